@@ -1,0 +1,67 @@
+"""rae-auto: runs people's automations on their own machine. The public names, imported when first used."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from rae_auto._version import __version__
+
+if TYPE_CHECKING:
+    from rae_auto.daemon.scheduler import JobInfo as JobInfo
+    from rae_auto.daemon.scheduler import JobStatus as JobStatus
+    from rae_auto.daemon.scheduler import Scheduler as Scheduler
+    from rae_auto.daemon.scheduler import SyncScheduler as SyncScheduler
+    from rae_auto.errors import DuplicateJob as DuplicateJob
+    from rae_auto.errors import InvalidJob as InvalidJob
+    from rae_auto.errors import JobNotFound as JobNotFound
+    from rae_auto.errors import NotStarted as NotStarted
+    from rae_auto.errors import RunNotFound as RunNotFound
+    from rae_auto.errors import SchedulerClosed as SchedulerClosed
+    from rae_auto.errors import SchedulerError as SchedulerError
+    from rae_auto.errors import StoreError as StoreError
+    from rae_auto.errors import StoreLocked as StoreLocked
+    from rae_auto.model.job import Job as Job
+    from rae_auto.model.names import JobId as JobId
+    from rae_auto.model.names import RunId as RunId
+    from rae_auto.model.plugin_ref import Cron as Cron
+    from rae_auto.model.plugin_ref import Interval as Interval
+    from rae_auto.model.plugin_ref import Once as Once
+    from rae_auto.model.plugin_ref import PluginRef as PluginRef
+    from rae_auto.model.plugin_ref import TriggerRef as TriggerRef
+    from rae_auto.model.policies import Backoff as Backoff
+    from rae_auto.model.policies import CatchUp as CatchUp
+    from rae_auto.model.policies import Limits as Limits
+    from rae_auto.model.policies import NotifyPolicy as NotifyPolicy
+    from rae_auto.model.policies import OnCrash as OnCrash
+    from rae_auto.model.policies import Overlap as Overlap
+    from rae_auto.model.policies import Priority as Priority
+    from rae_auto.model.policies import RetryPolicy as RetryPolicy
+    from rae_auto.model.run import Run as Run
+    from rae_auto.model.run import RunState as RunState
+
+_HOMES = {
+    "rae_auto.daemon.scheduler": ("JobInfo", "JobStatus", "Scheduler", "SyncScheduler"),
+    "rae_auto.errors": (
+        "DuplicateJob", "InvalidJob", "JobNotFound", "NotStarted", "RunNotFound",
+        "SchedulerClosed", "SchedulerError", "StoreError", "StoreLocked",
+    ),
+    "rae_auto.model.job": ("Job",),
+    "rae_auto.model.names": ("JobId", "RunId"),
+    "rae_auto.model.plugin_ref": ("Cron", "Interval", "Once", "PluginRef", "TriggerRef"),
+    "rae_auto.model.policies": (
+        "Backoff", "CatchUp", "Limits", "NotifyPolicy", "OnCrash", "Overlap", "Priority", "RetryPolicy",
+    ),
+    "rae_auto.model.run": ("Run", "RunState"),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *_HOME_OF]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'rae_auto' has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

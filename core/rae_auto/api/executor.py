@@ -1,0 +1,63 @@
+"""The contract of executors: they carry out attempts and tell how they ended."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from rae_auto.api.plugin import Plugin
+from rae_auto.model.job import Job
+from rae_auto.model.names import RunId
+from rae_auto.model.run import Result
+
+
+@frozen(kw_only=True)
+class Assignment:
+    """One attempt to carry out. `environment` is all that a process gets; `output` the file for what it prints."""
+
+    run: RunId
+    attempt: int
+    job: Job
+    environment: Mapping[str, str]
+    output: Path
+
+
+class Execution(ABC):
+    """An attempt in hand."""
+
+    @property
+    @abstractmethod
+    def handle(self) -> Mapping[str, Any]:
+        """What `Executor.find` needs after a crash of the daemon, as JSON; kept with the run."""
+
+    @abstractmethod
+    async def wait(self) -> Result:
+        """The end of the attempt. Never raises for what the job did."""
+
+    @abstractmethod
+    async def cancel(self, grace: timedelta) -> None:
+        """Ask the attempt to end, and force it `grace` later; `wait` then returns. A second call may shorten the grace."""
+
+
+class Executor(Plugin):
+    """Carries out attempts. One instance serves all jobs that name it with the same options."""
+
+    async def open(self, directory: Path) -> None:
+        """Called once, before the first `start`; `directory` (0700, exists) is the executor's own."""
+
+    @abstractmethod
+    async def start(self, assignment: Assignment) -> Execution:
+        """Start an attempt. An error raised here fails the attempt with the error's text."""
+
+    async def find(self, assignment: Assignment, handle: Mapping[str, Any] | None) -> "Execution | Result | None":
+        """After a restart: the attempt still alive, or its end, or None where its fate can't be known.
+
+        `handle` is None where the daemon died before it was recorded.
+        """
+        return None
+
+    async def close(self) -> None:
+        """Called once, when nothing of this executor is in hand any more, or is to be left running."""

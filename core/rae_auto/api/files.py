@@ -1,0 +1,118 @@
+"""Files that hold state: private, whole or absent, and locked by one process."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from rae_auto.errors import StoreError, StoreLocked
+
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+
+
+def private_directory(path: Path) -> Path:
+    """Make `path` a directory for the owner alone (0700) and return it resolved; StoreError where it can't be."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = path.resolve()
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o700)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise StoreError(
+            f"{path}: can't be used as state directory ({error.strerror}); choose another with RAE_STATE_DIR"
+        ) from error
+    return path
+
+
+def open_private(path: Path, flags: int) -> int:
+    """A descriptor of a file for the owner alone (0600 whatever the umask), never through a symbolic link."""
+    descriptor = os.open(path, flags | _NOFOLLOW | _CLOEXEC, 0o600)
+    with contextlib.suppress(OSError):
+        os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace `path` by `content`, durably: whoever reads sees the old file or the new one, never a part.
+
+    Temporary file in the same directory, fsync, rename, fsync of the directory.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    descriptor = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable, where the platform knows how."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY | _CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class DirectoryLock:
+    """An exclusive lock on a directory, let go by the kernel when its process ends.
+
+    It lies on a file that stays: deleting it would let two processes lock two files of one name.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Take the lock, or raise StoreLocked with the pid of its holder."""
+        self.path = directory / "lock"
+        try:
+            self._descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise StoreError(f"{self.path}: can't be opened ({error.strerror}); is it a link or another's?") from error
+        try:
+            _lock(self._descriptor)
+        except OSError:
+            pid = self._holder()
+            os.close(self._descriptor)
+            held_by = f"process {pid}" if pid else "another process"
+            raise StoreLocked(
+                f"{directory} is in use by {held_by}; stop it with 'rae-auto stop', or set another RAE_STATE_DIR",
+                pid,
+            ) from None
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def _holder(self) -> int | None:
+        with contextlib.suppress(OSError, ValueError):
+            return int(os.pread(self._descriptor, 32, 0))
+        return None
+
+    def release(self) -> None:
+        """Let the lock go. Twice is no error."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _lock(descriptor: int) -> None:
+    if os.name == "nt":  # pragma: no cover - the same promise by the other system's call
+        import msvcrt
+
+        # Far behind the pid, since a locked byte can't be read there.
+        os.lseek(descriptor, 1 << 20, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,20 @@
+"""The contract of loggers: where log lines go."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rae_auto.api.plugin import Plugin
+
+
+class Logger(Plugin):
+    """Somewhere for log lines to go, by way of loguru."""
+
+    @abstractmethod
+    def handler(self, directory: Path) -> Mapping[str, Any]:
+        """The arguments for loguru's `logger.add`: `sink`, `level`, `format` and so on.
+
+        `directory` is the state directory. The core adds what keeps secrets and itself safe
+        (`diagnose=False`, `backtrace=False`, `catch=True`), and messages are one escaped line each.
+        """

@@ -1,0 +1,46 @@
+"""The five hooks by which plugins come in, and the version of what they promise.
+
+A hook takes nothing, does no I/O and returns plugin classes. A plugin module marks its functions with
+`@hookimpl` and may declare `RAE_API = 1`, the major version that it was made for.
+"""
+
+from collections.abc import Sequence
+
+import pluggy
+
+from rae_auto.api.executor import Executor
+from rae_auto.api.logger import Logger
+from rae_auto.api.notifier import Notifier
+from rae_auto.api.store import Store
+from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
+
+PROJECT = "rae_auto"
+API_VERSION = (1, 0)
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def rae_triggers() -> Sequence[type[ScheduleTrigger] | type[SourceTrigger]]:  # type: ignore[empty-body]
+    """Triggers: reasons to run."""
+
+
+@hookspec
+def rae_executors() -> Sequence[type[Executor]]:  # type: ignore[empty-body]
+    """Executors: ways to carry out an attempt."""
+
+
+@hookspec
+def rae_stores() -> Sequence[type[Store]]:  # type: ignore[empty-body]
+    """Stores: places where state lives."""
+
+
+@hookspec
+def rae_loggers() -> Sequence[type[Logger]]:  # type: ignore[empty-body]
+    """Loggers: places where log lines go."""
+
+
+@hookspec
+def rae_notifiers() -> Sequence[type[Notifier]]:  # type: ignore[empty-body]
+    """Notifiers: ways to tell people."""

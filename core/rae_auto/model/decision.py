@@ -1,0 +1,91 @@
+"""Occurrences and the decisions made of them, with the reasons that `rae-auto why` tells."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from attrs import field, frozen
+
+from rae_auto.model.names import JobId, RunId
+
+MANUAL = "manual"
+"""The trigger id of what a person or program asked for."""
+
+
+@frozen
+class Occurrence:
+    """One firing of one trigger. `(job, trigger, key)` is its identity: it is decided once, for ever."""
+
+    job: JobId
+    trigger: str
+    key: str
+    at: datetime
+    event: Mapping[str, Any] | None = None
+
+    @property
+    def identity(self) -> tuple[JobId, str, str]:
+        return (self.job, self.trigger, self.key)
+
+
+class Outcome(StrEnum):
+    """What became of an occurrence."""
+
+    RUN = "run"
+    SKIP = "skip"
+
+
+class Reason(StrEnum):
+    """Why an occurrence, a run or a wait is as it is. Every code has a line in docs/reasons.md."""
+
+    DUE = "due"
+    ASKED = "asked"
+    FIRED = "fired"
+    CAUGHT_UP = "caught_up"
+    OVERLAP = "overlap"
+    QUEUE_FULL = "queue_full"
+    CEILING = "ceiling"
+    REPLACED = "replaced"
+    PAUSED = "paused"
+    DISABLED = "disabled"
+    MISSED = "missed"
+    NEED_FAILED = "need_failed"
+    NEED_NEVER_RAN = "need_never_ran"
+    NEED_RUNNING = "need_running"
+    PARALLEL = "max_parallel"
+    DELAYED = "delayed"
+    STOPPING = "stopping"
+    CANCELLED = "cancelled"
+    REMOVED = "removed"
+    RECOVERED = "recovered"
+    LOST = "lost"
+
+
+@frozen
+class Decision:
+    """What the engine made of one occurrence, why, and the facts it saw."""
+
+    job: JobId
+    trigger: str
+    key: str
+    at: datetime
+    outcome: Outcome
+    reason: Reason
+    decided_at: datetime
+    run: RunId | None = None
+    facts: Mapping[str, Any] = field(factory=dict)
+
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def run_id_of(occurrence: Occurrence, queued_at: datetime) -> RunId:
+    """The id of the run that an occurrence leads to: a ULID (time of queueing, then 80 bits), sortable by age.
+
+    Its random part is a hash of the occurrence's identity, so that the engine stays deterministic.
+    Format: https://github.com/ulid/spec
+    """
+    digest = hashlib.blake2b("\0".join(occurrence.identity).encode(), digest_size=10).digest()
+    number = int(queued_at.timestamp() * 1000) << 80 | int.from_bytes(digest, "big")
+    return RunId("".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5)))

@@ -1,0 +1,48 @@
+"""Values as JSON documents and back: the form in which stores keep them and the control socket sends them.
+
+Defaults are left out, so that ten thousand jobs stay small; `schemas/scheduler/job.json` describes the result.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from cattrs import Converter
+
+from rae_auto.model.instants import format_instant, parse_instant
+from rae_auto.model.policies import Priority
+from rae_auto.model.units import format_duration, parse_duration
+
+T = TypeVar("T")
+
+JOB = "job"
+STATE = "state"
+RUN = "run"
+"""Kinds of documents: jobs from the API, what is remembered of each job, open runs."""
+
+RUNS = "runs"
+DECISIONS = "decisions"
+"""Logs: finished runs, decisions."""
+
+
+@lru_cache(maxsize=1)
+def _converter() -> Converter:
+    converter = Converter(omit_if_default=True)
+    converter.register_unstructure_hook(datetime, format_instant)
+    converter.register_structure_hook(datetime, lambda text, _: parse_instant(text))
+    converter.register_unstructure_hook(timedelta, format_duration)
+    converter.register_structure_hook(timedelta, lambda text, _: parse_duration(text))
+    converter.register_unstructure_hook(Priority, lambda priority: priority.name.lower())
+    converter.register_structure_hook(Priority, lambda name, _: Priority[name.upper()])
+    return converter
+
+
+def dump(value: object) -> dict[str, Any]:
+    """The JSON document of a value of the model."""
+    return _converter().unstructure(value)  # type: ignore[no-any-return]
+
+
+def load(cls: type[T], document: Mapping[str, Any]) -> T:
+    """The value that `dump` made the document of; errors of cattrs where the document is not one."""
+    return _converter().structure(document, cls)

@@ -1,0 +1,25 @@
+"""Names of jobs, triggers and runs: what they may look like, and who they mean."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import NewType
+
+JobId = NewType("JobId", str)
+RunId = NewType("RunId", str)
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def check_name(what: str, name: object) -> str:
+    """Return `name`, or raise ValueError: names become file names and log fields, so they stay plain."""
+    if isinstance(name, str) and NAME.fullmatch(name):
+        return name
+    shown = repr(name if not isinstance(name, str) or len(name) <= 70 else name[:70] + "…")
+    raise ValueError(f"{what} {shown} must be 1 to 64 letters, digits, '-' or '_'")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A suggestion to end an error message with, or nothing: `; did you mean 'backup'?`."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""

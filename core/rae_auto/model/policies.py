@@ -1,0 +1,121 @@
+"""The policies of a job: frozen values, each with the default a careful person would choose."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from enum import IntEnum, StrEnum
+
+from attrs import field, frozen, validators
+
+from rae_auto.model.units import parse_duration, parse_size
+
+
+class Priority(IntEnum):
+    """Who goes first when more is due than may run. A level is a head start, so nothing starves."""
+
+    LOW = 0
+    NORMAL = 1
+    HIGH = 2
+    CRITICAL = 3
+
+
+class Overlap(StrEnum):
+    """What happens to an occurrence while the job still has an open run."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    REPLACE = "replace"
+    ALLOW = "allow"
+
+
+class CatchUp(StrEnum):
+    """Which of the occurrences that were missed (downtime, suspend, a clock step) are made up for."""
+
+    NONE = "none"
+    LATEST = "latest"
+    ALL = "all"
+
+
+class OnCrash(StrEnum):
+    """What becomes of a run whose fate is unknown after a crash."""
+
+    FAIL = "fail"
+    RERUN = "rerun"
+
+
+class Backoff(StrEnum):
+    """How the delay grows from one retry to the next."""
+
+    CONSTANT = "constant"
+    LINEAR = "linear"
+    EXPONENTIAL = "exponential"
+
+
+class RetryOn(StrEnum):
+    """Ends of an attempt that a retry policy can count."""
+
+    FAILURE = "failure"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+
+
+class NotifyOn(StrEnum):
+    """Ends of a run that can be told to a notifier."""
+
+    FAILURE = "failure"
+    RECOVERY = "recovery"
+    SUCCESS = "success"
+
+
+def _retry_ends(names: Iterable[str]) -> tuple[RetryOn, ...]:
+    return tuple(RetryOn(name) for name in names)
+
+
+def _notify_ends(names: Iterable[str]) -> tuple[NotifyOn, ...]:
+    return tuple(NotifyOn(name) for name in names)
+
+
+def _codes(codes: Iterable[int] | None) -> tuple[int, ...] | None:
+    return None if codes is None else tuple(codes)
+
+
+@frozen
+class RetryPolicy:
+    """When a failed attempt is tried again, and how long after.
+
+    `attempts` counts all of them, the first included. `jitter` spreads the delay by up to that share,
+    the same share each time for the same attempt. `exit_codes`, where given, are the only ones retried.
+    """
+
+    attempts: int = field(default=1, validator=[validators.ge(1), validators.le(1000)])
+    delay: timedelta = field(default=timedelta(seconds=10), converter=parse_duration)
+    backoff: Backoff = field(default=Backoff.EXPONENTIAL, converter=Backoff)
+    max_delay: timedelta = field(default=timedelta(minutes=5), converter=parse_duration)
+    jitter: float = field(default=0.1, validator=[validators.ge(0.0), validators.le(1.0)])
+    on: tuple[RetryOn, ...] = field(default=(RetryOn.FAILURE, RetryOn.TIMEOUT), converter=_retry_ends)
+    exit_codes: tuple[int, ...] | None = field(default=None, converter=_codes)
+
+
+def _size(value: object) -> int | None:
+    return None if value is None else parse_size(value)
+
+
+def _duration(value: object) -> timedelta | None:
+    return None if value is None else parse_duration(value)
+
+
+@frozen
+class Limits:
+    """What an attempt may use. None is no limit, but for `output`, whose default is a cap."""
+
+    memory: int | None = field(default=None, converter=_size)
+    cpu_time: timedelta | None = field(default=None, converter=_duration)
+    output: int = field(default=10 << 20, converter=parse_size)
+    nice: int | None = field(default=None, validator=validators.optional([validators.ge(-20), validators.le(19)]))
+
+
+@frozen
+class NotifyPolicy:
+    """Which ends of a run are told, and through which of the configured notifiers."""
+
+    on: tuple[NotifyOn, ...] = field(default=(), converter=_notify_ends)
+    via: tuple[str, ...] = field(default=(), converter=tuple)

@@ -1,0 +1,121 @@
+"""Runs and attempts: a decision to run, carried through; its states, and the only ways between them."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from attrs import evolve, frozen
+
+from rae_auto.errors import IllegalTransition
+from rae_auto.model.names import JobId, RunId
+
+
+class RunState(StrEnum):
+    """Where a run stands. Final is final."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+    SKIPPED = "skipped"
+
+    @property
+    def final(self) -> bool:
+        return self not in TRANSITIONS
+
+    @property
+    def active(self) -> bool:
+        """An executor has, or may have, an attempt of it in hand."""
+        return self in (RunState.STARTING, RunState.RUNNING)
+
+
+_ENDS = frozenset(
+    {
+        RunState.SUCCEEDED,
+        RunState.FAILED,
+        RunState.TIMED_OUT,
+        RunState.CANCELLED,
+        RunState.INTERRUPTED,
+        RunState.LOST,
+    }
+)
+
+TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
+    RunState.QUEUED: frozenset({RunState.STARTING, RunState.CANCELLED, RunState.SKIPPED}),
+    RunState.STARTING: _ENDS | {RunState.RUNNING, RunState.RETRYING},
+    RunState.RUNNING: _ENDS | {RunState.RETRYING},
+    RunState.RETRYING: frozenset({RunState.STARTING, RunState.CANCELLED}),
+}
+
+UNSUCCESSFUL = _ENDS - {RunState.SUCCEEDED}
+
+
+@frozen
+class Result:
+    """How an attempt ended, as its executor saw it. Success is exit code 0 without signal or error.
+
+    `error` is one line for a person; `value` what a function returned, as JSON; `cpu_time` and
+    `max_memory` (bytes) where the executor can tell.
+    """
+
+    exit_code: int | None = None
+    signal: int | None = None
+    error: str | None = None
+    value: Any = None
+    cpu_time: timedelta | None = None
+    max_memory: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0 and self.signal is None and self.error is None
+
+
+@frozen
+class Attempt:
+    """One execution of a run by an executor."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime
+    state: RunState
+    result: Result | None = None
+
+
+@frozen(kw_only=True)
+class Run:
+    """A decision to run, carried through. `attempt` is the number of the current or last one, 0 before the first.
+
+    `handle` is what the executor needs to find a running attempt again after a crash; `reason` says in a
+    code why the run is in its state where the state alone doesn't; `not_before` holds back a queued or retrying run.
+    """
+
+    id: RunId
+    job: JobId
+    trigger: str
+    key: str
+    scheduled_for: datetime
+    queued_at: datetime
+    event: Mapping[str, Any] | None = None
+    state: RunState = RunState.QUEUED
+    not_before: datetime | None = None
+    started_at: datetime | None = None
+    attempt_started_at: datetime | None = None
+    finished_at: datetime | None = None
+    attempt: int = 0
+    exit_code: int | None = None
+    reason: str | None = None
+    handle: Mapping[str, Any] | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+    def to(self, state: RunState, **changes: Any) -> "Run":
+        """This run in another state; IllegalTransition where the table has no such way."""
+        if state not in TRANSITIONS.get(self.state, ()):
+            raise IllegalTransition(f"run {self.id}: {self.state} can't become {state}")
+        return evolve(self, state=state, **changes)

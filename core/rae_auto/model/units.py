@@ -1,0 +1,78 @@
+"""Durations ("1h30m") and sizes ("512MB") as people write them.
+
+A bare number is seconds, or bytes. Sizes count in 1,024s, as memory and disk limits do.
+"""
+
+import math
+import re
+from datetime import timedelta
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_BYTES = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
+_PART = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|[smhdw])")
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMGT]?)(i?)B?", re.IGNORECASE | re.ASCII)
+_LONGEST = timedelta(days=36525)
+
+
+def parse_duration(value: object) -> timedelta:
+    """A duration from seconds or text such as "90s", "1h30m", "2d"; ValueError says what is accepted."""
+    seconds = _seconds(value)
+    if seconds is None or not math.isfinite(seconds) or not 0 <= seconds <= _LONGEST.total_seconds():
+        raise ValueError(f'{_shown(value)} is no duration; write seconds, or text such as "90s", "1h30m"')
+    return timedelta(seconds=seconds)
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        # A float can't hold an integer of thousands of digits.
+        return float(value) if -1e15 < value < 1e15 else None
+    if not isinstance(value, str) or not value.isascii() or not re.fullmatch(f"(?:{_PART.pattern})+", value):
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(value))
+
+
+def format_duration(value: timedelta) -> str:
+    """The shortest text that `parse_duration` reads back as `value`: "1h30m", "90ms", "0s"."""
+    micros = value // timedelta(microseconds=1)
+    whole, fraction = divmod(micros, 1_000_000)
+    parts = []
+    for unit in "dhm":
+        count, whole = divmod(whole, int(_SECONDS[unit]))
+        if count:
+            parts.append(f"{count}{unit}")
+    if fraction and fraction % 1000 == 0 and not whole:
+        parts.append(f"{fraction // 1000}ms")
+    elif fraction:
+        parts.append(f"{whole}.{fraction:06d}".rstrip("0") + "s")
+    elif whole or not parts:
+        parts.append(f"{whole}s")
+    return "".join(parts)
+
+
+def parse_size(value: object) -> int:
+    """A number of bytes from an integer or text such as "512MB", "1.5GiB"; ValueError says what is accepted."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62:
+        return value
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f'{_shown(value)} is no size; write bytes, or text such as "512MB", "2GB"')
+    return round(float(match[1]) * _BYTES[match[2].upper() + "B"])
+
+
+def format_size(value: int) -> str:
+    """The shortest text that `parse_size` reads back as `value`."""
+    for unit in ("TB", "GB", "MB", "KB"):
+        if value and value % _BYTES[unit] == 0:
+            return f"{value // _BYTES[unit]}{unit}"
+    return f"{value}B"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int) and abs(value) > 10**30:
+        return "a number of that size"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "…"
