@@ -1,0 +1,41 @@
+"""Everything that must hold before a change goes in. CI and pre-commit run this file too.
+
+`python tests/run_all.py` runs all checks, `python tests/run_all.py lint types` only these.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = Path(sys.executable).parent
+
+CHECKS: dict[str, tuple[str, ...]] = {
+    "lint": ("ruff", "check"),
+    "format": ("ruff", "format", "--check"),
+    "types": ("mypy",),
+    "layers": ("lint-imports",),
+    "tests": (
+        "pytest", "-q", "-rs", "-n", "2",
+        "--cov", "--cov-report=term:skip-covered", "--cov-fail-under=90",
+    ),
+}  # fmt: skip
+
+
+def main(wanted: list[str]) -> int:
+    """Run the wanted checks, all of them by default; the exit code is that of the first that failed, or 0."""
+    if unknown := [name for name in wanted if name not in CHECKS]:
+        print(f"no check called {unknown[0]!r}; there are: {', '.join(CHECKS)}", file=sys.stderr)
+        return 2
+    failed = {}
+    for name in wanted or CHECKS:
+        tool, *arguments = CHECKS[name]
+        print(f"--- {name}: {tool} {' '.join(arguments)}", flush=True)
+        if code := subprocess.call([TOOLS / tool, *arguments], cwd=ROOT, stdin=subprocess.DEVNULL):
+            failed[name] = code
+    print(f"--- failed: {', '.join(failed)}" if failed else "--- all checks passed")
+    return next(iter(failed.values()), 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
