@@ -9,6 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from rae_auto.model.names import JobId, RunId
+from rae_auto.model.reasons import Reason
 
 MANUAL = "manual"
 """The trigger id of what a person or program asked for."""
@@ -34,32 +35,6 @@ class Outcome(StrEnum):
 
     RUN = "run"
     SKIP = "skip"
-
-
-class Reason(StrEnum):
-    """Why an occurrence, a run or a wait is as it is. Every code has a line in docs/reasons.md."""
-
-    DUE = "due"
-    ASKED = "asked"
-    FIRED = "fired"
-    CAUGHT_UP = "caught_up"
-    OVERLAP = "overlap"
-    QUEUE_FULL = "queue_full"
-    CEILING = "ceiling"
-    REPLACED = "replaced"
-    PAUSED = "paused"
-    DISABLED = "disabled"
-    MISSED = "missed"
-    NEED_FAILED = "need_failed"
-    NEED_NEVER_RAN = "need_never_ran"
-    NEED_RUNNING = "need_running"
-    PARALLEL = "max_parallel"
-    DELAYED = "delayed"
-    STOPPING = "stopping"
-    CANCELLED = "cancelled"
-    REMOVED = "removed"
-    RECOVERED = "recovered"
-    LOST = "lost"
 
 
 @frozen

@@ -19,7 +19,8 @@ T = TypeVar("T")
 JOB = "job"
 STATE = "state"
 RUN = "run"
-"""Kinds of documents: jobs from the API, what is remembered of each job, open runs."""
+SEEN = "seen"
+"""Kinds of documents: jobs from the API, what is remembered of each job, open runs, occurrences already decided."""
 
 RUNS = "runs"
 DECISIONS = "decisions"

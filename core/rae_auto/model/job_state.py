@@ -10,8 +10,16 @@ from rae_auto.model.run import RunState
 
 
 @frozen
+class Cursor:
+    """How far a schedule has been dealt with: up to and with `at`. `schedule` is a digest of it, to notice a change."""
+
+    at: datetime
+    schedule: str
+
+
+@frozen
 class JobState:
-    """`cursors` holds, by trigger id, the last instant dealt with; `seen` the keys of other occurrences, oldest first.
+    """`cursors` holds, by trigger id, how far each schedule has been dealt with.
 
     `last_state` is the end of the latest finished run (skipped ones don't count), `failures` how many in a
     row did not succeed.
@@ -19,9 +27,19 @@ class JobState:
 
     job: JobId
     paused: bool = False
-    cursors: Mapping[str, datetime] = field(factory=dict)
-    seen: tuple[str, ...] = ()
+    cursors: Mapping[str, Cursor] = field(factory=dict)
     last_state: RunState | None = None
     last_run: RunId | None = None
     last_finished_at: datetime | None = None
     failures: int = 0
+
+
+@frozen
+class Seen:
+    """An occurrence that no cursor covers, kept so that it is decided once; `run` is what it led to, if anything."""
+
+    job: JobId
+    trigger: str
+    key: str
+    at: datetime
+    run: RunId | None = None

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from rae_auto.errors import IllegalTransition
 from rae_auto.model.names import JobId, RunId
+from rae_auto.model.reasons import Reason
 
 
 class RunState(StrEnum):
@@ -92,8 +93,9 @@ class Attempt:
 class Run:
     """A decision to run, carried through. `attempt` is the number of the current or last one, 0 before the first.
 
-    `handle` is what the executor needs to find a running attempt again after a crash; `reason` says in a
-    code why the run is in its state where the state alone doesn't; `not_before` holds back a queued or retrying run.
+    It is itself the record of the decision to run: `cause` says why. `handle` is what the executor needs to find
+    a running attempt again after a crash; `reason` says in a code or a line why the run is in its state, where the
+    state alone doesn't; `not_before` holds back a queued or retrying run.
     """
 
     id: RunId
@@ -102,6 +104,7 @@ class Run:
     key: str
     scheduled_for: datetime
     queued_at: datetime
+    cause: Reason
     event: Mapping[str, Any] | None = None
     state: RunState = RunState.QUEUED
     not_before: datetime | None = None

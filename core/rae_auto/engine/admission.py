@@ -1,0 +1,158 @@
+"""An occurrence comes in: run or skip, and why. One decision each, for ever."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from attrs import frozen
+
+from rae_auto.engine import needs
+from rae_auto.engine.events import Fired
+from rae_auto.engine.jobs import unknown_job
+from rae_auto.engine.retry import share
+from rae_auto.engine.runs import end, wait
+from rae_auto.engine.step import Step
+from rae_auto.engine.words import in_words
+from rae_auto.engine.world import SEEN_LIMIT, Entry, OpenRun, World
+from rae_auto.errors import NotStarted, SchedulerClosed
+from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome, run_id_of
+from rae_auto.model.instants import Moment
+from rae_auto.model.job_state import Seen
+from rae_auto.model.names import RunId
+from rae_auto.model.policies import Overlap
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Run, RunState
+
+
+@frozen
+class Verdict:
+    """What the policies make of an occurrence, and the facts they went by."""
+
+    outcome: Outcome
+    reason: Reason
+    facts: Mapping[str, Any]
+
+
+def fired(world: World, event: Fired, now: Moment, step: Step) -> None:
+    """Something other than a schedule gives a reason to run: decided once, however often it is told."""
+    occurrence, ask = event.occurrence, event.ask
+    entry = world.jobs.get(occurrence.job)
+    if entry is None:
+        step.reply(ask, unknown_job(world, occurrence.job))
+        return
+    if world.stopping:
+        step.reply(ask, SchedulerClosed("the scheduler is stopping and starts nothing more"))
+        return
+    seen = world.seen.get((occurrence.job, occurrence.trigger), {}).get(occurrence.key)
+    if seen is None:
+        cause = Reason.ASKED if occurrence.trigger == MANUAL else Reason.FIRED
+        decision = admit(world, entry, occurrence, cause, now, step)
+        seen = remember(world, occurrence, decision.run, step)
+        refusal = f"{occurrence.job} was not started: {in_words(decision)}", decision.reason
+    else:
+        refusal = (
+            f"{occurrence.job} was not started: this was decided before, at {seen.at.isoformat()}",
+            Reason.REPEATED,
+        )
+    step.reply(ask, {"run_id": seen.run} if seen.run else NotStarted(*refusal))
+
+
+def admit(world: World, entry: Entry, occurrence: Occurrence, cause: Reason, now: Moment, step: Step) -> Decision:
+    """Decide an occurrence and carry the decision out: a queued run, or a skip on record."""
+    verdict = _judge(world, entry, occurrence, cause)
+    run = None
+    if verdict.outcome is Outcome.RUN:
+        if entry.job.overlap is Overlap.REPLACE:
+            for other in world.open_runs(entry.job.id):
+                end(world, other, RunState.CANCELLED, Reason.REPLACED, now, step)
+        run = _enqueue(world, entry, occurrence, cause, now, step)
+    return decide(occurrence, verdict, now, step, run)
+
+
+def decide(occurrence: Occurrence, verdict: Verdict, now: Moment, step: Step, run: Run | None = None) -> Decision:
+    """Put the decision on record. A decision to run is recorded by the run itself."""
+    decision = Decision(
+        occurrence.job,
+        occurrence.trigger,
+        occurrence.key,
+        occurrence.at,
+        verdict.outcome,
+        verdict.reason,
+        now.wall,
+        None if run is None else run.id,
+        verdict.facts,
+    )
+    step.decisions.append(decision)
+    if run is None:
+        step.record(decision)
+    return decision
+
+
+def _judge(world: World, entry: Entry, occurrence: Occurrence, cause: Reason) -> Verdict:
+    job = entry.job
+    if occurrence.trigger != MANUAL:
+        if not (world.settings.enabled and job.enabled):
+            return Verdict(Outcome.SKIP, Reason.DISABLED, {})
+        if entry.state.paused:
+            return Verdict(Outcome.SKIP, Reason.PAUSED, {})
+    overlapping = _overlap(world, entry)
+    if overlapping:
+        return overlapping
+    unmet = None if needs.unfinished(world, job) else needs.unmet(world, job)
+    if unmet:
+        return Verdict(Outcome.SKIP, unmet[0], {"need": unmet[1]})
+    return Verdict(Outcome.RUN, cause, {})
+
+
+def _overlap(world: World, entry: Entry) -> Verdict | None:
+    others = world.open_runs(entry.job.id)
+    if not others:
+        return None
+    oldest = others[0].run
+    facts = {"run": oldest.id, "state": str(oldest.state), "since": oldest.queued_at.isoformat()}
+    match entry.job.overlap:
+        case Overlap.SKIP:
+            return Verdict(Outcome.SKIP, Reason.OVERLAP, facts)
+        case Overlap.QUEUE if any(other.run.state is RunState.QUEUED for other in others):
+            return Verdict(Outcome.SKIP, Reason.QUEUE_FULL, facts)
+        case Overlap.ALLOW if len(others) >= entry.job.overlap_max:
+            return Verdict(Outcome.SKIP, Reason.CEILING, {**facts, "ceiling": entry.job.overlap_max})
+    return None
+
+
+def _enqueue(world: World, entry: Entry, occurrence: Occurrence, cause: Reason, now: Moment, step: Step) -> Run:
+    run = Run(
+        id=run_id_of(occurrence, now.wall),
+        job=occurrence.job,
+        trigger=occurrence.trigger,
+        key=occurrence.key,
+        scheduled_for=occurrence.at,
+        queued_at=now.wall,
+        cause=cause,
+        event=occurrence.event,
+        not_before=_not_before(world, occurrence, now.wall),
+    )
+    opened = OpenRun(run, entry.job)
+    world.open(opened)
+    wait(world, opened, now)
+    step.save(run)
+    return run
+
+
+def _not_before(world: World, occurrence: Occurrence, now: datetime) -> datetime | None:
+    schedule = world.timetable.schedule_of((occurrence.job, occurrence.trigger))
+    if schedule is None or not schedule.jitter:
+        return None
+    later = occurrence.at + schedule.jitter * share(*occurrence.identity)
+    return later if later > now else None
+
+
+def remember(world: World, occurrence: Occurrence, run: RunId | None, step: Step) -> Seen:
+    """Keep the identity of an occurrence that no schedule's cursor covers."""
+    seen = Seen(occurrence.job, occurrence.trigger, occurrence.key, occurrence.at, run)
+    known = world.seen.setdefault((occurrence.job, occurrence.trigger), {})
+    known[occurrence.key] = seen
+    step.save(seen)
+    if len(known) > SEEN_LIMIT:
+        step.erase(known.pop(next(iter(known))))
+    return seen

@@ -1,0 +1,62 @@
+"""Occurrences that were missed: by downtime, suspend, or a clock that was set forward."""
+
+from datetime import datetime, timedelta
+
+from attrs import frozen
+
+from rae_auto.model.job import Job
+from rae_auto.model.policies import CatchUp
+from rae_auto.model.schedule import Schedule
+
+TOLERANCE = timedelta(seconds=60)
+"""An occurrence that is decided later than this was missed; up to it, it is merely late."""
+
+LIMIT = 100
+"""How many missed occurrences are looked at: the latest ones."""
+
+
+@frozen
+class Missed:
+    """The latest occurrences due in a span, ascending; `older` says whether more lie before them."""
+
+    instants: tuple[datetime, ...]
+    older: bool
+
+
+def occurrences(schedule: Schedule, first: datetime, now: datetime) -> Missed:
+    """What fell due from `first` (the earliest one due) until `now`, at most `LIMIT`.
+
+    Found from the end by doubling strides, so that years of downtime cost no more than a day.
+    """
+    stride = timedelta(seconds=1)
+    while True:
+        start = now - stride
+        if start < first:
+            found, cut = _between(schedule, first, now), False
+            return Missed(tuple(found[-LIMIT:]), older=cut or len(found) > LIMIT)
+        next_one = schedule.next_after(start)
+        found = [] if next_one is None else _between(schedule, next_one, now)
+        if len(found) >= LIMIT:
+            return Missed(tuple(found[-LIMIT:]), older=True)
+        stride *= 2
+
+
+def _between(schedule: Schedule, first: datetime, now: datetime) -> list[datetime]:
+    instants = []
+    instant: datetime | None = first
+    while instant is not None and instant <= now:
+        instants.append(instant)
+        instant = schedule.next_after(instant)
+    return instants
+
+
+def chosen(job: Job, missed: Missed, now: datetime) -> frozenset[datetime]:
+    """Those of the missed occurrences that the job's policy makes up for."""
+    recent = [instant for instant in missed.instants if now - instant <= job.catch_up_window]
+    match job.catch_up:
+        case CatchUp.NONE:
+            return frozenset()
+        case CatchUp.LATEST:
+            return frozenset(recent[-1:])
+        case CatchUp.ALL:
+            return frozenset(recent)

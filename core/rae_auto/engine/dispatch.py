@@ -1,0 +1,68 @@
+"""Who starts now: the first in the queue that nothing holds back, while there is room."""
+
+from rae_auto.engine import needs
+from rae_auto.engine.attempts import arm_timeout
+from rae_auto.engine.runs import finish, hold
+from rae_auto.engine.step import Start, Step
+from rae_auto.engine.world import OpenRun, World
+from rae_auto.model.decision import MANUAL
+from rae_auto.model.instants import Moment
+from rae_auto.model.names import JobId
+from rae_auto.model.policies import Overlap
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import RunState
+
+Hold = tuple[JobId, Reason, str]
+"""The job that must move first, and why, in a code and in words."""
+
+
+def start_what_may(world: World, now: Moment, step: Step) -> None:
+    """Fill the free places."""
+    while world.active < world.settings.max_parallel and not world.stopping:
+        run = world.queue.pop()
+        if run is None:
+            return
+        opened = world.runs.get(run)
+        if opened is None or opened.run.state.active:
+            continue
+        held = _held(world, opened)
+        if held is not None:
+            hold(world, opened, *held)
+            continue
+        unmet = needs.unmet(world, opened.job) if opened.run.attempt == 0 else None
+        if unmet is not None:
+            finish(world, opened, RunState.SKIPPED, now, step, reason=f"{unmet[0]}: {unmet[1]}")
+        else:
+            _start(world, opened, now, step)
+
+
+def _held(world: World, opened: OpenRun) -> Hold | None:
+    run, job = opened.run, opened.job
+    entry = world.jobs.get(run.job)
+    if run.trigger != MANUAL and entry is not None:
+        if entry.state.paused:
+            return run.job, Reason.PAUSED, "the job is paused"
+        if not (world.settings.enabled and entry.job.enabled):
+            return run.job, Reason.DISABLED, "nothing starts by itself while disabled"
+    oldest = world.runs_of[run.job][0]
+    if job.overlap is not Overlap.ALLOW and oldest != run.id:
+        return run.job, Reason.OVERLAP, f"run {oldest} of the same job isn't over (overlap = {job.overlap})"
+    blocker = needs.unfinished(world, job) if run.attempt == 0 else None
+    if blocker is not None:
+        return blocker[1], blocker[0], f"needs {blocker[1]}, which has an open run"
+    return None
+
+
+def _start(world: World, opened: OpenRun, now: Moment, step: Step) -> None:
+    opened.run = opened.run.to(
+        RunState.STARTING,
+        attempt=opened.run.attempt + 1,
+        started_at=opened.run.started_at or now.wall,
+        attempt_started_at=now.wall,
+        not_before=None,
+        reason=None,
+    )
+    world.active += 1
+    arm_timeout(world, opened, now)
+    step.save(opened.run)
+    step.want(Start(opened.run, opened.job))

@@ -1,0 +1,166 @@
+"""Events: facts that came in. The engine learns of the world through these alone.
+
+`ask`, where an event has one, is the token under which the asker waits for a `Reply`.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from attrs import field, frozen
+
+from rae_auto.model.decision import Occurrence
+from rae_auto.model.job import Job
+from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.names import JobId, RunId
+from rae_auto.model.run import Result, Run
+from rae_auto.model.schedule import Schedule
+
+Ask = int
+
+
+class Origin(StrEnum):
+    """Where a job comes from, and who may change it."""
+
+    CONFIG = "config"
+    STORE = "store"
+
+
+@frozen
+class Plan:
+    """A job with its schedules by trigger id, and where it comes from."""
+
+    job: Job
+    schedules: Mapping[str, Schedule] = field(factory=dict)
+    origin: Origin = Origin.STORE
+
+
+@frozen
+class Settings:
+    """What a configuration says to the engine beside its jobs."""
+
+    max_parallel: int = 8
+    enabled: bool = True
+
+
+@frozen
+class Restored:
+    """The daemon has started: this is what the configuration and the store hold."""
+
+    settings: Settings
+    plans: tuple[Plan, ...] = ()
+    states: tuple[JobState, ...] = ()
+    runs: tuple[Run, ...] = ()
+    seen: tuple[Seen, ...] = ()
+
+
+@frozen
+class Configured:
+    """The configuration was read again; `plans` are all of its jobs."""
+
+    settings: Settings
+    plans: tuple[Plan, ...]
+    ask: Ask | None = None
+
+
+@frozen
+class JobAdded:
+    """Somebody adds a job to the store, or changes one."""
+
+    plan: Plan
+    replace: bool = False
+    ask: Ask | None = None
+
+
+@frozen
+class JobRemoved:
+    """Somebody removes a job from the store."""
+
+    job: JobId
+    ask: Ask | None = None
+
+
+@frozen
+class Paused:
+    """Somebody pauses a job, or lets it go on."""
+
+    job: JobId
+    paused: bool
+    ask: Ask | None = None
+
+
+@frozen
+class Ticked:
+    """Time has passed."""
+
+
+@frozen
+class Fired:
+    """A source, a person or a program gives a reason to run."""
+
+    occurrence: Occurrence
+    ask: Ask | None = None
+
+
+@frozen
+class CancelAsked:
+    """Somebody wants a run, or all open runs of a job, to end."""
+
+    job: JobId | None = None
+    run: RunId | None = None
+    ask: Ask | None = None
+
+
+@frozen
+class Started:
+    """An executor has the attempt in hand."""
+
+    run: RunId
+    attempt: int
+    handle: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class Ended:
+    """The attempt is over, or could not be started (`result.error` says why)."""
+
+    run: RunId
+    attempt: int
+    result: Result
+
+
+@frozen
+class Found:
+    """After a restart: the attempt is alive (its `handle`), or its fate is unknown (None).
+
+    One that has ended meanwhile is told as `Ended`.
+    """
+
+    run: RunId
+    attempt: int
+    handle: Mapping[str, Any] | None = None
+
+
+@frozen
+class Stopping:
+    """The daemon is to stop; what runs may go on for `grace`. A second one may shorten it."""
+
+    grace: timedelta
+    ask: Ask | None = None
+
+
+Event = (
+    Restored
+    | Configured
+    | JobAdded
+    | JobRemoved
+    | Paused
+    | Ticked
+    | Fired
+    | CancelAsked
+    | Started
+    | Ended
+    | Found
+    | Stopping
+)

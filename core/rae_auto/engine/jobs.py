@@ -1,0 +1,164 @@
+"""Jobs come, change, pause and go; what is in flight goes on under the definition it was decided under."""
+
+import hashlib
+from functools import lru_cache
+
+from attrs import evolve
+
+from rae_auto.engine.events import Configured, JobAdded, JobRemoved, Origin, Paused, Plan
+from rae_auto.engine.needs import find_cycle
+from rae_auto.engine.runs import end, release
+from rae_auto.engine.step import JobChanged, Step
+from rae_auto.engine.world import Entry, World
+from rae_auto.errors import DuplicateJob, InvalidJob, JobNotFound, SchedulerError
+from rae_auto.model.instants import Moment
+from rae_auto.model.job_state import Cursor, JobState
+from rae_auto.model.names import did_you_mean
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import RunState
+from rae_auto.model.schedule import Schedule
+
+
+def unknown_job(world: World, job: str) -> JobNotFound:
+    return JobNotFound(f"no job {job!r}{did_you_mean(job, world.jobs)}")
+
+
+def added(world: World, event: JobAdded, now: Moment, step: Step) -> None:
+    """A job for the store: added, or changed where the asker means to."""
+    job = event.plan.job
+    refusal = _refusal(world, event)
+    if refusal is not None:
+        step.reply(event.ask, refusal)
+        return
+    step.save(job)
+    put(world, event.plan, now, step)
+    step.reply(event.ask, {"job": job.id})
+
+
+def _refusal(world: World, event: JobAdded) -> SchedulerError | None:
+    job, known = event.plan.job, world.jobs.get(event.plan.job.id)
+    if known is not None and known.plan.origin is Origin.CONFIG:
+        return DuplicateJob(f"job {job.id!r} stands in the configuration; change it there")
+    if known is not None and not event.replace:
+        return DuplicateJob(f"job {job.id!r} exists; remove it first, or ask to replace it")
+    for need in job.needs:
+        if need not in world.jobs:
+            return InvalidJob(f"job {job.id!r}: needs {need!r}, which is no job{did_you_mean(need, world.jobs)}")
+    graph = {entry.job.id: entry.job.needs for entry in world.jobs.values()}
+    cycle = find_cycle({**graph, job.id: job.needs})
+    return InvalidJob(f"job {job.id!r}: needs go round in a circle: {' -> '.join(cycle)}") if cycle else None
+
+
+def removed(world: World, event: JobRemoved, now: Moment, step: Step) -> None:
+    """A job leaves the store; what runs of it may finish, what waits is cancelled."""
+    entry = world.jobs.get(event.job)
+    if entry is None:
+        step.reply(event.ask, unknown_job(world, event.job))
+        return
+    if entry.plan.origin is Origin.CONFIG:
+        step.reply(event.ask, InvalidJob(f"job {event.job!r} stands in the configuration; remove it there"))
+        return
+    needed_by = [other.job.id for other in world.jobs.values() if event.job in other.job.needs]
+    if needed_by:
+        step.reply(event.ask, InvalidJob(f"job {event.job!r} is needed by {', '.join(needed_by)}; remove that first"))
+        return
+    step.erase(entry.job)
+    drop(world, entry, now, step)
+    step.reply(event.ask, {"job": event.job})
+
+
+def paused(world: World, event: Paused, now: Moment, step: Step) -> None:
+    """A paused job starts nothing by itself; what waited goes on when it is resumed."""
+    entry = world.jobs.get(event.job)
+    if entry is None:
+        step.reply(event.ask, unknown_job(world, event.job))
+        return
+    if entry.state.paused != event.paused:
+        entry.state = evolve(entry.state, paused=event.paused)
+        step.save(entry.state)
+        step.want(JobChanged(event.job, "paused" if event.paused else "resumed"))
+        release(world, event.job, now)
+    step.reply(event.ask, {"job": event.job})
+
+
+def configured(world: World, event: Configured, now: Moment, step: Step) -> None:
+    """The configuration was read again: all of its jobs as they are now."""
+    clash = [
+        plan.job.id
+        for plan in event.plans
+        if plan.job.id in world.jobs and world.jobs[plan.job.id].plan.origin is Origin.STORE
+    ]
+    if clash:
+        step.reply(event.ask, DuplicateJob(f"job {clash[0]!r} was added by hand already; rename one of the two"))
+        return
+    world.settings = event.settings
+    wanted = {plan.job.id for plan in event.plans}
+    gone = [e for e in world.jobs.values() if e.plan.origin is Origin.CONFIG and e.job.id not in wanted]
+    summary: dict[str, list[str]] = {"added": [], "changed": [], "removed": [entry.job.id for entry in gone]}
+    for entry in gone:
+        drop(world, entry, now, step)
+    for plan in event.plans:
+        change = put(world, plan, now, step)
+        if change is not None:
+            summary[change].append(plan.job.id)
+    for job in list(world.held):
+        release(world, job, now)
+    step.reply(event.ask, summary)
+
+
+def put(world: World, plan: Plan, now: Moment, step: Step) -> str | None:
+    """Have the job as planned; says whether it was added or changed. Triggers that stay the same stay armed."""
+    job, known = plan.job, world.jobs.get(plan.job.id)
+    if known is not None and known.plan == plan:
+        return None
+    old = known.plan.schedules if known else {}
+    entry = known or Entry(plan, JobState(job.id))
+    entry.plan = plan
+    world.jobs[job.id] = entry
+    for trigger, schedule in old.items():
+        if plan.schedules.get(trigger) != schedule:
+            world.timetable.leave((job.id, trigger))
+    for trigger, schedule in plan.schedules.items():
+        if old.get(trigger) != schedule:
+            world.timetable.join((job.id, trigger), schedule, now.wall)
+    begin_cursors(entry, now, step)
+    change = "changed" if known else "added"
+    step.want(JobChanged(job.id, change))
+    release(world, job.id, now)
+    return change
+
+
+def begin_cursors(entry: Entry, now: Moment, step: Step) -> None:
+    """Have a cursor for each schedule; one that is new, or not what it was, has been dealt with up to now."""
+    cursors = {}
+    for trigger, schedule in entry.plan.schedules.items():
+        known, digest = entry.state.cursors.get(trigger), digest_of(schedule)
+        cursors[trigger] = known if known and known.schedule == digest else Cursor(now.wall, digest)
+    if cursors != entry.state.cursors:
+        entry.state = evolve(entry.state, cursors=cursors)
+        step.save(entry.state)
+
+
+@lru_cache(maxsize=1024)
+def digest_of(schedule: Schedule) -> str:
+    """A short text that changes when the schedule does."""
+    return hashlib.blake2b(repr(schedule).encode(), digest_size=6).hexdigest()
+
+
+def drop(world: World, entry: Entry, now: Moment, step: Step) -> None:
+    """Have the job no more. Runs in hand finish."""
+    job = entry.job.id
+    for opened in world.open_runs(job):
+        if not opened.run.state.active:
+            end(world, opened, RunState.CANCELLED, Reason.REMOVED, now, step)
+    for trigger in entry.plan.schedules:
+        world.timetable.leave((job, trigger))
+    for (owner, trigger), seen in list(world.seen.items()):
+        if owner == job:
+            del world.seen[owner, trigger]
+            for value in seen.values():
+                step.erase(value)
+    del world.jobs[job]
+    step.erase(entry.state)
+    step.want(JobChanged(job, "removed"))
+    release(world, job, now)

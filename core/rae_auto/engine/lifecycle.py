@@ -1,0 +1,102 @@
+"""The whole: restored at the start, cancelled in parts, brought to a stop."""
+
+from datetime import datetime
+
+from rae_auto.engine.attempts import arm_timeout
+from rae_auto.engine.catch_up import Missed, occurrences
+from rae_auto.engine.clockwork import come_due
+from rae_auto.engine.events import CancelAsked, Restored, Stopping
+from rae_auto.engine.jobs import begin_cursors, unknown_job
+from rae_auto.engine.runs import end, finish, interrupt, wait
+from rae_auto.engine.step import Step, Stopped
+from rae_auto.engine.timers import Alarm
+from rae_auto.engine.timetable import Member
+from rae_auto.engine.world import Entry, OpenRun, World
+from rae_auto.errors import RunNotFound
+from rae_auto.model.instants import Moment
+from rae_auto.model.job import Job
+from rae_auto.model.job_state import JobState
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Run, RunState
+from rae_auto.model.schedule import Schedule
+
+
+def restored(world: World, event: Restored, now: Moment, step: Step) -> None:
+    """Take in what the configuration and the store hold, then make up for what was missed."""
+    world.settings = event.settings
+    states = {state.job: state for state in event.states}
+    for plan in event.plans:
+        entry = Entry(plan, states.pop(plan.job.id, JobState(plan.job.id)))
+        world.jobs[plan.job.id] = entry
+    for leftover in states.values():
+        step.erase(leftover)
+    for seen in sorted(event.seen, key=lambda seen: seen.at):
+        world.seen.setdefault((seen.job, seen.trigger), {})[seen.key] = seen
+    for run in sorted(event.runs, key=lambda run: (run.queued_at, run.id)):
+        _reopen(world, run, now, step)
+    come_due(world, _rejoin(world, now, step), now, step)
+
+
+def _reopen(world: World, run: Run, now: Moment, step: Step) -> None:
+    entry = world.jobs.get(run.job)
+    # Without a definition a run can still be found again or given up.
+    opened = OpenRun(run, entry.job if entry else Job(id=run.job, command="gone"))
+    world.open(opened)
+    if run.state.active:
+        arm_timeout(world, opened, now)
+    elif entry is None:
+        finish(world, opened, RunState.CANCELLED, now, step, reason=Reason.REMOVED)
+    else:
+        wait(world, opened, now)
+
+
+def _rejoin(world: World, now: Moment, step: Step) -> list[tuple[Member, Missed]]:
+    """Put every schedule into the timetable, and find what fell due since it was last dealt with."""
+    missed = []
+    spans: dict[tuple[Schedule, datetime], Missed | None] = {}
+    for entry in world.jobs.values():
+        begin_cursors(entry, now, step)
+        for trigger, schedule in entry.plan.schedules.items():
+            world.timetable.join((entry.job.id, trigger), schedule, now.wall)
+            since = entry.state.cursors[trigger].at
+            if (schedule, since) not in spans:
+                first = schedule.next_after(since)
+                spans[schedule, since] = occurrences(schedule, first, now.wall) if first and first <= now.wall else None
+            span = spans[schedule, since]
+            if span is not None:
+                missed.append(((entry.job.id, trigger), span))
+    return missed
+
+
+def cancel_asked(world: World, event: CancelAsked, now: Moment, step: Step) -> None:
+    """Somebody wants a run, or all open runs of a job, to end."""
+    if event.run is not None:
+        found = world.runs.get(event.run)
+        if found is None:
+            step.reply(event.ask, RunNotFound(f"no open run {event.run!r}; 'rae-auto history' lists the others"))
+            return
+        targets = [found]
+    elif event.job in world.jobs or event.job in world.runs_of:
+        targets = world.open_runs(event.job)
+    else:
+        step.reply(event.ask, unknown_job(world, event.job or ""))
+        return
+    for opened in targets:
+        end(world, opened, RunState.CANCELLED, Reason.CANCELLED, now, step)
+    step.reply(event.ask, {"cancelled": [opened.run.id for opened in targets]})
+
+
+def stopping(world: World, event: Stopping, now: Moment, step: Step) -> None:
+    """No new starts; what runs may end within the grace."""
+    world.stopping = True
+    world.timers.set(now.mono + event.grace.total_seconds(), Alarm.GRACE_OVER)
+    if not event.grace:
+        interrupt(world, now, step)
+    step.reply(event.ask, {})
+
+
+def stop_when_idle(world: World, step: Step) -> None:
+    """A stopping engine with nothing in hand is done; it says so once."""
+    if world.stopping and not world.active and not world.stopped:
+        world.stopped = True
+        step.want(Stopped())

@@ -1,0 +1,35 @@
+"""Who goes first: priority with ageing.
+
+A level of priority is a head start of `HEAD_START` in the queue. So the rank of a run is fixed when it is queued
+(its time, less its head start), a heap needs no re-sorting, and every run is first at some time: nothing starves.
+"""
+
+import heapq
+from datetime import datetime, timedelta
+
+from rae_auto.model.names import RunId
+from rae_auto.model.policies import Priority
+
+HEAD_START = timedelta(minutes=5)
+
+
+def rank(priority: Priority, queued_at: datetime) -> float:
+    """The place in the queue: lower goes first."""
+    return queued_at.timestamp() - priority * HEAD_START.total_seconds()
+
+
+class Queue:
+    """Runs in the order in which they may start; equal ranks by arrival."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, RunId]] = []
+        self._arrivals = 0
+
+    def push(self, run: RunId, place: float) -> None:
+        """Queue a run at its rank."""
+        self._arrivals += 1
+        heapq.heappush(self._heap, (place, self._arrivals, run))
+
+    def pop(self) -> RunId | None:
+        """Take the first one out, or None."""
+        return heapq.heappop(self._heap)[2] if self._heap else None

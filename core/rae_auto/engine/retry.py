@@ -1,0 +1,52 @@
+"""Whether an attempt is tried again, and after how long."""
+
+import hashlib
+from datetime import timedelta
+
+from rae_auto.model.policies import Backoff, OnCrash, RetryOn, RetryPolicy
+from rae_auto.model.run import Result, Run, RunState
+
+MAX_RECOVERIES = 3
+"""How often a run is started again because its fate was unknown: a job that kills the daemon must not loop."""
+
+_COUNTED_AS = {
+    RunState.FAILED: RetryOn.FAILURE,
+    RunState.TIMED_OUT: RetryOn.TIMEOUT,
+    RunState.LOST: RetryOn.LOST,
+}
+
+
+def tried_again(policy: RetryPolicy, run: Run, end: RunState, result: Result | None) -> bool:
+    """Whether the policy wants another attempt after this end."""
+    if run.attempt >= policy.attempts or _COUNTED_AS.get(end) not in policy.on:
+        return False
+    exit_code = result.exit_code if result else None
+    return end is not RunState.FAILED or policy.exit_codes is None or exit_code in policy.exit_codes
+
+
+def recovered(on_crash: OnCrash, run: Run) -> bool:
+    """Whether a run whose attempt was lost is started again."""
+    lost = sum(attempt.state is RunState.LOST for attempt in run.attempts)
+    return on_crash is OnCrash.RERUN and lost < MAX_RECOVERIES
+
+
+def delay_after(policy: RetryPolicy, run: Run) -> timedelta:
+    """How long to wait after the run's current attempt.
+
+    Jitter lengthens the delay by a share that is a hash of run and attempt: spread over jobs, the same in a replay.
+    """
+    steps = max(run.attempt - 1, 0)
+    if policy.backoff is Backoff.EXPONENTIAL:
+        # Beyond 2**63 the cap has long decided.
+        factor = 2 ** min(steps, 63)
+    else:
+        factor = steps + 1 if policy.backoff is Backoff.LINEAR else 1
+    seconds = min(policy.delay.total_seconds() * factor, policy.max_delay.total_seconds())
+    return timedelta(seconds=seconds * (1 + policy.jitter * share(run.id, str(run.attempt))))
+
+
+def share(*words: str) -> float:
+    """A number in [0, 1) that looks random and depends on the words alone."""
+    digest = hashlib.blake2b("\0".join(words).encode(), digest_size=8).digest()
+    # 53 bits: more would round up to 1.0 in a float.
+    return (int.from_bytes(digest, "big") >> 11) / 2**53

@@ -1,0 +1,99 @@
+"""Open runs: waiting, being ended before their time, and finishing."""
+
+from attrs import evolve
+
+from rae_auto.engine.queue import rank
+from rae_auto.engine.step import Cancel, Notify, Step
+from rae_auto.engine.timers import Alarm
+from rae_auto.engine.world import OpenRun, World
+from rae_auto.model.instants import Moment
+from rae_auto.model.job_state import JobState
+from rae_auto.model.names import JobId
+from rae_auto.model.policies import NotifyOn
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Result, Run, RunState
+
+
+def wait(world: World, opened: OpenRun, now: Moment) -> None:
+    """Let a run wait for its turn, and before that for its time, if it has one."""
+    opened.held_by = None
+    run = opened.run
+    if run.not_before is not None and run.not_before > now.wall:
+        world.timers.set(now.mono + (run.not_before - now.wall).total_seconds(), Alarm.READY, run.id, run.attempt)
+    else:
+        world.queue.push(run.id, rank(opened.job.priority, run.queued_at))
+
+
+def hold(world: World, opened: OpenRun, until: JobId, reason: Reason, text: str) -> None:
+    """Set a run aside until something happens to the job `until`."""
+    opened.held_by = (reason, text)
+    world.held.setdefault(until, []).append(opened.run.id)
+
+
+def release(world: World, job: JobId, now: Moment) -> None:
+    """Something happened to the job: those that waited for it may try again."""
+    for run in world.held.pop(job, ()):
+        if run in world.runs:
+            wait(world, world.runs[run], now)
+
+
+def end(world: World, opened: OpenRun, state: RunState, reason: Reason | None, now: Moment, step: Step) -> None:
+    """Bring a run to an end before its time: at once if nothing of it is in hand, else by way of its executor."""
+    if not opened.run.state.active:
+        finish(world, opened, RunState.CANCELLED, now, step, reason=reason)
+        return
+    if opened.ending is None:
+        opened.ending, opened.ending_reason = state, reason
+    step.want(Cancel(opened.run.id, opened.run.attempt, opened.job.kill_after))
+
+
+def finish(
+    world: World,
+    opened: OpenRun,
+    state: RunState,
+    now: Moment,
+    step: Step,
+    *,
+    result: Result | None = None,
+    reason: str | None = None,
+) -> None:
+    """The run is over: on record, remembered with its job, told, and out of the way of those that waited for it."""
+    run = opened.run.to(
+        state,
+        finished_at=now.wall,
+        exit_code=result and result.exit_code,
+        reason=reason,
+        handle=None,
+        not_before=None,
+    )
+    step.erase(run)
+    step.record(run)
+    world.close(opened)
+    entry = world.jobs.get(run.job)
+    if entry is not None and run.attempt:
+        before, entry.state = entry.state, _after(entry.state, run)
+        step.save(entry.state)
+        _tell(opened, before, run, step)
+    release(world, run.job, now)
+
+
+def interrupt(world: World, now: Moment, step: Step) -> None:
+    """A shutdown has waited long enough: whatever is in hand is ended."""
+    for opened in list(world.runs.values()):
+        if opened.run.state.active:
+            end(world, opened, RunState.INTERRUPTED, Reason.STOPPING, now, step)
+
+
+def _after(state: JobState, run: Run) -> JobState:
+    failures = 0 if run.state is RunState.SUCCEEDED else state.failures + 1
+    return evolve(state, last_state=run.state, last_run=run.id, last_finished_at=run.finished_at, failures=failures)
+
+
+def _tell(opened: OpenRun, before: JobState, run: Run, step: Step) -> None:
+    if run.state is RunState.SUCCEEDED:
+        kinds = [NotifyOn.SUCCESS, *([NotifyOn.RECOVERY] if before.failures else [])]
+    else:
+        kinds = [] if run.state is RunState.CANCELLED else [NotifyOn.FAILURE]
+    for kind in kinds:
+        if kind in opened.job.notify.on:
+            step.want(Notify(kind, opened.job, run))

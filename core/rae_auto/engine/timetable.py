@@ -1,0 +1,79 @@
+"""Which instants are due next, each schedule computed once for all the triggers that share it."""
+
+import heapq
+from collections.abc import Iterator
+from datetime import datetime
+
+from attrs import define, field
+
+from rae_auto.model.names import JobId
+from rae_auto.model.schedule import Schedule
+
+Member = tuple[JobId, str]
+"""A job's trigger."""
+
+
+@define(eq=False)
+class Group:
+    """The triggers of one schedule, and its next instant; a member joined at the instant that stands beside it."""
+
+    schedule: Schedule
+    next: datetime | None
+    members: dict[Member, datetime] = field(factory=dict)
+
+
+class Timetable:
+    """All schedules in use, in the order in which they come due."""
+
+    def __init__(self) -> None:
+        self._groups: dict[Schedule, Group] = {}
+        self._group_of: dict[Member, Group] = {}
+        self._heap: list[tuple[datetime, int, Group]] = []
+        self._pushed = 0
+
+    def join(self, member: Member, schedule: Schedule, after: datetime) -> None:
+        """From now on `member` is due at each instant of the schedule after `after`."""
+        group = self._groups.get(schedule)
+        if group is None:
+            group = self._groups[schedule] = Group(schedule, schedule.next_after(after))
+            self._push(group)
+        group.members[member] = after
+        self._group_of[member] = group
+
+    def leave(self, member: Member) -> None:
+        """`member` is due no more. Leaving twice is no error."""
+        group = self._group_of.pop(member, None)
+        if group is not None:
+            del group.members[member]
+            if not group.members:
+                del self._groups[group.schedule]
+                group.next = None
+
+    def schedule_of(self, member: Member) -> Schedule | None:
+        """The schedule by which `member` is due."""
+        group = self._group_of.get(member)
+        return None if group is None else group.schedule
+
+    def next_of(self, member: Member) -> datetime | None:
+        """When `member` is due next."""
+        group = self._group_of.get(member)
+        return None if group is None else group.next
+
+    def next(self) -> datetime | None:
+        """When anything is due next."""
+        while self._heap and self._heap[0][2].next != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def due(self, now: datetime) -> Iterator[tuple[datetime, Group]]:
+        """Each group with an instant due, and the first such instant; the group moves on to its first after `now`."""
+        while (instant := self.next()) is not None and instant <= now:
+            group = heapq.heappop(self._heap)[2]
+            group.next = group.schedule.next_after(now)
+            self._push(group)
+            yield instant, group
+
+    def _push(self, group: Group) -> None:
+        if group.next is not None:
+            self._pushed += 1
+            heapq.heappush(self._heap, (group.next, self._pushed, group))

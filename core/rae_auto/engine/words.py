@@ -1,0 +1,27 @@
+"""Decisions in words, one line each, for messages, the log and `rae-auto why`."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rae_auto.model.decision import Decision
+from rae_auto.model.reasons import Reason
+
+_WORDS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
+    Reason.DUE: lambda _: "it was due",
+    Reason.ASKED: lambda _: "somebody asked for it",
+    Reason.FIRED: lambda _: "its trigger fired",
+    Reason.CAUGHT_UP: lambda _: "it was missed, and is made up for (catch_up)",
+    Reason.OVERLAP: lambda f: f"run {f['run']} isn't over, since {f['since']} (overlap = skip)",
+    Reason.QUEUE_FULL: lambda f: f"one is waiting already behind run {f['run']} (overlap = queue)",
+    Reason.CEILING: lambda f: f"{f['ceiling']} runs are open already (overlap_max)",
+    Reason.PAUSED: lambda _: "the job is paused; 'rae-auto resume' lets it go on",
+    Reason.DISABLED: lambda _: "nothing starts by itself while disabled (enabled = false)",
+    Reason.MISSED: lambda f: f"missed from {f['from']} until {f['until']} (catch_up)",
+    Reason.NEED_FAILED: lambda f: f"the latest run of {f['need']}, which it needs, did not succeed",
+    Reason.NEED_NEVER_RAN: lambda f: f"{f['need']}, which it needs, has never run",
+}
+
+
+def in_words(decision: Decision) -> str:
+    """Why it was decided so."""
+    return _WORDS[decision.reason](decision.facts)

@@ -1,0 +1,91 @@
+"""All that the engine knows: jobs, open runs, and the three queues of things to come (instants, alarms, starts)."""
+
+from collections.abc import Iterator
+
+from attrs import define, field
+
+from rae_auto.engine.events import Plan, Settings
+from rae_auto.engine.queue import Queue
+from rae_auto.engine.timers import Timers
+from rae_auto.engine.timetable import Timetable
+from rae_auto.model.job import Job
+from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.names import JobId, RunId
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Run, RunState
+
+SEEN_LIMIT = 1000
+"""How many occurrences without a schedule are remembered for each trigger."""
+
+
+@define(eq=False)
+class Entry:
+    """A job as loaded, and what is remembered of it."""
+
+    plan: Plan
+    state: JobState
+
+    @property
+    def job(self) -> Job:
+        return self.plan.job
+
+
+@define(eq=False)
+class OpenRun:
+    """A run that isn't over. `job` is the definition it was decided under; a reload doesn't change it.
+
+    `ending` is the state that it will have whatever its attempt ends with: it was cancelled or timed out.
+    `held_by` is what it waits for beside its turn, in a word and for a person.
+    """
+
+    run: Run
+    job: Job
+    ending: RunState | None = None
+    ending_reason: Reason | None = None
+    held_by: tuple[Reason, str] | None = None
+
+
+@define(eq=False)
+class World:
+    """The state of the engine. Handlers change it; nobody else does."""
+
+    settings: Settings = field(factory=Settings)
+    jobs: dict[JobId, Entry] = field(factory=dict)
+    runs: dict[RunId, OpenRun] = field(factory=dict)
+    runs_of: dict[JobId, list[RunId]] = field(factory=dict)
+    held: dict[JobId, list[RunId]] = field(factory=dict)
+    seen: dict[tuple[JobId, str], dict[str, Seen]] = field(factory=dict)
+    active: int = 0
+    timetable: Timetable = field(factory=Timetable)
+    timers: Timers = field(factory=Timers)
+    queue: Queue = field(factory=Queue)
+    stopping: bool = False
+    stopped: bool = False
+
+    def open_runs(self, job: JobId) -> list[OpenRun]:
+        """The job's open runs, the oldest first."""
+        return [self.runs[run] for run in self.runs_of.get(job, ())]
+
+    def open(self, run: OpenRun) -> None:
+        """Take in a run that isn't over."""
+        self.runs[run.run.id] = run
+        self.runs_of.setdefault(run.run.job, []).append(run.run.id)
+        if run.run.state.active:
+            self.active += 1
+
+    def close(self, run: OpenRun) -> None:
+        """Forget a run that is over."""
+        del self.runs[run.run.id]
+        mine = self.runs_of[run.run.job]
+        mine.remove(run.run.id)
+        if not mine:
+            del self.runs_of[run.run.job]
+
+    def attempt(self, run: RunId, attempt: int) -> OpenRun | None:
+        """The open run, if this attempt of it is in hand: news of others come too late."""
+        found = self.runs.get(run)
+        return found if found and found.run.state.active and found.run.attempt == attempt else None
+
+    def remembered(self) -> Iterator[Seen]:
+        for by_key in self.seen.values():
+            yield from by_key.values()

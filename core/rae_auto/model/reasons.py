@@ -1,0 +1,30 @@
+"""The codes by which decisions, waits and ends are explained."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why an occurrence, a run or a wait is as it is. Every code has a line in docs/reasons.md."""
+
+    DUE = "due"
+    ASKED = "asked"
+    FIRED = "fired"
+    CAUGHT_UP = "caught_up"
+    OVERLAP = "overlap"
+    QUEUE_FULL = "queue_full"
+    CEILING = "ceiling"
+    REPEATED = "repeated"
+    REPLACED = "replaced"
+    PAUSED = "paused"
+    DISABLED = "disabled"
+    MISSED = "missed"
+    NEED_FAILED = "need_failed"
+    NEED_NEVER_RAN = "need_never_ran"
+    NEED_RUNNING = "need_running"
+    PARALLEL = "max_parallel"
+    DELAYED = "delayed"
+    STOPPING = "stopping"
+    CANCELLED = "cancelled"
+    REMOVED = "removed"
+    RECOVERED = "recovered"
+    LOST = "lost"
