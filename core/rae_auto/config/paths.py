@@ -1,0 +1,57 @@
+"""Where the state and the configuration live. Standard library only: every command needs it at once."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+CONFIG_NAME = "rae.toml"
+
+
+def state_directory() -> Path:
+    """The directory of the state: RAE_STATE_DIR, or the user's own on this platform. It need not exist."""
+    chosen = os.environ.get("RAE_STATE_DIR")
+    if chosen:
+        return Path(os.path.abspath(Path(chosen).expanduser()))  # noqa: PTH100 - resolving links is the store's task
+    if sys.platform == "win32":
+        return _from_environment("LOCALAPPDATA", "AppData/Local") / "rae-auto" / "state"
+    if sys.platform == "darwin":
+        return _home() / "Library" / "Application Support" / "rae-auto" / "state"
+    return _from_environment("XDG_STATE_HOME", ".local/state") / "rae-auto"
+
+
+def config_directory() -> Path:
+    """The directory of the user's configuration on this platform. It need not exist."""
+    if sys.platform == "win32":
+        return _from_environment("APPDATA", "AppData/Roaming") / "rae-auto"
+    if sys.platform == "darwin":
+        return _home() / "Library" / "Application Support" / "rae-auto"
+    return _from_environment("XDG_CONFIG_HOME", ".config") / "rae-auto"
+
+
+def find_config(explicit: str | None = None) -> Path | None:
+    """The configuration file to use, or None where there is none.
+
+    An explicit one is taken as it is, existing or not; else the nearest `rae.toml` in the working directory
+    and those above it, then the one in the user's configuration directory.
+    """
+    if explicit is not None:
+        return Path(explicit).expanduser()
+    places = []
+    with contextlib.suppress(FileNotFoundError):
+        here = Path.cwd()
+        places = [here, *here.parents]
+    for place in (*places, config_directory()):
+        if os.path.lexists(place / CONFIG_NAME):
+            return place / CONFIG_NAME
+    return None
+
+
+def _from_environment(variable: str, fallback: str) -> Path:
+    """A base directory; a relative one is ignored, as the XDG Base Directory Specification (0.8) demands."""
+    base = Path(os.environ.get(variable, ""))
+    return base if base.is_absolute() else _home() / fallback
+
+
+def _home() -> Path:
+    return Path("~").expanduser()
