@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 from rae_auto._version import __version__
 
 if TYPE_CHECKING:
-    from rae_auto.daemon.scheduler import JobInfo as JobInfo
-    from rae_auto.daemon.scheduler import JobStatus as JobStatus
     from rae_auto.daemon.scheduler import Scheduler as Scheduler
-    from rae_auto.daemon.scheduler import SyncScheduler as SyncScheduler
+    from rae_auto.daemon.sync import SyncScheduler as SyncScheduler
     from rae_auto.errors import DuplicateJob as DuplicateJob
     from rae_auto.errors import InvalidJob as InvalidJob
     from rae_auto.errors import JobNotFound as JobNotFound
@@ -20,6 +18,9 @@ if TYPE_CHECKING:
     from rae_auto.errors import StoreError as StoreError
     from rae_auto.errors import StoreLocked as StoreLocked
     from rae_auto.model.job import Job as Job
+    from rae_auto.model.job_info import JobActivity as JobActivity
+    from rae_auto.model.job_info import JobInfo as JobInfo
+    from rae_auto.model.job_info import JobStatus as JobStatus
     from rae_auto.model.names import JobId as JobId
     from rae_auto.model.names import RunId as RunId
     from rae_auto.model.plugin_ref import Cron as Cron
@@ -39,12 +40,14 @@ if TYPE_CHECKING:
     from rae_auto.model.run import RunState as RunState
 
 _HOMES = {
-    "rae_auto.daemon.scheduler": ("JobInfo", "JobStatus", "Scheduler", "SyncScheduler"),
+    "rae_auto.daemon.scheduler": ("Scheduler",),
+    "rae_auto.daemon.sync": ("SyncScheduler",),
     "rae_auto.errors": (
         "DuplicateJob", "InvalidJob", "JobNotFound", "NotStarted", "RunNotFound",
         "SchedulerClosed", "SchedulerError", "StoreError", "StoreLocked",
     ),
     "rae_auto.model.job": ("Job",),
+    "rae_auto.model.job_info": ("JobActivity", "JobInfo", "JobStatus"),
     "rae_auto.model.names": ("JobId", "RunId"),
     "rae_auto.model.plugin_ref": ("Cron", "Interval", "Once", "PluginRef", "TriggerRef"),
     "rae_auto.model.policies": (

@@ -1,0 +1,51 @@
+"""What happens, told to all who listen; nobody who listens slowly holds up the rest."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+Event = Mapping[str, Any]
+
+BACKLOG = 10_000
+"""How many events wait for a slow listener before it loses the oldest."""
+
+
+class Broadcast:
+    """Hands each event to every listener."""
+
+    def __init__(self) -> None:
+        self._listeners: set[asyncio.Queue[Event | None]] = set()
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
+    def publish(self, event: Event) -> None:
+        """Tell all who listen now."""
+        for listener in self._listeners:
+            _put(listener, event)
+
+    def close(self) -> None:
+        """End every listener's stream."""
+        for listener in self._listeners:
+            _put(listener, None)
+
+    def subscribe(self) -> AsyncIterator[Event]:
+        """Events from this call on, until the stream is closed by either side."""
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(BACKLOG)
+        self._listeners.add(queue)
+        return self._stream(queue)
+
+    async def _stream(self, queue: "asyncio.Queue[Event | None]") -> AsyncIterator[Event]:
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+        finally:
+            self._listeners.discard(queue)
+
+
+def _put(queue: "asyncio.Queue[Event | None]", event: Event | None) -> None:
+    if queue.full():
+        queue.get_nowait()
+    queue.put_nowait(event)

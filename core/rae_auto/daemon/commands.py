@@ -1,0 +1,172 @@
+"""The commands of the control socket: what can be asked of a running daemon, and what it answers."""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rae_auto._version import __version__
+from rae_auto.daemon.executions import output_path
+from rae_auto.daemon.report import info_of
+from rae_auto.daemon.scheduler import Scheduler
+from rae_auto.errors import InvalidJob, SchedulerError
+from rae_auto.model import documents
+from rae_auto.model.instants import parse_instant
+from rae_auto.model.job import Job
+from rae_auto.model.records import job_record, run_record
+from rae_auto.model.run import Run
+
+Arguments = Mapping[str, Any]
+Command = Callable[[Arguments], Awaitable[Any]]
+
+UPCOMING = 10
+"""How many jobs that are due next `status` tells."""
+
+
+class Commands:
+    """Answers requests with JSON values; errors are those of `errors.py`."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        config: Path | None,
+        reload: Callable[[], Awaitable[Mapping[str, Any]]],
+        problems: Callable[[], list[str]],
+    ) -> None:
+        self._scheduler = scheduler
+        self._config = config
+        self._reload = reload
+        self._problems = problems
+        self._started_at = scheduler.now()
+
+    def table(self) -> dict[str, Command]:
+        """The commands by name."""
+        return {
+            "ping": self.ping,
+            "status": self.status,
+            "list": self.list,
+            "show": self.show,
+            "add": self.add,
+            "remove": self.remove,
+            "trigger": self.trigger,
+            "cancel": self.cancel,
+            "pause": self.pause,
+            "resume": self.resume,
+            "history": self.history,
+            "output": self.output,
+            "reload": self.reload,
+            "stop": self.stop,
+        }
+
+    async def ping(self, _: Arguments) -> Any:
+        return {"pid": os.getpid(), "version": __version__}
+
+    async def status(self, _: Arguments) -> Any:
+        scheduler, engine = self._scheduler, self._scheduler.engine
+        runs = [opened.run for opened in engine.runs()]
+        jobs = [(engine.next_at(entry.job.id), entry) for entry in engine.jobs()]
+        due = sorted(((at, entry.job.id) for at, entry in jobs if at is not None), key=lambda pair: pair[0])
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "started_at": self._started_at.isoformat(),
+            "state_directory": str(scheduler.directory),
+            "config": self._config and str(self._config),
+            "state": "degraded" if scheduler.trouble else "stopping" if engine.stopping else "running",
+            "enabled": scheduler.settings.enabled,
+            "jobs": len(jobs),
+            "running": [run_record(run) for run in runs if run.state.active],
+            "waiting": [self._waiting(run) for run in runs if not run.state.active],
+            "next": [{"job": job, "at": at.isoformat()} for at, job in due[:UPCOMING]],
+            "problems": [*([scheduler.trouble] if scheduler.trouble else []), *self._problems()],
+        }
+
+    def _waiting(self, run: Run) -> dict[str, Any]:
+        return {**run_record(run), "waiting_for": self._scheduler.waiting_for(run.id)}
+
+    async def list(self, _: Arguments) -> Any:
+        return [job_record(info) for info in await self._scheduler.list_jobs()]
+
+    async def show(self, arguments: Arguments) -> Any:
+        entry = self._scheduler.engine.job(_text(arguments, "job"))  # type: ignore[arg-type]
+        opened = self._scheduler.engine.runs(entry.job.id)
+        return {
+            "definition": documents.dump(entry.job),
+            "info": job_record(info_of(self._scheduler.engine, entry)),
+            "open": [run_record(o.run) for o in opened],
+        }
+
+    async def add(self, arguments: Arguments) -> Any:
+        definition = arguments.get("definition")
+        if not isinstance(definition, Mapping):
+            raise InvalidJob("add needs a definition: an object with the fields of a job")
+        try:
+            job = documents.load(Job, definition)
+        except SchedulerError:
+            raise
+        except Exception as error:
+            raise InvalidJob(f"the definition can't be understood: {error!r:.300}") from error
+        return {"job": await self._scheduler.add_job(job, replace=arguments.get("replace") is True)}
+
+    async def remove(self, arguments: Arguments) -> Any:
+        await self._scheduler.remove_job(_text(arguments, "job"))
+        return {}
+
+    async def trigger(self, arguments: Arguments) -> Any:
+        event = arguments.get("event")
+        if event is not None and not isinstance(event, Mapping):
+            raise InvalidJob("the event must be a JSON object")
+        run = await self._scheduler.trigger(
+            _text(arguments, "job"), event=event, request=arguments.get("request") and _text(arguments, "request")
+        )
+        return {"run_id": run}
+
+    async def cancel(self, arguments: Arguments) -> Any:
+        target = _text(arguments, "run" if arguments.get("run") else "job")
+        return {"cancelled": await self._scheduler.cancel(target)}
+
+    async def pause(self, arguments: Arguments) -> Any:
+        await self._scheduler.pause(_text(arguments, "job"))
+        return {}
+
+    async def resume(self, arguments: Arguments) -> Any:
+        await self._scheduler.resume(_text(arguments, "job"))
+        return {}
+
+    async def history(self, arguments: Arguments) -> Any:
+        if arguments.get("run"):
+            return [run_record(await self._scheduler.get_run(_text(arguments, "run")))]
+        job = _text(arguments, "job") if arguments.get("job") else None
+        limit = arguments.get("limit", 100)
+        runs = await self._scheduler.history(
+            job,
+            states=tuple(str(state) for state in arguments.get("states") or ()),
+            since=_instant(arguments, "since"),
+            until=_instant(arguments, "until"),
+            limit=limit if isinstance(limit, int) and 0 < limit <= 100_000 else 100,
+        )
+        return [run_record(run) for run in runs]
+
+    async def output(self, arguments: Arguments) -> Any:
+        run = await self._scheduler.get_run(_text(arguments, "run"))
+        path = output_path(self._scheduler.directory, run.id, run.attempt)
+        return {"path": str(path), "state": run.state.value, "attempt": run.attempt}
+
+    async def reload(self, _: Arguments) -> Any:
+        return await self._reload()
+
+    async def stop(self, arguments: Arguments) -> Any:
+        await self._scheduler.stop(timedelta(0) if arguments.get("now") is True else None)
+        return {}
+
+
+def _text(arguments: Arguments, name: str) -> str:
+    value = arguments.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= 256:
+        raise InvalidJob(f"the request needs {name!r}: a text of at most 256 characters")
+    return value
+
+
+def _instant(arguments: Arguments, name: str) -> datetime | None:
+    return parse_instant(_text(arguments, name)) if arguments.get(name) else None

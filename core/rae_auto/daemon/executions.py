@@ -1,0 +1,146 @@
+"""Attempts in the hands of executors: started, cancelled, found again, and told as events."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from rae_auto.api.executor import Assignment, Execution, Executor
+from rae_auto.api.files import private_directory
+from rae_auto.daemon.environment import environment_of
+from rae_auto.engine.events import Ended, Event, Found, Started
+from rae_auto.model.job import Job
+from rae_auto.model.names import RunId
+from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.run import Result, Run
+
+Key = tuple[RunId, int]
+
+
+def output_path(directory: Path, run: RunId, attempt: int) -> Path:
+    """The file for what an attempt prints."""
+    return directory / "output" / f"{run}.{attempt}.log"
+
+
+class Executions:
+    """Carries out what the engine wants of executors, and reports what they tell."""
+
+    def __init__(
+        self,
+        directory: Path,
+        executor_for: Callable[[PluginRef], Executor],
+        report: Callable[[Event], None],
+        inherited: Mapping[str, str],
+    ) -> None:
+        """`inherited` is the daemon's own environment, of which jobs get a few names."""
+        self._directory = directory
+        self._executor_for = executor_for
+        self._report = report
+        self._inherited = inherited
+        self._executors: dict[str, asyncio.Future[Executor]] = {}
+        self._in_hand: dict[Key, asyncio.Future[Execution]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, run: Run, job: Job) -> None:
+        """Start the run's attempt; `Started` and `Ended` follow, or `Ended` alone."""
+        # At once, so that a cancel that comes before the task's first step finds it.
+        self._in_hand[run.id, run.attempt] = asyncio.get_running_loop().create_future()
+        self._spawn(self._carry_out(run, job))
+
+    def cancel(self, run: RunId, attempt: int, grace: timedelta) -> None:
+        """End an attempt, also one that is only being started; `Ended` follows."""
+        in_hand = self._in_hand.get((run, attempt))
+        if in_hand is not None:
+            self._spawn(self._cancel(in_hand, grace))
+
+    async def find(self, run: Run, job: Job) -> None:
+        """After a restart: take over the attempt if it is alive, and report what became of it."""
+        key = (run.id, run.attempt)
+        try:
+            executor = await self._open(job.executor_ref)
+            found = await executor.find(self._assignment(run, job), run.handle)
+        except Exception as error:  # a broken executor must not keep the others from being found
+            found = Result(error=f"its executor failed to look for it: {error}")
+        if isinstance(found, Result):
+            self._report(Ended(*key, found))
+        elif found is None:
+            self._report(Found(*key))
+        else:
+            future = self._in_hand[key] = asyncio.get_running_loop().create_future()
+            future.set_result(found)
+            self._report(Found(*key, found.handle))
+            self._spawn(self._await_end(key, found))
+
+    async def close(self) -> None:
+        """Let executors go. Whatever is still in their hands is left to them."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for opening in self._executors.values():
+            if opening.done() and not opening.exception():
+                await opening.result().close()
+
+    async def _carry_out(self, run: Run, job: Job) -> None:
+        key = (run.id, run.attempt)
+        in_hand = self._in_hand[key]
+        try:
+            executor = await self._open(job.executor_ref)
+            execution = await executor.start(self._assignment(run, job))
+        except Exception as error:  # whatever an executor raises, the run must end
+            del self._in_hand[key]
+            in_hand.cancel()
+            self._report(Ended(*key, Result(error=_one_line(error))))
+            return
+        in_hand.set_result(execution)
+        self._report(Started(*key, execution.handle))
+        await self._await_end(key, execution)
+
+    async def _await_end(self, key: Key, execution: Execution) -> None:
+        try:
+            result = await execution.wait()
+        except Exception as error:
+            result = Result(error=f"its executor failed: {_one_line(error)}")
+        del self._in_hand[key]
+        self._report(Ended(*key, result))
+
+    async def _cancel(self, in_hand: asyncio.Future[Execution], grace: timedelta) -> None:
+        await asyncio.wait([in_hand])
+        if not in_hand.cancelled():
+            await in_hand.result().cancel(grace)
+
+    def _assignment(self, run: Run, job: Job) -> Assignment:
+        return Assignment(
+            run=run.id,
+            attempt=run.attempt,
+            job=job,
+            environment=environment_of(run, job, self._inherited),
+            output=output_path(self._directory, run.id, run.attempt),
+        )
+
+    async def _open(self, ref: PluginRef) -> Executor:
+        key = repr(ref)
+        if key not in self._executors:
+            self._executors[key] = asyncio.ensure_future(self._opened(ref))
+        try:
+            return await asyncio.shield(self._executors[key])
+        except Exception:
+            # The next attempt may find what this one missed.
+            self._executors.pop(key, None)
+            raise
+
+    async def _opened(self, ref: PluginRef) -> Executor:
+        executor = self._executor_for(ref)
+        private_directory(self._directory / "output")
+        await executor.open(private_directory(self._directory / "executors" / ref.type))
+        return executor
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:500]

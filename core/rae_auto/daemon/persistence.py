@@ -1,0 +1,104 @@
+"""Between the engine's values and the store's documents, and off the event loop."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rae_auto.api.store import Append, Delete, LogQuery, Put, Store
+from rae_auto.api.store import Change as StoreChange
+from rae_auto.engine.step import Change, Erase, Record, Save
+from rae_auto.errors import StoreDamaged
+from rae_auto.model import documents
+from rae_auto.model.decision import Decision
+from rae_auto.model.job import Job
+from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.run import Run
+
+T = TypeVar("T")
+Value = Job | JobState | Run | Seen
+
+
+def encode(changes: Iterable[Change]) -> list[StoreChange]:
+    """The store's changes that make these durable: of several to one document only the last, logs in order."""
+    latest: dict[tuple[str, str], Save | Erase] = {}
+    entries: list[StoreChange] = []
+    for change in changes:
+        if isinstance(change, Record):
+            entries.append(_entry(change.value))
+        else:
+            latest[place_of(change.value)] = change
+    return [*(_write(place, change) for place, change in latest.items()), *entries]
+
+
+def place_of(value: Value) -> tuple[str, str]:
+    """The kind and key under which a value is kept."""
+    match value:
+        case Job():
+            return documents.JOB, value.id
+        case JobState():
+            return documents.STATE, value.job
+        case Run():
+            return documents.RUN, value.id
+        case Seen():
+            # What a source calls a key can be long and hold anything.
+            digest = hashlib.blake2b("\0".join((value.trigger, value.key)).encode(), digest_size=12).hexdigest()
+            return documents.SEEN, f"{value.job}/{digest}"
+
+
+def _write(place: tuple[str, str], change: Save | Erase) -> StoreChange:
+    return Put(*place, documents.dump(change.value)) if isinstance(change, Save) else Delete(*place)
+
+
+def _entry(value: Run | Decision) -> Append:
+    body = documents.dump(value)
+    if isinstance(value, Run):
+        assert value.finished_at is not None
+        return Append(documents.RUNS, value.id, value.job, value.state, value.queued_at, body)
+    key = f"{value.job}/{value.trigger}/{value.key}"
+    return Append(documents.DECISIONS, key, value.job, value.reason, value.decided_at, body)
+
+
+class Archive:
+    """A store in a thread of its own, since it may block on the disk; it speaks in values."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._thread = ThreadPoolExecutor(1, "store")
+
+    async def open(self, directory: Path) -> Sequence[str]:
+        """Lock and open; what had to be repaired, a line each."""
+        return await self._call(self._store.open, directory)
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        """Make all durable, or raise StoreError."""
+        await self._call(lambda: self._store.commit(encode(changes)))
+
+    async def load(self, kind: str, cls: type[T]) -> tuple[T, ...]:
+        """All values of a kind. StoreDamaged names a document that isn't what its kind says."""
+        return await self._call(lambda: tuple(_decode(kind, key, cls, body) for key, body in self._store.load(kind)))
+
+    async def runs(self, query: LogQuery) -> list[Run]:
+        """Finished runs, newest first."""
+        return await self._call(
+            lambda: [documents.load(Run, body) for body in self._store.query(documents.RUNS, query)]
+        )
+
+    async def backup(self, target: Path) -> None:
+        await self._call(self._store.backup, target)
+
+    async def close(self) -> None:
+        await self._call(self._store.close)
+        self._thread.shutdown()
+
+    async def _call(self, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+
+
+def _decode(kind: str, key: str, cls: type[T], body: Any) -> T:
+    try:
+        return documents.load(cls, body)
+    except Exception as error:
+        raise StoreDamaged(f"the {kind} {key!r} in the store can't be understood: {error!r:.200}") from error

@@ -1,0 +1,58 @@
+"""Plugins at work: references become instances, jobs become plans."""
+
+from typing import cast
+
+from rae_auto.api.executor import Executor
+from rae_auto.api.logger import Logger
+from rae_auto.api.notifier import Notifier
+from rae_auto.api.plugin import Kind, Plugin
+from rae_auto.api.store import Store
+from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
+from rae_auto.config.options import build
+from rae_auto.engine.events import Origin, Plan
+from rae_auto.errors import InvalidJob, PluginError
+from rae_auto.model.job import Job
+from rae_auto.model.names import JobId
+from rae_auto.model.plugin_ref import PluginRef, TriggerRef
+from rae_auto.registry import Registry
+
+
+class Plugins:
+    """Makes instances of what a configuration or a job names, by way of the registry."""
+
+    def __init__(self, registry: Registry, timezone: str) -> None:
+        self.registry = registry
+        self._timezone = timezone
+
+    def store(self, ref: PluginRef) -> Store:
+        return cast("Store", self._make(Kind.STORE, ref))
+
+    def logger(self, ref: PluginRef) -> Logger:
+        return cast("Logger", self._make(Kind.LOGGER, ref))
+
+    def notifier(self, ref: PluginRef) -> Notifier:
+        return cast("Notifier", self._make(Kind.NOTIFIER, ref))
+
+    def executor(self, ref: PluginRef) -> Executor:
+        return cast("Executor", self._make(Kind.EXECUTOR, ref))
+
+    def trigger(self, ref: TriggerRef) -> ScheduleTrigger | SourceTrigger:
+        return cast("ScheduleTrigger | SourceTrigger", self._make(Kind.TRIGGER, ref))
+
+    def plan(self, job: Job, origin: Origin) -> tuple[Plan, dict[str, SourceTrigger]]:
+        """The job with its schedules, and its sources by trigger id. Errors: InvalidJob."""
+        schedules, sources = {}, {}
+        try:
+            self.registry.get(Kind.EXECUTOR, job.executor_ref.type)
+            for ref in job.schedule:
+                trigger = self.trigger(ref)
+                (schedules if isinstance(trigger, ScheduleTrigger) else sources)[ref.id] = trigger
+        except (ValueError, PluginError) as error:
+            raise InvalidJob(f"job {job.id!r}: {error}") from error
+        return Plan(job, schedules, origin), sources
+
+    def _make(self, kind: Kind, ref: PluginRef | TriggerRef) -> Plugin:
+        return build(self.registry.get(kind, ref.type), ref.options, timezone=self._timezone)
+
+
+SourcesOf = dict[JobId, dict[str, SourceTrigger]]

@@ -1,0 +1,409 @@
+"""The public API: a scheduler inside a program. `rae-auto run` is the same one with a control socket around it."""
+
+import asyncio
+import contextlib
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from loguru import logger
+
+from rae_auto.api.files import private_directory
+from rae_auto.api.store import LogQuery, Store
+from rae_auto.api.trigger import SourceTrigger
+from rae_auto.config.paths import state_directory
+from rae_auto.daemon.broadcast import Broadcast
+from rae_auto.daemon.clock import Clock, SystemClock
+from rae_auto.daemon.executions import Executions
+from rae_auto.daemon.notices import Notices
+from rae_auto.daemon.persistence import Archive
+from rae_auto.daemon.plugins import Plugins
+from rae_auto.daemon.report import info_of, status_of
+from rae_auto.daemon.run_log import log_run
+from rae_auto.daemon.shell import Shell
+from rae_auto.daemon.sources import Sources
+from rae_auto.engine.engine import Engine
+from rae_auto.engine.events import (
+    CancelAsked,
+    Configured,
+    Fired,
+    Found,
+    JobAdded,
+    JobRemoved,
+    Origin,
+    Paused,
+    Plan,
+    Restored,
+    Settings,
+    Stopping,
+)
+from rae_auto.engine.step import Cancel, JobChanged, Notify, Record, Save, Start, Step, Stopped
+from rae_auto.engine.words import in_words
+from rae_auto.errors import DuplicateJob, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
+from rae_auto.model import documents
+from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome
+from rae_auto.model.job import Job
+from rae_auto.model.job_info import JobInfo, JobStatus
+from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.names import JobId, RunId
+from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.records import run_record
+from rae_auto.model.run import Run
+from rae_auto.model.zones import local_zone_name
+from rae_auto.registry import Registry
+
+if TYPE_CHECKING:
+    from rae_auto.daemon.sync import SyncScheduler
+
+
+class Scheduler:
+    """Runs jobs. Use it as `async with Scheduler() as scheduler:`; all methods belong to that event loop.
+
+    Other threads go through `scheduler.sync`. Jobs that are added live in the store and are there after a restart.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Path | str | None = None,
+        store: str | PluginRef | Store = "sqlite",
+        timezone: str | None = None,
+        max_parallel: int = 8,
+        enabled: bool = True,
+        shutdown_grace: timedelta = timedelta(seconds=30),
+        jobs: Iterable[Job] = (),
+        notifiers: Mapping[str, PluginRef] | None = None,
+        clock: Clock | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        """`directory` is where state lives (RAE_STATE_DIR or the platform's place); `jobs` are as of a configuration."""
+        self.directory = Path(directory) if directory is not None else state_directory()
+        self.shutdown_grace = shutdown_grace
+        self.settings = Settings(max_parallel, enabled)
+        self._given_store = store
+        self._given_jobs = tuple(jobs)
+        self._given_notifiers = dict(notifiers or {})
+        self._plugins = Plugins(registry or Registry(), timezone or local_zone_name())
+        self._clock = clock or SystemClock()
+        self._engine = Engine()
+        self._stopped = asyncio.Event()
+        self._broadcast = Broadcast()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turning: asyncio.Task[None] | None = None
+        self._sources_of: dict[JobId, Mapping[str, SourceTrigger]] = {}
+
+    # Opening and closing
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Lock the store, take up what it holds, and begin. Errors: StoreLocked, StoreError, InvalidJob, PluginError."""
+        self._loop = asyncio.get_running_loop()
+        plans = [self._plan(job, Origin.CONFIG) for job in self._given_jobs]
+        self._notices = Notices({name: self._plugins.notifier(ref) for name, ref in self._given_notifiers.items()})
+        self.directory = private_directory(self.directory)
+        self._archive = Archive(self._make_store())
+        for line in await self._archive.open(self.directory):
+            logger.warning("{}", line)
+        try:
+            restored = await self._restored(plans)
+        except BaseException:
+            await self._archive.close()
+            raise
+        self._shell = Shell(self._engine, self._clock, self._archive.commit, self._perform)
+        self._executions = Executions(self.directory, self._plugins.executor, self._shell.submit, os.environ)
+        self._sources = Sources(self.directory, self._fire)
+        self._shell.submit(restored)
+        in_hand = [run for run in restored.runs if run.state.active]
+        self._turning = self._loop.create_task(self._shell.run())
+        await self._find_again(in_hand)
+        for job, sources in self._sources_of.items():
+            self._sources.set(job, sources)
+
+    async def close(self, grace: timedelta | None = None) -> None:
+        """Start nothing more, give what runs `grace` (default: `shutdown_grace`), end the rest, and let the store go."""
+        if self._turning is None:
+            return
+        await self.stop(grace)
+        await self._stopped.wait()
+        await self._sources.close()
+        self._shell.close()
+        await self._turning
+        self._turning = None
+        await self._executions.close()
+        await self._notices.close()
+        self._broadcast.close()
+        await self._archive.close()
+
+    async def stop(self, grace: timedelta | None = None) -> None:
+        """Begin to stop; a second call may shorten the grace. `wait_stopped` tells when nothing is in hand any more."""
+        wanted = self.shutdown_grace if grace is None else grace
+        with contextlib.suppress(SchedulerClosed):
+            await self._shell.ask(lambda ask: Stopping(wanted, ask))
+
+    async def wait_stopped(self) -> None:
+        """Return once the scheduler has been stopped and nothing is in hand any more."""
+        await self._stopped.wait()
+
+    # Jobs
+
+    async def add_job(self, job: Job, *, replace: bool = False) -> JobId:
+        """Keep a job and run it from now on. Errors: DuplicateJob (unless `replace`), InvalidJob."""
+        plan, sources = self._plugins.plan(job, Origin.STORE)
+        await self._ask(lambda ask: JobAdded(plan, replace, ask))
+        self._sources.set(job.id, sources)
+        return job.id
+
+    async def add_jobs(self, jobs: Iterable[Job], *, replace: bool = False) -> list[JobId]:
+        """Add many at once: one durable commit for all that come together."""
+        return list(await asyncio.gather(*(self.add_job(job, replace=replace) for job in jobs)))
+
+    async def remove_job(self, job: str) -> None:
+        """Forget a job. Runs in hand finish. Errors: JobNotFound, InvalidJob (it stands in the configuration, is needed)."""
+        await self._ask(lambda ask: JobRemoved(JobId(job), ask))
+        self._sources.set(JobId(job), {})
+
+    async def get_job_status(self, job: str) -> JobStatus:
+        """How a job stands. Errors: JobNotFound."""
+        return status_of(self._engine, self._engine.job(JobId(job)))
+
+    async def list_jobs(self) -> list[JobInfo]:
+        """All jobs, in the order in which they came."""
+        return [info_of(self._engine, entry) for entry in self._engine.jobs()]
+
+    async def get_job(self, job: str) -> Job:
+        """A job's definition. Errors: JobNotFound."""
+        return self._engine.job(JobId(job)).job
+
+    async def pause(self, job: str) -> None:
+        """Let the job start nothing by itself. Errors: JobNotFound."""
+        await self._ask(lambda ask: Paused(JobId(job), True, ask))
+
+    async def resume(self, job: str) -> None:
+        """Let the job go on. Errors: JobNotFound."""
+        await self._ask(lambda ask: Paused(JobId(job), False, ask))
+
+    # Runs
+
+    async def trigger(self, job: str, *, event: Mapping[str, Any] | None = None, request: str | None = None) -> RunId:
+        """Ask for a run; returns once it is durable. `request` identifies the asking: repeated, it leads to one run.
+
+        Errors: JobNotFound, NotStarted (a policy refused it; the message says which).
+        """
+        occurrence = Occurrence(JobId(job), MANUAL, request or uuid.uuid4().hex, self._clock.now().wall, event)
+        answer = await self._ask(lambda ask: Fired(occurrence, ask))
+        return RunId(answer["run_id"])
+
+    async def cancel(self, target: str) -> list[RunId]:
+        """End a run, or all open runs of a job. Errors: RunNotFound, JobNotFound."""
+        if self._engine.run(RunId(target)) is not None:
+            answer = await self._ask(lambda ask: CancelAsked(run=RunId(target), ask=ask))
+        else:
+            answer = await self._ask(lambda ask: CancelAsked(job=JobId(target), ask=ask))
+        return list(answer["cancelled"])
+
+    async def get_run(self, run: str) -> Run:
+        """A run, open or over. Errors: RunNotFound."""
+        opened = self._engine.run(RunId(run))
+        found = [opened.run] if opened else await self._archive.runs(LogQuery(key=run, limit=1))
+        if not found:
+            raise RunNotFound(f"no run {run!r}; 'rae-auto history' lists them")
+        return found[0]
+
+    async def wait(self, run: str) -> Run:
+        """The run, once it is over. Errors: RunNotFound."""
+        async with contextlib.aclosing(self.events()) as events:
+            found = await self.get_run(run)
+            while not found.state.final:
+                async for event in events:
+                    if event["kind"] == "run" and event["run"]["run_id"] == run:
+                        break
+                found = await self.get_run(run)
+            return found
+
+    async def history(
+        self,
+        job: str | None = None,
+        *,
+        states: Sequence[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+    ) -> list[Run]:
+        """Runs, open ones included, the newest first; `since` and `until` bound the time of queueing."""
+        query = LogQuery(job=job, states=states, since=since, until=until, limit=limit)
+        past = await self._archive.runs(query)
+        opened = [o.run for o in self._engine.runs(None if job is None else JobId(job)) if _matches(o.run, query)]
+        known = {run.id for run in opened}
+        runs = [*opened, *(run for run in past if run.id not in known)]
+        return sorted(runs, key=lambda run: (run.queued_at, run.id), reverse=True)[:limit]
+
+    def events(self) -> AsyncIterator[Mapping[str, Any]]:
+        """What happens from now on, as it becomes durable: runs, decisions, changes of jobs. Slow readers lose the oldest."""
+        return self._broadcast.subscribe()
+
+    # The daemon's own
+
+    @property
+    def engine(self) -> Engine:
+        """To look at, not to feed."""
+        return self._engine
+
+    @property
+    def trouble(self) -> str | None:
+        """Why state can't be written at present, if it can't."""
+        return self._shell.trouble
+
+    def now(self) -> datetime:
+        """What the scheduler's clock says, in UTC."""
+        return self._clock.now().wall
+
+    def waiting_for(self, run: RunId) -> str | None:
+        """Why an open run isn't in an executor's hands, in words."""
+        reason = self._engine.waiting_for(run, self._clock.now())
+        return None if reason is None else reason[1]
+
+    async def backup(self, target: Path) -> None:
+        """Write a consistent copy of the store to a new file."""
+        await self._archive.backup(target)
+
+    async def configure(
+        self, jobs: Iterable[Job], settings: Settings, timezone: str, notifiers: Mapping[str, PluginRef]
+    ) -> Mapping[str, Sequence[str]]:
+        """Have the jobs and settings of a configuration that was read again, all or nothing.
+
+        Returns the ids of jobs added, changed and removed. Errors: InvalidJob, DuplicateJob, PluginError.
+        """
+        plugins = Plugins(self._plugins.registry, timezone)
+        planned = [plugins.plan(job, Origin.CONFIG) for job in jobs]
+        told = {name: plugins.notifier(ref) for name, ref in notifiers.items()}
+        event = tuple(plan for plan, _ in planned)
+        answer = await self._ask(lambda ask: Configured(settings, event, ask))
+        self._plugins, self.settings, self._notices.notifiers = plugins, settings, told
+        for plan, sources in planned:
+            self._sources.set(plan.job.id, sources)
+        for gone in answer["removed"]:
+            self._sources.set(gone, {})
+        return answer
+
+    @property
+    def sync(self) -> "SyncScheduler":
+        """This scheduler for other threads: the same methods, blocking."""
+        # Late, since a synchronous scheduler is made of this one.
+        from rae_auto.daemon.sync import SyncScheduler
+
+        if self._loop is None:
+            raise SchedulerClosed("the scheduler isn't open")
+        return SyncScheduler.of(self, self._loop)
+
+    # Inside
+
+    async def _ask(self, event_for: Any) -> Mapping[str, Any]:
+        if self._turning is None:
+            raise SchedulerClosed("the scheduler isn't open; use it as 'async with Scheduler() as scheduler:'")
+        return await self._shell.ask(event_for)
+
+    async def _fire(
+        self, job: JobId, trigger: str, key: str, event: Mapping[str, Any] | None, at: datetime | None
+    ) -> None:
+        occurrence = Occurrence(job, trigger, key, at or self._clock.now().wall, event)
+        # A policy that says no has said so on record; to the source it is all the same.
+        with contextlib.suppress(NotStarted):
+            await self._ask(lambda ask: Fired(occurrence, ask))
+
+    def _plan(self, job: Job, origin: Origin) -> Plan:
+        plan, self._sources_of[job.id] = self._plugins.plan(job, origin)
+        return plan
+
+    def _make_store(self) -> Store:
+        given = self._given_store
+        if isinstance(given, Store):
+            return given
+        return self._plugins.store(PluginRef(given) if isinstance(given, str) else given)
+
+    async def _restored(self, plans: list[Plan]) -> Restored:
+        stored = await self._archive.load(documents.JOB, Job)
+        configured = {plan.job.id for plan in plans}
+        for job in stored:
+            if job.id in configured:
+                raise DuplicateJob(
+                    f"job {job.id!r} stands in the configuration and was added by hand too; rename it in the configuration"
+                )
+            plans.append(self._plan(job, Origin.STORE))
+        return Restored(
+            self.settings,
+            tuple(plans),
+            await self._archive.load(documents.STATE, JobState),
+            await self._archive.load(documents.RUN, Run),
+            await self._archive.load(documents.SEEN, Seen),
+        )
+
+    async def _find_again(self, runs: Iterable[Run]) -> None:
+        """Ask the executors what became of what was in hand when the last daemon ended."""
+        for run in runs:
+            try:
+                job = self._engine.job(run.job).job
+            except JobNotFound:
+                self._shell.submit(Found(run.id, run.attempt))
+            else:
+                await self._executions.find(run, job)
+
+    def _perform(self, step: Step) -> None:
+        for change in step.changes:
+            if isinstance(change, Save | Record) and isinstance(change.value, Run):
+                self._tell_run(change.value)
+        for decision in step.decisions:
+            self._tell_decision(decision)
+        for effect in step.effects:
+            match effect:
+                case Start(run, job):
+                    self._executions.start(run, job)
+                case Cancel(run, attempt, grace):
+                    self._executions.cancel(run, attempt, grace)
+                case Notify():
+                    self._notices.send(effect)
+                case JobChanged(job, change):
+                    self._broadcast.publish({"kind": "job", "job": job, "change": change})
+                case Stopped():
+                    self._stopped.set()
+
+    def _tell_run(self, run: Run) -> None:
+        log_run(run)
+        if self._broadcast.heard:
+            self._broadcast.publish({"kind": "run", "run": run_record(run)})
+
+    def _tell_decision(self, decision: Decision) -> None:
+        if decision.outcome is Outcome.SKIP:
+            logger.bind(job=decision.job).info("not started: {}", in_words(decision))
+        if self._broadcast.heard:
+            self._broadcast.publish(
+                {
+                    "kind": "decision",
+                    "job": decision.job,
+                    "trigger": decision.trigger,
+                    "at": decision.at.isoformat(),
+                    "outcome": decision.outcome.value,
+                    "reason": decision.reason.value,
+                    "text": in_words(decision),
+                    "run_id": decision.run,
+                }
+            )
+
+
+def _matches(run: Run, query: LogQuery) -> bool:
+    return (
+        (not query.states or run.state in query.states)
+        and (query.since is None or run.queued_at >= query.since)
+        and (query.until is None or run.queued_at <= query.until)
+    )

@@ -1,0 +1,147 @@
+"""`rae-auto run`: a configuration, a scheduler, its log, the control socket and the signals, until it is told to stop."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from rae_auto._version import __version__
+from rae_auto.api.files import private_directory
+from rae_auto.config import Config, load
+from rae_auto.config.paths import socket_path, state_directory
+from rae_auto.daemon import logs
+from rae_auto.daemon.commands import Commands
+from rae_auto.daemon.control import ControlServer
+from rae_auto.daemon.plugins import Plugins
+from rae_auto.daemon.scheduler import Scheduler
+from rae_auto.engine.events import Settings
+from rae_auto.errors import SchedulerError
+from rae_auto.registry import Registry
+
+
+def run(config_path: Path, *, paused: bool) -> int:
+    """Run the daemon of a configuration until SIGTERM, SIGINT or `rae-auto stop`; returns the exit code.
+
+    Errors: ConfigError, StoreLocked, StoreError, PluginError, before anything was started.
+    """
+    registry = Registry()
+    config = load(config_path, registry)
+    directory = private_directory(state_directory())
+    plugins = Plugins(registry, config.timezone)
+    logs.attach([plugins.logger(ref) for ref in config.loggers], directory)
+    try:
+        asyncio.run(Service(config_path, config, registry, directory, paused).run())
+    finally:
+        logs.detach()
+    return 0
+
+
+class Service:
+    """One daemon."""
+
+    def __init__(self, path: Path, config: Config, registry: Registry, directory: Path, paused: bool) -> None:
+        self._path = path
+        self._registry = registry
+        self._paused = paused
+        self._bad_config: str | None = None
+        self._reloading = asyncio.Lock()
+        self._scheduler = Scheduler(
+            directory=directory,
+            store=config.store,
+            timezone=config.timezone,
+            max_parallel=config.max_parallel,
+            enabled=config.enabled and not paused,
+            shutdown_grace=config.shutdown_grace,
+            jobs=config.jobs,
+            notifiers=config.notifiers,
+            registry=registry,
+        )
+
+    async def run(self) -> None:
+        """Open, serve, and close."""
+        _watch_children_by_pidfd()
+        await self._scheduler.open()
+        try:
+            await self._serve()
+        finally:
+            await self._scheduler.close()
+            logger.info("stopped")
+
+    async def _serve(self) -> None:
+        commands = Commands(self._scheduler, self._path, self.reload, self._problems)
+        control = ControlServer(commands.table())
+        forwarding = asyncio.create_task(self._forward(control))
+        await control.start(socket_path(self._scheduler.directory))
+        self._listen_to_signals()
+        jobs = len(await self._scheduler.list_jobs())
+        logger.info("rae-auto {} runs {} jobs of {}", __version__, jobs, self._path)
+        if not self._scheduler.settings.enabled:
+            logger.warning("nothing starts by itself; 'rae-auto trigger JOB' starts a job by hand")
+        try:
+            await self._scheduler.wait_stopped()
+        finally:
+            forwarding.cancel()
+            await control.close()
+
+    async def _forward(self, control: ControlServer) -> None:
+        async with contextlib.aclosing(self._scheduler.events()) as events:
+            async for event in events:
+                control.publish(event)
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        grace: list[timedelta | None] = [None]
+
+        def stop() -> None:
+            logger.info("stopping" if grace[0] is None else "stopping at once")
+            self._do(self._scheduler.stop(grace[0]))
+            # The second signal shortens what the first one granted.
+            grace[0] = timedelta(0)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._do(self._reload_quietly()))
+
+    def _do(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reload_quietly(self) -> None:
+        # The reload itself has logged what was wrong.
+        with contextlib.suppress(SchedulerError):
+            await self.reload()
+
+    async def reload(self) -> Mapping[str, Any]:
+        """Read the configuration again, all or nothing: a bad one leaves the old one running, and is told."""
+        async with self._reloading:
+            try:
+                config = await asyncio.to_thread(load, self._path, self._registry)
+                settings = Settings(config.max_parallel, config.enabled and not self._paused)
+                summary = await self._scheduler.configure(config.jobs, settings, config.timezone, config.notifiers)
+            except SchedulerError as error:
+                self._bad_config = f"the configuration wasn't reloaded: {error}"
+                logger.error("{}", self._bad_config)
+                raise
+            self._bad_config = None
+            self._scheduler.shutdown_grace = config.shutdown_grace
+            logger.info("reloaded: {}", ", ".join(f"{len(jobs)} {change}" for change, jobs in summary.items()))
+            return summary
+
+    def _problems(self) -> list[str]:
+        return [self._bad_config] if self._bad_config else []
+
+
+def _watch_children_by_pidfd() -> None:
+    """On Python 3.11 asyncio would spend a thread on each child; later ones do this by themselves."""
+    watcher = getattr(asyncio, "PidfdChildWatcher", None)
+    policy = asyncio.get_event_loop_policy()
+    if watcher is not None and hasattr(policy, "set_child_watcher"):
+        with contextlib.suppress(OSError, NotImplementedError):
+            policy.set_child_watcher(watcher())

@@ -1,0 +1,62 @@
+"""Sources at work: each watches in a task of its own, and is started again, ever later, when it fails."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from rae_auto.api.trigger import SourceTrigger, Watch
+from rae_auto.model.names import JobId
+
+FIRST_DELAY, LAST_DELAY = 1.0, 300.0
+"""Seconds before a failed source is started again; doubled each time up to the last."""
+
+Fire = Callable[[JobId, str, str, Mapping[str, Any] | None, datetime | None], Awaitable[None]]
+"""Tells of an occurrence: job, trigger, key, event, instant; returns when it is durable."""
+
+
+class Sources:
+    """The sources of all jobs."""
+
+    def __init__(self, directory: Path, fire: Fire) -> None:
+        self._directory = directory
+        self._fire = fire
+        self._watching: dict[tuple[JobId, str], tuple[SourceTrigger, asyncio.Task[None]]] = {}
+
+    def set(self, job: JobId, sources: Mapping[str, SourceTrigger]) -> None:
+        """Have these sources for the job, and no others; those that stay the same watch on."""
+        for key, (source, task) in list(self._watching.items()):
+            if key[0] == job and sources.get(key[1]) != source:
+                task.cancel()
+                del self._watching[key]
+        for trigger, source in sources.items():
+            if (job, trigger) not in self._watching:
+                task = asyncio.get_running_loop().create_task(self._supervise(job, trigger, source))
+                self._watching[job, trigger] = source, task
+
+    async def close(self) -> None:
+        """Stop watching."""
+        tasks = [task for _, task in self._watching.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._watching.clear()
+
+    async def _supervise(self, job: JobId, trigger: str, source: SourceTrigger) -> None:
+        async def emit(key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> None:
+            await self._fire(job, trigger, key, event, at)
+
+        watch = Watch(job, trigger, self._directory / "triggers" / job / trigger, emit)
+        delay = FIRST_DELAY
+        while True:
+            try:
+                await source.watch(watch)
+            except Exception as error:  # a broken source must not touch anything else
+                logger.bind(job=job).error("trigger {} failed, tried again in {:.0f} s: {!r}", trigger, delay, error)
+            else:
+                return
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, LAST_DELAY)

@@ -1,0 +1,48 @@
+"""Runs and jobs as users see them in JSON: plain objects, instants in ISO 8601 with offset."""
+
+from datetime import datetime
+from typing import Any
+
+from rae_auto.model.job_info import JobInfo
+from rae_auto.model.run import Run
+
+
+def _instant(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat()
+
+
+def run_record(run: Run) -> dict[str, Any]:
+    """The JSON of a run, as `history --json` prints it."""
+    return {
+        "run_id": run.id,
+        "job": run.job,
+        "trigger": run.trigger,
+        "scheduled_for": _instant(run.scheduled_for),
+        "queued_at": _instant(run.queued_at),
+        "started_at": _instant(run.started_at),
+        "finished_at": _instant(run.finished_at),
+        "state": run.state.value,
+        "attempt": run.attempt,
+        "exit_code": run.exit_code,
+        "reason": run.reason,
+    }
+
+
+def job_record(info: JobInfo) -> dict[str, Any]:
+    """The JSON of a job in a list."""
+    status = info.status
+    return {
+        "id": info.id,
+        "name": info.name,
+        "origin": info.origin,
+        "enabled": status.enabled,
+        "paused": status.paused,
+        "activity": status.activity.value,
+        "schedule": list(info.schedule),
+        "next_at": _instant(status.next_at),
+        "last_state": status.last_state,
+        "last_finished_at": _instant(status.last_finished_at),
+        "failures": status.failures,
+        "open": list(status.open),
+        "priority": info.priority.name.lower(),
+    }
