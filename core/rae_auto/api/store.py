@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from rae_auto.api.plugin import Plugin
 
@@ -51,7 +51,7 @@ class LogQuery:
     """Which entries of a log are wanted; None asks for all. `since` and `until` bound `at` (both inclusive)."""
 
     job: str | None = None
-    states: tuple[str, ...] = field(default=(), converter=tuple)
+    states: tuple[str, ...] = ()
     key: str | None = None
     since: datetime | None = None
     until: datetime | None = None

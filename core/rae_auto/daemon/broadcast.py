@@ -1,7 +1,7 @@
 """What happens, told to all who listen; nobody who listens slowly holds up the rest."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 Event = Mapping[str, Any]
@@ -31,13 +31,13 @@ class Broadcast:
         for listener in self._listeners:
             _put(listener, None)
 
-    def subscribe(self) -> AsyncIterator[Event]:
+    def subscribe(self) -> AsyncGenerator[Event, None]:
         """Events from this call on, until the stream is closed by either side."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue(BACKLOG)
         self._listeners.add(queue)
         return self._stream(queue)
 
-    async def _stream(self, queue: "asyncio.Queue[Event | None]") -> AsyncIterator[Event]:
+    async def _stream(self, queue: "asyncio.Queue[Event | None]") -> AsyncGenerator[Event, None]:
         try:
             while (event := await queue.get()) is not None:
                 yield event

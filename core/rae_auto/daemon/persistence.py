@@ -1,7 +1,6 @@
 """Between the engine's values and the store's documents, and off the event loop."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,12 +12,9 @@ from rae_auto.engine.step import Change, Erase, Record, Save
 from rae_auto.errors import StoreDamaged
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
-from rae_auto.model.job import Job
-from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.run import Run
 
 T = TypeVar("T")
-Value = Job | JobState | Run | Seen
 
 
 def encode(changes: Iterable[Change]) -> list[StoreChange]:
@@ -29,23 +25,8 @@ def encode(changes: Iterable[Change]) -> list[StoreChange]:
         if isinstance(change, Record):
             entries.append(_entry(change.value))
         else:
-            latest[place_of(change.value)] = change
+            latest[documents.place_of(change.value)] = change
     return [*(_write(place, change) for place, change in latest.items()), *entries]
-
-
-def place_of(value: Value) -> tuple[str, str]:
-    """The kind and key under which a value is kept."""
-    match value:
-        case Job():
-            return documents.JOB, value.id
-        case JobState():
-            return documents.STATE, value.job
-        case Run():
-            return documents.RUN, value.id
-        case Seen():
-            # What a source calls a key can be long and hold anything.
-            digest = hashlib.blake2b("\0".join((value.trigger, value.key)).encode(), digest_size=12).hexdigest()
-            return documents.SEEN, f"{value.job}/{digest}"
 
 
 def _write(place: tuple[str, str], change: Save | Erase) -> StoreChange:

@@ -12,7 +12,6 @@ from rae_auto.config.options import build
 from rae_auto.engine.events import Origin, Plan
 from rae_auto.errors import InvalidJob, PluginError
 from rae_auto.model.job import Job
-from rae_auto.model.names import JobId
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
 from rae_auto.registry import Registry
 
@@ -41,18 +40,19 @@ class Plugins:
 
     def plan(self, job: Job, origin: Origin) -> tuple[Plan, dict[str, SourceTrigger]]:
         """The job with its schedules, and its sources by trigger id. Errors: InvalidJob."""
-        schedules, sources = {}, {}
+        schedules: dict[str, ScheduleTrigger] = {}
+        sources: dict[str, SourceTrigger] = {}
         try:
             self.registry.get(Kind.EXECUTOR, job.executor_ref.type)
             for ref in job.schedule:
                 trigger = self.trigger(ref)
-                (schedules if isinstance(trigger, ScheduleTrigger) else sources)[ref.id] = trigger
+                if isinstance(trigger, ScheduleTrigger):
+                    schedules[ref.id] = trigger
+                else:
+                    sources[ref.id] = trigger
         except (ValueError, PluginError) as error:
             raise InvalidJob(f"job {job.id!r}: {error}") from error
         return Plan(job, schedules, origin), sources
 
     def _make(self, kind: Kind, ref: PluginRef | TriggerRef) -> Plugin:
         return build(self.registry.get(kind, ref.type), ref.options, timezone=self._timezone)
-
-
-SourcesOf = dict[JobId, dict[str, SourceTrigger]]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -80,7 +80,7 @@ class Scheduler:
         clock: Clock | None = None,
         registry: Registry | None = None,
     ) -> None:
-        """`directory` is where state lives (RAE_STATE_DIR or the platform's place); `jobs` are as of a configuration."""
+        """`directory` holds the state (default: RAE_STATE_DIR or the platform's); `jobs` are as of a configuration."""
         self.directory = Path(directory) if directory is not None else state_directory()
         self.shutdown_grace = shutdown_grace
         self.settings = Settings(max_parallel, enabled)
@@ -108,7 +108,7 @@ class Scheduler:
         await self.close()
 
     async def open(self) -> None:
-        """Lock the store, take up what it holds, and begin. Errors: StoreLocked, StoreError, InvalidJob, PluginError."""
+        """Lock the store, take up what it holds, begin. Errors: StoreLocked, StoreError, InvalidJob, PluginError."""
         self._loop = asyncio.get_running_loop()
         plans = [self._plan(job, Origin.CONFIG) for job in self._given_jobs]
         self._notices = Notices({name: self._plugins.notifier(ref) for name, ref in self._given_notifiers.items()})
@@ -132,7 +132,7 @@ class Scheduler:
             self._sources.set(job, sources)
 
     async def close(self, grace: timedelta | None = None) -> None:
-        """Start nothing more, give what runs `grace` (default: `shutdown_grace`), end the rest, and let the store go."""
+        """Start nothing more, give what runs `grace` (default: `shutdown_grace`), end the rest, let the store go."""
         if self._turning is None:
             return
         await self.stop(grace)
@@ -170,7 +170,7 @@ class Scheduler:
         return list(await asyncio.gather(*(self.add_job(job, replace=replace) for job in jobs)))
 
     async def remove_job(self, job: str) -> None:
-        """Forget a job. Runs in hand finish. Errors: JobNotFound, InvalidJob (it stands in the configuration, is needed)."""
+        """Forget a job; runs in hand finish. Errors: JobNotFound, InvalidJob (the configuration or a job needs it)."""
         await self._ask(lambda ask: JobRemoved(JobId(job), ask))
         self._sources.set(JobId(job), {})
 
@@ -242,15 +242,15 @@ class Scheduler:
         limit: int = 100,
     ) -> list[Run]:
         """Runs, open ones included, the newest first; `since` and `until` bound the time of queueing."""
-        query = LogQuery(job=job, states=states, since=since, until=until, limit=limit)
+        query = LogQuery(job=job, states=tuple(states), since=since, until=until, limit=limit)
         past = await self._archive.runs(query)
         opened = [o.run for o in self._engine.runs(None if job is None else JobId(job)) if _matches(o.run, query)]
         known = {run.id for run in opened}
         runs = [*opened, *(run for run in past if run.id not in known)]
         return sorted(runs, key=lambda run: (run.queued_at, run.id), reverse=True)[:limit]
 
-    def events(self) -> AsyncIterator[Mapping[str, Any]]:
-        """What happens from now on, as it becomes durable: runs, decisions, changes of jobs. Slow readers lose the oldest."""
+    def events(self) -> AsyncGenerator[Mapping[str, Any], None]:
+        """What happens from now on, once durable: runs, decisions, changes of jobs. Slow readers lose the oldest."""
         return self._broadcast.subscribe()
 
     # The daemon's own
@@ -338,7 +338,7 @@ class Scheduler:
         for job in stored:
             if job.id in configured:
                 raise DuplicateJob(
-                    f"job {job.id!r} stands in the configuration and was added by hand too; rename it in the configuration"
+                    f"job {job.id!r} stands in the configuration and was added by hand too; rename the first"
                 )
             plans.append(self._plan(job, Origin.STORE))
         return Restored(
@@ -369,12 +369,12 @@ class Scheduler:
             match effect:
                 case Start(run, job):
                     self._executions.start(run, job)
-                case Cancel(run, attempt, grace):
-                    self._executions.cancel(run, attempt, grace)
+                case Cancel(run_id, attempt, grace):
+                    self._executions.cancel(run_id, attempt, grace)
                 case Notify():
                     self._notices.send(effect)
-                case JobChanged(job, change):
-                    self._broadcast.publish({"kind": "job", "job": job, "change": change})
+                case JobChanged(job_id, what):
+                    self._broadcast.publish({"kind": "job", "job": job_id, "change": what})
                 case Stopped():
                     self._stopped.set()
 

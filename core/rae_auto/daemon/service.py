@@ -1,4 +1,4 @@
-"""`rae-auto run`: a configuration, a scheduler, its log, the control socket and the signals, until it is told to stop."""
+"""`rae-auto run`: a configuration, a scheduler, its log, the control socket and the signals, until told to stop."""
 
 import asyncio
 import contextlib

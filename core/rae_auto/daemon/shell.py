@@ -35,7 +35,7 @@ class Shell:
         commit: Callable[[Sequence[Change]], Awaitable[None]],
         perform: Callable[[Step], None],
     ) -> None:
-        """`commit` makes changes durable or raises StoreError; `perform` carries out the effects of a step but replies."""
+        """`commit` makes changes durable or raises StoreError; `perform` carries out all effects but replies."""
         self.engine = engine
         self.trouble: str | None = None
         self._clock = clock
@@ -62,7 +62,8 @@ class Shell:
         if self.trouble:
             raise StoreError(f"nothing new is taken while state can't be written: {self.trouble}")
         self._asks += 1
-        answer = self._asked[self._asks] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        self._asked[self._asks] = answer
         self.submit(event_for(self._asks))
         return await answer
 

@@ -3,6 +3,7 @@
 Defaults are left out, so that ten thousand jobs stay small; `schemas/scheduler/job.json` describes the result.
 """
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -11,7 +12,10 @@ from typing import Any, TypeVar
 from cattrs import Converter
 
 from rae_auto.model.instants import format_instant, parse_instant
+from rae_auto.model.job import Job
+from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.policies import Priority
+from rae_auto.model.run import Run
 from rae_auto.model.units import format_duration, parse_duration
 
 T = TypeVar("T")
@@ -47,3 +51,18 @@ def dump(value: object) -> dict[str, Any]:
 def load(cls: type[T], document: Mapping[str, Any]) -> T:
     """The value that `dump` made the document of; errors of cattrs where the document is not one."""
     return _converter().structure(document, cls)
+
+
+def place_of(value: Job | JobState | Run | Seen) -> tuple[str, str]:
+    """The kind and key under which a value is kept."""
+    match value:
+        case Job():
+            return JOB, value.id
+        case JobState():
+            return STATE, value.job
+        case Run():
+            return RUN, value.id
+        case Seen():
+            # What a source calls a key can be long and hold anything.
+            digest = hashlib.blake2b("\0".join((value.trigger, value.key)).encode(), digest_size=12).hexdigest()
+            return SEEN, f"{value.job}/{digest}"

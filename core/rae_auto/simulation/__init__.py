@@ -1,0 +1,1 @@
+"""Virtual time: the engine played without a machine. Begin with `world.py`."""
