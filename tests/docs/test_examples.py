@@ -1,0 +1,45 @@
+"""Every example in the README and the pages is tried: Python runs, TOML loads, command lines parse."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Example(NamedTuple):
+    place: str
+    language: str
+    text: str
+
+
+EXAMPLES = [
+    Example(f"{page.relative_to(ROOT)}:{page.read_text()[: found.start()].count(chr(10)) + 1}", found[1], found[2])
+    for page in PAGES
+    for found in FENCE.finditer(page.read_text())
+]
+
+
+def written_in(language: str) -> list[object]:
+    return [pytest.param(example.text, id=example.place) for example in EXAMPLES if example.language == language]
+
+
+def test_every_example_is_in_a_language_that_is_tried_here() -> None:
+    assert {example.language for example in EXAMPLES} <= {"python", "toml", "console", "sh", "text"}
+
+
+@pytest.mark.parametrize("text", written_in("python"))
+def test_a_python_example_runs(text: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "RAE_STATE_DIR": str(tmp_path / "state")}
+    ran = subprocess.run(
+        [sys.executable, "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100
+    )
+    assert ran.returncode == 0, ran.stderr
