@@ -6,7 +6,7 @@ from enum import IntEnum, StrEnum
 
 from attrs import field, frozen, validators
 
-from rae_auto.model.units import parse_duration, parse_size
+from rae_auto.model.units import Size, parse_duration, parse_size
 
 
 class Priority(IntEnum):
@@ -95,7 +95,7 @@ class RetryPolicy:
     exit_codes: tuple[int, ...] | None = field(default=None, converter=_codes)
 
 
-def _size(value: object) -> int | None:
+def _size(value: object) -> Size | None:
     return None if value is None else parse_size(value)
 
 
@@ -107,9 +107,9 @@ def _duration(value: object) -> timedelta | None:
 class Limits:
     """What an attempt may use. None is no limit, but for `output`, whose default is a cap."""
 
-    memory: int | None = field(default=None, converter=_size)
+    memory: Size | None = field(default=None, converter=_size)
     cpu_time: timedelta | None = field(default=None, converter=_duration)
-    output: int = field(default=10 << 20, converter=parse_size)
+    output: Size = field(default=10 << 20, converter=parse_size)
     nice: int | None = field(default=None, validator=validators.optional([validators.ge(-20), validators.le(19)]))
 
 

@@ -6,6 +6,10 @@ A bare number is seconds, or bytes. Sizes count in 1,024s, as memory and disk li
 import math
 import re
 from datetime import timedelta
+from typing import NewType
+
+Size = NewType("Size", int)
+"""A number of bytes; as the type of a plugin's option it takes "512MB" too."""
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _BYTES = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
@@ -53,14 +57,14 @@ def format_duration(value: timedelta) -> str:
     return "".join(parts)
 
 
-def parse_size(value: object) -> int:
+def parse_size(value: object) -> Size:
     """A number of bytes from an integer or text such as "512MB", "1.5GiB"; ValueError says what is accepted."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62:
-        return value
+        return Size(value)
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f'{_shown(value)} is no size; write bytes, or text such as "512MB", "2GB"')
-    return round(float(match[1]) * _BYTES[match[2].upper() + "B"])
+    return Size(round(float(match[1]) * _BYTES[match[2].upper() + "B"]))
 
 
 def format_size(value: int) -> str:
