@@ -16,6 +16,7 @@ from rae_auto.errors import RunNotFound
 from rae_auto.model.instants import Moment
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
+from rae_auto.model.policies import OnCrash
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run, RunState
 from rae_auto.model.schedule import Schedule
@@ -39,8 +40,8 @@ def restored(world: World, event: Restored, now: Moment, step: Step) -> None:
 
 def _reopen(world: World, run: Run, now: Moment, step: Step) -> None:
     entry = world.jobs.get(run.job)
-    # Without a definition a run can still be found again or given up.
-    opened = OpenRun(run, entry.job if entry else Job(id=run.job, command="gone"))
+    # Without a definition a run can only be given up.
+    opened = OpenRun(run, entry.job if entry else Job(id=run.job, command="gone", on_crash=OnCrash.FAIL))
     world.open(opened)
     if run.state.active:
         arm_timeout(world, opened, now)

@@ -1,0 +1,266 @@
+"""Jobs come, change, pause and go; requests are decided once; a stop is orderly."""
+
+from datetime import timedelta
+
+import pytest
+
+from rae_auto.engine.events import Configured, Found, Origin, Plan, Settings, Started
+from rae_auto.engine.step import Reply
+from rae_auto.errors import DuplicateJob, InvalidJob, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
+from rae_auto.model.policies import NotifyOn, NotifyPolicy
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Result, RunState
+
+MINUTE = timedelta(minutes=1)
+
+
+def configured(plan: Plan) -> Plan:
+    return Plan(plan.job, plan.schedules, Origin.CONFIG)
+
+
+def reload(w, *plans, **settings):
+    (reply,) = [e for e in w.feed(Configured(Settings(**settings), plans, ask=1)).effects if isinstance(e, Reply)]
+    return reply.value
+
+
+class TestAdding:
+    def test_a_second_job_of_the_same_id_is_refused_unless_it_is_to_replace(self, world, job):
+        w = world(job("a"))
+        with pytest.raises(DuplicateJob, match="job 'a' exists"):
+            w.add(job("a", timeout="1m"))
+        w.add(job("a", timeout="1m"), replace=True)
+        assert w.engine.job("a").job.timeout == MINUTE
+
+    def test_a_job_of_the_configuration_is_changed_there(self, world, job):
+        w = world(configured(job("a")))
+        with pytest.raises(DuplicateJob, match="stands in the configuration"):
+            w.add(job("a"), replace=True)
+        with pytest.raises(InvalidJob, match="remove it there"):
+            w.remove("a")
+
+    def test_a_run_goes_on_under_the_definition_it_was_decided_under(self, world, job):
+        w = world(job("a", timeout="10m"))
+        run = w.trigger("a")
+        w.add(job("a", timeout="1m"), replace=True)
+        w.advance(9 * MINUTE)
+        assert not w.cancelled
+        w.advance(MINUTE)
+        assert [c.run for c in w.cancelled] == [run]
+
+
+class TestRemoving:
+    def test_what_runs_may_finish_and_what_waits_is_cancelled(self, world, job):
+        w = world(job("a", overlap="queue"))
+        running, waiting = w.trigger("a"), w.trigger("a")
+        w.remove("a")
+        assert (w.run(waiting).state, w.run(waiting).reason) == (RunState.CANCELLED, Reason.REMOVED)
+        w.end(running)
+        assert w.run(running).state is RunState.SUCCEEDED
+        assert not w.committed
+
+    def test_an_unknown_job_gets_a_suggestion(self, world, job):
+        with pytest.raises(JobNotFound, match="no job 'backpu'; did you mean 'backup'"):
+            world(job("backup")).remove("backpu")
+
+
+class TestAsking:
+    def test_the_same_request_leads_to_one_run(self, world, job):
+        w = world(job("a", overlap="allow"))
+        assert w.trigger("a", "r1") == w.trigger("a", "r1")
+        assert len(w.started) == 1
+
+    def test_the_same_request_leads_to_one_run_across_a_restart(self, world, job):
+        w = world(job("a", overlap="allow"))
+        run = w.trigger("a", "r1")
+        w.end(run)
+        w.crash()
+        assert w.trigger("a", "r1") == run
+
+    def test_a_repeated_refusal_is_told_as_such(self, world, job):
+        w = world(job("a"))
+        w.trigger("a")
+        for message in ("isn't over", "decided before"):
+            with pytest.raises(NotStarted, match=message):
+                w.trigger("a", "r2")
+
+    def test_an_event_told_twice_is_decided_once(self, world, job):
+        w = world(job("a", overlap="allow"))
+        w.fire("a", "file", "x")
+        w.fire("a", "file", "x")
+        w.fire("a", "file", "y")
+        assert len(w.started) == 2
+
+
+class TestPausing:
+    def test_a_paused_job_skips_its_schedule_but_runs_by_hand(self, world, job):
+        w = world(job("a", every=1))
+        w.pause("a")
+        w.advance(MINUTE)
+        assert [d.reason for d in w.decisions] == [Reason.PAUSED]
+        w.trigger("a")
+        assert len(w.in_hand) == 1
+
+    def test_a_waiting_run_is_held_until_the_job_is_resumed(self, world, job):
+        w = world(job("busy"), job("a", every=1), max_parallel=1)
+        busy = w.trigger("busy")
+        w.advance(MINUTE)
+        w.pause("a")
+        w.end(busy)
+        (waiting,) = w.engine.runs()
+        assert w.engine.waiting_for(waiting.run.id, w.now)[0] is Reason.PAUSED
+        w.resume("a")
+        assert list(w.in_hand) == [waiting.run.id]
+
+    def test_a_pause_survives_a_restart(self, world, job):
+        w = world(job("a", every=1))
+        w.pause("a")
+        w.crash()
+        w.advance(MINUTE)
+        assert not w.started
+
+    def test_disabled_nothing_starts_by_itself_but_by_hand(self, world, job):
+        w = world(job("a", every=1), enabled=False)
+        w.advance(MINUTE)
+        assert [d.reason for d in w.decisions] == [Reason.DISABLED]
+        w.trigger("a")
+        assert len(w.in_hand) == 1
+
+
+class TestReloading:
+    def test_it_tells_what_was_added_changed_and_removed(self, world, job):
+        w = world(configured(job("same")), configured(job("changed")), configured(job("gone")))
+        summary = reload(w, configured(job("same")), configured(job("changed", timeout="1m")), configured(job("new")))
+        assert summary == {"added": ["new"], "changed": ["changed"], "removed": ["gone"]}
+
+    def test_triggers_that_stay_the_same_stay_armed(self, world, job):
+        w = world(configured(job("a", every=10)))
+        w.advance(6 * MINUTE)
+        reload(w, configured(job("a", every=10, timeout="1m")))
+        w.advance(4 * MINUTE)
+        assert [start.run.job for start in w.started] == ["a"]
+
+    def test_jobs_added_by_hand_stay(self, world, job):
+        w = world(job("mine"), configured(job("theirs")))
+        reload(w)
+        assert [entry.job.id for entry in w.engine.jobs()] == ["mine"]
+
+    def test_a_name_that_is_taken_by_hand_is_refused_as_a_whole(self, world, job):
+        w = world(job("mine"))
+        assert isinstance(reload(w, configured(job("new")), configured(job("mine"))), DuplicateJob)
+        assert [entry.job.id for entry in w.engine.jobs()] == ["mine"]
+
+    def test_more_places_are_filled_at_once(self, world, job):
+        w = world(configured(job("a", overlap="allow")), max_parallel=1)
+        w.trigger("a")
+        w.trigger("a")
+        reload(w, configured(job("a", overlap="allow")), max_parallel=2)
+        assert len(w.in_hand) == 2
+
+
+class TestCancelling:
+    def test_a_waiting_run_is_cancelled_at_once(self, world, job):
+        w = world(job("a"), job("b"), max_parallel=1)
+        w.trigger("a")
+        waiting = w.trigger("b")
+        w.cancel(job="b")
+        assert w.run(waiting).state is RunState.CANCELLED
+
+    def test_one_that_is_over_can_not_be_cancelled(self, world, job):
+        w = world(job("a"))
+        run = w.trigger("a")
+        w.end(run)
+        with pytest.raises(RunNotFound, match=f"no open run '{run}'"):
+            w.cancel(run=run)
+        with pytest.raises(JobNotFound):
+            w.cancel(job="b")
+
+
+class TestStopping:
+    def test_what_runs_may_end_within_the_grace_and_nothing_new_starts(self, world, job):
+        w = world(job("a", every=1), job("b"), max_parallel=1)
+        w.advance(MINUTE)
+        waiting = w.trigger("b")
+        w.stop(30 * timedelta(seconds=1))
+        with pytest.raises(SchedulerClosed):
+            w.trigger("b")
+        assert w.engine.waiting_for(waiting, w.now)[0] is Reason.STOPPING
+        w.end(next(iter(w.in_hand)))
+        assert w.stopped
+        assert w.run(waiting).state is RunState.QUEUED
+
+    def test_after_the_grace_the_rest_is_interrupted(self, world, job):
+        w = world(job("a"))
+        run = w.trigger("a")
+        w.stop(30 * timedelta(seconds=1))
+        w.advance(MINUTE)
+        assert [c.run for c in w.cancelled] == [run]
+        assert not w.stopped
+        w.end(run, Result(signal=15))
+        assert w.run(run).state is RunState.INTERRUPTED
+        assert w.stopped
+
+    def test_a_second_stop_may_shorten_the_grace(self, world, job):
+        w = world(job("a"))
+        run = w.trigger("a")
+        w.stop(MINUTE)
+        w.stop()
+        assert [c.run for c in w.cancelled] == [run]
+
+    def test_idle_it_stops_at_once(self, world, job):
+        w = world(job("a"))
+        w.stop(MINUTE)
+        assert w.stopped
+
+
+class TestAfterACrash:
+    def test_a_living_attempt_goes_on_with_what_is_left_of_its_time(self, world, job):
+        w = world(job("a", timeout="10m"))
+        run = w.trigger("a")
+        w.confirm(run)
+        w.crash(alive=[run], down=4 * MINUTE)
+        w.advance(6 * MINUTE - timedelta(seconds=1))
+        assert not w.cancelled
+        w.advance(timedelta(seconds=1))
+        assert [c.run for c in w.cancelled] == [run]
+
+    def test_R8_what_a_schedule_started_is_lost_and_what_somebody_asked_for_is_started_again(self, world, job):
+        w = world(job("s", every=1), job("m"))
+        w.advance(MINUTE)
+        scheduled = w.started[0].run.id
+        asked = w.trigger("m")
+        w.crash()
+        assert w.run(scheduled).state is RunState.LOST
+        assert (w.run(asked).state, w.run(asked).reason) == (RunState.RETRYING, Reason.RECOVERED)
+        w.advance(MINUTE / 2)
+        assert w.in_hand[asked].run.attempt == 2
+
+    def test_R8_a_job_that_kills_the_daemon_is_given_up_in_the_end(self, world, job):
+        w = world(job("m", on_crash="rerun"))
+        run = w.trigger("m")
+        for _ in range(6):
+            w.crash()
+            w.advance(10 * MINUTE)
+        assert w.run(run).state is RunState.LOST
+
+    def test_runs_of_a_job_that_is_gone_come_to_an_end(self, world, job):
+        w = world(job("a", overlap="queue"))
+        running, waiting = w.trigger("a"), w.trigger("a")
+        w._plans.clear()
+        w.crash()
+        assert w.run(running).state is RunState.LOST
+        assert w.run(waiting).state is RunState.CANCELLED
+
+    def test_news_of_a_bygone_attempt_changes_nothing(self, world, job):
+        w = world(job("a"))
+        run = w.trigger("a")
+        w.end(run)
+        assert not w.feed(Started(run, 1)).changes
+        assert not w.feed(Found(run, 1)).changes
+
+
+class TestTelling:
+    def test_failure_recovery_and_success_are_told_to_those_who_want_them(self, world, job):
+        w = world(job("a", notify=NotifyPolicy(on=["failure", "recovery"], via=["ops"])))
+        for exit_code in (0, 1, 0, 0):
+            w.fail(w.trigger("a"), exit_code)
+        assert [notice.kind for notice in w.notices] == [NotifyOn.FAILURE, NotifyOn.RECOVERY]

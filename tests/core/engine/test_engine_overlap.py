@@ -1,0 +1,74 @@
+"""What happens to an occurrence while the job still has an open run."""
+
+from datetime import timedelta
+
+import pytest
+
+from rae_auto.errors import NotStarted
+from rae_auto.model.policies import Overlap
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import RunState
+
+MINUTE = timedelta(minutes=1)
+
+
+def test_skip_leaves_the_running_one_alone_and_says_so(world, job):
+    w = world(job("a", every=1))
+    w.advance(2 * MINUTE)
+    assert len(w.started) == 1
+    skipped = w.decisions[-1]
+    assert (skipped.reason, skipped.facts["run"]) == (Reason.OVERLAP, w.started[0].run.id)
+
+
+def test_queue_keeps_one_waiting_and_no_second(world, job):
+    w = world(job("a", overlap="queue"))
+    first = w.trigger("a")
+    second = w.trigger("a")
+    with pytest.raises(NotStarted, match="one is waiting already"):
+        w.trigger("a")
+    w.end(first)
+    assert list(w.in_hand) == [second]
+
+
+def test_replace_cancels_the_running_one_and_starts_only_once_it_is_gone(world, job):
+    w = world(job("a", overlap="replace", kill_after="7s"))
+    first = w.trigger("a")
+    second = w.trigger("a")
+    assert [(c.run, c.grace) for c in w.cancelled] == [(first, timedelta(seconds=7))]
+    assert list(w.in_hand) == [first]
+    w.fail(first)
+    assert (w.run(first).state, w.run(first).reason) == (RunState.CANCELLED, Reason.REPLACED)
+    assert list(w.in_hand) == [second]
+
+
+def test_replace_drops_one_that_only_waits(world, job):
+    w = world(job("a", overlap="replace"))
+    running, waiting, latest = w.trigger("a"), w.trigger("a"), w.trigger("a")
+    assert w.run(waiting).state is RunState.CANCELLED
+    w.end(running)
+    assert list(w.in_hand) == [latest]
+
+
+def test_allow_runs_side_by_side_up_to_its_ceiling(world, job):
+    w = world(job("a", overlap="allow", overlap_max=2))
+    w.trigger("a")
+    w.trigger("a")
+    with pytest.raises(NotStarted, match="2 runs are open already") as refused:
+        w.trigger("a")
+    assert refused.value.reason is Reason.CEILING
+    assert len(w.in_hand) == 2
+
+
+@pytest.mark.parametrize("overlap", [o for o in Overlap if o is not Overlap.ALLOW])
+def test_a_retrying_run_still_counts_as_open(world, job, overlap):
+    w = world(job("a", every=1, overlap=overlap, retry_policy=_twice()))
+    w.advance(MINUTE)
+    w.fail(next(iter(w.in_hand)))
+    w.advance(MINUTE)
+    assert len(w.in_hand) <= 1
+
+
+def _twice():
+    from rae_auto import RetryPolicy
+
+    return RetryPolicy(attempts=2, delay="10m", max_delay="10m")
