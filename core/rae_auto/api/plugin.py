@@ -1,6 +1,18 @@
 """What every plugin is: an attrs class whose fields are its options."""
 
-from typing import ClassVar
+from collections.abc import Collection
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+
+class Kind(StrEnum):
+    """The kinds of plugins."""
+
+    TRIGGER = "trigger"
+    EXECUTOR = "executor"
+    STORE = "store"
+    LOGGER = "logger"
+    NOTIFIER = "notifier"
 
 
 class Plugin:
@@ -17,3 +29,15 @@ class Plugin:
     def available(cls) -> str | None:
         """Why the plugin can't serve on this machine, in one line, or None if it can. Quick, without side effects."""
         return None
+
+
+class PluginSource(Protocol):
+    """Where plugin classes come from, by kind and name."""
+
+    def names(self, kind: Kind) -> Collection[str]:
+        """The names of the installed plugins of a kind, working or not; imports none of them."""
+        ...
+
+    def get(self, kind: Kind, name: str) -> type[Plugin]:
+        """The class of a plugin. Errors: PluginNotFound, PluginBroken, PluginUnavailable."""
+        ...
