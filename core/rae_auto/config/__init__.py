@@ -1,0 +1,19 @@
+"""The configuration: read, checked, described. The names are imported when first used, since `paths` must be light."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rae_auto.config.loading import Config as Config
+    from rae_auto.config.loading import Report as Report
+    from rae_auto.config.loading import check as check
+    from rae_auto.config.loading import load as load
+
+__all__ = ["Config", "Report", "check", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'rae_auto.config' has no attribute {name!r}")
+    from rae_auto.config import loading
+
+    return getattr(loading, name)

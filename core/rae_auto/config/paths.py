@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 CONFIG_NAME = "rae.toml"
+_LONGEST_SOCKET_PATH = 100
+"""A little less than the 104 to 108 bytes that the kernels take."""
 
 
 def state_directory() -> Path:
@@ -27,6 +29,17 @@ def config_directory() -> Path:
     if sys.platform == "darwin":
         return _home() / "Library" / "Application Support" / "rae-auto"
     return _from_environment("XDG_CONFIG_HOME", ".config") / "rae-auto"
+
+
+def socket_path(directory: Path) -> Path:
+    """The control socket of a state directory: in it, or in the user's runtime directory where its path is too long."""
+    path = directory / "control.sock"
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH or not runtime:
+        return path
+    from hashlib import sha256
+
+    return Path(runtime) / f"rae-auto-{sha256(os.fsencode(directory)).hexdigest()[:16]}.sock"
 
 
 def find_config(explicit: str | None = None) -> Path | None:

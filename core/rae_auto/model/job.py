@@ -52,6 +52,10 @@ def _triggers(value: str | TriggerRef | Iterable[TriggerRef | str] | None) -> tu
     return tuple(named)
 
 
+def _ids(names: Iterable[str]) -> tuple[JobId, ...]:
+    return tuple(JobId(name) for name in names)
+
+
 def _optional_duration(value: object) -> timedelta | None:
     return None if value is None else parse_duration(value)
 
@@ -92,7 +96,7 @@ class Job:
     on_crash: OnCrash | None = field(default=None, converter=_on_crash)
     retry_policy: RetryPolicy = _NO_RETRY
     limits: Limits = _NO_LIMITS
-    needs: tuple[JobId, ...] = field(default=(), converter=tuple)
+    needs: tuple[JobId, ...] = field(default=(), converter=_ids)
     notify: NotifyPolicy = _NO_NOTICE
 
     def __attrs_post_init__(self) -> None:

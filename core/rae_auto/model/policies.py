@@ -109,7 +109,7 @@ class Limits:
 
     memory: Size | None = field(default=None, converter=_size)
     cpu_time: timedelta | None = field(default=None, converter=_duration)
-    output: Size = field(default=10 << 20, converter=parse_size)
+    output: Size = field(default=Size(10 << 20), converter=parse_size)
     nice: int | None = field(default=None, validator=validators.optional([validators.ge(-20), validators.le(19)]))
 
 

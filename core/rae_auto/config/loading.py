@@ -1,0 +1,234 @@
+"""A configuration file as a checked value, or all that is wrong with it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, field, fields_dict, frozen
+
+from rae_auto.api.plugin import Kind, PluginSource
+from rae_auto.config.options import check_plugins_of, make
+from rae_auto.config.positions import line_of, lines_of
+from rae_auto.config.problems import Findings, Invalid, Problem, described, invalid
+from rae_auto.config.reading import parse, place, plain, read_text
+from rae_auto.config.relations import cycles, unknown_names
+from rae_auto.config.structure import structure, structure_what_is_good, unknown_key
+from rae_auto.config.tables import WHAT_RUNS, FileTable, JobTable, inherited
+from rae_auto.errors import ConfigError, InvalidJob
+from rae_auto.model.job import Job
+from rae_auto.model.names import JobId, check_name
+from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.zones import local_zone_name, zone
+
+_MOST_PROBLEMS = 100
+
+
+@frozen(kw_only=True)
+class Config:
+    """What a configuration file says, checked, with its defaults filled in. `timezone` is an IANA name."""
+
+    path: Path
+    timezone: str
+    store: PluginRef
+    loggers: tuple[PluginRef, ...]
+    notifiers: Mapping[str, PluginRef]
+    max_parallel: int
+    shutdown_grace: timedelta
+    enabled: bool
+    jobs: tuple[Job, ...]
+
+
+@frozen
+class Report:
+    """What `rae-auto check` has to say, a line each."""
+
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@frozen
+class _Examination:
+    """What came of reading a file: the configuration, which is only good where there are no problems."""
+
+    config: Config
+    findings: Findings
+    text: str
+
+    def lines(self, problems: list[Problem]) -> tuple[str, ...]:
+        """The problems as lines for a person, in the order of the file."""
+        if not problems:
+            return ()
+        at = lines_of(self.text)
+        found = {(line_of(problem.key, at) or 1, described(problem)) for problem in problems}
+        lines = [f"{place(self.config.path, line)}: {text}" for line, text in sorted(found)]
+        more = len(lines) - _MOST_PROBLEMS
+        return (
+            *lines[:_MOST_PROBLEMS],
+            *([f"{place(self.config.path)}: and {more} problems more"] if more > 0 else []),
+        )
+
+
+def load(path: Path, plugins: PluginSource) -> Config:
+    """The configuration of a file; ConfigError with all problems, each `FILE:LINE: key: what; remedy`."""
+    examination = _examine(path, plugins)
+    if examination.findings.problems:
+        raise ConfigError(examination.lines(examination.findings.problems))
+    return examination.config
+
+
+def check(path: Path, plugins: PluginSource) -> Report:
+    """All that is wrong or doubtful with a file; raises nothing."""
+    try:
+        examination = _examine(path, plugins)
+    except ConfigError as error:
+        return Report(error.problems)
+    findings = examination.findings
+    return Report(examination.lines(findings.problems), examination.lines(findings.doubts))
+
+
+def _examine(path: Path, plugins: PluginSource) -> _Examination:
+    text = read_text(path)
+    findings = Findings()
+    document = plain(parse(path, text), findings)
+    jobs = _table_of(document, "jobs", findings)
+    defaults = _table_of(document, "defaults", findings)
+    table = _file_table(document, findings)
+    timezone = _timezone(table.timezone, findings)
+    for key, kind, ref in _plugins_of(table):
+        with findings.within(*key):
+            make(kind, ref, plugins, timezone)
+    reader = _JobReader(path.absolute().parent, plugins, timezone, set(document.get("notifiers") or ()), findings)
+    config = Config(
+        path=path,
+        timezone=timezone,
+        store=table.store,
+        loggers=table.loggers,
+        notifiers=table.notifiers,
+        max_parallel=table.max_parallel,
+        shutdown_grace=table.shutdown_grace,
+        enabled=table.enabled,
+        jobs=reader.read(jobs, defaults),
+    )
+    return _Examination(config, evolve(findings, problems=_first_of_each_key(findings.problems)), text)
+
+
+def _table_of(document: dict[str, Any], name: str, findings: Findings) -> dict[str, Any]:
+    value = document.pop(name, {})
+    if isinstance(value, dict):
+        return value
+    findings.problems.append(Problem((name,), f"must be a table; write [{name}]"))
+    return {}
+
+
+def _file_table(document: dict[str, Any], findings: Findings) -> FileTable:
+    """The top level without what is wrong in it, so that the rest can be examined too."""
+    known = fields_dict(FileTable)
+    for name in [name for name in document if name not in known]:
+        findings.problems.append(Problem((name,), unknown_key(name, {*known, "jobs", "defaults"})))
+        del document[name]
+    for name in document.get("notifiers") or ():
+        with findings.within("notifiers", name):
+            _name("notifier", name)
+    return structure_what_is_good(document, FileTable, findings)
+
+
+def _timezone(name: str, findings: Findings) -> str:
+    with findings.within("timezone"):
+        try:
+            return zone(local_zone_name() if name == "local" else name).key
+        except ValueError as error:
+            raise invalid(str(error)) from None
+    return "UTC"
+
+
+def _plugins_of(table: FileTable) -> list[tuple[tuple[str | int, ...], Kind, PluginRef]]:
+    return [
+        (("store",), Kind.STORE, table.store),
+        *((("loggers", index), Kind.LOGGER, ref) for index, ref in enumerate(table.loggers)),
+        *((("notifiers", name), Kind.NOTIFIER, ref) for name, ref in table.notifiers.items()),
+    ]
+
+
+def _name(what: str, name: str) -> None:
+    try:
+        check_name(what, name)
+    except ValueError as error:
+        raise invalid(str(error)) from None
+
+
+@frozen
+class _JobReader:
+    """Makes jobs of their tables, and notes what is wrong with them."""
+
+    directory: Path
+    plugins: PluginSource
+    timezone: str
+    notifiers: set[str]
+    findings: Findings = field(factory=Findings)
+
+    def read(self, tables: dict[str, Any], defaults: dict[str, Any]) -> tuple[Job, ...]:
+        with self.findings.within("defaults"):
+            structure(defaults, JobTable, short_plugins=True)
+        jobs, needs = [], {}
+        for name, table in tables.items():
+            own = Findings()
+            with own.within():
+                job_table = self._job_table(name, table, defaults, own)
+                needs[name] = job_table.needs
+                self._relate(job_table, tables, own)
+                jobs.append(self._job(name, job_table, own))
+            self._note(name, table, defaults, own)
+        for circle in cycles(needs):
+            if len(circle) == 2:
+                continue  # the job itself has said so
+            what = f"waits for itself: {' → '.join(circle)}; take one of them out"
+            self.findings.problems.append(Problem(("jobs", circle[0], "needs"), what))
+        return tuple(jobs)
+
+    def _job_table(self, name: str, table: Any, defaults: dict[str, Any], own: Findings) -> JobTable:
+        with own.within():
+            _name("job name", name)
+        if not isinstance(table, dict):
+            raise invalid(f"must be a table; write [jobs.{name}]")
+        return structure_what_is_good(inherited(table, defaults), JobTable, own)
+
+    def _relate(self, table: JobTable, tables: Mapping[str, Any], own: Findings) -> None:
+        """Note what is wrong with the plugins, jobs and notifiers that a job names."""
+        check_plugins_of(table.reasons(), table.executor, self.plugins, self.timezone, own)
+        with own.within("needs"):
+            raise Invalid(unknown_names("job", table.needs, tables.keys()))
+        with own.within("notify", "via"):
+            raise Invalid(unknown_names("notifier", table.notify.via, self.notifiers))
+
+    def _job(self, name: str, table: JobTable, own: Findings) -> Job:
+        try:
+            return table.job(JobId(name), self.directory)
+        except InvalidJob as error:
+            if any(problem.key[:1] in ((key,) for key in WHAT_RUNS) for problem in own.problems):
+                # It was left out for what is wrong with it, so that "nothing to run" would be an echo.
+                raise Invalid(()) from None
+            raise invalid(str(error).partition(": ")[2]) from None
+
+    def _note(self, name: str, table: Any, defaults: dict[str, Any], own: Findings) -> None:
+        """Take over what was found of a job; what is wrong in an inherited value is wrong in the defaults."""
+        for source, target in ((own.problems, self.findings.problems), (own.doubts, self.findings.doubts)):
+            for problem in source:
+                inherits = isinstance(table, dict) and not _leads(problem.key, table) and _leads(problem.key, defaults)
+                target.append(Problem((*(("defaults",) if inherits else ("jobs", name)), *problem.key), problem.what))
+
+
+def _leads(key: tuple[str | int, ...], table: Mapping[str, Any]) -> bool:
+    """Whether the first part of a key, and the second where there is one, stand in the table."""
+    if not key or key[0] not in table:
+        return False
+    inner = table[str(key[0])]
+    return len(key) < 2 or not isinstance(inner, dict) or key[1] in inner
+
+
+def _first_of_each_key(problems: list[Problem]) -> list[Problem]:
+    """One problem for a key: a later one is mostly an echo of the first."""
+    first: dict[tuple[str | int, ...], Problem] = {}
+    for problem in problems:
+        first.setdefault(problem.key, problem)
+    return list(first.values())

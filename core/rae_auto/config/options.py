@@ -1,0 +1,68 @@
+"""Plugins made of their options, by one path for the configuration and for jobs from elsewhere."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from rae_auto.api.plugin import Kind, Plugin, PluginSource
+from rae_auto.config.problems import Findings, Invalid, Key, Problem, invalid
+from rae_auto.config.structure import options_of, structure
+from rae_auto.errors import InvalidJob, PluginError
+from rae_auto.model.job import Job
+from rae_auto.model.names import did_you_mean
+from rae_auto.model.plugin_ref import PluginRef, TriggerRef
+
+P = TypeVar("P")
+
+
+def build(plugin_class: type[P], options: Mapping[str, Any], *, timezone: str) -> P:
+    """An instance of a plugin's class with these options.
+
+    A field called `timezone` that is left unset gets `timezone`, an IANA name. Errors: Invalid (a ValueError) with
+    all problems of the options.
+    """
+    given = dict(options)
+    if given.get("timezone") is None and "timezone" in options_of(plugin_class):
+        given["timezone"] = timezone
+    return structure(given, plugin_class)
+
+
+def make(kind: Kind, ref: PluginRef | TriggerRef, plugins: PluginSource, timezone: str) -> Plugin:
+    """The plugin that a reference names, with its options; Invalid where there is none or it can't serve."""
+    known = plugins.names(kind)
+    if ref.type not in known:
+        near = did_you_mean(ref.type, known) or f"; installed: {', '.join(sorted(known)) or 'none'}"
+        raise invalid(f"there is no {kind} called {ref.type!r}{near}")
+    try:
+        plugin_class = plugins.get(kind, ref.type)
+    except PluginError as error:
+        raise invalid(str(error)) from None
+    if reason := plugin_class.available():
+        raise invalid(f"{kind} {ref.type!r} can't serve here: {reason}")
+    return build(plugin_class, ref.options, timezone=timezone)
+
+
+def check_job(job: Job, plugins: PluginSource, timezone: str) -> None:
+    """Make sure that the plugins of a job exist and take its options; InvalidJob with all problems in one line."""
+    findings = Findings()
+    triggers: list[tuple[Key, TriggerRef]] = [(("schedule", index), ref) for index, ref in enumerate(job.schedule)]
+    check_plugins_of(triggers, job.executor, plugins, timezone, findings)
+    if findings.problems:
+        raise InvalidJob(f"job {job.id!r}: {Invalid(findings.problems)}")
+
+
+def check_plugins_of(
+    triggers: Iterable[tuple[Key, TriggerRef]],
+    executor: PluginRef | None,
+    plugins: PluginSource,
+    timezone: str,
+    findings: Findings,
+) -> None:
+    """Note what is wrong or doubtful with the plugins of a job; the keys say where its triggers stand."""
+    for key, ref in triggers:
+        with findings.within(*key):
+            trigger = make(Kind.TRIGGER, ref, plugins, timezone)
+            warnings = getattr(trigger, "warnings", tuple)
+            findings.doubts.extend(Problem(key, text) for text in warnings())
+    if executor is not None:
+        with findings.within("executor"):
+            make(Kind.EXECUTOR, executor, plugins, timezone)

@@ -1,0 +1,91 @@
+"""Where the keys of a TOML document stand: tomllib doesn't tell, so this reads the file again where it matters.
+
+Only used on text that tomllib has read, and only when there is something to say. One pass over the marks that
+can hide or end a statement; tomllib reads the keys.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rae_auto.config.problems import Key
+
+_TOKEN = re.compile(
+    r'"""(?:\\.|[^\\])*?"{3,5}|'
+    r"'''.*?'{3,5}|"
+    r'"(?:\\.|[^"\\\n])*"|'
+    r"'[^'\n]*'|"
+    r"#[^\n]*|[\[\]{}=\n]|[^\"'#\[\]{}=\n]+",
+    re.DOTALL,
+)
+
+
+def line_of(key: Key, lines: Mapping[Key, int]) -> int | None:
+    """The line of a key, or of the nearest table around it that has one."""
+    for length in range(len(key), 0, -1):
+        if key[:length] in lines:
+            return lines[key[:length]]
+    return None
+
+
+def lines_of(text: str) -> dict[Key, int]:
+    """The line of each key of a TOML text; of what stands inside a value, the line where the value begins."""
+    lines: dict[Key, int] = {}
+    tables: dict[Key, int] = {}
+    at: Key = ()
+    for line, statement in _statements(text):
+        if statement.startswith("["):
+            at = _header(statement, tables)
+            lines.setdefault(at, line)
+        else:
+            for key in _keys(tomllib.loads(statement), at):
+                lines.setdefault(key, line)
+    return lines
+
+
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """The statements of a TOML text with their lines: what ends at a line's end outside of brackets and quotes."""
+    line, depth, start = 1, 0, 1
+    parts: list[str] = []
+    for match in _TOKEN.finditer(text + "\n"):
+        mark = match[0]
+        if mark == "\n" and depth == 0:
+            if statement := "".join(parts).strip():
+                yield start, statement
+            parts, start = [], line + 1
+        elif not mark.startswith("#"):
+            parts.append(mark)
+        depth += (mark in ("[", "{")) - (mark in ("]", "}"))
+        line += mark.count("\n")
+
+
+def _header(statement: str, tables: dict[Key, int]) -> Key:
+    """The key that a `[header]` opens; `tables` counts the tables of each array so far."""
+    at: Key = ()
+    *parents, last = _chain(tomllib.loads(statement))
+    for part in parents:
+        at = _inside((*at, part), tables)
+    at = (*at, last)
+    if statement.startswith("[["):
+        tables[at] = tables.get(at, -1) + 1
+    return _inside(at, tables)
+
+
+def _inside(key: Key, tables: Mapping[Key, int]) -> Key:
+    return (*key, tables[key]) if key in tables else key
+
+
+def _chain(document: Any) -> Iterator[str]:
+    while document:
+        ((name, value),) = document.items()
+        yield name
+        document = value[0] if isinstance(value, list) else value
+
+
+def _keys(value: Any, at: Key) -> Iterator[Key]:
+    if at:
+        yield at
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        yield from _keys(item, (*at, name))

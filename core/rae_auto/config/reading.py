@@ -1,0 +1,149 @@
+"""From a file to a plain document: only a file that is safe to believe, only values that JSON can hold.
+
+The requirements S1 and R38: nobody but its owner can have written the file; whatever stands in it ends in a
+document or in a ConfigError of one line, in bounded time and memory.
+"""
+
+import math
+import os
+import re
+import stat
+import tomllib
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from rae_auto.config.problems import Findings, Invalid, Key, invalid, one_line
+from rae_auto.errors import ConfigError
+
+_LARGEST_FILE = 1 << 20
+_DEEPEST = 32
+_INTEGERS = range(-(1 << 63), 1 << 63)
+
+
+def read_text(path: Path) -> str:
+    """The text of a configuration file; ConfigError where it can't be read or others could have written it."""
+    try:
+        content = _content(path)
+    except OSError as error:
+        raise ConfigError([f"{place(path)}: {_os_problem(error)}"]) from None
+    except Invalid as error:
+        raise ConfigError([f"{place(path)}: {error}"]) from None
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ConfigError([f"{place(path, 1)}: is UTF-16 text; save it as UTF-8"])
+    try:
+        # A byte order mark is what some editors put before UTF-8, and harmless.
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError([f"{place(path, line)}: is not UTF-8 text; save it as UTF-8"]) from None
+
+
+def parse(path: Path, text: str) -> dict[str, Any]:
+    """The TOML document of the text, unchecked; ConfigError with the line where it is no TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
+        what = message[: found.start()] if found else message
+        line = int(found[1]) if found and found[1] else text.count("\n") + 1
+        raise ConfigError([f"{place(path, line)}: is no TOML: {one_line(what, 200)}"]) from None
+    except RecursionError:
+        raise ConfigError(
+            [f"{place(path)}: lists or tables are nested too deep; {_DEEPEST} levels are allowed"]
+        ) from None
+    except ValueError:
+        # Python refuses to read integers of more than 4,300 digits.
+        raise ConfigError([f"{place(path)}: holds a number that is too long; numbers have 64 bits"]) from None
+
+
+def plain(document: dict[str, Any], findings: Findings) -> dict[str, Any]:
+    """The document with JSON values only: dates become ISO 8601 text, what can't be kept a problem and null."""
+    return {key: _plain(value, (key,), findings) for key, value in document.items()}
+
+
+def _plain(value: Any, key: Key, findings: Findings) -> Any:
+    with findings.within(*key):
+        if len(key) > _DEEPEST:
+            raise invalid(f"is nested too deep; {_DEEPEST} levels are allowed")
+        if isinstance(value, dict):
+            return {name: _plain(item, (*key, name), findings) for name, item in value.items()}
+        if isinstance(value, list):
+            return [_plain(item, (*key, index), findings) for index, item in enumerate(value)]
+        return _scalar(value)
+    return None
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise invalid(f"{value} is no number that can be used; write a finite one")
+    if isinstance(value, int) and value not in _INTEGERS:
+        raise invalid("is a number that is too long; numbers have 64 bits")
+    if isinstance(value, str) and "\0" in value:
+        raise invalid("holds a NUL character; remove it")
+    return value
+
+
+def place(path: Path, line: int | None = None) -> str:
+    """How a message begins."""
+    return one_line(str(path), 4096) + (f":{line}" if line else "")
+
+
+def _content(path: Path) -> bytes:
+    # Without O_NONBLOCK a pipe in the file's place would hold us up for ever.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise invalid("is not a regular file; name a TOML file")
+        if os.name == "posix":
+            _refuse_others(path, status)
+        content = file.read(_LARGEST_FILE + 1)
+    if len(content) > _LARGEST_FILE:
+        raise invalid("is larger than 1 MiB; split the jobs over several daemons, or add them with 'rae-auto add'")
+    return content
+
+
+def _os_problem(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file; write one with 'rae-auto init'"
+    if isinstance(error, IsADirectoryError):
+        return "is a directory; name a TOML file"
+    return f"can't be read ({error.strerror}); check its rights and those of its directories"
+
+
+def _refuse_others(path: Path, status: os.stat_result) -> None:
+    """Raise Invalid where another user could have written the file, or put another one in its place."""
+    if whose := _doubt(status):
+        raise invalid(f"{whose}; run: chown {os.geteuid()} and chmod go-w on it")
+    directories = {*path.absolute().parents, *path.resolve().parents}
+    for directory in sorted(directories, reverse=True):
+        above = directory.stat()
+        # In a sticky directory, as /tmp is one, nobody can replace what another owns.
+        if (whose := _doubt(above)) and not (above.st_mode & stat.S_ISVTX and above.st_uid in (0, os.geteuid())):
+            raise invalid(f"its directory {directory} {whose}; run: chmod go-w on that, or move the file")
+
+
+def _doubt(status: os.stat_result) -> str | None:
+    if status.st_uid not in (0, os.geteuid()):
+        return f"belongs to another user ({status.st_uid})"
+    if status.st_mode & stat.S_IWOTH:
+        return "can be written by everybody"
+    if status.st_mode & stat.S_IWGRP and not _private_group(status):
+        return "can be written by its group"
+    return None
+
+
+def _private_group(status: os.stat_result) -> bool:
+    """Whether the group is the owner alone, as many Linux distributions set it up together with umask 002."""
+    import grp
+    import pwd
+
+    try:
+        owner, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
+    except KeyError:
+        return False
+    return owner.pw_gid == group.gr_gid and owner.pw_name == group.gr_name and set(group.gr_mem) <= {owner.pw_name}

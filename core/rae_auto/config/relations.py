@@ -1,0 +1,41 @@
+"""What jobs say about each other and about notifiers: names must exist, and nothing may wait for itself."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from rae_auto.config.problems import Problem
+from rae_auto.model.names import did_you_mean
+
+
+def unknown_names(what: str, names: Sequence[str], known: Collection[str]) -> list[Problem]:
+    """A problem, by index, for each name that isn't known."""
+    return [
+        Problem((index,), f"there is no {what} {name!r}{did_you_mean(name, known)}")
+        for index, name in enumerate(names)
+        if name not in known
+    ]
+
+
+def cycles(needs: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """The circles in which jobs wait for each other, each once, as a path that ends where it begins.
+
+    Depth-first search with an explicit stack, since a chain of needs may be longer than Python's own.
+    """
+    found: list[list[str]] = []
+    done: set[str] = set()
+    for start in needs:
+        if start in done:
+            continue
+        # The keys are the jobs on the way from `start`, in order.
+        path = {start: iter(needs[start])}
+        while path:
+            job = next(reversed(path))
+            needed = next(path[job], None)
+            if needed is None:
+                done.add(job)
+                del path[job]
+            elif needed in path:
+                jobs = list(path)
+                found.append([*jobs[jobs.index(needed) :], needed])
+            elif needed in needs and needed not in done:
+                path[needed] = iter(needs[needed])
+    return found

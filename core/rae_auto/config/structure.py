@@ -1,0 +1,330 @@
+"""From plain values to typed ones, strictly: nothing is coerced, and all problems are found at once.
+
+cattrs chooses the hook for a type; the hooks are our own, since its defaults make a list of the letters of a
+text and a number of the text "3". A field with a converter of its own gets the value as it was written, unless
+its type says more (a list, a table, a duration, an enumeration).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import attrs
+from cattrs import Converter
+
+from rae_auto.config.problems import Findings, Invalid, Problem, invalid, shown
+from rae_auto.model.instants import parse_instant
+from rae_auto.model.names import did_you_mean
+from rae_auto.model.plugin_ref import PluginRef, TriggerRef
+from rae_auto.model.units import Size, parse_duration, parse_size
+
+T = TypeVar("T")
+
+LISTS = (tuple, list, Sequence, Iterable)
+TABLES = (dict, Mapping)
+_COMPARISONS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+
+
+def structure(value: object, cls: type[T], *, short_plugins: bool = False) -> T:
+    """The value of type `cls` that the plain `value` describes; Invalid with all problems.
+
+    With `short_plugins` a plugin is a name, or a table with its type among its options, as people write it;
+    otherwise it is as documents have it.
+    """
+    result: T = _converter(short_plugins).structure(value, cls)
+    return result
+
+
+def structure_what_is_good(value: Mapping[str, Any], cls: type[T], findings: Findings) -> T:
+    """As `structure` with short plugins, without the keys in which there are problems, which are noted."""
+    while True:
+        try:
+            return structure(value, cls, short_plugins=True)
+        except Invalid as error:
+            findings.problems.extend(error.problems)
+            bad = {problem.key[0] for problem in error.problems}
+            value = {name: item for name, item in value.items() if name not in bad}
+
+
+def options_of(cls: type) -> dict[str, "attrs.Attribute[Any]"]:
+    """The fields of an attrs class by the names that people use for them: `from` for `from_`."""
+    attrs.resolve_types(cls)
+    return {(field.alias or field.name).rstrip("_"): field for field in attrs.fields(cls) if field.init}
+
+
+def unknown_key(name: str, known: Iterable[str]) -> str:
+    """What to say of a key that nothing knows."""
+    known = sorted(known)
+    if near := did_you_mean(name, known):
+        return f"unknown key{near}"
+    if not known:
+        return "unknown key; remove it, there are none here"
+    return f"unknown key; known here: {', '.join(known)}" if len(known) <= 12 else "unknown key; remove it"
+
+
+@lru_cache(maxsize=2)
+def _converter(short_plugins: bool) -> Converter:
+    converter = Converter()
+    for kind, hook in _SCALARS.items():
+        converter.register_structure_hook(kind, _unless_enum(hook))
+    converter.register_structure_hook(Enum, _enum)
+    converter.register_structure_hook_func(_is_literal, _literal)
+
+    def factory(predicate: Callable[[Any], bool], hook: Callable[[Converter, Any, Any], Any]) -> None:
+        converter.register_structure_hook_func(predicate, lambda value, cls: hook(converter, value, cls))
+
+    factory(_is_union, _union)
+    factory(lambda cls: get_origin(cls) in LISTS, _list)
+    factory(lambda cls: get_origin(cls) in TABLES, _mapping)
+    factory(attrs.has, _table)
+    if short_plugins:
+        converter.register_structure_hook_func(_is(PluginRef), lambda value, _: PluginRef(*_short_plugin(value)))
+        converter.register_structure_hook_func(_is(TriggerRef), _short_trigger)
+    return converter
+
+
+def _is(kind: object) -> Callable[[object], bool]:
+    return lambda cls: cls is kind
+
+
+def _is_literal(cls: Any) -> bool:
+    return get_origin(cls) is Literal
+
+
+def _is_enum(cls: object) -> bool:
+    return isinstance(cls, type) and issubclass(cls, Enum)
+
+
+def _unless_enum(hook: Callable[[object], Any]) -> Callable[[object, Any], Any]:
+    # cattrs finds the hook of a class by its bases, and an enumeration of texts is a text.
+    return lambda value, cls: _enum(value, cls) if _is_enum(cls) else hook(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise invalid(f"must be text, not {shown(value)}")
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise invalid(f"must be true or false, not {shown(value)}")
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise invalid(f"must be a whole number, not {shown(value)}")
+
+
+def _number(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    raise invalid(f"must be a number, not {shown(value)}")
+
+
+def _duration(value: object) -> timedelta:
+    return parse_duration(value)
+
+
+def _size(value: object) -> int:
+    return parse_size(value)
+
+
+def _instant(value: object) -> datetime:
+    return parse_instant(_text(value))
+
+
+def _path(value: object) -> Path:
+    return Path(_text(value))
+
+
+_SCALARS: Mapping[Any, Callable[[object], Any]] = {
+    str: _text,
+    bool: _flag,
+    int: _integer,
+    float: _number,
+    timedelta: _duration,
+    Size: _size,
+    datetime: _instant,
+    Path: _path,
+}
+
+
+def words_of(cls: type[Enum]) -> dict[str, Enum]:
+    """The members of an enumeration by the words that people write for them."""
+    return {(member.value if isinstance(member.value, str) else member.name.lower()): member for member in cls}
+
+
+def _enum(value: object, cls: type[Enum]) -> Enum:
+    words = words_of(cls)
+    if isinstance(value, str) and value in words:
+        return words[value]
+    raise invalid(_choice(value, list(words)))
+
+
+def _literal(value: object, cls: object) -> object:
+    if value in (allowed := get_args(cls)) and not isinstance(value, bool):
+        return value
+    raise invalid(_choice(value, [str(item) for item in allowed]))
+
+
+def _choice(value: object, words: Sequence[str]) -> str:
+    near = did_you_mean(value, words) if isinstance(value, str) else ""
+    return f"must be one of {', '.join(words)}, not {shown(value)}{near}"
+
+
+def _union(converter: Converter, value: object, cls: Any) -> object:
+    """The first of the alternatives that takes the value; what the last one says where none does."""
+    kinds = get_args(cls)
+    if value is None and NoneType in kinds:
+        return None
+    failure: ValueError = invalid("must not be empty")
+    for kind in kinds:
+        if kind is not NoneType:
+            try:
+                return converter.structure(value, kind)
+            except ValueError as error:
+                failure = error
+    raise failure
+
+
+def _list(converter: Converter, value: object, cls: Any) -> object:
+    if not isinstance(value, list | tuple):
+        raise invalid(f"must be a list, not {shown(value)}")
+    findings, items, kind = Findings(), [], get_args(cls)[0]
+    for index, item in enumerate(value):
+        with findings.within(index):
+            items.append(_checked(converter.structure, item, kind))
+    findings.raise_if_any()
+    return items if get_origin(cls) is list else tuple(items)
+
+
+def _mapping(converter: Converter, value: object, cls: Any) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise invalid(f"must be a table, not {shown(value)}")
+    findings, items, kind = Findings(), {}, get_args(cls)[1]
+    for name, item in value.items():
+        with findings.within(name):
+            items[name] = _checked(converter.structure, item, kind)
+    findings.raise_if_any()
+    return items
+
+
+def _table(converter: Converter, value: object, cls: Any) -> object:
+    if not isinstance(value, dict):
+        raise invalid(f"must be a table, not {shown(value)}")
+    fields, findings, given = options_of(cls), Findings(), {}
+    for name, item in value.items():
+        with findings.within(name):
+            if name not in fields:
+                raise invalid(unknown_key(name, fields))
+            given[name] = _field(converter, item, fields[name])
+    missing = [name for name, field in fields.items() if field.default is attrs.NOTHING and name not in given]
+    findings.problems.extend(Problem((name,), "is missing; give it a value") for name in missing if name not in value)
+    made = None if missing else _construct(cls, given, fields, findings.problems)
+    findings.raise_if_any()
+    return made
+
+
+def _field(converter: Converter, value: object, field: "attrs.Attribute[Any]") -> object:
+    try:
+        if field.converter is None or _says_more(field.type):
+            return _checked(converter.structure, value, field.type or Any)
+        if not isinstance(field.converter, attrs.Converter):
+            _checked(field.converter, value)
+    except Invalid as error:
+        if "hint" in field.metadata and not isinstance(value, list | dict):
+            raise invalid(f"{error}; {field.metadata['hint']}") from None
+        raise
+    return value
+
+
+def _says_more(cls: Any) -> bool:
+    """Whether the type is one that a converter need not be asked about."""
+    kinds = [kind for kind in get_args(cls) if kind is not NoneType] if _is_union(cls) else [cls]
+    return any(
+        kind in (bool, timedelta, Size) or get_origin(kind) in (*LISTS, *TABLES) or _is_enum(kind) or attrs.has(kind)
+        for kind in kinds
+    )
+
+
+def _is_union(cls: object) -> bool:
+    return get_origin(cls) in (Union, UnionType)
+
+
+def _checked(function: Callable[..., Any], *arguments: object) -> Any:
+    """The function's result; whatever it raises as Invalid, since it may be a stranger's."""
+    try:
+        return function(*arguments)
+    except Invalid:
+        raise
+    except Exception as error:
+        raise invalid(_text_of(error)) from None
+
+
+def _construct(
+    cls: Any, given: dict[str, object], fields: Mapping[str, "attrs.Attribute[Any]"], problems: list[Problem]
+) -> object:
+    """An instance of the class. A value that a validator refuses is left out, to hear of the next one.
+
+    What can't be put down to a field only counts when nothing else was wrong, since it may be an echo of that.
+    """
+    while True:
+        try:
+            return cls(**{str(fields[name].alias): value for name, value in given.items()})
+        except Exception as error:
+            found = _attributed(error, fields)
+            problems.extend(problem for problem in found if problem.key or not problems)
+            name = str(found[0].key[0]) if found[0].key else ""
+            if name not in given or fields[name].default is attrs.NOTHING:
+                return None
+            del given[name]
+
+
+def _attributed(error: Exception, fields: Mapping[str, object]) -> Sequence[Problem]:
+    """The problems of an error from a constructor, at the field that attrs names at the start of its messages."""
+    if isinstance(error, Invalid):
+        return error.problems
+    text = _text_of(error)
+    named = re.match(r"'(\w+)' (?=must )", text)
+    if named is None or (name := named[1].rstrip("_")) not in fields:
+        return (Problem((), text),)
+    what = text[named.end() :]
+    if compared := re.fullmatch(r"must be ([<>]=?) (\S+): (.*)", what):
+        what = f"must be {_COMPARISONS[compared[1]]} {compared[2]}, not {compared[3]}"
+    return (Problem((name,), what),)
+
+
+def _text_of(error: Exception) -> str:
+    # attrs adds the attribute and the value to the arguments of some of its errors.
+    text = str(error.args[0] if error.args else "") or type(error).__name__
+    return text if isinstance(error, ValueError | TypeError) else f"{type(error).__name__}: {text}"
+
+
+def _short_plugin(value: object) -> tuple[str, dict[str, Any]]:
+    """Type and options of a plugin as people write it."""
+    if isinstance(value, str):
+        value = {"type": value}
+    if not isinstance(value, dict):
+        raise invalid(f"must be the name of a plugin, or a table with 'type' and its options, not {shown(value)}")
+    if "type" not in value:
+        raise invalid("is missing; name the plugin", "type")
+    kind = value["type"]
+    if not isinstance(kind, str):
+        raise invalid(f"must be text, not {shown(kind)}", "type")
+    return kind, {name: option for name, option in value.items() if name != "type"}
+
+
+def _short_trigger(value: object, _: object) -> TriggerRef:
+    kind, options = _short_plugin(value)
+    own = options.pop("id", "")
+    if not isinstance(own, str):
+        raise invalid(f"must be text, not {shown(own)}", "id")
+    return TriggerRef(kind, options, own)
