@@ -5,7 +5,7 @@ from typing import cast
 from rae_auto.api.executor import Executor
 from rae_auto.api.logger import Logger
 from rae_auto.api.notifier import Notifier
-from rae_auto.api.plugin import Kind, Plugin
+from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.config.options import build
@@ -13,14 +13,13 @@ from rae_auto.engine.events import Origin, Plan
 from rae_auto.errors import InvalidJob, PluginError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
-from rae_auto.registry import Registry
 
 
 class Plugins:
-    """Makes instances of what a configuration or a job names, by way of the registry."""
+    """Makes instances of what a configuration or a job names, by way of their source."""
 
-    def __init__(self, registry: Registry, timezone: str) -> None:
-        self.registry = registry
+    def __init__(self, source: PluginSource, timezone: str) -> None:
+        self.source = source
         self._timezone = timezone
 
     def store(self, ref: PluginRef) -> Store:
@@ -43,7 +42,7 @@ class Plugins:
         schedules: dict[str, ScheduleTrigger] = {}
         sources: dict[str, SourceTrigger] = {}
         try:
-            self.registry.get(Kind.EXECUTOR, job.executor_ref.type)
+            self.source.get(Kind.EXECUTOR, job.executor_ref.type)
             for ref in job.schedule:
                 trigger = self.trigger(ref)
                 if isinstance(trigger, ScheduleTrigger):
@@ -55,4 +54,4 @@ class Plugins:
         return Plan(job, schedules, origin), sources
 
     def _make(self, kind: Kind, ref: PluginRef | TriggerRef) -> Plugin:
-        return build(self.registry.get(kind, ref.type), ref.options, timezone=self._timezone)
+        return build(self.source.get(kind, ref.type), ref.options, timezone=self._timezone)

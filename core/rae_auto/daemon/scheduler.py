@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from loguru import logger
 
 from rae_auto.api.files import private_directory
+from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.api.trigger import SourceTrigger
 from rae_auto.config.paths import state_directory
@@ -78,7 +79,7 @@ class Scheduler:
         jobs: Iterable[Job] = (),
         notifiers: Mapping[str, PluginRef] | None = None,
         clock: Clock | None = None,
-        registry: Registry | None = None,
+        plugins: PluginSource | None = None,
     ) -> None:
         """`directory` holds the state (default: RAE_STATE_DIR or the platform's); `jobs` are as of a configuration."""
         self.directory = Path(directory) if directory is not None else state_directory()
@@ -87,7 +88,7 @@ class Scheduler:
         self._given_store = store
         self._given_jobs = tuple(jobs)
         self._given_notifiers = dict(notifiers or {})
-        self._plugins = Plugins(registry or Registry(), timezone or local_zone_name())
+        self._plugins = Plugins(plugins or Registry(), timezone or local_zone_name())
         self._clock = clock or SystemClock()
         self._engine = Engine()
         self._stopped = asyncio.Event()
@@ -285,7 +286,7 @@ class Scheduler:
 
         Returns the ids of jobs added, changed and removed. Errors: InvalidJob, DuplicateJob, PluginError.
         """
-        plugins = Plugins(self._plugins.registry, timezone)
+        plugins = Plugins(self._plugins.source, timezone)
         planned = [plugins.plan(job, Origin.CONFIG) for job in jobs]
         told = {name: plugins.notifier(ref) for name, ref in notifiers.items()}
         event = tuple(plan for plan, _ in planned)

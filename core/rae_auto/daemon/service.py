@@ -59,7 +59,7 @@ class Service:
             shutdown_grace=config.shutdown_grace,
             jobs=config.jobs,
             notifiers=config.notifiers,
-            registry=registry,
+            plugins=registry,
         )
 
     async def run(self) -> None:

@@ -1,0 +1,73 @@
+"""How late jobs start that are all due in one second: `python tests/benchmarks/lateness.py [JOBS …]`.
+
+Thread executor, no-op function, SQLite store: each start is durable before it happens. Beside it APScheduler 3 in the
+same run, where it is installed (its default store is in memory; here it gets SQLite, as ours has).
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from rae_auto import Job, Once, Scheduler
+
+STARTS: list[float] = []
+
+
+def note_start() -> None:
+    STARTS.append(time.time())
+
+
+def main(sizes: Sequence[int]) -> None:
+    for size in sizes:
+        report("rae-auto", size, asyncio.run(ours(size)))
+        try:
+            report("APScheduler 3", size, theirs(size))
+        except ImportError:
+            print("APScheduler isn't installed: no comparison")
+
+
+async def ours(size: int) -> list[float]:
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3 + size // 1000)
+    STARTS.clear()
+    jobs = [Job(name=f"j{n}", python=f"{__name__}:note_start", schedule=Once(due)) for n in range(size)]
+    with tempfile.TemporaryDirectory() as place:
+        async with Scheduler(directory=place, max_parallel=size) as scheduler:
+            await scheduler.add_jobs(jobs)
+            while len(STARTS) < size:
+                await asyncio.sleep(0.2)
+    return [start - due.timestamp() for start in STARTS]
+
+
+def theirs(size: int) -> list[float]:
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3 + size // 200)
+    STARTS.clear()
+    with tempfile.TemporaryDirectory() as place:
+        scheduler = BackgroundScheduler(timezone=UTC, job_defaults={"misfire_grace_time": None})
+        scheduler.add_jobstore("sqlalchemy", url=f"sqlite:///{place}/jobs.sqlite")
+        scheduler.start()
+        for n in range(size):
+            scheduler.add_job(f"{__name__}:note_start", "date", run_date=due, id=str(n))
+        while len(STARTS) < size:
+            time.sleep(0.2)
+        scheduler.shutdown()
+    return [start - due.timestamp() for start in STARTS]
+
+
+def report(who: str, size: int, lateness: list[float]) -> None:
+    ordered = sorted(lateness)
+    p50, p99 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
+    print(
+        f"{who:>14}: {size} jobs due at once: p50 {p50 * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms, max {ordered[-1] * 1e3:.0f} ms"
+    )
+
+
+if __name__ == "__main__":
+    # Under its own name, so that workers find `note_start` where the scheduler looks for it.
+    import lateness
+
+    lateness.main([int(size) for size in sys.argv[1:]] or [1_000])

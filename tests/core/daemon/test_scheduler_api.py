@@ -1,0 +1,272 @@
+"""The API that programs use: real store, real executors, real clock."""
+
+import asyncio
+import os
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rae_auto import (
+    Cron,
+    DuplicateJob,
+    Interval,
+    InvalidJob,
+    Job,
+    JobActivity,
+    JobNotFound,
+    NotStarted,
+    Once,
+    Priority,
+    RetryPolicy,
+    RunNotFound,
+    RunState,
+    Scheduler,
+    SchedulerClosed,
+    StoreLocked,
+    SyncScheduler,
+    TriggerRef,
+)
+
+STORES = ["sqlite", "json"]
+
+
+def playing(work, directory, **options):
+    """Run `work(scheduler)` with an open scheduler."""
+
+    async def main():
+        async with asyncio.timeout(60):
+            async with Scheduler(directory=directory, **options) as scheduler:
+                return await work(scheduler)
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_job_is_added_run_and_on_record(tmp_path, store):
+    async def work(s):
+        job = await s.add_job(Job(name="greet", command="echo", args=["hello"], priority=Priority.HIGH))
+        run = await s.wait(await s.trigger(job))
+        (entry,) = await s.list_jobs()
+        return run, entry, await s.history("greet")
+
+    run, entry, history = playing(work, tmp_path, store=store)
+    assert (run.state, run.exit_code, run.attempt) == (RunState.SUCCEEDED, 0, 1)
+    assert (entry.id, entry.origin, entry.priority) == ("greet", "store", Priority.HIGH)
+    assert entry.status.last_state is RunState.SUCCEEDED
+    assert history == [run]
+    assert (tmp_path / "output" / f"{run.id}.1.log").read_text() == "hello\n"
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_jobs_and_history_are_there_after_a_restart(tmp_path, store):
+    async def first(s):
+        await s.add_job(Job(name="sum", python="operator:add", args=[1, 2], schedule="0 4 * * *"))
+        return await s.wait(await s.trigger("sum"))
+
+    async def second(s):
+        return await s.get_job("sum"), await s.history(), await s.get_job_status("sum")
+
+    run = playing(first, tmp_path, store=store)
+    job, history, status = playing(second, tmp_path, store=store)
+    assert (job.python, job.args) == ("operator:add", (1, 2))
+    assert history == [run]
+    assert run.attempts[0].result.value == 3
+    assert status.last_run == run.id
+    assert status.next_at is not None
+
+
+def test_schedules_start_jobs_by_themselves(tmp_path):
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    jobs = [
+        Job(name="once", python="time:time", schedule=Once(soon)),
+        Job(name="often", python="time:time", schedule=Interval("1s")),
+        Job(name="cron", python="time:time", schedule=Cron("* * * * * *")),
+    ]
+
+    async def work(s):
+        waiting = {"once", "often", "cron"}
+        async for event in s.events():
+            if event["kind"] == "run" and event["run"]["state"] == "succeeded":
+                waiting.discard(event["run"]["job"])
+            if not waiting:
+                break
+        return await s.history("once")
+
+    (run,) = playing(work, tmp_path, jobs=jobs)
+    assert run.scheduled_for == soon
+    assert run.started_at >= soon
+
+
+def test_a_failing_job_is_tried_again(tmp_path):
+    job = Job(name="bad", command="false", retry_policy=RetryPolicy(attempts=2, delay="10ms"))
+
+    async def work(s):
+        return await s.wait(await s.trigger("bad"))
+
+    run = playing(work, tmp_path, jobs=[job])
+    assert (run.state, run.attempt, run.exit_code) == (RunState.FAILED, 2, 1)
+
+
+def test_a_timeout_ends_it(tmp_path):
+    async def work(s):
+        return await s.wait(await s.trigger("slow"))
+
+    run = playing(work, tmp_path, jobs=[Job(name="slow", command=["sleep", "600"], timeout="100ms")])
+    assert run.state is RunState.TIMED_OUT
+
+
+def test_a_run_is_cancelled_by_its_id_or_its_job(tmp_path):
+    async def work(s):
+        ends = []
+        for by_job in (True, False):
+            run = await s.trigger("slow")
+            assert (await s.get_job_status("slow")).activity is JobActivity.RUNNING
+            assert await s.cancel("slow" if by_job else run) == [run]
+            ends.append(await s.wait(run))
+        return ends
+
+    ends = playing(work, tmp_path, jobs=[Job(name="slow", command=["sleep", "600"])])
+    assert {run.state for run in ends} == {RunState.CANCELLED}
+
+
+def test_what_can_not_be_started_ends_with_a_line_that_says_why(tmp_path):
+    async def work(s):
+        return [await s.wait(await s.trigger(name)) for name in ("no-program", "no-module")]
+
+    jobs = [Job(name="no-program", command="no-such-program-here"), Job(name="no-module", python="nowhere:main")]
+    runs = playing(work, tmp_path, jobs=jobs)
+    assert [run.state for run in runs] == [RunState.FAILED, RunState.FAILED]
+    assert "no-such-program-here" in runs[0].reason
+    assert "nowhere" in runs[1].reason
+    assert all("\n" not in run.reason for run in runs)
+
+
+def test_refusals_are_errors_of_the_package(tmp_path):
+    async def work(s):
+        await s.add_job(Job(name="a", command=["sleep", "600"]))
+        with pytest.raises(DuplicateJob):
+            await s.add_job(Job(name="a", command="true"))
+        with pytest.raises(InvalidJob, match="crom"):
+            await s.add_job(Job(name="b", command="true", schedule=TriggerRef("crom")))
+        with pytest.raises(InvalidJob, match="61"):
+            await s.add_job(Job(name="b", command="true", schedule="61 * * * *"))
+        with pytest.raises(JobNotFound):
+            await s.trigger("b")
+        with pytest.raises(JobNotFound):
+            await s.get_job_status("b")
+        with pytest.raises(RunNotFound):
+            await s.get_run("b")
+        await s.trigger("a")
+        with pytest.raises(NotStarted, match="overlap = skip"):
+            await s.trigger("a")
+        await s.close(timedelta(0))
+        with pytest.raises(SchedulerClosed):
+            await s.trigger("a")
+
+    playing(work, tmp_path)
+
+
+def test_R3_a_repeated_request_leads_to_one_run(tmp_path):
+    async def work(s):
+        return await asyncio.gather(*(s.trigger("a", request="same") for _ in range(5)))
+
+    assert len(set(playing(work, tmp_path, jobs=[Job(name="a", python="time:time")]))) == 1
+
+
+def test_pause_and_resume(tmp_path):
+    async def work(s):
+        await s.pause("a")
+        paused = await s.get_job_status("a")
+        await s.resume("a")
+        return paused, await s.get_job_status("a")
+
+    paused, resumed = playing(work, tmp_path, jobs=[Job(name="a", command="true")])
+    assert (paused.activity, resumed.activity) == (JobActivity.PAUSED, JobActivity.IDLE)
+
+
+def test_history_is_filtered(tmp_path):
+    async def work(s):
+        for name in ("good", "bad", "good"):
+            await s.wait(await s.trigger(name))
+        everything = await s.history()
+        return (
+            [run.job for run in everything],
+            [run.job for run in await s.history(states=["failed"])],
+            len(await s.history("good", limit=1)),
+            await s.history(since=datetime.now(UTC)),
+            len(await s.history(until=everything[-1].queued_at)),
+        )
+
+    jobs = [Job(name="good", command="true"), Job(name="bad", command="false")]
+    assert playing(work, tmp_path, jobs=jobs) == (["good", "bad", "good"], ["bad"], 1, [], 1)
+
+
+def test_a_removed_job_is_gone_after_a_restart_too(tmp_path):
+    async def first(s):
+        await s.add_job(Job(name="a", command="true"))
+        await s.remove_job("a")
+
+    async def second(s):
+        return await s.list_jobs()
+
+    playing(first, tmp_path)
+    assert playing(second, tmp_path) == []
+
+
+def test_R24_a_second_scheduler_is_refused_with_the_pid_of_the_first(tmp_path):
+    async def work(s):
+        with pytest.raises(StoreLocked, match=f"in use by process {os.getpid()}") as refused:
+            await Scheduler(directory=tmp_path).open()
+        return refused.value.pid
+
+    assert playing(work, tmp_path) == os.getpid()
+
+
+def test_an_unopened_scheduler_says_how_to_open_it(tmp_path):
+    with pytest.raises(SchedulerClosed, match="async with"):
+        asyncio.run(Scheduler(directory=tmp_path).trigger("a"))
+
+
+class TestFromOtherThreads:
+    def test_the_facade_of_a_running_scheduler_serves_many_threads_at_once(self, tmp_path):
+        async def work(s):
+            sync, errors = s.sync, []
+
+            def client(number):
+                try:
+                    name = f"job-{number}"
+                    sync.add_job(Job(name=name, python="time:time"))
+                    for _ in range(5):
+                        assert sync.wait(sync.trigger(name), timeout=30).state is RunState.SUCCEEDED
+                    assert len(sync.history(name)) == 5
+                    sync.remove_job(name)
+                except Exception as error:
+                    errors.append(error)
+
+            threads = [threading.Thread(target=client, args=(n,)) for n in range(16)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                await asyncio.to_thread(thread.join)
+            return errors, await s.list_jobs()
+
+        assert playing(work, tmp_path) == ([], [])
+
+    def test_without_an_event_loop(self, tmp_path):
+        with SyncScheduler(directory=tmp_path) as s:
+            s.add_jobs([Job(name="a", python="math:sqrt", args=[4]), Job(name="b", command="false")])
+            assert s.wait(s.trigger("a"), 30).attempts[0].result.value == 2
+            assert s.wait(s.trigger("b"), 30).state is RunState.FAILED
+            s.pause("a")
+            assert s.get_job_status("a").paused
+            s.resume("a")
+            assert [info.id for info in s.list_jobs()] == ["a", "b"]
+            assert s.get_job("b").argv == ("false",)
+            assert len(s.history()) == 2
+        with pytest.raises(SchedulerClosed):
+            s.trigger("a")
+
+    def test_an_error_at_the_start_reaches_the_caller(self, tmp_path):
+        with SyncScheduler(directory=tmp_path), pytest.raises(StoreLocked), SyncScheduler(directory=tmp_path):
+            pass
