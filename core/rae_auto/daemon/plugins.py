@@ -8,7 +8,7 @@ from rae_auto.api.notifier import Notifier
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
-from rae_auto.config.options import build
+from rae_auto.config.options import make
 from rae_auto.engine.events import Origin, Plan
 from rae_auto.errors import InvalidJob, PluginError
 from rae_auto.model.job import Job
@@ -42,16 +42,19 @@ class Plugins:
         schedules: dict[str, ScheduleTrigger] = {}
         sources: dict[str, SourceTrigger] = {}
         try:
-            self.source.get(Kind.EXECUTOR, job.executor_ref.type)
+            self.executor(job.executor_ref)
             for ref in job.schedule:
                 trigger = self.trigger(ref)
                 if isinstance(trigger, ScheduleTrigger):
                     schedules[ref.id] = trigger
                 else:
                     sources[ref.id] = trigger
-        except (ValueError, PluginError) as error:
+        except PluginError as error:
             raise InvalidJob(f"job {job.id!r}: {error}") from error
         return Plan(job, schedules, origin), sources
 
     def _make(self, kind: Kind, ref: PluginRef | TriggerRef) -> Plugin:
-        return build(self.source.get(kind, ref.type), ref.options, timezone=self._timezone)
+        try:
+            return make(kind, ref, self.source, self._timezone)
+        except ValueError as error:
+            raise PluginError(f"{kind} {ref.type!r}: {error}") from error
