@@ -10,6 +10,10 @@ from typing import NamedTuple
 
 import pytest
 
+from rae_auto.api.plugin import Kind
+from rae_auto.config import Report, check
+from rae_auto.registry import Registry
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -43,3 +47,15 @@ def test_a_python_example_runs(text: str, tmp_path: Path) -> None:
         [sys.executable, "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100
     )
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("text", written_in("toml"))
+def test_a_toml_example_is_a_configuration_without_mistakes(text: str, tmp_path: Path) -> None:
+    if text.startswith("[project."):
+        groups = tomllib.loads(text)["project"]["entry-points"]
+        assert set(groups) <= {f"rae_auto.{kind}s" for kind in Kind}
+        return
+    path = tmp_path / "rae.toml"
+    path.write_text(text)
+    path.chmod(0o600)
+    assert check(path, Registry()) == Report(())
