@@ -178,7 +178,10 @@ class _JobReader:
                 needs[name] = job_table.needs
                 self._relate(job_table, tables, own)
                 jobs.append(self._job(name, job_table, own))
+                own.doubts.extend(job_table.doubts())
             self._note(name, table, defaults, own)
+        if not tables:
+            self.findings.doubts.append(Problem(("jobs",), "there is no job; write a table [jobs.NAME]"))
         for circle in cycles(needs):
             if len(circle) == 2:
                 continue  # the job itself has said so
@@ -205,7 +208,7 @@ class _JobReader:
         try:
             return table.job(JobId(name), self.directory)
         except InvalidJob as error:
-            if any(problem.key[:1] in ((key,) for key in WHAT_RUNS) for problem in own.problems):
+            if {problem.key[0] for problem in own.problems if problem.key} & set(WHAT_RUNS):
                 # It was left out for what is wrong with it, so that "nothing to run" would be an echo.
                 raise Invalid(()) from None
             raise invalid(str(error).partition(": ")[2]) from None

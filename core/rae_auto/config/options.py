@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
-from rae_auto.config.problems import Findings, Invalid, Key, Problem, invalid
+from rae_auto.config.problems import Findings, Key, Problem, invalid
 from rae_auto.config.structure import options_of, structure
-from rae_auto.errors import InvalidJob, PluginError
-from rae_auto.model.job import Job
+from rae_auto.errors import PluginError
 from rae_auto.model.names import did_you_mean
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
 
@@ -39,15 +38,6 @@ def make(kind: Kind, ref: PluginRef | TriggerRef, plugins: PluginSource, timezon
     if reason := plugin_class.available():
         raise invalid(f"{kind} {ref.type!r} can't serve here: {reason}")
     return build(plugin_class, ref.options, timezone=timezone)
-
-
-def check_job(job: Job, plugins: PluginSource, timezone: str) -> None:
-    """Make sure that the plugins of a job exist and take its options; InvalidJob with all problems in one line."""
-    findings = Findings()
-    triggers: list[tuple[Key, TriggerRef]] = [(("schedule", index), ref) for index, ref in enumerate(job.schedule)]
-    check_plugins_of(triggers, job.executor, plugins, timezone, findings)
-    if findings.problems:
-        raise InvalidJob(f"job {job.id!r}: {Invalid(findings.problems)}")
 
 
 def check_plugins_of(

@@ -78,7 +78,7 @@ def _converter(short_plugins: bool) -> Converter:
     def factory(predicate: Callable[[Any], bool], hook: Callable[[Converter, Any, Any], Any]) -> None:
         converter.register_structure_hook_func(predicate, lambda value, cls: hook(converter, value, cls))
 
-    factory(_is_union, _union)
+    factory(is_union, _union)
     factory(lambda cls: get_origin(cls) in LISTS, _list)
     factory(lambda cls: get_origin(cls) in TABLES, _mapping)
     factory(attrs.has, _table)
@@ -248,14 +248,14 @@ def _field(converter: Converter, value: object, field: "attrs.Attribute[Any]") -
 
 def _says_more(cls: Any) -> bool:
     """Whether the type is one that a converter need not be asked about."""
-    kinds = [kind for kind in get_args(cls) if kind is not NoneType] if _is_union(cls) else [cls]
+    kinds = [kind for kind in get_args(cls) if kind is not NoneType] if is_union(cls) else [cls]
     return any(
         kind in (bool, timedelta, Size) or get_origin(kind) in (*LISTS, *TABLES) or _is_enum(kind) or attrs.has(kind)
         for kind in kinds
     )
 
 
-def _is_union(cls: object) -> bool:
+def is_union(cls: object) -> bool:
     return get_origin(cls) in (Union, UnionType)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import field, frozen, validators
 
-from rae_auto.config.problems import Key, invalid
+from rae_auto.config.problems import Key, Problem, invalid
 from rae_auto.model.job import Job
 from rae_auto.model.names import JobId
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
@@ -22,6 +22,12 @@ _DEFAULTS = Job(id=JobId("defaults"), command="true")
 
 def _help(text: str, **more: str) -> dict[str, str]:
     return {"help": text, **more}
+
+
+def _variable_names(_: object, __: object, env: Mapping[str, str]) -> None:
+    for name in env:
+        if not name or "=" in name or "\0" in name:
+            raise invalid("is no name for an environment variable", "env", name)
 
 
 @frozen(kw_only=True)
@@ -66,7 +72,7 @@ class JobTable:
         default=None,
         metadata=_help("working directory; relative to the directory of this file, ~ is the home directory"),
     )
-    env: Mapping[str, str] = field(factory=dict, metadata=_help("environment variables"))
+    env: Mapping[str, str] = field(factory=dict, validator=_variable_names, metadata=_help("environment variables"))
     executor: PluginRef | None = field(default=None, metadata=_help("another executor than the one that fits the work"))
     schedule: str | None = field(default=None, metadata=_help("a cron expression; short for one cron trigger"))
     trigger: TriggerRef | None = field(default=None, metadata=_help("a reason to run"))
@@ -121,6 +127,19 @@ class JobTable:
             *((("trigger",), ref) for ref in single),
             *((("triggers", index), ref) for index, ref in enumerate(self.triggers)),
         ]
+
+    def doubts(self) -> list[Problem]:
+        """What has no effect here, or not the one that it looks like."""
+        found = [
+            Problem(("env", name), "is overwritten: names with RAE_ are set for every run; choose another")
+            for name in self.env
+            if name.startswith("RAE_")
+        ]
+        if self.notify.via and not self.notify.on:
+            found.append(Problem(("notify", "via"), 'tells nobody of anything; add on = ["failure"]'))
+        if self.overlap_max != _DEFAULTS.overlap_max and self.overlap is not Overlap.ALLOW:
+            found.append(Problem(("overlap_max",), 'has no effect without overlap = "allow"'))
+        return found
 
     def job(self, id: JobId, directory: Path) -> Job:
         """The job of this table; `directory` is that of the file. Errors: InvalidJob, Invalid."""

@@ -66,6 +66,10 @@ class NotifyOn(StrEnum):
     SUCCESS = "success"
 
 
+def _help(text: str) -> dict[str, str]:
+    return {"help": text}
+
+
 def _retry_ends(names: Iterable[str]) -> tuple[RetryOn, ...]:
     return tuple(RetryOn(name) for name in names)
 
@@ -86,13 +90,31 @@ class RetryPolicy:
     the same share each time for the same attempt. `exit_codes`, where given, are the only ones retried.
     """
 
-    attempts: int = field(default=1, validator=[validators.ge(1), validators.le(1000)])
-    delay: timedelta = field(default=timedelta(seconds=10), converter=parse_duration)
-    backoff: Backoff = field(default=Backoff.EXPONENTIAL, converter=Backoff)
-    max_delay: timedelta = field(default=timedelta(minutes=5), converter=parse_duration)
-    jitter: float = field(default=0.1, validator=[validators.ge(0.0), validators.le(1.0)])
-    on: tuple[RetryOn, ...] = field(default=(RetryOn.FAILURE, RetryOn.TIMEOUT), converter=_retry_ends)
-    exit_codes: tuple[int, ...] | None = field(default=None, converter=_codes)
+    attempts: int = field(
+        default=1,
+        validator=[validators.ge(1), validators.le(1000)],
+        metadata=_help("how many in all, the first included"),
+    )
+    delay: timedelta = field(
+        default=timedelta(seconds=10), converter=parse_duration, metadata=_help("time before the second attempt")
+    )
+    backoff: Backoff = field(
+        default=Backoff.EXPONENTIAL, converter=Backoff, metadata=_help("how the delay grows from one to the next")
+    )
+    max_delay: timedelta = field(
+        default=timedelta(minutes=5), converter=parse_duration, metadata=_help("the longest delay")
+    )
+    jitter: float = field(
+        default=0.1,
+        validator=[validators.ge(0.0), validators.le(1.0)],
+        metadata=_help("the share by which a delay is spread"),
+    )
+    on: tuple[RetryOn, ...] = field(
+        default=(RetryOn.FAILURE, RetryOn.TIMEOUT), converter=_retry_ends, metadata=_help("what is tried again")
+    )
+    exit_codes: tuple[int, ...] | None = field(
+        default=None, converter=_codes, metadata=_help("the only exit codes that are tried again; all if absent")
+    )
 
 
 def _size(value: object) -> Size | None:
@@ -107,15 +129,25 @@ def _duration(value: object) -> timedelta | None:
 class Limits:
     """What an attempt may use. None is no limit, but for `output`, whose default is a cap."""
 
-    memory: Size | None = field(default=None, converter=_size)
-    cpu_time: timedelta | None = field(default=None, converter=_duration)
-    output: Size = field(default=Size(10 << 20), converter=parse_size)
-    nice: int | None = field(default=None, validator=validators.optional([validators.ge(-20), validators.le(19)]))
+    memory: Size | None = field(default=None, converter=_size, metadata=_help("memory of one process"))
+    cpu_time: timedelta | None = field(default=None, converter=_duration, metadata=_help("time on the processor"))
+    output: Size = field(
+        default=Size(10 << 20), converter=parse_size, metadata=_help("how much of what it prints is kept")
+    )
+    nice: int | None = field(
+        default=None,
+        validator=validators.optional([validators.ge(-20), validators.le(19)]),
+        metadata=_help("how far others go first: -20 to 19"),
+    )
 
 
 @frozen
 class NotifyPolicy:
     """Which ends of a run are told, and through which of the configured notifiers."""
 
-    on: tuple[NotifyOn, ...] = field(default=(), converter=_notify_ends)
-    via: tuple[str, ...] = field(default=(), converter=tuple)
+    on: tuple[NotifyOn, ...] = field(
+        default=(), converter=_notify_ends, metadata=_help("which ends are told; recovery is the first success after")
+    )
+    via: tuple[str, ...] = field(
+        default=(), converter=tuple, metadata=_help("names of notifiers; all of them if empty")
+    )

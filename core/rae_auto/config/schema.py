@@ -1,0 +1,95 @@
+"""The JSON Schemas that come with rae-auto: of the configuration, and of what stores keep of jobs."""
+
+from importlib import resources
+from pathlib import Path
+
+from rae_auto.api.plugin import Kind, PluginSource
+from rae_auto.config.schema_writer import Schema, SchemaWriter
+from rae_auto.config.tables import FileTable, JobTable
+from rae_auto.errors import PluginError
+from rae_auto.model.job import Job
+from rae_auto.model.job_state import JobState
+from rae_auto.model.names import NAME, JobId
+from rae_auto.model.plugin_ref import PluginRef, TriggerRef
+from rae_auto.model.run import Run
+
+_DRAFT = "http://json-schema.org/draft-07/schema#"
+_NAME: Schema = {"type": "string", "pattern": f"^{NAME.pattern}$"}
+JOB_SCHEMA_VERSION = "1.0.0"
+CONFIG_SCHEMA, JOB_SCHEMA = "config.json", "scheduler/job.json"
+
+
+def config_schema(plugins: PluginSource) -> Schema:
+    """The schema of a configuration file, with the options of all plugins that can be loaded."""
+    writer = SchemaWriter({PluginRef: _named(Kind.EXECUTOR), TriggerRef: _named(Kind.TRIGGER)})
+    schema = writer.object(FileTable)
+    properties = schema["properties"]
+    properties["store"]["allOf"] = [_named(Kind.STORE)]
+    properties["loggers"]["items"] = _named(Kind.LOGGER)
+    properties["notifiers"] |= _by_name(_named(Kind.NOTIFIER))
+    properties["defaults"] = {"allOf": [writer.reference(JobTable)], "description": "what every job inherits"}
+    properties["jobs"] = {**_by_name(writer.reference(JobTable)), "description": "the jobs, by name"}
+    plugin_tables = {kind.value: _plugins(kind, plugins) for kind in Kind}
+    return {
+        "$schema": _DRAFT,
+        "title": "Configuration of rae-auto",
+        **schema,
+        "description": "Jobs, why they run, and under which policies.",
+        "definitions": {**writer.definitions, **plugin_tables},
+    }
+
+
+def job_schema() -> Schema:
+    """The schema of what a store keeps of a job: its definition with its schedule, its state, its runs."""
+    writer = SchemaWriter({JobId: _NAME})
+    kinds = (("configuration", Job), ("state", JobState), ("run", Run))
+    definitions = {name: writer.object(kind) for name, kind in kinds}
+    definitions["schedule"] = definitions["configuration"]["properties"]["schedule"]
+    definitions["configuration"]["properties"]["schedule"] = {"$ref": "#/definitions/schedule"}
+    definitions["configuration"]["required"] = ["id"]
+    return {
+        "$schema": _DRAFT,
+        "$id": f"urn:rae-auto:schema:job:{JOB_SCHEMA_VERSION}",
+        "title": "Job: configuration, schedule and execution state",
+        "version": JOB_SCHEMA_VERSION,
+        "anyOf": [{"$ref": f"#/definitions/{name}"} for name, _ in kinds],
+        "definitions": {**definitions, **writer.definitions},
+    }
+
+
+def committed_schema(name: str) -> str:
+    """The text of a schema that comes with rae-auto: CONFIG_SCHEMA (built-in plugins only) or JOB_SCHEMA."""
+    packaged = resources.files("rae_auto") / "schemas"
+    # An editable install reads the sources in place, where the schemas lie beside them.
+    home = packaged if packaged.is_dir() else Path(__file__).resolve().parents[3] / "schemas"
+    return (home / name).read_text(encoding="utf-8")
+
+
+def plugin_schema(plugin_class: type) -> Schema:
+    """The schema of a plugin's options."""
+    return SchemaWriter().object(plugin_class)
+
+
+def _named(kind: Kind) -> Schema:
+    return {"$ref": f"#/definitions/{kind.value}"}
+
+
+def _by_name(item: Schema) -> Schema:
+    return {"type": "object", "patternProperties": {_NAME["pattern"]: item}, "additionalProperties": False}
+
+
+def _plugins(kind: Kind, plugins: PluginSource) -> Schema:
+    """A plugin of a kind: its name where that suffices, or a table with its type and options."""
+    tables, names = [], []
+    for name in sorted(plugins.names(kind)):
+        try:
+            schema = plugin_schema(plugins.get(kind, name))
+        except PluginError:
+            # A plugin that can't be loaded here may be used elsewhere.
+            schema = {"type": "object", "properties": {}}
+        own = {"id": _NAME} if kind is Kind.TRIGGER else {}
+        properties = {"type": {"const": name}, **own, **schema["properties"]}
+        if "required" not in schema:
+            names.append(name)
+        tables.append({**schema, "properties": properties, "required": ["type", *schema.get("required", ())]})
+    return {"oneOf": [*([{"enum": names}] if names else []), *tables]} if tables else {}

@@ -1,0 +1,153 @@
+"""JSON Schemas (draft-07) written from attrs classes: types, defaults, help and what validators say.
+
+https://json-schema.org/draft-07/json-schema-validation
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import Enum
+from inspect import cleandoc
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import attrs
+
+from rae_auto.config.structure import LISTS, TABLES, is_union, options_of, words_of
+from rae_auto.model.documents import dump
+from rae_auto.model.units import Size
+
+Schema = dict[str, Any]
+
+_DURATION: Schema = {
+    "type": ["string", "number"],
+    "description": 'seconds, or text such as "90s", "1h30m"',
+    "minimum": 0,
+    "pattern": r"^(\d+(\.\d+)?(ms|[smhdw]))+$",
+}
+_SIZE: Schema = {
+    "type": ["string", "integer"],
+    "description": 'bytes, or text such as "512MB"',
+    "minimum": 0,
+    "pattern": r"^\d+(\.\d+)?\s*([KMGTkmgt]?[iI]?[bB]?)$",
+}
+_PLAIN: Mapping[Any, Schema] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    Path: {"type": "string"},
+    timedelta: _DURATION,
+    Size: _SIZE,
+    datetime: {"type": "string", "format": "date-time"},
+    Any: {},
+}
+
+
+class SchemaWriter:
+    """Writes schemas of types; classes that are used inside of others go to `definitions`."""
+
+    def __init__(self, known: Mapping[Any, Schema] | None = None) -> None:
+        self._known = {**_PLAIN, **(known or {})}
+        self.definitions: dict[str, Schema] = {}
+
+    def of(self, kind: Any) -> Schema:
+        """The schema of any type that the configuration can hold; of an unknown one, nothing is said."""
+        if kind in self._known:
+            return dict(self._known[kind])
+        if supertype := getattr(kind, "__supertype__", None):
+            return self.of(supertype)
+        origin, arguments = get_origin(kind), get_args(kind)
+        if is_union(kind):
+            return _any_of([self.of(item) for item in arguments if item is not NoneType])
+        if origin in LISTS:
+            return {"type": "array", "items": self.of(arguments[0])}
+        if origin in TABLES:
+            return {"type": "object", "additionalProperties": self.of(arguments[1])}
+        if origin is Literal:
+            return {"enum": list(arguments)}
+        if isinstance(kind, type) and issubclass(kind, Enum):
+            return {"enum": list(words_of(kind))}
+        return self.reference(kind) if attrs.has(kind) else {}
+
+    def reference(self, cls: type) -> Schema:
+        """A reference to the schema of a class."""
+        name = cls.__name__
+        if name not in self.definitions:
+            self.definitions[name] = {}
+            self.definitions[name] = self.object(cls)
+        return {"$ref": f"#/definitions/{name}"}
+
+    def object(self, cls: type) -> Schema:
+        """The schema of an attrs class: its fields are all that may be there."""
+        fields = options_of(cls)
+        required = [name for name, field in fields.items() if field.default is attrs.NOTHING]
+        return {
+            "type": "object",
+            "description": _first_paragraph(cls),
+            "properties": {name: self._property(field) for name, field in fields.items()},
+            **({"required": required} if required else {}),
+            "additionalProperties": False,
+        }
+
+    def _property(self, field: "attrs.Attribute[Any]") -> Schema:
+        schema = self.of(field.type or Any)
+        if field.converter is not None and schema.get("type") in ("integer", "number", "string"):
+            # The converter decides what else it takes.
+            schema = {}
+        for validator in _validators(field.validator):
+            schema |= _constraint(validator)
+        more = {}
+        if help := field.metadata.get("help"):
+            more["description"] = help
+        if (default := _default(field)) not in (None, "", [], {}):
+            more["default"] = default
+        if "$ref" in schema and more:
+            # Beside a reference draft-07 ignores everything.
+            return {"allOf": [schema], **more}
+        return schema | more
+
+
+def _any_of(schemas: list[Schema]) -> Schema:
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def _validators(validator: Any) -> Iterable[Any]:
+    """The single validators of what attrs composes."""
+    if validator is None:
+        return
+    if parts := getattr(validator, "_validators", None):
+        for part in parts:
+            yield from _validators(part)
+    elif inner := getattr(validator, "validator", None):
+        yield from _validators(inner)
+    else:
+        yield validator
+
+
+_BOUNDS = {">=": "minimum", ">": "exclusiveMinimum", "<=": "maximum", "<": "exclusiveMaximum"}
+
+
+def _constraint(validator: Any) -> Schema:
+    """What the schema can say of a validator of attrs; of others, nothing."""
+    if (operator := getattr(validator, "compare_op", None)) in _BOUNDS:
+        return {_BOUNDS[operator]: validator.bound}
+    if isinstance(pattern := getattr(validator, "pattern", None), re.Pattern):
+        return {"pattern": f"^(?:{pattern.pattern})$"}
+    if (options := getattr(validator, "options", None)) is not None:
+        return {"enum": list(options)}
+    return {}
+
+
+def _default(field: "attrs.Attribute[Any]") -> Any:
+    """The default as a document has it, or None where there is none worth telling."""
+    default = field.default
+    if isinstance(default, attrs.Factory) or default is attrs.NOTHING or default is None:  # type: ignore[arg-type]
+        return None
+    return dump(default)
+
+
+def _first_paragraph(cls: type) -> str:
+    text = cleandoc(cls.__doc__ or "").split("\n\n")[0]
+    return " ".join(text.split())

@@ -1,0 +1,66 @@
+"""The file that `rae-auto init` writes: it runs as it is, and shows what else could stand in it."""
+
+import os
+from pathlib import Path
+
+from rae_auto.errors import ConfigError
+
+STARTER = """\
+# rae-auto runs the jobs of this file:     rae-auto run
+# Find mistakes in it:                      rae-auto check
+# See what will run, and when:              rae-auto list, rae-auto next JOB
+# See what ran, and what it printed:        rae-auto history, rae-auto output JOB
+#
+# A duration is "90s", "5m", "1h30m", "2d" or a number of seconds; a size is "512MB" or a number of bytes.
+
+# timezone = "Europe/Berlin"            # of schedules; the machine's own if absent
+# store = "sqlite"                      # or "json": plain files
+loggers = ["console"]                   # and "file"
+# max_parallel = 8                      # how many runs at once
+# shutdown_grace = "30s"                # how long runs may go on after a stop
+
+# Ways to tell people; a job chooses by `notify`.
+# [notifiers.desk]
+# type = "command"
+# command = ["logger", "-t", "rae-auto"]    # gets the notice as JSON on its standard input
+
+# What every job inherits, unless it says otherwise.
+[defaults]
+timeout = "1h"
+
+# At times: minute, hour, day of month, month, day of week.
+[jobs.hello]
+command = ["echo", "Hello from rae-auto"]   # a list of words, never a shell
+schedule = "* * * * *"
+
+# At intervals; and a shell, where one is needed.
+[jobs.disk]
+shell = "df -k / | tail -1"
+trigger = { type = "interval", every = "5m" }
+
+# By hand only: rae-auto trigger report
+[jobs.report]
+command = ["uname", "-a"]
+needs = ["disk"]                        # runs only where the latest run of `disk` succeeded
+# cwd = "~/reports"
+# env = { MODE = "prod" }
+# priority = "high"                     # low, normal, high, critical
+# overlap = "queue"                     # skip, queue, replace, allow
+# catch_up = "latest"                   # none, latest, all: what of the time while nothing ran
+# retry = 2                             # or { attempts = 3, delay = "10s", backoff = "exponential" }
+# limits = { memory = "512MB", cpu_time = "60s" }
+# notify = { on = ["failure", "recovery"], via = ["desk"] }
+"""
+
+
+def write_starter(path: Path) -> None:
+    """Write the starter file, for the owner alone to write. Errors: ConfigError, also where the file exists."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise ConfigError([f"{path}: exists already; edit it, or name another file with --config"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: can't be written ({error.strerror}); choose another place"]) from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(STARTER)
