@@ -27,7 +27,12 @@ def test_the_wheel_holds_every_module_of_both_packages_and_nothing_else(wheel: z
         for package, source in SOURCES.items()
         for path in source.rglob("*.py")
     }
-    data = {"rae_auto/py.typed", "rae_plugins/py.typed", "rae_auto/schemas/scheduler/job.json"}
+    data = {
+        "rae_auto/py.typed",
+        "rae_plugins/py.typed",
+        "rae_auto/schemas/config.json",
+        "rae_auto/schemas/scheduler/job.json",
+    }
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == modules | data
 
