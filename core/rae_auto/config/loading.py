@@ -10,7 +10,7 @@ from attrs import evolve, field, fields_dict, frozen
 from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.options import check_plugins_of, make
 from rae_auto.config.positions import line_of, lines_of
-from rae_auto.config.problems import Findings, Invalid, Problem, described, invalid
+from rae_auto.config.problems import Findings, Invalid, Problem, described, invalid, shown
 from rae_auto.config.reading import parse, place, plain, read_text
 from rae_auto.config.relations import cycles, unknown_names
 from rae_auto.config.structure import structure, structure_what_is_good, unknown_key
@@ -117,7 +117,7 @@ def _table_of(document: dict[str, Any], name: str, findings: Findings) -> dict[s
     value = document.pop(name, {})
     if isinstance(value, dict):
         return value
-    findings.problems.append(Problem((name,), f"must be a table; write [{name}]"))
+    findings.problems.append(Problem((name,), f"must be a table, not {shown(value)}"))
     return {}
 
 
@@ -193,7 +193,7 @@ class _JobReader:
         with own.within():
             _name("job name", name)
         if not isinstance(table, dict):
-            raise invalid(f"must be a table; write [jobs.{name}]")
+            raise invalid(f"must be a table, not {shown(table)}; write [jobs.{name}]")
         return structure_what_is_good(inherited(table, defaults), JobTable, own)
 
     def _relate(self, table: JobTable, tables: Mapping[str, Any], own: Findings) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 
 from rae_auto.config.problems import Key
 
+DEEPEST = 32
+"""How far tables and lists may be nested; nothing below is looked at."""
+
 _TOKEN = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}|'
     r"'''.*?'{3,5}|"
@@ -84,8 +87,9 @@ def _chain(document: Any) -> Iterator[str]:
 
 
 def _keys(value: Any, at: Key) -> Iterator[Key]:
-    if at:
-        yield at
+    yield at
+    if len(at) == DEEPEST:
+        return
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, item in items:
         yield from _keys(item, (*at, name))

@@ -13,11 +13,12 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from rae_auto.config.positions import DEEPEST
 from rae_auto.config.problems import Findings, Invalid, Key, invalid, one_line
 from rae_auto.errors import ConfigError
 
 _LARGEST_FILE = 1 << 20
-_DEEPEST = 32
+_MOST_PARTS = 1000
 _INTEGERS = range(-(1 << 63), 1 << 63)
 
 
@@ -41,6 +42,10 @@ def read_text(path: Path) -> str:
 
 def parse(path: Path, text: str) -> dict[str, Any]:
     """The TOML document of the text, unchecked; ConfigError with the line where it is no TOML."""
+    for line, content in enumerate(text.split("\n"), 1):
+        # The time that tomllib takes for a key grows with the square of its parts.
+        if any(part.count(".") > _MOST_PARTS for part in content.split("=")):
+            raise ConfigError([f"{place(path, line)}: has a key of more than {_MOST_PARTS} parts; shorten it"])
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -51,11 +56,13 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         raise ConfigError([f"{place(path, line)}: is no TOML: {one_line(what, 200)}"]) from None
     except RecursionError:
         raise ConfigError(
-            [f"{place(path)}: lists or tables are nested too deep; {_DEEPEST} levels are allowed"]
+            [f"{place(path)}: lists or tables are nested too deep; {DEEPEST} levels are allowed"]
         ) from None
     except ValueError:
         # Python refuses to read integers of more than 4,300 digits.
-        raise ConfigError([f"{place(path)}: holds a number that is too long; numbers have 64 bits"]) from None
+        long = re.search(r"[\d_]{4300}", text)
+        line = text.count("\n", 0, long.start()) + 1 if long else None
+        raise ConfigError([f"{place(path, line)}: holds a number that is too long; numbers have 64 bits"]) from None
 
 
 def plain(document: dict[str, Any], findings: Findings) -> dict[str, Any]:
@@ -65,8 +72,8 @@ def plain(document: dict[str, Any], findings: Findings) -> dict[str, Any]:
 
 def _plain(value: Any, key: Key, findings: Findings) -> Any:
     with findings.within(*key):
-        if len(key) > _DEEPEST:
-            raise invalid(f"is nested too deep; {_DEEPEST} levels are allowed")
+        if len(key) > DEEPEST:
+            raise invalid(f"is nested too deep; {DEEPEST} levels are allowed")
         if isinstance(value, dict):
             return {name: _plain(item, (*key, name), findings) for name, item in value.items()}
         if isinstance(value, list):

@@ -64,7 +64,11 @@ def unknown_key(name: str, known: Iterable[str]) -> str:
         return f"unknown key{near}"
     if not known:
         return "unknown key; remove it, there are none here"
-    return f"unknown key; known here: {', '.join(known)}" if len(known) <= 12 else "unknown key; remove it"
+    return (
+        f"unknown key; known here: {', '.join(known)}"
+        if len(known) <= 12
+        else "unknown key; 'rae-auto schema' knows all"
+    )
 
 
 @lru_cache(maxsize=2)

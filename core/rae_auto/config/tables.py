@@ -108,7 +108,9 @@ class JobTable:
     )
     retry: int | RetryPolicy = field(
         default=0,
-        metadata=_help("how many retries, or a table that says when and how", hint="write a number or a table"),
+        metadata=_help(
+            "how many retries, or a table that says when and how", hint="write a number of retries, or a table"
+        ),
     )
     limits: Limits = field(default=_DEFAULTS.limits, metadata=_help("what an attempt may use"))
     needs: tuple[JobId, ...] = field(

@@ -119,7 +119,7 @@ class Job:
         if self.overlap_max < 1:
             raise ValueError("overlap_max must be at least 1")
         if self.id in self.needs:
-            raise ValueError("needs itself")
+            raise ValueError("needs itself; take it out of needs")
 
     def _check_work(self) -> None:
         given = [name for name in ("command", "shell", "python") if getattr(self, name)]
