@@ -39,7 +39,7 @@ class Execution(ABC):
 
     @abstractmethod
     async def cancel(self, grace: timedelta) -> None:
-        """Ask the attempt to end, and force it `grace` later; `wait` then returns. A second call may shorten the grace."""
+        """Ask the attempt to end, and force it `grace` later; `wait` then returns. Another call may shorten it."""
 
 
 class Executor(Plugin):

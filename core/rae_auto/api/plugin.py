@@ -1,5 +1,6 @@
 """What every plugin is: an attrs class whose fields are its options."""
 
+from abc import ABC
 from collections.abc import Collection
 from enum import StrEnum
 from typing import ClassVar, Protocol
@@ -15,7 +16,7 @@ class Kind(StrEnum):
     NOTIFIER = "notifier"
 
 
-class Plugin:
+class Plugin(ABC):
     """Base of all plugins.
 
     A plugin is an attrs class: its fields are its options, their types and defaults check and document the

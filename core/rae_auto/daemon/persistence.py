@@ -1,6 +1,7 @@
 """Between the engine's values and the store's documents, and off the event loop."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -38,7 +39,8 @@ def _entry(value: Run | Decision) -> Append:
     if isinstance(value, Run):
         assert value.finished_at is not None
         return Append(documents.RUNS, value.id, value.job, value.state, value.queued_at, body)
-    key = f"{value.job}/{value.trigger}/{value.key}"
+    identity = "\0".join((value.job, value.trigger, value.key)).encode(errors="surrogatepass")
+    key = hashlib.blake2b(identity, digest_size=12).hexdigest()
     return Append(documents.DECISIONS, key, value.job, value.reason, value.decided_at, body)
 
 

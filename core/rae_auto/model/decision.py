@@ -61,6 +61,6 @@ def run_id_of(occurrence: Occurrence, queued_at: datetime) -> RunId:
     Its random part is a hash of the occurrence's identity, so that the engine stays deterministic.
     Format: https://github.com/ulid/spec
     """
-    digest = hashlib.blake2b("\0".join(occurrence.identity).encode(), digest_size=10).digest()
+    digest = hashlib.blake2b("\0".join(occurrence.identity).encode(errors="surrogatepass"), digest_size=10).digest()
     number = int(queued_at.timestamp() * 1000) << 80 | int.from_bytes(digest, "big")
     return RunId("".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5)))

@@ -64,5 +64,7 @@ def place_of(value: Job | JobState | Run | Seen) -> tuple[str, str]:
             return RUN, value.id
         case Seen():
             # What a source calls a key can be long and hold anything.
-            digest = hashlib.blake2b("\0".join((value.trigger, value.key)).encode(), digest_size=12).hexdigest()
+            digest = hashlib.blake2b(
+                "\0".join((value.trigger, value.key)).encode(errors="surrogatepass"), digest_size=12
+            ).hexdigest()
             return SEEN, f"{value.job}/{digest}"

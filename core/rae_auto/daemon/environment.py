@@ -1,0 +1,39 @@
+"""The environment of an attempt: all that a job's process gets to see."""
+
+import json
+from collections.abc import Mapping
+
+from rae_auto.model.instants import format_instant
+from rae_auto.model.job import Job
+from rae_auto.model.run import Run
+
+INHERITED = (
+    "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER",
+    "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR",
+    "APPDATA", "COMSPEC", "LOCALAPPDATA", "PATHEXT", "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE",
+)  # fmt: skip
+"""What jobs get of the daemon's environment. Not loaders' and interpreters' switches, and no secrets by accident."""
+
+DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+EVENT_LIMIT = 32 << 10
+"""Bytes of RAE_EVENT: a single variable can't be much larger than this on every system."""
+
+
+def environment_of(run: Run, job: Job, inherited: Mapping[str, str]) -> dict[str, str]:
+    """All variables of the run's current attempt: a few of the daemon's, the job's own, and what tells it of itself."""
+    own = {
+        "RAE_RUN_ID": run.id,
+        "RAE_JOB": run.job,
+        "RAE_ATTEMPT": str(run.attempt),
+        "RAE_SCHEDULED_FOR": format_instant(run.scheduled_for),
+        "RAE_TRIGGER": run.trigger,
+        "RAE_EVENT": _event(run),
+    }
+    kept = {name: inherited[name] for name in INHERITED if name in inherited}
+    return {"PATH": DEFAULT_PATH, **kept, **job.env, **own}
+
+
+def _event(run: Run) -> str:
+    text = json.dumps(run.event or {}, ensure_ascii=False)
+    return text if len(text.encode()) <= EVENT_LIMIT else json.dumps({"too_large": len(text)})

@@ -1,0 +1,67 @@
+"""The log: one escaped line for each event, to every configured logger, without secrets."""
+
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from rae_auto.api.logger import Logger
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+# C0, DEL, C1, and the marks that turn the direction of text.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+_hidden: set[str] = set()
+
+
+def attach(loggers: Sequence[Logger], directory: Path) -> None:
+    """Send log lines to these loggers, and nowhere else."""
+    logger.remove()
+    logger.configure(patcher=_clean)
+    for plugin in loggers:
+        # What would show local variables, secrets among them, stays off whatever a plugin says.
+        safe = {"diagnose": False, "backtrace": False, "catch": True, "enqueue": False, "colorize": False}
+        logger.add(**{**plugin.handler(directory), **safe})
+    logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
+
+
+def detach() -> None:
+    """Close all loggers."""
+    logger.remove()
+    logging.basicConfig(handlers=[], force=True)
+    _hidden.clear()
+
+
+def hide(values: Iterable[str]) -> None:
+    """From now on these values appear in no line; short ones would only black out the log."""
+    _hidden.update(value for value in values if len(value) >= 4)
+
+
+def escaped(text: str) -> str:
+    """The text as one line that can't move the cursor, ring, or pretend to be another line."""
+    return _UNSEEN.sub(lambda match: repr(match[0])[1:-1], text)
+
+
+def _clean(record: "Record") -> None:
+    record["message"] = _masked(escaped(record["message"]))
+    for name, value in record["extra"].items():
+        record["extra"][name] = _masked(escaped(str(value)))
+
+
+def _masked(text: str) -> str:
+    for value in _hidden:
+        text = text.replace(value, "***")
+    return text
+
+
+class _Forward(logging.Handler):
+    """Takes what libraries log in their own way."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level: Any = record.levelname
+        logger.opt(depth=0).log(level, "{}: {}", record.name, record.getMessage())

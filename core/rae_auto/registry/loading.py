@@ -1,0 +1,89 @@
+"""One plugin, from its entry point to its class, with everything that can go wrong contained."""
+
+from importlib import import_module
+from types import ModuleType
+from typing import Any, cast
+
+import attrs
+import pluggy
+
+from rae_auto import hookspecs
+from rae_auto.api.executor import Executor
+from rae_auto.api.logger import Logger
+from rae_auto.api.notifier import Notifier
+from rae_auto.api.plugin import Kind, Plugin
+from rae_auto.api.store import Store
+from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
+from rae_auto.errors import PluginBroken
+from rae_auto.registry.index import PluginInfo
+
+_CONTRACTS: dict[Kind, tuple[type[Plugin], ...]] = {
+    Kind.TRIGGER: (ScheduleTrigger, SourceTrigger),
+    Kind.EXECUTOR: (Executor,),
+    Kind.STORE: (Store,),
+    Kind.LOGGER: (Logger,),
+    Kind.NOTIFIER: (Notifier,),
+}
+
+
+def load(info: PluginInfo) -> type[Plugin]:
+    """The class of a plugin. PluginBroken says in one line what is wrong with it, and whose it is."""
+    try:
+        return _class_of(info, _offered(info, _import(info)))
+    except PluginBroken:
+        raise
+    except BaseException as error:  # sys.exit() at import must not end the daemon
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise _broken(info, f"{type(error).__name__}: {error}") from error
+
+
+def _import(info: PluginInfo) -> ModuleType:
+    try:
+        return import_module(info.module)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise _broken(info, f"it can't be imported ({type(error).__name__}: {error})") from error
+
+
+def _offered(info: PluginInfo, module: ModuleType) -> list[Any]:
+    """What the module's hook returns, checked by pluggy against the hook's specification."""
+    major = hookspecs.API_VERSION[0]
+    made_for = getattr(module, "RAE_API", major)
+    if made_for != major:
+        raise _broken(info, f"it was made for plugin API {made_for}, this is {major}; get another version of either")
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    hook = f"rae_{info.kind}s"
+    try:
+        manager.register(module)
+    except pluggy.PluginValidationError as error:
+        raise _broken(info, f"its hook has the wrong form ({error})") from error
+    caller = getattr(manager.hook, hook)
+    if not caller.get_hookimpls():
+        raise _broken(info, f"{info.module} has no function {hook} marked with @hookimpl")
+    (offered,) = caller()
+    if not isinstance(offered, list | tuple):
+        raise _broken(info, f"{hook} returned no list of classes")
+    return list(offered)
+
+
+def _class_of(info: PluginInfo, offered: list[Any]) -> type[Plugin]:
+    named = [cls for cls in offered if getattr(cls, "type", None) == info.name]
+    if len(named) != 1:
+        raise _broken(info, f"rae_{info.kind}s offers {len(named)} classes with type = {info.name!r}, not one")
+    cls = named[0]
+    contract = _CONTRACTS[info.kind]
+    if not (isinstance(cls, type) and issubclass(cls, contract)):
+        raise _broken(info, f"{cls!r} is no {' or '.join(base.__name__ for base in contract)}")
+    if not attrs.has(cls):
+        raise _broken(info, f"{cls.__name__} is no attrs class")
+    if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+        raise _broken(info, f"{cls.__name__} lacks {', '.join(missing)}")
+    return cast("type[Plugin]", cls)
+
+
+def _broken(info: PluginInfo, what: str) -> PluginBroken:
+    line = " ".join(what.split())
+    return PluginBroken(f"{info.kind} {info.name!r} of {info.provenance} is broken: {line[:400]}")

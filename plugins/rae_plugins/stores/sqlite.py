@@ -1,0 +1,227 @@
+"""Keeps state in one SQLite file: every commit survives a power cut."""
+
+import json
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC
+from pathlib import Path
+from typing import Any, ClassVar
+
+from attrs import define, field
+
+from rae_auto.api.files import DirectoryLock, open_private
+from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, Store
+from rae_auto.errors import StoreDamaged, StoreError
+from rae_auto.hookspecs import hookimpl
+
+APPLICATION_ID = 0x5241_4541
+"""'RAEA', by which `file` and we know our own files."""
+
+FORMAT = 1
+
+_TABLES = """
+CREATE TABLE documents (kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE TABLE entries (seq INTEGER PRIMARY KEY, log TEXT NOT NULL, key TEXT NOT NULL, job TEXT NOT NULL,
+    state TEXT NOT NULL, at REAL NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL);
+CREATE UNIQUE INDEX entries_by_key ON entries (log, key);
+CREATE INDEX entries_by_time ON entries (log, at, seq);
+CREATE INDEX entries_by_job ON entries (log, job, at, seq);
+CREATE INDEX entries_by_state ON entries (log, state, at, seq);
+"""
+
+_PUT = "INSERT INTO documents VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body, crc = excluded.crc"
+_DELETE = "DELETE FROM documents WHERE kind = ? AND key = ?"
+_APPEND = "INSERT OR REPLACE INTO entries (log, key, job, state, at, body, crc) VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+@define(eq=False)
+class SqliteStore(Store):
+    """One SQLite file, `state.sqlite`, in the state directory."""
+
+    type: ClassVar[str] = "sqlite"
+
+    _directory: Path = field(init=False, default=Path())
+    _lock: DirectoryLock | None = field(init=False, default=None)
+    _connection: sqlite3.Connection | None = field(init=False, default=None)
+
+    @property
+    def _path(self) -> Path:
+        return self._directory / "state.sqlite"
+
+    @property
+    def _clean(self) -> Path:
+        """A mark that the last process closed the file; without it the file is checked when opened."""
+        return self._directory / "state.clean"
+
+    def open(self, directory: Path) -> Sequence[str]:
+        """Take the lock, then open the file, or make it where there is none."""
+        self._directory = directory
+        self._lock = DirectoryLock(directory)
+        try:
+            return self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> Sequence[str]:
+        is_new = not self._path.exists()
+        if is_new and self._clean.exists():
+            raise StoreDamaged(
+                f"{self._path} is gone, though it was there; restore it, or remove {self._clean} to start anew"
+            )
+        _make_private(self._path)
+        self._connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, cached_statements=32
+        )
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            if is_new:
+                self._path.unlink(missing_ok=True)
+            raise StoreDamaged(f"{self._path} can't be read ({error}); restore a backup of it") from error
+        self._clean.unlink(missing_ok=True)
+        return ()
+
+    def _prepare(self) -> None:
+        database = self._database
+        application, version = _pragma(database, "application_id"), _pragma(database, "user_version")
+        if application not in (0, APPLICATION_ID):
+            raise StoreDamaged(f"{self._path} belongs to another program; move it away")
+        if version > FORMAT:
+            raise StoreDamaged(f"{self._path} was written by a newer rae-auto (format {version}); use that one")
+        # A writer that is cut off must find the file whole: every commit is synced.
+        for setting in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -1024", "temp_store = MEMORY"):
+            database.execute(f"PRAGMA {setting}")
+        if version == 0:
+            database.executescript(
+                f"BEGIN IMMEDIATE;{_TABLES}"
+                f"PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {FORMAT};COMMIT;"
+            )
+        elif not self._clean.exists():
+            (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise StoreDamaged(f"{self._path} is damaged ({verdict}); restore a backup of it")
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreError(f"the store in {self._directory} isn't open")
+        return self._connection
+
+    def load(self, kind: str) -> Iterator[tuple[str, Document]]:
+        """All documents of a kind, by key."""
+        rows = self._database.execute("SELECT key, body, crc FROM documents WHERE kind = ? ORDER BY key", (kind,))
+        for key, body, crc in rows:
+            yield key, self._document(body, crc, f"{kind} {key!r}")
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """All changes in one transaction, synced."""
+        database = self._database
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            for statement, rows in _batches(changes):
+                database.executemany(statement, rows)
+            database.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                database.execute("ROLLBACK")
+            raise StoreError(f"{self._path}: can't be written ({error})") from error
+
+    def query(self, log: str, query: LogQuery) -> list[Document]:
+        """Entries of a log, newest first."""
+        conditions, values = ["log = ?"], [log]
+        for column, value in (("job", query.job), ("key", query.key)):
+            if value is not None:
+                conditions.append(f"{column} = ?")
+                values.append(value)
+        if query.states:
+            conditions.append(f"state IN ({', '.join('?' * len(query.states))})")
+            values.extend(query.states)
+        for comparison, instant in ((">=", query.since), ("<=", query.until)):
+            if instant is not None:
+                conditions.append(f"at {comparison} {instant.timestamp()!r}")
+        where = " AND ".join(conditions)
+        # Column names and numbers are ours; what comes from outside is bound.
+        sql = f"SELECT key, body, crc FROM entries WHERE {where} ORDER BY at DESC, seq DESC LIMIT {query.limit:d}"  # noqa: S608
+        rows = self._database.execute(sql, values).fetchall()
+        return [self._document(body, crc, f"{log} {key!r}") for key, body, crc in rows]
+
+    def backup(self, target: Path) -> None:
+        """A copy by SQLite's own backup, page by page, while the store is in use."""
+        _make_private(target, new=True)
+        with sqlite3.connect(target) as copy:
+            self._database.backup(copy)
+        copy.close()
+
+    def close(self) -> None:
+        """Close the file and let the lock go."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+            with suppress(OSError):
+                _make_private(self._clean)
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _document(self, body: str, crc: int, what: str) -> Document:
+        # SQLite doesn't notice flipped bits by itself.
+        if zlib.crc32(body.encode()) != crc:
+            raise StoreDamaged(f"{self._path}: {what} isn't what was written; restore a backup")
+        document: dict[str, Any] = json.loads(body)
+        return document
+
+
+def _batches(changes: Sequence[Change]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    """Statements with the rows of neighbouring changes of one type, in the order of the changes."""
+    statement = ""
+    rows: list[tuple[Any, ...]] = []
+    for change in changes:
+        wanted, row = _row(change)
+        if wanted != statement and rows:
+            yield statement, rows
+            rows = []
+        statement = wanted
+        rows.append(row)
+    if rows:
+        yield statement, rows
+
+
+def _row(change: Change) -> tuple[str, tuple[Any, ...]]:
+    match change:
+        case Put(kind, key, body):
+            text, crc = _packed(body)
+            return _PUT, (kind, key, text, crc)
+        case Delete(kind, key):
+            return _DELETE, (kind, key)
+        case Append(log, key, job, state, at, body):
+            text, crc = _packed(body)
+            return _APPEND, (log, key, job, str(state), at.astimezone(UTC).timestamp(), text, crc)
+
+
+def _packed(body: Document) -> tuple[str, int]:
+    text = json.dumps(body, separators=(",", ":"))
+    return text, zlib.crc32(text.encode())
+
+
+def _pragma(database: sqlite3.Connection, name: str) -> int:
+    (value,) = database.execute(f"PRAGMA {name}").fetchone()
+    return int(value)
+
+
+def _make_private(path: Path, *, new: bool = False) -> None:
+    """Have the file with the rights that SQLite would not give it."""
+    try:
+        os.close(open_private(path, os.O_RDWR | os.O_CREAT | (os.O_EXCL if new else 0)))
+    except OSError as error:
+        raise StoreError(f"{path}: can't be opened ({error.strerror})") from error
+
+
+@hookimpl
+def rae_stores() -> list[type[Store]]:
+    """The SQLite store."""
+    return [SqliteStore]
