@@ -57,4 +57,4 @@ class Plugins:
         try:
             return make(kind, ref, self.source, self._timezone)
         except ValueError as error:
-            raise PluginError(f"{kind} {ref.type!r}: {error}") from error
+            raise PluginError(str(error)) from error
