@@ -128,6 +128,7 @@ class Scheduler:
         self._shell.submit(restored)
         in_hand = [run for run in restored.runs if run.state.active]
         self._turning = self._loop.create_task(self._shell.run())
+        await self._shell.begun.wait()
         await self._find_again(in_hand)
         for job, sources in self._sources_of.items():
             self._sources.set(job, sources)
@@ -245,7 +246,7 @@ class Scheduler:
         """Runs, open ones included, the newest first; `since` and `until` bound the time of queueing."""
         query = LogQuery(job=job, states=tuple(states), since=since, until=until, limit=limit)
         past = await self._archive.runs(query)
-        opened = [o.run for o in self._engine.runs(None if job is None else JobId(job)) if _matches(o.run, query)]
+        opened = [o.run for o in self._engine.runs() if query.takes(o.run.job, o.run.state, o.run.queued_at)]
         known = {run.id for run in opened}
         runs = [*opened, *(run for run in past if run.id not in known)]
         return sorted(runs, key=lambda run: (run.queued_at, run.id), reverse=True)[:limit]
@@ -400,11 +401,3 @@ class Scheduler:
                     "run_id": decision.run,
                 }
             )
-
-
-def _matches(run: Run, query: LogQuery) -> bool:
-    return (
-        (not query.states or run.state in query.states)
-        and (query.since is None or run.queued_at >= query.since)
-        and (query.until is None or run.queued_at <= query.until)
-    )

@@ -38,6 +38,8 @@ class Shell:
         """`commit` makes changes durable or raises StoreError; `perform` carries out all effects but replies."""
         self.engine = engine
         self.trouble: str | None = None
+        self.begun = asyncio.Event()
+        """Set once the first turn is durable."""
         self._clock = clock
         self._commit = commit
         self._perform = perform
@@ -108,6 +110,7 @@ class Shell:
         for step in steps:
             self._perform(step)
             self._answer(step)
+        self.begun.set()
 
     async def _make_durable(self, changes: Sequence[Change]) -> None:
         """Commit, as often as it takes: until then nothing of these changes is seen, and time stands still."""

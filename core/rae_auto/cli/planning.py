@@ -1,0 +1,90 @@
+"""init, check, next, schema: before anything runs."""
+
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from rae_auto.cli import options
+from rae_auto.cli.tables import instant
+from rae_auto.cli.text import visible
+
+
+@click.command("init")
+@click.argument("file", default="rae.toml")
+def init_command(file: str) -> None:
+    """Write a commented starter file; never over an existing one.
+
+    Example: rae-auto init
+    """
+    from rae_auto.config.starter import write_starter
+
+    write_starter(Path(file))
+    click.echo(f"wrote {visible(file)}; try 'rae-auto check', then 'rae-auto run'")
+
+
+@click.command("check")
+@options.config
+@options.as_json
+def check_command(config: str | None, json_: bool) -> int:
+    """Find the mistakes of a configuration, all at once.
+
+    Example: rae-auto check --config rae.toml
+    """
+    from rae_auto.config import check
+    from rae_auto.registry import Registry
+
+    report = check(options.config_path(config), Registry())
+    if json_:
+        options.print_json({"errors": list(report.errors), "warnings": list(report.warnings)})
+    else:
+        for line in report.errors:
+            click.echo(visible(line))
+        for line in report.warnings:
+            click.echo(f"{visible(line)} (warning)")
+        if not report.errors:
+            click.echo("the configuration is good")
+    return 2 if report.errors else 0
+
+
+@click.command("next")
+@click.argument("what", metavar="EXPR|JOB")
+@click.option("--tz", metavar="ZONE", help="An IANA zone; by default the configured or the local one.")
+@click.option("--from", "start", metavar="ISO", help="Instants after this one; by default now.")
+@click.option("--count", type=click.IntRange(0, 10_000), default=5, show_default=True)
+@options.config
+@options.as_json
+def next_command(what: str, tz: str | None, start: str | None, count: int, config: str | None, json_: bool) -> None:
+    """Show when a cron expression or a job is due next.
+
+    Example: rae-auto next "0 9 * * mon-fri" --tz Europe/Berlin --count 3
+    """
+    from rae_auto.daemon.preview import upcoming
+    from rae_auto.model.instants import parse_instant
+
+    try:
+        after = parse_instant(start) if start else datetime.now(UTC)
+        is_expression = what.startswith("@") or len(what.split()) > 1
+        instants = upcoming(what, tz, after, None if is_expression else options.config_path(config))
+        found = [moment.isoformat() for moment in islice(instants, count)]
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if json_:
+        options.print_json(found)
+    else:
+        for moment in found:
+            click.echo(instant(moment))
+
+
+@click.command("schema")
+@click.argument("name", type=click.Choice(["config", "job"]), default="config")
+def schema_command(name: str) -> None:
+    """Print the JSON Schema of the configuration, installed plugins included, or of stored jobs and runs.
+
+    Example: rae-auto schema > rae.schema.json
+    """
+    from rae_auto.config.schema import config_schema, job_schema
+    from rae_auto.registry import Registry
+
+    options.print_json(config_schema(Registry()) if name == "config" else job_schema())

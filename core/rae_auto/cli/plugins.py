@@ -1,0 +1,48 @@
+"""plugins: what is installed, and what its options are."""
+
+import click
+
+from rae_auto.cli import options
+from rae_auto.cli.tables import show_table
+from rae_auto.cli.text import visible_line
+
+
+@click.group("plugins", invoke_without_command=True)
+@options.as_json
+@click.pass_context
+def plugins_command(ctx: click.Context, json_: bool) -> None:
+    """List the installed plugins, where they come from and how they are; imports none of them.
+
+    Example: rae-auto plugins show trigger cron
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from rae_auto.registry import Registry
+
+    fields = ("kind", "name", "distribution", "version", "state", "problem")
+    rows = [[getattr(info, field) for field in fields] for info in Registry().infos()]
+    if json_:
+        options.print_json([dict(zip(fields, row, strict=True)) for row in rows])
+    else:
+        show_table(fields, rows)
+
+
+@plugins_command.command("show")
+@click.argument("kind", type=click.Choice(["trigger", "executor", "store", "logger", "notifier"]))
+@click.argument("name")
+@options.as_json
+def show_command(kind: str, name: str, json_: bool) -> None:
+    """Show a plugin's options, with types, defaults and help, from its class.
+
+    Example: rae-auto plugins show trigger cron
+    """
+    from rae_auto.api.plugin import Kind
+    from rae_auto.registry import Registry
+    from rae_auto.registry.options import describe
+
+    described = describe(Registry().get(Kind(kind), name))
+    if json_:
+        options.print_json({"kind": kind, "name": name, "help": described.help, "options": described.rows()})
+        return
+    click.echo(f"{kind} {name}: {visible_line(described.help)}")
+    show_table(["option", "type", "default", "help"], [list(row.values()) for row in described.rows()])

@@ -1,0 +1,107 @@
+"""The group of all commands: each is imported when it is called, and none of their errors becomes a traceback."""
+
+import json
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from rae_auto.cli.text import visible
+from rae_auto.errors import ConfigError, DaemonUnreachable, InvalidJob, SchedulerError
+from rae_auto.model.names import did_you_mean
+
+COMMANDS = {
+    "init": "planning", "check": "planning", "next": "planning", "schema": "planning",
+    "run": "daemon", "stop": "daemon", "reload": "daemon", "status": "daemon",
+    "list": "jobs", "show": "jobs", "add": "jobs", "remove": "jobs", "pause": "jobs", "resume": "jobs",
+    "trigger": "runs", "exec": "runs", "cancel": "runs", "history": "runs", "output": "runs",
+    "plugins": "plugins",
+    "completion": "completion",
+}  # fmt: skip
+"""Each command, and the module of `rae_auto.cli` where it lives as NAME_command."""
+
+_EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (ConfigError, 2),
+    (InvalidJob, 2),
+    (DaemonUnreachable, 3),
+    (SchedulerError, 1),
+    (OSError, 1),
+)
+
+
+class Program(click.Group):
+    """Finds commands by name without importing the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = getattr(import_module(f"rae_auto.cli.{module}"), f"{cmd_name}_command")
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            near = did_you_mean(args[0], COMMANDS) or "; 'rae-auto --help' lists them"
+            ctx.fail(f"no command {visible(args[0])[:64]!r}{near}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="rae-auto", message="rae-auto %(version)s")
+def program() -> None:
+    """Runs your automations on your own machine.
+
+    Write a rae.toml (rae-auto init), try it (rae-auto check, rae-auto next JOB) and run it (rae-auto run).
+    """
+
+
+def run(arguments: list[str]) -> int:
+    """Run the program with these arguments; the exit code."""
+    try:
+        result = program.main(arguments, prog_name="rae-auto", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.Abort:
+        return 130
+    except click.ClickException as error:
+        return _fail(arguments, "BadUsage", _usage(error), 2)
+    except BrokenPipeError:
+        # Whoever read has read enough; Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except (SchedulerError, OSError) as error:
+        code = next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
+        return _fail(arguments, type(error).__name__, _text(error), code)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(arguments: list[str], kind: str, message: str, code: int) -> int:
+    if "--json" in arguments:
+        click.echo(json.dumps({"error": {"kind": kind, "message": message}}), err=True)
+    else:
+        for line in message.splitlines():
+            click.echo(f"rae-auto: {visible(line)}", err=True)
+    return code
+
+
+def _usage(error: click.ClickException) -> str:
+    message = " ".join(error.format_message().split())
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = context.command_path if context else "rae-auto"
+    return f"{message}; see '{where} --help'" if "--help" not in message else message
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, SchedulerError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}"
+    return str(error)
