@@ -1,0 +1,97 @@
+"""Writes what the pages repeat of the program: help texts, the list of commands, tables of options.
+
+`python docs/generate.py` brings the pages up to date; with `--check` it only names those that are not, and fails.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from rae_auto.api.plugin import Kind
+from rae_auto.cli.program import program
+from rae_auto.registry import Registry
+from rae_auto.registry.options import describe
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+WIDTH = 100
+
+
+def commands(group: click.Group, parent: click.Context) -> Iterator[tuple[str, click.Command, click.Context]]:
+    """Every command and sub-command with its whole name, in the order of the help."""
+    for name in group.list_commands(parent):
+        command = group.get_command(parent, name)
+        assert command is not None
+        context = click.Context(command, info_name=name, parent=parent, terminal_width=WIDTH)
+        yield context.command_path, command, context
+        if isinstance(command, click.Group):
+            yield from commands(command, context)
+
+
+def command_page() -> str:
+    """The page of all help texts."""
+    root = click.Context(program, info_name="rae-auto", terminal_width=WIDTH)
+    helps = [("rae-auto", program.get_help(root))]
+    helps += [(name, command.get_help(context)) for name, command, context in commands(program, root)]
+    intro = (
+        "What `--help` prints, of each command. Exit codes: 0 done, 1 refused or failed, 2 bad usage or configuration, "
+        "3 no daemon to talk to."
+    )
+    sections = [f"## {name}\n\n```text\n{text.rstrip()}\n```\n" for name, text in helps]
+    return "\n".join(["# Commands\n", f"{intro}\n", *sections])
+
+
+def command_table() -> str:
+    """One row for each command."""
+    root = click.Context(program, info_name="rae-auto")
+    rows = [
+        (name, command.get_short_help_str(limit=200))
+        for name, command, _ in commands(program, root)
+        if name.count(" ") == 1
+    ]
+    return table(("command", "what it does"), [(f"`{name}`", text) for name, text in rows])
+
+
+def option_table(kind: str, name: str) -> str:
+    """One row for each option of a plugin."""
+    options = describe(Registry().get(Kind(kind), name)).options
+    if not options:
+        return "None."
+    rows = [(f"`{o.name}`", o.type, "required" if o.default is None else f"`{o.default}`", o.help) for o in options]
+    return table(("option", "type", "default", "meaning"), rows)
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def filled(text: str) -> str:
+    """A page with what stands between its markers written anew."""
+
+    def fill(found: re.Match[str]) -> str:
+        words = found["what"].split()
+        content = command_table() if words == ["commands"] else option_table(*words[2:])
+        return f"<!-- {found['what']} -->\n{content}\n<!-- end -->"
+
+    return re.sub(r"<!-- (?P<what>commands|options of \w+ \w+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
+
+
+def main(check_only: bool) -> int:
+    """Write, or check, all pages; the exit code."""
+    pages = {page: filled(page.read_text()) for page in [ROOT / "README.md", *DOCS.rglob("*.md")]}
+    pages[DOCS / "commands.md"] = command_page()
+    stale = [page for page, text in pages.items() if not page.exists() or page.read_text() != text]
+    for page in stale:
+        print(f"{page.relative_to(ROOT)} {'is out of date' if check_only else 'written'}")
+        if not check_only:
+            page.write_text(pages[page])
+    return 1 if stale and check_only else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))
