@@ -4,7 +4,7 @@ import rae_auto
 
 PUBLIC = """
     __version__
-    Scheduler SyncScheduler JobInfo JobStatus
+    Scheduler SyncScheduler JobActivity JobInfo JobStatus
     Job JobId RunId Run RunState
     Cron Interval Once PluginRef TriggerRef
     Backoff CatchUp Limits NotifyPolicy OnCrash Overlap Priority RetryPolicy

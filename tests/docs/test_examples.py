@@ -2,15 +2,18 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 import pytest
 
 from rae_auto.api.plugin import Kind
+from rae_auto.cli.program import COMMANDS, program
 from rae_auto.config import Report, check
 from rae_auto.registry import Registry
 
@@ -59,3 +62,19 @@ def test_a_toml_example_is_a_configuration_without_mistakes(text: str, tmp_path:
     path.write_text(text)
     path.chmod(0o600)
     assert check(path, Registry()) == Report(())
+
+
+@pytest.mark.parametrize("text", written_in("console"))
+def test_every_command_line_of_a_console_example_is_understood(text: str) -> None:
+    for line in text.splitlines():
+        assert line.startswith("$ rae-auto ")
+        name, *arguments = shlex.split(line)[2:]
+        context = click.Context(program, info_name="rae-auto")
+        command = program.get_command(context, name)
+        assert command is not None, line
+        command.make_context(name, arguments, parent=context)
+
+
+def test_every_command_that_a_page_mentions_exists() -> None:
+    mentioned = {name for page in PAGES for name in re.findall(r"rae-auto ([a-z]+)\b", page.read_text())}
+    assert mentioned - set(COMMANDS) == set()
