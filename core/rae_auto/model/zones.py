@@ -8,48 +8,47 @@ from zoneinfo import ZoneInfo, available_timezones
 from rae_auto.model.names import did_you_mean
 
 LOCAL = "local"
+_LOCALTIME = Path("/etc/localtime")
+_TIMEZONE = Path("/etc/timezone")
+
+
+def zone(name: str) -> ZoneInfo:
+    """The IANA zone of this name, or the machine's for "local". ValueError, one line, for anything else."""
+    return _named(local_zone_name() if name == LOCAL else name)
 
 
 @lru_cache(maxsize=256)
-def zone(name: str) -> ZoneInfo:
-    """The IANA zone of this name, or the machine's for "local". ValueError, one line, for anything else.
-
-    zoneinfo itself answers bad names with KeyError, OSError, IsADirectoryError or ValueError.
-    """
-    if name == LOCAL:
-        name = local_zone_name()
-    shown = repr(name if len(name) <= 60 else name[:60] + "…")
+def _named(name: str) -> ZoneInfo:
     if len(name) <= 64 and name.isascii() and name.isprintable() and not name.startswith((".", "/")):
+        # zoneinfo itself answers bad names with KeyError, OSError, IsADirectoryError or ValueError.
         try:
             return ZoneInfo(name)
         except (KeyError, OSError, ValueError):
             pass
-    raise ValueError(
-        f"unknown time zone {shown}{did_you_mean(name[:64], available_timezones())}; write e.g. Europe/Berlin"
-    )
+    shown = ascii(name if len(name) <= 60 else name[:60] + "...")
+    near = did_you_mean(name[:64], available_timezones()) or "; write one like Europe/Berlin"
+    raise ValueError(f"there is no time zone {shown}{near}")
 
 
 def local_zone_name() -> str:
-    """The machine's zone: from TZ, /etc/timezone or the link /etc/localtime; "UTC" where none of them tells."""
-    for candidate in (os.environ.get("TZ", "").lstrip(":"), _from_file(), _from_link()):
-        if candidate and candidate != LOCAL:
-            try:
-                return zone(candidate).key
-            except ValueError:
-                continue
-    return "UTC"
-
-
-def _from_file() -> str:
-    try:
-        return Path("/etc/timezone").read_text("ascii").strip()
-    except (OSError, ValueError):
-        return ""
+    """The machine's zone: what TZ says, else the link /etc/localtime, else /etc/timezone, else "UTC"."""
+    variable = os.environ.get("TZ", "").removeprefix(":")
+    return _after_zoneinfo(variable) or variable or _from_link() or _from_file() or "UTC"
 
 
 def _from_link() -> str:
     try:
-        target = str(Path("/etc/localtime").readlink())
+        return _after_zoneinfo(str(_LOCALTIME.readlink()))
     except OSError:
         return ""
-    return target.partition("zoneinfo/")[2]
+
+
+def _from_file() -> str:
+    try:
+        return _TIMEZONE.read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _after_zoneinfo(path: str) -> str:
+    return path.partition("zoneinfo/")[2]
