@@ -95,7 +95,8 @@ class ControlServer:
             self._clients.pop(writer, None)
             writer.close()
             with contextlib.suppress(ConnectionError, TimeoutError, asyncio.CancelledError):
-                await asyncio.wait_for(writer.wait_closed(), PATIENCE)
+                async with asyncio.timeout(PATIENCE):
+                    await writer.wait_closed()
 
     def _make_room(self) -> None:
         """Where all places are taken the longest connected goes: a shell that asks now matters more."""
@@ -109,7 +110,8 @@ class ControlServer:
             if request is not None:
                 answer = await self._answer(request)
             writer.write(_line(answer))
-            await asyncio.wait_for(writer.drain(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await writer.drain()
             if request is None:
                 return
             if request["command"] == "events":
@@ -137,7 +139,8 @@ async def _read_line(reader: asyncio.StreamReader) -> bytes:
     if first in (b"", b"\n"):
         return first
     try:
-        return first + await asyncio.wait_for(reader.readline(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            return first + await reader.readline()
     except ValueError:
         return b""
 

@@ -78,7 +78,8 @@ def _assignment(job: Job, directory: Path) -> Assignment:
 async def _end(execution: Execution, job: Job) -> Result:
     limit = None if job.timeout is None else job.timeout.total_seconds()
     try:
-        return await asyncio.wait_for(execution.wait(), limit)
+        async with asyncio.timeout(limit):
+            return await execution.wait()
     except (TimeoutError, asyncio.CancelledError) as stop:
         await execution.cancel(job.kill_after)
         await execution.wait()

@@ -64,6 +64,7 @@ class Notices:
             log.error("notifier {} isn't configured, so nobody was told: {}", name, notice.text)
             return
         try:
-            await asyncio.wait_for(notifier.notify(notice), TIME_LIMIT)
+            async with asyncio.timeout(TIME_LIMIT):
+                await notifier.notify(notice)
         except Exception as error:  # nobody told must not mean nothing run
             log.error("notifier {} failed to tell: {}: {!r}", name, notice.text, error)

@@ -9,7 +9,7 @@ from rae_auto.model.policies import CatchUp
 from rae_auto.model.schedule import Schedule
 
 TOLERANCE = timedelta(seconds=60)
-"""An occurrence that is decided later than this was missed; up to it, it is merely late."""
+"""The latest occurrence is merely late up to this, and missed from then on. All before it were missed."""
 
 LIMIT = 100
 """How many missed occurrences are looked at: the latest ones."""
@@ -50,13 +50,8 @@ def _between(schedule: Schedule, first: datetime, now: datetime) -> list[datetim
     return instants
 
 
-def chosen(job: Job, missed: Missed, now: datetime) -> frozenset[datetime]:
-    """Those of the missed occurrences that the job's policy makes up for."""
-    recent = [instant for instant in missed.instants if now - instant <= job.catch_up_window]
-    match job.catch_up:
-        case CatchUp.NONE:
-            return frozenset()
-        case CatchUp.LATEST:
-            return frozenset(recent[-1:])
-        case CatchUp.ALL:
-            return frozenset(recent)
+def chosen(job: Job, due: Missed, now: datetime) -> frozenset[datetime]:
+    """Those of the occurrences that the job's policy lets run."""
+    window = TOLERANCE if job.catch_up is CatchUp.NONE else max(TOLERANCE, job.catch_up_window)
+    recent = [instant for instant in due.instants if now - instant <= window]
+    return frozenset(recent if job.catch_up is CatchUp.ALL else recent[-1:])

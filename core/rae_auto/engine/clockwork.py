@@ -60,17 +60,16 @@ def _due(world: World, now: datetime) -> Iterator[tuple[Member, Missed]]:
 
 
 def _decide(world: World, entry: Entry, trigger: str, span: Missed, now: Moment, step: Step) -> None:
-    missed = Missed(tuple(i for i in span.instants if now.wall - i > catch_up.TOLERANCE), span.older)
-    made_up = catch_up.chosen(entry.job, missed, now.wall)
-    skipped = [i for i in missed.instants if i not in made_up]
+    chosen = catch_up.chosen(entry.job, span, now.wall)
+    skipped = [instant for instant in span.instants if instant not in chosen]
     if skipped or span.older:
         _skip(entry, trigger, skipped, span.older, now, step)
-    for instant in span.instants:
-        if instant not in skipped:
-            cause = Reason.CAUGHT_UP if instant in made_up else Reason.DUE
-            occurrence = Occurrence(entry.job.id, trigger, format_instant(instant), instant)
-            admission.admit(world, entry, occurrence, cause, now, step)
-    move_cursor(entry, trigger, span.instants[-1])
+    last = span.instants[-1]
+    for instant in sorted(chosen):
+        is_due = instant == last and now.wall - instant <= catch_up.TOLERANCE
+        occurrence = Occurrence(entry.job.id, trigger, format_instant(instant), instant)
+        admission.admit(world, entry, occurrence, Reason.DUE if is_due else Reason.CAUGHT_UP, now, step)
+    move_cursor(entry, trigger, last)
 
 
 def _skip(entry: Entry, trigger: str, skipped: Sequence[datetime], older: bool, now: Moment, step: Step) -> None:

@@ -31,7 +31,8 @@ class CommandNotifier(Notifier):
             *self.command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
         )
         try:
-            await asyncio.wait_for(process.communicate(_document(notice)), self.timeout.total_seconds())
+            async with asyncio.timeout(self.timeout.total_seconds()):
+                await process.communicate(_document(notice))
         except TimeoutError:
             raise RuntimeError(f"{self.command[0]} took longer than {self.timeout}") from None
         finally:

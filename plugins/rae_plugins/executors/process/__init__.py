@@ -39,6 +39,7 @@ class ProcessExecutor(Executor):
     type: ClassVar[str] = "process"
 
     _channel: asyncio.StreamWriter | None = field(init=False, default=None)
+    _opening: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     _keeper: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
     _listening: "asyncio.Task[None] | None" = field(init=False, default=None)
     _starting: "dict[str, asyncio.Future[ProcessIdentity]]" = field(init=False, factory=dict)
@@ -100,13 +101,15 @@ class ProcessExecutor(Executor):
             self._keeper.returncode = self._keeper.returncode or 0
 
     async def _channel_to_keeper(self) -> asyncio.StreamWriter:
-        if self._channel is None:
-            ours, theirs = socket.socketpair()
-            with theirs:
-                self._keeper = _start_keeper(theirs)
-            reader, self._channel = await asyncio.open_connection(sock=ours)
-            self._listening = asyncio.get_running_loop().create_task(self._listen(reader))
-        return self._channel
+        # Of the first starts, which come together, one has the keeper started for all.
+        async with self._opening:
+            if self._channel is None:
+                ours, theirs = socket.socketpair()
+                with theirs:
+                    self._keeper = _start_keeper(theirs)
+                reader, self._channel = await asyncio.open_connection(sock=ours)
+                self._listening = asyncio.get_running_loop().create_task(self._listen(reader))
+            return self._channel
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         while line := await reader.readline():
