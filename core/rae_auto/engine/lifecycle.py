@@ -33,7 +33,8 @@ def restored(world: World, event: Restored, now: Moment, step: Step) -> None:
         step.erase(leftover)
     for seen in sorted(event.seen, key=lambda seen: seen.at):
         world.seen.setdefault((seen.job, seen.trigger), {})[seen.key] = seen
-    for run in sorted(event.runs, key=lambda run: (run.queued_at, run.id)):
+    # What has begun comes first, whatever the clock did meanwhile: of a job's runs the oldest goes on.
+    for run in sorted(event.runs, key=lambda run: (not run.attempt, run.queued_at, run.id)):
         _reopen(world, run, now, step)
     come_due(world, _rejoin(world, now, step), now, step)
 
