@@ -1,0 +1,61 @@
+"""Fires at the times of a cron expression."""
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from rae_auto.api import ScheduleTrigger
+from rae_auto.hookspecs import hookimpl
+from rae_auto.model.units import parse_duration
+from rae_auto.model.zones import zone
+from rae_plugins.triggers.cron.clock_changes import next_fixed, next_wild
+from rae_plugins.triggers.cron.expression import parse
+
+
+def _expression(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError('must be text such as "0 18 * * mon-fri"')
+    return parse(value).text
+
+
+def _zone_name(value: str | None) -> str | None:
+    return None if value is None else zone(value).key
+
+
+@frozen(kw_only=True)
+class CronTrigger(ScheduleTrigger):
+    """Fires at the times of a cron expression, on the clocks of a zone.
+
+    Where these are set forward or back, a fixed time (`30 2 * * *`) runs once; one with `*` as minute or hour
+    follows the clock.
+    """
+
+    type: ClassVar[str] = "cron"
+
+    expression: str = field(
+        converter=_expression,
+        metadata={"help": "minute hour day month weekday; of six fields the first is seconds, the seventh the year"},
+    )
+    timezone: str | None = field(
+        default=None, converter=_zone_name, metadata={"help": "zone of the clock; by default the configured one"}
+    )
+    jitter: timedelta = field(
+        default=timedelta(0), converter=parse_duration, metadata={"help": "up to how much later a run may start"}
+    )
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """The next time, in UTC; None after the last year of the expression."""
+        expression = parse(self.expression)
+        search = next_wild if expression.wild else next_fixed
+        return search(expression.calendar.next_after, zone(self.timezone or "local"), instant)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Where other programs read the expression differently."""
+        return parse(self.expression).doubts
+
+
+@hookimpl
+def rae_triggers() -> list[type[ScheduleTrigger]]:
+    """The cron trigger."""
+    return [CronTrigger]
