@@ -16,7 +16,8 @@ from rae_plugins.triggers.cron.expression import parse
 def _expression(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError('must be text such as "0 18 * * mon-fri"')
-    return parse(value).text
+    parse(value)
+    return value
 
 
 def _zone_name(value: str | None) -> str | None:
@@ -48,7 +49,10 @@ class CronTrigger(ScheduleTrigger):
         """The next time, in UTC; None after the last year of the expression."""
         expression = parse(self.expression)
         search = next_wild if expression.wild else next_fixed
-        return search(expression.calendar.next_after, zone(self.timezone or "local"), instant)
+        try:
+            return search(expression.calendar.next_after, zone(self.timezone or "local"), instant)
+        except OverflowError:  # at an end of Python's calendar, the years 1 and 9999
+            return None
 
     def warnings(self) -> tuple[str, ...]:
         """Where other programs read the expression differently."""

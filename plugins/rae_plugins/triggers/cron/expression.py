@@ -32,7 +32,6 @@ _SPREAD = re.compile(r"[HR]([(/].*)?")
 class Expression:
     """What an expression means: its matches on the wall, and how it behaves where the clock is set."""
 
-    text: str
     calendar: Calendar = field(repr=False)
     wild: bool
     """Whether it follows the clock on the wall through a DST change, as opposed to naming fixed times."""
@@ -60,7 +59,7 @@ def parse(text: str) -> Expression:
     year = f" {','.join(map(str, years))}" if years else ""
     calendar = Calendar([f"{' '.join(clock)} {line}{year}" for line in possible])
     wild = any(word.startswith("*") for word in (*seconds, minute, hour))
-    return Expression(text, calendar, wild, _doubts(day, weekday))
+    return Expression(calendar, wild, _doubts(day, weekday))
 
 
 def _words(text: str) -> list[str]:
@@ -127,7 +126,7 @@ def _days(word: str) -> list[str]:
         elif item == "LW":
             nearest.append("31w")  # croniter takes the last day where the month is shorter
         elif item.endswith("W"):
-            nearest.append(f"{DAY.value(item[:-1])}w")
+            nearest.append(f"{DAY.value(item[:-1], item)}w")
         else:
             plain |= DAY.values(item)
     listed = [*map(str, sorted(plain)), *last]
@@ -142,13 +141,14 @@ def _weekdays(word: str) -> list[str]:
     for item in _items(WEEKDAY, word):
         name, hash_sign, count = item.partition("#")
         if hash_sign:
-            if count not in ("1", "2", "3", "4", "5"):
-                raise WEEKDAY.bad(item, "after # comes 1 to 5, the how-manieth of the month")
-            special.append(f"{WEEKDAY.value(name) % 7}#{count}")
+            if not count.isdecimal() or not 1 <= int(count) <= 5:
+                raise WEEKDAY.bad(item, "a month has such a day 1 to 5 times; write one of these numbers after the #")
+            special.append(f"{WEEKDAY.value(name, item) % 7}#{int(count)}")
         elif item == "L":
             raise WEEKDAY.bad(item, "name the day: FRIL is the last Friday of the month, SAT each Saturday")
         elif item.endswith("L") or item.startswith("L"):
-            special.append(f"L{WEEKDAY.value(item.removeprefix('L') if item[0] == 'L' else item[:-1]) % 7}")
+            name = item[1:] if item.startswith("L") else item[:-1]
+            special.append(f"L{WEEKDAY.value(name, item) % 7}")
         else:
             plain |= WEEKDAY.values(item)
     return [",".join(map(str, sorted(plain)))] * bool(plain) + [",".join(special)] * bool(special)

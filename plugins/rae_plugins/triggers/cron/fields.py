@@ -24,24 +24,20 @@ class Field:
     highest: int
     size: int
     names: tuple[str, ...] = ()
+    wraps: bool = True
 
     def bad(self, item: str, problem: str) -> ValueError:
         """The error for an item of this field."""
         return ValueError(f"{self.name} {shown(item)}: {problem}")
 
-    @property
-    def accepted(self) -> str:
-        """What a single value may be, for messages."""
-        names = f" or {self.names[0]} to {self.names[-1]}" if self.names else ""
-        return f"{self.lowest} to {self.highest}{names}"
-
-    def value(self, text: str) -> int:
-        """The value of a number or a name in capitals. Errors: ValueError."""
+    def value(self, text: str, item: str) -> int:
+        """The value of a number or a name in capitals, which stands in `item`. Errors: ValueError."""
         if text in self.names:
             return self.lowest + self.names.index(text)
         if text.isdecimal() and self.lowest <= (number := int(text)) <= self.highest:
             return number
-        raise self.bad(text, f"write {self.accepted}")
+        names = f" or {self.names[0]} to {self.names[-1]}" if self.names else ""
+        raise self.bad(item, f"write values from {self.lowest} to {self.highest}{names}")
 
     def values(self, item: str) -> set[int]:
         """The values of `*`, `a`, `a-b`, each perhaps with a step `/n`. Errors: ValueError.
@@ -54,10 +50,10 @@ class Field:
         if span == "*":
             first, last = self.lowest, self.highest
         else:
-            first = self.value(low)
-            last = self.value(high) if dash else self.highest if slash else first
+            first = self.value(low, item)
+            last = self.value(high, item) if dash else self.highest if slash else first
         if last < first:
-            if self is YEAR:
+            if not self.wraps:
                 raise self.bad(item, "the range runs backwards; write the earlier year first")
             last += self.size
         return {(value - self.lowest) % self.size + self.lowest for value in range(first, last + 1, step)}
@@ -77,4 +73,4 @@ HOUR = Field("hour", 0, 23, 24)
 DAY = Field("day of month", 1, 31, 31)
 MONTH = Field("month", 1, 12, 12, _MONTHS)
 WEEKDAY = Field("day of week", 0, 7, 7, _WEEKDAYS)
-YEAR = Field("year", 1970, 2099, 130)
+YEAR = Field("year", 1970, 2099, 130, wraps=False)
