@@ -63,10 +63,12 @@ def _offered(info: PluginInfo, module: ModuleType) -> list[Any]:
     caller = getattr(manager.hook, hook)
     if not caller.get_hookimpls():
         raise _broken(info, f"{info.module} has no function {hook} marked with @hookimpl")
-    (offered,) = caller()
-    if not isinstance(offered, list | tuple):
-        raise _broken(info, f"{hook} returned no list of classes")
-    return list(offered)
+    # pluggy leaves out an answer that is None.
+    match caller():
+        case [list() | tuple() as offered]:
+            return list(offered)
+        case _:
+            raise _broken(info, f"{hook} returned no list of classes")
 
 
 def _class_of(info: PluginInfo, offered: list[Any]) -> type[Plugin]:

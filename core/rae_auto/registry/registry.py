@@ -59,9 +59,9 @@ class Registry:
             reason = cls.available()
         except PluginError as error:
             return error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return PluginBroken(
-                f"{kind} {name!r} of {claimed_by[0].provenance} is broken: available() raised {error!r}"
+                f"{kind} {name!r} of {claimed_by[0].provenance} is broken: available() raised {error!r:.400}"
             )
         return cls if reason is None else PluginUnavailable(f"{kind} {name!r} can't serve here: {reason}")
 
