@@ -1,0 +1,188 @@
+"""Plugins of real distributions: indexed without importing, loaded by name, each failure kept to itself."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rae_auto.api.plugin import Kind
+from rae_auto.errors import PluginBroken, PluginNotFound, PluginUnavailable
+from rae_auto.registry import State
+from rae_auto.registry.index import claims
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+HEAD = """
+from attrs import frozen
+from rae_auto.api import Notifier, Store
+from rae_auto.hookspecs import hookimpl
+
+@frozen
+class Pager(Notifier):
+    type = "NAME"
+    async def notify(self, notice): ...
+"""
+
+BROKEN = {
+    "cannot-be-imported": ("import there_is_no_such_module", "can't be imported (ModuleNotFoundError"),
+    "no-python": ("def def", "can't be imported (SyntaxError"),
+    "exits": ("import sys; sys.exit(3)", "can't be imported (SystemExit: 3)"),
+    "wrong-signature": (HEAD + "@hookimpl\ndef rae_notifiers(config): return [Pager]", "its hook has the wrong form"),
+    "no-hook": (HEAD + "def rae_notifiers(): return [Pager]", "has no function rae_notifiers marked with @hookimpl"),
+    "hook-raises": (HEAD + "@hookimpl\ndef rae_notifiers(): raise OSError('no\\nluck')", "OSError: no luck"),
+    "hook-exits": (HEAD + "@hookimpl\ndef rae_notifiers(): raise SystemExit(4)", "SystemExit: 4"),
+    "nothing": (HEAD + "@hookimpl\ndef rae_notifiers(): pass", "rae_notifiers returned no list of classes"),
+    "no-list": (HEAD + "@hookimpl\ndef rae_notifiers(): return Pager", "rae_notifiers returned no list of classes"),
+    "other-type": (HEAD.replace("NAME", "x") + "@hookimpl\ndef rae_notifiers(): return [Pager]", "offers 0 classes"),
+    "twice": (HEAD + "@hookimpl\ndef rae_notifiers(): return [Pager, Pager]", "offers 2 classes"),
+    "other-kind": (
+        HEAD.replace("Pager(Notifier)", "Pager(Store)") + "@hookimpl\ndef rae_notifiers(): return [Pager]",
+        "is no Notifier",
+    ),
+    "no-attrs": (HEAD.replace("@frozen", "") + "@hookimpl\ndef rae_notifiers(): return [Pager]", "is no attrs class"),
+    "abstract": (
+        HEAD.replace("async def notify", "async def tell") + "@hookimpl\ndef rae_notifiers(): return [Pager]",
+        "Pager lacks notify",
+    ),
+    "other-api": (
+        "RAE_API = 2\n" + HEAD + "@hookimpl\ndef rae_notifiers(): return [Pager]",
+        "it was made for plugin API 2, this is 1",
+    ),
+    "available-raises": (
+        HEAD + "    @classmethod\n    def available(cls): raise OSError('eh')\n"
+        "@hookimpl\ndef rae_notifiers(): return [Pager]",
+        "available() raised OSError('eh')",
+    ),
+    "available-exits": (
+        HEAD + "    @classmethod\n    def available(cls): raise SystemExit(5)\n"
+        "@hookimpl\ndef rae_notifiers(): return [Pager]",
+        "available() raised SystemExit(5)",
+    ),
+}
+
+PYPROJECT = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "rae-notifier-pager"
+version = "1.2.3"
+[project.entry-points."rae_auto.notifiers"]
+pager = "rae_notifier_pager"
+[tool.hatch.build.targets.wheel]
+only-include = ["rae_notifier_pager.py"]
+"""
+
+
+def test_a_distribution_installed_by_pip_is_found_and_serves(site: "Site", tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    (project / "rae_notifier_pager.py").write_text(
+        HEAD.replace("NAME", "pager") + "@hookimpl\ndef rae_notifiers(): return [Pager]"
+    )
+    site.pip_install(project)
+    registry = site.registry()
+
+    (found,) = claims(registry.infos(), Kind.NOTIFIER, "pager")
+    assert (found.state, found.provenance) == (State.INDEXED, "rae-notifier-pager 1.2.3")
+    assert registry.get(Kind.NOTIFIER, "pager").__name__ == "Pager"
+    assert registry.info(Kind.NOTIFIER, "pager").state is State.LOADED
+
+
+def test_the_index_imports_nothing_s20(site: "Site") -> None:
+    module = site.lay_out("pager", "raise SystemExit('imported')")
+    registry = site.registry()
+    assert "pager" in registry.names(Kind.NOTIFIER)
+    assert claims(registry.infos(), Kind.NOTIFIER, "pager")[0].state is State.INDEXED
+    assert module not in sys.modules
+
+
+def test_a_plugin_is_imported_alone_and_only_when_its_class_is_asked_for_s20(site: "Site") -> None:
+    wanted, other = site.lay_out("pager"), site.lay_out("bell")
+    registry = site.registry()
+    registry.get(Kind.NOTIFIER, "pager")
+    assert wanted in sys.modules
+    assert other not in sys.modules
+
+
+def test_the_same_class_is_given_every_time(site: "Site") -> None:
+    site.lay_out("pager")
+    registry = site.registry()
+    assert registry.get(Kind.NOTIFIER, "pager") is registry.get(Kind.NOTIFIER, "pager")
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_plugin_is_one_line_that_says_whose_it_is_and_harms_no_other_s21(site: "Site", fault: str) -> None:
+    source, problem = BROKEN[fault]
+    site.lay_out(fault, source, "rae_notifier_broken")
+    site.lay_out("pager")
+    registry = site.registry()
+
+    with pytest.raises(PluginBroken) as caught:
+        registry.get(Kind.NOTIFIER, fault)
+    message = str(caught.value)
+    assert message.startswith(f"notifier {fault!r} of rae_notifier_broken 1.0 is broken: ")
+    assert problem in message
+    assert "\n" not in message
+    info = registry.info(Kind.NOTIFIER, fault)
+    assert (info.state, info.problem) == (State.BROKEN, message)
+    assert registry.get(Kind.NOTIFIER, "pager")
+
+
+def test_an_interrupt_during_an_import_is_not_the_plugins_fault(site: "Site") -> None:
+    site.lay_out("pager", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        site.registry().get(Kind.NOTIFIER, "pager")
+
+
+def test_what_a_plugin_says_of_its_fault_is_bounded(site: "Site") -> None:
+    site.lay_out("pager", "raise OSError('x' * 100_000)")
+    with pytest.raises(PluginBroken) as caught:
+        site.registry().get(Kind.NOTIFIER, "pager")
+    assert len(str(caught.value)) < 600
+
+
+def test_two_distributions_that_claim_one_name_are_both_named_and_neither_is_imported_s21(site: "Site") -> None:
+    modules = {site.lay_out("pager", distribution=name) for name in ("rae_notifier_one", "rae_notifier_two")}
+    registry = site.registry()
+    with pytest.raises(
+        PluginBroken, match=r"claimed by rae_notifier_one 1\.0 and rae_notifier_two 1\.0; uninstall one"
+    ):
+        registry.get(Kind.NOTIFIER, "pager")
+    assert {info.state for info in claims(registry.infos(), Kind.NOTIFIER, "pager")} == {State.BROKEN}
+    assert not modules & set(sys.modules)
+
+
+def test_no_distribution_replaces_a_built_in_s21(site: "Site") -> None:
+    site.lay_out("command", distribution="rae_notifier_thief")
+    with pytest.raises(PluginBroken, match=r"claimed by rae-auto \S+ and rae_notifier_thief 1.0"):
+        site.registry().get(Kind.NOTIFIER, "command")
+
+
+def test_one_name_in_two_kinds_is_no_clash(site: "Site") -> None:
+    site.lay_out("cron", distribution="rae_notifier_cron")
+    registry = site.registry()
+    assert registry.get(Kind.NOTIFIER, "cron").type == "cron"
+    assert claims(registry.infos(), Kind.TRIGGER, "cron")[0].state is State.INDEXED
+
+
+def test_a_plugin_that_cannot_serve_here_says_why(site: "Site") -> None:
+    reason = "    @classmethod\n    def available(cls): return 'it needs a modem'\n"
+    site.lay_out("pager", HEAD + reason + "@hookimpl\ndef rae_notifiers(): return [Pager]")
+    registry = site.registry()
+    with pytest.raises(PluginUnavailable, match="notifier 'pager' can't serve here: it needs a modem"):
+        registry.get(Kind.NOTIFIER, "pager")
+    assert registry.info(Kind.NOTIFIER, "pager").state is State.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"), [("comand", "; did you mean 'command'?"), ("zzzzzz", "; installed: command")]
+)
+def test_a_name_that_nobody_offers_gets_a_suggestion(site: "Site", asked: str, hint: str) -> None:
+    registry = site.registry()
+    with pytest.raises(PluginNotFound, match=f"there is no notifier called '{asked}'") as caught:
+        registry.info(Kind.NOTIFIER, asked)
+    assert str(caught.value).endswith(hint)
