@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rae_auto.daemon.sync import SyncScheduler as SyncScheduler
     from rae_auto.errors import DuplicateJob as DuplicateJob
     from rae_auto.errors import InvalidJob as InvalidJob
+    from rae_auto.errors import JobInUse as JobInUse
     from rae_auto.errors import JobNotFound as JobNotFound
     from rae_auto.errors import NotStarted as NotStarted
     from rae_auto.errors import RunNotFound as RunNotFound
@@ -43,7 +44,7 @@ _HOMES = {
     "rae_auto.daemon.scheduler": ("Scheduler",),
     "rae_auto.daemon.sync": ("SyncScheduler",),
     "rae_auto.errors": (
-        "DuplicateJob", "InvalidJob", "JobNotFound", "NotStarted", "RunNotFound",
+        "DuplicateJob", "InvalidJob", "JobInUse", "JobNotFound", "NotStarted", "RunNotFound",
         "SchedulerClosed", "SchedulerError", "StoreError", "StoreLocked",
     ),
     "rae_auto.model.job": ("Job",),

@@ -3,9 +3,11 @@
     SchedulerError
     ├── InvalidJob         (ValueError)   a definition that can't be run
     ├── DuplicateJob       (ValueError)   a job of this id exists
+    ├── JobInUse           (ValueError)   the configuration or another job needs it
     ├── JobNotFound        (LookupError)  no job of this id
     ├── RunNotFound        (LookupError)  no run of this id
     ├── NotStarted                        asked for a run, and a policy said no
+    ├── BadRequest         (ValueError)   what is asked can't be understood
     ├── SchedulerClosed                   the scheduler isn't running, or is stopping
     ├── ConfigError        (ValueError)   a configuration with one or more problems
     ├── PluginError                       a plugin that can't serve
@@ -36,6 +38,10 @@ class DuplicateJob(SchedulerError, ValueError):
     """A job of this id exists already."""
 
 
+class JobInUse(SchedulerError, ValueError):
+    """A job that can't be removed, since the configuration or another job needs it."""
+
+
 class JobNotFound(SchedulerError, LookupError):
     """No job of this id."""
 
@@ -50,6 +56,10 @@ class NotStarted(SchedulerError):
     def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class BadRequest(SchedulerError, ValueError):
+    """What is asked can't be understood."""
 
 
 class SchedulerClosed(SchedulerError):

@@ -8,7 +8,8 @@ PUBLIC = """
     Job JobId RunId Run RunState
     Cron Interval Once PluginRef TriggerRef
     Backoff CatchUp Limits NotifyPolicy OnCrash Overlap Priority RetryPolicy
-    SchedulerError DuplicateJob InvalidJob JobNotFound NotStarted RunNotFound SchedulerClosed StoreError StoreLocked
+    SchedulerError DuplicateJob InvalidJob JobInUse JobNotFound NotStarted RunNotFound
+    SchedulerClosed StoreError StoreLocked
 """
 
 

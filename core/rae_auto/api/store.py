@@ -57,10 +57,11 @@ class LogQuery:
     until: datetime | None = None
     limit: int = 100
 
-    def takes(self, job: str, state: str, at: datetime) -> bool:
+    def takes(self, key: str, job: str, state: str, at: datetime) -> bool:
         """Whether an entry with these is wanted."""
         return (
-            (self.job is None or job == self.job)
+            (self.key is None or key == self.key)
+            and (self.job is None or job == self.job)
             and (not self.states or state in self.states)
             and (self.since is None or at >= self.since)
             and (self.until is None or at <= self.until)

@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from rae_auto.cli.text import visible
-from rae_auto.errors import ConfigError, DaemonUnreachable, InvalidJob, SchedulerError
+from rae_auto.errors import BadRequest, ConfigError, DaemonUnreachable, InvalidJob, SchedulerError
 from rae_auto.model.names import did_you_mean
 
 COMMANDS = {
@@ -24,6 +24,7 @@ COMMANDS = {
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (ConfigError, 2),
     (InvalidJob, 2),
+    (BadRequest, 2),
     (DaemonUnreachable, 3),
     (SchedulerError, 1),
     (OSError, 1),

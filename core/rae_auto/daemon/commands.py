@@ -2,17 +2,17 @@
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from rae_auto._version import __version__
 from rae_auto.daemon.executions import output_path
+from rae_auto.daemon.queries import log_query, text
 from rae_auto.daemon.report import info_of
 from rae_auto.daemon.scheduler import Scheduler
-from rae_auto.errors import InvalidJob, SchedulerError
+from rae_auto.errors import BadRequest, InvalidJob, SchedulerError
 from rae_auto.model import documents
-from rae_auto.model.instants import parse_instant
 from rae_auto.model.job import Job
 from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run
@@ -89,7 +89,7 @@ class Commands:
         return [job_record(info) for info in await self._scheduler.list_jobs()]
 
     async def show(self, arguments: Arguments) -> Any:
-        entry = self._scheduler.engine.job(_text(arguments, "job"))  # type: ignore[arg-type]
+        entry = self._scheduler.engine.job(text(arguments, "job"))  # type: ignore[arg-type]
         opened = self._scheduler.engine.runs(entry.job.id)
         return {
             "definition": documents.dump(entry.job),
@@ -100,7 +100,7 @@ class Commands:
     async def add(self, arguments: Arguments) -> Any:
         definition = arguments.get("definition")
         if not isinstance(definition, Mapping):
-            raise InvalidJob("add needs a definition: an object with the fields of a job")
+            raise BadRequest("add needs a definition: an object with the fields of a job")
         try:
             job = documents.load(Job, definition)
         except SchedulerError:
@@ -110,46 +110,35 @@ class Commands:
         return {"job": await self._scheduler.add_job(job, replace=arguments.get("replace") is True)}
 
     async def remove(self, arguments: Arguments) -> Any:
-        await self._scheduler.remove_job(_text(arguments, "job"))
+        await self._scheduler.remove_job(text(arguments, "job"))
         return {}
 
     async def trigger(self, arguments: Arguments) -> Any:
         event = arguments.get("event")
         if event is not None and not isinstance(event, Mapping):
-            raise InvalidJob("the event must be a JSON object")
+            raise BadRequest("the event must be a JSON object")
         run = await self._scheduler.trigger(
-            _text(arguments, "job"), event=event, request=arguments.get("request") and _text(arguments, "request")
+            text(arguments, "job"), event=event, request=arguments.get("request") and text(arguments, "request")
         )
         return {"run_id": run}
 
     async def cancel(self, arguments: Arguments) -> Any:
-        target = _text(arguments, "run" if arguments.get("run") else "job")
+        target = text(arguments, "run" if arguments.get("run") else "job")
         return {"cancelled": await self._scheduler.cancel(target)}
 
     async def pause(self, arguments: Arguments) -> Any:
-        await self._scheduler.pause(_text(arguments, "job"))
+        await self._scheduler.pause(text(arguments, "job"))
         return {}
 
     async def resume(self, arguments: Arguments) -> Any:
-        await self._scheduler.resume(_text(arguments, "job"))
+        await self._scheduler.resume(text(arguments, "job"))
         return {}
 
     async def history(self, arguments: Arguments) -> Any:
-        if arguments.get("run"):
-            return [run_record(await self._scheduler.get_run(_text(arguments, "run")))]
-        job = _text(arguments, "job") if arguments.get("job") else None
-        limit = arguments.get("limit", 100)
-        runs = await self._scheduler.history(
-            job,
-            states=tuple(str(state) for state in arguments.get("states") or ()),
-            since=_instant(arguments, "since"),
-            until=_instant(arguments, "until"),
-            limit=limit if isinstance(limit, int) and 0 < limit <= 100_000 else 100,
-        )
-        return [run_record(run) for run in runs]
+        return [run_record(run) for run in await self._scheduler.runs(log_query(arguments))]
 
     async def output(self, arguments: Arguments) -> Any:
-        run = await self._scheduler.get_run(_text(arguments, "run"))
+        run = await self._scheduler.get_run(text(arguments, "run"))
         path = output_path(self._scheduler.directory, run.id, run.attempt)
         return {"path": str(path), "state": run.state.value, "attempt": run.attempt}
 
@@ -159,14 +148,3 @@ class Commands:
     async def stop(self, arguments: Arguments) -> Any:
         await self._scheduler.stop(timedelta(0) if arguments.get("now") is True else None)
         return {}
-
-
-def _text(arguments: Arguments, name: str) -> str:
-    value = arguments.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= 256:
-        raise InvalidJob(f"the request needs {name!r}: a text of at most 256 characters")
-    return value
-
-
-def _instant(arguments: Arguments, name: str) -> datetime | None:
-    return parse_instant(_text(arguments, name)) if arguments.get(name) else None

@@ -52,12 +52,14 @@ class ControlServer:
         self._server = await asyncio.start_unix_server(self._connected, sock=listening, limit=MAX_LINE)
         self._path = path
 
+    def retire(self) -> None:
+        """Take no more clients. The caller still holds the state directory's lock: the path may be another's later."""
+        if self._server is not None and self._path is not None:
+            self._server.close()
+            self._path.unlink(missing_ok=True)
+
     async def close(self) -> None:
-        """Listen no more, and let every client go."""
-        if self._server is None or self._path is None:
-            return
-        self._server.close()
-        self._path.unlink(missing_ok=True)
+        """Let every client go."""
         # A client that has just been answered gets its answer before the line is cut.
         await asyncio.sleep(0)
         tasks = list(self._clients.values())

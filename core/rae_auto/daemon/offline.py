@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rae_auto.api.store import LogQuery
 from rae_auto.config import load
 from rae_auto.config.paths import state_directory
 from rae_auto.daemon.plugins import Plugins
+from rae_auto.daemon.queries import log_query
 from rae_auto.errors import StoreError
 from rae_auto.model import documents
-from rae_auto.model.instants import parse_instant
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
 from rae_auto.registry import Registry
@@ -24,27 +23,14 @@ def history(config_path: Path, query: Mapping[str, Any]) -> list[dict[str, Any]]
     if not directory.is_dir():
         raise StoreError(f"there is no state in {directory} yet; 'rae-auto run' makes it")
     store = Plugins(registry, config.timezone).store(config.store)
-    wanted = _query(query)
+    wanted = log_query(query)
     store.open(directory)
     try:
         opened = [documents.load(Run, body) for _, body in store.load(documents.RUN)]
         past = [documents.load(Run, body) for body in store.query(documents.RUNS, wanted)]
     finally:
         store.close()
-    matching = [
-        run for run in opened if wanted.takes(run.job, run.state, run.queued_at) and wanted.key in (None, run.id)
-    ]
+    matching = [run for run in opened if wanted.takes(run.id, run.job, run.state, run.queued_at)]
     runs = [*matching, *past]
     newest_first = sorted(runs, key=lambda run: (run.queued_at, run.id), reverse=True)
     return [run_record(run) for run in newest_first[: wanted.limit]]
-
-
-def _query(query: Mapping[str, Any]) -> LogQuery:
-    return LogQuery(
-        job=query.get("job"),
-        key=query.get("run"),
-        states=tuple(query.get("states") or ()),
-        since=parse_instant(query["since"]) if query.get("since") else None,
-        until=parse_instant(query["until"]) if query.get("until") else None,
-        limit=query["limit"],
-    )

@@ -21,7 +21,7 @@ def log_run(run: Run) -> None:
     if run.state is RunState.STARTING:
         log.info("started" if run.attempt == 1 else "started, attempt {}", run.attempt)
     elif run.state is RunState.RETRYING:
-        log.warning("attempt {} {}; tried again at {}", run.attempt, _how(run), _clock(run))
+        log.warning("attempt {} {}; the next is at {}", run.attempt, _how(run), _clock(run))
     elif run.state.final:
         log.log(_ENDED[run.state], "{}{}", str(run.state).replace("_", " "), _details(run))
 
@@ -42,6 +42,6 @@ def _details(run: Run) -> str:
         parts.append(f" after {(run.finished_at - run.started_at).total_seconds():.1f} s")
     if run.exit_code:
         parts.append(f", exit code {run.exit_code}")
-    if run.reason:
+    if run.reason and run.reason != run.state:
         parts.append(f": {run.reason}")
     return "".join(parts)

@@ -172,7 +172,7 @@ class Scheduler:
         return list(await asyncio.gather(*(self.add_job(job, replace=replace) for job in jobs)))
 
     async def remove_job(self, job: str) -> None:
-        """Forget a job; runs in hand finish. Errors: JobNotFound, InvalidJob (the configuration or a job needs it)."""
+        """Forget a job; runs in hand finish. Errors: JobNotFound, JobInUse."""
         await self._ask(lambda ask: JobRemoved(JobId(job), ask))
         self._sources.set(JobId(job), {})
 
@@ -244,12 +244,7 @@ class Scheduler:
         limit: int = 100,
     ) -> list[Run]:
         """Runs, open ones included, the newest first; `since` and `until` bound the time of queueing."""
-        query = LogQuery(job=job, states=tuple(states), since=since, until=until, limit=limit)
-        past = await self._archive.runs(query)
-        opened = [o.run for o in self._engine.runs() if query.takes(o.run.job, o.run.state, o.run.queued_at)]
-        known = {run.id for run in opened}
-        runs = [*opened, *(run for run in past if run.id not in known)]
-        return sorted(runs, key=lambda run: (run.queued_at, run.id), reverse=True)[:limit]
+        return await self.runs(LogQuery(job=job, states=tuple(states), since=since, until=until, limit=limit))
 
     def events(self) -> AsyncGenerator[Mapping[str, Any], None]:
         """What happens from now on, once durable: runs, decisions, changes of jobs. Slow readers lose the oldest."""
@@ -266,6 +261,14 @@ class Scheduler:
     def trouble(self) -> str | None:
         """Why state can't be written at present, if it can't."""
         return self._shell.trouble
+
+    async def runs(self, query: LogQuery) -> list[Run]:
+        """Runs that a query takes, open ones included, the newest first."""
+        past = await self._archive.runs(query)
+        opened = [o.run for o in self._engine.runs() if query.takes(o.run.id, o.run.job, o.run.state, o.run.queued_at)]
+        known = {run.id for run in opened}
+        runs = [*opened, *(run for run in past if run.id not in known)]
+        return sorted(runs, key=lambda run: (run.queued_at, run.id), reverse=True)[: query.limit]
 
     def now(self) -> datetime:
         """What the scheduler's clock says, in UTC."""

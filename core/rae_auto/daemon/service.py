@@ -66,15 +66,17 @@ class Service:
         """Open, serve, and close."""
         _watch_children_by_pidfd()
         await self._scheduler.open()
+        control = ControlServer(Commands(self._scheduler, self._path, self.reload, self._problems).table())
         try:
-            await self._serve()
+            await self._serve(control)
         finally:
+            control.retire()
             await self._scheduler.close()
+            # Who waits for the end may start another daemon as soon as he hears of it.
+            await control.close()
             logger.info("stopped")
 
-    async def _serve(self) -> None:
-        commands = Commands(self._scheduler, self._path, self.reload, self._problems)
-        control = ControlServer(commands.table())
+    async def _serve(self, control: ControlServer) -> None:
         forwarding = asyncio.create_task(self._forward(control))
         await control.start(socket_path(self._scheduler.directory))
         self._listen_to_signals()
@@ -86,7 +88,6 @@ class Service:
             await self._scheduler.wait_stopped()
         finally:
             forwarding.cancel()
-            await control.close()
 
     async def _forward(self, control: ControlServer) -> None:
         async with contextlib.aclosing(self._scheduler.events()) as events:

@@ -10,7 +10,7 @@ from rae_auto.engine.needs import find_cycle
 from rae_auto.engine.runs import end, release
 from rae_auto.engine.step import JobChanged, Step
 from rae_auto.engine.world import Entry, World
-from rae_auto.errors import DuplicateJob, InvalidJob, JobNotFound, SchedulerError
+from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, JobNotFound, SchedulerError
 from rae_auto.model.instants import Moment
 from rae_auto.model.job_state import Cursor, JobState
 from rae_auto.model.names import did_you_mean
@@ -56,11 +56,11 @@ def removed(world: World, event: JobRemoved, now: Moment, step: Step) -> None:
         step.reply(event.ask, unknown_job(world, event.job))
         return
     if entry.plan.origin is Origin.CONFIG:
-        step.reply(event.ask, InvalidJob(f"job {event.job!r} stands in the configuration; remove it there"))
+        step.reply(event.ask, JobInUse(f"job {event.job!r} stands in the configuration; remove it there"))
         return
     needed_by = [other.job.id for other in world.jobs.values() if event.job in other.job.needs]
     if needed_by:
-        step.reply(event.ask, InvalidJob(f"job {event.job!r} is needed by {', '.join(needed_by)}; remove that first"))
+        step.reply(event.ask, JobInUse(f"job {event.job!r} is needed by {', '.join(needed_by)}; remove that first"))
         return
     step.erase(entry.job)
     drop(world, entry, now, step)

@@ -6,7 +6,7 @@ import pytest
 
 from rae_auto.engine.events import Configured, Found, Origin, Plan, Settings, Started
 from rae_auto.engine.step import Reply
-from rae_auto.errors import DuplicateJob, InvalidJob, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
+from rae_auto.errors import DuplicateJob, JobInUse, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
 from rae_auto.model.policies import NotifyOn, NotifyPolicy
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, RunState
@@ -35,7 +35,7 @@ class TestAdding:
         w = world(configured(job("a")))
         with pytest.raises(DuplicateJob, match="stands in the configuration"):
             w.add(job("a"), replace=True)
-        with pytest.raises(InvalidJob, match="remove it there"):
+        with pytest.raises(JobInUse, match="remove it there"):
             w.remove("a")
 
     def test_a_run_goes_on_under_the_definition_it_was_decided_under(self, world, job):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rae_auto.engine.needs import find_cycle, in_order
-from rae_auto.errors import InvalidJob, NotStarted
+from rae_auto.errors import InvalidJob, JobInUse, NotStarted
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 
@@ -65,7 +65,7 @@ def test_circles_and_unknown_names_are_refused(world, job):
 
 def test_a_needed_job_can_not_be_removed(world, job):
     w = world(job("a"), job("b", needs=("a",)))
-    with pytest.raises(InvalidJob, match="is needed by b; remove that first"):
+    with pytest.raises(JobInUse, match="is needed by b; remove that first"):
         w.remove("a")
 
 

@@ -133,7 +133,7 @@ class EngineMachine(RuleBasedStateMachine):
     def never_two_runs_where_overlap_forbids_it(self) -> None:
         for entry in self.world.engine.jobs():
             opened = self.world.engine.runs(entry.job.id)
-            # A run that is found again after a crash goes by what its job says now; it was let in by what that said then.
+            # Found again after a crash a run goes by what its job says now; it was let in by what that said then.
             policies = {self.let_in_by.setdefault(o.run.id, o.job.overlap) for o in opened}
             if policies == {Overlap.SKIP}:
                 assert len(opened) <= 1

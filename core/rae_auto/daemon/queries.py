@@ -1,0 +1,58 @@
+"""Arguments of requests, checked: what comes over the socket or from the command line is anybody's text."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from rae_auto.api.store import LogQuery
+from rae_auto.errors import BadRequest
+from rae_auto.model.instants import parse_instant
+from rae_auto.model.names import did_you_mean
+from rae_auto.model.run import RunState
+
+MAX_RUNS = 100_000
+"""How many runs can be asked for at once."""
+
+
+def text(arguments: Mapping[str, Any], name: str) -> str:
+    """A required text. Errors: BadRequest."""
+    value = arguments.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= 256:
+        raise BadRequest(f"the request needs {name!r}: a text of at most 256 characters")
+    return value
+
+
+def log_query(arguments: Mapping[str, Any]) -> LogQuery:
+    """Which runs are wanted: job, run, states, since, until, limit, each of them optional. Errors: BadRequest."""
+    limit = arguments.get("limit", 100)
+    if not isinstance(limit, int) or not 0 < limit <= MAX_RUNS:
+        raise BadRequest(f"limit must be a number from 1 to {MAX_RUNS}")
+    return LogQuery(
+        job=_optional(arguments, "job"),
+        key=_optional(arguments, "run"),
+        states=_states(arguments.get("states") or []),
+        since=_instant(arguments, "since"),
+        until=_instant(arguments, "until"),
+        limit=limit,
+    )
+
+
+def _optional(arguments: Mapping[str, Any], name: str) -> str | None:
+    return None if arguments.get(name) is None else text(arguments, name)
+
+
+def _states(wanted: Any) -> tuple[str, ...]:
+    if not isinstance(wanted, list):
+        raise BadRequest("states must be a list")
+    for state in wanted:
+        if state not in list(RunState):
+            raise BadRequest(f"no state {str(state)[:64]!r}{did_you_mean(str(state)[:64], RunState)}")
+    return tuple(wanted)
+
+
+def _instant(arguments: Mapping[str, Any], name: str) -> datetime | None:
+    value = _optional(arguments, name)
+    try:
+        return None if value is None else parse_instant(value)
+    except ValueError as error:
+        raise BadRequest(f"{name}: {error}") from error
