@@ -61,8 +61,8 @@ def parse(path: Path, text: str) -> dict[str, Any]:
     except ValueError:
         # Python refuses to read integers of more than 4,300 digits.
         long = re.search(r"[\d_]{4300}", text)
-        line = text.count("\n", 0, long.start()) + 1 if long else None
-        raise ConfigError([f"{place(path, line)}: holds a number that is too long; numbers have 64 bits"]) from None
+        where = place(path, text.count("\n", 0, long.start()) + 1 if long else None)
+        raise ConfigError([f"{where}: holds a number that is too long; numbers have 64 bits"]) from None
 
 
 def plain(document: dict[str, Any], findings: Findings) -> dict[str, Any]:

@@ -1,8 +1,5 @@
 """The JSON Schemas that come with rae-auto: of the configuration, and of what stores keep of jobs."""
 
-from importlib import resources
-from pathlib import Path
-
 from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.schema_writer import Schema, SchemaWriter
 from rae_auto.config.tables import FileTable, JobTable
@@ -16,7 +13,6 @@ from rae_auto.model.run import Run
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _NAME: Schema = {"type": "string", "pattern": f"^{NAME.pattern}$"}
 JOB_SCHEMA_VERSION = "1.0.0"
-CONFIG_SCHEMA, JOB_SCHEMA = "config.json", "scheduler/job.json"
 
 
 def config_schema(plugins: PluginSource) -> Schema:
@@ -55,14 +51,6 @@ def job_schema() -> Schema:
         "anyOf": [{"$ref": f"#/definitions/{name}"} for name, _ in kinds],
         "definitions": {**definitions, **writer.definitions},
     }
-
-
-def committed_schema(name: str) -> str:
-    """The text of a schema that comes with rae-auto: CONFIG_SCHEMA (built-in plugins only) or JOB_SCHEMA."""
-    packaged = resources.files("rae_auto") / "schemas"
-    # An editable install reads the sources in place, where the schemas lie beside them.
-    home = packaged if packaged.is_dir() else Path(__file__).resolve().parents[3] / "schemas"
-    return (home / name).read_text(encoding="utf-8")
 
 
 def plugin_schema(plugin_class: type) -> Schema:

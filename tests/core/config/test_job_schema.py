@@ -1,6 +1,7 @@
 """`schemas/scheduler/job.json` describes everything that a store keeps of a job."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -15,6 +16,7 @@ from rae_auto.model.job_state import JobState
 from rae_auto.model.run import Run
 
 SCHEMA = job_schema()
+COMMITTED = Path(__file__).resolve().parents[3] / "schemas" / "scheduler" / "job.json"
 
 
 def fault_of(document: Any, definition: str) -> str | None:
@@ -60,6 +62,11 @@ def test_every_state_that_is_kept_validates_and_comes_back(state: JobState) -> N
 )
 def test_what_is_no_record_is_refused(document: Any) -> None:
     assert not jsonschema.Draft7Validator(SCHEMA).is_valid(document)
+
+
+def test_the_committed_schema_is_the_one_of_the_code() -> None:
+    written = json.dumps(SCHEMA, indent=2) + "\n"
+    assert COMMITTED.read_text() == written, "rae-auto schema job > schemas/scheduler/job.json"
 
 
 def test_the_schema_is_valid_draft_07_and_says_its_version() -> None:

@@ -1,0 +1,65 @@
+"""The conformance suite of notifiers."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import pytest
+
+from rae_auto.api import Notice, Notifier
+from rae_auto.model.names import JobId, RunId
+from rae_auto.model.policies import NotifyOn
+from rae_auto.model.run import RunState
+from rae_auto.testing.plugin import PluginConformance
+
+NOTICE = Notice(
+    kind=NotifyOn.FAILURE,
+    job=JobId("backup"),
+    run=RunId("backup-1"),
+    state=RunState.FAILED,
+    at=datetime(2026, 1, 31, 18, tzinfo=UTC),
+    text="backup failed: exit code 3",
+    exit_code=3,
+    attempt=1,
+)
+"""A notice as it is sent when a run fails."""
+
+
+class NotifierConformance(PluginConformance):
+    """What a notifier promises. A subclass has three fixtures.
+
+    `plugin` is a notifier that reaches somebody, `read` a function that returns all texts that have arrived,
+    `failing` a notifier that can't reach anybody.
+    """
+
+    def test_a_notice_arrives(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
+        asyncio.run(plugin.notify(NOTICE))
+        assert read() == [NOTICE.text]
+
+    @pytest.mark.parametrize(
+        "text", ["$(touch x); 'a' \"b\" `c`", "{0.__class__} %s <b>&amp;", "-rf --help", "grüße ☂", "x" * 2000]
+    )
+    def test_text_is_data(self, plugin: Notifier, read: Callable[[], list[str]], text: str) -> None:
+        asyncio.run(plugin.notify(attrs.evolve(NOTICE, text=text)))
+        assert read() == [text]
+
+    def test_a_notice_without_an_exit_code_arrives(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
+        recovered = attrs.evolve(NOTICE, kind=NotifyOn.RECOVERY, state=RunState.SUCCEEDED, exit_code=None)
+        asyncio.run(plugin.notify(recovered))
+        assert read() == [NOTICE.text]
+
+    def test_notices_at_the_same_time_all_arrive(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
+        texts = [f"notice {number}" for number in range(5)]
+
+        async def send() -> None:
+            sending: list[Any] = [plugin.notify(attrs.evolve(NOTICE, text=text)) for text in texts]
+            await asyncio.gather(*sending)
+
+        asyncio.run(send())
+        assert sorted(read()) == texts
+
+    def test_a_failure_is_raised(self, failing: Notifier) -> None:
+        with pytest.raises(Exception):  # noqa: B017, PT011 - which error is the notifier's own affair
+            asyncio.run(failing.notify(NOTICE))
