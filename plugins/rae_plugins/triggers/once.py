@@ -1,8 +1,9 @@
 """Fires once, at an instant."""
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
+from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
 
@@ -11,6 +12,8 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.instants import as_utc
 from rae_auto.model.units import parse_duration
 from rae_auto.model.zones import zone
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _time(value: object) -> datetime:
@@ -45,8 +48,19 @@ class OnceTrigger(ScheduleTrigger):
 
     def next_after(self, instant: datetime) -> datetime | None:
         """The instant, if it is still to come."""
-        at = as_utc(self.at if self.at.tzinfo else self.at.replace(tzinfo=zone(self.timezone or "local")))
+        at = as_utc(self.at) if self.at.tzinfo else _on_the_clock(self.at, zone(self.timezone or "local"))
         return at if at > instant else None
+
+
+def _on_the_clock(wall: datetime, place: ZoneInfo) -> datetime:
+    """The first instant at which the clock shows this time or, where it is set forward past it, a later one."""
+    # Late: an instant with an offset needs nothing of cron.
+    from rae_plugins.triggers.cron.clock_changes import next_fixed
+
+    second = wall.replace(microsecond=0)
+    found = next_fixed(lambda _: second, place, EPOCH)
+    assert found is not None
+    return found + timedelta(microseconds=wall.microsecond)
 
 
 @hookimpl
