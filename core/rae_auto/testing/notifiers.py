@@ -61,5 +61,5 @@ class NotifierConformance(PluginConformance):
         assert sorted(read()) == texts
 
     def test_a_failure_is_raised(self, failing: Notifier) -> None:
-        with pytest.raises(Exception):  # noqa: B017, PT011 - which error is the notifier's own affair
+        with pytest.raises(Exception):  # noqa: B017 - which error is the notifier's own affair
             asyncio.run(failing.notify(NOTICE))

@@ -1,5 +1,7 @@
 """What every plugin promises, of whatever kind."""
 
+from typing import Any
+
 import attrs
 
 from rae_auto.api import Plugin
@@ -17,8 +19,9 @@ class PluginConformance:
         assert own, f"{type(plugin).__name__} needs a docstring: 'rae-auto plugins show' prints it"
 
     def test_it_is_an_attrs_class_whose_options_are_explained(self, plugin: Plugin) -> None:
-        assert attrs.has(type(plugin)), f"decorate {type(plugin).__name__} with attrs.frozen"
-        options = [option for option in attrs.fields(type(plugin)) if option.init]
+        cls: Any = type(plugin)
+        assert attrs.has(cls), f"decorate {cls.__name__} with attrs.frozen"
+        options = [option for option in attrs.fields(cls) if option.init]
         unexplained = [option.name for option in options if not option.metadata.get("help")]
         assert not unexplained, f'options without metadata={{"help": …}}: {", ".join(unexplained)}'
 

@@ -1,0 +1,117 @@
+"""interval, once and manual."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rae_auto.api import ScheduleTrigger
+from rae_auto.testing.triggers import ScheduleConformance
+from rae_plugins.triggers import interval, manual, once
+from rae_plugins.triggers.interval import IntervalTrigger
+from rae_plugins.triggers.manual import ManualTrigger
+from rae_plugins.triggers.once import OnceTrigger
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+instants = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+
+
+class TestIntervalConforms(ScheduleConformance):
+    @pytest.fixture(params=["1ms", "90s", "1d", "36500d"])
+    def plugin(self, request: pytest.FixtureRequest) -> ScheduleTrigger:
+        return IntervalTrigger(every=request.param)
+
+
+class TestOnceConforms(ScheduleConformance):
+    @pytest.fixture(params=["2026-10-25T03:00:00+01:00", "2026-03-29T02:30:00", "0001-01-02T00:00:00Z"])
+    def plugin(self, request: pytest.FixtureRequest) -> ScheduleTrigger:
+        return OnceTrigger(at=request.param, timezone="Europe/Berlin")
+
+
+class TestManualConforms(ScheduleConformance):
+    @pytest.fixture
+    def plugin(self) -> ScheduleTrigger:
+        return ManualTrigger()
+
+
+@given(instants, st.timedeltas(timedelta(milliseconds=1), timedelta(days=400)), instants)
+def test_an_interval_fires_at_from_and_every_so_much_before_and_after(
+    start: datetime, every: timedelta, asked: datetime
+) -> None:
+    following = IntervalTrigger(every=every, from_=start).next_after(asked)
+    assert following is not None
+    assert (following - start) % every == timedelta(0)
+    assert asked < following <= asked + every
+
+
+def test_the_phase_of_an_interval_does_not_depend_on_when_it_is_asked() -> None:
+    """So a restart doesn't shift it."""
+    trigger = IntervalTrigger(every="10m", from_="2026-01-31T12:03:00+00:00")
+    assert trigger.next_after(NOON) == NOON.replace(minute=3)
+    assert trigger.next_after(NOON.replace(minute=3)) == NOON.replace(minute=13)
+
+
+def test_an_interval_takes_an_instant_as_its_start() -> None:
+    assert IntervalTrigger(every=60, from_=NOON).from_ == NOON
+
+
+@pytest.mark.parametrize("every", ["0s", "1us", -5, "soon", None])
+def test_an_interval_that_is_none_is_refused(every: object) -> None:
+    with pytest.raises(ValueError, match=r"duration|every must be|negative") as caught:
+        IntervalTrigger(every=every)  # type: ignore[arg-type]  # what a person may write
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("start", ["yesterday", "2026-01-31T12:00:00", 5, "x" * 10_000, datetime(2026, 1, 31)])
+def test_a_start_that_names_no_instant_is_refused_in_a_short_line(start: object) -> None:
+    with pytest.raises(ValueError, match=r"no instant|no time zone") as caught:
+        IntervalTrigger(every="1h", from_=start)  # type: ignore[arg-type]  # what a person may write
+    assert len(str(caught.value)) < 200
+
+
+def test_once_fires_once() -> None:
+    trigger = OnceTrigger(at=NOON)
+    assert trigger.next_after(NOON - timedelta(microseconds=1)) == NOON
+    assert trigger.next_after(NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "hour"), [("2026-01-31T13:00:00", 12), ("2026-01-31T13:00:00+00:00", 13), ("2026-01-31T13:00:00Z", 13)]
+)
+def test_once_reads_a_time_without_offset_on_the_clocks_of_its_zone(written: str, hour: int) -> None:
+    trigger = OnceTrigger(at=written, timezone="Europe/Berlin")
+    assert trigger.next_after(NOON - timedelta(days=1)) == NOON.replace(hour=hour)
+
+
+def test_once_at_a_time_that_comes_twice_is_the_first() -> None:
+    trigger = OnceTrigger(at="2026-10-25T02:30:00", timezone="Europe/Berlin")
+    assert trigger.next_after(NOON) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+
+
+def test_once_at_a_time_that_clocks_leave_out_is_right_after_the_gap_r15() -> None:
+    trigger = OnceTrigger(at="2026-03-29T02:30:00", timezone="Europe/Berlin")
+    assert trigger.next_after(NOON) == datetime(2026, 3, 29, 1, tzinfo=UTC)
+
+
+def test_once_keeps_parts_of_a_second() -> None:
+    trigger = OnceTrigger(at="2026-03-29T01:30:00.25", timezone="Europe/Berlin")
+    assert trigger.next_after(NOON) == datetime(2026, 3, 29, 0, 30, 0, 250_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("at", ["tomorrow", "", 5, None, "x" * 10_000])
+def test_once_at_no_time_is_refused_in_a_short_line(at: object) -> None:
+    with pytest.raises(ValueError, match="is no instant") as caught:
+        OnceTrigger(at=at)  # type: ignore[arg-type]  # what a person may write
+    assert len(str(caught.value)) < 200
+
+
+def test_once_in_no_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="Mars/Olympus"):
+        OnceTrigger(at=NOON, timezone="Mars/Olympus")
+
+
+@pytest.mark.parametrize("module", [interval, once, manual])
+def test_each_module_offers_one_trigger_of_its_name(module: object) -> None:
+    (offered,) = module.rae_triggers()  # type: ignore[attr-defined]  # modules have no common type
+    assert offered.type == module.__name__.rpartition(".")[2]  # type: ignore[attr-defined]  # as above
