@@ -13,8 +13,8 @@ from rae_auto.api.logger import Logger
 if TYPE_CHECKING:
     from loguru import Record
 
-# C0, DEL, C1, and the marks that turn the direction of text.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# C0, DEL, C1, the marks that turn the direction of text, and what no encoding can write.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _hidden: set[str] = set()
 
@@ -39,7 +39,9 @@ def detach() -> None:
 
 def hide(values: Iterable[str]) -> None:
     """From now on these values appear in no line; short ones would only black out the log."""
-    _hidden.update(value for value in values if len(value) >= 4)
+    for value in values:
+        if len(value) >= 4:
+            _hidden.update((value, repr(value)[1:-1]))
 
 
 def escaped(text: str) -> str:
@@ -48,13 +50,14 @@ def escaped(text: str) -> str:
 
 
 def _clean(record: "Record") -> None:
-    record["message"] = _masked(escaped(record["message"]))
+    record["message"] = escaped(_masked(record["message"]))
     for name, value in record["extra"].items():
-        record["extra"][name] = _masked(escaped(str(value)))
+        record["extra"][name] = escaped(_masked(str(value)))
 
 
 def _masked(text: str) -> str:
-    for value in _hidden:
+    # The longest first: where one secret begins with another, none of its end is left.
+    for value in sorted(_hidden, key=len, reverse=True):
         text = text.replace(value, "***")
     return text
 

@@ -9,7 +9,7 @@ from rae_auto.engine import admission, attempts, catch_up
 from rae_auto.engine.catch_up import Missed
 from rae_auto.engine.events import Ticked
 from rae_auto.engine.needs import in_order
-from rae_auto.engine.runs import interrupt, wait
+from rae_auto.engine.runs import interrupt, queue_up
 from rae_auto.engine.step import Step
 from rae_auto.engine.timers import Alarm
 from rae_auto.engine.timetable import Member
@@ -27,7 +27,8 @@ def ticked(world: World, _: Ticked, now: Moment, step: Step) -> None:
             case Alarm.READY:
                 opened = world.runs.get(run)
                 if opened is not None and opened.run.attempt == attempt and not opened.run.state.active:
-                    wait(world, opened, now)
+                    # The delay has passed, whatever the clock on the wall says by now.
+                    queue_up(world, opened)
             case Alarm.TIMEOUT:
                 attempts.time_out(world, run, attempt, now, step)
             case Alarm.GRACE_OVER:

@@ -16,12 +16,18 @@ from rae_auto.model.run import Result, Run, RunState
 
 def wait(world: World, opened: OpenRun, now: Moment) -> None:
     """Let a run wait for its turn, and before that for its time, if it has one."""
-    opened.held_by = None
     run = opened.run
     if run.not_before is not None and run.not_before > now.wall:
         world.timers.set(now.mono + (run.not_before - now.wall).total_seconds(), Alarm.READY, run.id, run.attempt)
+        opened.held_by = None
     else:
-        world.queue.push(run.id, rank(opened.job.priority, run.queued_at))
+        queue_up(world, opened)
+
+
+def queue_up(world: World, opened: OpenRun) -> None:
+    """Let a run wait for its turn."""
+    opened.held_by = None
+    world.queue.push(opened.run.id, rank(opened.job.priority, opened.run.queued_at))
 
 
 def hold(world: World, opened: OpenRun, until: JobId, reason: Reason, text: str) -> None:

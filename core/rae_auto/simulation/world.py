@@ -99,7 +99,8 @@ class VirtualWorld:
         end = self.now.mono + by.total_seconds()
         wall_end = self.now.wall + by
         while (wake := self.engine.next_wake(self.now)) is not None and self.now.mono + wake <= end:
-            self.now = self.now.later(timedelta(seconds=wake))
+            # Not by way of a timedelta alone: its microseconds may be too coarse to reach an alarm.
+            self.now = Moment(self.now.wall + timedelta(seconds=wake), self.now.mono + wake)
             self.feed(Ticked())
         self.now = Moment(wall_end, end)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from attrs import field, frozen
 
@@ -41,8 +41,9 @@ class FileLogger(Logger):
 
         def line(record: "Record") -> str:
             text = json_line(record) if self.format == "json" else text_line(record)
-            record["extra"] = {"line": text}
-            return "{extra[line]}\n"
+            # Beside what other loggers read of the record, which they share; the text itself is no template.
+            cast("dict[str, Any]", record)["file_line"] = text
+            return "{file_line}\n"
 
         return {
             "sink": path,
