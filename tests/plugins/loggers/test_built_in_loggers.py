@@ -1,0 +1,232 @@
+"""console and file: where log lines go, and what never gets there."""
+
+import json
+import logging
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from loguru import logger
+
+from rae_auto.api import Logger
+from rae_auto.daemon import logs
+from rae_auto.testing.loggers import LoggerConformance
+from rae_plugins.loggers import console, file
+from rae_plugins.loggers.console import ConsoleLogger
+from rae_plugins.loggers.file import FileLogger
+
+HOSTILE = {
+    "a line of its own": "done\n2030-01-01 00:00:00 INFO    all is well",
+    "carriage return": "bad\rgood",
+    "clipboard": "\x1b]52;c;cm0gLXJm\x07",
+    "clear screen": "\x1b[2J",
+    "C1": "\x9b2J\x85",
+    "right to left": "\u202egpj.exe",
+    "line separator": "a\u2028b\u2029c",
+    "surrogate": b"caf\xe9".decode("utf-8", "surrogateescape"),
+    "null": "a\0b",
+}
+
+
+class TestConsoleConforms(LoggerConformance):
+    @pytest.fixture(params=["text", "json"])
+    def plugin(self, request: pytest.FixtureRequest) -> Logger:
+        return ConsoleLogger(format=request.param)
+
+    @pytest.fixture
+    def read(self, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+        seen: list[str] = []
+
+        def everything() -> str:
+            seen.append(capsys.readouterr().err)
+            return "".join(seen)
+
+        return everything
+
+
+class TestFileConforms(LoggerConformance):
+    @pytest.fixture(params=["text", "json"])
+    def plugin(self, request: pytest.FixtureRequest) -> Logger:
+        return FileLogger(format=request.param)
+
+    @pytest.fixture
+    def read(self, directory: Path) -> Callable[[], str]:
+        def everything() -> str:
+            path = directory / "rae-auto.log"
+            return path.read_text() if path.exists() else ""
+
+        return everything
+
+
+@pytest.fixture(autouse=True)
+def no_loggers_left() -> Iterator[None]:
+    """The root logger of the standard library gets back what pytest gave it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers = []
+    yield
+    logs.detach()
+    root.handlers, root.level = handlers, level
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_an_event_is_one_line_whatever_is_in_it_s18_s19(tmp_path: Path, text: str, form: str) -> None:
+    logs.attach([FileLogger(format=form)], tmp_path)  # type: ignore[arg-type]  # one of the two
+    logger.bind(job=text).warning("it said {}", text)
+    logs.detach()
+    written = (tmp_path / "rae-auto.log").read_bytes().decode()
+    assert len(written.splitlines()) == 1
+    assert written.endswith("\n")
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]", written)
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_terminal_obeys_nothing_that_is_logged_s18(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.attach([ConsoleLogger()], tmp_path)
+    logger.bind(job=text).warning("it said {}", text)
+    shown = capsys.readouterr().err
+    assert len(shown.splitlines()) == 1
+    assert shown.rstrip("\n").isprintable()
+
+
+@pytest.mark.parametrize("secret", ["hunter2hunter2", "two\nlines", "<b>{0}</b>", 'quo"ted', "back\\slash", "tab\tbed"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_secret_is_masked_in_every_line_s17(tmp_path: Path, secret: str, form: str) -> None:
+    logs.attach([FileLogger(format=form)], tmp_path)  # type: ignore[arg-type]  # one of the two
+    logs.hide([secret])
+    logger.bind(job=secret).info("the password is {}.", secret)
+    logger.info("shown by repr it is {!r}.", secret)
+    logging.getLogger("some.library").warning("it is %s.", secret)
+    logs.detach()
+    written = (tmp_path / "rae-auto.log").read_text()
+    assert written.count("is ***.") == 2
+    assert not [form for form in (secret, logs.escaped(secret), json.dumps(secret)[1:-1]) if form in written]
+
+
+def test_a_secret_that_begins_with_another_is_masked_whole_s17(tmp_path: Path) -> None:
+    logs.attach([FileLogger()], tmp_path)
+    logs.hide([f"prefix{'x' * n}" for n in range(20)])
+    logger.info("it is {}.", "prefix" + "x" * 19)
+    logs.detach()
+    assert "it is ***." in (tmp_path / "rae-auto.log").read_text()
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_an_exception_brings_no_local_variables_and_no_second_line_s17(tmp_path: Path, form: str) -> None:
+    logs.attach([FileLogger(format=form)], tmp_path)  # type: ignore[arg-type]  # one of the two
+    token = "canary"
+    try:
+        raise ValueError(len(token))
+    except ValueError:
+        logger.exception("it failed")
+    logs.detach()
+    written = (tmp_path / "rae-auto.log").read_text()
+    assert len(written.splitlines()) == 1
+    assert "canary" not in written
+
+
+def test_two_loggers_write_the_same(tmp_path: Path) -> None:
+    paths = [tmp_path / "one.log", tmp_path / "two.log"]
+    logs.attach([FileLogger(path=str(path), format="json") for path in paths], tmp_path)
+    logger.bind(job="backup").info("started")
+    logs.detach()
+    one, two = (json.loads(path.read_text()) for path in paths)
+    assert one == two
+    assert {name: one[name] for name in ("level", "message", "job")} == {
+        "level": "INFO",
+        "message": "started",
+        "job": "backup",
+    }
+
+
+def test_a_line_for_people_names_time_level_and_job(tmp_path: Path) -> None:
+    logs.attach([FileLogger()], tmp_path)
+    logger.bind(job="backup").error("failed")
+    logs.detach()
+    line = (tmp_path / "rae-auto.log").read_text()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ERROR   backup: failed\n", line)
+
+
+def test_the_file_is_the_owners_alone_whatever_the_umask_s4(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        logs.attach([FileLogger()], tmp_path)
+        logger.info("hello")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "rae-auto.log").stat().st_mode) == 0o600
+
+
+def test_the_file_is_never_written_through_a_link_s4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    victim = tmp_path / "victim"
+    victim.touch()
+    (tmp_path / "rae-auto.log").symlink_to(victim)
+    logs.attach([FileLogger()], tmp_path)
+    logger.info("hello")
+    logs.detach()
+    assert victim.read_text() == ""
+    assert "Too many levels of symbolic links" in capsys.readouterr().err
+
+
+def test_a_full_file_is_set_aside_and_nothing_is_lost(tmp_path: Path) -> None:
+    logs.attach([FileLogger(rotation="1kB")], tmp_path)
+    for number in range(100):
+        logger.info("line {:03}", number)
+    logs.detach()
+    files = list(tmp_path.glob("rae-auto*.log"))
+    assert len(files) > 2
+    assert max(path.stat().st_size for path in files) <= 1000
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    written = "".join(path.read_text() for path in files)
+    assert sorted(re.findall(r"line (\d+)", written)) == [f"{number:03}" for number in range(100)]
+
+
+def test_old_files_are_removed_and_others_are_left_alone(tmp_path: Path) -> None:
+    old, young, other = (tmp_path / name for name in ("rae-auto.2020-01-01_00-00-00_000000.log", "rae-auto.2.log", "x"))
+    for path in (old, young, other):
+        path.write_text("before")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    logs.attach([FileLogger(rotation="100B", retention="7d")], tmp_path)
+    for number in range(10):
+        logger.info("line {}", number)
+    logs.detach()
+    assert not old.exists()
+    assert young.exists()
+    assert other.exists()
+
+
+def test_the_path_may_begin_with_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    logs.attach([FileLogger(path="~/my.log")], tmp_path / "state")
+    logger.info("hello")
+    logs.detach()
+    assert "hello" in (tmp_path / "my.log").read_text()
+
+
+@pytest.mark.parametrize(("no_colour", "coloured"), [(None, True), ("1", False)])
+def test_colours_are_for_terminals_of_people_who_want_them(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    no_colour: str | None,
+    coloured: bool,
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_colour:
+        monkeypatch.setenv("NO_COLOR", no_colour)
+    logs.attach([ConsoleLogger()], tmp_path)
+    logger.error("bad")
+    assert ("\x1b[31m" in capsys.readouterr().err) is coloured
+
+
+@pytest.mark.parametrize(("module", "type_"), [(console, "console"), (file, "file")])
+def test_each_module_offers_its_logger(module: object, type_: str) -> None:
+    assert [cls.type for cls in module.rae_loggers()] == [type_]  # type: ignore[attr-defined]  # a module
