@@ -5,11 +5,16 @@ import json
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from rae_auto.api import Notice, Notifier
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.units import parse_duration
+from rae_auto.model.units import format_duration, parse_duration
+
+
+def _can_be_run(_notifier: object, _field: object, words: tuple[str, ...]) -> None:
+    if not words or not words[0] or any("\0" in word for word in words):
+        raise ValueError("command must be a list of words, of which the first names a program; none may hold a NUL")
 
 
 @frozen(kw_only=True)
@@ -19,7 +24,7 @@ class CommandNotifier(Notifier):
     type: ClassVar[str] = "command"
 
     command: tuple[str, ...] = field(
-        converter=tuple, validator=validators.min_len(1), metadata={"help": "the words of the command; never a shell"}
+        converter=tuple, validator=_can_be_run, metadata={"help": "the words of the command; never a shell"}
     )
     timeout: timedelta = field(
         default=timedelta(seconds=10), converter=parse_duration, metadata={"help": "after which it is killed"}
@@ -34,7 +39,7 @@ class CommandNotifier(Notifier):
             async with asyncio.timeout(self.timeout.total_seconds()):
                 await process.communicate(_document(notice))
         except TimeoutError:
-            raise RuntimeError(f"{self.command[0]} took longer than {self.timeout}") from None
+            raise RuntimeError(f"{self.command[0]} took longer than {format_duration(self.timeout)}") from None
         finally:
             if process.returncode is None:
                 process.kill()
