@@ -1,0 +1,133 @@
+"""The command notifier: the notice as JSON on standard input, never a shell, never for ever."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import psutil
+import pytest
+
+from rae_auto.api import Notifier
+from rae_auto.config.options import build
+from rae_auto.model.policies import NotifyOn
+from rae_auto.model.run import RunState
+from rae_auto.testing.notifiers import NOTICE, NotifierConformance
+from rae_plugins.notifiers import command
+from rae_plugins.notifiers.command import CommandNotifier
+
+# Notices of the same time come to files of their own.
+KEEP = """
+import os, pathlib, sys
+pathlib.Path(sys.argv[1], f"{os.getpid()}.json").write_bytes(sys.stdin.buffer.read())
+"""
+HANG = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(600)"
+
+
+def python(code: str, *arguments: object, **options: Any) -> CommandNotifier:
+    return CommandNotifier(command=[sys.executable, "-c", code, *map(str, arguments)], **options)
+
+
+def notify(notifier: Notifier, **changes: Any) -> None:
+    asyncio.run(notifier.notify(attrs.evolve(NOTICE, **changes)))
+
+
+class TestCommandConforms(NotifierConformance):
+    @pytest.fixture
+    def plugin(self, tmp_path: Path) -> Notifier:
+        return python(KEEP, tmp_path)
+
+    @pytest.fixture
+    def read(self, tmp_path: Path) -> Callable[[], list[str]]:
+        return lambda: [json.loads(path.read_bytes())["text"] for path in tmp_path.glob("*.json")]
+
+    @pytest.fixture(params=["false", "there-is-no-such-command"])
+    def failing(self, request: pytest.FixtureRequest) -> Notifier:
+        return CommandNotifier(command=[request.param])  # type: ignore[arg-type]  # as read from TOML
+
+
+def test_the_notice_is_one_json_object_on_standard_input(tmp_path: Path) -> None:
+    notify(python(KEEP, tmp_path))
+    (path,) = tmp_path.glob("*.json")
+    assert json.loads(path.read_bytes()) == {
+        "kind": "failure",
+        "job": "backup",
+        "run_id": "backup-1",
+        "state": "failed",
+        "at": "2026-01-31T18:00:00+00:00",
+        "text": "backup failed: exit code 3",
+        "exit_code": 3,
+        "attempt": 1,
+    }
+
+
+def test_what_did_not_end_with_an_exit_code_has_null(tmp_path: Path) -> None:
+    notify(python(KEEP, tmp_path), kind=NotifyOn.RECOVERY, state=RunState.SUCCEEDED, exit_code=None)
+    (path,) = tmp_path.glob("*.json")
+    assert json.loads(path.read_bytes())["exit_code"] is None
+
+
+@pytest.mark.parametrize("text", ["a\r\nBcc: x@example.org", "\x1b]0;x\x07", "\u202e", "\ud800", "\0"])
+def test_hostile_text_stays_inside_one_line_of_ascii_s22(tmp_path: Path, text: str) -> None:
+    notify(python(KEEP, tmp_path), text=text)
+    (path,) = tmp_path.glob("*.json")
+    content = path.read_bytes()
+    assert content.decode("ascii").isprintable()
+    assert json.loads(content)["text"] == text
+
+
+def test_the_words_of_the_command_see_no_shell_s22(tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    code = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"
+    notify(python(code, tmp_path / "words", f"$(touch {trap}); *"))
+    assert (tmp_path / "words").read_text() == f"$(touch {trap}); *"
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("code", [1, 3, 255])
+def test_an_exit_code_but_0_is_a_failure_that_names_it(code: int) -> None:
+    with pytest.raises(RuntimeError, match=f"ended with exit code {code}$"):
+        notify(python(f"raise SystemExit({code})"))
+
+
+def test_a_command_that_hangs_is_killed_after_its_time(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    hanging = python(HANG, pid, timeout="1s")
+    with pytest.raises(RuntimeError, match=r"took longer than 1s$"):
+        notify(hanging)
+    if pid.exists():
+        assert not psutil.pid_exists(int(pid.read_text()))
+
+
+def test_a_notifier_that_is_given_up_leaves_no_process(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+
+    async def give_up() -> None:
+        telling = asyncio.create_task(python(HANG, pid).notify(NOTICE))
+        async with asyncio.timeout(60):
+            while not (pid.exists() and pid.read_text()):  # noqa: ASYNC110 - another process tells, by a file
+                await asyncio.sleep(0.01)
+        telling.cancel()
+        await asyncio.wait([telling])
+        assert telling.cancelled()
+
+    asyncio.run(give_up())
+    assert not psutil.pid_exists(int(pid.read_text()))
+
+
+def test_a_command_that_does_not_read_is_no_failure() -> None:
+    notify(python("import os; os.close(0)"), text="x" * 1_000_000)
+
+
+@pytest.mark.parametrize("words", [[], "notify-send", ["notify-send", 5], [""], ["echo", "a\0b"], None])
+def test_a_command_that_is_no_list_of_words_is_refused_in_a_line_that_names_it(words: Any) -> None:
+    with pytest.raises(ValueError, match=r"^command(\[\d\])?:? must be") as caught:
+        build(CommandNotifier, {"command": words}, timezone="UTC")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_module_offers_its_notifier() -> None:
+    assert [cls.type for cls in command.rae_notifiers()] == ["command"]
