@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rae_auto._version import __version__
+from rae_auto.config.definitions import read_job
 from rae_auto.daemon.executions import output_path
 from rae_auto.daemon.queries import log_query, text
 from rae_auto.daemon.report import info_of
 from rae_auto.daemon.scheduler import Scheduler
-from rae_auto.errors import BadRequest, InvalidJob, SchedulerError
+from rae_auto.errors import BadRequest
 from rae_auto.model import documents
-from rae_auto.model.job import Job
 from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run
 
@@ -101,13 +101,7 @@ class Commands:
         definition = arguments.get("definition")
         if not isinstance(definition, Mapping):
             raise BadRequest("add needs a definition: an object with the fields of a job")
-        try:
-            job = documents.load(Job, definition)
-        except SchedulerError:
-            raise
-        except Exception as error:
-            raise InvalidJob(f"the definition can't be understood: {error!r:.300}") from error
-        return {"job": await self._scheduler.add_job(job, replace=arguments.get("replace") is True)}
+        return {"job": await self._scheduler.add_job(read_job(definition), replace=arguments.get("replace") is True)}
 
     async def remove(self, arguments: Arguments) -> Any:
         await self._scheduler.remove_job(text(arguments, "job"))

@@ -6,6 +6,7 @@ nothing comes in it sleeps until the engine's next instant; no longer than `GUAR
 """
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -114,7 +115,7 @@ class Shell:
 
     async def _make_durable(self, changes: Sequence[Change]) -> None:
         """Commit, as often as it takes: until then nothing of these changes is seen, and time stands still."""
-        for attempt in range(1_000_000_000):
+        for attempt in itertools.count():
             try:
                 await self._commit(changes)
             except StoreError as error:

@@ -22,4 +22,4 @@ def check_name(what: str, name: object) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A suggestion to end an error message with, or nothing: `; did you mean 'backup'?`."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; did you mean {str(near[0])!r}?" if near else ""

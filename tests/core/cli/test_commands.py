@@ -1,0 +1,197 @@
+"""The commands against a real daemon: what they print, what they change, how they end."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("daemon")
+
+
+def ended(cli, run_id):
+    """The record of a run once it is over."""
+
+    def found():
+        runs = cli("history", "--limit", "100", "--json").json
+        return next((run for run in runs if run["run_id"] == run_id and run["finished_at"]), None)
+
+    return eventually(found)
+
+
+class TestARun:
+    def test_by_hand_is_durable_when_its_id_is_printed(self, cli):
+        run_id = cli("trigger", "hello", "--json").json["run_id"]
+        record = ended(cli, run_id)
+        assert {key: record[key] for key in ("job", "trigger", "state", "attempt", "exit_code")} == {
+            "job": "hello",
+            "trigger": "manual",
+            "state": "succeeded",
+            "attempt": 1,
+            "exit_code": 0,
+        }
+        assert list(record)[:7] == [
+            *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at")
+        ]
+
+    def test_that_is_asked_for_twice_is_one_run(self, cli):
+        first, second = (cli("trigger", "hello", "--request", "r1").out for _ in range(2))
+        assert first == second
+        ended(cli, first.strip())
+
+    def test_leaves_its_output(self, cli):
+        run_id = cli("trigger", "hello").out.strip()
+        ended(cli, run_id)
+        assert cli("output", run_id).out == "hello from hello\n"
+        assert cli("output", "hello").out == "hello from hello\n"
+        assert cli("output", "hello", "--follow", "--raw", "--attempt", "1").code == 0
+
+    def test_is_cancelled_by_its_job_or_its_id(self, cli):
+        run_id = cli("trigger", "sleeper").out.strip()
+        assert cli("cancel", "sleeper").out.strip() == run_id
+        assert ended(cli, run_id)["state"] == "cancelled"
+        assert cli("cancel", "sleeper").out == "nothing was open\n"
+        assert cli("cancel", run_id).code == 1
+
+    def test_that_waits_is_shown_with_what_it_waits_for(self, cli):
+        sleeper = cli("trigger", "sleeper").out.strip()
+        eventually(lambda: cli("status", "--json").json["running"])
+        after = cli("trigger", "after").out.strip()
+        waiting = cli("status", "--json").json["waiting"]
+        assert [(run["run_id"], run["waiting_for"]) for run in waiting] == [
+            (after, "needs sleeper, which has an open run")
+        ]
+        text = cli("status").out
+        assert "needs sleeper, which has an open run" in text
+        assert sleeper in text
+        cli("cancel", "after")
+        cli("cancel", "sleeper")
+        assert ended(cli, after)["state"] == "cancelled"
+        ended(cli, sleeper)
+
+    def test_that_a_policy_refuses_is_refused_with_its_reason(self, cli):
+        run_id = cli("trigger", "sleeper").out.strip()
+        refused = cli("trigger", "sleeper")
+        assert refused.code == 1
+        assert refused.err.startswith(f"rae-auto: sleeper was not started: run {run_id} isn't over")
+        cli("cancel", "sleeper")
+        ended(cli, run_id)
+
+
+class TestAJob:
+    def test_is_added_shown_paused_resumed_and_removed(self, cli):
+        assert cli("add", "tidy", "--every", "1h", "--retries", "2", "--", "find", ".").out == "added tidy\n"
+        shown = cli("show", "tidy", "--json").json
+        assert shown["definition"]["command"] == ["find", "."]
+        assert shown["definition"]["retry_policy"] == {"attempts": 3}
+        assert "every 1h" in cli("list").out
+        assert cli("pause", "tidy").out == "paused tidy\n"
+        assert "paused" in cli("show", "tidy").out
+        assert cli("resume", "tidy").out == "resumed tidy\n"
+        assert cli("add", "tidy", "--", "true").err.startswith("rae-auto: job 'tidy' exists; remove it first")
+        assert cli("add", "tidy", "--replace", "--json", "--", "true").json == {"job": "tidy"}
+        assert cli("remove", "tidy").out == "removed tidy\n"
+        assert cli("remove", "tidy").err == "rae-auto: no job 'tidy'\n"
+
+    @pytest.mark.parametrize("text", ['command = ["true"]\ntimeout = "5s"\n', '{"command": ["true"], "timeout": "5s"}'])
+    def test_is_read_from_a_file(self, cli, tmp_path, text):
+        path = tmp_path / ("job.toml" if text.startswith("c") else "job.json")
+        path.write_text(text)
+        assert cli("add", "filed", "--file", str(path)).out == "added filed\n"
+        assert cli("show", "filed", "--json").json["definition"]["timeout"] == "5s"
+        cli("remove", "filed")
+
+    def test_of_the_configuration_is_not_removed(self, cli):
+        refused = cli("remove", "hello")
+        assert (refused.code, refused.err) == (
+            1,
+            "rae-auto: job 'hello' stands in the configuration; remove it there\n",
+        )
+
+
+class TestTheDaemon:
+    def test_reads_its_configuration_again(self, cli, home):
+        before = (home / "rae.toml").read_text()
+        (home / "rae.toml").write_text(before + '[jobs.late]\ncommand = ["true"]\n')
+        assert cli("reload", "--json").json == {"added": ["late"], "changed": [], "removed": []}
+        (home / "rae.toml").write_text("nonsense = [")
+        refused = cli("reload")
+        assert refused.code == 2
+        assert "rae.toml:1: is no TOML" in refused.err
+        assert "late" in cli("list").out
+        assert "wasn't reloaded" in cli("status").out
+        (home / "rae.toml").write_text(before)
+        assert "removed  late" in cli("reload").out
+        assert "wasn't reloaded" not in cli("status").out
+
+    def test_is_followed_live(self, cli, home):
+        """`status --watch` shows the next state when something happens."""
+        command = [sys.executable, "-m", "rae_auto", "status", "--watch", "--json"]
+        watching = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ}, text=True)
+        assert watching.stdout is not None
+        decoder, seen = json.JSONDecoder(), ""
+
+        def next_status():
+            nonlocal seen
+            while True:
+                try:
+                    status, end = decoder.raw_decode(seen.lstrip())
+                except ValueError:
+                    seen += watching.stdout.readline()
+                else:
+                    seen = seen.lstrip()[end:]
+                    return status
+
+        assert next_status()["running"] == []
+        # Only now it listens; the socket took the first call before.
+        run_id = cli("trigger", "sleeper").out.strip()
+        eventually(lambda: any(run["run_id"] == run_id for run in cli("status", "--json").json["running"]))
+        cli("cancel", "sleeper")
+        ended(cli, run_id)
+        cli("trigger", "hello")
+        assert "running" in next_status()
+        watching.kill()
+        watching.communicate()
+
+
+def test_a_terminal_gets_headers_and_relative_times_and_a_pipe_plain_lines(cli):
+    assert cli("list").out.splitlines()[1].split("  ")[:2] == ["sleeper", "idle"]
+    ours, theirs = pty.openpty()
+    subprocess.run([sys.executable, "-m", "rae_auto", "list"], stdout=theirs, env={**os.environ}, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert "SCHEDULE" in shown
+    assert " days)" in shown
+
+
+def test_a_name_that_is_nearly_right_gets_a_suggestion(cli):
+    assert cli("trigger", "helo").err == "rae-auto: no job 'helo'; did you mean 'hello'?\n"
+    assert (
+        cli("show", "helo", "--json").err
+        == json.dumps({"error": {"kind": "JobNotFound", "message": "no job 'helo'; did you mean 'hello'?"}}) + "\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["history", "--state", "faild"], 2, "no state 'faild'; did you mean 'failed'?"),
+        (["history", "--since", "yesterday"], 2, "since: 'yesterday' is no instant; write ISO 8601"),
+        (["output", "nobody"], 1, "no run of 'nobody' has begun; 'rae-auto history' lists those that have"),
+        (["output", "after", "--attempt", "7"], 1, "no run of 'after' has begun"),
+        (["add", "bad/name", "--", "true"], 2, "job id 'bad/name' must be 1 to 64 letters, digits, '-' or '_'"),
+        (["add", "x", "--schedule", "61 * * * *", "--", "true"], 2, "61"),
+        (["add", "x", "--timeout", "soon", "--", "true"], 2, "soon"),
+        (["add", "x"], 2, "command"),
+        (["pause", "x" * 300], 2, "a text of at most 256 characters"),
+    ],
+)
+def test_what_the_daemon_refuses_is_one_line(cli, arguments, code, message):
+    said = cli(*arguments)
+    assert (said.code, said.out) == (code, "")
+    assert message in said.err
+    assert said.err.count("\n") == 1
