@@ -1,0 +1,60 @@
+import asyncio
+import sys
+from datetime import timedelta
+
+import pytest
+from rae_auto import Job
+from rae_auto.api import Assignment
+from rae_auto.testing.plugin import PluginConformance
+
+from {{ cookiecutter.__module }} import {{ cookiecutter.__class }}
+
+
+class TestConformance(PluginConformance):
+    @pytest.fixture
+    def plugin(self) -> {{ cookiecutter.__class }}:
+        return {{ cookiecutter.__class }}()
+
+
+@pytest.fixture
+def assignment(tmp_path):
+    def make(code):
+        job = Job(id="example", command=[sys.executable, "-c", code])
+        return Assignment(run="example-1", attempt=1, job=job, environment={}, output=tmp_path / "output")
+
+    return make
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_the_exit_code_is_the_result(assignment, code):
+    async def main():
+        execution = await {{ cookiecutter.__class }}().start(assignment(f"raise SystemExit({code})"))
+        return await execution.wait()
+
+    assert asyncio.run(main()).exit_code == code
+
+
+def test_what_is_printed_is_kept(assignment):
+    async def main():
+        given = assignment("print('hello')")
+        execution = await {{ cookiecutter.__class }}().start(given)
+        await execution.wait()
+        return given.output.read_text()
+
+    assert asyncio.run(main()) == "hello\n"
+
+
+def test_cancelling_ends_the_attempt(assignment):
+    async def main():
+        execution = await {{ cookiecutter.__class }}().start(assignment("import time; time.sleep(600)"))
+        await execution.cancel(timedelta(seconds=5))
+        return await execution.wait()
+
+    assert not asyncio.run(main()).ok
+
+
+def test_a_command_that_does_not_exist_is_an_error(tmp_path):
+    job = Job(id="example", command=["there-is-no-such-command"])
+    given = Assignment(run="example-1", attempt=1, job=job, environment={}, output=tmp_path / "output")
+    with pytest.raises(FileNotFoundError):
+        asyncio.run({{ cookiecutter.__class }}().start(given))

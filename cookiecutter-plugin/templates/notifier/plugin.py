@@ -1,0 +1,33 @@
+"""{{ cookiecutter.description }}"""
+
+import asyncio
+import json
+from pathlib import Path
+
+from attrs import field, frozen
+from rae_auto.api import Notice, Notifier
+from rae_auto.hookspecs import hookimpl
+
+RAE_API = 1
+
+
+@frozen(kw_only=True)
+class {{ cookiecutter.__class }}(Notifier):
+    """{{ cookiecutter.description }}"""
+
+    type = "{{ cookiecutter.name }}"
+
+    path: Path = field(converter=Path, metadata={"help": "the file to which notices are added, a line each"})
+
+    async def notify(self, notice: Notice) -> None:
+        line = json.dumps({"job": notice.job, "at": notice.at.isoformat(), "text": notice.text})
+        await asyncio.to_thread(self._append, line)  # what blocks must not hold up the daemon
+
+    def _append(self, line: str) -> None:
+        with self.path.expanduser().open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+@hookimpl
+def rae_notifiers() -> list[type[{{ cookiecutter.__class }}]]:
+    return [{{ cookiecutter.__class }}]

@@ -1,0 +1,74 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rae_auto.api import Append, Delete, LogQuery, Put
+from rae_auto.errors import StoreDamaged, StoreLocked
+from rae_auto.testing.plugin import PluginConformance
+
+from {{ cookiecutter.__module }} import {{ cookiecutter.__class }}
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+class TestConformance(PluginConformance):
+    @pytest.fixture
+    def plugin(self) -> {{ cookiecutter.__class }}:
+        return {{ cookiecutter.__class }}()
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = {{ cookiecutter.__class }}()
+    store.open(tmp_path)
+    yield store
+    store.close()
+
+
+def test_what_is_committed_is_there_after_a_restart(store, tmp_path):
+    store.commit([Put("job", "a", {"x": 1}), Put("job", "b", {"x": 2}), Delete("job", "b"), Delete("job", "none")])
+    store.close()
+    again = {{ cookiecutter.__class }}()
+    again.open(tmp_path)
+    assert dict(again.load("job")) == {"a": {"x": 1}}
+    again.close()
+
+
+def test_a_log_is_read_newest_first_and_by_what_is_asked(store):
+    store.commit(
+        [
+            Append("runs", str(n), "backup", "failed" if n % 2 else "succeeded", NOON + timedelta(hours=n), {"n": n})
+            for n in range(6)
+        ]
+    )
+    assert [entry["n"] for entry in store.query("runs", LogQuery(limit=2))] == [5, 4]
+    assert [entry["n"] for entry in store.query("runs", LogQuery(states=("failed",)))] == [5, 3, 1]
+    assert [entry["n"] for entry in store.query("runs", LogQuery(key="4"))] == [4]
+
+
+def test_a_key_that_comes_again_replaces_the_first(store):
+    store.commit([Append("runs", "1", "backup", "failed", NOON, {"n": n}) for n in range(2)])
+    assert store.query("runs", LogQuery()) == [{"n": 1}]
+
+
+def test_a_second_one_is_refused(store, tmp_path):
+    with pytest.raises(StoreLocked):
+        {{ cookiecutter.__class }}().open(tmp_path)
+
+
+def test_a_damaged_file_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "{{ cookiecutter.name }}.json"
+    path.write_text("{")
+    with pytest.raises(StoreDamaged):
+        {{ cookiecutter.__class }}().open(tmp_path)
+    assert path.read_text() == "{"
+
+
+def test_a_backup_is_a_copy(store, tmp_path):
+    store.commit([Put("job", "a", {"x": 1})])
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    store.backup(copy / "{{ cookiecutter.name }}.json")
+    other = {{ cookiecutter.__class }}()
+    other.open(copy)
+    assert dict(other.load("job")) == {"a": {"x": 1}}
+    other.close()

@@ -1,0 +1,33 @@
+"""{{ cookiecutter.description }}"""
+
+from datetime import UTC, datetime, timedelta
+
+from attrs import field, frozen
+from rae_auto.api import ScheduleTrigger
+from rae_auto.hookspecs import hookimpl
+
+RAE_API = 1
+
+_START = datetime(2000, 1, 6, 18, 14, tzinfo=UTC)
+
+
+@frozen(kw_only=True)
+class {{ cookiecutter.__class }}(ScheduleTrigger):
+    """{{ cookiecutter.description }}"""
+
+    type = "{{ cookiecutter.name }}"
+
+    every: timedelta = field(
+        default=timedelta(days=29, hours=12, minutes=44), metadata={"help": "how far apart the instants are"}
+    )
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        try:
+            return _START + ((instant - _START) // self.every + 1) * self.every
+        except OverflowError:  # the calendar's end
+            return None
+
+
+@hookimpl
+def rae_triggers() -> list[type[{{ cookiecutter.__class }}]]:
+    return [{{ cookiecutter.__class }}]

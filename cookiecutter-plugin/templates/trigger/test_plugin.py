@@ -1,0 +1,17 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rae_auto.testing.triggers import ScheduleConformance
+
+from {{ cookiecutter.__module }} import {{ cookiecutter.__class }}
+
+
+class TestConformance(ScheduleConformance):
+    @pytest.fixture
+    def plugin(self) -> {{ cookiecutter.__class }}:
+        return {{ cookiecutter.__class }}()
+
+
+def test_it_fires_as_often_as_it_is_told():
+    trigger = {{ cookiecutter.__class }}(every=timedelta(days=1))
+    assert trigger.next_after(datetime(2026, 1, 31, tzinfo=UTC)) == datetime(2026, 1, 31, 18, 14, tzinfo=UTC)
