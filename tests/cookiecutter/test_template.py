@@ -36,12 +36,17 @@ def run(*command: object, site: Path, cwd: Path) -> str:
     return done.stdout
 
 
+def installed(kind: str, target: Path) -> tuple[Path, Path]:
+    """The project of a kind, and the directory into which it is installed."""
+    project, site = render(kind, target), target / "site"
+    flags = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", site]
+    run("pip", "install", *flags, project, site=site, cwd=target)
+    return project, site
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plugin_of_each_kind_is_installed_found_and_passes_its_tests(kind: str, tmp_path: Path) -> None:
-    project = render(kind, tmp_path)
-    site = tmp_path / "site"
-    flags = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", site]
-    run("pip", "install", *flags, project, site=site, cwd=tmp_path)
+    project, site = installed(kind, tmp_path)
 
     listed = json.loads(run("rae_auto", "plugins", "--json", site=site, cwd=project))
     (found,) = [row for row in listed if row["name"] == "lunar-phase"]
@@ -53,15 +58,12 @@ def test_a_plugin_of_each_kind_is_installed_found_and_passes_its_tests(kind: str
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_configuration_in_the_readme_is_accepted(kind: str, tmp_path: Path) -> None:
-    project = render(kind, tmp_path)
-    site = tmp_path / "site"
-    flags = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", site]
-    run("pip", "install", *flags, project, site=site, cwd=tmp_path)
+    project, site = installed(kind, tmp_path)
     example = (project / "README.md").read_text().split("```toml\n")[1].split("```")[0]
     configuration = project / "rae.toml"
     configuration.write_text(example)
     configuration.chmod(0o600)
-    run("rae_auto", "--config", configuration, "check", site=site, cwd=project)
+    run("rae_auto", "check", "--config", configuration, site=site, cwd=project)
 
 
 def test_answers_with_quotes_make_a_project_that_can_be_read(tmp_path: Path) -> None:
@@ -78,4 +80,4 @@ def test_nothing_of_the_template_is_left_and_the_code_is_tidy(kind: str, tmp_pat
         ["README.md", "pyproject.toml", f"rae_{kind}_lunar_phase.py", f"test_rae_{kind}_lunar_phase.py"]
     )
     assert [path for path in files if "cookiecutter" in path.read_text() or "{%" in path.read_text()] == []
-    run("ruff", "check", "--no-cache", "--line-length=120", project, site=tmp_path, cwd=tmp_path)
+    run("ruff", "check", "--no-cache", "--line-length=120", project, site=tmp_path, cwd=project)

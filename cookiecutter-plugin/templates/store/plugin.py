@@ -59,8 +59,7 @@ class {{ cookiecutter.__class }}(Store):
         wanted = [
             entry
             for key, entry in entries
-            if query.key in (None, key)
-            and query.takes(entry["job"], entry["state"], datetime.fromisoformat(entry["at"]))
+            if query.takes(key, entry["job"], entry["state"], datetime.fromisoformat(entry["at"]))
         ]
         wanted.sort(key=lambda entry: datetime.fromisoformat(entry["at"]), reverse=True)
         return [entry["body"] for entry in wanted[: query.limit]]
