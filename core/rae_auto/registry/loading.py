@@ -83,6 +83,11 @@ def _class_of(info: PluginInfo, offered: list[Any]) -> type[Plugin]:
         raise _broken(info, f"{cls.__name__} is no attrs class")
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
         raise _broken(info, f"{cls.__name__} lacks {', '.join(missing)}")
+    try:
+        attrs.resolve_types(cls)
+    except Exception as error:
+        what = f"the types of its options can't be found ({error}); import them outside 'if TYPE_CHECKING'"
+        raise _broken(info, what) from error
     return cast("type[Plugin]", cls)
 
 

@@ -50,6 +50,10 @@ BROKEN = {
         "RAE_API = 2\n" + HEAD + "@hookimpl\ndef rae_notifiers(): return [Pager]",
         "it was made for plugin API 2, this is 1",
     ),
+    "type-of-nothing": (
+        HEAD.replace('"NAME"\n', '"NAME"\n    size: "Sise" = 1\n') + "@hookimpl\ndef rae_notifiers(): return [Pager]",
+        "the types of its options can't be found (name 'Sise' is not defined)",
+    ),
     "available-raises": (
         HEAD + "    @classmethod\n    def available(cls): raise OSError('eh')\n"
         "@hookimpl\ndef rae_notifiers(): return [Pager]",
