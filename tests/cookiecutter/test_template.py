@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +71,13 @@ def test_answers_with_quotes_make_a_project_that_can_be_read(tmp_path: Path) -> 
     project = render("logger", tmp_path, author='A "B" C', description='Says "hi" \\ bye.')
     about = tomllib.loads((project / "pyproject.toml").read_text())["project"]
     assert (about["authors"], about["description"]) == ([{"name": 'A "B" C'}], 'Says "hi" \\ bye.')
+
+
+@pytest.mark.parametrize("name", ["two words", "9lives", "../up", "", 'qu"ote'])
+def test_a_name_that_makes_no_module_is_refused_and_nothing_is_left(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FailedHookException):
+        render("trigger", tmp_path, name=name)
+    assert list(tmp_path.rglob("pyproject.toml")) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
