@@ -1,0 +1,196 @@
+"""The JSON store: contents in memory, files behind them.
+
+`journal.jsonl` holds the commits since the last snapshot. When it is large, its log entries go to
+`history-N.jsonl`, its commits to `journal-N.jsonl`, the documents to `snapshot-N.json` (N: number of the last
+commit), in this order, and then an empty journal replaces it. Cut off anywhere, the old journal still holds all.
+The last three snapshots stay, and the journals between them: a bad snapshot costs nothing.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import ClassVar
+
+from attrs import define, field
+
+from rae_auto.api.files import DirectoryLock, open_private, write_whole
+from rae_auto.api.store import Change, Document, LogQuery, Store
+from rae_auto.errors import StoreError
+from rae_plugins.stores.json.changes import Contents, encode, encode_documents, encode_entry
+from rae_plugins.stores.json.history import Segment, find, read_segment, write_segment
+from rae_plugins.stores.json.journal import Journal, header
+from rae_plugins.stores.json.recovery import JOURNAL, numbered, recover, snapshot_bytes
+from rae_plugins.stores.json.sealed import seal, set_aside
+
+GENERATIONS = 3
+"""Snapshots that are kept."""
+
+LARGE = 1 << 20
+"""Bytes above which a journal is compacted, if it is also twice as large as the snapshot."""
+
+
+@define(eq=False)
+class JsonStore(Store):
+    """A journal, snapshots and history files in the state directory."""
+
+    type: ClassVar[str] = "json"
+
+    _directory: Path = field(init=False, default=Path())
+    _lock: DirectoryLock | None = field(init=False, default=None)
+    _journal: Journal | None = field(init=False, default=None)
+    _contents: Contents = field(init=False, factory=Contents)
+    _segments: list[Segment] = field(init=False, factory=list)
+    _seq: int = field(init=False, default=0)
+    _snapshot_size: int = field(init=False, default=0)
+
+    def open(self, directory: Path) -> Sequence[str]:
+        """Take the lock, read the newest good generation, then repair what is damaged and tell it."""
+        self._directory = directory
+        self._lock = DirectoryLock(directory)
+        try:
+            return self._open()
+        except OSError as error:
+            self.close()
+            if isinstance(error, StoreError):
+                raise
+            raise StoreError(f"{directory}: can't be read or repaired ({error.strerror})") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> Sequence[str]:
+        recovered = recover(self._directory)
+        self._contents, self._seq = recovered.contents, recovered.seq
+        problems = recovered.problems + self._read_history(recovered.history)
+        for leftover in self._directory.glob(".*.tmp"):
+            leftover.unlink()
+        self._snapshot_size = max((path.stat().st_size for _, path in self._numbered("snapshot", ".json")), default=0)
+        kept = _set_aside(recovered.damaged)
+        path = self._directory / JOURNAL
+        if path.exists():
+            self._journal = Journal(path, recovered.journal_size)
+        if problems or self._journal is None:
+            self._start_generation()
+        for snapshot in recovered.damaged:
+            if snapshot != path and snapshot.name != f"snapshot-{self._seq}.json":
+                snapshot.unlink()
+        return (*problems, *kept)
+
+    def _numbered(self, prefix: str, suffix: str) -> list[tuple[int, Path]]:
+        return numbered(self._directory, prefix, suffix)
+
+    def _read_history(self, expected: Sequence[str]) -> list[str]:
+        found = {path.name: read_segment(path) for _, path in self._numbered("history", ".jsonl")}
+        self._segments = [segment for segment in found.values() if segment is not None]
+        return [
+            f"{self._directory / name} is {'damaged' if name in found else 'gone'}; the log entries in it are missing"
+            for name in sorted({*expected, *found})
+            if found.get(name) is None
+        ]
+
+    @property
+    def _opened(self) -> Journal:
+        if self._journal is None:
+            raise StoreError(f"the store in {self._directory} isn't open")
+        return self._journal
+
+    def load(self, kind: str) -> Iterator[tuple[str, Document]]:
+        """All documents of a kind, by key."""
+        _ = self._opened
+        for key, text in sorted(self._contents.documents.get(kind, {}).items()):
+            yield key, json.loads(text)
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """All changes as one line of the journal, synced."""
+        journal = self._opened
+        if not changes:
+            return
+        if not journal.is_sound or journal.size > max(LARGE, 2 * self._snapshot_size):
+            self._compact()
+            journal = self._opened
+        encoded = [encode(change) for change in changes]
+        journal.add(self._seq + 1, encoded)
+        self._seq += 1
+        self._contents.apply(encoded)
+
+    def _compact(self) -> None:
+        try:
+            self._start_generation()
+        except OSError as error:
+            raise StoreError(f"{self._directory}: can't be written ({error.strerror})") from error
+
+    def _start_generation(self) -> None:
+        """Write history, journal and snapshot of all that is committed, and begin an empty journal."""
+        if self._contents.entries:
+            path = self._directory / f"history-{self._seq}.jsonl"
+            segment = write_segment(path, self._contents.entries.values())
+            self._segments = [*(known for known in self._segments if known.path != path), segment]
+            self._contents.entries = {}
+        if self._journal is not None:
+            self._journal.copy_to(self._directory / f"journal-{self._seq}.jsonl")
+        snapshot = snapshot_bytes(
+            self._seq, self._contents.documents, (segment.path.name for segment in self._segments)
+        )
+        write_whole(self._directory / f"snapshot-{self._seq}.json", snapshot)
+        self._snapshot_size = len(snapshot)
+        path, first = self._directory / JOURNAL, header(self._seq)
+        write_whole(path, first)
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        self._journal = Journal(path, len(first))
+        self._remove_old()
+
+    def _remove_old(self) -> None:
+        snapshots = self._numbered("snapshot", ".json")
+        if len(snapshots) <= GENERATIONS:
+            return
+        oldest, _ = snapshots[-GENERATIONS]
+        for seq, path in snapshots[:-GENERATIONS] + self._numbered("journal", ".jsonl"):
+            if seq <= oldest:
+                path.unlink()
+
+    def query(self, log: str, query: LogQuery) -> list[Document]:
+        """Entries of a log, newest first."""
+        _ = self._opened
+        return [entry.body for entry in find(log, query, list(self._contents.entries.values()), self._segments)]
+
+    def backup(self, target: Path) -> None:
+        """A journal of everything: in an empty state directory, called `journal.jsonl`, it is the store again."""
+        _ = self._opened
+        try:
+            descriptor = open_private(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            with os.fdopen(descriptor, "wb") as file:
+                file.writelines(self._everything())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            if isinstance(error, StoreError):
+                raise
+            raise StoreError(f"{target}: can't be written ({error.strerror})") from error
+
+    def _everything(self) -> Iterator[bytes]:
+        yield header(0)
+        logged = chain(*(segment.entries() for segment in self._segments), self._contents.entries.values())
+        changes = chain(encode_documents(self._contents.documents), map(encode_entry, logged))
+        for seq, change in enumerate(changes, 1):
+            yield seal({"seq": seq, "changes": [change]})
+
+    def close(self) -> None:
+        """Close the journal and let the lock go."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        if self._lock is not None:
+            with suppress(OSError):
+                self._lock.release()
+            self._lock = None
+
+
+def _set_aside(damaged: Sequence[Path]) -> list[str]:
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    return [f"the damaged file is kept as {set_aside(path, moment)}" for path in damaged]
