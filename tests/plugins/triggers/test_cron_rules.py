@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rae_plugins.triggers.cron import CronTrigger
+from rae_auto.testing.triggers import ScheduleConformance
+from rae_plugins.triggers.cron import CronTrigger, rae_triggers
 
 # 2024-01-01 is a Monday of a leap year.
 DATES = [
@@ -156,3 +157,13 @@ def test_where_other_programs_read_it_differently_there_is_a_warning(expression:
 @pytest.mark.parametrize("expression", ["0 0 1 * MON", "0 0 */2 * *", "0 0 ? * */2", "*/5 * * * *", "@daily"])
 def test_a_plain_expression_has_no_warning(expression: str) -> None:
     assert CronTrigger(expression=expression).warnings() == ()
+
+
+class TestCronIsASchedule(ScheduleConformance):
+    @pytest.fixture(params=["30 2 * * *", "*/20 * * * *", "*/7 * * * * *", "0 0 13 * 5L", "0 0 0 1 1 ? 2020-2030"])
+    def plugin(self, request: pytest.FixtureRequest) -> CronTrigger:
+        return CronTrigger(expression=request.param, timezone="Europe/Berlin")
+
+
+def test_the_plugin_offers_the_trigger() -> None:
+    assert rae_triggers() == [CronTrigger]
