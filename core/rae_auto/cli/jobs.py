@@ -110,6 +110,8 @@ def _from_file(name: str | None) -> dict[str, Any]:
     try:
         text = Path(name).read_text()
         read: Any = json.loads(text) if name.endswith(".json") else tomllib.loads(text)
+    except OSError as error:
+        raise click.UsageError(f"{name}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise click.UsageError(f"{name}: {error}") from None
     if not isinstance(read, dict):

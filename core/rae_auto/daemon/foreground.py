@@ -5,6 +5,7 @@ import os
 import signal
 import tempfile
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +21,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.names import did_you_mean
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run
+from rae_auto.model.units import format_duration
 from rae_auto.registry import Registry
 
 LOOK_AGAIN = 0.05
@@ -83,7 +85,7 @@ async def _end(execution: Execution, job: Job) -> Result:
     except (TimeoutError, asyncio.CancelledError) as stop:
         await execution.cancel(job.kill_after)
         await execution.wait()
-        return Result(error=f"timed out after {job.timeout}" if isinstance(stop, TimeoutError) else "interrupted")
+        return Result(error=f"timed out after {format_duration(job.timeout or timedelta(0))}" if isinstance(stop, TimeoutError) else "interrupted")
 
 
 async def _copy_until(ending: "asyncio.Task[Result]", path: Path, out: BinaryIO) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rae_auto.api.trigger import ScheduleTrigger
 from rae_auto.config import load
 from rae_auto.daemon.plugins import Plugins
-from rae_auto.errors import JobNotFound
+from rae_auto.errors import BadRequest, JobNotFound, PluginError
 from rae_auto.model.names import did_you_mean
 from rae_auto.model.plugin_ref import Cron, TriggerRef
 from rae_auto.model.zones import local_zone_name, zone
@@ -18,8 +18,8 @@ from rae_auto.registry import Registry
 def upcoming(what: str, timezone: str | None, after: datetime, config_path: Path | None) -> Iterator[datetime]:
     """The instants after `after`, ascending, each with the offset its zone has then.
 
-    `what` is a cron expression, or a job of the configuration at `config_path`. ValueError for a bad expression or
-    zone; ConfigError, JobNotFound.
+    `what` is a cron expression, or a job of the configuration at `config_path`. Errors: BadRequest for a bad
+    expression, ValueError for a bad zone, ConfigError, JobNotFound.
     """
     registry = Registry()
     config = None if config_path is None else load(config_path, registry)
@@ -34,7 +34,10 @@ def upcoming(what: str, timezone: str | None, after: datetime, config_path: Path
             near = did_you_mean(what, [job.id for job in config.jobs])
             raise JobNotFound(f"no job {what!r} in {config_path}{near}; a cron expression has five fields")
         refs = job.schedule
-    triggers = (plugins.trigger(ref) for ref in refs)
+    try:
+        triggers = [plugins.trigger(ref) for ref in refs]
+    except PluginError as error:
+        raise BadRequest(str(error)) from error
     schedules = [_instants(trigger, after) for trigger in triggers if isinstance(trigger, ScheduleTrigger)]
     return (instant.astimezone(where) for instant in _without_repetition(heapq.merge(*schedules)))
 

@@ -1,0 +1,219 @@
+"""What needs no daemon: writing and trying a configuration, running a job here and now, looking back."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import rae_auto
+from rae_auto.cli.program import COMMANDS
+
+JOBS = """
+timezone = "Europe/Berlin"
+[jobs.greet]
+shell = "echo $GREETING from $RAE_JOB, attempt $RAE_ATTEMPT, by $RAE_TRIGGER; echo and this >&2"
+env = { GREETING = "hello" }
+schedule = "30 9 * * mon-fri"
+[jobs.three]
+command = ["sh", "-c", "exit 3"]
+[jobs.killed]
+command = ["sh", "-c", "kill -9 $$"]
+[jobs.slow]
+command = ["sleep", "600"]
+timeout = "50ms"
+kill_after = "0s"
+[jobs.gone]
+command = ["no-such-program"]
+[jobs.python]
+python = "json:dumps"
+args = [["printed by nobody"]]
+"""
+
+
+@pytest.fixture
+def config(offline, tmp_path):
+    path = tmp_path / "rae.toml"
+    path.write_text(JOBS)
+    path.chmod(0o600)
+    return path
+
+
+class TestTheStarterFile:
+    def test_is_good_as_it_is_written(self, offline, tmp_path):
+        assert offline("init").out == "wrote rae.toml; try 'rae-auto check', then 'rae-auto run'\n"
+        assert offline("check").out == "the configuration is good\n"
+        assert (tmp_path / "rae.toml").stat().st_mode & 0o777 == 0o600
+
+    def test_is_never_written_over_another(self, offline, tmp_path):
+        (tmp_path / "rae.toml").write_text("mine")
+        said = offline("init")
+        assert said.code != 0
+        assert said.err.startswith("rae-auto: ")
+        assert (tmp_path / "rae.toml").read_text() == "mine"
+
+
+class TestCheck:
+    def test_tells_every_mistake_with_its_line(self, offline, config):
+        config.write_text('max_paralel = 2\n[jobs.a]\ncommand = ["true"]\nschedule = "30 2 30 2 *"\n')
+        said = offline("check")
+        assert said.code == 2
+        first, second = said.out.splitlines()
+        assert first.endswith("rae.toml:1: max_paralel: is no option; did you mean 'max_parallel'?")
+        assert "rae.toml:4: jobs.a.schedule" in second
+
+    def test_as_json(self, offline, config):
+        assert offline("check", "--json").json == {"errors": [], "warnings": []}
+        config.write_text("timezone = 5\n")
+        assert len(offline("check", "--json").json["errors"]) == 1
+
+
+class TestNext:
+    def test_of_an_expression(self, offline):
+        said = offline(
+            "next", "30 2 * * *", "--tz", "Europe/Berlin", "--from", "2026-03-27T12:00:00Z", "--count", "3", "--json"
+        )
+        assert said.json == ["2026-03-28T02:30:00+01:00", "2026-03-29T03:00:00+02:00", "2026-03-30T02:30:00+02:00"]
+
+    def test_of_a_job_in_its_zone(self, offline, config):
+        said = offline("next", "greet", "--from", "2026-11-20T23:00:00Z", "--count", "1", "--json")
+        assert said.json == ["2026-11-23T09:30:00+01:00"]
+
+    def test_in_a_pipe_is_a_line_for_each(self, offline):
+        said = offline("next", "@yearly", "--tz", "UTC", "--from", "2026-01-01T00:00:00Z", "--count", "2")
+        assert said.out == "2027-01-01T00:00:00+00:00\n2028-01-01T00:00:00+00:00\n"
+
+
+class TestExec:
+    def test_runs_a_job_in_the_daemons_environment(self, offline, config, capfdbinary):
+        command = [sys.executable, "-m", "rae_auto", "exec", "greet"]
+        said = subprocess.run(command, capture_output=True, text=True)
+        assert (said.returncode, said.stderr) == (0, "")
+        assert said.stdout == "hello from greet, attempt 1, by manual\nand this\n"
+
+    @pytest.mark.parametrize(
+        ("job", "how"),
+        [
+            ("three", "exit code 3"),
+            ("killed", "signal 9"),
+            ("slow", "timed out after 50ms"),
+            ("gone", "there is no program 'no-such-program' on its PATH; install it, or write its whole path"),
+        ],
+    )
+    def test_says_how_a_job_failed(self, offline, config, job, how):
+        said = subprocess.run([sys.executable, "-m", "rae_auto", "exec", job], capture_output=True, text=True)
+        assert (said.returncode, said.stderr) == (1, f"rae-auto: {job} failed: {how}\n")
+
+    def test_runs_a_function(self, offline, config):
+        said = subprocess.run([sys.executable, "-m", "rae_auto", "exec", "python"], capture_output=True, text=True)
+        assert (said.returncode, said.stderr) == (0, "")
+
+    def test_knows_the_jobs_of_the_configuration(self, offline, config):
+        said = offline("exec", "gret")
+        assert said.code == 1
+        assert said.err.endswith("rae.toml; did you mean 'greet'?\n")
+
+
+def test_history_is_read_from_the_store(home, daemon, cli, offline, config, tmp_path):
+    # The daemon of another directory has nothing to do with this one.
+    said = offline("history")
+    assert said.code == 1
+    assert said.err.endswith("'rae-auto run' makes it\n")
+
+
+def test_a_schema_of_the_configuration_knows_the_plugins(offline):
+    schema = offline("schema").json
+    assert {"cron", "interval"} <= {
+        one["properties"]["type"]["const"] for one in schema["definitions"]["trigger"]["oneOf"][1:]
+    }
+    assert offline("schema", "job").json["version"] == "1.0.0"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_of_the_shell(offline, shell):
+    assert "_RAE_AUTO_COMPLETE" in offline("completion", shell).out
+
+
+def test_names_of_jobs_are_completed(offline, config):
+    from rae_auto.cli.options import job
+
+    names = [item.value for item in job(lambda: None).__click_params__[0].shell_complete(None, "t")]
+    assert names == ["three"]
+
+
+def test_the_version(offline):
+    assert offline("--version").out == f"rae-auto {rae_auto.__version__}\n"
+    said = subprocess.run([sys.executable, "-m", "rae_auto", "--version"], capture_output=True, text=True)
+    assert said.stdout == f"rae-auto {rae_auto.__version__}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(offline, command):
+    said = offline(command, "--help")
+    assert said.code == 0
+    assert f"Example: rae-auto {command}" in " ".join(said.out.split())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(
+            "status",
+            "list",
+            "stop",
+            "reload",
+            "show a",
+            "add a -- true",
+            "remove a",
+            "trigger a",
+            "cancel a",
+            "pause a",
+        ),
+        "resume a",
+    ],
+)
+def test_without_a_daemon_a_command_that_needs_one_ends_with_3(offline, command, tmp_path):
+    said = offline(*command.split())
+    assert (said.code, said.out) == (3, "")
+    assert said.err == f"rae-auto: no daemon is running for {tmp_path / 'state'}; start one with 'rae-auto run'\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("frobnicate", "no command 'frobnicate'; 'rae-auto --help' lists them"),
+        ("stauts", "no command 'stauts'; did you mean 'status'?; see 'rae-auto --help'"),
+        ("status --jsn", "No such option '--jsn'. Did you mean '--json'?"),
+        ("trigger", "Missing argument 'JOB'.; see 'rae-auto trigger --help'"),
+        ("next 61_*_*_*_*", "61"),
+        ("next 30_2_30_2_*", "30 2 30 2 *"),
+        ("next a_b", "a b"),
+        ("next 0_9_*_*_* --tz Europe/Berln", "did you mean 'Europe/Berlin'?"),
+        ("next 0_9_*_*_* --from soon", "'soon' is no instant; write ISO 8601 with an offset"),
+        ("next 0_9_*_*_* --count many", "many"),
+        ("next greet", "there is no rae.toml here or above; write one with 'rae-auto init', or name one with --config"),
+        ("check --config nowhere.toml", "nowhere.toml"),
+        ("run --config nowhere.toml", "nowhere.toml"),
+        ("run", "there is no rae.toml"),
+        ("check", "there is no rae.toml"),
+        ("exec greet", "there is no rae.toml"),
+        ("history --limit 0", "0 is not in the range"),
+        ("schema nonsense", "nonsense"),
+        ("completion tcsh", "tcsh"),
+        ("add a --priority urgent -- true", "urgent"),
+        ("add --file nowhere.json", "nowhere.json"),
+        ("plugins show trigger crom", "crom"),
+        ("plugins show flavour cron", "flavour"),
+    ],
+)
+def test_bad_usage_is_one_line_and_ends_with_2(offline, arguments, message):
+    said = offline(*(argument.replace("_", " ") for argument in arguments.split()))
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert said.err.startswith("rae-auto: ")
+    assert (said.code, said.out) == (2, "")
+
+
+def test_an_error_is_json_where_json_was_asked_for(offline):
+    said = offline("status", "--json")
+    assert json.loads(said.err)["error"]["kind"] == "DaemonUnreachable"
