@@ -82,10 +82,13 @@ async def _end(execution: Execution, job: Job) -> Result:
     try:
         async with asyncio.timeout(limit):
             return await execution.wait()
-    except (TimeoutError, asyncio.CancelledError) as stop:
-        await execution.cancel(job.kill_after)
-        await execution.wait()
-        return Result(error=f"timed out after {format_duration(job.timeout or timedelta(0))}" if isinstance(stop, TimeoutError) else "interrupted")
+    except TimeoutError:
+        why = f"timed out after {format_duration(job.timeout or timedelta(0))}"
+    except asyncio.CancelledError:
+        why = "interrupted"
+    await execution.cancel(job.kill_after)
+    await execution.wait()
+    return Result(error=why)
 
 
 async def _copy_until(ending: "asyncio.Task[Result]", path: Path, out: BinaryIO) -> None:
