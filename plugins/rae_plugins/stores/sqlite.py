@@ -121,9 +121,11 @@ class SqliteStore(Store):
     def commit(self, changes: Sequence[Change]) -> None:
         """All changes in one transaction, synced."""
         database = self._database
+        # Before the transaction: a body that isn't JSON must not leave it open.
+        batches = list(_batches(changes))
         try:
             database.execute("BEGIN IMMEDIATE")
-            for statement, rows in _batches(changes):
+            for statement, rows in batches:
                 database.executemany(statement, rows)
             database.execute("COMMIT")
         except sqlite3.Error as error:
