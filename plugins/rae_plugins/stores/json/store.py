@@ -30,7 +30,12 @@ GENERATIONS = 3
 """Snapshots that are kept."""
 
 LARGE = 1 << 20
-"""Bytes above which a journal is compacted, if it is also twice as large as the snapshot."""
+"""Bytes up to which a journal isn't worth a new snapshot."""
+
+
+def must_compact(journal: int, snapshot: int) -> bool:
+    """Whether a journal of so many bytes is too large beside such a snapshot."""
+    return journal > max(LARGE, 2 * snapshot)
 
 
 @define(eq=False)
@@ -109,7 +114,7 @@ class JsonStore(Store):
         journal = self._opened
         if not changes:
             return
-        if not journal.is_sound or journal.size > max(LARGE, 2 * self._snapshot_size):
+        if not journal.is_sound or must_compact(journal.size, self._snapshot_size):
             self._compact()
             journal = self._opened
         encoded = [encode(change) for change in changes]
