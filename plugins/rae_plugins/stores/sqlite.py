@@ -68,10 +68,10 @@ class SqliteStore(Store):
             raise
 
     def _open(self) -> Sequence[str]:
-        is_new = not self._path.exists()
+        is_new = not self._path.exists() or self._path.stat().st_size == 0
         if is_new and self._clean.exists():
             raise StoreDamaged(
-                f"{self._path} is gone, though it was there; restore it, or remove {self._clean} to start anew"
+                f"{self._path} is gone or empty, though it was there; restore it, or remove {self._clean} to start anew"
             )
         _make_private(self._path)
         self._connection = sqlite3.connect(
