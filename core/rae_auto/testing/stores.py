@@ -29,6 +29,12 @@ def numbers(store: Store, log: str = "runs", **wanted: Any) -> list[int]:
     return [body["number"] for body in store.query(log, LogQuery(**wanted))]
 
 
+def _another(store: Any) -> Store:
+    """A store of the same options."""
+    other: Store = attrs.evolve(store)
+    return other
+
+
 class StoreConformance(PluginConformance):
     """What a store promises. A subclass has the fixture `plugin`: a store that isn't open and has no state yet."""
 
@@ -62,13 +68,17 @@ class StoreConformance(PluginConformance):
         assert list(store.load("job")) == [("a", {"n": 4})]
 
     def test_bodies_and_keys_are_any_json(self, store: Store) -> None:
-        body = {"text": "'); DROP TABLE documents; --\n\0 \ud800 ☂", "list": [1, 2.5, None, True, {"deep": {}}], "": ""}
+        body: dict[str, Any] = {
+            "text": "'); DROP TABLE documents; --\n\0 \ud800 ☂",
+            "list": [1, 2.5, None, True, {"deep": {}}],
+            "": "",
+        }
         key = "'); drop \n../☂"
         store.commit([Put("job", key, body)])
         assert list(store.load("job")) == [(key, body)]
 
     def test_what_was_committed_is_no_longer_the_callers(self, store: Store) -> None:
-        body = {"list": [1]}
+        body: dict[str, list[int]] = {"list": [1]}
         store.commit([Put("job", "a", body), Append("runs", "r", "job", "failed", NOON, body)])
         body["list"].append(2)
         assert list(store.load("job")) == [("a", {"list": [1]})]
@@ -128,7 +138,7 @@ class StoreConformance(PluginConformance):
         assert numbers(store) == [1, 2]
 
     def test_a_second_one_is_refused_with_the_pid_of_the_first(self, store: Store, directory: Path) -> None:
-        second = attrs.evolve(store)
+        second = _another(store)
         with pytest.raises(StoreLocked) as refused:
             second.open(directory)
         assert refused.value.pid == os.getpid()
@@ -139,7 +149,7 @@ class StoreConformance(PluginConformance):
     def test_closing_lets_the_lock_go_and_twice_is_no_error(self, store: Store, directory: Path) -> None:
         store.close()
         store.close()
-        second = attrs.evolve(store)
+        second = _another(store)
         second.open(directory)
         second.close()
 

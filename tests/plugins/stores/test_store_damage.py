@@ -1,0 +1,267 @@
+"""What stores make of files that are not what they wrote."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rae_auto.api import Store
+from rae_auto.api.store import LogQuery, Put
+from rae_auto.errors import StoreDamaged, StoreError, StoreLocked
+from rae_auto.testing.stores import entry, numbers
+from rae_plugins.stores.json import JsonStore
+from rae_plugins.stores.json import store as json_store
+from rae_plugins.stores.sqlite import SqliteStore
+
+COMMITS = 6
+
+HOLD = """
+import pathlib, sys
+from {module} import {name}
+store = {name}()
+store.open(pathlib.Path(sys.argv[1]))
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def jobs(store: Store) -> list[str]:
+    return [key for key, _ in store.load("job")]
+
+
+def fill(directory: Path, commits: int = COMMITS) -> None:
+    directory.mkdir(exist_ok=True)
+    store = JsonStore()
+    store.open(directory)
+    for number in range(commits):
+        store.commit([Put("job", f"job-{number}", {"n": number}), entry(number)])
+    store.close()
+
+
+def reopened(directory: Path) -> tuple[list[str], list[str]]:
+    """The jobs that are there, and what was told; what is told once is repaired."""
+    store = JsonStore()
+    told = list(store.open(directory))
+    found = jobs(store)
+    assert len(numbers(store)) == len(found)
+    store.commit([Put("other", "x", {})])
+    store.close()
+    assert list(store.open(directory)) == []
+    assert jobs(store) == found
+    store.close()
+    return found, told
+
+
+@pytest.fixture
+def generations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory of a store that compacted before every commit."""
+    with monkeypatch.context() as patched:
+        patched.setattr(json_store, "must_compact", lambda journal, snapshot: True)
+        fill(tmp_path / "state")
+    yield tmp_path / "state"
+
+
+def newest(directory: Path, pattern: str) -> Path:
+    return max(directory.glob(pattern), key=lambda path: int(path.stem.split("-")[1]))
+
+
+def test_r20_a_journal_cut_off_at_any_byte_of_its_tail_loses_the_cut_commit_alone(tmp_path: Path) -> None:
+    fill(tmp_path / "whole")
+    text = (tmp_path / "whole" / "journal.jsonl").read_bytes()
+    tail = text.rindex(b"\n", 0, -1) + 1
+    for end in range(tail, len(text)):
+        directory = tmp_path / str(end)
+        directory.mkdir()
+        (directory / "journal.jsonl").write_bytes(text[:end])
+        found, told = reopened(directory)
+        assert len(found) == COMMITS - 1
+        assert len(told) == (2 if end > tail else 0)
+        kept = [path.read_bytes() for path in directory.glob("*.corrupt-*")]
+        assert kept == ([text[:end]] if end > tail else [])
+
+
+def test_r20_a_flipped_bit_costs_one_commit_at_most_and_is_told(tmp_path: Path) -> None:
+    fill(tmp_path / "whole")
+    text = (tmp_path / "whole" / "journal.jsonl").read_bytes()
+    begin = text.index(b"\n") + 1
+    for place in range(begin, len(text), 7):
+        directory = tmp_path / str(place)
+        directory.mkdir()
+        damaged = bytearray(text)
+        damaged[place] ^= 1 << place % 8
+        (directory / "journal.jsonl").write_bytes(damaged)
+        found, told = reopened(directory)
+        assert COMMITS - 2 <= len(found) <= COMMITS - 1
+        assert told
+        assert [path.read_bytes() for path in directory.glob("*.corrupt-*")] == [damaged]
+
+
+def test_r18_three_generations_are_kept(generations: Path) -> None:
+    assert len(list(generations.glob("snapshot-*.json"))) == json_store.GENERATIONS
+
+
+def test_r18_a_damaged_or_missing_snapshot_costs_nothing(generations: Path, tmp_path: Path) -> None:
+    shutil.copytree(generations, tmp_path / "missing")
+    newest(tmp_path / "missing", "snapshot-*.json").unlink()
+    assert len(reopened(tmp_path / "missing")[0]) == COMMITS
+    snapshot = newest(generations, "snapshot-*.json")
+    snapshot.write_bytes(snapshot.read_bytes().replace(b'"n": 1', b'"n": 7'))
+    found, told = reopened(generations)
+    assert len(found) == COMMITS
+    assert "older snapshot" in told[0]
+
+
+def test_r20_without_any_good_snapshot_it_refuses_and_touches_nothing(generations: Path) -> None:
+    for snapshot in generations.glob("snapshot-*.json"):
+        snapshot.write_text("{}")
+    before = {path.name: path.read_bytes() for path in generations.iterdir() if path.name != "lock"}
+    with pytest.raises(StoreDamaged, match="restore a backup"):
+        JsonStore().open(generations)
+    assert {path.name: path.read_bytes() for path in generations.iterdir() if path.name != "lock"} == before
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_r20_a_missing_or_empty_journal_is_told(generations: Path, content: bytes | None) -> None:
+    journal = generations / "journal.jsonl"
+    journal.unlink()
+    if content is not None:
+        journal.write_bytes(content)
+    store = JsonStore()
+    assert "journal.jsonl" in store.open(generations)[0]
+    assert len(jobs(store)) == COMMITS - 1
+    store.close()
+
+
+def test_r20_a_lost_history_file_is_told_and_a_damaged_one_refuses_the_query(generations: Path) -> None:
+    first, second, *_ = sorted(generations.glob("history-*.jsonl"))
+    first.unlink()
+    second.write_bytes(second.read_bytes().replace(b"succeeded", b"xucceeded"))
+    store = JsonStore()
+    assert str(first) in store.open(generations)[0]
+    with pytest.raises(StoreDamaged, match="line 2"):
+        store.query("runs", LogQuery())
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "snapshot-9.json"])
+def test_r20_a_newer_format_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(json_store.seal({"format": 2, "seq": 9, "changes": [], "history": [], "documents": {}}))
+    before = path.read_bytes()
+    with pytest.raises(StoreDamaged, match="newer"):
+        JsonStore().open(tmp_path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("planted", [b"[" * 100_000, b'{"seq": 1e400}', b"\xff\xfe", b'{"crc":"00000000",' * 9])
+def test_s5_planted_lines_are_refused_or_cut_off(tmp_path: Path, planted: bytes) -> None:
+    fill(tmp_path)
+    journal = tmp_path / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes() + planted + b"\n")
+    assert len(reopened(tmp_path)[0]) == COMMITS
+
+
+@pytest.mark.parametrize("call", ["pwrite", "fsync"])
+def test_r22_a_commit_that_fails_is_not_there_and_the_next_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    store = JsonStore()
+    store.open(tmp_path)
+    store.commit([Put("job", "a", {})])
+    with monkeypatch.context() as full:
+        full.setattr(os, call, fail)
+        for _ in range(3):
+            with pytest.raises(StoreError, match="No space left"):
+                store.commit([Put("job", "b", {})])
+            if call == "pwrite":
+                break
+    assert jobs(store) == ["a"]
+    store.commit([Put("job", "c", {})])
+    store.close()
+    assert list(store.open(tmp_path)) == []
+    assert jobs(store) == ["a", "c"]
+    store.close()
+
+
+def test_a_backup_of_json_is_the_journal_of_the_same_store(generations: Path, tmp_path: Path) -> None:
+    store = JsonStore()
+    store.open(generations)
+    (tmp_path / "restored").mkdir()
+    store.backup(tmp_path / "restored" / "journal.jsonl")
+    wanted = jobs(store), numbers(store)
+    store.close()
+    store.open(tmp_path / "restored")
+    assert (jobs(store), numbers(store)) == wanted
+    store.close()
+
+
+@pytest.mark.parametrize("cls", [JsonStore, SqliteStore])
+def test_r24_a_second_process_is_refused_with_the_pid_of_the_first(tmp_path: Path, cls: type[Store]) -> None:
+    code = HOLD.format(module=cls.__module__, name=cls.__name__)
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"open\n"
+        with pytest.raises(StoreLocked) as refused:
+            cls().open(tmp_path)
+        first.kill()
+    assert refused.value.pid == first.pid
+    store = cls()
+    store.open(tmp_path)
+    store.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"no database" * 500])
+def test_r20_a_corrupt_sqlite_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    store = SqliteStore()
+    store.open(tmp_path)
+    store.close()
+    (tmp_path / "state.sqlite").write_bytes(content)
+    with pytest.raises(StoreDamaged):
+        store.open(tmp_path)
+    assert (tmp_path / "state.sqlite").read_bytes() == content
+
+
+@pytest.mark.parametrize(("pragma", "message"), [("application_id", "another program"), ("user_version", "newer")])
+def test_r19_a_foreign_or_newer_sqlite_file_is_refused(tmp_path: Path, pragma: str, message: str) -> None:
+    with sqlite3.connect(tmp_path / "state.sqlite") as database:
+        database.execute(f"PRAGMA {pragma} = 99")
+    database.close()
+    before = (tmp_path / "state.sqlite").read_bytes()
+    with pytest.raises(StoreDamaged, match=message):
+        SqliteStore().open(tmp_path)
+    assert (tmp_path / "state.sqlite").read_bytes() == before
+
+
+def test_r19_a_row_that_was_changed_by_other_hands_is_noticed(tmp_path: Path) -> None:
+    store = SqliteStore()
+    store.open(tmp_path)
+    store.commit([Put("job", "a", {"n": 1})])
+    store.close()
+    with sqlite3.connect(tmp_path / "state.sqlite") as database:
+        database.execute("""UPDATE documents SET body = '{"n":2}'""")
+    database.close()
+    store.open(tmp_path)
+    with pytest.raises(StoreDamaged, match="isn't what was written"):
+        list(store.load("job"))
+    store.close()
+
+
+@pytest.mark.parametrize("cls", [JsonStore, SqliteStore])
+def test_s4_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path, cls: type[Store]) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "lock").symlink_to(victim)
+    with pytest.raises(StoreError):
+        cls().open(tmp_path / "state")
+    assert victim.read_text() == "mine"
