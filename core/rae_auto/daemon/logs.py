@@ -22,6 +22,7 @@ _hidden: set[str] = set()
 def attach(loggers: Sequence[Logger], directory: Path) -> None:
     """Send log lines to these loggers, and nowhere else."""
     logger.remove()
+    logger.enable("rae_auto.daemon")
     logger.configure(patcher=_clean)
     for plugin in loggers:
         # What would show local variables, secrets among them, stays off whatever a plugin says.
@@ -33,6 +34,7 @@ def attach(loggers: Sequence[Logger], directory: Path) -> None:
 def detach() -> None:
     """Close all loggers."""
     logger.remove()
+    logger.disable("rae_auto.daemon")
     logging.basicConfig(handlers=[], force=True)
     _hidden.clear()
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from attrs import evolve
 
 from rae_auto.engine.events import Configured, JobAdded, JobRemoved, Origin, Paused, Plan
-from rae_auto.engine.needs import find_cycle
+from rae_auto.engine.needs import find_cycle, reached_from
 from rae_auto.engine.runs import end, release
 from rae_auto.engine.step import JobChanged, Step
 from rae_auto.engine.world import Entry, World
@@ -44,8 +44,7 @@ def _refusal(world: World, event: JobAdded) -> SchedulerError | None:
     for need in job.needs:
         if need not in world.jobs:
             return InvalidJob(f"job {job.id!r}: needs {need!r}, which is no job{did_you_mean(need, world.jobs)}")
-    graph = {entry.job.id: entry.job.needs for entry in world.jobs.values()}
-    cycle = find_cycle({**graph, job.id: job.needs})
+    cycle = find_cycle(reached_from([job.id], lambda other: (job if other == job.id else world.jobs[other].job).needs))
     return InvalidJob(f"job {job.id!r}: needs go round in a circle: {' -> '.join(cycle)}") if cycle else None
 
 

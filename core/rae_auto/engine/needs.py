@@ -38,16 +38,22 @@ def find_cycle(needs_of: Mapping[JobId, Iterable[JobId]]) -> list[JobId] | None:
     return None
 
 
-def in_order(due: Iterable[JobId], needs_of: Callable[[JobId], Iterable[JobId]]) -> list[JobId]:
-    """Jobs that are due together, each after those that it needs, whether directly or by way of others."""
-    wanted = dict.fromkeys(due)
+def reached_from(jobs: Iterable[JobId], needs_of: Callable[[JobId], Iterable[JobId]]) -> dict[JobId, tuple[JobId, ...]]:
+    """These jobs and all that they need, directly or by way of others, each with its own needs."""
     graph: dict[JobId, tuple[JobId, ...]] = {}
-    reached = list(wanted)
+    reached = list(jobs)
     while reached:
         job = reached.pop()
         if job not in graph:
             graph[job] = tuple(needs_of(job))
             reached.extend(graph[job])
+    return graph
+
+
+def in_order(due: Iterable[JobId], needs_of: Callable[[JobId], Iterable[JobId]]) -> list[JobId]:
+    """Jobs that are due together, each after those that it needs, whether directly or by way of others."""
+    wanted = dict.fromkeys(due)
+    graph = reached_from(wanted, needs_of)
     if not any(graph.values()):
         return list(wanted)
     return [job for job in TopologicalSorter(graph).static_order() if job in wanted]
