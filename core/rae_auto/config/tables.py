@@ -205,4 +205,4 @@ def _retry_policy(retry: int | RetryPolicy) -> RetryPolicy:
         return retry
     if not 0 <= retry < 1000:
         raise invalid(f"must be 0 to 999 retries, not {retry}", "retry")
-    return RetryPolicy(attempts=retry + 1)
+    return RetryPolicy(attempts=retry + 1) if retry else _DEFAULTS.retry_policy

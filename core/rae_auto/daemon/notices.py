@@ -46,9 +46,9 @@ class Notices:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def send(self, wish: Notify) -> None:
-        """Tell it through every notifier that the job names."""
+        """Tell it through every notifier that the job names, or through all."""
         notice = notice_of(wish)
-        for name in wish.job.notify.via:
+        for name in wish.job.notify.via or self.notifiers:
             task = asyncio.get_running_loop().create_task(self._deliver(name, notice))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -20,6 +20,7 @@ class Plugins:
 
     def __init__(self, source: PluginSource, timezone: str) -> None:
         self.source = source
+        self._schedules: dict[ScheduleTrigger, ScheduleTrigger] = {}
         self._timezone = timezone
 
     def store(self, ref: PluginRef) -> Store:
@@ -46,7 +47,8 @@ class Plugins:
             for ref in job.schedule:
                 trigger = self.trigger(ref)
                 if isinstance(trigger, ScheduleTrigger):
-                    schedules[ref.id] = trigger
+                    # Of equal ones one is enough for all jobs.
+                    schedules[ref.id] = self._schedules.setdefault(trigger, trigger)
                 else:
                     sources[ref.id] = trigger
         except PluginError as error:

@@ -23,7 +23,7 @@ def parse_duration(value: object) -> timedelta:
     seconds = _seconds(value)
     if seconds is None or not math.isfinite(seconds) or not 0 <= seconds <= _LONGEST.total_seconds():
         raise ValueError(f'{_shown(value)} is no duration; write seconds, or text such as "90s", "1h30m"')
-    return timedelta(seconds=seconds)
+    return value if isinstance(value, timedelta) else timedelta(seconds=seconds)
 
 
 def _seconds(value: object) -> float | None:
