@@ -67,12 +67,14 @@ class JobTable:
         default=None, metadata=_help('a function, "package.module:function", called in a thread')
     )
     args: tuple[Any, ...] = field(default=(), metadata=_help("more words of command, or arguments of python"))
-    kwargs: Mapping[str, Any] = field(factory=dict, metadata=_help("arguments of python by name"))
+    kwargs: Mapping[str, Any] = field(default=_DEFAULTS.kwargs, metadata=_help("arguments of python by name"))
     cwd: str | None = field(
         default=None,
         metadata=_help("working directory; relative to the directory of this file, ~ is the home directory"),
     )
-    env: Mapping[str, str] = field(factory=dict, validator=_variable_names, metadata=_help("environment variables"))
+    env: Mapping[str, str] = field(
+        default=_DEFAULTS.env, validator=_variable_names, metadata=_help("environment variables")
+    )
     executor: PluginRef | None = field(default=None, metadata=_help("another executor than the one that fits the work"))
     schedule: str | None = field(default=None, metadata=_help("a cron expression; short for one cron trigger"))
     trigger: TriggerRef | None = field(default=None, metadata=_help("a reason to run"))
