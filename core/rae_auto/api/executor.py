@@ -16,13 +16,17 @@ from rae_auto.model.run import Result
 
 @frozen(kw_only=True)
 class Assignment:
-    """One attempt to carry out. `environment` is all that a process gets; `output` the file for what it prints."""
+    """One attempt to carry out. `environment` is all that a process gets; `output` the file for what it prints.
+
+    `secrets` are values that must appear neither there nor in anything else that is kept or shown, the longest first.
+    """
 
     run: RunId
     attempt: int
     job: Job
     environment: Mapping[str, str]
     output: Path
+    secrets: tuple[str, ...] = ()
 
 
 class Execution(ABC):

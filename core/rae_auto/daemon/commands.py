@@ -8,7 +8,7 @@ from typing import Any
 
 from rae_auto._version import __version__
 from rae_auto.config.definitions import read_job
-from rae_auto.daemon.executions import output_path
+from rae_auto.daemon.assignments import output_path
 from rae_auto.daemon.queries import log_query, text
 from rae_auto.daemon.report import info_of
 from rae_auto.daemon.scheduler import Scheduler

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 
 from rae_auto.model.instants import format_instant
-from rae_auto.model.job import Job
 from rae_auto.model.run import Run
 
 INHERITED = (
@@ -20,7 +19,7 @@ EVENT_LIMIT = 32 << 10
 """Bytes of RAE_EVENT: a single variable can't be much larger than this on every system."""
 
 
-def environment_of(run: Run, job: Job, inherited: Mapping[str, str]) -> dict[str, str]:
+def environment_of(run: Run, env: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
     """All variables of the run's current attempt: a few of the daemon's, the job's own, and what tells it of itself."""
     own = {
         "RAE_RUN_ID": run.id,
@@ -31,7 +30,7 @@ def environment_of(run: Run, job: Job, inherited: Mapping[str, str]) -> dict[str
         "RAE_EVENT": _event(run),
     }
     kept = {name: inherited[name] for name in INHERITED if name in inherited}
-    return {"PATH": DEFAULT_PATH, **kept, **job.env, **own}
+    return {"PATH": DEFAULT_PATH, **kept, **env, **own}
 
 
 def _event(run: Run) -> str:

@@ -1,14 +1,16 @@
 """Attempts in the hands of executors: started, cancelled, found again, and told as events."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from rae_auto.api.executor import Assignment, Execution, Executor
+from rae_auto.api.executor import Execution, Executor
 from rae_auto.api.files import private_directory
-from rae_auto.daemon.environment import environment_of
+from rae_auto.daemon import logs
+from rae_auto.daemon.assignments import assignment_of, assignment_to_find
+from rae_auto.daemon.secrets import without_secrets
 from rae_auto.engine.events import Ended, Event, Found, Started
 from rae_auto.model.job import Job
 from rae_auto.model.names import RunId
@@ -16,11 +18,6 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.run import Result, Run
 
 Key = tuple[RunId, int]
-
-
-def output_path(directory: Path, run: RunId, attempt: int) -> Path:
-    """The file for what an attempt prints."""
-    return directory / "output" / f"{run}.{attempt}.log"
 
 
 class Executions:
@@ -59,7 +56,7 @@ class Executions:
         key = (run.id, run.attempt)
         try:
             executor = await self._open(job.executor_ref)
-            found = await executor.find(self._assignment(run, job), run.handle)
+            found = await executor.find(assignment_to_find(run, job, self._directory), run.handle)
         except Exception as error:  # a broken executor must not keep the others from being found
             found = Result(error=f"its executor failed to look for it: {error}")
         if isinstance(found, Result):
@@ -84,39 +81,36 @@ class Executions:
     async def _carry_out(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)
         in_hand = self._in_hand[key]
+        secrets: Sequence[str] = ()
         try:
+            assignment = assignment_of(run, job, self._directory, self._inherited)
+            secrets = assignment.secrets
+            logs.hide(secrets)
             executor = await self._open(job.executor_ref)
-            execution = await executor.start(self._assignment(run, job))
+            execution = await executor.start(assignment)
         except Exception as error:  # whatever an executor raises, the run must end
-            del self._in_hand[key]
             in_hand.cancel()
-            self._report(Ended(*key, Result(error=_one_line(error))))
+            self._ended(key, Result(error=_one_line(error)), secrets)
             return
         in_hand.set_result(execution)
         self._report(Started(*key, execution.handle))
-        await self._await_end(key, execution)
+        await self._await_end(key, execution, secrets)
 
-    async def _await_end(self, key: Key, execution: Execution) -> None:
+    async def _await_end(self, key: Key, execution: Execution, secrets: Sequence[str] = ()) -> None:
         try:
             result = await execution.wait()
         except Exception as error:
             result = Result(error=f"its executor failed: {_one_line(error)}")
+        self._ended(key, result, secrets)
+
+    def _ended(self, key: Key, result: Result, secrets: Sequence[str]) -> None:
         del self._in_hand[key]
-        self._report(Ended(*key, result))
+        self._report(Ended(*key, without_secrets(result, secrets)))
 
     async def _cancel(self, in_hand: asyncio.Future[Execution], grace: timedelta) -> None:
         await asyncio.wait([in_hand])
         if not in_hand.cancelled():
             await in_hand.result().cancel(grace)
-
-    def _assignment(self, run: Run, job: Job) -> Assignment:
-        return Assignment(
-            run=run.id,
-            attempt=run.attempt,
-            job=job,
-            environment=environment_of(run, job, self._inherited),
-            output=output_path(self._directory, run.id, run.attempt),
-        )
 
     async def _open(self, ref: PluginRef) -> Executor:
         key = repr(ref)

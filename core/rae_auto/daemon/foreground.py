@@ -9,11 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from rae_auto.api.executor import Assignment, Execution, Executor
+from rae_auto.api.executor import Execution, Executor
 from rae_auto.config import load
+from rae_auto.daemon.assignments import assignment_of
 from rae_auto.daemon.clock import SystemClock
-from rae_auto.daemon.environment import environment_of
-from rae_auto.daemon.executions import output_path
 from rae_auto.daemon.plugins import Plugins
 from rae_auto.errors import JobNotFound
 from rae_auto.model.decision import MANUAL, Occurrence, run_id_of
@@ -44,7 +43,10 @@ def execute(config_path: Path, name: str, out: BinaryIO) -> Result:
 
 
 async def _execute(job: Job, executor: Executor, directory: Path, out: BinaryIO) -> Result:
-    assignment = _assignment(job, directory)
+    try:
+        assignment = assignment_of(_run_of(job), job, directory, os.environ)
+    except ValueError as error:
+        return Result(error=str(error))
     assignment.output.parent.mkdir()
     await executor.open(directory)
     try:
@@ -59,10 +61,10 @@ async def _execute(job: Job, executor: Executor, directory: Path, out: BinaryIO)
         await executor.close()
 
 
-def _assignment(job: Job, directory: Path) -> Assignment:
+def _run_of(job: Job) -> Run:
     now = SystemClock().now().wall
     occurrence = Occurrence(job.id, MANUAL, uuid.uuid4().hex, now)
-    run = Run(
+    return Run(
         id=run_id_of(occurrence, now),
         job=job.id,
         trigger=MANUAL,
@@ -72,9 +74,6 @@ def _assignment(job: Job, directory: Path) -> Assignment:
         cause=Reason.ASKED,
         attempt=1,
     )
-    environment = environment_of(run, job, os.environ)
-    output = output_path(directory, run.id, run.attempt)
-    return Assignment(run=run.id, attempt=1, job=job, environment=environment, output=output)
 
 
 async def _end(execution: Execution, job: Job) -> Result:

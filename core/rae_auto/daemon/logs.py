@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from rae_auto.api.logger import Logger
+from rae_auto.daemon.secrets import masked, worth_masking
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -40,10 +41,8 @@ def detach() -> None:
 
 
 def hide(values: Iterable[str]) -> None:
-    """From now on these values appear in no line; short ones would only black out the log."""
-    for value in values:
-        if len(value) >= 4:
-            _hidden.update((value, repr(value)[1:-1]))
+    """From now on these values appear in no line."""
+    _hidden.update(form for value in worth_masking(values) for form in (value, repr(value)[1:-1]))
 
 
 def escaped(text: str) -> str:
@@ -52,16 +51,10 @@ def escaped(text: str) -> str:
 
 
 def _clean(record: "Record") -> None:
-    record["message"] = escaped(_masked(record["message"]))
+    hidden = worth_masking(_hidden)
+    record["message"] = escaped(masked(record["message"], hidden))
     for name, value in record["extra"].items():
-        record["extra"][name] = escaped(_masked(str(value)))
-
-
-def _masked(text: str) -> str:
-    # The longest first: where one secret begins with another, none of its end is left.
-    for value in sorted(_hidden, key=len, reverse=True):
-        text = text.replace(value, "***")
-    return text
+        record["extra"][name] = escaped(masked(str(value), hidden))
 
 
 class _Forward(logging.Handler):

@@ -20,7 +20,6 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.run import Result
 from rae_plugins.executors.process.identity import ProcessIdentity, Tree
 from rae_plugins.executors.process.limits import SHELL, limited
-from rae_plugins.executors.process.secrets import resolved
 
 KEEPER = Path(__file__).with_name("keeper.py")
 
@@ -56,16 +55,15 @@ class ProcessExecutor(Executor):
         argv = (SHELL, "-c", job.shell) if job.shell else job.argv
         if not argv:
             raise ValueError("the process executor needs command or shell")
-        environment, secrets = resolved(assignment.environment)
         key = assignment.output.name
         request = {
             "key": key,
             "argv": limited(argv, job.limits),
-            "env": environment,
+            "env": dict(assignment.environment),
             "cwd": job.cwd or str(Path.home()),
             "output": str(assignment.output),
             "cap": job.limits.output,
-            "hide": secrets,
+            "hide": assignment.secrets,
         }
         loop = asyncio.get_running_loop()
         starting = self._starting[key] = loop.create_future()

@@ -1,0 +1,74 @@
+"""Secrets that a job's environment refers to, `${env:NAME}` and `${file:PATH}`: read late, and shown nowhere."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from attrs import evolve
+
+from rae_auto.model.run import Result
+
+MASK = "***"
+
+_REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
+
+
+def resolved(env: Mapping[str, str], inherited: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """`env` with its references replaced, and the values that they led to.
+
+    `inherited` is the daemon's environment. ValueError for a reference that leads nowhere, or to a file that others
+    may read.
+    """
+    secrets: set[str] = set()
+
+    def secret(match: re.Match[str]) -> str:
+        value = _from_environment(match[2], inherited) if match[1] == "env" else _from_file(match[2])
+        secrets.add(value)
+        return value
+
+    values = {name: _REFERENCE.sub(secret, value) for name, value in env.items()}
+    return values, tuple(worth_masking(secrets))
+
+
+def worth_masking(secrets: Iterable[str]) -> list[str]:
+    """The secrets that can be masked, the longest first: where one begins with another, none of its end is left.
+
+    What is shorter than four characters would black out half of every text.
+    """
+    return sorted({value for value in secrets if len(value) >= 4}, key=len, reverse=True)
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """The text without secrets, that come in the order of `worth_masking`."""
+    for value in secrets:
+        text = text.replace(value, MASK)
+    return text
+
+
+def without_secrets(result: Result, secrets: Iterable[str]) -> Result:
+    """The result as it may be kept and shown."""
+    known = list(secrets)
+    value = json.dumps(result.value, ensure_ascii=False)
+    return evolve(
+        result,
+        error=None if result.error is None else masked(result.error, known),
+        value=result.value if masked(value, known) == value else MASK,
+    )
+
+
+def _from_environment(name: str, inherited: Mapping[str, str]) -> str:
+    if name not in inherited:
+        raise ValueError(f"env refers to ${{env:{name}}}, which the daemon's environment doesn't have")
+    return inherited[name]
+
+
+def _from_file(name: str) -> str:
+    path = Path(name).expanduser()
+    try:
+        if path.stat().st_mode & 0o077:
+            raise ValueError(f"env refers to {path}, which others may read; chmod 600 it")
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it isn't UTF-8 text"
+        raise ValueError(f"env refers to {path}, which can't be read: {why}") from None
