@@ -1,15 +1,17 @@
 """What a command may import: budgets that are counts, not times."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 
-def imported_by(*arguments: str) -> set[str]:
+def imported_by(*arguments: str, state: Path | None = None, code: int = 0) -> set[str]:
     """The modules that are imported by `rae-auto` with these arguments, beside those of a bare interpreter."""
-    found = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "rae_auto", *arguments], capture_output=True, text=True
-    )
-    assert found.returncode == 0, found.stderr
+    command = [sys.executable, "-X", "importtime", "-m", "rae_auto", *arguments]
+    environment = {**os.environ, "RAE_STATE_DIR": str(state)} if state else None
+    found = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert found.returncode == code, found.stderr
     timings = [line for line in found.stderr.splitlines() if line.startswith("import time:")]
     return {line.rpartition("|")[2].strip() for line in timings}
 
@@ -23,3 +25,11 @@ def test_version_imports_no_plugin_and_next_to_nothing_else() -> None:
 
 def test_help_imports_no_plugin() -> None:
     assert {name for name in imported_by("--help") if name.startswith("rae_plugins")} == set()
+
+
+def test_asking_the_daemon_imports_neither_engine_nor_plugins(tmp_path: Path) -> None:
+    """It has one question to put to a socket: no model, no configuration, no plugin machinery."""
+    modules = imported_by("status", state=tmp_path, code=3)
+    heavy = {"attrs", "cattrs", "croniter", "loguru", "pluggy", "asyncio", "importlib_metadata"}
+    assert {name.split(".")[0] for name in modules} & heavy == set()
+    assert not [name for name in modules if name.startswith(("rae_plugins", "rae_auto.engine", "rae_auto.daemon"))]

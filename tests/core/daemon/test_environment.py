@@ -1,0 +1,69 @@
+"""S16 and S2: what a job finds in its environment, and that data of events is only ever data."""
+
+import asyncio
+import json
+import os
+import sys
+
+import pytest
+
+from rae_auto import Job, Scheduler
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
+
+PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
+
+
+def environment_seen_by(tmp_path, job, event=None):
+    """What `job` prints, as JSON, and its run."""
+
+    async def main():
+        async with asyncio.timeout(60):
+            async with Scheduler(directory=tmp_path / "state") as scheduler:
+                await scheduler.add_job(job)
+                return await scheduler.wait(await scheduler.trigger(job.id, event=event))
+
+    run = asyncio.run(main())
+    assert run.exit_code == 0, run
+    return json.loads((tmp_path / "state" / "output" / f"{run.id}.1.log").read_text()), run
+
+
+def test_a_job_sees_a_few_names_its_own_and_what_tells_it_of_itself_s16(tmp_path, monkeypatch):
+    for name in ("AWS_SECRET_ACCESS_KEY", "LD_PRELOAD_CANARY", "PYTHONSTARTUP", "SOME_TOKEN"):
+        monkeypatch.setenv(name, "canary")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    job = Job(name="see", command=sys.executable, args=["-c", PRINT_ENVIRONMENT], env={"MODE": "prod"})
+    seen, run = environment_seen_by(tmp_path, job)
+    assert "canary" not in seen.values()
+    assert (seen["MODE"], seen["LANG"]) == ("prod", "C.UTF-8")
+    assert (seen["RAE_RUN_ID"], seen["RAE_JOB"], seen["RAE_ATTEMPT"]) == (run.id, "see", "1")
+    assert (seen["RAE_TRIGGER"], seen["RAE_EVENT"]) == ("manual", "{}")
+    assert seen["RAE_SCHEDULED_FOR"].startswith("20")
+    assert not [name for name in seen if name.startswith(("LD_", "PYTHON"))]
+
+
+def test_a_job_cannot_pretend_to_be_another_s16(tmp_path):
+    job = Job(name="see", command=sys.executable, args=["-c", PRINT_ENVIRONMENT], env={"RAE_JOB": "root"})
+    seen, _ = environment_seen_by(tmp_path, job)
+    assert seen["RAE_JOB"] == "see"
+
+
+def test_without_a_path_a_job_gets_the_usual_one_s16(tmp_path, monkeypatch):
+    monkeypatch.delenv("PATH")
+    seen, _ = environment_seen_by(tmp_path, Job(name="see", command=sys.executable, args=["-c", PRINT_ENVIRONMENT]))
+    assert seen["PATH"] == "/usr/local/bin:/usr/bin:/bin"
+
+
+@pytest.mark.parametrize(
+    "name", ["$(touch x);'\"\n", "-rf", "{0.__class__}", "`id`", "${env:HOME}", "${file:/etc/passwd}"]
+)
+def test_data_of_an_event_reaches_the_job_as_it_is_and_does_nothing_s2(tmp_path, name):
+    job = Job(name="see", shell='printf "%s" "$RAE_EVENT"', cwd=str(tmp_path))
+    seen, _ = environment_seen_by(tmp_path, job, event={"path": name})
+    assert seen == {"path": name}
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_event_that_is_too_large_for_a_variable_says_so(tmp_path):
+    seen, _ = environment_seen_by(tmp_path, Job(name="see", shell='echo "$RAE_EVENT"'), event={"text": "x" * 40_000})
+    assert seen["too_large"] > 40_000
