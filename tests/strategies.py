@@ -156,7 +156,7 @@ job_states = st.builds(
     JobState,
     job=job_ids,
     paused=st.booleans(),
-    cursors=st.dictionaries(names, st.builds(Cursor, at=instants, schedule=names), max_size=2),
+    cursors=st.dictionaries(names, st.builds(Cursor, at=instants, schedule=names, since=instants), max_size=2),
     last_state=st.none() | st.sampled_from(RunState),
     last_run=st.none() | run_ids,
     last_finished_at=st.none() | instants,

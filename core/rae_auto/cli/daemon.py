@@ -25,13 +25,14 @@ def run_command(config: str | None, paused: bool) -> int:
 
 @click.command("stop")
 @click.option("--now", is_flag=True, help="End running jobs at once instead of giving them their grace.")
-def stop_command(now: bool) -> None:
+@click.option("--leave-running", is_flag=True, help="Leave running commands to the next daemon, which takes them over.")
+def stop_command(now: bool, leave_running: bool) -> None:
     """Stop the daemon: no new starts, running jobs get shutdown_grace.
 
-    Example: rae-auto stop
+    Example: rae-auto stop --leave-running
     """
     with Client() as client:
-        client.call("stop", now=now)
+        client.call("stop", now=now, leave_running=leave_running)
         # It hangs up when it is done.
         for _ in client.events():
             pass

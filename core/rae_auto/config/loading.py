@@ -34,6 +34,7 @@ class Config:
     loggers: tuple[PluginRef, ...]
     notifiers: Mapping[str, PluginRef]
     max_parallel: int
+    resources: Mapping[str, int]
     shutdown_grace: timedelta
     enabled: bool
     jobs: tuple[Job, ...]
@@ -98,7 +99,8 @@ def _examine(path: Path, plugins: PluginSource) -> _Examination:
     for key, kind, ref in _plugins_of(table):
         with findings.within(*key):
             make(kind, ref, plugins, timezone)
-    reader = _JobReader(path.absolute().parent, plugins, timezone, set(document.get("notifiers") or ()), findings)
+    named = {"notifier": set(document.get("notifiers") or ()), "resource": set(document.get("resources") or ())}
+    reader = _JobReader(path.absolute().parent, plugins, timezone, named, findings)
     config = Config(
         path=path,
         timezone=timezone,
@@ -106,6 +108,7 @@ def _examine(path: Path, plugins: PluginSource) -> _Examination:
         loggers=table.loggers,
         notifiers=table.notifiers,
         max_parallel=table.max_parallel,
+        resources=table.resources,
         shutdown_grace=table.shutdown_grace,
         enabled=table.enabled,
         jobs=reader.read(jobs, defaults),
@@ -127,9 +130,10 @@ def _file_table(document: dict[str, Any], findings: Findings) -> FileTable:
     for name in [name for name in document if name not in known]:
         findings.problems.append(Problem((name,), unknown_key(name, {*known, "jobs", "defaults"})))
         del document[name]
-    for name in document.get("notifiers") or ():
-        with findings.within("notifiers", name):
-            _name("notifier", name)
+    for kind, table in (("notifier", "notifiers"), ("resource", "resources")):
+        for name in document.get(table) or ():
+            with findings.within(table, name):
+                _name(kind, name)
     return structure_what_is_good(document, FileTable, findings)
 
 
@@ -164,7 +168,8 @@ class _JobReader:
     directory: Path
     plugins: PluginSource
     timezone: str
-    notifiers: set[str]
+    named: Mapping[str, set[str]]
+    """What the top level gives names to: notifiers and resources."""
     findings: Findings = field(factory=Findings)
 
     def read(self, tables: dict[str, Any], defaults: dict[str, Any]) -> tuple[Job, ...]:
@@ -202,7 +207,9 @@ class _JobReader:
         with own.within("needs"):
             raise Invalid(unknown_names("job", table.needs, tables.keys()))
         with own.within("notify", "via"):
-            raise Invalid(unknown_names("notifier", table.notify.via, self.notifiers))
+            raise Invalid(unknown_names("notifier", table.notify.via, self.named["notifier"]))
+        with own.within("uses"):
+            raise Invalid(unknown_names("resource", table.uses, self.named["resource"]))
 
     def _job(self, name: str, table: JobTable, own: Findings) -> Job:
         try:

@@ -30,6 +30,12 @@ def _variable_names(_: object, __: object, env: Mapping[str, str]) -> None:
             raise invalid("is no name for an environment variable", "env", name)
 
 
+def _places(_: object, __: object, resources: Mapping[str, int]) -> None:
+    for name, places in resources.items():
+        if not 1 <= places <= 10_000:
+            raise invalid(f"must be 1 to 10000 places, not {places}", "resources", name)
+
+
 @frozen(kw_only=True)
 class FileTable:
     """The top level of a configuration file, but for its jobs and what they inherit."""
@@ -43,6 +49,11 @@ class FileTable:
         default=8,
         validator=[validators.ge(1), validators.le(10_000)],
         metadata=_help("how many runs may be active at once"),
+    )
+    resources: Mapping[str, int] = field(
+        factory=dict,
+        validator=_places,
+        metadata=_help("how many runs may use a thing at once, by its name; jobs name it in `uses`"),
     )
     shutdown_grace: timedelta = field(
         default=timedelta(seconds=30), metadata=_help("how long runs may go on after the daemon was told to stop")
@@ -118,6 +129,10 @@ class JobTable:
     needs: tuple[JobId, ...] = field(
         default=(), metadata=_help("jobs whose latest run must have succeeded", hint='write ["job"]')
     )
+    uses: tuple[str, ...] = field(
+        default=(),
+        metadata=_help("resources of which each attempt takes one place, of [resources]", hint='write ["name"]'),
+    )
     notify: NotifyPolicy = field(
         default=_DEFAULTS.notify, metadata=_help("which ends of a run are told, and through which notifiers")
     )
@@ -171,6 +186,7 @@ class JobTable:
             retry_policy=_retry_policy(self.retry),
             limits=self.limits,
             needs=self.needs,
+            uses=self.uses,
             notify=self.notify,
         )
 

@@ -17,4 +17,15 @@ class SystemClock:
     """The clocks of the machine."""
 
     def now(self) -> Moment:
-        return Moment(datetime.now(UTC), time.monotonic())
+        mono = time.monotonic()
+        return Moment(datetime.now(UTC), mono, _uptime() - mono)
+
+
+# Linux alone has one clock that goes on while the machine sleeps, and one that doesn't.
+if hasattr(time, "CLOCK_BOOTTIME"):
+
+    def _uptime() -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+else:
+    _uptime = time.monotonic

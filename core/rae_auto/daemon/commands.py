@@ -140,5 +140,6 @@ class Commands:
         return await self._reload()
 
     async def stop(self, arguments: Arguments) -> Any:
-        await self._scheduler.stop(timedelta(0) if arguments.get("now") is True else None)
+        grace = timedelta(0) if arguments.get("now") is True else None
+        await self._scheduler.stop(grace, leave_running=arguments.get("leave_running") is True)
         return {}

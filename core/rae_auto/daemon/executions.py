@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
+
 from rae_auto.api.executor import Execution, Executor
 from rae_auto.api.files import private_directory
 from rae_auto.daemon import logs
@@ -66,6 +68,7 @@ class Executions:
         else:
             future = self._in_hand[key] = asyncio.get_running_loop().create_future()
             future.set_result(found)
+            logger.bind(job=run.job, run=run.id).info("goes on: taken over from the last daemon")
             self._report(Found(*key, found.handle))
             self._spawn(self._await_end(key, found))
 

@@ -1,8 +1,12 @@
 """The log lines that tell of runs."""
 
+from datetime import timedelta
+
 from loguru import logger
 
+from rae_auto.engine.clocks import Jump
 from rae_auto.model.run import Run, RunState
+from rae_auto.model.units import format_duration
 
 _ENDED = {
     RunState.SUCCEEDED: "INFO",
@@ -15,6 +19,13 @@ _ENDED = {
 }
 
 
+_JUMPED = {
+    Jump.SLEPT: "the machine slept for {}",
+    Jump.SET_FORWARD: "the clock was set forward by {}",
+    Jump.SET_BACK: "the clock was set back by {}; nothing that was decided is decided again",
+}
+
+
 def log_run(run: Run) -> None:
     """Log that a run started, is to be tried again, or is over."""
     log = logger.bind(job=run.job, run=run.id)
@@ -24,6 +35,11 @@ def log_run(run: Run) -> None:
         log.warning("attempt {} {}; the next is at {}", run.attempt, _how(run), _clock(run))
     elif run.state.final:
         log.log(_ENDED[run.state], "{}{}", str(run.state).replace("_", " "), _details(run))
+
+
+def log_jump(jump: Jump, by: timedelta) -> None:
+    """Log that time made a jump."""
+    logger.warning(_JUMPED[jump], format_duration(timedelta(seconds=round(by.total_seconds()))))
 
 
 def _how(run: Run) -> str:

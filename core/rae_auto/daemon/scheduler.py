@@ -24,7 +24,7 @@ from rae_auto.daemon.notices import Notices
 from rae_auto.daemon.persistence import Archive
 from rae_auto.daemon.plugins import Plugins
 from rae_auto.daemon.report import info_of, status_of
-from rae_auto.daemon.run_log import log_run
+from rae_auto.daemon.run_log import log_jump, log_run
 from rae_auto.daemon.shell import Shell
 from rae_auto.daemon.sources import Sources
 from rae_auto.engine.engine import Engine
@@ -42,7 +42,7 @@ from rae_auto.engine.events import (
     Settings,
     Stopping,
 )
-from rae_auto.engine.step import Cancel, JobChanged, Notify, Record, Save, Start, Step, Stopped
+from rae_auto.engine.step import Cancel, JobChanged, Jumped, Notify, Record, Save, Start, Step, Stopped
 from rae_auto.engine.words import in_words
 from rae_auto.errors import DuplicateJob, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
 from rae_auto.model import documents
@@ -74,6 +74,7 @@ class Scheduler:
         store: str | PluginRef | Store = "sqlite",
         timezone: str | None = None,
         max_parallel: int = 8,
+        resources: Mapping[str, int] | None = None,
         enabled: bool = True,
         shutdown_grace: timedelta = timedelta(seconds=30),
         jobs: Iterable[Job] = (),
@@ -84,7 +85,7 @@ class Scheduler:
         """`directory` holds the state (default: RAE_STATE_DIR or the platform's); `jobs` are as of a configuration."""
         self.directory = Path(directory) if directory is not None else state_directory()
         self.shutdown_grace = shutdown_grace
-        self.settings = Settings(max_parallel, enabled)
+        self.settings = Settings(max_parallel, enabled, dict(resources or {}))
         self._given_store = store
         self._given_jobs = tuple(jobs)
         self._given_notifiers = dict(notifiers or {})
@@ -133,11 +134,14 @@ class Scheduler:
         for job, sources in self._sources_of.items():
             self._sources.set(job, sources)
 
-    async def close(self, grace: timedelta | None = None) -> None:
-        """Start nothing more, give what runs `grace` (default: `shutdown_grace`), end the rest, let the store go."""
+    async def close(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
+        """Start nothing more, give what runs `grace` (default: `shutdown_grace`), end the rest, let the store go.
+
+        `leave_running` leaves commands to the next scheduler on this directory, which takes them over.
+        """
         if self._turning is None:
             return
-        await self.stop(grace)
+        await self.stop(grace, leave_running=leave_running)
         await self._stopped.wait()
         await self._sources.close()
         self._shell.close()
@@ -148,11 +152,11 @@ class Scheduler:
         self._broadcast.close()
         await self._archive.close()
 
-    async def stop(self, grace: timedelta | None = None) -> None:
+    async def stop(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
         """Begin to stop; a second call may shorten the grace. `wait_stopped` tells when nothing is in hand any more."""
         wanted = self.shutdown_grace if grace is None else grace
         with contextlib.suppress(SchedulerClosed):
-            await self._shell.ask(lambda ask: Stopping(wanted, ask))
+            await self._shell.ask(lambda ask: Stopping(wanted, leave_running, ask))
 
     async def wait_stopped(self) -> None:
         """Return once the scheduler has been stopped and nothing is in hand any more."""
@@ -380,6 +384,8 @@ class Scheduler:
                     self._notices.send(effect)
                 case JobChanged(job_id, what):
                     self._broadcast.publish({"kind": "job", "job": job_id, "change": what})
+                case Jumped(jump, by):
+                    log_jump(jump, by)
                 case Stopped():
                     self._stopped.set()
 

@@ -55,6 +55,7 @@ class Service:
             store=config.store,
             timezone=config.timezone,
             max_parallel=config.max_parallel,
+            resources=config.resources,
             enabled=config.enabled and not paused,
             shutdown_grace=config.shutdown_grace,
             jobs=config.jobs,
@@ -124,7 +125,7 @@ class Service:
         async with self._reloading:
             try:
                 config = await asyncio.to_thread(load, self._path, self._registry)
-                settings = Settings(config.max_parallel, config.enabled and not self._paused)
+                settings = Settings(config.max_parallel, config.enabled and not self._paused, config.resources)
                 summary = await self._scheduler.configure(config.jobs, settings, config.timezone, config.notifiers)
             except SchedulerError as error:
                 self._bad_config = f"the configuration wasn't reloaded: {error}"

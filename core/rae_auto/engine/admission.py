@@ -1,6 +1,6 @@
 """An occurrence comes in: run or skip, and why. One decision each, for ever."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import datetime
 from typing import Any
 
@@ -57,15 +57,28 @@ def fired(world: World, event: Fired, now: Moment, step: Step) -> None:
     step.reply(ask, {"run_id": seen.run} if seen.run else NotStarted(*refusal))
 
 
-def admit(world: World, entry: Entry, occurrence: Occurrence, cause: Reason, now: Moment, step: Step) -> Decision:
-    """Decide an occurrence and carry the decision out: a queued run, or a skip on record."""
-    verdict = _judge(world, entry, occurrence, cause)
+def admit(
+    world: World,
+    entry: Entry,
+    occurrence: Occurrence,
+    cause: Reason,
+    now: Moment,
+    step: Step,
+    *,
+    not_before: datetime | None = None,
+    batch: Set[RunId] = frozenset(),
+) -> Decision:
+    """Decide an occurrence and carry the decision out: a queued run, or a skip on record.
+
+    Runs in `batch` are caught up together with it, one after the other: of these none overlaps another.
+    """
+    verdict = _judge(world, entry, occurrence, cause, batch)
     run = None
     if verdict.outcome is Outcome.RUN:
         if entry.job.overlap is Overlap.REPLACE:
             for other in world.open_runs(entry.job.id):
                 end(world, other, RunState.CANCELLED, Reason.REPLACED, now, step)
-        run = _enqueue(world, entry, occurrence, cause, now, step)
+        run = _enqueue(world, entry, occurrence, cause, not_before, now, step)
     return decide(occurrence, verdict, now, step, run)
 
 
@@ -88,14 +101,14 @@ def decide(occurrence: Occurrence, verdict: Verdict, now: Moment, step: Step, ru
     return decision
 
 
-def _judge(world: World, entry: Entry, occurrence: Occurrence, cause: Reason) -> Verdict:
+def _judge(world: World, entry: Entry, occurrence: Occurrence, cause: Reason, batch: Set[RunId]) -> Verdict:
     job = entry.job
     if occurrence.trigger != MANUAL:
         if not (world.settings.enabled and job.enabled):
             return Verdict(Outcome.SKIP, Reason.DISABLED, {})
         if entry.state.paused:
             return Verdict(Outcome.SKIP, Reason.PAUSED, {})
-    overlapping = _overlap(world, entry)
+    overlapping = _overlap(world, entry, batch)
     if overlapping:
         return overlapping
     unmet = None if needs.unfinished(world, job) else needs.unmet(world, job)
@@ -104,8 +117,8 @@ def _judge(world: World, entry: Entry, occurrence: Occurrence, cause: Reason) ->
     return Verdict(Outcome.RUN, cause, {})
 
 
-def _overlap(world: World, entry: Entry) -> Verdict | None:
-    others = world.open_runs(entry.job.id)
+def _overlap(world: World, entry: Entry, batch: Set[RunId]) -> Verdict | None:
+    others = [other for other in world.open_runs(entry.job.id) if other.run.id not in batch]
     if not others:
         return None
     oldest = others[0].run
@@ -120,7 +133,15 @@ def _overlap(world: World, entry: Entry) -> Verdict | None:
     return None
 
 
-def _enqueue(world: World, entry: Entry, occurrence: Occurrence, cause: Reason, now: Moment, step: Step) -> Run:
+def _enqueue(
+    world: World,
+    entry: Entry,
+    occurrence: Occurrence,
+    cause: Reason,
+    not_before: datetime | None,
+    now: Moment,
+    step: Step,
+) -> Run:
     run = Run(
         id=run_id_of(occurrence, now.wall),
         job=occurrence.job,
@@ -130,7 +151,7 @@ def _enqueue(world: World, entry: Entry, occurrence: Occurrence, cause: Reason, 
         queued_at=now.wall,
         cause=cause,
         event=occurrence.event,
-        not_before=_not_before(world, occurrence, now.wall),
+        not_before=_not_before(world, occurrence, not_before, now.wall),
     )
     opened = OpenRun(run, entry.job)
     world.open(opened)
@@ -139,11 +160,12 @@ def _enqueue(world: World, entry: Entry, occurrence: Occurrence, cause: Reason, 
     return run
 
 
-def _not_before(world: World, occurrence: Occurrence, now: datetime) -> datetime | None:
+def _not_before(world: World, occurrence: Occurrence, earliest: datetime | None, now: datetime) -> datetime | None:
     schedule = world.timetable.schedule_of((occurrence.job, occurrence.trigger))
-    if schedule is None or not schedule.jitter:
-        return None
-    later = occurrence.at + schedule.jitter * share(*occurrence.identity)
+    later = occurrence.at
+    if schedule is not None and schedule.jitter:
+        later += schedule.jitter * share(*occurrence.identity)
+    later = max(later, earliest or later)
     return later if later > now else None
 
 

@@ -9,7 +9,7 @@ from rae_auto.engine.events import Ended, Found, Started
 from rae_auto.engine.runs import end, finish, release, wait
 from rae_auto.engine.step import Step
 from rae_auto.engine.timers import Alarm
-from rae_auto.engine.world import OpenRun, World
+from rae_auto.engine.world import OpenRun, World, resource_key
 from rae_auto.model.instants import Moment
 from rae_auto.model.names import RunId
 from rae_auto.model.policies import OnCrash
@@ -91,7 +91,9 @@ def explain(result: Result) -> str | None:
 
 def _close_attempt(world: World, opened: OpenRun, state: RunState, now: Moment, result: Result | None) -> None:
     run = opened.run
-    world.active -= 1
+    world.give_place(opened)
+    for resource in opened.job.uses:
+        release(world, resource_key(resource), now)
     opened.run = evolve(
         run, attempts=(*run.attempts, Attempt(run.attempt, _start_of(run, now), now.wall, state, result))
     )

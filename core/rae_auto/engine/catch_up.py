@@ -15,6 +15,11 @@ LIMIT = 100
 """How many missed occurrences are looked at: the latest ones."""
 
 
+STAGGER = timedelta(milliseconds=500)
+LONGEST_STAGGER = timedelta(seconds=60)
+"""How far apart the jobs that catch up together start, and within what time the last of them does."""
+
+
 @frozen
 class Missed:
     """The latest occurrences due in a span, ascending; `older` says whether more lie before them."""
@@ -55,3 +60,16 @@ def chosen(job: Job, due: Missed, now: datetime) -> frozenset[datetime]:
     window = TOLERANCE if job.catch_up is CatchUp.NONE else max(TOLERANCE, job.catch_up_window)
     recent = [instant for instant in due.instants if now - instant <= window]
     return frozenset(recent if job.catch_up is CatchUp.ALL else recent[-1:])
+
+
+class Spread:
+    """Delays that keep what is caught up together from becoming a stampede; the first has none."""
+
+    def __init__(self, jobs: int) -> None:
+        self._step = min(STAGGER, LONGEST_STAGGER / max(jobs, 1))
+        self._given = 0
+
+    def next_delay(self) -> timedelta:
+        """The delay of the next run."""
+        self._given += 1
+        return min(self._step * (self._given - 1), LONGEST_STAGGER)

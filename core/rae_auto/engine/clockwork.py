@@ -5,19 +5,52 @@ from datetime import datetime
 
 from attrs import evolve
 
-from rae_auto.engine import admission, attempts, catch_up
+from rae_auto.engine import admission, attempts, catch_up, cursors
 from rae_auto.engine.catch_up import Missed
+from rae_auto.engine.clocks import Jump, jumps
 from rae_auto.engine.events import Ticked
 from rae_auto.engine.needs import in_order
 from rae_auto.engine.runs import interrupt, queue_up
-from rae_auto.engine.step import Step
+from rae_auto.engine.step import Jumped, Step
 from rae_auto.engine.timers import Alarm
 from rae_auto.engine.timetable import Member
 from rae_auto.engine.world import Entry, World
 from rae_auto.model.decision import Occurrence, Outcome
 from rae_auto.model.instants import Moment, format_instant
-from rae_auto.model.names import JobId
+from rae_auto.model.names import JobId, RunId
 from rae_auto.model.reasons import Reason
+
+
+def notice_jumps(world: World, now: Moment, step: Step) -> None:
+    """See whether the machine slept or its clock was set since the last event, and put right what hangs on it."""
+    before, world.clocks = world.clocks, now
+    for jump, by in jumps(before, now) if before else ():
+        step.want(Jumped(jump, by))
+        if jump is Jump.SET_BACK:
+            _set_back(world, now, step)
+        else:
+            _end_delays(world, now)
+
+
+def set_back_since(world: World, now: Moment) -> bool:
+    """Whether the clock was set back after the last event."""
+    return world.clocks is not None and any(jump is Jump.SET_BACK for jump, _ in jumps(world.clocks, now))
+
+
+def _set_back(world: World, now: Moment, step: Step) -> None:
+    world.timetable.rewind(now.wall)
+    for entry in world.jobs.values():
+        moved = {trigger: cursors.set_back(cursor, now.wall) for trigger, cursor in entry.state.cursors.items()}
+        if moved != entry.state.cursors:
+            entry.state = evolve(entry.state, cursors=moved)
+            step.save(entry.state)
+
+
+def _end_delays(world: World, now: Moment) -> None:
+    """A delay that would have ended while the machine slept has ended."""
+    for opened in world.runs.values():
+        if opened.delayed and opened.run.not_before is not None and opened.run.not_before <= now.wall:
+            queue_up(world, opened)
 
 
 def ticked(world: World, _: Ticked, now: Moment, step: Step) -> None:
@@ -26,7 +59,7 @@ def ticked(world: World, _: Ticked, now: Moment, step: Step) -> None:
         match alarm:
             case Alarm.READY:
                 opened = world.runs.get(run)
-                if opened is not None and opened.run.attempt == attempt and not opened.run.state.active:
+                if opened is not None and opened.run.attempt == attempt and opened.delayed:
                     # The delay has passed, whatever the clock on the wall says by now.
                     queue_up(world, opened)
             case Alarm.TIMEOUT:
@@ -34,55 +67,89 @@ def ticked(world: World, _: Ticked, now: Moment, step: Step) -> None:
             case Alarm.GRACE_OVER:
                 interrupt(world, now, step)
     if not world.stopping:
-        come_due(world, _due(world, now.wall), now, step)
+        come_due(world, _due(world, now.wall), now, step, _why_late(step))
 
 
-def come_due(world: World, due: Iterable[tuple[Member, Missed]], now: Moment, step: Step) -> None:
-    """Decide instants of schedules, the needed jobs before those that need them."""
+_LATE = {
+    Jump.SLEPT: "the machine slept",
+    Jump.SET_FORWARD: "the clock was set forward",
+    Jump.SET_BACK: "the clock was set back",
+}
+
+
+def _why_late(step: Step) -> str:
+    jumped = [effect.jump for effect in step.effects if isinstance(effect, Jumped)]
+    return _LATE[jumped[0]] if jumped else "the daemon was busy"
+
+
+def come_due(world: World, due: Iterable[tuple[Member, Missed]], now: Moment, step: Step, because: str) -> None:
+    """Decide instants of schedules, the needed jobs before those that need them.
+
+    `because` says why instants may have been missed.
+    """
     by_job: dict[JobId, list[tuple[str, Missed]]] = {}
-    for (job, trigger), instants in due:
-        by_job.setdefault(job, []).append((trigger, instants))
+    for (job, trigger), span in due:
+        new = cursors.fresh(span, world.jobs[job].state.cursors[trigger])
+        if new is not None:
+            by_job.setdefault(job, []).append((trigger, new))
+    spread = catch_up.Spread(len(by_job))
     for job in in_order(by_job, lambda job: world.jobs[job].job.needs if job in world.jobs else ()):
         entry = world.jobs[job]
-        for trigger, instants in by_job[job]:
-            _decide(world, entry, trigger, instants, now, step)
+        for trigger, span in by_job[job]:
+            _decide(world, entry, trigger, span, spread, now, step, because)
         step.save(entry.state)
 
 
 def _due(world: World, now: datetime) -> Iterator[tuple[Member, Missed]]:
     for first, group in world.timetable.due(now):
         span = catch_up.occurrences(group.schedule, first, now)
-        for member, joined in group.members.items():
-            # Who joined at or after an instant was not yet there for it.
-            if joined < span.instants[0]:
-                yield member, span
-            elif joined < span.instants[-1]:
-                yield member, Missed(tuple(i for i in span.instants if i > joined), older=False)
+        for member in group.members:
+            yield member, span
 
 
-def _decide(world: World, entry: Entry, trigger: str, span: Missed, now: Moment, step: Step) -> None:
+def _decide(
+    world: World,
+    entry: Entry,
+    trigger: str,
+    span: Missed,
+    spread: catch_up.Spread,
+    now: Moment,
+    step: Step,
+    because: str,
+) -> None:
     chosen = catch_up.chosen(entry.job, span, now.wall)
     skipped = [instant for instant in span.instants if instant not in chosen]
+    given_up = None
     if skipped or span.older:
-        _skip(entry, trigger, skipped, span.older, now, step)
+        given_up = skipped[-1] if skipped else entry.state.cursors[trigger].at
+        _skip(entry, trigger, skipped, span.older, now, step, because)
     last = span.instants[-1]
+    batch: set[RunId] = set()
     for instant in sorted(chosen):
-        is_due = instant == last and now.wall - instant <= catch_up.TOLERANCE
         occurrence = Occurrence(entry.job.id, trigger, format_instant(instant), instant)
-        admission.admit(world, entry, occurrence, Reason.DUE if is_due else Reason.CAUGHT_UP, now, step)
-    move_cursor(entry, trigger, last)
+        if instant == last and now.wall - instant <= catch_up.TOLERANCE:
+            cause, not_before = Reason.DUE, now.wall
+        else:
+            cause, not_before = Reason.CAUGHT_UP, now.wall + spread.next_delay()
+        decision = admission.admit(world, entry, occurrence, cause, now, step, not_before=not_before, batch=batch)
+        if decision.run is not None:
+            batch.add(decision.run)
+    cursors.move(entry, trigger, last, given_up)
 
 
-def _skip(entry: Entry, trigger: str, skipped: Sequence[datetime], older: bool, now: Moment, step: Step) -> None:
+def _skip(
+    entry: Entry, trigger: str, skipped: Sequence[datetime], older: bool, now: Moment, step: Step, because: str
+) -> None:
     """One decision for all that is given up, so that a year of downtime doesn't fill the log."""
     last = skipped[-1] if skipped else entry.state.cursors[trigger].at
     first = entry.state.cursors[trigger].at if older or not skipped else skipped[0]
-    facts = {"from": format_instant(first), "until": format_instant(last), "counted": len(skipped), "more": older}
+    facts = {
+        "from": format_instant(first),
+        "until": format_instant(last),
+        "counted": len(skipped),
+        "more": older,
+        "because": because,
+        "catch_up": str(entry.job.catch_up),
+    }
     occurrence = Occurrence(entry.job.id, trigger, format_instant(last), last)
     admission.decide(occurrence, admission.Verdict(Outcome.SKIP, Reason.MISSED, facts), now, step)
-
-
-def move_cursor(entry: Entry, trigger: str, instant: datetime) -> None:
-    """The schedule has been dealt with up to `instant`. The caller saves the state."""
-    cursor = evolve(entry.state.cursors[trigger], at=instant)
-    entry.state = evolve(entry.state, cursors={**entry.state.cursors, trigger: cursor})

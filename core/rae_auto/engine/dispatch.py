@@ -4,16 +4,16 @@ from rae_auto.engine import needs
 from rae_auto.engine.attempts import arm_timeout
 from rae_auto.engine.runs import finish, hold
 from rae_auto.engine.step import Start, Step
-from rae_auto.engine.world import OpenRun, World
+from rae_auto.engine.world import OpenRun, World, resource_key
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.instants import Moment
-from rae_auto.model.names import JobId
+from rae_auto.model.job import Job
 from rae_auto.model.policies import Overlap
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 
-Hold = tuple[JobId, Reason, str]
-"""The job that must move first, and why, in a code and in words."""
+Hold = tuple[str, Reason, str]
+"""The job or resource that must move first, and why, in a code and in words."""
 
 
 def start_what_may(world: World, now: Moment, step: Step) -> None:
@@ -47,9 +47,20 @@ def _held(world: World, opened: OpenRun) -> Hold | None:
     oldest = world.runs_of[run.job][0]
     if job.overlap is not Overlap.ALLOW and oldest != run.id:
         return run.job, Reason.OVERLAP, f"run {oldest} of the same job isn't over (overlap = {job.overlap})"
+    if sum(other.run.state.active for other in world.open_runs(run.job)) >= job.overlap_max:
+        return run.job, Reason.CEILING, f"{job.overlap_max} runs of the same job are active (overlap_max)"
     blocker = needs.unfinished(world, job) if run.attempt == 0 else None
     if blocker is not None:
         return blocker[1], blocker[0], f"needs {blocker[1]}, which has an open run"
+    return _without_resource(world, job)
+
+
+def _without_resource(world: World, job: Job) -> Hold | None:
+    for name in job.uses:
+        # A resource that a reload took away bounds nothing.
+        places = world.settings.resources.get(name)
+        if places is not None and world.in_use[name] >= places:
+            return resource_key(name), Reason.RESOURCE, f"all {places} of resource {name} are in use"
     return None
 
 
@@ -62,7 +73,7 @@ def _start(world: World, opened: OpenRun, now: Moment, step: Step) -> None:
         not_before=None,
         reason=None,
     )
-    world.active += 1
+    world.take_place(opened)
     arm_timeout(world, opened, now)
     step.save(opened.run)
     step.want(Start(opened.run, opened.job))

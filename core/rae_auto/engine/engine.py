@@ -61,6 +61,7 @@ class Engine:
     def handle(self, event: Event, now: Moment) -> Step:
         """Take in a fact and say what follows from it."""
         step = Step()
+        clockwork.notice_jumps(self._world, now, step)
         _HANDLERS[type(event)](self._world, event, now, step)
         dispatch.start_what_may(self._world, now, step)
         lifecycle.stop_when_idle(self._world, step)
@@ -68,6 +69,8 @@ class Engine:
 
     def next_wake(self, now: Moment) -> float | None:
         """In how many seconds a `Ticked` event is wanted; None while nothing is to come."""
+        if clockwork.set_back_since(self._world, now):
+            return 0.0
         alarm, due = self._world.timers.next(), None
         if not self._world.stopping:
             due = self._world.timetable.next()

@@ -42,6 +42,8 @@ class Settings:
 
     max_parallel: int = 8
     enabled: bool = True
+    resources: Mapping[str, int] = field(factory=dict)
+    """How many attempts may use each of them at once."""
 
 
 @frozen
@@ -144,9 +146,13 @@ class Found:
 
 @frozen
 class Stopping:
-    """The daemon is to stop; what runs may go on for `grace`. A second one may shorten it."""
+    """The daemon is to stop; what runs may go on for `grace`. A second one may shorten it.
+
+    `leave_running` leaves what can be found again to the next daemon.
+    """
 
     grace: timedelta
+    leave_running: bool = False
     ask: Ask | None = None
 
 

@@ -1,10 +1,8 @@
 """Jobs come, change, pause and go; what is in flight goes on under the definition it was decided under."""
 
-import hashlib
-from functools import lru_cache
-
 from attrs import evolve
 
+from rae_auto.engine import cursors
 from rae_auto.engine.events import Configured, JobAdded, JobRemoved, Origin, Paused, Plan
 from rae_auto.engine.needs import find_cycle, reached_from
 from rae_auto.engine.runs import end, release
@@ -12,11 +10,10 @@ from rae_auto.engine.step import JobChanged, Step
 from rae_auto.engine.world import Entry, World
 from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, JobNotFound, SchedulerError
 from rae_auto.model.instants import Moment
-from rae_auto.model.job_state import Cursor, JobState
+from rae_auto.model.job_state import JobState
 from rae_auto.model.names import did_you_mean
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
-from rae_auto.model.schedule import Schedule
 
 
 def unknown_job(world: World, job: str) -> JobNotFound:
@@ -44,6 +41,12 @@ def _refusal(world: World, event: JobAdded) -> SchedulerError | None:
     for need in job.needs:
         if need not in world.jobs:
             return InvalidJob(f"job {job.id!r}: needs {need!r}, which is no job{did_you_mean(need, world.jobs)}")
+    for resource in job.uses:
+        if resource not in world.settings.resources:
+            known_ones = world.settings.resources
+            return InvalidJob(
+                f"job {job.id!r}: uses {resource!r}, which is no resource{did_you_mean(resource, known_ones)}"
+            )
     cycle = find_cycle(reached_from([job.id], lambda other: (job if other == job.id else world.jobs[other].job).needs))
     return InvalidJob(f"job {job.id!r}: needs go round in a circle: {' -> '.join(cycle)}") if cycle else None
 
@@ -120,28 +123,11 @@ def put(world: World, plan: Plan, now: Moment, step: Step) -> str | None:
     for trigger, schedule in plan.schedules.items():
         if old.get(trigger) != schedule:
             world.timetable.join((job.id, trigger), schedule, now.wall)
-    begin_cursors(entry, now, step)
+    cursors.begin(entry, now, step)
     change = "changed" if known else "added"
     step.want(JobChanged(job.id, change))
     release(world, job.id, now)
     return change
-
-
-def begin_cursors(entry: Entry, now: Moment, step: Step) -> None:
-    """Have a cursor for each schedule; one that is new, or not what it was, has been dealt with up to now."""
-    cursors = {}
-    for trigger, schedule in entry.plan.schedules.items():
-        known, digest = entry.state.cursors.get(trigger), digest_of(schedule)
-        cursors[trigger] = known if known and known.schedule == digest else Cursor(now.wall, digest)
-    if cursors != entry.state.cursors:
-        entry.state = evolve(entry.state, cursors=cursors)
-        step.save(entry.state)
-
-
-@lru_cache(maxsize=1024)
-def digest_of(schedule: Schedule) -> str:
-    """A short text that changes when the schedule does."""
-    return hashlib.blake2b(repr(schedule).encode(), digest_size=6).hexdigest()
 
 
 def drop(world: World, entry: Entry, now: Moment, step: Step) -> None:

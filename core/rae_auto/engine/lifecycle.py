@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
+from rae_auto.engine import cursors
 from rae_auto.engine.attempts import arm_timeout
 from rae_auto.engine.catch_up import Missed, occurrences
 from rae_auto.engine.clockwork import come_due
 from rae_auto.engine.events import CancelAsked, Restored, Stopping
-from rae_auto.engine.jobs import begin_cursors, unknown_job
-from rae_auto.engine.runs import end, finish, interrupt, wait
+from rae_auto.engine.jobs import unknown_job
+from rae_auto.engine.runs import end, finish, interrupt, must_end, wait
 from rae_auto.engine.step import Step, Stopped
 from rae_auto.engine.timers import Alarm
 from rae_auto.engine.timetable import Member
@@ -36,7 +37,7 @@ def restored(world: World, event: Restored, now: Moment, step: Step) -> None:
     # What has begun comes first, whatever the clock did meanwhile: of a job's runs the oldest goes on.
     for run in sorted(event.runs, key=lambda run: (not run.attempt, run.queued_at, run.id)):
         _reopen(world, run, now, step)
-    come_due(world, _rejoin(world, now, step), now, step)
+    come_due(world, _rejoin(world, now, step), now, step, "the daemon was down")
 
 
 def _reopen(world: World, run: Run, now: Moment, step: Step) -> None:
@@ -57,7 +58,7 @@ def _rejoin(world: World, now: Moment, step: Step) -> list[tuple[Member, Missed]
     missed = []
     spans: dict[tuple[Schedule, datetime], Missed | None] = {}
     for entry in world.jobs.values():
-        begin_cursors(entry, now, step)
+        cursors.begin(entry, now, step)
         for trigger, schedule in entry.plan.schedules.items():
             world.timetable.join((entry.job.id, trigger), schedule, now.wall)
             since = entry.state.cursors[trigger].at
@@ -91,6 +92,7 @@ def cancel_asked(world: World, event: CancelAsked, now: Moment, step: Step) -> N
 def stopping(world: World, event: Stopping, now: Moment, step: Step) -> None:
     """No new starts; what runs may end within the grace."""
     world.stopping = True
+    world.leaving |= event.leave_running
     world.timers.set(now.mono + event.grace.total_seconds(), Alarm.GRACE_OVER)
     if not event.grace:
         interrupt(world, now, step)
@@ -98,7 +100,7 @@ def stopping(world: World, event: Stopping, now: Moment, step: Step) -> None:
 
 
 def stop_when_idle(world: World, step: Step) -> None:
-    """A stopping engine with nothing in hand is done; it says so once."""
-    if world.stopping and not world.active and not world.stopped:
+    """A stopping engine is done once it has nothing in hand that the next one couldn't find; it says so once."""
+    if world.stopping and not world.stopped and not any(must_end(world, o) for o in world.runs.values()):
         world.stopped = True
         step.want(Stopped())

@@ -8,7 +8,6 @@ from rae_auto.engine.timers import Alarm
 from rae_auto.engine.world import OpenRun, World
 from rae_auto.model.instants import Moment
 from rae_auto.model.job_state import JobState
-from rae_auto.model.names import JobId
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run, RunState
@@ -19,26 +18,26 @@ def wait(world: World, opened: OpenRun, now: Moment) -> None:
     run = opened.run
     if run.not_before is not None and run.not_before > now.wall:
         world.timers.set(now.mono + (run.not_before - now.wall).total_seconds(), Alarm.READY, run.id, run.attempt)
-        opened.held_by = None
+        opened.delayed, opened.held_by = True, None
     else:
         queue_up(world, opened)
 
 
 def queue_up(world: World, opened: OpenRun) -> None:
     """Let a run wait for its turn."""
-    opened.held_by = None
+    opened.delayed, opened.held_by = False, None
     world.queue.push(opened.run.id, rank(opened.job.priority, opened.run.queued_at))
 
 
-def hold(world: World, opened: OpenRun, until: JobId, reason: Reason, text: str) -> None:
-    """Set a run aside until something happens to the job `until`."""
+def hold(world: World, opened: OpenRun, until: str, reason: Reason, text: str) -> None:
+    """Set a run aside until something happens to the job or the resource `until`."""
     opened.held_by = (reason, text)
     world.held.setdefault(until, []).append(opened.run.id)
 
 
-def release(world: World, job: JobId, now: Moment) -> None:
-    """Something happened to the job: those that waited for it may try again."""
-    for run in world.held.pop(job, ()):
+def release(world: World, until: str, now: Moment) -> None:
+    """Something happened to the job or the resource: those that waited for it may try again."""
+    for run in world.held.pop(until, ()):
         if run in world.runs:
             wait(world, world.runs[run], now)
 
@@ -83,10 +82,15 @@ def finish(
     release(world, run.job, now)
 
 
+def must_end(world: World, opened: OpenRun) -> bool:
+    """Whether a stop has to wait for the run: it is in hand, and the next daemon couldn't find it."""
+    return opened.run.state.active and not (world.leaving and opened.run.handle)
+
+
 def interrupt(world: World, now: Moment, step: Step) -> None:
     """A shutdown has waited long enough: whatever is in hand is ended."""
     for opened in list(world.runs.values()):
-        if opened.run.state.active:
+        if must_end(world, opened):
             end(world, opened, RunState.INTERRUPTED, Reason.STOPPING, now, step)
 
 

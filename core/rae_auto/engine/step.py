@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from rae_auto.engine.clocks import Jump
 from rae_auto.engine.events import Ask
 from rae_auto.errors import SchedulerError
 from rae_auto.model.decision import Decision
@@ -87,11 +88,19 @@ class Reply:
 
 
 @frozen
+class Jumped:
+    """Tell whoever listens that the machine slept, or that its clock was set."""
+
+    jump: Jump
+    by: timedelta
+
+
+@frozen
 class Stopped:
     """Nothing is in hand any more: the daemon may go."""
 
 
-Effect = Start | Cancel | Notify | JobChanged | Reply | Stopped
+Effect = Start | Cancel | Notify | JobChanged | Jumped | Reply | Stopped
 
 
 @define

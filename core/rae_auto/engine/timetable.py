@@ -15,11 +15,11 @@ Member = tuple[JobId, str]
 
 @define(eq=False)
 class Group:
-    """The triggers of one schedule, and its next instant; a member joined at the instant that stands beside it."""
+    """The triggers of one schedule, in the order in which they came, and its next instant."""
 
     schedule: Schedule
     next: datetime | None
-    members: dict[Member, datetime] = field(factory=dict)
+    members: dict[Member, None] = field(factory=dict)
 
 
 class Timetable:
@@ -32,12 +32,12 @@ class Timetable:
         self._pushed = 0
 
     def join(self, member: Member, schedule: Schedule, after: datetime) -> None:
-        """From now on `member` is due at each instant of the schedule after `after`."""
+        """`member` is due by the schedule, of which nobody needs the instants up to `after` any more."""
         group = self._groups.get(schedule)
         if group is None:
             group = self._groups[schedule] = Group(schedule, schedule.next_after(after))
             self._push(group)
-        group.members[member] = after
+        group.members[member] = None
         self._group_of[member] = group
 
     def leave(self, member: Member) -> None:
@@ -72,6 +72,12 @@ class Timetable:
             group.next = group.schedule.next_after(now)
             self._push(group)
             yield instant, group
+
+    def rewind(self, now: datetime) -> None:
+        """The clock was set back: every schedule is due at its first instant after `now`."""
+        for group in self._groups.values():
+            group.next = group.schedule.next_after(now)
+            self._push(group)
 
     def _push(self, group: Group) -> None:
         if group.next is not None:

@@ -16,7 +16,7 @@ _WORDS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.CEILING: lambda f: f"{f['ceiling']} runs are open already (overlap_max)",
     Reason.PAUSED: lambda _: "the job is paused; 'rae-auto resume' lets it go on",
     Reason.DISABLED: lambda _: "nothing starts by itself while disabled (enabled = false)",
-    Reason.MISSED: lambda f: f"missed from {f['from']} until {f['until']} (catch_up)",
+    Reason.MISSED: lambda f: f"{f['because']} from {f['from']} until {f['until']} (catch_up = {f['catch_up']})",
     Reason.NEED_FAILED: lambda f: f"the latest run of {f['need']}, which it needs, did not succeed",
     Reason.NEED_NEVER_RAN: lambda f: f"{f['need']}, which it needs, has never run",
 }

@@ -1,5 +1,6 @@
 """All that the engine knows: jobs, open runs, and the three queues of things to come (instants, alarms, starts)."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from attrs import define, field
@@ -8,6 +9,7 @@ from rae_auto.engine.events import Plan, Settings
 from rae_auto.engine.queue import Queue
 from rae_auto.engine.timers import Timers
 from rae_auto.engine.timetable import Timetable
+from rae_auto.model.instants import Moment
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.names import JobId, RunId
@@ -16,6 +18,11 @@ from rae_auto.model.run import Run, RunState
 
 SEEN_LIMIT = 1000
 """How many occurrences without a schedule are remembered for each trigger."""
+
+
+def resource_key(name: str) -> str:
+    """What runs that wait for a resource are held by; no job's id has a space."""
+    return f"resource {name}"
 
 
 @define(eq=False)
@@ -34,12 +41,14 @@ class Entry:
 class OpenRun:
     """A run that isn't over. `job` is the definition it was decided under; a reload doesn't change it.
 
-    `ending` is the state that it will have whatever its attempt ends with: it was cancelled or timed out.
-    `held_by` is what it waits for beside its turn, in a word and for a person.
+    `delayed` says that an alarm will let it wait for its turn. `ending` is the state that it will have whatever its
+    attempt ends with: it was cancelled or timed out. `held_by` is what it waits for beside its turn, in a code and in
+    words.
     """
 
     run: Run
     job: Job
+    delayed: bool = False
     ending: RunState | None = None
     ending_reason: Reason | None = None
     held_by: tuple[Reason, str] | None = None
@@ -53,13 +62,20 @@ class World:
     jobs: dict[JobId, Entry] = field(factory=dict)
     runs: dict[RunId, OpenRun] = field(factory=dict)
     runs_of: dict[JobId, list[RunId]] = field(factory=dict)
-    held: dict[JobId, list[RunId]] = field(factory=dict)
+    held: dict[str, list[RunId]] = field(factory=dict)
+    """Runs that wait until something happens to a job (its id) or a resource (`resource_key`)."""
     seen: dict[tuple[JobId, str], dict[str, Seen]] = field(factory=dict)
     active: int = 0
+    in_use: Counter[str] = field(factory=Counter)
+    """How many attempts in hand use each resource."""
     timetable: Timetable = field(factory=Timetable)
     timers: Timers = field(factory=Timers)
     queue: Queue = field(factory=Queue)
+    clocks: Moment | None = None
+    """What they said at the last event."""
     stopping: bool = False
+    leaving: bool = False
+    """What runs and can be found again is left to the next daemon."""
     stopped: bool = False
 
     def open_runs(self, job: JobId) -> list[OpenRun]:
@@ -71,7 +87,7 @@ class World:
         self.runs[run.run.id] = run
         self.runs_of.setdefault(run.run.job, []).append(run.run.id)
         if run.run.state.active:
-            self.active += 1
+            self.take_place(run)
 
     def close(self, run: OpenRun) -> None:
         """Forget a run that is over."""
@@ -80,6 +96,16 @@ class World:
         mine.remove(run.run.id)
         if not mine:
             del self.runs_of[run.run.job]
+
+    def take_place(self, run: OpenRun) -> None:
+        """An attempt of the run is in hand from now on."""
+        self.active += 1
+        self.in_use.update(run.job.uses)
+
+    def give_place(self, run: OpenRun) -> None:
+        """The run's attempt is over."""
+        self.active -= 1
+        self.in_use.subtract(run.job.uses)
 
     def attempt(self, run: RunId, attempt: int) -> OpenRun | None:
         """The open run, if this attempt of it is in hand: news of others come too late."""

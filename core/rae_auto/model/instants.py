@@ -10,15 +10,17 @@ class Moment:
     """What the clocks say at one moment.
 
     `wall` (UTC) is for schedules and records: it can be stepped. `mono` (seconds from any origin,
-    never going back) is for timeouts and delays: it can't.
+    never going back) is for timeouts and delays: it can't. `slept` is how many seconds the machine was
+    suspended since any origin, which `mono` doesn't count; 0 where that can't be told.
     """
 
     wall: datetime
     mono: float
+    slept: float = 0.0
 
     def later(self, delay: timedelta) -> "Moment":
         """The moment `delay` after this one, if nobody steps the wall clock."""
-        return Moment(self.wall + delay, self.mono + delay.total_seconds())
+        return Moment(self.wall + delay, self.mono + delay.total_seconds(), self.slept)
 
 
 def as_utc(value: datetime) -> datetime:

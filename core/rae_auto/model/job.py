@@ -56,6 +56,10 @@ def _ids(names: Iterable[str]) -> tuple[JobId, ...]:
     return tuple(JobId(name) for name in names)
 
 
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names)
+
+
 def _optional_duration(value: object) -> timedelta | None:
     return None if value is None else parse_duration(value)
 
@@ -97,6 +101,7 @@ class Job:
     retry_policy: RetryPolicy = _NO_RETRY
     limits: Limits = _NO_LIMITS
     needs: tuple[JobId, ...] = field(default=(), converter=_ids)
+    uses: tuple[str, ...] = field(default=(), converter=_names)
     notify: NotifyPolicy = _NO_NOTICE
 
     def __attrs_post_init__(self) -> None:
@@ -118,6 +123,10 @@ class Job:
         self._check_work()
         if self.overlap_max < 1:
             raise ValueError("overlap_max must be at least 1")
+        for resource in self.uses:
+            check_name("resource", resource)
+        if len(set(self.uses)) != len(self.uses):
+            raise ValueError("uses names a resource twice; once is enough")
         if self.id in self.needs:
             raise ValueError("needs itself; take it out of needs")
 

@@ -10,11 +10,29 @@ from rae_auto.model.run import RunState
 
 
 @frozen
+class Span:
+    """The instants after `since`, up to and with `until`."""
+
+    since: datetime
+    until: datetime
+
+    def __contains__(self, instant: datetime) -> bool:
+        return self.since < instant <= self.until
+
+
+@frozen
 class Cursor:
-    """How far a schedule has been dealt with: up to and with `at`. `schedule` is a digest of it, to notice a change."""
+    """How far a schedule has been dealt with: each instant after `since` up to and with `at` has its decision.
+
+    What lies before `since` was given up as missed, or was there before the schedule. `others` are spans that were
+    dealt with too, before that or while the clock was ahead of its time. `schedule` is a digest of the schedule, to
+    notice a change.
+    """
 
     at: datetime
     schedule: str
+    since: datetime
+    others: tuple[Span, ...] = ()
 
 
 @frozen

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     NEED_NEVER_RAN = "need_never_ran"
     NEED_RUNNING = "need_running"
     PARALLEL = "max_parallel"
+    RESOURCE = "resource"
     DELAYED = "delayed"
     STOPPING = "stopping"
     CANCELLED = "cancelled"

@@ -100,9 +100,19 @@ class VirtualWorld:
         wall_end = self.now.wall + by
         while (wake := self.engine.next_wake(self.now)) is not None and self.now.mono + wake <= end:
             # Not by way of a timedelta alone: its microseconds may be too coarse to reach an alarm.
-            self.now = Moment(self.now.wall + timedelta(seconds=wake), self.now.mono + wake)
+            self.now = Moment(self.now.wall + timedelta(seconds=wake), self.now.mono + wake, self.now.slept)
             self.feed(Ticked())
-        self.now = Moment(wall_end, end)
+        self.now = Moment(wall_end, end, self.now.slept)
+
+    def sleep(self, by: timedelta) -> None:
+        """The machine is suspended, and wakes up."""
+        self.now = Moment(self.now.wall + by, self.now.mono, self.now.slept + by.total_seconds())
+        self.feed(Ticked())
+
+    def set_clock(self, by: timedelta) -> None:
+        """Somebody sets the clock, forward or back."""
+        self.now = Moment(self.now.wall + by, self.now.mono, self.now.slept)
+        self.feed(Ticked())
 
     # People
 
@@ -134,8 +144,8 @@ class VirtualWorld:
     def resume(self, job: str) -> None:
         self._ask(lambda ask: Paused(JobId(job), False, ask))
 
-    def stop(self, grace: timedelta = timedelta(0)) -> None:
-        self._ask(lambda ask: Stopping(grace, ask))
+    def stop(self, grace: timedelta = timedelta(0), *, leave_running: bool = False) -> None:
+        self._ask(lambda ask: Stopping(grace, leave_running, ask))
 
     def _ask(self, event_for: Any) -> Mapping[str, Any]:
         self._asks += 1

@@ -206,6 +206,30 @@ class TestStopping:
         w.stop()
         assert [c.run for c in w.cancelled] == [run]
 
+    def test_what_can_be_found_again_may_be_left_to_the_next_daemon(self, world, job):
+        w = world(job("a"))
+        run = w.trigger("a")
+        w.stop(MINUTE, leave_running=True)
+        # It is being started: nobody could find it yet.
+        assert not w.stopped
+        w.confirm(run)
+        assert w.stopped
+        assert not w.cancelled
+        w.crash(alive=[run])
+        w.end(run)
+        assert w.run(run).state is RunState.SUCCEEDED
+
+    def test_a_stop_that_leaves_what_runs_still_ends_what_it_cannot_leave(self, world, job):
+        w = world(job("a"), job("b"))
+        kept, call = w.trigger("a"), w.trigger("b")
+        w.confirm(kept)
+        w.feed(Started(call, 1, {}))
+        w.stop(30 * timedelta(seconds=1), leave_running=True)
+        w.advance(MINUTE)
+        assert [c.run for c in w.cancelled] == [call]
+        w.end(call, Result(signal=15))
+        assert w.stopped
+
     def test_idle_it_stops_at_once(self, world, job):
         w = world(job("a"))
         w.stop(MINUTE)

@@ -1,0 +1,71 @@
+"""Named resources bound what runs together across jobs."""
+
+import pytest
+
+from rae_auto.engine.events import Configured, Settings
+from rae_auto.errors import InvalidJob
+from rae_auto.model.policies import RetryPolicy
+from rae_auto.model.reasons import Reason
+
+
+def running(w):
+    return [o.run.job for o in w.engine.runs() if o.run.state.active]
+
+
+def test_no_more_attempts_use_a_resource_than_it_has_places(world, job):
+    w = world(*(job(name, uses=["db"]) for name in "abc"), job("d"), resources={"db": 2})
+    for name in "abcd":
+        w.trigger(name)
+    assert running(w) == ["a", "b", "d"]
+    (waiting,) = [o.run for o in w.engine.runs("c")]
+    assert w.engine.waiting_for(waiting.id, w.now) == (Reason.RESOURCE, "all 2 of resource db are in use")
+
+
+def test_a_place_that_is_given_back_goes_to_whoever_waited(world, job):
+    w = world(*(job(name, uses=["db"]) for name in "abc"), resources={"db": 1})
+    runs = [w.trigger(name) for name in "abc"]
+    w.end(runs[0])
+    assert running(w) == ["b"]
+    w.fail(runs[1])
+    assert running(w) == ["c"]
+
+
+def test_a_run_that_waits_for_its_retry_uses_nothing(world, job):
+    w = world(job("a", uses=["db"], retry_policy=RetryPolicy(attempts=2)), job("b", uses=["db"]), resources={"db": 1})
+    first, _ = w.trigger("a"), w.trigger("b")
+    w.fail(first)
+    assert running(w) == ["b"]
+
+
+def test_a_job_takes_all_its_resources_or_none(world, job):
+    w = world(job("a", uses=["x"]), job("b", uses=["y", "x"]), job("c", uses=["y"]), resources={"x": 1, "y": 1})
+    for name in "abc":
+        w.trigger(name)
+    # b waits for x, and doesn't keep y from c meanwhile.
+    assert running(w) == ["a", "c"]
+
+
+def test_after_a_crash_what_goes_on_still_uses_its_resources(world, job):
+    w = world(job("a", uses=["db"]), job("b", uses=["db"]), resources={"db": 1})
+    a = w.trigger("a")
+    w.confirm(a)
+    w.trigger("b")
+    w.crash(alive=[a])
+    assert running(w) == ["a"]
+    w.end(a)
+    assert running(w) == ["b"]
+
+
+def test_a_reload_that_gives_more_places_lets_more_start(world, job):
+    plans = [job(name, uses=["db"]) for name in "ab"]
+    w = world(*plans, resources={"db": 1})
+    w.trigger("a")
+    w.trigger("b")
+    w.feed(Configured(Settings(resources={"db": 2}), ()))
+    assert running(w) == ["a", "b"]
+
+
+def test_a_job_that_uses_an_unknown_resource_is_refused(world, job):
+    w = world(resources={"database": 1})
+    with pytest.raises(InvalidJob, match="uses 'databse', which is no resource; did you mean 'database'"):
+        w.add(job("a", uses=["databse"]))
