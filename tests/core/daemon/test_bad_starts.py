@@ -1,0 +1,99 @@
+"""Bad starts of the real program: one clear line, the right exit code, and never a traceback."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+JOB = '[jobs.a]\ncommand = ["true"]\n'
+
+
+def start(home: Path, state: Path) -> tuple[int, str]:
+    """Exit code and standard error of a daemon with `home`/rae.toml."""
+    command = [sys.executable, "-m", "rae_auto", "run", "--config", str(home / "rae.toml")]
+    environment = {**os.environ, "RAE_STATE_DIR": str(state)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return ended.returncode, ended.stderr
+
+
+def write(home: Path, content: str, mode: int = 0o600) -> None:
+    (home / "rae.toml").write_text(content)
+    (home / "rae.toml").chmod(mode)
+
+
+def assert_one_line(said: str, *words: str) -> None:
+    assert said.startswith("rae-auto: ")
+    assert said.count("\n") == 1
+    assert "Traceback" not in said
+    assert [word for word in words if word not in said] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[jobs.a\n", "rae.toml:1: is no TOML"),
+        ('store = "nosuch"\n', "there is no store called 'nosuch'"),
+        ('loggers = ["nosuch"]\n', "there is no logger called 'nosuch'"),
+        (JOB + 'schedule = {use = "nosuch"}\n', "jobs.a.schedule: must be text"),
+        (JOB + 'needs = ["b"]\n[jobs.b]\ncommand = ["true"]\nneeds = ["a"]\n', "waits for itself: a → b → a"),
+        (JOB + 'needs = ["nobody"]\n', "nobody"),
+        (JOB + 'schedule = "61 * * * *"\n', "minute '61'"),
+        ("colour = 1\n", "colour: unknown key"),
+        ('timezone = "Mars/X"\n', "there is no time zone 'Mars/X'"),
+        ("max_parallel = nan\n", "max_parallel"),
+    ],
+)
+def test_a_bad_configuration_is_refused_in_one_line_R38(tmp_path, content, told):
+    write(tmp_path, content)
+    code, said = start(tmp_path, tmp_path / "state")
+    assert_one_line(said, told, "rae.toml")
+    assert code == 2
+    assert not (tmp_path / "state").exists()
+
+
+def a_directory(home: Path) -> None:
+    (home / "rae.toml").mkdir()
+
+
+def a_link_to_itself(home: Path) -> None:
+    (home / "rae.toml").symlink_to("rae.toml")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "told"),
+    [
+        (lambda home: None, "there is no such file"),
+        (a_directory, "is a directory"),
+        (a_link_to_itself, "can't be read"),
+        (lambda home: write(home, JOB, 0o666), "can be written by everybody"),
+    ],
+)
+def test_a_configuration_that_is_no_private_file_is_refused_S1(tmp_path, prepare: Callable[[Path], None], told):
+    prepare(tmp_path)
+    code, said = start(tmp_path, tmp_path / "state")
+    assert_one_line(said, told)
+    assert code == 2
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_file_in_place_of_the_state_directory_is_told(tmp_path, below):
+    write(tmp_path, JOB)
+    (tmp_path / "state").touch()
+    code, said = start(tmp_path, tmp_path / "state" / below)
+    assert_one_line(said, "can't be used as state directory", "RAE_STATE_DIR")
+    assert code == 1
+
+
+def test_a_store_of_garbage_is_told_and_kept_R20(tmp_path):
+    write(tmp_path, JOB)
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    garbage = bytes(range(256)) * 32
+    (state / "state.sqlite").write_bytes(garbage)
+    code, said = start(tmp_path, state)
+    assert_one_line(said, "state.sqlite", "restore a backup")
+    assert code == 1
+    assert (state / "state.sqlite").read_bytes() == garbage
