@@ -181,7 +181,7 @@ def _bind(path: Path) -> socket.socket:
         listening.bind(str(path))
     except OSError as error:
         listening.close()
-        raise StoreError(f"{path}: can't listen there ({error.strerror})") from error
+        raise StoreError(f"{path}: can't listen there ({error.strerror or error})") from error
     finally:
         os.umask(before)
     return listening

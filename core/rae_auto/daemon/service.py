@@ -75,7 +75,7 @@ class Service:
             await self._scheduler.close()
             # Who waits for the end may start another daemon as soon as he hears of it.
             await control.close()
-            logger.info("stopped")
+        logger.info("stopped")
 
     async def _serve(self, control: ControlServer) -> None:
         forwarding = asyncio.create_task(self._forward(control))
