@@ -97,3 +97,32 @@ def test_a_store_of_garbage_is_told_and_kept_R20(tmp_path):
     assert_one_line(said, "state.sqlite", "restore a backup")
     assert code == 1
     assert (state / "state.sqlite").read_bytes() == garbage
+
+
+def test_a_socket_path_that_is_too_long_is_told_with_the_reason(tmp_path, monkeypatch):
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    write(tmp_path, JOB)
+    code, said = start(tmp_path, tmp_path / ("x" * 120))
+    assert_one_line(said, "control.sock", "path too long")
+    assert code == 1
+
+
+def test_a_file_in_place_of_the_socket_is_told_and_kept_S7(tmp_path):
+    write(tmp_path, JOB)
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    (state / "control.sock").write_text("mine")
+    code, said = start(tmp_path, state)
+    assert_one_line(said, "control.sock", "remove it")
+    assert code == 1
+    assert (state / "control.sock").read_text() == "mine"
+
+
+def test_a_journal_of_garbage_is_told_R20(tmp_path):
+    write(tmp_path, 'store = "json"\n' + JOB)
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    (state / "journal.jsonl").write_bytes(bytes(range(256)) * 8)
+    code, said = start(tmp_path, state)
+    assert_one_line(said, "restore a backup")
+    assert code == 1
