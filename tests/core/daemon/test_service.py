@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,9 @@ def test_what_is_switched_off_starts_by_hand_only(home, head, options):
     home.write('[jobs.often]\ncommand = ["true"]\nschedule = "* * * * * *"\n', head)
     home.serve(*options)
     assert not home.ask("status")["enabled"]
+    # Two instants of the schedule go by.
+    seen = time.time()
+    eventually(lambda: time.time() > seen + 2)
     run = home.ask("trigger", job="often", request=None)["run_id"]
     eventually(lambda: home.ask("history", run=run, states=["succeeded"]))
     assert [past["run_id"] for past in home.ask("history")] == [run]
@@ -134,7 +138,7 @@ def test_R24_a_second_daemon_is_refused_with_the_pid_of_the_first(home):
     said = second.communicate(timeout=60)[1]
     assert second.returncode == 1
     assert f"in use by process {first.pid}" in said
-    assert "Traceback" not in said
+    assert said.count("\n") == 1
     assert home.pid() == first.pid
 
 
