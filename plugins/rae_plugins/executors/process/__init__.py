@@ -121,7 +121,14 @@ class ProcessExecutor(Executor):
                 starting.set_exception(RuntimeError("the keeper process was killed"))
         self._running.clear()
         self._starting.clear()
-        self._channel = None
+        # The next start may come at any time, and gets a keeper of its own.
+        channel, self._channel = self._channel, None
+        keeper, self._keeper = self._keeper, None
+        if channel is not None:
+            channel.close()
+        if keeper is not None:
+            # It has closed its end of the channel, so it is over: this only takes its status.
+            await asyncio.to_thread(keeper.wait)
 
     def _heard(self, report: Mapping[str, Any]) -> None:
         match report:

@@ -288,6 +288,8 @@ def explain(error: Exception, request: Message) -> str:
             return f"there is no program {program!r} on its PATH; install it, or write its whole path"
         if error.errno == errno.EACCES:
             return f"{program!r} may not be executed; chmod +x it"
+        if error.errno == errno.ENOEXEC:
+            return f"{program!r} is no program: it lacks a first line with #!, or is of another machine"
         return f"{program!r} can't be started: {error.strerror}"
     return f"{program!r} can't be started: {error}"
 

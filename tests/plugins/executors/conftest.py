@@ -1,0 +1,47 @@
+"""What the tests of executors share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from rae_auto.api import Assignment
+from rae_auto.model.job import Job
+from rae_auto.model.names import RunId
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def assigned(tmp_path: Path) -> Callable[..., Assignment]:
+    """`assigned("exit 3")` is an attempt at a shell script; by keywords at any job."""
+    count = 0
+
+    def make(shell: str | None = None, *, secrets: tuple[str, ...] = (), env: dict[str, str] | None = None, **job: Any):
+        nonlocal count
+        count += 1
+        run = RunId(f"run-{count}-{tmp_path.name}")
+        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "RAE_RUN_ID": run, **(env or {})}
+        work = {"shell": shell} if shell is not None else {}
+        return Assignment(
+            run=run,
+            attempt=1,
+            job=Job(id="job", **{"cwd": str(tmp_path), **work, **job}),
+            environment=environment,
+            output=tmp_path / f"{run}.1.log",
+            secrets=secrets,
+        )
+
+    return make
+
+
+def playing(work: Callable[[], Awaitable[T]]) -> T:
+    """The result of an asynchronous test, that may not take for ever."""
+
+    async def main() -> T:
+        async with asyncio.timeout(60):
+            return await work()
+
+    return asyncio.run(main())

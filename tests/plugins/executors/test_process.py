@@ -1,0 +1,316 @@
+"""The process executor, with real processes: what they get, how they end, and how they are ended."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.plugins.executors.conftest import playing
+from tests.waiting import eventually
+
+from rae_auto.model.policies import Limits
+from rae_auto.model.run import Result
+from rae_plugins.executors.process import ProcessExecutor
+from rae_plugins.executors.process.identity import ProcessIdentity, Tree, boot_id
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
+
+NOW, SOON, LONG = timedelta(0), timedelta(milliseconds=100), timedelta(hours=1)
+
+
+@asynccontextmanager
+async def an_executor(tmp_path):
+    executor = ProcessExecutor()
+    await executor.open(tmp_path)
+    try:
+        yield executor
+    finally:
+        await executor.close()
+
+
+def run(tmp_path, assignment):
+    """The result and the output of one attempt."""
+
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            return await (await executor.start(assignment)).wait()
+
+    return playing(work), assignment.output.read_text()
+
+
+def failure(tmp_path, assigned, **job):
+    """What is said against starting an attempt at such a job."""
+
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            with pytest.raises(Exception) as caught:
+                await executor.start(assigned(**job))
+            # One that can't be started leaves the others alone.
+            assert (await (await executor.start(assigned("true"))).wait()).ok
+            return str(caught.value)
+
+    return playing(work)
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("code", [0, 1, 42, 255])
+def test_the_exit_code_is_that_of_the_command(tmp_path, assigned, code):
+    result, _ = run(tmp_path, assigned(f"exit {code}"))
+    assert (result.exit_code, result.signal, result.error) == (code, None, None)
+
+
+def test_a_signal_is_told_as_such(tmp_path, assigned):
+    result, _ = run(tmp_path, assigned("kill -KILL $$"))
+    assert (result.exit_code, result.signal) == (None, signal.SIGKILL)
+
+
+def test_an_argv_goes_through_no_shell(tmp_path, assigned):
+    _, output = run(tmp_path, assigned(command=["printf", "%s|"], args=["$HOME", "a b", "; id", "*"]))
+    assert output == "$HOME|a b|; id|*|"
+
+
+def test_both_outputs_go_to_one_file_in_their_order(tmp_path, assigned):
+    assignment = assigned("echo one; echo two >&2; echo three")
+    assert run(tmp_path, assignment)[1] == "one\ntwo\nthree\n"
+    assert assignment.output.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_command_gets_its_environment_and_nothing_else_s16(tmp_path, assigned):
+    _, output = run(tmp_path, assigned(command=["env"], env={"ONLY": "this"}))
+    assert sorted(line.partition("=")[0] for line in output.splitlines()) == ["ONLY", "PATH", "RAE_RUN_ID"]
+
+
+def test_a_job_inherits_nothing_of_the_daemon_r33(tmp_path, assigned):
+    """No descriptor but 0 to 2, no input, its own session, the usual umask for private files, no masked signals."""
+    script = """
+import os, signal, sys
+print(sorted(int(name) for name in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + name)))
+print(repr(sys.stdin.read()))
+print(os.getsid(0) == os.getpid())
+print(oct(os.umask(0)))
+print(signal.pthread_sigmask(signal.SIG_BLOCK, []) == set())
+print([n for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD) if signal.getsignal(n) == signal.SIG_IGN])
+print(os.getcwd())
+"""
+    with (tmp_path / "left-open").open("w") as left_open:
+        os.set_inheritable(left_open.fileno(), True)
+        _, output = run(tmp_path, assigned(command=[sys.executable, "-c", script]))
+    fds, stdin, leads, umask, unmasked, ignored, cwd = output.splitlines()
+    assert [int(fd) for fd in fds.strip("[]").split(", ")][:3] == [0, 1, 2]
+    assert len(fds.split(",")) <= 4  # the listing itself has one
+    assert (stdin, leads, umask, unmasked, ignored) == ("''", "True", "0o77", "True", "[]")
+    assert cwd == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("job", "told"),
+    [
+        ({"command": "no-such-program"}, "there is no program 'no-such-program' on its PATH; install it"),
+        ({"command": "./text"}, "'./text' may not be executed; chmod +x it"),
+        (
+            {"command": "./program"},
+            "'./program' is no program: it lacks a first line with #!, or is of another machine",
+        ),
+        (
+            {"shell": "true", "cwd": "/no/such/place"},
+            "its directory /no/such/place doesn't exist; make it, or change cwd",
+        ),
+        ({"command": "true", "args": ["x" * 3_000_000]}, "'true' can't be started: Argument list too long"),
+    ],
+)
+def test_what_cannot_be_started_is_told_in_one_line(tmp_path, assigned, job, told):
+    for name, mode in (("text", 0o600), ("program", 0o700)):
+        (tmp_path / name).write_text("some text")
+        (tmp_path / name).chmod(mode)
+    assert told in failure(tmp_path, assigned, **job)
+
+
+def test_a_job_without_a_command_is_told(tmp_path, assigned):
+    assert failure(tmp_path, assigned, python="a:b") == "the process executor needs command or shell"
+
+
+def test_of_a_flood_the_beginning_and_the_end_are_kept_r30(tmp_path, assigned):
+    _, output = run(tmp_path, assigned("echo first; yes | head -c 300000; echo last", limits=Limits(output=10_000)))
+    assert output.startswith("first\n")
+    assert output.endswith("last\n")
+    assert "[rae-auto: 290011 bytes left out]" in output
+    assert len(output) < 10_100
+
+
+def test_secrets_are_masked_in_what_a_job_prints_s17(tmp_path, assigned):
+    script = "printf canary; sleep 0.05; printf -- -in-the-mine; echo; echo canary-in-the-cage"
+    _, output = run(tmp_path, assigned(script, secrets=("canary-in-the-mine",)))
+    assert output == "***\ncanary-in-the-cage\n"
+
+
+def test_the_time_on_the_processor_is_told(tmp_path, assigned):
+    result, _ = run(tmp_path, assigned(command=[sys.executable, "-c", "for _ in range(10**6): pass"]))
+    assert result.cpu_time > timedelta(milliseconds=5)
+
+
+def test_a_run_ends_with_its_command_though_a_grandchild_holds_the_pipe_r29(tmp_path, assigned):
+    result, output = run(tmp_path, assigned("sleep 300 & echo $!"))
+    pid = int(output)
+    assert result.ok
+    os.kill(pid, signal.SIGKILL)
+
+
+TREES = {
+    "a child": "sleep 300 & echo $! >> pids; wait",
+    "one that ignores SIGTERM": "trap '' TERM; echo $$ >> pids; while :; do sleep 0.1; done",
+    "one that left its session": f'setsid {sys.executable} -c \'import os,time; print(os.getpid(), file=open("pids", "a")); time.sleep(300)\' & wait',
+    "one that double-forked": "( ( setsid sleep 300 & echo $! >> pids ) & ) ; sleep 300",
+    "one that stopped itself": "echo $$ >> pids; kill -STOP $$",
+    "one born on SIGTERM": "trap 'setsid sleep 300 & echo $! >> pids' TERM; echo $$ >> pids; sleep 300 & wait; wait",
+}
+
+
+@pytest.mark.parametrize("script", TREES.values(), ids=TREES)
+def test_a_cancel_ends_the_whole_tree_r28(tmp_path, assigned, script):
+    def pids():
+        path = tmp_path / "pids"
+        return [int(word) for word in path.read_text().split()] if path.exists() else []
+
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            execution = await executor.start(assigned(script))
+            await asyncio.to_thread(eventually, pids)
+            await execution.cancel(SOON)
+            result = await execution.wait()
+            assert result.exit_code != 0 or result.signal is None
+            return pids()
+
+    for pid in playing(work):
+        eventually(lambda pid=pid: not alive(pid))
+
+
+def test_another_cancel_may_shorten_the_grace(tmp_path, assigned):
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            execution = await executor.start(assigned("trap '' TERM; echo ready; while :; do sleep 0.1; done"))
+            output = next(tmp_path.glob("*.log"))
+            await asyncio.to_thread(eventually, lambda: output.read_text() == "ready\n")
+            first = asyncio.create_task(execution.cancel(LONG))
+            await asyncio.sleep(0)
+            await execution.cancel(NOW)
+            await first
+            return await execution.wait()
+
+    assert playing(work).signal == signal.SIGKILL
+
+
+class TestFoundAgain:
+    """After a daemon has gone another finds its attempts."""
+
+    def test_one_that_lives_is_taken_over_with_its_true_end(self, tmp_path, assigned):
+        assignment = assigned("echo begun; until [ -e go ]; do sleep 0.05; done; exit 7")
+
+        async def work():
+            async with an_executor(tmp_path) as first:
+                handle = (await first.start(assignment)).handle
+            async with an_executor(tmp_path) as second:
+                execution = await second.find(assignment, handle)
+                (tmp_path / "go").touch()
+                return await execution.wait()
+
+        assert playing(work).exit_code == 7
+
+    def test_one_that_lives_can_be_cancelled(self, tmp_path, assigned):
+        assignment = assigned("sleep 300")
+
+        async def work():
+            async with an_executor(tmp_path) as first:
+                handle = (await first.start(assignment)).handle
+            async with an_executor(tmp_path) as second:
+                execution = await second.find(assignment, handle)
+                await execution.cancel(LONG)
+                return await execution.wait()
+
+        assert playing(work).signal == signal.SIGTERM
+
+    @pytest.mark.parametrize("known", [True, False], ids=["with its handle", "that was never recorded"])
+    def test_one_that_ended_meanwhile_is_told(self, tmp_path, assigned, known):
+        assignment = assigned("exit 5")
+
+        async def work():
+            async with an_executor(tmp_path) as first:
+                execution = await first.start(assignment)
+                await execution.wait()
+            async with an_executor(tmp_path) as second:
+                return await second.find(assignment, execution.handle if known else None)
+
+        assert playing(work).exit_code == 5
+
+    def test_one_that_was_never_begun_is_unknown(self, tmp_path, assigned):
+        assert playing(lambda: ProcessExecutor().find(assigned("true"), None)) is None
+
+    @pytest.mark.parametrize("change", [{"ticks": 1}, {"boot": "another"}, {"pid": 1}, {"pid": "x"}, {"ticks": None}])
+    def test_a_stranger_is_never_taken_for_it_r6(self, tmp_path, assigned, change):
+        stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        me = {"pid": os.getpid(), "ticks": int(stat[19]), "boot": boot_id()}
+        assert playing(lambda: ProcessExecutor().find(assigned("true"), {**me, **change})) is None
+
+    def test_where_the_keeper_was_killed_too_the_end_is_unknown(self, tmp_path, assigned):
+        assignment = assigned("echo $PPID; sleep 300")
+
+        async def work():
+            async with an_executor(tmp_path) as first:
+                execution = await first.start(assignment)
+                await asyncio.to_thread(eventually, lambda: assignment.output.read_text().strip())
+                os.kill(int(assignment.output.read_text()), signal.SIGKILL)
+                result = await execution.wait()
+                # The next one gets a keeper of its own.
+                assert (await (await first.start(assigned("true"))).wait()).ok
+                await execution.cancel(NOW)
+                return result
+
+        assert playing(work) == Result(error="its keeper process was killed, so its end is unknown")
+
+    def test_an_adopted_one_whose_keeper_left_no_record_is_told(self, tmp_path, assigned):
+        assignment = assigned("echo $PPID; sleep 300")
+
+        async def work():
+            async with an_executor(tmp_path) as first:
+                execution = await first.start(assignment)
+                await asyncio.to_thread(eventually, lambda: assignment.output.read_text().strip())
+            os.kill(int(assignment.output.read_text()), signal.SIGKILL)
+            async with an_executor(tmp_path) as second:
+                adopted = await second.find(assignment, execution.handle)
+                await adopted.cancel(NOW)
+                return await adopted.wait()
+
+        assert playing(work) == Result(error="it ended, but its keeper left no exit status")
+
+
+class TestLimits:
+    def test_time_on_the_processor(self, tmp_path, assigned):
+        result, _ = run(tmp_path, assigned("while :; do :; done", limits=Limits(cpu_time="1s")))
+        assert result.signal in (signal.SIGXCPU, signal.SIGKILL)
+
+    def test_memory(self, tmp_path, assigned):
+        job = assigned(command=[sys.executable, "-c", "bytearray(300 << 20)"], limits=Limits(memory="100MB"))
+        result, output = run(tmp_path, job)
+        assert result.exit_code == 1
+        assert "MemoryError" in output
+
+    def test_niceness(self, tmp_path, assigned):
+        _, output = run(tmp_path, assigned("nice", limits=Limits(nice=7)))
+        assert output == "7\n"
+
+
+def test_a_tree_without_its_leader_signals_no_stranger(tmp_path):
+    """The number of a leader that is gone may be somebody else's by now: ours, for example."""
+    stranger = ProcessIdentity(os.getpid(), ticks=1, boot=boot_id())
+    Tree(stranger, "no-such-run").signal(signal.SIGKILL)
+    assert Tree(stranger, "no-such-run").members() == []
+    assert not stranger.alive()
