@@ -99,7 +99,8 @@ print(repr(sys.stdin.read()))
 print(os.getsid(0) == os.getpid())
 print(oct(os.umask(0)))
 print(signal.pthread_sigmask(signal.SIG_BLOCK, []) == set())
-print([n for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD) if signal.getsignal(n) == signal.SIG_IGN])
+usual = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+print([number for number in usual if signal.getsignal(number) == signal.SIG_IGN])
 print(os.getcwd())
 """
     with (tmp_path / "left-open").open("w") as left_open:
@@ -168,7 +169,7 @@ def test_a_run_ends_with_its_command_though_a_grandchild_holds_the_pipe_r29(tmp_
 TREES = {
     "a child": "sleep 300 & echo $! >> pids; wait",
     "one that ignores SIGTERM": "trap '' TERM; echo $$ >> pids; while :; do sleep 0.1; done",
-    "one that left its session": f'setsid {sys.executable} -c \'import os,time; print(os.getpid(), file=open("pids", "a")); time.sleep(300)\' & wait',
+    "one that left its session": "setsid sh -c 'echo $$ >> pids; exec sleep 300' & wait",
     "one that double-forked": "( ( setsid sleep 300 & echo $! >> pids ) & ) ; sleep 300",
     "one that stopped itself": "echo $$ >> pids; kill -STOP $$",
     "one born on SIGTERM": "trap 'setsid sleep 300 & echo $! >> pids' TERM; echo $$ >> pids; sleep 300 & wait; wait",
