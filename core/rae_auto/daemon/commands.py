@@ -9,11 +9,12 @@ from typing import Any
 from rae_auto._version import __version__
 from rae_auto.config.definitions import read_job
 from rae_auto.daemon.assignments import output_path
-from rae_auto.daemon.queries import log_query, text
+from rae_auto.daemon.queries import flag, log_query, optional_text, text
 from rae_auto.daemon.report import info_of
 from rae_auto.daemon.scheduler import Scheduler
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
+from rae_auto.model.names import did_you_mean
 from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run
 
@@ -43,20 +44,20 @@ class Commands:
     def table(self) -> dict[str, Command]:
         """The commands by name."""
         return {
-            "ping": self.ping,
-            "status": self.status,
-            "list": self.list,
-            "show": self.show,
-            "add": self.add,
-            "remove": self.remove,
-            "trigger": self.trigger,
-            "cancel": self.cancel,
-            "pause": self.pause,
-            "resume": self.resume,
-            "history": self.history,
-            "output": self.output,
-            "reload": self.reload,
-            "stop": self.stop,
+            "ping": _taking(self.ping),
+            "status": _taking(self.status),
+            "list": _taking(self.list),
+            "show": _taking(self.show, "job"),
+            "add": _taking(self.add, "definition", "replace"),
+            "remove": _taking(self.remove, "job"),
+            "trigger": _taking(self.trigger, "job", "request", "event"),
+            "cancel": _taking(self.cancel, "job", "run"),
+            "pause": _taking(self.pause, "job"),
+            "resume": _taking(self.resume, "job"),
+            "history": _taking(self.history, "job", "run", "states", "since", "until", "limit"),
+            "output": _taking(self.output, "run"),
+            "reload": _taking(self.reload),
+            "stop": _taking(self.stop, "now", "leave_running"),
         }
 
     async def ping(self, _: Arguments) -> Any:
@@ -101,23 +102,20 @@ class Commands:
         definition = arguments.get("definition")
         if not isinstance(definition, Mapping):
             raise BadRequest("add needs a definition: an object with the fields of a job")
-        return {"job": await self._scheduler.add_job(read_job(definition), replace=arguments.get("replace") is True)}
+        return {"job": await self._scheduler.add_job(read_job(definition), replace=flag(arguments, "replace"))}
 
     async def remove(self, arguments: Arguments) -> Any:
         await self._scheduler.remove_job(text(arguments, "job"))
         return {}
 
     async def trigger(self, arguments: Arguments) -> Any:
-        event = arguments.get("event")
-        if event is not None and not isinstance(event, Mapping):
-            raise BadRequest("the event must be a JSON object")
         run = await self._scheduler.trigger(
-            text(arguments, "job"), event=event, request=arguments.get("request") and text(arguments, "request")
+            text(arguments, "job"), event=arguments.get("event"), request=optional_text(arguments, "request")
         )
         return {"run_id": run}
 
     async def cancel(self, arguments: Arguments) -> Any:
-        target = text(arguments, "run" if arguments.get("run") else "job")
+        target = text(arguments, "job" if arguments.get("run") is None else "run")
         return {"cancelled": await self._scheduler.cancel(target)}
 
     async def pause(self, arguments: Arguments) -> Any:
@@ -140,6 +138,18 @@ class Commands:
         return await self._reload()
 
     async def stop(self, arguments: Arguments) -> Any:
-        grace = timedelta(0) if arguments.get("now") is True else None
-        await self._scheduler.stop(grace, leave_running=arguments.get("leave_running") is True)
+        grace = timedelta(0) if flag(arguments, "now") else None
+        await self._scheduler.stop(grace, leave_running=flag(arguments, "leave_running"))
         return {}
+
+
+def _taking(command: Command, *names: str) -> Command:
+    """The command, but an argument that it doesn't know is an error: a misspelt one must not count as absent."""
+
+    async def checked(arguments: Arguments) -> Any:
+        for given in arguments:
+            if given not in names:
+                raise BadRequest(f"there is no argument {given[:64]!r}{did_you_mean(given[:64], names)}")
+        return await command(arguments)
+
+    return checked

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from rae_auto.api.store import LogQuery
+from rae_auto.config.problems import Findings, Invalid
+from rae_auto.config.reading import plain
 from rae_auto.errors import BadRequest
 from rae_auto.model.instants import parse_instant
 from rae_auto.model.names import did_you_mean
@@ -17,28 +19,52 @@ MAX_RUNS = 100_000
 def text(arguments: Mapping[str, Any], name: str) -> str:
     """A required text. Errors: BadRequest."""
     value = arguments.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= 256:
-        raise BadRequest(f"the request needs {name!r}: a text of at most 256 characters")
+    if not isinstance(value, str) or not 0 < len(value) <= 256 or not value.isprintable():
+        raise BadRequest(f"the request needs {name!r}: a text of at most 256 characters, all printable")
     return value
+
+
+def optional_text(arguments: Mapping[str, Any], name: str) -> str | None:
+    """A text that may be absent or null. Errors: BadRequest."""
+    return None if arguments.get(name) is None else text(arguments, name)
+
+
+def flag(arguments: Mapping[str, Any], name: str) -> bool:
+    """A yes or no; absent or null is no. Errors: BadRequest."""
+    value = arguments.get(name)
+    if not isinstance(value, bool | None):
+        raise BadRequest(f"{name} must be true or false")
+    return value is True
+
+
+def event_document(event: Any) -> Mapping[str, Any] | None:
+    """An event such as every store can keep: null, or an object of JSON values. Errors: BadRequest."""
+    if event is None:
+        return None
+    if not isinstance(event, Mapping):
+        raise BadRequest("the event must be a JSON object")
+    findings = Findings()
+    try:
+        kept = plain(dict(event), findings)
+        findings.raise_if_any()
+    except Invalid as error:
+        raise BadRequest(f"the event: {error}") from None
+    return kept
 
 
 def log_query(arguments: Mapping[str, Any]) -> LogQuery:
     """Which runs are wanted: job, run, states, since, until, limit, each of them optional. Errors: BadRequest."""
     limit = arguments.get("limit", 100)
-    if not isinstance(limit, int) or not 0 < limit <= MAX_RUNS:
+    if type(limit) is not int or not 0 < limit <= MAX_RUNS:
         raise BadRequest(f"limit must be a number from 1 to {MAX_RUNS}")
     return LogQuery(
-        job=_optional(arguments, "job"),
-        key=_optional(arguments, "run"),
+        job=optional_text(arguments, "job"),
+        key=optional_text(arguments, "run"),
         states=_states(arguments.get("states") or []),
         since=_instant(arguments, "since"),
         until=_instant(arguments, "until"),
         limit=limit,
     )
-
-
-def _optional(arguments: Mapping[str, Any], name: str) -> str | None:
-    return None if arguments.get(name) is None else text(arguments, name)
 
 
 def _states(wanted: Any) -> tuple[str, ...]:
@@ -51,7 +77,7 @@ def _states(wanted: Any) -> tuple[str, ...]:
 
 
 def _instant(arguments: Mapping[str, Any], name: str) -> datetime | None:
-    value = _optional(arguments, name)
+    value = optional_text(arguments, name)
     try:
         return None if value is None else parse_instant(value)
     except ValueError as error:

@@ -23,6 +23,7 @@ from rae_auto.daemon.executions import Executions
 from rae_auto.daemon.notices import Notices
 from rae_auto.daemon.persistence import Archive
 from rae_auto.daemon.plugins import Plugins
+from rae_auto.daemon.queries import event_document
 from rae_auto.daemon.report import info_of, status_of
 from rae_auto.daemon.run_log import log_jump, log_run
 from rae_auto.daemon.shell import Shell
@@ -205,9 +206,10 @@ class Scheduler:
     async def trigger(self, job: str, *, event: Mapping[str, Any] | None = None, request: str | None = None) -> RunId:
         """Ask for a run; returns once it is durable. `request` identifies the asking: repeated, it leads to one run.
 
-        Errors: JobNotFound, NotStarted (a policy refused it; the message says which).
+        Errors: JobNotFound, NotStarted (a policy refused it; the message says which), BadRequest (an event no JSON).
         """
-        occurrence = Occurrence(JobId(job), MANUAL, request or uuid.uuid4().hex, self._clock.now().wall, event)
+        kept = event_document(event)
+        occurrence = Occurrence(JobId(job), MANUAL, request or uuid.uuid4().hex, self._clock.now().wall, kept)
         answer = await self._ask(lambda ask: Fired(occurrence, ask))
         return RunId(answer["run_id"])
 
