@@ -19,6 +19,7 @@ from typing import Any
 from loguru import logger
 
 from rae_auto.errors import SchedulerError, StoreError
+from rae_auto.model.names import did_you_mean
 
 Command = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
@@ -104,7 +105,10 @@ class ControlServer:
         """Where all places are taken the longest connected goes: a shell that asks now matters more."""
         if len(self._clients) >= MAX_CLIENTS:
             oldest = next((client for client in self._clients if client not in self._listeners), None)
-            (oldest or next(iter(self._clients))).transport.abort()
+            leaving = oldest or next(iter(self._clients))
+            # At once, or a burst of newcomers would all push out the same one.
+            del self._clients[leaving]
+            leaving.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await _read_line(reader):
@@ -125,7 +129,8 @@ class ControlServer:
             return {"id": number, "result": {}}
         command = self._commands.get(name)
         if command is None:
-            return _error(number, "UnknownCommand", f"there is no command {name[:64]!r}")
+            near = did_you_mean(name[:64], [*self._commands, "events"])
+            return _error(number, "UnknownCommand", f"there is no command {name[:64]!r}{near}")
         try:
             return {"id": number, "result": await command(request.get("with") or {})}
         except (SchedulerError, ValueError) as error:
