@@ -1,9 +1,10 @@
 """What can be told while no daemon runs: its store, opened for a moment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rae_auto.api.store import LogQuery, Store
 from rae_auto.config import load
 from rae_auto.config.paths import state_directory
 from rae_auto.daemon.plugins import Plugins
@@ -17,20 +18,28 @@ from rae_auto.registry import Registry
 
 def history(config_path: Path, query: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Runs as the control command `history` gives them, the open ones first. Errors: ConfigError, StoreError."""
+    return histories(config_path, [query])[0]
+
+
+def histories(config_path: Path, queries: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The answers to several such questions. Errors: as `history`."""
     registry = Registry()
     config = load(config_path, registry)
     directory = state_directory()
     if not directory.is_dir():
         raise StoreError(f"there is no state in {directory} yet; 'rae-auto run' makes it")
     store = Plugins(registry, config.timezone).store(config.store)
-    wanted = log_query(query)
+    wanted = [log_query(query) for query in queries]
     store.open(directory)
     try:
         opened = [documents.load(Run, body) for _, body in store.load(documents.RUN)]
-        past = [documents.load(Run, body) for body in store.query(documents.RUNS, wanted)]
+        return [_answer(store, opened, query) for query in wanted]
     finally:
         store.close()
+
+
+def _answer(store: Store, opened: Sequence[Run], wanted: LogQuery) -> list[dict[str, Any]]:
+    past = [documents.load(Run, body) for body in store.query(documents.RUNS, wanted)]
     matching = [run for run in opened if wanted.takes(run.id, run.job, run.state, run.queued_at)]
-    runs = [*matching, *past]
-    newest_first = sorted(runs, key=lambda run: (run.queued_at, run.id), reverse=True)
+    newest_first = sorted([*matching, *past], key=lambda run: (run.queued_at, run.id), reverse=True)
     return [run_record(run) for run in newest_first[: wanted.limit]]

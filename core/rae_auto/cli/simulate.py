@@ -1,0 +1,149 @@
+"""simulate: what a configuration would do, by the engine that would do it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from rae_auto.cli import options
+from rae_auto.errors import DaemonUnreachable
+
+if TYPE_CHECKING:
+    from rae_auto.model.job_state import Span
+    from rae_auto.model.names import JobId
+
+_YEARS = range(1970, 9000)
+_RUNS_FOR_A_MEDIAN = 101
+
+
+@click.command("simulate")
+@click.option("--from", "start", metavar="TIME", help="Begin here; by default now. ISO 8601, in the configured zone.")
+@click.option("--days", type=click.IntRange(1, 366), default=1, show_default=True, help="Go on for so many days.")
+@click.option("--downtime", "downtimes", multiple=True, metavar="A..B", help="Off from A until B; may be repeated.")
+@click.option(
+    "--durations",
+    multiple=True,
+    metavar="history|JOB=TIME",
+    help="How long runs take: the median of the past, or so long; by default a minute. May be repeated.",
+)
+@click.option("--against", metavar="FILE", help="Show only what this configuration would change.")
+@options.config
+@options.as_json
+def simulate_command(
+    start: str | None,
+    days: int,
+    downtimes: tuple[str, ...],
+    durations: tuple[str, ...],
+    against: str | None,
+    config: str | None,
+    json_: bool,
+) -> None:
+    """Show what the configuration would do: each start, wait and skip, and why. Nothing is executed.
+
+    Example: rae-auto simulate --from 2026-10-25 --days 7 --durations history
+    """
+    from rae_auto.cli.forecasts import show_differences, show_forecast
+    from rae_auto.daemon.rehearsal import rehearsal
+    from rae_auto.model.zones import zone
+    from rae_auto.simulation.forecast import Scenario, foresee
+
+    path = options.config_path(config)
+    rehearsed = [rehearsal(one) for one in (path, *([] if against is None else [Path(against).expanduser()]))]
+    where = zone(rehearsed[0].config.timezone)
+    since, until = _span(start, days, where)
+    spans = _downtimes(downtimes, since, until, where)
+    lengths = _durations(durations, [plan.job.id for one in rehearsed for plan in one.plans], path)
+    forecasts = [
+        foresee(
+            Scenario(plans=one.plans, settings=one.settings, start=since, end=until, durations=lengths, downtimes=spans)
+        )
+        for one in rehearsed
+    ]
+    if against is None:
+        show_forecast(forecasts[0], rehearsed[0].sources, where, json_)
+    else:
+        show_differences(forecasts[0], forecasts[1], where, json_)
+
+
+def _span(start: str | None, days: int, where: ZoneInfo) -> tuple[datetime, datetime]:
+    """The instants between which is simulated. Days are those of the calendar: one may have 23 or 25 hours."""
+    begin = datetime.now(where).replace(microsecond=0) if start is None else _instant(start, where).astimezone(where)
+    return begin.astimezone(UTC), (begin + timedelta(days=days)).astimezone(UTC)
+
+
+def _instant(text: str, where: ZoneInfo) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.year not in _YEARS:
+        raise click.UsageError(f"{text[:60]!r} is no time; write 2026-10-25, 2026-10-25T18:00 or with an offset")
+    return (moment if moment.tzinfo else moment.replace(tzinfo=where)).astimezone(UTC)
+
+
+def _downtimes(given: Iterable[str], since: datetime, until: datetime, where: ZoneInfo) -> "tuple[Span, ...]":
+    from rae_auto.model.job_state import Span
+
+    spans = []
+    for text in given:
+        begin, dots, end = text.partition("..")
+        if not dots:
+            raise click.UsageError(f"--downtime {text[:60]!r} must read A..B, as 2026-10-25T18:00..2026-10-26T08:00")
+        spans.append(Span(_instant(begin, where), _instant(end, where)))
+    spans.sort(key=lambda span: span.since)
+    bounds = [since, *(bound for span in spans for bound in (span.since, span.until)), until]
+    if bounds != sorted(bounds):
+        raise click.UsageError("each --downtime must end after it begins, within what is simulated, and before another")
+    return tuple(spans)
+
+
+def _durations(given: Sequence[str], jobs: "Sequence[JobId]", config: Path) -> "dict[JobId, timedelta]":
+    """How long the runs of jobs take, as far as that is known; what is said counts more than the history."""
+    from rae_auto.model.names import JobId, did_you_mean
+    from rae_auto.model.units import parse_duration
+
+    said = {}
+    for text in given:
+        name, equals, length = text.partition("=")
+        if text == "history":
+            continue
+        if not equals:
+            raise click.UsageError(f"--durations {text[:60]!r} must read history or JOB=TIME, as backup=5m")
+        if name not in jobs:
+            raise click.UsageError(f"--durations: there is no job {name[:64]!r}{did_you_mean(name[:64], jobs)}")
+        try:
+            said[JobId(name)] = parse_duration(length)
+        except ValueError as error:
+            raise click.UsageError(f"--durations {name}: {error}") from None
+    return {**(_medians(jobs, config) if "history" in given else {}), **said}
+
+
+def _medians(jobs: "Sequence[JobId]", config: Path) -> "dict[JobId, timedelta]":
+    """The median of the latest successful runs, of each job that has some."""
+    query = {"states": ["succeeded"], "limit": _RUNS_FOR_A_MEDIAN}
+    past = _histories([{**query, "job": job} for job in jobs], config)
+    # Of a run with retries the record doesn't tell the attempt's own length.
+    lengths = [[_length(run) for run in runs if run["attempt"] == 1] for runs in past]
+    return {job: timedelta(seconds=median(found)) for job, found in zip(jobs, lengths, strict=True) if found}
+
+
+def _length(run: Mapping[str, Any]) -> float:
+    begin, end = (datetime.fromisoformat(run[name]) for name in ("started_at", "finished_at"))
+    # Somebody may have set the clock back meanwhile.
+    return max((end - begin).total_seconds(), 0.0)
+
+
+def _histories(queries: list[dict[str, Any]], config: Path) -> list[list[dict[str, Any]]]:
+    from rae_auto.cli.client import Client
+
+    try:
+        with Client() as client:
+            return [client.call("history", **query) for query in queries]
+    except DaemonUnreachable:
+        from rae_auto.daemon.offline import histories
+
+        return histories(config, queries)

@@ -1,0 +1,35 @@
+"""A configuration as it can be simulated: plans, settings, and what of it nobody can foresee."""
+
+from pathlib import Path
+
+from attrs import frozen
+
+from rae_auto.config import Config, load
+from rae_auto.daemon.plugins import Plugins
+from rae_auto.engine.events import Origin, Plan, Settings
+from rae_auto.model.names import JobId
+from rae_auto.registry import Registry
+
+
+@frozen
+class Rehearsal:
+    """`sources` are the triggers that watch the world, as job and trigger: when they fire can't be computed."""
+
+    config: Config
+    plans: tuple[Plan, ...]
+    settings: Settings
+    sources: tuple[tuple[JobId, str], ...]
+
+
+def rehearsal(config_path: Path) -> Rehearsal:
+    """What a configuration file comes to. Errors: ConfigError, InvalidJob."""
+    registry = Registry()
+    config = load(config_path, registry)
+    plugins = Plugins(registry, config.timezone)
+    planned = [plugins.plan(job, Origin.CONFIG) for job in config.jobs]
+    return Rehearsal(
+        config,
+        tuple(plan for plan, _ in planned),
+        Settings(max_parallel=config.max_parallel, enabled=config.enabled, resources=config.resources),
+        tuple((plan.job.id, trigger) for plan, sources in planned for trigger in sources),
+    )
