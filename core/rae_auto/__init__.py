@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rae_auto.model.policies import OnCrash as OnCrash
     from rae_auto.model.policies import Overlap as Overlap
     from rae_auto.model.policies import Priority as Priority
+    from rae_auto.model.policies import Retention as Retention
     from rae_auto.model.policies import RetryPolicy as RetryPolicy
     from rae_auto.model.run import Run as Run
     from rae_auto.model.run import RunState as RunState
@@ -52,7 +53,7 @@ _HOMES = {
     "rae_auto.model.names": ("JobId", "RunId"),
     "rae_auto.model.plugin_ref": ("Cron", "Interval", "Once", "PluginRef", "TriggerRef"),
     "rae_auto.model.policies": (
-        "Backoff", "CatchUp", "Limits", "NotifyPolicy", "OnCrash", "Overlap", "Priority", "RetryPolicy",
+        "Backoff", "CatchUp", "Limits", "NotifyPolicy", "OnCrash", "Overlap", "Priority", "Retention", "RetryPolicy",
     ),
     "rae_auto.model.run": ("Run", "RunState"),
 }  # fmt: skip

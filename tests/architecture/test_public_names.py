@@ -7,7 +7,7 @@ PUBLIC = """
     Scheduler SyncScheduler JobActivity JobInfo JobStatus
     Job JobId RunId Run RunState
     Cron Interval Once PluginRef TriggerRef
-    Backoff CatchUp Limits NotifyPolicy OnCrash Overlap Priority RetryPolicy
+    Backoff CatchUp Limits NotifyPolicy OnCrash Overlap Priority Retention RetryPolicy
     SchedulerError DuplicateJob InvalidJob JobInUse JobNotFound NotStarted RunNotFound
     SchedulerClosed StoreError StoreLocked
 """

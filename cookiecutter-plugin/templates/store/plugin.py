@@ -1,13 +1,14 @@
 """{{ cookiecutter.description }}"""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field
-from rae_auto.api import Append, Change, Delete, Document, LogQuery, Put, Store
+from rae_auto.api import Append, Change, Delete, Document, Keep, LogQuery, Put, Store
 from rae_auto.api.files import DirectoryLock, write_whole
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.hookspecs import hookimpl
@@ -48,6 +49,9 @@ class {{ cookiecutter.__class }}(Store):
         changed = json.loads(json.dumps(self._content))
         for change in changes:
             _apply(change, changed)
+        self._write(changed)
+
+    def _write(self, changed: dict[str, Any]) -> None:
         try:
             write_whole(self._path, json.dumps(changed).encode())
         except OSError as error:
@@ -55,17 +59,32 @@ class {{ cookiecutter.__class }}(Store):
         self._content = changed
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
-        entries = reversed(self._content["logs"].get(log, {}).items())
         wanted = [
-            entry
-            for key, entry in entries
-            if query.takes(key, entry["job"], entry["state"], datetime.fromisoformat(entry["at"]))
+            entry for entry in self._newest_first(log) if query.takes(entry.key, entry.job, entry.state, entry.at)
         ]
-        wanted.sort(key=lambda entry: datetime.fromisoformat(entry["at"]), reverse=True)
-        return [entry["body"] for entry in wanted[: query.limit]]
+        return [entry.body for entry in wanted[: query.limit]]
 
-    def backup(self, target: Path) -> None:
-        write_whole(target, json.dumps(self._content).encode())
+    def _newest_first(self, log: str) -> list[Append]:
+        entries = [_entry(log, key, entry) for key, entry in self._content["logs"].get(log, {}).items()]
+        entries.reverse()
+        entries.sort(key=lambda entry: entry.at, reverse=True)
+        return entries
+
+    def prune(self, log: str, keep: Keep) -> Sequence[str]:
+        keys = [entry.key for entry in keep.surplus(self._newest_first(log))]
+        changed = json.loads(json.dumps(self._content))
+        for key in keys:
+            del changed["logs"][log][key]
+        if keys:
+            self._write(changed)
+        return keys
+
+    def dump(self) -> Iterator[Change]:
+        # A commit puts another object in its place, and leaves this one as it is.
+        content = self._content
+        puts = (Put(kind, key, body) for kind, keys in content["documents"].items() for key, body in keys.items())
+        logged = (_entry(log, key, entry) for log, kept in content["logs"].items() for key, entry in kept.items())
+        return chain(puts, logged)
 
     def close(self) -> None:
         if self._lock is not None:
@@ -84,6 +103,10 @@ def _apply(change: Change, content: dict[str, Any]) -> None:
             log[change.key] = {
                 "job": change.job, "state": change.state, "at": change.at.isoformat(), "body": change.body
             }
+
+
+def _entry(log: str, key: str, entry: dict[str, Any]) -> Append:
+    return Append(log, key, entry["job"], entry["state"], datetime.fromisoformat(entry["at"]), entry["body"])
 
 
 @hookimpl

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from rae_auto.api import Append, Delete, LogQuery, Put
+from rae_auto.api import Append, Delete, Keep, LogQuery, Put
 from rae_auto.errors import StoreDamaged, StoreLocked
 from rae_auto.testing.plugin import PluginConformance
 
@@ -63,12 +63,15 @@ def test_a_damaged_file_is_refused_and_left_alone(tmp_path):
     assert path.read_text() == "{"
 
 
-def test_a_backup_is_a_copy(store, tmp_path):
-    store.commit([Put("job", "a", {"x": 1})])
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    store.backup(copy / "{{ cookiecutter.name }}.json")
-    other = {{ cookiecutter.__class }}()
-    other.open(copy)
-    assert dict(other.load("job")) == {"a": {"x": 1}}
-    other.close()
+def test_a_dump_holds_everything_as_of_the_call(store):
+    changes = [Put("job", "a", {"x": 1}), Append("runs", "1", "backup", "failed", NOON, {"n": 1})]
+    store.commit(changes)
+    dumped = store.dump()
+    store.commit([Delete("job", "a")])
+    assert list(dumped) == changes
+
+
+def test_what_need_not_stay_can_be_removed(store):
+    store.commit([Append("runs", str(n), "backup", "failed", NOON + timedelta(hours=n), {"n": n}) for n in range(6)])
+    assert sorted(store.prune("runs", Keep(since=NOON + timedelta(hours=1), newest=3))) == ["0", "1", "2"]
+    assert [entry["n"] for entry in store.query("runs", LogQuery())] == [5, 4, 3]

@@ -4,7 +4,7 @@ from rae_auto.api.executor import Assignment, Execution, Executor
 from rae_auto.api.logger import Logger
 from rae_auto.api.notifier import Notice, Notifier
 from rae_auto.api.plugin import Plugin
-from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, Store
+from rae_auto.api.store import Append, Change, Delete, Document, Keep, LogQuery, Put, Store
 from rae_auto.api.trigger import Emit, ScheduleTrigger, SourceTrigger, Watch
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Emit",
     "Execution",
     "Executor",
+    "Keep",
     "LogQuery",
     "Logger",
     "Notice",

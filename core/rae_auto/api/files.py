@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from rae_auto.errors import StoreError, StoreLocked
 
@@ -35,7 +37,14 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`, durably: whoever reads sees the old file or the new one, never a part.
+    """Replace `path` by `content`, durably: whoever reads sees the old file or the new one, never a part."""
+    with whole_file(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path`, durably, when all of it is written; an exception leaves the old one.
 
     Temporary file in the same directory, fsync, rename, fsync of the directory.
     """
@@ -45,7 +54,7 @@ def write_whole(path: Path, content: bytes) -> None:
     descriptor = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -1,10 +1,11 @@
 """The contract of stores: a transactional map of documents, and ordered logs."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from attrs import frozen
 
@@ -68,6 +69,47 @@ class LogQuery:
         )
 
 
+class Logged(Protocol):
+    """What there is to know of an entry beside its body."""
+
+    @property
+    def job(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def at(self) -> datetime: ...
+
+
+L = TypeVar("L", bound=Logged)
+
+
+@frozen(kw_only=True)
+class Keep:
+    """Which entries of a log stay, of those in one of `states` (none named: of all).
+
+    Those since `since`, and of these no more than the `newest` ones of each job. Entries in other states stay.
+    """
+
+    states: tuple[str, ...] = ()
+    since: datetime
+    newest: int
+
+    def surplus(self, entries: Iterable[L]) -> list[L]:
+        """Those of a log's entries, given in the order of `Store.query`, that need not stay."""
+        kept: Counter[str] = Counter()
+        found = []
+        for entry in entries:
+            if self.states and entry.state not in self.states:
+                continue
+            if entry.at >= self.since and kept[entry.job] < self.newest:
+                kept[entry.job] += 1
+            else:
+                found.append(entry)
+        return found
+
+
 class Store(Plugin):
     """Keeps documents and logs. Calls come from one thread at a time, and may block on the disk."""
 
@@ -91,8 +133,18 @@ class Store(Plugin):
         """Entries of a log, newest `at` first, and the later appended first among equals."""
 
     @abstractmethod
-    def backup(self, target: Path) -> None:
-        """Write a consistent copy of everything to the new file `target` (0600) while the store is in use."""
+    def prune(self, log: str, keep: Keep) -> Sequence[str]:
+        """Remove a part of what need not stay, so small that the caller's other commits don't wait for long.
+
+        Returns the keys of the removed entries, none when there is nothing left to remove. Durable like a commit.
+        """
+
+    @abstractmethod
+    def dump(self) -> Iterator[Change]:
+        """Everything, as the Put and Append changes that would make it, entries of a log in the order of appending.
+
+        As of the call, whatever is committed or pruned meanwhile; it may be iterated in another thread.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -19,6 +19,7 @@ from rae_auto.errors import ConfigError, InvalidJob
 from rae_auto.model.job import Job
 from rae_auto.model.names import JobId, check_name
 from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.policies import Retention
 from rae_auto.model.zones import local_zone_name, zone
 
 _MOST_PROBLEMS = 100
@@ -37,6 +38,7 @@ class Config:
     resources: Mapping[str, int]
     shutdown_grace: timedelta
     enabled: bool
+    history: Retention
     jobs: tuple[Job, ...]
 
 
@@ -111,6 +113,7 @@ def _examine(path: Path, plugins: PluginSource) -> _Examination:
         resources=table.resources,
         shutdown_grace=table.shutdown_grace,
         enabled=table.enabled,
+        history=table.history,
         jobs=reader.read(jobs, defaults),
     )
     return _Examination(config, evolve(findings, problems=_first_of_each_key(findings.problems)), text)

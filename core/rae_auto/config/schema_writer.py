@@ -24,7 +24,7 @@ _DURATION: Schema = {
     "type": ["string", "number"],
     "description": 'seconds, or text such as "90s", "1h30m"',
     "minimum": 0,
-    "pattern": r"^(\d+(\.\d+)?(ms|[smhdw]))+$",
+    "pattern": r"^(\d+(\.\d+)?(ms|[smhdwy]))+$",
 }
 _SIZE: Schema = {
     "type": ["string", "integer"],

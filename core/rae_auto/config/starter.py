@@ -18,6 +18,7 @@ STARTER = """\
 loggers = ["console"]                   # and "file"
 # max_parallel = 8                      # how many runs at once
 # shutdown_grace = "30s"                # how long runs may go on after a stop
+# history = { keep = "90d", keep_failures = "1y" }    # how long runs are remembered
 
 # Ways to tell people; a job chooses by `notify`.
 # [notifiers.desk]

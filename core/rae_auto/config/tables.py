@@ -15,7 +15,7 @@ from rae_auto.config.problems import Key, Problem, invalid
 from rae_auto.model.job import Job
 from rae_auto.model.names import JobId
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
-from rae_auto.model.policies import CatchUp, Limits, NotifyPolicy, OnCrash, Overlap, Priority, RetryPolicy
+from rae_auto.model.policies import CatchUp, Limits, NotifyPolicy, OnCrash, Overlap, Priority, Retention, RetryPolicy
 
 _DEFAULTS = Job(id=JobId("defaults"), command="true")
 
@@ -61,6 +61,7 @@ class FileTable:
     enabled: bool = field(
         default=True, metadata=_help("false: nothing starts by itself; what is asked for by hand still runs")
     )
+    history: Retention = field(default=Retention(), metadata=_help("how much of the history is kept"))
     notifiers: Mapping[str, PluginRef] = field(factory=dict, metadata=_help("ways to tell people, by name"))
 
 

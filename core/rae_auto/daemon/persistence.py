@@ -2,12 +2,12 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rae_auto.api.store import Append, Delete, LogQuery, Put, Store
+from rae_auto.api.store import Append, Delete, Keep, LogQuery, Put, Store
 from rae_auto.api.store import Change as StoreChange
 from rae_auto.engine.step import Change, Erase, Record, Save
 from rae_auto.errors import StoreDamaged
@@ -69,8 +69,13 @@ class Archive:
             lambda: [documents.load(Run, body) for body in self._store.query(documents.RUNS, query)]
         )
 
-    async def backup(self, target: Path) -> None:
-        await self._call(self._store.backup, target)
+    async def prune(self, log: str, keep: Keep) -> Sequence[str]:
+        """Remove a part of what need not stay of a log; the keys of what was removed."""
+        return await self._call(self._store.prune, log, keep)
+
+    async def dump(self) -> Iterator[StoreChange]:
+        """Everything as of now, to be read in any thread."""
+        return await self._call(self._store.dump)
 
     async def close(self) -> None:
         await self._call(self._store.close)

@@ -17,9 +17,12 @@ from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.api.trigger import SourceTrigger
 from rae_auto.config.paths import state_directory
+from rae_auto.daemon.backups import Backup
+from rae_auto.daemon.backups import write as write_backup
 from rae_auto.daemon.broadcast import Broadcast
 from rae_auto.daemon.clock import Clock, SystemClock
 from rae_auto.daemon.executions import Executions
+from rae_auto.daemon.janitor import keep_tidy
 from rae_auto.daemon.notices import Notices
 from rae_auto.daemon.persistence import Archive
 from rae_auto.daemon.plugins import Plugins
@@ -53,6 +56,7 @@ from rae_auto.model.job_info import JobInfo, JobStatus
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.names import JobId, RunId
 from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.policies import Retention
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
 from rae_auto.model.zones import local_zone_name
@@ -78,6 +82,7 @@ class Scheduler:
         resources: Mapping[str, int] | None = None,
         enabled: bool = True,
         shutdown_grace: timedelta = timedelta(seconds=30),
+        retention: Retention | None = None,
         jobs: Iterable[Job] = (),
         notifiers: Mapping[str, PluginRef] | None = None,
         clock: Clock | None = None,
@@ -86,6 +91,7 @@ class Scheduler:
         """`directory` holds the state (default: RAE_STATE_DIR or the platform's); `jobs` are as of a configuration."""
         self.directory = Path(directory) if directory is not None else state_directory()
         self.shutdown_grace = shutdown_grace
+        self.retention = retention or Retention()
         self.settings = Settings(max_parallel, enabled, dict(resources or {}))
         self._given_store = store
         self._given_jobs = tuple(jobs)
@@ -134,6 +140,8 @@ class Scheduler:
         await self._find_again(in_hand)
         for job, sources in self._sources_of.items():
             self._sources.set(job, sources)
+        tidying = keep_tidy(self._archive, self.directory, lambda: self.retention, self.now)
+        self._tidying = self._loop.create_task(tidying)
 
     async def close(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
         """Start nothing more, give what runs `grace` (default: `shutdown_grace`), end the rest, let the store go.
@@ -144,6 +152,7 @@ class Scheduler:
             return
         await self.stop(grace, leave_running=leave_running)
         await self._stopped.wait()
+        self._tidying.cancel()
         await self._sources.close()
         self._shell.close()
         await self._turning
@@ -285,9 +294,10 @@ class Scheduler:
         reason = self._engine.waiting_for(run, self._clock.now())
         return None if reason is None else reason[1]
 
-    async def backup(self, target: Path) -> None:
-        """Write a consistent copy of the store to a new file."""
-        await self._archive.backup(target)
+    async def backup(self, target: Path | str, *, replace: bool = False) -> Backup:
+        """Write all that is durable now to a file, of which `rae-auto restore` makes a store. Errors: StoreError."""
+        changes = await self._archive.dump()
+        return await asyncio.to_thread(write_backup, Path(target), changes, self.now(), replace=replace)
 
     async def configure(
         self, jobs: Iterable[Job], settings: Settings, timezone: str, notifiers: Mapping[str, PluginRef]

@@ -58,6 +58,7 @@ class Service:
             resources=config.resources,
             enabled=config.enabled and not paused,
             shutdown_grace=config.shutdown_grace,
+            retention=config.history,
             jobs=config.jobs,
             notifiers=config.notifiers,
             plugins=registry,
@@ -133,6 +134,7 @@ class Service:
                 raise
             self._bad_config = None
             self._scheduler.shutdown_grace = config.shutdown_grace
+            self._scheduler.retention = config.history
             logger.info("reloaded: {}", ", ".join(f"{len(jobs)} {change}" for change, jobs in summary.items()))
             return summary
 

@@ -142,6 +142,26 @@ class Limits:
 
 
 @frozen
+class Retention:
+    """How much of the history is kept."""
+
+    keep: timedelta = field(
+        default=timedelta(days=90), converter=parse_duration, metadata=_help("how long runs and decisions are kept")
+    )
+    keep_failures: timedelta = field(
+        default=timedelta(days=365), converter=parse_duration, metadata=_help("and runs that didn't succeed")
+    )
+    runs: int = field(
+        default=1000,
+        validator=[validators.ge(1), validators.le(1_000_000)],
+        metadata=_help("how many of each are kept of a job at most"),
+    )
+    output: Size = field(
+        default=Size(100 << 20), converter=parse_size, metadata=_help("how much is kept of what a job's runs printed")
+    )
+
+
+@frozen
 class NotifyPolicy:
     """Which ends of a run are told, and through which of the configured notifiers."""
 

@@ -11,9 +11,9 @@ from typing import NewType
 Size = NewType("Size", int)
 """A number of bytes; as the type of a plugin's option it takes "512MB" too."""
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _BYTES = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
-_PART = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|[smhdw])")
+_PART = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|[smhdwy])")
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMGT]?)(i?)B?", re.IGNORECASE | re.ASCII)
 _LONGEST = timedelta(days=36525)
 

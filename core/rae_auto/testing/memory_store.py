@@ -1,15 +1,15 @@
 """A store for tests, that forgets everything with its object."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
 from attrs import define, evolve, field
 
-from rae_auto.api.files import DirectoryLock, open_private
-from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, Store
+from rae_auto.api.files import DirectoryLock
+from rae_auto.api.store import Append, Change, Delete, Document, Keep, LogQuery, Put, Store
 from rae_auto.errors import StoreError
 
 
@@ -57,22 +57,27 @@ class MemoryStore(Store):
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Entries of a log, newest first."""
-        self._check_open()
-        wanted = [
-            e for e in reversed(self._entries.values()) if e.log == log and query.takes(e.key, e.job, e.state, e.at)
-        ]
-        return [entry.body for entry in sorted(wanted, key=lambda entry: entry.at, reverse=True)[: query.limit]]
+        wanted = [e for e in self._newest_first(log) if query.takes(e.key, e.job, e.state, e.at)]
+        return [entry.body for entry in wanted[: query.limit]]
 
-    def backup(self, target: Path) -> None:
-        """The documents as one JSON object."""
+    def _newest_first(self, log: str) -> list[Append]:
         self._check_open()
+        entries = [entry for entry in reversed(self._entries.values()) if entry.log == log]
+        return sorted(entries, key=lambda entry: entry.at, reverse=True)
 
-        try:
-            descriptor = open_private(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        except OSError as error:
-            raise StoreError(f"{target}: can't be written ({error.strerror})") from error
-        with os.fdopen(descriptor, "w") as file:
-            json.dump({"/".join(place): json.loads(text) for place, text in self._documents.items()}, file)
+    def prune(self, log: str, keep: Keep) -> list[str]:
+        """Remove all that need not stay."""
+        keys = [entry.key for entry in keep.surplus(self._newest_first(log))]
+        removed = {(log, key) for key in keys}
+        self._entries = {place: entry for place, entry in self._entries.items() if place not in removed}
+        return keys
+
+    def dump(self) -> Iterator[Change]:
+        """Everything; commits put new tables in the place of these."""
+        self._check_open()
+        documents, entries = self._documents, self._entries
+        puts = (Put(kind, key, json.loads(text)) for (kind, key), text in sorted(documents.items()))
+        return chain(puts, entries.values())
 
     def close(self) -> None:
         """Let the lock go."""

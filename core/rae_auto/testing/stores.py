@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import attrs
 import pytest
 
 from rae_auto.api import Store
-from rae_auto.api.store import Append, Delete, LogQuery, Put
+from rae_auto.api.store import Append, Delete, Keep, LogQuery, Put
 from rae_auto.errors import StoreError, StoreLocked
 from rae_auto.testing.plugin import PluginConformance
 
@@ -160,19 +161,85 @@ class StoreConformance(PluginConformance):
             plugin.commit([entry(1)])
         with pytest.raises(StoreError):
             plugin.query("runs", LogQuery())
-
-    def test_a_backup_is_a_new_private_file(self, store: Store, tmp_path: Path) -> None:
-        store.commit([Put("job", "a", {"n": 1}), entry(1)])
-        target = tmp_path / "backup"
-        store.backup(target)
-        assert target.stat().st_size > 0
-        assert target.stat().st_mode & 0o777 == 0o600
-        before = target.read_bytes()
         with pytest.raises(StoreError):
-            store.backup(target)
-        assert target.read_bytes() == before
-        store.commit([entry(2)])
-        assert sorted(numbers(store)) == [1, 2]
+            plugin.prune("runs", Keep(since=NOON, newest=1))
+        with pytest.raises(StoreError):
+            plugin.dump()
+
+    def test_a_dump_holds_everything_in_the_order_of_appending(self, store: Store) -> None:
+        changes = [Put("job", "b", {"n": 1}), Put("job", "a", {"n": 2}), Put("state", "a", {"n": 3})]
+        entries = [entry(1, minute=5), entry(2, job="'; --", state="failed", minute=1), entry(3, minute=3)]
+        store.commit([*changes, *entries[:1]])
+        store.commit(entries[1:])
+        dumped = list(store.dump())
+        assert sorted((c for c in dumped if isinstance(c, Put)), key=lambda put: (put.kind, put.key)) == [
+            changes[1], changes[0], changes[2]
+        ]  # fmt: skip
+        assert [change for change in dumped if not isinstance(change, Put)] == entries
+
+    def test_a_dump_makes_an_equal_store(self, store: Store, tmp_path: Path) -> None:
+        store.commit([Put("job", "a", {"text": "\ud800 ☂"}), Put("job", "b", {}), entry(1, key="x"), entry(2, key="y")])
+        store.commit([Delete("job", "b"), entry(3, key="x", state="failed"), entry(4, minute=-1)])
+        changes = list(store.dump())
+        (tmp_path / "copy").mkdir(mode=0o700)
+        copy = _another(store)
+        copy.open(tmp_path / "copy")
+        try:
+            copy.commit(changes)
+            assert list(copy.load("job")) == [("a", {"text": "\ud800 ☂"})]
+            assert numbers(copy) == numbers(store) == [3, 2, 4]
+        finally:
+            copy.close()
+
+    def test_a_dump_is_as_of_the_call_and_can_be_read_in_another_thread(self, store: Store) -> None:
+        store.commit([Put("job", "a", {"n": 1}), *(entry(n) for n in range(100))])
+        dumped = store.dump()
+        store.commit([Put("job", "a", {"n": 2}), Put("job", "b", {}), entry(100)])
+        store.prune("runs", Keep(since=NOON, newest=1))
+        with ThreadPoolExecutor(1) as thread:
+            read = thread.submit(lambda: list(dumped))
+            store.commit([entry(101), Delete("job", "b")])
+            assert read.result(60) == [Put("job", "a", {"n": 1}), *(entry(n) for n in range(100))]
+
+    @pytest.mark.parametrize(
+        ("keep", "kept"),
+        [
+            (Keep(since=NOON, newest=99), [6, 5, 4, 3, 2, 1]),
+            (Keep(since=NOON + timedelta(minutes=3), newest=99), [6, 5, 4, 3]),
+            (Keep(since=NOON, newest=1), [6, 5]),
+            (Keep(since=NOON, newest=0), []),
+            (Keep(since=NOON, newest=1, states=("failed", "lost")), [6, 5, 4, 3, 1]),
+            (Keep(since=NOON + timedelta(minutes=9), newest=9, states=("succeeded",)), [4, 2]),
+        ],
+    )
+    def test_pruning_leaves_what_is_to_be_kept_and_tells_the_rest(
+        self, store: Store, keep: Keep, kept: list[int]
+    ) -> None:
+        store.commit([entry(n, job="ab"[n % 2], minute=n) for n in (1, 3, 5)])
+        store.commit([entry(n, job="ab"[n % 2], minute=n, state="failed" if n < 5 else "succeeded") for n in (2, 4, 6)])
+        pruned = [*store.prune("runs", keep), *store.prune("runs", keep)]
+        assert numbers(store) == kept
+        assert sorted(pruned) == [f"run-{n}" for n in range(1, 7) if n not in kept]
+        assert list(store.prune("runs", keep)) == []
+
+    def test_pruning_again_and_again_removes_all(self, store: Store) -> None:
+        store.commit([*(entry(n) for n in range(1200)), attrs.evolve(entry(1), log="decisions")])
+        pruned: list[str] = []
+        while step := store.prune("runs", Keep(since=NOON + timedelta(hours=1), newest=9)):
+            pruned += step
+        assert len(pruned) == len(set(pruned)) == 1200
+        assert numbers(store) == []
+        assert numbers(store, "decisions") == [1]
+
+    def test_what_was_pruned_is_gone_when_opened_again(self, store: Store, directory: Path) -> None:
+        store.commit([entry(1, key="x"), entry(2, key="y")])
+        store.commit([entry(3, key="x", minute=1), entry(4, minute=2)])
+        assert sorted(store.prune("runs", Keep(since=NOON, newest=1))) == ["x", "y"]
+        store.close()
+        assert list(store.open(directory)) == []
+        assert numbers(store) == [4]
+        store.commit([entry(5, key="y")])
+        assert numbers(store) == [4, 5]
 
     def test_its_files_are_the_owners_alone_whatever_the_umask(self, plugin: Store, directory: Path) -> None:
         before = os.umask(0)

@@ -5,15 +5,16 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from datetime import UTC
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from attrs import define, field
 
 from rae_auto.api.files import DirectoryLock, open_private
-from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, Store
+from rae_auto.api.store import Append, Change, Delete, Document, Keep, LogQuery, Put, Store
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.hookspecs import hookimpl
 
@@ -29,13 +30,16 @@ CREATE TABLE entries (seq INTEGER PRIMARY KEY, log TEXT NOT NULL, key TEXT NOT N
     state TEXT NOT NULL, at REAL NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL);
 CREATE UNIQUE INDEX entries_by_key ON entries (log, key);
 CREATE INDEX entries_by_time ON entries (log, at, seq);
-CREATE INDEX entries_by_job ON entries (log, job, at, seq);
+CREATE INDEX entries_by_job ON entries (log, job, at, seq, state);
 CREATE INDEX entries_by_state ON entries (log, state, at, seq);
 """
 
 _PUT = "INSERT INTO documents VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body, crc = excluded.crc"
 _DELETE = "DELETE FROM documents WHERE kind = ? AND key = ?"
 _APPEND = "INSERT OR REPLACE INTO entries (log, key, job, state, at, body, crc) VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+STEP = 500
+"""How many entries are removed at once."""
 
 
 @define(eq=False)
@@ -120,9 +124,11 @@ class SqliteStore(Store):
 
     def commit(self, changes: Sequence[Change]) -> None:
         """All changes in one transaction, synced."""
-        database = self._database
         # Before the transaction: a body that isn't JSON must not leave it open.
-        batches = list(_batches(changes))
+        self._transact(list(_batches(changes)))
+
+    def _transact(self, batches: "Sequence[_Batch]") -> None:
+        database = self._database
         try:
             database.execute("BEGIN IMMEDIATE")
             for statement, rows in batches:
@@ -135,14 +141,11 @@ class SqliteStore(Store):
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Entries of a log, newest first."""
-        conditions, values = ["log = ?"], [log]
+        conditions, values = _in_log(log, query.states)
         for column, value in (("job", query.job), ("key", query.key)):
             if value is not None:
                 conditions.append(f"{column} = ?")
                 values.append(value)
-        if query.states:
-            conditions.append(f"state IN ({', '.join('?' * len(query.states))})")
-            values.extend(query.states)
         for comparison, instant in ((">=", query.since), ("<=", query.until)):
             if instant is not None:
                 conditions.append(f"at {comparison} {instant.timestamp()!r}")
@@ -152,12 +155,35 @@ class SqliteStore(Store):
         rows = self._database.execute(sql, values).fetchall()
         return [self._document(body, crc, f"{log} {key!r}") for key, body, crc in rows]
 
-    def backup(self, target: Path) -> None:
-        """A copy by SQLite's own backup, page by page, while the store is in use."""
-        _make_private(target, new=True)
-        with sqlite3.connect(target) as copy:
-            self._database.backup(copy)
-        copy.close()
+    def prune(self, log: str, keep: Keep) -> list[str]:
+        """Remove some hundred entries: old ones first, then those of jobs that have too many."""
+        database = self._database
+        rows = list(islice(_surplus(database, log, keep), STEP))
+        if rows:
+            self._transact([("DELETE FROM entries WHERE seq = ?", [(seq,) for seq, _ in rows])])
+        return [key for _, key in rows]
+
+    def dump(self) -> Iterator[Change]:
+        """Everything, read in one transaction of another connection."""
+        _ = self._database
+        changes = self._dump()
+        # Up to where it has begun to read: from then on it sees nothing newer.
+        next(changes)
+        return cast("Iterator[Change]", changes)
+
+    def _dump(self) -> Iterator[Change | None]:
+        with closing(sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)) as database:
+            try:
+                database.execute("BEGIN")
+                database.execute("SELECT 1 FROM documents LIMIT 1").fetchone()
+                yield None
+                for kind, key, body, crc in database.execute("SELECT * FROM documents ORDER BY kind, key"):
+                    yield Put(kind, key, self._document(body, crc, f"{kind} {key!r}"))
+                for _, log, key, job, state, at, body, crc in database.execute("SELECT * FROM entries ORDER BY seq"):
+                    document = self._document(body, crc, f"{log} {key!r}")
+                    yield Append(log, key, job, state, datetime.fromtimestamp(at, UTC), document)
+            except sqlite3.DatabaseError as error:
+                raise StoreDamaged(f"{self._path} can't be read ({error}); restore a backup of it") from error
 
     def close(self) -> None:
         """Close the file and let the lock go."""
@@ -178,7 +204,30 @@ class SqliteStore(Store):
         return document
 
 
-def _batches(changes: Sequence[Change]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+def _in_log(log: str, states: Sequence[str]) -> tuple[list[str], list[Any]]:
+    """Conditions, and the values to bind to them."""
+    if not states:
+        return ["log = ?"], [log]
+    return ["log = ?", f"state IN ({', '.join('?' * len(states))})"], [log, *states]
+
+
+def _surplus(database: sqlite3.Connection, log: str, keep: Keep) -> Iterator[tuple[int, str]]:
+    """Number and key of the entries that need not stay; each is told once."""
+    conditions, values = _in_log(log, keep.states)
+    # Only names of columns stand in it; what comes from outside is bound.
+    where, since = " AND ".join(conditions), keep.since.timestamp()
+    yield from database.execute(f"SELECT seq, key FROM entries WHERE {where} AND at < ?", (*values, since))  # noqa: S608
+    recent, bound = f"FROM entries WHERE {where} AND at >= ?", (*values, since)
+    crowded = f"SELECT job {recent} GROUP BY job HAVING count(*) > ?"
+    last = f"SELECT seq, key {recent} AND job = ? ORDER BY at DESC, seq DESC LIMIT -1 OFFSET ?"
+    for (job,) in database.execute(crowded, (*bound, keep.newest)).fetchall():
+        yield from database.execute(last, (*bound, job, keep.newest))
+
+
+_Batch = tuple[str, list[tuple[Any, ...]]]
+
+
+def _batches(changes: Sequence[Change]) -> Iterator[_Batch]:
     """Statements with the rows of neighbouring changes of one type, in the order of the changes."""
     statement = ""
     rows: list[tuple[Any, ...]] = []
@@ -215,10 +264,10 @@ def _pragma(database: sqlite3.Connection, name: str) -> int:
     return int(value)
 
 
-def _make_private(path: Path, *, new: bool = False) -> None:
+def _make_private(path: Path) -> None:
     """Have the file with the rights that SQLite would not give it."""
     try:
-        os.close(open_private(path, os.O_RDWR | os.O_CREAT | (os.O_EXCL if new else 0)))
+        os.close(open_private(path, os.O_RDWR | os.O_CREAT))
     except OSError as error:
         raise StoreError(f"{path}: can't be opened ({error.strerror})") from error
 

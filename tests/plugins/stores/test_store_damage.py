@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from rae_auto.api import Store
-from rae_auto.api.store import LogQuery, Put
+from rae_auto.api.store import Keep, LogQuery, Put
 from rae_auto.errors import StoreDamaged, StoreError, StoreLocked
-from rae_auto.testing.stores import entry, numbers
+from rae_auto.testing.stores import NOON, entry, numbers
 from rae_plugins.stores.json import JsonStore
 from rae_plugins.stores.json import store as json_store
+from rae_plugins.stores.json.sealed import seal
 from rae_plugins.stores.sqlite import SqliteStore
 
 COMMITS = 6
@@ -151,7 +152,7 @@ def test_r20_a_lost_history_file_is_told_and_a_damaged_one_refuses_the_query(gen
 @pytest.mark.parametrize("name", ["journal.jsonl", "snapshot-9.json"])
 def test_r20_a_newer_format_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    path.write_bytes(json_store.seal({"format": 2, "seq": 9, "changes": [], "history": [], "documents": {}}))
+    path.write_bytes(seal({"format": 2, "seq": 9, "changes": [], "history": [], "documents": {}}))
     before = path.read_bytes()
     with pytest.raises(StoreDamaged, match="newer"):
         JsonStore().open(tmp_path)
@@ -188,18 +189,6 @@ def test_r22_a_commit_that_fails_is_not_there_and_the_next_one_is(
     store.close()
     assert list(store.open(tmp_path)) == []
     assert jobs(store) == ["a", "c"]
-    store.close()
-
-
-def test_a_backup_of_json_is_the_journal_of_the_same_store(generations: Path, tmp_path: Path) -> None:
-    store = JsonStore()
-    store.open(generations)
-    (tmp_path / "restored").mkdir()
-    store.backup(tmp_path / "restored" / "journal.jsonl")
-    wanted = jobs(store), numbers(store)
-    store.close()
-    store.open(tmp_path / "restored")
-    assert (jobs(store), numbers(store)) == wanted
     store.close()
 
 

@@ -44,6 +44,10 @@ class Contents:
             elif "delete" in change:
                 kind, key = change["delete"]
                 self.documents.get(kind, {}).pop(key, None)
+            elif "prune" in change:
+                log, keys = change["prune"]
+                for key in keys:
+                    self.entries.pop((log, key), None)
             else:
                 entry = decode_entry(change)
                 # The later of one key is also the later appended.
@@ -72,17 +76,15 @@ def encode_entry(entry: Entry) -> dict[str, Any]:
     return _append(entry.log, entry.key, entry.job, entry.state, entry.at, entry.body)
 
 
+def encode_prune(log: str, keys: Sequence[str]) -> dict[str, Any]:
+    """The change that removes entries of a log."""
+    return {"prune": [log, keys]}
+
+
 def decode_entry(change: Mapping[str, Any]) -> Entry:
     """The entry that an append made."""
     log, key = change["append"]
     return Entry(log, key, change["job"], change["state"], datetime.fromisoformat(change["at"]), pack(change["body"]))
-
-
-def encode_documents(documents: Mapping[str, Mapping[str, str]]) -> Sequence[dict[str, Any]]:
-    """Documents as the changes that would make them."""
-    return [
-        {"put": [kind, key], "body": json.loads(text)} for kind, keys in documents.items() for key, text in keys.items()
-    ]
 
 
 def _append(log: str, key: str, job: str, state: str, at: datetime, body: Document) -> dict[str, Any]:

@@ -1,18 +1,18 @@
-"""Log entries that left the journal: files that are written once, and read only when somebody asks."""
+"""Log entries that left the journal: files that are read only when somebody asks, and written anew to remove some."""
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rae_auto.api.files import write_whole
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import StoreDamaged
 from rae_plugins.stores.json.changes import Entry, decode_entry, encode_entry
-from rae_plugins.stores.json.sealed import FORMAT, check_format, read_lines, seal
+from rae_plugins.stores.json.sealed import FORMAT, check_format, lines_of, read_lines, seal
 
 
 @frozen
@@ -24,7 +24,8 @@ class Segment:
 
     def entries(self) -> list[Entry]:
         """Its entries in the order in which they were appended."""
-        return [decode_entry(line) for line in list(_whole_lines(self.path))[1:]]
+        with open_segment(self.path) as file:
+            return list(read_entries(self.path, file))
 
 
 def write_segment(path: Path, entries: Iterable[Entry]) -> Segment:
@@ -46,6 +47,49 @@ def read_segment(path: Path) -> Segment | None:
     if header is None:
         return None
     return Segment(path, {log: datetime.fromisoformat(at) for log, at in header["newest"].items()})
+
+
+def open_segment(path: Path) -> BinaryIO:
+    """A history file to read from: as it is now, whatever takes its place."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise StoreDamaged(f"{path} can't be read ({error.strerror}); restore a backup of it") from error
+
+
+def read_entries(path: Path, file: BinaryIO) -> Iterator[Entry]:
+    """The entries of an open history file, one by one. StoreDamaged where a line isn't what was written."""
+    try:
+        for number, (_, line) in enumerate(lines_of(file), 1):
+            if line is None:
+                raise StoreDamaged(f"{path}, line {number} isn't what was written; restore a backup, or move it away")
+            if number > 1:
+                yield decode_entry(line)
+    except OSError as error:
+        if isinstance(error, StoreDamaged):
+            raise
+        raise StoreDamaged(f"{path} can't be read ({error.strerror}); restore a backup of it") from error
+
+
+def without(segment: Segment, log: str, keys: Set[str]) -> Segment:
+    """The history file written anew without some entries of a log."""
+    entries = segment.entries()
+    kept = [entry for entry in entries if entry.log != log or entry.key not in keys]
+    return segment if len(kept) == len(entries) else write_segment(segment.path, kept)
+
+
+def newest_first(log: str, recent: Sequence[Entry], segments: Sequence[Segment]) -> list[Entry]:
+    """What is known of all entries of a log but their bodies, of several of a key the last."""
+    latest: dict[str, Entry] = {}
+    for entries in (*(segment.entries() for segment in segments if log in segment.newest), recent):
+        for entry in entries:
+            if entry.log == log:
+                # The later of one key is also the later appended.
+                latest.pop(entry.key, None)
+                latest[entry.key] = evolve(entry, text="")
+    found = list(reversed(latest.values()))
+    found.sort(key=lambda entry: entry.at, reverse=True)
+    return found
 
 
 def find(log: str, query: LogQuery, recent: Sequence[Entry], segments: Sequence[Segment]) -> list[Entry]:
@@ -80,15 +124,3 @@ def _is_enough(
     if newest is None or (query.since is not None and newest < query.since):
         return True
     return len(found) >= query.limit and (not found or found[-1][0] >= newest)
-
-
-def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        for number, (_, line) in enumerate(read_lines(path), 1):
-            if line is None:
-                raise StoreDamaged(f"{path}, line {number} isn't what was written; restore a backup, or move it away")
-            yield line
-    except OSError as error:
-        if isinstance(error, StoreDamaged):
-            raise
-        raise StoreDamaged(f"{path} can't be read ({error.strerror}); restore a backup of it") from error

@@ -5,7 +5,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rae_auto.api.files import write_whole
 from rae_auto.errors import StoreDamaged
@@ -60,11 +60,16 @@ def read_file(path: Path) -> dict[str, Any] | None:
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Where each line ends, and its document, or None for a damaged line."""
-    end = 0
     with path.open("rb") as file:
-        while line := file.readline(MAX_LINE + 1):
-            end += len(line)
-            yield end, unseal(line)
+        yield from lines_of(file)
+
+
+def lines_of(file: BinaryIO) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """The same of a file that is open."""
+    end = 0
+    while line := file.readline(MAX_LINE + 1):
+        end += len(line)
+        yield end, unseal(line)
 
 
 def set_aside(path: Path, moment: str) -> Path:

@@ -7,24 +7,31 @@ The last three snapshots stay, and the journals between them: a bad snapshot cos
 """
 
 import json
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 from attrs import define, field
 
-from rae_auto.api.files import DirectoryLock, open_private, write_whole
-from rae_auto.api.store import Change, Document, LogQuery, Store
+from rae_auto.api.files import DirectoryLock, write_whole
+from rae_auto.api.store import Append, Change, Document, Keep, LogQuery, Put, Store
 from rae_auto.errors import StoreError
-from rae_plugins.stores.json.changes import Contents, encode, encode_documents, encode_entry
-from rae_plugins.stores.json.history import Segment, find, read_segment, write_segment
+from rae_plugins.stores.json.changes import Contents, Entry, encode, encode_prune
+from rae_plugins.stores.json.history import (
+    Segment,
+    find,
+    newest_first,
+    open_segment,
+    read_entries,
+    read_segment,
+    without,
+    write_segment,
+)
 from rae_plugins.stores.json.journal import Journal, header
 from rae_plugins.stores.json.recovery import JOURNAL, numbered, recover, snapshot_bytes
-from rae_plugins.stores.json.sealed import seal, set_aside
+from rae_plugins.stores.json.sealed import set_aside
 
 GENERATIONS = 3
 """Snapshots that are kept."""
@@ -111,22 +118,24 @@ class JsonStore(Store):
 
     def commit(self, changes: Sequence[Change]) -> None:
         """All changes as one line of the journal, synced."""
-        journal = self._opened
-        if not changes:
-            return
-        if not journal.is_sound or must_compact(journal.size, self._snapshot_size):
-            self._compact()
-            journal = self._opened
-        encoded = [encode(change) for change in changes]
-        journal.add(self._seq + 1, encoded)
-        self._seq += 1
-        self._contents.apply(encoded)
+        self._make_room()
+        if changes:
+            self._add([encode(change) for change in changes])
 
-    def _compact(self) -> None:
+    def _make_room(self) -> None:
+        """Compact where the journal is too large, or can't be added to."""
+        journal = self._opened
+        if journal.is_sound and not must_compact(journal.size, self._snapshot_size):
+            return
         try:
             self._start_generation()
         except OSError as error:
             raise StoreError(f"{self._directory}: can't be written ({error.strerror})") from error
+
+    def _add(self, encoded: Sequence[dict[str, Any]]) -> None:
+        self._opened.add(self._seq + 1, encoded)
+        self._seq += 1
+        self._contents.apply(encoded)
 
     def _start_generation(self) -> None:
         """Write history, journal and snapshot of all that is committed, and begin an empty journal."""
@@ -137,6 +146,8 @@ class JsonStore(Store):
             self._contents.entries = {}
         if self._journal is not None:
             self._journal.copy_to(self._directory / f"journal-{self._seq}.jsonl")
+        emptied = [segment.path for segment in self._segments if not segment.newest]
+        self._segments = [segment for segment in self._segments if segment.newest]
         snapshot = snapshot_bytes(
             self._seq, self._contents.documents, (segment.path.name for segment in self._segments)
         )
@@ -148,6 +159,8 @@ class JsonStore(Store):
             self._journal.close()
             self._journal = None
         self._journal = Journal(path, len(first))
+        for segment_path in emptied:
+            segment_path.unlink()
         self._remove_old()
 
     def _remove_old(self) -> None:
@@ -164,26 +177,42 @@ class JsonStore(Store):
         _ = self._opened
         return [entry.body for entry in find(log, query, list(self._contents.entries.values()), self._segments)]
 
-    def backup(self, target: Path) -> None:
-        """A journal of everything: in an empty state directory, called `journal.jsonl`, it is the store again."""
-        _ = self._opened
+    def prune(self, log: str, keep: Keep) -> list[str]:
+        """Remove all that need not stay, since all history files have to be read to find it."""
+        self._make_room()
+        recent = list(self._contents.entries.values())
+        keys = [entry.key for entry in keep.surplus(newest_first(log, recent, self._segments))]
         try:
-            descriptor = open_private(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-            with os.fdopen(descriptor, "wb") as file:
-                file.writelines(self._everything())
-                file.flush()
-                os.fsync(file.fileno())
+            # Older entries of the same keys first, lest they come to light again.
+            self._segments = [without(segment, log, frozenset(keys)) for segment in self._segments]
         except OSError as error:
             if isinstance(error, StoreError):
                 raise
-            raise StoreError(f"{target}: can't be written ({error.strerror})") from error
+            raise StoreError(f"{self._directory}: can't be written ({error.strerror})") from error
+        in_journal = [key for key in keys if (log, key) in self._contents.entries]
+        if in_journal:
+            self._add([encode_prune(log, in_journal)])
+        return keys
 
-    def _everything(self) -> Iterator[bytes]:
-        yield header(0)
-        logged = chain(*(segment.entries() for segment in self._segments), self._contents.entries.values())
-        changes = chain(encode_documents(self._contents.documents), map(encode_entry, logged))
-        for seq, change in enumerate(changes, 1):
-            yield seal({"seq": seq, "changes": [change]})
+    def dump(self) -> Iterator[Change]:
+        """Everything, from copies of what is in memory and files that stay readable when they are replaced."""
+        _ = self._opened
+        changes = self._dump()
+        # Up to where it has got hold of all of it.
+        next(changes)
+        return cast("Iterator[Change]", changes)
+
+    def _dump(self) -> Iterator[Change | None]:
+        documents = {kind: dict(keys) for kind, keys in self._contents.documents.items()}
+        recent = list(self._contents.entries.values())
+        with ExitStack() as opened:
+            files = [(s.path, opened.enter_context(open_segment(s.path))) for s in self._segments]
+            yield None
+            for kind, keys in sorted(documents.items()):
+                yield from (Put(kind, key, json.loads(text)) for key, text in sorted(keys.items()))
+            for path, file in files:
+                yield from map(_appended, read_entries(path, file))
+            yield from map(_appended, recent)
 
     def close(self) -> None:
         """Close the journal and let the lock go."""
@@ -194,6 +223,10 @@ class JsonStore(Store):
             with suppress(OSError):
                 self._lock.release()
             self._lock = None
+
+
+def _appended(entry: Entry) -> Append:
+    return Append(entry.log, entry.key, entry.job, entry.state, entry.at, entry.body)
 
 
 def _set_aside(damaged: Sequence[Path]) -> list[str]:

@@ -1,0 +1,41 @@
+"""What of the history goes: decided here, done by the janitor."""
+
+from collections.abc import Mapping, Set
+from datetime import datetime
+
+from rae_auto.api.store import Keep
+from rae_auto.model import documents
+from rae_auto.model.policies import Retention
+from rae_auto.model.run import UNSUCCESSFUL, RunState
+
+_WELL = (RunState.SUCCEEDED, RunState.SKIPPED)
+
+
+def rules(retention: Retention, now: datetime) -> list[tuple[str, Keep]]:
+    """What is kept of which log. Failures have places of their own, lest many successes drive them out."""
+    since = now - retention.keep
+    return [
+        (documents.RUNS, Keep(states=_WELL, since=since, newest=retention.runs)),
+        (
+            documents.RUNS,
+            Keep(states=tuple(sorted(UNSUCCESSFUL)), since=now - retention.keep_failures, newest=retention.runs),
+        ),
+        (documents.DECISIONS, Keep(since=since, newest=retention.runs)),
+    ]
+
+
+def surplus_output(sizes: Mapping[str, int], job_of: Mapping[str, str], open_runs: Set[str], most: int) -> list[str]:
+    """The runs whose output goes, of those that have `sizes` bytes of it.
+
+    It goes where nothing is known of its run, and, the oldest first, where a job has more than `most` bytes; never
+    that of an open run. Ids of runs sort by age.
+    """
+    left = dict.fromkeys(job_of.values(), most)
+    found = []
+    for run in sorted(sizes, reverse=True):
+        job = job_of.get(run)
+        if job is not None:
+            left[job] -= sizes[run]
+        if run not in open_runs and (job is None or left[job] < 0):
+            found.append(run)
+    return found
