@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
+from weakref import WeakSet
 
 Event = Mapping[str, Any]
 
@@ -14,7 +15,8 @@ class Broadcast:
     """Hands each event to every listener."""
 
     def __init__(self) -> None:
-        self._listeners: set[asyncio.Queue[Event | None]] = set()
+        # Weak, since a stream that is dropped before its first event never comes to its end.
+        self._listeners: WeakSet[asyncio.Queue[Event | None]] = WeakSet()
 
     @property
     def heard(self) -> bool:

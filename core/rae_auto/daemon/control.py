@@ -100,6 +100,8 @@ class ControlServer:
             with contextlib.suppress(ConnectionError, TimeoutError, asyncio.CancelledError):
                 async with asyncio.timeout(PATIENCE):
                     await writer.wait_closed()
+            # What wasn't taken in time would keep the connection open for ever.
+            writer.transport.abort()
 
     def _make_room(self) -> None:
         """Where all places are taken the longest connected goes: a shell that asks now matters more."""
