@@ -11,17 +11,17 @@ from rae_auto import errors
 from rae_auto.config.paths import socket_path, state_directory
 
 PATIENCE = 30.0
-"""Seconds to wait for an answer."""
+"""Seconds to wait for an answer that takes no time to make."""
 
 
 class Client:
     """A connection to the daemon of a state directory."""
 
-    def __init__(self, directory: Path | None = None) -> None:
-        """Connect. Errors: DaemonUnreachable."""
+    def __init__(self, directory: Path | None = None, patience: float | None = PATIENCE) -> None:
+        """Connect. An answer may take `patience` seconds; None: as long as it takes. Errors: DaemonUnreachable."""
         place = directory or state_directory()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(PATIENCE)
+        self._socket.settimeout(patience)
         try:
             self._socket.connect(str(socket_path(place)))
         except OSError as error:

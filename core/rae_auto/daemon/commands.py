@@ -9,12 +9,12 @@ from typing import Any
 from rae_auto._version import __version__
 from rae_auto.config.definitions import read_job
 from rae_auto.daemon.assignments import output_path
-from rae_auto.daemon.queries import flag, log_query, optional_text, text
+from rae_auto.daemon.queries import absolute_path, flag, log_query, optional_instant, optional_text, text
 from rae_auto.daemon.report import info_of
 from rae_auto.daemon.scheduler import Scheduler
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
-from rae_auto.model.names import did_you_mean
+from rae_auto.model.names import JobId, did_you_mean
 from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run
 
@@ -56,6 +56,8 @@ class Commands:
             "resume": _taking(self.resume, "job"),
             "history": _taking(self.history, "job", "run", "states", "since", "until", "limit"),
             "output": _taking(self.output, "run"),
+            "stats": _taking(self.stats, "job", "since"),
+            "backup": _taking(self.backup, "path", "replace"),
             "reload": _taking(self.reload),
             "stop": _taking(self.stop, "now", "leave_running"),
         }
@@ -133,6 +135,18 @@ class Commands:
         run = await self._scheduler.get_run(text(arguments, "run"))
         path = output_path(self._scheduler.directory, run.id, run.attempt)
         return {"path": str(path), "state": run.state.value, "attempt": run.attempt}
+
+    async def stats(self, arguments: Arguments) -> Any:
+        job = optional_text(arguments, "job")
+        found = await self._scheduler.statistics(job, optional_instant(arguments, "since"))
+        if job is not None and not found.runs:
+            # Nothing is known of it: it may be misspelt.
+            self._scheduler.engine.job(JobId(job))
+        return found.record()
+
+    async def backup(self, arguments: Arguments) -> Any:
+        path, replace = absolute_path(arguments, "path"), flag(arguments, "replace")
+        return (await self._scheduler.backup(path, replace=replace)).record()
 
     async def reload(self, _: Arguments) -> Any:
         return await self._reload()

@@ -69,6 +69,10 @@ class Archive:
             lambda: [documents.load(Run, body) for body in self._store.query(documents.RUNS, query)]
         )
 
+    async def ask(self, question: Callable[[Store], T]) -> T:
+        """What a function reads out of the store."""
+        return await self._call(question, self._store)
+
     async def prune(self, log: str, keep: Keep) -> Sequence[str]:
         """Remove a part of what need not stay of a log; the keys of what was removed."""
         return await self._call(self._store.prune, log, keep)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from rae_auto.api.store import LogQuery
@@ -15,6 +16,8 @@ from rae_auto.model.run import RunState
 MAX_RUNS = 100_000
 """How many runs can be asked for at once."""
 
+_LONGEST_PATH = 4096
+
 
 def text(arguments: Mapping[str, Any], name: str) -> str:
     """A required text. Errors: BadRequest."""
@@ -22,6 +25,14 @@ def text(arguments: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 256 or not value.isprintable():
         raise BadRequest(f"the request needs {name!r}: a text of at most 256 characters, all printable")
     return value
+
+
+def absolute_path(arguments: Mapping[str, Any], name: str) -> Path:
+    """A required path that means the same whoever reads it. Errors: BadRequest."""
+    value = arguments.get(name)
+    if not isinstance(value, str) or len(value) > _LONGEST_PATH or "\0" in value or not Path(value).is_absolute():
+        raise BadRequest(f"the request needs {name!r}: an absolute path")
+    return Path(value)
 
 
 def optional_text(arguments: Mapping[str, Any], name: str) -> str | None:
@@ -61,8 +72,8 @@ def log_query(arguments: Mapping[str, Any]) -> LogQuery:
         job=optional_text(arguments, "job"),
         key=optional_text(arguments, "run"),
         states=_states(arguments.get("states") or []),
-        since=_instant(arguments, "since"),
-        until=_instant(arguments, "until"),
+        since=optional_instant(arguments, "since"),
+        until=optional_instant(arguments, "until"),
         limit=limit,
     )
 
@@ -76,7 +87,8 @@ def _states(wanted: Any) -> tuple[str, ...]:
     return tuple(wanted)
 
 
-def _instant(arguments: Mapping[str, Any], name: str) -> datetime | None:
+def optional_instant(arguments: Mapping[str, Any], name: str) -> datetime | None:
+    """An instant that may be absent or null. Errors: BadRequest."""
     value = optional_text(arguments, name)
     try:
         return None if value is None else parse_instant(value)

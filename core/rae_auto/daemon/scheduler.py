@@ -31,6 +31,7 @@ from rae_auto.daemon.report import info_of, status_of
 from rae_auto.daemon.run_log import log_jump, log_run
 from rae_auto.daemon.shell import Shell
 from rae_auto.daemon.sources import Sources
+from rae_auto.daemon.statistics import Statistics, statistics_of
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import (
     CancelAsked,
@@ -260,6 +261,10 @@ class Scheduler:
     ) -> list[Run]:
         """Runs, open ones included, the newest first; `since` and `until` bound the time of queueing."""
         return await self.runs(LogQuery(job=job, states=tuple(states), since=since, until=until, limit=limit))
+
+    async def statistics(self, job: str | None = None, since: datetime | None = None) -> Statistics:
+        """Numbers on the newest runs of a job, or of all, that are over and were queued since then."""
+        return await self._archive.ask(lambda store: statistics_of(store, job, since))
 
     def events(self) -> AsyncGenerator[Mapping[str, Any], None]:
         """What happens from now on, once durable: runs, decisions, changes of jobs. Slow readers lose the oldest."""

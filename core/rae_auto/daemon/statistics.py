@@ -1,0 +1,122 @@
+"""What the history of a job, or of all, comes to in numbers."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+from math import ceil
+from statistics import fmean, median
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from rae_auto.api.store import Document, LogQuery, Store
+from rae_auto.model import documents
+from rae_auto.model.decision import Outcome
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import RunState
+
+NEWEST = 10_000
+"""How many runs, and how many decisions, are looked at."""
+
+PARTS = 24
+"""Into how many parts of equal size the runs are cut to see a trend."""
+
+
+@frozen(kw_only=True)
+class Percentiles:
+    """In seconds: half, nine tenths, and all but a hundredth of the values are no larger."""
+
+    p50: float
+    p90: float
+    p99: float
+
+
+@frozen(kw_only=True)
+class Trend:
+    """Share of success, and median duration in seconds, from the oldest runs to the newest."""
+
+    success: tuple[float, ...]
+    duration: tuple[float, ...]
+
+
+@frozen(kw_only=True)
+class Statistics:
+    """Numbers on runs that are over. The success rate is of those that weren't skipped, None where there are none.
+
+    A run lasts from its first start to its end; it is late by the time from its instant to its first start, which
+    isn't counted for one that makes up for a missed instant. `skipped` counts occurrences and runs by reason.
+    """
+
+    runs: int
+    states: Mapping[str, int]
+    success_rate: float | None
+    duration: Percentiles | None
+    lateness: Percentiles | None
+    retries: int
+    skipped: Mapping[str, int]
+    trend: Trend
+
+    def record(self) -> dict[str, Any]:
+        """The JSON of it, for users."""
+        return attrs.asdict(self)
+
+
+def statistics_of(store: Store, job: str | None, since: datetime | None) -> Statistics:
+    """Numbers on the newest runs of a job, or of all, that were queued since then."""
+    query = LogQuery(job=job, since=since, limit=NEWEST)
+    return statistics(store.query(documents.RUNS, query), store.query(documents.DECISIONS, query))
+
+
+def statistics(runs: Sequence[Document], decisions: Iterable[Document]) -> Statistics:
+    """Numbers on finished runs and on decisions, both as stores keep them, the newest first."""
+    # As documents, since to make ten thousand values of them takes longer than a person likes to wait.
+    states = Counter(run["state"] for run in runs)
+    started = [run for run in reversed(runs) if "started_at" in run]
+    skips = [run["reason"] for run in runs if run["state"] == RunState.SKIPPED and run.get("reason")]
+    skips += [decision["reason"] for decision in decisions if decision["outcome"] == Outcome.SKIP]
+    tried = len(runs) - states[RunState.SKIPPED]
+    return Statistics(
+        runs=len(runs),
+        states=dict(states.most_common()),
+        success_rate=states[RunState.SUCCEEDED] / tried if tried else None,
+        duration=percentiles([_duration(run) for run in started]),
+        lateness=percentiles([_lateness(run) for run in started if run["cause"] != Reason.CAUGHT_UP]),
+        retries=sum(max(0, run.get("attempt", 0) - 1) for run in runs),
+        skipped=dict(Counter(reason.partition(":")[0] for reason in skips).most_common()),
+        trend=_trend(started),
+    )
+
+
+def percentiles(values: Iterable[float]) -> Percentiles | None:
+    """By nearest rank: each is one of the values. None of none."""
+    ordered = sorted(values)
+    if not ordered:
+        return None
+    p50, p90, p99 = (ordered[ceil(len(ordered) * percent / 100) - 1] for percent in (50, 90, 99))
+    return Percentiles(p50=p50, p90=p90, p99=p99)
+
+
+def _seconds(run: Document, start: str, end: str) -> float:
+    # A clock that was set back in between would make it negative.
+    return max(0.0, (datetime.fromisoformat(run[end]) - datetime.fromisoformat(run[start])).total_seconds())
+
+
+def _duration(run: Document) -> float:
+    return _seconds(run, "started_at", "finished_at")
+
+
+def _lateness(run: Document) -> float:
+    return _seconds(run, "scheduled_for", "started_at")
+
+
+def _trend(started: Sequence[Document]) -> Trend:
+    """Of runs that were started, the oldest first."""
+    parts = min(PARTS, len(started))
+    bounds = [len(started) * part // parts for part in range(parts + 1)] if parts else []
+    slices = [started[first:last] for first, last in pairwise(bounds)]
+    return Trend(
+        success=tuple(fmean(run["state"] == RunState.SUCCEEDED for run in part) for part in slices),
+        duration=tuple(median(_duration(run) for run in part) for part in slices),
+    )
