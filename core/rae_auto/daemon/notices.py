@@ -66,5 +66,5 @@ class Notices:
         try:
             async with asyncio.timeout(TIME_LIMIT):
                 await notifier.notify(notice)
-        except Exception as error:  # nobody told must not mean nothing run
+        except (Exception, SystemExit) as error:  # nobody told must not mean nothing run, nor the daemon's end
             log.error("notifier {} failed to tell: {}: {!r}", name, notice.text, error)
