@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
 from math import ceil
 from statistics import fmean, median
 from typing import Any
@@ -74,6 +73,7 @@ def statistics(runs: Sequence[Document], decisions: Iterable[Document]) -> Stati
     # As documents, since to make ten thousand values of them takes longer than a person likes to wait.
     states = Counter(run["state"] for run in runs)
     started = [run for run in reversed(runs) if "started_at" in run]
+    durations = [_seconds(run, "started_at", "finished_at") for run in started]
     skips = [run["reason"] for run in runs if run["state"] == RunState.SKIPPED and run.get("reason")]
     skips += [decision["reason"] for decision in decisions if decision["outcome"] == Outcome.SKIP]
     tried = len(runs) - states[RunState.SKIPPED]
@@ -81,11 +81,11 @@ def statistics(runs: Sequence[Document], decisions: Iterable[Document]) -> Stati
         runs=len(runs),
         states=dict(states.most_common()),
         success_rate=states[RunState.SUCCEEDED] / tried if tried else None,
-        duration=percentiles([_duration(run) for run in started]),
-        lateness=percentiles([_lateness(run) for run in started if run["cause"] != Reason.CAUGHT_UP]),
+        duration=percentiles(durations),
+        lateness=percentiles(_lateness(run) for run in started if run["cause"] != Reason.CAUGHT_UP),
         retries=sum(max(0, run.get("attempt", 0) - 1) for run in runs),
         skipped=dict(Counter(reason.partition(":")[0] for reason in skips).most_common()),
-        trend=_trend(started),
+        trend=_trend([run["state"] == RunState.SUCCEEDED for run in started], durations),
     )
 
 
@@ -103,20 +103,16 @@ def _seconds(run: Document, start: str, end: str) -> float:
     return max(0.0, (datetime.fromisoformat(run[end]) - datetime.fromisoformat(run[start])).total_seconds())
 
 
-def _duration(run: Document) -> float:
-    return _seconds(run, "started_at", "finished_at")
-
-
 def _lateness(run: Document) -> float:
     return _seconds(run, "scheduled_for", "started_at")
 
 
-def _trend(started: Sequence[Document]) -> Trend:
+def _trend(successes: Sequence[bool], durations: Sequence[float]) -> Trend:
     """Of runs that were started, the oldest first."""
-    parts = min(PARTS, len(started))
-    bounds = [len(started) * part // parts for part in range(parts + 1)] if parts else []
-    slices = [started[first:last] for first, last in pairwise(bounds)]
+    count = len(durations)
+    parts = min(PARTS, count)
+    slices = [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
     return Trend(
-        success=tuple(fmean(run["state"] == RunState.SUCCEEDED for run in part) for part in slices),
-        duration=tuple(median(_duration(run) for run in part) for part in slices),
+        success=tuple(fmean(successes[part]) for part in slices),
+        duration=tuple(median(durations[part]) for part in slices),
     )

@@ -120,7 +120,7 @@ class SqliteStore(Store):
         """All documents of a kind, by key."""
         rows = self._database.execute("SELECT key, body, crc FROM documents WHERE kind = ? ORDER BY key", (kind,))
         for key, body, crc in rows:
-            yield key, self._document(body, crc, f"{kind} {key!r}")
+            yield key, self._document(body, crc, kind, key)
 
     def commit(self, changes: Sequence[Change]) -> None:
         """All changes in one transaction, synced."""
@@ -153,7 +153,11 @@ class SqliteStore(Store):
         # Column names and numbers are ours; what comes from outside is bound.
         sql = f"SELECT key, body, crc FROM entries WHERE {where} ORDER BY at DESC, seq DESC LIMIT {query.limit:d}"  # noqa: S608
         rows = self._database.execute(sql, values).fetchall()
-        return [self._document(body, crc, f"{log} {key!r}") for key, body, crc in rows]
+        for key, body, crc in rows:
+            self._check(body, crc, log, key)
+        # All at once: that takes less than half the time, and names of fields are kept once.
+        documents: list[Document] = json.loads(f"[{','.join(body for _, body, _ in rows)}]")
+        return documents
 
     def prune(self, log: str, keep: Keep) -> list[str]:
         """Remove some hundred entries: old ones first, then those of jobs that have too many."""
@@ -178,9 +182,9 @@ class SqliteStore(Store):
                 database.execute("SELECT 1 FROM documents LIMIT 1").fetchone()
                 yield None
                 for kind, key, body, crc in database.execute("SELECT * FROM documents ORDER BY kind, key"):
-                    yield Put(kind, key, self._document(body, crc, f"{kind} {key!r}"))
+                    yield Put(kind, key, self._document(body, crc, kind, key))
                 for _, log, key, job, state, at, body, crc in database.execute("SELECT * FROM entries ORDER BY seq"):
-                    document = self._document(body, crc, f"{log} {key!r}")
+                    document = self._document(body, crc, log, key)
                     yield Append(log, key, job, state, datetime.fromtimestamp(at, UTC), document)
             except sqlite3.DatabaseError as error:
                 raise StoreDamaged(f"{self._path} can't be read ({error}); restore a backup of it") from error
@@ -196,12 +200,15 @@ class SqliteStore(Store):
             self._lock.release()
             self._lock = None
 
-    def _document(self, body: str, crc: int, what: str) -> Document:
-        # SQLite doesn't notice flipped bits by itself.
-        if zlib.crc32(body.encode()) != crc:
-            raise StoreDamaged(f"{self._path}: {what} isn't what was written; restore a backup")
+    def _document(self, body: str, crc: int, place: str, key: str) -> Document:
+        self._check(body, crc, place, key)
         document: dict[str, Any] = json.loads(body)
         return document
+
+    def _check(self, body: str, crc: int, place: str, key: str) -> None:
+        # SQLite doesn't notice flipped bits by itself.
+        if zlib.crc32(body.encode()) != crc:
+            raise StoreDamaged(f"{self._path}: {place} {key!r} isn't what was written; restore a backup")
 
 
 def _in_log(log: str, states: Sequence[str]) -> tuple[list[str], list[Any]]:
