@@ -1,0 +1,106 @@
+"""stats, backup and restore, beside a daemon and without one."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from tests.waiting import eventually
+
+from rae_auto.cli.stats import sparkline
+from rae_auto.daemon.backups import examine
+
+
+def ran(cli, job: str) -> str:
+    run = cli("trigger", job).out.strip()
+    eventually(lambda: [r for r in cli("history", job, "--json").json if r["run_id"] == run and r["finished_at"]])
+    return run
+
+
+@pytest.mark.usefixtures("daemon")
+class TestBesideADaemon:
+    def test_stats_of_all_and_of_a_job(self, cli):
+        ran(cli, "hello")
+        ran(cli, "broken")
+        assert cli("stats", "--json").json["runs"] >= 2
+        found = cli("stats", "broken", "--json").json
+        assert found["states"] == {"failed": found["runs"]}
+        assert found["success_rate"] == 0
+        assert found["duration"]["p50"] >= 0
+        assert cli("stats", "broken", "--since", "2999-01-01T00:00:00Z", "--json").json["runs"] == 0
+
+    def test_stats_for_people(self, cli):
+        ran(cli, "hello")
+        lines = dict(line.split("  ", 1) for line in cli("stats", "hello").out.splitlines())
+        assert lines["runs"].endswith("succeeded")
+        assert lines["success"] == "100.0%"
+        assert lines["duration"].startswith("p50 ")
+        assert set(lines["trend of success"]) == {"█"}
+
+    def test_a_misspelt_job_or_instant_is_told(self, cli):
+        said = cli("stats", "helo")
+        assert (said.code, said.err) == (1, "rae-auto: no job 'helo'; did you mean 'hello'?\n")
+        assert cli("stats", "--since", "yesterday").code == 2
+
+    def test_backup_asks_the_daemon(self, cli, tmp_path):
+        run = ran(cli, "hello")
+        target = tmp_path / "backup"
+        assert cli("backup", str(target)).out.endswith(f"documents and entries to {target}\n")
+        assert run in target.read_text()
+        assert cli("backup", str(target)).code == 1
+        made = cli("backup", str(target), "--replace", "--json").json
+        assert made == examine(target).record()
+
+    def test_backup_takes_a_name_in_the_working_directory(self, cli, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        assert cli("backup", "here").code == 0
+        assert examine(tmp_path / "here").changes >= 0
+
+    def test_restore_refuses_a_running_daemon(self, cli, tmp_path):
+        cli("backup", str(tmp_path / "backup"))
+        said = cli("restore", str(tmp_path / "backup"), "--replace")
+        assert said.code == 1
+        assert "stop it with 'rae-auto stop'" in said.err
+        assert cli("status").code == 0
+
+
+class TestWithoutADaemon:
+    @pytest.fixture
+    def config(self, offline, tmp_path):
+        path = tmp_path / "rae.toml"
+        path.write_text('[jobs.a]\ncommand = ["true"]\n')
+        path.chmod(0o600)
+        return path
+
+    def test_there_is_nothing_to_tell_before_the_first_start(self, offline, config):
+        for command in (("stats",), ("backup", "file")):
+            said = offline(*command)
+            assert (said.code, said.out) == (1, "")
+            assert "'rae-auto run' makes it" in said.err
+
+    def test_what_is_restored_can_be_looked_at_and_backed_up(self, offline, config, tmp_path):
+        from rae_auto.api.store import Put
+        from rae_auto.daemon.backups import write
+
+        write(tmp_path / "one", [Put("job", "b", {"id": "b"})], datetime(2026, 1, 31, 12, tzinfo=UTC))
+        assert offline("restore", "one").out == "restored 1 documents and entries of 2026-01-31T12:00:00+00:00\n"
+        assert offline("stats", "--json").json["runs"] == 0
+        assert "runs  0\nsuccess  -\n" in offline("stats").out
+        assert offline("backup", "two", "--json").json["changes"] == 1
+        config.write_text('store = "json"\n' + config.read_text())
+        assert offline("restore", "two").code == 1
+        first, second = offline("restore", "two", "--replace").out.splitlines()
+        assert first.startswith("restored 1 ")
+        assert second.startswith("the old store is now in ")
+        assert offline("restore", "two", "--replace", "--json").json["aside"]
+
+    def test_a_damaged_backup_is_told_in_one_line(self, offline, config, tmp_path):
+        (tmp_path / "bad").write_text("hello\n")
+        said = offline("restore", "bad", "--json")
+        assert said.code == 1
+        assert "restore another one" in json.loads(said.err)["error"]["message"]
+
+
+def test_a_sparkline_has_a_bar_for_each_value():
+    assert sparkline([0, 0.5, 1], 1) == "▁▅█"
+    assert sparkline([], 0) == ""
+    assert sparkline([0, 0], 0) == "▁▁"
