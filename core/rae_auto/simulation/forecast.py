@@ -165,4 +165,6 @@ class _Play:
             return
         self._waits[run] = Wait(*waiting_for)
         if waiting_for[0] is Reason.DELAYED and opened.run.not_before is not None:
-            heapq.heappush(self._delayed, (opened.run.not_before, run))
+            # Its alarm may come a little later, between two microseconds.
+            look_again = max(opened.run.not_before, self._world.now.wall + _RESOLUTION)
+            heapq.heappush(self._delayed, (look_again, run))
