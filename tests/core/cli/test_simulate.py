@@ -1,0 +1,114 @@
+"""rae-auto simulate: what it prints, and what it refuses."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Cli = Callable[..., Any]
+
+CONFIG = """
+timezone = "Europe/Berlin"
+
+[jobs.backup]
+command = ["backup"]
+schedule = "30 2 * * *"
+
+[jobs.sync]
+command = ["sync"]
+schedule = "*/30 2 * * *"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "rae.toml"
+    path.write_text(CONFIG)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def simulate(offline: Cli, config: Path) -> Cli:
+    return lambda *arguments: offline("simulate", "--config", str(config), *arguments)
+
+
+def test_where_the_clock_is_set_back_a_fixed_time_runs_once_and_a_wild_one_in_both_hours(simulate: Cli) -> None:
+    lines = simulate("--from", "2026-10-25").out.splitlines()
+    assert [line.split()[:3] for line in lines if "start" in line] == [
+        ["2026-10-25T02:00:00+02:00", "start", "sync"],
+        ["2026-10-25T02:30:00+02:00", "start", "backup"],
+        ["2026-10-25T02:30:00+02:00", "start", "sync"],
+        ["2026-10-25T02:00:00+01:00", "start", "sync"],
+        ["2026-10-25T02:30:00+01:00", "start", "sync"],
+    ]
+    assert "busy  -  2 at once: backup, sync" in lines[-1]
+
+
+def test_overlaps_are_skipped_and_told_as_collisions(simulate: Cli) -> None:
+    said = simulate("--from", "2026-11-01", "--durations", "sync=40m")
+    assert "2026-11-01T02:30:00+01:00  skip  sync  run " in said.out
+    assert "collision  sync  overlap, 1 in all" in said.out
+
+
+def test_json_has_runs_skips_and_what_is_crowded(simulate: Cli) -> None:
+    told = simulate("--from", "2026-11-01", "--durations", "sync=40m", "--json").json
+    assert (told["from"], told["until"]) == ("2026-11-01T00:00:00+01:00", "2026-11-02T00:00:00+01:00")
+    assert [(run["job"], run["state"], run["cause"], run["wait"]) for run in told["runs"]] == [
+        ("sync", "succeeded", "due", None),
+        ("backup", "succeeded", "due", None),
+    ]
+    assert [(skip["job"], skip["reason"]) for skip in told["skips"]] == [("sync", "overlap")]
+    assert [peak["jobs"] for peak in told["busiest"]] == [["backup", "sync"]]
+    assert [(one["job"], one["times"]) for one in told["collisions"]] == [("sync", 1)]
+    assert told["not_simulated"] == []
+
+
+def test_a_downtime_is_caught_up_with(simulate: Cli) -> None:
+    said = simulate("--from", "2026-11-01", "--downtime", "2026-11-01T01:00..2026-11-01T08:00")
+    assert "start  backup  caught up, due 2026-11-01T02:30:00+01:00" in said.out
+
+
+def test_against_shows_only_what_changes(simulate: Cli, config: Path) -> None:
+    other = config.with_name("other.toml")
+    other.write_text(CONFIG.replace('"30 2 ', '"0 4 '))
+    other.chmod(0o600)
+    assert simulate("--from", "2026-11-01", "--against", str(other)).out.splitlines() == [
+        "2026-11-01T02:30:00+01:00  backup  starts  -",
+        "2026-11-01T04:00:00+01:00  backup  -  starts",
+    ]
+    changes = simulate("--from", "2026-11-01", "--against", str(other), "--json").json["differences"]
+    assert [(one["before"] is None, one["after"] is None) for one in changes] == [(False, True), (True, False)]
+    assert simulate("--from", "2026-11-01", "--against", str(config)).out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--from", "soon"], "is no time"),
+        (["--from", "0001-01-01"], "is no time"),
+        (["--days", "0"], "--days"),
+        (["--downtime", "night"], "must read A..B"),
+        (["--downtime", "2020-01-01..2020-01-02"], "within what is simulated"),
+        (["--durations", "5m"], "must read history or JOB=TIME"),
+        (["--durations", "bakup=5m"], "did you mean 'backup'"),
+        (["--durations", "backup=long"], "is no duration"),
+        (["--against", "/nowhere.toml"], "there is no such file"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(simulate: Cli, arguments: list[str], problem: str) -> None:
+    said = simulate(*arguments)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert problem in said.err
+
+
+def test_no_state_is_made(simulate: Cli, tmp_path: Path) -> None:
+    assert simulate("--from", "2026-11-01").code == 0
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_history_that_is_not_there_is_told(simulate: Cli) -> None:
+    said = simulate("--durations", "history")
+    assert said.code == 1
+    assert "there is no state" in said.err

@@ -1,0 +1,243 @@
+"""What a forecast tells: starts, waits, skips, downtimes, and where it is crowded."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.forecasting import MIDNIGHT, at, forecast, job
+
+from rae_auto.errors import BadRequest
+from rae_auto.model.policies import CatchUp, Overlap, RetryPolicy
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import RunState
+from rae_auto.model.schedule import Schedule
+from rae_auto.simulation import forecast as forecasts
+from rae_auto.simulation.forecast import Forecast
+from rae_auto.simulation.traffic import busiest, collisions
+
+
+def starts(told: Forecast, name: str | None = None) -> list[str]:
+    runs = [seen.run for seen in told.runs if name in (None, seen.run.job)]
+    return [f"{run.started_at:%H:%M}" for run in runs if run.started_at is not None]
+
+
+def skips(told: Forecast) -> list[tuple[str, str, Reason]]:
+    return [(f"{skip.at:%H:%M}", skip.job, skip.reason) for skip in told.skips]
+
+
+def instants(schedule: Schedule, since: datetime, minutes: int) -> Iterator[datetime]:
+    instant = schedule.next_after(since - timedelta(seconds=1))
+    while instant is not None and instant < since + timedelta(minutes=minutes):
+        yield instant
+        instant = schedule.next_after(instant)
+
+
+def test_the_first_instant_is_part_of_it_and_the_end_is_not() -> None:
+    assert starts(forecast(job("a", 30), minutes=60)) == ["00:00", "00:30"]
+
+
+def test_of_an_attempt_nothing_is_known_and_it_takes_a_minute() -> None:
+    (seen,) = forecast(job("a", 60)).runs
+    assert (seen.run.started_at, seen.run.finished_at, seen.run.state) == (at("00:00"), at("00:01"), "succeeded")
+
+
+def test_what_goes_on_at_the_end_is_told_as_it_stands_then() -> None:
+    (seen,) = forecast(job("a", 60), durations={"a": 90}).runs
+    assert seen.run.state is RunState.STARTING
+    assert seen.run.finished_at is None
+
+
+def test_an_attempt_that_ends_when_the_next_is_due_is_not_in_its_way() -> None:
+    told = forecast(job("a", 1), minutes=10)
+    assert len(starts(told)) == 10
+    assert not told.skips
+
+
+def test_a_job_that_overlaps_itself_skips_with_its_reason() -> None:
+    told = forecast(job("a", 10), durations={"a": 15}, minutes=40)
+    assert starts(told) == ["00:00", "00:20"]
+    assert skips(told) == [("00:10", "a", Reason.OVERLAP), ("00:30", "a", Reason.OVERLAP)]
+
+
+def test_a_job_that_queues_behind_itself_waits() -> None:
+    told = forecast(job("a", 10, overlap=Overlap.QUEUE), durations={"a": 15}, minutes=20)
+    assert starts(told) == ["00:00", "00:15"]
+    wait = told.runs[1].wait
+    assert wait is not None
+    assert wait.reason is Reason.OVERLAP
+
+
+def test_a_job_that_replaces_itself_ends_the_older_run_at_once() -> None:
+    told = forecast(job("a", 10, overlap=Overlap.REPLACE), durations={"a": 15}, minutes=20)
+    first, second = (seen.run for seen in told.runs)
+    assert (first.state, first.reason, first.finished_at) == (RunState.CANCELLED, Reason.REPLACED, at("00:10"))
+    assert second.started_at == at("00:10")
+
+
+def test_what_finds_no_free_place_waits_for_one() -> None:
+    told = forecast(job("a", 60), job("b", 60), job("c", 60), max_parallel=1, durations={"a": 5, "b": 5})
+    assert {name: starts(told, name) for name in "abc"} == {"a": ["00:00"], "b": ["00:05"], "c": ["00:10"]}
+    assert [seen.wait and seen.wait.reason for seen in told.runs] == [None, Reason.PARALLEL, Reason.PARALLEL]
+
+
+def test_what_uses_the_same_resource_waits_for_it() -> None:
+    told = forecast(job("a", 60, uses=["db"]), job("b", 60, uses=["db"]), resources={"db": 1})
+    assert starts(told) == ["00:00", "00:01"]
+    assert told.runs[1].wait is not None
+    assert told.runs[1].wait.reason is Reason.RESOURCE
+
+
+def test_what_needs_another_waits_until_that_has_succeeded() -> None:
+    told = forecast(job("after", 60, needs=["first"]), job("first", 60), durations={"first": 7})
+    assert starts(told, "after") == ["00:07"]
+    assert [seen.wait.reason for seen in told.runs if seen.wait] == [Reason.NEED_RUNNING]
+
+
+def test_what_needs_one_that_times_out_is_skipped() -> None:
+    told = forecast(job("after", 60, needs=["first"]), job("first", 60, timeout="5m"), durations={"first": 7})
+    assert {seen.run.job: seen.run.state for seen in told.runs} == {"first": "timed_out", "after": "skipped"}
+
+
+def test_what_needs_one_that_never_runs_is_skipped() -> None:
+    told = forecast(job("after", 60, needs=["first"]), job("first"))
+    assert skips(told) == [("00:00", "after", Reason.NEED_NEVER_RAN)]
+
+
+def test_an_attempt_that_is_tried_again_takes_its_time_again() -> None:
+    policy = RetryPolicy(attempts=2, delay="4m", jitter=0.0)
+    (seen,) = forecast(job("a", 60, timeout="5m", retry_policy=policy), durations={"a": 6}).runs
+    spans = [(attempt.started_at, attempt.finished_at, attempt.state) for attempt in seen.run.attempts]
+    assert spans == [(at("00:00"), at("00:05"), "timed_out"), (at("00:09"), at("00:14"), "timed_out")]
+
+
+def test_jitter_is_a_wait_and_so_is_what_comes_after_it() -> None:
+    spread = timedelta(minutes=10)
+    told = forecast(job("a", 60, spread), job("b", 60, spread), max_parallel=1, durations={"a": 30, "b": 30})
+    first, second = sorted(told.runs, key=lambda seen: seen.run.started_at or MIDNIGHT)
+    assert first.run.started_at is not None
+    assert MIDNIGHT < first.run.started_at < at("00:10")
+    assert second.run.started_at == first.run.started_at + timedelta(minutes=30)
+    assert [seen.wait and seen.wait.reason for seen in (first, second)] == [Reason.DELAYED, Reason.PARALLEL]
+
+
+def test_disabled_jobs_start_nothing() -> None:
+    assert skips(forecast(job("a", 60, enabled=False))) == [("00:00", "a", Reason.DISABLED)]
+    assert skips(forecast(job("a", 60), enabled=False)) == [("00:00", "a", Reason.DISABLED)]
+
+
+DOWN = [("00:15", "00:47")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "made_up_for", "given_up"),
+    [
+        (CatchUp.NONE, [], ["00:40"]),
+        (CatchUp.LATEST, ["00:40"], ["00:30"]),
+        (CatchUp.ALL, ["00:20", "00:30", "00:40"], []),
+    ],
+)
+def test_after_a_downtime_each_job_catches_up_as_it_says(
+    policy: CatchUp, made_up_for: list[str], given_up: list[str]
+) -> None:
+    told = forecast(job("a", 10, catch_up=policy), down=DOWN)
+    caught_up = [seen.run for seen in told.runs if seen.run.cause is Reason.CAUGHT_UP]
+    assert [f"{run.scheduled_for:%H:%M}" for run in caught_up] == made_up_for
+    assert all(run.started_at is not None and run.started_at >= at("00:47") for run in caught_up)
+    assert skips(told) == [(until, "a", Reason.MISSED) for until in given_up]
+    assert starts(told)[-1] == "00:50"
+
+
+def test_what_is_in_hand_when_a_downtime_begins_is_lost() -> None:
+    told = forecast(job("a", 60), durations={"a": 30}, down=DOWN)
+    assert [(seen.run.state, seen.run.finished_at) for seen in told.runs] == [(RunState.LOST, at("00:47"))]
+
+
+def test_what_is_run_again_after_a_crash_takes_its_time_again() -> None:
+    told = forecast(job("a", 60, on_crash="rerun"), durations={"a": 5}, down=[("00:03", "00:20")])
+    (seen,) = told.runs
+    assert (seen.run.state, seen.run.attempt) == (RunState.SUCCEEDED, 2)
+    assert seen.run.attempts[0].started_at == at("00:00")
+    assert seen.run.finished_at is not None
+    assert seen.run.finished_at - seen.run.attempts[1].started_at == timedelta(minutes=5)
+
+
+def test_several_downtimes_are_played_one_after_the_other() -> None:
+    told = forecast(job("a", 10, catch_up="none"), down=[("00:05", "00:15"), ("00:25", "00:35")])
+    assert starts(told) == ["00:00", "00:20", "00:40", "00:50"]
+
+
+def test_more_than_can_be_waited_for_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecasts, "MOST_DECISIONS", 10)
+    with pytest.raises(BadRequest, match=r"^more than 10 occurrences until 2026-03-02T00:10:00\+00:00; simulate fewer"):
+        forecast(job("a", 1))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 30), st.integers(0, 40), st.sampled_from(Overlap), st.integers(0, 300)),
+        min_size=1,
+        max_size=5,
+    ),
+    st.integers(1, 4),
+)
+def test_every_occurrence_has_one_decision_and_no_limit_is_exceeded(
+    jobs: list[tuple[int, int, Overlap, int]], max_parallel: int
+) -> None:
+    plans = [
+        job(f"j{n}", every, timedelta(seconds=jitter), overlap=overlap)
+        for n, (every, _, overlap, jitter) in enumerate(jobs)
+    ]
+    durations = {f"j{n}": length for n, (_, length, _, _) in enumerate(jobs)}
+    told = forecast(*plans, max_parallel=max_parallel, durations=durations, minutes=90)
+    decided = [(skip.job, skip.at) for skip in told.skips] + [(s.run.job, s.run.scheduled_for) for s in told.runs]
+    due = {(plan.job.id, instant) for plan in plans for instant in instants(plan.schedules["t"], MIDNIGHT, minutes=90)}
+    assert set(decided) == due
+    assert len(decided) == len(set(decided))
+    assert all(len(peak.jobs) <= max_parallel for peak in busiest(told))
+    for seen in told.runs:
+        started = seen.run.started_at
+        assert started is None or started >= seen.run.scheduled_for
+        assert (seen.wait is not None) == (started != seen.run.queued_at)
+
+
+def test_the_busiest_moments_are_those_when_most_run_together() -> None:
+    told = forecast(job("a", 10), job("b", 20), job("c", 30), durations={"a": 2, "b": 2, "c": 2})
+    assert [(f"{peak.at:%H:%M}", peak.jobs) for peak in busiest(told)] == [
+        ("00:00", ("a", "b", "c")),
+        ("00:20", ("a", "b")),
+        ("00:30", ("a", "c")),
+        ("00:40", ("a", "b")),
+    ]
+    assert len(busiest(told, 2)) == 2
+
+
+def test_what_still_runs_at_the_end_counts_as_busy() -> None:
+    told = forecast(job("a", 60), job("b", 20), durations={"a": 90, "b": 90}, minutes=30)
+    assert [peak.jobs for peak in busiest(told)] == [("a", "b")]
+
+
+def test_alone_nobody_is_busy() -> None:
+    assert busiest(forecast(job("a", 10))) == ()
+
+
+def test_runs_that_collide_are_counted_by_job_and_reason() -> None:
+    told = forecast(
+        job("a", 10),
+        job("b", 30, overlap=Overlap.REPLACE),
+        job("c", 60),
+        max_parallel=2,
+        durations={"a": 15, "b": 40, "c": 1},
+    )
+    found = {(str(one.job), one.reason): (one.times, f"{one.first_at:%H:%M}") for one in collisions(told)}
+    assert found["a", Reason.OVERLAP] == (3, "00:10")
+    assert found["b", Reason.REPLACED] == (1, "00:30")
+    assert found["c", Reason.PARALLEL] == (1, "00:00")
+    assert [one.times for one in collisions(told)] == sorted((one.times for one in collisions(told)), reverse=True)
+    longest = {str(one.job): one.longest_wait for one in collisions(told)}
+    assert longest["c"] == timedelta(minutes=15)
+
+
+def test_where_nobody_is_in_the_way_nothing_collides() -> None:
+    assert collisions(forecast(job("a", 10), down=DOWN)) == ()
