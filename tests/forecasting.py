@@ -34,7 +34,9 @@ def at(clock: str) -> datetime:
 
 def job(id: str, every: int | None = None, jitter: timedelta = timedelta(0), **fields: Any) -> Plan:
     """A job that is due every so many minutes."""
-    return Plan(Job(id=JobId(id), command="work", **fields), {} if every is None else {"t": EveryMinutes(every, jitter)})
+    return Plan(
+        Job(id=JobId(id), command="work", **fields), {} if every is None else {"t": EveryMinutes(every, jitter)}
+    )
 
 
 def forecast(

@@ -113,7 +113,8 @@ class _Play:
         runs.sort(key=lambda run: (run.queued_at, run.scheduled_for, run.job))
         return Forecast(
             self._scenario,
-            tuple(Foreseen(run, self._waits.get(run.id)) for run in runs),
+            # What takes no time is no wait.
+            tuple(Foreseen(run, None if run.started_at == run.queued_at else self._waits.get(run.id)) for run in runs),
             tuple(decision for decision in self._world.decisions if decision.outcome is Outcome.SKIP),
         )
 

@@ -112,3 +112,28 @@ def test_a_history_that_is_not_there_is_told(simulate: Cli) -> None:
     said = simulate("--durations", "history")
     assert said.code == 1
     assert "there is no state" in said.err
+
+
+def test_triggers_that_are_no_schedules_are_named_as_not_simulated(simulate: Cli, config: Path) -> None:
+    config.write_text(CONFIG + '[jobs.by-hand]\ncommand = ["work"]\ntriggers = [{ type = "manual" }]\n')
+    assert "not simulated  by-hand  trigger manual" in simulate("--from", "2026-11-01").out
+    told = simulate("--from", "2026-11-01", "--json").json
+    assert told["not_simulated"] == [{"job": "by-hand", "trigger": "manual"}]
+
+
+def test_durations_come_from_the_history(simulate: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def histories(path: Path, queries: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+        def run(minutes: int, attempt: int = 1) -> dict[str, Any]:
+            return {
+                "started_at": "2026-10-01T00:00:00+00:00",
+                "finished_at": f"2026-10-01T00:{minutes}:00+00:00",
+                "attempt": attempt,
+            }
+
+        past = {"backup": [run(10), run(20), run(50), run(59, attempt=2)]}
+        return [past.get(query["job"], []) for query in queries]
+
+    monkeypatch.setattr("rae_auto.daemon.offline.histories", histories)
+    told = simulate("--from", "2026-11-01", "--durations", "history", "--json").json
+    ends = {run["job"]: run["finished_at"][11:16] for run in told["runs"]}
+    assert ends == {"backup": "01:50", "sync": "01:31"}
