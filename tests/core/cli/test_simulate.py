@@ -1,10 +1,17 @@
 """rae-auto simulate: what it prints, and what it refuses."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from tests.forecasting import forecast, job
+
+from rae_auto.cli.forecasts import show_differences, show_forecast
+from rae_auto.model.names import JobId
+from rae_auto.model.policies import RetryPolicy
 
 Cli = Callable[..., Any]
 
@@ -114,11 +121,44 @@ def test_a_history_that_is_not_there_is_told(simulate: Cli) -> None:
     assert "there is no state" in said.err
 
 
-def test_triggers_that_are_no_schedules_are_named_as_not_simulated(simulate: Cli, config: Path) -> None:
-    config.write_text(CONFIG + '[jobs.by-hand]\ncommand = ["work"]\ntriggers = [{ type = "manual" }]\n')
-    assert "not simulated  by-hand  trigger manual" in simulate("--from", "2026-11-01").out
-    told = simulate("--from", "2026-11-01", "--json").json
-    assert told["not_simulated"] == [{"job": "by-hand", "trigger": "manual"}]
+def test_triggers_that_are_no_schedules_are_named_as_not_simulated(capsys: pytest.CaptureFixture[str]) -> None:
+    sources = [(JobId("inbox"), "file")]
+    show_forecast(forecast(job("inbox")), sources, ZoneInfo("UTC"), False)
+    assert capsys.readouterr().out == "-  not simulated  inbox  trigger file: when it fires can't be computed\n"
+    show_forecast(forecast(job("inbox")), sources, ZoneInfo("UTC"), True)
+    assert json.loads(capsys.readouterr().out)["not_simulated"] == [{"job": "inbox", "trigger": "file"}]
+
+
+def test_a_run_is_told_with_its_waits_ends_and_attempts(capsys: pytest.CaptureFixture[str]) -> None:
+    retry = RetryPolicy(attempts=2, delay="1m", jitter=0.0)
+    plans = job("first", 60, timeout="5m", retry_policy=retry), job("after", 60, needs=["first"])
+    show_forecast(forecast(*plans, durations={"first": 9}), [], ZoneInfo("UTC"), False)
+    lines = [line.split("  ")[1:] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        ["wait", "after", "needs first, which has an open run"],
+        ["start", "first", "timed_out, 2 attempts"],
+        ["skip", "after", "need_failed: first"],
+        ["collision", "after", "need_running, 1 in all, the longest wait 11m"],
+    ]
+
+
+def test_on_a_terminal_there_is_a_table(simulate: Cli, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("tables", "forecasts"):
+        monkeypatch.setattr(f"rae_auto.cli.{module}.on_terminal", lambda: True)
+    header, first, *_ = simulate("--from", "2026-10-25").out.splitlines()
+    assert header.split() == ["AT", "WHAT", "JOB", "DETAILS"]
+    assert first == "Sun 2026-10-25 02:00:00 CEST  start  sync    -"
+    assert simulate("--against", str(config)).out == "nothing changes\n"
+
+
+def test_what_happens_to_an_occurrence_in_both_is_told_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    before = forecast(job("a", 30), durations={"a": 40})
+    after = forecast(job("a", 30, overlap="queue", timeout="35m"), durations={"a": 40})
+    show_differences(before, after, ZoneInfo("UTC"), False)
+    assert capsys.readouterr().out.splitlines() == [
+        "2026-03-02T00:00:00+00:00  a  starts  starts, timed_out",
+        "2026-03-02T00:30:00+00:00  a  skipped (overlap)  starts 2026-03-02T00:35:00+00:00",
+    ]
 
 
 def test_durations_come_from_the_history(simulate: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
