@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from tests.waiting import eventually
 
+from rae_auto.cli.client import Client
 from rae_auto.cli.stats import sparkline
 from rae_auto.daemon.backups import examine
+from rae_auto.errors import BadRequest
 
 
 def ran(cli, job: str) -> str:
@@ -54,6 +56,11 @@ class TestBesideADaemon:
         monkeypatch.chdir(tmp_path)
         assert cli("backup", "here").code == 0
         assert examine(tmp_path / "here").changes >= 0
+
+    @pytest.mark.parametrize("path", [None, 1, "", "here", "/" + "x" * 5000, "/tmp/\0"])
+    def test_the_daemon_writes_to_absolute_paths_only(self, cli, path):
+        with Client() as client, pytest.raises(BadRequest, match="an absolute path"):
+            client.call("backup", path=path)
 
     def test_restore_refuses_a_running_daemon(self, cli, tmp_path):
         cli("backup", str(tmp_path / "backup"))

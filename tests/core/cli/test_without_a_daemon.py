@@ -183,7 +183,7 @@ def test_without_a_daemon_a_command_that_needs_one_ends_with_3(offline, command,
     ("arguments", "message"),
     [
         ("frobnicate", "no command 'frobnicate'; 'rae-auto --help' lists them"),
-        ("stauts", "no command 'stauts'; did you mean 'status'?; see 'rae-auto --help'"),
+        ("reolad", "no command 'reolad'; did you mean 'reload'?; see 'rae-auto --help'"),
         ("status --jsn", "No such option '--jsn'. Did you mean '--json'?"),
         ("trigger", "Missing argument 'JOB'.; see 'rae-auto trigger --help'"),
         ("next 61_*_*_*_*", "61"),

@@ -126,6 +126,54 @@ def test_r20_without_any_good_snapshot_it_refuses_and_touches_nothing(generation
     assert {path.name: path.read_bytes() for path in generations.iterdir() if path.name != "lock"} == before
 
 
+def test_r20_a_damaged_history_file_has_no_dump_and_nothing_of_it_is_pruned(generations: Path) -> None:
+    path = newest(generations, "history-*.jsonl")
+    path.write_bytes(path.read_bytes().replace(b"succeeded", b"xucceeded"))
+    before = {path.name: path.read_bytes() for path in generations.glob("history-*")}
+    store = JsonStore()
+    store.open(generations)
+    with pytest.raises(StoreDamaged, match="line 2"):
+        list(store.dump())
+    with pytest.raises(StoreDamaged, match="line 2"):
+        store.prune("runs", Keep(since=NOON, newest=0))
+    assert {path.name: path.read_bytes() for path in generations.glob("history-*")} == before
+    path.unlink()
+    with pytest.raises(StoreDamaged, match="can't be read"):
+        store.dump()
+    store.close()
+
+
+def test_r26_a_history_file_of_which_nothing_is_left_goes_with_the_next_generation(
+    generations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = JsonStore()
+    store.open(generations)
+    assert len(store.prune("runs", Keep(since=NOON, newest=1))) == COMMITS - 1
+    assert len(list(generations.glob("history-*.jsonl"))) == COMMITS - 1
+    monkeypatch.setattr(json_store, "must_compact", lambda journal, snapshot: True)
+    store.commit([entry(COMMITS)])
+    assert len(list(generations.glob("history-*.jsonl"))) == 1
+    store.close()
+    assert list(store.open(generations)) == []
+    assert numbers(store) == [COMMITS, COMMITS - 1]
+    store.close()
+
+
+def test_r20_pruning_that_cant_be_written_loses_nothing(generations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = JsonStore()
+    store.open(generations)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            store.prune("runs", Keep(since=NOON, newest=1))
+    assert len(numbers(store)) == COMMITS
+    assert len(store.prune("runs", Keep(since=NOON, newest=1))) == COMMITS - 1
+    store.close()
+
+
 @pytest.mark.parametrize("content", [None, b""])
 def test_r20_a_missing_or_empty_journal_is_told(generations: Path, content: bytes | None) -> None:
     journal = generations / "journal.jsonl"
