@@ -5,10 +5,13 @@ import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from rae_auto.daemon.backups import Backup
 from rae_auto.daemon.scheduler import Scheduler
+from rae_auto.daemon.statistics import Statistics
 from rae_auto.errors import SchedulerClosed
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
@@ -122,6 +125,14 @@ class SyncScheduler:
     ) -> list[Run]:
         """As `Scheduler.history`."""
         return self._call(self._running.history(job, states=states, since=since, until=until, limit=limit))
+
+    def statistics(self, job: str | None = None, since: datetime | None = None) -> Statistics:
+        """As `Scheduler.statistics`."""
+        return self._call(self._running.statistics(job, since))
+
+    def backup(self, target: Path | str, *, replace: bool = False) -> Backup:
+        """As `Scheduler.backup`."""
+        return self._call(self._running.backup(target, replace=replace))
 
     @property
     def _running(self) -> Scheduler:

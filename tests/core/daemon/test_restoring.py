@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rae_auto import Job, Scheduler
+from rae_auto import Job, Scheduler, SyncScheduler
 from rae_auto.api.files import DirectoryLock
 from rae_auto.api.store import Append, Delete, Put, Store
 from rae_auto.daemon import restoring
@@ -194,3 +194,11 @@ def test_r20_a_damaged_store_has_no_backup(tmp_path: Path, state: Path, made: Pa
     with pytest.raises(StoreDamaged, match="isn't what was written"):
         backup(path, tmp_path / "bad", replace=False)
     assert not (tmp_path / "bad").exists()
+
+
+def test_a_program_without_an_event_loop_can_back_up_and_count_too(tmp_path: Path, kind: str) -> None:
+    with SyncScheduler(directory=tmp_path / "own", store=kind) as scheduler:
+        scheduler.add_job(Job(id="good", command="true"))
+        scheduler.wait(scheduler.trigger("good"), timeout=60)
+        assert scheduler.statistics("good").states == {"succeeded": 1}
+        assert scheduler.backup(tmp_path / "backup").changes == len(list(changes_of(tmp_path / "backup")))
