@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from rae_auto.model.decision import Decision, Occurrence, Outcome, run_id_of
+from rae_auto.model.instants import Moment
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Cursor, JobState, Seen
 from rae_auto.model.names import JobId, RunId
@@ -113,7 +114,7 @@ def jobs(draw: st.DrawFn, ids: st.SearchStrategy[JobId] = job_ids) -> Job:
 
 
 occurrences = st.builds(Occurrence, job=job_ids, trigger=names, key=texts, at=instants, event=st.none() | json_objects)
-run_ids: st.SearchStrategy[RunId] = st.builds(run_id_of, occurrences, instants)
+run_ids: st.SearchStrategy[RunId] = st.builds(run_id_of, occurrences, st.builds(Moment, instants, st.floats(0, 1e9)))
 results = st.builds(
     Result,
     exit_code=st.none() | st.integers(0, 255),

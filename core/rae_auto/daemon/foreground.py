@@ -62,10 +62,11 @@ async def _execute(job: Job, executor: Executor, directory: Path, out: BinaryIO)
 
 
 def _run_of(job: Job) -> Run:
-    now = SystemClock().now().wall
+    moment = SystemClock().now()
+    now = moment.wall
     occurrence = Occurrence(job.id, MANUAL, uuid.uuid4().hex, now)
     return Run(
-        id=run_id_of(occurrence, now),
+        id=run_id_of(occurrence, moment),
         job=job.id,
         trigger=MANUAL,
         key=occurrence.key,

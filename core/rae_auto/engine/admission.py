@@ -143,7 +143,7 @@ def _enqueue(
     step: Step,
 ) -> Run:
     run = Run(
-        id=run_id_of(occurrence, now.wall),
+        id=run_id_of(occurrence, now),
         job=occurrence.job,
         trigger=occurrence.trigger,
         key=occurrence.key,

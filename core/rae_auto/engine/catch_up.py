@@ -22,10 +22,10 @@ LONGEST_STAGGER = timedelta(seconds=60)
 
 @frozen
 class Missed:
-    """The latest occurrences due in a span, ascending; `older` says whether more lie before them."""
+    """The latest occurrences due in a span, ascending; `older` is the one before them, where there are more."""
 
     instants: tuple[datetime, ...]
-    older: bool
+    older: datetime | None = None
 
 
 def occurrences(schedule: Schedule, first: datetime, now: datetime) -> Missed:
@@ -37,13 +37,16 @@ def occurrences(schedule: Schedule, first: datetime, now: datetime) -> Missed:
     while True:
         start = now - stride
         if start < first:
-            found, cut = _between(schedule, first, now), False
-            return Missed(tuple(found[-LIMIT:]), older=cut or len(found) > LIMIT)
+            return _latest(_between(schedule, first, now))
         next_one = schedule.next_after(start)
         found = [] if next_one is None else _between(schedule, next_one, now)
-        if len(found) >= LIMIT:
-            return Missed(tuple(found[-LIMIT:]), older=True)
+        if len(found) > LIMIT:
+            return _latest(found)
         stride *= 2
+
+
+def _latest(found: list[datetime]) -> Missed:
+    return Missed(tuple(found[-LIMIT:]), found[-LIMIT - 1] if len(found) > LIMIT else None)
 
 
 def _between(schedule: Schedule, first: datetime, now: datetime) -> list[datetime]:

@@ -119,9 +119,8 @@ def _decide(
 ) -> None:
     chosen = catch_up.chosen(entry.job, span, now.wall)
     skipped = [instant for instant in span.instants if instant not in chosen]
-    given_up = None
-    if skipped or span.older:
-        given_up = skipped[-1] if skipped else entry.state.cursors[trigger].at
+    given_up = skipped[-1] if skipped else span.older
+    if given_up is not None:
         _skip(entry, trigger, skipped, span.older, now, step, because)
     last = span.instants[-1]
     batch: set[RunId] = set()
@@ -138,16 +137,26 @@ def _decide(
 
 
 def _skip(
-    entry: Entry, trigger: str, skipped: Sequence[datetime], older: bool, now: Moment, step: Step, because: str
+    entry: Entry,
+    trigger: str,
+    skipped: Sequence[datetime],
+    older: datetime | None,
+    now: Moment,
+    step: Step,
+    because: str,
 ) -> None:
-    """One decision for all that is given up, so that a year of downtime doesn't fill the log."""
-    last = skipped[-1] if skipped else entry.state.cursors[trigger].at
-    first = entry.state.cursors[trigger].at if older or not skipped else skipped[0]
+    """One decision for all that is given up, so that a year of downtime doesn't fill the log.
+
+    `older`, where there is one, is given up too, with all before it that has no decision yet.
+    """
+    first = skipped[0] if older is None else entry.state.cursors[trigger].at
+    last = skipped[-1] if skipped else older
+    assert last is not None, "something is skipped"
     facts = {
         "from": format_instant(first),
         "until": format_instant(last),
         "counted": len(skipped),
-        "more": older,
+        "more": older is not None,
         "because": because,
         "catch_up": str(entry.job.catch_up),
     }

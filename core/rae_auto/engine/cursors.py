@@ -13,7 +13,7 @@ from rae_auto.model.instants import Moment
 from rae_auto.model.job_state import Cursor, Span
 from rae_auto.model.schedule import Schedule
 
-OTHERS = 4
+OTHERS = 16
 KEPT = timedelta(days=1)
 """How many other spans are remembered, and for how long, for a clock that is set to and fro."""
 
@@ -49,7 +49,8 @@ def fresh(due: Missed, cursor: Cursor) -> Missed | None:
     instants = tuple(i for i in due.instants if i > cursor.at and not any(i in span for span in cursor.others))
     if not instants:
         return None
-    return Missed(instants, older=due.older and len(instants) == len(due.instants))
+    older = due.older if due.older and due.older > cursor.at else None
+    return Missed(instants, older)
 
 
 def move(entry: Entry, trigger: str, to: datetime, given_up: datetime | None) -> None:

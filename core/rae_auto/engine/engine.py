@@ -114,7 +114,7 @@ class Engine:
         opened = self._world.runs[run]
         if opened.run.state.active:
             return None
-        if opened.run.not_before is not None and opened.run.not_before > now.wall:
+        if opened.delayed and opened.run.not_before is not None:
             return Reason.DELAYED, f"not before {opened.run.not_before.isoformat(timespec='seconds')}"
         if opened.held_by is not None:
             return opened.held_by

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from rae_auto.model.instants import Moment
 from rae_auto.model.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 
@@ -55,12 +56,13 @@ class Decision:
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def run_id_of(occurrence: Occurrence, queued_at: datetime) -> RunId:
+def run_id_of(occurrence: Occurrence, now: Moment) -> RunId:
     """The id of the run that an occurrence leads to: a ULID (time of queueing, then 80 bits), sortable by age.
 
-    Its random part is a hash of the occurrence's identity, so that the engine stays deterministic.
-    Format: https://github.com/ulid/spec
+    Its random part is a hash of the occurrence's identity, so that the engine stays deterministic, and of the
+    monotonic clock, since one on the wall may show the same time twice. Format: https://github.com/ulid/spec
     """
-    digest = hashlib.blake2b("\0".join(occurrence.identity).encode(errors="surrogatepass"), digest_size=10).digest()
-    number = int(queued_at.timestamp() * 1000) << 80 | int.from_bytes(digest, "big")
+    words = "\0".join((*occurrence.identity, repr(now.mono)))
+    digest = hashlib.blake2b(words.encode(errors="surrogatepass"), digest_size=10).digest()
+    number = int(now.wall.timestamp() * 1000) << 80 | int.from_bytes(digest, "big")
     return RunId("".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5)))

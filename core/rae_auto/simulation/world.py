@@ -1,12 +1,11 @@
-"""The engine in virtual time: its changes kept in memory, its starts in nobody's hands but yours.
+"""The engine in virtual time: its changes kept in a memory, its starts in nobody's hands but yours.
 
-A shell as thin as the daemon's. It keeps what was committed, so that a crash can be played at any point: `crash()`
-makes a new engine of that alone.
+A shell as thin as the daemon's. A crash can be played at any point: `crash()` makes a new engine of what is kept alone.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import (
@@ -26,27 +25,37 @@ from rae_auto.engine.events import (
     Stopping,
     Ticked,
 )
-from rae_auto.engine.step import Cancel, Erase, Notify, Record, Reply, Save, Start, Step, Stopped
-from rae_auto.errors import SchedulerError
+from rae_auto.engine.step import Cancel, Notify, Record, Reply, Start, Step, Stopped
+from rae_auto.errors import SchedulerError, StoreError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence
-from rae_auto.model.documents import place_of
 from rae_auto.model.instants import Moment
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.names import JobId, RunId
 from rae_auto.model.run import Result, Run
+from rae_auto.simulation.memory import Crashed, Memory, Values
+
+T = TypeVar("T")
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+RETRY_COMMIT = timedelta(seconds=1)
 
 
 class VirtualWorld:
     """An engine, a clock that you move, a store that you can look into, and attempts that end when you say so."""
 
-    def __init__(self, *plans: Plan, settings: Settings | None = None, start: datetime = EPOCH) -> None:
+    def __init__(
+        self,
+        *plans: Plan,
+        settings: Settings | None = None,
+        start: datetime = EPOCH,
+        memory: Memory | None = None,
+    ) -> None:
         self.settings = settings or Settings()
         # Monotonic time begins at 0: near the epoch's size its steps would be lost in the float.
         self.now = Moment(start, 0.0)
-        self.committed: dict[tuple[str, str], Job | JobState | Run | Seen] = {}
+        self.memory = memory or Values()
         self.history: list[Run] = []
         self.decisions: list[Decision] = []
         self.started: list[Start] = []
@@ -54,6 +63,8 @@ class VirtualWorld:
         self.cancelled: list[Cancel] = []
         self.notices: list[Notify] = []
         self.stopped = False
+        self.effects_until_crash: int | None = None
+        """After how many more effects the daemon dies."""
         self._plans = {plan.job.id: plan for plan in plans}
         self._asks = 0
         self._answer: Mapping[str, Any] | SchedulerError | None = None
@@ -61,24 +72,41 @@ class VirtualWorld:
         self.feed(Restored(self.settings, tuple(plans)))
 
     def feed(self, event: Event) -> Step:
-        """One event, its changes kept, its effects noted."""
+        """One event, its changes kept, its effects noted. Errors: Crashed, where the memory or an effect says so."""
         step = self.engine.handle(event, self.now)
-        for change in step.changes:
-            match change:
-                case Save(value):
-                    self.committed[place_of(value)] = value
-                case Erase(value):
-                    self.committed.pop(place_of(value), None)
-                case Record(Run() as run):
-                    self.history.append(run)
-                case Record():
-                    pass
-        self.decisions += step.decisions
+        if step.changes:
+            try:
+                self._commit(step)
+            except Crashed as crashed:
+                # What became durable has happened, though nobody saw it.
+                if crashed.durable:
+                    self._remember(step)
+                raise
+        self._remember(step)
         for effect in step.effects:
             self._note(effect)
         return step
 
+    def _commit(self, step: Step) -> None:
+        """Until the changes are durable time goes on, and nothing else."""
+        while True:
+            try:
+                self.memory.commit(step.changes)
+            except StoreError:
+                self.now = self.now.later(RETRY_COMMIT)
+            else:
+                return
+
+    def _remember(self, step: Step) -> None:
+        self.history += [c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)]
+        self.decisions += step.decisions
+
     def _note(self, effect: object) -> None:
+        if self.effects_until_crash is not None:
+            if self.effects_until_crash == 0:
+                self.effects_until_crash = None
+                raise Crashed(durable=True)
+            self.effects_until_crash -= 1
         match effect:
             case Start(run=run):
                 self.started.append(effect)
@@ -118,12 +146,20 @@ class VirtualWorld:
 
     def add(self, plan: Plan, *, replace: bool = False) -> Mapping[str, Any]:
         answer = self._ask(lambda ask: JobAdded(plan, replace, ask))
-        self._plans[plan.job.id] = plan
+        self.keep(plan)
         return answer
+
+    def keep(self, plan: Plan) -> None:
+        """After a crash there is this job."""
+        self._plans[plan.job.id] = plan
 
     def remove(self, job: str) -> None:
         self._ask(lambda ask: JobRemoved(JobId(job), ask))
-        del self._plans[JobId(job)]
+        self.drop(job)
+
+    def drop(self, job: str) -> None:
+        """After a crash there is no such job."""
+        self._plans.pop(JobId(job), None)
 
     def trigger(self, job: str, request: str | None = None) -> RunId:
         """Ask for a run; NotStarted and the like are raised."""
@@ -172,25 +208,35 @@ class VirtualWorld:
 
     # Crashes
 
-    def crash(self, *, alive: Iterable[RunId] = (), down: timedelta = timedelta(0)) -> None:
-        """The daemon dies and comes back `down` later; attempts in `alive` go on, of the others nothing is known."""
+    def crash(
+        self,
+        *,
+        alive: Iterable[RunId] = (),
+        ended: Mapping[RunId, Result] | None = None,
+        down: timedelta = timedelta(0),
+    ) -> None:
+        """The daemon dies and comes back `down` later.
+
+        Attempts in `alive` go on, those in `ended` have left their ends on record, of the others nothing is known.
+        """
         self.now = self.now.later(down)
-        going_on = set(alive)
+        going_on, over = set(alive), ended or {}
+        self.memory.reopen()
         open_runs = self.kept(Run)
         self.engine = Engine()
         self.stopped = False
         plans = tuple(self._plans.values())
+        self.in_hand = {run: start for run, start in self.in_hand.items() if run in going_on}
         self.feed(Restored(self.settings, plans, self.kept(JobState), open_runs, self.kept(Seen)))
         for run in open_runs:
-            if run.state.active:
-                handle = {"pid": 1} if run.id in going_on else None
-                if handle is None:
-                    self.in_hand.pop(run.id, None)
-                self.feed(Found(run.id, run.attempt, handle))
+            if run.state.active and run.id in over:
+                self.feed(Ended(run.id, run.attempt, over[run.id]))
+            elif run.state.active:
+                self.feed(Found(run.id, run.attempt, {"pid": 1} if run.id in going_on else None))
 
-    def kept(self, cls: type[Any]) -> tuple[Any, ...]:
+    def kept(self, cls: type[T]) -> tuple[T, ...]:
         """The committed values of a type."""
-        return tuple(value for value in self.committed.values() if isinstance(value, cls))
+        return self.memory.load(cls)
 
     def run(self, run: RunId) -> Run:
         """A run as last committed, open or over."""

@@ -7,9 +7,10 @@ import pytest
 from rae_auto.engine.events import Configured, Found, Origin, Plan, Settings, Started
 from rae_auto.engine.step import Reply
 from rae_auto.errors import DuplicateJob, JobInUse, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
+from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.policies import NotifyOn, NotifyPolicy
 from rae_auto.model.reasons import Reason
-from rae_auto.model.run import Result, RunState
+from rae_auto.model.run import Result, Run, RunState
 
 MINUTE = timedelta(minutes=1)
 
@@ -56,7 +57,7 @@ class TestRemoving:
         assert (w.run(waiting).state, w.run(waiting).reason) == (RunState.CANCELLED, Reason.REMOVED)
         w.end(running)
         assert w.run(running).state is RunState.SUCCEEDED
-        assert not w.committed
+        assert [w.kept(kind) for kind in (JobState, Run, Seen)] == [(), (), ()]
 
     def test_an_unknown_job_gets_a_suggestion(self, world, job):
         with pytest.raises(JobNotFound, match="no job 'backpu'; did you mean 'backup'"):

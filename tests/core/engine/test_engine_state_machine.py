@@ -68,6 +68,7 @@ class EngineMachine(RuleBasedStateMachine):
         super().__init__()
         self.world = VirtualWorld(settings=Settings(max_parallel=MAX_PARALLEL))
         self.let_in_by: dict[str, Overlap] = {}
+        self.of_others: set[tuple[str, str, str]] = set()
 
     def refused_or(self, action, *args, **kwargs):  # type: ignore[no-untyped-def]
         """What people ask may be refused; it must be refused with an error of ours."""
@@ -83,6 +84,9 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES))
     def remove(self, name: str) -> None:
         self.refused_or(self.world.remove, name)
+        # What is added next under this name is another job, at another time.
+        self.world.advance(timedelta(seconds=1))
+        self.of_others |= {(d.job, d.trigger, d.key) for d in self.world.decisions if d.job == name}
 
     @rule(name=st.sampled_from(NAMES))
     def trigger(self, name: str) -> None:
@@ -154,7 +158,7 @@ class EngineMachine(RuleBasedStateMachine):
     @invariant()
     def every_occurrence_has_exactly_one_decision(self) -> None:
         decided = Counter((d.job, d.trigger, d.key) for d in self.world.decisions if d.reason is not Reason.MISSED)
-        assert not [identity for identity, times in decided.items() if times > 1 and identity[1] != "manual"]
+        assert not [identity for identity, times in decided.items() if times > 1 and identity not in self.of_others]
 
     @invariant()
     def every_decision_to_run_is_a_run_on_record(self) -> None:
