@@ -40,4 +40,6 @@ def test_the_defaults_of_a_table_are_those_of_the_program(heading: str) -> None:
 def test_a_key_without_a_default_in_the_table_has_none_in_the_program(heading: str) -> None:
     default = SECTIONS[heading]()
     bare = [key for key, text in rows_below(heading).items() if not text.startswith("`") and hasattr(default, key)]
-    assert [key for key in bare if getattr(default, key) not in (None, "", (), {}, NotifyPolicy(), Limits(), Retention())] == []
+    assert [
+        key for key in bare if getattr(default, key) not in (None, "", (), {}, NotifyPolicy(), Limits(), Retention())
+    ] == []

@@ -67,7 +67,7 @@ def parse(path: Path, text: str) -> dict[str, Any]:
 
 def plain(document: dict[str, Any], findings: Findings) -> dict[str, Any]:
     """The document with JSON values only: dates become ISO 8601 text, what can't be kept a problem and null."""
-    return {key: _plain(value, (key,), findings) for key, value in document.items()}
+    return _plain(document, (), findings) or {}
 
 
 def _plain(value: Any, key: Key, findings: Findings) -> Any:
@@ -75,8 +75,10 @@ def _plain(value: Any, key: Key, findings: Findings) -> Any:
         if len(key) > DEEPEST:
             raise invalid(f"is nested too deep; {DEEPEST} levels are allowed")
         if isinstance(value, dict):
+            if not all(isinstance(name, str) for name in value):
+                raise invalid("has a name that is no text")
             return {name: _plain(item, (*key, name), findings) for name, item in value.items()}
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             return [_plain(item, (*key, index), findings) for index, item in enumerate(value)]
         return _scalar(value)
     return None
@@ -91,6 +93,8 @@ def _scalar(value: Any) -> Any:
         raise invalid("is a number that is too long; numbers have 64 bits")
     if isinstance(value, str) and "\0" in value:
         raise invalid("holds a NUL character; remove it")
+    if not isinstance(value, str | int | float | None):
+        raise invalid(f"is of the type {type(value).__name__}; write text, numbers, true and false, lists or tables")
     return value
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
@@ -49,9 +50,10 @@ from rae_auto.engine.events import (
 )
 from rae_auto.engine.step import Cancel, JobChanged, Jumped, Notify, Record, Save, Start, Step, Stopped
 from rae_auto.engine.words import in_words
-from rae_auto.errors import DuplicateJob, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
+from rae_auto.errors import BadRequest, DuplicateJob, InvalidJob, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome
+from rae_auto.model.instants import as_utc
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
 from rae_auto.model.job_state import JobState, Seen
@@ -178,6 +180,11 @@ class Scheduler:
     async def add_job(self, job: Job, *, replace: bool = False) -> JobId:
         """Keep a job and run it from now on. Errors: DuplicateJob (unless `replace`), InvalidJob."""
         plan, sources = self._plugins.plan(job, Origin.STORE)
+        try:
+            json.dumps(documents.dump(job))
+        except (TypeError, ValueError) as error:
+            # Found out by the store, it would be the end of the scheduler.
+            raise InvalidJob(f"job {job.id!r}: holds what no store can keep: {error}") from None
         await self._ask(lambda ask: JobAdded(plan, replace, ask))
         self._sources.set(job.id, sources)
         return job.id
@@ -218,8 +225,7 @@ class Scheduler:
 
         Errors: JobNotFound, NotStarted (a policy refused it; the message says which), BadRequest (an event no JSON).
         """
-        kept = event_document(event)
-        occurrence = Occurrence(JobId(job), MANUAL, request or uuid.uuid4().hex, self._clock.now().wall, kept)
+        occurrence = self._occurrence(JobId(job), MANUAL, request or uuid.uuid4().hex, event)
         answer = await self._ask(lambda ask: Fired(occurrence, ask))
         return RunId(answer["run_id"])
 
@@ -284,10 +290,11 @@ class Scheduler:
 
     async def runs(self, query: LogQuery) -> list[Run]:
         """Runs that a query takes, open ones included, the newest first."""
-        past = await self._archive.runs(query)
+        # In this order, since a run may end meanwhile: its end is on the way into the store when the engine lets it go.
         opened = [o.run for o in self._engine.runs() if query.takes(o.run.id, o.run.job, o.run.state, o.run.queued_at)]
-        known = {run.id for run in opened}
-        runs = [*opened, *(run for run in past if run.id not in known)]
+        past = await self._archive.runs(query)
+        known = {run.id for run in past}
+        runs = [*past, *(run for run in opened if run.id not in known)]
         return sorted(runs, key=lambda run: (run.queued_at, run.id), reverse=True)[: query.limit]
 
     def now(self) -> datetime:
@@ -343,10 +350,17 @@ class Scheduler:
     async def _fire(
         self, job: JobId, trigger: str, key: str, event: Mapping[str, Any] | None, at: datetime | None
     ) -> None:
-        occurrence = Occurrence(job, trigger, key, at or self._clock.now().wall, event)
+        occurrence = self._occurrence(job, trigger, key, event, at)
         # A policy that says no has said so on record; to the source it is all the same.
         with contextlib.suppress(NotStarted):
             await self._ask(lambda ask: Fired(occurrence, ask))
+
+    def _occurrence(
+        self, job: JobId, trigger: str, key: str, event: Mapping[str, Any] | None, at: datetime | None = None
+    ) -> Occurrence:
+        if not isinstance(key, str):
+            raise BadRequest(f"the key of what happened must be text, not {key!r:.60}")
+        return Occurrence(job, trigger, key, as_utc(at) if at else self._clock.now().wall, event_document(event))
 
     def _plan(self, job: Job, origin: Origin) -> Plan:
         plan, self._sources_of[job.id] = self._plugins.plan(job, origin)

@@ -25,6 +25,7 @@ class Sources:
         self._directory = directory
         self._fire = fire
         self._watching: dict[tuple[JobId, str], tuple[SourceTrigger, asyncio.Task[None]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def set(self, job: JobId, sources: Mapping[str, SourceTrigger]) -> None:
         """Have these sources for the job, and no others; those that stay the same watch on."""
@@ -36,13 +37,14 @@ class Sources:
             if (job, trigger) not in self._watching:
                 task = asyncio.get_running_loop().create_task(self._supervise(job, trigger, source))
                 self._watching[job, trigger] = source, task
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Stop watching."""
-        tasks = [task for _, task in self._watching.values()]
-        for task in tasks:
+        """Stop watching; return once all have tidied up, those of jobs that were removed before too."""
+        for _, task in self._watching.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._watching.clear()
 
     async def _supervise(self, job: JobId, trigger: str, source: SourceTrigger) -> None:
@@ -54,7 +56,11 @@ class Sources:
         while True:
             try:
                 await source.watch(watch)
-            except Exception as error:  # a broken source must not touch anything else
+            except (Exception, SystemExit) as error:  # a broken source must not touch anything else
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    logger.bind(job=job).error("trigger {} failed to end: {!r}", trigger, error)
+                    return
                 logger.bind(job=job).error("trigger {} failed, tried again in {:.0f} s: {!r}", trigger, delay, error)
             else:
                 return

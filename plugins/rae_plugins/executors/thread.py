@@ -56,6 +56,7 @@ class _Call(Execution):
     """A function call in hand. Its handle finds nothing after a crash: the call dies with the daemon."""
 
     def __init__(self, call: "Future[Result]") -> None:
+        self._thread_call = call
         self._call = asyncio.wrap_future(call)
         self._given_up: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
 
@@ -69,7 +70,8 @@ class _Call(Execution):
         return Result(error="cancelled before it began") if first.cancelled() else first.result()
 
     async def cancel(self, grace: timedelta) -> None:
-        if self._call.cancel():
+        # Not the wrapped one, which could be cancelled while the call goes on.
+        if self._thread_call.cancel():
             return
         await asyncio.wait({self._call}, timeout=grace.total_seconds())
         if not self._call.done() and not self._given_up.done():

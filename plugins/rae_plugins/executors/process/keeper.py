@@ -60,10 +60,13 @@ class Job:
             os.pwrite(self.output, part, self.read)
             self.read += len(part)
             data = data[len(part) :]
+        if not self.ring:
+            self.read += len(data)
+            return
         # The end goes round in a ring behind the head.
-        for start in range(0, len(data), self.ring or 1):
+        for start in range(0, len(data), self.ring):
             part = data[start : start + self.ring]
-            at = (self.read - self.head) % self.ring if self.ring else 0
+            at = (self.read - self.head) % self.ring
             first = part[: self.ring - at]
             os.pwrite(self.output, first, self.head + at)
             os.pwrite(self.output, part[len(first) :], self.head)

@@ -1,0 +1,210 @@
+"""The keeper, driven by its own protocol: what it reports, what it leaves on disk, and when it goes."""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.waiting import eventually
+
+from rae_plugins.executors.process import keeper
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
+
+
+@pytest.fixture(autouse=True)
+def signals_put_back() -> Iterator[None]:
+    """A keeper has a process to itself; here it must give back what it takes."""
+    handler = signal.getsignal(signal.SIGCHLD)
+    yield
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, handler)
+
+
+class Daemon(threading.Thread):
+    """The other end of the channel: says what it has to say, and hears until the keeper hangs up."""
+
+    def __init__(self, channel: socket.socket, talk) -> None:
+        super().__init__(daemon=True)
+        self.channel, self.talk = channel, talk
+        self.lines = channel.makefile("rb")
+        self.heard: list[dict] = []
+
+    def ask(self, **request) -> None:
+        self.channel.sendall(json.dumps(request).encode() + b"\n")
+
+    def hear(self) -> dict:
+        self.heard.append(json.loads(self.lines.readline()))
+        return self.heard[-1]
+
+    def hang_up(self) -> None:
+        self.channel.shutdown(socket.SHUT_RDWR)
+
+    def run(self) -> None:
+        try:
+            self.talk(self)
+        finally:
+            self.hang_up()
+
+
+@pytest.fixture
+def request_for(tmp_path: Path):
+    def make(key: str, shell: str, **changes):
+        request = {
+            "key": key,
+            "argv": ["/bin/sh", "-c", shell],
+            "env": {"PATH": "/usr/bin:/bin"},
+            "cwd": str(tmp_path),
+            "output": str(tmp_path / f"{key}.log"),
+            "cap": 1000,
+            "hide": [],
+        }
+        return {**request, **changes}
+
+    return make
+
+
+def keeping(talk) -> Daemon:
+    """A keeper at work in this thread, until the daemon that talks to it has gone and all jobs have ended."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        daemon = Daemon(ours, talk)
+        at_work = keeper.Keeper(theirs)
+        daemon.start()
+        at_work.run()
+        daemon.join()
+        daemon.lines.close()
+        at_work.selector.close()
+        os.close(at_work.woken)
+    return daemon
+
+
+def test_a_job_is_reported_when_it_starts_and_when_it_ends(tmp_path, request_for):
+    def talk(daemon):
+        daemon.ask(**request_for("a", "echo hello; exit 3"))
+        daemon.hear()
+        daemon.hear()
+
+    started, ended = keeping(talk).heard
+    assert (started["started"], ended["ended"]) == ("a", "a")
+    assert (ended["exit"]["exit_code"], ended["exit"]["signal"]) == (3, None)
+    assert json.loads((tmp_path / "a.exit").read_text()) == ended["exit"]
+    assert json.loads((tmp_path / "a.start").read_text())["pid"] == started["pid"]
+    assert (tmp_path / "a.log").read_text() == "hello\n"
+
+
+def test_what_cannot_be_started_is_reported_with_its_reason(tmp_path, request_for):
+    (tmp_path / "taken.log").touch()
+
+    def talk(daemon):
+        daemon.ask(**request_for("a", "", argv=["no-such-program"]))
+        daemon.ask(**request_for("taken", "true"))
+        daemon.ask(**request_for("b", "", argv=["nul\0"]))
+        daemon.hear(), daemon.hear(), daemon.hear()
+
+    missing, taken, nul = (report["error"] for report in keeping(talk).heard)
+    assert "there is no program 'no-such-program'" in missing
+    assert "File exists" in taken
+    assert "embedded null byte" in nul
+
+
+def test_when_the_daemon_has_gone_the_keeper_stays_until_its_last_job_has_ended(tmp_path, request_for):
+    def talk(daemon):
+        daemon.ask(**request_for("a", "until [ -e go ]; do sleep 0.02; done; echo late; exit 4"))
+        daemon.hear()
+        # Let go by a timer, since from here on this thread is not heard any more.
+        threading.Timer(0.1, (tmp_path / "go").touch).start()
+
+    keeping(talk)
+    assert json.loads((tmp_path / "a.exit").read_text())["exit_code"] == 4
+    assert (tmp_path / "a.log").read_text() == "late\n"
+
+
+def test_of_a_flood_the_head_and_the_tail_are_kept(tmp_path, request_for):
+    def talk(daemon):
+        daemon.ask(**request_for("a", "echo begin; seq 100000; echo end", cap=100))
+        daemon.hear(), daemon.hear()
+
+    keeping(talk)
+    output = (tmp_path / "a.log").read_text()
+    assert output.startswith("begin\n1\n2\n")
+    assert output.endswith("\n100000\nend\n")
+    assert "bytes left out]" in output
+
+
+def test_a_cap_of_nothing_keeps_nothing(tmp_path, request_for):
+    def talk(daemon):
+        daemon.ask(**request_for("a", "seq 1000", cap=0))
+        daemon.hear(), daemon.hear()
+
+    keeping(talk)
+    assert (tmp_path / "a.log").read_text() == "\n[rae-auto: 3893 bytes left out]\n"
+
+
+def test_secrets_are_masked_also_where_two_chunks_meet(tmp_path, request_for):
+    script = "printf 'one secr'; sleep 0.1; printf 'et-word, '; sleep 0.1; printf 'secr'"
+
+    def talk(daemon):
+        daemon.ask(**request_for("a", script, hide=["secret-word"]))
+        daemon.hear(), daemon.hear()
+
+    keeping(talk)
+    assert (tmp_path / "a.log").read_text() == "one ***, secr"
+
+
+def test_a_grandchild_that_holds_the_pipe_open_holds_nothing_up(tmp_path, request_for):
+    def talk(daemon):
+        daemon.ask(**request_for("a", "sleep 300 & echo $!"))
+        daemon.hear(), daemon.hear()
+
+    assert keeping(talk).heard[1]["exit"]["exit_code"] == 0
+    os.kill(int((tmp_path / "a.log").read_text()), signal.SIGKILL)
+
+
+def test_a_signal_is_told_as_such(request_for):
+    def talk(daemon):
+        daemon.ask(**request_for("a", "kill -9 $$"))
+        daemon.hear(), daemon.hear()
+
+    assert (keeping(talk).heard[1]["exit"]["signal"], keeping(lambda _: None).heard) == (9, [])
+
+
+def test_many_at_once_are_kept_apart(tmp_path, request_for):
+    keys = [f"job-{number}" for number in range(20)]
+
+    def talk(daemon):
+        for key in keys:
+            daemon.ask(**request_for(key, f"echo {key}"))
+        for _ in range(2 * len(keys)):
+            daemon.hear()
+
+    keeping(talk)
+    assert [(tmp_path / f"{key}.log").read_text() for key in keys] == [f"{key}\n" for key in keys]
+
+
+def test_of_a_process_that_is_not_there_nothing_is_known():
+    assert keeper.start_ticks(2**22 + 1) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the subreaper of Linux")
+def test_the_script_adopts_orphans_and_goes_when_it_is_not_needed(tmp_path, request_for):
+    import subprocess
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs, subprocess.Popen([sys.executable, "-I", "-S", keeper.__file__], stdin=theirs.fileno()) as script:
+        theirs.close()
+        daemon = Daemon(ours, None)
+        daemon.ask(**request_for("a", "(sh -c 'echo $PPID > first; sleep 0.3; echo $PPID > then' &)"))
+        assert daemon.hear()["started"] == "a"
+        eventually(lambda: (tmp_path / "then").exists() and (tmp_path / "then").read_text().strip())
+        assert int((tmp_path / "then").read_text()) in (script.pid, int((tmp_path / "first").read_text()))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            script.send_signal(number)
+        daemon.lines.close()
+        daemon.hang_up()
+        assert script.wait(60) == 0
