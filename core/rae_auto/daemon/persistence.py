@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from rae_auto.api.store import Append, Delete, Keep, LogQuery, Put, Store
 from rae_auto.api.store import Change as StoreChange
 from rae_auto.engine.step import Change, Erase, Record, Save
-from rae_auto.errors import StoreDamaged
+from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.run import Run
@@ -56,8 +56,13 @@ class Archive:
         return await self._call(self._store.open, directory)
 
     async def commit(self, changes: Sequence[Change]) -> None:
-        """Make all durable, or raise StoreError."""
-        await self._call(lambda: self._store.commit(encode(changes)))
+        """Make all durable, or raise StoreError, whatever a store's plugin raises."""
+        try:
+            await self._call(lambda: self._store.commit(encode(changes)))
+        except StoreError:
+            raise
+        except Exception as error:
+            raise StoreError(f"the store failed: {error!r:.300}") from error
 
     async def load(self, kind: str, cls: type[T]) -> tuple[T, ...]:
         """All values of a kind. StoreDamaged names a document that isn't what its kind says."""

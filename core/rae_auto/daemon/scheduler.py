@@ -139,6 +139,8 @@ class Scheduler:
         self._shell.submit(restored)
         in_hand = [run for run in restored.runs if run.state.active]
         self._turning = self._loop.create_task(self._shell.run())
+        # Whoever waits for the end must not wait for one that can't come any more.
+        self._turning.add_done_callback(lambda _: self._stopped.set())
         await self._shell.begun.wait()
         await self._find_again(in_hand)
         for job, sources in self._sources_of.items():
@@ -158,12 +160,14 @@ class Scheduler:
         self._tidying.cancel()
         await self._sources.close()
         self._shell.close()
-        await self._turning
-        self._turning = None
-        await self._executions.close()
-        await self._notices.close()
-        self._broadcast.close()
-        await self._archive.close()
+        turning, self._turning = self._turning, None
+        try:
+            await turning
+        finally:
+            await self._executions.close()
+            await self._notices.close()
+            self._broadcast.close()
+            await self._archive.close()
 
     async def stop(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
         """Begin to stop; a second call may shorten the grace. `wait_stopped` tells when nothing is in hand any more."""

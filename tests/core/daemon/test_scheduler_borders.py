@@ -8,7 +8,7 @@ import pytest
 from tests.control_peer import in_time
 from tests.waiting import eventually
 
-from rae_auto import InvalidJob, Job, RunState, Scheduler
+from rae_auto import InvalidJob, Job, RunState, Scheduler, SchedulerClosed
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import BadRequest
 from rae_auto.testing.memory_store import MemoryStore
@@ -86,3 +86,46 @@ def test_a_run_that_ends_while_the_history_is_read_is_in_it(tmp_path: Path):
 
     run, history = in_time(work)
     assert [found.id for found in history] == [run]
+
+
+class OddStore(MemoryStore):
+    """Raises once what no store should."""
+
+    odd = False
+
+    def commit(self, changes):
+        if self.odd:
+            self.odd = False
+            raise ZeroDivisionError("oh no")
+        super().commit(changes)
+
+
+def test_a_store_that_raises_what_it_should_not_is_tried_again_R35(tmp_path):
+    store = OddStore()
+
+    async def work():
+        async with Scheduler(directory=tmp_path, store=store, jobs=[JOB]) as scheduler:
+            store.odd = True
+            return await scheduler.wait(await scheduler.trigger("a"))
+
+    assert in_time(work).state is RunState.SUCCEEDED
+    assert not store.odd
+
+
+def test_an_engine_that_fails_ends_the_scheduler_and_hangs_nobody(tmp_path, monkeypatch):
+    async def work():
+        async with Scheduler(directory=tmp_path, jobs=[JOB]) as scheduler:
+            monkeypatch.setattr(scheduler.engine, "handle", lambda *_: 1 / 0)
+            with pytest.raises(SchedulerClosed):
+                await scheduler.trigger("a")
+
+    with pytest.raises(ZeroDivisionError):
+        in_time(work)
+    monkeypatch.undo()
+
+    async def afterwards():
+        async with Scheduler(directory=tmp_path, jobs=[JOB]) as scheduler:
+            return await scheduler.wait(await scheduler.trigger("a"))
+
+    # It has let the store go.
+    assert in_time(afterwards).state is RunState.SUCCEEDED
