@@ -9,9 +9,11 @@ from typing import Any
 from rae_auto._version import __version__
 from rae_auto.config.definitions import read_job
 from rae_auto.daemon.assignments import output_path
+from rae_auto.daemon.inquiry import why
 from rae_auto.daemon.queries import absolute_path, flag, log_query, optional_instant, optional_text, text
 from rae_auto.daemon.report import info_of
 from rae_auto.daemon.scheduler import Scheduler
+from rae_auto.daemon.why import as_json
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
 from rae_auto.model.names import JobId, did_you_mean
@@ -56,6 +58,7 @@ class Commands:
             "resume": _taking(self.resume, "job"),
             "history": _taking(self.history, "job", "run", "states", "since", "until", "limit"),
             "output": _taking(self.output, "run"),
+            "why": _taking(self.why, "job", "at", "run"),
             "stats": _taking(self.stats, "job", "since"),
             "backup": _taking(self.backup, "path", "replace"),
             "reload": _taking(self.reload),
@@ -130,6 +133,10 @@ class Commands:
 
     async def history(self, arguments: Arguments) -> Any:
         return [run_record(run) for run in await self._scheduler.runs(log_query(arguments))]
+
+    async def why(self, arguments: Arguments) -> Any:
+        at, run = optional_instant(arguments, "at"), optional_text(arguments, "run")
+        return as_json(await why(self._scheduler, text(arguments, "job"), at, run))
 
     async def output(self, arguments: Arguments) -> Any:
         run = await self._scheduler.get_run(text(arguments, "run"))

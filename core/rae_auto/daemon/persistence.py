@@ -74,6 +74,12 @@ class Archive:
             lambda: [documents.load(Run, body) for body in self._store.query(documents.RUNS, query)]
         )
 
+    async def decisions(self, query: LogQuery) -> list[Decision]:
+        """Decisions on record, newest first."""
+        return await self._call(
+            lambda: [documents.load(Decision, body) for body in self._store.query(documents.DECISIONS, query)]
+        )
+
     async def ask(self, question: Callable[[Store], T]) -> T:
         """What a function reads out of the store."""
         return await self._call(question, self._store)

@@ -1,5 +1,6 @@
 """Arguments of requests, checked: what comes over the socket or from the command line is anybody's text."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 from rae_auto.api.store import LogQuery
 from rae_auto.config.problems import Findings, Invalid
 from rae_auto.config.reading import plain
-from rae_auto.errors import BadRequest
+from rae_auto.errors import BadRequest, InvalidJob
+from rae_auto.model import documents
 from rae_auto.model.instants import parse_instant
+from rae_auto.model.job import Job
 from rae_auto.model.names import did_you_mean
 from rae_auto.model.run import RunState
 
@@ -61,6 +64,14 @@ def event_document(event: Any) -> Mapping[str, Any] | None:
     except Invalid as error:
         raise BadRequest(f"the event: {error}") from None
     return kept
+
+
+def check_keepable(job: Job) -> None:
+    """Refuse a job that no store can keep, which a store itself would find out too late. Errors: InvalidJob."""
+    try:
+        json.dumps(documents.dump(job))
+    except (TypeError, ValueError) as error:
+        raise InvalidJob(f"job {job.id!r}: holds what no store can keep: {error}") from None
 
 
 def log_query(arguments: Mapping[str, Any]) -> LogQuery:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
@@ -27,7 +26,7 @@ from rae_auto.daemon.janitor import keep_tidy
 from rae_auto.daemon.notices import Notices
 from rae_auto.daemon.persistence import Archive
 from rae_auto.daemon.plugins import Plugins
-from rae_auto.daemon.queries import event_document
+from rae_auto.daemon.queries import check_keepable, event_document
 from rae_auto.daemon.report import info_of, status_of
 from rae_auto.daemon.run_log import log_jump, log_run
 from rae_auto.daemon.shell import Shell
@@ -50,7 +49,7 @@ from rae_auto.engine.events import (
 )
 from rae_auto.engine.step import Cancel, JobChanged, Jumped, Notify, Record, Save, Start, Step, Stopped
 from rae_auto.engine.words import in_words
-from rae_auto.errors import BadRequest, DuplicateJob, InvalidJob, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
+from rae_auto.errors import BadRequest, DuplicateJob, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome
 from rae_auto.model.instants import as_utc
@@ -184,11 +183,7 @@ class Scheduler:
     async def add_job(self, job: Job, *, replace: bool = False) -> JobId:
         """Keep a job and run it from now on. Errors: DuplicateJob (unless `replace`), InvalidJob."""
         plan, sources = self._plugins.plan(job, Origin.STORE)
-        try:
-            json.dumps(documents.dump(job))
-        except (TypeError, ValueError) as error:
-            # Found out by the store, it would be the end of the scheduler.
-            raise InvalidJob(f"job {job.id!r}: holds what no store can keep: {error}") from None
+        check_keepable(job)
         await self._ask(lambda ask: JobAdded(plan, replace, ask))
         self._sources.set(job.id, sources)
         return job.id
@@ -300,6 +295,10 @@ class Scheduler:
         known = {run.id for run in past}
         runs = [*past, *(run for run in opened if run.id not in known)]
         return sorted(runs, key=lambda run: (run.queued_at, run.id), reverse=True)[: query.limit]
+
+    async def decisions(self, query: LogQuery) -> list[Decision]:
+        """Decisions that led to no run, the newest first."""
+        return await self._archive.decisions(query)
 
     def now(self) -> datetime:
         """What the scheduler's clock says, in UTC."""

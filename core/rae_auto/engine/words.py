@@ -25,3 +25,8 @@ _WORDS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
 def in_words(decision: Decision) -> str:
     """Why it was decided so."""
     return _WORDS[decision.reason](decision.facts)
+
+
+def cause_in_words(cause: Reason) -> str:
+    """Why it was decided to run."""
+    return _WORDS[cause]({})

@@ -195,3 +195,15 @@ def test_what_the_daemon_refuses_is_one_line(cli, arguments, code, message):
     assert (said.code, said.out) == (code, "")
     assert message in said.err
     assert said.err.count("\n") == 1
+
+
+def test_why_answers_in_one_line_and_tells_the_facts_behind_it(cli):
+    run = cli("trigger", "broken").out.strip()
+    ended(cli, run)
+    answer, *facts = cli("why", "broken").out.splitlines()
+    assert run in answer
+    assert "exit code 3" in answer
+    assert facts[0].startswith("  trigger manual")
+    assert cli("why", "broken", "--run", run, "--json").json["answer"] == answer
+    assert cli("why", "nothing").code == 1
+    assert cli("why", "broken", "--at", "yesterday").code == 2
