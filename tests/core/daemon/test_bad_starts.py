@@ -87,6 +87,16 @@ def test_a_file_in_place_of_the_state_directory_is_told(tmp_path, below):
     assert code == 1
 
 
+def test_a_state_directory_that_can_not_be_written_is_told(tmp_path):
+    write(tmp_path, JOB)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    # Root may write wherever there is a disk.
+    code, said = start(tmp_path, closed / "state" if os.geteuid() else Path("/proc/self/state"))
+    assert_one_line(said, "can't be used as state directory", "RAE_STATE_DIR")
+    assert code == 1
+
+
 def test_a_store_of_garbage_is_told_and_kept_R20(tmp_path):
     write(tmp_path, JOB)
     state = tmp_path / "state"
