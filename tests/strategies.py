@@ -65,8 +65,13 @@ limits = st.builds(
     Limits,
     memory=st.none() | sizes,
     cpu_time=st.none() | durations,
+    processes=st.none() | st.integers(1, 1000),
+    open_files=st.none() | st.integers(3, 1000),
+    file_size=st.none() | sizes,
     output=sizes,
     nice=st.none() | st.integers(-20, 19),
+    ionice=st.none() | st.integers(0, 7) | st.just("idle"),
+    best_effort=st.booleans(),
 )
 notify_policies = st.builds(
     NotifyPolicy, on=st.lists(st.sampled_from(NotifyOn), unique=True), via=st.lists(names, max_size=2)

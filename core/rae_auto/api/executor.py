@@ -11,6 +11,7 @@ from attrs import frozen
 from rae_auto.api.plugin import Plugin
 from rae_auto.model.job import Job
 from rae_auto.model.names import RunId
+from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
 
 
@@ -48,6 +49,18 @@ class Execution(ABC):
 
 class Executor(Plugin):
     """Carries out attempts. One instance serves all jobs that name it with the same options."""
+
+    @classmethod
+    def backends(cls) -> Mapping[str, str | None]:
+        """By what each limit of a job is enforced on this machine, in words; None, or no entry, where it can't be."""
+        return {}
+
+    @classmethod
+    def unenforceable(cls, limits: Limits) -> Mapping[str, str]:
+        """Which of the limits that a job sets can't be enforced on this machine, each with the reason."""
+        backends = cls.backends()
+        reason = f"the {cls.type} executor has no means for it on this machine"
+        return {name: reason for name in limits.given if backends.get(name) is None}
 
     async def open(self, directory: Path) -> None:
         """Called once, before the first `start`; `directory` (0700, exists) is the executor's own."""

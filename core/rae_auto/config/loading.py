@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve, field, fields_dict, frozen
 
 from rae_auto.api.plugin import Kind, PluginSource
-from rae_auto.config.options import check_plugins_of, make
+from rae_auto.config.options import check_plugins_of, limit_problems, make
 from rae_auto.config.positions import line_of, lines_of
 from rae_auto.config.problems import Findings, Invalid, Problem, described, invalid, shown
 from rae_auto.config.reading import parse, place, plain, read_text
@@ -185,7 +185,9 @@ class _JobReader:
                 job_table = self._job_table(name, table, defaults, own)
                 needs[name] = job_table.needs
                 self._relate(job_table, tables, own)
-                jobs.append(self._job(name, job_table, own))
+                job = self._job(name, job_table, own)
+                own.problems.extend(limit_problems(job.executor_ref, job.limits, self.plugins))
+                jobs.append(job)
                 own.doubts.extend(job_table.doubts())
             self._note(name, table, defaults, own)
         if not tables:

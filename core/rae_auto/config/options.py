@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+from rae_auto.api.executor import Executor
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.config.problems import Findings, Key, Problem, invalid
 from rae_auto.config.structure import options_of, structure
 from rae_auto.errors import PluginError
 from rae_auto.model.names import did_you_mean
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
+from rae_auto.model.policies import Limits
 
 P = TypeVar("P")
 
@@ -56,3 +58,16 @@ def check_plugins_of(
     if executor is not None:
         with findings.within("executor"):
             make(Kind.EXECUTOR, executor, plugins, timezone)
+
+
+def limit_problems(ref: PluginRef, limits: Limits, plugins: PluginSource) -> list[Problem]:
+    """The limits that the executor can't enforce on this machine, unless the job has said that this may be."""
+    if limits.best_effort or not limits.given:
+        return []
+    try:
+        executor = plugins.get(Kind.EXECUTOR, ref.type)
+    except PluginError:
+        return []  # which is told of the executor itself
+    found = executor.unenforceable(limits) if issubclass(executor, Executor) else {}
+    remedy = "take it out, or set limits.best_effort = true to run without"
+    return [Problem(("limits", name), f"can't be enforced: {reason}; {remedy}") for name, reason in found.items()]

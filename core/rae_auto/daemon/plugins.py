@@ -8,7 +8,8 @@ from rae_auto.api.notifier import Notifier
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
-from rae_auto.config.options import make
+from rae_auto.config.options import limit_problems, make
+from rae_auto.config.problems import described
 from rae_auto.engine.events import Origin, Plan
 from rae_auto.errors import InvalidJob, PluginError
 from rae_auto.model.job import Job
@@ -39,7 +40,10 @@ class Plugins:
         return cast("ScheduleTrigger | SourceTrigger", self._make(Kind.TRIGGER, ref))
 
     def plan(self, job: Job, origin: Origin) -> tuple[Plan, dict[str, SourceTrigger]]:
-        """The job with its schedules, and its sources by trigger id. Errors: InvalidJob."""
+        """The job with its schedules, and its sources by trigger id. Errors: InvalidJob.
+
+        What stands in a store is taken as it is: `check_limits` is for what comes new.
+        """
         schedules: dict[str, ScheduleTrigger] = {}
         sources: dict[str, SourceTrigger] = {}
         try:
@@ -54,6 +58,12 @@ class Plugins:
         except PluginError as error:
             raise InvalidJob(f"job {job.id!r}: {error}") from error
         return Plan(job, schedules, origin), sources
+
+    def check_limits(self, job: Job) -> None:
+        """Errors: InvalidJob, where the job has a limit that can't be enforced on this machine."""
+        problems = limit_problems(job.executor_ref, job.limits, self.source)
+        if problems:
+            raise InvalidJob(f"job {job.id!r}: {'; '.join(map(described, problems))}")
 
     def _make(self, kind: Kind, ref: PluginRef | TriggerRef) -> Plugin:
         try:

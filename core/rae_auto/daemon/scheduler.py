@@ -121,6 +121,8 @@ class Scheduler:
     async def open(self) -> None:
         """Lock the store, take up what it holds, begin. Errors: StoreLocked, StoreError, InvalidJob, PluginError."""
         self._loop = asyncio.get_running_loop()
+        for given in self._given_jobs:
+            self._plugins.check_limits(given)
         plans = [self._plan(job, Origin.CONFIG) for job in self._given_jobs]
         self._notices = Notices({name: self._plugins.notifier(ref) for name, ref in self._given_notifiers.items()})
         self.directory = private_directory(self.directory)
@@ -183,6 +185,7 @@ class Scheduler:
     async def add_job(self, job: Job, *, replace: bool = False) -> JobId:
         """Keep a job and run it from now on. Errors: DuplicateJob (unless `replace`), InvalidJob."""
         plan, sources = self._plugins.plan(job, Origin.STORE)
+        self._plugins.check_limits(job)
         check_keepable(job)
         await self._ask(lambda ask: JobAdded(plan, replace, ask))
         self._sources.set(job.id, sources)

@@ -10,7 +10,7 @@ from rae_auto.engine.words import cause_in_words, in_words
 from rae_auto.model.decision import Decision
 from rae_auto.model.instants import parse_instant
 from rae_auto.model.reasons import Reason
-from rae_auto.model.run import Run, RunState
+from rae_auto.model.run import Attempt, Run, RunState
 
 NEAR = timedelta(minutes=1)
 """How far from what was asked an occurrence may lie to be meant."""
@@ -114,13 +114,25 @@ def _facts(run: Run) -> list[str]:
     if run.started_at is not None:
         waited = (run.started_at - run.queued_at).total_seconds()
         facts.append(f"started at {_time(run.started_at)}, after {waited:.1f} s of waiting")
-    for attempt in run.attempts:
-        took = (attempt.finished_at - attempt.started_at).total_seconds()
-        error = attempt.result.error if attempt.result else None
-        facts.append(f"attempt {attempt.number} {attempt.state} after {took:.1f} s{f': {error}' if error else ''}")
+    facts.extend(map(_attempt, run.attempts))
     if run.finished_at is not None:
         facts.append(f"{run.state} at {_time(run.finished_at)}{f': {run.reason}' if run.reason else ''}")
     return facts
+
+
+def _attempt(attempt: Attempt) -> str:
+    took = (attempt.finished_at - attempt.started_at).total_seconds()
+    line = f"attempt {attempt.number} {attempt.state} after {took:.1f} s"
+    if attempt.result is None:
+        return line
+    used = []
+    if attempt.result.cpu_time is not None:
+        used.append(f"{attempt.result.cpu_time.total_seconds():.1f} s on the processor")
+    if attempt.result.max_memory is not None:
+        used.append(f"{attempt.result.max_memory / (1 << 20):.1f} MB of memory")
+    error = attempt.result.error
+    usage = f" (used {', '.join(used)})" if used else ""
+    return f"{line}{usage}{f': {error}' if error else ''}"
 
 
 def _skip(decision: Decision) -> list[str]:

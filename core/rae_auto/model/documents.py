@@ -14,7 +14,7 @@ from cattrs import Converter
 from rae_auto.model.instants import format_instant, parse_instant
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
-from rae_auto.model.policies import Priority
+from rae_auto.model.policies import IoPriority, Priority
 from rae_auto.model.run import Run
 from rae_auto.model.units import format_duration, parse_duration
 
@@ -40,6 +40,8 @@ def _converter() -> Converter:
     converter.register_structure_hook(timedelta, lambda text, _: parse_duration(text))
     converter.register_unstructure_hook(Priority, lambda priority: priority.name.lower())
     converter.register_structure_hook(Priority, lambda name, _: Priority[name.upper()])
+    # cattrs can't tell a number from a word by itself; the validator of the field knows which are right.
+    converter.register_structure_hook(IoPriority | None, lambda value, _: value)
     return converter
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from enum import IntEnum, StrEnum
+from typing import Literal
 
 from attrs import field, frozen, validators
 
@@ -125,12 +126,36 @@ def _duration(value: object) -> timedelta | None:
     return None if value is None else parse_duration(value)
 
 
+IoPriority = int | Literal["idle"]
+"""Whom the disk serves first: 0 (first) to 7 (last), or only when nobody else wants it."""
+
+
+def _io_priority(_: object, __: object, value: int | str | None) -> None:
+    if value is not None and value != "idle" and not (isinstance(value, int) and 0 <= value <= 7):
+        raise ValueError(f"'ionice' must be \"idle\", or 0 (first) to 7 (last), not {value!r}")
+
+
 @frozen
 class Limits:
-    """What an attempt may use. None is no limit, but for `output`, whose default is a cap."""
+    """What an attempt may use, with all its processes together. None is no limit, but for `output`, which has a cap.
 
-    memory: Size | None = field(default=None, converter=_size, metadata=_help("memory of one process"))
-    cpu_time: timedelta | None = field(default=None, converter=_duration, metadata=_help("time on the processor"))
+    `open_files` and `file_size` are for each process and file. A limit that its executor can't enforce on this
+    machine is an error when the job is loaded, unless `best_effort`.
+    """
+
+    memory: Size | None = field(default=None, converter=_size, metadata=_help("memory of all its processes together"))
+    cpu_time: timedelta | None = field(
+        default=None, converter=_duration, metadata=_help("time on the processor, of all its processes together")
+    )
+    processes: int | None = field(
+        default=None,
+        validator=validators.optional(validators.ge(1)),
+        metadata=_help("how many processes and threads at once"),
+    )
+    open_files: int | None = field(
+        default=None, validator=validators.optional(validators.ge(3)), metadata=_help("open files of one process")
+    )
+    file_size: Size | None = field(default=None, converter=_size, metadata=_help("size of a file that it writes"))
     output: Size = field(
         default=Size(10 << 20), converter=parse_size, metadata=_help("how much of what it prints is kept")
     )
@@ -139,6 +164,23 @@ class Limits:
         validator=validators.optional([validators.ge(-20), validators.le(19)]),
         metadata=_help("how far others go first: -20 to 19"),
     )
+    ionice: IoPriority | None = field(
+        default=None,
+        validator=_io_priority,
+        metadata=_help('whom the disk serves first: 0 (first) to 7 (last), or "idle"'),
+    )
+    best_effort: bool = field(
+        default=False, metadata=_help("true: a limit that can't be enforced on this machine is left out")
+    )
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The names of the limits that are set and need somebody to enforce them."""
+        return tuple(name for name in ENFORCED if getattr(self, name) is not None)
+
+
+ENFORCED = ("memory", "cpu_time", "processes", "open_files", "file_size", "nice", "ionice")
+"""Limits that not every executor can enforce on every machine."""
 
 
 @frozen

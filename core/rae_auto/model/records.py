@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from rae_auto.model.job_info import JobInfo
-from rae_auto.model.run import Run
+from rae_auto.model.run import Attempt, Result, Run
 
 
 def _instant(value: datetime | None) -> str | None:
@@ -25,6 +25,22 @@ def run_record(run: Run) -> dict[str, Any]:
         "attempt": run.attempt,
         "exit_code": run.exit_code,
         "reason": run.reason,
+        "attempts": [_attempt_record(attempt) for attempt in run.attempts],
+    }
+
+
+def _attempt_record(attempt: Attempt) -> dict[str, Any]:
+    result = attempt.result or Result()
+    return {
+        "number": attempt.number,
+        "state": attempt.state.value,
+        "started_at": _instant(attempt.started_at),
+        "finished_at": _instant(attempt.finished_at),
+        "exit_code": result.exit_code,
+        "signal": result.signal,
+        "error": result.error,
+        "cpu_time": None if result.cpu_time is None else result.cpu_time.total_seconds(),
+        "max_memory": result.max_memory,
     }
 
 

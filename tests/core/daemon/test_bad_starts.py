@@ -44,6 +44,10 @@ def assert_one_line(said: str, *words: str) -> None:
         ("colour = 1\n", "colour: unknown key"),
         ('timezone = "Mars/X"\n', "there is no time zone 'Mars/X'"),
         ("max_parallel = nan\n", "max_parallel"),
+        (
+            '[jobs.a]\npython = "m:f"\nlimits = { nice = 5 }\n',
+            "rae.toml:3: jobs.a.limits.nice: can't be enforced: the thread executor has no means for it",
+        ),
     ],
 )
 def test_a_bad_configuration_is_refused_in_one_line_R38(tmp_path, content, told):

@@ -24,7 +24,7 @@ from rae_auto.errors import BadRequest, ConfigError
 
 RUN_KEYS = [
     *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at"),
-    *("state", "attempt", "exit_code", "reason"),
+    *("state", "attempt", "exit_code", "reason", "attempts"),
 ]
 JOBS = (
     Job(name="quick", command=["echo", "hello"], schedule="0 4 * * *"),

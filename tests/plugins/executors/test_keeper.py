@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from tests.waiting import eventually
 
-from rae_plugins.executors.process import keeper
+from rae_plugins.executors.process import KEEPER
+from rae_plugins.executors.process.keeper import loop, tree
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 
@@ -74,7 +75,7 @@ def keeping(talk) -> Daemon:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         daemon = Daemon(ours, talk)
-        at_work = keeper.Keeper(theirs)
+        at_work = loop.Keeper(theirs)
         daemon.start()
         at_work.run()
         daemon.join()
@@ -159,7 +160,7 @@ def test_secrets_are_masked_also_where_two_chunks_meet(tmp_path, request_for):
 
 def test_a_grandchild_that_holds_the_pipe_open_holds_nothing_up(tmp_path, request_for):
     def talk(daemon):
-        daemon.ask(**request_for("a", "sleep 300 & echo $!"))
+        daemon.ask(**request_for("a", "sleep 300 & echo $!", leftover="allow"))
         daemon.hear(), daemon.hear()
 
     assert keeping(talk).heard[1]["exit"]["exit_code"] == 0
@@ -188,7 +189,8 @@ def test_many_at_once_are_kept_apart(tmp_path, request_for):
 
 
 def test_of_a_process_that_is_not_there_nothing_is_known():
-    assert keeper.start_ticks(2**22 + 1) is None
+    gone = 2**22 + 1
+    assert (tree.look(gone), tree.tag_of(gone), tree.run_of(gone)) == (None, None, None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the subreaper of Linux")
@@ -196,10 +198,10 @@ def test_the_script_adopts_orphans_and_goes_when_it_is_not_needed(tmp_path, requ
     import subprocess
 
     ours, theirs = socket.socketpair()
-    with ours, theirs, subprocess.Popen([sys.executable, "-I", "-S", keeper.__file__], stdin=theirs.fileno()) as script:
+    with ours, theirs, subprocess.Popen([sys.executable, "-I", "-S", str(KEEPER)], stdin=theirs.fileno()) as script:
         theirs.close()
         daemon = Daemon(ours, None)
-        daemon.ask(**request_for("a", "(sh -c 'echo $PPID > first; sleep 0.3; echo $PPID > then' &)"))
+        daemon.ask(**request_for("a", "(sh -c 'echo $PPID > first; sleep 0.3; echo $PPID > then' &)", leftover="allow"))
         assert daemon.hear()["started"] == "a"
         eventually(lambda: (tmp_path / "then").exists() and (tmp_path / "then").read_text().strip())
         assert int((tmp_path / "then").read_text()) in (script.pid, int((tmp_path / "first").read_text()))

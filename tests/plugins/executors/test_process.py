@@ -15,7 +15,8 @@ from tests.waiting import eventually
 from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
 from rae_plugins.executors.process import ProcessExecutor
-from rae_plugins.executors.process.identity import ProcessIdentity, Tree, boot_id
+from rae_plugins.executors.process.identity import ProcessIdentity, Tree
+from rae_plugins.executors.process.keeper.tree import boot_id
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 
@@ -23,8 +24,8 @@ NOW, SOON, LONG = timedelta(0), timedelta(milliseconds=100), timedelta(hours=1)
 
 
 @asynccontextmanager
-async def an_executor(tmp_path):
-    executor = ProcessExecutor()
+async def an_executor(tmp_path, executor=None):
+    executor = executor or ProcessExecutor()
     await executor.open(tmp_path)
     try:
         yield executor
@@ -32,12 +33,12 @@ async def an_executor(tmp_path):
         await executor.close()
 
 
-def run(tmp_path, assignment):
+def run(tmp_path, assignment, executor=None):
     """The result and the output of one attempt."""
 
     async def work():
-        async with an_executor(tmp_path) as executor:
-            return await (await executor.start(assignment)).wait()
+        async with an_executor(tmp_path, executor) as opened:
+            return await (await opened.start(assignment)).wait()
 
     return playing(work), assignment.output.read_text()
 
@@ -159,10 +160,23 @@ def test_the_time_on_the_processor_is_told(tmp_path, assigned):
     assert result.cpu_time > timedelta(milliseconds=5)
 
 
-def test_a_run_ends_with_its_command_though_a_grandchild_holds_the_pipe_r29(tmp_path, assigned):
-    result, output = run(tmp_path, assigned("sleep 300 & echo $!"))
+def test_what_a_command_leaves_behind_is_ended_with_it_r29(tmp_path, assigned):
+    """Also what left its session, closed the pipe and ignores SIGTERM."""
+    script = """
+        sleep 300 & echo $!
+        setsid sh -c 'trap "" TERM; echo $$ > stubborn; exec sleep 300' > /dev/null 2>&1 &
+        until [ -s stubborn ]; do sleep 0.01; done; exit 3"""
+    result, output = run(tmp_path, assigned(script, kill_after="200ms"))
+    assert (result.exit_code, result.signal, result.error) == (3, None, None)
+    assert [pid for pid in (int(output), int((tmp_path / "stubborn").read_text())) if alive(pid)] == []
+
+
+def test_what_a_command_leaves_behind_may_stay_where_that_is_wanted_r29(tmp_path, assigned):
+    """The run ends with its command, though a grandchild holds the pipe."""
+    result, output = run(tmp_path, assigned("sleep 300 & echo $!"), ProcessExecutor(leftover="allow"))
     pid = int(output)
     assert result.ok
+    assert alive(pid)
     os.kill(pid, signal.SIGKILL)
 
 
@@ -172,6 +186,9 @@ TREES = {
     "one that left its session": "setsid sh -c 'echo $$ >> pids; exec sleep 300' & wait",
     "one that double-forked": "( ( setsid sleep 300 & echo $! >> pids ) & ) ; sleep 300",
     "one that stopped itself": "echo $$ >> pids; kill -STOP $$",
+    "one that cleared its environment": "setsid env -i sh -c 'echo $$ >> pids; exec sleep 300' & wait",
+    "a daemon without environment": "(setsid env -i sh -c 'echo $$ >> pids; exec sleep 300' >pipe & ); sleep 300",
+    "one that left its group": "bash -c 'set -m; sleep 300 & echo $! >> pids; wait'",
     "one born on SIGTERM": "trap 'setsid sleep 300 & echo $! >> pids' TERM; echo $$ >> pids; sleep 300 & wait; wait",
 }
 
@@ -293,25 +310,8 @@ class TestFoundAgain:
         assert playing(work) == Result(error="it ended, but its keeper left no exit status")
 
 
-class TestLimits:
-    def test_time_on_the_processor(self, tmp_path, assigned):
-        result, _ = run(tmp_path, assigned("while :; do :; done", limits=Limits(cpu_time="1s")))
-        assert result.signal in (signal.SIGXCPU, signal.SIGKILL)
-
-    def test_memory(self, tmp_path, assigned):
-        job = assigned(command=[sys.executable, "-c", "bytearray(300 << 20)"], limits=Limits(memory="100MB"))
-        result, output = run(tmp_path, job)
-        assert result.exit_code == 1
-        assert "MemoryError" in output
-
-    def test_niceness(self, tmp_path, assigned):
-        _, output = run(tmp_path, assigned("nice", limits=Limits(nice=7)))
-        assert output == "7\n"
-
-
 def test_a_tree_without_its_leader_signals_no_stranger(tmp_path):
     """The number of a leader that is gone may be somebody else's by now: ours, for example."""
     stranger = ProcessIdentity(os.getpid(), ticks=1, boot=boot_id())
-    Tree(stranger, "no-such-run").signal(signal.SIGKILL)
     assert Tree(stranger, "no-such-run").members() == []
     assert not stranger.alive()

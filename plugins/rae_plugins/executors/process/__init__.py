@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -11,20 +10,24 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from attrs import define, field
 
 from rae_auto.api import Assignment, Execution, Executor
 from rae_auto.hookspecs import hookimpl
+from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
+from rae_plugins.executors.process import bounds
 from rae_plugins.executors.process.identity import ProcessIdentity, Tree
-from rae_plugins.executors.process.limits import SHELL, limited
+from rae_plugins.executors.process.keeper.ending import Ending, told
 
-KEEPER = Path(__file__).with_name("keeper.py")
+KEEPER = Path(__file__).parent / "keeper" / "__main__.py"
+
+SHELL = "/bin/sh"
 
 LOOK_AGAIN = 0.1
-"""Seconds between looks at what was asked to end, and at an adopted process."""
+"""Seconds between looks at an adopted process."""
 
 
 @define(kw_only=True, eq=False)
@@ -37,17 +40,31 @@ class ProcessExecutor(Executor):
 
     type: ClassVar[str] = "process"
 
+    leftover: Literal["kill", "allow"] = field(
+        default="kill",
+        metadata={"help": 'what becomes of processes that a command leaves behind; "allow" for starters of services'},
+    )
     _channel: asyncio.StreamWriter | None = field(init=False, default=None)
     _opening: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     _keeper: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
     _listening: "asyncio.Task[None] | None" = field(init=False, default=None)
-    _starting: "dict[str, asyncio.Future[ProcessIdentity]]" = field(init=False, factory=dict)
+    _starting: "dict[str, asyncio.Future[Mapping[str, Any]]]" = field(init=False, factory=dict)
     _running: "dict[str, asyncio.Future[Result]]" = field(init=False, factory=dict)
 
     @classmethod
     def available(cls) -> str | None:
         """Why not here: Windows has neither sessions nor signals as they are used."""
         return "it needs a POSIX system; on Windows use the thread executor" if os.name == "nt" else None
+
+    @classmethod
+    def backends(cls) -> Mapping[str, str | None]:
+        """By what each limit is enforced on this machine."""
+        return bounds.backends()
+
+    @classmethod
+    def unenforceable(cls, limits: Limits) -> Mapping[str, str]:
+        """Also values for which one lacks the permission."""
+        return {**super().unenforceable(limits), **bounds.not_permitted(limits)}
 
     async def start(self, assignment: Assignment) -> Execution:
         """Have the keeper spawn the command; raises what it says against that."""
@@ -58,33 +75,36 @@ class ProcessExecutor(Executor):
         key = assignment.output.name
         request = {
             "key": key,
-            "argv": limited(argv, job.limits),
+            "run": assignment.run,
+            "argv": argv,
             "env": dict(assignment.environment),
             "cwd": job.cwd or str(Path.home()),
             "output": str(assignment.output),
             "cap": job.limits.output,
             "hide": assignment.secrets,
+            "limits": bounds.asked(job.limits),
+            "leftover": self.leftover,
+            "kill_after": job.kill_after.total_seconds(),
         }
+        channel = await self._channel_to_keeper()
         loop = asyncio.get_running_loop()
         starting = self._starting[key] = loop.create_future()
         ended = self._running[key] = loop.create_future()
-        channel = await self._channel_to_keeper()
-        channel.write(json.dumps(request).encode() + b"\n")
-        await channel.drain()
-        return _Kept(assignment.run, await starting, ended)
+        _say(channel, request)
+        return _Kept(channel, key, await starting, ended)
 
     async def find(self, assignment: Assignment, handle: Mapping[str, Any] | None) -> Execution | Result | None:
         """What an earlier keeper has noted of the attempt."""
         output = assignment.output
         if (ended := _read(output.with_suffix(".exit"))) is not None:
             return _result(ended)
-        record = _read(output.with_suffix(".start")) or handle
-        identity = ProcessIdentity.of(record) if record else None
+        record = _read(output.with_suffix(".start")) or handle or {}
+        identity = ProcessIdentity.of(record)
         if identity is None or not identity.alive():
             # Between the two looks it may have ended.
             ended = _read(output.with_suffix(".exit"))
             return None if ended is None else _result(ended)
-        return _Adopted(assignment.run, identity, output.with_suffix(".exit"))
+        return _Adopted(record, Tree.of(identity, assignment.run, record), output.with_suffix(".exit"))
 
     async def close(self) -> None:
         """Let the keeper go; it stays until its last job has ended."""
@@ -133,8 +153,7 @@ class ProcessExecutor(Executor):
     def _heard(self, report: Mapping[str, Any]) -> None:
         match report:
             case {"started": key}:
-                identity = ProcessIdentity(report["pid"], report["ticks"], report["boot"])
-                _settle(self._starting.pop(key), identity)
+                _settle(self._starting.pop(key), {name: report[name] for name in report if name != "started"})
             case {"failed": key, "error": error}:
                 del self._running[key]
                 starting = self._starting.pop(key)
@@ -156,61 +175,78 @@ def _start_keeper(channel: socket.socket) -> "subprocess.Popen[bytes]":
     )
 
 
-class _Process(Execution):
-    """A process that is known by its identity, and ended by it."""
+def _say(channel: asyncio.StreamWriter, request: Mapping[str, Any]) -> None:
+    # Without waiting for the keeper to take it: what it has yet to take is little, and bounded by what may run.
+    channel.write(json.dumps(request).encode() + b"\n")
 
-    def __init__(self, run: str, identity: ProcessIdentity) -> None:
-        self._identity = identity
-        self._tree = Tree(identity, run)
-        self._kill_at = float("inf")
+
+class _Kept(Execution):
+    """An attempt in the hands of our own keeper, which is told what to do with it."""
+
+    def __init__(
+        self,
+        channel: asyncio.StreamWriter,
+        key: str,
+        record: Mapping[str, Any],
+        ended: "asyncio.Future[Result]",
+    ) -> None:
+        self._channel = channel
+        self._key = key
+        self._record = record
+        self._ended = ended
 
     @property
     def handle(self) -> Mapping[str, Any]:
-        return self._identity.handle
-
-    async def cancel(self, grace: timedelta) -> None:
-        """SIGTERM to the whole tree, SIGKILL to what is left after the grace, until nothing is left."""
-        loop = asyncio.get_running_loop()
-        asked_before = self._kill_at < float("inf")
-        self._kill_at = min(self._kill_at, loop.time() + grace.total_seconds())
-        if asked_before:
-            return
-        await asyncio.to_thread(self._tree.signal, signal.SIGTERM)
-        while await asyncio.to_thread(self._tree.members):
-            if loop.time() >= self._kill_at:
-                # Again and again: what is killed may just have had a child.
-                await asyncio.to_thread(self._tree.signal, signal.SIGKILL)
-            await asyncio.sleep(LOOK_AGAIN)
-
-
-class _Kept(_Process):
-    """A process of our own keeper."""
-
-    def __init__(self, run: str, identity: ProcessIdentity, ended: "asyncio.Future[Result]") -> None:
-        super().__init__(run, identity)
-        self._ended = ended
+        return self._record
 
     async def wait(self) -> Result:
         return await asyncio.shield(self._ended)
 
+    async def cancel(self, grace: timedelta) -> None:
+        """SIGTERM to the whole tree, SIGKILL to what is left after the grace, until nothing is left."""
+        if not self._ended.done():
+            _say(self._channel, {"end": self._key, "grace": grace.total_seconds()})
+            await asyncio.wait({self._ended})
 
-class _Adopted(_Process):
-    """A process of an earlier daemon's keeper, which notes its end on disk."""
 
-    def __init__(self, run: str, identity: ProcessIdentity, exit_record: Path) -> None:
-        super().__init__(run, identity)
+class _Adopted(Execution):
+    """An attempt of an earlier daemon, whose keeper, if that lives, notes its end on disk."""
+
+    def __init__(self, record: Mapping[str, Any], tree: Tree, exit_record: Path) -> None:
+        self._record = record
+        self._tree = tree
         self._exit_record = exit_record
+        self._ending: Ending | None = None
+
+    @property
+    def handle(self) -> Mapping[str, Any]:
+        return self._record
+
+    async def cancel(self, grace: timedelta) -> None:
+        """As its keeper would end it, which nobody can tell to any more."""
+        loop = asyncio.get_running_loop()
+        if self._ending is not None:
+            self._ending.shorten(grace.total_seconds(), loop.time())
+            return
+        ending = self._ending = Ending(grace.total_seconds(), loop.time(), self._tree.members)
+        while not ending.over:
+            await asyncio.to_thread(ending.step, loop.time())
+            # Short, since the grace may be made shorter meanwhile.
+            await asyncio.sleep(min(LOOK_AGAIN, max(0.0, ending.next_look - loop.time())))
 
     async def wait(self) -> Result:
         # Nobody tells us of the end of another's child.
-        while self._identity.alive():  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_AGAIN)
-        for _ in range(20):
-            # The keeper writes the record after it has read the last of the output.
+        while self._has_keeper() or self._tree.leader.alive():
             if (ended := _read(self._exit_record)) is not None:
                 return _result(ended)
+            if self._ending is not None and self._ending.escaped:
+                return Result(error=told(self._ending.escaped))
             await asyncio.sleep(LOOK_AGAIN)
-        return Result(error="it ended, but its keeper left no exit status")
+        ended = _read(self._exit_record)
+        return Result(error="it ended, but its keeper left no exit status") if ended is None else _result(ended)
+
+    def _has_keeper(self) -> bool:
+        return self._tree.keeper is not None and self._tree.keeper.alive()
 
 
 def _settle(future: "asyncio.Future[Any]", value: Any) -> None:
@@ -228,7 +264,11 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _result(record: Mapping[str, Any]) -> Result:
     return Result(
-        exit_code=record["exit_code"], signal=record["signal"], cpu_time=timedelta(seconds=record.get("cpu", 0))
+        exit_code=record["exit_code"],
+        signal=record["signal"],
+        error=record.get("error"),
+        cpu_time=timedelta(seconds=record.get("cpu", 0)),
+        max_memory=record.get("memory"),
     )
 
 

@@ -1,15 +1,13 @@
 """Processes by more than their number: pid, start time and boot id, so that a stranger is never signalled."""
 
-import os
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 
-_PROC = Path("/proc")
+from rae_plugins.executors.process.keeper import tree
+from rae_plugins.executors.process.keeper.cgroups import pids_in
+from rae_plugins.executors.process.keeper.tree import Process
 
 
 @frozen
@@ -28,72 +26,57 @@ class ProcessIdentity:
             return cls(pid, ticks, boot)
         return None
 
-    @property
-    def handle(self) -> dict[str, Any]:
-        """The identity as JSON."""
-        return {"pid": self.pid, "ticks": self.ticks, "boot": self.boot}
-
     def alive(self) -> bool:
         """Whether this very process runs; a zombie doesn't."""
-        stat = _Stat.of(self.pid)
-        return self.boot == boot_id() and stat is not None and stat.ticks == self.ticks and not stat.zombie
+        process = tree.look(self.pid)
+        return self.boot == tree.boot_id() and process is not None and self.is_same(process) and not process.dead
 
-
-@frozen
-class _Stat:
-    zombie: bool
-    session: int
-    ticks: int
-
-    @classmethod
-    def of(cls, pid: int) -> "_Stat | None":
-        try:
-            fields = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
-        except OSError:
-            return None
-        return cls(fields[0] in (b"Z", b"X"), int(fields[3]), int(fields[19]))
+    def is_same(self, process: Process) -> bool:
+        """Whether the process that has the number now is the one that is meant."""
+        return process.ticks == self.ticks
 
 
 @frozen
 class Tree:
-    """All processes of an attempt: its session, and what left that but carries the run's mark in its environment."""
+    """All processes of an attempt, as far as somebody else than its keeper can tell.
+
+    While its keeper lives, that are those of its branches below the keeper (see `keeper.tree`); else its session and
+    what carries the run's mark in its environment, each with all that descends from it.
+    """
 
     leader: ProcessIdentity
     run: str
+    keeper: ProcessIdentity | None = None
+    tag: int | None = None
+    group: str | None = None
 
-    def signal(self, number: signal.Signals) -> None:
-        """Signal them all."""
-        leader = _Stat.of(self.leader.pid)
-        # While anything of the group lives, nobody else gets its number; a stranger's start time tells.
-        if leader is None or leader.ticks == self.leader.ticks:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.leader.pid, number)
-        for pid in self.members():
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
+    @classmethod
+    def of(cls, leader: ProcessIdentity, run: str, record: Mapping[str, Any]) -> "Tree":
+        """The tree of a start record or a handle."""
+        keeper, tag, group = record.get("keeper"), record.get("tag"), record.get("group")
+        known = isinstance(keeper, list) and len(keeper) == 2
+        return cls(
+            leader,
+            run,
+            ProcessIdentity(keeper[0], keeper[1], leader.boot) if known and keeper else None,
+            tag if isinstance(tag, int) else None,
+            group if isinstance(group, str) else None,
+        )
 
-    def members(self) -> list[int]:
+    def members(self) -> list[Process]:
         """Those that live."""
-        leader = _Stat.of(self.leader.pid)
-        session = self.leader.pid if leader is None or leader.ticks == self.leader.ticks else None
-        mark = b"RAE_RUN_ID=" + self.run.encode() + b"\0"
-        return [pid for pid, stat in _processes() if stat.session == session or mark in _environment(pid)]
-
-
-def boot_id() -> str | None:
-    """What tells this boot of the machine from any other."""
-    with suppress(OSError):
-        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
-    return None
-
-
-def _processes() -> Iterator[tuple[int, _Stat]]:
-    for entry in os.listdir(_PROC) if _PROC.is_dir() else ():  # noqa: PTH208 - ten times as fast, and called while killing
-        if entry.isdigit() and (stat := _Stat.of(int(entry))) is not None and not stat.zombie:
-            yield int(entry), stat
-
-
-def _environment(pid: int) -> bytes:
-    with suppress(OSError):
-        return (_PROC / str(pid) / "environ").read_bytes() + b"\0"
-    return b""
+        table = tree.processes()
+        first = table.get(self.leader.pid)
+        ours = first is None or self.leader.is_same(first)
+        session = self.leader.pid if ours else None
+        keeper = self.keeper.pid if self.keeper is not None and self.keeper.alive() else None
+        in_group = set(pids_in(self.group)) if self.group else set()
+        roots = [
+            process
+            for process in table.values()
+            if process.session == session
+            or process.pid in in_group
+            or (process.parent == keeper and self.tag is not None and tree.tag_of(process.pid) == self.tag)
+            or tree.run_of(process.pid) == self.run
+        ]
+        return [process for process in tree.below(roots, table) if not process.dead]

@@ -1,0 +1,142 @@
+"""Limits of the process executor, with real processes that exceed them."""
+
+import os
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.plugins.executors.test_process import alive, run
+
+from rae_auto.model.policies import Limits
+from rae_plugins.executors.process import ProcessExecutor, bounds
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+
+HOG = "x = bytearray({mb} << 20); print('done')"
+BURN = "while :; do :; done"
+
+
+def python(script: str) -> dict[str, object]:
+    return {"command": [sys.executable, "-c", script]}
+
+
+def in_parts(parts: int, mb: int) -> str:
+    """Several processes with so much memory each, which outlive none of the others."""
+    child = f"import time; x = bytearray({mb} << 20); time.sleep(300)"
+    return f"""
+import subprocess, sys
+children = [subprocess.Popen([sys.executable, "-c", {child!r}]) for _ in range({parts})]
+[print(child.pid, flush=True) for child in children]
+[child.wait() for child in children]"""
+
+
+@pytest.mark.parametrize("mb", [300, 3000])
+def test_memory_r31(tmp_path, assigned, mb):
+    """Also where it is used more quickly than anyone could look."""
+    result, _ = run(tmp_path, assigned(**python(HOG.format(mb=mb)), limits=Limits(memory="100MB")))
+    assert (result.ok, result.error) == (False, "memory limit of 100MB exceeded")
+    assert result.max_memory > 100 << 20
+
+
+def test_memory_of_the_whole_tree_r31(tmp_path, assigned):
+    result, output = run(tmp_path, assigned(**python(in_parts(4, 60)), limits=Limits(memory="150MB")))
+    assert result.error == "memory limit of 150MB exceeded"
+    assert [pid for pid in map(int, output.split()) if alive(pid)] == []
+
+
+def test_memory_within_the_limit_r31(tmp_path, assigned):
+    """Pages of files that are only read don't count: the kernel takes them back when it needs them."""
+    (tmp_path / "large").write_bytes(bytes(150 << 20))
+    script = """
+import mmap, time
+with open("large", "rb") as file:
+    pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+sum(pages[at] for at in range(0, len(pages), 4096))
+time.sleep(0.6)"""
+    result, _ = run(tmp_path, assigned(**python(script), limits=Limits(memory="100MB")))
+    assert (result.exit_code, result.error) == (0, None)
+
+
+def test_time_on_the_processor_r31(tmp_path, assigned):
+    result, _ = run(tmp_path, assigned(BURN, limits=Limits(cpu_time="300ms")))
+    assert result.error == "cpu_time limit of 0.3s exceeded"
+    assert result.cpu_time > timedelta(milliseconds=300)
+
+
+def test_time_on_the_processor_of_the_whole_tree_r31(tmp_path, assigned):
+    """Each of them stays below what they use together; some of it is of those that are gone."""
+    script = f"for n in 1 2 3 4; do (timeout 0.4 sh -c '{BURN}'); done; sleep 300"
+    result, _ = run(tmp_path, assigned(script, limits=Limits(cpu_time="600ms")))
+    assert result.error == "cpu_time limit of 0.6s exceeded"
+
+
+def test_processes_r31(tmp_path, assigned):
+    """A fork bomb, of which nothing is left."""
+    script = "bomb() { sleep 300 & echo $!; bomb & sleep 300; }; bomb"
+    result, output = run(tmp_path, assigned(script, limits=Limits(processes=20)))
+    assert result.error == "processes limit of 20 exceeded"
+    assert [pid for pid in map(int, output.split()) if alive(pid)] == []
+
+
+@pytest.mark.parametrize("script", ["exec head -c 200000 /dev/zero > large", "head -c 200000 /dev/zero > large"])
+def test_the_size_of_a_file_r31(tmp_path, assigned, script):
+    result, _ = run(tmp_path, assigned(script, limits=Limits(file_size="100KB")))
+    assert result.error == "file_size limit of 100KB exceeded"
+    assert (tmp_path / "large").stat().st_size == 100 << 10
+
+
+def test_open_files_r31(tmp_path, assigned):
+    _, output = run(tmp_path, assigned("ulimit -n; ulimit -Hn", limits=Limits(open_files=40)))
+    assert output == "40\n40\n"
+
+
+def test_niceness(tmp_path, assigned):
+    _, output = run(tmp_path, assigned("nice", limits=Limits(nice=7)))
+    assert output == "7\n"
+
+
+@pytest.mark.parametrize(("wanted", "told"), [("idle", "idle"), (6, "best-effort: prio 6")])
+def test_io_priority(tmp_path, assigned, wanted, told):
+    if bounds.backends()["ionice"] is None or not Path("/usr/bin/ionice").exists():
+        pytest.skip("needs ionice")
+    _, output = run(tmp_path, assigned("ionice", limits=Limits(ionice=wanted)))
+    assert output == f"{told}\n"
+
+
+def test_what_a_tree_has_used_is_told(tmp_path, assigned):
+    """Also what a process used that lost its parent."""
+    burn = "x = bytearray(80 << 20)\nfor _ in range(3 * 10**6): pass"
+    script = f"(setsid env -i {sys.executable} -c '{burn}' & ); until [ -e done ]; do sleep 0.05; done"
+    script = script.replace("pass'", 'pass\nopen("done", "w")\'')
+    result, _ = run(tmp_path, assigned(script))
+    assert result.ok
+    assert result.cpu_time > timedelta(milliseconds=40)
+    assert result.max_memory > 80 << 20
+
+
+def test_every_limit_has_a_mechanism_here():
+    assert [name for name, means in ProcessExecutor.backends().items() if means is None] == []
+    limits = Limits(memory=1, cpu_time=1, processes=1, open_files=3, file_size=1, nice=1, ionice="idle")
+    assert set(ProcessExecutor.backends()) == set(limits.given)
+    assert ProcessExecutor.unenforceable(limits) == {}
+
+
+@pytest.mark.parametrize("best_effort", [False, True])
+def test_a_limit_that_can_not_be_set_r31(tmp_path, assigned, best_effort):
+    """A number of open files above what the kernel allows even to root."""
+    most = int(Path("/proc/sys/fs/nr_open").read_text())
+    limits = Limits(open_files=most + 1, best_effort=best_effort)
+    if best_effort:
+        assert run(tmp_path, assigned("true", limits=limits))[0].ok
+    else:
+        with pytest.raises(RuntimeError, match=r"'/bin/sh' can't be started: limit open_files can't be set"):
+            run(tmp_path, assigned("true", limits=limits))
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may do anything")
+def test_limits_that_this_user_may_not_set():
+    found = ProcessExecutor.unenforceable(Limits(nice=-5, open_files=1 << 30))
+    assert re.match(r"only root", found["nice"])
+    assert re.match(r"this user may have at most", found["open_files"])
