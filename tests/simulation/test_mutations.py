@@ -3,7 +3,18 @@
 import pytest
 from attrs import evolve
 
-from rae_auto.engine import admission, attempts, catch_up, clockwork, cursors, dispatch, jobs, lifecycle, needs, retry
+from rae_auto.engine import (
+    admission,
+    attempts,
+    clockwork,
+    cursors,
+    dispatch,
+    jobs,
+    lifecycle,
+    needs,
+    retry,
+    timetable,
+)
 from rae_auto.engine import engine as engine_module
 from rae_auto.engine import runs as runs_module
 from rae_auto.engine.events import Ended, Found
@@ -44,13 +55,13 @@ def the_queue_is_not_drained_after_a_failure(patch):
 
 
 def catch_up_drops_one(patch):
-    original = catch_up.occurrences
+    original = timetable.occurrences
 
     def mutant(schedule, first, now):
         found = original(schedule, first, now)
         return evolve(found, instants=found.instants[1:]) if len(found.instants) > 2 else found
 
-    patch.setattr(catch_up, "occurrences", mutant)
+    patch.setattr(timetable, "occurrences", mutant)
 
 
 def a_cursor_is_not_saved(patch):

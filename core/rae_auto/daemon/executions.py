@@ -1,7 +1,7 @@
 """Attempts in the hands of executors: started, cancelled, found again, and told as events."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.run import Result, Run
 
 Key = tuple[RunId, int]
+
+PATIENCE = 5.0
+"""Seconds for which a start waits for executors to find what was in hand."""
 
 
 class Executions:
@@ -53,8 +56,20 @@ class Executions:
         if in_hand is not None:
             self._spawn(self._cancel(in_hand, grace))
 
-    async def find(self, run: Run, job: Job) -> None:
-        """After a restart: take over the attempt if it is alive, and report what became of it."""
+    async def find(self, runs: Iterable[tuple[Run, Job]]) -> None:
+        """After a restart: take over the attempts that are alive, and report what became of each.
+
+        Returns when that is done, or after `PATIENCE`: what an executor is still looking for is reported later.
+        """
+        looking = {self._spawn(self._find(run, job)): run for run, job in runs}
+        if not looking:
+            return
+        _, pending = await asyncio.wait(looking, timeout=PATIENCE)
+        for task in pending:
+            run = looking[task]
+            logger.bind(job=run.job, run=run.id).error("its executor is still looking for what became of it")
+
+    async def _find(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)
         try:
             executor = await self._open(job.executor_ref)
@@ -132,10 +147,11 @@ class Executions:
         await executor.open(private_directory(self._directory / "executors" / ref.type))
         return executor
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _one_line(error: BaseException) -> str:

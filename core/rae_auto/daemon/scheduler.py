@@ -49,7 +49,7 @@ from rae_auto.engine.events import (
 )
 from rae_auto.engine.step import Cancel, JobChanged, Jumped, Notify, Record, Save, Start, Step, Stopped
 from rae_auto.engine.words import in_words
-from rae_auto.errors import BadRequest, DuplicateJob, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
+from rae_auto.errors import BadRequest, DuplicateJob, NotStarted, RunNotFound, SchedulerClosed
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome
 from rae_auto.model.instants import as_utc
@@ -138,12 +138,11 @@ class Scheduler:
         self._executions = Executions(self.directory, self._plugins.executor, self._shell.submit, os.environ)
         self._sources = Sources(self.directory, self._fire)
         self._shell.submit(restored)
-        in_hand = [run for run in restored.runs if run.state.active]
+        await self._find_again(restored)
         self._turning = self._loop.create_task(self._shell.run())
         # Whoever waits for the end must not wait for one that can't come any more.
         self._turning.add_done_callback(lambda _: self._stopped.set())
         await self._shell.begun.wait()
-        await self._find_again(in_hand)
         for job, sources in self._sources_of.items():
             self._sources.set(job, sources)
         tidying = keep_tidy(self._archive, self.directory, lambda: self.retention, self.now)
@@ -395,15 +394,14 @@ class Scheduler:
             await self._archive.load(documents.SEEN, Seen),
         )
 
-    async def _find_again(self, runs: Iterable[Run]) -> None:
+    async def _find_again(self, restored: Restored) -> None:
         """Ask the executors what became of what was in hand when the last daemon ended."""
-        for run in runs:
-            try:
-                job = self._engine.job(run.job).job
-            except JobNotFound:
+        jobs = {plan.job.id: plan.job for plan in restored.plans}
+        in_hand = [run for run in restored.runs if run.state.active]
+        for run in in_hand:
+            if run.job not in jobs:
                 self._shell.submit(Found(run.id, run.attempt))
-            else:
-                await self._executions.find(run, job)
+        await self._executions.find([(run, jobs[run.job]) for run in in_hand if run.job in jobs])
 
     def _perform(self, step: Step) -> None:
         for change in step.changes:

@@ -22,10 +22,14 @@ LONGEST_STAGGER = timedelta(seconds=60)
 
 @frozen
 class Missed:
-    """The latest occurrences due in a span, ascending; `older` is the one before them, where there are more."""
+    """The latest occurrences due in a span, ascending.
+
+    `older` is the one before them, where there are more; `next` the first one after the span.
+    """
 
     instants: tuple[datetime, ...]
     older: datetime | None = None
+    next: datetime | None = None
 
 
 def occurrences(schedule: Schedule, first: datetime, now: datetime) -> Missed:
@@ -37,25 +41,23 @@ def occurrences(schedule: Schedule, first: datetime, now: datetime) -> Missed:
     while True:
         start = now - stride
         if start < first:
-            return _latest(_between(schedule, first, now))
+            return _between(schedule, first, now)
         next_one = schedule.next_after(start)
-        found = [] if next_one is None else _between(schedule, next_one, now)
-        if len(found) > LIMIT:
-            return _latest(found)
+        if next_one is not None:
+            found = _between(schedule, next_one, now)
+            if found.older is not None:
+                return found
         stride *= 2
 
 
-def _latest(found: list[datetime]) -> Missed:
-    return Missed(tuple(found[-LIMIT:]), found[-LIMIT - 1] if len(found) > LIMIT else None)
-
-
-def _between(schedule: Schedule, first: datetime, now: datetime) -> list[datetime]:
+def _between(schedule: Schedule, first: datetime, now: datetime) -> Missed:
     instants = []
     instant: datetime | None = first
     while instant is not None and instant <= now:
         instants.append(instant)
         instant = schedule.next_after(instant)
-    return instants
+    older = instants[-LIMIT - 1] if len(instants) > LIMIT else None
+    return Missed(tuple(instants[-LIMIT:]), older, instant)
 
 
 def chosen(job: Job, due: Missed, now: datetime) -> frozenset[datetime]:

@@ -1,6 +1,6 @@
 """Time has passed: alarms go off, schedules come due, and what was missed is made up for."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import evolve
@@ -13,7 +13,6 @@ from rae_auto.engine.needs import in_order
 from rae_auto.engine.runs import interrupt, queue_up
 from rae_auto.engine.step import Jumped, Step
 from rae_auto.engine.timers import Alarm
-from rae_auto.engine.timetable import Member
 from rae_auto.engine.world import Entry, World
 from rae_auto.model.decision import Occurrence, Outcome
 from rae_auto.model.instants import Moment, format_instant
@@ -67,7 +66,7 @@ def ticked(world: World, _: Ticked, now: Moment, step: Step) -> None:
             case Alarm.GRACE_OVER:
                 interrupt(world, now, step)
     if not world.stopping:
-        come_due(world, _due(world, now.wall), now, step, _why_late(step))
+        _come_due(world, now, step)
 
 
 _LATE = {
@@ -77,34 +76,28 @@ _LATE = {
 }
 
 
-def _why_late(step: Step) -> str:
+def _why_late(world: World, step: Step) -> str:
+    if world.restarted:
+        return "the daemon was down"
     jumped = [effect.jump for effect in step.effects if isinstance(effect, Jumped)]
     return _LATE[jumped[0]] if jumped else "the daemon was busy"
 
 
-def come_due(world: World, due: Iterable[tuple[Member, Missed]], now: Moment, step: Step, because: str) -> None:
-    """Decide instants of schedules, the needed jobs before those that need them.
-
-    `because` says why instants may have been missed.
-    """
+def _come_due(world: World, now: Moment, step: Step) -> None:
+    """Decide instants of schedules, the needed jobs before those that need them."""
+    because, world.restarted = _why_late(world, step), False
     by_job: dict[JobId, list[tuple[str, Missed]]] = {}
-    for (job, trigger), span in due:
-        new = cursors.fresh(span, world.jobs[job].state.cursors[trigger])
-        if new is not None:
-            by_job.setdefault(job, []).append((trigger, new))
+    for span, group in world.timetable.due(now.wall):
+        for job, trigger in group.members:
+            new = cursors.fresh(span, world.jobs[job].state.cursors[trigger])
+            if new is not None:
+                by_job.setdefault(job, []).append((trigger, new))
     spread = catch_up.Spread(len(by_job))
     for job in in_order(by_job, lambda job: world.jobs[job].job.needs if job in world.jobs else ()):
         entry = world.jobs[job]
         for trigger, span in by_job[job]:
             _decide(world, entry, trigger, span, spread, now, step, because)
         step.save(entry.state)
-
-
-def _due(world: World, now: datetime) -> Iterator[tuple[Member, Missed]]:
-    for first, group in world.timetable.due(now):
-        span = catch_up.occurrences(group.schedule, first, now)
-        for member in group.members:
-            yield member, span
 
 
 def _decide(

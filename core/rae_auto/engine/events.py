@@ -48,7 +48,10 @@ class Settings:
 
 @frozen
 class Restored:
-    """The daemon has started: this is what the configuration and the store hold."""
+    """The daemon has started: this is what the configuration and the store hold.
+
+    What is known of the attempts in hand (`Found`, `Ended`) comes next, and then a `Ticked`.
+    """
 
     settings: Settings
     plans: tuple[Plan, ...] = ()

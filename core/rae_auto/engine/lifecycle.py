@@ -1,17 +1,12 @@
 """The whole: restored at the start, cancelled in parts, brought to a stop."""
 
-from datetime import datetime
-
 from rae_auto.engine import cursors
 from rae_auto.engine.attempts import arm_timeout
-from rae_auto.engine.catch_up import Missed, occurrences
-from rae_auto.engine.clockwork import come_due
 from rae_auto.engine.events import CancelAsked, Restored, Stopping
 from rae_auto.engine.jobs import unknown_job
 from rae_auto.engine.runs import end, finish, interrupt, must_end, wait
 from rae_auto.engine.step import Step, Stopped
 from rae_auto.engine.timers import Alarm
-from rae_auto.engine.timetable import Member
 from rae_auto.engine.world import Entry, OpenRun, World
 from rae_auto.errors import RunNotFound
 from rae_auto.model.instants import Moment
@@ -20,11 +15,13 @@ from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import OnCrash
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run, RunState
-from rae_auto.model.schedule import Schedule
 
 
 def restored(world: World, event: Restored, now: Moment, step: Step) -> None:
-    """Take in what the configuration and the store hold, then make up for what was missed."""
+    """Take in what the configuration and the store hold.
+
+    What fell due meanwhile is due at the next `Ticked`: before that come the fates of what was in hand.
+    """
     world.settings = event.settings
     states = {state.job: state for state in event.states}
     for plan in event.plans:
@@ -37,7 +34,11 @@ def restored(world: World, event: Restored, now: Moment, step: Step) -> None:
     # What has begun comes first, whatever the clock did meanwhile: of a job's runs the oldest goes on.
     for run in sorted(event.runs, key=lambda run: (not run.attempt, run.queued_at, run.id)):
         _reopen(world, run, now, step)
-    come_due(world, _rejoin(world, now, step), now, step, "the daemon was down")
+    for entry in world.jobs.values():
+        cursors.begin(entry, now, step)
+        for trigger, schedule in entry.plan.schedules.items():
+            world.timetable.join((entry.job.id, trigger), schedule, entry.state.cursors[trigger].at)
+    world.restarted = True
 
 
 def _reopen(world: World, run: Run, now: Moment, step: Step) -> None:
@@ -51,24 +52,6 @@ def _reopen(world: World, run: Run, now: Moment, step: Step) -> None:
         finish(world, opened, RunState.CANCELLED, now, step, reason=Reason.REMOVED)
     else:
         wait(world, opened, now)
-
-
-def _rejoin(world: World, now: Moment, step: Step) -> list[tuple[Member, Missed]]:
-    """Put every schedule into the timetable, and find what fell due since it was last dealt with."""
-    missed = []
-    spans: dict[tuple[Schedule, datetime], Missed | None] = {}
-    for entry in world.jobs.values():
-        cursors.begin(entry, now, step)
-        for trigger, schedule in entry.plan.schedules.items():
-            world.timetable.join((entry.job.id, trigger), schedule, now.wall)
-            since = entry.state.cursors[trigger].at
-            if (schedule, since) not in spans:
-                first = schedule.next_after(since)
-                spans[schedule, since] = occurrences(schedule, first, now.wall) if first and first <= now.wall else None
-            span = spans[schedule, since]
-            if span is not None:
-                missed.append(((entry.job.id, trigger), span))
-    return missed
 
 
 def cancel_asked(world: World, event: CancelAsked, now: Moment, step: Step) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from attrs import define, field
 
+from rae_auto.engine.catch_up import Missed, occurrences
 from rae_auto.model.names import JobId
 from rae_auto.model.schedule import Schedule
 
@@ -15,9 +16,10 @@ Member = tuple[JobId, str]
 
 @define(eq=False)
 class Group:
-    """The triggers of one schedule, in the order in which they came, and its next instant."""
+    """The triggers of one schedule, in the order in which they came, and its `next` instant after `after`."""
 
     schedule: Schedule
+    after: datetime
     next: datetime | None
     members: dict[Member, None] = field(factory=dict)
 
@@ -35,8 +37,10 @@ class Timetable:
         """`member` is due by the schedule, of which nobody needs the instants up to `after` any more."""
         group = self._groups.get(schedule)
         if group is None:
-            group = self._groups[schedule] = Group(schedule, schedule.next_after(after))
+            group = self._groups[schedule] = Group(schedule, after, schedule.next_after(after))
             self._push(group)
+        elif after < group.after:
+            self._look_from(group, after)
         group.members[member] = None
         self._group_of[member] = group
 
@@ -65,19 +69,23 @@ class Timetable:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def due(self, now: datetime) -> Iterator[tuple[datetime, Group]]:
-        """Each group with an instant due, and the first such instant; the group moves on to its first after `now`."""
+    def due(self, now: datetime) -> Iterator[tuple[Missed, Group]]:
+        """Each group with instants due, and these; the group moves on to its first one after `now`."""
         while (instant := self.next()) is not None and instant <= now:
             group = heapq.heappop(self._heap)[2]
-            group.next = group.schedule.next_after(now)
+            span = occurrences(group.schedule, instant, now)
+            group.after, group.next = now, span.next
             self._push(group)
-            yield instant, group
+            yield span, group
 
     def rewind(self, now: datetime) -> None:
         """The clock was set back: every schedule is due at its first instant after `now`."""
         for group in self._groups.values():
-            group.next = group.schedule.next_after(now)
-            self._push(group)
+            self._look_from(group, now)
+
+    def _look_from(self, group: Group, after: datetime) -> None:
+        group.after, group.next = after, group.schedule.next_after(after)
+        self._push(group)
 
     def _push(self, group: Group) -> None:
         if group.next is not None:

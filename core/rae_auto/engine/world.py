@@ -71,6 +71,8 @@ class World:
     timetable: Timetable = field(factory=Timetable)
     timers: Timers = field(factory=Timers)
     queue: Queue = field(factory=Queue)
+    restarted: bool = False
+    """No instant was decided yet since the daemon began: what is due now fell due while it was down."""
     clocks: Moment | None = None
     """What they said at the last event."""
     stopping: bool = False

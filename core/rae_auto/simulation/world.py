@@ -70,6 +70,7 @@ class VirtualWorld:
         self._answer: Mapping[str, Any] | SchedulerError | None = None
         self.engine = Engine()
         self.feed(Restored(self.settings, tuple(plans)))
+        self.feed(Ticked())
 
     def feed(self, event: Event) -> Step:
         """One event, its changes kept, its effects noted. Errors: Crashed, where the memory or an effect says so."""
@@ -233,6 +234,7 @@ class VirtualWorld:
                 self.feed(Ended(run.id, run.attempt, over[run.id]))
             elif run.state.active:
                 self.feed(Found(run.id, run.attempt, {"pid": 1} if run.id in going_on else None))
+        self.feed(Ticked())
 
     def kept(self, cls: type[T]) -> tuple[T, ...]:
         """The committed values of a type."""

@@ -8,6 +8,7 @@ from rae_auto.engine.catch_up import LIMIT, occurrences
 from rae_auto.model.decision import Outcome
 from rae_auto.model.policies import RetryPolicy
 from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Result
 from rae_auto.simulation.world import EPOCH
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -210,3 +211,14 @@ def test_a_timeout_does_not_count_sleep(world, job):
     assert w.cancelled == []
     w.advance(11 * MINUTE)
     assert [cancel.run for cancel in w.cancelled] == [run]
+
+
+@pytest.mark.parametrize("fate", ["ended", "lost"])
+def test_what_came_of_a_run_is_known_before_anything_is_caught_up(world, job, fate):
+    w = world(job("a", every=60, overlap="skip", on_crash="fail"))
+    w.advance(timedelta(hours=1))
+    (start,) = w.started
+    w.confirm(start.run.id)
+    w.crash(ended={start.run.id: Result(exit_code=0)} if fate == "ended" else {}, down=timedelta(hours=1))
+    assert w.decisions[-1].outcome is Outcome.RUN, "the run of before isn't in the way any more"
+    assert w.decisions[-1].reason is Reason.DUE
