@@ -60,4 +60,8 @@ def _details(run: Run) -> str:
         parts.append(f", exit code {run.exit_code}")
     if run.reason and run.reason != run.state:
         parts.append(f": {run.reason}")
+    # What was ended can still have something to say, such as that not all of it could be.
+    last = run.attempts[-1].result if run.attempts else None
+    if last is not None and last.error and last.error != run.reason:
+        parts.append(f"; {last.error}")
     return "".join(parts)

@@ -1,5 +1,6 @@
 """The keeper, driven by its own protocol: what it reports, what it leaves on disk, and when it goes."""
 
+import errno
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import pytest
 from tests.waiting import eventually
 
 from rae_plugins.executors.process import KEEPER
-from rae_plugins.executors.process.keeper import loop, tree
+from rae_plugins.executors.process.keeper import ending, loop, tree
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 
@@ -112,6 +113,45 @@ def test_what_cannot_be_started_is_reported_with_its_reason(tmp_path, request_fo
     assert "there is no program 'no-such-program'" in missing
     assert "File exists" in taken
     assert "embedded null byte" in nul
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])
+def test_where_the_machine_has_no_room_for_a_process_the_attempt_fails_r31(request_for, monkeypatch, number):
+    def no_room(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    def talk(daemon):
+        with monkeypatch.context() as patch:
+            patch.setattr(loop.subprocess, "Popen", no_room)
+            daemon.ask(**request_for("a", "true"))
+            daemon.hear()
+        daemon.ask(**request_for("b", "exit 4"))
+        daemon.hear(), daemon.hear()
+
+    failed, _, ended = keeping(talk).heard
+    assert failed == {"failed": "a", "error": f"'/bin/sh' can't be started: {os.strerror(number)}"}
+    assert ended["exit"]["exit_code"] == 4
+
+
+def test_what_outlives_sigkill_is_told(request_for, monkeypatch):
+    """As a process of another user would."""
+    monkeypatch.setattr(ending, "PATIENCE", 0.2)
+    monkeypatch.setattr(ending, "send", lambda *_: False)
+
+    def talk(daemon):
+        daemon.ask(**request_for("a", "sleep 300"))
+        pids.append(daemon.hear()["pid"])
+        daemon.ask(end="a", grace=0)
+        daemon.hear()
+
+    pids: list[int] = []
+    record = keeping(talk).heard[-1]["exit"]
+    signal.set_wakeup_fd(-1)
+    os.kill(pids[0], signal.SIGKILL)
+    os.waitpid(pids[0], 0)
+    assert (record["exit_code"], record["signal"]) == (None, None)
+    assert record["error"].startswith("not all of it could be ended: s")
+    assert f"(pid {pids[0]})" in record["error"]
 
 
 def test_when_the_daemon_has_gone_the_keeper_stays_until_its_last_job_has_ended(tmp_path, request_for):

@@ -16,7 +16,7 @@ from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
 from rae_plugins.executors.process import ProcessExecutor
 from rae_plugins.executors.process.identity import ProcessIdentity, Tree
-from rae_plugins.executors.process.keeper.tree import boot_id
+from rae_plugins.executors.process.keeper.tree import boot_id, processes
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 
@@ -294,6 +294,73 @@ class TestFoundAgain:
 
         assert playing(work) == Result(error="its keeper process was killed, so its end is unknown")
 
+    def test_where_the_keeper_was_killed_too_nothing_goes_on_unseen_r9(self, tmp_path, assigned):
+        """Another attempt may follow at once."""
+        assignment = assigned("trap '' TERM; setsid sleep 300 & echo $! $$ $PPID; while :; do sleep 0.1; done")
+
+        async def work():
+            async with an_executor(tmp_path) as first:
+                execution = await first.start(assignment)
+                await asyncio.to_thread(eventually, lambda: assignment.output.read_text().strip())
+                *pids, keeper = map(int, assignment.output.read_text().split())
+                os.kill(keeper, signal.SIGKILL)
+                await execution.wait()
+                return [pid for pid in pids if alive(pid)]
+
+        assert playing(work) == []
+
+    def test_what_is_left_of_one_whose_end_is_unknown_is_ended_r9(self, tmp_path, assigned):
+        assignment = assigned("setsid sleep 300 & echo $! $$ $PPID; sleep 300")
+
+        async def work():
+            async with an_executor(tmp_path) as first:
+                handle = (await first.start(assignment)).handle
+                await asyncio.to_thread(eventually, lambda: assignment.output.read_text().strip())
+                child, main, keeper = map(int, assignment.output.read_text().split())
+            os.kill(keeper, signal.SIGKILL)
+            os.kill(main, signal.SIGKILL)
+            await asyncio.to_thread(eventually, lambda: not alive(main))
+            assert alive(child)
+            async with an_executor(tmp_path) as second:
+                return await second.find(assignment, handle), alive(child)
+
+        assert playing(work) == (None, False)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="needs the subreaper of Linux")
+    def test_one_that_hides_is_ended_too_and_what_it_used_is_told_r28(self, tmp_path, assigned):
+        """A daemon without session, parent, pipe and environment, while the keeper has other jobs."""
+        burn = "x = bytearray(60 << 20); sum(range(4 * 10**6))"
+        script = f"""
+            (setsid env -i {sys.executable} -c '{burn}
+import os, time
+open("hidden", "w").write(str(os.getpid()) + chr(10))
+time.sleep(300)' > /dev/null 2>&1 & )
+            sleep 300"""
+        assignment, other = assigned(script), assigned("sleep 300")
+
+        def hidden():
+            path = tmp_path / "hidden"
+            return path.exists() and path.read_text().endswith("\n") and int(path.read_text())
+
+        async def work():
+            async with an_executor(tmp_path) as first:
+                other_one = await first.start(other)
+                handle = (await first.start(assignment)).handle
+                pid = await asyncio.to_thread(eventually, hidden)
+                async with an_executor(tmp_path) as second:
+                    execution = await second.find(assignment, handle)
+                    await execution.cancel(LONG)
+                    result = await execution.wait()
+                    left = alive(pid), alive(other_one.handle["pid"])
+                await other_one.cancel(NOW)
+                return result, left
+
+        result, left = playing(work)
+        assert left == (False, True)
+        assert result.signal == signal.SIGTERM
+        assert result.max_memory > 60 << 20
+        assert result.cpu_time > timedelta(milliseconds=50)
+
     def test_an_adopted_one_whose_keeper_left_no_record_is_told(self, tmp_path, assigned):
         assignment = assigned("echo $PPID; sleep 300")
 
@@ -315,3 +382,48 @@ def test_a_tree_without_its_leader_signals_no_stranger(tmp_path):
     stranger = ProcessIdentity(os.getpid(), ticks=1, boot=boot_id())
     assert Tree(stranger, "no-such-run").members() == []
     assert not stranger.alive()
+
+
+def descriptors_of(pid):
+    return {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
+def test_where_descriptors_run_out_the_attempt_fails_and_the_next_one_goes_r31_r32(tmp_path, assigned):
+    import resource
+
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            first = await executor.start(assigned("sleep 300"))
+            keeper = first.handle["keeper"][0]
+            before = descriptors_of(keeper)
+            usual = resource.prlimit(keeper, resource.RLIMIT_NOFILE)
+            for room in range(3):
+                resource.prlimit(keeper, resource.RLIMIT_NOFILE, (max(before) + 1 + room, usual[1]))
+                with pytest.raises(RuntimeError, match="can't be started: Too many open files"):
+                    await executor.start(assigned("true"))
+            resource.prlimit(keeper, resource.RLIMIT_NOFILE, usual)
+            assert descriptors_of(keeper) == before
+            assert (await (await executor.start(assigned("true"))).wait()).ok
+            await first.cancel(NOW)
+
+    playing(work)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_no_zombie_stays_r34(tmp_path, assigned):
+    """Neither of main processes nor of orphans, while another job runs on."""
+    orphans = "for n in 1 2 3 4 5; do (setsid sh -c 'exit 3' &); done"
+
+    def zombies(keeper):
+        return [process for process in processes().values() if process.parent == keeper and process.dead]
+
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            long = await executor.start(assigned("sleep 300"))
+            keeper = long.handle["keeper"][0]
+            await asyncio.gather(*[(await executor.start(assigned(orphans))).wait() for _ in range(20)])
+            await asyncio.to_thread(eventually, lambda: not zombies(keeper))
+            await long.cancel(NOW)
+
+    playing(work)

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -19,7 +20,7 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
 from rae_plugins.executors.process import bounds
-from rae_plugins.executors.process.identity import ProcessIdentity, Tree
+from rae_plugins.executors.process.identity import Tree
 from rae_plugins.executors.process.keeper.ending import Ending, told
 
 KEEPER = Path(__file__).parent / "keeper" / "__main__.py"
@@ -28,6 +29,9 @@ SHELL = "/bin/sh"
 
 LOOK_AGAIN = 0.1
 """Seconds between looks at an adopted process."""
+
+LAST_LOOKS = 20
+"""How often one looks for the exit record of an adopted process that is gone."""
 
 
 @define(kw_only=True, eq=False)
@@ -48,8 +52,7 @@ class ProcessExecutor(Executor):
     _opening: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     _keeper: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
     _listening: "asyncio.Task[None] | None" = field(init=False, default=None)
-    _starting: "dict[str, asyncio.Future[Mapping[str, Any]]]" = field(init=False, factory=dict)
-    _running: "dict[str, asyncio.Future[Result]]" = field(init=False, factory=dict)
+    _in_hand: "dict[str, _Kept]" = field(init=False, factory=dict)
 
     @classmethod
     def available(cls) -> str | None:
@@ -87,11 +90,10 @@ class ProcessExecutor(Executor):
             "kill_after": job.kill_after.total_seconds(),
         }
         channel = await self._channel_to_keeper()
-        loop = asyncio.get_running_loop()
-        starting = self._starting[key] = loop.create_future()
-        ended = self._running[key] = loop.create_future()
+        execution = self._in_hand[key] = _Kept(channel, key, assignment.run)
         _say(channel, request)
-        return _Kept(channel, key, await starting, ended)
+        await execution.started
+        return execution
 
     async def find(self, assignment: Assignment, handle: Mapping[str, Any] | None) -> Execution | Result | None:
         """What an earlier keeper has noted of the attempt."""
@@ -99,12 +101,15 @@ class ProcessExecutor(Executor):
         if (ended := _read(output.with_suffix(".exit"))) is not None:
             return _result(ended)
         record = _read(output.with_suffix(".start")) or handle or {}
-        identity = ProcessIdentity.of(record)
-        if identity is None or not identity.alive():
-            # Between the two looks it may have ended.
-            ended = _read(output.with_suffix(".exit"))
-            return None if ended is None else _result(ended)
-        return _Adopted(record, Tree.of(identity, assignment.run, record), output.with_suffix(".exit"))
+        tree = Tree.of(record, assignment.run)
+        if tree.is_kept() or tree.begun():
+            return _Adopted(record, tree, output.with_suffix(".exit"))
+        # Between the two looks it may have ended.
+        if (ended := _read(output.with_suffix(".exit"))) is not None:
+            return _result(ended)
+        # No second attempt while anything of the first may live.
+        await _ended(Ending(0, time.monotonic(), tree.members))
+        return None
 
     async def close(self) -> None:
         """Let the keeper go; it stays until its last job has ended."""
@@ -132,15 +137,7 @@ class ProcessExecutor(Executor):
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         while line := await reader.readline():
             self._heard(json.loads(line))
-        # Whoever killed the keeper has killed what we could have known of its jobs.
-        for ended in self._running.values():
-            if not ended.done():
-                ended.set_result(Result(error="its keeper process was killed, so its end is unknown"))
-        for starting in self._starting.values():
-            if not starting.done():
-                starting.set_exception(RuntimeError("the keeper process was killed"))
-        self._running.clear()
-        self._starting.clear()
+        in_hand, self._in_hand = self._in_hand, {}
         # The next start may come at any time, and gets a keeper of its own.
         channel, self._channel = self._channel, None
         keeper, self._keeper = self._keeper, None
@@ -149,18 +146,18 @@ class ProcessExecutor(Executor):
         if keeper is not None:
             # It has closed its end of the channel, so it is over: this only takes its status.
             await asyncio.to_thread(keeper.wait)
+        for execution in in_hand.values():
+            await execution.orphaned()
 
     def _heard(self, report: Mapping[str, Any]) -> None:
         match report:
             case {"started": key}:
-                _settle(self._starting.pop(key), {name: report[name] for name in report if name != "started"})
+                record = {name: report[name] for name in report if name != "started"}
+                _settle(self._in_hand[key].started, record)
             case {"failed": key, "error": error}:
-                del self._running[key]
-                starting = self._starting.pop(key)
-                if not starting.done():
-                    starting.set_exception(RuntimeError(error))
+                _fail(self._in_hand.pop(key).started, error)
             case {"ended": key, "exit": record}:
-                _settle(self._running.pop(key), _result(record))
+                _settle(self._in_hand.pop(key).ended, _result(record))
 
 
 def _start_keeper(channel: socket.socket) -> "subprocess.Popen[bytes]":
@@ -183,30 +180,35 @@ def _say(channel: asyncio.StreamWriter, request: Mapping[str, Any]) -> None:
 class _Kept(Execution):
     """An attempt in the hands of our own keeper, which is told what to do with it."""
 
-    def __init__(
-        self,
-        channel: asyncio.StreamWriter,
-        key: str,
-        record: Mapping[str, Any],
-        ended: "asyncio.Future[Result]",
-    ) -> None:
+    def __init__(self, channel: asyncio.StreamWriter, key: str, run: str) -> None:
+        loop = asyncio.get_running_loop()
+        self.started: asyncio.Future[Mapping[str, Any]] = loop.create_future()
+        self.ended: asyncio.Future[Result] = loop.create_future()
         self._channel = channel
         self._key = key
-        self._record = record
-        self._ended = ended
+        self._run = run
 
     @property
     def handle(self) -> Mapping[str, Any]:
-        return self._record
+        return self.started.result()
 
     async def wait(self) -> Result:
-        return await asyncio.shield(self._ended)
+        return await asyncio.shield(self.ended)
 
     async def cancel(self, grace: timedelta) -> None:
         """SIGTERM to the whole tree, SIGKILL to what is left after the grace, until nothing is left."""
-        if not self._ended.done():
+        if not self.ended.done():
             _say(self._channel, {"end": self._key, "grace": grace.total_seconds()})
-            await asyncio.wait({self._ended})
+            await asyncio.wait({self.ended})
+
+    async def orphaned(self) -> None:
+        """Its keeper was killed, and with it what could have been known: what is left of it must not go on unseen."""
+        if not self.started.done():
+            _fail(self.started, "the keeper process was killed")
+            return
+        ending = await _ended(Ending(0, time.monotonic(), Tree.of(self.handle, self._run).members))
+        error = "its keeper process was killed, so its end is unknown"
+        _settle(self.ended, Result(error=f"{error}; {told(ending.escaped)}" if ending.escaped else error))
 
 
 class _Adopted(Execution):
@@ -224,34 +226,46 @@ class _Adopted(Execution):
 
     async def cancel(self, grace: timedelta) -> None:
         """As its keeper would end it, which nobody can tell to any more."""
-        loop = asyncio.get_running_loop()
         if self._ending is not None:
-            self._ending.shorten(grace.total_seconds(), loop.time())
-            return
-        ending = self._ending = Ending(grace.total_seconds(), loop.time(), self._tree.members)
-        while not ending.over:
-            await asyncio.to_thread(ending.step, loop.time())
-            # Short, since the grace may be made shorter meanwhile.
-            await asyncio.sleep(min(LOOK_AGAIN, max(0.0, ending.next_look - loop.time())))
+            self._ending.shorten(grace.total_seconds(), time.monotonic())
+        else:
+            self._ending = Ending(grace.total_seconds(), time.monotonic(), self._tree.members)
+            await _ended(self._ending)
 
     async def wait(self) -> Result:
         # Nobody tells us of the end of another's child.
-        while self._has_keeper() or self._tree.leader.alive():
+        left = LAST_LOOKS
+        while left:
+            is_kept, begun = self._tree.is_kept(), self._tree.begun()
+            # After the look, so that what its keeper noted last is seen.
             if (ended := _read(self._exit_record)) is not None:
                 return _result(ended)
             if self._ending is not None and self._ending.escaped:
                 return Result(error=told(self._ending.escaped))
-            await asyncio.sleep(LOOK_AGAIN)
-        ended = _read(self._exit_record)
-        return Result(error="it ended, but its keeper left no exit status") if ended is None else _result(ended)
+            if not begun:
+                # While its keeper still ends what it has left behind, that may take its time.
+                members = await asyncio.to_thread(self._tree.members) if is_kept else []
+                left = LAST_LOOKS if members else left - 1 if is_kept else 0
+            await asyncio.sleep(LOOK_AGAIN if left else 0)
+        return Result(error="it ended, but its keeper left no exit status")
 
-    def _has_keeper(self) -> bool:
-        return self._tree.keeper is not None and self._tree.keeper.alive()
+
+async def _ended(ending: Ending) -> Ending:
+    """An ending that was carried out from here; its grace may be made shorter meanwhile."""
+    while not ending.over:
+        await asyncio.to_thread(ending.step, time.monotonic())
+        await asyncio.sleep(min(LOOK_AGAIN, max(0.0, ending.next_look - time.monotonic())))
+    return ending
 
 
 def _settle(future: "asyncio.Future[Any]", value: Any) -> None:
     if not future.done():
         future.set_result(value)
+
+
+def _fail(future: "asyncio.Future[Any]", error: str) -> None:
+    if not future.done():
+        future.set_exception(RuntimeError(error))
 
 
 def _read(path: Path) -> dict[str, Any] | None:

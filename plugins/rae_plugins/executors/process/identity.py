@@ -44,31 +44,37 @@ class Tree:
     what carries the run's mark in its environment, each with all that descends from it.
     """
 
-    leader: ProcessIdentity
+    leader: ProcessIdentity | None
     run: str
     keeper: ProcessIdentity | None = None
     tag: int | None = None
     group: str | None = None
 
     @classmethod
-    def of(cls, leader: ProcessIdentity, run: str, record: Mapping[str, Any]) -> "Tree":
-        """The tree of a start record or a handle."""
+    def of(cls, record: Mapping[str, Any], run: str) -> "Tree":
+        """The tree of a start record or a handle; of an empty one, what carries the mark of the run."""
         keeper, tag, group = record.get("keeper"), record.get("tag"), record.get("group")
-        known = isinstance(keeper, list) and len(keeper) == 2
+        pid, ticks = keeper if isinstance(keeper, list) and len(keeper) == 2 else (None, None)
         return cls(
-            leader,
+            ProcessIdentity.of(record),
             run,
-            ProcessIdentity(keeper[0], keeper[1], leader.boot) if known and keeper else None,
+            ProcessIdentity.of({"pid": pid, "ticks": ticks, "boot": record.get("boot")}),
             tag if isinstance(tag, int) else None,
             group if isinstance(group, str) else None,
         )
 
+    def begun(self) -> bool:
+        """Whether its main process lives."""
+        return self.leader is not None and self.leader.alive()
+
+    def is_kept(self) -> bool:
+        """Whether its keeper lives, and will note how it ends."""
+        return self.keeper is not None and self.keeper.alive()
+
     def members(self) -> list[Process]:
         """Those that live."""
         table = tree.processes()
-        first = table.get(self.leader.pid)
-        ours = first is None or self.leader.is_same(first)
-        session = self.leader.pid if ours else None
+        session = self._session(table)
         keeper = self.keeper.pid if self.keeper is not None and self.keeper.alive() else None
         in_group = set(pids_in(self.group)) if self.group else set()
         roots = [
@@ -80,3 +86,10 @@ class Tree:
             or tree.run_of(process.pid) == self.run
         ]
         return [process for process in tree.below(roots, table) if not process.dead]
+
+    def _session(self, table: tree.Table) -> int | None:
+        # While anything of the session lives, nobody else gets its number; a stranger's start time tells.
+        if self.leader is None or self.leader.boot != tree.boot_id():
+            return None
+        first = table.get(self.leader.pid)
+        return self.leader.pid if first is None or self.leader.is_same(first) else None

@@ -33,8 +33,8 @@ class Kin:
             resource.setrlimit(self._kind, (self.tag, self._hard))
 
     def orphans(self) -> list[int]:
-        """The keeper's living children that are no job's main process."""
-        return [pid for pid in tree.children_of_mine() if pid not in self._jobs and _lives(pid)]
+        """The keeper's children that are no job's main process."""
+        return [pid for pid in tree.children_of_mine() if pid not in self._jobs]
 
     def owner(self, orphan: int) -> Job | None:
         """The job that an orphan is of."""
@@ -75,8 +75,3 @@ class Kin:
     def living(self, job: Job) -> list[Process]:
         """All processes of a job that live."""
         return [process for process in self.members(job) if not process.dead]
-
-
-def _lives(pid: int) -> bool:
-    process = tree.look(pid)
-    return process is not None and not process.dead

@@ -85,7 +85,7 @@ class Keeper:
             try:
                 self.spawn(request)
             except Exception as error:  # what can't be started fails, and harms no other
-                self.report({"failed": request["key"], "error": explain(error, request)})
+                self.report({"failed": request["key"], "error": explain(error, request)[:500]})
 
     def spawn(self, request: Message) -> None:
         limits = request.get("limits") or {}
@@ -199,7 +199,7 @@ class Keeper:
         orphans: list[int] | None = None
         for job in list(self.jobs.values()):
             if job.ending is None and job.status is not None and job.leftover == "kill":
-                orphans = self.kin.orphans() if orphans is None else orphans
+                orphans = self.orphans() if orphans is None else orphans
                 if self.kin.has_left(job, orphans):
                     self.begin_to_end(job, job.kill_after)
             if job.ending is not None:
@@ -211,6 +211,12 @@ class Keeper:
                 del self.jobs[job.pid]
                 self.close(job)
 
+    def orphans(self) -> list[int]:
+        if self.kin.orphans():
+            # What died since the last time counts too.
+            self.reap()
+        return [pid for pid in self.kin.orphans() if tree.lives(pid)]
+
     def exceeds(self, job: Job, now: float) -> bool:
         is_due = job.watch is not None and job.status is None and now >= job.watch.next_look
         return is_due and job.look(self.kin.members(job), now)
@@ -219,6 +225,8 @@ class Keeper:
         if now >= ending.next_look and not ending.over:
             ending.step(now)
             if ending.over:
+                # What died since the last time counts too.
+                self.reap()
                 # Its last words, if it has any.
                 job.deadline = now + LAST_WORDS
 

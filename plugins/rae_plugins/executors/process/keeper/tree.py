@@ -64,6 +64,12 @@ def look(pid: int) -> Process | None:
         return None
 
 
+def lives(pid: int) -> bool:
+    """Whether there is a process of this number that is no zombie."""
+    process = look(pid)
+    return process is not None and not process.dead
+
+
 def processes() -> Table:
     """All processes, zombies included; none where there is no /proc."""
     try:
@@ -78,14 +84,15 @@ def below(roots: "list[Process]", table: Table) -> "list[Process]":
     children: dict[int, list[Process]] = {}
     for process in table.values():
         children.setdefault(process.parent, []).append(process)
-    found: dict[int, Process] = {}
-    waiting = list(roots)
-    while waiting:
-        process = waiting.pop()
-        if process.pid not in found:
-            found[process.pid] = process
-            waiting.extend(children.get(process.pid, ()))
-    return list(found.values())
+    found = {process.pid: process for process in roots}
+    # Parents first, so that who is signalled in this order isn't told of his children's death before.
+    waiting = list(found.values())
+    for process in waiting:
+        for child in children.get(process.pid, ()):
+            if child.pid not in found:
+                found[child.pid] = child
+                waiting.append(child)
+    return waiting
 
 
 def children_of_mine() -> "list[int]":

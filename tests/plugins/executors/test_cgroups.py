@@ -1,0 +1,117 @@
+"""Control groups: real ones where this machine lets us make them, and directories that look like them."""
+
+import asyncio
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.plugins.executors.conftest import playing
+from tests.plugins.executors.test_process import alive, an_executor
+from tests.waiting import eventually
+
+from rae_auto.model.policies import Limits
+from rae_plugins.executors.process.keeper import cgroups
+from rae_plugins.executors.process.keeper.cgroups import Group, Groups, controllers_of, own_directory
+
+needs_groups = pytest.mark.skipif(own_directory() is None, reason="needs a cgroup v2 directory that one may write to")
+
+
+@needs_groups
+def test_a_job_with_limits_on_its_tree_has_a_group_which_goes_with_it_r28(tmp_path, assigned):
+    script = "(setsid env -i sh -c 'trap \"\" TERM; echo $$ > pid; sleep 300; sleep 300' &); sleep 300"
+
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            execution = await executor.start(assigned(script, limits=Limits(cpu_time="1h")))
+            group = Path(execution.handle["group"])
+            await asyncio.to_thread(eventually, lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+            pid = int((tmp_path / "pid").read_text())
+            assert str(pid) in (group / "cgroup.procs").read_text().split()
+            await execution.cancel(timedelta(milliseconds=50))
+            return group, alive(pid), await execution.wait()
+
+    group, still_alive, result = playing(work)
+    assert (group.exists(), still_alive, result.error) == (False, False, None)
+
+
+@needs_groups
+def test_a_job_without_such_limits_has_none(tmp_path, assigned):
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            execution = await executor.start(assigned("true", limits=Limits(nice=1)))
+            await execution.wait()
+            return execution.handle["group"]
+
+    assert playing(work) is None
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A directory like that of a delegated group with both controllers, in which only keeper and daemon live."""
+    (tmp_path / "cgroup.type").write_text("domain\n")
+    (tmp_path / "cgroup.procs").write_text(f"{os.getpid()}\n{os.getppid()}\n")
+    (tmp_path / "cgroup.controllers").write_text("cpuset cpu io memory pids\n")
+    (tmp_path / "cgroup.subtree_control").write_text("")
+    return tmp_path
+
+
+def test_the_controllers_are_those_that_are_of_use(place):
+    assert controllers_of(str(place)) == {"memory", "pids"}
+
+
+def test_where_others_live_there_are_no_controllers(place):
+    (place / "cgroup.procs").write_text("1\n")
+    assert controllers_of(str(place)) == set()
+
+
+def test_keeper_and_daemon_move_into_a_leaf_before_controllers_are_enabled(place):
+    groups = Groups(str(place))
+    # A directory takes only the last of what is written to a file of the kernel.
+    assert (place / "rae-auto" / "cgroup.procs").read_text() == str(os.getppid())
+    assert (place / "cgroup.subtree_control").read_text() == "+pids"
+    assert groups.controllers == set()
+
+
+def test_limits_become_bounds_of_the_group(place):
+    group = Group(str(place / "job"), {"memory": 1 << 20, "processes": 5}, {"memory", "pids"})
+    assert group.bounded == {"memory", "processes"}
+    assert (place / "job" / "memory.max").read_text() == "1048576"
+    assert (place / "job" / "pids.max").read_text() == "5"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("memory.events", "low 0\nmax 7\noom 1\noom_kill 2\n", "memory"),
+        ("memory.events", "low 0\nmax 7\noom 0\noom_kill 0\n", None),
+        ("pids.events", "max 3\n", "processes"),
+        ("pids.events", "max 0\n", None),
+    ],
+)
+def test_the_kernel_tells_what_was_exceeded(place, file, text, told):
+    group = Group(str(place / "job"), {}, set())
+    (place / "job" / file).write_text(text)
+    assert group.exceeded() == told
+
+
+def test_the_group_tells_what_was_used(place):
+    group = Group(str(place / "job"), {}, set())
+    assert (group.cpu(), group.peak(), group.exceeded(), group.pids()) == (0, 0, None, [])
+    (place / "job" / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1\n")
+    (place / "job" / "memory.peak").write_text("4096\n")
+    (place / "job" / "cgroup.procs").write_text("12\n13\n")
+    assert (group.cpu(), group.peak(), sorted(group.pids())) == (1.5, 4096, [12, 13])
+
+
+def test_groups_of_keepers_that_are_gone_are_removed(place):
+    gone, ours = place / f"{cgroups.PREFIX}{2**22 + 1}-a", place / f"{cgroups.PREFIX}{os.getpid()}-b"
+    gone.mkdir(), ours.mkdir()
+    Groups(str(place))
+    assert (gone.exists(), ours.exists()) == (False, True)
+
+
+def test_without_a_place_or_a_limit_there_is_no_group(place):
+    assert Groups(None).make("a", {"memory": 1}) is None
+    assert Groups(str(place)).make("a", {"nice": 1}) is None
+    assert Groups(str(place / "missing")).make("a", {"memory": 1}) is None
