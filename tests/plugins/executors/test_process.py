@@ -319,7 +319,7 @@ class TestFoundAgain:
                 child, main, keeper = map(int, assignment.output.read_text().split())
             os.kill(keeper, signal.SIGKILL)
             os.kill(main, signal.SIGKILL)
-            await asyncio.to_thread(eventually, lambda: not alive(main))
+            await asyncio.to_thread(eventually, lambda: not alive(main) and not alive(keeper))
             assert alive(child)
             async with an_executor(tmp_path) as second:
                 return await second.find(assignment, handle), alive(child)

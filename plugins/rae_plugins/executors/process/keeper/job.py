@@ -71,6 +71,8 @@ class Job:
     def record(self, own_peak: int) -> dict[str, Any]:
         """How it ended; `own_peak` is the memory that the kernel counts as every child's from the start."""
         code = None if self.status is None else os.waitstatus_to_exitcode(self.status)
+        # Popen must not wait for what is reaped by its keeper, be it later.
+        self.process.returncode = code or 0
         self._count()
         error = self.error or self._exceeded(code, own_peak)
         if self.ending is not None and self.ending.escaped:

@@ -176,21 +176,18 @@ class Keeper:
             os.close(job.pipe)
 
     def reap(self) -> None:
-        while True:
+        # Seen before they are gone, since a zombie still tells whose it was.
+        while (pid := ended_child()) is not None:
+            job = self.jobs.get(pid)
+            owner = job or self.kin.owner(pid)
             try:
-                # Seen before it is gone, since a zombie still tells whose it was.
-                pid = ended_child()
-                job = self.jobs.get(pid)
-                owner = job or self.kin.owner(pid)
                 _, status, usage = os.wait4(pid, os.WNOHANG)
             except ChildProcessError:
-                return
+                continue
             if owner is not None:
                 owner.reaped(usage)
             if job is not None:
                 job.status = status
-                # Popen must not wait for somebody else's process later.
-                job.process.returncode = os.waitstatus_to_exitcode(status)
                 job.deadline = time.monotonic() + LAST_WORDS
 
     def attend(self) -> None:
@@ -263,12 +260,13 @@ class Keeper:
         self.outgoing.clear()
 
 
-def ended_child() -> int:
-    """The pid of a child that has ended and isn't reaped yet; ChildProcessError where there is none."""
-    found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    if found is None:
-        raise ChildProcessError
-    return found.si_pid
+def ended_child() -> int | None:
+    """The pid of a child that has ended and isn't reaped yet."""
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return found.si_pid if found else None
 
 
 @contextmanager
