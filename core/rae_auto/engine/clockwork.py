@@ -25,6 +25,7 @@ def notice_jumps(world: World, now: Moment, step: Step) -> None:
     before, world.clocks = world.clocks, now
     for jump, by in jumps(before, now) if before else ():
         step.want(Jumped(jump, by))
+        world.jumped = world.jumped or jump
         if jump is Jump.SET_BACK:
             _set_back(world, now, step)
         else:
@@ -76,16 +77,16 @@ _LATE = {
 }
 
 
-def _why_late(world: World, step: Step) -> str:
+def _why_late(world: World) -> str:
+    jumped, world.jumped = world.jumped, None
     if world.restarted:
         return "the daemon was down"
-    jumped = [effect.jump for effect in step.effects if isinstance(effect, Jumped)]
-    return _LATE[jumped[0]] if jumped else "the daemon was busy"
+    return _LATE[jumped] if jumped else "the daemon was busy"
 
 
 def _come_due(world: World, now: Moment, step: Step) -> None:
     """Decide instants of schedules, the needed jobs before those that need them."""
-    because, world.restarted = _why_late(world, step), False
+    because, world.restarted = _why_late(world), False
     by_job: dict[JobId, list[tuple[str, Missed]]] = {}
     for span, group in world.timetable.due(now.wall):
         for job, trigger in group.members:

@@ -66,6 +66,9 @@ class Engine:
         """Take in a fact and say what follows from it."""
         step = Step()
         clockwork.notice_jumps(self._world, now, step)
+        if isinstance(event, Configured):
+            # What fell due before is decided by the configuration as it was.
+            clockwork.ticked(self._world, Ticked(), now, step)
         _HANDLERS[type(event)](self._world, event, now, step)
         dispatch.start_what_may(self._world, now, step)
         lifecycle.stop_when_idle(self._world, step)

@@ -93,7 +93,7 @@ def configured(world: World, event: Configured, now: Moment, step: Step) -> None
     if clash:
         step.reply(event.ask, DuplicateJob(f"job {clash[0]!r} was added by hand already; rename one of the two"))
         return
-    world.settings = event.settings
+    before, world.settings = world.settings, event.settings
     wanted = {plan.job.id for plan in event.plans}
     gone = [e for e in world.jobs.values() if e.plan.origin is Origin.CONFIG and e.job.id not in wanted]
     summary: dict[str, list[str]] = {"added": [], "changed": [], "removed": [entry.job.id for entry in gone]}
@@ -103,8 +103,9 @@ def configured(world: World, event: Configured, now: Moment, step: Step) -> None
         change = put(world, plan, now, step)
         if change is not None:
             summary[change].append(plan.job.id)
-    for job in list(world.held):
-        release(world, job, now)
+    if world.settings != before:
+        for job in list(world.held):
+            release(world, job, now)
     step.reply(event.ask, summary)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from attrs import define, field
 
+from rae_auto.engine.clocks import Jump
 from rae_auto.engine.events import Plan, Settings
 from rae_auto.engine.queue import Queue
 from rae_auto.engine.timers import Timers
@@ -75,6 +76,8 @@ class World:
     """No instant was decided yet since the daemon began: what is due now fell due while it was down."""
     clocks: Moment | None = None
     """What they said at the last event."""
+    jumped: Jump | None = None
+    """What they did since instants were last decided, beside going on."""
     stopping: bool = False
     leaving: bool = False
     """What runs and can be found again is left to the next daemon."""

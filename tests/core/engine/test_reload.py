@@ -1,0 +1,242 @@
+"""A configuration that is read again keeps everything in flight: what stays the same can't be told from no reload."""
+
+import contextlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from attrs import frozen
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rae_auto.engine.events import Configured, Origin, Plan, Settings, Ticked
+from rae_auto.errors import SchedulerError
+from rae_auto.model.instants import Moment
+from rae_auto.model.job import Job
+from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.policies import CatchUp, Overlap, Priority, RetryPolicy
+from rae_auto.model.run import Result, Run, RunState
+from rae_auto.simulation.world import VirtualWorld
+
+NAMES = ("a", "b", "c", "d")
+RESOURCES = {"db": 1}
+
+
+@frozen
+class EveryMinutes:
+    """A schedule for tests: each multiple of so many minutes."""
+
+    minutes: int
+    jitter: timedelta = timedelta(0)
+
+    def next_after(self, instant: datetime) -> datetime:
+        step = self.minutes * 60
+        return datetime.fromtimestamp((int(instant.timestamp()) // step + 1) * step, UTC)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> tuple[dict[str, Any], ...]:
+    """What makes a plan of each name, so that each reload can make equal ones anew."""
+    return tuple(
+        {
+            "id": name,
+            "minutes": draw(st.sampled_from([None, 1, 2, 7])),
+            "jitter": draw(st.sampled_from([0, 0, 90])),
+            "overlap": draw(st.sampled_from(Overlap)),
+            "overlap_max": draw(st.integers(1, 3)),
+            "priority": draw(st.sampled_from(Priority)),
+            "catch_up": draw(st.sampled_from(CatchUp)),
+            "timeout": draw(st.sampled_from([None, "3m"])),
+            "enabled": draw(st.sampled_from([True, True, False])),
+            "needs": draw(st.sampled_from([(), (), (NAMES[index - 1],)])) if index else (),
+            "uses": draw(st.sampled_from([(), (), ("db",)])),
+            "attempts": draw(st.integers(1, 3)),
+        }
+        for index, name in enumerate(NAMES)
+    )
+
+
+def planned(made_of: dict[str, Any], **changed: Any) -> Plan:
+    fields = {**made_of, **changed}
+    minutes, jitter, attempts = fields.pop("minutes"), fields.pop("jitter"), fields.pop("attempts")
+    job = Job(command="work", retry_policy=RetryPolicy(attempts=attempts, delay="90s"), **fields)
+    schedules = {} if minutes is None else {"t": EveryMinutes(minutes, timedelta(seconds=jitter))}
+    return Plan(job, schedules, Origin.CONFIG)
+
+
+def configured(makings: tuple[dict[str, Any], ...], places: int) -> Configured:
+    return Configured(Settings(places, True, dict(RESOURCES)), tuple(planned(making) for making in makings))
+
+
+def refused_or(action: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    with contextlib.suppress(SchedulerError):
+        action(*args, **kwargs)
+
+
+def move_clocks(world: VirtualWorld, wall: float, mono: float, slept: float) -> None:
+    """Time passes, or is set, and nobody has told the engine yet."""
+    now = world.now
+    world.now = Moment(now.wall + timedelta(seconds=wall), now.mono + mono, now.slept + slept)
+
+
+def one_in_hand(world: VirtualWorld, number: int) -> Any:
+    return sorted(world.in_hand)[number % len(world.in_hand)]
+
+
+def play(world: VirtualWorld, step: tuple[Any, ...]) -> None:
+    match step:
+        case ("advance", seconds):
+            world.feed(Ticked())
+            world.advance(timedelta(seconds=seconds))
+        case ("clocks", wall, mono, slept):
+            move_clocks(world, wall, mono, slept)
+        case ("trigger", name):
+            refused_or(world.trigger, name)
+        case ("fire", name, key):
+            world.fire(name, "source", f"event-{key}")
+        case ("confirm", number) if world.in_hand:
+            world.confirm(one_in_hand(world, number))
+        case ("end", number, exit_code) if world.in_hand:
+            world.end(one_in_hand(world, number), Result(exit_code=exit_code))
+        case ("cancel", name):
+            refused_or(world.cancel, job=name)
+        case ("pause", name):
+            refused_or(world.pause, name)
+        case ("resume", name):
+            refused_or(world.resume, name)
+        case ("crash", down):
+            world.crash(down=timedelta(seconds=down))
+
+
+names, numbers = st.sampled_from(NAMES), st.integers(0, 9)
+steps = st.one_of(
+    st.tuples(st.just("advance"), st.sampled_from([1, 30, 60, 61, 200, 1000])),
+    st.tuples(st.just("trigger"), names),
+    st.tuples(st.just("trigger"), names),
+    st.tuples(st.just("fire"), names, st.integers(0, 3)),
+    st.tuples(st.just("confirm"), numbers),
+    st.tuples(st.just("end"), numbers, st.sampled_from([0, 0, 1])),
+    st.tuples(st.just("end"), numbers, st.sampled_from([0, 0, 1])),
+    st.tuples(st.just("cancel"), names),
+    st.tuples(st.just("pause"), names),
+    st.tuples(st.just("resume"), names),
+    st.tuples(st.just("crash"), st.sampled_from([0, 30, 5000])),
+    st.sampled_from(
+        [
+            ("clocks", 60, 60, 0),
+            ("clocks", 0.5, 0.5, 0),
+            ("clocks", 600, 0, 0),
+            ("clocks", -600, 0, 0),
+            ("clocks", 600, 0, 600),
+        ]
+    ),
+)
+
+
+def seen_from_outside(world: VirtualWorld) -> dict[str, Any]:
+    """All that anybody could tell two worlds apart by."""
+    engine = world.engine
+    return {
+        "started": world.started,
+        "cancelled": world.cancelled,
+        "notices": world.notices,
+        "history": world.history,
+        "decisions": world.decisions,
+        "kept": [set(map(repr, world.kept(cls))) for cls in (Run, JobState, Seen)],
+        "waits": {o.run.id: engine.waiting_for(o.run.id, world.now) for o in engine.runs()},
+        "due": {name: engine.next_at(name) for name in NAMES},
+        "wake": engine.next_wake(world.now),
+    }
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    makings=plans(),
+    places=st.sampled_from([1, 3]),
+    script=st.lists(st.tuples(steps, st.booleans()), min_size=5, max_size=40),
+)
+def test_a_reload_of_the_same_configuration_changes_nothing_at_any_point(makings, places, script):
+    first = configured(makings, places)
+    left_alone = VirtualWorld(*first.plans, settings=first.settings)
+    reloaded = VirtualWorld(*first.plans, settings=first.settings)
+    for step, reloads in script:
+        for world in (left_alone, reloaded):
+            play(world, step)
+        if reloads:
+            reloaded.feed(configured(makings, places))
+            # The daemon's turn ends with what is due, whatever came in before.
+            for world in (left_alone, reloaded):
+                world.feed(Ticked())
+        assert seen_from_outside(reloaded) == seen_from_outside(left_alone)
+
+
+MAKING = {
+    "id": "a",
+    "minutes": 7,
+    "jitter": 0,
+    "overlap": Overlap.QUEUE,
+    "attempts": 3,
+    "timeout": "3m",
+}
+
+
+def running(**fields: Any) -> VirtualWorld:
+    """A world in which a job's first run is in hand."""
+    world = VirtualWorld(planned(MAKING, **fields), settings=Settings(3, True, RESOURCES))
+    world.advance(timedelta(minutes=7))
+    assert world.in_hand
+    return world
+
+
+def reload(world: VirtualWorld, *plans: Plan) -> None:
+    world.feed(Configured(Settings(3, True, RESOURCES), plans))
+
+
+def test_a_changed_job_is_as_it_was_for_what_is_in_flight_and_as_it_is_from_the_next_occurrence_on():
+    world = running()
+    (run,) = world.in_hand
+    reload(world, planned(MAKING, attempts=1, timeout=None))
+    world.fail(run)
+    assert world.run(run).state is RunState.RETRYING
+    world.advance(timedelta(minutes=2))
+    assert world.started[-1].run.attempt == 2
+    world.advance(timedelta(minutes=3, seconds=1))
+    assert [cancel.run for cancel in world.cancelled] == [run], "its timeout of 3 minutes counts on"
+    world.end(run, Result(signal=15))
+    world.cancel(run=run)
+    world.advance(timedelta(minutes=7))
+    (later,) = world.in_hand
+    world.fail(later)
+    assert world.run(later).state is RunState.FAILED, "one attempt, as it says now"
+
+
+def test_a_removed_jobs_run_finishes_and_what_waited_is_cancelled():
+    world = running(attempts=1)
+    (run,) = world.in_hand
+    world.trigger("a")
+    reload(world)
+    assert [past.reason for past in world.history] == ["removed"]
+    world.advance(timedelta(hours=1))
+    assert [cancel.run for cancel in world.cancelled] == [run], "its own timeout still counts"
+    world.end(run, Result(exit_code=0))
+    assert world.run(run).state is RunState.TIMED_OUT
+    assert [start.run.id for start in world.started] == [run]
+
+
+def test_what_fell_due_before_a_changed_schedule_came_is_decided_by_the_old_one():
+    world = VirtualWorld(planned(MAKING), settings=Settings(3, True, RESOURCES))
+    # The instant and the reload come in the same turn of the daemon.
+    move_clocks(world, 421, 421, 0)
+    reload(world, planned(MAKING, minutes=60))
+    assert [start.run.scheduled_for.minute for start in world.started] == [7]
+    world.feed(Ticked())
+    assert len(world.started) == 1
+
+
+def test_why_instants_were_missed_is_known_though_something_else_comes_first():
+    world = VirtualWorld(planned(MAKING, catch_up="none"), settings=Settings(3, True, RESOURCES))
+    move_clocks(world, 3600, 0, 3600)
+    world.fire("a", "source", "first")
+    world.feed(Ticked())
+    (missed,) = [decision for decision in world.decisions if decision.reason == "missed"]
+    assert missed.facts["because"] == "the machine slept"
