@@ -38,6 +38,7 @@ class Config:
     resources: Mapping[str, int]
     shutdown_grace: timedelta
     enabled: bool
+    watch_config: bool
     history: Retention
     jobs: tuple[Job, ...]
 
@@ -113,6 +114,7 @@ def _examine(path: Path, plugins: PluginSource) -> _Examination:
         resources=table.resources,
         shutdown_grace=table.shutdown_grace,
         enabled=table.enabled,
+        watch_config=table.watch_config,
         history=table.history,
         jobs=reader.read(jobs, defaults),
     )

@@ -61,6 +61,9 @@ class FileTable:
     enabled: bool = field(
         default=True, metadata=_help("false: nothing starts by itself; what is asked for by hand still runs")
     )
+    watch_config: bool = field(
+        default=False, metadata=_help("true: this file is read again when it changes, as by `rae-auto reload`")
+    )
     history: Retention = field(default=Retention(), metadata=_help("how much of the history is kept"))
     notifiers: Mapping[str, PluginRef] = field(factory=dict, metadata=_help("ways to tell people, by name"))
 

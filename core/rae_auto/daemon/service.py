@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
@@ -17,11 +17,15 @@ from rae_auto.config.paths import socket_path, state_directory
 from rae_auto.daemon import logs
 from rae_auto.daemon.commands import Commands
 from rae_auto.daemon.control import ControlServer
+from rae_auto.daemon.file_marks import Mark, mark_of
 from rae_auto.daemon.plugins import Plugins
 from rae_auto.daemon.scheduler import Scheduler
 from rae_auto.engine.events import Settings
 from rae_auto.errors import SchedulerError
 from rae_auto.registry import Registry
+
+if TYPE_CHECKING:
+    from rae_auto.daemon.config_watch import ConfigWatch
 
 
 def run(config_path: Path, *, paused: bool) -> int:
@@ -30,12 +34,14 @@ def run(config_path: Path, *, paused: bool) -> int:
     Errors: ConfigError, StoreLocked, StoreError, PluginError, before anything was started.
     """
     registry = Registry()
+    # Before it is read: what changes meanwhile is noticed.
+    mark = mark_of(config_path)
     config = load(config_path, registry)
     directory = private_directory(state_directory())
     plugins = Plugins(registry, config.timezone)
     logs.attach([plugins.logger(ref) for ref in config.loggers], directory)
     try:
-        asyncio.run(Service(config_path, config, registry, directory, paused).run())
+        asyncio.run(Service(config_path, config, registry, directory, paused, mark).run())
     finally:
         logs.detach()
     return 0
@@ -44,11 +50,18 @@ def run(config_path: Path, *, paused: bool) -> int:
 class Service:
     """One daemon."""
 
-    def __init__(self, path: Path, config: Config, registry: Registry, directory: Path, paused: bool) -> None:
+    def __init__(
+        self, path: Path, config: Config, registry: Registry, directory: Path, paused: bool, mark: Mark
+    ) -> None:
+        """`mark` is that of the file of which `config` was read."""
         self._path = path
         self._registry = registry
         self._paused = paused
         self._bad_config: str | None = None
+        self._mark = mark
+        self._watch_wanted = config.watch_config
+        self._watch: ConfigWatch | None = None
+        self._bad_watch: str | None = None
         self._reloading = asyncio.Lock()
         self._scheduler = Scheduler(
             directory=directory,
@@ -82,6 +95,7 @@ class Service:
         forwarding = asyncio.create_task(self._forward(control))
         await control.start(socket_path(self._scheduler.directory))
         self._listen_to_signals()
+        self._set_watch(self._watch_wanted)
         jobs = len(await self._scheduler.list_jobs())
         logger.info("rae-auto {} runs {} jobs of {}", __version__, jobs, self._path)
         if not self._scheduler.settings.enabled:
@@ -89,6 +103,7 @@ class Service:
         try:
             await self._scheduler.wait_stopped()
         finally:
+            self._set_watch(False)
             forwarding.cancel()
 
     async def _forward(self, control: ControlServer) -> None:
@@ -124,6 +139,7 @@ class Service:
     async def reload(self) -> Mapping[str, Any]:
         """Read the configuration again, all or nothing: a bad one leaves the old one running, and is told."""
         async with self._reloading:
+            self._mark = await asyncio.to_thread(mark_of, self._path)
             try:
                 config = await asyncio.to_thread(load, self._path, self._registry)
                 settings = Settings(config.max_parallel, config.enabled and not self._paused, config.resources)
@@ -135,11 +151,34 @@ class Service:
             self._bad_config = None
             self._scheduler.shutdown_grace = config.shutdown_grace
             self._scheduler.retention = config.history
+            self._set_watch(config.watch_config)
             logger.info("reloaded: {}", ", ".join(f"{len(jobs)} {change}" for change, jobs in summary.items()))
             return summary
 
     def _problems(self) -> list[str]:
-        return [self._bad_config] if self._bad_config else []
+        return [problem for problem in (self._bad_config, self._bad_watch) if problem]
+
+    def _set_watch(self, wanted: bool) -> None:
+        """Have the file watched, or not. Where it can't be, that is told, and nothing else is touched."""
+        self._bad_watch = None
+        if wanted == (self._watch is not None):
+            return
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+            return
+        try:
+            # Late, since few want it and it takes its time.
+            from rae_auto.daemon.config_watch import ConfigWatch
+
+            self._watch = ConfigWatch(self._path, lambda: self._do(self._reload_if_changed()))
+        except Exception as error:  # whatever the watching library raises
+            self._bad_watch = f"the configuration isn't watched ({error}); 'rae-auto reload' has it read again"
+            logger.warning("{}", self._bad_watch)
+
+    async def _reload_if_changed(self) -> None:
+        if await asyncio.to_thread(mark_of, self._path) != self._mark:
+            await self._reload_quietly()
 
 
 def _watch_children_by_pidfd() -> None:
