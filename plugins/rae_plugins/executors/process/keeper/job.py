@@ -3,6 +3,7 @@
 import os
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -52,7 +53,7 @@ class Job:
     def reaped(self, usage: resource.struct_rusage) -> None:
         """Count what one of its processes used."""
         self.cpu += usage.ru_utime + usage.ru_stime
-        self.peak = max(self.peak, usage.ru_maxrss << (0 if os.uname().sysname == "Darwin" else 10))
+        self.peak = max(self.peak, usage.ru_maxrss << (0 if sys.platform == "darwin" else 10))
 
     def due(self) -> float | None:
         """When there is something to do for it next."""

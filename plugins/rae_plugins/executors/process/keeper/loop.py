@@ -235,7 +235,7 @@ class Keeper:
         return not job.reading or (job.deadline is not None and now >= job.deadline)
 
     def close(self, job: Job) -> None:
-        record = job.record(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10)
+        record = job.record(own_peak() if job.limits else 0)
         if job.group is not None:
             job.group.remove()
         try:
@@ -287,6 +287,11 @@ def opened(path: str) -> Iterator[tuple[int, int, int]]:
         for descriptor in held:
             os.close(descriptor)
         raise
+
+
+def own_peak() -> int:
+    """The most memory that the keeper has had, which the kernel counts as every child's from its start."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << (0 if sys.platform == "darwin" else 10)
 
 
 def side_file(output: str, kind: str) -> str:
