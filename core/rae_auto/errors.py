@@ -17,6 +17,8 @@
     ├── StoreError         (OSError)      state can't be read or written
     │   ├── StoreLocked                   another process has it open; `.pid` says which
     │   └── StoreDamaged                  what is on disk is not what was written
+    ├── UnknownCommand     (LookupError)  no command of this name on the control socket
+    ├── InternalError      (RuntimeError) a bug in the daemon or a plugin; its log says more
     ├── DaemonUnreachable  (ConnectionError)
     └── IllegalTransition  (AssertionError) a bug in rae-auto itself
 
@@ -104,6 +106,14 @@ class StoreLocked(StoreError):
 
 class StoreDamaged(StoreError):
     """What is on disk is not what was written."""
+
+
+class UnknownCommand(SchedulerError, LookupError):
+    """The control socket has no command of this name; the daemon may be of another version."""
+
+
+class InternalError(SchedulerError, RuntimeError):
+    """The daemon failed to answer, by its own fault or a plugin's."""
 
 
 class DaemonUnreachable(SchedulerError, ConnectionError):

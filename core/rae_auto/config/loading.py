@@ -35,6 +35,7 @@ class Config:
     loggers: tuple[PluginRef, ...]
     notifiers: Mapping[str, PluginRef]
     max_parallel: int
+    max_queue: int
     resources: Mapping[str, int]
     shutdown_grace: timedelta
     enabled: bool
@@ -111,6 +112,7 @@ def _examine(path: Path, plugins: PluginSource) -> _Examination:
         loggers=table.loggers,
         notifiers=table.notifiers,
         max_parallel=table.max_parallel,
+        max_queue=table.max_queue,
         resources=table.resources,
         shutdown_grace=table.shutdown_grace,
         enabled=table.enabled,

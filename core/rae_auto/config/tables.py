@@ -50,6 +50,11 @@ class FileTable:
         validator=[validators.ge(1), validators.le(10_000)],
         metadata=_help("how many runs may be active at once"),
     )
+    max_queue: int = field(
+        default=10_000,
+        validator=[validators.ge(1), validators.le(1_000_000)],
+        metadata=_help("how many runs may wait, of all jobs together; what would be one more is refused"),
+    )
     resources: Mapping[str, int] = field(
         factory=dict,
         validator=_places,

@@ -18,7 +18,7 @@ from typing import Any
 
 from loguru import logger
 
-from rae_auto.errors import SchedulerError, StoreError
+from rae_auto.errors import InternalError, SchedulerError, StoreError, UnknownCommand
 from rae_auto.model.names import did_you_mean
 
 Command = Callable[[Mapping[str, Any]], Awaitable[Any]]
@@ -132,14 +132,14 @@ class ControlServer:
         command = self._commands.get(name)
         if command is None:
             near = did_you_mean(name[:64], [*self._commands, "events"])
-            return _error(number, "UnknownCommand", f"there is no command {name[:64]!r}{near}")
+            return _error(number, UnknownCommand.__name__, f"there is no command {name[:64]!r}{near}")
         try:
             return {"id": number, "result": await command(request.get("with") or {})}
         except (SchedulerError, ValueError) as error:
             return _error(number, type(error).__name__, str(error))
         except Exception:
             logger.exception("the command {} failed", name)
-            return _error(number, "InternalError", "the daemon failed to answer; its log says more")
+            return _error(number, InternalError.__name__, "the daemon failed to answer; its log says more")
 
 
 async def _read_line(reader: asyncio.StreamReader) -> bytes:
@@ -188,7 +188,8 @@ def _bind(path: Path) -> socket.socket:
         listening.bind(str(path))
     except OSError as error:
         listening.close()
-        raise StoreError(f"{path}: can't listen there ({error.strerror or error})") from error
+        remedy = "; set RAE_STATE_DIR to a shorter path" if "too long" in str(error) else ""
+        raise StoreError(f"{path}: can't listen there ({error.strerror or error}){remedy}") from error
     finally:
         os.umask(before)
     return listening

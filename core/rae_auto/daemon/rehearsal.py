@@ -30,6 +30,6 @@ def rehearsal(config_path: Path) -> Rehearsal:
     return Rehearsal(
         config,
         tuple(plan for plan, _ in planned),
-        Settings(max_parallel=config.max_parallel, enabled=config.enabled, resources=config.resources),
+        Settings(config.max_parallel, config.enabled, config.resources, config.max_queue),
         tuple((plan.job.id, trigger) for plan, sources in planned for trigger in sources),
     )

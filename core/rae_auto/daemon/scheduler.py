@@ -81,6 +81,7 @@ class Scheduler:
         store: str | PluginRef | Store = "sqlite",
         timezone: str | None = None,
         max_parallel: int = 8,
+        max_queue: int = 10_000,
         resources: Mapping[str, int] | None = None,
         enabled: bool = True,
         shutdown_grace: timedelta = timedelta(seconds=30),
@@ -94,7 +95,7 @@ class Scheduler:
         self.directory = Path(directory) if directory is not None else state_directory()
         self.shutdown_grace = shutdown_grace
         self.retention = retention or Retention()
-        self.settings = Settings(max_parallel, enabled, dict(resources or {}))
+        self.settings = Settings(max_parallel, enabled, dict(resources or {}), max_queue)
         self._given_store = store
         self._given_jobs = tuple(jobs)
         self._given_notifiers = dict(notifiers or {})

@@ -68,6 +68,7 @@ class Service:
             store=config.store,
             timezone=config.timezone,
             max_parallel=config.max_parallel,
+            max_queue=config.max_queue,
             resources=config.resources,
             enabled=config.enabled and not paused,
             shutdown_grace=config.shutdown_grace,
@@ -142,7 +143,9 @@ class Service:
             self._mark = await asyncio.to_thread(mark_of, self._path)
             try:
                 config = await asyncio.to_thread(load, self._path, self._registry)
-                settings = Settings(config.max_parallel, config.enabled and not self._paused, config.resources)
+                settings = Settings(
+                    config.max_parallel, config.enabled and not self._paused, config.resources, config.max_queue
+                )
                 summary = await self._scheduler.configure(config.jobs, settings, config.timezone, config.notifiers)
             except SchedulerError as error:
                 self._bad_config = f"the configuration wasn't reloaded: {error}"

@@ -17,6 +17,7 @@ from rae_auto.engine.world import SEEN_LIMIT, Entry, OpenRun, World
 from rae_auto.errors import NotStarted, SchedulerClosed
 from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome, run_id_of
 from rae_auto.model.instants import Moment
+from rae_auto.model.job import Job
 from rae_auto.model.job_state import Seen
 from rae_auto.model.names import RunId
 from rae_auto.model.policies import Overlap
@@ -111,10 +112,21 @@ def _judge(world: World, entry: Entry, occurrence: Occurrence, cause: Reason, ba
     overlapping = _overlap(world, entry, batch)
     if overlapping:
         return overlapping
+    waiting = _waiting(world, job)
+    if waiting >= world.settings.max_queue:
+        return Verdict(Outcome.SKIP, Reason.QUEUE_LIMIT, {"waiting": waiting})
     unmet = None if needs.unfinished(world, job) else needs.unmet(world, job)
     if unmet:
         return Verdict(Outcome.SKIP, unmet[0], {"need": unmet[1]})
     return Verdict(Outcome.RUN, cause, {})
+
+
+def _waiting(world: World, job: Job) -> int:
+    """How many runs would wait beside another one of the job."""
+    waiting = len(world.runs) - world.active
+    if job.overlap is not Overlap.REPLACE:
+        return waiting
+    return waiting - sum(not other.run.state.active for other in world.open_runs(job.id))
 
 
 def _overlap(world: World, entry: Entry, batch: Set[RunId]) -> Verdict | None:

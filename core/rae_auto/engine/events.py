@@ -44,6 +44,8 @@ class Settings:
     enabled: bool = True
     resources: Mapping[str, int] = field(factory=dict)
     """How many attempts may use each of them at once."""
+    max_queue: int = 10_000
+    """How many runs may wait, of all jobs together."""
 
 
 @frozen

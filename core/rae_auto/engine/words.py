@@ -13,6 +13,7 @@ _WORDS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.CAUGHT_UP: lambda _: "it was missed, and is made up for (catch_up)",
     Reason.OVERLAP: lambda f: f"run {f['run']} isn't over, since {f['since']} (overlap = skip)",
     Reason.QUEUE_FULL: lambda f: f"one is waiting already behind run {f['run']} (overlap = queue)",
+    Reason.QUEUE_LIMIT: lambda f: f"{f['waiting']} runs wait already, of all jobs (max_queue)",
     Reason.CEILING: lambda f: f"{f['ceiling']} runs are open already (overlap_max)",
     Reason.PAUSED: lambda _: "the job is paused; 'rae-auto resume' lets it go on",
     Reason.DISABLED: lambda _: "nothing starts by itself while disabled (enabled = false)",

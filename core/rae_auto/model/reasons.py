@@ -12,6 +12,7 @@ class Reason(StrEnum):
     CAUGHT_UP = "caught_up"
     OVERLAP = "overlap"
     QUEUE_FULL = "queue_full"
+    QUEUE_LIMIT = "queue_limit"
     CEILING = "ceiling"
     REPEATED = "repeated"
     REPLACED = "replaced"

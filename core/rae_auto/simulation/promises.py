@@ -79,6 +79,9 @@ class Promises:
         active = [opened for opened in world.engine.runs() if opened.run.state.active]
         if len(active) > world.settings.max_parallel:
             raise Broken(f"{len(active)} attempts in hand, max_parallel is {world.settings.max_parallel}")
+        waiting = [opened for opened in world.engine.runs() if not opened.run.attempt]
+        if len(waiting) > world.settings.max_queue:
+            raise Broken(f"{len(waiting)} runs wait for their first attempt, max_queue is {world.settings.max_queue}")
         if unknown := set(world.in_hand) - {opened.run.id for opened in active}:
             raise Broken(f"executors have {unknown} in hand, of which the engine knows nothing")
         if len(active) < world.settings.max_parallel and not world.engine.stopping:

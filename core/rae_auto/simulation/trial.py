@@ -63,6 +63,7 @@ class Trial:
         self._tell = tell or (lambda _: None)
         self._plans: dict[str, Plan] = {}
         settings = Settings(self._random.randint(1, 4), True, {name: self._random.randint(1, 2) for name in RESOURCES})
+        settings = evolve(settings, max_queue=4 + seed % 20)
         self._memory = Faulty(memory or Values())
         self.world = VirtualWorld(settings=settings, memory=self._memory)
         self._promises = Promises(self.world)

@@ -117,7 +117,7 @@ def test_a_socket_path_that_is_too_long_is_told_with_the_reason(tmp_path, monkey
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     write(tmp_path, JOB)
     code, said = start(tmp_path, tmp_path / ("x" * 120))
-    assert_one_line(said, "control.sock", "path too long")
+    assert_one_line(said, "control.sock", "path too long", "set RAE_STATE_DIR to a shorter path")
     assert code == 1
 
 

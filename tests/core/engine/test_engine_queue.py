@@ -5,7 +5,12 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rae_auto.engine.events import Fired
 from rae_auto.engine.queue import HEAD_START, rank
+from rae_auto.engine.step import Reply
+from rae_auto.engine.words import in_words
+from rae_auto.errors import NotStarted
+from rae_auto.model.decision import MANUAL, Occurrence, Outcome
 from rae_auto.model.policies import Priority
 from rae_auto.model.reasons import Reason
 from rae_auto.simulation.world import EPOCH
@@ -73,3 +78,35 @@ def test_jitter_delays_a_start_by_the_same_share_each_time(world, job):
         delays.append(w.started[0].run.started_at - w.started[0].run.scheduled_for)
     assert delays[0] == delays[1]
     assert timedelta(0) < delays[0] <= timedelta(minutes=10)
+
+
+def test_R31_what_is_one_too_many_to_wait_is_refused_with_a_reason(world, job):
+    w = world(job("busy"), job("a"), job("b"), job("c", every=1), max_parallel=1, max_queue=2)
+    w.trigger("busy")
+    w.trigger("a")
+    w.trigger("b")
+    w.advance(timedelta(minutes=1))
+    (decision,) = [d for d in w.decisions if d.job == "c"]
+    assert decision.reason is Reason.QUEUE_LIMIT
+    assert in_words(decision) == "2 runs wait already, of all jobs (max_queue)"
+    w.end(next(iter(w.in_hand)))
+    w.advance(timedelta(minutes=1))
+    assert [d.outcome for d in w.decisions if d.job == "c"] == [Outcome.SKIP, Outcome.RUN]
+
+
+def test_R31_who_asks_for_one_too_many_is_told(world, job):
+    w = world(job("busy"), job("a"), job("b"), max_parallel=1, max_queue=1)
+    w.trigger("busy")
+    w.trigger("a")
+    occurrence = Occurrence("b", MANUAL, "1", w.now.wall)
+    (reply,) = [e.value for e in w.feed(Fired(occurrence, ask=1)).effects if isinstance(e, Reply)]
+    assert isinstance(reply, NotStarted)
+    assert reply.reason == Reason.QUEUE_LIMIT
+
+
+def test_a_run_that_takes_the_place_of_a_waiting_one_is_not_one_too_many(world, job):
+    w = world(job("busy"), job("a", overlap="replace"), max_parallel=1, max_queue=1)
+    w.trigger("busy")
+    first = w.trigger("a")
+    second = w.trigger("a")
+    assert [o.run.id for o in w.engine.runs("a")] == [second] != [first]
