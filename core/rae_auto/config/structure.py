@@ -66,7 +66,7 @@ def unknown_key(name: str, known: Iterable[str]) -> str:
         return "unknown key; remove it, there are none here"
     return (
         f"unknown key; known here: {', '.join(known)}"
-        if len(known) <= 12
+        if len(known) <= 16
         else "unknown key; 'rae-auto schema' knows all"
     )
 
