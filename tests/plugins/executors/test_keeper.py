@@ -139,7 +139,7 @@ def test_what_outlives_sigkill_is_told(request_for, monkeypatch):
     monkeypatch.setattr(ending, "send", lambda *_: False)
 
     def talk(daemon):
-        daemon.ask(**request_for("a", "sleep 300"))
+        daemon.ask(**request_for("a", "exec sleep 300"))
         pids.append(daemon.hear()["pid"])
         daemon.ask(end="a", grace=0)
         daemon.hear()
