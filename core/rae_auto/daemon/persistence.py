@@ -3,19 +3,24 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from loguru import logger
+
 from rae_auto.api.store import Append, Delete, Keep, LogQuery, Put, Store
 from rae_auto.api.store import Change as StoreChange
+from rae_auto.daemon.worker import Worker
 from rae_auto.engine.step import Change, Erase, Record, Save
-from rae_auto.errors import StoreDamaged, StoreError
+from rae_auto.errors import SchedulerError, StoreDamaged, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.run import Run
 
 T = TypeVar("T")
+
+PATIENCE = 30.0
+"""Seconds that a store has for closing."""
 
 
 def encode(changes: Iterable[Change]) -> list[StoreChange]:
@@ -49,20 +54,19 @@ class Archive:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._thread = ThreadPoolExecutor(1, "store")
+        self._worker = Worker("store")
 
     async def open(self, directory: Path) -> Sequence[str]:
         """Lock and open; what had to be repaired, a line each."""
-        return await self._call(self._store.open, directory)
+        try:
+            return await self._call(self._store.open, directory)
+        except BaseException:
+            self._worker.end()
+            raise
 
     async def commit(self, changes: Sequence[Change]) -> None:
-        """Make all durable, or raise StoreError, whatever a store's plugin raises."""
-        try:
-            await self._call(lambda: self._store.commit(encode(changes)))
-        except StoreError:
-            raise
-        except Exception as error:
-            raise StoreError(f"the store failed: {error!r:.300}") from error
+        """Make all durable, or raise StoreError."""
+        await self._call(lambda: self._store.commit(encode(changes)))
 
     async def load(self, kind: str, cls: type[T]) -> tuple[T, ...]:
         """All values of a kind. StoreDamaged names a document that isn't what its kind says."""
@@ -92,12 +96,25 @@ class Archive:
         """Everything as of now, to be read in any thread."""
         return await self._call(self._store.dump)
 
-    async def close(self) -> None:
-        await self._call(self._store.close)
-        self._thread.shutdown()
+    async def close(self, patience: float = PATIENCE) -> None:
+        """Let the store go; one that doesn't come back within `patience` seconds is left behind."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._call(self._store.close)
+        except TimeoutError:
+            logger.error("the store could not be closed within {:g} s", patience)
+        except StoreError as error:
+            logger.error("the store could not be closed: {}", error)
+        finally:
+            self._worker.end()
 
     async def _call(self, function: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+        try:
+            return await self._worker.call(function, *args)
+        except SchedulerError:
+            raise
+        except Exception as error:  # whatever a store's plugin raises
+            raise StoreError(f"the store failed: {error!r:.300}") from error
 
 
 def _decode(kind: str, key: str, cls: type[T], body: Any) -> T:

@@ -49,7 +49,7 @@ from rae_auto.engine.events import (
 )
 from rae_auto.engine.step import Cancel, JobChanged, Jumped, Notify, Record, Save, Start, Step, Stopped
 from rae_auto.engine.words import in_words
-from rae_auto.errors import BadRequest, DuplicateJob, NotStarted, RunNotFound, SchedulerClosed
+from rae_auto.errors import BadRequest, DuplicateJob, NotStarted, RunNotFound, SchedulerClosed, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome
 from rae_auto.model.instants import as_utc
@@ -66,6 +66,10 @@ from rae_auto.registry import Registry
 
 if TYPE_CHECKING:
     from rae_auto.daemon.sync import SyncScheduler
+
+
+LOOK_AGAIN = 0.5
+"""Seconds between looks at the store while stopping takes longer than its grace."""
 
 
 class Scheduler:
@@ -106,6 +110,8 @@ class Scheduler:
         self._broadcast = Broadcast()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turning: asyncio.Task[None] | None = None
+        self._giving_up: asyncio.Task[None] | None = None
+        self._gave_up: str | None = None
         self._sources_of: dict[JobId, Mapping[str, SourceTrigger]] = {}
 
     # Opening and closing
@@ -158,23 +164,46 @@ class Scheduler:
             return
         await self.stop(grace, leave_running=leave_running)
         await self._stopped.wait()
+        if self._giving_up is not None:
+            self._giving_up.cancel()
         self._tidying.cancel()
         await self._sources.close()
         self._shell.close()
         turning, self._turning = self._turning, None
+        if self._gave_up is not None:
+            turning.cancel()
         try:
             await turning
+        except asyncio.CancelledError:
+            if self._gave_up is None:
+                raise
         finally:
             await self._executions.close()
             await self._notices.close()
             self._broadcast.close()
-            await self._archive.close()
+            await (self._archive.close() if self._gave_up is None else self._archive.close(1.0))
+        if self._gave_up is not None:
+            raise StoreError(f"stopped without writing state, so the next start looks for what ran: {self._gave_up}")
 
     async def stop(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
         """Begin to stop; a second call may shorten the grace. `wait_stopped` tells when nothing is in hand any more."""
         wanted = self.shutdown_grace if grace is None else grace
-        with contextlib.suppress(SchedulerClosed):
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+        self._giving_up = asyncio.get_running_loop().create_task(self._give_up_after(wanted.total_seconds()))
+        if self.trouble:
+            self._shell.submit(Stopping(wanted, leave_running))
+            return
+        with contextlib.suppress(SchedulerClosed, StoreError):
             await self._shell.ask(lambda ask: Stopping(wanted, leave_running, ask))
+
+    async def _give_up_after(self, grace: float) -> None:
+        """A store that can't be written keeps nobody from stopping: after the grace it is as if we had crashed."""
+        await asyncio.sleep(grace)
+        while not self.trouble:  # noqa: ASYNC110 - it may come at any time from now on, and must not be missed
+            await asyncio.sleep(LOOK_AGAIN)
+        self._gave_up = self.trouble
+        self._stopped.set()
 
     async def wait_stopped(self) -> None:
         """Return once the scheduler has been stopped and nothing is in hand any more."""

@@ -87,9 +87,11 @@ class Service:
             await self._serve(control)
         finally:
             control.retire()
-            await self._scheduler.close()
-            # Who waits for the end may start another daemon as soon as he hears of it.
-            await control.close()
+            try:
+                await self._scheduler.close()
+            finally:
+                # Who waits for the end may start another daemon as soon as he hears of it.
+                await control.close()
         logger.info("stopped")
 
     async def _serve(self, control: ControlServer) -> None:

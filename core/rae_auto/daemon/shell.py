@@ -25,6 +25,12 @@ GUARD = 10.0
 RETRY_COMMIT = (0.2, 1.0, 5.0, 15.0)
 """Seconds before a failed commit is tried again; the last one counts for all that follow."""
 
+SLOW = 10.0
+"""Seconds after which a commit that hasn't come back is told."""
+
+COMPLAIN = 60.0
+"""Seconds between log lines on the same trouble."""
+
 
 class Shell:
     """Runs an engine. Everything happens on one event loop; `submit` and `ask` belong to it."""
@@ -39,6 +45,8 @@ class Shell:
         """`commit` makes changes durable or raises StoreError; `perform` carries out all effects but replies."""
         self.engine = engine
         self.trouble: str | None = None
+        """Why state can't be written at present, if it can't."""
+        self._complained_at = float("-inf")
         self.begun = asyncio.Event()
         """Set once the first turn is durable."""
         self._clock = clock
@@ -117,17 +125,46 @@ class Shell:
         """Commit, as often as it takes: until then nothing of these changes is seen, and time stands still."""
         for attempt in itertools.count():
             try:
-                await self._commit(changes)
+                await self._committed(changes)
             except StoreError as error:
-                if self.trouble is None:
-                    logger.error("state can't be written, so nothing new starts until it can: {}", error)
-                self.trouble = str(error)
+                self._complain(str(error))
+                if attempt:
+                    self._refuse_waiting()
                 await asyncio.sleep(RETRY_COMMIT[min(attempt, len(RETRY_COMMIT) - 1)])
             else:
                 break
         if self.trouble is not None:
             logger.info("state can be written again")
-            self.trouble = None
+            self.trouble, self._complained_at = None, float("-inf")
+
+    async def _committed(self, changes: Sequence[Change]) -> None:
+        """One commit, and a complaint now and then while it doesn't come back."""
+        now = asyncio.get_running_loop().time
+        committing, since = asyncio.ensure_future(self._commit(changes)), now()
+        try:
+            while not (await asyncio.wait({committing}, timeout=SLOW))[0]:
+                self._complain(f"the store has not answered for {now() - since:.0f} s")
+                self._refuse_waiting()
+            committing.result()
+        finally:
+            committing.cancel()
+
+    def _complain(self, trouble: str) -> None:
+        self.trouble = trouble
+        now = asyncio.get_running_loop().time()
+        if now - self._complained_at >= COMPLAIN:
+            self._complained_at = now
+            logger.error("state can't be written, so nothing new starts until it can: {}", trouble)
+
+    def _refuse_waiting(self) -> None:
+        """Tell who waits; the engine has taken in what they want, and its answer will find nobody."""
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(
+                    StoreError(
+                        f"not done yet: state can't be written ({self.trouble}); it is done as soon as it can be"
+                    )
+                )
 
     def _answer(self, step: Step) -> None:
         for effect in step.effects:

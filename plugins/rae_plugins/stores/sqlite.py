@@ -137,7 +137,9 @@ class SqliteStore(Store):
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 database.execute("ROLLBACK")
-            raise StoreError(f"{self._path}: can't be written ({error})") from error
+            is_full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+            why = "no space left on device" if is_full else error
+            raise StoreError(f"{self._path}: can't be written ({why})") from error
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Entries of a log, newest first."""

@@ -1,0 +1,23 @@
+"""Daemons that are gone when the test is."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.faults.daemons import Daemons
+
+
+@pytest.fixture
+def daemons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Daemons]]:
+    """Makes daemons of some jobs; what runs of them ends with the test."""
+    made: list[Daemons] = []
+
+    def make(jobs: str, head: str = "", state: Path | None = None) -> Daemons:
+        made.append(Daemons(tmp_path, jobs, head, state))
+        monkeypatch.setenv("RAE_STATE_DIR", str(made[-1].state))
+        return made[-1]
+
+    yield make
+    (tmp_path / "go").touch()
+    for daemons in made:
+        daemons.end()

@@ -1,0 +1,270 @@
+"""A store that fails under a daemon that runs: full disks, stores that raise or hang, a second daemon."""
+
+import asyncio
+import os
+import resource
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from loguru import logger
+from tests.faults.daemons import Daemons
+from tests.waiting import eventually
+
+from rae_auto import Job, Scheduler
+from rae_auto.daemon import shell
+from rae_auto.errors import StoreError
+from rae_auto.testing.memory_store import MemoryStore
+
+JOBS = """
+[jobs.waiter]
+shell = "echo x >> {home}/begun; until [ -e {home}/go ]; do sleep 0.05; done; exit 7"
+
+[jobs.quick]
+shell = "echo x >> {home}/quick"
+overlap = "allow"
+
+[jobs.due]
+shell = "echo x >> {home}/due"
+schedule = "* * * * * *"
+"""
+
+STORES = pytest.mark.parametrize("kind", ["sqlite", "json"])
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "tmpfs", str(place)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a tmpfs needs root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(place: Path) -> Path:
+    """Leave no byte free."""
+    filler = place / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                continue
+    return filler
+
+
+def count(path: Path) -> int:
+    return len(path.read_text().split()) if path.exists() else 0
+
+
+def degraded(ours: Daemons) -> list[str]:
+    """The problems, where the daemon says that it can't write."""
+    status = ours.ask("status")
+    return list(status["problems"]) if status["state"] == "degraded" else []
+
+
+def goes_through(ours: Daemons, heal: Callable[[], None], told: str) -> None:
+    """From the moment of harm on: nothing starts, all is told, ends are kept, and `heal` mends everything."""
+    [problem] = eventually(lambda: degraded(ours))
+    assert told in problem
+    begun = count(ours.home / "due")
+    with pytest.raises(StoreError, match=told):
+        ours.ask("trigger", job="quick")
+    (ours.home / "go").touch()
+    # Long enough for two instants. What was durable before the harm may just have been starting.
+    time.sleep(2.0)
+    assert degraded(ours)
+    assert count(ours.home / "due") <= begun + 1
+    assert count(ours.home / "quick") == 0
+    heal()
+    eventually(lambda: ours.ask("status")["state"] == "running")
+    [ended] = eventually(lambda: ours.ask("history", job="waiter", states=["failed"]))
+    assert ended["exit_code"] == 7
+    ours.ask("trigger", job="quick")
+    eventually(lambda: count(ours.home / "quick") == 1)
+    eventually(lambda: count(ours.home / "due") > begun)
+    assert ours.stop() == 0, ours.said()
+    assert ours.said().count("state can't be written") == 1
+    assert "Traceback" not in ours.said()
+
+
+@STORES
+def test_a_full_disk_stops_starts_alone_and_is_recovered_from_R22_R23(
+    daemons: Callable[..., Daemons], small_disk: Path, kind: str
+) -> None:
+    ours = daemons(JOBS, f'store = "{kind}"\n', small_disk)
+    ours.serve()
+    ours.ask("trigger", job="waiter")
+    eventually((ours.home / "begun").exists)
+    filler = fill(small_disk)
+    goes_through(ours, filler.unlink, "o space left on device")
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@STORES
+def test_files_that_must_not_grow_are_a_full_disk_too_and_cost_no_time_R22_R23(
+    daemons: Callable[..., Daemons], kind: str
+) -> None:
+    ours = daemons(JOBS, f'store = "{kind}"\n')
+    process = ours.serve()
+    ours.ask("trigger", job="waiter")
+    eventually((ours.home / "begun").exists)
+    _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, hard))
+    eventually(lambda: degraded(ours))
+    before, since = cpu_seconds(process.pid), time.monotonic()
+    time.sleep(2.0)
+    assert cpu_seconds(process.pid) - before < 0.5 * (time.monotonic() - since)
+    goes_through(ours, lambda: resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard, hard)), "can't be written")
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    lines: list[str] = []
+    logger.enable("rae_auto.daemon")
+    handler = logger.add(lambda message: lines.append(message.record["message"]), level="ERROR", format="{message}")
+    yield lines
+    logger.remove(handler)
+    logger.disable("rae_auto.daemon")
+
+
+class Hanging(MemoryStore):
+    """Doesn't come back from a commit or from closing while it hangs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_go = Event()
+        self.may_go.set()
+        self.commits = 0
+
+    def commit(self, changes: Any) -> None:
+        self.may_go.wait()
+        super().commit(changes)
+
+    def close(self) -> None:
+        self.may_go.wait()
+        super().close()
+
+
+QUICK = Job(id="quick", command=["true"])
+
+
+def test_a_store_that_hangs_is_told_and_let_go_R35(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
+) -> None:
+    monkeypatch.setattr(shell, "SLOW", 0.1)
+    store = Hanging()
+
+    async def work() -> None:
+        scheduler = Scheduler(directory=tmp_path, store=store, jobs=[QUICK])
+        await scheduler.open()
+        store.may_go.clear()
+        with pytest.raises(StoreError, match="has not answered"):
+            await scheduler.trigger("quick")
+        assert scheduler.trouble
+        with pytest.raises(StoreError, match="next start looks for what ran"):
+            await scheduler.close(timedelta(seconds=1))
+
+    try:
+        asyncio.run(asyncio.wait_for(work(), 30))
+    finally:
+        store.may_go.set()
+    assert len([line for line in log if "has not answered" in line]) == 1
+    assert not list(tmp_path.glob("output/*.log"))
+
+
+def test_a_store_that_hung_goes_on_R35(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "SLOW", 0.1)
+    store = Hanging()
+
+    async def work() -> None:
+        async with Scheduler(directory=tmp_path, store=store, jobs=[QUICK]) as scheduler:
+            store.may_go.clear()
+            with pytest.raises(StoreError, match="as soon as it can be"):
+                await scheduler.trigger("quick", request="the same")
+            with pytest.raises(StoreError, match="nothing new is taken"):
+                await scheduler.trigger("quick")
+            store.may_go.set()
+            while scheduler.trouble:  # noqa: ASYNC110 - nothing else is told of it
+                await asyncio.sleep(0.01)
+            # What was asked for once is done once.
+            await scheduler.wait(await scheduler.trigger("quick", request="the same"))
+            assert len(await scheduler.history()) == 1
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+class Raising(MemoryStore):
+    """Raises what no store should, once it has been told to."""
+
+    is_broken = False
+
+    def commit(self, changes: Any) -> None:
+        if self.is_broken:
+            raise KeyError("a bug")
+        super().commit(changes)
+
+
+def test_a_store_that_raises_stops_nobody_from_leaving_R35(tmp_path: Path, log: list[str]) -> None:
+    store = Raising()
+
+    async def work() -> None:
+        scheduler = Scheduler(directory=tmp_path, store=store, jobs=[QUICK])
+        await scheduler.open()
+        store.is_broken = True
+        with pytest.raises(StoreError, match="the store failed: KeyError"):
+            await scheduler.trigger("quick")
+        with pytest.raises(StoreError, match="next start looks for what ran"):
+            await scheduler.close(timedelta(0))
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+    assert len(log) == 1
+    assert not list(tmp_path.glob("output/*.log"))
+
+
+@STORES
+def test_a_second_daemon_names_the_first_also_by_another_path_R24(
+    daemons: Callable[..., Daemons], tmp_path: Path, kind: str
+) -> None:
+    ours = daemons(JOBS, f'store = "{kind}"\n')
+    first = ours.serve()
+    (tmp_path / "other").symlink_to(ours.state)
+    for state in (ours.state, tmp_path / "other"):
+        process = ours.launch(state=state)
+        assert process.wait(60) == 1
+        ours.listening[-1].join()
+        [said] = [line for line in ours.lines if line.startswith("rae-auto: ")]
+        assert f"in use by process {first.pid}" in said
+        ours.lines.clear()
+        assert "Traceback" not in ours.said()
+    first.terminate()
+    assert first.wait(60) == 0
+
+
+@STORES
+def test_a_job_doesnt_hold_the_lock_of_its_daemon_R24(daemons: Callable[..., Daemons], kind: str) -> None:
+    ours = daemons(JOBS, f'store = "{kind}"\n')
+    ours.serve()
+    ours.ask("trigger", job="waiter")
+    eventually((ours.home / "begun").exists)
+    ours.kill()
+    ours.serve()
+    [running] = [run for run in ours.ask("status")["running"] if run["job"] == "waiter"]
+    (ours.home / "go").touch()
+    eventually(lambda: ours.ask("history", run=running["run_id"])[0]["exit_code"] == 7)
+    assert ours.stop() == 0
