@@ -9,8 +9,10 @@ from typing import Any
 from rae_auto.api.store import LogQuery
 from rae_auto.config.problems import Findings, Invalid
 from rae_auto.config.reading import plain
+from rae_auto.engine.words import in_words
 from rae_auto.errors import BadRequest, InvalidJob
 from rae_auto.model import documents
+from rae_auto.model.decision import Decision
 from rae_auto.model.instants import parse_instant
 from rae_auto.model.job import Job
 from rae_auto.model.names import did_you_mean
@@ -105,3 +107,17 @@ def optional_instant(arguments: Mapping[str, Any], name: str) -> datetime | None
         return None if value is None else parse_instant(value)
     except ValueError as error:
         raise BadRequest(f"{name}: {error}") from error
+
+
+def decision_event(decision: Decision) -> dict[str, Any]:
+    """A decision as those who follow the daemon live are told of it."""
+    return {
+        "kind": "decision",
+        "job": decision.job,
+        "trigger": decision.trigger,
+        "at": decision.at.isoformat(),
+        "outcome": decision.outcome.value,
+        "reason": decision.reason.value,
+        "text": in_words(decision),
+        "run_id": decision.run,
+    }

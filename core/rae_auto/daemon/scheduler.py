@@ -22,11 +22,12 @@ from rae_auto.daemon.backups import write as write_backup
 from rae_auto.daemon.broadcast import Broadcast
 from rae_auto.daemon.clock import Clock, SystemClock
 from rae_auto.daemon.executions import Executions
+from rae_auto.daemon.giving_up import GivingUp
 from rae_auto.daemon.janitor import keep_tidy
 from rae_auto.daemon.notices import Notices
-from rae_auto.daemon.persistence import Archive
+from rae_auto.daemon.persistence import PATIENCE, Archive
 from rae_auto.daemon.plugins import Plugins
-from rae_auto.daemon.queries import check_keepable, event_document
+from rae_auto.daemon.queries import check_keepable, decision_event, event_document
 from rae_auto.daemon.report import info_of, status_of
 from rae_auto.daemon.run_log import log_jump, log_run
 from rae_auto.daemon.shell import Shell
@@ -68,10 +69,6 @@ if TYPE_CHECKING:
     from rae_auto.daemon.sync import SyncScheduler
 
 
-LOOK_AGAIN = 0.5
-"""Seconds between looks at the store while stopping takes longer than its grace."""
-
-
 class Scheduler:
     """Runs jobs. Use it as `async with Scheduler() as scheduler:`; all methods belong to that event loop.
 
@@ -110,8 +107,7 @@ class Scheduler:
         self._broadcast = Broadcast()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turning: asyncio.Task[None] | None = None
-        self._giving_up: asyncio.Task[None] | None = None
-        self._gave_up: str | None = None
+        self._giving_up = GivingUp(lambda: self.trouble, self._stopped)
         self._sources_of: dict[JobId, Mapping[str, SourceTrigger]] = {}
 
     # Opening and closing
@@ -164,46 +160,35 @@ class Scheduler:
             return
         await self.stop(grace, leave_running=leave_running)
         await self._stopped.wait()
-        if self._giving_up is not None:
-            self._giving_up.cancel()
+        self._giving_up.cancel()
         self._tidying.cancel()
         await self._sources.close()
         self._shell.close()
         turning, self._turning = self._turning, None
-        if self._gave_up is not None:
+        if self._giving_up.reason:
             turning.cancel()
         try:
             await turning
         except asyncio.CancelledError:
-            if self._gave_up is None:
+            if not self._giving_up.reason:
                 raise
         finally:
             await self._executions.close()
             await self._notices.close()
             self._broadcast.close()
-            await (self._archive.close() if self._gave_up is None else self._archive.close(1.0))
-        if self._gave_up is not None:
-            raise StoreError(f"stopped without writing state, so the next start looks for what ran: {self._gave_up}")
+            await self._archive.close(1.0 if self._giving_up.reason else PATIENCE)
+        if self._giving_up.reason:
+            raise StoreError(self._giving_up.reason)
 
     async def stop(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
         """Begin to stop; a second call may shorten the grace. `wait_stopped` tells when nothing is in hand any more."""
         wanted = self.shutdown_grace if grace is None else grace
-        if self._giving_up is not None:
-            self._giving_up.cancel()
-        self._giving_up = asyncio.get_running_loop().create_task(self._give_up_after(wanted.total_seconds()))
+        self._giving_up.after(wanted.total_seconds())
         if self.trouble:
             self._shell.submit(Stopping(wanted, leave_running))
             return
         with contextlib.suppress(SchedulerClosed, StoreError):
             await self._shell.ask(lambda ask: Stopping(wanted, leave_running, ask))
-
-    async def _give_up_after(self, grace: float) -> None:
-        """A store that can't be written keeps nobody from stopping: after the grace it is as if we had crashed."""
-        await asyncio.sleep(grace)
-        while not self.trouble:  # noqa: ASYNC110 - it may come at any time from now on, and must not be missed
-            await asyncio.sleep(LOOK_AGAIN)
-        self._gave_up = self.trouble
-        self._stopped.set()
 
     async def wait_stopped(self) -> None:
         """Return once the scheduler has been stopped and nothing is in hand any more."""
@@ -463,15 +448,4 @@ class Scheduler:
         if decision.outcome is Outcome.SKIP:
             logger.bind(job=decision.job).info("not started: {}", in_words(decision))
         if self._broadcast.heard:
-            self._broadcast.publish(
-                {
-                    "kind": "decision",
-                    "job": decision.job,
-                    "trigger": decision.trigger,
-                    "at": decision.at.isoformat(),
-                    "outcome": decision.outcome.value,
-                    "reason": decision.reason.value,
-                    "text": in_words(decision),
-                    "run_id": decision.run,
-                }
-            )
+            self._broadcast.publish(decision_event(decision))
