@@ -29,7 +29,7 @@ class GivingUp:
     async def _watch(self, grace: float) -> None:
         await asyncio.sleep(grace)
         # Trouble may come at any time from now on.
-        while (trouble := self._trouble()) is None:
+        while (trouble := self._trouble()) is None:  # noqa: ASYNC110 - it comes and goes, and nobody tells
             await asyncio.sleep(LOOK_AGAIN)
         self.reason = f"stopped without writing state, so the next start looks for what ran: {trouble}"
         self._stopped.set()
