@@ -35,7 +35,7 @@ class Executions:
         report: Callable[[Event], None],
         inherited: Mapping[str, str],
     ) -> None:
-        """`inherited` is the daemon's own environment, of which jobs get a few names."""
+        """`inherited` is the daemon's own environment as of its start, of which jobs get a few names."""
         self._directory = directory
         self._executor_for = executor_for
         self._report = report
@@ -101,10 +101,11 @@ class Executions:
         in_hand = self._in_hand[key]
         secrets: Sequence[str] = ()
         try:
+            # First, so that of many that start together each goes straight on to its start.
+            executor = await self._open(job.executor_ref)
             assignment = assignment_of(run, job, self._directory, self._inherited)
             secrets = assignment.secrets
             logs.hide(secrets)
-            executor = await self._open(job.executor_ref)
             execution = await executor.start(assignment)
         except Exception as error:  # whatever an executor raises, the run must end
             in_hand.cancel()
@@ -134,8 +135,9 @@ class Executions:
         key = repr(ref)
         if key not in self._executors:
             self._executors[key] = asyncio.ensure_future(self._opened(ref))
+        opening = self._executors[key]
         try:
-            return await asyncio.shield(self._executors[key])
+            return opening.result() if opening.done() else await asyncio.shield(opening)
         except Exception:
             # The next attempt may find what this one missed.
             self._executors.pop(key, None)

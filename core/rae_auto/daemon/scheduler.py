@@ -138,7 +138,7 @@ class Scheduler:
             await self._archive.close()
             raise
         self._shell = Shell(self._engine, self._clock, self._archive.commit, self._perform)
-        self._executions = Executions(self.directory, self._plugins.executor, self._shell.submit, os.environ)
+        self._executions = Executions(self.directory, self._plugins.executor, self._shell.submit, dict(os.environ))
         self._sources = Sources(self.directory, self._fire)
         self._shell.submit(restored)
         await self._find_again(restored)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Mapping
 from datetime import timedelta
@@ -82,6 +83,7 @@ class Service:
         """Open, serve, and close."""
         _watch_children_by_pidfd()
         await self._scheduler.open()
+        _spare_the_collector()
         control = ControlServer(Commands(self._scheduler, self._path, self.reload, self._problems).table())
         try:
             await self._serve(control)
@@ -184,6 +186,12 @@ class Service:
     async def _reload_if_changed(self) -> None:
         if await asyncio.to_thread(mark_of, self._path) != self._mark:
             await self._reload_quietly()
+
+
+def _spare_the_collector() -> None:
+    """Don't look through all jobs for garbage whenever a thousand objects came about: they are there to stay."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _watch_children_by_pidfd() -> None:

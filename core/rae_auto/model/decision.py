@@ -1,6 +1,7 @@
 """Occurrences and the decisions made of them, with the reasons that `rae-auto why` tells."""
 
 import hashlib
+from base64 import b32encode
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -53,7 +54,8 @@ class Decision:
     facts: Mapping[str, Any] = field(factory=dict)
 
 
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+"""From the alphabet of RFC 4648 to that of ULIDs."""
 
 
 def run_id_of(occurrence: Occurrence, now: Moment) -> RunId:
@@ -65,4 +67,5 @@ def run_id_of(occurrence: Occurrence, now: Moment) -> RunId:
     words = "\0".join((*occurrence.identity, repr(now.mono)))
     digest = hashlib.blake2b(words.encode(errors="surrogatepass"), digest_size=10).digest()
     number = int(now.wall.timestamp() * 1000) << 80 | int.from_bytes(digest, "big")
-    return RunId("".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5)))
+    # 26 letters of 5 bits hold 130, of which the first two are 0; base 32 comes in groups of 8 letters.
+    return RunId(b32encode((number << 30).to_bytes(20, "big")).translate(_CROCKFORD)[:26].decode())

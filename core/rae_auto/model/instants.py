@@ -1,6 +1,7 @@
 """Instants: timezone-aware, kept in UTC; and the pair of clocks by which the engine lives."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from attrs import frozen
 
@@ -41,6 +42,8 @@ def parse_instant(text: str) -> datetime:
         ) from error
 
 
+# Of a thousand things that happen at one moment all are told with it.
+@lru_cache(maxsize=256)
 def format_instant(value: datetime) -> str:
     """ISO 8601 in UTC, as records keep it."""
     return as_utc(value).isoformat()

@@ -1,0 +1,40 @@
+"""How fast the engine plays: a month of a hundred jobs, in events a second: `python tests/benchmarks/simulation.py`."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from rae_auto.daemon.plugins import Plugins
+from rae_auto.engine.engine import Engine
+from rae_auto.engine.events import Origin, Settings
+from rae_auto.model.job import Job
+from rae_auto.registry import Registry
+from rae_auto.simulation.forecast import Scenario, foresee
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def main() -> None:
+    plugins = Plugins(Registry(), "Europe/Berlin")
+    jobs = [
+        Job(name=f"j{n}", command="true", schedule=f"{n % 60} {'*' if n % 4 else n % 24} * * *") for n in range(100)
+    ]
+    plans = tuple(plugins.plan(job, Origin.CONFIG)[0] for job in jobs)
+    events = 0
+    handle = Engine.handle
+
+    def counted(self, event, now):
+        nonlocal events
+        events += 1
+        return handle(self, event, now)
+
+    Engine.handle = counted
+    began = time.perf_counter()
+    forecast = foresee(
+        Scenario(plans=plans, settings=Settings(8), start=START, end=START + timedelta(days=31), durations={})
+    )
+    took = time.perf_counter() - began
+    print(f"{len(forecast.runs)} runs, {events} events in {took:.1f} s: {events / took:,.0f} events a second")
+
+
+if __name__ == "__main__":
+    main()
