@@ -268,3 +268,45 @@ def test_a_job_doesnt_hold_the_lock_of_its_daemon_R24(daemons: Callable[..., Dae
     (ours.home / "go").touch()
     eventually(lambda: ours.ask("history", run=running["run_id"])[0]["exit_code"] == 7)
     assert ours.stop() == 0
+
+
+def test_a_damaged_sqlite_file_is_replaced_by_its_copy_R20(daemons: Callable[..., Daemons]) -> None:
+    ours = daemons(JOBS)
+    ours.serve()
+    run = ours.ask("trigger", job="quick")["run_id"]
+    eventually(lambda: ours.ask("history", run=run)[0]["state"] == "succeeded")
+    assert ours.stop() == 0
+    damaged = bytearray((ours.state / "state.sqlite").read_bytes())
+    damaged[:64] = bytes(64)
+    (ours.state / "state.sqlite").write_bytes(damaged)
+    ours.serve()
+    assert [line for line in ours.lines if "what was written after" in line and "WARNING" in line]
+    assert ours.ask("history", run=run)[0]["state"] == "succeeded"
+    assert [path.read_bytes() for path in ours.state.glob("*.corrupt-*")] == [damaged]
+    assert ours.stop() == 0
+
+
+def test_a_torn_journal_costs_its_last_commit_and_is_told_R20(daemons: Callable[..., Daemons]) -> None:
+    ours = daemons(JOBS, 'store = "json"\n')
+    ours.serve()
+    run = ours.ask("trigger", job="quick")["run_id"]
+    eventually(lambda: ours.ask("history", run=run)[0]["state"] == "succeeded")
+    ours.kill()
+    journal = ours.state / "journal.jsonl"
+    torn = journal.read_bytes() + b'{"crc":"0000'
+    journal.write_bytes(torn)
+    ours.serve()
+    assert [line for line in ours.lines if "torn off" in line and "WARNING" in line]
+    assert ours.ask("history", run=run)[0]["state"] == "succeeded"
+    assert [path.read_bytes() for path in ours.state.glob("*.corrupt-*")] == [torn]
+    assert ours.stop() == 0
+
+
+def test_a_damaged_snapshot_without_another_is_refused_in_one_line_R20(daemons: Callable[..., Daemons]) -> None:
+    ours = daemons(JOBS, 'store = "json"\n')
+    ours.state.mkdir(mode=0o700)
+    (ours.state / "snapshot-7.json").write_text("{}")
+    code, said = ours.refused()
+    assert code == 1
+    assert said.count("\n") == 1
+    assert "no good snapshot is left" in said

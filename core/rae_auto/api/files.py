@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -10,6 +11,31 @@ from rae_auto.errors import StoreError, StoreLocked
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+
+MOUNTS = Path("/proc/self/mountinfo")
+
+_OCTAL = re.compile(r"\\([0-7]{3})")
+_OF_ANOTHER_MACHINE = frozenset(
+    [
+        "afs",
+        "ceph",
+        "cifs",
+        "coda",
+        "fuse.ceph",
+        "fuse.glusterfs",
+        "fuse.rclone",
+        "fuse.s3fs",
+        "fuse.sshfs",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "smb3",
+        "smbfs",
+    ]
+)
 
 
 def private_directory(path: Path) -> Path:
@@ -74,6 +100,22 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def network_file_system(path: Path) -> str | None:
+    """The type of the file system of a directory if it is one of another machine, as far as is known (Linux only)."""
+    try:
+        lines = MOUNTS.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    found, place = "", -1
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), before.split(" ")[4])
+        # Of several on one point the last covers the others.
+        if path.is_relative_to(point) and len(point) >= place:
+            found, place = after.split(" ")[0], len(point)
+    return found if found in _OF_ANOTHER_MACHINE else None
 
 
 class DirectoryLock:

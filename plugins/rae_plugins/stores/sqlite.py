@@ -13,10 +13,11 @@ from typing import Any, ClassVar, cast
 
 from attrs import define, field
 
-from rae_auto.api.files import DirectoryLock, open_private
+from rae_auto.api.files import DirectoryLock, network_file_system, open_private
 from rae_auto.api.store import Append, Change, Delete, Document, Keep, LogQuery, Put, Store
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.hookspecs import hookimpl
+from rae_plugins.stores import generations
 
 APPLICATION_ID = 0x5241_4541
 """'RAEA', by which `file` and we know our own files."""
@@ -72,23 +73,45 @@ class SqliteStore(Store):
             raise
 
     def _open(self) -> Sequence[str]:
-        is_new = not self._path.exists() or self._path.stat().st_size == 0
-        if is_new and self._clean.exists():
-            raise StoreDamaged(
-                f"{self._path} is gone or empty, though it was there; restore it, or remove {self._clean} to start anew"
+        if (kind := network_file_system(self._directory)) is not None:
+            raise StoreError(
+                f"{self._directory} is on a network file system ({kind}), where SQLite can lose what it wrote; "
+                'set RAE_STATE_DIR to a local directory, or use store = "json"'
             )
+        is_new = not self._path.exists() or self._path.stat().st_size == 0
+        told = []
+        if is_new and (self._clean.exists() or generations.of(self._path)):
+            told = self._fall_back(
+                "is gone or empty, though it was there", f"restore it, or remove {self._clean} to start anew"
+            )
+            is_new = False
+        try:
+            self._connect(is_new=is_new)
+        except sqlite3.DatabaseError as error:
+            self._disconnect()
+            told += self._fall_back(f"can't be read ({error})", "restore a backup of it")
+            self._connect(is_new=False)
+        self._clean.unlink(missing_ok=True)
+        return told
+
+    def _fall_back(self, why: str, remedy: str) -> list[str]:
+        told = generations.fall_back(self._path, _is_whole, datetime.now(UTC))
+        if told is None:
+            raise StoreDamaged(f"{self._path} {why}; {remedy}")
+        return [f"{self._path} {why}: {told}"]
+
+    def _connect(self, *, is_new: bool) -> None:
+        """Open the file. Errors: sqlite3.DatabaseError where it is damaged, StoreError where it may be sound."""
         _make_private(self._path)
         self._connection = sqlite3.connect(
             self._path, isolation_level=None, check_same_thread=False, cached_statements=32
         )
         try:
             self._prepare()
-        except sqlite3.DatabaseError as error:
+        except sqlite3.OperationalError as error:
             if is_new:
                 self._path.unlink(missing_ok=True)
-            raise StoreDamaged(f"{self._path} can't be read ({error}); restore a backup of it") from error
-        self._clean.unlink(missing_ok=True)
-        return ()
+            raise StoreError(f"{self._path}: can't be opened ({_reason(error)})") from error
 
     def _prepare(self) -> None:
         database = self._database
@@ -105,10 +128,8 @@ class SqliteStore(Store):
                 f"BEGIN IMMEDIATE;{_TABLES}"
                 f"PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {FORMAT};COMMIT;"
             )
-        elif not self._clean.exists():
-            (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise StoreDamaged(f"{self._path} is damaged ({verdict}); restore a backup of it")
+        elif not self._clean.exists() and (verdict := _verdict(database)) != "ok":
+            raise sqlite3.DatabaseError(verdict)
 
     @property
     def _database(self) -> sqlite3.Connection:
@@ -137,9 +158,7 @@ class SqliteStore(Store):
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 database.execute("ROLLBACK")
-            is_full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
-            why = "no space left on device" if is_full else error
-            raise StoreError(f"{self._path}: can't be written ({why})") from error
+            raise StoreError(f"{self._path}: can't be written ({_reason(error)})") from error
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Entries of a log, newest first."""
@@ -167,6 +186,9 @@ class SqliteStore(Store):
         rows = list(islice(_surplus(database, log, keep), STEP))
         if rows:
             self._transact([("DELETE FROM entries WHERE seq = ?", [(seq,) for seq, _ in rows])])
+        elif generations.is_due(self._path, now := datetime.now(UTC)):
+            # Here, since this is called every hour.
+            self._add_generation(now)
         return [key for _, key in rows]
 
     def dump(self) -> Iterator[Change]:
@@ -192,15 +214,29 @@ class SqliteStore(Store):
                 raise StoreDamaged(f"{self._path} can't be read ({error}); restore a backup of it") from error
 
     def close(self) -> None:
-        """Close the file and let the lock go."""
+        """Close the file and let the lock go; where something was written, after a copy of it was made."""
         if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+            if self._connection.total_changes:
+                # What can't be copied is whole all the same.
+                with suppress(StoreError):
+                    self._add_generation(datetime.now(UTC))
+            self._disconnect()
             with suppress(OSError):
                 _make_private(self._clean)
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _add_generation(self, now: datetime) -> None:
+        try:
+            generations.write(self._database, self._path, now)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{self._path}: can't be copied ({_reason(error)})") from error
 
     def _document(self, body: str, crc: int, place: str, key: str) -> Document:
         self._check(body, crc, place, key)
@@ -266,6 +302,25 @@ def _row(change: Change) -> tuple[str, tuple[Any, ...]]:
 def _packed(body: Document) -> tuple[str, int]:
     text = json.dumps(body, separators=(",", ":"))
     return text, zlib.crc32(text.encode())
+
+
+def _verdict(database: sqlite3.Connection) -> str:
+    (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    return str(verdict)
+
+
+def _is_whole(database: sqlite3.Connection) -> bool:
+    """Whether a copy is one that this version can serve from."""
+    return (
+        _pragma(database, "application_id") == APPLICATION_ID
+        and _pragma(database, "user_version") <= FORMAT
+        and _verdict(database) == "ok"
+    )
+
+
+def _reason(error: Exception) -> str:
+    is_full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+    return "no space left on device" if is_full else str(error)
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

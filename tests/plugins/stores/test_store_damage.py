@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rae_auto.api import Store
+from rae_auto.api import Store, files
 from rae_auto.api.store import Keep, LogQuery, Put
 from rae_auto.errors import StoreDamaged, StoreError, StoreLocked
 from rae_auto.testing.stores import NOON, entry, numbers
@@ -302,3 +302,114 @@ def test_s4_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path, cls: typ
     with pytest.raises(StoreError):
         cls().open(tmp_path / "state")
     assert victim.read_text() == "mine"
+
+
+def damaged_sqlite(directory: Path, content: bytes | None) -> SqliteStore:
+    """A store of two clean stops, of which the file was then replaced, or removed."""
+    store = SqliteStore()
+    for name in ("a", "b"):
+        store.open(directory)
+        store.commit([Put("job", name, {})])
+        store.close()
+    if content is None:
+        (directory / "state.sqlite").unlink()
+    else:
+        (directory / "state.sqlite").write_bytes(content)
+    return store
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no database" * 500])
+def test_r20_the_newest_good_copy_serves_when_the_sqlite_file_is_damaged(tmp_path: Path, content: bytes | None) -> None:
+    store = damaged_sqlite(tmp_path, content)
+    [told] = store.open(tmp_path)
+    assert str(tmp_path / "state.sqlite") in told
+    assert "what was written after" in told
+    assert jobs(store) == ["a", "b"]
+    store.close()
+    assert [path.read_bytes() for path in tmp_path.glob("state.sqlite.corrupt-*")] == (
+        [] if content is None else [content]
+    )
+    assert list(store.open(tmp_path)) == []
+    store.close()
+
+
+def test_r20_a_damaged_copy_is_passed_over_and_without_a_good_one_it_refuses(tmp_path: Path) -> None:
+    store = damaged_sqlite(tmp_path, b"no database" * 500)
+    older, newer = sorted(tmp_path.glob("state-*.bak"))
+    newer.write_bytes(b"no database either" * 500)
+    before = older.read_bytes()
+    assert len(store.open(tmp_path)) == 1
+    assert jobs(store) == ["a"]
+    store.close()
+    assert older.read_bytes() == before
+    for path in (tmp_path / "state.sqlite", *tmp_path.glob("state-*.bak")):
+        path.write_bytes(b"no database" * 500)
+    (tmp_path / "state.clean").unlink()
+    with pytest.raises(StoreDamaged, match="restore a backup"):
+        store.open(tmp_path)
+
+
+def test_r19_three_copies_are_kept_and_reading_makes_none(tmp_path: Path) -> None:
+    store = SqliteStore()
+    for number in range(5):
+        store.open(tmp_path)
+        store.commit([Put("job", f"job-{number}", {})])
+        store.close()
+    copies = sorted(tmp_path.glob("state-*.bak"))
+    assert len(copies) == 3
+    assert all(path.stat().st_mode & 0o077 == 0 for path in copies)
+    store.open(tmp_path)
+    assert len(jobs(store)) == 5
+    store.close()
+    assert sorted(tmp_path.glob("state-*.bak")) == copies
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_r19_a_store_that_stays_open_is_copied_once_a_day(tmp_path: Path) -> None:
+    store = SqliteStore()
+    store.open(tmp_path)
+    store.commit([Put("job", "a", {})])
+    keep = Keep(since=NOON, newest=9)
+    store.prune("runs", keep)
+    [first] = tmp_path.glob("state-*.bak")
+    store.prune("runs", keep)
+    assert list(tmp_path.glob("state-*.bak")) == [first]
+    first.rename(tmp_path / "state-20260101T000000.000000Z.bak")
+    store.prune("runs", keep)
+    assert len(list(tmp_path.glob("state-*.bak"))) == 2
+    store.close()
+
+
+def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> Path:
+    """A directory with a space in its name that is, as far as the kernel tells, the root of such a file system."""
+    place = tmp_path / "far away"
+    place.mkdir()
+    point = str(place).replace(" ", "\\040")
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:9 / {point} rw shared:1 - {kind} host:/x rw\n")
+    monkeypatch.setattr(files, "MOUNTS", mounts)
+    return place
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_r25_on_a_network_file_system_sqlite_refuses_and_json_warns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    place = mounted(tmp_path, monkeypatch, kind)
+    with pytest.raises(StoreError, match=f"network file system .{kind}.*RAE_STATE_DIR"):
+        SqliteStore().open(place)
+    assert [path.name for path in place.iterdir()] == ["lock"]
+    store = JsonStore()
+    [told] = store.open(place)
+    assert f"network file system ({kind})" in told
+    store.close()
+
+
+def test_r25_a_local_file_system_is_no_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = mounted(tmp_path, monkeypatch, "ext4")
+    store = SqliteStore()
+    assert list(store.open(place)) == []
+    store.close()
+    monkeypatch.setattr(files, "MOUNTS", tmp_path / "no such file")
+    assert list(store.open(place)) == []
+    store.close()

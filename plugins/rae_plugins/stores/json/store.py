@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast
 
 from attrs import define, field
 
-from rae_auto.api.files import DirectoryLock, write_whole
+from rae_auto.api.files import DirectoryLock, network_file_system, write_whole
 from rae_auto.api.store import Append, Change, Document, Keep, LogQuery, Put, Store
 from rae_auto.errors import StoreError
 from rae_plugins.stores.json.changes import Contents, Entry, encode, encode_prune
@@ -90,7 +90,17 @@ class JsonStore(Store):
         for snapshot in recovered.damaged:
             if snapshot != path and snapshot.name != f"snapshot-{self._seq}.json":
                 snapshot.unlink()
-        return (*problems, *kept)
+        return (*problems, *kept, *self._doubts())
+
+    def _doubts(self) -> list[str]:
+        kind = network_file_system(self._directory)
+        return (
+            []
+            if kind is None
+            else [
+                f"{self._directory} is on a network file system ({kind}): its lock may not keep another machine's daemon out"
+            ]
+        )
 
     def _numbered(self, prefix: str, suffix: str) -> list[tuple[int, Path]]:
         return numbered(self._directory, prefix, suffix)
