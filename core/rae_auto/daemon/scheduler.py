@@ -168,10 +168,7 @@ class Scheduler:
         if self._giving_up.reason:
             turning.cancel()
         try:
-            await turning
-        except asyncio.CancelledError:
-            if not self._giving_up.reason:
-                raise
+            await (asyncio.wait({turning}) if self._giving_up.reason else turning)
         finally:
             await self._executions.close()
             await self._notices.close()

@@ -94,13 +94,10 @@ class JsonStore(Store):
 
     def _doubts(self) -> list[str]:
         kind = network_file_system(self._directory)
-        return (
-            []
-            if kind is None
-            else [
-                f"{self._directory} is on a network file system ({kind}): its lock may not keep another machine's daemon out"
-            ]
-        )
+        if kind is None:
+            return []
+        what = f"{self._directory} is on a network file system ({kind})"
+        return [f"{what}: its lock may not keep a daemon on another machine out"]
 
     def _numbered(self, prefix: str, suffix: str) -> list[tuple[int, Path]]:
         return numbered(self._directory, prefix, suffix)
