@@ -1,6 +1,7 @@
 """Attempts in the hands of executors: started, cancelled, found again, and told as events."""
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +11,11 @@ from loguru import logger
 
 from rae_auto.api.executor import Execution, Executor
 from rae_auto.api.files import private_directory
+from rae_auto.api.plugin import Kind
 from rae_auto.daemon import logs
 from rae_auto.daemon.assignments import assignment_of, assignment_to_find
+from rae_auto.daemon.containment import Containment
+from rae_auto.daemon.endings import wait_for_all
 from rae_auto.daemon.secrets import without_secrets
 from rae_auto.engine.events import Ended, Event, Found, Started
 from rae_auto.model.job import Job
@@ -34,12 +38,14 @@ class Executions:
         executor_for: Callable[[PluginRef], Executor],
         report: Callable[[Event], None],
         inherited: Mapping[str, str],
+        containment: Containment | None = None,
     ) -> None:
         """`inherited` is the daemon's own environment as of its start, of which jobs get a few names."""
         self._directory = directory
         self._executor_for = executor_for
         self._report = report
         self._inherited = inherited
+        self._containment = containment or Containment(lambda *_: "unknown")
         self._executors: dict[str, asyncio.Future[Executor]] = {}
         self._in_hand: dict[Key, asyncio.Future[Execution]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,7 +80,7 @@ class Executions:
         try:
             executor = await self._open(job.executor_ref)
             found = await executor.find(assignment_to_find(run, job, self._directory), run.handle)
-        except Exception as error:  # a broken executor must not keep the others from being found
+        except (Exception, SystemExit) as error:  # a broken executor must not keep the others from being found
             found = Result(error=f"its executor failed to look for it: {error}")
         if isinstance(found, Result):
             self._report(Ended(*key, found))
@@ -91,10 +97,10 @@ class Executions:
         """Let executors go. Whatever is still in their hands is left to them."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for opening in self._executors.values():
-            if opening.done() and not opening.exception():
-                await opening.result().close()
+        await wait_for_all(self._tasks, "an executor's work")
+        opened = [o.result() for o in self._executors.values() if o.done() and not o.exception()]
+        closing = [asyncio.ensure_future(_closed(executor)) for executor in opened]
+        await wait_for_all(closing, "an executor")
 
     async def _carry_out(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)
@@ -106,8 +112,8 @@ class Executions:
             assignment = assignment_of(run, job, self._directory, self._inherited)
             secrets = assignment.secrets
             logs.hide(secrets)
-            execution = await executor.start(assignment)
-        except Exception as error:  # whatever an executor raises, the run must end
+            execution = _checked(await executor.start(assignment))
+        except (Exception, SystemExit) as error:  # whatever an executor raises, the run must end
             in_hand.cancel()
             self._ended(key, Result(error=_one_line(error)), secrets)
             return
@@ -118,7 +124,9 @@ class Executions:
     async def _await_end(self, key: Key, execution: Execution, secrets: Sequence[str] = ()) -> None:
         try:
             result = await execution.wait()
-        except Exception as error:
+            if not isinstance(result, Result):
+                raise TypeError(f"wait returned {result!r:.60}, which is no Result")
+        except (Exception, SystemExit) as error:
             result = Result(error=f"its executor failed: {_one_line(error)}")
         self._ended(key, result, secrets)
 
@@ -129,7 +137,10 @@ class Executions:
     async def _cancel(self, in_hand: asyncio.Future[Execution], grace: timedelta) -> None:
         await asyncio.wait([in_hand])
         if not in_hand.cancelled():
-            await in_hand.result().cancel(grace)
+            try:
+                await in_hand.result().cancel(grace)
+            except (Exception, SystemExit) as error:
+                self._containment.failed(Kind.EXECUTOR, "executor", "cancel", error)
 
     async def _open(self, ref: PluginRef) -> Executor:
         key = repr(ref)
@@ -154,6 +165,21 @@ class Executions:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _checked(execution: Execution) -> Execution:
+    """What `start` returned, if it is what its contract says."""
+    if not isinstance(execution, Execution):
+        raise TypeError(f"start returned {execution!r:.60}, which is no Execution")
+    json.dumps(dict(execution.handle))
+    return execution
+
+
+async def _closed(executor: Executor) -> None:
+    try:
+        await executor.close()
+    except (Exception, SystemExit) as error:
+        logger.error("executor {} failed to close: {!r}", executor.type, error)
 
 
 def _one_line(error: BaseException) -> str:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from loguru import logger
 
 from rae_auto.api.notifier import Notice, Notifier
+from rae_auto.api.plugin import Kind
+from rae_auto.daemon.containment import Containment
+from rae_auto.daemon.endings import CLOSE_LIMIT, wait_for_all
 from rae_auto.engine.step import Notify
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.run import Run
@@ -41,7 +44,8 @@ def _text(kind: NotifyOn, run: Run) -> str:
 class Notices:
     """Hands notices to notifiers."""
 
-    def __init__(self, notifiers: Mapping[str, Notifier]) -> None:
+    def __init__(self, notifiers: Mapping[str, Notifier], containment: Containment | None = None) -> None:
+        self._containment = containment or Containment(lambda *_: "unknown")
         self.notifiers = notifiers
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -55,7 +59,7 @@ class Notices:
 
     async def close(self) -> None:
         """Let deliveries finish; each has its time limit."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await wait_for_all(self._tasks, "a notifier", TIME_LIMIT + CLOSE_LIMIT)
 
     async def _deliver(self, name: str, notice: Notice) -> None:
         log = logger.bind(job=notice.job, run=notice.run)
@@ -63,8 +67,14 @@ class Notices:
         if notifier is None:
             log.error("notifier {} isn't configured, so nobody was told: {}", name, notice.text)
             return
+        if self._containment.is_quarantined(Kind.NOTIFIER, notifier.type, name):
+            log.error("notifier {} is left out, so nobody was told: {}", name, notice.text)
+            return
         try:
             async with asyncio.timeout(TIME_LIMIT):
                 await notifier.notify(notice)
         except (Exception, SystemExit) as error:  # nobody told must not mean nothing run, nor the daemon's end
             log.error("notifier {} failed to tell: {}: {!r}", name, notice.text, error)
+            self._containment.failed(Kind.NOTIFIER, notifier.type, name, error, is_told=True)
+        else:
+            self._containment.succeeded(Kind.NOTIFIER, notifier.type, name)

@@ -10,6 +10,8 @@ from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.config.options import limit_problems, make
 from rae_auto.config.problems import described
+from rae_auto.daemon.containment import Containment
+from rae_auto.daemon.schedules import GuardedSchedule
 from rae_auto.engine.events import Origin, Plan
 from rae_auto.errors import InvalidJob, PluginError
 from rae_auto.model.job import Job
@@ -19,9 +21,10 @@ from rae_auto.model.plugin_ref import PluginRef, TriggerRef
 class Plugins:
     """Makes instances of what a configuration or a job names, by way of their source."""
 
-    def __init__(self, source: PluginSource, timezone: str) -> None:
+    def __init__(self, source: PluginSource, timezone: str, containment: Containment | None = None) -> None:
         self.source = source
-        self._schedules: dict[ScheduleTrigger, ScheduleTrigger] = {}
+        self._containment = containment or Containment(self.whose)
+        self._schedules: dict[ScheduleTrigger, GuardedSchedule] = {}
         self._timezone = timezone
 
     def store(self, ref: PluginRef) -> Store:
@@ -44,7 +47,7 @@ class Plugins:
 
         What stands in a store is taken as it is: `check_limits` is for what comes new.
         """
-        schedules: dict[str, ScheduleTrigger] = {}
+        schedules: dict[str, GuardedSchedule] = {}
         sources: dict[str, SourceTrigger] = {}
         try:
             self.executor(job.executor_ref)
@@ -52,7 +55,7 @@ class Plugins:
                 trigger = self.trigger(ref)
                 if isinstance(trigger, ScheduleTrigger):
                     # Of equal ones one is enough for all jobs.
-                    schedules[ref.id] = self._schedules.setdefault(trigger, trigger)
+                    schedules[ref.id] = self._guarded(trigger)
                 else:
                     sources[ref.id] = trigger
         except PluginError as error:
@@ -64,6 +67,17 @@ class Plugins:
         problems = limit_problems(job.executor_ref, job.limits, self.source)
         if problems:
             raise InvalidJob(f"job {job.id!r}: {'; '.join(map(described, problems))}")
+
+    def whose(self, kind: Kind, name: str) -> str:
+        """The distribution of a plugin, and its version, as far as its source knows them."""
+        provenance = getattr(self.source, "provenance", None)
+        return str(provenance(kind, name)) if provenance else "unknown"
+
+    def _guarded(self, schedule: ScheduleTrigger) -> GuardedSchedule:
+        known = self._schedules.get(schedule)
+        if known is None:
+            known = self._schedules[schedule] = GuardedSchedule(schedule, self._containment)
+        return known
 
     def _make(self, kind: Kind, ref: PluginRef | TriggerRef) -> Plugin:
         try:

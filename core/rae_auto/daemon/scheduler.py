@@ -21,6 +21,7 @@ from rae_auto.daemon.backups import Backup
 from rae_auto.daemon.backups import write as write_backup
 from rae_auto.daemon.broadcast import Broadcast
 from rae_auto.daemon.clock import Clock, SystemClock
+from rae_auto.daemon.containment import Containment
 from rae_auto.daemon.executions import Executions
 from rae_auto.daemon.giving_up import GivingUp
 from rae_auto.daemon.janitor import keep_tidy
@@ -100,7 +101,9 @@ class Scheduler:
         self._given_store = store
         self._given_jobs = tuple(jobs)
         self._given_notifiers = dict(notifiers or {})
-        self._plugins = Plugins(plugins or Registry(), timezone or local_zone_name())
+        source = plugins or Registry()
+        self.containment = Containment(lambda kind, name: self._plugins.whose(kind, name))
+        self._plugins = Plugins(source, timezone or local_zone_name(), self.containment)
         self._clock = clock or SystemClock()
         self._engine = Engine()
         self._stopped = asyncio.Event()
@@ -127,7 +130,9 @@ class Scheduler:
         for given in self._given_jobs:
             self._plugins.check_limits(given)
         plans = [self._plan(job, Origin.CONFIG) for job in self._given_jobs]
-        self._notices = Notices({name: self._plugins.notifier(ref) for name, ref in self._given_notifiers.items()})
+        self._notices = Notices(
+            {name: self._plugins.notifier(ref) for name, ref in self._given_notifiers.items()}, self.containment
+        )
         self.directory = private_directory(self.directory)
         self._archive = Archive(self._make_store())
         for line in await self._archive.open(self.directory):
@@ -139,7 +144,7 @@ class Scheduler:
             raise
         self._shell = Shell(self._engine, self._clock, self._archive.commit, self._perform)
         self._executions = Executions(self.directory, self._plugins.executor, self._shell.submit, dict(os.environ))
-        self._sources = Sources(self.directory, self._fire)
+        self._sources = Sources(self.directory, self._fire, self.containment)
         self._shell.submit(restored)
         await self._find_again(restored)
         self._turning = self._loop.create_task(self._shell.run())
@@ -335,10 +340,13 @@ class Scheduler:
 
         Returns the ids of jobs added, changed and removed. Errors: InvalidJob, DuplicateJob, PluginError.
         """
-        plugins = Plugins(self._plugins.source, timezone)
+        plugins = Plugins(self._plugins.source, timezone, self.containment)
         planned = [plugins.plan(job, Origin.CONFIG) for job in jobs]
         told = {name: plugins.notifier(ref) for name, ref in notifiers.items()}
         event = tuple(plan for plan, _ in planned)
+        # Before the engine asks the new schedules, whose failures are to stay on record.
+        self._sources.retry()
+        self.containment.clear()
         answer = await self._ask(lambda ask: Configured(settings, event, ask))
         self._plugins, self.settings, self._notices.notifiers = plugins, settings, told
         for plan, sources in planned:

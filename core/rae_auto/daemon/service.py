@@ -18,9 +18,11 @@ from rae_auto.config.paths import socket_path, state_directory
 from rae_auto.daemon import logs
 from rae_auto.daemon.commands import Commands
 from rae_auto.daemon.control import ControlServer
+from rae_auto.daemon.endings import run_to_the_end
 from rae_auto.daemon.file_marks import Mark, mark_of
 from rae_auto.daemon.plugins import Plugins
 from rae_auto.daemon.scheduler import Scheduler
+from rae_auto.daemon.watchdog import Watchdog
 from rae_auto.engine.events import Settings
 from rae_auto.errors import SchedulerError
 from rae_auto.registry import Registry
@@ -40,10 +42,13 @@ def run(config_path: Path, *, paused: bool) -> int:
     config = load(config_path, registry)
     directory = private_directory(state_directory())
     plugins = Plugins(registry, config.timezone)
+    watchdog = Watchdog(registry.owner_of)
     logs.attach([plugins.logger(ref) for ref in config.loggers], directory)
     try:
-        asyncio.run(Service(config_path, config, registry, directory, paused, mark).run())
+        loop = watchdog.new_loop()
+        run_to_the_end(Service(config_path, config, registry, directory, paused, mark, watchdog).run(), loop)
     finally:
+        watchdog.close()
         logs.detach()
     return 0
 
@@ -52,10 +57,18 @@ class Service:
     """One daemon."""
 
     def __init__(
-        self, path: Path, config: Config, registry: Registry, directory: Path, paused: bool, mark: Mark
+        self,
+        path: Path,
+        config: Config,
+        registry: Registry,
+        directory: Path,
+        paused: bool,
+        mark: Mark,
+        watchdog: Watchdog,
     ) -> None:
         """`mark` is that of the file of which `config` was read."""
         self._path = path
+        self._watchdog = watchdog
         self._registry = registry
         self._paused = paused
         self._bad_config: str | None = None
@@ -163,7 +176,9 @@ class Service:
             return summary
 
     def _problems(self) -> list[str]:
-        return [problem for problem in (self._bad_config, self._bad_watch) if problem]
+        bad = [problem for problem in (self._bad_config, self._bad_watch) if problem]
+        stalls = dict.fromkeys(stall.text() for stall in self._watchdog.stalls if stall.plugin)
+        return [*bad, *self._scheduler.containment.problems(), *stalls]
 
     def _set_watch(self, wanted: bool) -> None:
         """Have the file watched, or not. Where it can't be, that is told, and nothing else is touched."""

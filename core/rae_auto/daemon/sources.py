@@ -8,7 +8,10 @@ from typing import Any
 
 from loguru import logger
 
+from rae_auto.api.plugin import Kind
 from rae_auto.api.trigger import SourceTrigger, Watch
+from rae_auto.daemon.containment import Containment
+from rae_auto.daemon.endings import wait_for_all
 from rae_auto.model.names import JobId
 
 FIRST_DELAY, LAST_DELAY = 1.0, 300.0
@@ -21,7 +24,8 @@ Fire = Callable[[JobId, str, str, Mapping[str, Any] | None, datetime | None], Aw
 class Sources:
     """The sources of all jobs."""
 
-    def __init__(self, directory: Path, fire: Fire) -> None:
+    def __init__(self, directory: Path, fire: Fire, containment: Containment | None = None) -> None:
+        self._containment = containment or Containment(lambda *_: "unknown")
         self._directory = directory
         self._fire = fire
         self._watching: dict[tuple[JobId, str], tuple[SourceTrigger, asyncio.Task[None]]] = {}
@@ -40,16 +44,25 @@ class Sources:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
+    def retry(self) -> None:
+        """Start those again that are left out; the caller has cleared the containment or is about to."""
+        for (job, trigger), (source, task) in list(self._watching.items()):
+            if task.done() and self._containment.is_quarantined(Kind.TRIGGER, source.type, f"{job}.{trigger}"):
+                del self._watching[job, trigger]
+
     async def close(self) -> None:
         """Stop watching; return once all have tidied up, those of jobs that were removed before too."""
         for _, task in self._watching.values():
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await wait_for_all(self._tasks, "a source")
         self._watching.clear()
 
     async def _supervise(self, job: JobId, trigger: str, source: SourceTrigger) -> None:
+        place = f"{job}.{trigger}"
+
         async def emit(key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> None:
             await self._fire(job, trigger, key, event, at)
+            self._containment.succeeded(Kind.TRIGGER, source.type, place)
 
         watch = Watch(job, trigger, self._directory / "triggers" / job / trigger, emit)
         delay = FIRST_DELAY
@@ -62,6 +75,9 @@ class Sources:
                     logger.bind(job=job).error("trigger {} failed to end: {!r}", trigger, error)
                     return
                 logger.bind(job=job).error("trigger {} failed, tried again in {:.0f} s: {!r}", trigger, delay, error)
+                self._containment.failed(Kind.TRIGGER, source.type, place, error, is_told=True)
+                if self._containment.is_quarantined(Kind.TRIGGER, source.type, place):
+                    return
             else:
                 return
             await asyncio.sleep(delay)

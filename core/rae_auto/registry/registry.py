@@ -46,6 +46,19 @@ class Registry:
             pass
         return self._with_state(claims(self._infos, kind, name)[0])
 
+    def provenance(self, kind: Kind, name: str) -> str:
+        """Which distribution offers a plugin, and in which version."""
+        return " and ".join(info.provenance for info in claims(self._infos, kind, name)) or "unknown"
+
+    def owner_of(self, module: str) -> str | None:
+        """The plugin to which a module belongs, in words; None for all others."""
+        for info in self._infos:
+            # An entry point may name an object in its module.
+            home = info.module.partition(":")[0]
+            if module == home or module.startswith(home + "."):
+                return f"{info.kind} {info.name!r} of {info.provenance}"
+        return None
+
     def _load(self, kind: Kind, name: str) -> type[Plugin] | PluginError:
         claimed_by = claims(self._infos, kind, name)
         if not claimed_by:

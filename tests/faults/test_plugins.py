@@ -1,0 +1,255 @@
+"""R35: a plugin can raise, hang, block or answer nonsense; the daemon and the other plugins go on."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+from loguru import logger
+from tests.control_peer import in_time
+from tests.waiting import eventually
+
+from rae_auto import Job, RunState, Scheduler, TriggerRef
+from rae_auto.api import Assignment, Execution, Executor, Notice, Notifier, ScheduleTrigger
+from rae_auto.api.plugin import Kind, Plugin
+from rae_auto.cli.client import Client
+from rae_auto.daemon import endings, notices
+from rae_auto.daemon.containment import IN_A_ROW, Containment
+from rae_auto.engine.events import Settings
+from rae_auto.errors import SchedulerError
+from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.policies import NotifyPolicy
+from rae_auto.registry import Registry
+
+ANSWERS: dict[str, Callable[[datetime], Any]] = {
+    "raises": lambda _: 1 // 0,
+    "exits": lambda _: sys.exit(3),
+    "naive": lambda _: datetime(2200, 1, 1),
+    "text": lambda _: "tomorrow",
+    "the same": lambda instant: instant,
+    "the past": lambda instant: instant - timedelta(days=1),
+}
+WORDS = {
+    "raises": "ZeroDivisionError",
+    "exits": "SystemExit",
+    "naive": "no time zone",
+    "text": "no datetime",
+    "the same": "isn't after",
+    "the past": "isn't after",
+}
+healed: list[str] = []
+
+
+@frozen
+class Odd(ScheduleTrigger):
+    """Answers as it is told to."""
+
+    type = "odd"
+    answer: str = "raises"
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        if healed:
+            return datetime(2200, 1, 1, tzinfo=UTC)
+        found: datetime | None = ANSWERS[self.answer](instant)
+        return found
+
+
+@frozen
+class Stubborn(Notifier):
+    """Can't be cancelled."""
+
+    type = "stubborn"
+
+    async def notify(self, notice: Notice) -> None:
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+
+@frozen
+class Liar(Executor):
+    """Returns what is no execution."""
+
+    type = "liar"
+
+    async def start(self, assignment: Assignment) -> Execution:
+        return "started"  # type: ignore[return-value]
+
+    async def close(self) -> None:
+        await asyncio.Event().wait()
+
+
+class Source:
+    """The installed plugins, and those of these tests."""
+
+    def __init__(self) -> None:
+        self.registry = Registry()
+        self.mine: dict[tuple[Kind, str], type[Plugin]] = {
+            (Kind.TRIGGER, "odd"): Odd,
+            (Kind.NOTIFIER, "stubborn"): Stubborn,
+            (Kind.EXECUTOR, "liar"): Liar,
+        }
+
+    def names(self, kind: Kind) -> set[str]:
+        return {*self.registry.names(kind), *(name for known, name in self.mine if known is kind)}
+
+    def get(self, kind: Kind, name: str) -> type[Plugin]:
+        return self.mine.get((kind, name)) or self.registry.get(kind, name)
+
+
+@pytest.fixture(autouse=True)
+def _sick() -> None:
+    healed.clear()
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    lines: list[str] = []
+    number = logger.add(lambda message: lines.append(str(message)), format="{level} {message}", level="ERROR")
+    logger.enable("rae_auto.daemon")
+    yield lines
+    logger.disable("rae_auto.daemon")
+    logger.remove(number)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_R35_a_schedule_that_answers_nonsense_is_held_with_its_reason_and_the_rest_goes_on(tmp_path, log, answer):
+    odd = Job(id="odd", command="true", schedule=(TriggerRef(id="t", type="odd", options={"answer": answer}),))
+
+    async def work():
+        async with Scheduler(directory=tmp_path, jobs=[odd, Job(id="good", command="true")], plugins=Source()) as s:
+            by_hand = [await s.wait(await s.trigger(job)) for job in ("odd", "good")]
+            held = s.containment.problems(), (await s.get_job_status("odd")).next_at
+            healed.append("yes")
+            await s.configure([odd], Settings(), "UTC", {})
+            return by_hand, held, s.containment.problems(), (await s.get_job_status("odd")).next_at
+
+    by_hand, ((problem,), at), problems, next_at = in_time(work)
+    assert [run.state for run in by_hand] == [RunState.SUCCEEDED] * 2
+    assert WORDS[answer] in problem
+    assert "rae-auto reload" in problem
+    assert at is None
+    assert len(log) == 2
+    assert (problems, next_at) == ([], datetime(2200, 1, 1, tzinfo=UTC))
+
+
+def test_R35_what_fails_is_told_once_and_left_out_after_so_many_failures_in_a_row(log):
+    ward = Containment(lambda *_: "rae-x 1.0")
+    for _ in range(IN_A_ROW - 1):
+        ward.failed(Kind.NOTIFIER, "x", "ops", OSError("no"))
+    ward.succeeded(Kind.NOTIFIER, "x", "ops")
+    ward.failed(Kind.NOTIFIER, "x", "ops", OSError("no"))
+    assert not ward.is_quarantined(Kind.NOTIFIER, "x", "ops")
+    assert log == ["ERROR notifier 'x' of rae-x 1.0 failed (ops): OSError('no')\n"]
+    for _ in range(IN_A_ROW):
+        ward.failed(Kind.NOTIFIER, "x", "ops", OSError("no"))
+    assert ward.is_quarantined(Kind.NOTIFIER, "x", "ops")
+    assert not ward.is_quarantined(Kind.NOTIFIER, "x", "chat")
+    assert [line.split()[0] for line in log] == ["ERROR", "CRITICAL"]
+    ward.clear()
+    assert not ward.is_quarantined(Kind.NOTIFIER, "x", "ops")
+
+
+def test_R35_a_notifier_that_ignores_its_cancellation_holds_up_no_end(tmp_path, log, monkeypatch):
+    monkeypatch.setattr(notices, "TIME_LIMIT", 0.1)
+    monkeypatch.setattr(endings, "CLOSE_LIMIT", 0.1)
+
+    async def work():
+        job = Job(id="a", command="false", notify=NotifyPolicy(on=("failure",)))
+        told = {"ops": PluginRef("stubborn")}
+        async with Scheduler(directory=tmp_path, jobs=[job], notifiers=told, plugins=Source()) as s:
+            await s.wait(await s.trigger("a"))
+
+    loop = asyncio.new_event_loop()
+    endings.run_to_the_end(asyncio.wait_for(work(), 60), loop)
+    assert loop.is_closed()
+    assert any("a notifier didn't end" in line for line in log)
+
+
+def test_R35_an_executor_that_returns_nonsense_fails_the_run_and_one_that_hangs_closes_in_time(tmp_path, log):
+    async def work():
+        async with Scheduler(
+            directory=tmp_path, jobs=[Job(id="a", command="true", executor="liar")], plugins=Source()
+        ) as s:
+            return await s.wait(await s.trigger("a"))
+
+    run = in_time(work)
+    assert run.state is RunState.FAILED
+    assert "is no Execution" in run.attempts[-1].result.error
+    assert any("an executor didn't end in 1 s" in line for line in log)
+
+
+BLOCKER = '''
+import time
+from attrs import frozen
+from rae_auto.api import Notice, Notifier
+from rae_auto.hookspecs import hookimpl
+
+
+@frozen
+class Blocker(Notifier):
+    """Blocks."""
+
+    type = "blocker"
+
+    async def notify(self, notice: Notice) -> None:
+        time.sleep(2.5)
+
+
+@hookimpl
+def rae_notifiers():
+    return [Blocker]
+'''
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration with a notifier that blocks, and the distribution that it comes from."""
+    info = tmp_path / "site" / "rae_blocker-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rae_blocker\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[rae_auto.notifiers]\nblocker = rae_blocker\n")
+    (info.parent / "rae_blocker.py").write_text(BLOCKER)
+    config = tmp_path / "rae.toml"
+    config.write_text(
+        'loggers = ["file"]\n[notifiers.ops]\ntype = "blocker"\n[jobs.bad]\ncommand = ["false"]\nnotify = { on = ["failure"] }\n'
+    )
+    config.chmod(0o600)
+    monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path
+
+
+def answers() -> bool:
+    try:
+        with Client() as client:
+            return bool(client.call("ping"))
+    except SchedulerError:
+        return False
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the watchdog needs interval timers")
+def test_R35_what_blocks_the_loop_is_named_with_its_distribution_and_line(home):
+    environment = {**os.environ, "PYTHONPATH": str(home / "site")}
+    command = [sys.executable, "-m", "rae_auto", "run", "--config", str(home / "rae.toml")]
+    daemon = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        eventually(lambda: daemon.poll() is not None or answers())
+        assert daemon.poll() is None, daemon.communicate()[1]
+        with Client() as client:
+            client.call("trigger", job="bad", request=None)
+            (problem,) = eventually(lambda: client.call("status")["problems"])
+        line = 1 + BLOCKER.splitlines().index("        time.sleep(2.5)")
+        assert "notifier 'blocker' of rae_blocker 1.0" in problem
+        assert f"rae_blocker.py:{line} (notify)" in problem
+        assert problem in "".join(path.read_text() for path in (home / "state").rglob("*.log"))
+    finally:
+        daemon.send_signal(signal.SIGTERM)
+        daemon.communicate(timeout=60)
