@@ -177,7 +177,7 @@ def test_R35_a_notifier_that_ignores_its_cancellation_holds_up_no_end(tmp_path, 
 def test_R35_an_executor_that_returns_nonsense_fails_the_run_and_one_that_hangs_closes_in_time(tmp_path, log):
     async def work():
         async with Scheduler(
-            directory=tmp_path, jobs=[Job(id="a", command="true", executor="liar")], plugins=Source()
+            directory=tmp_path, jobs=[Job(id="a", command="true", executor=PluginRef("liar"))], plugins=Source()
         ) as s:
             return await s.wait(await s.trigger("a"))
 
@@ -219,9 +219,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (info / "entry_points.txt").write_text("[rae_auto.notifiers]\nblocker = rae_blocker\n")
     (info.parent / "rae_blocker.py").write_text(BLOCKER)
     config = tmp_path / "rae.toml"
-    config.write_text(
-        'loggers = ["file"]\n[notifiers.ops]\ntype = "blocker"\n[jobs.bad]\ncommand = ["false"]\nnotify = { on = ["failure"] }\n'
-    )
+    notifier = '[notifiers.ops]\ntype = "blocker"\n'
+    job = '[jobs.bad]\ncommand = ["false"]\nnotify = { on = ["failure"] }\n'
+    config.write_text(f'loggers = ["file"]\n{notifier}{job}')
     config.chmod(0o600)
     monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
     return tmp_path

@@ -23,7 +23,7 @@ class Plugins:
 
     def __init__(self, source: PluginSource, timezone: str, containment: Containment | None = None) -> None:
         self.source = source
-        self._containment = containment or Containment(self.whose)
+        self.containment = containment or Containment(self.whose)
         self._schedules: dict[ScheduleTrigger, GuardedSchedule] = {}
         self._timezone = timezone
 
@@ -76,7 +76,7 @@ class Plugins:
     def _guarded(self, schedule: ScheduleTrigger) -> GuardedSchedule:
         known = self._schedules.get(schedule)
         if known is None:
-            known = self._schedules[schedule] = GuardedSchedule(schedule, self._containment)
+            known = self._schedules[schedule] = GuardedSchedule(schedule, self.containment)
         return known
 
     def _make(self, kind: Kind, ref: PluginRef | TriggerRef) -> Plugin:

@@ -21,7 +21,6 @@ from rae_auto.daemon.backups import Backup
 from rae_auto.daemon.backups import write as write_backup
 from rae_auto.daemon.broadcast import Broadcast
 from rae_auto.daemon.clock import Clock, SystemClock
-from rae_auto.daemon.containment import Containment
 from rae_auto.daemon.executions import Executions
 from rae_auto.daemon.giving_up import GivingUp
 from rae_auto.daemon.janitor import keep_tidy
@@ -101,9 +100,8 @@ class Scheduler:
         self._given_store = store
         self._given_jobs = tuple(jobs)
         self._given_notifiers = dict(notifiers or {})
-        source = plugins or Registry()
-        self.containment = Containment(lambda kind, name: self._plugins.whose(kind, name))
-        self._plugins = Plugins(source, timezone or local_zone_name(), self.containment)
+        self._plugins = Plugins(plugins or Registry(), timezone or local_zone_name())
+        self.containment = self._plugins.containment
         self._clock = clock or SystemClock()
         self._engine = Engine()
         self._stopped = asyncio.Event()
@@ -345,8 +343,7 @@ class Scheduler:
         told = {name: plugins.notifier(ref) for name, ref in notifiers.items()}
         event = tuple(plan for plan, _ in planned)
         # Before the engine asks the new schedules, whose failures are to stay on record.
-        self._sources.retry()
-        self.containment.clear()
+        self._sources.forgive()
         answer = await self._ask(lambda ask: Configured(settings, event, ask))
         self._plugins, self.settings, self._notices.notifiers = plugins, settings, told
         for plan, sources in planned:

@@ -44,11 +44,12 @@ class Sources:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    def retry(self) -> None:
-        """Start those again that are left out; the caller has cleared the containment or is about to."""
+    def forgive(self) -> None:
+        """Give all plugins another chance; the next `set` starts sources that were left out."""
         for (job, trigger), (source, task) in list(self._watching.items()):
             if task.done() and self._containment.is_quarantined(Kind.TRIGGER, source.type, f"{job}.{trigger}"):
                 del self._watching[job, trigger]
+        self._containment.clear()
 
     async def close(self) -> None:
         """Stop watching; return once all have tidied up, those of jobs that were removed before too."""
