@@ -5,6 +5,8 @@ from datetime import timedelta
 from loguru import logger
 
 from rae_auto.engine.clocks import Jump
+from rae_auto.engine.words import in_words
+from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.run import Run, RunState
 from rae_auto.model.units import format_duration
 
@@ -65,3 +67,9 @@ def _details(run: Run) -> str:
     if last is not None and last.error and last.error != run.reason:
         parts.append(f"; {last.error}")
     return "".join(parts)
+
+
+def log_decision(decision: Decision) -> None:
+    """Log why nothing was started, where that was decided."""
+    if decision.outcome is Outcome.SKIP:
+        logger.bind(job=decision.job).info("not started: {}", in_words(decision))

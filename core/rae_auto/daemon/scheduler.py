@@ -29,7 +29,7 @@ from rae_auto.daemon.persistence import PATIENCE, Archive
 from rae_auto.daemon.plugins import Plugins
 from rae_auto.daemon.queries import check_keepable, decision_event, event_document
 from rae_auto.daemon.report import info_of, status_of
-from rae_auto.daemon.run_log import log_jump, log_run
+from rae_auto.daemon.run_log import log_decision, log_jump, log_run
 from rae_auto.daemon.shell import Shell
 from rae_auto.daemon.sources import Sources
 from rae_auto.daemon.statistics import Statistics, statistics_of
@@ -49,10 +49,9 @@ from rae_auto.engine.events import (
     Stopping,
 )
 from rae_auto.engine.step import Cancel, JobChanged, Jumped, Notify, Record, Save, Start, Step, Stopped
-from rae_auto.engine.words import in_words
 from rae_auto.errors import BadRequest, DuplicateJob, NotStarted, RunNotFound, SchedulerClosed, StoreError
 from rae_auto.model import documents
-from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome
+from rae_auto.model.decision import MANUAL, Decision, Occurrence
 from rae_auto.model.instants import as_utc
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
@@ -390,9 +389,8 @@ class Scheduler:
 
     def _make_store(self) -> Store:
         given = self._given_store
-        if isinstance(given, Store):
-            return given
-        return self._plugins.store(PluginRef(given) if isinstance(given, str) else given)
+        ref = PluginRef(given) if isinstance(given, str) else given
+        return ref if isinstance(ref, Store) else self._plugins.store(ref)
 
     async def _restored(self, plans: list[Plan]) -> Restored:
         stored = await self._archive.load(documents.JOB, Job)
@@ -447,7 +445,6 @@ class Scheduler:
             self._broadcast.publish({"kind": "run", "run": run_record(run)})
 
     def _tell_decision(self, decision: Decision) -> None:
-        if decision.outcome is Outcome.SKIP:
-            logger.bind(job=decision.job).info("not started: {}", in_words(decision))
+        log_decision(decision)
         if self._broadcast.heard:
             self._broadcast.publish(decision_event(decision))
