@@ -16,7 +16,7 @@ COMMANDS = {
     "run": "daemon", "stop": "daemon", "reload": "daemon", "status": "daemon",
     "list": "jobs", "show": "jobs", "add": "jobs", "remove": "jobs", "pause": "jobs", "resume": "jobs",
     "trigger": "runs", "exec": "runs", "cancel": "runs", "history": "runs", "output": "runs",
-    "why": "why", "stats": "stats", "backup": "backups", "restore": "backups",
+    "doctor": "doctor", "why": "why", "stats": "stats", "backup": "backups", "restore": "backups",
     "simulate": "simulate",
     "plugins": "plugins",
     "completion": "completion",

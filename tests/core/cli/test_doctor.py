@@ -1,0 +1,63 @@
+"""doctor: with a daemon and without, and each problem with its remedy."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from typing import Any
+
+from rae_auto.daemon import doctor
+
+
+def by_subject(found: Any) -> dict[str, Any]:
+    return {finding["subject"]: finding for finding in found["findings"]}
+
+
+def test_a_healthy_machine_with_a_daemon(cli, daemon):
+    said = cli("doctor", "--json")
+    assert [finding for finding in said.json["findings"] if not finding["ok"]] == []
+    assert (said.code, said.json["ok"]) == (0, True)
+    found = by_subject(said.json)
+    assert f"pid {daemon.pid}" in found["daemon"]["seen"]
+    assert found["store"]["seen"] == "in use"
+    assert "4 jobs" in found["configuration"]["seen"]
+
+
+def test_without_a_daemon_and_a_configuration(offline):
+    said = offline("doctor")
+    assert said.code == 1
+    (problem,) = [line for line in said.out.splitlines() if line.startswith("problem")]
+    assert problem == (
+        "problem  configuration: there is none here or above; write one with 'rae-auto init', or use --config"
+    )
+    assert "ok       daemon: no daemon is running" in said.out
+
+
+def test_each_problem_is_a_line_with_its_remedy(offline, tmp_path, monkeypatch):
+    (tmp_path / "rae.toml").write_text('max_paralel = 3\n[jobs.a]\ncommand = ["true"]\nschedule = "61 * * * *"\n')
+    (tmp_path / "rae.toml").chmod(0o600)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o755)
+    monkeypatch.setattr(doctor, "LITTLE_SPACE", 1 << 60)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 4096))
+    said = offline("doctor", "--json")
+    assert said.code == 1
+    remedies = {f["subject"]: f["remedy"] for f in said.json["findings"] if not f["ok"]}
+    assert "chmod 700" in remedies["state"]
+    assert "make room" in remedies["disk"]
+    assert "ulimit" in remedies["open files"]
+    assert [f["seen"] for f in said.json["findings"] if "max_paralel" in f["seen"]] != []
+
+
+def test_a_broken_plugin_in_use_is_named_with_its_version(tmp_path):
+    info = tmp_path / "site" / "rae_bad-2.5.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rae_bad\nVersion: 2.5\n")
+    (info / "entry_points.txt").write_text("[rae_auto.triggers]\ncron = rae_bad\n")
+    command = [sys.executable, "-m", "rae_auto", "doctor", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(info.parent), "RAE_STATE_DIR": str(tmp_path / "state")}
+    said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    problems = [f["seen"] for f in json.loads(said.stdout)["findings"] if f["subject"] == "plugin"]
+    assert said.returncode == 1
+    assert any("trigger 'cron' is claimed by" in problem and "rae_bad 2.5" in problem for problem in problems)
