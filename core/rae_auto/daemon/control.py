@@ -18,6 +18,7 @@ from typing import Any
 
 from loguru import logger
 
+from rae_auto.daemon.reserve import Reserve, is_shortage
 from rae_auto.errors import InternalError, SchedulerError, StoreError, UnknownCommand
 from rae_auto.model.names import did_you_mean
 
@@ -27,6 +28,9 @@ MAX_LINE = 64 << 10
 """Bytes of a request."""
 
 MAX_CLIENTS = 32
+SENT_AWAY = 8
+"""How many clients make room for others when descriptors run short."""
+
 PATIENCE = 5.0
 """Seconds in which a request once begun must be complete, and an answer taken."""
 
@@ -43,6 +47,7 @@ class ControlServer:
         self._listeners: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
+        self._reserve = Reserve()
 
     async def start(self, path: Path) -> None:
         """Listen at `path`, taking the place of what a dead daemon left. The caller holds the state directory's lock.
@@ -52,6 +57,7 @@ class ControlServer:
         listening = _bind(path)
         self._server = await asyncio.start_unix_server(self._connected, sock=listening, limit=MAX_LINE)
         self._path = path
+        asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
 
     def retire(self) -> None:
         """Take no more clients. The caller still holds the state directory's lock: the path may be another's later."""
@@ -67,6 +73,7 @@ class ControlServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._reserve.give()
 
     def publish(self, event: Mapping[str, Any]) -> None:
         """Tell an event to all who listen."""
@@ -102,10 +109,20 @@ class ControlServer:
                     await writer.wait_closed()
             # What wasn't taken in time would keep the connection open for ever.
             writer.transport.abort()
+            self._reserve.fill()
 
-    def _make_room(self) -> None:
-        """Where all places are taken the longest connected goes: a shell that asks now matters more."""
-        if len(self._clients) >= MAX_CLIENTS:
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """The loop can't accept a client: it tries again a second later, and shall then find descriptors."""
+        if not is_shortage(context.get("exception")):
+            loop.default_exception_handler(context)
+            return
+        self._reserve.tell()
+        self._reserve.give()
+        self._make_room(max(len(self._clients) - SENT_AWAY, 0))
+
+    def _make_room(self, places: int = MAX_CLIENTS - 1) -> None:
+        """Where more places are taken the longest connected go: a shell that asks now matters more."""
+        while len(self._clients) > places:
             oldest = next((client for client in self._clients if client not in self._listeners), None)
             leaving = oldest or next(iter(self._clients))
             # At once, or a burst of newcomers would all push out the same one.
