@@ -1,6 +1,6 @@
 """What plugin authors import: one contract for each kind of plugin."""
 
-from rae_auto.api.executor import Assignment, Execution, Executor
+from rae_auto.api.executor import Assignment, Execution, Executor, NotBegun
 from rae_auto.api.logger import Logger
 from rae_auto.api.notifier import Notice, Notifier
 from rae_auto.api.plugin import Plugin
@@ -19,6 +19,7 @@ __all__ = [
     "Keep",
     "LogQuery",
     "Logger",
+    "NotBegun",
     "Notice",
     "Notifier",
     "Plugin",

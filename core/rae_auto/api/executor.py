@@ -47,6 +47,11 @@ class Execution(ABC):
         """Ask the attempt to end, and force it `grace` later; `wait` then returns. Another call may shorten it."""
 
 
+@frozen
+class NotBegun:
+    """The attempt never began, and can't begin any more."""
+
+
 class Executor(Plugin):
     """Carries out attempts. One instance serves all jobs that name it with the same options."""
 
@@ -69,7 +74,9 @@ class Executor(Plugin):
     async def start(self, assignment: Assignment) -> Execution:
         """Start an attempt. An error raised here fails the attempt with the error's text."""
 
-    async def find(self, assignment: Assignment, handle: Mapping[str, Any] | None) -> "Execution | Result | None":
+    async def find(
+        self, assignment: Assignment, handle: Mapping[str, Any] | None
+    ) -> "Execution | Result | NotBegun | None":
         """After a restart: the attempt still alive, or its end, or None where its fate can't be known.
 
         `handle` is None where the daemon died before it was recorded.

@@ -77,21 +77,25 @@ class Executions:
 
     async def _find(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)
+        # At once, so that a cancel that comes meanwhile waits for what is found.
+        in_hand = self._in_hand[key] = asyncio.get_running_loop().create_future()
         try:
             executor = await self._open(job.executor_ref)
             found = await executor.find(assignment_to_find(run, job, self._directory), run.handle)
         except (Exception, SystemExit) as error:  # a broken executor must not keep the others from being found
             found = Result(error=f"its executor failed to look for it: {error}")
-        if isinstance(found, Result):
-            self._report(Ended(*key, found))
-        elif found is None:
-            self._report(Found(*key))
-        else:
-            future = self._in_hand[key] = asyncio.get_running_loop().create_future()
-            future.set_result(found)
+        if isinstance(found, Execution):
+            in_hand.set_result(found)
             logger.bind(job=run.job, run=run.id).info("goes on: taken over from the last daemon")
             self._report(Found(*key, found.handle))
             self._spawn(self._await_end(key, found))
+            return
+        del self._in_hand[key]
+        in_hand.cancel()
+        if isinstance(found, Result):
+            self._report(Ended(*key, found))
+        else:
+            self._report(Found(*key, begun=found is None))
 
     async def close(self) -> None:
         """Let executors go. Whatever is still in their hands is left to them."""

@@ -24,12 +24,12 @@ from rae_auto.daemon.clock import Clock, SystemClock
 from rae_auto.daemon.executions import Executions
 from rae_auto.daemon.giving_up import GivingUp
 from rae_auto.daemon.janitor import keep_tidy
+from rae_auto.daemon.news import tell
 from rae_auto.daemon.notices import Notices
 from rae_auto.daemon.persistence import PATIENCE, Archive
 from rae_auto.daemon.plugins import Plugins
-from rae_auto.daemon.queries import check_keepable, decision_event, event_document
+from rae_auto.daemon.queries import check_keepable, event_document
 from rae_auto.daemon.report import info_of, status_of
-from rae_auto.daemon.run_log import log_decision, log_jump, log_run
 from rae_auto.daemon.shell import Shell
 from rae_auto.daemon.sources import Sources
 from rae_auto.daemon.statistics import Statistics, statistics_of
@@ -48,7 +48,7 @@ from rae_auto.engine.events import (
     Settings,
     Stopping,
 )
-from rae_auto.engine.step import Cancel, JobChanged, Jumped, Notify, Record, Save, Start, Step, Stopped
+from rae_auto.engine.step import Cancel, Notify, Start, Step, Stopped
 from rae_auto.errors import BadRequest, DuplicateJob, NotStarted, RunNotFound, SchedulerClosed, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL, Decision, Occurrence
@@ -59,7 +59,6 @@ from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.names import JobId, RunId
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
-from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
 from rae_auto.model.zones import local_zone_name
 from rae_auto.registry import Registry
@@ -419,11 +418,7 @@ class Scheduler:
         await self._executions.find([(run, jobs[run.job]) for run in in_hand if run.job in jobs])
 
     def _perform(self, step: Step) -> None:
-        for change in step.changes:
-            if isinstance(change, Save | Record) and isinstance(change.value, Run):
-                self._tell_run(change.value)
-        for decision in step.decisions:
-            self._tell_decision(decision)
+        tell(step, self._broadcast)
         for effect in step.effects:
             match effect:
                 case Start(run, job):
@@ -432,19 +427,5 @@ class Scheduler:
                     self._executions.cancel(run_id, attempt, grace)
                 case Notify():
                     self._notices.send(effect)
-                case JobChanged(job_id, what):
-                    self._broadcast.publish({"kind": "job", "job": job_id, "change": what})
-                case Jumped(jump, by):
-                    log_jump(jump, by)
                 case Stopped():
                     self._stopped.set()
-
-    def _tell_run(self, run: Run) -> None:
-        log_run(run)
-        if self._broadcast.heard:
-            self._broadcast.publish({"kind": "run", "run": run_record(run)})
-
-    def _tell_decision(self, decision: Decision) -> None:
-        log_decision(decision)
-        if self._broadcast.heard:
-            self._broadcast.publish(decision_event(decision))

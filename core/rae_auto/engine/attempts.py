@@ -16,6 +16,8 @@ from rae_auto.model.policies import OnCrash
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Attempt, Result, Run, RunState
 
+NEVER_BEGAN = "the daemon ended before it began"
+
 
 def started(world: World, event: Started, _: Moment, step: Step) -> None:
     """The executor has it in hand: from now on it can be found again."""
@@ -51,11 +53,14 @@ def found(world: World, event: Found, now: Moment, step: Step) -> None:
             opened.run = opened.run.to(RunState.RUNNING, handle=event.handle)
             step.save(opened.run)
         return
-    _close_attempt(world, opened, RunState.LOST, now, None)
+    _close_attempt(world, opened, RunState.LOST, now, None if event.begun else Result(error=NEVER_BEGAN))
     policy = opened.job.retry_policy
-    again = retry.recovered(on_crash(opened), opened.run) or retry.tried_again(policy, opened.run, RunState.LOST, None)
+    # What never began is not doubled by beginning it, whatever the job says of crashes.
+    is_safe = not event.begun or on_crash(opened) is OnCrash.RERUN
+    again = (is_safe and retry.may_recover(opened.run)) or retry.tried_again(policy, opened.run, RunState.LOST, None)
     if again and opened.ending is None:
-        _try_again(world, opened, retry.delay_after(policy, opened.run), Reason.RECOVERED, now, step)
+        delay = retry.delay_after(policy, opened.run) if event.begun else timedelta(0)
+        _try_again(world, opened, delay, Reason.RECOVERED, now, step)
     else:
         finish(world, opened, opened.ending or RunState.LOST, now, step, reason=Reason.LOST)
 

@@ -141,12 +141,13 @@ class Ended:
 class Found:
     """After a restart: the attempt is alive (its `handle`), or its fate is unknown (None).
 
-    One that has ended meanwhile is told as `Ended`.
+    `begun` is False where it is sure not to have begun. One that has ended meanwhile is told as `Ended`.
     """
 
     run: RunId
     attempt: int
     handle: Mapping[str, Any] | None = None
+    begun: bool = True
 
 
 @frozen

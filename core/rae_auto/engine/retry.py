@@ -3,7 +3,7 @@
 import hashlib
 from datetime import timedelta
 
-from rae_auto.model.policies import Backoff, OnCrash, RetryOn, RetryPolicy
+from rae_auto.model.policies import Backoff, RetryOn, RetryPolicy
 from rae_auto.model.run import Result, Run, RunState
 
 MAX_RECOVERIES = 3
@@ -24,10 +24,9 @@ def tried_again(policy: RetryPolicy, run: Run, end: RunState, result: Result | N
     return end is not RunState.FAILED or policy.exit_codes is None or exit_code in policy.exit_codes
 
 
-def recovered(on_crash: OnCrash, run: Run) -> bool:
-    """Whether a run whose attempt was lost is started again."""
-    lost = sum(attempt.state is RunState.LOST for attempt in run.attempts)
-    return on_crash is OnCrash.RERUN and lost < MAX_RECOVERIES
+def may_recover(run: Run) -> bool:
+    """Whether a run whose attempts were lost may be started once more."""
+    return sum(attempt.state is RunState.LOST for attempt in run.attempts) < MAX_RECOVERIES
 
 
 def delay_after(policy: RetryPolicy, run: Run) -> timedelta:

@@ -13,10 +13,10 @@ from attrs import evolve, frozen
 from rae_auto.engine.events import Configured, Origin, Plan, Settings
 from rae_auto.errors import SchedulerError
 from rae_auto.model.job import Job
-from rae_auto.model.names import JobId
+from rae_auto.model.names import JobId, RunId
 from rae_auto.model.policies import Backoff, CatchUp, OnCrash, Overlap, Priority, RetryOn, RetryPolicy
 from rae_auto.model.reasons import Reason
-from rae_auto.model.run import Result
+from rae_auto.model.run import Result, Run
 from rae_auto.simulation.memory import Crashed, Faulty, Memory, Values
 from rae_auto.simulation.promises import Broken, Promises
 from rae_auto.simulation.world import VirtualWorld
@@ -223,6 +223,11 @@ class Trial:
             case 3:
                 self.world.effects_until_crash = self._random.randint(0, 2)
 
+    def _unbegun(self) -> set[RunId]:
+        """Runs whose start no executor has heard of; in every other trial executors can tell."""
+        open_runs = self.world.kept(Run) if self.seed % 2 else ()
+        return {run.id for run in open_runs if run.state.active and run.id not in self.world.in_hand}
+
     def _restart(self) -> None:
         """A new daemon; of what was in hand some goes on, some has ended, of some nothing is known."""
         self._memory.crash, self._memory.errors, self.world.effects_until_crash = None, 0, None
@@ -235,7 +240,7 @@ class Trial:
                     ended[run] = self._random_result()
         down = timedelta(seconds=self._random.choice([0, 1, 30, 300, 90_000]))
         self._tell(f"  back after {down}; alive: {sorted(alive)}, ended: {sorted(ended)}")
-        self.world.crash(alive=alive, ended=ended, down=down)
+        self.world.crash(alive=alive, ended=ended, unbegun=self._unbegun(), down=down)
         self._promises.restarted()
 
     # The end

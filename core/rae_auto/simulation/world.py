@@ -214,14 +214,16 @@ class VirtualWorld:
         *,
         alive: Iterable[RunId] = (),
         ended: Mapping[RunId, Result] | None = None,
+        unbegun: Iterable[RunId] = (),
         down: timedelta = timedelta(0),
     ) -> None:
         """The daemon dies and comes back `down` later.
 
-        Attempts in `alive` go on, those in `ended` have left their ends on record, of the others nothing is known.
+        Attempts in `alive` go on, those in `ended` have left their ends on record, those in `unbegun` are sure not to
+        have begun, of the others nothing is known.
         """
         self.now = self.now.later(down)
-        going_on, over = set(alive), ended or {}
+        going_on, over, never = set(alive), ended or {}, set(unbegun)
         self.memory.reopen()
         open_runs = self.kept(Run)
         self.engine = Engine()
@@ -233,7 +235,8 @@ class VirtualWorld:
             if run.state.active and run.id in over:
                 self.feed(Ended(run.id, run.attempt, over[run.id]))
             elif run.state.active:
-                self.feed(Found(run.id, run.attempt, {"pid": 1} if run.id in going_on else None))
+                handle = {"pid": 1} if run.id in going_on else None
+                self.feed(Found(run.id, run.attempt, handle, begun=run.id not in never))
         self.feed(Ticked())
 
     def kept(self, cls: type[T]) -> tuple[T, ...]:

@@ -267,6 +267,25 @@ class TestAfterACrash:
             w.advance(10 * MINUTE)
         assert w.run(run).state is RunState.LOST
 
+    def test_R4_an_attempt_that_never_began_is_begun_whatever_the_job_says_of_crashes(self, world, job):
+        w = world(job("a", every=5, on_crash="fail"))
+        w.advance(timedelta(minutes=5))
+        (start,) = w.started
+        w.crash(unbegun=[start.run.id])
+        again = w.started[-1].run
+        assert (again.id, again.attempt) == (start.run.id, 2)
+        assert again.attempts[0].state is RunState.LOST
+        assert "before it began" in again.attempts[0].result.error
+
+    def test_R8_an_attempt_that_never_begins_is_given_up_in_the_end(self, world, job):
+        w = world(job("a", every=5, on_crash="fail"))
+        w.advance(timedelta(minutes=5))
+        run = w.started[0].run.id
+        for _ in range(5):
+            w.crash(unbegun=[run])
+        assert w.run(run).state is RunState.LOST
+        assert len(w.run(run).attempts) < 5
+
     def test_runs_of_a_job_that_is_gone_come_to_an_end(self, world, job):
         w = world(job("a", overlap="queue"))
         running, waiting = w.trigger("a"), w.trigger("a")

@@ -1,15 +1,17 @@
 """What the tests of executors share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from rae_auto.api import Assignment
+from rae_auto.api import Assignment, Executor
 from rae_auto.model.job import Job
 from rae_auto.model.names import RunId
+from rae_plugins.executors.process import ProcessExecutor
 
 T = TypeVar("T")
 
@@ -37,6 +39,17 @@ def assigned(tmp_path: Path) -> Callable[..., Assignment]:
     return make
 
 
+@asynccontextmanager
+async def an_executor(tmp_path: Path, executor: Executor | None = None) -> AsyncIterator[Executor]:
+    """An executor, open in a directory; a process executor unless another is given."""
+    executor = executor or ProcessExecutor()
+    await executor.open(tmp_path)
+    try:
+        yield executor
+    finally:
+        await executor.close()
+
+
 def playing(work: Callable[[], Awaitable[T]]) -> T:
     """The result of an asynchronous test, that may not take for ever."""
 
@@ -45,3 +58,11 @@ def playing(work: Callable[[], Awaitable[T]]) -> T:
             return await work()
 
     return asyncio.run(main())
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie doesn't."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

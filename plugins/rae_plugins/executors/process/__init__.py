@@ -15,13 +15,15 @@ from typing import Any, ClassVar, Literal
 
 from attrs import define, field
 
-from rae_auto.api import Assignment, Execution, Executor
+from rae_auto.api import Assignment, Execution, Executor, NotBegun
+from rae_auto.api.files import open_private, write_whole
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
 from rae_plugins.executors.process import bounds
 from rae_plugins.executors.process.identity import Tree
 from rae_plugins.executors.process.keeper.ending import Ending, told
+from rae_plugins.executors.process.keeper.tree import boot_id
 
 KEEPER = Path(__file__).parent / "keeper" / "__main__.py"
 
@@ -29,6 +31,9 @@ SHELL = "/bin/sh"
 
 LOOK_AGAIN = 0.1
 """Seconds between looks at an adopted process."""
+
+BEGINNING = 10
+"""How often one looks for the start record of a process that a keeper is about to spawn."""
 
 LAST_LOOKS = 20
 """How often one looks for the exit record of an adopted process that is gone."""
@@ -48,6 +53,8 @@ class ProcessExecutor(Executor):
         default="kill",
         metadata={"help": 'what becomes of processes that a command leaves behind; "allow" for starters of services'},
     )
+    _is_same_boot: bool = field(init=False, default=False)
+    """Whether the machine has been up since the last daemon: only then do all files of before tell the truth."""
     _channel: asyncio.StreamWriter | None = field(init=False, default=None)
     _opening: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     _keeper: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
@@ -68,6 +75,14 @@ class ProcessExecutor(Executor):
     def unenforceable(cls, limits: Limits) -> Mapping[str, str]:
         """Also values for which one lacks the permission."""
         return {**super().unenforceable(limits), **bounds.not_permitted(limits)}
+
+    async def open(self, directory: Path) -> None:
+        """Note which boot this is."""
+        boot, note = boot_id(), directory / "boot"
+        before = note.read_text() if note.exists() else boot
+        self._is_same_boot = boot is not None and boot == before
+        if boot is not None and not (note.exists() and self._is_same_boot):
+            write_whole(note, boot.encode())
 
     async def start(self, assignment: Assignment) -> Execution:
         """Have the keeper spawn the command; raises what it says against that."""
@@ -95,12 +110,16 @@ class ProcessExecutor(Executor):
         await execution.started
         return execution
 
-    async def find(self, assignment: Assignment, handle: Mapping[str, Any] | None) -> Execution | Result | None:
+    async def find(
+        self, assignment: Assignment, handle: Mapping[str, Any] | None
+    ) -> Execution | Result | NotBegun | None:
         """What an earlier keeper has noted of the attempt."""
         output = assignment.output
+        if handle is None and self._is_same_boot and _claimed(output):
+            return NotBegun()
+        record = await _noted(output) or handle or {}
         if (ended := _read(output.with_suffix(".exit"))) is not None:
             return _result(ended)
-        record = _read(output.with_suffix(".start")) or handle or {}
         tree = Tree.of(record, assignment.run)
         if tree.is_kept() or tree.begun():
             return _Adopted(record, tree, output.with_suffix(".exit"))
@@ -158,6 +177,31 @@ class ProcessExecutor(Executor):
                 _fail(self._in_hand.pop(key).started, error)
             case {"ended": key, "exit": record}:
                 _settle(self._in_hand.pop(key).ended, _result(record))
+
+
+def _claimed(output: Path) -> bool:
+    """Whether no keeper has begun with the attempt, and from now on none can: the first thing it does is the same."""
+    try:
+        os.close(open_private(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    except OSError:
+        return False
+    return True
+
+
+async def _noted(output: Path) -> dict[str, Any] | None:
+    """What the keeper noted at the start of an attempt; it may be about to, where its file is there alone."""
+    for _ in range(BEGINNING):
+        if (record := _read(output.with_suffix(".start"))) is not None:
+            return record
+        if not _is_taken(output):
+            break
+        await asyncio.sleep(LOOK_AGAIN)
+    return None
+
+
+def _is_taken(output: Path) -> bool:
+    """Whether a keeper has the attempt in hand as far as the files tell."""
+    return output.exists() and not output.with_suffix(".exit").exists()
 
 
 def _start_keeper(channel: socket.socket) -> "subprocess.Popen[bytes]":

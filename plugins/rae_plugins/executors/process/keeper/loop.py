@@ -85,7 +85,16 @@ class Keeper:
             try:
                 self.spawn(request)
             except Exception as error:  # what can't be started fails, and harms no other
-                self.report({"failed": request["key"], "error": explain(error, request)[:500]})
+                self.fail(request, error)
+
+    def fail(self, request: Message, error: Exception) -> None:
+        why = explain(error, request)[:500]
+        # The next daemon has taken the file where this one died before it could ask: then nothing is ours to note.
+        if not isinstance(error, FileExistsError):
+            with suppress(OSError):
+                record = {"exit_code": None, "signal": None, "error": why, "cpu": 0.0, "memory": None}
+                write_whole(side_file(request["output"], "exit"), {**record, "ended_at": time.time()})
+        self.report({"failed": request["key"], "error": why})
 
     def spawn(self, request: Message) -> None:
         limits = request.get("limits") or {}

@@ -1,0 +1,36 @@
+"""What a step of the engine tells: to the log, and to whoever listens to events."""
+
+from rae_auto.daemon.broadcast import Broadcast
+from rae_auto.daemon.queries import decision_event
+from rae_auto.daemon.run_log import log_decision, log_jump, log_run
+from rae_auto.engine.step import JobChanged, Jumped, Record, Save, Step
+from rae_auto.model.decision import Decision
+from rae_auto.model.records import run_record
+from rae_auto.model.run import Run
+
+
+def tell(step: Step, broadcast: Broadcast) -> None:
+    """Tell all of a step that is durable by now."""
+    for change in step.changes:
+        if isinstance(change, Save | Record) and isinstance(change.value, Run):
+            _tell_run(change.value, broadcast)
+    for decision in step.decisions:
+        _tell_decision(decision, broadcast)
+    for effect in step.effects:
+        match effect:
+            case JobChanged(job, what):
+                broadcast.publish({"kind": "job", "job": job, "change": what})
+            case Jumped(jump, by):
+                log_jump(jump, by)
+
+
+def _tell_run(run: Run, broadcast: Broadcast) -> None:
+    log_run(run)
+    if broadcast.heard:
+        broadcast.publish({"kind": "run", "run": run_record(run)})
+
+
+def _tell_decision(decision: Decision, broadcast: Broadcast) -> None:
+    log_decision(decision)
+    if broadcast.heard:
+        broadcast.publish(decision_event(decision))

@@ -1,0 +1,222 @@
+"""Attempts of an earlier daemon: found again alive, ended, or unknown."""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.plugins.executors.conftest import alive, an_executor, playing
+from tests.waiting import eventually
+
+from rae_auto.api import NotBegun
+from rae_auto.model.run import Result
+from rae_plugins.executors.process import ProcessExecutor
+from rae_plugins.executors.process.identity import ProcessIdentity, Tree
+from rae_plugins.executors.process.keeper.tree import boot_id
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
+
+NOW, SOON, LONG = timedelta(0), timedelta(milliseconds=100), timedelta(hours=1)
+
+
+def test_one_that_lives_is_taken_over_with_its_true_end(tmp_path, assigned):
+    assignment = assigned("echo begun; until [ -e go ]; do sleep 0.05; done; exit 7")
+
+    async def work():
+        async with an_executor(tmp_path) as first:
+            handle = (await first.start(assignment)).handle
+        async with an_executor(tmp_path) as second:
+            execution = await second.find(assignment, handle)
+            (tmp_path / "go").touch()
+            return await execution.wait()
+
+    assert playing(work).exit_code == 7
+
+
+def test_one_that_lives_can_be_cancelled(tmp_path, assigned):
+    assignment = assigned("sleep 300")
+
+    async def work():
+        async with an_executor(tmp_path) as first:
+            handle = (await first.start(assignment)).handle
+        async with an_executor(tmp_path) as second:
+            execution = await second.find(assignment, handle)
+            await execution.cancel(LONG)
+            return await execution.wait()
+
+    assert playing(work).signal == signal.SIGTERM
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["with its handle", "that was never recorded"])
+def test_one_that_ended_meanwhile_is_told(tmp_path, assigned, known):
+    assignment = assigned("exit 5")
+
+    async def work():
+        async with an_executor(tmp_path) as first:
+            execution = await first.start(assignment)
+            await execution.wait()
+        async with an_executor(tmp_path) as second:
+            return await second.find(assignment, execution.handle if known else None)
+
+    assert playing(work).exit_code == 5
+
+
+def test_one_that_was_never_begun_is_unknown(tmp_path, assigned):
+    assert playing(lambda: ProcessExecutor().find(assigned("true"), None)) is None
+
+
+def test_one_that_was_never_begun_in_this_boot_can_not_begin_any_more_r4(tmp_path, assigned):
+    assignment = assigned("touch began")
+
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            found = await executor.find(assignment, None)
+            # A keeper that hears of it only now.
+            with pytest.raises(RuntimeError):
+                await executor.start(assignment)
+            return found
+
+    assert playing(work) == NotBegun()
+    assert not (tmp_path / "began").exists()
+
+
+def test_after_a_boot_nobody_knows_whether_it_began_r7(tmp_path, assigned):
+    async def work():
+        async with an_executor(tmp_path):
+            (tmp_path / "boot").write_text("another")
+        async with an_executor(tmp_path) as executor:
+            return await executor.find(assigned("true"), None)
+
+    assert playing(work) is None
+
+
+def test_one_that_could_not_be_started_has_left_its_reason(tmp_path, assigned):
+    assignment = assigned(command=["/no/such/program"])
+
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            with pytest.raises(RuntimeError):
+                await executor.start(assignment)
+            return await executor.find(assignment, None)
+
+    assert "no program" in playing(work).error
+
+
+@pytest.mark.parametrize("change", [{"ticks": 1}, {"boot": "another"}, {"pid": 1}, {"pid": "x"}, {"ticks": None}])
+def test_a_stranger_is_never_taken_for_it_r6(tmp_path, assigned, change):
+    stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    me = {"pid": os.getpid(), "ticks": int(stat[19]), "boot": boot_id()}
+    assert playing(lambda: ProcessExecutor().find(assigned("true"), {**me, **change})) is None
+
+
+def test_where_the_keeper_was_killed_too_the_end_is_unknown(tmp_path, assigned):
+    assignment = assigned("echo $PPID; sleep 300")
+
+    async def work():
+        async with an_executor(tmp_path) as first:
+            execution = await first.start(assignment)
+            await asyncio.to_thread(eventually, lambda: assignment.output.read_text().strip())
+            os.kill(int(assignment.output.read_text()), signal.SIGKILL)
+            result = await execution.wait()
+            # The next one gets a keeper of its own.
+            assert (await (await first.start(assigned("true"))).wait()).ok
+            await execution.cancel(NOW)
+            return result
+
+    assert playing(work) == Result(error="its keeper process was killed, so its end is unknown")
+
+
+def test_where_the_keeper_was_killed_too_nothing_goes_on_unseen_r9(tmp_path, assigned):
+    """Another attempt may follow at once."""
+    assignment = assigned("trap '' TERM; setsid sleep 300 & echo $! $$ $PPID; while :; do sleep 0.1; done")
+
+    async def work():
+        async with an_executor(tmp_path) as first:
+            execution = await first.start(assignment)
+            await asyncio.to_thread(eventually, lambda: assignment.output.read_text().strip())
+            *pids, keeper = map(int, assignment.output.read_text().split())
+            os.kill(keeper, signal.SIGKILL)
+            await execution.wait()
+            return [pid for pid in pids if alive(pid)]
+
+    assert playing(work) == []
+
+
+def test_what_is_left_of_one_whose_end_is_unknown_is_ended_r9(tmp_path, assigned):
+    assignment = assigned("setsid sleep 300 & echo $! $$ $PPID; sleep 300")
+
+    async def work():
+        async with an_executor(tmp_path) as first:
+            handle = (await first.start(assignment)).handle
+            await asyncio.to_thread(eventually, lambda: assignment.output.read_text().strip())
+            child, main, keeper = map(int, assignment.output.read_text().split())
+        os.kill(keeper, signal.SIGKILL)
+        os.kill(main, signal.SIGKILL)
+        await asyncio.to_thread(eventually, lambda: not alive(main) and not alive(keeper))
+        assert alive(child)
+        async with an_executor(tmp_path) as second:
+            return await second.find(assignment, handle), alive(child)
+
+    assert playing(work) == (None, False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the subreaper of Linux")
+def test_one_that_hides_is_ended_too_and_what_it_used_is_told_r28(tmp_path, assigned):
+    """A daemon without session, parent, pipe and environment, while the keeper has other jobs."""
+    burn = "x = bytearray(60 << 20); sum(range(4 * 10**6))"
+    script = f"""
+        (setsid env -i {sys.executable} -c '{burn}
+import os, time
+open("hidden", "w").write(str(os.getpid()) + chr(10))
+time.sleep(300)' > /dev/null 2>&1 & )
+        sleep 300"""
+    assignment, other = assigned(script), assigned("sleep 300")
+
+    def hidden():
+        path = tmp_path / "hidden"
+        return path.exists() and path.read_text().endswith("\n") and int(path.read_text())
+
+    async def work():
+        async with an_executor(tmp_path) as first:
+            other_one = await first.start(other)
+            handle = (await first.start(assignment)).handle
+            pid = await asyncio.to_thread(eventually, hidden)
+            async with an_executor(tmp_path) as second:
+                execution = await second.find(assignment, handle)
+                await execution.cancel(LONG)
+                result = await execution.wait()
+                left = alive(pid), alive(other_one.handle["pid"])
+            await other_one.cancel(NOW)
+            return result, left
+
+    result, left = playing(work)
+    assert left == (False, True)
+    assert result.signal == signal.SIGTERM
+    assert result.max_memory > 60 << 20
+    assert result.cpu_time > timedelta(milliseconds=50)
+
+
+def test_an_adopted_one_whose_keeper_left_no_record_is_told(tmp_path, assigned):
+    assignment = assigned("echo $PPID; sleep 300")
+
+    async def work():
+        async with an_executor(tmp_path) as first:
+            execution = await first.start(assignment)
+            await asyncio.to_thread(eventually, lambda: assignment.output.read_text().strip())
+        os.kill(int(assignment.output.read_text()), signal.SIGKILL)
+        async with an_executor(tmp_path) as second:
+            adopted = await second.find(assignment, execution.handle)
+            await adopted.cancel(NOW)
+            return await adopted.wait()
+
+    assert playing(work) == Result(error="it ended, but its keeper left no exit status")
+
+
+def test_a_tree_without_its_leader_signals_no_stranger(tmp_path):
+    """The number of a leader that is gone may be somebody else's by now: ours, for example."""
+    stranger = ProcessIdentity(os.getpid(), ticks=1, boot=boot_id())
+    assert Tree(stranger, "no-such-run").members() == []
+    assert not stranger.alive()
