@@ -35,6 +35,9 @@ SEED = int(os.environ.get("RAE_SEED", "1"))
 MARK = "printf '%s\\\\n' $RAE_RUN_ID.$RAE_ATTEMPT >> {home}/marks"
 
 JOBS = f"""
+[history]
+runs = 1000000
+
 [defaults]
 overlap = "skip"
 catch_up = "all"

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import resource
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -310,3 +312,47 @@ def test_a_damaged_snapshot_without_another_is_refused_in_one_line_R20(daemons: 
     assert code == 1
     assert said.count("\n") == 1
     assert "no good snapshot is left" in said
+
+
+ADDED = {
+    "id": "added",
+    "command": ["true"],
+    "schedule": [{"id": "each-second", "type": "interval", "options": {"every": "1s"}}],
+}
+
+
+def spoil(ours: Daemons, kind: str, key: str) -> None:
+    """Change a document behind the back of the store."""
+    with closing(sqlite3.connect(ours.state / "state.sqlite")) as database, database:
+        changed = database.execute(
+            "UPDATE documents SET body = replace(body, ':', ': ') WHERE kind = ? AND key = ?", (kind, key)
+        )
+        assert changed.rowcount == 1
+
+
+@pytest.mark.parametrize("what", ["state", "job"])
+def test_damage_of_one_job_holds_that_job_alone_R21(daemons: Callable[..., Daemons], what: str) -> None:
+    ours = daemons(JOBS)
+    ours.serve()
+    ours.ask("add", definition=ADDED)
+    run = ours.ask("trigger", job="added")["run_id"]
+    eventually(lambda: ours.ask("history", run=run)[0]["state"] == "succeeded")
+    assert ours.stop() == 0
+    spoil(ours, what, "added")
+    ours.serve()
+    [problem] = ours.ask("status")["problems"]
+    assert "job 'added' is held" in problem
+    assert ours.ask("show", job="added")["info"]["activity"] in ("paused", "disabled")
+    assert len(list(ours.state.glob("documents.corrupt-*.json"))) == 1
+    before = len(ours.ask("history", job="added"))
+    eventually(lambda: count(ours.home / "due") >= 2)
+    assert len(ours.ask("history", job="added")) == before
+    if what == "job":
+        ours.ask("add", definition=ADDED, replace=True)
+    ours.ask("resume", job="added")
+    eventually(lambda: len(ours.ask("history", job="added")) > before)
+    assert ours.ask("status")["problems"] == []
+    assert ours.stop() == 0
+    ours.serve()
+    assert ours.ask("status")["problems"] == []
+    assert ours.stop() == 0

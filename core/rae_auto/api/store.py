@@ -16,6 +16,14 @@ Document = Mapping[str, Any]
 
 
 @frozen
+class Damaged:
+    """In the place of a document that isn't what was written: why, and what is there instead."""
+
+    problem: str
+    text: str
+
+
+@frozen
 class Put:
     """The document `key` of `kind` is now `body`."""
 
@@ -121,8 +129,8 @@ class Store(Plugin):
         """
 
     @abstractmethod
-    def load(self, kind: str) -> Iterable[tuple[str, Document]]:
-        """All documents of a kind, by key."""
+    def load(self, kind: str) -> Iterable[tuple[str, Document | Damaged]]:
+        """All documents of a kind, by key. One that is damaged doesn't keep the others from being read."""
 
     @abstractmethod
     def commit(self, changes: Sequence[Change]) -> None:

@@ -85,7 +85,7 @@ class Commands:
             "running": [run_record(run) for run in runs if run.state.active],
             "waiting": [self._waiting(run) for run in runs if not run.state.active],
             "next": [{"job": job, "at": at.isoformat()} for at, job in due[:UPCOMING]],
-            "problems": [*([scheduler.trouble] if scheduler.trouble else []), *self._problems()],
+            "problems": [*filter(None, [scheduler.trouble]), *scheduler.held, *self._problems()],
         }
 
     def _waiting(self, run: Run) -> dict[str, Any]:

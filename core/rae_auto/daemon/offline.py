@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rae_auto.api.store import LogQuery, Store
+from rae_auto.api.store import Damaged, LogQuery, Store
 from rae_auto.config import load
 from rae_auto.config.paths import state_directory
 from rae_auto.daemon.backups import write
@@ -29,7 +29,7 @@ def histories(config_path: Path, queries: Sequence[Mapping[str, Any]]) -> list[l
     """The answers to several such questions. Errors: as `history`."""
     with _store_of(config_path) as store:
         wanted = [log_query(query) for query in queries]
-        opened = [documents.load(Run, body) for _, body in store.load(documents.RUN)]
+        opened = [documents.load(Run, body) for _, body in store.load(documents.RUN) if not isinstance(body, Damaged)]
         return [_answer(store, opened, query) for query in wanted]
 
 

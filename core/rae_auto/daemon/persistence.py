@@ -1,18 +1,21 @@
 """Between the engine's values and the store's documents, and off the event loop."""
 
 import asyncio
+import contextlib
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from attrs import frozen
 from loguru import logger
 
-from rae_auto.api.store import Append, Delete, Keep, LogQuery, Put, Store
+from rae_auto.api.store import Append, Damaged, Delete, Document, Keep, LogQuery, Put, Store
 from rae_auto.api.store import Change as StoreChange
 from rae_auto.daemon.worker import Worker
 from rae_auto.engine.step import Change, Erase, Record, Save
-from rae_auto.errors import SchedulerError, StoreDamaged, StoreError
+from rae_auto.errors import SchedulerError, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.run import Run
@@ -49,6 +52,25 @@ def _entry(value: Run | Decision) -> Append:
     return Append(documents.DECISIONS, key, value.job, value.reason, value.decided_at, body)
 
 
+@frozen
+class Hurt:
+    """A document that can't be read: why, and what is there in its place."""
+
+    kind: str
+    key: str
+    problem: str
+    text: str
+
+    @property
+    def job(self) -> str | None:
+        """The id of the job that it belongs to, as far as that can be told."""
+        if self.kind == documents.RUN:
+            with contextlib.suppress(ValueError, TypeError, LookupError):
+                return str(json.loads(self.text)["job"])
+            return None
+        return self.key.rpartition("/")[0] if self.kind == documents.SEEN else self.key
+
+
 class Archive:
     """A store in a thread of its own, since it may block on the disk; it speaks in values."""
 
@@ -68,9 +90,11 @@ class Archive:
         """Make all durable, or raise StoreError."""
         await self._call(lambda: self._store.commit(encode(changes)))
 
-    async def load(self, kind: str, cls: type[T]) -> tuple[T, ...]:
-        """All values of a kind. StoreDamaged names a document that isn't what its kind says."""
-        return await self._call(lambda: tuple(_decode(kind, key, cls, body) for key, body in self._store.load(kind)))
+    async def load(self, kind: str, cls: type[T]) -> tuple[tuple[T, ...], list[Hurt]]:
+        """All values of a kind, and the documents of it that can't be read."""
+        found = await self._call(lambda: [_decode(kind, key, cls, body) for key, body in self._store.load(kind)])
+        values = tuple(value for value in found if not isinstance(value, Hurt))
+        return values, [value for value in found if isinstance(value, Hurt)]
 
     async def runs(self, query: LogQuery) -> list[Run]:
         """Finished runs, newest first."""
@@ -117,8 +141,10 @@ class Archive:
             raise StoreError(f"the store failed: {error!r:.300}") from error
 
 
-def _decode(kind: str, key: str, cls: type[T], body: Any) -> T:
+def _decode(kind: str, key: str, cls: type[T], body: Document | Damaged) -> T | Hurt:
+    if isinstance(body, Damaged):
+        return Hurt(kind, key, body.problem, body.text)
     try:
         return documents.load(cls, body)
-    except Exception as error:
-        raise StoreDamaged(f"the {kind} {key!r} in the store can't be understood: {error!r:.200}") from error
+    except Exception as error:  # whatever a document is that only looks like one of ours
+        return Hurt(kind, key, f"it can't be understood: {error!r:.200}", json.dumps(body))

@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -30,6 +31,7 @@ from rae_auto.daemon.persistence import PATIENCE, Archive
 from rae_auto.daemon.plugins import Plugins
 from rae_auto.daemon.queries import check_keepable, event_document
 from rae_auto.daemon.report import info_of, status_of
+from rae_auto.daemon.restart import take_up
 from rae_auto.daemon.shell import Shell
 from rae_auto.daemon.sources import Sources
 from rae_auto.daemon.statistics import Statistics, statistics_of
@@ -49,13 +51,11 @@ from rae_auto.engine.events import (
     Stopping,
 )
 from rae_auto.engine.step import Cancel, Notify, Start, Step, Stopped
-from rae_auto.errors import BadRequest, DuplicateJob, NotStarted, RunNotFound, SchedulerClosed, StoreError
-from rae_auto.model import documents
+from rae_auto.errors import BadRequest, NotStarted, RunNotFound, SchedulerClosed, StoreError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence
 from rae_auto.model.instants import as_utc
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
-from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.names import JobId, RunId
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
@@ -134,15 +134,17 @@ class Scheduler:
         for line in await self._archive.open(self.directory):
             logger.warning("{}", line)
         try:
-            restored = await self._restored(plans)
+            plan_of = partial(self._plan, origin=Origin.STORE)
+            taken = await take_up(self._archive, self.directory, self.settings, plans, plan_of)
         except BaseException:
             await self._archive.close()
             raise
         self._shell = Shell(self._engine, self._clock, self._archive.commit, self._perform)
         self._executions = Executions(self.directory, self._plugins.executor, self._shell.submit, dict(os.environ))
         self._sources = Sources(self.directory, self._fire, self.containment)
-        self._shell.submit(restored)
-        await self._find_again(restored)
+        self._held = taken.held
+        self._shell.submit(taken.restored)
+        await self._find_again(taken.restored)
         self._turning = self._loop.create_task(self._shell.run())
         # Whoever waits for the end must not wait for one that can't come any more.
         self._turning.add_done_callback(lambda _: self._stopped.set())
@@ -302,6 +304,12 @@ class Scheduler:
         """Why state can't be written at present, if it can't."""
         return self._shell.trouble
 
+    @property
+    def held(self) -> list[str]:
+        """Why jobs are held whose documents were found damaged, until somebody resumes them."""
+        paused = {entry.job.id for entry in self._engine.jobs() if entry.state.paused}
+        return [why for job, why in self._held.items() if job in paused]
+
     async def runs(self, query: LogQuery) -> list[Run]:
         """Runs that a query takes, open ones included, the newest first."""
         # In this order, since a run may end meanwhile: its end is on the way into the store when the engine lets it go.
@@ -390,23 +398,6 @@ class Scheduler:
         given = self._given_store
         ref = PluginRef(given) if isinstance(given, str) else given
         return ref if isinstance(ref, Store) else self._plugins.store(ref)
-
-    async def _restored(self, plans: list[Plan]) -> Restored:
-        stored = await self._archive.load(documents.JOB, Job)
-        configured = {plan.job.id for plan in plans}
-        for job in stored:
-            if job.id in configured:
-                raise DuplicateJob(
-                    f"job {job.id!r} stands in the configuration and was added by hand too; rename the first"
-                )
-            plans.append(self._plan(job, Origin.STORE))
-        return Restored(
-            self.settings,
-            tuple(plans),
-            await self._archive.load(documents.STATE, JobState),
-            await self._archive.load(documents.RUN, Run),
-            await self._archive.load(documents.SEEN, Seen),
-        )
 
     async def _find_again(self, restored: Restored) -> None:
         """Ask the executors what became of what was in hand when the last daemon ended."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, cast
 from attrs import define, field
 
 from rae_auto.api.files import DirectoryLock, network_file_system, open_private
-from rae_auto.api.store import Append, Change, Delete, Document, Keep, LogQuery, Put, Store
+from rae_auto.api.store import Append, Change, Damaged, Delete, Document, Keep, LogQuery, Put, Store
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.hookspecs import hookimpl
 from rae_plugins.stores import generations
@@ -137,11 +137,14 @@ class SqliteStore(Store):
             raise StoreError(f"the store in {self._directory} isn't open")
         return self._connection
 
-    def load(self, kind: str) -> Iterator[tuple[str, Document]]:
+    def load(self, kind: str) -> Iterator[tuple[str, Document | Damaged]]:
         """All documents of a kind, by key."""
         rows = self._database.execute("SELECT key, body, crc FROM documents WHERE kind = ? ORDER BY key", (kind,))
         for key, body, crc in rows:
-            yield key, self._document(body, crc, kind, key)
+            try:
+                yield key, self._document(body, crc, kind, key)
+            except StoreDamaged:
+                yield key, Damaged("it isn't what was written", str(body))
 
     def commit(self, changes: Sequence[Change]) -> None:
         """All changes in one transaction, synced."""

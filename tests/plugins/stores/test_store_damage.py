@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rae_auto.api import Store, files
-from rae_auto.api.store import Keep, LogQuery, Put
+from rae_auto.api.store import Damaged, Keep, LogQuery, Put
 from rae_auto.errors import StoreDamaged, StoreError, StoreLocked
 from rae_auto.testing.stores import NOON, entry, numbers
 from rae_plugins.stores.json import JsonStore
@@ -288,8 +288,11 @@ def test_r19_a_row_that_was_changed_by_other_hands_is_noticed(tmp_path: Path) ->
         database.execute("""UPDATE documents SET body = '{"n":2}'""")
     database.close()
     store.open(tmp_path)
+    [(key, found)] = store.load("job")
+    assert key == "a"
+    assert found == Damaged("it isn't what was written", '{"n":2}')
     with pytest.raises(StoreDamaged, match="isn't what was written"):
-        list(store.load("job"))
+        list(store.dump())
     store.close()
 
 
