@@ -157,6 +157,8 @@ runs = st.builds(
     reason=st.none() | texts,
     handle=st.none() | json_objects,
     attempts=st.lists(attempts, max_size=3).map(tuple),
+    facts=json_objects,
+    waited_for=st.lists(st.sampled_from(Reason), max_size=3, unique=True).map(tuple),
 )
 job_states = st.builds(
     JobState,
@@ -168,7 +170,16 @@ job_states = st.builds(
     last_finished_at=st.none() | instants,
     failures=st.integers(0, 1000),
 )
-seen = st.builds(Seen, job=job_ids, trigger=names, key=texts, at=instants, run=st.none() | run_ids)
+seen = st.builds(
+    Seen,
+    job=job_ids,
+    trigger=names,
+    key=texts,
+    at=instants,
+    run=st.none() | run_ids,
+    repeats=st.integers(0, 9),
+    repeated_at=st.none() | instants,
+)
 decisions = st.builds(
     Decision,
     job=job_ids,

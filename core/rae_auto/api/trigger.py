@@ -25,6 +25,10 @@ class ScheduleTrigger(Plugin):
     def next_after(self, instant: datetime) -> datetime | None:
         """The first instant (aware) strictly after `instant`, or None when the schedule has ended. Pure."""
 
+    def note(self, instant: datetime) -> str | None:
+        """What a person should know of one of its instants, in one line: a clock that was set moved it. Pure."""
+        return None
+
     def warnings(self) -> tuple[str, ...]:
         """Doubts about the options that `rae-auto check` shows; one line each."""
         return ()

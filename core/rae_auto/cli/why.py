@@ -1,27 +1,43 @@
 """why: the answer in one line, and the facts behind it."""
 
+from typing import Any
+
 import click
 
 from rae_auto.cli import options
 from rae_auto.cli.client import Client
 from rae_auto.cli.text import visible_line
+from rae_auto.errors import DaemonUnreachable
 
 
 @click.command("why")
-@click.argument("job")
-@click.option("--at", metavar="ISO", help="What became of the occurrence at about this instant.")
+@options.job
+@click.option("--at", metavar="TIME", help="What became of the occurrence at about this time: 02:30, or ISO 8601.")
 @click.option("--run", metavar="ID", help="Why this run is as it is.")
+@options.config
 @options.as_json
-def why_command(job: str, at: str | None, run: str | None, json_: bool) -> None:
-    """Tell why a job ran, did not run, or waits.
+def why_command(job: str, at: str | None, run: str | None, config: str | None, json_: bool) -> None:
+    """Tell why a job ran, did not run, or waits; also while no daemon runs.
 
-    Example: rae-auto why backup --at 2026-11-23T03:00:00+01:00
+    A time without an offset is one of the clock in the zone of the configuration.
+
+    Example: rae-auto why backup --at 2026-11-23T03:00
     """
-    with Client() as client:
-        why = client.call("why", job=job, at=at, run=run)
+    why = _why({"job": job, "at": at, "run": run}, config)
     if json_:
         options.print_json(why)
         return
     click.echo(visible_line(why["answer"]))
     for fact in why["facts"]:
-        click.echo(f"  {visible_line(fact)}")
+        click.echo(f"  {visible_line(fact['of'])}: {visible_line(fact['says'])}")
+
+
+def _why(query: dict[str, Any], config: str | None) -> dict[str, Any]:
+    try:
+        with Client() as client:
+            answer: dict[str, Any] = client.call("why", **query)
+            return answer
+    except DaemonUnreachable:
+        from rae_auto.daemon.offline import why
+
+        return why(options.config_path(config), query)

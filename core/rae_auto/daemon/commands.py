@@ -135,7 +135,7 @@ class Commands:
         return [run_record(run) for run in await self._scheduler.runs(log_query(arguments))]
 
     async def why(self, arguments: Arguments) -> Any:
-        at, run = optional_instant(arguments, "at"), optional_text(arguments, "run")
+        at, run = optional_text(arguments, "at"), optional_text(arguments, "run")
         return as_json(await why(self._scheduler, text(arguments, "job"), at, run))
 
     async def output(self, arguments: Arguments) -> Any:

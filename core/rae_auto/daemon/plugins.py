@@ -25,7 +25,7 @@ class Plugins:
         self.source = source
         self.containment = containment or Containment(self.whose)
         self._schedules: dict[ScheduleTrigger, GuardedSchedule] = {}
-        self._timezone = timezone
+        self.timezone = timezone
 
     def store(self, ref: PluginRef) -> Store:
         return cast("Store", self._make(Kind.STORE, ref))
@@ -81,6 +81,6 @@ class Plugins:
 
     def _make(self, kind: Kind, ref: PluginRef | TriggerRef) -> Plugin:
         try:
-            return make(kind, ref, self.source, self._timezone)
+            return make(kind, ref, self.source, self.timezone)
         except ValueError as error:
             raise PluginError(str(error)) from error

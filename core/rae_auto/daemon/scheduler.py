@@ -98,9 +98,9 @@ class Scheduler:
         self._given_store = store
         self._given_jobs = tuple(jobs)
         self._given_notifiers = dict(notifiers or {})
-        self._plugins = Plugins(plugins or Registry(), timezone or local_zone_name())
-        self.containment = self._plugins.containment
-        self._clock = clock or SystemClock()
+        self.plugins = Plugins(plugins or Registry(), timezone or local_zone_name())
+        self.containment = self.plugins.containment
+        self.clock = clock or SystemClock()
         self._engine = Engine()
         self._stopped = asyncio.Event()
         self._broadcast = Broadcast()
@@ -124,10 +124,10 @@ class Scheduler:
         """Lock the store, take up what it holds, begin. Errors: StoreLocked, StoreError, InvalidJob, PluginError."""
         self._loop = asyncio.get_running_loop()
         for given in self._given_jobs:
-            self._plugins.check_limits(given)
+            self.plugins.check_limits(given)
         plans = [self._plan(job, Origin.CONFIG) for job in self._given_jobs]
         self._notices = Notices(
-            {name: self._plugins.notifier(ref) for name, ref in self._given_notifiers.items()}, self.containment
+            {name: self.plugins.notifier(ref) for name, ref in self._given_notifiers.items()}, self.containment
         )
         self.directory = private_directory(self.directory)
         self._archive = Archive(self._make_store())
@@ -139,8 +139,8 @@ class Scheduler:
         except BaseException:
             await self._archive.close()
             raise
-        self._shell = Shell(self._engine, self._clock, self._archive.commit, self._perform)
-        self._executions = Executions(self.directory, self._plugins.executor, self._shell.submit, dict(os.environ))
+        self._shell = Shell(self._engine, self.clock, self._archive.commit, self._perform)
+        self._executions = Executions(self.directory, self.plugins.executor, self._shell.submit, dict(os.environ))
         self._sources = Sources(self.directory, self._fire, self.containment)
         self._held = taken.held
         self._shell.submit(taken.restored)
@@ -198,8 +198,8 @@ class Scheduler:
 
     async def add_job(self, job: Job, *, replace: bool = False) -> JobId:
         """Keep a job and run it from now on. Errors: DuplicateJob (unless `replace`), InvalidJob."""
-        plan, sources = self._plugins.plan(job, Origin.STORE)
-        self._plugins.check_limits(job)
+        plan, sources = self.plugins.plan(job, Origin.STORE)
+        self.plugins.check_limits(job)
         check_keepable(job)
         await self._ask(lambda ask: JobAdded(plan, replace, ask))
         self._sources.set(job.id, sources)
@@ -325,11 +325,11 @@ class Scheduler:
 
     def now(self) -> datetime:
         """What the scheduler's clock says, in UTC."""
-        return self._clock.now().wall
+        return self.clock.now().wall
 
     def waiting_for(self, run: RunId) -> str | None:
         """Why an open run isn't in an executor's hands, in words."""
-        reason = self._engine.waiting_for(run, self._clock.now())
+        reason = self._engine.waiting_for(run, self.clock.now())
         return None if reason is None else reason[1]
 
     async def backup(self, target: Path | str, *, replace: bool = False) -> Backup:
@@ -344,14 +344,14 @@ class Scheduler:
 
         Returns the ids of jobs added, changed and removed. Errors: InvalidJob, DuplicateJob, PluginError.
         """
-        plugins = Plugins(self._plugins.source, timezone, self.containment)
+        plugins = Plugins(self.plugins.source, timezone, self.containment)
         planned = [plugins.plan(job, Origin.CONFIG) for job in jobs]
         told = {name: plugins.notifier(ref) for name, ref in notifiers.items()}
         event = tuple(plan for plan, _ in planned)
         # Before the engine asks the new schedules, whose failures are to stay on record.
         self._sources.forgive()
         answer = await self._ask(lambda ask: Configured(settings, event, ask))
-        self._plugins, self.settings, self._notices.notifiers = plugins, settings, told
+        self.plugins, self.settings, self._notices.notifiers = plugins, settings, told
         for plan, sources in planned:
             self._sources.set(plan.job.id, sources)
         for gone in answer["removed"]:
@@ -388,16 +388,16 @@ class Scheduler:
     ) -> Occurrence:
         if not isinstance(key, str):
             raise BadRequest(f"the key of what happened must be text, not {key!r:.60}")
-        return Occurrence(job, trigger, key, as_utc(at) if at else self._clock.now().wall, event_document(event))
+        return Occurrence(job, trigger, key, as_utc(at) if at else self.clock.now().wall, event_document(event))
 
     def _plan(self, job: Job, origin: Origin) -> Plan:
-        plan, self._sources_of[job.id] = self._plugins.plan(job, origin)
+        plan, self._sources_of[job.id] = self.plugins.plan(job, origin)
         return plan
 
     def _make_store(self) -> Store:
         given = self._given_store
         ref = PluginRef(given) if isinstance(given, str) else given
-        return ref if isinstance(ref, Store) else self._plugins.store(ref)
+        return ref if isinstance(ref, Store) else self.plugins.store(ref)
 
     async def _find_again(self, restored: Restored) -> None:
         """Ask the executors what became of what was in hand when the last daemon ended."""

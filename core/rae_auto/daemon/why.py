@@ -1,70 +1,109 @@
 """Why a job ran, didn't run, or waits: one line that answers, then the facts behind it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import frozen
 
-from rae_auto.engine.words import cause_in_words, in_words
+from rae_auto.daemon.standing import Standing, distance, repetition
+from rae_auto.daemon.wall_times import Asked, nearest
+from rae_auto.daemon.why_facts import Fact, of_run, of_skip, outlook, words
+from rae_auto.engine.catch_up import due_around
+from rae_auto.engine.words import cause_in_words, in_words, reason_in_words
 from rae_auto.model.decision import Decision
-from rae_auto.model.instants import parse_instant
+from rae_auto.model.job_state import Seen
 from rae_auto.model.reasons import Reason
-from rae_auto.model.run import Attempt, Run, RunState
+from rae_auto.model.run import Run, RunState
 
 NEAR = timedelta(minutes=1)
 """How far from what was asked an occurrence may lie to be meant."""
 
-
-@frozen(kw_only=True)
-class Standing:
-    """How a job stands, and what is on record of it: runs and decisions, the newest first."""
-
-    job: str
-    enabled: bool
-    paused: bool
-    next_at: datetime | None
-    runs: Sequence[Run]
-    decisions: Sequence[Decision]
-    waiting: Mapping[str, str]
-    """Why an open run waits, by its id."""
+SAME_NIGHT = timedelta(hours=3)
+"""How far from what was asked a clock that was set may have moved an occurrence."""
 
 
 @frozen
 class Why:
-    """The answer, and the facts behind it, a line each."""
+    """The answer, the facts behind it, and the code of the reason and the run, where there is one."""
 
     answer: str
-    facts: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    reason: str | None = None
+    run: str | None = None
 
 
 def why_run(run: Run, standing: Standing) -> Why:
     """Why this run is as it is."""
-    return Why(_answer(run, standing), (*_facts(run), *_outlook(standing)))
+    answer, reason = _answer(run, standing)
+    return Why(answer, (*of_run(run, standing), *outlook(standing)), reason, run.id)
 
 
-def why_at(at: datetime, standing: Standing, due_before: datetime | None, due_after: datetime | None) -> Why:
-    """What became of the occurrence at about `at`; `due_before` and `due_after` are the schedules' instants around."""
+def why_at(asked: Asked, standing: Standing) -> Why:
+    """What became of the occurrence at about the time that was asked for."""
+    at = min(asked.instants, key=lambda instant: _how_near(instant, standing))
+    found = _why_at(at, standing)
+    remarks = (Fact("time", asked.remark),) if asked.remark else ()
+    return Why(found.answer, (*remarks, *found.facts), found.reason, found.run)
+
+
+def _how_near(at: datetime, standing: Standing) -> timedelta:
+    return min(
+        nearest((run.scheduled_for for run in standing.runs), at),
+        min((distance(decision, at) for decision in standing.decisions), default=timedelta.max),
+    )
+
+
+def _why_at(at: datetime, standing: Standing) -> Why:
     run = min(standing.runs, key=lambda run: abs(run.scheduled_for - at), default=None)
-    decision = min(standing.decisions, key=lambda decision: _distance(decision, at), default=None)
+    decision = min(standing.decisions, key=lambda decision: distance(decision, at), default=None)
+    again = min(standing.repeated, key=lambda seen: _told_again(seen, at), default=None)
     to_run = abs(run.scheduled_for - at) if run else timedelta.max
-    to_decision = _distance(decision, at) if decision else timedelta.max
+    to_decision = distance(decision, at) if decision else timedelta.max
+    if again is not None and _told_again(again, at) < min(to_run, to_decision, NEAR):
+        return _repeated(again, standing)
     if decision is not None and to_decision < to_run and to_decision <= NEAR:
-        return Why(
-            f"{standing.job} did not run at {_time(at)}: {in_words(decision)}", (*_skip(decision), *_outlook(standing))
-        )
+        return _skipped(decision, standing, at)
     if run is not None and to_run <= NEAR:
         return why_run(run, standing)
-    if due_before is not None and abs(due_before - at) <= NEAR:
-        known = min((run.scheduled_for for run in standing.runs), default=None)
-        why = (
-            "nothing is on record of that time any more" if known is None or due_before < known else "it has no record"
-        )
-        return Why(f"{standing.job} was due at {_time(due_before)}, but {why}", tuple(_outlook(standing)))
-    parts = [f"before that {_time(due_before)}"] if due_before else []
-    parts += [f"after that {_time(due_after)}"] if due_after else []
+    return _nothing_at(at, standing)
+
+
+def _nothing_at(at: datetime, standing: Standing) -> Why:
+    before, after = due_around(standing.schedules.values(), at)
+    facts = tuple(outlook(standing))
+    if before is not None and abs(before - at) <= NEAR:
+        when, because = standing.time(before), _unrecorded(before, standing)
+        verb = "is" if before > standing.now else "was"
+        return Why(f"{standing.job} {verb} due at {when}, {because}", facts)
+    if after is not None and after - at <= NEAR and after > standing.now:
+        return Why(f"{standing.job} is due at {standing.time(after)}, which is still to come", facts)
+    parts = [f"before that {standing.time(before)}"] if before else []
+    parts += [f"after that {standing.time(after)}"] if after else []
     around = f" (due {', '.join(parts)})" if parts else ", and has no schedule"
-    return Why(f"{standing.job} did not run at {_time(at)}: it was not due{around}", tuple(_outlook(standing)))
+    clocks = tuple(Fact("clock", note) for note in _notes_near(at, (before, after), standing))
+    verb, was = ("does", "is") if at > standing.now else ("did", "was")
+    return Why(f"{standing.job} {verb} not run at {standing.time(at)}: it {was} not due{around}", (*clocks, *facts))
+
+
+def _notes_near(at: datetime, around: Iterable[datetime | None], standing: Standing) -> list[str]:
+    near = [instant for instant in around if instant is not None and abs(instant - at) <= SAME_NIGHT]
+    notes = [standing.note(trigger, instant) for instant in near for trigger in standing.schedules]
+    return [note for note in dict.fromkeys(notes) if note is not None]
+
+
+def _unrecorded(due: datetime, standing: Standing) -> str:
+    """Why nothing is on record of an instant of the schedule."""
+    if due > standing.now:
+        return "which is still to come"
+    cursors = list(standing.cursors.values())
+    if not standing.has_daemon and all(cursor.at < due for cursor in cursors):
+        return "but no daemon was running, and none is now: the next one makes up for it, or says why not (catch_up)"
+    if cursors and all(due <= cursor.since for cursor in cursors):
+        since = standing.time(min(cursor.since for cursor in cursors))
+        return f"but its schedule counts since {since} only: it was added or changed then, or the record is gone"
+    known = min((run.scheduled_for for run in standing.runs), default=None)
+    return "but nothing is on record of that time any more" if known is None or due < known else "but it has no record"
 
 
 def why_now(standing: Standing) -> Why:
@@ -72,97 +111,92 @@ def why_now(standing: Standing) -> Why:
     opened = [run for run in standing.runs if not run.state.final]
     if opened:
         return why_run(opened[-1], standing)
-    if not standing.enabled or standing.paused:
-        how = "is paused; 'rae-auto resume' lets it go on" if standing.paused else "is disabled (enabled = false)"
-        return Why(f"{standing.job} {how}", tuple(_latest(standing)))
     run = standing.runs[0] if standing.runs else None
     decision = standing.decisions[0] if standing.decisions else None
-    if decision is not None and (run is None or decision.decided_at > run.queued_at):
-        answer = f"{standing.job} did not run at {_time(decision.at)}: {in_words(decision)}"
-        return Why(answer, (*_skip(decision), *_outlook(standing)))
+    again = max(standing.repeated, key=lambda seen: seen.repeated_at or seen.at, default=None)
+    if standing.definition is not None and (not standing.enabled or standing.paused):
+        reason = Reason.PAUSED if standing.paused else Reason.DISABLED
+        how = "is paused; 'rae-auto resume' lets it go on" if standing.paused else "is disabled (enabled = false)"
+        latest = tuple(of_run(run, standing)) if run else ()
+        return Why(f"{standing.job} {how}", (*latest, *outlook(standing)), reason)
+    last = max([run.queued_at] if run else [], default=None)
+    skipped = decision is not None and (last is None or decision.decided_at > last)
+    if decision is not None and skipped:
+        last = decision.decided_at
+    if again is not None and again.repeated_at is not None and (last is None or again.repeated_at > last):
+        return _repeated(again, standing)
+    if decision is not None and skipped:
+        return _skipped(decision, standing, decision.at)
     if run is not None:
         return why_run(run, standing)
-    return Why(f"{standing.job} has not run yet{_next(standing)}", ())
+    return Why(f"{standing.job} has not run yet{_next(standing)}", tuple(outlook(standing)))
 
 
-def _distance(decision: Decision, at: datetime) -> timedelta:
-    if decision.reason is Reason.MISSED:
-        first, last = parse_instant(decision.facts["from"]), parse_instant(decision.facts["until"])
-        return timedelta(0) if first <= at <= last else min(abs(first - at), abs(last - at))
-    return abs(decision.at - at)
+def _skipped(decision: Decision, standing: Standing, at: datetime) -> Why:
+    answer = f"{standing.job} did not run at {standing.time(at)}: {in_words(decision)}"
+    return Why(answer, (*of_skip(decision, standing), *outlook(standing)), decision.reason)
 
 
-def _answer(run: Run, standing: Standing) -> str:
+def _repeated(seen: Seen, standing: Standing) -> Why:
+    led = f"led to run {seen.run}" if seen.run else "led to no run"
+    answer = (
+        f"{standing.job} did not run again at {standing.time(seen.repeated_at)}: {repetition(seen)} "
+        f"had been decided at {standing.time(seen.at)}, and {led}"
+    )
+    facts = (
+        Fact("trigger", seen.trigger),
+        Fact("occurrence", f"for {standing.time(seen.at)}, key {seen.key!r}"),
+        Fact("repeated", f"told {seen.repeats} more times, at last {standing.time(seen.repeated_at)}"),
+    )
+    return Why(answer, (*facts, *outlook(standing)), Reason.REPEATED, seen.run)
+
+
+def _told_again(seen: Seen, at: datetime) -> timedelta:
+    return abs((seen.repeated_at or seen.at) - at)
+
+
+def _answer(run: Run, standing: Standing) -> tuple[str, str]:
+    """The line, and the code of the reason that it gives."""
     name = f"{run.job} (run {run.id})"
     if run.state.active:
         begun = run.attempt_started_at or run.queued_at
-        return f"{name} is {run.state} since {_time(begun)}: {cause_in_words(run.cause)}"
+        verb = "is" if standing.has_daemon else "was, when the last daemon ended,"
+        return f"{name} {verb} {run.state} since {standing.time(begun)}: {cause_in_words(run.cause)}", run.cause
     if not run.state.final:
-        return f"{name} waits since {_time(run.queued_at)}: {standing.waiting.get(run.id, 'for its turn')}"
-    ended = f"{name} {str(run.state).replace('_', ' ')} at {_time(run.finished_at)}"
+        reason, why = standing.waiting.get(run.id, (None, "for its turn"))
+        # That a run is tried again since its attempt was lost says more than the delay before it.
+        again = run.reason if run.reason == Reason.RECOVERED else None
+        also = f", since {reason_in_words(again)}" if again else ""
+        return f"{name} waits since {standing.time(run.queued_at)}: {why}{also}", again or reason or run.cause
+    ended = f"{name} {'was ' if run.state in _PASSIVE else ''}{words(run.state)} at {standing.time(run.finished_at)}"
     if run.state is RunState.SUCCEEDED:
-        return f"{ended}; it ran since {cause_in_words(run.cause)}"
+        note = standing.note(run.trigger, run.scheduled_for)
+        return f"{ended}; it ran since {cause_in_words(run.cause)}{f'; {note}' if note else ''}", run.cause
     code = f"exit code {run.exit_code}" if run.exit_code else None
-    return f"{ended}: {', '.join(filter(None, [code, run.reason])) or cause_in_words(run.cause)}"
+    given = reason_in_words(run.reason) if run.reason else None
+    known = run.reason.partition(":")[0] if run.reason else ""
+    return (
+        f"{ended}: {', '.join(filter(None, [code, given])) or cause_in_words(run.cause)}",
+        known if known in list(Reason) else run.cause,
+    )
 
 
-def _facts(run: Run) -> list[str]:
-    facts = [
-        f"trigger {run.trigger}, for {_time(run.scheduled_for)}: {cause_in_words(run.cause)} ({run.cause})",
-        f"queued at {_time(run.queued_at)}",
-    ]
-    if run.started_at is not None:
-        waited = (run.started_at - run.queued_at).total_seconds()
-        facts.append(f"started at {_time(run.started_at)}, after {waited:.1f} s of waiting")
-    facts.extend(map(_attempt, run.attempts))
-    if run.finished_at is not None:
-        facts.append(f"{run.state} at {_time(run.finished_at)}{f': {run.reason}' if run.reason else ''}")
-    return facts
-
-
-def _attempt(attempt: Attempt) -> str:
-    took = (attempt.finished_at - attempt.started_at).total_seconds()
-    line = f"attempt {attempt.number} {attempt.state} after {took:.1f} s"
-    if attempt.result is None:
-        return line
-    used = []
-    if attempt.result.cpu_time is not None:
-        used.append(f"{attempt.result.cpu_time.total_seconds():.1f} s on the processor")
-    if attempt.result.max_memory is not None:
-        used.append(f"{attempt.result.max_memory / (1 << 20):.1f} MB of memory")
-    error = attempt.result.error
-    usage = f" (used {', '.join(used)})" if used else ""
-    return f"{line}{usage}{f': {error}' if error else ''}"
-
-
-def _skip(decision: Decision) -> list[str]:
-    return [
-        f"trigger {decision.trigger}, for {_time(decision.at)}: skipped ({decision.reason})",
-        f"decided at {_time(decision.decided_at)}",
-        *(f"{name}: {value}" for name, value in decision.facts.items()),
-    ]
-
-
-def _latest(standing: Standing) -> list[str]:
-    return _facts(standing.runs[0]) if standing.runs else []
-
-
-def _outlook(standing: Standing) -> list[str]:
-    return [f"{standing.job} is due next at {_time(standing.next_at)}"] if standing.next_at else []
+_PASSIVE = (RunState.CANCELLED, RunState.INTERRUPTED, RunState.SKIPPED, RunState.LOST)
 
 
 def _next(standing: Standing) -> str:
     return (
-        f"; it is due next at {_time(standing.next_at)}"
+        f"; it is due next at {standing.time(standing.next_at)}"
         if standing.next_at
         else ", and has no schedule: 'rae-auto trigger' starts it"
     )
 
 
-def _time(instant: datetime | None) -> str:
-    return "-" if instant is None else instant.astimezone().isoformat(" ", "seconds")
-
-
 def as_json(why: Why) -> dict[str, Any]:
     """As the control command answers."""
-    return {"answer": why.answer, "facts": list(why.facts)}
+    return {
+        "answer": why.answer,
+        "reason": None if why.reason is None else str(why.reason),
+        "run_id": why.run,
+        "facts": [{"of": fact.of, "says": fact.says} for fact in why.facts],
+    }

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Set
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rae_auto.engine import needs
 from rae_auto.engine.events import Fired
@@ -51,11 +51,19 @@ def fired(world: World, event: Fired, now: Moment, step: Step) -> None:
         seen = remember(world, occurrence, decision.run, step)
         refusal = f"{occurrence.job} was not started: {in_words(decision)}", decision.reason
     else:
+        seen = _told_again(world, seen, now, step)
         refusal = (
             f"{occurrence.job} was not started: this was decided before, at {seen.at.isoformat()}",
             Reason.REPEATED,
         )
     step.reply(ask, {"run_id": seen.run} if seen.run else NotStarted(*refusal))
+
+
+def _told_again(world: World, seen: Seen, now: Moment, step: Step) -> Seen:
+    again = evolve(seen, repeats=seen.repeats + 1, repeated_at=now.wall)
+    world.seen[seen.job, seen.trigger][seen.key] = again
+    step.save(again)
+    return again
 
 
 def admit(
@@ -68,10 +76,12 @@ def admit(
     *,
     not_before: datetime | None = None,
     batch: Set[RunId] = frozenset(),
+    because: str | None = None,
 ) -> Decision:
     """Decide an occurrence and carry the decision out: a queued run, or a skip on record.
 
-    Runs in `batch` are caught up together with it, one after the other: of these none overlaps another.
+    Runs in `batch` are caught up together with it, one after the other: of these none overlaps another. `because`
+    says why it was missed, if it was.
     """
     verdict = _judge(world, entry, occurrence, cause, batch)
     run = None
@@ -79,7 +89,8 @@ def admit(
         if entry.job.overlap is Overlap.REPLACE:
             for other in world.open_runs(entry.job.id):
                 end(world, other, RunState.CANCELLED, Reason.REPLACED, now, step)
-        run = _enqueue(world, entry, occurrence, cause, not_before, now, step)
+        facts = {**verdict.facts, **({"because": because} if because else {})}
+        run = _enqueue(world, entry, occurrence, cause, facts, not_before, now, step)
     return decide(occurrence, verdict, now, step, run)
 
 
@@ -118,7 +129,19 @@ def _judge(world: World, entry: Entry, occurrence: Occurrence, cause: Reason, ba
     unmet = None if needs.unfinished(world, job) else needs.unmet(world, job)
     if unmet:
         return Verdict(Outcome.SKIP, unmet[0], {"need": unmet[1]})
-    return Verdict(Outcome.RUN, cause, {})
+    return Verdict(Outcome.RUN, cause, _unusual(world, job))
+
+
+def _unusual(world: World, job: Job) -> Mapping[str, Any]:
+    """What the policies go by, where it isn't what most jobs have, so that a history of many runs stays small."""
+    others = len(world.runs_of.get(job.id, ()))
+    facts = {
+        "overlap": None if job.overlap is Overlap.SKIP else str(job.overlap),
+        "others": others,
+        "needs": list(job.needs),
+        "uses": list(job.uses),
+    }
+    return {name: value for name, value in facts.items() if value}
 
 
 def _waiting(world: World, job: Job) -> int:
@@ -150,6 +173,7 @@ def _enqueue(
     entry: Entry,
     occurrence: Occurrence,
     cause: Reason,
+    facts: Mapping[str, Any],
     not_before: datetime | None,
     now: Moment,
     step: Step,
@@ -163,6 +187,7 @@ def _enqueue(
         queued_at=now.wall,
         cause=cause,
         event=occurrence.event,
+        facts=facts,
         not_before=_not_before(world, occurrence, not_before, now.wall),
     )
     opened = OpenRun(run, entry.job)

@@ -1,5 +1,6 @@
 """Occurrences that were missed: by downtime, suspend, or a clock that was set forward."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from attrs import frozen
@@ -10,6 +11,9 @@ from rae_auto.model.schedule import Schedule
 
 TOLERANCE = timedelta(seconds=60)
 """The latest occurrence is merely late up to this, and missed from then on. All before it were missed."""
+
+LOOK_BACK = timedelta(days=400)
+"""How far back the last instant of a schedule is looked for."""
 
 LIMIT = 100
 """How many missed occurrences are looked at: the latest ones."""
@@ -48,6 +52,18 @@ def occurrences(schedule: Schedule, first: datetime, now: datetime) -> Missed:
             if found.older is not None:
                 return found
         stride *= 2
+
+
+def due_around(schedules: Iterable[Schedule], at: datetime) -> tuple[datetime | None, datetime | None]:
+    """The last instant up to `at`, and the first one after it, at which any of the schedules is due."""
+    before, after = [], []
+    for schedule in schedules:
+        found = schedule.next_after(at)
+        after += [] if found is None else [found]
+        earliest = schedule.next_after(at - LOOK_BACK)
+        if earliest is not None and earliest <= at:
+            before.append(occurrences(schedule, earliest, at).instants[-1])
+    return max(before, default=None), min(after, default=None)
 
 
 def _between(schedule: Schedule, first: datetime, now: datetime) -> Missed:

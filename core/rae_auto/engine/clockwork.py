@@ -124,7 +124,17 @@ def _decide(
             cause, not_before = Reason.DUE, now.wall
         else:
             cause, not_before = Reason.CAUGHT_UP, now.wall + spread.next_delay()
-        decision = admission.admit(world, entry, occurrence, cause, now, step, not_before=not_before, batch=batch)
+        decision = admission.admit(
+            world,
+            entry,
+            occurrence,
+            cause,
+            now,
+            step,
+            not_before=not_before,
+            batch=batch,
+            because=because if cause is Reason.CAUGHT_UP else None,
+        )
         if decision.run is not None:
             batch.add(decision.run)
     cursors.move(entry, trigger, last, given_up)

@@ -2,7 +2,7 @@
 
 from rae_auto.engine import needs
 from rae_auto.engine.attempts import arm_timeout
-from rae_auto.engine.runs import finish, hold
+from rae_auto.engine.runs import all_waits, finish, hold
 from rae_auto.engine.step import Start, Step
 from rae_auto.engine.world import OpenRun, World, resource_key
 from rae_auto.model.decision import MANUAL
@@ -72,6 +72,7 @@ def _start(world: World, opened: OpenRun, now: Moment, step: Step) -> None:
         attempt_started_at=now.wall,
         not_before=None,
         reason=None,
+        waited_for=all_waits(opened),
     )
     world.take_place(opened)
     arm_timeout(world, opened, now)

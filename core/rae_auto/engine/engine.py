@@ -11,10 +11,10 @@ What is durable is the sum of all changes so far; a `Restored` event with it mak
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from rae_auto.engine import admission, attempts, catch_up, clockwork, dispatch, jobs, lifecycle
+from rae_auto.engine import admission, attempts, clockwork, dispatch, jobs, lifecycle
 from rae_auto.engine.events import (
     CancelAsked,
     Configured,
@@ -33,6 +33,7 @@ from rae_auto.engine.events import (
 from rae_auto.engine.step import Step
 from rae_auto.engine.world import Entry, OpenRun, World
 from rae_auto.model.instants import Moment
+from rae_auto.model.job_state import Seen
 from rae_auto.model.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 
@@ -50,10 +51,6 @@ _HANDLERS: dict[type, Callable[[World, Any, Moment, Step], None]] = {
     Found: attempts.found,
     Stopping: lifecycle.stopping,
 }
-
-
-LOOK_BACK = timedelta(days=400)
-"""How far back the last instant of a schedule is looked for."""
 
 
 class Engine:
@@ -129,16 +126,9 @@ class Engine:
             return Reason.STOPPING, "the scheduler is stopping"
         return Reason.PARALLEL, f"all {self._world.settings.max_parallel} places are taken (max_parallel)"
 
-    def due_around(self, job: JobId, at: datetime) -> tuple[datetime | None, datetime | None]:
-        """The last instant up to `at`, and the first one after it, at which schedules of the job are due."""
-        before, after = [], []
-        for schedule in self._world.jobs[job].plan.schedules.values():
-            found = schedule.next_after(at)
-            after += [] if found is None else [found]
-            earliest = schedule.next_after(at - LOOK_BACK)
-            if earliest is not None and earliest <= at:
-                before.append(catch_up.occurrences(schedule, earliest, at).instants[-1])
-        return max(before, default=None), min(after, default=None)
+    def remembered(self, job: JobId) -> list[Seen]:
+        """The newest of what told of the job beside its schedules."""
+        return [seen for (owner, _), known in self._world.seen.items() if owner == job for seen in known.values()]
 
     def next_at(self, job: JobId) -> datetime | None:
         """When the job's schedules are due next."""

@@ -19,6 +19,7 @@ def wait(world: World, opened: OpenRun, now: Moment) -> None:
     if run.not_before is not None and run.not_before > now.wall:
         world.timers.set(now.mono + (run.not_before - now.wall).total_seconds(), Alarm.READY, run.id, run.attempt)
         opened.delayed, opened.held_by = True, None
+        _note_wait(opened, Reason.DELAYED)
     else:
         queue_up(world, opened)
 
@@ -32,7 +33,18 @@ def queue_up(world: World, opened: OpenRun) -> None:
 def hold(world: World, opened: OpenRun, until: str, reason: Reason, text: str) -> None:
     """Set a run aside until something happens to the job or the resource `until`."""
     opened.held_by = (reason, text)
+    _note_wait(opened, reason)
     world.held.setdefault(until, []).append(opened.run.id)
+
+
+def all_waits(opened: OpenRun) -> tuple[Reason, ...]:
+    """What the run has waited for, before a restart too."""
+    return tuple(dict.fromkeys((*opened.run.waited_for, *opened.waited_for)))
+
+
+def _note_wait(opened: OpenRun, reason: Reason) -> None:
+    if reason not in opened.waited_for:
+        opened.waited_for = (*opened.waited_for, reason)
 
 
 def release(world: World, until: str, now: Moment) -> None:
@@ -70,6 +82,7 @@ def finish(
         reason=reason,
         handle=None,
         not_before=None,
+        waited_for=all_waits(opened),
     )
     step.erase(run)
     step.record(run)

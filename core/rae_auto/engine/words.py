@@ -22,6 +22,23 @@ _WORDS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.NEED_NEVER_RAN: lambda f: f"{f['need']}, which it needs, has never run",
 }
 
+_IN_SHORT: Mapping[Reason, str] = {
+    Reason.DELAYED: "its jitter, or the delay of a retry",
+    Reason.PARALLEL: "as many runs as max_parallel allows were active",
+    Reason.RESOURCE: "a resource that it uses was taken",
+    Reason.NEED_RUNNING: "a job that it needs had an open run",
+    Reason.OVERLAP: "a run of the same job wasn't over (overlap)",
+    Reason.CEILING: "as many runs of the same job as overlap_max allows were active",
+    Reason.PAUSED: "the job was paused",
+    Reason.DISABLED: "nothing starts by itself while disabled (enabled = false)",
+    Reason.STOPPING: "the daemon was stopping",
+    Reason.REPLACED: "a newer occurrence took its place (overlap = replace)",
+    Reason.CANCELLED: "somebody cancelled it",
+    Reason.REMOVED: "its job was removed",
+    Reason.RECOVERED: "its attempt was lost in a crash, and is tried again (on_crash = rerun)",
+    Reason.LOST: "its fate could not be found out after a crash (on_crash = fail)",
+}
+
 
 def in_words(decision: Decision) -> str:
     """Why it was decided so."""
@@ -31,3 +48,14 @@ def in_words(decision: Decision) -> str:
 def cause_in_words(cause: Reason) -> str:
     """Why it was decided to run."""
     return _WORDS[cause]({})
+
+
+def reason_in_words(reason: str) -> str:
+    """The reason of a run's state: a code, a code with a name behind it (`need_failed: backup`), or already words."""
+    code, _, name = reason.partition(": ")
+    if code not in list(Reason):
+        return reason
+    known = Reason(code)
+    if known in (Reason.NEED_FAILED, Reason.NEED_NEVER_RAN):
+        return _WORDS[known]({"need": name or "a job"})
+    return _IN_SHORT.get(known) or cause_in_words(known)

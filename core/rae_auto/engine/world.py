@@ -44,7 +44,7 @@ class OpenRun:
 
     `delayed` says that an alarm will let it wait for its turn. `ending` is the state that it will have whatever its
     attempt ends with: it was cancelled or timed out. `held_by` is what it waits for beside its turn, in a code and in
-    words.
+    words; `waited_for` all that it has waited for.
     """
 
     run: Run
@@ -53,6 +53,7 @@ class OpenRun:
     ending: RunState | None = None
     ending_reason: Reason | None = None
     held_by: tuple[Reason, str] | None = None
+    waited_for: tuple[Reason, ...] = ()
 
 
 @define(eq=False)

@@ -54,10 +54,15 @@ class JobState:
 
 @frozen
 class Seen:
-    """An occurrence that no cursor covers, kept so that it is decided once; `run` is what it led to, if anything."""
+    """An occurrence that no cursor covers, kept so that it is decided once; `run` is what it led to, if anything.
+
+    `repeats` is how often it was told of again, `repeated_at` when last.
+    """
 
     job: JobId
     trigger: str
     key: str
     at: datetime
     run: RunId | None = None
+    repeats: int = 0
+    repeated_at: datetime | None = None

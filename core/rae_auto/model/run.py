@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from rae_auto.errors import IllegalTransition
 from rae_auto.model.names import JobId, RunId
@@ -95,7 +95,8 @@ class Run:
 
     It is itself the record of the decision to run: `cause` says why. `handle` is what the executor needs to find
     a running attempt again after a crash; `reason` says in a code or a line why the run is in its state, where the
-    state alone doesn't; `not_before` holds back a queued or retrying run.
+    state alone doesn't; `not_before` holds back a queued or retrying run. `facts` is what the
+    policies went by where it is not the usual, `waited_for` what it had to wait for before it was started.
     """
 
     id: RunId
@@ -116,6 +117,8 @@ class Run:
     reason: str | None = None
     handle: Mapping[str, Any] | None = None
     attempts: tuple[Attempt, ...] = ()
+    facts: Mapping[str, Any] = field(factory=dict)
+    waited_for: tuple[Reason, ...] = ()
 
     def to(self, state: RunState, **changes: Any) -> "Run":
         """This run in another state; IllegalTransition where the table has no such way."""

@@ -203,7 +203,7 @@ def test_why_answers_in_one_line_and_tells_the_facts_behind_it(cli):
     answer, *facts = cli("why", "broken").out.splitlines()
     assert run in answer
     assert "exit code 3" in answer
-    assert facts[0].startswith("  trigger manual")
+    assert facts[0].startswith("  trigger: manual")
     assert cli("why", "broken", "--run", run, "--json").json["answer"] == answer
     assert cli("why", "nothing").code == 1
     assert cli("why", "broken", "--at", "yesterday").code == 2

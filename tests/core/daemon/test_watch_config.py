@@ -94,8 +94,7 @@ def test_R38_a_change_is_taken_over_and_a_bad_one_is_told(config, serve, save):
     assert "colour" in problem
     assert names() == ["a", "b"]
     save(config, WATCHED + jobs("c"))
-    eventually(lambda: names() == ["c"])
-    assert ask("status")["problems"] == []
+    eventually(lambda: names() == ["c"] and ask("status")["problems"] == [])
 
 
 def test_a_file_that_is_gone_is_told_and_taken_over_when_it_is_back(config, serve):

@@ -11,6 +11,7 @@ from rae_auto.model.units import parse_duration
 from rae_auto.model.zones import zone
 from rae_plugins.triggers.cron.clock_changes import next_fixed, next_wild
 from rae_plugins.triggers.cron.expression import parse
+from rae_plugins.triggers.cron.notes import note_on
 
 
 def _expression(value: object) -> str:
@@ -53,6 +54,11 @@ class CronTrigger(ScheduleTrigger):
             return search(expression.calendar.next_after, zone(self.timezone or "local"), instant)
         except OverflowError:  # at an end of Python's calendar, the years 1 and 9999
             return None
+
+    def note(self, instant: datetime) -> str | None:
+        """What a clock that was set has made of this instant."""
+        expression = parse(self.expression)
+        return note_on(instant, expression.calendar.next_after, zone(self.timezone or "local"), wild=expression.wild)
 
     def warnings(self) -> tuple[str, ...]:
         """Where other programs read the expression differently."""
