@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,13 @@ from rae_auto import Job, RunState, Scheduler, TriggerRef
 from rae_auto.api import Assignment, Execution, Executor, Notice, Notifier, ScheduleTrigger
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.cli.client import Client
-from rae_auto.daemon import endings, notices
+from rae_auto.daemon import endings, executions, notices
 from rae_auto.daemon.containment import IN_A_ROW, Containment
 from rae_auto.engine.events import Settings
 from rae_auto.errors import SchedulerError
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import NotifyPolicy
+from rae_auto.model.run import Result
 from rae_auto.registry import Registry
 
 ANSWERS: dict[str, Callable[[datetime], Any]] = {
@@ -87,6 +88,32 @@ class Liar(Executor):
         await asyncio.Event().wait()
 
 
+@frozen
+class Sleeper(Executor):
+    """Takes its time to start, whatever anybody wants, until it is woken."""
+
+    type = "sleeper"
+
+    async def start(self, assignment: Assignment) -> Execution:
+        while not healed:
+            with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await asyncio.Event().wait()
+        return Late()
+
+
+class Late(Execution):
+    """Comes too late."""
+
+    handle: Mapping[str, Any] = {}
+
+    async def wait(self) -> Result:
+        return Result(exit_code=0)
+
+    async def cancel(self, grace: timedelta) -> None:
+        healed.append("ended")
+
+
 class Source:
     """The installed plugins, and those of these tests."""
 
@@ -96,6 +123,7 @@ class Source:
             (Kind.TRIGGER, "odd"): Odd,
             (Kind.NOTIFIER, "stubborn"): Stubborn,
             (Kind.EXECUTOR, "liar"): Liar,
+            (Kind.EXECUTOR, "sleeper"): Sleeper,
         }
 
     def names(self, kind: Kind) -> set[str]:
@@ -185,6 +213,22 @@ def test_R35_an_executor_that_returns_nonsense_fails_the_run_and_one_that_hangs_
     assert run.state is RunState.FAILED
     assert "is no Execution" in run.attempts[-1].result.error
     assert any("an executor didn't end in 1 s" in line for line in log)
+
+
+def test_R35_an_executor_that_never_starts_holds_no_run_open_and_what_comes_too_late_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(executions, "PATIENCE", 0.1)
+    job = Job(id="a", command="true", executor=PluginRef("sleeper"), timeout="0.1s", kill_after="0s")
+
+    async def work():
+        async with Scheduler(directory=tmp_path, jobs=[job], plugins=Source()) as s:
+            run = await s.wait(await s.trigger("a"))
+            healed.append("woken")
+            await asyncio.to_thread(eventually, lambda: "ended" in healed)
+            return run
+
+    run = in_time(work)
+    assert run.state is RunState.TIMED_OUT
+    assert "was given up" in run.attempts[-1].result.error
 
 
 BLOCKER = '''

@@ -26,7 +26,7 @@ from rae_auto.model.run import Result, Run
 Key = tuple[RunId, int]
 
 PATIENCE = 5.0
-"""Seconds for which a start waits for executors to find what was in hand."""
+"""Seconds for which a start waits for executors to find what was in hand, and a cancel for one to have started."""
 
 
 class Executions:
@@ -48,19 +48,19 @@ class Executions:
         self._containment = containment or Containment(lambda *_: "unknown")
         self._executors: dict[str, asyncio.Future[Executor]] = {}
         self._in_hand: dict[Key, asyncio.Future[Execution]] = {}
+        self._starting: dict[Key, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, run: Run, job: Job) -> None:
         """Start the run's attempt; `Started` and `Ended` follow, or `Ended` alone."""
         # At once, so that a cancel that comes before the task's first step finds it.
         self._in_hand[run.id, run.attempt] = asyncio.get_running_loop().create_future()
-        self._spawn(self._carry_out(run, job))
+        self._starting[run.id, run.attempt] = self._spawn(self._carry_out(run, job))
 
     def cancel(self, run: RunId, attempt: int, grace: timedelta) -> None:
         """End an attempt, also one that is only being started; `Ended` follows."""
-        in_hand = self._in_hand.get((run, attempt))
-        if in_hand is not None:
-            self._spawn(self._cancel(in_hand, grace))
+        if (run, attempt) in self._in_hand:
+            self._spawn(self._cancel((run, attempt), grace))
 
     async def find(self, runs: Iterable[tuple[Run, Job]]) -> None:
         """After a restart: take over the attempts that are alive, and report what became of each.
@@ -84,18 +84,17 @@ class Executions:
             found = await executor.find(assignment_to_find(run, job, self._directory), run.handle)
         except (Exception, SystemExit) as error:  # a broken executor must not keep the others from being found
             found = Result(error=f"its executor failed to look for it: {error}")
-        if isinstance(found, Execution):
+        if in_hand.cancelled():
+            await _too_late(found)
+        elif isinstance(found, Execution):
             in_hand.set_result(found)
             logger.bind(job=run.job, run=run.id).info("goes on: taken over from the last daemon")
             self._report(Found(*key, found.handle))
             self._spawn(self._await_end(key, found))
-            return
-        del self._in_hand[key]
-        in_hand.cancel()
-        if isinstance(found, Result):
-            self._report(Ended(*key, found))
         else:
-            self._report(Found(*key, begun=found is None))
+            del self._in_hand[key]
+            in_hand.cancel()
+            self._report(Ended(*key, found) if isinstance(found, Result) else Found(*key, begun=found is None))
 
     async def close(self) -> None:
         """Let executors go. Whatever is still in their hands is left to them."""
@@ -118,8 +117,14 @@ class Executions:
             logs.hide(secrets)
             execution = _checked(await executor.start(assignment))
         except (Exception, SystemExit) as error:  # whatever an executor raises, the run must end
-            in_hand.cancel()
-            self._ended(key, Result(error=_one_line(error)), secrets)
+            if not in_hand.cancelled():
+                in_hand.cancel()
+                self._ended(key, Result(error=_one_line(error)), secrets)
+            return
+        finally:
+            self._starting.pop(key, None)
+        if in_hand.cancelled():
+            await _too_late(execution)
             return
         in_hand.set_result(execution)
         self._report(Started(*key, execution.handle))
@@ -138,9 +143,15 @@ class Executions:
         del self._in_hand[key]
         self._report(Ended(*key, without_secrets(result, secrets)))
 
-    async def _cancel(self, in_hand: asyncio.Future[Execution], grace: timedelta) -> None:
-        await asyncio.wait([in_hand])
-        if not in_hand.cancelled():
+    async def _cancel(self, key: Key, grace: timedelta) -> None:
+        in_hand = self._in_hand[key]
+        await asyncio.wait([in_hand], timeout=grace.total_seconds() + PATIENCE)
+        if not in_hand.done():
+            in_hand.cancel()
+            if (starting := self._starting.get(key)) is not None:
+                starting.cancel()
+            self._ended(key, Result(error="its executor neither started it nor said why, and was given up"), ())
+        elif not in_hand.cancelled():
             try:
                 await in_hand.result().cancel(grace)
             except (Exception, SystemExit) as error:
@@ -177,6 +188,12 @@ def _checked(execution: Execution) -> Execution:
         raise TypeError(f"start returned {execution!r:.60}, which is no Execution")
     json.dumps(dict(execution.handle))
     return execution
+
+
+async def _too_late(found: object) -> None:
+    """An attempt that was given up has come about after all: it must not go on unseen."""
+    if isinstance(found, Execution):
+        await found.cancel(timedelta(0))
 
 
 async def _closed(executor: Executor) -> None:
