@@ -67,6 +67,10 @@ if TYPE_CHECKING:
     from rae_auto.daemon.sync import SyncScheduler
 
 
+TELL_AGAIN = 1.0
+"""Seconds after which an occurrence that could not be made durable is tried again."""
+
+
 class Scheduler:
     """Runs jobs. Use it as `async with Scheduler() as scheduler:`; all methods belong to that event loop.
 
@@ -379,9 +383,16 @@ class Scheduler:
         self, job: JobId, trigger: str, key: str, event: Mapping[str, Any] | None, at: datetime | None
     ) -> None:
         occurrence = self._occurrence(job, trigger, key, event, at)
-        # A policy that says no has said so on record; to the source it is all the same.
-        with contextlib.suppress(NotStarted):
-            await self._ask(lambda ask: Fired(occurrence, ask))
+        while True:
+            try:
+                # A policy that says no has said so on record; to the source it is all the same.
+                with contextlib.suppress(NotStarted):
+                    await self._ask(lambda ask: Fired(occurrence, ask))
+            except StoreError:
+                # What happened in the world is told once; by its key it is decided once, however often it is tried.
+                await asyncio.sleep(TELL_AGAIN)
+            else:
+                return
 
     def _occurrence(
         self, job: JobId, trigger: str, key: str, event: Mapping[str, Any] | None, at: datetime | None = None

@@ -14,9 +14,12 @@ from tests.control_peer import in_time
 from rae_auto import Interval, Job, Overlap, RunState, Scheduler, TriggerRef
 from rae_auto.api import SourceTrigger, Watch
 from rae_auto.api.plugin import Kind, Plugin
-from rae_auto.daemon import sources
+from rae_auto.daemon import scheduler as scheduler_module
+from rae_auto.daemon import shell, sources
 from rae_auto.engine.events import Settings
+from rae_auto.errors import StoreError
 from rae_auto.registry import Registry
+from rae_auto.testing.memory_store import MemoryStore
 
 AT = datetime(2026, 1, 31, 18, tzinfo=UTC)
 
@@ -176,6 +179,35 @@ def test_what_is_told_is_durable_when_emit_returns(tmp_path):
 
     (run,) = playing(tmp_path, work, job())
     assert run.key == "key"
+
+
+class Sick(MemoryStore):
+    """Can't be written so many times."""
+
+    failures = 0
+
+    def commit(self, changes: Any) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("no space left on device")
+        super().commit(changes)
+
+
+def test_what_is_told_while_state_can_not_be_written_is_kept_R23(tmp_path, monkeypatch):
+    monkeypatch.setattr(shell, "RETRY_COMMIT", (0.01,))
+    monkeypatch.setattr(scheduler_module, "TELL_AGAIN", 0.01)
+    store = Sick()
+
+    async def work():
+        stage.sweep()
+        async with Scheduler(directory=tmp_path, store=store, plugins=WithScripted(), jobs=[job()]) as scheduler:
+            watch = await stage.begins("x")
+            store.failures = 5
+            await watch.emit("k")
+            return await scheduler.history("a")
+
+    assert [run.key for run in in_time(work)] == ["k"]
+    assert store.failures == 0
 
 
 def test_a_policy_that_says_no_is_no_error_of_the_source(tmp_path, log):
