@@ -16,7 +16,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "types": ("mypy",),
     "layers": ("lint-imports",),
     "tests": (
-        "pytest", "-rs", "-n", "2",
+        "pytest", "-rs", "-n", "2", "--dist", "worksteal",
         "--cov", "--cov-report=term:skip-covered", "--cov-fail-under=90",
     ),
 }  # fmt: skip

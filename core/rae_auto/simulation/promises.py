@@ -6,7 +6,7 @@ from datetime import datetime
 
 from rae_auto.engine.events import Plan
 from rae_auto.engine.queue import rank
-from rae_auto.model.decision import MANUAL, Decision, Outcome
+from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.instants import format_instant, parse_instant
 from rae_auto.model.names import JobId, RunId
 from rae_auto.model.policies import Overlap
@@ -16,7 +16,7 @@ from rae_auto.model.schedule import Schedule
 from rae_auto.simulation.world import VirtualWorld
 
 LOOKED_AT = 400
-"""How many instants of a schedule are looked at for their decisions: the latest ones."""
+"""How many instants of a schedule are looked at for their decisions after each event."""
 
 
 class Broken(AssertionError):
@@ -29,10 +29,14 @@ class Promises:
     def __init__(self, world: VirtualWorld) -> None:
         self._world = world
         self._due_since: dict[tuple[JobId, str], tuple[Schedule, datetime]] = {}
-        self._acknowledged: set[RunId] = set()
+        self._promised: set[RunId] = set()
+        """Runs that were decided, or that somebody was told of."""
         self._waiting: dict[RunId, float] = {}
         self._let_in_by: dict[RunId, Overlap] = {}
-        self._seen_starts = 0
+        self._seen_starts = self._seen_decisions = self._seen_ends = 0
+        self._started: set[tuple[RunId, int]] = set()
+        self._ended: set[RunId] = set()
+        self._decided: set[tuple[JobId, str, str, int]] = set()
         self._new_since: dict[tuple[JobId, str], int] = {}
         """From which decision on a job, or its trigger, is another than the one before it of the same name."""
 
@@ -56,7 +60,7 @@ class Promises:
 
     def acknowledged(self, run: RunId) -> None:
         """Somebody was told that this run will be."""
-        self._acknowledged.add(run)
+        self._promised.add(run)
 
     def restarted(self) -> None:
         """A new daemon: jobs that were changed meanwhile have other ranks."""
@@ -64,11 +68,10 @@ class Promises:
 
     def check(self) -> None:
         """All of them."""
-        for run in self._acknowledged:
-            self._world.run(run)
         self._room()
         self._overlap()
         self._decisions()
+        self._record()
         self._attempts()
         self._order()
         self._memory()
@@ -105,27 +108,35 @@ class Promises:
                 raise Broken(f"{active} attempts of {entry.job.id} in hand at once")
 
     def _decisions(self) -> None:
-        decided: Counter[tuple[JobId, str, str]] = Counter()
-        for number, decision in enumerate(self._world.decisions):
+        decisions = self._world.decisions
+        for number, decision in enumerate(decisions[self._seen_decisions :], self._seen_decisions):
             known_from = max(self._new_since.get((decision.job, name), 0) for name in ("", decision.trigger))
             if decision.reason is not Reason.MISSED and number >= known_from:
-                decided[decision.job, decision.trigger, decision.key] += 1
-            if decision.outcome is Outcome.RUN:
-                assert decision.run is not None
-                self._world.run(decision.run)
-        for identity, times in decided.items():
-            if times > 1:
-                raise Broken(f"{identity} was decided {times} times")
-        for run, times in Counter(run.id for run in self._world.history).items():
-            if times > 1:
-                raise Broken(f"run {run} ended {times} times")
+                identity = (decision.job, decision.trigger, decision.key, known_from)
+                if identity in self._decided:
+                    raise Broken(f"{identity[:3]} was decided twice")
+                self._decided.add(identity)
+            if decision.run is not None:
+                self._promised.add(decision.run)
+        self._seen_decisions = len(decisions)
+
+    def _record(self) -> None:
+        """Each run that was decided is open or on record, and ended once."""
+        history = self._world.history
+        for run in history[self._seen_ends :]:
+            if run.id in self._ended:
+                raise Broken(f"run {run.id} ended twice")
+            self._ended.add(run.id)
+        self._seen_ends = len(history)
+        if lost := self._promised - self._ended - {run.id for run in self._world.kept(Run)}:
+            raise Broken(f"runs {sorted(lost)} are lost")
 
     def _attempts(self) -> None:
-        started = Counter((start.run.id, start.run.attempt) for start in self._world.started)
-        for attempt, times in started.items():
-            if times > 1:
-                raise Broken(f"attempt {attempt} was started {times} times")
         for start in self._world.started[self._seen_starts :]:
+            attempt = start.run.id, start.run.attempt
+            if attempt in self._started:
+                raise Broken(f"attempt {attempt} was started twice")
+            self._started.add(attempt)
             self._check_start(start.run, start.job.needs)
             self._check_resources(start.job.uses)
         self._seen_starts = len(self._world.started)
@@ -177,7 +188,7 @@ class Promises:
         # Whose alarm is still to come has the rest of this very instant for it.
         if self._world.engine.next_wake(self._world.now) == 0:
             return
-        for key, (schedule, since) in self._due_since.items():
+        for key, (schedule, since) in list(self._due_since.items()):
             made = by_trigger.get(key, [])
             decided = {decision.key for decision in made}
             given_up = [d.facts for d in made if d.reason is Reason.MISSED]
@@ -185,6 +196,8 @@ class Promises:
             for instant in _instants(schedule, since, self._world.now.wall):
                 if format_instant(instant) not in decided and not any(a <= instant <= b for a, b in spans):
                     raise Broken(f"{key} at {instant} has no decision")
+                # A decision stays.
+                self._due_since[key] = schedule, instant
 
 
 def _let_in_together(decisions: list[Decision]) -> set[RunId | None]:
