@@ -53,6 +53,32 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.fixture
+def failing_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """A file system of 32 MiB, and what makes the kernel find an error in it: from then on it can only be read."""
+    place, image = tmp_path / "disk", tmp_path / "image"
+    place.mkdir()
+    image.touch()
+    os.truncate(image, 32 << 20)
+    commands = (
+        ["mkfs.ext4", "-q", "-O", "^has_journal", str(image)],
+        ["mount", "-o", "loop,errors=remount-ro", str(image), str(place)],
+    )
+    try:
+        for command in commands:
+            subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting an image of ext4 needs root, mkfs.ext4 and a loop device")
+    [device] = [line.split()[0] for line in Path("/proc/mounts").read_text().splitlines() if f" {place} " in line]
+    switch = Path("/sys/fs/ext4", Path(device).name, "trigger_fs_error")
+    yield place, lambda: void(switch.write_text("1"))
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def void(_: object) -> None:
+    """Nothing, of anything."""
+
+
 def fill(place: Path) -> Path:
     """Leave no byte free."""
     filler = place / "filler"
@@ -111,6 +137,27 @@ def test_a_full_disk_stops_starts_alone_and_is_recovered_from_R22_R23(
     eventually((ours.home / "begun").exists)
     filler = fill(small_disk)
     goes_through(ours, filler.unlink, "o space left on device")
+
+
+@STORES
+def test_on_a_disk_that_can_only_be_read_any_more_nothing_starts_and_the_daemon_stops_R22_R23(
+    daemons: Callable[..., Daemons], failing_disk: tuple[Path, Callable[[], None]], kind: str
+) -> None:
+    disk, fail = failing_disk
+    ours = daemons(JOBS, f'store = "{kind}"\nshutdown_grace = "1s"\n', disk / "state")
+    ours.serve()
+    eventually(lambda: count(ours.home / "due"))
+    fail()
+    [problem] = eventually(lambda: degraded(ours))
+    assert "can't be written" in problem
+    begun = count(ours.home / "due")
+    with pytest.raises(StoreError, match="can't be written"):
+        ours.ask("trigger", job="quick")
+    time.sleep(2.0)
+    assert count(ours.home / "due") <= begun + 1
+    assert ours.stop() == 1
+    assert "the next start looks for what ran" in ours.said()
+    assert "Traceback" not in ours.said()
 
 
 def cpu_seconds(pid: int) -> float:

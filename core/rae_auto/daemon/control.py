@@ -63,7 +63,9 @@ class ControlServer:
         """Take no more clients. The caller still holds the state directory's lock: the path may be another's later."""
         if self._server is not None and self._path is not None:
             self._server.close()
-            self._path.unlink(missing_ok=True)
+            # The next daemon replaces what can't be removed.
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
     async def close(self) -> None:
         """Let every client go."""
