@@ -17,6 +17,9 @@ from rae_auto.errors import InvalidJob, PluginError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
 
+MOST_SHARED = 1000
+"""How many plugins are remembered by the text of their references."""
+
 
 class Plugins:
     """Makes instances of what a configuration or a job names, by way of their source."""
@@ -25,6 +28,7 @@ class Plugins:
         self.source = source
         self.containment = containment or Containment(self.whose)
         self._schedules: dict[ScheduleTrigger, GuardedSchedule] = {}
+        self._shared: dict[str, Plugin] = {}
         self.timezone = timezone
 
     def store(self, ref: PluginRef) -> Store:
@@ -50,13 +54,13 @@ class Plugins:
         schedules: dict[str, GuardedSchedule] = {}
         sources: dict[str, SourceTrigger] = {}
         try:
-            self.executor(job.executor_ref)
+            self._alike(Kind.EXECUTOR, job.executor_ref)
             for ref in job.schedule:
-                trigger = self.trigger(ref)
+                trigger = self._alike(Kind.TRIGGER, ref)
                 if isinstance(trigger, ScheduleTrigger):
                     # Of equal ones one is enough for all jobs.
                     schedules[ref.id] = self._guarded(trigger)
-                else:
+                elif isinstance(trigger, SourceTrigger):
                     sources[ref.id] = trigger
         except PluginError as error:
             raise InvalidJob(f"job {job.id!r}: {error}") from error
@@ -77,6 +81,18 @@ class Plugins:
         known = self._schedules.get(schedule)
         if known is None:
             known = self._schedules[schedule] = GuardedSchedule(schedule, self.containment)
+        return known
+
+    def _alike(self, kind: Kind, ref: PluginRef | TriggerRef) -> Plugin:
+        """The plugin of a reference; one that was made before where it is no source: of many jobs most are alike."""
+        key = f"{kind} {ref.type} {ref.options!r}"
+        known = self._shared.get(key)
+        if known is None:
+            known = self._make(kind, ref)
+            if not isinstance(known, SourceTrigger):
+                if len(self._shared) >= MOST_SHARED:
+                    self._shared.clear()
+                self._shared[key] = known
         return known
 
     def _make(self, kind: Kind, ref: PluginRef | TriggerRef) -> Plugin:
