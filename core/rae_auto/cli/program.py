@@ -100,7 +100,7 @@ def _usage(error: click.ClickException) -> str:
     message = " ".join(error.format_message().split())
     context = error.ctx if isinstance(error, click.UsageError) else None
     where = context.command_path if context else "rae-auto"
-    return f"{message}; see '{where} --help'" if "--help" not in message else message
+    return f"{message.rstrip('.')}; see '{where} --help'" if "--help" not in message else message
 
 
 def _text(error: Exception) -> str:
