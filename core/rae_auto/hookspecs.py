@@ -1,4 +1,4 @@
-"""The five hooks by which plugins come in, and the version of what they promise.
+"""The six hooks by which plugins come in, and the version of what they promise.
 
 A hook takes nothing, does no I/O and returns plugin classes. A plugin module marks its functions with
 `@hookimpl` and may declare `RAE_API = 1`, the major version that it was made for.
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pluggy
 
 from rae_auto.api.executor import Executor
+from rae_auto.api.guard import ComputedGuard, ReadGuard
 from rae_auto.api.logger import Logger
 from rae_auto.api.notifier import Notifier
 from rae_auto.api.store import Store
@@ -44,3 +45,8 @@ def rae_loggers() -> Sequence[type[Logger]]:  # type: ignore[empty-body]
 @hookspec
 def rae_notifiers() -> Sequence[type[Notifier]]:  # type: ignore[empty-body]
     """Notifiers: ways to tell people."""
+
+
+@hookspec
+def rae_guards() -> Sequence[type[ComputedGuard] | type[ReadGuard]]:  # type: ignore[empty-body]
+    """Guards: whether a job may start now."""

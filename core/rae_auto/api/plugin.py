@@ -14,6 +14,7 @@ class Kind(StrEnum):
     STORE = "store"
     LOGGER = "logger"
     NOTIFIER = "notifier"
+    GUARD = "guard"
 
 
 class Plugin(ABC):

@@ -6,9 +6,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from rae_auto.api.events import Events
 from rae_auto.api.plugin import Plugin
+from rae_auto.model.instants import Moment
+from rae_auto.model.names import RunId
+from rae_auto.model.reasons import Reason
 
 
 class ScheduleTrigger(Plugin):
@@ -34,11 +38,35 @@ class ScheduleTrigger(Plugin):
         return ()
 
 
-class Emit(Protocol):
-    """How a source tells of something: returns once the occurrence is durable."""
+@frozen
+class Told:
+    """What became of an occurrence: the run that it led to, or the reason why there is none."""
 
-    def __call__(self, key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> Awaitable[None]:
+    run: RunId | None = None
+    reason: Reason | None = None
+
+
+class Emit(Protocol):
+    """How a source tells of something: returns what became of it once that is durable."""
+
+    def __call__(self, key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> Awaitable[Told]:
         """`key` identifies what happened, so that it is decided once however often it is told."""
+        ...
+
+
+class Timer(Protocol):
+    """The clocks of a source; a test brings its own."""
+
+    def now(self) -> Moment:
+        """What the clocks say."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after so long, not counting the time that the machine sleeps."""
+        ...
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """Return at the instant, or before that when the machine has slept or its clock was set: look again then."""
         ...
 
 
@@ -50,6 +78,12 @@ class Watch:
     trigger: str
     directory: Path
     emit: Emit
+    timer: Timer
+    events: Events
+
+    def part(self, name: str, emit: Emit) -> "Watch":
+        """What a trigger inside of this one works with: a directory of its own, and whom it tells."""
+        return evolve(self, trigger=f"{self.trigger}.{name}", directory=self.directory / name, emit=emit)
 
 
 class SourceTrigger(Plugin):
@@ -58,3 +92,15 @@ class SourceTrigger(Plugin):
     @abstractmethod
     async def watch(self, watch: Watch) -> None:
         """Watch until cancelled. Returning ends the source for good; raising has it restarted, ever later."""
+
+    def follows(self) -> tuple[str, ...]:
+        """The jobs whose ends it waits for: they must exist, and a chain that comes back to itself is refused."""
+        return ()
+
+    def warnings(self) -> tuple[str, ...]:
+        """Doubts about the options that `rae-auto check` shows; one line each."""
+        return ()
+
+
+Trigger = ScheduleTrigger | SourceTrigger
+"""Any trigger; as the type of an option it takes a trigger as people write one, a name or a table with `type`."""

@@ -28,7 +28,7 @@ def plugins_command(ctx: click.Context, json_: bool) -> None:
 
 
 @plugins_command.command("show")
-@click.argument("kind", type=click.Choice(["trigger", "executor", "store", "logger", "notifier"]))
+@click.argument("kind", type=click.Choice(["trigger", "executor", "store", "logger", "notifier", "guard"]))
 @click.argument("name")
 @options.as_json
 def show_command(kind: str, name: str, json_: bool) -> None:

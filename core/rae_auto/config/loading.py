@@ -212,7 +212,7 @@ class _JobReader:
 
     def _relate(self, table: JobTable, tables: Mapping[str, Any], own: Findings) -> None:
         """Note what is wrong with the plugins, jobs and notifiers that a job names."""
-        check_plugins_of(table.reasons(), table.executor, self.plugins, self.timezone, own)
+        check_plugins_of(table.reasons(), table.only, table.executor, self.plugins, self.timezone, own)
         with own.within("needs"):
             raise Invalid(unknown_names("job", table.needs, tables.keys()))
         with own.within("notify", "via"):

@@ -3,20 +3,34 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+from attrs import frozen
+
 from rae_auto.api.executor import Executor
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.config.problems import Findings, Key, Problem, invalid
 from rae_auto.config.structure import options_of, structure
 from rae_auto.errors import PluginError
 from rae_auto.model.names import did_you_mean
-from rae_auto.model.plugin_ref import PluginRef, TriggerRef
+from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Limits
 
 P = TypeVar("P")
 
 
-def build(plugin_class: type[P], options: Mapping[str, Any], *, timezone: str) -> P:
-    """An instance of a plugin's class with these options.
+@frozen
+class InnerTriggers:
+    """Makes the triggers that are options of others."""
+
+    plugins: PluginSource
+    timezone: str
+
+    def __call__(self, ref: TriggerRef) -> Plugin:
+        """The trigger of a reference; Invalid where there is none."""
+        return make(Kind.TRIGGER, ref, self.plugins, self.timezone)
+
+
+def build(plugin_class: type[P], options: Mapping[str, Any], *, timezone: str, plugins: PluginSource) -> P:
+    """An instance of a plugin's class with these options; triggers among them come from `plugins`.
 
     A field called `timezone` that is left unset gets `timezone`, an IANA name. Errors: Invalid (a ValueError) with
     all problems of the options.
@@ -24,10 +38,10 @@ def build(plugin_class: type[P], options: Mapping[str, Any], *, timezone: str) -
     given = dict(options)
     if given.get("timezone") is None and "timezone" in options_of(plugin_class):
         given["timezone"] = timezone
-    return structure(given, plugin_class)
+    return structure(given, plugin_class, maker=InnerTriggers(plugins, timezone))
 
 
-def make(kind: Kind, ref: PluginRef | TriggerRef, plugins: PluginSource, timezone: str) -> Plugin:
+def make(kind: Kind, ref: PluginRef | TriggerRef | GuardRef, plugins: PluginSource, timezone: str) -> Plugin:
     """The plugin that a reference names, with its options; Invalid where there is none or it can't serve."""
     known = plugins.names(kind)
     if ref.type not in known:
@@ -39,11 +53,12 @@ def make(kind: Kind, ref: PluginRef | TriggerRef, plugins: PluginSource, timezon
         raise invalid(str(error)) from None
     if reason := plugin_class.available():
         raise invalid(f"{kind} {ref.type!r} can't serve here: {reason}")
-    return build(plugin_class, ref.options, timezone=timezone)
+    return build(plugin_class, ref.options, timezone=timezone, plugins=plugins)
 
 
 def check_plugins_of(
     triggers: Iterable[tuple[Key, TriggerRef]],
+    guards: Iterable[GuardRef],
     executor: PluginRef | None,
     plugins: PluginSource,
     timezone: str,
@@ -55,6 +70,9 @@ def check_plugins_of(
             trigger = make(Kind.TRIGGER, ref, plugins, timezone)
             warnings = getattr(trigger, "warnings", tuple)
             findings.doubts.extend(Problem(key, text) for text in warnings())
+    for index, guard in enumerate(guards):
+        with findings.within("only", index):
+            make(Kind.GUARD, guard, plugins, timezone)
     if executor is not None:
         with findings.within("executor"):
             make(Kind.EXECUTOR, executor, plugins, timezone)

@@ -1,13 +1,14 @@
 """The JSON Schemas that come with rae-auto: of the configuration, and of what stores keep of jobs."""
 
 from rae_auto.api.plugin import Kind, PluginSource
+from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
 from rae_auto.config.schema_writer import Schema, SchemaWriter
 from rae_auto.config.tables import FileTable, JobTable
 from rae_auto.errors import PluginError
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.names import NAME, JobId
-from rae_auto.model.plugin_ref import PluginRef, TriggerRef
+from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.run import Run
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -17,7 +18,9 @@ JOB_SCHEMA_VERSION = "1.0.0"
 
 def config_schema(plugins: PluginSource) -> Schema:
     """The schema of a configuration file, with the options of all plugins that can be loaded."""
-    writer = SchemaWriter({PluginRef: _named(Kind.EXECUTOR), TriggerRef: _named(Kind.TRIGGER)})
+    writer = SchemaWriter(
+        {PluginRef: _named(Kind.EXECUTOR), TriggerRef: _named(Kind.TRIGGER), GuardRef: _named(Kind.GUARD)}
+    )
     schema = writer.object(FileTable)
     properties = schema["properties"]
     properties["store"]["allOf"] = [_named(Kind.STORE)]
@@ -55,7 +58,8 @@ def job_schema() -> Schema:
 
 def plugin_schema(plugin_class: type) -> Schema:
     """The schema of a plugin's options."""
-    return SchemaWriter().object(plugin_class)
+    inner = dict.fromkeys((Trigger, ScheduleTrigger, SourceTrigger), _named(Kind.TRIGGER))
+    return SchemaWriter(inner).object(plugin_class)
 
 
 def _named(kind: Kind) -> Schema:
@@ -75,7 +79,7 @@ def _plugins(kind: Kind, plugins: PluginSource) -> Schema:
         except PluginError:
             # A plugin that can't be loaded here may be used elsewhere.
             schema = {"type": "object", "properties": {}}
-        own = {"id": _NAME} if kind is Kind.TRIGGER else {}
+        own = {"id": _NAME} if kind in (Kind.TRIGGER, Kind.GUARD) else {}
         properties = {"type": {"const": name}, **own, **schema["properties"]}
         if "required" not in schema:
             names.append(name)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -17,10 +17,11 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 import attrs
 from cattrs import Converter
 
+from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
 from rae_auto.config.problems import Findings, Invalid, Problem, invalid, shown
 from rae_auto.model.instants import parse_instant
 from rae_auto.model.names import did_you_mean
-from rae_auto.model.plugin_ref import PluginRef, TriggerRef
+from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.units import Size, parse_duration, parse_size
 
 T = TypeVar("T")
@@ -30,13 +31,17 @@ TABLES = (dict, Mapping)
 _COMPARISONS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 
-def structure(value: object, cls: type[T], *, short_plugins: bool = False) -> T:
+Maker = Callable[[TriggerRef], object]
+"""Makes the trigger of a reference; Invalid where it can't. Hashable, and equal where it makes the same."""
+
+
+def structure(value: object, cls: type[T], *, short_plugins: bool = False, maker: Maker | None = None) -> T:
     """The value of type `cls` that the plain `value` describes; Invalid with all problems.
 
     With `short_plugins` a plugin is a name, or a table with its type among its options, as people write it;
-    otherwise it is as documents have it.
+    otherwise it is as documents have it. `maker` makes the triggers that stand inside of others.
     """
-    result: T = _converter(short_plugins).structure(value, cls)
+    result: T = _converter(short_plugins, maker).structure(value, cls)
     return result
 
 
@@ -71,8 +76,8 @@ def unknown_key(name: str, known: Iterable[str]) -> str:
     )
 
 
-@lru_cache(maxsize=2)
-def _converter(short_plugins: bool) -> Converter:
+@lru_cache(maxsize=4)
+def _converter(short_plugins: bool, maker: Maker | None = None) -> Converter:
     converter = Converter()
     for kind, hook in _SCALARS.items():
         converter.register_structure_hook(kind, _unless_enum(hook))
@@ -83,17 +88,23 @@ def _converter(short_plugins: bool) -> Converter:
         converter.register_structure_hook_func(predicate, lambda value, cls: hook(converter, value, cls))
 
     factory(is_union, _union)
+    if maker is not None:
+        # After the one for unions, which it is: of several hooks that fit the last one counts.
+        for shape in (Trigger, ScheduleTrigger, SourceTrigger):
+            converter.register_structure_hook_func(_is(shape), partial(_inner_trigger, maker))
     factory(lambda cls: get_origin(cls) in LISTS, _list)
     factory(lambda cls: get_origin(cls) in TABLES, _mapping)
     factory(attrs.has, _table)
     if short_plugins:
         converter.register_structure_hook_func(_is(PluginRef), lambda value, _: PluginRef(*_short_plugin(value)))
         converter.register_structure_hook_func(_is(TriggerRef), _short_trigger)
+        converter.register_structure_hook_func(_is(GuardRef), _short_guard)
     return converter
 
 
 def _is(kind: object) -> Callable[[object], bool]:
-    return lambda cls: cls is kind
+    # Types that are made of others are equal, not the same.
+    return lambda cls: cls is kind or cls == kind
 
 
 def _is_literal(cls: Any) -> bool:
@@ -327,8 +338,24 @@ def _short_plugin(value: object) -> tuple[str, dict[str, Any]]:
 
 
 def _short_trigger(value: object, _: object) -> TriggerRef:
+    return TriggerRef(*_short_with_id(value))
+
+
+def _inner_trigger(maker: Maker, value: object, shape: Any) -> object:
+    made = maker(_short_trigger(value, None))
+    if not isinstance(made, shape):
+        what = "computes instants" if shape is ScheduleTrigger else "watches the world"
+        raise invalid(f"must be a trigger that {what}")
+    return made
+
+
+def _short_guard(value: object, _: object) -> GuardRef:
+    return GuardRef(*_short_with_id(value))
+
+
+def _short_with_id(value: object) -> tuple[str, dict[str, Any], str]:
     kind, options = _short_plugin(value)
     own = options.pop("id", "")
     if not isinstance(own, str):
         raise invalid(f"must be text, not {shown(own)}", "id")
-    return TriggerRef(kind, options, own)
+    return kind, options, own

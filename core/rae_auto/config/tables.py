@@ -14,7 +14,7 @@ from attrs import field, frozen, validators
 from rae_auto.config.problems import Key, Problem, invalid
 from rae_auto.model.job import Job
 from rae_auto.model.names import JobId
-from rae_auto.model.plugin_ref import PluginRef, TriggerRef
+from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import CatchUp, Limits, NotifyPolicy, OnCrash, Overlap, Priority, Retention, RetryPolicy
 
 _DEFAULTS = Job(id=JobId("defaults"), command="true")
@@ -142,6 +142,14 @@ class JobTable:
         default=(),
         metadata=_help("resources of which each attempt takes one place, of [resources]", hint='write ["name"]'),
     )
+    only: tuple[GuardRef, ...] = field(
+        default=(),
+        metadata=_help("guards that must all say yes when the job is to start", hint='write [{ type = "…" }]'),
+    )
+    only_wait: timedelta = field(
+        default=_DEFAULTS.only_wait,
+        metadata=_help("how long a run waits for its guards to say yes; 0: it is skipped at once"),
+    )
     notify: NotifyPolicy = field(
         default=_DEFAULTS.notify, metadata=_help("which ends of a run are told, and through which notifiers")
     )
@@ -165,6 +173,8 @@ class JobTable:
         ]
         if self.notify.via and not self.notify.on:
             found.append(Problem(("notify", "via"), 'tells nobody of anything; add on = ["failure"]'))
+        if self.only_wait and not self.only:
+            found.append(Problem(("only_wait",), "has no effect without only"))
         if self.overlap_max != _DEFAULTS.overlap_max and self.overlap is not Overlap.ALLOW:
             found.append(Problem(("overlap_max",), 'has no effect without overlap = "allow"'))
         return found
@@ -196,6 +206,8 @@ class JobTable:
             limits=self.limits,
             needs=self.needs,
             uses=self.uses,
+            only=self.only,
+            only_wait=self.only_wait,
             notify=self.notify,
         )
 

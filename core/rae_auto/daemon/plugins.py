@@ -15,7 +15,7 @@ from rae_auto.daemon.schedules import GuardedSchedule
 from rae_auto.engine.events import Origin, Plan
 from rae_auto.errors import InvalidJob, PluginError
 from rae_auto.model.job import Job
-from rae_auto.model.plugin_ref import PluginRef, TriggerRef
+from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 
 MOST_SHARED = 1000
 """How many plugins are remembered by the text of their references."""
@@ -83,7 +83,7 @@ class Plugins:
             known = self._schedules[schedule] = GuardedSchedule(schedule, self.containment)
         return known
 
-    def _alike(self, kind: Kind, ref: PluginRef | TriggerRef) -> Plugin:
+    def _alike(self, kind: Kind, ref: PluginRef | TriggerRef | GuardRef) -> Plugin:
         """The plugin of a reference; one that was made before where it is no source: of many jobs most are alike."""
         key = f"{kind} {ref.type} {ref.options!r}"
         known = self._shared.get(key)
@@ -95,7 +95,7 @@ class Plugins:
                 self._shared[key] = known
         return known
 
-    def _make(self, kind: Kind, ref: PluginRef | TriggerRef) -> Plugin:
+    def _make(self, kind: Kind, ref: PluginRef | TriggerRef | GuardRef) -> Plugin:
         try:
             return make(kind, ref, self.source, self.timezone)
         except ValueError as error:

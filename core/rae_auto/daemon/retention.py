@@ -21,6 +21,7 @@ def rules(retention: Retention, now: datetime) -> list[tuple[str, Keep]]:
             Keep(states=tuple(sorted(UNSUCCESSFUL)), since=now - retention.keep_failures, newest=retention.runs),
         ),
         (documents.DECISIONS, Keep(since=since, newest=retention.runs)),
+        (documents.EVENTS, Keep(since=since, newest=retention.events)),
     ]
 
 

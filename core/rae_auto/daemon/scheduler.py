@@ -16,12 +16,14 @@ from loguru import logger
 from rae_auto.api.files import private_directory
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
-from rae_auto.api.trigger import SourceTrigger
+from rae_auto.api.trigger import SourceTrigger, Told
 from rae_auto.config.paths import state_directory
+from rae_auto.daemon.alarms import Alarms
 from rae_auto.daemon.backups import Backup
 from rae_auto.daemon.backups import write as write_backup
 from rae_auto.daemon.broadcast import Broadcast
 from rae_auto.daemon.clock import Clock, SystemClock
+from rae_auto.daemon.event_log import EventLog
 from rae_auto.daemon.executions import Executions
 from rae_auto.daemon.giving_up import GivingUp
 from rae_auto.daemon.janitor import keep_tidy
@@ -50,7 +52,7 @@ from rae_auto.engine.events import (
     Settings,
     Stopping,
 )
-from rae_auto.engine.step import Cancel, Notify, Start, Step, Stopped
+from rae_auto.engine.step import Cancel, Jumped, Notify, Record, Start, Step, Stopped
 from rae_auto.errors import BadRequest, NotStarted, RunNotFound, SchedulerClosed, StoreError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence
 from rae_auto.model.instants import as_utc
@@ -59,6 +61,7 @@ from rae_auto.model.job_info import JobInfo, JobStatus
 from rae_auto.model.names import JobId, RunId
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
+from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run
 from rae_auto.model.zones import local_zone_name
 from rae_auto.registry import Registry
@@ -145,7 +148,9 @@ class Scheduler:
             raise
         self._shell = Shell(self._engine, self.clock, self._archive.commit, self._perform)
         self._executions = Executions(self.directory, self.plugins.executor, self._shell.submit, dict(os.environ))
-        self._sources = Sources(self.directory, self._fire, self.containment)
+        self.alarms = Alarms(self.clock)
+        self.event_log = EventLog(self._archive.ask, self.now)
+        self._sources = Sources(self.directory, self._fire, self.containment, self.alarms, self.event_log)
         self._held = taken.held
         self._shell.submit(taken.restored)
         await self._find_again(taken.restored)
@@ -381,18 +386,17 @@ class Scheduler:
 
     async def _fire(
         self, job: JobId, trigger: str, key: str, event: Mapping[str, Any] | None, at: datetime | None
-    ) -> None:
+    ) -> Told:
         occurrence = self._occurrence(job, trigger, key, event, at)
         while True:
             try:
-                # A policy that says no has said so on record; to the source it is all the same.
-                with contextlib.suppress(NotStarted):
-                    await self._ask(lambda ask: Fired(occurrence, ask))
+                return Told(RunId((await self._ask(lambda ask: Fired(occurrence, ask)))["run_id"]))
+            except NotStarted as refused:
+                # A policy that says no has said so on record.
+                return Told(reason=Reason(refused.reason))
             except StoreError:
                 # What happened in the world is told once; by its key it is decided once, however often it is tried.
                 await asyncio.sleep(TELL_AGAIN)
-            else:
-                return
 
     def _occurrence(
         self, job: JobId, trigger: str, key: str, event: Mapping[str, Any] | None, at: datetime | None = None
@@ -421,8 +425,11 @@ class Scheduler:
 
     def _perform(self, step: Step) -> None:
         tell(step, self._broadcast)
+        self.event_log.ended([c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)])
         for effect in step.effects:
             match effect:
+                case Jumped():
+                    self.alarms.jumped()
                 case Start(run, job):
                     self._executions.start(run, job)
                 case Cancel(run_id, attempt, grace):

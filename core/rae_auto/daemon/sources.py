@@ -8,8 +8,9 @@ from typing import Any
 
 from loguru import logger
 
+from rae_auto.api.events import Events
 from rae_auto.api.plugin import Kind
-from rae_auto.api.trigger import SourceTrigger, Watch
+from rae_auto.api.trigger import SourceTrigger, Timer, Told, Watch
 from rae_auto.daemon.containment import Containment
 from rae_auto.daemon.endings import wait_for_all
 from rae_auto.model.names import JobId
@@ -17,15 +18,17 @@ from rae_auto.model.names import JobId
 FIRST_DELAY, LAST_DELAY = 1.0, 300.0
 """Seconds before a failed source is started again; doubled each time up to the last."""
 
-Fire = Callable[[JobId, str, str, Mapping[str, Any] | None, datetime | None], Awaitable[None]]
-"""Tells of an occurrence: job, trigger, key, event, instant; returns when it is durable."""
+Fire = Callable[[JobId, str, str, Mapping[str, Any] | None, datetime | None], Awaitable[Told]]
+"""Tells of an occurrence: job, trigger, key, event, instant; returns what became of it when that is durable."""
 
 
 class Sources:
     """The sources of all jobs."""
 
-    def __init__(self, directory: Path, fire: Fire, containment: Containment | None = None) -> None:
-        self._containment = containment or Containment(lambda *_: "unknown")
+    def __init__(self, directory: Path, fire: Fire, containment: Containment, timer: Timer, events: Events) -> None:
+        self._containment = containment
+        self._timer = timer
+        self._events = events
         self._directory = directory
         self._fire = fire
         self._watching: dict[tuple[JobId, str], tuple[SourceTrigger, asyncio.Task[None]]] = {}
@@ -61,11 +64,13 @@ class Sources:
     async def _supervise(self, job: JobId, trigger: str, source: SourceTrigger) -> None:
         place = f"{job}.{trigger}"
 
-        async def emit(key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> None:
-            await self._fire(job, trigger, key, event, at)
+        async def emit(key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> Told:
+            told = await self._fire(job, trigger, key, event, at)
             self._containment.succeeded(Kind.TRIGGER, source.type, place)
+            return told
 
-        watch = Watch(job, trigger, self._directory / "triggers" / job / trigger, emit)
+        place_of = self._directory / "triggers" / job / trigger
+        watch = Watch(job, trigger, place_of, emit, self._timer, self._events)
         delay = FIRST_DELAY
         while True:
             try:

@@ -28,7 +28,8 @@ SEEN = "seen"
 
 RUNS = "runs"
 DECISIONS = "decisions"
-"""Logs: finished runs, decisions."""
+EVENTS = "events"
+"""Logs: finished runs, decisions, recorded events (whose name stands for the job and the state of an entry)."""
 
 
 @lru_cache(maxsize=1)

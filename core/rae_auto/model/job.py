@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from rae_auto.errors import InvalidJob
 from rae_auto.model.names import JobId, check_name
-from rae_auto.model.plugin_ref import Cron, PluginRef, TriggerRef
+from rae_auto.model.plugin_ref import Cron, GuardRef, PluginRef, TriggerRef, with_ids
 from rae_auto.model.policies import (
     CatchUp,
     Limits,
@@ -33,23 +33,15 @@ def _words(value: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def _triggers(value: str | TriggerRef | Iterable[TriggerRef | str] | None) -> tuple[TriggerRef, ...]:
-    """Triggers with ids: a trigger's own, or its type, numbered where a job has several of one type."""
     if value is None:
         return ()
     given = (value,) if isinstance(value, str | TriggerRef) else tuple(value)
-    refs = [Cron(item) if isinstance(item, str) else item for item in given]
-    taken = {ref.id for ref in refs if ref.id}
-    named = []
-    for ref in refs:
-        if not ref.id:
-            number, name = 1, ref.type
-            while name in taken:
-                number += 1
-                name = f"{ref.type}-{number}"
-            taken.add(name)
-            ref = TriggerRef(ref.type, ref.options, name)
-        named.append(ref)
-    return tuple(named)
+    return with_ids(Cron(item) if isinstance(item, str) else item for item in given)
+
+
+def _guards(value: str | GuardRef | Iterable[GuardRef | str]) -> tuple[GuardRef, ...]:
+    given = (value,) if isinstance(value, str | GuardRef) else tuple(value)
+    return with_ids(GuardRef(item) if isinstance(item, str) else item for item in given)
 
 
 def _ids(names: Iterable[str]) -> tuple[JobId, ...]:
@@ -102,6 +94,8 @@ class Job:
     limits: Limits = _NO_LIMITS
     needs: tuple[JobId, ...] = field(default=(), converter=_ids)
     uses: tuple[str, ...] = field(default=(), converter=_names)
+    only: tuple[GuardRef, ...] = field(default=(), converter=_guards)
+    only_wait: timedelta = field(default=timedelta(0), converter=parse_duration)
     notify: NotifyPolicy = _NO_NOTICE
 
     def __attrs_post_init__(self) -> None:
@@ -123,6 +117,10 @@ class Job:
         self._check_work()
         if self.overlap_max < 1:
             raise ValueError("overlap_max must be at least 1")
+        for guard in self.only:
+            check_name("guard id", guard.id)
+        if len({guard.id for guard in self.only}) != len(self.only):
+            raise ValueError("two guards share one id; give each its own")
         for resource in self.uses:
             check_name("resource", resource)
         if len(set(self.uses)) != len(self.uses):

@@ -19,6 +19,21 @@ def check_name(what: str, name: object) -> str:
     raise ValueError(f"{what} {shown} must be 1 to 64 letters, digits, '-' or '_'")
 
 
+EVENT_NAME = re.compile(r"(?=.{1,128}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+
+_OWN_EVENTS = ("run.", "gap")
+
+
+def check_event_name(name: object) -> str:
+    """Return the name of an event to record, or raise ValueError; ends of runs and gaps are named by us alone."""
+    shown = repr(name)[:70]
+    if not isinstance(name, str) or not EVENT_NAME.fullmatch(name):
+        raise ValueError(f"event name {shown} must be letters, digits, '-', '_', and dots between them, at most 128")
+    if name.startswith(_OWN_EVENTS[0]) or name == _OWN_EVENTS[1]:
+        raise ValueError(f"event name {shown} is one that rae-auto itself gives; choose another")
+    return name
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A suggestion to end an error message with, or nothing: `; did you mean 'backup'?`."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)

@@ -1,9 +1,9 @@
 """How a configuration or a job names a plugin: its type and its options."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from rae_auto.model.names import check_name
 
@@ -27,6 +27,35 @@ class TriggerRef:
     type: str = field(converter=_plugin_type)
     options: Mapping[str, Any] = field(factory=dict)
     id: str = ""
+
+
+@frozen
+class GuardRef:
+    """One guard of a job. `id` tells it from the job's other guards, in what is said of it."""
+
+    type: str = field(converter=_plugin_type)
+    options: Mapping[str, Any] = field(factory=dict)
+    id: str = ""
+
+
+R = TypeVar("R", TriggerRef, GuardRef)
+
+
+def with_ids(refs: Iterable[R]) -> tuple[R, ...]:
+    """The references with ids: their own, or their types, numbered where there are several of one type."""
+    given = tuple(refs)
+    taken = {ref.id for ref in given if ref.id}
+    named: list[R] = []
+    for ref in given:
+        if not ref.id:
+            number, name = 1, ref.type
+            while name in taken:
+                number += 1
+                name = f"{ref.type}-{number}"
+            taken.add(name)
+            ref = evolve(ref, id=name)
+        named.append(ref)
+    return tuple(named)
 
 
 def Cron(expression: str, **options: Any) -> TriggerRef:  # noqa: N802 - reads as a value in a Job

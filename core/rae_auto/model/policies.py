@@ -198,6 +198,11 @@ class Retention:
         validator=[validators.ge(1), validators.le(1_000_000)],
         metadata=_help("how many of each are kept of a job at most"),
     )
+    events: int = field(
+        default=10_000,
+        validator=[validators.ge(0), validators.le(1_000_000)],
+        metadata=_help("how many recorded events are kept of each name at most"),
+    )
     output: Size = field(
         default=Size(100 << 20), converter=parse_size, metadata=_help("how much is kept of what a job's runs printed")
     )

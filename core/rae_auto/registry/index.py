@@ -41,7 +41,7 @@ GROUPS: Mapping[Kind, str] = {kind: f"rae_auto.{kind}s" for kind in Kind}
 
 @lru_cache(maxsize=1)
 def installed() -> tuple[PluginInfo, ...]:
-    """All entry points of the five groups, sorted by kind and name. Looked up once: a scan takes milliseconds."""
+    """All entry points of the six groups, sorted by kind and name. Looked up once: a scan takes milliseconds."""
     # Late: a command that names no plugin needs neither the package nor the scan.
     from importlib_metadata import entry_points
 

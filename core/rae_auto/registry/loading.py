@@ -9,6 +9,7 @@ import pluggy
 
 from rae_auto import hookspecs
 from rae_auto.api.executor import Executor
+from rae_auto.api.guard import ComputedGuard, ReadGuard
 from rae_auto.api.logger import Logger
 from rae_auto.api.notifier import Notifier
 from rae_auto.api.plugin import Kind, Plugin
@@ -23,6 +24,7 @@ _CONTRACTS: dict[Kind, tuple[type[Plugin], ...]] = {
     Kind.STORE: (Store,),
     Kind.LOGGER: (Logger,),
     Kind.NOTIFIER: (Notifier,),
+    Kind.GUARD: (ComputedGuard, ReadGuard),
 }
 
 

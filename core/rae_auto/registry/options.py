@@ -11,6 +11,7 @@ import attrs
 from attrs import frozen
 
 from rae_auto.api.plugin import Plugin
+from rae_auto.api.trigger import Trigger
 from rae_auto.model.units import Size, format_duration, format_size
 
 _WORDS: Mapping[Any, str] = {
@@ -70,6 +71,8 @@ def describe(plugin: type[Plugin]) -> Description:
 
 def type_text(kind: Any) -> str:
     """A type as a configuration's author would say it."""
+    if kind == Trigger:
+        return "trigger"
     if kind in _WORDS:
         return _WORDS[kind]
     arguments = [argument for argument in get_args(kind) if argument not in (type(None), Ellipsis)]

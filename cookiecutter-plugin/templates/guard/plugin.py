@@ -1,0 +1,28 @@
+"""{{ cookiecutter.description }}"""
+
+from pathlib import Path
+
+from attrs import field, frozen
+from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.hookspecs import hookimpl
+
+RAE_API = 1
+
+
+@frozen(kw_only=True)
+class {{ cookiecutter.__class }}(ReadGuard):
+    """{{ cookiecutter.description }}"""
+
+    type = "{{ cookiecutter.name }}"
+
+    path: Path = field(metadata={"help": "a file that must be there"})
+
+    async def read(self) -> Says:
+        if self.path.exists():
+            return Says(Answer.YES, f"{self.path} is there")
+        return Says(Answer.NO, f"{self.path} isn't there")
+
+
+@hookimpl
+def rae_guards() -> list[type[{{ cookiecutter.__class }}]]:
+    return [{{ cookiecutter.__class }}]

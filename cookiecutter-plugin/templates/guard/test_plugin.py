@@ -1,0 +1,19 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+from rae_auto.api import Answer
+from rae_auto.testing.guards import GuardConformance
+
+from {{ cookiecutter.__module }} import {{ cookiecutter.__class }}
+
+
+class TestConformance(GuardConformance):
+    @pytest.fixture
+    def plugin(self, tmp_path: Path) -> {{ cookiecutter.__class }}:
+        return {{ cookiecutter.__class }}(path=tmp_path)
+
+
+def test_what_is_not_there_lets_nothing_start(tmp_path: Path):
+    guard = {{ cookiecutter.__class }}(path=tmp_path / "missing")
+    assert asyncio.run(guard.read()).answer is Answer.NO

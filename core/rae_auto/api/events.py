@@ -1,0 +1,61 @@
+"""Events: what happened in the world, as it was recorded, for triggers that look for patterns in it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
+
+from attrs import field, frozen
+
+RUN_ENDED = "run."
+"""How the names of events begin that tell of the end of a run: `run.succeeded`, `run.failed` …"""
+
+
+@frozen
+class Event:
+    """Something that happened. `id` is unique, `name` a dotted word, `data` holds JSON values.
+
+    The end of a run is an event too: `run.STATE`, with the run's id, and in `data` `job`, `trigger`, `state`,
+    `exit_code` and `seconds`.
+    """
+
+    id: str
+    name: str
+    at: datetime
+    data: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class Place:
+    """How far somebody has read: all events before `at`, and of those at that very instant the ones in `ids`."""
+
+    at: datetime
+    ids: tuple[str, ...] = ()
+
+    def after(self, event: Event) -> "Place":
+        """The place behind an event."""
+        if event.at < self.at:
+            return self
+        return Place(event.at, (*self.ids, event.id) if event.at == self.at else (event.id,))
+
+    def is_before(self, event: Event) -> bool:
+        """Whether the event is still to be read."""
+        return event.at > self.at or (event.at == self.at and event.id not in self.ids)
+
+
+def is_named(name: str, patterns: Sequence[str]) -> bool:
+    """Whether one of the patterns, in which `*` stands for any text, is the event's name."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+class Events(Protocol):
+    """The recorded events, durable and bounded, kept on this machine alone."""
+
+    def follow(self, names: Sequence[str], after: Place | None) -> AsyncIterator[Sequence[Event]]:
+        """Events of these names (`*` stands for any text): those recorded after a place, oldest first, then each as
+        it comes, in batches. None: only what comes from now on."""
+        ...
+
+    async def record(self, name: str, data: Mapping[str, Any] | None = None, at: datetime | None = None) -> Event:
+        """Record an event; it is durable when this returns. Errors: BadRequest, StoreError."""
+        ...

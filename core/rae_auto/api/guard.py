@@ -1,0 +1,33 @@
+"""The contract of guards: they say whether a job may start now. Two shapes: computed from the time, or read."""
+
+from abc import abstractmethod
+from datetime import datetime
+
+from rae_auto.api.plugin import Plugin
+from rae_auto.model.guard import Answer, Says
+
+__all__ = ["Answer", "ComputedGuard", "ReadGuard", "Says"]
+
+
+class ComputedGuard(Plugin):
+    """A guard that depends on the time alone. Make it `attrs.frozen`.
+
+    Being pure it can be simulated. A field named `timezone` left at None is filled with the configuration's zone
+    before the class is made.
+    """
+
+    @abstractmethod
+    def says(self, instant: datetime) -> Says:
+        """Whether a job may start at the instant (aware). Pure."""
+
+    @abstractmethod
+    def changes_after(self, instant: datetime) -> datetime | None:
+        """An instant (aware) strictly after, until which the answer stays the same; None where it never changes."""
+
+
+class ReadGuard(Plugin):
+    """A guard that looks at the machine. It is asked when a run could start, and while one waits for it."""
+
+    @abstractmethod
+    async def read(self) -> Says:
+        """What it sees now, within a few seconds. What can't be told is UNKNOWN; raising counts as that too."""

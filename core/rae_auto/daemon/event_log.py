@@ -1,0 +1,215 @@
+"""Recorded events: durable before anybody hears of them, bounded, and on this machine alone.
+
+The ends of runs are events too. They are not written twice: whoever follows them from a place in the past gets them
+out of the history.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from weakref import WeakSet
+
+from rae_auto.api.events import RUN_ENDED, Event, Place, is_named
+from rae_auto.api.store import Append, Keep, LogQuery, Store
+from rae_auto.config.problems import Findings, Invalid
+from rae_auto.config.reading import plain
+from rae_auto.errors import BadRequest
+from rae_auto.model import documents
+from rae_auto.model.instants import as_utc
+from rae_auto.model.names import check_event_name
+from rae_auto.model.run import Run
+
+LARGEST = 64 << 10
+"""Bytes of an event's data."""
+
+MOST = 100_000
+"""How many recorded events are read at once."""
+
+_FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+_RUNS = 10_000
+"""How many of the newest runs are looked through for ends that somebody has yet to hear of."""
+
+Ask = Callable[[Callable[[Store], Any]], Any]
+
+
+class EventLog:
+    """Records events and hands them to whoever follows. Belongs to one event loop."""
+
+    def __init__(self, ask: Ask, now: Callable[[], datetime]) -> None:
+        """`ask` runs a function on the store in its own thread."""
+        self._ask = ask
+        self._now = now
+        self._followers: WeakSet[_Follower] = WeakSet()
+        self._unwritten: list[tuple[Event, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def record(self, name: str, data: Mapping[str, Any] | None = None, at: datetime | None = None) -> Event:
+        """Record an event; it is durable when this returns. Errors: BadRequest, StoreError."""
+        event = _checked(name, data or {}, as_utc(at) if at else self._now())
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._unwritten.append((event, future))
+        if self._writing is None:
+            self._writing = asyncio.get_running_loop().create_task(self._write())
+        await asyncio.shield(future)
+        return event
+
+    async def _write(self) -> None:
+        """One commit for all that came in while the last one was under way."""
+        try:
+            while self._unwritten:
+                batch, self._unwritten = self._unwritten, []
+                changes = [_entry(event) for event, _ in batch]
+                try:
+                    await self._ask(partial(_commit, changes=changes))
+                except Exception as error:
+                    for _, future in batch:
+                        if not future.done():
+                            future.set_exception(error)
+                    continue
+                self._publish([event for event, _ in batch])
+                for _, future in batch:
+                    if not future.done():
+                        future.set_result(None)
+        finally:
+            self._writing = None
+
+    def ended(self, runs: Sequence[Run]) -> None:
+        """Runs are over, and durably so: whoever follows hears of it."""
+        if self._followers:
+            self._publish([of_run(run) for run in runs])
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        for follower in list(self._followers):
+            follower.offer(events)
+
+    def follow(self, names: Sequence[str], after: Place | None) -> AsyncGenerator[Sequence[Event], None]:
+        """Events of these names after a place, oldest first, then each as it comes."""
+        # Before the past is read: what comes meanwhile comes behind it.
+        follower = _Follower(names)
+        self._followers.add(follower)
+        return self._stream(follower, names, after)
+
+    async def _stream(
+        self, follower: "_Follower", names: Sequence[str], after: Place | None
+    ) -> AsyncGenerator[Sequence[Event], None]:
+        try:
+            told: set[str] = set()
+            if after is not None:
+                past = await self.recorded(names, since=after.at)
+                past = [event for event in past if after.is_before(event)]
+                told = {event.id for event in past}
+                if past:
+                    yield past
+            while True:
+                batch = [event for event in await follower.taken() if event.id not in told]
+                if batch:
+                    yield batch
+        finally:
+            self._followers.discard(follower)
+
+    async def recorded(
+        self, names: Sequence[str], *, since: datetime | None = None, until: datetime | None = None, limit: int = MOST
+    ) -> list[Event]:
+        """The newest recorded events of these names, ends of runs too, the oldest first."""
+        return list(await self._ask(lambda store: recorded_in(store, names, since=since, until=until, limit=limit)))
+
+    async def forget(self, names: Sequence[str], before: datetime | None) -> int:
+        """Delete recorded events for good; how many there were."""
+        return int(await self._ask(lambda store: forget_in(store, names, before)))
+
+
+class _Follower:
+    """What somebody who follows has yet to take."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._events: list[Event] = []
+        self._some = asyncio.Event()
+
+    def offer(self, events: Sequence[Event]) -> None:
+        wanted = [event for event in events if is_named(event.name, self._names)]
+        if wanted:
+            self._events += wanted
+            self._some.set()
+
+    async def taken(self) -> list[Event]:
+        await self._some.wait()
+        self._some.clear()
+        events, self._events = self._events, []
+        return events
+
+
+def of_run(run: Run) -> Event:
+    """The end of a run as an event."""
+    began, ended = run.started_at, run.finished_at
+    assert ended is not None, "the run is over"
+    data = {
+        "job": run.job,
+        "run_id": run.id,
+        "trigger": run.trigger,
+        "state": run.state.value,
+        "exit_code": run.exit_code,
+        "seconds": None if began is None else max((ended - began).total_seconds(), 0.0),
+    }
+    return Event(run.id, f"{RUN_ENDED}{run.state.value}", ended, data)
+
+
+def recorded_in(
+    store: Store,
+    names: Sequence[str],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = MOST,
+) -> list[Event]:
+    """As `EventLog.recorded`, of an open store."""
+    found = [
+        documents.load(Event, body)
+        for body in store.query(documents.EVENTS, LogQuery(since=since, until=until, limit=limit))
+    ]
+    if any(name.startswith(("*", RUN_ENDED)) for name in names):
+        runs = [documents.load(Run, body) for body in store.query(documents.RUNS, LogQuery(limit=min(limit, _RUNS)))]
+        ends = [of_run(run) for run in runs]
+        found += [e for e in ends if (since is None or e.at >= since) and (until is None or e.at <= until)]
+    wanted = [event for event in found if is_named(event.name, names)]
+    return sorted(wanted, key=lambda event: (event.at, event.id))[-limit:]
+
+
+def forget_in(store: Store, names: Sequence[str], before: datetime | None) -> int:
+    """As `EventLog.forget`, of an open store."""
+    horizon = before or _FOREVER
+    known = {documents.load(Event, body).name for body in store.query(documents.EVENTS, LogQuery(limit=MOST))}
+    wanted = tuple(sorted(name for name in known if is_named(name, names)))
+    count = 0
+    while wanted and (gone := store.prune(documents.EVENTS, Keep(states=wanted, since=horizon, newest=1 << 40))):
+        count += len(gone)
+    return count
+
+
+def _commit(store: Store, changes: Sequence[Append]) -> None:
+    store.commit(changes)
+
+
+def _entry(event: Event) -> Append:
+    return Append(documents.EVENTS, event.id, event.name, event.name, event.at, documents.dump(event))
+
+
+def _checked(name: object, data: Mapping[str, Any], at: datetime) -> Event:
+    try:
+        checked = check_event_name(name)
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
+    findings = Findings()
+    try:
+        kept = plain(dict(data), findings)
+        findings.raise_if_any()
+    except (Invalid, TypeError, ValueError) as error:
+        raise BadRequest(f"data: {error}") from None
+    event = Event(uuid.uuid4().hex, checked, at, kept)
+    if len(str(kept)) > LARGEST:
+        raise BadRequest(f"data: is larger than {LARGEST >> 10} KB; keep it elsewhere and record its place")
+    return event

@@ -1,0 +1,44 @@
+"""The conformance suite of guards."""
+
+import asyncio
+from datetime import timedelta, timezone
+from typing import Any
+
+from rae_auto.api.guard import Answer, ComputedGuard, ReadGuard, Says
+from rae_auto.testing.plugin import PluginConformance
+from rae_auto.testing.triggers import INSTANTS
+
+PATIENCE = 10.0
+"""Seconds after which the daemon waits no more for an answer."""
+
+
+def _is_plain(says: Any) -> bool:
+    return (
+        isinstance(says, Says) and isinstance(says.answer, Answer) and bool(says.because) and "\n" not in says.because
+    )
+
+
+class GuardConformance(PluginConformance):
+    """What a guard promises. A subclass has a fixture `plugin`, the guard to be tried."""
+
+    def test_it_says_what_it_saw_in_one_line(self, plugin: Any) -> None:
+        if isinstance(plugin, ComputedGuard):
+            assert all(_is_plain(plugin.says(instant)) for instant in INSTANTS)
+        else:
+            assert isinstance(plugin, ReadGuard)
+            assert _is_plain(asyncio.run(asyncio.wait_for(plugin.read(), PATIENCE)))
+
+    def test_what_is_computed_depends_on_nothing_but_the_instant(self, plugin: Any) -> None:
+        if not isinstance(plugin, ComputedGuard):
+            return
+        assert hash(plugin) == hash(plugin), "make the class attrs.frozen, with options that can be hashed"
+        elsewhere = timezone(timedelta(hours=-9, minutes=-30))
+        for instant in INSTANTS:
+            said = plugin.says(instant)
+            assert plugin.says(instant.astimezone(elsewhere)) == said
+            change = plugin.changes_after(instant)
+            if change is not None:
+                assert change.tzinfo is not None
+                assert change > instant
+                between = instant + (change - instant) / 2
+                assert plugin.says(between).answer is said.answer, f"it changes its mind before {change}"
