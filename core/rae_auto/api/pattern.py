@@ -223,7 +223,13 @@ class _Watcher:
         return told
 
     def _emit_of(self, name: str) -> Emit:
-        async def emit(key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> Told:
+        async def emit(
+            key: str,
+            event: Mapping[str, Any] | None = None,
+            at: datetime | None = None,
+            *,
+            echo: str | None = None,  # noqa: ARG001 - what a part can't know of a whole
+        ) -> Told:
             return await self._take([Event(key, name, at or self.watch.timer.now().wall, event or {})], part=name)
 
         return emit

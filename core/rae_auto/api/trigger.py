@@ -49,8 +49,19 @@ class Told:
 class Emit(Protocol):
     """How a source tells of something: returns what became of it once that is durable."""
 
-    def __call__(self, key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> Awaitable[Told]:
-        """`key` identifies what happened, so that it is decided once however often it is told."""
+    def __call__(
+        self,
+        key: str,
+        event: Mapping[str, Any] | None = None,
+        at: datetime | None = None,
+        *,
+        echo: str | None = None,
+    ) -> Awaitable[Told]:
+        """`key` identifies what happened, so that it is decided once however often it is told.
+
+        `echo` says what of it may be the doing of the job itself (a path, for instance): what comes again and again on
+        the heels of its own run is refused with `Reason.RATE`, and the source offers it again later.
+        """
         ...
 
 

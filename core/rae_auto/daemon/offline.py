@@ -112,7 +112,7 @@ def _plan_of(name: str, config: Config, store: Store, plugins: Plugins) -> Plan 
     """The job as the next daemon will have it."""
     for job in (*config.jobs, *_values(store, documents.JOB, Job)):
         if job.id == name:
-            return plugins.plan(job, Origin.CONFIG)[0]
+            return plugins.plan(job, Origin.CONFIG).plan
     return None
 
 

@@ -1,8 +1,12 @@
 """Plugins at work: references become instances, jobs become plans."""
 
+from collections.abc import Mapping
 from typing import cast
 
+from attrs import frozen
+
 from rae_auto.api.executor import Executor
+from rae_auto.api.guard import ComputedGuard, ReadGuard
 from rae_auto.api.logger import Logger
 from rae_auto.api.notifier import Notifier
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
@@ -11,6 +15,7 @@ from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.config.options import limit_problems, make
 from rae_auto.config.problems import described
 from rae_auto.daemon.containment import Containment
+from rae_auto.daemon.guards import GuardedGuard
 from rae_auto.daemon.schedules import GuardedSchedule
 from rae_auto.engine.events import Origin, Plan
 from rae_auto.errors import InvalidJob, PluginError
@@ -19,6 +24,15 @@ from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 
 MOST_SHARED = 1000
 """How many plugins are remembered by the text of their references."""
+
+
+@frozen
+class Planned:
+    """A job as the engine gets it, and what of it the shell itself works with: sources and guards, by their ids."""
+
+    plan: Plan
+    sources: Mapping[str, SourceTrigger]
+    guards: Mapping[str, ReadGuard]
 
 
 class Plugins:
@@ -46,13 +60,15 @@ class Plugins:
     def trigger(self, ref: TriggerRef) -> ScheduleTrigger | SourceTrigger:
         return cast("ScheduleTrigger | SourceTrigger", self._make(Kind.TRIGGER, ref))
 
-    def plan(self, job: Job, origin: Origin) -> tuple[Plan, dict[str, SourceTrigger]]:
-        """The job with its schedules, and its sources by trigger id. Errors: InvalidJob.
+    def plan(self, job: Job, origin: Origin) -> Planned:
+        """The job with the plugins that it names. Errors: InvalidJob.
 
         What stands in a store is taken as it is: `check_limits` is for what comes new.
         """
         schedules: dict[str, GuardedSchedule] = {}
         sources: dict[str, SourceTrigger] = {}
+        computed: dict[str, GuardedGuard | None] = {}
+        read: dict[str, ReadGuard] = {}
         try:
             self._alike(Kind.EXECUTOR, job.executor_ref)
             for ref in job.schedule:
@@ -62,9 +78,16 @@ class Plugins:
                     schedules[ref.id] = self._guarded(trigger)
                 elif isinstance(trigger, SourceTrigger):
                     sources[ref.id] = trigger
+            for guard_ref in job.only:
+                guard = self._alike(Kind.GUARD, guard_ref)
+                computed[guard_ref.id] = None
+                if isinstance(guard, ComputedGuard):
+                    computed[guard_ref.id] = GuardedGuard(guard, self.containment)
+                elif isinstance(guard, ReadGuard):
+                    read[guard_ref.id] = guard
         except PluginError as error:
             raise InvalidJob(f"job {job.id!r}: {error}") from error
-        return Plan(job, schedules, origin), sources
+        return Planned(Plan(job, schedules, origin, computed), sources, read)
 
     def check_limits(self, job: Job) -> None:
         """Errors: InvalidJob, where the job has a limit that can't be enforced on this machine."""

@@ -29,7 +29,7 @@ def rehearsal(config_path: Path) -> Rehearsal:
     planned = [plugins.plan(job, Origin.CONFIG) for job in config.jobs]
     return Rehearsal(
         config,
-        tuple(plan for plan, _ in planned),
+        tuple(one.plan for one in planned),
         Settings(config.max_parallel, config.enabled, config.resources, config.max_queue),
-        tuple((plan.job.id, trigger) for plan, sources in planned for trigger in sources),
+        tuple((one.plan.job.id, trigger) for one in planned for trigger in one.sources),
     )

@@ -16,7 +16,7 @@ from loguru import logger
 from rae_auto.api.files import private_directory
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
-from rae_auto.api.trigger import SourceTrigger, Told
+from rae_auto.api.trigger import Told
 from rae_auto.config.paths import state_directory
 from rae_auto.daemon.alarms import Alarms
 from rae_auto.daemon.backups import Backup
@@ -26,11 +26,12 @@ from rae_auto.daemon.clock import Clock, SystemClock
 from rae_auto.daemon.event_log import EventLog
 from rae_auto.daemon.executions import Executions
 from rae_auto.daemon.giving_up import GivingUp
+from rae_auto.daemon.guards import GuardReader
 from rae_auto.daemon.janitor import keep_tidy
 from rae_auto.daemon.news import tell
 from rae_auto.daemon.notices import Notices
 from rae_auto.daemon.persistence import PATIENCE, Archive
-from rae_auto.daemon.plugins import Plugins
+from rae_auto.daemon.plugins import Planned, Plugins
 from rae_auto.daemon.queries import check_keepable, event_document
 from rae_auto.daemon.report import info_of, status_of
 from rae_auto.daemon.restart import take_up
@@ -52,7 +53,7 @@ from rae_auto.engine.events import (
     Settings,
     Stopping,
 )
-from rae_auto.engine.step import Cancel, Jumped, Notify, Record, Start, Step, Stopped
+from rae_auto.engine.step import Cancel, Jumped, Notify, ReadGuards, Record, Start, Step, Stopped
 from rae_auto.errors import BadRequest, NotStarted, RunNotFound, SchedulerClosed, StoreError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence
 from rae_auto.model.instants import as_utc
@@ -114,7 +115,7 @@ class Scheduler:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turning: asyncio.Task[None] | None = None
         self._giving_up = GivingUp(lambda: self.trouble, self._stopped)
-        self._sources_of: dict[JobId, Mapping[str, SourceTrigger]] = {}
+        self._planned: dict[JobId, Planned] = {}
 
     # Opening and closing
 
@@ -151,6 +152,9 @@ class Scheduler:
         self.alarms = Alarms(self.clock)
         self.event_log = EventLog(self._archive.ask, self.now)
         self._sources = Sources(self.directory, self._fire, self.containment, self.alarms, self.event_log)
+        self._guards = GuardReader(self._shell.submit, self.containment)
+        for planned in self._planned.values():
+            self._guards.set(planned.plan.job.id, planned.guards)
         self._held = taken.held
         self._shell.submit(taken.restored)
         await self._find_again(taken.restored)
@@ -158,8 +162,9 @@ class Scheduler:
         # Whoever waits for the end must not wait for one that can't come any more.
         self._turning.add_done_callback(lambda _: self._stopped.set())
         await self._shell.begun.wait()
-        for job, sources in self._sources_of.items():
-            self._sources.set(job, sources)
+        for planned in self._planned.values():
+            self._sources.set(planned.plan.job.id, planned.sources)
+        self._planned.clear()
         tidying = keep_tidy(self._archive, self.directory, lambda: self.retention, self.now)
         self._tidying = self._loop.create_task(tidying)
 
@@ -175,6 +180,7 @@ class Scheduler:
         self._giving_up.cancel()
         self._tidying.cancel()
         await self._sources.close()
+        await self._guards.close()
         self._shell.close()
         turning, self._turning = self._turning, None
         if self._giving_up.reason:
@@ -207,11 +213,11 @@ class Scheduler:
 
     async def add_job(self, job: Job, *, replace: bool = False) -> JobId:
         """Keep a job and run it from now on. Errors: DuplicateJob (unless `replace`), InvalidJob."""
-        plan, sources = self.plugins.plan(job, Origin.STORE)
+        planned = self.plugins.plan(job, Origin.STORE)
         self.plugins.check_limits(job)
         check_keepable(job)
-        await self._ask(lambda ask: JobAdded(plan, replace, ask))
-        self._sources.set(job.id, sources)
+        await self._ask(lambda ask: JobAdded(planned.plan, replace, ask))
+        self._set(planned)
         return job.id
 
     async def add_jobs(self, jobs: Iterable[Job], *, replace: bool = False) -> list[JobId]:
@@ -221,7 +227,7 @@ class Scheduler:
     async def remove_job(self, job: str) -> None:
         """Forget a job; runs in hand finish. Errors: JobNotFound, JobInUse."""
         await self._ask(lambda ask: JobRemoved(JobId(job), ask))
-        self._sources.set(JobId(job), {})
+        self._unset(JobId(job))
 
     async def get_job_status(self, job: str) -> JobStatus:
         """How a job stands. Errors: JobNotFound."""
@@ -356,15 +362,15 @@ class Scheduler:
         plugins = Plugins(self.plugins.source, timezone, self.containment)
         planned = [plugins.plan(job, Origin.CONFIG) for job in jobs]
         told = {name: plugins.notifier(ref) for name, ref in notifiers.items()}
-        event = tuple(plan for plan, _ in planned)
+        event = tuple(one.plan for one in planned)
         # Before the engine asks the new schedules, whose failures are to stay on record.
         self._sources.forgive()
         answer = await self._ask(lambda ask: Configured(settings, event, ask))
         self.plugins, self.settings, self._notices.notifiers = plugins, settings, told
-        for plan, sources in planned:
-            self._sources.set(plan.job.id, sources)
+        for one in planned:
+            self._set(one)
         for gone in answer["removed"]:
-            self._sources.set(gone, {})
+            self._unset(gone)
         return answer
 
     @property
@@ -385,12 +391,12 @@ class Scheduler:
         return await self._shell.ask(event_for)
 
     async def _fire(
-        self, job: JobId, trigger: str, key: str, event: Mapping[str, Any] | None, at: datetime | None
+        self, job: JobId, trigger: str, key: str, event: Mapping[str, Any] | None, at: datetime | None, echo: str | None
     ) -> Told:
         occurrence = self._occurrence(job, trigger, key, event, at)
         while True:
             try:
-                return Told(RunId((await self._ask(lambda ask: Fired(occurrence, ask)))["run_id"]))
+                return Told(RunId((await self._ask(lambda ask: Fired(occurrence, ask, echo)))["run_id"]))
             except NotStarted as refused:
                 # A policy that says no has said so on record.
                 return Told(reason=Reason(refused.reason))
@@ -406,8 +412,16 @@ class Scheduler:
         return Occurrence(job, trigger, key, as_utc(at) if at else self.clock.now().wall, event_document(event))
 
     def _plan(self, job: Job, origin: Origin) -> Plan:
-        plan, self._sources_of[job.id] = self.plugins.plan(job, origin)
-        return plan
+        planned = self._planned[job.id] = self.plugins.plan(job, origin)
+        return planned.plan
+
+    def _set(self, planned: Planned) -> None:
+        self._sources.set(planned.plan.job.id, planned.sources)
+        self._guards.set(planned.plan.job.id, planned.guards)
+
+    def _unset(self, job: JobId) -> None:
+        self._sources.set(job, {})
+        self._guards.set(job, {})
 
     def _make_store(self) -> Store:
         given = self._given_store
@@ -434,6 +448,8 @@ class Scheduler:
                     self._executions.start(run, job)
                 case Cancel(run_id, attempt, grace):
                     self._executions.cancel(run_id, attempt, grace)
+                case ReadGuards():
+                    self._guards.read(effect)
                 case Notify():
                     self._notices.send(effect)
                 case Stopped():

@@ -18,8 +18,8 @@ from rae_auto.model.names import JobId
 FIRST_DELAY, LAST_DELAY = 1.0, 300.0
 """Seconds before a failed source is started again; doubled each time up to the last."""
 
-Fire = Callable[[JobId, str, str, Mapping[str, Any] | None, datetime | None], Awaitable[Told]]
-"""Tells of an occurrence: job, trigger, key, event, instant; returns what became of it when that is durable."""
+Fire = Callable[[JobId, str, str, Mapping[str, Any] | None, datetime | None, str | None], Awaitable[Told]]
+"""Tells of an occurrence: job, trigger, key, event, instant, echo; returns what became of it when that is durable."""
 
 
 class Sources:
@@ -64,8 +64,14 @@ class Sources:
     async def _supervise(self, job: JobId, trigger: str, source: SourceTrigger) -> None:
         place = f"{job}.{trigger}"
 
-        async def emit(key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> Told:
-            told = await self._fire(job, trigger, key, event, at)
+        async def emit(
+            key: str,
+            event: Mapping[str, Any] | None = None,
+            at: datetime | None = None,
+            *,
+            echo: str | None = None,
+        ) -> Told:
+            told = await self._fire(job, trigger, key, event, at, echo)
             self._containment.succeeded(Kind.TRIGGER, source.type, place)
             return told
 

@@ -19,6 +19,8 @@ _ORDER = (
     ({Reason.OVERLAP, Reason.QUEUE_FULL, Reason.CEILING}, "overlap", "nothing in the way"),
     ({Reason.QUEUE_LIMIT}, "queue", "there is room"),
     ({Reason.NEED_FAILED, Reason.NEED_NEVER_RAN}, "needs", "met"),
+    ({Reason.GUARD}, "guards", "let it start"),
+    ({Reason.RATE}, "rate", "not too often"),
 )
 """The policies in the order in which the engine asks them: which reasons are whose, and what each says else."""
 
@@ -112,6 +114,8 @@ def _policies_of(run: Run) -> Iterator[Fact]:
     yield Fact("overlap", f"{run.facts.get('overlap', 'skip')}: {open_ones}")
     if run.facts.get("needs"):
         yield Fact("needs", f"{_list(run.facts, 'needs')}{_met(run)}")
+    for name, says in dict(run.facts.get("guards", {})).items():
+        yield Fact(f"guard {name}", f"{says}")
     if run.facts.get("uses"):
         yield Fact("resources", f"{_list(run.facts, 'uses')}")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from rae_auto.engine import needs
+from rae_auto.engine import feedback, guards, needs
 from rae_auto.engine.events import Fired
 from rae_auto.engine.jobs import unknown_job
 from rae_auto.engine.retry import share
@@ -23,6 +23,7 @@ from rae_auto.model.names import RunId
 from rae_auto.model.policies import Overlap
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run, RunState
+from rae_auto.model.units import format_duration
 
 
 @frozen
@@ -47,7 +48,7 @@ def fired(world: World, event: Fired, now: Moment, step: Step) -> None:
     seen = world.seen.get((occurrence.job, occurrence.trigger), {}).get(occurrence.key)
     if seen is None:
         cause = Reason.ASKED if occurrence.trigger == MANUAL else Reason.FIRED
-        decision = admit(world, entry, occurrence, cause, now, step)
+        decision = admit(world, entry, occurrence, cause, now, step, echo=event.echo)
         seen = remember(world, occurrence, decision.run, step)
         refusal = f"{occurrence.job} was not started: {in_words(decision)}", decision.reason
     else:
@@ -77,13 +78,17 @@ def admit(
     not_before: datetime | None = None,
     batch: Set[RunId] = frozenset(),
     because: str | None = None,
+    echo: str | None = None,
 ) -> Decision:
     """Decide an occurrence and carry the decision out: a queued run, or a skip on record.
 
     Runs in `batch` are caught up together with it, one after the other: of these none overlaps another. `because`
-    says why it was missed, if it was.
+    says why it was missed, if it was; `echo` what may be the job's own doing.
     """
-    verdict = _judge(world, entry, occurrence, cause, batch)
+    not_before = _not_before(world, occurrence, not_before, now.wall)
+    verdict = _judge(world, entry, occurrence, cause, batch, not_before or now.wall)
+    if verdict.outcome is Outcome.RUN and (times := feedback.too_often(world, occurrence, echo, now)):
+        verdict = Verdict(Outcome.SKIP, Reason.RATE, {"times": times, "within": format_duration(feedback.WINDOW)})
     run = None
     if verdict.outcome is Outcome.RUN:
         if entry.job.overlap is Overlap.REPLACE:
@@ -113,7 +118,9 @@ def decide(occurrence: Occurrence, verdict: Verdict, now: Moment, step: Step, ru
     return decision
 
 
-def _judge(world: World, entry: Entry, occurrence: Occurrence, cause: Reason, batch: Set[RunId]) -> Verdict:
+def _judge(
+    world: World, entry: Entry, occurrence: Occurrence, cause: Reason, batch: Set[RunId], starts: datetime
+) -> Verdict:
     job = entry.job
     if occurrence.trigger != MANUAL:
         if not (world.settings.enabled and job.enabled):
@@ -129,6 +136,10 @@ def _judge(world: World, entry: Entry, occurrence: Occurrence, cause: Reason, ba
     unmet = None if needs.unfinished(world, job) else needs.unmet(world, job)
     if unmet:
         return Verdict(Outcome.SKIP, unmet[0], {"need": unmet[1]})
+    kept_back = guards.refusal(entry, occurrence.trigger, starts)
+    if kept_back:
+        name, says = kept_back
+        return Verdict(Outcome.SKIP, Reason.GUARD, {"guard": name, "says": str(says.answer), "because": says.because})
     return Verdict(Outcome.RUN, cause, _unusual(world, job))
 
 
@@ -188,7 +199,7 @@ def _enqueue(
         cause=cause,
         event=occurrence.event,
         facts=facts,
-        not_before=_not_before(world, occurrence, not_before, now.wall),
+        not_before=not_before,
     )
     opened = OpenRun(run, entry.job)
     world.open(opened)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from attrs import evolve
 
-from rae_auto.engine import admission, attempts, catch_up, cursors
+from rae_auto.engine import admission, attempts, catch_up, cursors, guards
 from rae_auto.engine.catch_up import Missed
 from rae_auto.engine.clocks import Jump, jumps
 from rae_auto.engine.events import Ticked
@@ -26,6 +26,7 @@ def notice_jumps(world: World, now: Moment, step: Step) -> None:
     for jump, by in jumps(before, now) if before else ():
         step.want(Jumped(jump, by))
         world.jumped = world.jumped or jump
+        guards.look_again(world, now)
         if jump is Jump.SET_BACK:
             _set_back(world, now, step)
         else:
@@ -62,6 +63,8 @@ def ticked(world: World, _: Ticked, now: Moment, step: Step) -> None:
                 if opened is not None and opened.run.attempt == attempt and opened.delayed:
                     # The delay has passed, whatever the clock on the wall says by now.
                     queue_up(world, opened)
+            case Alarm.GUARD:
+                guards.ask_again(world, run, now)
             case Alarm.TIMEOUT:
                 attempts.time_out(world, run, attempt, now, step)
             case Alarm.GRACE_OVER:

@@ -1,6 +1,6 @@
 """Who starts now: the first in the queue that nothing holds back, while there is room."""
 
-from rae_auto.engine import needs
+from rae_auto.engine import guards, needs
 from rae_auto.engine.attempts import arm_timeout
 from rae_auto.engine.runs import all_waits, finish, hold
 from rae_auto.engine.step import Start, Step
@@ -32,7 +32,7 @@ def start_what_may(world: World, now: Moment, step: Step) -> None:
         unmet = needs.unmet(world, opened.job) if opened.run.attempt == 0 else None
         if unmet is not None:
             finish(world, opened, RunState.SKIPPED, now, step, reason=f"{unmet[0]}: {unmet[1]}")
-        else:
+        elif guards.let(world, opened, now, step):
             _start(world, opened, now, step)
 
 

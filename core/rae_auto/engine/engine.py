@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from rae_auto.engine import admission, attempts, clockwork, dispatch, jobs, lifecycle
+from rae_auto.engine import admission, attempts, clockwork, dispatch, guards, jobs, lifecycle
 from rae_auto.engine.events import (
     CancelAsked,
     Configured,
@@ -22,6 +22,7 @@ from rae_auto.engine.events import (
     Event,
     Fired,
     Found,
+    GuardsRead,
     JobAdded,
     JobRemoved,
     Paused,
@@ -45,6 +46,7 @@ _HANDLERS: dict[type, Callable[[World, Any, Moment, Step], None]] = {
     Paused: jobs.paused,
     Ticked: clockwork.ticked,
     Fired: admission.fired,
+    GuardsRead: guards.read,
     CancelAsked: lifecycle.cancel_asked,
     Started: attempts.started,
     Ended: attempts.ended,

@@ -11,6 +11,7 @@ from typing import Any
 from attrs import field, frozen
 
 from rae_auto.model.decision import Occurrence
+from rae_auto.model.guard import Computed, Says
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.names import JobId, RunId
@@ -29,11 +30,13 @@ class Origin(StrEnum):
 
 @frozen
 class Plan:
-    """A job with its schedules by trigger id, and where it comes from."""
+    """A job with its schedules by trigger id, where it comes from, and its guards."""
 
     job: Job
     schedules: Mapping[str, Schedule] = field(factory=dict)
     origin: Origin = Origin.STORE
+    guards: Mapping[str, Computed | None] = field(factory=dict)
+    """Its guards by id; None for one that the shell must read."""
 
 
 @frozen
@@ -104,10 +107,22 @@ class Ticked:
 
 @frozen
 class Fired:
-    """A source, a person or a program gives a reason to run."""
+    """A source, a person or a program gives a reason to run.
+
+    `echo` names what may be the doing of the job's own last run, if it may be that.
+    """
 
     occurrence: Occurrence
     ask: Ask | None = None
+    echo: str | None = None
+
+
+@frozen
+class GuardsRead:
+    """What a job's guards said that the engine wanted read for a run. Each wanted one has an answer."""
+
+    run: RunId
+    said: Mapping[str, Says]
 
 
 @frozen
@@ -170,6 +185,7 @@ Event = (
     | Paused
     | Ticked
     | Fired
+    | GuardsRead
     | CancelAsked
     | Started
     | Ended

@@ -144,6 +144,8 @@ def drop(world: World, entry: Entry, now: Moment, step: Step) -> None:
             del world.seen[owner, trigger]
             for value in seen.values():
                 step.erase(value)
+    for ref in entry.job.schedule:
+        world.ended_at.pop((job, ref.id), None)
     del world.jobs[job]
     step.erase(entry.state)
     step.want(JobChanged(job, "removed"))

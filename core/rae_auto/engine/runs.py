@@ -30,10 +30,13 @@ def queue_up(world: World, opened: OpenRun) -> None:
     world.queue.push(opened.run.id, rank(opened.job.priority, opened.run.queued_at))
 
 
-def hold(world: World, opened: OpenRun, until: str, reason: Reason, text: str) -> None:
-    """Set a run aside until something happens to the job or the resource `until`."""
+def hold(
+    world: World, opened: OpenRun, until: str, reason: Reason, text: str, *, is_worth_telling: bool = True
+) -> None:
+    """Set a run aside until something happens to the job, the resource or the guard `until`."""
     opened.held_by = (reason, text)
-    _note_wait(opened, reason)
+    if is_worth_telling:
+        _note_wait(opened, reason)
     world.held.setdefault(until, []).append(opened.run.id)
 
 
@@ -48,7 +51,7 @@ def _note_wait(opened: OpenRun, reason: Reason) -> None:
 
 
 def release(world: World, until: str, now: Moment) -> None:
-    """Something happened to the job or the resource: those that waited for it may try again."""
+    """Something happened to the job the resource or the guard: those that waited for it may try again."""
     for run in world.held.pop(until, ()):
         if run in world.runs:
             wait(world, world.runs[run], now)
@@ -87,6 +90,8 @@ def finish(
     step.erase(run)
     step.record(run)
     world.close(opened)
+    if run.cause is Reason.FIRED:
+        world.ended_at[run.job, run.trigger] = now.mono
     entry = world.jobs.get(run.job)
     if entry is not None and run.attempt:
         before, entry.state = entry.state, _after(entry.state, run)

@@ -63,6 +63,15 @@ class Cancel:
 
 
 @frozen
+class ReadGuards:
+    """Read these guards of the job, by their ids, for the run; the answer is `GuardsRead`, whatever happens."""
+
+    run: RunId
+    job: JobId
+    guards: tuple[str, ...]
+
+
+@frozen
 class Notify:
     """Tell people about the end of a run."""
 
@@ -100,7 +109,7 @@ class Stopped:
     """Nothing is in hand any more: the daemon may go."""
 
 
-Effect = Start | Cancel | Notify | JobChanged | Jumped | Reply | Stopped
+Effect = Start | Cancel | ReadGuards | Notify | JobChanged | Jumped | Reply | Stopped
 
 
 @define

@@ -14,6 +14,8 @@ class Alarm(Enum):
 
     READY = auto()
     """A delay is over: the run may be looked at again."""
+    GUARD = auto()
+    """A guard that kept the run from starting may have changed its mind."""
     TIMEOUT = auto()
     """The attempt has had its time."""
     GRACE_OVER = auto()

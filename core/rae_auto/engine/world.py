@@ -1,7 +1,7 @@
 """All that the engine knows: jobs, open runs, and the three queues of things to come (instants, alarms, starts)."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from attrs import define, field
 
@@ -10,6 +10,7 @@ from rae_auto.engine.events import Plan, Settings
 from rae_auto.engine.queue import Queue
 from rae_auto.engine.timers import Timers
 from rae_auto.engine.timetable import Timetable
+from rae_auto.model.guard import Says
 from rae_auto.model.instants import Moment
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
@@ -54,6 +55,9 @@ class OpenRun:
     ending_reason: Reason | None = None
     held_by: tuple[Reason, str] | None = None
     waited_for: tuple[Reason, ...] = ()
+    guards_read: Mapping[str, Says] = field(factory=dict)
+    """What its guards said that were read, and when that was (monotonic seconds)."""
+    guards_read_at: float = float("-inf")
 
 
 @define(eq=False)
@@ -65,11 +69,15 @@ class World:
     runs: dict[RunId, OpenRun] = field(factory=dict)
     runs_of: dict[JobId, list[RunId]] = field(factory=dict)
     held: dict[str, list[RunId]] = field(factory=dict)
-    """Runs that wait until something happens to a job (its id) or a resource (`resource_key`)."""
+    """Runs that wait until something happens to a job (its id), a resource (`resource_key`) or a guard."""
     seen: dict[tuple[JobId, str], dict[str, Seen]] = field(factory=dict)
     active: int = 0
     in_use: Counter[str] = field(factory=Counter)
     """How many attempts in hand use each resource."""
+    ended_at: dict[tuple[JobId, str], float] = field(factory=dict)
+    """When the last run of a job's trigger ended (monotonic seconds)."""
+    echoes: dict[tuple[JobId, str, str], list[float]] = field(factory=dict)
+    """When what may be a job's own doing came on the heels of its run: see `feedback`."""
     timetable: Timetable = field(factory=Timetable)
     timers: Timers = field(factory=Timers)
     queue: Queue = field(factory=Queue)

@@ -21,6 +21,8 @@ class Reason(StrEnum):
     MISSED = "missed"
     NEED_FAILED = "need_failed"
     NEED_NEVER_RAN = "need_never_ran"
+    GUARD = "guard"
+    RATE = "rate"
     NEED_RUNNING = "need_running"
     PARALLEL = "max_parallel"
     RESOURCE = "resource"

@@ -3,7 +3,7 @@
 A shell as thin as the daemon's. A crash can be played at any point: `crash()` makes a new engine of what is kept alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from rae_auto.engine.events import (
     Event,
     Fired,
     Found,
+    GuardsRead,
     JobAdded,
     JobRemoved,
     Origin,
@@ -25,9 +26,10 @@ from rae_auto.engine.events import (
     Stopping,
     Ticked,
 )
-from rae_auto.engine.step import Cancel, Notify, Record, Reply, Start, Step, Stopped
+from rae_auto.engine.step import Cancel, Notify, ReadGuards, Record, Reply, Start, Step, Stopped
 from rae_auto.errors import SchedulerError, StoreError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence
+from rae_auto.model.guard import Answer, Says
 from rae_auto.model.instants import Moment
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
@@ -62,6 +64,11 @@ class VirtualWorld:
         self.in_hand: dict[RunId, Start] = {}
         self.cancelled: list[Cancel] = []
         self.notices: list[Notify] = []
+        self.guards_say: Callable[[JobId, str], Says] = lambda _, __: Says(Answer.YES, "nobody says otherwise")
+        """What guards say that look at the machine, by job and id."""
+        self._wanted: list[ReadGuards] = []
+        self.guards_hang = False
+        """Whether those guards answer at all for now."""
         self.stopped = False
         self.effects_until_crash: int | None = None
         """After how many more effects the daemon dies."""
@@ -86,6 +93,10 @@ class VirtualWorld:
         self._remember(step)
         for effect in step.effects:
             self._note(effect)
+        while self._wanted and not self.guards_hang:
+            wanted = self._wanted.pop(0)
+            said = {name: self.guards_say(wanted.job, name) for name in wanted.guards}
+            self.feed(GuardsRead(wanted.run, said))
         return step
 
     def _commit(self, step: Step) -> None:
@@ -112,6 +123,8 @@ class VirtualWorld:
             case Start(run=run):
                 self.started.append(effect)
                 self.in_hand[run.id] = effect
+            case ReadGuards():
+                self._wanted.append(effect)
             case Cancel():
                 self.cancelled.append(effect)
             case Notify():
@@ -168,9 +181,9 @@ class VirtualWorld:
         occurrence = Occurrence(JobId(job), MANUAL, key, self.now.wall)
         return RunId(self._ask(lambda ask: Fired(occurrence, ask))["run_id"])
 
-    def fire(self, job: str, trigger: str, key: str) -> None:
+    def fire(self, job: str, trigger: str, key: str, *, echo: str | None = None) -> None:
         """A source tells of something."""
-        self.feed(Fired(Occurrence(JobId(job), trigger, key, self.now.wall)))
+        self.feed(Fired(Occurrence(JobId(job), trigger, key, self.now.wall), echo=echo))
 
     def cancel(self, *, job: str | None = None, run: RunId | None = None) -> None:
         self._ask(lambda ask: CancelAsked(None if job is None else JobId(job), run, ask))
@@ -229,6 +242,7 @@ class VirtualWorld:
         self.engine = Engine()
         self.stopped = False
         plans = tuple(self._plans.values())
+        self._wanted.clear()
         self.in_hand = {run: start for run, start in self.in_hand.items() if run in going_on}
         self.feed(Restored(self.settings, plans, self.kept(JobState), open_runs, self.kept(Seen)))
         for run in open_runs:

@@ -132,7 +132,14 @@ class Listener:
         """What becomes of an occurrence, by its key; it may raise, as a store may that can't be written."""
         self._came = asyncio.Condition()
 
-    async def emit(self, key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> Told:
+    async def emit(
+        self,
+        key: str,
+        event: Mapping[str, Any] | None = None,
+        at: datetime | None = None,
+        *,
+        echo: str | None = None,
+    ) -> Told:
         """What `Watch.emit` is."""
         told = self.answer(key)
         json.dumps(event)

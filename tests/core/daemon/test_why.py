@@ -11,7 +11,8 @@ from rae_auto import Cron, Job, JobNotFound, NotStarted, RetryPolicy, RunNotFoun
 from rae_auto.daemon.inquiry import answered, standing_in, why
 from rae_auto.daemon.wall_times import Asked
 from rae_auto.daemon.why import why_at, why_now, why_run
-from rae_auto.engine.events import Settings
+from rae_auto.engine.events import Plan, Settings
+from rae_auto.model.guard import Answer, Says
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, RunState
 from rae_auto.simulation.world import EPOCH, VirtualWorld, plan
@@ -325,6 +326,24 @@ def lost():
     return why_now(standing(w))
 
 
+def kept_back():
+    says = Says(Answer.NO, "on battery")
+    w = world(Plan(Job(id="a", command="work", only="power"), guards={"power": None}))
+    w.guards_say = lambda job, name: says
+    w.fire("a", "file", "key")
+    return why_now(standing(w))
+
+
+def feeds_itself():
+    w = world(a_job(hourly=False))
+    for number in range(22):
+        w.fire("a", "file", f"key-{number}", echo="")
+        for run in list(w.in_hand):
+            w.end(run)
+        w.advance(timedelta(seconds=1))
+    return why_now(standing(w))
+
+
 CASES = {
     Reason.DUE: (due, "it ran since it was due"),
     Reason.ASKED: (asked, "it ran since somebody asked for it"),
@@ -339,6 +358,8 @@ CASES = {
     Reason.PAUSED: (lambda: skipped_after(lambda w: w.pause("a")), "the job is paused"),
     Reason.DISABLED: (disabled, "nothing starts by itself while disabled"),
     Reason.MISSED: (missed, "the daemon was down from"),
+    Reason.GUARD: (kept_back, "its guard power says no: on battery (only)"),
+    Reason.RATE: (feeds_itself, "does the job change what it watches?"),
     Reason.NEED_FAILED: (need_failed, "the latest run of b, which it needs, did not succeed"),
     Reason.NEED_NEVER_RAN: (
         lambda: skipped_after(more=[a_job("b", hourly=False)], needs=["b"]),

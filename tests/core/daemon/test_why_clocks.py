@@ -26,7 +26,7 @@ BERLIN = "Europe/Berlin"
 
 def cron(expression, start, zone=BERLIN):
     job = Job(id="a", command="work", schedule=Cron(expression, timezone=zone))
-    planned, _ = Plugins(Registry(), "UTC").plan(job, Origin.STORE)
+    planned = Plugins(Registry(), "UTC").plan(job, Origin.STORE).plan
     return VirtualWorld(planned, start=datetime.fromisoformat(start))
 
 

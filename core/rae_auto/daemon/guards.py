@@ -1,0 +1,129 @@
+"""Guards at the border of the engine: the engine gets an answer, whatever their plugins do."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from rae_auto.api.guard import Answer, ComputedGuard, ReadGuard, Says
+from rae_auto.api.plugin import Kind
+from rae_auto.daemon.containment import Containment
+from rae_auto.daemon.endings import wait_for_all
+from rae_auto.engine.events import GuardsRead
+from rae_auto.engine.step import ReadGuards
+from rae_auto.model.names import JobId
+
+PATIENCE = 10.0
+"""Seconds that a guard has for its answer."""
+
+
+class GuardedGuard:
+    """Asks a computed guard, and checks its answers; a bad one counts as that it can't tell.
+
+    Two are equal where their guards are, so that a reload changes nothing that stays the same.
+    """
+
+    __slots__ = ("_containment", "inner")
+
+    def __init__(self, inner: ComputedGuard, containment: Containment) -> None:
+        self.inner = inner
+        self._containment = containment
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, GuardedGuard) and bool(self.inner == other.inner)
+
+    def __hash__(self) -> int:
+        return hash(self.inner)
+
+    def __repr__(self) -> str:
+        return repr(self.inner)
+
+    def says(self, instant: datetime) -> Says:
+        """What the guard says, where that is an answer."""
+        try:
+            return _checked(self.inner.says(instant))
+        except (Exception, SystemExit) as error:
+            return _failed(self._containment, self.inner, error)
+
+    def changes_after(self, instant: datetime) -> datetime | None:
+        """When it may say something else, where that is an instant to come."""
+        try:
+            change = self.inner.changes_after(instant)
+            if change is not None and change.astimezone(UTC) <= instant:
+                raise ValueError(
+                    f"changes_after returned {change.isoformat()}, which isn't after {instant.isoformat()}"
+                )
+        except (Exception, SystemExit) as error:
+            _failed(self._containment, self.inner, error)
+            return None
+        return change
+
+
+class GuardReader:
+    """Reads the guards that look at the machine. Equal ones that are wanted at once are read once."""
+
+    def __init__(self, tell: Callable[[GuardsRead], None], containment: Containment) -> None:
+        self._tell = tell
+        self._containment = containment
+        self._guards: dict[JobId, Mapping[str, ReadGuard]] = {}
+        self._reading: dict[ReadGuard, asyncio.Task[Says]] = {}
+        self._answering: set[asyncio.Task[None]] = set()
+
+    def set(self, job: JobId, guards: Mapping[str, ReadGuard]) -> None:
+        """Have these guards for the job, and no others."""
+        if guards:
+            self._guards[job] = guards
+        else:
+            self._guards.pop(job, None)
+
+    def read(self, wanted: ReadGuards) -> None:
+        """Begin to read what the engine wants to know; it is told when all have answered."""
+        task = asyncio.get_running_loop().create_task(self._answer(wanted))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def close(self) -> None:
+        """Read no more."""
+        for task in (*self._answering, *self._reading.values()):
+            task.cancel()
+        await wait_for_all({*self._answering, *self._reading.values()}, "a guard")
+
+    async def _answer(self, wanted: ReadGuards) -> None:
+        guards = self._guards.get(wanted.job, {})
+        # A reload may have taken one away since it was wanted.
+        gone = Says(Answer.UNKNOWN, "it was taken out of the configuration")
+        answers = await asyncio.gather(*(self._read(guards[name]) for name in wanted.guards if name in guards))
+        said = dict(zip((name for name in wanted.guards if name in guards), answers, strict=True))
+        self._tell(GuardsRead(wanted.run, {name: said.get(name, gone) for name in wanted.guards}))
+
+    async def _read(self, guard: ReadGuard) -> Says:
+        reading = self._reading.get(guard)
+        if reading is None:
+            reading = self._reading[guard] = asyncio.get_running_loop().create_task(self._read_anew(guard))
+            reading.add_done_callback(lambda _: self._reading.pop(guard, None))
+        return await asyncio.shield(reading)
+
+    async def _read_anew(self, guard: ReadGuard) -> Says:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                says = _checked(await guard.read())
+        except TimeoutError:
+            return Says(Answer.UNKNOWN, f"it has not answered within {PATIENCE:g} s")
+        except (Exception, SystemExit) as error:
+            return _failed(self._containment, guard, error)
+        self._containment.succeeded(Kind.GUARD, guard.type, _place(guard))
+        return says
+
+
+def _checked(says: object) -> Says:
+    if not isinstance(says, Says) or not isinstance(says.answer, Answer):
+        raise TypeError(f"it answered {says!r:.60}, which is no Says")
+    return Says(says.answer, " ".join(str(says.because).split())[:300])
+
+
+def _failed(containment: Containment, guard: ComputedGuard | ReadGuard, error: BaseException) -> Says:
+    containment.failed(Kind.GUARD, guard.type, _place(guard), error)
+    return Says(Answer.UNKNOWN, f"it failed: {' '.join(repr(error).split())[:200]}")
+
+
+def _place(guard: ComputedGuard | ReadGuard) -> str:
+    return f"{guard!r:.120}"

@@ -1,0 +1,148 @@
+"""A job's guards: whether a run may start now. They are asked when it could start, not for the instant it was due.
+
+Guards that depend on the time alone are asked here. The others look at the machine, so the shell reads them: the
+engine wants it (`ReadGuards`), sets the run aside, and gets the answers as an event (`GuardsRead`). What they said
+counts for a moment only; a run that has to wait for its turn after that has them asked again.
+
+A run that one of them keeps from starting is skipped, or waits for `only_wait`, counted from the first no. It is
+looked at again when a computed guard changes its mind, or after `AGAIN`. Retries and runs asked for by hand are let
+through: somebody, or the guards themselves, have said yes to them.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from attrs import evolve
+
+from rae_auto.engine.events import GuardsRead
+from rae_auto.engine.runs import finish, hold, release
+from rae_auto.engine.step import ReadGuards, Step
+from rae_auto.engine.timers import Alarm
+from rae_auto.engine.world import Entry, OpenRun, World
+from rae_auto.model.decision import MANUAL
+from rae_auto.model.guard import Answer, Says
+from rae_auto.model.instants import Moment, format_instant, parse_instant
+from rae_auto.model.names import RunId
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import RunState
+
+FRESH = timedelta(seconds=5)
+"""How long what a guard read counts."""
+
+AGAIN = timedelta(seconds=15)
+"""After what time a guard that said no is read again, for a run that waits."""
+
+_SINCE = "guarded_since"
+"""The fact of a run that tells when a guard first kept it from starting."""
+
+
+def refusal(entry: Entry, trigger: str, starts: datetime) -> tuple[str, Says] | None:
+    """The guard that is sure, as of now, to keep a run from starting then, and what it says.
+
+    Only where a run wouldn't wait for it: so what is skipped leaves no run.
+    """
+    if trigger == MANUAL or entry.job.only_wait:
+        return None
+    for name, guard in entry.plan.guards.items():
+        if guard is not None and not (says := guard.says(starts)).lets:
+            return name, says
+    return None
+
+
+def let(world: World, opened: OpenRun, now: Moment, step: Step) -> bool:
+    """Whether the guards let the run start now. If not, it is set aside until they are asked again, or skipped."""
+    entry = world.jobs.get(opened.run.job)
+    if entry is None or not entry.plan.guards or opened.run.attempt or opened.run.trigger == MANUAL:
+        return True
+    said = _said(entry, opened, now)
+    against = next(((name, says) for name, says in said.items() if not says.lets), None)
+    if against is not None:
+        _keep_back(world, entry, opened, *against, now, step)
+        return False
+    unread = tuple(name for name in entry.plan.guards if name not in said)
+    if unread:
+        step.want(ReadGuards(opened.run.id, opened.run.job, unread))
+        hold(
+            world,
+            opened,
+            _key(opened.run.id),
+            Reason.GUARD,
+            "its guards are being asked (only)",
+            is_worth_telling=False,
+        )
+        return False
+    facts = {name: f"{says.answer}: {says.because}" for name, says in said.items()}
+    opened.run = evolve(opened.run, facts={**opened.run.facts, "guards": facts})
+    return True
+
+
+def read(world: World, event: GuardsRead, now: Moment, _: Step) -> None:
+    """Guards were asked: the run may be looked at again."""
+    opened = world.runs.get(event.run)
+    if opened is not None:
+        opened.guards_read, opened.guards_read_at = event.said, now.mono
+        release(world, _key(event.run), now)
+
+
+def ask_again(world: World, run: RunId, now: Moment) -> None:
+    """A guard may have changed its mind."""
+    opened = world.runs.get(run)
+    if opened is not None:
+        opened.guards_read = {}
+        release(world, _key(run), now)
+
+
+def look_again(world: World, now: Moment) -> None:
+    """The clocks have jumped, and with them what guards may say."""
+    for run, opened in list(world.runs.items()):
+        if opened.held_by is not None and opened.held_by[0] is Reason.GUARD:
+            ask_again(world, run, now)
+
+
+def _said(entry: Entry, opened: OpenRun, now: Moment) -> Mapping[str, Says]:
+    """What guards say, as far as that is known now: those computed, and those that were read a moment ago."""
+    is_fresh = now.mono - opened.guards_read_at <= FRESH.total_seconds()
+    said = {}
+    for name, guard in entry.plan.guards.items():
+        if guard is not None:
+            said[name] = guard.says(now.wall)
+        elif is_fresh and name in opened.guards_read:
+            said[name] = opened.guards_read[name]
+    return said
+
+
+def _keep_back(world: World, entry: Entry, opened: OpenRun, name: str, says: Says, now: Moment, step: Step) -> None:
+    what = in_words(name, says)
+    first = opened.run.facts.get(_SINCE)
+    since = parse_instant(first) if first else now.wall
+    left = since + entry.job.only_wait - now.wall
+    if left <= timedelta(0):
+        finish(world, opened, RunState.SKIPPED, now, step, reason=f"{Reason.GUARD}: {what}")
+        return
+    if first is None:
+        # With the run, so that a restart doesn't begin to count anew.
+        opened.run = evolve(opened.run, facts={**opened.run.facts, _SINCE: format_instant(since)})
+        step.save(opened.run)
+    wait = min(left, _until_change(entry, name, now.wall))
+    opened.guards_read = {}
+    hold(world, opened, _key(opened.run.id), Reason.GUARD, f"guard {what} (only)")
+    world.timers.set(now.mono + wait.total_seconds(), Alarm.GUARD, opened.run.id)
+
+
+def _until_change(entry: Entry, name: str, now: datetime) -> timedelta:
+    guard = entry.plan.guards[name]
+    if guard is None:
+        return AGAIN
+    change = guard.changes_after(now)
+    return timedelta.max if change is None else max(change - now, timedelta(milliseconds=1))
+
+
+def in_words(name: str, says: Says) -> str:
+    """What a guard said, in one line."""
+    said = "can't tell" if says.answer is Answer.UNKNOWN else f"says {says.answer}"
+    return f"{name} {said}: {says.because}"
+
+
+def _key(run: RunId) -> str:
+    """What a run waits for that its guards keep back; no job's id has a space."""
+    return f"guard {run}"

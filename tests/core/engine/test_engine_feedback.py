@@ -1,0 +1,67 @@
+"""A job that makes its own trigger fire doesn't go on for ever; what only comes often does."""
+
+from datetime import timedelta
+
+from rae_auto.engine import feedback
+from rae_auto.model.reasons import Reason
+
+
+def ran(w):
+    return sum(decision.run is not None for decision in w.decisions)
+
+
+def loop(w, times, *, echo="", pause=timedelta(seconds=1)):
+    """Each run makes the trigger fire once more, until one is refused."""
+    for number in range(times):
+        w.fire("a", "file", f"key-{number}", echo=echo)
+        w.advance(pause)
+        for run in list(w.in_hand):
+            w.end(run)
+
+
+def test_a_job_that_feeds_itself_is_stopped_with_a_reason(world, job):
+    w = world(job("a"))
+    loop(w, feedback.LIMIT + 5)
+    assert ran(w) == feedback.LIMIT + 1
+    last = w.decisions[-1]
+    assert last.reason is Reason.RATE
+    assert last.facts == {"times": feedback.LIMIT, "within": "1m"}
+
+
+def test_what_comes_after_a_pause_runs_again(world, job):
+    w = world(job("a"))
+    loop(w, feedback.LIMIT + 5)
+    w.advance(timedelta(minutes=1))
+    w.fire("a", "file", "later", echo="")
+    assert w.decisions[-1].reason is Reason.FIRED
+
+
+def test_what_comes_often_but_not_on_the_heels_of_a_run_always_runs(world, job):
+    w = world(job("a"))
+    for number in range(3 * feedback.LIMIT):
+        w.fire("a", "file", f"key-{number}", echo="")
+        for run in list(w.in_hand):
+            w.end(run)
+        w.advance(feedback.HEELS + timedelta(milliseconds=1))
+    assert ran(w) == 3 * feedback.LIMIT
+
+
+def test_what_is_no_echo_is_never_held_back(world, job):
+    w = world(job("a"))
+    loop(w, 3 * feedback.LIMIT, echo=None)
+    assert ran(w) == 3 * feedback.LIMIT
+
+
+def test_each_thing_has_a_count_of_its_own(world, job):
+    w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1000)
+    for number in range(100):
+        w.fire("a", "file", f"key-{number}", echo=f"/inbox/{number}")
+    assert ran(w) == 100
+
+
+def test_only_the_latest_things_are_remembered(world, job, monkeypatch):
+    monkeypatch.setattr(feedback, "MOST", 3)
+    w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1000)
+    for number in range(10):
+        w.fire("a", "file", f"key-{number}", echo=f"/inbox/{number}")
+    assert [echo for _, _, echo in w.engine._world.echoes] == ["/inbox/7", "/inbox/8", "/inbox/9"]

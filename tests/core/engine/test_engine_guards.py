@@ -1,0 +1,236 @@
+"""Guards: a run starts only where all of them say yes, and what each said is on record."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from attrs import frozen
+
+from rae_auto.engine.events import Configured, Fired, Origin, Plan, Settings
+from rae_auto.engine.step import ReadGuards
+from rae_auto.model.decision import Occurrence
+from rae_auto.model.guard import Answer, Says
+from rae_auto.model.job import Job
+from rae_auto.model.names import JobId
+from rae_auto.model.plugin_ref import GuardRef
+from rae_auto.model.policies import RetryPolicy
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import RunState
+
+NO = Says(Answer.NO, "on battery, 43 %")
+YES = Says(Answer.YES, "on mains")
+UNKNOWN = Says(Answer.UNKNOWN, "it has not answered")
+
+
+@frozen
+class Hours:
+    """Lets jobs start from an hour of the day until another, in UTC."""
+
+    since: int
+    until: int
+
+    def says(self, instant: datetime) -> Says:
+        answer = Answer.YES if self.since <= instant.hour < self.until else Answer.NO
+        return Says(answer, f"it is {instant:%H:%M}")
+
+    def changes_after(self, instant: datetime) -> datetime:
+        midnight = instant.replace(hour=0, minute=0, second=0, microsecond=0)
+        bounds = [midnight + timedelta(hours=hour) for hour in (self.since, self.until, 24 + self.since)]
+        return min(bound for bound in bounds if bound > instant)
+
+
+@pytest.fixture
+def guarded(every):
+    """`guarded(read=["power"], hours=(8, 17), every=5)`: a plan of job a with such guards."""
+
+    def make(*, read=(), hours=None, every_minutes=None, **fields):
+        guards = dict.fromkeys(read)
+        if hours is not None:
+            guards["hours"] = Hours(*hours)
+        job = Job(id="a", command="work", only=[GuardRef("x", {}, name) for name in guards], **fields)
+        schedules = {} if every_minutes is None else {"t": every(every_minutes)}
+        return Plan(job, schedules, guards=guards)
+
+    return make
+
+
+def states(w):
+    return [run.state for run in w.history]
+
+
+def test_a_run_starts_when_its_guards_say_yes_and_what_they_said_is_on_record(world, guarded):
+    w = world(guarded(read=["power"], hours=(0, 24)))
+    w.guards_say = lambda job, name: YES
+    w.fire("a", "file", "k")
+    (start,) = w.started
+    assert start.run.facts["guards"] == {"power": "yes: on mains", "hours": "yes: it is 00:00"}
+    assert start.run.waited_for == ()
+
+
+@pytest.mark.parametrize("says", [NO, UNKNOWN])
+def test_a_guard_that_says_no_or_can_not_tell_skips_the_run(world, guarded, says):
+    w = world(guarded(read=["power"]))
+    w.guards_say = lambda job, name: says
+    w.fire("a", "file", "k")
+    (run,) = w.history
+    assert run.state is RunState.SKIPPED
+    assert run.reason in ("guard: power says no: on battery, 43 %", "guard: power can't tell: it has not answered")
+    assert w.started == []
+
+
+def test_what_a_computed_guard_is_sure_to_refuse_leaves_no_run(world, guarded):
+    w = world(guarded(hours=(8, 17)))
+    w.fire("a", "file", "k")
+    (decision,) = w.decisions
+    assert (decision.reason, decision.run) == (Reason.GUARD, None)
+    assert decision.facts == {"guard": "hours", "says": "no", "because": "it is 00:00"}
+    assert w.history == []
+
+
+def test_a_schedule_goes_by_the_guards_each_time(world, guarded):
+    w = world(guarded(hours=(8, 9), every_minutes=30))
+    for _ in range(4 * 12):
+        w.advance(timedelta(minutes=15))
+        for run in list(w.in_hand):
+            w.end(run)
+    assert [start.run.scheduled_for.strftime("%H:%M") for start in w.started] == ["08:00", "08:30"]
+    assert {decision.reason for decision in w.decisions} == {Reason.DUE, Reason.GUARD}
+
+
+def test_what_is_asked_for_by_hand_asks_no_guard(world, guarded):
+    w = world(guarded(read=["power"], hours=(8, 17)))
+    w.guards_say = lambda job, name: NO
+    w.trigger("a")
+    assert len(w.started) == 1
+
+
+def test_a_retry_asks_no_guard(world, guarded):
+    w = world(guarded(read=["power"], retry_policy=RetryPolicy(attempts=2, delay=timedelta(0))))
+    w.fire("a", "file", "k")
+    w.guards_say = lambda job, name: NO
+    w.fail(w.started[0].run.id)
+    assert [start.run.attempt for start in w.started] == [1, 2]
+
+
+def test_a_run_waits_for_a_computed_guard_and_starts_when_it_changes(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="9h"))
+    w.fire("a", "file", "k")
+    (opened,) = w.engine.runs("a")
+    assert w.engine.waiting_for(opened.run.id, w.now) == (Reason.GUARD, "guard hours says no: it is 00:00 (only)")
+    assert w.engine.next_wake(w.now) == pytest.approx(8 * 3600)
+    w.advance(timedelta(hours=8))
+    (start,) = w.started
+    assert start.run.started_at == datetime(2026, 1, 1, 8, tzinfo=UTC)
+    assert start.run.waited_for == (Reason.GUARD,)
+
+
+def test_a_run_that_has_waited_long_enough_is_skipped(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="2h"))
+    w.fire("a", "file", "k")
+    w.advance(timedelta(hours=2))
+    (run,) = w.history
+    assert (run.state, run.reason) == (RunState.SKIPPED, "guard: hours says no: it is 02:00")
+
+
+def test_a_guard_that_must_be_read_is_read_again_now_and_then(world, guarded):
+    w = world(guarded(read=["power"], only_wait="1h"))
+    asked = []
+
+    def say(job, name):
+        asked.append(w.now.wall)
+        return YES if len(asked) == 4 else NO
+
+    w.guards_say = say
+    w.fire("a", "file", "k")
+    w.advance(timedelta(minutes=10))
+    assert len(w.started) == 1
+    assert [later - sooner for sooner, later in itertools.pairwise(asked)] == [timedelta(seconds=15)] * 3
+
+
+def test_waiting_counts_on_after_a_crash(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="2h"))
+    w.fire("a", "file", "k")
+    w.advance(timedelta(hours=1))
+    w.crash(down=timedelta(minutes=30))
+    assert w.history == []
+    w.advance(timedelta(minutes=30))
+    assert states(w) == [RunState.SKIPPED]
+
+
+def test_after_sleep_guards_are_asked_at_once(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w.fire("a", "file", "k")
+    w.sleep(timedelta(hours=9))
+    assert len(w.started) == 1
+
+
+def test_others_go_first_while_guards_are_asked(world, guarded, job):
+    w = world(guarded(read=["power"]), job("b"), max_parallel=1)
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    w.trigger("b")
+    assert [start.job.id for start in w.started] == ["b"]
+    (opened,) = w.engine.runs("a")
+    assert w.engine.waiting_for(opened.run.id, w.now) == (Reason.GUARD, "its guards are being asked (only)")
+
+
+def test_what_was_read_long_ago_is_read_again(world, guarded, job):
+    w = world(guarded(read=["power"]), job("b"), max_parallel=1)
+    asked = []
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    b = w.trigger("b")
+    # The answer comes while there is no room, and the room comes a minute later.
+    w.guards_say = lambda job, name: asked.append(name) or YES
+    w.guards_hang = False
+    w.pause("b")
+    assert asked == ["power"]
+    w.advance(timedelta(minutes=1))
+    w.guards_say = lambda job, name: NO
+    w.end(b)
+    assert [run.reason for run in w.history if run.job == "a"] == ["guard: power says no: on battery, 43 %"]
+
+
+def test_after_a_crash_guards_that_had_not_answered_are_asked_again(world, guarded):
+    w = world(guarded(read=["power"]))
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    w.guards_hang = False
+    w.crash()
+    assert len(w.started) == 1
+
+
+def test_a_run_that_is_cancelled_while_its_guards_are_asked_stays_so(world, guarded):
+    w = world(guarded(read=["power"]))
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    w.cancel(job="a")
+    w.guards_hang = False
+    w.pause("a")
+    assert states(w) == [RunState.CANCELLED]
+    assert w.started == []
+
+
+def test_a_reload_that_takes_the_guard_away_lets_the_run_start(world, guarded):
+    w = world(Plan(guarded(hours=(8, 17), only_wait="1d").job, guards={"hours": Hours(8, 17)}))
+    w.fire("a", "file", "k")
+    w.add(Plan(Job(id="a", command="work")), replace=True)
+    w.advance(timedelta(hours=8))
+    assert len(w.started) == 1
+
+
+def test_the_engine_wants_only_those_read_that_it_can_not_compute(world, guarded):
+    w = world(guarded(read=["power", "idle"], hours=(0, 24)))
+    w.guards_hang = True
+    step = w.feed(Fired(Occurrence(JobId("a"), "file", "k", w.now.wall)))
+    wanted = [effect for effect in step.effects if isinstance(effect, ReadGuards)]
+    assert [effect.guards for effect in wanted] == [("power", "idle")]
+
+
+def test_a_configuration_read_again_changes_guards(world, guarded):
+    first = guarded(hours=(8, 17))
+    w = world(Plan(first.job, {}, Origin.CONFIG, first.guards))
+    w.fire("a", "file", "1")
+    w.feed(Configured(Settings(), (Plan(first.job, {}, Origin.CONFIG, {"hours": Hours(0, 24)}),)))
+    w.fire("a", "file", "2")
+    assert [decision.reason for decision in w.decisions] == [Reason.GUARD, Reason.FIRED]
