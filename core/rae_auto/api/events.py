@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from attrs import field, frozen
 
+from rae_auto.model.run import Run
+
 RUN_ENDED = "run."
 """How the names of events begin that tell of the end of a run: `run.succeeded`, `run.failed` …"""
 
@@ -41,6 +43,21 @@ class Place:
     def is_before(self, event: Event) -> bool:
         """Whether the event is still to be read."""
         return event.at > self.at or (event.at == self.at and event.id not in self.ids)
+
+
+def end_of(run: Run) -> Event:
+    """The end of a run as an event."""
+    began, ended = run.started_at, run.finished_at
+    assert ended is not None, "the run is over"
+    data = {
+        "job": run.job,
+        "run_id": run.id,
+        "trigger": run.trigger,
+        "state": run.state.value,
+        "exit_code": run.exit_code,
+        "seconds": None if began is None else max((ended - began).total_seconds(), 0.0),
+    }
+    return Event(run.id, f"{RUN_ENDED}{run.state.value}", ended, data)
 
 
 def is_named(name: str, patterns: Sequence[str]) -> bool:

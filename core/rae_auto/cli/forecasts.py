@@ -1,6 +1,6 @@
 """Forecasts and what differs between them: rows for people, lines for a pipe, JSON for programs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,7 +12,6 @@ from rae_auto.cli import options
 from rae_auto.cli.tables import on_terminal, show_table
 from rae_auto.engine.words import in_words
 from rae_auto.model.decision import Decision
-from rae_auto.model.names import JobId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run, RunState
@@ -21,7 +20,6 @@ from rae_auto.simulation.comparison import Upshot, differences
 from rae_auto.simulation.forecast import Forecast, Foreseen
 from rae_auto.simulation.traffic import busiest, collisions
 
-Sources = Sequence[tuple[JobId, str]]
 Row = tuple[str, str, str, str]
 
 
@@ -39,16 +37,16 @@ class _Clock:
         return at.astimezone(self.where).isoformat()
 
 
-def show_forecast(forecast: Forecast, sources: Sources, where: ZoneInfo, json_: bool) -> None:
+def show_forecast(forecast: Forecast, where: ZoneInfo, json_: bool) -> None:
     """Print each start, wait and skip in order, then where it is crowded, and what isn't simulated."""
     clock = _Clock(where)
     if json_:
-        options.print_json(_record(forecast, sources, clock))
+        options.print_json(_record(forecast, clock))
         return
     events = sorted([*_skips(forecast), *(event for seen in forecast.runs for event in _course(seen, clock))])
     show_table(
         ["at", "what", "job", "details"],
-        [*((clock(at), what, job, details) for at, job, what, details in events), *_summary(forecast, sources, clock)],
+        [*((clock(at), what, job, details) for at, job, what, details in events), *_summary(forecast, clock)],
     )
 
 
@@ -83,17 +81,19 @@ def _details(run: Run, clock: _Clock) -> str:
     return ", ".join(parts)
 
 
-def _summary(forecast: Forecast, sources: Sources, clock: _Clock) -> Iterator[Row]:
+def _summary(forecast: Forecast, clock: _Clock) -> Iterator[Row]:
     for peak in busiest(forecast):
         yield clock(peak.at), "busy", "", f"{len(peak.jobs)} at once: {', '.join(peak.jobs)}"
     for found in collisions(forecast):
         waited = f", the longest wait {format_duration(found.longest_wait)}" if found.longest_wait else ""
         yield clock(found.first_at), "collision", found.job, f"{found.reason}, {found.times} in all{waited}"
-    for job, trigger in sources:
-        yield "", "not simulated", job, f"trigger {trigger}: when it fires can't be computed"
+    for job, trigger in forecast.unplayed:
+        yield "", "not simulated", job, f"trigger {trigger}: when it fires can't be computed (--events tells)"
+    for job, guard in forecast.taken_for_yes:
+        yield "", "taken for yes", job, f"guard {guard}: what it says can't be computed (--guard tells)"
 
 
-def _record(forecast: Forecast, sources: Sources, clock: _Clock) -> dict[str, Any]:
+def _record(forecast: Forecast, clock: _Clock) -> dict[str, Any]:
     return {
         **_span(forecast, clock),
         "runs": [_run(seen) for seen in forecast.runs],
@@ -109,7 +109,8 @@ def _record(forecast: Forecast, sources: Sources, clock: _Clock) -> dict[str, An
             }
             for found in collisions(forecast)
         ],
-        "not_simulated": [{"job": job, "trigger": trigger} for job, trigger in sources],
+        "not_simulated": [{"job": job, "trigger": trigger} for job, trigger in forecast.unplayed],
+        "taken_for_yes": [{"job": job, "guard": guard} for job, guard in forecast.taken_for_yes],
     }
 
 

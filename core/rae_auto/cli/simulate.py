@@ -1,5 +1,6 @@
 """simulate: what a configuration would do, by the engine that would do it."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from rae_auto.errors import DaemonUnreachable
 if TYPE_CHECKING:
     from rae_auto.model.job_state import Span
     from rae_auto.model.names import JobId
+    from rae_auto.simulation.script import GuardTurn, Script
 
 _YEARS = range(1970, 9000)
 _RUNS_FOR_A_MEDIAN = 101
@@ -30,6 +32,18 @@ _RUNS_FOR_A_MEDIAN = 101
     metavar="history|JOB=TIME",
     help="How long runs take: the median of the past, or so long; by default a minute. May be repeated.",
 )
+@click.option(
+    "--events",
+    metavar="recorded|FILE",
+    help="What happens in the world: what the daemon has on record of that time, or lines of JSON.",
+)
+@click.option(
+    "--guard",
+    "guards",
+    multiple=True,
+    metavar="[JOB.]GUARD=ANSWER",
+    help="What a guard says that looks at the machine: yes, no or unknown; yes by default. May be repeated.",
+)
 @click.option("--against", metavar="FILE", help="Show only what this configuration would change.")
 @options.config
 @options.as_json
@@ -38,6 +52,8 @@ def simulate_command(
     days: int,
     downtimes: tuple[str, ...],
     durations: tuple[str, ...],
+    events: str | None,
+    guards: tuple[str, ...],
     against: str | None,
     config: str | None,
     json_: bool,
@@ -57,14 +73,25 @@ def simulate_command(
     since, until = _span(start, days, where)
     spans = _downtimes(downtimes, since, until, where)
     lengths = _durations(durations, [plan.job.id for one in rehearsed for plan in one.plans], path)
+    script = _script(events, guards, until, where, path)
     forecasts = [
         foresee(
-            Scenario(plans=one.plans, settings=one.settings, start=since, end=until, durations=lengths, downtimes=spans)
+            Scenario(
+                plans=one.plans,
+                settings=one.settings,
+                start=since,
+                end=until,
+                durations=lengths,
+                downtimes=spans,
+                sources=one.sources,
+                guards=one.guards,
+                script=script,
+            )
         )
         for one in rehearsed
     ]
     if against is None:
-        show_forecast(forecasts[0], rehearsed[0].sources, where, json_)
+        show_forecast(forecasts[0], where, json_)
     else:
         show_differences(forecasts[0], forecasts[1], where, json_)
 
@@ -99,6 +126,52 @@ def _downtimes(given: Iterable[str], since: datetime, until: datetime, where: Zo
     if bounds != sorted(bounds):
         raise click.UsageError("each --downtime must end after it begins, within what is simulated, and before another")
     return tuple(spans)
+
+
+def _script(events: str | None, guards: Sequence[str], until: datetime, where: ZoneInfo, config: Path) -> "Script":
+    """What happens in the world: told by a file or by the records, and what guards are said to say."""
+    from rae_auto.simulation.reading import read_script
+    from rae_auto.simulation.script import Script
+
+    turns = tuple(_guard_turn(text) for text in guards)
+    if events is None:
+        return Script(guards=turns)
+    try:
+        text = json.dumps(_recorded(until, config)) if events == "recorded" else Path(events).expanduser().read_text()
+        script = read_script(text, events, lambda text: _instant(text, where))
+    except ValueError as error:
+        raise click.UsageError(f"--events {error}") from None
+    # What is said on the command line was so all the time.
+    return Script(script.events, script.occurrences, (*turns, *script.guards))
+
+
+def _guard_turn(text: str) -> "GuardTurn":
+    from rae_auto.model.names import JobId
+    from rae_auto.simulation.reading import says_of
+    from rae_auto.simulation.script import GuardTurn
+
+    name, equals, answer = text.partition("=")
+    job, dot, guard = name.rpartition(".")
+    if not equals:
+        raise click.UsageError(f"--guard {text[:60]!r} must read GUARD=ANSWER or JOB.GUARD=ANSWER, as power=no")
+    try:
+        return GuardTurn(datetime.min.replace(tzinfo=UTC), JobId(job) if dot else None, guard, says_of(answer))
+    except ValueError as error:
+        raise click.UsageError(f"--guard {name[:64]}: {error}") from None
+
+
+def _recorded(until: datetime, config: Path) -> list[dict[str, Any]]:
+    """All that is on record until then: what came before is what patterns have seen."""
+    from rae_auto.cli.client import Client
+
+    try:
+        with Client() as client:
+            found: list[dict[str, Any]] = client.call("happenings", until=until.isoformat())
+            return found
+    except DaemonUnreachable:
+        from rae_auto.daemon.offline import happenings
+
+        return happenings(config, until)
 
 
 def _durations(given: Sequence[str], jobs: "Sequence[JobId]", config: Path) -> "dict[JobId, timedelta]":

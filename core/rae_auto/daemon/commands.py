@@ -9,6 +9,7 @@ from typing import Any
 from rae_auto._version import __version__
 from rae_auto.config.definitions import read_job
 from rae_auto.daemon.assignments import output_path
+from rae_auto.daemon.happenings import happenings_in
 from rae_auto.daemon.inquiry import why
 from rae_auto.daemon.queries import absolute_path, flag, log_query, optional_instant, optional_text, text
 from rae_auto.daemon.report import info_of
@@ -59,6 +60,7 @@ class Commands:
             "history": _taking(self.history, "job", "run", "states", "since", "until", "limit"),
             "output": _taking(self.output, "run"),
             "why": _taking(self.why, "job", "at", "run"),
+            "happenings": _taking(self.happenings, "since", "until"),
             "stats": _taking(self.stats, "job", "since"),
             "backup": _taking(self.backup, "path", "replace"),
             "reload": _taking(self.reload),
@@ -142,6 +144,10 @@ class Commands:
         run = await self._scheduler.get_run(text(arguments, "run"))
         path = output_path(self._scheduler.directory, run.id, run.attempt)
         return {"path": str(path), "state": run.state.value, "attempt": run.attempt}
+
+    async def happenings(self, arguments: Arguments) -> Any:
+        since, until = optional_instant(arguments, "since"), optional_instant(arguments, "until")
+        return await self._scheduler.ask_store(lambda store: happenings_in(store, since, until))
 
     async def stats(self, arguments: Arguments) -> Any:
         job = optional_text(arguments, "job")

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakSet
 
-from rae_auto.api.events import RUN_ENDED, Event, Place, is_named
+from rae_auto.api.events import RUN_ENDED, Event, Place, end_of, is_named
 from rae_auto.api.store import Append, Keep, LogQuery, Store
 from rae_auto.config.problems import Findings, Invalid
 from rae_auto.config.reading import plain
@@ -80,7 +80,7 @@ class EventLog:
     def ended(self, runs: Sequence[Run]) -> None:
         """Runs are over, and durably so: whoever follows hears of it."""
         if self._followers:
-            self._publish([of_run(run) for run in runs])
+            self._publish([end_of(run) for run in runs])
 
     def _publish(self, events: Sequence[Event]) -> None:
         for follower in list(self._followers):
@@ -143,21 +143,6 @@ class _Follower:
         return events
 
 
-def of_run(run: Run) -> Event:
-    """The end of a run as an event."""
-    began, ended = run.started_at, run.finished_at
-    assert ended is not None, "the run is over"
-    data = {
-        "job": run.job,
-        "run_id": run.id,
-        "trigger": run.trigger,
-        "state": run.state.value,
-        "exit_code": run.exit_code,
-        "seconds": None if began is None else max((ended - began).total_seconds(), 0.0),
-    }
-    return Event(run.id, f"{RUN_ENDED}{run.state.value}", ended, data)
-
-
 def recorded_in(
     store: Store,
     names: Sequence[str],
@@ -173,7 +158,7 @@ def recorded_in(
     ]
     if any(name.startswith(("*", RUN_ENDED)) for name in names):
         runs = [documents.load(Run, body) for body in store.query(documents.RUNS, LogQuery(limit=min(limit, _RUNS)))]
-        ends = [of_run(run) for run in runs]
+        ends = [end_of(run) for run in runs]
         found += [e for e in ends if (since is None or e.at >= since) and (until is None or e.at <= until)]
     wanted = [event for event in found if is_named(event.name, names)]
     return sorted(wanted, key=lambda event: (event.at, event.id))[-limit:]

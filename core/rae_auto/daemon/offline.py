@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from rae_auto.config import Config, load
 from rae_auto.config.paths import state_directory
 from rae_auto.daemon.backups import write
 from rae_auto.daemon.clock import SystemClock
+from rae_auto.daemon.happenings import happenings_in
 from rae_auto.daemon.inquiry import answered, records_around, time_asked
 from rae_auto.daemon.plugins import Plugins
 from rae_auto.daemon.queries import log_query, optional_instant, optional_text, text
@@ -58,6 +60,12 @@ def stats(config_path: Path, query: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers as the control command `stats` gives them. Errors: ConfigError, StoreError."""
     with _store_of(config_path) as store:
         return statistics_of(store, optional_text(query, "job"), optional_instant(query, "since")).record()
+
+
+def happenings(config_path: Path, until: datetime) -> list[dict[str, Any]]:
+    """What happened, as the control command `happenings` gives it. Errors: ConfigError, StoreError."""
+    with _store_of(config_path) as store:
+        return happenings_in(store, None, until)
 
 
 def backup(config_path: Path, target: Path, *, replace: bool) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """A configuration as it can be simulated: plans, settings, and what of it nobody can foresee."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import frozen
 
+from rae_auto.api.trigger import SourceTrigger
 from rae_auto.config import Config, load
 from rae_auto.daemon.plugins import Plugins
 from rae_auto.engine.events import Origin, Plan, Settings
@@ -13,12 +15,13 @@ from rae_auto.registry import Registry
 
 @frozen
 class Rehearsal:
-    """`sources` are the triggers that watch the world, as job and trigger: when they fire can't be computed."""
+    """`sources` are the triggers that watch the world, by job and trigger; `guards` those that look at the machine."""
 
     config: Config
     plans: tuple[Plan, ...]
     settings: Settings
-    sources: tuple[tuple[JobId, str], ...]
+    sources: Mapping[tuple[JobId, str], SourceTrigger]
+    guards: tuple[tuple[JobId, str], ...]
 
 
 def rehearsal(config_path: Path) -> Rehearsal:
@@ -31,5 +34,6 @@ def rehearsal(config_path: Path) -> Rehearsal:
         config,
         tuple(one.plan for one in planned),
         Settings(config.max_parallel, config.enabled, config.resources, config.max_queue),
-        tuple((one.plan.job.id, trigger) for one in planned for trigger in one.sources),
+        {(one.plan.job.id, trigger): source for one in planned for trigger, source in one.sources.items()},
+        tuple((one.plan.job.id, guard) for one in planned for guard in one.guards),
     )

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import os
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from loguru import logger
 
@@ -70,6 +70,8 @@ from rae_auto.registry import Registry
 if TYPE_CHECKING:
     from rae_auto.daemon.sync import SyncScheduler
 
+
+T = TypeVar("T")
 
 TELL_AGAIN = 1.0
 """Seconds after which an occurrence that could not be made durable is tried again."""
@@ -337,6 +339,10 @@ class Scheduler:
     async def decisions(self, query: LogQuery) -> list[Decision]:
         """Decisions that led to no run, the newest first."""
         return await self._archive.decisions(query)
+
+    async def ask_store(self, question: Callable[[Store], T]) -> T:
+        """What a function reads out of the store, in the store's own thread."""
+        return await self._archive.ask(question)
 
     def now(self) -> datetime:
         """What the scheduler's clock says, in UTC."""

@@ -5,19 +5,24 @@ timed out ends at once; what is in hand when a downtime begins is lost, as if th
 """
 
 import heapq
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from attrs import field, frozen
 
-from rae_auto.engine.events import Plan, Settings, Ticked
+from rae_auto.api.events import Event, end_of
+from rae_auto.api.trigger import SourceTrigger
+from rae_auto.engine.events import Fired, Plan, Settings, Ticked
 from rae_auto.errors import BadRequest
-from rae_auto.model.decision import Decision, Outcome
+from rae_auto.model.decision import Decision, Occurrence, Outcome
 from rae_auto.model.instants import Moment
 from rae_auto.model.job_state import Span
 from rae_auto.model.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run
+from rae_auto.simulation.script import Script
+from rae_auto.simulation.sources import Source, Sources
 from rae_auto.simulation.world import VirtualWorld
 
 USUAL_DURATION = timedelta(minutes=1)
@@ -39,6 +44,10 @@ class Scenario:
     end: datetime
     durations: Mapping[JobId, timedelta] = field(factory=dict)
     downtimes: tuple[Span, ...] = ()
+    sources: Mapping[Source, SourceTrigger] = field(factory=dict)
+    guards: tuple[tuple[JobId, str], ...] = ()
+    """Guards that look at the machine, as job and id."""
+    script: Script = field(factory=Script)
 
 
 @frozen
@@ -64,6 +73,10 @@ class Forecast:
     scenario: Scenario
     runs: tuple[Foreseen, ...]
     skips: tuple[Decision, ...]
+    unplayed: tuple[Source, ...] = ()
+    """Triggers that watch the world, of which the script told nothing."""
+    taken_for_yes: tuple[tuple[JobId, str], ...] = ()
+    """Guards of which the script told nothing."""
 
 
 def foresee(scenario: Scenario) -> Forecast:
@@ -84,11 +97,32 @@ class _Play:
         # What is due at the start itself is part of it.
         self._origin = scenario.start - _RESOLUTION
         self._world = VirtualWorld(*scenario.plans, settings=scenario.settings, start=self._origin)
+        script = scenario.script
+        self._world.guards_say = lambda job, guard: script.guard_says(job, guard, self._world.now.wall)
+        self._sources = Sources.begun(scenario.sources, self._first())
+        self._happenings: deque[Event | Occurrence] = deque(_in_order(script))
+        self._ended = 0
+        self._live_through_the_past()
         self._ends: list[tuple[datetime, RunId, int]] = []
         self._delayed: list[tuple[datetime, RunId]] = []
         self._waits: dict[RunId, Wait] = {}
         self._looked_at = 0
         self._look()
+
+    def _first(self) -> datetime:
+        """When what is known of the past begins."""
+        return min([self._scenario.start, *(event.at for event in self._scenario.script.events[:1])])
+
+    def _live_through_the_past(self) -> None:
+        """What has happened before is known to patterns; what they made of it is over."""
+        while self._happenings and _at(self._happenings[0]) <= self._origin:
+            self._come_to_pass(self._happenings.popleft())
+        self._sources.advance(self._origin)
+
+    def _come_to_pass(self, happening: Event | Occurrence) -> list[Occurrence]:
+        if isinstance(happening, Event):
+            return self._sources.hear(happening)
+        return self._sources.tell(happening)
 
     def go_on_until(self, end: datetime) -> None:
         """Let happen what happens before `end`."""
@@ -96,19 +130,29 @@ class _Play:
             self._set_clock(at)
             if self._ends and self._ends[0][0] <= at:
                 self._end_attempt()
+            elif self._happenings and _at(self._happenings[0]) <= at:
+                self._fire(self._come_to_pass(self._happenings.popleft()))
+            elif (wake := self._sources.next_at()) is not None and wake <= at:
+                self._fire(self._sources.advance(at))
             else:
                 self._world.feed(Ticked())
             self._look()
         self._set_clock(end)
 
     def crash(self, downtime: Span) -> None:
-        """The daemon is gone for a while, and with it all that was in hand."""
+        """The daemon is gone for a while, and with it all that was in hand, and what sources would have seen."""
         self._ends.clear()
+        while self._happenings and _at(self._happenings[0]) < downtime.until:
+            self._happenings.popleft()
+        missed = self._sources.miss(downtime)
         self._world.crash(down=downtime.until - downtime.since)
+        self._fire(missed)
         self._look()
 
     def forecast(self) -> Forecast:
         """What has come about."""
+        script = self._scenario.script
+        told = {(occurrence.job, occurrence.trigger) for occurrence in script.occurrences}
         runs = [*self._world.history, *(opened.run for opened in self._world.engine.runs())]
         runs.sort(key=lambda run: (run.queued_at, run.scheduled_for, run.job))
         return Forecast(
@@ -116,6 +160,8 @@ class _Play:
             # What takes no time is no wait.
             tuple(Foreseen(run, None if run.started_at == run.queued_at else self._waits.get(run.id)) for run in runs),
             tuple(decision for decision in self._world.decisions if decision.outcome is Outcome.SKIP),
+            tuple(place for place in self._sources.watching() if place not in told),
+            tuple(guard for guard in self._scenario.guards if not script.knows_guard(*guard)),
         )
 
     def _next_at(self, end: datetime) -> datetime:
@@ -124,7 +170,10 @@ class _Play:
         if wake is not None and wake < (end - now.wall).total_seconds():
             # An alarm may lie between two microseconds; time must go on all the same.
             end = now.wall + max(timedelta(seconds=wake), _RESOLUTION if wake else timedelta(0))
-        return min(end, self._ends[0][0]) if self._ends else end
+        others = [self._ends[0][0]] if self._ends else []
+        others += [_at(self._happenings[0])] if self._happenings else []
+        others += [at] if (at := self._sources.next_at()) is not None else []
+        return max(now.wall, min([end, *others]))
 
     def _set_clock(self, at: datetime) -> None:
         # Both clocks go by whole microseconds: sums of floats would drift away from the schedule.
@@ -137,9 +186,15 @@ class _Play:
         if start is not None and opened is not None and start.run.attempt == attempt:
             self._world.end(run, Result(exit_code=0) if opened.ending is None else Result(signal=15))
 
+    def _fire(self, occurrences: Iterable[Occurrence]) -> None:
+        for occurrence in occurrences:
+            self._world.feed(Fired(occurrence))
+            self._look()
+
     def _look(self) -> None:
         """Note what the last event has led to."""
         world = self._world
+        ended, self._ended = world.history[self._ended :], len(world.history)
         for start in world.started:
             duration = self._scenario.durations.get(start.job.id, USUAL_DURATION)
             heapq.heappush(self._ends, (world.now.wall + duration, start.run.id, start.run.attempt))
@@ -153,6 +208,7 @@ class _Play:
         self._looked_at = len(world.decisions)
         while self._delayed and self._delayed[0][0] <= world.now.wall:
             self._note_wait(heapq.heappop(self._delayed)[1])
+        self._fire(occurrence for run in ended for occurrence in self._sources.hear(end_of(run)))
         if self._looked_at > MOST_DECISIONS:
             raise BadRequest(
                 f"more than {MOST_DECISIONS:,} occurrences until {world.now.wall.isoformat(timespec='seconds')}; "
@@ -169,3 +225,12 @@ class _Play:
             # Its alarm may come a little later, between two microseconds.
             look_again = max(opened.run.not_before, self._world.now.wall + _RESOLUTION)
             heapq.heappush(self._delayed, (look_again, run))
+
+
+def _in_order(script: Script) -> list[Event | Occurrence]:
+    happenings: list[Event | Occurrence] = [*script.events, *script.occurrences]
+    return sorted(happenings, key=_at)
+
+
+def _at(happening: Event | Occurrence) -> datetime:
+    return happening.at

@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from attrs import evolve
 from tests.forecasting import forecast, job
 
 from rae_auto.cli.forecasts import show_differences, show_forecast
@@ -122,17 +123,24 @@ def test_a_history_that_is_not_there_is_told(simulate: Cli) -> None:
 
 
 def test_triggers_that_are_no_schedules_are_named_as_not_simulated(capsys: pytest.CaptureFixture[str]) -> None:
-    sources = [(JobId("inbox"), "file")]
-    show_forecast(forecast(job("inbox")), sources, ZoneInfo("UTC"), False)
-    assert capsys.readouterr().out == "-  not simulated  inbox  trigger file: when it fires can't be computed\n"
-    show_forecast(forecast(job("inbox")), sources, ZoneInfo("UTC"), True)
-    assert json.loads(capsys.readouterr().out)["not_simulated"] == [{"job": "inbox", "trigger": "file"}]
+    told = evolve(
+        forecast(job("inbox")), unplayed=((JobId("inbox"), "file"),), taken_for_yes=((JobId("inbox"), "power"),)
+    )
+    show_forecast(told, ZoneInfo("UTC"), False)
+    assert capsys.readouterr().out.splitlines() == [
+        "-  not simulated  inbox  trigger file: when it fires can't be computed (--events tells)",
+        "-  taken for yes  inbox  guard power: what it says can't be computed (--guard tells)",
+    ]
+    show_forecast(told, ZoneInfo("UTC"), True)
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["not_simulated"] == [{"job": "inbox", "trigger": "file"}]
+    assert shown["taken_for_yes"] == [{"job": "inbox", "guard": "power"}]
 
 
 def test_a_run_is_told_with_its_waits_ends_and_attempts(capsys: pytest.CaptureFixture[str]) -> None:
     retry = RetryPolicy(attempts=2, delay="1m", jitter=0.0)
     plans = job("first", 60, timeout="5m", retry_policy=retry), job("after", 60, needs=["first"])
-    show_forecast(forecast(*plans, durations={"first": 9}), [], ZoneInfo("UTC"), False)
+    show_forecast(forecast(*plans, durations={"first": 9}), ZoneInfo("UTC"), False)
     lines = [line.split("  ")[1:] for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         ["wait", "after", "needs first, which has an open run"],

@@ -1,0 +1,57 @@
+"""What happens in the world while a configuration is simulated: recorded events, what sources tell, what guards say."""
+
+import bisect
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from attrs import field, frozen
+
+from rae_auto.api.events import Event
+from rae_auto.model.decision import Occurrence
+from rae_auto.model.guard import Answer, Says
+from rae_auto.model.names import JobId
+
+
+@frozen
+class GuardTurn:
+    """From an instant on a guard says this: that of one job, or all of this name (`job` is None)."""
+
+    at: datetime
+    job: JobId | None
+    guard: str
+    says: Says
+
+
+TAKEN_FOR_YES = Says(Answer.YES, "taken for yes: nobody told the simulation otherwise")
+
+
+@frozen
+class Script:
+    """Each in the order of time. What lies before the simulated span is the past that patterns have seen.
+
+    The trigger of an occurrence may be one inside of another: `both.file` is part `file` of trigger `both`.
+    """
+
+    events: tuple[Event, ...] = ()
+    occurrences: tuple[Occurrence, ...] = ()
+    guards: tuple[GuardTurn, ...] = ()
+    _turns: Mapping[tuple[JobId | None, str], Sequence[GuardTurn]] = field(init=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        turns: dict[tuple[JobId | None, str], list[GuardTurn]] = {}
+        for turn in self.guards:
+            turns.setdefault((turn.job, turn.guard), []).append(turn)
+        object.__setattr__(self, "_turns", turns)
+
+    def guard_says(self, job: JobId, guard: str, at: datetime) -> Says:
+        """What a guard that looks at the machine says at an instant."""
+        for of in (job, None):
+            turns = self._turns.get((of, guard), ())
+            number = bisect.bisect_right(turns, at, key=lambda turn: turn.at)
+            if number:
+                return turns[number - 1].says
+        return TAKEN_FOR_YES
+
+    def knows_guard(self, job: JobId, guard: str) -> bool:
+        """Whether anything is told of it."""
+        return (job, guard) in self._turns or (None, guard) in self._turns
