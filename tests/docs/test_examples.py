@@ -76,5 +76,5 @@ def test_every_command_line_of_a_console_example_is_understood(text: str) -> Non
 
 
 def test_every_command_that_a_page_mentions_exists() -> None:
-    mentioned = {name for page in PAGES for name in re.findall(r"rae-auto ([a-z]+)\b", page.read_text())}
+    mentioned = {name for page in PAGES for name in re.findall(r"rae-auto ([a-z]+(?:-[a-z]+)*)\b", page.read_text())}
     assert mentioned - set(COMMANDS) == set()

@@ -1,7 +1,7 @@
 """The contract of triggers: a schedule computes instants, a source watches the world."""
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -81,6 +81,10 @@ class Timer(Protocol):
         ...
 
 
+def _to_nobody(_: str) -> None:
+    pass
+
+
 @frozen
 class Watch:
     """What a source works with. `directory` is its own, kept over restarts; it need not exist yet."""
@@ -91,6 +95,8 @@ class Watch:
     emit: Emit
     timer: Timer
     events: Events
+    sees: Callable[[str], None] = _to_nobody
+    """Takes a line on what it sees, for somebody who tries the trigger; nobody else hears it."""
 
     def part(self, name: str, emit: Emit) -> "Watch":
         """What a trigger inside of this one works with: a directory of its own, and whom it tells."""

@@ -15,7 +15,7 @@ COMMANDS = {
     "init": "planning", "check": "planning", "next": "planning", "schema": "planning",
     "run": "daemon", "stop": "daemon", "reload": "daemon", "status": "daemon",
     "list": "jobs", "show": "jobs", "add": "jobs", "remove": "jobs", "pause": "jobs", "resume": "jobs",
-    "trigger": "runs", "exec": "runs", "cancel": "runs", "history": "runs", "output": "runs",
+    "trigger": "runs", "test-trigger": "trying", "exec": "runs", "cancel": "runs", "history": "runs", "output": "runs",
     "doctor": "doctor", "why": "why", "stats": "stats", "backup": "backups", "restore": "backups",
     "simulate": "simulate",
     "plugins": "plugins",
@@ -43,7 +43,7 @@ class Program(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command = getattr(import_module(f"rae_auto.cli.{module}"), f"{cmd_name}_command")
+        command = getattr(import_module(f"rae_auto.cli.{module}"), f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(command, click.Command)
         return command
 

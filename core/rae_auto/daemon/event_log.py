@@ -39,8 +39,9 @@ Ask = Callable[[Callable[[Store], Any]], Any]
 class EventLog:
     """Records events and hands them to whoever follows. Belongs to one event loop."""
 
-    def __init__(self, ask: Ask, now: Callable[[], datetime]) -> None:
-        """`ask` runs a function on the store in its own thread."""
+    def __init__(self, ask: Ask, now: Callable[[], datetime], tell: Callable[[Event], None] = lambda _: None) -> None:
+        """`ask` runs a function on the store in its own thread; `tell` hears of each event that was recorded."""
+        self._tell = tell
         self._ask = ask
         self._now = now
         self._followers: WeakSet[_Follower] = WeakSet()
@@ -71,6 +72,8 @@ class EventLog:
                             future.set_exception(error)
                     continue
                 self._publish([event for event, _ in batch])
+                for event, _ in batch:
+                    self._tell(event)
                 for _, future in batch:
                     if not future.done():
                         future.set_result(None)

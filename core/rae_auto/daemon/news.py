@@ -1,9 +1,11 @@
 """What a step of the engine tells: to the log, and to whoever listens to events."""
 
+from rae_auto.api.events import Event
 from rae_auto.daemon.broadcast import Broadcast
 from rae_auto.daemon.queries import decision_event
 from rae_auto.daemon.run_log import log_decision, log_jump, log_run
 from rae_auto.engine.step import JobChanged, Jumped, Record, Save, Step
+from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
@@ -22,6 +24,12 @@ def tell(step: Step, broadcast: Broadcast) -> None:
                 broadcast.publish({"kind": "job", "job": job, "change": what})
             case Jumped(jump, by):
                 log_jump(jump, by)
+
+
+def tell_event(broadcast: Broadcast, event: Event) -> None:
+    """Tell of a recorded event."""
+    if broadcast.heard:
+        broadcast.publish({"kind": "event", "event": {**documents.dump(event), "data": event.data}})
 
 
 def _tell_run(run: Run, broadcast: Broadcast) -> None:

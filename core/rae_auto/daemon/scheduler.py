@@ -16,28 +16,24 @@ from loguru import logger
 from rae_auto.api.files import private_directory
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
-from rae_auto.api.trigger import Told
 from rae_auto.config.paths import state_directory
-from rae_auto.daemon.alarms import Alarms
 from rae_auto.daemon.backups import Backup
 from rae_auto.daemon.backups import write as write_backup
 from rae_auto.daemon.broadcast import Broadcast
 from rae_auto.daemon.clock import Clock, SystemClock
-from rae_auto.daemon.event_log import EventLog
 from rae_auto.daemon.executions import Executions
 from rae_auto.daemon.giving_up import GivingUp
-from rae_auto.daemon.guards import GuardReader
 from rae_auto.daemon.janitor import keep_tidy
 from rae_auto.daemon.news import tell
 from rae_auto.daemon.notices import Notices
 from rae_auto.daemon.persistence import PATIENCE, Archive
 from rae_auto.daemon.plugins import Planned, Plugins
-from rae_auto.daemon.queries import check_keepable, event_document
+from rae_auto.daemon.queries import check_keepable
 from rae_auto.daemon.report import info_of, status_of
 from rae_auto.daemon.restart import take_up
 from rae_auto.daemon.shell import Shell
-from rae_auto.daemon.sources import Sources
 from rae_auto.daemon.statistics import Statistics, statistics_of
+from rae_auto.daemon.surroundings import Surroundings, occurrence_of
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import (
     CancelAsked,
@@ -53,16 +49,14 @@ from rae_auto.engine.events import (
     Settings,
     Stopping,
 )
-from rae_auto.engine.step import Cancel, Jumped, Notify, ReadGuards, Record, Start, Step, Stopped
-from rae_auto.errors import BadRequest, NotStarted, RunNotFound, SchedulerClosed, StoreError
-from rae_auto.model.decision import MANUAL, Decision, Occurrence
-from rae_auto.model.instants import as_utc
+from rae_auto.engine.step import Cancel, Notify, Start, Step, Stopped
+from rae_auto.errors import RunNotFound, SchedulerClosed, StoreError
+from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
 from rae_auto.model.names import JobId, RunId
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
-from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run
 from rae_auto.model.zones import local_zone_name
 from rae_auto.registry import Registry
@@ -72,9 +66,6 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-
-TELL_AGAIN = 1.0
-"""Seconds after which an occurrence that could not be made durable is tried again."""
 
 
 class Scheduler:
@@ -151,12 +142,11 @@ class Scheduler:
             raise
         self._shell = Shell(self._engine, self.clock, self._archive.commit, self._perform)
         self._executions = Executions(self.directory, self.plugins.executor, self._shell.submit, dict(os.environ))
-        self.alarms = Alarms(self.clock)
-        self.event_log = EventLog(self._archive.ask, self.now)
-        self._sources = Sources(self.directory, self._fire, self.containment, self.alarms, self.event_log)
-        self._guards = GuardReader(self._shell.submit, self.containment)
+        self.surroundings = Surroundings(
+            self.directory, self._archive, self._shell, self._ask, self.clock, self._broadcast, self.containment
+        )
         for planned in self._planned.values():
-            self._guards.set(planned.plan.job.id, planned.guards)
+            self.surroundings.set_guards(planned)
         self._held = taken.held
         self._shell.submit(taken.restored)
         await self._find_again(taken.restored)
@@ -165,7 +155,7 @@ class Scheduler:
         self._turning.add_done_callback(lambda _: self._stopped.set())
         await self._shell.begun.wait()
         for planned in self._planned.values():
-            self._sources.set(planned.plan.job.id, planned.sources)
+            self.surroundings.set(planned)
         self._planned.clear()
         tidying = keep_tidy(self._archive, self.directory, lambda: self.retention, self.now)
         self._tidying = self._loop.create_task(tidying)
@@ -181,8 +171,7 @@ class Scheduler:
         await self._stopped.wait()
         self._giving_up.cancel()
         self._tidying.cancel()
-        await self._sources.close()
-        await self._guards.close()
+        await self.surroundings.close()
         self._shell.close()
         turning, self._turning = self._turning, None
         if self._giving_up.reason:
@@ -219,7 +208,7 @@ class Scheduler:
         self.plugins.check_limits(job)
         check_keepable(job)
         await self._ask(lambda ask: JobAdded(planned.plan, replace, ask))
-        self._set(planned)
+        self.surroundings.set(planned)
         return job.id
 
     async def add_jobs(self, jobs: Iterable[Job], *, replace: bool = False) -> list[JobId]:
@@ -229,7 +218,7 @@ class Scheduler:
     async def remove_job(self, job: str) -> None:
         """Forget a job; runs in hand finish. Errors: JobNotFound, JobInUse."""
         await self._ask(lambda ask: JobRemoved(JobId(job), ask))
-        self._unset(JobId(job))
+        self.surroundings.drop(JobId(job))
 
     async def get_job_status(self, job: str) -> JobStatus:
         """How a job stands. Errors: JobNotFound."""
@@ -258,7 +247,7 @@ class Scheduler:
 
         Errors: JobNotFound, NotStarted (a policy refused it; the message says which), BadRequest (an event no JSON).
         """
-        occurrence = self._occurrence(JobId(job), MANUAL, request or uuid.uuid4().hex, event)
+        occurrence = occurrence_of(JobId(job), MANUAL, request or uuid.uuid4().hex, event, self.now())
         answer = await self._ask(lambda ask: Fired(occurrence, ask))
         return RunId(answer["run_id"])
 
@@ -370,13 +359,13 @@ class Scheduler:
         told = {name: plugins.notifier(ref) for name, ref in notifiers.items()}
         event = tuple(one.plan for one in planned)
         # Before the engine asks the new schedules, whose failures are to stay on record.
-        self._sources.forgive()
+        self.surroundings.forgive()
         answer = await self._ask(lambda ask: Configured(settings, event, ask))
         self.plugins, self.settings, self._notices.notifiers = plugins, settings, told
         for one in planned:
-            self._set(one)
+            self.surroundings.set(one)
         for gone in answer["removed"]:
-            self._unset(gone)
+            self.surroundings.drop(gone)
         return answer
 
     @property
@@ -396,38 +385,9 @@ class Scheduler:
             raise SchedulerClosed("the scheduler isn't open; use it as 'async with Scheduler() as scheduler:'")
         return await self._shell.ask(event_for)
 
-    async def _fire(
-        self, job: JobId, trigger: str, key: str, event: Mapping[str, Any] | None, at: datetime | None, echo: str | None
-    ) -> Told:
-        occurrence = self._occurrence(job, trigger, key, event, at)
-        while True:
-            try:
-                return Told(RunId((await self._ask(lambda ask: Fired(occurrence, ask, echo)))["run_id"]))
-            except NotStarted as refused:
-                # A policy that says no has said so on record.
-                return Told(reason=Reason(refused.reason))
-            except StoreError:
-                # What happened in the world is told once; by its key it is decided once, however often it is tried.
-                await asyncio.sleep(TELL_AGAIN)
-
-    def _occurrence(
-        self, job: JobId, trigger: str, key: str, event: Mapping[str, Any] | None, at: datetime | None = None
-    ) -> Occurrence:
-        if not isinstance(key, str):
-            raise BadRequest(f"the key of what happened must be text, not {key!r:.60}")
-        return Occurrence(job, trigger, key, as_utc(at) if at else self.clock.now().wall, event_document(event))
-
     def _plan(self, job: Job, origin: Origin) -> Plan:
         planned = self._planned[job.id] = self.plugins.plan(job, origin)
         return planned.plan
-
-    def _set(self, planned: Planned) -> None:
-        self._sources.set(planned.plan.job.id, planned.sources)
-        self._guards.set(planned.plan.job.id, planned.guards)
-
-    def _unset(self, job: JobId) -> None:
-        self._sources.set(job, {})
-        self._guards.set(job, {})
 
     def _make_store(self) -> Store:
         given = self._given_store
@@ -445,17 +405,13 @@ class Scheduler:
 
     def _perform(self, step: Step) -> None:
         tell(step, self._broadcast)
-        self.event_log.ended([c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)])
+        self.surroundings.perform(step)
         for effect in step.effects:
             match effect:
-                case Jumped():
-                    self.alarms.jumped()
                 case Start(run, job):
                     self._executions.start(run, job)
                 case Cancel(run_id, attempt, grace):
                     self._executions.cancel(run_id, attempt, grace)
-                case ReadGuards():
-                    self._guards.read(effect)
                 case Notify():
                     self._notices.send(effect)
                 case Stopped():

@@ -14,8 +14,7 @@ from tests.control_peer import in_time
 from rae_auto import Interval, Job, Overlap, RunState, Scheduler, TriggerRef
 from rae_auto.api import SourceTrigger, Watch
 from rae_auto.api.plugin import Kind, Plugin
-from rae_auto.daemon import scheduler as scheduler_module
-from rae_auto.daemon import shell, sources
+from rae_auto.daemon import shell, sources, surroundings
 from rae_auto.engine.events import Settings
 from rae_auto.errors import StoreError
 from rae_auto.registry import Registry
@@ -195,7 +194,7 @@ class Sick(MemoryStore):
 
 def test_what_is_told_while_state_can_not_be_written_is_kept_R23(tmp_path, monkeypatch):
     monkeypatch.setattr(shell, "RETRY_COMMIT", (0.01,))
-    monkeypatch.setattr(scheduler_module, "TELL_AGAIN", 0.01)
+    monkeypatch.setattr(surroundings, "TELL_AGAIN", 0.01)
     store = Sick()
 
     async def work():

@@ -1,0 +1,72 @@
+"""rae-auto test-trigger: what triggers see and would fire, live, without running anything."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture
+def configured(offline: Cli, tmp_path: Path) -> Callable[..., Any]:
+    """Runs `rae-auto test-trigger` on a configuration."""
+
+    def run(config: str, *arguments: str) -> Any:
+        path = tmp_path / "rae.toml"
+        path.write_text(config)
+        path.chmod(0o600)
+        return offline("test-trigger", "--config", str(path), *arguments)
+
+    return run
+
+
+TICK = """
+[jobs.tick]
+command = ["touch", "ran"]
+cwd = "."
+
+[[jobs.tick.triggers]]
+id = "fast"
+type = "interval"
+every = "20ms"
+
+[[jobs.tick.triggers]]
+id = "never"
+type = "manual"
+"""
+
+
+def test_what_would_be_started_is_shown_and_nothing_runs(configured: Cli, tmp_path: Path) -> None:
+    done = configured(TICK, "tick", "--for", "1s")
+    assert done.code == 0
+    lines = [line.split("  ", 1)[1] for line in done.out.splitlines()[:-1]]
+    assert {"fast begins", "never begins", "never ends"} <= set(lines)
+    assert any(line.startswith("fast fires ") for line in lines)
+    assert done.out.splitlines()[-1].startswith("tick would have been started ")
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "state").exists()
+
+
+def test_in_json_each_sighting_is_a_line(configured: Cli) -> None:
+    done = configured(TICK, "tick", "--for", "1s", "--json")
+    told = [json.loads(line) for line in done.out.splitlines()]
+    fired = [one for one in told if one["what"] == "fires"]
+    assert fired[0]["trigger"] == "fast"
+    assert fired[0]["event"] == {"due": fired[0]["key"]}
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments", "code", "what"),
+    [
+        (TICK, ("tock",), 1, "no job 'tock' in"),
+        (TICK, ("tick", "--for", "soon"), 2, "--for: 'soon' is no duration"),
+        ('[jobs.bare]\ncommand = ["true"]\n', ("bare",), 2, "job 'bare' has no trigger; 'rae-auto trigger bare'"),
+    ],
+)
+def test_what_can_not_be_tried_is_told(configured: Cli, config: str, arguments: Any, code: int, what: str) -> None:
+    done = configured(config, *arguments)
+    assert done.code == code
+    assert what in done.err
