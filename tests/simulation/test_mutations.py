@@ -1,5 +1,7 @@
 """Defects planted in the engine: the trials find each of them, so that their silence means something."""
 
+from datetime import timedelta
+
 import pytest
 from attrs import evolve
 
@@ -9,6 +11,7 @@ from rae_auto.engine import (
     clockwork,
     cursors,
     dispatch,
+    guards,
     jobs,
     lifecycle,
     needs,
@@ -17,9 +20,10 @@ from rae_auto.engine import (
 )
 from rae_auto.engine import engine as engine_module
 from rae_auto.engine import runs as runs_module
-from rae_auto.engine.events import Ended, Found
+from rae_auto.engine.events import Ended, Found, GuardsRead
 from rae_auto.engine.step import Step
 from rae_auto.engine.world import World
+from rae_auto.model.guard import Answer, Says
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.run import RunState
 from rae_auto.simulation.trial import Trial
@@ -72,6 +76,24 @@ def a_cursor_is_not_saved(patch):
             original(self, value)
 
     patch.setattr(Step, "save", mutant)
+
+
+def a_guard_that_can_not_tell_is_taken_for_yes(patch):
+    patch.setattr(Says, "lets", property(lambda self: self.answer is not Answer.NO))
+
+
+def what_a_guard_said_counts_for_ever(patch):
+    patch.setattr(guards, "FRESH", timedelta(days=1))
+
+
+def a_run_that_a_guard_keeps_back_is_forgotten(patch):
+    original = guards.read
+
+    def mutant(world, event, now, step):
+        if all(says.lets for says in event.said.values()):
+            original(world, event, now, step)
+
+    patch.setattr(engine_module, "_HANDLERS", {**engine_module._HANDLERS, GuardsRead: mutant})
 
 
 def skip_lets_a_second_one_in(patch):
@@ -149,6 +171,9 @@ def what_is_skipped_is_not_on_record(patch):
 
 
 MUTANTS = [
+    a_guard_that_can_not_tell_is_taken_for_yes,
+    what_a_guard_said_counts_for_ever,
+    a_run_that_a_guard_keeps_back_is_forgotten,
     a_retry_frees_the_place_twice,
     the_queue_is_not_drained_after_a_failure,
     catch_up_drops_one,

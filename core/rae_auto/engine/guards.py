@@ -32,6 +32,9 @@ FRESH = timedelta(seconds=5)
 AGAIN = timedelta(seconds=15)
 """After what time a guard that said no is read again, for a run that waits."""
 
+ASKING = (Reason.GUARD, "its guards are being asked (only)")
+"""What a run waits for while the shell reads its guards."""
+
 _SINCE = "guarded_since"
 """The fact of a run that tells when a guard first kept it from starting."""
 
@@ -62,14 +65,7 @@ def let(world: World, opened: OpenRun, now: Moment, step: Step) -> bool:
     unread = tuple(name for name in entry.plan.guards if name not in said)
     if unread:
         step.want(ReadGuards(opened.run.id, opened.run.job, unread))
-        hold(
-            world,
-            opened,
-            _key(opened.run.id),
-            Reason.GUARD,
-            "its guards are being asked (only)",
-            is_worth_telling=False,
-        )
+        hold(world, opened, _key(opened.run.id), *ASKING, is_worth_telling=False)
         return False
     facts = {name: f"{says.answer}: {says.because}" for name, says in said.items()}
     opened.run = evolve(opened.run, facts={**opened.run.facts, "guards": facts})

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from rae_auto.engine.events import Plan
+from rae_auto.engine.guards import ASKING, FRESH
 from rae_auto.engine.queue import rank
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.instants import format_instant, parse_instant
@@ -73,6 +74,7 @@ class Promises:
         self._decisions()
         self._record()
         self._attempts()
+        self._answers()
         self._order()
         self._memory()
         self._every_instant()
@@ -145,12 +147,32 @@ class Promises:
         entry = next((e for e in self._world.engine.jobs() if e.job.id == run.job), None)
         if entry is not None and run.trigger != MANUAL and entry.state.paused:
             raise Broken(f"{run.id} started though {run.job} is paused")
+        if entry is not None and run.trigger != MANUAL and run.attempt == 1:
+            self._check_guards(run, entry.plan)
         for need in needs if run.attempt == 1 else ():
             needed = next((e for e in self._world.engine.jobs() if e.job.id == need), None)
             if needed is None or needed.state.last_state is not RunState.SUCCEEDED:
                 raise Broken(f"{run.id} started though {need}, which it needs, hasn't succeeded")
         if run.attempts and run.attempts[-1].state in (RunState.CANCELLED, RunState.INTERRUPTED):
             raise Broken(f"{run.id} was tried again after it was {run.attempts[-1].state}")
+
+    def _check_guards(self, run: Run, plan: Plan) -> None:
+        said = run.facts.get("guards", {})
+        if said.keys() != plan.guards.keys() or not all(says.startswith("yes") for says in said.values()):
+            raise Broken(f"{run.id} started though of its guards {list(plan.guards)} it is known that {said}")
+        started_at = run.attempt_started_at or run.queued_at
+        if None in plan.guards.values() and self._world.guards_age[run.id] > FRESH.total_seconds():
+            raise Broken(f"{run.id} started though its guards were read long ago")
+        for name, guard in plan.guards.items():
+            if guard is not None and not guard.says(started_at).lets:
+                raise Broken(f"{run.id} started though guard {name} says {guard.says(started_at)}")
+
+    def _answers(self) -> None:
+        """Whoever waits for an answer of its guards will get one."""
+        asked = {wanted.run for wanted in self._world.wanted}
+        for opened in self._world.engine.runs():
+            if opened.held_by == ASKING and opened.run.id not in asked:
+                raise Broken(f"{opened.run.id} waits for guards that nobody reads")
 
     def _check_resources(self, uses: tuple[str, ...]) -> None:
         active = [opened for opened in self._world.engine.runs() if opened.run.state.active]
@@ -160,12 +182,16 @@ class Promises:
                 raise Broken(f"{used[name]} attempts use {name}, which has {self._world.settings.resources[name]}")
 
     def _order(self) -> None:
-        """Nobody who was waiting for a place alone is overtaken by somebody of a lower rank."""
+        """Nobody who was waiting for a place alone is overtaken by somebody of a lower rank.
+
+        Those with guards that must be read let others go first while these are asked.
+        """
         engine, now = self._world.engine, self._world.now
+        guarded = {entry.job.id for entry in engine.jobs() if None in entry.plan.guards.values()}
         places = {
             o.run.id: rank(o.job.priority, o.run.queued_at)
             for o in engine.runs()
-            if (engine.waiting_for(o.run.id, now) or (None,))[0] is Reason.PARALLEL
+            if o.run.job not in guarded and (engine.waiting_for(o.run.id, now) or (None,))[0] is Reason.PARALLEL
         }
         still = [place for run, place in places.items() if run in self._waiting]
         for run, place in self._waiting.items():

@@ -4,7 +4,7 @@ The same seed gives the same trial, so a seed that fails is a test to keep. `pyt
 one and tells of each step.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -12,8 +12,10 @@ from attrs import evolve, frozen
 
 from rae_auto.engine.events import Configured, Origin, Plan, Settings
 from rae_auto.errors import SchedulerError
+from rae_auto.model.guard import Answer, Says
 from rae_auto.model.job import Job
 from rae_auto.model.names import JobId, RunId
+from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.model.policies import Backoff, CatchUp, OnCrash, Overlap, Priority, RetryOn, RetryPolicy
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run
@@ -25,8 +27,8 @@ STEPS = 150
 NAMES = "abcdefg"
 RESOURCES = ("x", "y")
 SECONDS = (1, 5, 30, 60, 61, 200, 1000, 4000)
-HOLDING = (Reason.DISABLED, Reason.PAUSED, Reason.DELAYED)
-"""What may keep a run waiting for ever: people, and nobody letting time pass."""
+HOLDING = (Reason.DISABLED, Reason.PAUSED, Reason.DELAYED, Reason.GUARD)
+"""What may keep a run waiting for ever: people, guards, and nobody letting time pass."""
 
 
 @frozen
@@ -38,6 +40,22 @@ class EverySeconds:
 
     def next_after(self, instant: datetime) -> datetime:
         return datetime.fromtimestamp((int(instant.timestamp()) // self.seconds + 1) * self.seconds, UTC)
+
+
+@frozen
+class EvenHours:
+    """A computed guard for trials: lets jobs start in every other hour."""
+
+    def says(self, instant: datetime) -> Says:
+        return Says(Answer.NO if instant.hour % 2 else Answer.YES, f"it is {instant:%H:%M}")
+
+    def changes_after(self, instant: datetime) -> datetime:
+        return instant.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+
+def reading(at: datetime) -> Says:
+    """What every guard says that looks at the machine: another thing each minute."""
+    return Says((Answer.YES, Answer.YES, Answer.NO, Answer.UNKNOWN)[at.minute % 4], f"it is {at:%H:%M}")
 
 
 @frozen
@@ -66,6 +84,7 @@ class Trial:
         settings = evolve(settings, max_queue=4 + seed % 20)
         self._memory = Faulty(memory or Values())
         self.world = VirtualWorld(settings=settings, memory=self._memory)
+        self.world.guards_say = lambda _, __: reading(self.world.now.wall)
         self._promises = Promises(self.world)
 
     def play(self, steps: int = STEPS) -> Failure | None:
@@ -144,7 +163,12 @@ class Trial:
     def _fire(self) -> None:
         name, key = self._random.choice(NAMES), f"event-{self._random.randint(0, 20)}"
         self._tell(f"fire {name} {key}")
-        self.world.fire(name, "source", key)
+        self.world.fire(name, "source", key, echo=self._random.choice([None, "", key]))
+
+    def _hang(self) -> None:
+        self.world.guards_hang = not self.world.guards_hang
+        self._tell(f"guards {'hang' if self.world.guards_hang else 'answer'}")
+        self.world.answer_guards()
 
     def _advance(self) -> None:
         seconds = self._random.choice(SECONDS)
@@ -248,6 +272,8 @@ class Trial:
     def _end_all(self) -> None:
         """Liveness: when all is let go, nothing stays open but what somebody holds back."""
         self._tell("the end")
+        self.world.guards_hang = False
+        self.world.answer_guards()
         for name in sorted(self._plans):
             self.world.resume(name)
         for _ in range(2000):
@@ -269,6 +295,7 @@ class Trial:
         pick = self._random.choice
         # Needs point to earlier names, so that most of them are no circle.
         needs = [other for other in NAMES[: NAMES.index(name)] if other in self._plans and self._random.random() < 0.2]
+        guards = {guard: computed for guard, computed in _GUARDS.items() if self._random.random() < 0.1}
         job = Job(
             id=JobId(name),
             command="work",
@@ -281,6 +308,8 @@ class Trial:
             timeout=pick([None, "3m"]),
             enabled=self._random.random() < 0.9,
             needs=needs,
+            only=[GuardRef("guard", {}, guard) for guard in guards],
+            only_wait=pick(["0s", "0s", "20m"]),
             uses=[resource for resource in RESOURCES if self._random.random() < 0.2],
             retry_policy=RetryPolicy(
                 attempts=self._random.randint(1, 3),
@@ -294,7 +323,7 @@ class Trial:
             for trigger in ("t", "u")
             if self._random.random() < 0.5
         }
-        return Plan(job, schedules, Origin.STORE)
+        return Plan(job, schedules, Origin.STORE, guards)
 
     def _random_result(self) -> Result:
         return Result(exit_code=self._random.choice([0, 0, 0, 1]))
@@ -303,11 +332,14 @@ class Trial:
         return sum(opened.run.state.active for opened in self.world.engine.runs())
 
 
+_GUARDS: Mapping[str, EvenHours | None] = {"hours": EvenHours(), "power": None, "idle": None}
+
 _HAPPENINGS: dict[Callable[[Trial], None], int] = {
     Trial._add: 8,
     Trial._remove: 1,
     Trial._trigger: 12,
     Trial._fire: 8,
+    Trial._hang: 1,
     Trial._advance: 24,
     Trial._confirm: 10,
     Trial._end: 24,

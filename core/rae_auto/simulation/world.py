@@ -66,7 +66,11 @@ class VirtualWorld:
         self.notices: list[Notify] = []
         self.guards_say: Callable[[JobId, str], Says] = lambda _, __: Says(Answer.YES, "nobody says otherwise")
         """What guards say that look at the machine, by job and id."""
-        self._wanted: list[ReadGuards] = []
+        self.wanted: list[ReadGuards] = []
+        """Which guards the engine wants read, as long as they hang."""
+        self.guards_age: dict[RunId, float] = {}
+        """How many seconds before its start the guards of a run were read."""
+        self._guards_read_at: dict[RunId, float] = {}
         self.guards_hang = False
         """Whether those guards answer at all for now."""
         self.stopped = False
@@ -93,11 +97,16 @@ class VirtualWorld:
         self._remember(step)
         for effect in step.effects:
             self._note(effect)
-        while self._wanted and not self.guards_hang:
-            wanted = self._wanted.pop(0)
-            said = {name: self.guards_say(wanted.job, name) for name in wanted.guards}
-            self.feed(GuardsRead(wanted.run, said))
+        self.answer_guards()
         return step
+
+    def answer_guards(self) -> None:
+        """The guards that were wanted read have been, unless they hang."""
+        while self.wanted and not self.guards_hang:
+            wanted = self.wanted.pop(0)
+            said = {name: self.guards_say(wanted.job, name) for name in wanted.guards}
+            self._guards_read_at[wanted.run] = self.now.mono
+            self.feed(GuardsRead(wanted.run, said))
 
     def _commit(self, step: Step) -> None:
         """Until the changes are durable time goes on, and nothing else."""
@@ -122,9 +131,10 @@ class VirtualWorld:
         match effect:
             case Start(run=run):
                 self.started.append(effect)
+                self.guards_age[run.id] = self.now.mono - self._guards_read_at.get(run.id, float("-inf"))
                 self.in_hand[run.id] = effect
             case ReadGuards():
-                self._wanted.append(effect)
+                self.wanted.append(effect)
             case Cancel():
                 self.cancelled.append(effect)
             case Notify():
@@ -242,7 +252,7 @@ class VirtualWorld:
         self.engine = Engine()
         self.stopped = False
         plans = tuple(self._plans.values())
-        self._wanted.clear()
+        self.wanted.clear()
         self.in_hand = {run: start for run, start in self.in_hand.items() if run in going_on}
         self.feed(Restored(self.settings, plans, self.kept(JobState), open_runs, self.kept(Seen)))
         for run in open_runs:
