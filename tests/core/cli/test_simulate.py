@@ -2,17 +2,27 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import pytest
-from attrs import evolve
+from attrs import evolve, frozen
 from tests.forecasting import forecast, job
 
+from rae_auto.api import Append, ReadGuard, Says, SourceTrigger, Watch
+from rae_auto.api.plugin import Kind
 from rae_auto.cli.forecasts import show_differences, show_forecast
-from rae_auto.model.names import JobId
+from rae_auto.daemon.persistence import encode
+from rae_auto.engine.step import Record
+from rae_auto.model.decision import Decision, Outcome
+from rae_auto.model.names import JobId, RunId
 from rae_auto.model.policies import RetryPolicy
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Run, RunState
+from rae_auto.registry import Registry
+from rae_plugins.stores.sqlite import SqliteStore
 
 Cli = Callable[..., Any]
 
@@ -185,3 +195,129 @@ def test_durations_come_from_the_history(simulate: Cli, monkeypatch: pytest.Monk
     told = simulate("--from", "2026-11-01", "--durations", "history", "--json").json
     ends = {run["job"]: run["finished_at"][11:16] for run in told["runs"]}
     assert ends == {"backup": "01:50", "sync": "01:31"}
+
+
+# The world
+
+
+WORLD = """
+[jobs.backup]
+command = ["backup"]
+schedule = "30 2 * * *"
+only = [{ type = "mains", id = "power" }]
+
+[jobs.inbox]
+command = ["import"]
+trigger = { type = "drop", id = "files" }
+"""
+
+
+@frozen
+class Mains(ReadGuard):
+    """Asks the wall."""
+
+    type: ClassVar[str] = "mains"
+
+    async def read(self) -> Says:
+        raise NotImplementedError
+
+
+@frozen
+class Drop(SourceTrigger):
+    """Watches a place."""
+
+    type: ClassVar[str] = "drop"
+
+    async def watch(self, watch: Watch) -> None:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def world(simulate: Cli, config: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Simulates a configuration with a source and a guard that nobody can compute."""
+    config.write_text(WORLD)
+    names, get = Registry.names, Registry.get
+    own: dict[Any, Any] = {(Kind.GUARD, "mains"): Mains, (Kind.TRIGGER, "drop"): Drop}
+    monkeypatch.setattr(
+        Registry, "names", lambda self, kind: {*names(self, kind), *(name for of, name in own if of is kind)}
+    )
+    monkeypatch.setattr(Registry, "get", lambda self, kind, name: own.get((kind, name)) or get(self, kind, name))
+    return simulate
+
+
+def told(said: Any) -> list[tuple[str, str]]:
+    return [(run["job"], run["state"]) for run in json.loads(said.out)["runs"]]
+
+
+def test_nobody_tells_anything_of_the_world(world: Cli) -> None:
+    said = world("--from", "2026-10-25", "--json")
+    assert told(said) == [("backup", "succeeded")]
+    assert json.loads(said.out)["not_simulated"] == [{"job": "inbox", "trigger": "files"}]
+    assert json.loads(said.out)["taken_for_yes"] == [{"job": "backup", "guard": "power"}]
+
+
+@pytest.mark.parametrize("name", ["power", "backup.power"])
+def test_a_guard_says_what_it_is_told_to_say(world: Cli, name: str) -> None:
+    said = world("--from", "2026-10-25", "--guard", f"{name}=no", "--json")
+    assert told(said) == [("backup", "skipped")]
+
+
+def test_a_file_tells_what_happens(world: Cli, tmp_path: Path) -> None:
+    lines = [
+        {"at": "2026-10-25T08:00", "job": "inbox", "trigger": "files", "event": {"paths": ["/a"]}},
+        {"at": "2026-10-25T01:00", "guard": "power", "says": "no", "because": "on battery"},
+    ]
+    (tmp_path / "world.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    said = world("--from", "2026-10-25", "--events", "world.jsonl", "--json")
+    assert told(said) == [("backup", "skipped"), ("inbox", "succeeded")]
+    assert json.loads(said.out)["not_simulated"] == json.loads(said.out)["taken_for_yes"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("--guard", "power"), "--guard 'power' must read GUARD=ANSWER"),
+        (("--guard", "power=maybe"), "--guard power: 'maybe' is no answer of a guard"),
+        (("--events", "bad.jsonl"), "--events bad.jsonl:1: is no line of JSON"),
+        (("--events", "time.jsonl"), "'soon' is no time"),
+    ],
+)
+def test_what_can_not_be_understood_of_the_world_is_told(world: Cli, tmp_path: Path, arguments: Any, what: str) -> None:
+    (tmp_path / "bad.jsonl").write_text("x")
+    (tmp_path / "time.jsonl").write_text('{"at": "soon", "name": "x"}')
+    said = world(*arguments)
+    assert said.code == 2
+    assert what in said.err
+
+
+def test_a_file_that_is_not_there_is_told(world: Cli) -> None:
+    said = world("--events", "gone.jsonl")
+    assert said.code == 1
+    assert "gone.jsonl: No such file" in said.err
+
+
+def test_what_is_on_record_is_played_again(world: Cli, tmp_path: Path) -> None:
+    at = datetime(2026, 10, 25, 8, tzinfo=UTC)
+    run = Run(
+        id=RunId("01M5R5PS00DTK96VQVQ92TAA6Q"),
+        job=JobId("inbox"),
+        trigger="files",
+        key="k",
+        scheduled_for=at,
+        queued_at=at,
+        cause=Reason.FIRED,
+        event={"paths": ["/a"]},
+        state=RunState.SUCCEEDED,
+        finished_at=at,
+    )
+    skip = Decision(JobId("inbox"), "files", "k2", at, Outcome.SKIP, Reason.OVERLAP, at + timedelta(hours=1))
+    due = Decision(JobId("backup"), "cron", at.isoformat(), at, Outcome.SKIP, Reason.OVERLAP, at)
+    event = Append("events", "e", "coffee", "coffee", at, {"id": "e", "name": "coffee", "at": at.isoformat()})
+    store = SqliteStore()
+    (tmp_path / "state").mkdir(mode=0o700)
+    store.open(tmp_path / "state")
+    store.commit([*encode([Record(run), Record(skip), Record(due)]), event])
+    store.close()
+    said = world("--from", "2026-10-25", "--events", "recorded", "--json")
+    assert told(said) == [("backup", "succeeded"), ("inbox", "succeeded")]
+    assert [one["reason"] for one in json.loads(said.out)["skips"]] == ["overlap"]
