@@ -51,11 +51,15 @@ def info_of(engine: Engine, entry: Entry) -> JobInfo:
     )
 
 
+_TELLING = ("expression", "every", "at", "paths", "path", "on", "jobs", "metric", "pattern")
+"""Options that say most about a trigger, whosesoever it is."""
+
+
 def schedule_text(ref: TriggerRef) -> str:
     """A trigger in a few words: its type, and its main option where there is one."""
-    main = next((ref.options[name] for name in ("expression", "every", "at") if name in ref.options), None)
-    if main is None:
-        return ref.type
-    if ref.type == "interval":
-        return f"every {format_duration(parse_duration(main))}"
-    return f"{ref.type} {main}"
+    if ref.type == "interval" and "every" in ref.options:
+        return f"every {format_duration(parse_duration(ref.options['every']))}"
+    main = next((ref.options[name] for name in _TELLING if name in ref.options), None)
+    if isinstance(main, list | tuple):
+        main = ", ".join(str(item) for item in main if not isinstance(item, dict | list))
+    return f"{ref.type} {main}" if main and isinstance(main, str | int | float) else ref.type

@@ -1,5 +1,6 @@
 """The chain of facts behind an answer: trigger, occurrence, what each policy said, wait, start, end."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,10 @@ _ORDER = (
 """The policies in the order in which the engine asks them: which reasons are whose, and what each says else."""
 
 
+_LONGEST_EVENT = 300
+"""Characters that are shown of what a source told."""
+
+
 @frozen
 class Fact:
     """One link of the chain."""
@@ -39,6 +44,8 @@ class Fact:
 def of_run(run: Run, standing: Standing) -> Iterator[Fact]:
     """All that is known of a run."""
     yield from _occurrence(run.trigger, run.key, run.scheduled_for, standing)
+    if run.event:
+        yield Fact("event", _short(json.dumps(run.event, ensure_ascii=False)))
     yield Fact("decided", f"run at {standing.time(run.queued_at)}: {cause_in_words(run.cause)} ({run.cause})")
     if run.facts.get("because"):
         yield Fact("missed", f"{run.facts['because']}")
@@ -100,6 +107,10 @@ def _occurrence(trigger: str, key: str, at: datetime, standing: Standing) -> Ite
     for remark in (standing.note(trigger, at), standing.elsewhere(trigger, at)):
         if remark is not None:
             yield Fact("clock", remark)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_EVENT else f"{text[:_LONGEST_EVENT]}…"
 
 
 def _policies_of(run: Run) -> Iterator[Fact]:

@@ -9,10 +9,13 @@ from tests.control_peer import in_time
 
 from rae_auto import Cron, Job, JobNotFound, NotStarted, RetryPolicy, RunNotFound, Scheduler
 from rae_auto.daemon.inquiry import answered, standing_in, why
+from rae_auto.daemon.report import schedule_text
 from rae_auto.daemon.wall_times import Asked
 from rae_auto.daemon.why import why_at, why_now, why_run
-from rae_auto.engine.events import Plan, Settings
+from rae_auto.engine.events import Fired, Plan, Settings
+from rae_auto.model.decision import Occurrence
 from rae_auto.model.guard import Answer, Says
+from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, RunState
 from rae_auto.simulation.world import EPOCH, VirtualWorld, plan
@@ -448,3 +451,26 @@ def test_a_decision_wakes_nobody():
     w.advance(HOUR)
     assert why_now(standing(w)).reason == Reason.PAUSED
     assert w.engine.next_wake(w.now) == 3600, "the next instant of its schedule, and nothing before"
+
+
+def test_what_a_source_told_is_one_of_the_facts():
+    w = world(a_job(hourly=False))
+    occurrence = Occurrence("a", "inbox", "key", w.now.wall, {"paths": ["/inbox/a"] * 200})
+    w.feed(Fired(occurrence))
+    told = facts_of(why_now(standing(w)))
+    assert told["event"].startswith('{"paths": ["/inbox/a", ')
+    assert len(told["event"]) == 301
+
+
+@pytest.mark.parametrize(
+    ("type", "options", "text"),
+    [
+        ("file", {"paths": ["~/inbox", "/srv"]}, "file ~/inbox, /srv"),
+        ("interval", {"every": 90}, "every 1m30s"),
+        ("threshold", {"metric": "cpu", "above": 90}, "threshold cpu"),
+        ("combine", {"all": [{"type": "x"}]}, "combine"),
+        ("system", {"on": ["resume"]}, "system resume"),
+    ],
+)
+def test_a_trigger_is_told_in_a_few_words(type, options, text):
+    assert schedule_text(TriggerRef(type, options, "t")) == text
