@@ -1,0 +1,45 @@
+"""Says yes while nobody uses the machine."""
+
+from datetime import timedelta
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.hookspecs import hookimpl
+from rae_auto.model.units import format_duration, parse_duration
+
+
+def _longer_than_nothing(_guard: object, _field: object, value: timedelta) -> None:
+    if value <= timedelta(0):
+        raise ValueError("'for' must be longer than 0s; leave the guard out where use doesn't matter")
+
+
+@frozen(kw_only=True)
+class IdleGuard(ReadGuard):
+    """Says yes after keyboard, mouse and touch have been left alone for a time."""
+
+    type: ClassVar[str] = "idle"
+
+    for_: timedelta = field(
+        converter=parse_duration,
+        validator=_longer_than_nothing,
+        metadata={"help": "how long nobody must have touched the machine"},
+    )
+
+    async def read(self) -> Says:
+        """Ask the desktop; where nobody knows, that is unknown, not idle."""
+        from rae_plugins.machine.idle import read_idle  # its ways to ask are loaded where they are needed
+
+        idle = await read_idle()
+        if idle.seconds is None:
+            return Says(Answer.UNKNOWN, idle.because)
+        seen = f"idle for {format_duration(timedelta(seconds=int(idle.seconds)))} ({idle.because})"
+        enough = idle.seconds >= self.for_.total_seconds()
+        return Says(Answer.YES if enough else Answer.NO, seen)
+
+
+@hookimpl
+def rae_guards() -> list[type[ReadGuard]]:
+    """The idle guard."""
+    return [IdleGuard]

@@ -1,0 +1,142 @@
+"""Says yes while the machine has a network, or while a host can be reached."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Any, ClassVar
+
+from attrs import field, frozen, validators
+
+from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.hookspecs import hookimpl
+from rae_auto.model.units import format_duration, parse_duration
+from rae_plugins.guards.lines import shown
+from rae_plugins.guards.patience import look
+
+MOST = timedelta(seconds=8)
+"""A guard is to answer within some seconds."""
+
+_MOST_ADDRESSES = 8
+
+
+def _short(_guard: object, _field: object, value: timedelta) -> None:
+    if not timedelta(0) < value <= MOST:
+        raise ValueError(f"'timeout' must be more than 0s and at most {format_duration(MOST)}")
+
+
+@frozen(kw_only=True)
+class NetworkGuard(ReadGuard):
+    """Says yes while an interface is up and has an address, and while a host, if one is named, takes connections."""
+
+    type: ClassVar[str] = "network"
+
+    interface: str | None = field(
+        default=None, metadata={"help": "the interface that must be up, such as wg0; any but loopback if absent"}
+    )
+    host: str | None = field(default=None, metadata={"help": "a host that must take a TCP connection"})
+    port: int | None = field(
+        default=None,
+        validator=validators.optional([validators.ge(1), validators.le(65535)]),
+        metadata={"help": "the port of host"},
+    )
+    timeout: timedelta = field(
+        default=timedelta(seconds=1),
+        converter=parse_duration,
+        validator=_short,
+        metadata={"help": "within which host must answer, its name's resolution included"},
+    )
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse half of an address."""
+        if (not self.host) != (self.port is None):
+            raise ValueError("host and port belong together; give both, or neither")
+
+    async def read(self) -> Says:
+        """Look at the interfaces, then try the host."""
+        says = self.judge(await asyncio.to_thread(addresses))
+        if says.answer is not Answer.YES or self.host is None or self.port is None:
+            return says
+        return await self._reach(self.host, self.port)
+
+    def judge(self, found: Mapping[str, Iterable[str]]) -> Says:
+        """What to say of the interfaces that are up, with their addresses."""
+        up = {name: usable for name, given in found.items() if (usable := [a for a in given if is_usable(a)])}
+        if self.interface is not None:
+            up = {name: usable for name, usable in up.items() if name == self.interface}
+        if not up:
+            which = "interface" if self.interface is None else f"interface {shown(self.interface)}"
+            return Says(Answer.NO, f"no {which} is up with an address")
+        name, usable = min(up.items())
+        return Says(Answer.YES, f"{shown(name)} is up with {usable[0]}")
+
+    async def _reach(self, host: str, port: int) -> Says:
+        place = f"{shown(host)} port {port}"
+        try:
+            async with asyncio.timeout(self.timeout.total_seconds()):
+                await _connect(host, port, self.timeout.total_seconds())
+        except TimeoutError:
+            return Says(Answer.NO, f"{place} doesn't answer within {format_duration(self.timeout)}")
+        except (OSError, UnicodeError) as error:
+            return Says(Answer.NO, f"{place} can't be reached: {shown(_problem(error))}")
+        return Says(Answer.YES, f"{place} takes connections")
+
+
+async def _connect(host: str, port: int, seconds: float) -> None:
+    """Connect to one of the host's addresses, and part at once. Errors: OSError, UnicodeError, TimeoutError."""
+    # The resolver blocks, for minutes where there is no network.
+    found = await look((host, port), lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), seconds)
+    # All at once: of a host's addresses those of one family may lead nowhere, without a refusal.
+    tries = [asyncio.create_task(_greet(str(address[0]), port)) for *_, address in found[:_MOST_ADDRESSES]]
+    refusal = OSError("it has no address")
+    try:
+        for first in asyncio.as_completed(tries):
+            try:
+                return await first
+            except OSError as error:
+                refusal = error
+        raise refusal
+    finally:
+        for attempt in tries:
+            attempt.cancel()
+        await asyncio.gather(*tries, return_exceptions=True)
+
+
+async def _greet(address: str, port: int) -> None:
+    _, writer = await asyncio.open_connection(address, port)
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
+def _problem(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
+        return os.strerror(error.errno)
+    return str(error.args[-1] if error.args else error)
+
+
+def is_usable(address: str) -> bool:
+    """Whether an address, perhaps with a scope, leads further than to the machine itself or its cable."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:  # the address of a network card
+        return False
+    return not (parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified)
+
+
+def addresses() -> dict[str, list[str]]:
+    """The addresses of each interface that is up and has a carrier."""
+    import psutil  # some milliseconds that only users of this shall pay
+
+    stats: Mapping[str, Any] = psutil.net_if_stats()
+    given: Mapping[str, Any] = psutil.net_if_addrs()
+    return {name: [str(a.address) for a in given.get(name, ())] for name, stat in stats.items() if stat.isup}
+
+
+@hookimpl
+def rae_guards() -> list[type[ReadGuard]]:
+    """The network guard."""
+    return [NetworkGuard]

@@ -1,0 +1,111 @@
+"""Says yes while something is at a path, or nothing."""
+
+import errno
+import glob
+import os
+from pathlib import Path
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.hookspecs import hookimpl
+from rae_plugins.guards.lines import shown
+from rae_plugins.guards.patience import look
+
+PATIENCE = 3.0
+"""Seconds after which a file system that doesn't answer is not waited for."""
+
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError(f"must be a path, not {shown(repr(value))}")
+    path = os.path.expanduser(value)  # noqa: PTH111 - text in, text out
+    if not os.path.isabs(path):  # noqa: PTH117 - as above
+        raise ValueError(f"{shown(repr(value))} is relative; write a path that begins with / or ~")
+    return path
+
+
+@frozen(kw_only=True)
+class PathGuard(ReadGuard):
+    """Says yes where something exists at a path, or is mounted there; or nothing."""
+
+    type: ClassVar[str] = "path"
+
+    path: str = field(
+        converter=_path, metadata={"help": "the path, or a pattern with *, ? and [], of which any counts"}
+    )
+    exists: bool = field(default=True, metadata={"help": "false: yes where it is not there, or not a mount"})
+    is_mount: bool = field(default=False, metadata={"help": "true: it must be the root of a mounted file system"})
+
+    async def read(self) -> Says:
+        """Look there, in a thread of its own: a mount whose server is gone may never answer."""
+        shown_path = shown(self.path, 200)
+        try:
+            found = await look((self.path, self.is_mount), lambda: find(self.path, mount=self.is_mount), PATIENCE)
+        except TimeoutError:
+            return Says(Answer.UNKNOWN, f"{shown_path} doesn't answer within {PATIENCE:g}s")
+        except OSError as error:
+            return Says(Answer.UNKNOWN, f"{shown_path}: {error.strerror or error}")
+        wanted = (found is not None) == self.exists
+        if found is None:
+            what = "nothing is mounted at" if self.is_mount else "there is no"
+            return Says(Answer.YES if wanted else Answer.NO, f"{what} {shown_path}")
+        what = "is a mount" if self.is_mount else "exists"
+        return Says(Answer.YES if wanted else Answer.NO, f"{shown(found, 200)} {what}")
+
+
+def find(path: str, *, mount: bool) -> str | None:
+    """What is at the path, or matches it as a pattern; None if nothing is. Errors: OSError where that can't be told."""
+    refusal: OSError | None = None
+    for candidate in _candidates(path):
+        try:
+            if not mount or _is_mount(candidate):
+                return candidate
+        except OSError as error:
+            refusal = error
+    if refusal is not None:
+        raise refusal
+    return None
+
+
+def _candidates(path: str) -> list[str]:
+    if _is_there(path):
+        return [path]
+    if not glob.has_magic(path):
+        return []
+    # What can't be listed has no matches for glob, so the part without a pattern is looked into first.
+    parts = Path(path).parts
+    plain = next(place for place, part in enumerate(parts) if glob.has_magic(part))
+    try:
+        with os.scandir(Path(*parts[:plain])):
+            pass
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return []
+        raise
+    # A link that leads nowhere matches, and isn't there.
+    return [found for found in glob.iglob(path, recursive=True) if _is_there(found)]  # noqa: PTH207 - keeps the text
+
+
+def _is_there(path: str) -> bool:
+    try:
+        os.stat(path)  # noqa: PTH116 - text in, text out
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return False
+        raise
+    return True
+
+
+def _is_mount(path: str) -> bool:
+    os.stat(path)  # noqa: PTH116 - what ismount would hide: the error of a mount that is broken
+    return os.path.ismount(path)
+
+
+@hookimpl
+def rae_guards() -> list[type[ReadGuard]]:
+    """The path guard."""
+    return [PathGuard]

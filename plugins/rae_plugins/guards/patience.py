@@ -1,0 +1,49 @@
+"""Blocking looks at things that may never answer: a mount whose server is gone, a resolver without a network.
+
+Such a look gets a daemon thread of its own. In asyncio's few threads it would keep others waiting, and the program
+from ending. There is one look at a time for each thing: who asks meanwhile waits for that one, so that something that
+hangs for a day costs one thread.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from threading import Lock, Thread
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_looks: dict[Hashable, "Future[Any]"] = {}
+_lock = Lock()
+
+
+async def look(what: Hashable, function: Callable[[], T], seconds: float) -> T:
+    """What the function returns or raises; TimeoutError after so long, and the look goes on.
+
+    `what` must tell looks apart that may have different results.
+    """
+    return await asyncio.wait_for(asyncio.wrap_future(_begun(what, function)), seconds)
+
+
+def _begun(what: Hashable, function: Callable[[], T]) -> "Future[T]":
+    with _lock:
+        if what in _looks:
+            return _looks[what]
+        future: Future[T] = Future()
+        # From here on nobody who loses patience can cancel it for others.
+        future.set_running_or_notify_cancel()
+        _looks[what] = future
+    Thread(target=_carry_out, args=(what, function, future), daemon=True, name="rae-look").start()
+    return future
+
+
+def _carry_out(what: Hashable, function: Callable[[], T], future: "Future[T]") -> None:
+    try:
+        result = function()
+    except BaseException as error:
+        outcome: Callable[[], None] = lambda error=error: future.set_exception(error)  # type: ignore[misc]  # noqa: E731
+    else:
+        outcome = lambda: future.set_result(result)  # noqa: E731
+    with _lock:
+        del _looks[what]
+    outcome()

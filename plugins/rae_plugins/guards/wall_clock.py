@@ -1,0 +1,65 @@
+"""What the clock on the wall shows, and when that changes, where it may be set forward (a gap) or back (a fold).
+
+For guards whose answer is a function of what the clock shows, the rule is that and no more. So a bound that lies in
+a gap counts at the gap's end, when the clock first shows a later time; and what is repeated in a fold holds in both
+passes. A wall time that stands for one instant is the first at which the clock shows it or, after a gap, a later one.
+
+Only UTC offsets count, and they are asked of the zone at call time. In no zone have two changes ever been less than
+three days apart, so a stretch of a day or two has one at most.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
+
+_SECOND = timedelta(seconds=1)
+_MOST_STRETCHES = 16
+"""A week has seven midnights; the clock may be set between them."""
+
+
+def shown_at(instant: datetime, zone: tzinfo) -> datetime:
+    """The naive wall time that the clock of a zone shows."""
+    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def next_change(
+    holds: Callable[[datetime], bool], next_bound: Callable[[datetime], datetime], zone: tzinfo, instant: datetime
+) -> datetime | None:
+    """The first instant (UTC) after `instant` at which `holds` of the wall time is another; None if that is far.
+
+    `next_bound` is the first wall time strictly after another, and at most a day, at which `holds` may differ.
+    """
+    at = instant.astimezone(UTC)
+    before = holds(shown_at(at, zone))
+    try:
+        for _ in range(_MOST_STRETCHES):
+            wall = shown_at(at, zone)
+            bound = at + (next_bound(wall) - wall)
+            at = _clock_set(at, bound, zone) or bound
+            if holds(shown_at(at, zone)) != before:
+                return at
+    except OverflowError:  # at the end of Python's calendar
+        pass
+    return None
+
+
+def first_shown(wall: datetime, zone: tzinfo) -> datetime:
+    """The instant (UTC) for which a wall time stands."""
+    early, late = sorted(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if early == late or shown_at(early, zone) == wall:
+        return early
+    return _clock_set(early, late, zone) or late
+
+
+def _clock_set(early: datetime, late: datetime, zone: tzinfo) -> datetime | None:
+    """The instant after `early`, and up to `late`, at which the clock is set; None if it isn't. To the second."""
+    before = early.astimezone(zone).utcoffset()
+    if late.astimezone(zone).utcoffset() == before:
+        return None
+    early = early.replace(microsecond=0)
+    while late - early > _SECOND:
+        middle = early + (late - early) // (2 * _SECOND) * _SECOND
+        if middle.astimezone(zone).utcoffset() == before:
+            early = middle
+        else:
+            late = middle
+    return late

@@ -1,0 +1,60 @@
+"""For how long nobody has touched the machine: keyboard, mouse, touch.
+
+Each desktop keeps this somewhere else, and some keep it nowhere. What can't be told is None, with the reasons: that is
+neither idle nor in use. Of the sources the first that knows is believed, in an order that goes from counters of
+input to what a desktop says of itself now and then.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+
+from attrs import frozen
+
+from rae_plugins.machine.idle_bus import logind, mutter, screen_saver
+from rae_plugins.machine.idle_native import macos, windows
+from rae_plugins.machine.idle_source import NotTold
+from rae_plugins.machine.idle_x11 import x11
+
+PATIENCE = 1.0
+"""Seconds after which a source that doesn't answer is passed over."""
+
+Source = Callable[[Mapping[str, str]], Awaitable["tuple[float, str]"]]
+"""Reads seconds, and who says so, given the environment; raises NotTold."""
+
+
+@frozen
+class Idle:
+    """What was read: seconds since the last input, or None where that can't be told; and who says so, or why not."""
+
+    seconds: float | None
+    because: str
+
+
+async def read_idle() -> Idle:
+    """Ask the sources of this platform in turn: a few milliseconds, some seconds where several don't answer.
+
+    Never raises.
+    """
+    refusals = []
+    for source in _sources():
+        try:
+            async with asyncio.timeout(PATIENCE):
+                seconds, who = await source(os.environ)
+            return Idle(max(seconds, 0.0), who)
+        except NotTold as reason:
+            refusals.append(str(reason))
+        except TimeoutError:
+            refusals.append(f"{source.__name__}: no answer within {PATIENCE:g} s")
+        except Exception as error:
+            refusals.append(f"{source.__name__}: {error or type(error).__name__}")
+    return Idle(None, "; ".join(" ".join(refusal.split()) for refusal in refusals))
+
+
+def _sources() -> tuple[Source, ...]:
+    if sys.platform == "win32":
+        return (windows,)
+    if sys.platform == "darwin":
+        return (macos,)
+    return (x11, mutter, screen_saver, logind)

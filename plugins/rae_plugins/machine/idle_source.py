@@ -1,0 +1,12 @@
+"""What the sources of idle time share."""
+
+from collections.abc import Mapping
+
+
+class NotTold(Exception):  # an answer, not an error
+    """The source can't tell; its text says why, in a few words."""
+
+
+def is_wayland(environment: Mapping[str, str]) -> bool:
+    """Whether the desktop is one on which X sees only a part of the input."""
+    return bool(environment.get("WAYLAND_DISPLAY")) or environment.get("XDG_SESSION_TYPE") == "wayland"

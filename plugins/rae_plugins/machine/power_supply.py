@@ -1,0 +1,107 @@
+"""What the machine lives on: mains or battery, and how full that is.
+
+Linux tells of each supply in /sys/class/power_supply. That is read here rather than through psutil, which takes
+the battery of a wireless mouse for the machine's own. Elsewhere psutil tells.
+
+https://www.kernel.org/doc/Documentation/ABI/testing/sysfs-class-power
+"""
+
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+
+from attrs import frozen
+
+SUPPLIES = Path("/sys/class/power_supply")
+
+_BATTERIES = ("Battery", "UPS")
+
+
+class Source(StrEnum):
+    """What the machine lives on."""
+
+    MAINS = "mains"
+    BATTERY = "battery"
+
+
+@frozen
+class Power:
+    """The source, None where it can't be told; whether there is a battery, and its charge in per cent if known."""
+
+    source: Source | None
+    battery: bool = False
+    charge: float | None = None
+
+
+def read_power() -> Power:
+    """What it is now. Blocks for as long as the battery's controller takes to answer, some milliseconds."""
+    return read_supplies(SUPPLIES) if sys.platform == "linux" else _by_psutil()
+
+
+def read_supplies(root: Path) -> Power:
+    """What Linux tells below `root`. A machine that has no battery lives on mains."""
+    try:
+        entries = sorted(root.iterdir())
+    except FileNotFoundError:
+        entries = []
+    # Scope "Device": the battery of a mouse or a headset.
+    own = [entry for entry in entries if _word(entry / "scope") != "Device"]
+    batteries = [entry for entry in own if _word(entry / "type") in _BATTERIES and _word(entry / "present") != "0"]
+    online = {_word(entry / "online") for entry in own if entry not in batteries}
+    charge = _charge(batteries)
+    if not batteries or "1" in online:
+        return Power(Source.MAINS, bool(batteries), charge)
+    return Power(_source_by_status(_word(entry / "status") for entry in batteries), True, charge)
+
+
+def _source_by_status(statuses: Iterable[str]) -> Source | None:
+    """What batteries tell where no mains is said to be there: some machines have no entry for it."""
+    told = set(statuses)
+    if "Discharging" in told:
+        return Source.BATTERY
+    return Source.MAINS if told & {"Charging", "Full", "Not charging"} else None
+
+
+def _charge(batteries: Iterable[Path]) -> float | None:
+    """Per cent of all batteries together; by what each can hold, where they tell that."""
+    now = full = 0.0
+    shares = []
+    for entry in batteries:
+        share = _number(entry / "capacity")
+        for kind in ("energy", "charge"):
+            held, room = _number(entry / f"{kind}_now"), _number(entry / f"{kind}_full")
+            if held is not None and room:
+                now, full = now + held, full + room
+                share = 100 * held / room if share is None else share
+                break
+        if share is None:
+            return None
+        shares.append(share)
+    if len(shares) > 1 and full:
+        return min(100 * now / full, 100.0)
+    return shares[0] if len(shares) == 1 else None
+
+
+def _word(path: Path) -> str:
+    try:
+        return path.read_text("ascii", "replace").strip()
+    except OSError:  # what a driver doesn't know, it has no file for, or one that can't be read
+        return ""
+
+
+def _number(path: Path) -> float | None:
+    try:
+        return float(_word(path))
+    except ValueError:
+        return None
+
+
+def _by_psutil() -> Power:
+    import psutil  # some milliseconds that only users of this shall pay
+
+    battery = psutil.sensors_battery()
+    if battery is None:
+        return Power(Source.MAINS)
+    source = None if battery.power_plugged is None else Source.MAINS if battery.power_plugged else Source.BATTERY
+    return Power(source, True, None if battery.percent is None else float(battery.percent))
