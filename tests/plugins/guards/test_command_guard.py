@@ -1,0 +1,146 @@
+"""The command guard: exit codes are answers, everything else is unknown, and nothing stays behind."""
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.waiting import eventually
+
+from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.config.options import build
+from rae_auto.registry import Registry
+from rae_auto.testing.guards import GuardConformance
+from rae_plugins.guards import command
+from rae_plugins.guards.command import CommandGuard
+
+
+def says(script: str, *words: object, **options: Any) -> Says:
+    """What the guard says of a script for the shell."""
+    return asyncio.run(CommandGuard(command=("sh", "-c", script, "sh", *map(str, words)), **options).read())
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def wait_until_gone(path: Path) -> None:
+    pid = int(path.read_text())
+    eventually(lambda: gone(pid))
+
+
+class TestCommandConforms(GuardConformance):
+    @pytest.fixture(params=["true", "false", "there-is-no-such-command"])
+    def plugin(self, request: pytest.FixtureRequest) -> ReadGuard:
+        return CommandGuard(command=[request.param])  # type: ignore[arg-type]  # as read from TOML
+
+
+@pytest.mark.parametrize(
+    ("script", "answer", "because"),
+    [
+        ("exit 0", "yes", "sh succeeded"),
+        ("exit 3", "no", "sh ended with exit code 3"),
+        ("echo a; echo ' b '; echo; exit 1", "no", "sh ended with exit code 1: b"),
+        ("echo broken >&2; exit 1", "no", "sh ended with exit code 1: broken"),
+        ("printf '\\033[31mred\\r\\377\\n'", "yes", "sh succeeded: \\x1b[31mred\\r\ufffd"),
+        ("kill -9 $$", "unknown", "sh was killed by SIGKILL"),
+        ("echo last words; kill -TERM $$", "unknown", "sh was killed by SIGTERM: last words"),
+        ("kill -40 $$", "unknown", "sh was killed by signal 40"),
+        ("read line; exit $?", "no", "sh ended with exit code 1"),
+    ],
+)
+def test_an_exit_code_is_an_answer_and_a_signal_is_none(script: str, answer: str, because: str) -> None:
+    assert says(script) == Says(Answer(answer), because)
+
+
+@pytest.mark.parametrize("program", ["there-is-no-such-command", "/etc/passwd", "/"])
+def test_what_can_not_be_started_is_unknown(program: str) -> None:
+    said = asyncio.run(CommandGuard(command=(program,)).read())
+    assert said.answer is Answer.UNKNOWN
+    assert said.because.startswith(f"{program} can't be started: ")
+
+
+def test_a_command_that_takes_too_long_is_unknown_and_killed_with_its_children(tmp_path: Path) -> None:
+    script = 'echo $$ > "$1/own"; (echo $(exec sh -c "echo \\$PPID") > "$1/child"; sleep 600) & wait'
+    assert says(script, tmp_path, timeout="1s") == Says(Answer.UNKNOWN, "sh took longer than 1s")
+    wait_until_gone(tmp_path / "own")
+    wait_until_gone(tmp_path / "child")
+
+
+def test_what_it_leaves_behind_neither_holds_it_up_nor_stays(tmp_path: Path) -> None:
+    started = time.monotonic()
+    assert says('sleep 600 & echo $! > "$1/left"; echo done', tmp_path) == Says(Answer.YES, "sh succeeded: done")
+    assert time.monotonic() - started < 8, "it waited for the pipe"
+    wait_until_gone(tmp_path / "left")
+
+
+def test_of_a_flood_the_last_line_is_kept() -> None:
+    assert says("head -c 3000000 /dev/zero; echo; echo the end").because == "sh succeeded: the end"
+    assert len(says("head -c 3000000 /dev/zero | tr '\\0' x").because) < 200
+
+
+def test_a_guard_that_is_asked_no_longer_leaves_nothing(tmp_path: Path) -> None:
+    guard = CommandGuard(
+        command=("sh", "-c", 'echo $$ > "$1/own.new"; mv "$1/own.new" "$1/own"; sleep 600', "sh", str(tmp_path))
+    )
+
+    async def give_up() -> None:
+        asked = asyncio.create_task(guard.read())
+        await asyncio.to_thread(eventually, (tmp_path / "own").exists)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+    asyncio.run(give_up())
+    wait_until_gone(tmp_path / "own")
+
+
+def test_it_costs_no_descriptors() -> None:
+    async def ask_often() -> int:
+        await CommandGuard(command=("true",)).read()
+        before = len(os.listdir("/dev/fd"))
+        for program in ("true", "false", "there-is-no-such-command"):
+            await CommandGuard(command=(program,)).read()
+        return len(os.listdir("/dev/fd")) - before
+
+    assert asyncio.run(ask_often()) == 0
+
+
+def test_it_stands_in_the_home_directory_or_in_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert says('test "$(pwd -P)" = "$1"', tmp_path.resolve()).answer is Answer.YES
+    monkeypatch.setenv("HOME", str(tmp_path / "none"))
+    assert says("pwd -P").because == "sh succeeded: /"
+
+
+def test_words_are_never_read_by_a_shell() -> None:
+    guard = CommandGuard(command=(sys.executable, "-c", "import sys; print(sys.argv[1])", "$(echo no) > /x"))
+    assert asyncio.run(guard.read()).because.endswith("succeeded: $(echo no) > /x")
+
+
+def test_it_is_made_of_what_people_write() -> None:
+    made = build(CommandGuard, {"command": ["true"], "timeout": "2s"}, timezone="UTC", plugins=Registry())
+    assert made == CommandGuard(command=("true",), timeout="2s")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"command": ()}, "must be a list of words"),
+        ({"command": ("",)}, "must be a list of words"),
+        ({"command": ("a\0b",)}, "must be a list of words"),
+        ({"command": ("true",), "timeout": "10s"}, "at most 9s; let a job do what takes longer"),
+        ({"command": ("true",), "timeout": 0}, "must be more than 0s"),
+    ],
+)
+def test_what_can_not_be_run_or_is_waited_for_too_long_is_refused(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        CommandGuard(**options)
+
+
+def test_the_module_offers_the_guard() -> None:
+    assert command.rae_guards() == [CommandGuard]

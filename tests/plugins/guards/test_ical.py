@@ -1,0 +1,283 @@
+"""iCal files, as programs write them and as RFC 5545 has them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rae_plugins.guards.calendar import CalendarGuard
+from rae_plugins.guards.calendar.ical import read_events
+from rae_plugins.guards.calendar.lines import Unreadable
+
+NEW_YORK = "America/New_York"
+BERLIN = "Europe/Berlin"
+OUTLOOK_ZONE = """\
+BEGIN:VTIMEZONE
+TZID:Custom Berlin
+BEGIN:STANDARD
+DTSTART:16011028T030000
+RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10
+TZOFFSETFROM:+0200
+TZOFFSETTO:+0100
+END:STANDARD
+BEGIN:DAYLIGHT
+DTSTART:16010325T020000
+RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3
+TZOFFSETFROM:+0100
+TZOFFSETTO:+0200
+END:DAYLIGHT
+END:VTIMEZONE"""
+
+
+def calendar(*events: str, before: str = "") -> str:
+    """A file with these events, each given by its lines."""
+    bodies = "".join(f"BEGIN:VEVENT\nUID:{number}\n{event}\nEND:VEVENT\n" for number, event in enumerate(events))
+    return f"BEGIN:VCALENDAR\nVERSION:2.0\n{before}{bodies}END:VCALENDAR\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "c.ics"
+
+
+def stretches(path: Path, text: str, zone: str = BERLIN, start: int = 1990, end: int = 2040) -> list[str]:
+    """What the file covers between two years, on the clocks of the zone: begin/end."""
+    path.write_bytes(text.encode())
+    guard, place = CalendarGuard(file=str(path), mode="include", timezone=zone), ZoneInfo(zone)
+    found: list[str] = []
+    instant: datetime | None = datetime(start, 1, 1, tzinfo=UTC)
+    while instant is not None and instant.year < end:
+        change = guard.changes_after(instant)
+        if change is not None and guard.says(change).lets:
+            over = guard.changes_after(change)
+            assert over is not None
+            begin, finish = (moment.astimezone(place).strftime("%Y-%m-%dT%H:%M") for moment in (change, over))
+            found.append(f"{begin}/{finish}".replace("T00:00", ""))
+        instant = change
+    return found
+
+
+def starts(path: Path, rule: str, start: str = "19970902T090000", zone: str = NEW_YORK, **bounds: int) -> list[str]:
+    """When events of an hour begin, by a rule in the notation of the RFC's examples."""
+    text = calendar(f"DTSTART;TZID={zone}:{start}\nDURATION:PT1H\n{rule}")
+    return [stretch.split("/")[0] for stretch in stretches(path, text, zone, **bounds)]
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ("DTSTART;VALUE=DATE:20260601", "2026-06-01/2026-06-02"),
+        ("DTSTART:20260601", "2026-06-01/2026-06-02"),
+        ("DTSTART;VALUE=DATE:20260601\nDTEND;VALUE=DATE:20260603", "2026-06-01/2026-06-03"),
+        ("DTSTART;VALUE=DATE:20260601\nDTEND;VALUE=DATE:20260601", "2026-06-01/2026-06-02"),
+        ("DTSTART;VALUE=DATE:20260328\nDURATION:P2D", "2026-03-28/2026-03-30"),
+        ("DTSTART;VALUE=DATE:20260601\nDURATION:P1W", "2026-06-01/2026-06-08"),
+        ("DTSTART:20260601T100000\nDTEND:20260601T113000", "2026-06-01T10:00/2026-06-01T11:30"),
+        ("DTSTART:20260601T100000Z\nDTEND:20260601T113000Z", "2026-06-01T12:00/2026-06-01T13:30"),
+        ("DTSTART:20260601T100000Z\nDURATION:+P1DT1H30M5S", "2026-06-01T12:00/2026-06-02T13:30"),
+        (
+            'DTSTART;TZID="America/New_York":20260601T100000\nDTEND;TZID=Asia/Tokyo:20260602T000000',
+            "2026-06-01T16:00/2026-06-01T17:00",
+        ),
+        ("DTSTART;TZID=/example.org/20240101/Europe/London:20260601T100000\nDURATION:PT1H",
+         "2026-06-01T11:00/2026-06-01T12:00"),
+        # A day on the calendar has 23 hours here, and 24 hours are a day and an hour.
+        ("DTSTART:20260328T120000\nDURATION:P1D", "2026-03-28T12:00/2026-03-29T12:00"),
+        ("DTSTART:20260328T120000\nDURATION:PT24H", "2026-03-28T12:00/2026-03-29T13:00"),
+    ],
+)  # fmt: skip
+def test_an_event_covers_from_its_begin_until_before_its_end(path: Path, event: str, expected: str) -> None:
+    assert stretches(path, calendar(event)) == [expected]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "DTSTART:20260601T100000",
+        "DTSTART:20260601T100000\nDTEND:20260601T100000",
+        "DTSTART;VALUE=DATE:20260601\nSTATUS:CANCELLED",
+        "DTSTART:99991231T235959Z\nDURATION:P1D",
+        "DTSTART:00010101T000000\nDURATION:PT1H",
+    ],
+)
+def test_an_event_that_takes_no_time_or_was_cancelled_or_is_beyond_the_calendar_covers_nothing(
+    path: Path, event: str
+) -> None:
+    assert stretches(path, calendar(event)) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        # Examples of RFC 5545, section 3.8.5.3.
+        ("RRULE:FREQ=DAILY;COUNT=3", ["1997-09-02", "1997-09-03", "1997-09-04"]),
+        ("RRULE:FREQ=DAILY;INTERVAL=10;COUNT=3", ["1997-09-02", "1997-09-12", "1997-09-22"]),
+        ("RRULE:FREQ=WEEKLY;UNTIL=19970916T130000Z", ["1997-09-02", "1997-09-09", "1997-09-16"]),
+        ("RRULE:FREQ=WEEKLY;UNTIL=19970916T125959Z", ["1997-09-02", "1997-09-09"]),
+        ("RRULE:FREQ=WEEKLY;UNTIL=19970909", ["1997-09-02", "1997-09-09"]),
+        ("RRULE:FREQ=WEEKLY;COUNT=4;WKST=SU;BYDAY=TU,TH", ["1997-09-02", "1997-09-04", "1997-09-09", "1997-09-11"]),
+        ("RRULE:FREQ=MONTHLY;COUNT=3;BYDAY=1TU", ["1997-09-02", "1997-10-07", "1997-11-04"]),
+        ("RRULE:FREQ=MONTHLY;BYMONTHDAY=-3,2;COUNT=3", ["1997-09-02", "1997-09-28", "1997-10-02"]),
+        ("RRULE:FREQ=YEARLY;COUNT=3;BYMONTH=9,10", ["1997-09-02", "1997-10-02", "1998-09-02"]),
+        ("RRULE:FREQ=YEARLY;INTERVAL=2;COUNT=2", ["1997-09-02", "1999-09-02"]),
+        ("RRULE:FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=2;COUNT=2", ["1997-09-02", "1997-10-02"]),
+        ("RRULE:FREQ=DAILY;COUNT=3\nEXDATE;TZID=America/New_York:19970903T090000", ["1997-09-02", "1997-09-04"]),
+        ("RRULE:FREQ=DAILY;COUNT=4\nEXDATE:19970903T130000Z,19970904T130000Z", ["1997-09-02", "1997-09-05"]),
+        ("RRULE:FREQ=DAILY;COUNT=3\nEXDATE;VALUE=DATE:19970903", ["1997-09-02", "1997-09-04"]),
+        ("RDATE;TZID=America/New_York:19970905T090000,19970906T090000", ["1997-09-02", "1997-09-05", "1997-09-06"]),
+        ("RDATE:19970906T130000Z", ["1997-09-02", "1997-09-06"]),
+    ],
+)
+def test_events_come_again_by_the_rules_of_the_rfc(path: Path, rule: str, expected: list[str]) -> None:
+    assert starts(path, rule) == [f"{day}T09:00" for day in expected]
+
+
+def test_a_rule_keeps_to_the_clock_of_its_zone(path: Path) -> None:
+    """After the clocks were set in New York and before they are in Berlin."""
+    text = calendar(f"DTSTART;TZID={NEW_YORK}:20260306T090000\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;COUNT=2")
+    assert [stretch[:16] for stretch in stretches(path, text)] == ["2026-03-06T15:00", "2026-03-13T14:00"]
+
+
+def test_a_rule_without_an_end_has_none(path: Path) -> None:
+    text = calendar("DTSTART;VALUE=DATE:20001225\nRRULE:FREQ=YEARLY")
+    found = stretches(path, text, start=2090, end=2099)
+    assert found == [f"{year}-12-25/{year}-12-26" for year in range(2090, 2100)]
+
+
+def test_a_leap_day_comes_in_leap_years(path: Path) -> None:
+    text = calendar("DTSTART;VALUE=DATE:20000229\nRRULE:FREQ=YEARLY")
+    found = stretches(path, text, start=2000, end=2007)
+    assert [stretch[:10] for stretch in found] == ["2000-02-29", "2004-02-29", "2008-02-29"]
+
+
+def test_an_event_that_stands_for_an_occurrence_takes_its_place(path: Path) -> None:
+    series = "DTSTART:20260601T100000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=4"
+    moved = "RECURRENCE-ID:20260602T100000\nDTSTART:20260602T150000\nDURATION:PT2H"
+    dropped = "RECURRENCE-ID:20260603T080000Z\nDTSTART:20260603T100000\nSTATUS:CANCELLED"
+    text = calendar(series, moved, dropped).replace("UID:1", "UID:0").replace("UID:2", "UID:0")
+    assert stretches(path, text) == [
+        "2026-06-01T10:00/2026-06-01T11:00",
+        "2026-06-02T15:00/2026-06-02T17:00",
+        "2026-06-04T10:00/2026-06-04T11:00",
+    ]
+
+
+def test_a_zone_that_only_the_file_knows_is_read_from_it(path: Path) -> None:
+    event = "DTSTART;TZID=Custom Berlin:20260328T120000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=2"
+    assert stretches(path, calendar(event, before=OUTLOOK_ZONE + "\n"), "UTC") == [
+        "2026-03-28T11:00/2026-03-28T12:00",
+        "2026-03-29T10:00/2026-03-29T11:00",
+    ]
+
+
+def test_folded_lines_escapes_other_components_and_windows_line_ends_are_understood(path: Path) -> None:
+    text = calendar(
+        "SUMMARY;LANGUAGE=de:Tag der\n  Arbeit\\, 1. Mai\nDTSTART;VALUE=D\n ATE:20260501\n"
+        "BEGIN:VALARM\nTRIGGER:-PT15M\nSUMMARY:ring\nDURATION:PT1H\nEND:VALARM\nX-OWN;X-A=\"b;c:d\":e"
+    )  # fmt: skip
+    text = "\ufeff" + text.replace("END:VCALENDAR", "BEGIN:VTODO\nSUMMARY:x\nEND:VTODO\n\nEND:VCALENDAR")
+    for version in (text, text.replace("\n", "\r\n")):
+        assert stretches(path, version) == ["2026-05-01/2026-05-02"]
+    said = CalendarGuard(file=str(path), timezone=BERLIN).says(datetime(2026, 5, 1, 10, tzinfo=UTC))
+    assert said.because.endswith("is in c.ics: Tag der Arbeit, 1. Mai")
+
+
+def test_an_event_without_a_name_has_none(path: Path) -> None:
+    stretches(path, calendar("DTSTART:20260501"))
+    said = CalendarGuard(file=str(path), timezone=BERLIN).says(datetime(2026, 5, 1, 10, tzinfo=UTC))
+    assert said.because.endswith("is in c.ics: no name")
+
+
+@pytest.mark.parametrize(
+    ("event", "line", "problem"),
+    [
+        ("SUMMARY:x", 3, "BEGIN of an event without DTSTART"),
+        ("DTSTART:tomorrow", 5, "DTSTART 'tomorrow' is no date"),
+        ("DTSTART:20260230", 5, "is no date"),
+        ("DTSTART:20260101\nDTSTART:20260102", 6, "DTSTART stands twice"),
+        ("DTSTART:20260101\nDTEND:20260101T100000", 6, "DTEND must be a date where DTSTART is one"),
+        ("DTSTART:20260102\nDTEND:20260101", 6, "DTEND is before DTSTART"),
+        ("DTSTART:20260102T100000\nDTEND:20260102T090000", 6, "DTEND is before DTSTART"),
+        ("DTSTART:20260102\nDURATION:-P1D", 6, "is no duration"),
+        ("DTSTART:20260102\nDURATION:P", 6, "is no duration"),
+        ("DTSTART:20260102\nDURATION:PT99999999999999H", 6, "DURATION is too long"),
+        ("DTSTART;TZID=Mars/Olympus:20260102T100000", 5, "DTSTART is in the time zone 'Mars/Olympus', which neither"),
+        ("DTSTART:20260102\nRRULE:FREQ=HOURLY", 6, "has no FREQ that is understood; these are: YEARLY"),
+        ("DTSTART:20260102\nRRULE:COUNT=3", 6, "has no FREQ"),
+        ("DTSTART:20260102\nRRULE:FREQ=DAILY;INTERVAL=0", 6, "not understood: INTERVAL=0"),
+        ("DTSTART:20260102\nRRULE:FREQ=DAILY;COUNT=x", 6, "not understood: COUNT=x"),
+        ("DTSTART:20260102\nRRULE:FREQ=YEARLY;BYMONTH=13", 6, "not understood: BYMONTH=13"),
+        ("DTSTART:20260102\nRRULE:FREQ=YEARLY;BYHOUR=3", 6, "not understood: BYHOUR=3"),
+        ("DTSTART:20260102\nRRULE:FREQ=YEARLY;BYDAY=XX", 6, "RRULE can't be understood"),
+        ("DTSTART:20260102\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", 6, "names no date that ever comes"),
+        ("DTSTART:20260102\nEXRULE:FREQ=DAILY", 6, "EXRULE is not understood; list what is left out in EXDATE"),
+        ("DTSTART:20260102\nRDATE;VALUE=PERIOD:20260102T100000Z/PT1H", 6, "RDATE holds periods"),
+        ("RECURRENCE-ID;RANGE=THISANDFUTURE:20260102\nDTSTART:20260102", 5, "changes all that follow"),
+        ("DTSTART:20260102\nnonsense", 6, "'nonsense' is no line of a calendar"),
+        ("DTSTART:20260102\nEND:VTODO", 6, "END VTODO comes before that of VEVENT"),
+    ],
+)
+def test_what_can_not_be_understood_is_refused_with_its_line(path: Path, event: str, line: int, problem: str) -> None:
+    path.write_text(calendar(event))
+    with pytest.raises(ValueError, match=problem) as caught:
+        CalendarGuard(file=str(path), timezone=BERLIN)
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert len(str(caught.value)) < 200 + len(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("", 1, "the file is empty"),
+        ("<html>\n</html>\n", 1, "is no line of a calendar"),
+        ("BEGIN:VEVENT\n", 1, "a file begins with BEGIN:VCALENDAR"),
+        ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\n", 3, "the file ends within a calendar"),
+        ("BEGIN:VCALENDAR\nEND:VCALENDAR\nX:1\n", 3, "stands outside of a calendar"),
+        (
+            calendar("DTSTART;TZID=Bad:20260101T100000", before="BEGIN:VTIMEZONE\nTZID:Bad\nEND:VTIMEZONE\n"),
+            8,
+            "is in a time zone that the file describes badly",
+        ),
+    ],
+)
+def test_what_is_no_whole_calendar_is_refused_with_its_line(path: Path, text: str, line: int, problem: str) -> None:
+    path.write_text(text)
+    with pytest.raises(ValueError, match=problem) as caught:
+        CalendarGuard(file=str(path), timezone=BERLIN)
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+
+
+def test_a_calendar_without_events_is_one(path: Path) -> None:
+    assert stretches(path, calendar()) == []
+
+
+WORDS = st.sampled_from(
+    [
+        *("BEGIN:VCALENDAR", "END:VCALENDAR", "BEGIN:VEVENT", "END:VEVENT", "DTSTART:20260101", "DTSTART;TZID=:1"),
+        *(
+            "DTEND:20260102T000000Z",
+            "DURATION:P1D",
+            "RRULE:FREQ=DAILY",
+            "RRULE:FREQ=YEARLY;BYDAY=9MO",
+            "EXDATE:20260101",
+        ),
+        " x",
+    ]
+)
+WHOLE = ["BEGIN:VCALENDAR", "BEGIN:VEVENT", "DTSTART:20260101"], ["END:VEVENT", "END:VCALENDAR"]
+
+
+@settings(deadline=None)
+@given(st.lists(WORDS | st.text(max_size=20), max_size=8), st.booleans())
+def test_whatever_is_written_is_understood_or_refused_in_one_line(lines: list[str], whole: bool) -> None:
+    text = "\n".join([*WHOLE[0], *lines, *WHOLE[1]] if whole else lines)
+    try:
+        events = read_events(text, ZoneInfo(BERLIN))
+    except Unreadable as error:
+        assert str(error).isprintable()
+        assert error.number >= 1
+    else:
+        assert all(event.start.tzinfo is None for event in events)

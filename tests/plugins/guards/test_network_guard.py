@@ -1,0 +1,159 @@
+"""The network guard: interfaces as psutil tells of them, and hosts that are really listening or not."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.testing.guards import GuardConformance
+from rae_plugins.guards import network
+from rae_plugins.guards.network import NetworkGuard, addresses, is_usable
+
+WIRED = {"lo": ["127.0.0.1", "::1"], "eth0": ["192.0.2.7", "fe80::1%eth0", "52:54:00:12:34:56"], "eth1": []}
+
+
+class TestNetworkConforms(GuardConformance):
+    @pytest.fixture(params=[{}, {"interface": "no-such"}, {"host": "localhost", "port": 9}])
+    def plugin(self, request: pytest.FixtureRequest) -> ReadGuard:
+        return NetworkGuard(**request.param)
+
+
+@pytest.fixture
+def wired(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that has a network, which the one of the tests may not have."""
+    monkeypatch.setattr(network, "addresses", lambda: WIRED)
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("address", "usable"),
+    [
+        ("192.0.2.7", True),
+        ("10.0.0.1", True),
+        ("2001:db8::1", True),
+        ("fd00::1", True),
+        ("127.0.0.1", False),
+        ("::1", False),
+        ("169.254.3.4", False),
+        ("fe80::1", False),
+        ("fe80::1%eth0", False),
+        ("0.0.0.0", False),
+        ("52:54:00:12:34:56", False),
+    ],
+)
+def test_an_address_counts_where_it_leads_further_than_the_cable(address: str, usable: bool) -> None:
+    assert is_usable(address) is usable
+
+
+@pytest.mark.parametrize(
+    ("interface", "expected"),
+    [
+        (None, Says(Answer.YES, "eth0 is up with 192.0.2.7")),
+        ("eth0", Says(Answer.YES, "eth0 is up with 192.0.2.7")),
+        ("eth1", Says(Answer.NO, "no interface eth1 is up with an address")),
+        ("wg0", Says(Answer.NO, "no interface wg0 is up with an address")),
+        ("lo", Says(Answer.NO, "no interface lo is up with an address")),
+    ],
+)
+def test_an_interface_is_up_with_an_address(interface: str | None, expected: Says) -> None:
+    assert NetworkGuard(interface=interface).judge(WIRED) == expected
+
+
+def test_a_machine_with_nothing_but_itself_has_no_network() -> None:
+    expected = Says(Answer.NO, "no interface is up with an address")
+    assert NetworkGuard().judge({"lo": ["127.0.0.1"], "eth0": ["169.254.3.4"]}) == expected
+
+
+def test_interfaces_are_those_of_the_machine() -> None:
+    assert "127.0.0.1" in [address for given in addresses().values() for address in given]
+
+
+@pytest.mark.usefixtures("wired")
+def test_a_host_that_takes_connections_can_be_reached(listening: int) -> None:
+    says = asyncio.run(NetworkGuard(host="localhost", port=listening).read())
+    assert says == Says(Answer.YES, f"localhost port {listening} takes connections")
+
+
+@pytest.mark.usefixtures("wired")
+def test_a_host_that_refuses_can_not() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        says = asyncio.run(NetworkGuard(host="127.0.0.1", port=port).read())
+    assert says == Says(Answer.NO, f"127.0.0.1 port {port} can't be reached: Connection refused")
+
+
+@pytest.mark.usefixtures("wired")
+@pytest.mark.skipif(os.uname().sysname != "Linux", reason="other systems refuse where the backlog is full")
+def test_a_host_that_does_not_answer_in_time_can_not() -> None:
+    with socket.socket() as server, contextlib.ExitStack() as callers:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):  # until the kernel keeps no more callers waiting
+            caller = callers.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(server.getsockname())
+        port = server.getsockname()[1]
+        says = asyncio.run(NetworkGuard(host="127.0.0.1", port=port, timeout="50ms").read())
+    assert says == Says(Answer.NO, f"127.0.0.1 port {port} doesn't answer within 50ms")
+
+
+@pytest.mark.usefixtures("wired")
+def test_of_several_addresses_one_suffices(listening: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(*_: object, **__: object) -> list[Any]:
+        return [(0, 0, 0, "", (address, listening)) for address in ("127.0.0.2", "::1", "127.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    assert asyncio.run(NetworkGuard(host="example.org", port=listening).read()).answer is Answer.YES
+
+
+@pytest.mark.usefixtures("wired")
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "." * 300, "a\x1bb"])
+def test_a_name_that_leads_nowhere_can_not_be_reached(host: str) -> None:
+    says = asyncio.run(NetworkGuard(host=host, port=80, timeout="8s").read())
+    assert says.answer is Answer.NO
+    assert says.because.isprintable()
+
+
+@pytest.mark.usefixtures("wired")
+def test_a_name_without_an_address_can_not_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
+    says = asyncio.run(NetworkGuard(host="example.org", port=80).read())
+    assert says == Says(Answer.NO, "example.org port 80 can't be reached: it has no address")
+
+
+def test_without_a_network_no_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "addresses", dict)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("it was tried"))
+    assert asyncio.run(NetworkGuard(host="example.org", port=80).read()).answer is Answer.NO
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"host": "example.org"}, "belong together"),
+        ({"port": 80}, "belong together"),
+        ({"host": "", "port": 80}, "belong together"),
+        ({"host": "example.org", "port": 0}, "port"),
+        ({"host": "example.org", "port": 65536}, "port"),
+        ({"timeout": "0s"}, "'timeout' must be more than 0s and at most 8s"),
+        ({"timeout": "9s"}, "'timeout' must be more than 0s and at most 8s"),
+    ],
+)
+def test_half_an_address_and_long_waits_are_refused(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        NetworkGuard(**options)
+
+
+def test_the_module_offers_the_guard() -> None:
+    assert network.rae_guards() == [NetworkGuard]

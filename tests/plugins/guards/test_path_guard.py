@@ -1,0 +1,206 @@
+"""The path guard, on real file systems: also on one that never answers, and on one that is broken."""
+
+import asyncio
+import ctypes
+import errno
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.testing.guards import GuardConformance
+from rae_plugins.guards import path as path_module
+from rae_plugins.guards.path import PathGuard
+from rae_plugins.guards.patience import look
+
+
+def says(path: object, **options: bool) -> Says:
+    return asyncio.run(PathGuard(path=str(path), **options).read())
+
+
+class TestPathConforms(GuardConformance):
+    @pytest.fixture(params=["~", "/nowhere/at/all"])
+    def plugin(self, request: pytest.FixtureRequest) -> ReadGuard:
+        return PathGuard(path=request.param)
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    (tmp_path / "report-1.csv").touch()
+    (tmp_path / "[draft]").touch()
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "x.txt").touch()
+    (tmp_path / "dangling.lnk").symlink_to(tmp_path / "gone")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("report-1.csv", "report-1.csv"),
+        ("report-?.csv", "report-1.csv"),
+        ("report-[0-9].csv", "report-1.csv"),
+        ("**/*.txt", "deep/er/x.txt"),
+        ("[draft]", "[draft]"),
+        ("report-2.csv", None),
+        ("report-1.csv/below", None),
+        ("*.pdf", None),
+        ("none/*.pdf", None),
+        ("report-1.csv/*", None),
+        ("dangling.lnk", None),
+        ("*.lnk", None),
+    ],
+)
+def test_a_path_exists_where_something_is_there_or_matches(there: Path, path: str, found: str | None) -> None:
+    if found is None:
+        assert says(there / path) == Says(Answer.NO, f"there is no {there / path}")
+        assert says(there / path, exists=False).answer is Answer.YES
+    else:
+        assert says(there / path) == Says(Answer.YES, f"{there / found} exists")
+        assert says(there / path, exists=False) == Says(Answer.NO, f"{there / found} exists")
+
+
+def test_the_home_directory_is_written_as_a_tilde(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(there))
+    assert says("~/*.csv").because == f"{there}/report-1.csv exists"
+
+
+def test_a_mount_is_the_root_of_a_file_system(there: Path) -> None:
+    assert says("/", is_mount=True) == Says(Answer.YES, "/ is a mount")
+    assert says("/pro[c]", is_mount=True) == Says(Answer.YES, "/proc is a mount")
+    assert says(there, is_mount=True) == Says(Answer.NO, f"nothing is mounted at {there}")
+    assert says(there, is_mount=True, exists=False).answer is Answer.YES
+    assert says(there / "none", is_mount=True).answer is Answer.NO
+
+
+def test_what_can_not_be_told_is_unknown_whatever_is_asked(there: Path) -> None:
+    long = there / ("x" * 300)
+    for exists in (True, False):
+        assert says(long, exists=exists) == Says(
+            Answer.UNKNOWN, f"{str(long)[:199]}…: {os.strerror(errno.ENAMETOOLONG)}"
+        )
+    (there / "loop").symlink_to(there / "loop")
+    assert says(there / "loop").answer is Answer.UNKNOWN
+    assert says(there / "loop" / "*").answer is Answer.UNKNOWN
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not Path("/usr/bin/setpriv").exists(), reason="root may look anywhere")
+def test_what_may_not_be_looked_into_is_unknown(tmp_path: Path) -> None:
+    shut = tmp_path / "shut"
+    shut.mkdir()
+    code = (
+        "import asyncio, sys\nfrom rae_plugins.guards.path import PathGuard\n"
+        "for path in sys.argv[1:]: print(asyncio.run(PathGuard(path=path).read()).answer)"
+    )
+    # Root may look anywhere, as long as it has the capabilities of root.
+    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"] if os.geteuid() == 0 else []
+    shut.chmod(0)
+    try:
+        ran = subprocess.run(
+            [*drop, sys.executable, "-c", code, str(shut / "x"), str(shut / "*")],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        shut.chmod(0o700)
+    assert ran.stdout.split() == ["unknown", "unknown"], ran.stderr
+
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Iterator[Path]:
+    """A mounted file system whose server is there and never answers."""
+    try:
+        server = os.open("/dev/fuse", os.O_RDWR)
+    except OSError as error:
+        pytest.skip(f"needs /dev/fuse: {error}")
+    place = tmp_path / "silent"
+    place.mkdir()
+    options = f"fd={server},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}".encode()
+    if libc.mount(b"silent", bytes(place), b"fuse", 0, options) != 0:
+        os.close(server)
+        pytest.skip(f"may not mount: {os.strerror(ctypes.get_errno())}")
+    yield place
+    libc.umount2(bytes(place), 2)  # detached, whoever looks at it
+    os.close(server)
+
+
+@pytest.mark.skipif(not hasattr(libc, "umount2"), reason="needs Linux")
+def test_a_mount_that_never_answers_is_unknown_and_costs_one_thread(
+    silent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(path_module, "PATIENCE", 0.05)
+    before = threading.active_count()
+    for _ in range(5):
+        assert says(silent / "x") == Says(Answer.UNKNOWN, f"{silent}/x doesn't answer within 0.05s")
+    assert threading.active_count() == before + 1
+    assert says(silent.parent).answer is Answer.YES
+
+
+@pytest.mark.skipif(not hasattr(libc, "umount2"), reason="needs Linux")
+def test_a_mount_whose_server_is_gone_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    try:
+        server = os.open("/dev/fuse", os.O_RDWR)
+    except OSError as error:
+        pytest.skip(f"needs /dev/fuse: {error}")
+    options = f"fd={server},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}".encode()
+    mounted = libc.mount(b"broken", bytes(tmp_path / "broken"), b"fuse", 0, options) == 0
+    os.close(server)
+    if not mounted:
+        pytest.skip("may not mount")
+    try:
+        expected = Says(Answer.UNKNOWN, f"{tmp_path}/broken: {os.strerror(errno.ENOTCONN)}")
+        assert says(tmp_path / "broken", is_mount=True) == expected
+        assert says(tmp_path / "broken", exists=False) == expected
+    finally:
+        libc.umount2(bytes(tmp_path / "broken"), 2)
+
+
+def test_who_asks_while_a_look_goes_on_gets_its_result() -> None:
+    release, calls = threading.Event(), []
+
+    def slow() -> str:
+        calls.append(1)
+        assert release.wait(60)
+        return "seen"
+
+    async def ask_thrice() -> list[Any]:
+        with pytest.raises(TimeoutError):
+            await look("it", slow, 0.01)
+        asked = [asyncio.create_task(look("it", slow, 60)) for _ in range(2)]
+        await asyncio.sleep(0)
+        release.set()
+        return [await task for task in asked]
+
+    assert asyncio.run(ask_thrice()) == ["seen", "seen"]
+    assert calls == [1]
+
+
+def test_a_look_that_fails_says_so_and_the_next_one_is_another() -> None:
+    def fail() -> None:
+        raise PermissionError(13, "no")
+
+    for _ in range(2):
+        with pytest.raises(PermissionError):
+            asyncio.run(look("it", fail, 60))
+    assert asyncio.run(look("it", lambda: 5, 60)) == 5
+
+
+@pytest.mark.parametrize("path", ["", "relative/x", "a\0b", 5])
+def test_a_path_that_depends_on_where_one_stands_is_refused(path: Any) -> None:
+    with pytest.raises(ValueError, match=r"relative; write a path that begins|must be a path"):
+        PathGuard(path=path)
+
+
+def test_the_module_offers_the_guard() -> None:
+    assert path_module.rae_guards() == [PathGuard]
