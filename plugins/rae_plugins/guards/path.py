@@ -3,6 +3,7 @@
 import errno
 import glob
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -62,7 +63,8 @@ def find(path: str, *, mount: bool) -> str | None:
     refusal: OSError | None = None
     for candidate in _candidates(path):
         try:
-            if not mount or _is_mount(candidate):
+            # Asked in this order, since ismount would hide the error of a mount that is broken.
+            if _is_there(candidate) and (not mount or os.path.ismount(candidate)):
                 return candidate
         except OSError as error:
             refusal = error
@@ -71,23 +73,27 @@ def find(path: str, *, mount: bool) -> str | None:
     return None
 
 
-def _candidates(path: str) -> list[str]:
-    if _is_there(path):
-        return [path]
+def _candidates(path: str) -> Iterator[str]:
+    """The path as it stands, and what it matches; among that may be links that lead nowhere."""
+    yield path
     if not glob.has_magic(path):
-        return []
+        return
     # What can't be listed has no matches for glob, so the part without a pattern is looked into first.
     parts = Path(path).parts
     plain = next(place for place, part in enumerate(parts) if glob.has_magic(part))
+    if _is_folder(os.path.join(*parts[:plain])):  # noqa: PTH118 - text in, text out
+        yield from glob.iglob(path, recursive=True)  # noqa: PTH207 - as above
+
+
+def _is_folder(path: str) -> bool:
+    """Whether it is one that can be listed."""
     try:
-        with os.scandir(Path(*parts[:plain])):
-            pass
+        with os.scandir(path):
+            return True
     except OSError as error:
         if error.errno in _ABSENT:
-            return []
+            return False
         raise
-    # A link that leads nowhere matches, and isn't there.
-    return [found for found in glob.iglob(path, recursive=True) if _is_there(found)]  # noqa: PTH207 - keeps the text
 
 
 def _is_there(path: str) -> bool:
@@ -98,11 +104,6 @@ def _is_there(path: str) -> bool:
             return False
         raise
     return True
-
-
-def _is_mount(path: str) -> bool:
-    os.stat(path)  # noqa: PTH116 - what ismount would hide: the error of a mount that is broken
-    return os.path.ismount(path)
 
 
 @hookimpl
