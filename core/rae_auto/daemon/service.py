@@ -211,8 +211,11 @@ def _spare_the_collector() -> None:
 
 def _watch_children_by_pidfd() -> None:
     """On Python 3.11 asyncio would spend a thread on each child; later ones do this by themselves."""
-    watcher = getattr(asyncio, "PidfdChildWatcher", None)
+    kind = getattr(asyncio, "PidfdChildWatcher", None)
     policy = asyncio.get_event_loop_policy()
-    if watcher is not None and hasattr(policy, "set_child_watcher"):
+    if kind is not None and hasattr(policy, "set_child_watcher"):
         with contextlib.suppress(OSError, NotImplementedError):
-            policy.set_child_watcher(watcher())
+            watcher = kind()
+            # One that comes after the loop has begun has to be told of it, or no child can be started.
+            watcher.attach_loop(asyncio.get_running_loop())
+            policy.set_child_watcher(watcher)

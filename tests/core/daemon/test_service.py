@@ -163,3 +163,21 @@ def test_a_run_outlives_a_killed_daemon_and_its_true_end_is_on_record(home):
     assert second.wait(60) == 0
     assert home.past() == [(run, "failed", 7)]
     assert (home.path / "started").read_text() == "x\n"
+
+
+def test_plugins_can_run_commands_of_their_own(home):
+    home.write(
+        """
+[notifiers.note]
+type = "command"
+command = ["sh", "-c", "cat > {home}/told.new && mv {home}/told.new {home}/told"]
+
+[jobs.fails]
+command = ["false"]
+notify = { on = ["failure"], via = ["note"] }
+"""
+    )
+    home.serve()
+    home.ask("trigger", job="fails", request=None)
+    eventually((home.path / "told").exists)
+    assert '"state": "failed"' in (home.path / "told").read_text()
