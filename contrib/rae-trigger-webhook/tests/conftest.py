@@ -1,0 +1,127 @@
+"""A client as raw as a test needs it, and webhooks on a port that is free."""
+
+import asyncio
+import json
+import random
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+from rae_auto.testing.sources import Listener, RealTimer
+from rae_trigger_webhook import WebhookTrigger
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+PATIENCE = 60.0
+
+
+@frozen
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    document: Any
+
+
+async def reply_from(reader: asyncio.StreamReader) -> Reply:
+    """The next answer on a connection."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    first, *lines = head.strip().split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Reply(int(first.split()[1]), headers, json.loads(body) if body else None)
+
+
+class Client:
+    """Sends requests to a port of this machine."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def request(self, path: str = "/deploy", body: bytes = b"", method: str = "POST", **headers: str) -> bytes:
+        """A request with the token; `Name_Of="x"` is the header `Name-Of`, and `""` leaves one out."""
+        given = {
+            "Host": f"127.0.0.1:{self.port}",
+            "Authorization": f"Bearer {TOKEN}",
+            "Content-Length": str(len(body)),
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items() if value)]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def raw(self, content: bytes) -> Reply:
+        async with self.connected() as (reader, writer):
+            writer.write(content)
+            return await reply_from(reader)
+
+    async def send(self, path: str = "/deploy", body: bytes = b"", method: str = "POST", **headers: str) -> Reply:
+        return await self.raw(self.request(path, body, method, **headers))
+
+    async def hangs_up(self, content: bytes = b"") -> bytes:
+        """All that comes until the server hangs up on a client that sends no more than this."""
+        async with self.connected() as (reader, writer):
+            writer.write(content)
+            return await reader.read()
+
+    def is_open(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    async def opened(self) -> None:
+        """Return once somebody listens."""
+        while not self.is_open():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def client() -> Client:
+    """One for a port that nobody has, outside of those that the system gives to clients."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return Client(port)
+
+
+@pytest.fixture
+def hook(client: Client) -> Callable[..., WebhookTrigger]:
+    """Makes webhooks, with the token where no secret is given."""
+
+    def make(**options: Any) -> WebhookTrigger:
+        known = {} if "secret" in options else {"token": TOKEN}
+        return WebhookTrigger(**{"path": "/deploy", "port": client.port, **known, **options})
+
+    return make
+
+
+Work = Callable[[Listener], Awaitable[Any]]
+
+
+@pytest.fixture
+def watching(tmp_path: Path, client: Client) -> Callable[..., Any]:
+    """`watching(work, *triggers)`: what `work` comes to while the triggers watch."""
+
+    def play(work: Work, *triggers: WebhookTrigger, timer: Any = None) -> Any:
+        async def main() -> Any:
+            listener = Listener(tmp_path / "source", timer or RealTimer())
+            async with asyncio.timeout(PATIENCE), AsyncExitStack() as stack:
+                for trigger in triggers:
+                    await stack.enter_async_context(listener.watching(trigger))
+                    await client.opened()
+                return await work(listener)
+
+        return asyncio.run(main())
+
+    return play
