@@ -6,6 +6,7 @@ import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ class Reply:
     document: Any
 
 
-async def reply_from(reader: asyncio.StreamReader) -> Reply:
-    """The next answer on a connection."""
+async def reply_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, content: bytes) -> Reply:
+    """The answer to a request on a connection."""
+    writer.write(content)
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     first, *lines = head.strip().split("\r\n")
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
@@ -62,9 +64,14 @@ class Client:
                 await writer.wait_closed()
 
     async def raw(self, content: bytes) -> Reply:
-        async with self.connected() as (reader, writer):
-            writer.write(content)
-            return await reply_from(reader)
+        async with self.connected() as connection:
+            return await reply_on(*connection, content)
+
+    @asynccontextmanager
+    async def talking(self) -> AsyncIterator[Callable[[bytes], Awaitable[Reply]]]:
+        """Sends one request after the other on one connection."""
+        async with self.connected() as connection:
+            yield partial(reply_on, *connection)
 
     async def send(self, path: str = "/deploy", body: bytes = b"", method: str = "POST", **headers: str) -> Reply:
         return await self.raw(self.request(path, body, method, **headers))

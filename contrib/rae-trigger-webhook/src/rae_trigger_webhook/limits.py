@@ -13,7 +13,7 @@ class Bucket:
         """0.0 where one more may pass, which is then counted; else the seconds until one may."""
         refill = self._size / 60
         self._left = min(self._left + max(now - self._at, 0.0) * refill, self._size)
-        self._at = now
+        self._at = max(now, self._at)
         if self._left < 1:
             return (1 - self._left) / refill
         self._left -= 1

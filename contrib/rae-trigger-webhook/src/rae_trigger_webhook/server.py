@@ -1,8 +1,8 @@
 """One server for each address, shared by all webhooks of the process and open while one of them watches.
 
-The triggers know nothing of each other, so they meet here: by event loop and address. What must be seen at once by
-who comes next, a path that is free again or a port that is closed, happens without awaiting anything in between: a
-reload ends old watches and begins new ones in the same turn of the loop.
+The triggers know nothing of each other, so they meet here: by event loop and address. A reload ends old watches and
+begins new ones in one turn of the loop. So who finds a path taken looks again for some turns, and who was the last to
+leave waits as many before the port is closed: clients that are about to be taken stay with who comes next.
 """
 
 import asyncio
@@ -20,11 +20,14 @@ from rae_trigger_webhook.origins import check_origin
 MOST_CONNECTIONS = 256
 """Clients that are served at once; others are told to come again."""
 
+BACKLOG = 256
+"""Clients that may wait until they are taken."""
+
 GRACE = 0.5
 """Seconds that requests in hand have at the end. The daemon gives a source one."""
 
 _TURNS = 3
-"""Turns of the loop in which a watch that a reload has ended lets its path go."""
+"""Turns of the loop that a reload needs for a watch to end and for another one to begin."""
 
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -55,9 +58,13 @@ async def listening(host: str, port: int, path: str, endpoint: Endpoint) -> Asyn
         yield
     finally:
         del server.endpoints[path]
-        if not server.endpoints:
-            del servers[address]
-            server.close()
+        try:
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+        finally:
+            if not server.endpoints and servers.get(address) is server:
+                del servers[address]
+                server.close()
         await server.finish(endpoint)
         await endpoint.close()
 
@@ -79,11 +86,11 @@ class Server:
             host, port = self.address
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             try:
-                listener = socket.create_server(self.address, family=family, backlog=MOST_CONNECTIONS)
+                listener = socket.create_server(self.address, family=family, backlog=BACKLOG)
             except OSError as error:
                 raise OSError(f"can't listen on {host} port {port} ({error.strerror}); give it another port") from error
             self._server = await asyncio.start_server(
-                self._take, sock=listener, backlog=MOST_CONNECTIONS, start_serving=False
+                self._take, sock=listener, backlog=BACKLOG, start_serving=False
             )
         await self._server.start_serving()
 
@@ -113,6 +120,8 @@ class Server:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
         self._connections[task] = None
         task.add_done_callback(self._connections.pop)
+        # Here, since a task that is cancelled before it has begun never gets to its end.
+        task.add_done_callback(lambda _: writer.close())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         exchange = Exchange(reader, writer)

@@ -126,6 +126,6 @@ class WebhookTrigger(SourceTrigger):
         from rae_trigger_webhook.server import listening
 
         endpoint = Endpoint(self, watch)
-        await endpoint.check()
         async with listening(self.host, self.port, self.path, endpoint):
+            await endpoint.check()
             await endpoint.failed()

@@ -1,0 +1,124 @@
+"""Nobody gets more of the daemon than their share."""
+
+import asyncio
+
+import pytest
+from rae_auto.testing.sources import VirtualTimer
+from rae_trigger_webhook import exchange, server
+from rae_trigger_webhook.limits import Bucket
+
+
+def test_a_bucket_lets_a_burst_pass_and_then_a_steady_rate():
+    bucket = Bucket(60)
+    assert [bucket.take(100.0) for _ in range(61)] == [0.0] * 60 + [1.0]
+    assert (bucket.take(100.5), bucket.take(101.0), bucket.take(101.0)) == (0.5, 0.0, 1.0)
+    assert [bucket.take(1e6) for _ in range(61)][-2:] == [0.0, 1.0]
+
+
+def test_a_clock_that_stands_still_fills_no_bucket():
+    bucket = Bucket(1)
+    assert (bucket.take(5.0), bucket.take(4.0), bucket.take(5.0)) == (0.0, 60.0, 60.0)
+
+
+def test_too_many_requests_are_told_when_to_come_again(watching, client, hook):
+    timer = VirtualTimer()
+
+    async def work(listener):
+        first = [await client.send() for _ in range(3)]
+        await timer.advance(30)
+        return [*first, await client.send()]
+
+    replies = watching(work, hook(rate=2), timer=timer)
+    assert [reply.status for reply in replies] == [202, 202, 429, 202]
+    assert replies[2].headers["retry-after"] == "31"
+
+
+def test_who_guesses_is_slowed_down_and_takes_nothing_from_who_knows(watching, client, hook):
+    async def work(listener):
+        guesses = [(await client.send(Authorization="Bearer x")).status for _ in range(3)]
+        return guesses, (await client.send()).status
+
+    assert watching(work, hook(rate=2), timer=VirtualTimer()) == ([401, 401, 429], 202)
+
+
+@pytest.mark.parametrize(("size", "status"), [(1024, 202), (1025, 413)])
+def test_a_body_may_be_as_large_as_the_options_say(watching, client, hook, size, status):
+    chunked = client.request(Transfer_Encoding="chunked", Content_Length="")
+    half = size // 2
+    pieces = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (half, b"x" * half, size - half, b"x" * (size - half))
+
+    async def work(listener):
+        return [(await client.send(body=b"x" * size)).status, (await client.raw(chunked + pieces)).status]
+
+    assert watching(work, hook(max_body=1024)) == [status, status]
+
+
+def test_who_sends_far_too_much_gets_the_answer_all_the_same(watching, client, hook):
+    """A connection that is closed on unread bytes is reset, and the answer with it."""
+
+    async def work(listener):
+        return (await client.send(body=b"x" * 900_000)).status
+
+    assert watching(work, hook()) == 413
+
+
+def test_who_sends_without_an_end_is_cut_off(watching, client, hook, monkeypatch):
+    monkeypatch.setattr(exchange, "LINGER_SIZE", 1)
+
+    async def work(listener):
+        async with client.connected() as (_, writer):
+            writer.write(client.request(Transfer_Encoding="chunked", Content_Length=""))
+            with pytest.raises(ConnectionError):
+                while True:
+                    writer.write(b"2000\r\n" + b"x" * 0x2000 + b"\r\n")
+                    await writer.drain()
+        return (await client.send()).status
+
+    assert watching(work, hook()) == 202
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [(b"", b""), (b"POST /deploy HT", b"408"), (b"POST /deploy HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"408")],
+)
+def test_a_client_that_goes_quiet_is_cut_off(watching, client, hook, monkeypatch, sent, status):
+    monkeypatch.setattr(exchange, "REQUEST_TIME", 0.05)
+    monkeypatch.setattr(exchange, "LINGER_TIME", 0.0)
+
+    async def work(listener):
+        return await client.hangs_up(sent)
+
+    assert watching(work, hook())[9:12] == status
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(watching, client, hook, monkeypatch):
+    monkeypatch.setattr(exchange, "REQUEST_TIME", 0.05)
+
+    async def work(listener):
+        async with client.connected() as (reader, writer):
+            writer.write(client.request(Content_Length="10") + b"123")
+            return (await reader.readuntil(b"\r\n")).split()[1], listener.occurrences
+
+    assert watching(work, hook()) == (b"408", [])
+
+
+def test_more_clients_than_can_be_served_are_sent_away_and_the_others_stay(watching, client, hook, monkeypatch):
+    async def work(listener):
+        async with client.talking() as ask:
+            before = await ask(client.request())
+            monkeypatch.setattr(server, "MOST_CONNECTIONS", 1)
+            turned_away = await client.hangs_up()
+            after = await ask(client.request())
+        return before.status, turned_away.split()[1], after.status
+
+    assert watching(work, hook()) == (202, b"503", 202)
+
+
+def test_a_client_that_hangs_up_is_in_nobody_s_way(watching, client, hook):
+    async def work(listener):
+        for content in (b"", b"POST", client.request(Content_Length="10"), client.request()):
+            async with client.connected() as (_, writer):
+                writer.write(content)
+        return (await asyncio.wait_for(client.send(Idempotency_Key="last"), 30)).document
+
+    assert watching(work, hook()) == {"run_id": "run-last"}

@@ -1,0 +1,134 @@
+"""What can be configured, and what is refused before anybody listens."""
+
+import asyncio
+import subprocess
+import sys
+from ipaddress import ip_address
+
+import pytest
+from rae_trigger_webhook import WebhookTrigger
+from rae_trigger_webhook.secrets import resolved
+
+TOKEN = "${env:HOOK}"
+PLAIN = "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({}, "either a token or a secret"),
+        ({"token": TOKEN, "secret": TOKEN}, "either a token or a secret"),
+        ({"token": ""}, "at least 16 characters"),
+        ({"secret": "short"}, "at least 16 characters"),
+        ({"token": "${vault:hook}"}, r"must be \$\{env:NAME\} or \$\{file:PATH\}"),
+        ({"token": TOKEN, "path": "deploy"}, "path of a URL"),
+        ({"token": TOKEN, "path": "/a?b"}, "path of a URL"),
+        ({"token": TOKEN, "host": "example.org"}, "an address of this machine"),
+        ({"token": TOKEN, "port": 0}, "must be >= 1"),
+        ({"token": TOKEN, "port": 65536}, "must be <= 65535"),
+        ({"token": TOKEN, "rate": 0}, "must be >= 1"),
+        ({"token": TOKEN, "methods": ()}, "name one at least"),
+        ({"token": TOKEN, "max_body": "2MB"}, "from 1B to 1MB"),
+        ({"token": TOKEN, "max_age": "soon"}, "no duration"),
+        ({"token": TOKEN, "headers": ("Accept", "authorization")}, "must not hold authorization"),
+        ({"token": TOKEN, "token_header": "X-Token", "headers": ("x-token",)}, "must not hold x-token"),
+        ({"secret": TOKEN, "idempotency_header": "X-Delivery"}, "webhook-id is signed"),
+    ],
+)
+def test_what_can_not_be_meant_is_refused_in_one_line(options, problem):
+    with pytest.raises(ValueError, match=problem) as error:
+        WebhookTrigger(**{"path": "/deploy", **options})
+    assert "\n" not in str(error.value.args[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "doubts"),
+    [
+        ({"token": TOKEN}, []),
+        ({"token": PLAIN}, ["token stands in the configuration itself"]),
+        ({"secret": PLAIN}, ["secret stands in the configuration itself"]),
+        ({"token": TOKEN, "host": "::1"}, []),
+        ({"token": TOKEN, "host": "0.0.0.0"}, ["host 0.0.0.0 can be reached from other machines"]),
+        ({"token": TOKEN, "idempotency_header": "X-Key"}, []),
+        ({"secret": TOKEN, "scheme": "body"}, []),
+        ({"secret": TOKEN, "scheme": "body", "idempotency_header": "X-Key"}, ["X-Key isn't signed"]),
+    ],
+)
+def test_what_is_likely_to_be_regretted_is_doubted(options, doubts):
+    found = WebhookTrigger(path="/deploy", **options).warnings()
+    assert len(found) == len(doubts)
+    assert all(text.startswith(doubt) for text, doubt in zip(found, doubts, strict=True))
+
+
+def test_it_listens_where_nobody_else_gets_to_unless_told_otherwise():
+    assert ip_address(WebhookTrigger(path="/deploy", token=TOKEN).host).is_loopback
+
+
+def test_neither_token_nor_secret_is_shown():
+    shown = repr(WebhookTrigger(path="/a", token=PLAIN)) + repr(WebhookTrigger(path="/a", secret=PLAIN))
+    assert PLAIN not in shown
+    with pytest.raises(ValueError) as error:
+        WebhookTrigger(path="/a", token=PLAIN[:15])
+    assert PLAIN[:15] not in str(error.value)
+
+
+def test_a_secret_is_read_where_the_reference_says(tmp_path, monkeypatch):
+    path = tmp_path / "hook"
+    path.write_text(f"{PLAIN}\n")
+    path.chmod(0o600)
+    monkeypatch.setenv("HOOK", PLAIN)
+    references = ["${env:HOOK}", f"${{file:{path}}}", PLAIN]
+    assert [asyncio.run(resolved("token", reference)) for reference in references] == [PLAIN.encode()] * 3
+
+
+def test_a_secret_that_can_not_be_had_is_an_error_that_says_why(tmp_path, monkeypatch):
+    open_to_all, binary, empty = (tmp_path / name for name in ("open", "binary", "empty"))
+    open_to_all.write_text(PLAIN)
+    open_to_all.chmod(0o644)
+    binary.write_bytes(b"\xff" * 32)
+    empty.write_text("\n")
+    for path in (binary, empty):
+        path.chmod(0o600)
+    monkeypatch.setenv("SHORT", "short")
+    for reference, problem in [
+        ("${env:MISSING_HOOK}", "at least 16 characters"),
+        ("${env:SHORT}", "at least 16 characters"),
+        (f"${{file:{empty}}}", "at least 16 characters"),
+        (f"${{file:{open_to_all}}}", "chmod 600"),
+        (f"${{file:{binary}}}", "UTF-8"),
+        (f"${{file:{tmp_path / 'missing'}}}", "No such file"),
+    ]:
+        with pytest.raises(ValueError, match=problem):
+            asyncio.run(resolved("token", reference))
+
+
+def test_a_token_that_is_changed_counts_at_once_and_one_that_is_gone_refuses_all(watching, client, hook, tmp_path):
+    path = tmp_path / "token"
+    path.write_text(PLAIN)
+    path.chmod(0o600)
+
+    async def work(listener):
+        statuses = [(await client.send(Authorization=f"Bearer {PLAIN}")).status]
+        path.write_text(PLAIN[::-1])
+        statuses += [(await client.send(Authorization=f"Bearer {token}")).status for token in (PLAIN, PLAIN[::-1])]
+        path.unlink()
+        return [*statuses, (await client.send(Authorization=f"Bearer {PLAIN[::-1]}")).status]
+
+    assert watching(work, hook(token=f"${{file:{path}}}")) == [202, 401, 202, 503]
+
+
+def test_a_token_that_can_not_be_had_fails_the_watch(watching, client, hook):
+    async def work(listener):
+        async with listener.watching(hook(token="${env:MISSING_HOOK}")) as task:
+            await asyncio.wait({task})
+            return str(task.exception()), client.is_open()
+
+    problem, is_open = watching(work)
+    assert "${env:MISSING_HOOK}" in problem
+    assert not is_open
+
+
+def test_importing_it_imports_no_http():
+    code = "import sys, rae_trigger_webhook; print('h11' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
