@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from attrs import frozen
-from rae_auto.testing.sources import Listener, RealTimer
 from rae_trigger_webhook import WebhookTrigger
+
+from rae_auto.testing.sources import Listener, RealTimer
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 PATIENCE = 60.0
@@ -38,6 +39,8 @@ async def reply_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, c
 
 class Client:
     """Sends requests to a port of this machine."""
+
+    token = TOKEN
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -88,7 +91,16 @@ class Client:
 
     async def opened(self) -> None:
         """Return once somebody listens."""
-        while not self.is_open():
+        await self.until(True)
+
+    async def closed(self) -> None:
+        """Return once nobody does any more."""
+        await self.until(False)
+
+    async def until(self, is_open: bool) -> None:
+        while True:
+            if self.is_open() is is_open:
+                return
             await asyncio.sleep(0.005)
 
 

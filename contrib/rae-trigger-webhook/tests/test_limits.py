@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
-from rae_auto.testing.sources import VirtualTimer
 from rae_trigger_webhook import exchange, server
 from rae_trigger_webhook.limits import Bucket
+
+from rae_auto.testing.sources import VirtualTimer
 
 
 def test_a_bucket_lets_a_burst_pass_and_then_a_steady_rate():

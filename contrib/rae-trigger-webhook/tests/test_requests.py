@@ -5,12 +5,13 @@ import json
 
 import pytest
 from loguru import logger
+from rae_trigger_webhook import endpoint
+from rae_trigger_webhook.trigger import Method
+
 from rae_auto.api.trigger import Told
 from rae_auto.errors import BadRequest, SchedulerClosed
 from rae_auto.model.names import RunId
 from rae_auto.model.reasons import Reason
-from rae_trigger_webhook import endpoint
-from rae_trigger_webhook.trigger import Method
 
 NOTHING = {"Content_Length": ""}
 

@@ -4,8 +4,9 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
-from rae_auto.testing.sources import Listener, RealTimer
 from rae_trigger_webhook import server
+
+from rae_auto.testing.sources import Listener, RealTimer
 
 OTHER_TOKEN = "fedcba9876543210fedcba9876543210"
 

@@ -6,11 +6,13 @@ import hmac
 from datetime import timedelta
 
 import pytest
-from rae_auto.testing.sources import START, VirtualTimer
 from rae_trigger_webhook.messages import Head
 from rae_trigger_webhook.signing import signs_body, signs_standard
 
+from rae_auto.testing.sources import START, VirtualTimer
+
 SECRET = "fedcba9876543210fedcba9876543210"
+KEY = SECRET.encode()
 NOW = int(START.timestamp())
 
 
@@ -18,7 +20,7 @@ def mac(key: bytes, text: bytes) -> bytes:
     return hmac.digest(key, text, hashlib.sha256)
 
 
-def standard(identity="one", time=NOW, body=b"{}", key=SECRET.encode()):
+def standard(identity="one", time=NOW, body=b"{}", key=KEY):
     """Headers of a request that is signed with its id and its time."""
     signature = base64.b64encode(mac(key, f"{identity}.{time}.".encode() + body)).decode()
     return {
@@ -92,13 +94,13 @@ def test_a_request_of_another_time_is_not_believed(watching, client, hook, off, 
 
 @pytest.mark.parametrize("time", ["1e9", "-1", "²", "9" * 5000, "now"])
 def test_a_time_that_is_none_is_refused(time):
-    assert not signs_standard(SECRET.encode(), head(**standard(time=time)), b"{}", START, timedelta.max)
+    assert not signs_standard(KEY, head(**standard(time=time)), b"{}", START, timedelta.max)
 
 
 def test_one_good_signature_of_several_is_enough():
     signed = standard()
     several = {**signed, "webhook_signature": f"v1,AAAA v2,x {signed['webhook_signature']}"}
-    assert signs_standard(SECRET.encode(), head(**several), b"{}", START, timedelta(minutes=5))
+    assert signs_standard(KEY, head(**several), b"{}", START, timedelta(minutes=5))
 
 
 def test_a_secret_with_the_prefix_of_the_specification_is_base64():
@@ -112,7 +114,7 @@ def test_a_secret_with_the_prefix_of_the_specification_is_base64():
 
 
 def signed_body(body=b"{}", **headers):
-    return body, {"X_Hub_Signature_256": f"sha256={mac(SECRET.encode(), body).hex()}", **headers}
+    return body, {"X_Hub_Signature_256": f"sha256={mac(KEY, body).hex()}", **headers}
 
 
 def test_a_signed_body_is_one_occurrence_whatever_identity_stands_beside_it(watching, client, hook):
@@ -134,8 +136,8 @@ def test_a_body_without_its_signature_is_refused(watching, client, hook, signatu
 
 
 def test_forges_that_leave_out_the_prefix_are_understood():
-    bare = mac(SECRET.encode(), b"{}").hex().upper()
-    assert signs_body(SECRET.encode(), "X-Gitea-Signature", head(X_Gitea_Signature=bare), b"{}")
+    bare = mac(KEY, b"{}").hex().upper()
+    assert signs_body(KEY, "X-Gitea-Signature", head(X_Gitea_Signature=bare), b"{}")
 
 
 def test_a_token_is_no_signature_and_a_signature_no_token(watching, client, hook):

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from rae_auto.testing.sources import Listener, RealTimer, SourceConformance
 from rae_trigger_webhook import WebhookTrigger
+
+from rae_auto.testing.sources import Listener, RealTimer, SourceConformance
 
 SECRET = "fedcba9876543210fedcba9876543210"
 

@@ -89,9 +89,7 @@ class Server:
                 listener = socket.create_server(self.address, family=family, backlog=BACKLOG)
             except OSError as error:
                 raise OSError(f"can't listen on {host} port {port} ({error.strerror}); give it another port") from error
-            self._server = await asyncio.start_server(
-                self._take, sock=listener, backlog=BACKLOG, start_serving=False
-            )
+            self._server = await asyncio.start_server(self._take, sock=listener, backlog=BACKLOG, start_serving=False)
         await self._server.start_serving()
 
     def close(self) -> None:
