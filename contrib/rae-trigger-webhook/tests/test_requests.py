@@ -104,6 +104,7 @@ def test_a_body_may_come_in_chunks_and_after_the_leave_to_send_it(watching, clie
         ({"Host": "[::1]:8787"}, 421),
         ({"Origin": "https://evil.example.org"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Sec_Fetch_Site": "cross-site"}, 403),
         ({"body": b"{", "Content_Type": "application/json"}, 400),
         ({"body": b"NaN", "Content_Type": "application/json"}, 400),

@@ -143,3 +143,19 @@ def test_forges_that_leave_out_the_prefix_are_understood():
 def test_a_token_is_no_signature_and_a_signature_no_token(watching, client, hook):
     assert play(watching, client, hook, (b"{}", {"Authorization": f"Bearer {SECRET}"}))[0] == [401]
     assert play(watching, client, hook, (b"{}", standard()), secret=None, token=SECRET)[0] == [401]
+
+
+@pytest.mark.parametrize(
+    ("options", "request_"),
+    [
+        ({"secret": None, "token": SECRET}, (b"{}", {"Authorization": f"Bearer {SECRET}"})),
+        ({"scheme": "body"}, signed_body()),
+        ({"scheme": "standard"}, (b"{}", standard())),
+    ],
+)
+def test_who_is_believed_is_decided_by_a_comparison_that_always_takes_the_same_time(
+    watching, client, hook, monkeypatch, options, request_
+):
+    assert play(watching, client, hook, request_, **options)[0] == [202]
+    monkeypatch.setattr(hmac, "compare_digest", lambda *_: False)
+    assert play(watching, client, hook, request_, **options)[0] == [401]

@@ -1,0 +1,28 @@
+"""By which names a server is called."""
+
+import pytest
+from rae_trigger_webhook.messages import Head, Refused
+from rae_trigger_webhook.origins import check_origin
+
+
+@pytest.mark.parametrize(
+    ("local", "host", "is_taken"),
+    [
+        ("127.0.0.1", "localhost:8787", True),
+        ("::1", "localhost", True),
+        ("::1", "[::1]:8787", True),
+        ("192.0.2.7", "192.0.2.7:8787", True),
+        ("192.0.2.7", "hooks.example.org", True),
+        ("192.0.2.7", "localhost", False),
+        ("127.0.0.1", "192.0.2.7", False),
+        ("127.0.0.1", "127.0.0.1.evil.example.org", False),
+        ("127.0.0.1", "", False),
+    ],
+)
+def test_its_own_address_and_the_names_that_it_was_given_are_taken(local, host, is_taken):
+    head = Head("POST", "/deploy", "", {"host": (host,)}, "127.0.0.1", local)
+    if is_taken:
+        check_origin(head, ["hooks.example.org"])
+    else:
+        with pytest.raises(Refused, match="no name of this server"):
+            check_origin(head, ["hooks.example.org"])
