@@ -87,7 +87,7 @@ class WebhookTrigger(SourceTrigger):
         default="X-Hub-Signature-256", metadata={"help": "header with the signature of the scheme `body`"}
     )
     idempotency_header: str | None = field(
-        default=None, metadata={"help": "header with the request's identity, see below"}
+        default=None, metadata={"help": "header with the request's identity, instead of the usual"}
     )
 
     def __attrs_post_init__(self) -> None:
