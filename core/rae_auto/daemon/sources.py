@@ -12,7 +12,7 @@ from rae_auto.api.events import Events
 from rae_auto.api.plugin import Kind
 from rae_auto.api.trigger import SourceTrigger, Timer, Told, Watch
 from rae_auto.daemon.containment import Containment
-from rae_auto.daemon.endings import wait_for_all
+from rae_auto.daemon.endings import CLOSE_LIMIT, wait_for_all
 from rae_auto.model.names import JobId
 
 FIRST_DELAY, LAST_DELAY = 1.0, 300.0
@@ -36,13 +36,17 @@ class Sources:
 
     def set(self, job: JobId, sources: Mapping[str, SourceTrigger]) -> None:
         """Have these sources for the job, and no others; those that stay the same watch on."""
+        ending: dict[str, asyncio.Task[None]] = {}
         for key, (source, task) in list(self._watching.items()):
             if key[0] == job and sources.get(key[1]) != source:
                 task.cancel()
+                ending[key[1]] = task
                 del self._watching[key]
         for trigger, source in sources.items():
             if (job, trigger) not in self._watching:
-                task = asyncio.get_running_loop().create_task(self._supervise(job, trigger, source))
+                task = asyncio.get_running_loop().create_task(
+                    self._supervise(job, trigger, source, ending.get(trigger))
+                )
                 self._watching[job, trigger] = source, task
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -61,7 +65,12 @@ class Sources:
         await wait_for_all(self._tasks, "a source")
         self._watching.clear()
 
-    async def _supervise(self, job: JobId, trigger: str, source: SourceTrigger) -> None:
+    async def _supervise(
+        self, job: JobId, trigger: str, source: SourceTrigger, before: "asyncio.Task[None] | None"
+    ) -> None:
+        if before is not None:
+            # It may still be writing into the directory that is this one's now.
+            await asyncio.wait({before}, timeout=CLOSE_LIMIT)
         place = f"{job}.{trigger}"
 
         async def emit(
