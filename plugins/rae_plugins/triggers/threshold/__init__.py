@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -158,13 +159,14 @@ class ThresholdTrigger(SourceTrigger):
             gap=2 * self.every + self.timeout,
         )
 
-    def sampler(self, watch: Watch) -> Sample:
+    def sampler(self) -> Sample:
         """What takes its samples."""
         if self.command is not None:
             command, timeout = self.command, self.timeout
             return lambda: number_of(command, timeout)
         assert self.measure.reader is not None
-        subject = Subject(self._subject(), self.level.unit, lambda: watch.timer.now().mono)
+        # What the machine counts it counts by its own clock, and the timer is no thing for threads.
+        subject = Subject(self._subject(), self.level.unit, time.monotonic)
         return InThread(self.measure.reader(subject), self.timeout)
 
     def warnings(self) -> tuple[str, ...]:
@@ -184,7 +186,7 @@ class ThresholdTrigger(SourceTrigger):
             watch=watch,
             options=repr(self),
             rule=self.rule,
-            sample=self.sampler(watch),
+            sample=self.sampler(),
             every=self.every,
             is_rate=self.measure.is_rate,
             about=about,

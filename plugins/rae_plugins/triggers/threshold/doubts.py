@@ -43,7 +43,8 @@ def _missing(metric: Metric, of: str, command: Sequence[str] | None) -> str | No
         return f"{metric} can't be read now: {error}"
     if kind is not Of.MOUNT and any(fnmatchcase(name, of) for name in known):
         return None
-    return f"{metric} of {of!a} is unavailable now: {_WORDS[kind]} here: {_listed(known)}"
+    name = metric.value if of == "*" else f"{metric} of {of!a}"
+    return f"{name} is unavailable now; {_WORDS[kind]} here: {_listed(known)}"
 
 
 def _unavailable(metric: Metric) -> str | None:
