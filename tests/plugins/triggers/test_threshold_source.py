@@ -97,14 +97,21 @@ class Play:
 
 
 def playing(
-    directory: Path, source: Scripted, scene: Callable[[Play], Awaitable[None]], *, after: float | None = None
+    directory: Path,
+    source: Scripted,
+    scene: Callable[[Play], Awaitable[None]],
+    *,
+    after: float | None = None,
+    slept: float | None = None,
 ) -> Play:
-    """A source that watches while the scene is played; `after` seconds from the start of all."""
+    """A source that watches while the scene is played; so long after the start of all, awake or asleep."""
 
     async def main() -> Play:
         listener = Listener(directory, Clock())
         if after:
             await listener.timer.advance(after, step=timedelta(seconds=after))
+        if slept:
+            await listener.timer.sleep_machine(timedelta(seconds=slept))
         play = Play(source, listener)
         async with listener.watching(source) as task:
             await play.ready()
@@ -209,6 +216,29 @@ def test_it_takes_a_sample_at_once_and_then_every_so_often(tmp_path: Path) -> No
     playing(tmp_path, scripted(), scene)
 
 
+def test_a_reading_that_takes_time_does_not_make_it_any_rarer(tmp_path: Path) -> None:
+    @frozen(kw_only=True)
+    class Slow(Scripted):
+        def sampler(self) -> Sample:
+            async def sample() -> float:
+                read.append(clock.now().mono)
+                await clock.sleep(4)
+                return 0.0
+
+            return sample
+
+    async def main() -> None:
+        async with Listener(tmp_path, clock).watching(Slow(metric="load", above=90)), asyncio.timeout(PATIENCE):
+            for _ in range(25):
+                await clock.waits.wait()
+                await clock.advance(1)
+
+    read: list[float] = []
+    clock = Clock()
+    asyncio.run(main())
+    assert read == [0, 10, 20]
+
+
 def test_a_suspend_begins_for_anew(tmp_path: Path) -> None:
     async def scene(play: Play) -> None:
         await play.shows(95, 95)
@@ -237,6 +267,18 @@ def test_unavailable_is_told_once_with_its_reason_and_fires_nothing(tmp_path: Pa
     assert log[0] == "WARNING {'job': 'job'} trigger trigger: process-memory of fire* is unavailable: it went away"
     assert log[1] == "INFO {'job': 'job'} trigger trigger: process-memory of fire* is available again"
     assert log[2].endswith("process-memory of fire* is unavailable: OSError: [Errno 5] Input/output error")
+
+
+def test_that_a_rate_has_no_value_at_first_is_no_news(tmp_path: Path, log: list[str]) -> None:
+    async def scene(play: Play) -> None:
+        play.source.world.value = 50
+        await play.listener.timer.advance(watcher.PRIMING)
+        await play.shows(50)
+
+    source = scripted(metric="process-cpu", of="*")
+    source.world.value = None
+    playing(tmp_path, source, scene)
+    assert log == []
 
 
 # What it remembers
@@ -282,6 +324,37 @@ def test_the_clock_of_for_goes_on_after_a_restart(tmp_path: Path) -> None:
     source.world.value = 95
     (told,) = playing(tmp_path, source, second, after=3600).listener.occurrences
     assert told.key == (START + EVERY).isoformat()
+
+
+def test_a_suspend_while_the_daemon_was_down_begins_for_anew(tmp_path: Path) -> None:
+    async def first(play: Play) -> None:
+        await play.shows(95, 95, 95)
+
+    async def second(play: Play) -> None:
+        await play.shows(95, 95, 95)
+        assert play.told == []
+        await play.shows(96)
+        assert play.told == [96]
+
+    playing(tmp_path, scripted(for_="40s"), first)
+    source = scripted(for_="40s")
+    source.world.value = 95
+    playing(tmp_path, source, second, slept=3600)
+
+
+def test_the_cool_down_goes_on_over_a_restart(tmp_path: Path) -> None:
+    async def first(play: Play) -> None:
+        await play.shows(95)
+
+    async def second(play: Play) -> None:
+        await play.shows(95, 95)
+        assert play.told == []
+        await play.shows(96)
+        assert play.told == [96]
+
+    assert playing(tmp_path, scripted(cooldown="1h"), first).told == [95]
+    # It fired ten seconds after the start.
+    playing(tmp_path, scripted(cooldown="1h"), second, after=3580)
 
 
 def test_other_options_begin_anew(tmp_path: Path) -> None:
@@ -339,7 +412,7 @@ def test_a_firing_is_kept_before_it_is_told_and_told_again_after_a_crash(tmp_pat
         ('{"options": OPTIONS}', "can't be understood"),
         ('{"options": OPTIONS, "state": {"phase": "odd"}, "untold": null}', "can't be understood"),
         (
-            '{"options": OPTIONS, "state": {"phase": "pending", "since": null, "held": 1, "samples": 1, '
+            '{"options": OPTIONS, "state": {"phase": "pending", "since": null, "held": 1, '
             '"fired_at": null, "slept": null}, "untold": null}',
             "can't be understood",
         ),

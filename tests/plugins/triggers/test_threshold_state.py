@@ -196,6 +196,11 @@ def test_between_clear_and_level_it_is_not_armed_again_but_is_at_first() -> None
     assert fired_at(rule(clear=80), 85, 95) == [1]
 
 
+def test_clear_itself_has_cleared_from_either_side() -> None:
+    assert fired_at(rule(above=True, clear=80), 0, 95, 80, 95) == [1, 3]
+    assert fired_at(rule(above=False, clear=80), 0, -95, -80, -95) == [1, 3]
+
+
 def test_without_clear_the_level_is_where_it_clears() -> None:
     assert fired_at(rule(clear=90), 50, 95, 90, 95) == [1, 3]
 

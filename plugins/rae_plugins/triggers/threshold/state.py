@@ -5,6 +5,7 @@ the level and not yet for long enough, and *fired* from then on until the value 
 the way from pending to fired and nowhere else, so between two firings there is always a sample that had cleared.
 
 Only what was observed counts towards `for`: the time between two samples that follow one another and are both beyond.
+So it takes two samples at least.
 What was not observed says nothing: a sample that is unavailable, a suspend, or a gap takes pending back to armed, and
 leaves armed and fired alone. After a restart of the daemon pending goes on, and the time between counts for nothing.
 """
@@ -54,14 +55,13 @@ class Rule:
 class State:
     """What is remembered between two samples.
 
-    `since` is when the value went beyond, `held` how long it has been seen there, in so many `samples`; `mono` and
-    `slept` are of the last sample, and `mono` is None after a restart, since its origin may be another.
+    `since` is when the value went beyond, `held` how long it has been seen there; `mono` and `slept` are of the last
+    sample, and `mono` is None after a restart, since its origin may be another.
     """
 
     phase: Phase = Phase.UNKNOWN
     since: datetime | None = None
     held: timedelta = timedelta(0)
-    samples: int = 0
     fired_at: datetime | None = None
     mono: float | None = None
     slept: float | None = None
@@ -84,7 +84,7 @@ class Firing:
 def sampled(state: State, rule: Rule, value: float | None, now: Moment) -> tuple[State, Firing | None]:
     """What comes of a sample; `value` is None where there was none to be had."""
     is_unbroken = _is_unbroken(state, rule, now)
-    elapsed = timedelta(seconds=now.mono - state.mono) if is_unbroken and state.mono is not None else timedelta(0)
+    elapsed = timedelta(0) if state.mono is None else timedelta(seconds=now.mono - state.mono)
     state = evolve(state, mono=now.mono, slept=now.slept)
     if state.phase is Phase.PENDING and (value is None or not is_unbroken):
         state = _armed(state)
@@ -93,7 +93,7 @@ def sampled(state: State, rule: Rule, value: float | None, now: Moment) -> tuple
     state = _moved(state, rule, value, elapsed, now.wall)
     if state.phase is Phase.PENDING and _is_due(state, rule, now.wall):
         assert state.since is not None
-        fired = evolve(state, phase=Phase.FIRED, fired_at=now.wall, held=timedelta(0), samples=0)
+        fired = evolve(state, phase=Phase.FIRED, fired_at=now.wall, held=timedelta(0))
         return fired, Firing(state.since, now.wall, value)
     return state, None
 
@@ -113,18 +113,18 @@ def _moved(state: State, rule: Rule, value: float, elapsed: timedelta, now: date
         case _ if not rule.is_beyond(value):
             return _armed(state)
         case Phase.PENDING:
-            return evolve(state, held=state.held + elapsed, samples=state.samples + 1)
+            return evolve(state, held=state.held + elapsed)
         case Phase.UNKNOWN if not rule.at_start:
             return evolve(state, phase=Phase.FIRED, since=now)
-    return evolve(state, phase=Phase.PENDING, since=now, held=timedelta(0), samples=1)
+    return evolve(state, phase=Phase.PENDING, since=now, held=timedelta(0))
 
 
 def _armed(state: State) -> State:
-    return evolve(state, phase=Phase.ARMED, since=None, held=timedelta(0), samples=0)
+    return evolve(state, phase=Phase.ARMED, since=None, held=timedelta(0))
 
 
 def _is_due(state: State, rule: Rule, now: datetime) -> bool:
-    if rule.lasting and (state.samples < 2 or state.held < rule.lasting):
+    if state.held < rule.lasting:
         return False
     # A clock that was set back to before the last firing must not make the cool-down any longer than it is.
     return state.fired_at is None or not state.fired_at <= now < state.fired_at + rule.cooldown

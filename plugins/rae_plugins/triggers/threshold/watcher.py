@@ -152,7 +152,6 @@ def _written(state: State) -> dict[str, Any]:
         "phase": state.phase.value,
         "since": state.since and format_instant(state.since),
         "held": state.held.total_seconds(),
-        "samples": state.samples,
         "fired_at": state.fired_at and format_instant(state.fired_at),
         "slept": state.slept,
     }
@@ -164,7 +163,6 @@ def _state_of(document: Mapping[str, Any]) -> State:
         phase=Phase(document["phase"]),
         since=_instant_of(document["since"]),
         held=timedelta(seconds=document["held"]),
-        samples=int(document["samples"]),
         fired_at=_instant_of(document["fired_at"]),
         slept=None if slept is None else float(slept),
     )
