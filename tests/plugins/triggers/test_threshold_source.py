@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 from loguru import logger
 from tests.waiting import eventually
 
+from rae_auto import Job, RunState, Scheduler, TriggerRef
 from rae_auto.api.trigger import Told
 from rae_auto.model.instants import Moment
 from rae_auto.testing.sources import PATIENCE, START, Listener, RealTimer, SourceConformance, VirtualTimer
@@ -624,3 +625,24 @@ def test_what_a_reading_raises_comes_to_whoever_asked() -> None:
 
     with pytest.raises(PermissionError, match="not yours"):
         asyncio.run(sampling.InThread(fail, timedelta(seconds=PATIENCE))())
+
+
+# With all of the rest
+
+
+def test_a_job_runs_when_its_number_crosses_and_once_though_the_daemon_is_restarted(tmp_path: Path) -> None:
+    number = tmp_path / "number"
+    number.write_text("11")
+    options = {"command": ["cat", str(number)], "above": 10, "every": "1s", "at_start": True}
+    job = Job(id="a", python="time:time", schedule=TriggerRef("threshold", options))
+    kept = tmp_path / "state" / "triggers" / "a" / "threshold" / "threshold.json"
+
+    async def ran(until: Callable[[], bool]) -> list[Any]:
+        async with Scheduler(directory=tmp_path / "state", store="json", jobs=[job]) as scheduler:
+            await asyncio.to_thread(eventually, until)
+            return [await scheduler.wait(run.id) for run in await scheduler.history()]
+
+    (run,) = asyncio.run(ran(lambda: kept.exists() and json.loads(kept.read_text())["state"]["phase"] == "fired"))
+    assert (run.state, run.event["value"], run.key) == (RunState.SUCCEEDED, 11, run.event["since"])
+    number.write_text("5")
+    assert len(asyncio.run(ran(lambda: json.loads(kept.read_text())["state"]["phase"] == "armed"))) == 1

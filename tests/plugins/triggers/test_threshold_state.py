@@ -141,7 +141,9 @@ def test_below_is_above_seen_in_a_mirror(given_rule: Rule, history: list[Sample]
 
 
 @given(rules, histories)
-def test_it_fires_only_beyond_and_between_two_firings_it_has_cleared(given_rule: Rule, history: list[Sample]) -> None:
+def test_it_fires_only_beyond_and_between_two_firings_it_has_cleared_R37(
+    given_rule: Rule, history: list[Sample]
+) -> None:
     indices = fired_at(given_rule, *history)
     for index in indices:
         value = history[index].value
@@ -252,7 +254,7 @@ def test_what_crossed_while_the_daemon_was_down_fires() -> None:
     assert fired_at(rule(), 50, Sample(95, awake=3600, is_first_after_restart=True)) == [1]
 
 
-def test_a_crossing_in_the_cool_down_fires_when_that_is_over_if_it_still_holds() -> None:
+def test_a_crossing_in_the_cool_down_fires_when_that_is_over_if_it_still_holds_R37() -> None:
     assert fired_at(rule(cooldown=45), 50, 95, 50, 95, 95, 95, 95) == [1, 6]
     assert fired_at(rule(cooldown=45), 50, 95, 50, 95, 50, 50, 95) == [1, 6]
 
