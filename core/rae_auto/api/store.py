@@ -154,6 +154,14 @@ class Store(Plugin):
         As of the call, whatever is committed or pruned meanwhile; it may be iterated in another thread.
         """
 
+    def scrub(self) -> None:
+        """Leave nothing of what was pruned in files of the store, its own copies included: it was private.
+
+        Asked once after a person had something deleted, and may take as long as a copy does. A store that leaves
+        nothing anyway needs no such method. Errors: StoreError.
+        """
+        return
+
     @abstractmethod
     def close(self) -> None:
         """Leave nothing half done and let the lock go. Closing twice is no error."""

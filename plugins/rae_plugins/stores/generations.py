@@ -29,8 +29,11 @@ def is_due(path: Path, now: datetime) -> bool:
     return not known or _written_at(path, known[-1]) < now - PERIOD
 
 
-def write(database: sqlite3.Connection, path: Path, now: datetime) -> None:
-    """Make a generation of an open file, whole or not at all, and remove the oldest. Errors: OSError, sqlite3.Error."""
+def write(database: sqlite3.Connection, path: Path, now: datetime, kept: int = KEPT) -> None:
+    """Make a generation of an open file, whole or not at all, and remove all but the newest `kept`.
+
+    Errors: OSError, sqlite3.Error.
+    """
     temporary = path.with_name(f".{path.stem}.bak.tmp")
     _remove(temporary)
     os.close(open_private(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL))
@@ -44,7 +47,7 @@ def write(database: sqlite3.Connection, path: Path, now: datetime) -> None:
         _remove(temporary)
         raise
     sync_directory(path.parent)
-    for old in of(path)[:-KEPT]:
+    for old in of(path)[:-kept]:
         old.unlink()
 
 

@@ -194,6 +194,18 @@ class SqliteStore(Store):
             self._add_generation(now)
         return [key for _, key in rows]
 
+    def scrub(self) -> None:
+        """Write the file anew, since SQLite leaves what was deleted in free pages, and its generations too."""
+        database = self._database
+        try:
+            database.execute("VACUUM")
+            (is_busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path}: can't be written ({_reason(error)})") from error
+        if is_busy:
+            raise StoreError(f"{self._path}: is being read at present and keeps what was deleted; do it again later")
+        self._add_generation(datetime.now(UTC), kept=1)
+
     def dump(self) -> Iterator[Change]:
         """Everything, read in one transaction of another connection."""
         _ = self._database
@@ -235,9 +247,9 @@ class SqliteStore(Store):
             self._connection.close()
             self._connection = None
 
-    def _add_generation(self, now: datetime) -> None:
+    def _add_generation(self, now: datetime, kept: int = generations.KEPT) -> None:
         try:
-            generations.write(self._database, self._path, now)
+            generations.write(self._database, self._path, now, kept)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{self._path}: can't be copied ({_reason(error)})") from error
 

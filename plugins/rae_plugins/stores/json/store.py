@@ -129,13 +129,20 @@ class JsonStore(Store):
         if changes:
             self._add([encode(change) for change in changes])
 
+    def scrub(self) -> None:
+        """Start a generation, in which nothing is that was pruned, and keep none of those before it."""
+        _ = self._opened
+        self._compact(kept=1)
+
     def _make_room(self) -> None:
         """Compact where the journal is too large, or can't be added to."""
         journal = self._opened
-        if journal.is_sound and not must_compact(journal.size, self._snapshot_size):
-            return
+        if not journal.is_sound or must_compact(journal.size, self._snapshot_size):
+            self._compact()
+
+    def _compact(self, kept: int = GENERATIONS) -> None:
         try:
-            self._start_generation()
+            self._start_generation(kept)
         except OSError as error:
             raise StoreError(f"{self._directory}: can't be written ({error.strerror})") from error
 
@@ -144,7 +151,7 @@ class JsonStore(Store):
         self._seq += 1
         self._contents.apply(encoded)
 
-    def _start_generation(self) -> None:
+    def _start_generation(self, kept: int = GENERATIONS) -> None:
         """Write history, journal and snapshot of all that is committed, and begin an empty journal."""
         if self._contents.entries:
             path = self._directory / f"history-{self._seq}.jsonl"
@@ -168,14 +175,14 @@ class JsonStore(Store):
         self._journal = Journal(path, len(first))
         for segment_path in emptied:
             segment_path.unlink()
-        self._remove_old()
+        self._remove_old(kept)
 
-    def _remove_old(self) -> None:
+    def _remove_old(self, kept: int) -> None:
         snapshots = self._numbered("snapshot", ".json")
-        if len(snapshots) <= GENERATIONS:
+        if kept > 1 and len(snapshots) <= kept:
             return
-        oldest, _ = snapshots[-GENERATIONS]
-        for seq, path in snapshots[:-GENERATIONS] + self._numbered("journal", ".jsonl"):
+        oldest, _ = snapshots[-kept]
+        for seq, path in snapshots[:-kept] + self._numbered("journal", ".jsonl"):
             if seq <= oldest:
                 path.unlink()
 
