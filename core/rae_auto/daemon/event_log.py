@@ -5,12 +5,15 @@ out of the history.
 """
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from weakref import WeakSet
+
+from attrs import evolve
 
 from rae_auto.api.events import RUN_ENDED, Event, Place, end_of, is_named
 from rae_auto.api.store import Append, Keep, LogQuery, Store
@@ -19,19 +22,25 @@ from rae_auto.config.reading import plain
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
 from rae_auto.model.instants import as_utc
-from rae_auto.model.names import check_event_name
-from rae_auto.model.run import Run
+from rae_auto.model.names import EVENT_NAME, check_event_name
+from rae_auto.model.run import Run, RunState
 
 LARGEST = 64 << 10
-"""Bytes of an event's data."""
+"""Bytes of an event's data, as JSON."""
 
 MOST = 100_000
 """How many recorded events are read at once."""
 
-_FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+_FOREVER = datetime.max.replace(tzinfo=UTC)
 
 _RUNS = 10_000
 """How many of the newest runs are looked through for ends that somebody has yet to hear of."""
+
+_FEW_RUNS = 1_000
+"""And at least: the last to end need not be the last that were queued."""
+
+_NAMES = 500
+"""How many names a store is asked about at once."""
 
 Ask = Callable[[Callable[[Store], Any]], Any]
 
@@ -115,14 +124,27 @@ class EventLog:
             self._followers.discard(follower)
 
     async def recorded(
-        self, names: Sequence[str], *, since: datetime | None = None, until: datetime | None = None, limit: int = MOST
+        self,
+        names: Sequence[str],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = MOST,
+        ends: bool = True,
     ) -> list[Event]:
-        """The newest recorded events of these names, ends of runs too, the oldest first."""
-        return list(await self._ask(lambda store: recorded_in(store, names, since=since, until=until, limit=limit)))
+        """The newest recorded events of these names, and ends of runs unless `ends` is false, the oldest first."""
+        read = partial(recorded_in, names=names, since=since, until=until, limit=limit, ends=ends)
+        return list(await self._ask(read))
 
     async def forget(self, names: Sequence[str], before: datetime | None) -> int:
-        """Delete recorded events for good; how many there were."""
-        return int(await self._ask(lambda store: forget_in(store, names, before)))
+        """Delete recorded events for good, also from the store's own copies; how many there were."""
+        count = 0
+        for keep in await self._ask(partial(surplus_of, names=names, before=before)):
+            # One by one, so that what runs need the store for comes between.
+            while gone := await self._ask(partial(_prune, keep=keep)):
+                count += len(gone)
+        await self._ask(lambda store: store.scrub())
+        return count
 
 
 class _Follower:
@@ -153,29 +175,58 @@ def recorded_in(
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int = MOST,
+    ends: bool = True,
 ) -> list[Event]:
     """As `EventLog.recorded`, of an open store."""
-    found = [
-        documents.load(Event, body)
-        for body in store.query(documents.EVENTS, LogQuery(since=since, until=until, limit=limit))
-    ]
-    if any(name.startswith(("*", RUN_ENDED)) for name in names):
-        runs = [documents.load(Run, body) for body in store.query(documents.RUNS, LogQuery(limit=min(limit, _RUNS)))]
-        ends = [end_of(run) for run in runs]
-        found += [e for e in ends if (since is None or e.at >= since) and (until is None or e.at <= until)]
-    wanted = [event for event in found if is_named(event.name, names)]
-    return sorted(wanted, key=lambda event: (event.at, event.id))[-limit:]
+    found = _newest(store, names, LogQuery(since=since, until=until, limit=limit))
+    states = tuple(state for state in RunState if state.final and is_named(f"{RUN_ENDED}{state.value}", names))
+    if ends and states:
+        query = LogQuery(states=states, limit=min(max(limit, _FEW_RUNS), _RUNS))
+        of_runs = [end_of(documents.load(Run, body)) for body in store.query(documents.RUNS, query)]
+        found += [e for e in of_runs if (since is None or e.at >= since) and (until is None or e.at <= until)]
+    return sorted(found, key=lambda event: (event.at, event.id))[-limit:]
+
+
+def _newest(store: Store, names: Sequence[str], query: LogQuery) -> list[Event]:
+    """The newest that are named so, as many as the query allows: more and more are looked through to find them."""
+    if all(EVENT_NAME.fullmatch(name) for name in names):
+        query = evolve(query, states=tuple(names))
+    look_at = query.limit
+    while True:
+        bodies = store.query(documents.EVENTS, evolve(query, limit=look_at))
+        wanted = [body for body in bodies if is_named(body["name"], names)]
+        if len(wanted) >= query.limit or len(bodies) < look_at or look_at >= MOST:
+            return [documents.load(Event, body) for body in wanted[: query.limit]]
+        look_at = min(look_at * 8, MOST)
 
 
 def forget_in(store: Store, names: Sequence[str], before: datetime | None) -> int:
     """As `EventLog.forget`, of an open store."""
-    horizon = before or _FOREVER
-    known = {documents.load(Event, body).name for body in store.query(documents.EVENTS, LogQuery(limit=MOST))}
-    wanted = tuple(sorted(name for name in known if is_named(name, names)))
     count = 0
-    while wanted and (gone := store.prune(documents.EVENTS, Keep(states=wanted, since=horizon, newest=1 << 40))):
-        count += len(gone)
+    for keep in surplus_of(store, names, before):
+        while gone := _prune(store, keep):
+            count += len(gone)
+    store.scrub()
     return count
+
+
+def surplus_of(store: Store, names: Sequence[str], before: datetime | None) -> list[Keep]:
+    """Rules by which all recorded events of these names go."""
+    since, newest = before or _FOREVER, 1 << 40
+    if "*" in names:
+        return [Keep(since=since, newest=newest)]
+    known = {name for name in names if EVENT_NAME.fullmatch(name)}
+    if len(known) < len(names):
+        known |= {body["name"] for body in store.query(documents.EVENTS, LogQuery(limit=MOST))}
+    wanted = sorted(name for name in known if is_named(name, names))
+    return [
+        Keep(states=tuple(wanted[first : first + _NAMES]), since=since, newest=newest)
+        for first in range(0, len(wanted), _NAMES)
+    ]
+
+
+def _prune(store: Store, keep: Keep) -> Sequence[str]:
+    return store.prune(documents.EVENTS, keep)
 
 
 def _commit(store: Store, changes: Sequence[Append]) -> None:
@@ -198,6 +249,6 @@ def _checked(name: object, data: Mapping[str, Any], at: datetime) -> Event:
     except (Invalid, TypeError, ValueError) as error:
         raise BadRequest(f"data: {error}") from None
     event = Event(uuid.uuid4().hex, checked, at, kept)
-    if len(str(kept)) > LARGEST:
+    if len(json.dumps(kept, separators=(",", ":"))) > LARGEST:
         raise BadRequest(f"data: is larger than {LARGEST >> 10} KB; keep it elsewhere and record its place")
     return event
