@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rae_auto._version import __version__
 
 if TYPE_CHECKING:
+    from rae_auto.api.events import Event as Event
     from rae_auto.daemon.scheduler import Scheduler as Scheduler
     from rae_auto.daemon.sync import SyncScheduler as SyncScheduler
     from rae_auto.errors import DuplicateJob as DuplicateJob
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from rae_auto.model.run import RunState as RunState
 
 _HOMES = {
+    "rae_auto.api.events": ("Event",),
     "rae_auto.daemon.scheduler": ("Scheduler",),
     "rae_auto.daemon.sync": ("SyncScheduler",),
     "rae_auto.errors": (

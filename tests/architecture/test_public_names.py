@@ -5,7 +5,7 @@ import rae_auto
 PUBLIC = """
     __version__
     Scheduler SyncScheduler JobActivity JobInfo JobStatus
-    Job JobId RunId Run RunState
+    Job JobId RunId Run RunState Event
     Cron Interval Once PluginRef TriggerRef
     Backoff CatchUp Limits NotifyPolicy OnCrash Overlap Priority Retention RetryPolicy
     SchedulerError DuplicateJob InvalidJob JobInUse JobNotFound NotStarted RunNotFound

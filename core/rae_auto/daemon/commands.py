@@ -11,7 +11,16 @@ from rae_auto.config.definitions import read_job
 from rae_auto.daemon.assignments import output_path
 from rae_auto.daemon.happenings import happenings_in
 from rae_auto.daemon.inquiry import why
-from rae_auto.daemon.queries import absolute_path, flag, log_query, optional_instant, optional_text, text
+from rae_auto.daemon.queries import (
+    absolute_path,
+    event_record,
+    flag,
+    limit_of,
+    log_query,
+    optional_instant,
+    optional_text,
+    text,
+)
 from rae_auto.daemon.report import info_of
 from rae_auto.daemon.scheduler import Scheduler
 from rae_auto.daemon.why import as_json
@@ -62,6 +71,9 @@ class Commands:
             "why": _taking(self.why, "job", "at", "run"),
             "happenings": _taking(self.happenings, "since", "until"),
             "stats": _taking(self.stats, "job", "since"),
+            "record": _taking(self.record, "name", "data", "at"),
+            "recorded": _taking(self.recorded, "names", "since", "until", "limit", "runs"),
+            "forget": _taking(self.forget, "names", "before"),
             "backup": _taking(self.backup, "path", "replace"),
             "reload": _taking(self.reload),
             "stop": _taking(self.stop, "now", "leave_running"),
@@ -156,6 +168,28 @@ class Commands:
             # Nothing is known of it: it may be misspelt.
             self._scheduler.engine.job(JobId(job))
         return found.record()
+
+    async def record(self, arguments: Arguments) -> Any:
+        data = arguments.get("data")
+        if not isinstance(data, Mapping | None):
+            raise BadRequest("data must be an object")
+        at = optional_instant(arguments, "at")
+        event = await self._scheduler.record_event(text(arguments, "name"), data, at)
+        return {"id": event.id, "name": event.name, "at": event.at.isoformat()}
+
+    async def recorded(self, arguments: Arguments) -> Any:
+        events = await self._scheduler.recorded_events(
+            arguments.get("names", "*"),
+            since=optional_instant(arguments, "since"),
+            until=optional_instant(arguments, "until"),
+            limit=limit_of(arguments),
+            runs=flag(arguments, "runs"),
+        )
+        return [event_record(event) for event in events]
+
+    async def forget(self, arguments: Arguments) -> Any:
+        before = optional_instant(arguments, "before")
+        return {"forgotten": await self._scheduler.forget_events(arguments.get("names", ()), before)}
 
     async def backup(self, arguments: Arguments) -> Any:
         path, replace = absolute_path(arguments, "path"), flag(arguments, "replace")

@@ -21,11 +21,9 @@ from loguru import logger
 from rae_auto.daemon.reserve import Reserve, is_shortage
 from rae_auto.errors import InternalError, SchedulerError, StoreError, UnknownCommand
 from rae_auto.model.names import did_you_mean
+from rae_auto.model.wire import MAX_LINE
 
 Command = Callable[[Mapping[str, Any]], Awaitable[Any]]
-
-MAX_LINE = 64 << 10
-"""Bytes of a request."""
 
 MAX_CLIENTS = 32
 SENT_AWAY = 8

@@ -11,10 +11,22 @@ from rae_auto.config import Config, load
 from rae_auto.config.paths import state_directory
 from rae_auto.daemon.backups import write
 from rae_auto.daemon.clock import SystemClock
+from rae_auto.daemon.event_log import forget_in, recorded_in
 from rae_auto.daemon.happenings import happenings_in
 from rae_auto.daemon.inquiry import answered, records_around, time_asked
 from rae_auto.daemon.plugins import Plugins
-from rae_auto.daemon.queries import log_query, optional_instant, optional_text, text
+from rae_auto.daemon.queries import (
+    event_patterns,
+    event_record,
+    flag,
+    forgettable,
+    limit_of,
+    log_query,
+    optional_instant,
+    optional_text,
+    text,
+)
+from rae_auto.daemon.report import newest_runs
 from rae_auto.daemon.standing import Standing
 from rae_auto.daemon.statistics import statistics_of
 from rae_auto.daemon.why import as_json
@@ -52,8 +64,22 @@ def _answer(store: Store, opened: Sequence[Run], wanted: LogQuery) -> list[dict[
 
 def _matching(store: Store, opened: Sequence[Run], wanted: LogQuery) -> list[Run]:
     past = [documents.load(Run, body) for body in store.query(documents.RUNS, wanted)]
-    matching = [run for run in opened if wanted.takes(run.id, run.job, run.state, run.queued_at)]
-    return sorted([*matching, *past], key=lambda run: (run.queued_at, run.id), reverse=True)[: wanted.limit]
+    return newest_runs(wanted, opened, past)
+
+
+def recorded(config_path: Path, query: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Events as the control command `recorded` gives them. Errors: ConfigError, StoreError, BadRequest."""
+    names, bounds = event_patterns(query["names"]), {name: optional_instant(query, name) for name in ("since", "until")}
+    with _store_of(config_path) as store:
+        found = recorded_in(store, names, **bounds, limit=limit_of(query), ends=flag(query, "runs"))
+    return [event_record(event) for event in reversed(found)]
+
+
+def forget(config_path: Path, query: Mapping[str, Any]) -> dict[str, Any]:
+    """Delete events as the control command `forget` does. Errors: ConfigError, StoreError, BadRequest."""
+    names, before = forgettable(query["names"]), optional_instant(query, "before")
+    with _store_of(config_path) as store:
+        return {"forgotten": forget_in(store, names, before)}
 
 
 def stats(config_path: Path, query: Mapping[str, Any]) -> dict[str, Any]:

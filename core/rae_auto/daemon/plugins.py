@@ -45,8 +45,9 @@ class Plugins:
         self._shared: dict[str, Plugin] = {}
         self.timezone = timezone
 
-    def store(self, ref: PluginRef) -> Store:
-        return cast("Store", self._make(Kind.STORE, ref))
+    def store(self, given: str | PluginRef | Store) -> Store:
+        ref = PluginRef(given) if isinstance(given, str) else given
+        return ref if isinstance(ref, Store) else cast("Store", self._make(Kind.STORE, ref))
 
     def logger(self, ref: PluginRef) -> Logger:
         return cast("Logger", self._make(Kind.LOGGER, ref))

@@ -1,10 +1,13 @@
-"""How jobs stand, read off the engine."""
+"""How jobs stand, read off the engine, and their runs."""
 
+from collections.abc import Sequence
+
+from rae_auto.api.store import LogQuery
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.world import Entry
 from rae_auto.model.job_info import JobActivity, JobInfo, JobStatus
 from rae_auto.model.plugin_ref import TriggerRef
-from rae_auto.model.run import RunState
+from rae_auto.model.run import Run, RunState
 from rae_auto.model.units import format_duration, parse_duration
 
 
@@ -63,3 +66,10 @@ def schedule_text(ref: TriggerRef) -> str:
     if isinstance(main, list | tuple):
         main = ", ".join(str(item) for item in main if not isinstance(item, dict | list))
     return f"{ref.type} {main}" if main and isinstance(main, str | int | float) else ref.type
+
+
+def newest_runs(query: LogQuery, opened: Sequence[Run], past: Sequence[Run]) -> list[Run]:
+    """The wanted ones of all open runs, and those of the past, the newest first."""
+    known = {run.id for run in past}
+    wanted = [r for r in opened if r.id not in known and query.takes(r.id, r.job, r.state, r.queued_at)]
+    return sorted([*past, *wanted], key=lambda run: (run.queued_at, run.id), reverse=True)[: query.limit]

@@ -10,8 +10,9 @@ from loguru import logger
 
 from rae_auto.api.files import write_whole
 from rae_auto.api.store import Change, Delete, Put
+from rae_auto.daemon.executions import Executions
 from rae_auto.daemon.persistence import Archive, Hurt
-from rae_auto.engine.events import Origin, Plan, Restored, Settings
+from rae_auto.engine.events import Event, Found, Origin, Plan, Restored, Settings
 from rae_auto.errors import DuplicateJob, StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
@@ -57,6 +58,16 @@ async def take_up(
     if hurts:
         await _put_aside(archive, directory, hurts, [by_job[job_id] for job_id in held])
     return Taken(Restored(settings, tuple(all_plans), tuple(by_job.values()), runs, seen), held)
+
+
+async def find_again(restored: Restored, executions: Executions, report: Callable[[Event], None]) -> None:
+    """Ask the executors what became of what was in hand when the last daemon ended."""
+    jobs = {plan.job.id: plan.job for plan in restored.plans}
+    in_hand = [run for run in restored.runs if run.state.active]
+    for run in in_hand:
+        if run.job not in jobs:
+            report(Found(run.id, run.attempt))
+    await executions.find([(run, jobs[run.job]) for run in in_hand if run.job in jobs])
 
 
 def _words(hurt: Hurt, job: str) -> str:

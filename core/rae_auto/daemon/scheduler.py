@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from loguru import logger
 
+from rae_auto.api.events import Event
 from rae_auto.api.files import private_directory
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
@@ -28,9 +29,9 @@ from rae_auto.daemon.news import tell
 from rae_auto.daemon.notices import Notices
 from rae_auto.daemon.persistence import PATIENCE, Archive
 from rae_auto.daemon.plugins import Planned, Plugins
-from rae_auto.daemon.queries import check_keepable
-from rae_auto.daemon.report import info_of, status_of
-from rae_auto.daemon.restart import take_up
+from rae_auto.daemon.queries import check_keepable, event_patterns, forgettable, has_happened
+from rae_auto.daemon.report import info_of, newest_runs, status_of
+from rae_auto.daemon.restart import find_again, take_up
 from rae_auto.daemon.shell import Shell
 from rae_auto.daemon.statistics import Statistics, statistics_of
 from rae_auto.daemon.surroundings import Surroundings, occurrence_of
@@ -39,13 +40,11 @@ from rae_auto.engine.events import (
     CancelAsked,
     Configured,
     Fired,
-    Found,
     JobAdded,
     JobRemoved,
     Origin,
     Paused,
     Plan,
-    Restored,
     Settings,
     Stopping,
 )
@@ -131,7 +130,7 @@ class Scheduler:
             {name: self.plugins.notifier(ref) for name, ref in self._given_notifiers.items()}, self.containment
         )
         self.directory = private_directory(self.directory)
-        self._archive = Archive(self._make_store())
+        self._archive = Archive(self.plugins.store(self._given_store))
         for line in await self._archive.open(self.directory):
             logger.warning("{}", line)
         try:
@@ -149,7 +148,7 @@ class Scheduler:
             self.surroundings.set_guards(planned)
         self._held = taken.held
         self._shell.submit(taken.restored)
-        await self._find_again(taken.restored)
+        await find_again(taken.restored, self._executions, self._shell.submit)
         self._turning = self._loop.create_task(self._shell.run())
         # Whoever waits for the end must not wait for one that can't come any more.
         self._turning.add_done_callback(lambda _: self._stopped.set())
@@ -294,6 +293,34 @@ class Scheduler:
         """Numbers on the newest runs of a job, or of all, that are over and were queued since then."""
         return await self._archive.ask(lambda store: statistics_of(store, job, since))
 
+    # Events
+
+    async def record_event(self, name: str, data: Mapping[str, Any] | None = None, at: datetime | None = None) -> Event:
+        """Record that something happened; durable when this returns. Errors: BadRequest, StoreError."""
+        self._check_open()
+        return await self.surroundings.events.record(name, data, has_happened(at, self.now()))
+
+    async def recorded_events(
+        self,
+        names: str | Sequence[str] = "*",
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        runs: bool = False,
+    ) -> list[Event]:
+        """Recorded events of these names, with `runs` ends of runs too, the newest first. Errors: BadRequest."""
+        self._check_open()
+        found = self.surroundings.events.recorded(
+            event_patterns(names), since=since, until=until, limit=limit, ends=runs
+        )
+        return (await found)[::-1]
+
+    async def forget_events(self, names: str | Sequence[str], before: datetime | None = None) -> int:
+        """Delete recorded events for good; how many there were. Errors: BadRequest, StoreError."""
+        self._check_open()
+        return await self.surroundings.events.forget(forgettable(names), before)
+
     def events(self) -> AsyncGenerator[Mapping[str, Any], None]:
         """What happens from now on, once durable: runs, decisions, changes of jobs. Slow readers lose the oldest."""
         return self._broadcast.subscribe()
@@ -318,12 +345,9 @@ class Scheduler:
 
     async def runs(self, query: LogQuery) -> list[Run]:
         """Runs that a query takes, open ones included, the newest first."""
-        # In this order, since a run may end meanwhile: its end is on the way into the store when the engine lets it go.
-        opened = [o.run for o in self._engine.runs() if query.takes(o.run.id, o.run.job, o.run.state, o.run.queued_at)]
-        past = await self._archive.runs(query)
-        known = {run.id for run in past}
-        runs = [*past, *(run for run in opened if run.id not in known)]
-        return sorted(runs, key=lambda run: (run.queued_at, run.id), reverse=True)[: query.limit]
+        # Before the store is asked, since a run may end meanwhile: it is on its way there when the engine lets it go.
+        opened = [o.run for o in self._engine.runs()]
+        return newest_runs(query, opened, await self._archive.runs(query))
 
     async def decisions(self, query: LogQuery) -> list[Decision]:
         """Decisions that led to no run, the newest first."""
@@ -381,27 +405,16 @@ class Scheduler:
     # Inside
 
     async def _ask(self, event_for: Any) -> Mapping[str, Any]:
+        self._check_open()
+        return await self._shell.ask(event_for)
+
+    def _check_open(self) -> None:
         if self._turning is None:
             raise SchedulerClosed("the scheduler isn't open; use it as 'async with Scheduler() as scheduler:'")
-        return await self._shell.ask(event_for)
 
     def _plan(self, job: Job, origin: Origin) -> Plan:
         planned = self._planned[job.id] = self.plugins.plan(job, origin)
         return planned.plan
-
-    def _make_store(self) -> Store:
-        given = self._given_store
-        ref = PluginRef(given) if isinstance(given, str) else given
-        return ref if isinstance(ref, Store) else self.plugins.store(ref)
-
-    async def _find_again(self, restored: Restored) -> None:
-        """Ask the executors what became of what was in hand when the last daemon ended."""
-        jobs = {plan.job.id: plan.job for plan in restored.plans}
-        in_hand = [run for run in restored.runs if run.state.active]
-        for run in in_hand:
-            if run.job not in jobs:
-                self._shell.submit(Found(run.id, run.attempt))
-        await self._executions.find([(run, jobs[run.job]) for run in in_hand if run.job in jobs])
 
     def _perform(self, step: Step) -> None:
         tell(step, self._broadcast)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from rae_auto.api.events import Event
 from rae_auto.daemon.backups import Backup
 from rae_auto.daemon.scheduler import Scheduler
 from rae_auto.daemon.statistics import Statistics
@@ -129,6 +130,26 @@ class SyncScheduler:
     def statistics(self, job: str | None = None, since: datetime | None = None) -> Statistics:
         """As `Scheduler.statistics`."""
         return self._call(self._running.statistics(job, since))
+
+    def record_event(self, name: str, data: Mapping[str, Any] | None = None, at: datetime | None = None) -> Event:
+        """As `Scheduler.record_event`."""
+        return self._call(self._running.record_event(name, data, at))
+
+    def recorded_events(
+        self,
+        names: str | Sequence[str] = "*",
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        runs: bool = False,
+    ) -> list[Event]:
+        """As `Scheduler.recorded_events`."""
+        return self._call(self._running.recorded_events(names, since=since, until=until, limit=limit, runs=runs))
+
+    def forget_events(self, names: str | Sequence[str], before: datetime | None = None) -> int:
+        """As `Scheduler.forget_events`."""
+        return self._call(self._running.forget_events(names, before))
 
     def backup(self, target: Path | str, *, replace: bool = False) -> Backup:
         """As `Scheduler.backup`."""
