@@ -16,13 +16,19 @@ def output_path(directory: Path, run: RunId, attempt: int) -> Path:
     return directory / "output" / f"{run}.{attempt}.log"
 
 
+def event_path(directory: Path, run: RunId) -> Path:
+    """The file for what fired a run, where that is too large for a variable."""
+    return directory / "output" / f"{run}.event.json"
+
+
 def assignment_of(run: Run, job: Job, directory: Path, inherited: Mapping[str, str]) -> Assignment:
     """The run's current attempt. ValueError where its environment refers to a secret that isn't there.
 
     `directory` is the state directory, `inherited` the daemon's own environment, of which jobs get a few names.
     """
     env, secrets = resolved(job.env, inherited)
-    return _assignment(run, job, directory, environment_of(run, env, inherited), secrets)
+    environment = environment_of(run, env, inherited, event_path(directory, run.id))
+    return _assignment(run, job, directory, environment, secrets)
 
 
 def assignment_to_find(run: Run, job: Job, directory: Path) -> Assignment:

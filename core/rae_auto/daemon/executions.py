@@ -10,12 +10,13 @@ from typing import Any
 from loguru import logger
 
 from rae_auto.api.executor import Execution, Executor
-from rae_auto.api.files import private_directory
+from rae_auto.api.files import private_directory, write_whole
 from rae_auto.api.plugin import Kind
 from rae_auto.daemon import logs
-from rae_auto.daemon.assignments import assignment_of, assignment_to_find
+from rae_auto.daemon.assignments import assignment_of, assignment_to_find, event_path
 from rae_auto.daemon.containment import Containment
 from rae_auto.daemon.endings import wait_for_all
+from rae_auto.daemon.environment import large_event
 from rae_auto.daemon.secrets import without_secrets
 from rae_auto.engine.events import Ended, Event, Found, Started
 from rae_auto.model.job import Job
@@ -112,6 +113,8 @@ class Executions:
         try:
             # First, so that of many that start together each goes straight on to its start.
             executor = await self._open(job.executor_ref)
+            if (event := large_event(run)) is not None:
+                await asyncio.to_thread(write_whole, event_path(self._directory, run.id), event)
             assignment = assignment_of(run, job, self._directory, self._inherited)
             secrets = assignment.secrets
             logs.hide(secrets)

@@ -20,7 +20,8 @@ from rae_auto.model.policies import Retention
 PERIOD = 3600.0
 """Seconds from one round to the next."""
 
-_OF_A_RUN = re.compile(r"([0-9A-Z]{26})\.\d+\.\w+")
+# The last are what a write that was cut off leaves.
+_OF_A_RUN = re.compile(r"([0-9A-Z]{26})\.(?:\d+\.\w+|event\.json)|\.([0-9A-Z]{26})\.event\.json\.\d+\.tmp")
 
 
 async def keep_tidy(
@@ -69,7 +70,7 @@ def _files_in(directory: Path) -> dict[str, _Output]:
     with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
         for entry in entries:
             if of_run := _OF_A_RUN.fullmatch(entry.name):
-                output = found.setdefault(of_run[1], _Output())
+                output = found.setdefault(of_run[1] or of_run[2], _Output())
                 output.paths.append(Path(entry))
                 output.sizes.append(entry.stat(follow_symlinks=False).st_size)
     return found

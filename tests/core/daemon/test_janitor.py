@@ -131,6 +131,17 @@ def test_r26_the_oldest_output_goes_where_a_job_has_too_much_but_never_that_of_a
     assert w.runs() == [2, 3, 4, 5, 6]
 
 
+def test_files_with_events_go_with_their_runs_and_count_as_their_output(world) -> None:
+    w = world([finished(1, days=400), finished(2), finished(3)])
+    for number in (1, 2, 3, 4):
+        (w.outputs / f"{run_id(number)}.event.json").write_bytes(b"x" * 10)
+    (w.outputs / f".{run_id(5)}.event.json.123.tmp").touch()
+    w.tidy(Retention(), for_orphans=True)
+    assert [path.name for path in sorted(w.outputs.iterdir())] == [f"{run_id(n)}.event.json" for n in (2, 3)]
+    w.tidy(Retention(output=15))
+    assert [path.name for path in w.outputs.iterdir()] == [f"{run_id(3)}.event.json"]
+
+
 def test_output_of_no_run_goes_in_the_first_round_and_what_is_no_output_stays(world) -> None:
     w = world([finished(1), Put(documents.RUN, run_id(2), documents.dump(a_run(2)))])
     w.prints(1, 2, 3)
