@@ -30,6 +30,7 @@ def test_the_wheel_holds_every_module_of_both_packages_and_nothing_else(wheel: z
         for path in source.rglob("*.py")
     }
     data = {"rae_auto/py.typed", "rae_plugins/py.typed"}
+    data |= {f"rae_auto/cli/hooks/hook.{shell}" for shell in ("bash", "fish", "zsh")}
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == modules | data
 

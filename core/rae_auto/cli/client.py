@@ -9,6 +9,7 @@ from typing import Any
 
 from rae_auto import errors
 from rae_auto.config.paths import socket_path, state_directory
+from rae_auto.model.wire import MAX_LINE
 
 PATIENCE = 30.0
 """Seconds to wait for an answer that takes no time to make."""
@@ -59,6 +60,9 @@ class Client:
                 yield json.loads(line)["event"]
 
     def _exchange(self, request: bytes) -> dict[str, Any]:
+        if len(request) > MAX_LINE:
+            # The daemon would hang up on it without a word.
+            raise errors.BadRequest(f"a request is at most {MAX_LINE >> 10} KB; keep what is larger in a file")
         try:
             self._socket.sendall(request)
             line = self._lines.readline()

@@ -18,6 +18,7 @@ COMMANDS = {
     "trigger": "runs", "test-trigger": "trying", "exec": "runs", "cancel": "runs", "history": "runs", "output": "runs",
     "doctor": "doctor", "why": "why", "stats": "stats", "backup": "backups", "restore": "backups",
     "simulate": "simulate",
+    "event": "events",
     "plugins": "plugins",
     "completion": "completion",
 }  # fmt: skip
