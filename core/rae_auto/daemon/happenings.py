@@ -22,8 +22,7 @@ def happenings_in(store: Store, since: datetime | None, until: datetime | None) 
     skips = [documents.load(Decision, body) for body in store.query(documents.DECISIONS, query)]
     found = [
         {"at": format_instant(event.at), "name": event.name, "id": event.id, "data": event.data}
-        for event in recorded_in(store, ("*",), since=since, until=until, limit=MOST)
-        if not event.name.startswith("run.")
+        for event in recorded_in(store, ("*",), since=since, until=until, limit=MOST, ends=False)
     ]
     found += [_told(run, run.scheduled_for, run.event) for run in runs if run.cause is Reason.FIRED]
     found += [_told(skip, skip.at, None) for skip in skips if _is_of_a_source(skip)]
