@@ -93,6 +93,14 @@ class Client:
         """Return once somebody listens."""
         await self.until(True)
 
+    async def served(self, path: str) -> None:
+        """Return once a request for the path is taken."""
+        while True:
+            with suppress(OSError, EOFError, ValueError, IndexError):
+                if (await self.send(path)).status != 404:
+                    return
+            await asyncio.sleep(0.005)
+
     async def closed(self) -> None:
         """Return once nobody does any more."""
         await self.until(False)

@@ -97,6 +97,8 @@ def test_a_job_that_is_changed_keeps_its_port_and_one_that_is_removed_gives_it_u
         await scheduler.add_job(job(client))
         await client.opened()
         await scheduler.add_job(job(client, options={"path": "/other"}), replace=True)
+        # The old one gives up the port before the new one takes it.
+        await client.served("/other")
         statuses = [(await client.send(path)).status for path in ("/other", "/deploy")]
         await scheduler.remove_job("deploy")
         await client.closed()
