@@ -87,7 +87,10 @@ def _to_nobody(_: str) -> None:
 
 @frozen
 class Watch:
-    """What a source works with. `directory` is its own, kept over restarts; it need not exist yet."""
+    """What a source works with. `directory` is its own, kept over restarts; it need not exist yet.
+
+    `since` is when it was given to its job, if that is known: one that starts for the first time misses nothing then.
+    """
 
     job: str
     trigger: str
@@ -97,6 +100,7 @@ class Watch:
     events: Events
     sees: Callable[[str], None] = _to_nobody
     """Takes a line on what it sees, for somebody who tries the trigger; nobody else hears it."""
+    since: datetime | None = None
 
     def part(self, name: str, emit: Emit) -> "Watch":
         """What a trigger inside of this one works with: a directory of its own, and whom it tells."""

@@ -44,9 +44,9 @@ class Sources:
                 del self._watching[key]
         for trigger, source in sources.items():
             if (job, trigger) not in self._watching:
-                task = asyncio.get_running_loop().create_task(
-                    self._supervise(job, trigger, source, ending.get(trigger))
-                )
+                before, since = ending.get(trigger), self._timer.now().wall
+                supervision = self._supervise(job, trigger, source, before, since)
+                task = asyncio.get_running_loop().create_task(supervision)
                 self._watching[job, trigger] = source, task
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -66,7 +66,12 @@ class Sources:
         self._watching.clear()
 
     async def _supervise(
-        self, job: JobId, trigger: str, source: SourceTrigger, before: "asyncio.Task[None] | None"
+        self,
+        job: JobId,
+        trigger: str,
+        source: SourceTrigger,
+        before: "asyncio.Task[None] | None",
+        since: datetime,
     ) -> None:
         if before is not None:
             # It may still be writing into the directory that is this one's now.
@@ -85,7 +90,7 @@ class Sources:
             return told
 
         place_of = self._directory / "triggers" / job / trigger
-        watch = Watch(job, trigger, place_of, emit, self._timer, self._events)
+        watch = Watch(job, trigger, place_of, emit, self._timer, self._events, since)
         delay = FIRST_DELAY
         while True:
             try:
