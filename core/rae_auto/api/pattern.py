@@ -5,31 +5,26 @@ fired. Time is such a thing too: each step may say when it wants to be asked aga
 a pattern over events in the order of time; the daemon and the simulator feed the same `Play`.
 """
 
-import asyncio
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from attrs import define, field, frozen
-from loguru import logger
+from attrs import define, frozen
 
-from rae_auto.api.events import Event, Place
-from rae_auto.api.state_file import StateFile
-from rae_auto.api.trigger import Emit, ScheduleTrigger, SourceTrigger, Told, Trigger, Watch
-from rae_auto.model.instants import format_instant, parse_instant
+from rae_auto.api.events import Event
+from rae_auto.api.trigger import SourceTrigger, Trigger, Watch
+from rae_auto.model.instants import format_instant
 
 State = Mapping[str, Any]
 """What a pattern remembers, in JSON values."""
 
 GAP = "gap"
 """The name of the event by which a pattern learns that nobody watched for a while: `at` is when that began, the step's
-`now` when it ended, `data["why"]` is `slept` or `down`."""
+`now` when it ended, `data["why"]` is `slept` or `down`.
 
-_LEAST_GAP = timedelta(seconds=2)
-
-_REMEMBERED = 200
-"""How many keys are remembered of what each part told last."""
+`set_back` says that the clock was set back: from `at`, which is later, to `now`; no time has passed. Instants that a
+state holds are to be moved by as much, lest they lie in the future until the clock comes there again."""
 
 
 @frozen
@@ -63,11 +58,15 @@ class PatternTrigger(SourceTrigger):
 
     @abstractmethod
     def begin(self, now: datetime) -> Progress:
-        """The state with which it begins at its very first start. Pure."""
+        """The state with which it begins at its very first start; nothing fires then. Pure."""
 
     @abstractmethod
     def step(self, state: State, event: Event | None, now: datetime) -> Progress:
-        """What comes of an event, or of time having passed until `now` (None). Pure."""
+        """What comes of an event, or of time having passed until `now` (None). Pure.
+
+        Events come in the order in which they are told: one may bear an instant before that of the last. What was
+        recorded while nobody watched comes after the gap.
+        """
 
     def follows(self) -> tuple[str, ...]:
         """The jobs whose ends its parts wait for."""
@@ -76,7 +75,10 @@ class PatternTrigger(SourceTrigger):
 
     async def watch(self, watch: Watch) -> None:
         """Fold what is recorded and what the parts tell, durably: nothing counts twice, whenever the daemon ends."""
-        await _Watcher(self, watch).run()
+        # Late, since what plays a pattern knows it.
+        from rae_auto.api.pattern_watch import PatternWatch
+
+        await PatternWatch(self, watch).run()
 
 
 @define
@@ -94,14 +96,14 @@ class Play:
         return cls(pattern, progress.state, progress.wake_at)
 
     def advance(self, until: datetime) -> list[Firing]:
-        """Let time pass until an instant; what fires on the way."""
+        """Let time pass until an instant; what fires on the way. Errors: ValueError where the pattern stands still."""
         fired: list[Firing] = []
         while self.wake_at is not None and self.wake_at <= until:
             at, self.wake_at = self.wake_at, None
             fired += self._take(self.pattern.step(self.state, None, at))
             if self.wake_at is not None and self.wake_at <= at:
                 # It would stand still for ever.
-                self.wake_at = at + timedelta(microseconds=1)
+                raise ValueError(f"{self.pattern.type}: was asked at {at}, and wants to be asked again no later")
         return fired
 
     def hear(self, event: Event) -> list[Firing]:
@@ -109,7 +111,7 @@ class Play:
         return [*self.advance(event.at), *self._take(self.pattern.step(self.state, event, event.at))]
 
     def miss(self, since: datetime, until: datetime, why: str) -> list[Firing]:
-        """Nobody watched between these instants; what fires."""
+        """Nobody watched between these instants, or the clock was set back from one to the other; what fires."""
         fired = self.advance(since)
         gap = Event(format_instant(since), GAP, since, {"why": why})
         return [*fired, *self._take(self.pattern.step(self.state, gap, until))]
@@ -117,160 +119,3 @@ class Play:
     def _take(self, progress: Progress) -> tuple[Firing, ...]:
         self.state, self.wake_at = progress.state, progress.wake_at
         return progress.firings
-
-
-@define
-class _Watcher:
-    """Plays a pattern in real time. What it was told is kept only after what follows from it is durable."""
-
-    pattern: PatternTrigger
-    watch: Watch
-    _play: Play = field(init=False)
-    _place: Place = field(init=False)
-    _slept: float = field(init=False)
-    _heard: dict[str, list[str]] = field(init=False, factory=dict)
-    _lock: asyncio.Lock = field(init=False, factory=asyncio.Lock)
-    _moved: asyncio.Event = field(init=False, factory=asyncio.Event)
-    _file: StateFile = field(init=False)
-
-    async def run(self) -> None:
-        """Until cancelled."""
-        self._file = StateFile(self.watch.directory / "pattern.json")
-        await self._take_up()
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._wake())
-                if self.pattern.hears():
-                    tasks.create_task(self._follow())
-                for name, part in self.pattern.parts().items():
-                    tasks.create_task(watched(part, self.watch.part(name, self._emit_of(name))))
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
-        finally:
-            # Until now it has watched; what happened after is a gap.
-            await asyncio.shield(asyncio.to_thread(self._save, self.watch.timer.now().wall))
-
-    async def _take_up(self) -> None:
-        now = self.watch.timer.now()
-        kept = await asyncio.to_thread(self._file.read)
-        if self._file.damage:
-            logger.bind(job=self.watch.job).warning("trigger {}: {}", self.watch.trigger, self._file.damage)
-        self._slept = now.slept
-        self._place = Place(now.wall)
-        if kept is None or kept.get("pattern") != repr(self.pattern):
-            self._play = Play.begun(self.pattern, now.wall)
-            await asyncio.to_thread(self._save, now.wall)
-            return
-        wake_at = kept["wake_at"] and parse_instant(kept["wake_at"])
-        self._play = Play(self.pattern, kept["state"], wake_at)
-        self._place = Place(parse_instant(kept["at"]), tuple(kept["ids"]))
-        self._heard = kept["heard"]
-        watched_until = parse_instant(kept["watched_until"])
-        if now.wall - watched_until > _LEAST_GAP:
-            await self._tell(self._play.miss(watched_until, now.wall, "down"))
-
-    def _save(self, watched_until: datetime) -> None:
-        self._file.write(
-            {
-                "pattern": repr(self.pattern),
-                "state": self._play.state,
-                "wake_at": self._play.wake_at and format_instant(self._play.wake_at),
-                "at": format_instant(self._place.at),
-                "ids": self._place.ids,
-                "heard": self._heard,
-                "watched_until": format_instant(watched_until),
-            }
-        )
-
-    async def _follow(self) -> None:
-        async for batch in self.watch.events.follow(self.pattern.hears(), self._place):
-            await self._take(batch)
-
-    async def _take(self, batch: Sequence[Event], part: str | None = None) -> Told:
-        """Fold recorded events, or those of a part; returns what became of the last thing that fired, once durable."""
-        async with self._lock:
-            told = await self._notice_sleep()
-            for event in batch:
-                if part is not None and self._has_heard(part, event.id):
-                    continue
-                told = await self._tell(self._play.hear(event)) or told
-                if part is None:
-                    self._place = self._place.after(event)
-            await asyncio.to_thread(self._save, self.watch.timer.now().wall)
-        self._moved.set()
-        return told or Told()
-
-    def _has_heard(self, part: str, key: str) -> bool:
-        """Whether the part has told this before: it tells again what it isn't sure of. From now on it has."""
-        keys = self._heard.setdefault(part, [])
-        if key in keys:
-            return True
-        keys.append(key)
-        del keys[:-_REMEMBERED]
-        return False
-
-    async def _notice_sleep(self) -> Told | None:
-        now = self.watch.timer.now()
-        slept, self._slept = now.slept - self._slept, now.slept
-        if slept < _LEAST_GAP.total_seconds():
-            return None
-        return await self._tell(self._play.miss(now.wall - timedelta(seconds=slept), now.wall, "slept"))
-
-    async def _tell(self, firings: Sequence[Firing]) -> Told | None:
-        told = None
-        for firing in firings:
-            told = await self.watch.emit(firing.key, firing.event, firing.at)
-        return told
-
-    def _emit_of(self, name: str) -> Emit:
-        async def emit(
-            key: str,
-            event: Mapping[str, Any] | None = None,
-            at: datetime | None = None,
-            *,
-            echo: str | None = None,  # noqa: ARG001 - what a part can't know of a whole
-        ) -> Told:
-            return await self._take([Event(key, name, at or self.watch.timer.now().wall, event or {})], part=name)
-
-        return emit
-
-    async def _wake(self) -> None:
-        while True:
-            self._moved.clear()
-            wake_at = self._play.wake_at
-            moved = asyncio.ensure_future(self._moved.wait())
-            waits = {moved}
-            if wake_at is not None:
-                waits.add(asyncio.ensure_future(self.watch.timer.sleep_until(wake_at)))  # type: ignore[arg-type]
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
-            async with self._lock:
-                told = await self._notice_sleep()
-                now = self.watch.timer.now().wall
-                if self._play.wake_at is not None and self._play.wake_at <= now:
-                    told = await self._tell(self._play.advance(now)) or told
-                    await asyncio.to_thread(self._save, now)
-
-
-async def watched(trigger: Trigger, watch: Watch) -> None:
-    """Have a trigger tell what it sees, whatever its shape: of a schedule, each instant from its first start on."""
-    if isinstance(trigger, SourceTrigger):
-        await trigger.watch(watch)
-        return
-    await _keep_time(trigger, watch)
-
-
-async def _keep_time(schedule: ScheduleTrigger, watch: Watch) -> None:
-    file = StateFile(watch.directory / "schedule.json")
-    kept = await asyncio.to_thread(file.read) or {}
-    now = watch.timer.now().wall
-    after = parse_instant(kept["after"]) if kept.get("schedule") == repr(schedule) else now
-    while (instant := schedule.next_after(after)) is not None:
-        while watch.timer.now().wall < instant:
-            await watch.timer.sleep_until(instant)
-        await watch.emit(format_instant(instant), {"due": format_instant(instant)}, instant)
-        after = instant
-        await asyncio.to_thread(file.write, {"schedule": repr(schedule), "after": format_instant(after)})

@@ -90,7 +90,7 @@ class Sources:
             return told
 
         place_of = self._directory / "triggers" / job / trigger
-        watch = Watch(job, trigger, place_of, emit, self._timer, self._events, since)
+        watch = Watch(job, trigger, place_of, emit, self._timer, self._events, since=since)
         delay = FIRST_DELAY
         while True:
             try:
