@@ -21,7 +21,7 @@ from rae_auto.config.problems import Findings, Invalid
 from rae_auto.config.reading import plain
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
-from rae_auto.model.instants import as_utc
+from rae_auto.model.instants import as_utc, parse_instant
 from rae_auto.model.names import EVENT_NAME, check_event_name
 from rae_auto.model.run import Run, RunState
 
@@ -32,6 +32,9 @@ MOST = 100_000
 """How many recorded events are read at once."""
 
 _FOREVER = datetime.max.replace(tzinfo=UTC)
+
+BATCH = 1000
+"""How many events of the past are handed over at once."""
 
 _RUNS = 10_000
 """How many of the newest runs are looked through for ends that somebody has yet to hear of."""
@@ -56,6 +59,8 @@ class EventLog:
         self._followers: WeakSet[_Follower] = WeakSet()
         self._unwritten: list[tuple[Event, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._unread: list[tuple[Sequence[str], datetime, asyncio.Future[list[Event]]]] = []
+        self._reading: asyncio.Task[None] | None = None
 
     async def record(self, name: str, data: Mapping[str, Any] | None = None, at: datetime | None = None) -> Event:
         """Record an event; it is durable when this returns. Errors: BadRequest, StoreError."""
@@ -111,17 +116,43 @@ class EventLog:
         try:
             told: set[str] = set()
             if after is not None:
-                past = await self.recorded(names, since=after.at)
-                past = [event for event in past if after.is_before(event)]
+                past = [event for event in await self._past(names, after.at) if after.is_before(event)]
                 told = {event.id for event in past}
-                if past:
-                    yield past
+                for start in range(0, len(past), BATCH):
+                    yield past[start : start + BATCH]
+                del past
             while True:
                 batch = [event for event in await follower.taken() if event.id not in told]
                 if batch:
                     yield batch
         finally:
             self._followers.discard(follower)
+
+    async def _past(self, names: Sequence[str], since: datetime) -> list[Event]:
+        """As `recorded`; those who ask at the same time, as all do at a start, share one reading."""
+        future: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
+        self._unread.append((names, since, future))
+        if self._reading is None:
+            self._reading = asyncio.get_running_loop().create_task(self._read())
+        return await future
+
+    async def _read(self) -> None:
+        try:
+            while self._unread:
+                batch, self._unread = self._unread, []
+                wanted = {name for names, _, _ in batch for name in names}
+                try:
+                    found = await self.recorded(tuple(wanted), since=min(since for _, since, _ in batch))
+                except Exception as error:  # which each of them is told of
+                    for _, _, future in batch:
+                        if not future.done():
+                            future.set_exception(error)
+                    continue
+                for names, since, future in batch:
+                    if not future.done():
+                        future.set_result([e for e in found if e.at >= since and is_named(e.name, names)])
+        finally:
+            self._reading = None
 
     async def recorded(
         self,
@@ -178,12 +209,16 @@ def recorded_in(
     ends: bool = True,
 ) -> list[Event]:
     """As `EventLog.recorded`, of an open store."""
-    found = _newest(store, names, LogQuery(since=since, until=until, limit=limit))
+    recordable = [name for name in names if not name.startswith(RUN_ENDED)]
+    found = _newest(store, recordable, LogQuery(since=since, until=until, limit=limit)) if recordable else []
     states = tuple(state for state in RunState if state.final and is_named(f"{RUN_ENDED}{state.value}", names))
     if ends and states:
         query = LogQuery(states=states, limit=min(max(limit, _FEW_RUNS), _RUNS))
-        of_runs = [end_of(documents.load(Run, body)) for body in store.query(documents.RUNS, query)]
-        found += [e for e in of_runs if (since is None or e.at >= since) and (until is None or e.at <= until)]
+        bodies = store.query(documents.RUNS, query)
+        # By the time of their end, which the log of runs isn't ordered by.
+        late = [body for body in bodies if since is None or parse_instant(body["finished_at"]) >= since]
+        ended = [end_of(documents.load(Run, body)) for body in late]
+        found += [event for event in ended if until is None or event.at <= until]
     return sorted(found, key=lambda event: (event.at, event.id))[-limit:]
 
 
