@@ -1,6 +1,6 @@
 """A configuration file as a checked value, or all that is wrong with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from attrs import evolve, field, fields_dict, frozen
 from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.options import check_plugins_of, limit_problems, make
 from rae_auto.config.positions import line_of, lines_of
-from rae_auto.config.problems import Findings, Invalid, Problem, described, invalid, shown
+from rae_auto.config.problems import Findings, Invalid, Key, Problem, described, invalid, shown
 from rae_auto.config.reading import parse, place, plain, read_text
-from rae_auto.config.relations import cycles, unknown_names
+from rae_auto.config.relations import cycles, place_of, unknown_names
 from rae_auto.config.structure import structure, structure_what_is_good, unknown_key
 from rae_auto.config.tables import WHAT_RUNS, FileTable, JobTable, inherited
 from rae_auto.errors import ConfigError, InvalidJob
@@ -182,13 +182,15 @@ class _JobReader:
     def read(self, tables: dict[str, Any], defaults: dict[str, Any]) -> tuple[Job, ...]:
         with self.findings.within("defaults"):
             structure(defaults, JobTable, short_plugins=True)
-        jobs, needs = [], {}
+        jobs: list[Job] = []
+        needs: dict[str, Sequence[str]] = {}
+        follows: dict[str, Mapping[str, Key]] = {}
         for name, table in tables.items():
             own = Findings()
             with own.within():
                 job_table = self._job_table(name, table, defaults, own)
                 needs[name] = job_table.needs
-                self._relate(job_table, tables, own)
+                follows[name] = self._relate(job_table, tables, own)
                 job = self._job(name, job_table, own)
                 own.problems.extend(limit_problems(job.executor_ref, job.limits, self.plugins))
                 jobs.append(job)
@@ -196,12 +198,20 @@ class _JobReader:
             self._note(name, table, defaults, own)
         if not tables:
             self.findings.doubts.append(Problem(("jobs",), "there is no job; write a table [jobs.NAME]"))
+        self._refuse_circles(needs, follows)
+        return tuple(jobs)
+
+    def _refuse_circles(self, needs: Mapping[str, Sequence[str]], follows: Mapping[str, Mapping[str, Key]]) -> None:
         for circle in cycles(needs):
             if len(circle) == 2:
                 continue  # the job itself has said so
             what = f"waits for itself: {' → '.join(circle)}; take one of them out"
             self.findings.problems.append(Problem(("jobs", circle[0], "needs"), what))
-        return tuple(jobs)
+        for circle in cycles({name: list(jobs) for name, jobs in follows.items()}):
+            first, followed = circle[:2]
+            # Told in the order in which they start each other.
+            what = f"starts itself again: {' → '.join(reversed(circle))}; take one of them out"
+            self.findings.problems.append(Problem(("jobs", first, *follows[first][followed]), what))
 
     def _job_table(self, name: str, table: Any, defaults: dict[str, Any], own: Findings) -> JobTable:
         with own.within():
@@ -210,15 +220,24 @@ class _JobReader:
             raise invalid(f"must be a table, not {shown(table)}; write [jobs.{name}]")
         return structure_what_is_good(inherited(table, defaults), JobTable, own)
 
-    def _relate(self, table: JobTable, tables: Mapping[str, Any], own: Findings) -> None:
-        """Note what is wrong with the plugins, jobs and notifiers that a job names."""
-        check_plugins_of(table.reasons(), table.only, table.executor, self.plugins, self.timezone, own)
+    def _relate(self, table: JobTable, tables: Mapping[str, Any], own: Findings) -> dict[str, Key]:
+        """Note what is wrong with the plugins, jobs and notifiers that a job names.
+
+        Returns the jobs that it follows, and where it says so.
+        """
+        reasons = dict(table.reasons())
+        followed = check_plugins_of(reasons.items(), table.only, table.executor, self.plugins, self.timezone, own)
+        follows = {job: (*key, *place_of(job, reasons[key].options)) for key, jobs in followed.items() for job in jobs}
+        for job, key in follows.items():
+            with own.within(*key):
+                raise Invalid(Problem((), problem.what) for problem in unknown_names("job", [job], tables.keys()))
         with own.within("needs"):
             raise Invalid(unknown_names("job", table.needs, tables.keys()))
         with own.within("notify", "via"):
             raise Invalid(unknown_names("notifier", table.notify.via, self.named["notifier"]))
         with own.within("uses"):
             raise Invalid(unknown_names("resource", table.uses, self.named["resource"]))
+        return follows
 
     def _job(self, name: str, table: JobTable, own: Findings) -> Job:
         try:

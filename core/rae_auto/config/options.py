@@ -7,6 +7,7 @@ from attrs import frozen
 
 from rae_auto.api.executor import Executor
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
+from rae_auto.api.trigger import SourceTrigger
 from rae_auto.config.problems import Findings, Key, Problem, invalid
 from rae_auto.config.structure import options_of, structure
 from rae_auto.errors import PluginError
@@ -63,19 +64,26 @@ def check_plugins_of(
     plugins: PluginSource,
     timezone: str,
     findings: Findings,
-) -> None:
-    """Note what is wrong or doubtful with the plugins of a job; the keys say where its triggers stand."""
+) -> dict[Key, tuple[str, ...]]:
+    """Note what is wrong or doubtful with the plugins of a job; the keys say where its triggers stand.
+
+    Returns the jobs that it follows, by the keys of the triggers that do.
+    """
+    follows: dict[Key, tuple[str, ...]] = {}
     for key, ref in triggers:
         with findings.within(*key):
             trigger = make(Kind.TRIGGER, ref, plugins, timezone)
             warnings = getattr(trigger, "warnings", tuple)
             findings.doubts.extend(Problem(key, text) for text in warnings())
+            if isinstance(trigger, SourceTrigger):
+                follows[key] = trigger.follows()
     for index, guard in enumerate(guards):
         with findings.within("only", index):
             make(Kind.GUARD, guard, plugins, timezone)
     if executor is not None:
         with findings.within("executor"):
             make(Kind.EXECUTOR, executor, plugins, timezone)
+    return follows
 
 
 def limit_problems(ref: PluginRef, limits: Limits, plugins: PluginSource) -> list[Problem]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from rae_auto.config.problems import Problem
+from rae_auto.config.problems import Key, Problem
 from rae_auto.model.names import did_you_mean
 
 
@@ -13,6 +13,21 @@ def unknown_names(what: str, names: Sequence[str], known: Collection[str]) -> li
         for index, name in enumerate(names)
         if name not in known
     ]
+
+
+def place_of(name: str, options: object) -> Key:
+    """Where a name stands among the options of a plugin, however deep; () where it is nowhere to be seen."""
+    inner: Collection[tuple[str | int, object]] = ()
+    if isinstance(options, Mapping):
+        inner = options.items()
+    elif isinstance(options, list | tuple):
+        inner = list(enumerate(options))
+    for key, value in inner:
+        if value == name:
+            return (key,)
+        if found := place_of(name, value):
+            return (key, *found)
+    return ()
 
 
 def cycles(needs: Mapping[str, Sequence[str]]) -> list[list[str]]:

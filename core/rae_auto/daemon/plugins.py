@@ -20,6 +20,7 @@ from rae_auto.daemon.schedules import GuardedSchedule
 from rae_auto.engine.events import Origin, Plan
 from rae_auto.errors import InvalidJob, PluginError
 from rae_auto.model.job import Job
+from rae_auto.model.names import JobId
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 
 MOST_SHARED = 1000
@@ -88,7 +89,8 @@ class Plugins:
                     read[guard_ref.id] = guard
         except PluginError as error:
             raise InvalidJob(f"job {job.id!r}: {error}") from error
-        return Planned(Plan(job, schedules, origin, computed), sources, read)
+        follows = dict.fromkeys(JobId(followed) for source in sources.values() for followed in source.follows())
+        return Planned(Plan(job, schedules, origin, computed, tuple(follows)), sources, read)
 
     def check_limits(self, job: Job) -> None:
         """Errors: InvalidJob, where the job has a limit that can't be enforced on this machine."""

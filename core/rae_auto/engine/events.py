@@ -30,13 +30,14 @@ class Origin(StrEnum):
 
 @frozen
 class Plan:
-    """A job with its schedules by trigger id, where it comes from, and its guards."""
+    """A job with its schedules by trigger id, where it comes from, its guards, and the jobs whose ends start it."""
 
     job: Job
     schedules: Mapping[str, Schedule] = field(factory=dict)
     origin: Origin = Origin.STORE
     guards: Mapping[str, Computed | None] = field(factory=dict)
     """Its guards by id; None for one that the shell must read."""
+    follows: tuple[JobId, ...] = ()
 
 
 @frozen

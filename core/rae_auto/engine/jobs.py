@@ -11,7 +11,7 @@ from rae_auto.engine.world import Entry, World
 from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, JobNotFound, SchedulerError
 from rae_auto.model.instants import Moment
 from rae_auto.model.job_state import JobState
-from rae_auto.model.names import did_you_mean
+from rae_auto.model.names import JobId, did_you_mean
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 
@@ -48,7 +48,28 @@ def _refusal(world: World, event: JobAdded) -> SchedulerError | None:
                 f"job {job.id!r}: uses {resource!r}, which is no resource{did_you_mean(resource, known_ones)}"
             )
     cycle = find_cycle(reached_from([job.id], lambda other: (job if other == job.id else world.jobs[other].job).needs))
-    return InvalidJob(f"job {job.id!r}: needs go round in a circle: {' -> '.join(cycle)}") if cycle else None
+    if cycle:
+        return InvalidJob(f"job {job.id!r}: needs go round in a circle: {' -> '.join(cycle)}")
+    return _refusal_to_follow(world, event.plan)
+
+
+def _refusal_to_follow(world: World, plan: Plan) -> InvalidJob | None:
+    """What is wrong with the jobs that a job follows: each end of a circle would start its next round for ever."""
+    job = plan.job.id
+    for followed in plan.follows:
+        if followed != job and followed not in world.jobs:
+            return InvalidJob(f"job {job!r}: follows {followed!r}, which is no job{did_you_mean(followed, world.jobs)}")
+
+    def follows_of(other: JobId) -> tuple[JobId, ...]:
+        if other == job:
+            return plan.follows
+        # A followed job of the configuration may be gone from it since.
+        return world.jobs[other].plan.follows if other in world.jobs else ()
+
+    cycle = find_cycle(reached_from([job], follows_of))
+    if cycle is None:
+        return None
+    return InvalidJob(f"job {job!r}: starts itself again: {' -> '.join(reversed(cycle))}; take one of them out")
 
 
 def removed(world: World, event: JobRemoved, now: Moment, step: Step) -> None:
@@ -63,6 +84,10 @@ def removed(world: World, event: JobRemoved, now: Moment, step: Step) -> None:
     needed_by = [other.job.id for other in world.jobs.values() if event.job in other.job.needs]
     if needed_by:
         step.reply(event.ask, JobInUse(f"job {event.job!r} is needed by {', '.join(needed_by)}; remove that first"))
+        return
+    followed_by = [other.job.id for other in world.jobs.values() if event.job in other.plan.follows]
+    if followed_by:
+        step.reply(event.ask, JobInUse(f"job {event.job!r} is followed by {', '.join(followed_by)}; remove that first"))
         return
     step.erase(entry.job)
     drop(world, entry, now, step)

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import pytest
 from attrs import define, field, frozen, validators
 
-from rae_auto.api import ScheduleTrigger
+from rae_auto.api import ScheduleTrigger, SourceTrigger, Trigger, Watch
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.errors import PluginBroken, PluginNotFound
 from rae_auto.model.policies import Overlap
@@ -48,6 +48,22 @@ class Interval(ScheduleTrigger):
 
     def next_after(self, instant: datetime) -> datetime | None:
         return instant + self.every
+
+
+@frozen(kw_only=True)
+class After(SourceTrigger):
+    """Follows jobs."""
+
+    type = "after"
+
+    jobs: tuple[str, ...] = ()
+    inner: tuple[Trigger, ...] = ()
+
+    def follows(self) -> tuple[str, ...]:
+        return (*self.jobs, *(job for one in self.inner if isinstance(one, SourceTrigger) for job in one.follows()))
+
+    async def watch(self, watch: Watch) -> None:
+        raise NotImplementedError
 
 
 @define(kw_only=True)
@@ -90,7 +106,7 @@ class Source:
     """A source of plugins that needs no installation."""
 
     classes: ClassVar[dict[Kind, dict[str, type[Plugin]]]] = {
-        Kind.TRIGGER: {"cron": Cron, "interval": Interval},
+        Kind.TRIGGER: {"after": After, "cron": Cron, "interval": Interval},
         Kind.EXECUTOR: {"process": Plain, "thread": Plain, "anything": Anything},
         Kind.STORE: {"sqlite": Plain, "json": Plain, "elsewhere": Elsewhere},
         Kind.LOGGER: {"console": Plain, "file": Anything},

@@ -1,0 +1,48 @@
+"""Jobs whose ends start others: they exist, they stay, and no chain comes back to itself."""
+
+import pytest
+from attrs import evolve
+
+from rae_auto.engine.events import Origin
+from rae_auto.errors import InvalidJob, JobInUse
+
+
+@pytest.fixture
+def following(job):
+    """`following("b", "a")`: a plan of a job that follows others."""
+    return lambda id, *others: evolve(job(id), follows=others)
+
+
+def test_one_that_follows_no_job_is_refused(world, job, following):
+    w = world(job("backup"))
+    with pytest.raises(InvalidJob, match="job 'a': follows 'bakup', which is no job; did you mean 'backup'"):
+        w.add(following("a", "bakup"))
+    w.add(following("a", "backup"))
+
+
+def test_a_chain_that_comes_back_to_itself_is_refused_in_the_order_of_starts(world, job, following):
+    w = world(job("a"), following("b", "a"), following("c", "b"))
+    with pytest.raises(InvalidJob, match="job 'a': starts itself again: a -> b -> c -> a; take one of them out"):
+        w.add(following("a", "c"), replace=True)
+    with pytest.raises(InvalidJob, match="starts itself again: d -> d"):
+        w.add(following("d", "d"))
+
+
+def test_two_ways_to_one_job_are_no_circle(world, job, following):
+    w = world(job("a"), following("b", "a"), following("c", "a"))
+    w.add(following("d", "b", "c"))
+
+
+def test_a_followed_job_can_not_be_removed(world, job, following):
+    w = world(job("a"), following("b", "a"), following("c", "a"))
+    with pytest.raises(JobInUse, match="is followed by b, c; remove that first"):
+        w.remove("a")
+    for name in ("c", "b", "a"):
+        w.remove(name)
+
+
+def test_one_whose_followed_job_has_left_the_configuration_stands_in_nobodys_way(world, job, following):
+    """A reload takes jobs away without asking those that were added by hand."""
+    w = world(following("b", "gone"))
+    w.add(following("c", "b"))
+    assert {entry.plan.origin for entry in w.engine.jobs()} == {Origin.STORE}
