@@ -1,0 +1,305 @@
+"""combine: all of several triggers within a time, any of them, or one after the other."""
+
+from datetime import timedelta
+from itertools import combinations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rae_auto.api import Event, Trigger
+from rae_auto.api.pattern import Play
+from rae_auto.testing.sources import START, Listener, SourceConformance
+from rae_plugins.triggers import combine as module
+from rae_plugins.triggers.combine import SPARE, CombineTrigger
+from rae_plugins.triggers.cron import CronTrigger
+from rae_plugins.triggers.interval import IntervalTrigger
+from rae_plugins.triggers.job import JobTrigger
+from rae_plugins.triggers.manual import ManualTrigger
+
+MINUTE = timedelta(minutes=1)
+
+
+def parts(count: int) -> tuple[Trigger, ...]:
+    """So many triggers; by name `interval`, `interval-2` …"""
+    return tuple(IntervalTrigger(every=timedelta(minutes=number + 1)) for number in range(count))
+
+
+def name(number: int) -> str:
+    return "interval" if number == 0 else f"interval-{number + 1}"
+
+
+def told(part: int, at: float, key: str = "") -> Event:
+    """What a part, by its number, tells so many minutes after the start."""
+    return Event(key or f"{at}", name(part), START + at * MINUTE, {"n": part})
+
+
+def fired(trigger: CombineTrigger, *events: Event) -> list[Any]:
+    play = Play.begun(trigger, START)
+    return [firing for event in events for firing in play.hear(event)]
+
+
+def keys(firing: Any) -> list[str]:
+    return [part["key"] for part in firing.event["parts"]]
+
+
+def all_of(count: int, within: str = "10m", **options: Any) -> CombineTrigger:
+    return CombineTrigger(all_=parts(count), within=within, **options)  # type: ignore[arg-type]  # as people write it
+
+
+def sequence_of(count: int, within: str = "10m", **options: Any) -> CombineTrigger:
+    return CombineTrigger(sequence=parts(count), within=within, **options)  # type: ignore[arg-type]  # as above
+
+
+class TestConforms(SourceConformance):
+    @pytest.fixture(params=["any_", "all_", "sequence"])
+    def plugin(self, request: pytest.FixtureRequest) -> CombineTrigger:
+        jobs = ["a"] if request.param == "any_" else ["a", "b"]
+        inner = tuple(JobTrigger(jobs=[job]) for job in jobs)
+        return CombineTrigger(**{request.param: inner}, within=None if request.param == "any_" else timedelta(hours=1))
+
+    async def provoke(self, listener: Listener, number: int) -> None:
+        for second, job in enumerate("ab"):
+            at = START + number * MINUTE + timedelta(seconds=second)
+            await listener.events.record("run.succeeded", {"job": job, "state": "succeeded", "seconds": 1.0}, at)
+
+
+# any
+
+
+def test_any_fires_on_each_occurrence_and_says_whose_it_is():
+    trigger = CombineTrigger(any_=parts(2))
+    first, second = fired(trigger, told(0, 1, "same"), told(1, 1, "same"))
+    assert (first.key, second.key) == ("interval:same", "interval-2:same")
+    at = "2026-01-31T12:01:00+00:00"
+    part = {"trigger": "interval-2", "key": "same", "at": at, "event": {"n": 1}}
+    assert (second.at, second.event) == (START + MINUTE, {"parts": [part]})
+
+
+# all
+
+
+def test_all_fires_when_each_part_has_told_something_and_then_begins_anew():
+    (first,) = fired(all_of(2), told(0, 1), told(0, 2), told(1, 3), told(1, 4))
+    assert (keys(first), first.at) == (["2", "3"], START + 3 * MINUTE)
+    assert [part["trigger"] for part in first.event["parts"]] == ["interval", "interval-2"]
+
+
+def test_all_needs_no_order():
+    (first,) = fired(all_of(3), told(2, 1), told(0, 2), told(1, 3))
+    assert keys(first) == ["2", "3", "1"]
+
+
+def test_what_lies_farther_apart_than_the_window_does_not_count_together():
+    assert fired(all_of(2), told(0, 0), told(1, 10.01)) == []
+    assert len(fired(all_of(2), told(0, 0), told(1, 10))) == 1
+
+
+def test_what_is_told_late_counts_where_it_belongs():
+    assert len(fired(all_of(2), told(0, 15), told(1, 5))) == 1
+    assert fired(all_of(2), told(0, 15), told(1, 4)) == []
+
+
+def test_without_reset_one_more_occurrence_completes_it_again_as_long_as_the_window_lasts():
+    found = fired(all_of(2, reset=False), told(0, 0), told(1, 1), told(1, 2), told(1, 10), told(1, 11))
+    assert [keys(firing) for firing in found] == [["0", "1"], ["0", "2"], ["0", "10"]]
+
+
+def test_the_key_follows_from_what_the_parts_told():
+    (one,), (other,) = fired(all_of(2), told(0, 1), told(1, 2)), fired(all_of(2), told(1, 2), told(0, 1))
+    assert one.key == other.key != fired(all_of(2), told(0, 1), told(1, 3))[0].key
+
+
+# sequence
+
+
+def test_a_sequence_fires_when_its_parts_come_in_their_order():
+    (found,) = fired(sequence_of(3), told(0, 1), told(1, 2), told(2, 3))
+    assert (keys(found), found.at) == (["1", "2", "3"], START + 3 * MINUTE)
+    assert fired(sequence_of(3), told(0, 1), told(2, 2), told(1, 3)) == []
+
+
+def test_what_comes_at_the_same_instant_comes_in_the_order_in_which_it_is_told():
+    assert len(fired(sequence_of(2), told(0, 1), told(1, 1))) == 1
+    assert fired(sequence_of(2), told(1, 1), told(0, 1)) == []
+
+
+def test_the_newest_start_wins():
+    (found,) = fired(sequence_of(3), told(0, 1), told(1, 2), told(0, 3), told(1, 4), told(2, 5))
+    assert keys(found) == ["3", "4", "5"]
+
+
+def test_an_older_start_that_has_come_farther_is_not_forgotten():
+    (found,) = fired(sequence_of(3), told(0, 1), told(1, 2), told(0, 3), told(2, 4))
+    assert keys(found) == ["1", "2", "4"]
+
+
+def test_the_whole_sequence_lies_within_the_window():
+    assert fired(sequence_of(3), told(0, 0), told(1, 9), told(2, 10.01)) == []
+    assert len(fired(sequence_of(3), told(0, 0), told(1, 9), told(2, 10))) == 1
+
+
+def test_many_restarts_do_not_drive_out_how_far_an_older_one_has_come():
+    starts = [told(0, 2 + number / 100) for number in range(10 * SPARE)]
+    assert [keys(found) for found in fired(sequence_of(3), told(0, 1), told(1, 2), *starts, told(2, 5))] == [
+        ["1", "2", "5"]
+    ]
+
+
+@pytest.mark.parametrize("order", [(0, 2, 1), (1, 2, 0), (2, 1, 0), (1, 0, 2)])
+def test_a_sequence_is_found_in_whatever_order_it_is_told(order):
+    chain = [told(number, number + 1) for number in range(3)]
+    (found,) = fired(sequence_of(3), *(chain[number] for number in order))
+    assert (keys(found), found.at) == (["1", "2", "3"], START + 3 * MINUTE)
+
+
+def test_without_reset_a_sequence_can_end_again():
+    found = fired(sequence_of(2, reset=False), told(0, 0), told(1, 1), told(1, 2), told(1, 11))
+    assert [keys(firing) for firing in found] == [["0", "1"], ["0", "2"]]
+
+
+# Against the definitions
+
+minutes = st.integers(0, 40)
+occurrences = st.lists(st.tuples(st.integers(0, 2), minutes), max_size=25)
+
+
+def together(since_last: list[tuple[int, int]], window: int) -> bool:
+    """By the definition of all, of what was told since it fired last."""
+    newest = max(at for _, at in since_last)
+    return {part for part, at in since_last if at >= newest - window} == {0, 1, 2}
+
+
+def in_sequence(since_last: list[tuple[int, int]], window: int) -> set[tuple[int, ...]]:
+    """By the definition of sequence: every way to choose one of each, by their places in what was told."""
+    places = sorted(range(len(since_last)), key=lambda place: since_last[place][1])
+    newest = max(at for _, at in since_last)
+    return {
+        chosen
+        for chosen in combinations(places, 3)
+        if [since_last[place][0] for place in chosen] == [0, 1, 2]
+        and since_last[chosen[2]][1] - since_last[chosen[0]][1] <= window
+        and newest - since_last[chosen[0]][1] <= window
+    }
+
+
+@given(occurrences, st.integers(1, 20))
+def test_all_fires_just_when_a_look_at_everything_says_so(heard, window):
+    play = Play.begun(all_of(3, within=f"{window}m"), START)
+    since_last: list[tuple[int, int]] = []
+    for number, (part, at) in enumerate(heard):
+        since_last.append((part, at))
+        firings = play.hear(told(part, at, f"{number}"))
+        assert len(firings) == together(since_last, window)
+        assert len(play.state["told"]) <= 3
+        if firings:
+            since_last = []
+
+
+@given(occurrences, st.integers(1, 20), st.booleans())
+def test_a_sequence_fires_just_when_a_look_at_everything_says_so_and_tells_that_of_the_newest_start(
+    heard, window, in_order
+):
+    if in_order:
+        heard = sorted(heard, key=lambda one: one[1])
+    play = Play.begun(sequence_of(3, within=f"{window}m"), START)
+    since_last: list[tuple[int, int]] = []
+    for number, (part, at) in enumerate(heard):
+        since_last.append((part, at))
+        firings = play.hear(told(part, at, f"{number}"))
+        possible = in_sequence(since_last, window)
+        assert bool(firings) == bool(possible)
+        if firings:
+            first = len(heard[: number + 1]) - len(since_last)
+            chosen = tuple(int(key) - first for key in keys(firings[0]))
+            assert chosen in possible
+            assert since_last[chosen[0]][1] == max(since_last[one[0]][1] for one in possible)
+            since_last = []
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), max_size=200))
+def test_what_a_sequence_remembers_is_bounded_and_loses_nothing_that_is_told_in_order(heard):
+    """With room for nothing but the best beginnings."""
+    unlimited = Play.begun(sequence_of(3, within="30m"), START)
+    small = Play.begun(sequence_of(3, within="30m"), START)
+    at, room = 0, module.SPARE
+    try:
+        for number, (part, pause) in enumerate(heard):
+            at += pause
+            module.SPARE = 1000
+            expected = unlimited.hear(told(part, at, f"{number}"))
+            module.SPARE = 1
+            assert [firing.key for firing in small.hear(told(part, at, f"{number}"))] == [one.key for one in expected]
+            assert len(small.state["told"]) <= 6 + 3
+    finally:
+        module.SPARE = room
+
+
+# Time
+
+
+def test_after_a_clock_was_set_back_what_was_told_before_stays_no_longer_than_the_window():
+    for trigger in (all_of(2), sequence_of(2)):
+        play = Play.begun(trigger, START)
+        play.hear(told(0, 600))
+        play.miss(START + 600 * MINUTE, START, "set_back")
+        assert len(play.hear(told(1, 1))) == 1
+        play.hear(told(0, 600))
+        play.miss(START + 600 * MINUTE, START, "set_back")
+        assert play.hear(told(1, 11)) == []
+
+
+def test_time_and_sleep_forget_nothing_by_themselves():
+    play = Play.begun(all_of(2), START)
+    play.hear(told(0, 1))
+    play.advance(START + 2 * MINUTE)
+    play.miss(START + 2 * MINUTE, START + 3 * MINUTE, "slept")
+    assert play.pattern.step(play.state, None, START).state == play.state
+    assert len(play.hear(told(1, 4))) == 1
+
+
+# What is given
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({}, "exactly one of all, any and sequence, with its triggers, not none"),
+        ({"all_": parts(1), "any_": parts(1), "within": "1h"}, "not all and any"),
+        ({"sequence": (), "within": "1h"}, "not none"),
+        ({"all_": parts(2)}, "'within' must say how far"),
+        ({"sequence": parts(2)}, "'within' must say how far"),
+        ({"sequence": parts(2), "within": 0}, "'within' must be longer than nothing"),
+        ({"sequence": parts(2), "within": "soon"}, "no duration"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(options, why):
+    with pytest.raises(ValueError, match=why) as caught:
+        CombineTrigger(**options)
+    assert "\n" not in str(caught.value)
+
+
+def test_it_follows_what_its_parts_follow_however_deep():
+    inner = CombineTrigger(any_=(JobTrigger(jobs=["b", "c"]), ManualTrigger()))
+    trigger = CombineTrigger(all_=(JobTrigger(jobs=["a", "b"]), inner), within="1h")
+    assert trigger.follows() == ("a", "b", "c")
+
+
+def test_its_parts_have_the_names_of_their_types():
+    trigger = CombineTrigger(any_=(*parts(2), ManualTrigger(), CombineTrigger(any_=parts(1))))
+    assert list(trigger.parts()) == ["interval", "interval-2", "manual", "combine"]
+
+
+def test_it_has_the_doubts_of_its_parts_and_its_own():
+    doubtful = CronTrigger(expression="0 0 29 2 *", timezone="UTC"), JobTrigger(jobs=["a"], within="1h")
+    assert CombineTrigger(any_=doubtful, within="1h").warnings() == (
+        'job: within has no effect without mode = "all"',
+        "within and reset have no effect with any",
+    )
+    never = CombineTrigger(all_=(*parts(1), ManualTrigger()), within="1h")
+    assert never.warnings() == ("manual: never fires by itself; take it out, or follow a job that is started by hand",)
+
+
+def test_the_module_offers_it():
+    assert module.rae_triggers() == [CombineTrigger]
