@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 
 from rae_auto.api.events import RUN_ENDED, Event, Place, is_named
 from rae_auto.api.guard import ReadGuard, Says
-from rae_auto.api.pattern import watched
+from rae_auto.api.pattern_watch import watched
 from rae_auto.api.trigger import Emit, Told, Trigger, Watch
 from rae_auto.config import load
 from rae_auto.config.paths import socket_path, state_directory
