@@ -282,7 +282,9 @@ def test_what_is_no_command_is_no_event(terminal, shell, tmp_path):
     typing.type("")
     typing.type("   ")
     typing.reach()
-    typing.interrupt("half a line")
+    if shell != "fish":
+        # Which may redraw its prompt without showing it anew.
+        typing.interrupt("half a line")
     typing.type("sh -c 'touch begun; exec sleep 600'")
     eventually((tmp_path / "begun").exists)
     typing.interrupt()
