@@ -76,6 +76,21 @@ class Comparison:
         elif not self.snapshot.knows(path, Version.of(status).inode):
             self.tree(path)
 
+    def places(self, trees: Iterable[str], listings: Iterable[str], files: Iterable[str]) -> None:
+        """Compare trees, what is in directories themselves, and files; none of them twice."""
+        tops: set[str] = set()
+        for tree in sorted(trees, key=len):
+            if not _is_below(tree, tops):
+                tops.add(tree)
+                self.tree(tree)
+        for path in listings:
+            if not _is_below(path, tops) and not self._is_away(path):
+                # New directories in it have been told of too.
+                self._directory(path, self.selection.state_of(path))
+        for path in files:
+            if not tops or not _is_below(path, tops):
+                self.place(path)
+
     def offers(self) -> None:
         """Compare what is to be told already: it may be another by now, or nothing any more."""
         self.snapshot.part_moves()
@@ -133,7 +148,7 @@ class Comparison:
 
     def _entries(self, directory: str, entries: "Iterator[_Entry]") -> list[tuple[str, State]]:
         below: list[tuple[str, State]] = []
-        found = 0
+        found, known_before = 0, self.snapshot.count(directory)
         while chunk := list(islice(entries, _CHUNK)):
             self._go_on()
             files = {}
@@ -147,7 +162,7 @@ class Comparison:
             for name, version in files.items():
                 self._is(os.path.join(directory, name), known.get(name), version)
         # Only where one is missing have all to be looked for.
-        if found < self.snapshot.count(directory):
+        if found < known_before:
             for name, version in self.snapshot.files_in(directory):
                 self._go_on()
                 path = os.path.join(directory, name)
@@ -167,16 +182,18 @@ class Comparison:
         literal = self.selection.literal_names(state)
         with os.scandir(directory) as listing:
             for entry in listing:
-                # A link to a directory is followed where it is named, or it may lead round in a circle.
-                if entry.is_symlink() and entry.is_dir() and entry.name not in literal:
-                    continue
-                if not entry.is_dir() and not self.selection.takes(state, directory, entry.name):
-                    continue
+                name = entry.name
                 try:
-                    status = entry.stat()
+                    if entry.is_dir():
+                        # A link to a directory is followed where it is named, or it may lead round in a circle.
+                        if not entry.is_symlink() or name in literal:
+                            yield from self._entry(directory, state, name, entry.stat())
+                    elif self.selection.takes(state, directory, name):
+                        status = entry.stat()
+                        if stat.S_ISREG(status.st_mode):
+                            yield name, None, Version.of(status)
                 except OSError:
                     continue
-                yield from self._entry(directory, state, entry.name, status)
 
     def _entry(self, directory: str, state: State, name: str, status: os.stat_result) -> "Iterator[_Entry]":
         if stat.S_ISDIR(status.st_mode):
@@ -220,6 +237,15 @@ class Comparison:
 
 _Entry = tuple[str, State | None, Version | None]
 """A name; of a directory the state in it; of a file its version."""
+
+
+def _is_below(path: str, tops: set[str]) -> bool:
+    while path not in tops:
+        above = os.path.dirname(path)
+        if above == path:
+            return False
+        path = above
+    return True
 
 
 def _status(path: str) -> os.stat_result | None:

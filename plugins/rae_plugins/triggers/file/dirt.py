@@ -22,6 +22,9 @@ class Places:
     """Files, or directories that need only be looked into where they are new."""
 
     trees: set[str] = field(factory=set)
+    listings: set[str] = field(factory=set)
+    """Directories in which something has changed, but not below them."""
+
     closed: set[str] = field(factory=set)
     """Files that their writer has closed, and that nobody has changed since."""
 
@@ -34,12 +37,15 @@ class Places:
 
     def __bool__(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.files or self.trees or self.everything or self.renew or self.replan)
+        return bool(self.files or self.trees or self.listings or self.everything or self.renew or self.replan)
 
 
 @define(eq=False)
 class Dirt:
-    """Collects places. Made on the event loop; `last` is the monotonic time of the last change, as that clock has it."""
+    """Collects places. Made on the event loop.
+
+    `first` and `last` are the times of the first and last change of a burst, as `clock` has them.
+    """
 
     clock: Callable[[], float]
     first: float = field(init=False, default=0.0)
@@ -69,6 +75,12 @@ class Dirt:
             self._places.replan |= replan
             self._note()
 
+    def listing(self, path: str) -> None:
+        """Files in a directory are others."""
+        with self._lock:
+            self._places.listings.add(path)
+            self._note()
+
     def everything(self, renew: str | None = None) -> None:
         """Anything may have happened; with the reason, if so, why watches must be made anew."""
         with self._lock:
@@ -91,10 +103,11 @@ class Dirt:
     def _note(self) -> None:
         self._count += 1
         places = self._places
-        if len(places.files) + len(places.trees) > MOST:
+        if len(places.files) + len(places.trees) + len(places.listings) > MOST:
             places.everything = True
             places.files.clear()
             places.trees.clear()
+            places.listings.clear()
             places.closed.clear()
         if not self._is_calling:
             self._is_calling = True

@@ -14,17 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, frozen
+from loguru import logger
 from watchdog import events
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
-from watchdog.observers.polling import PollingObserver
 
 from rae_plugins.triggers.file.dirt import Dirt
 from rae_plugins.triggers.file.plan import Post
+from rae_plugins.triggers.file.polling import polling_observer
 from rae_plugins.triggers.file.selection import Selection
 
-_INOTIFY_LOG = "watchdog.observers.inotify_c"
+_LOG = "watchdog.observers"
+"""Above `watchdog.observers.inotify_c`, which tells of overflows."""
+
 _DESCRIPTORS = Path("/proc/self/fdinfo")
 
 _ENTRIES = [
@@ -36,6 +39,7 @@ _ENTRIES = [
     "FileMovedEvent",
 ]
 _WRITING = ["FileClosedEvent", "FileModifiedEvent", "FileAttribEvent"]
+_POLLED = ["DirCreatedEvent", "DirDeletedEvent", "DirMovedEvent", "DirModifiedEvent"]
 
 
 def _classes(names: Iterable[str]) -> list[type[FileSystemEvent]]:
@@ -44,7 +48,7 @@ def _classes(names: Iterable[str]) -> list[type[FileSystemEvent]]:
 
 
 class Overflows(logging.Handler):
-    """Hears of overflows of the kernel's queue, of whosoever observer: that can't be told."""
+    """Hears of overflows of the kernel's queue, of whosoever's watches: that can't be told."""
 
     def __init__(self, dirt: Dirt) -> None:
         super().__init__(logging.WARNING)
@@ -54,10 +58,12 @@ class Overflows(logging.Handler):
         """Called in a thread of watchdog's."""
         if "overflow" in record.getMessage():
             self._dirt.everything(renew="the kernel's queue of file events overflowed")
+        else:
+            logger.debug("watchdog: {}", record.getMessage())
 
     def __enter__(self) -> "Overflows":
         """Begin to listen."""
-        log = logging.getLogger(_INOTIFY_LOG)
+        log = logging.getLogger(_LOG)
         if not log.isEnabledFor(logging.WARNING):
             log.setLevel(logging.WARNING)
         log.addHandler(self)
@@ -65,7 +71,7 @@ class Overflows(logging.Handler):
 
     def __exit__(self, *_: object) -> None:
         """Listen no more."""
-        logging.getLogger(_INOTIFY_LOG).removeHandler(self)
+        logging.getLogger(_LOG).removeHandler(self)
 
 
 @define(eq=False)
@@ -93,7 +99,9 @@ class Handler(FileSystemEventHandler):
 
     def _at(self, path: str, event: FileSystemEvent, *, closed: bool | None) -> None:
         post = self.post
-        if post.names is not None:
+        if event.event_type == "modified" and event.is_directory:
+            self.dirt.listing(path)
+        elif post.names is not None:
             if os.path.dirname(path) == post.path and os.path.basename(path) not in post.names:
                 return
             if event.event_type in ("closed", "modified", "attrib"):
@@ -117,11 +125,7 @@ class Handler(FileSystemEventHandler):
     def _path(self, seen: bytes | str) -> str | None:
         """As it was written."""
         path = os.fsdecode(seen)
-        if not path:
-            return None
-        if self.post.real == self.post.path or not path.startswith(self.post.real):
-            return path
-        return self.post.path + path[len(self.post.real) :]
+        return self.post.written(path) if path else None
 
 
 @frozen
@@ -155,12 +159,13 @@ class Watches:
             return []
         watched = set[int]().union(*inodes)
         below = tuple(os.path.join(top, "") for top in tops)
-        missing = []
-        for path, inode in directories:
-            if path in tops or path.startswith(below):
-                if inode % (1 << 64) not in watched and not os.path.join(path, "").startswith(polled or ("\0",)):
-                    missing.append(path)
-        return missing
+        return [
+            path
+            for path, inode in directories
+            if (path in tops or path.startswith(below))
+            and not os.path.join(path, "").startswith(polled)
+            and inode % (1 << 64) not in watched
+        ]
 
 
 def watched_inodes(observer: BaseObserver) -> set[int] | None:
@@ -183,13 +188,17 @@ def watch(posts: Sequence[Post], selection: Selection, dirt: Dirt, poll: timedel
     # Its text would be the table of all watches.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
     observers: list[BaseObserver] = []
+    # What can only be passed through tells nothing.
+    seen = [post for post in posts if post.names != frozenset()]
+    watched = [post for post in seen if not post.is_polled]
     try:
-        for is_polled in (False, True):
-            wanted = [post for post in posts if post.is_polled == is_polled and post.names != frozenset()]
-            if wanted:
-                observer = PollingObserver(timeout=poll.total_seconds()) if is_polled else Observer()
-                observers.append(observer)
-                _schedule(observer, wanted, selection, dirt)
+        if watched:
+            observers.append(Observer())
+            _schedule(observers[-1], watched, selection, dirt)
+        for post in seen:
+            if post.is_polled:
+                observers.append(polling_observer(post, selection, poll))
+                _schedule(observers[-1], [post], selection, dirt)
     except BaseException:
         Watches(tuple(posts), tuple(observers)).close()
         raise
@@ -200,9 +209,9 @@ def _schedule(observer: BaseObserver, posts: Iterable[Post], selection: Selectio
     observer.start()
     for post in posts:
         handler = Handler(post, selection, dirt)
-        filters = _classes(_ENTRIES + _WRITING if post.sees_writing else _ENTRIES)
+        filters = _classes(_POLLED if post.is_polled else _ENTRIES + _WRITING if post.sees_writing else _ENTRIES)
         try:
             observer.schedule(handler, post.real, recursive=post.recursive, event_filter=filters)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             # It went just now.
             dirt.everything(renew="a directory went")

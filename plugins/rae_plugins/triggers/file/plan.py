@@ -47,6 +47,12 @@ class Post:
     sees_writing: bool = True
     """Whether it matters what is written to files, and not only which there are."""
 
+    def written(self, real: str) -> str:
+        """A path in it, as it was written."""
+        if self.real == self.path or not real.startswith(self.real):
+            return real
+        return self.path + real[len(self.real) :]
+
 
 def plan(selection: Selection, polling: Polling) -> tuple[Post, ...]:
     """The directories to be watched, as things are."""
@@ -62,9 +68,11 @@ def plan(selection: Selection, polling: Polling) -> tuple[Post, ...]:
         if post.recursive:
             found += _mounted_below(post, mounted)
             continue
-        for name in sorted(selection.literal_names(state)):
-            if below := selection.enter(state, directory, name):
-                waiting.append((os.path.join(directory, name), below))
+        waiting += [
+            (os.path.join(directory, name), below)
+            for name in sorted(selection.literal_names(state))
+            if (below := selection.enter(state, directory, name))
+        ]
     return tuple(found)
 
 

@@ -71,10 +71,7 @@ class Rounds:
             if places.everything:
                 comparison.everything()
             else:
-                for tree in sorted(places.trees):
-                    comparison.tree(tree)
-                for path in places.files:
-                    comparison.place(path)
+                comparison.places(places.trees, places.listings, places.files)
             self._sort_out(places, before, now)
             has_news = any(before.get(change.path) != change.version for change in snapshot.all_offered())
             if has_news:
@@ -86,7 +83,7 @@ class Rounds:
 
     def _walk(self, places: Places) -> int:
         walk = int(self.snapshot.fact("walk") or 0) + 1
-        if places.everything or places.trees:
+        if places.everything or places.trees or places.listings:
             self.snapshot.note("walk", str(walk))
         return walk
 
@@ -99,14 +96,14 @@ class Rounds:
         """Which files that appear were there before anybody meant them."""
         noted = self.snapshot.fact("selection")
         if noted == self.wanted.noted() or (self.wanted.initial and not self.snapshot.damage):
-            return lambda path: False
+            return _never
         if noted is None:
-            return lambda path: True
+            return _always
         paths, recursive, ignore = json.loads(noted)
         try:
             before = Selection.of(paths, recursive=recursive, ignore=ignore, never=self.selection.never)
         except ValueError:  # somebody else's home
-            return lambda path: True
+            return _always
         return lambda path: not before.holds(path)
 
     def _sort_out(self, places: Places, before: dict[str, Version], now: float) -> None:
@@ -117,14 +114,21 @@ class Rounds:
         for happening in Happening:
             while happening not in self.wanted.happenings and (changes := snapshot.offered(_CHUNK, happening)):
                 snapshot.told(changes)
-        if not self.settling.rest:
-            return
-        for change in snapshot.all_offered():
+        if self.settling.rest:
+            self._leave_what_is_whole(places, before, now)
+
+    def _leave_what_is_whole(self, places: Places, before: dict[str, Version], now: float) -> None:
+        growing = set()
+        for change in self.snapshot.all_offered():
             if change.happening in (Happening.DELETED, Happening.MOVED) or before.get(change.path) == change.version:
                 continue
             was_closed = change.path in places.closed
             if not self.settling.is_whole(change.path, change.version, now, was_closed=was_closed):
-                snapshot.withdraw(change.path)
+                self.snapshot.withdraw(change.path)
+                growing.add(change.path)
+        for path in self.settling.waiting():
+            if path not in growing and (places.everything or path in places.files):
+                self.settling.forget(path)
 
     # What is mounted: a disk that isn't there has lost no files.
 
@@ -136,3 +140,11 @@ class Rounds:
     def _note_mounts(self, away: Sequence[str]) -> None:
         seen = [mount.point for mount in mounts() if self.snapshot.has_files_below(mount.point)]
         self.snapshot.note("mounts", json.dumps(sorted({*seen, *away} - set(self.selection.anchors()))))
+
+
+def _never(_: str) -> bool:
+    return False
+
+
+def _always(_: str) -> bool:
+    return True

@@ -65,7 +65,16 @@ class Selection:
     never: str | None = None
     """A directory that is out of bounds, whatever the patterns say."""
 
-    _states: dict[str, State] = field(init=False, factory=dict, eq=False)
+    _states: dict[str, State] = field(init=False, factory=dict)
+    _last_segments: dict[State, "_Names"] = field(init=False, factory=dict)
+    _ignored_names: "_Names" = field(init=False)
+    _ignored_paths: list[re.Pattern[str]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """What is asked of each file is computed beforehand."""
+        bare = [pattern.rstrip("/") for pattern in self.ignore]
+        self._ignored_names = _Names.of(pattern for pattern in bare if "/" not in pattern)
+        self._ignored_paths = [_regex_of_paths(pattern) for pattern in bare if "/" in pattern]
 
     @classmethod
     def of(
@@ -97,10 +106,9 @@ class Selection:
         """The state in a sub-directory; `NOWHERE` if nothing in it can be meant."""
         if not state:
             return NOWHERE
-        path = os.path.join(directory, name)
-        if path == self.never:
+        if self.never is not None and os.path.join(directory, name) == self.never:
             return NOWHERE
-        ignored = self._is_ignored(path, name)
+        ignored = self._is_ignored(directory, name)
         positions = []
         for number, position in state:
             segments = self.patterns[number].segments
@@ -113,8 +121,12 @@ class Selection:
 
     def takes(self, state: State, directory: str, name: str) -> bool:
         """Whether a file in a directory of this state is meant."""
-        ignored = bool(self.ignore) and self._is_ignored(os.path.join(directory, name), name)
-        return any(_matches(segment, name, ignored) for segment in self._last(state))
+        last = self._last_segments.get(state)
+        if last is None:
+            last = self._last_segments[state] = _Names.of(self._last(state))
+        if name in last.literal:
+            return True
+        return last.matches(name) and not self._is_ignored(directory, name)
 
     def names(self, state: State) -> frozenset[str] | None:
         """The names that can be meant in a directory of this state; None where they have to be listed."""
@@ -161,40 +173,53 @@ class Selection:
         segments = ((self.patterns[number].segments, position) for number, position in state)
         return [found[position] for found, position in segments if position + 1 == len(found)]
 
-    def _is_ignored(self, path: str, name: str) -> bool:
-        return any(_ignores(pattern, path, name) for pattern in self.ignore)
+    def _is_ignored(self, directory: str, name: str) -> bool:
+        if self._ignored_names.matches(name):
+            return True
+        if not self._ignored_paths:
+            return False
+        path = Path(directory, name).as_posix()
+        return any(pattern.match(path) for pattern in self._ignored_paths)
+
+
+@frozen
+class _Names:
+    """Some segments at once: literal names, and one regular expression for all others."""
+
+    literal: frozenset[str]
+    wild: re.Pattern[str] | None
+
+    @classmethod
+    def of(cls, segments: Iterable[str]) -> "_Names":
+        """Those of these segments."""
+        found = list(segments)
+        wild = [translate(os.path.normcase(segment)) for segment in found if is_wild(segment)]
+        literal = frozenset(segment for segment in found if not is_wild(segment))
+        return cls(literal, re.compile("|".join(wild)) if wild else None)
+
+    def matches(self, name: str) -> bool:
+        """Whether it is one of them."""
+        return name in self.literal or (self.wild is not None and self.wild.match(os.path.normcase(name)) is not None)
 
 
 def _matches(segment: str, name: str, ignored: bool) -> bool:
     # What is called by its whole name isn't ignored.
-    return segment == name or (
-        not ignored and is_wild(segment) and _regex(segment).match(os.path.normcase(name)) is not None
-    )
+    return segment == name or (not ignored and is_wild(segment) and _one(segment).matches(name))
 
 
 @lru_cache(maxsize=256)
-def _regex(segment: str) -> re.Pattern[str]:
-    return re.compile(translate(os.path.normcase(segment)))
+def _one(segment: str) -> _Names:
+    return _Names.of([segment])
 
 
-def _ignores(pattern: str, path: str, name: str) -> bool:
-    whole, is_of_path = _ignored(pattern)
-    return whole.match(Path(path).as_posix() if is_of_path else os.path.normcase(name)) is not None
-
-
-@lru_cache(maxsize=256)
-def _ignored(pattern: str) -> tuple[re.Pattern[str], bool]:
-    """A regular expression, and whether it is for whole paths."""
-    bare = pattern.rstrip("/")
-    if "/" not in bare:
-        return _regex(bare), False
+def _regex_of_paths(pattern: str) -> re.Pattern[str]:
     # One that isn't absolute may begin in any directory.
-    rooted = bare if bare.startswith(("/", "~")) else f"/{ANY_DEPTH}/{bare}"
+    rooted = pattern if pattern.startswith(("/", "~")) else f"/{ANY_DEPTH}/{pattern}"
     parts = [
         "(?:[^/]+/)*" if segment == ANY_DEPTH else f"{_within_segment(segment)}/"
         for segment in Path(rooted).expanduser().as_posix().split("/")
     ]
-    return re.compile("".join(parts).removesuffix("/") + r"(?:/.*)?\Z", re.DOTALL), True
+    return re.compile("".join(parts).removesuffix("/") + r"(?:/.*)?\Z", re.DOTALL)
 
 
 def _within_segment(segment: str) -> str:

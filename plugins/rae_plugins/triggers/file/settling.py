@@ -1,6 +1,5 @@
 """When to look, and when a file is whole: the arithmetic of waiting."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 from attrs import define, field, frozen
@@ -41,10 +40,9 @@ class Settling:
         self._seen[path] = (version, since if seen == version else now)
         return False
 
-    def forget_all_but(self, paths: Iterable[str]) -> None:
-        """Only these can still become whole; others are gone, or were told."""
-        kept = set(paths)
-        self._seen = {path: entry for path, entry in self._seen.items() if path in kept}
+    def forget(self, path: str) -> None:
+        """A file is gone."""
+        self._seen.pop(path, None)
 
     def due(self) -> float | None:
         """When to look again; None where all are whole."""

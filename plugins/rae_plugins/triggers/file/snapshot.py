@@ -95,7 +95,14 @@ class Snapshot:
         os.close(open_private(self.path, os.O_RDWR | os.O_CREAT))
         self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
-            for setting in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -1024", "temp_store = MEMORY"):
+            # A first look at many files is one large transaction: its journal need not stay as large.
+            settings = (
+                "journal_mode = WAL",
+                "synchronous = FULL",
+                "cache_size = -1024",
+                "journal_size_limit = 1048576",
+            )
+            for setting in settings:
                 self._database.execute(f"PRAGMA {setting}")
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
             if version == 0:

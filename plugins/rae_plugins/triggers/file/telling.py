@@ -18,6 +18,9 @@ MOST = 50_000
 _AT_ONCE = 50
 """Of occurrences for one file each so many are told at a time."""
 
+_QUICK = 200
+"""A document of so many files is made before a thread would have begun."""
+
 Work = Callable[..., Awaitable[Any]]
 """Has a function done in a thread."""
 
@@ -61,8 +64,11 @@ class Telling:
         self.retry_at, self._patience = None, Patience()
 
     async def _emit(self, changes: Sequence[Change], origin: Origin, refusals: int) -> Told:
-        document = await self.work(document_of, changes, origin)
-        key = await self.work(key_of, changes, refusals)
+        if len(changes) > _QUICK:
+            document = await self.work(document_of, changes, origin)
+            key = await self.work(key_of, changes, refusals)
+        else:
+            document, key = document_of(changes, origin), key_of(changes, refusals)
         return await self.watch.emit(key, document, self.watch.timer.now().wall)
 
     def _note(self, accepted: Sequence[Change], refusals: int | None) -> None:
@@ -83,4 +89,4 @@ class Telling:
 
 
 def _is_refusal(told: Told) -> bool:
-    return told.reason is not None and told.reason.value == "rate"
+    return str(told.reason) == "rate"

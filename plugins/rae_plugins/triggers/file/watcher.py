@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -56,6 +57,8 @@ class Watcher:
     _missing: frozenset[str] = field(init=False, default=frozenset())
     _missing_since: float | None = field(init=False, default=None)
     _told_of: set[str] = field(init=False, factory=set)
+    _unreadable: set[str] = field(init=False, factory=set)
+    """What could not be looked at, and is to be again."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -104,7 +107,7 @@ class Watcher:
         if await self._renewed(is_forced=places.renew is not None):
             # What happened until they began has made no event.
             places.everything = True
-        if not (places.everything or places.trees or places.files):
+        if not (places.everything or places.trees or places.listings or places.files):
             return
         look = await self._work(self._rounds.look, places, self.watch.timer.now().mono)
         self._tell_of(look)
@@ -136,7 +139,8 @@ class Watcher:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            self._watches = await task
+            with suppress(OSError):
+                self._watches = await task
             raise
 
     def _posts(self) -> tuple[Post, ...]:
@@ -175,6 +179,7 @@ class Watcher:
 
     def _tell_of(self, look: Look) -> None:
         """Say once what can't be seen."""
+        self._unreadable = {path for path, _ in look.unreadable} | (set() if look.is_whole else self._unreadable)
         found = {
             f"{path} can't be read ({error.strerror or error}); it is left as it was" for path, error in look.unreadable
         }
@@ -218,7 +223,8 @@ class Watcher:
         if due is not None and now.mono >= due:
             await self._round(Places(files=set(self._rounds.settling.waiting())))
         if not self._dirt.came.is_set():
-            await self._round(Places())
+            again, self._unreadable = self._unreadable, set()
+            await self._round(Places(trees=again))
         if self._missing_since is not None:
             await self._ask_the_kernel()
 

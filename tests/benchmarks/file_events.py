@@ -1,0 +1,178 @@
+"""What the file trigger absorbs and costs: `python tests/benchmarks/file_events.py [FILES] [WATCHED]`.
+
+Events a second that four writers make without one being lost, in one flat directory and in nested new ones; memory that
+many watched files add; processor time while nothing happens; and the delay from a file's close to its being told.
+"""
+
+import asyncio
+import gc
+import os
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rae_auto.api import Told
+from rae_auto.model.names import RunId
+from rae_auto.testing.sources import Listener, RealTimer
+from rae_plugins.triggers.file import FileTrigger
+
+WRITERS = 4
+WRITER = """
+import os, sys
+top, number, count, per_directory = sys.argv[1], *map(int, sys.argv[2:])
+for n in range(count):
+    place = top if not per_directory else os.path.join(
+        top, f"w{number}", f"d{n // (10 * per_directory)}", f"e{n // per_directory}")
+    if per_directory:
+        os.makedirs(place, exist_ok=True)
+    with open(os.path.join(place, f"{number}-{n}"), "w") as file:
+        file.write("x" * 10)
+"""
+
+
+class Counter(Listener):
+    """Counts what it is told of, and when."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, RealTimer())
+        self.paths: dict[str, float] = {}
+        self.twice = 0
+        self.occurrences_told = 0
+        self.changed = asyncio.Condition()
+
+    async def emit(self, key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> Told:
+        now = time.monotonic()
+        self.occurrences_told += 1
+        for path in (event or {})["paths"]:
+            self.twice += path in self.paths
+            self.paths[path] = now
+        async with self.changed:
+            self.changed.notify_all()
+        return Told(RunId(key))
+
+    async def wait_until(self, count: int, patience: float = 120) -> None:
+        try:
+            async with asyncio.timeout(patience), self.changed:
+                await self.changed.wait_for(lambda: len(self.paths) >= count)
+        except TimeoutError:
+            pass
+
+
+def resident() -> float:
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(fields["VmRSS"].split()[0]) / 1024
+
+
+async def until_begun(directory: Path) -> None:
+    """The first look is over when the snapshot says what it is of."""
+    while True:
+        with (
+            suppress(sqlite3.Error),
+            closing(sqlite3.connect(f"file:{directory}/snapshot.sqlite?mode=ro", uri=True)) as database,
+        ):
+            if database.execute("SELECT 1 FROM facts WHERE name = 'selection'").fetchone():
+                return
+        await asyncio.sleep(0.02)
+
+
+async def run(top: Path, number: int, count: int, per_directory: int) -> None:
+    """One writer, until it has written so many files."""
+    arguments = [str(top), str(number), str(count), str(per_directory)]
+    writer = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, *arguments)
+    assert await writer.wait() == 0
+
+
+async def burst(files: int, per_directory: int) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        top = Path(place) / "in"
+        top.mkdir()
+        listener = Counter(Path(place) / "state")
+        async with listener.watching(FileTrigger(paths=[str(top)], recursive=True)):
+            await until_begun(listener.directory)
+            began = time.monotonic()
+            await asyncio.gather(*(run(top, number, files // WRITERS, per_directory) for number in range(WRITERS)))
+            written = time.monotonic() - began
+            await listener.wait_until(files)
+            seen = time.monotonic() - began
+        lost = files - len(listener.paths)
+        shape = f"directories of {per_directory}" if per_directory else "one directory"
+        print(
+            f"{files} files by {WRITERS} writers in {shape}: {lost} lost, {listener.twice} told twice; written in "
+            f"{written:.1f} s, all told after {seen:.1f} s in {listener.occurrences_told} occurrences: "
+            f"{files / seen:.0f} files a second",
+            flush=True,
+        )
+
+
+async def memory_and_idle(watched: int, seconds: int, polling: str) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        top, small = Path(place) / "in", Path(place) / "small"
+        top.mkdir()
+        small.mkdir()
+        await run(top, 0, watched, 100)
+        listener = Counter(Path(place) / "state")
+        trigger = FileTrigger(paths=[str(top)], recursive=True, polling=polling)
+        async with Listener(Path(place) / "other", RealTimer()).watching(FileTrigger(paths=[str(small)])):
+            await until_begun(Path(place) / "other")
+            gc.collect()
+            before = resident()
+            async with listener.watching(trigger):
+                began = time.monotonic()
+                await until_begun(listener.directory)
+                looked = time.monotonic() - began
+                await asyncio.sleep(5)
+                print(
+                    f"polling = {polling!r}: {watched} watched files in {watched // 100} directories: "
+                    f"{resident() - before:.1f} MB resident more than with none; first look {looked:.1f} s; snapshot "
+                    f"{(listener.directory / 'snapshot.sqlite').stat().st_size / 2**20:.1f} MB",
+                    flush=True,
+                )
+                spent = time.process_time()
+                await asyncio.sleep(seconds)
+                print(f"idle {seconds} s: {(time.process_time() - spent) * 1e3:.0f} ms of processor time", flush=True)
+            (top / "new").write_text("new")
+            began = time.monotonic()
+            async with listener.watching(trigger):
+                await listener.wait_until(1)
+                print(f"restart: after {time.monotonic() - began:.1f} s a file was told that is new since", flush=True)
+
+
+async def delay(quiet: str, count: int = 200) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        top = Path(place) / "in"
+        top.mkdir()
+        listener = Counter(Path(place) / "state")
+        async with listener.watching(FileTrigger(paths=[str(top)], quiet=quiet)):
+            await until_begun(listener.directory)
+            closed = {}
+            for number in range(count):
+                path = str(top / str(number))
+                (top / str(number)).write_text("x")
+                closed[path] = time.monotonic()
+                await listener.wait_until(number + 1)
+        delays = sorted(listener.paths[path] - at for path, at in closed.items())
+        print(
+            f"from close to told with quiet = {quiet!r}: p50 {delays[count // 2] * 1e3:.0f} ms, "
+            f"p99 {delays[count * 99 // 100] * 1e3:.0f} ms",
+            flush=True,
+        )
+
+
+def main(files: int = 40_000, watched: int = 100_000) -> None:
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    asyncio.run(burst(files, 0))
+    asyncio.run(burst(files, 10))
+    for quiet in ("0s", "100ms", "500ms"):
+        asyncio.run(delay(quiet, 200 if quiet != "500ms" else 50))
+    for polling in ("auto", "always"):
+        asyncio.run(memory_and_idle(watched, 20, polling))
+
+
+if __name__ == "__main__":
+    main(*(int(word) for word in sys.argv[1:]))
