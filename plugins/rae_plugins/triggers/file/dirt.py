@@ -84,9 +84,12 @@ class Dirt:
     def everything(self, renew: str | None = None) -> None:
         """Anything may have happened; with the reason, if so, why watches must be made anew."""
         with self._lock:
+            is_known = self._places.everything and bool(renew) <= bool(self._places.renew)
             self._places.everything = True
             self._places.renew = renew or self._places.renew
-            self._note()
+            # Watchdog's answer to an overflow can be the next one, round and round: it would never get quiet.
+            if not is_known:
+                self._note()
 
     @property
     def is_everything(self) -> bool:
