@@ -1,5 +1,6 @@
 """A plugin's options in words, read off its class."""
 
+import json
 import types
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -92,8 +93,10 @@ def _default(field: "attrs.Attribute[Any]") -> str | None:
     value = field.default
     if value is attrs.NOTHING:
         return None
-    if isinstance(value, attrs.Factory):  # type: ignore[arg-type]
+    if isinstance(value, attrs.Factory) or value == ():  # type: ignore[arg-type]
         return "empty"
+    if isinstance(value, tuple):
+        return json.dumps(value)
     if value is None:
         return "none"
     if isinstance(value, timedelta):

@@ -50,6 +50,8 @@ class Example(Logger):
     size: Size = field(default=Size(1024))
     quick: bool = True
     names: tuple[str, ...] = field(factory=tuple)
+    kinds: tuple[str, ...] = ("a", "b")
+    none: tuple[str, ...] = ()
     inner: int = field(default=0, init=False)
 
     def handler(self, directory: Path) -> Mapping[str, Any]:
@@ -65,4 +67,6 @@ def test_a_plugin_is_described_from_its_docstring_and_fields() -> None:
         Option("size", "size", "1KB", ""),
         Option("quick", "true or false", "true", ""),
         Option("names", "list of text", "empty", ""),
+        Option("kinds", "list of text", '["a", "b"]', ""),
+        Option("none", "list of text", "empty", ""),
     )
