@@ -5,12 +5,15 @@ import os
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
-from rae_auto.testing.sources import PATIENCE, Listener, Occurrence, RealTimer
+import pytest
+from loguru import logger
+
+from rae_auto.testing.sources import PATIENCE, Listener, Occurrence, RealTimer, VirtualTimer
 from rae_plugins.triggers.file import FileTrigger
 
 ALL = ("created", "modified", "deleted", "moved")
@@ -118,3 +121,41 @@ def twice(told: Told) -> list[str]:
     there = [change for change in told.changes if change["change"] != "deleted"]
     versions = Counter((change["path"], change["mtime"], change["size"]) for change in there)
     return [path for (path, *_), count in versions.items() if count > 1]
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    """A directory to watch."""
+    place = tmp_path / "in"
+    place.mkdir()
+    return place
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """The lines of the log."""
+    lines: list[str] = []
+    sink = logger.add(lambda message: lines.append(message.record["message"]), level="INFO")
+    yield lines
+    logger.remove(sink)
+
+
+def play(tmp_path: Path, scene: Callable[[Told], Awaitable[None]], timer: Any = None) -> Told:
+    """A daemon that has listened during a scene."""
+    told: list[Told] = []
+
+    async def whole() -> None:
+        told.append(Told(tmp_path / "state", timer))
+        await scene(told[0])
+
+    asyncio.run(whole())
+    return told[0]
+
+
+async def advance(timer: VirtualTimer, until: Callable[[], bool]) -> None:
+    """Let time pass, while real files make real events, until something holds."""
+
+    async with asyncio.timeout(30):
+        while not until():
+            await timer.advance(0.1)
+            await asyncio.sleep(0.005)
