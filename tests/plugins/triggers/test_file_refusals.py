@@ -18,6 +18,11 @@ from rae_auto.testing.sources import VirtualTimer
 top, log = file_watching.top, file_watching.log
 
 
+def held_back(log: list[str]) -> list[str]:
+    """What the log says of refusals."""
+    return [line for line in log if "held back and offered again" in line]
+
+
 class Refusing:
     """The engine's guard against too many runs: answers `rate` as often as it is told to."""
 
@@ -48,11 +53,14 @@ def test_what_was_refused_is_offered_again_after_a_growing_pause_by_another_key(
         async with told.at_work(trigger(top, batch=batch)):
             (top / "a").write_text("x")
             await advance(timer, lambda: len(refusing.keys) == 1)
-            for pause in (60, 120, 240):
+            for refusals, pause in enumerate((60, 120, 240), start=1):
+                # Only then does the pause begin; the clock stands still meanwhile.
+                await told.until(lambda: len(held_back(log)) == refusals)  # noqa: B023
                 offers = len(refusing.keys)
                 await timer.advance(pause - 10, step=timedelta(seconds=5))
                 await asyncio.sleep(0.1)
                 assert len(refusing.keys) == offers
+                await timer.advance(9, step=timedelta(seconds=1))
                 await advance(timer, lambda: len(refusing.keys) > offers)  # noqa: B023
             assert len(set(refusing.keys)) == 4
             (top / "b").write_text("x")
@@ -61,7 +69,11 @@ def test_what_was_refused_is_offered_again_after_a_growing_pause_by_another_key(
     told = play(tmp_path, scene, timer)
     assert {change["path"] for change in event_of(told.occurrences[-2])["changes"]} == {str(top / "a")}
     assert {change["path"] for change in event_of(told.occurrences[-1])["changes"]} == {str(top / "b")}
-    assert [line for line in log if "held back and offered again in 60 s" in line]
+    assert [line.partition("offered again in ")[2].partition(" s,")[0] for line in held_back(log)] == [
+        "60",
+        "120",
+        "240",
+    ]
 
 
 def test_what_was_refused_is_carried_into_the_next_occurrence(top: Path, tmp_path: Path) -> None:
