@@ -1,0 +1,266 @@
+"""The system bus of Linux: one connection that all of a loop's users share.
+
+No D-Bus library connects again by itself, so this one doesn't either: when the bus is lost every user hears of it as
+`BusFailure`, asks for the bus anew when it likes, and reads what is so now, since nobody told it of the time between.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+from weakref import WeakKeyDictionary
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from dbus_fast import Message
+    from dbus_fast.aio import MessageBus
+
+DEFAULT_ADDRESS = "unix:path=/run/dbus/system_bus_socket"
+
+PATIENCE = 25.0
+"""Seconds within which a service has to answer: what D-Bus libraries agree upon."""
+
+PROPERTIES = "org.freedesktop.DBus.Properties"
+_DAEMON = "org.freedesktop.DBus"
+_OWNER_CHANGED = "NameOwnerChanged"
+
+
+class BusFailure(Exception):
+    """The bus can't be reached, was lost, or a service on it didn't answer as it should."""
+
+
+@frozen
+class Target:
+    """An interface of an object of a service."""
+
+    service: str
+    path: str
+    interface: str
+
+
+@frozen
+class Signal:
+    """Something that a service told. `body` holds plain values."""
+
+    path: str
+    interface: str
+    member: str
+    body: tuple[Any, ...]
+
+
+def system_bus_missing() -> str | None:
+    """Why there can be no system bus here, in a few words, or None. Looks only whether its socket is there."""
+    if find_spec("dbus_fast") is None:
+        return "dbus-fast is not installed"
+    places = [_socket_path(address) for address in system_bus_address().split(";") if address]
+    if any(path is None or path.exists() for path in places):
+        return None
+    return f"there is no system bus at {places[0]}" if places else "the address of the system bus is empty"
+
+
+def system_bus_address() -> str:
+    """The address of the system bus, as the D-Bus specification finds it."""
+    return os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or DEFAULT_ADDRESS
+
+
+def _socket_path(address: str) -> Path | None:
+    """The socket file of an address; None for a transport that has none."""
+    transport, _, options = address.partition(":")
+    pairs = dict(option.partition("=")[::2] for option in options.split(","))
+    return Path(unquote(pairs["path"])) if transport == "unix" and "path" in pairs else None
+
+
+class Signals:
+    """What one service tells, in order. `owner` is who speaks for it now, None while nobody does."""
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+        self.owner: str | None = None
+        self._queue: asyncio.Queue[Signal | None] = asyncio.Queue()
+
+    async def next(self) -> Signal:
+        """The next signal; `NameOwnerChanged` is one, too. Errors: BusFailure once the bus is lost."""
+        signal = await self._queue.get()
+        if signal is None:
+            raise BusFailure("the connection to the system bus was lost")
+        return signal
+
+    async def owned(self) -> None:
+        """Return once somebody speaks for the service. Errors: BusFailure."""
+        while self.owner is None:
+            await self.next()
+
+    def put(self, message: "Message") -> None:
+        """Take what is of this service; signals that others send in its name are not."""
+        is_owners = message.sender == _DAEMON and message.member == _OWNER_CHANGED and message.body[0] == self.service
+        if is_owners:
+            self.owner = message.body[2] or None
+        elif message.sender != self.owner or self.owner is None:
+            return
+        from dbus_fast.unpack import unpack_variants
+
+        body = tuple(unpack_variants(message.body))
+        self._queue.put_nowait(Signal(message.path or "", message.interface or "", message.member or "", body))
+
+    def lost(self) -> None:
+        """The bus is gone."""
+        self._queue.put_nowait(None)
+
+
+class Bus:
+    """An open connection. Belongs to one event loop."""
+
+    def __init__(self, connection: "MessageBus") -> None:
+        self.users = 0
+        self.is_lost = False
+        self._connection = connection
+        self._listening: set[Signals] = set()
+        connection.add_message_handler(self._take)
+        self._ended = asyncio.get_running_loop().create_task(self._wait_for_end())
+
+    @classmethod
+    async def open(cls) -> "Bus":
+        """Connect. Errors: BusFailure."""
+        from dbus_fast.aio import MessageBus
+
+        try:
+            async with asyncio.timeout(PATIENCE):
+                # Descriptors are what logind's inhibitors are made of.
+                return cls(await MessageBus(bus_address=system_bus_address(), negotiate_unix_fd=True).connect())
+        except Exception as error:
+            raise BusFailure(f"the system bus can't be reached: {error or type(error).__name__}") from error
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self._connection.disconnect()
+        await self._ended
+
+    async def call(self, target: Target, member: str, signature: str = "", *body: Any) -> tuple[Any, ...]:
+        """What a method answers, in plain values. No service is started for its sake. Errors: BusFailure."""
+        from dbus_fast.unpack import unpack_variants
+
+        return tuple(unpack_variants((await self._call(target, member, signature, body)).body))
+
+    async def call_for_descriptor(self, target: Target, member: str, signature: str = "", *body: Any) -> int:
+        """The file descriptor that a method answers; the caller closes it. Errors: BusFailure."""
+        answer = await self._call(target, member, signature, body)
+        if not answer.unix_fds:
+            raise BusFailure(f"{target.service} answered {member} without a descriptor")
+        return answer.unix_fds[0]
+
+    async def properties(self, target: Target) -> dict[str, Any]:
+        """All properties of an interface, in plain values. Errors: BusFailure."""
+        (found,) = await self.call(Target(target.service, target.path, PROPERTIES), "GetAll", "s", target.interface)
+        return dict(found)
+
+    @asynccontextmanager
+    async def signals(self, service: str, *rules: str) -> AsyncIterator[Signals]:
+        """What a service tells within the block, as far as one of the match rules (without type and sender) fits it.
+
+        Errors: BusFailure.
+        """
+        owner_rule = f"sender='{_DAEMON}',member='{_OWNER_CHANGED}',arg0='{service}'"
+        matches = [f"type='signal',{rule}" for rule in (owner_rule, *(f"sender='{service}',{rule}" for rule in rules))]
+        signals = Signals(service)
+        self._listening.add(signals)
+        added = []
+        try:
+            for match in matches:
+                await self.call(_BUS, "AddMatch", "s", match)
+                added.append(match)
+            signals.owner = await self._owner(service)
+            yield signals
+        finally:
+            self._listening.discard(signals)
+            for match in added:
+                self._forget(match)
+
+    async def _owner(self, service: str) -> str | None:
+        answer = await self._call(_BUS, "GetNameOwner", "s", (service,), may_fail=True)
+        return answer.body[0] if answer.signature == "s" and not answer.error_name else None
+
+    def _forget(self, match: str) -> None:
+        from dbus_fast import Message, MessageFlag
+
+        if not self.is_lost:
+            flags = MessageFlag.NO_REPLY_EXPECTED
+            message = Message(_BUS.service, _BUS.path, _BUS.interface, "RemoveMatch", signature="s", body=[match])
+            message.flags = flags
+            with suppress(Exception):  # a connection that is lost has forgotten it anyway
+                self._connection.send(message)
+
+    async def _call(
+        self, target: Target, member: str, signature: str, body: tuple[Any, ...], *, may_fail: bool = False
+    ) -> "Message":
+        from dbus_fast import Message, MessageFlag, MessageType
+
+        if self.is_lost:
+            raise BusFailure("the connection to the system bus was lost")
+        message = Message(
+            target.service, target.path, target.interface, member, signature=signature, body=list(body),
+            flags=MessageFlag.NO_AUTOSTART,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(PATIENCE):
+                answer = await self._connection.call(message)
+        except Exception as error:
+            raise BusFailure(f"{target.service} didn't answer {member}: {error or type(error).__name__}") from error
+        if answer is None or (answer.message_type is MessageType.ERROR and not may_fail):
+            what = f"{answer.error_name}: {answer.body[:1]}" if answer else "nothing"
+            raise BusFailure(f"{target.service} answered {member} with {what}")
+        return answer
+
+    def _take(self, message: "Message") -> None:
+        from dbus_fast import MessageType
+
+        if message.message_type is MessageType.SIGNAL:
+            for signals in self._listening:
+                signals.put(message)
+
+    async def _wait_for_end(self) -> None:
+        with suppress(Exception):  # whatever ended it, it has ended
+            await self._connection.wait_for_disconnect()  # type: ignore[no-untyped-call]  # it has no annotations
+        self.is_lost = True
+        for signals in self._listening:
+            signals.lost()
+
+
+_BUS = Target(_DAEMON, "/org/freedesktop/DBus", _DAEMON)
+
+
+class _Shared:
+    """The bus of one event loop."""
+
+    def __init__(self) -> None:
+        self.opening = asyncio.Lock()
+        self.bus: Bus | None = None
+
+
+_SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def system_bus() -> AsyncIterator[Bus]:
+    """The system bus within the block; opened by the first of the loop's users, closed by the last.
+
+    Errors: BusFailure.
+    """
+    shared = _SHARED.setdefault(asyncio.get_running_loop(), _Shared())
+    async with shared.opening:
+        if shared.bus is None or shared.bus.is_lost:
+            shared.bus = await Bus.open()
+        bus = shared.bus
+        bus.users += 1
+    try:
+        yield bus
+    finally:
+        bus.users -= 1
+        if not bus.users:
+            if shared.bus is bus:
+                shared.bus = None
+            await bus.close()

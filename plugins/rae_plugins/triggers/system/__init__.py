@@ -1,0 +1,97 @@
+"""Fires when something happens to the machine: it sleeps, is unlocked, gets a network, loses its power …"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from rae_auto.api import SourceTrigger, Watch
+from rae_auto.hookspecs import hookimpl
+from rae_auto.model.units import parse_duration
+from rae_plugins.triggers.system.adapter import adapter
+from rae_plugins.triggers.system.facts import Booted, Wanted
+from rae_plugins.triggers.system.ledger import Ledger, slots_of
+from rae_plugins.triggers.system.names import DEVICES, PROCESSES, SESSIONS, EventName
+
+SHORTEST = timedelta(seconds=1)
+
+
+def _names(value: Sequence[str]) -> tuple[EventName, ...]:
+    names = tuple(dict.fromkeys(EventName(name) for name in value))
+    if not names:
+        raise ValueError(f"on names no event; name some of {', '.join(EventName)}")
+    return names
+
+
+def _every(value: object) -> timedelta:
+    duration = parse_duration(value)
+    if duration < SHORTEST:
+        raise ValueError("every must be at least 1s")
+    return duration
+
+
+def _percent(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= 99:
+        return float(value)
+    raise ValueError(f"low is a percentage from 1 to 99, not {value!r:.60}")
+
+
+@frozen(kw_only=True)
+class SystemTrigger(SourceTrigger):
+    """Fires when something happens to the machine: boot and sleep, sessions and locks, network, power, devices,
+    processes, the clock.
+
+    An event that this machine can't tell of is refused, with the reason.
+    """
+
+    type: ClassVar[str] = "system"
+
+    on: tuple[EventName, ...] = field(converter=_names, metadata={"help": "names of the events that count"})
+    process: str | None = field(
+        default=None, metadata={"help": "name of the process for process-started and process-exited, may have * and ?"}
+    )
+    device: str | None = field(
+        default=None, metadata={"help": "only devices of this subsystem/name, may have * and ?: block/sd*"}
+    )
+    user: str | None = field(default=None, metadata={"help": "only sessions of this user"})
+    low: float = field(
+        default=15.0, converter=_percent, metadata={"help": "percent of the battery at which power-low comes"}
+    )
+    every: timedelta = field(
+        default=timedelta(seconds=5),
+        converter=_every,
+        metadata={"help": "how often to look where nothing tells by itself"},
+    )
+
+    def __attrs_post_init__(self) -> None:
+        wanted = set(self.on)
+        if wanted & PROCESSES and not self.process:
+            raise ValueError("process-started and process-exited need the option process: the name of the program")
+        for option, of in (("process", PROCESSES), ("device", DEVICES), ("user", SESSIONS)):
+            if getattr(self, option) is not None and not wanted & of:
+                raise ValueError(f"{option} is for {', '.join(sorted(of))}; name one of them in on, or take it out")
+        missing = adapter().missing()
+        refused = [f"{name} can't be told of here: {missing[name]}" for name in self.on if name in missing]
+        if refused:
+            raise ValueError("; ".join(refused[:3]))
+
+    async def watch(self, watch: Watch) -> None:
+        """Tell what happens, and what has happened since the last time in this boot."""
+        platform = adapter()
+        wanted = Wanted(
+            frozenset(self.on), self.process or "", self.device or "*", self.user, self.low, self.every, watch.job
+        )
+        boot = await asyncio.to_thread(platform.boot)
+        ledger = Ledger(watch, wanted, boot)
+        await ledger.open(slots_of(wanted.names))
+        if EventName.BOOT in wanted.names:
+            await ledger.report(Booted(boot))
+        await platform.watch(wanted, ledger.report, watch.timer)
+
+
+@hookimpl
+def rae_triggers() -> list[type[SourceTrigger]]:
+    """The system trigger."""
+    return [SystemTrigger]

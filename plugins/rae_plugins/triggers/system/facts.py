@@ -1,0 +1,131 @@
+"""Facts about the machine, and what has changed from one to the next. All of it is pure.
+
+An adapter reports *facts*: what is so now, however it has learnt of it. A fact compared with the last one of its kind
+gives the *changes*, which are the events. So whoever tells twice says nothing new, and one who looks again after a
+time in which nobody told (a bus that was lost, a daemon that was down) finds what happened meanwhile.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar, Self
+
+from attrs import evolve, field, frozen
+
+from rae_plugins.triggers.system.names import EventName
+
+NOTICED = 1.0
+"""Seconds by which a clock must have jumped; less is the slewing of one that is kept right."""
+
+
+@frozen
+class Wanted:
+    """What somebody wants to be told of."""
+
+    names: frozenset[EventName]
+    process: str = ""
+    device: str = "*"
+    user: str | None = None
+    low: float = 15.0
+    every: timedelta = timedelta(seconds=5)
+    job: str = ""
+    """The job whose own processes don't count."""
+
+    def takes(self, change: "Change") -> bool:
+        """Whether an event is one of those."""
+        return change.name in self.names and (self.user is None or change.data.get("user") in (None, self.user))
+
+    def is_process(self, name: str) -> bool:
+        """Whether a process of this name is meant."""
+        return fnmatchcase(name, self.process)
+
+    def is_device(self, name: str) -> bool:
+        """Whether a device, `subsystem/name`, is meant."""
+        return fnmatchcase(name, self.device)
+
+
+@frozen
+class Change:
+    """An event that follows from two facts. Without an `identity` of its own it is known by its instant."""
+
+    name: EventName
+    data: Mapping[str, Any] = field(factory=dict)
+    identity: str | None = None
+
+
+class Fact(ABC):
+    """Something that is so. `slot` names the kind, of which the last is remembered."""
+
+    slot: ClassVar[str]
+    is_kept: ClassVar[bool] = True
+    """Whether it is worth remembering over a restart of the daemon; none is over a boot."""
+
+    @abstractmethod
+    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+        """What has changed since the last fact of the kind, and what to remember now. The first one is no change."""
+
+
+@frozen
+class Booted(Fact):
+    """Which boot this is."""
+
+    slot = "boot"
+
+    boot: str
+
+    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+        """Each boot is told once; the one in which a trigger watches for the first time, too."""
+        if before is not None and before.boot == self.boot:
+            return (), self
+        return (Change(EventName.BOOT, {"boot": self.boot}, self.boot),), self
+
+
+@frozen
+class Rest(Fact):
+    """Whether the machine is about to sleep, where that is known, and how many seconds it has slept until now."""
+
+    slot = "rest"
+
+    asleep: bool | None
+    slept: float
+
+    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+        """Two tell of a resume, the service and the clocks; the first of them counts."""
+        if before is None:
+            return (), evolve(self, asleep=bool(self.asleep))
+        slept = self.slept - before.slept
+        if self.asleep:
+            told = () if before.asleep else (Change(EventName.SLEEP),)
+            return told, evolve(before, asleep=True)
+        if slept > NOTICED or (before.asleep and self.asleep is False):
+            return (Change(EventName.RESUME, {"slept": round(max(slept, 0.0), 3)}),), evolve(self, asleep=False)
+        return (), before
+
+
+@frozen
+class Stopping(Fact):
+    """Whether the machine is about to shut down."""
+
+    slot = "stopping"
+
+    stopping: bool
+
+    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+        """Told when it begins to."""
+        begins = self.stopping and before is not None and not before.stopping
+        return ((Change(EventName.SHUTDOWN),) if begins else ()), self
+
+
+@frozen
+class ClockSet(Fact):
+    """The clock was set by so many seconds."""
+
+    slot = "clock"
+    is_kept = False
+
+    by: float
+
+    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+        """Always a change."""
+        return (Change(EventName.CLOCK_CHANGED, {"by": round(self.by, 3)}),), self

@@ -1,0 +1,128 @@
+"""What can be told without any service, by looking again and again: psutil and the clocks."""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from datetime import timedelta
+from importlib.util import find_spec
+from typing import Any
+
+from rae_auto.api.trigger import Timer
+from rae_auto.model.instants import Moment
+from rae_plugins.triggers.system.adapter import Report, together
+from rae_plugins.triggers.system.facts import NOTICED, ClockSet, Rest, Wanted
+from rae_plugins.triggers.system.names import LOGINS, NETWORK, POWER, PROCESSES, REST, EventName
+from rae_plugins.triggers.system.network import read_network
+from rae_plugins.triggers.system.power import read_power
+from rae_plugins.triggers.system.processes import read_processes
+from rae_plugins.triggers.system.sessions import Session, Sessions
+
+HORIZON = timedelta(minutes=10)
+"""How long the clocks are left alone where nobody wakes: slewing, at most 0.05 %, is no jump within that time."""
+
+ALWAYS = NETWORK | PROCESSES | {EventName.BOOT, EventName.CLOCK_CHANGED}
+"""What can be told anywhere."""
+
+
+Way = Callable[[Wanted, Report, Timer], Coroutine[Any, Any, None]]
+"""A way of watching something."""
+
+
+class Portable:
+    """The adapter of a platform of which nothing is known but that psutil runs on it."""
+
+    def missing(self) -> Mapping[EventName, str]:
+        """All that psutil and the clocks can't see."""
+        reason = "there is no adapter for this platform; write a plugin for it"
+        power = {} if read_power() is not None else dict.fromkeys(POWER, NO_BATTERY)
+        return dict.fromkeys(set(EventName) - ALWAYS - POWER - LOGINS, reason) | power
+
+    def boot(self) -> str:
+        """When it booted, as it said first."""
+        import psutil
+
+        return f"{psutil.boot_time():.0f}"
+
+    async def watch(self, wanted: Wanted, report: Report, timer: Timer) -> None:
+        """Look now and then."""
+        ways: list[tuple[Collection[EventName], Way]] = [
+            (LOGINS, look_at_users),
+            (NETWORK, look_at_network),
+            (POWER, look_at_power),
+            (PROCESSES, look_at_processes),
+            ([EventName.CLOCK_CHANGED], look_at_clocks),
+        ]
+        await together([way(wanted, report, timer) for names, way in ways if not wanted.names.isdisjoint(names)])
+
+
+NO_BATTERY = "there is no battery; take it out on this machine"
+
+
+def library_missing(module: str, extra: str) -> str | None:
+    """Why a platform's own library can't be used, or None."""
+    return None if find_spec(module) else f"{module} is not installed; install rae-auto[{extra}]"
+
+
+async def look_at_users(wanted: Wanted, report: Report, timer: Timer, when: asyncio.Event | None = None) -> None:
+    """Report who is logged in, every so often, while `when` is set."""
+    while True:
+        await _wait_for(when)
+        await report(await asyncio.to_thread(read_users))
+        await timer.sleep(wanted.every.total_seconds())
+
+
+async def look_at_network(wanted: Wanted, report: Report, timer: Timer) -> None:
+    """Report the network every so often."""
+    while True:
+        await report(await asyncio.to_thread(read_network))
+        await timer.sleep(wanted.every.total_seconds())
+
+
+async def look_at_power(wanted: Wanted, report: Report, timer: Timer, when: asyncio.Event | None = None) -> None:
+    """Report the power every so often, while `when` is set."""
+    while True:
+        await _wait_for(when)
+        if (power := await asyncio.to_thread(read_power)) is not None:
+            await report(power)
+        await timer.sleep(wanted.every.total_seconds())
+
+
+async def look_at_processes(wanted: Wanted, report: Report, timer: Timer) -> None:
+    """Report the processes every so often."""
+    while True:
+        await report(await asyncio.to_thread(read_processes, wanted))
+        await timer.sleep(wanted.every.total_seconds())
+
+
+async def look_at_clocks(wanted: Wanted, report: Report, timer: Timer) -> None:
+    """Report how long the machine has slept, and that its clock was set; the timer wakes us when either happens."""
+    before = timer.now()
+    while True:
+        if wanted.names & REST:
+            await report(Rest(None, before.slept))
+        await timer.sleep_until(before.wall + HORIZON)
+        now = timer.now()
+        if EventName.CLOCK_CHANGED in wanted.names and abs(by := set_by(before, now)) > NOTICED:
+            await report(ClockSet(by))
+        before = now
+
+
+def set_by(before: Moment, now: Moment) -> float:
+    """By how many seconds the wall clock went on more than time did."""
+    passed = (now.mono - before.mono) + (now.slept - before.slept)
+    return (now.wall - before.wall).total_seconds() - passed
+
+
+def read_users() -> Sessions:
+    """Who is logged in, as the operating system's own list has it. Blocks for a moment."""
+    import psutil
+
+    found = {
+        Session(f"{user.terminal or user.pid}", user.name, f"{user.started:.0f}", user.host or user.terminal or "")
+        for user in psutil.users()
+    }
+    return Sessions("users", tuple(sorted(found, key=lambda session: session.identity)))
+
+
+async def _wait_for(when: asyncio.Event | None) -> None:
+    if when is not None:
+        await when.wait()

@@ -1,0 +1,161 @@
+"""From facts to occurrences, over restarts.
+
+What was last so is kept in a file. An event is noted there before it is told, with its key, and the new state once it
+is durable: after a crash in between the same is told again under the same key, though the world has moved on.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from attrs import evolve, field, frozen
+from cattrs import Converter
+from loguru import logger
+
+from rae_auto.api import Watch
+from rae_auto.api.state_file import StateFile
+from rae_auto.model.instants import format_instant, parse_instant
+from rae_plugins.triggers.system.devices import Devices
+from rae_plugins.triggers.system.facts import Booted, Change, Fact, Rest, Stopping, Wanted
+from rae_plugins.triggers.system.names import (
+    DEVICES,
+    LOCKS,
+    NETWORK,
+    POWER,
+    PROCESSES,
+    REST,
+    SESSIONS,
+    EventName,
+)
+from rae_plugins.triggers.system.network import Network
+from rae_plugins.triggers.system.power import Power
+from rae_plugins.triggers.system.processes import Processes
+from rae_plugins.triggers.system.sessions import Screen, Sessions
+
+_KINDS: Mapping[str, type[Fact]] = {
+    kind.slot: kind for kind in (Booted, Devices, Network, Power, Processes, Rest, Screen, Sessions, Stopping)
+}
+_SLOTS: Mapping[str, frozenset[EventName]] = {
+    Booted.slot: frozenset({EventName.BOOT}),
+    Devices.slot: DEVICES,
+    Network.slot: NETWORK,
+    Power.slot: POWER,
+    Processes.slot: PROCESSES,
+    Rest.slot: REST,
+    Screen.slot: LOCKS,
+    Sessions.slot: SESSIONS,
+    Stopping.slot: frozenset({EventName.SHUTDOWN}),
+}
+_plain = Converter()
+
+
+def slots_of(names: Collection[EventName]) -> frozenset[str]:
+    """The kinds of facts from which these events follow."""
+    return frozenset(slot for slot, events in _SLOTS.items() if not events.isdisjoint(names))
+
+
+@frozen
+class Occurrence:
+    """What is to be told. `at` is ISO 8601."""
+
+    key: str
+    event: dict[str, Any]
+    at: str
+
+
+@frozen
+class Memory:
+    """What is kept: of which boot, the last fact of each kind, how many events there were, and what isn't told yet."""
+
+    boot: str
+    facts: Mapping[str, Fact] = field(factory=dict)
+    count: int = 0
+    pending: tuple[Occurrence, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        kept = {slot: _plain.unstructure(fact) for slot, fact in self.facts.items() if fact.is_kept}
+        pending = _plain.unstructure(list(self.pending))
+        return {"boot": self.boot, "facts": kept, "count": self.count, "pending": pending}
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Memory":
+        """From JSON; ValueError, TypeError or KeyError where that isn't one, or cattrs' groups of them."""
+        facts = {
+            slot: _plain.structure(value, _KINDS[slot]) for slot, value in document["facts"].items() if slot in _KINDS
+        }
+        pending = _plain.structure(document["pending"], list[Occurrence])
+        return cls(str(document["boot"]), facts, int(document["count"]), tuple(pending))
+
+
+class Ledger:
+    """Compares what is reported with what was, and tells the difference. Belongs to one event loop."""
+
+    def __init__(self, watch: Watch, wanted: Wanted, boot: str) -> None:
+        self._watch = watch
+        self._wanted = wanted
+        self._file = StateFile(watch.directory / "system.json")
+        self._memory = Memory(boot)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def open(self, slots: frozenset[str]) -> None:
+        """Take up what was left; of what was known only these kinds are of use, and of another boot nothing is.
+
+        A kind that nobody watched for a while would else be compared with what was long ago.
+        """
+        kept = await asyncio.to_thread(self._read)
+        if kept is None:
+            return
+        same = kept.boot == self._memory.boot
+        facts = {slot: fact for slot, fact in kept.facts.items() if slot in slots and (same or slot == Booted.slot)}
+        self._memory = evolve(self._memory, facts=facts, count=kept.count, pending=kept.pending)
+        if kept.pending:
+            await self._tell(self._memory)
+
+    async def report(self, fact: Fact) -> None:
+        """Tell what follows from a fact; returns once that is durable. Errors of `emit` pass through."""
+        async with self._one_at_a_time:
+            before = self._memory.facts.get(fact.slot)
+            changes, now = fact.since(before, self._wanted)
+            told = [change for change in changes if self._wanted.takes(change)]
+            if not told and now == before:
+                return
+            occurrences = tuple(self._occurrence(change, number) for number, change in enumerate(told))
+            count, facts = self._memory.count + len(told), {**self._memory.facts, fact.slot: now}
+            # In the order of: what will be told under which key; telling it; what is so now.
+            if occurrences:
+                noted = evolve(self._memory, count=count, pending=occurrences)
+                await self._tell(noted, facts)
+            else:
+                self._memory = evolve(self._memory, facts=facts)
+                if fact.is_kept:
+                    await self._write(self._memory)
+
+    def _occurrence(self, change: Change, number: int) -> Occurrence:
+        now = self._watch.timer.now().wall
+        identity = f"{self._memory.boot}:{change.identity}" if change.identity else ""
+        # The count tells two of one instant apart, as a clock that was set back may make them.
+        key = identity or f"{format_instant(now)}:{self._memory.count + number}"
+        return Occurrence(f"{change.name}:{key}", {"event": str(change.name), **change.data}, format_instant(now))
+
+    async def _tell(self, noted: Memory, facts: Mapping[str, Fact] | None = None) -> None:
+        await self._write(noted)
+        for occurrence in noted.pending:
+            await self._watch.emit(occurrence.key, occurrence.event, parse_instant(occurrence.at))
+        self._memory = evolve(noted, pending=(), facts=noted.facts if facts is None else facts)
+        await self._write(self._memory)
+
+    def _read(self) -> Memory | None:
+        document = self._file.read()
+        if self._file.damage:
+            logger.warning("{}", self._file.damage)
+        if document is None:
+            return None
+        try:
+            return Memory.of(document)
+        except Exception as error:  # of another version, or damaged in a way that still is JSON
+            logger.warning("what {} had kept can't be used, so it begins anew: {!r}", self._file.path, error)
+            return None
+
+    async def _write(self, memory: Memory) -> None:
+        await asyncio.to_thread(self._file.write, memory.document())

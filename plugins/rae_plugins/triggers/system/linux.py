@@ -1,0 +1,126 @@
+"""Linux: services on the system bus where they are, the kernel itself, and psutil for the rest."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from rae_auto.api.trigger import Timer
+from rae_plugins.machine.bus import system_bus_missing
+from rae_plugins.triggers.system.adapter import Report, together
+from rae_plugins.triggers.system.desktop import UPOWER, NetworkWatch, UPowerWatch
+from rae_plugins.triggers.system.devices import SYS, after, parse_uevent, read_devices
+from rae_plugins.triggers.system.facts import Wanted
+from rae_plugins.triggers.system.fallback import NO_BATTERY, look_at_clocks, look_at_power, look_at_users
+from rae_plugins.triggers.system.kernel import Ends, datagrams, has_netlink, route_socket, uevent_socket
+from rae_plugins.triggers.system.logind import LOGIND, Logind
+from rae_plugins.triggers.system.names import (
+    BEFORE_DOWN,
+    DEVICES,
+    LOCKS,
+    LOGINS,
+    NETWORK,
+    POWER,
+    PROCESSES,
+    REST,
+    SESSIONS,
+    EventName,
+)
+from rae_plugins.triggers.system.power import read_power
+from rae_plugins.triggers.system.processes import read_processes
+from rae_plugins.triggers.system.served import Following
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_LOGIN_RECORDS = (Path("/run/utmp"), Path("/var/run/utmp"))
+
+
+class Linux:
+    """The adapter of Linux."""
+
+    def missing(self) -> Mapping[EventName, str]:
+        """What needs the bus where there is none, and what has no other way."""
+        found: dict[EventName, str] = {}
+        if no_bus := system_bus_missing():
+            needs = f"it is logind that tells, and {no_bus}"
+            remedy = "start dbus and systemd-logind, or set DBUS_SYSTEM_BUS_ADDRESS"
+            found |= dict.fromkeys(BEFORE_DOWN | LOCKS, f"{needs}; {remedy}")
+            if not any(path.exists() for path in _LOGIN_RECORDS):
+                found |= dict.fromkeys(LOGINS, f"{needs}, nor are there records of logins in /run/utmp; {remedy}")
+            if read_power() is None:
+                found |= dict.fromkeys(POWER, NO_BATTERY)
+        if not has_netlink() or not SYS.is_dir():
+            found |= dict.fromkeys(DEVICES, "the kernel's messages can't be read; mount /sys")
+        return found
+
+    def boot(self) -> str:
+        """The kernel's boot id."""
+        return BOOT_ID.read_text().strip()
+
+    async def watch(self, wanted: Wanted, report: Report, timer: Timer) -> None:
+        """Watch what is wanted, and nothing else."""
+        names = wanted.names
+        parts: list[Coroutine[Any, Any, None]] = []
+        if names & (BEFORE_DOWN | REST | SESSIONS):
+            logind = Following(LOGIND, Logind(wanted, report, timer).live, timer)
+            parts.append(logind.run())
+            if names & LOGINS:
+                parts.append(look_at_users(wanted, report, timer, logind.absent))
+        if names & (REST | {EventName.CLOCK_CHANGED}):
+            parts.append(look_at_clocks(wanted, report, timer))
+        if names & NETWORK:
+            network = NetworkWatch(report, timer)
+            parts += [network.run(), network.manager.run(), _hear_of_links(network)]
+        if names & POWER:
+            power = Following(UPOWER, UPowerWatch(report).live, timer)
+            parts += [power.run(), look_at_power(wanted, report, timer, power.absent)]
+        if names & DEVICES:
+            parts.append(_hear_of_devices(wanted, report))
+        if names & PROCESSES:
+            parts.append(_follow_processes(wanted, report, timer))
+        await together(parts)
+
+
+async def _hear_of_links(network: NetworkWatch) -> None:
+    """Have the network looked at whenever the kernel tells of a link or an address."""
+    with closing(route_socket()) as kernel:
+        async for _ in datagrams(kernel):
+            network.changed.set()
+
+
+async def _hear_of_devices(wanted: Wanted, report: Report) -> None:
+    """Report the devices, once as they are and then with each that comes or goes."""
+    # The kernel is listened to before the devices are read, so that none comes in between unnoticed.
+    with closing(uevent_socket()) as kernel:
+        devices = await asyncio.to_thread(read_devices, wanted)
+        await report(devices)
+        async for datagram in datagrams(kernel):
+            if datagram is None:
+                devices = await asyncio.to_thread(read_devices, wanted)
+            elif (event := parse_uevent(datagram)) is not None:
+                devices = after(devices, event, wanted)
+            await report(devices)
+
+
+async def _follow_processes(wanted: Wanted, report: Report, timer: Timer) -> None:
+    """Report the processes: every so often, since nobody tells of a start, and when one ends."""
+    look = asyncio.Event()
+    ends = Ends(look)
+
+    async def now_and_then() -> None:
+        while True:
+            look.set()
+            await timer.sleep(wanted.every.total_seconds())
+
+    async def read() -> None:
+        while True:
+            await look.wait()
+            look.clear()
+            found = await asyncio.to_thread(read_processes, wanted)
+            ends.follow(found.processes if EventName.PROCESS_EXITED in wanted.names else ())
+            await report(found)
+
+    try:
+        await together([now_and_then(), read()])
+    finally:
+        ends.close()

@@ -1,0 +1,126 @@
+"""macOS: notifications of the workspace, by pyobjc; psutil and the clocks for the rest.
+
+Written by Apple's documentation and tested with stand-ins for pyobjc only: nobody has run it on macOS yet.
+"""
+
+import asyncio
+import subprocess
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from getpass import getuser
+from typing import Any
+
+from rae_auto.api.trigger import Timer
+from rae_plugins.triggers.system.adapter import Report, together
+from rae_plugins.triggers.system.facts import Fact, Rest, Stopping, Wanted
+from rae_plugins.triggers.system.fallback import (
+    NO_BATTERY,
+    library_missing,
+    look_at_clocks,
+    look_at_network,
+    look_at_power,
+    look_at_processes,
+    look_at_users,
+)
+from rae_plugins.triggers.system.mailbox import Mailbox
+from rae_plugins.triggers.system.names import (
+    BEFORE_DOWN,
+    DEVICES,
+    LOCKS,
+    LOGINS,
+    NETWORK,
+    POWER,
+    PROCESSES,
+    REST,
+    EventName,
+)
+from rae_plugins.triggers.system.power import read_power
+from rae_plugins.triggers.system.sessions import Screen
+
+NOTIFICATIONS = BEFORE_DOWN | REST | LOCKS
+"""What only the workspace tells."""
+
+_SLICE = 0.5
+"""Seconds after which the thread of notifications looks whether it is still wanted."""
+
+_NO_DEVICES = "macOS tells of devices through IOKit, which this adapter doesn't use; watch /Volumes with a file trigger"
+
+
+class MacOS:
+    """The adapter of macOS."""
+
+    def missing(self) -> Mapping[EventName, str]:
+        """Devices; what needs pyobjc where that isn't installed; and power without a battery."""
+        found = dict.fromkeys(DEVICES, _NO_DEVICES)
+        if reason := library_missing("AppKit", "macos"):
+            found |= dict.fromkeys(NOTIFICATIONS, reason)
+        if read_power() is None:
+            found |= dict.fromkeys(POWER, NO_BATTERY)
+        return found
+
+    def boot(self) -> str:
+        """The kernel's name for its session, as Linux' boot id."""
+        named = subprocess.run(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True)
+        return named.stdout.strip()
+
+    async def watch(self, wanted: Wanted, report: Report, timer: Timer) -> None:
+        """Watch what is wanted, and nothing else."""
+        names = wanted.names
+        parts: list[Coroutine[Any, Any, None]] = []
+        if names & NOTIFICATIONS:
+            parts.append(_hear(report, timer))
+        if names & LOGINS:
+            parts.append(look_at_users(wanted, report, timer))
+        if names & NETWORK:
+            parts.append(look_at_network(wanted, report, timer))
+        if names & POWER:
+            parts.append(look_at_power(wanted, report, timer))
+        if names & PROCESSES:
+            parts.append(look_at_processes(wanted, report, timer))
+        if EventName.CLOCK_CHANGED in names:
+            parts.append(look_at_clocks(wanted, report, timer))
+        await together(parts)
+
+
+async def _hear(report: Report, timer: Timer) -> None:
+    mailbox, over = Mailbox(), threading.Event()
+    thread = threading.Thread(target=listen, args=(mailbox, timer, over), name="rae-auto notifications", daemon=True)
+    thread.start()
+    try:
+        await mailbox.deliver(report)
+    finally:
+        over.set()
+        await asyncio.to_thread(thread.join, 5)
+
+
+def listen(mailbox: Mailbox, timer: Timer, over: threading.Event) -> None:
+    """Hand over what the workspace notifies of, on a run loop of this thread, until it is over."""
+    from AppKit import NSWorkspace
+    from Foundation import NSDate, NSDefaultRunLoopMode, NSDistributedNotificationCenter, NSRunLoop
+
+    user = getuser()
+    workspace = NSWorkspace.sharedWorkspace().notificationCenter()
+    everywhere = NSDistributedNotificationCenter.defaultCenter()
+    heard: list[tuple[Any, str, Callable[[], Fact], bool]] = [
+        (workspace, "NSWorkspaceWillSleepNotification", lambda: Rest(True, timer.now().slept), True),
+        (workspace, "NSWorkspaceDidWakeNotification", lambda: Rest(False, timer.now().slept), False),
+        (workspace, "NSWorkspaceWillPowerOffNotification", lambda: Stopping(True), True),
+        (everywhere, "com.apple.screenIsLocked", lambda: Screen(user, True), False),
+        (everywhere, "com.apple.screenIsUnlocked", lambda: Screen(user, False), False),
+    ]
+    for fact in (Rest(False, timer.now().slept), Stopping(False), Screen(user, False)):
+        mailbox.put(fact)
+    observers = [
+        (center, center.addObserverForName_object_queue_usingBlock_(name, None, None, _block(mailbox, make, wait)))
+        for center, name, make, wait in heard
+    ]
+    while not over.is_set():
+        NSRunLoop.currentRunLoop().runMode_beforeDate_(
+            NSDefaultRunLoopMode, NSDate.dateWithTimeIntervalSinceNow_(_SLICE)
+        )
+    for center, observer in observers:
+        center.removeObserver_(observer)
+
+
+def _block(mailbox: Mailbox, make: Callable[[], Fact], wait: bool) -> Callable[[object], None]:
+    return lambda _: mailbox.put(make(), wait=wait)

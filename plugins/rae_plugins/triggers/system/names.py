@@ -1,0 +1,38 @@
+"""What can happen to a machine, by the same names on every platform."""
+
+from enum import StrEnum
+
+
+class EventName(StrEnum):
+    """The names of system events."""
+
+    BOOT = "boot"
+    SHUTDOWN = "shutdown"
+    SLEEP = "sleep"
+    RESUME = "resume"
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    LOGIN = "login"
+    LOGOUT = "logout"
+    NETWORK_UP = "network-up"
+    NETWORK_DOWN = "network-down"
+    NETWORK_CHANGED = "network-changed"
+    POWER_AC = "power-ac"
+    POWER_BATTERY = "power-battery"
+    POWER_LOW = "power-low"
+    DEVICE_ADDED = "device-added"
+    DEVICE_REMOVED = "device-removed"
+    PROCESS_STARTED = "process-started"
+    PROCESS_EXITED = "process-exited"
+    CLOCK_CHANGED = "clock-changed"
+
+
+BEFORE_DOWN = frozenset({EventName.SLEEP, EventName.SHUTDOWN})
+REST = frozenset({EventName.SLEEP, EventName.RESUME})
+LOCKS = frozenset({EventName.LOCK, EventName.UNLOCK})
+LOGINS = frozenset({EventName.LOGIN, EventName.LOGOUT})
+SESSIONS = LOCKS | LOGINS
+NETWORK = frozenset({EventName.NETWORK_UP, EventName.NETWORK_DOWN, EventName.NETWORK_CHANGED})
+POWER = frozenset({EventName.POWER_AC, EventName.POWER_BATTERY, EventName.POWER_LOW})
+DEVICES = frozenset({EventName.DEVICE_ADDED, EventName.DEVICE_REMOVED})
+PROCESSES = frozenset({EventName.PROCESS_STARTED, EventName.PROCESS_EXITED})

@@ -1,0 +1,77 @@
+"""Whether the machine is on a network, and on which."""
+
+import ipaddress
+from typing import Self
+
+from attrs import evolve, frozen
+
+from rae_plugins.triggers.system.facts import Change, Fact, Wanted
+from rae_plugins.triggers.system.names import EventName
+
+LONGEST_V6 = 64
+"""Bits of an IPv6 address that name the network; the others change from day to day."""
+
+
+@frozen
+class Network(Fact):
+    """Whether there is a network, and what tells it from others: addresses as `interface address`, and its name.
+
+    While there is none, what is remembered is the last one.
+    """
+
+    slot = "network"
+
+    up: bool
+    v4: tuple[str, ...] = ()
+    v6: tuple[str, ...] = ()
+    connection: str = ""
+    """Empty where nobody names connections."""
+
+    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+        """Up, down, and up but on another network than the last time."""
+        if before is None:
+            return (), self
+        if not self.up:
+            return ((Change(EventName.NETWORK_DOWN),) if before.up else ()), evolve(before, up=False)
+        data = {"addresses": [*self.v4, *self.v6], "connection": self.connection}
+        changes = [] if before.up else [Change(EventName.NETWORK_UP, data)]
+        if self._is_another_than(before):
+            changes.append(Change(EventName.NETWORK_CHANGED, data))
+            return tuple(changes), self
+        # Addresses of the two families come one after the other: what isn't there yet is no difference.
+        kept = evolve(
+            self, v4=self.v4 or before.v4, v6=self.v6 or before.v6, connection=self.connection or before.connection
+        )
+        return tuple(changes), kept
+
+    def _is_another_than(self, last: "Network") -> bool:
+        pairs = ((self.v4, last.v4), (self.v6, last.v6), (self.connection, last.connection))
+        return any(now and then and now != then for now, then in pairs)
+
+
+def read_network(connection: str = "", up: bool | None = None) -> Network:
+    """The network by the interfaces' own addresses. `up` says so where somebody knows better. Blocks for a moment."""
+    import psutil
+
+    running = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
+    v4, v6 = set(), set()
+    for name, addresses in psutil.net_if_addrs().items():
+        for found in addresses if name in running else ():
+            address = _address(found.address)
+            if address is None or address.is_loopback or address.is_link_local:
+                continue
+            if address.version == 4:
+                v4.add(f"{name} {address}")
+            else:
+                prefix = ipaddress.ip_network(f"{address}/{LONGEST_V6}", strict=False)
+                v6.add(f"{name} {prefix}")
+    has_address = bool(v4 or v6)
+    return Network(has_address if up is None else up, tuple(sorted(v4)), tuple(sorted(v6)), connection)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address; None for those of a link's layer."""
+    try:
+        return ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None

@@ -1,0 +1,60 @@
+"""Where the machine has its power from, and how much of it is left."""
+
+from typing import Self
+
+from attrs import evolve, field, frozen
+
+from rae_plugins.triggers.system.facts import Change, Fact, Wanted
+from rae_plugins.triggers.system.names import EventName
+
+RECOVERY = 2.0
+"""Percent above the limit at which a battery is no longer low: one at the limit may read now more, now less."""
+
+WARNS, CRITICAL = 3, 4
+"""UPower's levels of warning: low, and critical; above that it acts."""
+
+
+@frozen
+class Power(Fact):
+    """Whether the machine runs on its battery, and how many percent that has; None where there is none."""
+
+    slot = "power"
+
+    on_battery: bool
+    # Only whether it is low is worth a write to the disk, so two that differ in their percents alone are equal.
+    percent: float | None = field(default=None, eq=False)
+    warning: int = field(default=0, eq=False)
+    low: bool = False
+
+    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+        """From the mains to the battery and back, and below the limit while on the battery."""
+        now = evolve(self, low=self._is_low(before is not None and before.low, wanted.low))
+        if before is None:
+            return (), now
+        data = {"percent": self.percent}
+        changes = []
+        if now.on_battery != before.on_battery:
+            changes.append(Change(EventName.POWER_BATTERY if now.on_battery else EventName.POWER_AC, data))
+        if now.low and not before.low:
+            changes.append(Change(EventName.POWER_LOW, data))
+        return tuple(changes), now
+
+    def _is_low(self, was_low: bool, limit: float) -> bool:
+        if not self.on_battery:
+            return False
+        if self.warning >= CRITICAL:
+            return True
+        if self.percent is None:
+            return self.warning >= WARNS
+        return self.percent <= (limit + RECOVERY if was_low else limit)
+
+
+def read_power() -> Power | None:
+    """What the operating system says of a battery; None where it knows of none. Blocks for a moment."""
+    import psutil
+
+    read = getattr(psutil, "sensors_battery", None)  # not on every platform
+    battery = read() if read is not None else None
+    if battery is None or battery.power_plugged is None:
+        return None
+    return Power(not battery.power_plugged, float(battery.percent))

@@ -1,0 +1,91 @@
+"""Following a service on the system bus through its restarts, the bus's own, and times without either."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from attrs import frozen
+from loguru import logger
+
+from rae_auto.api.trigger import Timer
+from rae_plugins.machine.bus import Bus, BusFailure, Signals, system_bus
+
+FIRST_DELAY, LAST_DELAY = 1.0, 30.0
+"""Seconds before the bus is asked for again; doubled each time up to the last."""
+
+GRACE = 20.0
+"""Seconds for which a service that was there may be away, as it is while it is restarted, before another stands in."""
+
+Live = Callable[[Bus, Signals], Awaitable[None]]
+"""Reads what is so and follows the signals; returns when the service has another owner or none."""
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+@frozen
+class Service:
+    """A service that tells things, and the rules (of D-Bus) for those of its signals that count."""
+
+    name: str
+    rules: Sequence[str]
+    without: str
+    """What is so while it is away, for the log."""
+
+
+class Following:
+    """Has `live` follow the service whenever it is there. `absent` is set while it isn't and another is to stand in."""
+
+    def __init__(self, service: Service, live: Live, timer: Timer, on_absence: Callable[[], None] = nothing) -> None:
+        self.absent = asyncio.Event()
+        self._on_absence = on_absence
+        self._service = service
+        self._live = live
+        self._timer = timer
+        self._lost_at: float | None = None
+        self._was_there = False
+
+    async def run(self) -> None:
+        """Follow until cancelled. What `live` raises passes through, but for BusFailure."""
+        delay = FIRST_DELAY
+        while True:
+            try:
+                async with system_bus() as bus, bus.signals(self._service.name, *self._service.rules) as signals:
+                    delay = FIRST_DELAY
+                    await self._attend(bus, signals)
+            except BusFailure as failure:
+                self._lost(str(failure))
+            await self._timer.sleep(delay)
+            delay = min(delay * 2, LAST_DELAY)
+
+    async def _attend(self, bus: Bus, signals: Signals) -> None:
+        while True:
+            if signals.owner is None:
+                await self._wait_for_owner(signals)
+            self._lost_at = None
+            self._was_there = True
+            self.absent.clear()
+            await self._live(bus, signals)
+
+    async def _wait_for_owner(self, signals: Signals) -> None:
+        reason = f"{self._service.name} is not on the system bus"
+        self._lost(reason)
+        if not self.absent.is_set():
+            try:
+                async with asyncio.timeout(GRACE):
+                    await signals.owned()
+            except TimeoutError:
+                self._give_up(reason)
+        await signals.owned()
+
+    def _lost(self, reason: str) -> None:
+        now = self._timer.now().mono
+        self._lost_at = now if self._lost_at is None else self._lost_at
+        if not self._was_there or now - self._lost_at >= GRACE:
+            self._give_up(reason)
+
+    def _give_up(self, reason: str) -> None:
+        if not self.absent.is_set():
+            logger.warning("{}: {}", reason, self._service.without)
+            self.absent.set()
+            self._on_absence()

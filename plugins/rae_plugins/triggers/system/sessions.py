@@ -1,0 +1,83 @@
+"""The sessions of people on the machine, and whether their screens are locked. Pure."""
+
+from typing import Self
+
+from attrs import evolve, frozen
+
+from rae_plugins.triggers.system.facts import Change, Fact, Wanted
+from rae_plugins.triggers.system.names import EventName
+
+
+@frozen
+class Session:
+    """One session. `id` and `since` tell it from any other of this boot; `place` is a seat, a terminal or a host."""
+
+    id: str
+    user: str
+    since: str
+    place: str = ""
+    locked: str | None = None
+    """Since when its screen is locked, as far as that is known."""
+    hint: bool = False
+    """Whether the session itself says that it is locked; few lockers let it."""
+
+    @property
+    def identity(self) -> str:
+        """What tells it from others."""
+        return f"{self.id}@{self.since}"
+
+    def change(self, name: EventName, identity: str | None = None) -> Change:
+        """An event of this session."""
+        return Change(name, {"user": self.user, "session": self.id, "place": self.place}, identity)
+
+    def after_reading(self, before: "Session | None") -> "Session":
+        """What a session that was read anew is, given what was known of it.
+
+        One that was locked by a locker that doesn't say so reads as if it were not.
+        """
+        if before is not None and before.locked and (self.hint or not before.hint):
+            return evolve(self, locked=before.locked)
+        return self
+
+
+@frozen
+class Sessions(Fact):
+    """All sessions, as `origin` knows them; `is_read` where that was asked anew, and not followed by signals."""
+
+    slot = "sessions"
+
+    origin: str
+    sessions: tuple[Session, ...]
+    is_read: bool = False
+
+    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+        """Who came and went, and whose screen was locked. Two origins name sessions differently."""
+        if before is None or before.origin != self.origin:
+            return (), evolve(self, is_read=False)
+        known = {session.identity: session for session in before.sessions}
+        now = {session.identity: session for session in self.sessions}
+        if self.is_read:
+            now = {identity: session.after_reading(known.get(identity)) for identity, session in now.items()}
+        changes = [known[gone].change(EventName.LOGOUT, gone) for gone in known if gone not in now]
+        for identity, session in now.items():
+            if identity not in known:
+                changes.append(session.change(EventName.LOGIN, identity))
+            elif session.locked != known[identity].locked:
+                changes.append(session.change(EventName.LOCK if session.locked else EventName.UNLOCK))
+        return tuple(changes), evolve(self, sessions=tuple(now.values()), is_read=False)
+
+
+@frozen
+class Screen(Fact):
+    """Whether the one screen is locked, on a platform that tells of no more; `user` is who sits there."""
+
+    slot = "screen"
+
+    user: str
+    locked: bool
+
+    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+        """Locked and unlocked."""
+        if before is None or before.locked == self.locked:
+            return (), self
+        return (Change(EventName.LOCK if self.locked else EventName.UNLOCK, {"user": self.user}),), self

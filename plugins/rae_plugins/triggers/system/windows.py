@@ -1,0 +1,235 @@
+"""Windows: messages to a hidden window, by pywin32; psutil and the clocks for the rest.
+
+Written by Microsoft's documentation and tested with stand-ins for pywin32 only: nobody has run it on Windows yet.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Mapping
+from enum import IntEnum
+from typing import Any
+
+from attrs import evolve
+
+from rae_auto.api.trigger import Timer
+from rae_auto.model.instants import format_instant
+from rae_plugins.triggers.system.adapter import Report, together
+from rae_plugins.triggers.system.devices import DeviceTold
+from rae_plugins.triggers.system.facts import Fact, Rest, Stopping, Wanted
+from rae_plugins.triggers.system.fallback import (
+    NO_BATTERY,
+    library_missing,
+    look_at_clocks,
+    look_at_network,
+    look_at_power,
+    look_at_processes,
+)
+from rae_plugins.triggers.system.mailbox import Mailbox
+from rae_plugins.triggers.system.names import (
+    BEFORE_DOWN,
+    DEVICES,
+    NETWORK,
+    POWER,
+    PROCESSES,
+    REST,
+    SESSIONS,
+    EventName,
+)
+from rae_plugins.triggers.system.power import read_power
+from rae_plugins.triggers.system.sessions import Session, Sessions
+
+MESSAGES = BEFORE_DOWN | REST | SESSIONS | DEVICES
+"""What only a window is told of."""
+
+_LOGOFF = 0x80000000
+"""The flag of END_SESSION that says that it is the session alone that ends."""
+
+_ALL_SESSIONS, _USER_NAME, _ALL_CLASSES = 1, 5, 4
+
+
+class Message(IntEnum):
+    """What a window is told; the names are Windows' own, without `WM_`."""
+
+    CLOSE = 0x10
+    QUERYENDSESSION = 0x11
+    ENDSESSION = 0x16
+    POWERBROADCAST = 0x218
+    DEVICECHANGE = 0x219
+    WTSSESSION_CHANGE = 0x2B1
+
+
+class Code(IntEnum):
+    """What a message is about: power (`PBT_APM`), sessions (`WTS_SESSION`) and devices (`DBT_DEVICE`)."""
+
+    SUSPEND = 0x4
+    RESUMESUSPEND = 0x7
+    RESUMEAUTOMATIC = 0x12
+    LOGON = 0x5
+    LOGOFF = 0x6
+    LOCK = 0x7
+    UNLOCK = 0x8
+    ARRIVAL = 0x8000
+    REMOVECOMPLETE = 0x8004
+
+
+_BOOT_ID = r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters"
+
+
+class Windows:
+    """The adapter of Windows."""
+
+    def missing(self) -> Mapping[EventName, str]:
+        """What needs pywin32 where that isn't installed, and power without a battery."""
+        reason = library_missing("win32gui", "windows")
+        found = dict.fromkeys(MESSAGES, reason) if reason else {}
+        return found if read_power() is not None else {**found, **dict.fromkeys(POWER, NO_BATTERY)}
+
+    def boot(self) -> str:
+        """Windows' own count of its boots."""
+        import winreg as registry
+
+        winreg: Any = registry  # of which type checkers elsewhere know nothing
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _BOOT_ID) as key:
+            return str(winreg.QueryValueEx(key, "BootId")[0])
+
+    async def watch(self, wanted: Wanted, report: Report, timer: Timer) -> None:
+        """Watch what is wanted, and nothing else."""
+        names = wanted.names
+        parts: list[Coroutine[Any, Any, None]] = []
+        if names & MESSAGES:
+            parts.append(_hear(wanted, report, timer))
+        if names & NETWORK:
+            parts.append(look_at_network(wanted, report, timer))
+        if names & POWER:
+            parts.append(look_at_power(wanted, report, timer))
+        if names & PROCESSES:
+            parts.append(look_at_processes(wanted, report, timer))
+        if EventName.CLOCK_CHANGED in names:
+            parts.append(look_at_clocks(wanted, report, timer))
+        await together(parts)
+
+
+async def _hear(wanted: Wanted, report: Report, timer: Timer) -> None:
+    mailbox = Mailbox()
+    window = Window(wanted, mailbox, timer)
+    thread = threading.Thread(target=window.run, name="rae-auto window", daemon=True)
+    thread.start()
+    try:
+        await mailbox.deliver(report)
+    finally:
+        window.close()
+        await asyncio.to_thread(thread.join, 5)
+
+
+class Window:
+    """A hidden window and the facts that its messages tell. Its messages come in the thread that runs it."""
+
+    def __init__(self, wanted: Wanted, mailbox: Mailbox, timer: Timer) -> None:
+        self._wanted = wanted
+        self._mailbox = mailbox
+        self._timer = timer
+        self._sessions: dict[int, Session] = {}
+        self._present: dict[str, bool] = {}
+        self._handle = 0
+
+    def run(self) -> None:
+        """Make the window, tell what is so, and serve its messages until it is closed."""
+        import win32gui
+        import win32ts
+
+        kind = win32gui.WNDCLASS()
+        kind.lpszClassName = "rae-auto system events"
+        kind.lpfnWndProc = self.receive
+        # Not a message-only window: those get no broadcasts.
+        self._handle = win32gui.CreateWindow(win32gui.RegisterClass(kind), "rae-auto", 0, 0, 0, 0, 0, 0, 0, 0, None)
+        win32ts.WTSRegisterSessionNotification(self._handle, _ALL_SESSIONS)
+        self._hear_of_devices()
+        self._put(Rest(False, self._timer.now().slept))
+        self._put(Stopping(False))
+        for found in win32ts.WTSEnumerateSessions():
+            self._log_on(int(found["SessionId"]))
+        self._put_sessions()
+        win32gui.PumpMessages()
+
+    def close(self) -> None:
+        """End the loop of messages."""
+        import win32gui
+
+        win32gui.PostMessage(self._handle, Message.CLOSE, 0, 0)
+
+    def receive(self, handle: int, message: int, word: int, long: int) -> int:
+        """Serve one message."""
+        import win32gui
+
+        match message:
+            case Message.POWERBROADCAST:
+                self._power_changed(word)
+            case Message.ENDSESSION:
+                if word and not long & _LOGOFF:
+                    self._put(Stopping(True), wait=True)
+            case Message.WTSSESSION_CHANGE:
+                self._session_changed(word, long)
+            case Message.DEVICECHANGE:
+                if word in (Code.ARRIVAL, Code.REMOVECOMPLETE) and long:
+                    self._device_changed(word == Code.ARRIVAL, long)
+            case Message.CLOSE:
+                win32gui.PostQuitMessage(0)
+            case Message.QUERYENDSESSION:
+                pass
+            case _:
+                return int(win32gui.DefWindowProc(handle, message, word, long))
+        return 1
+
+    def _power_changed(self, code: int) -> None:
+        if code == Code.SUSPEND:
+            self._put(Rest(True, self._timer.now().slept), wait=True)
+        elif code in (Code.RESUMESUSPEND, Code.RESUMEAUTOMATIC):  # often both
+            self._put(Rest(False, self._timer.now().slept))
+
+    def _put(self, fact: Fact, *, wait: bool = False) -> None:
+        self._mailbox.put(fact, wait=wait)
+
+    def _session_changed(self, code: int, session: int) -> None:
+        known = self._sessions.get(session)
+        if code == Code.LOGON:
+            self._log_on(session)
+        elif code == Code.LOGOFF:
+            self._sessions.pop(session, None)
+        elif code in (Code.LOCK, Code.UNLOCK) and known is not None:
+            locked = format_instant(self._timer.now().wall) if code == Code.LOCK else None
+            self._sessions[session] = evolve(known, locked=locked)
+        self._put_sessions()
+
+    def _log_on(self, session: int) -> None:
+        import win32ts
+
+        # Session 0 is of services, and one without a user waits for somebody to log in.
+        user = win32ts.WTSQuerySessionInformation(0, session, _USER_NAME)
+        if session and user:
+            self._sessions[session] = Session(str(session), str(user), "")
+
+    def _put_sessions(self) -> None:
+        self._put(Sessions("windows", tuple(self._sessions[number] for number in sorted(self._sessions))))
+
+    def _hear_of_devices(self) -> None:
+        import win32gui
+        import win32gui_struct
+
+        anything = win32gui_struct.PackDEV_BROADCAST_DEVICEINTERFACE("{00000000-0000-0000-0000-000000000000}")
+        win32gui.RegisterDeviceNotification(self._handle, anything, _ALL_CLASSES)
+
+    def _device_changed(self, arrived: bool, pointer: int) -> None:
+        import win32gui_struct
+
+        name = device_name(str(getattr(win32gui_struct.UnpackDEV_BROADCAST(pointer), "name", "") or ""))
+        # Each of a device's interfaces tells, and some more than once.
+        if name and self._wanted.is_device(name) and self._present.get(name) != arrived:
+            self._present[name] = arrived
+            self._put(DeviceTold(name, arrived))
+
+
+def device_name(interface: str) -> str:
+    r"""`subsystem/name` from the name of a device's interface: `\\?\USB#VID_046D&PID_C52B#5&2A#{a5dcbf10-…}`."""
+    subsystem, _, rest = interface.removeprefix("\\\\?\\").partition("#")
+    name = rest.rpartition("#{")[0] or rest
+    return f"{subsystem.lower()}/{name}" if name else ""
