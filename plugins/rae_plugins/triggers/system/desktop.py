@@ -97,9 +97,12 @@ class UPowerWatch:
     async def live(self, bus: Bus, signals: Signals) -> None:
         """Follow it while it has the same owner. Errors: BusFailure."""
         owner = signals.owner
+        manager, display = await bus.properties(_UP_MANAGER), await bus.properties(_UP_DISPLAY)
         while signals.owner == owner:
-            manager, display = await bus.properties(_UP_MANAGER), await bus.properties(_UP_DISPLAY)
             percent = float(display["Percentage"]) if display.get("IsPresent") else None
             warning = int(display.get("WarningLevel", 0))
             await self._report(Power(bool(manager.get("OnBattery")), percent, warning))
-            await signals.next()
+            # The values are in the signal: what is read again may be later ones already.
+            match (signal := await signals.next()).body:
+                case (_, dict(changed), _):
+                    (manager if signal.path == _UP_MANAGER.path else display).update(changed)

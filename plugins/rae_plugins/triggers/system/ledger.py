@@ -1,7 +1,7 @@
 """From facts to occurrences, over restarts.
 
-What was last so is kept in a file. An event is noted there before it is told, with its key, and the new state once it
-is durable: after a crash in between the same is told again under the same key, though the world has moved on.
+What was last so is kept in a file. What follows from a new fact is noted there together with the fact, and crossed out
+once it is durable: after a crash in between the same is told again under the same key, though the world has moved on.
 """
 
 import asyncio
@@ -109,8 +109,7 @@ class Ledger:
         same = kept.boot == self._memory.boot
         facts = {slot: fact for slot, fact in kept.facts.items() if slot in slots and (same or slot == Booted.slot)}
         self._memory = evolve(self._memory, facts=facts, count=kept.count, pending=kept.pending)
-        if kept.pending:
-            await self._tell(self._memory)
+        await self._tell()
 
     async def report(self, fact: Fact) -> None:
         """Tell what follows from a fact; returns once that is durable. Errors of `emit` pass through."""
@@ -120,16 +119,15 @@ class Ledger:
             told = [change for change in changes if self._wanted.takes(change)]
             if not told and now == before:
                 return
-            occurrences = tuple(self._occurrence(change, number) for number, change in enumerate(told))
-            count, facts = self._memory.count + len(told), {**self._memory.facts, fact.slot: now}
-            # In the order of: what will be told under which key; telling it; what is so now.
-            if occurrences:
-                noted = evolve(self._memory, count=count, pending=occurrences)
-                await self._tell(noted, facts)
-            else:
-                self._memory = evolve(self._memory, facts=facts)
-                if fact.is_kept:
-                    await self._write(self._memory)
+            self._memory = evolve(
+                self._memory,
+                facts={**self._memory.facts, fact.slot: now},
+                count=self._memory.count + len(told),
+                pending=tuple(self._occurrence(change, number) for number, change in enumerate(told)),
+            )
+            if told or fact.is_kept:
+                await self._write()
+            await self._tell()
 
     def _occurrence(self, change: Change, number: int) -> Occurrence:
         now = self._watch.timer.now().wall
@@ -138,12 +136,13 @@ class Ledger:
         key = identity or f"{format_instant(now)}:{self._memory.count + number}"
         return Occurrence(f"{change.name}:{key}", {"event": str(change.name), **change.data}, format_instant(now))
 
-    async def _tell(self, noted: Memory, facts: Mapping[str, Fact] | None = None) -> None:
-        await self._write(noted)
-        for occurrence in noted.pending:
+    async def _tell(self) -> None:
+        if not self._memory.pending:
+            return
+        for occurrence in self._memory.pending:
             await self._watch.emit(occurrence.key, occurrence.event, parse_instant(occurrence.at))
-        self._memory = evolve(noted, pending=(), facts=noted.facts if facts is None else facts)
-        await self._write(self._memory)
+        self._memory = evolve(self._memory, pending=())
+        await self._write()
 
     def _read(self) -> Memory | None:
         document = self._file.read()
@@ -157,5 +156,5 @@ class Ledger:
             logger.warning("what {} had kept can't be used, so it begins anew: {!r}", self._file.path, error)
             return None
 
-    async def _write(self, memory: Memory) -> None:
-        await asyncio.to_thread(self._file.write, memory.document())
+    async def _write(self) -> None:
+        await asyncio.to_thread(self._file.write, self._memory.document())

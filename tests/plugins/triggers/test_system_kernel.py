@@ -1,0 +1,401 @@
+"""The system trigger without any bus: by the kernel of this machine, psutil and the clocks."""
+
+import asyncio
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.system_events import SettableTimer, kept, knows, program, told, until
+
+from rae_auto.api import SourceTrigger
+from rae_auto.testing.sources import Listener, RealTimer, SourceConformance
+from rae_plugins.triggers.system import SystemTrigger
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(autouse=True)
+def no_bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'no-bus'}")
+
+
+def start(path: Path, job: str = "") -> "subprocess.Popen[bytes]":
+    """A process that lives until it is killed."""
+    return subprocess.Popen([path, "600"], env={"RAE_JOB": job})
+
+
+class TestProcessesConform(SourceConformance):
+    @pytest.fixture
+    def plugin(self, tmp_path: Path) -> SourceTrigger:
+        self.program = program(tmp_path, f"conform-{os.getpid()}")
+        return SystemTrigger(on=["process-started"], process=self.program.name, every="1s")
+
+    @pytest.fixture(autouse=True)
+    def end_them(self) -> Any:
+        self.started: list[subprocess.Popen[bytes]] = []
+        yield
+        for process in self.started:
+            process.kill()
+            process.wait()
+
+    def timer(self) -> RealTimer:
+        return RealTimer()
+
+    async def ready(self, listener: Listener) -> None:
+        await knows(listener, "processes")
+
+    async def provoke(self, listener: Listener, number: int) -> None:
+        self.started.append(start(self.program))
+
+
+def test_a_process_starts_and_exits_and_the_end_is_told_without_a_look(tmp_path: Path) -> None:
+    """The clocks stand still after the start, so nobody looks: the kernel tells of the end."""
+    name = f"a-program-with-a-name-longer-than-15-{os.getpid()}"
+    sleeper = program(tmp_path, name)
+    listener = Listener(tmp_path / "source", SettableTimer())
+
+    async def play() -> None:
+        source = SystemTrigger(on=["process-started", "process-exited"], process="a-program-*-1[0-9]-*", every="5s")
+        async with listener.watching(source):
+            await knows(listener, "processes")
+            process = start(sleeper)
+            while not listener.occurrences:
+                await listener.timer.advance(5)
+                await asyncio.sleep(0.01)
+            process.kill()
+            process.wait()
+            await listener.wait_for(2)
+
+    asyncio.run(play())
+    started, exited = listener.occurrences
+    assert told(listener) == ["process-started", "process-exited"]
+    assert (started.event or {})["process"] == name
+    assert started.key.removeprefix("process-started") == exited.key.removeprefix("process-exited")
+
+
+def test_processes_that_came_and_went_while_nobody_watched_are_told_at_the_start(tmp_path: Path) -> None:
+    sleeper = program(tmp_path, f"between-{os.getpid()}")
+    source = SystemTrigger(on=["process-started", "process-exited"], process=sleeper.name, every="1s")
+    listener = Listener(tmp_path / "source", RealTimer())
+
+    async def play() -> None:
+        first = start(sleeper)
+        async with listener.watching(source):
+            await knows(listener, "processes")  # it was there before, which is no start
+        first.kill()
+        first.wait()
+        second = start(sleeper)
+        async with listener.watching(source):
+            await listener.wait_for(2)
+        second.kill()
+        second.wait()
+
+    asyncio.run(play())
+    assert told(listener) == ["process-exited", "process-started"]
+
+
+def test_another_pattern_begins_anew(tmp_path: Path) -> None:
+    sleeper = program(tmp_path, f"pattern-{os.getpid()}")
+    process = start(sleeper)
+    listener = Listener(tmp_path / "source", RealTimer())
+
+    async def play() -> None:
+        for pattern in ("nothing-has-this-name", sleeper.name):
+            async with listener.watching(SystemTrigger(on=["process-started"], process=pattern, every="1s")):
+                await until(lambda: kept(listener).get("processes", {}).get("pattern") == pattern)  # noqa: B023
+
+    asyncio.run(play())
+    process.kill()
+    process.wait()
+    assert listener.occurrences == []
+
+
+def test_a_process_that_the_job_itself_started_does_not_count(tmp_path: Path) -> None:
+    """Else it would start itself for ever."""
+    sleeper = program(tmp_path, f"own-{os.getpid()}")
+    listener = Listener(tmp_path / "source", RealTimer())
+    processes = []
+
+    async def play() -> None:
+        async with listener.watching(SystemTrigger(on=["process-started"], process=sleeper.name, every="1s")):
+            await knows(listener, "processes")
+            processes.extend(start(sleeper, job) for job in ("job", "another-job"))
+            await listener.wait_for(1)
+            await until(lambda: len(kept(listener)["processes"]["processes"]) == 1)
+
+    asyncio.run(play())
+    for process in processes:
+        process.kill()
+        process.wait()
+    (occurrence,) = listener.occurrences
+    assert (occurrence.event or {})["pid"] == processes[1].pid
+
+
+def test_a_boot_is_told_once_and_again_after_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = Listener(tmp_path / "source", RealTimer())
+    source = SystemTrigger(on=["boot"])
+
+    another = tmp_path / "boot_id"
+    another.write_text("00000000-0000-0000-0000-000000000001\n")
+
+    async def watch(count: int) -> None:
+        async with listener.watching(source) as task:
+            await listener.wait_for(count)
+            await asyncio.wait({task}, timeout=30)
+
+    async def play() -> None:
+        await watch(1)
+        await watch(1)
+        # This machine is not booted for a test.
+        monkeypatch.setattr("rae_plugins.triggers.system.linux.BOOT_ID", another)
+        await watch(2)
+
+    asyncio.run(play())
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert [occurrence.key for occurrence in listener.occurrences] == [
+        f"boot:{boot}:{boot}",
+        "boot:00000000-0000-0000-0000-000000000001:00000000-0000-0000-0000-000000000001",
+    ]
+
+
+def test_what_was_before_a_boot_is_not_compared_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = Listener(tmp_path / "source", SettableTimer())
+    source = SystemTrigger(on=["resume"])
+
+    async def watch() -> None:
+        async with listener.watching(source):
+            await knows(listener, "rest")
+
+    asyncio.run(watch())
+    another = tmp_path / "boot_id"
+    another.write_text("00000000-0000-0000-0000-000000000001\n")
+    monkeypatch.setattr("rae_plugins.triggers.system.linux.BOOT_ID", another)
+    asyncio.run(listener.timer.sleep_machine(timedelta(hours=1)))
+    asyncio.run(watch())
+    assert listener.occurrences == []
+
+
+def test_a_resume_is_seen_by_the_clocks_alone(tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "source", SettableTimer())
+
+    async def play() -> None:
+        async with listener.watching(SystemTrigger(on=["resume", "clock-changed"])):
+            await knows(listener, "rest")
+            await listener.timer.sleep_machine(timedelta(hours=2))
+            await listener.wait_for(1)
+            await listener.timer.advance(timedelta(minutes=30), step=timedelta(minutes=1))
+            await listener.timer.sleep_machine(timedelta(minutes=1))
+            await listener.wait_for(2)
+
+    asyncio.run(play())
+    assert [(told or {})["slept"] for told in (o.event for o in listener.occurrences)] == [7200.0, 60.0]
+    assert told(listener) == ["resume", "resume"]
+
+
+def test_a_clock_that_is_set_is_told_by_how_much_and_one_that_is_slewed_is_not(tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "source", SettableTimer())
+
+    async def play() -> None:
+        async with listener.watching(SystemTrigger(on=["resume", "clock-changed"])):
+            await knows(listener, "rest")
+            for _ in range(5):
+                await listener.timer.set_clock(timedelta(seconds=0.5))
+            await listener.timer.set_clock(timedelta(hours=-1))
+            await listener.wait_for(1)
+            await listener.timer.set_clock(timedelta(hours=1))
+            await listener.wait_for(2)
+
+    asyncio.run(play())
+    assert [occurrence.event for occurrence in listener.occurrences] == [
+        {"event": "clock-changed", "by": -3600.0},
+        {"event": "clock-changed", "by": 3600.0},
+    ]
+
+
+def needs_root() -> None:
+    if os.geteuid():
+        pytest.skip("only root can change addresses, devices and mounts")
+
+
+class AskedDevice:
+    """A device about which the kernel tells what it is asked to: a real message about one that stays."""
+
+    def __init__(self, name: str) -> None:
+        needs_root()
+        self._file = Path("/sys/class/mem") / name / "uevent"
+        try:
+            self.say("change")
+        except OSError as error:
+            pytest.skip(f"the kernel can't be asked for a message: {error}")
+
+    def say(self, *actions: str) -> None:
+        """Have the kernel tell these."""
+        for action in actions:
+            self._file.write_text(action)
+
+
+def test_an_address_that_comes_and_goes_changes_the_network(tmp_path: Path) -> None:
+    needs_root()
+    listener = Listener(tmp_path / "source", RealTimer())
+    address = f"198.51.100.{os.getpid() % 250 + 1}/32"
+    ip = shutil.which("ip")
+    if ip is None or subprocess.run([ip, "address", "add", address, "dev", "lo"], check=False).returncode:
+        pytest.skip("no address can be added here")
+    subprocess.run([ip, "address", "del", address, "dev", "lo"], check=True)
+
+    async def play() -> None:
+        # Nothing is looked at before an hour has passed: it is the kernel that tells.
+        async with listener.watching(SystemTrigger(on=["network-changed", "network-up"], every="1h")):
+            await knows(listener, "network")
+            await asyncio.to_thread(subprocess.run, [ip, "address", "add", address, "dev", "lo"], check=True)
+            await listener.wait_for(1)
+
+    try:
+        asyncio.run(play())
+    finally:
+        subprocess.run([ip, "address", "del", address, "dev", "lo"], check=True)
+    event = listener.occurrences[0].event or {}
+    assert f"lo {address.removesuffix('/32')}" in event["addresses"]
+
+
+def test_devices_that_the_kernel_tells_of_are_told_once(tmp_path: Path) -> None:
+    null, zero = AskedDevice("null"), AskedDevice("zero")
+    listener = Listener(tmp_path / "source", RealTimer())
+
+    async def play() -> None:
+        source = SystemTrigger(on=["device-added", "device-removed"], device="mem/nul*")
+        async with listener.watching(source):
+            await knows(listener, "devices")
+            assert kept(listener)["devices"]["names"] == ["mem/null"]
+            null.say("add", "remove", "remove", "change", "add", "add")
+            zero.say("remove")
+            await listener.wait_for(2)
+            null.say("remove")
+            await listener.wait_for(3)
+        # Nobody heard of this one, but there it is.
+        async with listener.watching(source):
+            await listener.wait_for(4)
+
+    asyncio.run(play())
+    assert told(listener) == ["device-removed", "device-added", "device-removed", "device-added"]
+    assert listener.occurrences[0].event == {"event": "device-removed", "subsystem": "mem", "device": "null"}
+
+
+def test_the_devices_are_read_anew_when_the_kernel_told_more_than_could_be_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    null = AskedDevice("null")
+    # The smallest that the kernel gives: some messages fill it.
+    monkeypatch.setattr("rae_plugins.triggers.system.kernel._BUFFER", 1)
+    listener = Listener(tmp_path / "source", RealTimer())
+
+    async def play() -> None:
+        async with listener.watching(SystemTrigger(on=["device-removed", "device-added"], device="mem/null")):
+            await knows(listener, "devices")
+            null.say("remove")
+            await listener.wait_for(1)
+            # The loop is held up meanwhile, so the socket overflows. That the device is there, none of these says.
+            null.say(*["change"] * 200)
+            await listener.wait_for(2)
+
+    asyncio.run(play())
+    assert told(listener) == ["device-removed", "device-added"]
+
+
+def test_what_other_processes_send_as_the_kernel_does_not_count(tmp_path: Path) -> None:
+    null = AskedDevice("null")
+    listener = Listener(tmp_path / "source", RealTimer())
+    forged = b"add@/devices/virtual/forged/one\0ACTION=add\0DEVPATH=/devices/virtual/forged/one\0SUBSYSTEM=forged\0"
+
+    async def play() -> None:
+        async with listener.watching(SystemTrigger(on=["device-added", "device-removed"], device="*/[on]*")):
+            await knows(listener, "devices")
+            with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15) as another:
+                another.sendto(forged, (0, 1))
+            null.say("remove")
+            await listener.wait_for(1)
+
+    asyncio.run(play())
+    assert told(listener) == ["device-removed"]
+
+
+def test_the_battery_is_read_where_no_service_tells_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files such as a laptop's kernel shows: this machine has no battery."""
+    supply = tmp_path / "power_supply"
+    battery, mains = supply / "BAT0", supply / "AC0"
+    for directory in (battery, mains):
+        directory.mkdir(parents=True)
+
+    def show(percent: int, *, online: int) -> None:
+        (battery / "capacity").write_text(f"{percent}\n")
+        (battery / "status").write_text("Charging\n" if online else "Discharging\n")
+        (mains / "online").write_text(f"{online}\n")
+
+    monkeypatch.setattr("psutil._pslinux.POWER_SUPPLY_PATH", str(supply))
+    for name, value in (("energy_full", 100), ("energy_now", 80), ("power_now", 10)):
+        (battery / name).write_text(f"{value}\n")
+    show(80, online=1)
+    listener = Listener(tmp_path / "source", RealTimer())
+
+    async def play() -> None:
+        async with listener.watching(SystemTrigger(on=["power-ac", "power-battery", "power-low"], every="1s")):
+            await knows(listener, "power")
+            (battery / "energy_now").write_text("10\n")
+            show(10, online=0)
+            await listener.wait_for(2)
+            show(10, online=1)
+            await listener.wait_for(3)
+
+    asyncio.run(play())
+    assert told(listener) == ["power-battery", "power-low", "power-ac"]
+
+
+def _login_record(line: str, user: str) -> bytes:
+    """A record of utmp(5) for a session of this process."""
+    text = struct.pack("hi32s4s32s256s", 7, os.getpid(), line.encode(), b"1", user.encode(), b"far.example")
+    return text + struct.pack("hhiii4i20s", 0, 0, 0, int(time.time()), 0, 0, 0, 0, 0, b"")
+
+
+_WATCH_LOGINS = """
+import asyncio, sys
+from pathlib import Path
+from rae_auto.testing.sources import Listener, RealTimer
+from rae_plugins.triggers.system import SystemTrigger
+from tests.system_events import knows, told
+
+async def play():
+    listener = Listener(Path(sys.argv[1]) / "source", RealTimer())
+    utmp, one, both = Path("/run/utmp"), Path(sys.argv[1]) / "one", Path(sys.argv[1]) / "both"
+    async with listener.watching(SystemTrigger(on=["login", "logout"], every="1s")):
+        await knows(listener, "sessions")
+        utmp.write_bytes(both.read_bytes())
+        await listener.wait_for(1)
+        utmp.write_bytes(b"")
+        await listener.wait_for(3)
+    print(told(listener), (listener.occurrences[0].event or {})["user"])
+
+asyncio.run(play())
+"""
+
+
+def test_logins_are_read_from_the_records_where_no_service_tells_of_them(tmp_path: Path) -> None:
+    """With /run of its own, in a mount namespace of its own."""
+    needs_root()
+    (tmp_path / "one").write_bytes(_login_record("tty1", "anna"))
+    (tmp_path / "both").write_bytes(_login_record("tty1", "anna") + _login_record("pts/7", "ben"))
+    shell = 'mount -t tmpfs none /run && cp "$1/one" /run/utmp && exec "$2" -c "$3" "$1"'
+    command = ["unshare", "--mount", "sh", "-c", shell, "sh", str(tmp_path), sys.executable, _WATCH_LOGINS]
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=60)
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip(f"no mount namespace: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "['login', 'logout', 'logout'] ben"
