@@ -10,10 +10,11 @@ from attrs import field, frozen
 from rae_auto.api import SourceTrigger, Watch
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import parse_duration
-from rae_plugins.triggers.system.adapter import adapter
+from rae_plugins.triggers.system.adapter import platform_adapter
 from rae_plugins.triggers.system.facts import Booted, Wanted
-from rae_plugins.triggers.system.ledger import Ledger, slots_of
-from rae_plugins.triggers.system.names import DEVICES, PROCESSES, SESSIONS, EventName
+from rae_plugins.triggers.system.ledger import Ledger, alone_in, slots_of
+from rae_plugins.triggers.system.names import DEVICES, POWER, PROCESSES, SESSIONS, EventName
+from rae_plugins.triggers.system.power import read_power
 
 SHORTEST = timedelta(seconds=1)
 
@@ -72,23 +73,31 @@ class SystemTrigger(SourceTrigger):
         for option, of in (("process", PROCESSES), ("device", DEVICES), ("user", SESSIONS)):
             if getattr(self, option) is not None and not wanted & of:
                 raise ValueError(f"{option} is for {', '.join(sorted(of))}; name one of them in on, or take it out")
-        missing = adapter().missing()
+        missing = platform_adapter().missing()
         refused = [f"{name} can't be told of here: {missing[name]}" for name in self.on if name in missing]
         if refused:
             raise ValueError("; ".join(refused[:3]))
 
+    def warnings(self) -> tuple[str, ...]:
+        """Where an event can be told of, but the machine seems to have no occasion for it."""
+        power = sorted(set(self.on) & POWER)
+        if power and read_power() is None:
+            return (f"no battery is known here, so {', '.join(power)} may never come",)
+        return ()
+
     async def watch(self, watch: Watch) -> None:
         """Tell what happens, and what has happened since the last time in this boot."""
-        platform = adapter()
+        platform = platform_adapter()
         wanted = Wanted(
             frozenset(self.on), self.process or "", self.device or "*", self.user, self.low, self.every, watch.job
         )
         boot = await asyncio.to_thread(platform.boot)
-        ledger = Ledger(watch, wanted, boot)
-        await ledger.open(slots_of(wanted.names))
-        if EventName.BOOT in wanted.names:
-            await ledger.report(Booted(boot))
-        await platform.watch(wanted, ledger.report, watch.timer)
+        async with alone_in(watch.directory):
+            ledger = Ledger(watch, wanted, boot)
+            await ledger.open(slots_of(wanted.names))
+            if EventName.BOOT in wanted.names:
+                await ledger.report(Booted(boot))
+            await platform.watch(wanted, ledger.report, watch.timer)
 
 
 @hookimpl

@@ -29,7 +29,7 @@ class Adapter(Protocol):
         ...
 
 
-def adapter() -> Adapter:
+def platform_adapter() -> Adapter:
     """The adapter of the platform that this runs on."""
     if sys.platform.startswith("linux"):
         from rae_plugins.triggers.system.linux import Linux

@@ -5,8 +5,11 @@ once it is durable: after a crash in between the same is told again under the sa
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from attrs import evolve, field, frozen
 from cattrs import Converter
@@ -52,6 +55,17 @@ _plain = Converter()
 def slots_of(names: Collection[EventName]) -> frozenset[str]:
     """The kinds of facts from which these events follow."""
     return frozenset(slot for slot, events in _SLOTS.items() if not events.isdisjoint(names))
+
+
+_WATCHED: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
+
+
+@asynccontextmanager
+async def alone_in(directory: Path) -> AsyncIterator[None]:
+    """Wait until nobody else keeps anything in the directory, as one does who was told to end but has not yet."""
+    lock = _WATCHED.setdefault(directory, asyncio.Lock())
+    async with lock:
+        yield
 
 
 @frozen
@@ -157,4 +171,10 @@ class Ledger:
             return None
 
     async def _write(self) -> None:
-        await asyncio.to_thread(self._file.write, self._memory.document())
+        writing = asyncio.ensure_future(asyncio.to_thread(self._file.write, self._memory.document()))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # A thread can't be cancelled, and whoever watches next writes to the same file.
+            await asyncio.wait({writing})
+            raise

@@ -7,12 +7,13 @@ import asyncio
 import subprocess
 import threading
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from getpass import getuser
 from typing import Any
 
 from rae_auto.api.trigger import Timer
 from rae_plugins.triggers.system.adapter import Report, together
-from rae_plugins.triggers.system.facts import Fact, Rest, Stopping, Wanted
+from rae_plugins.triggers.system.facts import Rest, Stopping, Wanted
 from rae_plugins.triggers.system.fallback import (
     NO_BATTERY,
     library_missing,
@@ -22,7 +23,7 @@ from rae_plugins.triggers.system.fallback import (
     look_at_processes,
     look_at_users,
 )
-from rae_plugins.triggers.system.mailbox import Mailbox
+from rae_plugins.triggers.system.mailbox import Mailbox, Make
 from rae_plugins.triggers.system.names import (
     BEFORE_DOWN,
     DEVICES,
@@ -84,7 +85,8 @@ class MacOS:
 
 async def _hear(report: Report, timer: Timer) -> None:
     mailbox, over = Mailbox(), threading.Event()
-    thread = threading.Thread(target=listen, args=(mailbox, timer, over), name="rae-auto notifications", daemon=True)
+    work = partial(listen, mailbox, timer, over)
+    thread = threading.Thread(target=mailbox.run, args=(work,), name="rae-auto notifications", daemon=True)
     thread.start()
     try:
         await mailbox.deliver(report)
@@ -101,15 +103,15 @@ def listen(mailbox: Mailbox, timer: Timer, over: threading.Event) -> None:
     user = getuser()
     workspace = NSWorkspace.sharedWorkspace().notificationCenter()
     everywhere = NSDistributedNotificationCenter.defaultCenter()
-    heard: list[tuple[Any, str, Callable[[], Fact], bool]] = [
+    heard: list[tuple[Any, str, Make, bool]] = [
         (workspace, "NSWorkspaceWillSleepNotification", lambda: Rest(True, timer.now().slept), True),
         (workspace, "NSWorkspaceDidWakeNotification", lambda: Rest(False, timer.now().slept), False),
         (workspace, "NSWorkspaceWillPowerOffNotification", lambda: Stopping(True), True),
         (everywhere, "com.apple.screenIsLocked", lambda: Screen(user, True), False),
         (everywhere, "com.apple.screenIsUnlocked", lambda: Screen(user, False), False),
     ]
-    for fact in (Rest(False, timer.now().slept), Stopping(False), Screen(user, False)):
-        mailbox.put(fact)
+    for make in (heard[1][2], lambda: Stopping(False), heard[4][2]):
+        mailbox.put(make)
     observers = [
         (center, center.addObserverForName_object_queue_usingBlock_(name, None, None, _block(mailbox, make, wait)))
         for center, name, make, wait in heard
@@ -122,5 +124,5 @@ def listen(mailbox: Mailbox, timer: Timer, over: threading.Event) -> None:
         center.removeObserver_(observer)
 
 
-def _block(mailbox: Mailbox, make: Callable[[], Fact], wait: bool) -> Callable[[object], None]:
-    return lambda _: mailbox.put(make(), wait=wait)
+def _block(mailbox: Mailbox, make: Make, wait: bool) -> Callable[[object], None]:
+    return lambda _: mailbox.put(make, wait=wait)

@@ -24,7 +24,7 @@ from rae_plugins.triggers.system.fallback import (
     look_at_power,
     look_at_processes,
 )
-from rae_plugins.triggers.system.mailbox import Mailbox
+from rae_plugins.triggers.system.mailbox import Mailbox, Make
 from rae_plugins.triggers.system.names import (
     BEFORE_DOWN,
     DEVICES,
@@ -112,7 +112,7 @@ class Windows:
 async def _hear(wanted: Wanted, report: Report, timer: Timer) -> None:
     mailbox = Mailbox()
     window = Window(wanted, mailbox, timer)
-    thread = threading.Thread(target=window.run, name="rae-auto window", daemon=True)
+    thread = threading.Thread(target=mailbox.run, args=(window.run,), name="rae-auto window", daemon=True)
     thread.start()
     try:
         await mailbox.deliver(report)
@@ -122,7 +122,10 @@ async def _hear(wanted: Wanted, report: Report, timer: Timer) -> None:
 
 
 class Window:
-    """A hidden window and the facts that its messages tell. Its messages come in the thread that runs it."""
+    """A hidden window and the facts that its messages tell.
+
+    Its messages come in the thread that runs it; the facts are made on the event loop.
+    """
 
     def __init__(self, wanted: Wanted, mailbox: Mailbox, timer: Timer) -> None:
         self._wanted = wanted
@@ -131,6 +134,7 @@ class Window:
         self._sessions: dict[int, Session] = {}
         self._present: dict[str, bool] = {}
         self._handle = 0
+        self._is_over = False
 
     def run(self) -> None:
         """Make the window, tell what is so, and serve its messages until it is closed."""
@@ -144,18 +148,21 @@ class Window:
         self._handle = win32gui.CreateWindow(win32gui.RegisterClass(kind), "rae-auto", 0, 0, 0, 0, 0, 0, 0, 0, None)
         win32ts.WTSRegisterSessionNotification(self._handle, _ALL_SESSIONS)
         self._hear_of_devices()
-        self._put(Rest(False, self._timer.now().slept))
-        self._put(Stopping(False))
+        self._mailbox.put(self._rests(False))
+        self._mailbox.put(lambda: Stopping(False))
         for found in win32ts.WTSEnumerateSessions():
             self._log_on(int(found["SessionId"]))
-        self._put_sessions()
-        win32gui.PumpMessages()
+        self._mailbox.put(self._all_sessions)
+        if not self._is_over:
+            win32gui.PumpMessages()
 
     def close(self) -> None:
-        """End the loop of messages."""
+        """End the loop of messages; for another thread."""
         import win32gui
 
-        win32gui.PostMessage(self._handle, Message.CLOSE, 0, 0)
+        self._is_over = True
+        if self._handle:
+            win32gui.PostMessage(self._handle, Message.CLOSE, 0, 0)
 
     def receive(self, handle: int, message: int, word: int, long: int) -> int:
         """Serve one message."""
@@ -166,9 +173,9 @@ class Window:
                 self._power_changed(word)
             case Message.ENDSESSION:
                 if word and not long & _LOGOFF:
-                    self._put(Stopping(True), wait=True)
+                    self._mailbox.put(lambda: Stopping(True), wait=True)
             case Message.WTSSESSION_CHANGE:
-                self._session_changed(word, long)
+                self._mailbox.put(lambda: self._session_changed(word, long))
             case Message.DEVICECHANGE:
                 if word in (Code.ARRIVAL, Code.REMOVECOMPLETE) and long:
                     self._device_changed(word == Code.ARRIVAL, long)
@@ -182,14 +189,14 @@ class Window:
 
     def _power_changed(self, code: int) -> None:
         if code == Code.SUSPEND:
-            self._put(Rest(True, self._timer.now().slept), wait=True)
+            self._mailbox.put(self._rests(True), wait=True)
         elif code in (Code.RESUMESUSPEND, Code.RESUMEAUTOMATIC):  # often both
-            self._put(Rest(False, self._timer.now().slept))
+            self._mailbox.put(self._rests(False))
 
-    def _put(self, fact: Fact, *, wait: bool = False) -> None:
-        self._mailbox.put(fact, wait=wait)
+    def _rests(self, asleep: bool) -> Make:
+        return lambda: Rest(asleep, self._timer.now().slept)
 
-    def _session_changed(self, code: int, session: int) -> None:
+    def _session_changed(self, code: int, session: int) -> Fact:
         known = self._sessions.get(session)
         if code == Code.LOGON:
             self._log_on(session)
@@ -198,7 +205,7 @@ class Window:
         elif code in (Code.LOCK, Code.UNLOCK) and known is not None:
             locked = format_instant(self._timer.now().wall) if code == Code.LOCK else None
             self._sessions[session] = evolve(known, locked=locked)
-        self._put_sessions()
+        return self._all_sessions()
 
     def _log_on(self, session: int) -> None:
         import win32ts
@@ -208,8 +215,8 @@ class Window:
         if session and user:
             self._sessions[session] = Session(str(session), str(user), "")
 
-    def _put_sessions(self) -> None:
-        self._put(Sessions("windows", tuple(self._sessions[number] for number in sorted(self._sessions))))
+    def _all_sessions(self) -> Fact:
+        return Sessions("windows", tuple(self._sessions[number] for number in sorted(self._sessions)))
 
     def _hear_of_devices(self) -> None:
         import win32gui
@@ -225,7 +232,7 @@ class Window:
         # Each of a device's interfaces tells, and some more than once.
         if name and self._wanted.is_device(name) and self._present.get(name) != arrived:
             self._present[name] = arrived
-            self._put(DeviceTold(name, arrived))
+            self._mailbox.put(lambda: DeviceTold(name, arrived))
 
 
 def device_name(interface: str) -> str:

@@ -1,0 +1,113 @@
+"""What the system trigger takes and refuses, before anything is watched."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from rae_plugins.triggers import system
+from rae_plugins.triggers.system import SystemTrigger
+from rae_plugins.triggers.system.names import EventName
+
+NEEDS_A_BUS = ["sleep", "shutdown", "lock", "unlock"]
+ANYWHERE = ["boot", "resume", "network-up", "network-down", "network-changed", "clock-changed"]
+
+
+@pytest.fixture
+def no_bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    path = tmp_path / "no-bus"
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={path}")
+    monkeypatch.setattr("rae_plugins.triggers.system.linux._LOGIN_RECORDS", (tmp_path / "utmp",))
+    monkeypatch.setattr("psutil._pslinux.POWER_SUPPLY_PATH", str(tmp_path))
+    return str(path)
+
+
+@pytest.fixture
+def a_bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "bus").touch()
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
+
+
+def test_every_event_has_its_name(a_bus: None) -> None:
+    names = [*NEEDS_A_BUS, *ANYWHERE, "login", "logout", "power-ac", "power-battery", "power-low"]
+    names += ["device-added", "device-removed", "process-started", "process-exited"]
+    assert set(SystemTrigger(on=names, process="x").on) == set(EventName)
+    assert len(names) == 19
+
+
+@pytest.mark.parametrize("name", NEEDS_A_BUS)
+def test_what_only_a_service_tells_is_refused_without_a_bus_by_name_and_with_the_remedy(no_bus: str, name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} can't be told of here: .*no system bus at .*; start dbus") as caught:
+        SystemTrigger(on=["resume", name])
+    assert no_bus in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["login", "logout"])
+def test_logins_are_refused_where_neither_a_service_nor_a_record_tells_of_them(no_bus: str, name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} can't be told of here: .*/run/utmp"):
+        SystemTrigger(on=[name])
+
+
+@pytest.mark.parametrize("name", ["power-ac", "power-battery", "power-low"])
+def test_power_is_refused_where_there_is_no_battery_and_nobody_who_may_know_of_one(no_bus: str, name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} can't be told of here: there is no battery"):
+        SystemTrigger(on=[name])
+
+
+def test_a_battery_that_may_never_run_low_is_doubted_where_a_service_may_know_of_one(
+    a_bus: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("psutil._pslinux.POWER_SUPPLY_PATH", str(tmp_path))
+    assert SystemTrigger(on=["power-low"]).warnings() == ("no battery is known here, so power-low may never come",)
+    assert SystemTrigger(on=["lock"]).warnings() == ()
+
+
+@pytest.mark.parametrize("name", ANYWHERE)
+def test_what_the_kernel_and_the_clocks_tell_needs_no_bus(no_bus: str, name: str) -> None:
+    assert SystemTrigger(on=[name]).on == (name,)
+
+
+def test_devices_are_refused_where_there_is_no_way_to_hear_of_them(
+    no_bus: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("rae_plugins.triggers.system.linux.SYS", tmp_path / "sys")
+    with pytest.raises(ValueError, match=r"^device-added can't be told of here: .*mount /sys"):
+        SystemTrigger(on=["device-added"])
+
+
+def test_a_bus_that_is_no_file_is_believed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is there can't be told without a connection, and loading makes none."""
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:abstract=somewhere")
+    assert SystemTrigger(on=["lock"]).on == ("lock",)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"on": []}, "on names no event; name some of boot, shutdown"),
+        ({"on": ["reboot"]}, "reboot"),
+        ({"on": ["process-started"]}, "need the option process"),
+        ({"on": ["boot"], "process": "rsync"}, "process is for process-exited, process-started"),
+        ({"on": ["boot"], "device": "block/*"}, "device is for device-added, device-removed"),
+        ({"on": ["boot"], "user": "anna"}, "user is for lock, login, logout, unlock"),
+        ({"on": ["boot"], "low": 0}, "low is a percentage"),
+        ({"on": ["boot"], "low": True}, "low is a percentage"),
+        ({"on": ["boot"], "every": "0.5s"}, "every must be at least 1s"),
+        ({"on": ["boot"], "every": "soon"}, "is no duration"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_in_one_line(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        SystemTrigger(**options)  # type: ignore[arg-type]  # what a person may write
+    assert "\n" not in str(caught.value)
+
+
+def test_options_are_read_as_people_write_them() -> None:
+    source = SystemTrigger(on=["boot", "boot", "resume"], every="1m", low=20)
+    assert source.on == (EventName.BOOT, EventName.RESUME)
+    assert (source.every, source.low) == (timedelta(minutes=1), 20.0)
+
+
+def test_the_module_offers_the_trigger() -> None:
+    assert system.rae_triggers() == [SystemTrigger]
