@@ -24,8 +24,10 @@ class SettableTimer(VirtualTimer):
 
 def kept(listener: Listener) -> dict[str, Any]:
     """The facts that the source has kept."""
-    path = listener.directory / "system.json"
-    return dict(json.loads(path.read_text())["facts"]) if path.exists() else {}
+    try:
+        return dict(json.loads((listener.directory / "system.json").read_text())["facts"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}
 
 
 async def knows(listener: Listener, *slots: str) -> None:

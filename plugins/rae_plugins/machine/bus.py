@@ -126,6 +126,8 @@ class Bus:
     @classmethod
     async def open(cls) -> "Bus":
         """Connect. Errors: BusFailure."""
+        if missing := system_bus_missing():
+            raise BusFailure(missing)  # without the memory that the library takes
         from dbus_fast.aio import MessageBus
 
         try:

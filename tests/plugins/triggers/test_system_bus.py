@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from dbus_fast import Variant
 from tests.mocked_bus import DAEMON, LOGIND, NETWORK, UPOWER, MockedBus, Target, bus
-from tests.system_events import knows, told, until
+from tests.system_events import SettableTimer, kept, knows, told, until
 
 from rae_auto.api import SourceTrigger
 from rae_auto.testing.sources import Listener, RealTimer, SourceConformance
 from rae_plugins.triggers.system import SystemTrigger
+from rae_plugins.triggers.system.network import read_network
 
 __all__ = ["bus"]
 
@@ -104,7 +106,7 @@ def test_sleep_and_resume_are_told_and_the_machine_waits_until_the_sleep_is_dura
 
     asyncio.run(play())
     assert told(listener) == ["sleep", "resume"]
-    assert held_while_told[0] == ("sleep", [("sleep:shutdown", "delay")])
+    assert held_while_told[0] == ("sleep", [("sleep", "delay")])
 
 
 def test_what_logind_says_twice_is_told_once(bus: MockedBus, listener: Listener) -> None:
@@ -284,6 +286,91 @@ def test_a_service_that_comes_late_is_followed_from_then_on(bus: MockedBus, list
 
     asyncio.run(play())
     assert told(listener) == ["network-down"]
+
+
+def test_a_bus_that_stays_away_is_stood_in_for_after_a_while(bus: MockedBus, tmp_path: Any) -> None:
+    """NetworkManager said that there is no network; the interfaces of this machine say that there is."""
+    if not read_network().up:
+        pytest.skip("this machine has no network")
+    bus.serve("networkmanager")
+    timer = SettableTimer()
+    listener = Listener(tmp_path / "source", timer)
+
+    async def pass_until(holds: Callable[[], bool]) -> float:
+        began = timer.now().mono
+        async with asyncio.timeout(60):
+            while not holds():
+                await timer.advance(0.5)
+                await asyncio.sleep(0.01)
+        return timer.now().mono - began
+
+    async def play() -> None:
+        async with listener.watching(SystemTrigger(on=["network-up", "network-down"])):
+            await pass_until(lambda: "network" in kept(listener))
+            await bus.mock(NETWORK, "SetGlobalConnectionState", "u", DOWN)
+            await pass_until(lambda: told(listener) == ["network-down"])
+            await asyncio.to_thread(bus.stop)
+            assert await pass_until(lambda: len(listener.occurrences) == 2) >= 20
+
+    asyncio.run(play())
+    assert told(listener) == ["network-down", "network-up"]
+
+
+def test_a_session_that_is_locked_while_nobody_watches_is_told_at_the_start(bus: MockedBus, listener: Listener) -> None:
+    bus.serve("logind")
+    source = SystemTrigger(on=["lock", "unlock"])
+
+    async def play() -> None:
+        await log_in(bus, 1)
+        async with listener.watching(source):
+            await knows(listener, "sessions")
+        await bus.call(session(1), "SetLockedHint", "b", True)
+        for _ in range(2):
+            async with listener.watching(source):
+                await listener.wait_for(1)
+        await bus.call(session(1), "SetLockedHint", "b", False)
+        async with listener.watching(source):
+            await listener.wait_for(2)
+
+    asyncio.run(play())
+    assert told(listener) == ["lock", "unlock"]
+
+
+def test_a_locker_that_never_says_when_it_unlocks_is_heard_the_next_time(bus: MockedBus, tmp_path: Any) -> None:
+    bus.serve("logind")
+    timer = SettableTimer()
+    listener = Listener(tmp_path / "source", timer)
+
+    async def play() -> None:
+        await log_in(bus, 1)
+        async with listener.watching(SystemTrigger(on=["lock"])):
+            await knows(listener, "sessions")
+            await bus.call(session(1), "Lock")
+            await listener.wait_for(1)
+            await bus.call(session(1), "Lock")  # told twice
+            await log_in(bus, 2)
+            await bus.call(session(2), "Lock")
+            await listener.wait_for(2)
+            await timer.advance(60)
+            await bus.call(session(1), "Lock")
+            await listener.wait_for(3)
+
+    asyncio.run(play())
+    assert [(occurrence.event or {})["session"] for occurrence in listener.occurrences] == ["1", "2", "1"]
+
+
+def test_without_a_right_to_delay_a_sleep_is_told_all_the_same(bus: MockedBus, listener: Listener) -> None:
+    bus.serve("logind")
+
+    async def play() -> None:
+        await bus.mock(LOGIND, "AddMethod", "sssss", LOGIND[2], "Inhibit", "ssss", "h", "raise OSError('no right')")
+        async with listener.watching(SystemTrigger(on=["sleep"])):
+            await knows(listener, "rest")
+            await bus.emit(LOGIND, "PrepareForSleep", "b", True)
+            await listener.wait_for(1)
+
+    asyncio.run(play())
+    assert told(listener) == ["sleep"]
 
 
 def test_what_changed_while_nobody_watched_is_told_at_the_start(bus: MockedBus, listener: Listener) -> None:

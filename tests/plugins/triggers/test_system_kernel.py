@@ -139,6 +139,49 @@ def test_a_process_that_the_job_itself_started_does_not_count(tmp_path: Path) ->
     assert (occurrence.event or {})["pid"] == processes[1].pid
 
 
+@pytest.mark.parametrize("damage", ["[]", "{}", '{"boot": "b", "facts": {"rest": 5}, "count": 0, "pending": []}', "{"])
+def test_what_was_kept_and_is_damaged_is_begun_anew(tmp_path: Path, damage: str) -> None:
+    listener = Listener(tmp_path / "source", SettableTimer())
+    listener.directory.mkdir()
+    (listener.directory / "system.json").write_text(damage)
+
+    async def play() -> None:
+        async with listener.watching(SystemTrigger(on=["resume"])):
+            await until(lambda: kept(listener).get("rest") == {"asleep": False, "slept": 0.0})
+            await listener.timer.sleep_machine(timedelta(hours=2))
+            await listener.wait_for(1)
+
+    asyncio.run(play())
+    assert told(listener) == ["resume"]
+
+
+def test_whoever_watches_next_waits_for_the_one_before(tmp_path: Path) -> None:
+    """As on a reload, when one that was told to end has not yet."""
+    listener = Listener(tmp_path / "source", SettableTimer())
+    source = SystemTrigger(on=["boot", "resume"])
+
+    async def play() -> None:
+        telling, go_on = asyncio.Event(), asyncio.Event()
+
+        async def emit(key: str, event: Any = None, at: Any = None) -> Any:
+            telling.set()
+            await go_on.wait()
+            return await Listener.emit(listener, key, event, at)
+
+        listener.emit = emit  # type: ignore[method-assign]  # a daemon that takes its time
+        async with listener.watching(source):
+            await telling.wait()
+            telling.clear()
+            async with listener.watching(source):
+                await listener.timer.advance(1)
+                assert not telling.is_set(), "both tell at the same time"
+                go_on.set()
+                await listener.wait_for(1)
+
+    asyncio.run(play())
+    assert told(listener) == ["boot"]
+
+
 def test_a_boot_is_told_once_and_again_after_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listener = Listener(tmp_path / "source", RealTimer())
     source = SystemTrigger(on=["boot"])

@@ -43,6 +43,11 @@ def test_what_only_a_service_tells_is_refused_without_a_bus_by_name_and_with_the
     assert "\n" not in str(caught.value)
 
 
+def test_of_several_that_are_refused_each_reason_is_given_once(no_bus: str) -> None:
+    with pytest.raises(ValueError, match=r"^sleep, lock can't be told of here: .*; power-ac can't be told of here: "):
+        SystemTrigger(on=["sleep", "resume", "lock", "power-ac"])
+
+
 @pytest.mark.parametrize("name", ["login", "logout"])
 def test_logins_are_refused_where_neither_a_service_nor_a_record_tells_of_them(no_bus: str, name: str) -> None:
     with pytest.raises(ValueError, match=f"^{name} can't be told of here: .*/run/utmp"):
@@ -107,6 +112,12 @@ def test_options_are_read_as_people_write_them() -> None:
     source = SystemTrigger(on=["boot", "boot", "resume"], every="1m", low=20)
     assert source.on == (EventName.BOOT, EventName.RESUME)
     assert (source.every, source.low) == (timedelta(minutes=1), 20.0)
+
+
+def test_without_the_library_there_is_no_bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rae_plugins.machine.bus.find_spec", lambda _: None)
+    with pytest.raises(ValueError, match=r"^lock can't be told of here: .* dbus-fast is not installed"):
+        SystemTrigger(on=["lock"])
 
 
 def test_the_module_offers_the_trigger() -> None:

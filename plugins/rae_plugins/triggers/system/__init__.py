@@ -74,9 +74,14 @@ class SystemTrigger(SourceTrigger):
             if getattr(self, option) is not None and not wanted & of:
                 raise ValueError(f"{option} is for {', '.join(sorted(of))}; name one of them in on, or take it out")
         missing = platform_adapter().missing()
-        refused = [f"{name} can't be told of here: {missing[name]}" for name in self.on if name in missing]
-        if refused:
-            raise ValueError("; ".join(refused[:3]))
+        reasons: dict[str, list[str]] = {}
+        for name in self.on:
+            if name in missing:
+                reasons.setdefault(missing[name], []).append(name)
+        if reasons:
+            raise ValueError(
+                "; ".join(f"{', '.join(names)} can't be told of here: {why}" for why, names in reasons.items())
+            )
 
     def warnings(self) -> tuple[str, ...]:
         """Where an event can be told of, but the machine seems to have no occasion for it."""

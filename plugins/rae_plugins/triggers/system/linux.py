@@ -14,7 +14,7 @@ from rae_plugins.triggers.system.devices import SYS, after, parse_uevent, read_d
 from rae_plugins.triggers.system.facts import Wanted
 from rae_plugins.triggers.system.fallback import NO_BATTERY, look_at_clocks, look_at_power, look_at_users
 from rae_plugins.triggers.system.kernel import Ends, datagrams, has_netlink, route_socket, uevent_socket
-from rae_plugins.triggers.system.logind import LOGIND, Logind
+from rae_plugins.triggers.system.logind import Logind, logind_for
 from rae_plugins.triggers.system.names import (
     BEFORE_DOWN,
     DEVICES,
@@ -62,7 +62,7 @@ class Linux:
         names = wanted.names
         parts: list[Coroutine[Any, Any, None]] = []
         if names & (BEFORE_DOWN | REST | SESSIONS):
-            logind = Following(LOGIND, Logind(wanted, report, timer).live, timer)
+            logind = Following(logind_for(names), Logind(wanted, report, timer).live, timer)
             parts.append(logind.run())
             if names & LOGINS:
                 parts.append(look_at_users(wanted, report, timer, logind.absent))

@@ -1,6 +1,7 @@
 """systemd-logind: sleep and shutdown, sessions, and the locks of their screens."""
 
 import os
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from attrs import evolve
@@ -11,7 +12,7 @@ from rae_auto.model.instants import format_instant
 from rae_plugins.machine.bus import PROPERTIES, Bus, BusFailure, Signal, Signals, Target
 from rae_plugins.triggers.system.adapter import Report
 from rae_plugins.triggers.system.facts import Rest, Stopping, Wanted
-from rae_plugins.triggers.system.names import BEFORE_DOWN, REST, SESSIONS, EventName
+from rae_plugins.triggers.system.names import BEFORE_DOWN, LOCKS, REST, SESSIONS, EventName
 from rae_plugins.triggers.system.served import Service
 from rae_plugins.triggers.system.sessions import Session, Sessions
 
@@ -21,18 +22,21 @@ _MANAGER = Target(_NAME, _ROOT, "org.freedesktop.login1.Manager")
 _SESSION = "org.freedesktop.login1.Session"
 _SESSIONS = f"path_namespace='{_ROOT}/session'"
 
-LOGIND = Service(
-    _NAME,
-    (
-        f"path='{_ROOT}',interface='{_MANAGER.interface}'",
-        f"{_SESSIONS},interface='{_SESSION}'",
-        f"{_SESSIONS},interface='{PROPERTIES}',arg0='{_SESSION}'",
-    ),
-    "sleep, shutdown and locked screens can't be noticed until it comes back",
+_RULES = (
+    f"path='{_ROOT}',interface='{_MANAGER.interface}'",
+    f"{_SESSIONS},interface='{_SESSION}'",
+    f"{_SESSIONS},interface='{PROPERTIES}',arg0='{_SESSION}'",
 )
 
 _REPEATED = 10.0
 """Seconds within which a session that is told to lock once more was not unlocked in between."""
+
+
+def logind_for(names: Collection[EventName]) -> Service:
+    """The service, as far as these events need it."""
+    alone = sorted((BEFORE_DOWN | LOCKS) & set(names))
+    without = f"{', '.join(alone)} can't be noticed until it comes" if alone else "others tell what it would"
+    return Service(_NAME, _RULES, without)
 
 
 class Logind:
@@ -42,7 +46,7 @@ class Logind:
         self._names = wanted.names
         self._report = report
         self._timer = timer
-        self._delay = _Delay(bool(wanted.names & BEFORE_DOWN))
+        self._delay = _Delay(sorted(wanted.names & BEFORE_DOWN))
         self._sessions: dict[str, Session] = {}
         self._locked_at: dict[str, float] = {}
 
@@ -161,15 +165,15 @@ class Logind:
 class _Delay:
     """A delay inhibitor: the machine waits, some seconds at most, until what is to be told before is durable."""
 
-    def __init__(self, is_wanted: bool) -> None:
-        self._is_wanted = is_wanted
+    def __init__(self, before: Sequence[str]) -> None:
+        self._before = ":".join(before)
         self._descriptor: int | None = None
 
     async def take(self, bus: Bus) -> None:
         """Hold the machine the next time."""
-        if not self._is_wanted or self._descriptor is not None:
+        if not self._before or self._descriptor is not None:
             return
-        what = ("sleep:shutdown", "rae-auto", "notes what is to be run", "delay")
+        what = (self._before, "rae-auto", "notes what is to be run", "delay")
         try:
             self._descriptor = await bus.call_for_descriptor(_MANAGER, "Inhibit", "ssss", *what)
         except BusFailure as failure:
