@@ -1,6 +1,7 @@
 """The adapters of Windows and macOS, with stand-ins for the libraries of systems that aren't here, and for no other."""
 
 import asyncio
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.system_events import knows, told
+from tests.system_events import kept, knows, told
 
 from rae_auto.testing.sources import Listener, RealTimer
 from rae_plugins.triggers.system import SystemTrigger
@@ -252,15 +253,19 @@ def test_macos_refuses_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         SystemTrigger(on=["device-added"])
 
 
-def test_every_platform_tells_of_processes_and_networks_by_looking(platform: str, tmp_path: Path) -> None:
+def test_every_platform_tells_of_processes_and_networks_by_looking(
+    platform: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("rae_plugins.triggers.system.processes.PROC", tmp_path / "no-proc")
     listener = Listener(tmp_path / "source", RealTimer())
 
     async def play() -> None:
         names = ["process-started", "network-down", "clock-changed"]
         if platform != "win32":
             names.append("login")
-        async with listener.watching(SystemTrigger(on=names, process="python*", every=timedelta(seconds=1))):
+        async with listener.watching(SystemTrigger(on=names, process="[!k]*", every=timedelta(seconds=1))):
             await knows(listener, "processes", "network", *(["sessions"] if "login" in names else []))
+        assert os.getpid() in [process["pid"] for process in kept(listener)["processes"]["processes"]]
 
     asyncio.run(play())
 
