@@ -31,6 +31,7 @@ LOGIND = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.
 NETWORK = ("org.freedesktop.NetworkManager", "/org/freedesktop/NetworkManager", "org.freedesktop.NetworkManager")
 UPOWER = ("org.freedesktop.UPower", "/org/freedesktop/UPower", "org.freedesktop.UPower")
 SERVICES = {"logind": LOGIND, "networkmanager": NETWORK, "upower": UPOWER}
+PROPERTIES = "org.freedesktop.DBus.Properties"
 DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 
 
@@ -122,6 +123,30 @@ class MockedBus:
 
     def _environment(self) -> dict[str, str]:
         return {"DBUS_SYSTEM_BUS_ADDRESS": self.address, "PATH": os.environ.get("PATH", "")}
+
+
+def session(number: object) -> Target:
+    return LOGIND[0], f"{LOGIND[1]}/session/{number}", "org.freedesktop.login1.Session"
+
+
+async def log_in(bus: MockedBus, number: object, user: str = "anna", *, kind: str = "user") -> None:
+    """What logind does when somebody logs in; the mock leaves out the signal."""
+    await bus.mock(LOGIND, "AddSession", "ssusb", str(number), "seat0", 1000, user, True)
+    await set_property(bus, session(number), "Class", "s", kind)
+    await bus.emit(LOGIND, "SessionNew", "so", str(number), session(number)[1])
+
+
+async def log_out(bus: MockedBus, number: object) -> None:
+    """And when somebody logs out."""
+    await bus.mock(LOGIND, "RemoveObject", "s", session(number)[1])
+    await bus.emit(LOGIND, "SessionRemoved", "so", str(number), session(number)[1])
+
+
+async def set_property(bus: MockedBus, target: Target, name: str, signature: str, value: Any) -> None:
+    """Change a property, which is signalled."""
+    await bus.call(
+        (*target[:2], PROPERTIES), "Set", "ssv", target[2], name, Variant(signature, value)
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -89,6 +89,7 @@ NEXT = Session("1", "anna", "99", "seat0")
     ("facts", "names"),
     [
         ([sessions(), sessions(ANNA), sessions(ANNA), sessions()], ["login", "logout"]),
+        ([sessions(), sessions(SAID), sessions(ANNA)], ["login", "lock", "unlock"]),
         ([sessions(ANNA), sessions(NEXT)], ["logout", "login"]),  # a number that is used again
         ([sessions(ANNA), sessions(origin="users"), sessions(ANNA)], []),  # they name sessions differently
         ([sessions(ANNA), sessions(SAID), sessions(ANNA)], ["lock", "unlock"]),

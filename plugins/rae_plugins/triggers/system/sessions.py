@@ -62,7 +62,8 @@ class Sessions(Fact):
         for identity, session in now.items():
             if identity not in known:
                 changes.append(session.change(EventName.LOGIN, identity))
-            elif session.locked != known[identity].locked:
+            # One that is new may be locked before anybody could ask what it is.
+            if session.locked != (known[identity].locked if identity in known else None):
                 changes.append(session.change(EventName.LOCK if session.locked else EventName.UNLOCK))
         return tuple(changes), evolve(self, sessions=tuple(now.values()), is_read=False)
 
