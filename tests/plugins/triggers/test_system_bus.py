@@ -32,6 +32,16 @@ async def until_held(bus: MockedBus, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
+async def pass_until(timer: SettableTimer, holds: Callable[[], bool]) -> float:
+    """Let time pass until a condition holds; how many seconds it took."""
+    began = timer.now().mono
+    async with asyncio.timeout(60):
+        while not holds():
+            await timer.advance(0.5)
+            await asyncio.sleep(0.01)
+    return timer.now().mono - began
+
+
 @pytest.fixture
 def listener(tmp_path: Any) -> Listener:
     # Its clocks are made within the loop.
@@ -193,24 +203,39 @@ def test_a_bus_that_stays_away_is_stood_in_for_after_a_while(bus: MockedBus, tmp
     timer = SettableTimer()
     listener = Listener(tmp_path / "source", timer)
 
-    async def pass_until(holds: Callable[[], bool]) -> float:
-        began = timer.now().mono
-        async with asyncio.timeout(60):
-            while not holds():
-                await timer.advance(0.5)
-                await asyncio.sleep(0.01)
-        return timer.now().mono - began
-
     async def play() -> None:
         async with listener.watching(SystemTrigger(on=["network-up", "network-down"])):
-            await pass_until(lambda: "network" in kept(listener))
+            await pass_until(timer, lambda: "network" in kept(listener))
             await bus.mock(NETWORK, "SetGlobalConnectionState", "u", DOWN)
-            await pass_until(lambda: told(listener) == ["network-down"])
+            await pass_until(timer, lambda: told(listener) == ["network-down"])
             await asyncio.to_thread(bus.stop)
-            assert await pass_until(lambda: len(listener.occurrences) == 2) >= 20
+            assert await pass_until(timer, lambda: len(listener.occurrences) == 2) >= 20
 
     asyncio.run(play())
     assert told(listener) == ["network-down", "network-up"]
+
+
+def test_a_service_that_is_there_but_answers_nothing_is_stood_in_for_too(
+    bus: MockedBus, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus.serve("upower")
+    battery = tmp_path / "power_supply" / "BAT0"
+    battery.mkdir(parents=True)
+    for name, value in (("energy_full", "100"), ("energy_now", "80"), ("capacity", "80"), ("status", "Discharging")):
+        (battery / name).write_text(value)
+    monkeypatch.setattr("psutil._pslinux.POWER_SUPPLY_PATH", str(battery.parent))
+    timer = SettableTimer()
+    listener = Listener(tmp_path / "source", timer)
+
+    async def play() -> None:
+        await bus.mock(UPOWER, "RemoveObject", "s", DISPLAY[1])
+        async with listener.watching(SystemTrigger(on=["power-low"])):
+            await pass_until(timer, lambda: "power" in kept(listener))
+            (battery / "energy_now").write_text("5")
+            (battery / "capacity").write_text("5")
+            await pass_until(timer, lambda: told(listener) == ["power-low"])
+
+    asyncio.run(play())
 
 
 def test_without_a_right_to_delay_a_sleep_is_told_all_the_same(bus: MockedBus, listener: Listener) -> None:

@@ -73,7 +73,7 @@ class SystemTrigger(SourceTrigger):
         for option, of in (("process", PROCESSES), ("device", DEVICES), ("user", SESSIONS)):
             if getattr(self, option) is not None and not wanted & of:
                 raise ValueError(f"{option} is for {', '.join(sorted(of))}; name one of them in on, or take it out")
-        missing = platform_adapter().missing()
+        missing = platform_adapter().missing(self.on)
         reasons: dict[str, list[str]] = {}
         for name in self.on:
             if name in missing:

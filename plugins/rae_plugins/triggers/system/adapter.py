@@ -16,8 +16,8 @@ Report = Callable[[Fact], Awaitable[None]]
 class Adapter(Protocol):
     """How one platform tells what happens to it."""
 
-    def missing(self) -> Mapping[EventName, str]:
-        """The events that can't be told on this machine, each with why, and what would help. Quick: no connection."""
+    def missing(self, names: Collection[EventName]) -> Mapping[EventName, str]:
+        """Those of the events that can't be told on this machine, with why and what would help. No connection is made."""
         ...
 
     def boot(self) -> str:

@@ -99,7 +99,7 @@ class UPowerWatch:
         owner = signals.owner
         manager, display = await bus.properties(_UP_MANAGER), await bus.properties(_UP_DISPLAY)
         while signals.owner == owner:
-            percent = float(display["Percentage"]) if display.get("IsPresent") else None
+            percent = float(display.get("Percentage", 100)) if display.get("IsPresent") else None
             warning = int(display.get("WarningLevel", 0))
             await self._report(Power(bool(manager.get("OnBattery")), percent, warning))
             # The values are in the signal: what is read again may be later ones already.

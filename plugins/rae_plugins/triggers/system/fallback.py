@@ -30,11 +30,13 @@ Way = Callable[[Wanted, Report, Timer], Coroutine[Any, Any, None]]
 class Portable:
     """The adapter of a platform of which nothing is known but that psutil runs on it."""
 
-    def missing(self) -> Mapping[EventName, str]:
+    def missing(self, names: Collection[EventName]) -> Mapping[EventName, str]:
         """All that psutil and the clocks can't see."""
         reason = "there is no adapter for this platform; write a plugin for it"
-        power = {} if read_power() is not None else dict.fromkeys(POWER, NO_BATTERY)
-        return dict.fromkeys(set(EventName) - ALWAYS - POWER - LOGINS, reason) | power
+        found = dict.fromkeys(set(EventName) - ALWAYS - POWER - LOGINS, reason)
+        if not POWER.isdisjoint(names) and read_power() is None:
+            found |= dict.fromkeys(POWER, NO_BATTERY)
+        return found
 
     def boot(self) -> str:
         """When it booted, as it said first."""

@@ -1,10 +1,12 @@
 """Linux: services on the system bus where they are, the kernel itself, and psutil for the rest."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from loguru import logger
 
 from rae_auto.api.trigger import Timer
 from rae_plugins.machine.bus import system_bus_missing
@@ -38,7 +40,7 @@ _LOGIN_RECORDS = (Path("/run/utmp"), Path("/var/run/utmp"))
 class Linux:
     """The adapter of Linux."""
 
-    def missing(self) -> Mapping[EventName, str]:
+    def missing(self, names: Collection[EventName]) -> Mapping[EventName, str]:
         """What needs the bus where there is none, and what has no other way."""
         found: dict[EventName, str] = {}
         if no_bus := system_bus_missing():
@@ -47,7 +49,7 @@ class Linux:
             found |= dict.fromkeys(BEFORE_DOWN | LOCKS, f"{needs}; {remedy}")
             if not any(path.exists() for path in _LOGIN_RECORDS):
                 found |= dict.fromkeys(LOGINS, f"{needs}, nor are there records of logins in /run/utmp; {remedy}")
-            if read_power() is None:
+            if not POWER.isdisjoint(names) and read_power() is None:
                 found |= dict.fromkeys(POWER, NO_BATTERY)
         if not has_netlink() or not SYS.is_dir():
             found |= dict.fromkeys(DEVICES, "the kernel's messages can't be read; mount /sys")
@@ -70,7 +72,7 @@ class Linux:
             parts.append(look_at_clocks(wanted, report, timer))
         if names & NETWORK:
             network = NetworkWatch(report, timer)
-            parts += [network.run(), network.manager.run(), _hear_of_links(network)]
+            parts += [network.run(), network.manager.run(), _hear_of_links(network, wanted, timer)]
         if names & POWER:
             power = Following(UPOWER, UPowerWatch(report).live, timer)
             parts += [power.run(), look_at_power(wanted, report, timer, power.absent)]
@@ -81,9 +83,16 @@ class Linux:
         await together(parts)
 
 
-async def _hear_of_links(network: NetworkWatch) -> None:
-    """Have the network looked at whenever the kernel tells of a link or an address."""
-    with closing(route_socket()) as kernel:
+async def _hear_of_links(network: NetworkWatch, wanted: Wanted, timer: Timer) -> None:
+    """Have the network looked at whenever the kernel tells of a link or an address; every so often where it may not."""
+    try:
+        kernel = route_socket()
+    except OSError as error:
+        logger.warning("the kernel may not tell of the network, so it is looked at: {}", error)
+        while True:
+            network.changed.set()
+            await timer.sleep(wanted.every.total_seconds())
+    with closing(kernel):
         async for _ in datagrams(kernel):
             network.changed.set()
 

@@ -6,7 +6,7 @@ Written by Apple's documentation and tested with stand-ins for pyobjc only: nobo
 import asyncio
 import subprocess
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from functools import partial
 from getpass import getuser
 from typing import Any
@@ -50,12 +50,12 @@ _NO_DEVICES = "macOS tells of devices through IOKit, which this adapter doesn't 
 class MacOS:
     """The adapter of macOS."""
 
-    def missing(self) -> Mapping[EventName, str]:
+    def missing(self, names: Collection[EventName]) -> Mapping[EventName, str]:
         """Devices; what needs pyobjc where that isn't installed; and power without a battery."""
         found = dict.fromkeys(DEVICES, _NO_DEVICES)
         if reason := library_missing("AppKit", "macos"):
             found |= dict.fromkeys(NOTIFICATIONS, reason)
-        if read_power() is None:
+        if not POWER.isdisjoint(names) and read_power() is None:
             found |= dict.fromkeys(POWER, NO_BATTERY)
         return found
 

@@ -43,6 +43,7 @@ class Following:
         self._live = live
         self._timer = timer
         self._lost_at: float | None = None
+        self._served_since: float | None = None
         self._was_there = False
 
     async def run(self) -> None:
@@ -51,9 +52,10 @@ class Following:
         while True:
             try:
                 async with system_bus() as bus, bus.signals(self._service.name, *self._service.rules) as signals:
-                    delay = FIRST_DELAY
                     await self._attend(bus, signals)
             except BusFailure as failure:
+                if self._served_well():
+                    self._lost_at, delay = None, FIRST_DELAY
                 self._lost(str(failure))
             await self._timer.sleep(delay)
             delay = min(delay * 2, LAST_DELAY)
@@ -62,10 +64,17 @@ class Following:
         while True:
             if signals.owner is None:
                 await self._wait_for_owner(signals)
-            self._lost_at = None
             self._was_there = True
+            self._served_since = self._timer.now().mono
             self.absent.clear()
             await self._live(bus, signals)
+            if self._served_well():
+                self._lost_at = None
+
+    def _served_well(self) -> bool:
+        """Whether it was of use at last: one that is there but can't be asked is as good as away."""
+        since, self._served_since = self._served_since, None
+        return since is not None and self._timer.now().mono - since >= GRACE
 
     async def _wait_for_owner(self, signals: Signals) -> None:
         reason = f"{self._service.name} is not on the system bus"

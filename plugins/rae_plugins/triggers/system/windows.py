@@ -5,7 +5,7 @@ Written by Microsoft's documentation and tested with stand-ins for pywin32 only:
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -78,11 +78,13 @@ _BOOT_ID = r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\
 class Windows:
     """The adapter of Windows."""
 
-    def missing(self) -> Mapping[EventName, str]:
+    def missing(self, names: Collection[EventName]) -> Mapping[EventName, str]:
         """What needs pywin32 where that isn't installed, and power without a battery."""
         reason = library_missing("win32gui", "windows")
-        found = dict.fromkeys(MESSAGES, reason) if reason else {}
-        return found if read_power() is not None else {**found, **dict.fromkeys(POWER, NO_BATTERY)}
+        found: dict[EventName, str] = dict.fromkeys(MESSAGES, reason) if reason else {}
+        if not POWER.isdisjoint(names) and read_power() is None:
+            found |= dict.fromkeys(POWER, NO_BATTERY)
+        return found
 
     def boot(self) -> str:
         """Windows' own count of its boots."""
