@@ -17,7 +17,7 @@ class Adapter(Protocol):
     """How one platform tells what happens to it."""
 
     def missing(self, names: Collection[EventName]) -> Mapping[EventName, str]:
-        """Those of the events that can't be told on this machine, with why and what would help. No connection is made."""
+        """Which of the events that can't be told here, with why and what would help. Makes no connection."""
         ...
 
     def boot(self) -> str:

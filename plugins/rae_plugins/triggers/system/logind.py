@@ -35,8 +35,9 @@ _REPEATED = 10.0
 def logind_for(names: Collection[EventName]) -> Service:
     """The service, as far as these events need it."""
     alone = sorted((BEFORE_DOWN | LOCKS) & set(names))
-    without = f"{', '.join(alone)} can't be noticed until it comes" if alone else "others tell what it would"
-    return Service(_NAME, _RULES, without)
+    if alone:
+        return Service(_NAME, _RULES, f"{', '.join(alone)} can't be noticed until it comes", is_replaced=False)
+    return Service(_NAME, _RULES, "the clocks and the records of logins tell what logind would")
 
 
 class Logind:

@@ -31,6 +31,8 @@ class Service:
     rules: Sequence[str]
     without: str
     """What is so while it is away, for the log."""
+    is_replaced: bool = True
+    """Whether something stands in for it then."""
 
 
 class Following:
@@ -95,6 +97,7 @@ class Following:
 
     def _give_up(self, reason: str) -> None:
         if not self.absent.is_set():
-            logger.warning("{}: {}", reason, self._service.without)
+            log = logger.info if self._service.is_replaced else logger.warning
+            log("{}: {}", reason, self._service.without)
             self.absent.set()
             self._on_absence()
