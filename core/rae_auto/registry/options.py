@@ -12,7 +12,7 @@ import attrs
 from attrs import frozen
 
 from rae_auto.api.plugin import Plugin
-from rae_auto.api.trigger import Trigger
+from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
 from rae_auto.model.units import Size, format_duration, format_size
 
 _WORDS: Mapping[Any, str] = {
@@ -25,6 +25,8 @@ _WORDS: Mapping[Any, str] = {
     datetime: "instant",
     Path: "path",
     Any: "anything",
+    ScheduleTrigger: "trigger",
+    SourceTrigger: "trigger",
 }
 
 
@@ -79,7 +81,7 @@ def type_text(kind: Any) -> str:
     arguments = [argument for argument in get_args(kind) if argument not in (type(None), Ellipsis)]
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
-        return " or ".join(type_text(argument) for argument in arguments)
+        return " or ".join(dict.fromkeys(type_text(argument) for argument in arguments))
     if origin is Literal:
         return "one of: " + ", ".join(map(str, arguments))
     if origin in (tuple, list, Sequence):
