@@ -1,0 +1,121 @@
+"""usage: options as people write them, and what is refused."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from rae_auto.api.plugin import Kind
+from rae_auto.config.options import build
+from rae_auto.registry import Registry
+from rae_plugins.triggers.usage import UsageTrigger
+
+PLUGINS = Registry()
+
+
+def made(**options: object) -> UsageTrigger:
+    options = {name.rstrip("_"): value for name, value in options.items()}
+    return build(UsageTrigger, options, timezone="Europe/Berlin", plugins=PLUGINS)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"pattern": "often"}, "must be one of count"),
+        ({"pattern": "count", "of": "x", "within": "1h"}, "needs 'count'"),
+        ({"pattern": "count", "of": "x", "count": 3}, "needs 'within'"),
+        ({"pattern": "count", "of": "x", "count": 0, "within": "1h"}, "count: must be at least 1"),
+        ({"pattern": "count", "of": "x", "count": 20_000, "within": "1h"}, "count: must be at most"),
+        ({"pattern": "count", "count": 3, "within": "1h"}, "nothing counts"),
+        ({"pattern": "count", "of": "x", "count": 3, "within": "1ms"}, "within: must be at least 1s"),
+        ({"pattern": "count", "of": {"type": "nothing"}, "count": 3, "within": "1h"}, "of: there is no trigger"),
+        ({"pattern": "count", "of": {"type": "interval"}, "count": 3, "within": "1h"}, "of.every: is missing"),
+        ({"pattern": "count", "of": "x", "application": "y", "count": 3, "within": "1h"}, "only one of them"),
+        ({"pattern": "count", "application": "y", "count": 3, "within": "1h", "where": {"a": 1}}, "where: must be taken"),
+        ({"pattern": "first_of_day", "of": "x", "days": 3}, "has no use for it"),
+        ({"pattern": "first_of_day", "of": "x", "day_start": "9"}, "no time of day"),
+        ({"pattern": "first_of_day", "of": "x", "source": "process"}, "source: must be taken out"),
+        ({"pattern": "first_of_day", "of": "x", "timezone": "Mars/Olympus"}, "no time zone"),
+        ({"pattern": "absence", "of": "x"}, "needs 'for'"),
+        ({"pattern": "idle"}, "needs 'for'"),
+        ({"pattern": "idle", "for": "5s"}, "for: must be at least 10s"),
+        ({"pattern": "idle", "for": "5m", "of": "x"}, "has no use for it"),
+        ({"pattern": "idle", "for": "5m", "source": "process"}, 'must be "idle" or "activitywatch"'),
+        ({"pattern": "return", "for": "5m", "url": "http://127.0.0.1:1"}, "only source = "),
+        ({"pattern": "duration", "for": "2h"}, "'application'"),
+        ({"pattern": "duration", "for": "2h", "application": "/(/"}, "no regular expression"),
+        ({"pattern": "duration", "for": "2h", "application": "x", "source": "idle"}, 'must be "process" or'),
+        ({"pattern": "duration", "for": "2h", "application": "x", "title": "y"}, "only source = "),
+        ({"pattern": "duration", "for": "2h", "application": "x", "within": "4h", "per": "week"}, "'within' says"),
+        (
+            {"pattern": "duration", "for": "2h", "title": "x", "source": "activitywatch", "url": "http://example.org"},
+            "must be one of this machine",
+        ),
+        ({"pattern": "streak", "of": "x", "days": 1}, "days: must be at least 2"),
+        ({"pattern": "habit", "of": "x", "probability": 1.0}, "probability: must be less than"),
+        ({"pattern": "habit", "of": "x", "lead": "13h"}, "lead: must be at most 12h"),
+        ({"pattern": "habit", "of": "x", "count": 3}, "has no use for it"),
+        ({"pattern": "surge", "of": "x", "factor": 0.5}, "factor: must be at least 1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line_that_names_it(options: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)) as caught:
+        made(**options)
+    assert "\n" not in str(caught.value)
+
+
+def test_of_takes_the_name_of_an_event_or_a_trigger_as_people_write_one() -> None:
+    named = made(pattern="first_of_day", of="system.unlock")
+    assert (named.hears(), named.parts()) == (("system.unlock",), {})
+    inner = made(pattern="first_of_day", of={"type": "usage", "pattern": "return", "for": "1h"})
+    (part,) = inner.parts().values()
+    assert isinstance(part, UsageTrigger)
+    assert inner.hears() == ()
+
+
+def test_days_are_those_of_the_configured_zone() -> None:
+    assert made(pattern="first_of_day", of="x").timezone == "Europe/Berlin"
+    assert made(pattern="first_of_day", of="x", timezone="Asia/Tokyo").timezone == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize(
+    ("options", "follows"),
+    [
+        ({"pattern": "count", "of": "run.succeeded", "where": {"job": "poll"}}, ("poll",)),
+        ({"pattern": "count", "of": "*", "where": {"job": "poll"}}, ("poll",)),
+        ({"pattern": "count", "of": "run.succeeded", "where": {"job": "po*"}}, ()),
+        ({"pattern": "count", "of": "shell.command", "where": {"job": "poll"}}, ()),
+        ({"pattern": "count", "of": "run.*"}, ()),
+        ({"pattern": "absence", "of": "run.succeeded", "where": {"job": "poll"}}, ()),
+    ],
+)
+def test_what_counts_the_ends_of_a_job_follows_it(options: dict[str, object], follows: tuple[str, ...]) -> None:
+    """So that it can't start itself. That a job did not succeed for long may well be a reason to run it."""
+    more = {"count": 2, "within": "1h"} if options["pattern"] == "count" else {"for": "1h"}
+    assert made(**options, **more).follows() == follows
+
+
+def test_doubts_are_told() -> None:
+    (own,) = made(pattern="count", of="run.*", count=2, within="1h").warnings()
+    assert "its own runs" in own
+    assert made(pattern="count", of="run.*", where={"job": "other"}, count=2, within="1h").warnings() == ()
+    (short,) = made(pattern="idle", for_="1m", source="activitywatch").warnings()
+    assert "shorter" in short
+    inner = {"type": "usage", "pattern": "count", "of": "run.*", "count": 2, "within": "1h"}
+    assert made(pattern="first_of_day", of=inner).warnings() == (own,)
+
+
+def test_the_key_of_activitywatch_is_not_shown() -> None:
+    trigger = made(pattern="idle", for_="5m", source="activitywatch", api_key="s3cret")
+    (part,) = trigger.parts().values()
+    assert "s3cret" not in repr(trigger) + repr(part)
+
+
+def test_importing_it_is_cheap() -> None:
+    """It takes none of the libraries that only some patterns need."""
+    code = "import sys, rae_plugins.triggers.usage; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {"psutil", "dbus_fast", "ctypes", "urllib.request"}.isdisjoint(modules)
+
+

@@ -1,0 +1,52 @@
+"""Playing usage patterns: events by their times, and what fires."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rae_auto.api.events import Event
+from rae_auto.api.pattern import Firing, Play
+from rae_plugins.triggers.usage import UsageTrigger
+
+BERLIN = "Europe/Berlin"
+
+BEGIN = datetime(2026, 1, 5, 8, tzinfo=UTC)
+"""A Monday morning, nine o'clock in Berlin."""
+
+
+class Played:
+    """A pattern at work, from BEGIN on."""
+
+    def __init__(self, begin: datetime = BEGIN, **options: Any) -> None:
+        self.pattern = UsageTrigger(**{"timezone": BERLIN, **options})
+        self.play = Play.begun(self.pattern, begin)
+        self.fired: list[Firing] = []
+        self._count = 0
+
+    def hear(
+        self, at: datetime, name: str = "shell.command", data: Mapping[str, Any] | None = None, id: str | None = None
+    ) -> list[Firing]:
+        """Something happens; what fires until then and with it."""
+        self._count += 1
+        return self._note(self.play.hear(Event(id or f"event-{self._count}", name, at, data or {})))
+
+    def hear_all(self, times: Iterable[datetime]) -> list[Firing]:
+        """It happens at each of these times."""
+        return [firing for at in times for firing in self.hear(at)]
+
+    def pass_to(self, until: datetime) -> list[Firing]:
+        """Nothing happens until then."""
+        return self._note(self.play.advance(until))
+
+    def miss(self, since: datetime, until: datetime, why: str = "slept") -> list[Firing]:
+        """Nobody watches."""
+        return self._note(self.play.miss(since, until, why))
+
+    def _note(self, firings: list[Firing]) -> list[Firing]:
+        self.fired += firings
+        return firings
+
+
+def after(**time: float) -> datetime:
+    """So long after BEGIN."""
+    return BEGIN + timedelta(**time)
