@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.plugins.triggers.usage_playing import BEGIN, Played, after
 
 

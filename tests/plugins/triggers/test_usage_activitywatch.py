@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from loguru import logger
+from tests.plugins.triggers.activitywatch_server import FakeActivityWatch
 
 from rae_auto.testing.sources import PATIENCE, START, Listener, VirtualTimer
 from rae_plugins.triggers.usage import UsageTrigger
-from tests.plugins.triggers.activitywatch_server import FakeActivityWatch
 
 WINDOW, AFK = "aw-watcher-window_here", "aw-watcher-afk_here"
 
@@ -51,11 +51,16 @@ def play(tmp_path: Path, scene: Callable[[Listener], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for a thread of the server."""
+    while not holds():  # noqa: ASYNC110 - it knows no loop
+        await asyncio.sleep(0.002)
+
+
 async def begun(aw: FakeActivityWatch, questions: int = 4) -> None:
     """It has been asked for the first time: what is recorded from now on counts."""
     goal = len(aw.asked) + questions
-    while len(aw.asked) < goal:
-        await asyncio.sleep(0.002)
+    await until(lambda: len(aw.asked) >= goal)
 
 
 async def pulled(aw: FakeActivityWatch, listener: Listener) -> None:
@@ -207,8 +212,7 @@ def test_answers_that_are_none_are_told_of(answer: bytes, words: str, lines: lis
     async def scene(listener: Listener) -> None:
         with aw.serving() as url:
             async with listener.watching(duration(url)):
-                while not lines:
-                    await asyncio.sleep(0.01)
+                await until(lambda: bool(lines))
 
     play(tmp_path, scene)
     assert words in lines[0]
@@ -220,8 +224,7 @@ def test_a_server_with_a_key_wants_it(lines: list[str], tmp_path: Path) -> None:
     async def refused(listener: Listener) -> None:
         with aw.serving() as url:
             async with listener.watching(duration(url)):
-                while not lines:
-                    await asyncio.sleep(0.01)
+                await until(lambda: bool(lines))
 
     async def taken(listener: Listener) -> None:
         with aw.serving() as url:

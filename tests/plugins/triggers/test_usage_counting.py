@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.plugins.triggers.usage_playing import BEGIN, Played, after
 
 from rae_auto.api.events import Event
 from rae_auto.api.pattern import Play
 from rae_plugins.triggers.usage import UsageTrigger
-from tests.plugins.triggers.usage_playing import BEGIN, Played, after
 
 offsets = st.lists(st.integers(0, 300), max_size=60).map(sorted)
 

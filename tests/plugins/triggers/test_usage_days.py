@@ -1,6 +1,7 @@
 """usage: days that begin when people say, on clocks that are set forward and back."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -64,7 +65,7 @@ def test_a_start_that_the_clock_shows_twice_is_the_first() -> None:
 def test_slots_that_the_clock_leaves_out_have_no_length() -> None:
     days = Days("Europe/Berlin", "00:00")
     starts = [days.slot_start(date(2026, 3, 29), slot, 30) for slot in range(49)]
-    lengths = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+    lengths = [after - before for before, after in pairwise(starts)]
     assert [slot for slot, length in enumerate(lengths) if not length] == [4, 5]
 
 

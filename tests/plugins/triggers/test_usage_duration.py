@@ -5,9 +5,9 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.plugins.triggers.usage_playing import BEGIN, Played, after
 
 from rae_auto.api.pattern import Firing
-from tests.plugins.triggers.usage_playing import BEGIN, Played, after
 
 
 def use(played: Played, *intervals: tuple[datetime, datetime], id: str | None = None) -> list[Firing]:
@@ -66,7 +66,9 @@ def test_in_a_window_it_fires_again_after_use_was_less() -> None:
     assert again.event["seconds"] == 31 * 60
 
 
-@given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=20), st.integers(5, 60), st.integers(60, 90))
+@given(
+    st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=20), st.integers(5, 60), st.integers(60, 90)
+)
 def test_a_window_fires_where_counting_its_minutes_says_so(
     story: list[tuple[int, int]], lasting: int, within: int
 ) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.plugins.triggers.usage_playing import BEGIN, BERLIN, Played
 
 from rae_auto.api.pattern import Firing
 from rae_plugins.triggers.usage import UsageTrigger
-from tests.plugins.triggers.usage_playing import BEGIN, BERLIN, Played
 
 ONE = timedelta(days=1)
 MONDAY = datetime(2026, 1, 5, tzinfo=ZoneInfo(BERLIN))

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-from rae_auto.api.plugin import Kind
 from rae_auto.config.options import build
 from rae_auto.registry import Registry
 from rae_plugins.triggers.usage import UsageTrigger
@@ -32,7 +31,10 @@ def made(**options: object) -> UsageTrigger:
         ({"pattern": "count", "of": {"type": "nothing"}, "count": 3, "within": "1h"}, "of: there is no trigger"),
         ({"pattern": "count", "of": {"type": "interval"}, "count": 3, "within": "1h"}, "of.every: is missing"),
         ({"pattern": "count", "of": "x", "application": "y", "count": 3, "within": "1h"}, "only one of them"),
-        ({"pattern": "count", "application": "y", "count": 3, "within": "1h", "where": {"a": 1}}, "where: must be taken"),
+        (
+            {"pattern": "count", "application": "y", "count": 3, "within": "1h", "where": {"a": 1}},
+            "where: must be taken",
+        ),
         ({"pattern": "first_of_day", "of": "x", "days": 3}, "has no use for it"),
         ({"pattern": "first_of_day", "of": "x", "day_start": "9"}, "no time of day"),
         ({"pattern": "first_of_day", "of": "x", "source": "process"}, "source: must be taken out"),
@@ -117,5 +119,3 @@ def test_importing_it_is_cheap() -> None:
     code = "import sys, rae_plugins.triggers.usage; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"psutil", "dbus_fast", "ctypes", "urllib.request"}.isdisjoint(modules)
-
-
