@@ -4,6 +4,7 @@ A connection is made for each reading and closed after it: readings are seconds 
 nothing with it. No service is started for the sake of a reading.
 """
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dbus_fast.aio import MessageBus
 
 _SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
+_GOODBYE = 0.5
 _SESSION = "/org/freedesktop/login1/session/auto"
 """The caller's session, or that of its user which has a display (systemd 243 and later)."""
 
@@ -67,6 +69,7 @@ async def _bus(address: str) -> AsyncIterator["MessageBus"]:
     from dbus_fast.aio import MessageBus
 
     try:
+        # Given up while it connects, it closes what it has opened.
         bus = await MessageBus(bus_address=address).connect()
     except Exception as error:
         raise NotTold(f"no bus at {address} ({getattr(error, 'strerror', None) or error})") from None
@@ -75,7 +78,8 @@ async def _bus(address: str) -> AsyncIterator["MessageBus"]:
     finally:
         bus.disconnect()
         with suppress(Exception):
-            await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+            async with asyncio.timeout(_GOODBYE):
+                await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
 
 
 async def _property(bus: "MessageBus", name: str) -> Any:

@@ -318,6 +318,20 @@ def test_the_bus_of_the_session_is_found_where_sessions_have_it(
     assert read_with(bus, gnome(2000)).seconds == 2.0
 
 
+def test_a_bus_that_never_answers_is_given_up_and_left_behind_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idle, "PATIENCE", 0.1)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent"))
+        silent.listen()
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path / 'silent'}")
+        before = len(os.listdir("/proc/self/fd"))
+        found = read()
+        assert "mutter: no answer within 0.1 s; screen_saver: no answer" in found.because
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_no_bus_at_all_is_no_answer() -> None:
     found = read()
     assert found.seconds is None

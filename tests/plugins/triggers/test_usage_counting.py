@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.plugins.triggers.usage_playing import BEGIN, Played, after
 
@@ -175,6 +175,7 @@ def test_a_streak_names_its_days() -> None:
     ],
     ids=lambda options: options["pattern"],
 )
+@settings(max_examples=20)
 @given(data=st.data())
 def test_a_pattern_fires_the_same_whether_or_not_its_state_goes_through_json_in_between(
     options: dict[str, str], data: st.DataObject

@@ -11,9 +11,10 @@ import pytest
 from loguru import logger
 
 from rae_auto.api import Told
-from rae_auto.testing.sources import PATIENCE, START, Listener, SourceConformance, VirtualTimer
+from rae_auto.testing.sources import PATIENCE, START, Listener, RealTimer, SourceConformance, VirtualTimer
 from rae_plugins.machine.idle import Idle
 from rae_plugins.triggers.usage import UsageTrigger, application_source, idle_source
+from tests.plugins.machine.test_idle import install, x_server
 
 IN_USE = Idle(0.0, "a test")
 
@@ -398,3 +399,32 @@ def test_a_spell_that_could_not_be_told_is_told_after_a_restart(machine: Machine
         assert [occurrence.key for occurrence in listener.occurrences] == [f"idle-{START.isoformat()}"]
 
     play(tmp_path, machine.timer, scene)
+
+
+def test_a_real_x_server_that_is_left_alone_is_idle_until_the_mouse_moves(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the times of a test: a spell of a second, looked at five times a second."""
+    install(xdotool="xdotool")
+    monkeypatch.setattr(idle_source, "PAUSE", timedelta(seconds=0.2))
+    monkeypatch.setattr(idle_source, "IN_USE", 0.5)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("XDG_SESSION_TYPE", raising=False)
+    source = idle_source.IdleSource(after=timedelta(seconds=1))
+
+    async def scene() -> None:
+        listener = Listener(tmp_path, RealTimer())
+        async with listener.watching(source):
+            (idle,) = await listener.wait_for(1)
+            mouse = await asyncio.create_subprocess_exec("xdotool", "mousemove_relative", "30", "20")
+            await mouse.wait()
+            (_, back) = await listener.wait_for(2)
+        assert (idle.key.partition("-")[0], back.key.partition("-")[0]) == ("idle", "back")
+        assert idle.event is not None
+        assert back.event is not None
+        assert idle.event["since"] == back.event["since"]
+        assert back.event["seconds"] >= 1
+
+    with x_server() as display:
+        monkeypatch.setenv("DISPLAY", display)
+        asyncio.run(scene())
