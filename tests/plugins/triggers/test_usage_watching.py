@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from loguru import logger
+from tests.plugins.machine.test_idle import install, x_server
 
 from rae_auto.api import Told
 from rae_auto.testing.sources import PATIENCE, START, Listener, RealTimer, SourceConformance, VirtualTimer
 from rae_plugins.machine.idle import Idle
 from rae_plugins.triggers.usage import UsageTrigger, application_source, idle_source
-from tests.plugins.machine.test_idle import install, x_server
 
 IN_USE = Idle(0.0, "a test")
 
