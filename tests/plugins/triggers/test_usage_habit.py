@@ -191,6 +191,12 @@ def test_the_slot_is_one_on_the_clock_of_the_zone_when_clocks_are_set() -> None:
     assert {shown(firing) for firing in played.fired} == {"09:00"}
 
 
+def test_in_the_shadow_a_simulation_sees_nothing_fire() -> None:
+    played = learned(days=28, shadow=True)
+    played.pass_to(at(35, "04:00"))
+    assert played.fired == []
+
+
 def test_another_threshold_or_lead_keeps_what_was_learned() -> None:
     """It takes weeks. What is kept is bound to the repr, and these are no part of it."""
     options = {"pattern": "habit", "of": "*", "timezone": BERLIN}

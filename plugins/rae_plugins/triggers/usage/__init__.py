@@ -205,12 +205,16 @@ class UsageTrigger(PatternTrigger):
         return self._fold.begin(now)
 
     def step(self, state: State, event: Event | None, now: datetime) -> Progress:
-        """What comes of an event or of time."""
-        return self._fold.step(state, event, now)
+        """What comes of an event or of time; in the shadow nothing fires."""
+        progress = self._fold.step(state, event, now)
+        return evolve(progress, firings=()) if self.shadow else progress
 
     async def watch(self, watch: Watch) -> None:
-        """Look for the pattern; in the shadow nobody is told of it."""
-        await super().watch(evolve(watch, emit=Shadow(watch)) if self.shadow else watch)
+        """Look for the pattern; in the shadow what fires is reported, and nobody is told of it."""
+        if self.shadow:
+            await evolve(self, shadow=False).watch(evolve(watch, emit=Shadow(watch)))
+        else:
+            await super().watch(watch)
 
     def follows(self) -> tuple[str, ...]:
         """The job whose ends are counted, where it is one: that must be another one, or it would start itself."""

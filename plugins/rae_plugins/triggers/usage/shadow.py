@@ -18,7 +18,14 @@ class Shadow:
 
     watch: Watch
 
-    async def __call__(self, key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> Told:
+    async def __call__(
+        self,
+        key: str,
+        event: Mapping[str, Any] | None = None,
+        at: datetime | None = None,
+        *,
+        echo: str | None = None,
+    ) -> Told:
         """Record it, durably. The same key may be recorded twice where the daemon is killed in between."""
         data = {
             "job": self.watch.job,
