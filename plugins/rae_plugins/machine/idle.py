@@ -49,7 +49,7 @@ async def read_idle() -> Idle:
             refusals.append(f"{source.__name__}: no answer within {PATIENCE:g} s")
         except Exception as error:
             refusals.append(f"{source.__name__}: {error or type(error).__name__}")
-    return Idle(None, "; ".join(" ".join(refusal.split()) for refusal in refusals))
+    return Idle(None, "; ".join(dict.fromkeys(" ".join(refusal.split()) for refusal in refusals)))
 
 
 def _sources() -> tuple[Source, ...]:

@@ -66,6 +66,10 @@ def _session_address(environment: Mapping[str, str]) -> str:
 
 @asynccontextmanager
 async def _bus(address: str) -> AsyncIterator["MessageBus"]:
+    path = address.removeprefix("unix:path=")
+    if path != address and "," not in path and not Path(path).exists():
+        # Without the library, which takes some megabytes.
+        raise NotTold(f"no bus at {address}")
     from dbus_fast.aio import MessageBus
 
     try:
