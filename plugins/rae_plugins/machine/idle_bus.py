@@ -64,11 +64,15 @@ def _session_address(environment: Mapping[str, str]) -> str:
     return f"unix:path={path}"
 
 
+def _is_missing(address: str) -> bool:
+    path = address.removeprefix("unix:path=")
+    return path != address and "," not in path and not Path(path).exists()
+
+
 @asynccontextmanager
 async def _bus(address: str) -> AsyncIterator["MessageBus"]:
-    path = address.removeprefix("unix:path=")
-    if path != address and "," not in path and not Path(path).exists():
-        # Without the library, which takes some megabytes.
+    if _is_missing(address):
+        # Told without the library, which takes some megabytes.
         raise NotTold(f"no bus at {address}")
     from dbus_fast.aio import MessageBus
 

@@ -341,8 +341,8 @@ def test_no_bus_at_all_is_no_answer_and_said_once() -> None:
 
 
 def test_a_bus_that_refuses_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "no socket").touch()
-    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'no socket'}")
+    (tmp_path / "no-socket").touch()
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'no-socket'}")
     assert "(Connection refused)" in read().because
 
 
