@@ -203,6 +203,8 @@ def _bind(path: Path) -> socket.socket:
     before = os.umask(0o177)
     try:
         listening.bind(str(path))
+        # At once: whoever sees the path may connect.
+        listening.listen(MAX_CLIENTS)
     except OSError as error:
         listening.close()
         remedy = "; set RAE_STATE_DIR to a shorter path" if "too long" in str(error) else ""

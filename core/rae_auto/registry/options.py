@@ -107,6 +107,4 @@ def _default(field: "attrs.Attribute[Any]") -> str | None:
         return value.isoformat()
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
     return format_size(value) if field.type is Size else str(value)

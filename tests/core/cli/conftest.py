@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -66,12 +67,17 @@ def daemon(home: Path) -> Iterator[subprocess.Popen[bytes]]:
     environment = {**os.environ, "RAE_STATE_DIR": str(home / "state")}
     command = [sys.executable, "-m", "rae_auto", "run", "--config", str(home / "rae.toml")]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
-    eventually(lambda: (home / "state" / "control.sock").exists() or process.poll() is not None)
+    eventually(lambda: _answers(home / "state" / "control.sock") or process.poll() is not None)
     assert process.poll() is None, process.communicate()[1].decode()
     yield process
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from rae_auto.api import Notifier
 from rae_auto.config.options import build
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.run import RunState
+from rae_auto.registry import Registry
 from rae_auto.testing.notifiers import NOTICE, NotifierConformance
 from rae_plugins.notifiers import command
 from rae_plugins.notifiers.command import CommandNotifier
@@ -125,7 +126,7 @@ def test_a_command_that_does_not_read_is_no_failure() -> None:
 @pytest.mark.parametrize("words", [[], "notify-send", ["notify-send", 5], [""], ["echo", "a\0b"], None])
 def test_a_command_that_is_no_list_of_words_is_refused_in_a_line_that_names_it(words: Any) -> None:
     with pytest.raises(ValueError, match=r"^command(\[\d\])?:? must be") as caught:
-        build(CommandNotifier, {"command": words}, timezone="UTC")
+        build(CommandNotifier, {"command": words}, timezone="UTC", plugins=Registry())
     assert "\n" not in str(caught.value)
 
 

@@ -56,6 +56,13 @@ def test_time_asleep_or_unwatched_does_not_count() -> None:
     assert len(played.pass_to(after(days=3, minutes=1))) == 1
 
 
+def test_a_clock_that_is_set_back_moves_what_it_showed_and_no_time_has_passed() -> None:
+    played = Played(pattern="absence", of="*", for_="1h")
+    assert played.miss(after(minutes=30), after(hours=-5), "set_back") == []
+    assert played.pass_to(after(hours=-4, minutes=-31)) == []
+    assert [firing.at for firing in played.pass_to(after(hours=-4))] == [after(hours=-4, minutes=-30)]
+
+
 def test_what_was_recorded_while_nobody_watched_sets_the_clock_to_the_end_of_the_gap() -> None:
     played = Played(pattern="absence", of="*", for_="1h")
     played.miss(after(minutes=50), after(hours=5), "down")

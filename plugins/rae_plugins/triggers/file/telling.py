@@ -8,6 +8,7 @@ from attrs import define, field
 from loguru import logger
 
 from rae_auto.api import Told, Watch
+from rae_auto.model.reasons import Reason
 from rae_plugins.triggers.file.changes import Change, Origin, document_of, key_of
 from rae_plugins.triggers.file.settling import Patience
 from rae_plugins.triggers.file.snapshot import Snapshot
@@ -69,7 +70,9 @@ class Telling:
             key = await self.work(key_of, changes, refusals)
         else:
             document, key = document_of(changes, origin), key_of(changes, refusals)
-        return await self.watch.emit(key, document, self.watch.timer.now().wall)
+        # A job may change what it watches: of single files each has a count of its own.
+        echo = changes[0].path if self.one_by_one else ""
+        return await self.watch.emit(key, document, self.watch.timer.now().wall, echo=echo)
 
     def _note(self, accepted: Sequence[Change], refusals: int | None) -> None:
         with self.snapshot.writing():
@@ -89,4 +92,4 @@ class Telling:
 
 
 def _is_refusal(told: Told) -> bool:
-    return str(told.reason) == "rate"
+    return told.reason is Reason.RATE

@@ -111,6 +111,8 @@ class Watcher:
             return
         look = await self._work(self._rounds.look, places, self.watch.timer.now().mono)
         self._tell_of(look)
+        where = "everywhere" if places.everything else "where something happened"
+        self.watch.sees(f"looked {where}: {'files have changed' if look.has_news else 'nothing to tell'}")
         if look.has_news:
             await self._telling.tell()
         if look.directories_changed or places.everything:

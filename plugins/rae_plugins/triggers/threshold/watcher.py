@@ -80,8 +80,10 @@ class Watcher:
             # Whatever it is, it is no value; the world is full of sensors that answer with errors.
             why = str(error) if isinstance(error, Unavailable) else f"{type(error).__name__}: {error}"
             self._say_why(why)
+            self.watch.sees(f"{self._name()} is unavailable: {why}")
             return None
         self._say_why(None)
+        self.watch.sees(f"{self._name()} is {value:g}" if value is not None else f"{self._name()} has no value yet")
         return value
 
     def _say_why(self, why: str | None) -> None:

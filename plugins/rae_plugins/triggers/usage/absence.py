@@ -32,8 +32,10 @@ class Absence:
     def step(self, state: State, event: Event | None, now: datetime) -> Progress:
         """`since` is so far back as the clock has run; `watching` since when there was no gap."""
         if event is not None and is_gap(event):
-            missed = now - max(event.at, parse_instant(state["since"]))
-            since = parse_instant(state["since"]) + max(missed, timedelta(0))
+            since = parse_instant(state["since"])
+            missed = now - max(event.at, since)
+            # Where the clock was set back, what it showed then moves with it.
+            since += now - event.at if now < event.at else max(missed, timedelta(0))
             return self._waiting({**state, "since": format_instant(since), "watching": format_instant(now)}, now)
         if event is not None and self.matches(event):
             since = max(event.at, parse_instant(state["watching"]))

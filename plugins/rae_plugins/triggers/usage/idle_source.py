@@ -110,6 +110,7 @@ class IdleSource(SourceTrigger):
         while True:
             idle = await read_idle()
             now = watch.timer.now()
+            watch.sees(f"idle for {idle.seconds:.0f} s" if idle.seconds is not None else f"idle: {idle.because}")
             if idle.seconds is None:
                 if not unknown:
                     text = "trigger {}: idle time can't be told ({}), so nothing fires until it can"
