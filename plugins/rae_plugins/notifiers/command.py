@@ -10,11 +10,7 @@ from attrs import field, frozen
 from rae_auto.api import Notice, Notifier
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import format_duration, parse_duration
-
-
-def _can_be_run(_notifier: object, _field: object, words: tuple[str, ...]) -> None:
-    if not words or not words[0] or any("\0" in word for word in words):
-        raise ValueError("command must be a list of words, of which the first names a program; none may hold a NUL")
+from rae_plugins.machine.commands import can_be_run, kill
 
 
 @frozen(kw_only=True)
@@ -24,7 +20,7 @@ class CommandNotifier(Notifier):
     type: ClassVar[str] = "command"
 
     command: tuple[str, ...] = field(
-        converter=tuple, validator=_can_be_run, metadata={"help": "the words of the command; never a shell"}
+        converter=tuple, validator=can_be_run, metadata={"help": "the words of the command; never a shell"}
     )
     timeout: timedelta = field(
         default=timedelta(seconds=10), converter=parse_duration, metadata={"help": "after which it is killed"}
@@ -33,7 +29,10 @@ class CommandNotifier(Notifier):
     async def notify(self, notice: Notice) -> None:
         """Run the command; anything but exit code 0 in time is an error."""
         process = await asyncio.create_subprocess_exec(
-            *self.command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+            *self.command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             async with asyncio.timeout(self.timeout.total_seconds()):
@@ -42,8 +41,7 @@ class CommandNotifier(Notifier):
             raise RuntimeError(f"{self.command[0]} took longer than {format_duration(self.timeout)}") from None
         finally:
             if process.returncode is None:
-                process.kill()
-                await process.wait()
+                await kill(process)
         if process.returncode:
             raise RuntimeError(f"{self.command[0]} ended with exit code {process.returncode}")
 

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import psutil
 import pytest
+from tests.waiting import eventually
 
 from rae_auto.api import Notifier
 from rae_auto.config.options import build
@@ -101,6 +102,15 @@ def test_a_command_that_hangs_is_killed_after_its_time(tmp_path: Path) -> None:
         notify(hanging)
     if pid.exists():
         assert not psutil.pid_exists(int(pid.read_text()))
+
+
+def test_what_a_command_that_hangs_has_started_is_killed_with_it(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    script = 'sleep 600 & echo $! > "$1.new"; mv "$1.new" "$1"; wait'
+    with pytest.raises(RuntimeError, match="took longer than 2s"):
+        notify(CommandNotifier(command=("sh", "-c", script, "sh", str(pid)), timeout="2s"))
+    left = int(pid.read_text())
+    eventually(lambda: not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_notifier_that_is_given_up_leaves_no_process(tmp_path: Path) -> None:

@@ -102,13 +102,11 @@ def test_a_command_that_hangs_is_killed_with_all_of_its_session(tmp_path: Path) 
     eventually(lambda: all(map(is_gone, hung)))
 
 
-def test_a_pipe_that_somebody_else_holds_open_does_not_hold_it_up(tmp_path: Path) -> None:
+def test_a_pipe_that_somebody_else_holds_open_does_not_hold_it_up() -> None:
     """The command has ended; a child of it in another session still could write."""
-    pid = tmp_path / "pid"
-    child = f"import os, time; os.setsid(); open({str(pid)!r}, 'w').write(f'{{os.getpid()}}.'); time.sleep(1000)"
-    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-S', '-c', {child!r}]); print(5)"
-    (other,) = too_slow(*python(code), written=pid)
-    psutil.Process(other).kill()
+    child = "[sys.executable, '-S', '-c', 'import time; time.sleep(1000)']"
+    code = f"import subprocess, sys; print(subprocess.Popen({child}, start_new_session=True).pid)"
+    psutil.Process(int(number(*python(code)))).kill()
 
 
 def test_a_command_runs_in_a_session_of_its_own_without_input() -> None:

@@ -12,6 +12,7 @@ from attrs.converters import optional
 from rae_auto.api import SourceTrigger, Watch
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import format_duration, parse_duration
+from rae_plugins.machine.commands import can_be_run
 from rae_plugins.triggers.threshold.command import number_of
 from rae_plugins.triggers.threshold.doubts import doubts_of
 from rae_plugins.triggers.threshold.levels import Level, parse_level, shown
@@ -82,13 +83,14 @@ class ThresholdTrigger(SourceTrigger):
             raise ValueError(f"'of' must be {kind.value}, not {shown(of)}")
 
     @command.validator
-    def _can_be_run(self, _: "Attribute[tuple[str, ...] | None]", command: tuple[str, ...] | None) -> None:
+    def _belongs_to_its_metric(
+        self, option: "Attribute[tuple[str, ...] | None]", command: tuple[str, ...] | None
+    ) -> None:
         if command is None:
             return
         if self.metric not in (None, Metric.COMMAND):
             raise ValueError(f"'command' must be left out with metric {self.metric}")
-        if not command or not command[0] or any(not isinstance(word, str) or "\0" in word for word in command):
-            raise ValueError("'command' must be a list of words, of which the first names a program; none holds a NUL")
+        can_be_run(self, option, command)
 
     @above.validator
     def _is_below_the_most(self, _: "Attribute[float | str | None]", above: float | str | None) -> None:

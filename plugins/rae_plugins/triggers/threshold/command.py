@@ -1,73 +1,31 @@
 """The number that a command prints."""
 
-import asyncio
-import os
 import re
-import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 
 from rae_auto.model.units import format_duration
+from rae_plugins.machine.commands import KEPT, CantStart, run
 from rae_plugins.triggers.threshold.levels import shown
 from rae_plugins.triggers.threshold.readers import Unavailable
-
-LONGEST = 4096
-"""Bytes of output that are read; what prints more prints no number."""
 
 _NUMBER = re.compile(rb"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*")
 
 
 async def number_of(command: Sequence[str], patience: timedelta) -> float:
-    """Run a command in a session of its own, and read the number that it prints. Errors: Unavailable.
-
-    What isn't over in time, or when this is cancelled, is killed with all that it has started in its session.
-    """
+    """Run a command, and read the number that it prints. Errors: Unavailable."""
+    program = command[0]
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise Unavailable(f"{command[0]} can't be run: {error.strerror}") from None
-    assert process.stdout is not None
-    is_over = False
-    try:
-        async with asyncio.timeout(patience.total_seconds()):
-            output = await _bounded(process.stdout)
-            code = await process.wait()
-            is_over = True
+        ended = await run(command, patience.total_seconds(), most=KEPT)
+    except CantStart as problem:
+        raise Unavailable(f"{program} can't be run: {problem}") from None
     except TimeoutError:
-        raise Unavailable(f"{command[0]} took longer than {format_duration(patience)}") from None
-    finally:
-        if not is_over:
-            await _end(process)
-    if code:
-        raise Unavailable(f"{command[0]} ended with exit code {code}")
-    return _number(command[0], output)
-
-
-async def _bounded(stream: asyncio.StreamReader) -> bytes:
-    output = b""
-    while chunk := await stream.read(LONGEST):
-        output += chunk
-        if len(output) > LONGEST:
-            raise Unavailable(f"it printed more than {LONGEST} bytes, which is no number")
-    return output
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the session, and close the pipe, which somebody who has left it may still hold."""
-    with suppress(ProcessLookupError, PermissionError):
-        if os.name == "nt":  # pragma: no cover - there are no sessions there
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-    process._transport.close()  # type: ignore[attr-defined]  # asyncio offers no other way to close the pipe
-    await asyncio.shield(process.wait())
+        raise Unavailable(f"{program} took longer than {format_duration(patience)}") from None
+    if ended.printed > KEPT:
+        raise Unavailable(f"{program} printed more than {KEPT} bytes, which is no number")
+    if ended.code:
+        raise Unavailable(f"{program} ended with exit code {ended.code}")
+    return _number(program, ended.output)
 
 
 def _number(program: str, output: bytes) -> float:

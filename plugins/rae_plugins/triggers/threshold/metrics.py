@@ -6,6 +6,7 @@ from enum import Enum, StrEnum, auto
 
 from attrs import frozen
 
+from rae_plugins.machine.commands import commands_missing
 from rae_plugins.triggers.threshold import readers
 from rae_plugins.triggers.threshold.levels import Unit
 from rae_plugins.triggers.threshold.readers import Read, Subject
@@ -90,4 +91,6 @@ def lacking(metric: Metric) -> str | None:
 
         if not hasattr(psutil, "sensors_temperatures" if metric is Metric.TEMPERATURE else "sensors_battery"):
             return f"must be another here: this platform doesn't tell of {metric}"
+    if metric is Metric.COMMAND and (missing := commands_missing()):
+        return f"must be another here: for {metric} {missing}"
     return None
