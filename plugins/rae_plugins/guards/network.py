@@ -15,7 +15,7 @@ from rae_auto.api import Answer, ReadGuard, Says
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import format_duration, parse_duration
 from rae_plugins.guards.lines import shown
-from rae_plugins.guards.patience import look
+from rae_plugins.machine.patience import look
 
 MOST = timedelta(seconds=8)
 """A guard is to answer within some seconds."""

@@ -12,7 +12,7 @@ from attrs import field, frozen
 from rae_auto.api import Answer, ReadGuard, Says
 from rae_auto.hookspecs import hookimpl
 from rae_plugins.guards.lines import shown
-from rae_plugins.guards.patience import look
+from rae_plugins.machine.patience import look
 
 PATIENCE = 3.0
 """Seconds after which a file system that doesn't answer is not waited for."""

@@ -17,7 +17,7 @@ from rae_auto.api import Answer, ReadGuard, Says
 from rae_auto.testing.guards import GuardConformance
 from rae_plugins.guards import path as path_module
 from rae_plugins.guards.path import PathGuard
-from rae_plugins.guards.patience import look
+from rae_plugins.machine.patience import look
 
 
 def says(path: object, **options: bool) -> Says:

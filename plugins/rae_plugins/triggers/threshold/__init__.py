@@ -18,7 +18,7 @@ from rae_plugins.triggers.threshold.doubts import doubts_of
 from rae_plugins.triggers.threshold.levels import Level, parse_level, shown
 from rae_plugins.triggers.threshold.metrics import MEASURES, Measure, Metric, Of, lacking
 from rae_plugins.triggers.threshold.readers import Subject
-from rae_plugins.triggers.threshold.sampling import InThread, Sample
+from rae_plugins.triggers.threshold.sampling import Sample, in_thread
 from rae_plugins.triggers.threshold.state import Rule
 from rae_plugins.triggers.threshold.watcher import Watcher
 
@@ -169,7 +169,7 @@ class ThresholdTrigger(SourceTrigger):
         assert self.measure.reader is not None
         # What the machine counts it counts by its own clock, and the timer is no thing for threads.
         subject = Subject(self._subject(), self.level.unit, time.monotonic)
-        return InThread(self.measure.reader(subject), self.timeout)
+        return in_thread(self.measure.reader(subject), self.timeout)
 
     def warnings(self) -> tuple[str, ...]:
         """What it measures that isn't there now, and options that don't go together."""
