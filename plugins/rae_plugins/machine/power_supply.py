@@ -100,7 +100,8 @@ def _number(path: Path) -> float | None:
 def _by_psutil() -> Power:
     import psutil  # some milliseconds that only users of this shall pay
 
-    battery = psutil.sensors_battery()
+    read = getattr(psutil, "sensors_battery", None)  # not on every platform
+    battery = read() if read is not None else None
     if battery is None:
         return Power(Source.MAINS)
     source = None if battery.power_plugged is None else Source.MAINS if battery.power_plugged else Source.BATTERY

@@ -11,6 +11,7 @@ from tests.mocked_bus import DAEMON, LOGIND, NETWORK, UPOWER, MockedBus, bus, lo
 from tests.system_events import SettableTimer, kept, knows, told, until
 
 from rae_auto.testing.sources import Listener, RealTimer
+from rae_plugins.machine import power_supply
 from rae_plugins.triggers.system import SystemTrigger
 from rae_plugins.triggers.system.network import read_network
 
@@ -221,9 +222,9 @@ def test_a_service_that_is_there_but_answers_nothing_is_stood_in_for_too(
     bus.serve("upower")
     battery = tmp_path / "power_supply" / "BAT0"
     battery.mkdir(parents=True)
-    for name, value in (("energy_full", "100"), ("energy_now", "80"), ("capacity", "80"), ("status", "Discharging")):
+    for name, value in (("energy_full", "100"), ("energy_now", "80"), ("status", "Discharging"), ("type", "Battery")):
         (battery / name).write_text(value)
-    monkeypatch.setattr("psutil._pslinux.POWER_SUPPLY_PATH", str(battery.parent))
+    monkeypatch.setattr(power_supply, "SUPPLIES", battery.parent)
     timer = SettableTimer()
     listener = Listener(tmp_path / "source", timer)
 
@@ -232,7 +233,6 @@ def test_a_service_that_is_there_but_answers_nothing_is_stood_in_for_too(
         async with listener.watching(SystemTrigger(on=["power-low"])):
             await pass_until(timer, lambda: "power" in kept(listener))
             (battery / "energy_now").write_text("5")
-            (battery / "capacity").write_text("5")
             await pass_until(timer, lambda: told(listener) == ["power-low"])
 
     asyncio.run(play())

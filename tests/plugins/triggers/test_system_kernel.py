@@ -16,6 +16,7 @@ import pytest
 from tests.system_events import SettableTimer, kept, knows, told, until
 
 from rae_auto.testing.sources import Listener, RealTimer
+from rae_plugins.machine import power_supply
 from rae_plugins.triggers.system import SystemTrigger
 
 SECOND = timedelta(seconds=1)
@@ -288,8 +289,9 @@ def test_the_battery_is_read_where_no_service_tells_of_it(tmp_path: Path, monkey
         (battery / "status").write_text("Charging\n" if online else "Discharging\n")
         (mains / "online").write_text(f"{online}\n")
 
-    monkeypatch.setattr("psutil._pslinux.POWER_SUPPLY_PATH", str(supply))
-    for name, value in (("energy_full", 100), ("energy_now", 80), ("power_now", 10)):
+    monkeypatch.setattr(power_supply, "SUPPLIES", supply)
+    (mains / "type").write_text("Mains\n")
+    for name, value in (("type", "Battery"), ("energy_full", 100), ("energy_now", 80)):
         (battery / name).write_text(f"{value}\n")
     show(80, online=1)
     listener = Listener(tmp_path / "source", RealTimer())
@@ -317,6 +319,7 @@ _WATCH_LOGINS = """
 import asyncio, sys
 from pathlib import Path
 from rae_auto.testing.sources import Listener, RealTimer
+from rae_plugins.machine import power_supply
 from rae_plugins.triggers.system import SystemTrigger
 from tests.system_events import knows, told
 

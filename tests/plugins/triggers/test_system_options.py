@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rae_plugins.machine import power_supply
 from rae_plugins.triggers import system
 from rae_plugins.triggers.system import SystemTrigger
 from rae_plugins.triggers.system.names import EventName
@@ -18,7 +19,7 @@ def no_bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     path = tmp_path / "no-bus"
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={path}")
     monkeypatch.setattr("rae_plugins.triggers.system.linux._LOGIN_RECORDS", (tmp_path / "utmp",))
-    monkeypatch.setattr("psutil._pslinux.POWER_SUPPLY_PATH", str(tmp_path))
+    monkeypatch.setattr(power_supply, "SUPPLIES", tmp_path)
     return str(path)
 
 
@@ -63,7 +64,7 @@ def test_power_is_refused_where_there_is_no_battery_and_nobody_who_may_know_of_o
 def test_a_battery_that_may_never_run_low_is_doubted_where_a_service_may_know_of_one(
     a_bus: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("psutil._pslinux.POWER_SUPPLY_PATH", str(tmp_path))
+    monkeypatch.setattr(power_supply, "SUPPLIES", tmp_path)
     assert SystemTrigger(on=["power-low"]).warnings() == ("no battery is known here, so power-low may never come",)
     assert SystemTrigger(on=["lock"]).warnings() == ()
 

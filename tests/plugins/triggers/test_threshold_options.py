@@ -14,6 +14,8 @@ import pytest
 from rae_auto.config import check
 from rae_auto.registry import Registry
 from rae_auto.testing.plugin import PluginConformance
+from rae_plugins.machine import power_supply
+from rae_plugins.machine.power_supply import Power, Source
 from rae_plugins.triggers import threshold
 from rae_plugins.triggers.threshold import ThresholdTrigger
 from rae_plugins.triggers.threshold.levels import Level, Unit, parse_level
@@ -201,7 +203,7 @@ def test_what_is_not_there_now_is_doubtful_and_no_mistake(given: dict[str, Any],
 
 
 def test_a_machine_without_battery_swap_and_sensors_is_doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(psutil, "sensors_battery", lambda: None)
+    monkeypatch.setattr(power_supply, "read_power", lambda: Power(Source.MAINS))
     monkeypatch.setattr(psutil, "sensors_temperatures", dict)
     monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(total=0, used=0))
     said = [ThresholdTrigger(metric=metric, above=50).warnings() for metric in ("battery", "swap", "temperature")]
@@ -213,7 +215,7 @@ def test_a_machine_without_battery_swap_and_sensors_is_doubtful(monkeypatch: pyt
 
 
 def test_a_machine_with_battery_swap_and_sensors_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(psutil, "sensors_battery", lambda: SimpleNamespace(percent=50))
+    monkeypatch.setattr(power_supply, "read_power", lambda: Power(Source.MAINS, True, 50))
     monkeypatch.setattr(
         psutil,
         "sensors_temperatures",

@@ -14,6 +14,8 @@ import psutil
 import pytest
 from tests.waiting import eventually
 
+from rae_plugins.machine import power_supply
+from rae_plugins.machine.power_supply import Power, Source
 from rae_plugins.triggers.threshold.levels import Unit
 from rae_plugins.triggers.threshold.metrics import MEASURES, Metric
 from rae_plugins.triggers.threshold.readers import Rate, Read, Subject, Unavailable
@@ -187,13 +189,17 @@ def test_a_rate_that_was_unavailable_begins_anew() -> None:
 
 
 def test_this_machine_has_a_battery_or_says_that_it_has_none() -> None:
-    found = psutil.sensors_battery()
-    assert value(reader(Metric.BATTERY)) == (None if found is None else pytest.approx(found.percent, abs=2))
+    found = power_supply.read_power()
+    assert value(reader(Metric.BATTERY)) == (None if found.charge is None else pytest.approx(found.charge, abs=2))
 
 
-def test_the_charge_of_a_battery_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(psutil, "sensors_battery", lambda: SimpleNamespace(percent=42))
-    assert reader(Metric.BATTERY)() == 42
+@pytest.mark.parametrize(
+    ("power", "charge"),
+    [(Power(Source.BATTERY, True, 42), 42), (Power(Source.MAINS, True, None), None), (Power(Source.MAINS), None)],
+)
+def test_the_charge_of_a_battery_is_read(monkeypatch: pytest.MonkeyPatch, power: Power, charge: float | None) -> None:
+    monkeypatch.setattr(power_supply, "read_power", lambda: power)
+    assert value(reader(Metric.BATTERY)) == charge
 
 
 def test_this_machine_has_sensors_or_says_that_it_has_none() -> None:

@@ -4,6 +4,7 @@ from typing import Self
 
 from attrs import evolve, field, frozen
 
+from rae_plugins.machine import power_supply
 from rae_plugins.triggers.system.facts import Change, Fact, Wanted
 from rae_plugins.triggers.system.names import EventName
 
@@ -51,10 +52,7 @@ class Power(Fact):
 
 def read_power() -> Power | None:
     """What the operating system says of a battery; None where it knows of none. Blocks for a moment."""
-    import psutil
-
-    read = getattr(psutil, "sensors_battery", None)  # not on every platform
-    battery = read() if read is not None else None
-    if battery is None or battery.power_plugged is None:
+    found = power_supply.read_power()
+    if not found.battery or found.source is None:
         return None
-    return Power(not battery.power_plugged, float(battery.percent))
+    return Power(found.source is power_supply.Source.BATTERY, found.charge)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from attrs import define, frozen
 
+from rae_plugins.machine import power_supply
 from rae_plugins.triggers.threshold.levels import Unit
 
 T = TypeVar("T")
@@ -140,10 +141,12 @@ def battery(_: Subject) -> Read:
     """The charge of the battery in percent, whether it is being charged or not."""
 
     def read() -> float:
-        found = _psutil().sensors_battery()
-        if found is None:
+        found = power_supply.read_power()
+        if not found.battery:
             raise Unavailable("this machine has no battery")
-        return float(found.percent)
+        if found.charge is None:
+            raise Unavailable("nobody tells how full the battery is")
+        return found.charge
 
     return read
 
