@@ -1,4 +1,4 @@
-"""The system bus of Linux: one connection that all of a loop's users share.
+"""D-Bus: that of the system by one connection that all of a loop's users share, that of the session by one for each.
 
 No D-Bus library connects again by itself, so this one doesn't either: when the bus is lost every user hears of it as
 `BusFailure`, asks for the bus anew when it likes, and reads what is so now, since nobody told it of the time between.
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from dbus_fast.aio import MessageBus
 
 DEFAULT_ADDRESS = "unix:path=/run/dbus/system_bus_socket"
+_SYSTEM, _SESSION = "system bus", "session bus"
 
 PATIENCE = 25.0
 """Seconds within which a service has to answer: what D-Bus libraries agree upon."""
+
+_LOST = "the connection to the bus was lost"
 
 PROPERTIES = "org.freedesktop.DBus.Properties"
 _DAEMON = "org.freedesktop.DBus"
@@ -55,17 +58,27 @@ class Signal:
 
 def system_bus_missing() -> str | None:
     """Why there can be no system bus here, in a few words, or None. Looks only whether its socket is there."""
-    if find_spec("dbus_fast") is None:
-        return "dbus-fast is not installed"
-    places = [_socket_path(address) for address in system_bus_address().split(";") if address]
-    if any(path is None or path.exists() for path in places):
-        return None
-    return f"there is no system bus at {places[0]}" if places else "the address of the system bus is empty"
+    return _missing(_SYSTEM, system_bus_address())
 
 
 def system_bus_address() -> str:
     """The address of the system bus, as the D-Bus specification finds it."""
     return os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or DEFAULT_ADDRESS
+
+
+def session_bus_address() -> str:
+    """The address of the session's bus, of which one that isn't a child of the session knows by its place alone."""
+    directory = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    return os.environ.get("DBUS_SESSION_BUS_ADDRESS") or f"unix:path={directory}/bus"
+
+
+def _missing(name: str, address: str) -> str | None:
+    if find_spec("dbus_fast") is None:
+        return "dbus-fast is not installed"
+    places = [_socket_path(one) for one in address.split(";") if one]
+    if any(path is None or path.exists() for path in places):
+        return None
+    return f"there is no {name} at {places[0]}" if places else f"the address of the {name} is empty"
 
 
 def _socket_path(address: str) -> Path | None:
@@ -87,7 +100,7 @@ class Signals:
         """The next signal; `NameOwnerChanged` is one, too. Errors: BusFailure once the bus is lost."""
         signal = await self._queue.get()
         if signal is None:
-            raise BusFailure("the connection to the system bus was lost")
+            raise BusFailure(_LOST)
         return signal
 
     async def owned(self) -> None:
@@ -124,18 +137,18 @@ class Bus:
         self._ended = asyncio.get_running_loop().create_task(self._wait_for_end())
 
     @classmethod
-    async def open(cls) -> "Bus":
-        """Connect. Errors: BusFailure."""
-        if missing := system_bus_missing():
+    async def open(cls, name: str, address: str) -> "Bus":
+        """Connect to the bus of a name for people. Errors: BusFailure."""
+        if missing := _missing(name, address):
             raise BusFailure(missing)  # without the memory that the library takes
         from dbus_fast.aio import MessageBus
 
         try:
             async with asyncio.timeout(PATIENCE):
                 # Descriptors are what logind's inhibitors are made of.
-                return cls(await MessageBus(bus_address=system_bus_address(), negotiate_unix_fd=True).connect())
+                return cls(await MessageBus(bus_address=address, negotiate_unix_fd=True).connect())
         except Exception as error:
-            raise BusFailure(f"the system bus can't be reached: {error or type(error).__name__}") from error
+            raise BusFailure(f"the {name} can't be reached: {error or type(error).__name__}") from error
 
     async def close(self) -> None:
         """Disconnect."""
@@ -202,7 +215,7 @@ class Bus:
         from dbus_fast import Message, MessageFlag, MessageType
 
         if self.is_lost:
-            raise BusFailure("the connection to the system bus was lost")
+            raise BusFailure(_LOST)
         message = Message(
             target.service, target.path, target.interface, member, signature=signature, body=list(body),
             flags=MessageFlag.NO_AUTOSTART,
@@ -213,8 +226,8 @@ class Bus:
         except Exception as error:
             raise BusFailure(f"{target.service} didn't answer {member}: {error or type(error).__name__}") from error
         if answer is None or (answer.message_type is MessageType.ERROR and not may_fail):
-            what = f"{answer.error_name}: {answer.body[:1]}" if answer else "nothing"
-            raise BusFailure(f"{target.service} answered {member} with {what}")
+            what = (answer and answer.error_name) or "nothing"
+            raise BusFailure(f"{target.service} answers {member} with {what.rpartition('.')[2]}")
         return answer
 
     def _take(self, message: "Message") -> None:
@@ -255,7 +268,7 @@ async def system_bus() -> AsyncIterator[Bus]:
     shared = _SHARED.setdefault(asyncio.get_running_loop(), _Shared())
     async with shared.opening:
         if shared.bus is None or shared.bus.is_lost:
-            shared.bus = await Bus.open()
+            shared.bus = await Bus.open(_SYSTEM, system_bus_address())
         bus = shared.bus
         bus.users += 1
     try:
@@ -266,3 +279,13 @@ async def system_bus() -> AsyncIterator[Bus]:
             if shared.bus is bus:
                 shared.bus = None
             await bus.close()
+
+
+@asynccontextmanager
+async def session_bus() -> AsyncIterator[Bus]:
+    """The session's bus within the block. Errors: BusFailure."""
+    bus = await Bus.open(_SESSION, session_bus_address())
+    try:
+        yield bus
+    finally:
+        await bus.close()

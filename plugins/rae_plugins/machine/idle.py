@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from attrs import frozen
 
+from rae_plugins.machine.bus import BusFailure
 from rae_plugins.machine.idle_bus import logind, mutter, screen_saver
 from rae_plugins.machine.idle_native import macos, windows
 from rae_plugins.machine.idle_source import NotTold
@@ -21,7 +22,7 @@ PATIENCE = 1.0
 """Seconds after which a source that doesn't answer is passed over."""
 
 Source = Callable[[Mapping[str, str]], Awaitable["tuple[float, str]"]]
-"""Reads seconds, and who says so, given the environment; raises NotTold."""
+"""Reads seconds, and who says so, given the environment; raises NotTold, or BusFailure."""
 
 
 @frozen
@@ -43,7 +44,7 @@ async def read_idle() -> Idle:
             async with asyncio.timeout(PATIENCE):
                 seconds, who = await source(os.environ)
             return Idle(max(seconds, 0.0), who)
-        except NotTold as reason:
+        except (NotTold, BusFailure) as reason:
             refusals.append(str(reason))
         except TimeoutError:
             refusals.append(f"{source.__name__}: no answer within {PATIENCE:g} s")

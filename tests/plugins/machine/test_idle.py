@@ -336,14 +336,14 @@ def test_no_bus_at_all_is_no_answer_and_said_once() -> None:
     found = read()
     assert found.seconds is None
     assert "no session bus" in found.because
-    assert "no bus at" in found.because
+    assert "no system bus at" in found.because
     assert found.because.count("no session bus") == 1
 
 
 def test_a_bus_that_refuses_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "no-socket").touch()
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'no-socket'}")
-    assert "(Connection refused)" in read().because
+    assert "Connection refused" in read().because
 
 
 def test_whatever_a_source_does_it_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
