@@ -6,8 +6,7 @@ import os
 import socket
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from ipaddress import ip_address
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from attrs import field, frozen, validators
 
@@ -15,6 +14,7 @@ from rae_auto.api import Answer, ReadGuard, Says
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import format_duration, parse_duration
 from rae_plugins.guards.lines import shown
+from rae_plugins.machine.interfaces import addresses, is_usable
 from rae_plugins.machine.patience import look
 
 MOST = timedelta(seconds=8)
@@ -116,24 +116,6 @@ def _problem(error: Exception) -> str:
     if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
         return os.strerror(error.errno)
     return str(error.args[-1] if error.args else error)
-
-
-def is_usable(address: str) -> bool:
-    """Whether an address, perhaps with a scope, leads further than to the machine itself or its cable."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:  # the address of a network card
-        return False
-    return not (parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified)
-
-
-def addresses() -> dict[str, list[str]]:
-    """The addresses of each interface that is up and has a carrier."""
-    import psutil  # some milliseconds that only users of this shall pay
-
-    stats: Mapping[str, Any] = psutil.net_if_stats()
-    given: Mapping[str, Any] = psutil.net_if_addrs()
-    return {name: [str(a.address) for a in given.get(name, ())] for name, stat in stats.items() if stat.isup}
 
 
 @hookimpl

@@ -12,7 +12,8 @@ import pytest
 from rae_auto.api import Answer, ReadGuard, Says
 from rae_auto.testing.guards import GuardConformance
 from rae_plugins.guards import network
-from rae_plugins.guards.network import NetworkGuard, addresses, is_usable
+from rae_plugins.guards.network import NetworkGuard
+from rae_plugins.machine.interfaces import addresses, is_usable
 
 WIRED = {"lo": ["127.0.0.1", "::1"], "eth0": ["192.0.2.7", "fe80::1%eth0", "52:54:00:12:34:56"], "eth1": []}
 

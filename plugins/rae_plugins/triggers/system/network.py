@@ -5,6 +5,7 @@ from typing import Self
 
 from attrs import evolve, frozen
 
+from rae_plugins.machine.interfaces import addresses, is_usable
 from rae_plugins.triggers.system.facts import Change, Fact, Wanted
 from rae_plugins.triggers.system.names import EventName
 
@@ -51,15 +52,10 @@ class Network(Fact):
 
 def read_network(connection: str = "", up: bool | None = None) -> Network:
     """The network by the interfaces' own addresses. `up` says so where somebody knows better. Blocks for a moment."""
-    import psutil
-
-    running = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
     v4, v6 = set(), set()
-    for name, addresses in psutil.net_if_addrs().items():
-        for found in addresses if name in running else ():
-            address = _address(found.address)
-            if address is None or address.is_loopback or address.is_link_local:
-                continue
+    for name, given in addresses().items():
+        for text in filter(is_usable, given):
+            address = ipaddress.ip_address(text.partition("%")[0])
             if address.version == 4:
                 v4.add(f"{name} {address}")
             else:
@@ -67,11 +63,3 @@ def read_network(connection: str = "", up: bool | None = None) -> Network:
                 v6.add(f"{name} {prefix}")
     has_address = bool(v4 or v6)
     return Network(has_address if up is None else up, tuple(sorted(v4)), tuple(sorted(v6)), connection)
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The IP address; None for those of a link's layer."""
-    try:
-        return ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
