@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import define, evolve, field, frozen
-from loguru import logger
 
 from rae_auto.api.events import Event, Place
 from rae_auto.api.pattern import Firing, PatternTrigger, Play
@@ -93,7 +92,7 @@ class PatternWatch:
 
     async def run(self) -> None:
         """Until cancelled."""
-        self._file = StateFile(self.watch.directory / "pattern.json")
+        self._file = StateFile(self.watch.directory / "pattern.json", self.watch.job)
         await self._take_up()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -112,26 +111,24 @@ class PatternWatch:
     async def _take_up(self) -> None:
         now = self.watch.timer.now()
         self._clocks = now
-        kept = await asyncio.to_thread(self._file.read) or {}
-        damage = self._file.damage
-        if kept.get("pattern") == repr(self.pattern):
-            try:
-                self._memory = _Memory.of(self.pattern, kept, now.wall)
-                self._kept = self._memory.copy()
-                watched_until = parse_instant(kept["watched_until"])
-            except (LookupError, TypeError, ValueError, AttributeError) as error:
-                damage = f"{self._file.path} can't be understood ({error!r}); it begins anew"
-            else:
-                async with self._turn() as play:
-                    if abs(now.wall - watched_until) >= LEAST_GAP:
-                        why = "down" if now.wall > watched_until else "set_back"
-                        await self._tell(play.miss(watched_until, now.wall, why))
-                return
-        if damage:
-            logger.bind(job=self.watch.job).warning("trigger {}: {}", self.watch.trigger, damage)
-        since = now.wall if damage else self.watch.since or now.wall
-        self._memory = _Memory(Play.begun(self.pattern, since), Place(since))
-        await self._keep(now.wall)
+        kept = await self._file.load(lambda document: self._understood(document, now.wall))
+        if kept is None:
+            since = now.wall if self._file.damage else self.watch.since or now.wall
+            self._memory = _Memory(Play.begun(self.pattern, since), Place(since))
+            await self._keep(now.wall)
+            return
+        self._memory, watched_until = kept
+        self._kept = self._memory.copy()
+        async with self._turn() as play:
+            if abs(now.wall - watched_until) >= LEAST_GAP:
+                why = "down" if now.wall > watched_until else "set_back"
+                await self._tell(play.miss(watched_until, now.wall, why))
+
+    def _understood(self, document: Mapping[str, Any], now: datetime) -> tuple[_Memory, datetime] | None:
+        """What was kept, unless it is of another pattern; and until when that was watched."""
+        if document.get("pattern") != repr(self.pattern):
+            return None
+        return _Memory.of(self.pattern, document, now), parse_instant(document["watched_until"])
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[Play]:
@@ -155,14 +152,12 @@ class PatternWatch:
 
     async def _keep(self, watched_until: datetime) -> None:
         memory = self._memory.copy()
-        writing = asyncio.ensure_future(asyncio.to_thread(self._file.write, memory.document(watched_until)))
+        document = memory.document(watched_until)
         try:
-            await asyncio.shield(writing)
+            await self._file.keep(document)
         finally:
-            # Also where it is cancelled: the next write of the file must find this one over.
-            if not writing.done():
-                await asyncio.wait({writing})
-            if writing.exception() is None:
+            # Where it is cancelled it may be written all the same.
+            if self._file.written is document:
                 self._kept = memory
 
     async def _follow(self) -> None:
@@ -256,15 +251,16 @@ async def watched(trigger: Trigger, watch: Watch) -> None:
 
 async def _keep_time(schedule: ScheduleTrigger, watch: Watch) -> None:
     """Tell the instants of a schedule; of those that were missed the latest ones."""
-    file = StateFile(watch.directory / "schedule.json")
+    file = StateFile(watch.directory / "schedule.json", watch.job)
 
     async def keep(after: datetime) -> None:
-        await asyncio.to_thread(file.write, {"schedule": repr(schedule), "after": format_instant(after)})
+        await file.keep({"schedule": repr(schedule), "after": format_instant(after)})
 
-    kept = await asyncio.to_thread(file.read) or {}
-    if kept.get("schedule") == repr(schedule):
-        after = parse_instant(kept["after"])
-    else:
+    def understood(document: Mapping[str, Any]) -> datetime | None:
+        return parse_instant(document["after"]) if document["schedule"] == repr(schedule) else None
+
+    after = await file.load(understood)
+    if after is None:
         after = watch.since or watch.timer.now().wall
         await keep(after)
     checked = _Checked(schedule)

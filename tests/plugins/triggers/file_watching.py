@@ -5,13 +5,12 @@ import os
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from loguru import logger
 
 from rae_auto.testing.sources import PATIENCE, Listener, Occurrence, RealTimer, VirtualTimer
 from rae_plugins.triggers.file import FileTrigger
@@ -129,15 +128,6 @@ def top(tmp_path: Path) -> Path:
     place = tmp_path / "in"
     place.mkdir()
     return place
-
-
-@pytest.fixture
-def log() -> Iterator[list[str]]:
-    """The lines of the log."""
-    lines: list[str] = []
-    sink = logger.add(lambda message: lines.append(message.record["message"]), level="INFO")
-    yield lines
-    logger.remove(sink)
 
 
 def play(tmp_path: Path, scene: Callable[[Told], Awaitable[None]], timer: Any = None) -> Told:

@@ -17,7 +17,7 @@ from rae_auto.testing.sources import VirtualTimer
 from rae_plugins.triggers.file import dirt, eyes, watcher
 
 # Fixtures.
-top, log = file_watching.top, file_watching.log
+top = file_watching.top
 
 LIMITS = Path("/proc/sys/fs/inotify")
 

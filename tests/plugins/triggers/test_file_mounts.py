@@ -9,7 +9,7 @@ from tests.plugins.triggers.file_watching import Told, play, trigger
 from rae_plugins.triggers.file import watcher
 
 # Fixtures.
-top, log = file_watching.top, file_watching.log
+top = file_watching.top
 
 
 def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: Path, kind: str) -> Path:

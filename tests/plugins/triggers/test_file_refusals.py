@@ -15,7 +15,7 @@ from rae_auto.model.reasons import Reason
 from rae_auto.testing.sources import VirtualTimer
 
 # Fixtures.
-top, log = file_watching.top, file_watching.log
+top = file_watching.top
 
 
 def held_back(log: list[str]) -> list[str]:

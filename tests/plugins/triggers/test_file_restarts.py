@@ -15,7 +15,7 @@ from rae_auto.testing.sources import VirtualTimer
 from rae_plugins.triggers.file import FileTrigger, eyes
 
 # Fixtures.
-top, log = file_watching.top, file_watching.log
+top = file_watching.top
 
 
 def test_changes_while_the_daemon_was_down_are_told_at_the_next_start(top: Path, tmp_path: Path) -> None:

@@ -3,23 +3,16 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.plugins.triggers.threshold_play import EVERY, Clock, Play, logged, playing, scripted
+from tests.plugins.triggers.threshold_play import EVERY, Clock, Play, playing, scripted
 
 from rae_auto.api.trigger import Told
 from rae_auto.testing.sources import PATIENCE, START, Listener
 from rae_plugins.triggers.threshold import watcher
-
-
-@pytest.fixture
-def log() -> Iterator[list[str]]:
-    with logged() as lines:
-        yield lines
 
 
 def test_what_it_has_told_it_does_not_tell_again_after_a_restart(tmp_path: Path) -> None:

@@ -1,23 +1,17 @@
 """The threshold as a source: samples in time, and what it tells."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from attrs import frozen
-from tests.plugins.triggers.threshold_play import EVERY, Clock, Play, Scripted, logged, playing, scripted
+from tests.plugins.triggers.threshold_play import EVERY, Clock, Play, Scripted, playing, scripted
 
 from rae_auto.testing.sources import PATIENCE, START, Listener, SourceConformance
 from rae_plugins.triggers.threshold import watcher
 from rae_plugins.triggers.threshold.sampling import Sample
-
-
-@pytest.fixture
-def log() -> Iterator[list[str]]:
-    with logged() as lines:
-        yield lines
 
 
 class TestThresholdConforms(SourceConformance):

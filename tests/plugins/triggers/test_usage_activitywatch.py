@@ -2,13 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from loguru import logger
 from tests.plugins.triggers.activitywatch_server import FakeActivityWatch
 
 from rae_auto.testing.sources import PATIENCE, START, Listener, VirtualTimer
@@ -29,14 +28,6 @@ def fake(**options: Any) -> FakeActivityWatch:
     aw.bucket("aw-watcher-window_elsewhere", "currentwindow", "elsewhere")
     aw.record("aw-watcher-window_elsewhere", START, minutes(600), {"app": "firefox", "title": "not mine"})
     return aw
-
-
-@pytest.fixture
-def lines() -> Iterator[list[str]]:
-    found: list[str] = []
-    handler = logger.add(lambda message: found.append(message.record["message"]), level="WARNING")
-    yield found
-    logger.remove(handler)
 
 
 def minutes(count: float) -> datetime:
@@ -172,14 +163,14 @@ def test_what_it_recorded_while_the_daemon_was_down_counts_once(aw: FakeActivity
     play(tmp_path, scene)
 
 
-def test_a_server_that_is_not_there_is_asked_again_and_told_of_once(lines: list[str], tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_is_asked_again_and_told_of_once(log: list[str], tmp_path: Path) -> None:
     aw = fake()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(duration(f"http://127.0.0.1:{port}", for_="5m")):
-            while not lines:
+            while not log:
                 await listener.timer.advance(61, step=timedelta(seconds=61))
                 await asyncio.sleep(0.01)
             for _ in range(3):
@@ -192,7 +183,7 @@ def test_a_server_that_is_not_there_is_asked_again_and_told_of_once(lines: list[
                 await listener.wait_for(1)
 
     play(tmp_path, scene)
-    (line,) = lines
+    (line,) = log
     assert "ActivityWatch can't be asked (" in line
     assert "refused" in line
 
@@ -205,26 +196,26 @@ def test_a_server_that_is_not_there_is_asked_again_and_told_of_once(lines: list[
         (b'{"x": {"type": "other"}}', "no bucket of type currentwindow"),
     ],
 )
-def test_answers_that_are_none_are_told_of(answer: bytes, words: str, lines: list[str], tmp_path: Path) -> None:
+def test_answers_that_are_none_are_told_of(answer: bytes, words: str, log: list[str], tmp_path: Path) -> None:
     aw = fake()
     aw.answer = answer
 
     async def scene(listener: Listener) -> None:
         with aw.serving() as url:
             async with listener.watching(duration(url)):
-                await until(lambda: bool(lines))
+                await until(lambda: bool(log))
 
     play(tmp_path, scene)
-    assert words in lines[0]
+    assert words in log[0]
 
 
-def test_a_server_with_a_key_wants_it(lines: list[str], tmp_path: Path) -> None:
+def test_a_server_with_a_key_wants_it(log: list[str], tmp_path: Path) -> None:
     aw = fake(api_key="s3cret")
 
     async def refused(listener: Listener) -> None:
         with aw.serving() as url:
             async with listener.watching(duration(url)):
-                await until(lambda: bool(lines))
+                await until(lambda: bool(log))
 
     async def taken(listener: Listener) -> None:
         with aw.serving() as url:
@@ -237,7 +228,7 @@ def test_a_server_with_a_key_wants_it(lines: list[str], tmp_path: Path) -> None:
         assert "s3cret" not in "".join(path.read_text() for path in listener.directory.rglob("*.json"))
 
     play(tmp_path / "one", refused)
-    assert "401; it wants an api_key" in lines[0]
+    assert "401; it wants an api_key" in log[0]
     play(tmp_path / "two", taken)
 
 

@@ -1,14 +1,13 @@
 """usage: as the daemon plays it. It is durable, and in the shadow nothing fires."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from loguru import logger
 from tests.plugins.machine.test_idle import install, x_server
 
 from rae_auto.api import Told
@@ -47,14 +46,6 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(application_source, "read_idle", machine.read_idle)
     monkeypatch.setattr(application_source, "_runs", lambda _: machine.runs)
     return machine
-
-
-@pytest.fixture
-def lines() -> Iterator[list[str]]:
-    found: list[str] = []
-    handler = logger.add(lambda message: found.append(message.record["message"]), level="INFO")
-    yield found
-    logger.remove(handler)
 
 
 class AtOnce(ThreadPoolExecutor):
@@ -154,7 +145,7 @@ def test_absence_does_not_count_the_time_asleep(tmp_path: Path) -> None:
     play(tmp_path, VirtualTimer(), scene)
 
 
-def test_in_the_shadow_it_is_recorded_and_logged_what_would_have_fired(lines: list[str], tmp_path: Path) -> None:
+def test_in_the_shadow_it_is_recorded_and_logged_what_would_have_fired(log: list[str], tmp_path: Path) -> None:
     trigger = UsageTrigger(pattern="surge", of="error", warm_up=1, shadow=True, timezone="UTC")
     timer = VirtualTimer(datetime(2026, 1, 5, 4, tzinfo=UTC))
 
@@ -173,8 +164,8 @@ def test_in_the_shadow_it_is_recorded_and_logged_what_would_have_fired(lines: li
         assert told.data["would_fire_at"] == listener.timer.now().wall.isoformat()
 
     play(tmp_path, timer, scene)
-    assert [line for line in lines if "would have fired" in line] == [
-        "trigger trigger would have fired (shadow = true): event-4"
+    assert [line for line in log if "would have fired" in line] == [
+        "INFO {'job': 'job'} trigger trigger would have fired (shadow = true): event-4"
     ]
 
 
@@ -275,7 +266,7 @@ def test_a_machine_that_wakes_up_is_come_back_to_with_the_first_input(machine: M
 
 
 def test_what_can_not_be_told_is_neither_idle_nor_its_end_and_said_once(
-    machine: Machine, lines: list[str], tmp_path: Path
+    machine: Machine, log: list[str], tmp_path: Path
 ) -> None:
     async def scene(listener: Listener) -> None:
         machine.unknown = "no desktop"
@@ -293,7 +284,7 @@ def test_what_can_not_be_told_is_neither_idle_nor_its_end_and_said_once(
             assert len(await listener.wait_for(2)) == 2
 
     play(tmp_path, machine.timer, scene)
-    unknown = [line for line in lines if "can't be told" in line]
+    unknown = [line for line in log if "can't be told" in line]
     assert len(unknown) == 2
     assert "no desktop" in unknown[0]
 
@@ -328,7 +319,7 @@ def test_use_counts_without_input_where_nobody_has_to_be_there(machine: Machine,
 
 
 def test_no_use_counts_where_it_can_not_be_told_whether_somebody_is_there(
-    machine: Machine, lines: list[str], tmp_path: Path
+    machine: Machine, log: list[str], tmp_path: Path
 ) -> None:
     async def scene(listener: Listener) -> None:
         machine.unknown = "no desktop"
@@ -337,7 +328,7 @@ def test_no_use_counts_where_it_can_not_be_told_whether_somebody_is_there(
         assert listener.occurrences == []
 
     play(tmp_path, machine.timer, scene)
-    assert len([line for line in lines if "no use counts" in line]) == 1
+    assert len([line for line in log if "no use counts" in line]) == 1
 
 
 def test_time_asleep_is_no_use(machine: Machine, tmp_path: Path) -> None:

@@ -1,14 +1,12 @@
 """A threshold of a value that a test sets, sample by sample, on clocks that it moves."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field, frozen
-from loguru import logger
 
 from rae_auto.testing.sources import PATIENCE, Listener, VirtualTimer
 from rae_plugins.triggers.threshold import ThresholdTrigger
@@ -115,15 +113,3 @@ def playing(
         return play
 
     return asyncio.run(main())
-
-
-@contextmanager
-def logged() -> Iterator[list[str]]:
-    """The lines that are logged within the block."""
-    lines: list[str] = []
-    number = logger.add(lambda message: lines.append(str(message).strip()), format="{level} {extra} {message}")
-    logger.enable("rae_plugins")
-    try:
-        yield lines
-    finally:
-        logger.remove(number)

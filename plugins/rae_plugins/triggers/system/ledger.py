@@ -13,7 +13,6 @@ from weakref import WeakValueDictionary
 
 from attrs import evolve, field, frozen
 from cattrs import Converter
-from loguru import logger
 
 from rae_auto.api import Watch
 from rae_auto.api.state_file import StateFile
@@ -108,7 +107,7 @@ class Ledger:
     def __init__(self, watch: Watch, wanted: Wanted, boot: str) -> None:
         self._watch = watch
         self._wanted = wanted
-        self._file = StateFile(watch.directory / "system.json")
+        self._file = StateFile(watch.directory / "system.json", watch.job)
         self._memory = Memory(boot)
         self._one_at_a_time = asyncio.Lock()
 
@@ -117,7 +116,7 @@ class Ledger:
 
         A kind that nobody watched for a while would else be compared with what was long ago.
         """
-        kept = await asyncio.to_thread(self._read)
+        kept = await self._file.load(Memory.of)
         if kept is None:
             return
         same = kept.boot == self._memory.boot
@@ -141,7 +140,7 @@ class Ledger:
                 pending=tuple(self._occurrence(change, number) for number, change in enumerate(told)),
             )
             if told or fact.is_kept:
-                await self._write()
+                await self._file.keep(self._memory.document())
             await self._tell()
 
     def _occurrence(self, change: Change, number: int) -> Occurrence:
@@ -157,25 +156,4 @@ class Ledger:
         for occurrence in self._memory.pending:
             await self._watch.emit(occurrence.key, occurrence.event, parse_instant(occurrence.at))
         self._memory = evolve(self._memory, pending=())
-        await self._write()
-
-    def _read(self) -> Memory | None:
-        document = self._file.read()
-        if self._file.damage:
-            logger.warning("{}", self._file.damage)
-        if document is None:
-            return None
-        try:
-            return Memory.of(document)
-        except Exception as error:  # of another version, or damaged in a way that still is JSON
-            logger.warning("what {} had kept can't be used, so it begins anew: {!r}", self._file.path, error)
-            return None
-
-    async def _write(self) -> None:
-        writing = asyncio.ensure_future(asyncio.to_thread(self._file.write, self._memory.document()))
-        try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            # A thread can't be cancelled, and whoever watches next writes to the same file.
-            await asyncio.wait({writing})
-            raise
+        await self._file.keep(self._memory.document())

@@ -4,7 +4,6 @@ Each firing is kept before it is told, and struck off once it was: if the daemon
 the same key, so that it is neither lost nor decided twice.
 """
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,8 +46,9 @@ class Watcher:
 
     async def run(self) -> None:
         """Until cancelled."""
-        self._file = StateFile(self.watch.directory / "threshold.json")
-        await asyncio.to_thread(self._take_up)
+        self._file = StateFile(self.watch.directory / "threshold.json", self.watch.job)
+        if (kept := await self._file.load(self._understood)) is not None:
+            self._state, self._untold = self._kept = kept
         try:
             if self._untold is not None:
                 await self._tell(self._untold)
@@ -106,19 +106,11 @@ class Watcher:
         self._untold = None
         await self._keep()
 
-    def _take_up(self) -> None:
-        """Read what was kept, unless it is of other options."""
-        found = self._file.read()
-        damage = self._file.damage
-        if found is not None and found.get("options") == self.options:
-            try:
-                self._state, self._untold = _state_of(found["state"]), _firing_of(found["untold"])
-                self._kept = self._state, self._untold
-            except (KeyError, TypeError, ValueError) as error:
-                self._state, self._untold = State(), None
-                damage = f"{self._file.path} can't be understood ({error!r}); it begins anew"
-        if damage:
-            logger.bind(job=self.watch.job).warning("trigger {}: {}", self.watch.trigger, damage)
+    def _understood(self, document: Mapping[str, Any]) -> tuple[State, Firing | None] | None:
+        """What was kept, unless it is of other options."""
+        if document.get("options") != self.options:
+            return None
+        return _state_of(document["state"]), _firing_of(document["untold"])
 
     async def _keep(self, *, is_last: bool = False) -> None:
         """Make it durable where it has changed. A disk that takes nothing now is tried again with the next sample."""
@@ -126,13 +118,8 @@ class Watcher:
         if self._kept is not None and not _is_news(self._kept, now, timedelta(0) if is_last else MOST_FORGOTTEN):
             return
         document = {"options": self.options, "state": _written(now[0]), "untold": _told(now[1])}
-        writing = asyncio.ensure_future(asyncio.to_thread(self._file.write, document))
         try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            # Two that write at once would be in each other's way.
-            await asyncio.wait({writing})
-            raise
+            await self._file.keep(document)
         except (OSError, StoreError) as error:
             if self._is_kept:
                 logger.bind(job=self.watch.job).warning("trigger {}: can't be kept: {}", self.watch.trigger, error)

@@ -42,10 +42,8 @@ class Taken:
     starts: Mapping[str, datetime] = field(factory=dict)
 
     @classmethod
-    def read(cls, document: Mapping[str, Any] | None, now: datetime) -> "Taken":
-        """From JSON; at first nothing before now is taken."""
-        if document is None:
-            return cls(now)
+    def read(cls, document: Mapping[str, Any]) -> "Taken":
+        """From JSON."""
         starts = {name: parse_instant(start) for name, start in document["starts"].items()}
         used = document["used_until"]
         return cls(parse_instant(document["until"]), parse_instant(used) if used else None, starts)
@@ -163,8 +161,8 @@ async def _follow(
     tell: Callable[[Pull], Awaitable[datetime | None]],
     then: str,
 ) -> None:
-    file = StateFile(watch.directory / "taken.json")
-    taken = Taken.read(await asyncio.to_thread(file.read), watch.timer.now().wall)
+    file = StateFile(watch.directory / "taken.json", watch.job)
+    taken = await file.load(Taken.read) or Taken(watch.timer.now().wall)
     silent = more = False
     while True:
         try:
@@ -179,7 +177,7 @@ async def _follow(
             silent, more = False, pulled.more
             if pulled.taken != taken:
                 taken = evolve(pulled.taken, used_until=used_until)
-                await asyncio.to_thread(file.write, taken.document())
+                await file.keep(taken.document())
         if not more:
             await watch.timer.sleep(PULL.total_seconds())
 

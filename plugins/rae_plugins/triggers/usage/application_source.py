@@ -69,9 +69,8 @@ class ApplicationSource(SourceTrigger):
 
     async def watch(self, watch: Watch) -> None:
         """Look every few seconds. What was not told yet when the daemon ends, less than a minute, is lost."""
-        file = StateFile(watch.directory / "use.json")
-        kept = await asyncio.to_thread(file.read)
-        used_until = parse_instant(kept["until"]) if kept else None
+        file = StateFile(watch.directory / "use.json", watch.job)
+        used_until = await file.load(lambda kept: parse_instant(kept["until"]))
         use: Use | None = None
         is_known = True
         while True:
@@ -88,7 +87,7 @@ class ApplicationSource(SourceTrigger):
                 use = Use.begun(now, last_input, now.wall)
             if told is not None:
                 used_until = await tell_use(watch, [told], used_until, {"application": self.application}) or told[1]
-                await asyncio.to_thread(file.write, {"until": format_instant(used_until)})
+                await file.keep({"until": format_instant(used_until)})
             await watch.timer.sleep(LOOK.total_seconds())
 
     async def _last_input(self, watch: Watch) -> tuple[datetime | None, str]:

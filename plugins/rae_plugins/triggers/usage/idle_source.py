@@ -5,7 +5,6 @@ seconds, or less than it should have become since the last reading. A sleep of t
 that only its end tells. While idle time can't be told nothing begins and nothing ends.
 """
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -102,10 +101,8 @@ class IdleSource(SourceTrigger):
 
     async def watch(self, watch: Watch) -> None:
         """Read idle time: before it can have become long enough never, during a spell every few seconds."""
-        file = StateFile(watch.directory / "idle.json")
-        kept = await asyncio.to_thread(file.read)
-        since = kept and kept.get("since")
-        spells = Spells(self.after, parse_instant(since) if since else None)
+        file = StateFile(watch.directory / "idle.json", watch.job)
+        spells = Spells(self.after, await file.load(lambda kept: kept["since"] and parse_instant(kept["since"])))
         unknown = ""
         while True:
             idle = await read_idle()
@@ -124,7 +121,7 @@ class IdleSource(SourceTrigger):
                     await watch.emit(telling.key, telling.document(idle.because), telling.until)
                 if following.since != spells.since:
                     kept_since = following.since and format_instant(following.since)
-                    await asyncio.to_thread(file.write, {"since": kept_since})
+                    await file.keep({"since": kept_since})
                 spells = following
                 pause = spells.pause()
             await watch.timer.sleep_until(now.wall + pause)
