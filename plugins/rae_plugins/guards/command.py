@@ -7,6 +7,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api.options import longer_than_nothing
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import format_duration, parse_duration
 from rae_plugins.guards.lines import shown
@@ -14,14 +15,6 @@ from rae_plugins.machine.commands import CantStart, can_be_run, commands_missing
 
 MOST = timedelta(seconds=9)
 """Nobody waits longer than ten for the answer of a guard."""
-
-
-def _short(_guard: object, _field: object, value: timedelta) -> None:
-    if not timedelta(0) < value <= MOST:
-        raise ValueError(
-            f"'timeout' must be more than 0s and at most {format_duration(MOST)}; "
-            "let a job do what takes longer, and name it in needs"
-        )
 
 
 @frozen(kw_only=True)
@@ -34,7 +27,10 @@ class CommandGuard(ReadGuard):
         converter=tuple, validator=can_be_run, metadata={"help": "the words of the command; never a shell"}
     )
     timeout: timedelta = field(
-        default=MOST, converter=parse_duration, validator=_short, metadata={"help": "after which it is killed"}
+        default=MOST,
+        converter=parse_duration,
+        validator=longer_than_nothing(MOST, "let a job do what takes longer, and name it in needs"),
+        metadata={"help": "after which it is killed"},
     )
 
     @classmethod

@@ -6,13 +6,9 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api.options import longer_than_nothing
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import format_duration, parse_duration
-
-
-def _longer_than_nothing(_guard: object, _field: object, value: timedelta) -> None:
-    if value <= timedelta(0):
-        raise ValueError("'for' must be longer than 0s; leave the guard out where use doesn't matter")
 
 
 @frozen(kw_only=True)
@@ -23,7 +19,7 @@ class IdleGuard(ReadGuard):
 
     for_: timedelta = field(
         converter=parse_duration,
-        validator=_longer_than_nothing,
+        validator=longer_than_nothing(remedy="leave the guard out where use doesn't matter"),
         metadata={"help": "how long nobody must have touched the machine"},
     )
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 from attrs import field, frozen, validators
 
 from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api.options import longer_than_nothing
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import format_duration, parse_duration
 from rae_plugins.guards.lines import shown
@@ -21,11 +22,6 @@ MOST = timedelta(seconds=8)
 """A guard is to answer within some seconds."""
 
 _MOST_ADDRESSES = 8
-
-
-def _short(_guard: object, _field: object, value: timedelta) -> None:
-    if not timedelta(0) < value <= MOST:
-        raise ValueError(f"'timeout' must be more than 0s and at most {format_duration(MOST)}")
 
 
 @frozen(kw_only=True)
@@ -46,7 +42,7 @@ class NetworkGuard(ReadGuard):
     timeout: timedelta = field(
         default=timedelta(seconds=1),
         converter=parse_duration,
-        validator=_short,
+        validator=longer_than_nothing(MOST),
         metadata={"help": "within which host must answer, its name's resolution included"},
     )
 

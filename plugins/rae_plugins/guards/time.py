@@ -15,6 +15,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import Answer, ComputedGuard, Says
+from rae_auto.api.options import zone_name
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.zones import zone
 from rae_plugins.guards.lines import shown
@@ -38,10 +39,6 @@ def _time(text: str) -> clock_time:
     return clock_time.fromisoformat(text)
 
 
-def _zone_name(value: str | None) -> str | None:
-    return None if value is None else zone(value).key
-
-
 @frozen(kw_only=True)
 class TimeGuard(ComputedGuard):
     """Says yes from one time of the day until another, perhaps of the next day, on the clocks of a zone."""
@@ -51,7 +48,7 @@ class TimeGuard(ComputedGuard):
     from_: str = field(converter=_clock, metadata={"help": "the first time of the day that is inside, as 22:00"})
     to: str = field(converter=_clock, metadata={"help": "the first that is outside again; before from: the next day"})
     timezone: str | None = field(
-        default=None, converter=_zone_name, metadata={"help": "zone of the clock; by default the configured one"}
+        default=None, converter=zone_name, metadata={"help": "zone of the clock; by default the configured one"}
     )
 
     def __attrs_post_init__(self) -> None:

@@ -11,6 +11,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import Answer, ComputedGuard, Says
+from rae_auto.api.options import zone_name
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.zones import zone
 from rae_plugins.guards.lines import shown
@@ -47,10 +48,6 @@ def _days(value: tuple[str, ...]) -> tuple[str, ...]:
     return days
 
 
-def _zone_name(value: str | None) -> str | None:
-    return None if value is None else zone(value).key
-
-
 @frozen(kw_only=True)
 class WeekdayGuard(ComputedGuard):
     """Says yes on some days of the week, on the clocks of a zone."""
@@ -61,7 +58,7 @@ class WeekdayGuard(ComputedGuard):
         converter=_days, metadata={"help": 'days and ranges by their English names, as ["mon-wed", "sat"]'}
     )
     timezone: str | None = field(
-        default=None, converter=_zone_name, metadata={"help": "zone of the clock; by default the configured one"}
+        default=None, converter=zone_name, metadata={"help": "zone of the clock; by default the configured one"}
     )
 
     def says(self, instant: datetime) -> Says:

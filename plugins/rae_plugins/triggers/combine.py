@@ -24,8 +24,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 from rae_auto.api import Event, Firing, PatternTrigger, Progress, ScheduleTrigger, Trigger
+from rae_auto.api.options import longer_than_nothing
 from rae_auto.api.pattern import GAP, State
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.instants import format_instant, parse_instant
@@ -48,14 +50,6 @@ class Occurrence:
     event: Mapping[str, Any]
 
 
-def _window(value: object) -> timedelta | None:
-    if value is None:
-        return None
-    if (duration := parse_duration(value)) <= timedelta(0):
-        raise ValueError("'within' must be longer than nothing")
-    return duration
-
-
 def _parts(help: str) -> Any:
     return field(default=(), converter=tuple, metadata={"help": help, "hint": 'write [{ type = "…" }, …]'})
 
@@ -71,7 +65,8 @@ class CombineTrigger(PatternTrigger):
     sequence: tuple[Trigger, ...] = _parts("triggers that must tell something one after the other")
     within: timedelta | None = field(
         default=None,
-        converter=_window,
+        converter=optional(parse_duration),
+        validator=longer_than_nothing(),
         metadata={"help": "the longest time from the first occurrence to the last; all and sequence need it"},
     )
     reset: bool = field(

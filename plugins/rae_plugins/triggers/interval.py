@@ -6,6 +6,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import ScheduleTrigger
+from rae_auto.api.options import at_least
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.instants import as_utc, parse_instant
 from rae_auto.model.units import parse_duration
@@ -23,13 +24,6 @@ def _instant(value: object) -> datetime:
     raise ValueError(f"{value!r:.60} is no instant; write ISO 8601 with an offset: 2026-01-31T18:00:00+01:00")
 
 
-def _every(value: object) -> timedelta:
-    duration = parse_duration(value)
-    if duration < SHORTEST:
-        raise ValueError("every must be at least 1ms")
-    return duration
-
-
 @frozen(kw_only=True)
 class IntervalTrigger(ScheduleTrigger):
     """Fires at `from` and every so much elapsed time before and after it, whatever the clock on the wall does.
@@ -39,7 +33,9 @@ class IntervalTrigger(ScheduleTrigger):
 
     type: ClassVar[str] = "interval"
 
-    every: timedelta = field(converter=_every, metadata={"help": "how long from one to the next"})
+    every: timedelta = field(
+        converter=parse_duration, validator=at_least(SHORTEST), metadata={"help": "how long from one to the next"}
+    )
     from_: datetime = field(
         default=EPOCH, converter=_instant, alias="from_", metadata={"help": "an instant at which it fires"}
     )

@@ -12,9 +12,11 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 from rae_auto.api import Event, Firing, PatternTrigger, Progress
 from rae_auto.api.events import RUN_ENDED
+from rae_auto.api.options import longer_than_nothing
 from rae_auto.api.pattern import GAP, State
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.instants import format_instant, parse_instant
@@ -54,14 +56,6 @@ def _names(value: Iterable[str]) -> tuple[JobId, ...]:
     return tuple(map(JobId, value))
 
 
-def _window(value: object) -> timedelta | None:
-    if value is None:
-        return None
-    if (duration := parse_duration(value)) <= timedelta(0):
-        raise ValueError("'within' must be longer than nothing")
-    return duration
-
-
 def _some_jobs(_: object, __: object, jobs: tuple[JobId, ...]) -> None:
     if not jobs:
         raise ValueError("'jobs' must name at least one job")
@@ -84,7 +78,8 @@ class JobTrigger(PatternTrigger):
     )
     within: timedelta | None = field(
         default=None,
-        converter=_window,
+        converter=optional(parse_duration),
+        validator=longer_than_nothing(),
         metadata={"help": 'with mode = "all", the longest time from the first of the ends to the last'},
     )
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from attrs import field, frozen
 
 from rae_auto.api import ScheduleTrigger
+from rae_auto.api.options import zone_name
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.instants import as_utc
 from rae_auto.model.units import parse_duration
@@ -26,10 +27,6 @@ def _time(value: object) -> datetime:
     raise ValueError(f"{value!r:.60} is no instant; write ISO 8601, such as 2026-01-31T18:00:00+01:00")
 
 
-def _zone_name(value: str | None) -> str | None:
-    return None if value is None else zone(value).key
-
-
 @frozen(kw_only=True)
 class OnceTrigger(ScheduleTrigger):
     """Fires once. A time without an offset is one on the clocks of `timezone`."""
@@ -39,7 +36,7 @@ class OnceTrigger(ScheduleTrigger):
     at: datetime = field(converter=_time, metadata={"help": "the instant, in ISO 8601"})
     timezone: str | None = field(
         default=None,
-        converter=_zone_name,
+        converter=zone_name,
         metadata={"help": "zone of a time without offset; by default the configured one"},
     )
     jitter: timedelta = field(

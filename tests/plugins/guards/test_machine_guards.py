@@ -176,7 +176,7 @@ def test_where_nobody_knows_of_use_the_machine_is_not_idle(monkeypatch: pytest.M
 
 
 def test_idle_for_no_time_is_refused() -> None:
-    with pytest.raises(ValueError, match="'for' must be longer than 0s"):
+    with pytest.raises(ValueError, match="'for' must be more than 0s"):
         IdleGuard(for_=timedelta(0))
 
 

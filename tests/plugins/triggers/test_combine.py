@@ -270,7 +270,7 @@ def test_time_and_sleep_forget_nothing_by_themselves():
         ({"sequence": (), "within": "1h"}, "not none"),
         ({"all_": parts(2)}, "'within' must say how far"),
         ({"sequence": parts(2)}, "'within' must say how far"),
-        ({"sequence": parts(2), "within": 0}, "'within' must be longer than nothing"),
+        ({"sequence": parts(2), "within": 0}, "'within' must be more than 0s"),
         ({"sequence": parts(2), "within": "soon"}, "no duration"),
     ],
 )

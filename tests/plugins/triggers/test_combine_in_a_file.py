@@ -121,7 +121,7 @@ HEAD = '[jobs.a]\ncommand = ["true"]\n[jobs.x]\ncommand = ["true"]\n[jobs.x.trig
         ('any = [{ type = "job", jobs = [] }]', "7: jobs.x.trigger.any[0].jobs: must name at least one job"),
         ('any = "manual"', '7: jobs.x.trigger.any: must be a list, not the text "manual"; write [{ type'),
         ('all = ["manual"]', "5: jobs.x.trigger.within: must say how far the occurrences may lie apart"),
-        ('all = ["manual"]\nwithin = "0s"', "8: jobs.x.trigger.within: must be longer than nothing"),
+        ('all = ["manual"]\nwithin = "0s"', "8: jobs.x.trigger.within: must be more than 0s"),
         ('al = ["manual"]', "7: jobs.x.trigger.al: unknown key; did you mean 'all'?"),
         ("", "5: jobs.x.trigger: needs exactly one of all, any and sequence"),
         (

@@ -133,7 +133,7 @@ def test_no_directory_is_passed_by_that_leads_to_a_file_which_is_meant(pattern: 
         ({"paths": ["/in"], "events": ["renamed"]}, "must be one of|is none of created"),
         ({"paths": ["/in"], "quiet": "1m"}, "max_wait is shorter than quiet; make it longer"),
         ({"paths": ["/in"], "ignore": "*.log"}, "must be a list"),
-        ({"paths": ["/in"], "poll": "1ms"}, "poll must be at least 100ms"),
+        ({"paths": ["/in"], "poll": "1ms"}, "poll: must be at least 100ms"),
         ({"paths": ["/in"], "batch": "some"}, "must be one of all, each"),
         ({"paths": ["/in"], "polling": "some"}, "must be one of auto, always, never"),
     ],

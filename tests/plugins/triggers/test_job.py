@@ -134,7 +134,7 @@ def test_all_fires_just_when_a_look_at_all_that_was_told_says_so(told, window):
         ({"jobs": ["a", "a"]}, "'jobs' must name each job once"),
         ({"jobs": "a"}, "'jobs' must be a list"),
         ({"jobs": ["a"], "mode": Mode.ALL}, "'within' must say"),
-        ({"jobs": ["a"], "mode": Mode.ALL, "within": "0s"}, "'within' must be longer than nothing"),
+        ({"jobs": ["a"], "mode": Mode.ALL, "within": "0s"}, "'within' must be more than 0s"),
         ({"jobs": ["a"], "mode": Mode.ALL, "within": "soon"}, "no duration"),
     ],
 )

@@ -99,7 +99,7 @@ def test_a_bus_that_is_no_file_is_believed_in(monkeypatch: pytest.MonkeyPatch) -
         ({"on": ["boot"], "user": "anna"}, "user is for lock, login, logout, unlock"),
         ({"on": ["boot"], "low": 0}, "low is a percentage"),
         ({"on": ["boot"], "low": True}, "low is a percentage"),
-        ({"on": ["boot"], "every": "0.5s"}, "every must be at least 1s"),
+        ({"on": ["boot"], "every": "0.5s"}, "'every' must be at least 1s"),
         ({"on": ["boot"], "every": "soon"}, "is no duration"),
     ],
 )

@@ -121,7 +121,7 @@ def test_a_level_is_a_number_a_percentage_or_a_size(metric: str, written: Any, l
         ("process-count", {"of": ""}, "'of' must be the name of a program"),
         ("process-count", {"of": "a\0b"}, "'of' must be the name of a program"),
         ("cpu", {"command": ["true"]}, "'command' must be left out with metric cpu"),
-        ("cpu", {"every": "999ms"}, "'every' must be at least 1s, not 999ms"),
+        ("cpu", {"every": "999ms"}, "'every' must be at least 1s"),
         ("cpu", {"timeout": 0}, "'timeout' must be more than 0s"),
         ("cpu", {"for_": "soon"}, "no duration"),
     ],

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from attrs import field, frozen
 
 from rae_auto.api import Answer, ComputedGuard, Says
+from rae_auto.api.options import zone_name
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.zones import zone
 from rae_plugins.guards.calendar.book import Book
@@ -41,10 +42,6 @@ def _path(value: object) -> str | None:
     return path
 
 
-def _zone_name(value: str | None) -> str | None:
-    return None if value is None else zone(value).key
-
-
 @frozen(kw_only=True, cache_hash=True)
 class CalendarGuard(ComputedGuard):
     """Says no within the days and times of a calendar, or, with `mode = "include"`, only within these yes."""
@@ -64,7 +61,7 @@ class CalendarGuard(ComputedGuard):
     )
     timezone: str | None = field(
         default=None,
-        converter=_zone_name,
+        converter=zone_name,
         metadata={"help": "zone of the days, and of times that name none; by default the configured one"},
     )
     digest: str = field(init=False, repr=False)

@@ -6,6 +6,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import ScheduleTrigger
+from rae_auto.api.options import zone_name
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import parse_duration
 from rae_auto.model.zones import zone
@@ -19,10 +20,6 @@ def _expression(value: object) -> str:
         raise ValueError('must be text such as "0 18 * * mon-fri"')
     parse(value)
     return value
-
-
-def _zone_name(value: str | None) -> str | None:
-    return None if value is None else zone(value).key
 
 
 @frozen(kw_only=True)
@@ -40,7 +37,7 @@ class CronTrigger(ScheduleTrigger):
         metadata={"help": "minute hour day month weekday; of six fields the first is seconds, the seventh the year"},
     )
     timezone: str | None = field(
-        default=None, converter=_zone_name, metadata={"help": "zone of the clock; by default the configured one"}
+        default=None, converter=zone_name, metadata={"help": "zone of the clock; by default the configured one"}
     )
     jitter: timedelta = field(
         default=timedelta(0), converter=parse_duration, metadata={"help": "up to how much later a run may start"}

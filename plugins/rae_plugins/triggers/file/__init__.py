@@ -8,6 +8,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import SourceTrigger, Watch
+from rae_auto.api.options import at_least
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import parse_duration
 from rae_plugins.triggers.file.changes import Happening
@@ -105,15 +106,16 @@ class FileTrigger(SourceTrigger):
         metadata={"help": "look from time to time instead of watching; auto: where watching can't see all"},
     )
     poll: timedelta = field(
-        default=timedelta(seconds=10), converter=parse_duration, metadata={"help": "how long from one look to the next"}
+        default=timedelta(seconds=10),
+        converter=parse_duration,
+        validator=at_least(SHORTEST_POLL),
+        metadata={"help": "how long from one look to the next"},
     )
 
     def __attrs_post_init__(self) -> None:
         """Options that contradict each other. Errors: ValueError."""
         if self.max_wait < self.quiet:
             raise ValueError("max_wait is shorter than quiet; make it longer, or quiet shorter")
-        if self.poll < SHORTEST_POLL:
-            raise ValueError("poll must be at least 100ms")
 
     @property
     def tells_each(self) -> bool:

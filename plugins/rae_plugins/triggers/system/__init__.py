@@ -8,6 +8,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import SourceTrigger, Watch
+from rae_auto.api.options import at_least
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import parse_duration
 from rae_plugins.triggers.system.adapter import platform_adapter
@@ -24,13 +25,6 @@ def _names(value: Sequence[str]) -> tuple[EventName, ...]:
     if not names:
         raise ValueError(f"on names no event; name some of {', '.join(EventName)}")
     return names
-
-
-def _every(value: object) -> timedelta:
-    duration = parse_duration(value)
-    if duration < SHORTEST:
-        raise ValueError("every must be at least 1s")
-    return duration
 
 
 def _percent(value: object) -> float:
@@ -62,7 +56,8 @@ class SystemTrigger(SourceTrigger):
     )
     every: timedelta = field(
         default=timedelta(seconds=5),
-        converter=_every,
+        converter=parse_duration,
+        validator=at_least(SHORTEST),
         metadata={"help": "how often to look where nothing tells by itself"},
     )
 

@@ -10,6 +10,7 @@ from attrs import Attribute, field, frozen
 from attrs.converters import optional
 
 from rae_auto.api import SourceTrigger, Watch
+from rae_auto.api.options import at_least, longer_than_nothing
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import format_duration, parse_duration
 from rae_plugins.machine.commands import can_be_run
@@ -55,10 +56,16 @@ class ThresholdTrigger(SourceTrigger):
         default=timedelta(0), converter=parse_duration, metadata={"help": "for how long it doesn't fire again"}
     )
     every: timedelta = field(
-        default=timedelta(seconds=10), converter=parse_duration, metadata={"help": "how often it is read"}
+        default=timedelta(seconds=10),
+        converter=parse_duration,
+        validator=at_least(LEAST_EVERY),
+        metadata={"help": "how often it is read"},
     )
     timeout: timedelta = field(
-        default=timedelta(seconds=10), converter=parse_duration, metadata={"help": "how long a reading may take"}
+        default=timedelta(seconds=10),
+        converter=parse_duration,
+        validator=longer_than_nothing(),
+        metadata={"help": "how long a reading may take"},
     )
     at_start: bool = field(default=False, metadata={"help": "whether it fires where it begins beyond the level"})
 
@@ -121,16 +128,6 @@ class ThresholdTrigger(SourceTrigger):
             raise ValueError(f"'clear' must be {side}, which is {written}")
         if not self.measure.least <= back.value <= self.measure.most_in(back.unit):
             raise ValueError(f"'clear' must be {self._range(back)}: {self.measured} never gets to {clear}")
-
-    @every.validator
-    def _is_no_busy_loop(self, _: "Attribute[timedelta]", every: timedelta) -> None:
-        if every < LEAST_EVERY:
-            raise ValueError(f"'every' must be at least {format_duration(LEAST_EVERY)}, not {format_duration(every)}")
-
-    @timeout.validator
-    def _gives_it_time(self, _: "Attribute[timedelta]", timeout: timedelta) -> None:
-        if not timeout:
-            raise ValueError("'timeout' must be more than 0s")
 
     @property
     def measured(self) -> Metric:

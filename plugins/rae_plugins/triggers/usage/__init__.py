@@ -11,6 +11,7 @@ from attrs.validators import ge, in_, le, lt, optional
 
 from rae_auto.api import Event, PatternTrigger, Progress, Trigger, Watch
 from rae_auto.api.events import RUN_ENDED
+from rae_auto.api.options import at_least, zone_name
 from rae_auto.api.pattern import State
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import format_duration, parse_duration
@@ -43,14 +44,6 @@ LONGEST_LEAD = timedelta(hours=12)
 LEAST_SURGE = 5
 
 
-def _duration(value: object) -> timedelta | None:
-    return None if value is None else parse_duration(value)
-
-
-def _zone_name(value: str | None) -> str | None:
-    return None if value is None else zone(value).key
-
-
 def _is_here(_: object, __: object, value: str) -> None:
     parts = urlsplit(value)
     if parts.scheme != "http" or parts.hostname not in LOOPBACK:
@@ -66,14 +59,6 @@ def _is_clock(_: object, __: object, value: str) -> None:
 
 def _help(text: str) -> dict[str, str]:
     return {"help": text}
-
-
-def _at_least(least: timedelta) -> Any:
-    def validate(_: object, attribute: Any, value: timedelta | None) -> None:
-        if value is not None and value < least:
-            raise ValueError(f"'{attribute.name}' must be at least {format_duration(least)}")
-
-    return validate
 
 
 @frozen(kw_only=True)
@@ -102,14 +87,14 @@ class UsageTrigger(PatternTrigger):
     )
     within: timedelta | None = field(
         default=None,
-        converter=_duration,
-        validator=_at_least(LEAST),
+        converter=or_none(parse_duration),
+        validator=at_least(LEAST),
         metadata=_help("count, duration: the time that ends now"),
     )
     for_: timedelta | None = field(
         default=None,
-        converter=_duration,
-        validator=_at_least(LEAST),
+        converter=or_none(parse_duration),
+        validator=at_least(LEAST),
         metadata=_help("absence, idle, return, duration: how long"),
     )
     days: int | None = field(default=None, validator=optional(ge(2)), metadata=_help("streak: how many in a row"))
@@ -172,7 +157,7 @@ class UsageTrigger(PatternTrigger):
     )
     day_start: str = field(default="04:00", validator=_is_clock, metadata=_help("when a day begins"))
     timezone: str | None = field(
-        default=None, converter=_zone_name, metadata=_help("zone of the days; by default the configured one")
+        default=None, converter=zone_name, metadata=_help("zone of the days; by default the configured one")
     )
     _fold: Fold = field(init=False, eq=False, repr=False)
 

@@ -1,0 +1,37 @@
+"""Converters and validators that options of many plugins share."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from rae_auto.model.units import format_duration
+from rae_auto.model.zones import zone
+
+Validator = Callable[[object, Any, Any], None]
+
+
+def zone_name(value: str | None) -> str | None:
+    """Converts the name of a time zone to the one that it is known by; None stays."""
+    return None if value is None else zone(value).key
+
+
+def at_least(least: timedelta) -> Validator:
+    """Refuses a shorter duration; None may be."""
+
+    def validate(_: object, attribute: Any, value: timedelta | None) -> None:
+        if value is not None and value < least:
+            raise ValueError(f"'{attribute.name.rstrip('_')}' must be at least {format_duration(least)}")
+
+    return validate
+
+
+def longer_than_nothing(most: timedelta | None = None, remedy: str = "") -> Validator:
+    """Refuses no time at all, and more than `most`; None may be."""
+    limit = "" if most is None else f" and at most {format_duration(most)}"
+    words = f"must be more than 0s{limit}{remedy and f'; {remedy}'}"
+
+    def validate(_: object, attribute: Any, value: timedelta | None) -> None:
+        if value is not None and not timedelta(0) < value <= (most or value):
+            raise ValueError(f"'{attribute.name.rstrip('_')}' {words}")
+
+    return validate
