@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import ClassVar
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 from rae_auto.api import SourceTrigger, Watch
 from rae_auto.api.options import at_least
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import parse_duration
+from rae_plugins.machine.programs import checked
 from rae_plugins.triggers.system.adapter import platform_adapter
 from rae_plugins.triggers.system.facts import Booted, Wanted
 from rae_plugins.triggers.system.ledger import Ledger, alone_in, slots_of
@@ -45,7 +47,9 @@ class SystemTrigger(SourceTrigger):
 
     on: tuple[EventName, ...] = field(converter=_names, metadata={"help": "names of the events that count"})
     process: str | None = field(
-        default=None, metadata={"help": "name of the process for process-started and process-exited, may have * and ?"}
+        default=None,
+        converter=optional(checked),
+        metadata={"help": "program of process-started and process-exited: its name, a glob or /regular expression/"},
     )
     device: str | None = field(
         default=None, metadata={"help": "only devices of this subsystem/name, may have * and ?: block/sd*"}

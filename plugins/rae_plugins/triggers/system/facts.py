@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 from attrs import evolve, field, frozen
 
+from rae_plugins.machine.programs import is_called
 from rae_plugins.triggers.system.names import EventName
 
 NOTICED = 1.0
@@ -38,7 +39,7 @@ class Wanted:
 
     def is_process(self, name: str) -> bool:
         """Whether a process of this name is meant."""
-        return fnmatchcase(name, self.process)
+        return is_called(name, self.process)
 
     def is_device(self, name: str) -> bool:
         """Whether a device, `subsystem/name`, is meant."""

@@ -14,6 +14,7 @@ from rae_auto.api.options import at_least, longer_than_nothing
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import format_duration, parse_duration
 from rae_plugins.machine.commands import can_be_run
+from rae_plugins.machine.programs import checked
 from rae_plugins.triggers.threshold.command import number_of
 from rae_plugins.triggers.threshold.doubts import doubts_of
 from rae_plugins.triggers.threshold.levels import Level, parse_level, shown
@@ -88,6 +89,8 @@ class ThresholdTrigger(SourceTrigger):
             raise ValueError(f"'of' must be left out: there is one {self.measured} alone")
         elif not of.strip() or "\0" in of or (kind is Of.MOUNT and not os.path.isabs(of)):  # noqa: PTH117 - no file is meant
             raise ValueError(f"'of' must be {kind.value}, not {shown(of)}")
+        elif kind is Of.PROCESS:
+            checked(of)
 
     @command.validator
     def _belongs_to_its_metric(

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from attrs import define, frozen
 
 from rae_plugins.machine import power_supply
+from rae_plugins.machine.programs import running
 from rae_plugins.triggers.threshold.levels import Unit
 
 T = TypeVar("T")
@@ -239,13 +240,10 @@ def _network(pattern: str, what: str) -> Mapping[Hashable, float]:
 
 def _of_processes(pattern: str, value: Callable[[Any], T]) -> list[T]:
     """A value of each living process of this name of which it can be read."""
-    psutil = _psutil()
     found = []
-    for process in psutil.process_iter(["name"]):
-        if fnmatchcase(process.info["name"] or "", pattern):
-            with suppress(psutil.Error):
-                if process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(value(process))
+    for process in running(pattern):
+        with suppress(_psutil().Error):
+            found.append(value(process))
     return found
 
 

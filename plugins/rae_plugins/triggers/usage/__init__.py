@@ -16,7 +16,7 @@ from rae_auto.api.pattern import State
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import format_duration, parse_duration
 from rae_auto.model.zones import zone
-from rae_plugins.triggers.usage import names
+from rae_plugins.machine import programs
 from rae_plugins.triggers.usage.absence import Absence
 from rae_plugins.triggers.usage.counting import Count, FirstOfDay, Streak
 from rae_plugins.triggers.usage.days import Days, clock
@@ -104,12 +104,12 @@ class UsageTrigger(PatternTrigger):
     )
     application: str | None = field(
         default=None,
-        converter=or_none(names.checked),
+        converter=or_none(programs.checked),
         metadata=_help("whose use counts: name of the process or window, a glob or /regular expression/"),
     )
     title: str | None = field(
         default=None,
-        converter=or_none(names.checked),
+        converter=or_none(programs.checked),
         metadata=_help("title of the window, as `application`; ActivityWatch only"),
     )
     not_afk: bool = field(default=True, metadata=_help("whether use counts only while somebody is there"))

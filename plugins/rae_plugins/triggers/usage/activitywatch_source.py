@@ -15,6 +15,7 @@ from loguru import logger
 from rae_auto.api import SourceTrigger, Watch
 from rae_auto.api.state_file import StateFile
 from rae_auto.model.instants import format_instant, parse_instant
+from rae_plugins.machine.programs import is_called
 from rae_plugins.triggers.usage.activitywatch import (
     AFK_STATUS,
     WINDOWS,
@@ -23,7 +24,6 @@ from rae_plugins.triggers.usage.activitywatch import (
     Recorded,
 )
 from rae_plugins.triggers.usage.idle_source import Telling
-from rae_plugins.triggers.usage.names import is_called
 from rae_plugins.triggers.usage.use import Interval, intersected, tell_use, united
 
 PULL = timedelta(seconds=60)

@@ -15,7 +15,7 @@ from rae_auto.api import SourceTrigger, Watch
 from rae_auto.api.state_file import StateFile
 from rae_auto.model.instants import Moment, format_instant, parse_instant
 from rae_plugins.machine.idle import read_idle
-from rae_plugins.triggers.usage.names import is_called
+from rae_plugins.machine.programs import running
 from rae_plugins.triggers.usage.use import AFK, Interval, tell_use
 
 LOOK = timedelta(seconds=10)
@@ -103,6 +103,4 @@ class ApplicationSource(SourceTrigger):
 
 
 def _runs(application: str) -> bool:
-    import psutil
-
-    return any(is_called(process.info["name"] or "", application) for process in psutil.process_iter(["name"]))
+    return any(True for _ in running(application))
