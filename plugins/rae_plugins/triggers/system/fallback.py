@@ -33,10 +33,7 @@ class Portable:
     def missing(self, names: Collection[EventName]) -> Mapping[EventName, str]:
         """All that psutil and the clocks can't see."""
         reason = "there is no adapter for this platform; write a plugin for it"
-        found = dict.fromkeys(set(EventName) - ALWAYS - POWER - LOGINS, reason)
-        if not POWER.isdisjoint(names) and read_power() is None:
-            found |= dict.fromkeys(POWER, NO_BATTERY)
-        return found
+        return dict.fromkeys(set(EventName) - ALWAYS - POWER - LOGINS, reason) | without_battery(names)
 
     def boot(self) -> str:
         """When it booted, as it said first."""
@@ -46,17 +43,28 @@ class Portable:
 
     async def watch(self, wanted: Wanted, report: Report, timer: Timer) -> None:
         """Look now and then."""
-        ways: list[tuple[Collection[EventName], Way]] = [
-            (LOGINS, look_at_users),
-            (NETWORK, look_at_network),
-            (POWER, look_at_power),
-            (PROCESSES, look_at_processes),
-            ([EventName.CLOCK_CHANGED], look_at_clocks),
-        ]
-        await together([way(wanted, report, timer) for names, way in ways if not wanted.names.isdisjoint(names)])
+        await together(looks(wanted, report, timer))
 
 
-NO_BATTERY = "there is no battery; take it out on this machine"
+def looks(
+    wanted: Wanted, report: Report, timer: Timer, but: frozenset[EventName] = frozenset()
+) -> list[Coroutine[Any, Any, None]]:
+    """Ways of looking at all that is wanted and can be looked at, without what somebody tells of."""
+    ways: list[tuple[frozenset[EventName], Way]] = [
+        (LOGINS, look_at_users),
+        (NETWORK, look_at_network),
+        (POWER, look_at_power),
+        (PROCESSES, look_at_processes),
+        (frozenset({EventName.CLOCK_CHANGED}), look_at_clocks),
+    ]
+    return [way(wanted, report, timer) for names, way in ways if wanted.names & names - but]
+
+
+def without_battery(names: Collection[EventName]) -> dict[EventName, str]:
+    """What of these can't be told since there is no battery, with the reason."""
+    if POWER.isdisjoint(names) or read_power() is not None:
+        return {}
+    return dict.fromkeys(POWER, "there is no battery; take it out on this machine")
 
 
 def library_missing(module: str, extra: str) -> str | None:

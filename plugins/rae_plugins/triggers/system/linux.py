@@ -14,7 +14,7 @@ from rae_plugins.triggers.system.adapter import Report, together
 from rae_plugins.triggers.system.desktop import UPOWER, NetworkWatch, UPowerWatch
 from rae_plugins.triggers.system.devices import SYS, after, parse_uevent, read_devices
 from rae_plugins.triggers.system.facts import Wanted
-from rae_plugins.triggers.system.fallback import NO_BATTERY, look_at_clocks, look_at_power, look_at_users
+from rae_plugins.triggers.system.fallback import look_at_clocks, look_at_power, look_at_users, without_battery
 from rae_plugins.triggers.system.kernel import Ends, datagrams, has_netlink, route_socket, uevent_socket
 from rae_plugins.triggers.system.logind import Logind, logind_for
 from rae_plugins.triggers.system.names import (
@@ -29,7 +29,6 @@ from rae_plugins.triggers.system.names import (
     SESSIONS,
     EventName,
 )
-from rae_plugins.triggers.system.power import read_power
 from rae_plugins.triggers.system.processes import read_processes
 from rae_plugins.triggers.system.served import Following
 
@@ -49,8 +48,7 @@ class Linux:
             found |= dict.fromkeys(BEFORE_DOWN | LOCKS, f"{needs}; {remedy}")
             if not any(path.exists() for path in _LOGIN_RECORDS):
                 found |= dict.fromkeys(LOGINS, f"{needs}, nor are there records of logins in /run/utmp; {remedy}")
-            if not POWER.isdisjoint(names) and read_power() is None:
-                found |= dict.fromkeys(POWER, NO_BATTERY)
+            found |= without_battery(names)
         if not has_netlink() or not SYS.is_dir():
             found |= dict.fromkeys(DEVICES, "the kernel's messages can't be read; mount /sys")
         return found

@@ -3,10 +3,9 @@
 Written by Apple's documentation and tested with stand-ins for pyobjc only: nobody has run it on macOS yet.
 """
 
-import asyncio
 import subprocess
 import threading
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from getpass import getuser
 from typing import Any
@@ -14,28 +13,15 @@ from typing import Any
 from rae_auto.api.trigger import Timer
 from rae_plugins.triggers.system.adapter import Report, together
 from rae_plugins.triggers.system.facts import Rest, Stopping, Wanted
-from rae_plugins.triggers.system.fallback import (
-    NO_BATTERY,
-    library_missing,
-    look_at_clocks,
-    look_at_network,
-    look_at_power,
-    look_at_processes,
-    look_at_users,
-)
+from rae_plugins.triggers.system.fallback import library_missing, looks, without_battery
 from rae_plugins.triggers.system.mailbox import Mailbox, Make
 from rae_plugins.triggers.system.names import (
     BEFORE_DOWN,
     DEVICES,
     LOCKS,
-    LOGINS,
-    NETWORK,
-    POWER,
-    PROCESSES,
     REST,
     EventName,
 )
-from rae_plugins.triggers.system.power import read_power
 from rae_plugins.triggers.system.sessions import Screen
 
 NOTIFICATIONS = BEFORE_DOWN | REST | LOCKS
@@ -55,9 +41,7 @@ class MacOS:
         found = dict.fromkeys(DEVICES, _NO_DEVICES)
         if reason := library_missing("AppKit", "macos"):
             found |= dict.fromkeys(NOTIFICATIONS, reason)
-        if not POWER.isdisjoint(names) and read_power() is None:
-            found |= dict.fromkeys(POWER, NO_BATTERY)
-        return found
+        return found | without_battery(names)
 
     def boot(self) -> str:
         """The kernel's name for its session, as Linux' boot id."""
@@ -66,33 +50,11 @@ class MacOS:
 
     async def watch(self, wanted: Wanted, report: Report, timer: Timer) -> None:
         """Watch what is wanted, and nothing else."""
-        names = wanted.names
-        parts: list[Coroutine[Any, Any, None]] = []
-        if names & NOTIFICATIONS:
-            parts.append(_hear(report, timer))
-        if names & LOGINS:
-            parts.append(look_at_users(wanted, report, timer))
-        if names & NETWORK:
-            parts.append(look_at_network(wanted, report, timer))
-        if names & POWER:
-            parts.append(look_at_power(wanted, report, timer))
-        if names & PROCESSES:
-            parts.append(look_at_processes(wanted, report, timer))
-        if EventName.CLOCK_CHANGED in names:
-            parts.append(look_at_clocks(wanted, report, timer))
+        parts = looks(wanted, report, timer)
+        if wanted.names & NOTIFICATIONS:
+            mailbox, over = Mailbox(), threading.Event()
+            parts.append(mailbox.serve(partial(listen, mailbox, timer, over), over.set, report))
         await together(parts)
-
-
-async def _hear(report: Report, timer: Timer) -> None:
-    mailbox, over = Mailbox(), threading.Event()
-    work = partial(listen, mailbox, timer, over)
-    thread = threading.Thread(target=mailbox.run, args=(work,), name="rae-auto notifications", daemon=True)
-    thread.start()
-    try:
-        await mailbox.deliver(report)
-    finally:
-        over.set()
-        await asyncio.to_thread(thread.join, 5)
 
 
 def listen(mailbox: Mailbox, timer: Timer, over: threading.Event) -> None:

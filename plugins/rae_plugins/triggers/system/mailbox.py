@@ -15,7 +15,7 @@ Make = Callable[[], Fact]
 
 
 class Mailbox:
-    """Belongs to one event loop; `put` and `run` are for other threads."""
+    """Belongs to one event loop; `put` is for other threads."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -28,19 +28,27 @@ class Mailbox:
         if wait:
             done.wait(PATIENCE)
 
-    def run(self, work: Callable[[], None]) -> None:
-        """Do the work of a thread; what it raises is raised by `deliver`."""
+    async def serve(self, work: Callable[[], None], stop: Callable[[], None], report: Report) -> None:
+        """Have a thread do its work, and report what it puts in until cancelled; then `stop` is to end it.
+
+        Errors of `report` and of the thread pass through.
+        """
+        thread = threading.Thread(target=self._run, args=(work,), name="rae-auto system events", daemon=True)
+        thread.start()
+        try:
+            while True:
+                make, done = await self._queue.get()
+                await report(make())
+                done.set()
+        finally:
+            stop()
+            await asyncio.to_thread(thread.join, 5)
+
+    def _run(self, work: Callable[[], None]) -> None:
         try:
             work()
         except Exception as error:
             self.put(lambda error=error: _raise(error))  # type: ignore[misc]  # a lambda's default has no type
-
-    async def deliver(self, report: Report) -> None:
-        """Report what is handed over, until cancelled. Errors of `report` and of the thread pass through."""
-        while True:
-            make, done = await self._queue.get()
-            await report(make())
-            done.set()
 
 
 def _raise(error: Exception) -> Fact:

@@ -3,9 +3,7 @@
 Written by Microsoft's documentation and tested with stand-ins for pywin32 only: nobody has run it on Windows yet.
 """
 
-import asyncio
-import threading
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Collection, Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -16,26 +14,15 @@ from rae_auto.model.instants import format_instant
 from rae_plugins.triggers.system.adapter import Report, together
 from rae_plugins.triggers.system.devices import DeviceTold
 from rae_plugins.triggers.system.facts import Fact, Rest, Stopping, Wanted
-from rae_plugins.triggers.system.fallback import (
-    NO_BATTERY,
-    library_missing,
-    look_at_clocks,
-    look_at_network,
-    look_at_power,
-    look_at_processes,
-)
+from rae_plugins.triggers.system.fallback import library_missing, looks, without_battery
 from rae_plugins.triggers.system.mailbox import Mailbox, Make
 from rae_plugins.triggers.system.names import (
     BEFORE_DOWN,
     DEVICES,
-    NETWORK,
-    POWER,
-    PROCESSES,
     REST,
     SESSIONS,
     EventName,
 )
-from rae_plugins.triggers.system.power import read_power
 from rae_plugins.triggers.system.sessions import Session, Sessions
 
 MESSAGES = BEFORE_DOWN | REST | SESSIONS | DEVICES
@@ -82,9 +69,7 @@ class Windows:
         """What needs pywin32 where that isn't installed, and power without a battery."""
         reason = library_missing("win32gui", "windows")
         found: dict[EventName, str] = dict.fromkeys(MESSAGES, reason) if reason else {}
-        if not POWER.isdisjoint(names) and read_power() is None:
-            found |= dict.fromkeys(POWER, NO_BATTERY)
-        return found
+        return found | without_battery(names)
 
     def boot(self) -> str:
         """Windows' own count of its boots."""
@@ -96,31 +81,12 @@ class Windows:
 
     async def watch(self, wanted: Wanted, report: Report, timer: Timer) -> None:
         """Watch what is wanted, and nothing else."""
-        names = wanted.names
-        parts: list[Coroutine[Any, Any, None]] = []
-        if names & MESSAGES:
-            parts.append(_hear(wanted, report, timer))
-        if names & NETWORK:
-            parts.append(look_at_network(wanted, report, timer))
-        if names & POWER:
-            parts.append(look_at_power(wanted, report, timer))
-        if names & PROCESSES:
-            parts.append(look_at_processes(wanted, report, timer))
-        if EventName.CLOCK_CHANGED in names:
-            parts.append(look_at_clocks(wanted, report, timer))
+        parts = looks(wanted, report, timer, but=MESSAGES)
+        if wanted.names & MESSAGES:
+            mailbox = Mailbox()
+            window = Window(wanted, mailbox, timer)
+            parts.append(mailbox.serve(window.run, window.close, report))
         await together(parts)
-
-
-async def _hear(wanted: Wanted, report: Report, timer: Timer) -> None:
-    mailbox = Mailbox()
-    window = Window(wanted, mailbox, timer)
-    thread = threading.Thread(target=mailbox.run, args=(window.run,), name="rae-auto window", daemon=True)
-    thread.start()
-    try:
-        await mailbox.deliver(report)
-    finally:
-        window.close()
-        await asyncio.to_thread(thread.join, 5)
 
 
 class Window:

@@ -90,7 +90,7 @@ class ActivityWatchUse(SourceTrigger):
         async def tell(pull: Pull) -> datetime | None:
             return await tell_use(watch, pull.intervals, pull.taken.used_until, about)
 
-        await _follow(watch, self.pull, tell, "what it records meanwhile counts later")
+        await _follow(watch, self.pull, tell)
 
     def pull(self, taken: Taken, now: datetime) -> Pull:
         """Where windows and presence are both known, where they meet. Errors: NoAnswer."""
@@ -129,7 +129,7 @@ class ActivityWatchIdle(SourceTrigger):
             for telling in pull.tellings:
                 await watch.emit(telling.key, telling.document("ActivityWatch"), telling.until)
 
-        await _follow(watch, self.pull, tell, "what it records meanwhile counts later")
+        await _follow(watch, self.pull, tell)
 
     def pull(self, taken: Taken, now: datetime) -> Pull:
         """Spells that have become long enough since the last answer, and those that are over. Errors: NoAnswer."""
@@ -159,7 +159,6 @@ async def _follow(
     watch: Watch,
     pull: Callable[[Taken, datetime], Pull],
     tell: Callable[[Pull], Awaitable[datetime | None]],
-    then: str,
 ) -> None:
     file = StateFile(watch.directory / "taken.json", watch.job)
     taken = await file.load(Taken.read) or Taken(watch.timer.now().wall)
@@ -169,8 +168,8 @@ async def _follow(
             pulled = await asyncio.to_thread(pull, taken, watch.timer.now().wall)
         except NoAnswer as error:
             if not silent:
-                text = "trigger {}: ActivityWatch can't be asked ({}); {}"
-                logger.bind(job=watch.job).warning(text, watch.trigger, error, then)
+                text = "trigger {}: ActivityWatch can't be asked ({}); what it records meanwhile counts later"
+                logger.bind(job=watch.job).warning(text, watch.trigger, error)
             silent, more = True, False
         else:
             used_until = await tell(pulled)

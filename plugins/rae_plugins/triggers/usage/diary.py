@@ -7,7 +7,9 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from rae_auto.api.events import Event
 from rae_plugins.triggers.usage.days import Days
+from rae_plugins.triggers.usage.fold import is_gap
 
 _ONE = timedelta(days=1)
 
@@ -58,6 +60,12 @@ class Diary:
         """The page of the day in which the watching begins."""
         day = self.days.date_of(now)
         return self._unwatched(Page(day), self.days.start_of(day), now)
+
+    def follow(self, page: Page, event: Event | None, now: datetime) -> tuple[list[Page], Page]:
+        """The pages of the days that are over by now, and that of today; an event may be a gap."""
+        if event is not None and is_gap(event):
+            return self.skip(page, event.at, now)
+        return self.turn(page, now)
 
     def turn(self, page: Page, now: datetime) -> tuple[list[Page], Page]:
         """The pages of the days that are over by now, and that of today."""

@@ -24,7 +24,7 @@ from rae_auto.model.instants import format_instant, parse_instant
 from rae_auto.model.units import format_duration
 from rae_plugins.triggers.usage.days import Days, kind_of
 from rae_plugins.triggers.usage.diary import HEARTBEAT, Diary, Page, faded, fading
-from rae_plugins.triggers.usage.fold import Match, is_gap
+from rae_plugins.triggers.usage.fold import Match
 
 MINUTES = 30
 SLOTS = 24 * 60 // MINUTES
@@ -59,10 +59,7 @@ class Habit:
     def step(self, state: State, event: Event | None, now: datetime) -> Progress:
         """Learn from the days that are over, note what came, and fire what is due."""
         diary, page = Diary(self.days, MINUTES), Page.read(state["page"])
-        if event is not None and is_gap(event):
-            finished, page = diary.skip(page, event.at, now)
-        else:
-            finished, page = diary.turn(page, now)
+        finished, page = diary.follow(page, event, now)
         for past in finished:
             kind = kind_of(past.day)
             state = {**state, "tables": {**state["tables"], kind: _learned(state["tables"][kind], past, diary)}}

@@ -18,7 +18,7 @@ from rae_auto.api.pattern import Firing, Progress, State
 from rae_auto.model.instants import format_instant, parse_instant
 from rae_plugins.triggers.usage.days import Days
 from rae_plugins.triggers.usage.diary import HEARTBEAT, Diary, Page, faded, fading
-from rae_plugins.triggers.usage.fold import Match, is_gap
+from rae_plugins.triggers.usage.fold import Match
 
 MINUTES = 60
 SLOTS = 24
@@ -55,10 +55,7 @@ class Surge:
     def step(self, state: State, event: Event | None, now: datetime) -> Progress:
         """Learn from the days that are over, and look at the hour that the event makes fuller."""
         diary, page = Diary(self.days, MINUTES), Page.read(state["page"])
-        if event is not None and is_gap(event):
-            finished, page = diary.skip(page, event.at, now)
-        else:
-            finished, page = diary.turn(page, now)
+        finished, page = diary.follow(page, event, now)
         for past in finished:
             state = {**state, "table": _learned(state["table"], past, diary)}
         firings: tuple[Firing, ...] = ()
