@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
+from tests.waiting import until
 
 from rae_auto.api import Event, Firing, PatternTrigger, Progress, ScheduleTrigger, SourceTrigger, Trigger, Watch
 from rae_auto.api.pattern import GAP, State
@@ -108,11 +109,6 @@ def play(scene: Callable[[Listener], Awaitable[None]], directory: Path, timer: V
 async def idle() -> None:
     for _ in range(50):
         await asyncio.sleep(0)
-
-
-async def until(holds: Callable[[], Any]) -> None:
-    while not holds():  # noqa: ASYNC110 - what happens in a file or a thread sets no event
-        await asyncio.sleep(0.001)
 
 
 def kept(directory: Path) -> dict[str, Any]:

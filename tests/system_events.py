@@ -1,25 +1,12 @@
 """What the tests of the system trigger share."""
 
-import asyncio
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from rae_auto.model.instants import Moment
-from rae_auto.testing.sources import PATIENCE, Listener, VirtualTimer
+from tests.waiting import until
 
-
-class SettableTimer(VirtualTimer):
-    """Clocks of which the one on the wall can be set."""
-
-    async def set_clock(self, by: timedelta) -> None:
-        """Somebody sets it; whoever waits for an instant looks again."""
-        self._now = Moment(self._now.wall + by, self._now.mono, self._now.slept)
-        for _, future in self._sleepers:
-            if not future.done():
-                future.set_result(None)
-        await self._wake()
+from rae_auto.testing.sources import Listener
 
 
 def kept(listener: Listener) -> dict[str, Any]:
@@ -33,13 +20,6 @@ def kept(listener: Listener) -> dict[str, Any]:
 async def knows(listener: Listener, *slots: str) -> None:
     """Wait until the source knows how these things are now."""
     await until(lambda: set(slots) <= set(kept(listener)))
-
-
-async def until(holds: Any) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(PATIENCE):
-        while not holds():  # noqa: ASYNC110 - of files and processes nobody tells
-            await asyncio.sleep(0.01)
 
 
 def told(listener: Listener) -> list[str]:

@@ -1,5 +1,6 @@
 """Waiting for what comes to pass sooner or later: never a sleep and a hope."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,3 +13,10 @@ def eventually(holds: Callable[[], Any], within: float = 60.0) -> Any:
         assert time.monotonic() < deadline, "it didn't come to pass"
         time.sleep(0.01)
     return found
+
+
+async def until(holds: Callable[[], Any], within: float = 60.0) -> None:
+    """The same for what goes on in this event loop, or beside it."""
+    async with asyncio.timeout(within):
+        while not holds():  # noqa: ASYNC110 - what happens in a file, a thread or a process sets no event
+            await asyncio.sleep(0.002)

@@ -30,6 +30,7 @@ class VirtualTimer:
 
     def __init__(self, start: datetime = START) -> None:
         self._now = Moment(start, 0.0)
+        self._settings = 0
         self._sleepers: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
     def now(self) -> Moment:
@@ -42,9 +43,9 @@ class VirtualTimer:
         await self._until(lambda: self._now.mono >= until)
 
     async def sleep_until(self, instant: datetime) -> None:
-        """Until the test has moved the clock there, or let the machine sleep."""
-        slept = self._now.slept
-        await self._until(lambda: self._now.wall >= instant or self._now.slept != slept)
+        """Until the test has moved the clock there, set it, or let the machine sleep."""
+        before = self._settings, self._now.slept
+        await self._until(lambda: self._now.wall >= instant or (self._settings, self._now.slept) != before)
 
     async def _until(self, over: Callable[[], bool]) -> None:
         if over():
@@ -66,6 +67,12 @@ class VirtualTimer:
     async def sleep_machine(self, by: timedelta) -> None:
         """The machine is suspended, and wakes up."""
         self._now = Moment(self._now.wall + by, self._now.mono, self._now.slept + by.total_seconds())
+        await self._wake()
+
+    async def set_clock(self, by: timedelta) -> None:
+        """Somebody sets the clock on the wall forward, or back."""
+        self._now = Moment(self._now.wall + by, self._now.mono, self._now.slept)
+        self._settings += 1
         await self._wake()
 
     async def _wake(self) -> None:

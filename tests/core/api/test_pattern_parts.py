@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import frozen
-from tests.patterns import Every, Minutes, Repeating, ends_with, idle, kept, noting, play, refuse, state_of, until
+from tests.patterns import Every, Minutes, Repeating, ends_with, idle, kept, noting, play, refuse, state_of
+from tests.waiting import until
 
 from rae_auto.api import Event, Progress, Watch
 from rae_auto.api import pattern_watch as pattern_watch_module

@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 from attrs import frozen
-from tests.patterns import SECOND, Every, Silence, begun, ends_with, idle, kept, play, refuse, state_of, ticks, until
+from tests.patterns import SECOND, Every, Silence, begun, ends_with, idle, kept, play, refuse, state_of, ticks
+from tests.waiting import until
 
 from rae_auto.api import Event, Firing, Progress
 from rae_auto.api.pattern import GAP, State
-from rae_auto.model.instants import Moment, format_instant, parse_instant
+from rae_auto.model.instants import format_instant, parse_instant
 from rae_auto.testing.sources import START, Listener, VirtualTimer
 
 # Gaps
@@ -48,13 +49,6 @@ def test_a_sleep_wakes_whoever_waits_for_an_instant(tmp_path):
     play(scene, tmp_path)
 
 
-class SettableTimer(VirtualTimer):
-    """Clocks of which that on the wall can be set."""
-
-    def set(self, wall: datetime) -> None:
-        self._now = Moment(wall, self._now.mono, self._now.slept)
-
-
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_clock_that_was_set_back_is_told_and_nothing_that_follows_is_missed(tmp_path, restarts):
     async def scene(listener: Listener) -> None:
@@ -64,18 +58,18 @@ def test_a_clock_that_was_set_back_is_told_and_nothing_that_follows_is_missed(tm
             await listener.timer.advance(timedelta(hours=1), step=timedelta(hours=1))
             await ticks(listener, tmp_path, 1)
             if not restarts:
-                listener.timer.set(START)
+                await listener.timer.set_clock(-timedelta(hours=1))
                 await listener.events.record("tick")
                 await until(lambda: len(state_of(tmp_path)["ids"]) == 2)
         if restarts:
-            listener.timer.set(START)
+            await listener.timer.set_clock(-timedelta(hours=1))
             await listener.events.record("tick")
             async with listener.watching(Every()):
                 await until(lambda: len(state_of(tmp_path)["ids"]) == 2)
         gap = ["set_back", format_instant(later), format_instant(START)]
         assert state_of(tmp_path) == {"ids": ["event-0", "event-1"], "gaps": [gap]}
 
-    play(scene, tmp_path, SettableTimer())
+    play(scene, tmp_path, VirtualTimer())
 
 
 def test_no_gap_is_told_of_a_restart_within_a_moment(tmp_path):

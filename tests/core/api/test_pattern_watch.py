@@ -23,8 +23,8 @@ from tests.patterns import (
     refuse,
     state_of,
     ticks,
-    until,
 )
+from tests.waiting import until
 
 from rae_auto.api.state_file import StateFile
 from rae_auto.api.trigger import Told

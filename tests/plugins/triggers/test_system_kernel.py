@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.system_events import SettableTimer, kept, knows, told, until
+from tests.system_events import kept, knows, told
+from tests.waiting import until
 
-from rae_auto.testing.sources import Listener, RealTimer
+from rae_auto.testing.sources import Listener, RealTimer, VirtualTimer
 from rae_plugins.machine import power_supply
 from rae_plugins.triggers.system import SystemTrigger
 
@@ -29,7 +30,7 @@ def no_bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["[]", "{}", '{"boot": "b", "facts": {"rest": 5}, "count": 0, "pending": []}', "{"])
 def test_what_was_kept_and_is_damaged_is_begun_anew(tmp_path: Path, damage: str) -> None:
-    listener = Listener(tmp_path / "source", SettableTimer())
+    listener = Listener(tmp_path / "source", VirtualTimer())
     listener.directory.mkdir()
     (listener.directory / "system.json").write_text(damage)
 
@@ -45,7 +46,7 @@ def test_what_was_kept_and_is_damaged_is_begun_anew(tmp_path: Path, damage: str)
 
 def test_whoever_watches_next_waits_for_the_one_before(tmp_path: Path) -> None:
     """As on a reload, when one that was told to end has not yet."""
-    listener = Listener(tmp_path / "source", SettableTimer())
+    listener = Listener(tmp_path / "source", VirtualTimer())
     source = SystemTrigger(on=["boot", "resume"])
 
     async def play() -> None:
@@ -98,7 +99,7 @@ def test_a_boot_is_told_once_and_again_after_the_next_one(tmp_path: Path, monkey
 
 
 def test_what_was_before_a_boot_is_not_compared_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    listener = Listener(tmp_path / "source", SettableTimer())
+    listener = Listener(tmp_path / "source", VirtualTimer())
     source = SystemTrigger(on=["resume"])
 
     async def watch() -> None:
@@ -115,7 +116,7 @@ def test_what_was_before_a_boot_is_not_compared_with(tmp_path: Path, monkeypatch
 
 
 def test_a_resume_is_seen_by_the_clocks_alone(tmp_path: Path) -> None:
-    listener = Listener(tmp_path / "source", SettableTimer())
+    listener = Listener(tmp_path / "source", VirtualTimer())
 
     async def play() -> None:
         async with listener.watching(SystemTrigger(on=["resume", "clock-changed"])):
@@ -132,7 +133,7 @@ def test_a_resume_is_seen_by_the_clocks_alone(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_is_set_is_told_by_how_much_and_one_that_is_slewed_is_not(tmp_path: Path) -> None:
-    listener = Listener(tmp_path / "source", SettableTimer())
+    listener = Listener(tmp_path / "source", VirtualTimer())
 
     async def play() -> None:
         async with listener.watching(SystemTrigger(on=["resume", "clock-changed"])):
@@ -319,7 +320,6 @@ _WATCH_LOGINS = """
 import asyncio, sys
 from pathlib import Path
 from rae_auto.testing.sources import Listener, RealTimer
-from rae_plugins.machine import power_supply
 from rae_plugins.triggers.system import SystemTrigger
 from tests.system_events import knows, told
 

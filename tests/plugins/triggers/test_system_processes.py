@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.system_events import SettableTimer, kept, knows, program, told, until
+from tests.system_events import kept, knows, program, told
+from tests.waiting import until
 
 from rae_auto.api import SourceTrigger
-from rae_auto.testing.sources import Listener, RealTimer, SourceConformance
+from rae_auto.testing.sources import Listener, RealTimer, SourceConformance, VirtualTimer
 from rae_plugins.triggers.system import SystemTrigger
 
 SECOND = timedelta(seconds=1)
@@ -55,7 +56,7 @@ def test_a_process_starts_and_exits_and_the_end_is_told_without_a_look(tmp_path:
     """The clocks stand still after the start, so nobody looks: the kernel tells of the end."""
     name = f"a-program-with-a-name-longer-than-15-{os.getpid()}"
     sleeper = program(tmp_path, name)
-    listener = Listener(tmp_path / "source", SettableTimer())
+    listener = Listener(tmp_path / "source", VirtualTimer())
 
     async def play() -> None:
         source = SystemTrigger(on=["process-started", "process-exited"], process="a-program-*-1[0-9]-*", every="5s")

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from tests.mocked_bus import LOGIND, MockedBus, bus, log_in, log_out, session
-from tests.system_events import SettableTimer, knows, told
+from tests.system_events import knows, told
 
 from rae_auto.api import SourceTrigger
-from rae_auto.testing.sources import Listener, RealTimer, SourceConformance
+from rae_auto.testing.sources import Listener, RealTimer, SourceConformance, VirtualTimer
 from rae_plugins.triggers.system import SystemTrigger
 
 __all__ = ["bus"]
@@ -119,7 +119,7 @@ def test_a_session_that_is_locked_while_nobody_watches_is_told_at_the_start(bus:
 
 def test_a_locker_that_never_says_when_it_unlocks_is_heard_the_next_time(bus: MockedBus, tmp_path: Any) -> None:
     bus.serve("logind")
-    timer = SettableTimer()
+    timer = VirtualTimer()
     listener = Listener(tmp_path / "source", timer)
 
     async def play() -> None:

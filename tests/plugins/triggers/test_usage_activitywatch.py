@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.plugins.triggers.activitywatch_server import FakeActivityWatch
+from tests.waiting import until
 
 from rae_auto.testing.sources import PATIENCE, START, Listener, VirtualTimer
 from rae_plugins.triggers.usage import UsageTrigger
@@ -40,12 +41,6 @@ def play(tmp_path: Path, scene: Callable[[Listener], Awaitable[None]]) -> None:
             await scene(Listener(tmp_path, VirtualTimer()))
 
     asyncio.run(run())
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for a thread of the server."""
-    while not holds():  # noqa: ASYNC110 - it knows no loop
-        await asyncio.sleep(0.002)
 
 
 async def begun(aw: FakeActivityWatch, questions: int = 4) -> None:
