@@ -19,7 +19,7 @@ from rae_auto.api.options import zone_name
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.zones import zone
 from rae_plugins.guards.lines import shown
-from rae_plugins.guards.wall_clock import next_change, shown_at
+from rae_plugins.machine.wall_clock import next_change, shown_at
 
 _WRITTEN = re.compile(r"(\d\d?):(\d\d)(?::(\d\d))?", re.ASCII)
 _DAY = timedelta(days=1)

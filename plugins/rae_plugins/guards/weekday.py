@@ -15,7 +15,7 @@ from rae_auto.api.options import zone_name
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.zones import zone
 from rae_plugins.guards.lines import shown
-from rae_plugins.guards.wall_clock import next_change, shown_at
+from rae_plugins.machine.wall_clock import next_change, shown_at
 
 NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LONG_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

@@ -1,1 +1,1 @@
-"""Readings of the machine that several plugins share."""
+"""What several plugins need of the machine."""

@@ -25,7 +25,7 @@ from rae_plugins.guards.calendar.book import Book
 from rae_plugins.guards.calendar.dates import event_of
 from rae_plugins.guards.calendar.events import Event
 from rae_plugins.guards.lines import shown
-from rae_plugins.guards.wall_clock import shown_at
+from rae_plugins.machine.wall_clock import shown_at
 
 LARGEST = 8 << 20
 """Bytes of a file; the holidays of a country for ten years take some 50 KB."""

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from rae_plugins.guards.calendar.events import Event, Length
 from rae_plugins.guards.lines import shown
-from rae_plugins.guards.wall_clock import first_shown
+from rae_plugins.machine.wall_clock import first_shown
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _REMEDY = "write 2026-12-24, 2026-12-24..2026-12-31 or 2026-12-24T18:00..2026-12-27T06:00"

@@ -13,7 +13,7 @@ from itertools import islice
 
 from attrs import frozen
 
-from rae_plugins.guards.wall_clock import first_shown
+from rae_plugins.machine.wall_clock import first_shown
 
 _NOTHING = timedelta(0)
 

@@ -14,7 +14,7 @@ from rae_auto.model.zones import zone as named_zone
 from rae_plugins.guards.calendar.events import Event, Length, Rule, ever_comes
 from rae_plugins.guards.calendar.lines import Line, Unreadable, content_lines
 from rae_plugins.guards.lines import shown
-from rae_plugins.guards.wall_clock import first_shown, shown_at
+from rae_plugins.machine.wall_clock import first_shown, shown_at
 
 _MOMENT = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.ASCII)
 _DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)

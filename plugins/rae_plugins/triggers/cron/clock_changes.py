@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from rae_plugins.machine.wall_clock import first_shown, set_around
+
 NextWall = Callable[[datetime], datetime | None]
 """The first match on the wall strictly after a naive wall time, or None."""
 
@@ -21,12 +23,9 @@ def next_fixed(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> datetime
     shown = _naive(local)
     if local.fold:
         # The first pass has shown these times already, up to the moment when the clock was set back.
-        shown = _before(_change(shown, zone), zone)
+        shown = _before(set_around(shown, zone), zone)
     wall = next_wall(shown)
-    if wall is None:
-        return None
-    instant = _instant(wall, zone, 0)
-    return instant if _exists(instant, wall, zone) else _change(wall, zone)
+    return None if wall is None else first_shown(wall, zone)
 
 
 def next_wild(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> datetime | None:
@@ -36,7 +35,7 @@ def next_wild(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> datetime 
     wall = next_wall(shown)
     if not local.fold and _instant(shown, zone, 0) < _instant(shown, zone, 1):
         # In a first pass. The clock shows earlier times again before it shows those after the fold.
-        change = _change(shown, zone)
+        change = set_around(shown, zone)
         if wall is None or wall > _before(change, zone):
             wall = next_wall(_naive(change.astimezone(zone)) - _SECOND)
     while wall is not None:
@@ -44,7 +43,7 @@ def next_wild(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> datetime 
             instant = _instant(wall, zone, fold)
             if instant > after and _exists(instant, wall, zone):
                 return instant
-        wall = next_wall(_naive(_change(wall, zone).astimezone(zone)) - _SECOND)
+        wall = next_wall(_naive(set_around(wall, zone).astimezone(zone)) - _SECOND)
     return None
 
 
@@ -63,16 +62,3 @@ def _exists(instant: datetime, wall: datetime, zone: ZoneInfo) -> bool:
 def _before(change: datetime, zone: ZoneInfo) -> datetime:
     """The last full second that the clock shows before it is set."""
     return _naive((change - _SECOND).astimezone(zone))
-
-
-def _change(wall: datetime, zone: ZoneInfo) -> datetime:
-    """The instant at which the clock is set, for a wall time that is skipped or repeated by that."""
-    early, late = sorted(_instant(wall, zone, fold) for fold in (0, 1))
-    before = early.astimezone(zone).utcoffset()
-    while late - early > _SECOND:
-        middle = early + (late - early) // (2 * _SECOND) * _SECOND
-        if middle.astimezone(zone).utcoffset() == before:
-            early = middle
-        else:
-            late = middle
-    return late

@@ -1,6 +1,6 @@
 """What the clock on the wall shows, and when that changes, where it may be set forward (a gap) or back (a fold).
 
-For guards whose answer is a function of what the clock shows, the rule is that and no more. So a bound that lies in
+For what is a function of what the clock shows, as guards are, the rule is that and no more. So a bound that lies in
 a gap counts at the gap's end, when the clock first shows a later time; and what is repeated in a fold holds in both
 passes. A wall time that stands for one instant is the first at which the clock shows it or, after a gap, a later one.
 
@@ -44,10 +44,20 @@ def next_change(
 
 def first_shown(wall: datetime, zone: tzinfo) -> datetime:
     """The instant (UTC) for which a wall time stands."""
-    early, late = sorted(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    early, late = _passes(wall, zone)
     if early == late or shown_at(early, zone) == wall:
         return early
+    return set_around(wall, zone)
+
+
+def set_around(wall: datetime, zone: tzinfo) -> datetime:
+    """The instant (UTC) at which the clock is set, for a wall time that is skipped or repeated by that."""
+    early, late = _passes(wall, zone)
     return _clock_set(early, late, zone) or late
+
+
+def _passes(wall: datetime, zone: tzinfo) -> list[datetime]:
+    return sorted(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
 def _clock_set(early: datetime, late: datetime, zone: tzinfo) -> datetime | None:
