@@ -1,5 +1,6 @@
 """Converters and validators that options of many plugins share."""
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,16 @@ Validator = Callable[[object, Any, Any], None]
 def zone_name(value: str | None) -> str | None:
     """Converts the name of a time zone to the one that it is known by; None stays."""
     return None if value is None else zone(value).key
+
+
+def absolute_path(value: object) -> str:
+    """Converts a path that begins with / or ~ to one that begins with /. It stays text, and nothing is looked at."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError(f"must be a path, not {value!r:.60}")
+    path = os.path.expanduser(value)  # noqa: PTH111 - text in, text out
+    if not os.path.isabs(path):  # noqa: PTH117 - as above
+        raise ValueError(f"{value!r:.60} is relative; write a path that begins with / or ~")
+    return path
 
 
 def at_least(least: timedelta) -> Validator:

@@ -10,6 +10,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api.options import absolute_path
 from rae_auto.hookspecs import hookimpl
 from rae_plugins.guards.lines import shown
 from rae_plugins.machine.patience import look
@@ -20,15 +21,6 @@ PATIENCE = 3.0
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
-def _path(value: object) -> str:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError(f"must be a path, not {shown(repr(value))}")
-    path = os.path.expanduser(value)  # noqa: PTH111 - text in, text out
-    if not os.path.isabs(path):  # noqa: PTH117 - as above
-        raise ValueError(f"{shown(repr(value))} is relative; write a path that begins with / or ~")
-    return path
-
-
 @frozen(kw_only=True)
 class PathGuard(ReadGuard):
     """Says yes where something exists at a path, or is mounted there; or nothing."""
@@ -36,7 +28,7 @@ class PathGuard(ReadGuard):
     type: ClassVar[str] = "path"
 
     path: str = field(
-        converter=_path, metadata={"help": "the path, or a pattern with *, ? and [], of which any counts"}
+        converter=absolute_path, metadata={"help": "the path, or a pattern with *, ? and [], of which any counts"}
     )
     exists: bool = field(default=True, metadata={"help": "false: yes where it is not there, or not a mount"})
     is_mount: bool = field(default=False, metadata={"help": "true: it must be the root of a mounted file system"})

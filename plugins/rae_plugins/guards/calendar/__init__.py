@@ -16,9 +16,10 @@ from typing import ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 from rae_auto.api import Answer, ComputedGuard, Says
-from rae_auto.api.options import zone_name
+from rae_auto.api.options import absolute_path, zone_name
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.zones import zone
 from rae_plugins.guards.calendar.book import Book
@@ -31,17 +32,6 @@ LARGEST = 8 << 20
 """Bytes of a file; the holidays of a country for ten years take some 50 KB."""
 
 
-def _path(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"must be the path of an iCal file, not {shown(repr(value))}")
-    path = os.path.expanduser(value)  # noqa: PTH111 - text in, text out
-    if not os.path.isabs(path):  # noqa: PTH117 - as above
-        raise ValueError(f"{shown(repr(value))} is relative; write a path that begins with / or ~")
-    return path
-
-
 @frozen(kw_only=True, cache_hash=True)
 class CalendarGuard(ComputedGuard):
     """Says no within the days and times of a calendar, or, with `mode = "include"`, only within these yes."""
@@ -49,7 +39,9 @@ class CalendarGuard(ComputedGuard):
     type: ClassVar[str] = "calendar"
 
     file: str | None = field(
-        default=None, converter=_path, metadata={"help": "an iCal file (.ics), read at the start and at each reload"}
+        default=None,
+        converter=optional(absolute_path),
+        metadata={"help": "an iCal file (.ics), read at the start and at each reload"},
     )
     dates: tuple[str, ...] = field(
         default=(),
