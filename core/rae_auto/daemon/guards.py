@@ -98,20 +98,24 @@ class GuardReader:
     async def _read(self, guard: ReadGuard) -> Says:
         reading = self._reading.get(guard)
         if reading is None:
-            reading = self._reading[guard] = asyncio.get_running_loop().create_task(self._read_anew(guard))
+            reading = self._reading[guard] = asyncio.get_running_loop().create_task(
+                read_guard(guard, self._containment)
+            )
             reading.add_done_callback(lambda _: self._reading.pop(guard, None))
         return await asyncio.shield(reading)
 
-    async def _read_anew(self, guard: ReadGuard) -> Says:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                says = _checked(await guard.read())
-        except TimeoutError:
-            return Says(Answer.UNKNOWN, f"it has not answered within {PATIENCE:g} s")
-        except (Exception, SystemExit) as error:
-            return _failed(self._containment, guard, error)
-        self._containment.succeeded(Kind.GUARD, guard.type, _place(guard))
-        return says
+
+async def read_guard(guard: ReadGuard, containment: Containment) -> Says:
+    """What a guard says now, where that is an answer and comes in time."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            says = _checked(await guard.read())
+    except TimeoutError:
+        return Says(Answer.UNKNOWN, f"it has not answered within {PATIENCE:g} s")
+    except (Exception, SystemExit) as error:
+        return _failed(containment, guard, error)
+    containment.succeeded(Kind.GUARD, guard.type, _place(guard))
+    return says
 
 
 def _checked(says: object) -> Says:

@@ -16,14 +16,14 @@ from typing import Any
 from attrs import evolve, frozen
 
 from rae_auto.api.events import RUN_ENDED, Event, Place, is_named
-from rae_auto.api.guard import ReadGuard, Says
 from rae_auto.api.pattern_watch import watched
 from rae_auto.api.trigger import Emit, Told, Trigger, Watch
 from rae_auto.config import load
 from rae_auto.config.paths import socket_path, state_directory
 from rae_auto.daemon.alarms import Alarms
 from rae_auto.daemon.clock import SystemClock
-from rae_auto.daemon.guards import PATIENCE
+from rae_auto.daemon.containment import Containment
+from rae_auto.daemon.guards import read_guard
 from rae_auto.daemon.plugins import Planned, Plugins
 from rae_auto.engine.events import Origin
 from rae_auto.errors import BadRequest, JobNotFound
@@ -63,14 +63,15 @@ def try_triggers(config_path: Path, job: str, seconds: float, show: Show) -> int
     planned = plugins.plan(definition, Origin.CONFIG)
     triggers = {ref.id: plugins.trigger(ref) for ref in definition.schedule}
     with tempfile.TemporaryDirectory(prefix="rae-auto-") as place:
-        return asyncio.run(_Trial(planned, Path(place), show).run(triggers, seconds))
+        return asyncio.run(_Trial(planned, Path(place), show, plugins.containment).run(triggers, seconds))
 
 
 class _Trial:
-    def __init__(self, planned: Planned, directory: Path, show: Show) -> None:
+    def __init__(self, planned: Planned, directory: Path, show: Show, containment: Containment) -> None:
         self._planned = planned
         self._directory = directory
         self._show = show
+        self._containment = containment
         self._timer = Alarms(SystemClock())
         self._fired = 0
 
@@ -132,19 +133,12 @@ class _Trial:
         """Which guards would keep the job from starting now, in words."""
         now = self._timer.now().wall
         computed = {name: guard.says(now) for name, guard in self._planned.plan.guards.items() if guard is not None}
-        said = {**computed, **{name: await _read(guard) for name, guard in self._planned.guards.items()}}
+        said = {
+            **computed,
+            **{name: await read_guard(guard, self._containment) for name, guard in self._planned.guards.items()},
+        }
         against = [f"guard {name} says {says.answer}: {says.because}" for name, says in said.items() if not says.lets]
         return f"but {'; '.join(against)}" if against else ""
-
-
-async def _read(guard: ReadGuard) -> Says:
-    from rae_auto.api.guard import Answer
-
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await guard.read()
-    except Exception as error:
-        return Says(Answer.UNKNOWN, repr(error))
 
 
 @frozen
