@@ -1,6 +1,7 @@
 """Converters and validators that options of many plugins share."""
 
 import os
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -8,12 +9,23 @@ from typing import Any
 from rae_auto.model.units import format_duration
 from rae_auto.model.zones import zone
 
+_CLOCK = re.compile(r"(\d\d?):(\d\d)(?::(\d\d))?", re.ASCII)
+
 Validator = Callable[[object, Any, Any], None]
 
 
 def zone_name(value: str | None) -> str | None:
     """Converts the name of a time zone to the one that it is known by; None stays."""
     return None if value is None else zone(value).key
+
+
+def time_of_day(value: object) -> str:
+    """Converts a time on a clock to one spelling, which `time.fromisoformat` reads: 06:00, 22:30:15."""
+    found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if found is None or (numbers := [int(part or 0) for part in found.groups()]) > [24, 0, 0] or max(numbers[1:]) > 59:
+        raise ValueError(f'{value!r:.60} is no time of the day; write hours and minutes, such as "22:00"')
+    numbers[0] %= 24
+    return ":".join(f"{number:02}" for number in (numbers if numbers[2] else numbers[:2]))
 
 
 def absolute_path(value: object) -> str:

@@ -6,7 +6,6 @@ doesn't come that day. Where it is set back, what is shown twice counts twice: a
 both passes, with a pause between.
 """
 
-import re
 from datetime import datetime, timedelta
 from datetime import time as clock_time
 from functools import lru_cache
@@ -15,23 +14,12 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import Answer, ComputedGuard, Says
-from rae_auto.api.options import zone_name
+from rae_auto.api.options import time_of_day, zone_name
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.zones import zone
-from rae_plugins.guards.lines import shown
 from rae_plugins.machine.wall_clock import next_change, shown_at
 
-_WRITTEN = re.compile(r"(\d\d?):(\d\d)(?::(\d\d))?", re.ASCII)
 _DAY = timedelta(days=1)
-
-
-def _clock(value: object) -> str:
-    """A time of the day in one spelling: 06:00, 22:30:15."""
-    found = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
-    if found is None or (numbers := [int(part or 0) for part in found.groups()]) > [24, 0, 0] or max(numbers[1:]) > 59:
-        raise ValueError(f'{shown(repr(value))} is no time of the day; write hours and minutes, such as "22:00"')
-    numbers[0] %= 24
-    return ":".join(f"{number:02}" for number in (numbers if numbers[2] else numbers[:2]))
 
 
 @lru_cache(maxsize=1024)
@@ -45,8 +33,10 @@ class TimeGuard(ComputedGuard):
 
     type: ClassVar[str] = "time"
 
-    from_: str = field(converter=_clock, metadata={"help": "the first time of the day that is inside, as 22:00"})
-    to: str = field(converter=_clock, metadata={"help": "the first that is outside again; before from: the next day"})
+    from_: str = field(converter=time_of_day, metadata={"help": "the first time of the day that is inside, as 22:00"})
+    to: str = field(
+        converter=time_of_day, metadata={"help": "the first that is outside again; before from: the next day"}
+    )
     timezone: str | None = field(
         default=None, converter=zone_name, metadata={"help": "zone of the clock; by default the configured one"}
     )

@@ -11,7 +11,7 @@ from attrs.validators import ge, in_, le, lt, optional
 
 from rae_auto.api import Event, PatternTrigger, Progress, Trigger, Watch
 from rae_auto.api.events import RUN_ENDED
-from rae_auto.api.options import at_least, zone_name
+from rae_auto.api.options import at_least, time_of_day, zone_name
 from rae_auto.api.pattern import State
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import format_duration, parse_duration
@@ -19,7 +19,7 @@ from rae_auto.model.zones import zone
 from rae_plugins.machine import programs
 from rae_plugins.triggers.usage.absence import Absence
 from rae_plugins.triggers.usage.counting import Count, FirstOfDay, Streak
-from rae_plugins.triggers.usage.days import Days, clock
+from rae_plugins.triggers.usage.days import Days
 from rae_plugins.triggers.usage.duration import PerPeriod, PerWindow
 from rae_plugins.triggers.usage.fold import IDLE, OCCURRENCE, USE, Fold, Match
 from rae_plugins.triggers.usage.habit import Habit
@@ -48,13 +48,6 @@ def _is_here(_: object, __: object, value: str) -> None:
     parts = urlsplit(value)
     if parts.scheme != "http" or parts.hostname not in LOOPBACK:
         raise ValueError(f"'url' must be one of this machine, such as {URL}")
-
-
-def _is_clock(_: object, __: object, value: str) -> None:
-    try:
-        clock(value)
-    except ValueError as error:
-        raise ValueError(f"'day_start' must be one: {error}") from None
 
 
 def _help(text: str) -> dict[str, str]:
@@ -155,7 +148,7 @@ class UsageTrigger(PatternTrigger):
         repr=False,
         metadata=_help("habit, surge: only record an event `usage.shadow` of what would have fired"),
     )
-    day_start: str = field(default="04:00", validator=_is_clock, metadata=_help("when a day begins"))
+    day_start: str = field(default="04:00", converter=time_of_day, metadata=_help("when a day begins"))
     timezone: str | None = field(
         default=None, converter=zone_name, metadata=_help("zone of the days; by default the configured one")
     )

@@ -4,23 +4,14 @@ A wall time that the clock leaves out stands for the moment at which it was set 
 first time. So each instant belongs to one day, and to one slot of that day.
 """
 
-import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from attrs import field, frozen
 
 from rae_auto.model.zones import zone
+from rae_plugins.machine.wall_clock import first_shown, shown_at
 
 _ONE = timedelta(days=1)
-_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-
-
-def clock(text: object) -> time:
-    """The time of day of a text such as "04:00"; ValueError otherwise."""
-    found = _CLOCK.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
-        raise ValueError(f'{text!r:.40} is no time of day; write hours and minutes: "04:00"')
-    return time(int(found[1]), int(found[2]))
 
 
 @frozen
@@ -33,8 +24,7 @@ class Days:
 
     @_start.default
     def _since_midnight(self) -> timedelta:
-        begins = clock(self.day_start)
-        return timedelta(hours=begins.hour, minutes=begins.minute)
+        return datetime.combine(date.min, time.fromisoformat(self.day_start)) - datetime.combine(date.min, time())
 
     def date_of(self, instant: datetime) -> date:
         """The day that an instant belongs to."""
@@ -70,22 +60,10 @@ class Days:
         return instant.astimezone(zone(self.zone_name)).fold == 1
 
     def _shown(self, instant: datetime) -> datetime:
-        return instant.astimezone(zone(self.zone_name)).replace(tzinfo=None, fold=0)
+        return shown_at(instant, zone(self.zone_name))
 
     def _instant(self, wall: datetime) -> datetime:
-        first, second = (wall.replace(tzinfo=zone(self.zone_name), fold=fold).astimezone(UTC) for fold in (0, 1))
-        if first <= second:
-            return first
-        # In a gap the second reading lies before the change, and the first behind it.
-        early, late = second, first
-        offset = early.astimezone(zone(self.zone_name)).utcoffset()
-        while late - early > timedelta(seconds=1):
-            middle = (early + (late - early) / 2).replace(microsecond=0)
-            if middle.astimezone(zone(self.zone_name)).utcoffset() == offset:
-                early = middle
-            else:
-                late = middle
-        return late
+        return first_shown(wall, zone(self.zone_name))
 
 
 def kind_of(day: date) -> str:
