@@ -22,6 +22,11 @@ async def knows(listener: Listener, *slots: str) -> None:
     await until(lambda: set(slots) <= set(kept(listener)))
 
 
+async def asleep(listener: Listener) -> None:
+    """Wait until the source waits for the clocks, and so does whoever waits for the bus that isn't there."""
+    await until(lambda: listener.timer.sleepers >= 2)
+
+
 def told(listener: Listener) -> list[str]:
     """The names of what was told."""
     return [str((occurrence.event or {})["event"]) for occurrence in listener.occurrences]

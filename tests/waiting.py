@@ -19,4 +19,4 @@ async def until(holds: Callable[[], Any], within: float = 60.0) -> None:
     """The same for what goes on in this event loop, or beside it."""
     async with asyncio.timeout(within):
         while not holds():  # noqa: ASYNC110 - what happens in a file, a thread or a process sets no event
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.01)

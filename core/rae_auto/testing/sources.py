@@ -37,6 +37,11 @@ class VirtualTimer:
         """What they show."""
         return self._now
 
+    @property
+    def sleepers(self) -> int:
+        """How many wait for these clocks: only they notice that they are moved."""
+        return len(self._sleepers)
+
     async def sleep(self, seconds: float) -> None:
         """Until the test has let so much time pass."""
         until = self._now.mono + seconds

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.system_events import kept, knows, told
+from tests.system_events import asleep, kept, knows, told
 from tests.waiting import until
 
 from rae_auto.testing.sources import Listener, RealTimer, VirtualTimer
@@ -37,6 +37,7 @@ def test_what_was_kept_and_is_damaged_is_begun_anew(tmp_path: Path, damage: str)
     async def play() -> None:
         async with listener.watching(SystemTrigger(on=["resume"])):
             await until(lambda: kept(listener).get("rest") == {"asleep": False, "slept": 0.0})
+            await asleep(listener)
             await listener.timer.sleep_machine(timedelta(hours=2))
             await listener.wait_for(1)
 
@@ -121,9 +122,11 @@ def test_a_resume_is_seen_by_the_clocks_alone(tmp_path: Path) -> None:
     async def play() -> None:
         async with listener.watching(SystemTrigger(on=["resume", "clock-changed"])):
             await knows(listener, "rest")
+            await asleep(listener)
             await listener.timer.sleep_machine(timedelta(hours=2))
             await listener.wait_for(1)
             await listener.timer.advance(timedelta(minutes=30), step=timedelta(minutes=1))
+            await asleep(listener)
             await listener.timer.sleep_machine(timedelta(minutes=1))
             await listener.wait_for(2)
 
@@ -138,6 +141,7 @@ def test_a_clock_that_is_set_is_told_by_how_much_and_one_that_is_slewed_is_not(t
     async def play() -> None:
         async with listener.watching(SystemTrigger(on=["resume", "clock-changed"])):
             await knows(listener, "rest")
+            await asleep(listener)
             for _ in range(5):
                 await listener.timer.set_clock(timedelta(seconds=0.5))
             await listener.timer.set_clock(timedelta(hours=-1))
