@@ -5,7 +5,6 @@ import fcntl
 import os
 import pty
 import select
-import shutil
 import subprocess
 import sys
 import termios
@@ -18,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.packages import need
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these shells are those of POSIX systems")
@@ -29,17 +29,9 @@ PROMPT = "ready> "
 SECRET = "hunter2"
 
 
-def there_is(shell: str) -> None:
-    """Skip the test where the shell isn't there and can't be installed."""
-    if shutil.which(shell) is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "install", "-y", "-qq", shell], capture_output=True)
-    if shutil.which(shell) is None:
-        pytest.skip(f"there is no {shell}; install it to have its hook tried")
-
-
 @pytest.fixture(params=sorted(COMMANDS))
 def shell(request: pytest.FixtureRequest) -> str:
-    there_is(request.param)
+    need({request.param: request.param})
     return str(request.param)
 
 
