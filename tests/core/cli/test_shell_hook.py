@@ -86,6 +86,8 @@ class Terminal:
         """Ctrl-C, after the beginning of a line."""
         os.write(self._ours, begun.encode())
         eventually(lambda: begun.encode() in self.said)
+        # A signal that comes just before it waits for a key, readline notices with the next key only.
+        eventually(lambda: psutil.Process(self._process.pid).status() == psutil.STATUS_SLEEPING)
         before = self.said.count(PROMPT.encode())
         os.write(self._ours, b"\x03")
         # Shells throw away what was typed before they have seen to it.
