@@ -40,9 +40,15 @@ def _why_not() -> str:
 def _install(packages: tuple[str, ...]) -> str:
     """Why these can't be installed, or nothing."""
     with _no_timeout(), alone("apt"):
-        _run("update", within=_PATIENCE)  # Where it can't be had, the lists of before may still do.
+        _update()
         install = ("install", "-y", "--no-install-recommends", *packages)
         return _run(*install, "--download-only", within=_PATIENCE) or _run(*install, "--no-download", within=None)
+
+
+@functools.cache
+def _update() -> None:
+    """Have the lists of today; where they can't be had, those of before may still do."""
+    _run("update", within=_PATIENCE)
 
 
 def _run(*arguments: str, within: float | None) -> str:
