@@ -19,8 +19,13 @@ _PATIENCE = 300.0
 """Seconds for the network. What has been downloaded is installed however long it takes: dpkg isn't to be killed."""
 
 
-def need(packages: Mapping[str, str], there_is: Callable[[str], object] = shutil.which) -> None:
-    """Have programs, by the packages they come with, or skip the test."""
+def is_installed(name: str) -> bool:
+    """Whether there is a program of this name, or a file at this path."""
+    return os.path.exists(name) if os.path.isabs(name) else shutil.which(name) is not None
+
+
+def need(packages: Mapping[str, str], there_is: Callable[[str], bool] = is_installed) -> None:
+    """Have programs and files, by the packages they come with, or skip the test."""
     if not (missing := [package for name, package in packages.items() if not there_is(name)]):
         return
     if why := _why_not() or _install(tuple(missing)):
