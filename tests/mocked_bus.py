@@ -1,18 +1,18 @@
 """A real dbus-daemon as the system bus of a test, and services on it that the test plays by python-dbusmock."""
 
 import asyncio
-import functools
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
+from tests.packages import need
 from tests.waiting import eventually
 
 _PYTHON = "/usr/bin/python3"
@@ -35,21 +35,11 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 
 
-@functools.cache
-def why_there_is_none() -> str:
-    """Why no bus can be had here, or nothing; installs what is missing where a test may."""
-    if _has_all():
-        return ""
-    if os.geteuid() or not os.environ.get("CI"):
-        return "dbus and python3-dbusmock are not installed (installed only by root with CI set)"
-    subprocess.run(["apt-get", "install", "-qq", "-y", "dbus", "python3-dbusmock"], capture_output=True, check=False)
-    return "" if _has_all() else "dbus and python3-dbusmock can't be installed"
-
-
-def _has_all() -> bool:
-    if shutil.which("dbus-daemon") is None or not Path(_PYTHON).exists():
-        return False
-    return subprocess.run([_PYTHON, "-c", "import dbusmock"], capture_output=True, check=False).returncode == 0
+def _imports(module: str) -> bool:
+    """Whether that Python has it."""
+    with suppress(FileNotFoundError):
+        return subprocess.run([_PYTHON, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0
+    return False
 
 
 class MockedBus:
@@ -152,8 +142,8 @@ async def set_property(bus: MockedBus, target: Target, name: str, signature: str
 @pytest.fixture
 def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MockedBus]:
     """The system bus, with nobody on it."""
-    if reason := why_there_is_none():
-        pytest.skip(reason)
+    need({"dbus-daemon": "dbus"})
+    need({"dbusmock": "python3-dbusmock"}, _imports)
     mocked = MockedBus(tmp_path)
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", mocked.address)
     mocked.start()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults.daemons import Daemons
+from tests.packages import need
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,10 +181,10 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="needs curl and openssl")
 def test_the_examples_of_its_page_do_what_it_says(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    need({"curl": "curl", "openssl": "openssl"})
     make_secret, send = [text for text in blocks("sh") if "openssl" in text]
     example, _entry_point = blocks("toml")
     (tmp_path / "deploy.sh").write_text('#!/bin/sh\nprintf %s "$RAE_EVENT" > event\n')

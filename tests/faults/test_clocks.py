@@ -4,7 +4,6 @@ A few lines of C, compiled here and preloaded, add an offset to the clock on the
 seconds. The monotonic clock stays real, so that timeouts and sleeps work as on a machine whose clock somebody sets.
 """
 
-import shutil
 import struct
 import subprocess
 import sys
@@ -12,15 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.packages import need
 from tests.waiting import eventually
 
 from rae_auto.cli.client import Client
 from rae_auto.errors import DaemonUnreachable
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="preloads a library as Linux does"),
-    pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler, cc"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="preloads a library as Linux does")
 
 SOURCE = r"""
 #define _GNU_SOURCE
@@ -72,6 +69,7 @@ time_t time(time_t *where) {
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
+    need({"cc": "gcc", "/usr/include/stdlib.h": "libc6-dev"})
     place = tmp_path_factory.mktemp("clock")
     (place / "clock.c").write_text(SOURCE)
     built = place / "clock.so"

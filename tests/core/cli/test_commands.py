@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 
@@ -127,10 +128,12 @@ class TestTheDaemon:
         assert "removed  late" in cli("reload").out
         assert "wasn't reloaded" not in cli("status").out
 
-    def test_is_followed_live(self, cli, home):
+    def test_is_followed_live_until_ctrl_c(self, cli, home):
         """`status --watch` shows the next state when something happens."""
         command = [sys.executable, "-m", "rae_auto", "status", "--watch", "--json"]
-        watching = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ}, text=True)
+        watching = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ}, text=True
+        )
         assert watching.stdout is not None
         decoder, seen = json.JSONDecoder(), ""
 
@@ -153,8 +156,9 @@ class TestTheDaemon:
         ended(cli, run_id)
         cli("trigger", "hello")
         assert "running" in next_status()
-        watching.kill()
-        watching.communicate()
+        watching.send_signal(signal.SIGINT)
+        assert "Traceback" not in watching.communicate(timeout=60)[1]
+        assert watching.returncode == 130
 
 
 def test_a_terminal_gets_headers_and_relative_times_and_a_pipe_plain_lines(cli):

@@ -3,8 +3,10 @@
 import errno
 import json
 import os
+import resource
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,12 +22,23 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 
 
 @pytest.fixture(autouse=True)
-def signals_put_back() -> Iterator[None]:
-    """A keeper has a process to itself; here it must give back what it takes."""
-    handler = signal.getsignal(signal.SIGCHLD)
-    yield
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, handler)
+def a_process_to_itself(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As a keeper has: it is given no children of other tests', such as a daemon, and gives back what it takes."""
+    kind = getattr(resource, "RLIMIT_MSGQUEUE", resource.RLIMIT_CORE)  # which is Linux's
+    handler, limit = signal.getsignal(signal.SIGCHLD), resource.getrlimit(kind)
+    mine, all_of_them = tree.children_of_mine, tree.processes
+    with subprocess.Popen(["sleep", "600"]) as bystander:
+        others = set(mine())
+        monkeypatch.setattr(tree, "children_of_mine", lambda: [pid for pid in mine() if pid not in others])
+        monkeypatch.setattr(
+            tree, "processes", lambda: {pid: found for pid, found in all_of_them().items() if pid not in others}
+        )
+        yield
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, handler)
+        resource.setrlimit(kind, limit)
+        assert bystander.poll() is None, "a keeper has ended what was none of its jobs'"
+        bystander.kill()
 
 
 class Daemon(threading.Thread):
@@ -235,8 +248,6 @@ def test_of_a_process_that_is_not_there_nothing_is_known():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the subreaper of Linux")
 def test_the_script_adopts_orphans_and_goes_when_it_is_not_needed(tmp_path, request_for):
-    import subprocess
-
     ours, theirs = socket.socketpair()
     with ours, theirs, subprocess.Popen([sys.executable, "-I", "-S", str(KEEPER)], stdin=theirs.fileno()) as script:
         theirs.close()

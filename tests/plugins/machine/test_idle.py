@@ -3,7 +3,6 @@
 import asyncio
 import ctypes
 import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -18,21 +17,13 @@ import pytest
 from dbus_fast import BusType, PropertyAccess
 from dbus_fast.aio import MessageBus
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property
+from tests.packages import need
 from tests.waiting import eventually
 
 from rae_plugins.machine import idle
 from rae_plugins.machine.idle import Idle, read_idle
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what can be started here are things of Linux")
-
-
-def install(**packages: str) -> None:
-    """Have programs, by the packages they come with, or skip and say so."""
-    missing = {program: package for program, package in packages.items() if not shutil.which(program)}
-    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "install", "-y", "-qq", *missing.values()], capture_output=True, check=False)
-    if absent := [package for program, package in missing.items() if not shutil.which(program)]:
-        pytest.skip(f"needs the packages {', '.join(absent)}")
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +43,7 @@ def read() -> Idle:
 @contextmanager
 def x_server(*options: str) -> Iterator[str]:
     """An X server without a screen to see; gives its display."""
-    install(Xvfb="xvfb")
+    need({"Xvfb": "xvfb"})
     ours, its = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(its), "-screen", "0", "320x200x24", "-nolisten", "tcp", "-noreset", *options],
@@ -71,7 +62,7 @@ def x_server(*options: str) -> Iterator[str]:
 
 
 def test_input_to_an_x_server_begins_the_time_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(xdotool="xdotool")
+    need({"xdotool": "xdotool"})
     with x_server() as display:
         monkeypatch.setenv("DISPLAY", display)
         before = eventually(lambda: (found := read()).seconds and found.seconds > 0.3 and found)
@@ -217,7 +208,7 @@ class Session(ServiceInterface):
 @pytest.fixture
 def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A bus of our own, which is both that of the session and that of the system; gives its address."""
-    install(**{"dbus-daemon": "dbus"})
+    need({"dbus-daemon": "dbus"})
     config = tmp_path / "bus.conf"
     config.write_text(
         f"""<busconfig><listen>unix:path={tmp_path}/private</listen><policy context="default">

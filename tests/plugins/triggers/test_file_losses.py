@@ -1,15 +1,14 @@
 """Nothing is lost where the kernel drops events, has no watches left, or can not be read from."""
 
-import itertools
+import importlib
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.machine import alone, in_namespaces
 from tests.plugins.triggers import file_watching
 from tests.plugins.triggers.file_watching import Told, advance, event_of, play, trigger, twice, written
 
@@ -19,22 +18,39 @@ from rae_plugins.triggers.file import dirt, eyes, watcher
 # Fixtures.
 top = file_watching.top
 
-LIMITS = Path("/proc/sys/fs/inotify")
 
-
-@contextmanager
-def limit(name: str, value: int) -> Iterator[None]:
-    """The kernel allows only so many of something."""
-    path = LIMITS / name
-    before = path.read_text()
+def limit(name: str, value: int) -> None:
+    """In a user namespace of its own, only so many of something may be had, by nobody but the test."""
+    path = Path("/proc/sys/user") / name
     try:
         path.write_text(str(value))
     except OSError as error:
         pytest.skip(f"{path} can't be written here: {error}")
-    try:
-        yield
-    finally:
-        path.write_text(before)
+
+
+@pytest.fixture
+def short_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's queues of file events hold sixteen.
+
+    There is one limit for the whole machine, and a queue keeps the one that it was made with: so it is only then that
+    the limit is lower.
+    """
+    path = Path("/proc/sys/fs/inotify/max_queued_events")
+
+    def make_short() -> int:
+        with alone("inotify"):
+            before = path.read_text()
+            path.write_text("16")
+            try:
+                return int(make())
+            finally:
+                path.write_text(before)
+
+    if not os.access(path, os.W_OK):
+        pytest.skip(f"{path} can't be written here")
+    inotify_c = importlib.import_module("watchdog.observers.inotify_c")
+    make = inotify_c.inotify_init
+    monkeypatch.setattr(inotify_c, "inotify_init", make_short)
 
 
 @pytest.mark.parametrize("per_directory", [0, 10], ids=["one directory", "nested new directories"])
@@ -52,24 +68,25 @@ def test_of_many_files_by_four_writers_none_is_lost_or_told_twice(
     assert twice(play(tmp_path, scene)) == []
 
 
+@pytest.mark.usefixtures("short_queue")
 def test_an_overflow_of_the_kernels_queue_loses_nothing(top: Path, tmp_path: Path, log: list[str]) -> None:
     """With more directories than the queue holds, watchdog's making its watches anew overflows it again, for ever."""
 
     async def scene(told: Told) -> None:
         for number in range(100):
             (top / f"{number}").mkdir()
-        with limit("max_queued_events", 16):
-            async with told.at_work(trigger(top, recursive=True, max_wait="1h")):
-                files = await written(top, 1000, per_directory=20)
-                await told.until(lambda: len(told.changes) >= 1000)
-                assert {change["path"] for change in told.changes} == files
-                (top / "7" / "later").write_text("x")
-                await told.until_told(top / "7" / "later")
+        async with told.at_work(trigger(top, recursive=True, max_wait="1h")):
+            files = await written(top, 1000, per_directory=20)
+            await told.until(lambda: len(told.changes) >= 1000)
+            assert {change["path"] for change in told.changes} == files
+            (top / "7" / "later").write_text("x")
+            await told.until_told(top / "7" / "later")
 
     assert twice(play(tmp_path, scene)) == []
     assert [line for line in log if "queue of file events overflowed; everything is looked at" in line]
 
 
+@in_namespaces("user")
 def test_where_watches_run_out_it_polls_and_loses_nothing(
     top: Path, tmp_path: Path, log: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,27 +95,28 @@ def test_where_watches_run_out_it_polls_and_loses_nothing(
     async def scene(told: Told) -> None:
         for number in range(300):
             (top / f"{number}").mkdir()
-        with limit("max_user_watches", watches_in_use() + 100):
-            async with told.at_work(trigger(top, recursive=True)):
-                files = await written(top, 400, per_directory=5)
-                for number in range(300):
-                    (top / f"{number}" / "a").write_text("x")
-                    files.add(str(top / f"{number}" / "a"))
-                await told.until(lambda: len(told.changes) >= len(files))
-                assert {change["path"] for change in told.changes} == files
-                (top / "299" / "later").write_text("x")
-                await told.until_told(top / "299" / "later")
+        limit("max_inotify_watches", 100)
+        async with told.at_work(trigger(top, recursive=True)):
+            files = await written(top, 400, per_directory=5)
+            for number in range(300):
+                (top / f"{number}" / "a").write_text("x")
+                files.add(str(top / f"{number}" / "a"))
+            await told.until(lambda: len(told.changes) >= len(files))
+            assert {change["path"] for change in told.changes} == files
+            (top / "299" / "later").write_text("x")
+            await told.until_told(top / "299" / "later")
 
     assert twice(play(tmp_path, scene)) == []
     assert [line for line in log if "no watches left" in line and "looks every 0.1 s instead" in line]
 
 
+@in_namespaces("user")
 def test_where_there_is_no_watch_at_all_it_polls(top: Path, tmp_path: Path, log: list[str]) -> None:
     async def scene(told: Told) -> None:
-        with limit("max_user_instances", 0):
-            async with told.at_work(trigger(top)):
-                (top / "a").write_text("x")
-                await told.until_told(top / "a")
+        limit("max_inotify_instances", 0)
+        async with told.at_work(trigger(top)):
+            (top / "a").write_text("x")
+            await told.until_told(top / "a")
 
     assert play(tmp_path, scene).said == ["created a"]
     assert [line for line in log if "can't watch" in line]
@@ -183,19 +201,6 @@ def test_what_can_not_be_read_for_a_while_is_looked_at_again(
             await advance(timer, lambda: len(told.occurrences) == 2)
 
     assert play(tmp_path, scene, timer).said == ["created b", "created a"]
-
-
-def watches_in_use() -> int:
-    """How many watches the user's processes have."""
-    count = 0
-    for info in itertools.chain.from_iterable(
-        Path(process).glob("fdinfo/*") for process in Path("/proc").glob("[0-9]*")
-    ):
-        try:
-            count += sum(line.startswith("inotify wd:") for line in info.read_text().splitlines())
-        except OSError:
-            continue
-    return count
 
 
 def test_a_thread_that_has_died_is_replaced(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.plugins.machine.test_idle import install, x_server
+from tests.packages import need
+from tests.plugins.machine.test_idle import x_server
 
 from rae_auto.api import Told
 from rae_auto.testing.sources import PATIENCE, START, Listener, RealTimer, SourceConformance, VirtualTimer
@@ -391,7 +392,7 @@ def test_a_real_x_server_that_is_left_alone_is_idle_until_the_mouse_moves(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """With the times of a test: a spell of a second, looked at five times a second."""
-    install(xdotool="xdotool")
+    need({"xdotool": "xdotool"})
     monkeypatch.setattr(idle_source, "PAUSE", timedelta(seconds=0.2))
     monkeypatch.setattr(idle_source, "IN_USE", 0.5)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
