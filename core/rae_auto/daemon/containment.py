@@ -1,8 +1,8 @@
 """What the plugins in use have done wrong: told once for each distinct error, and too often in a row: left out.
 
 Left out (quarantined) lasts until a reload. A plugin is told apart by where it is used, so that a notifier that
-fails for one address is not left out for another. Guards are never left out: one that fails can't tell, so nothing that asks
-it starts, and it is asked again.
+fails for one address is not left out for another. Guards are never left out: one that fails can't tell, so that nothing
+that asks it starts, and it is asked again.
 """
 
 from collections.abc import Callable

@@ -55,9 +55,8 @@ class GuardedGuard:
         try:
             change = self.inner.changes_after(instant)
             if change is not None and (change.tzinfo is None or change <= instant):
-                raise ValueError(
-                    f"changes_after returned {change.isoformat()}, which is no aware instant after {instant.isoformat()}"
-                )
+                wrong = f"{change.isoformat()}, which is no aware instant after {instant.isoformat()}"
+                raise ValueError(f"changes_after returned {wrong}")
         except (Exception, SystemExit) as error:
             _failed(self._containment, self.inner, error)
             return None
