@@ -151,8 +151,15 @@ class Listener:
 
     async def wait_for(self, count: int, patience: float = PATIENCE) -> list[Occurrence]:
         """The occurrences, once there are so many."""
-        async with asyncio.timeout(patience), self._came:
-            await self._came.wait_for(lambda: len(self.occurrences) >= count)
+        try:
+            async with asyncio.timeout(patience), self._came:
+                await self._came.wait_for(lambda: len(self.occurrences) >= count)
+        except TimeoutError:
+            still = " (the clocks stand still: advance them in provoke, or let timer() return RealTimer())"
+            why = still if isinstance(self.timer, VirtualTimer) else ""
+            raise TimeoutError(
+                f"it told of {len(self.occurrences)} instead of {count} in {patience:g} s{why}"
+            ) from None
         return list(self.occurrences)
 
     def watch(self, job: str = "job", trigger: str = "trigger") -> Watch:
