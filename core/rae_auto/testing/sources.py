@@ -155,11 +155,9 @@ class Listener:
             async with asyncio.timeout(patience), self._came:
                 await self._came.wait_for(lambda: len(self.occurrences) >= count)
         except TimeoutError:
-            still = " (the clocks stand still: advance them in provoke, or let timer() return RealTimer())"
-            why = still if isinstance(self.timer, VirtualTimer) else ""
-            raise TimeoutError(
-                f"it told of {len(self.occurrences)} instead of {count} in {patience:g} s{why}"
-            ) from None
+            told = f"it told of {len(self.occurrences)} occurrences instead of {count} within {patience:g} s"
+            still = "; its clocks stand still: advance them in provoke, or let timer() return RealTimer()"
+            raise TimeoutError(told + (still if isinstance(self.timer, VirtualTimer) else "")) from None
         return list(self.occurrences)
 
     def watch(self, job: str = "job", trigger: str = "trigger") -> Watch:

@@ -37,7 +37,7 @@ class Talkative(ReadGuard):
     [
         (
             None,
-            "^it told of 0 occurrences instead of 1 within 0 s; its clocks stand still: advance them in provoke, or",
+            "^it told of 0 occurrences instead of 1 within 0 s; its clocks stand still: advance them",
         ),
         (RealTimer(), "^it told of 0 occurrences instead of 1 within 0 s$"),
     ],
