@@ -22,7 +22,7 @@ from rae_auto.engine.world import Entry, OpenRun, World
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.guard import Answer, Says
 from rae_auto.model.instants import Moment, format_instant, parse_instant
-from rae_auto.model.names import RunId
+from rae_auto.model.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 
@@ -88,11 +88,11 @@ def ask_again(world: World, run: RunId, now: Moment) -> None:
         release(world, _key(run), now)
 
 
-def look_again(world: World, now: Moment) -> None:
-    """The clocks have jumped, and with them what guards may say."""
-    for run, opened in list(world.runs.items()):
+def look_again(world: World, now: Moment, job: JobId | None = None) -> None:
+    """The clocks have jumped, and with them what guards may say; or those of the job are others now."""
+    for opened in list(world.runs.values()) if job is None else world.open_runs(job):
         if opened.held_by is not None and opened.held_by[0] is Reason.GUARD:
-            ask_again(world, run, now)
+            ask_again(world, opened.run.id, now)
 
 
 def _said(entry: Entry, opened: OpenRun, now: Moment) -> Mapping[str, Says]:
