@@ -50,6 +50,8 @@ def of_run(run: Run, standing: Standing) -> Iterator[Fact]:
     if run.facts.get("because"):
         yield Fact("missed", f"{run.facts['because']}")
     yield from _policies_of(run)
+    if run.trigger == MANUAL and standing.definition and standing.definition.only:
+        yield Fact("guards", "not asked, since somebody wants the run")
     yield from _wait(run, standing)
     if run.started_at is not None:
         waited = max(0.0, (run.started_at - run.queued_at).total_seconds())

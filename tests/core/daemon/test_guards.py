@@ -139,6 +139,17 @@ def test_a_run_starts_where_all_guards_say_yes_and_why_tells_what_each_said(tmp_
     assert (facts["guard power"], facts["guard quiet"]) == ("yes: on mains", "yes: load 0.1")
 
 
+def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path):
+    async def work(scheduler):
+        run = await scheduler.trigger("a")
+        await scheduler.wait(run)
+        return await why(scheduler, "a", run=run)
+
+    told = playing(tmp_path, work, Job(id="a", python="time:time", only=[GuardRef("staged", {"name": "power"})]))
+    assert ("guards", "not asked, since somebody wants the run") in [(fact.of, fact.says) for fact in told.facts]
+    assert stage.asked == []
+
+
 @pytest.mark.parametrize(
     ("says", "reason"),
     [
