@@ -38,6 +38,9 @@ ASKING = (Reason.GUARD, "its guards are being asked (only)")
 _SINCE = "guarded_since"
 """The fact of a run that tells when a guard first kept it from starting."""
 
+KEPT_BACK_BY = "kept_back_by"
+"""The fact that tells which guard that was, and what it said."""
+
 
 def refusal(entry: Entry, trigger: str, starts: datetime) -> tuple[str, Says] | None:
     """The guard that is sure, as of now, to keep a run from starting then, and what it says.
@@ -117,7 +120,8 @@ def _keep_back(world: World, entry: Entry, opened: OpenRun, name: str, says: Say
         return
     if first is None:
         # With the run, so that a restart doesn't begin to count anew.
-        opened.run = evolve(opened.run, facts={**opened.run.facts, _SINCE: format_instant(since)})
+        facts = {_SINCE: format_instant(since), KEPT_BACK_BY: what}
+        opened.run = evolve(opened.run, facts={**opened.run.facts, **facts})
         step.save(opened.run)
     wait = min(left, _until_change(entry, name, now.wall))
     opened.guards_read = {}

@@ -39,7 +39,7 @@ stage = Stage()
 
 @frozen
 class Staged(ReadGuard):
-    """Says what the stage says: an answer, an error, nothing at all, or nothing whoever asks it to end."""
+    """Says what the stage says, one after the other where it is a list: an answer, an error, nothing at all, or nothing whoever asks it to end."""
 
     type = "staged"
     name: str = field(metadata={"help": "which of the stage's answers"})
@@ -47,6 +47,8 @@ class Staged(ReadGuard):
     async def read(self) -> Says:
         stage.asked.append(self.name)
         says = stage.says[self.name]
+        if isinstance(says, list):
+            says = says.pop(0)
         if says == "nothing":
             await asyncio.Event().wait()
         while says == "stubborn":
@@ -137,6 +139,15 @@ def test_a_run_starts_where_all_guards_say_yes_and_why_tells_what_each_said(tmp_
     assert run.state is RunState.SUCCEEDED
     facts = {fact.of: fact.says for fact in told.facts}
     assert (facts["guard power"], facts["guard quiet"]) == ("yes: on mains", "yes: load 0.1")
+
+
+def test_why_tells_for_which_guard_a_run_has_waited_after_it_started(tmp_path, monkeypatch):
+    monkeypatch.setattr("rae_auto.engine.guards.AGAIN", timedelta(milliseconds=20))
+    stage.says = {"power": [Says(Answer.NO, "on battery"), Says(Answer.YES, "on mains")]}
+    run, told = outcome(tmp_path, rung("a", "power", only_wait="1h"))
+    facts = {fact.of: fact.says for fact in told.facts}
+    assert run.state is RunState.SUCCEEDED
+    assert (facts["waited"], facts["guard power"]) == ("guard power says no: on battery (only)", "yes: on mains")
 
 
 def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path):
