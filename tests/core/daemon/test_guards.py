@@ -39,7 +39,7 @@ stage = Stage()
 
 @frozen
 class Staged(ReadGuard):
-    """Says what the stage says, one after the other where it is a list: an answer, an error, nothing at all, or nothing whoever asks it to end."""
+    """Says what the stage says: an answer, an error, nothing at all, or nothing whoever asks it to end; or a list."""
 
     type = "staged"
     name: str = field(metadata={"help": "which of the stage's answers"})
