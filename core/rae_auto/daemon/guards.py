@@ -101,9 +101,13 @@ class GuardReader:
         self._tell(GuardsRead(wanted.run, {name: said.get(name, gone) for name in wanted.guards}))
 
     async def _read(self, guard: ReadGuard) -> Says:
-        reading = self._reading.get(guard)
+        try:
+            reading = self._reading.get(guard)
+        except Exception as error:  # it can't be hashed, or compared
+            return _failed(self._containment, guard, error)
         if reading is None:
-            reading = self._reading[guard] = asyncio.get_running_loop().create_task(self._read_anew(guard))
+            work = self._read_anew(guard)
+            reading = self._reading[guard] = asyncio.get_running_loop().create_task(work, name=_place(guard))
             reading.add_done_callback(lambda _: self._reading.pop(guard, None))
         # Nothing but time ends this: a guard may ignore its cancellation, or be cancelled by a library of its own.
         await asyncio.wait({reading}, timeout=PATIENCE)

@@ -84,10 +84,21 @@ class Bell(SourceTrigger):
         await watch.emit("ring")
 
 
+@frozen
+class Tabled(ReadGuard):
+    """Can't be hashed."""
+
+    type = "tabled"
+    table: dict = field(factory=dict, metadata={"help": "something that changes"})
+
+    async def read(self) -> Says:
+        return Says(Answer.YES, "well")
+
+
 class WithStaged:
     """The installed plugins, and those of this page."""
 
-    own: ClassVar = {(Kind.GUARD, "staged"): Staged, (Kind.GUARD, "odd"): Odd, (Kind.TRIGGER, "bell"): Bell}
+    own: ClassVar = {(Kind.GUARD, "staged"): Staged, (Kind.GUARD, "odd"): Odd, (Kind.GUARD, "tabled"): Tabled, (Kind.TRIGGER, "bell"): Bell}
 
     def __init__(self) -> None:
         self._installed = Registry()
@@ -198,6 +209,11 @@ def test_a_guard_that_ignores_being_cancelled_can_not_tell(tmp_path, monkeypatch
     assert playing(tmp_path, work, rung("a", "power")).reason == (
         "guard: power can't tell: it has not answered within 0.05 s"
     )
+
+
+def test_a_guard_that_can_not_be_hashed_can_not_tell(tmp_path):
+    run, _ = outcome(tmp_path, rung("a", GuardRef("tabled", {}, "table")))
+    assert run.reason == "guard: table can't tell: it failed: TypeError(\"unhashable type: 'dict'\")"
 
 
 def test_a_guard_that_is_cancelled_by_itself_can_not_tell(tmp_path):
