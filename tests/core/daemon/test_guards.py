@@ -98,7 +98,9 @@ class Tabled(ReadGuard):
 class WithStaged:
     """The installed plugins, and those of this page."""
 
-    own: ClassVar = {(Kind.GUARD, "staged"): Staged, (Kind.GUARD, "odd"): Odd, (Kind.GUARD, "tabled"): Tabled, (Kind.TRIGGER, "bell"): Bell}
+    own: ClassVar = {(Kind.GUARD, guard.type): guard for guard in (Staged, Odd, Tabled)} | {
+        (Kind.TRIGGER, "bell"): Bell
+    }
 
     def __init__(self) -> None:
         self._installed = Registry()
