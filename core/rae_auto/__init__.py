@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rae_auto.model.names import JobId as JobId
     from rae_auto.model.names import RunId as RunId
     from rae_auto.model.plugin_ref import Cron as Cron
+    from rae_auto.model.plugin_ref import GuardRef as GuardRef
     from rae_auto.model.plugin_ref import Interval as Interval
     from rae_auto.model.plugin_ref import Once as Once
     from rae_auto.model.plugin_ref import PluginRef as PluginRef
@@ -53,7 +54,7 @@ _HOMES = {
     "rae_auto.model.job": ("Job",),
     "rae_auto.model.job_info": ("JobActivity", "JobInfo", "JobStatus"),
     "rae_auto.model.names": ("JobId", "RunId"),
-    "rae_auto.model.plugin_ref": ("Cron", "Interval", "Once", "PluginRef", "TriggerRef"),
+    "rae_auto.model.plugin_ref": ("Cron", "GuardRef", "Interval", "Once", "PluginRef", "TriggerRef"),
     "rae_auto.model.policies": (
         "Backoff", "CatchUp", "Limits", "NotifyPolicy", "OnCrash", "Overlap", "Priority", "Retention", "RetryPolicy",
     ),

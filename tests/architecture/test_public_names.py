@@ -6,7 +6,7 @@ PUBLIC = """
     __version__
     Scheduler SyncScheduler JobActivity JobInfo JobStatus
     Job JobId RunId Run RunState Event
-    Cron Interval Once PluginRef TriggerRef
+    Cron Interval Once PluginRef TriggerRef GuardRef
     Backoff CatchUp Limits NotifyPolicy OnCrash Overlap Priority Retention RetryPolicy
     SchedulerError DuplicateJob InvalidJob JobInUse JobNotFound NotStarted RunNotFound
     SchedulerClosed StoreError StoreLocked

@@ -6,12 +6,15 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import pytest
 
+from rae_auto.api import Event
+from rae_auto.api.pattern import Play
 from rae_auto.api.plugin import Kind
 from rae_auto.cli.program import COMMANDS, program
 from rae_auto.config import Report, check
@@ -35,6 +38,14 @@ EXAMPLES = [
 ]
 
 
+FILES = {
+    found[1]: example.text
+    for example in EXAMPLES
+    if example.language == "python" and (found := re.match(r"# (\w+\.py)\n", example.text))
+}
+"""Examples that say of which file they are, so that others can import them."""
+
+
 def written_in(language: str) -> list[object]:
     return [pytest.param(example.text, id=example.place) for example in EXAMPLES if example.language == language]
 
@@ -45,11 +56,31 @@ def test_every_example_is_in_a_language_that_is_tried_here() -> None:
 
 @pytest.mark.parametrize("text", written_in("python"))
 def test_a_python_example_runs(text: str, tmp_path: Path) -> None:
-    environment = {**os.environ, "RAE_STATE_DIR": str(tmp_path / "state")}
-    ran = subprocess.run(
-        [sys.executable, "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100
-    )
-    assert ran.returncode == 0, ran.stderr
+    run("-c", text, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("test_")])
+def test_the_tests_of_an_example_pass(name: str, tmp_path: Path) -> None:
+    run("-m", "pytest", "-q", "-p", "no:cacheprovider", name, cwd=tmp_path)
+
+
+def run(*arguments: str, cwd: Path) -> None:
+    for name, text in FILES.items():
+        (cwd / name).write_text(text)
+    environment = {**os.environ, "RAE_STATE_DIR": str(cwd / "state"), "PYTHONPATH": str(cwd)}
+    environment.pop("PYTEST_ADDOPTS", None)
+    command = [sys.executable, *arguments]
+    ran = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=100)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_the_pattern_of_the_page_on_plugins_counts_events_and_no_gaps() -> None:
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(next(text for _, _, text in EXAMPLES if "class EveryThird" in text), names)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    play = Play.begun(names["EveryThird"](name="door"), now)
+    fired = [play.miss(now, now, "down"), *(play.hear(Event(str(number), "door", now, {})) for number in range(3))]
+    assert [len(firings) for firings in fired] == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize("text", written_in("toml"))

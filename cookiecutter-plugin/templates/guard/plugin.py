@@ -1,5 +1,6 @@
 """{{ cookiecutter.description }}"""
 
+from asyncio import to_thread
 from pathlib import Path
 
 from attrs import field, frozen
@@ -18,7 +19,8 @@ class {{ cookiecutter.__class }}(ReadGuard):
     path: Path = field(metadata={"help": "a file that must be there"})
 
     async def read(self) -> Says:
-        if self.path.exists():
+        # In a thread, since a disk may take its time.
+        if await to_thread(self.path.exists):
             return Says(Answer.YES, f"{self.path} is there")
         return Says(Answer.NO, f"{self.path} isn't there")
 

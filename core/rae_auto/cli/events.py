@@ -14,7 +14,7 @@ from rae_auto.cli.tables import instant, show_table
 from rae_auto.errors import BadRequest, DaemonUnreachable
 
 LARGEST = 1 << 20
-"""Characters that are read from standard input; what is too much for the daemon is less."""
+"""Characters of standard input; what is too much for the daemon is less."""
 
 
 @click.group("event")
@@ -48,8 +48,11 @@ def send_command(name: str, data: str | None, fields: tuple[str, ...], at: str |
 def _object(data: str | None) -> dict[str, Any]:
     if data is None:
         return {}
+    text = sys.stdin.read(LARGEST + 1) if data == "-" else _text(data)
+    if len(text) > LARGEST:
+        raise BadRequest("--data is larger than 64 KB; keep it elsewhere and record its place")
     try:
-        value = json.loads(sys.stdin.read(LARGEST) if data == "-" else _text(data))
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"--data is no JSON ({error})") from None
     if not isinstance(value, dict):

@@ -73,7 +73,8 @@ def simulate_command(
     since, until = _span(start, days, where)
     spans = _downtimes(downtimes, since, until, where)
     lengths = _durations(durations, [plan.job.id for one in rehearsed for plan in one.plans], path)
-    script = _script(events, guards, until, where, path)
+    read = [guard for one in rehearsed for guard in one.guards]
+    script = _script(events, [_guard_turn(text, read) for text in guards], until, where, path)
     forecasts = [
         foresee(
             Scenario(
@@ -128,25 +129,27 @@ def _downtimes(given: Iterable[str], since: datetime, until: datetime, where: Zo
     return tuple(spans)
 
 
-def _script(events: str | None, guards: Sequence[str], until: datetime, where: ZoneInfo, config: Path) -> "Script":
+def _script(
+    events: str | None, guards: "Sequence[GuardTurn]", until: datetime, where: ZoneInfo, config: Path
+) -> "Script":
     """What happens in the world: told by a file or by the records, and what guards are said to say."""
     from rae_auto.simulation.reading import read_script
     from rae_auto.simulation.script import Script
 
-    turns = tuple(_guard_turn(text) for text in guards)
     if events is None:
-        return Script(guards=turns)
+        return Script(guards=tuple(guards))
     try:
         text = json.dumps(_recorded(until, config)) if events == "recorded" else Path(events).expanduser().read_text()
         script = read_script(text, events, lambda text: _instant(text, where))
     except ValueError as error:
         raise click.UsageError(f"--events {error}") from None
     # What is said on the command line was so all the time.
-    return Script(script.events, script.occurrences, (*turns, *script.guards))
+    return Script(script.events, script.occurrences, (*guards, *script.guards))
 
 
-def _guard_turn(text: str) -> "GuardTurn":
-    from rae_auto.model.names import JobId
+def _guard_turn(text: str, read: "Sequence[tuple[JobId, str]]") -> "GuardTurn":
+    """What a guard is said to say, which must be one of those that are read."""
+    from rae_auto.model.names import JobId, did_you_mean
     from rae_auto.simulation.reading import says_of
     from rae_auto.simulation.script import GuardTurn
 
@@ -154,6 +157,10 @@ def _guard_turn(text: str) -> "GuardTurn":
     job, dot, guard = name.rpartition(".")
     if not equals:
         raise click.UsageError(f"--guard {text[:60]!r} must read GUARD=ANSWER or JOB.GUARD=ANSWER, as power=no")
+    if not any(guard == other and job in ("", of) for of, other in read):
+        names = {name for of, other in read for name in (other, f"{of}.{other}")}
+        hint = did_you_mean(name[:64], sorted(names))
+        raise click.UsageError(f"--guard {name[:64]!r}: no job has this guard, or it is computed{hint}")
     try:
         return GuardTurn(datetime.min.replace(tzinfo=UTC), JobId(job) if dot else None, guard, says_of(answer))
     except ValueError as error:

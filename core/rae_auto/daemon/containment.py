@@ -1,7 +1,8 @@
 """What the plugins in use have done wrong: told once for each distinct error, and too often in a row: left out.
 
 Left out (quarantined) lasts until a reload. A plugin is told apart by where it is used, so that a notifier that
-fails for one address is not left out for another.
+fails for one address is not left out for another. Guards are never left out: one that fails can't tell, so that nothing
+that asks it starts, and it is asked again.
 """
 
 from collections.abc import Callable
@@ -54,7 +55,7 @@ class Containment:
             record.errors.add(text)
             if not is_told:
                 logger.error("{} failed ({}): {}", called, place, text)
-        if not record.quarantined and (for_good or record.in_a_row >= IN_A_ROW):
+        if kind is not Kind.GUARD and not record.quarantined and (for_good or record.in_a_row >= IN_A_ROW):
             record.quarantined = True
             logger.critical(
                 "{} is left out ({}) after {} failures in a row; put it right, then 'rae-auto reload'",
@@ -79,12 +80,15 @@ class Containment:
         self._records.clear()
 
     def problems(self) -> list[str]:
-        """Those that are left out, a line each."""
+        """Those that are left out, and guards that fail time and again, a line each."""
         return [
             f"{kind} {plugin!r} of {record.whose} is left out ({place}) after {record.failures} failures: "
             f"{record.last}; put it right, then 'rae-auto reload'"
-            for (kind, plugin, place), record in self._records.items()
             if record.quarantined
+            else f"{kind} {plugin!r} of {record.whose} fails each time ({place}): {record.last}; nothing starts "
+            "that asks it: put it right, or take it out of only"
+            for (kind, plugin, place), record in self._records.items()
+            if record.quarantined or (kind is Kind.GUARD and record.in_a_row >= IN_A_ROW)
         ]
 
     def report(self) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from rae_auto.api.guard import Answer, ComputedGuard, ReadGuard, Says
 from rae_auto.api.plugin import Kind
@@ -22,11 +22,12 @@ class GuardedGuard:
     Two are equal where their guards are, so that a reload changes nothing that stays the same.
     """
 
-    __slots__ = ("_containment", "inner")
+    __slots__ = ("_containment", "_is_failing", "inner")
 
     def __init__(self, inner: ComputedGuard, containment: Containment) -> None:
         self.inner = inner
         self._containment = containment
+        self._is_failing = False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, GuardedGuard) and bool(self.inner == other.inner)
@@ -40,18 +41,22 @@ class GuardedGuard:
     def says(self, instant: datetime) -> Says:
         """What the guard says, where that is an answer."""
         try:
-            return _checked(self.inner.says(instant))
+            says = _checked(self.inner.says(instant))
         except (Exception, SystemExit) as error:
+            self._is_failing = True
             return _failed(self._containment, self.inner, error)
+        if self._is_failing:
+            self._is_failing = False
+            self._containment.succeeded(Kind.GUARD, self.inner.type, _place(self.inner))
+        return says
 
     def changes_after(self, instant: datetime) -> datetime | None:
         """When it may say something else, where that is an instant to come."""
         try:
             change = self.inner.changes_after(instant)
-            if change is not None and change.astimezone(UTC) <= instant:
-                raise ValueError(
-                    f"changes_after returned {change.isoformat()}, which isn't after {instant.isoformat()}"
-                )
+            if change is not None and (change.tzinfo is None or change <= instant):
+                wrong = f"{change.isoformat()}, which is no aware instant after {instant.isoformat()}"
+                raise ValueError(f"changes_after returned {wrong}")
         except (Exception, SystemExit) as error:
             _failed(self._containment, self.inner, error)
             return None
@@ -96,13 +101,20 @@ class GuardReader:
         self._tell(GuardsRead(wanted.run, {name: said.get(name, gone) for name in wanted.guards}))
 
     async def _read(self, guard: ReadGuard) -> Says:
-        reading = self._reading.get(guard)
+        try:
+            reading = self._reading.get(guard)
+        except Exception as error:  # it can't be hashed, or compared
+            return _failed(self._containment, guard, error)
         if reading is None:
-            reading = self._reading[guard] = asyncio.get_running_loop().create_task(
-                read_guard(guard, self._containment)
-            )
+            work = read_guard(guard, self._containment)
+            reading = self._reading[guard] = asyncio.get_running_loop().create_task(work, name=_place(guard))
             reading.add_done_callback(lambda _: self._reading.pop(guard, None))
-        return await asyncio.shield(reading)
+        # Nothing but time ends this: a guard may ignore its cancellation, or be cancelled by a library of its own.
+        await asyncio.wait({reading}, timeout=PATIENCE)
+        if not reading.done():
+            reading.cancel()
+            return Says(Answer.UNKNOWN, f"it has not answered within {PATIENCE:g} s")
+        return Says(Answer.UNKNOWN, "it was cancelled") if reading.cancelled() else reading.result()
 
 
 async def read_guard(guard: ReadGuard, containment: Containment) -> Says:

@@ -146,7 +146,7 @@ def has_happened(at: datetime | None, now: datetime) -> datetime | None:
     """The instant of an event, which can't lie ahead: what comes later would seem to be old. Errors: BadRequest."""
     try:
         if at is not None and as_utc(at) > now + _CLOCKS_DIFFER:
-            raise BadRequest(f"at: {at.isoformat()} lies in the future")
+            raise ValueError(f"{at.isoformat()} lies in the future")
     except ValueError as error:
         raise BadRequest(f"at: {error}") from None
     return at

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from rae_auto.daemon.report import schedule_text
 from rae_auto.daemon.standing import Standing, repetition
+from rae_auto.engine.guards import KEPT_BACK_BY
 from rae_auto.engine.words import cause_in_words, in_words, reason_in_words
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.reasons import Reason
@@ -50,6 +51,8 @@ def of_run(run: Run, standing: Standing) -> Iterator[Fact]:
     if run.facts.get("because"):
         yield Fact("missed", f"{run.facts['because']}")
     yield from _policies_of(run)
+    if run.trigger == MANUAL and standing.definition and standing.definition.only:
+        yield Fact("guards", "not asked, since somebody wants the run")
     yield from _wait(run, standing)
     if run.started_at is not None:
         waited = max(0.0, (run.started_at - run.queued_at).total_seconds())
@@ -143,7 +146,7 @@ def _list(facts: Mapping[str, Any], name: str) -> str:
 
 
 def _wait(run: Run, standing: Standing) -> Iterator[Fact]:
-    reasons = [reason_in_words(reason) for reason in run.waited_for]
+    reasons = [_wait_in_words(reason, run) for reason in run.waited_for]
     if not run.state.final and not run.state.active:
         reasons.append(standing.waiting.get(run.id, (None, "for its turn"))[1])
     waited = run.started_at is not None and (run.started_at - run.queued_at).total_seconds() >= 1
@@ -151,6 +154,11 @@ def _wait(run: Run, standing: Standing) -> Iterator[Fact]:
         reasons = ["as many runs as max_parallel allows were active"]
     if reasons:
         yield Fact("waited", "; ".join(dict.fromkeys(reasons)))
+
+
+def _wait_in_words(reason: str, run: Run) -> str:
+    guard = run.facts.get(KEPT_BACK_BY)
+    return f"guard {guard} (only)" if reason == Reason.GUARD and guard else reason_in_words(reason)
 
 
 def _attempt(attempt: Attempt) -> str:

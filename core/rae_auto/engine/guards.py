@@ -22,7 +22,7 @@ from rae_auto.engine.world import Entry, OpenRun, World
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.guard import Answer, Says
 from rae_auto.model.instants import Moment, format_instant, parse_instant
-from rae_auto.model.names import RunId
+from rae_auto.model.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 
@@ -37,6 +37,9 @@ ASKING = (Reason.GUARD, "its guards are being asked (only)")
 
 _SINCE = "guarded_since"
 """The fact of a run that tells when a guard first kept it from starting."""
+
+KEPT_BACK_BY = "kept_back_by"
+"""The fact that tells which guard that was, and what it said."""
 
 
 def refusal(entry: Entry, trigger: str, starts: datetime) -> tuple[str, Says] | None:
@@ -88,11 +91,11 @@ def ask_again(world: World, run: RunId, now: Moment) -> None:
         release(world, _key(run), now)
 
 
-def look_again(world: World, now: Moment) -> None:
-    """The clocks have jumped, and with them what guards may say."""
-    for run, opened in list(world.runs.items()):
+def look_again(world: World, now: Moment, job: JobId | None = None) -> None:
+    """The clocks have jumped, and with them what guards may say; or those of the job are others now."""
+    for opened in list(world.runs.values()) if job is None else world.open_runs(job):
         if opened.held_by is not None and opened.held_by[0] is Reason.GUARD:
-            ask_again(world, run, now)
+            ask_again(world, opened.run.id, now)
 
 
 def _said(entry: Entry, opened: OpenRun, now: Moment) -> Mapping[str, Says]:
@@ -117,7 +120,8 @@ def _keep_back(world: World, entry: Entry, opened: OpenRun, name: str, says: Say
         return
     if first is None:
         # With the run, so that a restart doesn't begin to count anew.
-        opened.run = evolve(opened.run, facts={**opened.run.facts, _SINCE: format_instant(since)})
+        facts = {_SINCE: format_instant(since), KEPT_BACK_BY: what}
+        opened.run = evolve(opened.run, facts={**opened.run.facts, **facts})
         step.save(opened.run)
     wait = min(left, _until_change(entry, name, now.wall))
     opened.guards_read = {}

@@ -67,7 +67,7 @@ class Job:
     Exactly one of `command` (an argv; a string is its first word, `args` follow), `shell` (text for the
     system's shell) and `python` ("package.module:function", called with `args` and `kwargs`) says what to
     run, unless an `executor` of another kind needs none. `schedule` takes a cron expression, a trigger
-    (`Cron`, `Interval`, `Once`, `TriggerRef`) or several. Errors: InvalidJob.
+    (`Cron`, `Interval`, `Once`, `TriggerRef`) or several, `only` guards (`GuardRef`, or a name). Errors: InvalidJob.
     """
 
     id: JobId = field(default=JobId(""))

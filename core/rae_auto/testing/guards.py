@@ -12,10 +12,11 @@ PATIENCE = 10.0
 """Seconds after which the daemon waits no more for an answer."""
 
 
-def _is_plain(says: Any) -> bool:
-    return (
-        isinstance(says, Says) and isinstance(says.answer, Answer) and bool(says.because) and "\n" not in says.because
-    )
+def _check(says: Any) -> None:
+    assert isinstance(says, Says), f"it answered {says!r}, which is no Says"
+    assert isinstance(says.answer, Answer), f"it answered {says.answer!r}, which is no Answer"
+    assert says.because, "it doesn't tell what it saw"
+    assert "\n" not in says.because, f"it tells what it saw in more than one line: {says.because!r}"
 
 
 class GuardConformance(PluginConformance):
@@ -23,10 +24,11 @@ class GuardConformance(PluginConformance):
 
     def test_it_says_what_it_saw_in_one_line(self, plugin: Any) -> None:
         if isinstance(plugin, ComputedGuard):
-            assert all(_is_plain(plugin.says(instant)) for instant in INSTANTS)
+            for instant in INSTANTS:
+                _check(plugin.says(instant))
         else:
             assert isinstance(plugin, ReadGuard)
-            assert _is_plain(asyncio.run(asyncio.wait_for(plugin.read(), PATIENCE)))
+            _check(asyncio.run(asyncio.wait_for(plugin.read(), PATIENCE)))
 
     def test_it_can_be_shared(self, plugin: Any) -> None:
         assert hash(plugin) == hash(plugin), "make the class attrs.frozen, with options that can be hashed"
@@ -37,10 +39,11 @@ class GuardConformance(PluginConformance):
         elsewhere = timezone(timedelta(hours=-9, minutes=-30))
         for instant in INSTANTS:
             said = plugin.says(instant)
-            assert plugin.says(instant.astimezone(elsewhere)) == said
+            again = plugin.says(instant.astimezone(elsewhere))
+            assert again == said, f"it says {again} instead of {said} where the same instant comes in another zone"
             change = plugin.changes_after(instant)
             if change is not None:
-                assert change.tzinfo is not None
-                assert change > instant
+                assert change.tzinfo is not None, f"changes_after({instant}) has no time zone"
+                assert change > instant, f"changes_after({instant}) is {change}, which is no later"
                 between = instant + (change - instant) / 2
                 assert plugin.says(between).answer is said.answer, f"it changes its mind before {change}"

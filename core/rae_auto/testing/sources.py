@@ -163,8 +163,13 @@ class Listener:
 
     async def wait_for(self, count: int, patience: float = PATIENCE) -> list[Occurrence]:
         """The occurrences, once there are so many."""
-        async with asyncio.timeout(patience), self._came:
-            await self._came.wait_for(lambda: len(self.occurrences) >= count)
+        try:
+            async with asyncio.timeout(patience), self._came:
+                await self._came.wait_for(lambda: len(self.occurrences) >= count)
+        except TimeoutError:
+            told = f"it told of {len(self.occurrences)} occurrences instead of {count} within {patience:g} s"
+            still = "; its clocks stand still: advance them in provoke, or let timer() return RealTimer()"
+            raise TimeoutError(told + (still if isinstance(self.timer, VirtualTimer) else "")) from None
         return list(self.occurrences)
 
     def watch(self, job: str = "job", trigger: str = "trigger") -> Watch:

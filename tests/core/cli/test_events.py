@@ -47,6 +47,12 @@ class TestSend:
         assert forgotten("event", "send", "a", "--data", "-").code == 0
         assert forgotten("event", "list", "--json").json[0]["data"] == {"from": "a pipe"}
 
+    def test_refuses_what_is_too_long_on_standard_input_as_what_it_is(self, forgotten, monkeypatch):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f'{{"x": "{"y" * 2_000_000}"}}'))
+        said = forgotten("event", "send", "a", "--data", "-")
+        assert (said.code, said.out) == (2, "")
+        assert said.err == "rae-auto: --data is larger than 64 KB; keep it elsewhere and record its place\n"
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
@@ -59,7 +65,7 @@ class TestSend:
             (["no name"], "event name 'no name' must be letters"),
             (["run.succeeded"], "is one that rae-auto itself gives; choose another"),
             (["a", "--at", "yesterday"], "at: 'yesterday' is no instant"),
-            (["a", "--at", "2199-01-01T00:00:00Z"], "at: 2199-01-01T00:00:00+00:00 lies in the future"),
+            (["a", "--at", "2199-01-01T00:00:00Z"], "rae-auto: at: 2199-01-01T00:00:00+00:00 lies in the future"),
             (["a", "--field", f"x={'y' * 70_000}"], "data: is larger than 64 KB"),
             (["a", "--field", f"x={'y' * 200_000}"], "a request is at most 128 KB"),
             (["a", "--field", "x:=1e999"], "is no number that can be used"),

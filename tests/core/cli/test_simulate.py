@@ -277,6 +277,9 @@ def test_a_file_tells_what_happens(world: Cli, tmp_path: Path) -> None:
     ("arguments", "what"),
     [
         (("--guard", "power"), "--guard 'power' must read GUARD=ANSWER"),
+        (("--guard", "powr=no"), "--guard 'powr': no job has this guard, or it is computed; did you mean 'power'?"),
+        (("--guard", "night=no"), "--guard 'night': no job has this guard, or it is computed"),
+        (("--guard", "no-job.power=no"), "--guard 'no-job.power': no job has this guard, or it is computed"),
         (("--guard", "power=maybe"), "--guard power: 'maybe' is no answer of a guard"),
         (("--events", "bad.jsonl"), "--events bad.jsonl:1: is no line of JSON"),
         (("--events", "time.jsonl"), "'soon' is no time"),

@@ -1,7 +1,7 @@
 """Guards at work: read when a run could start, and whatever they do harms nobody else."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from rae_auto.api import Answer, ComputedGuard, ReadGuard, Says, SourceTrigger, 
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.api.store import LogQuery
 from rae_auto.daemon import guards as guards_module
+from rae_auto.daemon.containment import IN_A_ROW, Containment
 from rae_auto.daemon.inquiry import why
 from rae_auto.errors import InvalidJob
 from rae_auto.model.plugin_ref import GuardRef
@@ -30,6 +31,7 @@ class Stage:
     def sweep(self) -> None:
         self.says: dict[str, Any] = {}
         self.asked: list[str] = []
+        self.over = asyncio.Event()
 
 
 stage = Stage()
@@ -37,7 +39,7 @@ stage = Stage()
 
 @frozen
 class Staged(ReadGuard):
-    """Says what the stage says: an answer, an error, or nothing at all."""
+    """Says what the stage says: an answer, an error, nothing at all, or nothing whoever asks it to end; or a list."""
 
     type = "staged"
     name: str = field(metadata={"help": "which of the stage's answers"})
@@ -45,8 +47,14 @@ class Staged(ReadGuard):
     async def read(self) -> Says:
         stage.asked.append(self.name)
         says = stage.says[self.name]
+        if isinstance(says, list):
+            says = says.pop(0)
         if says == "nothing":
             await asyncio.Event().wait()
+        while says == "stubborn":
+            with suppress(asyncio.CancelledError):
+                await stage.over.wait()
+                says = None
         if isinstance(says, BaseException):
             raise says
         return says
@@ -57,12 +65,13 @@ class Odd(ComputedGuard):
     """Answers nonsense."""
 
     type = "odd"
+    change: datetime | None = None
 
     def says(self, instant: datetime) -> Says:
-        return "yes"
+        return stage.says.get("odd", "yes")
 
     def changes_after(self, instant: datetime) -> datetime | None:
-        return instant
+        return self.change or instant
 
 
 @frozen
@@ -75,10 +84,23 @@ class Bell(SourceTrigger):
         await watch.emit("ring")
 
 
+@frozen
+class Tabled(ReadGuard):
+    """Can't be hashed."""
+
+    type = "tabled"
+    table: dict = field(factory=dict, metadata={"help": "something that changes"})
+
+    async def read(self) -> Says:
+        return Says(Answer.YES, "well")
+
+
 class WithStaged:
     """The installed plugins, and those of this page."""
 
-    own: ClassVar = {(Kind.GUARD, "staged"): Staged, (Kind.GUARD, "odd"): Odd, (Kind.TRIGGER, "bell"): Bell}
+    own: ClassVar = {(Kind.GUARD, guard.type): guard for guard in (Staged, Odd, Tabled)} | {
+        (Kind.TRIGGER, "bell"): Bell
+    }
 
     def __init__(self) -> None:
         self._installed = Registry()
@@ -132,6 +154,26 @@ def test_a_run_starts_where_all_guards_say_yes_and_why_tells_what_each_said(tmp_
     assert (facts["guard power"], facts["guard quiet"]) == ("yes: on mains", "yes: load 0.1")
 
 
+def test_why_tells_for_which_guard_a_run_has_waited_after_it_started(tmp_path, monkeypatch):
+    monkeypatch.setattr("rae_auto.engine.guards.AGAIN", timedelta(milliseconds=20))
+    stage.says = {"power": [Says(Answer.NO, "on battery"), Says(Answer.YES, "on mains")]}
+    run, told = outcome(tmp_path, rung("a", "power", only_wait="1h"))
+    facts = {fact.of: fact.says for fact in told.facts}
+    assert run.state is RunState.SUCCEEDED
+    assert (facts["waited"], facts["guard power"]) == ("guard power says no: on battery (only)", "yes: on mains")
+
+
+def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path):
+    async def work(scheduler):
+        run = await scheduler.trigger("a")
+        await scheduler.wait(run)
+        return await why(scheduler, "a", run=run)
+
+    told = playing(tmp_path, work, Job(id="a", python="time:time", only=[GuardRef("staged", {"name": "power"})]))
+    assert ("guards", "not asked, since somebody wants the run") in [(fact.of, fact.says) for fact in told.facts]
+    assert stage.asked == []
+
+
 @pytest.mark.parametrize(
     ("says", "reason"),
     [
@@ -155,6 +197,55 @@ def test_a_guard_that_never_answers_can_not_tell(tmp_path, monkeypatch):
     stage.says = {"power": "nothing"}
     run, _ = outcome(tmp_path, rung("a", "power"))
     assert run.reason == "guard: power can't tell: it has not answered within 0.05 s"
+
+
+def test_a_guard_that_ignores_being_cancelled_can_not_tell(tmp_path, monkeypatch):
+    monkeypatch.setattr(guards_module, "PATIENCE", 0.05)
+    stage.says = {"power": "stubborn"}
+
+    async def work(scheduler):
+        run = await the_end(scheduler)
+        stage.over.set()
+        return run
+
+    assert playing(tmp_path, work, rung("a", "power")).reason == (
+        "guard: power can't tell: it has not answered within 0.05 s"
+    )
+
+
+def test_a_guard_that_can_not_be_hashed_can_not_tell(tmp_path):
+    run, _ = outcome(tmp_path, rung("a", GuardRef("tabled", {}, "table")))
+    assert run.reason == "guard: table can't tell: it failed: TypeError(\"unhashable type: 'dict'\")"
+
+
+def test_a_guard_that_is_cancelled_by_itself_can_not_tell(tmp_path):
+    stage.says = {"power": asyncio.CancelledError()}
+    run, _ = outcome(tmp_path, rung("a", "power"))
+    assert run.reason == "guard: power can't tell: it was cancelled"
+
+
+@pytest.mark.parametrize("change", [None, datetime(2027, 1, 1)])
+def test_a_change_that_is_no_instant_to_come_is_none_and_told(change):
+    containment = Containment(lambda kind, name: "a distribution")
+    guard = guards_module.GuardedGuard(Odd(change), containment)
+    assert guard.changes_after(datetime(2026, 1, 1, tzinfo=UTC)) is None
+    (told,) = containment.report()
+    assert "which is no aware instant after" in told["error"]
+
+
+def test_a_guard_that_fails_time_and_again_is_told_and_not_said_to_be_left_out():
+    containment = Containment(lambda kind, name: "a distribution")
+    guard, now = guards_module.GuardedGuard(Odd(), containment), datetime(2026, 1, 1, tzinfo=UTC)
+    for _ in range(IN_A_ROW):
+        assert containment.problems() == []
+        guard.says(now)
+    (problem,) = containment.problems()
+    assert problem.startswith("guard 'odd' of a distribution fails each time (Odd(change=None)): TypeError(")
+    assert problem.endswith("nothing starts that asks it: put it right, or take it out of only")
+
+    stage.says["odd"] = Says(Answer.YES, "it is well again")
+    guard.says(now)
+    assert containment.problems() == []
 
 
 def test_a_computed_guard_that_answers_nonsense_can_not_tell(tmp_path):

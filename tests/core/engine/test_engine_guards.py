@@ -211,12 +211,18 @@ def test_a_run_that_is_cancelled_while_its_guards_are_asked_stays_so(world, guar
     assert w.started == []
 
 
-def test_a_reload_that_takes_the_guard_away_lets_the_run_start(world, guarded):
-    w = world(Plan(guarded(hours=(8, 17), only_wait="1d").job, guards={"hours": Hours(8, 17)}))
+def test_a_reload_that_takes_the_guard_away_lets_the_run_start_at_once(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="1d"))
     w.fire("a", "file", "k")
     w.add(Plan(Job(id="a", command="work")), replace=True)
-    w.advance(timedelta(hours=8))
     assert len(w.started) == 1
+
+
+def test_a_reload_has_the_guards_asked_at_once_whatever_they_are_now(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w.fire("a", "file", "k")
+    w.add(guarded(hours=(8, 17)), replace=True)
+    assert [run.reason for run in w.history] == ["guard: hours says no: it is 00:00"]
 
 
 def test_the_engine_wants_only_those_read_that_it_can_not_compute(world, guarded):
