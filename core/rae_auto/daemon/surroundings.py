@@ -50,23 +50,17 @@ class Surroundings:
     ) -> None:
         """`ask` makes an event of a token for its answer, tells it the engine, and returns the answer."""
         self._ask = ask
-        self._alarms = Alarms(clock)
+        self.timer = Alarms(clock)
         self.events = EventLog(archive.ask, lambda: clock.now().wall, partial(tell_event, broadcast))
-        self._sources = Sources(directory, self._fire, containment, self._alarms, self.events)
+        self._sources = Sources(directory, self._fire, containment, self.timer, self.events)
         self._guards = GuardReader(shell.submit, containment)
 
-    def set_guards(self, planned: Planned) -> None:
-        """Have the guards of a job; its sources are yet to begin."""
-        self._guards.set(planned.plan.job.id, planned.guards)
-
     def set(self, planned: Planned) -> None:
-        """Have the sources and guards of a job, and no others of it."""
-        self.set_guards(planned)
+        """Have the sources of a job, and no others of it."""
         self._sources.set(planned.plan.job.id, planned.sources)
 
     def drop(self, job: JobId) -> None:
         """Have nothing of the job any more."""
-        self._guards.set(job, {})
         self._sources.set(job, {})
 
     def forgive(self) -> None:
@@ -79,7 +73,7 @@ class Surroundings:
         for effect in step.effects:
             match effect:
                 case Jumped():
-                    self._alarms.jumped()
+                    self.timer.jumped()
                 case ReadGuards():
                     self._guards.read(effect)
 
@@ -97,7 +91,7 @@ class Surroundings:
         at: datetime | None,
         echo: str | None,
     ) -> Told:
-        occurrence = occurrence_of(job, trigger, key, event, at or self._alarms.now().wall)
+        occurrence = occurrence_of(job, trigger, key, event, at or self.timer.now().wall)
         while True:
             try:
                 return Told(RunId((await self._ask(lambda ask: Fired(occurrence, ask, echo)))["run_id"]))

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve, frozen
 
@@ -132,7 +132,8 @@ class _Trial:
         """Which guards would keep the job from starting now, in words."""
         now = self._timer.now().wall
         computed = {name: guard.says(now) for name, guard in self._planned.plan.guards.items() if guard is not None}
-        said = {**computed, **{name: await _read(guard) for name, guard in self._planned.guards.items()}}
+        readers = cast("Mapping[str, ReadGuard]", self._planned.plan.readers)
+        said = {**computed, **{name: await _read(guard) for name, guard in readers.items()}}
         against = [f"guard {name} says {says.answer}: {says.because}" for name, says in said.items() if not says.lets]
         return f"but {'; '.join(against)}" if against else ""
 

@@ -2,7 +2,7 @@
 
 from attrs import evolve
 
-from rae_auto.engine import cursors
+from rae_auto.engine import cursors, guards
 from rae_auto.engine.events import Configured, JobAdded, JobRemoved, Origin, Paused, Plan
 from rae_auto.engine.needs import find_cycle, reached_from
 from rae_auto.engine.runs import end, release
@@ -153,6 +153,7 @@ def put(world: World, plan: Plan, now: Moment, step: Step) -> str | None:
     change = "changed" if known else "added"
     step.want(JobChanged(job.id, change))
     release(world, job.id, now)
+    guards.look_again(world, world.open_runs(job.id), now)
     return change
 
 

@@ -1,8 +1,9 @@
 """Guards at work: read when a run could start, and whatever they do harms nobody else."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -47,6 +48,10 @@ class Staged(ReadGuard):
         says = stage.says[self.name]
         if says == "nothing":
             await asyncio.Event().wait()
+        while says == "deaf":
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.5)
+                return Says(Answer.YES, "at last")
         if isinstance(says, BaseException):
             raise says
         return says
@@ -141,6 +146,7 @@ def test_a_run_starts_where_all_guards_say_yes_and_why_tells_what_each_said(tmp_
         (SystemExit(3), "power can't tell: it failed: SystemExit(3)"),
         ("yes", "power can't tell: it failed: TypeError(\"it answered 'yes', which is no Says\")"),
         (Says(Answer.NO, "two\nlines"), "power says no: two lines"),
+        (asyncio.CancelledError(), "power can't tell: it failed: CancelledError()"),
     ],
 )
 def test_a_guard_that_does_not_say_yes_keeps_the_run_from_starting(tmp_path, says, reason):
@@ -155,6 +161,26 @@ def test_a_guard_that_never_answers_can_not_tell(tmp_path, monkeypatch):
     stage.says = {"power": "nothing"}
     run, _ = outcome(tmp_path, rung("a", "power"))
     assert run.reason == "guard: power can't tell: it has not answered within 0.05 s"
+
+
+def test_a_guard_that_ignores_being_cancelled_can_not_tell_either(tmp_path, monkeypatch):
+    monkeypatch.setattr(guards_module, "PATIENCE", 0.05)
+    stage.says = {"power": "deaf"}
+    run, _ = outcome(tmp_path, rung("a", "power"))
+    assert run.reason == "guard: power can't tell: it has not answered, and ignores being cancelled"
+
+
+def test_a_guard_that_a_reload_brings_is_read_for_runs_that_wait(tmp_path):
+    stage.says = {"no": Says(Answer.NO, "well"), "power": Says(Answer.YES, "on mains")}
+
+    async def work(scheduler):
+        await scheduler.add_job(rung("a", "no", only_wait="1h"))
+        while not await scheduler.history("a"):
+            await asyncio.sleep(0.01)
+        await scheduler.add_job(rung("a", "power", only_wait="1h"), replace=True)
+        return await the_end(scheduler)
+
+    assert playing(tmp_path, work).facts["guards"] == {"power": "yes: on mains"}
 
 
 def test_a_computed_guard_that_answers_nonsense_can_not_tell(tmp_path):
@@ -226,6 +252,14 @@ class Evening(ComputedGuard):
 
     def changes_after(self, instant: datetime) -> datetime | None:
         return instant + timedelta(hours=1)
+
+
+def test_a_change_without_a_time_zone_is_none(monkeypatch):
+    failures = []
+    containment = SimpleNamespace(failed=lambda *what: failures.append(what))
+    monkeypatch.setattr(Evening, "changes_after", lambda self, instant: datetime(2099, 1, 1))
+    assert guards_module.GuardedGuard(Evening(), containment).changes_after(datetime.now(UTC)) is None
+    assert "has no time zone" in str(failures)
 
 
 def test_a_good_computed_guard_passes_through():
