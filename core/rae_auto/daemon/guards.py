@@ -94,7 +94,7 @@ class GuardReader:
             reading.add_done_callback(lambda _: self._reading.pop(guard, None))
         if not (await asyncio.wait({reading}, timeout=2 * PATIENCE))[0]:
             return Says(Answer.UNKNOWN, "it has not answered, and ignores being cancelled")
-        return reading.result()
+        return Says(Answer.UNKNOWN, "it was cancelled") if reading.cancelled() else reading.result()
 
     async def _read_anew(self, guard: ReadGuard) -> Says:
         try:
