@@ -151,8 +151,7 @@ class Scheduler:
         # Whoever waits for the end must not wait for one that can't come any more.
         self._turning.add_done_callback(lambda _: self._stopped.set())
         await self._shell.begun.wait()
-        for planned in self._planned.values():
-            self.surroundings.set(planned)
+        await self.surroundings.begin(self._planned.values(), self._held)
         self._planned.clear()
         tidying = keep_tidy(self._archive, self.directory, lambda: self.retention, self.now)
         self._tidying = self._loop.create_task(tidying)

@@ -1,7 +1,7 @@
 """What a scheduler has around it that looks at the world: sources, guards, and what was recorded."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Container, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -55,6 +55,14 @@ class Surroundings:
         self._sources = Sources(directory, self._fire, containment, self.timer, self.events)
         self._guards = GuardReader(shell.submit, containment)
 
+    async def begin(self, all_planned: Collection[Planned], damaged: Collection[JobId]) -> None:
+        """Have the sources of all jobs that have some; of those that are damaged nobody knows which they had."""
+        known: dict[JobId, Container[str]] = {job: _Anything() for job in damaged}
+        known |= {planned.plan.job.id: planned.sources for planned in all_planned}
+        await self._sources.forget_all_but(known)
+        for planned in all_planned:
+            self.set(planned)
+
     def set(self, planned: Planned) -> None:
         """Have the sources of a job, and no others of it."""
         self._sources.set(planned.plan.job.id, planned.sources)
@@ -101,6 +109,13 @@ class Surroundings:
             except StoreError:
                 # What happened in the world is told once; by its key it is decided once, however often it is tried.
                 await asyncio.sleep(TELL_AGAIN)
+
+
+class _Anything:
+    """Holds whatever one asks for."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
 
 
 def occurrence_of(job: JobId, trigger: str, key: object, event: Any, at: datetime) -> Occurrence:
