@@ -73,7 +73,7 @@ def simulate_command(
     since, until = _span(start, days, where)
     spans = _downtimes(downtimes, since, until, where)
     lengths = _durations(durations, [plan.job.id for one in rehearsed for plan in one.plans], path)
-    script = _script(events, guards, until, where, path)
+    script = _script(events, guards, (since, until), where, path)
     forecasts = [
         foresee(
             Scenario(
@@ -128,7 +128,9 @@ def _downtimes(given: Iterable[str], since: datetime, until: datetime, where: Zo
     return tuple(spans)
 
 
-def _script(events: str | None, guards: Sequence[str], until: datetime, where: ZoneInfo, config: Path) -> "Script":
+def _script(
+    events: str | None, guards: Sequence[str], span: tuple[datetime, datetime], where: ZoneInfo, config: Path
+) -> "Script":
     """What happens in the world: told by a file or by the records, and what guards are said to say."""
     from rae_auto.simulation.reading import read_script
     from rae_auto.simulation.script import Script
@@ -137,7 +139,7 @@ def _script(events: str | None, guards: Sequence[str], until: datetime, where: Z
     if events is None:
         return Script(guards=turns)
     try:
-        text = json.dumps(_recorded(until, config)) if events == "recorded" else Path(events).expanduser().read_text()
+        text = json.dumps(_recorded(*span, config)) if events == "recorded" else Path(events).expanduser().read_text()
         script = read_script(text, events, lambda text: _instant(text, where))
     except ValueError as error:
         raise click.UsageError(f"--events {error}") from None
@@ -160,18 +162,27 @@ def _guard_turn(text: str) -> "GuardTurn":
         raise click.UsageError(f"--guard {name[:64]}: {error}") from None
 
 
-def _recorded(until: datetime, config: Path) -> list[dict[str, Any]]:
-    """All that is on record until then: what came before is what patterns have seen."""
+def _recorded(since: datetime, until: datetime, config: Path) -> list[dict[str, Any]]:
+    """All that is on record until then: what came before is what patterns have seen.
+
+    Runs that end from `since` on are those of the simulation.
+    """
+    from rae_auto.api.events import RUN_ENDED
     from rae_auto.cli.client import Client
 
+    found: list[dict[str, Any]]
     try:
         with Client() as client:
-            found: list[dict[str, Any]] = client.call("happenings", until=until.isoformat())
-            return found
+            found = client.call("happenings", until=until.isoformat())
     except DaemonUnreachable:
         from rae_auto.daemon.offline import happenings
 
-        return happenings(config, until)
+        found = happenings(config, until)
+    return [
+        one
+        for one in found
+        if not one.get("name", "").startswith(RUN_ENDED) or datetime.fromisoformat(one["at"]) < since
+    ]
 
 
 def _durations(given: Sequence[str], jobs: "Sequence[JobId]", config: Path) -> "dict[JobId, timedelta]":
