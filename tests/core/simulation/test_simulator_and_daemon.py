@@ -57,7 +57,7 @@ SCENES = {
 }
 
 TICKS = (3, 10, 25, 26, 90, 100, 101, 102, 200, 290, 291, 300)
-LENGTH = 400
+LENGTH = 320
 DOWN = (110, 180)
 
 
@@ -82,7 +82,7 @@ async def _in_the_daemon(pattern: PatternTrigger, listener: Listener, ticks, dow
 
 async def _settle():
     """Until threads that write have come back, too."""
-    for _ in range(4):
+    for _ in range(2):
         await asyncio.sleep(0.001)
 
 
