@@ -11,6 +11,7 @@ from rae_auto.engine import (
     clockwork,
     cursors,
     dispatch,
+    feedback,
     guards,
     jobs,
     lifecycle,
@@ -45,10 +46,18 @@ def a_retry_frees_the_place_twice(patch):
 
 
 def a_key_that_was_decided_is_forgotten(patch):
-    def mutant(world, occurrence, run, step):
-        return Seen(occurrence.job, occurrence.trigger, occurrence.key, occurrence.at, run)
+    def mutant(world, occurrence, decision, step):
+        return Seen(occurrence.job, occurrence.trigger, occurrence.key, occurrence.at, decision.run)
 
     patch.setattr(admission, "remember", mutant)
+
+
+def a_job_may_feed_itself_for_ever(patch):
+    patch.setattr(feedback, "too_often", lambda *_: None)
+
+
+def the_place_that_was_kept_stays_taken(patch):
+    patch.setattr(World, "let_place_go", lambda self, run: None)
 
 
 def the_queue_is_not_drained_after_a_failure(patch):
@@ -176,6 +185,8 @@ def what_is_skipped_is_not_on_record(patch):
 MUTANTS = [
     a_guard_that_can_not_tell_is_taken_for_yes,
     what_a_guard_said_counts_for_ever,
+    a_job_may_feed_itself_for_ever,
+    the_place_that_was_kept_stays_taken,
     a_run_that_a_guard_keeps_back_is_forgotten,
     a_retry_frees_the_place_twice,
     the_queue_is_not_drained_after_a_failure,

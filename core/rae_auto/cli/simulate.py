@@ -74,7 +74,7 @@ def simulate_command(
     spans = _downtimes(downtimes, since, until, where)
     lengths = _durations(durations, [plan.job.id for one in rehearsed for plan in one.plans], path)
     read = [guard for one in rehearsed for guard in one.guards]
-    script = _script(events, [_guard_turn(text, read) for text in guards], until, where, path)
+    script = _script(events, [_guard_turn(text, read) for text in guards], (since, until), where, path)
     forecasts = [
         foresee(
             Scenario(
@@ -130,7 +130,11 @@ def _downtimes(given: Iterable[str], since: datetime, until: datetime, where: Zo
 
 
 def _script(
-    events: str | None, guards: "Sequence[GuardTurn]", until: datetime, where: ZoneInfo, config: Path
+    events: str | None,
+    guards: "Sequence[GuardTurn]",
+    span: tuple[datetime, datetime],
+    where: ZoneInfo,
+    config: Path,
 ) -> "Script":
     """What happens in the world: told by a file or by the records, and what guards are said to say."""
     from rae_auto.simulation.reading import read_script
@@ -139,7 +143,7 @@ def _script(
     if events is None:
         return Script(guards=tuple(guards))
     try:
-        text = json.dumps(_recorded(until, config)) if events == "recorded" else Path(events).expanduser().read_text()
+        text = json.dumps(_recorded(*span, config)) if events == "recorded" else Path(events).expanduser().read_text()
         script = read_script(text, events, lambda text: _instant(text, where))
     except ValueError as error:
         raise click.UsageError(f"--events {error}") from None
@@ -167,18 +171,27 @@ def _guard_turn(text: str, read: "Sequence[tuple[JobId, str]]") -> "GuardTurn":
         raise click.UsageError(f"--guard {name[:64]}: {error}") from None
 
 
-def _recorded(until: datetime, config: Path) -> list[dict[str, Any]]:
-    """All that is on record until then: what came before is what patterns have seen."""
+def _recorded(since: datetime, until: datetime, config: Path) -> list[dict[str, Any]]:
+    """All that is on record until then: what came before is what patterns have seen.
+
+    Runs that end from `since` on are those of the simulation.
+    """
+    from rae_auto.api.events import RUN_ENDED
     from rae_auto.cli.client import Client
 
+    found: list[dict[str, Any]]
     try:
         with Client() as client:
-            found: list[dict[str, Any]] = client.call("happenings", until=until.isoformat())
-            return found
+            found = client.call("happenings", until=until.isoformat())
     except DaemonUnreachable:
         from rae_auto.daemon.offline import happenings
 
-        return happenings(config, until)
+        found = happenings(config, until)
+    return [
+        one
+        for one in found
+        if not one.get("name", "").startswith(RUN_ENDED) or datetime.fromisoformat(one["at"]) < since
+    ]
 
 
 def _durations(given: Sequence[str], jobs: "Sequence[JobId]", config: Path) -> "dict[JobId, timedelta]":

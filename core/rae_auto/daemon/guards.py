@@ -1,8 +1,9 @@
 """Guards at the border of the engine: the engine gets an answer, whatever their plugins do."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import cast
 
 from rae_auto.api.guard import Answer, ComputedGuard, ReadGuard, Says
 from rae_auto.api.plugin import Kind
@@ -10,7 +11,6 @@ from rae_auto.daemon.containment import Containment
 from rae_auto.daemon.endings import wait_for_all
 from rae_auto.engine.events import GuardsRead
 from rae_auto.engine.step import ReadGuards
-from rae_auto.model.names import JobId
 
 PATIENCE = 10.0
 """Seconds that a guard has for its answer."""
@@ -69,16 +69,8 @@ class GuardReader:
     def __init__(self, tell: Callable[[GuardsRead], None], containment: Containment) -> None:
         self._tell = tell
         self._containment = containment
-        self._guards: dict[JobId, Mapping[str, ReadGuard]] = {}
         self._reading: dict[ReadGuard, asyncio.Task[Says]] = {}
         self._answering: set[asyncio.Task[None]] = set()
-
-    def set(self, job: JobId, guards: Mapping[str, ReadGuard]) -> None:
-        """Have these guards for the job, and no others."""
-        if guards:
-            self._guards[job] = guards
-        else:
-            self._guards.pop(job, None)
 
     def read(self, wanted: ReadGuards) -> None:
         """Begin to read what the engine wants to know; it is told when all have answered."""
@@ -93,12 +85,11 @@ class GuardReader:
         await wait_for_all({*self._answering, *self._reading.values()}, "a guard")
 
     async def _answer(self, wanted: ReadGuards) -> None:
-        guards = self._guards.get(wanted.job, {})
-        # A reload may have taken one away since it was wanted.
-        gone = Says(Answer.UNKNOWN, "it was taken out of the configuration")
-        answers = await asyncio.gather(*(self._read(guards[name]) for name in wanted.guards if name in guards))
-        said = dict(zip((name for name in wanted.guards if name in guards), answers, strict=True))
-        self._tell(GuardsRead(wanted.run, {name: said.get(name, gone) for name in wanted.guards}))
+        guards = cast("Iterable[ReadGuard]", wanted.guards.values())
+        # Whatever they do there is an answer: without one the run would wait for ever.
+        answers = await asyncio.gather(*map(self._read, guards), return_exceptions=True)
+        says = [answer if isinstance(answer, Says) else _failure(answer) for answer in answers]
+        self._tell(GuardsRead(wanted.run, dict(zip(wanted.guards, says, strict=True))))
 
     async def _read(self, guard: ReadGuard) -> Says:
         try:
@@ -138,6 +129,10 @@ def _checked(says: object) -> Says:
 
 def _failed(containment: Containment, guard: ComputedGuard | ReadGuard, error: BaseException) -> Says:
     containment.failed(Kind.GUARD, guard.type, _place(guard), error)
+    return _failure(error)
+
+
+def _failure(error: BaseException) -> Says:
     return Says(Answer.UNKNOWN, f"it failed: {' '.join(repr(error).split())[:200]}")
 
 

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from rae_auto.api.store import LogQuery, Store
+from rae_auto.api.store import Damaged, LogQuery, Store
 from rae_auto.daemon.event_log import recorded_in
+from rae_auto.daemon.report import newest_runs
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.instants import format_instant
@@ -16,13 +17,15 @@ MOST = 100_000
 
 
 def happenings_in(store: Store, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
-    """Recorded events, and what sources told, by the records of what became of it; the oldest first."""
+    """Recorded events, ends of runs, and what sources told, by the records of what became of it; the oldest first."""
     query = LogQuery(since=since, until=until, limit=MOST)
     runs = [documents.load(Run, body) for body in store.query(documents.RUNS, query)]
+    bodies = [body for _, body in store.load(documents.RUN) if not isinstance(body, Damaged)]
+    runs = newest_runs(query, [documents.load(Run, body) for body in bodies], runs)
     skips = [documents.load(Decision, body) for body in store.query(documents.DECISIONS, query)]
     found = [
         {"at": format_instant(event.at), "name": event.name, "id": event.id, "data": event.data}
-        for event in recorded_in(store, ("*",), since=since, until=until, limit=MOST, ends=False)
+        for event in recorded_in(store, ("*",), since=since, until=until, limit=MOST)
     ]
     found += [_told(run, run.scheduled_for, run.event) for run in runs if run.cause is Reason.FIRED]
     found += [_told(skip, skip.at, None) for skip in skips if _is_of_a_source(skip)]

@@ -1,7 +1,7 @@
 """Plugins at work: references become instances, jobs become plans."""
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 from attrs import frozen
 
@@ -26,14 +26,15 @@ from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 MOST_SHARED = 1000
 """How many plugins are remembered by the text of their references."""
 
+_NONE: Mapping[str, Any] = {}
+
 
 @frozen
 class Planned:
-    """A job as the engine gets it, and what of it the shell itself works with: sources and guards, by their ids."""
+    """A job as the engine gets it, and its sources by id, with which the shell itself works."""
 
     plan: Plan
     sources: Mapping[str, SourceTrigger]
-    guards: Mapping[str, ReadGuard]
 
 
 class Plugins:
@@ -90,7 +91,9 @@ class Plugins:
         except PluginError as error:
             raise InvalidJob(f"job {job.id!r}: {error}") from error
         follows = dict.fromkeys(JobId(followed) for source in sources.values() for followed in source.follows())
-        return Planned(Plan(job, schedules, origin, computed, tuple(follows)), sources, read)
+        # Most jobs have none, and there may be many jobs.
+        plan = Plan(job, schedules, origin, computed or _NONE, read or _NONE, tuple(follows))
+        return Planned(plan, sources or _NONE)
 
     def check_limits(self, job: Job) -> None:
         """Errors: InvalidJob, where the job has a limit that can't be enforced on this machine."""

@@ -35,5 +35,5 @@ def rehearsal(config_path: Path) -> Rehearsal:
         tuple(one.plan for one in planned),
         Settings(config.max_parallel, config.enabled, config.resources, config.max_queue),
         {(one.plan.job.id, trigger): source for one in planned for trigger, source in one.sources.items()},
-        tuple((one.plan.job.id, guard) for one in planned for guard in one.guards),
+        tuple((one.plan.job.id, guard) for one in planned for guard in one.plan.readers),
     )

@@ -144,8 +144,6 @@ class Scheduler:
         self.surroundings = Surroundings(
             self.directory, self._archive, self._shell, self._ask, self.clock, self._broadcast, self.containment
         )
-        for planned in self._planned.values():
-            self.surroundings.set_guards(planned)
         self._held = taken.held
         self._shell.submit(taken.restored)
         await find_again(taken.restored, self._executions, self._shell.submit)
@@ -153,8 +151,7 @@ class Scheduler:
         # Whoever waits for the end must not wait for one that can't come any more.
         self._turning.add_done_callback(lambda _: self._stopped.set())
         await self._shell.begun.wait()
-        for planned in self._planned.values():
-            self.surroundings.set(planned)
+        await self.surroundings.begin(self._planned.values(), self._held)
         self._planned.clear()
         tidying = keep_tidy(self._archive, self.directory, lambda: self.retention, self.now)
         self._tidying = self._loop.create_task(tidying)
@@ -413,7 +410,9 @@ class Scheduler:
             raise SchedulerClosed("the scheduler isn't open; use it as 'async with Scheduler() as scheduler:'")
 
     def _plan(self, job: Job, origin: Origin) -> Plan:
-        planned = self._planned[job.id] = self.plugins.plan(job, origin)
+        planned = self.plugins.plan(job, origin)
+        if planned.sources:
+            self._planned[job.id] = planned
         return planned.plan
 
     def _perform(self, step: Step) -> None:

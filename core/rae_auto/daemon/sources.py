@@ -1,7 +1,12 @@
-"""Sources at work: each watches in a task of its own, and is started again, ever later, when it fails."""
+"""Sources at work: each watches in a task of its own, and is started again, ever later, when it fails.
+
+What a source keeps in its directory lasts as long as its job has it, over restarts and changes of its options. When the
+job, or the trigger, is taken away, it goes: one that is added under the same name later begins anew.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import shutil
+from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,37 +36,63 @@ class Sources:
         self._events = events
         self._directory = directory
         self._fire = fire
-        self._watching: dict[tuple[JobId, str], tuple[SourceTrigger, asyncio.Task[None]]] = {}
+        self._watching: dict[JobId, dict[str, tuple[SourceTrigger, asyncio.Task[None]]]] = {}
+        self._ending: dict[tuple[JobId, str], asyncio.Task[None]] = {}
+        """What must be over before another source has the same directory."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def set(self, job: JobId, sources: Mapping[str, SourceTrigger]) -> None:
         """Have these sources for the job, and no others; those that stay the same watch on."""
-        ending: dict[str, asyncio.Task[None]] = {}
-        for key, (source, task) in list(self._watching.items()):
-            if key[0] == job and sources.get(key[1]) != source:
+        watching = self._watching.pop(job, {})
+        for trigger, (source, task) in list(watching.items()):
+            if sources.get(trigger) != source:
                 task.cancel()
-                ending[key[1]] = task
-                del self._watching[key]
+                del watching[trigger]
+                self._ending[job, trigger] = task
+            if trigger not in sources:
+                self._ending[job, trigger] = self._begin(self._forget(job, trigger, task))
         for trigger, source in sources.items():
-            if (job, trigger) not in self._watching:
-                before, since = ending.get(trigger), self._timer.now().wall
-                supervision = self._supervise(job, trigger, source, before, since)
-                task = asyncio.get_running_loop().create_task(supervision)
-                self._watching[job, trigger] = source, task
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            if trigger not in watching:
+                before, since = self._ending.pop((job, trigger), None), self._timer.now().wall
+                watching[trigger] = source, self._begin(self._supervise(job, trigger, source, before, since))
+        if watching:
+            self._watching[job] = watching
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def forget_all_but(self, known: Mapping[JobId, Container[str]]) -> None:
+        """Before the first `set`: remove what triggers have kept that are gone since."""
+        try:
+            await asyncio.to_thread(_remove_others, self._directory / "triggers", known)
+        except OSError as error:
+            logger.warning("what triggers that are gone have kept could not be removed: {}", error)
+
+    async def _forget(self, job: JobId, trigger: str, task: "asyncio.Task[None]") -> None:
+        """Remove what a source has kept, once it has ended."""
+        try:
+            await asyncio.wait({task}, timeout=CLOSE_LIMIT)
+            await asyncio.to_thread(shutil.rmtree, self._directory / "triggers" / job / trigger, ignore_errors=True)
+        finally:
+            if self._ending.get((job, trigger)) is asyncio.current_task():
+                del self._ending[job, trigger]
 
     def forgive(self) -> None:
         """Give all plugins another chance; the next `set` starts sources that were left out."""
-        for (job, trigger), (source, task) in list(self._watching.items()):
-            if task.done() and self._containment.is_quarantined(Kind.TRIGGER, source.type, f"{job}.{trigger}"):
-                del self._watching[job, trigger]
+        for job, watching in self._watching.items():
+            for trigger, (source, task) in list(watching.items()):
+                if task.done() and self._containment.is_quarantined(Kind.TRIGGER, source.type, f"{job}.{trigger}"):
+                    del watching[trigger]
         self._containment.clear()
 
     async def close(self) -> None:
         """Stop watching; return once all have tidied up, those of jobs that were removed before too."""
-        for _, task in self._watching.values():
-            task.cancel()
+        for watching in self._watching.values():
+            for _, task in watching.values():
+                task.cancel()
         await wait_for_all(self._tasks, "a source")
         self._watching.clear()
 
@@ -74,8 +105,8 @@ class Sources:
         since: datetime,
     ) -> None:
         if before is not None:
-            # It may still be writing into the directory that is this one's now.
-            await asyncio.wait({before}, timeout=CLOSE_LIMIT)
+            # It may still be writing into the directory that is this one's now, or removing it.
+            await asyncio.wait({before}, timeout=2 * CLOSE_LIMIT)
         place = f"{job}.{trigger}"
 
         async def emit(
@@ -108,3 +139,11 @@ class Sources:
                 return
             await asyncio.sleep(delay)
             delay = min(delay * 2, LAST_DELAY)
+
+
+def _remove_others(directory: Path, known: Mapping[JobId, Container[str]]) -> None:
+    for of_job in directory.iterdir() if directory.is_dir() else ():
+        triggers = known.get(JobId(of_job.name))
+        gone = [of_job] if triggers is None else [one for one in of_job.iterdir() if one.name not in triggers]
+        for kept in gone:
+            shutil.rmtree(kept)

@@ -1,7 +1,7 @@
 """What a scheduler has around it that looks at the world: sources, guards, and what was recorded."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Container, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -50,23 +50,25 @@ class Surroundings:
     ) -> None:
         """`ask` makes an event of a token for its answer, tells it the engine, and returns the answer."""
         self._ask = ask
-        self._alarms = Alarms(clock)
+        self.timer = Alarms(clock)
         self.events = EventLog(archive.ask, lambda: clock.now().wall, partial(tell_event, broadcast))
-        self._sources = Sources(directory, self._fire, containment, self._alarms, self.events)
+        self._sources = Sources(directory, self._fire, containment, self.timer, self.events)
         self._guards = GuardReader(shell.submit, containment)
 
-    def set_guards(self, planned: Planned) -> None:
-        """Have the guards of a job; its sources are yet to begin."""
-        self._guards.set(planned.plan.job.id, planned.guards)
+    async def begin(self, all_planned: Collection[Planned], damaged: Collection[JobId]) -> None:
+        """Have the sources of all jobs that have some; of those that are damaged nobody knows which they had."""
+        known: dict[JobId, Container[str]] = {job: _Anything() for job in damaged}
+        known |= {planned.plan.job.id: planned.sources for planned in all_planned}
+        await self._sources.forget_all_but(known)
+        for planned in all_planned:
+            self.set(planned)
 
     def set(self, planned: Planned) -> None:
-        """Have the sources and guards of a job, and no others of it."""
-        self.set_guards(planned)
+        """Have the sources of a job, and no others of it."""
         self._sources.set(planned.plan.job.id, planned.sources)
 
     def drop(self, job: JobId) -> None:
         """Have nothing of the job any more."""
-        self._guards.set(job, {})
         self._sources.set(job, {})
 
     def forgive(self) -> None:
@@ -79,7 +81,7 @@ class Surroundings:
         for effect in step.effects:
             match effect:
                 case Jumped():
-                    self._alarms.jumped()
+                    self.timer.jumped()
                 case ReadGuards():
                     self._guards.read(effect)
 
@@ -97,7 +99,7 @@ class Surroundings:
         at: datetime | None,
         echo: str | None,
     ) -> Told:
-        occurrence = occurrence_of(job, trigger, key, event, at or self._alarms.now().wall)
+        occurrence = occurrence_of(job, trigger, key, event, at or self.timer.now().wall)
         while True:
             try:
                 return Told(RunId((await self._ask(lambda ask: Fired(occurrence, ask, echo)))["run_id"]))
@@ -107,6 +109,13 @@ class Surroundings:
             except StoreError:
                 # What happened in the world is told once; by its key it is decided once, however often it is tried.
                 await asyncio.sleep(TELL_AGAIN)
+
+
+class _Anything:
+    """Holds whatever one asks for."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
 
 
 def occurrence_of(job: JobId, trigger: str, key: object, event: Any, at: datetime) -> Occurrence:

@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve, frozen
 
 from rae_auto.api.events import RUN_ENDED, Event, Place, is_named
+from rae_auto.api.guard import ReadGuard
 from rae_auto.api.pattern_watch import watched
 from rae_auto.api.trigger import Emit, Told, Trigger, Watch
 from rae_auto.config import load
@@ -33,6 +34,9 @@ from rae_auto.registry import Registry
 
 LOOK_AT_CLOCKS = 10.0
 """Seconds after which clocks that were set, or a machine that slept, are noticed."""
+
+_LONGEST_LINE = 1 << 24
+"""Bytes of what the daemon tells at once: an event, or a run with the event that it was started by."""
 
 Show = Callable[["Sighting"], None]
 
@@ -133,9 +137,10 @@ class _Trial:
         """Which guards would keep the job from starting now, in words."""
         now = self._timer.now().wall
         computed = {name: guard.says(now) for name, guard in self._planned.plan.guards.items() if guard is not None}
+        readers = cast("Mapping[str, ReadGuard]", self._planned.plan.readers)
         said = {
             **computed,
-            **{name: await read_guard(guard, self._containment) for name, guard in self._planned.guards.items()},
+            **{name: await read_guard(guard, self._containment) for name, guard in readers.items()},
         }
         against = [f"guard {name} says {says.answer}: {says.because}" for name, says in said.items() if not says.lets]
         return f"but {'; '.join(against)}" if against else ""
@@ -174,7 +179,9 @@ class _ShownEvents:
     async def follow(self, names: Sequence[str], after: Place | None) -> AsyncIterator[Sequence[Event]]:
         """What comes from now on."""
         try:
-            reader, writer = await asyncio.open_unix_connection(str(socket_path(state_directory())))
+            reader, writer = await asyncio.open_unix_connection(
+                str(socket_path(state_directory())), limit=_LONGEST_LINE
+            )
         except OSError:
             self._sees("no daemon is running, so no recorded event and no end of a run is heard")
             await asyncio.Event().wait()
@@ -186,6 +193,8 @@ class _ShownEvents:
                 if event is not None and is_named(event.name, names):
                     self._sees(f"{event.name} {json.dumps(event.data, ensure_ascii=False)}")
                     yield [event]
+            self._sees("the daemon has ended, so nothing recorded and no end of a run is heard any more")
+            await asyncio.Event().wait()
         finally:
             writer.close()
 

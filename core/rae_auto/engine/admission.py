@@ -49,13 +49,13 @@ def fired(world: World, event: Fired, now: Moment, step: Step) -> None:
     if seen is None:
         cause = Reason.ASKED if occurrence.trigger == MANUAL else Reason.FIRED
         decision = admit(world, entry, occurrence, cause, now, step, echo=event.echo)
-        seen = remember(world, occurrence, decision.run, step)
+        seen = remember(world, occurrence, decision, step)
         refusal = f"{occurrence.job} was not started: {in_words(decision)}", decision.reason
     else:
         seen = _told_again(world, seen, now, step)
         refusal = (
             f"{occurrence.job} was not started: this was decided before, at {seen.at.isoformat()}",
-            Reason.REPEATED,
+            Reason.RATE if seen.refused else Reason.REPEATED,
         )
     step.reply(ask, {"run_id": seen.run} if seen.run else NotStarted(*refusal))
 
@@ -217,9 +217,10 @@ def _not_before(world: World, occurrence: Occurrence, earliest: datetime | None,
     return later if later > now else None
 
 
-def remember(world: World, occurrence: Occurrence, run: RunId | None, step: Step) -> Seen:
+def remember(world: World, occurrence: Occurrence, decision: Decision, step: Step) -> Seen:
     """Keep the identity of an occurrence that no schedule's cursor covers."""
-    seen = Seen(occurrence.job, occurrence.trigger, occurrence.key, occurrence.at, run)
+    refused = decision.reason is Reason.RATE
+    seen = Seen(occurrence.job, occurrence.trigger, occurrence.key, occurrence.at, decision.run, refused=refused)
     known = world.seen.setdefault((occurrence.job, occurrence.trigger), {})
     known[occurrence.key] = seen
     step.save(seen)

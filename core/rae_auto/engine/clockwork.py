@@ -26,16 +26,16 @@ def notice_jumps(world: World, now: Moment, step: Step) -> None:
     for jump, by in jumps(before, now) if before else ():
         step.want(Jumped(jump, by))
         world.jumped = world.jumped or jump
-        guards.look_again(world, now)
+        guards.look_again(world, list(world.runs.values()), now)
         if jump is Jump.SET_BACK:
             _set_back(world, now, step)
         else:
             _end_delays(world, now)
 
 
-def set_back_since(world: World, now: Moment) -> bool:
-    """Whether the clock was set back after the last event."""
-    return world.clocks is not None and any(jump is Jump.SET_BACK for jump, _ in jumps(world.clocks, now))
+def jumped_since(world: World, now: Moment) -> bool:
+    """Whether the machine slept or its clock was set after the last event: sources wait for instants too."""
+    return world.clocks is not None and any(True for _ in jumps(world.clocks, now))
 
 
 def _set_back(world: World, now: Moment, step: Step) -> None:
@@ -64,7 +64,7 @@ def ticked(world: World, _: Ticked, now: Moment, step: Step) -> None:
                     # The delay has passed, whatever the clock on the wall says by now.
                     queue_up(world, opened)
             case Alarm.GUARD:
-                guards.ask_again(world, run, now)
+                guards.wake(world, run, now)
             case Alarm.TIMEOUT:
                 attempts.time_out(world, run, attempt, now, step)
             case Alarm.GRACE_OVER:

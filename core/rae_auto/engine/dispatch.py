@@ -18,7 +18,7 @@ Hold = tuple[str, Reason, str]
 
 def start_what_may(world: World, now: Moment, step: Step) -> None:
     """Fill the free places."""
-    while world.active < world.settings.max_parallel and not world.stopping:
+    while world.active + world.kept < world.settings.max_parallel and not world.stopping:
         run = world.queue.pop()
         if run is None:
             return

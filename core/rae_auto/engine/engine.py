@@ -75,7 +75,7 @@ class Engine:
 
     def next_wake(self, now: Moment) -> float | None:
         """In how many seconds a `Ticked` event is wanted; None while nothing is to come."""
-        if clockwork.set_back_since(self._world, now):
+        if clockwork.jumped_since(self._world, now):
             return 0.0
         alarm, due = self._world.timers.next(), None
         if not self._world.stopping:

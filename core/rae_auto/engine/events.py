@@ -37,6 +37,8 @@ class Plan:
     origin: Origin = Origin.STORE
     guards: Mapping[str, Computed | None] = field(factory=dict)
     """Its guards by id; None for one that the shell must read."""
+    readers: Mapping[str, object] = field(factory=dict, eq=False)
+    """What the shell reads those with, by id; to the engine it means nothing."""
     follows: tuple[JobId, ...] = ()
 
 

@@ -2,14 +2,15 @@
 
 Guards that depend on the time alone are asked here. The others look at the machine, so the shell reads them: the
 engine wants it (`ReadGuards`), sets the run aside, and gets the answers as an event (`GuardsRead`). What they said
-counts for a moment only; a run that has to wait for its turn after that has them asked again.
+counts for a moment only; a run that has to wait for its turn after that has them asked again. Others go first
+meanwhile, but once: where they have said yes and there was no room then, a place is kept for the second asking.
 
 A run that one of them keeps from starting is skipped, or waits for `only_wait`, counted from the first no. It is
 looked at again when a computed guard changes its mind, or after `AGAIN`. Retries and runs asked for by hand are let
 through: somebody, or the guards themselves, have said yes to them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from attrs import evolve
@@ -18,11 +19,11 @@ from rae_auto.engine.events import GuardsRead
 from rae_auto.engine.runs import finish, hold, release
 from rae_auto.engine.step import ReadGuards, Step
 from rae_auto.engine.timers import Alarm
-from rae_auto.engine.world import Entry, OpenRun, World
+from rae_auto.engine.world import Entry, OpenRun, World, guard_key
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.guard import Answer, Says
 from rae_auto.model.instants import Moment, format_instant, parse_instant
-from rae_auto.model.names import JobId, RunId
+from rae_auto.model.names import RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 
@@ -65,10 +66,12 @@ def let(world: World, opened: OpenRun, now: Moment, step: Step) -> bool:
     if against is not None:
         _keep_back(world, entry, opened, *against, now, step)
         return False
-    unread = tuple(name for name in entry.plan.guards if name not in said)
+    unread = {name: entry.plan.readers.get(name) for name in entry.plan.guards if name not in said}
     if unread:
         step.want(ReadGuards(opened.run.id, opened.run.job, unread))
-        hold(world, opened, _key(opened.run.id), *ASKING, is_worth_telling=False)
+        hold(world, opened, guard_key(opened.run.id), *ASKING, is_worth_telling=False)
+        if opened.guards_read and all(says.lets for says in opened.guards_read.values()):
+            world.keep_place(opened)
         return False
     facts = {name: f"{says.answer}: {says.because}" for name, says in said.items()}
     opened.run = evolve(opened.run, facts={**opened.run.facts, "guards": facts})
@@ -80,22 +83,22 @@ def read(world: World, event: GuardsRead, now: Moment, _: Step) -> None:
     opened = world.runs.get(event.run)
     if opened is not None:
         opened.guards_read, opened.guards_read_at = event.said, now.mono
-        release(world, _key(event.run), now)
+        release(world, guard_key(event.run), now)
 
 
-def ask_again(world: World, run: RunId, now: Moment) -> None:
-    """A guard may have changed its mind."""
+def wake(world: World, run: RunId, now: Moment) -> None:
+    """The time has come when a guard may have changed its mind."""
     opened = world.runs.get(run)
-    if opened is not None:
-        opened.guards_read = {}
-        release(world, _key(run), now)
+    if opened is not None and now.mono >= opened.guards_again_at:
+        look_again(world, [opened], now)
 
 
-def look_again(world: World, now: Moment, job: JobId | None = None) -> None:
-    """The clocks have jumped, and with them what guards may say; or those of the job are others now."""
-    for opened in list(world.runs.values()) if job is None else world.open_runs(job):
+def look_again(world: World, runs: Iterable[OpenRun], now: Moment) -> None:
+    """What the guards of these runs say may be another thing now: the clocks have jumped, or the guards are others."""
+    for opened in runs:
         if opened.held_by is not None and opened.held_by[0] is Reason.GUARD:
-            ask_again(world, opened.run.id, now)
+            opened.guards_read = {}
+            release(world, guard_key(opened.run.id), now)
 
 
 def _said(entry: Entry, opened: OpenRun, now: Moment) -> Mapping[str, Says]:
@@ -113,20 +116,22 @@ def _said(entry: Entry, opened: OpenRun, now: Moment) -> Mapping[str, Says]:
 def _keep_back(world: World, entry: Entry, opened: OpenRun, name: str, says: Says, now: Moment, step: Step) -> None:
     what = in_words(name, says)
     first = opened.run.facts.get(_SINCE)
-    since = parse_instant(first) if first else now.wall
+    # Where the clock was set back behind it, waiting begins anew: no run waits for as long as that too.
+    since = min(parse_instant(first), now.wall) if first else now.wall
     left = since + entry.job.only_wait - now.wall
     if left <= timedelta(0):
         finish(world, opened, RunState.SKIPPED, now, step, reason=f"{Reason.GUARD}: {what}")
         return
-    if first is None:
+    if first is None or parse_instant(first) > since:
         # With the run, so that a restart doesn't begin to count anew.
         facts = {_SINCE: format_instant(since), KEPT_BACK_BY: what}
         opened.run = evolve(opened.run, facts={**opened.run.facts, **facts})
         step.save(opened.run)
     wait = min(left, _until_change(entry, name, now.wall))
     opened.guards_read = {}
-    hold(world, opened, _key(opened.run.id), Reason.GUARD, f"guard {what} (only)")
-    world.timers.set(now.mono + wait.total_seconds(), Alarm.GUARD, opened.run.id)
+    hold(world, opened, guard_key(opened.run.id), Reason.GUARD, f"guard {what} (only)")
+    opened.guards_again_at = now.mono + wait.total_seconds()
+    world.timers.set(opened.guards_again_at, Alarm.GUARD, opened.run.id)
 
 
 def _until_change(entry: Entry, name: str, now: datetime) -> timedelta:
@@ -141,8 +146,3 @@ def in_words(name: str, says: Says) -> str:
     """What a guard said, in one line."""
     said = "can't tell" if says.answer is Answer.UNKNOWN else f"says {says.answer}"
     return f"{name} {said}: {says.because}"
-
-
-def _key(run: RunId) -> str:
-    """What a run waits for that its guards keep back; no job's id has a space."""
-    return f"guard {run}"

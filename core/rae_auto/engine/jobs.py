@@ -153,7 +153,7 @@ def put(world: World, plan: Plan, now: Moment, step: Step) -> str | None:
     change = "changed" if known else "added"
     step.want(JobChanged(job.id, change))
     release(world, job.id, now)
-    guards.look_again(world, now, job.id)
+    guards.look_again(world, world.open_runs(job.id), now)
     return change
 
 

@@ -16,6 +16,7 @@ from rae_auto.model.run import Result, Run, RunState
 def wait(world: World, opened: OpenRun, now: Moment) -> None:
     """Let a run wait for its turn, and before that for its time, if it has one."""
     run = opened.run
+    world.let_place_go(opened)
     if run.not_before is not None and run.not_before > now.wall:
         world.timers.set(now.mono + (run.not_before - now.wall).total_seconds(), Alarm.READY, run.id, run.attempt)
         opened.delayed, opened.held_by = True, None
@@ -51,7 +52,7 @@ def _note_wait(opened: OpenRun, reason: Reason) -> None:
 
 
 def release(world: World, until: str, now: Moment) -> None:
-    """Something happened to the job the resource or the guard: those that waited for it may try again."""
+    """Something happened to the job, the resource or the guard: those that waited for it may try again."""
     for run in world.held.pop(until, ()):
         if run in world.runs:
             wait(world, world.runs[run], now)

@@ -64,11 +64,14 @@ class Cancel:
 
 @frozen
 class ReadGuards:
-    """Read these guards of the job, by their ids, for the run; the answer is `GuardsRead`, whatever happens."""
+    """Read these guards of the job for the run; the answer is `GuardsRead`, whatever happens.
+
+    They come by their ids with what they are read with: a reload need not have reached the shell yet.
+    """
 
     run: RunId
     job: JobId
-    guards: tuple[str, ...]
+    guards: Mapping[str, object]
 
 
 @frozen

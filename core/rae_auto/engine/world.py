@@ -27,6 +27,11 @@ def resource_key(name: str) -> str:
     return f"resource {name}"
 
 
+def guard_key(run: RunId) -> str:
+    """What a run is held by while its guards are asked, or keep it back."""
+    return f"guard {run}"
+
+
 @define(eq=False)
 class Entry:
     """A job as loaded, and what is remembered of it."""
@@ -58,6 +63,10 @@ class OpenRun:
     guards_read: Mapping[str, Says] = field(factory=dict)
     """What its guards said that were read, and when that was (monotonic seconds)."""
     guards_read_at: float = float("-inf")
+    guards_again_at: float = float("inf")
+    """When a guard that keeps it back may have changed its mind (monotonic seconds); an alarm before that is old."""
+    keeps_place: bool = False
+    """A place is kept for it while its guards are asked."""
 
 
 @define(eq=False)
@@ -72,6 +81,8 @@ class World:
     """Runs that wait until something happens to a job (its id), a resource (`resource_key`) or a guard."""
     seen: dict[tuple[JobId, str], dict[str, Seen]] = field(factory=dict)
     active: int = 0
+    kept: int = 0
+    """How many places are kept for runs whose guards are being asked."""
     in_use: Counter[str] = field(factory=Counter)
     """How many attempts in hand use each resource."""
     ended_at: dict[tuple[JobId, str], float] = field(factory=dict)
@@ -105,6 +116,8 @@ class World:
 
     def close(self, run: OpenRun) -> None:
         """Forget a run that is over."""
+        self.let_place_go(run)
+        self.held.pop(guard_key(run.run.id), None)
         del self.runs[run.run.id]
         mine = self.runs_of[run.run.job]
         mine.remove(run.run.id)
@@ -120,6 +133,19 @@ class World:
         """The run's attempt is over."""
         self.active -= 1
         self.in_use.subtract(run.job.uses)
+
+    def keep_place(self, run: OpenRun) -> None:
+        """Nobody else gets what the run needs to start, until `let_place_go`."""
+        run.keeps_place = True
+        self.kept += 1
+        self.in_use.update(run.job.uses)
+
+    def let_place_go(self, run: OpenRun) -> None:
+        """Keep no place for the run any more, if one was kept."""
+        if run.keeps_place:
+            run.keeps_place = False
+            self.kept -= 1
+            self.in_use.subtract(run.job.uses)
 
     def attempt(self, run: RunId, attempt: int) -> OpenRun | None:
         """The open run, if this attempt of it is in hand: news of others come too late."""

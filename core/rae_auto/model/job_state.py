@@ -56,7 +56,8 @@ class JobState:
 class Seen:
     """An occurrence that no cursor covers, kept so that it is decided once; `run` is what it led to, if anything.
 
-    `repeats` is how often it was told of again, `repeated_at` when last.
+    `repeats` is how often it was told of again, `repeated_at` when last. `refused` says that it came too often: a
+    source that tells it again still learns that it has to offer it later.
     """
 
     job: JobId
@@ -66,3 +67,4 @@ class Seen:
     run: RunId | None = None
     repeats: int = 0
     repeated_at: datetime | None = None
+    refused: bool = False

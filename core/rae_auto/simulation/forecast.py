@@ -99,8 +99,8 @@ class _Play:
         self._world = VirtualWorld(*scenario.plans, settings=scenario.settings, start=self._origin)
         script = scenario.script
         self._world.guards_say = lambda job, guard: script.guard_says(job, guard, self._world.now.wall)
-        self._sources = Sources.begun(scenario.sources, self._first())
         self._happenings: deque[Event | Occurrence] = deque(_in_order(script))
+        self._sources = Sources.begun(scenario.sources, self._first())
         self._ended = 0
         self._live_through_the_past()
         self._ends: list[tuple[datetime, RunId, int]] = []
@@ -111,7 +111,8 @@ class _Play:
 
     def _first(self) -> datetime:
         """When what is known of the past begins."""
-        return min([self._scenario.start, *(event.at for event in self._scenario.script.events[:1])])
+        start = self._scenario.start
+        return min(start, _at(self._happenings[0])) if self._happenings else start
 
     def _live_through_the_past(self) -> None:
         """What has happened before is known to patterns; what they made of it is over."""

@@ -89,7 +89,8 @@ class Promises:
             raise Broken(f"{len(waiting)} runs wait for their first attempt, max_queue is {world.settings.max_queue}")
         if unknown := set(world.in_hand) - {opened.run.id for opened in active}:
             raise Broken(f"executors have {unknown} in hand, of which the engine knows nothing")
-        if len(active) < world.settings.max_parallel and not world.engine.stopping:
+        kept = sum(opened.keeps_place for opened in world.engine.runs())
+        if len(active) + kept < world.settings.max_parallel and not world.engine.stopping:
             for opened in world.engine.runs():
                 why = world.engine.waiting_for(opened.run.id, world.now)
                 if why is not None and why[0] is Reason.PARALLEL:

@@ -10,6 +10,7 @@ from random import Random
 
 from attrs import evolve, frozen
 
+from rae_auto.engine import feedback
 from rae_auto.engine.events import Configured, Origin, Plan, Settings
 from rae_auto.errors import SchedulerError
 from rae_auto.model.guard import Answer, Says
@@ -80,6 +81,7 @@ class Trial:
         self._random = Random(seed)  # noqa: S311 - it is to be predictable
         self._tell = tell or (lambda _: None)
         self._plans: dict[str, Plan] = {}
+        self._rounds = 0
         settings = Settings(self._random.randint(1, 4), True, {name: self._random.randint(1, 2) for name in RESOURCES})
         settings = evolve(settings, max_queue=4 + seed % 20)
         self._memory = Faulty(memory or Values())
@@ -164,6 +166,19 @@ class Trial:
         name, key = self._random.choice(NAMES), f"event-{self._random.randint(0, 20)}"
         self._tell(f"fire {name} {key}")
         self.world.fire(name, "source", key, echo=self._random.choice([None, "", key]))
+
+    def _feed_itself(self) -> None:
+        """What the job does makes its trigger fire, again and again."""
+        name, self._rounds = self._random.choice(NAMES), self._rounds + 1
+        self._tell(f"{name} feeds itself")
+        decided = len(self.world.decisions)
+        for number in range(feedback.LIMIT + 2):
+            self.world.fire(name, "source", f"round-{self._rounds}-{number}", echo="loop")
+            for run in sorted(run for run, start in self.world.in_hand.items() if start.job.id == name):
+                self.world.end(run, Result(exit_code=0))
+        ran = sum(one.run is not None for one in self.world.decisions[decided:] if one.trigger == "source")
+        if ran > feedback.LIMIT + 1:
+            raise Broken(f"{name} goes on feeding itself")
 
     def _hang(self) -> None:
         self.world.guards_hang = not self.world.guards_hang
@@ -339,6 +354,7 @@ _HAPPENINGS: dict[Callable[[Trial], None], int] = {
     Trial._remove: 1,
     Trial._trigger: 12,
     Trial._fire: 8,
+    Trial._feed_itself: 1,
     Trial._hang: 1,
     Trial._advance: 24,
     Trial._confirm: 10,

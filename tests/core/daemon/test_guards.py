@@ -183,6 +183,7 @@ def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path
         (SystemExit(3), "power can't tell: it failed: SystemExit(3)"),
         ("yes", "power can't tell: it failed: TypeError(\"it answered 'yes', which is no Says\")"),
         (Says(Answer.NO, "two\nlines"), "power says no: two lines"),
+        (asyncio.CancelledError(), "power can't tell: it was cancelled"),
     ],
 )
 def test_a_guard_that_does_not_say_yes_keeps_the_run_from_starting(tmp_path, says, reason):
@@ -246,6 +247,20 @@ def test_a_guard_that_fails_time_and_again_is_told_and_not_said_to_be_left_out()
     stage.says["odd"] = Says(Answer.YES, "it is well again")
     guard.says(now)
     assert containment.problems() == []
+
+
+def test_a_guard_that_a_reload_brings_is_read_for_runs_that_wait(tmp_path):
+    stage.says = {"no": Says(Answer.NO, "well"), "power": Says(Answer.YES, "on mains")}
+
+    async def work(scheduler):
+        async with aclosing(scheduler.events()) as events:
+            await scheduler.add_job(rung("a", "no", only_wait="1h"))
+            while not await scheduler.history("a"):
+                await anext(events)
+        await scheduler.add_job(rung("a", "power", only_wait="1h"), replace=True)
+        return await the_end(scheduler)
+
+    assert playing(tmp_path, work).facts["guards"] == {"power": "yes: on mains"}
 
 
 def test_a_computed_guard_that_answers_nonsense_can_not_tell(tmp_path):

@@ -3,6 +3,9 @@
 from datetime import timedelta
 
 from rae_auto.engine import feedback
+from rae_auto.engine.events import Fired
+from rae_auto.engine.step import Reply
+from rae_auto.model.decision import Occurrence
 from rae_auto.model.reasons import Reason
 
 
@@ -26,6 +29,18 @@ def test_a_job_that_feeds_itself_is_stopped_with_a_reason(world, job):
     last = w.decisions[-1]
     assert last.reason is Reason.RATE
     assert last.facts == {"times": feedback.LIMIT, "within": "1m"}
+
+
+def test_what_was_refused_and_is_told_again_after_a_crash_is_refused_by_the_same_word(world, job):
+    """The source may not have noted yet that it has to offer it again later."""
+    w = world(job("a"))
+    loop(w, feedback.LIMIT + 2)
+    last = w.decisions[-1]
+    w.crash()
+    step = w.feed(Fired(Occurrence(last.job, last.trigger, last.key, w.now.wall), 99, ""))
+    (reply,) = [effect.value for effect in step.effects if isinstance(effect, Reply)]
+    assert reply.reason is Reason.RATE
+    assert last.reason is Reason.RATE
 
 
 def test_what_comes_after_a_pause_runs_again(world, job):

@@ -4,7 +4,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rae_auto.engine.events import Configured, Fired, Origin, Plan, Settings
 from rae_auto.engine.step import ReadGuards
@@ -225,12 +225,101 @@ def test_a_reload_has_the_guards_asked_at_once_whatever_they_are_now(world, guar
     assert [run.reason for run in w.history] == ["guard: hours says no: it is 00:00"]
 
 
+def test_a_reload_that_lets_less_time_for_waiting_counts_at_once(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w.fire("a", "file", "k")
+    w.advance(timedelta(hours=2))
+    w.add(guarded(hours=(8, 17), only_wait="1h"), replace=True)
+    assert states(w) == [RunState.SKIPPED]
+
+
+def test_the_engine_says_with_what_a_guard_is_read_since_the_shell_hears_of_a_reload_later(world, guarded):
+    w = world(guarded(read=["power"], only_wait="1h"))
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    planned = guarded(read=["power"], only_wait="1h")
+    w.wanted.clear()
+    w.add(Plan(evolve(planned.job, timeout="1h"), guards=planned.guards, readers={"power": "another"}), replace=True)
+    assert [dict(wanted.guards) for wanted in w.wanted] == [{"power": "another"}]
+
+
+def test_of_a_run_that_is_over_nothing_is_kept(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w.fire("a", "file", "k")
+    w.cancel(job="a")
+    assert w.engine._world.held == {}
+
+
+def test_however_often_a_run_is_looked_at_again_one_alarm_counts(world, guarded):
+    w = world(guarded(read=["power"], only_wait="1h"))
+    asked = []
+    w.guards_say = lambda job, name: asked.append(w.now.wall) or NO
+    w.fire("a", "file", "k")
+    for _ in range(5):
+        w.advance(timedelta(seconds=1))
+        w.set_clock(timedelta(seconds=5))
+    asked.clear()
+    w.advance(timedelta(minutes=2))
+    assert len(asked) == 8
+
+
+def test_a_clock_that_is_set_back_does_not_make_a_run_wait_for_as_long_as_that(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="1h"))
+    w.advance(timedelta(hours=20))
+    w.fire("a", "file", "k")
+    w.set_clock(timedelta(hours=-2))
+    w.advance(timedelta(minutes=59))
+    assert w.history == []
+    w.advance(timedelta(minutes=1))
+    assert states(w) == [RunState.SKIPPED]
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_where_there_is_always_somebody_else_a_guarded_run_gets_its_turn(world, guarded, job, places):
+    """Its guards take a moment to answer, and by then the place is another's; but not each time."""
+    b = job("b", uses=["disk"], overlap="allow", overlap_max=9)
+    w = world(guarded(read=["power"], uses=["disk"]), b, max_parallel=places, resources={"disk": 1})
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    ahead = w.trigger("b", "0")
+    for number in range(1, 4):
+        w.guards_hang = False
+        w.answer_guards()
+        behind = w.trigger("b", f"{number}")
+        w.advance(timedelta(minutes=1))
+        w.guards_hang = True
+        if "a" not in [start.job.id for start in w.started]:
+            w.end(ahead)
+        ahead = behind
+    assert "a" in [start.job.id for start in w.started]
+
+
+@pytest.mark.parametrize("leave", ["cancel", "remove"])
+def test_a_place_that_was_kept_is_free_again_when_the_run_is_gone(world, guarded, job, leave):
+    w = world(guarded(read=["power"]), job("b"), max_parallel=1)
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    first = w.trigger("b")
+    w.guards_hang = False
+    w.answer_guards()
+    w.advance(timedelta(minutes=1))
+    w.guards_hang = True
+    w.end(first)
+    second = w.trigger("b", "second")
+    assert [start.run.id for start in w.started] == [first]
+    if leave == "cancel":
+        w.cancel(job="a")
+    else:
+        w.remove("a")
+    assert [start.run.id for start in w.started] == [first, second]
+
+
 def test_the_engine_wants_only_those_read_that_it_can_not_compute(world, guarded):
     w = world(guarded(read=["power", "idle"], hours=(0, 24)))
     w.guards_hang = True
     step = w.feed(Fired(Occurrence(JobId("a"), "file", "k", w.now.wall)))
     wanted = [effect for effect in step.effects if isinstance(effect, ReadGuards)]
-    assert [effect.guards for effect in wanted] == [("power", "idle")]
+    assert [tuple(effect.guards) for effect in wanted] == [("power", "idle")]
 
 
 def test_a_configuration_read_again_changes_guards(world, guarded):
