@@ -61,7 +61,7 @@ def _is_clock(_: object, __: object, value: str) -> None:
     try:
         clock(value)
     except ValueError as error:
-        raise ValueError(f"'day_start' must be one: {error}") from None
+        raise ValueError(f"'day_start' must be a time of day: {error}") from None
 
 
 def _help(text: str) -> dict[str, str]:
