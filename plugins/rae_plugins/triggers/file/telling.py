@@ -38,6 +38,8 @@ class Telling:
     """The monotonic time at which what was refused is offered again."""
 
     _patience: Patience = field(init=False, factory=Patience)
+    _retried_at: float | None = field(init=False, default=None)
+    """When what had been refused was taken after all."""
 
     async def tell(self) -> None:
         """Tell all, or as much as isn't refused. Errors: what `emit` raises."""
@@ -62,7 +64,12 @@ class Telling:
             if is_refused:
                 self._wait_for_better_times(is_retry)
                 return
-        self.retry_at, self._patience = None, Patience()
+        if is_retry:
+            self._retried_at = self.watch.timer.now().mono
+        elif self.retry_at is not None:
+            # Something changed while nothing ran: that was somebody else.
+            self._patience, self._retried_at = Patience(), None
+        self.retry_at = None
 
     async def _emit(self, changes: Sequence[Change], origin: Origin, refusals: int) -> Told:
         if len(changes) > _QUICK:
@@ -81,9 +88,13 @@ class Telling:
             self.snapshot.note("refusals", None if refusals is None else str(refusals))
 
     def _wait_for_better_times(self, is_retry: bool) -> None:
-        if is_retry:
-            self._patience = self._patience.longer()
-        self.retry_at = self.watch.timer.now().mono + self._patience.pause
+        now = self.watch.timer.now().mono
+        if is_retry or (self._retried_at is not None and now - self._retried_at <= Patience.LONGEST):
+            # It was offered again, and has led to too many runs once more.
+            self._patience, self._retried_at = self._patience.longer(), None
+        elif self.retry_at is None:
+            self._patience = Patience()
+        self.retry_at = now + self._patience.pause
         logger.bind(job=self.watch.job).info(
             "trigger {}: too many runs, so changed files are held back and offered again in {:.0f} s, or with the next",
             self.watch.trigger,
