@@ -2,7 +2,8 @@
 
 One real daemon without any, one for each trigger with one job, one in which each guard has been asked once, and one
 with all of it, which has a budget of 50 MB; all at once, so that each has the same time. Processor time is that of the
-daemon itself, and of the commands that it has waited for.
+daemon itself, and of the commands that it has waited for. TMPDIR should lie where little happens: the folders above the
+watched one are watched too.
 """
 
 import os

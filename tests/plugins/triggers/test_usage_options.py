@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
+from rae_auto.api import Event
 from rae_auto.config.options import build
 from rae_auto.registry import Registry
+from rae_auto.testing.sources import START
 from rae_plugins.triggers.usage import UsageTrigger
 
 PLUGINS = Registry()
@@ -81,6 +83,10 @@ def test_of_takes_the_name_of_an_event_or_a_trigger_as_people_write_one() -> Non
     (part,) = inner.parts().values()
     assert isinstance(part, UsageTrigger)
     assert inner.hears() == ()
+    (name,) = inner.parts()
+    (firing,) = inner.step(inner.begin(START).state, Event("1", name, START, {}), START).firings
+    assert firing.event is not None
+    assert firing.event["of"] == "usage"
 
 
 def test_days_are_those_of_the_configured_zone() -> None:

@@ -388,6 +388,8 @@ def test_a_restart_of_the_daemon_does_not_begin_a_use(machine: Machine, tmp_path
             await live(listener, 60, each=5)
             (fired,) = await listener.wait_for(1)
         assert fired.key.startswith("began-")
+        assert fired.event is not None
+        assert fired.event["of"] == "x"
 
     play(tmp_path, machine.timer, scene)
 
