@@ -26,7 +26,8 @@ _QUICK = 200
 _FIRST_BUSY, _LONGEST_BUSY = 0.5, 30.0
 """Seconds until a job that was busy is asked again, at first and at last."""
 
-_BUSY = frozenset({Reason.OVERLAP, Reason.QUEUE_FULL, Reason.QUEUE_LIMIT, Reason.CEILING})
+# What was decided before and has no run was refused right before the daemon was killed: another key tells.
+_BUSY = frozenset({Reason.OVERLAP, Reason.QUEUE_FULL, Reason.QUEUE_LIMIT, Reason.CEILING, Reason.REPEATED})
 _REFUSALS = _BUSY | {Reason.RATE}
 
 Work = Callable[..., Awaitable[Any]]
