@@ -394,16 +394,6 @@ def test_a_restart_of_the_daemon_does_not_begin_a_use(machine: Machine, tmp_path
     play(tmp_path, machine.timer, scene)
 
 
-def test_a_process_is_found_by_its_name() -> None:
-    from rae_plugins.triggers.usage.names import is_called
-
-    assert application_source._runs("*python*") or application_source._runs("*pytest*")
-    assert not application_source._runs("there is no such program")
-    assert is_called("Firefox.exe", "firefox")
-    assert is_called("firefox-esr", "/^fire(fox|bird)/")
-    assert not is_called("firefox-esr", "firefox")
-
-
 def test_a_spell_that_could_not_be_told_is_told_after_a_restart(machine: Machine, tmp_path: Path) -> None:
     source = idle_source.IdleSource(after=timedelta(minutes=1))
 
