@@ -172,6 +172,9 @@ _SCALARS: Mapping[Any, Callable[[object], Any]] = {
 }
 
 
+_SCALAR_WORDS: Mapping[Any, str] = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+
+
 def words_of(cls: type[Enum]) -> dict[str, Enum]:
     """The members of an enumeration by the words that people write for them."""
     return {(member.value if isinstance(member.value, str) else member.name.lower()): member for member in cls}
@@ -200,6 +203,7 @@ def _union(converter: Converter, value: object, cls: Any) -> object:
     kinds = get_args(cls)
     if value is None and NoneType in kinds:
         return None
+    wanted = [_SCALAR_WORDS.get(kind) for kind in kinds if kind is not NoneType]
     failure: ValueError = invalid("must not be empty")
     for kind in kinds:
         if kind is not NoneType:
@@ -207,6 +211,8 @@ def _union(converter: Converter, value: object, cls: Any) -> object:
                 return converter.structure(value, kind)
             except ValueError as error:
                 failure = error
+    if all(wanted):
+        raise invalid(f"must be {' or '.join(filter(None, wanted))}, not {shown(value)}")
     raise failure
 
 

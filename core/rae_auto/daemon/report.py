@@ -1,6 +1,7 @@
 """How jobs stand, read off the engine, and their runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from rae_auto.api.store import LogQuery
 from rae_auto.engine.engine import Engine
@@ -54,18 +55,33 @@ def info_of(engine: Engine, entry: Entry) -> JobInfo:
     )
 
 
-_TELLING = ("expression", "every", "at", "paths", "path", "on", "jobs", "metric", "pattern")
-"""Options that say most about a trigger, whosesoever it is."""
+_MAIN = ("expression", "paths", "path", "pattern", "metric", "command", "jobs", "on", "at", "every")
+"""Options of which the first that there is says most about a trigger, whosesoever it is."""
+
+_BESIDE = ("of", "on", "above", "below", "process", "application", "for", "all", "any", "sequence")
+"""Options that say the rest, each after its name."""
+
+_LONGEST_TEXT = 80
 
 
 def schedule_text(ref: TriggerRef) -> str:
-    """A trigger in a few words: its type, and its main option where there is one."""
+    """A trigger in a few words: its type, and what its options say where they say much."""
     if ref.type == "interval" and "every" in ref.options:
         return f"every {format_duration(parse_duration(ref.options['every']))}"
-    main = next((ref.options[name] for name in _TELLING if name in ref.options), None)
-    if isinstance(main, list | tuple):
-        main = ", ".join(str(item) for item in main if not isinstance(item, dict | list))
-    return f"{ref.type} {main}" if main and isinstance(main, str | int | float) else ref.type
+    main = next((name for name in _MAIN if ref.options.get(name)), None)
+    words = [ref.type, _words(ref.options[main])] if main else [ref.type]
+    words += [f"{name} {_words(ref.options[name])}" for name in _BESIDE if name != main and ref.options.get(name)]
+    text = " ".join(filter(None, words))
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
+
+
+def _words(value: object) -> str:
+    """A value of an option; a trigger within one is its type."""
+    if isinstance(value, Mapping):
+        return str(value.get("type", ""))
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    return ", ".join(map(_words, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def newest_runs(query: LogQuery, opened: Sequence[Run], past: Sequence[Run]) -> list[Run]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
+from rae_auto.daemon.report import schedule_text
 from rae_auto.daemon.standing import Standing, distance, repetition
 from rae_auto.daemon.wall_times import Asked, nearest
 from rae_auto.daemon.why_facts import Fact, of_run, of_skip, outlook, words
@@ -80,7 +81,10 @@ def _nothing_at(at: datetime, standing: Standing) -> Why:
         return Why(f"{standing.job} is due at {standing.time(after)}, which is still to come", facts)
     parts = [f"before that {standing.time(before)}"] if before else []
     parts += [f"after that {standing.time(after)}"] if after else []
-    around = f" (due {', '.join(parts)})" if parts else ", and has no schedule"
+    watched = _watched(standing)
+    around = (
+        f" (due {', '.join(parts)})" if parts else f", and nothing was told by {watched}" if watched else _NO_SCHEDULE
+    )
     clocks = tuple(Fact("clock", note) for note in _notes_near(at, (before, after), standing))
     verb, was = ("does", "is") if at > standing.now else ("did", "was")
     return Why(f"{standing.job} {verb} not run at {standing.time(at)}: it {was} not due{around}", (*clocks, *facts))
@@ -185,11 +189,20 @@ _PASSIVE = (RunState.CANCELLED, RunState.INTERRUPTED, RunState.SKIPPED, RunState
 
 
 def _next(standing: Standing) -> str:
-    return (
-        f"; it is due next at {standing.time(standing.next_at)}"
-        if standing.next_at
-        else ", and has no schedule: 'rae-auto trigger' starts it"
-    )
+    if standing.next_at:
+        return f"; it is due next at {standing.time(standing.next_at)}"
+    watched = _watched(standing)
+    return f": nothing has been told by {watched}" if watched else f"{_NO_SCHEDULE}: 'rae-auto trigger' starts it"
+
+
+_NO_SCHEDULE = ", and has no schedule"
+
+
+def _watched(standing: Standing) -> str:
+    """The triggers that are no schedules, since they watch the world."""
+    refs = standing.definition.schedule if standing.definition else ()
+    found = [schedule_text(ref) for ref in refs if ref.id not in standing.schedules]
+    return f"its trigger{'s' if found[1:] else ''} ({'; '.join(found)})" if found else ""
 
 
 def as_json(why: Why) -> dict[str, Any]:

@@ -87,8 +87,9 @@ def admit(
     """
     not_before = _not_before(world, occurrence, not_before, now.wall)
     verdict = _judge(world, entry, occurrence, cause, batch, not_before or now.wall)
-    if verdict.outcome is Outcome.RUN and (times := feedback.too_often(world, occurrence, echo, now)):
-        verdict = Verdict(Outcome.SKIP, Reason.RATE, {"times": times, "within": format_duration(feedback.WINDOW)})
+    if verdict.outcome is Outcome.RUN and (often := feedback.too_often(world, occurrence, echo, now)):
+        facts = {"times": often.times, "within": format_duration(often.within)}
+        verdict = Verdict(Outcome.SKIP, Reason.RATE, facts)
     run = None
     if verdict.outcome is Outcome.RUN:
         if entry.job.overlap is Overlap.REPLACE:

@@ -172,6 +172,7 @@ def drop(world: World, entry: Entry, now: Moment, step: Step) -> None:
                 step.erase(value)
     for ref in entry.job.schedule:
         world.ended_at.pop((job, ref.id), None)
+        world.chains.pop((job, ref.id), None)
     del world.jobs[job]
     step.erase(entry.state)
     step.want(JobChanged(job, "removed"))

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from rae_auto.engine.clocks import Jump
 from rae_auto.engine.events import Plan, Settings
@@ -30,6 +30,15 @@ def resource_key(name: str) -> str:
 def guard_key(run: RunId) -> str:
     """What a run is held by while its guards are asked, or keep it back."""
     return f"guard {run}"
+
+
+@frozen
+class Chain:
+    """Runs of a trigger on each other's heels: how many, and when the first and the last began (monotonic seconds)."""
+
+    links: int
+    began: float
+    last: float
 
 
 @define(eq=False)
@@ -89,6 +98,8 @@ class World:
     """When the last run of a job's trigger ended (monotonic seconds)."""
     echoes: dict[tuple[JobId, str, str], list[float]] = field(factory=dict)
     """When what may be a job's own doing came on the heels of its run: see `feedback`."""
+    chains: dict[tuple[JobId, str], Chain] = field(factory=dict)
+    """How long the runs of a job's trigger have followed on each other's heels: see `feedback`."""
     timetable: Timetable = field(factory=Timetable)
     timers: Timers = field(factory=Timers)
     queue: Queue = field(factory=Queue)

@@ -21,7 +21,9 @@ _LONGEST = timedelta(days=36525)
 def parse_duration(value: object) -> timedelta:
     """A duration from seconds or text such as "90s", "1h30m", "2d"; ValueError says what is accepted."""
     seconds = _seconds(value)
-    if seconds is None or not math.isfinite(seconds) or not 0 <= seconds <= _LONGEST.total_seconds():
+    if seconds is not None and _LONGEST.total_seconds() < seconds < math.inf:
+        raise ValueError(f"{_shown(value)} is longer than 100 years; write a shorter duration")
+    if seconds is None or not math.isfinite(seconds) or seconds < 0:
         raise ValueError(f'{_shown(value)} is no duration; write seconds, or text such as "90s", "1h30m"')
     return value if isinstance(value, timedelta) else timedelta(seconds=seconds)
 
@@ -78,5 +80,5 @@ def format_size(value: int) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, int) and abs(value) > 10**30:
         return "a number of that size"
-    text = repr(value)
+    text = repr(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:60] + "…"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, NewType, Union, get_args, get_origin
 
 import attrs
 from attrs import frozen
@@ -78,6 +78,8 @@ def type_text(kind: Any) -> str:
         return "trigger"
     if kind in _WORDS:
         return _WORDS[kind]
+    if isinstance(kind, NewType):
+        return type_text(kind.__supertype__)
     arguments = [argument for argument in get_args(kind) if argument not in (type(None), Ellipsis)]
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):

@@ -129,6 +129,12 @@ def test_it_has_done_nothing_yet(pause, words):
     assert "has no schedule: 'rae-auto trigger' starts it" in why_now(standing(world(a_job(hourly=False)))).answer
 
 
+def test_a_trigger_that_watches_has_told_of_nothing_yet():
+    w = world(a_job(hourly=False, schedule=[TriggerRef("file", {"paths": ["/in"]}, "file")]))
+    assert why_now(standing(w)).answer == "a has not run yet: nothing has been told by its trigger (file /in)"
+    assert "was not due, and nothing was told by its trigger (file /in)" in answer_at(w, EPOCH).answer
+
+
 @pytest.mark.parametrize("store", ["sqlite", "json"])
 def test_a_scheduler_answers_from_what_is_on_record(tmp_path, store):
     async def work():
@@ -223,9 +229,20 @@ def test_what_a_source_told_is_one_of_the_facts():
     [
         ("file", {"paths": ["~/inbox", "/srv"]}, "file ~/inbox, /srv"),
         ("interval", {"every": 90}, "every 1m30s"),
-        ("threshold", {"metric": "cpu", "above": 90}, "threshold cpu"),
-        ("combine", {"all": [{"type": "x"}]}, "combine"),
+        ("threshold", {"metric": "disk-free", "of": "/", "below": "5%"}, "threshold disk-free of / below 5%"),
+        ("threshold", {"command": ["load"], "above": 9, "every": "1s"}, "threshold load above 9"),
+        ("combine", {"all": [{"type": "job", "jobs": ["a"]}, {"type": "cron"}]}, "combine all job, cron"),
         ("system", {"on": ["resume"]}, "system resume"),
+        ("system", {"on": ["process-exited"], "process": "x*"}, "system process-exited process x*"),
+        ("job", {"jobs": ["a", "b"], "on": "failure"}, "job a, b on failure"),
+        ("usage", {"pattern": "count", "of": {"type": "file", "paths": ["/a"]}}, "usage count of file"),
+        ("usage", {"pattern": "absence", "of": "tea", "for": timedelta(hours=1)}, "usage absence of tea for 1h"),
+        ("stranger", {"colour": "red"}, "stranger"),
+        (
+            "file",
+            {"paths": ["/very/long"] * 20},
+            "file /very/long, /very/long, /very/long, /very/long, /very/long, /very/long, /v…",
+        ),
     ],
 )
 def test_a_trigger_is_told_in_a_few_words(type, options, text):

@@ -74,6 +74,37 @@ def test_each_thing_has_a_count_of_its_own(world, job):
     assert ran(w) == 100
 
 
+def test_a_job_that_makes_something_new_each_time_is_stopped_too(world, job):
+    w = world(job("a"))
+    for number in range(feedback.LONGEST_CHAIN + 2):
+        w.fire("a", "file", f"key-{number}", echo=f"/inbox/{number}")
+        w.advance(timedelta(seconds=10))
+        for run in list(w.in_hand):
+            w.end(run)
+        w.advance(timedelta(seconds=1))
+    assert ran(w) == feedback.LONGEST_CHAIN + 1
+    assert w.decisions[-1].reason is Reason.RATE
+    assert w.decisions[-1].facts == {"times": feedback.LONGEST_CHAIN, "within": "18m31s"}
+
+
+def test_a_slow_job_that_feeds_itself_is_stopped_too(world, job):
+    w = world(job("a"))
+    loop(w, feedback.LONGEST_CHAIN + 2, pause=timedelta(seconds=30))
+    assert ran(w) == feedback.LONGEST_CHAIN + 1
+    assert w.decisions[-1].reason is Reason.RATE
+
+
+def test_many_files_at_once_are_no_chain_however_long_their_runs_follow_one_another(world, job):
+    w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1)
+    for number in range(5 * feedback.LONGEST_CHAIN):
+        w.fire("a", "file", f"key-{number}", echo=f"/inbox/{number}")
+    for _ in range(5 * feedback.LONGEST_CHAIN):
+        w.advance(timedelta(seconds=1))
+        for run in list(w.in_hand):
+            w.end(run)
+    assert ran(w) == 5 * feedback.LONGEST_CHAIN
+
+
 def test_only_the_latest_things_are_remembered(world, job, monkeypatch):
     monkeypatch.setattr(feedback, "MOST", 3)
     w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1000)

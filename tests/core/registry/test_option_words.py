@@ -10,6 +10,7 @@ import pytest
 from attrs import field, frozen
 
 from rae_auto.api import Logger
+from rae_auto.model.names import JobId
 from rae_auto.model.units import Size
 from rae_auto.registry.options import Option, describe, type_text
 
@@ -28,6 +29,7 @@ class Colour(Enum):
         (int | str, "number or text"),
         (tuple[Path, ...], "list of path"),
         (Sequence[Size], "list of size"),
+        (tuple[JobId, ...], "list of text"),
         (Literal["a", "b"], "one of: a, b"),
         (Colour, "one of: red, blue"),
         (Mapping[str, int], "table"),

@@ -76,6 +76,37 @@ def test_what_was_refused_is_offered_again_after_a_growing_pause_by_another_key(
     ]
 
 
+@pytest.mark.parametrize(("from_elsewhere", "pauses"), [(False, ["60", "120"]), (True, ["60", "60"])])
+def test_the_pause_grows_where_what_was_offered_again_leads_to_too_many_runs_once_more(
+    top: Path, tmp_path: Path, log: list[str], from_elsewhere: bool, pauses: list[str]
+) -> None:
+    timer = VirtualTimer()
+
+    async def scene(told: Told) -> None:
+        keys: list[str] = []
+        refused = {1, 4}
+
+        def answer(key: str) -> Answer:
+            keys.append(key)
+            return Answer(reason=RATE) if len(keys) in refused else Answer()
+
+        told.answer = answer
+        async with told.at_work(trigger(top)):
+            (top / "a").write_text("x")
+            await advance(timer, lambda: len(keys) == 1)
+            await told.until(lambda: len(held_back(log)) == 1)
+            if from_elsewhere:
+                (top / "b").write_text("x")
+            await advance(timer, lambda: len(keys) == 2)
+            for number in (3, 4):
+                (top / "a").write_text("x" * number)
+                await advance(timer, lambda: len(keys) == number)  # noqa: B023
+            await told.until(lambda: len(held_back(log)) == 2)
+
+    play(tmp_path, scene, timer)
+    assert [line.partition("offered again in ")[2].partition(" s,")[0] for line in held_back(log)] == pauses
+
+
 def test_what_was_refused_is_carried_into_the_next_occurrence(top: Path, tmp_path: Path) -> None:
     timer = VirtualTimer()
 

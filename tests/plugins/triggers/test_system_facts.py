@@ -12,6 +12,7 @@ from rae_plugins.triggers.system.facts import Fact, Rest, Stopping, Wanted
 from rae_plugins.triggers.system.names import EventName
 from rae_plugins.triggers.system.network import Network
 from rae_plugins.triggers.system.power import Power
+from rae_plugins.triggers.system.processes import Process, Processes
 from rae_plugins.triggers.system.sessions import Screen, Session, Sessions
 
 WANTED = Wanted(frozenset(EventName), low=15.0)
@@ -176,3 +177,16 @@ def test_a_device_that_is_renamed_comes_under_its_new_name_alone() -> None:
     assert now.names == ("net/enp3s0",)
     assert after(now, Uevent("add", "block/sda", "6"), wanted).names == now.names
     assert after(now, Uevent("bind", "net/other", "7"), wanted).names == now.names
+
+
+@pytest.mark.parametrize(
+    ("fact", "text"),
+    [
+        (Processes("sl*", (Process(7, "100", "sleep"),)), "processes: pattern sl*, processes sleep (pid 7)"),
+        (Processes("sl*", ()), "processes: pattern sl*, processes none"),
+        (Rest(None, 1.5), "rest: asleep unknown, slept 1.5"),
+        (Stopping(True), "stopping: stopping yes"),
+    ],
+)
+def test_a_fact_is_told_as_people_read_it(fact: Fact, text: str) -> None:
+    assert str(fact) == text

@@ -6,9 +6,11 @@ import sys
 
 import pytest
 
+from rae_auto.api import Event
 from rae_auto.config.options import build
 from rae_auto.registry import Registry
-from rae_plugins.triggers.usage import UsageTrigger
+from rae_auto.testing.sources import START
+from rae_plugins.triggers.usage import UsageTrigger, application_source
 
 PLUGINS = Registry()
 
@@ -24,6 +26,13 @@ def made(**options: object) -> UsageTrigger:
         ({"pattern": "often"}, "must be one of count"),
         ({"pattern": "count", "of": "x", "within": "1h"}, "needs 'count'"),
         ({"pattern": "count", "of": "x", "count": 3}, "needs 'within'"),
+        ({"pattern": "count", "of": "x"}, "needs 'count' and 'within'; give them"),
+        ({"pattern": "first_of_day", "of": "door opened"}, "of: must be the name of an event"),
+        ({"pattern": "first_of_day", "of": ""}, "of: must be the name of an event"),
+        ({"pattern": "first_of_day", "of": "gap"}, "of: must be the name of an event"),
+        ({"pattern": "duration", "application": "x", "for": "2d"}, "for: must be at most 1d"),
+        ({"pattern": "duration", "application": "x", "for": "8d", "per": "week"}, "for: must be at most 7d"),
+        ({"pattern": "duration", "application": "x", "for": "2h", "within": "1h"}, "for: must be at most 1h"),
         ({"pattern": "count", "of": "x", "count": 0, "within": "1h"}, "count: must be at least 1"),
         ({"pattern": "count", "of": "x", "count": 20_000, "within": "1h"}, "count: must be at most"),
         ({"pattern": "count", "count": 3, "within": "1h"}, "nothing counts"),
@@ -74,6 +83,10 @@ def test_of_takes_the_name_of_an_event_or_a_trigger_as_people_write_one() -> Non
     (part,) = inner.parts().values()
     assert isinstance(part, UsageTrigger)
     assert inner.hears() == ()
+    (name,) = inner.parts()
+    (firing,) = inner.step(inner.begin(START).state, Event("1", name, START, {}), START).firings
+    assert firing.event is not None
+    assert firing.event["of"] == "usage"
 
 
 def test_days_are_those_of_the_configured_zone() -> None:
@@ -119,3 +132,13 @@ def test_importing_it_is_cheap() -> None:
     code = "import sys, rae_plugins.triggers.usage; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"psutil", "dbus_fast", "ctypes", "urllib.request"}.isdisjoint(modules)
+
+
+def test_a_process_is_found_by_its_name() -> None:
+    from rae_plugins.triggers.usage.names import is_called
+
+    assert application_source._runs("*python*") or application_source._runs("*pytest*")
+    assert not application_source._runs("there is no such program")
+    assert is_called("Firefox.exe", "firefox")
+    assert is_called("firefox-esr", "/^fire(fox|bird)/")
+    assert not is_called("firefox-esr", "firefox")

@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from tests.packages import need
 from tests.plugins.machine.test_idle import x_server
 
 from rae_auto.api import Told
+from rae_auto.model.instants import Moment
 from rae_auto.testing.sources import PATIENCE, START, Listener, RealTimer, SourceConformance, VirtualTimer
 from rae_plugins.machine.idle import Idle
 from rae_plugins.triggers.usage import UsageTrigger, application_source, idle_source
@@ -319,6 +322,23 @@ def test_use_counts_without_input_where_nobody_has_to_be_there(machine: Machine,
     play(tmp_path, machine.timer, scene)
 
 
+def test_use_counts_though_the_clocks_tremble(machine: Machine, tmp_path: Path) -> None:
+    # How long the machine has slept is the difference of two clocks, which are never read at the same moment.
+    def trembling() -> Moment:
+        return evolve(steady := now(), slept=steady.slept + next(trembles))
+
+    now, trembles = machine.timer.now, cycle([0.0, 3e-7, -2e-7])
+    machine.timer.now = trembling  # type: ignore[method-assign]
+
+    async def scene(listener: Listener) -> None:
+        trigger = UsageTrigger(pattern="duration", application="vlc", for_="5m", not_afk=False, timezone="UTC")
+        async with listener.watching(trigger):
+            await live(listener, 400, each=5)
+            await listener.wait_for(1)
+
+    play(tmp_path, machine.timer, scene)
+
+
 def test_no_use_counts_where_it_can_not_be_told_whether_somebody_is_there(
     machine: Machine, log: list[str], tmp_path: Path
 ) -> None:
@@ -360,6 +380,8 @@ def test_a_restart_of_the_daemon_does_not_begin_a_use(machine: Machine, tmp_path
             await live(listener, 60, each=5)
             (fired,) = await listener.wait_for(1)
         assert fired.key.startswith("began-")
+        assert fired.event is not None
+        assert fired.event["of"] == "x"
 
     play(tmp_path, machine.timer, scene)
 

@@ -1,8 +1,8 @@
 """Fires when files are created, modified, moved or deleted."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import ClassVar
 
 from attrs import field, frozen
@@ -13,7 +13,7 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.units import parse_duration
 from rae_plugins.triggers.file.changes import Happening
 from rae_plugins.triggers.file.plan import Polling, is_shared
-from rae_plugins.triggers.file.selection import patterns_of
+from rae_plugins.triggers.file.selection import at_home, patterns_of
 
 LEFTOVERS = ("*~", ".*.sw?", ".#*", "#*#", "*.tmp", "*.part", "*.crdownload")
 """What editors and downloads leave beside a file while it is being written."""
@@ -38,15 +38,27 @@ def _paths(value: object) -> tuple[str, ...]:
     paths = _texts(value)
     if not paths:
         raise ValueError('paths is empty; name files, folders or globs such as "~/inbox/*.pdf"')
-    for path in paths:
-        patterns_of(path, recursive=False)
+    _each(paths, lambda path: patterns_of(path, recursive=False))
     return paths
+
+
+def _each(texts: tuple[str, ...], check: Callable[[str], object]) -> None:
+    """What is wrong with any of them, all at once."""
+    wrong = []
+    for text in texts:
+        try:
+            check(text)
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError("; ".join(wrong))
 
 
 def _patterns(value: object) -> tuple[str, ...]:
     patterns = _texts(value)
     if not all(pattern.strip("/") for pattern in patterns):
         raise ValueError('ignore has a pattern without a name; write one such as "*.log" or "build/"')
+    _each(patterns, at_home)
     return patterns
 
 
@@ -127,7 +139,7 @@ class FileTrigger(SourceTrigger):
         from rae_auto.api.files import mounts
 
         mounted = mounts() if self.polling is Polling.AUTO else ()
-        shared = [path for path in self.paths if is_shared(str(Path(path).expanduser()), mounted)]
+        shared = [path for path in self.paths if is_shared(str(at_home(path)), mounted)]
         return tuple(
             f"{path} is on a file system whose changes can't all be seen; it is looked at again and again, see `poll`"
             for path in shared

@@ -37,12 +37,20 @@ def is_wild(segment: str) -> bool:
     return _WILD.search(segment) is not None
 
 
+def at_home(path: str) -> Path:
+    """The path, with `~` for what it stands for. Errors: ValueError."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path!r:.80} begins with a user who is not known here; write the whole path") from None
+
+
 def patterns_of(path: str, *, recursive: bool) -> list[Pattern]:
     """What a path stands for: a glob for the files that match it, any other for a file, or for those in a folder.
 
     Errors: ValueError for one that isn't absolute after `~`.
     """
-    whole = Path(path).expanduser()
+    whole = at_home(path)
     if not path or not whole.is_absolute() or ".." in whole.parts or "\0" in path:
         raise ValueError(f"{path!r:.80} is no absolute path; begin it with / or ~, without ..")
     anchor, *segments = whole.parts
@@ -217,7 +225,7 @@ def _regex_of_paths(pattern: str) -> re.Pattern[str]:
     rooted = pattern if pattern.startswith(("/", "~")) else f"/{ANY_DEPTH}/{pattern}"
     parts = [
         "(?:[^/]+/)*" if segment == ANY_DEPTH else f"{_within_segment(segment)}/"
-        for segment in Path(rooted).expanduser().as_posix().split("/")
+        for segment in at_home(rooted).as_posix().split("/")
     ]
     return re.compile("".join(parts).removesuffix("/") + r"(?:/.*)?\Z", re.DOTALL)
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Self
 
-from attrs import evolve, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 from rae_plugins.machine.programs import is_called
 from rae_plugins.triggers.system.names import EventName
@@ -62,9 +62,22 @@ class Fact(ABC):
     is_kept: ClassVar[bool] = True
     """Whether it is worth remembering over a restart of the daemon; none is over a boot."""
 
+    def __str__(self) -> str:
+        """As people read it."""
+        told = asdict(self, recurse=False).items()  # type: ignore[arg-type]  # each of them is an attrs class
+        return f"{self.slot}: " + ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in told)
+
     @abstractmethod
     def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
         """What has changed since the last fact of the kind, and what to remember now. The first one is no change."""
+
+
+def _said(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else "unknown" if value is None else str(value) or "none"
 
 
 @frozen

@@ -132,7 +132,7 @@ class Ledger:
             told = [change for change in changes if self._wanted.takes(change)]
             if not told and now == before:
                 return
-            self._watch.sees(f"{fact}"[:200])
+            self._watch.sees(str(fact)[:200])
             self._memory = evolve(
                 self._memory,
                 facts={**self._memory.facts, fact.slot: now},

@@ -29,6 +29,10 @@ class Process:
     start: str
     name: str
 
+    def __str__(self) -> str:
+        """As people read it."""
+        return f"{self.name} (pid {self.pid})"
+
     @property
     def identity(self) -> str:
         """What tells it from any other of this boot."""

@@ -260,8 +260,8 @@ class UsageTrigger(PatternTrigger):
 
     def _match(self) -> Match:
         if self.of is None:
-            return Match(USE, {"began": True})
-        return Match(self.of if isinstance(self.of, str) else OCCURRENCE, self.where)
+            return Match(USE, {"began": True}, self.application or self.title or "")
+        return Match(self.of, self.where) if isinstance(self.of, str) else Match(OCCURRENCE, self.where, self.of.type)
 
 
 @hookimpl

@@ -50,7 +50,7 @@ class Absence:
     def _firing(self, state: State, now: datetime) -> Firing:
         explained = {
             "pattern": "absence",
-            "of": self.matches.name,
+            "of": self.matches.shown,
             "for": format_duration(self.lasting),
             "last": state["last"],
             "since": state["since"],

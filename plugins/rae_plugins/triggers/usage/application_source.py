@@ -26,6 +26,9 @@ TELL = timedelta(seconds=60)
 
 _BLIND = 3 * LOOK
 
+_ASLEEP = 1.0
+"""Seconds of sleep that are one; of two clocks that are read one after the other the difference trembles."""
+
 
 @frozen
 class Use:
@@ -44,7 +47,7 @@ class Use:
 
     def looked(self, runs: bool, last_input: datetime, now: Moment) -> tuple["Use | None", Interval | None]:
         """After another look; and the interval that is to be told now."""
-        slept = now.slept != self.looked_at.slept
+        slept = now.slept - self.looked_at.slept >= _ASLEEP
         if not runs or slept or now.mono - self.looked_at.mono > _BLIND.total_seconds():
             return (Use.begun(now, last_input, now.wall) if runs else None), self._rest()
         if last_input - self.last_input > AFK:

@@ -53,7 +53,7 @@ class Count:
     def _explained(self, times: list[str], event: Event) -> dict[str, Any]:
         return {
             "pattern": "count",
-            "of": self.matches.name,
+            "of": self.matches.shown,
             "count": self.count,
             "within": format_duration(self.within),
             "first": times[0],
@@ -80,7 +80,7 @@ class FirstOfDay:
         day = self.days.date_of(event.at).isoformat()
         if state["day"] is not None and day <= state["day"]:
             return Progress(state)
-        explained = {"pattern": "first_of_day", "of": self.matches.name, "day": day, "data": dict(event.data)}
+        explained = {"pattern": "first_of_day", "of": self.matches.shown, "day": day, "data": dict(event.data)}
         return Progress({"day": day}, (Firing(day, event.at, explained),))
 
 
@@ -117,7 +117,7 @@ class Streak:
     def _firing(self, day: date, event: Event) -> Firing:
         explained = {
             "pattern": "streak",
-            "of": self.matches.name,
+            "of": self.matches.shown,
             "days": self.length,
             "first": (day - (self.length - 1) * _ONE).isoformat(),
             "last": day.isoformat(),

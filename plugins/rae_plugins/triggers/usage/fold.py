@@ -41,6 +41,13 @@ class Match:
 
     name: str
     where: Mapping[str, Any]
+    what: str = ""
+    """The type of the trigger, or the application, where it isn't recorded events that count."""
+
+    @property
+    def shown(self) -> str:
+        """What counts, for the event document."""
+        return self.what or self.name
 
     def __call__(self, event: Event | None) -> bool:
         """Whether this one counts."""

@@ -112,7 +112,7 @@ class Habit:
         near = {slot - 1, slot, slot + 1}
         explained = {
             "pattern": "habit",
-            "of": self.matches.name,
+            "of": self.matches.shown,
             "day": day.isoformat(),
             "kind": kind_of(day),
             "slot": text,

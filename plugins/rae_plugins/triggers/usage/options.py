@@ -1,8 +1,12 @@
 """Which options go with which pattern: one that would be ignored is refused instead."""
 
+import re
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
+
+from rae_auto.model.units import format_duration
 
 
 class Pattern(StrEnum):
@@ -55,6 +59,11 @@ NEEDS: Mapping[Pattern, tuple[str, ...]] = {
     Pattern.STREAK: ("days",),
 }
 
+_EVENT_NAMES = re.compile(r"(?=.{1,128}$)(?!gap$)[A-Za-z0-9_*-]+(\.[A-Za-z0-9_*-]+)*")
+"""Those that an event may have, with `*` for any text; a gap is none that could count."""
+
+_PERIODS = {"day": timedelta(days=1), "week": timedelta(weeks=1)}
+
 _SPELLS = (Pattern.IDLE, Pattern.RETURN)
 
 
@@ -65,12 +74,13 @@ def check(pattern: Pattern, given: Mapping[str, Any]) -> None:
         if name not in TAKES[pattern]:
             fitting = ", ".join(sorted(TAKES[pattern]))
             raise ValueError(f"'{name}' must be taken out: {quoted} has no use for it; it takes {fitting}")
-    for name in NEEDS.get(pattern, ()):
-        if name not in given:
-            raise ValueError(f"{quoted} needs '{name}'; give it")
+    missing = [f"'{name}'" for name in NEEDS.get(pattern, ()) if name not in given]
+    if missing:
+        raise ValueError(f"{quoted} needs {' and '.join(missing)}; give {'them' if missing[1:] else 'it'}")
     if pattern not in _SPELLS:
         _check_what_counts(pattern, given)
     _check_source(pattern, given)
+    _check_that_it_can_be(pattern, given)
 
 
 def _check_what_counts(pattern: Pattern, given: Mapping[str, Any]) -> None:
@@ -84,6 +94,16 @@ def _check_what_counts(pattern: Pattern, given: Mapping[str, Any]) -> None:
         raise ValueError("'where' must be taken out: it looks at the data of the events that 'of' names")
     if "within" in given and "per" in given:
         raise ValueError("'per' must be taken out: 'within' says over what time use adds up")
+
+
+def _check_that_it_can_be(pattern: Pattern, given: Mapping[str, Any]) -> None:
+    of = given.get("of")
+    if isinstance(of, str) and not _EVENT_NAMES.fullmatch(of):
+        raise ValueError(f"'of' must be the name of an event, such as door.opened or door.*, not {of!r:.80}")
+    if pattern is Pattern.DURATION:
+        most = given.get("within") or _PERIODS[given.get("per", "day")]
+        if given["for"] > most:
+            raise ValueError(f"'for' must be at most {format_duration(most)}: there is no more time to add up")
 
 
 def _check_source(pattern: Pattern, given: Mapping[str, Any]) -> None:

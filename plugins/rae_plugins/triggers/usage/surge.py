@@ -79,7 +79,7 @@ class Surge:
             return ()
         explained = {
             "pattern": "surge",
-            "of": self.matches.name,
+            "of": self.matches.shown,
             "hour": self.days.slot_text(slot, MINUTES),
             "seen": seen,
             "threshold": round(threshold, 2),

@@ -1,0 +1,91 @@
+"""From a file's close to the start of its job, in a real daemon: `python tests/benchmarks/file_to_start.py [FILES]`.
+
+The job is a shell that notes the time, so that what is measured includes the durable decision and the spawn. Beside it
+stands the start as the daemon has recorded it, without what the shell itself takes. `stable` waits for the close: what
+is seen while it is still being written would else be told twice.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from daemons import asked, daemon_of
+
+QUIET = ("0s", "500ms")
+"""At once, and the default."""
+
+BETWEEN = 0.05
+"""Seconds of rest before the next file, so that each has the daemon at rest."""
+
+PATIENCE = 30.0
+
+
+def main(files: int) -> None:
+    for quiet in QUIET:
+        with tempfile.TemporaryDirectory() as place:
+            delays, recorded = measure(Path(place), quiet, files)
+        report(f"from close to the job's first command, quiet = {quiet!r}", delays)
+        report(f"from close to the recorded start,      quiet = {quiet!r}", recorded)
+
+
+def measure(place: Path, quiet: str, files: int) -> tuple[list[float], list[float]]:
+    """Seconds from each file's close to the job's own first note, and to the start that the daemon has recorded."""
+    top, notes = place / "in", place / "notes"
+    top.mkdir()
+    notes.touch()
+    job = f"""
+        [jobs.note]
+        shell = "date +%s.%N >> {notes}"
+        overlap = "allow"
+        trigger = {{ type = "file", paths = ["{top}"], quiet = "{quiet}", batch = "each", stable = "10s" }}
+    """
+    closed = []
+    with daemon_of(place, job):
+        until_watched(place)
+        for number in range(files):
+            with (top / str(number)).open("w") as file:
+                file.write("x")
+            closed.append(time.time())
+            until(notes, number + 1)
+            time.sleep(BETWEEN)
+        runs = json.loads(asked(place, "history", "note", "--limit", str(files), "--json"))
+    begun = [float(line) for line in notes.read_text().splitlines()]
+    started = sorted(datetime.fromisoformat(run["started_at"]).timestamp() for run in runs)
+    return (
+        [at - since for at, since in zip(begun, closed, strict=True)],
+        [at - since for at, since in zip(started, closed, strict=True)],
+    )
+
+
+def until_watched(place: Path) -> None:
+    """The first look is over when the snapshot is there; what came before it would be taken for told."""
+    deadline = time.monotonic() + PATIENCE
+    while not (place / "state" / "triggers" / "note" / "file" / "snapshot.sqlite").exists():
+        assert time.monotonic() < deadline, "it doesn't watch"
+        time.sleep(0.05)
+    time.sleep(1)
+
+
+def until(notes: Path, count: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while notes.read_bytes().count(b"\n") < count:
+        assert time.monotonic() < deadline, f"file {count} started nothing"
+        time.sleep(0.002)
+
+
+def report(what: str, delays: Sequence[float]) -> None:
+    ordered = sorted(delays)
+    p50, p99 = ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
+    print(
+        f"{what}: p50 {p50 * 1e3:5.0f} ms, p99 {p99 * 1e3:5.0f} ms, most {ordered[-1] * 1e3:5.0f} ms "
+        f"of {len(ordered)} files",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main(*(int(word) for word in sys.argv[1:2] or ["100"]))
