@@ -16,7 +16,7 @@ from rae_auto.testing.sources import VirtualTimer
 from rae_plugins.triggers.file.lineage import Lineage
 
 # Fixtures.
-top, log = file_watching.top, file_watching.log
+top = file_watching.top
 
 
 @pytest.mark.parametrize("overlap", ["skip", "queue", "allow"])

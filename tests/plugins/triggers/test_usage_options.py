@@ -10,7 +10,7 @@ from rae_auto.api import Event
 from rae_auto.config.options import build
 from rae_auto.registry import Registry
 from rae_auto.testing.sources import START
-from rae_plugins.triggers.usage import UsageTrigger, application_source
+from rae_plugins.triggers.usage import UsageTrigger
 
 PLUGINS = Registry()
 
@@ -132,13 +132,3 @@ def test_importing_it_is_cheap() -> None:
     code = "import sys, rae_plugins.triggers.usage; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"psutil", "dbus_fast", "ctypes", "urllib.request"}.isdisjoint(modules)
-
-
-def test_a_process_is_found_by_its_name() -> None:
-    from rae_plugins.triggers.usage.names import is_called
-
-    assert application_source._runs("*python*") or application_source._runs("*pytest*")
-    assert not application_source._runs("there is no such program")
-    assert is_called("Firefox.exe", "firefox")
-    assert is_called("firefox-esr", "/^fire(fox|bird)/")
-    assert not is_called("firefox-esr", "firefox")
