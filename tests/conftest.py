@@ -1,5 +1,6 @@
-"""Shared by all tests: hypothesis profiles, and the log."""
+"""Shared by all tests: hypothesis profiles, the log, and signals as a terminal has them."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,10 @@ from loguru import logger
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in the background of a script, with nohup or in some CI; all that the tests start would ignore Ctrl-C as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

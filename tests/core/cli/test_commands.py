@@ -1,5 +1,6 @@
 """The commands against a real daemon: what they print, what they change, how they end."""
 
+import contextlib
 import json
 import os
 import pty
@@ -131,34 +132,34 @@ class TestTheDaemon:
     def test_is_followed_live_until_ctrl_c(self, cli, home):
         """`status --watch` shows the next state when something happens."""
         command = [sys.executable, "-m", "rae_auto", "status", "--watch", "--json"]
-        watching = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ}, text=True
-        )
-        assert watching.stdout is not None
-        decoder, seen = json.JSONDecoder(), ""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, **pipes) as watching, contextlib.ExitStack() as last:
+            last.callback(watching.kill)
+            assert watching.stdout is not None
+            decoder, seen = json.JSONDecoder(), ""
 
-        def next_status():
-            nonlocal seen
-            while True:
-                try:
-                    status, end = decoder.raw_decode(seen.lstrip())
-                except ValueError:
-                    seen += watching.stdout.readline()
-                else:
-                    seen = seen.lstrip()[end:]
-                    return status
+            def next_status():
+                nonlocal seen
+                while True:
+                    try:
+                        status, end = decoder.raw_decode(seen.lstrip())
+                    except ValueError:
+                        seen += watching.stdout.readline()
+                    else:
+                        seen = seen.lstrip()[end:]
+                        return status
 
-        assert next_status()["running"] == []
-        # Only now it listens; the socket took the first call before.
-        run_id = cli("trigger", "sleeper").out.strip()
-        eventually(lambda: any(run["run_id"] == run_id for run in cli("status", "--json").json["running"]))
-        cli("cancel", "sleeper")
-        ended(cli, run_id)
-        cli("trigger", "hello")
-        assert "running" in next_status()
-        watching.send_signal(signal.SIGINT)
-        assert "Traceback" not in watching.communicate(timeout=60)[1]
-        assert watching.returncode == 130
+            assert next_status()["running"] == []
+            # Only now it listens; the socket took the first call before.
+            run_id = cli("trigger", "sleeper").out.strip()
+            eventually(lambda: any(run["run_id"] == run_id for run in cli("status", "--json").json["running"]))
+            cli("cancel", "sleeper")
+            ended(cli, run_id)
+            cli("trigger", "hello")
+            assert "running" in next_status()
+            watching.send_signal(signal.SIGINT)
+            assert "Traceback" not in watching.communicate(timeout=60)[1]
+            assert watching.returncode == 130
 
 
 def test_a_terminal_gets_headers_and_relative_times_and_a_pipe_plain_lines(cli):
