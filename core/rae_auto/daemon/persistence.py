@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,9 +86,9 @@ class Archive:
             self._worker.end()
             raise
 
-    async def commit(self, changes: Sequence[Change]) -> None:
-        """Make all durable, or raise StoreError."""
-        await self._call(lambda: self._store.commit(encode(changes)))
+    def commit(self, changes: Sequence[Change]) -> Awaitable[None]:
+        """Make all durable, or raise StoreError. Its turn counts from this call on: who asks after it finds it."""
+        return self._result(self._worker.call(lambda: self._store.commit(encode(changes))))
 
     async def load(self, kind: str, cls: type[T]) -> tuple[tuple[T, ...], list[Hurt]]:
         """All values of a kind, and the documents of it that can't be read."""
@@ -133,8 +133,11 @@ class Archive:
             self._worker.end()
 
     async def _call(self, function: Callable[..., T], *args: Any) -> T:
+        return await self._result(self._worker.call(function, *args))
+
+    async def _result(self, answer: "asyncio.Future[T]") -> T:
         try:
-            return await self._worker.call(function, *args)
+            return await answer
         except SchedulerError:
             raise
         except Exception as error:  # whatever a store's plugin raises
