@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -32,9 +33,11 @@ children = [subprocess.Popen([sys.executable, "-c", {child!r}]) for _ in range({
 [child.wait() for child in children]"""
 
 
-@pytest.mark.parametrize("mb", [300, 3000])
-def test_memory_r31(tmp_path, assigned, mb):
+@pytest.mark.parametrize("more", [300, 3000])
+def test_memory_r31(tmp_path, assigned, more):
     """Also where it is used more quickly than anyone could look."""
+    # The kernel counts as a child's peak what its parents had when it was made, and that is these tests.
+    mb = more + (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
     result, _ = run(tmp_path, assigned(**python(HOG.format(mb=mb)), limits=Limits(memory="100MB")))
     assert (result.ok, result.error) == (False, "memory limit of 100MB exceeded")
     assert result.max_memory > 100 << 20
