@@ -13,7 +13,7 @@ import click
 from rae_auto.api.plugin import Kind
 from rae_auto.cli.program import program
 from rae_auto.registry import Registry
-from rae_auto.registry.options import describe
+from rae_auto.registry.describe import describe
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

@@ -7,8 +7,6 @@ from rae_auto._version import __version__
 
 if TYPE_CHECKING:
     from rae_auto.api.events import Event as Event
-    from rae_auto.daemon.scheduler import Scheduler as Scheduler
-    from rae_auto.daemon.sync import SyncScheduler as SyncScheduler
     from rae_auto.errors import DuplicateJob as DuplicateJob
     from rae_auto.errors import InvalidJob as InvalidJob
     from rae_auto.errors import JobInUse as JobInUse
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from rae_auto.model.job_info import JobActivity as JobActivity
     from rae_auto.model.job_info import JobInfo as JobInfo
     from rae_auto.model.job_info import JobStatus as JobStatus
-    from rae_auto.model.names import JobId as JobId
-    from rae_auto.model.names import RunId as RunId
     from rae_auto.model.plugin_ref import Cron as Cron
     from rae_auto.model.plugin_ref import GuardRef as GuardRef
     from rae_auto.model.plugin_ref import Interval as Interval
@@ -40,20 +36,24 @@ if TYPE_CHECKING:
     from rae_auto.model.policies import Priority as Priority
     from rae_auto.model.policies import Retention as Retention
     from rae_auto.model.policies import RetryPolicy as RetryPolicy
+    from rae_auto.model.primitives.names import JobId as JobId
+    from rae_auto.model.primitives.names import RunId as RunId
     from rae_auto.model.run import Run as Run
     from rae_auto.model.run import RunState as RunState
+    from rae_auto.runtime.scheduler import Scheduler as Scheduler
+    from rae_auto.runtime.sync_scheduler import SyncScheduler as SyncScheduler
 
 _HOMES = {
     "rae_auto.api.events": ("Event",),
-    "rae_auto.daemon.scheduler": ("Scheduler",),
-    "rae_auto.daemon.sync": ("SyncScheduler",),
+    "rae_auto.runtime.scheduler": ("Scheduler",),
+    "rae_auto.runtime.sync_scheduler": ("SyncScheduler",),
     "rae_auto.errors": (
         "DuplicateJob", "InvalidJob", "JobInUse", "JobNotFound", "NotStarted", "RunNotFound",
         "SchedulerClosed", "SchedulerError", "StoreError", "StoreLocked",
     ),
     "rae_auto.model.job": ("Job",),
     "rae_auto.model.job_info": ("JobActivity", "JobInfo", "JobStatus"),
-    "rae_auto.model.names": ("JobId", "RunId"),
+    "rae_auto.model.primitives.names": ("JobId", "RunId"),
     "rae_auto.model.plugin_ref": ("Cron", "GuardRef", "Interval", "Once", "PluginRef", "TriggerRef"),
     "rae_auto.model.policies": (
         "Backoff", "CatchUp", "Limits", "NotifyPolicy", "OnCrash", "Overlap", "Priority", "Retention", "RetryPolicy",

@@ -32,4 +32,8 @@ def test_asking_the_daemon_imports_neither_engine_nor_plugins(tmp_path: Path) ->
     modules = imported_by("status", state=tmp_path, code=3)
     heavy = {"attrs", "cattrs", "croniter", "loguru", "pluggy", "asyncio", "importlib_metadata"}
     assert {name.split(".")[0] for name in modules} & heavy == set()
-    assert not [name for name in modules if name.startswith(("rae_plugins", "rae_auto.engine", "rae_auto.daemon"))]
+    assert not [
+        name
+        for name in modules
+        if name.startswith(("rae_plugins", "rae_auto.engine", "rae_auto.daemon", "rae_auto.runtime"))
+    ]

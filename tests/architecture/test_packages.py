@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests import packages
-from tests.packages import need
+from tests.support import packages
+from tests.support.packages import need
 
 APT = """#!/bin/sh
 echo "$DEBIAN_FRONTEND $*" >> {log}

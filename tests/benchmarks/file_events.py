@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_auto.api import Told
-from rae_auto.model.names import RunId
+from rae_auto.model.primitives.names import RunId
 from rae_auto.testing.sources import Listener, RealTimer
 from rae_plugins.triggers.file import FileTrigger
 

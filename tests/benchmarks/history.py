@@ -15,7 +15,7 @@ from rae_auto.api.store import Append, Keep
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.job import JobId
-from rae_auto.model.names import RunId
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Attempt, Result
 from rae_plugins.stores.sqlite import SqliteStore

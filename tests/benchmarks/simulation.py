@@ -3,11 +3,11 @@
 import time
 from datetime import UTC, datetime, timedelta
 
-from rae_auto.daemon.plugins import Plugins
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import Origin, Settings
 from rae_auto.model.job import Job
 from rae_auto.registry import Registry
+from rae_auto.registry.factory import Plugins
 from rae_auto.simulation.forecast import Scenario, foresee
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

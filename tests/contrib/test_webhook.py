@@ -12,9 +12,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from tests.faults.daemons import Daemons
-from tests.packages import need
-from tests.waiting import eventually
+from tests.support.daemons import Daemons
+from tests.support.packages import need
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "contrib" / "rae-trigger-webhook"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.faults.daemons import Daemons
+from tests.support.daemons import Daemons
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.packages import need
-from tests.waiting import eventually
+from tests.support.packages import need
+from tests.support.waiting import eventually
 
-from rae_auto.cli.client import Client
+from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="preloads a library as Linux does")

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
-from rae_auto.cli.client import Client
+from rae_auto.control.client import Client
 from rae_auto.errors import SchedulerError
 
 pytestmark = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")

@@ -16,16 +16,16 @@ from threading import Event, Thread
 from typing import cast
 
 import pytest
-from tests.faults.daemons import Daemons
-from tests.waiting import eventually
+from tests.support.daemons import Daemons
+from tests.support.waiting import eventually
 
 from rae_auto.api.plugin import Kind
 from rae_auto.api.store import LogQuery, Store
-from rae_auto.cli.client import Client
+from rae_auto.control.client import Client
 from rae_auto.errors import SchedulerError
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL, Decision
-from rae_auto.model.names import RunId
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run, RunState
 from rae_auto.registry import Registry
 

@@ -14,21 +14,23 @@ from typing import Any
 import pytest
 from attrs import frozen
 from loguru import logger
-from tests.control_peer import in_time
-from tests.waiting import eventually
+from tests.support.control_peer import in_time
+from tests.support.waiting import eventually
 
 from rae_auto import Job, RunState, Scheduler, TriggerRef
 from rae_auto.api import Assignment, Execution, Executor, Notice, Notifier, ScheduleTrigger
 from rae_auto.api.plugin import Kind, Plugin
-from rae_auto.cli.client import Client
-from rae_auto.daemon import endings, executions, notices
-from rae_auto.daemon.containment import IN_A_ROW, Containment
+from rae_auto.control.client import Client
 from rae_auto.engine.events import Settings
 from rae_auto.errors import SchedulerError
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import NotifyPolicy
 from rae_auto.model.run import Result
 from rae_auto.registry import Registry
+from rae_auto.registry.quarantine import IN_A_ROW, Containment
+from rae_auto.runtime.concurrency import background_tasks
+from rae_auto.runtime.execution import executions
+from rae_auto.runtime.reporting import notifications
 
 ANSWERS: dict[str, Callable[[datetime], Any]] = {
     "raises": lambda _: 1 // 0,
@@ -142,9 +144,9 @@ def _sick() -> None:
 def log() -> Iterator[list[str]]:
     lines: list[str] = []
     number = logger.add(lambda message: lines.append(str(message)), format="{level} {message}", level="ERROR")
-    logger.enable("rae_auto.daemon")
+    logger.enable("rae_auto")
     yield lines
-    logger.disable("rae_auto.daemon")
+    logger.disable("rae_auto")
     logger.remove(number)
 
 
@@ -187,8 +189,8 @@ def test_R35_what_fails_is_told_once_and_left_out_after_so_many_failures_in_a_ro
 
 
 def test_R35_a_notifier_that_ignores_its_cancellation_holds_up_no_end(tmp_path, log, monkeypatch):
-    monkeypatch.setattr(notices, "TIME_LIMIT", 0.1)
-    monkeypatch.setattr(endings, "CLOSE_LIMIT", 0.1)
+    monkeypatch.setattr(notifications, "TIME_LIMIT", 0.1)
+    monkeypatch.setattr(background_tasks, "CLOSE_LIMIT", 0.1)
 
     async def work():
         job = Job(id="a", command="false", notify=NotifyPolicy(on=("failure",)))
@@ -197,7 +199,7 @@ def test_R35_a_notifier_that_ignores_its_cancellation_holds_up_no_end(tmp_path, 
             await s.wait(await s.trigger("a"))
 
     loop = asyncio.new_event_loop()
-    endings.run_to_the_end(asyncio.wait_for(work(), 60), loop)
+    background_tasks.run_to_the_end(asyncio.wait_for(work(), 60), loop)
     assert loop.is_closed()
     assert any("a notifier didn't end" in line for line in log)
 

@@ -10,10 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.core.daemon.test_service import Home
+from tests.core.daemon.test_daemon import Home
 from tests.plugins.executors.conftest import playing
 from tests.plugins.executors.test_process import alive
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from rae_auto import Job, Limits, Scheduler
 from rae_auto.errors import InvalidJob

@@ -10,9 +10,9 @@ from itertools import count
 from threading import Event, Thread
 
 import pytest
-from tests.faults.daemons import Daemons
+from tests.support.daemons import Daemons
 
-from rae_auto.cli.client import Client
+from rae_auto.control.client import Client
 from rae_auto.errors import SchedulerError
 
 KILLS = int(os.environ.get("RAE_KILLS", "4"))

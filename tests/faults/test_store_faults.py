@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 from loguru import logger
-from tests.faults.daemons import Daemons
-from tests.waiting import eventually
+from tests.support.daemons import Daemons
+from tests.support.waiting import eventually
 
 from rae_auto import Job, Scheduler
-from rae_auto.daemon import shell
 from rae_auto.errors import StoreError
+from rae_auto.runtime import engine_loop
 from rae_auto.testing.memory_store import MemoryStore
 
 JOBS = """
@@ -185,11 +185,11 @@ def test_files_that_must_not_grow_are_a_full_disk_too_and_cost_no_time_R22_R23(
 @pytest.fixture
 def log() -> Iterator[list[str]]:
     lines: list[str] = []
-    logger.enable("rae_auto.daemon")
+    logger.enable("rae_auto")
     handler = logger.add(lambda message: lines.append(message.record["message"]), level="ERROR", format="{message}")
     yield lines
     logger.remove(handler)
-    logger.disable("rae_auto.daemon")
+    logger.disable("rae_auto")
 
 
 class Hanging(MemoryStore):
@@ -216,7 +216,7 @@ QUICK = Job(id="quick", command=["true"])
 def test_a_store_that_hangs_is_told_and_let_go_R35(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
 ) -> None:
-    monkeypatch.setattr(shell, "SLOW", 0.1)
+    monkeypatch.setattr(engine_loop, "SLOW", 0.1)
     store = Hanging()
 
     async def work() -> None:
@@ -238,7 +238,7 @@ def test_a_store_that_hangs_is_told_and_let_go_R35(
 
 
 def test_a_store_that_hung_goes_on_R35(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shell, "SLOW", 0.1)
+    monkeypatch.setattr(engine_loop, "SLOW", 0.1)
     store = Hanging()
 
     async def work() -> None:

@@ -10,7 +10,7 @@ from rae_trigger_webhook.trigger import Method
 
 from rae_auto.api.trigger import Told
 from rae_auto.errors import BadRequest, SchedulerClosed
-from rae_auto.model.names import RunId
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Reason
 
 NOTHING = {"Content_Length": ""}

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import define, field
 from rae_auto.api import Append, Change, Delete, Document, Keep, LogQuery, Put, Store
-from rae_auto.api.files import DirectoryLock, write_whole
+from rae_auto.toolkit.files import DirectoryLock, write_whole
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.hookspecs import hookimpl
 

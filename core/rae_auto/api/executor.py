@@ -10,8 +10,8 @@ from attrs import frozen
 
 from rae_auto.api.plugin import Plugin
 from rae_auto.model.job import Job
-from rae_auto.model.names import RunId
 from rae_auto.model.policies import Limits
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from attrs import frozen
 
 from rae_auto.api.plugin import Plugin
-from rae_auto.model.names import JobId, RunId
 from rae_auto.model.policies import NotifyOn
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import RunState
 
 

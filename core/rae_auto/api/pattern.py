@@ -14,7 +14,7 @@ from attrs import define, frozen
 
 from rae_auto.api.events import Event
 from rae_auto.api.trigger import SourceTrigger, Trigger, Watch
-from rae_auto.model.instants import format_instant
+from rae_auto.model.primitives.instants import format_instant
 
 State = Mapping[str, Any]
 """What a pattern remembers, in JSON values."""
@@ -76,7 +76,7 @@ class PatternTrigger(SourceTrigger):
     async def watch(self, watch: Watch) -> None:
         """Fold what is recorded and what the parts tell, durably: nothing counts twice, whenever the daemon ends."""
         # Late, since what plays a pattern knows it.
-        from rae_auto.api.pattern_watch import PatternWatch
+        from rae_auto.runtime.pattern_runner import PatternWatch
 
         await PatternWatch(self, watch).run()
 

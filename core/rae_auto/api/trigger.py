@@ -10,8 +10,8 @@ from attrs import evolve, frozen
 
 from rae_auto.api.events import Events
 from rae_auto.api.plugin import Plugin
-from rae_auto.model.instants import Moment
-from rae_auto.model.names import RunId
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Reason
 
 

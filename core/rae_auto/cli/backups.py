@@ -6,9 +6,10 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.client import Client
-from rae_auto.cli.text import visible_line
+from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable
+from rae_auto.views.escaping import visible_line
+from rae_auto.views.tables import print_json
 
 
 @click.command("backup")
@@ -23,7 +24,7 @@ def backup_command(file: str, replace: bool, config: str | None, json_: bool) ->
     """
     made = _backup(Path(file).expanduser().absolute(), replace, config)
     if json_:
-        options.print_json(made)
+        print_json(made)
     else:
         click.echo(f"wrote {made['changes']} documents and entries to {visible_line(made['path'])}")
 
@@ -34,7 +35,7 @@ def _backup(path: Path, replace: bool, config: str | None) -> dict[str, Any]:
             made: dict[str, Any] = client.call("backup", path=str(path), replace=replace)
             return made
     except DaemonUnreachable:
-        from rae_auto.daemon.offline import backup
+        from rae_auto.offline.queries import backup
 
         return backup(options.config_path(config), path, replace=replace)
 
@@ -49,11 +50,11 @@ def restore_command(file: str, replace: bool, config: str | None, json_: bool) -
 
     Example: rae-auto restore ~/rae-auto.backup
     """
-    from rae_auto.daemon.restoring import restore
+    from rae_auto.offline.restore import restore
 
     made = restore(options.config_path(config), Path(file).expanduser(), replace=replace)
     if json_:
-        options.print_json({**made.backup.record(), "aside": made.aside and str(made.aside)})
+        print_json({**made.backup.record(), "aside": made.aside and str(made.aside)})
         return
     click.echo(f"restored {made.backup.changes} documents and entries of {made.backup.created_at.isoformat()}")
     if made.aside:

@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.client import Client
-from rae_auto.cli.tables import instant, show_table
-from rae_auto.cli.text import visible_line
+from rae_auto.control.client import Client
+from rae_auto.views.escaping import visible_line
+from rae_auto.views.tables import instant, print_json, show_table
 
 
 @click.command("run")
@@ -18,7 +18,7 @@ def run_command(config: str | None, paused: bool) -> int:
 
     Example: rae-auto run --config ~/rae.toml
     """
-    from rae_auto.daemon.service import run
+    from rae_auto.daemon.daemon import run
 
     return run(options.config_path(config), paused=paused)
 
@@ -48,7 +48,7 @@ def reload_command(json_: bool) -> None:
     with Client() as client:
         changes = client.call("reload")
     if json_:
-        options.print_json(changes)
+        print_json(changes)
     else:
         show_table(["change", "job"], [(change, job) for change, jobs in changes.items() for job in jobs])
 
@@ -73,7 +73,7 @@ def status_command(json_: bool, watch: bool) -> None:
 
 def _show(status: dict[str, Any], json_: bool) -> None:
     if json_:
-        options.print_json(status)
+        print_json(status)
         return
     click.echo(
         f"rae-auto {status['version']} is {status['state']}: pid {status['pid']}, "

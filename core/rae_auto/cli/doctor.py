@@ -4,10 +4,11 @@ import click
 
 from rae_auto._version import __version__
 from rae_auto.cli import options
-from rae_auto.cli.client import Client
-from rae_auto.cli.text import visible_line
-from rae_auto.config.paths import find_config
+from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable, SchedulerError
+from rae_auto.paths import find_config
+from rae_auto.views.escaping import visible_line
+from rae_auto.views.tables import print_json
 
 
 @click.command("doctor")
@@ -18,7 +19,7 @@ def doctor_command(config: str | None, json_: bool) -> int:
 
     Example: rae-auto doctor
     """
-    from rae_auto.daemon.doctor import Finding, examine
+    from rae_auto.offline.doctor import Finding, examine
 
     findings = [*examine(find_config(config))]
     try:
@@ -37,7 +38,7 @@ def doctor_command(config: str | None, json_: bool) -> int:
     bad = [finding for finding in findings if finding.remedy is not None]
     if json_:
         rows = [{"subject": f.subject, "seen": f.seen, "ok": f.remedy is None, "remedy": f.remedy} for f in findings]
-        options.print_json({"ok": not bad, "findings": rows})
+        print_json({"ok": not bad, "findings": rows})
     else:
         for finding in findings:
             mark = "ok     " if finding.remedy is None else "problem"

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.client import Client
-from rae_auto.cli.tables import instant, show_table
+from rae_auto.control.client import Client
 from rae_auto.errors import BadRequest, DaemonUnreachable
+from rae_auto.views.tables import instant, print_json, show_table
 
 LARGEST = 1 << 20
 """Characters of standard input; what is too much for the daemon is less."""
@@ -40,7 +40,7 @@ def send_command(name: str, data: str | None, fields: tuple[str, ...], at: str |
     with Client() as client:
         answer = client.call("record", name=_text(name), data=content, at=at)
     if json_:
-        options.print_json(answer)
+        print_json(answer)
     else:
         click.echo(answer["id"])
 
@@ -92,7 +92,7 @@ def list_command(names: tuple[str, ...], config: str | None, json_: bool, **quer
     """
     found = _ask("recorded", {"names": list(names) or ["*"], **query}, config)
     if json_:
-        options.print_json(found)
+        print_json(found)
         return
     rows = [(instant(event["at"]), event["name"], _in_words(event["data"])) for event in found]
     show_table(["at", "name", "data"], rows)
@@ -117,7 +117,7 @@ def forget_command(names: tuple[str, ...], all_: bool, before: str | None, confi
         raise click.UsageError("name the events to forget, or say --all")
     answer = _ask("forget", {"names": list(names) or ["*"], "before": before}, config)
     if json_:
-        options.print_json(answer)
+        print_json(answer)
     else:
         click.echo(f"{answer['forgotten']} {'event is' if answer['forgotten'] == 1 else 'events are'} forgotten")
 
@@ -128,9 +128,9 @@ def _ask(command: str, query: dict[str, Any], config: str | None) -> Any:
         with Client(patience=None) as client:
             return client.call(command, **query)
     except DaemonUnreachable:
-        from rae_auto.daemon import offline
+        from rae_auto.offline import queries
 
-        return getattr(offline, command)(options.config_path(config), query)
+        return getattr(queries, command)(options.config_path(config), query)
 
 
 @event_command.command("hook")

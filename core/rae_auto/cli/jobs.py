@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.client import Client
-from rae_auto.cli.tables import instant, show_table
-from rae_auto.cli.text import visible_line
+from rae_auto.control.client import Client
+from rae_auto.views.escaping import visible_line
+from rae_auto.views.tables import instant, print_json, show_table
 
 
 @click.command("list")
@@ -22,7 +22,7 @@ def list_command(json_: bool) -> None:
     with Client() as client:
         jobs = client.call("list")
     if json_:
-        options.print_json(jobs)
+        print_json(jobs)
         return
     rows = [
         (job["id"], job["activity"], job["last_state"], instant(job["next_at"]), ", ".join(job["schedule"]))
@@ -42,7 +42,7 @@ def show_command(job: str, json_: bool) -> None:
     with Client() as client:
         shown = client.call("show", job=job)
     if json_:
-        options.print_json(shown)
+        print_json(shown)
         return
     info = shown["info"]
     rows: list[tuple[str, Any]] = [
@@ -86,7 +86,7 @@ def add_command(
     with Client() as client:
         added = client.call("add", definition=definition, replace=replace)
     if json_:
-        options.print_json(added)
+        print_json(added)
     else:
         click.echo(f"added {visible_line(added['job'])}")
 

@@ -1,21 +1,15 @@
 """Options and arguments that several commands share."""
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from rae_auto.config.paths import find_config
 from rae_auto.errors import ConfigError
+from rae_auto.paths import find_config
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 config = click.option("--config", metavar="FILE", help="The configuration; by default the nearest rae.toml.")
-
-
-def print_json(value: object) -> None:
-    """One JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2))
 
 
 def config_path(given: str | None) -> Path:
@@ -32,7 +26,7 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list
     """Names of jobs for the shell's completion: from the daemon, else from the configuration."""
     import tomllib
 
-    from rae_auto.cli.client import Client
+    from rae_auto.control.client import Client
 
     names: list[str] = []
     with suppress(Exception):

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.tables import instant
-from rae_auto.cli.text import visible
+from rae_auto.views.escaping import visible
+from rae_auto.views.tables import instant, print_json
 
 
 @click.command("init")
@@ -37,7 +37,7 @@ def check_command(config: str | None, json_: bool) -> int:
 
     report = check(options.config_path(config), Registry())
     if json_:
-        options.print_json({"errors": list(report.errors), "warnings": list(report.warnings)})
+        print_json({"errors": list(report.errors), "warnings": list(report.warnings)})
     else:
         for line in report.errors:
             click.echo(visible(line))
@@ -60,8 +60,8 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
 
     Example: rae-auto next "0 9 * * mon-fri" --tz Europe/Berlin --count 3
     """
-    from rae_auto.daemon.preview import upcoming
-    from rae_auto.model.instants import parse_instant
+    from rae_auto.model.primitives.instants import parse_instant
+    from rae_auto.offline.next_runs import upcoming
 
     try:
         after = parse_instant(start) if start else datetime.now(UTC)
@@ -71,7 +71,7 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if json_:
-        options.print_json(found)
+        print_json(found)
     else:
         for moment in found:
             click.echo(instant(moment))
@@ -87,4 +87,4 @@ def schema_command(name: str) -> None:
     from rae_auto.config.schema import config_schema, job_schema
     from rae_auto.registry import Registry
 
-    options.print_json(config_schema(Registry()) if name == "config" else job_schema())
+    print_json(config_schema(Registry()) if name == "config" else job_schema())

@@ -3,8 +3,8 @@
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.tables import show_table
-from rae_auto.cli.text import visible_line
+from rae_auto.views.escaping import visible_line
+from rae_auto.views.tables import print_json, show_table
 
 
 @click.group("plugins", invoke_without_command=True)
@@ -22,7 +22,7 @@ def plugins_command(ctx: click.Context, json_: bool) -> None:
     fields = ("kind", "name", "distribution", "version", "state", "problem")
     rows = [[getattr(info, field) for field in fields] for info in Registry().infos()]
     if json_:
-        options.print_json([dict(zip(fields, row, strict=True)) for row in rows])
+        print_json([dict(zip(fields, row, strict=True)) for row in rows])
     else:
         show_table(fields, rows)
 
@@ -38,11 +38,11 @@ def show_command(kind: str, name: str, json_: bool) -> None:
     """
     from rae_auto.api.plugin import Kind
     from rae_auto.registry import Registry
-    from rae_auto.registry.options import describe
+    from rae_auto.registry.describe import describe
 
     described = describe(Registry().get(Kind(kind), name))
     if json_:
-        options.print_json({"kind": kind, "name": name, "help": described.help, "options": described.rows()})
+        print_json({"kind": kind, "name": name, "help": described.help, "options": described.rows()})
         return
     click.echo(f"{kind} {name}: {visible_line(described.help)}")
     show_table(["option", "type", "default", "help"], [list(row.values()) for row in described.rows()])

@@ -7,9 +7,9 @@ from importlib import import_module
 
 import click
 
-from rae_auto.cli.text import visible
 from rae_auto.errors import BadRequest, ConfigError, DaemonUnreachable, InvalidJob, SchedulerError
-from rae_auto.model.names import did_you_mean
+from rae_auto.model.primitives.names import did_you_mean
+from rae_auto.views.escaping import visible
 
 COMMANDS = {
     "init": "planning", "check": "planning", "next": "planning", "schema": "planning",

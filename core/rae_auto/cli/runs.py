@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.client import Client
-from rae_auto.cli.tables import instant, show_table
-from rae_auto.cli.text import visible, visible_line
-from rae_auto.config.paths import state_directory
+from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable, RunNotFound
+from rae_auto.paths import state_directory
+from rae_auto.views.escaping import visible, visible_line
+from rae_auto.views.tables import instant, print_json, show_table
 
 OPEN = ("queued", "starting", "running", "retrying")
 
@@ -30,7 +30,7 @@ def trigger_command(job: str, request: str | None, json_: bool) -> None:
     with Client() as client:
         answer = client.call("trigger", job=job, request=request or uuid.uuid4().hex)
     if json_:
-        options.print_json(answer)
+        print_json(answer)
     else:
         click.echo(answer["run_id"])
 
@@ -43,7 +43,7 @@ def exec_command(job: str, config: str | None) -> int:
 
     Example: rae-auto exec backup
     """
-    from rae_auto.daemon.foreground import execute
+    from rae_auto.offline.exec import execute
 
     result = execute(options.config_path(config), job, sys.stdout.buffer)
     if result.ok:
@@ -64,7 +64,7 @@ def cancel_command(target: str, json_: bool) -> None:
     with Client() as client:
         answer = client.call("cancel", job=target)
     if json_:
-        options.print_json(answer)
+        print_json(answer)
     else:
         click.echo("\n".join(answer["cancelled"]) or "nothing was open")
 
@@ -84,7 +84,7 @@ def history_command(job: str | None, config: str | None, json_: bool, **query: A
     """
     runs = _history({"job": job, **query}, config)
     if json_:
-        options.print_json(runs)
+        print_json(runs)
         return
     rows = [
         (
@@ -108,7 +108,7 @@ def _history(query: dict[str, Any], config: str | None) -> list[dict[str, Any]]:
             runs: list[dict[str, Any]] = client.call("history", **query)
             return runs
     except DaemonUnreachable:
-        from rae_auto.daemon.offline import history
+        from rae_auto.offline.queries import history
 
         return history(options.config_path(config), query)
 

@@ -15,7 +15,7 @@ from rae_auto.errors import DaemonUnreachable
 
 if TYPE_CHECKING:
     from rae_auto.model.job_state import Span
-    from rae_auto.model.names import JobId
+    from rae_auto.model.primitives.names import JobId
     from rae_auto.simulation.script import GuardTurn, Script
 
 _YEARS = range(1970, 9000)
@@ -62,10 +62,10 @@ def simulate_command(
 
     Example: rae-auto simulate --from 2026-10-25 --days 7 --durations history
     """
-    from rae_auto.cli.forecasts import show_differences, show_forecast
-    from rae_auto.daemon.rehearsal import rehearsal
-    from rae_auto.model.zones import zone
+    from rae_auto.model.primitives.zones import zone
+    from rae_auto.offline.project import rehearsal
     from rae_auto.simulation.forecast import Scenario, foresee
+    from rae_auto.views.forecasts import show_differences, show_forecast
 
     path = options.config_path(config)
     rehearsed = [rehearsal(one) for one in (path, *([] if against is None else [Path(against).expanduser()]))]
@@ -137,8 +137,8 @@ def _script(
     config: Path,
 ) -> "Script":
     """What happens in the world: told by a file or by the records, and what guards are said to say."""
-    from rae_auto.simulation.reading import read_script
     from rae_auto.simulation.script import Script
+    from rae_auto.simulation.script_files import read_script
 
     if events is None:
         return Script(guards=tuple(guards))
@@ -153,9 +153,9 @@ def _script(
 
 def _guard_turn(text: str, read: "Sequence[tuple[JobId, str]]") -> "GuardTurn":
     """What a guard is said to say, which must be one of those that are read."""
-    from rae_auto.model.names import JobId, did_you_mean
-    from rae_auto.simulation.reading import says_of
+    from rae_auto.model.primitives.names import JobId, did_you_mean
     from rae_auto.simulation.script import GuardTurn
+    from rae_auto.simulation.script_files import says_of
 
     name, equals, answer = text.partition("=")
     job, dot, guard = name.rpartition(".")
@@ -177,14 +177,14 @@ def _recorded(since: datetime, until: datetime, config: Path) -> list[dict[str, 
     Runs that end from `since` on are those of the simulation.
     """
     from rae_auto.api.events import RUN_ENDED
-    from rae_auto.cli.client import Client
+    from rae_auto.control.client import Client
 
     found: list[dict[str, Any]]
     try:
         with Client() as client:
             found = client.call("happenings", until=until.isoformat())
     except DaemonUnreachable:
-        from rae_auto.daemon.offline import happenings
+        from rae_auto.offline.queries import happenings
 
         found = happenings(config, until)
     return [
@@ -196,8 +196,8 @@ def _recorded(since: datetime, until: datetime, config: Path) -> list[dict[str, 
 
 def _durations(given: Sequence[str], jobs: "Sequence[JobId]", config: Path) -> "dict[JobId, timedelta]":
     """How long the runs of jobs take, as far as that is known; what is said counts more than the history."""
-    from rae_auto.model.names import JobId, did_you_mean
-    from rae_auto.model.units import parse_duration
+    from rae_auto.model.primitives.names import JobId, did_you_mean
+    from rae_auto.model.primitives.units import parse_duration
 
     said = {}
     for text in given:
@@ -231,12 +231,12 @@ def _length(run: Mapping[str, Any]) -> float:
 
 
 def _histories(queries: list[dict[str, Any]], config: Path) -> list[list[dict[str, Any]]]:
-    from rae_auto.cli.client import Client
+    from rae_auto.control.client import Client
 
     try:
         with Client() as client:
             return [client.call("history", **query) for query in queries]
     except DaemonUnreachable:
-        from rae_auto.daemon.offline import histories
+        from rae_auto.offline.queries import histories
 
         return histories(config, queries)

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.client import Client
-from rae_auto.cli.tables import show_table
+from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable
-from rae_auto.model.units import format_duration
+from rae_auto.model.primitives.units import format_duration
+from rae_auto.views.tables import print_json, show_table
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -29,7 +29,7 @@ def stats_command(job: str | None, since: str | None, config: str | None, json_:
     """
     found = _stats({"job": job, "since": since}, config)
     if json_:
-        options.print_json(found)
+        print_json(found)
     else:
         show_table(["", "value"], _rows(found))
 
@@ -40,7 +40,7 @@ def _stats(query: dict[str, Any], config: str | None) -> dict[str, Any]:
             found: dict[str, Any] = client.call("stats", **query)
             return found
     except DaemonUnreachable:
-        from rae_auto.daemon.offline import stats
+        from rae_auto.offline.queries import stats
 
         return stats(options.config_path(config), query)
 

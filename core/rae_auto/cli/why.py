@@ -5,9 +5,10 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.client import Client
-from rae_auto.cli.text import visible_line
+from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable
+from rae_auto.views.escaping import visible_line
+from rae_auto.views.tables import print_json
 
 
 @click.command("why")
@@ -25,7 +26,7 @@ def why_command(job: str, at: str | None, run: str | None, config: str | None, j
     """
     why = _why({"job": job, "at": at, "run": run}, config)
     if json_:
-        options.print_json(why)
+        print_json(why)
         return
     click.echo(visible_line(why["answer"]))
     for fact in why["facts"]:
@@ -38,6 +39,6 @@ def _why(query: dict[str, Any], config: str | None) -> dict[str, Any]:
             answer: dict[str, Any] = client.call("why", **query)
             return answer
     except DaemonUnreachable:
-        from rae_auto.daemon.offline import why
+        from rae_auto.offline.queries import why
 
         return why(options.config_path(config), query)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rae_auto.config.problems import Findings, Invalid, one_line
-from rae_auto.config.reading import plain
 from rae_auto.config.structure import structure
 from rae_auto.errors import InvalidJob
 from rae_auto.model.job import Job
+from rae_auto.model.primitives.json_values import plain
+from rae_auto.model.primitives.problems import Findings, Invalid, one_line
 
 
 def read_job(document: Mapping[str, Any]) -> Job:

@@ -10,17 +10,18 @@ from attrs import evolve, field, fields_dict, frozen
 from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.options import check_plugins_of, limit_problems, make
 from rae_auto.config.positions import line_of, lines_of
-from rae_auto.config.problems import Findings, Invalid, Key, Problem, described, invalid, shown
-from rae_auto.config.reading import parse, place, plain, read_text
+from rae_auto.config.reading import parse, place, read_text
 from rae_auto.config.relations import cycles, place_of, unknown_names
 from rae_auto.config.structure import structure, structure_what_is_good, unknown_key
 from rae_auto.config.tables import WHAT_RUNS, FileTable, JobTable, inherited
 from rae_auto.errors import ConfigError, InvalidJob
 from rae_auto.model.job import Job
-from rae_auto.model.names import JobId, check_name
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
-from rae_auto.model.zones import local_zone_name, zone
+from rae_auto.model.primitives.json_values import plain
+from rae_auto.model.primitives.names import JobId, check_name
+from rae_auto.model.primitives.problems import Findings, Invalid, Key, Problem, described, invalid, shown
+from rae_auto.model.primitives.zones import local_zone_name, zone
 
 _MOST_PROBLEMS = 100
 

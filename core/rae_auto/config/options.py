@@ -8,12 +8,12 @@ from attrs import frozen
 from rae_auto.api.executor import Executor
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.trigger import SourceTrigger
-from rae_auto.config.problems import Findings, Key, Problem, invalid
 from rae_auto.config.structure import options_of, structure
 from rae_auto.errors import PluginError
-from rae_auto.model.names import did_you_mean
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Limits
+from rae_auto.model.primitives.names import did_you_mean
+from rae_auto.model.primitives.problems import Findings, Key, Problem, invalid
 
 P = TypeVar("P")
 

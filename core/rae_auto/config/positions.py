@@ -9,10 +9,8 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rae_auto.config.problems import Key
-
-DEEPEST = 32
-"""How far tables and lists may be nested; nothing below is looked at."""
+from rae_auto.model.primitives.json_values import DEEPEST
+from rae_auto.model.primitives.problems import Key
 
 _TOKEN = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}|'

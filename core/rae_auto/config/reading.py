@@ -4,22 +4,19 @@ The requirements S1 and R38: nobody but its owner can have written the file; wha
 document or in a ConfigError of one line, in bounded time and memory.
 """
 
-import math
 import os
 import re
 import stat
 import tomllib
-from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from rae_auto.config.positions import DEEPEST
-from rae_auto.config.problems import Findings, Invalid, Key, invalid, one_line
 from rae_auto.errors import ConfigError
+from rae_auto.model.primitives.json_values import DEEPEST
+from rae_auto.model.primitives.problems import Invalid, invalid, one_line
 
 _LARGEST_FILE = 1 << 20
 _MOST_PARTS = 1000
-_INTEGERS = range(-(1 << 63), 1 << 63)
 
 
 def read_text(path: Path) -> str:
@@ -63,39 +60,6 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         long = re.search(r"[\d_]{4300}", text)
         where = place(path, text.count("\n", 0, long.start()) + 1 if long else None)
         raise ConfigError([f"{where}: holds a number that is too long; numbers have 64 bits"]) from None
-
-
-def plain(document: dict[str, Any], findings: Findings) -> dict[str, Any]:
-    """The document with JSON values only: dates become ISO 8601 text, what can't be kept a problem and null."""
-    return _plain(document, (), findings) or {}
-
-
-def _plain(value: Any, key: Key, findings: Findings) -> Any:
-    with findings.within(*key):
-        if len(key) > DEEPEST:
-            raise invalid(f"is nested too deep; {DEEPEST} levels are allowed")
-        if isinstance(value, dict):
-            if not all(isinstance(name, str) for name in value):
-                raise invalid("has a name that is no text")
-            return {name: _plain(item, (*key, name), findings) for name, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [_plain(item, (*key, index), findings) for index, item in enumerate(value)]
-        return _scalar(value)
-    return None
-
-
-def _scalar(value: Any) -> Any:
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, float) and not math.isfinite(value):
-        raise invalid(f"{value} is no number that can be used; write a finite one")
-    if isinstance(value, int) and value not in _INTEGERS:
-        raise invalid("is a number that is too long; numbers have 64 bits")
-    if isinstance(value, str) and "\0" in value:
-        raise invalid("holds a NUL character; remove it")
-    if not isinstance(value, str | int | float | None):
-        raise invalid(f"is of the type {type(value).__name__}; write text, numbers, true and false, lists or tables")
-    return value
 
 
 def place(path: Path, line: int | None = None) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from rae_auto.config.problems import Key, Problem
-from rae_auto.model.names import did_you_mean
+from rae_auto.model.primitives.names import did_you_mean
+from rae_auto.model.primitives.problems import Key, Problem
 
 
 def unknown_names(what: str, names: Sequence[str], known: Collection[str]) -> list[Problem]:

@@ -7,8 +7,8 @@ from rae_auto.config.tables import FileTable, JobTable
 from rae_auto.errors import PluginError
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
-from rae_auto.model.names import NAME, JobId
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
+from rae_auto.model.primitives.names import NAME, JobId
 from rae_auto.model.run import Run
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"

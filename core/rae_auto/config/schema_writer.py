@@ -16,7 +16,7 @@ import attrs
 
 from rae_auto.config.structure import LISTS, TABLES, is_union, options_of, words_of
 from rae_auto.model.documents import dump
-from rae_auto.model.units import Size
+from rae_auto.model.primitives.units import Size
 
 Schema = dict[str, Any]
 

@@ -18,11 +18,11 @@ import attrs
 from cattrs import Converter
 
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
-from rae_auto.config.problems import Findings, Invalid, Problem, invalid, shown
-from rae_auto.model.instants import parse_instant
-from rae_auto.model.names import did_you_mean
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
-from rae_auto.model.units import Size, parse_duration, parse_size
+from rae_auto.model.primitives.instants import parse_instant
+from rae_auto.model.primitives.names import did_you_mean
+from rae_auto.model.primitives.problems import Findings, Invalid, Problem, invalid, shown
+from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 
 T = TypeVar("T")
 

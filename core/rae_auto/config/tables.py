@@ -11,11 +11,11 @@ from typing import Any
 
 from attrs import field, frozen, validators
 
-from rae_auto.config.problems import Key, Problem, invalid
 from rae_auto.model.job import Job
-from rae_auto.model.names import JobId
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import CatchUp, Limits, NotifyPolicy, OnCrash, Overlap, Priority, Retention, RetryPolicy
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.primitives.problems import Key, Problem, invalid
 
 _DEFAULTS = Job(id=JobId("defaults"), command="true")
 

@@ -1,6 +1,6 @@
-"""The shell around the engine: the daemon, and the scheduler inside of a program."""
+"""The daemon process: `rae-auto run`. Begin with `daemon.py`."""
 
 from loguru import logger
 
-# Inside of a program a library keeps quiet, unless that says logger.enable("rae_auto.daemon").
-logger.disable("rae_auto.daemon")
+# A library stays silent in a program, unless that program calls logger.enable("rae_auto").
+logger.disable("rae_auto")

@@ -8,27 +8,19 @@ from typing import Any
 
 from rae_auto._version import __version__
 from rae_auto.config.definitions import read_job
-from rae_auto.daemon.assignments import output_path
-from rae_auto.daemon.happenings import happenings_in
-from rae_auto.daemon.inquiry import why
-from rae_auto.daemon.queries import (
-    absolute_path,
-    event_record,
-    flag,
-    limit_of,
-    log_query,
-    optional_instant,
-    optional_text,
-    text,
-)
-from rae_auto.daemon.report import info_of
-from rae_auto.daemon.scheduler import Scheduler
-from rae_auto.daemon.why import as_json
+from rae_auto.control.requests import absolute_path, flag, limit_of, log_query, optional_instant, optional_text, text
 from rae_auto.errors import BadRequest
+from rae_auto.explain.collector import why
+from rae_auto.explain.why import as_json
 from rae_auto.model import documents
-from rae_auto.model.names import JobId, did_you_mean
+from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run
+from rae_auto.records.events import event_record
+from rae_auto.records.world_log import happenings_in
+from rae_auto.runtime.execution.assignments import output_path
+from rae_auto.runtime.job_status import info_of
+from rae_auto.runtime.scheduler import Scheduler
 
 Arguments = Mapping[str, Any]
 Command = Callable[[Arguments], Awaitable[Any]]

@@ -24,7 +24,7 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 
-from rae_auto.daemon.file_marks import entries_to
+from rae_auto.daemon.file_identity import entries_to
 
 QUIET = 0.3
 """Seconds without a change after which the file is taken for whole."""

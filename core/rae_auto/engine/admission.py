@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from rae_auto.engine import feedback, guards, needs
+from rae_auto.engine import dependencies, guards, loop_detection
 from rae_auto.engine.events import Fired
 from rae_auto.engine.jobs import unknown_job
 from rae_auto.engine.retry import share
@@ -16,14 +16,14 @@ from rae_auto.engine.words import in_words
 from rae_auto.engine.world import SEEN_LIMIT, Entry, OpenRun, World
 from rae_auto.errors import NotStarted, SchedulerClosed
 from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome, run_id_of
-from rae_auto.model.instants import Moment
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Seen
-from rae_auto.model.names import RunId
 from rae_auto.model.policies import Overlap
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import RunId
+from rae_auto.model.primitives.units import format_duration
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run, RunState
-from rae_auto.model.units import format_duration
 
 
 @frozen
@@ -87,7 +87,7 @@ def admit(
     """
     not_before = _not_before(world, occurrence, not_before, now.wall)
     verdict = _judge(world, entry, occurrence, cause, batch, not_before or now.wall)
-    if verdict.outcome is Outcome.RUN and (often := feedback.too_often(world, occurrence, echo, now)):
+    if verdict.outcome is Outcome.RUN and (often := loop_detection.too_often(world, occurrence, echo, now)):
         facts = {"times": often.times, "within": format_duration(often.within)}
         verdict = Verdict(Outcome.SKIP, Reason.RATE, facts)
     run = None
@@ -134,7 +134,7 @@ def _judge(
     waiting = _waiting(world, job)
     if waiting >= world.settings.max_queue:
         return Verdict(Outcome.SKIP, Reason.QUEUE_LIMIT, {"waiting": waiting})
-    unmet = None if needs.unfinished(world, job) else needs.unmet(world, job)
+    unmet = None if dependencies.unfinished(world, job) else dependencies.unmet(world, job)
     if unmet:
         return Verdict(Outcome.SKIP, unmet[0], {"need": unmet[1]})
     kept_back = guards.refusal(entry, occurrence.trigger, starts)

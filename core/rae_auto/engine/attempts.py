@@ -10,9 +10,9 @@ from rae_auto.engine.runs import end, finish, release, wait
 from rae_auto.engine.step import Step
 from rae_auto.engine.timers import Alarm
 from rae_auto.engine.world import OpenRun, World, resource_key
-from rae_auto.model.instants import Moment
-from rae_auto.model.names import RunId
 from rae_auto.model.policies import OnCrash
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Attempt, Result, Run, RunState
 

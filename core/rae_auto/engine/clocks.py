@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 
-from rae_auto.model.instants import Moment
+from rae_auto.model.primitives.instants import Moment
 
 NOTICED = timedelta(seconds=1)
 """What is less is the slewing of a clock that is kept right, and the time between the readings of two clocks."""

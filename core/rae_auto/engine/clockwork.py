@@ -8,15 +8,15 @@ from attrs import evolve
 from rae_auto.engine import admission, attempts, catch_up, cursors, guards
 from rae_auto.engine.catch_up import Missed
 from rae_auto.engine.clocks import Jump, jumps
+from rae_auto.engine.dependencies import in_order
 from rae_auto.engine.events import Ticked
-from rae_auto.engine.needs import in_order
 from rae_auto.engine.runs import interrupt, queue_up
 from rae_auto.engine.step import Jumped, Step
 from rae_auto.engine.timers import Alarm
 from rae_auto.engine.world import Entry, World
 from rae_auto.model.decision import Occurrence, Outcome
-from rae_auto.model.instants import Moment, format_instant
-from rae_auto.model.names import JobId, RunId
+from rae_auto.model.primitives.instants import Moment, format_instant
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 
 

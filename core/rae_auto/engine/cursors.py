@@ -9,8 +9,8 @@ from attrs import evolve
 from rae_auto.engine.catch_up import Missed
 from rae_auto.engine.step import Step
 from rae_auto.engine.world import Entry
-from rae_auto.model.instants import Moment
 from rae_auto.model.job_state import Cursor, Span
+from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.schedule import Schedule
 
 OTHERS = 16

@@ -1,14 +1,14 @@
 """Who starts now: the first in the queue that nothing holds back, while there is room."""
 
-from rae_auto.engine import guards, needs
+from rae_auto.engine import dependencies, guards
 from rae_auto.engine.attempts import arm_timeout
 from rae_auto.engine.runs import all_waits, finish, hold
 from rae_auto.engine.step import Start, Step
 from rae_auto.engine.world import OpenRun, World, resource_key
 from rae_auto.model.decision import MANUAL
-from rae_auto.model.instants import Moment
 from rae_auto.model.job import Job
 from rae_auto.model.policies import Overlap
+from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 
@@ -29,7 +29,7 @@ def start_what_may(world: World, now: Moment, step: Step) -> None:
         if held is not None:
             hold(world, opened, *held)
             continue
-        unmet = needs.unmet(world, opened.job) if opened.run.attempt == 0 else None
+        unmet = dependencies.unmet(world, opened.job) if opened.run.attempt == 0 else None
         if unmet is not None:
             finish(world, opened, RunState.SKIPPED, now, step, reason=f"{unmet[0]}: {unmet[1]}")
         elif guards.let(world, opened, now, step):
@@ -49,7 +49,7 @@ def _held(world: World, opened: OpenRun) -> Hold | None:
         return run.job, Reason.OVERLAP, f"run {oldest} of the same job isn't over (overlap = {job.overlap})"
     if sum(other.run.state.active for other in world.open_runs(run.job)) >= job.overlap_max:
         return run.job, Reason.CEILING, f"{job.overlap_max} runs of the same job are active (overlap_max)"
-    blocker = needs.unfinished(world, job) if run.attempt == 0 else None
+    blocker = dependencies.unfinished(world, job) if run.attempt == 0 else None
     if blocker is not None:
         return blocker[1], blocker[0], f"needs {blocker[1]}, which has an open run"
     return _without_resource(world, job)

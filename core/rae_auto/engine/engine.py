@@ -33,9 +33,9 @@ from rae_auto.engine.events import (
 )
 from rae_auto.engine.step import Step
 from rae_auto.engine.world import Entry, OpenRun, World
-from rae_auto.model.instants import Moment
 from rae_auto.model.job_state import Seen
-from rae_auto.model.names import JobId, RunId
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 
 _HANDLERS: dict[type, Callable[[World, Any, Moment, Step], None]] = {

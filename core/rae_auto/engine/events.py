@@ -14,7 +14,7 @@ from rae_auto.model.decision import Occurrence
 from rae_auto.model.guard import Computed, Says
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
-from rae_auto.model.names import JobId, RunId
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Result, Run
 from rae_auto.model.schedule import Schedule
 

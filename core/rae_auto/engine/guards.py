@@ -22,8 +22,8 @@ from rae_auto.engine.timers import Alarm
 from rae_auto.engine.world import Entry, OpenRun, World, guard_key
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.guard import Answer, Says
-from rae_auto.model.instants import Moment, format_instant, parse_instant
-from rae_auto.model.names import RunId
+from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 

@@ -3,15 +3,15 @@
 from attrs import evolve
 
 from rae_auto.engine import cursors, guards
+from rae_auto.engine.dependencies import find_cycle, reached_from
 from rae_auto.engine.events import Configured, JobAdded, JobRemoved, Origin, Paused, Plan
-from rae_auto.engine.needs import find_cycle, reached_from
 from rae_auto.engine.runs import end, release
 from rae_auto.engine.step import JobChanged, Step
 from rae_auto.engine.world import Entry, World
 from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, JobNotFound, SchedulerError
-from rae_auto.model.instants import Moment
 from rae_auto.model.job_state import JobState
-from rae_auto.model.names import JobId, did_you_mean
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 

@@ -9,10 +9,10 @@ from rae_auto.engine.step import Step, Stopped
 from rae_auto.engine.timers import Alarm
 from rae_auto.engine.world import Entry, OpenRun, World
 from rae_auto.errors import RunNotFound
-from rae_auto.model.instants import Moment
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import OnCrash
+from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run, RunState
 

@@ -7,8 +7,8 @@ A level of priority is a head start of `HEAD_START` in the queue. So the rank of
 import heapq
 from datetime import datetime, timedelta
 
-from rae_auto.model.names import RunId
 from rae_auto.model.policies import Priority
+from rae_auto.model.primitives.names import RunId
 
 HEAD_START = timedelta(minutes=5)
 

@@ -6,9 +6,9 @@ from rae_auto.engine.queue import rank
 from rae_auto.engine.step import Cancel, Notify, Step
 from rae_auto.engine.timers import Alarm
 from rae_auto.engine.world import OpenRun, World
-from rae_auto.model.instants import Moment
 from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import NotifyOn
+from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run, RunState
 

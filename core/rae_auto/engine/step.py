@@ -16,8 +16,8 @@ from rae_auto.errors import SchedulerError
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
-from rae_auto.model.names import JobId, RunId
 from rae_auto.model.policies import NotifyOn
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Run
 
 

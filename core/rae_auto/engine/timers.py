@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterator
 from enum import Enum, auto
 
-from rae_auto.model.names import RunId
+from rae_auto.model.primitives.names import RunId
 
 NO_RUN = RunId("")
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from attrs import define, field
 
 from rae_auto.engine.catch_up import Missed, occurrences
-from rae_auto.model.names import JobId
+from rae_auto.model.primitives.names import JobId
 from rae_auto.model.schedule import Schedule
 
 Member = tuple[JobId, str]

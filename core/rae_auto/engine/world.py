@@ -11,10 +11,10 @@ from rae_auto.engine.queue import Queue
 from rae_auto.engine.timers import Timers
 from rae_auto.engine.timetable import Timetable
 from rae_auto.model.guard import Says
-from rae_auto.model.instants import Moment
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
-from rae_auto.model.names import JobId, RunId
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run, RunState
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from attrs import field, frozen
 
-from rae_auto.model.instants import Moment
-from rae_auto.model.names import JobId, RunId
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 
 MANUAL = "manual"

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 from cattrs import Converter
 
-from rae_auto.model.instants import format_instant, parse_instant
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.policies import IoPriority, Priority
+from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.model.run import Run
-from rae_auto.model.units import format_duration, parse_duration
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ from typing import Any
 from attrs import field, frozen
 
 from rae_auto.errors import InvalidJob
-from rae_auto.model.names import JobId, check_name
 from rae_auto.model.plugin_ref import Cron, GuardRef, PluginRef, TriggerRef, with_ids
 from rae_auto.model.policies import (
     CatchUp,
@@ -18,7 +17,8 @@ from rae_auto.model.policies import (
     Priority,
     RetryPolicy,
 )
-from rae_auto.model.units import parse_duration
+from rae_auto.model.primitives.names import JobId, check_name
+from rae_auto.model.primitives.units import parse_duration
 
 _PROCESS = PluginRef("process")
 _THREAD = PluginRef("thread")

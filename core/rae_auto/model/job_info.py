@@ -5,8 +5,8 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from rae_auto.model.names import JobId, RunId
 from rae_auto.model.policies import Priority
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import RunState
 
 

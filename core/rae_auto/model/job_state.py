@@ -5,7 +5,7 @@ from datetime import datetime
 
 from attrs import field, frozen
 
-from rae_auto.model.names import JobId, RunId
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import RunState
 
 

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
 
-from rae_auto.model.names import check_name
+from rae_auto.model.primitives.names import check_name
 
 
 def _plugin_type(value: object) -> str:

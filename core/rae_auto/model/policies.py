@@ -7,7 +7,7 @@ from typing import Literal
 
 from attrs import field, frozen, validators
 
-from rae_auto.model.units import Size, parse_duration, parse_size
+from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 
 
 class Priority(IntEnum):

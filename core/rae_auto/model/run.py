@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from rae_auto.errors import IllegalTransition
-from rae_auto.model.names import JobId, RunId
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 
 

@@ -1,1 +1,1 @@
-"""Virtual time: the engine played without a machine. Begin with `world.py`."""
+"""The engine in virtual time: forecasts, differences, contention. Begin with `virtual_engine.py`."""

@@ -16,14 +16,14 @@ from rae_auto.api.trigger import SourceTrigger
 from rae_auto.engine.events import Fired, Plan, Settings, Ticked
 from rae_auto.errors import BadRequest
 from rae_auto.model.decision import Decision, Occurrence, Outcome
-from rae_auto.model.instants import Moment
 from rae_auto.model.job_state import Span
-from rae_auto.model.names import JobId, RunId
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run
 from rae_auto.simulation.script import Script
-from rae_auto.simulation.sources import Source, Sources
-from rae_auto.simulation.world import VirtualWorld
+from rae_auto.simulation.scripted_sources import Source, Sources
+from rae_auto.simulation.virtual_engine import VirtualWorld
 
 USUAL_DURATION = timedelta(minutes=1)
 """How long an attempt takes of which nothing is known."""

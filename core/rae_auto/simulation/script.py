@@ -9,7 +9,7 @@ from attrs import field, frozen
 from rae_auto.api.events import Event
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.guard import Answer, Says
-from rae_auto.model.names import JobId
+from rae_auto.model.primitives.names import JobId
 
 
 @frozen

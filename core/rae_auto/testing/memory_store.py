@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from attrs import define, evolve, field
 
-from rae_auto.api.files import DirectoryLock
 from rae_auto.api.store import Append, Change, Delete, Document, Keep, LogQuery, Put, Store
 from rae_auto.errors import StoreError
+from rae_auto.toolkit.files import DirectoryLock
 
 
 @define(eq=False)

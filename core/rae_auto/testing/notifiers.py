@@ -9,8 +9,8 @@ import attrs
 import pytest
 
 from rae_auto.api import Notice, Notifier
-from rae_auto.model.names import JobId, RunId
 from rae_auto.model.policies import NotifyOn
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import RunState
 from rae_auto.testing.plugin import PluginConformance
 
@@ -61,5 +61,5 @@ class NotifierConformance(PluginConformance):
         assert sorted(read()) == texts
 
     def test_a_failure_is_raised(self, failing: Notifier) -> None:
-        with pytest.raises(Exception):  # noqa: B017 - which error is the notifier's own affair
+        with pytest.raises(Exception):  # noqa: B017 - whatever a store makes of what is no change
             asyncio.run(failing.notify(NOTICE))

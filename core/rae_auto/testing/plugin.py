@@ -5,7 +5,7 @@ from typing import Any
 import attrs
 
 from rae_auto.api import Plugin
-from rae_auto.model.names import NAME
+from rae_auto.model.primitives.names import NAME
 
 
 class PluginConformance:

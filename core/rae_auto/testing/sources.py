@@ -15,8 +15,8 @@ from attrs import frozen
 from rae_auto.api import SourceTrigger, Watch
 from rae_auto.api.events import Event, Place, is_named
 from rae_auto.api.trigger import Told
-from rae_auto.model.instants import Moment
-from rae_auto.model.names import RunId
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import RunId
 from rae_auto.testing.plugin import PluginConformance
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -6,9 +6,9 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import Answer, ReadGuard, Says
-from rae_auto.api.options import longer_than_nothing
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.units import format_duration, parse_duration
+from rae_auto.model.primitives.units import format_duration, parse_duration
+from rae_auto.toolkit.validators import longer_than_nothing
 
 
 @frozen(kw_only=True)

@@ -10,8 +10,8 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import Answer, ReadGuard, Says
-from rae_auto.api.options import absolute_path
 from rae_auto.hookspecs import hookimpl
+from rae_auto.toolkit.validators import absolute_path
 from rae_plugins.guards.lines import shown
 from rae_plugins.machine.patience import look
 

@@ -11,9 +11,9 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import Answer, ComputedGuard, Says
-from rae_auto.api.options import zone_name
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.zones import zone
+from rae_auto.model.primitives.zones import zone
+from rae_auto.toolkit.validators import zone_name
 from rae_plugins.guards.lines import shown
 from rae_plugins.machine.wall_clock import next_change, shown_at
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from attrs import field, frozen
 
 from rae_auto.api import Logger
-from rae_auto.api.files import open_private
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.units import Size, parse_duration, parse_size
+from rae_auto.model.primitives.units import Size, parse_duration, parse_size
+from rae_auto.toolkit.files import open_private
 from rae_plugins.loggers.lines import Format, json_line, text_line
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from rae_auto.api import Notice, Notifier
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.units import format_duration, parse_duration
+from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_plugins.machine.commands import can_be_run, kill
 
 

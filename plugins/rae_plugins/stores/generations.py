@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rae_auto.api.files import open_private, sync_directory, whole_file
+from rae_auto.toolkit.files import open_private, sync_directory, whole_file
 
 KEPT = 3
 

@@ -13,10 +13,10 @@ from typing import Any, ClassVar, cast
 
 from attrs import define, field
 
-from rae_auto.api.files import DirectoryLock, network_file_system, open_private
 from rae_auto.api.store import Append, Change, Damaged, Delete, Document, Keep, LogQuery, Put, Store
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.hookspecs import hookimpl
+from rae_auto.toolkit.files import DirectoryLock, network_file_system, open_private
 from rae_plugins.stores import generations
 
 APPLICATION_ID = 0x5241_4541

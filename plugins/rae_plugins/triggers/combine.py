@@ -27,11 +27,11 @@ from attrs import field, frozen
 from attrs.converters import optional
 
 from rae_auto.api import Event, Firing, PatternTrigger, Progress, ScheduleTrigger, Trigger
-from rae_auto.api.options import longer_than_nothing
 from rae_auto.api.pattern import GAP, State
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.instants import format_instant, parse_instant
-from rae_auto.model.units import parse_duration
+from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.validators import longer_than_nothing
 
 SPARE = 20
 """How many occurrences of each part of a sequence are remembered though nothing begins with them."""

@@ -6,10 +6,10 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import ScheduleTrigger
-from rae_auto.api.options import at_least
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.instants import as_utc, parse_instant
-from rae_auto.model.units import parse_duration
+from rae_auto.model.primitives.instants import as_utc, parse_instant
+from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.validators import at_least
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SHORTEST = timedelta(milliseconds=1)

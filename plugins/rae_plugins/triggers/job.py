@@ -16,13 +16,13 @@ from attrs.converters import optional
 
 from rae_auto.api import Event, Firing, PatternTrigger, Progress
 from rae_auto.api.events import RUN_ENDED
-from rae_auto.api.options import longer_than_nothing
 from rae_auto.api.pattern import GAP, State
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.instants import format_instant, parse_instant
-from rae_auto.model.names import JobId
+from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.run import RunState
-from rae_auto.model.units import parse_duration
+from rae_auto.toolkit.validators import longer_than_nothing
 
 
 class On(StrEnum):

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 from attrs import field, frozen
 
 from rae_auto.api import ScheduleTrigger
-from rae_auto.api.options import zone_name
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.instants import as_utc
-from rae_auto.model.units import parse_duration
-from rae_auto.model.zones import zone
+from rae_auto.model.primitives.instants import as_utc
+from rae_auto.model.primitives.units import parse_duration
+from rae_auto.model.primitives.zones import zone
+from rae_auto.toolkit.validators import zone_name
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

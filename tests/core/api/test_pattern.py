@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from tests.patterns import SECOND, Every, Silence, Standing
+from tests.support.patterns import SECOND, Every, Silence, Standing
 
 from rae_auto.api import Event
 from rae_auto.api.pattern import Play
-from rae_auto.model.instants import format_instant
+from rae_auto.model.primitives.instants import format_instant
 from rae_auto.testing.sources import START
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from rae_auto.cli.program import run
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from rae_auto.daemon import doctor
+from rae_auto.offline import doctor
 
 
 def by_subject(found: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from tests.architecture.test_imports import imported_by
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from rae_auto.cli.program import run
 
@@ -99,7 +99,11 @@ class TestSend:
         modules = imported_by("event", "send", "a", state=tmp_path, code=3)
         heavy = {"attrs", "cattrs", "croniter", "loguru", "pluggy", "asyncio", "importlib_metadata"}
         assert {name.split(".")[0] for name in modules} & heavy == set()
-        assert not [name for name in modules if name.startswith(("rae_plugins", "rae_auto.engine", "rae_auto.daemon"))]
+        assert not [
+            name
+            for name in modules
+            if name.startswith(("rae_plugins", "rae_auto.engine", "rae_auto.daemon", "rae_auto.runtime"))
+        ]
 
 
 class TestList:

@@ -4,12 +4,12 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
-from rae_auto.cli.client import Client
 from rae_auto.cli.stats import sparkline
-from rae_auto.daemon.backups import examine
+from rae_auto.control.client import Client
 from rae_auto.errors import BadRequest
+from rae_auto.records.backup_files import examine
 
 
 def ran(cli, job: str) -> str:
@@ -86,7 +86,7 @@ class TestWithoutADaemon:
 
     def test_what_is_restored_can_be_looked_at_and_backed_up(self, offline, config, tmp_path):
         from rae_auto.api.store import Put
-        from rae_auto.daemon.backups import write
+        from rae_auto.records.backup_files import write
 
         write(tmp_path / "one", [Put("job", "b", {"id": "b"})], datetime(2026, 1, 31, 12, tzinfo=UTC))
         assert offline("restore", "one").out == "restored 1 documents and entries of 2026-01-31T12:00:00+00:00\n"

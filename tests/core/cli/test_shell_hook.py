@@ -17,8 +17,8 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.packages import need
-from tests.waiting import eventually
+from tests.support.packages import need
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these shells are those of POSIX systems")
 

@@ -9,19 +9,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from attrs import evolve, frozen
-from tests.forecasting import forecast, job
+from tests.support.forecasting import forecast, job
 
 from rae_auto.api import Append, ReadGuard, Says, SourceTrigger, Watch
 from rae_auto.api.plugin import Kind
-from rae_auto.cli.forecasts import show_differences, show_forecast
-from rae_auto.daemon.persistence import encode
 from rae_auto.engine.step import Record
 from rae_auto.model.decision import Decision, Outcome
-from rae_auto.model.names import JobId, RunId
 from rae_auto.model.policies import RetryPolicy
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run, RunState
 from rae_auto.registry import Registry
+from rae_auto.runtime.repository import encode
+from rae_auto.views.forecasts import show_differences, show_forecast
 from rae_plugins.stores.sqlite import SqliteStore
 
 Cli = Callable[..., Any]
@@ -191,7 +191,7 @@ def test_durations_come_from_the_history(simulate: Cli, monkeypatch: pytest.Monk
         past = {"backup": [run(10), run(20), run(50), run(59, attempt=2)]}
         return [past.get(query["job"], []) for query in queries]
 
-    monkeypatch.setattr("rae_auto.daemon.offline.histories", histories)
+    monkeypatch.setattr("rae_auto.offline.queries.histories", histories)
     told = simulate("--from", "2026-11-01", "--durations", "history", "--json").json
     ends = {run["job"]: run["finished_at"][11:16] for run in told["runs"]}
     assert ends == {"backup": "01:50", "sync": "01:31"}

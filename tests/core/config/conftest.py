@@ -12,7 +12,7 @@ from rae_auto.api import ScheduleTrigger, SourceTrigger, Trigger, Watch
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.errors import PluginBroken, PluginNotFound
 from rae_auto.model.policies import Overlap
-from rae_auto.model.units import Size, parse_size
+from rae_auto.model.primitives.units import Size, parse_size
 
 
 @frozen(kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 from hypothesis import given
-from tests import strategies
+from tests.support import strategies
 
 from rae_auto.config.schema import job_schema
 from rae_auto.model.documents import dump, load

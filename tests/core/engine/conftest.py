@@ -9,7 +9,7 @@ from attrs import frozen
 
 from rae_auto.engine.events import Plan, Settings
 from rae_auto.model.job import Job
-from rae_auto.simulation.world import VirtualWorld
+from rae_auto.simulation.virtual_engine import VirtualWorld
 
 
 @frozen

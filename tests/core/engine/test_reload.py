@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from rae_auto.engine.events import Configured, Origin, Plan, Settings, Ticked
 from rae_auto.errors import SchedulerError
-from rae_auto.model.instants import Moment
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.policies import CatchUp, Overlap, Priority, RetryPolicy
+from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.run import Result, Run, RunState
-from rae_auto.simulation.world import VirtualWorld
+from rae_auto.simulation.virtual_engine import VirtualWorld
 
 NAMES = ("a", "b", "c", "d")
 RESOURCES = {"db": 1}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rae_auto.model import zones
-from rae_auto.model.zones import local_zone_name, zone
+from rae_auto.model.primitives import zones
+from rae_auto.model.primitives.zones import local_zone_name, zone
 
 
 def test_a_name_gives_its_zone():

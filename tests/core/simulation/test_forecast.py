@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.forecasting import MIDNIGHT, at, forecast, job
+from tests.support.forecasting import MIDNIGHT, at, forecast, job
 
 from rae_auto.errors import BadRequest
 from rae_auto.model.policies import CatchUp, Overlap, RetryPolicy
@@ -14,8 +14,8 @@ from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 from rae_auto.model.schedule import Schedule
 from rae_auto.simulation import forecast as forecasts
+from rae_auto.simulation.contention import busiest, collisions
 from rae_auto.simulation.forecast import Forecast
-from rae_auto.simulation.traffic import busiest, collisions
 
 
 def starts(told: Forecast, name: str | None = None) -> list[str]:

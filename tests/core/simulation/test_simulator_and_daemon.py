@@ -5,17 +5,17 @@ from datetime import timedelta
 
 import pytest
 from attrs import frozen
-from tests.patterns import Every, Silence
+from tests.support.patterns import Every, Silence
 
 from rae_auto.api import Event, ScheduleTrigger
 from rae_auto.api.pattern import PatternTrigger
 from rae_auto.api.plugin import Kind
 from rae_auto.config.options import make
 from rae_auto.model.job_state import Span
-from rae_auto.model.names import JobId
 from rae_auto.model.plugin_ref import TriggerRef
+from rae_auto.model.primitives.names import JobId
 from rae_auto.registry import Registry
-from rae_auto.simulation.sources import Sources
+from rae_auto.simulation.scripted_sources import Sources
 from rae_auto.testing.sources import START, Listener
 
 SECOND = timedelta(seconds=1)

@@ -10,7 +10,7 @@ import pytest
 
 from rae_auto.api import Assignment, Executor
 from rae_auto.model.job import Job
-from rae_auto.model.names import RunId
+from rae_auto.model.primitives.names import RunId
 from rae_plugins.executors.process import ProcessExecutor
 
 T = TypeVar("T")

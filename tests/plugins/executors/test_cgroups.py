@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.plugins.executors.conftest import playing
 from tests.plugins.executors.test_process import alive, an_executor
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from rae_auto.model.policies import Limits
 from rae_plugins.executors.process.keeper import cgroups

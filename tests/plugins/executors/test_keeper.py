@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from rae_plugins.executors.process import KEEPER
-from rae_plugins.executors.process.keeper import ending, loop, tree
+from rae_plugins.executors.process.keeper import loop, procfs, termination
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 
@@ -26,12 +26,12 @@ def a_process_to_itself(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As a keeper has: it is given no children of other tests', such as a daemon, and gives back what it takes."""
     kind = getattr(resource, "RLIMIT_MSGQUEUE", resource.RLIMIT_CORE)  # which is Linux's
     handler, limit = signal.getsignal(signal.SIGCHLD), resource.getrlimit(kind)
-    mine, all_of_them = tree.children_of_mine, tree.processes
+    mine, all_of_them = procfs.children_of_mine, procfs.processes
     with subprocess.Popen(["sleep", "600"]) as bystander:
         others = set(mine())
-        monkeypatch.setattr(tree, "children_of_mine", lambda: [pid for pid in mine() if pid not in others])
+        monkeypatch.setattr(procfs, "children_of_mine", lambda: [pid for pid in mine() if pid not in others])
         monkeypatch.setattr(
-            tree, "processes", lambda: {pid: found for pid, found in all_of_them().items() if pid not in others}
+            procfs, "processes", lambda: {pid: found for pid, found in all_of_them().items() if pid not in others}
         )
         yield
         signal.set_wakeup_fd(-1)
@@ -148,8 +148,8 @@ def test_where_the_machine_has_no_room_for_a_process_the_attempt_fails_r31(reque
 
 def test_what_outlives_sigkill_is_told(request_for, monkeypatch):
     """As a process of another user would."""
-    monkeypatch.setattr(ending, "PATIENCE", 0.2)
-    monkeypatch.setattr(ending, "send", lambda *_: False)
+    monkeypatch.setattr(termination, "PATIENCE", 0.2)
+    monkeypatch.setattr(termination, "send", lambda *_: False)
 
     def talk(daemon):
         daemon.ask(**request_for("a", "exec sleep 300"))
@@ -243,7 +243,7 @@ def test_many_at_once_are_kept_apart(tmp_path, request_for):
 
 def test_of_a_process_that_is_not_there_nothing_is_known():
     gone = 2**22 + 1
-    assert (tree.look(gone), tree.tag_of(gone), tree.run_of(gone)) == (None, None, None)
+    assert (procfs.look(gone), procfs.tag_of(gone), procfs.run_of(gone)) == (None, None, None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the subreaper of Linux")

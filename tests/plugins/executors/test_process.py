@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 from tests.plugins.executors.conftest import alive, an_executor, playing
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from rae_auto.model.policies import Limits
 from rae_plugins.executors.process import ProcessExecutor
-from rae_plugins.executors.process.keeper.tree import processes
+from rae_plugins.executors.process.keeper.procfs import processes
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 

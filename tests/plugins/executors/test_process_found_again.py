@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from tests.plugins.executors.conftest import alive, an_executor, playing
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from rae_auto.api import NotBegun
 from rae_auto.model.run import Result
 from rae_plugins.executors.process import ProcessExecutor
 from rae_plugins.executors.process.identity import ProcessIdentity, Tree
-from rae_plugins.executors.process.keeper.tree import boot_id
+from rae_plugins.executors.process.keeper.procfs import boot_id
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from rae_auto.api import Answer, ReadGuard, Says
 from rae_auto.config.options import build

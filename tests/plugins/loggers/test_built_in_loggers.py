@@ -12,7 +12,7 @@ import pytest
 from loguru import logger
 
 from rae_auto.api import Logger
-from rae_auto.daemon import logs
+from rae_auto.runtime.reporting import log_setup
 from rae_auto.testing.loggers import LoggerConformance
 from rae_plugins.loggers import console, file
 from rae_plugins.loggers.console import ConsoleLogger
@@ -68,16 +68,16 @@ def no_loggers_left() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     root.handlers = []
     yield
-    logs.detach()
+    log_setup.detach()
     root.handlers, root.level = handlers, level
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_an_event_is_one_line_whatever_is_in_it_s18_s19(tmp_path: Path, text: str, form: str) -> None:
-    logs.attach([FileLogger(format=form)], tmp_path)  # type: ignore[arg-type]  # one of the two
+    log_setup.attach([FileLogger(format=form)], tmp_path)  # type: ignore[arg-type]  # one of the two
     logger.bind(job=text).warning("it said {}", text)
-    logs.detach()
+    log_setup.detach()
     written = (tmp_path / "rae-auto.log").read_bytes().decode()
     assert len(written.splitlines()) == 1
     assert written.endswith("\n")
@@ -88,7 +88,7 @@ def test_an_event_is_one_line_whatever_is_in_it_s18_s19(tmp_path: Path, text: st
 def test_a_terminal_obeys_nothing_that_is_logged_s18(
     tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    logs.attach([ConsoleLogger()], tmp_path)
+    log_setup.attach([ConsoleLogger()], tmp_path)
     logger.bind(job=text).warning("it said {}", text)
     shown = capsys.readouterr().err
     assert len(shown.splitlines()) == 1
@@ -98,34 +98,34 @@ def test_a_terminal_obeys_nothing_that_is_logged_s18(
 @pytest.mark.parametrize("secret", ["hunter2hunter2", "two\nlines", "<b>{0}</b>", 'quo"ted', "back\\slash", "tab\tbed"])
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_secret_is_masked_in_every_line_s17(tmp_path: Path, secret: str, form: str) -> None:
-    logs.attach([FileLogger(format=form)], tmp_path)  # type: ignore[arg-type]  # one of the two
-    logs.hide([secret])
+    log_setup.attach([FileLogger(format=form)], tmp_path)  # type: ignore[arg-type]  # one of the two
+    log_setup.hide([secret])
     logger.bind(job=secret).info("the password is {}.", secret)
     logger.info("shown by repr it is {!r}.", secret)
     logging.getLogger("some.library").warning("it is %s.", secret)
-    logs.detach()
+    log_setup.detach()
     written = (tmp_path / "rae-auto.log").read_text()
     assert written.count("is ***.") == 2
-    assert not [form for form in (secret, logs.escaped(secret), json.dumps(secret)[1:-1]) if form in written]
+    assert not [form for form in (secret, log_setup.escaped(secret), json.dumps(secret)[1:-1]) if form in written]
 
 
 def test_a_secret_that_begins_with_another_is_masked_whole_s17(tmp_path: Path) -> None:
-    logs.attach([FileLogger()], tmp_path)
-    logs.hide([f"prefix{'x' * n}" for n in range(20)])
+    log_setup.attach([FileLogger()], tmp_path)
+    log_setup.hide([f"prefix{'x' * n}" for n in range(20)])
     logger.info("it is {}.", "prefix" + "x" * 19)
-    logs.detach()
+    log_setup.detach()
     assert "it is ***." in (tmp_path / "rae-auto.log").read_text()
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_an_exception_brings_no_local_variables_and_no_second_line_s17(tmp_path: Path, form: str) -> None:
-    logs.attach([FileLogger(format=form)], tmp_path)  # type: ignore[arg-type]  # one of the two
+    log_setup.attach([FileLogger(format=form)], tmp_path)  # type: ignore[arg-type]  # one of the two
     token = "canary"
     try:
         raise ValueError(len(token))
     except ValueError:
         logger.exception("it failed")
-    logs.detach()
+    log_setup.detach()
     written = (tmp_path / "rae-auto.log").read_text()
     assert len(written.splitlines()) == 1
     assert "canary" not in written
@@ -133,9 +133,9 @@ def test_an_exception_brings_no_local_variables_and_no_second_line_s17(tmp_path:
 
 def test_two_loggers_write_the_same(tmp_path: Path) -> None:
     paths = [tmp_path / "one.log", tmp_path / "two.log"]
-    logs.attach([FileLogger(path=str(path), format="json") for path in paths], tmp_path)
+    log_setup.attach([FileLogger(path=str(path), format="json") for path in paths], tmp_path)
     logger.bind(job="backup").info("started")
-    logs.detach()
+    log_setup.detach()
     one, two = (json.loads(path.read_text()) for path in paths)
     assert one == two
     assert {name: one[name] for name in ("level", "message", "job")} == {
@@ -146,9 +146,9 @@ def test_two_loggers_write_the_same(tmp_path: Path) -> None:
 
 
 def test_a_line_for_people_names_time_level_and_job(tmp_path: Path) -> None:
-    logs.attach([FileLogger()], tmp_path)
+    log_setup.attach([FileLogger()], tmp_path)
     logger.bind(job="backup").error("failed")
-    logs.detach()
+    log_setup.detach()
     line = (tmp_path / "rae-auto.log").read_text()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ERROR   backup: failed\n", line)
 
@@ -156,7 +156,7 @@ def test_a_line_for_people_names_time_level_and_job(tmp_path: Path) -> None:
 def test_the_file_is_the_owners_alone_whatever_the_umask_s4(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        logs.attach([FileLogger()], tmp_path)
+        log_setup.attach([FileLogger()], tmp_path)
         logger.info("hello")
     finally:
         os.umask(before)
@@ -167,18 +167,18 @@ def test_the_file_is_never_written_through_a_link_s4(tmp_path: Path, capsys: pyt
     victim = tmp_path / "victim"
     victim.touch()
     (tmp_path / "rae-auto.log").symlink_to(victim)
-    logs.attach([FileLogger()], tmp_path)
+    log_setup.attach([FileLogger()], tmp_path)
     logger.info("hello")
-    logs.detach()
+    log_setup.detach()
     assert victim.read_text() == ""
     assert "Too many levels of symbolic links" in capsys.readouterr().err
 
 
 def test_a_full_file_is_set_aside_and_nothing_is_lost(tmp_path: Path) -> None:
-    logs.attach([FileLogger(rotation="1kB")], tmp_path)
+    log_setup.attach([FileLogger(rotation="1kB")], tmp_path)
     for number in range(100):
         logger.info("line {:03}", number)
-    logs.detach()
+    log_setup.detach()
     files = list(tmp_path.glob("rae-auto*.log"))
     assert len(files) > 2
     assert max(path.stat().st_size for path in files) <= 1000
@@ -193,10 +193,10 @@ def test_old_files_are_removed_and_others_are_left_alone(tmp_path: Path) -> None
         path.write_text("before")
     for path in (old, other):
         os.utime(path, (0, 0))
-    logs.attach([FileLogger(rotation="100B", retention="7d")], tmp_path)
+    log_setup.attach([FileLogger(rotation="100B", retention="7d")], tmp_path)
     for number in range(10):
         logger.info("line {}", number)
-    logs.detach()
+    log_setup.detach()
     assert not old.exists()
     assert young.exists()
     assert other.exists()
@@ -204,9 +204,9 @@ def test_old_files_are_removed_and_others_are_left_alone(tmp_path: Path) -> None
 
 def test_the_path_may_begin_with_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    logs.attach([FileLogger(path="~/my.log")], tmp_path / "state")
+    log_setup.attach([FileLogger(path="~/my.log")], tmp_path / "state")
     logger.info("hello")
-    logs.detach()
+    log_setup.detach()
     assert "hello" in (tmp_path / "my.log").read_text()
 
 
@@ -222,7 +222,7 @@ def test_colours_are_for_terminals_of_people_who_want_them(
     monkeypatch.delenv("NO_COLOR", raising=False)
     if no_colour:
         monkeypatch.setenv("NO_COLOR", no_colour)
-    logs.attach([ConsoleLogger()], tmp_path)
+    log_setup.attach([ConsoleLogger()], tmp_path)
     logger.error("bad")
     assert ("\x1b[31m" in capsys.readouterr().err) is coloured
 

@@ -17,8 +17,8 @@ import pytest
 from dbus_fast import BusType, PropertyAccess
 from dbus_fast.aio import MessageBus
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property
-from tests.packages import need
-from tests.waiting import eventually
+from tests.support.packages import need
+from tests.support.waiting import eventually
 
 from rae_plugins.machine import idle
 from rae_plugins.machine.idle import Idle, read_idle

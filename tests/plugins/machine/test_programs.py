@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from rae_plugins.machine.programs import checked, is_called, running
 from rae_plugins.triggers.system import SystemTrigger

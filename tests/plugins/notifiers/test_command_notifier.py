@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import psutil
 import pytest
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 from rae_auto.api import Notifier
 from rae_auto.config.options import build

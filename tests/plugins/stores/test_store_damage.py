@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from rae_auto.api import Store, files
+from rae_auto.api import Store
 from rae_auto.api.store import Damaged, Keep, LogQuery, Put
 from rae_auto.errors import StoreDamaged, StoreError, StoreLocked
 from rae_auto.testing.stores import NOON, entry, numbers
+from rae_auto.toolkit import files
 from rae_plugins.stores.json import JsonStore
 from rae_plugins.stores.json import store as json_store
 from rae_plugins.stores.json.sealed import seal

@@ -8,11 +8,11 @@ import pytest
 
 from rae_auto.api import Store
 from rae_auto.api.store import LogQuery
-from rae_auto.daemon.persistence import Archive
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.run import Run, RunState
+from rae_auto.runtime.repository import Archive
 from rae_plugins.stores.json import JsonStore
 from rae_plugins.stores.sqlite import SqliteStore
 

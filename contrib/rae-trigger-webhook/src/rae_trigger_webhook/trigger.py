@@ -9,7 +9,7 @@ from attrs import field, frozen
 from attrs.validators import ge, le
 
 from rae_auto.api import SourceTrigger, Watch
-from rae_auto.model.units import Size, parse_duration, parse_size
+from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 from rae_trigger_webhook.secrets import check_secret, is_reference
 
 LARGEST = 1 << 20

@@ -16,14 +16,14 @@ from typing import Any, ClassVar, Literal
 from attrs import define, field
 
 from rae_auto.api import Assignment, Execution, Executor, NotBegun
-from rae_auto.api.files import open_private, write_whole
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
+from rae_auto.toolkit.files import open_private, write_whole
 from rae_plugins.executors.process import bounds
 from rae_plugins.executors.process.identity import Tree
-from rae_plugins.executors.process.keeper.ending import Ending, told
-from rae_plugins.executors.process.keeper.tree import boot_id
+from rae_plugins.executors.process.keeper.procfs import boot_id
+from rae_plugins.executors.process.keeper.termination import Ending, told
 
 KEEPER = Path(__file__).parent / "keeper" / "__main__.py"
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from attrs import frozen
 
-from rae_plugins.executors.process.keeper import tree
+from rae_plugins.executors.process.keeper import procfs
 from rae_plugins.executors.process.keeper.cgroups import pids_in
-from rae_plugins.executors.process.keeper.tree import Process
+from rae_plugins.executors.process.keeper.procfs import Process
 
 
 @frozen
@@ -28,8 +28,8 @@ class ProcessIdentity:
 
     def alive(self) -> bool:
         """Whether this very process runs; a zombie doesn't."""
-        process = tree.look(self.pid)
-        return self.boot == tree.boot_id() and process is not None and self.is_same(process) and not process.dead
+        process = procfs.look(self.pid)
+        return self.boot == procfs.boot_id() and process is not None and self.is_same(process) and not process.dead
 
     def is_same(self, process: Process) -> bool:
         """Whether the process that has the number now is the one that is meant."""
@@ -73,7 +73,7 @@ class Tree:
 
     def members(self) -> list[Process]:
         """Those that live."""
-        table = tree.processes()
+        table = procfs.processes()
         session = self._session(table)
         keeper = self.keeper.pid if self.keeper is not None and self.keeper.alive() else None
         in_group = set(pids_in(self.group)) if self.group else set()
@@ -82,14 +82,14 @@ class Tree:
             for process in table.values()
             if process.session == session
             or process.pid in in_group
-            or (process.parent == keeper and self.tag is not None and tree.tag_of(process.pid) == self.tag)
-            or tree.run_of(process.pid) == self.run
+            or (process.parent == keeper and self.tag is not None and procfs.tag_of(process.pid) == self.tag)
+            or procfs.run_of(process.pid) == self.run
         ]
-        return [process for process in tree.below(roots, table) if not process.dead]
+        return [process for process in procfs.below(roots, table) if not process.dead]
 
-    def _session(self, table: tree.Table) -> int | None:
+    def _session(self, table: procfs.Table) -> int | None:
         # While anything of the session lives, nobody else gets its number; a stranger's start time tells.
-        if self.leader is None or self.leader.boot != tree.boot_id():
+        if self.leader is None or self.leader.boot != procfs.boot_id():
             return None
         first = table.get(self.leader.pid)
         return self.leader.pid if first is None or self.leader.is_same(first) else None

@@ -19,9 +19,9 @@ from attrs import field, frozen
 from attrs.converters import optional
 
 from rae_auto.api import Answer, ComputedGuard, Says
-from rae_auto.api.options import absolute_path, zone_name
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.zones import zone
+from rae_auto.model.primitives.zones import zone
+from rae_auto.toolkit.validators import absolute_path, zone_name
 from rae_plugins.guards.calendar.book import Book
 from rae_plugins.guards.calendar.dates import event_of
 from rae_plugins.guards.calendar.events import Event

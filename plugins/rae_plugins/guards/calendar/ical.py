@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from attrs import evolve, field, frozen
 
-from rae_auto.model.zones import zone as named_zone
+from rae_auto.model.primitives.zones import zone as named_zone
 from rae_plugins.guards.calendar.events import Event, Length, Rule, ever_comes
 from rae_plugins.guards.calendar.lines import Line, Unreadable, content_lines
 from rae_plugins.guards.lines import shown

@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 from attrs import evolve, frozen
 
-from rae_auto.api.files import write_whole
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import StoreDamaged
+from rae_auto.toolkit.files import write_whole
 from rae_plugins.stores.json.changes import Entry, decode_entry, encode_entry
 from rae_plugins.stores.json.sealed import FORMAT, check_format, lines_of, read_lines, seal
 

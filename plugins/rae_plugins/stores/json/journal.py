@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import define, field
 
-from rae_auto.api.files import open_private, write_whole
 from rae_auto.errors import StoreError
+from rae_auto.toolkit.files import open_private, write_whole
 from rae_plugins.stores.json.sealed import FORMAT, MAX_LINE, seal
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rae_auto.api.files import write_whole
 from rae_auto.errors import StoreDamaged
+from rae_auto.toolkit.files import write_whole
 
 FORMAT = 1
 

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, cast
 
 from attrs import define, field
 
-from rae_auto.api.files import DirectoryLock, network_file_system, write_whole
 from rae_auto.api.store import Append, Change, Document, Keep, LogQuery, Put, Store
 from rae_auto.errors import StoreError
+from rae_auto.toolkit.files import DirectoryLock, network_file_system, write_whole
 from rae_plugins.stores.json.changes import Contents, Entry, encode, encode_prune
 from rae_plugins.stores.json.history import (
     Segment,

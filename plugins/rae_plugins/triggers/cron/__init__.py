@@ -6,10 +6,10 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import ScheduleTrigger
-from rae_auto.api.options import zone_name
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.units import parse_duration
-from rae_auto.model.zones import zone
+from rae_auto.model.primitives.units import parse_duration
+from rae_auto.model.primitives.zones import zone
+from rae_auto.toolkit.validators import zone_name
 from rae_plugins.triggers.cron.clock_changes import next_fixed, next_wild
 from rae_plugins.triggers.cron.expression import parse
 from rae_plugins.triggers.cron.notes import note_on

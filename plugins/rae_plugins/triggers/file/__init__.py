@@ -8,12 +8,12 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from rae_auto.api import SourceTrigger, Watch
-from rae_auto.api.options import at_least
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.units import parse_duration
+from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.validators import at_least
 from rae_plugins.triggers.file.changes import Happening
-from rae_plugins.triggers.file.plan import Polling, is_shared
-from rae_plugins.triggers.file.selection import at_home, patterns_of
+from rae_plugins.triggers.file.matcher import at_home, patterns_of
+from rae_plugins.triggers.file.watch_plan import Polling, is_shared
 
 LEFTOVERS = ("*~", ".*.sw?", ".#*", "#*#", "*.tmp", "*.part", "*.crdownload")
 """What editors and downloads leave beside a file while it is being written."""
@@ -136,7 +136,7 @@ class FileTrigger(SourceTrigger):
 
     def warnings(self) -> tuple[str, ...]:
         """Where watching isn't possible, and files are only looked at from time to time."""
-        from rae_auto.api.files import mounts
+        from rae_auto.toolkit.files import mounts
 
         mounted = mounts() if self.polling is Polling.AUTO else ()
         shared = [path for path in self.paths if is_shared(str(at_home(path)), mounted)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
-from rae_auto.model.instants import format_instant
+from rae_auto.model.primitives.instants import format_instant
 
 
 class Happening(StrEnum):

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from attrs import define, field, frozen
 from watchdog.observers.polling import PollingObserverVFS
 
-from rae_plugins.triggers.file.plan import Post
-from rae_plugins.triggers.file.selection import Selection
+from rae_plugins.triggers.file.matcher import Selection
+from rae_plugins.triggers.file.watch_plan import Post
 
 
 @frozen

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from rae_auto.api.files import open_private, private_directory
+from rae_auto.toolkit.files import open_private, private_directory
 from rae_plugins.triggers.file.changes import Change, Happening, Version
 
 FORMAT = 1

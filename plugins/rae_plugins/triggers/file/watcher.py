@@ -12,13 +12,13 @@ from attrs import define, evolve, field
 from loguru import logger
 
 from rae_auto.api import Watch
-from rae_plugins.triggers.file.dirt import Dirt, Places
-from rae_plugins.triggers.file.eyes import Overflows, Watches, watch
-from rae_plugins.triggers.file.plan import Post, plan
-from rae_plugins.triggers.file.rounds import Look, Rounds, Wanted
-from rae_plugins.triggers.file.settling import Burst, Settling
+from rae_plugins.triggers.file.debounce import Burst, Settling
+from rae_plugins.triggers.file.delivery import Telling
+from rae_plugins.triggers.file.observers import Overflows, Watches, watch
+from rae_plugins.triggers.file.pending import Dirt, Places
+from rae_plugins.triggers.file.scanner import Look, Rounds, Wanted
 from rae_plugins.triggers.file.snapshot import Snapshot
-from rae_plugins.triggers.file.telling import Telling
+from rae_plugins.triggers.file.watch_plan import Post, plan
 
 if TYPE_CHECKING:
     from rae_plugins.triggers.file import FileTrigger

@@ -9,9 +9,9 @@ from attrs import field, frozen
 from attrs.converters import optional
 
 from rae_auto.api import SourceTrigger, Watch
-from rae_auto.api.options import at_least
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.units import parse_duration
+from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.validators import at_least
 from rae_plugins.machine.programs import checked
 from rae_plugins.triggers.system.adapter import platform_adapter
 from rae_plugins.triggers.system.facts import Booted, Wanted

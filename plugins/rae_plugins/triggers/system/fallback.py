@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from rae_auto.api.trigger import Timer
-from rae_auto.model.instants import Moment
+from rae_auto.model.primitives.instants import Moment
 from rae_plugins.triggers.system.adapter import Report, together
 from rae_plugins.triggers.system.facts import NOTICED, ClockSet, Rest, Wanted
 from rae_plugins.triggers.system.names import LOGINS, NETWORK, POWER, PROCESSES, REST, EventName

@@ -15,8 +15,8 @@ from attrs import evolve, field, frozen
 from cattrs import Converter
 
 from rae_auto.api import Watch
-from rae_auto.api.state_file import StateFile
-from rae_auto.model.instants import format_instant, parse_instant
+from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.triggers.system.devices import Devices
 from rae_plugins.triggers.system.facts import Booted, Change, Fact, Rest, Stopping, Wanted
 from rae_plugins.triggers.system.names import (

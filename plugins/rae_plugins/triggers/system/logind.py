@@ -8,7 +8,7 @@ from attrs import evolve
 from loguru import logger
 
 from rae_auto.api.trigger import Timer
-from rae_auto.model.instants import format_instant
+from rae_auto.model.primitives.instants import format_instant
 from rae_plugins.machine.bus import PROPERTIES, Bus, BusFailure, Signal, Signals, Target
 from rae_plugins.triggers.system.adapter import Report
 from rae_plugins.triggers.system.facts import Rest, Stopping, Wanted

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import evolve
 
 from rae_auto.api.trigger import Timer
-from rae_auto.model.instants import format_instant
+from rae_auto.model.primitives.instants import format_instant
 from rae_plugins.triggers.system.adapter import Report, together
 from rae_plugins.triggers.system.devices import DeviceTold
 from rae_plugins.triggers.system.facts import Fact, Rest, Stopping, Wanted

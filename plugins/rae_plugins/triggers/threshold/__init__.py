@@ -10,9 +10,9 @@ from attrs import Attribute, field, frozen
 from attrs.converters import optional
 
 from rae_auto.api import SourceTrigger, Watch
-from rae_auto.api.options import at_least, longer_than_nothing
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.units import format_duration, parse_duration
+from rae_auto.model.primitives.units import format_duration, parse_duration
+from rae_auto.toolkit.validators import at_least, longer_than_nothing
 from rae_plugins.machine.commands import can_be_run
 from rae_plugins.machine.programs import checked
 from rae_plugins.triggers.threshold.command import number_of

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 
-from rae_auto.model.units import format_duration
+from rae_auto.model.primitives.units import format_duration
 from rae_plugins.machine.commands import KEPT, CantStart, run
 from rae_plugins.triggers.threshold.levels import shown
 from rae_plugins.triggers.threshold.readers import Unavailable

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
-from rae_auto.model.units import format_duration
+from rae_auto.model.primitives.units import format_duration
 from rae_plugins.triggers.threshold import readers
 from rae_plugins.triggers.threshold.levels import Unit
 from rae_plugins.triggers.threshold.metrics import MEASURES, Metric, Of

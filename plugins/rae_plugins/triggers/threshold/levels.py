@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from rae_auto.model.units import parse_size
+from rae_auto.model.primitives.units import parse_size
 
 
 class Unit(StrEnum):

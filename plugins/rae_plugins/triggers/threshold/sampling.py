@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from rae_auto.model.units import format_duration
+from rae_auto.model.primitives.units import format_duration
 from rae_plugins.machine.patience import look
 from rae_plugins.triggers.threshold.readers import Read, Unavailable
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from attrs import evolve, frozen
 
-from rae_auto.model.instants import Moment, format_instant
+from rae_auto.model.primitives.instants import Moment, format_instant
 
 LEAST_SLEEP = 1.0
 """Seconds of suspend that count as one; less is two clocks read one after the other."""

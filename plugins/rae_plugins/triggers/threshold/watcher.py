@@ -11,10 +11,10 @@ from typing import Any
 from attrs import define, evolve, field
 from loguru import logger
 
-from rae_auto.api.state_file import StateFile
 from rae_auto.api.trigger import Watch
 from rae_auto.errors import StoreError
-from rae_auto.model.instants import format_instant, parse_instant
+from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.triggers.threshold.readers import Unavailable
 from rae_plugins.triggers.threshold.sampling import Sample
 from rae_plugins.triggers.threshold.state import Firing, Phase, Rule, State, sampled

@@ -11,11 +11,11 @@ from attrs.validators import ge, in_, le, lt, optional
 
 from rae_auto.api import Event, PatternTrigger, Progress, Trigger, Watch
 from rae_auto.api.events import RUN_ENDED
-from rae_auto.api.options import at_least, time_of_day, zone_name
 from rae_auto.api.pattern import State
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.units import format_duration, parse_duration
-from rae_auto.model.zones import zone
+from rae_auto.model.primitives.units import format_duration, parse_duration
+from rae_auto.model.primitives.zones import zone
+from rae_auto.toolkit.validators import at_least, time_of_day, zone_name
 from rae_plugins.machine import programs
 from rae_plugins.triggers.usage.absence import Absence
 from rae_plugins.triggers.usage.counting import Count, FirstOfDay, Streak

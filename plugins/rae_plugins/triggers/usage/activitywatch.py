@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from attrs import field, frozen
 
-from rae_auto.model.instants import format_instant, parse_instant
+from rae_auto.model.primitives.instants import format_instant, parse_instant
 
 WINDOWS, AFK_STATUS = "currentwindow", "afkstatus"
 

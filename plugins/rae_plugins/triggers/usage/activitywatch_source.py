@@ -13,8 +13,8 @@ from attrs import evolve, field, frozen
 from loguru import logger
 
 from rae_auto.api import SourceTrigger, Watch
-from rae_auto.api.state_file import StateFile
-from rae_auto.model.instants import format_instant, parse_instant
+from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.machine.programs import is_called
 from rae_plugins.triggers.usage.activitywatch import (
     AFK_STATUS,

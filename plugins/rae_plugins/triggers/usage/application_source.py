@@ -12,8 +12,8 @@ from attrs import evolve, field, frozen
 from loguru import logger
 
 from rae_auto.api import SourceTrigger, Watch
-from rae_auto.api.state_file import StateFile
-from rae_auto.model.instants import Moment, format_instant, parse_instant
+from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
+from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.machine.idle import read_idle
 from rae_plugins.machine.programs import running
 from rae_plugins.triggers.usage.use import AFK, Interval, tell_use

@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 
 from attrs import field, frozen
 
-from rae_auto.model.zones import zone
+from rae_auto.model.primitives.zones import zone
 from rae_plugins.machine.wall_clock import first_shown, shown_at
 
 _ONE = timedelta(days=1)

@@ -20,8 +20,8 @@ from attrs import frozen
 
 from rae_auto.api.events import Event
 from rae_auto.api.pattern import Firing, Progress, State
-from rae_auto.model.instants import format_instant, parse_instant
-from rae_auto.model.units import format_duration
+from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.model.primitives.units import format_duration
 from rae_plugins.triggers.usage.days import Days, kind_of
 from rae_plugins.triggers.usage.diary import HEARTBEAT, Diary, Page, faded, fading
 from rae_plugins.triggers.usage.fold import Match

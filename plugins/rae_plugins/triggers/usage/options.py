@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from rae_auto.model.units import format_duration
+from rae_auto.model.primitives.units import format_duration
 
 
 class Pattern(StrEnum):

@@ -8,7 +8,7 @@ from attrs import frozen
 from loguru import logger
 
 from rae_auto.api import Told, Watch
-from rae_auto.model.instants import format_instant
+from rae_auto.model.primitives.instants import format_instant
 from rae_plugins.triggers.usage.fold import SHADOW
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rae_auto.api import Watch
-from rae_auto.model.instants import format_instant
+from rae_auto.model.primitives.instants import format_instant
 
 AFK = timedelta(minutes=3)
 """After so long without input nobody is there, as ActivityWatch has it; use that pauses for longer begins anew."""

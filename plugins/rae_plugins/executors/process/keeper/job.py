@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rae_plugins.executors.process.keeper.cgroups import Group
-from rae_plugins.executors.process.keeper.ending import Ending, told
 from rae_plugins.executors.process.keeper.limits import Watch, by_signal, exceeded
 from rae_plugins.executors.process.keeper.output import Output
-from rae_plugins.executors.process.keeper.tree import Process
+from rae_plugins.executors.process.keeper.procfs import Process
+from rae_plugins.executors.process.keeper.termination import Ending, told
 
 
 class Job:

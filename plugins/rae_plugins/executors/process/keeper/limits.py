@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rae_plugins.executors.process.keeper.tree import PAGE, PROC, Process
+from rae_plugins.executors.process.keeper.procfs import PAGE, PROC, Process
 
 if os.name == "posix":
     import resource

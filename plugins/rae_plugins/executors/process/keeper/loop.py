@@ -15,12 +15,12 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from rae_plugins.executors.process.keeper import limits as limiting
-from rae_plugins.executors.process.keeper import tree
+from rae_plugins.executors.process.keeper import procfs
 from rae_plugins.executors.process.keeper.cgroups import Group, Groups, own_directory
-from rae_plugins.executors.process.keeper.ending import Ending
 from rae_plugins.executors.process.keeper.job import Job
-from rae_plugins.executors.process.keeper.kin import Kin
 from rae_plugins.executors.process.keeper.output import Output
+from rae_plugins.executors.process.keeper.ownership import Kin
+from rae_plugins.executors.process.keeper.termination import Ending
 
 Message = dict[str, Any]
 
@@ -42,8 +42,8 @@ class Keeper:
         self.incoming = b""
         self.outgoing: list[bytes] = []
         self.alive = True
-        me = tree.look(os.getpid())
-        self.identity = {"boot": tree.boot_id(), "keeper": [me.pid, me.ticks] if me else None}
+        me = procfs.look(os.getpid())
+        self.identity = {"boot": procfs.boot_id(), "keeper": [me.pid, me.ticks] if me else None}
         wake, self.woken = os.pipe()
         for end in (wake, self.woken):
             os.set_blocking(end, False)
@@ -109,7 +109,7 @@ class Keeper:
         self.jobs[job.pid] = job
         if limits:
             job.watch_over(time.monotonic())
-        process = tree.look(job.pid)
+        process = procfs.look(job.pid)
         record = {
             "pid": job.pid,
             "ticks": process.ticks if process else None,
@@ -221,7 +221,7 @@ class Keeper:
         if self.kin.orphans():
             # What died since the last time counts too.
             self.reap()
-        return [pid for pid in self.kin.orphans() if tree.lives(pid)]
+        return [pid for pid in self.kin.orphans() if procfs.lives(pid)]
 
     def exceeds(self, job: Job, now: float) -> bool:
         is_due = job.watch is not None and job.status is None and now >= job.watch.next_look

@@ -1,0 +1,1 @@
+"""Both sides of the control socket: protocol, requests, client."""

@@ -1,0 +1,221 @@
+"""`rae-auto run`: a configuration, a scheduler, its log, the control socket and the signals, until told to stop."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from rae_auto._version import __version__
+from rae_auto.config import Config, load
+from rae_auto.daemon.commands import Commands
+from rae_auto.daemon.control_server import ControlServer
+from rae_auto.daemon.file_identity import Mark, mark_of
+from rae_auto.daemon.stall_detector import Watchdog
+from rae_auto.engine.events import Settings
+from rae_auto.errors import SchedulerError
+from rae_auto.paths import socket_path, state_directory
+from rae_auto.registry import Registry
+from rae_auto.registry.factory import Plugins
+from rae_auto.runtime.concurrency.background_tasks import run_to_the_end
+from rae_auto.runtime.reporting import log_setup
+from rae_auto.runtime.scheduler import Scheduler
+from rae_auto.toolkit.files import private_directory
+
+if TYPE_CHECKING:
+    from rae_auto.daemon.config_watch import ConfigWatch
+
+
+def run(config_path: Path, *, paused: bool) -> int:
+    """Run the daemon of a configuration until SIGTERM, SIGINT or `rae-auto stop`; returns the exit code.
+
+    Errors: ConfigError, StoreLocked, StoreError, PluginError, before anything was started.
+    """
+    registry = Registry()
+    # Before it is read: what changes meanwhile is noticed.
+    mark = mark_of(config_path)
+    config = load(config_path, registry)
+    directory = private_directory(state_directory())
+    plugins = Plugins(registry, config.timezone)
+    watchdog = Watchdog(registry.owner_of)
+    log_setup.attach([plugins.logger(ref) for ref in config.loggers], directory)
+    try:
+        loop = watchdog.new_loop()
+        run_to_the_end(Service(config_path, config, registry, directory, paused, mark, watchdog).run(), loop)
+    finally:
+        watchdog.close()
+        log_setup.detach()
+    return 0
+
+
+class Service:
+    """One daemon."""
+
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        registry: Registry,
+        directory: Path,
+        paused: bool,
+        mark: Mark,
+        watchdog: Watchdog,
+    ) -> None:
+        """`mark` is that of the file of which `config` was read."""
+        self._path = path
+        self._watchdog = watchdog
+        self._registry = registry
+        self._paused = paused
+        self._bad_config: str | None = None
+        self._mark = mark
+        self._watch_wanted = config.watch_config
+        self._watch: ConfigWatch | None = None
+        self._bad_watch: str | None = None
+        self._reloading = asyncio.Lock()
+        self._scheduler = Scheduler(
+            directory=directory,
+            store=config.store,
+            timezone=config.timezone,
+            max_parallel=config.max_parallel,
+            max_queue=config.max_queue,
+            resources=config.resources,
+            enabled=config.enabled and not paused,
+            shutdown_grace=config.shutdown_grace,
+            retention=config.history,
+            jobs=config.jobs,
+            notifiers=config.notifiers,
+            plugins=registry,
+        )
+
+    async def run(self) -> None:
+        """Open, serve, and close."""
+        _watch_children_by_pidfd()
+        await self._scheduler.open()
+        _spare_the_collector()
+        control = ControlServer(Commands(self._scheduler, self._path, self.reload, self._problems).table())
+        try:
+            await self._serve(control)
+        finally:
+            control.retire()
+            try:
+                await self._scheduler.close()
+            finally:
+                # Who waits for the end may start another daemon as soon as he hears of it.
+                await control.close()
+        logger.info("stopped")
+
+    async def _serve(self, control: ControlServer) -> None:
+        forwarding = asyncio.create_task(self._forward(control))
+        await control.start(socket_path(self._scheduler.directory))
+        self._listen_to_signals()
+        self._set_watch(self._watch_wanted)
+        jobs = len(await self._scheduler.list_jobs())
+        logger.info("rae-auto {} runs {} jobs of {}", __version__, jobs, self._path)
+        if not self._scheduler.settings.enabled:
+            logger.warning("nothing starts by itself; 'rae-auto trigger JOB' starts a job by hand")
+        try:
+            await self._scheduler.wait_stopped()
+        finally:
+            self._set_watch(False)
+            forwarding.cancel()
+
+    async def _forward(self, control: ControlServer) -> None:
+        async with contextlib.aclosing(self._scheduler.events()) as events:
+            async for event in events:
+                control.publish(event)
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        grace: list[timedelta | None] = [None]
+
+        def stop() -> None:
+            logger.info("stopping" if grace[0] is None else "stopping at once")
+            self._do(self._scheduler.stop(grace[0]))
+            # The second signal shortens what the first one granted.
+            grace[0] = timedelta(0)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._do(self._reload_quietly()))
+
+    def _do(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reload_quietly(self) -> None:
+        # The reload itself has logged what was wrong.
+        with contextlib.suppress(SchedulerError):
+            await self.reload()
+
+    async def reload(self) -> Mapping[str, Any]:
+        """Read the configuration again, all or nothing: a bad one leaves the old one running, and is told."""
+        async with self._reloading:
+            self._mark = await asyncio.to_thread(mark_of, self._path)
+            try:
+                config = await asyncio.to_thread(load, self._path, self._registry)
+                settings = Settings(
+                    config.max_parallel, config.enabled and not self._paused, config.resources, config.max_queue
+                )
+                summary = await self._scheduler.configure(config.jobs, settings, config.timezone, config.notifiers)
+            except SchedulerError as error:
+                self._bad_config = f"the configuration wasn't reloaded: {error}"
+                logger.error("{}", self._bad_config)
+                raise
+            self._bad_config = None
+            self._scheduler.shutdown_grace = config.shutdown_grace
+            self._scheduler.retention = config.history
+            self._set_watch(config.watch_config)
+            logger.info("reloaded: {}", ", ".join(f"{len(jobs)} {change}" for change, jobs in summary.items()))
+            return summary
+
+    def _problems(self) -> list[str]:
+        bad = [problem for problem in (self._bad_config, self._bad_watch) if problem]
+        stalls = dict.fromkeys(stall.text() for stall in self._watchdog.stalls if stall.plugin)
+        return [*bad, *self._scheduler.containment.problems(), *stalls]
+
+    def _set_watch(self, wanted: bool) -> None:
+        """Have the file watched, or not. Where it can't be, that is told, and nothing else is touched."""
+        self._bad_watch = None
+        if wanted == (self._watch is not None):
+            return
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+            return
+        try:
+            # Late, since few want it and it takes its time.
+            from rae_auto.daemon.config_watch import ConfigWatch
+
+            self._watch = ConfigWatch(self._path, lambda: self._do(self._reload_if_changed()))
+        except Exception as error:  # whatever the watching library raises
+            self._bad_watch = f"the configuration isn't watched ({error}); 'rae-auto reload' has it read again"
+            logger.warning("{}", self._bad_watch)
+
+    async def _reload_if_changed(self) -> None:
+        if await asyncio.to_thread(mark_of, self._path) != self._mark:
+            await self._reload_quietly()
+
+
+def _spare_the_collector() -> None:
+    """Don't look through all jobs for garbage whenever a thousand objects came about: they are there to stay."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def _watch_children_by_pidfd() -> None:
+    """On Python 3.11 asyncio would spend a thread on each child; later ones do this by themselves."""
+    kind = getattr(asyncio, "PidfdChildWatcher", None)
+    policy = asyncio.get_event_loop_policy()
+    if kind is not None and hasattr(policy, "set_child_watcher"):
+        with contextlib.suppress(OSError, NotImplementedError):
+            watcher = kind()
+            # One that comes after the loop has begun has to be told of it, or no child can be started.
+            watcher.attach_loop(asyncio.get_running_loop())
+            policy.set_child_watcher(watcher)

@@ -1,0 +1,54 @@
+"""Time zones by name: one clear error for every bad one."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+from rae_auto.model.primitives.names import did_you_mean
+
+LOCAL = "local"
+_LOCALTIME = Path("/etc/localtime")
+_TIMEZONE = Path("/etc/timezone")
+
+
+def zone(name: str) -> ZoneInfo:
+    """The IANA zone of this name, or the machine's for "local". ValueError, one line, for anything else."""
+    return _named(local_zone_name() if name == LOCAL else name)
+
+
+@lru_cache(maxsize=256)
+def _named(name: str) -> ZoneInfo:
+    if len(name) <= 64 and name.isascii() and name.isprintable() and not name.startswith((".", "/")):
+        # zoneinfo itself answers bad names with KeyError, OSError, IsADirectoryError or ValueError.
+        try:
+            return ZoneInfo(name)
+        except (KeyError, OSError, ValueError):
+            pass
+    shown = ascii(name if len(name) <= 60 else name[:60] + "...")
+    near = did_you_mean(name[:64], available_timezones()) or "; write one like Europe/Berlin"
+    raise ValueError(f"there is no time zone {shown}{near}")
+
+
+def local_zone_name() -> str:
+    """The machine's zone: what TZ says, else the link /etc/localtime, else /etc/timezone, else "UTC"."""
+    variable = os.environ.get("TZ", "").removeprefix(":")
+    return _after_zoneinfo(variable) or variable or _from_link() or _from_file() or "UTC"
+
+
+def _from_link() -> str:
+    try:
+        return _after_zoneinfo(str(_LOCALTIME.readlink()))
+    except OSError:
+        return ""
+
+
+def _from_file() -> str:
+    try:
+        return _TIMEZONE.read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _after_zoneinfo(path: str) -> str:
+    return path.partition("zoneinfo/")[2]

@@ -1,0 +1,140 @@
+"""Backups: what a store of any kind holds as one file, of which a store of any kind can be made again.
+
+JSON lines: first the format with the time and the version of rae-auto, then one line for each change, last their
+number with the SHA-256 of all lines before. A file that was cut off or changed anywhere is known by its last line.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from rae_auto._version import __version__
+from rae_auto.api.store import Append, Change, Put
+from rae_auto.errors import StoreDamaged, StoreError
+from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.toolkit.files import whole_file
+
+FORMAT = 1
+
+MAX_LINE = 64 << 20
+"""Bytes of a line that is read."""
+
+
+@frozen
+class Backup:
+    """What is known of a backup without its contents; `version` is that of the rae-auto which wrote it."""
+
+    path: Path
+    created_at: datetime
+    version: str
+    changes: int
+
+    def record(self) -> dict[str, Any]:
+        """The JSON of it, for users."""
+        created = format_instant(self.created_at)
+        return {"path": str(self.path), "created_at": created, "version": self.version, "changes": self.changes}
+
+
+def write(path: Path, changes: Iterable[Change], now: datetime, *, replace: bool = False) -> Backup:
+    """Write changes to a file of the owner's alone, whole or not at all. Errors: StoreError."""
+    if path.exists() and not replace:
+        raise StoreError(f"{path} is there already; choose another name, or add --replace")
+    head = {"backup": FORMAT, "created_at": format_instant(now), "version": __version__}
+    digest, number = hashlib.sha256(), -1
+    try:
+        with whole_file(path) as file:
+            for line in map(_line, chain([head], map(_encode, changes))):
+                digest.update(line)
+                file.write(line)
+                number += 1
+            file.write(_line({"end": number, "sha256": digest.hexdigest()}))
+    except OSError as error:
+        raise _unless_ours(error, f"{path}: can't be written") from error
+    return Backup(path, now, __version__, number)
+
+
+def examine(path: Path) -> Backup:
+    """Read all of a backup and hold it against its checksum. Errors: StoreError, StoreDamaged."""
+    lines = _read(path)
+    head = next(lines)
+    try:
+        written, created_at, version = head["backup"], parse_instant(head["created_at"]), str(head["version"])
+    except (KeyError, TypeError, ValueError):
+        raise StoreError(f"{path} is no backup of rae-auto; 'rae-auto backup FILE' makes one") from None
+    if written != FORMAT:
+        raise StoreError(f"{path} was written by a newer rae-auto, {version:.20}; use that one")
+    return Backup(path, created_at, version, sum(1 for _ in map(_decode, lines, repeat(path))))
+
+
+def changes_of(path: Path) -> Iterator[Change]:
+    """The changes of a backup that has been examined; it is held against its checksum once more."""
+    lines = _read(path)
+    next(lines)
+    return map(_decode, lines, repeat(path))
+
+
+def _read(path: Path) -> Iterator[dict[str, Any]]:
+    """Head and changes. StoreDamaged, at the latest after the last of them, where they aren't what was written."""
+    digest, number = hashlib.sha256(), -1
+    try:
+        with path.open("rb") as file:
+            while document := _document(line := file.readline(MAX_LINE)):
+                if "end" in document and not file.read(1):
+                    if document != {"end": number, "sha256": digest.hexdigest()}:
+                        break
+                    return
+                digest.update(line)
+                number += 1
+                yield document
+    except OSError as error:
+        raise _unless_ours(error, f"{path}: can't be read") from error
+    raise _damaged(path)
+
+
+def _line(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+
+
+def _document(line: bytes) -> dict[str, Any] | None:
+    """The JSON object of a whole line, or None."""
+    with contextlib.suppress(ValueError, RecursionError):
+        document = json.loads(line) if line.endswith(b"\n") else None
+        return document if isinstance(document, dict) else None
+    return None
+
+
+def _encode(change: Change) -> dict[str, Any]:
+    match change:
+        case Put(kind, key, body):
+            return {"put": [kind, key], "body": body}
+        case Append(log, key, job, state, at, body):
+            return {"append": [log, key], "job": job, "state": str(state), "at": format_instant(at), "body": body}
+        case _:
+            raise StoreError(f"the store broke its contract: a dump has no {type(change).__name__}")
+
+
+def _decode(document: Mapping[str, Any], path: Path) -> Change:
+    try:
+        if "put" in document:
+            kind, key = document["put"]
+            return Put(kind, key, document["body"])
+        log, key = document["append"]
+        at = parse_instant(document["at"])
+        return Append(log, key, document["job"], document["state"], at, document["body"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> StoreDamaged:
+    return StoreDamaged(f"{path} isn't a backup as it was written, or not all of it; restore another one")
+
+
+def _unless_ours(error: OSError, what: str) -> OSError:
+    return error if isinstance(error, StoreError) else StoreError(f"{what} ({error.strerror})")

@@ -1,0 +1,148 @@
+"""Recorded events in a store: read, named, deleted."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from attrs import evolve
+
+from rae_auto.api.events import RUN_ENDED, Event, end_of, is_named
+from rae_auto.api.store import Keep, LogQuery, Store
+from rae_auto.errors import BadRequest
+from rae_auto.model import documents
+from rae_auto.model.primitives.instants import as_utc, parse_instant
+from rae_auto.model.primitives.json_values import plain
+from rae_auto.model.primitives.names import EVENT_NAME
+from rae_auto.model.primitives.problems import Findings, Invalid
+from rae_auto.model.run import Run, RunState
+
+MOST = 100_000
+"""How many recorded events are read at once."""
+
+_FOREVER = datetime.max.replace(tzinfo=UTC)
+_LONGEST_PATTERN = 256
+_CLOCKS_DIFFER = timedelta(minutes=1)
+
+_RUNS = 10_000
+"""How many of the newest runs are looked through for ends that somebody has yet to hear of."""
+
+_FEW_RUNS = 1_000
+"""And at least: the last to end need not be the last that were queued."""
+
+_NAMES = 500
+"""How many names a store is asked about at once."""
+
+
+def recorded_in(
+    store: Store,
+    names: Sequence[str],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = MOST,
+    ends: bool = True,
+) -> list[Event]:
+    """As `EventLog.recorded`, of an open store."""
+    recordable = [name for name in names if not name.startswith(RUN_ENDED)]
+    found = _newest(store, recordable, LogQuery(since=since, until=until, limit=limit)) if recordable else []
+    states = tuple(state for state in RunState if state.final and is_named(f"{RUN_ENDED}{state.value}", names))
+    if ends and states:
+        query = LogQuery(states=states, limit=min(max(limit, _FEW_RUNS), _RUNS))
+        bodies = store.query(documents.RUNS, query)
+        # By the time of their end, which the log of runs isn't ordered by.
+        late = [body for body in bodies if since is None or parse_instant(body["finished_at"]) >= since]
+        ended = [end_of(documents.load(Run, body)) for body in late]
+        found += [event for event in ended if until is None or event.at <= until]
+    return sorted(found, key=lambda event: (event.at, event.id))[-limit:]
+
+
+def _newest(store: Store, names: Sequence[str], query: LogQuery) -> list[Event]:
+    """The newest that are named so, as many as the query allows: more and more are looked through to find them."""
+    if all(EVENT_NAME.fullmatch(name) for name in names):
+        query = evolve(query, states=tuple(names))
+    look_at = query.limit
+    while True:
+        bodies = store.query(documents.EVENTS, evolve(query, limit=look_at))
+        wanted = [body for body in bodies if is_named(body["name"], names)]
+        if len(wanted) >= query.limit or len(bodies) < look_at or look_at >= MOST:
+            return [documents.load(Event, body) for body in wanted[: query.limit]]
+        look_at = min(look_at * 8, MOST)
+
+
+def forget_in(store: Store, names: Sequence[str], before: datetime | None) -> int:
+    """As `EventLog.forget`, of an open store."""
+    count = 0
+    for keep in surplus_of(store, names, before):
+        while gone := prune(store, keep):
+            count += len(gone)
+    store.scrub()
+    return count
+
+
+def surplus_of(store: Store, names: Sequence[str], before: datetime | None) -> list[Keep]:
+    """Rules by which all recorded events of these names go."""
+    since, newest = before or _FOREVER, 1 << 40
+    if "*" in names:
+        return [Keep(since=since, newest=newest)]
+    known = {name for name in names if EVENT_NAME.fullmatch(name)}
+    if len(known) < len(names):
+        known |= {body["name"] for body in store.query(documents.EVENTS, LogQuery(limit=MOST))}
+    wanted = sorted(name for name in known if is_named(name, names))
+    return [
+        Keep(states=tuple(wanted[first : first + _NAMES]), since=since, newest=newest)
+        for first in range(0, len(wanted), _NAMES)
+    ]
+
+
+def prune(store: Store, keep: Keep) -> Sequence[str]:
+    return store.prune(documents.EVENTS, keep)
+
+
+def event_patterns(given: Any) -> tuple[str, ...]:
+    """Names of events, in which `*` stands for any text: one, or a list. Errors: BadRequest."""
+    patterns = [given] if isinstance(given, str) else given
+    if not isinstance(patterns, list | tuple) or not patterns:
+        raise BadRequest("names must be a list of names of events; '*' stands for any text")
+    for pattern in patterns:
+        if not isinstance(pattern, str) or not 0 < len(pattern) <= _LONGEST_PATTERN:
+            raise BadRequest(f"names must be texts of at most {_LONGEST_PATTERN} characters")
+    return tuple(patterns)
+
+
+def forgettable(given: Any) -> tuple[str, ...]:
+    """The same, of events that can be forgotten. Errors: BadRequest."""
+    patterns = event_patterns(given)
+    for pattern in patterns:
+        if pattern.startswith(RUN_ENDED):
+            raise BadRequest(f"{pattern[:64]!r}: ends of runs are history, which [history] in rae.toml bounds")
+    return patterns
+
+
+def event_record(event: Event) -> dict[str, Any]:
+    """An event as programs are told of it."""
+    return {"id": event.id, "name": event.name, "at": event.at.isoformat(), "data": dict(event.data)}
+
+
+def has_happened(at: datetime | None, now: datetime) -> datetime | None:
+    """The instant of an event, which can't lie ahead: what comes later would seem to be old. Errors: BadRequest."""
+    try:
+        if at is not None and as_utc(at) > now + _CLOCKS_DIFFER:
+            raise ValueError(f"{at.isoformat()} lies in the future")
+    except ValueError as error:
+        raise BadRequest(f"at: {error}") from None
+    return at
+
+
+def event_document(event: Any) -> Mapping[str, Any] | None:
+    """An event such as every store can keep: null, or an object of JSON values. Errors: BadRequest."""
+    if event is None:
+        return None
+    if not isinstance(event, Mapping):
+        raise BadRequest("the event must be a JSON object")
+    findings = Findings()
+    try:
+        kept = plain(dict(event), findings)
+        findings.raise_if_any()
+    except Invalid as error:
+        raise BadRequest(f"the event: {error}") from None
+    return kept

@@ -1,0 +1,47 @@
+"""What happened in the world, as far as it is on record, in the form in which a simulation reads it."""
+
+from datetime import datetime
+from typing import Any
+
+from rae_auto.api.store import Damaged, LogQuery, Store
+from rae_auto.model import documents
+from rae_auto.model.decision import MANUAL, Decision
+from rae_auto.model.primitives.instants import format_instant
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Run
+from rae_auto.records.events import recorded_in
+from rae_auto.records.runs import newest_runs
+
+MOST = 100_000
+"""How many of each kind are read: the newest."""
+
+
+def happenings_in(store: Store, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
+    """Recorded events, ends of runs, and what sources told, by the records of what became of it; the oldest first."""
+    query = LogQuery(since=since, until=until, limit=MOST)
+    runs = [documents.load(Run, body) for body in store.query(documents.RUNS, query)]
+    bodies = [body for _, body in store.load(documents.RUN) if not isinstance(body, Damaged)]
+    runs = newest_runs(query, [documents.load(Run, body) for body in bodies], runs)
+    skips = [documents.load(Decision, body) for body in store.query(documents.DECISIONS, query)]
+    found = [
+        {"at": format_instant(event.at), "name": event.name, "id": event.id, "data": event.data}
+        for event in recorded_in(store, ("*",), since=since, until=until, limit=MOST)
+    ]
+    found += [_told(run, run.scheduled_for, run.event) for run in runs if run.cause is Reason.FIRED]
+    found += [_told(skip, skip.at, None) for skip in skips if _is_of_a_source(skip)]
+    return sorted(found, key=lambda one: str(one["at"]))
+
+
+def _is_of_a_source(skip: Decision) -> bool:
+    # The key of a schedule's occurrence is its instant.
+    return skip.trigger != MANUAL and skip.key != format_instant(skip.at)
+
+
+def _told(record: Run | Decision, at: datetime, event: Any) -> dict[str, Any]:
+    return {
+        "at": format_instant(at),
+        "job": record.job,
+        "trigger": record.trigger,
+        "key": record.key,
+        "event": event or {},
+    }

@@ -1,0 +1,112 @@
+"""A plugin's options in words, read off its class."""
+
+import json
+import types
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal, NewType, Union, get_args, get_origin
+
+import attrs
+from attrs import frozen
+
+from rae_auto.api.plugin import Plugin
+from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
+from rae_auto.model.primitives.units import Size, format_duration, format_size
+
+_WORDS: Mapping[Any, str] = {
+    str: "text",
+    int: "number",
+    float: "number",
+    bool: "true or false",
+    timedelta: "duration",
+    Size: "size",
+    datetime: "instant",
+    Path: "path",
+    Any: "anything",
+    ScheduleTrigger: "trigger",
+    SourceTrigger: "trigger",
+}
+
+
+@frozen
+class Option:
+    """One option; `default` is None where it must be given."""
+
+    name: str
+    type: str
+    default: str | None
+    help: str
+
+
+@frozen
+class Description:
+    """A plugin in words."""
+
+    help: str
+    options: tuple[Option, ...]
+
+    def rows(self) -> list[dict[str, str]]:
+        """The options as plain objects."""
+        return [
+            {
+                "option": o.name,
+                "type": o.type,
+                "default": "required" if o.default is None else o.default,
+                "help": o.help,
+            }
+            for o in self.options
+        ]
+
+
+def describe(plugin: type[Plugin]) -> Description:
+    """What a plugin is for, from its docstring, and its options, from its fields."""
+    cls: Any = plugin
+    attrs.resolve_types(cls)
+    fields = [field for field in attrs.fields(cls) if field.init]
+    options = [
+        Option(field.name.rstrip("_"), type_text(field.type), _default(field), field.metadata.get("help", ""))
+        for field in fields
+    ]
+    return Description(" ".join((plugin.__doc__ or "").split()), tuple(options))
+
+
+def type_text(kind: Any) -> str:
+    """A type as a configuration's author would say it."""
+    if kind == Trigger:
+        return "trigger"
+    if kind in _WORDS:
+        return _WORDS[kind]
+    if isinstance(kind, NewType):
+        return type_text(kind.__supertype__)
+    arguments = [argument for argument in get_args(kind) if argument not in (type(None), Ellipsis)]
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(type_text(argument) for argument in arguments))
+    if origin is Literal:
+        return "one of: " + ", ".join(map(str, arguments))
+    if origin in (tuple, list, Sequence):
+        return f"list of {type_text(arguments[0])}"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return "one of: " + ", ".join(str(member.value) for member in kind)
+    return "table"
+
+
+def _default(field: "attrs.Attribute[Any]") -> str | None:
+    value = field.default
+    if value is attrs.NOTHING:
+        return None
+    if isinstance(value, attrs.Factory) or value == ():  # type: ignore[arg-type]
+        return "empty"
+    if isinstance(value, tuple):
+        return json.dumps(value)
+    if value is None:
+        return "none"
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return format_size(value) if field.type is Size else str(value)

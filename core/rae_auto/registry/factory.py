@@ -1,0 +1,131 @@
+"""Plugins at work: references become instances, jobs become plans."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from attrs import frozen
+
+from rae_auto.api.executor import Executor
+from rae_auto.api.guard import ComputedGuard, ReadGuard
+from rae_auto.api.logger import Logger
+from rae_auto.api.notifier import Notifier
+from rae_auto.api.plugin import Kind, Plugin, PluginSource
+from rae_auto.api.store import Store
+from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
+from rae_auto.config.options import limit_problems, make
+from rae_auto.engine.events import Origin, Plan
+from rae_auto.errors import InvalidJob, PluginError
+from rae_auto.model.job import Job
+from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.primitives.problems import described
+from rae_auto.registry.quarantine import Containment
+from rae_auto.registry.safe_guard import GuardedGuard
+from rae_auto.registry.safe_schedule import GuardedSchedule
+
+MOST_SHARED = 1000
+"""How many plugins are remembered by the text of their references."""
+
+_NONE: Mapping[str, Any] = {}
+
+
+@frozen
+class Planned:
+    """A job as the engine gets it, and its sources by id, with which the shell itself works."""
+
+    plan: Plan
+    sources: Mapping[str, SourceTrigger]
+
+
+class Plugins:
+    """Makes instances of what a configuration or a job names, by way of their source."""
+
+    def __init__(self, source: PluginSource, timezone: str, containment: Containment | None = None) -> None:
+        self.source = source
+        self.containment = containment or Containment(self.whose)
+        self._schedules: dict[ScheduleTrigger, GuardedSchedule] = {}
+        self._shared: dict[str, Plugin] = {}
+        self.timezone = timezone
+
+    def store(self, given: str | PluginRef | Store) -> Store:
+        ref = PluginRef(given) if isinstance(given, str) else given
+        return ref if isinstance(ref, Store) else cast("Store", self._make(Kind.STORE, ref))
+
+    def logger(self, ref: PluginRef) -> Logger:
+        return cast("Logger", self._make(Kind.LOGGER, ref))
+
+    def notifier(self, ref: PluginRef) -> Notifier:
+        return cast("Notifier", self._make(Kind.NOTIFIER, ref))
+
+    def executor(self, ref: PluginRef) -> Executor:
+        return cast("Executor", self._make(Kind.EXECUTOR, ref))
+
+    def trigger(self, ref: TriggerRef) -> ScheduleTrigger | SourceTrigger:
+        return cast("ScheduleTrigger | SourceTrigger", self._make(Kind.TRIGGER, ref))
+
+    def plan(self, job: Job, origin: Origin) -> Planned:
+        """The job with the plugins that it names. Errors: InvalidJob.
+
+        What stands in a store is taken as it is: `check_limits` is for what comes new.
+        """
+        schedules: dict[str, GuardedSchedule] = {}
+        sources: dict[str, SourceTrigger] = {}
+        computed: dict[str, GuardedGuard | None] = {}
+        read: dict[str, ReadGuard] = {}
+        try:
+            self._alike(Kind.EXECUTOR, job.executor_ref)
+            for ref in job.schedule:
+                trigger = self._alike(Kind.TRIGGER, ref)
+                if isinstance(trigger, ScheduleTrigger):
+                    # Of equal ones one is enough for all jobs.
+                    schedules[ref.id] = self._guarded(trigger)
+                elif isinstance(trigger, SourceTrigger):
+                    sources[ref.id] = trigger
+            for guard_ref in job.only:
+                guard = self._alike(Kind.GUARD, guard_ref)
+                computed[guard_ref.id] = None
+                if isinstance(guard, ComputedGuard):
+                    computed[guard_ref.id] = GuardedGuard(guard, self.containment)
+                elif isinstance(guard, ReadGuard):
+                    read[guard_ref.id] = guard
+        except PluginError as error:
+            raise InvalidJob(f"job {job.id!r}: {error}") from error
+        follows = dict.fromkeys(JobId(followed) for source in sources.values() for followed in source.follows())
+        # Most jobs have none, and there may be many jobs.
+        plan = Plan(job, schedules, origin, computed or _NONE, read or _NONE, tuple(follows))
+        return Planned(plan, sources or _NONE)
+
+    def check_limits(self, job: Job) -> None:
+        """Errors: InvalidJob, where the job has a limit that can't be enforced on this machine."""
+        problems = limit_problems(job.executor_ref, job.limits, self.source)
+        if problems:
+            raise InvalidJob(f"job {job.id!r}: {'; '.join(map(described, problems))}")
+
+    def whose(self, kind: Kind, name: str) -> str:
+        """The distribution of a plugin, and its version, as far as its source knows them."""
+        provenance = getattr(self.source, "provenance", None)
+        return str(provenance(kind, name)) if provenance else "unknown"
+
+    def _guarded(self, schedule: ScheduleTrigger) -> GuardedSchedule:
+        known = self._schedules.get(schedule)
+        if known is None:
+            known = self._schedules[schedule] = GuardedSchedule(schedule, self.containment)
+        return known
+
+    def _alike(self, kind: Kind, ref: PluginRef | TriggerRef | GuardRef) -> Plugin:
+        """The plugin of a reference; one that was made before where it is no source: of many jobs most are alike."""
+        key = f"{kind} {ref.type} {ref.options!r}"
+        known = self._shared.get(key)
+        if known is None:
+            known = self._make(kind, ref)
+            if not isinstance(known, SourceTrigger):
+                if len(self._shared) >= MOST_SHARED:
+                    self._shared.clear()
+                self._shared[key] = known
+        return known
+
+    def _make(self, kind: Kind, ref: PluginRef | TriggerRef | GuardRef) -> Plugin:
+        try:
+            return make(kind, ref, self.source, self.timezone)
+        except ValueError as error:
+            raise PluginError(str(error)) from error

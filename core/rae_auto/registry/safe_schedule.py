@@ -1,0 +1,68 @@
+"""A schedule's plugin at the border of the engine: whatever it does, the engine gets an instant or None."""
+
+from datetime import datetime, timedelta
+
+from rae_auto.api.plugin import Kind
+from rae_auto.api.trigger import ScheduleTrigger
+from rae_auto.registry.quarantine import Containment
+
+
+class GuardedSchedule:
+    """Asks a schedule, and checks its answers. After a bad one it has ended, until a reload makes another guard.
+
+    Two are equal where their schedules are; one that has ended equals only itself, so that a reload replaces it.
+    """
+
+    __slots__ = ("_containment", "_ended", "inner")
+
+    def __init__(self, inner: ScheduleTrigger, containment: Containment) -> None:
+        self.inner = inner
+        self._containment = containment
+        self._ended = False
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, GuardedSchedule) or self._ended or other._ended:
+            return False
+        return bool(self.inner == other.inner)
+
+    def __hash__(self) -> int:
+        return hash(self.inner)
+
+    def __repr__(self) -> str:
+        # Cursors are kept by a digest of this: it must not tell that there is a guard.
+        return repr(self.inner)
+
+    @property
+    def jitter(self) -> timedelta:
+        return self.inner.jitter
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """What the schedule says, where that is an aware instant after the given one, or nothing."""
+        if self._ended:
+            return None
+        try:
+            found = self.inner.next_after(instant)
+            problem = _problem(found, instant)
+        except (Exception, SystemExit) as error:
+            problem = f"next_after raised {error!r:.200}"
+        if problem is None:
+            return found
+        self._ended = True
+        place = f"{self.inner!r:.120}"
+        text = f"{problem}; jobs on this schedule start no more by it"
+        self._containment.failed(Kind.TRIGGER, self.inner.type, place, text, for_good=True)
+        return None
+
+
+def _problem(found: object, instant: datetime) -> str | None:
+    if found is None:
+        return None
+    if not isinstance(found, datetime):
+        return f"next_after returned {found!r:.60}, which is no datetime"
+    if found.utcoffset() is None:
+        return f"next_after returned {found.isoformat()}, which has no time zone"
+    if found <= instant:
+        return f"next_after returned {found.isoformat()}, which isn't after {instant.isoformat()}"
+    return None

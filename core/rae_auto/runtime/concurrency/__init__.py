@@ -1,0 +1,1 @@
+"""Tasks and threads that may hang without holding up anything else."""

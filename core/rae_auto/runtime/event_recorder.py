@@ -1,0 +1,209 @@
+"""Recorded events: durable before anybody hears of them, bounded, and on this machine alone.
+
+The ends of runs are events too. They are not written twice: whoever follows them from a place in the past gets them
+out of the history.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+from weakref import WeakSet
+
+from rae_auto.api.events import Event, Place, end_of, is_named
+from rae_auto.api.store import Append, Store
+from rae_auto.errors import BadRequest
+from rae_auto.model import documents
+from rae_auto.model.primitives.instants import as_utc
+from rae_auto.model.primitives.json_values import plain
+from rae_auto.model.primitives.names import check_event_name
+from rae_auto.model.primitives.problems import Findings, Invalid
+from rae_auto.model.run import Run
+from rae_auto.records.events import MOST, prune, recorded_in, surplus_of
+
+LARGEST = 64 << 10
+"""Bytes of an event's data, as JSON."""
+
+BATCH = 1000
+"""How many events of the past are handed over at once."""
+
+Ask = Callable[[Callable[[Store], Any]], Any]
+
+
+class EventLog:
+    """Records events and hands them to whoever follows. Belongs to one event loop."""
+
+    def __init__(self, ask: Ask, now: Callable[[], datetime], tell: Callable[[Event], None] = lambda _: None) -> None:
+        """`ask` runs a function on the store in its own thread; `tell` hears of each event that was recorded."""
+        self._tell = tell
+        self._ask = ask
+        self._now = now
+        self._followers: WeakSet[_Follower] = WeakSet()
+        self._unwritten: list[tuple[Event, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._unread: list[tuple[Sequence[str], datetime, asyncio.Future[list[Event]]]] = []
+        self._reading: asyncio.Task[None] | None = None
+
+    async def record(self, name: str, data: Mapping[str, Any] | None = None, at: datetime | None = None) -> Event:
+        """Record an event; it is durable when this returns. Errors: BadRequest, StoreError."""
+        event = _checked(name, data or {}, as_utc(at) if at else self._now())
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._unwritten.append((event, future))
+        if self._writing is None:
+            self._writing = asyncio.get_running_loop().create_task(self._write())
+        await asyncio.shield(future)
+        return event
+
+    async def _write(self) -> None:
+        """One commit for all that came in while the last one was under way."""
+        try:
+            while self._unwritten:
+                batch, self._unwritten = self._unwritten, []
+                changes = [_entry(event) for event, _ in batch]
+                try:
+                    await self._ask(partial(_commit, changes=changes))
+                except Exception as error:
+                    for _, future in batch:
+                        if not future.done():
+                            future.set_exception(error)
+                    continue
+                self._publish([event for event, _ in batch])
+                for event, _ in batch:
+                    self._tell(event)
+                for _, future in batch:
+                    if not future.done():
+                        future.set_result(None)
+        finally:
+            self._writing = None
+
+    def ended(self, runs: Sequence[Run]) -> None:
+        """Runs are over, and durably so: whoever follows hears of it."""
+        if self._followers:
+            self._publish([end_of(run) for run in runs])
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        for follower in list(self._followers):
+            follower.offer(events)
+
+    def follow(self, names: Sequence[str], after: Place | None) -> AsyncGenerator[Sequence[Event], None]:
+        """Events of these names after a place, oldest first, then each as it comes."""
+        # Before the past is read: what comes meanwhile comes behind it.
+        follower = _Follower(names)
+        self._followers.add(follower)
+        return self._stream(follower, names, after)
+
+    async def _stream(
+        self, follower: "_Follower", names: Sequence[str], after: Place | None
+    ) -> AsyncGenerator[Sequence[Event], None]:
+        try:
+            told: set[str] = set()
+            if after is not None:
+                past = [event for event in await self._past(names, after.at) if after.is_before(event)]
+                told = {event.id for event in past}
+                for start in range(0, len(past), BATCH):
+                    yield past[start : start + BATCH]
+                del past
+            while True:
+                batch = [event for event in await follower.taken() if event.id not in told]
+                if batch:
+                    yield batch
+        finally:
+            self._followers.discard(follower)
+
+    async def _past(self, names: Sequence[str], since: datetime) -> list[Event]:
+        """As `recorded`; those who ask at the same time, as all do at a start, share one reading."""
+        future: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
+        self._unread.append((names, since, future))
+        if self._reading is None:
+            self._reading = asyncio.get_running_loop().create_task(self._read())
+        return await future
+
+    async def _read(self) -> None:
+        try:
+            while self._unread:
+                batch, self._unread = self._unread, []
+                wanted = {name for names, _, _ in batch for name in names}
+                try:
+                    found = await self.recorded(tuple(wanted), since=min(since for _, since, _ in batch))
+                except Exception as error:  # which each of them is told of
+                    for _, _, future in batch:
+                        if not future.done():
+                            future.set_exception(error)
+                    continue
+                for names, since, future in batch:
+                    if not future.done():
+                        future.set_result([e for e in found if e.at >= since and is_named(e.name, names)])
+        finally:
+            self._reading = None
+
+    async def recorded(
+        self,
+        names: Sequence[str],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = MOST,
+        ends: bool = True,
+    ) -> list[Event]:
+        """The newest recorded events of these names, and ends of runs unless `ends` is false, the oldest first."""
+        read = partial(recorded_in, names=names, since=since, until=until, limit=limit, ends=ends)
+        return list(await self._ask(read))
+
+    async def forget(self, names: Sequence[str], before: datetime | None) -> int:
+        """Delete recorded events for good, also from the store's own copies; how many there were."""
+        count = 0
+        for keep in await self._ask(partial(surplus_of, names=names, before=before)):
+            # One by one, so that what runs need the store for comes between.
+            while gone := await self._ask(partial(prune, keep=keep)):
+                count += len(gone)
+        await self._ask(lambda store: store.scrub())
+        return count
+
+
+class _Follower:
+    """What somebody who follows has yet to take."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._events: list[Event] = []
+        self._some = asyncio.Event()
+
+    def offer(self, events: Sequence[Event]) -> None:
+        wanted = [event for event in events if is_named(event.name, self._names)]
+        if wanted:
+            self._events += wanted
+            self._some.set()
+
+    async def taken(self) -> list[Event]:
+        await self._some.wait()
+        self._some.clear()
+        events, self._events = self._events, []
+        return events
+
+
+def _commit(store: Store, changes: Sequence[Append]) -> None:
+    store.commit(changes)
+
+
+def _entry(event: Event) -> Append:
+    return Append(documents.EVENTS, event.id, event.name, event.name, event.at, documents.dump(event))
+
+
+def _checked(name: object, data: Mapping[str, Any], at: datetime) -> Event:
+    try:
+        checked = check_event_name(name)
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
+    findings = Findings()
+    try:
+        kept = plain(dict(data), findings)
+        findings.raise_if_any()
+    except (Invalid, TypeError, ValueError) as error:
+        raise BadRequest(f"data: {error}") from None
+    event = Event(uuid.uuid4().hex, checked, at, kept)
+    if len(json.dumps(kept, separators=(",", ":"))) > LARGEST:
+        raise BadRequest(f"data: is larger than {LARGEST >> 10} KB; keep it elsewhere and record its place")
+    return event

@@ -1,0 +1,1 @@
+"""Attempts: what executors are given, and how their work is followed."""

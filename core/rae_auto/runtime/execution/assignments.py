@@ -1,0 +1,49 @@
+"""What executors are given: an attempt with its environment, its secrets and its output file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rae_auto.api.executor import Assignment
+from rae_auto.model.job import Job
+from rae_auto.model.primitives.names import RunId
+from rae_auto.model.run import Run
+from rae_auto.runtime.execution.environment import environment_of
+from rae_auto.runtime.execution.secrets import resolved
+
+
+def output_path(directory: Path, run: RunId, attempt: int) -> Path:
+    """The file for what an attempt prints."""
+    return directory / "output" / f"{run}.{attempt}.log"
+
+
+def event_path(directory: Path, run: RunId) -> Path:
+    """The file for what fired a run, where that is too large for a variable."""
+    return directory / "output" / f"{run}.event.json"
+
+
+def assignment_of(run: Run, job: Job, directory: Path, inherited: Mapping[str, str]) -> Assignment:
+    """The run's current attempt. ValueError where its environment refers to a secret that isn't there.
+
+    `directory` is the state directory, `inherited` the daemon's own environment, of which jobs get a few names.
+    """
+    env, secrets = resolved(job.env, inherited)
+    environment = environment_of(run, env, inherited, event_path(directory, run.id))
+    return _assignment(run, job, directory, environment, secrets)
+
+
+def assignment_to_find(run: Run, job: Job, directory: Path) -> Assignment:
+    """The run's current attempt as it was started before: a secret that has gone since must not hide it."""
+    return _assignment(run, job, directory, {}, ())
+
+
+def _assignment(
+    run: Run, job: Job, directory: Path, environment: Mapping[str, str], secrets: tuple[str, ...]
+) -> Assignment:
+    return Assignment(
+        run=run.id,
+        attempt=run.attempt,
+        job=job,
+        environment=environment,
+        secrets=secrets,
+        output=output_path(directory, run.id, run.attempt),
+    )

@@ -1,0 +1,56 @@
+"""The environment of an attempt: all that a job's process gets to see."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from rae_auto.model.primitives.instants import format_instant
+from rae_auto.model.run import Run
+
+INHERITED = (
+    "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER",
+    "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR",
+    "APPDATA", "COMSPEC", "LOCALAPPDATA", "PATHEXT", "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE",
+)  # fmt: skip
+"""What jobs get of the daemon's environment. Not loaders' and interpreters' switches, and no secrets by accident."""
+
+DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+EVENT_LIMIT = 32 << 10
+"""Bytes of RAE_EVENT: a single variable can't be much larger than this on every system."""
+
+
+def environment_of(run: Run, env: Mapping[str, str], inherited: Mapping[str, str], event_file: Path) -> dict[str, str]:
+    """All variables of the run's current attempt: a few of the daemon's, the job's own, and what tells it of itself.
+
+    `event_file` is where the event stands if it is too large for a variable.
+    """
+    own = {
+        "RAE_RUN_ID": run.id,
+        "RAE_JOB": run.job,
+        "RAE_ATTEMPT": str(run.attempt),
+        "RAE_SCHEDULED_FOR": format_instant(run.scheduled_for),
+        "RAE_TRIGGER": run.trigger,
+        "RAE_EVENT": _event(run),
+    }
+    if (large := large_event(run)) is not None:
+        own["RAE_EVENT"] = json.dumps({"too_large": len(large), "file": str(event_file)})
+        own["RAE_EVENT_FILE"] = str(event_file)
+    kept = {name: inherited[name] for name in INHERITED if name in inherited}
+    return {"PATH": DEFAULT_PATH, **kept, **env, **own}
+
+
+def large_event(run: Run) -> bytes | None:
+    """The JSON of the run's event where it is too large for a variable."""
+    content = _event(run).encode()
+    return content if len(content) > EVENT_LIMIT else None
+
+
+def _event(run: Run) -> str:
+    text = json.dumps(run.event or {}, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # The name of a file need not be text, and then only an escape can tell it.
+        return json.dumps(run.event)
+    return text

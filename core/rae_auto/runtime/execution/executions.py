@@ -1,0 +1,211 @@
+"""Attempts in the hands of executors: started, cancelled, found again, and told as events."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from rae_auto.api.executor import Execution, Executor
+from rae_auto.api.plugin import Kind
+from rae_auto.engine.events import Ended, Event, Found, Started
+from rae_auto.model.job import Job
+from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.primitives.names import RunId
+from rae_auto.model.run import Result, Run
+from rae_auto.registry.quarantine import Containment
+from rae_auto.runtime.concurrency.background_tasks import wait_for_all
+from rae_auto.runtime.execution.assignments import assignment_of, assignment_to_find, event_path
+from rae_auto.runtime.execution.environment import large_event
+from rae_auto.runtime.execution.secrets import without_secrets
+from rae_auto.runtime.reporting import log_setup
+from rae_auto.toolkit.files import private_directory, write_whole
+
+Key = tuple[RunId, int]
+
+PATIENCE = 5.0
+"""Seconds for which a start waits for executors to find what was in hand, and a cancel for one to have started."""
+
+
+class Executions:
+    """Carries out what the engine wants of executors, and reports what they tell."""
+
+    def __init__(
+        self,
+        directory: Path,
+        executor_for: Callable[[PluginRef], Executor],
+        report: Callable[[Event], None],
+        inherited: Mapping[str, str],
+        containment: Containment | None = None,
+    ) -> None:
+        """`inherited` is the daemon's own environment as of its start, of which jobs get a few names."""
+        self._directory = directory
+        self._executor_for = executor_for
+        self._report = report
+        self._inherited = inherited
+        self._containment = containment or Containment(lambda *_: "unknown")
+        self._executors: dict[str, asyncio.Future[Executor]] = {}
+        self._in_hand: dict[Key, asyncio.Future[Execution]] = {}
+        self._starting: dict[Key, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, run: Run, job: Job) -> None:
+        """Start the run's attempt; `Started` and `Ended` follow, or `Ended` alone."""
+        # At once, so that a cancel that comes before the task's first step finds it.
+        self._in_hand[run.id, run.attempt] = asyncio.get_running_loop().create_future()
+        self._starting[run.id, run.attempt] = self._spawn(self._carry_out(run, job))
+
+    def cancel(self, run: RunId, attempt: int, grace: timedelta) -> None:
+        """End an attempt, also one that is only being started; `Ended` follows."""
+        if (run, attempt) in self._in_hand:
+            self._spawn(self._cancel((run, attempt), grace))
+
+    async def find(self, runs: Iterable[tuple[Run, Job]]) -> None:
+        """After a restart: take over the attempts that are alive, and report what became of each.
+
+        Returns when that is done, or after `PATIENCE`: what an executor is still looking for is reported later.
+        """
+        looking = {self._spawn(self._find(run, job)): run for run, job in runs}
+        if not looking:
+            return
+        _, pending = await asyncio.wait(looking, timeout=PATIENCE)
+        for task in pending:
+            run = looking[task]
+            logger.bind(job=run.job, run=run.id).error("its executor is still looking for what became of it")
+
+    async def _find(self, run: Run, job: Job) -> None:
+        key = (run.id, run.attempt)
+        # At once, so that a cancel that comes meanwhile waits for what is found.
+        in_hand = self._in_hand[key] = asyncio.get_running_loop().create_future()
+        try:
+            executor = await self._open(job.executor_ref)
+            found = await executor.find(assignment_to_find(run, job, self._directory), run.handle)
+        except (Exception, SystemExit) as error:  # a broken executor must not keep the others from being found
+            found = Result(error=f"its executor failed to look for it: {error}")
+        if in_hand.cancelled():
+            await _too_late(found)
+        elif isinstance(found, Execution):
+            in_hand.set_result(found)
+            logger.bind(job=run.job, run=run.id).info("goes on: taken over from the last daemon")
+            self._report(Found(*key, found.handle))
+            self._spawn(self._await_end(key, found))
+        else:
+            del self._in_hand[key]
+            in_hand.cancel()
+            self._report(Ended(*key, found) if isinstance(found, Result) else Found(*key, begun=found is None))
+
+    async def close(self) -> None:
+        """Let executors go. Whatever is still in their hands is left to them."""
+        for task in self._tasks:
+            task.cancel()
+        await wait_for_all(self._tasks, "an executor's work")
+        opened = [o.result() for o in self._executors.values() if o.done() and not o.exception()]
+        closing = [asyncio.ensure_future(_closed(executor)) for executor in opened]
+        await wait_for_all(closing, "an executor")
+
+    async def _carry_out(self, run: Run, job: Job) -> None:
+        key = (run.id, run.attempt)
+        in_hand = self._in_hand[key]
+        secrets: Sequence[str] = ()
+        try:
+            # First, so that of many that start together each goes straight on to its start.
+            executor = await self._open(job.executor_ref)
+            if (event := large_event(run)) is not None:
+                await asyncio.to_thread(write_whole, event_path(self._directory, run.id), event)
+            assignment = assignment_of(run, job, self._directory, self._inherited)
+            secrets = assignment.secrets
+            log_setup.hide(secrets)
+            execution = _checked(await executor.start(assignment))
+        except (Exception, SystemExit) as error:  # whatever an executor raises, the run must end
+            if not in_hand.cancelled():
+                in_hand.cancel()
+                self._ended(key, Result(error=_one_line(error)), secrets)
+            return
+        finally:
+            self._starting.pop(key, None)
+        if in_hand.cancelled():
+            await _too_late(execution)
+            return
+        in_hand.set_result(execution)
+        self._report(Started(*key, execution.handle))
+        await self._await_end(key, execution, secrets)
+
+    async def _await_end(self, key: Key, execution: Execution, secrets: Sequence[str] = ()) -> None:
+        try:
+            result = await execution.wait()
+            if not isinstance(result, Result):
+                raise TypeError(f"wait returned {result!r:.60}, which is no Result")
+        except (Exception, SystemExit) as error:
+            result = Result(error=f"its executor failed: {_one_line(error)}")
+        self._ended(key, result, secrets)
+
+    def _ended(self, key: Key, result: Result, secrets: Sequence[str]) -> None:
+        del self._in_hand[key]
+        self._report(Ended(*key, without_secrets(result, secrets)))
+
+    async def _cancel(self, key: Key, grace: timedelta) -> None:
+        in_hand = self._in_hand[key]
+        await asyncio.wait([in_hand], timeout=grace.total_seconds() + PATIENCE)
+        if not in_hand.done():
+            in_hand.cancel()
+            if (starting := self._starting.get(key)) is not None:
+                starting.cancel()
+            self._ended(key, Result(error="its executor neither started it nor said why, and was given up"), ())
+        elif not in_hand.cancelled():
+            try:
+                await in_hand.result().cancel(grace)
+            except (Exception, SystemExit) as error:
+                self._containment.failed(Kind.EXECUTOR, "executor", "cancel", error)
+
+    async def _open(self, ref: PluginRef) -> Executor:
+        key = repr(ref)
+        if key not in self._executors:
+            self._executors[key] = asyncio.ensure_future(self._opened(ref))
+        opening = self._executors[key]
+        try:
+            return opening.result() if opening.done() else await asyncio.shield(opening)
+        except Exception:
+            # The next attempt may find what this one missed.
+            self._executors.pop(key, None)
+            raise
+
+    async def _opened(self, ref: PluginRef) -> Executor:
+        executor = self._executor_for(ref)
+        private_directory(self._directory / "output")
+        await executor.open(private_directory(self._directory / "executors" / ref.type))
+        return executor
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _checked(execution: Execution) -> Execution:
+    """What `start` returned, if it is what its contract says."""
+    if not isinstance(execution, Execution):
+        raise TypeError(f"start returned {execution!r:.60}, which is no Execution")
+    json.dumps(dict(execution.handle))
+    return execution
+
+
+async def _too_late(found: object) -> None:
+    """An attempt that was given up has come about after all: it must not go on unseen."""
+    if isinstance(found, Execution):
+        await found.cancel(timedelta(0))
+
+
+async def _closed(executor: Executor) -> None:
+    try:
+        await executor.close()
+    except (Exception, SystemExit) as error:
+        logger.error("executor {} failed to close: {!r}", executor.type, error)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:500]

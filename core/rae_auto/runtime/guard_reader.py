@@ -1,0 +1,57 @@
+"""Guards at the border of the engine: the engine gets an answer, whatever their plugins do."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import cast
+
+from rae_auto.api.guard import Answer, ReadGuard, Says
+from rae_auto.engine.events import GuardsRead
+from rae_auto.engine.step import ReadGuards
+from rae_auto.registry.quarantine import Containment
+from rae_auto.registry.safe_guard import PATIENCE, failed, failure, place, read_guard
+from rae_auto.runtime.concurrency.background_tasks import wait_for_all
+
+
+class GuardReader:
+    """Reads the guards that look at the machine. Equal ones that are wanted at once are read once."""
+
+    def __init__(self, tell: Callable[[GuardsRead], None], containment: Containment) -> None:
+        self._tell = tell
+        self._containment = containment
+        self._reading: dict[ReadGuard, asyncio.Task[Says]] = {}
+        self._answering: set[asyncio.Task[None]] = set()
+
+    def read(self, wanted: ReadGuards) -> None:
+        """Begin to read what the engine wants to know; it is told when all have answered."""
+        task = asyncio.get_running_loop().create_task(self._answer(wanted))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def close(self) -> None:
+        """Read no more."""
+        for task in (*self._answering, *self._reading.values()):
+            task.cancel()
+        await wait_for_all({*self._answering, *self._reading.values()}, "a guard")
+
+    async def _answer(self, wanted: ReadGuards) -> None:
+        guards = cast("Iterable[ReadGuard]", wanted.guards.values())
+        # Whatever they do there is an answer: without one the run would wait for ever.
+        answers = await asyncio.gather(*map(self._read, guards), return_exceptions=True)
+        says = [answer if isinstance(answer, Says) else failure(answer) for answer in answers]
+        self._tell(GuardsRead(wanted.run, dict(zip(wanted.guards, says, strict=True))))
+
+    async def _read(self, guard: ReadGuard) -> Says:
+        try:
+            reading = self._reading.get(guard)
+        except Exception as error:  # it can't be hashed, or compared
+            return failed(self._containment, guard, error)
+        if reading is None:
+            work = read_guard(guard, self._containment)
+            reading = self._reading[guard] = asyncio.get_running_loop().create_task(work, name=place(guard))
+            reading.add_done_callback(lambda _: self._reading.pop(guard, None))
+        # Nothing but time ends this: a guard may ignore its cancellation, or be cancelled by a library of its own.
+        await asyncio.wait({reading}, timeout=PATIENCE)
+        if not reading.done():
+            reading.cancel()
+            return Says(Answer.UNKNOWN, f"it has not answered within {PATIENCE:g} s")
+        return Says(Answer.UNKNOWN, "it was cancelled") if reading.cancelled() else reading.result()

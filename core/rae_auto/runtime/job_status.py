@@ -1,0 +1,50 @@
+"""How jobs stand, read off the engine, and their runs."""
+
+from rae_auto.engine.engine import Engine
+from rae_auto.engine.world import Entry
+from rae_auto.model.job_info import JobActivity, JobInfo, JobStatus
+from rae_auto.model.run import RunState
+from rae_auto.registry.trigger_text import schedule_text
+
+
+def status_of(engine: Engine, entry: Entry) -> JobStatus:
+    """How a job stands."""
+    job, state = entry.job, entry.state
+    opened = [o.run for o in engine.runs(job.id)]
+    return JobStatus(
+        job=job.id,
+        activity=_activity({run.state for run in opened}, entry),
+        enabled=job.enabled,
+        paused=state.paused,
+        open=tuple(run.id for run in opened),
+        next_at=engine.next_at(job.id),
+        last_state=state.last_state,
+        last_run=state.last_run,
+        last_finished_at=state.last_finished_at,
+        failures=state.failures,
+    )
+
+
+def _activity(states: set[RunState], entry: Entry) -> JobActivity:
+    if states & {RunState.STARTING, RunState.RUNNING}:
+        return JobActivity.RUNNING
+    if RunState.RETRYING in states:
+        return JobActivity.RETRYING
+    if states:
+        return JobActivity.QUEUED
+    if not entry.job.enabled:
+        return JobActivity.DISABLED
+    return JobActivity.PAUSED if entry.state.paused else JobActivity.IDLE
+
+
+def info_of(engine: Engine, entry: Entry) -> JobInfo:
+    """A job as a list shows it."""
+    job = entry.job
+    return JobInfo(
+        id=job.id,
+        name=job.name,
+        origin=entry.plan.origin.value,
+        schedule=tuple(schedule_text(ref) for ref in job.schedule),
+        priority=job.priority,
+        status=status_of(engine, entry),
+    )

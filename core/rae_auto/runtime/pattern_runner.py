@@ -1,0 +1,289 @@
+"""A pattern in real time: what is recorded and what its parts tell, folded one by one, durably.
+
+Each turn is whole or nothing. What comes in is folded, what fires is told, and once that is durable the new state is
+kept. Where one of these fails, or the daemon ends in between, it is as if nothing had come in: recorded events are read
+again from the place that was kept, parts repeat what they got no answer for, and what fires again has its old key.
+
+But parts repeat in an order of their own, and of other neighbours something else may come. So what fires in a pattern
+that has parts is kept as untold, with the new state, before it is told; and told again until that is durable.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from rae_auto.api.events import Event, Place
+from rae_auto.api.pattern import Firing, PatternTrigger, Play
+from rae_auto.api.trigger import Emit, ScheduleTrigger, SourceTrigger, Told, Trigger, Watch
+from rae_auto.engine.catch_up import occurrences
+from rae_auto.errors import StoreError
+from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
+from rae_auto.toolkit.state_file import StateFile
+
+LEAST_GAP = timedelta(seconds=2)
+"""Shorter times in which nobody watched are none."""
+
+REMEMBERED = 200
+"""How many ids are remembered of what was heard last, of each part and of what is recorded."""
+
+SET_BACK = timedelta(minutes=10)
+"""How far back recorded events are read again where the clock was set back behind the place that was kept."""
+
+RECORDED = ""
+"""The name, among those of the parts, of what is recorded."""
+
+
+@frozen
+class _Memory:
+    """All that a pattern that watches must not forget."""
+
+    play: Play
+    place: Place
+    heard: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    untold: tuple[Firing, ...] = ()
+
+    def copy(self) -> "_Memory":
+        """One that stays as it is while the play goes on."""
+        return evolve(self, play=evolve(self.play))
+
+    def document(self, watched_until: datetime) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "pattern": repr(self.play.pattern),
+            "state": self.play.state,
+            "wake_at": self.play.wake_at and format_instant(self.play.wake_at),
+            "at": format_instant(self.place.at),
+            "ids": self.place.ids,
+            "heard": self.heard,
+            "untold": [[firing.key, format_instant(firing.at), firing.event] for firing in self.untold],
+            "watched_until": format_instant(watched_until),
+        }
+
+    @classmethod
+    def of(cls, pattern: PatternTrigger, kept: Mapping[str, Any], now: datetime) -> "_Memory":
+        """Of a document."""
+        wake_at = kept["wake_at"] and parse_instant(kept["wake_at"])
+        place = Place(parse_instant(kept["at"]), tuple(kept["ids"]))
+        if place.at > now:
+            # What was recorded since the clock was set back bears instants before the place.
+            place = Place(now - SET_BACK)
+        heard = {name: tuple(ids) for name, ids in kept["heard"].items()}
+        untold = tuple(Firing(key, parse_instant(at), event) for key, at, event in kept["untold"])
+        return cls(Play(pattern, kept["state"], wake_at), place, heard, untold)
+
+
+@define
+class PatternWatch:
+    """Plays a pattern."""
+
+    pattern: PatternTrigger
+    watch: Watch
+    _memory: _Memory = field(init=False)
+    _kept: _Memory = field(init=False)
+    _clocks: Moment = field(init=False)
+    _failed_at: datetime | None = field(init=False, default=None)
+    _lock: asyncio.Lock = field(init=False, factory=asyncio.Lock)
+    _moved: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _file: StateFile = field(init=False)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        self._file = StateFile(self.watch.directory / "pattern.json", self.watch.job)
+        await self._take_up()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._wake())
+                if self.pattern.hears():
+                    tasks.create_task(self._follow())
+                for name, part in self.pattern.parts().items():
+                    tasks.create_task(watched(part, self.watch.part(name, self._emit_of(name))))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            # What happens from now on is a gap. Where that can't be kept the gap only looks longer.
+            with contextlib.suppress(OSError, StoreError):
+                await self._keep(self._failed_at or self.watch.timer.now().wall)
+
+    async def _take_up(self) -> None:
+        now = self.watch.timer.now()
+        self._clocks = now
+        kept = await self._file.load(lambda document: self._understood(document, now.wall))
+        if kept is None:
+            since = now.wall if self._file.damage else self.watch.since or now.wall
+            self._memory = _Memory(Play.begun(self.pattern, since), Place(since))
+            await self._keep(now.wall)
+            return
+        self._memory, watched_until = kept
+        self._kept = self._memory.copy()
+        async with self._turn() as play:
+            if abs(now.wall - watched_until) >= LEAST_GAP:
+                why = "down" if now.wall > watched_until else "set_back"
+                await self._tell(play.miss(watched_until, now.wall, why))
+
+    def _understood(self, document: Mapping[str, Any], now: datetime) -> tuple[_Memory, datetime] | None:
+        """What was kept, unless it is of another pattern; and until when that was watched."""
+        if document.get("pattern") != repr(self.pattern):
+            return None
+        return _Memory.of(self.pattern, document, now), parse_instant(document["watched_until"])
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[Play]:
+        """One step of the play: what it leads to is kept once it was told, or nothing of it."""
+        async with self._lock:
+            now, play = self.watch.timer.now(), self._memory.play
+            try:
+                await self._tell(self._memory.untold)
+                for since, why in _gaps(self._clocks, now):
+                    await self._tell(play.miss(since, now.wall, why))
+                yield play
+                if self._memory != self._kept:
+                    await self._keep(now.wall)
+            except BaseException as error:
+                self._memory = self._kept.copy()
+                if not isinstance(error, asyncio.CancelledError):
+                    self._failed_at = min([now.wall, *(since for since, _ in _gaps(self._clocks, now))])
+                raise
+            self._clocks, self._failed_at = now, None
+        self._moved.set()
+
+    async def _keep(self, watched_until: datetime) -> None:
+        memory = self._memory.copy()
+        document = memory.document(watched_until)
+        try:
+            await self._file.keep(document)
+        finally:
+            # Where it is cancelled it may be written all the same.
+            if self._file.written is document:
+                self._kept = memory
+
+    async def _follow(self) -> None:
+        stream = self.watch.events.follow(self.pattern.hears(), self._memory.place)
+        try:
+            async for batch in stream:
+                await self._take(batch, RECORDED)
+        finally:
+            if isinstance(stream, AsyncGenerator):
+                await stream.aclose()
+
+    async def _take(self, batch: Sequence[Event], source: str) -> Told:
+        """Fold events of a source; returns what became of the last thing that fired, once durable."""
+        told = None
+        async with self._turn() as play:
+            for event in batch:
+                if self._is_new(source, event):
+                    told = await self._tell(play.hear(event)) or told
+        return told or Told()
+
+    def _is_new(self, source: str, event: Event) -> bool:
+        """Whether this is heard for the first time: a part tells again what it isn't sure of. From now on it isn't."""
+        ids = self._memory.heard.get(source, ())
+        place = self._memory.place.after(event) if source == RECORDED else self._memory.place
+        heard = {**self._memory.heard, source: (*ids, event.id)[-REMEMBERED:]} if event.id not in ids else None
+        self._memory = evolve(self._memory, place=place, heard=heard or self._memory.heard)
+        return heard is not None
+
+    async def _tell(self, firings: Sequence[Firing]) -> Told | None:
+        told = None
+        if firings and self.pattern.parts() and not self._memory.untold:
+            self._memory = evolve(self._memory, untold=tuple(firings))
+            await self._keep(self.watch.timer.now().wall)
+        for firing in firings:
+            told = await self.watch.emit(firing.key, firing.event, firing.at)
+        self._memory = evolve(self._memory, untold=())
+        return told
+
+    def _emit_of(self, name: str) -> Emit:
+        async def emit(
+            key: str,
+            event: Mapping[str, Any] | None = None,
+            at: datetime | None = None,
+            *,
+            echo: str | None = None,  # noqa: ARG001 - the job never runs, so nothing is its doing
+        ) -> Told:
+            return await self._take([Event(key, name, at or self.watch.timer.now().wall, event or {})], name)
+
+        return emit
+
+    async def _wake(self) -> None:
+        while True:
+            self._moved.clear()
+            wake_at, now = self._memory.play.wake_at, self.watch.timer.now()
+            if _gaps(self._clocks, now) or (wake_at is not None and wake_at <= now.wall):
+                async with self._turn() as play:
+                    await self._tell(play.advance(now.wall))
+                continue
+            alarm = asyncio.ensure_future(self._alarm(wake_at))
+            try:
+                await self._moved.wait()
+            finally:
+                alarm.cancel()
+                await asyncio.wait({alarm})
+            if not alarm.cancelled():
+                alarm.result()
+
+    async def _alarm(self, at: datetime | None) -> None:
+        if at is not None:
+            try:
+                await self.watch.timer.sleep_until(at)
+            finally:
+                self._moved.set()
+
+
+def _gaps(before: Moment, now: Moment) -> list[tuple[datetime, str]]:
+    """What the clocks say of the time between two moments: when it began that nobody watched, and why."""
+    slept = timedelta(seconds=now.slept - before.slept)
+    expected = before.wall + timedelta(seconds=now.mono - before.mono) + slept
+    gaps = [(now.wall - slept, "slept")] if slept >= LEAST_GAP else []
+    return [*gaps, *([(expected, "set_back")] if expected - now.wall >= LEAST_GAP else [])]
+
+
+async def watched(trigger: Trigger, watch: Watch) -> None:
+    """Have a trigger tell what it sees, whatever its shape: of a schedule, each instant from its first start on."""
+    if isinstance(trigger, SourceTrigger):
+        await trigger.watch(watch)
+    else:
+        await _keep_time(trigger, watch)
+
+
+async def _keep_time(schedule: ScheduleTrigger, watch: Watch) -> None:
+    """Tell the instants of a schedule; of those that were missed the latest ones."""
+    file = StateFile(watch.directory / "schedule.json", watch.job)
+
+    async def keep(after: datetime) -> None:
+        await file.keep({"schedule": repr(schedule), "after": format_instant(after)})
+
+    def understood(document: Mapping[str, Any]) -> datetime | None:
+        return parse_instant(document["after"]) if document["schedule"] == repr(schedule) else None
+
+    after = await file.load(understood)
+    if after is None:
+        after = watch.since or watch.timer.now().wall
+        await keep(after)
+    checked = _Checked(schedule)
+    while (following := checked.next_after(after)) is not None:
+        while (now := watch.timer.now().wall) < following:
+            await watch.timer.sleep_until(following)
+        for after in occurrences(checked, following, now).instants:
+            await watch.emit(format_instant(after), {"due": format_instant(after)}, after)
+            await keep(after)
+
+
+@frozen
+class _Checked:
+    """A schedule that may be a stranger's: one that goes round on the spot would do so for ever."""
+
+    inner: ScheduleTrigger
+
+    @property
+    def jitter(self) -> timedelta:
+        return self.inner.jitter
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        found = self.inner.next_after(instant)
+        if found is not None and found <= instant:
+            raise ValueError(f"{self.inner.type}: next_after({instant}) is {found}, which is no later")
+        return found

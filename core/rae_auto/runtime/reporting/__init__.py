@@ -1,0 +1,1 @@
+"""What observers get to know: log lines, the event stream, notifications."""

@@ -1,0 +1,60 @@
+"""What a step of the engine tells: to the log, and to whoever listens to events."""
+
+from typing import Any
+
+from rae_auto.api.events import Event
+from rae_auto.engine.step import JobChanged, Jumped, Record, Save, Step
+from rae_auto.engine.words import in_words
+from rae_auto.model import documents
+from rae_auto.model.decision import Decision
+from rae_auto.model.records import run_record
+from rae_auto.model.run import Run
+from rae_auto.runtime.reporting.event_stream import Broadcast
+from rae_auto.runtime.reporting.run_log import log_decision, log_jump, log_run
+
+
+def tell(step: Step, broadcast: Broadcast) -> None:
+    """Tell all of a step that is durable by now."""
+    for change in step.changes:
+        if isinstance(change, Save | Record) and isinstance(change.value, Run):
+            _tell_run(change.value, broadcast)
+    for decision in step.decisions:
+        _tell_decision(decision, broadcast)
+    for effect in step.effects:
+        match effect:
+            case JobChanged(job, what):
+                broadcast.publish({"kind": "job", "job": job, "change": what})
+            case Jumped(jump, by):
+                log_jump(jump, by)
+
+
+def tell_event(broadcast: Broadcast, event: Event) -> None:
+    """Tell of a recorded event."""
+    if broadcast.heard:
+        broadcast.publish({"kind": "event", "event": {**documents.dump(event), "data": event.data}})
+
+
+def _tell_run(run: Run, broadcast: Broadcast) -> None:
+    log_run(run)
+    if broadcast.heard:
+        broadcast.publish({"kind": "run", "run": run_record(run)})
+
+
+def _tell_decision(decision: Decision, broadcast: Broadcast) -> None:
+    log_decision(decision)
+    if broadcast.heard:
+        broadcast.publish(_decision_event(decision))
+
+
+def _decision_event(decision: Decision) -> dict[str, Any]:
+    """A decision as those who follow the daemon live are told of it."""
+    return {
+        "kind": "decision",
+        "job": decision.job,
+        "trigger": decision.trigger,
+        "at": decision.at.isoformat(),
+        "outcome": decision.outcome.value,
+        "reason": decision.reason.value,
+        "text": in_words(decision),
+        "run_id": decision.run,
+    }

@@ -1,0 +1,65 @@
+"""The log: one escaped line for each event, to every configured logger, without secrets."""
+
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from rae_auto.api.logger import Logger
+from rae_auto.runtime.execution.secrets import masked, worth_masking
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+# C0, DEL, C1, the marks that turn the direction of text, and what no encoding can write.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_hidden: set[str] = set()
+
+
+def attach(loggers: Sequence[Logger], directory: Path) -> None:
+    """Send log lines to these loggers, and nowhere else."""
+    logger.remove()
+    logger.enable("rae_auto")
+    logger.configure(patcher=_clean)
+    for plugin in loggers:
+        # What would show local variables, secrets among them, stays off whatever a plugin says.
+        safe = {"diagnose": False, "backtrace": False, "catch": True, "enqueue": False, "colorize": False}
+        logger.add(**{**plugin.handler(directory), **safe})
+    logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
+
+
+def detach() -> None:
+    """Close all loggers."""
+    logger.remove()
+    logger.disable("rae_auto")
+    logging.basicConfig(handlers=[], force=True)
+    _hidden.clear()
+
+
+def hide(values: Iterable[str]) -> None:
+    """From now on these values appear in no line."""
+    _hidden.update(form for value in worth_masking(values) for form in (value, repr(value)[1:-1]))
+
+
+def escaped(text: str) -> str:
+    """The text as one line that can't move the cursor, ring, or pretend to be another line."""
+    return _UNSEEN.sub(lambda match: repr(match[0])[1:-1], text)
+
+
+def _clean(record: "Record") -> None:
+    hidden = worth_masking(_hidden)
+    record["message"] = escaped(masked(record["message"], hidden))
+    for name, value in record["extra"].items():
+        record["extra"][name] = escaped(masked(str(value), hidden))
+
+
+class _Forward(logging.Handler):
+    """Takes what libraries log in their own way."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level: Any = record.levelname
+        logger.opt(depth=0).log(level, "{}: {}", record.name, record.getMessage())

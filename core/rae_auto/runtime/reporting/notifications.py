@@ -1,0 +1,80 @@
+"""Telling people: each notice in a task of its own, with a time limit, never in the way of a run."""
+
+import asyncio
+from collections.abc import Mapping
+
+from loguru import logger
+
+from rae_auto.api.notifier import Notice, Notifier
+from rae_auto.api.plugin import Kind
+from rae_auto.engine.step import Notify
+from rae_auto.model.policies import NotifyOn
+from rae_auto.model.run import Run
+from rae_auto.registry.quarantine import Containment
+from rae_auto.runtime.concurrency.background_tasks import CLOSE_LIMIT, wait_for_all
+
+TIME_LIMIT = 30.0
+"""Seconds that a notifier may take."""
+
+
+def notice_of(wish: Notify) -> Notice:
+    """The notice that tells of the end of a run."""
+    run = wish.run
+    assert run.finished_at is not None
+    return Notice(
+        kind=wish.kind,
+        job=run.job,
+        run=run.id,
+        state=run.state,
+        at=run.finished_at,
+        text=_text(wish.kind, run),
+        exit_code=run.exit_code,
+        attempt=run.attempt,
+    )
+
+
+def _text(kind: NotifyOn, run: Run) -> str:
+    if kind is NotifyOn.RECOVERY:
+        return f"{run.job} succeeded again"
+    why = run.reason or (f"exit code {run.exit_code}" if run.exit_code else "")
+    ended = str(run.state).replace("_", " ")
+    return f"{run.job} {ended}" + (f": {why}" if why and kind is NotifyOn.FAILURE else "")
+
+
+class Notices:
+    """Hands notices to notifiers."""
+
+    def __init__(self, notifiers: Mapping[str, Notifier], containment: Containment | None = None) -> None:
+        self._containment = containment or Containment(lambda *_: "unknown")
+        self.notifiers = notifiers
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def send(self, wish: Notify) -> None:
+        """Tell it through every notifier that the job names, or through all."""
+        notice = notice_of(wish)
+        for name in wish.job.notify.via or self.notifiers:
+            task = asyncio.get_running_loop().create_task(self._deliver(name, notice))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Let deliveries finish; each has its time limit."""
+        await wait_for_all(self._tasks, "a notifier", TIME_LIMIT + CLOSE_LIMIT)
+
+    async def _deliver(self, name: str, notice: Notice) -> None:
+        log = logger.bind(job=notice.job, run=notice.run)
+        notifier = self.notifiers.get(name)
+        if notifier is None:
+            log.error("notifier {} isn't configured, so nobody was told: {}", name, notice.text)
+            return
+        if self._containment.is_quarantined(Kind.NOTIFIER, notifier.type, name):
+            log.error("notifier {} is left out, so nobody was told: {}", name, notice.text)
+            return
+        try:
+            async with asyncio.timeout(TIME_LIMIT):
+                await notifier.notify(notice)
+        except (Exception, SystemExit) as error:  # nobody told must not mean nothing run, nor the daemon's end
+            log.error("notifier {} failed to tell: {}: {!r}", name, notice.text, error)
+            self._containment.failed(Kind.NOTIFIER, notifier.type, name, error, is_told=True)
+        else:
+            self._containment.succeeded(Kind.NOTIFIER, notifier.type, name)

@@ -1,0 +1,153 @@
+"""Between the engine's values and the store's documents, and off the event loop."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import frozen
+from loguru import logger
+
+from rae_auto.api.store import Append, Damaged, Delete, Document, Keep, LogQuery, Put, Store
+from rae_auto.api.store import Change as StoreChange
+from rae_auto.engine.step import Change, Erase, Record, Save
+from rae_auto.errors import SchedulerError, StoreError
+from rae_auto.model import documents
+from rae_auto.model.decision import Decision
+from rae_auto.model.run import Run
+from rae_auto.runtime.concurrency.worker import Worker
+
+T = TypeVar("T")
+
+PATIENCE = 30.0
+"""Seconds that a store has for closing."""
+
+
+def encode(changes: Iterable[Change]) -> list[StoreChange]:
+    """The store's changes that make these durable: of several to one document only the last, logs in order."""
+    latest: dict[tuple[str, str], Save | Erase] = {}
+    entries: list[StoreChange] = []
+    for change in changes:
+        if isinstance(change, Record):
+            entries.append(_entry(change.value))
+        else:
+            latest[documents.place_of(change.value)] = change
+    return [*(_write(place, change) for place, change in latest.items()), *entries]
+
+
+def _write(place: tuple[str, str], change: Save | Erase) -> StoreChange:
+    return Put(*place, documents.dump(change.value)) if isinstance(change, Save) else Delete(*place)
+
+
+def _entry(value: Run | Decision) -> Append:
+    body = documents.dump(value)
+    if isinstance(value, Run):
+        assert value.finished_at is not None
+        return Append(documents.RUNS, value.id, value.job, value.state, value.queued_at, body)
+    identity = "\0".join((value.job, value.trigger, value.key)).encode(errors="surrogatepass")
+    key = hashlib.blake2b(identity, digest_size=12).hexdigest()
+    return Append(documents.DECISIONS, key, value.job, value.reason, value.decided_at, body)
+
+
+@frozen
+class Hurt:
+    """A document that can't be read: why, and what is there in its place."""
+
+    kind: str
+    key: str
+    problem: str
+    text: str
+
+    @property
+    def job(self) -> str | None:
+        """The id of the job that it belongs to, as far as that can be told."""
+        if self.kind == documents.RUN:
+            with contextlib.suppress(ValueError, TypeError, LookupError):
+                return str(json.loads(self.text)["job"])
+            return None
+        return self.key.rpartition("/")[0] if self.kind == documents.SEEN else self.key
+
+
+class Archive:
+    """A store in a thread of its own, since it may block on the disk; it speaks in values."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._worker = Worker("store")
+
+    async def open(self, directory: Path) -> Sequence[str]:
+        """Lock and open; what had to be repaired, a line each."""
+        try:
+            return await self._call(self._store.open, directory)
+        except BaseException:
+            self._worker.end()
+            raise
+
+    def commit(self, changes: Sequence[Change]) -> Awaitable[None]:
+        """Make all durable, or raise StoreError. Its turn counts from this call on: who asks after it finds it."""
+        return self._result(self._worker.call(lambda: self._store.commit(encode(changes))))
+
+    async def load(self, kind: str, cls: type[T]) -> tuple[tuple[T, ...], list[Hurt]]:
+        """All values of a kind, and the documents of it that can't be read."""
+        found = await self._call(lambda: [_decode(kind, key, cls, body) for key, body in self._store.load(kind)])
+        values = tuple(value for value in found if not isinstance(value, Hurt))
+        return values, [value for value in found if isinstance(value, Hurt)]
+
+    async def runs(self, query: LogQuery) -> list[Run]:
+        """Finished runs, newest first."""
+        return await self._call(
+            lambda: [documents.load(Run, body) for body in self._store.query(documents.RUNS, query)]
+        )
+
+    async def decisions(self, query: LogQuery) -> list[Decision]:
+        """Decisions on record, newest first."""
+        return await self._call(
+            lambda: [documents.load(Decision, body) for body in self._store.query(documents.DECISIONS, query)]
+        )
+
+    async def ask(self, question: Callable[[Store], T]) -> T:
+        """What a function reads out of the store."""
+        return await self._call(question, self._store)
+
+    async def prune(self, log: str, keep: Keep) -> Sequence[str]:
+        """Remove a part of what need not stay of a log; the keys of what was removed."""
+        return await self._call(self._store.prune, log, keep)
+
+    async def dump(self) -> Iterator[StoreChange]:
+        """Everything as of now, to be read in any thread."""
+        return await self._call(self._store.dump)
+
+    async def close(self, patience: float = PATIENCE) -> None:
+        """Let the store go; one that doesn't come back within `patience` seconds is left behind."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._call(self._store.close)
+        except TimeoutError:
+            logger.error("the store could not be closed within {:g} s", patience)
+        except StoreError as error:
+            logger.error("the store could not be closed: {}", error)
+        finally:
+            self._worker.end()
+
+    async def _call(self, function: Callable[..., T], *args: Any) -> T:
+        return await self._result(self._worker.call(function, *args))
+
+    async def _result(self, answer: "asyncio.Future[T]") -> T:
+        try:
+            return await answer
+        except SchedulerError:
+            raise
+        except Exception as error:  # whatever a store's plugin raises
+            raise StoreError(f"the store failed: {error!r:.300}") from error
+
+
+def _decode(kind: str, key: str, cls: type[T], body: Document | Damaged) -> T | Hurt:
+    if isinstance(body, Damaged):
+        return Hurt(kind, key, body.problem, body.text)
+    try:
+        return documents.load(cls, body)
+    except Exception as error:  # whatever a document is that only looks like one of ours
+        return Hurt(kind, key, f"it can't be understood: {error!r:.200}", json.dumps(body))

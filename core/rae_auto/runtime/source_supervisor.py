@@ -1,0 +1,149 @@
+"""Sources at work: each watches in a task of its own, and is started again, ever later, when it fails.
+
+What a source keeps in its directory lasts as long as its job has it, over restarts and changes of its options. When the
+job, or the trigger, is taken away, it goes: one that is added under the same name later begins anew.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from rae_auto.api.events import Events
+from rae_auto.api.plugin import Kind
+from rae_auto.api.trigger import SourceTrigger, Timer, Told, Watch
+from rae_auto.model.primitives.names import JobId
+from rae_auto.registry.quarantine import Containment
+from rae_auto.runtime.concurrency.background_tasks import CLOSE_LIMIT, wait_for_all
+
+FIRST_DELAY, LAST_DELAY = 1.0, 300.0
+"""Seconds before a failed source is started again; doubled each time up to the last."""
+
+Fire = Callable[[JobId, str, str, Mapping[str, Any] | None, datetime | None, str | None], Awaitable[Told]]
+"""Tells of an occurrence: job, trigger, key, event, instant, echo; returns what became of it when that is durable."""
+
+
+class Sources:
+    """The sources of all jobs."""
+
+    def __init__(self, directory: Path, fire: Fire, containment: Containment, timer: Timer, events: Events) -> None:
+        self._containment = containment
+        self._timer = timer
+        self._events = events
+        self._directory = directory
+        self._fire = fire
+        self._watching: dict[JobId, dict[str, tuple[SourceTrigger, asyncio.Task[None]]]] = {}
+        self._ending: dict[tuple[JobId, str], asyncio.Task[None]] = {}
+        """What must be over before another source has the same directory."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def set(self, job: JobId, sources: Mapping[str, SourceTrigger]) -> None:
+        """Have these sources for the job, and no others; those that stay the same watch on."""
+        watching = self._watching.pop(job, {})
+        for trigger, (source, task) in list(watching.items()):
+            if sources.get(trigger) != source:
+                task.cancel()
+                del watching[trigger]
+                self._ending[job, trigger] = task
+            if trigger not in sources:
+                self._ending[job, trigger] = self._begin(self._forget(job, trigger, task))
+        for trigger, source in sources.items():
+            if trigger not in watching:
+                before, since = self._ending.pop((job, trigger), None), self._timer.now().wall
+                watching[trigger] = source, self._begin(self._supervise(job, trigger, source, before, since))
+        if watching:
+            self._watching[job] = watching
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def forget_all_but(self, known: Mapping[JobId, Container[str]]) -> None:
+        """Before the first `set`: remove what triggers have kept that are gone since."""
+        try:
+            await asyncio.to_thread(_remove_others, self._directory / "triggers", known)
+        except OSError as error:
+            logger.warning("what triggers that are gone have kept could not be removed: {}", error)
+
+    async def _forget(self, job: JobId, trigger: str, task: "asyncio.Task[None]") -> None:
+        """Remove what a source has kept, once it has ended."""
+        try:
+            await asyncio.wait({task}, timeout=CLOSE_LIMIT)
+            await asyncio.to_thread(shutil.rmtree, self._directory / "triggers" / job / trigger, ignore_errors=True)
+        finally:
+            if self._ending.get((job, trigger)) is asyncio.current_task():
+                del self._ending[job, trigger]
+
+    def forgive(self) -> None:
+        """Give all plugins another chance; the next `set` starts sources that were left out."""
+        for job, watching in self._watching.items():
+            for trigger, (source, task) in list(watching.items()):
+                if task.done() and self._containment.is_quarantined(Kind.TRIGGER, source.type, f"{job}.{trigger}"):
+                    del watching[trigger]
+        self._containment.clear()
+
+    async def close(self) -> None:
+        """Stop watching; return once all have tidied up, those of jobs that were removed before too."""
+        for watching in self._watching.values():
+            for _, task in watching.values():
+                task.cancel()
+        await wait_for_all(self._tasks, "a source")
+        self._watching.clear()
+
+    async def _supervise(
+        self,
+        job: JobId,
+        trigger: str,
+        source: SourceTrigger,
+        before: "asyncio.Task[None] | None",
+        since: datetime,
+    ) -> None:
+        if before is not None:
+            # It may still be writing into the directory that is this one's now, or removing it.
+            await asyncio.wait({before}, timeout=2 * CLOSE_LIMIT)
+        place = f"{job}.{trigger}"
+
+        async def emit(
+            key: str,
+            event: Mapping[str, Any] | None = None,
+            at: datetime | None = None,
+            *,
+            echo: str | None = None,
+        ) -> Told:
+            told = await self._fire(job, trigger, key, event, at, echo)
+            self._containment.succeeded(Kind.TRIGGER, source.type, place)
+            return told
+
+        place_of = self._directory / "triggers" / job / trigger
+        watch = Watch(job, trigger, place_of, emit, self._timer, self._events, since=since)
+        delay = FIRST_DELAY
+        while True:
+            try:
+                await source.watch(watch)
+            except (Exception, SystemExit) as error:  # a broken source must not touch anything else
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    logger.bind(job=job).error("trigger {} failed to end: {!r}", trigger, error)
+                    return
+                logger.bind(job=job).error("trigger {} failed, tried again in {:.0f} s: {!r}", trigger, delay, error)
+                self._containment.failed(Kind.TRIGGER, source.type, place, error, is_told=True)
+                if self._containment.is_quarantined(Kind.TRIGGER, source.type, place):
+                    return
+            else:
+                return
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, LAST_DELAY)
+
+
+def _remove_others(directory: Path, known: Mapping[JobId, Container[str]]) -> None:
+    for of_job in directory.iterdir() if directory.is_dir() else ():
+        triggers = known.get(JobId(of_job.name))
+        gone = [of_job] if triggers is None else [one for one in of_job.iterdir() if one.name not in triggers]
+        for kept in gone:
+            shutil.rmtree(kept)

@@ -1,0 +1,47 @@
+"""The clocks of sources: whoever waits for an instant is woken when the machine has slept or its clock was set, too."""
+
+import asyncio
+from datetime import datetime
+from weakref import WeakSet
+
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.runtime.clock import Clock
+
+LONGEST = 86400.0
+"""Seconds after which somebody who waits looks at the clock again: no timer of a loop need reach farther."""
+
+
+class Alarms:
+    """A `Timer` of the real world. Belongs to one event loop, whose shell tells it of jumps."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting: WeakSet[asyncio.Event] = WeakSet()
+
+    def now(self) -> Moment:
+        """What the clocks say."""
+        return self._clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after so long, not counting the time that the machine sleeps."""
+        await asyncio.sleep(seconds)
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """Return at the instant, or when the clocks have jumped."""
+        left = (instant - self._clock.now().wall).total_seconds()
+        if left <= 0:
+            await asyncio.sleep(0)
+            return
+        jumped = asyncio.Event()
+        self._waiting.add(jumped)
+        timer = asyncio.get_running_loop().call_later(min(left, LONGEST), jumped.set)
+        try:
+            await jumped.wait()
+        finally:
+            timer.cancel()
+            self._waiting.discard(jumped)
+
+    def jumped(self) -> None:
+        """The machine has slept, or its clock was set."""
+        for waiting in self._waiting:
+            waiting.set()

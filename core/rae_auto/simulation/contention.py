@@ -1,0 +1,100 @@
+"""Where a forecast is crowded: its busiest moments, and the runs that get into each other's way."""
+
+import heapq
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from attrs import evolve, frozen
+
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Run
+from rae_auto.simulation.forecast import Forecast
+
+IN_THE_WAY = frozenset(
+    {
+        Reason.OVERLAP,
+        Reason.QUEUE_FULL,
+        Reason.CEILING,
+        Reason.REPLACED,
+        Reason.PARALLEL,
+        Reason.RESOURCE,
+        Reason.NEED_RUNNING,
+    }
+)
+"""Why a run waits, is skipped or is cut short where other runs are the cause."""
+
+
+@frozen
+class Peak:
+    """From `at` until something ended, so many attempts ran together; `jobs` has the job of each."""
+
+    at: datetime
+    jobs: tuple[JobId, ...]
+
+
+@frozen
+class Collision:
+    """How often other runs were in the way of a job's, when first, and how long a run had to wait at most."""
+
+    job: JobId
+    reason: Reason
+    times: int
+    first_at: datetime
+    longest_wait: timedelta
+
+
+def busiest(forecast: Forecast, count: int = 5) -> tuple[Peak, ...]:
+    """The moments at which most attempts run together, at least two; the first ones where many are alike."""
+    spans = [(since, until, seen.run.job) for seen in forecast.runs for since, until in _spans(seen.run, forecast)]
+    steps = sorted([(since, 1) for since, _, _ in spans] + [(until, -1) for _, until, _ in spans])
+    peaks: list[tuple[int, datetime]] = []
+    running = before = 0
+    rising_since: datetime | None = None
+    for at, group in groupby(steps, key=lambda step: step[0]):
+        running += sum(change for _, change in group)
+        if running > before:
+            rising_since = at
+        elif running < before and rising_since is not None:
+            peaks.append((before, rising_since))
+            rising_since = None
+        before = running
+    most = heapq.nsmallest(count, (peak for peak in peaks if peak[0] > 1), key=lambda peak: (-peak[0], peak[1]))
+    return tuple(Peak(at, tuple(sorted(job for since, until, job in spans if since <= at < until))) for _, at in most)
+
+
+def _spans(run: Run, forecast: Forecast) -> Iterator[tuple[datetime, datetime]]:
+    """From when until when each attempt of the run was in hand."""
+    for attempt in run.attempts:
+        yield attempt.started_at, attempt.finished_at
+    if run.state.active and run.attempt_started_at is not None:
+        yield run.attempt_started_at, forecast.scenario.end
+
+
+def collisions(forecast: Forecast) -> tuple[Collision, ...]:
+    """What got into whose way, by job and reason; the most frequent first."""
+    found: dict[tuple[JobId, Reason], Collision] = {}
+    for job, reason, at, wait in _obstacles(forecast):
+        known = found.get((job, reason), Collision(job, reason, 0, at, wait))
+        found[job, reason] = evolve(
+            known,
+            times=known.times + 1,
+            first_at=min(known.first_at, at),
+            longest_wait=max(known.longest_wait, wait),
+        )
+    return tuple(sorted(found.values(), key=lambda collision: (-collision.times, collision.job, collision.reason)))
+
+
+def _obstacles(forecast: Forecast) -> Iterator[tuple[JobId, Reason, datetime, timedelta]]:
+    none = timedelta(0)
+    for skip in forecast.skips:
+        if skip.reason in IN_THE_WAY:
+            yield skip.job, skip.reason, skip.decided_at, none
+    for seen in forecast.runs:
+        run = seen.run
+        if seen.wait is not None and seen.wait.reason in IN_THE_WAY:
+            waited = (run.started_at or run.finished_at or forecast.scenario.end) - run.queued_at
+            yield run.job, seen.wait.reason, run.queued_at, waited
+        if run.reason == Reason.REPLACED:
+            yield run.job, Reason.REPLACED, run.finished_at or run.queued_at, none

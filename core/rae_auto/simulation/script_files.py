@@ -1,0 +1,106 @@
+"""Scripts as files: one JSON object a line, or one array of them; what a daemon has recorded comes in the same form.
+
+{"at": "2026-10-25T08:00:00+02:00", "name": "shell.command", "data": {"program": "git"}}     a recorded event
+{"at": …, "job": "import", "trigger": "inbox", "event": {"paths": ["/inbox/a"]}}             what a source tells
+{"at": …, "guard": "power", "says": "no", "because": "on battery"}     what a guard says from then on (or "job": …)
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from rae_auto.api.events import Event
+from rae_auto.model.decision import Occurrence
+from rae_auto.model.guard import Answer, Says
+from rae_auto.model.primitives.instants import as_utc
+from rae_auto.model.primitives.names import JobId, did_you_mean
+from rae_auto.simulation.script import GuardTurn, Script
+
+Instant = Callable[[str], datetime]
+"""Reads a time as a person writes it; ValueError where it is none."""
+
+_KEYS = {
+    "name": {"at", "name", "data", "id"},
+    "trigger": {"at", "job", "trigger", "key", "event"},
+    "guard": {"at", "job", "guard", "says", "because"},
+}
+
+
+def read_script(text: str, place: str, instant: Instant) -> Script:
+    """The script of a file's text. ValueError, one line `PLACE:LINE: what`, where it is none."""
+    events: list[Event] = []
+    occurrences: list[Occurrence] = []
+    turns: list[GuardTurn] = []
+    for number, given in _objects(text, place):
+        try:
+            match _happening(number, given, instant):
+                case Event() as event:
+                    events.append(event)
+                case Occurrence() as occurrence:
+                    occurrences.append(occurrence)
+                case turn:
+                    turns.append(turn)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{place}:{number}: {error}") from None
+    return Script(_in_order(events), _in_order(occurrences), _in_order(turns))
+
+
+def _in_order(happenings: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(sorted(happenings, key=lambda one: one.at))
+
+
+def _objects(text: str, place: str) -> Iterator[tuple[int, Any]]:
+    """Objects with their lines; those of an array with their numbers."""
+    if text.lstrip().startswith("["):
+        try:
+            yield from enumerate(json.loads(text), 1)
+        except ValueError as error:
+            raise ValueError(f"{place}: is no JSON ({error})") from None
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError):
+                raise ValueError(f"{place}:{number}: is no line of JSON") from None
+
+
+def _happening(number: int, given: Any, instant: Instant) -> Event | Occurrence | GuardTurn:
+    if not isinstance(given, dict):
+        raise ValueError("must be an object")
+    kind = next((kind for kind in _KEYS if kind in given), None)
+    if kind is None:
+        raise ValueError('must have "name" (a recorded event), "trigger" (what a source tells) or "guard"')
+    for key in given.keys() - _KEYS[kind]:
+        raise ValueError(f"unknown key {key[:64]!r}{did_you_mean(key[:64], _KEYS[kind])}")
+    at = as_utc(instant(_text(given, "at")))
+    match kind:
+        case "name":
+            return Event(str(given.get("id", f"line-{number}")), _text(given, "name"), at, _object(given, "data"))
+        case "trigger":
+            key = str(given.get("key", f"line-{number}"))
+            return Occurrence(JobId(_text(given, "job")), _text(given, "trigger"), key, at, _object(given, "event"))
+    job = JobId(_text(given, "job")) if "job" in given else None
+    return GuardTurn(at, job, _text(given, "guard"), says_of(_text(given, "says"), given.get("because")))
+
+
+def says_of(word: str, because: Any = None) -> Says:
+    """What a guard says, by its word. ValueError where there is no such word."""
+    if word not in list(Answer):
+        raise ValueError(f"{word[:64]!r} is no answer of a guard; write yes, no or unknown")
+    return Says(Answer(word), str(because or "as the simulation was told"))
+
+
+def _text(given: Mapping[str, Any], name: str) -> str:
+    value = given.get(name)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f'"{name}" must be text')
+    return value
+
+
+def _object(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = given.get(name) or {}
+    if not isinstance(value, dict):
+        raise ValueError(f'"{name}" must be an object')
+    return value

@@ -1,0 +1,163 @@
+"""The sources of a simulated world: patterns are played as the daemon plays them, the rest is told by a script.
+
+A pattern may hold other triggers: schedules are computed, patterns played in their turn, and of those that watch the
+world what the script tells of them counts, under the name of their path: `both.file`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+
+from attrs import define, field
+
+from rae_auto.api.events import Event, is_named
+from rae_auto.api.pattern import Firing, PatternTrigger, Play
+from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
+from rae_auto.model.decision import Occurrence
+from rae_auto.model.job_state import Span
+from rae_auto.model.primitives.instants import format_instant
+from rae_auto.model.primitives.names import JobId
+
+Source = tuple[JobId, str]
+"""A job and the path of a trigger of it."""
+
+
+@define
+class _Node:
+    """A pattern at work, with what stands inside of it."""
+
+    play: Play
+    hears: tuple[str, ...]
+    schedules: dict[str, tuple[ScheduleTrigger, datetime | None]]
+    inner: "dict[str, _Node]"
+    told: frozenset[str]
+    """The names of the parts that only a script can tell of."""
+
+    @classmethod
+    def begun(cls, pattern: PatternTrigger, now: datetime) -> "_Node":
+        parts = pattern.parts()
+        # What is due at the start itself is part of it.
+        before = now - timedelta(microseconds=1)
+        schedules = {
+            n: (part, part.next_after(before)) for n, part in parts.items() if isinstance(part, ScheduleTrigger)
+        }
+        inner = {n: cls.begun(part, now) for n, part in parts.items() if isinstance(part, PatternTrigger)}
+        told = frozenset(parts.keys() - schedules.keys() - inner.keys())
+        return cls(Play.begun(pattern, now), tuple(pattern.hears()), schedules, inner, told)
+
+    def next_at(self) -> datetime | None:
+        """When something comes of time alone."""
+        times = [self.play.wake_at, *(at for _, at in self.schedules.values())]
+        times += [node.next_at() for node in self.inner.values()]
+        return min((at for at in times if at is not None), default=None)
+
+    def advance(self, until: datetime) -> list[Firing]:
+        """Let time pass; what fires."""
+        fired: list[Firing] = []
+        while (at := self.next_at()) is not None and at <= until:
+            for name, (schedule, due) in self.schedules.items():
+                if due is not None and due <= at:
+                    self.schedules[name] = schedule, schedule.next_after(due)
+                    fired += self.play.hear(Event(format_instant(due), name, due, {"due": format_instant(due)}))
+            for name, node in self.inner.items():
+                fired += self._heard(name, node.advance(at))
+            fired += self.play.advance(at)
+        return fired
+
+    def hear(self, event: Event) -> list[Firing]:
+        """A recorded event; what fires."""
+        fired = self.advance(event.at)
+        for name, node in self.inner.items():
+            fired += self._heard(name, node.hear(event))
+        return [*fired, *(self.play.hear(event) if is_named(event.name, self.hears) else ())]
+
+    def tell(self, path: list[str], event: Event) -> list[Firing]:
+        """A part at the end of a path tells something; what fires."""
+        name, *deeper = path
+        fired = self.advance(event.at)
+        if not deeper:
+            return [*fired, *self.play.hear(Event(event.id, name, event.at, event.data))]
+        return [*fired, *self._heard(name, self.inner[name].tell(deeper, event))]
+
+    def _heard(self, name: str, firings: Iterable[Firing]) -> list[Firing]:
+        events = [Event(firing.key, name, firing.at, firing.event or {}) for firing in firings]
+        return [fired for event in events for fired in self.play.hear(event)]
+
+    def miss(self, since: datetime, until: datetime) -> list[Firing]:
+        """Nobody watches between these instants; what fires."""
+        fired = [*self.advance(since), *self.play.miss(since, until, "down")]
+        for name, (schedule, due) in self.schedules.items():
+            # What was due meanwhile is told by whoever keeps the time, when he is back.
+            while due is not None and due <= until:
+                fired += self.play.hear(Event(format_instant(due), name, due, {"due": format_instant(due)}))
+                due = schedule.next_after(due)
+            self.schedules[name] = schedule, due
+        for name, node in self.inner.items():
+            fired += self._heard(name, node.miss(since, until))
+        return fired
+
+    def untold(self, path: str) -> Iterator[str]:
+        """The paths of the parts that only a script can tell of."""
+        yield from (f"{path}.{name}" for name in sorted(self.told))
+        for name, node in self.inner.items():
+            yield from node.untold(f"{path}.{name}")
+
+
+@define
+class Sources:
+    """All sources of a simulated world."""
+
+    _nodes: dict[Source, _Node] = field(factory=dict)
+    _plain: set[Source] = field(factory=set)
+
+    @classmethod
+    def begun(cls, sources: Mapping[Source, SourceTrigger], now: datetime) -> "Sources":
+        """At their very first start."""
+        nodes = {
+            place: _Node.begun(source, now) for place, source in sources.items() if isinstance(source, PatternTrigger)
+        }
+        return cls(nodes, set(sources.keys() - nodes.keys()))
+
+    def next_at(self) -> datetime | None:
+        """When something comes of time alone."""
+        times = (node.next_at() for node in self._nodes.values())
+        return min((at for at in times if at is not None), default=None)
+
+    def advance(self, until: datetime) -> list[Occurrence]:
+        """Let time pass; what fires."""
+        return [
+            occurrence for place, node in self._nodes.items() for occurrence in _occurrences(place, node.advance(until))
+        ]
+
+    def hear(self, event: Event) -> list[Occurrence]:
+        """A recorded event, or the end of a run; what fires."""
+        return [
+            occurrence for place, node in self._nodes.items() for occurrence in _occurrences(place, node.hear(event))
+        ]
+
+    def tell(self, told: Occurrence) -> list[Occurrence]:
+        """What a source tells that can't be played, or a part of one; what fires."""
+        if (told.job, told.trigger) in self._plain:
+            return [told]
+        trigger, *path = told.trigger.split(".")
+        node = self._nodes.get((told.job, trigger))
+        if node is None or not path or told.trigger not in set(node.untold(trigger)):
+            return []
+        event = Event(told.key, path[-1], told.at, told.event or {})
+        return _occurrences((told.job, trigger), node.tell(path, event))
+
+    def miss(self, downtime: Span) -> list[Occurrence]:
+        """The daemon is gone for a while; what fires when it is back."""
+        return [
+            occurrence
+            for place, node in self._nodes.items()
+            for occurrence in _occurrences(place, node.miss(downtime.since, downtime.until))
+        ]
+
+    def watching(self) -> list[Source]:
+        """Those that watch the world, so that only a script can tell what they see."""
+        parts = {(job, path) for (job, trigger), node in self._nodes.items() for path in node.untold(trigger)}
+        return sorted(self._plain | parts)
+
+
+def _occurrences(place: Source, firings: Iterable[Firing]) -> list[Occurrence]:
+    return [Occurrence(*place, firing.key, firing.at, firing.event) for firing in firings]

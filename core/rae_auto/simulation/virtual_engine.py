@@ -1,0 +1,280 @@
+"""The engine in virtual time: its changes kept in a memory, its starts in nobody's hands but yours.
+
+A shell as thin as the daemon's. A crash can be played at any point: `crash()` makes a new engine of what is kept alone.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from rae_auto.engine.engine import Engine
+from rae_auto.engine.events import (
+    CancelAsked,
+    Ended,
+    Event,
+    Fired,
+    Found,
+    GuardsRead,
+    JobAdded,
+    JobRemoved,
+    Origin,
+    Paused,
+    Plan,
+    Restored,
+    Settings,
+    Started,
+    Stopping,
+    Ticked,
+)
+from rae_auto.engine.step import Cancel, Notify, ReadGuards, Record, Reply, Start, Step, Stopped
+from rae_auto.errors import SchedulerError, StoreError
+from rae_auto.model.decision import MANUAL, Decision, Occurrence
+from rae_auto.model.guard import Answer, Says
+from rae_auto.model.job import Job
+from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.run import Result, Run
+from rae_auto.simulation.virtual_store import Crashed, Memory, Values
+
+T = TypeVar("T")
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+RETRY_COMMIT = timedelta(seconds=1)
+
+
+class VirtualWorld:
+    """An engine, a clock that you move, a store that you can look into, and attempts that end when you say so."""
+
+    def __init__(
+        self,
+        *plans: Plan,
+        settings: Settings | None = None,
+        start: datetime = EPOCH,
+        memory: Memory | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        # Monotonic time begins at 0: near the epoch's size its steps would be lost in the float.
+        self.now = Moment(start, 0.0)
+        self.memory = memory or Values()
+        self.history: list[Run] = []
+        self.decisions: list[Decision] = []
+        self.started: list[Start] = []
+        self.in_hand: dict[RunId, Start] = {}
+        self.cancelled: list[Cancel] = []
+        self.notices: list[Notify] = []
+        self.guards_say: Callable[[JobId, str], Says] = lambda _, __: Says(Answer.YES, "nobody says otherwise")
+        """What guards say that look at the machine, by job and id."""
+        self.wanted: list[ReadGuards] = []
+        """Which guards the engine wants read, as long as they hang."""
+        self.guards_age: dict[RunId, float] = {}
+        """How many seconds before its start the guards of a run were read."""
+        self._guards_read_at: dict[RunId, float] = {}
+        self.guards_hang = False
+        """Whether those guards answer at all for now."""
+        self.stopped = False
+        self.effects_until_crash: int | None = None
+        """After how many more effects the daemon dies."""
+        self._plans = {plan.job.id: plan for plan in plans}
+        self._asks = 0
+        self._answer: Mapping[str, Any] | SchedulerError | None = None
+        self.engine = Engine()
+        self.feed(Restored(self.settings, tuple(plans)))
+        self.feed(Ticked())
+
+    def feed(self, event: Event) -> Step:
+        """One event, its changes kept, its effects noted. Errors: Crashed, where the memory or an effect says so."""
+        step = self.engine.handle(event, self.now)
+        if step.changes:
+            try:
+                self._commit(step)
+            except Crashed as crashed:
+                # What became durable has happened, though nobody saw it.
+                if crashed.durable:
+                    self._remember(step)
+                raise
+        self._remember(step)
+        for effect in step.effects:
+            self._note(effect)
+        self.answer_guards()
+        return step
+
+    def answer_guards(self) -> None:
+        """The guards that were wanted read have been, unless they hang."""
+        while self.wanted and not self.guards_hang:
+            wanted = self.wanted.pop(0)
+            said = {name: self.guards_say(wanted.job, name) for name in wanted.guards}
+            self._guards_read_at[wanted.run] = self.now.mono
+            self.feed(GuardsRead(wanted.run, said))
+
+    def _commit(self, step: Step) -> None:
+        """Until the changes are durable time goes on, and nothing else."""
+        while True:
+            try:
+                self.memory.commit(step.changes)
+            except StoreError:
+                self.now = self.now.later(RETRY_COMMIT)
+            else:
+                return
+
+    def _remember(self, step: Step) -> None:
+        self.history += [c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)]
+        self.decisions += step.decisions
+
+    def _note(self, effect: object) -> None:
+        if self.effects_until_crash is not None:
+            if self.effects_until_crash == 0:
+                self.effects_until_crash = None
+                raise Crashed(durable=True)
+            self.effects_until_crash -= 1
+        match effect:
+            case Start(run=run):
+                self.started.append(effect)
+                self.guards_age[run.id] = self.now.mono - self._guards_read_at.get(run.id, float("-inf"))
+                self.in_hand[run.id] = effect
+            case ReadGuards():
+                self.wanted.append(effect)
+            case Cancel():
+                self.cancelled.append(effect)
+            case Notify():
+                self.notices.append(effect)
+            case Reply(value=value):
+                self._answer = value
+            case Stopped():
+                self.stopped = True
+
+    # Time
+
+    def advance(self, by: timedelta) -> None:
+        """Let time pass, waking the engine when it wants to be woken."""
+        end = self.now.mono + by.total_seconds()
+        wall_end = self.now.wall + by
+        while (wake := self.engine.next_wake(self.now)) is not None and self.now.mono + wake <= end:
+            # Not by way of a timedelta alone: its microseconds may be too coarse to reach an alarm.
+            self.now = Moment(self.now.wall + timedelta(seconds=wake), self.now.mono + wake, self.now.slept)
+            self.feed(Ticked())
+        self.now = Moment(wall_end, end, self.now.slept)
+
+    def sleep(self, by: timedelta) -> None:
+        """The machine is suspended, and wakes up."""
+        self.now = Moment(self.now.wall + by, self.now.mono, self.now.slept + by.total_seconds())
+        self.feed(Ticked())
+
+    def set_clock(self, by: timedelta) -> None:
+        """Somebody sets the clock, forward or back."""
+        self.now = Moment(self.now.wall + by, self.now.mono, self.now.slept)
+        self.feed(Ticked())
+
+    # People
+
+    def add(self, plan: Plan, *, replace: bool = False) -> Mapping[str, Any]:
+        answer = self._ask(lambda ask: JobAdded(plan, replace, ask))
+        self.keep(plan)
+        return answer
+
+    def keep(self, plan: Plan) -> None:
+        """After a crash there is this job."""
+        self._plans[plan.job.id] = plan
+
+    def remove(self, job: str) -> None:
+        self._ask(lambda ask: JobRemoved(JobId(job), ask))
+        self.drop(job)
+
+    def drop(self, job: str) -> None:
+        """After a crash there is no such job."""
+        self._plans.pop(JobId(job), None)
+
+    def trigger(self, job: str, request: str | None = None) -> RunId:
+        """Ask for a run; NotStarted and the like are raised."""
+        key = request or f"request-{self._asks}"
+        occurrence = Occurrence(JobId(job), MANUAL, key, self.now.wall)
+        return RunId(self._ask(lambda ask: Fired(occurrence, ask))["run_id"])
+
+    def fire(self, job: str, trigger: str, key: str, *, echo: str | None = None) -> None:
+        """A source tells of something."""
+        self.feed(Fired(Occurrence(JobId(job), trigger, key, self.now.wall), echo=echo))
+
+    def cancel(self, *, job: str | None = None, run: RunId | None = None) -> None:
+        self._ask(lambda ask: CancelAsked(None if job is None else JobId(job), run, ask))
+
+    def pause(self, job: str) -> None:
+        self._ask(lambda ask: Paused(JobId(job), True, ask))
+
+    def resume(self, job: str) -> None:
+        self._ask(lambda ask: Paused(JobId(job), False, ask))
+
+    def stop(self, grace: timedelta = timedelta(0), *, leave_running: bool = False) -> None:
+        self._ask(lambda ask: Stopping(grace, leave_running, ask))
+
+    def _ask(self, event_for: Any) -> Mapping[str, Any]:
+        self._asks += 1
+        self._answer = None
+        self.feed(event_for(self._asks))
+        if isinstance(self._answer, SchedulerError):
+            raise self._answer
+        assert self._answer is not None, "every asker gets an answer"
+        return self._answer
+
+    # Executors
+
+    def confirm(self, run: RunId) -> None:
+        """The executor has the run's attempt in hand."""
+        self.feed(Started(run, self.in_hand[run].run.attempt, {"pid": 1}))
+
+    def end(self, run: RunId, result: Result | None = None) -> None:
+        """The run's attempt ends; successfully unless a result says otherwise."""
+        start = self.in_hand.pop(run)
+        self.feed(Ended(run, start.run.attempt, result or Result(exit_code=0)))
+
+    def fail(self, run: RunId, exit_code: int = 1) -> None:
+        self.end(run, Result(exit_code=exit_code))
+
+    # Crashes
+
+    def crash(
+        self,
+        *,
+        alive: Iterable[RunId] = (),
+        ended: Mapping[RunId, Result] | None = None,
+        unbegun: Iterable[RunId] = (),
+        down: timedelta = timedelta(0),
+    ) -> None:
+        """The daemon dies and comes back `down` later.
+
+        Attempts in `alive` go on, those in `ended` have left their ends on record, those in `unbegun` are sure not to
+        have begun, of the others nothing is known.
+        """
+        self.now = self.now.later(down)
+        going_on, over, never = set(alive), ended or {}, set(unbegun)
+        self.memory.reopen()
+        open_runs = self.kept(Run)
+        self.engine = Engine()
+        self.stopped = False
+        plans = tuple(self._plans.values())
+        self.wanted.clear()
+        self.in_hand = {run: start for run, start in self.in_hand.items() if run in going_on}
+        self.feed(Restored(self.settings, plans, self.kept(JobState), open_runs, self.kept(Seen)))
+        for run in open_runs:
+            if run.state.active and run.id in over:
+                self.feed(Ended(run.id, run.attempt, over[run.id]))
+            elif run.state.active:
+                handle = {"pid": 1} if run.id in going_on else None
+                self.feed(Found(run.id, run.attempt, handle, begun=run.id not in never))
+        self.feed(Ticked())
+
+    def kept(self, cls: type[T]) -> tuple[T, ...]:
+        """The committed values of a type."""
+        return self.memory.load(cls)
+
+    def run(self, run: RunId) -> Run:
+        """A run as last committed, open or over."""
+        found = next((over for over in reversed(self.history) if over.id == run), None)
+        kept = found or next((value for value in self.kept(Run) if value.id == run), None)
+        assert kept is not None, f"run {run} is lost"
+        return kept
+
+
+def plan(job: Job, *, origin: Origin = Origin.STORE, **schedules: Any) -> Plan:
+    """A job with schedules by trigger id."""
+    return Plan(job, schedules, origin)

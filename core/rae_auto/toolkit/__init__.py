@@ -1,0 +1,1 @@
+"""Helpers for plugin authors: files, state files, validators."""

@@ -1,0 +1,131 @@
+"""Which directories have to be watched for a selection, and how.
+
+Down to where a pattern stands for more than one name, each directory on the way is watched for the few names that
+matter in it: so a root that doesn't exist yet, is deleted or replaced is noticed. From there on a whole tree is.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from attrs import frozen
+
+from rae_auto.toolkit.files import Mount, mounts
+from rae_plugins.triggers.file.matcher import Selection, State
+
+_SHARED = frozenset(["9p", "vboxsf", "prl_fs", "vmhgfs", "virtiofs", "fuseblk"])
+"""File systems besides those of the network whose files change without this kernel's seeing it."""
+
+
+class Polling(StrEnum):
+    """Whether directories are looked at from time to time instead of being watched."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+@frozen
+class Post:
+    """A directory to be watched."""
+
+    path: str
+    """As it was written."""
+
+    real: str
+    """Without links."""
+
+    identity: tuple[int, int]
+    """Device and inode, which tell it from another that takes its place."""
+
+    names: frozenset[str] | None
+    """The only names that matter in it; None for all."""
+
+    recursive: bool
+    is_polled: bool
+    sees_writing: bool = True
+    """Whether it matters what is written to files, and not only which there are."""
+
+    def written(self, real: str) -> str:
+        """A path in it, as it was written."""
+        if self.real == self.path or not real.startswith(self.real):
+            return real
+        return self.path + real[len(self.real) :]
+
+
+def plan(selection: Selection, polling: Polling) -> tuple[Post, ...]:
+    """The directories to be watched, as things are."""
+    mounted = mounts() if polling is Polling.AUTO else ()
+    found: list[Post] = []
+    waiting = [(anchor, selection.start(anchor)) for anchor in selection.anchors()]
+    while waiting:
+        directory, state = waiting.pop()
+        post = _post(selection, directory, state, polling, mounted)
+        if post is None:
+            continue
+        found.append(post)
+        if post.recursive:
+            found += _mounted_below(post, mounted)
+            continue
+        waiting += [
+            (os.path.join(directory, name), below)
+            for name in sorted(selection.literal_names(state))
+            if (below := selection.enter(state, directory, name))
+        ]
+    return tuple(found)
+
+
+def _post(
+    selection: Selection, directory: str, state: State, polling: Polling, mounted: Sequence[Mount]
+) -> Post | None:
+    try:
+        status = os.stat(directory)
+        real = os.path.realpath(directory)
+        if not os.path.isdir(real) or not os.access(real, os.R_OK):
+            # One that can only be passed through tells nothing.
+            return _unseen(directory, real, status) if os.path.isdir(real) else None
+    except OSError:
+        return None
+    names = selection.names(state)
+    files = (
+        [] if names is None else [name for name in selection.files_named(state) if not _is_directory(directory, name)]
+    )
+    return Post(
+        directory,
+        real,
+        (status.st_dev, status.st_ino),
+        names,
+        selection.is_deep(state),
+        polling is Polling.ALWAYS or is_shared(real, mounted),
+        names is None or bool(files),
+    )
+
+
+def _unseen(directory: str, real: str, status: os.stat_result) -> Post:
+    return Post(directory, real, (status.st_dev, status.st_ino), frozenset(), recursive=False, is_polled=False)
+
+
+def _is_directory(directory: str, name: str) -> bool:
+    return os.path.isdir(os.path.join(directory, name))
+
+
+def _mounted_below(post: Post, mounted: Iterable[Mount]) -> list[Post]:
+    """What of a tree lies on file systems whose changes the kernel doesn't see."""
+    found = []
+    for mount in mounted:
+        if is_shared_type(mount) and mount.point != post.real and Path(mount.point).is_relative_to(post.real):
+            path = os.path.join(post.path, os.path.relpath(mount.point, post.real))
+            found.append(Post(path, mount.point, (0, 0), None, recursive=True, is_polled=True))
+    return [] if post.is_polled else found
+
+
+def is_shared(real: str, mounted: Sequence[Mount]) -> bool:
+    """Whether others can change the files of a directory without this kernel's seeing it."""
+    above = [mount for mount in mounted if Path(real).is_relative_to(mount.point)]
+    return bool(above) and is_shared_type(max(above, key=lambda mount: len(mount.point)))
+
+
+def is_shared_type(mount: Mount) -> bool:
+    """Whether a file system is one of another machine, or of a program."""
+    return mount.is_of_another_machine or mount.type in _SHARED or mount.type.startswith("fuse")

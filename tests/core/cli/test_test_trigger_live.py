@@ -1,0 +1,213 @@
+"""rae-auto test-trigger beside a daemon: what is recorded and which runs end is heard, and guards are shown."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+from tests.core.cli.conftest import Cli
+
+from rae_auto.api import ReadGuard, Says, SourceTrigger, Watch
+from rae_auto.api.plugin import Kind, Plugin
+from rae_auto.control.client import Client
+from rae_auto.errors import NotStarted
+from rae_auto.offline.test_trigger import Sighting, try_triggers
+from rae_auto.registry import Registry
+
+ON_TICK = """
+[jobs.tidy]
+command = ["false"]
+
+[jobs.tidy.trigger]
+id = "ticks"
+type = "usage"
+pattern = "count"
+of = "{of}"
+count = 2
+within = "1h"
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    def write(config: str) -> Path:
+        path = tmp_path / "rae.toml"
+        path.write_text(config)
+        path.chmod(0o600)
+        return path
+
+    return write
+
+
+class Trial:
+    """Ends as soon as something fires; what is done meanwhile is done again and again."""
+
+    def __init__(self, meanwhile: Callable[[], Any], until: str = "fires") -> None:
+        self.seen: list[Sighting] = []
+        self._meanwhile = meanwhile
+        self._until = until
+        self._over = threading.Event()
+
+    def show(self, sighting: Sighting) -> None:
+        self.seen.append(sighting)
+        if sighting.what == self._until and not self._over.is_set():
+            self._over.set()
+            # As Ctrl-C does.
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def play(self, path: Path, job: str) -> int:
+        helper = threading.Thread(target=self._help)
+        helper.start()
+        try:
+            return try_triggers(path, job, 60, self.show)
+        finally:
+            self._over.set()
+            helper.join()
+
+    def _help(self) -> None:
+        while not self._over.wait(0.05):
+            self._meanwhile()
+
+    def lines(self, what: str) -> list[str]:
+        return [sighting.text for sighting in self.seen if sighting.what == what]
+
+
+def record(name: str, **data: Any) -> Callable[[], None]:
+    def once() -> None:
+        with Client() as client:
+            client.call("record", name=name, data=data)
+
+    return once
+
+
+@pytest.fixture
+def beside(daemon: Any, cli: Cli) -> Iterator[Cli]:
+    yield cli
+    cli("event", "forget", "--all")
+
+
+@pytest.mark.usefixtures("beside")
+class TestBesideADaemon:
+    def test_what_is_recorded_is_heard_and_ctrl_c_ends_it_with_its_sum(self, written: Any) -> None:
+        trial = Trial(record("tick", room="kitchen"))
+        assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 1
+        assert 'tick {"room": "kitchen"}' in trial.lines("sees")
+        (fired,) = [one for one in trial.seen if one.what == "fires"]
+        assert (fired.trigger, fired.text) == ("ticks", "")
+        assert fired.key
+
+    def test_an_event_as_large_as_may_be_is_heard(self, written: Any) -> None:
+        trial = Trial(record("tick", text="x" * 65_000))
+        assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 1
+        assert trial.lines("fails") == []
+
+    def test_ends_of_runs_are_heard(self, written: Any, beside: Cli) -> None:
+        def run_it() -> None:
+            with Client() as client, suppress(NotStarted):
+                client.call("trigger", job="hello")
+
+        trial = Trial(run_it)
+        path = written(ON_TICK.format(of="run.succeeded") + '\n[jobs.hello]\ncommand = ["true"]\n')
+        assert trial.play(path, "tidy") == 1
+        heard = [line for line in trial.lines("sees") if line.startswith("run.succeeded ")]
+        data = json.loads(heard[0].partition(" ")[2])
+        assert (data["job"], data["state"], data["exit_code"]) == ("hello", "succeeded", 0)
+        assert data["seconds"] >= 0
+
+
+def test_where_no_daemon_runs_that_is_told(written: Any, offline: Cli) -> None:
+    trial = Trial(lambda: None, until="sees")
+    assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 0
+    assert trial.lines("sees") == ["no daemon is running, so no recorded event and no end of a run is heard"]
+
+
+def test_guards_that_would_keep_the_job_from_starting_are_shown(written: Any, offline: Cli) -> None:
+    trial = Trial(lambda: None)
+    config = """
+[jobs.a]
+command = ["false"]
+trigger = { type = "interval", every = "20ms" }
+only = [
+    { id = "there", type = "path", path = "/no/such/place" },
+    { id = "always", type = "time", from = "00:00", to = "23:59" },
+    { id = "root", type = "path", path = "/" },
+]
+"""
+    assert trial.play(written(config), "a") >= 1
+    fired = next(one for one in trial.seen if one.what == "fires")
+    assert fired.text.startswith("but guard ")
+    assert "there says no: " in fired.text
+    assert "root" not in fired.text
+
+
+def test_parts_of_a_trigger_are_shown_with_what_they_tell(written: Any, offline: Cli) -> None:
+    trial = Trial(lambda: None)
+    config = """
+[jobs.a]
+command = ["false"]
+
+[jobs.a.trigger]
+id = "both"
+type = "combine"
+within = "1m"
+all = [{ type = "interval", every = "20ms" }, { type = "interval", every = "30ms" }]
+"""
+    assert trial.play(written(config), "a") >= 1
+    parts = {line.split(" ")[0] for line in trial.lines("sees") if '{"due": "' in line}
+    assert parts == {"interval:", "interval-2:"}
+
+
+@frozen
+class Broken(SourceTrigger):
+    """Records something and fails."""
+
+    type = "broken"
+
+    async def watch(self, watch: Watch) -> None:
+        watch.sees("smoke")
+        await watch.events.record("smoke", {"much": True})
+        raise OSError("on fire")
+
+
+@frozen
+class Blind(ReadGuard):
+    """Fails."""
+
+    type = "blind"
+
+    async def read(self) -> Says:
+        raise OSError("no eyes")
+
+
+def test_what_a_source_records_is_shown_and_its_failure_ends_the_trial(
+    written: Any, offline: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _install(monkeypatch, Kind.TRIGGER, Broken)
+    trial = Trial(lambda: None, until="never")
+    assert trial.play(written('[jobs.a]\ncommand = ["false"]\ntrigger = "broken"\n'), "a") == 0
+    assert trial.lines("sees") == ["smoke", 'records smoke {"much": true}']
+    assert trial.lines("fails") == ["OSError('on fire')"]
+
+
+def test_a_guard_that_fails_can_not_tell(written: Any, offline: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    _install(monkeypatch, Kind.GUARD, Blind)
+    trial = Trial(lambda: None)
+    config = '[jobs.a]\ncommand = ["false"]\nonly = ["blind"]\ntrigger = { type = "interval", every = "20ms" }\n'
+    assert trial.play(written(config), "a") >= 1
+    fired = next(one for one in trial.seen if one.what == "fires")
+    assert fired.text == "but guard blind says unknown: it failed: OSError('no eyes')"
+
+
+def _install(monkeypatch: pytest.MonkeyPatch, kind: Kind, plugin: type[Plugin]) -> None:
+    """The plugin is among those that are installed."""
+    names, get = Registry.names, Registry.get
+    monkeypatch.setattr(Registry, "names", lambda self, of: [*names(self, of), *([plugin.type] if of is kind else [])])
+    monkeypatch.setattr(
+        Registry, "get", lambda self, of, name: plugin if (of, name) == (kind, plugin.type) else get(self, of, name)
+    )

@@ -1,0 +1,441 @@
+"""Every command of the control socket, asked of a real scheduler: results, refusals, and the stream of events."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.control_peer import Connect, Peer, Refused, connecting, in_time
+from tests.support.strategies import json_values
+
+from rae_auto import Job, Scheduler, errors
+from rae_auto._version import __version__
+from rae_auto.control.requests import log_query
+from rae_auto.daemon.commands import Commands
+from rae_auto.daemon.control_server import ControlServer
+from rae_auto.errors import BadRequest, ConfigError
+
+RUN_KEYS = [
+    *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at"),
+    *("state", "attempt", "exit_code", "reason", "attempts"),
+]
+JOBS = (
+    Job(name="quick", command=["echo", "hello"], schedule="0 4 * * *"),
+    Job(name="bad", command=["sh", "-c", "exit 3"]),
+    Job(name="slow", command=["sleep", "600"], overlap="queue"),
+    Job(name="single", command=["sleep", "600"]),
+)
+NEW = {"name": "new", "python": "time:time"}
+
+
+@frozen
+class Daemon:
+    """A scheduler, and connections to its socket."""
+
+    scheduler: Scheduler
+    connect: Connect
+    problems: list[str]
+
+    async def run(self, peer: Peer, job: str) -> str:
+        """The id of a run of the job, once it is over."""
+        run: str = (await peer.ask("trigger", job=job))["run_id"]
+        await self.scheduler.wait(run)
+        return run
+
+
+def asked(directory: Path, work: Callable[[Daemon, Peer], Awaitable[Any]]) -> Any:
+    """What comes of `work(daemon, peer)`."""
+
+    async def main() -> Any:
+        problems: list[str] = []
+        scheduler = Scheduler(directory=directory, jobs=JOBS, timezone="UTC", store="json")
+
+        async def reload() -> Any:
+            if problems:
+                raise ConfigError(problems)
+            jobs = [Job(name="bad", command=["true"]), *JOBS[2:], Job(name="fresh", command=["true"])]
+            return await scheduler.configure(jobs, scheduler.settings, "UTC", {})
+
+        await scheduler.open()
+        server = ControlServer(Commands(scheduler, directory / "rae.toml", reload, lambda: problems).table())
+        await server.start(directory / "control.sock")
+        forwarding = asyncio.create_task(forward(scheduler, server))
+        try:
+            async with connecting(directory / "control.sock") as connect:
+                return await work(Daemon(scheduler, connect, problems), await connect())
+        finally:
+            forwarding.cancel()
+            server.retire()
+            await scheduler.close(timedelta(0))
+            await server.close()
+
+    return in_time(main)
+
+
+async def forward(scheduler: Scheduler, server: ControlServer) -> None:
+    async with aclosing(scheduler.events()) as events:
+        async for event in events:
+            server.publish(event)
+
+
+def test_ping_tells_who_answers(tmp_path):
+    assert asked(tmp_path, lambda _, peer: peer.ask("ping")) == {"pid": os.getpid(), "version": __version__}
+
+
+def test_status_of_a_daemon_at_rest(tmp_path):
+    status = asked(tmp_path, lambda _, peer: peer.ask("status"))
+    assert datetime.fromisoformat(status.pop("started_at")) <= datetime.now(UTC)
+    (due,) = status.pop("next")
+    assert due["job"] == "quick"
+    assert datetime.fromisoformat(due["at"]).hour == 4
+    assert status == {
+        "pid": os.getpid(),
+        "version": __version__,
+        "state_directory": str(tmp_path),
+        "config": str(tmp_path / "rae.toml"),
+        "state": "running",
+        "enabled": True,
+        "jobs": 4,
+        "running": [],
+        "waiting": [],
+        "problems": [],
+    }
+
+
+def test_status_tells_what_runs_what_waits_and_for_what_and_what_is_wrong(tmp_path):
+    async def work(daemon, peer):
+        runs = [(await peer.ask("trigger", job="slow"))["run_id"] for _ in range(2)]
+        daemon.problems.append("the configuration is bad")
+        return runs, await peer.ask("status")
+
+    (first, second), status = asked(tmp_path, work)
+    (running,), (waiting,) = status["running"], status["waiting"]
+    assert (list(running), running["run_id"]) == (RUN_KEYS, first)
+    assert (list(waiting), waiting["run_id"]) == ([*RUN_KEYS, "waiting_for"], second)
+    assert first in waiting["waiting_for"]
+    assert status["problems"] == ["the configuration is bad"]
+
+
+def test_list_has_a_line_for_each_job_and_show_the_whole_of_one(tmp_path):
+    async def work(daemon, peer):
+        await peer.ask("add", definition=NEW)
+        await daemon.run(peer, "bad")
+        run = (await peer.ask("trigger", job="slow"))["run_id"]
+        return run, await peer.ask("list"), await peer.ask("show", job="slow")
+
+    run, listed, shown = asked(tmp_path, work)
+    by_id = {job["id"]: job for job in listed}
+    assert list(by_id) == ["quick", "bad", "slow", "single", "new"]
+    assert {
+        *("id", "name", "origin", "enabled", "paused", "schedule", "next_at"),
+        *("last_state", "last_finished_at", "open", "priority"),
+    } <= by_id["quick"].keys()
+    assert [job["origin"] for job in listed] == ["config"] * 4 + ["store"]
+    assert by_id["quick"]["schedule"]
+    assert datetime.fromisoformat(by_id["quick"]["next_at"]).hour == 4
+    assert (by_id["bad"]["last_state"], by_id["bad"]["open"]) == ("failed", [])
+    assert by_id["slow"] == {**shown["info"], "open": [run]}
+    assert shown.keys() == {"definition", "info", "open"}
+    assert (shown["definition"]["id"], shown["definition"]["overlap"]) == ("slow", "queue")
+    assert [list(record) for record in shown["open"]] == [RUN_KEYS]
+
+
+def test_a_job_is_added_once_replaced_and_removed(tmp_path):
+    async def work(_, peer):
+        added = await peer.ask("add", definition=NEW, replace=False)
+        again = await peer.refusal("add", definition=NEW)
+        replaced = await peer.ask("add", definition={**NEW, "priority": "high"}, replace=True)
+        shown = await peer.ask("show", job="new")
+        removed = await peer.ask("remove", job="new")
+        return added, again.kind, replaced, shown["info"]["priority"], removed, (await peer.refusal("show", job="new"))
+
+    *told, gone = asked(tmp_path, work)
+    assert told == [{"job": "new"}, "DuplicateJob", {"job": "new"}, "high", {}]
+    assert gone.kind == "JobNotFound"
+
+
+def test_what_show_tells_of_a_job_can_be_added(tmp_path):
+    async def work(_, peer):
+        definition = (await peer.ask("show", job="quick"))["definition"]
+        await peer.ask("add", definition={**definition, "id": "copy"})
+        return definition, (await peer.ask("show", job="copy"))["definition"]
+
+    first, second = asked(tmp_path, work)
+    assert {**first, "id": "copy"} == second
+
+
+def test_R3_a_request_that_is_repeated_leads_to_one_run(tmp_path):
+    async def work(_, peer):
+        return [
+            (await peer.ask("trigger", job="slow", request=request, event=event))["run_id"]
+            for request, event in [("a", {"file": "x"}), ("a", None), (None, None)]
+        ]
+
+    first, again, another = asked(tmp_path, work)
+    assert first == again != another
+
+
+def test_cancel_ends_a_run_or_all_of_a_job(tmp_path):
+    async def work(daemon, peer):
+        runs = [(await peer.ask("trigger", job="slow"))["run_id"] for _ in range(2)]
+        one = await peer.ask("cancel", run=runs[1])
+        runs.append((await peer.ask("trigger", job="slow"))["run_id"])
+        rest = await peer.ask("cancel", job="slow")
+        ends = [(await daemon.scheduler.wait(run)).state.value for run in runs]
+        return runs, one, rest, ends, await peer.ask("cancel", job="slow")
+
+    runs, one, rest, ends, nothing = asked(tmp_path, work)
+    assert one == {"cancelled": [runs[1]]}
+    assert sorted(rest["cancelled"]) == sorted([runs[0], runs[2]])
+    assert (ends, nothing) == (["cancelled"] * 3, {"cancelled": []})
+
+
+def test_pause_and_resume(tmp_path):
+    async def work(_, peer):
+        commands = ("pause", "pause", "resume", "resume")
+        return [(await peer.ask(name, job="quick"), (await peer.ask("list"))[0]["paused"]) for name in commands]
+
+    assert asked(tmp_path, work) == [({}, True), ({}, True), ({}, False), ({}, False)]
+
+
+def test_history_is_filtered_and_the_newest_comes_first(tmp_path):
+    async def work(daemon, peer):
+        runs = [await daemon.run(peer, job) for job in ("quick", "bad", "quick")]
+        everything = await peer.ask("history")
+        since, until = everything[0]["queued_at"], everything[2]["queued_at"]
+        asking = [
+            {"job": "quick"},
+            {"run": runs[1]},
+            {"states": ["failed", "lost"]},
+            {"since": since},
+            {"until": until},
+            {"limit": 2},
+            {"job": None, "run": None, "states": None, "since": None, "until": None},
+            {"job": "quick", "states": ["failed"]},
+        ]
+        told = [[runs.index(run["run_id"]) for run in await peer.ask("history", **query)] for query in asking]
+        return everything, told
+
+    everything, told = asked(tmp_path, work)
+    assert [(list(run), run["state"], run["exit_code"]) for run in everything] == [
+        (RUN_KEYS, "succeeded", 0),
+        (RUN_KEYS, "failed", 3),
+        (RUN_KEYS, "succeeded", 0),
+    ]
+    assert told == [[2, 0], [1], [1], [2], [0], [2, 1], [2, 1, 0], []]
+
+
+def test_output_tells_where_it_lies(tmp_path):
+    async def work(daemon, peer):
+        run = await daemon.run(peer, "quick")
+        return run, await peer.ask("output", run=run)
+
+    run, told = asked(tmp_path, work)
+    assert told == {"path": str(tmp_path / "output" / f"{run}.1.log"), "state": "succeeded", "attempt": 1}
+    assert Path(told["path"]).read_text() == "hello\n"
+
+
+def test_reload_tells_what_changed_or_all_that_is_wrong_R38(tmp_path):
+    async def work(daemon, peer):
+        daemon.problems.extend(["rae.toml:1: one", "rae.toml:2: two"])
+        bad = await peer.refusal("reload")
+        daemon.problems.clear()
+        return bad, await peer.ask("reload")
+
+    bad, changes = asked(tmp_path, work)
+    assert (bad.kind, bad.message) == ("ConfigError", "rae.toml:1: one\nrae.toml:2: two")
+    assert changes == {"added": ["fresh"], "changed": ["bad"], "removed": ["quick"]}
+
+
+def test_a_stop_lets_what_runs_go_on_and_a_second_one_ends_it(tmp_path):
+    async def work(daemon, peer):
+        run = (await peer.ask("trigger", job="slow"))["run_id"]
+        first = await peer.ask("stop", now=False)
+        status = await peer.ask("status")
+        refused = await peer.refusal("trigger", job="quick")
+        second = await peer.ask("stop", now=True)
+        await daemon.scheduler.wait_stopped()
+        return first, second, status["state"], len(status["running"]), refused.kind, await peer.ask("history", run=run)
+
+    *told, (run,) = asked(tmp_path, work)
+    assert told == [{}, {}, "stopping", 1, "SchedulerClosed"]
+    assert run["state"] == "interrupted"
+
+
+def test_a_stop_can_leave_commands_to_the_next_daemon(tmp_path):
+    async def first(daemon, peer):
+        listener = await daemon.connect()
+        await listener.ask("events")
+        run = (await peer.ask("trigger", job="slow"))["run_id"]
+        while (await listener.receive())["event"].get("run", {}).get("state") != "running":
+            pass
+        await peer.ask("stop", leave_running=True)
+        await daemon.scheduler.wait_stopped()
+        return run
+
+    async def second(_, peer):
+        return [run["run_id"] for run in (await peer.ask("status"))["running"]]
+
+    run = asked(tmp_path, first)
+    assert asked(tmp_path, second) == [run]
+
+
+def test_the_stream_of_events_tells_of_jobs_runs_and_decisions(tmp_path):
+    async def work(daemon, peer):
+        listener = await daemon.connect()
+        await listener.ask("events")
+        await peer.ask("add", definition=NEW)
+        await peer.ask("add", definition={**NEW, "priority": "low"}, replace=True)
+        await peer.ask("pause", job="new")
+        await peer.ask("resume", job="new")
+        run = (await peer.ask("trigger", job="new"))["run_id"]
+        heard: list[Any] = []
+        while not heard or heard[-1].get("run", {}).get("state") != "succeeded":
+            line = await listener.receive()
+            assert list(line) == ["event"]
+            heard.append(line["event"])
+        await peer.ask("remove", job="new")
+        return run, heard, await listener.receive()
+
+    run, heard, last = asked(tmp_path, work)
+    jobs = [event for event in heard if event["kind"] == "job"]
+    runs = [event["run"] for event in heard if event["kind"] == "run"]
+    (decision,) = [event for event in heard if event["kind"] == "decision"]
+    assert jobs == [
+        {"kind": "job", "job": "new", "change": change} for change in ("added", "changed", "paused", "resumed")
+    ]
+    assert all(list(record) == RUN_KEYS and record["run_id"] == run for record in runs)
+    assert (runs[0]["state"], runs[-1]["state"]) == ("queued", "succeeded")
+    assert decision.keys() == {"kind", "job", "trigger", "at", "outcome", "reason", "text", "run_id"}
+    assert (decision["job"], decision["outcome"], decision["run_id"]) == ("new", "run", run)
+    assert last == {"event": {"kind": "job", "job": "new", "change": "removed"}}
+
+
+def test_a_listener_can_still_ask(tmp_path):
+    async def work(_, peer):
+        return await peer.ask("events"), await peer.ask("ping"), await peer.ask("events")
+
+    first, ping, again = asked(tmp_path, work)
+    assert (first, ping["pid"], again) == ({}, os.getpid(), {})
+
+
+def test_many_clients_at_once_are_each_answered_in_full(tmp_path):
+    async def client(daemon, number):
+        peer = await daemon.connect()
+        job = f"job-{number}"
+        await peer.ask("add", definition={**NEW, "name": job})
+        runs = [await daemon.run(peer, job) for _ in range(3)]
+        history = [run["run_id"] for run in await peer.ask("history", job=job)]
+        await peer.ask("remove", job=job)
+        return history == runs[::-1]
+
+    async def work(daemon, peer):
+        return await asyncio.gather(*(client(daemon, n) for n in range(20))), len(await peer.ask("list"))
+
+    assert asked(tmp_path, work) == ([True] * 20, len(JOBS))
+
+
+# Refusals
+
+
+def nested(depth: int) -> dict[str, Any]:
+    return {"a": nested(depth - 1)} if depth else {}
+
+
+LONG, HIDDEN = "x" * 257, "a\x1b[2J"
+
+REFUSALS = [
+    ("show", {}, "BadRequest", "the request needs 'job': a text"),
+    ("show", {"job": None}, "BadRequest", "'job'"),
+    ("show", {"job": 1}, "BadRequest", "'job'"),
+    ("show", {"job": ["quick"]}, "BadRequest", "'job'"),
+    ("show", {"job": ""}, "BadRequest", "'job'"),
+    ("show", {"job": LONG}, "BadRequest", "at most 256 characters"),
+    ("show", {"job": HIDDEN}, "BadRequest", "all printable"),
+    ("show", {"job": "quikc"}, "JobNotFound", "did you mean 'quick'?"),
+    ("show", {"job": "quick", "jbo": 1}, "BadRequest", "there is no argument 'jbo'; did you mean 'job'?"),
+    ("ping", {"\x1b]" + LONG: 1}, "BadRequest", "there is no argument '\\x1b]xxx"),
+    ("status", {"job": "quick"}, "BadRequest", "there is no argument 'job'"),
+    ("remove", {}, "BadRequest", "'job'"),
+    ("remove", {"job": "nobody"}, "JobNotFound", "nobody"),
+    ("remove", {"job": "quick"}, "JobInUse", "configuration"),
+    ("add", {}, "BadRequest", "add needs a definition"),
+    ("add", {"definition": [NEW]}, "BadRequest", "add needs a definition"),
+    ("add", {"definition": NEW, "replace": "yes"}, "BadRequest", "replace must be true or false"),
+    ("add", {"definition": {}}, "InvalidJob", "job"),
+    ("add", {"definition": {**NEW, "colour": 1}}, "InvalidJob", "colour"),
+    ("add", {"definition": {**NEW, "name": "\x1b[2J"}}, "InvalidJob", "job id '\\x1b[2J'"),
+    ("add", {"definition": {**NEW, "schedule": "61 * * * *"}}, "InvalidJob", "61"),
+    ("add", {"definition": {**NEW, "env": nested(100)}}, "InvalidJob", "nested too deep"),
+    ("add", {"definition": {**NEW, "name": "quick"}, "replace": True}, "DuplicateJob", "configuration"),
+    ("trigger", {"job": "nobody"}, "JobNotFound", "nobody"),
+    ("trigger", {"job": "single"}, "NotStarted", "overlap = skip"),
+    ("trigger", {"job": "quick", "request": 1}, "BadRequest", "'request'"),
+    ("trigger", {"job": "quick", "request": "\ud800"}, "BadRequest", "'request'"),
+    ("trigger", {"job": "quick", "event": "x"}, "BadRequest", "the event must be a JSON object"),
+    ("trigger", {"job": "quick", "event": [1]}, "BadRequest", "the event must be a JSON object"),
+    ("trigger", {"job": "quick", "event": {"a": float("inf")}}, "BadRequest", "the event: a: inf is no number"),
+    ("trigger", {"job": "quick", "event": {"a": 1 << 64}}, "BadRequest", "64 bits"),
+    ("trigger", {"job": "quick", "event": {"a": "\0"}}, "BadRequest", "NUL"),
+    ("trigger", {"job": "quick", "event": nested(400)}, "BadRequest", "nested too deep"),
+    ("trigger", {"job": "quick", "event": nested(900)}, "BadRequest", "nested too deep"),
+    ("cancel", {}, "BadRequest", "'job'"),
+    ("cancel", {"job": "nobody"}, "JobNotFound", "nobody"),
+    ("cancel", {"run": "", "job": "single"}, "BadRequest", "'run'"),
+    ("pause", {"job": "nobody"}, "JobNotFound", "nobody"),
+    ("resume", {"job": "nobody"}, "JobNotFound", "nobody"),
+    ("history", {"limit": 0}, "BadRequest", "limit must be a number from 1 to 100000"),
+    ("history", {"limit": True}, "BadRequest", "limit"),
+    ("history", {"limit": 100_001}, "BadRequest", "limit"),
+    ("history", {"limit": "1"}, "BadRequest", "limit"),
+    ("history", {"states": "failed"}, "BadRequest", "states must be a list"),
+    ("history", {"states": ["faild"]}, "BadRequest", "did you mean 'failed'?"),
+    ("history", {"states": [{}]}, "BadRequest", "no state '{}'"),
+    ("history", {"since": "yesterday"}, "BadRequest", "since: 'yesterday' is no instant"),
+    ("history", {"until": "2026-01-31T18:00:00"}, "BadRequest", "until: "),
+    ("history", {"job": "\ud800"}, "BadRequest", "'job'"),
+    ("output", {}, "BadRequest", "'run'"),
+    ("output", {"run": "../../x"}, "RunNotFound", "rae-auto history"),
+    ("stop", {"now": 1}, "BadRequest", "now must be true or false"),
+    ("stop", {"leave_running": "no"}, "BadRequest", "leave_running must be true or false"),
+    ("reload", {"path": "/"}, "BadRequest", "there is no argument 'path'"),
+]
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> list[Refused]:
+    """The answers to all refusals, of one daemon, over one connection."""
+
+    async def work(_: Daemon, peer: Peer) -> list[Refused]:
+        await peer.ask("trigger", job="single")
+        return [await peer.refusal(command, **arguments) for command, arguments, _, _ in REFUSALS]
+
+    answers: list[Refused] = asked(tmp_path_factory.mktemp("refusals"), work)
+    return answers
+
+
+@pytest.mark.parametrize("number", range(len(REFUSALS)), ids=lambda number: f"{number}-{REFUSALS[number][0]}")
+def test_what_is_refused_is_one_bounded_line_of_a_known_kind_S6(refused, number):
+    _, _, kind, words = REFUSALS[number]
+    assert (refused[number].kind, words in refused[number].message) == (kind, True), refused[number]
+    assert refused[number].message.isprintable()
+    assert len(refused[number].message) < 400
+    assert issubclass(getattr(errors, kind), errors.SchedulerError)
+
+
+@given(st.dictionaries(st.sampled_from(["job", "run", "states", "since", "until", "limit"]), json_values))
+def test_any_query_is_understood_or_refused_in_one_line(arguments):
+    try:
+        query = log_query(arguments)
+    except BadRequest as error:
+        assert str(error).isprintable()
+        assert len(str(error)) < 400
+    else:
+        assert 0 < query.limit <= 100_000

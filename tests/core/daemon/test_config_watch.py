@@ -1,0 +1,169 @@
+"""`watch_config = true`: the file is read again when it changes, as SIGHUP would have it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.support.waiting import eventually
+
+from rae_auto.control.client import Client
+from rae_auto.daemon.file_identity import entries_to
+from rae_auto.errors import DaemonUnreachable
+
+WATCHED = 'watch_config = true\nstore = "json"\n'
+
+
+def jobs(*names):
+    return "".join(f'[jobs.{name}]\ncommand = ["true"]\n' for name in names)
+
+
+def write(path, text):
+    path.write_text(text)
+    path.chmod(0o600)
+
+
+def replace(path, text):
+    """As most editors do it."""
+    beside = path.with_name(".rae.toml.new")
+    write(beside, text)
+    beside.replace(path)
+
+
+def ask(command, **arguments):
+    with Client() as client:
+        return client.call(command, **arguments)
+
+
+def answers():
+    try:
+        return ask("ping")
+    except DaemonUnreachable:
+        return None
+
+
+def names():
+    return sorted(job["id"] for job in ask("list"))
+
+
+def inotify_handles(pid):
+    links = []
+    for handle in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            links.append(os.readlink(handle))
+        except FileNotFoundError:
+            continue
+    return sum("inotify" in link for link in links)
+
+
+@pytest.fixture
+def serve(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
+    started = []
+
+    def serve(path):
+        command = [sys.executable, "-m", "rae_auto", "run", "--config", str(path)]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        started.append(process)
+        eventually(lambda: process.poll() is not None or answers())
+        assert process.poll() is None
+        return process
+
+    yield serve
+    for process in started:
+        # Not killed: what it has done is to count as tested.
+        process.terminate()
+    for process in started:
+        assert process.wait(60) in (0, -9)
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "etc" / "rae.toml"
+    path.parent.mkdir()
+    write(path, WATCHED + jobs("a"))
+    return path
+
+
+@pytest.mark.parametrize("save", [write, replace])
+def test_R38_a_change_is_taken_over_and_a_bad_one_is_told(config, serve, save):
+    serve(config)
+    save(config, WATCHED + jobs("a", "b"))
+    eventually(lambda: names() == ["a", "b"])
+    save(config, WATCHED + "[jobs.c]\ncolour = 1\n")
+    (problem,) = eventually(lambda: ask("status")["problems"])
+    assert "colour" in problem
+    assert names() == ["a", "b"]
+    save(config, WATCHED + jobs("c"))
+    eventually(lambda: names() == ["c"] and ask("status")["problems"] == [])
+
+
+def test_a_file_that_is_gone_is_told_and_taken_over_when_it_is_back(config, serve):
+    serve(config)
+    config.unlink()
+    (problem,) = eventually(lambda: ask("status")["problems"])
+    assert "there is no such file" in problem
+    write(config, WATCHED + jobs("b"))
+    eventually(lambda: names() == ["b"])
+
+
+def test_a_link_is_followed_when_its_file_changes_and_when_it_leads_elsewhere(config, serve, tmp_path):
+    other, link = tmp_path / "other.toml", tmp_path / "link" / "rae.toml"
+    link.parent.mkdir()
+    link.symlink_to(config)
+    serve(link)
+    replace(config, WATCHED + jobs("b"))
+    eventually(lambda: names() == ["b"])
+    write(other, WATCHED + jobs("c"))
+    beside = link.with_name("beside")
+    beside.symlink_to("../other.toml")
+    beside.replace(link)
+    eventually(lambda: names() == ["c"])
+    write(other, WATCHED + jobs("d"))
+    eventually(lambda: names() == ["d"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_it_is_switched_on_and_off_by_a_reload_and_costs_nothing_while_off(config, serve):
+    write(config, jobs("a"))
+    daemon = serve(config)
+    assert inotify_handles(daemon.pid) == 0
+    write(config, WATCHED.replace('store = "json"\n', "") + jobs("b"))
+    ask("reload")
+    assert names() == ["b"]
+    write(config, WATCHED.replace('store = "json"\n', "") + jobs("c"))
+    eventually(lambda: names() == ["c"])
+    write(config, jobs("d"))
+    eventually(lambda: names() == ["d"])
+    eventually(lambda: inotify_handles(daemon.pid) == 0)
+
+
+def test_a_watch_that_cannot_be_is_told_and_harms_nothing_else(config, serve, tmp_path, monkeypatch):
+    broken = tmp_path / "broken" / "watchdog.py"
+    broken.parent.mkdir()
+    broken.write_text("raise OSError(28, 'inotify watch limit reached')")
+    monkeypatch.setenv("PYTHONPATH", str(broken.parent))
+    serve(config)
+    (problem,) = ask("status")["problems"]
+    assert "isn't watched ([Errno 28] inotify watch limit reached); 'rae-auto reload'" in problem
+    write(config, jobs("b"))
+    ask("reload")
+    assert names() == ["b"]
+    assert ask("status")["problems"] == []
+
+
+def test_the_watching_library_is_not_imported_while_nobody_wants_it():
+    asked = "import rae_auto.daemon.daemon, sys; print('watchdog' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"
+
+
+def test_what_leads_to_a_file_is_each_link_and_the_file(tmp_path):
+    there = tmp_path.resolve()
+    (there / "1").mkdir()
+    (there / "..data").symlink_to("1")
+    (there / "rae.toml").symlink_to("..data/rae.toml")
+    assert entries_to(there / "rae.toml") == {there: {"rae.toml", "..data"}, there / "1": {"rae.toml"}}
+    (there / "round").symlink_to("round")
+    assert entries_to(there / "round") == {there: {"round"}}

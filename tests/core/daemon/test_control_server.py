@@ -1,0 +1,431 @@
+"""The control socket as such: who may connect, what counts as a request, and that nobody holds up the rest."""
+
+import asyncio
+import json
+import os
+import socket
+import stat
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.control_peer import Connect, Peer, connecting, in_time
+
+from rae_auto import Scheduler, StoreLocked
+from rae_auto.daemon import control_server
+from rae_auto.daemon.control_server import MAX_CLIENTS, MAX_LINE, Command, ControlServer
+from rae_auto.errors import StoreError
+
+PING = b'{"id":1,"command":"ping"}\n'
+PONG = {"id": 1, "result": "pong"}
+OTHER_USER = 65534
+
+
+async def pong(_: Any) -> str:
+    return "pong"
+
+
+@asynccontextmanager
+async def serving(path: Path, **commands: Command) -> AsyncIterator[ControlServer]:
+    server = ControlServer({"ping": pong, **commands})
+    await server.start(path)
+    try:
+        yield server
+    finally:
+        server.retire()
+        await server.close()
+
+
+def served(path: Path, work: Callable[[Connect, ControlServer], Awaitable[Any]], **commands: Command) -> Any:
+    """What comes of `work(connect, server)` beside a server."""
+
+    async def main() -> Any:
+        async with serving(path, **commands) as server, connecting(path) as connect:
+            return await work(connect, server)
+
+    return in_time(main)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "control.sock"
+
+
+# What a request is
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"rubbish",
+        b"",
+        b"GET / HTTP/1.1\r",
+        b"\xff\xfe{}",
+        b"[]",
+        b'"ping"',
+        b"null",
+        b"{}",
+        b'{"id":1}',
+        b'{"command":1}',
+        b'{"command":"ping","with":[]}',
+        b'{"command":"ping","with":null}',
+        b'{"command":"ping"',
+        b'{"id":' + b"9" * 5000 + b',"command":"ping"}',
+        b"[" * 60_000,
+    ],
+    ids=lambda line: line[:30].decode(errors="replace"),
+)
+def test_what_is_no_request_is_told_and_the_line_is_cut_S6(path, line):
+    async def work(connect, _):
+        peer, other = await connect(), await connect()
+        return await peer.exchange(line + b"\n"), await peer.receive(), await other.exchange(PING)
+
+    answer, after, other = served(path, work)
+    assert (answer["id"], answer["error"]["kind"]) == (None, "BadRequest")
+    assert answer["error"]["message"].isprintable()
+    assert (after, other) == (None, PONG)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("pimg", "there is no command 'pimg'; did you mean 'ping'?"),
+        ("event", "there is no command 'event'; did you mean 'events'?"),
+        ("__class__", "there is no command '__class__'"),
+        ("_serve", "there is no command '_serve'"),
+        ("", "there is no command ''"),
+        ("\x1b]0;x" + "z" * 1000, "there is no command '\\x1b]0;x" + "z" * 59 + "'"),
+    ],
+)
+def test_an_unknown_command_is_told_and_the_next_is_served_S6(path, name, told):
+    async def work(connect, _):
+        peer = await connect()
+        return await peer.refusal(name), await peer.exchange(PING)
+
+    refused, after = served(path, work)
+    assert (refused.kind, refused.message, after) == ("UnknownCommand", told, PONG)
+
+
+@pytest.mark.parametrize("number", [None, 0, -1.5, "x", [1], {"a": None}, "\ud800"])
+def test_an_answer_bears_the_id_of_its_request(path, number):
+    async def work(connect, _):
+        return await (await connect()).exchange(json.dumps({"id": number, "command": "ping"}).encode() + b"\n")
+
+    assert served(path, work) == {"id": number, "result": "pong"}
+
+
+def test_requests_come_in_pieces_or_many_at_once_and_are_answered_in_order(path):
+    async def work(connect, _):
+        peer = await connect()
+        for byte in PING[:-1]:
+            peer.send(bytes([byte]))
+            await asyncio.sleep(0)
+        first = await peer.exchange(b"\n")
+        peer.send(b"".join(b'{"id":%d,"command":"ping"}\n' % number for number in range(100)))
+        return first, [(await peer.receive())["id"] for _ in range(100)]
+
+    assert served(path, work) == (PONG, list(range(100)))
+
+
+def test_a_line_of_64_KiB_is_read_and_a_longer_one_cut_off_S6(path):
+    async def work(connect, _):
+        return [await (await connect()).exchange(PING.rjust(size)) for size in (MAX_LINE, 1 << 20, MAX_LINE)]
+
+    assert served(path, work) == [PONG, None, PONG]
+
+
+def test_a_command_that_fails_is_an_error_without_details_and_the_line_stays(path):
+    async def broken(_):
+        raise ZeroDivisionError("secret")
+
+    async def work(connect, _):
+        peer = await connect()
+        return await peer.refusal("broken"), await peer.exchange(PING)
+
+    refused, after = served(path, work, broken=broken)
+    assert refused.kind == "InternalError"
+    assert "secret" not in refused.message
+    assert after == PONG
+
+
+# Who stalls, goes, or comes in crowds
+
+
+def test_half_a_line_is_not_waited_for_but_an_idle_client_is_R32(path, monkeypatch):
+    monkeypatch.setattr(control_server, "PATIENCE", 0.05)
+
+    async def work(connect, _):
+        idle, half = await connect(), await connect()
+        return await half.exchange(PING[:10]), await idle.exchange(PING)
+
+    assert served(path, work) == (None, PONG)
+
+
+@asynccontextmanager
+async def deaf(path: Path, request: bytes) -> AsyncIterator[socket.socket]:
+    """A connection that asked for something, and from which nobody reads."""
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(plain, str(path))
+        await loop.sock_sendall(plain, request)
+        yield plain
+
+
+async def rest_of(plain: socket.socket) -> int:
+    """How many bytes come until the other end has hung up."""
+    received = 0
+    with suppress(ConnectionError):
+        while got := await asyncio.get_running_loop().sock_recv(plain, 1 << 20):
+            received += len(got)
+    return received
+
+
+def test_who_asks_and_never_reads_is_cut_off_R32(path, monkeypatch):
+    monkeypatch.setattr(control_server, "PATIENCE", 0.05)
+
+    async def work(connect, _):
+        async with deaf(path, b'{"command":"long"}\n') as silent:
+            # Sending tells that the other end hung up, and reads nothing.
+            with pytest.raises(ConnectionError):
+                while await asyncio.sleep(0, True):
+                    await asyncio.get_running_loop().sock_sendall(silent, PING)
+            return await rest_of(silent), await (await connect()).exchange(PING)
+
+    async def long(_):
+        return "x" * 10_000_000
+
+    received, after = served(path, work, long=long)
+    assert received < 10_000_000
+    assert after == PONG
+
+
+def test_a_listener_that_never_reads_is_cut_off_and_the_others_hear_everything_R32(path):
+    event = {"kind": "job", "job": "x" * 10_000}
+    told = 1000
+
+    async def work(connect, server):
+        async with deaf(path, b'{"command":"events"}\n') as silent:
+            keen, other = await connect(), await connect()
+            await keen.ask("events")
+            heard = 0
+            for _ in range(told):
+                server.publish(event)
+                heard += await keen.receive() == {"event": event}
+            return heard, await rest_of(silent), await keen.exchange(PING), await other.exchange(PING)
+
+    heard, received, *answers = served(path, work)
+    assert heard == told
+    assert received < told * len(event["job"])
+    assert answers == [PONG, PONG]
+
+
+@pytest.mark.parametrize("sent", [b"", PING[:10], PING * 50, b'{"command":"events"}\n', b'{"command":"slow"}\n'])
+def test_who_goes_in_the_middle_disturbs_nobody(path, sent):
+    go = asyncio.Event()
+
+    async def slow(_):
+        await go.wait()
+        return "x" * 1_000_000
+
+    async def work(connect, server):
+        leaving, staying = await connect(), await connect()
+        leaving.send(sent)
+        during = await staying.exchange(PING)
+        await leaving.close()
+        go.set()
+        await staying.ask("events")
+        server.publish({"kind": "job"})
+        return during, await staying.receive(), await staying.exchange(PING)
+
+    assert served(path, work, slow=slow) == (PONG, {"event": {"kind": "job"}}, PONG)
+
+
+def test_a_slow_command_holds_up_its_own_client_only(path):
+    go = asyncio.Event()
+
+    async def slow(_):
+        await go.wait()
+        return "done"
+
+    async def work(connect, _):
+        waiting, other = await connect(), await connect()
+        waiting.send(b'{"id":2,"command":"slow"}\n')
+        during = await other.exchange(PING)
+        go.set()
+        return during, await waiting.receive()
+
+    assert served(path, work, slow=slow) == (PONG, {"id": 2, "result": "done"})
+
+
+def test_of_too_many_clients_the_oldest_go_but_for_listeners_S6(path):
+    async def work(connect, server):
+        listener = await connect()
+        await listener.ask("events")
+        crowd = await asyncio.gather(*(connect() for _ in range(2 * MAX_CLIENTS)))
+        newest = await connect()
+        answers = [await peer.exchange(PING) for peer in (newest, *crowd)]
+        server.publish({"kind": "job"})
+        return answers, await listener.receive()
+
+    (newest, *crowd), heard = served(path, work)
+    assert (newest, heard) == (PONG, {"event": {"kind": "job"}})
+    # The listener and the newest have two of the places.
+    gone = MAX_CLIENTS + 2
+    assert crowd == [None] * gone + [PONG] * (len(crowd) - gone)
+
+
+def test_where_all_listen_the_oldest_listener_goes(path):
+    async def work(connect, _):
+        listeners = [await connect() for _ in range(MAX_CLIENTS)]
+        for listener in listeners:
+            await listener.ask("events")
+        newest = await (await connect()).exchange(PING)
+        return newest, await listeners[0].receive(), await listeners[1].exchange(PING)
+
+    assert served(path, work) == (PONG, None, PONG)
+
+
+# The socket
+
+
+def test_the_socket_is_its_owners_alone_whatever_the_umask_S6(path):
+    async def work(_connect, _server):
+        return path.stat().st_mode
+
+    before = os.umask(0)
+    try:
+        mode = served(path, work)
+    finally:
+        after = os.umask(before)
+    assert (stat.S_ISSOCK(mode), stat.S_IMODE(mode), after) == (True, 0o600, 0)
+
+
+def test_the_state_directory_is_its_owners_alone_S4_S6(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o755)
+
+    async def work():
+        async with Scheduler(directory=state) as scheduler, serving(scheduler.directory / "control.sock"):
+            return stat.S_IMODE(state.stat().st_mode)
+
+    assert in_time(work) == 0o700
+
+
+class Credentials:
+    """A connection of which only the peer's user is known."""
+
+    def __init__(self, uid: int) -> None:
+        self.uid = uid
+
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        assert (level, option, size) == (socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return struct.pack("3i", 1, self.uid, OTHER_USER)
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="peers are known in another way there")
+@pytest.mark.parametrize(("uid", "ours"), [(0, True), (1000, True), (1001, False), (OTHER_USER, False)])
+def test_only_the_owner_and_root_are_served_S6(monkeypatch, uid, ours):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert control_server._is_ours(Credentials(uid)) is ours  # type: ignore[arg-type]  # as much of a socket as is asked
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_another_user_gets_no_answer_though_the_files_would_let_him_in_S6(path, monkeypatch):
+    async def work(connect, _):
+        path.chmod(0o666)
+        path.parent.chmod(0o711)
+        monkeypatch.chdir(path.parent)
+        stranger = socket.socket(socket.AF_UNIX)
+        os.seteuid(OTHER_USER)
+        try:
+            stranger.connect(path.name)
+        finally:
+            os.seteuid(0)
+        peer = Peer(*await asyncio.open_unix_connection(sock=stranger))
+        told = await peer.exchange(PING)
+        await peer.close()
+        return told, await (await connect()).exchange(PING)
+
+    assert served(path, work) == (None, PONG)
+
+
+def test_the_socket_that_a_dead_daemon_left_is_replaced_S7(path):
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+
+    async def work(connect, _):
+        return await (await connect()).exchange(PING)
+
+    assert served(path, work) == PONG
+    assert not path.exists()
+
+
+def a_file(path: Path) -> None:
+    path.write_text("mine")
+
+
+def a_link_to_a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path.with_name("other")))
+    path.symlink_to("other")
+
+
+@pytest.mark.parametrize(
+    "plant", [a_file, Path.mkdir, a_link_to_a_socket, lambda path: path.symlink_to("nowhere"), os.mkfifo]
+)
+def test_what_is_no_socket_is_left_in_its_place_S7(path, plant):
+    plant(path)
+    before = path.lstat()
+    with pytest.raises(StoreError, match=r"control.sock is in the way: it is no socket; remove it"):
+        in_time(lambda: ControlServer({}).start(path))
+    assert path.lstat() == before
+
+
+def test_the_socket_of_a_living_daemon_is_not_taken_S7(tmp_path, path):
+    async def work(connect, _):
+        async with Scheduler(directory=tmp_path):
+            before = path.stat().st_ino
+            with pytest.raises(StoreLocked):
+                async with Scheduler(directory=tmp_path), serving(path):
+                    pass
+            return path.stat().st_ino == before, await (await connect()).exchange(PING)
+
+    assert served(path, work) == (True, PONG)
+
+
+def test_a_path_that_is_too_long_is_told_in_one_line(tmp_path):
+    path = tmp_path / ("x" * 120)
+    with pytest.raises(StoreError, match="path too long") as refused:
+        in_time(lambda: ControlServer({}).start(path))
+    assert str(refused.value).startswith(f"{path}: ")
+    assert str(refused.value).isprintable()
+    assert not path.exists()
+
+
+def test_a_retired_server_serves_whom_it_has_until_it_closes(path):
+    async def work(connect, server):
+        peer = await connect()
+        first = await peer.exchange(PING)
+        server.retire()
+        with pytest.raises(FileNotFoundError):
+            await connect()
+        second = await peer.exchange(PING)
+        await server.close()
+        return first, second, await peer.receive()
+
+    assert served(path, work) == (PONG, PONG, None)
+
+
+def test_a_server_that_never_started_can_be_closed():
+    async def work():
+        server = ControlServer({})
+        server.publish({"kind": "job"})
+        server.retire()
+        await server.close()
+
+    in_time(work)

@@ -1,0 +1,183 @@
+"""The daemon as a process of its own: signals, reloads, a second one beside it, and a violent end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.waiting import eventually
+
+from rae_auto.control.client import Client
+from rae_auto.errors import DaemonUnreachable
+from rae_auto.offline.queries import history
+
+WAITER = """
+[jobs.waiter]
+shell = "echo x >> {home}/started; until [ -e {home}/go ]; do sleep 0.05; done; exit 7"
+"""
+
+
+class Home:
+    """A configuration, a state directory, and the daemons that were started with them."""
+
+    def __init__(self, path: Path, store: str) -> None:
+        self.path = path
+        self.head = f'store = "{store}"\nshutdown_grace = "10m"\n'
+        self.started: list[subprocess.Popen[str]] = []
+        self.write(WAITER)
+
+    @property
+    def config(self) -> Path:
+        return self.path / "rae.toml"
+
+    def write(self, jobs: str, head: str = "") -> None:
+        self.config.write_text(head + self.head + jobs.replace("{home}", str(self.path)))
+        self.config.chmod(0o600)
+
+    def launch(self, *options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "rae_auto", "run", "--config", str(self.config), *options]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.started.append(process)
+        return process
+
+    def serve(self, *options: str) -> subprocess.Popen[str]:
+        """A daemon that answers."""
+        process = self.launch(*options)
+        eventually(lambda: process.poll() is not None or self.pid() == process.pid)
+        assert process.poll() is None, process.communicate()[1]
+        return process
+
+    def pid(self) -> int | None:
+        try:
+            return int(self.ask("ping")["pid"])
+        except DaemonUnreachable:
+            return None
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        with Client() as client:
+            return client.call(command, **arguments)
+
+    def start_waiter(self) -> str:
+        """Its run, once its command has begun."""
+        run = str(self.ask("trigger", job="waiter", request=None)["run_id"])
+        eventually((self.path / "started").exists)
+        return run
+
+    def past(self) -> list[tuple[str, str, int | None]]:
+        return [(run["run_id"], run["state"], run["exit_code"]) for run in history(self.config, {})]
+
+
+@pytest.fixture(params=["sqlite", "json"])
+def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
+    home = Home(tmp_path, request.param)
+    yield home
+    (tmp_path / "go").touch()
+    for process in home.started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_running_jobs_their_grace(home, number):
+    daemon = home.serve()
+    run = home.start_waiter()
+    daemon.send_signal(number)
+    eventually(lambda: home.ask("status")["state"] == "stopping")
+    (home.path / "go").touch()
+    assert daemon.wait(60) == 0
+    assert home.past() == [(run, "failed", 7)]
+
+
+def test_a_second_signal_ends_the_grace(home):
+    daemon = home.serve()
+    run = home.start_waiter()
+    daemon.send_signal(signal.SIGTERM)
+    eventually(lambda: home.ask("status")["state"] == "stopping")
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(60) == 0
+    ((past, state, _),) = home.past()
+    assert past == run
+    assert state not in ("running", "succeeded")
+
+
+def test_a_reload_is_all_or_nothing_R38(home):
+    daemon = home.serve()
+    home.write('[jobs.new]\ncommand = ["true"]\n[jobs.bad]\ncolour = 1\n')
+    daemon.send_signal(signal.SIGHUP)
+    (problem,) = eventually(lambda: home.ask("status")["problems"])
+    assert "colour" in problem
+    assert [job["id"] for job in home.ask("list")] == ["waiter"]
+    home.write('[jobs.new]\ncommand = ["true"]\n')
+    daemon.send_signal(signal.SIGHUP)
+    eventually(lambda: [job["id"] for job in home.ask("list")] == ["new"])
+    eventually(lambda: home.ask("status")["problems"] == [])
+
+
+@pytest.mark.parametrize(("head", "options"), [("enabled = false\n", []), ("", ["--paused"])])
+def test_what_is_switched_off_starts_by_hand_only(home, head, options):
+    home.write('[jobs.often]\ncommand = ["true"]\nschedule = "* * * * * *"\n', head)
+    home.serve(*options)
+    assert not home.ask("status")["enabled"]
+    # Two instants of the schedule go by.
+    seen = time.time()
+    eventually(lambda: time.time() > seen + 2)
+    run = home.ask("trigger", job="often", request=None)["run_id"]
+    eventually(lambda: home.ask("history", run=run, states=["succeeded"]))
+    assert [past["run_id"] for past in home.ask("history")] == [run]
+
+
+def test_R24_a_second_daemon_is_refused_with_the_pid_of_the_first(home):
+    first = home.serve()
+    second = home.launch()
+    said = second.communicate(timeout=60)[1]
+    assert second.returncode == 1
+    assert f"in use by process {first.pid}" in said
+    assert said.count("\n") == 1
+    assert home.pid() == first.pid
+
+
+def test_R24_the_socket_of_a_killed_daemon_is_replaced(home):
+    first = home.serve()
+    first.kill()
+    first.wait()
+    assert (Path(os.environ["RAE_STATE_DIR"]) / "control.sock").exists()
+    assert home.serve().pid != first.pid
+
+
+def test_a_run_outlives_a_killed_daemon_and_its_true_end_is_on_record(home):
+    first = home.serve()
+    run = home.start_waiter()
+    first.kill()
+    first.wait()
+    second = home.serve()
+    assert [running["run_id"] for running in home.ask("status")["running"]] == [run]
+    (home.path / "go").touch()
+    eventually(lambda: not home.ask("status")["running"])
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(60) == 0
+    assert home.past() == [(run, "failed", 7)]
+    assert (home.path / "started").read_text() == "x\n"
+
+
+def test_plugins_can_run_commands_of_their_own(home):
+    home.write(
+        """
+[notifiers.note]
+type = "command"
+command = ["sh", "-c", "cat > {home}/told.new && mv {home}/told.new {home}/told"]
+
+[jobs.fails]
+command = ["false"]
+notify = { on = ["failure"], via = ["note"] }
+"""
+    )
+    home.serve()
+    home.ask("trigger", job="fails", request=None)
+    eventually((home.path / "told").exists)
+    assert '"state": "failed"' in (home.path / "told").read_text()

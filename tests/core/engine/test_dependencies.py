@@ -1,0 +1,90 @@
+"""A job needs others: it waits for those that are at work, and is skipped where one did not succeed."""
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rae_auto.engine.dependencies import find_cycle, in_order
+from rae_auto.errors import InvalidJob, JobInUse, NotStarted
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import RunState
+
+
+def test_one_that_never_ran_is_a_reason_to_skip(world, job):
+    w = world(job("backup"), job("report", needs=("backup",)))
+    with pytest.raises(NotStarted, match="backup, which it needs, has never run") as refused:
+        w.trigger("report")
+    assert refused.value.reason is Reason.NEED_NEVER_RAN
+
+
+def test_a_failed_one_is_a_reason_to_skip_and_a_success_mends_it(world, job):
+    w = world(job("backup"), job("report", needs=("backup",)))
+    w.fail(w.trigger("backup"))
+    with pytest.raises(NotStarted, match="latest run of backup, which it needs, did not succeed"):
+        w.trigger("report")
+    w.end(w.trigger("backup"))
+    w.trigger("report")
+
+
+def test_it_waits_for_one_at_work_and_then_starts(world, job):
+    w = world(job("backup"), job("report", needs=("backup",)))
+    backup = w.trigger("backup")
+    report = w.trigger("report")
+    assert w.engine.waiting_for(report, w.now) == (Reason.NEED_RUNNING, "needs backup, which has an open run")
+    w.end(backup)
+    assert list(w.in_hand) == [report]
+
+
+def test_it_is_skipped_when_the_one_it_waited_for_fails(world, job):
+    w = world(job("backup"), job("report", needs=("backup",)))
+    backup, report = w.trigger("backup"), w.trigger("report")
+    w.fail(backup)
+    assert (w.run(report).state, w.run(report).reason) == (RunState.SKIPPED, "need_failed: backup")
+
+
+def test_what_is_due_together_is_decided_in_the_order_of_needs(world, job):
+    w = world(job("c", every=60, needs=("b",)), job("b", every=60, needs=("a",)), job("a", every=60), max_parallel=3)
+    w.advance(timedelta(hours=1))
+    assert [start.run.job for start in w.started] == ["a"]
+    for name in ("a", "b", "c"):
+        (run,) = w.in_hand
+        assert w.in_hand[run].run.job == name
+        w.end(run)
+
+
+def test_circles_and_unknown_names_are_refused(world, job):
+    w = world(job("a", needs=()), job("b", needs=("a",)))
+    with pytest.raises(InvalidJob, match="needs go round in a circle: a -> b -> a"):
+        w.add(job("a", needs=("b",)), replace=True)
+    with pytest.raises(InvalidJob, match="needs 'aa', which is no job; did you mean 'a'"):
+        w.add(job("c", needs=("aa",)))
+
+
+def test_a_needed_job_can_not_be_removed(world, job):
+    w = world(job("a"), job("b", needs=("a",)))
+    with pytest.raises(JobInUse, match="is needed by b; remove that first"):
+        w.remove("a")
+
+
+graphs = st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdef"), max_size=3), max_size=6)
+
+
+@given(graphs)
+def test_a_reported_circle_is_one(graph):
+    cycle = find_cycle(graph)
+    if cycle is not None:
+        assert cycle[0] == cycle[-1]
+        assert all(later in graph[earlier] for earlier, later in pairwise(cycle))
+
+
+@given(graphs)
+def test_without_a_circle_the_needed_come_first(graph):
+    if find_cycle(graph) is None:
+        order = in_order(graph, lambda job: graph.get(job, ()))
+        assert sorted(order) == sorted(graph)
+        for job in graph:
+            for need in graph[job]:
+                assert need not in graph or order.index(need) < order.index(job)

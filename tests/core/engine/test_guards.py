@@ -1,0 +1,331 @@
+"""Guards: a run starts only where all of them say yes, and what each said is on record."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from attrs import evolve, frozen
+
+from rae_auto.engine.events import Configured, Fired, Origin, Plan, Settings
+from rae_auto.engine.step import ReadGuards
+from rae_auto.model.decision import Occurrence
+from rae_auto.model.guard import Answer, Says
+from rae_auto.model.job import Job
+from rae_auto.model.plugin_ref import GuardRef
+from rae_auto.model.policies import RetryPolicy
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import RunState
+
+NO = Says(Answer.NO, "on battery, 43 %")
+YES = Says(Answer.YES, "on mains")
+UNKNOWN = Says(Answer.UNKNOWN, "it has not answered")
+
+
+@frozen
+class Hours:
+    """Lets jobs start from an hour of the day until another, in UTC."""
+
+    since: int
+    until: int
+
+    def says(self, instant: datetime) -> Says:
+        answer = Answer.YES if self.since <= instant.hour < self.until else Answer.NO
+        return Says(answer, f"it is {instant:%H:%M}")
+
+    def changes_after(self, instant: datetime) -> datetime:
+        midnight = instant.replace(hour=0, minute=0, second=0, microsecond=0)
+        bounds = [midnight + timedelta(hours=hour) for hour in (self.since, self.until, 24 + self.since)]
+        return min(bound for bound in bounds if bound > instant)
+
+
+@pytest.fixture
+def guarded(every):
+    """`guarded(read=["power"], hours=(8, 17), every=5)`: a plan of job a with such guards."""
+
+    def make(*, read=(), hours=None, every_minutes=None, **fields):
+        guards = dict.fromkeys(read)
+        if hours is not None:
+            guards["hours"] = Hours(*hours)
+        job = Job(id="a", command="work", only=[GuardRef("x", {}, name) for name in guards], **fields)
+        schedules = {} if every_minutes is None else {"t": every(every_minutes)}
+        return Plan(job, schedules, guards=guards)
+
+    return make
+
+
+def states(w):
+    return [run.state for run in w.history]
+
+
+def test_a_run_starts_when_its_guards_say_yes_and_what_they_said_is_on_record(world, guarded):
+    w = world(guarded(read=["power"], hours=(0, 24)))
+    w.guards_say = lambda job, name: YES
+    w.fire("a", "file", "k")
+    (start,) = w.started
+    assert start.run.facts["guards"] == {"power": "yes: on mains", "hours": "yes: it is 00:00"}
+    assert start.run.waited_for == ()
+
+
+@pytest.mark.parametrize("says", [NO, UNKNOWN])
+def test_a_guard_that_says_no_or_can_not_tell_skips_the_run(world, guarded, says):
+    w = world(guarded(read=["power"]))
+    w.guards_say = lambda job, name: says
+    w.fire("a", "file", "k")
+    (run,) = w.history
+    assert run.state is RunState.SKIPPED
+    assert run.reason in ("guard: power says no: on battery, 43 %", "guard: power can't tell: it has not answered")
+    assert w.started == []
+
+
+def test_what_a_computed_guard_is_sure_to_refuse_leaves_no_run(world, guarded):
+    w = world(guarded(hours=(8, 17)))
+    w.fire("a", "file", "k")
+    (decision,) = w.decisions
+    assert (decision.reason, decision.run) == (Reason.GUARD, None)
+    assert decision.facts == {"guard": "hours", "says": "no", "because": "it is 00:00"}
+    assert w.history == []
+
+
+def test_a_schedule_goes_by_the_guards_each_time(world, guarded):
+    w = world(guarded(hours=(8, 9), every_minutes=30))
+    for _ in range(4 * 12):
+        w.advance(timedelta(minutes=15))
+        for run in list(w.in_hand):
+            w.end(run)
+    assert [start.run.scheduled_for.strftime("%H:%M") for start in w.started] == ["08:00", "08:30"]
+    assert {decision.reason for decision in w.decisions} == {Reason.DUE, Reason.GUARD}
+
+
+def test_what_is_asked_for_by_hand_asks_no_guard(world, guarded):
+    w = world(guarded(read=["power"], hours=(8, 17)))
+    w.guards_say = lambda job, name: NO
+    w.trigger("a")
+    assert len(w.started) == 1
+
+
+def test_a_retry_asks_no_guard(world, guarded):
+    w = world(guarded(read=["power"], retry_policy=RetryPolicy(attempts=2, delay=timedelta(0))))
+    w.fire("a", "file", "k")
+    w.guards_say = lambda job, name: NO
+    w.fail(w.started[0].run.id)
+    assert [start.run.attempt for start in w.started] == [1, 2]
+
+
+def test_a_run_waits_for_a_computed_guard_and_starts_when_it_changes(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="9h"))
+    w.fire("a", "file", "k")
+    (opened,) = w.engine.runs("a")
+    assert w.engine.waiting_for(opened.run.id, w.now) == (Reason.GUARD, "guard hours says no: it is 00:00 (only)")
+    assert w.engine.next_wake(w.now) == pytest.approx(8 * 3600)
+    w.advance(timedelta(hours=8))
+    (start,) = w.started
+    assert start.run.started_at == datetime(2026, 1, 1, 8, tzinfo=UTC)
+    assert start.run.waited_for == (Reason.GUARD,)
+
+
+def test_a_run_that_has_waited_long_enough_is_skipped(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="2h"))
+    w.fire("a", "file", "k")
+    w.advance(timedelta(hours=2))
+    (run,) = w.history
+    assert (run.state, run.reason) == (RunState.SKIPPED, "guard: hours says no: it is 02:00")
+
+
+def test_a_guard_that_must_be_read_is_read_again_now_and_then(world, guarded):
+    w = world(guarded(read=["power"], only_wait="1h"))
+    asked = []
+
+    def say(job, name):
+        asked.append(w.now.wall)
+        return YES if len(asked) == 4 else NO
+
+    w.guards_say = say
+    w.fire("a", "file", "k")
+    w.advance(timedelta(minutes=10))
+    assert len(w.started) == 1
+    assert [later - sooner for sooner, later in itertools.pairwise(asked)] == [timedelta(seconds=15)] * 3
+
+
+def test_waiting_counts_on_after_a_crash(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="2h"))
+    w.fire("a", "file", "k")
+    w.advance(timedelta(hours=1))
+    w.crash(down=timedelta(minutes=30))
+    assert w.history == []
+    w.advance(timedelta(minutes=30))
+    assert states(w) == [RunState.SKIPPED]
+
+
+def test_after_sleep_guards_are_asked_at_once(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w.fire("a", "file", "k")
+    w.sleep(timedelta(hours=9))
+    assert len(w.started) == 1
+
+
+def test_others_go_first_while_guards_are_asked(world, guarded, job):
+    w = world(guarded(read=["power"]), job("b"), max_parallel=1)
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    w.trigger("b")
+    assert [start.job.id for start in w.started] == ["b"]
+    (opened,) = w.engine.runs("a")
+    assert w.engine.waiting_for(opened.run.id, w.now) == (Reason.GUARD, "its guards are being asked (only)")
+
+
+def test_what_was_read_long_ago_is_read_again(world, guarded, job):
+    w = world(guarded(read=["power"]), job("b"), max_parallel=1)
+    asked = []
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    b = w.trigger("b")
+    # The answer comes while there is no room, and the room comes a minute later.
+    w.guards_say = lambda job, name: asked.append(name) or YES
+    w.guards_hang = False
+    w.pause("b")
+    assert asked == ["power"]
+    w.advance(timedelta(minutes=1))
+    w.guards_say = lambda job, name: NO
+    w.end(b)
+    assert [run.reason for run in w.history if run.job == "a"] == ["guard: power says no: on battery, 43 %"]
+
+
+def test_after_a_crash_guards_that_had_not_answered_are_asked_again(world, guarded):
+    w = world(guarded(read=["power"]))
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    w.guards_hang = False
+    w.crash()
+    assert len(w.started) == 1
+
+
+def test_a_run_that_is_cancelled_while_its_guards_are_asked_stays_so(world, guarded):
+    w = world(guarded(read=["power"]))
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    w.cancel(job="a")
+    w.guards_hang = False
+    w.pause("a")
+    assert states(w) == [RunState.CANCELLED]
+    assert w.started == []
+
+
+def test_a_reload_that_takes_the_guard_away_lets_the_run_start_at_once(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w.fire("a", "file", "k")
+    w.add(Plan(Job(id="a", command="work")), replace=True)
+    assert len(w.started) == 1
+
+
+def test_a_reload_has_the_guards_asked_at_once_whatever_they_are_now(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w.fire("a", "file", "k")
+    w.add(guarded(hours=(8, 17)), replace=True)
+    assert [run.reason for run in w.history] == ["guard: hours says no: it is 00:00"]
+
+
+def test_a_reload_that_lets_less_time_for_waiting_counts_at_once(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w.fire("a", "file", "k")
+    w.advance(timedelta(hours=2))
+    w.add(guarded(hours=(8, 17), only_wait="1h"), replace=True)
+    assert states(w) == [RunState.SKIPPED]
+
+
+def test_the_engine_says_with_what_a_guard_is_read_since_the_shell_hears_of_a_reload_later(world, guarded):
+    w = world(guarded(read=["power"], only_wait="1h"))
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    planned = guarded(read=["power"], only_wait="1h")
+    w.wanted.clear()
+    w.add(Plan(evolve(planned.job, timeout="1h"), guards=planned.guards, readers={"power": "another"}), replace=True)
+    assert [dict(wanted.guards) for wanted in w.wanted] == [{"power": "another"}]
+
+
+def test_of_a_run_that_is_over_nothing_is_kept(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w.fire("a", "file", "k")
+    w.cancel(job="a")
+    assert w.engine._world.held == {}
+
+
+def test_however_often_a_run_is_looked_at_again_one_alarm_counts(world, guarded):
+    w = world(guarded(read=["power"], only_wait="1h"))
+    asked = []
+    w.guards_say = lambda job, name: asked.append(w.now.wall) or NO
+    w.fire("a", "file", "k")
+    for _ in range(5):
+        w.advance(timedelta(seconds=1))
+        w.set_clock(timedelta(seconds=5))
+    asked.clear()
+    w.advance(timedelta(minutes=2))
+    assert len(asked) == 8
+
+
+def test_a_clock_that_is_set_back_does_not_make_a_run_wait_for_as_long_as_that(world, guarded):
+    w = world(guarded(hours=(8, 17), only_wait="1h"))
+    w.advance(timedelta(hours=20))
+    w.fire("a", "file", "k")
+    w.set_clock(timedelta(hours=-2))
+    w.advance(timedelta(minutes=59))
+    assert w.history == []
+    w.advance(timedelta(minutes=1))
+    assert states(w) == [RunState.SKIPPED]
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_where_there_is_always_somebody_else_a_guarded_run_gets_its_turn(world, guarded, job, places):
+    """Its guards take a moment to answer, and by then the place is another's; but not each time."""
+    b = job("b", uses=["disk"], overlap="allow", overlap_max=9)
+    w = world(guarded(read=["power"], uses=["disk"]), b, max_parallel=places, resources={"disk": 1})
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    ahead = w.trigger("b", "0")
+    for number in range(1, 4):
+        w.guards_hang = False
+        w.answer_guards()
+        behind = w.trigger("b", f"{number}")
+        w.advance(timedelta(minutes=1))
+        w.guards_hang = True
+        if "a" not in [start.job.id for start in w.started]:
+            w.end(ahead)
+        ahead = behind
+    assert "a" in [start.job.id for start in w.started]
+
+
+@pytest.mark.parametrize("leave", ["cancel", "remove"])
+def test_a_place_that_was_kept_is_free_again_when_the_run_is_gone(world, guarded, job, leave):
+    w = world(guarded(read=["power"]), job("b"), max_parallel=1)
+    w.guards_hang = True
+    w.fire("a", "file", "k")
+    first = w.trigger("b")
+    w.guards_hang = False
+    w.answer_guards()
+    w.advance(timedelta(minutes=1))
+    w.guards_hang = True
+    w.end(first)
+    second = w.trigger("b", "second")
+    assert [start.run.id for start in w.started] == [first]
+    if leave == "cancel":
+        w.cancel(job="a")
+    else:
+        w.remove("a")
+    assert [start.run.id for start in w.started] == [first, second]
+
+
+def test_the_engine_wants_only_those_read_that_it_can_not_compute(world, guarded):
+    w = world(guarded(read=["power", "idle"], hours=(0, 24)))
+    w.guards_hang = True
+    step = w.feed(Fired(Occurrence(JobId("a"), "file", "k", w.now.wall)))
+    wanted = [effect for effect in step.effects if isinstance(effect, ReadGuards)]
+    assert [tuple(effect.guards) for effect in wanted] == [("power", "idle")]
+
+
+def test_a_configuration_read_again_changes_guards(world, guarded):
+    first = guarded(hours=(8, 17))
+    w = world(Plan(first.job, {}, Origin.CONFIG, first.guards))
+    w.fire("a", "file", "1")
+    w.feed(Configured(Settings(), (Plan(first.job, {}, Origin.CONFIG, {"hours": Hours(0, 24)}),)))
+    w.fire("a", "file", "2")
+    assert [decision.reason for decision in w.decisions] == [Reason.GUARD, Reason.FIRED]

@@ -1,0 +1,113 @@
+"""A job that makes its own trigger fire doesn't go on for ever; what only comes often does."""
+
+from datetime import timedelta
+
+from rae_auto.engine import loop_detection
+from rae_auto.engine.events import Fired
+from rae_auto.engine.step import Reply
+from rae_auto.model.decision import Occurrence
+from rae_auto.model.reasons import Reason
+
+
+def ran(w):
+    return sum(decision.run is not None for decision in w.decisions)
+
+
+def loop(w, times, *, echo="", pause=timedelta(seconds=1)):
+    """Each run makes the trigger fire once more, until one is refused."""
+    for number in range(times):
+        w.fire("a", "file", f"key-{number}", echo=echo)
+        w.advance(pause)
+        for run in list(w.in_hand):
+            w.end(run)
+
+
+def test_a_job_that_feeds_itself_is_stopped_with_a_reason(world, job):
+    w = world(job("a"))
+    loop(w, loop_detection.LIMIT + 5)
+    assert ran(w) == loop_detection.LIMIT + 1
+    last = w.decisions[-1]
+    assert last.reason is Reason.RATE
+    assert last.facts == {"times": loop_detection.LIMIT, "within": "1m"}
+
+
+def test_what_was_refused_and_is_told_again_after_a_crash_is_refused_by_the_same_word(world, job):
+    """The source may not have noted yet that it has to offer it again later."""
+    w = world(job("a"))
+    loop(w, loop_detection.LIMIT + 2)
+    last = w.decisions[-1]
+    w.crash()
+    step = w.feed(Fired(Occurrence(last.job, last.trigger, last.key, w.now.wall), 99, ""))
+    (reply,) = [effect.value for effect in step.effects if isinstance(effect, Reply)]
+    assert reply.reason is Reason.RATE
+    assert last.reason is Reason.RATE
+
+
+def test_what_comes_after_a_pause_runs_again(world, job):
+    w = world(job("a"))
+    loop(w, loop_detection.LIMIT + 5)
+    w.advance(timedelta(minutes=1))
+    w.fire("a", "file", "later", echo="")
+    assert w.decisions[-1].reason is Reason.FIRED
+
+
+def test_what_comes_often_but_not_on_the_heels_of_a_run_always_runs(world, job):
+    w = world(job("a"))
+    for number in range(3 * loop_detection.LIMIT):
+        w.fire("a", "file", f"key-{number}", echo="")
+        for run in list(w.in_hand):
+            w.end(run)
+        w.advance(loop_detection.HEELS + timedelta(milliseconds=1))
+    assert ran(w) == 3 * loop_detection.LIMIT
+
+
+def test_what_is_no_echo_is_never_held_back(world, job):
+    w = world(job("a"))
+    loop(w, 3 * loop_detection.LIMIT, echo=None)
+    assert ran(w) == 3 * loop_detection.LIMIT
+
+
+def test_each_thing_has_a_count_of_its_own(world, job):
+    w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1000)
+    for number in range(100):
+        w.fire("a", "file", f"key-{number}", echo=f"/inbox/{number}")
+    assert ran(w) == 100
+
+
+def test_a_job_that_makes_something_new_each_time_is_stopped_too(world, job):
+    w = world(job("a"))
+    for number in range(loop_detection.LONGEST_CHAIN + 2):
+        w.fire("a", "file", f"key-{number}", echo=f"/inbox/{number}")
+        w.advance(timedelta(seconds=10))
+        for run in list(w.in_hand):
+            w.end(run)
+        w.advance(timedelta(seconds=1))
+    assert ran(w) == loop_detection.LONGEST_CHAIN + 1
+    assert w.decisions[-1].reason is Reason.RATE
+    assert w.decisions[-1].facts == {"times": loop_detection.LONGEST_CHAIN, "within": "18m31s"}
+
+
+def test_a_slow_job_that_feeds_itself_is_stopped_too(world, job):
+    w = world(job("a"))
+    loop(w, loop_detection.LONGEST_CHAIN + 2, pause=timedelta(seconds=30))
+    assert ran(w) == loop_detection.LONGEST_CHAIN + 1
+    assert w.decisions[-1].reason is Reason.RATE
+
+
+def test_many_files_at_once_are_no_chain_however_long_their_runs_follow_one_another(world, job):
+    w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1)
+    for number in range(5 * loop_detection.LONGEST_CHAIN):
+        w.fire("a", "file", f"key-{number}", echo=f"/inbox/{number}")
+    for _ in range(5 * loop_detection.LONGEST_CHAIN):
+        w.advance(timedelta(seconds=1))
+        for run in list(w.in_hand):
+            w.end(run)
+    assert ran(w) == 5 * loop_detection.LONGEST_CHAIN
+
+
+def test_only_the_latest_things_are_remembered(world, job, monkeypatch):
+    monkeypatch.setattr(loop_detection, "MOST", 3)
+    w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1000)
+    for number in range(10):
+        w.fire("a", "file", f"key-{number}", echo=f"/inbox/{number}")
+    assert [echo for _, _, echo in w.engine._world.echoes] == ["/inbox/7", "/inbox/8", "/inbox/9"]

@@ -1,0 +1,112 @@
+"""Who goes first when more is due than may run."""
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rae_auto.engine.events import Fired
+from rae_auto.engine.queue import HEAD_START, rank
+from rae_auto.engine.step import Reply
+from rae_auto.engine.words import in_words
+from rae_auto.errors import NotStarted
+from rae_auto.model.decision import MANUAL, Occurrence, Outcome
+from rae_auto.model.policies import Priority
+from rae_auto.model.reasons import Reason
+from rae_auto.simulation.virtual_engine import EPOCH
+
+
+def started_jobs(w):
+    return [start.run.job for start in w.started]
+
+
+def test_no_more_than_max_parallel_run_at_once_and_the_rest_knows_why_it_waits(world, job):
+    w = world(job("a"), job("b"), max_parallel=1)
+    first = w.trigger("a")
+    waiting = w.trigger("b")
+    assert list(w.in_hand) == [first]
+    assert w.engine.waiting_for(waiting, w.now) == (Reason.PARALLEL, "all 1 places are taken (max_parallel)")
+    w.end(first)
+    assert list(w.in_hand) == [waiting]
+
+
+def test_higher_priority_goes_first(world, job):
+    w = world(job("busy"), job("low", priority=0), job("critical", priority=3), job("high", priority=2), max_parallel=1)
+    w.trigger("busy")
+    for name in ("low", "high", "critical"):
+        w.trigger(name)
+    while w.in_hand:
+        w.end(next(iter(w.in_hand)))
+    assert started_jobs(w) == ["busy", "critical", "high", "low"]
+
+
+def test_equals_go_in_the_order_of_their_arrival(world, job):
+    w = world(job("busy"), *(job(name) for name in "abc"), max_parallel=1)
+    w.trigger("busy")
+    for name in "cab":
+        w.trigger(name)
+    while w.in_hand:
+        w.end(next(iter(w.in_hand)))
+    assert started_jobs(w) == ["busy", "c", "a", "b"]
+
+
+def test_waiting_raises_priority_so_that_nothing_starves(world, job):
+    w = world(job("busy"), job("low", priority=0), job("high", priority=2), max_parallel=1)
+    w.trigger("busy")
+    w.trigger("low")
+    w.advance(2 * HEAD_START + timedelta(seconds=1))
+    w.trigger("high")
+    w.end(next(iter(w.in_hand)))
+    assert started_jobs(w)[-1] == "low"
+
+
+@given(st.sampled_from(Priority), st.sampled_from(Priority), st.integers(0, 10**6))
+def test_a_level_of_priority_is_worth_exactly_one_head_start(one, other, seconds):
+    later = EPOCH + timedelta(seconds=seconds)
+    ahead = (one - other) * HEAD_START.total_seconds()
+    assert (rank(one, later) < rank(other, EPOCH)) == (seconds < ahead)
+
+
+def test_jitter_delays_a_start_by_the_same_share_each_time(world, job):
+    delays = []
+    for _ in range(2):
+        w = world(job("a", every=60, jitter=timedelta(minutes=10)))
+        w.advance(timedelta(minutes=60))
+        (waiting,) = w.engine.runs()
+        assert w.engine.waiting_for(waiting.run.id, w.now)[0] is Reason.DELAYED
+        w.advance(timedelta(minutes=10))
+        delays.append(w.started[0].run.started_at - w.started[0].run.scheduled_for)
+    assert delays[0] == delays[1]
+    assert timedelta(0) < delays[0] <= timedelta(minutes=10)
+
+
+def test_R31_what_is_one_too_many_to_wait_is_refused_with_a_reason(world, job):
+    w = world(job("busy"), job("a"), job("b"), job("c", every=1), max_parallel=1, max_queue=2)
+    w.trigger("busy")
+    w.trigger("a")
+    w.trigger("b")
+    w.advance(timedelta(minutes=1))
+    (decision,) = [d for d in w.decisions if d.job == "c"]
+    assert decision.reason is Reason.QUEUE_LIMIT
+    assert in_words(decision) == "2 runs wait already, of all jobs (max_queue)"
+    w.end(next(iter(w.in_hand)))
+    w.advance(timedelta(minutes=1))
+    assert [d.outcome for d in w.decisions if d.job == "c"] == [Outcome.SKIP, Outcome.RUN]
+
+
+def test_R31_who_asks_for_one_too_many_is_told(world, job):
+    w = world(job("busy"), job("a"), job("b"), max_parallel=1, max_queue=1)
+    w.trigger("busy")
+    w.trigger("a")
+    occurrence = Occurrence("b", MANUAL, "1", w.now.wall)
+    (reply,) = [e.value for e in w.feed(Fired(occurrence, ask=1)).effects if isinstance(e, Reply)]
+    assert isinstance(reply, NotStarted)
+    assert reply.reason == Reason.QUEUE_LIMIT
+
+
+def test_a_run_that_takes_the_place_of_a_waiting_one_is_not_one_too_many(world, job):
+    w = world(job("busy"), job("a", overlap="replace"), max_parallel=1, max_queue=1)
+    w.trigger("busy")
+    first = w.trigger("a")
+    second = w.trigger("a")
+    assert [o.run.id for o in w.engine.runs("a")] == [second] != [first]

@@ -1,0 +1,114 @@
+"""Whether an attempt is tried again, and when."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rae_auto import RetryPolicy
+from rae_auto.engine.retry import delay_after, share
+from rae_auto.model.policies import Backoff
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Result, Run, RunState
+from rae_auto.simulation.virtual_engine import EPOCH
+
+
+def fixed(**policy):
+    return RetryPolicy(**{"attempts": 3, "delay": "10s", "jitter": 0.0, **policy})
+
+
+def test_a_failed_attempt_is_tried_again_after_its_delay_and_then_succeeds(world, job):
+    w = world(job("a", retry_policy=fixed()))
+    run = w.trigger("a")
+    w.fail(run)
+    assert w.run(run).state is RunState.RETRYING
+    w.advance(timedelta(seconds=9))
+    assert not w.in_hand
+    w.advance(timedelta(seconds=1))
+    w.end(run)
+    over = w.run(run)
+    assert (over.state, over.attempt) == (RunState.SUCCEEDED, 2)
+    assert [attempt.state for attempt in over.attempts] == [RunState.FAILED, RunState.SUCCEEDED]
+
+
+def test_the_last_attempt_decides(world, job):
+    w = world(job("a", retry_policy=fixed(attempts=2)))
+    run = w.trigger("a")
+    w.fail(run, 4)
+    w.advance(timedelta(minutes=1))
+    w.fail(run, 5)
+    assert (w.run(run).state, w.run(run).exit_code, w.run(run).attempt) == (RunState.FAILED, 5, 2)
+
+
+def test_only_the_chosen_exit_codes_are_tried_again(world, job):
+    w = world(job("a", retry_policy=fixed(exit_codes=[75])))
+    run = w.trigger("a")
+    w.fail(run, 75)
+    w.advance(timedelta(seconds=10))
+    w.fail(run, 1)
+    assert w.run(run).state is RunState.FAILED
+
+
+def test_a_timeout_is_tried_again_only_where_the_policy_counts_it(world, job):
+    w = world(job("a", timeout="1m", retry_policy=fixed(on=["failure"])))
+    run = w.trigger("a")
+    w.advance(timedelta(minutes=1))
+    assert [c.run for c in w.cancelled] == [run]
+    w.end(run, Result(signal=15))
+    assert (w.run(run).state, w.run(run).reason) == (RunState.TIMED_OUT, "killed by signal 15")
+
+
+def test_R39_what_was_cancelled_is_not_tried_again(world, job):
+    w = world(job("a", retry_policy=fixed()))
+    run = w.trigger("a")
+    w.cancel(run=run)
+    w.fail(run)
+    assert (w.run(run).state, w.run(run).reason) == (RunState.CANCELLED, Reason.CANCELLED)
+
+
+def test_R39_a_pending_retry_survives_a_restart_with_its_clock(world, job):
+    w = world(job("a", retry_policy=fixed(delay="10m", max_delay="10m")))
+    run = w.trigger("a")
+    w.fail(run)
+    w.crash(down=timedelta(minutes=4))
+    w.advance(timedelta(minutes=6) - timedelta(seconds=1))
+    assert not w.in_hand
+    w.advance(timedelta(seconds=1))
+    assert list(w.in_hand) == [run]
+
+
+def test_a_retry_frees_its_place_while_it_waits(world, job):
+    w = world(job("a", retry_policy=fixed()), job("b"), max_parallel=1)
+    failing = w.trigger("a")
+    other = w.trigger("b")
+    w.fail(failing)
+    assert list(w.in_hand) == [other]
+
+
+def a_run(attempt):
+    return Run(
+        id="r", job="a", trigger="t", key="k", scheduled_for=EPOCH, queued_at=EPOCH, cause=Reason.DUE, attempt=attempt
+    )
+
+
+@pytest.mark.parametrize(
+    ("backoff", "seconds"),
+    [(Backoff.CONSTANT, [10, 10, 10, 10]), (Backoff.LINEAR, [10, 20, 30, 40]), (Backoff.EXPONENTIAL, [10, 20, 40, 60])],
+)
+def test_delays_grow_as_the_policy_says_up_to_the_cap(backoff, seconds):
+    policy = fixed(backoff=backoff, max_delay="60s", attempts=9)
+    assert [delay_after(policy, a_run(n)).total_seconds() for n in (1, 2, 3, 4)] == seconds
+
+
+@given(st.integers(1, 1000), st.floats(0, 1))
+def test_jitter_lengthens_a_delay_by_at_most_its_share_and_always_equally(attempt, jitter):
+    plain, spread = fixed(attempts=1000), fixed(attempts=1000, jitter=jitter)
+    least, delay = delay_after(plain, a_run(attempt)), delay_after(spread, a_run(attempt))
+    assert least <= delay <= least * (1 + jitter) + timedelta(microseconds=1)
+    assert delay == delay_after(spread, a_run(attempt))
+
+
+@given(st.lists(st.text(), min_size=1))
+def test_a_share_is_a_fraction(words):
+    assert 0 <= share(*words) < 1

@@ -1,0 +1,224 @@
+"""Schedules come due; what was missed is made up for, or given up on record."""
+
+from datetime import timedelta
+
+import pytest
+
+from rae_auto.engine.catch_up import LIMIT, occurrences
+from rae_auto.model.decision import Outcome
+from rae_auto.model.policies import RetryPolicy
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Result
+from rae_auto.simulation.virtual_engine import EPOCH
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def test_a_due_job_starts_at_its_instant_and_no_other(world, job):
+    w = world(job("a", every=5))
+    w.advance(20 * MINUTE - timedelta(seconds=1))
+    for run in list(w.in_hand):
+        w.end(run)
+    assert [start.run.scheduled_for - EPOCH for start in w.started] == [5 * MINUTE]
+    assert [d.outcome for d in w.decisions] == [Outcome.RUN, Outcome.SKIP, Outcome.SKIP]
+
+
+def test_jobs_that_share_a_schedule_come_due_together(world, job):
+    w = world(*(job(f"j{n}", every=5) for n in range(50)), max_parallel=100)
+    w.advance(5 * MINUTE)
+    assert len(w.in_hand) == 50
+
+
+def test_a_job_added_at_an_instant_is_due_from_the_next_one(world, job):
+    w = world(job("a", every=5))
+    w.advance(5 * MINUTE)
+    w.add(job("b", every=5))
+    assert [start.run.job for start in w.started] == ["a"]
+    w.advance(5 * MINUTE)
+    assert [start.run.job for start in w.started] == ["a", "b"]
+
+
+def test_while_nothing_is_due_the_engine_wants_no_waking(world, job):
+    assert world(job("by-hand")).engine.next_wake(world().now) is None
+
+
+@pytest.mark.parametrize(("policy", "made_up"), [("none", 0), ("latest", 1), ("all", 3)])
+def test_downtime_is_caught_up_by_policy_and_the_rest_is_on_record(world, job, policy, made_up):
+    w = world(job("a", every=60, catch_up=policy, overlap="allow"))
+    w.crash(down=3 * HOUR + 30 * MINUTE)
+    caught_up = [d for d in w.decisions if d.reason is Reason.CAUGHT_UP]
+    missed = [d for d in w.decisions if d.reason is Reason.MISSED]
+    assert len(caught_up) == made_up
+    assert sum(d.facts["counted"] for d in missed) == 3 - made_up
+
+
+def test_what_is_older_than_the_window_is_given_up(world, job):
+    w = world(job("a", every=60, catch_up="all", catch_up_window="90m", overlap="allow"))
+    w.crash(down=5 * HOUR + MINUTE)
+    assert [start.run.scheduled_for - EPOCH for start in w.started] == [4 * HOUR, 5 * HOUR]
+
+
+def test_a_short_absence_is_merely_late(world, job):
+    w = world(job("a", every=1, catch_up="none"))
+    w.crash(down=90 * timedelta(seconds=1))
+    assert [d.reason for d in w.decisions] == [Reason.DUE]
+
+
+def test_nothing_is_caught_up_twice(world, job):
+    w = world(job("a", every=60, catch_up="latest"))
+    w.crash(down=3 * HOUR)
+    w.crash()
+    w.crash()
+    assert len([d for d in w.decisions if d.outcome is Outcome.RUN]) == 1
+
+
+def test_a_schedule_changed_while_down_owes_nothing_of_its_new_form(world, job):
+    w = world(job("a", every=24 * 60, catch_up="latest"))
+    w._plans = {"a": job("a", every=60, catch_up="latest")}
+    w.crash(down=5 * HOUR)
+    assert w.decisions == []
+
+
+def test_years_of_downtime_are_looked_at_in_bounded_steps(every):
+    schedule = every(1)
+    missed = occurrences(schedule, EPOCH, EPOCH + 3650 * DAY)
+    assert (len(missed.instants), missed.older) == (LIMIT, missed.instants[0] - MINUTE)
+    assert missed.instants[-1] == EPOCH + 3650 * DAY
+
+
+def test_few_occurrences_in_a_long_time_are_all_found(every):
+    schedule = every(60 * 24 * 30)
+    first = schedule.next_after(EPOCH)
+    missed = occurrences(schedule, first, EPOCH + 365 * DAY)
+    assert missed.older is None
+    assert missed.instants[0] == first
+    assert len(missed.instants) == 12
+
+
+def test_all_that_was_missed_is_made_up_for_one_after_the_other(world, job):
+    w = world(job("a", every=60, catch_up="all"))
+    w.crash(down=3 * HOUR + 30 * MINUTE)
+    w.advance(MINUTE)
+    instants = []
+    while w.in_hand:
+        (run,) = w.in_hand
+        instants.append(w.in_hand[run].run.scheduled_for - EPOCH)
+        w.end(run)
+    assert instants == [HOUR, 2 * HOUR, 3 * HOUR]
+
+
+def test_of_many_that_catch_up_with_a_ceiling_no_more_run_at_once(world, job):
+    w = world(job("a", every=1, catch_up="all", overlap="allow", overlap_max=3), max_parallel=50)
+    w.crash(down=HOUR)
+    w.advance(MINUTE)
+    assert len(w.in_hand) == 3
+    waiting = [o.run.id for o in w.engine.runs() if not o.run.state.active]
+    assert w.engine.waiting_for(waiting[-1], w.now)[0] is Reason.CEILING
+    w.end(next(iter(w.in_hand)))
+    assert len(w.in_hand) == 3
+
+
+def test_jobs_that_catch_up_together_do_not_start_together(world, job):
+    w = world(*(job(f"j{n}", every=24 * 60) for n in range(240)), max_parallel=1000)
+    w.crash(down=30 * HOUR)
+    assert len(w.in_hand) == 1
+    w.advance(30 * timedelta(seconds=1))
+    assert 110 <= len(w.in_hand) <= 130
+    w.advance(MINUTE)
+    assert len(w.in_hand) == 240
+
+
+def test_what_is_merely_late_is_not_held_back(world, job):
+    w = world(*(job(f"j{n}", every=60) for n in range(20)), max_parallel=1000)
+    w.crash(down=HOUR + timedelta(seconds=5))
+    assert len(w.in_hand) == 20
+
+
+def test_what_passed_while_the_machine_slept_is_caught_up_and_the_rest_says_so(world, job):
+    w = world(job("a", every=60))
+    w.sleep(5 * HOUR + 10 * MINUTE)
+    missed, caught_up = w.decisions
+    assert (missed.reason, missed.facts["counted"], missed.facts["because"]) == (Reason.MISSED, 4, "the machine slept")
+    assert (caught_up.reason, caught_up.at) == (Reason.CAUGHT_UP, EPOCH + 5 * HOUR)
+
+
+def test_a_clock_that_is_set_forward_is_caught_up_with(world, job):
+    w = world(job("a", every=60))
+    w.set_clock(5 * HOUR + 10 * MINUTE)
+    assert [d.reason for d in w.decisions] == [Reason.MISSED, Reason.CAUGHT_UP]
+    assert w.decisions[0].facts["because"] == "the clock was set forward"
+
+
+def test_after_downtime_the_decision_names_it(world, job):
+    w = world(job("a", every=60, catch_up="none"))
+    w.crash(down=2 * HOUR + 10 * MINUTE)
+    assert w.decisions[0].facts["because"] == "the daemon was down"
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
+@pytest.mark.parametrize("back", [2 * timedelta(seconds=1), 10 * MINUTE, 2 * HOUR, 5 * HOUR])
+def test_a_clock_that_is_set_back_repeats_nothing(world, job, restart, back):
+    w = world(job("a", every=60, overlap="allow", overlap_max=100))
+    w.advance(6 * HOUR)
+    w.set_clock(-back)
+    if restart:
+        w.crash()
+    w.advance(back + 2 * HOUR)
+    assert [start.run.scheduled_for - EPOCH for start in w.started] == [n * HOUR for n in range(1, 9)]
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
+def test_a_clock_that_was_ahead_by_a_year_does_not_silence_a_job_for_a_year(world, job, restart):
+    w = world(job("a", every=60, catch_up="none", overlap="allow", overlap_max=100))
+    w.set_clock(365 * DAY)
+    w.advance(2 * HOUR)
+    w.set_clock(-365 * DAY - 90 * MINUTE)
+    if restart:
+        w.crash()
+    w.advance(3 * HOUR)
+    year = 365 * DAY
+    ran = [start.run.scheduled_for - EPOCH for start in w.started]
+    assert ran == [year, year + HOUR, year + 2 * HOUR, HOUR, 2 * HOUR, 3 * HOUR]
+
+
+def test_what_was_done_ahead_of_time_is_not_done_again_in_its_time(world, job):
+    w = world(job("a", every=60, overlap="allow", overlap_max=100), max_parallel=100)
+    w.advance(HOUR)
+    w.set_clock(6 * HOUR)
+    w.advance(HOUR)
+    # 07:00 was caught up with, 08:00 was due; then it turns out that it is half past twelve.
+    w.set_clock(-7 * HOUR - 30 * MINUTE)
+    w.advance(10 * HOUR)
+    ran = [int((start.run.scheduled_for - EPOCH) / HOUR) for start in w.started]
+    assert ran == [1, 7, 8, 2, 3, 4, 5, 6, 9, 10]
+
+
+def test_a_delay_that_would_have_ended_during_sleep_has_ended(world, job):
+    w = world(job("a", retry_policy=RetryPolicy(attempts=2, delay="5m", jitter=0)))
+    run = w.trigger("a")
+    w.fail(run)
+    w.sleep(HOUR)
+    assert list(w.in_hand) == [run]
+    w.end(run)
+    w.advance(HOUR)
+    assert len(w.started) == 2
+
+
+def test_a_timeout_does_not_count_sleep(world, job):
+    w = world(job("a", timeout="10m"))
+    run = w.trigger("a")
+    w.sleep(HOUR)
+    assert w.cancelled == []
+    w.advance(11 * MINUTE)
+    assert [cancel.run for cancel in w.cancelled] == [run]
+
+
+@pytest.mark.parametrize("fate", ["ended", "lost"])
+def test_what_came_of_a_run_is_known_before_anything_is_caught_up(world, job, fate):
+    w = world(job("a", every=60, overlap="skip", on_crash="fail"))
+    w.advance(timedelta(hours=1))
+    (start,) = w.started
+    w.confirm(start.run.id)
+    w.crash(ended={start.run.id: Result(exit_code=0)} if fate == "ended" else {}, down=timedelta(hours=1))
+    assert w.decisions[-1].outcome is Outcome.RUN, "the run of before isn't in the way any more"
+    assert w.decisions[-1].reason is Reason.DUE

@@ -1,0 +1,249 @@
+"""Why: for a run, for none, and for a wait, in one line and the facts behind it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from tests.support.control_peer import in_time
+from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, one_in_hand, standing, world
+
+from rae_auto import Cron, Job, JobNotFound, NotStarted, RunNotFound, Scheduler
+from rae_auto.engine.events import Fired
+from rae_auto.explain.collector import answered, why
+from rae_auto.explain.why import why_now, why_run
+from rae_auto.model.decision import Occurrence
+from rae_auto.model.plugin_ref import TriggerRef
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Result, RunState
+from rae_auto.registry.trigger_text import schedule_text
+from rae_auto.simulation.virtual_engine import EPOCH
+
+
+def test_it_ran_since_it_was_due():
+    w = world(a_job())
+    w.advance(HOUR)
+    w.end(next(iter(w.in_hand)))
+    told = answer_at(w, EPOCH + HOUR)
+    assert "succeeded at" in told.answer
+    assert told.answer.endswith("it ran since it was due")
+    assert "after 0.0 s of waiting" in facts_of(told)["started"]
+    assert facts_of(told)["next"].startswith("due at")
+
+
+def test_it_runs():
+    w = world(a_job(hourly=False))
+    w.trigger("a")
+    assert "is starting since" in why_now(standing(w)).answer
+    assert "somebody asked for it" in why_now(standing(w)).answer
+
+
+def test_it_failed():
+    w = world(a_job(hourly=False))
+    run = w.trigger("a")
+    w.fail(run, 3)
+    told = why_run(w.run(run), standing(w))
+    assert "failed at" in told.answer
+    assert "exit code 3" in told.answer
+
+
+SKIPS = {
+    "overlap": ({}, lambda w: None, "isn't over, since"),
+    "paused": ({}, lambda w: w.pause("a"), "the job is paused; 'rae-auto resume' lets it go on"),
+    "disabled": ({"enabled": False}, lambda w: None, "nothing starts by itself while disabled"),
+    "need_never_ran": ({"needs": ["b"]}, lambda w: None, "b, which it needs, has never run"),
+    "queue_full": ({"overlap": "queue"}, lambda w: w.advance(HOUR), "one is waiting already"),
+    "ceiling": ({"overlap": "allow", "overlap_max": 1}, lambda w: None, "1 runs are open already (overlap_max)"),
+}
+
+
+@pytest.mark.parametrize(("fields", "prepare", "words"), SKIPS.values(), ids=SKIPS)
+def test_it_did_not_run(fields, prepare, words):
+    w = world(a_job("b", hourly=False), a_job(**fields))
+    prepare(w)
+    w.advance(2 * HOUR)
+    told = answer_at(w, w.now.wall)
+    assert told.answer.startswith("a did not run at")
+    assert words in told.answer
+
+
+def test_it_was_skipped_since_a_need_failed():
+    w = world(a_job("b", hourly=False), a_job(needs=["b"]))
+    w.fail(w.trigger("b"))
+    w.advance(HOUR)
+    assert "the latest run of b, which it needs, did not succeed" in why_now(standing(w)).answer
+
+
+@pytest.mark.parametrize(
+    ("happens", "words"),
+    [
+        (lambda w: w.crash(down=5 * HOUR), "the daemon was down from"),
+        (lambda w: w.sleep(5 * HOUR), "the machine slept from"),
+        (lambda w: w.set_clock(5 * HOUR), "the clock was set forward from"),
+    ],
+)
+def test_it_was_missed_and_the_latest_made_up_for(happens, words):
+    w = world(a_job())
+    w.advance(30 * MINUTE)
+    happens(w)
+    assert words in answer_at(w, EPOCH + 2 * HOUR).answer
+    assert "it was missed, and is made up for (catch_up)" in answer_at(w, EPOCH + 5 * HOUR).answer
+
+
+def test_it_was_not_due():
+    w = world(a_job())
+    w.advance(2 * HOUR)
+    told = answer_at(w, EPOCH + 90 * MINUTE)
+    assert "it was not due (due before that" in told.answer
+    assert "after that" in told.answer
+    assert "it was not due, and has no schedule" in answer_at(world(a_job(hourly=False)), EPOCH).answer
+
+
+def test_nothing_is_on_record_any_more():
+    w = world(a_job())
+    assert "was due at" in answer_at(w, EPOCH - HOUR).answer
+
+
+WAITS = {
+    "max_parallel": ({}, {"max_parallel": 1}, "all 1 places are taken (max_parallel)"),
+    "resource": ({"uses": ["db"]}, {"resources": {"db": 1}}, "all 1 of resource db are in use"),
+    "need_running": ({"needs": ["b"]}, {}, "needs b, which has an open run"),
+}
+
+
+@pytest.mark.parametrize(("fields", "settings", "words"), WAITS.values(), ids=WAITS)
+def test_it_waits(fields, settings, words):
+    w = world(a_job("b", hourly=False, uses=fields.get("uses", ())), a_job(hourly=False, **fields), **settings)
+    w.trigger("b")
+    w.trigger("a")
+    told = why_now(standing(w))
+    assert "waits since" in told.answer
+    assert words in told.answer
+
+
+@pytest.mark.parametrize(("pause", "words"), [(True, "is paused"), (False, "has not run yet; it is due next at")])
+def test_it_has_done_nothing_yet(pause, words):
+    w = world(a_job())
+    if pause:
+        w.pause("a")
+    assert words in why_now(standing(w)).answer
+    assert "has no schedule: 'rae-auto trigger' starts it" in why_now(standing(world(a_job(hourly=False)))).answer
+
+
+def test_a_trigger_that_watches_has_told_of_nothing_yet():
+    w = world(a_job(hourly=False, schedule=[TriggerRef("file", {"paths": ["/in"]}, "file")]))
+    assert why_now(standing(w)).answer == "a has not run yet: nothing has been told by its trigger (file /in)"
+    assert "was not due, and nothing was told by its trigger (file /in)" in answer_at(w, EPOCH).answer
+
+
+@pytest.mark.parametrize("store", ["sqlite", "json"])
+def test_a_scheduler_answers_from_what_is_on_record(tmp_path, store):
+    async def work():
+        jobs = [Job(name="a", shell="exit 3", schedule=Cron("0 0 1 1 *")), Job(name="b", command="true", needs=["a"])]
+        async with Scheduler(directory=tmp_path, store=store, jobs=jobs) as s:
+            failed = await s.wait(await s.trigger("a"))
+            with pytest.raises(NotStarted):
+                await s.trigger("b")
+            with pytest.raises(JobNotFound):
+                await why(s, "c")
+            with pytest.raises(RunNotFound):
+                await why(s, "a", run="no-such-run")
+            asked = [why(s, "a"), why(s, "a", run=failed.id), why(s, "a", at=failed.scheduled_for), why(s, "b")]
+            return failed, await asyncio.gather(*asked)
+
+    failed, (now, by_run, by_time, needing) = in_time(work)
+    assert failed.state is RunState.FAILED
+    assert now == by_run == by_time
+    assert "exit code 3" in now.answer
+    assert "the latest run of a, which it needs, did not succeed" in needing.answer
+    assert needing.reason == Reason.NEED_FAILED
+
+
+def test_the_chain_of_facts_goes_from_the_trigger_to_the_end_with_what_was_used():
+    w = world(a_job("b", hourly=False), a_job(needs=["b"], uses=["db"], overlap="queue"), resources={"db": 1})
+    w.end(w.trigger("b"))
+    w.advance(HOUR)
+    used = Result(exit_code=0, cpu_time=timedelta(seconds=2), max_memory=3 << 20)
+    w.end(one_in_hand(w), used)
+    told = why_now(standing(w))
+    assert [fact.of for fact in told.facts] == [
+        *("trigger", "occurrence", "decided", "enabled", "overlap", "needs", "resources"),
+        *("started", "attempt 1", "ended", "next"),
+    ]
+    says = facts_of(told)
+    assert says["overlap"] == "queue: no other run was open"
+    assert says["needs"] == "b: the latest run of each had succeeded when this one started"
+    assert says["resources"] == "db"
+    assert says["attempt 1"] == "succeeded after 0.0 s (used 2.0 s on the processor, 3.0 MB of memory)"
+
+
+def test_what_a_run_waited_for_is_known_after_it_has_ended_and_after_a_restart():
+    w = world(a_job("b", hourly=False), a_job(hourly=False, needs=["b"]))
+    w.trigger("b")
+    run = w.trigger("a")
+    w.advance(MINUTE)
+    w.end(next(o for o in w.in_hand if w.in_hand[o].run.job == "b"))
+    w.crash(alive=[run])
+    w.end(run)
+    assert facts_of(why_run(w.run(run), standing(w)))["waited"] == "a job that it needs had an open run"
+
+
+def test_a_run_is_told_under_its_own_job_only():
+    w = world(a_job("b", hourly=False), a_job(hourly=False))
+    run = w.trigger("b")
+    with pytest.raises(RunNotFound, match="is one of b, not of a"):
+        answered(standing(w), None, w.run(run))
+
+
+def test_what_is_still_to_come():
+    w = world(a_job())
+    assert answer_at(w, EPOCH + HOUR).answer.endswith("which is still to come")
+    assert "does not run at" in answer_at(w, EPOCH + 90 * MINUTE).answer
+
+
+def test_an_instant_before_the_job_was_added():
+    w = world()
+    w.advance(5 * HOUR)
+    w.add(a_job())
+    assert "its schedule counts since 2026-01-01 05:00:00+00:00 only" in answer_at(w, EPOCH + 3 * HOUR).answer
+
+
+def test_a_decision_wakes_nobody():
+    w = world(a_job())
+    w.pause("a")
+    w.advance(HOUR)
+    assert why_now(standing(w)).reason == Reason.PAUSED
+    assert w.engine.next_wake(w.now) == 3600, "the next instant of its schedule, and nothing before"
+
+
+def test_what_a_source_told_is_one_of_the_facts():
+    w = world(a_job(hourly=False))
+    occurrence = Occurrence("a", "inbox", "key", w.now.wall, {"paths": ["/inbox/a"] * 200})
+    w.feed(Fired(occurrence))
+    told = facts_of(why_now(standing(w)))
+    assert told["event"].startswith('{"paths": ["/inbox/a", ')
+    assert len(told["event"]) == 301
+
+
+@pytest.mark.parametrize(
+    ("type", "options", "text"),
+    [
+        ("file", {"paths": ["~/inbox", "/srv"]}, "file ~/inbox, /srv"),
+        ("interval", {"every": 90}, "every 1m30s"),
+        ("threshold", {"metric": "disk-free", "of": "/", "below": "5%"}, "threshold disk-free of / below 5%"),
+        ("threshold", {"command": ["load"], "above": 9, "every": "1s"}, "threshold load above 9"),
+        ("combine", {"all": [{"type": "job", "jobs": ["a"]}, {"type": "cron"}]}, "combine all job, cron"),
+        ("system", {"on": ["resume"]}, "system resume"),
+        ("system", {"on": ["process-exited"], "process": "x*"}, "system process-exited process x*"),
+        ("job", {"jobs": ["a", "b"], "on": "failure"}, "job a, b on failure"),
+        ("usage", {"pattern": "count", "of": {"type": "file", "paths": ["/a"]}}, "usage count of file"),
+        ("usage", {"pattern": "absence", "of": "tea", "for": timedelta(hours=1)}, "usage absence of tea for 1h"),
+        ("stranger", {"colour": "red"}, "stranger"),
+        (
+            "file",
+            {"paths": ["/very/long"] * 20},
+            "file /very/long, /very/long, /very/long, /very/long, /very/long, /very/long, /v…",
+        ),
+    ],
+)
+def test_a_trigger_is_told_in_a_few_words(type, options, text):
+    assert schedule_text(TriggerRef(type, options, "t")) == text

@@ -1,0 +1,111 @@
+"""Why, of times that a clock that was set skips or brings twice, and as people write them."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from rae_auto import Cron, Job
+from rae_auto.engine.events import Origin
+from rae_auto.explain.collector import standing_in
+from rae_auto.explain.wall_times import read_time
+from rae_auto.explain.why import why_at
+from rae_auto.registry import Registry
+from rae_auto.registry.factory import Plugins
+from rae_auto.simulation.virtual_engine import EPOCH, VirtualWorld
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def facts_of(told):
+    return {fact.of: fact.says for fact in told.facts}
+
+
+BERLIN = "Europe/Berlin"
+
+
+def cron(expression, start, zone=BERLIN):
+    job = Job(id="a", command="work", schedule=Cron(expression, timezone=zone))
+    planned = Plugins(Registry(), "UTC").plan(job, Origin.STORE).plan
+    return VirtualWorld(planned, start=datetime.fromisoformat(start))
+
+
+def on_the_wall(w, text, zone=BERLIN):
+    return why_at(
+        read_time(text, ZoneInfo(zone), w.now.wall),
+        standing_in(w.engine, "a", w.history[::-1], [], w.now, ZoneInfo(zone)),
+    )
+
+
+def play(w, by):
+    end = w.now.mono + by.total_seconds()
+    while w.now.mono < end:
+        w.advance(5 * MINUTE)
+        for run in list(w.in_hand):
+            w.end(run)
+
+
+@pytest.mark.parametrize("asked_for", ["2026-03-29T02:30", "2026-03-29 03:00", "2026-03-29T02:30+01:00"])
+def test_a_time_that_the_clock_skips(asked_for):
+    w = cron("30 2 * * *", "2026-03-29T00:00:00+00:00")
+    play(w, 3 * HOUR)
+    told = on_the_wall(w, asked_for)
+    everything = "\n".join([told.answer, *map(str, told.facts)])
+    assert "02:30 does not exist on 2026-03-29 in Europe/Berlin; ran at 03:00" in everything
+    if "+" not in asked_for:
+        assert "it ran since it was due; 02:30 does not exist" in told.answer
+    if asked_for.endswith("T02:30"):
+        assert facts_of(told)["time"].startswith("02:30 does not exist on 2026-03-29 in Europe/Berlin: the clock goes")
+
+
+@pytest.mark.parametrize("asked_for", ["2026-10-25T02:30", "2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00"])
+def test_a_time_that_the_clock_shows_twice(asked_for):
+    w = cron("30 2 * * *", "2026-10-24T22:00:00+00:00")
+    play(w, 6 * HOUR)
+    told = on_the_wall(w, asked_for)
+    everything = "\n".join([told.answer, *map(str, told.facts)])
+    assert "02:30 comes twice on 2026-10-25 in Europe/Berlin; ran the first time" in everything
+    assert ("did not run" in told.answer) == asked_for.endswith("+01:00")
+
+
+def test_a_wild_minute_runs_both_times_and_skips_what_does_not_exist():
+    w = cron("*/30 * * * *", "2026-10-24T22:00:00+00:00")
+    play(w, 6 * HOUR)
+    assert "ran both times, this is the first" in on_the_wall(w, "2026-10-25T02:30+02:00").answer
+    assert "ran both times, this is the second" in on_the_wall(w, "2026-10-25T02:30+01:00").answer
+    w = cron("*/30 * * * *", "2026-03-29T00:00:00+00:00")
+    play(w, 3 * HOUR)
+    told = on_the_wall(w, "2026-03-29T02:30")
+    assert "does not exist" not in told.answer
+    assert "does not exist" in facts_of(told)["time"]
+
+
+def test_a_zone_of_its_own_is_told_where_its_clock_shows_another_time():
+    w = cron("0 9 * * *", "2026-06-01T00:00:00+00:00", "America/New_York")
+    play(w, 20 * HOUR)
+    told = on_the_wall(w, "2026-06-01T15:00")
+    assert facts_of(told)["clock"] == (
+        "15:00 in Europe/Berlin is 09:00 on 2026-06-01 in America/New_York, the trigger's zone"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "instants", "remark"),
+    [
+        ("02:30", ["2026-07-01T00:30:00+00:00"], None),
+        ("2026-07-01T02:30Z", ["2026-07-01T02:30:00+00:00"], None),
+        ("2026-03-29T02:30:15", ["2026-03-29T01:00:00+00:00"], "02:30:15 does not exist"),
+        ("2026-10-25T02:30", ["2026-10-25T00:30:00+00:00", "2026-10-25T01:30:00+00:00"], "comes twice"),
+    ],
+)
+def test_times_as_people_write_them(text, instants, remark):
+    found = read_time(text, ZoneInfo(BERLIN), datetime(2026, 7, 1, 12, tzinfo=UTC))
+    assert [instant.isoformat() for instant in found.instants] == instants
+    assert (remark is None and found.remark is None) or remark in found.remark
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "25:00", "2026-02-30T01:00", "9" * 500, "0001-01-01T00:00+23:00"])
+def test_what_is_no_time_is_refused_in_one_line(text):
+    with pytest.raises(ValueError, match="is no time; write") as caught:
+        read_time(text, ZoneInfo(BERLIN), EPOCH)
+    assert len(str(caught.value)) < 200

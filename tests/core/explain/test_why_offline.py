@@ -1,0 +1,122 @@
+"""`why` while no daemon runs: from the store and the configuration."""
+
+import asyncio
+import hashlib
+
+import pytest
+
+from rae_auto import JobNotFound, NotStarted, RunNotFound
+from rae_auto.api.trigger import ScheduleTrigger
+from rae_auto.config import load
+from rae_auto.errors import BadRequest
+from rae_auto.offline.queries import why
+from rae_auto.registry import Registry
+from rae_auto.runtime.scheduler import Scheduler
+
+JOBS = """
+timezone = "Europe/Berlin"
+[jobs.bad]
+shell = "exit 3"
+[jobs.needing]
+command = ["true"]
+needs = ["bad"]
+[jobs.yearly]
+command = ["true"]
+schedule = "0 0 1 1 *"
+enabled = false
+[jobs.quick]
+command = ["true"]
+"""
+
+
+@pytest.fixture(params=["sqlite", "json"])
+def config(request, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
+    path = tmp_path / "rae.toml"
+    path.write_text(f'store = "{request.param}"\n{JOBS}')
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def failed(config):
+    """The run of `bad`, after which the daemon has ended."""
+
+    async def main():
+        read = load(config, Registry())
+        async with (
+            asyncio.timeout(60),
+            Scheduler(directory=config.parent / "state", store=read.store, jobs=read.jobs) as scheduler,
+        ):
+            run = await scheduler.wait(await scheduler.trigger("bad"))
+            with pytest.raises(NotStarted):
+                await scheduler.trigger("needing")
+            await scheduler.wait(await scheduler.trigger("quick", request="once"))
+            await scheduler.trigger("quick", request="once")
+            return run
+
+    return asyncio.run(main())
+
+
+def facts_of(told):
+    return {fact["of"]: fact["says"] for fact in told["facts"]}
+
+
+def test_it_answers_as_the_daemon_did_and_says_that_none_is_running(config, failed):
+    told = why(config, {"job": "bad"})
+    assert told["run_id"] == failed.id
+    assert "exit code 3" in told["answer"]
+    assert facts_of(told)["daemon"] == "no daemon is running; 'rae-auto run' starts one"
+    assert why(config, {"job": "bad", "run": failed.id}) == told
+    assert why(config, {"job": "bad", "at": failed.scheduled_for.isoformat()}) == told
+
+
+def test_skips_repetitions_and_what_is_switched_off_are_told(config, failed):
+    assert why(config, {"job": "needing"})["reason"] == "need_failed"
+    again = why(config, {"job": "quick"})
+    assert again["reason"] == "repeated"
+    assert "the request 'once' had been decided" in again["answer"]
+    off = why(config, {"job": "yearly"})
+    assert off["reason"] == "disabled"
+    assert facts_of(off)["next"].endswith("-01-01 00:00:00+01:00")
+
+
+def test_a_job_that_is_gone_from_the_configuration_is_known_by_its_records(config, failed):
+    config.write_text(config.read_text().replace("[jobs.bad]", "[jobs.other]").replace('needs = ["bad"]', ""))
+    assert "exit code 3" in why(config, {"job": "bad"})["answer"]
+
+
+def test_an_instant_at_which_no_daemon_was_running(config, failed):
+    text = config.read_text().replace('schedule = "0 0 1 1 *"\nenabled = false', 'schedule = "* * * * *"')
+    config.write_text(text)
+    told = why(config, {"job": "yearly", "at": "2035-01-01T00:00"})
+    assert "is due at 2035-01-01 00:00:00+01:00, which is still to come" in told["answer"]
+
+
+def test_bad_questions(config, failed):
+    with pytest.raises(JobNotFound, match="did you mean 'yearly'"):
+        why(config, {"job": "yearli"})
+    with pytest.raises(RunNotFound):
+        why(config, {"job": "bad", "run": "0" * 26})
+    with pytest.raises(RunNotFound, match="is one of bad"):
+        why(config, {"job": "quick", "run": failed.id})
+    with pytest.raises(BadRequest, match="is no time; write"):
+        why(config, {"job": "bad", "at": "soon"})
+
+
+def test_asking_changes_nothing(config, failed):
+    def contents():
+        state = config.parent / "state"
+        why(config, {"job": "bad"})
+        files = (path for path in state.rglob("*") if path.is_file() and not path.name.endswith(("-shm", "-wal")))
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    assert contents() == contents()
+
+
+def test_a_plugin_that_fails_to_note_leaves_the_rest_untold_of(config, failed, monkeypatch):
+    def fails(self, instant):
+        raise RuntimeError("a broken plugin")
+
+    monkeypatch.setattr(ScheduleTrigger, "note", fails)
+    assert why(config, {"job": "yearly", "at": "2035-01-01T00:00"})["answer"]

@@ -1,0 +1,217 @@
+"""Why, one case for each reason: it comes about by way of the engine, and `why` is asked."""
+
+from datetime import timedelta
+
+import pytest
+from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, one_in_hand, standing, world
+
+from rae_auto import Job, RetryPolicy
+from rae_auto.engine.events import Plan
+from rae_auto.explain.why import why_now, why_run
+from rae_auto.model.guard import Answer, Says
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Result
+from rae_auto.simulation.virtual_engine import EPOCH
+
+
+def due():
+    w = world(a_job())
+    w.advance(HOUR)
+    w.end(one_in_hand(w))
+    return why_now(standing(w))
+
+
+def asked():
+    w = world(a_job(hourly=False))
+    w.end(w.trigger("a"))
+    return why_now(standing(w))
+
+
+def fired():
+    w = world(a_job(hourly=False))
+    w.fire("a", "source", "event")
+    w.end(one_in_hand(w))
+    return why_now(standing(w))
+
+
+def caught_up():
+    w = world(a_job())
+    w.crash(down=5 * HOUR + MINUTE * 5)
+    w.end(one_in_hand(w))
+    told = why_now(standing(w))
+    assert facts_of(told)["missed"] == "the daemon was down"
+    return told
+
+
+def skipped_after(prepare=lambda w: None, more=(), **fields):
+    w = world(*more, a_job(**fields))
+    prepare(w)
+    w.advance(2 * HOUR)
+    return answer_at(w, w.now.wall)
+
+
+def repeated():
+    w = world(a_job(hourly=False))
+    w.end(w.trigger("a", request="mine"))
+    w.advance(MINUTE)
+    w.trigger("a", request="mine")
+    # What was told again is known after a restart too.
+    w.crash()
+    told = why_now(standing(w))
+    assert "the request 'mine' had been decided at 2026-01-01 00:00:00+00:00, and led to run" in told.answer
+    of_the_run = why_run(w.history[0], standing(w))
+    assert "was told 1 more times" in facts_of(of_the_run)["repeated"]
+    assert answer_at(w, EPOCH + MINUTE) == told
+    return told
+
+
+def replaced():
+    w = world(a_job("b", hourly=False), a_job(hourly=False, needs=["b"], overlap="replace"))
+    w.trigger("b")
+    first = w.trigger("a")
+    w.trigger("a")
+    return why_run(w.run(first), standing(w))
+
+
+def disabled():
+    return skipped_after(enabled=False)
+
+
+def missed():
+    w = world(a_job(catch_up="none"))
+    w.crash(down=5 * HOUR + 5 * MINUTE)
+    return answer_at(w, EPOCH + 3 * HOUR)
+
+
+def need_failed():
+    return skipped_after(lambda w: w.fail(w.trigger("b")), [a_job("b", hourly=False)], needs=["b"])
+
+
+def too_many_wait():
+    w = world(a_job("b", hourly=False), a_job("c", hourly=False), a_job(), max_parallel=1, max_queue=1)
+    w.trigger("b")
+    w.trigger("c")
+    w.advance(HOUR)
+    return why_now(standing(w))
+
+
+def waits(fields, **settings):
+    w = world(a_job("b", hourly=False, uses=fields.get("uses", ())), a_job(hourly=False, **fields), **settings)
+    w.trigger("b")
+    w.trigger("a")
+    return why_now(standing(w))
+
+
+def tried_again():
+    w = world(a_job(hourly=False, retry_policy=RetryPolicy(attempts=2)))
+    w.fail(w.trigger("a"))
+    told = why_now(standing(w))
+    w.advance(MINUTE)
+    w.end(one_in_hand(w))
+    assert "the delay of a retry" in facts_of(why_now(standing(w)))["waited"]
+    return told
+
+
+def stopping():
+    w = world(a_job(hourly=False))
+    run = w.trigger("a")
+    w.stop()
+    w.end(run, Result(signal=15))
+    return why_run(w.run(run), standing(w))
+
+
+def cancelled():
+    w = world(a_job("b", hourly=False), a_job(hourly=False), max_parallel=1)
+    w.trigger("b")
+    run = w.trigger("a")
+    w.cancel(run=run)
+    return why_run(w.run(run), standing(w))
+
+
+def removed():
+    w = world(a_job("b", hourly=False), a_job(hourly=False), max_parallel=1)
+    w.trigger("b")
+    run = w.trigger("a")
+    w.remove("a")
+    return why_run(w.run(run), standing(w))
+
+
+def recovered():
+    w = world(a_job(hourly=False, on_crash="rerun"))
+    w.trigger("a")
+    w.crash()
+    return why_now(standing(w))
+
+
+def lost():
+    w = world(a_job(hourly=False, on_crash="fail"))
+    w.trigger("a")
+    w.crash()
+    return why_now(standing(w))
+
+
+def kept_back():
+    says = Says(Answer.NO, "on battery")
+    w = world(Plan(Job(id="a", command="work", only="power"), guards={"power": None}))
+    w.guards_say = lambda job, name: says
+    w.fire("a", "file", "key")
+    return why_now(standing(w))
+
+
+def feeds_itself():
+    w = world(a_job(hourly=False))
+    for number in range(22):
+        w.fire("a", "file", f"key-{number}", echo="")
+        for run in list(w.in_hand):
+            w.end(run)
+        w.advance(timedelta(seconds=1))
+    return why_now(standing(w))
+
+
+CASES = {
+    Reason.DUE: (due, "it ran since it was due"),
+    Reason.ASKED: (asked, "it ran since somebody asked for it"),
+    Reason.FIRED: (fired, "it ran since its trigger fired"),
+    Reason.CAUGHT_UP: (caught_up, "it was missed, and is made up for"),
+    Reason.OVERLAP: (skipped_after, "isn't over, since"),
+    Reason.QUEUE_FULL: (lambda: skipped_after(lambda w: w.advance(HOUR), overlap="queue"), "one is waiting already"),
+    Reason.QUEUE_LIMIT: (too_many_wait, "1 runs wait already, of all jobs (max_queue)"),
+    Reason.CEILING: (lambda: skipped_after(overlap="allow", overlap_max=1), "1 runs are open already"),
+    Reason.REPEATED: (repeated, "did not run again"),
+    Reason.REPLACED: (replaced, "a newer occurrence took its place"),
+    Reason.PAUSED: (lambda: skipped_after(lambda w: w.pause("a")), "the job is paused"),
+    Reason.DISABLED: (disabled, "nothing starts by itself while disabled"),
+    Reason.MISSED: (missed, "the daemon was down from"),
+    Reason.GUARD: (kept_back, "its guard power says no: on battery (only)"),
+    Reason.RATE: (feeds_itself, "does the job change what it watches?"),
+    Reason.NEED_FAILED: (need_failed, "the latest run of b, which it needs, did not succeed"),
+    Reason.NEED_NEVER_RAN: (
+        lambda: skipped_after(more=[a_job("b", hourly=False)], needs=["b"]),
+        "b, which it needs, has never run",
+    ),
+    Reason.NEED_RUNNING: (lambda: waits({"needs": ["b"]}), "needs b, which has an open run"),
+    Reason.PARALLEL: (lambda: waits({}, max_parallel=1), "all 1 places are taken (max_parallel)"),
+    Reason.RESOURCE: (lambda: waits({"uses": ["db"]}, resources={"db": 1}), "all 1 of resource db are in use"),
+    Reason.DELAYED: (tried_again, "not before 2026-01-01"),
+    Reason.STOPPING: (stopping, "was interrupted at"),
+    Reason.CANCELLED: (cancelled, "somebody cancelled it"),
+    Reason.REMOVED: (removed, "its job was removed"),
+    Reason.RECOVERED: (recovered, "its attempt was lost in a crash, and is tried again"),
+    Reason.LOST: (lost, "its fate could not be found out after a crash"),
+}
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_is_told_by_its_code_and_in_words(reason):
+    comes_about, words = CASES[reason]
+    told = comes_about()
+    assert told.reason == reason
+    assert words in told.answer
+    assert "\n" not in told.answer
+
+
+def test_a_skip_tells_what_the_policies_before_it_said():
+    told = skipped_after(more=[a_job("b", hourly=False)], needs=["b"])
+    of_policies = [(f.of, f.says) for f in told.facts if f.of in ("enabled", "paused", "overlap", "needs")]
+    assert of_policies[:3] == [("enabled", "yes"), ("paused", "no"), ("overlap", "nothing in the way")]
+    assert of_policies[3][0] == "needs"

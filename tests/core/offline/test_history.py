@@ -1,0 +1,90 @@
+"""The history of a stopped daemon's state."""
+
+import asyncio
+
+import pytest
+
+from rae_auto import Job, Scheduler
+from rae_auto.errors import BadRequest, ConfigError, StoreError, StoreLocked
+from rae_auto.offline.queries import history
+
+
+@pytest.fixture(params=["sqlite", "json"])
+def config(request, tmp_path, monkeypatch):
+    """A configuration that names the store; its state is in `state`, beside it."""
+    monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
+    path = tmp_path / "rae.toml"
+    path.write_text(f'store = "{request.param}"\n')
+    path.chmod(0o600)
+    return path
+
+
+def scheduler(config):
+    store = config.read_text().split('"')[1]
+    jobs = [Job(name="good", command="true"), Job(name="bad", command=["sh", "-c", "exit 3"])]
+    return Scheduler(directory=config.parent / "state", store=store, jobs=jobs)
+
+
+def ran(config, *names):
+    """Run these jobs, one after the other, and stop; their runs' ids."""
+
+    async def main():
+        async with asyncio.timeout(60), scheduler(config) as open_one:
+            return [(await open_one.wait(await open_one.trigger(name))).id for name in names]
+
+    return asyncio.run(main())
+
+
+def test_past_runs_are_told_newest_first(config):
+    first, second = ran(config, "good", "bad")
+    told = history(config, {})
+    assert [(run["run_id"], run["job"], run["state"], run["exit_code"]) for run in told] == [
+        (second, "bad", "failed", 3),
+        (first, "good", "succeeded", 0),
+    ]
+
+
+def test_they_are_filtered_as_a_daemon_would_do_it(config):
+    first, second, third = ran(config, "good", "bad", "good")
+
+    def ids(**query):
+        return [run["run_id"] for run in history(config, query)]
+
+    assert ids(job="good") == [third, first]
+    assert ids(states=["failed"]) == [second]
+    assert ids(run=first) == [first]
+    assert ids(limit=1) == [third]
+    assert ids(job="nobody") == []
+
+
+def test_asking_changes_nothing(config):
+    ran(config, "good")
+    assert history(config, {}) == history(config, {})
+
+
+def test_without_a_state_directory_it_says_what_makes_one(config):
+    with pytest.raises(StoreError, match=r"there is no state in .* 'rae-auto run' makes it"):
+        history(config, {})
+    assert not (config.parent / "state").exists()
+
+
+def test_R24_a_store_that_another_has_open_is_not_read(config):
+    async def main():
+        async with asyncio.timeout(60), scheduler(config):
+            with pytest.raises(StoreLocked):
+                history(config, {})
+
+    asyncio.run(main())
+
+
+def test_bad_questions_are_refused(config):
+    ran(config, "good")
+    for query in ({"states": ["done"]}, {"limit": 0}, {"since": "yesterday"}):
+        with pytest.raises(BadRequest):
+            history(config, query)
+
+
+def test_a_bad_configuration_is_told(config):
+    config.write_text("[jobs")
+    with pytest.raises(ConfigError, match="is no TOML"):
+        history(config, {})

@@ -1,0 +1,57 @@
+"""What is on record of the world, as a simulation reads it."""
+
+from contextlib import aclosing
+from datetime import timedelta
+from pathlib import Path
+
+from tests.support.control_peer import in_time
+
+from rae_auto import Job, Scheduler, TriggerRef
+from rae_auto.cli.simulate import _recorded
+from rae_auto.records.world_log import happenings_in
+from rae_auto.testing.memory_store import MemoryStore
+
+CONFIG = """
+[jobs.a]
+command = ["false"]
+
+[jobs.b]
+command = ["true"]
+trigger = { type = "job", jobs = ["a"], on = "failure" }
+"""
+
+
+def test_ends_of_runs_are_among_it_and_what_a_source_told_though_its_run_is_open(tmp_path):
+    a = Job(id="a", command=["true"])
+    b = Job(id="b", command=["sleep", "600"], schedule=TriggerRef("job", {"jobs": ["a"]}, "after-a"))
+
+    async def work():
+        async with Scheduler(directory=tmp_path, store=MemoryStore(), jobs=[a, b]) as scheduler:
+            async with aclosing(scheduler.events()) as events:
+                run = await scheduler.trigger("a")
+                while not await scheduler.history("b"):
+                    await anext(events)
+            told = await scheduler.ask_store(lambda store: happenings_in(store, None, None))
+            await scheduler.close(timedelta(0))
+            return run, told
+
+    run, told = in_time(work)
+    assert [one["id"] for one in told if one.get("name") == "run.succeeded"] == [run]
+    assert [(one["job"], one["trigger"]) for one in told if "trigger" in one] == [("b", "after-a")]
+
+
+def test_of_runs_that_ended_only_those_before_the_simulated_span_are_played(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
+    path = tmp_path / "rae.toml"
+    path.write_text(CONFIG)
+    path.chmod(0o600)
+
+    async def work():
+        async with Scheduler(directory=tmp_path / "state", jobs=[Job(id="a", command=["false"])]) as scheduler:
+            run = await scheduler.wait(await scheduler.trigger("a"))
+            return run.finished_at
+
+    ended = in_time(work)
+    until = ended + timedelta(days=1)
+    assert [one["name"] for one in _recorded(ended + timedelta(seconds=1), until, path)] == ["run.failed"]
+    assert _recorded(ended, until, path) == []

@@ -1,0 +1,219 @@
+"""Attempts in the hands of executors that do what they should not: every run ends, with a line that says why."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loguru import logger
+
+from rae_auto import Job
+from rae_auto.api import Assignment, Execution, Executor
+from rae_auto.engine.events import Ended, Event, Found, Started
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Result, Run
+from rae_auto.runtime.execution import executions
+from rae_auto.runtime.execution.executions import Executions
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+JOB = Job(id="a", command="true")
+RUN = Run(
+    id=RunId("r"),
+    job=JobId("a"),
+    trigger="manual",
+    key="key",
+    scheduled_for=NOW,
+    queued_at=NOW,
+    cause=Reason.ASKED,
+    attempt=1,
+)
+
+Does = Callable[[], Awaitable[Any]]
+
+
+async def for_ever() -> Any:
+    await asyncio.Event().wait()
+
+
+async def fail() -> Any:
+    raise RuntimeError("a bug\nof its own")
+
+
+async def leave() -> Any:
+    sys.exit(3)
+
+
+class Attempt(Execution):
+    """Ends and is cancelled as a test wants."""
+
+    handle: Mapping[str, Any] = {"pid": 5}
+
+    def __init__(self, wait: Does = for_ever, cancel: Does = for_ever) -> None:
+        self._wait, self._cancel = wait, cancel
+        self.was_cancelled = asyncio.Event()
+
+    async def wait(self) -> Result:
+        result: Result = await self._wait()
+        return result
+
+    async def cancel(self, grace: timedelta) -> None:
+        self.was_cancelled.set()
+        await self._cancel()
+
+
+class Odd(Executor):
+    """Starts, finds and closes as a test wants."""
+
+    type = "odd"
+
+    def __init__(self, start: Does = for_ever, find: Does = for_ever, close: Does = asyncio.Event) -> None:
+        self._start, self._find, self._close = start, find, close
+
+    async def start(self, assignment: Assignment) -> Execution:
+        execution: Execution = await self._start()
+        return execution
+
+    async def find(self, assignment: Assignment, handle: Mapping[str, Any] | None) -> Any:
+        return await self._find()
+
+    async def close(self) -> None:
+        await self._close()
+
+
+class Desk:
+    """Attempts in the hands of one executor, and what is reported of them."""
+
+    def __init__(self, directory: Path, executor: Executor) -> None:
+        self.events: asyncio.Queue[Event] = asyncio.Queue()
+        self.executions = Executions(directory, lambda _: executor, self.events.put_nowait, {})
+
+    async def told(self, kind: type[Event]) -> Any:
+        """The next thing that is reported, which is of this kind."""
+        async with asyncio.timeout(60):
+            event = await self.events.get()
+        assert isinstance(event, kind), event
+        return event
+
+
+def gives(value: object) -> Does:
+    async def give() -> Any:
+        return value
+
+    return give
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    lines: list[str] = []
+    number = logger.add(lambda message: lines.append(message.record["message"]), level="INFO")
+    logger.enable("rae_auto")
+    yield lines
+    logger.disable("rae_auto")
+    logger.remove(number)
+
+
+@pytest.mark.parametrize(
+    ("wait", "error"),
+    [
+        (fail, "its executor failed: a bug of its own"),
+        (leave, "its executor failed: 3"),
+        (gives("done"), "its executor failed: wait returned 'done', which is no Result"),
+    ],
+)
+def test_one_whose_end_can_not_be_had_has_ended_with_the_reason_R35(tmp_path: Path, wait: Does, error: str) -> None:
+    async def scene() -> None:
+        desk = Desk(tmp_path, Odd(gives(Attempt(wait))))
+        desk.executions.start(RUN, JOB)
+        assert (await desk.told(Started)).handle == {"pid": 5}
+        assert (await desk.told(Ended)).result == Result(error=error)
+        await desk.executions.close()
+
+    asyncio.run(scene())
+
+
+def test_one_that_can_not_be_ended_is_told_and_goes_on_R35(tmp_path: Path, log: list[str]) -> None:
+    go = asyncio.Event()
+
+    async def until_let_go() -> Result:
+        await go.wait()
+        return Result(exit_code=0)
+
+    async def scene() -> None:
+        attempt = Attempt(until_let_go, fail)
+        desk = Desk(tmp_path, Odd(gives(attempt)))
+        desk.executions.start(RUN, JOB)
+        await desk.told(Started)
+        desk.executions.cancel(RUN.id, 1, timedelta(0))
+        await asyncio.wait_for(attempt.was_cancelled.wait(), 60)
+        go.set()
+        assert (await desk.told(Ended)).result == Result(exit_code=0)
+        await desk.executions.close()
+
+    asyncio.run(scene())
+    assert any("failed (cancel): RuntimeError" in line for line in log)
+
+
+@pytest.mark.parametrize("find", [fail, leave])
+def test_what_fails_to_look_for_one_ends_it_and_keeps_nobody_waiting_R35(tmp_path: Path, find: Does) -> None:
+    async def scene() -> None:
+        desk = Desk(tmp_path, Odd(find=find))
+        await desk.executions.find([(RUN, JOB)])
+        assert "its executor failed to look for it" in (await desk.told(Ended)).result.error
+        # It is in nobody's hands any more.
+        desk.executions.cancel(RUN.id, 1, timedelta(0))
+        await desk.executions.close()
+        assert desk.events.empty()
+
+    asyncio.run(scene())
+
+
+def test_who_looks_for_ever_holds_up_no_start_and_what_comes_after_it_was_given_up_is_ended_R35(
+    tmp_path: Path, log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executions, "PATIENCE", 0.05)
+
+    async def scene() -> None:
+        attempt, go = Attempt(cancel=gives(None)), asyncio.Event()
+
+        async def find() -> Attempt:
+            await go.wait()
+            return attempt
+
+        desk = Desk(tmp_path, Odd(find=find))
+        await desk.executions.find([(RUN, JOB)])
+        assert any("still looking for what became of it" in line for line in log)
+        desk.executions.cancel(RUN.id, 1, timedelta(0))
+        assert "was given up" in (await desk.told(Ended)).result.error
+        go.set()
+        await asyncio.wait_for(attempt.was_cancelled.wait(), 60)
+        await desk.executions.close()
+        assert desk.events.empty()
+
+    asyncio.run(scene())
+
+
+def test_one_of_which_nothing_can_be_known_is_told_as_such(tmp_path: Path) -> None:
+    async def scene() -> None:
+        desk = Desk(tmp_path, Odd(find=gives(None)))
+        await desk.executions.find([(RUN, JOB)])
+        assert await desk.told(Found) == Found(RUN.id, 1, begun=True)
+        await desk.executions.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("close", [fail, leave])
+def test_an_executor_that_fails_to_close_is_told_R35(tmp_path: Path, log: list[str], close: Does) -> None:
+    async def scene() -> None:
+        desk = Desk(tmp_path, Odd(gives(Attempt(gives(Result(exit_code=0)))), close=close))
+        desk.executions.start(RUN, JOB)
+        await desk.told(Started)
+        await desk.told(Ended)
+        await desk.executions.close()
+
+    asyncio.run(scene())
+    assert any("executor odd failed to close" in line for line in log)

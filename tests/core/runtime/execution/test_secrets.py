@@ -1,0 +1,94 @@
+"""S17: secrets come by reference, reach the job, and stand nowhere else."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from rae_auto import Job, Scheduler
+from rae_auto.model.run import Result
+from rae_auto.runtime.execution.secrets import masked, resolved, without_secrets, worth_masking
+
+CANARY = "canary-in-the-mine"
+
+
+@pytest.fixture
+def private(tmp_path):
+    """A file that only its owner can read."""
+    path = tmp_path / "token"
+    path.write_text(CANARY + "\n")
+    path.chmod(0o600)
+    return path
+
+
+def test_references_are_replaced_wherever_they_stand(private):
+    env = {"URL": "https://${env:WHO}:${file:" + str(private) + "}@host", "PLAIN": "$HOME ${HOME} ${x:y}"}
+    assert resolved(env, {"WHO": "alice"}) == (
+        {"URL": f"https://alice:{CANARY}@host", "PLAIN": "$HOME ${HOME} ${x:y}"},
+        (CANARY, "alice"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "told"),
+    [
+        ("${env:NOBODY}", "refers to ${env:NOBODY}, which the daemon's environment doesn't have"),
+        ("${file:/does/not/exist}", "refers to /does/not/exist, which can't be read: No such file or directory"),
+        ("${file:/}", "refers to /, which others may read; chmod 600 it"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_told(reference, told):
+    with pytest.raises(ValueError) as caught:
+        resolved({"TOKEN": reference}, {})
+    assert told in str(caught.value)
+
+
+def test_a_file_that_others_may_read_holds_no_secret(private):
+    private.chmod(0o640)
+    with pytest.raises(ValueError, match="others may read; chmod 600 it"):
+        resolved({"TOKEN": f"${{file:{private}}}"}, {})
+
+
+def test_a_file_that_is_no_text_is_told(private):
+    private.write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match="it isn't UTF-8 text"):
+        resolved({"TOKEN": f"${{file:{private}}}"}, {})
+
+
+def test_a_secret_that_begins_with_another_is_masked_whole():
+    assert masked("longer and long", worth_masking(["long", "longer", "no"])) == "*** and ***"
+
+
+def test_a_result_keeps_no_secret():
+    result = Result(exit_code=1, error=f"bad token {CANARY}", value={"token": CANARY})
+    assert without_secrets(result, [CANARY]) == Result(exit_code=1, error="bad token ***", value="***")
+    harmless = Result(exit_code=0, value=[1, "x"])
+    assert without_secrets(harmless, [CANARY]) == harmless
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
+@pytest.mark.parametrize("store", ["sqlite", "json"])
+def test_a_secret_reaches_its_job_and_no_file(tmp_path, private, monkeypatch, store):
+    monkeypatch.setenv("DAEMONS_TOKEN", "other-" + CANARY)
+    state = tmp_path / "state"
+    # The job proves that it has both, and prints them.
+    script = 'test "$ONE" = "$EXPECTED" && echo "$ONE and $TWO" && cat /proc/$$/cmdline 2>/dev/null || exit 9'
+    env = {"ONE": f"${{file:{private}}}", "TWO": "${env:DAEMONS_TOKEN}", "EXPECTED": f"${{file:{private}}}"}
+
+    async def main():
+        async with asyncio.timeout(60):
+            async with Scheduler(directory=state, store=store) as scheduler:
+                await scheduler.add_job(Job(name="uses", shell=script, env=env))
+                ran = await scheduler.wait(await scheduler.trigger("uses"))
+                await scheduler.add_job(Job(name="lacks", shell="true", env={"ONE": "${env:NOBODY}"}))
+                lacked = await scheduler.wait(await scheduler.trigger("lacks"))
+                return ran, lacked
+
+    ran, lacked = asyncio.run(main())
+    assert ran.exit_code == 0
+    assert "which the daemon's environment doesn't have" in lacked.attempts[0].result.error
+    output = (state / "output" / f"{ran.id}.1.log").read_text()
+    assert output.startswith("*** and ***\n")
+    holding = [p for p in Path(state).rglob("*") if p.is_file() and CANARY.encode() in p.read_bytes()]
+    assert holding == []

@@ -1,0 +1,78 @@
+"""Streams of events inside the daemon."""
+
+import asyncio
+import gc
+from contextlib import aclosing
+
+from tests.support.control_peer import in_time
+
+from rae_auto.runtime.reporting.event_stream import BACKLOG, Broadcast
+
+
+async def numbers(stream):
+    return [event["number"] async for event in stream]
+
+
+def test_each_listener_hears_what_comes_after_it_until_the_end():
+    async def work():
+        broadcast = Broadcast()
+        broadcast.publish({"number": 0})
+        first = broadcast.subscribe()
+        broadcast.publish({"number": 1})
+        second = broadcast.subscribe()
+        broadcast.publish({"number": 2})
+        broadcast.close()
+        return await numbers(first), await numbers(second), broadcast.heard
+
+    assert in_time(work) == ([1, 2], [2], False)
+
+
+def test_a_slow_listener_loses_the_oldest_events_and_still_hears_the_end_R32():
+    async def work():
+        broadcast = Broadcast()
+        slow = broadcast.subscribe()
+        for number in range(BACKLOG + 5):
+            broadcast.publish({"number": number})
+        broadcast.close()
+        return await numbers(slow)
+
+    # The end takes a place too.
+    assert in_time(work) == list(range(6, BACKLOG + 5))
+
+
+def test_who_stops_listening_is_forgotten():
+    async def work():
+        broadcast = Broadcast()
+        async with aclosing(broadcast.subscribe()) as stream:
+            broadcast.publish({"number": 1})
+            await anext(stream)
+            before = broadcast.heard
+        return before, broadcast.heard
+
+    assert in_time(work) == (True, False)
+
+
+def test_who_never_began_to_listen_is_forgotten_too():
+    async def work():
+        broadcast = Broadcast()
+        async with aclosing(broadcast.subscribe()) as stream:
+            before = broadcast.heard
+        del stream
+        gc.collect()
+        return before, broadcast.heard
+
+    assert in_time(work) == (True, False)
+
+
+def test_a_listener_waits_for_what_comes():
+    async def work():
+        broadcast = Broadcast()
+        stream = broadcast.subscribe()
+        waiting = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        broadcast.publish({"number": 1})
+        event = await waiting
+        await stream.aclose()
+        return event
+
+    assert in_time(work) == {"number": 1}

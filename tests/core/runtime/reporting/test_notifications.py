@@ -1,0 +1,337 @@
+"""Who is told what about the end of a run, and that telling is never in the way."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+from loguru import logger
+from tests.support.control_peer import in_time
+
+from rae_auto import Job, RetryPolicy, RunState, Scheduler
+from rae_auto.api import Notice, Notifier
+from rae_auto.api.plugin import Kind, Plugin
+from rae_auto.engine.step import Notify
+from rae_auto.model.decision import MANUAL
+from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.policies import NotifyOn, NotifyPolicy
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Run
+from rae_auto.registry import Registry
+from rae_auto.runtime.reporting import notifications
+from rae_auto.runtime.reporting.notifications import Notices, notice_of
+
+NOW = datetime(2026, 1, 31, 18, tzinfo=UTC)
+
+ERRORS = {"no network": OSError("no network\nhere"), "nothing to say": ValueError(), "exit": SystemExit(3)}
+
+told: list[tuple[str, Notice]] = []
+"""What the notifiers of a test were handed, and by what name."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_told() -> None:
+    told.clear()
+
+
+@frozen
+class Noting(Notifier):
+    """Notes what it is told."""
+
+    type = "noting"
+    name: str = ""
+
+    async def notify(self, notice: Notice) -> None:
+        told.append((self.name, notice))
+
+
+@frozen
+class Failing(Notifier):
+    """Fails as it is told to."""
+
+    type = "failing"
+    error: str = "no network"
+
+    async def notify(self, notice: Notice) -> None:
+        raise ERRORS[self.error]
+
+
+@frozen
+class Hanging(Notifier):
+    """Never comes to an end by itself."""
+
+    type = "hanging"
+
+    async def notify(self, notice: Notice) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    lines: list[str] = []
+    number = logger.add(lambda message: lines.append(str(message)), format="{level} {extra} {message}")
+    logger.enable("rae_auto")
+    yield lines
+    logger.disable("rae_auto")
+    logger.remove(number)
+
+
+def ended(state: RunState = RunState.FAILED, **fields: Any) -> Run:
+    """A run that is over."""
+    known = {"exit_code": 0 if state is RunState.SUCCEEDED else 3, "attempt": 1, **fields}
+    return Run(
+        id=RunId("run-1"),
+        job=JobId("backup"),
+        trigger=MANUAL,
+        key="k",
+        scheduled_for=NOW,
+        queued_at=NOW,
+        finished_at=NOW,
+        cause=Reason.ASKED,
+        state=state,
+        **known,
+    )
+
+
+def wish(*via: str, kind: NotifyOn = NotifyOn.FAILURE, run: Run | None = None) -> Notify:
+    job = Job(name="backup", command="true", notify=NotifyPolicy(on=(kind,), via=via))
+    return Notify(kind, job, run or ended())
+
+
+def send(notifiers: Mapping[str, Notifier], *wishes: Notify) -> None:
+    """Send them all, and let them end."""
+
+    async def work() -> None:
+        sending = Notices(notifiers)
+        for each in wishes:
+            sending.send(each)
+        await sending.close()
+
+    in_time(work)
+
+
+# What is told
+
+
+@pytest.mark.parametrize(
+    ("kind", "run", "text"),
+    [
+        (NotifyOn.FAILURE, ended(), "backup failed: exit code 3"),
+        (NotifyOn.FAILURE, ended(reason="no such program"), "backup failed: no such program"),
+        (NotifyOn.FAILURE, ended(RunState.LOST, exit_code=None), "backup lost"),
+        (NotifyOn.FAILURE, ended(RunState.TIMED_OUT, exit_code=None), "backup timed out"),
+        (NotifyOn.SUCCESS, ended(RunState.SUCCEEDED), "backup succeeded"),
+        (NotifyOn.SUCCESS, ended(RunState.SUCCEEDED, reason="asked"), "backup succeeded"),
+        (NotifyOn.RECOVERY, ended(RunState.SUCCEEDED), "backup succeeded again"),
+    ],
+)
+def test_the_text_is_one_line_for_a_person(kind, run, text):
+    assert notice_of(wish(kind=kind, run=run)).text == text
+
+
+def test_a_notice_bears_the_facts_of_its_run():
+    run = ended(attempt=2)
+    assert notice_of(wish(run=run)) == Notice(
+        kind=NotifyOn.FAILURE,
+        job=run.job,
+        run=run.id,
+        state=RunState.FAILED,
+        at=NOW,
+        text="backup failed: exit code 3",
+        exit_code=3,
+        attempt=2,
+    )
+
+
+# Who is told
+
+
+@pytest.mark.parametrize(
+    ("via", "names"), [([], ["mail", "chat"]), (["chat"], ["chat"]), (["chat", "mail"], ["chat", "mail"])]
+)
+def test_the_notifiers_that_a_job_names_are_told_or_all(via, names):
+    send({name: Noting(name) for name in ("mail", "chat")}, wish(*via))
+    assert sorted(name for name, _ in told) == sorted(names)
+    assert all(notice == notice_of(wish()) for _, notice in told)
+
+
+def test_without_notifiers_nobody_is_told_and_nothing_is_wrong(log):
+    send({}, wish())
+    assert (told, log) == ([], [])
+
+
+def test_a_notifier_that_is_not_configured_is_logged_and_the_others_are_told(log):
+    send({"mail": Noting("mail")}, wish("chat", "mail"))
+    assert [name for name, _ in told] == ["mail"]
+    (line,) = log
+    assert line.startswith("ERROR {'job': 'backup', 'run': 'run-1'}")
+    assert "notifier chat isn't configured, so nobody was told: backup failed: exit code 3" in line
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_one_that_fails_is_logged_in_one_line_and_the_others_are_told_R35(log, error):
+    send({"bad": Failing(error), "good": Noting("good")}, wish(), wish())
+    assert [name for name, _ in told] == ["good", "good"]
+    assert [line.count("\n") for line in log] == [1, 1]
+    assert all(f"notifier bad failed to tell: backup failed: exit code 3: {ERRORS[error]!r}" in line for line in log)
+
+
+def test_one_that_hangs_is_given_up_and_the_others_are_told_R35(log, monkeypatch):
+    monkeypatch.setattr(notifications, "TIME_LIMIT", 0.05)
+    send({"bad": Hanging(), "good": Noting("good")}, wish())
+    assert [name for name, _ in told] == ["good"]
+    (line,) = log
+    assert "notifier bad failed to tell: backup failed: exit code 3: TimeoutError()" in line
+
+
+def test_nobody_waits_for_a_notice_to_be_told():
+    async def work():
+        sending = Notices({"slow": Hanging(), "good": Noting("good")})
+        sending.send(wish())
+        assert told == []
+        # One turn of the loop begins all deliveries.
+        await asyncio.sleep(0)
+
+    in_time(work)
+    assert [name for name, _ in told] == ["good"]
+
+
+def test_close_lets_deliveries_finish_R35():
+    go = asyncio.Event()
+
+    @frozen
+    class Waiting(Notifier):
+        type = "waiting"
+
+        async def notify(self, notice: Notice) -> None:
+            await go.wait()
+            told.append(("waiting", notice))
+
+    async def work():
+        sending = Notices({"waiting": Waiting()})
+        sending.send(wish())
+        closing = asyncio.ensure_future(sending.close())
+        await asyncio.sleep(0)
+        before = closing.done(), list(told)
+        go.set()
+        await closing
+        await sending.close()
+        return before
+
+    assert in_time(work) == (False, [])
+    assert [name for name, _ in told] == ["waiting"]
+
+
+# Which ends of runs are told
+
+
+class WithNoting:
+    """The installed plugins, and the notifiers of this page."""
+
+    def __init__(self) -> None:
+        self._installed = Registry()
+
+    def names(self, kind: Kind) -> Any:
+        return [*self._installed.names(kind), *({"noting", "failing", "hanging"} if kind is Kind.NOTIFIER else ())]
+
+    def get(self, kind: Kind, name: str) -> type[Plugin]:
+        own = {plugin.type: plugin for plugin in (Noting, Failing, Hanging)}
+        return own[name] if kind is Kind.NOTIFIER and name in own else self._installed.get(kind, name)
+
+
+def after(jobs: list[Job], work: Callable[[Scheduler], Any], directory: Path, **notifiers: PluginRef) -> Any:
+    """What `told` holds once a scheduler with these jobs has done its work and closed: name, kind, job, attempt."""
+
+    async def main() -> None:
+        options: dict[str, Any] = {"plugins": WithNoting(), "notifiers": notifiers, "store": "json"}
+        async with Scheduler(directory=directory, jobs=jobs, **options) as scheduler:
+            await work(scheduler)
+            await scheduler.stop(timedelta(0))
+
+    in_time(main)
+    return sorted((name, str(notice.kind), notice.job, notice.attempt) for name, notice in told)
+
+
+def noting(name: str) -> PluginRef:
+    return PluginRef("noting", {"name": name})
+
+
+async def run(scheduler: Scheduler, job: str) -> Run:
+    return await scheduler.wait(await scheduler.trigger(job))
+
+
+def every_end(via: tuple[str, ...] = ()) -> NotifyPolicy:
+    return NotifyPolicy(on=("failure", "recovery", "success"), via=via)
+
+
+def test_the_ends_that_a_job_wants_told_are_told(tmp_path):
+    flag = tmp_path / "flag"
+    jobs = [
+        Job(name="all", shell=f"test -e {flag}", notify=every_end()),
+        Job(name="none", shell=f"test -e {flag}"),
+        Job(name="back", shell=f"test -e {flag}", notify=NotifyPolicy(on=("recovery",))),
+    ]
+
+    async def work(scheduler):
+        for _ in range(2):
+            for job in jobs:
+                await run(scheduler, job.id)
+            flag.touch()
+
+    assert after(jobs, work, tmp_path, mail=noting("mail")) == [
+        ("mail", "failure", "all", 1),
+        ("mail", "recovery", "all", 1),
+        ("mail", "recovery", "back", 1),
+        ("mail", "success", "all", 1),
+    ]
+
+
+def test_a_failure_is_told_once_after_the_last_attempt(tmp_path):
+    retries = RetryPolicy(attempts=3, delay="1ms")
+    job = Job(name="bad", command="false", notify=every_end(), retry_policy=retries)
+    assert after([job], lambda s: run(s, "bad"), tmp_path, mail=noting("mail")) == [("mail", "failure", "bad", 3)]
+
+
+def test_what_a_person_cancelled_is_told_to_nobody(tmp_path):
+    async def work(scheduler):
+        asked = await scheduler.trigger("slow")
+        await scheduler.cancel(asked)
+        await scheduler.wait(asked)
+
+    job = Job(name="slow", command=["sleep", "600"], notify=every_end())
+    assert after([job], work, tmp_path, mail=noting("mail")) == []
+
+
+def test_each_job_is_told_through_the_notifiers_that_it_names(tmp_path):
+    jobs = [
+        Job(name="a", python="time:time", notify=every_end(("chat",))),
+        Job(name="b", python="time:time", notify=every_end()),
+    ]
+
+    async def work(scheduler):
+        for job in jobs:
+            await run(scheduler, job.id)
+
+    assert after(jobs, work, tmp_path, mail=noting("mail"), chat=noting("chat")) == [
+        ("chat", "success", "a", 1),
+        ("chat", "success", "b", 1),
+        ("mail", "success", "b", 1),
+    ]
+
+
+def test_bad_notifiers_hold_up_neither_runs_nor_the_end_R35(tmp_path, monkeypatch):
+    monkeypatch.setattr(notifications, "TIME_LIMIT", 0.05)
+    jobs = [Job(name="a", python="time:time", notify=every_end())]
+
+    async def work(scheduler):
+        assert {(await run(scheduler, "a")).state for _ in range(3)} == {RunState.SUCCEEDED}
+
+    bad = {"stuck": PluginRef("hanging"), "broken": PluginRef("failing")}
+    assert after(jobs, work, tmp_path, mail=noting("mail"), **bad) == [("mail", "success", "a", 1)] * 3

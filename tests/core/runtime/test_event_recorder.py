@@ -1,0 +1,354 @@
+"""Recorded events: durable before anybody hears of them; who follows misses nothing, and hears all once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.control_peer import in_time
+
+from rae_auto import Job, Scheduler
+from rae_auto.api.events import Event, Place
+from rae_auto.api.store import Change, LogQuery
+from rae_auto.errors import BadRequest, StoreError
+from rae_auto.model import documents
+from rae_auto.runtime import event_recorder
+from rae_auto.testing.memory_store import MemoryStore
+
+# Not long ago, since what is old is tidied away.
+AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+SECOND = timedelta(seconds=1)
+BEFORE = Place(AT - timedelta(days=1))
+JOBS = [Job(id=name, python="time:time") for name in "ab"]
+
+
+class Noting(MemoryStore):
+    """Counts what it is asked, and fails when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits: list[Sequence[Change]] = []
+        self.queries: list[str] = []
+        self.fails = False
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        if self.fails:
+            raise StoreError("no space left on device")
+        super().commit(changes)
+        self.commits.append(changes)
+
+    def query(self, log: str, query: LogQuery) -> Any:
+        if self.fails:
+            raise StoreError("can't be read")
+        self.queries.append(log)
+        return super().query(log, query)
+
+
+@pytest.fixture(params=["sqlite", "json", "memory"])
+def store(request: pytest.FixtureRequest) -> Any:
+    return MemoryStore() if request.param == "memory" else request.param
+
+
+def playing(directory: Path, store: Any, work: Callable[[Scheduler], Awaitable[Any]]) -> Any:
+    async def main() -> Any:
+        async with Scheduler(directory=directory, store=store, jobs=JOBS) as scheduler:
+            return await work(scheduler)
+
+    return in_time(main)
+
+
+async def heard(scheduler: Scheduler, count: int, *names: str, after: Place | None = BEFORE) -> list[Event]:
+    """So many events."""
+    found: list[Event] = []
+    async with aclosing(scheduler.surroundings.events.follow(names or ("*",), after)) as stream:
+        while len(found) < count:
+            found += await anext(stream)
+    return found
+
+
+async def record(scheduler: Scheduler, *names: str, at: datetime = AT) -> list[Event]:
+    return [await scheduler.surroundings.events.record(name, {}, at + n * SECOND) for n, name in enumerate(names)]
+
+
+async def run(scheduler: Scheduler, job: str) -> Any:
+    return await scheduler.wait(await scheduler.trigger(job))
+
+
+# Recording
+
+
+def test_what_is_recorded_is_there_after_a_restart(tmp_path, store):
+    async def first(scheduler):
+        return await scheduler.surroundings.events.record("door.open", {"room": ["hall", 1, None]}, AT)
+
+    event = playing(tmp_path, store, first)
+    assert (event.name, event.at, event.data) == ("door.open", AT, {"room": ["hall", 1, None]})
+    assert playing(tmp_path, store, lambda scheduler: scheduler.surroundings.events.recorded(["door.*"])) == [event]
+
+
+def test_without_an_instant_it_happened_now(tmp_path):
+    async def work(scheduler):
+        before = scheduler.now()
+        event = await scheduler.surroundings.events.record("x")
+        return before <= event.at <= scheduler.now()
+
+    assert playing(tmp_path, MemoryStore(), work)
+
+
+def test_what_comes_together_is_one_commit(tmp_path):
+    store = Noting()
+
+    async def work(scheduler):
+        store.commits.clear()
+        await asyncio.gather(*(scheduler.surroundings.events.record(f"e{number}") for number in range(200)))
+
+    playing(tmp_path, store, work)
+    events = [commit for commit in store.commits if any(getattr(c, "log", "") == documents.EVENTS for c in commit)]
+    assert sum(map(len, events)) == 200
+    assert len(events) <= 3
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "why"),
+    [
+        ("run.succeeded", {}, "rae-auto itself gives"),
+        ("gap", {}, "rae-auto itself gives"),
+        ("no name", {}, "must be letters"),
+        (7, {}, "must be letters"),
+        ("x", {"size": float("nan")}, "no number"),
+        ("x", {1: "x"}, "data"),
+        ("x", {"what": object()}, "data"),
+        ("x", {"long": "x" * event_recorder.LARGEST}, "larger than 64 KB"),
+    ],
+)
+def test_what_can_not_be_kept_is_refused_in_one_line(tmp_path, name, data, why):
+    async def work(scheduler):
+        with pytest.raises(BadRequest, match=why) as caught:
+            await scheduler.surroundings.events.record(name, data)
+        assert "\n" not in str(caught.value)
+
+    playing(tmp_path, MemoryStore(), work)
+
+
+def test_a_store_that_fails_is_told_and_nobody_hears_of_what_it_did_not_keep(tmp_path):
+    store = Noting()
+
+    async def work(scheduler):
+        stream = scheduler.surroundings.events.follow(["*"], None)
+        store.fails = True
+        for _ in range(2):
+            with pytest.raises(StoreError, match="no space left"):
+                await scheduler.surroundings.events.record("lost")
+        store.fails = False
+        event = await scheduler.surroundings.events.record("kept")
+        assert await anext(stream) == [event]
+        await stream.aclose()
+
+    playing(tmp_path, store, work)
+
+
+def test_who_gives_up_recording_is_in_nobodys_way(tmp_path):
+    async def work(scheduler):
+        given_up = asyncio.ensure_future(scheduler.surroundings.events.record("one"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await scheduler.surroundings.events.record("two")
+        return [event.name for event in await scheduler.surroundings.events.recorded(["*"])]
+
+    assert playing(tmp_path, MemoryStore(), work) == ["one", "two"]
+
+
+# Following
+
+
+def test_who_follows_hears_what_was_and_what_comes_once_and_in_order(tmp_path, store):
+    async def work(scheduler):
+        before = await record(scheduler, "a.1", "b.1", "a.2")
+        hearing = asyncio.ensure_future(heard(scheduler, 3, "a.*"))
+        await asyncio.sleep(0)
+        after = await record(scheduler, "b.2", "a.3", at=AT + timedelta(minutes=1))
+        return [before[0], before[2], after[1]] == await hearing
+
+    assert playing(tmp_path, store, work)
+
+
+def test_who_follows_from_now_on_hears_nothing_of_the_past(tmp_path, store):
+    async def work(scheduler):
+        await record(scheduler, "old")
+        hearing = asyncio.ensure_future(heard(scheduler, 1, after=None))
+        await asyncio.sleep(0)
+        (new,) = await record(scheduler, "new")
+        return await hearing == [new]
+
+    assert playing(tmp_path, store, work)
+
+
+def test_after_a_restart_one_goes_on_from_a_place_also_among_events_of_one_instant(tmp_path, store):
+    async def first(scheduler):
+        return [await scheduler.surroundings.events.record(f"e{number}", {}, AT) for number in range(4)]
+
+    events = playing(tmp_path, store, first)
+    place = BEFORE
+    for read in events[:2]:
+        place = place.after(read)
+
+    async def second(scheduler):
+        return await heard(scheduler, 2, after=place)
+
+    assert sorted(playing(tmp_path, store, second), key=lambda e: e.name) == events[2:]
+
+
+def test_the_ends_of_runs_are_events_live_and_after_a_restart(tmp_path, store):
+    async def first(scheduler):
+        hearing = asyncio.ensure_future(heard(scheduler, 2, "run.*", after=Place(scheduler.now())))
+        await asyncio.sleep(0)
+        runs = [await run(scheduler, name) for name in "ab"]
+        return runs, await hearing
+
+    runs, live = playing(tmp_path, store, first)
+    assert [(e.id, e.name, e.at) for e in live] == [(r.id, "run.succeeded", r.finished_at) for r in runs]
+    assert {**live[0].data, "seconds": 0} == {
+        "job": "a",
+        "run_id": runs[0].id,
+        "trigger": "manual",
+        "state": "succeeded",
+        "exit_code": 0,
+        "seconds": 0,
+    }
+
+    async def second(scheduler):
+        return await heard(scheduler, 1, "run.succeeded", after=Place(live[0].at, (live[0].id,)))
+
+    assert playing(tmp_path, store, second) == live[1:]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["run.succeeded"], 1),
+        (["r*"], 1),
+        (["run.?ucceeded"], 1),
+        (["*"], 2),
+        (["*", "run.failed"], 2),
+        (["run.failed", "x"], 1),
+        (["run"], 0),
+        ([], 0),
+    ],
+)
+def test_names_choose_among_ends_of_runs_too(tmp_path, names, expected):
+    async def work(scheduler):
+        await record(scheduler, "x")
+        await run(scheduler, "a")
+        return len(await scheduler.surroundings.events.recorded(names))
+
+    assert playing(tmp_path, MemoryStore(), work) == expected
+
+
+def test_a_run_that_ends_while_the_past_is_read_is_heard_once(tmp_path):
+    store = Noting()
+
+    async def work(scheduler):
+        counts = []
+        for _ in range(20):
+            place = Place(scheduler.now())
+            started = await scheduler.trigger("a")
+            stream = scheduler.surroundings.events.follow(["run.*"], place)
+            first = await anext(stream)
+            more = asyncio.ensure_future(anext(stream))
+            await scheduler.wait(started)
+            await record(scheduler, "x")
+            await run(scheduler, "b")
+            found = [*first, *await more]
+            counts.append([event.data["job"] for event in found])
+            await stream.aclose()
+        return counts
+
+    assert playing(tmp_path, store, work) == [["a", "b"]] * 20
+
+
+def test_the_past_comes_in_batches(tmp_path, monkeypatch):
+    monkeypatch.setattr(event_recorder, "BATCH", 10)
+
+    async def work(scheduler):
+        await record(scheduler, *(f"e{number}" for number in range(25)))
+        stream = scheduler.surroundings.events.follow(["*"], BEFORE)
+        sizes = [len(await anext(stream)) for _ in range(3)]
+        await stream.aclose()
+        return sizes
+
+    assert playing(tmp_path, MemoryStore(), work) == [10, 10, 5]
+
+
+def test_those_who_begin_together_share_one_reading(tmp_path):
+    """As all do at a start: a hundred patterns must not read the history a hundred times."""
+    store = Noting()
+
+    async def work(scheduler):
+        await record(scheduler, "a", "b")
+        await run(scheduler, "a")
+        store.queries.clear()
+        hearings = [heard(scheduler, 1, "a" if number % 2 else "run.*") for number in range(100)]
+        names = [event.name for (event,) in await asyncio.gather(*hearings)]
+        assert names == ["run.succeeded", "a"] * 50
+        return len([log for log in store.queries if log == documents.RUNS])
+
+    assert playing(tmp_path, store, work) <= 2
+
+
+def test_who_follows_learns_that_the_past_can_not_be_read(tmp_path):
+    store = Noting()
+
+    async def work(scheduler):
+        store.fails = True
+        with pytest.raises(StoreError, match="can't be read"):
+            await heard(scheduler, 1)
+        store.fails = False
+        await record(scheduler, "x")
+        assert len(await heard(scheduler, 1)) == 1
+
+    playing(tmp_path, store, work)
+
+
+def test_who_follows_no_more_costs_nothing(tmp_path):
+    async def work(scheduler):
+        log = scheduler.surroundings.events
+        never_begun = log.follow(["*"], None)
+        stream = log.follow(["*"], BEFORE)
+        await record(scheduler, "x")
+        await anext(stream)
+        await stream.aclose()
+        del never_begun
+        return len(log._followers)
+
+    assert playing(tmp_path, MemoryStore(), work) == 0
+
+
+# Looking and forgetting
+
+
+def test_the_newest_are_shown_of_a_span_and_of_names(tmp_path, store):
+    async def work(scheduler):
+        await record(scheduler, "a", "b", "a", "b", "a.b")
+        log = scheduler.surroundings.events
+        assert [e.at for e in await log.recorded(["a"], limit=1)] == [AT + 2 * SECOND]
+        assert [e.name for e in await log.recorded(["a*"], limit=2)] == ["a", "a.b"]
+        span = await log.recorded(["*"], since=AT + SECOND, until=AT + 2 * SECOND)
+        assert [e.name for e in span] == ["b", "a"]
+
+    playing(tmp_path, store, work)
+
+
+def test_what_is_forgotten_is_gone_for_good(tmp_path, store):
+    async def first(scheduler):
+        await record(scheduler, "a.1", "a.2", "b", "a.1")
+        log = scheduler.surroundings.events
+        assert await log.forget(["c*"], None) == 0
+        assert await log.forget(["a.*"], AT + 3 * SECOND) == 2
+        assert [e.name for e in await log.recorded(["*"])] == ["b", "a.1"]
+        assert await log.forget(["*"], None) == 2
+
+    playing(tmp_path, store, first)
+    assert playing(tmp_path, store, lambda scheduler: scheduler.surroundings.events.recorded(["*"])) == []

@@ -1,0 +1,341 @@
+"""Guards at work: read when a run could start, and whatever they do harms nobody else."""
+
+import asyncio
+from contextlib import aclosing, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import pytest
+from attrs import field, frozen
+from tests.support.control_peer import in_time
+
+from rae_auto import Job, RunState, Scheduler, TriggerRef
+from rae_auto.api import Answer, ComputedGuard, ReadGuard, Says, SourceTrigger, Watch
+from rae_auto.api.plugin import Kind, Plugin
+from rae_auto.api.store import LogQuery
+from rae_auto.errors import InvalidJob
+from rae_auto.explain.collector import why
+from rae_auto.model.plugin_ref import GuardRef
+from rae_auto.registry import Registry
+from rae_auto.registry.quarantine import IN_A_ROW, Containment
+from rae_auto.runtime import guard_reader as guards_module
+from rae_auto.testing.memory_store import MemoryStore
+
+
+class Stage:
+    """What the guards of a test say, by name, and how often they were asked."""
+
+    def __init__(self) -> None:
+        self.sweep()
+
+    def sweep(self) -> None:
+        self.says: dict[str, Any] = {}
+        self.asked: list[str] = []
+        self.over = asyncio.Event()
+
+
+stage = Stage()
+
+
+@frozen
+class Staged(ReadGuard):
+    """Says what the stage says: an answer, an error, nothing at all, or nothing whoever asks it to end; or a list."""
+
+    type = "staged"
+    name: str = field(metadata={"help": "which of the stage's answers"})
+
+    async def read(self) -> Says:
+        stage.asked.append(self.name)
+        says = stage.says[self.name]
+        if isinstance(says, list):
+            says = says.pop(0)
+        if says == "nothing":
+            await asyncio.Event().wait()
+        while says == "stubborn":
+            with suppress(asyncio.CancelledError):
+                await stage.over.wait()
+                says = None
+        if isinstance(says, BaseException):
+            raise says
+        return says
+
+
+@frozen
+class Odd(ComputedGuard):
+    """Answers nonsense."""
+
+    type = "odd"
+    change: datetime | None = None
+
+    def says(self, instant: datetime) -> Says:
+        return stage.says.get("odd", "yes")
+
+    def changes_after(self, instant: datetime) -> datetime | None:
+        return self.change or instant
+
+
+@frozen
+class Bell(SourceTrigger):
+    """Rings once, at once."""
+
+    type = "bell"
+
+    async def watch(self, watch: Watch) -> None:
+        await watch.emit("ring")
+
+
+@frozen
+class Tabled(ReadGuard):
+    """Can't be hashed."""
+
+    type = "tabled"
+    table: dict = field(factory=dict, metadata={"help": "something that changes"})
+
+    async def read(self) -> Says:
+        return Says(Answer.YES, "well")
+
+
+class WithStaged:
+    """The installed plugins, and those of this page."""
+
+    own: ClassVar = {(Kind.GUARD, guard.type): guard for guard in (Staged, Odd, Tabled)} | {
+        (Kind.TRIGGER, "bell"): Bell
+    }
+
+    def __init__(self) -> None:
+        self._installed = Registry()
+
+    def names(self, kind: Kind) -> Any:
+        return [*self._installed.names(kind), *(name for of, name in self.own if of is kind)]
+
+    def get(self, kind: Kind, name: str) -> type[Plugin]:
+        return self.own.get((kind, name)) or self._installed.get(kind, name)
+
+
+@pytest.fixture(autouse=True)
+def _empty_stage():
+    stage.sweep()
+
+
+def rung(id="a", *only, **fields):
+    refs = [GuardRef("staged", {"name": name}, name) if isinstance(name, str) else name for name in only]
+    return Job(id=id, python="time:time", schedule=TriggerRef("bell"), only=refs, **fields)
+
+
+def playing(tmp_path, work, *jobs):
+    async def play():
+        scheduler = Scheduler(directory=tmp_path, store=MemoryStore(), jobs=jobs, plugins=WithStaged())
+        async with scheduler:
+            return await work(scheduler)
+
+    return in_time(play)
+
+
+async def the_end(scheduler, job="a"):
+    """The job's run, once it is over."""
+    async with aclosing(scheduler.events()) as events:
+        while not (runs := await scheduler.history(job)):
+            await anext(events)
+    return await scheduler.wait(runs[0].id)
+
+
+def outcome(tmp_path, *jobs):
+    async def work(scheduler):
+        return await the_end(scheduler), await why(scheduler, "a")
+
+    return playing(tmp_path, work, *jobs)
+
+
+def test_a_run_starts_where_all_guards_say_yes_and_why_tells_what_each_said(tmp_path):
+    stage.says = {"power": Says(Answer.YES, "on mains"), "quiet": Says(Answer.YES, "load 0.1")}
+    run, told = outcome(tmp_path, rung("a", "power", "quiet"))
+    assert run.state is RunState.SUCCEEDED
+    facts = {fact.of: fact.says for fact in told.facts}
+    assert (facts["guard power"], facts["guard quiet"]) == ("yes: on mains", "yes: load 0.1")
+
+
+def test_why_tells_for_which_guard_a_run_has_waited_after_it_started(tmp_path, monkeypatch):
+    monkeypatch.setattr("rae_auto.engine.guards.AGAIN", timedelta(milliseconds=20))
+    stage.says = {"power": [Says(Answer.NO, "on battery"), Says(Answer.YES, "on mains")]}
+    run, told = outcome(tmp_path, rung("a", "power", only_wait="1h"))
+    facts = {fact.of: fact.says for fact in told.facts}
+    assert run.state is RunState.SUCCEEDED
+    assert (facts["waited"], facts["guard power"]) == ("guard power says no: on battery (only)", "yes: on mains")
+
+
+def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path):
+    async def work(scheduler):
+        run = await scheduler.trigger("a")
+        await scheduler.wait(run)
+        return await why(scheduler, "a", run=run)
+
+    told = playing(tmp_path, work, Job(id="a", python="time:time", only=[GuardRef("staged", {"name": "power"})]))
+    assert ("guards", "not asked, since somebody wants the run") in [(fact.of, fact.says) for fact in told.facts]
+    assert stage.asked == []
+
+
+@pytest.mark.parametrize(
+    ("says", "reason"),
+    [
+        (Says(Answer.NO, "on battery"), "power says no: on battery"),
+        (Says(Answer.UNKNOWN, "no battery can be read"), "power can't tell: no battery can be read"),
+        (OSError("no such device"), "power can't tell: it failed: OSError('no such device')"),
+        (SystemExit(3), "power can't tell: it failed: SystemExit(3)"),
+        ("yes", "power can't tell: it failed: TypeError(\"it answered 'yes', which is no Says\")"),
+        (Says(Answer.NO, "two\nlines"), "power says no: two lines"),
+        (asyncio.CancelledError(), "power can't tell: it was cancelled"),
+    ],
+)
+def test_a_guard_that_does_not_say_yes_keeps_the_run_from_starting(tmp_path, says, reason):
+    stage.says = {"power": says}
+    run, told = outcome(tmp_path, rung("a", "power"))
+    assert (run.state, run.reason) == (RunState.SKIPPED, f"guard: {reason}")
+    assert reason in told.answer
+
+
+def test_a_guard_that_never_answers_can_not_tell(tmp_path, monkeypatch):
+    monkeypatch.setattr(guards_module, "PATIENCE", 0.05)
+    stage.says = {"power": "nothing"}
+    run, _ = outcome(tmp_path, rung("a", "power"))
+    assert run.reason == "guard: power can't tell: it has not answered within 0.05 s"
+
+
+def test_a_guard_that_ignores_being_cancelled_can_not_tell(tmp_path, monkeypatch):
+    monkeypatch.setattr(guards_module, "PATIENCE", 0.05)
+    stage.says = {"power": "stubborn"}
+
+    async def work(scheduler):
+        run = await the_end(scheduler)
+        stage.over.set()
+        return run
+
+    assert playing(tmp_path, work, rung("a", "power")).reason == (
+        "guard: power can't tell: it has not answered within 0.05 s"
+    )
+
+
+def test_a_guard_that_can_not_be_hashed_can_not_tell(tmp_path):
+    run, _ = outcome(tmp_path, rung("a", GuardRef("tabled", {}, "table")))
+    assert run.reason == "guard: table can't tell: it failed: TypeError(\"unhashable type: 'dict'\")"
+
+
+def test_a_guard_that_is_cancelled_by_itself_can_not_tell(tmp_path):
+    stage.says = {"power": asyncio.CancelledError()}
+    run, _ = outcome(tmp_path, rung("a", "power"))
+    assert run.reason == "guard: power can't tell: it was cancelled"
+
+
+@pytest.mark.parametrize("change", [None, datetime(2027, 1, 1)])
+def test_a_change_that_is_no_instant_to_come_is_none_and_told(change):
+    containment = Containment(lambda kind, name: "a distribution")
+    guard = guards_module.GuardedGuard(Odd(change), containment)
+    assert guard.changes_after(datetime(2026, 1, 1, tzinfo=UTC)) is None
+    (told,) = containment.report()
+    assert "which is no aware instant after" in told["error"]
+
+
+def test_a_guard_that_fails_time_and_again_is_told_and_not_said_to_be_left_out():
+    containment = Containment(lambda kind, name: "a distribution")
+    guard, now = guards_module.GuardedGuard(Odd(), containment), datetime(2026, 1, 1, tzinfo=UTC)
+    for _ in range(IN_A_ROW):
+        assert containment.problems() == []
+        guard.says(now)
+    (problem,) = containment.problems()
+    assert problem.startswith("guard 'odd' of a distribution fails each time (Odd(change=None)): TypeError(")
+    assert problem.endswith("nothing starts that asks it: put it right, or take it out of only")
+
+    stage.says["odd"] = Says(Answer.YES, "it is well again")
+    guard.says(now)
+    assert containment.problems() == []
+
+
+def test_a_guard_that_a_reload_brings_is_read_for_runs_that_wait(tmp_path):
+    stage.says = {"no": Says(Answer.NO, "well"), "power": Says(Answer.YES, "on mains")}
+
+    async def work(scheduler):
+        async with aclosing(scheduler.events()) as events:
+            await scheduler.add_job(rung("a", "no", only_wait="1h"))
+            while not await scheduler.history("a"):
+                await anext(events)
+        await scheduler.add_job(rung("a", "power", only_wait="1h"), replace=True)
+        return await the_end(scheduler)
+
+    assert playing(tmp_path, work).facts["guards"] == {"power": "yes: on mains"}
+
+
+def test_a_computed_guard_that_answers_nonsense_can_not_tell(tmp_path):
+    async def work(scheduler):
+        async with aclosing(scheduler.events()) as events:
+            while not (decisions := await scheduler.decisions(LogQuery(job="a"))):
+                await anext(events)
+        return decisions[0], scheduler.containment.report()
+
+    decision, report = playing(tmp_path, work, rung("a", GuardRef("odd")))
+    assert decision.facts["says"] == "unknown"
+    assert [row["name"] for row in report] == ["odd"]
+
+
+def test_equal_guards_that_are_wanted_at_once_are_read_once(tmp_path):
+    stage.says = {"power": Says(Answer.YES, "on mains")}
+
+    async def work(scheduler):
+        for number in range(20):
+            await the_end(scheduler, f"job-{number}")
+
+    playing(tmp_path, work, *(rung(f"job-{number}", "power") for number in range(20)))
+    assert len(stage.asked) < 20
+
+
+def test_a_guard_that_nobody_has_is_refused_when_the_job_is_added(tmp_path):
+    async def work(scheduler):
+        with pytest.raises(InvalidJob, match="there is no guard called 'stagd'; did you mean 'staged'"):
+            await scheduler.add_job(rung("b", GuardRef("stagd")))
+
+    playing(tmp_path, work)
+
+
+def test_a_job_that_is_kept_has_its_guards_after_a_restart(tmp_path):
+    stage.says = {"power": Says(Answer.NO, "on battery")}
+    store = MemoryStore()
+
+    async def play(work):
+        async with Scheduler(directory=tmp_path, store=store, plugins=WithStaged()) as scheduler:
+            return await work(scheduler)
+
+    async def first(scheduler):
+        await scheduler.add_job(rung("a", "power", only_wait="1h"))
+        await scheduler.trigger("a")
+
+    async def second(scheduler):
+        return (await scheduler.get_job("a")).only
+
+    in_time(lambda: play(first))
+    assert in_time(lambda: play(second)) == (GuardRef("staged", {"name": "power"}, "power"),)
+
+
+def test_guarded_guards_are_equal_where_their_guards_are():
+    one, other = guards_module.GuardedGuard(Odd(), None), guards_module.GuardedGuard(Odd(), None)
+    assert one == other
+    assert hash(one) == hash(other)
+    assert repr(one) == repr(Odd())
+    assert one != Odd()
+
+
+@frozen
+class Evening(ComputedGuard):
+    """Lets jobs start in the evening."""
+
+    type = "evening"
+
+    def says(self, instant: datetime) -> Says:
+        return Says(Answer.YES if instant.hour >= 18 else Answer.NO, "well")
+
+    def changes_after(self, instant: datetime) -> datetime | None:
+        return instant + timedelta(hours=1)
+
+
+def test_a_good_computed_guard_passes_through():
+    guard = guards_module.GuardedGuard(Evening(), None)
+    at = datetime(2026, 1, 1, 18, tzinfo=UTC)
+    assert guard.says(at) == Says(Answer.YES, "well")
+    assert guard.changes_after(at) == at + timedelta(hours=1)

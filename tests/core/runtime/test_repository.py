@@ -1,0 +1,41 @@
+"""The store in its own thread."""
+
+from datetime import UTC, datetime
+
+from tests.support.control_peer import in_time
+
+from rae_auto.api.store import LogQuery
+from rae_auto.engine.step import Record
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Run, RunState
+from rae_auto.runtime.repository import Archive
+from rae_auto.testing.memory_store import MemoryStore
+
+AT = datetime(2026, 1, 31, tzinfo=UTC)
+RUN = Run(
+    id=RunId("01M5R5PS00DTK96VQVQ92TAA6Q"),
+    job=JobId("a"),
+    trigger="t",
+    key="k",
+    scheduled_for=AT,
+    queued_at=AT,
+    cause=Reason.FIRED,
+    state=RunState.SUCCEEDED,
+    finished_at=AT,
+)
+
+
+def test_who_asks_after_a_commit_has_begun_finds_what_it_wrote(tmp_path):
+    """Else a run that has just ended would be nowhere for a moment: open no more, and not yet on record."""
+
+    async def play():
+        archive = Archive(MemoryStore())
+        await archive.open(tmp_path)
+        committing = archive.commit([Record(RUN)])
+        found = await archive.runs(LogQuery(key=RUN.id))
+        await committing
+        await archive.close()
+        return found
+
+    assert in_time(play) == [RUN]

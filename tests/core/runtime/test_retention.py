@@ -1,0 +1,213 @@
+"""The janitor at work: on real stores and files."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from loguru import logger
+from tests.support.waiting import eventually
+
+from rae_auto import Job, Retention, Run, RunState, Scheduler
+from rae_auto.api.store import Append, Change, LogQuery, Put, Store
+from rae_auto.errors import StoreError
+from rae_auto.model import documents
+from rae_auto.model.job import JobId
+from rae_auto.model.primitives.names import RunId
+from rae_auto.model.reasons import Reason
+from rae_auto.runtime import retention
+from rae_auto.runtime.repository import Archive
+from rae_auto.runtime.retention import tidy
+from rae_auto.testing.memory_store import MemoryStore
+from rae_plugins.stores.json import JsonStore
+from rae_plugins.stores.sqlite import SqliteStore
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def run_id(number: int) -> RunId:
+    return RunId(f"{number:026}")
+
+
+def finished(number: int, *, days: float = 0, job: str = "job", state: RunState = RunState.SUCCEEDED) -> Append:
+    run = a_run(number, job, state)
+    return Append(documents.RUNS, run.id, job, state, NOW - timedelta(days=days), documents.dump(run))
+
+
+def a_run(number: int, job: str = "job", state: RunState = RunState.RUNNING) -> Run:
+    id = run_id(number)
+    return Run(
+        id=id, job=JobId(job), trigger="t", key=id, scheduled_for=NOW, queued_at=NOW, cause=Reason.DUE, state=state
+    )
+
+
+class World:
+    """A store with what was committed, and the files of its runs."""
+
+    def __init__(self, store: Store, directory: Path) -> None:
+        self.store, self.directory = store, directory
+        self.outputs = directory / "output"
+        self.outputs.mkdir()
+        store.open(directory)
+
+    def prints(self, *numbers: int, size: int = 10) -> None:
+        for number in numbers:
+            for kind in ("log", "start", "exit"):
+                (self.outputs / f"{run_id(number)}.1.{kind}").write_bytes(b"x" * (size if kind == "log" else 0))
+
+    def tidy(self, retention: Retention, *, for_orphans: bool = False) -> None:
+        async def main() -> None:
+            async with asyncio.timeout(60):
+                await tidy(Archive(self.store), self.outputs, retention, NOW, for_orphans=for_orphans)
+
+        asyncio.run(main())
+
+    def runs(self) -> list[int]:
+        return sorted(int(body["id"]) for body in self.store.query(documents.RUNS, LogQuery(limit=9999)))
+
+    def printed(self) -> list[int]:
+        names = [path.name for path in self.outputs.iterdir()]
+        assert len(names) % 3 == 0
+        return sorted({int(name.split(".")[0]) for name in names})
+
+
+@pytest.fixture(params=[SqliteStore, JsonStore, MemoryStore])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., World]:
+    made = []
+
+    def make(changes: Sequence[Change] = ()) -> World:
+        world = World(request.param(), tmp_path)
+        world.store.commit(changes)
+        made.append(world)
+        return world
+
+    yield make
+    for one in made:
+        one.store.close()
+
+
+def test_r26_old_runs_go_with_all_their_files_and_failures_later(world) -> None:
+    failed = RunState.FAILED
+    w = world([finished(1, days=400, state=failed), finished(2, days=100, state=failed), finished(3, days=100)])
+    w.store.commit([finished(4, days=80)])
+    w.prints(1, 2, 3, 4)
+    w.tidy(Retention())
+    assert (w.runs(), w.printed()) == ([2, 4], [2, 4])
+
+
+def test_r26_of_each_job_the_newest_stay(world) -> None:
+    w = world([finished(n, days=n / 10, job="ab"[n % 2]) for n in range(20)])
+    w.prints(*range(20))
+    w.tidy(Retention(runs=3))
+    assert w.runs() == w.printed() == list(range(6))
+
+
+def test_r26_more_than_one_step_removes_is_removed(world) -> None:
+    w = world([finished(n, days=n / 1000) for n in range(1700)])
+    w.tidy(Retention(runs=7))
+    assert w.runs() == list(range(7))
+
+
+def test_r26_decisions_are_bounded_for_each_job(world) -> None:
+    w = world(
+        [
+            Append(documents.DECISIONS, str(n), "ab"[n % 2], "overlap", NOW - timedelta(days=n * 9), {"n": n})
+            for n in range(20)
+        ]
+    )
+    w.tidy(Retention(runs=4))
+    assert [body["n"] for body in w.store.query(documents.DECISIONS, LogQuery())] == list(range(8))
+    w.tidy(Retention(keep="30d"))
+    assert [body["n"] for body in w.store.query(documents.DECISIONS, LogQuery())] == list(range(4))
+
+
+def test_r26_the_oldest_output_goes_where_a_job_has_too_much_but_never_that_of_an_open_run(world) -> None:
+    opened = Put(documents.RUN, run_id(1), documents.dump(a_run(1)))
+    w = world([opened, *(finished(n) for n in range(2, 6)), finished(6, job="other")])
+    w.prints(1, 2, 3, 4, 5, 6, size=10)
+    w.tidy(Retention(output=25))
+    assert w.printed() == [1, 4, 5, 6]
+    assert w.runs() == [2, 3, 4, 5, 6]
+
+
+def test_files_with_events_go_with_their_runs_and_count_as_their_output(world) -> None:
+    w = world([finished(1, days=400), finished(2), finished(3)])
+    for number in (1, 2, 3, 4):
+        (w.outputs / f"{run_id(number)}.event.json").write_bytes(b"x" * 10)
+    (w.outputs / f".{run_id(5)}.event.json.123.tmp").touch()
+    w.tidy(Retention(), for_orphans=True)
+    assert [path.name for path in sorted(w.outputs.iterdir())] == [f"{run_id(n)}.event.json" for n in (2, 3)]
+    w.tidy(Retention(output=15))
+    assert [path.name for path in w.outputs.iterdir()] == [f"{run_id(3)}.event.json"]
+
+
+def test_output_of_no_run_goes_in_the_first_round_and_what_is_no_output_stays(world) -> None:
+    w = world([finished(1), Put(documents.RUN, run_id(2), documents.dump(a_run(2)))])
+    w.prints(1, 2, 3)
+    w.tidy(Retention())
+    assert w.printed() == [1, 2, 3]
+    w.tidy(Retention(), for_orphans=True)
+    assert w.printed() == [1, 2]
+    (w.outputs / "notes.txt").write_text("mine")
+    w.tidy(Retention(), for_orphans=True)
+    assert (w.outputs / "notes.txt").exists()
+
+
+def test_without_any_output_there_is_nothing_to_do(world) -> None:
+    w = world([finished(1)])
+    w.outputs.rmdir()
+    w.tidy(Retention(), for_orphans=True)
+    assert w.runs() == [1]
+
+
+def test_r26_a_scheduler_tidies_when_it_opens(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(60):
+            async with Scheduler(directory=tmp_path) as scheduler:
+                await scheduler.add_job(Job(id="job", command="true"))
+                runs = [(await scheduler.wait(await scheduler.trigger("job"))).id for _ in range(4)]
+            async with Scheduler(directory=tmp_path, retention=Retention(runs=2)) as scheduler:
+                in_thread = scheduler.sync
+                await asyncio.to_thread(eventually, lambda: len(in_thread.history()) == 2)
+                assert [run.id for run in await scheduler.history()] == runs[:1:-1]
+                await asyncio.to_thread(eventually, lambda: printed() == set(runs[2:]))
+
+    def printed() -> set[str]:
+        return {path.name.split(".")[0] for path in (tmp_path / "output").iterdir()}
+
+    asyncio.run(main())
+
+
+def test_a_round_that_fails_is_told_and_the_next_one_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds: list[bool] = []
+    said: list[str] = []
+    third = asyncio.Event()
+
+    async def failing(*_: object, for_orphans: bool) -> None:
+        rounds.append(for_orphans)
+        if len(rounds) == 3:
+            third.set()
+        if len(rounds) == 1:
+            raise StoreError("the disk is full")
+
+    async def main() -> None:
+        async with asyncio.timeout(60):
+            going = asyncio.create_task(
+                retention.keep_tidy(Archive(MemoryStore()), tmp_path, lambda: Retention(), lambda: NOW)
+            )
+            await third.wait()
+            going.cancel()
+
+    monkeypatch.setattr(retention, "tidy", failing)
+    monkeypatch.setattr(retention, "PERIOD", 0)
+    logger.enable("rae_auto")
+    sink = logger.add(lambda line: said.append(str(line)), format="{message}")
+    try:
+        asyncio.run(main())
+    finally:
+        logger.remove(sink)
+        logger.disable("rae_auto")
+    # Orphans are looked for until that has succeeded once.
+    assert rounds[:3] == [True, True, False]
+    assert said == ["old history could not be removed: the disk is full\n"]

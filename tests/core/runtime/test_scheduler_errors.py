@@ -1,0 +1,131 @@
+"""What a program hands to a scheduler and asks of it at a bad moment: nothing of it ends the scheduler."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from tests.support.control_peer import in_time
+from tests.support.waiting import eventually
+
+from rae_auto import InvalidJob, Job, RunState, Scheduler, SchedulerClosed
+from rae_auto.api.store import LogQuery
+from rae_auto.errors import BadRequest
+from rae_auto.testing.memory_store import MemoryStore
+
+JOB = Job(name="a", python="time:time")
+
+
+@pytest.mark.parametrize("event", [{"what": object()}, {"names": {7: "seven"}}, ["no object"], {"size": float("inf")}])
+def test_an_event_that_no_store_can_keep_is_refused_R35(tmp_path, event):
+    async def work():
+        async with Scheduler(directory=tmp_path, store="json", jobs=[JOB]) as scheduler:
+            with pytest.raises(BadRequest, match="the event"):
+                await scheduler.trigger("a", event=event)
+            return await scheduler.wait(await scheduler.trigger("a", event={"pair": (1, 2)}))
+
+    assert in_time(work).event == {"pair": [1, 2]}
+
+
+def test_a_request_is_text_R35(tmp_path):
+    async def work():
+        async with Scheduler(directory=tmp_path, store="json", jobs=[JOB]) as scheduler:
+            with pytest.raises(BadRequest, match="must be text, not 7"):
+                await scheduler.trigger("a", request=7)
+            return await scheduler.wait(await scheduler.trigger("a"))
+
+    assert in_time(work).state is RunState.SUCCEEDED
+
+
+@pytest.mark.parametrize("fields", [{"args": [object()]}, {"kwargs": {"x": {1, 2}}}, {"env": {"A": b"bytes"}}])
+def test_a_job_that_no_store_can_keep_is_refused_R35(tmp_path, fields):
+    async def work():
+        async with Scheduler(directory=tmp_path, store="json", jobs=[JOB]) as scheduler:
+            with pytest.raises(InvalidJob, match="job 'b': holds what no store can keep"):
+                await scheduler.add_job(Job(name="b", python="time:time", **fields))
+            return [job.id for job in await scheduler.list_jobs()]
+
+    assert in_time(work) == ["a"]
+
+
+class SlowToRead(MemoryStore):
+    """Answers a query as of its beginning, once it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+
+    def query(self, log, query: LogQuery):
+        found = list(super().query(log, query))
+        self.asked.set()
+        assert self.may_answer.wait(60)
+        return found
+
+
+def test_a_run_that_ends_while_the_history_is_read_is_in_it(tmp_path: Path):
+    store, go = SlowToRead(), tmp_path / "go"
+    job = Job(name="a", shell=f"until test -e {go}; do sleep 0.01; done")
+
+    async def work():
+        async with Scheduler(directory=tmp_path / "state", store=store, jobs=[job]) as scheduler:
+            run = await scheduler.trigger("a")
+            # What is written of its start must not wait behind the slow reading.
+            await asyncio.to_thread(eventually, lambda: scheduler.engine.run(run).run.state is RunState.RUNNING)
+
+            def end_meanwhile():
+                assert store.asked.wait(60)
+                go.touch()
+                eventually(lambda: scheduler.engine.run(run) is None)
+                store.may_answer.set()
+
+            thread = threading.Thread(target=end_meanwhile)
+            thread.start()
+            history = await scheduler.history()
+            thread.join()
+            return run, history
+
+    run, history = in_time(work)
+    assert [found.id for found in history] == [run]
+
+
+class OddStore(MemoryStore):
+    """Raises once what no store should."""
+
+    odd = False
+
+    def commit(self, changes):
+        if self.odd:
+            self.odd = False
+            raise ZeroDivisionError("oh no")
+        super().commit(changes)
+
+
+def test_a_store_that_raises_what_it_should_not_is_tried_again_R35(tmp_path):
+    store = OddStore()
+
+    async def work():
+        async with Scheduler(directory=tmp_path, store=store, jobs=[JOB]) as scheduler:
+            store.odd = True
+            return await scheduler.wait(await scheduler.trigger("a"))
+
+    assert in_time(work).state is RunState.SUCCEEDED
+    assert not store.odd
+
+
+def test_an_engine_that_fails_ends_the_scheduler_and_hangs_nobody(tmp_path, monkeypatch):
+    async def work():
+        async with Scheduler(directory=tmp_path, jobs=[JOB]) as scheduler:
+            monkeypatch.setattr(scheduler.engine, "handle", lambda *_: 1 / 0)
+            with pytest.raises(SchedulerClosed):
+                await scheduler.trigger("a")
+
+    with pytest.raises(ZeroDivisionError):
+        in_time(work)
+    monkeypatch.undo()
+
+    async def afterwards():
+        async with Scheduler(directory=tmp_path, jobs=[JOB]) as scheduler:
+            return await scheduler.wait(await scheduler.trigger("a"))
+
+    # It has let the store go.
+    assert in_time(afterwards).state is RunState.SUCCEEDED

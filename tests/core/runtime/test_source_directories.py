@@ -1,0 +1,126 @@
+"""What sources keep in their directories: as long as the job has the trigger, and no longer."""
+
+import asyncio
+from typing import Any
+
+from attrs import frozen
+from tests.support.control_peer import in_time
+
+from rae_auto import Job, Scheduler, TriggerRef
+from rae_auto.api import SourceTrigger, Watch
+from rae_auto.api.plugin import Kind, Plugin
+from rae_auto.api.store import Put
+from rae_auto.model import documents
+from rae_auto.registry import Registry
+
+
+class Stage:
+    begun: asyncio.Queue[tuple[str, bool]]
+    """Which triggers have begun, and whether they found anything."""
+
+
+@frozen
+class Keeping(SourceTrigger):
+    """Notes whether there was something from before, and writes until its very end."""
+
+    type = "keeping"
+    name: str = ""
+
+    async def watch(self, watch: Watch) -> None:
+        kept = watch.directory / "kept"
+        Stage.begun.put_nowait((watch.trigger, kept.exists()))
+        watch.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            kept.touch()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)
+            watch.directory.mkdir(parents=True, exist_ok=True)
+            kept.touch()
+
+
+class WithKeeping:
+    def __init__(self) -> None:
+        self._installed = Registry()
+
+    def names(self, kind: Kind) -> Any:
+        return [*self._installed.names(kind), *({"keeping"} if kind is Kind.TRIGGER else ())]
+
+    def get(self, kind: Kind, name: str) -> type[Plugin]:
+        return Keeping if (kind, name) == (Kind.TRIGGER, "keeping") else self._installed.get(kind, name)
+
+
+def job(*triggers, **fields):
+    refs = [TriggerRef("keeping", {}, name) for name in triggers]
+    return Job(id="a", python="time:time", schedule=refs, **fields)
+
+
+def playing(directory, work, *jobs):
+    async def main():
+        Stage.begun = asyncio.Queue()
+        async with Scheduler(directory=directory, store="json", plugins=WithKeeping(), jobs=jobs) as scheduler:
+            return await work(scheduler)
+
+    return in_time(main)
+
+
+async def beginning(scheduler, count=1):
+    return [await Stage.begun.get() for _ in range(count)]
+
+
+def test_it_is_there_after_a_restart(tmp_path):
+    assert playing(tmp_path, beginning, job("x")) == [("x", False)]
+    assert playing(tmp_path, beginning, job("x")) == [("x", True)]
+
+
+def test_a_job_that_is_removed_and_added_anew_begins_anew(tmp_path):
+    async def work(scheduler):
+        for _ in range(3):
+            await scheduler.add_job(job("x"))
+            assert await beginning(scheduler) == [("x", False)]
+            await scheduler.remove_job("a")
+
+    playing(tmp_path, work)
+    assert not list(tmp_path.glob("triggers/*/*"))
+
+
+def test_a_trigger_that_is_taken_away_and_given_back_begins_anew_and_the_others_go_on(tmp_path):
+    async def work(scheduler):
+        await scheduler.add_job(job("x", "y"))
+        await beginning(scheduler, 2)
+        await scheduler.add_job(job("x"), replace=True)
+        await scheduler.add_job(job("x", "y"), replace=True)
+        return await beginning(scheduler)
+
+    assert playing(tmp_path, work) == [("y", False)]
+
+
+def test_an_option_that_changes_takes_nothing_away(tmp_path):
+    async def work(scheduler):
+        await scheduler.add_job(job("x"))
+        await beginning(scheduler)
+        await scheduler.add_job(
+            Job(id="a", python="time:time", schedule=TriggerRef("keeping", {"name": "other"}, "x")), replace=True
+        )
+        return await beginning(scheduler)
+
+    assert playing(tmp_path, work) == [("x", True)]
+
+
+def test_what_was_taken_out_of_the_configuration_while_no_daemon_ran_begins_anew(tmp_path):
+    playing(tmp_path, lambda s: beginning(s, 2), job("x", "y"))
+    assert playing(tmp_path, beginning, job("y")) == [("y", True)]
+    assert playing(tmp_path, lambda s: beginning(s, 2), job("x", "y")) == [("x", False), ("y", True)]
+    playing(tmp_path, lambda _: asyncio.sleep(0))
+    assert not list((tmp_path / "triggers").iterdir())
+
+
+def test_of_a_job_whose_definition_is_damaged_everything_stays(tmp_path):
+    async def adding(scheduler):
+        await scheduler.add_job(job("x"))
+        await beginning(scheduler)
+        await scheduler.ask_store(lambda store: store.commit([Put(documents.JOB, "a", {"id": "a", "nonsense": True})]))
+
+    playing(tmp_path, adding)
+    playing(tmp_path, lambda _: asyncio.sleep(0))
+    assert (tmp_path / "triggers" / "a" / "x" / "kept").exists()

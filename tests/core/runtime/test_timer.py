@@ -1,0 +1,102 @@
+"""The clocks that sources wait by: real ones, and what is said to have happened to them."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.runtime import timer
+from rae_auto.runtime.clock import SystemClock
+from rae_auto.runtime.timer import Alarms
+
+HOUR = timedelta(hours=1)
+
+
+class SetClock:
+    """A clock that says what it was set to."""
+
+    def __init__(self) -> None:
+        self.moment = Moment(datetime(2030, 1, 1, tzinfo=UTC), 0.0)
+
+    def now(self) -> Moment:
+        return self.moment
+
+
+async def begun(waiting: "asyncio.Task[None]") -> None:
+    """Return when it waits: a few turns of the loop suffice."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+
+
+@pytest.mark.parametrize("left", [timedelta(0), -HOUR])
+def test_an_instant_that_has_passed_is_not_waited_for_and_others_get_their_turn(left: timedelta) -> None:
+    async def scene() -> None:
+        clock, turns = SetClock(), []
+        other = asyncio.ensure_future(asyncio.sleep(0))
+        other.add_done_callback(turns.append)
+        await Alarms(clock).sleep_until(clock.moment.wall + left)
+        await other
+        await asyncio.sleep(0)
+        assert turns == [other]
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+
+
+def test_who_waits_for_an_instant_or_a_while_is_woken_in_time() -> None:
+    async def scene() -> None:
+        timer = Alarms(SystemClock())
+        before = timer.now()
+        await timer.sleep_until(before.wall + timedelta(seconds=0.05))
+        assert timer.now().mono >= before.mono + 0.04
+        before = timer.now()
+        await timer.sleep(0.05)
+        assert timer.now().mono >= before.mono + 0.04
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+
+
+def test_all_who_wait_for_an_instant_are_woken_by_a_jump_and_wait_again_for_what_is_left() -> None:
+    async def scene() -> None:
+        clock = SetClock()
+        timer = Alarms(clock)
+        instant = clock.moment.wall + HOUR
+        waiting = [asyncio.ensure_future(timer.sleep_until(instant)) for _ in range(2)]
+        for each in waiting:
+            await begun(each)
+        clock.moment = Moment(instant - timedelta(minutes=1), 0.0)
+        timer.jumped()
+        await asyncio.gather(*waiting)
+        again = asyncio.ensure_future(timer.sleep_until(instant))
+        await begun(again)
+        clock.moment = Moment(instant, 0.0)
+        timer.jumped()
+        await again
+        await timer.sleep_until(instant)
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+
+
+def test_however_far_an_instant_is_the_clock_is_looked_at_from_time_to_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timer, "LONGEST", 0.01)
+
+    async def scene() -> None:
+        clock = SetClock()
+        await Alarms(clock).sleep_until(datetime(9999, 1, 1, tzinfo=UTC))
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+
+
+def test_nobody_is_woken_who_has_given_up() -> None:
+    async def scene() -> None:
+        clock = SetClock()
+        timer = Alarms(clock)
+        waiting = asyncio.ensure_future(timer.sleep_until(clock.moment.wall + HOUR))
+        await begun(waiting)
+        waiting.cancel()
+        assert await asyncio.gather(waiting, return_exceptions=True)
+        assert not timer._waiting
+        timer.jumped()
+
+    asyncio.run(asyncio.wait_for(scene(), 60))

@@ -1,0 +1,243 @@
+"""The promises of the engine, as checks on a virtual world. Each raises Broken with what it found."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from rae_auto.engine.events import Plan
+from rae_auto.engine.guards import ASKING, FRESH
+from rae_auto.engine.queue import rank
+from rae_auto.model.decision import MANUAL, Decision
+from rae_auto.model.policies import Overlap
+from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Run, RunState
+from rae_auto.model.schedule import Schedule
+from rae_auto.simulation.virtual_engine import VirtualWorld
+
+LOOKED_AT = 400
+"""How many instants of a schedule are looked at for their decisions after each event."""
+
+
+class Broken(AssertionError):
+    """A promise was broken."""
+
+
+class Promises:
+    """Watches one world: `watch` what people set up, `check` after each event."""
+
+    def __init__(self, world: VirtualWorld) -> None:
+        self._world = world
+        self._due_since: dict[tuple[JobId, str], tuple[Schedule, datetime]] = {}
+        self._promised: set[RunId] = set()
+        """Runs that were decided, or that somebody was told of."""
+        self._waiting: dict[RunId, float] = {}
+        self._let_in_by: dict[RunId, Overlap] = {}
+        self._seen_starts = self._seen_decisions = self._seen_ends = 0
+        self._started: set[tuple[RunId, int]] = set()
+        self._ended: set[RunId] = set()
+        self._decided: set[tuple[JobId, str, str, int]] = set()
+        self._new_since: dict[tuple[JobId, str], int] = {}
+        """From which decision on a job, or its trigger, is another than the one before it of the same name."""
+
+    def watch(self, plan: Plan) -> None:
+        """The job is as planned from now on."""
+        for trigger, schedule in plan.schedules.items():
+            known = self._due_since.get((plan.job.id, trigger))
+            if known is None or known[0] != schedule:
+                self._due_since[plan.job.id, trigger] = schedule, self._world.now.wall
+                self._new_since[plan.job.id, trigger] = len(self._world.decisions)
+        self._forget(plan.job.id, lambda trigger: trigger not in plan.schedules)
+
+    def forget(self, job: JobId) -> None:
+        """There is no such job any more; one of its name would be another."""
+        self._new_since[job, ""] = len(self._world.decisions)
+        self._forget(job, lambda _: True)
+
+    def _forget(self, job: JobId, which: Callable[[str], bool]) -> None:
+        for key in [key for key in self._due_since if key[0] == job and which(key[1])]:
+            del self._due_since[key]
+
+    def acknowledged(self, run: RunId) -> None:
+        """Somebody was told that this run will be."""
+        self._promised.add(run)
+
+    def restarted(self) -> None:
+        """A new daemon: jobs that were changed meanwhile have other ranks."""
+        self._waiting = {}
+
+    def check(self) -> None:
+        """All of them."""
+        self._room()
+        self._overlap()
+        self._decisions()
+        self._record()
+        self._attempts()
+        self._answers()
+        self._order()
+        self._memory()
+        self._every_instant()
+
+    def _room(self) -> None:
+        world = self._world
+        active = [opened for opened in world.engine.runs() if opened.run.state.active]
+        if len(active) > world.settings.max_parallel:
+            raise Broken(f"{len(active)} attempts in hand, max_parallel is {world.settings.max_parallel}")
+        waiting = [opened for opened in world.engine.runs() if not opened.run.attempt]
+        if len(waiting) > world.settings.max_queue:
+            raise Broken(f"{len(waiting)} runs wait for their first attempt, max_queue is {world.settings.max_queue}")
+        if unknown := set(world.in_hand) - {opened.run.id for opened in active}:
+            raise Broken(f"executors have {unknown} in hand, of which the engine knows nothing")
+        kept = sum(opened.keeps_place for opened in world.engine.runs())
+        if len(active) + kept < world.settings.max_parallel and not world.engine.stopping:
+            for opened in world.engine.runs():
+                why = world.engine.waiting_for(opened.run.id, world.now)
+                if why is not None and why[0] is Reason.PARALLEL:
+                    raise Broken(f"{opened.run.id} waits for a place though there is one")
+
+    def _overlap(self) -> None:
+        together = _let_in_together(self._world.decisions)
+        for entry in self._world.engine.jobs():
+            opened = self._world.engine.runs(entry.job.id)
+            # Found again after a crash a run goes by what its job says now; it was let in by what that said then.
+            policies = {self._let_in_by.setdefault(o.run.id, o.job.overlap) for o in opened}
+            policies |= {o.job.overlap for o in opened}
+            alone = [o for o in opened if o.run.id not in together]
+            if policies == {Overlap.SKIP} and len(alone) > 1:
+                raise Broken(f"{len(alone)} open runs of {entry.job.id}, overlap = skip")
+            active = sum(o.run.state.active for o in opened)
+            if Overlap.ALLOW not in policies and active > 1:
+                raise Broken(f"{active} attempts of {entry.job.id} in hand at once")
+
+    def _decisions(self) -> None:
+        decisions = self._world.decisions
+        for number, decision in enumerate(decisions[self._seen_decisions :], self._seen_decisions):
+            known_from = max(self._new_since.get((decision.job, name), 0) for name in ("", decision.trigger))
+            if decision.reason is not Reason.MISSED and number >= known_from:
+                identity = (decision.job, decision.trigger, decision.key, known_from)
+                if identity in self._decided:
+                    raise Broken(f"{identity[:3]} was decided twice")
+                self._decided.add(identity)
+            if decision.run is not None:
+                self._promised.add(decision.run)
+        self._seen_decisions = len(decisions)
+
+    def _record(self) -> None:
+        """Each run that was decided is open or on record, and ended once."""
+        history = self._world.history
+        for run in history[self._seen_ends :]:
+            if run.id in self._ended:
+                raise Broken(f"run {run.id} ended twice")
+            self._ended.add(run.id)
+        self._seen_ends = len(history)
+        if lost := self._promised - self._ended - {run.id for run in self._world.kept(Run)}:
+            raise Broken(f"runs {sorted(lost)} are lost")
+
+    def _attempts(self) -> None:
+        for start in self._world.started[self._seen_starts :]:
+            attempt = start.run.id, start.run.attempt
+            if attempt in self._started:
+                raise Broken(f"attempt {attempt} was started twice")
+            self._started.add(attempt)
+            self._check_start(start.run, start.job.needs)
+            self._check_resources(start.job.uses)
+        self._seen_starts = len(self._world.started)
+
+    def _check_start(self, run: Run, needs: tuple[JobId, ...]) -> None:
+        entry = next((e for e in self._world.engine.jobs() if e.job.id == run.job), None)
+        if entry is not None and run.trigger != MANUAL and entry.state.paused:
+            raise Broken(f"{run.id} started though {run.job} is paused")
+        if entry is not None and run.trigger != MANUAL and run.attempt == 1:
+            self._check_guards(run, entry.plan)
+        for need in needs if run.attempt == 1 else ():
+            needed = next((e for e in self._world.engine.jobs() if e.job.id == need), None)
+            if needed is None or needed.state.last_state is not RunState.SUCCEEDED:
+                raise Broken(f"{run.id} started though {need}, which it needs, hasn't succeeded")
+        if run.attempts and run.attempts[-1].state in (RunState.CANCELLED, RunState.INTERRUPTED):
+            raise Broken(f"{run.id} was tried again after it was {run.attempts[-1].state}")
+
+    def _check_guards(self, run: Run, plan: Plan) -> None:
+        said = run.facts.get("guards", {})
+        if said.keys() != plan.guards.keys() or not all(says.startswith("yes") for says in said.values()):
+            raise Broken(f"{run.id} started though of its guards {list(plan.guards)} it is known that {said}")
+        started_at = run.attempt_started_at or run.queued_at
+        if None in plan.guards.values() and self._world.guards_age[run.id] > FRESH.total_seconds():
+            raise Broken(f"{run.id} started though its guards were read long ago")
+        for name, guard in plan.guards.items():
+            if guard is not None and not guard.says(started_at).lets:
+                raise Broken(f"{run.id} started though guard {name} says {guard.says(started_at)}")
+
+    def _answers(self) -> None:
+        """Whoever waits for an answer of its guards will get one."""
+        asked = {wanted.run for wanted in self._world.wanted}
+        for opened in self._world.engine.runs():
+            if opened.held_by == ASKING and opened.run.id not in asked:
+                raise Broken(f"{opened.run.id} waits for guards that nobody reads")
+
+    def _check_resources(self, uses: tuple[str, ...]) -> None:
+        active = [opened for opened in self._world.engine.runs() if opened.run.state.active]
+        used = Counter(name for opened in active for name in opened.job.uses)
+        for name in uses:
+            if used[name] > self._world.settings.resources[name]:
+                raise Broken(f"{used[name]} attempts use {name}, which has {self._world.settings.resources[name]}")
+
+    def _order(self) -> None:
+        """Nobody who was waiting for a place alone is overtaken by somebody of a lower rank.
+
+        Those with guards that must be read let others go first while these are asked.
+        """
+        engine, now = self._world.engine, self._world.now
+        guarded = {entry.job.id for entry in engine.jobs() if None in entry.plan.guards.values()}
+        places = {
+            o.run.id: rank(o.job.priority, o.run.queued_at)
+            for o in engine.runs()
+            if o.run.job not in guarded and (engine.waiting_for(o.run.id, now) or (None,))[0] is Reason.PARALLEL
+        }
+        still = [place for run, place in places.items() if run in self._waiting]
+        for run, place in self._waiting.items():
+            opened = engine.run(run)
+            if opened is not None and opened.run.state.active and still and place > min(still):
+                raise Broken(f"{run} overtook one that was before it in the queue")
+        self._waiting = places
+
+    def _memory(self) -> None:
+        kept = {run.id: run for run in self._world.kept(Run)}
+        known = {o.run.id: o.run for o in self._world.engine.runs()}
+        if kept != known:
+            raise Broken(f"what is kept is not what the engine knows: {kept.keys() ^ known.keys() or 'it differs'}")
+
+    def _every_instant(self) -> None:
+        """Each instant of each schedule has its decision, or is among those given up together."""
+        by_trigger: dict[tuple[JobId, str], list[Decision]] = {}
+        for decision in self._world.decisions:
+            by_trigger.setdefault((decision.job, decision.trigger), []).append(decision)
+        # Whose alarm is still to come has the rest of this very instant for it.
+        if self._world.engine.next_wake(self._world.now) == 0:
+            return
+        for key, (schedule, since) in list(self._due_since.items()):
+            made = by_trigger.get(key, [])
+            decided = {decision.key for decision in made}
+            given_up = [d.facts for d in made if d.reason is Reason.MISSED]
+            spans = [(parse_instant(facts["from"]), parse_instant(facts["until"])) for facts in given_up]
+            for instant in _instants(schedule, since, self._world.now.wall):
+                if format_instant(instant) not in decided and not any(a <= instant <= b for a, b in spans):
+                    raise Broken(f"{key} at {instant} has no decision")
+                # A decision stays.
+                self._due_since[key] = schedule, instant
+
+
+def _let_in_together(decisions: list[Decision]) -> set[RunId | None]:
+    """The runs that were caught up together, which wait in line."""
+    passes: dict[tuple[JobId, str, datetime], set[RunId | None]] = {}
+    for decision in decisions:
+        if decision.run is not None:
+            passes.setdefault((decision.job, decision.trigger, decision.decided_at), set()).add(decision.run)
+    return {run for runs in passes.values() if len(runs) > 1 for run in runs}
+
+
+def _instants(schedule: Schedule, since: datetime, until: datetime) -> Iterator[datetime]:
+    instant, found = schedule.next_after(since), 0
+    while instant is not None and instant <= until and found < LOOKED_AT:
+        yield instant
+        instant, found = schedule.next_after(instant), found + 1

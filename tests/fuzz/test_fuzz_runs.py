@@ -1,0 +1,89 @@
+"""The engine keeps its promises in random worlds, with crashes and a failing disk, on every kind of store."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+from tests.fuzz.fuzz_run import Trial, failures
+
+from rae_auto.api.store import Store
+from rae_auto.engine.step import Change
+from rae_auto.model import documents
+from rae_auto.model.job import Job
+from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.run import Run
+from rae_auto.runtime.repository import encode
+from rae_plugins.stores.json import JsonStore
+from rae_plugins.stores.sqlite import SqliteStore
+
+KINDS = {Job: documents.JOB, JobState: documents.STATE, Run: documents.RUN, Seen: documents.SEEN}
+
+# Where every line is counted they take twice as long; each of these lines has tests of its own that count.
+pytestmark = pytest.mark.no_cover
+
+FOUND_SOMETHING_ONCE = [54, 112, 158, 226, 256]
+"""Seeds that broke a promise before it was mended; what they found is in the history of the engine."""
+
+
+class StoreMemory:
+    """A real store, reached by the real way from values to documents, opened anew after each crash."""
+
+    def __init__(self, make, directory):
+        self._make, self._directory = make, directory
+        self._store: Store = make()
+        self._store.open(directory)
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        self._store.commit(encode(changes))
+
+    def load(self, cls):
+        return tuple(documents.load(cls, json.loads(json.dumps(body))) for _, body in self._store.load(KINDS[cls]))
+
+    def reopen(self) -> None:
+        self.close()
+        self._store = self._make()
+        self._store.open(self._directory)
+
+    def close(self) -> None:
+        self._store.close()
+
+
+@pytest.mark.parametrize("first", range(0, 200, 25))
+def test_two_hundred_seeds_break_no_promise(first):
+    assert [str(failure) for failure in failures(range(first, first + 25))] == []
+
+
+@pytest.mark.parametrize("seed", FOUND_SOMETHING_ONCE)
+def test_what_was_found_stays_mended(seed):
+    assert Trial(seed).play() is None
+
+
+@pytest.mark.parametrize("seed", [1000, 1001, 1002])
+@pytest.mark.parametrize("make", [JsonStore, SqliteStore])
+def test_no_promise_is_broken_on_real_stores(tmp_path, make, seed):
+    memory = StoreMemory(make, tmp_path)
+    try:
+        assert Trial(seed, memory).play(60) is None
+    finally:
+        memory.close()
+
+
+def test_a_trial_is_the_same_each_time():
+    tellings: list[list[str]] = [[], []]
+    for told in tellings:
+        Trial(7, tell=told.append).play(40)
+    assert tellings[0] == tellings[1]
+    assert len(tellings[0]) > 30
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [(["3"], 0, "0 broken"), (["3-4"], 0, "0 broken"), ([], 2, "usage"), (["x"], 2, "usage")],
+)
+def test_a_seed_is_played_by_one_command(words, code, told):
+    command = [sys.executable, "-m", "tests.fuzz", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == code
+    assert told in done.stdout + done.stderr

@@ -1,0 +1,31 @@
+"""A job that changes what it watches, in a real scheduler."""
+
+from contextlib import aclosing
+
+from tests.support.control_peer import in_time
+
+from rae_auto import Job, Scheduler, TriggerRef
+from rae_auto.api.store import LogQuery
+from rae_auto.engine import loop_detection
+from rae_auto.model.reasons import Reason
+
+
+def test_a_job_that_writes_into_what_it_watches_is_stopped_and_nothing_is_lost(tmp_path):
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    watching = TriggerRef("file", {"paths": [str(inbox)], "quiet": "10ms", "initial": True})
+    job = Job(id="loop", shell=f"echo again >> {inbox}/log", schedule=watching, overlap="queue")
+
+    async def play():
+        async with Scheduler(directory=tmp_path / "state", jobs=[job]) as scheduler:
+            async with aclosing(scheduler.events()) as events:
+                (inbox / "log").write_text("begin\n")
+                while not (refused := await scheduler.decisions(LogQuery(job="loop", states=("rate",)))):
+                    await anext(events)
+            return refused[0], await scheduler.history("loop", limit=1000)
+
+    refused, runs = in_time(play)
+    assert refused.reason is Reason.RATE
+    assert loop_detection.LIMIT <= len(runs) <= 3 * loop_detection.LIMIT
+    # What was refused is kept by the trigger, and will be offered again.
+    assert "loop" in {run.job for run in runs}

@@ -1,0 +1,244 @@
+"""Jobs that start each other, and combinations of triggers, in a real scheduler: over restarts and reloads too."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.control_peer import in_time
+
+from rae_auto import Job, RunState, Scheduler, TriggerRef
+from rae_auto.engine.events import Settings
+from rae_auto.errors import InvalidJob, JobInUse
+
+
+def job(id: str, *schedule: TriggerRef, **fields: Any) -> Job:
+    return Job(id=id, **{"python": "time:time", **fields}, schedule=schedule)
+
+
+def after(*jobs: str, **options: Any) -> TriggerRef:
+    return TriggerRef("job", {"jobs": list(jobs), **options})
+
+
+def combine(**options: Any) -> TriggerRef:
+    return TriggerRef("combine", options)
+
+
+def part(type: str, **options: Any) -> dict[str, Any]:
+    return {"type": type, **options}
+
+
+def playing(directory: Path, work: Callable[[Scheduler], Awaitable[Any]], *jobs: Job) -> Any:
+    async def main() -> Any:
+        async with Scheduler(directory=directory, jobs=jobs, timezone="UTC") as scheduler:
+            return await work(scheduler)
+
+    return in_time(main)
+
+
+async def runs(scheduler: Scheduler, job: str, count: int = 1) -> list[Any]:
+    """The runs of a job, oldest first, once so many are over."""
+    events = scheduler.events()
+    while True:
+        found = [run for run in await scheduler.history(job) if run.state.final]
+        if len(found) >= count:
+            return found[::-1]
+        await anext(events)
+
+
+async def run(scheduler: Scheduler, job: str) -> Any:
+    return await scheduler.wait(await scheduler.trigger(job))
+
+
+async def settled(scheduler: Scheduler, directory: Path, run: Any, *trigger: str) -> None:
+    """Once a trigger has kept that it heard of a run."""
+    file = directory.joinpath("triggers", *trigger, "pattern.json")
+    while not (file.exists() and run.id in file.read_text()):  # noqa: ASYNC110 - a file sets no event
+        await asyncio.sleep(0.005)
+
+
+def test_the_end_of_one_job_starts_the_next_and_that_the_one_after_it(tmp_path):
+    async def work(scheduler):
+        first = await run(scheduler, "a")
+        (second,), (third,) = await runs(scheduler, "b"), await runs(scheduler, "c")
+        return first, second, third
+
+    first, second, third = playing(tmp_path, work, job("a"), job("b", after("a")), job("c", after("b")))
+    assert (second.trigger, second.key, second.scheduled_for) == ("job", first.id, first.finished_at)
+    assert (third.key, third.event["job"]) == (second.id, "b")
+    assert second.event | {"seconds": 0} == {
+        "job": "a",
+        "run_id": first.id,
+        "state": "succeeded",
+        "exit_code": 0,
+        "seconds": 0,
+    }
+
+
+def test_failures_start_what_is_to_be_done_then(tmp_path):
+    async def work(scheduler):
+        for name in ("good", "bad"):
+            await run(scheduler, name)
+        (alarm,) = await runs(scheduler, "alarm")
+        await runs(scheduler, "log", 2)
+        return alarm.event["job"], len(await scheduler.history("alarm"))
+
+    jobs = (
+        job("good"),
+        job("bad", python="os:strerror"),
+        job("alarm", after("good", "bad", on="failure")),
+        job("log", after("good", "bad", on="any")),
+    )
+    assert playing(tmp_path, work, *jobs) == ("bad", 1)
+
+
+def test_R37_a_restart_starts_nothing_again(tmp_path):
+    jobs = job("a"), job("b", after("a"))
+
+    async def first(scheduler):
+        await run(scheduler, "a")
+        await runs(scheduler, "b")
+
+    async def second(scheduler):
+        await run(scheduler, "a")
+        await runs(scheduler, "b", 2)
+        return len(await scheduler.history("b"))
+
+    playing(tmp_path, first, *jobs)
+    assert playing(tmp_path, second, *jobs) == 2
+
+
+def test_a_run_that_ends_while_the_daemon_is_down_starts_the_next(tmp_path):
+    go = tmp_path / "go"
+    jobs = job("a", python=None, shell=f"until test -e {go}; do sleep 0.01; done"), job("b", after("a"))
+
+    async def first(scheduler):
+        started = await scheduler.trigger("a")
+        async for event in scheduler.events():
+            if event["kind"] == "run" and event["run"]["state"] == "running":
+                break
+        await scheduler.close(leave_running=True)
+        return started
+
+    async def second(scheduler):
+        (child,) = await runs(scheduler, "b")
+        return child
+
+    parent = playing(tmp_path / "state", first, *jobs)
+    go.touch()
+    assert playing(tmp_path / "state", second, *jobs).key == parent
+
+
+def test_all_of_a_cron_a_job_and_one_that_is_started_by_hand(tmp_path):
+    parts = [part("cron", expression="* * * * * *"), part("job", jobs=["a"]), part("job", jobs=["by-hand"])]
+
+    async def work(scheduler):
+        a, by_hand = await run(scheduler, "a"), await run(scheduler, "by-hand")
+        (combined,) = await runs(scheduler, "c")
+        return a, by_hand, combined
+
+    jobs = job("a"), job("by-hand"), job("c", combine(all=parts, within="1h"))
+    a, by_hand, combined = playing(tmp_path, work, *jobs)
+    names = [told["trigger"] for told in combined.event["parts"]]
+    cron, first, second = combined.event["parts"]
+    assert names == ["cron", "job", "job-2"]
+    assert (first["key"], second["key"]) == (a.id, by_hand.id)
+    assert cron["event"] == {"due": cron["at"]}
+    assert second["event"]["job"] == "by-hand"
+
+
+def test_any_of_a_job_and_a_combination(tmp_path):
+    inner = part("combine", sequence=[part("job", jobs=["a"]), part("job", jobs=["b"])], within="1h")
+
+    async def work(scheduler):
+        b = await run(scheduler, "b")
+        await settled(scheduler, tmp_path, b, "c", "combine", "combine")
+        for name in ("a", "b", "x"):
+            await run(scheduler, name)
+        return sorted([told["trigger"] for told in one.event["parts"]] for one in await runs(scheduler, "c", 2))
+
+    jobs = job("a"), job("b"), job("x"), job("c", combine(any=[part("job", jobs=["x"]), part("manual"), inner]))
+    assert playing(tmp_path, work, *jobs) == [["combine"], ["job"]]
+
+
+BOTH = (job("a"), job("b"), job("c", combine(all=[part("job", jobs=["a"]), part("job", jobs=["b"])], within="1h")))
+
+
+def test_a_restart_in_the_middle_of_a_window_forgets_nothing(tmp_path):
+    async def first(scheduler):
+        a = await run(scheduler, "a")
+        await settled(scheduler, tmp_path, a, "c", "combine")
+        return a
+
+    async def second(scheduler):
+        b = await run(scheduler, "b")
+        (combined,) = await runs(scheduler, "c")
+        return b, combined
+
+    a = playing(tmp_path, first, *BOTH)
+    b, combined = playing(tmp_path, second, *BOTH)
+    assert [told["key"] for told in combined.event["parts"]] == [a.id, b.id]
+
+
+def test_a_reload_of_the_same_configuration_forgets_nothing(tmp_path):
+    async def work(scheduler):
+        a = await run(scheduler, "a")
+        await settled(scheduler, tmp_path, a, "c", "combine")
+        await scheduler.configure(BOTH, Settings(), "UTC", {})
+        b = await run(scheduler, "b")
+        (combined,) = await runs(scheduler, "c")
+        return [told["key"] for told in combined.event["parts"]] == [a.id, b.id]
+
+    assert playing(tmp_path, work, *BOTH)
+
+
+def test_a_job_is_added_to_follow_one_that_there_is_and_no_circle(tmp_path):
+    async def work(scheduler):
+        await scheduler.add_jobs([job("a"), job("b", after("a"))])
+        with pytest.raises(InvalidJob, match="follows 'bb', which is no job; did you mean 'b'"):
+            await scheduler.add_job(job("c", combine(any=[part("job", jobs=["bb"])])))
+        with pytest.raises(InvalidJob, match="starts itself again: a -> b -> a; take one of them out"):
+            await scheduler.add_job(job("a", combine(any=[part("job", jobs=["b"])])), replace=True)
+        with pytest.raises(InvalidJob, match="starts itself again: d -> d"):
+            await scheduler.add_job(job("d", after("d")))
+        with pytest.raises(JobInUse, match="is followed by b; remove that first"):
+            await scheduler.remove_job("a")
+        await scheduler.remove_job("b")
+        await scheduler.remove_job("a")
+
+    playing(tmp_path, work)
+
+
+def test_what_may_never_be_is_found_in_what_was_kept_too(tmp_path):
+    """Jobs of a store are taken up with what they follow."""
+
+    async def first(scheduler):
+        await scheduler.add_jobs([job("a"), job("b", after("a"))])
+
+    async def second(scheduler):
+        with pytest.raises(JobInUse, match="is followed by b"):
+            await scheduler.remove_job("a")
+        await run(scheduler, "a")
+        (child,) = await runs(scheduler, "b")
+        return child.state
+
+    playing(tmp_path, first)
+    assert playing(tmp_path, second) is RunState.SUCCEEDED
+
+
+def test_a_schedule_that_came_due_while_the_daemon_was_down_counts_within_the_window(tmp_path):
+    trigger = combine(all=[part("interval", every="200ms"), part("job", jobs=["a"])], within="1h")
+    jobs = job("a"), job("c", trigger)
+
+    async def first(scheduler):
+        file = tmp_path / "triggers" / "c" / "combine" / "interval" / "schedule.json"
+        while not file.exists():  # noqa: ASYNC110 - a file sets no event
+            await asyncio.sleep(0.005)
+
+    async def second(scheduler):
+        await run(scheduler, "a")
+        return len(await runs(scheduler, "c"))
+
+    playing(tmp_path, first, *jobs)
+    assert playing(tmp_path, second, *jobs) == 1

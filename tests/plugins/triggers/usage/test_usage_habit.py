@@ -1,0 +1,227 @@
+"""usage: habit. A learned time of day, found and explained, and nothing that isn't one."""
+
+import json
+import math
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.support.usage_playing import BEGIN, BERLIN, Played
+
+from rae_auto.api.pattern import Firing
+from rae_plugins.triggers.usage import UsageTrigger
+
+ONE = timedelta(days=1)
+MONDAY = datetime(2026, 1, 5, tzinfo=ZoneInfo(BERLIN))
+
+
+def at(day: int, clock: str) -> datetime:
+    """On the wall in Berlin, so many days after the first Monday."""
+    date = (MONDAY + day * ONE).date()
+    return datetime.combine(date, time.fromisoformat(clock), ZoneInfo(BERLIN)).astimezone(UTC)
+
+
+def learned(clock: str = "09:05", days: int = 30, **options: Any) -> Played:
+    """Somebody who did it at this time on each of so many days."""
+    played = Played(at(0, "04:00"), **{"pattern": "habit", "of": "*", **options})
+    for day in range(days):
+        played.hear(at(day, clock))
+    return played
+
+
+def shown(firing: Firing) -> str:
+    return firing.at.astimezone(ZoneInfo(BERLIN)).strftime("%H:%M")
+
+
+class User:
+    """Does it on 85 % of weekdays at 09:05 ± 10 minutes, and now and then at any time of the day."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+
+    def times(self, days: int) -> Iterator[datetime]:
+        for day in range(days):
+            minutes = [self.random.randrange(8 * 60, 22 * 60) for _ in range(self.random.choice((0, 1, 1, 2)))]
+            if day % 7 < 5 and self.random.random() < 0.85:
+                minutes.append(9 * 60 + 5 + self.random.randint(-10, 10))
+            for minute in sorted(minutes):
+                yield at(day, "00:00") + timedelta(minutes=minute, seconds=self.random.randrange(60))
+
+
+@pytest.fixture(scope="module")
+def users() -> list[list[Firing]]:
+    """What fired in eight weeks of each of twenty users."""
+    fired = []
+    for seed in range(20):
+        played = Played(at(0, "04:00"), pattern="habit", of="shell.command")
+        played.hear_all(User(seed).times(56))
+        fired.append(played.fired)
+    return fired
+
+
+def test_the_habit_of_each_of_twenty_users_is_found(users: list[list[Firing]]) -> None:
+    """On nearly each weekday after the warm-up: of 56 days these are 26."""
+    counts = [sum(shown(firing) in ("08:30", "09:00") for firing in fired) for fired in users]
+    assert min(counts) >= 20, counts
+
+
+def test_nothing_else_is_taken_for_a_habit(users: list[list[Firing]]) -> None:
+    others = [firing.key for fired in users for firing in fired if shown(firing) not in ("08:30", "09:00")]
+    weekends = [firing.key for fired in users for firing in fired if firing.at.weekday() >= 5]
+    assert (others, weekends) == ([], [])
+
+
+def test_each_day_has_it_once(users: list[list[Firing]]) -> None:
+    assert all(len({firing.key for firing in fired}) == len(fired) for fired in users)
+    assert all(len({firing.at.date() for firing in fired}) == len(fired) for fired in users)
+
+
+def test_nothing_fires_in_the_warm_up_of_fourteen_days_of_its_kind(users: list[list[Firing]]) -> None:
+    """Fourteen weekdays are over on the evening of the 18th day."""
+    first = min(firing.at for fired in users for firing in fired)
+    assert first >= at(18, "04:00")
+    played = learned(days=18)
+    played.pass_to(at(18, "08:59"))
+    assert [shown(firing) for firing in played.fired] == []
+    played.pass_to(at(18, "09:00"))
+    assert [firing.key for firing in played.fired] == ["2026-01-23-09:00"]
+
+
+def test_it_explains_its_baseline() -> None:
+    """By the definition: a day of that age weighs e^(-age / 28), and p = (hits + 0.5) / (days + 1)."""
+    played = learned(days=28)
+    played.pass_to(at(28, "09:00"))
+    weight = sum(math.exp(-(28 - day) / 28) for day in range(28) if day % 7 < 5)
+    assert played.fired[-1].event == {
+        "pattern": "habit",
+        "of": "*",
+        "day": "2026-02-02",
+        "kind": "weekday",
+        "slot": "09:00",
+        "probability": round((weight + 0.5) / (weight + 1), 3),
+        "threshold": 0.6,
+        "days": 20,
+        "hits": 20,
+        "lead": "0s",
+        "already": False,
+    }
+
+
+def test_it_says_where_it_was_done_already() -> None:
+    played = learned(days=28)
+    played.hear(at(28, "08:40"))
+    played.pass_to(at(28, "09:00"))
+    assert played.fired[-1].event is not None
+    assert played.fired[-1].event["already"] is True
+
+
+def test_weekdays_and_weekends_are_learned_apart() -> None:
+    played = Played(at(0, "04:00"), pattern="habit", of="*")
+    for day in range(70):
+        played.hear(at(day, "09:10" if day % 7 < 5 else "11:10"))
+    played.pass_to(at(77, "03:00"))
+    last_week = {firing.event["kind"]: shown(firing) for firing in played.fired[-7:] if firing.event}
+    assert last_week == {"weekday": "09:00", "weekend": "11:00"}
+
+
+def test_it_fires_so_much_before_as_lead_says() -> None:
+    played = learned(days=28, lead="45m")
+    played.pass_to(at(29, "00:00"))
+    firing = played.fired[-1]
+    assert (shown(firing), firing.key) == ("08:15", "2026-02-02-09:00")
+
+
+def test_lead_reaches_back_into_the_day_before() -> None:
+    played = learned("04:10", days=28, lead="1h")
+    played.pass_to(at(28, "03:30"))
+    firing = played.fired[-1]
+    assert (shown(firing), firing.key) == ("03:00", "2026-02-02-04:00")
+
+
+def test_a_habit_that_was_given_up_is_forgotten() -> None:
+    played = learned(days=28)
+    played.pass_to(at(28, "03:00"))
+    played.fired.clear()
+    played.pass_to(at(84, "03:00"))
+    last = max(firing.at for firing in played.fired)
+    assert at(29, "00:00") < last < at(56, "00:00")
+
+
+def test_days_on_which_nobody_watched_teach_nothing() -> None:
+    played = learned(days=28)
+    played.pass_to(at(28, "04:30"))
+    played.miss(at(28, "04:30"), at(35, "04:30"), "down")
+    played.pass_to(at(35, "09:00"))
+    assert played.fired[-1].event is not None
+    assert (played.fired[-1].event["days"], played.fired[-1].event["hits"]) == (20, 20)
+
+
+def test_hours_asleep_teach_nothing_but_the_rest_of_the_day_does() -> None:
+    """Two habits; on ten days the machine sleeps through the first one."""
+    played = Played(at(0, "04:00"), pattern="habit", of="*")
+    for day in range(28):
+        if day < 14:
+            played.miss(at(day, "06:00"), at(day, "12:00"))
+        else:
+            played.hear(at(day, "09:05"))
+        played.hear(at(day, "15:05"))
+    played.pass_to(at(28, "16:00"))
+    # Ten weekdays are too few to speak of.
+    assert {shown(firing) for firing in played.fired} == {"15:00"}
+
+
+def test_what_was_due_while_the_machine_slept_fires_if_its_slot_still_runs() -> None:
+    for wakes, expected in (("09:20", ["2026-02-02-09:00"]), ("09:31", [])):
+        played = learned(days=28)
+        played.pass_to(at(28, "08:00"))
+        played.fired.clear()
+        played.miss(at(28, "08:00"), at(28, wakes))
+        played.pass_to(at(28, "12:00"))
+        assert [firing.key for firing in played.fired] == expected, wakes
+
+
+def test_the_slot_is_one_on_the_clock_of_the_zone_when_clocks_are_set() -> None:
+    """Summer time begins on the 83rd day: at nine it is an hour earlier in UTC from then on."""
+    played = learned(days=90)
+    late = [firing for firing in played.fired if firing.at >= at(84, "00:00")]
+    assert {firing.at.hour for firing in late} == {7}
+    assert {shown(firing) for firing in played.fired} == {"09:00"}
+
+
+def test_in_the_shadow_a_simulation_sees_nothing_fire() -> None:
+    played = learned(days=28, shadow=True)
+    played.pass_to(at(35, "04:00"))
+    assert played.fired == []
+
+
+def test_another_threshold_or_lead_keeps_what_was_learned() -> None:
+    """It takes weeks. What is kept is bound to the repr, and these are no part of it."""
+    options = {"pattern": "habit", "of": "*", "timezone": BERLIN}
+    changed = {"probability": 0.8, "lead": "10m", "shadow": True, "warm_up": 20}
+    assert repr(UsageTrigger(**options)) == repr(UsageTrigger(**options, **changed))  # type: ignore[arg-type]
+    assert repr(UsageTrigger(**options)) != repr(UsageTrigger(**{**options, "of": "x"}))  # type: ignore[arg-type]
+    played = learned(days=28)
+    played.pass_to(at(28, "05:00"))
+    played.play.pattern = UsageTrigger(**options, lead="45m")  # type: ignore[arg-type]
+    played.pass_to(at(28, "12:00"))
+    assert shown(played.fired[-1]) == "08:15"
+
+
+def test_what_it_keeps_are_counts_and_little() -> None:
+    played = Played(at(0, "04:00"), pattern="habit", of="shell.command")
+    played.hear_all(User(1).times(120))
+    text = json.dumps(played.play.state)
+    assert "shell" not in text
+    assert len(text) < 8000
+
+
+def test_one_who_begins_at_noon_has_not_missed_it_in_the_morning() -> None:
+    played = Played(BEGIN + timedelta(hours=4), pattern="habit", of="*", warm_up=2)
+    for day in (1, 2):
+        played.hear(at(day, "09:05"))
+    played.pass_to(at(3, "09:00"))
+    assert played.fired[-1].event is not None
+    assert played.fired[-1].event["days"] == 2

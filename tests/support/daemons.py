@@ -1,0 +1,98 @@
+"""A real daemon on a state directory of its own, for tests that do it harm."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from tests.support.waiting import eventually
+
+from rae_auto.control.client import Client
+from rae_auto.errors import DaemonUnreachable
+from rae_auto.offline.queries import history
+
+
+class Daemons:
+    """A configuration, a state directory, and the daemons that are started with them, one after another."""
+
+    def __init__(self, home: Path, jobs: str, head: str = "", state: Path | None = None) -> None:
+        self.home = home
+        self.state = state or home / "state"
+        self.config = home / "rae.toml"
+        self.lines: list[str] = []
+        self.started: list[subprocess.Popen[bytes]] = []
+        self.listening: list[Thread] = []
+        self.write(head + jobs)
+
+    def write(self, text: str) -> None:
+        self.config.write_text(text.replace("{home}", str(self.home)))
+        self.config.chmod(0o600)
+
+    def launch(self, *wrapper: str, state: Path | None = None) -> "subprocess.Popen[bytes]":
+        command = [*wrapper, sys.executable, "-m", "rae_auto", "run", "--config", str(self.config)]
+        environment = {**os.environ, "RAE_STATE_DIR": str(state or self.state)}
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        # Through us, since its own files may be what fails.
+        listening = Thread(target=self._listen, args=[process])
+        listening.start()
+        self.started.append(process)
+        self.listening.append(listening)
+        return process
+
+    def _listen(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stderr is not None
+        with process.stderr:
+            for line in process.stderr:
+                self.lines.append(line.decode())
+
+    def serve(self, *wrapper: str) -> "subprocess.Popen[bytes]":
+        """A daemon that answers."""
+        process = self.launch(*wrapper)
+        eventually(lambda: process.poll() is not None or self.answers())
+        assert process.poll() is None, self.said()
+        return process
+
+    def refused(self) -> tuple[int, str]:
+        """Exit code of a daemon that should not come up, and all that it said."""
+        before = len(self.lines)
+        code = self.launch().wait(60)
+        self.listening[-1].join()
+        return code, "".join(self.lines[before:])
+
+    def answers(self) -> bool:
+        try:
+            self.ask("ping")
+        except DaemonUnreachable:
+            return False
+        return True
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        with Client(self.state) as client:
+            return client.call(command, **arguments)
+
+    def said(self) -> str:
+        return "".join(self.lines)
+
+    def kill(self) -> None:
+        """Nothing is more sudden."""
+        self.started[-1].kill()
+        self.started[-1].wait()
+
+    def stop(self) -> int:
+        self.started[-1].send_signal(signal.SIGTERM)
+        return self.started[-1].wait(60)
+
+    def history(self, **query: Any) -> list[dict[str, Any]]:
+        """What the store says while no daemon runs."""
+        return history(self.config, {"limit": 100_000, **query})
+
+    def end(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        for listening in self.listening:
+            listening.join()

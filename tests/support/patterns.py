@@ -1,0 +1,154 @@
+"""Patterns and parts for tests of those who watch them, and ways to look at what they keep."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+from tests.support.waiting import until
+
+from rae_auto.api import Event, Firing, PatternTrigger, Progress, ScheduleTrigger, SourceTrigger, Trigger, Watch
+from rae_auto.api.pattern import GAP, State
+from rae_auto.api.trigger import Told
+from rae_auto.model.primitives.instants import format_instant
+from rae_auto.model.primitives.names import RunId
+from rae_auto.testing.sources import Listener, VirtualTimer
+
+SECOND = timedelta(seconds=1)
+
+
+@frozen
+class Every(PatternTrigger):
+    """Fires at each so many ticks, and tells which; a gap is noted."""
+
+    type = "every"
+    count: int = 3
+    inner: Mapping[str, Trigger] = field(factory=dict)
+
+    def hears(self) -> tuple[str, ...]:
+        return () if self.inner else ("tick",)
+
+    def parts(self) -> Mapping[str, Trigger]:
+        return self.inner
+
+    def begin(self, now: datetime) -> Progress:
+        return Progress({"ids": [], "gaps": []})
+
+    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+        if event is None:
+            return Progress(state)
+        if event.name == GAP:
+            gap = [event.data["why"], format_instant(event.at), format_instant(now)]
+            return Progress({**state, "gaps": [*state["gaps"], gap]})
+        ids = [*state["ids"], event.id]
+        if len(ids) < self.count:
+            return Progress({**state, "ids": ids})
+        return Progress({**state, "ids": []}, (Firing("+".join(ids), event.at, {"ids": ids}),))
+
+
+@frozen
+class Silence(PatternTrigger):
+    """Fires when there was no tick for a minute, and then again after each minute."""
+
+    type = "silence"
+
+    def hears(self) -> tuple[str, ...]:
+        return ("tick",)
+
+    def begin(self, now: datetime) -> Progress:
+        return Progress({}, (), now + timedelta(minutes=1))
+
+    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+        fired = () if event is not None else (Firing(f"silent-{now:%H%M%S}", now),)
+        return Progress(state, fired, now + timedelta(minutes=1))
+
+
+@frozen
+class Standing(Silence):
+    """Wants to be asked again at once, for ever."""
+
+    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+        return Progress(state, (), now)
+
+
+@frozen
+class Repeating(SourceTrigger):
+    """Tells the same keys at each start, then waits."""
+
+    type = "repeating"
+    keys: Sequence[str] = ()
+
+    async def watch(self, watch: Watch) -> None:
+        for key in self.keys:
+            await watch.emit(key, {"directory": watch.directory.name, "trigger": watch.trigger})
+        await asyncio.Event().wait()
+
+
+@frozen
+class Minutes(ScheduleTrigger):
+    """Each full minute."""
+
+    type = "minutes"
+    step: int = 1
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        return instant.replace(second=0, microsecond=0) + timedelta(minutes=self.step)
+
+
+def play(scene: Callable[[Listener], Awaitable[None]], directory: Path, timer: VirtualTimer | None = None) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(60):
+            await scene(Listener(directory, timer))
+
+    asyncio.run(main())
+
+
+async def idle() -> None:
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def kept(directory: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((directory / "pattern.json").read_bytes()))
+    except (FileNotFoundError, ValueError):
+        return {"heard": {}, "state": {"ids": []}}
+
+
+def begun(directory: Path) -> bool:
+    return (directory / "pattern.json").exists()
+
+
+def state_of(directory: Path) -> dict[str, Any]:
+    return dict(kept(directory).get("state", {}))
+
+
+async def ticks(listener: Listener, directory: Path, count: int) -> None:
+    """Record so many ticks, and wait until the last of them is kept."""
+    for _ in range(count):
+        event = await listener.events.record("tick")
+    await until(lambda: event.id in kept(directory).get("ids", ()))
+
+
+def noting(listener: Listener) -> list[str]:
+    """Every key that is told, again and again where it is."""
+    told: list[str] = []
+
+    def answer(key: str) -> Told:
+        told.append(key)
+        return Told(RunId(f"run-{key}"))
+
+    listener.answer = answer
+    return told
+
+
+def refuse(_: str) -> Told:
+    raise OSError("no space left on device")
+
+
+async def ends_with(task: "asyncio.Task[None]", kind: type[Exception]) -> None:
+    await asyncio.wait({task}, timeout=30)
+    assert isinstance(task.exception(), kind)

@@ -1,0 +1,194 @@
+"""Hypothesis strategies for the model: values as they may occur, well-formed, odd in every other way."""
+
+import string
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from rae_auto.model.decision import Decision, Occurrence, Outcome, run_id_of
+from rae_auto.model.job import Job
+from rae_auto.model.job_state import Cursor, JobState, Seen
+from rae_auto.model.plugin_ref import PluginRef, TriggerRef
+from rae_auto.model.policies import (
+    Backoff,
+    CatchUp,
+    Limits,
+    NotifyOn,
+    NotifyPolicy,
+    OnCrash,
+    Overlap,
+    Priority,
+    RetryOn,
+    RetryPolicy,
+)
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.primitives.units import Size
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Attempt, Result, Run, RunState
+
+_NAME_LETTERS = string.ascii_letters + string.digits + "-_"
+_JSON_INTEGERS = st.integers(-(1 << 63), (1 << 63) - 1)
+
+names = st.text(_NAME_LETTERS, min_size=1, max_size=64)
+job_ids = names.map(JobId)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+lines = st.text(st.characters(exclude_categories=["C", "Zl", "Zp", "Zs"]), max_size=40)
+instants = st.datetimes(datetime(1990, 1, 1), datetime(2099, 1, 1), timezones=st.just(UTC))
+durations = st.timedeltas(timedelta(0), timedelta(days=3650))
+sizes = st.integers(0, 1 << 50).map(Size)
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.booleans() | _JSON_INTEGERS | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+json_objects: st.SearchStrategy[Mapping[str, Any]] = st.dictionaries(texts, json_values, max_size=3)
+
+_options = st.dictionaries(names.filter(lambda name: name not in ("type", "id")), json_values, max_size=3)
+plugin_refs = st.builds(PluginRef, type=names, options=_options)
+trigger_refs = st.builds(TriggerRef, type=names, options=_options, id=names)
+
+retry_policies = st.builds(
+    RetryPolicy,
+    attempts=st.integers(1, 1000),
+    delay=durations,
+    backoff=st.sampled_from(Backoff),
+    max_delay=durations,
+    jitter=st.floats(0, 1),
+    on=st.lists(st.sampled_from(RetryOn), unique=True),
+    exit_codes=st.none() | st.lists(st.integers(0, 255), max_size=3),
+)
+limits = st.builds(
+    Limits,
+    memory=st.none() | sizes,
+    cpu_time=st.none() | durations,
+    processes=st.none() | st.integers(1, 1000),
+    open_files=st.none() | st.integers(3, 1000),
+    file_size=st.none() | sizes,
+    output=sizes,
+    nice=st.none() | st.integers(-20, 19),
+    ionice=st.none() | st.integers(0, 7) | st.just("idle"),
+    best_effort=st.booleans(),
+)
+notify_policies = st.builds(
+    NotifyPolicy, on=st.lists(st.sampled_from(NotifyOn), unique=True), via=st.lists(names, max_size=2)
+)
+
+
+@st.composite
+def jobs(draw: st.DrawFn, ids: st.SearchStrategy[JobId] = job_ids) -> Job:
+    """A job of any kind, with any policies."""
+    id = draw(ids)
+    words = st.lists(texts, min_size=1, max_size=3)
+    work: dict[str, Any] = draw(
+        st.fixed_dictionaries({"command": words, "args": st.lists(texts, max_size=2)})
+        | st.fixed_dictionaries({"shell": texts.filter(bool)})
+        | st.fixed_dictionaries(
+            {
+                "python": st.just("package.module:function"),
+                "args": st.lists(json_values, max_size=2),
+                "kwargs": json_objects,
+            }
+        )
+    )
+    return Job(
+        id=id,
+        name=draw(lines),
+        schedule=draw(st.lists(trigger_refs, max_size=3, unique_by=lambda ref: ref.id)),
+        cwd=draw(st.none() | texts.map("/".__add__)),
+        env=draw(st.dictionaries(names, texts, max_size=2)),
+        executor=draw(st.none() | plugin_refs),
+        priority=draw(st.sampled_from(Priority)),
+        enabled=draw(st.booleans()),
+        timeout=draw(st.none() | durations),
+        kill_after=draw(durations),
+        overlap=draw(st.sampled_from(Overlap)),
+        overlap_max=draw(st.integers(1, 100)),
+        catch_up=draw(st.sampled_from(CatchUp)),
+        catch_up_window=draw(durations),
+        on_crash=draw(st.none() | st.sampled_from(OnCrash)),
+        retry_policy=draw(retry_policies),
+        limits=draw(limits),
+        needs=draw(st.lists(names.filter(lambda name: name != id), max_size=2)),
+        notify=draw(notify_policies),
+        **work,
+    )
+
+
+occurrences = st.builds(Occurrence, job=job_ids, trigger=names, key=texts, at=instants, event=st.none() | json_objects)
+run_ids: st.SearchStrategy[RunId] = st.builds(run_id_of, occurrences, st.builds(Moment, instants, st.floats(0, 1e9)))
+results = st.builds(
+    Result,
+    exit_code=st.none() | st.integers(0, 255),
+    signal=st.none() | st.integers(1, 64),
+    error=st.none() | texts,
+    value=json_values,
+    cpu_time=st.none() | durations,
+    max_memory=st.none() | sizes,
+)
+attempts = st.builds(
+    Attempt,
+    number=st.integers(1, 1000),
+    started_at=instants,
+    finished_at=instants,
+    state=st.sampled_from(RunState),
+    result=st.none() | results,
+)
+runs = st.builds(
+    Run,
+    id=run_ids,
+    job=job_ids,
+    trigger=names,
+    key=texts,
+    scheduled_for=instants,
+    queued_at=instants,
+    cause=st.sampled_from(Reason),
+    event=st.none() | json_objects,
+    state=st.sampled_from(RunState),
+    not_before=st.none() | instants,
+    started_at=st.none() | instants,
+    attempt_started_at=st.none() | instants,
+    finished_at=st.none() | instants,
+    attempt=st.integers(0, 1000),
+    exit_code=st.none() | st.integers(0, 255),
+    reason=st.none() | texts,
+    handle=st.none() | json_objects,
+    attempts=st.lists(attempts, max_size=3).map(tuple),
+    facts=json_objects,
+    waited_for=st.lists(st.sampled_from(Reason), max_size=3, unique=True).map(tuple),
+)
+job_states = st.builds(
+    JobState,
+    job=job_ids,
+    paused=st.booleans(),
+    cursors=st.dictionaries(names, st.builds(Cursor, at=instants, schedule=names, since=instants), max_size=2),
+    last_state=st.none() | st.sampled_from(RunState),
+    last_run=st.none() | run_ids,
+    last_finished_at=st.none() | instants,
+    failures=st.integers(0, 1000),
+)
+seen = st.builds(
+    Seen,
+    job=job_ids,
+    trigger=names,
+    key=texts,
+    at=instants,
+    run=st.none() | run_ids,
+    repeats=st.integers(0, 9),
+    repeated_at=st.none() | instants,
+)
+decisions = st.builds(
+    Decision,
+    job=job_ids,
+    trigger=names,
+    key=texts,
+    at=instants,
+    outcome=st.sampled_from(Outcome),
+    reason=st.sampled_from(Reason),
+    decided_at=instants,
+    run=st.none() | run_ids,
+    facts=json_objects,
+)

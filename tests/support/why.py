@@ -1,0 +1,47 @@
+"""Short ways to bring something about in a virtual world, and to ask why."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from rae_auto import Job
+from rae_auto.engine.events import Settings
+from rae_auto.explain.collector import standing_in
+from rae_auto.explain.wall_times import Asked
+from rae_auto.explain.why import why_at
+from rae_auto.simulation.virtual_engine import VirtualWorld, plan
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+class Hourly:
+    jitter = timedelta(0)
+
+    def next_after(self, instant):
+        return datetime.fromtimestamp((int(instant.timestamp()) // 3600 + 1) * 3600, UTC)
+
+
+def world(*plans, **settings):
+    return VirtualWorld(*plans, settings=Settings(**settings))
+
+
+def a_job(name="a", *, hourly=True, **fields):
+    return plan(Job(id=name, command="work", **fields), **({"t": Hourly()} if hourly else {}))
+
+
+def standing(w, name="a", zone="UTC"):
+    opened = [o.run for o in w.engine.runs(name)]
+    runs = sorted([*(r for r in w.history if r.job == name), *opened], key=lambda run: run.queued_at, reverse=True)
+    decisions = [d for d in reversed(w.decisions) if d.job == name and d.run is None]
+    return standing_in(w.engine, name, runs, decisions, w.now, ZoneInfo(zone))
+
+
+def answer_at(w, at, name="a"):
+    return why_at(Asked((at,)), standing(w, name))
+
+
+def facts_of(told):
+    return {fact.of: fact.says for fact in told.facts}
+
+
+def one_in_hand(w):
+    return next(iter(w.in_hand))
