@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rae_auto.api import Told
+from rae_auto.api import EmitResult
 from rae_auto.model.primitives.names import RunId
 from rae_auto.testing.sources import Listener, RealTimer
 from rae_plugins.triggers.file import FileTrigger
@@ -46,7 +46,7 @@ class Counter(Listener):
         self.occurrences_told = 0
         self.changed = asyncio.Condition()
 
-    async def emit(self, key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> Told:
+    async def emit(self, key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> EmitResult:
         now = time.monotonic()
         self.occurrences_told += 1
         for path in (event or {})["paths"]:
@@ -54,7 +54,7 @@ class Counter(Listener):
             self.paths[path] = now
         async with self.changed:
             self.changed.notify_all()
-        return Told(RunId(key))
+        return EmitResult(RunId(key))
 
     async def wait_until(self, count: int, patience: float = 120) -> None:
         try:

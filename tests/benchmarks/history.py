@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_auto import Run, RunState, Scheduler
-from rae_auto.api.store import Append, Keep
+from rae_auto.api.store import Append, RetentionRule
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.job import JobId
@@ -101,7 +101,7 @@ def main(count: int) -> None:
         store = fill(Path(place), count)
         print(f"{count} runs written in {time.perf_counter() - began:.0f} s")
         began = time.perf_counter()
-        store.prune(documents.RUNS, Keep(since=START, newest=count, states=("succeeded", "skipped")))
+        store.prune(documents.RUNS, RetentionRule(since=START, newest=count, states=("succeeded", "skipped")))
         print(f"{'a step of pruning that finds nothing':44} {(time.perf_counter() - began) * 1000:6.1f} ms")
         store.close()
         asyncio.run(ask(Path(place), count))

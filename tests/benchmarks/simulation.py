@@ -7,14 +7,14 @@ from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import Origin, Settings
 from rae_auto.model.job import Job
 from rae_auto.registry import Registry
-from rae_auto.registry.factory import Plugins
-from rae_auto.simulation.forecast import Scenario, foresee
+from rae_auto.registry.factory import PluginFactory
+from rae_auto.simulation.forecast import Scenario, simulate
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def main() -> None:
-    plugins = Plugins(Registry(), "Europe/Berlin")
+    plugins = PluginFactory(Registry(), "Europe/Berlin")
     jobs = [
         Job(name=f"j{n}", command="true", schedule=f"{n % 60} {'*' if n % 4 else n % 24} * * *") for n in range(100)
     ]
@@ -29,7 +29,7 @@ def main() -> None:
 
     Engine.handle = counted
     began = time.perf_counter()
-    forecast = foresee(
+    forecast = simulate(
         Scenario(plans=plans, settings=Settings(8), start=START, end=START + timedelta(days=31), durations={})
     )
     took = time.perf_counter() - began

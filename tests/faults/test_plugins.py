@@ -27,7 +27,7 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import NotifyPolicy
 from rae_auto.model.run import Result
 from rae_auto.registry import Registry
-from rae_auto.registry.quarantine import IN_A_ROW, Containment
+from rae_auto.registry.quarantine import IN_A_ROW, Quarantine
 from rae_auto.runtime.concurrency import background_tasks
 from rae_auto.runtime.execution import executions
 from rae_auto.runtime.reporting import notifications
@@ -172,7 +172,7 @@ def test_R35_a_schedule_that_answers_nonsense_is_held_with_its_reason_and_the_re
 
 
 def test_R35_what_fails_is_told_once_and_left_out_after_so_many_failures_in_a_row(log):
-    ward = Containment(lambda *_: "rae-x 1.0")
+    ward = Quarantine(lambda *_: "rae-x 1.0")
     for _ in range(IN_A_ROW - 1):
         ward.failed(Kind.NOTIFIER, "x", "ops", OSError("no"))
     ward.succeeded(Kind.NOTIFIER, "x", "ops")

@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.fuzz.fuzz_run import Trial, failures
+from tests.fuzz.fuzz_run import FuzzRun, failures
 
 
 def main(words: list[str]) -> int:
@@ -14,7 +14,7 @@ def main(words: list[str]) -> int:
     if dash:
         broken = failures(range(int(first), int(last) + 1))
     else:
-        failure = Trial(int(first), tell=_tell).play()
+        failure = FuzzRun(int(first), tell=_tell).play()
         broken = [] if failure is None else [failure]
     for failure in broken:
         _tell(str(failure))

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from attrs import evolve, frozen
-from tests.fuzz.invariants import Broken, Promises
+from tests.fuzz.invariants import Invariants, InvariantViolated
 
 from rae_auto.engine import loop_detection
-from rae_auto.engine.events import Configured, Origin, Plan, Settings
+from rae_auto.engine.events import Origin, Plan, Reconfigure, Settings
 from rae_auto.errors import SchedulerError
-from rae_auto.model.guard import Answer, Says
+from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.model.policies import Backoff, CatchUp, OnCrash, Overlap, Priority, RetryOn, RetryPolicy
@@ -47,16 +47,16 @@ class EverySeconds:
 class EvenHours:
     """A computed guard for trials: lets jobs start in every other hour."""
 
-    def says(self, instant: datetime) -> Says:
-        return Says(Answer.NO if instant.hour % 2 else Answer.YES, f"it is {instant:%H:%M}")
+    def evaluate(self, instant: datetime) -> GuardResult:
+        return GuardResult(Verdict.NO if instant.hour % 2 else Verdict.YES, f"it is {instant:%H:%M}")
 
     def changes_after(self, instant: datetime) -> datetime:
         return instant.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
-def reading(at: datetime) -> Says:
+def reading(at: datetime) -> GuardResult:
     """What every guard says that looks at the machine: another thing each minute."""
-    return Says((Answer.YES, Answer.YES, Answer.NO, Answer.UNKNOWN)[at.minute % 4], f"it is {at:%H:%M}")
+    return GuardResult((Verdict.YES, Verdict.YES, Verdict.NO, Verdict.UNKNOWN)[at.minute % 4], f"it is {at:%H:%M}")
 
 
 @frozen
@@ -73,7 +73,7 @@ class Failure:
         )
 
 
-class Trial:
+class FuzzRun:
     """One seed, played."""
 
     def __init__(self, seed: int, memory: Memory | None = None, tell: Callable[[str], None] | None = None) -> None:
@@ -87,7 +87,7 @@ class Trial:
         self._memory = Faulty(memory or Values())
         self.world = VirtualWorld(settings=settings, memory=self._memory)
         self.world.guards_say = lambda _, __: reading(self.world.now.wall)
-        self._promises = Promises(self.world)
+        self._promises = Invariants(self.world)
 
     def play(self, steps: int = STEPS) -> Failure | None:
         """Play so many steps, then let everything end; the first broken promise, if any."""
@@ -97,7 +97,7 @@ class Trial:
                 self._step()
                 self._promises.check()
             self._end_all()
-        except Broken as broken:
+        except InvariantViolated as broken:
             return Failure(self.seed, number, str(broken))
         except Exception as error:  # whatever else is raised is a bug too
             return Failure(self.seed, number, repr(error))
@@ -165,7 +165,7 @@ class Trial:
     def _fire(self) -> None:
         name, key = self._random.choice(NAMES), f"event-{self._random.randint(0, 20)}"
         self._tell(f"fire {name} {key}")
-        self.world.fire(name, "source", key, echo=self._random.choice([None, "", key]))
+        self.world.fire(name, "source", key, feedback_key=self._random.choice([None, "", key]))
 
     def _feed_itself(self) -> None:
         """What the job does makes its trigger fire, again and again."""
@@ -173,12 +173,12 @@ class Trial:
         self._tell(f"{name} feeds itself")
         decided = len(self.world.decisions)
         for number in range(loop_detection.LIMIT + 2):
-            self.world.fire(name, "source", f"round-{self._rounds}-{number}", echo="loop")
+            self.world.fire(name, "source", f"round-{self._rounds}-{number}", feedback_key="loop")
             for run in sorted(run for run, start in self.world.in_hand.items() if start.job.id == name):
                 self.world.end(run, Result(exit_code=0))
         ran = sum(one.run is not None for one in self.world.decisions[decided:] if one.trigger == "source")
         if ran > loop_detection.LIMIT + 1:
-            raise Broken(f"{name} goes on feeding itself")
+            raise InvariantViolated(f"{name} goes on feeding itself")
 
     def _hang(self) -> None:
         self.world.guards_hang = not self.world.guards_hang
@@ -229,7 +229,7 @@ class Trial:
         self._tell(f"reload with max_parallel = {settings.max_parallel}")
         before, self.world.settings = self.world.settings, settings
         try:
-            self.world.feed(Configured(settings, ()))
+            self.world.feed(Reconfigure(settings, ()))
         except Crashed as crashed:
             if not crashed.durable:
                 self.world.settings = before
@@ -299,9 +299,9 @@ class Trial:
             waiting = self.world.engine.waiting_for(opened.run.id, self.world.now)
             blocked_by = {o.run.job for o in self.world.engine.runs() if o is not opened}
             if waiting is None:
-                raise Broken(f"{opened.run.id} stays {opened.run.state}, with nobody at work on it")
+                raise InvariantViolated(f"{opened.run.id} stays {opened.run.state}, with nobody at work on it")
             if waiting[0] not in HOLDING and not blocked_by & {opened.run.job, *opened.job.needs}:
-                raise Broken(f"{opened.run.id} waits for ever: {waiting[1]}")
+                raise InvariantViolated(f"{opened.run.id} waits for ever: {waiting[1]}")
         self._promises.check()
 
     # Chance
@@ -349,26 +349,26 @@ class Trial:
 
 _GUARDS: Mapping[str, EvenHours | None] = {"hours": EvenHours(), "power": None, "idle": None}
 
-_HAPPENINGS: dict[Callable[[Trial], None], int] = {
-    Trial._add: 8,
-    Trial._remove: 1,
-    Trial._trigger: 12,
-    Trial._fire: 8,
-    Trial._feed_itself: 1,
-    Trial._hang: 1,
-    Trial._advance: 24,
-    Trial._confirm: 10,
-    Trial._end: 24,
-    Trial._cancel: 3,
-    Trial._pause: 4,
-    Trial._reload: 2,
-    Trial._sleep: 1,
-    Trial._set_clock: 2,
-    Trial._crash: 4,
+_HAPPENINGS: dict[Callable[[FuzzRun], None], int] = {
+    FuzzRun._add: 8,
+    FuzzRun._remove: 1,
+    FuzzRun._trigger: 12,
+    FuzzRun._fire: 8,
+    FuzzRun._feed_itself: 1,
+    FuzzRun._hang: 1,
+    FuzzRun._advance: 24,
+    FuzzRun._confirm: 10,
+    FuzzRun._end: 24,
+    FuzzRun._cancel: 3,
+    FuzzRun._pause: 4,
+    FuzzRun._reload: 2,
+    FuzzRun._sleep: 1,
+    FuzzRun._set_clock: 2,
+    FuzzRun._crash: 4,
 }
 """What may happen, and how often."""
 
 
 def failures(seeds: Sequence[int], steps: int = STEPS) -> list[Failure]:
     """What breaks in the trials of these seeds."""
-    return [failure for seed in seeds if (failure := Trial(seed).play(steps)) is not None]
+    return [failure for seed in seeds if (failure := FuzzRun(seed).play(steps)) is not None]

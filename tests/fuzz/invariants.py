@@ -20,11 +20,11 @@ LOOKED_AT = 400
 """How many instants of a schedule are looked at for their decisions after each event."""
 
 
-class Broken(AssertionError):
+class InvariantViolated(AssertionError):
     """A promise was broken."""
 
 
-class Promises:
+class Invariants:
     """Watches one world: `watch` what people set up, `check` after each event."""
 
     def __init__(self, world: VirtualWorld) -> None:
@@ -83,18 +83,20 @@ class Promises:
         world = self._world
         active = [opened for opened in world.engine.runs() if opened.run.state.active]
         if len(active) > world.settings.max_parallel:
-            raise Broken(f"{len(active)} attempts in hand, max_parallel is {world.settings.max_parallel}")
+            raise InvariantViolated(f"{len(active)} attempts in hand, max_parallel is {world.settings.max_parallel}")
         waiting = [opened for opened in world.engine.runs() if not opened.run.attempt]
         if len(waiting) > world.settings.max_queue:
-            raise Broken(f"{len(waiting)} runs wait for their first attempt, max_queue is {world.settings.max_queue}")
+            raise InvariantViolated(
+                f"{len(waiting)} runs wait for their first attempt, max_queue is {world.settings.max_queue}"
+            )
         if unknown := set(world.in_hand) - {opened.run.id for opened in active}:
-            raise Broken(f"executors have {unknown} in hand, of which the engine knows nothing")
+            raise InvariantViolated(f"executors have {unknown} in hand, of which the engine knows nothing")
         kept = sum(opened.keeps_place for opened in world.engine.runs())
         if len(active) + kept < world.settings.max_parallel and not world.engine.stopping:
             for opened in world.engine.runs():
                 why = world.engine.waiting_for(opened.run.id, world.now)
                 if why is not None and why[0] is Reason.PARALLEL:
-                    raise Broken(f"{opened.run.id} waits for a place though there is one")
+                    raise InvariantViolated(f"{opened.run.id} waits for a place though there is one")
 
     def _overlap(self) -> None:
         together = _let_in_together(self._world.decisions)
@@ -105,10 +107,10 @@ class Promises:
             policies |= {o.job.overlap for o in opened}
             alone = [o for o in opened if o.run.id not in together]
             if policies == {Overlap.SKIP} and len(alone) > 1:
-                raise Broken(f"{len(alone)} open runs of {entry.job.id}, overlap = skip")
+                raise InvariantViolated(f"{len(alone)} open runs of {entry.job.id}, overlap = skip")
             active = sum(o.run.state.active for o in opened)
             if Overlap.ALLOW not in policies and active > 1:
-                raise Broken(f"{active} attempts of {entry.job.id} in hand at once")
+                raise InvariantViolated(f"{active} attempts of {entry.job.id} in hand at once")
 
     def _decisions(self) -> None:
         decisions = self._world.decisions
@@ -117,7 +119,7 @@ class Promises:
             if decision.reason is not Reason.MISSED and number >= known_from:
                 identity = (decision.job, decision.trigger, decision.key, known_from)
                 if identity in self._decided:
-                    raise Broken(f"{identity[:3]} was decided twice")
+                    raise InvariantViolated(f"{identity[:3]} was decided twice")
                 self._decided.add(identity)
             if decision.run is not None:
                 self._promised.add(decision.run)
@@ -128,17 +130,17 @@ class Promises:
         history = self._world.history
         for run in history[self._seen_ends :]:
             if run.id in self._ended:
-                raise Broken(f"run {run.id} ended twice")
+                raise InvariantViolated(f"run {run.id} ended twice")
             self._ended.add(run.id)
         self._seen_ends = len(history)
         if lost := self._promised - self._ended - {run.id for run in self._world.kept(Run)}:
-            raise Broken(f"runs {sorted(lost)} are lost")
+            raise InvariantViolated(f"runs {sorted(lost)} are lost")
 
     def _attempts(self) -> None:
         for start in self._world.started[self._seen_starts :]:
             attempt = start.run.id, start.run.attempt
             if attempt in self._started:
-                raise Broken(f"attempt {attempt} was started twice")
+                raise InvariantViolated(f"attempt {attempt} was started twice")
             self._started.add(attempt)
             self._check_start(start.run, start.job.needs)
             self._check_resources(start.job.uses)
@@ -147,40 +149,44 @@ class Promises:
     def _check_start(self, run: Run, needs: tuple[JobId, ...]) -> None:
         entry = next((e for e in self._world.engine.jobs() if e.job.id == run.job), None)
         if entry is not None and run.trigger != MANUAL and entry.state.paused:
-            raise Broken(f"{run.id} started though {run.job} is paused")
+            raise InvariantViolated(f"{run.id} started though {run.job} is paused")
         if entry is not None and run.trigger != MANUAL and run.attempt == 1:
             self._check_guards(run, entry.plan)
         for need in needs if run.attempt == 1 else ():
             needed = next((e for e in self._world.engine.jobs() if e.job.id == need), None)
             if needed is None or needed.state.last_state is not RunState.SUCCEEDED:
-                raise Broken(f"{run.id} started though {need}, which it needs, hasn't succeeded")
+                raise InvariantViolated(f"{run.id} started though {need}, which it needs, hasn't succeeded")
         if run.attempts and run.attempts[-1].state in (RunState.CANCELLED, RunState.INTERRUPTED):
-            raise Broken(f"{run.id} was tried again after it was {run.attempts[-1].state}")
+            raise InvariantViolated(f"{run.id} was tried again after it was {run.attempts[-1].state}")
 
     def _check_guards(self, run: Run, plan: Plan) -> None:
         said = run.facts.get("guards", {})
-        if said.keys() != plan.guards.keys() or not all(says.startswith("yes") for says in said.values()):
-            raise Broken(f"{run.id} started though of its guards {list(plan.guards)} it is known that {said}")
+        if said.keys() != plan.guards.keys() or not all(result.startswith("yes") for result in said.values()):
+            raise InvariantViolated(
+                f"{run.id} started though of its guards {list(plan.guards)} it is known that {said}"
+            )
         started_at = run.attempt_started_at or run.queued_at
         if None in plan.guards.values() and self._world.guards_age[run.id] > FRESH.total_seconds():
-            raise Broken(f"{run.id} started though its guards were read long ago")
+            raise InvariantViolated(f"{run.id} started though its guards were read long ago")
         for name, guard in plan.guards.items():
-            if guard is not None and not guard.says(started_at).lets:
-                raise Broken(f"{run.id} started though guard {name} says {guard.says(started_at)}")
+            if guard is not None and not guard.evaluate(started_at).allows:
+                raise InvariantViolated(f"{run.id} started though guard {name} says {guard.evaluate(started_at)}")
 
     def _answers(self) -> None:
         """Whoever waits for an answer of its guards will get one."""
         asked = {wanted.run for wanted in self._world.wanted}
         for opened in self._world.engine.runs():
             if opened.held_by == ASKING and opened.run.id not in asked:
-                raise Broken(f"{opened.run.id} waits for guards that nobody reads")
+                raise InvariantViolated(f"{opened.run.id} waits for guards that nobody reads")
 
     def _check_resources(self, uses: tuple[str, ...]) -> None:
         active = [opened for opened in self._world.engine.runs() if opened.run.state.active]
         used = Counter(name for opened in active for name in opened.job.uses)
         for name in uses:
             if used[name] > self._world.settings.resources[name]:
-                raise Broken(f"{used[name]} attempts use {name}, which has {self._world.settings.resources[name]}")
+                raise InvariantViolated(
+                    f"{used[name]} attempts use {name}, which has {self._world.settings.resources[name]}"
+                )
 
     def _order(self) -> None:
         """Nobody who was waiting for a place alone is overtaken by somebody of a lower rank.
@@ -198,14 +204,16 @@ class Promises:
         for run, place in self._waiting.items():
             opened = engine.run(run)
             if opened is not None and opened.run.state.active and still and place > min(still):
-                raise Broken(f"{run} overtook one that was before it in the queue")
+                raise InvariantViolated(f"{run} overtook one that was before it in the queue")
         self._waiting = places
 
     def _memory(self) -> None:
         kept = {run.id: run for run in self._world.kept(Run)}
         known = {o.run.id: o.run for o in self._world.engine.runs()}
         if kept != known:
-            raise Broken(f"what is kept is not what the engine knows: {kept.keys() ^ known.keys() or 'it differs'}")
+            raise InvariantViolated(
+                f"what is kept is not what the engine knows: {kept.keys() ^ known.keys() or 'it differs'}"
+            )
 
     def _every_instant(self) -> None:
         """Each instant of each schedule has its decision, or is among those given up together."""
@@ -222,7 +230,7 @@ class Promises:
             spans = [(parse_instant(facts["from"]), parse_instant(facts["until"])) for facts in given_up]
             for instant in _instants(schedule, since, self._world.now.wall):
                 if format_instant(instant) not in decided and not any(a <= instant <= b for a, b in spans):
-                    raise Broken(f"{key} at {instant} has no decision")
+                    raise InvariantViolated(f"{key} at {instant} has no decision")
                 # A decision stays.
                 self._due_since[key] = schedule, instant
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import pytest
-from tests.fuzz.fuzz_run import Trial, failures
+from tests.fuzz.fuzz_run import FuzzRun, failures
 
 from rae_auto.api.store import Store
 from rae_auto.engine.step import Change
@@ -57,7 +57,7 @@ def test_two_hundred_seeds_break_no_promise(first):
 
 @pytest.mark.parametrize("seed", FOUND_SOMETHING_ONCE)
 def test_what_was_found_stays_mended(seed):
-    assert Trial(seed).play() is None
+    assert FuzzRun(seed).play() is None
 
 
 @pytest.mark.parametrize("seed", [1000, 1001, 1002])
@@ -65,7 +65,7 @@ def test_what_was_found_stays_mended(seed):
 def test_no_promise_is_broken_on_real_stores(tmp_path, make, seed):
     memory = StoreMemory(make, tmp_path)
     try:
-        assert Trial(seed, memory).play(60) is None
+        assert FuzzRun(seed, memory).play(60) is None
     finally:
         memory.close()
 
@@ -73,7 +73,7 @@ def test_no_promise_is_broken_on_real_stores(tmp_path, make, seed):
 def test_a_trial_is_the_same_each_time():
     tellings: list[list[str]] = [[], []]
     for told in tellings:
-        Trial(7, tell=told.append).play(40)
+        FuzzRun(7, tell=told.append).play(40)
     assert tellings[0] == tellings[1]
     assert len(tellings[0]) > 30
 

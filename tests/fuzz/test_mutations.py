@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from attrs import evolve
-from tests.fuzz.fuzz_run import Trial
+from tests.fuzz.fuzz_run import FuzzRun
 
 from rae_auto.engine import (
     admission,
@@ -22,10 +22,10 @@ from rae_auto.engine import (
 )
 from rae_auto.engine import engine as engine_module
 from rae_auto.engine import runs as runs_module
-from rae_auto.engine.events import Ended, Found, GuardsRead
+from rae_auto.engine.events import AttemptEnded, AttemptFound, GuardsRead
 from rae_auto.engine.step import Step
-from rae_auto.engine.world import World
-from rae_auto.model.guard import Answer, Says
+from rae_auto.engine.world import EngineState
+from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.run import RunState
 
@@ -57,7 +57,7 @@ def a_job_may_feed_itself_for_ever(patch):
 
 
 def the_place_that_was_kept_stays_taken(patch):
-    patch.setattr(World, "let_place_go", lambda self, run: None)
+    patch.setattr(EngineState, "let_place_go", lambda self, run: None)
 
 
 def the_queue_is_not_drained_after_a_failure(patch):
@@ -91,7 +91,7 @@ def a_cursor_is_not_saved(patch):
 
 
 def a_guard_that_can_not_tell_is_taken_for_yes(patch):
-    patch.setattr(Says, "lets", property(lambda self: self.answer is not Answer.NO))
+    patch.setattr(GuardResult, "allows", property(lambda self: self.verdict is not Verdict.NO))
 
 
 def what_a_guard_said_counts_for_ever(patch):
@@ -102,7 +102,7 @@ def a_run_that_a_guard_keeps_back_is_forgotten(patch):
     original = guards.read
 
     def mutant(world, event, now, step):
-        if all(says.lets for says in event.said.values()):
+        if all(result.allows for result in event.said.values()):
             original(world, event, now, step)
 
     patch.setattr(engine_module, "_HANDLERS", {**engine_module._HANDLERS, GuardsRead: mutant})
@@ -113,8 +113,8 @@ def skip_lets_a_second_one_in(patch):
 
 
 def a_resource_is_never_taken(patch):
-    patch.setattr(World, "take_place", lambda world, _: setattr(world, "active", world.active + 1))
-    patch.setattr(World, "give_place", lambda world, _: setattr(world, "active", world.active - 1))
+    patch.setattr(EngineState, "take_place", lambda world, _: setattr(world, "active", world.active + 1))
+    patch.setattr(EngineState, "give_place", lambda world, _: setattr(world, "active", world.active - 1))
 
 
 def a_need_that_failed_is_overlooked(patch):
@@ -132,13 +132,13 @@ def a_paused_job_starts_what_waited(patch):
 
 
 def a_lost_attempt_stays_open(patch):
-    original = engine_module._HANDLERS[Found]
+    original = engine_module._HANDLERS[AttemptFound]
 
     def mutant(world, event, now, step):
         if event.handle is not None:
             original(world, event, now, step)
 
-    patch.setitem(engine_module._HANDLERS, Found, mutant)
+    patch.setitem(engine_module._HANDLERS, AttemptFound, mutant)
 
 
 def the_queue_is_upside_down(patch):
@@ -159,7 +159,7 @@ def a_cancelled_run_is_tried_again(patch):
 
 
 def an_end_is_heard_twice(patch):
-    original = engine_module._HANDLERS[Ended]
+    original = engine_module._HANDLERS[AttemptEnded]
 
     def mutant(world, event, now, step):
         opened = world.attempt(event.run, event.attempt)
@@ -167,7 +167,7 @@ def an_end_is_heard_twice(patch):
         if opened is not None and opened.run.id not in world.runs:
             step.record(evolve(opened.run, state=RunState.FAILED, finished_at=now.wall))
 
-    patch.setitem(engine_module._HANDLERS, Ended, mutant)
+    patch.setitem(engine_module._HANDLERS, AttemptEnded, mutant)
 
 
 def a_restart_forgets_open_runs(patch):
@@ -211,6 +211,6 @@ MUTANTS = [
 @pytest.mark.parametrize("plant", MUTANTS, ids=lambda plant: plant.__name__)
 def test_the_trials_find(plant, monkeypatch):
     plant(monkeypatch)
-    found = next((failure for seed in SEEDS if (failure := Trial(seed).play()) is not None), None)
+    found = next((failure for seed in SEEDS if (failure := FuzzRun(seed).play()) is not None), None)
     assert found is not None, "the planted defect was not found"
     assert "python -m rae_auto.simulation" in str(found)

@@ -31,7 +31,7 @@ for n in range(count):
 """Writes files into a directory, or into new ones below it with so many files in each."""
 
 
-class Told(Listener):
+class EmitResult(Listener):
     """A daemon that takes what a file trigger tells, with the machine's clocks."""
 
     def __init__(self, directory: Path, timer: Any = None) -> None:
@@ -115,7 +115,7 @@ async def written(top: Path, count: int, writers: int = 4, per_directory: int = 
     return {os.path.join(directory, name) for directory, _, names in os.walk(top) for name in names}
 
 
-def twice(told: Told) -> list[str]:
+def twice(told: EmitResult) -> list[str]:
     """Files of which one version was told more than once."""
     there = [change for change in told.changes if change["change"] != "deleted"]
     versions = Counter((change["path"], change["mtime"], change["size"]) for change in there)
@@ -130,12 +130,12 @@ def top(tmp_path: Path) -> Path:
     return place
 
 
-def play(tmp_path: Path, scene: Callable[[Told], Awaitable[None]], timer: Any = None) -> Told:
+def play(tmp_path: Path, scene: Callable[[EmitResult], Awaitable[None]], timer: Any = None) -> EmitResult:
     """A daemon that has listened during a scene."""
-    told: list[Told] = []
+    told: list[EmitResult] = []
 
     async def whole() -> None:
-        told.append(Told(tmp_path / "state", timer))
+        told.append(EmitResult(tmp_path / "state", timer))
         await scene(told[0])
 
     asyncio.run(whole())

@@ -10,7 +10,7 @@ from rae_auto.engine.events import Plan, Settings
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Span
 from rae_auto.model.primitives.names import JobId
-from rae_auto.simulation.forecast import Forecast, Scenario, foresee
+from rae_auto.simulation.forecast import Forecast, Scenario, simulate
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -47,7 +47,7 @@ def forecast(
     **settings: Any,
 ) -> Forecast:
     """So many minutes from midnight; `durations` in minutes too, `down` as times of day."""
-    return foresee(
+    return simulate(
         Scenario(
             plans=plans,
             settings=Settings(**settings),

@@ -10,9 +10,18 @@ from typing import Any
 from attrs import field, frozen
 from tests.support.waiting import until
 
-from rae_auto.api import Event, Firing, PatternTrigger, Progress, ScheduleTrigger, SourceTrigger, Trigger, Watch
+from rae_auto.api import (
+    Event,
+    Firing,
+    PatternTrigger,
+    ScheduleTrigger,
+    SourceTrigger,
+    StepResult,
+    Trigger,
+    TriggerContext,
+)
 from rae_auto.api.pattern import GAP, State
-from rae_auto.api.trigger import Told
+from rae_auto.api.trigger import EmitResult
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.primitives.names import RunId
 from rae_auto.testing.sources import Listener, VirtualTimer
@@ -28,25 +37,25 @@ class Every(PatternTrigger):
     count: int = 3
     inner: Mapping[str, Trigger] = field(factory=dict)
 
-    def hears(self) -> tuple[str, ...]:
+    def event_names(self) -> tuple[str, ...]:
         return () if self.inner else ("tick",)
 
     def parts(self) -> Mapping[str, Trigger]:
         return self.inner
 
-    def begin(self, now: datetime) -> Progress:
-        return Progress({"ids": [], "gaps": []})
+    def begin(self, now: datetime) -> StepResult:
+        return StepResult({"ids": [], "gaps": []})
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         if event is None:
-            return Progress(state)
+            return StepResult(state)
         if event.name == GAP:
             gap = [event.data["why"], format_instant(event.at), format_instant(now)]
-            return Progress({**state, "gaps": [*state["gaps"], gap]})
+            return StepResult({**state, "gaps": [*state["gaps"], gap]})
         ids = [*state["ids"], event.id]
         if len(ids) < self.count:
-            return Progress({**state, "ids": ids})
-        return Progress({**state, "ids": []}, (Firing("+".join(ids), event.at, {"ids": ids}),))
+            return StepResult({**state, "ids": ids})
+        return StepResult({**state, "ids": []}, (Firing("+".join(ids), event.at, {"ids": ids}),))
 
 
 @frozen
@@ -55,23 +64,23 @@ class Silence(PatternTrigger):
 
     type = "silence"
 
-    def hears(self) -> tuple[str, ...]:
+    def event_names(self) -> tuple[str, ...]:
         return ("tick",)
 
-    def begin(self, now: datetime) -> Progress:
-        return Progress({}, (), now + timedelta(minutes=1))
+    def begin(self, now: datetime) -> StepResult:
+        return StepResult({}, (), now + timedelta(minutes=1))
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         fired = () if event is not None else (Firing(f"silent-{now:%H%M%S}", now),)
-        return Progress(state, fired, now + timedelta(minutes=1))
+        return StepResult(state, fired, now + timedelta(minutes=1))
 
 
 @frozen
-class Standing(Silence):
+class StuckPattern(Silence):
     """Wants to be asked again at once, for ever."""
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
-        return Progress(state, (), now)
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
+        return StepResult(state, (), now)
 
 
 @frozen
@@ -81,7 +90,7 @@ class Repeating(SourceTrigger):
     type = "repeating"
     keys: Sequence[str] = ()
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         for key in self.keys:
             await watch.emit(key, {"directory": watch.directory.name, "trigger": watch.trigger})
         await asyncio.Event().wait()
@@ -137,15 +146,15 @@ def noting(listener: Listener) -> list[str]:
     """Every key that is told, again and again where it is."""
     told: list[str] = []
 
-    def answer(key: str) -> Told:
+    def answer(key: str) -> EmitResult:
         told.append(key)
-        return Told(RunId(f"run-{key}"))
+        return EmitResult(RunId(f"run-{key}"))
 
     listener.answer = answer
     return told
 
 
-def refuse(_: str) -> Told:
+def refuse(_: str) -> EmitResult:
     raise OSError("no space left on device")
 
 

@@ -32,7 +32,7 @@ class Clock(VirtualTimer):
 
 
 @define
-class World:
+class ThresholdWorld:
     """What there is to be measured."""
 
     value: float | None = 0.0
@@ -50,7 +50,7 @@ class World:
 class Scripted(ThresholdTrigger):
     """A threshold of a value that the test sets."""
 
-    world: World = field(factory=World, eq=False, repr=False, metadata={"help": "what is measured"})
+    world: ThresholdWorld = field(factory=ThresholdWorld, eq=False, repr=False, metadata={"help": "what is measured"})
 
     def sampler(self) -> Sample:
         return self.world.sample
@@ -64,7 +64,7 @@ def scripted(**options: Any) -> Scripted:
 
 
 @define
-class Play:
+class ThresholdRun:
     """A source at work, sample by sample."""
 
     source: Scripted
@@ -92,20 +92,20 @@ class Play:
 def playing(
     directory: Path,
     source: Scripted,
-    scene: Callable[[Play], Awaitable[None]],
+    scene: Callable[[ThresholdRun], Awaitable[None]],
     *,
     after: float | None = None,
     slept: float | None = None,
-) -> Play:
+) -> ThresholdRun:
     """A source that watches while the scene is played; so long after the start of all, awake or asleep."""
 
-    async def main() -> Play:
+    async def main() -> ThresholdRun:
         listener = Listener(directory, Clock())
         if after:
             await listener.timer.advance(after, step=timedelta(seconds=after))
         if slept:
             await listener.timer.sleep_machine(timedelta(seconds=slept))
-        play = Play(source, listener)
+        play = ThresholdRun(source, listener)
         async with listener.watching(source) as task:
             await play.ready()
             await scene(play)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rae_auto.api.events import Event
-from rae_auto.api.pattern import Firing, Play
+from rae_auto.api.pattern import Firing, PatternRun
 from rae_plugins.triggers.usage import UsageTrigger
 
 BERLIN = "Europe/Berlin"
@@ -19,7 +19,7 @@ class Played:
 
     def __init__(self, begin: datetime = BEGIN, **options: Any) -> None:
         self.pattern = UsageTrigger(**{"timezone": BERLIN, **options})
-        self.play = Play.begun(self.pattern, begin)
+        self.play = PatternRun.begun(self.pattern, begin)
         self.fired: list[Firing] = []
         self._count = 0
 

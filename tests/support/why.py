@@ -40,7 +40,7 @@ def answer_at(w, at, name="a"):
 
 
 def facts_of(told):
-    return {fact.of: fact.says for fact in told.facts}
+    return {fact.of: fact.text for fact in told.facts}
 
 
 def one_in_hand(w):

@@ -8,7 +8,7 @@ from loguru import logger
 from rae_trigger_webhook import endpoint
 from rae_trigger_webhook.trigger import Method
 
-from rae_auto.api.trigger import Told
+from rae_auto.api.trigger import EmitResult
 from rae_auto.errors import BadRequest, SchedulerClosed
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Reason
@@ -212,9 +212,9 @@ def test_what_is_refused_is_logged_now_and_then(watching, client, hook, monkeypa
 @pytest.mark.parametrize(
     ("told", "status", "document"),
     [
-        (Told(RunId("a-run")), 202, {"run_id": "a-run"}),
-        (Told(reason=Reason.OVERLAP), 409, {"reason": "overlap"}),
-        (Told(), 202, {"run_id": None}),
+        (EmitResult(RunId("a-run")), 202, {"run_id": "a-run"}),
+        (EmitResult(reason=Reason.OVERLAP), 409, {"reason": "overlap"}),
+        (EmitResult(), 202, {"run_id": None}),
         (BadRequest("the event: holds a NUL character"), 400, {"error": "the event: holds a NUL character"}),
     ],
 )

@@ -4,7 +4,7 @@ from asyncio import to_thread
 from pathlib import Path
 
 from attrs import field, frozen
-from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api import Verdict, ReadGuard, GuardResult
 from rae_auto.hookspecs import hookimpl
 
 RAE_API = 1
@@ -18,11 +18,11 @@ class {{ cookiecutter.__class }}(ReadGuard):
 
     path: Path = field(metadata={"help": "a file that must be there"})
 
-    async def read(self) -> Says:
+    async def read(self) -> GuardResult:
         # In a thread, since a disk may take its time.
         if await to_thread(self.path.exists):
-            return Says(Answer.YES, f"{self.path} is there")
-        return Says(Answer.NO, f"{self.path} isn't there")
+            return GuardResult(Verdict.YES, f"{self.path} is there")
+        return GuardResult(Verdict.NO, f"{self.path} isn't there")
 
 
 @hookimpl

@@ -2,7 +2,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from rae_auto.api import Answer
+from rae_auto.api import Verdict
 from rae_auto.testing.guards import GuardConformance
 
 from {{ cookiecutter.__module }} import {{ cookiecutter.__class }}
@@ -16,4 +16,4 @@ class TestConformance(GuardConformance):
 
 def test_what_is_not_there_lets_nothing_start(tmp_path: Path):
     guard = {{ cookiecutter.__class }}(path=tmp_path / "missing")
-    assert asyncio.run(guard.read()).answer is Answer.NO
+    assert asyncio.run(guard.read()).answer is Verdict.NO

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, field
-from rae_auto.api import Append, Change, Delete, Document, Keep, LogQuery, Put, Store
+from rae_auto.api import Append, Change, Delete, Document, RetentionRule, LogQuery, Put, Store
 from rae_auto.toolkit.files import DirectoryLock, write_whole
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.hookspecs import hookimpl
@@ -60,7 +60,7 @@ class {{ cookiecutter.__class }}(Store):
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         wanted = [
-            entry for entry in self._newest_first(log) if query.takes(entry.key, entry.job, entry.state, entry.at)
+            entry for entry in self._newest_first(log) if query.matches(entry.key, entry.job, entry.state, entry.at)
         ]
         return [entry.body for entry in wanted[: query.limit]]
 
@@ -70,8 +70,8 @@ class {{ cookiecutter.__class }}(Store):
         entries.sort(key=lambda entry: entry.at, reverse=True)
         return entries
 
-    def prune(self, log: str, keep: Keep) -> Sequence[str]:
-        keys = [entry.key for entry in keep.surplus(self._newest_first(log))]
+    def prune(self, log: str, keep: RetentionRule) -> Sequence[str]:
+        keys = [entry.key for entry in keep.expired(self._newest_first(log))]
         changed = json.loads(json.dumps(self._content))
         for key in keys:
             del changed["logs"][log][key]

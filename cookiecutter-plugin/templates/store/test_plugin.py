@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from rae_auto.api import Append, Delete, Keep, LogQuery, Put
+from rae_auto.api import Append, Delete, RetentionRule, LogQuery, Put
 from rae_auto.errors import StoreDamaged, StoreLocked
 from rae_auto.testing.plugin import PluginConformance
 
@@ -73,5 +73,5 @@ def test_a_dump_holds_everything_as_of_the_call(store):
 
 def test_what_need_not_stay_can_be_removed(store):
     store.commit([Append("runs", str(n), "backup", "failed", NOON + timedelta(hours=n), {"n": n}) for n in range(6)])
-    assert sorted(store.prune("runs", Keep(since=NOON + timedelta(hours=1), newest=3))) == ["0", "1", "2"]
+    assert sorted(store.prune("runs", RetentionRule(since=NOON + timedelta(hours=1), newest=3))) == ["0", "1", "2"]
     assert [entry["n"] for entry in store.query("runs", LogQuery())] == [5, 4, 3]

@@ -1,17 +1,16 @@
 """What plugin authors import: one contract for each kind of plugin."""
 
 from rae_auto.api.events import Event, Events
-from rae_auto.api.executor import Assignment, Execution, Executor, NotBegun
-from rae_auto.api.guard import Answer, ComputedGuard, ReadGuard, Says
+from rae_auto.api.executor import Assignment, Execution, Executor, NeverStarted
+from rae_auto.api.guard import ComputedGuard, GuardResult, ReadGuard, Verdict
 from rae_auto.api.logger import Logger
 from rae_auto.api.notifier import Notice, Notifier
-from rae_auto.api.pattern import Firing, PatternTrigger, Progress
+from rae_auto.api.pattern import Firing, PatternTrigger, StepResult
 from rae_auto.api.plugin import Plugin
-from rae_auto.api.store import Append, Change, Delete, Document, Keep, LogQuery, Put, Store
-from rae_auto.api.trigger import Emit, ScheduleTrigger, SourceTrigger, Told, Trigger, Watch
+from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, RetentionRule, Store
+from rae_auto.api.trigger import Emit, EmitResult, ScheduleTrigger, SourceTrigger, Trigger, TriggerContext
 
 __all__ = [
-    "Answer",
     "Append",
     "Assignment",
     "Change",
@@ -19,27 +18,28 @@ __all__ = [
     "Delete",
     "Document",
     "Emit",
+    "EmitResult",
     "Event",
     "Events",
     "Execution",
     "Executor",
     "Firing",
-    "Keep",
+    "GuardResult",
     "LogQuery",
     "Logger",
-    "NotBegun",
+    "NeverStarted",
     "Notice",
     "Notifier",
     "PatternTrigger",
     "Plugin",
-    "Progress",
     "Put",
     "ReadGuard",
-    "Says",
+    "RetentionRule",
     "ScheduleTrigger",
     "SourceTrigger",
+    "StepResult",
     "Store",
-    "Told",
     "Trigger",
-    "Watch",
+    "TriggerContext",
+    "Verdict",
 ]

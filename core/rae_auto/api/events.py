@@ -28,17 +28,17 @@ class Event:
 
 
 @frozen
-class Place:
+class StreamPosition:
     """How far somebody has read: all events before `at`, and of those at that very instant the ones in `ids`."""
 
     at: datetime
     ids: tuple[str, ...] = ()
 
-    def after(self, event: Event) -> "Place":
+    def after(self, event: Event) -> "StreamPosition":
         """The place behind an event."""
         if event.at < self.at:
             return self
-        return Place(event.at, (*self.ids, event.id) if event.at == self.at else (event.id,))
+        return StreamPosition(event.at, (*self.ids, event.id) if event.at == self.at else (event.id,))
 
     def is_before(self, event: Event) -> bool:
         """Whether the event is still to be read."""
@@ -68,7 +68,7 @@ def is_named(name: str, patterns: Sequence[str]) -> bool:
 class Events(Protocol):
     """The recorded events, durable and bounded, kept on this machine alone."""
 
-    def follow(self, names: Sequence[str], after: Place | None) -> AsyncIterator[Sequence[Event]]:
+    def follow(self, names: Sequence[str], after: StreamPosition | None) -> AsyncIterator[Sequence[Event]]:
         """Events of these names (`*` stands for any text): those recorded after a place, oldest first, then each as
         it comes, in batches. None: only what comes from now on."""
         ...

@@ -48,7 +48,7 @@ class Execution(ABC):
 
 
 @frozen
-class NotBegun:
+class NeverStarted:
     """The attempt never began, and can't begin any more."""
 
 
@@ -76,7 +76,7 @@ class Executor(Plugin):
 
     async def find(
         self, assignment: Assignment, handle: Mapping[str, Any] | None
-    ) -> "Execution | Result | NotBegun | None":
+    ) -> "Execution | Result | NeverStarted | None":
         """After a restart: the attempt still alive, or its end, or None where its fate can't be known.
 
         `handle` is None where the daemon died before it was recorded.

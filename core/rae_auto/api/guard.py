@@ -4,9 +4,9 @@ from abc import abstractmethod
 from datetime import datetime
 
 from rae_auto.api.plugin import Plugin
-from rae_auto.model.guard import Answer, Says
+from rae_auto.model.guard import GuardResult, Verdict
 
-__all__ = ["Answer", "ComputedGuard", "ReadGuard", "Says"]
+__all__ = ["ComputedGuard", "GuardResult", "ReadGuard", "Verdict"]
 
 
 class ComputedGuard(Plugin):
@@ -17,7 +17,7 @@ class ComputedGuard(Plugin):
     """
 
     @abstractmethod
-    def says(self, instant: datetime) -> Says:
+    def evaluate(self, instant: datetime) -> GuardResult:
         """Whether a job may start at the instant (aware). Pure."""
 
     @abstractmethod
@@ -29,5 +29,5 @@ class ReadGuard(Plugin):
     """A guard that looks at the machine. It is asked when a run could start, and while one waits for it."""
 
     @abstractmethod
-    async def read(self) -> Says:
+    async def read(self) -> GuardResult:
         """What it sees now, within a few seconds. What can't be told is UNKNOWN; raising counts as that too."""

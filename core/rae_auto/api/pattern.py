@@ -1,8 +1,8 @@
 """Triggers that look for a pattern in events: a pure fold, so that they can be simulated, explained and taken up again.
 
 A pattern is a state, and a function from a state and the next thing that happens to the next state and what is to be
-fired. Time is such a thing too: each step may say when it wants to be asked again though nothing happens. `Play` runs
-a pattern over events in the order of time; the daemon and the simulator feed the same `Play`.
+fired. Time is such a thing too: each step may say when it wants to be asked again though nothing happens. `PatternRun`
+runs a pattern over events in the order of time; the daemon and the simulator feed the same `PatternRun`.
 """
 
 from abc import abstractmethod
@@ -13,7 +13,7 @@ from typing import Any
 from attrs import define, frozen
 
 from rae_auto.api.events import Event
-from rae_auto.api.trigger import SourceTrigger, Trigger, Watch
+from rae_auto.api.trigger import SourceTrigger, Trigger, TriggerContext
 from rae_auto.model.primitives.instants import format_instant
 
 State = Mapping[str, Any]
@@ -37,7 +37,7 @@ class Firing:
 
 
 @frozen
-class Progress:
+class StepResult:
     """What a step comes to. At `wake_at` the pattern is asked again, if nothing happens before."""
 
     state: State
@@ -48,7 +48,7 @@ class Progress:
 class PatternTrigger(SourceTrigger):
     """A source that looks for a pattern in events. Make it `attrs.frozen`, and write `begin` and `step`."""
 
-    def hears(self) -> tuple[str, ...]:
+    def event_names(self) -> tuple[str, ...]:
         """The names of the recorded events that it wants; `*` stands for any text."""
         return ()
 
@@ -57,32 +57,32 @@ class PatternTrigger(SourceTrigger):
         return {}
 
     @abstractmethod
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """The state with which it begins at its very first start; nothing fires then. Pure."""
 
     @abstractmethod
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """What comes of an event, or of time having passed until `now` (None). Pure.
 
         Events come in the order in which they are told: one may bear an instant before that of the last. What was
         recorded while nobody watched comes after the gap.
         """
 
-    def follows(self) -> tuple[str, ...]:
+    def upstream_jobs(self) -> tuple[str, ...]:
         """The jobs whose ends its parts wait for."""
-        inner = (part.follows() for part in self.parts().values() if isinstance(part, SourceTrigger))
+        inner = (part.upstream_jobs() for part in self.parts().values() if isinstance(part, SourceTrigger))
         return tuple(dict.fromkeys(job for jobs in inner for job in jobs))
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         """Fold what is recorded and what the parts tell, durably: nothing counts twice, whenever the daemon ends."""
         # Late, since what plays a pattern knows it.
-        from rae_auto.runtime.pattern_runner import PatternWatch
+        from rae_auto.runtime.pattern_runner import PatternRunner
 
-        await PatternWatch(self, watch).run()
+        await PatternRunner(self, watch).run()
 
 
 @define
-class Play:
+class PatternRun:
     """A pattern at work: where it stands, and when it wants to be asked again."""
 
     pattern: PatternTrigger
@@ -90,7 +90,7 @@ class Play:
     wake_at: datetime | None = None
 
     @classmethod
-    def begun(cls, pattern: PatternTrigger, now: datetime) -> "Play":
+    def begun(cls, pattern: PatternTrigger, now: datetime) -> "PatternRun":
         """At its very first start."""
         progress = pattern.begin(now)
         return cls(pattern, progress.state, progress.wake_at)
@@ -116,6 +116,6 @@ class Play:
         gap = Event(format_instant(since), GAP, since, {"why": why})
         return [*fired, *self._take(self.pattern.step(self.state, gap, until))]
 
-    def _take(self, progress: Progress) -> tuple[Firing, ...]:
+    def _take(self, progress: StepResult) -> tuple[Firing, ...]:
         self.state, self.wake_at = progress.state, progress.wake_at
         return progress.firings

@@ -16,7 +16,7 @@ Document = Mapping[str, Any]
 
 
 @frozen
-class Damaged:
+class CorruptDocument:
     """In the place of a document that isn't what was written: why, and what is there instead."""
 
     problem: str
@@ -66,7 +66,7 @@ class LogQuery:
     until: datetime | None = None
     limit: int = 100
 
-    def takes(self, key: str, job: str, state: str, at: datetime) -> bool:
+    def matches(self, key: str, job: str, state: str, at: datetime) -> bool:
         """Whether an entry with these is wanted."""
         return (
             (self.key is None or key == self.key)
@@ -94,7 +94,7 @@ L = TypeVar("L", bound=Logged)
 
 
 @frozen(kw_only=True)
-class Keep:
+class RetentionRule:
     """Which entries of a log stay, of those in one of `states` (none named: of all).
 
     Those since `since`, and of these no more than the `newest` ones of each job. Entries in other states stay.
@@ -104,7 +104,7 @@ class Keep:
     since: datetime
     newest: int
 
-    def surplus(self, entries: Iterable[L]) -> list[L]:
+    def expired(self, entries: Iterable[L]) -> list[L]:
         """Those of a log's entries, given in the order of `Store.query`, that need not stay."""
         kept: Counter[str] = Counter()
         found = []
@@ -129,7 +129,7 @@ class Store(Plugin):
         """
 
     @abstractmethod
-    def load(self, kind: str) -> Iterable[tuple[str, Document | Damaged]]:
+    def load(self, kind: str) -> Iterable[tuple[str, Document | CorruptDocument]]:
         """All documents of a kind, by key. One that is damaged doesn't keep the others from being read."""
 
     @abstractmethod
@@ -141,7 +141,7 @@ class Store(Plugin):
         """Entries of a log, newest `at` first, and the later appended first among equals."""
 
     @abstractmethod
-    def prune(self, log: str, keep: Keep) -> Sequence[str]:
+    def prune(self, log: str, keep: RetentionRule) -> Sequence[str]:
         """Remove a part of what need not stay, so small that the caller's other commits don't wait for long.
 
         Returns the keys of the removed entries, none when there is nothing left to remove. Durable like a commit.

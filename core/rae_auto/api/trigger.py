@@ -39,7 +39,7 @@ class ScheduleTrigger(Plugin):
 
 
 @frozen
-class Told:
+class EmitResult:
     """What became of an occurrence: the run that it led to, or the reason why there is none."""
 
     run: RunId | None = None
@@ -55,12 +55,12 @@ class Emit(Protocol):
         event: Mapping[str, Any] | None = None,
         at: datetime | None = None,
         *,
-        echo: str | None = None,
-    ) -> Awaitable[Told]:
+        feedback_key: str | None = None,
+    ) -> Awaitable[EmitResult]:
         """`key` identifies what happened, so that it is decided once however often it is told.
 
-        `echo` says what of it may be the doing of the job itself (a path, for instance): what comes again and again on
-        the heels of its own run is refused with `Reason.RATE`, and the source offers it again later.
+        `feedback_key` says what of it may be the doing of the job itself (a path, for instance): what comes again and
+        again on the heels of its own run is refused with `Reason.RATE`, and the source offers it again later.
         """
         ...
 
@@ -86,7 +86,7 @@ def _to_nobody(_: str) -> None:
 
 
 @frozen
-class Watch:
+class TriggerContext:
     """What a source works with. `directory` is its own, kept over restarts; it need not exist yet.
 
     `since` is when it was given to its job, if that is known: one that starts for the first time misses nothing then.
@@ -98,11 +98,11 @@ class Watch:
     emit: Emit
     timer: Timer
     events: Events
-    sees: Callable[[str], None] = _to_nobody
+    trace: Callable[[str], None] = _to_nobody
     """Takes a line on what it sees, for somebody who tries the trigger; nobody else hears it."""
     since: datetime | None = None
 
-    def part(self, name: str, emit: Emit) -> "Watch":
+    def part(self, name: str, emit: Emit) -> "TriggerContext":
         """What a trigger inside of this one works with: a directory of its own, and whom it tells."""
         return evolve(self, trigger=f"{self.trigger}.{name}", directory=self.directory / name, emit=emit)
 
@@ -111,10 +111,10 @@ class SourceTrigger(Plugin):
     """A trigger that watches the world and tells what happened."""
 
     @abstractmethod
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         """Watch until cancelled. Returning ends the source for good; raising has it restarted, ever later."""
 
-    def follows(self) -> tuple[str, ...]:
+    def upstream_jobs(self) -> tuple[str, ...]:
         """The jobs whose ends it waits for: they must exist, and a chain that comes back to itself is refused."""
         return ()
 

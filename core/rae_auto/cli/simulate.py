@@ -63,12 +63,12 @@ def simulate_command(
     Example: rae-auto simulate --from 2026-10-25 --days 7 --durations history
     """
     from rae_auto.model.primitives.zones import zone
-    from rae_auto.offline.project import rehearsal
-    from rae_auto.simulation.forecast import Scenario, foresee
+    from rae_auto.offline.project import load_project
+    from rae_auto.simulation.forecast import Scenario, simulate
     from rae_auto.views.forecasts import show_differences, show_forecast
 
     path = options.config_path(config)
-    rehearsed = [rehearsal(one) for one in (path, *([] if against is None else [Path(against).expanduser()]))]
+    rehearsed = [load_project(one) for one in (path, *([] if against is None else [Path(against).expanduser()]))]
     where = zone(rehearsed[0].config.timezone)
     since, until = _span(start, days, where)
     spans = _downtimes(downtimes, since, until, where)
@@ -76,7 +76,7 @@ def simulate_command(
     read = [guard for one in rehearsed for guard in one.guards]
     script = _script(events, [_guard_turn(text, read) for text in guards], (since, until), where, path)
     forecasts = [
-        foresee(
+        simulate(
             Scenario(
                 plans=one.plans,
                 settings=one.settings,

@@ -21,9 +21,9 @@ def test_trigger_command(job: str, length: str, config: str | None, json_: bool)
     Example: rae-auto test-trigger inbox --for 5m
     """
     from rae_auto.model.primitives.units import parse_duration
-    from rae_auto.offline.test_trigger import Sighting, try_triggers
+    from rae_auto.offline.test_trigger import TraceLine, try_triggers
 
-    def show(sighting: Sighting) -> None:
+    def show(sighting: TraceLine) -> None:
         at = sighting.at.isoformat(timespec="milliseconds")
         if json_:
             parts = {

@@ -185,13 +185,13 @@ class _JobReader:
             structure(defaults, JobTable, short_plugins=True)
         jobs: list[Job] = []
         needs: dict[str, Sequence[str]] = {}
-        follows: dict[str, Mapping[str, Key]] = {}
+        upstream_jobs: dict[str, Mapping[str, Key]] = {}
         for name, table in tables.items():
             own = Findings()
             with own.within():
                 job_table = self._job_table(name, table, defaults, own)
                 needs[name] = job_table.needs
-                follows[name] = self._relate(job_table, tables, own)
+                upstream_jobs[name] = self._relate(job_table, tables, own)
                 job = self._job(name, job_table, own)
                 own.problems.extend(limit_problems(job.executor_ref, job.limits, self.plugins))
                 jobs.append(job)
@@ -199,20 +199,22 @@ class _JobReader:
             self._note(name, table, defaults, own)
         if not tables:
             self.findings.doubts.append(Problem(("jobs",), "there is no job; write a table [jobs.NAME]"))
-        self._refuse_circles(needs, follows)
+        self._refuse_circles(needs, upstream_jobs)
         return tuple(jobs)
 
-    def _refuse_circles(self, needs: Mapping[str, Sequence[str]], follows: Mapping[str, Mapping[str, Key]]) -> None:
+    def _refuse_circles(
+        self, needs: Mapping[str, Sequence[str]], upstream_jobs: Mapping[str, Mapping[str, Key]]
+    ) -> None:
         for circle in cycles(needs):
             if len(circle) == 2:
                 continue  # the job itself has said so
             what = f"waits for itself: {' → '.join(circle)}; take one of them out"
             self.findings.problems.append(Problem(("jobs", circle[0], "needs"), what))
-        for circle in cycles({name: list(jobs) for name, jobs in follows.items()}):
+        for circle in cycles({name: list(jobs) for name, jobs in upstream_jobs.items()}):
             first, followed = circle[:2]
             # Told in the order in which they start each other.
             what = f"starts itself again: {' → '.join(reversed(circle))}; take one of them out"
-            self.findings.problems.append(Problem(("jobs", first, *follows[first][followed]), what))
+            self.findings.problems.append(Problem(("jobs", first, *upstream_jobs[first][followed]), what))
 
     def _job_table(self, name: str, table: Any, defaults: dict[str, Any], own: Findings) -> JobTable:
         with own.within():
@@ -228,8 +230,10 @@ class _JobReader:
         """
         reasons = dict(table.reasons())
         followed = check_plugins_of(reasons.items(), table.only, table.executor, self.plugins, self.timezone, own)
-        follows = {job: (*key, *place_of(job, reasons[key].options)) for key, jobs in followed.items() for job in jobs}
-        for job, key in follows.items():
+        upstream_jobs = {
+            job: (*key, *place_of(job, reasons[key].options)) for key, jobs in followed.items() for job in jobs
+        }
+        for job, key in upstream_jobs.items():
             with own.within(*key):
                 raise Invalid(Problem((), problem.what) for problem in unknown_names("job", [job], tables.keys()))
         with own.within("needs"):
@@ -238,7 +242,7 @@ class _JobReader:
             raise Invalid(unknown_names("notifier", table.notify.via, self.named["notifier"]))
         with own.within("uses"):
             raise Invalid(unknown_names("resource", table.uses, self.named["resource"]))
-        return follows
+        return upstream_jobs
 
     def _job(self, name: str, table: JobTable, own: Findings) -> Job:
         try:

@@ -69,21 +69,21 @@ def check_plugins_of(
 
     Returns the jobs that it follows, by the keys of the triggers that do.
     """
-    follows: dict[Key, tuple[str, ...]] = {}
+    upstream_jobs: dict[Key, tuple[str, ...]] = {}
     for key, ref in triggers:
         with findings.within(*key):
             trigger = make(Kind.TRIGGER, ref, plugins, timezone)
             warnings = getattr(trigger, "warnings", tuple)
             findings.doubts.extend(Problem(key, text) for text in warnings())
             if isinstance(trigger, SourceTrigger):
-                follows[key] = trigger.follows()
+                upstream_jobs[key] = trigger.upstream_jobs()
     for index, guard in enumerate(guards):
         with findings.within("only", index):
             make(Kind.GUARD, guard, plugins, timezone)
     if executor is not None:
         with findings.within("executor"):
             make(Kind.EXECUTOR, executor, plugins, timezone)
-    return follows
+    return upstream_jobs
 
 
 def limit_problems(ref: PluginRef, limits: Limits, plugins: PluginSource) -> list[Problem]:

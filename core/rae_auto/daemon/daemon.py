@@ -21,7 +21,7 @@ from rae_auto.engine.events import Settings
 from rae_auto.errors import SchedulerError
 from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry import Registry
-from rae_auto.registry.factory import Plugins
+from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import run_to_the_end
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
@@ -41,7 +41,7 @@ def run(config_path: Path, *, paused: bool) -> int:
     mark = mark_of(config_path)
     config = load(config_path, registry)
     directory = private_directory(state_directory())
-    plugins = Plugins(registry, config.timezone)
+    plugins = PluginFactory(registry, config.timezone)
     watchdog = Watchdog(registry.owner_of)
     log_setup.attach([plugins.logger(ref) for ref in config.loggers], directory)
     try:

@@ -24,7 +24,7 @@ LIMIT = 1.0
 KEPT = 20
 DEEPEST = 200
 
-Place = tuple[str, str, int, str]
+CodeLocation = tuple[str, str, int, str]
 """Module, file, line, function."""
 
 
@@ -47,7 +47,7 @@ class Watchdog:
     def __init__(self, owner_of: Callable[[str], str | None]) -> None:
         self._owner_of = owner_of
         self.stalls: deque[Stall] = deque(maxlen=KEPT)
-        self._seen: deque[Sequence[Place]] = deque(maxlen=KEPT)
+        self._seen: deque[Sequence[CodeLocation]] = deque(maxlen=KEPT)
         self._pipe: tuple[int, int] | None = None
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
@@ -69,7 +69,7 @@ class Watchdog:
             self._pipe = None
 
     def _noticed(self, _: int, frame: FrameType | None) -> None:
-        stack: list[Place] = []
+        stack: list[CodeLocation] = []
         while frame is not None and len(stack) < DEEPEST:
             code = frame.f_code
             stack.append((frame.f_globals.get("__name__", "?"), code.co_filename, frame.f_lineno, code.co_name))
@@ -90,7 +90,7 @@ class Watchdog:
                 logger.log("ERROR" if stall.plugin else "WARNING", "{}", stall.text())
         os.close(reading)
 
-    def _named(self, stack: Sequence[Place]) -> Stall:
+    def _named(self, stack: Sequence[CodeLocation]) -> Stall:
         for module, file, line, function in stack:
             owner = self._owner_of(module)
             if owner is not None:

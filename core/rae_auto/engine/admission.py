@@ -7,13 +7,13 @@ from typing import Any
 from attrs import evolve, frozen
 
 from rae_auto.engine import dependencies, guards, loop_detection
-from rae_auto.engine.events import Fired
+from rae_auto.engine.events import TriggerFired
 from rae_auto.engine.jobs import unknown_job
 from rae_auto.engine.retry import share
 from rae_auto.engine.runs import end, wait
 from rae_auto.engine.step import Step
 from rae_auto.engine.words import in_words
-from rae_auto.engine.world import SEEN_LIMIT, Entry, OpenRun, World
+from rae_auto.engine.world import SEEN_LIMIT, EngineState, Entry, OpenRun
 from rae_auto.errors import NotStarted, SchedulerClosed
 from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome, run_id_of
 from rae_auto.model.job import Job
@@ -27,7 +27,7 @@ from rae_auto.model.run import Run, RunState
 
 
 @frozen
-class Verdict:
+class AdmissionResult:
     """What the policies make of an occurrence, and the facts they went by."""
 
     outcome: Outcome
@@ -35,7 +35,7 @@ class Verdict:
     facts: Mapping[str, Any]
 
 
-def fired(world: World, event: Fired, now: Moment, step: Step) -> None:
+def fired(world: EngineState, event: TriggerFired, now: Moment, step: Step) -> None:
     """Something other than a schedule gives a reason to run: decided once, however often it is told."""
     occurrence, ask = event.occurrence, event.ask
     entry = world.jobs.get(occurrence.job)
@@ -48,7 +48,7 @@ def fired(world: World, event: Fired, now: Moment, step: Step) -> None:
     seen = world.seen.get((occurrence.job, occurrence.trigger), {}).get(occurrence.key)
     if seen is None:
         cause = Reason.ASKED if occurrence.trigger == MANUAL else Reason.FIRED
-        decision = admit(world, entry, occurrence, cause, now, step, echo=event.echo)
+        decision = admit(world, entry, occurrence, cause, now, step, feedback_key=event.feedback_key)
         seen = remember(world, occurrence, decision, step)
         refusal = f"{occurrence.job} was not started: {in_words(decision)}", decision.reason
     else:
@@ -60,7 +60,7 @@ def fired(world: World, event: Fired, now: Moment, step: Step) -> None:
     step.reply(ask, {"run_id": seen.run} if seen.run else NotStarted(*refusal))
 
 
-def _told_again(world: World, seen: Seen, now: Moment, step: Step) -> Seen:
+def _told_again(world: EngineState, seen: Seen, now: Moment, step: Step) -> Seen:
     again = evolve(seen, repeats=seen.repeats + 1, repeated_at=now.wall)
     world.seen[seen.job, seen.trigger][seen.key] = again
     step.save(again)
@@ -68,7 +68,7 @@ def _told_again(world: World, seen: Seen, now: Moment, step: Step) -> Seen:
 
 
 def admit(
-    world: World,
+    world: EngineState,
     entry: Entry,
     occurrence: Occurrence,
     cause: Reason,
@@ -78,18 +78,18 @@ def admit(
     not_before: datetime | None = None,
     batch: Set[RunId] = frozenset(),
     because: str | None = None,
-    echo: str | None = None,
+    feedback_key: str | None = None,
 ) -> Decision:
     """Decide an occurrence and carry the decision out: a queued run, or a skip on record.
 
-    Runs in `batch` are caught up together with it, one after the other: of these none overlaps another. `because`
-    says why it was missed, if it was; `echo` what may be the job's own doing.
+    Runs in `batch` are caught up together with it, one after the other: of these none overlaps another. `reason`
+    says why it was missed, if it was; `feedback_key` what may be the job's own doing.
     """
     not_before = _not_before(world, occurrence, not_before, now.wall)
     verdict = _judge(world, entry, occurrence, cause, batch, not_before or now.wall)
-    if verdict.outcome is Outcome.RUN and (often := loop_detection.too_often(world, occurrence, echo, now)):
+    if verdict.outcome is Outcome.RUN and (often := loop_detection.too_often(world, occurrence, feedback_key, now)):
         facts = {"times": often.times, "within": format_duration(often.within)}
-        verdict = Verdict(Outcome.SKIP, Reason.RATE, facts)
+        verdict = AdmissionResult(Outcome.SKIP, Reason.RATE, facts)
     run = None
     if verdict.outcome is Outcome.RUN:
         if entry.job.overlap is Overlap.REPLACE:
@@ -100,7 +100,9 @@ def admit(
     return decide(occurrence, verdict, now, step, run)
 
 
-def decide(occurrence: Occurrence, verdict: Verdict, now: Moment, step: Step, run: Run | None = None) -> Decision:
+def decide(
+    occurrence: Occurrence, verdict: AdmissionResult, now: Moment, step: Step, run: Run | None = None
+) -> Decision:
     """Put the decision on record. A decision to run is recorded by the run itself."""
     decision = Decision(
         occurrence.job,
@@ -120,31 +122,33 @@ def decide(occurrence: Occurrence, verdict: Verdict, now: Moment, step: Step, ru
 
 
 def _judge(
-    world: World, entry: Entry, occurrence: Occurrence, cause: Reason, batch: Set[RunId], starts: datetime
-) -> Verdict:
+    world: EngineState, entry: Entry, occurrence: Occurrence, cause: Reason, batch: Set[RunId], starts: datetime
+) -> AdmissionResult:
     job = entry.job
     if occurrence.trigger != MANUAL:
         if not (world.settings.enabled and job.enabled):
-            return Verdict(Outcome.SKIP, Reason.DISABLED, {})
+            return AdmissionResult(Outcome.SKIP, Reason.DISABLED, {})
         if entry.state.paused:
-            return Verdict(Outcome.SKIP, Reason.PAUSED, {})
+            return AdmissionResult(Outcome.SKIP, Reason.PAUSED, {})
     overlapping = _overlap(world, entry, batch)
     if overlapping:
         return overlapping
     waiting = _waiting(world, job)
     if waiting >= world.settings.max_queue:
-        return Verdict(Outcome.SKIP, Reason.QUEUE_LIMIT, {"waiting": waiting})
+        return AdmissionResult(Outcome.SKIP, Reason.QUEUE_LIMIT, {"waiting": waiting})
     unmet = None if dependencies.unfinished(world, job) else dependencies.unmet(world, job)
     if unmet:
-        return Verdict(Outcome.SKIP, unmet[0], {"need": unmet[1]})
+        return AdmissionResult(Outcome.SKIP, unmet[0], {"need": unmet[1]})
     kept_back = guards.refusal(entry, occurrence.trigger, starts)
     if kept_back:
-        name, says = kept_back
-        return Verdict(Outcome.SKIP, Reason.GUARD, {"guard": name, "says": str(says.answer), "because": says.because})
-    return Verdict(Outcome.RUN, cause, _unusual(world, job))
+        name, result = kept_back
+        return AdmissionResult(
+            Outcome.SKIP, Reason.GUARD, {"guard": name, "says": str(result.verdict), "because": result.reason}
+        )
+    return AdmissionResult(Outcome.RUN, cause, _unusual(world, job))
 
 
-def _unusual(world: World, job: Job) -> Mapping[str, Any]:
+def _unusual(world: EngineState, job: Job) -> Mapping[str, Any]:
     """What the policies go by, where it isn't what most jobs have, so that a history of many runs stays small."""
     others = len(world.runs_of.get(job.id, ()))
     facts = {
@@ -156,7 +160,7 @@ def _unusual(world: World, job: Job) -> Mapping[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _waiting(world: World, job: Job) -> int:
+def _waiting(world: EngineState, job: Job) -> int:
     """How many runs would wait beside another one of the job."""
     waiting = len(world.runs) - world.active
     if job.overlap is not Overlap.REPLACE:
@@ -164,7 +168,7 @@ def _waiting(world: World, job: Job) -> int:
     return waiting - sum(not other.run.state.active for other in world.open_runs(job.id))
 
 
-def _overlap(world: World, entry: Entry, batch: Set[RunId]) -> Verdict | None:
+def _overlap(world: EngineState, entry: Entry, batch: Set[RunId]) -> AdmissionResult | None:
     others = [other for other in world.open_runs(entry.job.id) if other.run.id not in batch]
     if not others:
         return None
@@ -172,16 +176,16 @@ def _overlap(world: World, entry: Entry, batch: Set[RunId]) -> Verdict | None:
     facts = {"run": oldest.id, "state": str(oldest.state), "since": oldest.queued_at.isoformat()}
     match entry.job.overlap:
         case Overlap.SKIP:
-            return Verdict(Outcome.SKIP, Reason.OVERLAP, facts)
+            return AdmissionResult(Outcome.SKIP, Reason.OVERLAP, facts)
         case Overlap.QUEUE if any(other.run.state is RunState.QUEUED for other in others):
-            return Verdict(Outcome.SKIP, Reason.QUEUE_FULL, facts)
+            return AdmissionResult(Outcome.SKIP, Reason.QUEUE_FULL, facts)
         case Overlap.ALLOW if len(others) >= entry.job.overlap_max:
-            return Verdict(Outcome.SKIP, Reason.CEILING, {**facts, "ceiling": entry.job.overlap_max})
+            return AdmissionResult(Outcome.SKIP, Reason.CEILING, {**facts, "ceiling": entry.job.overlap_max})
     return None
 
 
 def _enqueue(
-    world: World,
+    world: EngineState,
     entry: Entry,
     occurrence: Occurrence,
     cause: Reason,
@@ -209,7 +213,9 @@ def _enqueue(
     return run
 
 
-def _not_before(world: World, occurrence: Occurrence, earliest: datetime | None, now: datetime) -> datetime | None:
+def _not_before(
+    world: EngineState, occurrence: Occurrence, earliest: datetime | None, now: datetime
+) -> datetime | None:
     schedule = world.timetable.schedule_of((occurrence.job, occurrence.trigger))
     later = occurrence.at
     if schedule is not None and schedule.jitter:
@@ -218,7 +224,7 @@ def _not_before(world: World, occurrence: Occurrence, earliest: datetime | None,
     return later if later > now else None
 
 
-def remember(world: World, occurrence: Occurrence, decision: Decision, step: Step) -> Seen:
+def remember(world: EngineState, occurrence: Occurrence, decision: Decision, step: Step) -> Seen:
     """Keep the identity of an occurrence that no schedule's cursor covers."""
     refused = decision.reason is Reason.RATE
     seen = Seen(occurrence.job, occurrence.trigger, occurrence.key, occurrence.at, decision.run, refused=refused)

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from attrs import evolve
 
 from rae_auto.engine import retry
-from rae_auto.engine.events import Ended, Found, Started
+from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted
 from rae_auto.engine.runs import end, finish, release, wait
 from rae_auto.engine.step import Step
 from rae_auto.engine.timers import Alarm
-from rae_auto.engine.world import OpenRun, World, resource_key
+from rae_auto.engine.world import EngineState, OpenRun, resource_key
 from rae_auto.model.policies import OnCrash
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import RunId
@@ -19,7 +19,7 @@ from rae_auto.model.run import Attempt, Result, Run, RunState
 NEVER_BEGAN = "the daemon ended before it began"
 
 
-def started(world: World, event: Started, _: Moment, step: Step) -> None:
+def started(world: EngineState, event: AttemptStarted, _: Moment, step: Step) -> None:
     """The executor has it in hand: from now on it can be found again."""
     opened = world.attempt(event.run, event.attempt)
     if opened is not None and opened.run.state is RunState.STARTING:
@@ -27,7 +27,7 @@ def started(world: World, event: Started, _: Moment, step: Step) -> None:
         step.save(opened.run)
 
 
-def ended(world: World, event: Ended, now: Moment, step: Step) -> None:
+def ended(world: EngineState, event: AttemptEnded, now: Moment, step: Step) -> None:
     """The attempt is over: so is the run, or it is tried again."""
     opened = world.attempt(event.run, event.attempt)
     if opened is None:
@@ -43,7 +43,7 @@ def ended(world: World, event: Ended, now: Moment, step: Step) -> None:
         finish(world, opened, state, now, step, result=result, reason=reason)
 
 
-def found(world: World, event: Found, now: Moment, step: Step) -> None:
+def found(world: EngineState, event: AttemptFound, now: Moment, step: Step) -> None:
     """After a restart: an attempt goes on under the new daemon, or its fate is unknown."""
     opened = world.attempt(event.run, event.attempt)
     if opened is None:
@@ -72,7 +72,7 @@ def on_crash(opened: OpenRun) -> OnCrash:
     return OnCrash.FAIL if opened.run.cause in (Reason.DUE, Reason.CAUGHT_UP) else OnCrash.RERUN
 
 
-def arm_timeout(world: World, opened: OpenRun, now: Moment) -> None:
+def arm_timeout(world: EngineState, opened: OpenRun, now: Moment) -> None:
     """Count the attempt's time from its start, which may lie before a restart."""
     started_at = opened.run.attempt_started_at
     if opened.job.timeout is not None and started_at is not None:
@@ -80,7 +80,7 @@ def arm_timeout(world: World, opened: OpenRun, now: Moment) -> None:
         world.timers.set(now.mono + left.total_seconds(), Alarm.TIMEOUT, opened.run.id, opened.run.attempt)
 
 
-def time_out(world: World, run: RunId, attempt: int, now: Moment, step: Step) -> None:
+def time_out(world: EngineState, run: RunId, attempt: int, now: Moment, step: Step) -> None:
     """The attempt has had its time."""
     opened = world.attempt(run, attempt)
     if opened is not None and opened.ending is None:
@@ -94,7 +94,7 @@ def explain(result: Result) -> str | None:
     return f"killed by signal {result.signal}" if result.signal is not None else None
 
 
-def _close_attempt(world: World, opened: OpenRun, state: RunState, now: Moment, result: Result | None) -> None:
+def _close_attempt(world: EngineState, opened: OpenRun, state: RunState, now: Moment, result: Result | None) -> None:
     run = opened.run
     world.give_place(opened)
     for resource in opened.job.uses:
@@ -108,7 +108,9 @@ def _start_of(run: Run, now: Moment) -> datetime:
     return run.attempt_started_at or now.wall
 
 
-def _try_again(world: World, opened: OpenRun, delay: timedelta, reason: str | None, now: Moment, step: Step) -> None:
+def _try_again(
+    world: EngineState, opened: OpenRun, delay: timedelta, reason: str | None, now: Moment, step: Step
+) -> None:
     opened.ending = opened.ending_reason = None
     opened.run = opened.run.to(RunState.RETRYING, not_before=now.wall + delay, reason=reason, handle=None)
     step.save(opened.run)

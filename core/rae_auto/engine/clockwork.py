@@ -9,22 +9,22 @@ from rae_auto.engine import admission, attempts, catch_up, cursors, guards
 from rae_auto.engine.catch_up import Missed
 from rae_auto.engine.clocks import Jump, jumps
 from rae_auto.engine.dependencies import in_order
-from rae_auto.engine.events import Ticked
+from rae_auto.engine.events import TimePassed
 from rae_auto.engine.runs import interrupt, queue_up
-from rae_auto.engine.step import Jumped, Step
+from rae_auto.engine.step import ClockJumped, Step
 from rae_auto.engine.timers import Alarm
-from rae_auto.engine.world import Entry, World
+from rae_auto.engine.world import EngineState, Entry
 from rae_auto.model.decision import Occurrence, Outcome
 from rae_auto.model.primitives.instants import Moment, format_instant
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 
 
-def notice_jumps(world: World, now: Moment, step: Step) -> None:
+def notice_jumps(world: EngineState, now: Moment, step: Step) -> None:
     """See whether the machine slept or its clock was set since the last event, and put right what hangs on it."""
     before, world.clocks = world.clocks, now
     for jump, by in jumps(before, now) if before else ():
-        step.want(Jumped(jump, by))
+        step.want(ClockJumped(jump, by))
         world.jumped = world.jumped or jump
         guards.look_again(world, list(world.runs.values()), now)
         if jump is Jump.SET_BACK:
@@ -33,12 +33,12 @@ def notice_jumps(world: World, now: Moment, step: Step) -> None:
             _end_delays(world, now)
 
 
-def jumped_since(world: World, now: Moment) -> bool:
+def jumped_since(world: EngineState, now: Moment) -> bool:
     """Whether the machine slept or its clock was set after the last event: sources wait for instants too."""
     return world.clocks is not None and any(True for _ in jumps(world.clocks, now))
 
 
-def _set_back(world: World, now: Moment, step: Step) -> None:
+def _set_back(world: EngineState, now: Moment, step: Step) -> None:
     world.timetable.rewind(now.wall)
     for entry in world.jobs.values():
         moved = {trigger: cursors.set_back(cursor, now.wall) for trigger, cursor in entry.state.cursors.items()}
@@ -47,14 +47,14 @@ def _set_back(world: World, now: Moment, step: Step) -> None:
             step.save(entry.state)
 
 
-def _end_delays(world: World, now: Moment) -> None:
+def _end_delays(world: EngineState, now: Moment) -> None:
     """A delay that would have ended while the machine slept has ended."""
     for opened in world.runs.values():
         if opened.delayed and opened.run.not_before is not None and opened.run.not_before <= now.wall:
             queue_up(world, opened)
 
 
-def ticked(world: World, _: Ticked, now: Moment, step: Step) -> None:
+def ticked(world: EngineState, _: TimePassed, now: Moment, step: Step) -> None:
     """Deal with every alarm and every instant up to now."""
     for alarm, run, attempt in world.timers.due(now.mono):
         match alarm:
@@ -80,14 +80,14 @@ _LATE = {
 }
 
 
-def _why_late(world: World) -> str:
+def _why_late(world: EngineState) -> str:
     jumped, world.jumped = world.jumped, None
     if world.restarted:
         return "the daemon was down"
     return _LATE[jumped] if jumped else "the daemon was busy"
 
 
-def _come_due(world: World, now: Moment, step: Step) -> None:
+def _come_due(world: EngineState, now: Moment, step: Step) -> None:
     """Decide instants of schedules, the needed jobs before those that need them."""
     because, world.restarted = _why_late(world), False
     by_job: dict[JobId, list[tuple[str, Missed]]] = {}
@@ -105,7 +105,7 @@ def _come_due(world: World, now: Moment, step: Step) -> None:
 
 
 def _decide(
-    world: World,
+    world: EngineState,
     entry: Entry,
     trigger: str,
     span: Missed,
@@ -168,4 +168,4 @@ def _skip(
         "catch_up": str(entry.job.catch_up),
     }
     occurrence = Occurrence(entry.job.id, trigger, format_instant(last), last)
-    admission.decide(occurrence, admission.Verdict(Outcome.SKIP, Reason.MISSED, facts), now, step)
+    admission.decide(occurrence, admission.AdmissionResult(Outcome.SKIP, Reason.MISSED, facts), now, step)

@@ -3,22 +3,22 @@
 from collections.abc import Callable, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from rae_auto.engine.world import World
+from rae_auto.engine.world import EngineState
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 
-Verdict = tuple[Reason, JobId]
+DependencyResult = tuple[Reason, JobId]
 """What stands in the way, and which job it is."""
 
 
-def unfinished(world: World, job: Job) -> Verdict | None:
+def unfinished(world: EngineState, job: Job) -> DependencyResult | None:
     """A needed job that still has an open run: its result is not known yet."""
     return next(((Reason.NEED_RUNNING, need) for need in job.needs if need in world.runs_of), None)
 
 
-def unmet(world: World, job: Job) -> Verdict | None:
+def unmet(world: EngineState, job: Job) -> DependencyResult | None:
     """A needed job whose latest run did not succeed, or that never ran."""
     for need in job.needs:
         entry = world.jobs.get(need)

@@ -4,7 +4,7 @@ from rae_auto.engine import dependencies, guards
 from rae_auto.engine.attempts import arm_timeout
 from rae_auto.engine.runs import all_waits, finish, hold
 from rae_auto.engine.step import Start, Step
-from rae_auto.engine.world import OpenRun, World, resource_key
+from rae_auto.engine.world import EngineState, OpenRun, resource_key
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
 from rae_auto.model.policies import Overlap
@@ -16,7 +16,7 @@ Hold = tuple[str, Reason, str]
 """The job or resource that must move first, and why, in a code and in words."""
 
 
-def start_what_may(world: World, now: Moment, step: Step) -> None:
+def start_what_may(world: EngineState, now: Moment, step: Step) -> None:
     """Fill the free places."""
     while world.active + world.kept < world.settings.max_parallel and not world.stopping:
         run = world.queue.pop()
@@ -36,7 +36,7 @@ def start_what_may(world: World, now: Moment, step: Step) -> None:
             _start(world, opened, now, step)
 
 
-def _held(world: World, opened: OpenRun) -> Hold | None:
+def _held(world: EngineState, opened: OpenRun) -> Hold | None:
     run, job = opened.run, opened.job
     entry = world.jobs.get(run.job)
     if run.trigger != MANUAL and entry is not None:
@@ -55,7 +55,7 @@ def _held(world: World, opened: OpenRun) -> Hold | None:
     return _without_resource(world, job)
 
 
-def _without_resource(world: World, job: Job) -> Hold | None:
+def _without_resource(world: EngineState, job: Job) -> Hold | None:
     for name in job.uses:
         # A resource that a reload took away bounds nothing.
         places = world.settings.resources.get(name)
@@ -64,7 +64,7 @@ def _without_resource(world: World, job: Job) -> Hold | None:
     return None
 
 
-def _start(world: World, opened: OpenRun, now: Moment, step: Step) -> None:
+def _start(world: EngineState, opened: OpenRun, now: Moment, step: Step) -> None:
     opened.run = opened.run.to(
         RunState.STARTING,
         attempt=opened.run.attempt + 1,

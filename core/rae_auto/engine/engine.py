@@ -16,42 +16,42 @@ from typing import Any
 
 from rae_auto.engine import admission, attempts, clockwork, dispatch, guards, jobs, lifecycle
 from rae_auto.engine.events import (
-    CancelAsked,
-    Configured,
-    Ended,
+    AddJob,
+    AttemptEnded,
+    AttemptFound,
+    AttemptStarted,
+    CancelRuns,
     Event,
-    Fired,
-    Found,
     GuardsRead,
-    JobAdded,
-    JobRemoved,
-    Paused,
+    Reconfigure,
+    RemoveJob,
     Restored,
-    Started,
-    Stopping,
-    Ticked,
+    SetPaused,
+    Stop,
+    TimePassed,
+    TriggerFired,
 )
 from rae_auto.engine.step import Step
-from rae_auto.engine.world import Entry, OpenRun, World
+from rae_auto.engine.world import EngineState, Entry, OpenRun
 from rae_auto.model.job_state import Seen
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 
-_HANDLERS: dict[type, Callable[[World, Any, Moment, Step], None]] = {
+_HANDLERS: dict[type, Callable[[EngineState, Any, Moment, Step], None]] = {
     Restored: lifecycle.restored,
-    Configured: jobs.configured,
-    JobAdded: jobs.added,
-    JobRemoved: jobs.removed,
-    Paused: jobs.paused,
-    Ticked: clockwork.ticked,
-    Fired: admission.fired,
+    Reconfigure: jobs.configured,
+    AddJob: jobs.added,
+    RemoveJob: jobs.removed,
+    SetPaused: jobs.paused,
+    TimePassed: clockwork.ticked,
+    TriggerFired: admission.fired,
     GuardsRead: guards.read,
-    CancelAsked: lifecycle.cancel_asked,
-    Started: attempts.started,
-    Ended: attempts.ended,
-    Found: attempts.found,
-    Stopping: lifecycle.stopping,
+    CancelRuns: lifecycle.cancel_asked,
+    AttemptStarted: attempts.started,
+    AttemptEnded: attempts.ended,
+    AttemptFound: attempts.found,
+    Stop: lifecycle.stopping,
 }
 
 
@@ -59,22 +59,22 @@ class Engine:
     """Decides. One instance, one thread, one event at a time."""
 
     def __init__(self) -> None:
-        self._world = World()
+        self._world = EngineState()
 
     def handle(self, event: Event, now: Moment) -> Step:
         """Take in a fact and say what follows from it."""
         step = Step()
         clockwork.notice_jumps(self._world, now, step)
-        if isinstance(event, Configured):
+        if isinstance(event, Reconfigure):
             # What fell due before is decided by the configuration as it was.
-            clockwork.ticked(self._world, Ticked(), now, step)
+            clockwork.ticked(self._world, TimePassed(), now, step)
         _HANDLERS[type(event)](self._world, event, now, step)
         dispatch.start_what_may(self._world, now, step)
         lifecycle.stop_when_idle(self._world, step)
         return step
 
     def next_wake(self, now: Moment) -> float | None:
-        """In how many seconds a `Ticked` event is wanted; None while nothing is to come."""
+        """In how many seconds a `TimePassed` event is wanted; None while nothing is to come."""
         if clockwork.jumped_since(self._world, now):
             return 0.0
         alarm, due = self._world.timers.next(), None

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import field, frozen
 
 from rae_auto.model.decision import Occurrence
-from rae_auto.model.guard import Computed, Says
+from rae_auto.model.guard import Computed, GuardResult
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.primitives.names import JobId, RunId
@@ -39,7 +39,7 @@ class Plan:
     """Its guards by id; None for one that the shell must read."""
     readers: Mapping[str, object] = field(factory=dict, eq=False)
     """What the shell reads those with, by id; to the engine it means nothing."""
-    follows: tuple[JobId, ...] = ()
+    upstream_jobs: tuple[JobId, ...] = ()
 
 
 @frozen
@@ -58,7 +58,7 @@ class Settings:
 class Restored:
     """The daemon has started: this is what the configuration and the store hold.
 
-    What is known of the attempts in hand (`Found`, `Ended`) comes next, and then a `Ticked`.
+    What is known of the attempts in hand (`AttemptFound`, `AttemptEnded`) comes next, and then a `TimePassed`.
     """
 
     settings: Settings
@@ -69,7 +69,7 @@ class Restored:
 
 
 @frozen
-class Configured:
+class Reconfigure:
     """The configuration was read again; `plans` are all of its jobs."""
 
     settings: Settings
@@ -78,7 +78,7 @@ class Configured:
 
 
 @frozen
-class JobAdded:
+class AddJob:
     """Somebody adds a job to the store, or changes one."""
 
     plan: Plan
@@ -87,7 +87,7 @@ class JobAdded:
 
 
 @frozen
-class JobRemoved:
+class RemoveJob:
     """Somebody removes a job from the store."""
 
     job: JobId
@@ -95,7 +95,7 @@ class JobRemoved:
 
 
 @frozen
-class Paused:
+class SetPaused:
     """Somebody pauses a job, or lets it go on."""
 
     job: JobId
@@ -104,20 +104,20 @@ class Paused:
 
 
 @frozen
-class Ticked:
+class TimePassed:
     """Time has passed."""
 
 
 @frozen
-class Fired:
+class TriggerFired:
     """A source, a person or a program gives a reason to run.
 
-    `echo` names what may be the doing of the job's own last run, if it may be that.
+    `feedback_key` names what may be the doing of the job's own last run, if it may be that.
     """
 
     occurrence: Occurrence
     ask: Ask | None = None
-    echo: str | None = None
+    feedback_key: str | None = None
 
 
 @frozen
@@ -125,11 +125,11 @@ class GuardsRead:
     """What a job's guards said that the engine wanted read for a run. Each wanted one has an answer."""
 
     run: RunId
-    said: Mapping[str, Says]
+    said: Mapping[str, GuardResult]
 
 
 @frozen
-class CancelAsked:
+class CancelRuns:
     """Somebody wants a run, or all open runs of a job, to end."""
 
     job: JobId | None = None
@@ -138,7 +138,7 @@ class CancelAsked:
 
 
 @frozen
-class Started:
+class AttemptStarted:
     """An executor has the attempt in hand."""
 
     run: RunId
@@ -147,7 +147,7 @@ class Started:
 
 
 @frozen
-class Ended:
+class AttemptEnded:
     """The attempt is over, or could not be started (`result.error` says why)."""
 
     run: RunId
@@ -156,10 +156,10 @@ class Ended:
 
 
 @frozen
-class Found:
+class AttemptFound:
     """After a restart: the attempt is alive (its `handle`), or its fate is unknown (None).
 
-    `begun` is False where it is sure not to have begun. One that has ended meanwhile is told as `Ended`.
+    `begun` is False where it is sure not to have begun. One that has ended meanwhile is told as `AttemptEnded`.
     """
 
     run: RunId
@@ -169,7 +169,7 @@ class Found:
 
 
 @frozen
-class Stopping:
+class Stop:
     """The daemon is to stop; what runs may go on for `grace`. A second one may shorten it.
 
     `leave_running` leaves what can be found again to the next daemon.
@@ -182,16 +182,16 @@ class Stopping:
 
 Event = (
     Restored
-    | Configured
-    | JobAdded
-    | JobRemoved
-    | Paused
-    | Ticked
-    | Fired
+    | Reconfigure
+    | AddJob
+    | RemoveJob
+    | SetPaused
+    | TimePassed
+    | TriggerFired
     | GuardsRead
-    | CancelAsked
-    | Started
-    | Ended
-    | Found
-    | Stopping
+    | CancelRuns
+    | AttemptStarted
+    | AttemptEnded
+    | AttemptFound
+    | Stop
 )

@@ -19,9 +19,9 @@ from rae_auto.engine.events import GuardsRead
 from rae_auto.engine.runs import finish, hold, release
 from rae_auto.engine.step import ReadGuards, Step
 from rae_auto.engine.timers import Alarm
-from rae_auto.engine.world import Entry, OpenRun, World, guard_key
+from rae_auto.engine.world import EngineState, Entry, OpenRun, guard_key
 from rae_auto.model.decision import MANUAL
-from rae_auto.model.guard import Answer, Says
+from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Reason
@@ -43,7 +43,7 @@ KEPT_BACK_BY = "kept_back_by"
 """The fact that tells which guard that was, and what it said."""
 
 
-def refusal(entry: Entry, trigger: str, starts: datetime) -> tuple[str, Says] | None:
+def refusal(entry: Entry, trigger: str, starts: datetime) -> tuple[str, GuardResult] | None:
     """The guard that is sure, as of now, to keep a run from starting then, and what it says.
 
     Only where a run wouldn't wait for it: so what is skipped leaves no run.
@@ -51,18 +51,18 @@ def refusal(entry: Entry, trigger: str, starts: datetime) -> tuple[str, Says] | 
     if trigger == MANUAL or entry.job.only_wait:
         return None
     for name, guard in entry.plan.guards.items():
-        if guard is not None and not (says := guard.says(starts)).lets:
-            return name, says
+        if guard is not None and not (result := guard.evaluate(starts)).allows:
+            return name, result
     return None
 
 
-def let(world: World, opened: OpenRun, now: Moment, step: Step) -> bool:
+def let(world: EngineState, opened: OpenRun, now: Moment, step: Step) -> bool:
     """Whether the guards let the run start now. If not, it is set aside until they are asked again, or skipped."""
     entry = world.jobs.get(opened.run.job)
     if entry is None or not entry.plan.guards or opened.run.attempt or opened.run.trigger == MANUAL:
         return True
     said = _said(entry, opened, now)
-    against = next(((name, says) for name, says in said.items() if not says.lets), None)
+    against = next(((name, result) for name, result in said.items() if not result.allows), None)
     if against is not None:
         _keep_back(world, entry, opened, *against, now, step)
         return False
@@ -70,15 +70,15 @@ def let(world: World, opened: OpenRun, now: Moment, step: Step) -> bool:
     if unread:
         step.want(ReadGuards(opened.run.id, opened.run.job, unread))
         hold(world, opened, guard_key(opened.run.id), *ASKING, is_worth_telling=False)
-        if opened.guards_read and all(says.lets for says in opened.guards_read.values()):
+        if opened.guards_read and all(result.allows for result in opened.guards_read.values()):
             world.keep_place(opened)
         return False
-    facts = {name: f"{says.answer}: {says.because}" for name, says in said.items()}
+    facts = {name: f"{result.verdict}: {result.reason}" for name, result in said.items()}
     opened.run = evolve(opened.run, facts={**opened.run.facts, "guards": facts})
     return True
 
 
-def read(world: World, event: GuardsRead, now: Moment, _: Step) -> None:
+def read(world: EngineState, event: GuardsRead, now: Moment, _: Step) -> None:
     """Guards were asked: the run may be looked at again."""
     opened = world.runs.get(event.run)
     if opened is not None:
@@ -86,14 +86,14 @@ def read(world: World, event: GuardsRead, now: Moment, _: Step) -> None:
         release(world, guard_key(event.run), now)
 
 
-def wake(world: World, run: RunId, now: Moment) -> None:
+def wake(world: EngineState, run: RunId, now: Moment) -> None:
     """The time has come when a guard may have changed its mind."""
     opened = world.runs.get(run)
     if opened is not None and now.mono >= opened.guards_again_at:
         look_again(world, [opened], now)
 
 
-def look_again(world: World, runs: Iterable[OpenRun], now: Moment) -> None:
+def look_again(world: EngineState, runs: Iterable[OpenRun], now: Moment) -> None:
     """What the guards of these runs say may be another thing now: the clocks have jumped, or the guards are others."""
     for opened in runs:
         if opened.held_by is not None and opened.held_by[0] is Reason.GUARD:
@@ -101,20 +101,22 @@ def look_again(world: World, runs: Iterable[OpenRun], now: Moment) -> None:
             release(world, guard_key(opened.run.id), now)
 
 
-def _said(entry: Entry, opened: OpenRun, now: Moment) -> Mapping[str, Says]:
+def _said(entry: Entry, opened: OpenRun, now: Moment) -> Mapping[str, GuardResult]:
     """What guards say, as far as that is known now: those computed, and those that were read a moment ago."""
     is_fresh = now.mono - opened.guards_read_at <= FRESH.total_seconds()
     said = {}
     for name, guard in entry.plan.guards.items():
         if guard is not None:
-            said[name] = guard.says(now.wall)
+            said[name] = guard.evaluate(now.wall)
         elif is_fresh and name in opened.guards_read:
             said[name] = opened.guards_read[name]
     return said
 
 
-def _keep_back(world: World, entry: Entry, opened: OpenRun, name: str, says: Says, now: Moment, step: Step) -> None:
-    what = in_words(name, says)
+def _keep_back(
+    world: EngineState, entry: Entry, opened: OpenRun, name: str, result: GuardResult, now: Moment, step: Step
+) -> None:
+    what = in_words(name, result)
     first = opened.run.facts.get(_SINCE)
     # Where the clock was set back behind it, waiting begins anew: no run waits for as long as that too.
     since = min(parse_instant(first), now.wall) if first else now.wall
@@ -142,7 +144,7 @@ def _until_change(entry: Entry, name: str, now: datetime) -> timedelta:
     return timedelta.max if change is None else max(change - now, timedelta(milliseconds=1))
 
 
-def in_words(name: str, says: Says) -> str:
+def in_words(name: str, result: GuardResult) -> str:
     """What a guard said, in one line."""
-    said = "can't tell" if says.answer is Answer.UNKNOWN else f"says {says.answer}"
-    return f"{name} {said}: {says.because}"
+    said = "can't tell" if result.verdict is Verdict.UNKNOWN else f"says {result.verdict}"
+    return f"{name} {said}: {result.reason}"

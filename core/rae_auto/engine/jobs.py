@@ -4,10 +4,10 @@ from attrs import evolve
 
 from rae_auto.engine import cursors, guards
 from rae_auto.engine.dependencies import find_cycle, reached_from
-from rae_auto.engine.events import Configured, JobAdded, JobRemoved, Origin, Paused, Plan
+from rae_auto.engine.events import AddJob, Origin, Plan, Reconfigure, RemoveJob, SetPaused
 from rae_auto.engine.runs import end, release
 from rae_auto.engine.step import JobChanged, Step
-from rae_auto.engine.world import Entry, World
+from rae_auto.engine.world import EngineState, Entry
 from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, JobNotFound, SchedulerError
 from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.instants import Moment
@@ -16,11 +16,11 @@ from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 
 
-def unknown_job(world: World, job: str) -> JobNotFound:
+def unknown_job(world: EngineState, job: str) -> JobNotFound:
     return JobNotFound(f"no job {job!r}{did_you_mean(job, world.jobs)}")
 
 
-def added(world: World, event: JobAdded, now: Moment, step: Step) -> None:
+def added(world: EngineState, event: AddJob, now: Moment, step: Step) -> None:
     """A job for the store: added, or changed where the asker means to."""
     job = event.plan.job
     refusal = _refusal(world, event)
@@ -32,7 +32,7 @@ def added(world: World, event: JobAdded, now: Moment, step: Step) -> None:
     step.reply(event.ask, {"job": job.id})
 
 
-def _refusal(world: World, event: JobAdded) -> SchedulerError | None:
+def _refusal(world: EngineState, event: AddJob) -> SchedulerError | None:
     job, known = event.plan.job, world.jobs.get(event.plan.job.id)
     if known is not None and known.plan.origin is Origin.CONFIG:
         return DuplicateJob(f"job {job.id!r} stands in the configuration; change it there")
@@ -53,18 +53,18 @@ def _refusal(world: World, event: JobAdded) -> SchedulerError | None:
     return _refusal_to_follow(world, event.plan)
 
 
-def _refusal_to_follow(world: World, plan: Plan) -> InvalidJob | None:
+def _refusal_to_follow(world: EngineState, plan: Plan) -> InvalidJob | None:
     """What is wrong with the jobs that a job follows: each end of a circle would start its next round for ever."""
     job = plan.job.id
-    for followed in plan.follows:
+    for followed in plan.upstream_jobs:
         if followed != job and followed not in world.jobs:
             return InvalidJob(f"job {job!r}: follows {followed!r}, which is no job{did_you_mean(followed, world.jobs)}")
 
     def follows_of(other: JobId) -> tuple[JobId, ...]:
         if other == job:
-            return plan.follows
+            return plan.upstream_jobs
         # A followed job of the configuration may be gone from it since.
-        return world.jobs[other].plan.follows if other in world.jobs else ()
+        return world.jobs[other].plan.upstream_jobs if other in world.jobs else ()
 
     cycle = find_cycle(reached_from([job], follows_of))
     if cycle is None:
@@ -72,7 +72,7 @@ def _refusal_to_follow(world: World, plan: Plan) -> InvalidJob | None:
     return InvalidJob(f"job {job!r}: starts itself again: {' -> '.join(reversed(cycle))}; take one of them out")
 
 
-def removed(world: World, event: JobRemoved, now: Moment, step: Step) -> None:
+def removed(world: EngineState, event: RemoveJob, now: Moment, step: Step) -> None:
     """A job leaves the store; what runs of it may finish, what waits is cancelled."""
     entry = world.jobs.get(event.job)
     if entry is None:
@@ -85,7 +85,7 @@ def removed(world: World, event: JobRemoved, now: Moment, step: Step) -> None:
     if needed_by:
         step.reply(event.ask, JobInUse(f"job {event.job!r} is needed by {', '.join(needed_by)}; remove that first"))
         return
-    followed_by = [other.job.id for other in world.jobs.values() if event.job in other.plan.follows]
+    followed_by = [other.job.id for other in world.jobs.values() if event.job in other.plan.upstream_jobs]
     if followed_by:
         step.reply(event.ask, JobInUse(f"job {event.job!r} is followed by {', '.join(followed_by)}; remove that first"))
         return
@@ -94,7 +94,7 @@ def removed(world: World, event: JobRemoved, now: Moment, step: Step) -> None:
     step.reply(event.ask, {"job": event.job})
 
 
-def paused(world: World, event: Paused, now: Moment, step: Step) -> None:
+def paused(world: EngineState, event: SetPaused, now: Moment, step: Step) -> None:
     """A paused job starts nothing by itself; what waited goes on when it is resumed."""
     entry = world.jobs.get(event.job)
     if entry is None:
@@ -108,7 +108,7 @@ def paused(world: World, event: Paused, now: Moment, step: Step) -> None:
     step.reply(event.ask, {"job": event.job})
 
 
-def configured(world: World, event: Configured, now: Moment, step: Step) -> None:
+def configured(world: EngineState, event: Reconfigure, now: Moment, step: Step) -> None:
     """The configuration was read again: all of its jobs as they are now."""
     clash = [
         plan.job.id
@@ -134,7 +134,7 @@ def configured(world: World, event: Configured, now: Moment, step: Step) -> None
     step.reply(event.ask, summary)
 
 
-def put(world: World, plan: Plan, now: Moment, step: Step) -> str | None:
+def put(world: EngineState, plan: Plan, now: Moment, step: Step) -> str | None:
     """Have the job as planned; says whether it was added or changed. Triggers that stay the same stay armed."""
     job, known = plan.job, world.jobs.get(plan.job.id)
     if known is not None and known.plan == plan:
@@ -157,7 +157,7 @@ def put(world: World, plan: Plan, now: Moment, step: Step) -> str | None:
     return change
 
 
-def drop(world: World, entry: Entry, now: Moment, step: Step) -> None:
+def drop(world: EngineState, entry: Entry, now: Moment, step: Step) -> None:
     """Have the job no more. Runs in hand finish."""
     job = entry.job.id
     for opened in world.open_runs(job):

@@ -2,12 +2,12 @@
 
 from rae_auto.engine import cursors
 from rae_auto.engine.attempts import arm_timeout
-from rae_auto.engine.events import CancelAsked, Restored, Stopping
+from rae_auto.engine.events import CancelRuns, Restored, Stop
 from rae_auto.engine.jobs import unknown_job
 from rae_auto.engine.runs import end, finish, interrupt, must_end, wait
 from rae_auto.engine.step import Step, Stopped
 from rae_auto.engine.timers import Alarm
-from rae_auto.engine.world import Entry, OpenRun, World
+from rae_auto.engine.world import EngineState, Entry, OpenRun
 from rae_auto.errors import RunNotFound
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
@@ -17,10 +17,10 @@ from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run, RunState
 
 
-def restored(world: World, event: Restored, now: Moment, step: Step) -> None:
+def restored(world: EngineState, event: Restored, now: Moment, step: Step) -> None:
     """Take in what the configuration and the store hold.
 
-    What fell due meanwhile is due at the next `Ticked`: before that come the fates of what was in hand.
+    What fell due meanwhile is due at the next `TimePassed`: before that come the fates of what was in hand.
     """
     world.settings = event.settings
     states = {state.job: state for state in event.states}
@@ -41,7 +41,7 @@ def restored(world: World, event: Restored, now: Moment, step: Step) -> None:
     world.restarted = True
 
 
-def _reopen(world: World, run: Run, now: Moment, step: Step) -> None:
+def _reopen(world: EngineState, run: Run, now: Moment, step: Step) -> None:
     entry = world.jobs.get(run.job)
     # Without a definition a run can only be given up.
     opened = OpenRun(run, entry.job if entry else Job(id=run.job, command="gone", on_crash=OnCrash.FAIL))
@@ -54,7 +54,7 @@ def _reopen(world: World, run: Run, now: Moment, step: Step) -> None:
         wait(world, opened, now)
 
 
-def cancel_asked(world: World, event: CancelAsked, now: Moment, step: Step) -> None:
+def cancel_asked(world: EngineState, event: CancelRuns, now: Moment, step: Step) -> None:
     """Somebody wants a run, or all open runs of a job, to end."""
     if event.run is not None:
         found = world.runs.get(event.run)
@@ -72,7 +72,7 @@ def cancel_asked(world: World, event: CancelAsked, now: Moment, step: Step) -> N
     step.reply(event.ask, {"cancelled": [opened.run.id for opened in targets]})
 
 
-def stopping(world: World, event: Stopping, now: Moment, step: Step) -> None:
+def stopping(world: EngineState, event: Stop, now: Moment, step: Step) -> None:
     """No new starts; what runs may end within the grace."""
     world.stopping = True
     world.leaving |= event.leave_running
@@ -82,7 +82,7 @@ def stopping(world: World, event: Stopping, now: Moment, step: Step) -> None:
     step.reply(event.ask, {})
 
 
-def stop_when_idle(world: World, step: Step) -> None:
+def stop_when_idle(world: EngineState, step: Step) -> None:
     """A stopping engine is done once it has nothing in hand that the next one couldn't find; it says so once."""
     if world.stopping and not world.stopped and not any(must_end(world, o) for o in world.runs.values()):
         world.stopped = True

@@ -1,7 +1,7 @@
 """A job that makes its own trigger fire, for instance since it writes into what it watches, must not go on for ever.
 
-A source says what of it may be the job's own doing (`Fired.echo`). Where that comes while a run of the same job and
-trigger is open, or on its heels, again and again, it is most likely so, and skipped; then nothing runs that could make
+A source says what of it may be the job's own doing (`TriggerFired.feedback_key`). Where that comes while a run of the same
+job and trigger is open, or on its heels, again and again, it is most likely so, and skipped; then nothing runs that could make
 it fire again. A source keeps what was skipped so, and offers it again later.
 
 Two things are counted. The same echo, within a minute: a job that writes to the file that it watches. And links of a
@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from attrs import frozen
 
-from rae_auto.engine.world import Chain, World
+from rae_auto.engine.world import Chain, EngineState
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId
@@ -41,12 +41,12 @@ class TooOften:
     within: timedelta
 
 
-def too_often(world: World, occurrence: Occurrence, echo: str | None, now: Moment) -> TooOften | None:
+def too_often(world: EngineState, occurrence: Occurrence, feedback_key: str | None, now: Moment) -> TooOften | None:
     """How often this came in a row on the heels of its own runs, where that is too often; else it is counted."""
-    if echo is None:
+    if feedback_key is None:
         return None
     place = (occurrence.job, occurrence.trigger)
-    heard = (*place, echo)
+    heard = (*place, feedback_key)
     times = [at for at in world.echoes.pop(heard, ()) if now.mono - at <= WINDOW.total_seconds()]
     if not _on_the_heels(world, occurrence, now):
         world.chains[place] = Chain(0, now.mono, now.mono)
@@ -61,7 +61,7 @@ def too_often(world: World, occurrence: Occurrence, echo: str | None, now: Momen
     return too_many or _too_long(world, place, now)
 
 
-def _too_long(world: World, place: tuple[JobId, str], now: Moment) -> TooOften | None:
+def _too_long(world: EngineState, place: tuple[JobId, str], now: Moment) -> TooOften | None:
     chain = world.chains.get(place, Chain(0, now.mono, now.mono))
     if world.ended_at.get(place, chain.last) > chain.last:
         if chain.links >= LONGEST_CHAIN:
@@ -71,7 +71,7 @@ def _too_long(world: World, place: tuple[JobId, str], now: Moment) -> TooOften |
     return None
 
 
-def _on_the_heels(world: World, occurrence: Occurrence, now: Moment) -> bool:
+def _on_the_heels(world: EngineState, occurrence: Occurrence, now: Moment) -> bool:
     if any(opened.run.trigger == occurrence.trigger for opened in world.open_runs(occurrence.job)):
         return True
     ended = world.ended_at.get((occurrence.job, occurrence.trigger))

@@ -5,7 +5,7 @@ from attrs import evolve
 from rae_auto.engine.queue import rank
 from rae_auto.engine.step import Cancel, Notify, Step
 from rae_auto.engine.timers import Alarm
-from rae_auto.engine.world import OpenRun, World
+from rae_auto.engine.world import EngineState, OpenRun
 from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.primitives.instants import Moment
@@ -13,7 +13,7 @@ from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run, RunState
 
 
-def wait(world: World, opened: OpenRun, now: Moment) -> None:
+def wait(world: EngineState, opened: OpenRun, now: Moment) -> None:
     """Let a run wait for its turn, and before that for its time, if it has one."""
     run = opened.run
     world.let_place_go(opened)
@@ -25,14 +25,14 @@ def wait(world: World, opened: OpenRun, now: Moment) -> None:
         queue_up(world, opened)
 
 
-def queue_up(world: World, opened: OpenRun) -> None:
+def queue_up(world: EngineState, opened: OpenRun) -> None:
     """Let a run wait for its turn."""
     opened.delayed, opened.held_by = False, None
     world.queue.push(opened.run.id, rank(opened.job.priority, opened.run.queued_at))
 
 
 def hold(
-    world: World, opened: OpenRun, until: str, reason: Reason, text: str, *, is_worth_telling: bool = True
+    world: EngineState, opened: OpenRun, until: str, reason: Reason, text: str, *, is_worth_telling: bool = True
 ) -> None:
     """Set a run aside until something happens to the job, the resource or the guard `until`."""
     opened.held_by = (reason, text)
@@ -51,14 +51,14 @@ def _note_wait(opened: OpenRun, reason: Reason) -> None:
         opened.waited_for = (*opened.waited_for, reason)
 
 
-def release(world: World, until: str, now: Moment) -> None:
+def release(world: EngineState, until: str, now: Moment) -> None:
     """Something happened to the job, the resource or the guard: those that waited for it may try again."""
     for run in world.held.pop(until, ()):
         if run in world.runs:
             wait(world, world.runs[run], now)
 
 
-def end(world: World, opened: OpenRun, state: RunState, reason: Reason | None, now: Moment, step: Step) -> None:
+def end(world: EngineState, opened: OpenRun, state: RunState, reason: Reason | None, now: Moment, step: Step) -> None:
     """Bring a run to an end before its time: at once if nothing of it is in hand, else by way of its executor."""
     if not opened.run.state.active:
         finish(world, opened, RunState.CANCELLED, now, step, reason=reason)
@@ -69,7 +69,7 @@ def end(world: World, opened: OpenRun, state: RunState, reason: Reason | None, n
 
 
 def finish(
-    world: World,
+    world: EngineState,
     opened: OpenRun,
     state: RunState,
     now: Moment,
@@ -101,12 +101,12 @@ def finish(
     release(world, run.job, now)
 
 
-def must_end(world: World, opened: OpenRun) -> bool:
+def must_end(world: EngineState, opened: OpenRun) -> bool:
     """Whether a stop has to wait for the run: it is in hand, and the next daemon couldn't find it."""
     return opened.run.state.active and not (world.leaving and opened.run.handle)
 
 
-def interrupt(world: World, now: Moment, step: Step) -> None:
+def interrupt(world: EngineState, now: Moment, step: Step) -> None:
     """A shutdown has waited long enough: whatever is in hand is ended."""
     for opened in list(world.runs.values()):
         if must_end(world, opened):

@@ -100,7 +100,7 @@ class Reply:
 
 
 @frozen
-class Jumped:
+class ClockJumped:
     """Tell whoever listens that the machine slept, or that its clock was set."""
 
     jump: Jump
@@ -112,7 +112,7 @@ class Stopped:
     """Nothing is in hand any more: the daemon may go."""
 
 
-Effect = Start | Cancel | ReadGuards | Notify | JobChanged | Jumped | Reply | Stopped
+Effect = Start | Cancel | ReadGuards | Notify | JobChanged | ClockJumped | Reply | Stopped
 
 
 @define

@@ -10,7 +10,7 @@ from rae_auto.engine.events import Plan, Settings
 from rae_auto.engine.queue import Queue
 from rae_auto.engine.timers import Timers
 from rae_auto.engine.timetable import Timetable
-from rae_auto.model.guard import Says
+from rae_auto.model.guard import GuardResult
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.primitives.instants import Moment
@@ -69,7 +69,7 @@ class OpenRun:
     ending_reason: Reason | None = None
     held_by: tuple[Reason, str] | None = None
     waited_for: tuple[Reason, ...] = ()
-    guards_read: Mapping[str, Says] = field(factory=dict)
+    guards_read: Mapping[str, GuardResult] = field(factory=dict)
     """What its guards said that were read, and when that was (monotonic seconds)."""
     guards_read_at: float = float("-inf")
     guards_again_at: float = float("inf")
@@ -79,7 +79,7 @@ class OpenRun:
 
 
 @define(eq=False)
-class World:
+class EngineState:
     """The state of the engine. Handlers change it; nobody else does."""
 
     settings: Settings = field(factory=Settings)

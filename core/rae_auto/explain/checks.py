@@ -9,7 +9,7 @@ from attrs import frozen
 
 from rae_auto.engine.guards import KEPT_BACK_BY
 from rae_auto.engine.words import cause_in_words, in_words, reason_in_words
-from rae_auto.explain.job_view import Standing, repetition
+from rae_auto.explain.job_view import JobView, repetition
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Attempt, Run, RunState
@@ -36,13 +36,13 @@ class Fact:
     """One link of the chain."""
 
     of: str
-    says: str
+    text: str
 
     def __str__(self) -> str:
-        return f"{self.of}: {self.says}"
+        return f"{self.of}: {self.text}"
 
 
-def of_run(run: Run, standing: Standing) -> Iterator[Fact]:
+def of_run(run: Run, standing: JobView) -> Iterator[Fact]:
     """All that is known of a run."""
     yield from _occurrence(run.trigger, run.key, run.scheduled_for, standing)
     if run.event:
@@ -70,7 +70,7 @@ def of_run(run: Run, standing: Standing) -> Iterator[Fact]:
             )
 
 
-def of_skip(decision: Decision, standing: Standing) -> Iterator[Fact]:
+def of_skip(decision: Decision, standing: JobView) -> Iterator[Fact]:
     """All that is known of a decision not to run."""
     yield from _occurrence(decision.trigger, decision.key, decision.at, standing)
     yield Fact("decided", f"skip at {standing.time(decision.decided_at)} ({decision.reason})")
@@ -88,7 +88,7 @@ def of_skip(decision: Decision, standing: Standing) -> Iterator[Fact]:
             yield Fact(policy, else_says)
 
 
-def outlook(standing: Standing) -> Iterator[Fact]:
+def outlook(standing: JobView) -> Iterator[Fact]:
     """What is to come."""
     if standing.next_at is not None:
         yield Fact("next", f"due at {standing.time(standing.next_at)}")
@@ -101,7 +101,7 @@ def words(state: RunState) -> str:
     return str(state).replace("_", " ")
 
 
-def _occurrence(trigger: str, key: str, at: datetime, standing: Standing) -> Iterator[Fact]:
+def _occurrence(trigger: str, key: str, at: datetime, standing: JobView) -> Iterator[Fact]:
     refs = standing.definition.schedule if standing.definition else ()
     ref = next((ref for ref in refs if ref.id == trigger), None)
     yield Fact("trigger", f"{trigger}{f' ({schedule_text(ref)})' if ref and schedule_text(ref) != trigger else ''}")
@@ -128,8 +128,8 @@ def _policies_of(run: Run) -> Iterator[Fact]:
     yield Fact("overlap", f"{run.facts.get('overlap', 'skip')}: {open_ones}")
     if run.facts.get("needs"):
         yield Fact("needs", f"{_list(run.facts, 'needs')}{_met(run)}")
-    for name, says in dict(run.facts.get("guards", {})).items():
-        yield Fact(f"guard {name}", f"{says}")
+    for name, result in dict(run.facts.get("guards", {})).items():
+        yield Fact(f"guard {name}", f"{result}")
     if run.facts.get("uses"):
         yield Fact("resources", f"{_list(run.facts, 'uses')}")
 
@@ -145,7 +145,7 @@ def _list(facts: Mapping[str, Any], name: str) -> str:
     return ", ".join(map(str, values))
 
 
-def _wait(run: Run, standing: Standing) -> Iterator[Fact]:
+def _wait(run: Run, standing: JobView) -> Iterator[Fact]:
     reasons = [_wait_in_words(reason, run) for reason in run.waited_for]
     if not run.state.final and not run.state.active:
         reasons.append(standing.waiting.get(run.id, (None, "for its turn"))[1])

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from rae_auto.api.store import LogQuery
 from rae_auto.engine.engine import Engine
 from rae_auto.errors import BadRequest, JobNotFound, RunNotFound
-from rae_auto.explain.job_view import Standing, Wait
+from rae_auto.explain.job_view import JobView, Wait
 from rae_auto.explain.wall_times import Asked, read_time
 from rae_auto.explain.why import Why, why_at, why_now, why_run
 from rae_auto.model.decision import Decision
@@ -62,7 +62,7 @@ def standing_in(
     decisions: Sequence[Decision],
     now: Moment,
     place: ZoneInfo,
-) -> Standing:
+) -> JobView:
     """How a job stands in an engine. Errors: JobNotFound, unless there are records of it."""
     try:
         entry = engine.job(JobId(job))
@@ -72,7 +72,7 @@ def standing_in(
         entry = None
     opened = [run.id for run in runs if engine.run(run.id) is not None]
     waits: dict[str, Wait] = {run: wait for run in opened if (wait := engine.waiting_for(run, now)) is not None}
-    return Standing(
+    return JobView(
         job=job,
         definition=entry.job if entry else None,
         enabled=entry is not None and entry.job.enabled and engine.settings_enabled,
@@ -89,7 +89,7 @@ def standing_in(
     )
 
 
-def answered(standing: Standing, asked: Asked | None, run: Run | None) -> Why:
+def answered(standing: JobView, asked: Asked | None, run: Run | None) -> Why:
     """The answer to what was asked. Errors: RunNotFound, where the run is another job's."""
     if run is not None:
         if run.job != standing.job:

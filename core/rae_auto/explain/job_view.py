@@ -15,14 +15,14 @@ from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run
 from rae_auto.model.schedule import Schedule
-from rae_auto.registry.safe_schedule import GuardedSchedule
+from rae_auto.registry.safe_schedule import SafeSchedule
 
 Wait = tuple[Reason | None, str]
 """Why a run waits, in a code where there is one, and in words."""
 
 
 @frozen(kw_only=True)
-class Standing:
+class JobView:
     """How a job stands, and what is on record of it: runs and decisions, the newest first."""
 
     job: str
@@ -50,7 +50,7 @@ class Standing:
 
     def _schedule(self, trigger: str) -> Schedule | None:
         found = self.schedules.get(trigger)
-        return found.inner if isinstance(found, GuardedSchedule) else found
+        return found.inner if isinstance(found, SafeSchedule) else found
 
     def note(self, trigger: str, instant: datetime) -> str | None:
         """What a clock that was set has made of an instant of the trigger, if anything."""

@@ -9,7 +9,7 @@ from attrs import frozen
 from rae_auto.engine.catch_up import due_around
 from rae_auto.engine.words import cause_in_words, in_words, reason_in_words
 from rae_auto.explain.checks import Fact, of_run, of_skip, outlook, words
-from rae_auto.explain.job_view import Standing, distance, repetition
+from rae_auto.explain.job_view import JobView, distance, repetition
 from rae_auto.explain.wall_times import Asked, nearest
 from rae_auto.model.decision import Decision
 from rae_auto.model.job_state import Seen
@@ -34,13 +34,13 @@ class Why:
     run: str | None = None
 
 
-def why_run(run: Run, standing: Standing) -> Why:
+def why_run(run: Run, standing: JobView) -> Why:
     """Why this run is as it is."""
     answer, reason = _answer(run, standing)
     return Why(answer, (*of_run(run, standing), *outlook(standing)), reason, run.id)
 
 
-def why_at(asked: Asked, standing: Standing) -> Why:
+def why_at(asked: Asked, standing: JobView) -> Why:
     """What became of the occurrence at about the time that was asked for."""
     at = min(asked.instants, key=lambda instant: _how_near(instant, standing))
     found = _why_at(at, standing)
@@ -48,14 +48,14 @@ def why_at(asked: Asked, standing: Standing) -> Why:
     return Why(found.answer, (*remarks, *found.facts), found.reason, found.run)
 
 
-def _how_near(at: datetime, standing: Standing) -> timedelta:
+def _how_near(at: datetime, standing: JobView) -> timedelta:
     return min(
         nearest((run.scheduled_for for run in standing.runs), at),
         min((distance(decision, at) for decision in standing.decisions), default=timedelta.max),
     )
 
 
-def _why_at(at: datetime, standing: Standing) -> Why:
+def _why_at(at: datetime, standing: JobView) -> Why:
     run = min(standing.runs, key=lambda run: abs(run.scheduled_for - at), default=None)
     decision = min(standing.decisions, key=lambda decision: distance(decision, at), default=None)
     again = min(standing.repeated, key=lambda seen: _told_again(seen, at), default=None)
@@ -70,7 +70,7 @@ def _why_at(at: datetime, standing: Standing) -> Why:
     return _nothing_at(at, standing)
 
 
-def _nothing_at(at: datetime, standing: Standing) -> Why:
+def _nothing_at(at: datetime, standing: JobView) -> Why:
     before, after = due_around(standing.schedules.values(), at)
     facts = tuple(outlook(standing))
     if before is not None and abs(before - at) <= NEAR:
@@ -90,13 +90,13 @@ def _nothing_at(at: datetime, standing: Standing) -> Why:
     return Why(f"{standing.job} {verb} not run at {standing.time(at)}: it {was} not due{around}", (*clocks, *facts))
 
 
-def _notes_near(at: datetime, around: Iterable[datetime | None], standing: Standing) -> list[str]:
+def _notes_near(at: datetime, around: Iterable[datetime | None], standing: JobView) -> list[str]:
     near = [instant for instant in around if instant is not None and abs(instant - at) <= SAME_NIGHT]
     notes = [standing.note(trigger, instant) for instant in near for trigger in standing.schedules]
     return [note for note in dict.fromkeys(notes) if note is not None]
 
 
-def _unrecorded(due: datetime, standing: Standing) -> str:
+def _unrecorded(due: datetime, standing: JobView) -> str:
     """Why nothing is on record of an instant of the schedule."""
     if due > standing.now:
         return "which is still to come"
@@ -110,7 +110,7 @@ def _unrecorded(due: datetime, standing: Standing) -> str:
     return "but nothing is on record of that time any more" if known is None or due < known else "but it has no record"
 
 
-def why_now(standing: Standing) -> Why:
+def why_now(standing: JobView) -> Why:
     """Why the job does what it does at present, or what became of its latest occurrence."""
     opened = [run for run in standing.runs if not run.state.final]
     if opened:
@@ -136,12 +136,12 @@ def why_now(standing: Standing) -> Why:
     return Why(f"{standing.job} has not run yet{_next(standing)}", tuple(outlook(standing)))
 
 
-def _skipped(decision: Decision, standing: Standing, at: datetime) -> Why:
+def _skipped(decision: Decision, standing: JobView, at: datetime) -> Why:
     answer = f"{standing.job} did not run at {standing.time(at)}: {in_words(decision)}"
     return Why(answer, (*of_skip(decision, standing), *outlook(standing)), decision.reason)
 
 
-def _repeated(seen: Seen, standing: Standing) -> Why:
+def _repeated(seen: Seen, standing: JobView) -> Why:
     led = f"led to run {seen.run}" if seen.run else "led to no run"
     answer = (
         f"{standing.job} did not run again at {standing.time(seen.repeated_at)}: {repetition(seen)} "
@@ -159,7 +159,7 @@ def _told_again(seen: Seen, at: datetime) -> timedelta:
     return abs((seen.repeated_at or seen.at) - at)
 
 
-def _answer(run: Run, standing: Standing) -> tuple[str, str]:
+def _answer(run: Run, standing: JobView) -> tuple[str, str]:
     """The line, and the code of the reason that it gives."""
     name = f"{run.job} (run {run.id})"
     if run.state.active:
@@ -188,7 +188,7 @@ def _answer(run: Run, standing: Standing) -> tuple[str, str]:
 _PASSIVE = (RunState.CANCELLED, RunState.INTERRUPTED, RunState.SKIPPED, RunState.LOST)
 
 
-def _next(standing: Standing) -> str:
+def _next(standing: JobView) -> str:
     if standing.next_at:
         return f"; it is due next at {standing.time(standing.next_at)}"
     watched = _watched(standing)
@@ -198,7 +198,7 @@ def _next(standing: Standing) -> str:
 _NO_SCHEDULE = ", and has no schedule"
 
 
-def _watched(standing: Standing) -> str:
+def _watched(standing: JobView) -> str:
     """The triggers that are no schedules, since they watch the world."""
     refs = standing.definition.schedule if standing.definition else ()
     found = [schedule_text(ref) for ref in refs if ref.id not in standing.schedules]
@@ -211,5 +211,5 @@ def as_json(why: Why) -> dict[str, Any]:
         "answer": why.answer,
         "reason": None if why.reason is None else str(why.reason),
         "run_id": why.run,
-        "facts": [{"of": fact.of, "says": fact.says} for fact in why.facts],
+        "facts": [{"of": fact.of, "says": fact.text} for fact in why.facts],
     }

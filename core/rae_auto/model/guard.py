@@ -7,7 +7,7 @@ from typing import Protocol
 from attrs import frozen
 
 
-class Answer(StrEnum):
+class Verdict(StrEnum):
     """Whether a job may start now. What nobody can tell is no yes."""
 
     YES = "yes"
@@ -16,22 +16,22 @@ class Answer(StrEnum):
 
 
 @frozen
-class Says:
+class GuardResult:
     """A guard's answer, and why, in one line: what it saw."""
 
-    answer: Answer
-    because: str
+    verdict: Verdict
+    reason: str
 
     @property
-    def lets(self) -> bool:
+    def allows(self) -> bool:
         """Whether it lets the job start."""
-        return self.answer is Answer.YES
+        return self.verdict is Verdict.YES
 
 
 class Computed(Protocol):
     """A guard that depends on the time alone: the engine asks it by itself."""
 
-    def says(self, instant: datetime) -> Says:
+    def evaluate(self, instant: datetime) -> GuardResult:
         """Whether a job may start at the instant (aware). No clock, no state."""
         ...
 

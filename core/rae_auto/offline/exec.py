@@ -19,7 +19,7 @@ from rae_auto.model.primitives.units import format_duration
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run
 from rae_auto.registry import Registry
-from rae_auto.registry.factory import Plugins
+from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.clock import SystemClock
 from rae_auto.runtime.execution.assignments import assignment_of
 
@@ -37,7 +37,7 @@ def execute(config_path: Path, name: str, out: BinaryIO) -> Result:
     job = next((job for job in config.jobs if job.id == name), None)
     if job is None:
         raise JobNotFound(f"no job {name!r} in {config_path}{did_you_mean(name, [job.id for job in config.jobs])}")
-    executor = Plugins(registry, config.timezone).executor(job.executor_ref)
+    executor = PluginFactory(registry, config.timezone).executor(job.executor_ref)
     with tempfile.TemporaryDirectory(prefix="rae-auto-") as place:
         return asyncio.run(_execute(job, executor, Path(place), out))
 

@@ -12,7 +12,7 @@ from rae_auto.model.plugin_ref import Cron, TriggerRef
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.primitives.zones import local_zone_name, zone
 from rae_auto.registry import Registry
-from rae_auto.registry.factory import Plugins
+from rae_auto.registry.factory import PluginFactory
 
 
 def upcoming(what: str, timezone: str | None, after: datetime, config_path: Path | None) -> Iterator[datetime]:
@@ -25,7 +25,7 @@ def upcoming(what: str, timezone: str | None, after: datetime, config_path: Path
     config = None if config_path is None else load(config_path, registry)
     name = timezone or (config.timezone if config else local_zone_name())
     where = zone(name)
-    plugins = Plugins(registry, where.key)
+    plugins = PluginFactory(registry, where.key)
     if config is None:
         refs: tuple[TriggerRef, ...] = (Cron(what),)
     else:

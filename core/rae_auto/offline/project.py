@@ -10,11 +10,11 @@ from rae_auto.config import Config, load
 from rae_auto.engine.events import Origin, Plan, Settings
 from rae_auto.model.primitives.names import JobId
 from rae_auto.registry import Registry
-from rae_auto.registry.factory import Plugins
+from rae_auto.registry.factory import PluginFactory
 
 
 @frozen
-class Rehearsal:
+class Project:
     """`sources` are the triggers that watch the world, by job and trigger; `guards` those that look at the machine."""
 
     config: Config
@@ -24,13 +24,13 @@ class Rehearsal:
     guards: tuple[tuple[JobId, str], ...]
 
 
-def rehearsal(config_path: Path) -> Rehearsal:
+def load_project(config_path: Path) -> Project:
     """What a configuration file comes to. Errors: ConfigError, InvalidJob."""
     registry = Registry()
     config = load(config_path, registry)
-    plugins = Plugins(registry, config.timezone)
+    plugins = PluginFactory(registry, config.timezone)
     planned = [plugins.plan(job, Origin.CONFIG) for job in config.jobs]
-    return Rehearsal(
+    return Project(
         config,
         tuple(one.plan for one in planned),
         Settings(config.max_parallel, config.enabled, config.resources, config.max_queue),

@@ -6,13 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rae_auto.api.store import Damaged, LogQuery, Store
+from rae_auto.api.store import CorruptDocument, LogQuery, Store
 from rae_auto.config import Config, load
 from rae_auto.control.requests import flag, limit_of, log_query, optional_instant, optional_text, text
 from rae_auto.engine.events import Origin, Plan
 from rae_auto.errors import JobNotFound, RunNotFound, StoreError
 from rae_auto.explain.collector import answered, records_around, time_asked
-from rae_auto.explain.job_view import Standing
+from rae_auto.explain.job_view import JobView
 from rae_auto.explain.why import as_json
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
@@ -29,7 +29,7 @@ from rae_auto.records.runs import newest_runs
 from rae_auto.records.statistics import statistics_of
 from rae_auto.records.world_log import happenings_in
 from rae_auto.registry import Registry
-from rae_auto.registry.factory import Plugins
+from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.clock import SystemClock
 
 T = TypeVar("T")
@@ -101,7 +101,7 @@ def why(config_path: Path, query: Mapping[str, Any]) -> dict[str, Any]:
     place, now = zone(config.timezone), SystemClock().now().wall
     asked = time_asked(optional_text(query, "at"), place, now)
     with _store_of(config_path) as store:
-        plan = _plan_of(name, config, store, Plugins(registry, config.timezone))
+        plan = _plan_of(name, config, store, PluginFactory(registry, config.timezone))
         opened = _values(store, documents.RUN, Run)
         wanted = None if run is None else _run_of(store, opened, run)
         around = records_around(name, asked)
@@ -113,7 +113,7 @@ def why(config_path: Path, query: Mapping[str, Any]) -> dict[str, Any]:
         repeated = [seen for seen in _values(store, documents.SEEN, Seen) if seen.job == name and seen.repeats]
     schedules = plan.schedules if plan else {}
     instants = [schedule.next_after(now) for schedule in schedules.values()]
-    standing = Standing(
+    standing = JobView(
         job=name,
         definition=plan.job if plan else None,
         enabled=plan is not None and plan.job.enabled and config.enabled,
@@ -132,7 +132,7 @@ def why(config_path: Path, query: Mapping[str, Any]) -> dict[str, Any]:
     return as_json(answered(standing, asked, wanted))
 
 
-def _plan_of(name: str, config: Config, store: Store, plugins: Plugins) -> Plan | None:
+def _plan_of(name: str, config: Config, store: Store, plugins: PluginFactory) -> Plan | None:
     """The job as the next daemon will have it."""
     for job in (*config.jobs, *_values(store, documents.JOB, Job)):
         if job.id == name:
@@ -148,7 +148,7 @@ def _run_of(store: Store, opened: Sequence[Run], run: str) -> Run:
 
 
 def _values(store: Store, kind: str, cls: type[T]) -> list[T]:
-    return [documents.load(cls, body) for _, body in store.load(kind) if not isinstance(body, Damaged)]
+    return [documents.load(cls, body) for _, body in store.load(kind) if not isinstance(body, CorruptDocument)]
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def _store_of(config_path: Path) -> Iterator[Store]:
     directory = state_directory()
     if not directory.is_dir():
         raise StoreError(f"there is no state in {directory} yet; 'rae-auto run' makes it")
-    store = Plugins(registry, config.timezone).store(config.store)
+    store = PluginFactory(registry, config.timezone).store(config.store)
     store.open(directory)
     try:
         yield store

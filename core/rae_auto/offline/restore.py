@@ -16,7 +16,7 @@ from rae_auto.errors import StoreError
 from rae_auto.paths import state_directory
 from rae_auto.records.backup_files import Backup, changes_of, examine
 from rae_auto.registry import Registry
-from rae_auto.registry.factory import Plugins
+from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.clock import SystemClock
 from rae_auto.toolkit.files import DirectoryLock, private_directory, sync_directory
 
@@ -52,7 +52,7 @@ def restore(config_path: Path, source: Path, *, replace: bool) -> Restored:
         old = [path for path in directory.iterdir() if _is_of_store(path)]
         if old and not replace:
             raise StoreError(f"{directory} has a store already; 'rae-auto restore --replace' moves it aside")
-        fresh = _made(Plugins(registry, config.timezone).store(config.store), directory / FRESH, source)
+        fresh = _made(PluginFactory(registry, config.timezone).store(config.store), directory / FRESH, source)
         aside = _moved_aside(old, directory, SystemClock().now().wall)
         for path in fresh.iterdir():
             if _is_of_store(path):

@@ -15,9 +15,9 @@ from typing import Any, cast
 
 from attrs import evolve, frozen
 
-from rae_auto.api.events import RUN_ENDED, Event, Place, is_named
+from rae_auto.api.events import RUN_ENDED, Event, StreamPosition, is_named
 from rae_auto.api.guard import ReadGuard
-from rae_auto.api.trigger import Emit, Told, Trigger, Watch
+from rae_auto.api.trigger import Emit, EmitResult, Trigger, TriggerContext
 from rae_auto.config import load
 from rae_auto.engine.events import Origin
 from rae_auto.errors import BadRequest, JobNotFound
@@ -25,12 +25,12 @@ from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry import Registry
-from rae_auto.registry.factory import Planned, Plugins
-from rae_auto.registry.quarantine import Containment
+from rae_auto.registry.factory import Planned, PluginFactory
+from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import read_guard
 from rae_auto.runtime.clock import SystemClock
 from rae_auto.runtime.pattern_runner import watched
-from rae_auto.runtime.timer import Alarms
+from rae_auto.runtime.timer import RuntimeTimer
 
 LOOK_AT_CLOCKS = 10.0
 """Seconds after which clocks that were set, or a machine that slept, are noticed."""
@@ -38,11 +38,11 @@ LOOK_AT_CLOCKS = 10.0
 _LONGEST_LINE = 1 << 24
 """Bytes of what the daemon tells at once: an event, or a run with the event that it was started by."""
 
-Show = Callable[["Sighting"], None]
+Show = Callable[["TraceLine"], None]
 
 
 @frozen(kw_only=True)
-class Sighting:
+class TraceLine:
     """What a trigger did: `what` is begins, sees, fires, ends or fails."""
 
     at: datetime
@@ -63,7 +63,7 @@ def try_triggers(config_path: Path, job: str, seconds: float, show: Show) -> int
         raise JobNotFound(f"no job {job!r} in {config_path}{near}")
     if not definition.schedule:
         raise BadRequest(f"job {job!r} has no trigger; 'rae-auto trigger {job}' starts it")
-    plugins = Plugins(registry, config.timezone)
+    plugins = PluginFactory(registry, config.timezone)
     planned = plugins.plan(definition, Origin.CONFIG)
     triggers = {ref.id: plugins.trigger(ref) for ref in definition.schedule}
     with tempfile.TemporaryDirectory(prefix="rae-auto-") as place:
@@ -71,12 +71,12 @@ def try_triggers(config_path: Path, job: str, seconds: float, show: Show) -> int
 
 
 class _Trial:
-    def __init__(self, planned: Planned, directory: Path, show: Show, containment: Containment) -> None:
+    def __init__(self, planned: Planned, directory: Path, show: Show, containment: Quarantine) -> None:
         self._planned = planned
         self._directory = directory
         self._show = show
         self._containment = containment
-        self._timer = Alarms(SystemClock())
+        self._timer = RuntimeTimer(SystemClock())
         self._fired = 0
 
     async def run(self, triggers: Mapping[str, Trigger], seconds: float) -> int:
@@ -96,7 +96,7 @@ class _Trial:
 
     async def _watch(self, name: str, trigger: Trigger) -> None:
         def tell(what: str, text: str = "") -> None:
-            self._show(Sighting(at=self._timer.now().wall, trigger=name, what=what, text=text))
+            self._show(TraceLine(at=self._timer.now().wall, trigger=name, what=what, text=text))
 
         watch = _ShownWatch(
             job=self._planned.plan.job.id,
@@ -105,7 +105,7 @@ class _Trial:
             emit=self._emit_of(name),
             timer=self._timer,
             events=_ShownEvents(lambda text: tell("sees", text)),
-            sees=lambda text: tell("sees", text),
+            trace=lambda text: tell("sees", text),
         )
         tell("begins")
         try:
@@ -121,62 +121,64 @@ class _Trial:
             event: Mapping[str, Any] | None = None,
             at: datetime | None = None,
             *,
-            echo: str | None = None,  # noqa: ARG001 - the job never runs, so nothing is its doing
-        ) -> Told:
+            feedback_key: str | None = None,  # noqa: ARG001 - the job never runs, so nothing is its doing
+        ) -> EmitResult:
             self._fired += 1
             against = await self._against()
-            sighting = Sighting(
+            sighting = TraceLine(
                 at=at or self._timer.now().wall, trigger=name, what="fires", key=key, event=event, text=against
             )
             self._show(sighting)
-            return Told()
+            return EmitResult()
 
         return emit
 
     async def _against(self) -> str:
         """Which guards would keep the job from starting now, in words."""
         now = self._timer.now().wall
-        computed = {name: guard.says(now) for name, guard in self._planned.plan.guards.items() if guard is not None}
+        computed = {name: guard.evaluate(now) for name, guard in self._planned.plan.guards.items() if guard is not None}
         readers = cast("Mapping[str, ReadGuard]", self._planned.plan.readers)
         said = {
             **computed,
             **{name: await read_guard(guard, self._containment) for name, guard in readers.items()},
         }
-        against = [f"guard {name} says {says.answer}: {says.because}" for name, says in said.items() if not says.lets]
+        against = [
+            f"guard {name} says {result.verdict}: {result.reason}" for name, result in said.items() if not result.allows
+        ]
         return f"but {'; '.join(against)}" if against else ""
 
 
 @frozen
-class _ShownWatch(Watch):
+class _ShownWatch(TriggerContext):
     """Tells what parts of a trigger tell the whole."""
 
-    def part(self, name: str, emit: Emit) -> Watch:
+    def part(self, name: str, emit: Emit) -> TriggerContext:
         async def shown(
             key: str,
             event: Mapping[str, Any] | None = None,
             at: datetime | None = None,
             *,
-            echo: str | None = None,
-        ) -> Told:
-            self.sees(f"{name}: {key} {json.dumps(event or {}, ensure_ascii=False)}")
-            return await emit(key, event, at, echo=echo)
+            feedback_key: str | None = None,
+        ) -> EmitResult:
+            self.trace(f"{name}: {key} {json.dumps(event or {}, ensure_ascii=False)}")
+            return await emit(key, event, at, feedback_key=feedback_key)
 
         inner = super().part(name, shown)
-        return evolve(inner, sees=lambda text: self.sees(f"{name}: {text}"))
+        return evolve(inner, trace=lambda text: self.trace(f"{name}: {text}"))
 
 
 class _ShownEvents:
     """Recorded events as the daemon tells them, where one runs."""
 
-    def __init__(self, sees: Callable[[str], None]) -> None:
-        self._sees = sees
+    def __init__(self, trace: Callable[[str], None]) -> None:
+        self._sees = trace
 
     async def record(self, name: str, data: Mapping[str, Any] | None = None, at: datetime | None = None) -> Event:
         """Nothing is recorded; it is shown."""
         self._sees(f"records {name} {json.dumps(data or {}, ensure_ascii=False)}")
         return Event("trial", name, at or SystemClock().now().wall, data or {})
 
-    async def follow(self, names: Sequence[str], after: Place | None) -> AsyncIterator[Sequence[Event]]:
+    async def follow(self, names: Sequence[str], after: StreamPosition | None) -> AsyncIterator[Sequence[Event]]:
         """What comes from now on."""
         try:
             reader, writer = await asyncio.open_unix_connection(

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from rae_auto.api.events import RUN_ENDED, Event, end_of, is_named
-from rae_auto.api.store import Keep, LogQuery, Store
+from rae_auto.api.store import LogQuery, RetentionRule, Store
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
 from rae_auto.model.primitives.instants import as_utc, parse_instant
@@ -42,7 +42,7 @@ def recorded_in(
     limit: int = MOST,
     ends: bool = True,
 ) -> list[Event]:
-    """As `EventLog.recorded`, of an open store."""
+    """As `EventRecorder.recorded`, of an open store."""
     recordable = [name for name in names if not name.startswith(RUN_ENDED)]
     found = _newest(store, recordable, LogQuery(since=since, until=until, limit=limit)) if recordable else []
     states = tuple(state for state in RunState if state.final and is_named(f"{RUN_ENDED}{state.value}", names))
@@ -70,7 +70,7 @@ def _newest(store: Store, names: Sequence[str], query: LogQuery) -> list[Event]:
 
 
 def forget_in(store: Store, names: Sequence[str], before: datetime | None) -> int:
-    """As `EventLog.forget`, of an open store."""
+    """As `EventRecorder.forget`, of an open store."""
     count = 0
     for keep in surplus_of(store, names, before):
         while gone := prune(store, keep):
@@ -79,22 +79,22 @@ def forget_in(store: Store, names: Sequence[str], before: datetime | None) -> in
     return count
 
 
-def surplus_of(store: Store, names: Sequence[str], before: datetime | None) -> list[Keep]:
+def surplus_of(store: Store, names: Sequence[str], before: datetime | None) -> list[RetentionRule]:
     """Rules by which all recorded events of these names go."""
     since, newest = before or _FOREVER, 1 << 40
     if "*" in names:
-        return [Keep(since=since, newest=newest)]
+        return [RetentionRule(since=since, newest=newest)]
     known = {name for name in names if EVENT_NAME.fullmatch(name)}
     if len(known) < len(names):
         known |= {body["name"] for body in store.query(documents.EVENTS, LogQuery(limit=MOST))}
     wanted = sorted(name for name in known if is_named(name, names))
     return [
-        Keep(states=tuple(wanted[first : first + _NAMES]), since=since, newest=newest)
+        RetentionRule(states=tuple(wanted[first : first + _NAMES]), since=since, newest=newest)
         for first in range(0, len(wanted), _NAMES)
     ]
 
 
-def prune(store: Store, keep: Keep) -> Sequence[str]:
+def prune(store: Store, keep: RetentionRule) -> Sequence[str]:
     return store.prune(documents.EVENTS, keep)
 
 

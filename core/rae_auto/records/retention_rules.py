@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 from datetime import datetime
 
-from rae_auto.api.store import Keep
+from rae_auto.api.store import RetentionRule
 from rae_auto.model import documents
 from rae_auto.model.policies import Retention
 from rae_auto.model.run import UNSUCCESSFUL, RunState
@@ -11,17 +11,19 @@ from rae_auto.model.run import UNSUCCESSFUL, RunState
 _WELL = (RunState.SUCCEEDED, RunState.SKIPPED)
 
 
-def rules(retention: Retention, now: datetime) -> list[tuple[str, Keep]]:
+def rules(retention: Retention, now: datetime) -> list[tuple[str, RetentionRule]]:
     """What is kept of which log. Failures have places of their own, lest many successes drive them out."""
     since = now - retention.keep
     return [
-        (documents.RUNS, Keep(states=_WELL, since=since, newest=retention.runs)),
+        (documents.RUNS, RetentionRule(states=_WELL, since=since, newest=retention.runs)),
         (
             documents.RUNS,
-            Keep(states=tuple(sorted(UNSUCCESSFUL)), since=now - retention.keep_failures, newest=retention.runs),
+            RetentionRule(
+                states=tuple(sorted(UNSUCCESSFUL)), since=now - retention.keep_failures, newest=retention.runs
+            ),
         ),
-        (documents.DECISIONS, Keep(since=since, newest=retention.runs)),
-        (documents.EVENTS, Keep(since=since, newest=retention.events)),
+        (documents.DECISIONS, RetentionRule(since=since, newest=retention.runs)),
+        (documents.EVENTS, RetentionRule(since=since, newest=retention.events)),
     ]
 
 

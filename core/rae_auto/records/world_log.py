@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from rae_auto.api.store import Damaged, LogQuery, Store
+from rae_auto.api.store import CorruptDocument, LogQuery, Store
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.primitives.instants import format_instant
@@ -20,7 +20,7 @@ def happenings_in(store: Store, since: datetime | None, until: datetime | None) 
     """Recorded events, ends of runs, and what sources told, by the records of what became of it; the oldest first."""
     query = LogQuery(since=since, until=until, limit=MOST)
     runs = [documents.load(Run, body) for body in store.query(documents.RUNS, query)]
-    bodies = [body for _, body in store.load(documents.RUN) if not isinstance(body, Damaged)]
+    bodies = [body for _, body in store.load(documents.RUN) if not isinstance(body, CorruptDocument)]
     runs = newest_runs(query, [documents.load(Run, body) for body in bodies], runs)
     skips = [documents.load(Decision, body) for body in store.query(documents.DECISIONS, query)]
     found = [

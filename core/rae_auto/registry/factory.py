@@ -19,9 +19,9 @@ from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import described
-from rae_auto.registry.quarantine import Containment
-from rae_auto.registry.safe_guard import GuardedGuard
-from rae_auto.registry.safe_schedule import GuardedSchedule
+from rae_auto.registry.quarantine import Quarantine
+from rae_auto.registry.safe_guard import SafeGuard
+from rae_auto.registry.safe_schedule import SafeSchedule
 
 MOST_SHARED = 1000
 """How many plugins are remembered by the text of their references."""
@@ -37,13 +37,13 @@ class Planned:
     sources: Mapping[str, SourceTrigger]
 
 
-class Plugins:
+class PluginFactory:
     """Makes instances of what a configuration or a job names, by way of their source."""
 
-    def __init__(self, source: PluginSource, timezone: str, containment: Containment | None = None) -> None:
+    def __init__(self, source: PluginSource, timezone: str, containment: Quarantine | None = None) -> None:
         self.source = source
-        self.containment = containment or Containment(self.whose)
-        self._schedules: dict[ScheduleTrigger, GuardedSchedule] = {}
+        self.containment = containment or Quarantine(self.whose)
+        self._schedules: dict[ScheduleTrigger, SafeSchedule] = {}
         self._shared: dict[str, Plugin] = {}
         self.timezone = timezone
 
@@ -68,9 +68,9 @@ class Plugins:
 
         What stands in a store is taken as it is: `check_limits` is for what comes new.
         """
-        schedules: dict[str, GuardedSchedule] = {}
+        schedules: dict[str, SafeSchedule] = {}
         sources: dict[str, SourceTrigger] = {}
-        computed: dict[str, GuardedGuard | None] = {}
+        computed: dict[str, SafeGuard | None] = {}
         read: dict[str, ReadGuard] = {}
         try:
             self._alike(Kind.EXECUTOR, job.executor_ref)
@@ -85,14 +85,16 @@ class Plugins:
                 guard = self._alike(Kind.GUARD, guard_ref)
                 computed[guard_ref.id] = None
                 if isinstance(guard, ComputedGuard):
-                    computed[guard_ref.id] = GuardedGuard(guard, self.containment)
+                    computed[guard_ref.id] = SafeGuard(guard, self.containment)
                 elif isinstance(guard, ReadGuard):
                     read[guard_ref.id] = guard
         except PluginError as error:
             raise InvalidJob(f"job {job.id!r}: {error}") from error
-        follows = dict.fromkeys(JobId(followed) for source in sources.values() for followed in source.follows())
+        upstream_jobs = dict.fromkeys(
+            JobId(followed) for source in sources.values() for followed in source.upstream_jobs()
+        )
         # Most jobs have none, and there may be many jobs.
-        plan = Plan(job, schedules, origin, computed or _NONE, read or _NONE, tuple(follows))
+        plan = Plan(job, schedules, origin, computed or _NONE, read or _NONE, tuple(upstream_jobs))
         return Planned(plan, sources or _NONE)
 
     def check_limits(self, job: Job) -> None:
@@ -106,10 +108,10 @@ class Plugins:
         provenance = getattr(self.source, "provenance", None)
         return str(provenance(kind, name)) if provenance else "unknown"
 
-    def _guarded(self, schedule: ScheduleTrigger) -> GuardedSchedule:
+    def _guarded(self, schedule: ScheduleTrigger) -> SafeSchedule:
         known = self._schedules.get(schedule)
         if known is None:
-            known = self._schedules[schedule] = GuardedSchedule(schedule, self.containment)
+            known = self._schedules[schedule] = SafeSchedule(schedule, self.containment)
         return known
 
     def _alike(self, kind: Kind, ref: PluginRef | TriggerRef | GuardRef) -> Plugin:

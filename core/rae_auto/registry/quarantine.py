@@ -30,7 +30,7 @@ class _Record:
     quarantined: bool = False
 
 
-class Containment:
+class Quarantine:
     """Keeps count. `whose` gives the distribution and version of a plugin, by kind and name."""
 
     def __init__(self, whose: Callable[[Kind, str], str]) -> None:

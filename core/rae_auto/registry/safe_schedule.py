@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 from rae_auto.api.plugin import Kind
 from rae_auto.api.trigger import ScheduleTrigger
-from rae_auto.registry.quarantine import Containment
+from rae_auto.registry.quarantine import Quarantine
 
 
-class GuardedSchedule:
+class SafeSchedule:
     """Asks a schedule, and checks its answers. After a bad one it has ended, until a reload makes another guard.
 
     Two are equal where their schedules are; one that has ended equals only itself, so that a reload replaces it.
@@ -15,7 +15,7 @@ class GuardedSchedule:
 
     __slots__ = ("_containment", "_ended", "inner")
 
-    def __init__(self, inner: ScheduleTrigger, containment: Containment) -> None:
+    def __init__(self, inner: ScheduleTrigger, containment: Quarantine) -> None:
         self.inner = inner
         self._containment = containment
         self._ended = False
@@ -23,7 +23,7 @@ class GuardedSchedule:
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if not isinstance(other, GuardedSchedule) or self._ended or other._ended:
+        if not isinstance(other, SafeSchedule) or self._ended or other._ended:
             return False
         return bool(self.inner == other.inner)
 

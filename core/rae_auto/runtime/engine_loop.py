@@ -13,7 +13,7 @@ from typing import Any
 from loguru import logger
 
 from rae_auto.engine.engine import Engine
-from rae_auto.engine.events import Ask, Event, Ticked
+from rae_auto.engine.events import Ask, Event, TimePassed
 from rae_auto.engine.step import Change, Reply, Step
 from rae_auto.errors import SchedulerClosed, SchedulerError, StoreError
 from rae_auto.model.primitives.instants import Moment
@@ -32,7 +32,7 @@ COMPLAIN = 60.0
 """Seconds between log lines on the same trouble."""
 
 
-class Shell:
+class EngineLoop:
     """Runs an engine. Everything happens on one event loop; `submit` and `ask` belong to it."""
 
     def __init__(
@@ -112,7 +112,7 @@ class Shell:
         events, self._inbox = self._inbox, []
         steps = [self.engine.handle(event, now) for event in events]
         if self.engine.next_wake(now) == 0:
-            steps.append(self.engine.handle(Ticked(), now))
+            steps.append(self.engine.handle(TimePassed(), now))
         changes = [change for step in steps for change in step.changes]
         if changes:
             await self._make_durable(changes)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakSet
 
-from rae_auto.api.events import Event, Place, end_of, is_named
+from rae_auto.api.events import Event, StreamPosition, end_of, is_named
 from rae_auto.api.store import Append, Store
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
@@ -33,7 +33,7 @@ BATCH = 1000
 Ask = Callable[[Callable[[Store], Any]], Any]
 
 
-class EventLog:
+class EventRecorder:
     """Records events and hands them to whoever follows. Belongs to one event loop."""
 
     def __init__(self, ask: Ask, now: Callable[[], datetime], tell: Callable[[Event], None] = lambda _: None) -> None:
@@ -88,7 +88,7 @@ class EventLog:
         for follower in list(self._followers):
             follower.offer(events)
 
-    def follow(self, names: Sequence[str], after: Place | None) -> AsyncGenerator[Sequence[Event], None]:
+    def follow(self, names: Sequence[str], after: StreamPosition | None) -> AsyncGenerator[Sequence[Event], None]:
         """Events of these names after a place, oldest first, then each as it comes."""
         # Before the past is read: what comes meanwhile comes behind it.
         follower = _Follower(names)
@@ -96,7 +96,7 @@ class EventLog:
         return self._stream(follower, names, after)
 
     async def _stream(
-        self, follower: "_Follower", names: Sequence[str], after: Place | None
+        self, follower: "_Follower", names: Sequence[str], after: StreamPosition | None
     ) -> AsyncGenerator[Sequence[Event], None]:
         try:
             told: set[str] = set()

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import cast
 
-from rae_auto.api.guard import Answer, ReadGuard, Says
+from rae_auto.api.guard import GuardResult, ReadGuard, Verdict
 from rae_auto.engine.events import GuardsRead
 from rae_auto.engine.step import ReadGuards
-from rae_auto.registry.quarantine import Containment
+from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import PATIENCE, failed, failure, place, read_guard
 from rae_auto.runtime.concurrency.background_tasks import wait_for_all
 
@@ -15,10 +15,10 @@ from rae_auto.runtime.concurrency.background_tasks import wait_for_all
 class GuardReader:
     """Reads the guards that look at the machine. Equal ones that are wanted at once are read once."""
 
-    def __init__(self, tell: Callable[[GuardsRead], None], containment: Containment) -> None:
+    def __init__(self, tell: Callable[[GuardsRead], None], containment: Quarantine) -> None:
         self._tell = tell
         self._containment = containment
-        self._reading: dict[ReadGuard, asyncio.Task[Says]] = {}
+        self._reading: dict[ReadGuard, asyncio.Task[GuardResult]] = {}
         self._answering: set[asyncio.Task[None]] = set()
 
     def read(self, wanted: ReadGuards) -> None:
@@ -37,10 +37,10 @@ class GuardReader:
         guards = cast("Iterable[ReadGuard]", wanted.guards.values())
         # Whatever they do there is an answer: without one the run would wait for ever.
         answers = await asyncio.gather(*map(self._read, guards), return_exceptions=True)
-        says = [answer if isinstance(answer, Says) else failure(answer) for answer in answers]
-        self._tell(GuardsRead(wanted.run, dict(zip(wanted.guards, says, strict=True))))
+        result = [answer if isinstance(answer, GuardResult) else failure(answer) for answer in answers]
+        self._tell(GuardsRead(wanted.run, dict(zip(wanted.guards, result, strict=True))))
 
-    async def _read(self, guard: ReadGuard) -> Says:
+    async def _read(self, guard: ReadGuard) -> GuardResult:
         try:
             reading = self._reading.get(guard)
         except Exception as error:  # it can't be hashed, or compared
@@ -53,5 +53,5 @@ class GuardReader:
         await asyncio.wait({reading}, timeout=PATIENCE)
         if not reading.done():
             reading.cancel()
-            return Says(Answer.UNKNOWN, f"it has not answered within {PATIENCE:g} s")
-        return Says(Answer.UNKNOWN, "it was cancelled") if reading.cancelled() else reading.result()
+            return GuardResult(Verdict.UNKNOWN, f"it has not answered within {PATIENCE:g} s")
+        return GuardResult(Verdict.UNKNOWN, "it was cancelled") if reading.cancelled() else reading.result()

@@ -16,9 +16,9 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from rae_auto.api.events import Event, Place
-from rae_auto.api.pattern import Firing, PatternTrigger, Play
-from rae_auto.api.trigger import Emit, ScheduleTrigger, SourceTrigger, Told, Trigger, Watch
+from rae_auto.api.events import Event, StreamPosition
+from rae_auto.api.pattern import Firing, PatternRun, PatternTrigger
+from rae_auto.api.trigger import Emit, EmitResult, ScheduleTrigger, SourceTrigger, Trigger, TriggerContext
 from rae_auto.engine.catch_up import occurrences
 from rae_auto.errors import StoreError
 from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
@@ -41,8 +41,8 @@ RECORDED = ""
 class _Memory:
     """All that a pattern that watches must not forget."""
 
-    play: Play
-    place: Place
+    play: PatternRun
+    place: StreamPosition
     heard: Mapping[str, tuple[str, ...]] = field(factory=dict)
     untold: tuple[Firing, ...] = ()
 
@@ -67,21 +67,21 @@ class _Memory:
     def of(cls, pattern: PatternTrigger, kept: Mapping[str, Any], now: datetime) -> "_Memory":
         """Of a document."""
         wake_at = kept["wake_at"] and parse_instant(kept["wake_at"])
-        place = Place(parse_instant(kept["at"]), tuple(kept["ids"]))
+        place = StreamPosition(parse_instant(kept["at"]), tuple(kept["ids"]))
         if place.at > now:
             # What was recorded since the clock was set back bears instants before the place.
-            place = Place(now - SET_BACK)
+            place = StreamPosition(now - SET_BACK)
         heard = {name: tuple(ids) for name, ids in kept["heard"].items()}
         untold = tuple(Firing(key, parse_instant(at), event) for key, at, event in kept["untold"])
-        return cls(Play(pattern, kept["state"], wake_at), place, heard, untold)
+        return cls(PatternRun(pattern, kept["state"], wake_at), place, heard, untold)
 
 
 @define
-class PatternWatch:
+class PatternRunner:
     """Plays a pattern."""
 
     pattern: PatternTrigger
-    watch: Watch
+    watch: TriggerContext
     _memory: _Memory = field(init=False)
     _kept: _Memory = field(init=False)
     _clocks: Moment = field(init=False)
@@ -97,7 +97,7 @@ class PatternWatch:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._wake())
-                if self.pattern.hears():
+                if self.pattern.event_names():
                     tasks.create_task(self._follow())
                 for name, part in self.pattern.parts().items():
                     tasks.create_task(watched(part, self.watch.part(name, self._emit_of(name))))
@@ -114,7 +114,7 @@ class PatternWatch:
         kept = await self._file.load(lambda document: self._understood(document, now.wall))
         if kept is None:
             since = now.wall if self._file.damage else self.watch.since or now.wall
-            self._memory = _Memory(Play.begun(self.pattern, since), Place(since))
+            self._memory = _Memory(PatternRun.begun(self.pattern, since), StreamPosition(since))
             await self._keep(now.wall)
             return
         self._memory, watched_until = kept
@@ -131,7 +131,7 @@ class PatternWatch:
         return _Memory.of(self.pattern, document, now), parse_instant(document["watched_until"])
 
     @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[Play]:
+    async def _turn(self) -> AsyncIterator[PatternRun]:
         """One step of the play: what it leads to is kept once it was told, or nothing of it."""
         async with self._lock:
             now, play = self.watch.timer.now(), self._memory.play
@@ -161,7 +161,7 @@ class PatternWatch:
                 self._kept = memory
 
     async def _follow(self) -> None:
-        stream = self.watch.events.follow(self.pattern.hears(), self._memory.place)
+        stream = self.watch.events.follow(self.pattern.event_names(), self._memory.place)
         try:
             async for batch in stream:
                 await self._take(batch, RECORDED)
@@ -169,14 +169,14 @@ class PatternWatch:
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
 
-    async def _take(self, batch: Sequence[Event], source: str) -> Told:
+    async def _take(self, batch: Sequence[Event], source: str) -> EmitResult:
         """Fold events of a source; returns what became of the last thing that fired, once durable."""
         told = None
         async with self._turn() as play:
             for event in batch:
                 if self._is_new(source, event):
                     told = await self._tell(play.hear(event)) or told
-        return told or Told()
+        return told or EmitResult()
 
     def _is_new(self, source: str, event: Event) -> bool:
         """Whether this is heard for the first time: a part tells again what it isn't sure of. From now on it isn't."""
@@ -186,7 +186,7 @@ class PatternWatch:
         self._memory = evolve(self._memory, place=place, heard=heard or self._memory.heard)
         return heard is not None
 
-    async def _tell(self, firings: Sequence[Firing]) -> Told | None:
+    async def _tell(self, firings: Sequence[Firing]) -> EmitResult | None:
         told = None
         if firings and self.pattern.parts() and not self._memory.untold:
             self._memory = evolve(self._memory, untold=tuple(firings))
@@ -202,8 +202,8 @@ class PatternWatch:
             event: Mapping[str, Any] | None = None,
             at: datetime | None = None,
             *,
-            echo: str | None = None,  # noqa: ARG001 - the job never runs, so nothing is its doing
-        ) -> Told:
+            feedback_key: str | None = None,  # noqa: ARG001 - the job never runs, so nothing is its doing
+        ) -> EmitResult:
             return await self._take([Event(key, name, at or self.watch.timer.now().wall, event or {})], name)
 
         return emit
@@ -241,7 +241,7 @@ def _gaps(before: Moment, now: Moment) -> list[tuple[datetime, str]]:
     return [*gaps, *([(expected, "set_back")] if expected - now.wall >= LEAST_GAP else [])]
 
 
-async def watched(trigger: Trigger, watch: Watch) -> None:
+async def watched(trigger: Trigger, watch: TriggerContext) -> None:
     """Have a trigger tell what it sees, whatever its shape: of a schedule, each instant from its first start on."""
     if isinstance(trigger, SourceTrigger):
         await trigger.watch(watch)
@@ -249,7 +249,7 @@ async def watched(trigger: Trigger, watch: Watch) -> None:
         await _keep_time(trigger, watch)
 
 
-async def _keep_time(schedule: ScheduleTrigger, watch: Watch) -> None:
+async def _keep_time(schedule: ScheduleTrigger, watch: TriggerContext) -> None:
     """Tell the instants of a schedule; of those that were missed the latest ones."""
     file = StateFile(watch.directory / "schedule.json", watch.job)
 

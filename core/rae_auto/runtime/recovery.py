@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from loguru import logger
 
 from rae_auto.api.store import Change, Delete, Put
-from rae_auto.engine.events import Event, Found, Origin, Plan, Restored, Settings
+from rae_auto.engine.events import AttemptFound, Event, Origin, Plan, Restored, Settings
 from rae_auto.errors import DuplicateJob, StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
@@ -17,7 +17,7 @@ from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import Run
 from rae_auto.runtime.execution.executions import Executions
-from rae_auto.runtime.repository import Archive, Hurt
+from rae_auto.runtime.repository import Hurt, Repository
 from rae_auto.toolkit.files import write_whole
 
 
@@ -30,7 +30,7 @@ class Taken:
 
 
 async def take_up(
-    archive: Archive, directory: Path, settings: Settings, plans: Sequence[Plan], plan_of: Callable[[Job], Plan]
+    archive: Repository, directory: Path, settings: Settings, plans: Sequence[Plan], plan_of: Callable[[Job], Plan]
 ) -> Taken:
     """Read all that is stored beside the plans of the configuration. Errors: DuplicateJob, InvalidJob, StoreError."""
     stored, bad_jobs = await archive.load(documents.JOB, Job)
@@ -66,7 +66,7 @@ async def find_again(restored: Restored, executions: Executions, report: Callabl
     in_hand = [run for run in restored.runs if run.state.active]
     for run in in_hand:
         if run.job not in jobs:
-            report(Found(run.id, run.attempt))
+            report(AttemptFound(run.id, run.attempt))
     await executions.find([(run, jobs[run.job]) for run in in_hand if run.job in jobs])
 
 
@@ -77,7 +77,7 @@ def _words(hurt: Hurt, job: str) -> str:
     return f"job {job!r} is held, since what the store has of it is damaged: {hurt.problem}; {remedy}"
 
 
-async def _put_aside(archive: Archive, directory: Path, hurts: Sequence[Hurt], states: Sequence[JobState]) -> None:
+async def _put_aside(archive: Repository, directory: Path, hurts: Sequence[Hurt], states: Sequence[JobState]) -> None:
     """Keep what is damaged in a file, and hold its jobs durably until somebody resumes them."""
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     aside = directory / f"documents.corrupt-{moment}.json"

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from attrs import frozen
 from loguru import logger
 
-from rae_auto.api.store import Append, Damaged, Delete, Document, Keep, LogQuery, Put, Store
+from rae_auto.api.store import Append, CorruptDocument, Delete, Document, LogQuery, Put, RetentionRule, Store
 from rae_auto.api.store import Change as StoreChange
 from rae_auto.engine.step import Change, Erase, Record, Save
 from rae_auto.errors import SchedulerError, StoreError
@@ -71,7 +71,7 @@ class Hurt:
         return self.key.rpartition("/")[0] if self.kind == documents.SEEN else self.key
 
 
-class Archive:
+class Repository:
     """A store in a thread of its own, since it may block on the disk; it speaks in values."""
 
     def __init__(self, store: Store) -> None:
@@ -112,7 +112,7 @@ class Archive:
         """What a function reads out of the store."""
         return await self._call(question, self._store)
 
-    async def prune(self, log: str, keep: Keep) -> Sequence[str]:
+    async def prune(self, log: str, keep: RetentionRule) -> Sequence[str]:
         """Remove a part of what need not stay of a log; the keys of what was removed."""
         return await self._call(self._store.prune, log, keep)
 
@@ -144,8 +144,8 @@ class Archive:
             raise StoreError(f"the store failed: {error!r:.300}") from error
 
 
-def _decode(kind: str, key: str, cls: type[T], body: Document | Damaged) -> T | Hurt:
-    if isinstance(body, Damaged):
+def _decode(kind: str, key: str, cls: type[T], body: Document | CorruptDocument) -> T | Hurt:
+    if isinstance(body, CorruptDocument):
         return Hurt(kind, key, body.problem, body.text)
     try:
         return documents.load(cls, body)

@@ -15,7 +15,7 @@ from rae_auto.api.store import Append, Change, Put
 from rae_auto.model import documents
 from rae_auto.model.policies import Retention
 from rae_auto.records.retention_rules import rules, surplus_output
-from rae_auto.runtime.repository import Archive
+from rae_auto.runtime.repository import Repository
 
 PERIOD = 3600.0
 """Seconds from one round to the next."""
@@ -25,7 +25,7 @@ _OF_A_RUN = re.compile(r"([0-9A-Z]{26})\.(?:\d+\.\w+|event\.json)|\.([0-9A-Z]{26
 
 
 async def keep_tidy(
-    archive: Archive, directory: Path, retention: Callable[[], Retention], now: Callable[[], datetime]
+    archive: Repository, directory: Path, retention: Callable[[], Retention], now: Callable[[], datetime]
 ) -> None:
     """Go round until cancelled."""
     is_first = True
@@ -38,7 +38,7 @@ async def keep_tidy(
         await asyncio.sleep(PERIOD)
 
 
-async def tidy(archive: Archive, outputs: Path, retention: Retention, now: datetime, *, for_orphans: bool) -> None:
+async def tidy(archive: Repository, outputs: Path, retention: Retention, now: datetime, *, for_orphans: bool) -> None:
     """One round: remove runs and decisions that need not stay, and output that has no run or is too much."""
     # Before the store is asked: what is there now belongs to runs that it knows.
     files = await asyncio.to_thread(_files_in, outputs)

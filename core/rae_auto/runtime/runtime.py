@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rae_auto.api.trigger import Told
-from rae_auto.engine.events import Fired
-from rae_auto.engine.step import Jumped, ReadGuards, Record, Step
+from rae_auto.api.trigger import EmitResult
+from rae_auto.engine.events import TriggerFired
+from rae_auto.engine.step import ClockJumped, ReadGuards, Record, Step
 from rae_auto.errors import BadRequest, NotStarted, StoreError
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.primitives.instants import as_utc
@@ -18,16 +18,16 @@ from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run
 from rae_auto.records.events import event_document
 from rae_auto.registry.factory import Planned
-from rae_auto.registry.quarantine import Containment
+from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.clock import Clock
-from rae_auto.runtime.engine_loop import Shell
-from rae_auto.runtime.event_recorder import EventLog
+from rae_auto.runtime.engine_loop import EngineLoop
+from rae_auto.runtime.event_recorder import EventRecorder
 from rae_auto.runtime.guard_reader import GuardReader
 from rae_auto.runtime.reporting.announcements import tell_event
-from rae_auto.runtime.reporting.event_stream import Broadcast
-from rae_auto.runtime.repository import Archive
-from rae_auto.runtime.source_supervisor import Sources
-from rae_auto.runtime.timer import Alarms
+from rae_auto.runtime.reporting.event_stream import EventStream
+from rae_auto.runtime.repository import Repository
+from rae_auto.runtime.source_supervisor import SourceSupervisor
+from rae_auto.runtime.timer import RuntimeTimer
 
 TELL_AGAIN = 1.0
 """Seconds after which an occurrence that could not be made durable is tried again."""
@@ -35,24 +35,24 @@ TELL_AGAIN = 1.0
 Asking = Callable[[Any], Awaitable[Mapping[str, Any]]]
 
 
-class Surroundings:
+class Runtime:
     """Has the plugins of each job look at the world, and tells the engine what they see."""
 
     def __init__(
         self,
         directory: Path,
-        archive: Archive,
-        shell: Shell,
+        archive: Repository,
+        shell: EngineLoop,
         ask: Asking,
         clock: Clock,
-        broadcast: Broadcast,
-        containment: Containment,
+        broadcast: EventStream,
+        containment: Quarantine,
     ) -> None:
         """`ask` makes an event of a token for its answer, tells it the engine, and returns the answer."""
         self._ask = ask
-        self.timer = Alarms(clock)
-        self.events = EventLog(archive.ask, lambda: clock.now().wall, partial(tell_event, broadcast))
-        self._sources = Sources(directory, self._fire, containment, self.timer, self.events)
+        self.timer = RuntimeTimer(clock)
+        self.events = EventRecorder(archive.ask, lambda: clock.now().wall, partial(tell_event, broadcast))
+        self._sources = SourceSupervisor(directory, self._fire, containment, self.timer, self.events)
         self._guards = GuardReader(shell.submit, containment)
 
     async def begin(self, all_planned: Collection[Planned], damaged: Collection[JobId]) -> None:
@@ -80,7 +80,7 @@ class Surroundings:
         self.events.ended([c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)])
         for effect in step.effects:
             match effect:
-                case Jumped():
+                case ClockJumped():
                     self.timer.jumped()
                 case ReadGuards():
                     self._guards.read(effect)
@@ -97,15 +97,17 @@ class Surroundings:
         key: str,
         event: Mapping[str, Any] | None,
         at: datetime | None,
-        echo: str | None,
-    ) -> Told:
+        feedback_key: str | None,
+    ) -> EmitResult:
         occurrence = occurrence_of(job, trigger, key, event, at or self.timer.now().wall)
         while True:
             try:
-                return Told(RunId((await self._ask(lambda ask: Fired(occurrence, ask, echo)))["run_id"]))
+                return EmitResult(
+                    RunId((await self._ask(lambda ask: TriggerFired(occurrence, ask, feedback_key)))["run_id"])
+                )
             except NotStarted as refused:
                 # A policy that says no has said so on record.
-                return Told(reason=Reason(refused.reason))
+                return EmitResult(reason=Reason(refused.reason))
             except StoreError:
                 # What happened in the world is told once; by its key it is decided once, however often it is tried.
                 await asyncio.sleep(TELL_AGAIN)

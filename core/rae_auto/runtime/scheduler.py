@@ -19,16 +19,16 @@ from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import (
-    CancelAsked,
-    Configured,
-    Fired,
-    JobAdded,
-    JobRemoved,
+    AddJob,
+    CancelRuns,
     Origin,
-    Paused,
     Plan,
+    Reconfigure,
+    RemoveJob,
+    SetPaused,
     Settings,
-    Stopping,
+    Stop,
+    TriggerFired,
 )
 from rae_auto.engine.step import Cancel, Notify, Start, Step, Stopped
 from rae_auto.errors import InvalidJob, RunNotFound, SchedulerClosed, StoreError
@@ -48,19 +48,19 @@ from rae_auto.records.events import event_patterns, forgettable, has_happened
 from rae_auto.records.runs import newest_runs
 from rae_auto.records.statistics import Statistics, statistics_of
 from rae_auto.registry import Registry
-from rae_auto.registry.factory import Planned, Plugins
+from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.clock import Clock, SystemClock
-from rae_auto.runtime.engine_loop import Shell
+from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.job_status import info_of, status_of
 from rae_auto.runtime.recovery import find_again, take_up
 from rae_auto.runtime.reporting.announcements import tell
-from rae_auto.runtime.reporting.event_stream import Broadcast
-from rae_auto.runtime.reporting.notifications import Notices
-from rae_auto.runtime.repository import PATIENCE, Archive
+from rae_auto.runtime.reporting.event_stream import EventStream
+from rae_auto.runtime.reporting.notifications import Notifications
+from rae_auto.runtime.repository import PATIENCE, Repository
 from rae_auto.runtime.retention import keep_tidy
-from rae_auto.runtime.runtime import Surroundings, occurrence_of
-from rae_auto.runtime.shutdown import GivingUp
+from rae_auto.runtime.runtime import Runtime, occurrence_of
+from rae_auto.runtime.shutdown import ShutdownDeadline
 from rae_auto.toolkit.files import private_directory
 
 if TYPE_CHECKING:
@@ -101,15 +101,15 @@ class Scheduler:
         self._given_store = store
         self._given_jobs = tuple(jobs)
         self._given_notifiers = dict(notifiers or {})
-        self.plugins = Plugins(plugins or Registry(), timezone or local_zone_name())
+        self.plugins = PluginFactory(plugins or Registry(), timezone or local_zone_name())
         self.containment = self.plugins.containment
         self.clock = clock or SystemClock()
         self._engine = Engine()
         self._stopped = asyncio.Event()
-        self._broadcast = Broadcast()
+        self._broadcast = EventStream()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turning: asyncio.Task[None] | None = None
-        self._giving_up = GivingUp(lambda: self.trouble, self._stopped)
+        self._giving_up = ShutdownDeadline(lambda: self.trouble, self._stopped)
         self._planned: dict[JobId, Planned] = {}
 
     # Opening and closing
@@ -129,11 +129,11 @@ class Scheduler:
         for given in self._given_jobs:
             self.plugins.check_limits(given)
         plans = [self._plan(job, Origin.CONFIG) for job in self._given_jobs]
-        self._notices = Notices(
+        self._notices = Notifications(
             {name: self.plugins.notifier(ref) for name, ref in self._given_notifiers.items()}, self.containment
         )
         self.directory = private_directory(self.directory)
-        self._archive = Archive(self.plugins.store(self._given_store))
+        self._archive = Repository(self.plugins.store(self._given_store))
         for line in await self._archive.open(self.directory):
             logger.warning("{}", line)
         try:
@@ -142,9 +142,9 @@ class Scheduler:
         except BaseException:
             await self._archive.close()
             raise
-        self._shell = Shell(self._engine, self.clock, self._archive.commit, self._perform)
+        self._shell = EngineLoop(self._engine, self.clock, self._archive.commit, self._perform)
         self._executions = Executions(self.directory, self.plugins.executor, self._shell.submit, dict(os.environ))
-        self.surroundings = Surroundings(
+        self.surroundings = Runtime(
             self.directory, self._archive, self._shell, self._ask, self.clock, self._broadcast, self.containment
         )
         self._held = taken.held
@@ -190,10 +190,10 @@ class Scheduler:
         wanted = self.shutdown_grace if grace is None else grace
         self._giving_up.after(wanted.total_seconds())
         if self.trouble:
-            self._shell.submit(Stopping(wanted, leave_running))
+            self._shell.submit(Stop(wanted, leave_running))
             return
         with contextlib.suppress(SchedulerClosed, StoreError):
-            await self._shell.ask(lambda ask: Stopping(wanted, leave_running, ask))
+            await self._shell.ask(lambda ask: Stop(wanted, leave_running, ask))
 
     async def wait_stopped(self) -> None:
         """Return once the scheduler has been stopped and nothing is in hand any more."""
@@ -206,7 +206,7 @@ class Scheduler:
         planned = self.plugins.plan(job, Origin.STORE)
         self.plugins.check_limits(job)
         _check_keepable(job)
-        await self._ask(lambda ask: JobAdded(planned.plan, replace, ask))
+        await self._ask(lambda ask: AddJob(planned.plan, replace, ask))
         self.surroundings.set(planned)
         return job.id
 
@@ -216,7 +216,7 @@ class Scheduler:
 
     async def remove_job(self, job: str) -> None:
         """Forget a job; runs in hand finish. Errors: JobNotFound, JobInUse."""
-        await self._ask(lambda ask: JobRemoved(JobId(job), ask))
+        await self._ask(lambda ask: RemoveJob(JobId(job), ask))
         self.surroundings.drop(JobId(job))
 
     async def get_job_status(self, job: str) -> JobStatus:
@@ -233,11 +233,11 @@ class Scheduler:
 
     async def pause(self, job: str) -> None:
         """Let the job start nothing by itself. Errors: JobNotFound."""
-        await self._ask(lambda ask: Paused(JobId(job), True, ask))
+        await self._ask(lambda ask: SetPaused(JobId(job), True, ask))
 
     async def resume(self, job: str) -> None:
         """Let the job go on. Errors: JobNotFound."""
-        await self._ask(lambda ask: Paused(JobId(job), False, ask))
+        await self._ask(lambda ask: SetPaused(JobId(job), False, ask))
 
     # Runs
 
@@ -247,15 +247,15 @@ class Scheduler:
         Errors: JobNotFound, NotStarted (a policy refused it; the message says which), BadRequest (an event no JSON).
         """
         occurrence = occurrence_of(JobId(job), MANUAL, request or uuid.uuid4().hex, event, self.now())
-        answer = await self._ask(lambda ask: Fired(occurrence, ask))
+        answer = await self._ask(lambda ask: TriggerFired(occurrence, ask))
         return RunId(answer["run_id"])
 
     async def cancel(self, target: str) -> list[RunId]:
         """End a run, or all open runs of a job. Errors: RunNotFound, JobNotFound."""
         if self._engine.run(RunId(target)) is not None:
-            answer = await self._ask(lambda ask: CancelAsked(run=RunId(target), ask=ask))
+            answer = await self._ask(lambda ask: CancelRuns(run=RunId(target), ask=ask))
         else:
-            answer = await self._ask(lambda ask: CancelAsked(job=JobId(target), ask=ask))
+            answer = await self._ask(lambda ask: CancelRuns(job=JobId(target), ask=ask))
         return list(answer["cancelled"])
 
     async def get_run(self, run: str) -> Run:
@@ -378,13 +378,13 @@ class Scheduler:
 
         Returns the ids of jobs added, changed and removed. Errors: InvalidJob, DuplicateJob, PluginError.
         """
-        plugins = Plugins(self.plugins.source, timezone, self.containment)
+        plugins = PluginFactory(self.plugins.source, timezone, self.containment)
         planned = [plugins.plan(job, Origin.CONFIG) for job in jobs]
         told = {name: plugins.notifier(ref) for name, ref in notifiers.items()}
         event = tuple(one.plan for one in planned)
         # Before the engine asks the new schedules, whose failures are to stay on record.
         self.surroundings.forgive()
-        answer = await self._ask(lambda ask: Configured(settings, event, ask))
+        answer = await self._ask(lambda ask: Reconfigure(settings, event, ask))
         self.plugins, self.settings, self._notices.notifiers = plugins, settings, told
         for one in planned:
             self.surroundings.set(one)

@@ -7,7 +7,7 @@ LOOK_AGAIN = 0.5
 """Seconds between looks at the store while stopping takes longer than its grace."""
 
 
-class GivingUp:
+class ShutdownDeadline:
     """Sets `stopped` where trouble with the store would keep it from ever being set; `reason` says so."""
 
     def __init__(self, trouble: Callable[[], str | None], stopped: asyncio.Event) -> None:

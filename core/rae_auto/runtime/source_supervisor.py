@@ -15,22 +15,22 @@ from loguru import logger
 
 from rae_auto.api.events import Events
 from rae_auto.api.plugin import Kind
-from rae_auto.api.trigger import SourceTrigger, Timer, Told, Watch
+from rae_auto.api.trigger import EmitResult, SourceTrigger, Timer, TriggerContext
 from rae_auto.model.primitives.names import JobId
-from rae_auto.registry.quarantine import Containment
+from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_LIMIT, wait_for_all
 
 FIRST_DELAY, LAST_DELAY = 1.0, 300.0
 """Seconds before a failed source is started again; doubled each time up to the last."""
 
-Fire = Callable[[JobId, str, str, Mapping[str, Any] | None, datetime | None, str | None], Awaitable[Told]]
+Fire = Callable[[JobId, str, str, Mapping[str, Any] | None, datetime | None, str | None], Awaitable[EmitResult]]
 """Tells of an occurrence: job, trigger, key, event, instant, echo; returns what became of it when that is durable."""
 
 
-class Sources:
+class SourceSupervisor:
     """The sources of all jobs."""
 
-    def __init__(self, directory: Path, fire: Fire, containment: Containment, timer: Timer, events: Events) -> None:
+    def __init__(self, directory: Path, fire: Fire, containment: Quarantine, timer: Timer, events: Events) -> None:
         self._containment = containment
         self._timer = timer
         self._events = events
@@ -114,14 +114,14 @@ class Sources:
             event: Mapping[str, Any] | None = None,
             at: datetime | None = None,
             *,
-            echo: str | None = None,
-        ) -> Told:
-            told = await self._fire(job, trigger, key, event, at, echo)
+            feedback_key: str | None = None,
+        ) -> EmitResult:
+            told = await self._fire(job, trigger, key, event, at, feedback_key)
             self._containment.succeeded(Kind.TRIGGER, source.type, place)
             return told
 
         place_of = self._directory / "triggers" / job / trigger
-        watch = Watch(job, trigger, place_of, emit, self._timer, self._events, since=since)
+        watch = TriggerContext(job, trigger, place_of, emit, self._timer, self._events, since=since)
         delay = FIRST_DELAY
         while True:
             try:

@@ -11,7 +11,7 @@ LONGEST = 86400.0
 """Seconds after which somebody who waits looks at the clock again: no timer of a loop need reach farther."""
 
 
-class Alarms:
+class RuntimeTimer:
     """A `Timer` of the real world. Belongs to one event loop, whose shell tells it of jumps."""
 
     def __init__(self, clock: Clock) -> None:

@@ -14,7 +14,7 @@ Occasion = tuple[datetime, JobId, str]
 
 
 @frozen
-class Upshot:
+class ForecastOutcome:
     """What became of an occurrence: when its run started, if it did, how it stands, and why where that isn't plain."""
 
     started_at: datetime | None
@@ -29,8 +29,8 @@ class Difference:
     at: datetime
     job: JobId
     trigger: str
-    before: Upshot | None
-    after: Upshot | None
+    before: ForecastOutcome | None
+    after: ForecastOutcome | None
 
 
 def differences(before: Forecast, after: Forecast) -> tuple[Difference, ...]:
@@ -44,9 +44,9 @@ def differences(before: Forecast, after: Forecast) -> tuple[Difference, ...]:
     )
 
 
-def _upshots(forecast: Forecast) -> Iterator[tuple[Occasion, Upshot]]:
+def _upshots(forecast: Forecast) -> Iterator[tuple[Occasion, ForecastOutcome]]:
     for skip in forecast.skips:
-        yield (skip.at, skip.job, skip.trigger), Upshot(None, RunState.SKIPPED, str(skip.reason))
+        yield (skip.at, skip.job, skip.trigger), ForecastOutcome(None, RunState.SKIPPED, str(skip.reason))
     for seen in forecast.runs:
         run = seen.run
-        yield (run.scheduled_for, run.job, run.trigger), Upshot(run.started_at, run.state, run.reason)
+        yield (run.scheduled_for, run.job, run.trigger), ForecastOutcome(run.started_at, run.state, run.reason)

@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from rae_auto.api.events import Event, end_of
 from rae_auto.api.trigger import SourceTrigger
-from rae_auto.engine.events import Fired, Plan, Settings, Ticked
+from rae_auto.engine.events import Plan, Settings, TimePassed, TriggerFired
 from rae_auto.errors import BadRequest
 from rae_auto.model.decision import Decision, Occurrence, Outcome
 from rae_auto.model.job_state import Span
@@ -22,7 +22,7 @@ from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run
 from rae_auto.simulation.script import Script
-from rae_auto.simulation.scripted_sources import Source, Sources
+from rae_auto.simulation.scripted_sources import ScriptedSources, Source
 from rae_auto.simulation.virtual_engine import VirtualWorld
 
 USUAL_DURATION = timedelta(minutes=1)
@@ -59,7 +59,7 @@ class Wait:
 
 
 @frozen
-class Foreseen:
+class ForecastRun:
     """A run as it stands at the end of the forecast; `wait` where it did not start at once."""
 
     run: Run
@@ -71,7 +71,7 @@ class Forecast:
     """What the scenario comes to, each in the order in which it was decided."""
 
     scenario: Scenario
-    runs: tuple[Foreseen, ...]
+    runs: tuple[ForecastRun, ...]
     skips: tuple[Decision, ...]
     unplayed: tuple[Source, ...] = ()
     """Triggers that watch the world, of which the script told nothing."""
@@ -79,7 +79,7 @@ class Forecast:
     """Guards of which the script told nothing."""
 
 
-def foresee(scenario: Scenario) -> Forecast:
+def simulate(scenario: Scenario) -> Forecast:
     """Play the scenario. Errors: BadRequest where it has more than `MOST_DECISIONS`."""
     play = _Play(scenario)
     for downtime in scenario.downtimes:
@@ -100,7 +100,7 @@ class _Play:
         script = scenario.script
         self._world.guards_say = lambda job, guard: script.guard_says(job, guard, self._world.now.wall)
         self._happenings: deque[Event | Occurrence] = deque(_in_order(script))
-        self._sources = Sources.begun(scenario.sources, self._first())
+        self._sources = ScriptedSources.begun(scenario.sources, self._first())
         self._ended = 0
         self._live_through_the_past()
         self._ends: list[tuple[datetime, RunId, int]] = []
@@ -136,7 +136,7 @@ class _Play:
             elif (wake := self._sources.next_at()) is not None and wake <= at:
                 self._fire(self._sources.advance(at))
             else:
-                self._world.feed(Ticked())
+                self._world.feed(TimePassed())
             self._look()
         self._set_clock(end)
 
@@ -159,7 +159,9 @@ class _Play:
         return Forecast(
             self._scenario,
             # What takes no time is no wait.
-            tuple(Foreseen(run, None if run.started_at == run.queued_at else self._waits.get(run.id)) for run in runs),
+            tuple(
+                ForecastRun(run, None if run.started_at == run.queued_at else self._waits.get(run.id)) for run in runs
+            ),
             tuple(decision for decision in self._world.decisions if decision.outcome is Outcome.SKIP),
             tuple(place for place in self._sources.watching() if place not in told),
             tuple(guard for guard in self._scenario.guards if not script.knows_guard(*guard)),
@@ -189,7 +191,7 @@ class _Play:
 
     def _fire(self, occurrences: Iterable[Occurrence]) -> None:
         for occurrence in occurrences:
-            self._world.feed(Fired(occurrence))
+            self._world.feed(TriggerFired(occurrence))
             self._look()
 
     def _look(self) -> None:

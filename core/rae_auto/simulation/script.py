@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from rae_auto.api.events import Event
 from rae_auto.model.decision import Occurrence
-from rae_auto.model.guard import Answer, Says
+from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.primitives.names import JobId
 
 
@@ -19,10 +19,10 @@ class GuardTurn:
     at: datetime
     job: JobId | None
     guard: str
-    says: Says
+    result: GuardResult
 
 
-TAKEN_FOR_YES = Says(Answer.YES, "taken for yes: nobody told the simulation otherwise")
+TAKEN_FOR_YES = GuardResult(Verdict.YES, "taken for yes: nobody told the simulation otherwise")
 
 
 @frozen
@@ -43,13 +43,13 @@ class Script:
             turns.setdefault((turn.job, turn.guard), []).append(turn)
         object.__setattr__(self, "_turns", turns)
 
-    def guard_says(self, job: JobId, guard: str, at: datetime) -> Says:
+    def guard_says(self, job: JobId, guard: str, at: datetime) -> GuardResult:
         """What a guard that looks at the machine says at an instant."""
         for of in (job, None):
             turns = self._turns.get((of, guard), ())
             number = bisect.bisect_right(turns, at, key=lambda turn: turn.at)
             if number:
-                return turns[number - 1].says
+                return turns[number - 1].result
         return TAKEN_FOR_YES
 
     def knows_guard(self, job: JobId, guard: str) -> bool:

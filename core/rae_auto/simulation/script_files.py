@@ -12,7 +12,7 @@ from typing import Any
 
 from rae_auto.api.events import Event
 from rae_auto.model.decision import Occurrence
-from rae_auto.model.guard import Answer, Says
+from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.simulation.script import GuardTurn, Script
@@ -85,11 +85,11 @@ def _happening(number: int, given: Any, instant: Instant) -> Event | Occurrence 
     return GuardTurn(at, job, _text(given, "guard"), says_of(_text(given, "says"), given.get("because")))
 
 
-def says_of(word: str, because: Any = None) -> Says:
+def says_of(word: str, because: Any = None) -> GuardResult:
     """What a guard says, by its word. ValueError where there is no such word."""
-    if word not in list(Answer):
+    if word not in list(Verdict):
         raise ValueError(f"{word[:64]!r} is no answer of a guard; write yes, no or unknown")
-    return Says(Answer(word), str(because or "as the simulation was told"))
+    return GuardResult(Verdict(word), str(because or "as the simulation was told"))
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

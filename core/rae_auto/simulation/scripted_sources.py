@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from attrs import define, field
 
 from rae_auto.api.events import Event, is_named
-from rae_auto.api.pattern import Firing, PatternTrigger, Play
+from rae_auto.api.pattern import Firing, PatternRun, PatternTrigger
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.job_state import Span
@@ -25,8 +25,8 @@ Source = tuple[JobId, str]
 class _Node:
     """A pattern at work, with what stands inside of it."""
 
-    play: Play
-    hears: tuple[str, ...]
+    play: PatternRun
+    event_names: tuple[str, ...]
     schedules: dict[str, tuple[ScheduleTrigger, datetime | None]]
     inner: "dict[str, _Node]"
     told: frozenset[str]
@@ -42,7 +42,7 @@ class _Node:
         }
         inner = {n: cls.begun(part, now) for n, part in parts.items() if isinstance(part, PatternTrigger)}
         told = frozenset(parts.keys() - schedules.keys() - inner.keys())
-        return cls(Play.begun(pattern, now), tuple(pattern.hears()), schedules, inner, told)
+        return cls(PatternRun.begun(pattern, now), tuple(pattern.event_names()), schedules, inner, told)
 
     def next_at(self) -> datetime | None:
         """When something comes of time alone."""
@@ -68,7 +68,7 @@ class _Node:
         fired = self.advance(event.at)
         for name, node in self.inner.items():
             fired += self._heard(name, node.hear(event))
-        return [*fired, *(self.play.hear(event) if is_named(event.name, self.hears) else ())]
+        return [*fired, *(self.play.hear(event) if is_named(event.name, self.event_names) else ())]
 
     def tell(self, path: list[str], event: Event) -> list[Firing]:
         """A part at the end of a path tells something; what fires."""
@@ -103,14 +103,14 @@ class _Node:
 
 
 @define
-class Sources:
+class ScriptedSources:
     """All sources of a simulated world."""
 
     _nodes: dict[Source, _Node] = field(factory=dict)
     _plain: set[Source] = field(factory=set)
 
     @classmethod
-    def begun(cls, sources: Mapping[Source, SourceTrigger], now: datetime) -> "Sources":
+    def begun(cls, sources: Mapping[Source, SourceTrigger], now: datetime) -> "ScriptedSources":
         """At their very first start."""
         nodes = {
             place: _Node.begun(source, now) for place, source in sources.items() if isinstance(source, PatternTrigger)

@@ -9,27 +9,27 @@ from typing import Any, TypeVar
 
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import (
-    CancelAsked,
-    Ended,
+    AddJob,
+    AttemptEnded,
+    AttemptFound,
+    AttemptStarted,
+    CancelRuns,
     Event,
-    Fired,
-    Found,
     GuardsRead,
-    JobAdded,
-    JobRemoved,
     Origin,
-    Paused,
     Plan,
+    RemoveJob,
     Restored,
+    SetPaused,
     Settings,
-    Started,
-    Stopping,
-    Ticked,
+    Stop,
+    TimePassed,
+    TriggerFired,
 )
 from rae_auto.engine.step import Cancel, Notify, ReadGuards, Record, Reply, Start, Step, Stopped
 from rae_auto.errors import SchedulerError, StoreError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence
-from rae_auto.model.guard import Answer, Says
+from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.primitives.instants import Moment
@@ -64,7 +64,9 @@ class VirtualWorld:
         self.in_hand: dict[RunId, Start] = {}
         self.cancelled: list[Cancel] = []
         self.notices: list[Notify] = []
-        self.guards_say: Callable[[JobId, str], Says] = lambda _, __: Says(Answer.YES, "nobody says otherwise")
+        self.guards_say: Callable[[JobId, str], GuardResult] = lambda _, __: GuardResult(
+            Verdict.YES, "nobody says otherwise"
+        )
         """What guards say that look at the machine, by job and id."""
         self.wanted: list[ReadGuards] = []
         """Which guards the engine wants read, as long as they hang."""
@@ -81,7 +83,7 @@ class VirtualWorld:
         self._answer: Mapping[str, Any] | SchedulerError | None = None
         self.engine = Engine()
         self.feed(Restored(self.settings, tuple(plans)))
-        self.feed(Ticked())
+        self.feed(TimePassed())
 
     def feed(self, event: Event) -> Step:
         """One event, its changes kept, its effects noted. Errors: Crashed, where the memory or an effect says so."""
@@ -153,23 +155,23 @@ class VirtualWorld:
         while (wake := self.engine.next_wake(self.now)) is not None and self.now.mono + wake <= end:
             # Not by way of a timedelta alone: its microseconds may be too coarse to reach an alarm.
             self.now = Moment(self.now.wall + timedelta(seconds=wake), self.now.mono + wake, self.now.slept)
-            self.feed(Ticked())
+            self.feed(TimePassed())
         self.now = Moment(wall_end, end, self.now.slept)
 
     def sleep(self, by: timedelta) -> None:
         """The machine is suspended, and wakes up."""
         self.now = Moment(self.now.wall + by, self.now.mono, self.now.slept + by.total_seconds())
-        self.feed(Ticked())
+        self.feed(TimePassed())
 
     def set_clock(self, by: timedelta) -> None:
         """Somebody sets the clock, forward or back."""
         self.now = Moment(self.now.wall + by, self.now.mono, self.now.slept)
-        self.feed(Ticked())
+        self.feed(TimePassed())
 
     # People
 
     def add(self, plan: Plan, *, replace: bool = False) -> Mapping[str, Any]:
-        answer = self._ask(lambda ask: JobAdded(plan, replace, ask))
+        answer = self._ask(lambda ask: AddJob(plan, replace, ask))
         self.keep(plan)
         return answer
 
@@ -178,7 +180,7 @@ class VirtualWorld:
         self._plans[plan.job.id] = plan
 
     def remove(self, job: str) -> None:
-        self._ask(lambda ask: JobRemoved(JobId(job), ask))
+        self._ask(lambda ask: RemoveJob(JobId(job), ask))
         self.drop(job)
 
     def drop(self, job: str) -> None:
@@ -189,23 +191,23 @@ class VirtualWorld:
         """Ask for a run; NotStarted and the like are raised."""
         key = request or f"request-{self._asks}"
         occurrence = Occurrence(JobId(job), MANUAL, key, self.now.wall)
-        return RunId(self._ask(lambda ask: Fired(occurrence, ask))["run_id"])
+        return RunId(self._ask(lambda ask: TriggerFired(occurrence, ask))["run_id"])
 
-    def fire(self, job: str, trigger: str, key: str, *, echo: str | None = None) -> None:
+    def fire(self, job: str, trigger: str, key: str, *, feedback_key: str | None = None) -> None:
         """A source tells of something."""
-        self.feed(Fired(Occurrence(JobId(job), trigger, key, self.now.wall), echo=echo))
+        self.feed(TriggerFired(Occurrence(JobId(job), trigger, key, self.now.wall), feedback_key=feedback_key))
 
     def cancel(self, *, job: str | None = None, run: RunId | None = None) -> None:
-        self._ask(lambda ask: CancelAsked(None if job is None else JobId(job), run, ask))
+        self._ask(lambda ask: CancelRuns(None if job is None else JobId(job), run, ask))
 
     def pause(self, job: str) -> None:
-        self._ask(lambda ask: Paused(JobId(job), True, ask))
+        self._ask(lambda ask: SetPaused(JobId(job), True, ask))
 
     def resume(self, job: str) -> None:
-        self._ask(lambda ask: Paused(JobId(job), False, ask))
+        self._ask(lambda ask: SetPaused(JobId(job), False, ask))
 
     def stop(self, grace: timedelta = timedelta(0), *, leave_running: bool = False) -> None:
-        self._ask(lambda ask: Stopping(grace, leave_running, ask))
+        self._ask(lambda ask: Stop(grace, leave_running, ask))
 
     def _ask(self, event_for: Any) -> Mapping[str, Any]:
         self._asks += 1
@@ -220,12 +222,12 @@ class VirtualWorld:
 
     def confirm(self, run: RunId) -> None:
         """The executor has the run's attempt in hand."""
-        self.feed(Started(run, self.in_hand[run].run.attempt, {"pid": 1}))
+        self.feed(AttemptStarted(run, self.in_hand[run].run.attempt, {"pid": 1}))
 
     def end(self, run: RunId, result: Result | None = None) -> None:
         """The run's attempt ends; successfully unless a result says otherwise."""
         start = self.in_hand.pop(run)
-        self.feed(Ended(run, start.run.attempt, result or Result(exit_code=0)))
+        self.feed(AttemptEnded(run, start.run.attempt, result or Result(exit_code=0)))
 
     def fail(self, run: RunId, exit_code: int = 1) -> None:
         self.end(run, Result(exit_code=exit_code))
@@ -257,11 +259,11 @@ class VirtualWorld:
         self.feed(Restored(self.settings, plans, self.kept(JobState), open_runs, self.kept(Seen)))
         for run in open_runs:
             if run.state.active and run.id in over:
-                self.feed(Ended(run.id, run.attempt, over[run.id]))
+                self.feed(AttemptEnded(run.id, run.attempt, over[run.id]))
             elif run.state.active:
                 handle = {"pid": 1} if run.id in going_on else None
-                self.feed(Found(run.id, run.attempt, handle, begun=run.id not in never))
-        self.feed(Ticked())
+                self.feed(AttemptFound(run.id, run.attempt, handle, begun=run.id not in never))
+        self.feed(TimePassed())
 
     def kept(self, cls: type[T]) -> tuple[T, ...]:
         """The committed values of a type."""

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta, timezone
 from typing import Any
 
-from rae_auto.api.guard import Answer, ComputedGuard, ReadGuard, Says
+from rae_auto.api.guard import ComputedGuard, GuardResult, ReadGuard, Verdict
 from rae_auto.testing.plugin import PluginConformance
 from rae_auto.testing.triggers import INSTANTS
 
@@ -12,11 +12,11 @@ PATIENCE = 10.0
 """Seconds after which the daemon waits no more for an answer."""
 
 
-def _check(says: Any) -> None:
-    assert isinstance(says, Says), f"it answered {says!r}, which is no Says"
-    assert isinstance(says.answer, Answer), f"it answered {says.answer!r}, which is no Answer"
-    assert says.because, "it doesn't tell what it saw"
-    assert "\n" not in says.because, f"it tells what it saw in more than one line: {says.because!r}"
+def _check(result: Any) -> None:
+    assert isinstance(result, GuardResult), f"it answered {result!r}, which is no Says"
+    assert isinstance(result.verdict, Verdict), f"it answered {result.verdict!r}, which is no Answer"
+    assert result.reason, "it doesn't tell what it saw"
+    assert "\n" not in result.reason, f"it tells what it saw in more than one line: {result.reason!r}"
 
 
 class GuardConformance(PluginConformance):
@@ -25,7 +25,7 @@ class GuardConformance(PluginConformance):
     def test_it_says_what_it_saw_in_one_line(self, plugin: Any) -> None:
         if isinstance(plugin, ComputedGuard):
             for instant in INSTANTS:
-                _check(plugin.says(instant))
+                _check(plugin.evaluate(instant))
         else:
             assert isinstance(plugin, ReadGuard)
             _check(asyncio.run(asyncio.wait_for(plugin.read(), PATIENCE)))
@@ -38,12 +38,12 @@ class GuardConformance(PluginConformance):
             return
         elsewhere = timezone(timedelta(hours=-9, minutes=-30))
         for instant in INSTANTS:
-            said = plugin.says(instant)
-            again = plugin.says(instant.astimezone(elsewhere))
+            said = plugin.evaluate(instant)
+            again = plugin.evaluate(instant.astimezone(elsewhere))
             assert again == said, f"it says {again} instead of {said} where the same instant comes in another zone"
             change = plugin.changes_after(instant)
             if change is not None:
                 assert change.tzinfo is not None, f"changes_after({instant}) has no time zone"
                 assert change > instant, f"changes_after({instant}) is {change}, which is no later"
                 between = instant + (change - instant) / 2
-                assert plugin.says(between).answer is said.answer, f"it changes its mind before {change}"
+                assert plugin.evaluate(between).verdict is said.verdict, f"it changes its mind before {change}"

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from attrs import define, evolve, field
 
-from rae_auto.api.store import Append, Change, Delete, Document, Keep, LogQuery, Put, Store
+from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, RetentionRule, Store
 from rae_auto.errors import StoreError
 from rae_auto.toolkit.files import DirectoryLock
 
@@ -57,7 +57,7 @@ class MemoryStore(Store):
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Entries of a log, newest first."""
-        wanted = [e for e in self._newest_first(log) if query.takes(e.key, e.job, e.state, e.at)]
+        wanted = [e for e in self._newest_first(log) if query.matches(e.key, e.job, e.state, e.at)]
         return [entry.body for entry in wanted[: query.limit]]
 
     def _newest_first(self, log: str) -> list[Append]:
@@ -65,9 +65,9 @@ class MemoryStore(Store):
         entries = [entry for entry in reversed(self._entries.values()) if entry.log == log]
         return sorted(entries, key=lambda entry: entry.at, reverse=True)
 
-    def prune(self, log: str, keep: Keep) -> list[str]:
+    def prune(self, log: str, keep: RetentionRule) -> list[str]:
         """Remove all that need not stay."""
-        keys = [entry.key for entry in keep.surplus(self._newest_first(log))]
+        keys = [entry.key for entry in keep.expired(self._newest_first(log))]
         removed = {(log, key) for key in keys}
         self._entries = {place: entry for place, entry in self._entries.items() if place not in removed}
         return keys

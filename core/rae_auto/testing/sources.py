@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from rae_auto.api import SourceTrigger, Watch
-from rae_auto.api.events import Event, Place, is_named
-from rae_auto.api.trigger import Told
+from rae_auto.api import SourceTrigger, TriggerContext
+from rae_auto.api.events import Event, StreamPosition, is_named
+from rae_auto.api.trigger import EmitResult
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import RunId
 from rae_auto.testing.plugin import PluginConformance
@@ -106,7 +106,7 @@ class EventsInMemory:
         self._more = asyncio.Event()
         return event
 
-    async def follow(self, names: Sequence[str], after: Place | None) -> AsyncIterator[Sequence[Event]]:
+    async def follow(self, names: Sequence[str], after: StreamPosition | None) -> AsyncIterator[Sequence[Event]]:
         """Those after a place, and then each as it comes."""
         seen = len(self.recorded) if after is None else 0
         while True:
@@ -140,7 +140,7 @@ class Listener:
         self.timer = timer or VirtualTimer()
         self.events = EventsInMemory(self.timer if isinstance(self.timer, VirtualTimer) else None)
         self.occurrences: list[Occurrence] = []
-        self.answer: Callable[[str], Told] = lambda key: Told(RunId(f"run-{key}"))
+        self.answer: Callable[[str], EmitResult] = lambda key: EmitResult(RunId(f"run-{key}"))
         """What becomes of an occurrence, by its key; it may raise, as a store may that can't be written."""
         self._came = asyncio.Condition()
 
@@ -150,9 +150,9 @@ class Listener:
         event: Mapping[str, Any] | None = None,
         at: datetime | None = None,
         *,
-        echo: str | None = None,
-    ) -> Told:
-        """What `Watch.emit` is."""
+        feedback_key: str | None = None,
+    ) -> EmitResult:
+        """What `TriggerContext.emit` is."""
         told = self.answer(key)
         json.dumps(event)
         if all(known.key != key for known in self.occurrences):
@@ -172,9 +172,9 @@ class Listener:
             raise TimeoutError(told + (still if isinstance(self.timer, VirtualTimer) else "")) from None
         return list(self.occurrences)
 
-    def watch(self, job: str = "job", trigger: str = "trigger") -> Watch:
+    def watch(self, job: str = "job", trigger: str = "trigger") -> TriggerContext:
         """What a source works with."""
-        return Watch(job, trigger, self.directory, self.emit, self.timer, self.events)
+        return TriggerContext(job, trigger, self.directory, self.emit, self.timer, self.events)
 
     @asynccontextmanager
     async def watching(self, source: SourceTrigger) -> AsyncIterator["asyncio.Task[None]"]:
@@ -295,7 +295,7 @@ class SourceConformance(PluginConformance):
 
     def test_what_can_not_be_kept_now_is_not_passed_over(self, plugin: SourceTrigger, tmp_path: Path) -> None:
         async def scene(listener: Listener) -> None:
-            def refuse(_: str) -> Told:
+            def refuse(_: str) -> EmitResult:
                 raise OSError("no space left on device")
 
             good, listener.answer = listener.answer, refuse

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from rae_auto.api import Store
-from rae_auto.api.store import Append, Delete, Keep, LogQuery, Put
+from rae_auto.api.store import Append, Delete, LogQuery, Put, RetentionRule
 from rae_auto.errors import StoreError, StoreLocked
 from rae_auto.testing.plugin import PluginConformance
 
@@ -162,7 +162,7 @@ class StoreConformance(PluginConformance):
         with pytest.raises(StoreError):
             plugin.query("runs", LogQuery())
         with pytest.raises(StoreError):
-            plugin.prune("runs", Keep(since=NOON, newest=1))
+            plugin.prune("runs", RetentionRule(since=NOON, newest=1))
         with pytest.raises(StoreError):
             plugin.dump()
 
@@ -195,7 +195,7 @@ class StoreConformance(PluginConformance):
         store.commit([Put("job", "a", {"n": 1}), *(entry(n) for n in range(100))])
         dumped = store.dump()
         store.commit([Put("job", "a", {"n": 2}), Put("job", "b", {}), entry(100)])
-        store.prune("runs", Keep(since=NOON, newest=1))
+        store.prune("runs", RetentionRule(since=NOON, newest=1))
         with ThreadPoolExecutor(1) as thread:
             read = thread.submit(lambda: list(dumped))
             store.commit([entry(101), Delete("job", "b")])
@@ -204,16 +204,16 @@ class StoreConformance(PluginConformance):
     @pytest.mark.parametrize(
         ("keep", "kept"),
         [
-            (Keep(since=NOON, newest=99), [6, 5, 4, 3, 2, 1]),
-            (Keep(since=NOON + timedelta(minutes=3), newest=99), [6, 5, 4, 3]),
-            (Keep(since=NOON, newest=1), [6, 5]),
-            (Keep(since=NOON, newest=0), []),
-            (Keep(since=NOON, newest=1, states=("failed", "lost")), [6, 5, 4, 3, 1]),
-            (Keep(since=NOON + timedelta(minutes=9), newest=9, states=("succeeded",)), [4, 2]),
+            (RetentionRule(since=NOON, newest=99), [6, 5, 4, 3, 2, 1]),
+            (RetentionRule(since=NOON + timedelta(minutes=3), newest=99), [6, 5, 4, 3]),
+            (RetentionRule(since=NOON, newest=1), [6, 5]),
+            (RetentionRule(since=NOON, newest=0), []),
+            (RetentionRule(since=NOON, newest=1, states=("failed", "lost")), [6, 5, 4, 3, 1]),
+            (RetentionRule(since=NOON + timedelta(minutes=9), newest=9, states=("succeeded",)), [4, 2]),
         ],
     )
     def test_pruning_leaves_what_is_to_be_kept_and_tells_the_rest(
-        self, store: Store, keep: Keep, kept: list[int]
+        self, store: Store, keep: RetentionRule, kept: list[int]
     ) -> None:
         store.commit([entry(n, job="ab"[n % 2], minute=n) for n in (1, 3, 5)])
         store.commit([entry(n, job="ab"[n % 2], minute=n, state="failed" if n < 5 else "succeeded") for n in (2, 4, 6)])
@@ -225,7 +225,7 @@ class StoreConformance(PluginConformance):
     def test_pruning_again_and_again_removes_all(self, store: Store) -> None:
         store.commit([*(entry(n) for n in range(1200)), attrs.evolve(entry(1), log="decisions")])
         pruned: list[str] = []
-        while step := store.prune("runs", Keep(since=NOON + timedelta(hours=1), newest=9)):
+        while step := store.prune("runs", RetentionRule(since=NOON + timedelta(hours=1), newest=9)):
             pruned += step
         assert len(pruned) == len(set(pruned)) == 1200
         assert numbers(store) == []
@@ -234,7 +234,7 @@ class StoreConformance(PluginConformance):
     def test_what_was_pruned_is_gone_when_opened_again(self, store: Store, directory: Path) -> None:
         store.commit([entry(1, key="x"), entry(2, key="y")])
         store.commit([entry(3, key="x", minute=1), entry(4, minute=2)])
-        assert sorted(store.prune("runs", Keep(since=NOON, newest=1))) == ["x", "y"]
+        assert sorted(store.prune("runs", RetentionRule(since=NOON, newest=1))) == ["x", "y"]
         store.close()
         assert list(store.open(directory)) == []
         assert numbers(store) == [4]

@@ -15,8 +15,8 @@ from rae_auto.model.reasons import Reason
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run, RunState
 from rae_auto.simulation.contention import busiest, collisions
-from rae_auto.simulation.diff import Upshot, differences
-from rae_auto.simulation.forecast import Forecast, Foreseen
+from rae_auto.simulation.diff import ForecastOutcome, differences
+from rae_auto.simulation.forecast import Forecast, ForecastRun
 from rae_auto.views.tables import on_terminal, print_json, show_table
 
 Row = tuple[str, str, str, str]
@@ -57,11 +57,11 @@ def _skips(forecast: Forecast) -> Iterator[_Event]:
     return ((skip.decided_at, skip.job, "skip", in_words(skip)) for skip in forecast.skips)
 
 
-def _course(seen: Foreseen, clock: _Clock) -> Iterator[_Event]:
+def _course(seen: ForecastRun, clock: _Clock) -> Iterator[_Event]:
     """What there is to tell of a run."""
     run = seen.run
     if seen.wait is not None:
-        yield run.queued_at, run.job, "wait", seen.wait.because
+        yield run.queued_at, run.job, "wait", seen.wait.reason
     if run.started_at is not None:
         yield run.started_at, run.job, "start", _details(run, clock)
     elif run.finished_at is not None:
@@ -118,8 +118,8 @@ def _span(forecast: Forecast, clock: _Clock) -> dict[str, Any]:
     return {"from": clock.iso(scenario.start), "until": clock.iso(scenario.end), "timezone": clock.where.key}
 
 
-def _run(seen: Foreseen) -> dict[str, Any]:
-    wait = None if seen.wait is None else {"reason": seen.wait.reason, "because": seen.wait.because}
+def _run(seen: ForecastRun) -> dict[str, Any]:
+    wait = None if seen.wait is None else {"reason": seen.wait.reason, "because": seen.wait.reason}
     return {**run_record(seen.run), "cause": seen.run.cause, "wait": wait}
 
 
@@ -157,14 +157,14 @@ def show_differences(before: Forecast, after: Forecast, where: ZoneInfo, json_: 
         click.echo("nothing changes")
 
 
-def _upshot(upshot: Upshot | None) -> dict[str, Any] | None:
+def _upshot(upshot: ForecastOutcome | None) -> dict[str, Any] | None:
     if upshot is None:
         return None
     started = None if upshot.started_at is None else upshot.started_at.isoformat()
     return {"started_at": started, "state": upshot.state, "reason": upshot.reason}
 
 
-def _told(upshot: Upshot | None, due: datetime, clock: _Clock) -> str:
+def _told(upshot: ForecastOutcome | None, due: datetime, clock: _Clock) -> str:
     if upshot is None:
         return ""
     if upshot.started_at is None:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.validators import longer_than_nothing
@@ -38,26 +38,26 @@ class CommandGuard(ReadGuard):
         """Not without sessions and signals."""
         return commands_missing()
 
-    async def read(self) -> Says:
+    async def read(self) -> GuardResult:
         """Run it, and judge how it ends."""
         name = shown(self.command[0])
         try:
             ended = await run(self.command, self.timeout.total_seconds(), errors=True)
         except CantStart as problem:
-            return Says(Answer.UNKNOWN, f"{name} can't be started: {shown(str(problem))}")
+            return GuardResult(Verdict.UNKNOWN, f"{name} can't be started: {shown(str(problem))}")
         except TimeoutError:
-            return Says(Answer.UNKNOWN, f"{name} took longer than {format_duration(self.timeout)}")
+            return GuardResult(Verdict.UNKNOWN, f"{name} took longer than {format_duration(self.timeout)}")
         return _judged(name, ended.code, ended.output.decode(errors="replace"))
 
 
-def _judged(name: str, code: int, output: str) -> Says:
+def _judged(name: str, code: int, output: str) -> GuardResult:
     last = next((line.strip() for line in reversed(output.split("\n")) if line.strip()), "")
     printed = f": {shown(last)}" if last else ""
     if code < 0:
-        return Says(Answer.UNKNOWN, f"{name} was killed by {_signal(-code)}{printed}")
+        return GuardResult(Verdict.UNKNOWN, f"{name} was killed by {_signal(-code)}{printed}")
     if code == 0:
-        return Says(Answer.YES, f"{name} succeeded{printed}")
-    return Says(Answer.NO, f"{name} ended with exit code {code}{printed}")
+        return GuardResult(Verdict.YES, f"{name} succeeded{printed}")
+    return GuardResult(Verdict.NO, f"{name} ended with exit code {code}{printed}")
 
 
 def _signal(number: int) -> str:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.validators import longer_than_nothing
@@ -23,16 +23,16 @@ class IdleGuard(ReadGuard):
         metadata={"help": "how long nobody must have touched the machine"},
     )
 
-    async def read(self) -> Says:
+    async def read(self) -> GuardResult:
         """Ask the desktop; where nobody knows, that is unknown, not idle."""
         from rae_plugins.machine.idle import read_idle  # its ways to ask are loaded where they are needed
 
         idle = await read_idle()
         if idle.seconds is None:
-            return Says(Answer.UNKNOWN, idle.because)
+            return GuardResult(Verdict.UNKNOWN, idle.because)
         seen = f"idle for {format_duration(timedelta(seconds=int(idle.seconds)))} ({idle.because})"
         enough = idle.seconds >= self.for_.total_seconds()
-        return Says(Answer.YES if enough else Answer.NO, seen)
+        return GuardResult(Verdict.YES if enough else Verdict.NO, seen)
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from attrs import field, frozen, validators
 
-from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 
 SAMPLE = 0.5
@@ -34,13 +34,13 @@ class LoadGuard(ReadGuard):
         if self.below is None and self.cpu_below is None:
             raise ValueError("there is no bound; give below (load per processor), or cpu_below (per cent)")
 
-    async def read(self) -> Says:
+    async def read(self) -> GuardResult:
         """Measure what is asked for."""
         load = None if self.below is None else await asyncio.to_thread(load_per_processor)
         use = None if self.cpu_below is None else await asyncio.to_thread(use_of_processors)
         return self.judge(load, use)
 
-    def judge(self, load: float | None, use: float | None) -> Says:
+    def judge(self, load: float | None, use: float | None) -> GuardResult:
         """What to say of what was measured; None is what couldn't be. One bound that is reached is a no."""
         answers, seen = set(), []
         if self.below is not None:
@@ -51,14 +51,14 @@ class LoadGuard(ReadGuard):
             answers.add(_answer(use, self.cpu_below))
             what = "use of processors unknown" if use is None else f"processors used by {use:.0f} %"
             seen.append(f"{what} (below {self.cpu_below:g})")
-        told = next(answer for answer in (Answer.NO, Answer.UNKNOWN, Answer.YES) if answer in answers)
-        return Says(told, ", ".join(seen))
+        told = next(answer for answer in (Verdict.NO, Verdict.UNKNOWN, Verdict.YES) if answer in answers)
+        return GuardResult(told, ", ".join(seen))
 
 
-def _answer(measured: float | None, bound: float) -> Answer:
+def _answer(measured: float | None, bound: float) -> Verdict:
     if measured is None:
-        return Answer.UNKNOWN
-    return Answer.YES if measured < bound else Answer.NO
+        return Verdict.UNKNOWN
+    return Verdict.YES if measured < bound else Verdict.NO
 
 
 def load_per_processor() -> float | None:

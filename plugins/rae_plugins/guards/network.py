@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from attrs import field, frozen, validators
 
-from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.validators import longer_than_nothing
@@ -51,34 +51,34 @@ class NetworkGuard(ReadGuard):
         if (not self.host) != (self.port is None):
             raise ValueError("host and port belong together; give both, or neither")
 
-    async def read(self) -> Says:
+    async def read(self) -> GuardResult:
         """Look at the interfaces, then try the host."""
-        says = self.judge(await asyncio.to_thread(addresses))
-        if says.answer is not Answer.YES or self.host is None or self.port is None:
-            return says
+        result = self.judge(await asyncio.to_thread(addresses))
+        if result.verdict is not Verdict.YES or self.host is None or self.port is None:
+            return result
         return await self._reach(self.host, self.port)
 
-    def judge(self, found: Mapping[str, Iterable[str]]) -> Says:
+    def judge(self, found: Mapping[str, Iterable[str]]) -> GuardResult:
         """What to say of the interfaces that are up, with their addresses."""
         up = {name: usable for name, given in found.items() if (usable := [a for a in given if is_usable(a)])}
         if self.interface is not None:
             up = {name: usable for name, usable in up.items() if name == self.interface}
         if not up:
             which = "interface" if self.interface is None else f"interface {shown(self.interface)}"
-            return Says(Answer.NO, f"no {which} is up with an address")
+            return GuardResult(Verdict.NO, f"no {which} is up with an address")
         name, usable = min(up.items())
-        return Says(Answer.YES, f"{shown(name)} is up with {usable[0]}")
+        return GuardResult(Verdict.YES, f"{shown(name)} is up with {usable[0]}")
 
-    async def _reach(self, host: str, port: int) -> Says:
+    async def _reach(self, host: str, port: int) -> GuardResult:
         place = f"{shown(host)} port {port}"
         try:
             async with asyncio.timeout(self.timeout.total_seconds()):
                 await _connect(host, port, self.timeout.total_seconds())
         except TimeoutError:
-            return Says(Answer.NO, f"{place} doesn't answer within {format_duration(self.timeout)}")
+            return GuardResult(Verdict.NO, f"{place} doesn't answer within {format_duration(self.timeout)}")
         except (OSError, UnicodeError) as error:
-            return Says(Answer.NO, f"{place} can't be reached: {shown(_problem(error))}")
-        return Says(Answer.YES, f"{place} takes connections")
+            return GuardResult(Verdict.NO, f"{place} can't be reached: {shown(_problem(error))}")
+        return GuardResult(Verdict.YES, f"{place} takes connections")
 
 
 async def _connect(host: str, port: int, seconds: float) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.toolkit.validators import absolute_path
 from rae_plugins.guards.lines import shown
@@ -33,21 +33,21 @@ class PathGuard(ReadGuard):
     exists: bool = field(default=True, metadata={"help": "false: yes where it is not there, or not a mount"})
     is_mount: bool = field(default=False, metadata={"help": "true: it must be the root of a mounted file system"})
 
-    async def read(self) -> Says:
+    async def read(self) -> GuardResult:
         """Look there, in a thread of its own: a mount whose server is gone may never answer."""
         shown_path = shown(self.path, 200)
         try:
             found = await look((self.path, self.is_mount), lambda: find(self.path, mount=self.is_mount), PATIENCE)
         except TimeoutError:
-            return Says(Answer.UNKNOWN, f"{shown_path} doesn't answer within {PATIENCE:g}s")
+            return GuardResult(Verdict.UNKNOWN, f"{shown_path} doesn't answer within {PATIENCE:g}s")
         except OSError as error:
-            return Says(Answer.UNKNOWN, f"{shown_path}: {error.strerror or error}")
+            return GuardResult(Verdict.UNKNOWN, f"{shown_path}: {error.strerror or error}")
         wanted = (found is not None) == self.exists
         if found is None:
             what = "nothing is mounted at" if self.is_mount else "there is no"
-            return Says(Answer.YES if wanted else Answer.NO, f"{what} {shown_path}")
+            return GuardResult(Verdict.YES if wanted else Verdict.NO, f"{what} {shown_path}")
         what = "is a mount" if self.is_mount else "exists"
-        return Says(Answer.YES if wanted else Answer.NO, f"{shown(found, 200)} {what}")
+        return GuardResult(Verdict.YES if wanted else Verdict.NO, f"{shown(found, 200)} {what}")
 
 
 def find(path: str, *, mount: bool) -> str | None:

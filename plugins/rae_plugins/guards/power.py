@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from attrs import field, frozen, validators
 
-from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_plugins.machine.power_supply import Power, Source, read_power
 
@@ -37,31 +37,31 @@ class PowerGuard(ReadGuard):
         if self.on is On.ANY and self.charge_above is None:
             raise ValueError('on = "any" asks for nothing; add charge_above, or leave the guard out')
 
-    async def read(self) -> Says:
+    async def read(self) -> GuardResult:
         """Ask the machine."""
         return self.judge(await asyncio.to_thread(read_power))
 
-    def judge(self, power: Power) -> Says:
+    def judge(self, power: Power) -> GuardResult:
         """What to say of a reading. One condition that fails is a no, whatever else is unknown."""
         answers = {_source_answer(self.on, power), _charge_answer(self.charge_above, power)}
-        told = next(answer for answer in (Answer.NO, Answer.UNKNOWN, Answer.YES) if answer in answers)
-        return Says(told, _seen(power))
+        told = next(answer for answer in (Verdict.NO, Verdict.UNKNOWN, Verdict.YES) if answer in answers)
+        return GuardResult(told, _seen(power))
 
 
-def _source_answer(on: On, power: Power) -> Answer:
+def _source_answer(on: On, power: Power) -> Verdict:
     if on is On.ANY:
-        return Answer.YES
+        return Verdict.YES
     if power.source is None:
-        return Answer.UNKNOWN
-    return Answer.YES if (power.source is Source.MAINS) == (on is On.AC) else Answer.NO
+        return Verdict.UNKNOWN
+    return Verdict.YES if (power.source is Source.MAINS) == (on is On.AC) else Verdict.NO
 
 
-def _charge_answer(least: float | None, power: Power) -> Answer:
+def _charge_answer(least: float | None, power: Power) -> Verdict:
     if least is None or not power.battery:
-        return Answer.YES
+        return Verdict.YES
     if power.charge is None:
-        return Answer.UNKNOWN
-    return Answer.YES if power.charge > least else Answer.NO
+        return Verdict.UNKNOWN
+    return Verdict.YES if power.charge > least else Verdict.NO
 
 
 def _seen(power: Power) -> str:

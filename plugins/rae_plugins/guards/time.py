@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from rae_auto.api import Answer, ComputedGuard, Says
+from rae_auto.api import ComputedGuard, GuardResult, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.validators import time_of_day, zone_name
@@ -48,7 +48,7 @@ class TimeGuard(ComputedGuard):
                 f"'to' must be another time than from, {self.from_}; for the whole day leave the guard out"
             )
 
-    def says(self, instant: datetime) -> Says:
+    def evaluate(self, instant: datetime) -> GuardResult:
         """Whether the clock shows a time inside."""
         place = zone(self.timezone or "local")
         wall = shown_at(instant, place)
@@ -56,7 +56,7 @@ class TimeGuard(ComputedGuard):
         where = "within" if inside else "outside"
         seconds = "%H:%M:%S" if len(self.from_ + self.to) > 10 else "%H:%M"
         because = f"it is {wall.strftime(seconds)} in {place.key}, {where} {self.from_}-{self.to}"
-        return Says(Answer.YES if inside else Answer.NO, because)
+        return GuardResult(Verdict.YES if inside else Verdict.NO, because)
 
     def changes_after(self, instant: datetime) -> datetime | None:
         """When the clock next gets in or out."""

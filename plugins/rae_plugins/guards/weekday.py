@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from rae_auto.api import Answer, ComputedGuard, Says
+from rae_auto.api import ComputedGuard, GuardResult, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.validators import zone_name
@@ -61,13 +61,13 @@ class WeekdayGuard(ComputedGuard):
         default=None, converter=zone_name, metadata={"help": "zone of the clock; by default the configured one"}
     )
 
-    def says(self, instant: datetime) -> Says:
+    def evaluate(self, instant: datetime) -> GuardResult:
         """Whether the day is one of them."""
         place = zone(self.timezone or "local")
         wall = shown_at(instant, place)
         inside = self._holds(wall)
         because = f"it is {NAMES[wall.weekday()]} in {place.key}, {'' if inside else 'not '}in {','.join(self.days)}"
-        return Says(Answer.YES if inside else Answer.NO, because)
+        return GuardResult(Verdict.YES if inside else Verdict.NO, because)
 
     def changes_after(self, instant: datetime) -> datetime | None:
         """The midnight, or the setting of the clock, with which another kind of day begins."""

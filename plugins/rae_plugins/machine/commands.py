@@ -24,7 +24,7 @@ class CantStart(Exception):
 
 
 @frozen
-class Ended:
+class CommandResult:
     """How a command has ended, the end of what it printed, and how many bytes that were in all."""
 
     code: int
@@ -45,7 +45,7 @@ def commands_missing() -> str | None:
     return "it needs a POSIX system" if os.name == "nt" else None
 
 
-async def run(words: Sequence[str], seconds: float, *, most: int | None = None, errors: bool = False) -> Ended:
+async def run(words: Sequence[str], seconds: float, *, most: int | None = None, errors: bool = False) -> CommandResult:
     """Run it in a session of its own; whatever is left of that afterwards is killed.
 
     With `errors` its error stream counts as output. One that prints more than `most` bytes is killed.
@@ -70,7 +70,7 @@ async def run(words: Sequence[str], seconds: float, *, most: int | None = None, 
         finally:
             await kill(process)
         tail.read_out()
-        return Ended(code, bytes(tail.kept), tail.printed)
+        return CommandResult(code, bytes(tail.kept), tail.printed)
 
 
 async def kill(process: Process) -> None:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 
 from attrs import define, field
 
-from rae_auto.api.store import Append, Change, Damaged, Delete, Document, Keep, LogQuery, Put, Store
+from rae_auto.api.store import Append, Change, CorruptDocument, Delete, Document, LogQuery, Put, RetentionRule, Store
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.hookspecs import hookimpl
 from rae_auto.toolkit.files import DirectoryLock, network_file_system, open_private
@@ -137,14 +137,14 @@ class SqliteStore(Store):
             raise StoreError(f"the store in {self._directory} isn't open")
         return self._connection
 
-    def load(self, kind: str) -> Iterator[tuple[str, Document | Damaged]]:
+    def load(self, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
         """All documents of a kind, by key."""
         rows = self._database.execute("SELECT key, body, crc FROM documents WHERE kind = ? ORDER BY key", (kind,))
         for key, body, crc in rows:
             try:
                 yield key, self._document(body, crc, kind, key)
             except StoreDamaged:
-                yield key, Damaged("it isn't what was written", str(body))
+                yield key, CorruptDocument("it isn't what was written", str(body))
 
     def commit(self, changes: Sequence[Change]) -> None:
         """All changes in one transaction, synced."""
@@ -183,7 +183,7 @@ class SqliteStore(Store):
         documents: list[Document] = json.loads(f"[{','.join(body for _, body, _ in rows)}]")
         return documents
 
-    def prune(self, log: str, keep: Keep) -> list[str]:
+    def prune(self, log: str, keep: RetentionRule) -> list[str]:
         """Remove some hundred entries: old ones first, then those of jobs that have too many."""
         database = self._database
         rows = list(islice(_surplus(database, log, keep), STEP))
@@ -271,7 +271,7 @@ def _in_log(log: str, states: Sequence[str]) -> tuple[list[str], list[Any]]:
     return ["log = ?", f"state IN ({', '.join('?' * len(states))})"], [log, *states]
 
 
-def _surplus(database: sqlite3.Connection, log: str, keep: Keep) -> Iterator[tuple[int, str]]:
+def _surplus(database: sqlite3.Connection, log: str, keep: RetentionRule) -> Iterator[tuple[int, str]]:
     """Number and key of the entries that need not stay; each is told once."""
     conditions, values = _in_log(log, keep.states)
     # Only names of columns stand in it; what comes from outside is bound.

@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 from attrs import field, frozen
 from attrs.converters import optional
 
-from rae_auto.api import Event, Firing, PatternTrigger, Progress, ScheduleTrigger, Trigger
+from rae_auto.api import Event, Firing, PatternTrigger, ScheduleTrigger, StepResult, Trigger
 from rae_auto.api.pattern import GAP, State
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.instants import format_instant, parse_instant
@@ -106,29 +106,29 @@ class CombineTrigger(PatternTrigger):
             found.append("within and reset have no effect with any")
         return tuple(found)
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """Nothing was told."""
-        return Progress({"told": []})
+        return StepResult({"told": []})
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """An occurrence of a part may be the one that was missing."""
         told = [_read(document) for document in state["told"]]
         if event is not None and event.name == GAP:
-            return Progress({"told": [_document(one) for one in _not_after(now, told)]})
+            return StepResult({"told": [_document(one) for one in _not_after(now, told)]})
         if event is None:
-            return Progress(state)
+            return StepResult(state)
         new = Occurrence(event.name, event.id, event.at, event.data)
         if self.within is None or self.any_:
-            return Progress(state, (Firing(f"{new.part}:{new.key}", new.at, {"parts": [_document(new)]}),))
+            return StepResult(state, (Firing(f"{new.part}:{new.key}", new.at, {"parts": [_document(new)]}),))
         order = list(self.parts())
         find, keep = (latest_of_all, of_use_for_all) if self.all_ else (chain, of_use_for_chains)
         told = _within(self.within, sorted([*told, new], key=lambda one: one.at))
         found = find(order, told, self.within)
         if new not in found:
-            return Progress({"told": [_document(one) for one in keep(order, told, self.within)]})
+            return StepResult({"told": [_document(one) for one in keep(order, told, self.within)]})
         left = () if self.reset else keep(order, told, self.within)
         firing = Firing(_key(found), max(one.at for one in found), {"parts": [_document(one) for one in found]})
-        return Progress({"told": [_document(one) for one in left]}, (firing,))
+        return StepResult({"told": [_document(one) for one in left]}, (firing,))
 
 
 def _within(window: timedelta, told: Sequence[Occurrence]) -> list[Occurrence]:

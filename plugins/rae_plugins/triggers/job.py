@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from attrs import field, frozen
 from attrs.converters import optional
 
-from rae_auto.api import Event, Firing, PatternTrigger, Progress
+from rae_auto.api import Event, Firing, PatternTrigger, StepResult
 from rae_auto.api.events import RUN_ENDED
 from rae_auto.api.pattern import GAP, State
 from rae_auto.hookspecs import hookimpl
@@ -87,7 +87,7 @@ class JobTrigger(PatternTrigger):
         if self.mode is Mode.ALL and self.within is None:
             raise ValueError('\'within\' must say, with mode = "all", how far the ends may lie apart; write "1h"')
 
-    def follows(self) -> tuple[str, ...]:
+    def upstream_jobs(self) -> tuple[str, ...]:
         """The jobs."""
         return self.jobs
 
@@ -95,30 +95,30 @@ class JobTrigger(PatternTrigger):
         """A window without anything to wait for."""
         return ('within has no effect without mode = "all"',) if self.within and self.mode is Mode.ANY else ()
 
-    def hears(self) -> tuple[str, ...]:
+    def event_names(self) -> tuple[str, ...]:
         """The ends that count."""
         return tuple(f"{RUN_ENDED}{state}" for state in STATES[self.on])
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """Nothing has ended."""
-        return Progress({})
+        return StepResult({})
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """An end of one of the jobs fires, or is the last that was missing."""
         if event is not None and event.name == GAP:
-            return Progress(_not_after(now, state))
+            return StepResult(_not_after(now, state))
         if event is None or event.data.get("job") not in self.jobs or event.data.get("seconds") is None:
-            return Progress(state)
+            return StepResult(state)
         end = {"job": event.data["job"], "run_id": event.id}
         end |= {name: event.data.get(name) for name in ("state", "exit_code", "seconds")}
         if self.within is None or self.mode is Mode.ANY:
-            return Progress(state, (Firing(event.id, event.at, end),))
+            return StepResult(state, (Firing(event.id, event.at, end),))
         ends = _with(state, end, event.at, self.within)
         if len(ends) < len(self.jobs):
-            return Progress(ends)
+            return StepResult(ends)
         runs = [ends[job]["end"] for job in self.jobs]
         newest = max(parse_instant(kept["at"]) for kept in ends.values())
-        return Progress({}, (Firing(_key(runs), newest, {"runs": runs}),))
+        return StepResult({}, (Firing(_key(runs), newest, {"runs": runs}),))
 
 
 def _with(ends: State, end: Mapping[str, Any], at: datetime, within: timedelta) -> dict[str, Any]:

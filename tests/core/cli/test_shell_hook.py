@@ -225,7 +225,7 @@ POSIX_LINES = {
     "time eleven": "eleven",
     "$SHELL -c true": None,
     "for each in 1 2; do nine; done": "for",
-    "MODE=`echo nine nine`": None,
+    "MODE=`feedback_key nine nine`": None,
 }
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]

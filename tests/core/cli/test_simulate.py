@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve, frozen
 from tests.support.forecasting import forecast, job
 
-from rae_auto.api import Append, ReadGuard, Says, SourceTrigger, Watch
+from rae_auto.api import Append, GuardResult, ReadGuard, SourceTrigger, TriggerContext
 from rae_auto.api.plugin import Kind
 from rae_auto.engine.step import Record
 from rae_auto.model.decision import Decision, Outcome
@@ -218,7 +218,7 @@ class Mains(ReadGuard):
 
     type: ClassVar[str] = "mains"
 
-    async def read(self) -> Says:
+    async def read(self) -> GuardResult:
         raise NotImplementedError
 
 
@@ -228,7 +228,7 @@ class Drop(SourceTrigger):
 
     type: ClassVar[str] = "drop"
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         raise NotImplementedError
 
 

@@ -13,11 +13,11 @@ import pytest
 from attrs import frozen
 from tests.core.cli.conftest import Cli
 
-from rae_auto.api import ReadGuard, Says, SourceTrigger, Watch
+from rae_auto.api import GuardResult, ReadGuard, SourceTrigger, TriggerContext
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.control.client import Client
 from rae_auto.errors import NotStarted
-from rae_auto.offline.test_trigger import Sighting, try_triggers
+from rae_auto.offline.test_trigger import TraceLine, try_triggers
 from rae_auto.registry import Registry
 
 ON_TICK = """
@@ -45,16 +45,16 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
-class Trial:
+class TriggerTrial:
     """Ends as soon as something fires; what is done meanwhile is done again and again."""
 
     def __init__(self, meanwhile: Callable[[], Any], until: str = "fires") -> None:
-        self.seen: list[Sighting] = []
+        self.seen: list[TraceLine] = []
         self._meanwhile = meanwhile
         self._until = until
         self._over = threading.Event()
 
-    def show(self, sighting: Sighting) -> None:
+    def show(self, sighting: TraceLine) -> None:
         self.seen.append(sighting)
         if sighting.what == self._until and not self._over.is_set():
             self._over.set()
@@ -95,7 +95,7 @@ def beside(daemon: Any, cli: Cli) -> Iterator[Cli]:
 @pytest.mark.usefixtures("beside")
 class TestBesideADaemon:
     def test_what_is_recorded_is_heard_and_ctrl_c_ends_it_with_its_sum(self, written: Any) -> None:
-        trial = Trial(record("tick", room="kitchen"))
+        trial = TriggerTrial(record("tick", room="kitchen"))
         assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 1
         assert 'tick {"room": "kitchen"}' in trial.lines("sees")
         (fired,) = [one for one in trial.seen if one.what == "fires"]
@@ -103,7 +103,7 @@ class TestBesideADaemon:
         assert fired.key
 
     def test_an_event_as_large_as_may_be_is_heard(self, written: Any) -> None:
-        trial = Trial(record("tick", text="x" * 65_000))
+        trial = TriggerTrial(record("tick", text="x" * 65_000))
         assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 1
         assert trial.lines("fails") == []
 
@@ -112,7 +112,7 @@ class TestBesideADaemon:
             with Client() as client, suppress(NotStarted):
                 client.call("trigger", job="hello")
 
-        trial = Trial(run_it)
+        trial = TriggerTrial(run_it)
         path = written(ON_TICK.format(of="run.succeeded") + '\n[jobs.hello]\ncommand = ["true"]\n')
         assert trial.play(path, "tidy") == 1
         heard = [line for line in trial.lines("sees") if line.startswith("run.succeeded ")]
@@ -122,13 +122,13 @@ class TestBesideADaemon:
 
 
 def test_where_no_daemon_runs_that_is_told(written: Any, offline: Cli) -> None:
-    trial = Trial(lambda: None, until="sees")
+    trial = TriggerTrial(lambda: None, until="sees")
     assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 0
     assert trial.lines("sees") == ["no daemon is running, so no recorded event and no end of a run is heard"]
 
 
 def test_guards_that_would_keep_the_job_from_starting_are_shown(written: Any, offline: Cli) -> None:
-    trial = Trial(lambda: None)
+    trial = TriggerTrial(lambda: None)
     config = """
 [jobs.a]
 command = ["false"]
@@ -147,7 +147,7 @@ only = [
 
 
 def test_parts_of_a_trigger_are_shown_with_what_they_tell(written: Any, offline: Cli) -> None:
-    trial = Trial(lambda: None)
+    trial = TriggerTrial(lambda: None)
     config = """
 [jobs.a]
 command = ["false"]
@@ -169,8 +169,8 @@ class Broken(SourceTrigger):
 
     type = "broken"
 
-    async def watch(self, watch: Watch) -> None:
-        watch.sees("smoke")
+    async def watch(self, watch: TriggerContext) -> None:
+        watch.trace("smoke")
         await watch.events.record("smoke", {"much": True})
         raise OSError("on fire")
 
@@ -181,7 +181,7 @@ class Blind(ReadGuard):
 
     type = "blind"
 
-    async def read(self) -> Says:
+    async def read(self) -> GuardResult:
         raise OSError("no eyes")
 
 
@@ -189,7 +189,7 @@ def test_what_a_source_records_is_shown_and_its_failure_ends_the_trial(
     written: Any, offline: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _install(monkeypatch, Kind.TRIGGER, Broken)
-    trial = Trial(lambda: None, until="never")
+    trial = TriggerTrial(lambda: None, until="never")
     assert trial.play(written('[jobs.a]\ncommand = ["false"]\ntrigger = "broken"\n'), "a") == 0
     assert trial.lines("sees") == ["smoke", 'records smoke {"much": true}']
     assert trial.lines("fails") == ["OSError('on fire')"]
@@ -197,7 +197,7 @@ def test_what_a_source_records_is_shown_and_its_failure_ends_the_trial(
 
 def test_a_guard_that_fails_can_not_tell(written: Any, offline: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     _install(monkeypatch, Kind.GUARD, Blind)
-    trial = Trial(lambda: None)
+    trial = TriggerTrial(lambda: None)
     config = '[jobs.a]\ncommand = ["false"]\nonly = ["blind"]\ntrigger = { type = "interval", every = "20ms" }\n'
     assert trial.play(written(config), "a") >= 1
     fired = next(one for one in trial.seen if one.what == "fires")

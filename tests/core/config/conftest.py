@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import pytest
 from attrs import define, field, frozen, validators
 
-from rae_auto.api import ScheduleTrigger, SourceTrigger, Trigger, Watch
+from rae_auto.api import ScheduleTrigger, SourceTrigger, Trigger, TriggerContext
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.errors import PluginBroken, PluginNotFound
 from rae_auto.model.policies import Overlap
@@ -59,10 +59,13 @@ class After(SourceTrigger):
     jobs: tuple[str, ...] = ()
     inner: tuple[Trigger, ...] = ()
 
-    def follows(self) -> tuple[str, ...]:
-        return (*self.jobs, *(job for one in self.inner if isinstance(one, SourceTrigger) for job in one.follows()))
+    def upstream_jobs(self) -> tuple[str, ...]:
+        return (
+            *self.jobs,
+            *(job for one in self.inner if isinstance(one, SourceTrigger) for job in one.upstream_jobs()),
+        )
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         raise NotImplementedError
 
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from attrs import evolve, frozen
 
-from rae_auto.engine.events import Configured, Fired, Origin, Plan, Settings
+from rae_auto.engine.events import Origin, Plan, Reconfigure, Settings, TriggerFired
 from rae_auto.engine.step import ReadGuards
 from rae_auto.model.decision import Occurrence
-from rae_auto.model.guard import Answer, Says
+from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.model.policies import RetryPolicy
@@ -17,9 +17,9 @@ from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 
-NO = Says(Answer.NO, "on battery, 43 %")
-YES = Says(Answer.YES, "on mains")
-UNKNOWN = Says(Answer.UNKNOWN, "it has not answered")
+NO = GuardResult(Verdict.NO, "on battery, 43 %")
+YES = GuardResult(Verdict.YES, "on mains")
+UNKNOWN = GuardResult(Verdict.UNKNOWN, "it has not answered")
 
 
 @frozen
@@ -29,9 +29,9 @@ class Hours:
     since: int
     until: int
 
-    def says(self, instant: datetime) -> Says:
-        answer = Answer.YES if self.since <= instant.hour < self.until else Answer.NO
-        return Says(answer, f"it is {instant:%H:%M}")
+    def evaluate(self, instant: datetime) -> GuardResult:
+        answer = Verdict.YES if self.since <= instant.hour < self.until else Verdict.NO
+        return GuardResult(answer, f"it is {instant:%H:%M}")
 
     def changes_after(self, instant: datetime) -> datetime:
         midnight = instant.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -68,9 +68,9 @@ def test_a_run_starts_when_its_guards_say_yes_and_what_they_said_is_on_record(wo
 
 
 @pytest.mark.parametrize("says", [NO, UNKNOWN])
-def test_a_guard_that_says_no_or_can_not_tell_skips_the_run(world, guarded, says):
+def test_a_guard_that_says_no_or_can_not_tell_skips_the_run(world, guarded, result):
     w = world(guarded(read=["power"]))
-    w.guards_say = lambda job, name: says
+    w.guards_say = lambda job, name: result
     w.fire("a", "file", "k")
     (run,) = w.history
     assert run.state is RunState.SKIPPED
@@ -317,7 +317,7 @@ def test_a_place_that_was_kept_is_free_again_when_the_run_is_gone(world, guarded
 def test_the_engine_wants_only_those_read_that_it_can_not_compute(world, guarded):
     w = world(guarded(read=["power", "idle"], hours=(0, 24)))
     w.guards_hang = True
-    step = w.feed(Fired(Occurrence(JobId("a"), "file", "k", w.now.wall)))
+    step = w.feed(TriggerFired(Occurrence(JobId("a"), "file", "k", w.now.wall)))
     wanted = [effect for effect in step.effects if isinstance(effect, ReadGuards)]
     assert [tuple(effect.guards) for effect in wanted] == [("power", "idle")]
 
@@ -326,6 +326,6 @@ def test_a_configuration_read_again_changes_guards(world, guarded):
     first = guarded(hours=(8, 17))
     w = world(Plan(first.job, {}, Origin.CONFIG, first.guards))
     w.fire("a", "file", "1")
-    w.feed(Configured(Settings(), (Plan(first.job, {}, Origin.CONFIG, {"hours": Hours(0, 24)}),)))
+    w.feed(Reconfigure(Settings(), (Plan(first.job, {}, Origin.CONFIG, {"hours": Hours(0, 24)}),)))
     w.fire("a", "file", "2")
     assert [decision.reason for decision in w.decisions] == [Reason.GUARD, Reason.FIRED]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from rae_auto.engine.events import Configured, Found, Origin, Plan, Settings, Started
+from rae_auto.engine.events import AttemptFound, AttemptStarted, Origin, Plan, Reconfigure, Settings
 from rae_auto.engine.step import Reply
 from rae_auto.errors import DuplicateJob, JobInUse, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
 from rae_auto.model.job_state import JobState, Seen
@@ -20,7 +20,7 @@ def configured(plan: Plan) -> Plan:
 
 
 def reload(w, *plans, **settings):
-    (reply,) = [e for e in w.feed(Configured(Settings(**settings), plans, ask=1)).effects if isinstance(e, Reply)]
+    (reply,) = [e for e in w.feed(Reconfigure(Settings(**settings), plans, ask=1)).effects if isinstance(e, Reply)]
     return reply.value
 
 
@@ -224,7 +224,7 @@ class TestStopping:
         w = world(job("a"), job("b"))
         kept, call = w.trigger("a"), w.trigger("b")
         w.confirm(kept)
-        w.feed(Started(call, 1, {}))
+        w.feed(AttemptStarted(call, 1, {}))
         w.stop(30 * timedelta(seconds=1), leave_running=True)
         w.advance(MINUTE)
         assert [c.run for c in w.cancelled] == [call]
@@ -298,8 +298,8 @@ class TestAfterACrash:
         w = world(job("a"))
         run = w.trigger("a")
         w.end(run)
-        assert not w.feed(Started(run, 1)).changes
-        assert not w.feed(Found(run, 1)).changes
+        assert not w.feed(AttemptStarted(run, 1)).changes
+        assert not w.feed(AttemptFound(run, 1)).changes
 
 
 class TestTelling:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from rae_auto.engine import loop_detection
-from rae_auto.engine.events import Fired
+from rae_auto.engine.events import TriggerFired
 from rae_auto.engine.step import Reply
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.reasons import Reason
@@ -13,10 +13,10 @@ def ran(w):
     return sum(decision.run is not None for decision in w.decisions)
 
 
-def loop(w, times, *, echo="", pause=timedelta(seconds=1)):
+def loop(w, times, *, feedback_key="", pause=timedelta(seconds=1)):
     """Each run makes the trigger fire once more, until one is refused."""
     for number in range(times):
-        w.fire("a", "file", f"key-{number}", echo=echo)
+        w.fire("a", "file", f"key-{number}", feedback_key=feedback_key)
         w.advance(pause)
         for run in list(w.in_hand):
             w.end(run)
@@ -37,7 +37,7 @@ def test_what_was_refused_and_is_told_again_after_a_crash_is_refused_by_the_same
     loop(w, loop_detection.LIMIT + 2)
     last = w.decisions[-1]
     w.crash()
-    step = w.feed(Fired(Occurrence(last.job, last.trigger, last.key, w.now.wall), 99, ""))
+    step = w.feed(TriggerFired(Occurrence(last.job, last.trigger, last.key, w.now.wall), 99, ""))
     (reply,) = [effect.value for effect in step.effects if isinstance(effect, Reply)]
     assert reply.reason is Reason.RATE
     assert last.reason is Reason.RATE
@@ -47,14 +47,14 @@ def test_what_comes_after_a_pause_runs_again(world, job):
     w = world(job("a"))
     loop(w, loop_detection.LIMIT + 5)
     w.advance(timedelta(minutes=1))
-    w.fire("a", "file", "later", echo="")
+    w.fire("a", "file", "later", feedback_key="")
     assert w.decisions[-1].reason is Reason.FIRED
 
 
 def test_what_comes_often_but_not_on_the_heels_of_a_run_always_runs(world, job):
     w = world(job("a"))
     for number in range(3 * loop_detection.LIMIT):
-        w.fire("a", "file", f"key-{number}", echo="")
+        w.fire("a", "file", f"key-{number}", feedback_key="")
         for run in list(w.in_hand):
             w.end(run)
         w.advance(loop_detection.HEELS + timedelta(milliseconds=1))
@@ -63,21 +63,21 @@ def test_what_comes_often_but_not_on_the_heels_of_a_run_always_runs(world, job):
 
 def test_what_is_no_echo_is_never_held_back(world, job):
     w = world(job("a"))
-    loop(w, 3 * loop_detection.LIMIT, echo=None)
+    loop(w, 3 * loop_detection.LIMIT, feedback_key=None)
     assert ran(w) == 3 * loop_detection.LIMIT
 
 
 def test_each_thing_has_a_count_of_its_own(world, job):
     w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1000)
     for number in range(100):
-        w.fire("a", "file", f"key-{number}", echo=f"/inbox/{number}")
+        w.fire("a", "file", f"key-{number}", feedback_key=f"/inbox/{number}")
     assert ran(w) == 100
 
 
 def test_a_job_that_makes_something_new_each_time_is_stopped_too(world, job):
     w = world(job("a"))
     for number in range(loop_detection.LONGEST_CHAIN + 2):
-        w.fire("a", "file", f"key-{number}", echo=f"/inbox/{number}")
+        w.fire("a", "file", f"key-{number}", feedback_key=f"/inbox/{number}")
         w.advance(timedelta(seconds=10))
         for run in list(w.in_hand):
             w.end(run)
@@ -97,7 +97,7 @@ def test_a_slow_job_that_feeds_itself_is_stopped_too(world, job):
 def test_many_files_at_once_are_no_chain_however_long_their_runs_follow_one_another(world, job):
     w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1)
     for number in range(5 * loop_detection.LONGEST_CHAIN):
-        w.fire("a", "file", f"key-{number}", echo=f"/inbox/{number}")
+        w.fire("a", "file", f"key-{number}", feedback_key=f"/inbox/{number}")
     for _ in range(5 * loop_detection.LONGEST_CHAIN):
         w.advance(timedelta(seconds=1))
         for run in list(w.in_hand):
@@ -109,5 +109,5 @@ def test_only_the_latest_things_are_remembered(world, job, monkeypatch):
     monkeypatch.setattr(loop_detection, "MOST", 3)
     w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1000)
     for number in range(10):
-        w.fire("a", "file", f"key-{number}", echo=f"/inbox/{number}")
-    assert [echo for _, _, echo in w.engine._world.echoes] == ["/inbox/7", "/inbox/8", "/inbox/9"]
+        w.fire("a", "file", f"key-{number}", feedback_key=f"/inbox/{number}")
+    assert [feedback_key for _, _, feedback_key in w.engine._world.echoes] == ["/inbox/7", "/inbox/8", "/inbox/9"]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rae_auto.engine.events import Fired
+from rae_auto.engine.events import TriggerFired
 from rae_auto.engine.queue import HEAD_START, rank
 from rae_auto.engine.step import Reply
 from rae_auto.engine.words import in_words
@@ -99,7 +99,7 @@ def test_R31_who_asks_for_one_too_many_is_told(world, job):
     w.trigger("busy")
     w.trigger("a")
     occurrence = Occurrence("b", MANUAL, "1", w.now.wall)
-    (reply,) = [e.value for e in w.feed(Fired(occurrence, ask=1)).effects if isinstance(e, Reply)]
+    (reply,) = [e.value for e in w.feed(TriggerFired(occurrence, ask=1)).effects if isinstance(e, Reply)]
     assert isinstance(reply, NotStarted)
     assert reply.reason == Reason.QUEUE_LIMIT
 

@@ -9,7 +9,7 @@ from attrs import frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rae_auto.engine.events import Configured, Origin, Plan, Settings, Ticked
+from rae_auto.engine.events import Origin, Plan, Reconfigure, Settings, TimePassed
 from rae_auto.errors import SchedulerError
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
@@ -64,8 +64,8 @@ def planned(made_of: dict[str, Any], **changed: Any) -> Plan:
     return Plan(job, schedules, Origin.CONFIG)
 
 
-def configured(makings: tuple[dict[str, Any], ...], places: int) -> Configured:
-    return Configured(Settings(places, True, dict(RESOURCES)), tuple(planned(making) for making in makings))
+def configured(makings: tuple[dict[str, Any], ...], places: int) -> Reconfigure:
+    return Reconfigure(Settings(places, True, dict(RESOURCES)), tuple(planned(making) for making in makings))
 
 
 def refused_or(action: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -86,7 +86,7 @@ def one_in_hand(world: VirtualWorld, number: int) -> Any:
 def play(world: VirtualWorld, step: tuple[Any, ...]) -> None:
     match step:
         case ("advance", seconds):
-            world.feed(Ticked())
+            world.feed(TimePassed())
             world.advance(timedelta(seconds=seconds))
         case ("clocks", wall, mono, slept):
             move_clocks(world, wall, mono, slept)
@@ -166,7 +166,7 @@ def test_a_reload_of_the_same_configuration_changes_nothing_at_any_point(makings
             reloaded.feed(configured(makings, places))
             # The daemon's turn ends with what is due, whatever came in before.
             for world in (left_alone, reloaded):
-                world.feed(Ticked())
+                world.feed(TimePassed())
         assert seen_from_outside(reloaded) == seen_from_outside(left_alone)
 
 
@@ -189,7 +189,7 @@ def running(**fields: Any) -> VirtualWorld:
 
 
 def reload(world: VirtualWorld, *plans: Plan) -> None:
-    world.feed(Configured(Settings(3, True, RESOURCES), plans))
+    world.feed(Reconfigure(Settings(3, True, RESOURCES), plans))
 
 
 def test_a_changed_job_is_as_it_was_for_what_is_in_flight_and_as_it_is_from_the_next_occurrence_on():
@@ -229,7 +229,7 @@ def test_what_fell_due_before_a_changed_schedule_came_is_decided_by_the_old_one(
     move_clocks(world, 421, 421, 0)
     reload(world, planned(MAKING, minutes=60))
     assert [start.run.scheduled_for.minute for start in world.started] == [7]
-    world.feed(Ticked())
+    world.feed(TimePassed())
     assert len(world.started) == 1
 
 
@@ -237,6 +237,6 @@ def test_why_instants_were_missed_is_known_though_something_else_comes_first():
     world = VirtualWorld(planned(MAKING, catch_up="none"), settings=Settings(3, True, RESOURCES))
     move_clocks(world, 3600, 0, 3600)
     world.fire("a", "source", "first")
-    world.feed(Ticked())
+    world.feed(TimePassed())
     (missed,) = [decision for decision in world.decisions if decision.reason == "missed"]
     assert missed.facts["because"] == "the machine slept"

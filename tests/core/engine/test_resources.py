@@ -2,7 +2,7 @@
 
 import pytest
 
-from rae_auto.engine.events import Configured, Settings
+from rae_auto.engine.events import Reconfigure, Settings
 from rae_auto.errors import InvalidJob
 from rae_auto.model.policies import RetryPolicy
 from rae_auto.model.reasons import Reason
@@ -61,7 +61,7 @@ def test_a_reload_that_gives_more_places_lets_more_start(world, job):
     w = world(*plans, resources={"db": 1})
     w.trigger("a")
     w.trigger("b")
-    w.feed(Configured(Settings(resources={"db": 2}), ()))
+    w.feed(Reconfigure(Settings(resources={"db": 2}), ()))
     assert running(w) == ["a", "b"]
 
 

@@ -10,7 +10,7 @@ from rae_auto.errors import InvalidJob, JobInUse
 @pytest.fixture
 def following(job):
     """`following("b", "a")`: a plan of a job that follows others."""
-    return lambda id, *others: evolve(job(id), follows=others)
+    return lambda id, *others: evolve(job(id), upstream_jobs=others)
 
 
 def test_one_that_follows_no_job_is_refused(world, job, following):

@@ -8,7 +8,7 @@ from tests.support.control_peer import in_time
 from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, one_in_hand, standing, world
 
 from rae_auto import Cron, Job, JobNotFound, NotStarted, RunNotFound, Scheduler
-from rae_auto.engine.events import Fired
+from rae_auto.engine.events import TriggerFired
 from rae_auto.explain.collector import answered, why
 from rae_auto.explain.why import why_now, why_run
 from rae_auto.model.decision import Occurrence
@@ -169,11 +169,11 @@ def test_the_chain_of_facts_goes_from_the_trigger_to_the_end_with_what_was_used(
         *("trigger", "occurrence", "decided", "enabled", "overlap", "needs", "resources"),
         *("started", "attempt 1", "ended", "next"),
     ]
-    says = facts_of(told)
-    assert says["overlap"] == "queue: no other run was open"
-    assert says["needs"] == "b: the latest run of each had succeeded when this one started"
-    assert says["resources"] == "db"
-    assert says["attempt 1"] == "succeeded after 0.0 s (used 2.0 s on the processor, 3.0 MB of memory)"
+    result = facts_of(told)
+    assert result["overlap"] == "queue: no other run was open"
+    assert result["needs"] == "b: the latest run of each had succeeded when this one started"
+    assert result["resources"] == "db"
+    assert result["attempt 1"] == "succeeded after 0.0 s (used 2.0 s on the processor, 3.0 MB of memory)"
 
 
 def test_what_a_run_waited_for_is_known_after_it_has_ended_and_after_a_restart():
@@ -218,7 +218,7 @@ def test_a_decision_wakes_nobody():
 def test_what_a_source_told_is_one_of_the_facts():
     w = world(a_job(hourly=False))
     occurrence = Occurrence("a", "inbox", "key", w.now.wall, {"paths": ["/inbox/a"] * 200})
-    w.feed(Fired(occurrence))
+    w.feed(TriggerFired(occurrence))
     told = facts_of(why_now(standing(w)))
     assert told["event"].startswith('{"paths": ["/inbox/a", ')
     assert len(told["event"]) == 301

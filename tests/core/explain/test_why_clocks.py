@@ -11,14 +11,14 @@ from rae_auto.explain.collector import standing_in
 from rae_auto.explain.wall_times import read_time
 from rae_auto.explain.why import why_at
 from rae_auto.registry import Registry
-from rae_auto.registry.factory import Plugins
+from rae_auto.registry.factory import PluginFactory
 from rae_auto.simulation.virtual_engine import EPOCH, VirtualWorld
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 def facts_of(told):
-    return {fact.of: fact.says for fact in told.facts}
+    return {fact.of: fact.text for fact in told.facts}
 
 
 BERLIN = "Europe/Berlin"
@@ -26,7 +26,7 @@ BERLIN = "Europe/Berlin"
 
 def cron(expression, start, zone=BERLIN):
     job = Job(id="a", command="work", schedule=Cron(expression, timezone=zone))
-    planned = Plugins(Registry(), "UTC").plan(job, Origin.STORE).plan
+    planned = PluginFactory(Registry(), "UTC").plan(job, Origin.STORE).plan
     return VirtualWorld(planned, start=datetime.fromisoformat(start))
 
 

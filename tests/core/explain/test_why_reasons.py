@@ -8,7 +8,7 @@ from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, one_in_h
 from rae_auto import Job, RetryPolicy
 from rae_auto.engine.events import Plan
 from rae_auto.explain.why import why_now, why_run
-from rae_auto.model.guard import Answer, Says
+from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result
 from rae_auto.simulation.virtual_engine import EPOCH
@@ -151,9 +151,9 @@ def lost():
 
 
 def kept_back():
-    says = Says(Answer.NO, "on battery")
+    result = GuardResult(Verdict.NO, "on battery")
     w = world(Plan(Job(id="a", command="work", only="power"), guards={"power": None}))
-    w.guards_say = lambda job, name: says
+    w.guards_say = lambda job, name: result
     w.fire("a", "file", "key")
     return why_now(standing(w))
 
@@ -161,7 +161,7 @@ def kept_back():
 def feeds_itself():
     w = world(a_job(hourly=False))
     for number in range(22):
-        w.fire("a", "file", f"key-{number}", echo="")
+        w.fire("a", "file", f"key-{number}", feedback_key="")
         for run in list(w.in_hand):
             w.end(run)
         w.advance(timedelta(seconds=1))
@@ -212,6 +212,6 @@ def test_every_reason_is_told_by_its_code_and_in_words(reason):
 
 def test_a_skip_tells_what_the_policies_before_it_said():
     told = skipped_after(more=[a_job("b", hourly=False)], needs=["b"])
-    of_policies = [(f.of, f.says) for f in told.facts if f.of in ("enabled", "paused", "overlap", "needs")]
+    of_policies = [(f.of, f.evaluate) for f in told.facts if f.of in ("enabled", "paused", "overlap", "needs")]
     assert of_policies[:3] == [("enabled", "yes"), ("paused", "no"), ("overlap", "nothing in the way")]
     assert of_policies[3][0] == "needs"

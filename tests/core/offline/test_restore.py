@@ -176,7 +176,7 @@ def test_a_store_that_lies_elsewhere_is_not_added_to(
     full.open(tmp_path)
     full.commit([Put("job", "b", {})])
     full.close()
-    monkeypatch.setattr(restore_module.Plugins, "store", lambda *_: full)
+    monkeypatch.setattr(restore_module.PluginFactory, "store", lambda *_: full)
     with pytest.raises(StoreError, match="empty it first"):
         restore(config(tmp_path, "json"), made, replace=False)
 

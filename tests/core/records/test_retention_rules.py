@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rae_auto import Retention, RunState
-from rae_auto.api.store import Keep
+from rae_auto.api.store import RetentionRule
 from rae_auto.model import documents
 from rae_auto.records.retention_rules import rules, surplus_output
 
@@ -32,28 +32,28 @@ entries = st.lists(
     max_size=60,
 ).map(lambda found: sorted(found, key=lambda entry: entry.at, reverse=True))
 keeps = st.builds(
-    Keep,
+    RetentionRule,
     states=st.lists(st.sampled_from([state.value for state in RunState]), max_size=3).map(tuple),
     since=st.timedeltas(timedelta(0), timedelta(days=500)).map(lambda age: NOW - age),
     newest=st.integers(0, 9),
 )
 
 
-def kept(keep: Keep, found: list[Entry]) -> list[Entry]:
-    gone = {id(entry) for entry in keep.surplus(found)}
+def kept(keep: RetentionRule, found: list[Entry]) -> list[Entry]:
+    gone = {id(entry) for entry in keep.expired(found)}
     return [entry for entry in found if id(entry) not in gone]
 
 
 @given(entries, keeps)
-def test_r26_what_stays_is_neither_old_nor_too_much(found: list[Entry], keep: Keep) -> None:
+def test_r26_what_stays_is_neither_old_nor_too_much(found: list[Entry], keep: RetentionRule) -> None:
     stays = [entry for entry in kept(keep, found) if not keep.states or entry.state in keep.states]
     assert all(entry.at >= keep.since for entry in stays)
     assert all(count <= keep.newest for count in Counter(entry.job for entry in stays).values())
 
 
 @given(entries, keeps)
-def test_r26_nothing_goes_without_need(found: list[Entry], keep: Keep) -> None:
-    for entry in keep.surplus(found):
+def test_r26_nothing_goes_without_need(found: list[Entry], keep: RetentionRule) -> None:
+    for entry in keep.expired(found):
         assert not keep.states or entry.state in keep.states
         before = found[: next(n for n, other in enumerate(found) if other is entry)]
         newer = [e for e in before if e.job == entry.job and (not keep.states or e.state in keep.states)]
@@ -61,8 +61,8 @@ def test_r26_nothing_goes_without_need(found: list[Entry], keep: Keep) -> None:
 
 
 @given(entries, keeps)
-def test_what_was_kept_once_is_kept_again(found: list[Entry], keep: Keep) -> None:
-    assert keep.surplus(kept(keep, found)) == []
+def test_what_was_kept_once_is_kept_again(found: list[Entry], keep: RetentionRule) -> None:
+    assert keep.expired(kept(keep, found)) == []
 
 
 @given(entries)

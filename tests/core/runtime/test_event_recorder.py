@@ -11,7 +11,7 @@ import pytest
 from tests.support.control_peer import in_time
 
 from rae_auto import Job, Scheduler
-from rae_auto.api.events import Event, Place
+from rae_auto.api.events import Event, StreamPosition
 from rae_auto.api.store import Change, LogQuery
 from rae_auto.errors import BadRequest, StoreError
 from rae_auto.model import documents
@@ -21,7 +21,7 @@ from rae_auto.testing.memory_store import MemoryStore
 # Not long ago, since what is old is tidied away.
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 SECOND = timedelta(seconds=1)
-BEFORE = Place(AT - timedelta(days=1))
+BEFORE = StreamPosition(AT - timedelta(days=1))
 JOBS = [Job(id=name, python="time:time") for name in "ab"]
 
 
@@ -60,7 +60,7 @@ def playing(directory: Path, store: Any, work: Callable[[Scheduler], Awaitable[A
     return in_time(main)
 
 
-async def heard(scheduler: Scheduler, count: int, *names: str, after: Place | None = BEFORE) -> list[Event]:
+async def heard(scheduler: Scheduler, count: int, *names: str, after: StreamPosition | None = BEFORE) -> list[Event]:
     """So many events."""
     found: list[Event] = []
     async with aclosing(scheduler.surroundings.events.follow(names or ("*",), after)) as stream:
@@ -203,7 +203,7 @@ def test_after_a_restart_one_goes_on_from_a_place_also_among_events_of_one_insta
 
 def test_the_ends_of_runs_are_events_live_and_after_a_restart(tmp_path, store):
     async def first(scheduler):
-        hearing = asyncio.ensure_future(heard(scheduler, 2, "run.*", after=Place(scheduler.now())))
+        hearing = asyncio.ensure_future(heard(scheduler, 2, "run.*", after=StreamPosition(scheduler.now())))
         await asyncio.sleep(0)
         runs = [await run(scheduler, name) for name in "ab"]
         return runs, await hearing
@@ -220,7 +220,7 @@ def test_the_ends_of_runs_are_events_live_and_after_a_restart(tmp_path, store):
     }
 
     async def second(scheduler):
-        return await heard(scheduler, 1, "run.succeeded", after=Place(live[0].at, (live[0].id,)))
+        return await heard(scheduler, 1, "run.succeeded", after=StreamPosition(live[0].at, (live[0].id,)))
 
     assert playing(tmp_path, store, second) == live[1:]
 
@@ -253,7 +253,7 @@ def test_a_run_that_ends_while_the_past_is_read_is_heard_once(tmp_path):
     async def work(scheduler):
         counts = []
         for _ in range(20):
-            place = Place(scheduler.now())
+            place = StreamPosition(scheduler.now())
             started = await scheduler.trigger("a")
             stream = scheduler.surroundings.events.follow(["run.*"], place)
             first = await anext(stream)

@@ -10,14 +10,14 @@ from attrs import field, frozen
 from tests.support.control_peer import in_time
 
 from rae_auto import Job, RunState, Scheduler, TriggerRef
-from rae_auto.api import Answer, ComputedGuard, ReadGuard, Says, SourceTrigger, Watch
+from rae_auto.api import ComputedGuard, GuardResult, ReadGuard, SourceTrigger, TriggerContext, Verdict
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import InvalidJob
 from rae_auto.explain.collector import why
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.registry import Registry
-from rae_auto.registry.quarantine import IN_A_ROW, Containment
+from rae_auto.registry.quarantine import IN_A_ROW, Quarantine
 from rae_auto.runtime import guard_reader as guards_module
 from rae_auto.testing.memory_store import MemoryStore
 
@@ -29,7 +29,7 @@ class Stage:
         self.sweep()
 
     def sweep(self) -> None:
-        self.says: dict[str, Any] = {}
+        self.evaluate: dict[str, Any] = {}
         self.asked: list[str] = []
         self.over = asyncio.Event()
 
@@ -44,20 +44,20 @@ class Staged(ReadGuard):
     type = "staged"
     name: str = field(metadata={"help": "which of the stage's answers"})
 
-    async def read(self) -> Says:
+    async def read(self) -> GuardResult:
         stage.asked.append(self.name)
-        says = stage.says[self.name]
-        if isinstance(says, list):
-            says = says.pop(0)
-        if says == "nothing":
+        result = stage.evaluate[self.name]
+        if isinstance(result, list):
+            result = result.pop(0)
+        if result == "nothing":
             await asyncio.Event().wait()
-        while says == "stubborn":
+        while result == "stubborn":
             with suppress(asyncio.CancelledError):
                 await stage.over.wait()
-                says = None
-        if isinstance(says, BaseException):
-            raise says
-        return says
+                result = None
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
 
 @frozen
@@ -67,8 +67,8 @@ class Odd(ComputedGuard):
     type = "odd"
     change: datetime | None = None
 
-    def says(self, instant: datetime) -> Says:
-        return stage.says.get("odd", "yes")
+    def evaluate(self, instant: datetime) -> GuardResult:
+        return stage.evaluate.get("odd", "yes")
 
     def changes_after(self, instant: datetime) -> datetime | None:
         return self.change or instant
@@ -80,7 +80,7 @@ class Bell(SourceTrigger):
 
     type = "bell"
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         await watch.emit("ring")
 
 
@@ -91,8 +91,8 @@ class Tabled(ReadGuard):
     type = "tabled"
     table: dict = field(factory=dict, metadata={"help": "something that changes"})
 
-    async def read(self) -> Says:
-        return Says(Answer.YES, "well")
+    async def read(self) -> GuardResult:
+        return GuardResult(Verdict.YES, "well")
 
 
 class WithStaged:
@@ -147,18 +147,18 @@ def outcome(tmp_path, *jobs):
 
 
 def test_a_run_starts_where_all_guards_say_yes_and_why_tells_what_each_said(tmp_path):
-    stage.says = {"power": Says(Answer.YES, "on mains"), "quiet": Says(Answer.YES, "load 0.1")}
+    stage.evaluate = {"power": GuardResult(Verdict.YES, "on mains"), "quiet": GuardResult(Verdict.YES, "load 0.1")}
     run, told = outcome(tmp_path, rung("a", "power", "quiet"))
     assert run.state is RunState.SUCCEEDED
-    facts = {fact.of: fact.says for fact in told.facts}
+    facts = {fact.of: fact.text for fact in told.facts}
     assert (facts["guard power"], facts["guard quiet"]) == ("yes: on mains", "yes: load 0.1")
 
 
 def test_why_tells_for_which_guard_a_run_has_waited_after_it_started(tmp_path, monkeypatch):
     monkeypatch.setattr("rae_auto.engine.guards.AGAIN", timedelta(milliseconds=20))
-    stage.says = {"power": [Says(Answer.NO, "on battery"), Says(Answer.YES, "on mains")]}
+    stage.evaluate = {"power": [GuardResult(Verdict.NO, "on battery"), GuardResult(Verdict.YES, "on mains")]}
     run, told = outcome(tmp_path, rung("a", "power", only_wait="1h"))
-    facts = {fact.of: fact.says for fact in told.facts}
+    facts = {fact.of: fact.text for fact in told.facts}
     assert run.state is RunState.SUCCEEDED
     assert (facts["waited"], facts["guard power"]) == ("guard power says no: on battery (only)", "yes: on mains")
 
@@ -170,24 +170,24 @@ def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path
         return await why(scheduler, "a", run=run)
 
     told = playing(tmp_path, work, Job(id="a", python="time:time", only=[GuardRef("staged", {"name": "power"})]))
-    assert ("guards", "not asked, since somebody wants the run") in [(fact.of, fact.says) for fact in told.facts]
+    assert ("guards", "not asked, since somebody wants the run") in [(fact.of, fact.text) for fact in told.facts]
     assert stage.asked == []
 
 
 @pytest.mark.parametrize(
     ("says", "reason"),
     [
-        (Says(Answer.NO, "on battery"), "power says no: on battery"),
-        (Says(Answer.UNKNOWN, "no battery can be read"), "power can't tell: no battery can be read"),
+        (GuardResult(Verdict.NO, "on battery"), "power says no: on battery"),
+        (GuardResult(Verdict.UNKNOWN, "no battery can be read"), "power can't tell: no battery can be read"),
         (OSError("no such device"), "power can't tell: it failed: OSError('no such device')"),
         (SystemExit(3), "power can't tell: it failed: SystemExit(3)"),
         ("yes", "power can't tell: it failed: TypeError(\"it answered 'yes', which is no Says\")"),
-        (Says(Answer.NO, "two\nlines"), "power says no: two lines"),
+        (GuardResult(Verdict.NO, "two\nlines"), "power says no: two lines"),
         (asyncio.CancelledError(), "power can't tell: it was cancelled"),
     ],
 )
-def test_a_guard_that_does_not_say_yes_keeps_the_run_from_starting(tmp_path, says, reason):
-    stage.says = {"power": says}
+def test_a_guard_that_does_not_say_yes_keeps_the_run_from_starting(tmp_path, result, reason):
+    stage.evaluate = {"power": result}
     run, told = outcome(tmp_path, rung("a", "power"))
     assert (run.state, run.reason) == (RunState.SKIPPED, f"guard: {reason}")
     assert reason in told.answer
@@ -195,14 +195,14 @@ def test_a_guard_that_does_not_say_yes_keeps_the_run_from_starting(tmp_path, say
 
 def test_a_guard_that_never_answers_can_not_tell(tmp_path, monkeypatch):
     monkeypatch.setattr(guards_module, "PATIENCE", 0.05)
-    stage.says = {"power": "nothing"}
+    stage.evaluate = {"power": "nothing"}
     run, _ = outcome(tmp_path, rung("a", "power"))
     assert run.reason == "guard: power can't tell: it has not answered within 0.05 s"
 
 
 def test_a_guard_that_ignores_being_cancelled_can_not_tell(tmp_path, monkeypatch):
     monkeypatch.setattr(guards_module, "PATIENCE", 0.05)
-    stage.says = {"power": "stubborn"}
+    stage.evaluate = {"power": "stubborn"}
 
     async def work(scheduler):
         run = await the_end(scheduler)
@@ -220,37 +220,37 @@ def test_a_guard_that_can_not_be_hashed_can_not_tell(tmp_path):
 
 
 def test_a_guard_that_is_cancelled_by_itself_can_not_tell(tmp_path):
-    stage.says = {"power": asyncio.CancelledError()}
+    stage.evaluate = {"power": asyncio.CancelledError()}
     run, _ = outcome(tmp_path, rung("a", "power"))
     assert run.reason == "guard: power can't tell: it was cancelled"
 
 
 @pytest.mark.parametrize("change", [None, datetime(2027, 1, 1)])
 def test_a_change_that_is_no_instant_to_come_is_none_and_told(change):
-    containment = Containment(lambda kind, name: "a distribution")
-    guard = guards_module.GuardedGuard(Odd(change), containment)
+    containment = Quarantine(lambda kind, name: "a distribution")
+    guard = guards_module.SafeGuard(Odd(change), containment)
     assert guard.changes_after(datetime(2026, 1, 1, tzinfo=UTC)) is None
     (told,) = containment.report()
     assert "which is no aware instant after" in told["error"]
 
 
 def test_a_guard_that_fails_time_and_again_is_told_and_not_said_to_be_left_out():
-    containment = Containment(lambda kind, name: "a distribution")
-    guard, now = guards_module.GuardedGuard(Odd(), containment), datetime(2026, 1, 1, tzinfo=UTC)
+    containment = Quarantine(lambda kind, name: "a distribution")
+    guard, now = guards_module.SafeGuard(Odd(), containment), datetime(2026, 1, 1, tzinfo=UTC)
     for _ in range(IN_A_ROW):
         assert containment.problems() == []
-        guard.says(now)
+        guard.evaluate(now)
     (problem,) = containment.problems()
     assert problem.startswith("guard 'odd' of a distribution fails each time (Odd(change=None)): TypeError(")
     assert problem.endswith("nothing starts that asks it: put it right, or take it out of only")
 
-    stage.says["odd"] = Says(Answer.YES, "it is well again")
-    guard.says(now)
+    stage.evaluate["odd"] = GuardResult(Verdict.YES, "it is well again")
+    guard.evaluate(now)
     assert containment.problems() == []
 
 
 def test_a_guard_that_a_reload_brings_is_read_for_runs_that_wait(tmp_path):
-    stage.says = {"no": Says(Answer.NO, "well"), "power": Says(Answer.YES, "on mains")}
+    stage.evaluate = {"no": GuardResult(Verdict.NO, "well"), "power": GuardResult(Verdict.YES, "on mains")}
 
     async def work(scheduler):
         async with aclosing(scheduler.events()) as events:
@@ -276,7 +276,7 @@ def test_a_computed_guard_that_answers_nonsense_can_not_tell(tmp_path):
 
 
 def test_equal_guards_that_are_wanted_at_once_are_read_once(tmp_path):
-    stage.says = {"power": Says(Answer.YES, "on mains")}
+    stage.evaluate = {"power": GuardResult(Verdict.YES, "on mains")}
 
     async def work(scheduler):
         for number in range(20):
@@ -295,7 +295,7 @@ def test_a_guard_that_nobody_has_is_refused_when_the_job_is_added(tmp_path):
 
 
 def test_a_job_that_is_kept_has_its_guards_after_a_restart(tmp_path):
-    stage.says = {"power": Says(Answer.NO, "on battery")}
+    stage.evaluate = {"power": GuardResult(Verdict.NO, "on battery")}
     store = MemoryStore()
 
     async def play(work):
@@ -314,7 +314,7 @@ def test_a_job_that_is_kept_has_its_guards_after_a_restart(tmp_path):
 
 
 def test_guarded_guards_are_equal_where_their_guards_are():
-    one, other = guards_module.GuardedGuard(Odd(), None), guards_module.GuardedGuard(Odd(), None)
+    one, other = guards_module.SafeGuard(Odd(), None), guards_module.SafeGuard(Odd(), None)
     assert one == other
     assert hash(one) == hash(other)
     assert repr(one) == repr(Odd())
@@ -327,15 +327,15 @@ class Evening(ComputedGuard):
 
     type = "evening"
 
-    def says(self, instant: datetime) -> Says:
-        return Says(Answer.YES if instant.hour >= 18 else Answer.NO, "well")
+    def evaluate(self, instant: datetime) -> GuardResult:
+        return GuardResult(Verdict.YES if instant.hour >= 18 else Verdict.NO, "well")
 
     def changes_after(self, instant: datetime) -> datetime | None:
         return instant + timedelta(hours=1)
 
 
 def test_a_good_computed_guard_passes_through():
-    guard = guards_module.GuardedGuard(Evening(), None)
+    guard = guards_module.SafeGuard(Evening(), None)
     at = datetime(2026, 1, 1, 18, tzinfo=UTC)
-    assert guard.says(at) == Says(Answer.YES, "well")
+    assert guard.evaluate(at) == GuardResult(Verdict.YES, "well")
     assert guard.changes_after(at) == at + timedelta(hours=1)

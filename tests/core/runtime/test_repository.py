@@ -9,7 +9,7 @@ from rae_auto.engine.step import Record
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run, RunState
-from rae_auto.runtime.repository import Archive
+from rae_auto.runtime.repository import Repository
 from rae_auto.testing.memory_store import MemoryStore
 
 AT = datetime(2026, 1, 31, tzinfo=UTC)
@@ -30,7 +30,7 @@ def test_who_asks_after_a_commit_has_begun_finds_what_it_wrote(tmp_path):
     """Else a run that has just ended would be nowhere for a moment: open no more, and not yet on record."""
 
     async def play():
-        archive = Archive(MemoryStore())
+        archive = Repository(MemoryStore())
         await archive.open(tmp_path)
         committing = archive.commit([Record(RUN)])
         found = await archive.runs(LogQuery(key=RUN.id))

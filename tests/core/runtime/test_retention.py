@@ -17,7 +17,7 @@ from rae_auto.model.job import JobId
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.runtime import retention
-from rae_auto.runtime.repository import Archive
+from rae_auto.runtime.repository import Repository
 from rae_auto.runtime.retention import tidy
 from rae_auto.testing.memory_store import MemoryStore
 from rae_plugins.stores.json import JsonStore
@@ -42,7 +42,7 @@ def a_run(number: int, job: str = "job", state: RunState = RunState.RUNNING) -> 
     )
 
 
-class World:
+class RetentionWorld:
     """A store with what was committed, and the files of its runs."""
 
     def __init__(self, store: Store, directory: Path) -> None:
@@ -59,7 +59,7 @@ class World:
     def tidy(self, retention: Retention, *, for_orphans: bool = False) -> None:
         async def main() -> None:
             async with asyncio.timeout(60):
-                await tidy(Archive(self.store), self.outputs, retention, NOW, for_orphans=for_orphans)
+                await tidy(Repository(self.store), self.outputs, retention, NOW, for_orphans=for_orphans)
 
         asyncio.run(main())
 
@@ -73,11 +73,11 @@ class World:
 
 
 @pytest.fixture(params=[SqliteStore, JsonStore, MemoryStore])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., World]:
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., RetentionWorld]:
     made = []
 
-    def make(changes: Sequence[Change] = ()) -> World:
-        world = World(request.param(), tmp_path)
+    def make(changes: Sequence[Change] = ()) -> RetentionWorld:
+        world = RetentionWorld(request.param(), tmp_path)
         world.store.commit(changes)
         made.append(world)
         return world
@@ -194,7 +194,7 @@ def test_a_round_that_fails_is_told_and_the_next_one_comes(tmp_path: Path, monke
     async def main() -> None:
         async with asyncio.timeout(60):
             going = asyncio.create_task(
-                retention.keep_tidy(Archive(MemoryStore()), tmp_path, lambda: Retention(), lambda: NOW)
+                retention.keep_tidy(Repository(MemoryStore()), tmp_path, lambda: Retention(), lambda: NOW)
             )
             await third.wait()
             going.cancel()

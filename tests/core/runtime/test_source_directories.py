@@ -7,7 +7,7 @@ from attrs import frozen
 from tests.support.control_peer import in_time
 
 from rae_auto import Job, Scheduler, TriggerRef
-from rae_auto.api import SourceTrigger, Watch
+from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.api.store import Put
 from rae_auto.model import documents
@@ -26,7 +26,7 @@ class Keeping(SourceTrigger):
     type = "keeping"
     name: str = ""
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         kept = watch.directory / "kept"
         Stage.begun.put_nowait((watch.trigger, kept.exists()))
         watch.directory.mkdir(parents=True, exist_ok=True)

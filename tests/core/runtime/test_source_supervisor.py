@@ -12,7 +12,7 @@ from loguru import logger
 from tests.support.control_peer import in_time
 
 from rae_auto import Interval, Job, Overlap, RunState, Scheduler, TriggerRef
-from rae_auto.api import SourceTrigger, Watch
+from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.engine.events import Settings
 from rae_auto.errors import StoreError
@@ -27,23 +27,23 @@ class Stage:
     """What the sources of a test do, and what became of them."""
 
     def __init__(self) -> None:
-        self.script: Callable[[Watch], Awaitable[None]] = forever
+        self.script: Callable[[TriggerContext], Awaitable[None]] = forever
         self.sweep()
 
     def sweep(self) -> None:
         self.begun: list[str] = []
         self.ended: list[str] = []
-        self.watches: asyncio.Queue[tuple[str, Watch]] = asyncio.Queue()
+        self.watches: asyncio.Queue[tuple[str, TriggerContext]] = asyncio.Queue()
         self.ends: asyncio.Queue[str] = asyncio.Queue()
 
-    async def begins(self, name: str) -> Watch:
+    async def begins(self, name: str) -> TriggerContext:
         """The watch of the next source to begin, which is called so."""
         begun, watch = await self.watches.get()
         assert begun == name
         return watch
 
 
-async def forever(watch: Watch) -> None:
+async def forever(watch: TriggerContext) -> None:
     await asyncio.Event().wait()
 
 
@@ -57,7 +57,7 @@ class Scripted(SourceTrigger):
     type = "scripted"
     name: str = ""
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         stage.begun.append(self.name)
         stage.watches.put_nowait((self.name, watch))
         try:

@@ -8,7 +8,7 @@ import pytest
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime import timer
 from rae_auto.runtime.clock import SystemClock
-from rae_auto.runtime.timer import Alarms
+from rae_auto.runtime.timer import RuntimeTimer
 
 HOUR = timedelta(hours=1)
 
@@ -36,7 +36,7 @@ def test_an_instant_that_has_passed_is_not_waited_for_and_others_get_their_turn(
         clock, turns = SetClock(), []
         other = asyncio.ensure_future(asyncio.sleep(0))
         other.add_done_callback(turns.append)
-        await Alarms(clock).sleep_until(clock.moment.wall + left)
+        await RuntimeTimer(clock).sleep_until(clock.moment.wall + left)
         await other
         await asyncio.sleep(0)
         assert turns == [other]
@@ -46,7 +46,7 @@ def test_an_instant_that_has_passed_is_not_waited_for_and_others_get_their_turn(
 
 def test_who_waits_for_an_instant_or_a_while_is_woken_in_time() -> None:
     async def scene() -> None:
-        timer = Alarms(SystemClock())
+        timer = RuntimeTimer(SystemClock())
         before = timer.now()
         await timer.sleep_until(before.wall + timedelta(seconds=0.05))
         assert timer.now().mono >= before.mono + 0.04
@@ -60,7 +60,7 @@ def test_who_waits_for_an_instant_or_a_while_is_woken_in_time() -> None:
 def test_all_who_wait_for_an_instant_are_woken_by_a_jump_and_wait_again_for_what_is_left() -> None:
     async def scene() -> None:
         clock = SetClock()
-        timer = Alarms(clock)
+        timer = RuntimeTimer(clock)
         instant = clock.moment.wall + HOUR
         waiting = [asyncio.ensure_future(timer.sleep_until(instant)) for _ in range(2)]
         for each in waiting:
@@ -83,7 +83,7 @@ def test_however_far_an_instant_is_the_clock_is_looked_at_from_time_to_time(monk
 
     async def scene() -> None:
         clock = SetClock()
-        await Alarms(clock).sleep_until(datetime(9999, 1, 1, tzinfo=UTC))
+        await RuntimeTimer(clock).sleep_until(datetime(9999, 1, 1, tzinfo=UTC))
 
     asyncio.run(asyncio.wait_for(scene(), 60))
 
@@ -91,7 +91,7 @@ def test_however_far_an_instant_is_the_clock_is_looked_at_from_time_to_time(monk
 def test_nobody_is_woken_who_has_given_up() -> None:
     async def scene() -> None:
         clock = SetClock()
-        timer = Alarms(clock)
+        timer = RuntimeTimer(clock)
         waiting = asyncio.ensure_future(timer.sleep_until(clock.moment.wall + HOUR))
         await begun(waiting)
         waiting.cancel()

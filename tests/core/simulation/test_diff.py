@@ -4,7 +4,7 @@ from tests.support.forecasting import at, forecast, job
 
 from rae_auto.model.policies import Overlap
 from rae_auto.model.run import RunState
-from rae_auto.simulation.diff import Difference, Upshot, differences
+from rae_auto.simulation.diff import Difference, ForecastOutcome, differences
 
 SUCCEEDED = RunState.SUCCEEDED
 
@@ -18,7 +18,7 @@ def test_a_forecast_does_not_differ_from_itself() -> None:
 
 def test_a_job_that_comes_or_goes_has_no_counterpart() -> None:
     with_it, without = forecast(job("a", 60), job("b", 60)), forecast(job("a", 60))
-    upshot = Upshot(at("00:00"), SUCCEEDED, None)
+    upshot = ForecastOutcome(at("00:00"), SUCCEEDED, None)
     assert differences(with_it, without) == (Difference(at("00:00"), job("b").job.id, "t", upshot, None),)
     assert differences(without, with_it) == (Difference(at("00:00"), job("b").job.id, "t", None, upshot),)
 
@@ -37,7 +37,7 @@ def test_a_skip_that_becomes_a_wait_is_a_difference() -> None:
     before = forecast(job("a", 10), durations=durations, minutes=20)
     after = forecast(job("a", 10, overlap=Overlap.QUEUE), durations=durations, minutes=20)
     (found,) = differences(before, after)
-    assert found.before == Upshot(None, RunState.SKIPPED, "overlap")
+    assert found.before == ForecastOutcome(None, RunState.SKIPPED, "overlap")
     assert found.after is not None
     assert found.after.started_at == at("00:15")
 
@@ -52,7 +52,7 @@ def test_a_start_that_moves_is_a_difference() -> None:
 
 def test_another_end_is_a_difference() -> None:
     (found,) = differences(forecast(job("a", 60)), forecast(job("a", 60, timeout="30s")))
-    assert found.after == Upshot(at("00:00"), RunState.TIMED_OUT, "killed by signal 15")
+    assert found.after == ForecastOutcome(at("00:00"), RunState.TIMED_OUT, "killed by signal 15")
 
 
 def test_differences_come_in_the_order_of_time() -> None:

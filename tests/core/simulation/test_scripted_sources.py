@@ -8,17 +8,26 @@ import pytest
 from attrs import field, frozen
 from tests.support.forecasting import MIDNIGHT, at, job
 
-from rae_auto.api import Event, Firing, PatternTrigger, Progress, ScheduleTrigger, SourceTrigger, Trigger, Watch
+from rae_auto.api import (
+    Event,
+    Firing,
+    PatternTrigger,
+    ScheduleTrigger,
+    SourceTrigger,
+    StepResult,
+    Trigger,
+    TriggerContext,
+)
 from rae_auto.engine.events import Plan, Settings
 from rae_auto.model.decision import Occurrence
-from rae_auto.model.guard import Answer, Says
+from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Span
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
-from rae_auto.simulation.forecast import Forecast, Scenario, foresee
+from rae_auto.simulation.forecast import Forecast, Scenario, forecast
 from rae_auto.simulation.script import GuardTurn, Script
 from rae_auto.simulation.script_files import read_script
 
@@ -31,22 +40,22 @@ class Third(PatternTrigger):
     of: tuple[str, ...] = ("coffee",)
     inner: Mapping[str, Trigger] = field(factory=dict)
 
-    def hears(self) -> tuple[str, ...]:
+    def event_names(self) -> tuple[str, ...]:
         return self.of
 
     def parts(self) -> Mapping[str, Trigger]:
         return self.inner
 
-    def begin(self, now: datetime) -> Progress:
-        return Progress({"heard": 0}, (), now + timedelta(hours=1))
+    def begin(self, now: datetime) -> StepResult:
+        return StepResult({"heard": 0}, (), now + timedelta(hours=1))
 
-    def step(self, state: Mapping[str, Any], event: Event | None, now: datetime) -> Progress:
+    def step(self, state: Mapping[str, Any], event: Event | None, now: datetime) -> StepResult:
         later = now + timedelta(hours=1)
         if event is None:
-            return Progress(state, (Firing(f"silence-{now.isoformat()}", now, {"silence": True}),), later)
+            return StepResult(state, (Firing(f"silence-{now.isoformat()}", now, {"silence": True}),), later)
         heard = state["heard"] + 1
         fired = (Firing(event.id, event.at, {"of": event.name}),) if heard % 3 == 0 else ()
-        return Progress({"heard": heard}, fired, later)
+        return StepResult({"heard": heard}, fired, later)
 
 
 @frozen
@@ -60,12 +69,12 @@ class Quarterly(ScheduleTrigger):
 
 
 @frozen
-class World(SourceTrigger):
+class ScriptedWorld(SourceTrigger):
     """Watches the world."""
 
     type: ClassVar[str] = "world"
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         raise NotImplementedError
 
 
@@ -76,7 +85,7 @@ def coffee(clock: str) -> Event:
 def told(*plans: Plan, sources: Any = None, minutes: float = 60, down: Any = (), **script: Any) -> Forecast:
     named = {(JobId("a"), name): source for name, source in (sources or {}).items()}
     guards = tuple((plan.job.id, name) for plan in plans for name, guard in plan.guards.items() if guard is None)
-    return foresee(
+    return forecast(
         Scenario(
             plans=plans or (job("a"),),
             settings=Settings(),
@@ -120,7 +129,7 @@ def test_ends_of_simulated_runs_are_events_so_that_chains_are_simulated():
 
 
 def test_parts_are_computed_played_and_told():
-    inner = {"time": Quarterly(), "pattern": Third(), "world": World()}
+    inner = {"time": Quarterly(), "pattern": Third(), "world": ScriptedWorld()}
     events = tuple(coffee(clock) for clock in ("00:01", "00:02", "00:03"))
     seen = Occurrence(JobId("a"), "both.world", "k", at("00:04"), {"x": 1})
     forecast = told(sources={"both": Third(of=(), inner=inner)}, minutes=46, events=events, occurrences=(seen,))
@@ -130,9 +139,9 @@ def test_parts_are_computed_played_and_told():
 
 
 def test_what_watches_the_world_is_told_or_listed():
-    both = Third(of=(), inner={"world": World(), "deeper": Third(of=(), inner={"world": World()})})
+    both = Third(of=(), inner={"world": ScriptedWorld(), "deeper": Third(of=(), inner={"world": ScriptedWorld()})})
     told_of = Occurrence(JobId("a"), "seen", "k", at("00:10"), {"paths": ["/x"]})
-    sources = {"seen": World(), "unseen": World(), "both": both}
+    sources = {"seen": ScriptedWorld(), "unseen": ScriptedWorld(), "both": both}
     forecast = told(sources=sources, occurrences=(told_of,), minutes=50)
     assert starts(forecast) == ["00:10 seen"]
     assert forecast.runs[0].run.event == {"paths": ["/x"]}
@@ -140,7 +149,7 @@ def test_what_watches_the_world_is_told_or_listed():
 
 
 def test_what_is_told_of_a_part_that_is_deeper_reaches_it():
-    both = Third(of=(), inner={"deeper": Third(of=(), inner={"world": World()})})
+    both = Third(of=(), inner={"deeper": Third(of=(), inner={"world": ScriptedWorld()})})
     times = [f"00:0{number}" for number in range(1, 10)]
     script = tuple(Occurrence(JobId("a"), "both.deeper.world", time, at(time)) for time in times)
     assert starts(told(sources={"both": both}, occurrences=script, minutes=50)) == ["00:09 both"]
@@ -173,7 +182,7 @@ def guarded(**fields: Any) -> Plan:
 
 
 def test_guards_say_what_they_are_told_to_say():
-    no = Says(Answer.NO, "on battery")
+    no = GuardResult(Verdict.NO, "on battery")
     forecast = told(guarded(), guards=(GuardTurn(at("00:15"), None, "power", no),), minutes=40)
     assert starts(forecast) == ["00:00 t", "00:10 t"]
     assert {seen.run.reason for seen in forecast.runs if seen.run.state is RunState.SKIPPED} == {
@@ -189,15 +198,15 @@ def test_of_guards_nobody_told_anything_of_yes_is_taken_and_listed():
 
 
 def test_a_guard_of_one_job_goes_before_one_of_that_name():
-    yes, no = Says(Answer.YES, "x"), Says(Answer.NO, "x")
+    yes, no = GuardResult(Verdict.YES, "x"), GuardResult(Verdict.NO, "x")
     turns = (GuardTurn(MIDNIGHT, None, "power", no), GuardTurn(MIDNIGHT, JobId("a"), "power", yes))
     assert starts(told(guarded(), guards=turns, minutes=5)) == ["00:00 t"]
 
 
 def test_a_run_that_waits_for_a_guard_starts_when_it_is_told_to_say_yes():
     turns = (
-        GuardTurn(MIDNIGHT, None, "power", Says(Answer.NO, "on battery")),
-        GuardTurn(at("00:05"), None, "power", Says(Answer.YES, "on mains")),
+        GuardTurn(MIDNIGHT, None, "power", GuardResult(Verdict.NO, "on battery")),
+        GuardTurn(at("00:05"), None, "power", GuardResult(Verdict.YES, "on mains")),
     )
     forecast = told(guarded(only_wait="1h"), guards=turns, minutes=9)
     (seen,) = forecast.runs
@@ -224,9 +233,9 @@ def test_a_script_is_read_in_the_order_of_time():
     script = read_script(GOOD, "world.jsonl", datetime.fromisoformat)
     assert [(event.id, event.name) for event in script.events] == [("mine", "coffee"), ("line-2", "coffee")]
     assert script.occurrences == (Occurrence(JobId("a"), "inbox", "line-4", at("00:01"), {"paths": []}),)
-    assert [(turn.job, turn.guard, turn.says.answer) for turn in script.guards] == [
-        (None, "power", Answer.NO),
-        ("a", "idle", Answer.UNKNOWN),
+    assert [(turn.job, turn.guard, turn.evaluate.answer) for turn in script.guards] == [
+        (None, "power", Verdict.NO),
+        ("a", "idle", Verdict.UNKNOWN),
     ]
 
 

@@ -15,7 +15,7 @@ from rae_auto.model.job_state import Span
 from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.model.primitives.names import JobId
 from rae_auto.registry import Registry
-from rae_auto.simulation.scripted_sources import Sources
+from rae_auto.simulation.scripted_sources import ScriptedSources
 from rae_auto.testing.sources import START, Listener
 
 SECOND = timedelta(seconds=1)
@@ -87,7 +87,7 @@ async def _settle():
 
 
 def _in_the_simulator(pattern: PatternTrigger, ticks, down):
-    sources = Sources.begun({(JobId("job"), "trigger"): pattern}, START)
+    sources = ScriptedSources.begun({(JobId("job"), "trigger"): pattern}, START)
     told = []
     events = [Event(f"event-{n}", "tick", START + at * SECOND, {}) for n, at in enumerate(ticks)]
     gap = None if down is None else Span(START + down[0] * SECOND, START + down[1] * SECOND)

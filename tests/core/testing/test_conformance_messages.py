@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from attrs import frozen
 
-from rae_auto.api import Answer, ComputedGuard, ReadGuard, Says
+from rae_auto.api import ComputedGuard, GuardResult, ReadGuard, Verdict
 from rae_auto.testing.guards import GuardConformance
 from rae_auto.testing.sources import Listener, RealTimer
 
@@ -15,8 +15,8 @@ from rae_auto.testing.sources import Listener, RealTimer
 class OnTheHour(ComputedGuard):
     """Looks at the clock of whoever asks."""
 
-    def says(self, instant):
-        return Says(Answer.YES if instant.minute == 0 else Answer.NO, f"minute {instant.minute}")
+    def evaluate(self, instant):
+        return GuardResult(Verdict.YES if instant.minute == 0 else Verdict.NO, f"minute {instant.minute}")
 
     def changes_after(self, instant):
         return None
@@ -53,16 +53,16 @@ def test_a_source_that_tells_nothing_is_told_how_its_clocks_move(tmp_path, timer
 def test_a_guard_whose_answer_depends_on_the_zone_is_told_so():
     with pytest.raises(AssertionError, match="where the same instant comes in another zone"):
         GuardConformance().test_what_is_computed_depends_on_nothing_but_the_instant(OnTheHour())
-    assert OnTheHour().says(datetime(2026, 1, 1, tzinfo=UTC)).answer is Answer.YES
+    assert OnTheHour().evaluate(datetime(2026, 1, 1, tzinfo=UTC)).answer is Verdict.YES
 
 
 @pytest.mark.parametrize(
     ("what", "message"),
     [
         (None, "it answered None, which is no Says"),
-        (Says("maybe", "well"), "it answered 'maybe', which is no Answer"),
-        (Says(Answer.NO, ""), "it doesn't tell what it saw"),
-        (Says(Answer.NO, "two\nlines"), "in more than one line"),
+        (GuardResult("maybe", "well"), "it answered 'maybe', which is no Answer"),
+        (GuardResult(Verdict.NO, ""), "it doesn't tell what it saw"),
+        (GuardResult(Verdict.NO, "two\nlines"), "in more than one line"),
     ],
 )
 def test_a_guard_whose_answer_is_none_is_told_what_is_wrong_with_it(what, message):

@@ -11,7 +11,7 @@ import pytest
 from tests.plugins.executors.conftest import alive, an_executor, playing
 from tests.support.waiting import eventually
 
-from rae_auto.api import NotBegun
+from rae_auto.api import NeverStarted
 from rae_auto.model.run import Result
 from rae_plugins.executors.process import ProcessExecutor
 from rae_plugins.executors.process.identity import ProcessIdentity, Tree
@@ -79,7 +79,7 @@ def test_one_that_was_never_begun_in_this_boot_can_not_begin_any_more_r4(tmp_pat
                 await executor.start(assignment)
             return found
 
-    assert playing(work) == NotBegun()
+    assert playing(work) == NeverStarted()
     assert not (tmp_path / "began").exists()
 
 

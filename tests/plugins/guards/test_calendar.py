@@ -43,7 +43,7 @@ def changes(guard: ComputedGuard, start: str, end: str, zone: str = BERLIN) -> l
     found: list[str] = []
     instant: datetime | None = at(start, zone)
     while instant is not None and instant < at(end, zone):
-        found.append(f"{instant.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M} {guard.says(instant).answer}")
+        found.append(f"{instant.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M} {guard.evaluate(instant).answer}")
         instant = guard.changes_after(instant)
     return found[1:]
 
@@ -155,30 +155,30 @@ def test_the_guard_says_what_a_list_of_days_says(
         local = moment.astimezone(place)
         if local.fold or (moment + timedelta(days=1)).astimezone(place).utcoffset() != local.utcoffset():
             continue  # where a clock is set back over midnight a day is shown again, which has its own tests
-        assert guard.says(moment).lets == (local.date() in within)
+        assert guard.evaluate(moment).allows == (local.date() in within)
     change = guard.changes_after(instant)
     if change is not None:
-        assert guard.says(change - timedelta(microseconds=1)).answer is guard.says(instant).answer
+        assert guard.evaluate(change - timedelta(microseconds=1)).answer is guard.evaluate(instant).answer
 
 
 def test_holidays_of_a_file_are_named(holidays: Path) -> None:
     guard = CalendarGuard(file=str(holidays), timezone=BERLIN)
     assert changes(guard, "2040-01-01T00:00", "2041-01-01T00:00") == ["2040-12-25T00:00 no", "2040-12-27T00:00 yes"]
-    said = guard.says(at("2026-12-25T09:30"))
-    assert said.because == f"Fri 2026-12-25 09:30 in {BERLIN} is in holidays.ics: Christmas"
-    said = guard.says(at("2026-12-24T09:30"))
-    assert said.because == f"Thu 2026-12-24 09:30 in {BERLIN} is not in holidays.ics"
+    said = guard.evaluate(at("2026-12-25T09:30"))
+    assert said.reason == f"Fri 2026-12-25 09:30 in {BERLIN} is in holidays.ics: Christmas"
+    said = guard.evaluate(at("2026-12-24T09:30"))
+    assert said.reason == f"Thu 2026-12-24 09:30 in {BERLIN} is not in holidays.ics"
 
 
 def test_a_file_and_dates_are_one_calendar(holidays: Path) -> None:
     guard = CalendarGuard(file=str(holidays), dates=("2026-12-24",), timezone=BERLIN)
     assert changes(guard, "2026-12-01T00:00", "2027-06-01T00:00") == ["2026-12-24T00:00 no", "2026-12-27T00:00 yes"]
-    assert guard.says(at("2026-12-24T09:30")).because.endswith("is in holidays.ics and dates: 2026-12-24")
+    assert guard.evaluate(at("2026-12-24T09:30")).reason.endswith("is in holidays.ics and dates: 2026-12-24")
 
 
 def test_a_name_from_a_file_is_one_short_line(holidays: Path) -> None:
     holidays.write_text(HOLIDAYS.replace("SUMMARY:Christmas", "SUMMARY:a\\nb\x1b[31m" + "c" * 500))
-    because = CalendarGuard(file=str(holidays), timezone=BERLIN).says(at("2026-12-25T12:00")).because
+    because = CalendarGuard(file=str(holidays), timezone=BERLIN).evaluate(at("2026-12-25T12:00")).reason
     assert because.isprintable()
     assert len(because) < 200
     assert "a b\\x1b[31mc" in because
@@ -192,8 +192,8 @@ def test_a_file_that_changed_makes_another_guard_and_the_old_one_goes_on_as_befo
     new = CalendarGuard(file=str(holidays), timezone=BERLIN)
     assert new != old
     assert repr(new) == repr(old)
-    assert old.says(at("2026-12-24T12:00")).lets
-    assert not new.says(at("2026-12-24T12:00")).lets
+    assert old.evaluate(at("2026-12-24T12:00")).allows
+    assert not new.evaluate(at("2026-12-24T12:00")).allows
 
 
 def test_the_home_directory_is_written_as_a_tilde(holidays: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +210,7 @@ def test_what_comes_only_after_many_years_is_looked_for_in_steps() -> None:
     guard, instant = of("2099-01-01"), at("2026-06-01T12:00")
     while (change := guard.changes_after(instant) or instant) != at("2099-01-01T00:00"):
         assert instant < change < at("2099-01-01T00:00")
-        assert guard.says(change).lets
+        assert guard.evaluate(change).allows
         instant = change
 
 

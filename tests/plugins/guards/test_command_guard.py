@@ -11,7 +11,7 @@ import psutil
 import pytest
 from tests.support.waiting import eventually
 
-from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.config.options import build
 from rae_auto.registry import Registry
 from rae_auto.testing.guards import GuardConformance
@@ -19,7 +19,7 @@ from rae_plugins.guards import command
 from rae_plugins.guards.command import CommandGuard
 
 
-def says(script: str, *words: object, **options: Any) -> Says:
+def evaluate(script: str, *words: object, **options: Any) -> GuardResult:
     """What the guard says of a script for the shell."""
     return asyncio.run(CommandGuard(command=("sh", "-c", script, "sh", *map(str, words)), **options).read())
 
@@ -54,33 +54,35 @@ class TestCommandConforms(GuardConformance):
     ],
 )
 def test_an_exit_code_is_an_answer_and_a_signal_is_none(script: str, answer: str, because: str) -> None:
-    assert says(script) == Says(Answer(answer), because)
+    assert evaluate(script) == GuardResult(Verdict(answer), because)
 
 
 @pytest.mark.parametrize("program", ["there-is-no-such-command", "/etc/passwd", "/"])
 def test_what_can_not_be_started_is_unknown(program: str) -> None:
     said = asyncio.run(CommandGuard(command=(program,)).read())
-    assert said.answer is Answer.UNKNOWN
-    assert said.because.startswith(f"{program} can't be started: ")
+    assert said.answer is Verdict.UNKNOWN
+    assert said.reason.startswith(f"{program} can't be started: ")
 
 
 def test_a_command_that_takes_too_long_is_unknown_and_killed_with_its_children(tmp_path: Path) -> None:
     script = 'echo $$ > "$1/own"; (echo $(exec sh -c "echo \\$PPID") > "$1/child"; sleep 600) & wait'
-    assert says(script, tmp_path, timeout="1s") == Says(Answer.UNKNOWN, "sh took longer than 1s")
+    assert evaluate(script, tmp_path, timeout="1s") == GuardResult(Verdict.UNKNOWN, "sh took longer than 1s")
     wait_until_gone(tmp_path / "own")
     wait_until_gone(tmp_path / "child")
 
 
 def test_what_it_leaves_behind_neither_holds_it_up_nor_stays(tmp_path: Path) -> None:
     started = time.monotonic()
-    assert says('sleep 600 & echo $! > "$1/left"; echo done', tmp_path) == Says(Answer.YES, "sh succeeded: done")
+    assert evaluate('sleep 600 & echo $! > "$1/left"; echo done', tmp_path) == GuardResult(
+        Verdict.YES, "sh succeeded: done"
+    )
     assert time.monotonic() - started < 8, "it waited for the pipe"
     wait_until_gone(tmp_path / "left")
 
 
 def test_of_a_flood_the_last_line_is_kept() -> None:
-    assert says("head -c 3000000 /dev/zero; echo; echo the end").because == "sh succeeded: the end"
-    assert len(says("head -c 3000000 /dev/zero | tr '\\0' x").because) < 200
+    assert evaluate("head -c 3000000 /dev/zero; echo; echo the end").reason == "sh succeeded: the end"
+    assert len(evaluate("head -c 3000000 /dev/zero | tr '\\0' x").reason) < 200
 
 
 def test_a_guard_that_is_asked_no_longer_leaves_nothing(tmp_path: Path) -> None:
@@ -112,14 +114,14 @@ def test_it_costs_no_descriptors() -> None:
 
 def test_it_stands_in_the_home_directory_or_in_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert says('test "$(pwd -P)" = "$1"', tmp_path.resolve()).answer is Answer.YES
+    assert evaluate('test "$(pwd -P)" = "$1"', tmp_path.resolve()).answer is Verdict.YES
     monkeypatch.setenv("HOME", str(tmp_path / "none"))
-    assert says("pwd -P").because == "sh succeeded: /"
+    assert evaluate("pwd -P").reason == "sh succeeded: /"
 
 
 def test_words_are_never_read_by_a_shell() -> None:
     guard = CommandGuard(command=(sys.executable, "-c", "import sys; print(sys.argv[1])", "$(echo no) > /x"))
-    assert asyncio.run(guard.read()).because.endswith("succeeded: $(echo no) > /x")
+    assert asyncio.run(guard.read()).reason.endswith("succeeded: $(echo no) > /x")
 
 
 def test_it_is_made_of_what_people_write() -> None:

@@ -51,7 +51,7 @@ def stretches(path: Path, text: str, zone: str = BERLIN, start: int = 1990, end:
     instant: datetime | None = datetime(start, 1, 1, tzinfo=UTC)
     while instant is not None and instant.year < end:
         change = guard.changes_after(instant)
-        if change is not None and guard.says(change).lets:
+        if change is not None and guard.evaluate(change).allows:
             over = guard.changes_after(change)
             assert over is not None
             begin, finish = (moment.astimezone(place).strftime("%Y-%m-%dT%H:%M") for moment in (change, over))
@@ -181,14 +181,14 @@ def test_folded_lines_escapes_other_components_and_windows_line_ends_are_underst
     text = "\ufeff" + text.replace("END:VCALENDAR", "BEGIN:VTODO\nSUMMARY:x\nEND:VTODO\n\nEND:VCALENDAR")
     for version in (text, text.replace("\n", "\r\n")):
         assert stretches(path, version) == ["2026-05-01/2026-05-02"]
-    said = CalendarGuard(file=str(path), timezone=BERLIN).says(datetime(2026, 5, 1, 10, tzinfo=UTC))
-    assert said.because.endswith("is in c.ics: Tag der Arbeit, 1. Mai")
+    said = CalendarGuard(file=str(path), timezone=BERLIN).evaluate(datetime(2026, 5, 1, 10, tzinfo=UTC))
+    assert said.reason.endswith("is in c.ics: Tag der Arbeit, 1. Mai")
 
 
 def test_an_event_without_a_name_has_none(path: Path) -> None:
     stretches(path, calendar("DTSTART:20260501"))
-    said = CalendarGuard(file=str(path), timezone=BERLIN).says(datetime(2026, 5, 1, 10, tzinfo=UTC))
-    assert said.because.endswith("is in c.ics: no name")
+    said = CalendarGuard(file=str(path), timezone=BERLIN).evaluate(datetime(2026, 5, 1, 10, tzinfo=UTC))
+    assert said.reason.endswith("is in c.ics: no name")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.config.options import build
 from rae_auto.registry import Registry
 from rae_auto.testing.guards import GuardConformance
@@ -129,12 +129,12 @@ CHARGED = Power(Source.MAINS, True, 43.0)
     ],
 )  # fmt: skip
 def test_power_says_what_it_saw(options: dict[str, Any], power: Power, answer: str, because: str) -> None:
-    assert PowerGuard(**options).judge(power) == Says(Answer(answer), because)
+    assert PowerGuard(**options).judge(power) == GuardResult(Verdict(answer), because)
 
 
 def test_power_reads_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(power_supply, "SUPPLIES", supplies(tmp_path, AC=UNPLUGGED, BAT0=BATTERY))
-    assert asyncio.run(PowerGuard().read()) == Says(Answer.NO, "on battery, 43 %")
+    assert asyncio.run(PowerGuard().read()) == GuardResult(Verdict.NO, "on battery, 43 %")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_power_is_made_of_what_people_write() -> None:
     assert made == PowerGuard(on=On.BATTERY, charge_above=20)
 
 
-def idle_for(monkeypatch: pytest.MonkeyPatch, seconds: float | None, because: str) -> Says:
+def idle_for(monkeypatch: pytest.MonkeyPatch, seconds: float | None, because: str) -> GuardResult:
     async def read() -> Idle:
         return Idle(seconds, because)
 
@@ -162,17 +162,17 @@ def idle_for(monkeypatch: pytest.MonkeyPatch, seconds: float | None, because: st
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
-        (300.0, Says(Answer.YES, "idle for 5m (X11)")),
-        (299.9, Says(Answer.NO, "idle for 4m59s (X11)")),
-        (0.0, Says(Answer.NO, "idle for 0s (X11)")),
+        (300.0, GuardResult(Verdict.YES, "idle for 5m (X11)")),
+        (299.9, GuardResult(Verdict.NO, "idle for 4m59s (X11)")),
+        (0.0, GuardResult(Verdict.NO, "idle for 0s (X11)")),
     ],
 )
-def test_idle_tells_for_how_long(monkeypatch: pytest.MonkeyPatch, seconds: float, expected: Says) -> None:
+def test_idle_tells_for_how_long(monkeypatch: pytest.MonkeyPatch, seconds: float, expected: GuardResult) -> None:
     assert idle_for(monkeypatch, seconds, "X11") == expected
 
 
 def test_where_nobody_knows_of_use_the_machine_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert idle_for(monkeypatch, None, "no desktop") == Says(Answer.UNKNOWN, "no desktop")
+    assert idle_for(monkeypatch, None, "no desktop") == GuardResult(Verdict.UNKNOWN, "no desktop")
 
 
 def test_idle_for_no_time_is_refused() -> None:
@@ -196,7 +196,7 @@ def test_idle_for_no_time_is_refused() -> None:
 def test_load_says_what_it_measured(
     bounds: dict[str, float], load: float | None, use: float | None, answer: str, because: str
 ) -> None:
-    assert LoadGuard(**bounds).judge(load, use) == Says(Answer(answer), because)
+    assert LoadGuard(**bounds).judge(load, use) == GuardResult(Verdict(answer), because)
 
 
 def test_load_is_that_of_the_last_minute_for_each_processor() -> None:
@@ -207,9 +207,9 @@ def test_load_is_that_of_the_last_minute_for_each_processor() -> None:
 
 def test_a_machine_that_is_never_so_idle_says_no() -> None:
     """No load average, and no use, is below the least number."""
-    says = asyncio.run(LoadGuard(below=1e-300).read())
-    assert says.answer in (Answer.NO, Answer.YES)
-    assert says.because.startswith("load ")
+    result = asyncio.run(LoadGuard(below=1e-300).read())
+    assert result.answer in (Verdict.NO, Verdict.YES)
+    assert result.reason.startswith("load ")
 
 
 def test_what_can_not_be_measured_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,9 +218,9 @@ def test_what_can_not_be_measured_is_unknown(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(psutil, "getloadavg", refuse)
     monkeypatch.setattr(psutil, "cpu_percent", refuse)
-    says = asyncio.run(LoadGuard(below=1, cpu_below=50).read())
-    assert says.answer is Answer.UNKNOWN
-    assert "load unknown" in says.because
+    result = asyncio.run(LoadGuard(below=1, cpu_below=50).read())
+    assert result.answer is Verdict.UNKNOWN
+    assert "load unknown" in result.reason
 
 
 @pytest.mark.parametrize(

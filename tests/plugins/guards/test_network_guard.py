@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.testing.guards import GuardConformance
 from rae_plugins.guards import network
 from rae_plugins.guards.network import NetworkGuard
@@ -59,19 +59,19 @@ def test_an_address_counts_where_it_leads_further_than_the_cable(address: str, u
 @pytest.mark.parametrize(
     ("interface", "expected"),
     [
-        (None, Says(Answer.YES, "eth0 is up with 192.0.2.7")),
-        ("eth0", Says(Answer.YES, "eth0 is up with 192.0.2.7")),
-        ("eth1", Says(Answer.NO, "no interface eth1 is up with an address")),
-        ("wg0", Says(Answer.NO, "no interface wg0 is up with an address")),
-        ("lo", Says(Answer.NO, "no interface lo is up with an address")),
+        (None, GuardResult(Verdict.YES, "eth0 is up with 192.0.2.7")),
+        ("eth0", GuardResult(Verdict.YES, "eth0 is up with 192.0.2.7")),
+        ("eth1", GuardResult(Verdict.NO, "no interface eth1 is up with an address")),
+        ("wg0", GuardResult(Verdict.NO, "no interface wg0 is up with an address")),
+        ("lo", GuardResult(Verdict.NO, "no interface lo is up with an address")),
     ],
 )
-def test_an_interface_is_up_with_an_address(interface: str | None, expected: Says) -> None:
+def test_an_interface_is_up_with_an_address(interface: str | None, expected: GuardResult) -> None:
     assert NetworkGuard(interface=interface).judge(WIRED) == expected
 
 
 def test_a_machine_with_nothing_but_itself_has_no_network() -> None:
-    expected = Says(Answer.NO, "no interface is up with an address")
+    expected = GuardResult(Verdict.NO, "no interface is up with an address")
     assert NetworkGuard().judge({"lo": ["127.0.0.1"], "eth0": ["169.254.3.4"]}) == expected
 
 
@@ -81,8 +81,8 @@ def test_interfaces_are_those_of_the_machine() -> None:
 
 @pytest.mark.usefixtures("wired")
 def test_a_host_that_takes_connections_can_be_reached(listening: int) -> None:
-    says = asyncio.run(NetworkGuard(host="localhost", port=listening).read())
-    assert says == Says(Answer.YES, f"localhost port {listening} takes connections")
+    result = asyncio.run(NetworkGuard(host="localhost", port=listening).read())
+    assert result == GuardResult(Verdict.YES, f"localhost port {listening} takes connections")
 
 
 @pytest.mark.usefixtures("wired")
@@ -90,8 +90,8 @@ def test_a_host_that_refuses_can_not() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
-        says = asyncio.run(NetworkGuard(host="127.0.0.1", port=port).read())
-    assert says == Says(Answer.NO, f"127.0.0.1 port {port} can't be reached: Connection refused")
+        result = asyncio.run(NetworkGuard(host="127.0.0.1", port=port).read())
+    assert result == GuardResult(Verdict.NO, f"127.0.0.1 port {port} can't be reached: Connection refused")
 
 
 @pytest.mark.usefixtures("wired")
@@ -105,8 +105,8 @@ def test_a_host_that_does_not_answer_in_time_can_not() -> None:
             caller.setblocking(False)
             caller.connect_ex(server.getsockname())
         port = server.getsockname()[1]
-        says = asyncio.run(NetworkGuard(host="127.0.0.1", port=port, timeout="50ms").read())
-    assert says == Says(Answer.NO, f"127.0.0.1 port {port} doesn't answer within 50ms")
+        result = asyncio.run(NetworkGuard(host="127.0.0.1", port=port, timeout="50ms").read())
+    assert result == GuardResult(Verdict.NO, f"127.0.0.1 port {port} doesn't answer within 50ms")
 
 
 @pytest.mark.usefixtures("wired")
@@ -115,28 +115,28 @@ def test_of_several_addresses_one_suffices(listening: int, monkeypatch: pytest.M
         return [(0, 0, 0, "", (address, listening)) for address in ("127.0.0.2", "::1", "127.0.0.1")]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    assert asyncio.run(NetworkGuard(host="example.org", port=listening).read()).answer is Answer.YES
+    assert asyncio.run(NetworkGuard(host="example.org", port=listening).read()).answer is Verdict.YES
 
 
 @pytest.mark.usefixtures("wired")
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "." * 300, "a\x1bb"])
 def test_a_name_that_leads_nowhere_can_not_be_reached(host: str) -> None:
-    says = asyncio.run(NetworkGuard(host=host, port=80, timeout="8s").read())
-    assert says.answer is Answer.NO
-    assert says.because.isprintable()
+    result = asyncio.run(NetworkGuard(host=host, port=80, timeout="8s").read())
+    assert result.answer is Verdict.NO
+    assert result.reason.isprintable()
 
 
 @pytest.mark.usefixtures("wired")
 def test_a_name_without_an_address_can_not_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
-    says = asyncio.run(NetworkGuard(host="example.org", port=80).read())
-    assert says == Says(Answer.NO, "example.org port 80 can't be reached: it has no address")
+    result = asyncio.run(NetworkGuard(host="example.org", port=80).read())
+    assert result == GuardResult(Verdict.NO, "example.org port 80 can't be reached: it has no address")
 
 
 def test_without_a_network_no_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "addresses", dict)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("it was tried"))
-    assert asyncio.run(NetworkGuard(host="example.org", port=80).read()).answer is Answer.NO
+    assert asyncio.run(NetworkGuard(host="example.org", port=80).read()).answer is Verdict.NO
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from rae_auto.api import Answer, ReadGuard, Says
+from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.testing.guards import GuardConformance
 from rae_plugins.guards import path as path_module
 from rae_plugins.guards.path import PathGuard
 from rae_plugins.machine.patience import look
 
 
-def says(path: object, **options: bool) -> Says:
+def evaluate(path: object, **options: bool) -> GuardResult:
     return asyncio.run(PathGuard(path=str(path), **options).read())
 
 
@@ -59,38 +59,38 @@ def there(tmp_path: Path) -> Path:
 )
 def test_a_path_exists_where_something_is_there_or_matches(there: Path, path: str, found: str | None) -> None:
     if found is None:
-        assert says(there / path) == Says(Answer.NO, f"there is no {there / path}")
-        assert says(there / path, exists=False).answer is Answer.YES
+        assert evaluate(there / path) == GuardResult(Verdict.NO, f"there is no {there / path}")
+        assert evaluate(there / path, exists=False).answer is Verdict.YES
     else:
-        assert says(there / path) == Says(Answer.YES, f"{there / found} exists")
-        assert says(there / path, exists=False) == Says(Answer.NO, f"{there / found} exists")
+        assert evaluate(there / path) == GuardResult(Verdict.YES, f"{there / found} exists")
+        assert evaluate(there / path, exists=False) == GuardResult(Verdict.NO, f"{there / found} exists")
 
 
 def test_the_home_directory_is_written_as_a_tilde(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(there))
-    assert says("~/*.csv").because == f"{there}/report-1.csv exists"
+    assert evaluate("~/*.csv").reason == f"{there}/report-1.csv exists"
 
 
 def test_a_mount_is_the_root_of_a_file_system(there: Path) -> None:
-    assert says("/", is_mount=True) == Says(Answer.YES, "/ is a mount")
-    assert says("/pro[c]", is_mount=True) == Says(Answer.YES, "/proc is a mount")
-    assert says(there, is_mount=True) == Says(Answer.NO, f"nothing is mounted at {there}")
-    assert says(there, is_mount=True, exists=False).answer is Answer.YES
-    assert says(there / "none", is_mount=True).answer is Answer.NO
+    assert evaluate("/", is_mount=True) == GuardResult(Verdict.YES, "/ is a mount")
+    assert evaluate("/pro[c]", is_mount=True) == GuardResult(Verdict.YES, "/proc is a mount")
+    assert evaluate(there, is_mount=True) == GuardResult(Verdict.NO, f"nothing is mounted at {there}")
+    assert evaluate(there, is_mount=True, exists=False).answer is Verdict.YES
+    assert evaluate(there / "none", is_mount=True).answer is Verdict.NO
 
 
 def test_what_can_not_be_told_is_unknown_whatever_is_asked(there: Path) -> None:
     long = there / ("x" * 300)
     for exists in (True, False):
-        assert says(long, exists=exists) == Says(
-            Answer.UNKNOWN, f"{str(long)[:199]}…: {os.strerror(errno.ENAMETOOLONG)}"
+        assert evaluate(long, exists=exists) == GuardResult(
+            Verdict.UNKNOWN, f"{str(long)[:199]}…: {os.strerror(errno.ENAMETOOLONG)}"
         )
     (there / "loop").symlink_to(there / "loop")
-    assert says(there / "loop").answer is Answer.UNKNOWN
-    assert says(there / "loop" / "*").answer is Answer.UNKNOWN
-    assert says(there / "loo?").answer is Answer.UNKNOWN
+    assert evaluate(there / "loop").answer is Verdict.UNKNOWN
+    assert evaluate(there / "loop" / "*").answer is Verdict.UNKNOWN
+    assert evaluate(there / "loo?").answer is Verdict.UNKNOWN
     (there / "loon").touch()
-    assert says(there / "loo?").answer is Answer.YES
+    assert evaluate(there / "loo?").answer is Verdict.YES
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/usr/bin/setpriv").exists(), reason="root may look anywhere")
@@ -143,9 +143,9 @@ def test_a_mount_that_never_answers_is_unknown_and_costs_one_thread(
 ) -> None:
     monkeypatch.setattr(path_module, "PATIENCE", 0.05)
     for _ in range(5):
-        assert says(silent / "x") == Says(Answer.UNKNOWN, f"{silent}/x doesn't answer within 0.05s")
+        assert evaluate(silent / "x") == GuardResult(Verdict.UNKNOWN, f"{silent}/x doesn't answer within 0.05s")
     assert [thread.name for thread in threading.enumerate()].count("rae-look") == 1
-    assert says(silent.parent).answer is Answer.YES
+    assert evaluate(silent.parent).answer is Verdict.YES
 
 
 @pytest.mark.skipif(not hasattr(libc, "umount2"), reason="needs Linux")
@@ -161,9 +161,9 @@ def test_a_mount_whose_server_is_gone_is_unknown(tmp_path: Path) -> None:
     if not mounted:
         pytest.skip("may not mount")
     try:
-        expected = Says(Answer.UNKNOWN, f"{tmp_path}/broken: {os.strerror(errno.ENOTCONN)}")
-        assert says(tmp_path / "broken", is_mount=True) == expected
-        assert says(tmp_path / "broken", exists=False) == expected
+        expected = GuardResult(Verdict.UNKNOWN, f"{tmp_path}/broken: {os.strerror(errno.ENOTCONN)}")
+        assert evaluate(tmp_path / "broken", is_mount=True) == expected
+        assert evaluate(tmp_path / "broken", exists=False) == expected
     finally:
         libc.umount2(bytes(tmp_path / "broken"), 2)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rae_auto.api import Answer, ComputedGuard
+from rae_auto.api import ComputedGuard, Verdict
 from rae_auto.testing.guards import GuardConformance
 from rae_plugins.guards import time, weekday
 from rae_plugins.guards.time import TimeGuard
@@ -34,7 +34,7 @@ def changes(guard: ComputedGuard, start: datetime, end: datetime) -> list[str]:
     found, zone = [], ZoneInfo(guard.timezone)  # type: ignore[attr-defined]  # both kinds have one
     change = guard.changes_after(start)
     while change is not None and change < end:
-        found.append(f"{change.astimezone(zone).isoformat(timespec='minutes')[8:]} {guard.says(change).answer}")
+        found.append(f"{change.astimezone(zone).isoformat(timespec='minutes')[8:]} {guard.evaluate(change).answer}")
         change = guard.changes_after(change)
     return found
 
@@ -67,15 +67,15 @@ def moments(draw: st.DrawFn) -> tuple[str, datetime]:
 
 
 def assert_a_walk_finds_the_same(guard: ComputedGuard, instant: datetime, longest: timedelta) -> None:
-    before = guard.says(instant).answer
+    before = guard.evaluate(instant).answer
     change = guard.changes_after(instant)
     end = instant + longest if change is None else change
     assert end <= instant + longest
     if change is not None:
-        assert guard.says(change).answer is not before
-        assert guard.says(change - timedelta(microseconds=1)).answer is before
+        assert guard.evaluate(change).answer is not before
+        assert guard.evaluate(change - timedelta(microseconds=1)).answer is before
     for step in range((end - instant) // MINUTE):
-        assert guard.says(instant + step * MINUTE).answer is before
+        assert guard.evaluate(instant + step * MINUTE).answer is before
 
 
 @settings(max_examples=120, deadline=None)
@@ -108,7 +108,7 @@ def test_a_time_guard_says_what_the_wall_says(moment: tuple[str, datetime], firs
     zone, instant = moment
     shown = f"{instant.astimezone(ZoneInfo(zone)):%H:%M}"
     inside = first <= shown < last if first < last else not last <= shown < first
-    assert TimeGuard(from_=first, to=last, timezone=zone).says(instant).lets == inside
+    assert TimeGuard(from_=first, to=last, timezone=zone).evaluate(instant).allows == inside
 
 
 def test_a_window_may_end_on_the_next_day() -> None:
@@ -160,21 +160,21 @@ def test_a_day_that_a_zone_leaves_out_has_neither_windows_nor_a_weekday() -> Non
 
 def test_because_tells_the_time_and_the_window() -> None:
     night = TimeGuard(from_="22:00", to="6:00", timezone=BERLIN)
-    assert night.says(at("2026-06-01T21:14")).because == f"it is 21:14 in {BERLIN}, outside 22:00-06:00"
-    assert night.says(at("2026-06-01T23:59")).because == f"it is 23:59 in {BERLIN}, within 22:00-06:00"
+    assert night.evaluate(at("2026-06-01T21:14")).reason == f"it is 21:14 in {BERLIN}, outside 22:00-06:00"
+    assert night.evaluate(at("2026-06-01T23:59")).reason == f"it is 23:59 in {BERLIN}, within 22:00-06:00"
     seconds = TimeGuard(from_="22:00:30", to="23:00", timezone=BERLIN)
-    assert seconds.says(at("2026-06-01T22:00:29")).because == f"it is 22:00:29 in {BERLIN}, outside 22:00:30-23:00"
+    assert seconds.evaluate(at("2026-06-01T22:00:29")).reason == f"it is 22:00:29 in {BERLIN}, outside 22:00:30-23:00"
 
 
 def test_because_tells_the_day_and_the_days() -> None:
     guard = WeekdayGuard(days=("mon-fri", "Sunday"), timezone=BERLIN)
-    assert guard.says(at("2026-06-06T12:00")).because == f"it is sat in {BERLIN}, not in mon-fri,Sunday"
-    assert guard.says(at("2026-06-07T12:00")).because == f"it is sun in {BERLIN}, in mon-fri,Sunday"
+    assert guard.evaluate(at("2026-06-06T12:00")).reason == f"it is sat in {BERLIN}, not in mon-fri,Sunday"
+    assert guard.evaluate(at("2026-06-07T12:00")).reason == f"it is sun in {BERLIN}, in mon-fri,Sunday"
 
 
 def test_a_range_of_days_may_go_over_the_weekend() -> None:
     guard = WeekdayGuard(days=("fri-mon",), timezone="UTC")
-    days = [NAMES[day] for day in range(7) if guard.says(datetime(2026, 6, 1 + day, tzinfo=UTC)).lets]
+    days = [NAMES[day] for day in range(7) if guard.evaluate(datetime(2026, 6, 1 + day, tzinfo=UTC)).allows]
     assert days == ["mon", "fri", "sat", "sun"]
 
 
@@ -200,8 +200,8 @@ def test_guards_of_the_same_options_are_equal() -> None:
 
 def test_without_a_zone_it_is_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    assert TimeGuard(from_="09:00", to="10:00").says(datetime(2026, 6, 1, 0, 30, tzinfo=UTC)).answer is Answer.YES
-    assert WeekdayGuard(days=("tue",)).says(datetime(2026, 6, 1, 16, tzinfo=UTC)).answer is Answer.YES
+    assert TimeGuard(from_="09:00", to="10:00").evaluate(datetime(2026, 6, 1, 0, 30, tzinfo=UTC)).answer is Verdict.YES
+    assert WeekdayGuard(days=("tue",)).evaluate(datetime(2026, 6, 1, 16, tzinfo=UTC)).answer is Verdict.YES
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rae_auto.api import Store
-from rae_auto.api.store import Damaged, Keep, LogQuery, Put
+from rae_auto.api.store import CorruptDocument, LogQuery, Put, RetentionRule
 from rae_auto.errors import StoreDamaged, StoreError, StoreLocked
 from rae_auto.testing.stores import NOON, entry, numbers
 from rae_auto.toolkit import files
@@ -136,7 +136,7 @@ def test_r20_a_damaged_history_file_has_no_dump_and_nothing_of_it_is_pruned(gene
     with pytest.raises(StoreDamaged, match="line 2"):
         list(store.dump())
     with pytest.raises(StoreDamaged, match="line 2"):
-        store.prune("runs", Keep(since=NOON, newest=0))
+        store.prune("runs", RetentionRule(since=NOON, newest=0))
     assert {path.name: path.read_bytes() for path in generations.glob("history-*")} == before
     path.unlink()
     with pytest.raises(StoreDamaged, match="can't be read"):
@@ -149,7 +149,7 @@ def test_r26_a_history_file_of_which_nothing_is_left_goes_with_the_next_generati
 ) -> None:
     store = JsonStore()
     store.open(generations)
-    assert len(store.prune("runs", Keep(since=NOON, newest=1))) == COMMITS - 1
+    assert len(store.prune("runs", RetentionRule(since=NOON, newest=1))) == COMMITS - 1
     assert len(list(generations.glob("history-*.jsonl"))) == COMMITS - 1
     monkeypatch.setattr(json_store, "must_compact", lambda journal, snapshot: True)
     store.commit([entry(COMMITS)])
@@ -169,9 +169,9 @@ def test_r20_pruning_that_cant_be_written_loses_nothing(generations: Path, monke
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(StoreError, match="No space left on device"):
-            store.prune("runs", Keep(since=NOON, newest=1))
+            store.prune("runs", RetentionRule(since=NOON, newest=1))
     assert len(numbers(store)) == COMMITS
-    assert len(store.prune("runs", Keep(since=NOON, newest=1))) == COMMITS - 1
+    assert len(store.prune("runs", RetentionRule(since=NOON, newest=1))) == COMMITS - 1
     store.close()
 
 
@@ -291,7 +291,7 @@ def test_r19_a_row_that_was_changed_by_other_hands_is_noticed(tmp_path: Path) ->
     store.open(tmp_path)
     [(key, found)] = store.load("job")
     assert key == "a"
-    assert found == Damaged("it isn't what was written", '{"n":2}')
+    assert found == CorruptDocument("it isn't what was written", '{"n":2}')
     with pytest.raises(StoreDamaged, match="isn't what was written"):
         list(store.dump())
     store.close()
@@ -373,7 +373,7 @@ def test_r19_a_store_that_stays_open_is_copied_once_a_day(tmp_path: Path) -> Non
     store = SqliteStore()
     store.open(tmp_path)
     store.commit([Put("job", "a", {})])
-    keep = Keep(since=NOON, newest=9)
+    keep = RetentionRule(since=NOON, newest=9)
     store.prune("runs", keep)
     [first] = tmp_path.glob("state-*.bak")
     store.prune("runs", keep)

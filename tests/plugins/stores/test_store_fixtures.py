@@ -12,7 +12,7 @@ from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.run import Run, RunState
-from rae_auto.runtime.repository import Archive
+from rae_auto.runtime.repository import Repository
 from rae_plugins.stores.json import JsonStore
 from rae_plugins.stores.sqlite import SqliteStore
 
@@ -24,7 +24,7 @@ def test_r27_a_store_of_an_earlier_version_is_understood(tmp_path: Path, name: s
     shutil.copytree(FIXTURES / name, tmp_path / name)
 
     async def work() -> None:
-        archive = Archive(store)
+        archive = Repository(store)
         assert list(await archive.open(tmp_path / name)) == []
         [job], _ = await archive.load(documents.JOB, Job)
         [state], _ = await archive.load(documents.STATE, JobState)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rae_auto.api.store import Append, Keep, LogQuery, Put
+from rae_auto.api.store import Append, LogQuery, Put, RetentionRule
 from rae_auto.errors import StoreError
 from rae_plugins.stores.json import JsonStore
 from rae_plugins.stores.sqlite import SqliteStore
@@ -39,7 +39,7 @@ def test_after_a_scrub_nothing_of_what_was_pruned_is_in_any_file(store, tmp_path
             store.close()
             store.open(tmp_path)
     store.commit([Put("job", "a", {"id": "a"})])
-    while store.prune("events", Keep(states=("secret",), **ALL_OF)):
+    while store.prune("events", RetentionRule(states=("secret",), **ALL_OF)):
         pass
     assert holding(tmp_path, b"secret-0")
     store.scrub()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rae_auto.api import Event, Trigger
-from rae_auto.api.pattern import Play
+from rae_auto.api.pattern import PatternRun
 from rae_auto.testing.sources import START, Listener, SourceConformance
 from rae_plugins.triggers import combine as module
 from rae_plugins.triggers.combine import SPARE, CombineTrigger
@@ -36,7 +36,7 @@ def told(part: int, at: float, key: str = "") -> Event:
 
 
 def fired(trigger: CombineTrigger, *events: Event) -> list[Any]:
-    play = Play.begun(trigger, START)
+    play = PatternRun.begun(trigger, START)
     return [firing for event in events for firing in play.hear(event)]
 
 
@@ -186,7 +186,7 @@ def in_sequence(since_last: list[tuple[int, int]], window: int) -> set[tuple[int
 
 @given(occurrences, st.integers(1, 20))
 def test_all_fires_just_when_a_look_at_everything_says_so(heard, window):
-    play = Play.begun(all_of(3, within=f"{window}m"), START)
+    play = PatternRun.begun(all_of(3, within=f"{window}m"), START)
     since_last: list[tuple[int, int]] = []
     for number, (part, at) in enumerate(heard):
         since_last.append((part, at))
@@ -203,7 +203,7 @@ def test_a_sequence_fires_just_when_a_look_at_everything_says_so_and_tells_that_
 ):
     if in_order:
         heard = sorted(heard, key=lambda one: one[1])
-    play = Play.begun(sequence_of(3, within=f"{window}m"), START)
+    play = PatternRun.begun(sequence_of(3, within=f"{window}m"), START)
     since_last: list[tuple[int, int]] = []
     for number, (part, at) in enumerate(heard):
         since_last.append((part, at))
@@ -221,8 +221,8 @@ def test_a_sequence_fires_just_when_a_look_at_everything_says_so_and_tells_that_
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), max_size=200))
 def test_what_a_sequence_remembers_is_bounded_and_loses_nothing_that_is_told_in_order(heard):
     """With room for nothing but the best beginnings."""
-    unlimited = Play.begun(sequence_of(3, within="30m"), START)
-    small = Play.begun(sequence_of(3, within="30m"), START)
+    unlimited = PatternRun.begun(sequence_of(3, within="30m"), START)
+    small = PatternRun.begun(sequence_of(3, within="30m"), START)
     at, room = 0, module.SPARE
     try:
         for number, (part, pause) in enumerate(heard):
@@ -241,7 +241,7 @@ def test_what_a_sequence_remembers_is_bounded_and_loses_nothing_that_is_told_in_
 
 def test_after_a_clock_was_set_back_what_was_told_before_stays_no_longer_than_the_window():
     for trigger in (all_of(2), sequence_of(2)):
-        play = Play.begun(trigger, START)
+        play = PatternRun.begun(trigger, START)
         play.hear(told(0, 600))
         play.miss(START + 600 * MINUTE, START, "set_back")
         assert len(play.hear(told(1, 1))) == 1
@@ -251,7 +251,7 @@ def test_after_a_clock_was_set_back_what_was_told_before_stays_no_longer_than_th
 
 
 def test_time_and_sleep_forget_nothing_by_themselves():
-    play = Play.begun(all_of(2), START)
+    play = PatternRun.begun(all_of(2), START)
     play.hear(told(0, 1))
     play.advance(START + 2 * MINUTE)
     play.miss(START + 2 * MINUTE, START + 3 * MINUTE, "slept")
@@ -283,7 +283,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(options, why):
 def test_it_follows_what_its_parts_follow_however_deep():
     inner = CombineTrigger(any_=(JobTrigger(jobs=["b", "c"]), ManualTrigger()))
     trigger = CombineTrigger(all_=(JobTrigger(jobs=["a", "b"]), inner), within="1h")
-    assert trigger.follows() == ("a", "b", "c")
+    assert trigger.upstream_jobs() == ("a", "b", "c")
 
 
 def test_its_parts_have_the_names_of_their_types():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rae_auto.api import Event
-from rae_auto.api.pattern import Play
+from rae_auto.api.pattern import PatternRun
 from rae_auto.model.run import RunState
 from rae_auto.testing.sources import START, Listener, SourceConformance
 from rae_plugins.triggers import job as module
@@ -28,8 +28,8 @@ def end(
 
 def fired(trigger: JobTrigger, *events: Event) -> list[Any]:
     """What becomes of events, of which the trigger hears those that it wants."""
-    play = Play.begun(trigger, START)
-    return [firing for event in events if event.name in trigger.hears() for firing in play.hear(event)]
+    play = PatternRun.begun(trigger, START)
+    return [firing for event in events if event.name in trigger.event_names() for firing in play.hear(event)]
 
 
 def all_of(*jobs: str, within: str = "10m", **options: Any) -> JobTrigger:
@@ -98,7 +98,7 @@ def test_an_end_that_is_told_late_counts_where_it_belongs():
 
 
 def test_after_a_clock_was_set_back_what_ended_before_stays_no_longer_than_the_window():
-    play = Play.begun(all_of("a", "b"), START)
+    play = PatternRun.begun(all_of("a", "b"), START)
     play.hear(end("r1", "a", 600))
     play.miss(START + 600 * MINUTE, START, "set_back")
     assert len(play.hear(end("r2", "b", 1))) == 1
@@ -114,7 +114,7 @@ ends = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), max_size=
 def test_all_fires_just_when_a_look_at_all_that_was_told_says_so(told, window):
     """Against the definition: of what was told since it fired last, each job has an end within the window's length."""
     trigger = all_of("a", "b", "c", within=f"{window}m")
-    play = Play.begun(trigger, START)
+    play = PatternRun.begun(trigger, START)
     since_last: list[tuple[str, int]] = []
     for number, (job, at) in enumerate(told):
         firings = play.hear(end(f"r{number}", job, at))
@@ -145,7 +145,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(options, why):
 
 
 def test_it_follows_its_jobs():
-    assert JobTrigger(jobs=["a", "b"]).follows() == ("a", "b")
+    assert JobTrigger(jobs=["a", "b"]).upstream_jobs() == ("a", "b")
 
 
 def test_a_window_without_all_is_doubtful():
@@ -159,6 +159,6 @@ def test_the_module_offers_it():
 
 
 def test_time_alone_fires_nothing():
-    play = Play.begun(all_of("a", "b"), START)
+    play = PatternRun.begun(all_of("a", "b"), START)
     assert play.advance(datetime.max.replace(tzinfo=START.tzinfo)) == []
     assert play.pattern.step(play.state, None, START).firings == ()

@@ -9,12 +9,12 @@ from typing import Any
 
 from loguru import logger
 
-from rae_auto.api import Watch
-from rae_auto.api.trigger import Told
+from rae_auto.api import TriggerContext
+from rae_auto.api.trigger import EmitResult
 from rae_auto.errors import BadRequest, SchedulerClosed
 from rae_trigger_webhook.content import event_of
 from rae_trigger_webhook.limits import Bucket
-from rae_trigger_webhook.messages import Answer, Head, ReadBody, Refused
+from rae_trigger_webhook.messages import Head, ReadBody, Refused, Response
 from rae_trigger_webhook.origins import check_origin
 from rae_trigger_webhook.secrets import resolved
 from rae_trigger_webhook.signing import bears, signs_body, signs_standard
@@ -35,11 +35,11 @@ _LONGEST_KEY = 255
 class Endpoint:
     """The path of a trigger, as long as it watches."""
 
-    def __init__(self, options: WebhookTrigger, watch: Watch) -> None:
+    def __init__(self, options: WebhookTrigger, watch: TriggerContext) -> None:
         self._options, self._watch = options, watch
         self.job, self.hosts = watch.job, options.hosts
         self._taken, self._refused = Bucket(options.rate), Bucket(options.rate)
-        self._pending: dict[str, asyncio.Task[Told]] = {}
+        self._pending: dict[str, asyncio.Task[EmitResult]] = {}
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._complained_at = float("-inf")
         self._unsaid = 0
@@ -60,7 +60,7 @@ class Endpoint:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
 
-    async def answer(self, head: Head, read_body: ReadBody) -> Answer:
+    async def answer(self, head: Head, read_body: ReadBody) -> Response:
         """The answer to a request. Errors: Refused."""
         try:
             check_origin(head, self.hosts)
@@ -138,7 +138,7 @@ class Endpoint:
             raise Refused(HTTPStatus.BAD_REQUEST, f"its identity must be 1 to {_LONGEST_KEY} printable characters")
         return key
 
-    async def _told(self, key: str, event: Mapping[str, Any]) -> Answer:
+    async def _told(self, key: str, event: Mapping[str, Any]) -> Response:
         """Tell the daemon, and wait for a time until that is durable; who asks again meanwhile waits with the first."""
         task = self._pending.get(key)
         if task is None:
@@ -151,17 +151,17 @@ class Endpoint:
             raise _not_yet()
         return self._answer_to(task)
 
-    async def _emit(self, key: str, event: Mapping[str, Any]) -> Told:
+    async def _emit(self, key: str, event: Mapping[str, Any]) -> EmitResult:
         return await self._watch.emit(key, event)
 
-    def _over(self, key: str, task: "asyncio.Task[Told]") -> None:
+    def _over(self, key: str, task: "asyncio.Task[EmitResult]") -> None:
         del self._pending[key]
         error = None if task.cancelled() else task.exception()
         # What a client sent and the end of the daemon are no failures of this source.
         if error is not None and not isinstance(error, BadRequest | SchedulerClosed) and not self._failure.done():
             self._failure.set_exception(error)
 
-    def _answer_to(self, task: "asyncio.Task[Told]") -> Answer:
+    def _answer_to(self, task: "asyncio.Task[EmitResult]") -> Response:
         try:
             told = task.result()
         except BadRequest as error:
@@ -171,8 +171,8 @@ class Endpoint:
         except Exception:
             raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "this failed; the daemon's log says why") from None
         if told.reason is not None:
-            return Answer(HTTPStatus.CONFLICT, {"reason": str(told.reason)})
-        return Answer(HTTPStatus.ACCEPTED, {"run_id": told.run})
+            return Response(HTTPStatus.CONFLICT, {"reason": str(told.reason)})
+        return Response(HTTPStatus.ACCEPTED, {"run_id": told.run})
 
     # Inside
 

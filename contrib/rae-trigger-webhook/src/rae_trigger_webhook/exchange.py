@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import h11
 
-from rae_trigger_webhook.messages import Answer, Head, Refused
+from rae_trigger_webhook.messages import Head, Refused, Response
 
 REQUEST_TIME = 10.0
 """Seconds in which a request must have come, from its first byte to its last."""
@@ -61,7 +61,7 @@ class Exchange:
                 raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {limit} bytes")
         return bytes(content)
 
-    async def answer(self, answer: Answer, *, last: bool) -> bool:
+    async def answer(self, answer: Response, *, last: bool) -> bool:
         """Send an answer; returns whether another request may follow. `last`: none may."""
         content = json.dumps(answer.document).encode() + b"\n"
         goes_on = not last and self._connection.their_state is h11.DONE

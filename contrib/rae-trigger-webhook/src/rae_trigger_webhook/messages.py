@@ -29,7 +29,7 @@ ReadBody = Callable[[int], Awaitable[bytes]]
 
 
 @frozen
-class Answer:
+class Response:
     """What a request is answered with: a status, a JSON object, headers."""
 
     status: HTTPStatus
@@ -42,4 +42,4 @@ class Refused(Exception):
 
     def __init__(self, status: HTTPStatus, why: str, **headers: str) -> None:
         super().__init__(why)
-        self.answer = Answer(status, {"error": why}, {name.replace("_", "-"): text for name, text in headers.items()})
+        self.answer = Response(status, {"error": why}, {name.replace("_", "-"): text for name, text in headers.items()})

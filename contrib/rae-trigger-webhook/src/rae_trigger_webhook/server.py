@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from rae_trigger_webhook.endpoint import Endpoint
 from rae_trigger_webhook.exchange import Exchange
-from rae_trigger_webhook.messages import Answer, Refused
+from rae_trigger_webhook.messages import Refused, Response
 from rae_trigger_webhook.origins import check_origin
 
 MOST_CONNECTIONS = 256
@@ -145,7 +145,7 @@ class Server:
         finally:
             self._serving(None)
 
-    async def _answer(self, exchange: Exchange) -> Answer | None:
+    async def _answer(self, exchange: Exchange) -> Response | None:
         head = await exchange.head()
         if head is None:
             return None

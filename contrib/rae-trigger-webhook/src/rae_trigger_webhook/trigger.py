@@ -8,7 +8,7 @@ from typing import ClassVar
 from attrs import field, frozen
 from attrs.validators import ge, le
 
-from rae_auto.api import SourceTrigger, Watch
+from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 from rae_trigger_webhook.secrets import check_secret, is_reference
 
@@ -119,7 +119,7 @@ class WebhookTrigger(SourceTrigger):
             doubts.append(f"{self.idempotency_header} isn't signed: who overhears a request can send it again")
         return tuple(doubts)
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         """Answer requests until cancelled."""
         # Late: a command that only reads the configuration needs no HTTP.
         from rae_trigger_webhook.endpoint import Endpoint

@@ -11,12 +11,12 @@ from loguru import logger
 
 from rae_auto.api.executor import Execution, Executor
 from rae_auto.api.plugin import Kind
-from rae_auto.engine.events import Ended, Event, Found, Started
+from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted, Event
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result, Run
-from rae_auto.registry.quarantine import Containment
+from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import wait_for_all
 from rae_auto.runtime.execution.assignments import assignment_of, assignment_to_find, event_path
 from rae_auto.runtime.execution.environment import large_event
@@ -39,27 +39,27 @@ class Executions:
         executor_for: Callable[[PluginRef], Executor],
         report: Callable[[Event], None],
         inherited: Mapping[str, str],
-        containment: Containment | None = None,
+        containment: Quarantine | None = None,
     ) -> None:
         """`inherited` is the daemon's own environment as of its start, of which jobs get a few names."""
         self._directory = directory
         self._executor_for = executor_for
         self._report = report
         self._inherited = inherited
-        self._containment = containment or Containment(lambda *_: "unknown")
+        self._containment = containment or Quarantine(lambda *_: "unknown")
         self._executors: dict[str, asyncio.Future[Executor]] = {}
         self._in_hand: dict[Key, asyncio.Future[Execution]] = {}
         self._starting: dict[Key, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, run: Run, job: Job) -> None:
-        """Start the run's attempt; `Started` and `Ended` follow, or `Ended` alone."""
+        """Start the run's attempt; `AttemptStarted` and `AttemptEnded` follow, or `AttemptEnded` alone."""
         # At once, so that a cancel that comes before the task's first step finds it.
         self._in_hand[run.id, run.attempt] = asyncio.get_running_loop().create_future()
         self._starting[run.id, run.attempt] = self._spawn(self._carry_out(run, job))
 
     def cancel(self, run: RunId, attempt: int, grace: timedelta) -> None:
-        """End an attempt, also one that is only being started; `Ended` follows."""
+        """End an attempt, also one that is only being started; `AttemptEnded` follows."""
         if (run, attempt) in self._in_hand:
             self._spawn(self._cancel((run, attempt), grace))
 
@@ -90,12 +90,14 @@ class Executions:
         elif isinstance(found, Execution):
             in_hand.set_result(found)
             logger.bind(job=run.job, run=run.id).info("goes on: taken over from the last daemon")
-            self._report(Found(*key, found.handle))
+            self._report(AttemptFound(*key, found.handle))
             self._spawn(self._await_end(key, found))
         else:
             del self._in_hand[key]
             in_hand.cancel()
-            self._report(Ended(*key, found) if isinstance(found, Result) else Found(*key, begun=found is None))
+            self._report(
+                AttemptEnded(*key, found) if isinstance(found, Result) else AttemptFound(*key, begun=found is None)
+            )
 
     async def close(self) -> None:
         """Let executors go. Whatever is still in their hands is left to them."""
@@ -130,7 +132,7 @@ class Executions:
             await _too_late(execution)
             return
         in_hand.set_result(execution)
-        self._report(Started(*key, execution.handle))
+        self._report(AttemptStarted(*key, execution.handle))
         await self._await_end(key, execution, secrets)
 
     async def _await_end(self, key: Key, execution: Execution, secrets: Sequence[str] = ()) -> None:
@@ -144,7 +146,7 @@ class Executions:
 
     def _ended(self, key: Key, result: Result, secrets: Sequence[str]) -> None:
         del self._in_hand[key]
-        self._report(Ended(*key, without_secrets(result, secrets)))
+        self._report(AttemptEnded(*key, without_secrets(result, secrets)))
 
     async def _cancel(self, key: Key, grace: timedelta) -> None:
         in_hand = self._in_hand[key]

@@ -3,17 +3,17 @@
 from typing import Any
 
 from rae_auto.api.events import Event
-from rae_auto.engine.step import JobChanged, Jumped, Record, Save, Step
+from rae_auto.engine.step import ClockJumped, JobChanged, Record, Save, Step
 from rae_auto.engine.words import in_words
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
-from rae_auto.runtime.reporting.event_stream import Broadcast
+from rae_auto.runtime.reporting.event_stream import EventStream
 from rae_auto.runtime.reporting.run_log import log_decision, log_jump, log_run
 
 
-def tell(step: Step, broadcast: Broadcast) -> None:
+def tell(step: Step, broadcast: EventStream) -> None:
     """Tell all of a step that is durable by now."""
     for change in step.changes:
         if isinstance(change, Save | Record) and isinstance(change.value, Run):
@@ -24,23 +24,23 @@ def tell(step: Step, broadcast: Broadcast) -> None:
         match effect:
             case JobChanged(job, what):
                 broadcast.publish({"kind": "job", "job": job, "change": what})
-            case Jumped(jump, by):
+            case ClockJumped(jump, by):
                 log_jump(jump, by)
 
 
-def tell_event(broadcast: Broadcast, event: Event) -> None:
+def tell_event(broadcast: EventStream, event: Event) -> None:
     """Tell of a recorded event."""
     if broadcast.heard:
         broadcast.publish({"kind": "event", "event": {**documents.dump(event), "data": event.data}})
 
 
-def _tell_run(run: Run, broadcast: Broadcast) -> None:
+def _tell_run(run: Run, broadcast: EventStream) -> None:
     log_run(run)
     if broadcast.heard:
         broadcast.publish({"kind": "run", "run": run_record(run)})
 
 
-def _tell_decision(decision: Decision, broadcast: Broadcast) -> None:
+def _tell_decision(decision: Decision, broadcast: EventStream) -> None:
     log_decision(decision)
     if broadcast.heard:
         broadcast.publish(_decision_event(decision))

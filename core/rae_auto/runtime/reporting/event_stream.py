@@ -11,7 +11,7 @@ BACKLOG = 10_000
 """How many events wait for a slow listener before it loses the oldest."""
 
 
-class Broadcast:
+class EventStream:
     """Hands each event to every listener."""
 
     def __init__(self) -> None:

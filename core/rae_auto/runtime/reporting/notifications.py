@@ -10,7 +10,7 @@ from rae_auto.api.plugin import Kind
 from rae_auto.engine.step import Notify
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.run import Run
-from rae_auto.registry.quarantine import Containment
+from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_LIMIT, wait_for_all
 
 TIME_LIMIT = 30.0
@@ -41,11 +41,11 @@ def _text(kind: NotifyOn, run: Run) -> str:
     return f"{run.job} {ended}" + (f": {why}" if why and kind is NotifyOn.FAILURE else "")
 
 
-class Notices:
+class Notifications:
     """Hands notices to notifiers."""
 
-    def __init__(self, notifiers: Mapping[str, Notifier], containment: Containment | None = None) -> None:
-        self._containment = containment or Containment(lambda *_: "unknown")
+    def __init__(self, notifiers: Mapping[str, Notifier], containment: Quarantine | None = None) -> None:
+        self._containment = containment or Quarantine(lambda *_: "unknown")
         self.notifiers = notifiers
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 
 from attrs import define, field
 
-from rae_auto.api import Assignment, Execution, Executor, NotBegun
+from rae_auto.api import Assignment, Execution, Executor, NeverStarted
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
@@ -23,7 +23,7 @@ from rae_auto.toolkit.files import open_private, write_whole
 from rae_plugins.executors.process import bounds
 from rae_plugins.executors.process.identity import Tree
 from rae_plugins.executors.process.keeper.procfs import boot_id
-from rae_plugins.executors.process.keeper.termination import Ending, told
+from rae_plugins.executors.process.keeper.termination import Termination, told
 
 KEEPER = Path(__file__).parent / "keeper" / "__main__.py"
 
@@ -112,11 +112,11 @@ class ProcessExecutor(Executor):
 
     async def find(
         self, assignment: Assignment, handle: Mapping[str, Any] | None
-    ) -> Execution | Result | NotBegun | None:
+    ) -> Execution | Result | NeverStarted | None:
         """What an earlier keeper has noted of the attempt."""
         output = assignment.output
         if handle is None and self._is_same_boot and _claimed(output):
-            return NotBegun()
+            return NeverStarted()
         record = await _noted(output) or handle or {}
         if (ended := _read(output.with_suffix(".exit"))) is not None:
             return _result(ended)
@@ -127,7 +127,7 @@ class ProcessExecutor(Executor):
         if (ended := _read(output.with_suffix(".exit"))) is not None:
             return _result(ended)
         # No second attempt while anything of the first may live.
-        await _ended(Ending(0, time.monotonic(), tree.members))
+        await _ended(Termination(0, time.monotonic(), tree.members))
         return None
 
     async def close(self) -> None:
@@ -250,7 +250,7 @@ class _Kept(Execution):
         if not self.started.done():
             _fail(self.started, "the keeper process was killed")
             return
-        ending = await _ended(Ending(0, time.monotonic(), Tree.of(self.handle, self._run).members))
+        ending = await _ended(Termination(0, time.monotonic(), Tree.of(self.handle, self._run).members))
         error = "its keeper process was killed, so its end is unknown"
         _settle(self.ended, Result(error=f"{error}; {told(ending.escaped)}" if ending.escaped else error))
 
@@ -262,7 +262,7 @@ class _Adopted(Execution):
         self._record = record
         self._tree = tree
         self._exit_record = exit_record
-        self._ending: Ending | None = None
+        self._ending: Termination | None = None
 
     @property
     def handle(self) -> Mapping[str, Any]:
@@ -273,7 +273,7 @@ class _Adopted(Execution):
         if self._ending is not None:
             self._ending.shorten(grace.total_seconds(), time.monotonic())
         else:
-            self._ending = Ending(grace.total_seconds(), time.monotonic(), self._tree.members)
+            self._ending = Termination(grace.total_seconds(), time.monotonic(), self._tree.members)
             await _ended(self._ending)
 
     async def wait(self) -> Result:
@@ -294,7 +294,7 @@ class _Adopted(Execution):
         return Result(error="it ended, but its keeper left no exit status")
 
 
-async def _ended(ending: Ending) -> Ending:
+async def _ended(ending: Termination) -> Termination:
     """An ending that was carried out from here; its grace may be made shorter meanwhile."""
     while not ending.over:
         await asyncio.to_thread(ending.step, time.monotonic())

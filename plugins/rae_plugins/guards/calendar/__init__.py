@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from attrs import field, frozen
 from attrs.converters import optional
 
-from rae_auto.api import Answer, ComputedGuard, Says
+from rae_auto.api import ComputedGuard, GuardResult, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.validators import absolute_path, zone_name
@@ -70,7 +70,7 @@ class CalendarGuard(ComputedGuard):
         events = () if self.file is None else _events(self.file, content, zone(where))
         object.__setattr__(self, "book", Book((*events, *(event_of(text, zone(where)) for text in self.dates))))
 
-    def says(self, instant: datetime) -> Says:
+    def evaluate(self, instant: datetime) -> GuardResult:
         """Whether the calendar has the instant, and with which event."""
         place = zone(self.timezone or "local")
         name = self.book.name_at(instant)
@@ -78,7 +78,7 @@ class CalendarGuard(ComputedGuard):
         source = shown(" and ".join(names))
         now = f"{shown_at(instant, place):%a %Y-%m-%d %H:%M} in {place.key}"
         because = f"{now} is not in {source}" if name is None else f"{now} is in {source}: {shown(name) or 'no name'}"
-        return Says(Answer.YES if (name is None) == (self.mode == "exclude") else Answer.NO, because)
+        return GuardResult(Verdict.YES if (name is None) == (self.mode == "exclude") else Verdict.NO, because)
 
     def changes_after(self, instant: datetime) -> datetime | None:
         """When an event begins or ends; where none does for years, an instant some years ahead."""

@@ -109,7 +109,7 @@ def find(log: str, query: LogQuery, recent: Sequence[Entry], segments: Sequence[
                 continue
             seen.add(entry.key)
             order -= 1
-            if query.takes(entry.key, entry.job, entry.state, entry.at):
+            if query.matches(entry.key, entry.job, entry.state, entry.at):
                 found.append((entry.at, order, entry))
         found = heapq.nlargest(query.limit, found, key=lambda item: item[:2])
         if not older or query.key in seen or _is_enough(log, query, found, older):

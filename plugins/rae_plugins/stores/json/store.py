@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast
 
 from attrs import define, field
 
-from rae_auto.api.store import Append, Change, Document, Keep, LogQuery, Put, Store
+from rae_auto.api.store import Append, Change, Document, LogQuery, Put, RetentionRule, Store
 from rae_auto.errors import StoreError
 from rae_auto.toolkit.files import DirectoryLock, network_file_system, write_whole
 from rae_plugins.stores.json.changes import Contents, Entry, encode, encode_prune
@@ -191,11 +191,11 @@ class JsonStore(Store):
         _ = self._opened
         return [entry.body for entry in find(log, query, list(self._contents.entries.values()), self._segments)]
 
-    def prune(self, log: str, keep: Keep) -> list[str]:
+    def prune(self, log: str, keep: RetentionRule) -> list[str]:
         """Remove all that need not stay, since all history files have to be read to find it."""
         self._make_room()
         recent = list(self._contents.entries.values())
-        keys = [entry.key for entry in keep.surplus(newest_first(log, recent, self._segments))]
+        keys = [entry.key for entry in keep.expired(newest_first(log, recent, self._segments))]
         try:
             # Older entries of the same keys first, lest they come to light again.
             self._segments = [without(segment, log, frozenset(keys)) for segment in self._segments]

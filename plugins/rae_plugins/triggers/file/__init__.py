@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from rae_auto.api import SourceTrigger, Watch
+from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.validators import at_least
@@ -145,7 +145,7 @@ class FileTrigger(SourceTrigger):
             for path in shared
         )
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         """Tell of changes until cancelled."""
         # Only where it is used: watchdog takes a while to import.
         from rae_plugins.triggers.file.watcher import Watcher

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import define, field
 from loguru import logger
 
-from rae_auto.api import Told, Watch
+from rae_auto.api import EmitResult, TriggerContext
 from rae_auto.model.reasons import Reason
 from rae_plugins.triggers.file.changes import Change, Origin, document_of, key_of
 from rae_plugins.triggers.file.debounce import Patience
@@ -38,7 +38,7 @@ Work = Callable[..., Awaitable[Any]]
 class Telling:
     """Tells of the changes that lie in the snapshot."""
 
-    watch: Watch
+    watch: TriggerContext
     snapshot: Snapshot
     work: Work
     one_by_one: bool
@@ -70,12 +70,12 @@ class Telling:
             answers = await asyncio.gather(
                 *(self._emit(batch, origin, refusals) for batch in batches), return_exceptions=True
             )
-            reasons = {answer.reason for answer in answers if isinstance(answer, Told)}
+            reasons = {answer.reason for answer in answers if isinstance(answer, EmitResult)}
             is_refused = not reasons.isdisjoint(_REFUSALS)
             accepted = [
                 change
                 for batch, answer in zip(batches, answers, strict=True)
-                if isinstance(answer, Told) and answer.reason not in _REFUSALS
+                if isinstance(answer, EmitResult) and answer.reason not in _REFUSALS
                 for change in batch
             ]
             for change in accepted:
@@ -99,17 +99,17 @@ class Telling:
             self._patience, self._retried_at = Patience(), None
         self.retry_at, self._busy_for = None, None
 
-    async def _emit(self, changes: Sequence[Change], origin: Origin, refusals: int) -> Told:
+    async def _emit(self, changes: Sequence[Change], origin: Origin, refusals: int) -> EmitResult:
         if len(changes) > _QUICK:
             document = await self.work(document_of, changes, origin)
             key = await self.work(key_of, changes, refusals)
         else:
             document, key = document_of(changes, origin), key_of(changes, refusals)
         # A job may change what it watches: of single files each has a count of its own.
-        echo: str | None = ""
+        feedback_key: str | None = ""
         if self.one_by_one:
-            echo = changes[0].path if self._lineage.may_be_own(changes[0].path) else None
-        return await self.watch.emit(key, document, self.watch.timer.now().wall, echo=echo)
+            feedback_key = changes[0].path if self._lineage.may_be_own(changes[0].path) else None
+        return await self.watch.emit(key, document, self.watch.timer.now().wall, feedback_key=feedback_key)
 
     def _note(self, accepted: Sequence[Change], refusals: int) -> None:
         with self.snapshot.writing():

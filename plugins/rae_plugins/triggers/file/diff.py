@@ -61,7 +61,7 @@ class Comparison:
         directory, name = os.path.split(path)
         state = self.selection.state_of(directory)
         try:
-            if self.selection.takes(state, directory, name):
+            if self.selection.matches(state, directory, name):
                 self._file(path)
             if not self.selection.enter(state, directory, name):
                 return
@@ -104,7 +104,7 @@ class Comparison:
         if self._is_away(top):
             return
         directory, name = os.path.split(top)
-        if name and self.selection.takes(self.selection.state_of(directory), directory, name):
+        if name and self.selection.matches(self.selection.state_of(directory), directory, name):
             with suppress(OSError):  # which the walk meets too
                 self._file(top)
         waiting = [(top, self.selection.state_of(top))]
@@ -188,7 +188,7 @@ class Comparison:
                         # A link to a directory is followed where it is named, or it may lead round in a circle.
                         if not entry.is_symlink() or name in literal:
                             yield from self._entry(directory, state, name, entry.stat())
-                    elif self.selection.takes(state, directory, name):
+                    elif self.selection.matches(state, directory, name):
                         status = entry.stat()
                         if stat.S_ISREG(status.st_mode):
                             yield name, None, Version.of(status)
@@ -199,7 +199,7 @@ class Comparison:
         if stat.S_ISDIR(status.st_mode):
             if below := self.selection.enter(state, directory, name):
                 yield name, below, None
-        elif stat.S_ISREG(status.st_mode) and self.selection.takes(state, directory, name):
+        elif stat.S_ISREG(status.st_mode) and self.selection.matches(state, directory, name):
             yield name, None, Version.of(status)
 
     def _file(self, path: str) -> None:

@@ -127,7 +127,7 @@ class Selection:
                 positions.append((number, position + 1))
         return self._closed(positions)
 
-    def takes(self, state: State, directory: str, name: str) -> bool:
+    def matches(self, state: State, directory: str, name: str) -> bool:
         """Whether a file in a directory of this state is meant."""
         last = self._last_segments.get(state)
         if last is None:
@@ -169,13 +169,13 @@ class Selection:
     def holds(self, path: str) -> bool:
         """Whether a file is meant."""
         directory, name = os.path.split(path)
-        return self.takes(self.state_of(directory), directory, name)
+        return self.matches(self.state_of(directory), directory, name)
 
     def concerns(self, path: str) -> bool:
         """Whether a path is that of a file which is meant, or of a directory on the way to one."""
         directory, name = os.path.split(path)
         state = self.state_of(directory)
-        return self.takes(state, directory, name) or bool(self.enter(state, directory, name))
+        return self.matches(state, directory, name) or bool(self.enter(state, directory, name))
 
     def _last(self, state: State) -> list[str]:
         segments = ((self.patterns[number].segments, position) for number, position in state)

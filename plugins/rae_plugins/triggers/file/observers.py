@@ -21,9 +21,9 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
 from rae_plugins.triggers.file.matcher import Selection
-from rae_plugins.triggers.file.pending import Dirt
+from rae_plugins.triggers.file.pending import PendingPaths
 from rae_plugins.triggers.file.polling import polling_observer
-from rae_plugins.triggers.file.watch_plan import Post
+from rae_plugins.triggers.file.watch_plan import WatchedDir
 
 _LOG = "watchdog.observers"
 """Above `watchdog.observers.inotify_c`, which tells of overflows."""
@@ -50,7 +50,7 @@ def _classes(names: Iterable[str]) -> list[type[FileSystemEvent]]:
 class Overflows(logging.Handler):
     """Hears of overflows of the kernel's queue, of whosoever's watches: that can't be told."""
 
-    def __init__(self, dirt: Dirt) -> None:
+    def __init__(self, dirt: PendingPaths) -> None:
         super().__init__(logging.WARNING)
         self._dirt = dirt
 
@@ -78,9 +78,9 @@ class Overflows(logging.Handler):
 class Handler(FileSystemEventHandler):
     """Notes where something happened. Its methods are called in threads of watchdog's, which an exception would end."""
 
-    post: Post
+    post: WatchedDir
     selection: Selection
-    dirt: Dirt
+    dirt: PendingPaths
 
     def dispatch(self, event: FileSystemEvent) -> None:
         """What watchdog calls for everything that it sees."""
@@ -132,7 +132,7 @@ class Handler(FileSystemEventHandler):
 class Watches:
     """The watches of one selection, until they are closed."""
 
-    posts: tuple[Post, ...]
+    posts: tuple[WatchedDir, ...]
     observers: tuple[BaseObserver, ...]
 
     def close(self) -> None:
@@ -183,7 +183,7 @@ def watched_inodes(observer: BaseObserver) -> set[int] | None:
         return None
 
 
-def watch(posts: Sequence[Post], selection: Selection, dirt: Dirt, poll: timedelta) -> Watches:
+def watch(posts: Sequence[WatchedDir], selection: Selection, dirt: PendingPaths, poll: timedelta) -> Watches:
     """Begin to watch. Blocks while the kernel gets to know the directories. Errors: OSError where watches run out."""
     # Its text would be the table of all watches.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
@@ -205,7 +205,7 @@ def watch(posts: Sequence[Post], selection: Selection, dirt: Dirt, poll: timedel
     return Watches(tuple(posts), tuple(observers))
 
 
-def _schedule(observer: BaseObserver, posts: Iterable[Post], selection: Selection, dirt: Dirt) -> None:
+def _schedule(observer: BaseObserver, posts: Iterable[WatchedDir], selection: Selection, dirt: PendingPaths) -> None:
     observer.start()
     for post in posts:
         handler = Handler(post, selection, dirt)

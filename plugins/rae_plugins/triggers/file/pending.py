@@ -15,7 +15,7 @@ MOST = 100_000
 
 
 @define
-class Places:
+class ScanRequest:
     """What is to be compared."""
 
     files: set[str] = field(factory=set)
@@ -41,7 +41,7 @@ class Places:
 
 
 @define(eq=False)
-class Dirt:
+class PendingPaths:
     """Collects places. Made on the event loop.
 
     `first` and `last` are the times of the first and last change of a burst, as `clock` has them.
@@ -53,7 +53,7 @@ class Dirt:
     came: asyncio.Event = field(init=False, factory=asyncio.Event)
     _loop: asyncio.AbstractEventLoop = field(init=False, factory=asyncio.get_running_loop)
     _lock: threading.Lock = field(init=False, factory=threading.Lock)
-    _places: Places = field(init=False, factory=Places)
+    _places: ScanRequest = field(init=False, factory=ScanRequest)
     _count: int = field(init=False, default=0)
     _heard: int = field(init=False, default=0)
     _is_calling: bool = field(init=False, default=False)
@@ -96,10 +96,10 @@ class Dirt:
         """Whether everything is to be looked at."""
         return self._places.everything
 
-    def take(self) -> Places:
+    def take(self) -> ScanRequest:
         """What has come together. On the event loop."""
         with self._lock:
-            places, self._places = self._places, Places()
+            places, self._places = self._places, ScanRequest()
             self.came.clear()
         return places
 

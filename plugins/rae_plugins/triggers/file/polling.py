@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from watchdog.observers.polling import PollingObserverVFS
 
 from rae_plugins.triggers.file.matcher import Selection
-from rae_plugins.triggers.file.watch_plan import Post
+from rae_plugins.triggers.file.watch_plan import WatchedDir
 
 
 @frozen
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 class Shown:
     """What the observer of a post gets to see. Only its thread calls."""
 
-    post: Post
+    post: WatchedDir
     selection: Selection
     _below: dict[str, list[Entry]] = field(init=False, factory=dict)
     """Of directories whose fingerprint was taken, the sub-directories, which are asked for next."""
@@ -60,7 +60,7 @@ class Shown:
                     if entry.is_dir():
                         if (not entry.is_symlink() or name in literal) and self.selection.enter(state, written, name):
                             below.append(Entry(name))
-                    elif self.selection.takes(state, written, name):
+                    elif self.selection.matches(state, written, name):
                         count += 1
                         # A sum, since the order of a listing may change.
                         digest += hash((name, _numbers(entry)))
@@ -80,7 +80,7 @@ def _numbers(entry: "os.DirEntry[str]") -> tuple[int, ...]:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def polling_observer(post: Post, selection: Selection, poll: timedelta) -> PollingObserverVFS:
+def polling_observer(post: WatchedDir, selection: Selection, poll: timedelta) -> PollingObserverVFS:
     """An observer that looks at the directories of a post every so often."""
     shown = Shown(post, selection)
     return PollingObserverVFS(

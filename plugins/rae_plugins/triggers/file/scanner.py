@@ -11,7 +11,7 @@ from rae_plugins.triggers.file.changes import Happening, Origin, Version
 from rae_plugins.triggers.file.debounce import Settling
 from rae_plugins.triggers.file.diff import Comparison
 from rae_plugins.triggers.file.matcher import Selection
-from rae_plugins.triggers.file.pending import Places
+from rae_plugins.triggers.file.pending import ScanRequest
 from rae_plugins.triggers.file.snapshot import Snapshot
 
 _CHUNK = 1000
@@ -59,7 +59,7 @@ class Rounds:
     settling: Settling
     stop: threading.Event = field(factory=threading.Event)
 
-    def look(self, places: Places, now: float) -> Look:
+    def look(self, places: ScanRequest, now: float) -> Look:
         """Compare places at a monotonic time. Errors: Stopped, sqlite3.Error."""
         snapshot = self.snapshot
         with snapshot.writing():
@@ -81,13 +81,13 @@ class Rounds:
                 self._note_mounts(away)
         return Look(places.everything, has_news, comparison.directories_changed, comparison.unreadable, away)
 
-    def _walk(self, places: Places) -> int:
+    def _walk(self, places: ScanRequest) -> int:
         walk = int(self.snapshot.fact("walk") or 0) + 1
         if places.everything or places.trees or places.listings:
             self.snapshot.note("walk", str(walk))
         return walk
 
-    def _origin(self, places: Places) -> Origin:
+    def _origin(self, places: ScanRequest) -> Origin:
         if self.snapshot.fact("selection") is None:
             return Origin.INITIAL
         return Origin.RESCAN if places.everything else Origin.WATCH
@@ -106,7 +106,7 @@ class Rounds:
             return _always
         return lambda path: not before.holds(path)
 
-    def _sort_out(self, places: Places, before: dict[str, Version], now: float) -> None:
+    def _sort_out(self, places: ScanRequest, before: dict[str, Version], now: float) -> None:
         """Leave in the offer what is wanted and whole."""
         snapshot = self.snapshot
         if Happening.MOVED in self.wanted.happenings:
@@ -117,7 +117,7 @@ class Rounds:
         if self.settling.rest:
             self._leave_what_is_whole(places, before, now)
 
-    def _leave_what_is_whole(self, places: Places, before: dict[str, Version], now: float) -> None:
+    def _leave_what_is_whole(self, places: ScanRequest, before: dict[str, Version], now: float) -> None:
         growing = set()
         for change in self.snapshot.all_offered():
             if change.happening in (Happening.DELETED, Happening.MOVED) or before.get(change.path) == change.version:

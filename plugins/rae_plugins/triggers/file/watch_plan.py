@@ -27,7 +27,7 @@ class Polling(StrEnum):
 
 
 @frozen
-class Post:
+class WatchedDir:
     """A directory to be watched."""
 
     path: str
@@ -54,10 +54,10 @@ class Post:
         return self.path + real[len(self.real) :]
 
 
-def plan(selection: Selection, polling: Polling) -> tuple[Post, ...]:
+def plan(selection: Selection, polling: Polling) -> tuple[WatchedDir, ...]:
     """The directories to be watched, as things are."""
     mounted = mounts() if polling is Polling.AUTO else ()
-    found: list[Post] = []
+    found: list[WatchedDir] = []
     waiting = [(anchor, selection.start(anchor)) for anchor in selection.anchors()]
     while waiting:
         directory, state = waiting.pop()
@@ -78,7 +78,7 @@ def plan(selection: Selection, polling: Polling) -> tuple[Post, ...]:
 
 def _post(
     selection: Selection, directory: str, state: State, polling: Polling, mounted: Sequence[Mount]
-) -> Post | None:
+) -> WatchedDir | None:
     try:
         status = os.stat(directory)
         real = os.path.realpath(directory)
@@ -91,7 +91,7 @@ def _post(
     files = (
         [] if names is None else [name for name in selection.files_named(state) if not _is_directory(directory, name)]
     )
-    return Post(
+    return WatchedDir(
         directory,
         real,
         (status.st_dev, status.st_ino),
@@ -102,21 +102,21 @@ def _post(
     )
 
 
-def _unseen(directory: str, real: str, status: os.stat_result) -> Post:
-    return Post(directory, real, (status.st_dev, status.st_ino), frozenset(), recursive=False, is_polled=False)
+def _unseen(directory: str, real: str, status: os.stat_result) -> WatchedDir:
+    return WatchedDir(directory, real, (status.st_dev, status.st_ino), frozenset(), recursive=False, is_polled=False)
 
 
 def _is_directory(directory: str, name: str) -> bool:
     return os.path.isdir(os.path.join(directory, name))
 
 
-def _mounted_below(post: Post, mounted: Iterable[Mount]) -> list[Post]:
+def _mounted_below(post: WatchedDir, mounted: Iterable[Mount]) -> list[WatchedDir]:
     """What of a tree lies on file systems whose changes the kernel doesn't see."""
     found = []
     for mount in mounted:
         if is_shared_type(mount) and mount.point != post.real and Path(mount.point).is_relative_to(post.real):
             path = os.path.join(post.path, os.path.relpath(mount.point, post.real))
-            found.append(Post(path, mount.point, (0, 0), None, recursive=True, is_polled=True))
+            found.append(WatchedDir(path, mount.point, (0, 0), None, recursive=True, is_polled=True))
     return [] if post.is_polled else found
 
 

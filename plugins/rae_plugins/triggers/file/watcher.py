@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define, evolve, field
 from loguru import logger
 
-from rae_auto.api import Watch
+from rae_auto.api import TriggerContext
 from rae_plugins.triggers.file.debounce import Burst, Settling
 from rae_plugins.triggers.file.delivery import Telling
 from rae_plugins.triggers.file.observers import Overflows, Watches, watch
-from rae_plugins.triggers.file.pending import Dirt, Places
+from rae_plugins.triggers.file.pending import PendingPaths, ScanRequest
 from rae_plugins.triggers.file.scanner import Look, Rounds, Wanted
 from rae_plugins.triggers.file.snapshot import Snapshot
-from rae_plugins.triggers.file.watch_plan import Post, plan
+from rae_plugins.triggers.file.watch_plan import WatchedDir, plan
 
 if TYPE_CHECKING:
     from rae_plugins.triggers.file import FileTrigger
@@ -45,8 +45,8 @@ class Watcher:
     """Watches for one trigger."""
 
     options: "FileTrigger"
-    watch: Watch
-    _dirt: Dirt = field(init=False)
+    watch: TriggerContext
+    _dirt: PendingPaths = field(init=False)
     _rounds: Rounds = field(init=False)
     _telling: Telling = field(init=False)
     _watches: Watches = field(init=False, default=Watches((), ()))
@@ -64,7 +64,7 @@ class Watcher:
         """Until cancelled."""
         timer = self.watch.timer
         self._slept = timer.now().slept
-        self._dirt = Dirt(lambda: timer.now().mono)
+        self._dirt = PendingPaths(lambda: timer.now().mono)
         snapshot = await asyncio.to_thread(Snapshot, self.watch.directory / "snapshot.sqlite")
         if snapshot.damage:
             self._warn(snapshot.damage)
@@ -77,7 +77,7 @@ class Watcher:
             with Overflows(self._dirt):
                 # What was found before the end of another process is told first, as it was then.
                 await self._telling.tell()
-                await self._round(Places(everything=True, renew=""))
+                await self._round(ScanRequest(everything=True, renew=""))
                 while True:
                     await self._wait()
                     await self._round(self._dirt.take())
@@ -100,7 +100,7 @@ class Watcher:
 
     # One round.
 
-    async def _round(self, places: Places) -> None:
+    async def _round(self, places: ScanRequest) -> None:
         """Watch what is to be watched, look, and tell what was found."""
         if places.renew:
             self._warn(f"{places.renew}; everything is looked at")
@@ -112,7 +112,7 @@ class Watcher:
         look = await self._work(self._rounds.look, places, self.watch.timer.now().mono)
         self._tell_of(look)
         where = "everywhere" if places.everything else "where something happened"
-        self.watch.sees(f"looked {where}: {'files have changed' if look.has_news else 'nothing to tell'}")
+        self.watch.trace(f"looked {where}: {'files have changed' if look.has_news else 'nothing to tell'}")
         if look.has_news:
             await self._telling.tell()
         if look.directories_changed or places.everything:
@@ -133,7 +133,7 @@ class Watcher:
             self._watches = await self._begin(await self._work(self._posts))
         return True
 
-    async def _begin(self, posts: Sequence[Post]) -> Watches:
+    async def _begin(self, posts: Sequence[WatchedDir]) -> Watches:
         # In the hands of nobody if it were cancelled.
         task = asyncio.ensure_future(
             asyncio.to_thread(watch, posts, self._rounds.selection, self._dirt, self.options.poll)
@@ -145,7 +145,7 @@ class Watcher:
                 self._watches = await task
             raise
 
-    def _posts(self) -> tuple[Post, ...]:
+    def _posts(self) -> tuple[WatchedDir, ...]:
         posts = plan(self._rounds.selection, self.options.polling)
         if self._polls_until is None:
             return posts
@@ -223,10 +223,10 @@ class Watcher:
         if retry_at is not None and now.mono >= retry_at:
             await self._telling.tell()
         if due is not None and now.mono >= due:
-            await self._round(Places(files=set(self._rounds.settling.waiting())))
+            await self._round(ScanRequest(files=set(self._rounds.settling.waiting())))
         if not self._dirt.came.is_set():
             again, self._unreadable = self._unreadable, set()
-            await self._round(Places(trees=again))
+            await self._round(ScanRequest(trees=again))
         if self._missing_since is not None:
             await self._ask_the_kernel()
 

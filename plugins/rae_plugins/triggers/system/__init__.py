@@ -8,7 +8,7 @@ from typing import ClassVar
 from attrs import field, frozen
 from attrs.converters import optional
 
-from rae_auto.api import SourceTrigger, Watch
+from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.validators import at_least
@@ -89,7 +89,7 @@ class SystemTrigger(SourceTrigger):
             return (f"no battery is known here, so {', '.join(power)} may never come",)
         return ()
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         """Tell what happens, and what has happened since the last time in this boot."""
         platform = platform_adapter()
         wanted = Wanted(

@@ -33,7 +33,7 @@ class Wanted:
     job: str = ""
     """The job whose own processes don't count."""
 
-    def takes(self, change: "Change") -> bool:
+    def matches(self, change: "Change") -> bool:
         """Whether an event is one of those."""
         return change.name in self.names and (self.user is None or change.data.get("user") in (None, self.user))
 
@@ -118,7 +118,7 @@ class Rest(Fact):
 
 
 @frozen
-class Stopping(Fact):
+class ShuttingDown(Fact):
     """Whether the machine is about to shut down."""
 
     slot = "stopping"

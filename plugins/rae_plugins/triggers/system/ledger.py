@@ -14,11 +14,11 @@ from weakref import WeakValueDictionary
 from attrs import evolve, field, frozen
 from cattrs import Converter
 
-from rae_auto.api import Watch
+from rae_auto.api import TriggerContext
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.triggers.system.devices import Devices
-from rae_plugins.triggers.system.facts import Booted, Change, Fact, Rest, Stopping, Wanted
+from rae_plugins.triggers.system.facts import Booted, Change, Fact, Rest, ShuttingDown, Wanted
 from rae_plugins.triggers.system.names import (
     DEVICES,
     LOCKS,
@@ -35,7 +35,7 @@ from rae_plugins.triggers.system.processes import Processes
 from rae_plugins.triggers.system.sessions import Screen, Sessions
 
 _KINDS: Mapping[str, type[Fact]] = {
-    kind.slot: kind for kind in (Booted, Devices, Network, Power, Processes, Rest, Screen, Sessions, Stopping)
+    kind.slot: kind for kind in (Booted, Devices, Network, Power, Processes, Rest, Screen, Sessions, ShuttingDown)
 }
 _SLOTS: Mapping[str, frozenset[EventName]] = {
     Booted.slot: frozenset({EventName.BOOT}),
@@ -46,7 +46,7 @@ _SLOTS: Mapping[str, frozenset[EventName]] = {
     Rest.slot: REST,
     Screen.slot: LOCKS,
     Sessions.slot: SESSIONS,
-    Stopping.slot: frozenset({EventName.SHUTDOWN}),
+    ShuttingDown.slot: frozenset({EventName.SHUTDOWN}),
 }
 _plain = Converter()
 
@@ -104,7 +104,7 @@ class Memory:
 class Ledger:
     """Compares what is reported with what was, and tells the difference. Belongs to one event loop."""
 
-    def __init__(self, watch: Watch, wanted: Wanted, boot: str) -> None:
+    def __init__(self, watch: TriggerContext, wanted: Wanted, boot: str) -> None:
         self._watch = watch
         self._wanted = wanted
         self._file = StateFile(watch.directory / "system.json", watch.job)
@@ -129,10 +129,10 @@ class Ledger:
         async with self._one_at_a_time:
             before = self._memory.facts.get(fact.slot)
             changes, now = fact.since(before, self._wanted)
-            told = [change for change in changes if self._wanted.takes(change)]
+            told = [change for change in changes if self._wanted.matches(change)]
             if not told and now == before:
                 return
-            self._watch.sees(str(fact)[:200])
+            self._watch.trace(str(fact)[:200])
             self._memory = evolve(
                 self._memory,
                 facts={**self._memory.facts, fact.slot: now},

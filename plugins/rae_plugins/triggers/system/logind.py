@@ -11,7 +11,7 @@ from rae_auto.api.trigger import Timer
 from rae_auto.model.primitives.instants import format_instant
 from rae_plugins.machine.bus import PROPERTIES, Bus, BusFailure, Signal, Signals, Target
 from rae_plugins.triggers.system.adapter import Report
-from rae_plugins.triggers.system.facts import Rest, Stopping, Wanted
+from rae_plugins.triggers.system.facts import Rest, ShuttingDown, Wanted
 from rae_plugins.triggers.system.names import BEFORE_DOWN, LOCKS, REST, SESSIONS, EventName
 from rae_plugins.triggers.system.served import Service
 from rae_plugins.triggers.system.sessions import Session, Sessions
@@ -67,7 +67,7 @@ class Logind:
         if self._names & REST:
             await self._report(Rest(bool(properties.get("PreparingForSleep")), self._timer.now().slept))
         if EventName.SHUTDOWN in self._names:
-            await self._report(Stopping(bool(properties.get("PreparingForShutdown"))))
+            await self._report(ShuttingDown(bool(properties.get("PreparingForShutdown"))))
         if self._names & SESSIONS:
             (listed,) = await bus.call(_MANAGER, "ListSessions")
             found = {path: await self._session(bus, path) for *_, path in listed}
@@ -85,7 +85,7 @@ class Logind:
                 await self._hold(bus, not begins)
             case "PrepareForShutdown", (bool(begins),):
                 if EventName.SHUTDOWN in self._names:
-                    await self._report(Stopping(begins))
+                    await self._report(ShuttingDown(begins))
                 await self._hold(bus, not begins)
             case _ if self._names & SESSIONS:
                 await self._hear_of_session(bus, signal)

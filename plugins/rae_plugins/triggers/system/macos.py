@@ -12,7 +12,7 @@ from typing import Any
 
 from rae_auto.api.trigger import Timer
 from rae_plugins.triggers.system.adapter import Report, together
-from rae_plugins.triggers.system.facts import Rest, Stopping, Wanted
+from rae_plugins.triggers.system.facts import Rest, ShuttingDown, Wanted
 from rae_plugins.triggers.system.fallback import library_missing, looks, without_battery
 from rae_plugins.triggers.system.mailbox import Mailbox, Make
 from rae_plugins.triggers.system.names import (
@@ -68,11 +68,11 @@ def listen(mailbox: Mailbox, timer: Timer, over: threading.Event) -> None:
     heard: list[tuple[Any, str, Make, bool]] = [
         (workspace, "NSWorkspaceWillSleepNotification", lambda: Rest(True, timer.now().slept), True),
         (workspace, "NSWorkspaceDidWakeNotification", lambda: Rest(False, timer.now().slept), False),
-        (workspace, "NSWorkspaceWillPowerOffNotification", lambda: Stopping(True), True),
+        (workspace, "NSWorkspaceWillPowerOffNotification", lambda: ShuttingDown(True), True),
         (everywhere, "com.apple.screenIsLocked", lambda: Screen(user, True), False),
         (everywhere, "com.apple.screenIsUnlocked", lambda: Screen(user, False), False),
     ]
-    for make in (heard[1][2], lambda: Stopping(False), heard[4][2]):
+    for make in (heard[1][2], lambda: ShuttingDown(False), heard[4][2]):
         mailbox.put(make)
     observers = [
         (center, center.addObserverForName_object_queue_usingBlock_(name, None, None, _block(mailbox, make, wait)))

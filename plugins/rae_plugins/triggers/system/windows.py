@@ -13,7 +13,7 @@ from rae_auto.api.trigger import Timer
 from rae_auto.model.primitives.instants import format_instant
 from rae_plugins.triggers.system.adapter import Report, together
 from rae_plugins.triggers.system.devices import DeviceTold
-from rae_plugins.triggers.system.facts import Fact, Rest, Stopping, Wanted
+from rae_plugins.triggers.system.facts import Fact, Rest, ShuttingDown, Wanted
 from rae_plugins.triggers.system.fallback import library_missing, looks, without_battery
 from rae_plugins.triggers.system.mailbox import Mailbox, Make
 from rae_plugins.triggers.system.names import (
@@ -117,7 +117,7 @@ class Window:
         win32ts.WTSRegisterSessionNotification(self._handle, _ALL_SESSIONS)
         self._hear_of_devices()
         self._mailbox.put(self._rests(False))
-        self._mailbox.put(lambda: Stopping(False))
+        self._mailbox.put(lambda: ShuttingDown(False))
         for found in win32ts.WTSEnumerateSessions():
             self._log_on(int(found["SessionId"]))
         self._mailbox.put(self._all_sessions)
@@ -141,7 +141,7 @@ class Window:
                 self._power_changed(word)
             case Message.ENDSESSION:
                 if word and not long & _LOGOFF:
-                    self._mailbox.put(lambda: Stopping(True), wait=True)
+                    self._mailbox.put(lambda: ShuttingDown(True), wait=True)
             case Message.WTSSESSION_CHANGE:
                 self._mailbox.put(lambda: self._session_changed(word, long))
             case Message.DEVICECHANGE:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from attrs import Attribute, field, frozen
 from attrs.converters import optional
 
-from rae_auto.api import SourceTrigger, Watch
+from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.validators import at_least, longer_than_nothing
@@ -175,7 +175,7 @@ class ThresholdTrigger(SourceTrigger):
         """What it measures that isn't there now, and options that don't go together."""
         return doubts_of(self.measured, self._subject(), self.command, self.for_, self.every)
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         """Take a sample every so often."""
         about: dict[str, Any] = {
             "metric": self.measured.value,

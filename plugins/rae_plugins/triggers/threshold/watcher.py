@@ -11,7 +11,7 @@ from typing import Any
 from attrs import define, evolve, field
 from loguru import logger
 
-from rae_auto.api.trigger import Watch
+from rae_auto.api.trigger import TriggerContext
 from rae_auto.errors import StoreError
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.toolkit.state_file import StateFile
@@ -30,7 +30,7 @@ MOST_FORGOTTEN = timedelta(seconds=10)
 class Watcher:
     """Samples a value as long as it runs. `options` is text by which the options are told from others."""
 
-    watch: Watch
+    watch: TriggerContext
     options: str
     rule: Rule
     sample: Sample
@@ -80,10 +80,10 @@ class Watcher:
             # Whatever it is, it is no value; the world is full of sensors that answer with errors.
             why = str(error) if isinstance(error, Unavailable) else f"{type(error).__name__}: {error}"
             self._say_why(why)
-            self.watch.sees(f"{self._name()} is unavailable: {why}")
+            self.watch.trace(f"{self._name()} is unavailable: {why}")
             return None
         self._say_why(None)
-        self.watch.sees(f"{self._name()} is {value:g}" if value is not None else f"{self._name()} has no value yet")
+        self.watch.trace(f"{self._name()} is {value:g}" if value is not None else f"{self._name()} has no value yet")
         return value
 
     def _say_why(self, why: str | None) -> None:

@@ -9,7 +9,7 @@ from attrs import evolve, field, fields, frozen
 from attrs.converters import optional as or_none
 from attrs.validators import ge, in_, le, lt, optional
 
-from rae_auto.api import Event, PatternTrigger, Progress, Trigger, Watch
+from rae_auto.api import Event, PatternTrigger, StepResult, Trigger, TriggerContext
 from rae_auto.api.events import RUN_ENDED
 from rae_auto.api.pattern import State
 from rae_auto.hookspecs import hookimpl
@@ -163,7 +163,7 @@ class UsageTrigger(PatternTrigger):
             raise ValueError(f"'for' must be at least {format_duration(LEAST_SPELL)}")
         object.__setattr__(self, "_fold", self._made())
 
-    def hears(self) -> tuple[str, ...]:
+    def event_names(self) -> tuple[str, ...]:
         """The events that it is of."""
         return (self.of,) if isinstance(self.of, str) else ()
 
@@ -178,29 +178,29 @@ class UsageTrigger(PatternTrigger):
             return {IDLE: reading.idle(self.for_ or LEAST_SPELL)}
         return {USE: reading.use(self.application, self.title, not_afk=self.not_afk)}
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """Where the pattern begins."""
         return self._fold.begin(now)
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """What comes of an event or of time; in the shadow nothing fires."""
         progress = self._fold.step(state, event, now)
         return evolve(progress, firings=()) if self.shadow else progress
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         """Look for the pattern; in the shadow what fires is reported, and nobody is told of it."""
         if self.shadow:
             await evolve(self, shadow=False).watch(evolve(watch, emit=Shadow(watch)))
         else:
             await super().watch(watch)
 
-    def follows(self) -> tuple[str, ...]:
+    def upstream_jobs(self) -> tuple[str, ...]:
         """The job whose ends are counted, where it is one: that must be another one, or it would start itself."""
         job = self.where.get("job")
         is_one = isinstance(job, str) and not set(job) & set("*?[")
         if self.pattern is Pattern.COUNT and self._hears_ends and is_one:
             return (str(job),)
-        return super().follows()
+        return super().upstream_jobs()
 
     def warnings(self) -> tuple[str, ...]:
         """Doubts about what counts."""

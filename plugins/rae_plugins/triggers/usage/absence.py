@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from attrs import frozen
 
 from rae_auto.api.events import Event
-from rae_auto.api.pattern import Firing, Progress, State
+from rae_auto.api.pattern import Firing, State, StepResult
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.units import format_duration
 from rae_plugins.triggers.usage.fold import Match, is_gap
@@ -24,12 +24,12 @@ class Absence:
     matches: Match
     lasting: timedelta
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """The clock starts with the watching."""
         since = format_instant(now)
         return self._waiting({"since": since, "watching": since, "last": None, "id": since, "fired": False}, now)
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """`since` is so far back as the clock has run; `watching` since when there was no gap."""
         if event is not None and is_gap(event):
             since = parse_instant(state["since"])
@@ -45,7 +45,7 @@ class Absence:
             return self._waiting({**state, **seen}, now)
         if state["fired"] or now < parse_instant(state["since"]) + self.lasting:
             return self._waiting(state, now)
-        return Progress({**state, "fired": True}, (self._firing(state, now),))
+        return StepResult({**state, "fired": True}, (self._firing(state, now),))
 
     def _firing(self, state: State, now: datetime) -> Firing:
         explained = {
@@ -57,10 +57,10 @@ class Absence:
         }
         return Firing(f"after-{state['id']}", now, explained)
 
-    def _waiting(self, state: State, now: datetime) -> Progress:
+    def _waiting(self, state: State, now: datetime) -> StepResult:
         if state["fired"]:
-            return Progress(state)
+            return StepResult(state)
         due = parse_instant(state["since"]) + self.lasting
         # Each time it is asked it is kept how far it has come, so that a crash costs no more than this.
         step = min(max(self.lasting / 20, _SOONEST), _LATEST)
-        return Progress(state, (), due if due <= now + step else now + step)
+        return StepResult(state, (), due if due <= now + step else now + step)

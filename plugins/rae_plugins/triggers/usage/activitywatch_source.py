@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from attrs import evolve, field, frozen
 from loguru import logger
 
-from rae_auto.api import SourceTrigger, Watch
+from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.machine.programs import is_called
@@ -83,7 +83,7 @@ class ActivityWatchUse(SourceTrigger):
     url: str = field(metadata={"help": "where ActivityWatch listens"})
     api_key: str | None = field(repr=False, metadata={"help": "what ActivityWatch asks for, if so"})
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         """Ask once a minute, from where the last answer ended."""
         about = {"application": self.application, "title": self.title}
 
@@ -122,7 +122,7 @@ class ActivityWatchIdle(SourceTrigger):
     url: str = field(metadata={"help": "where ActivityWatch listens"})
     api_key: str | None = field(repr=False, metadata={"help": "what ActivityWatch asks for, if so"})
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         """Ask once a minute, from where the last answer ended."""
 
         async def tell(pull: Pull) -> None:
@@ -156,7 +156,7 @@ class ActivityWatchIdle(SourceTrigger):
 
 
 async def _follow(
-    watch: Watch,
+    watch: TriggerContext,
     pull: Callable[[Taken, datetime], Pull],
     tell: Callable[[Pull], Awaitable[datetime | None]],
 ) -> None:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from attrs import evolve, field, frozen
 from loguru import logger
 
-from rae_auto.api import SourceTrigger, Watch
+from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
 from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.machine.idle import read_idle
@@ -70,7 +70,7 @@ class ApplicationSource(SourceTrigger):
     application: str = field(metadata={"help": "name of the process, a glob or /regular expression/"})
     not_afk: bool = field(metadata={"help": "whether only time counts in which there is input"})
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         """Look every few seconds. What was not told yet when the daemon ends, less than a minute, is lost."""
         file = StateFile(watch.directory / "use.json", watch.job)
         used_until = await file.load(lambda kept: parse_instant(kept["until"]))
@@ -93,7 +93,7 @@ class ApplicationSource(SourceTrigger):
                 await file.keep({"until": format_instant(used_until)})
             await watch.timer.sleep(LOOK.total_seconds())
 
-    async def _last_input(self, watch: Watch) -> tuple[datetime | None, str]:
+    async def _last_input(self, watch: TriggerContext) -> tuple[datetime | None, str]:
         """The last input while it runs, None while it doesn't or that can't be told; and why it can't."""
         if not await asyncio.to_thread(_runs, self.application):
             return None, ""

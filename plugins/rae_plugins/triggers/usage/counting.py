@@ -6,7 +6,7 @@ from typing import Any
 from attrs import frozen
 
 from rae_auto.api.events import Event
-from rae_auto.api.pattern import Firing, Progress, State
+from rae_auto.api.pattern import Firing, State, StepResult
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.units import format_duration
 from rae_plugins.triggers.usage.days import Days
@@ -28,24 +28,24 @@ class Count:
     within: timedelta
     reset: bool
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """Nothing counted."""
-        return Progress({"times": [], "fired": None})
+        return StepResult({"times": [], "fired": None})
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """Only the last `count` matter: whether the first of them lies within the window of the last."""
         if event is None or not self.matches(event):
-            return Progress(state)
+            return StepResult(state)
         times = [*state["times"], format_instant(event.at)]
         if len(times) > 1 and parse_instant(times[-2]) > event.at:
             times.sort(key=parse_instant)
         times = times[-self.count :]
         first, last = parse_instant(times[0]), parse_instant(times[-1])
         if len(times) < self.count or last - first >= self.within or self._is_cooling(state, last):
-            return Progress({**state, "times": times})
+            return StepResult({**state, "times": times})
         firing = Firing(event.id, event.at, self._explained(times, event))
         kept: list[str] = [] if self.reset else times
-        return Progress({"times": kept, "fired": None if self.reset else times[-1]}, (firing,))
+        return StepResult({"times": kept, "fired": None if self.reset else times[-1]}, (firing,))
 
     def _is_cooling(self, state: State, now: datetime) -> bool:
         return state["fired"] is not None and now - parse_instant(state["fired"]) < self.within
@@ -69,19 +69,19 @@ class FirstOfDay:
     matches: Match
     days: Days
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """No day has had one, as far as is known."""
-        return Progress({"day": None})
+        return StepResult({"day": None})
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """ISO dates compare as the days do; one that comes late belongs to a day that is over."""
         if event is None or not self.matches(event):
-            return Progress(state)
+            return StepResult(state)
         day = self.days.date_of(event.at).isoformat()
         if state["day"] is not None and day <= state["day"]:
-            return Progress(state)
+            return StepResult(state)
         explained = {"pattern": "first_of_day", "of": self.matches.shown, "day": day, "data": dict(event.data)}
-        return Progress({"day": day}, (Firing(day, event.at, explained),))
+        return StepResult({"day": day}, (Firing(day, event.at, explained),))
 
 
 @frozen
@@ -97,22 +97,22 @@ class Streak:
     length: int
     reset: bool
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """No day in the row."""
-        return Progress({"day": None, "length": 0})
+        return StepResult({"day": None, "length": 0})
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """A day counts with its first event."""
         if event is None or not self.matches(event):
-            return Progress(state)
+            return StepResult(state)
         day = self.days.date_of(event.at)
         last = state["day"] and date.fromisoformat(state["day"])
         if last is not None and day <= last:
-            return Progress(state)
+            return StepResult(state)
         length = state["length"] + 1 if last is not None and day - last == _ONE else 1
         fires = length == self.length
         following = {"day": day.isoformat(), "length": 0 if fires and self.reset else length}
-        return Progress(following, (self._firing(day, event),) if fires else ())
+        return StepResult(following, (self._firing(day, event),) if fires else ())
 
     def _firing(self, day: date, event: Event) -> Firing:
         explained = {

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from attrs import frozen
 
 from rae_auto.api.events import Event
-from rae_auto.api.pattern import Firing, Progress, State
+from rae_auto.api.pattern import Firing, State, StepResult
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.units import format_duration
 from rae_plugins.triggers.usage.days import Days
@@ -25,11 +25,11 @@ class PerPeriod:
     per: str
     days: Days
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """No use."""
-        return Progress({"period": "", "seconds": 0.0, "fired": False, "until": None})
+        return StepResult({"period": "", "seconds": 0.0, "fired": False, "until": None})
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """Use is cut at the borders of periods; what was counted counts no more."""
         firings = []
         for start, end in new_use(event, state["until"]):
@@ -47,7 +47,7 @@ class PerPeriod:
                 state = {**state, "seconds": state["seconds"] + piece.total_seconds()}
                 start += piece
             state = {**state, "until": format_instant(end)}
-        return Progress(state, tuple(firings))
+        return StepResult(state, tuple(firings))
 
     def _period(self, instant: datetime) -> tuple[str, datetime]:
         day = self.days.date_of(instant)
@@ -74,11 +74,11 @@ class PerWindow:
     lasting: timedelta
     within: timedelta
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """No use."""
-        return Progress({"pieces": [], "armed": True, "until": None})
+        return StepResult({"pieces": [], "armed": True, "until": None})
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """While there is use the sum never falls, and while there is none it never rises: its ends decide."""
         firings = []
         for number, (start, end) in enumerate(new_use(event, state["until"])):
@@ -91,7 +91,7 @@ class PerWindow:
                 armed = False
             kept = [[format_instant(first), format_instant(last)] for first, last in pieces]
             state = {"pieces": kept, "armed": armed, "until": format_instant(end)}
-        return Progress(state, tuple(firings))
+        return StepResult(state, tuple(firings))
 
     def _firing(self, key: str, at: datetime, used: timedelta) -> Firing:
         explained = {

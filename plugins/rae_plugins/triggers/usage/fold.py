@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from rae_auto.api.events import Event, is_named
-from rae_auto.api.pattern import GAP, Progress, State
+from rae_auto.api.pattern import GAP, State, StepResult
 
 SHADOW = "usage.shadow"
 """The name of the event that says what would have fired."""
@@ -26,11 +26,11 @@ IDLE = "idle"
 class Fold(Protocol):
     """One kind of pattern: pure, and its state is JSON."""
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """Where it begins."""
         ...
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """What comes of an event, or of time that has passed."""
         ...
 

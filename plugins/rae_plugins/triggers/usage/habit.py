@@ -19,7 +19,7 @@ from typing import Any
 from attrs import frozen
 
 from rae_auto.api.events import Event
-from rae_auto.api.pattern import Firing, Progress, State
+from rae_auto.api.pattern import Firing, State, StepResult
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.units import format_duration
 from rae_plugins.triggers.usage.days import Days, kind_of
@@ -50,13 +50,13 @@ class Habit:
     warm_up: int
     lead: timedelta
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """Nothing learned."""
         page = Diary(self.days, MINUTES).begin(now)
         tables = {"weekday": _EMPTY, "weekend": _EMPTY}
         return self._go_on({"page": page.document(), "tables": tables}, page, now, replan=True)
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """Learn from the days that are over, note what came, and fire what is due."""
         diary, page = Diary(self.days, MINUTES), Page.read(state["page"])
         finished, page = diary.follow(page, event, now)
@@ -72,7 +72,7 @@ class Habit:
         """What of the options shapes the plan."""
         return [self.probability, self.warm_up, self.lead.total_seconds()]
 
-    def _go_on(self, state: State, page: Page, now: datetime, *, replan: bool) -> Progress:
+    def _go_on(self, state: State, page: Page, now: datetime, *, replan: bool) -> StepResult:
         plan = self._plan(state["tables"], page.day) if replan else state["plan"]
         firings, left = [], []
         for at, day, slot in plan:
@@ -82,7 +82,7 @@ class Habit:
                 firings.append(self._firing(state["tables"], parse_instant(at), date.fromisoformat(day), slot, page))
         wakes = [now + HEARTBEAT, *(parse_instant(at) for at, _, _ in left)]
         following = {**state, "page": page.document(), "plan": left, "planned_by": self._terms()}
-        return Progress(following, tuple(firings), min(wakes))
+        return StepResult(following, tuple(firings), min(wakes))
 
     def _plan(self, tables: Mapping[str, Table], today: date) -> list[list[Any]]:
         """What fires today: slots of today, and those of tomorrow that `lead` brings forward."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from attrs import evolve, field, frozen
 from loguru import logger
 
-from rae_auto.api import SourceTrigger, Watch
+from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
 from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.machine.idle import read_idle
@@ -99,7 +99,7 @@ class IdleSource(SourceTrigger):
 
     after: timedelta = field(metadata={"help": "how long a spell must be to be told"})
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: TriggerContext) -> None:
         """Read idle time: before it can have become long enough never, during a spell every few seconds."""
         file = StateFile(watch.directory / "idle.json", watch.job)
         spells = Spells(self.after, await file.load(lambda kept: kept["since"] and parse_instant(kept["since"])))
@@ -107,7 +107,7 @@ class IdleSource(SourceTrigger):
         while True:
             idle = await read_idle()
             now = watch.timer.now()
-            watch.sees(f"idle for {idle.seconds:.0f} s" if idle.seconds is not None else f"idle: {idle.because}")
+            watch.trace(f"idle for {idle.seconds:.0f} s" if idle.seconds is not None else f"idle: {idle.because}")
             if idle.seconds is None:
                 if not unknown:
                     text = "trigger {}: idle time can't be told ({}), so nothing fires until it can"

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import frozen
 from loguru import logger
 
-from rae_auto.api import Told, Watch
+from rae_auto.api import EmitResult, TriggerContext
 from rae_auto.model.primitives.instants import format_instant
 from rae_plugins.triggers.usage.fold import SHADOW
 
@@ -16,7 +16,7 @@ from rae_plugins.triggers.usage.fold import SHADOW
 class Shadow:
     """Takes what a pattern tells in place of the daemon."""
 
-    watch: Watch
+    watch: TriggerContext
 
     async def __call__(
         self,
@@ -24,8 +24,8 @@ class Shadow:
         event: Mapping[str, Any] | None = None,
         at: datetime | None = None,
         *,
-        echo: str | None = None,
-    ) -> Told:
+        feedback_key: str | None = None,
+    ) -> EmitResult:
         """Record it, durably. The same key may be recorded twice where the daemon is killed in between."""
         data = {
             "job": self.watch.job,
@@ -37,4 +37,4 @@ class Shadow:
         await self.watch.events.record(SHADOW, data)
         text = "trigger {} would have fired (shadow = true): {}"
         logger.bind(job=self.watch.job).info(text, self.watch.trigger, key)
-        return Told()
+        return EmitResult()

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from attrs import frozen
 
 from rae_auto.api.events import Event
-from rae_auto.api.pattern import Firing, Progress, State
+from rae_auto.api.pattern import Firing, State, StepResult
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.units import format_duration
 from rae_plugins.triggers.usage.fold import IDLE
@@ -17,20 +17,20 @@ class Idle:
 
     lasting: timedelta
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """In use, as far as is known."""
-        return Progress({"spell": None})
+        return StepResult({"spell": None})
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """The part tells where a spell has become long enough; again, perhaps, after a restart."""
         if event is None or event.name != IDLE:
-            return Progress(state)
+            return StepResult(state)
         if not event.data["idle"]:
-            return Progress({"spell": None})
+            return StepResult({"spell": None})
         if state["spell"] is not None:
-            return Progress(state)
+            return StepResult(state)
         explained = {"pattern": "idle", "for": format_duration(self.lasting), **event.data}
-        return Progress({"spell": event.data["since"]}, (Firing(event.id, event.at, explained),))
+        return StepResult({"spell": event.data["since"]}, (Firing(event.id, event.at, explained),))
 
 
 @frozen
@@ -39,16 +39,16 @@ class Return:
 
     lasting: timedelta
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """Nothing is kept: the part tells the whole spell at its end."""
-        return Progress({})
+        return StepResult({})
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """Its length is between the last input before and the first one after."""
         if event is None or event.name != IDLE or event.data["idle"]:
-            return Progress(state)
+            return StepResult(state)
         length = parse_instant(event.data["until"]) - parse_instant(event.data["since"])
         if length < self.lasting:
-            return Progress(state)
+            return StepResult(state)
         explained = {"pattern": "return", "for": format_duration(self.lasting), **event.data}
-        return Progress(state, (Firing(event.id, event.at, explained),))
+        return StepResult(state, (Firing(event.id, event.at, explained),))

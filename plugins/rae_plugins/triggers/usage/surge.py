@@ -14,7 +14,7 @@ from typing import Any
 from attrs import frozen
 
 from rae_auto.api.events import Event
-from rae_auto.api.pattern import Firing, Progress, State
+from rae_auto.api.pattern import Firing, State, StepResult
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_plugins.triggers.usage.days import Days
 from rae_plugins.triggers.usage.diary import HEARTBEAT, Diary, Page, faded, fading
@@ -47,12 +47,12 @@ class Surge:
     warm_up: int
     cooldown: timedelta
 
-    def begin(self, now: datetime) -> Progress:
+    def begin(self, now: datetime) -> StepResult:
         """Nothing learned."""
         page = Diary(self.days, MINUTES).begin(now)
-        return Progress({"page": page.document(), "table": _EMPTY, "fired": None}, (), now + HEARTBEAT)
+        return StepResult({"page": page.document(), "table": _EMPTY, "fired": None}, (), now + HEARTBEAT)
 
-    def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+    def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """Learn from the days that are over, and look at the hour that the event makes fuller."""
         diary, page = Diary(self.days, MINUTES), Page.read(state["page"])
         finished, page = diary.follow(page, event, now)
@@ -66,7 +66,7 @@ class Surge:
                 page = page.with_one(slot)
                 firings = self._firings(state, event, slot, page.seen[slot])
         fired = format_instant(firings[0].at) if firings else state["fired"]
-        return Progress({**state, "page": page.document(), "fired": fired}, firings, now + HEARTBEAT)
+        return StepResult({**state, "page": page.document(), "fired": fired}, firings, now + HEARTBEAT)
 
     def _firings(self, state: State, event: Event, slot: int, seen: int) -> tuple[Firing, ...]:
         usual = _usual(state["table"], slot)

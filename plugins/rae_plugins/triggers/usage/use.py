@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from rae_auto.api import Watch
+from rae_auto.api import TriggerContext
 from rae_auto.model.primitives.instants import format_instant
 
 AFK = timedelta(minutes=3)
@@ -14,7 +14,7 @@ Interval = tuple[datetime, datetime]
 
 
 async def tell_use(
-    watch: Watch, intervals: Sequence[Interval], used_until: datetime | None, about: Mapping[str, Any]
+    watch: TriggerContext, intervals: Sequence[Interval], used_until: datetime | None, about: Mapping[str, Any]
 ) -> datetime | None:
     """Tell intervals, in order; `used_until` is where the use before ended. Returns where this one does."""
     for spell in _spells(intervals):

@@ -12,7 +12,7 @@ from loguru import logger
 
 from rae_auto import Job
 from rae_auto.api import Assignment, Execution, Executor
-from rae_auto.engine.events import Ended, Event, Found, Started
+from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted, Event
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run
@@ -128,8 +128,8 @@ def test_one_whose_end_can_not_be_had_has_ended_with_the_reason_R35(tmp_path: Pa
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(gives(Attempt(wait))))
         desk.executions.start(RUN, JOB)
-        assert (await desk.told(Started)).handle == {"pid": 5}
-        assert (await desk.told(Ended)).result == Result(error=error)
+        assert (await desk.told(AttemptStarted)).handle == {"pid": 5}
+        assert (await desk.told(AttemptEnded)).result == Result(error=error)
         await desk.executions.close()
 
     asyncio.run(scene())
@@ -146,11 +146,11 @@ def test_one_that_can_not_be_ended_is_told_and_goes_on_R35(tmp_path: Path, log: 
         attempt = Attempt(until_let_go, fail)
         desk = Desk(tmp_path, Odd(gives(attempt)))
         desk.executions.start(RUN, JOB)
-        await desk.told(Started)
+        await desk.told(AttemptStarted)
         desk.executions.cancel(RUN.id, 1, timedelta(0))
         await asyncio.wait_for(attempt.was_cancelled.wait(), 60)
         go.set()
-        assert (await desk.told(Ended)).result == Result(exit_code=0)
+        assert (await desk.told(AttemptEnded)).result == Result(exit_code=0)
         await desk.executions.close()
 
     asyncio.run(scene())
@@ -162,7 +162,7 @@ def test_what_fails_to_look_for_one_ends_it_and_keeps_nobody_waiting_R35(tmp_pat
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(find=find))
         await desk.executions.find([(RUN, JOB)])
-        assert "its executor failed to look for it" in (await desk.told(Ended)).result.error
+        assert "its executor failed to look for it" in (await desk.told(AttemptEnded)).result.error
         # It is in nobody's hands any more.
         desk.executions.cancel(RUN.id, 1, timedelta(0))
         await desk.executions.close()
@@ -187,7 +187,7 @@ def test_who_looks_for_ever_holds_up_no_start_and_what_comes_after_it_was_given_
         await desk.executions.find([(RUN, JOB)])
         assert any("still looking for what became of it" in line for line in log)
         desk.executions.cancel(RUN.id, 1, timedelta(0))
-        assert "was given up" in (await desk.told(Ended)).result.error
+        assert "was given up" in (await desk.told(AttemptEnded)).result.error
         go.set()
         await asyncio.wait_for(attempt.was_cancelled.wait(), 60)
         await desk.executions.close()
@@ -200,7 +200,7 @@ def test_one_of_which_nothing_can_be_known_is_told_as_such(tmp_path: Path) -> No
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(find=gives(None)))
         await desk.executions.find([(RUN, JOB)])
-        assert await desk.told(Found) == Found(RUN.id, 1, begun=True)
+        assert await desk.told(AttemptFound) == AttemptFound(RUN.id, 1, begun=True)
         await desk.executions.close()
 
     asyncio.run(scene())
@@ -211,8 +211,8 @@ def test_an_executor_that_fails_to_close_is_told_R35(tmp_path: Path, log: list[s
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(gives(Attempt(gives(Result(exit_code=0)))), close=close))
         desk.executions.start(RUN, JOB)
-        await desk.told(Started)
-        await desk.told(Ended)
+        await desk.told(AttemptStarted)
+        await desk.told(AttemptEnded)
         await desk.executions.close()
 
     asyncio.run(scene())

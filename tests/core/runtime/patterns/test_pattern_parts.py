@@ -9,9 +9,9 @@ from attrs import frozen
 from tests.support.patterns import Every, Minutes, Repeating, ends_with, idle, kept, noting, play, refuse, state_of
 from tests.support.waiting import until
 
-from rae_auto.api import Event, Progress, Watch
+from rae_auto.api import Event, StepResult, TriggerContext
 from rae_auto.api.pattern import State
-from rae_auto.api.trigger import Told
+from rae_auto.api.trigger import EmitResult
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.primitives.names import RunId
 from rae_auto.runtime import pattern_runner as pattern_watch_module
@@ -39,10 +39,10 @@ def test_a_part_works_in_a_directory_of_its_own(tmp_path):
 
     @frozen
     class Seeing(Every):
-        def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+        def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
             assert event is not None
             seen.append((event.name, event.id, event.at, event.data))
-            return Progress(state)
+            return StepResult(state)
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(Seeing(1, {"one": Repeating(["k"])})):
@@ -57,7 +57,7 @@ def test_a_part_learns_what_became_of_what_it_told(tmp_path):
 
     @frozen
     class Asking(Repeating):
-        async def watch(self, watch: Watch) -> None:
+        async def watch(self, watch: TriggerContext) -> None:
             told.extend([await watch.emit("x"), await watch.emit("y"), await watch.emit("y")])
 
     async def scene(listener: Listener) -> None:
@@ -65,7 +65,7 @@ def test_a_part_learns_what_became_of_what_it_told(tmp_path):
             await until(lambda: len(told) == 3)
 
     play(scene, tmp_path)
-    assert told == [Told(), Told(RunId("run-x+y")), Told()]
+    assert told == [EmitResult(), EmitResult(RunId("run-x+y")), EmitResult()]
 
 
 def test_what_a_part_told_and_what_failed_is_counted_when_it_tells_it_again(tmp_path):
@@ -84,7 +84,7 @@ def test_what_a_part_told_and_what_failed_is_counted_when_it_tells_it_again(tmp_
 def test_a_part_that_passes_over_an_error_leaves_no_trace_of_it(tmp_path):
     @frozen
     class Careless(Repeating):
-        async def watch(self, watch: Watch) -> None:
+        async def watch(self, watch: TriggerContext) -> None:
             try:
                 await watch.emit("a")
             except OSError:
@@ -134,7 +134,7 @@ def test_what_fired_is_told_again_as_it_was_though_the_parts_repeat_in_another_o
 def test_a_part_that_fails_fails_the_whole(tmp_path):
     @frozen
     class Failing(Repeating):
-        async def watch(self, watch: Watch) -> None:
+        async def watch(self, watch: TriggerContext) -> None:
             raise LookupError("gone")
 
     async def scene(listener: Listener) -> None:
@@ -236,8 +236,8 @@ def test_what_parts_are_followed_is_what_the_whole_follows():
     class Following(Every):
         names: tuple[str, ...] = ()
 
-        def follows(self) -> tuple[str, ...]:
+        def upstream_jobs(self) -> tuple[str, ...]:
             return self.names
 
     parts = {"a": Following(1, {}, ("x", "y")), "b": Minutes(), "c": Every(1, {"d": Following(1, {}, ("y", "z"))})}
-    assert Every(1, parts).follows() == ("x", "y", "z")
+    assert Every(1, parts).upstream_jobs() == ("x", "y", "z")

@@ -26,7 +26,7 @@ from tests.support.patterns import (
 )
 from tests.support.waiting import until
 
-from rae_auto.api.trigger import Told
+from rae_auto.api.trigger import EmitResult
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.testing.sources import START, Listener
 from rae_auto.toolkit.state_file import StateFile
@@ -166,10 +166,10 @@ def test_what_is_cancelled_before_it_was_told_is_told_after_the_restart(tmp_path
     async def scene(listener: Listener) -> None:
         asked = asyncio.Event()
 
-        async def hang(key: str, event: Any = None, at: Any = None) -> Told:
+        async def hang(key: str, event: Any = None, at: Any = None) -> EmitResult:
             asked.set()
             await asyncio.Event().wait()
-            return Told()
+            return EmitResult()
 
         emit, listener.emit = listener.emit, hang  # type: ignore[method-assign]
         async with listener.watching(Every(1)):

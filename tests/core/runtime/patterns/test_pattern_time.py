@@ -7,7 +7,7 @@ from attrs import frozen
 from tests.support.patterns import SECOND, Every, Silence, begun, ends_with, idle, kept, play, refuse, state_of, ticks
 from tests.support.waiting import until
 
-from rae_auto.api import Event, Firing, Progress
+from rae_auto.api import Event, Firing, StepResult
 from rae_auto.api.pattern import GAP, State
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.testing.sources import START, Listener, VirtualTimer
@@ -33,9 +33,9 @@ def test_a_sleep_of_the_machine_is_a_gap(tmp_path):
 def test_a_sleep_wakes_whoever_waits_for_an_instant(tmp_path):
     @frozen
     class Noticing(Silence):
-        def step(self, state: State, event: Event | None, now: datetime) -> Progress:
+        def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
             fired = (Firing("slept", now),) if event is not None and event.name == GAP else ()
-            return Progress(state, fired, now + timedelta(minutes=1))
+            return StepResult(state, fired, now + timedelta(minutes=1))
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(Noticing()):

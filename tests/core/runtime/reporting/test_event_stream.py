@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from tests.support.control_peer import in_time
 
-from rae_auto.runtime.reporting.event_stream import BACKLOG, Broadcast
+from rae_auto.runtime.reporting.event_stream import BACKLOG, EventStream
 
 
 async def numbers(stream):
@@ -15,7 +15,7 @@ async def numbers(stream):
 
 def test_each_listener_hears_what_comes_after_it_until_the_end():
     async def work():
-        broadcast = Broadcast()
+        broadcast = EventStream()
         broadcast.publish({"number": 0})
         first = broadcast.subscribe()
         broadcast.publish({"number": 1})
@@ -29,7 +29,7 @@ def test_each_listener_hears_what_comes_after_it_until_the_end():
 
 def test_a_slow_listener_loses_the_oldest_events_and_still_hears_the_end_R32():
     async def work():
-        broadcast = Broadcast()
+        broadcast = EventStream()
         slow = broadcast.subscribe()
         for number in range(BACKLOG + 5):
             broadcast.publish({"number": number})
@@ -42,7 +42,7 @@ def test_a_slow_listener_loses_the_oldest_events_and_still_hears_the_end_R32():
 
 def test_who_stops_listening_is_forgotten():
     async def work():
-        broadcast = Broadcast()
+        broadcast = EventStream()
         async with aclosing(broadcast.subscribe()) as stream:
             broadcast.publish({"number": 1})
             await anext(stream)
@@ -54,7 +54,7 @@ def test_who_stops_listening_is_forgotten():
 
 def test_who_never_began_to_listen_is_forgotten_too():
     async def work():
-        broadcast = Broadcast()
+        broadcast = EventStream()
         async with aclosing(broadcast.subscribe()) as stream:
             before = broadcast.heard
         del stream
@@ -66,7 +66,7 @@ def test_who_never_began_to_listen_is_forgotten_too():
 
 def test_a_listener_waits_for_what_comes():
     async def work():
-        broadcast = Broadcast()
+        broadcast = EventStream()
         stream = broadcast.subscribe()
         waiting = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)

@@ -23,7 +23,7 @@ from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run
 from rae_auto.registry import Registry
 from rae_auto.runtime.reporting import notifications
-from rae_auto.runtime.reporting.notifications import Notices, notice_of
+from rae_auto.runtime.reporting.notifications import Notifications, notice_of
 
 NOW = datetime(2026, 1, 31, 18, tzinfo=UTC)
 
@@ -106,7 +106,7 @@ def send(notifiers: Mapping[str, Notifier], *wishes: Notify) -> None:
     """Send them all, and let them end."""
 
     async def work() -> None:
-        sending = Notices(notifiers)
+        sending = Notifications(notifiers)
         for each in wishes:
             sending.send(each)
         await sending.close()
@@ -193,7 +193,7 @@ def test_one_that_hangs_is_given_up_and_the_others_are_told_R35(log, monkeypatch
 
 def test_nobody_waits_for_a_notice_to_be_told():
     async def work():
-        sending = Notices({"slow": Hanging(), "good": Noting("good")})
+        sending = Notifications({"slow": Hanging(), "good": Noting("good")})
         sending.send(wish())
         assert told == []
         # One turn of the loop begins all deliveries.
@@ -215,7 +215,7 @@ def test_close_lets_deliveries_finish_R35():
             told.append(("waiting", notice))
 
     async def work():
-        sending = Notices({"waiting": Waiting()})
+        sending = Notifications({"waiting": Waiting()})
         sending.send(wish())
         closing = asyncio.ensure_future(sending.close())
         await asyncio.sleep(0)

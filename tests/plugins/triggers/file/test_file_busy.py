@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tests.support import file_watching
 from tests.support.control_peer import in_time
-from tests.support.file_watching import Told, advance, event_of, play, trigger
+from tests.support.file_watching import EmitResult, advance, event_of, play, trigger
 
 from rae_auto import Job, Scheduler, TriggerRef
-from rae_auto.api import Told as Answer
+from rae_auto.api import EmitResult as Verdict
 from rae_auto.model.reasons import Reason
 from rae_auto.testing.sources import VirtualTimer
 from rae_plugins.triggers.file.provenance import Lineage
@@ -54,11 +54,11 @@ def test_a_busy_job_is_asked_again_under_another_key(
     timer = VirtualTimer()
     keys: list[str] = []
 
-    def answer(key: str) -> Answer:
+    def answer(key: str) -> Verdict:
         keys.append(key)
-        return Answer(reason=reason) if len(keys) <= 5 else Answer()
+        return Verdict(reason=reason) if len(keys) <= 5 else Verdict()
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         told.answer = answer
         async with told.at_work(trigger(top, batch=batch)):
             (top / "a").write_text("x")
@@ -76,16 +76,16 @@ def test_of_many_files_a_busy_job_takes_one_after_the_other_and_none_is_lost(top
     asked: list[str] = []
     taken: list[str] = []
 
-    def answer(key: str) -> Answer:
+    def answer(key: str) -> Verdict:
         # Every other one finds the job busy; the same key again would be decided already.
         assert key not in asked
         asked.append(key)
         if len(asked) % 2:
-            return Answer(reason=Reason.OVERLAP)
+            return Verdict(reason=Reason.OVERLAP)
         taken.append(key)
-        return Answer()
+        return Verdict()
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         told.answer = answer
         async with told.at_work(trigger(top, batch="each")):
             for name in names:

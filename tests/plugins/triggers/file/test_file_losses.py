@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support import file_watching
-from tests.support.file_watching import Told, advance, event_of, play, trigger, twice, written
+from tests.support.file_watching import EmitResult, advance, event_of, play, trigger, twice, written
 from tests.support.machine import alone, in_namespaces
 
 from rae_auto.testing.sources import VirtualTimer
@@ -59,7 +59,7 @@ def test_of_many_files_by_four_writers_none_is_lost_or_told_twice(
 ) -> None:
     """Forty thousand are in tests/benchmarks/file_events.py."""
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top, recursive=True)):
             files = await written(top, 8000, per_directory=per_directory)
             await told.until(lambda: len(told.changes) >= 8000)
@@ -72,7 +72,7 @@ def test_of_many_files_by_four_writers_none_is_lost_or_told_twice(
 def test_an_overflow_of_the_kernels_queue_loses_nothing(top: Path, tmp_path: Path, log: list[str]) -> None:
     """With more directories than the queue holds, watchdog's making its watches anew overflows it again, for ever."""
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         for number in range(100):
             (top / f"{number}").mkdir()
         async with told.at_work(trigger(top, recursive=True, max_wait="1h")):
@@ -92,7 +92,7 @@ def test_where_watches_run_out_it_polls_and_loses_nothing(
 ) -> None:
     monkeypatch.setattr(watcher, "PATIENCE_WITH_KERNEL", 0.5)
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         for number in range(300):
             (top / f"{number}").mkdir()
         limit("max_inotify_watches", 100)
@@ -112,7 +112,7 @@ def test_where_watches_run_out_it_polls_and_loses_nothing(
 
 @in_namespaces("user")
 def test_where_there_is_no_watch_at_all_it_polls(top: Path, tmp_path: Path, log: list[str]) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         limit("max_inotify_instances", 0)
         async with told.at_work(trigger(top)):
             (top / "a").write_text("x")
@@ -137,7 +137,7 @@ def test_after_a_while_it_tries_to_watch_again(
 
     monkeypatch.setattr(watcher, "watch", fail_at_first)
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top)):
             (top / "a").write_text("x")
             await advance(timer, lambda: bool(told.occurrences))
@@ -152,7 +152,7 @@ def test_after_a_while_it_tries_to_watch_again(
 
 
 def test_what_another_observer_says_in_its_log_is_no_overflow(top: Path, tmp_path: Path, log: list[str]) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top)):
             logging.getLogger("watchdog.observers.polling").warning("a share is slow")
             (top / "a").write_text("x")
@@ -167,7 +167,7 @@ def test_more_places_than_can_be_remembered_are_everything(
 ) -> None:
     monkeypatch.setattr(pending, "MOST", 10)
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top, quiet="300ms")):
             for number in range(30):
                 (top / f"{number:02}").write_text("x")
@@ -190,7 +190,7 @@ def test_what_can_not_be_read_for_a_while_is_looked_at_again(
             raise OSError(116, "Stale file handle")
         return status(path, **options)
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top)):
             with monkeypatch.context() as patched:
                 patched.setattr("rae_plugins.triggers.file.diff.os.stat", fail)
@@ -206,7 +206,7 @@ def test_what_can_not_be_read_for_a_while_is_looked_at_again(
 def test_a_thread_that_has_died_is_replaced(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     timer = VirtualTimer()
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         made = []
         begin = watcher.watch
         monkeypatch.setattr(watcher, "watch", lambda *given: made.append(begin(*given)) or made[-1])
@@ -229,7 +229,7 @@ def test_a_handler_that_fails_ends_no_thread(top: Path, tmp_path: Path, monkeypa
 
     monkeypatch.setattr(observers.Handler, "_note", fail)
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top)):
             for number in range(3):
                 (top / f"{number}").write_text("x")
@@ -249,7 +249,7 @@ def test_what_can_not_be_read_is_left_as_it_was(
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "locked" / "below").mkdir(parents=True)
         (top / "locked" / "below" / "file").write_text("x")
         async with told.at_work(trigger(top, recursive=True)):

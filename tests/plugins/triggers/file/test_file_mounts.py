@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import file_watching
-from tests.support.file_watching import Told, play, trigger
+from tests.support.file_watching import EmitResult, play, trigger
 
 from rae_plugins.triggers.file import watcher
 
@@ -29,7 +29,7 @@ def test_a_folder_on_a_shared_file_system_is_polled(
     begin = watcher.watch
     monkeypatch.setattr(watcher, "watch", lambda posts, *given: seen.extend(posts) or begin(posts, *given))
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top)):
             (top / "a").write_text("x")
             await told.until_told(top / "a")
@@ -48,7 +48,7 @@ def test_a_shared_file_system_below_a_folder_is_polled_too(
     begin = watcher.watch
     monkeypatch.setattr(watcher, "watch", lambda posts, *given: seen.extend(posts) or begin(posts, *given))
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top, recursive=True)):
             (top / "far" / "a").write_text("x")
             await told.until_told(top / "far" / "a")
@@ -62,7 +62,7 @@ def test_a_disk_that_is_not_mounted_has_lost_no_files(
 ) -> None:
     table = mounted(tmp_path, monkeypatch, top / "disk", "ext4")
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "disk").mkdir()
         (top / "disk" / "file").write_text("x")
         async with told.at_work(trigger(top, recursive=True)):

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from tests.support import file_watching
-from tests.support.file_watching import Told, advance, event_of, play, trigger
+from tests.support.file_watching import EmitResult, advance, event_of, play, trigger
 
-from rae_auto.api import Told as Answer
+from rae_auto.api import EmitResult as Verdict
 from rae_auto.model.reasons import Reason
 from rae_auto.testing.sources import VirtualTimer
 
@@ -30,12 +30,12 @@ class Refusing:
         self.left = times
         self.keys: list[str] = []
 
-    def __call__(self, key: str) -> Answer:
+    def __call__(self, key: str) -> Verdict:
         self.keys.append(key)
         if self.left > 0:
             self.left -= 1
-            return Answer(reason=RATE)
-        return Answer()
+            return Verdict(reason=RATE)
+        return Verdict()
 
 
 RATE: Any = getattr(Reason, "RATE", "rate")
@@ -47,7 +47,7 @@ def test_what_was_refused_is_offered_again_after_a_growing_pause_by_another_key(
 ) -> None:
     timer = VirtualTimer()
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         refusing = Refusing(times=3)
         told.answer = refusing
         async with told.at_work(trigger(top, batch=batch)):
@@ -82,13 +82,13 @@ def test_the_pause_grows_where_what_was_offered_again_leads_to_too_many_runs_onc
 ) -> None:
     timer = VirtualTimer()
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         keys: list[str] = []
         refused = {1, 4}
 
-        def answer(key: str) -> Answer:
+        def answer(key: str) -> Verdict:
             keys.append(key)
-            return Answer(reason=RATE) if len(keys) in refused else Answer()
+            return Verdict(reason=RATE) if len(keys) in refused else Verdict()
 
         told.answer = answer
         async with told.at_work(trigger(top)):
@@ -110,7 +110,7 @@ def test_the_pause_grows_where_what_was_offered_again_leads_to_too_many_runs_onc
 def test_what_was_refused_is_carried_into_the_next_occurrence(top: Path, tmp_path: Path) -> None:
     timer = VirtualTimer()
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "old").write_text("x")
         refusing = Refusing(times=1)
         told.answer = refusing
@@ -131,7 +131,7 @@ def test_what_was_refused_is_carried_into_the_next_occurrence(top: Path, tmp_pat
 
 
 def test_what_was_refused_survives_a_restart_and_has_another_key_then(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         refusing = Refusing(times=1)
         told.answer = refusing
         async with told.at_work(trigger(top)):

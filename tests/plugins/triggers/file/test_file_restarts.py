@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from tests.support import file_watching
-from tests.support.file_watching import Told, advance, event_of, play, trigger
+from tests.support.file_watching import EmitResult, advance, event_of, play, trigger
 
-from rae_auto.api import Told as Answer
+from rae_auto.api import EmitResult as Verdict
 from rae_auto.testing.sources import VirtualTimer
 from rae_plugins.triggers.file import FileTrigger, observers
 
@@ -19,7 +19,7 @@ top = file_watching.top
 
 
 def test_changes_while_the_daemon_was_down_are_told_at_the_next_start(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         for name in ("modified", "deleted", "moved", "same", "sub/deep"):
             (top / name).parent.mkdir(exist_ok=True)
             (top / name).write_text("x")
@@ -56,10 +56,10 @@ def test_what_could_not_be_kept_is_told_again_under_the_same_key_and_once(
 ) -> None:
     """A kill between the occurrence and the snapshot: it is durable, but the trigger doesn't know."""
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         keys = []
 
-        def kept_but_not_answered(key: str) -> Answer:
+        def kept_but_not_answered(key: str) -> Verdict:
             keys.append(key)
             raise OSError("killed")
 
@@ -80,7 +80,7 @@ def test_what_could_not_be_kept_is_told_again_under_the_same_key_and_once(
 
 
 def test_other_options_make_nothing_old_new(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         other = tmp_path / "other"
         other.mkdir()
         for place in (top, other):
@@ -101,7 +101,7 @@ def test_other_options_make_nothing_old_new(top: Path, tmp_path: Path) -> None:
 
 
 def test_a_snapshot_that_is_damaged_is_put_aside(top: Path, tmp_path: Path, log: list[str]) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "old").write_text("x")
         async with told.at_work(trigger(top, initial=True)):
             await told.wait_for(1)
@@ -117,7 +117,7 @@ def test_a_snapshot_that_is_damaged_is_put_aside(top: Path, tmp_path: Path, log:
 
 
 def test_a_snapshot_of_a_newer_version_is_put_aside(top: Path, tmp_path: Path, log: list[str]) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top)):
             pass
         with closing(sqlite3.connect(told.directory / "snapshot.sqlite")) as database:
@@ -135,7 +135,7 @@ def test_after_a_suspend_everything_is_looked_at(top: Path, tmp_path: Path, monk
     monkeypatch.setattr(observers.Handler, "dispatch", lambda *_: None)
     timer = VirtualTimer()
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top)):
             (top / "a").write_text("x")
             await asyncio.sleep(0.2)
@@ -148,7 +148,7 @@ def test_after_a_suspend_everything_is_looked_at(top: Path, tmp_path: Path, monk
 
 
 def test_a_trigger_of_a_home_that_is_another_now_looks_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         for home in ("one", "two"):
             (tmp_path / home / "in").mkdir(parents=True)
             (tmp_path / home / "in" / "old").write_text("x")

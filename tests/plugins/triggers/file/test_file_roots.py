@@ -5,14 +5,14 @@ import shutil
 from pathlib import Path
 
 from tests.support import file_watching
-from tests.support.file_watching import Told, play, trigger
+from tests.support.file_watching import EmitResult, play, trigger
 
 # A fixture.
 top = file_watching.top
 
 
 def test_a_root_that_does_not_exist_yet_is_followed(tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(tmp_path / "a" / "b" / "in")):
             (tmp_path / "a" / "b" / "in").mkdir(parents=True)
             (tmp_path / "a" / "b" / "in" / "file").write_text("x")
@@ -22,7 +22,7 @@ def test_a_root_that_does_not_exist_yet_is_followed(tmp_path: Path) -> None:
 
 
 def test_a_root_that_is_deleted_and_made_again_is_followed(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "old").write_text("x")
         async with told.at_work(trigger(top)):
             for number in range(3):
@@ -36,7 +36,7 @@ def test_a_root_that_is_deleted_and_made_again_is_followed(top: Path, tmp_path: 
 
 
 def test_a_root_that_is_replaced_by_another_is_followed(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "same").write_text("x")
         async with told.at_work(trigger(top)):
             other = tmp_path / "other"
@@ -53,7 +53,7 @@ def test_a_root_that_is_replaced_by_another_is_followed(top: Path, tmp_path: Pat
 
 
 def test_a_root_whose_parent_is_replaced_is_followed(tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (tmp_path / "a" / "in").mkdir(parents=True)
         async with told.at_work(trigger(tmp_path / "a" / "in")):
             (tmp_path / "a").rename(tmp_path / "b")
@@ -65,7 +65,7 @@ def test_a_root_whose_parent_is_replaced_is_followed(tmp_path: Path) -> None:
 
 
 def test_a_file_as_root_may_come_and_go(tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         file = tmp_path / "notes.txt"
         async with told.at_work(trigger(file)):
             file.write_text("x")
@@ -83,7 +83,7 @@ def test_a_file_as_root_may_come_and_go(tmp_path: Path) -> None:
 
 
 def test_a_root_behind_a_link_is_told_as_it_was_written(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (tmp_path / "link").symlink_to(top)
         async with told.at_work(trigger(tmp_path / "link", recursive=True)):
             (top / "sub").mkdir()
@@ -100,7 +100,7 @@ def test_a_root_behind_a_link_is_told_as_it_was_written(top: Path, tmp_path: Pat
 
 
 def test_links_inside_of_a_folder_lead_nowhere(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "round").symlink_to(top)
         async with told.at_work(trigger(top, recursive=True)):
             (top / "again").symlink_to(top)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import file_watching
-from tests.support.file_watching import Told, play, trigger
+from tests.support.file_watching import EmitResult, play, trigger
 
 # A fixture.
 top = file_watching.top
@@ -40,7 +40,7 @@ def save_as_vim_does_with_a_backup(file: Path) -> None:
 def test_an_atomic_save_is_one_change_of_the_file(
     top: Path, tmp_path: Path, save: Callable[[Path], None], by: str
 ) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         file = top / "text"
         file.write_text("old")
         async with told.at_work(trigger(top if by == "folder" else file, quiet="300ms")):
@@ -53,7 +53,7 @@ def test_an_atomic_save_is_one_change_of_the_file(
 
 
 def test_a_file_that_was_told_under_its_temporary_name_is_told_as_moved(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "final").write_text("old")
         async with told.at_work(trigger(top)):
             (top / "temporary").write_text("new")
@@ -65,7 +65,7 @@ def test_a_file_that_was_told_under_its_temporary_name_is_told_as_moved(top: Pat
 
 
 def test_a_file_is_told_when_its_writer_has_closed_it(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top, stable="1h", max_wait="100ms")):
             with (top / "growing").open("w") as file:
                 for _ in range(20):
@@ -83,7 +83,7 @@ def test_a_file_is_told_when_its_writer_has_closed_it(top: Path, tmp_path: Path)
 
 
 def test_a_file_that_nobody_closes_is_told_when_it_rests(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top, stable="300ms", max_wait="100ms")):
             with (top / "open").open("w") as file:
                 for _ in range(30):
@@ -98,7 +98,7 @@ def test_a_file_that_nobody_closes_is_told_when_it_rests(top: Path, tmp_path: Pa
 
 
 def test_a_file_that_goes_before_it_rests_is_forgotten(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top, stable="200ms")):
             with (top / "open").open("w"):
                 await asyncio.sleep(0.1)
@@ -111,7 +111,7 @@ def test_a_file_that_goes_before_it_rests_is_forgotten(top: Path, tmp_path: Path
 
 
 def test_changes_go_on_being_told_while_files_never_rest(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async def write_on() -> None:
             for number in range(10_000):
                 (top / "log").write_text(str(number))
@@ -126,7 +126,7 @@ def test_changes_go_on_being_told_while_files_never_rest(top: Path, tmp_path: Pa
 
 
 def test_noise_in_what_is_ignored_does_not_keep_it_waiting(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "cache").mkdir()
 
         async def make_noise() -> None:

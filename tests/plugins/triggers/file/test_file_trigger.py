@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.support import file_watching
-from tests.support.file_watching import ALL, Told, event_of, has_begun, play, trigger, twice
+from tests.support.file_watching import ALL, EmitResult, event_of, has_begun, play, trigger, twice
 
 from rae_auto.testing.sources import PATIENCE, Listener, RealTimer, SourceConformance
 from rae_plugins.triggers.file import FileTrigger, rae_triggers
@@ -41,7 +41,7 @@ def test_the_module_offers_one_trigger_of_its_name() -> None:
 
 
 def test_it_tells_of_what_is_created_modified_moved_and_deleted(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top)):
             file = top / "a"
             file.write_text("1")
@@ -63,7 +63,7 @@ def test_it_tells_of_what_is_created_modified_moved_and_deleted(top: Path, tmp_p
 def test_only_changes_that_are_asked_for_are_told(top: Path, tmp_path: Path) -> None:
     """A move is then what it is made of."""
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "old").write_text("x")
         async with told.at_work(trigger(top, events=["created"])):
             (top / "old").write_text("xy")
@@ -77,7 +77,7 @@ def test_only_changes_that_are_asked_for_are_told(top: Path, tmp_path: Path) -> 
 
 
 def test_a_burst_is_one_occurrence(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top, quiet="300ms")):
             for number in range(100):
                 (top / f"{number:03}").write_text("x")
@@ -89,7 +89,7 @@ def test_a_burst_is_one_occurrence(top: Path, tmp_path: Path) -> None:
 
 
 def test_each_file_can_have_an_occurrence_of_its_own(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top, batch="each")):
             for number in range(120):
                 (top / f"{number:03}").write_text("x")
@@ -104,7 +104,7 @@ def test_each_file_can_have_an_occurrence_of_its_own(top: Path, tmp_path: Path) 
 def test_files_that_are_there_at_the_first_start_are_told_if_asked_for(
     top: Path, tmp_path: Path, initial: bool, said: list[str]
 ) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "old").write_text("x")
         for name in (None, "new"):
             async with told.at_work(trigger(top, initial=initial)):
@@ -119,7 +119,7 @@ def test_files_that_are_there_at_the_first_start_are_told_if_asked_for(
 
 
 def test_what_does_not_match_or_is_ignored_is_not_told(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top / "*.txt", ignore=["draft*"])):
             for name in ("a.pdf", "draft.txt", "sub/a.txt", "a.txt"):
                 (top / name).parent.mkdir(exist_ok=True)
@@ -130,7 +130,7 @@ def test_what_does_not_match_or_is_ignored_is_not_told(top: Path, tmp_path: Path
 
 
 def test_it_tells_of_new_directories_and_of_such_that_are_moved(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top, recursive=True)):
             (top / "a" / "b").mkdir(parents=True)
             (top / "a" / "b" / "file").write_text("x")
@@ -152,7 +152,7 @@ def test_it_tells_of_new_directories_and_of_such_that_are_moved(top: Path, tmp_p
 
 
 def test_a_directory_that_is_deleted_is_told_file_by_file(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "a" / "b").mkdir(parents=True)
         for name in ("a/1", "a/b/2"):
             (top / name).write_text("x")
@@ -166,7 +166,7 @@ def test_a_directory_that_is_deleted_is_told_file_by_file(top: Path, tmp_path: P
 def test_names_that_are_no_text_are_told(top: Path, tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9\n\"'")
 
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top)):
             (top / name).write_text("x")
             await told.until_told(top / name)
@@ -175,7 +175,7 @@ def test_names_that_are_no_text_are_told(top: Path, tmp_path: Path) -> None:
 
 
 def test_several_paths_that_overlap_tell_of_a_file_once(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "sub").mkdir()
         async with told.at_work(trigger(top, top / "sub", top / "sub" / "*.txt", top / "**" / "a.txt")):
             (top / "sub" / "a.txt").write_text("x")
@@ -187,7 +187,7 @@ def test_several_paths_that_overlap_tell_of_a_file_once(top: Path, tmp_path: Pat
 
 
 def test_a_touch_and_a_change_of_the_time_alone_are_modifications(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         (top / "a").write_text("x")
         async with told.at_work(trigger(top)):
             os.utime(top / "a", (1, 1))
@@ -202,9 +202,9 @@ def test_a_touch_and_a_change_of_the_time_alone_are_modifications(top: Path, tmp
 
 
 def test_the_daemons_own_directory_is_never_watched(tmp_path: Path) -> None:
-    async def scene() -> Told:
+    async def scene() -> EmitResult:
         state = tmp_path / "state"
-        told = Told(state / "triggers" / "job" / "trigger")
+        told = EmitResult(state / "triggers" / "job" / "trigger")
         async with told.at_work(trigger(tmp_path, recursive=True)):
             (state / "state.sqlite").write_text("what the daemon writes")
             (tmp_path / "a").write_text("x")
@@ -215,7 +215,7 @@ def test_the_daemons_own_directory_is_never_watched(tmp_path: Path) -> None:
 
 
 def test_polling_sees_the_same(top: Path, tmp_path: Path) -> None:
-    async def scene(told: Told) -> None:
+    async def scene(told: EmitResult) -> None:
         async with told.at_work(trigger(top, polling="always", recursive=True)):
             (top / "sub").mkdir()
             (top / "sub" / "a").write_text("1")

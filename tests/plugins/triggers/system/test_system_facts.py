@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rae_plugins.triggers.system.devices import Devices, Uevent, after, parse_uevent
-from rae_plugins.triggers.system.facts import Fact, Rest, Stopping, Wanted
+from rae_plugins.triggers.system.facts import Fact, Rest, ShuttingDown, Wanted
 from rae_plugins.triggers.system.names import EventName
 from rae_plugins.triggers.system.network import Network
 from rae_plugins.triggers.system.power import Power
@@ -45,9 +45,9 @@ OFFLINE = Network(False)
         ([Rest(True, 0), Rest(True, 0), Rest(False, 0)], ["resume"]),
         # A sleep that failed: the machine was told to, and back.
         ([Rest(False, 9), Rest(True, 9), Rest(False, 9), Rest(True, 9)], ["sleep", "resume", "sleep"]),
-        ([Stopping(False), Stopping(True), Stopping(True)], ["shutdown"]),
-        ([Stopping(False), Stopping(True), Stopping(False), Stopping(True)], ["shutdown", "shutdown"]),
-        ([Stopping(True)], []),
+        ([ShuttingDown(False), ShuttingDown(True), ShuttingDown(True)], ["shutdown"]),
+        ([ShuttingDown(False), ShuttingDown(True), ShuttingDown(False), ShuttingDown(True)], ["shutdown", "shutdown"]),
+        ([ShuttingDown(True)], []),
         # The same network again is no other, though its addresses come one by one.
         ([home(), OFFLINE, home(v4=()), home()], ["network-down", "network-up"]),
         ([home(), OFFLINE, home(v6=()), home()], ["network-down", "network-up"]),
@@ -106,7 +106,7 @@ def test_sessions_come_and_go_and_are_locked(facts: Sequence[Fact], names: list[
 
 facts = st.one_of(
     st.builds(Rest, st.sampled_from([True, False, None]), st.floats(0, 1e6)),
-    st.builds(Stopping, st.booleans()),
+    st.builds(ShuttingDown, st.booleans()),
     st.builds(Network, st.booleans(), st.tuples(st.sampled_from("ab")), st.just(()), st.sampled_from(["", "x", "y"])),
     st.builds(Power, st.booleans(), st.none() | st.floats(0, 100), st.integers(0, 5)),
     st.builds(lambda names: Devices("*", tuple(sorted(names))), st.sets(st.sampled_from(["a/b", "a/c"]))),
@@ -185,7 +185,7 @@ def test_a_device_that_is_renamed_comes_under_its_new_name_alone() -> None:
         (Processes("sl*", (Process(7, "100", "sleep"),)), "processes: pattern sl*, processes sleep (pid 7)"),
         (Processes("sl*", ()), "processes: pattern sl*, processes none"),
         (Rest(None, 1.5), "rest: asleep unknown, slept 1.5"),
-        (Stopping(True), "stopping: stopping yes"),
+        (ShuttingDown(True), "stopping: stopping yes"),
     ],
 )
 def test_a_fact_is_told_as_people_read_it(fact: Fact, text: str) -> None:

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.threshold_play import EVERY, Clock, Play, playing, scripted
+from tests.support.threshold_play import EVERY, Clock, ThresholdRun, playing, scripted
 
-from rae_auto.api.trigger import Told
+from rae_auto.api.trigger import EmitResult
 from rae_auto.testing.sources import PATIENCE, START, Listener
 from rae_plugins.triggers.threshold import watcher
 
 
 def test_what_it_has_told_it_does_not_tell_again_after_a_restart(tmp_path: Path) -> None:
-    async def first(play: Play) -> None:
+    async def first(play: ThresholdRun) -> None:
         await play.shows(95)
 
-    async def second(play: Play) -> None:
+    async def second(play: ThresholdRun) -> None:
         await play.shows(95, 95, 50, 96)
 
     assert playing(tmp_path, scripted(), first).told == [95]
@@ -29,7 +29,7 @@ def test_what_it_has_told_it_does_not_tell_again_after_a_restart(tmp_path: Path)
 
 
 def test_what_crossed_while_the_daemon_was_down_fires(tmp_path: Path) -> None:
-    async def nothing(play: Play) -> None:
+    async def nothing(play: ThresholdRun) -> None:
         assert play.source.world.read == 1
 
     playing(tmp_path, scripted(), nothing)
@@ -40,11 +40,11 @@ def test_what_crossed_while_the_daemon_was_down_fires(tmp_path: Path) -> None:
 
 
 def test_the_clock_of_for_goes_on_after_a_restart(tmp_path: Path) -> None:
-    async def first(play: Play) -> None:
+    async def first(play: ThresholdRun) -> None:
         await play.shows(95, 95, 95)
         assert play.told == []
 
-    async def second(play: Play) -> None:
+    async def second(play: ThresholdRun) -> None:
         await play.shows(95)
         assert play.told == []
         await play.shows(96)
@@ -58,10 +58,10 @@ def test_the_clock_of_for_goes_on_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_suspend_while_the_daemon_was_down_begins_for_anew(tmp_path: Path) -> None:
-    async def first(play: Play) -> None:
+    async def first(play: ThresholdRun) -> None:
         await play.shows(95, 95, 95)
 
-    async def second(play: Play) -> None:
+    async def second(play: ThresholdRun) -> None:
         await play.shows(95, 95, 95)
         assert play.told == []
         await play.shows(96)
@@ -74,10 +74,10 @@ def test_a_suspend_while_the_daemon_was_down_begins_for_anew(tmp_path: Path) -> 
 
 
 def test_the_cool_down_goes_on_over_a_restart(tmp_path: Path) -> None:
-    async def first(play: Play) -> None:
+    async def first(play: ThresholdRun) -> None:
         await play.shows(95)
 
-    async def second(play: Play) -> None:
+    async def second(play: ThresholdRun) -> None:
         await play.shows(95, 95)
         assert play.told == []
         await play.shows(96)
@@ -89,7 +89,7 @@ def test_the_cool_down_goes_on_over_a_restart(tmp_path: Path) -> None:
 
 
 def test_other_options_begin_anew(tmp_path: Path) -> None:
-    async def nothing(play: Play) -> None:
+    async def nothing(play: ThresholdRun) -> None:
         pass
 
     playing(tmp_path, scripted(above=90), nothing)
@@ -106,7 +106,7 @@ def test_a_firing_is_kept_before_it_is_told_and_told_again_after_a_crash(tmp_pat
     """Whether the daemon ended before or after it was durable: the key is the same."""
     kept: list[Any] = []
 
-    def crash(key: str) -> Told:
+    def crash(key: str) -> EmitResult:
         kept.append((key, state_in(tmp_path)["untold"]))
         raise OSError("the end")
 
@@ -115,14 +115,14 @@ def test_a_firing_is_kept_before_it_is_told_and_told_again_after_a_crash(tmp_pat
         listener.answer = crash
         source = scripted()
         async with listener.watching(source) as task:
-            play = Play(source, listener)
+            play = ThresholdRun(source, listener)
             await play.ready()
             source.world.value = 95
             await listener.timer.advance(EVERY)
             await asyncio.wait({task}, timeout=PATIENCE)
             assert isinstance(task.exception(), OSError)
 
-    async def nothing(play: Play) -> None:
+    async def nothing(play: ThresholdRun) -> None:
         pass
 
     asyncio.run(crashing())
@@ -153,7 +153,7 @@ def test_a_firing_is_kept_before_it_is_told_and_told_again_after_a_crash(tmp_pat
 def test_a_state_that_can_not_be_understood_is_said_and_begun_anew(
     tmp_path: Path, log: list[str], content: str, said: str
 ) -> None:
-    async def scene(play: Play) -> None:
+    async def scene(play: ThresholdRun) -> None:
         await play.shows(95)
 
     (tmp_path / "threshold.json").write_text(content.replace("OPTIONS", json.dumps(repr(scripted()))))
@@ -168,7 +168,7 @@ def test_while_nothing_changes_nothing_is_written(tmp_path: Path, monkeypatch: p
         watcher.StateFile, "write", lambda file, document: (written.append(document), write(file, document))
     )
 
-    async def scene(play: Play) -> None:
+    async def scene(play: ThresholdRun) -> None:
         await play.shows(*range(20))
         assert len(written) == 1
         await play.shows(95)
@@ -181,7 +181,7 @@ def test_while_nothing_changes_nothing_is_written(tmp_path: Path, monkeypatch: p
 
 
 def test_of_the_clock_of_for_a_kill_forgets_ten_seconds_at_most(tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
+    async def scene(play: ThresholdRun) -> None:
         for second in range(1, 35):
             play.source.world.value = 95
             await play.listener.timer.advance(1)
@@ -200,7 +200,7 @@ def test_a_disk_that_takes_nothing_is_said_once_and_hides_no_crossing(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    async def scene(play: Play) -> None:
+    async def scene(play: ThresholdRun) -> None:
         with monkeypatch.context() as broken:
             broken.setattr(watcher.StateFile, "write", full)
             await play.shows(95, 96)

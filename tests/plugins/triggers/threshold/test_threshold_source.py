@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from attrs import frozen
-from tests.support.threshold_play import EVERY, Clock, Play, Scripted, playing, scripted
+from tests.support.threshold_play import EVERY, Clock, Scripted, ThresholdRun, playing, scripted
 
 from rae_auto.testing.sources import PATIENCE, START, Listener, SourceConformance
 from rae_plugins.triggers.threshold import watcher
@@ -37,7 +37,7 @@ class TestThresholdConforms(SourceConformance):
 
     async def provoke(self, listener: Listener, number: int) -> None:
         calm = self.calm(self.source)
-        play = Play(self.source, listener)
+        play = ThresholdRun(self.source, listener)
         await play.shows(calm)
         if self.source.for_:
             await play.shows(100 - calm)
@@ -49,7 +49,7 @@ class TestThresholdConforms(SourceConformance):
 
 
 def test_it_tells_of_the_crossing_with_all_that_a_job_may_want_to_know(tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
+    async def scene(play: ThresholdRun) -> None:
         await play.shows(95, 96)
 
     source = scripted(for_="10s", metric="process-cpu", of="fire*")
@@ -69,7 +69,7 @@ def test_it_tells_of_the_crossing_with_all_that_a_job_may_want_to_know(tmp_path:
     }
 
 
-async def scene_of_a_rate(play: Play, scene: Callable[[Play], Awaitable[None]]) -> None:
+async def scene_of_a_rate(play: ThresholdRun, scene: Callable[[ThresholdRun], Awaitable[None]]) -> None:
     assert play.source.world.read == 1
     await play.listener.timer.advance(watcher.PRIMING)
     await play.ready()
@@ -87,7 +87,7 @@ def test_a_size_is_told_in_bytes_and_below_as_below(tmp_path: Path) -> None:
 
 
 def test_it_takes_a_sample_at_once_and_then_every_so_often(tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
+    async def scene(play: ThresholdRun) -> None:
         assert play.source.world.read == 1
         await play.listener.timer.advance(9.5)
         await play.ready()
@@ -123,7 +123,7 @@ def test_a_reading_that_takes_time_does_not_make_it_any_rarer(tmp_path: Path) ->
 
 
 def test_a_suspend_begins_for_anew(tmp_path: Path) -> None:
-    async def scene(play: Play) -> None:
+    async def scene(play: ThresholdRun) -> None:
         await play.shows(95, 95)
         await play.listener.timer.sleep_machine(timedelta(hours=8))
         await play.shows(95, 95)
@@ -138,7 +138,7 @@ def test_a_suspend_begins_for_anew(tmp_path: Path) -> None:
 
 
 def test_unavailable_is_told_once_with_its_reason_and_fires_nothing(tmp_path: Path, log: list[str]) -> None:
-    async def scene(play: Play) -> None:
+    async def scene(play: ThresholdRun) -> None:
         await play.shows(None, None)
         play.source.world.error = OSError(5, "Input/output error")
         await play.shows(None, 50, 95, None, 95)
@@ -153,7 +153,7 @@ def test_unavailable_is_told_once_with_its_reason_and_fires_nothing(tmp_path: Pa
 
 
 def test_that_a_rate_has_no_value_at_first_is_no_news(tmp_path: Path, log: list[str]) -> None:
-    async def scene(play: Play) -> None:
+    async def scene(play: ThresholdRun) -> None:
         play.source.world.value = 50
         await play.listener.timer.advance(watcher.PRIMING)
         await play.shows(50)

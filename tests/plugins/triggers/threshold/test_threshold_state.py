@@ -81,7 +81,7 @@ def expected(given_rule: Rule, samples: list[Sample]) -> list[int]:
         value = samples[index].value
         return value is not None and given_rule.is_beyond(value)
 
-    def follows(index: int) -> bool:
+    def upstream_jobs(index: int) -> bool:
         sample = samples[index]
         return sample.slept < 1 and (sample.is_first_after_restart or sample.awake <= GAP)
 
@@ -89,7 +89,7 @@ def expected(given_rule: Rule, samples: list[Sample]) -> list[int]:
     disarmed_at = first if started_beyond else None
     for index in range(len(samples)):
         begun = index
-        while begun > 0 and follows(begun) and beyond(begun - 1):
+        while begun > 0 and upstream_jobs(begun) and beyond(begun - 1):
             begun -= 1
         steps = [samples[step] for step in range(begun + 1, index + 1)]
         held = sum(step.awake for step in steps if not step.is_first_after_restart)

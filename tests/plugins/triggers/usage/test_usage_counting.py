@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support.usage_playing import BEGIN, Played, after
 
 from rae_auto.api.events import Event
-from rae_auto.api.pattern import Play
+from rae_auto.api.pattern import PatternRun
 from rae_plugins.triggers.usage import UsageTrigger
 
 offsets = st.lists(st.integers(0, 300), max_size=60).map(sorted)
@@ -112,7 +112,7 @@ def test_occurrences_of_a_trigger_can_be_what_counts() -> None:
     inner = UsageTrigger(pattern="first_of_day", of="unlock")
     played = Played(pattern="count", of=inner, count=2, within="7d", where={"day": "2026-01-0*"})
     assert played.pattern.parts() == {"of": inner}
-    assert played.pattern.hears() == ()
+    assert played.pattern.event_names() == ()
     assert played.hear(BEGIN, "of", {"day": "2026-01-05"}) == []
     assert played.hear(BEGIN, "unlock", {"day": "2026-01-05"}) == []
     assert len(played.hear(after(days=1), "of", {"day": "2026-01-06"})) == 1
@@ -184,7 +184,7 @@ def test_a_pattern_fires_the_same_whether_or_not_its_state_goes_through_json_in_
     fields = {name.replace("for", "for_"): value for name, value in options.items()}
     pattern = UsageTrigger(**fields, timezone="Europe/Berlin")  # type: ignore[arg-type]  # as people write them
     minutes = data.draw(st.lists(st.integers(0, 14 * 24 * 60), max_size=30).map(sorted))
-    one, other = Play.begun(pattern, BEGIN), Play.begun(pattern, BEGIN)
+    one, other = PatternRun.begun(pattern, BEGIN), PatternRun.begun(pattern, BEGIN)
     for number, minute in enumerate(minutes):
         event = Event(f"event-{number}", "x", after(minutes=minute))
         before = json.dumps(other.state)

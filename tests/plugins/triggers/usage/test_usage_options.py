@@ -78,11 +78,11 @@ def test_what_makes_no_sense_is_refused_in_one_line_that_names_it(options: dict[
 
 def test_of_takes_the_name_of_an_event_or_a_trigger_as_people_write_one() -> None:
     named = made(pattern="first_of_day", of="system.unlock")
-    assert (named.hears(), named.parts()) == (("system.unlock",), {})
+    assert (named.event_names(), named.parts()) == (("system.unlock",), {})
     inner = made(pattern="first_of_day", of={"type": "usage", "pattern": "return", "for": "1h"})
     (part,) = inner.parts().values()
     assert isinstance(part, UsageTrigger)
-    assert inner.hears() == ()
+    assert inner.event_names() == ()
     (name,) = inner.parts()
     (firing,) = inner.step(inner.begin(START).state, Event("1", name, START, {}), START).firings
     assert firing.event is not None
@@ -105,10 +105,10 @@ def test_days_are_those_of_the_configured_zone() -> None:
         ({"pattern": "absence", "of": "run.succeeded", "where": {"job": "poll"}}, ()),
     ],
 )
-def test_what_counts_the_ends_of_a_job_follows_it(options: dict[str, object], follows: tuple[str, ...]) -> None:
+def test_what_counts_the_ends_of_a_job_follows_it(options: dict[str, object], upstream_jobs: tuple[str, ...]) -> None:
     """So that it can't start itself. That a job did not succeed for long may well be a reason to run it."""
     more = {"count": 2, "within": "1h"} if options["pattern"] == "count" else {"for": "1h"}
-    assert made(**options, **more).follows() == follows
+    assert made(**options, **more).upstream_jobs() == upstream_jobs
 
 
 def test_doubts_are_told() -> None:

@@ -13,7 +13,7 @@ from attrs import evolve
 from tests.plugins.machine.test_idle import x_server
 from tests.support.packages import need
 
-from rae_auto.api import Told
+from rae_auto.api import EmitResult
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.testing.sources import PATIENCE, START, Listener, RealTimer, SourceConformance, VirtualTimer
 from rae_plugins.machine.idle import Idle
@@ -395,7 +395,7 @@ def test_a_spell_that_could_not_be_told_is_told_after_a_restart(machine: Machine
     source = idle_source.IdleSource(after=timedelta(minutes=1))
 
     async def scene(listener: Listener) -> None:
-        def refuse(_: str) -> Told:
+        def refuse(_: str) -> EmitResult:
             raise OSError("no space left on device")
 
         good, listener.answer = listener.answer, refuse

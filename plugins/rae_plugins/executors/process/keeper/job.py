@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rae_plugins.executors.process.keeper.cgroups import Group
-from rae_plugins.executors.process.keeper.limits import Watch, by_signal, exceeded
+from rae_plugins.executors.process.keeper.limits import LimitWatcher, by_signal, exceeded
 from rae_plugins.executors.process.keeper.output import Output
 from rae_plugins.executors.process.keeper.procfs import Process
-from rae_plugins.executors.process.keeper.termination import Ending, told
+from rae_plugins.executors.process.keeper.termination import Termination, told
 
 
 class Job:
@@ -37,8 +37,8 @@ class Job:
         self.status: int | None = None
         self.deadline: float | None = None
         """When its pipe is read no more, once its main process has ended."""
-        self.ending: Ending | None = None
-        self.watch: Watch | None = None
+        self.ending: Termination | None = None
+        self.watch: LimitWatcher | None = None
         self.error: str | None = None
         self.cpu = 0.0
         """Of those that were reaped here: the main process, with those that it reaped, and orphans."""
@@ -47,7 +47,7 @@ class Job:
     def watch_over(self, now: float) -> None:
         """Look at its tree from now on, for the limits that nobody else enforces."""
         bounded = self.group.bounded if self.group else set()
-        watch = Watch({name: value for name, value in self.limits.items() if name not in bounded}, now)
+        watch = LimitWatcher({name: value for name, value in self.limits.items() if name not in bounded}, now)
         self.watch = watch if watch.needed else None
 
     def reaped(self, usage: resource.struct_rusage) -> None:

@@ -94,7 +94,7 @@ def _ioprio(wanted: "int | str") -> Callable[[], None]:
     return set_it
 
 
-class Watch:
+class LimitWatcher:
     """What a tree uses, against its limits."""
 
     def __init__(self, limits: Mapping[str, Any], now: float) -> None:

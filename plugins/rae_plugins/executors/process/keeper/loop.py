@@ -19,8 +19,8 @@ from rae_plugins.executors.process.keeper import procfs
 from rae_plugins.executors.process.keeper.cgroups import Group, Groups, own_directory
 from rae_plugins.executors.process.keeper.job import Job
 from rae_plugins.executors.process.keeper.output import Output
-from rae_plugins.executors.process.keeper.ownership import Kin
-from rae_plugins.executors.process.keeper.termination import Ending
+from rae_plugins.executors.process.keeper.ownership import Ownership
+from rae_plugins.executors.process.keeper.termination import Termination
 
 Message = dict[str, Any]
 
@@ -37,7 +37,7 @@ class Keeper:
         self.selector = selectors.DefaultSelector()
         self.when_readable(channel, self.on_request)
         self.jobs: dict[int, Job] = {}
-        self.kin = Kin(self.jobs)
+        self.kin = Ownership(self.jobs)
         self.groups: Groups | None = None
         self.incoming = b""
         self.outgoing: list[bytes] = []
@@ -158,7 +158,7 @@ class Keeper:
     def begin_to_end(self, job: Job, grace: float) -> None:
         now = time.monotonic()
         if job.ending is None:
-            job.ending = Ending(grace, now, lambda: self.kin.living(job), job.group.kill if job.group else None)
+            job.ending = Termination(grace, now, lambda: self.kin.living(job), job.group.kill if job.group else None)
         else:
             job.ending.shorten(grace, now)
 
@@ -227,7 +227,7 @@ class Keeper:
         is_due = job.watch is not None and job.status is None and now >= job.watch.next_look
         return is_due and job.look(self.kin.members(job), now)
 
-    def step(self, job: Job, ending: Ending, now: float) -> None:
+    def step(self, job: Job, ending: Termination, now: float) -> None:
         if now >= ending.next_look and not ending.over:
             ending.step(now)
             if ending.over:

@@ -12,7 +12,7 @@ MOST_TAGS = 100_000
 """Tags come round after so many starts."""
 
 
-class Kin:
+class Ownership:
     """Tells processes apart by the jobs that they are of."""
 
     def __init__(self, jobs: Mapping[int, Job]) -> None:

@@ -15,7 +15,7 @@ FIRST_LOOK, LAST_LOOK = 0.01, 0.1
 """Seconds between looks, which grow."""
 
 
-class Ending:
+class Termination:
     """SIGTERM to each process once, also to those that come later; when the grace is over, SIGKILL until none is left.
 
     What is stopped is let go on, so that it can obey. `members` gives the living processes of the tree.
