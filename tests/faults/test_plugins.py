@@ -28,6 +28,7 @@ from rae_auto.model.policies import NotifyPolicy
 from rae_auto.model.run import Result
 from rae_auto.registry import Registry
 from rae_auto.registry.quarantine import IN_A_ROW, Quarantine
+from rae_auto.runtime import silence_library
 from rae_auto.runtime.concurrency import background_tasks
 from rae_auto.runtime.execution import executions
 from rae_auto.runtime.reporting import notifications
@@ -146,7 +147,7 @@ def log() -> Iterator[list[str]]:
     number = logger.add(lambda message: lines.append(str(message)), format="{level} {message}", level="ERROR")
     logger.enable("rae_auto")
     yield lines
-    logger.disable("rae_auto")
+    silence_library()
     logger.remove(number)
 
 

@@ -20,7 +20,7 @@ from tests.support.waiting import eventually
 
 from rae_auto import Job, Scheduler
 from rae_auto.errors import StoreError
-from rae_auto.runtime import engine_loop
+from rae_auto.runtime import engine_loop, silence_library
 from rae_auto.testing.memory_store import MemoryStore
 
 JOBS = """
@@ -189,7 +189,7 @@ def log() -> Iterator[list[str]]:
     handler = logger.add(lambda message: lines.append(message.record["message"]), level="ERROR", format="{message}")
     yield lines
     logger.remove(handler)
-    logger.disable("rae_auto")
+    silence_library()
 
 
 class Hanging(MemoryStore):

@@ -1,6 +1,6 @@
 """A seeded trial: a random world, random things that happen in it, and the engine's promises checked after each.
 
-The same seed gives the same trial, so a seed that fails is a test to keep. `python -m rae_auto.simulation SEED` plays
+The same seed gives the same trial, so a seed that fails is a test to keep. `python -m tests.fuzz SEED` plays
 one and tells of each step.
 """
 
@@ -69,7 +69,7 @@ class Failure:
 
     def __str__(self) -> str:
         return (
-            f"seed {self.seed}, step {self.step}: {self.what}; play it with 'python -m rae_auto.simulation {self.seed}'"
+            f"seed {self.seed}, step {self.step}: {self.what}; play it with 'python -m tests.fuzz {self.seed}'"
         )
 
 

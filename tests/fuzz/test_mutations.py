@@ -213,4 +213,4 @@ def test_the_trials_find(plant, monkeypatch):
     plant(monkeypatch)
     found = next((failure for seed in SEEDS if (failure := FuzzRun(seed).play()) is not None), None)
     assert found is not None, "the planted defect was not found"
-    assert "python -m rae_auto.simulation" in str(found)
+    assert "python -m tests.fuzz" in str(found)

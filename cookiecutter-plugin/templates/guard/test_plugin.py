@@ -16,4 +16,4 @@ class TestConformance(GuardConformance):
 
 def test_what_is_not_there_lets_nothing_start(tmp_path: Path):
     guard = {{ cookiecutter.__class }}(path=tmp_path / "missing")
-    assert asyncio.run(guard.read()).answer is Verdict.NO
+    assert asyncio.run(guard.read()).verdict is Verdict.NO

@@ -30,7 +30,7 @@ def why_command(job: str, at: str | None, run: str | None, config: str | None, j
         return
     click.echo(visible_line(why["answer"]))
     for fact in why["facts"]:
-        click.echo(f"  {visible_line(fact['of'])}: {visible_line(fact['evaluate'])}")
+        click.echo(f"  {visible_line(fact['of'])}: {visible_line(fact['says'])}")
 
 
 def _why(query: dict[str, Any], config: str | None) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """A job that makes its own trigger fire, for instance since it writes into what it watches, must not go on for ever.
 
-A source says what of it may be the job's own doing (`TriggerFired.feedback_key`). Where that comes while a run of the same
-job and trigger is open, or on its heels, again and again, it is most likely so, and skipped; then nothing runs that could make
-it fire again. A source keeps what was skipped so, and offers it again later.
+A source says what of it may be the job's own doing (`TriggerFired.feedback_key`). Where that comes while a run of
+the same job and trigger is open, or on its heels, again and again, it is most likely so, and skipped; then nothing
+runs that could make it fire again. A source keeps what was skipped so, and offers it again later.
 
 Two things are counted. The same echo, within a minute: a job that writes to the file that it watches. And links of a
 chain, for whatever echo and in whatever time: a job that writes another file each time, or takes long. A link is what

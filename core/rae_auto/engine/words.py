@@ -18,7 +18,7 @@ _WORDS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.PAUSED: lambda _: "the job is paused; 'rae-auto resume' lets it go on",
     Reason.DISABLED: lambda _: "nothing starts by itself while disabled (enabled = false)",
     Reason.MISSED: lambda f: f"{f['because']} from {f['from']} until {f['until']} (catch_up = {f['catch_up']})",
-    Reason.GUARD: lambda f: f"its guard {f['guard']} says {f['evaluate']}: {f['because']} (only)",
+    Reason.GUARD: lambda f: f"its guard {f['guard']} says {f['says']}: {f['because']} (only)",
     Reason.RATE: lambda f: (
         f"its trigger fired {f['times']} times within {f['within']}, each time while it ran or right after: "
         "does the job change what it watches?"

@@ -2,5 +2,13 @@
 
 from loguru import logger
 
-# A library stays silent in a program, unless that program calls logger.enable("rae_auto").
-logger.disable("rae_auto")
+_QUIET_PACKAGES = ("rae_auto.daemon", "rae_auto.offline", "rae_auto.registry", "rae_auto.runtime")
+
+
+def silence_library() -> None:
+    """Log nothing: a library stays silent in a program, unless that program calls `logger.enable("rae_auto")`."""
+    for package in _QUIET_PACKAGES:
+        logger.disable(package)
+
+
+silence_library()

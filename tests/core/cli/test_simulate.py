@@ -161,8 +161,8 @@ def test_a_run_is_told_with_its_waits_ends_and_attempts(capsys: pytest.CaptureFi
 
 
 def test_on_a_terminal_there_is_a_table(simulate: Cli, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("tables", "forecasts"):
-        monkeypatch.setattr(f"rae_auto.cli.{module}.on_terminal", lambda: True)
+    for module in ("views.tables", "views.forecasts"):
+        monkeypatch.setattr(f"rae_auto.{module}.on_terminal", lambda: True)
     header, first, *_ = simulate("--from", "2026-10-25").out.splitlines()
     assert header.split() == ["AT", "WHAT", "JOB", "DETAILS"]
     assert first == "Sun 2026-10-25 02:00:00 CEST  start  sync    -"

@@ -16,7 +16,7 @@ from rae_auto.model import documents
 from rae_auto.model.job import JobId
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Reason
-from rae_auto.runtime import retention
+from rae_auto.runtime import retention, silence_library
 from rae_auto.runtime.repository import Repository
 from rae_auto.runtime.retention import tidy
 from rae_auto.testing.memory_store import MemoryStore
@@ -207,7 +207,7 @@ def test_a_round_that_fails_is_told_and_the_next_one_comes(tmp_path: Path, monke
         asyncio.run(main())
     finally:
         logger.remove(sink)
-        logger.disable("rae_auto")
+        silence_library()
     # Orphans are looked for until that has succeeded once.
     assert rounds[:3] == [True, True, False]
     assert said == ["old history could not be removed: the disk is full\n"]

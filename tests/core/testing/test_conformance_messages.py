@@ -53,7 +53,7 @@ def test_a_source_that_tells_nothing_is_told_how_its_clocks_move(tmp_path, timer
 def test_a_guard_whose_answer_depends_on_the_zone_is_told_so():
     with pytest.raises(AssertionError, match="where the same instant comes in another zone"):
         GuardConformance().test_what_is_computed_depends_on_nothing_but_the_instant(OnTheHour())
-    assert OnTheHour().evaluate(datetime(2026, 1, 1, tzinfo=UTC)).answer is Verdict.YES
+    assert OnTheHour().evaluate(datetime(2026, 1, 1, tzinfo=UTC)).verdict is Verdict.YES
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def changes(guard: ComputedGuard, start: str, end: str, zone: str = BERLIN) -> l
     found: list[str] = []
     instant: datetime | None = at(start, zone)
     while instant is not None and instant < at(end, zone):
-        found.append(f"{instant.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M} {guard.evaluate(instant).answer}")
+        found.append(f"{instant.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M} {guard.evaluate(instant).verdict}")
         instant = guard.changes_after(instant)
     return found[1:]
 
@@ -158,7 +158,7 @@ def test_the_guard_says_what_a_list_of_days_says(
         assert guard.evaluate(moment).allows == (local.date() in within)
     change = guard.changes_after(instant)
     if change is not None:
-        assert guard.evaluate(change - timedelta(microseconds=1)).answer is guard.evaluate(instant).answer
+        assert guard.evaluate(change - timedelta(microseconds=1)).verdict is guard.evaluate(instant).verdict
 
 
 def test_holidays_of_a_file_are_named(holidays: Path) -> None:

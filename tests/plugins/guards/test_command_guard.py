@@ -60,7 +60,7 @@ def test_an_exit_code_is_an_answer_and_a_signal_is_none(script: str, answer: str
 @pytest.mark.parametrize("program", ["there-is-no-such-command", "/etc/passwd", "/"])
 def test_what_can_not_be_started_is_unknown(program: str) -> None:
     said = asyncio.run(CommandGuard(command=(program,)).read())
-    assert said.answer is Verdict.UNKNOWN
+    assert said.verdict is Verdict.UNKNOWN
     assert said.reason.startswith(f"{program} can't be started: ")
 
 
@@ -114,7 +114,7 @@ def test_it_costs_no_descriptors() -> None:
 
 def test_it_stands_in_the_home_directory_or_in_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert evaluate('test "$(pwd -P)" = "$1"', tmp_path.resolve()).answer is Verdict.YES
+    assert evaluate('test "$(pwd -P)" = "$1"', tmp_path.resolve()).verdict is Verdict.YES
     monkeypatch.setenv("HOME", str(tmp_path / "none"))
     assert evaluate("pwd -P").reason == "sh succeeded: /"
 

@@ -208,7 +208,7 @@ def test_load_is_that_of_the_last_minute_for_each_processor() -> None:
 def test_a_machine_that_is_never_so_idle_says_no() -> None:
     """No load average, and no use, is below the least number."""
     result = asyncio.run(LoadGuard(below=1e-300).read())
-    assert result.answer in (Verdict.NO, Verdict.YES)
+    assert result.verdict in (Verdict.NO, Verdict.YES)
     assert result.reason.startswith("load ")
 
 
@@ -219,7 +219,7 @@ def test_what_can_not_be_measured_is_unknown(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(psutil, "getloadavg", refuse)
     monkeypatch.setattr(psutil, "cpu_percent", refuse)
     result = asyncio.run(LoadGuard(below=1, cpu_below=50).read())
-    assert result.answer is Verdict.UNKNOWN
+    assert result.verdict is Verdict.UNKNOWN
     assert "load unknown" in result.reason
 
 

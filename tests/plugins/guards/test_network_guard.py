@@ -115,14 +115,14 @@ def test_of_several_addresses_one_suffices(listening: int, monkeypatch: pytest.M
         return [(0, 0, 0, "", (address, listening)) for address in ("127.0.0.2", "::1", "127.0.0.1")]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    assert asyncio.run(NetworkGuard(host="example.org", port=listening).read()).answer is Verdict.YES
+    assert asyncio.run(NetworkGuard(host="example.org", port=listening).read()).verdict is Verdict.YES
 
 
 @pytest.mark.usefixtures("wired")
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "." * 300, "a\x1bb"])
 def test_a_name_that_leads_nowhere_can_not_be_reached(host: str) -> None:
     result = asyncio.run(NetworkGuard(host=host, port=80, timeout="8s").read())
-    assert result.answer is Verdict.NO
+    assert result.verdict is Verdict.NO
     assert result.reason.isprintable()
 
 
@@ -136,7 +136,7 @@ def test_a_name_without_an_address_can_not_be_reached(monkeypatch: pytest.Monkey
 def test_without_a_network_no_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "addresses", dict)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("it was tried"))
-    assert asyncio.run(NetworkGuard(host="example.org", port=80).read()).answer is Verdict.NO
+    assert asyncio.run(NetworkGuard(host="example.org", port=80).read()).verdict is Verdict.NO
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def there(tmp_path: Path) -> Path:
 def test_a_path_exists_where_something_is_there_or_matches(there: Path, path: str, found: str | None) -> None:
     if found is None:
         assert evaluate(there / path) == GuardResult(Verdict.NO, f"there is no {there / path}")
-        assert evaluate(there / path, exists=False).answer is Verdict.YES
+        assert evaluate(there / path, exists=False).verdict is Verdict.YES
     else:
         assert evaluate(there / path) == GuardResult(Verdict.YES, f"{there / found} exists")
         assert evaluate(there / path, exists=False) == GuardResult(Verdict.NO, f"{there / found} exists")
@@ -75,8 +75,8 @@ def test_a_mount_is_the_root_of_a_file_system(there: Path) -> None:
     assert evaluate("/", is_mount=True) == GuardResult(Verdict.YES, "/ is a mount")
     assert evaluate("/pro[c]", is_mount=True) == GuardResult(Verdict.YES, "/proc is a mount")
     assert evaluate(there, is_mount=True) == GuardResult(Verdict.NO, f"nothing is mounted at {there}")
-    assert evaluate(there, is_mount=True, exists=False).answer is Verdict.YES
-    assert evaluate(there / "none", is_mount=True).answer is Verdict.NO
+    assert evaluate(there, is_mount=True, exists=False).verdict is Verdict.YES
+    assert evaluate(there / "none", is_mount=True).verdict is Verdict.NO
 
 
 def test_what_can_not_be_told_is_unknown_whatever_is_asked(there: Path) -> None:
@@ -86,11 +86,11 @@ def test_what_can_not_be_told_is_unknown_whatever_is_asked(there: Path) -> None:
             Verdict.UNKNOWN, f"{str(long)[:199]}…: {os.strerror(errno.ENAMETOOLONG)}"
         )
     (there / "loop").symlink_to(there / "loop")
-    assert evaluate(there / "loop").answer is Verdict.UNKNOWN
-    assert evaluate(there / "loop" / "*").answer is Verdict.UNKNOWN
-    assert evaluate(there / "loo?").answer is Verdict.UNKNOWN
+    assert evaluate(there / "loop").verdict is Verdict.UNKNOWN
+    assert evaluate(there / "loop" / "*").verdict is Verdict.UNKNOWN
+    assert evaluate(there / "loo?").verdict is Verdict.UNKNOWN
     (there / "loon").touch()
-    assert evaluate(there / "loo?").answer is Verdict.YES
+    assert evaluate(there / "loo?").verdict is Verdict.YES
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/usr/bin/setpriv").exists(), reason="root may look anywhere")
@@ -99,7 +99,7 @@ def test_what_may_not_be_looked_into_is_unknown(tmp_path: Path) -> None:
     shut.mkdir()
     code = (
         "import asyncio, sys\nfrom rae_plugins.guards.path import PathGuard\n"
-        "for path in sys.argv[1:]: print(asyncio.run(PathGuard(path=path).read()).answer)"
+        "for path in sys.argv[1:]: print(asyncio.run(PathGuard(path=path).read()).verdict)"
     )
     # Root may look anywhere, as long as it has the capabilities of root.
     drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"] if os.geteuid() == 0 else []
@@ -145,7 +145,7 @@ def test_a_mount_that_never_answers_is_unknown_and_costs_one_thread(
     for _ in range(5):
         assert evaluate(silent / "x") == GuardResult(Verdict.UNKNOWN, f"{silent}/x doesn't answer within 0.05s")
     assert [thread.name for thread in threading.enumerate()].count("rae-look") == 1
-    assert evaluate(silent.parent).answer is Verdict.YES
+    assert evaluate(silent.parent).verdict is Verdict.YES
 
 
 @pytest.mark.skipif(not hasattr(libc, "umount2"), reason="needs Linux")

@@ -34,7 +34,7 @@ def changes(guard: ComputedGuard, start: datetime, end: datetime) -> list[str]:
     found, zone = [], ZoneInfo(guard.timezone)  # type: ignore[attr-defined]  # both kinds have one
     change = guard.changes_after(start)
     while change is not None and change < end:
-        found.append(f"{change.astimezone(zone).isoformat(timespec='minutes')[8:]} {guard.evaluate(change).answer}")
+        found.append(f"{change.astimezone(zone).isoformat(timespec='minutes')[8:]} {guard.evaluate(change).verdict}")
         change = guard.changes_after(change)
     return found
 
@@ -67,15 +67,15 @@ def moments(draw: st.DrawFn) -> tuple[str, datetime]:
 
 
 def assert_a_walk_finds_the_same(guard: ComputedGuard, instant: datetime, longest: timedelta) -> None:
-    before = guard.evaluate(instant).answer
+    before = guard.evaluate(instant).verdict
     change = guard.changes_after(instant)
     end = instant + longest if change is None else change
     assert end <= instant + longest
     if change is not None:
-        assert guard.evaluate(change).answer is not before
-        assert guard.evaluate(change - timedelta(microseconds=1)).answer is before
+        assert guard.evaluate(change).verdict is not before
+        assert guard.evaluate(change - timedelta(microseconds=1)).verdict is before
     for step in range((end - instant) // MINUTE):
-        assert guard.evaluate(instant + step * MINUTE).answer is before
+        assert guard.evaluate(instant + step * MINUTE).verdict is before
 
 
 @settings(max_examples=120, deadline=None)
@@ -200,8 +200,8 @@ def test_guards_of_the_same_options_are_equal() -> None:
 
 def test_without_a_zone_it_is_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    assert TimeGuard(from_="09:00", to="10:00").evaluate(datetime(2026, 6, 1, 0, 30, tzinfo=UTC)).answer is Verdict.YES
-    assert WeekdayGuard(days=("tue",)).evaluate(datetime(2026, 6, 1, 16, tzinfo=UTC)).answer is Verdict.YES
+    assert TimeGuard(from_="09:00", to="10:00").evaluate(datetime(2026, 6, 1, 0, 30, tzinfo=UTC)).verdict is Verdict.YES
+    assert WeekdayGuard(days=("tue",)).evaluate(datetime(2026, 6, 1, 16, tzinfo=UTC)).verdict is Verdict.YES
 
 
 @pytest.mark.parametrize(

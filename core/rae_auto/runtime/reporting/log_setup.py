@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from rae_auto.api.logger import Logger
+from rae_auto.runtime import silence_library
 from rae_auto.runtime.execution.secrets import masked, worth_masking
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def attach(loggers: Sequence[Logger], directory: Path) -> None:
 def detach() -> None:
     """Close all loggers."""
     logger.remove()
-    logger.disable("rae_auto")
+    silence_library()
     logging.basicConfig(handlers=[], force=True)
     _hidden.clear()
 

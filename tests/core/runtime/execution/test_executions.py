@@ -16,6 +16,7 @@ from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted, E
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run
+from rae_auto.runtime import silence_library
 from rae_auto.runtime.execution import executions
 from rae_auto.runtime.execution.executions import Executions
 
@@ -112,7 +113,7 @@ def log() -> Iterator[list[str]]:
     number = logger.add(lambda message: lines.append(message.record["message"]), level="INFO")
     logger.enable("rae_auto")
     yield lines
-    logger.disable("rae_auto")
+    silence_library()
     logger.remove(number)
 
 

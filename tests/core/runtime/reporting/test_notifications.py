@@ -22,6 +22,7 @@ from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run
 from rae_auto.registry import Registry
+from rae_auto.runtime import silence_library
 from rae_auto.runtime.reporting import notifications
 from rae_auto.runtime.reporting.notifications import Notifications, notice_of
 
@@ -76,7 +77,7 @@ def log() -> Iterator[list[str]]:
     number = logger.add(lambda message: lines.append(str(message)), format="{level} {extra} {message}")
     logger.enable("rae_auto")
     yield lines
-    logger.disable("rae_auto")
+    silence_library()
     logger.remove(number)
 
 
