@@ -68,9 +68,7 @@ class Failure:
     what: str
 
     def __str__(self) -> str:
-        return (
-            f"seed {self.seed}, step {self.step}: {self.what}; play it with 'python -m tests.fuzz {self.seed}'"
-        )
+        return f"seed {self.seed}, step {self.step}: {self.what}; play it with 'python -m tests.fuzz {self.seed}'"
 
 
 class FuzzRun:

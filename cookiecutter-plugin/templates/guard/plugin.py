@@ -4,7 +4,7 @@ from asyncio import to_thread
 from pathlib import Path
 
 from attrs import field, frozen
-from rae_auto.api import Verdict, ReadGuard, GuardResult
+from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 
 RAE_API = 1

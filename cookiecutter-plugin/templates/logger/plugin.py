@@ -6,8 +6,8 @@ from typing import Any
 
 from attrs import field, frozen
 from rae_auto.api import Logger
-from rae_auto.toolkit.files import open_private
 from rae_auto.hookspecs import hookimpl
+from rae_auto.toolkit.files import open_private
 
 RAE_API = 1
 

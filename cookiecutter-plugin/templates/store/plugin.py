@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, field
-from rae_auto.api import Append, Change, Delete, Document, RetentionRule, LogQuery, Put, Store
-from rae_auto.toolkit.files import DirectoryLock, write_whole
+from rae_auto.api import Append, Change, Delete, Document, LogQuery, Put, RetentionRule, Store
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.hookspecs import hookimpl
+from rae_auto.toolkit.files import DirectoryLock, write_whole
 
 RAE_API = 1
 

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from rae_auto.api import Append, Delete, RetentionRule, LogQuery, Put
+from rae_auto.api import Append, Delete, LogQuery, Put, RetentionRule
 from rae_auto.errors import StoreDamaged, StoreLocked
 from rae_auto.testing.plugin import PluginConformance
 

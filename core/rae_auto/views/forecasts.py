@@ -61,7 +61,7 @@ def _course(seen: ForecastRun, clock: _Clock) -> Iterator[_Event]:
     """What there is to tell of a run."""
     run = seen.run
     if seen.wait is not None:
-        yield run.queued_at, run.job, "wait", seen.wait.reason
+        yield run.queued_at, run.job, "wait", seen.wait.because
     if run.started_at is not None:
         yield run.started_at, run.job, "start", _details(run, clock)
     elif run.finished_at is not None:
@@ -119,7 +119,7 @@ def _span(forecast: Forecast, clock: _Clock) -> dict[str, Any]:
 
 
 def _run(seen: ForecastRun) -> dict[str, Any]:
-    wait = None if seen.wait is None else {"reason": seen.wait.reason, "because": seen.wait.reason}
+    wait = None if seen.wait is None else {"reason": seen.wait.reason, "because": seen.wait.because}
     return {**run_record(seen.run), "cause": seen.run.cause, "wait": wait}
 
 
