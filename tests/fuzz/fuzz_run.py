@@ -11,8 +11,8 @@ from random import Random
 from attrs import evolve, frozen
 from tests.fuzz.invariants import Invariants, InvariantViolated
 
-from rae_auto.engine import loop_detection
 from rae_auto.engine.events import Origin, Plan, Reconfigure, Settings
+from rae_auto.engine.runs import loop_detection
 from rae_auto.errors import SchedulerError
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job

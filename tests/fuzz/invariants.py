@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from rae_auto.engine.events import Plan
-from rae_auto.engine.guards import ASKING, FRESH
 from rae_auto.engine.queue import rank
+from rae_auto.engine.runs.guards import ASKING, FRESH
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.policies import Overlap
 from rae_auto.model.primitives.instants import format_instant, parse_instant

@@ -9,7 +9,7 @@ import pytest
 from tests.fuzz.fuzz_run import FuzzRun, failures
 
 from rae_auto.api.store import Store
-from rae_auto.engine.step import Change
+from rae_auto.engine.effects import Change
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen

@@ -6,25 +6,13 @@ import pytest
 from attrs import evolve
 from tests.fuzz.fuzz_run import FuzzRun
 
-from rae_auto.engine import (
-    admission,
-    attempts,
-    clockwork,
-    cursors,
-    dependencies,
-    dispatch,
-    guards,
-    jobs,
-    lifecycle,
-    loop_detection,
-    retry,
-    timetable,
-)
 from rae_auto.engine import engine as engine_module
-from rae_auto.engine import runs as runs_module
+from rae_auto.engine import jobs, lifecycle, time_passing
+from rae_auto.engine.effects import Step
 from rae_auto.engine.events import AttemptEnded, AttemptFound, GuardsRead
-from rae_auto.engine.step import Step
-from rae_auto.engine.world import EngineState
+from rae_auto.engine.runs import admission, attempts, dependencies, dispatch, guards, loop_detection, progress, retry
+from rae_auto.engine.state import EngineState
+from rae_auto.engine.time import cursors, timetable
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.run import RunState
@@ -142,7 +130,7 @@ def a_lost_attempt_stays_open(patch):
 
 
 def the_queue_is_upside_down(patch):
-    patch.setattr(runs_module, "rank", lambda priority, queued_at: -queued_at.timestamp())
+    patch.setattr(progress, "rank", lambda priority, queued_at: -queued_at.timestamp())
 
 
 def a_clock_that_is_set_back_repeats(patch):
@@ -179,7 +167,7 @@ def a_changed_schedule_keeps_its_old_place(patch):
 
 
 def what_is_skipped_is_not_on_record(patch):
-    patch.setattr(clockwork, "_skip", lambda *_: None)
+    patch.setattr(time_passing, "_skip", lambda *_: None)
 
 
 MUTANTS = [

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from rae_auto.engine import admission, attempts, clockwork, dispatch, guards, jobs, lifecycle
+from rae_auto.engine import jobs, lifecycle, time_passing
+from rae_auto.engine.effects import Step
 from rae_auto.engine.events import (
     AddJob,
     AttemptEnded,
@@ -31,8 +32,8 @@ from rae_auto.engine.events import (
     TimePassed,
     TriggerFired,
 )
-from rae_auto.engine.step import Step
-from rae_auto.engine.world import EngineState, Entry, OpenRun
+from rae_auto.engine.runs import admission, attempts, dispatch, guards
+from rae_auto.engine.state import EngineState, JobEntry, RunEntry
 from rae_auto.model.job_state import Seen
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
@@ -44,7 +45,7 @@ _HANDLERS: dict[type, Callable[[EngineState, Any, Moment, Step], None]] = {
     AddJob: jobs.added,
     RemoveJob: jobs.removed,
     SetPaused: jobs.paused,
-    TimePassed: clockwork.ticked,
+    TimePassed: time_passing.ticked,
     TriggerFired: admission.fired,
     GuardsRead: guards.read,
     CancelRuns: lifecycle.cancel_asked,
@@ -64,10 +65,10 @@ class Engine:
     def handle(self, event: Event, now: Moment) -> Step:
         """Take in a fact and say what follows from it."""
         step = Step()
-        clockwork.notice_jumps(self._world, now, step)
+        time_passing.notice_jumps(self._world, now, step)
         if isinstance(event, Reconfigure):
             # What fell due before is decided by the configuration as it was.
-            clockwork.ticked(self._world, TimePassed(), now, step)
+            time_passing.ticked(self._world, TimePassed(), now, step)
         _HANDLERS[type(event)](self._world, event, now, step)
         dispatch.start_what_may(self._world, now, step)
         lifecycle.stop_when_idle(self._world, step)
@@ -75,7 +76,7 @@ class Engine:
 
     def next_wake(self, now: Moment) -> float | None:
         """In how many seconds a `TimePassed` event is wanted; None while nothing is to come."""
-        if clockwork.jumped_since(self._world, now):
+        if time_passing.jumped_since(self._world, now):
             return 0.0
         alarm, due = self._world.timers.next(), None
         if not self._world.stopping:
@@ -96,22 +97,22 @@ class Engine:
     def stopping(self) -> bool:
         return self._world.stopping
 
-    def job(self, job: JobId) -> Entry:
+    def job(self, job: JobId) -> JobEntry:
         """The job as loaded; JobNotFound with a suggestion."""
         entry = self._world.jobs.get(job)
         if entry is None:
-            raise jobs.unknown_job(self._world, job)
+            raise jobs.job_not_found(self._world, job)
         return entry
 
-    def jobs(self) -> Iterator[Entry]:
+    def jobs(self) -> Iterator[JobEntry]:
         """All jobs, in the order in which they came."""
         return iter(self._world.jobs.values())
 
-    def run(self, run: RunId) -> OpenRun | None:
+    def run(self, run: RunId) -> RunEntry | None:
         """An open run."""
         return self._world.runs.get(run)
 
-    def runs(self, job: JobId | None = None) -> list[OpenRun]:
+    def runs(self, job: JobId | None = None) -> list[RunEntry]:
         """Open runs, of one job or of all, the oldest first."""
         return list(self._world.runs.values()) if job is None else self._world.open_runs(job)
 

@@ -2,12 +2,13 @@
 
 from attrs import evolve
 
-from rae_auto.engine import cursors, guards
-from rae_auto.engine.dependencies import find_cycle, reached_from
+from rae_auto.engine.effects import JobChanged, Step
 from rae_auto.engine.events import AddJob, Origin, Plan, Reconfigure, RemoveJob, SetPaused
-from rae_auto.engine.runs import end, release
-from rae_auto.engine.step import JobChanged, Step
-from rae_auto.engine.world import EngineState, Entry
+from rae_auto.engine.runs import guards
+from rae_auto.engine.runs.dependencies import find_cycle, reached_from
+from rae_auto.engine.runs.progress import end, release
+from rae_auto.engine.state import EngineState, JobEntry
+from rae_auto.engine.time import cursors
 from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, JobNotFound, SchedulerError
 from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.instants import Moment
@@ -16,7 +17,7 @@ from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
 
 
-def unknown_job(world: EngineState, job: str) -> JobNotFound:
+def job_not_found(world: EngineState, job: str) -> JobNotFound:
     return JobNotFound(f"no job {job!r}{did_you_mean(job, world.jobs)}")
 
 
@@ -76,7 +77,7 @@ def removed(world: EngineState, event: RemoveJob, now: Moment, step: Step) -> No
     """A job leaves the store; what runs of it may finish, what waits is cancelled."""
     entry = world.jobs.get(event.job)
     if entry is None:
-        step.reply(event.ask, unknown_job(world, event.job))
+        step.reply(event.ask, job_not_found(world, event.job))
         return
     if entry.plan.origin is Origin.CONFIG:
         step.reply(event.ask, JobInUse(f"job {event.job!r} stands in the configuration; remove it there"))
@@ -89,7 +90,7 @@ def removed(world: EngineState, event: RemoveJob, now: Moment, step: Step) -> No
     if followed_by:
         step.reply(event.ask, JobInUse(f"job {event.job!r} is followed by {', '.join(followed_by)}; remove that first"))
         return
-    step.erase(entry.job)
+    step.discard(entry.job)
     drop(world, entry, now, step)
     step.reply(event.ask, {"job": event.job})
 
@@ -98,12 +99,12 @@ def paused(world: EngineState, event: SetPaused, now: Moment, step: Step) -> Non
     """A paused job starts nothing by itself; what waited goes on when it is resumed."""
     entry = world.jobs.get(event.job)
     if entry is None:
-        step.reply(event.ask, unknown_job(world, event.job))
+        step.reply(event.ask, job_not_found(world, event.job))
         return
     if entry.state.paused != event.paused:
         entry.state = evolve(entry.state, paused=event.paused)
         step.save(entry.state)
-        step.want(JobChanged(event.job, "paused" if event.paused else "resumed"))
+        step.request(JobChanged(event.job, "paused" if event.paused else "resumed"))
         release(world, event.job, now)
     step.reply(event.ask, {"job": event.job})
 
@@ -140,7 +141,7 @@ def put(world: EngineState, plan: Plan, now: Moment, step: Step) -> str | None:
     if known is not None and known.plan == plan:
         return None
     old = known.plan.schedules if known else {}
-    entry = known or Entry(plan, JobState(job.id))
+    entry = known or JobEntry(plan, JobState(job.id))
     entry.plan = plan
     world.jobs[job.id] = entry
     for trigger, schedule in old.items():
@@ -151,13 +152,13 @@ def put(world: EngineState, plan: Plan, now: Moment, step: Step) -> str | None:
             world.timetable.join((job.id, trigger), schedule, now.wall)
     cursors.begin(entry, now, step)
     change = "changed" if known else "added"
-    step.want(JobChanged(job.id, change))
+    step.request(JobChanged(job.id, change))
     release(world, job.id, now)
     guards.look_again(world, world.open_runs(job.id), now)
     return change
 
 
-def drop(world: EngineState, entry: Entry, now: Moment, step: Step) -> None:
+def drop(world: EngineState, entry: JobEntry, now: Moment, step: Step) -> None:
     """Have the job no more. Runs in hand finish."""
     job = entry.job.id
     for opened in world.open_runs(job):
@@ -169,11 +170,11 @@ def drop(world: EngineState, entry: Entry, now: Moment, step: Step) -> None:
         if owner == job:
             del world.seen[owner, trigger]
             for value in seen.values():
-                step.erase(value)
+                step.discard(value)
     for ref in entry.job.schedule:
         world.ended_at.pop((job, ref.id), None)
         world.chains.pop((job, ref.id), None)
     del world.jobs[job]
-    step.erase(entry.state)
-    step.want(JobChanged(job, "removed"))
+    step.discard(entry.state)
+    step.request(JobChanged(job, "removed"))
     release(world, job, now)

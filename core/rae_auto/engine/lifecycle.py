@@ -1,13 +1,13 @@
 """The whole: restored at the start, cancelled in parts, brought to a stop."""
 
-from rae_auto.engine import cursors
-from rae_auto.engine.attempts import arm_timeout
+from rae_auto.engine.effects import Step, Stopped
 from rae_auto.engine.events import CancelRuns, Restored, Stop
-from rae_auto.engine.jobs import unknown_job
-from rae_auto.engine.runs import end, finish, interrupt, must_end, wait
-from rae_auto.engine.step import Step, Stopped
-from rae_auto.engine.timers import Alarm
-from rae_auto.engine.world import EngineState, Entry, OpenRun
+from rae_auto.engine.jobs import job_not_found
+from rae_auto.engine.runs.attempts import arm_timeout
+from rae_auto.engine.runs.progress import end, finish, interrupt, must_end, wait
+from rae_auto.engine.state import EngineState, JobEntry, RunEntry
+from rae_auto.engine.time import cursors
+from rae_auto.engine.time.timers import Alarm
 from rae_auto.errors import RunNotFound
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
@@ -25,10 +25,10 @@ def restored(world: EngineState, event: Restored, now: Moment, step: Step) -> No
     world.settings = event.settings
     states = {state.job: state for state in event.states}
     for plan in event.plans:
-        entry = Entry(plan, states.pop(plan.job.id, JobState(plan.job.id)))
+        entry = JobEntry(plan, states.pop(plan.job.id, JobState(plan.job.id)))
         world.jobs[plan.job.id] = entry
     for leftover in states.values():
-        step.erase(leftover)
+        step.discard(leftover)
     for seen in sorted(event.seen, key=lambda seen: seen.at):
         world.seen.setdefault((seen.job, seen.trigger), {})[seen.key] = seen
     # What has begun comes first, whatever the clock did meanwhile: of a job's runs the oldest goes on.
@@ -44,7 +44,7 @@ def restored(world: EngineState, event: Restored, now: Moment, step: Step) -> No
 def _reopen(world: EngineState, run: Run, now: Moment, step: Step) -> None:
     entry = world.jobs.get(run.job)
     # Without a definition a run can only be given up.
-    opened = OpenRun(run, entry.job if entry else Job(id=run.job, command="gone", on_crash=OnCrash.FAIL))
+    opened = RunEntry(run, entry.job if entry else Job(id=run.job, command="gone", on_crash=OnCrash.FAIL))
     world.open(opened)
     if run.state.active:
         arm_timeout(world, opened, now)
@@ -65,7 +65,7 @@ def cancel_asked(world: EngineState, event: CancelRuns, now: Moment, step: Step)
     elif event.job in world.jobs or event.job in world.runs_of:
         targets = world.open_runs(event.job)
     else:
-        step.reply(event.ask, unknown_job(world, event.job or ""))
+        step.reply(event.ask, job_not_found(world, event.job or ""))
         return
     for opened in targets:
         end(world, opened, RunState.CANCELLED, Reason.CANCELLED, now, step)
@@ -86,4 +86,4 @@ def stop_when_idle(world: EngineState, step: Step) -> None:
     """A stopping engine is done once it has nothing in hand that the next one couldn't find; it says so once."""
     if world.stopping and not world.stopped and not any(must_end(world, o) for o in world.runs.values()):
         world.stopped = True
-        step.want(Stopped())
+        step.request(Stopped())

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from rae_auto.engine.guards import KEPT_BACK_BY
+from rae_auto.engine.runs.guards import KEPT_BACK_BY
 from rae_auto.engine.words import cause_in_words, in_words, reason_in_words
 from rae_auto.explain.job_view import JobView, repetition
 from rae_auto.model.decision import MANUAL, Decision

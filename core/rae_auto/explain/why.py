@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from rae_auto.engine.catch_up import due_around
+from rae_auto.engine.time.catch_up import due_around
 from rae_auto.engine.words import cause_in_words, in_words, reason_in_words
 from rae_auto.explain.checks import Fact, of_run, of_skip, outlook, words
 from rae_auto.explain.job_view import JobView, distance, repetition

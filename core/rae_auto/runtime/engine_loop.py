@@ -12,9 +12,9 @@ from typing import Any
 
 from loguru import logger
 
+from rae_auto.engine.effects import Change, Reply, Step
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import Ask, Event, TimePassed
-from rae_auto.engine.step import Change, Reply, Step
 from rae_auto.errors import SchedulerClosed, SchedulerError, StoreError
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime.clock import Clock

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import cast
 
 from rae_auto.api.guard import GuardResult, ReadGuard, Verdict
+from rae_auto.engine.effects import ReadGuards
 from rae_auto.engine.events import GuardsRead
-from rae_auto.engine.step import ReadGuards
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import PATIENCE, failed, failure, place, read_guard
 from rae_auto.runtime.concurrency.background_tasks import wait_for_all

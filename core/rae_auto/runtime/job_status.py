@@ -1,13 +1,13 @@
 """How jobs stand, read off the engine, and their runs."""
 
 from rae_auto.engine.engine import Engine
-from rae_auto.engine.world import Entry
+from rae_auto.engine.state import JobEntry
 from rae_auto.model.job_info import JobActivity, JobInfo, JobStatus
 from rae_auto.model.run import RunState
 from rae_auto.registry.trigger_text import schedule_text
 
 
-def status_of(engine: Engine, entry: Entry) -> JobStatus:
+def status_of(engine: Engine, entry: JobEntry) -> JobStatus:
     """How a job stands."""
     job, state = entry.job, entry.state
     opened = [o.run for o in engine.runs(job.id)]
@@ -25,7 +25,7 @@ def status_of(engine: Engine, entry: Entry) -> JobStatus:
     )
 
 
-def _activity(states: set[RunState], entry: Entry) -> JobActivity:
+def _activity(states: set[RunState], entry: JobEntry) -> JobActivity:
     if states & {RunState.STARTING, RunState.RUNNING}:
         return JobActivity.RUNNING
     if RunState.RETRYING in states:
@@ -37,7 +37,7 @@ def _activity(states: set[RunState], entry: Entry) -> JobActivity:
     return JobActivity.PAUSED if entry.state.paused else JobActivity.IDLE
 
 
-def info_of(engine: Engine, entry: Entry) -> JobInfo:
+def info_of(engine: Engine, entry: JobEntry) -> JobInfo:
     """A job as a list shows it."""
     job = entry.job
     return JobInfo(

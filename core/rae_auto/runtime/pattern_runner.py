@@ -19,7 +19,7 @@ from attrs import define, evolve, field, frozen
 from rae_auto.api.events import Event, StreamPosition
 from rae_auto.api.pattern import Firing, PatternRun, PatternTrigger
 from rae_auto.api.trigger import Emit, EmitResult, ScheduleTrigger, SourceTrigger, Trigger, TriggerContext
-from rae_auto.engine.catch_up import occurrences
+from rae_auto.engine.time.catch_up import occurrences
 from rae_auto.errors import StoreError
 from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
 from rae_auto.toolkit.state_file import StateFile

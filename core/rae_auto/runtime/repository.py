@@ -13,7 +13,7 @@ from loguru import logger
 
 from rae_auto.api.store import Append, CorruptDocument, Delete, Document, LogQuery, Put, RetentionRule, Store
 from rae_auto.api.store import Change as StoreChange
-from rae_auto.engine.step import Change, Erase, Record, Save
+from rae_auto.engine.effects import Change, Discard, Record, Save
 from rae_auto.errors import SchedulerError, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
@@ -28,7 +28,7 @@ PATIENCE = 30.0
 
 def encode(changes: Iterable[Change]) -> list[StoreChange]:
     """The store's changes that make these durable: of several to one document only the last, logs in order."""
-    latest: dict[tuple[str, str], Save | Erase] = {}
+    latest: dict[tuple[str, str], Save | Discard] = {}
     entries: list[StoreChange] = []
     for change in changes:
         if isinstance(change, Record):
@@ -38,7 +38,7 @@ def encode(changes: Iterable[Change]) -> list[StoreChange]:
     return [*(_write(place, change) for place, change in latest.items()), *entries]
 
 
-def _write(place: tuple[str, str], change: Save | Erase) -> StoreChange:
+def _write(place: tuple[str, str], change: Save | Discard) -> StoreChange:
     return Put(*place, documents.dump(change.value)) if isinstance(change, Save) else Delete(*place)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from rae_auto.api.trigger import EmitResult
+from rae_auto.engine.effects import ClockJumped, ReadGuards, Record, Step
 from rae_auto.engine.events import TriggerFired
-from rae_auto.engine.step import ClockJumped, ReadGuards, Record, Step
 from rae_auto.errors import BadRequest, NotStarted, StoreError
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.primitives.instants import as_utc

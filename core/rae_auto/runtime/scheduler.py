@@ -17,6 +17,7 @@ from loguru import logger
 from rae_auto.api.events import Event
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
+from rae_auto.engine.effects import Cancel, Notify, Start, Step, Stopped
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import (
     AddJob,
@@ -30,7 +31,6 @@ from rae_auto.engine.events import (
     Stop,
     TriggerFired,
 )
-from rae_auto.engine.step import Cancel, Notify, Start, Step, Stopped
 from rae_auto.errors import InvalidJob, RunNotFound, SchedulerClosed, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL, Decision

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from rae_auto.engine.effects import Cancel, Notify, ReadGuards, Record, Reply, Start, Step, Stopped
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import (
     AddJob,
@@ -26,7 +27,6 @@ from rae_auto.engine.events import (
     TimePassed,
     TriggerFired,
 )
-from rae_auto.engine.step import Cancel, Notify, ReadGuards, Record, Reply, Start, Step, Stopped
 from rae_auto.errors import SchedulerError, StoreError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence
 from rae_auto.model.guard import GuardResult, Verdict

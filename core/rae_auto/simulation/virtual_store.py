@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
-from rae_auto.engine.step import Change, Erase, Save
+from rae_auto.engine.effects import Change, Discard, Save
 from rae_auto.errors import StoreError
 from rae_auto.model.documents import place_of
 
@@ -40,7 +40,7 @@ class Values:
         for change in changes:
             if isinstance(change, Save):
                 self._values[place_of(change.value)] = change.value
-            elif isinstance(change, Erase):
+            elif isinstance(change, Discard):
                 self._values.pop(place_of(change.value), None)
 
     def load(self, cls: type[T]) -> tuple[T, ...]:

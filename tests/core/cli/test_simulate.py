@@ -13,7 +13,7 @@ from tests.support.forecasting import forecast, job
 
 from rae_auto.api import Append, GuardResult, ReadGuard, SourceTrigger, TriggerContext
 from rae_auto.api.plugin import Kind
-from rae_auto.engine.step import Record
+from rae_auto.engine.effects import Record
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.policies import RetryPolicy
 from rae_auto.model.primitives.names import JobId, RunId

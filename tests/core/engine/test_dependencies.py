@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rae_auto.engine.dependencies import find_cycle, in_order
+from rae_auto.engine.runs.dependencies import find_cycle, in_order
 from rae_auto.errors import InvalidJob, JobInUse, NotStarted
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState

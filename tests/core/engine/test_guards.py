@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from attrs import evolve, frozen
 
+from rae_auto.engine.effects import ReadGuards
 from rae_auto.engine.events import Origin, Plan, Reconfigure, Settings, TriggerFired
-from rae_auto.engine.step import ReadGuards
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
@@ -67,7 +67,7 @@ def test_a_run_starts_when_its_guards_say_yes_and_what_they_said_is_on_record(wo
     assert start.run.waited_for == ()
 
 
-@pytest.mark.parametrize("says", [NO, UNKNOWN])
+@pytest.mark.parametrize("result", [NO, UNKNOWN])
 def test_a_guard_that_says_no_or_can_not_tell_skips_the_run(world, guarded, result):
     w = world(guarded(read=["power"]))
     w.guards_say = lambda job, name: result

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from rae_auto.engine.effects import Reply
 from rae_auto.engine.events import AttemptFound, AttemptStarted, Origin, Plan, Reconfigure, Settings
-from rae_auto.engine.step import Reply
 from rae_auto.errors import DuplicateJob, JobInUse, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.policies import NotifyOn, NotifyPolicy

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from rae_auto.engine import loop_detection
+from rae_auto.engine.effects import Reply
 from rae_auto.engine.events import TriggerFired
-from rae_auto.engine.step import Reply
+from rae_auto.engine.runs import loop_detection
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.reasons import Reason
 

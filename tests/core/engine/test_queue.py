@@ -5,9 +5,9 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rae_auto.engine.effects import Reply
 from rae_auto.engine.events import TriggerFired
 from rae_auto.engine.queue import HEAD_START, rank
-from rae_auto.engine.step import Reply
 from rae_auto.engine.words import in_words
 from rae_auto.errors import NotStarted
 from rae_auto.model.decision import MANUAL, Occurrence, Outcome

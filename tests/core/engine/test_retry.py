@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rae_auto import RetryPolicy
-from rae_auto.engine.retry import delay_after, share
+from rae_auto.engine.runs.retry import delay_after, share
 from rae_auto.model.policies import Backoff
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run, RunState

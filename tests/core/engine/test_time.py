@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from rae_auto.engine.catch_up import LIMIT, occurrences
+from rae_auto.engine.time.catch_up import LIMIT, occurrences
 from rae_auto.model.decision import Outcome
 from rae_auto.model.policies import RetryPolicy
 from rae_auto.model.reasons import Reason

@@ -212,6 +212,6 @@ def test_every_reason_is_told_by_its_code_and_in_words(reason):
 
 def test_a_skip_tells_what_the_policies_before_it_said():
     told = skipped_after(more=[a_job("b", hourly=False)], needs=["b"])
-    of_policies = [(f.of, f.evaluate) for f in told.facts if f.of in ("enabled", "paused", "overlap", "needs")]
+    of_policies = [(f.of, f.text) for f in told.facts if f.of in ("enabled", "paused", "overlap", "needs")]
     assert of_policies[:3] == [("enabled", "yes"), ("paused", "no"), ("overlap", "nothing in the way")]
     assert of_policies[3][0] == "needs"

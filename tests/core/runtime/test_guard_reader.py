@@ -155,7 +155,7 @@ def test_a_run_starts_where_all_guards_say_yes_and_why_tells_what_each_said(tmp_
 
 
 def test_why_tells_for_which_guard_a_run_has_waited_after_it_started(tmp_path, monkeypatch):
-    monkeypatch.setattr("rae_auto.engine.guards.AGAIN", timedelta(milliseconds=20))
+    monkeypatch.setattr("rae_auto.engine.runs.guards.AGAIN", timedelta(milliseconds=20))
     stage.evaluate = {"power": [GuardResult(Verdict.NO, "on battery"), GuardResult(Verdict.YES, "on mains")]}
     run, told = outcome(tmp_path, rung("a", "power", only_wait="1h"))
     facts = {fact.of: fact.text for fact in told.facts}

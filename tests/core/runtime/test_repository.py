@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from tests.support.control_peer import in_time
 
 from rae_auto.api.store import LogQuery
-from rae_auto.engine.step import Record
+from rae_auto.engine.effects import Record
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run, RunState

@@ -27,7 +27,7 @@ from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import RunState
-from rae_auto.simulation.forecast import Forecast, Scenario, forecast
+from rae_auto.simulation.forecast import Forecast, Scenario, simulate
 from rae_auto.simulation.script import GuardTurn, Script
 from rae_auto.simulation.script_files import read_script
 
@@ -85,7 +85,7 @@ def coffee(clock: str) -> Event:
 def told(*plans: Plan, sources: Any = None, minutes: float = 60, down: Any = (), **script: Any) -> Forecast:
     named = {(JobId("a"), name): source for name, source in (sources or {}).items()}
     guards = tuple((plan.job.id, name) for plan in plans for name, guard in plan.guards.items() if guard is None)
-    return forecast(
+    return simulate(
         Scenario(
             plans=plans or (job("a"),),
             settings=Settings(),
@@ -233,7 +233,7 @@ def test_a_script_is_read_in_the_order_of_time():
     script = read_script(GOOD, "world.jsonl", datetime.fromisoformat)
     assert [(event.id, event.name) for event in script.events] == [("mine", "coffee"), ("line-2", "coffee")]
     assert script.occurrences == (Occurrence(JobId("a"), "inbox", "line-4", at("00:01"), {"paths": []}),)
-    assert [(turn.job, turn.guard, turn.evaluate.answer) for turn in script.guards] == [
+    assert [(turn.job, turn.guard, turn.result.verdict) for turn in script.guards] == [
         (None, "power", Verdict.NO),
         ("a", "idle", Verdict.UNKNOWN),
     ]

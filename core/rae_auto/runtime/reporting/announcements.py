@@ -3,7 +3,7 @@
 from typing import Any
 
 from rae_auto.api.events import Event
-from rae_auto.engine.step import ClockJumped, JobChanged, Record, Save, Step
+from rae_auto.engine.effects import ClockJumped, JobChanged, Record, Save, Step
 from rae_auto.engine.words import in_words
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision

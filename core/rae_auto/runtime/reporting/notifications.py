@@ -7,7 +7,7 @@ from loguru import logger
 
 from rae_auto.api.notifier import Notice, Notifier
 from rae_auto.api.plugin import Kind
-from rae_auto.engine.step import Notify
+from rae_auto.engine.effects import Notify
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.run import Run
 from rae_auto.registry.quarantine import Quarantine

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from loguru import logger
 
-from rae_auto.engine.clocks import Jump
+from rae_auto.engine.time.clock_jumps import Jump
 from rae_auto.engine.words import in_words
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.primitives.units import format_duration

@@ -14,7 +14,7 @@ from tests.support.control_peer import in_time
 from rae_auto import Job, RetryPolicy, RunState, Scheduler
 from rae_auto.api import Notice, Notifier
 from rae_auto.api.plugin import Kind, Plugin
-from rae_auto.engine.step import Notify
+from rae_auto.engine.effects import Notify
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import NotifyOn, NotifyPolicy

@@ -120,7 +120,7 @@ def test_what_was_there_before_the_run_is_not_its_doing(scene: Sequence[str], ow
 
 def test_a_job_that_writes_a_new_file_for_each_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from rae_auto.api.store import LogQuery
-    from rae_auto.engine import loop_detection
+    from rae_auto.engine.runs import loop_detection
 
     monkeypatch.setattr(loop_detection, "LONGEST_CHAIN", 5)
     inbox = tmp_path / "inbox"

@@ -6,7 +6,7 @@ from tests.support.control_peer import in_time
 
 from rae_auto import Job, Scheduler, TriggerRef
 from rae_auto.api.store import LogQuery
-from rae_auto.engine import loop_detection
+from rae_auto.engine.runs import loop_detection
 from rae_auto.model.reasons import Reason
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from attrs import frozen
 
-from rae_auto.engine.world import Chain, EngineState
+from rae_auto.engine.state import Chain, EngineState
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId

@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 
 from attrs import evolve
 
-from rae_auto.engine import retry
+from rae_auto.engine.effects import Step
 from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted
-from rae_auto.engine.runs import end, finish, release, wait
-from rae_auto.engine.step import Step
-from rae_auto.engine.timers import Alarm
-from rae_auto.engine.world import EngineState, OpenRun, resource_key
+from rae_auto.engine.runs import retry
+from rae_auto.engine.runs.progress import end, finish, release, wait
+from rae_auto.engine.state import EngineState, RunEntry, resource_key
+from rae_auto.engine.time.timers import Alarm
 from rae_auto.model.policies import OnCrash
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import RunId
@@ -65,14 +65,14 @@ def found(world: EngineState, event: AttemptFound, now: Moment, step: Step) -> N
         finish(world, opened, opened.ending or RunState.LOST, now, step, reason=Reason.LOST)
 
 
-def on_crash(opened: OpenRun) -> OnCrash:
+def on_crash(opened: RunEntry) -> OnCrash:
     """The job's choice, or the careful one: what somebody asked for is done again, a schedule comes round."""
     if opened.job.on_crash is not None:
         return opened.job.on_crash
     return OnCrash.FAIL if opened.run.cause in (Reason.DUE, Reason.CAUGHT_UP) else OnCrash.RERUN
 
 
-def arm_timeout(world: EngineState, opened: OpenRun, now: Moment) -> None:
+def arm_timeout(world: EngineState, opened: RunEntry, now: Moment) -> None:
     """Count the attempt's time from its start, which may lie before a restart."""
     started_at = opened.run.attempt_started_at
     if opened.job.timeout is not None and started_at is not None:
@@ -94,7 +94,7 @@ def explain(result: Result) -> str | None:
     return f"killed by signal {result.signal}" if result.signal is not None else None
 
 
-def _close_attempt(world: EngineState, opened: OpenRun, state: RunState, now: Moment, result: Result | None) -> None:
+def _close_attempt(world: EngineState, opened: RunEntry, state: RunState, now: Moment, result: Result | None) -> None:
     run = opened.run
     world.give_place(opened)
     for resource in opened.job.uses:
@@ -109,7 +109,7 @@ def _start_of(run: Run, now: Moment) -> datetime:
 
 
 def _try_again(
-    world: EngineState, opened: OpenRun, delay: timedelta, reason: str | None, now: Moment, step: Step
+    world: EngineState, opened: RunEntry, delay: timedelta, reason: str | None, now: Moment, step: Step
 ) -> None:
     opened.ending = opened.ending_reason = None
     opened.run = opened.run.to(RunState.RETRYING, not_before=now.wall + delay, reason=reason, handle=None)

@@ -1,10 +1,10 @@
 """Who starts now: the first in the queue that nothing holds back, while there is room."""
 
-from rae_auto.engine import dependencies, guards
-from rae_auto.engine.attempts import arm_timeout
-from rae_auto.engine.runs import all_waits, finish, hold
-from rae_auto.engine.step import Start, Step
-from rae_auto.engine.world import EngineState, OpenRun, resource_key
+from rae_auto.engine.effects import Start, Step
+from rae_auto.engine.runs import dependencies, guards
+from rae_auto.engine.runs.attempts import arm_timeout
+from rae_auto.engine.runs.progress import all_waits, finish, hold
+from rae_auto.engine.state import EngineState, RunEntry, resource_key
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
 from rae_auto.model.policies import Overlap
@@ -36,7 +36,7 @@ def start_what_may(world: EngineState, now: Moment, step: Step) -> None:
             _start(world, opened, now, step)
 
 
-def _held(world: EngineState, opened: OpenRun) -> Hold | None:
+def _held(world: EngineState, opened: RunEntry) -> Hold | None:
     run, job = opened.run, opened.job
     entry = world.jobs.get(run.job)
     if run.trigger != MANUAL and entry is not None:
@@ -64,7 +64,7 @@ def _without_resource(world: EngineState, job: Job) -> Hold | None:
     return None
 
 
-def _start(world: EngineState, opened: OpenRun, now: Moment, step: Step) -> None:
+def _start(world: EngineState, opened: RunEntry, now: Moment, step: Step) -> None:
     opened.run = opened.run.to(
         RunState.STARTING,
         attempt=opened.run.attempt + 1,
@@ -77,4 +77,4 @@ def _start(world: EngineState, opened: OpenRun, now: Moment, step: Step) -> None
     world.take_place(opened)
     arm_timeout(world, opened, now)
     step.save(opened.run)
-    step.want(Start(opened.run, opened.job))
+    step.request(Start(opened.run, opened.job))

@@ -5,15 +5,16 @@ from datetime import datetime
 
 from attrs import evolve
 
-from rae_auto.engine import admission, attempts, catch_up, cursors, guards
-from rae_auto.engine.catch_up import Missed
-from rae_auto.engine.clocks import Jump, jumps
-from rae_auto.engine.dependencies import in_order
+from rae_auto.engine.effects import ClockJumped, Step
 from rae_auto.engine.events import TimePassed
-from rae_auto.engine.runs import interrupt, queue_up
-from rae_auto.engine.step import ClockJumped, Step
-from rae_auto.engine.timers import Alarm
-from rae_auto.engine.world import EngineState, Entry
+from rae_auto.engine.runs import admission, attempts, guards
+from rae_auto.engine.runs.dependencies import in_order
+from rae_auto.engine.runs.progress import interrupt, queue_up
+from rae_auto.engine.state import EngineState, JobEntry
+from rae_auto.engine.time import catch_up, cursors
+from rae_auto.engine.time.catch_up import DueSpan
+from rae_auto.engine.time.clock_jumps import Jump, jumps
+from rae_auto.engine.time.timers import Alarm
 from rae_auto.model.decision import Occurrence, Outcome
 from rae_auto.model.primitives.instants import Moment, format_instant
 from rae_auto.model.primitives.names import JobId, RunId
@@ -24,7 +25,7 @@ def notice_jumps(world: EngineState, now: Moment, step: Step) -> None:
     """See whether the machine slept or its clock was set since the last event, and put right what hangs on it."""
     before, world.clocks = world.clocks, now
     for jump, by in jumps(before, now) if before else ():
-        step.want(ClockJumped(jump, by))
+        step.request(ClockJumped(jump, by))
         world.jumped = world.jumped or jump
         guards.look_again(world, list(world.runs.values()), now)
         if jump is Jump.SET_BACK:
@@ -90,7 +91,7 @@ def _why_late(world: EngineState) -> str:
 def _come_due(world: EngineState, now: Moment, step: Step) -> None:
     """Decide instants of schedules, the needed jobs before those that need them."""
     because, world.restarted = _why_late(world), False
-    by_job: dict[JobId, list[tuple[str, Missed]]] = {}
+    by_job: dict[JobId, list[tuple[str, DueSpan]]] = {}
     for span, group in world.timetable.due(now.wall):
         for job, trigger in group.members:
             new = cursors.fresh(span, world.jobs[job].state.cursors[trigger])
@@ -106,9 +107,9 @@ def _come_due(world: EngineState, now: Moment, step: Step) -> None:
 
 def _decide(
     world: EngineState,
-    entry: Entry,
+    entry: JobEntry,
     trigger: str,
-    span: Missed,
+    span: DueSpan,
     spread: catch_up.Spread,
     now: Moment,
     step: Step,
@@ -144,7 +145,7 @@ def _decide(
 
 
 def _skip(
-    entry: Entry,
+    entry: JobEntry,
     trigger: str,
     skipped: Sequence[datetime],
     older: datetime | None,

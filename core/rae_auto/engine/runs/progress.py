@@ -2,10 +2,10 @@
 
 from attrs import evolve
 
+from rae_auto.engine.effects import Cancel, Notify, Step
 from rae_auto.engine.queue import rank
-from rae_auto.engine.step import Cancel, Notify, Step
-from rae_auto.engine.timers import Alarm
-from rae_auto.engine.world import EngineState, OpenRun
+from rae_auto.engine.state import EngineState, RunEntry
+from rae_auto.engine.time.timers import Alarm
 from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.primitives.instants import Moment
@@ -13,7 +13,7 @@ from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run, RunState
 
 
-def wait(world: EngineState, opened: OpenRun, now: Moment) -> None:
+def wait(world: EngineState, opened: RunEntry, now: Moment) -> None:
     """Let a run wait for its turn, and before that for its time, if it has one."""
     run = opened.run
     world.let_place_go(opened)
@@ -25,14 +25,14 @@ def wait(world: EngineState, opened: OpenRun, now: Moment) -> None:
         queue_up(world, opened)
 
 
-def queue_up(world: EngineState, opened: OpenRun) -> None:
+def queue_up(world: EngineState, opened: RunEntry) -> None:
     """Let a run wait for its turn."""
     opened.delayed, opened.held_by = False, None
     world.queue.push(opened.run.id, rank(opened.job.priority, opened.run.queued_at))
 
 
 def hold(
-    world: EngineState, opened: OpenRun, until: str, reason: Reason, text: str, *, is_worth_telling: bool = True
+    world: EngineState, opened: RunEntry, until: str, reason: Reason, text: str, *, is_worth_telling: bool = True
 ) -> None:
     """Set a run aside until something happens to the job, the resource or the guard `until`."""
     opened.held_by = (reason, text)
@@ -41,12 +41,12 @@ def hold(
     world.held.setdefault(until, []).append(opened.run.id)
 
 
-def all_waits(opened: OpenRun) -> tuple[Reason, ...]:
+def all_waits(opened: RunEntry) -> tuple[Reason, ...]:
     """What the run has waited for, before a restart too."""
     return tuple(dict.fromkeys((*opened.run.waited_for, *opened.waited_for)))
 
 
-def _note_wait(opened: OpenRun, reason: Reason) -> None:
+def _note_wait(opened: RunEntry, reason: Reason) -> None:
     if reason not in opened.waited_for:
         opened.waited_for = (*opened.waited_for, reason)
 
@@ -58,19 +58,19 @@ def release(world: EngineState, until: str, now: Moment) -> None:
             wait(world, world.runs[run], now)
 
 
-def end(world: EngineState, opened: OpenRun, state: RunState, reason: Reason | None, now: Moment, step: Step) -> None:
+def end(world: EngineState, opened: RunEntry, state: RunState, reason: Reason | None, now: Moment, step: Step) -> None:
     """Bring a run to an end before its time: at once if nothing of it is in hand, else by way of its executor."""
     if not opened.run.state.active:
         finish(world, opened, RunState.CANCELLED, now, step, reason=reason)
         return
     if opened.ending is None:
         opened.ending, opened.ending_reason = state, reason
-    step.want(Cancel(opened.run.id, opened.run.attempt, opened.job.kill_after))
+    step.request(Cancel(opened.run.id, opened.run.attempt, opened.job.kill_after))
 
 
 def finish(
     world: EngineState,
-    opened: OpenRun,
+    opened: RunEntry,
     state: RunState,
     now: Moment,
     step: Step,
@@ -88,7 +88,7 @@ def finish(
         not_before=None,
         waited_for=all_waits(opened),
     )
-    step.erase(run)
+    step.discard(run)
     step.record(run)
     world.close(opened)
     if run.cause is Reason.FIRED:
@@ -101,7 +101,7 @@ def finish(
     release(world, run.job, now)
 
 
-def must_end(world: EngineState, opened: OpenRun) -> bool:
+def must_end(world: EngineState, opened: RunEntry) -> bool:
     """Whether a stop has to wait for the run: it is in hand, and the next daemon couldn't find it."""
     return opened.run.state.active and not (world.leaving and opened.run.handle)
 
@@ -118,11 +118,11 @@ def _after(state: JobState, run: Run) -> JobState:
     return evolve(state, last_state=run.state, last_run=run.id, last_finished_at=run.finished_at, failures=failures)
 
 
-def _tell(opened: OpenRun, before: JobState, run: Run, step: Step) -> None:
+def _tell(opened: RunEntry, before: JobState, run: Run, step: Step) -> None:
     if run.state is RunState.SUCCEEDED:
         kinds = [NotifyOn.SUCCESS, *([NotifyOn.RECOVERY] if before.failures else [])]
     else:
         kinds = [] if run.state is RunState.CANCELLED else [NotifyOn.FAILURE]
     for kind in kinds:
         if kind in opened.job.notify.on:
-            step.want(Notify(kind, opened.job, run))
+            step.request(Notify(kind, opened.job, run))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from rae_auto.engine.world import EngineState
+from rae_auto.engine.state import EngineState
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons import Reason

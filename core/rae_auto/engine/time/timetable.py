@@ -6,7 +6,7 @@ from datetime import datetime
 
 from attrs import define, field
 
-from rae_auto.engine.catch_up import Missed, occurrences
+from rae_auto.engine.time.catch_up import DueSpan, occurrences
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.schedule import Schedule
 
@@ -15,7 +15,7 @@ Member = tuple[JobId, str]
 
 
 @define(eq=False)
-class Group:
+class ScheduleGroup:
     """The triggers of one schedule, in the order in which they came, and its `next` instant after `after`."""
 
     schedule: Schedule
@@ -28,16 +28,16 @@ class Timetable:
     """All schedules in use, in the order in which they come due."""
 
     def __init__(self) -> None:
-        self._groups: dict[Schedule, Group] = {}
-        self._group_of: dict[Member, Group] = {}
-        self._heap: list[tuple[datetime, int, Group]] = []
+        self._groups: dict[Schedule, ScheduleGroup] = {}
+        self._group_of: dict[Member, ScheduleGroup] = {}
+        self._heap: list[tuple[datetime, int, ScheduleGroup]] = []
         self._pushed = 0
 
     def join(self, member: Member, schedule: Schedule, after: datetime) -> None:
         """`member` is due by the schedule, of which nobody needs the instants up to `after` any more."""
         group = self._groups.get(schedule)
         if group is None:
-            group = self._groups[schedule] = Group(schedule, after, schedule.next_after(after))
+            group = self._groups[schedule] = ScheduleGroup(schedule, after, schedule.next_after(after))
             self._push(group)
         elif after < group.after:
             self._look_from(group, after)
@@ -69,7 +69,7 @@ class Timetable:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def due(self, now: datetime) -> Iterator[tuple[Missed, Group]]:
+    def due(self, now: datetime) -> Iterator[tuple[DueSpan, ScheduleGroup]]:
         """Each group with instants due, and these; the group moves on to its first one after `now`."""
         while (instant := self.next()) is not None and instant <= now:
             group = heapq.heappop(self._heap)[2]
@@ -83,11 +83,11 @@ class Timetable:
         for group in self._groups.values():
             self._look_from(group, now)
 
-    def _look_from(self, group: Group, after: datetime) -> None:
+    def _look_from(self, group: ScheduleGroup, after: datetime) -> None:
         group.after, group.next = after, group.schedule.next_after(after)
         self._push(group)
 
-    def _push(self, group: Group) -> None:
+    def _push(self, group: ScheduleGroup) -> None:
         if group.next is not None:
             self._pushed += 1
             heapq.heappush(self._heap, (group.next, self._pushed, group))

@@ -6,9 +6,9 @@ from functools import lru_cache
 
 from attrs import evolve
 
-from rae_auto.engine.catch_up import Missed
-from rae_auto.engine.step import Step
-from rae_auto.engine.world import Entry
+from rae_auto.engine.effects import Step
+from rae_auto.engine.state import JobEntry
+from rae_auto.engine.time.catch_up import DueSpan
 from rae_auto.model.job_state import Cursor, Span
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.schedule import Schedule
@@ -18,7 +18,7 @@ KEPT = timedelta(days=1)
 """How many other spans are remembered, and for how long, for a clock that is set to and fro."""
 
 
-def begin(entry: Entry, now: Moment, step: Step) -> None:
+def begin(entry: JobEntry, now: Moment, step: Step) -> None:
     """Have a cursor for each schedule; one that is new, or not what it was, has been dealt with up to now."""
     cursors = {}
     for trigger, schedule in entry.plan.schedules.items():
@@ -42,7 +42,7 @@ def set_back(cursor: Cursor, now: datetime) -> Cursor:
     return evolve(cursor, at=now, since=now, others=_others(cursor, now))
 
 
-def fresh(due: Missed, cursor: Cursor) -> Missed | None:
+def fresh(due: DueSpan, cursor: Cursor) -> DueSpan | None:
     """Those of the instants that have no decision yet, if any."""
     if cursor.at < due.instants[0] and not cursor.others:
         return due
@@ -50,10 +50,10 @@ def fresh(due: Missed, cursor: Cursor) -> Missed | None:
     if not instants:
         return None
     older = due.older if due.older and due.older > cursor.at else None
-    return Missed(instants, older)
+    return DueSpan(instants, older)
 
 
-def move(entry: Entry, trigger: str, to: datetime, given_up: datetime | None) -> None:
+def move(entry: JobEntry, trigger: str, to: datetime, given_up: datetime | None) -> None:
     """The schedule has been dealt with up to `to`, all up to `given_up` as missed. The caller saves the state."""
     cursor = entry.state.cursors[trigger]
     if given_up is not None:

@@ -25,7 +25,7 @@ LONGEST_STAGGER = timedelta(seconds=60)
 
 
 @frozen
-class Missed:
+class DueSpan:
     """The latest occurrences due in a span, ascending.
 
     `older` is the one before them, where there are more; `next` the first one after the span.
@@ -36,7 +36,7 @@ class Missed:
     next: datetime | None = None
 
 
-def occurrences(schedule: Schedule, first: datetime, now: datetime) -> Missed:
+def occurrences(schedule: Schedule, first: datetime, now: datetime) -> DueSpan:
     """What fell due from `first` (the earliest one due) until `now`, at most `LIMIT`.
 
     Found from the end by doubling strides, so that years of downtime cost no more than a day.
@@ -66,17 +66,17 @@ def due_around(schedules: Iterable[Schedule], at: datetime) -> tuple[datetime | 
     return max(before, default=None), min(after, default=None)
 
 
-def _between(schedule: Schedule, first: datetime, now: datetime) -> Missed:
+def _between(schedule: Schedule, first: datetime, now: datetime) -> DueSpan:
     instants = []
     instant: datetime | None = first
     while instant is not None and instant <= now:
         instants.append(instant)
         instant = schedule.next_after(instant)
     older = instants[-LIMIT - 1] if len(instants) > LIMIT else None
-    return Missed(tuple(instants[-LIMIT:]), older, instant)
+    return DueSpan(tuple(instants[-LIMIT:]), older, instant)
 
 
-def chosen(job: Job, due: Missed, now: datetime) -> frozenset[datetime]:
+def chosen(job: Job, due: DueSpan, now: datetime) -> frozenset[datetime]:
     """Those of the occurrences that the job's policy lets run."""
     window = TOLERANCE if job.catch_up is CatchUp.NONE else max(TOLERANCE, job.catch_up_window)
     recent = [instant for instant in due.instants if now - instant <= window]

@@ -6,14 +6,14 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from rae_auto.engine import dependencies, guards, loop_detection
+from rae_auto.engine.effects import Step
 from rae_auto.engine.events import TriggerFired
-from rae_auto.engine.jobs import unknown_job
-from rae_auto.engine.retry import share
-from rae_auto.engine.runs import end, wait
-from rae_auto.engine.step import Step
+from rae_auto.engine.jobs import job_not_found
+from rae_auto.engine.runs import dependencies, guards, loop_detection
+from rae_auto.engine.runs.progress import end, wait
+from rae_auto.engine.runs.retry import share
+from rae_auto.engine.state import SEEN_LIMIT, EngineState, JobEntry, RunEntry
 from rae_auto.engine.words import in_words
-from rae_auto.engine.world import SEEN_LIMIT, EngineState, Entry, OpenRun
 from rae_auto.errors import NotStarted, SchedulerClosed
 from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome, run_id_of
 from rae_auto.model.job import Job
@@ -40,7 +40,7 @@ def fired(world: EngineState, event: TriggerFired, now: Moment, step: Step) -> N
     occurrence, ask = event.occurrence, event.ask
     entry = world.jobs.get(occurrence.job)
     if entry is None:
-        step.reply(ask, unknown_job(world, occurrence.job))
+        step.reply(ask, job_not_found(world, occurrence.job))
         return
     if world.stopping:
         step.reply(ask, SchedulerClosed("the scheduler is stopping and starts nothing more"))
@@ -69,7 +69,7 @@ def _told_again(world: EngineState, seen: Seen, now: Moment, step: Step) -> Seen
 
 def admit(
     world: EngineState,
-    entry: Entry,
+    entry: JobEntry,
     occurrence: Occurrence,
     cause: Reason,
     now: Moment,
@@ -122,7 +122,7 @@ def decide(
 
 
 def _judge(
-    world: EngineState, entry: Entry, occurrence: Occurrence, cause: Reason, batch: Set[RunId], starts: datetime
+    world: EngineState, entry: JobEntry, occurrence: Occurrence, cause: Reason, batch: Set[RunId], starts: datetime
 ) -> AdmissionResult:
     job = entry.job
     if occurrence.trigger != MANUAL:
@@ -168,7 +168,7 @@ def _waiting(world: EngineState, job: Job) -> int:
     return waiting - sum(not other.run.state.active for other in world.open_runs(job.id))
 
 
-def _overlap(world: EngineState, entry: Entry, batch: Set[RunId]) -> AdmissionResult | None:
+def _overlap(world: EngineState, entry: JobEntry, batch: Set[RunId]) -> AdmissionResult | None:
     others = [other for other in world.open_runs(entry.job.id) if other.run.id not in batch]
     if not others:
         return None
@@ -186,7 +186,7 @@ def _overlap(world: EngineState, entry: Entry, batch: Set[RunId]) -> AdmissionRe
 
 def _enqueue(
     world: EngineState,
-    entry: Entry,
+    entry: JobEntry,
     occurrence: Occurrence,
     cause: Reason,
     facts: Mapping[str, Any],
@@ -206,7 +206,7 @@ def _enqueue(
         facts=facts,
         not_before=not_before,
     )
-    opened = OpenRun(run, entry.job)
+    opened = RunEntry(run, entry.job)
     world.open(opened)
     wait(world, opened, now)
     step.save(run)
@@ -232,5 +232,5 @@ def remember(world: EngineState, occurrence: Occurrence, decision: Decision, ste
     known[occurrence.key] = seen
     step.save(seen)
     if len(known) > SEEN_LIMIT:
-        step.erase(known.pop(next(iter(known))))
+        step.discard(known.pop(next(iter(known))))
     return seen

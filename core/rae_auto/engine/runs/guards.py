@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 
 from attrs import evolve
 
+from rae_auto.engine.effects import ReadGuards, Step
 from rae_auto.engine.events import GuardsRead
-from rae_auto.engine.runs import finish, hold, release
-from rae_auto.engine.step import ReadGuards, Step
-from rae_auto.engine.timers import Alarm
-from rae_auto.engine.world import EngineState, Entry, OpenRun, guard_key
+from rae_auto.engine.runs.progress import finish, hold, release
+from rae_auto.engine.state import EngineState, JobEntry, RunEntry, guard_key
+from rae_auto.engine.time.timers import Alarm
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
@@ -43,7 +43,7 @@ KEPT_BACK_BY = "kept_back_by"
 """The fact that tells which guard that was, and what it said."""
 
 
-def refusal(entry: Entry, trigger: str, starts: datetime) -> tuple[str, GuardResult] | None:
+def refusal(entry: JobEntry, trigger: str, starts: datetime) -> tuple[str, GuardResult] | None:
     """The guard that is sure, as of now, to keep a run from starting then, and what it says.
 
     Only where a run wouldn't wait for it: so what is skipped leaves no run.
@@ -56,7 +56,7 @@ def refusal(entry: Entry, trigger: str, starts: datetime) -> tuple[str, GuardRes
     return None
 
 
-def let(world: EngineState, opened: OpenRun, now: Moment, step: Step) -> bool:
+def let(world: EngineState, opened: RunEntry, now: Moment, step: Step) -> bool:
     """Whether the guards let the run start now. If not, it is set aside until they are asked again, or skipped."""
     entry = world.jobs.get(opened.run.job)
     if entry is None or not entry.plan.guards or opened.run.attempt or opened.run.trigger == MANUAL:
@@ -68,7 +68,7 @@ def let(world: EngineState, opened: OpenRun, now: Moment, step: Step) -> bool:
         return False
     unread = {name: entry.plan.readers.get(name) for name in entry.plan.guards if name not in said}
     if unread:
-        step.want(ReadGuards(opened.run.id, opened.run.job, unread))
+        step.request(ReadGuards(opened.run.id, opened.run.job, unread))
         hold(world, opened, guard_key(opened.run.id), *ASKING, is_worth_telling=False)
         if opened.guards_read and all(result.allows for result in opened.guards_read.values()):
             world.keep_place(opened)
@@ -93,7 +93,7 @@ def wake(world: EngineState, run: RunId, now: Moment) -> None:
         look_again(world, [opened], now)
 
 
-def look_again(world: EngineState, runs: Iterable[OpenRun], now: Moment) -> None:
+def look_again(world: EngineState, runs: Iterable[RunEntry], now: Moment) -> None:
     """What the guards of these runs say may be another thing now: the clocks have jumped, or the guards are others."""
     for opened in runs:
         if opened.held_by is not None and opened.held_by[0] is Reason.GUARD:
@@ -101,7 +101,7 @@ def look_again(world: EngineState, runs: Iterable[OpenRun], now: Moment) -> None
             release(world, guard_key(opened.run.id), now)
 
 
-def _said(entry: Entry, opened: OpenRun, now: Moment) -> Mapping[str, GuardResult]:
+def _said(entry: JobEntry, opened: RunEntry, now: Moment) -> Mapping[str, GuardResult]:
     """What guards say, as far as that is known now: those computed, and those that were read a moment ago."""
     is_fresh = now.mono - opened.guards_read_at <= FRESH.total_seconds()
     said = {}
@@ -114,7 +114,7 @@ def _said(entry: Entry, opened: OpenRun, now: Moment) -> Mapping[str, GuardResul
 
 
 def _keep_back(
-    world: EngineState, entry: Entry, opened: OpenRun, name: str, result: GuardResult, now: Moment, step: Step
+    world: EngineState, entry: JobEntry, opened: RunEntry, name: str, result: GuardResult, now: Moment, step: Step
 ) -> None:
     what = in_words(name, result)
     first = opened.run.facts.get(_SINCE)
@@ -136,7 +136,7 @@ def _keep_back(
     world.timers.set(opened.guards_again_at, Alarm.GUARD, opened.run.id)
 
 
-def _until_change(entry: Entry, name: str, now: datetime) -> timedelta:
+def _until_change(entry: JobEntry, name: str, now: datetime) -> timedelta:
     guard = entry.plan.guards[name]
     if guard is None:
         return AGAIN

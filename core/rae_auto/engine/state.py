@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 
 from attrs import define, field, frozen
 
-from rae_auto.engine.clocks import Jump
 from rae_auto.engine.events import Plan, Settings
 from rae_auto.engine.queue import Queue
-from rae_auto.engine.timers import Timers
-from rae_auto.engine.timetable import Timetable
+from rae_auto.engine.time.clock_jumps import Jump
+from rae_auto.engine.time.timers import Timers
+from rae_auto.engine.time.timetable import Timetable
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
@@ -42,7 +42,7 @@ class Chain:
 
 
 @define(eq=False)
-class Entry:
+class JobEntry:
     """A job as loaded, and what is remembered of it."""
 
     plan: Plan
@@ -54,7 +54,7 @@ class Entry:
 
 
 @define(eq=False)
-class OpenRun:
+class RunEntry:
     """A run that isn't over. `job` is the definition it was decided under; a reload doesn't change it.
 
     `delayed` says that an alarm will let it wait for its turn. `ending` is the state that it will have whatever its
@@ -83,8 +83,8 @@ class EngineState:
     """The state of the engine. Handlers change it; nobody else does."""
 
     settings: Settings = field(factory=Settings)
-    jobs: dict[JobId, Entry] = field(factory=dict)
-    runs: dict[RunId, OpenRun] = field(factory=dict)
+    jobs: dict[JobId, JobEntry] = field(factory=dict)
+    runs: dict[RunId, RunEntry] = field(factory=dict)
     runs_of: dict[JobId, list[RunId]] = field(factory=dict)
     held: dict[str, list[RunId]] = field(factory=dict)
     """Runs that wait until something happens to a job (its id), a resource (`resource_key`) or a guard."""
@@ -114,18 +114,18 @@ class EngineState:
     """What runs and can be found again is left to the next daemon."""
     stopped: bool = False
 
-    def open_runs(self, job: JobId) -> list[OpenRun]:
+    def open_runs(self, job: JobId) -> list[RunEntry]:
         """The job's open runs, the oldest first."""
         return [self.runs[run] for run in self.runs_of.get(job, ())]
 
-    def open(self, run: OpenRun) -> None:
+    def open(self, run: RunEntry) -> None:
         """Take in a run that isn't over."""
         self.runs[run.run.id] = run
         self.runs_of.setdefault(run.run.job, []).append(run.run.id)
         if run.run.state.active:
             self.take_place(run)
 
-    def close(self, run: OpenRun) -> None:
+    def close(self, run: RunEntry) -> None:
         """Forget a run that is over."""
         self.let_place_go(run)
         self.held.pop(guard_key(run.run.id), None)
@@ -135,30 +135,30 @@ class EngineState:
         if not mine:
             del self.runs_of[run.run.job]
 
-    def take_place(self, run: OpenRun) -> None:
+    def take_place(self, run: RunEntry) -> None:
         """An attempt of the run is in hand from now on."""
         self.active += 1
         self.in_use.update(run.job.uses)
 
-    def give_place(self, run: OpenRun) -> None:
+    def give_place(self, run: RunEntry) -> None:
         """The run's attempt is over."""
         self.active -= 1
         self.in_use.subtract(run.job.uses)
 
-    def keep_place(self, run: OpenRun) -> None:
+    def keep_place(self, run: RunEntry) -> None:
         """Nobody else gets what the run needs to start, until `let_place_go`."""
         run.keeps_place = True
         self.kept += 1
         self.in_use.update(run.job.uses)
 
-    def let_place_go(self, run: OpenRun) -> None:
+    def let_place_go(self, run: RunEntry) -> None:
         """Keep no place for the run any more, if one was kept."""
         if run.keeps_place:
             run.keeps_place = False
             self.kept -= 1
             self.in_use.subtract(run.job.uses)
 
-    def attempt(self, run: RunId, attempt: int) -> OpenRun | None:
+    def attempt(self, run: RunId, attempt: int) -> RunEntry | None:
         """The open run, if this attempt of it is in hand: news of others come too late."""
         found = self.runs.get(run)
         return found if found and found.run.state.active and found.run.attempt == attempt else None

@@ -10,8 +10,8 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from rae_auto.engine.clocks import Jump
 from rae_auto.engine.events import Ask
+from rae_auto.engine.time.clock_jumps import Jump
 from rae_auto.errors import SchedulerError
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
@@ -29,7 +29,7 @@ class Save:
 
 
 @frozen
-class Erase:
+class Discard:
     """There is no such value any more."""
 
     value: Job | JobState | Run | Seen
@@ -42,7 +42,7 @@ class Record:
     value: Run | Decision
 
 
-Change = Save | Erase | Record
+Change = Save | Discard | Record
 
 
 @frozen
@@ -126,13 +126,13 @@ class Step:
     def save(self, value: Job | JobState | Run | Seen) -> None:
         self.changes.append(Save(value))
 
-    def erase(self, value: Job | JobState | Run | Seen) -> None:
-        self.changes.append(Erase(value))
+    def discard(self, value: Job | JobState | Run | Seen) -> None:
+        self.changes.append(Discard(value))
 
     def record(self, value: Run | Decision) -> None:
         self.changes.append(Record(value))
 
-    def want(self, effect: Effect) -> None:
+    def request(self, effect: Effect) -> None:
         self.effects.append(effect)
 
     def reply(self, ask: Ask | None, value: Mapping[str, Any] | SchedulerError) -> None:

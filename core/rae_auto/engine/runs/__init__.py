@@ -1,0 +1,1 @@
+"""Runs on their way: admitted, waiting, dispatched, attempted, retried, over."""
