@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 _WITHIN = "RAE_TESTS_NAMESPACE"
 

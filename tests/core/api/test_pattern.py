@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.support.patterns import SECOND, Every, JobView, Silence
+from tests.support.patterns import SECOND, Every, Silence, StuckPattern
 
 from rae_auto.api import Event
 from rae_auto.api.pattern import PatternRun
@@ -42,6 +42,6 @@ def test_nothing_wakes_within_a_gap_of_which_the_pattern_hears_at_its_end():
 
 
 def test_a_pattern_that_stands_still_is_an_error_and_no_endless_loop():
-    played = PatternRun.begun(JobView(), START)
+    played = PatternRun.begun(StuckPattern(), START)
     with pytest.raises(ValueError, match="wants to be asked again no later"):
         played.advance(START + timedelta(hours=1))

@@ -161,7 +161,7 @@ def test_one_that_was_interrupted_can_be_begun_again(
 ) -> None:
     path = config(tmp_path, kind)
     with monkeypatch.context() as patched:
-        patched.setattr(restore, "changes_of", lambda source: iter([*changes_of(source), object()]))
+        patched.setattr(restore_module, "changes_of", lambda source: iter([*changes_of(source), object()]))
         with pytest.raises(Exception):  # noqa: B017 - whatever a store makes of what is no change
             restore(path, made, replace=False)
     restore(path, made, replace=False)

@@ -175,7 +175,7 @@ def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("says", "reason"),
+    ("result", "reason"),
     [
         (GuardResult(Verdict.NO, "on battery"), "power says no: on battery"),
         (GuardResult(Verdict.UNKNOWN, "no battery can be read"), "power can't tell: no battery can be read"),

@@ -133,7 +133,7 @@ def test_without_an_x_server_it_says_so(display: str, words: str, monkeypatch: p
     assert "\n" not in found.reason
 
 
-@pytest.mark.parametrize("says", ["nothing", "goodbye", "nonsense"])
+@pytest.mark.parametrize("result", ["nothing", "goodbye", "nonsense"])
 def test_one_that_is_none_is_passed_over(result: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idle, "PATIENCE", 0.2)
 

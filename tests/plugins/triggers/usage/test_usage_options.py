@@ -95,7 +95,7 @@ def test_days_are_those_of_the_configured_zone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "follows"),
+    ("options", "upstream_jobs"),
     [
         ({"pattern": "count", "of": "run.succeeded", "where": {"job": "poll"}}, ("poll",)),
         ({"pattern": "count", "of": "*", "where": {"job": "poll"}}, ("poll",)),
