@@ -18,6 +18,7 @@ from rae_auto.explain.collector import why
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.registry import Registry
 from rae_auto.registry.quarantine import IN_A_ROW, Quarantine
+from rae_auto.registry.safe_guard import SafeGuard
 from rae_auto.runtime import guard_reader as guards_module
 from rae_auto.testing.memory_store import MemoryStore
 
@@ -29,7 +30,7 @@ class Stage:
         self.sweep()
 
     def sweep(self) -> None:
-        self.evaluate: dict[str, Any] = {}
+        self.results: dict[str, Any] = {}
         self.asked: list[str] = []
         self.over = asyncio.Event()
 
@@ -46,7 +47,7 @@ class Staged(ReadGuard):
 
     async def read(self) -> GuardResult:
         stage.asked.append(self.name)
-        result = stage.evaluate[self.name]
+        result = stage.results[self.name]
         if isinstance(result, list):
             result = result.pop(0)
         if result == "nothing":
@@ -68,7 +69,7 @@ class Odd(ComputedGuard):
     change: datetime | None = None
 
     def evaluate(self, instant: datetime) -> GuardResult:
-        return stage.evaluate.get("odd", "yes")
+        return stage.results.get("odd", "yes")
 
     def changes_after(self, instant: datetime) -> datetime | None:
         return self.change or instant
@@ -147,7 +148,7 @@ def outcome(tmp_path, *jobs):
 
 
 def test_a_run_starts_where_all_guards_say_yes_and_why_tells_what_each_said(tmp_path):
-    stage.evaluate = {"power": GuardResult(Verdict.YES, "on mains"), "quiet": GuardResult(Verdict.YES, "load 0.1")}
+    stage.results = {"power": GuardResult(Verdict.YES, "on mains"), "quiet": GuardResult(Verdict.YES, "load 0.1")}
     run, told = outcome(tmp_path, rung("a", "power", "quiet"))
     assert run.state is RunState.SUCCEEDED
     facts = {fact.of: fact.text for fact in told.facts}
@@ -156,7 +157,7 @@ def test_a_run_starts_where_all_guards_say_yes_and_why_tells_what_each_said(tmp_
 
 def test_why_tells_for_which_guard_a_run_has_waited_after_it_started(tmp_path, monkeypatch):
     monkeypatch.setattr("rae_auto.engine.runs.guards.AGAIN", timedelta(milliseconds=20))
-    stage.evaluate = {"power": [GuardResult(Verdict.NO, "on battery"), GuardResult(Verdict.YES, "on mains")]}
+    stage.results = {"power": [GuardResult(Verdict.NO, "on battery"), GuardResult(Verdict.YES, "on mains")]}
     run, told = outcome(tmp_path, rung("a", "power", only_wait="1h"))
     facts = {fact.of: fact.text for fact in told.facts}
     assert run.state is RunState.SUCCEEDED
@@ -187,7 +188,7 @@ def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path
     ],
 )
 def test_a_guard_that_does_not_say_yes_keeps_the_run_from_starting(tmp_path, result, reason):
-    stage.evaluate = {"power": result}
+    stage.results = {"power": result}
     run, told = outcome(tmp_path, rung("a", "power"))
     assert (run.state, run.reason) == (RunState.SKIPPED, f"guard: {reason}")
     assert reason in told.answer
@@ -195,14 +196,14 @@ def test_a_guard_that_does_not_say_yes_keeps_the_run_from_starting(tmp_path, res
 
 def test_a_guard_that_never_answers_can_not_tell(tmp_path, monkeypatch):
     monkeypatch.setattr(guards_module, "PATIENCE", 0.05)
-    stage.evaluate = {"power": "nothing"}
+    stage.results = {"power": "nothing"}
     run, _ = outcome(tmp_path, rung("a", "power"))
     assert run.reason == "guard: power can't tell: it has not answered within 0.05 s"
 
 
 def test_a_guard_that_ignores_being_cancelled_can_not_tell(tmp_path, monkeypatch):
     monkeypatch.setattr(guards_module, "PATIENCE", 0.05)
-    stage.evaluate = {"power": "stubborn"}
+    stage.results = {"power": "stubborn"}
 
     async def work(scheduler):
         run = await the_end(scheduler)
@@ -220,7 +221,7 @@ def test_a_guard_that_can_not_be_hashed_can_not_tell(tmp_path):
 
 
 def test_a_guard_that_is_cancelled_by_itself_can_not_tell(tmp_path):
-    stage.evaluate = {"power": asyncio.CancelledError()}
+    stage.results = {"power": asyncio.CancelledError()}
     run, _ = outcome(tmp_path, rung("a", "power"))
     assert run.reason == "guard: power can't tell: it was cancelled"
 
@@ -228,7 +229,7 @@ def test_a_guard_that_is_cancelled_by_itself_can_not_tell(tmp_path):
 @pytest.mark.parametrize("change", [None, datetime(2027, 1, 1)])
 def test_a_change_that_is_no_instant_to_come_is_none_and_told(change):
     containment = Quarantine(lambda kind, name: "a distribution")
-    guard = guards_module.SafeGuard(Odd(change), containment)
+    guard = SafeGuard(Odd(change), containment)
     assert guard.changes_after(datetime(2026, 1, 1, tzinfo=UTC)) is None
     (told,) = containment.report()
     assert "which is no aware instant after" in told["error"]
@@ -236,7 +237,7 @@ def test_a_change_that_is_no_instant_to_come_is_none_and_told(change):
 
 def test_a_guard_that_fails_time_and_again_is_told_and_not_said_to_be_left_out():
     containment = Quarantine(lambda kind, name: "a distribution")
-    guard, now = guards_module.SafeGuard(Odd(), containment), datetime(2026, 1, 1, tzinfo=UTC)
+    guard, now = SafeGuard(Odd(), containment), datetime(2026, 1, 1, tzinfo=UTC)
     for _ in range(IN_A_ROW):
         assert containment.problems() == []
         guard.evaluate(now)
@@ -244,13 +245,13 @@ def test_a_guard_that_fails_time_and_again_is_told_and_not_said_to_be_left_out()
     assert problem.startswith("guard 'odd' of a distribution fails each time (Odd(change=None)): TypeError(")
     assert problem.endswith("nothing starts that asks it: put it right, or take it out of only")
 
-    stage.evaluate["odd"] = GuardResult(Verdict.YES, "it is well again")
+    stage.results["odd"] = GuardResult(Verdict.YES, "it is well again")
     guard.evaluate(now)
     assert containment.problems() == []
 
 
 def test_a_guard_that_a_reload_brings_is_read_for_runs_that_wait(tmp_path):
-    stage.evaluate = {"no": GuardResult(Verdict.NO, "well"), "power": GuardResult(Verdict.YES, "on mains")}
+    stage.results = {"no": GuardResult(Verdict.NO, "well"), "power": GuardResult(Verdict.YES, "on mains")}
 
     async def work(scheduler):
         async with aclosing(scheduler.events()) as events:
@@ -276,7 +277,7 @@ def test_a_computed_guard_that_answers_nonsense_can_not_tell(tmp_path):
 
 
 def test_equal_guards_that_are_wanted_at_once_are_read_once(tmp_path):
-    stage.evaluate = {"power": GuardResult(Verdict.YES, "on mains")}
+    stage.results = {"power": GuardResult(Verdict.YES, "on mains")}
 
     async def work(scheduler):
         for number in range(20):
@@ -295,7 +296,7 @@ def test_a_guard_that_nobody_has_is_refused_when_the_job_is_added(tmp_path):
 
 
 def test_a_job_that_is_kept_has_its_guards_after_a_restart(tmp_path):
-    stage.evaluate = {"power": GuardResult(Verdict.NO, "on battery")}
+    stage.results = {"power": GuardResult(Verdict.NO, "on battery")}
     store = MemoryStore()
 
     async def play(work):
@@ -314,7 +315,7 @@ def test_a_job_that_is_kept_has_its_guards_after_a_restart(tmp_path):
 
 
 def test_guarded_guards_are_equal_where_their_guards_are():
-    one, other = guards_module.SafeGuard(Odd(), None), guards_module.SafeGuard(Odd(), None)
+    one, other = SafeGuard(Odd(), None), SafeGuard(Odd(), None)
     assert one == other
     assert hash(one) == hash(other)
     assert repr(one) == repr(Odd())
@@ -335,7 +336,7 @@ class Evening(ComputedGuard):
 
 
 def test_a_good_computed_guard_passes_through():
-    guard = guards_module.SafeGuard(Evening(), None)
+    guard = SafeGuard(Evening(), None)
     at = datetime(2026, 1, 1, 18, tzinfo=UTC)
     assert guard.evaluate(at) == GuardResult(Verdict.YES, "well")
     assert guard.changes_after(at) == at + timedelta(hours=1)
