@@ -162,7 +162,7 @@ def test_one_that_is_none_is_passed_over(result: str, monkeypatch: pytest.Monkey
 
     found = asyncio.run(scene())
     assert found.seconds is None
-    assert "no answer" in found.because if result == "nothing" else "broke off" in found.reason
+    assert "no answer" in found.because if result == "nothing" else "broke off" in found.because
 
 
 class IdleMonitor(ServiceInterface):
