@@ -18,11 +18,11 @@ from rae_auto.model.primitives.units import format_size
 from rae_auto.model.primitives.zones import local_zone_name, zone
 from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry import Registry, State
+from rae_auto.toolkit.mounts import find_mount, read_mounts
 
 LITTLE_SPACE = 100 << 20
 FEW_FILES = 256
 LONGEST_SOCKET_PATH = 100
-NETWORK = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs"}
 
 
 @frozen
@@ -114,24 +114,12 @@ def _state(place: Path) -> Iterator[Finding]:
 
 
 def _space(place: Path) -> Finding:
-    free, kind = shutil.disk_usage(place).free, _file_system(place)
+    free, mount = shutil.disk_usage(place).free, find_mount(place, read_mounts())
+    kind = "an unknown file system" if mount is None else mount.type
     seen = f"{format_size(free - free % (1 << 20))} free on {kind}"
-    if kind in NETWORK:
+    if mount is not None and (mount.is_network or mount.is_shared_with_host):
         return Finding("disk", seen, "locks on network file systems can't be relied on: choose a local RAE_STATE_DIR")
     return Finding("disk", seen, "make room: runs are refused on a full disk" if free < LITTLE_SPACE else None)
-
-
-def _file_system(place: Path) -> str:
-    best = ("", "an unknown file system")
-    try:
-        lines = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
-    except OSError:
-        return best[1]
-    for line in lines:
-        _, point, kind = line.split(" ")[:3]
-        if place.is_relative_to(point) and len(point) >= len(best[0]):
-            best = (point, kind)
-    return best[1]
 
 
 def _store(place: Path) -> Finding:

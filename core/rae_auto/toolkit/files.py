@@ -2,42 +2,14 @@
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
-
-from attrs import frozen
 
 from rae_auto.errors import StoreError, StoreLocked
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
-
-MOUNTS = Path("/proc/self/mountinfo")
-
-_OCTAL = re.compile(r"\\([0-7]{3})")
-_OF_ANOTHER_MACHINE = frozenset(
-    [
-        "afs",
-        "ceph",
-        "cifs",
-        "coda",
-        "fuse.ceph",
-        "fuse.glusterfs",
-        "fuse.rclone",
-        "fuse.s3fs",
-        "fuse.sshfs",
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "smb3",
-        "smbfs",
-    ]
-)
 
 
 def private_directory(path: Path) -> Path:
@@ -102,46 +74,6 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def network_file_system(path: Path) -> str | None:
-    """The type of the file system of a directory if it is one of another machine, as far as is known (Linux only)."""
-    mount = max((mount for mount in mounts() if path.is_relative_to(mount.point)), key=_depth, default=None)
-    return mount.type if mount is not None and mount.is_of_another_machine else None
-
-
-@frozen
-class Mount:
-    """A file system, and the directory at which it is mounted."""
-
-    point: str
-    type: str
-
-    @property
-    def is_of_another_machine(self) -> bool:
-        """Whether another machine can change its files, as far as is known."""
-        return self.type in _OF_ANOTHER_MACHINE
-
-
-def mounts() -> tuple[Mount, ...]:
-    """What is mounted; of several at one point only the last, which covers the others. Empty where that can't be told.
-
-    Linux only.
-    """
-    try:
-        lines = MOUNTS.read_text(errors="surrogateescape").splitlines()
-    except OSError:
-        return ()
-    found = {}
-    for line in lines:
-        before, _, after = line.partition(" - ")
-        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), before.split(" ")[4])
-        found[point] = Mount(point, after.split(" ")[0])
-    return tuple(found.values())
-
-
-def _depth(mount: Mount) -> int:
-    return len(mount.point)
 
 
 class DirectoryLock:

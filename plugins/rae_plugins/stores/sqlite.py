@@ -16,7 +16,8 @@ from attrs import define, field
 from rae_auto.api.store import Append, Change, CorruptDocument, Delete, Document, LogQuery, Put, RetentionRule, Store
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.hookspecs import hookimpl
-from rae_auto.toolkit.files import DirectoryLock, network_file_system, open_private
+from rae_auto.toolkit.files import DirectoryLock, open_private
+from rae_auto.toolkit.mounts import network_type
 from rae_plugins.stores import generations
 
 APPLICATION_ID = 0x5241_4541
@@ -73,7 +74,7 @@ class SqliteStore(Store):
             raise
 
     def _open(self) -> Sequence[str]:
-        if (kind := network_file_system(self._directory)) is not None:
+        if (kind := network_type(self._directory)) is not None:
             raise StoreError(
                 f"{self._directory} is on a network file system ({kind}), where SQLite can lose what it wrote; "
                 'set RAE_STATE_DIR to a local directory, or use store = "json"'

@@ -14,7 +14,6 @@ from rae_auto.api import Store
 from rae_auto.api.store import CorruptDocument, LogQuery, Put, RetentionRule
 from rae_auto.errors import StoreDamaged, StoreError, StoreLocked
 from rae_auto.testing.stores import NOON, entry, numbers
-from rae_auto.toolkit import files
 from rae_plugins.stores.json import JsonStore
 from rae_plugins.stores.json import store as json_store
 from rae_plugins.stores.json.sealed import seal
@@ -391,7 +390,7 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> Path:
     point = str(place).replace(" ", "\\040")
     mounts = tmp_path / "mounts"
     mounts.write_text(f"1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:9 / {point} rw shared:1 - {kind} host:/x rw\n")
-    monkeypatch.setattr(files, "MOUNTS", mounts)
+    monkeypatch.setattr("rae_auto.toolkit.mounts.MOUNT_TABLE", mounts)
     return place
 
 
@@ -414,6 +413,6 @@ def test_r25_a_local_file_system_is_no_network_file_system(tmp_path: Path, monke
     store = SqliteStore()
     assert list(store.open(place)) == []
     store.close()
-    monkeypatch.setattr(files, "MOUNTS", tmp_path / "no such file")
+    monkeypatch.setattr("rae_auto.toolkit.mounts.MOUNT_TABLE", tmp_path / "no such file")
     assert list(store.open(place)) == []
     store.close()

@@ -17,7 +17,8 @@ from attrs import define, field
 
 from rae_auto.api.store import Append, Change, Document, LogQuery, Put, RetentionRule, Store
 from rae_auto.errors import StoreError
-from rae_auto.toolkit.files import DirectoryLock, network_file_system, write_whole
+from rae_auto.toolkit.files import DirectoryLock, write_whole
+from rae_auto.toolkit.mounts import network_type
 from rae_plugins.stores.json.changes import Contents, Entry, encode, encode_prune
 from rae_plugins.stores.json.history import (
     Segment,
@@ -93,7 +94,7 @@ class JsonStore(Store):
         return (*problems, *kept, *self._doubts())
 
     def _doubts(self) -> list[str]:
-        kind = network_file_system(self._directory)
+        kind = network_type(self._directory)
         if kind is None:
             return []
         what = f"{self._directory} is on a network file system ({kind})"

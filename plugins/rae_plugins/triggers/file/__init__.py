@@ -13,7 +13,7 @@ from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.validators import at_least
 from rae_plugins.triggers.file.changes import Happening
 from rae_plugins.triggers.file.matcher import at_home, patterns_of
-from rae_plugins.triggers.file.watch_plan import Polling, is_shared
+from rae_plugins.triggers.file.watch_plan import Polling, is_watchable
 
 LEFTOVERS = ("*~", ".*.sw?", ".#*", "#*#", "*.tmp", "*.part", "*.crdownload")
 """What editors and downloads leave beside a file while it is being written."""
@@ -136,10 +136,10 @@ class FileTrigger(SourceTrigger):
 
     def warnings(self) -> tuple[str, ...]:
         """Where watching isn't possible, and files are only looked at from time to time."""
-        from rae_auto.toolkit.files import mounts
+        from rae_auto.toolkit.mounts import read_mounts
 
-        mounted = mounts() if self.polling is Polling.AUTO else ()
-        shared = [path for path in self.paths if is_shared(str(at_home(path)), mounted)]
+        mounted = read_mounts() if self.polling is Polling.AUTO else ()
+        shared = [path for path in self.paths if not is_watchable(str(at_home(path)), mounted)]
         return tuple(
             f"{path} is on a file system whose changes can't all be seen; it is looked at again and again, see `poll`"
             for path in shared

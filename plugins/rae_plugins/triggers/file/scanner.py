@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field, frozen
 
-from rae_auto.toolkit.files import mounts
+from rae_auto.toolkit.mounts import read_mounts
 from rae_plugins.triggers.file.changes import Happening, Origin, Version
 from rae_plugins.triggers.file.debounce import Settling
 from rae_plugins.triggers.file.diff import Comparison
@@ -134,11 +134,11 @@ class Rounds:
 
     def _away(self) -> list[str]:
         noted = json.loads(self.snapshot.fact("mounts") or "[]")
-        mounted = {mount.point for mount in mounts()}
+        mounted = {mount.point for mount in read_mounts()}
         return [point for point in noted if mounted and point not in mounted]
 
     def _note_mounts(self, away: Sequence[str]) -> None:
-        seen = [mount.point for mount in mounts() if self.snapshot.has_files_below(mount.point)]
+        seen = [mount.point for mount in read_mounts() if self.snapshot.has_files_below(mount.point)]
         self.snapshot.note("mounts", json.dumps(sorted({*seen, *away} - set(self.selection.anchors()))))
 
 

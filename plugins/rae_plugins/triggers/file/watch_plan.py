@@ -11,11 +11,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-from rae_auto.toolkit.files import Mount, mounts
+from rae_auto.toolkit.mounts import Mount, find_mount, read_mounts
 from rae_plugins.triggers.file.matcher import Selection, State
-
-_SHARED = frozenset(["9p", "vboxsf", "prl_fs", "vmhgfs", "virtiofs", "fuseblk"])
-"""File systems besides those of the network whose files change without this kernel's seeing it."""
 
 
 class Polling(StrEnum):
@@ -56,7 +53,7 @@ class WatchedDir:
 
 def plan(selection: Selection, polling: Polling) -> tuple[WatchedDir, ...]:
     """The directories to be watched, as things are."""
-    mounted = mounts() if polling is Polling.AUTO else ()
+    mounted = read_mounts() if polling is Polling.AUTO else ()
     found: list[WatchedDir] = []
     waiting = [(anchor, selection.start(anchor)) for anchor in selection.anchors()]
     while waiting:
@@ -97,7 +94,7 @@ def _post(
         (status.st_dev, status.st_ino),
         names,
         selection.is_deep(state),
-        polling is Polling.ALWAYS or is_shared(real, mounted),
+        polling is Polling.ALWAYS or not is_watchable(real, mounted),
         names is None or bool(files),
     )
 
@@ -114,18 +111,13 @@ def _mounted_below(post: WatchedDir, mounted: Iterable[Mount]) -> list[WatchedDi
     """What of a tree lies on file systems whose changes the kernel doesn't see."""
     found = []
     for mount in mounted:
-        if is_shared_type(mount) and mount.point != post.real and Path(mount.point).is_relative_to(post.real):
+        if not mount.is_watchable and mount.point != post.real and Path(mount.point).is_relative_to(post.real):
             path = os.path.join(post.path, os.path.relpath(mount.point, post.real))
             found.append(WatchedDir(path, mount.point, (0, 0), None, recursive=True, is_polled=True))
     return [] if post.is_polled else found
 
 
-def is_shared(real: str, mounted: Sequence[Mount]) -> bool:
-    """Whether others can change the files of a directory without this kernel's seeing it."""
-    above = [mount for mount in mounted if Path(real).is_relative_to(mount.point)]
-    return bool(above) and is_shared_type(max(above, key=lambda mount: len(mount.point)))
-
-
-def is_shared_type(mount: Mount) -> bool:
-    """Whether a file system is one of another machine, or of a program."""
-    return mount.is_of_another_machine or mount.type in _SHARED or mount.type.startswith("fuse")
+def is_watchable(path: str, mounts: Sequence[Mount]) -> bool:
+    """Whether the kernel sees every change in a directory, given the mounted file systems."""
+    mount = find_mount(Path(path), mounts)
+    return mount is None or mount.is_watchable

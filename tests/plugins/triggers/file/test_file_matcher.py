@@ -168,7 +168,7 @@ def test_nothing_of_watchdog_is_imported_before_it_is_needed() -> None:
 def test_paths_that_can_only_be_polled_are_doubtful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text("1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:9 / /far rw shared:1 - nfs4 host:/x rw\n")
-    monkeypatch.setattr("rae_auto.toolkit.files.MOUNTS", mounts)
+    monkeypatch.setattr("rae_auto.toolkit.mounts.MOUNT_TABLE", mounts)
     (doubt,) = FileTrigger(paths=["/far/in", "/near"]).warnings()
     assert doubt.startswith("/far/in is on a file system whose changes can't all be seen")
     assert FileTrigger(paths=["/far/in"], polling="always").warnings() == ()

@@ -16,7 +16,7 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: Path, kind: 
     """A table of mounts with one of this kind."""
     table = tmp_path / "mounts"
     table.write_text(f"1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:9 / {point} rw shared:1 - {kind} host:/x rw\n")
-    monkeypatch.setattr("rae_auto.toolkit.files.MOUNTS", table)
+    monkeypatch.setattr("rae_auto.toolkit.mounts.MOUNT_TABLE", table)
     return table
 
 
