@@ -101,7 +101,7 @@ def test_a_flood_is_kept_within_bounds_in_memory_and_on_disk_r30(tmp_path):
 
 def test_what_a_command_leaves_behind_goes_or_stays_as_it_is_wanted_r29(tmp_path):
     start = "setsid sleep 300 > /dev/null 2>&1 & echo $! > {}"
-    allow = PluginRef("process", {"leftover": "allow"})
+    allow = PluginRef("process", {"orphans": "allow"})
     jobs = [
         Job(id="goes", shell=start.format(tmp_path / "goes")),
         Job(id="stays", shell=start.format(tmp_path / "stays"), executor=allow),

@@ -321,9 +321,9 @@ class FuzzRun:
             timeout=pick([None, "3m"]),
             enabled=self._random.random() < 0.9,
             needs=needs,
-            only=[GuardRef("guard", {}, guard) for guard in guards],
-            only_wait=pick(["0s", "0s", "20m"]),
-            uses=[resource for resource in RESOURCES if self._random.random() < 0.2],
+            guards=[GuardRef("guard", {}, guard) for guard in guards],
+            guard_timeout=pick(["0s", "0s", "20m"]),
+            resources=[resource for resource in RESOURCES if self._random.random() < 0.2],
             retry_policy=RetryPolicy(
                 attempts=self._random.randint(1, 3),
                 delay=pick(["1s", "90s"]),

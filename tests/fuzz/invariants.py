@@ -143,7 +143,7 @@ class Invariants:
                 raise InvariantViolated(f"attempt {attempt} was started twice")
             self._started.add(attempt)
             self._check_start(start.run, start.job.needs)
-            self._check_resources(start.job.uses)
+            self._check_resources(start.job.resources)
         self._seen_starts = len(self._world.started)
 
     def _check_start(self, run: Run, needs: tuple[JobId, ...]) -> None:
@@ -179,10 +179,10 @@ class Invariants:
             if opened.held_by == ASKING and opened.run.id not in asked:
                 raise InvariantViolated(f"{opened.run.id} waits for guards that nobody reads")
 
-    def _check_resources(self, uses: tuple[str, ...]) -> None:
+    def _check_resources(self, resources: tuple[str, ...]) -> None:
         active = [opened for opened in self._world.engine.runs() if opened.run.state.active]
-        used = Counter(name for opened in active for name in opened.job.uses)
-        for name in uses:
+        used = Counter(name for opened in active for name in opened.job.resources)
+        for name in resources:
             if used[name] > self._world.settings.resources[name]:
                 raise InvariantViolated(
                     f"{used[name]} attempts use {name}, which has {self._world.settings.resources[name]}"

@@ -229,7 +229,7 @@ class _JobReader:
         Returns the jobs that it follows, and where it says so.
         """
         reasons = dict(table.reasons())
-        followed = check_plugins_of(reasons.items(), table.only, table.executor, self.plugins, self.timezone, own)
+        followed = check_plugins_of(reasons.items(), table.guards, table.executor, self.plugins, self.timezone, own)
         upstream_jobs = {
             job: (*key, *place_of(job, reasons[key].options)) for key, jobs in followed.items() for job in jobs
         }
@@ -240,8 +240,8 @@ class _JobReader:
             raise Invalid(unknown_names("job", table.needs, tables.keys()))
         with own.within("notify", "via"):
             raise Invalid(unknown_names("notifier", table.notify.via, self.named["notifier"]))
-        with own.within("uses"):
-            raise Invalid(unknown_names("resource", table.uses, self.named["resource"]))
+        with own.within("resources"):
+            raise Invalid(unknown_names("resource", table.resources, self.named["resource"]))
         return upstream_jobs
 
     def _job(self, name: str, table: JobTable, own: Findings) -> Job:

@@ -78,7 +78,7 @@ def check_plugins_of(
             if isinstance(trigger, SourceTrigger):
                 upstream_jobs[key] = trigger.upstream_jobs()
     for index, guard in enumerate(guards):
-        with findings.within("only", index):
+        with findings.within("guards", index):
             make(Kind.GUARD, guard, plugins, timezone)
     if executor is not None:
         with findings.within("executor"):

@@ -62,8 +62,16 @@ def options_of(cls: type) -> dict[str, "attrs.Attribute[Any]"]:
     return {(field.alias or field.name).rstrip("_"): field for field in attrs.fields(cls) if field.init}
 
 
+def renamed_key(name: str, fields: Iterable["attrs.Attribute[Any]"]) -> str | None:
+    """Return the message for a key that a field had before it was renamed, or None. Fields name it as `former`."""
+    for field in fields:
+        if field.metadata.get("former") == name:
+            return f'was renamed; write "{field.alias or field.name}"'
+    return None
+
+
 def unknown_key(name: str, known: Iterable[str]) -> str:
-    """What to say of a key that nothing knows."""
+    """Return the message for a key that no field has, with the nearest one that exists."""
     known = sorted(known)
     if near := did_you_mean(name, known):
         return f"unknown key{near}"
@@ -245,7 +253,7 @@ def _table(converter: Converter, value: object, cls: Any) -> object:
     for name, item in value.items():
         with findings.within(name):
             if name not in fields:
-                raise invalid(unknown_key(name, fields))
+                raise invalid(renamed_key(name, fields.values()) or unknown_key(name, fields))
             given[name] = _field(converter, item, fields[name])
     missing = [name for name, field in fields.items() if field.default is attrs.NOTHING and name not in given]
     findings.problems.extend(Problem((name,), "is missing; give it a value") for name in missing if name not in value)

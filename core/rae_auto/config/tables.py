@@ -9,25 +9,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen, validators
+from attrs import field, fields, frozen, validators
 
-from rae_auto.model.job import Job
-from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
-from rae_auto.model.policies import CatchUp, Limits, NotifyPolicy, OnCrash, Overlap, Priority, Retention, RetryPolicy
+from rae_auto.model.job import Job, JobFields
+from rae_auto.model.plugin_ref import PluginRef, TriggerRef
+from rae_auto.model.policies import Overlap, Retention, RetryPolicy
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import Key, Problem, invalid
 
 _DEFAULTS = Job(id=JobId("defaults"), command="true")
+_SHARED = tuple(one.name for one in fields(JobFields))
 
 
 def _help(text: str, **more: str) -> dict[str, str]:
     return {"help": text, **more}
-
-
-def _variable_names(_: object, __: object, env: Mapping[str, str]) -> None:
-    for name in env:
-        if not name or "=" in name or "\0" in name:
-            raise invalid("is no name for an environment variable", "env", name)
 
 
 def _places(_: object, __: object, resources: Mapping[str, int]) -> None:
@@ -58,7 +53,7 @@ class FileTable:
     resources: Mapping[str, int] = field(
         factory=dict,
         validator=_places,
-        metadata=_help("how many runs may use a thing at once, by its name; jobs name it in `uses`"),
+        metadata=_help("units of each resource that runs share; a job takes them by `resources`"),
     )
     shutdown_grace: timedelta = field(
         default=timedelta(seconds=30), metadata=_help("how long runs may go on after the daemon was told to stop")
@@ -74,84 +69,18 @@ class FileTable:
 
 
 @frozen(kw_only=True)
-class JobTable:
-    """A job: what to run, why, and under which policies. One of `command`, `shell` and `python` says what to run."""
+class JobTable(JobFields):
+    """The table of a job: what to run (one of `command`, `shell` and `python`), why, and under which policies."""
 
-    name: str = field(default="", metadata=_help("a name for people; the job's id if absent"))
-    command: tuple[str, ...] = field(
-        default=(),
-        metadata=_help("the words of a command, never a shell", hint='write a list of words, or shell = "…"'),
-    )
-    shell: str | None = field(default=None, metadata=_help("text for the system's shell"))
-    python: str | None = field(
-        default=None, metadata=_help('a function, "package.module:function", called in a thread')
-    )
-    args: tuple[Any, ...] = field(default=(), metadata=_help("more words of command, or arguments of python"))
-    kwargs: Mapping[str, Any] = field(default=_DEFAULTS.kwargs, metadata=_help("arguments of python by name"))
-    cwd: str | None = field(
-        default=None,
-        metadata=_help("working directory; relative to the directory of this file, ~ is the home directory"),
-    )
-    env: Mapping[str, str] = field(
-        default=_DEFAULTS.env, validator=_variable_names, metadata=_help("environment variables")
-    )
-    executor: PluginRef | None = field(default=None, metadata=_help("another executor than the one that fits the work"))
     schedule: str | None = field(default=None, metadata=_help("a cron expression; short for one cron trigger"))
-    trigger: TriggerRef | None = field(default=None, metadata=_help("a reason to run"))
-    triggers: tuple[TriggerRef, ...] = field(default=(), metadata=_help("several reasons to run"))
-    priority: Priority = field(
-        default=_DEFAULTS.priority, metadata=_help("who goes first when more is due than may run; waiting raises it")
-    )
-    enabled: bool = field(default=True, metadata=_help("false: the job runs only when asked for by hand"))
-    timeout: timedelta | None = field(default=None, metadata=_help("how long an attempt may take"))
-    kill_after: timedelta = field(
-        default=_DEFAULTS.kill_after, metadata=_help("how long after SIGTERM an attempt is killed")
-    )
-    overlap: Overlap = field(
-        default=_DEFAULTS.overlap, metadata=_help("what happens to an occurrence while a run of the job is open")
-    )
-    overlap_max: int = field(
-        default=_DEFAULTS.overlap_max,
-        validator=validators.ge(1),
-        metadata=_help('the most open runs with overlap = "allow"'),
-    )
-    catch_up: CatchUp = field(
-        default=_DEFAULTS.catch_up, metadata=_help("which of the occurrences that were missed are made up for")
-    )
-    catch_up_window: timedelta = field(
-        default=_DEFAULTS.catch_up_window, metadata=_help("how old an occurrence that is made up for may be")
-    )
-    on_crash: OnCrash | None = field(
-        default=None,
-        metadata=_help(
-            "what becomes of a run whose fate is unknown after a crash; if absent, what a schedule started fails "
-            "and what was asked for is run again"
-        ),
+    trigger: TriggerRef | None = field(default=None, metadata=_help("a trigger: a reason to run"))
+    triggers: tuple[TriggerRef, ...] = field(default=(), metadata=_help("several triggers"))
+    resources: tuple[str, ...] | Mapping[str, int] = field(  # type: ignore[assignment]  # before it is converted
+        default=(), metadata=fields(JobFields).resources.metadata
     )
     retry: int | RetryPolicy = field(
         default=0,
-        metadata=_help(
-            "how many retries, or a table that says when and how", hint="write a number of retries, or a table"
-        ),
-    )
-    limits: Limits = field(default=_DEFAULTS.limits, metadata=_help("what an attempt may use"))
-    needs: tuple[JobId, ...] = field(
-        default=(), metadata=_help("jobs whose latest run must have succeeded", hint='write ["job"]')
-    )
-    uses: tuple[str, ...] = field(
-        default=(),
-        metadata=_help("resources of which each attempt takes one place, of [resources]", hint='write ["name"]'),
-    )
-    only: tuple[GuardRef, ...] = field(
-        default=(),
-        metadata=_help("guards that must all say yes when the job is to start", hint='write [{ type = "…" }]'),
-    )
-    only_wait: timedelta = field(
-        default=_DEFAULTS.only_wait,
-        metadata=_help("how long a run waits for its guards to say yes; 0: it is skipped at once"),
-    )
-    notify: NotifyPolicy = field(
-        default=_DEFAULTS.notify, metadata=_help("which ends of a run are told, and through which notifiers")
+        metadata=_help("how many retries, or a retry policy", hint="write a number of retries, or a table"),
     )
 
     def reasons(self) -> list[tuple[Key, TriggerRef]]:
@@ -173,8 +102,8 @@ class JobTable:
         ]
         if self.notify.via and not self.notify.on:
             found.append(Problem(("notify", "via"), 'tells nobody of anything; add on = ["failure"]'))
-        if self.only_wait and not self.only:
-            found.append(Problem(("only_wait",), "has no effect without only"))
+        if self.guard_timeout and not self.guards:
+            found.append(Problem(("guard_timeout",), "has no effect without guards"))
         if self.overlap_max != _DEFAULTS.overlap_max and self.overlap is not Overlap.ALLOW:
             found.append(Problem(("overlap_max",), 'has no effect without overlap = "allow"'))
         return found
@@ -182,33 +111,11 @@ class JobTable:
     def job(self, id: JobId, directory: Path) -> Job:
         """The job of this table; `directory` is that of the file. Errors: InvalidJob, Invalid."""
         return Job(
+            **{name: getattr(self, name) for name in _SHARED if name != "cwd"},
             id=id,
-            name=self.name,
             schedule=[ref for _, ref in self.reasons()],
-            command=self.command,
-            shell=self.shell,
-            python=self.python,
-            args=self.args,
-            kwargs=self.kwargs,
             cwd=None if self.cwd is None else _directory(self.cwd, directory),
-            env=self.env,
-            executor=self.executor,
-            priority=self.priority,
-            enabled=self.enabled,
-            timeout=self.timeout,
-            kill_after=self.kill_after,
-            overlap=self.overlap,
-            overlap_max=self.overlap_max,
-            catch_up=self.catch_up,
-            catch_up_window=self.catch_up_window,
-            on_crash=self.on_crash,
             retry_policy=_retry_policy(self.retry),
-            limits=self.limits,
-            needs=self.needs,
-            uses=self.uses,
-            only=self.only,
-            only_wait=self.only_wait,
-            notify=self.notify,
         )
 
 

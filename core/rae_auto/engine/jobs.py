@@ -42,12 +42,10 @@ def _refusal(world: EngineState, event: AddJob) -> SchedulerError | None:
     for need in job.needs:
         if need not in world.jobs:
             return InvalidJob(f"job {job.id!r}: needs {need!r}, which is no job{did_you_mean(need, world.jobs)}")
-    for resource in job.uses:
+    for resource in job.resources:
         if resource not in world.settings.resources:
             known_ones = world.settings.resources
-            return InvalidJob(
-                f"job {job.id!r}: uses {resource!r}, which is no resource{did_you_mean(resource, known_ones)}"
-            )
+            return InvalidJob(f'job "{job.id}": unknown resource "{resource}"{did_you_mean(resource, known_ones)}')
     cycle = find_cycle(reached_from([job.id], lambda other: (job if other == job.id else world.jobs[other].job).needs))
     if cycle:
         return InvalidJob(f"job {job.id!r}: needs go round in a circle: {' -> '.join(cycle)}")

@@ -138,25 +138,25 @@ class EngineState:
     def take_place(self, run: RunEntry) -> None:
         """An attempt of the run is in hand from now on."""
         self.active += 1
-        self.in_use.update(run.job.uses)
+        self.in_use.update(run.job.resources)
 
     def give_place(self, run: RunEntry) -> None:
         """The run's attempt is over."""
         self.active -= 1
-        self.in_use.subtract(run.job.uses)
+        self.in_use.subtract(run.job.resources)
 
     def keep_place(self, run: RunEntry) -> None:
         """Nobody else gets what the run needs to start, until `let_place_go`."""
         run.keeps_place = True
         self.kept += 1
-        self.in_use.update(run.job.uses)
+        self.in_use.update(run.job.resources)
 
     def let_place_go(self, run: RunEntry) -> None:
         """Keep no place for the run any more, if one was kept."""
         if run.keeps_place:
             run.keeps_place = False
             self.kept -= 1
-            self.in_use.subtract(run.job.uses)
+            self.in_use.subtract(run.job.resources)
 
     def attempt(self, run: RunId, attempt: int) -> RunEntry | None:
         """The open run, if this attempt of it is in hand: news of others come too late."""

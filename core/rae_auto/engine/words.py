@@ -18,7 +18,7 @@ _WORDS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.PAUSED: lambda _: "the job is paused; 'rae-auto resume' lets it go on",
     Reason.DISABLED: lambda _: "nothing starts by itself while disabled (enabled = false)",
     Reason.MISSED: lambda f: f"{f['because']} from {f['from']} until {f['until']} (catch_up = {f['catch_up']})",
-    Reason.GUARD: lambda f: f"its guard {f['guard']} says {f['says']}: {f['because']} (only)",
+    Reason.GUARD: lambda f: f"its guard {f['guard']} says {f['says']}: {f['because']} (guards)",
     Reason.RATE: lambda f: (
         f"its trigger fired {f['times']} times within {f['within']}, each time while it ran or right after: "
         "does the job change what it watches?"
@@ -34,7 +34,7 @@ _IN_SHORT: Mapping[Reason, str] = {
     Reason.NEED_RUNNING: "a job that it needs had an open run",
     Reason.OVERLAP: "a run of the same job wasn't over (overlap)",
     Reason.CEILING: "as many runs of the same job as overlap_max allows were active",
-    Reason.GUARD: "a guard kept it from starting (only)",
+    Reason.GUARD: "a guard kept it from starting (guards)",
     Reason.PAUSED: "the job was paused",
     Reason.DISABLED: "nothing starts by itself while disabled (enabled = false)",
     Reason.STOPPING: "the daemon was stopping",
@@ -65,5 +65,5 @@ def reason_in_words(reason: str) -> str:
     if known in (Reason.NEED_FAILED, Reason.NEED_NEVER_RAN):
         return _WORDS[known]({"need": name or "a job"})
     if known is Reason.GUARD and name:
-        return f"its guard {name} (only)"
+        return f"its guard {name} (guards)"
     return _IN_SHORT.get(known) or cause_in_words(known)

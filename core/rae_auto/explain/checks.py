@@ -51,7 +51,7 @@ def of_run(run: Run, standing: JobView) -> Iterator[Fact]:
     if run.facts.get("because"):
         yield Fact("missed", f"{run.facts['because']}")
     yield from _policies_of(run)
-    if run.trigger == MANUAL and standing.definition and standing.definition.only:
+    if run.trigger == MANUAL and standing.definition and standing.definition.guards:
         yield Fact("guards", "not asked, since somebody wants the run")
     yield from _wait(run, standing)
     if run.started_at is not None:
@@ -130,8 +130,8 @@ def _policies_of(run: Run) -> Iterator[Fact]:
         yield Fact("needs", f"{_list(run.facts, 'needs')}{_met(run)}")
     for name, result in dict(run.facts.get("guards", {})).items():
         yield Fact(f"guard {name}", f"{result}")
-    if run.facts.get("uses"):
-        yield Fact("resources", f"{_list(run.facts, 'uses')}")
+    if run.facts.get("resources"):
+        yield Fact("resources", f"{_list(run.facts, 'resources')}")
 
 
 def _met(run: Run) -> str:
@@ -158,7 +158,7 @@ def _wait(run: Run, standing: JobView) -> Iterator[Fact]:
 
 def _wait_in_words(reason: str, run: Run) -> str:
     guard = run.facts.get(KEPT_BACK_BY)
-    return f"guard {guard} (only)" if reason == Reason.GUARD and guard else reason_in_words(reason)
+    return f"guard {guard} (guards)" if reason == Reason.GUARD and guard else reason_in_words(reason)
 
 
 def _attempt(attempt: Attempt) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
 from rae_auto.errors import InvalidJob
 from rae_auto.model.plugin_ref import Cron, GuardRef, PluginRef, TriggerRef, with_ids
@@ -18,6 +18,7 @@ from rae_auto.model.policies import (
     RetryPolicy,
 )
 from rae_auto.model.primitives.names import JobId, check_name
+from rae_auto.model.primitives.problems import invalid
 from rae_auto.model.primitives.units import parse_duration
 
 _PROCESS = PluginRef("process")
@@ -48,8 +49,14 @@ def _ids(names: Iterable[str]) -> tuple[JobId, ...]:
     return tuple(JobId(name) for name in names)
 
 
-def _names(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(names)
+def _amounts(given: str | Iterable[str] | Mapping[str, int]) -> Mapping[str, int]:
+    """Return units by resource: a mapping as it is, one unit of each for names."""
+    if isinstance(given, Mapping):
+        return given
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if len(set(names)) != len(names):
+        raise ValueError("resources names a resource twice; write { name = 2 } to take two units")
+    return dict.fromkeys(names, 1)
 
 
 def _optional_duration(value: object) -> timedelta | None:
@@ -60,43 +67,135 @@ def _on_crash(value: str | None) -> OnCrash | None:
     return None if value is None else OnCrash(value)
 
 
-@frozen(kw_only=True)
-class Job:
-    """What to run, why, and under which policies.
+def _help(text: str, **more: str) -> dict[str, str]:
+    return {"help": text, **more}
 
-    Exactly one of `command` (an argv; a string is its first word, `args` follow), `shell` (text for the
-    system's shell) and `python` ("package.module:function", called with `args` and `kwargs`) says what to
-    run, unless an `executor` of another kind needs none. `schedule` takes a cron expression, a trigger
-    (`Cron`, `Interval`, `Once`, `TriggerRef`) or several, `only` guards (`GuardRef`, or a name). Errors: InvalidJob.
+
+def _check_variable_names(_: object, __: object, env: Mapping[str, str]) -> None:
+    for name in env:
+        if not name or "=" in name or "\0" in name:
+            raise invalid("invalid name of an environment variable; names have no '=' and aren't empty", "env", name)
+
+
+@frozen(kw_only=True)
+class JobFields:
+    """Fields that a job and its table in a configuration file share.
+
+    Each field carries its help text and, where a value of another shape is a likely mistake, a hint. The JSON Schema,
+    the reference pages and the messages about a bad value come from here, so that a new field is added in one place.
+    """
+
+    name: str = field(default="", metadata=_help("a name for people; the job's id if absent"))
+    command: tuple[str, ...] = field(
+        default=(),
+        converter=_words,
+        metadata=_help("program and arguments, run without a shell", hint='write a list of words, or shell = "…"'),
+    )
+    shell: str | None = field(default=None, metadata=_help("a command line for the system's shell"))
+    python: str | None = field(
+        default=None, metadata=_help('a function, "package.module:function", called in a thread')
+    )
+    args: tuple[Any, ...] = field(
+        default=(), converter=tuple, metadata=_help("more words of command, or positional arguments of python")
+    )
+    kwargs: Mapping[str, Any] = field(default=_EMPTY, metadata=_help("keyword arguments of python"))
+    cwd: str | None = field(
+        default=None,
+        metadata=_help("working directory; relative to the directory of this file, ~ is the home directory"),
+    )
+    env: Mapping[str, str] = field(
+        default=_EMPTY, validator=_check_variable_names, metadata=_help("environment variables")
+    )
+    executor: PluginRef | None = field(
+        default=None, metadata=_help("the executor, if not the one that fits command, shell or python")
+    )
+    priority: Priority = field(
+        default=Priority.NORMAL,
+        converter=Priority,
+        metadata=_help("which run starts first when not all can; waiting raises it"),
+    )
+    enabled: bool = field(default=True, metadata=_help("false: the job runs only when triggered by hand"))
+    timeout: timedelta | None = field(
+        default=None, converter=_optional_duration, metadata=_help("the longest time an attempt may take")
+    )
+    kill_after: timedelta = field(
+        default=timedelta(seconds=5),
+        converter=parse_duration,
+        metadata=_help("time between SIGTERM and SIGKILL when an attempt is ended"),
+    )
+    overlap: Overlap = field(
+        default=Overlap.SKIP,
+        converter=Overlap,
+        metadata=_help("what happens to an occurrence while a run of the job is open"),
+    )
+    overlap_max: int = field(
+        default=10, validator=validators.ge(1), metadata=_help('the most open runs with overlap = "allow"')
+    )
+    catch_up: CatchUp = field(
+        default=CatchUp.LATEST, converter=CatchUp, metadata=_help("which missed occurrences run late")
+    )
+    catch_up_window: timedelta = field(
+        default=timedelta(days=1),
+        converter=parse_duration,
+        metadata=_help("the greatest age of a missed occurrence that still runs"),
+    )
+    on_crash: OnCrash | None = field(
+        default=None,
+        converter=_on_crash,
+        metadata=_help(
+            "what happens to a run whose fate is unknown after a crash; if absent, scheduled runs fail "
+            "and runs triggered by hand start again"
+        ),
+    )
+    limits: Limits = field(default=_NO_LIMITS, metadata=_help("resources an attempt may use"))
+    needs: tuple[JobId, ...] = field(
+        default=(),
+        converter=_ids,
+        metadata=_help("jobs whose latest run must have succeeded", hint='write ["job"]'),
+    )
+    resources: Mapping[str, int] = field(
+        default=_EMPTY,
+        converter=_amounts,
+        metadata=_help(
+            "how many units of which [resources] each attempt takes; a list of names takes one of each",
+            hint='write ["name"], or { name = 2 }',
+            former="uses",
+        ),
+    )
+    guards: tuple[GuardRef, ...] = field(
+        default=(),
+        converter=_guards,
+        metadata=_help(
+            "conditions that must all hold when the job is to start", hint='write [{ type = "…" }]', former="only"
+        ),
+    )
+    guard_timeout: timedelta = field(
+        default=timedelta(0),
+        converter=parse_duration,
+        metadata=_help(
+            "how long a run waits for its guards to allow it; with 0 it is skipped at once", former="only_wait"
+        ),
+    )
+    notify: NotifyPolicy = field(
+        default=_NO_NOTICE, metadata=_help("which events of a run are reported, and through which notifiers")
+    )
+
+
+@frozen(kw_only=True)
+class Job(JobFields):
+    """A job: what to run, why, and under which policies.
+
+    Exactly one of `command` (a list of words; a string is its first word, `args` follow), `shell` (a command line for
+    the system's shell) and `python` ("package.module:function", called with `args` and `kwargs`) is given, unless an
+    `executor` of another kind needs none. `schedule` takes a cron expression, a trigger (`Cron`, `Interval`, `Once`,
+    `TriggerRef`) or several, `guards` takes `GuardRef`s or names, `resources` names or a mapping of names to units.
+
+    Raises InvalidJob for values that contradict each other.
     """
 
     id: JobId = field(default=JobId(""))
-    name: str = ""
     schedule: tuple[TriggerRef, ...] = field(default=(), converter=_triggers)
-    command: tuple[str, ...] = field(default=(), converter=_words)
-    shell: str | None = None
-    python: str | None = None
-    args: tuple[Any, ...] = field(default=(), converter=tuple)
-    kwargs: Mapping[str, Any] = _EMPTY
-    cwd: str | None = None
-    env: Mapping[str, str] = _EMPTY
-    executor: PluginRef | None = None
-    priority: Priority = field(default=Priority.NORMAL, converter=Priority)
-    enabled: bool = True
-    timeout: timedelta | None = field(default=None, converter=_optional_duration)
-    kill_after: timedelta = field(default=timedelta(seconds=5), converter=parse_duration)
-    overlap: Overlap = field(default=Overlap.SKIP, converter=Overlap)
-    overlap_max: int = 10
-    catch_up: CatchUp = field(default=CatchUp.LATEST, converter=CatchUp)
-    catch_up_window: timedelta = field(default=timedelta(days=1), converter=parse_duration)
-    on_crash: OnCrash | None = field(default=None, converter=_on_crash)
     retry_policy: RetryPolicy = _NO_RETRY
-    limits: Limits = _NO_LIMITS
-    needs: tuple[JobId, ...] = field(default=(), converter=_ids)
-    uses: tuple[str, ...] = field(default=(), converter=_names)
-    only: tuple[GuardRef, ...] = field(default=(), converter=_guards)
-    only_wait: timedelta = field(default=timedelta(0), converter=parse_duration)
-    notify: NotifyPolicy = _NO_NOTICE
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "id", self.id or self.name)
@@ -115,16 +214,14 @@ class Job:
         if len({trigger.id for trigger in self.schedule}) != len(self.schedule):
             raise ValueError("two triggers share one id; give each its own")
         self._check_work()
-        if self.overlap_max < 1:
-            raise ValueError("overlap_max must be at least 1")
-        for guard in self.only:
+        for guard in self.guards:
             check_name("guard id", guard.id)
-        if len({guard.id for guard in self.only}) != len(self.only):
+        if len({guard.id for guard in self.guards}) != len(self.guards):
             raise ValueError("two guards share one id; give each its own")
-        for resource in self.uses:
+        for resource, units in self.resources.items():
             check_name("resource", resource)
-        if len(set(self.uses)) != len(self.uses):
-            raise ValueError("uses names a resource twice; once is enough")
+            if type(units) is not int or units < 1:
+                raise ValueError(f"resources: {resource} must be a number of units from 1, not {units!r}")
         if self.id in self.needs:
             raise ValueError("needs itself; take it out of needs")
 

@@ -81,7 +81,7 @@ class PluginFactory:
                     schedules[ref.id] = self._guarded(trigger)
                 elif isinstance(trigger, SourceTrigger):
                     sources[ref.id] = trigger
-            for guard_ref in job.only:
+            for guard_ref in job.guards:
                 guard = self._alike(Kind.GUARD, guard_ref)
                 computed[guard_ref.id] = None
                 if isinstance(guard, ComputedGuard):

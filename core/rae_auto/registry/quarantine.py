@@ -86,7 +86,7 @@ class Quarantine:
             f"{record.last}; put it right, then 'rae-auto reload'"
             if record.quarantined
             else f"{kind} {plugin!r} of {record.whose} fails each time ({place}): {record.last}; nothing starts "
-            "that asks it: put it right, or take it out of only"
+            "that asks it: put it right, or remove it from guards"
             for (kind, plugin, place), record in self._records.items()
             if record.quarantined or (kind is Kind.GUARD and record.in_a_row >= IN_A_ROW)
         ]

@@ -204,7 +204,7 @@ WORLD = """
 [jobs.backup]
 command = ["backup"]
 schedule = "30 2 * * *"
-only = [{ type = "mains", id = "power" }]
+guards = [{ type = "mains", id = "power" }]
 
 [jobs.inbox]
 command = ["import"]

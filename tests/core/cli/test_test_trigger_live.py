@@ -133,7 +133,7 @@ def test_guards_that_would_keep_the_job_from_starting_are_shown(written: Any, of
 [jobs.a]
 command = ["false"]
 trigger = { type = "interval", every = "20ms" }
-only = [
+guards = [
     { id = "there", type = "path", path = "/no/such/place" },
     { id = "always", type = "time", from = "00:00", to = "23:59" },
     { id = "root", type = "path", path = "/" },
@@ -198,7 +198,7 @@ def test_what_a_source_records_is_shown_and_its_failure_ends_the_trial(
 def test_a_guard_that_fails_can_not_tell(written: Any, offline: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     _install(monkeypatch, Kind.GUARD, Blind)
     trial = TriggerTrial(lambda: None)
-    config = '[jobs.a]\ncommand = ["false"]\nonly = ["blind"]\ntrigger = { type = "interval", every = "20ms" }\n'
+    config = '[jobs.a]\ncommand = ["false"]\nguards = ["blind"]\ntrigger = { type = "interval", every = "20ms" }\n'
     assert trial.play(written(config), "a") >= 1
     fired = next(one for one in trial.seen if one.what == "fires")
     assert fired.text == "but guard blind says unknown: it failed: OSError('no eyes')"

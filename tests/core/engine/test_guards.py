@@ -47,7 +47,7 @@ def guarded(every):
         guards = dict.fromkeys(read)
         if hours is not None:
             guards["hours"] = Hours(*hours)
-        job = Job(id="a", command="work", only=[GuardRef("x", {}, name) for name in guards], **fields)
+        job = Job(id="a", command="work", guards=[GuardRef("x", {}, name) for name in guards], **fields)
         schedules = {} if every_minutes is None else {"t": every(every_minutes)}
         return Plan(job, schedules, guards=guards)
 
@@ -113,10 +113,10 @@ def test_a_retry_asks_no_guard(world, guarded):
 
 
 def test_a_run_waits_for_a_computed_guard_and_starts_when_it_changes(world, guarded):
-    w = world(guarded(hours=(8, 17), only_wait="9h"))
+    w = world(guarded(hours=(8, 17), guard_timeout="9h"))
     w.fire("a", "file", "k")
     (opened,) = w.engine.runs("a")
-    assert w.engine.waiting_for(opened.run.id, w.now) == (Reason.GUARD, "guard hours says no: it is 00:00 (only)")
+    assert w.engine.waiting_for(opened.run.id, w.now) == (Reason.GUARD, "guard hours says no: it is 00:00 (guards)")
     assert w.engine.next_wake(w.now) == pytest.approx(8 * 3600)
     w.advance(timedelta(hours=8))
     (start,) = w.started
@@ -125,7 +125,7 @@ def test_a_run_waits_for_a_computed_guard_and_starts_when_it_changes(world, guar
 
 
 def test_a_run_that_has_waited_long_enough_is_skipped(world, guarded):
-    w = world(guarded(hours=(8, 17), only_wait="2h"))
+    w = world(guarded(hours=(8, 17), guard_timeout="2h"))
     w.fire("a", "file", "k")
     w.advance(timedelta(hours=2))
     (run,) = w.history
@@ -133,7 +133,7 @@ def test_a_run_that_has_waited_long_enough_is_skipped(world, guarded):
 
 
 def test_a_guard_that_must_be_read_is_read_again_now_and_then(world, guarded):
-    w = world(guarded(read=["power"], only_wait="1h"))
+    w = world(guarded(read=["power"], guard_timeout="1h"))
     asked = []
 
     def say(job, name):
@@ -148,7 +148,7 @@ def test_a_guard_that_must_be_read_is_read_again_now_and_then(world, guarded):
 
 
 def test_waiting_counts_on_after_a_crash(world, guarded):
-    w = world(guarded(hours=(8, 17), only_wait="2h"))
+    w = world(guarded(hours=(8, 17), guard_timeout="2h"))
     w.fire("a", "file", "k")
     w.advance(timedelta(hours=1))
     w.crash(down=timedelta(minutes=30))
@@ -158,7 +158,7 @@ def test_waiting_counts_on_after_a_crash(world, guarded):
 
 
 def test_after_sleep_guards_are_asked_at_once(world, guarded):
-    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")
     w.sleep(timedelta(hours=9))
     assert len(w.started) == 1
@@ -171,7 +171,7 @@ def test_others_go_first_while_guards_are_asked(world, guarded, job):
     w.trigger("b")
     assert [start.job.id for start in w.started] == ["b"]
     (opened,) = w.engine.runs("a")
-    assert w.engine.waiting_for(opened.run.id, w.now) == (Reason.GUARD, "its guards are being asked (only)")
+    assert w.engine.waiting_for(opened.run.id, w.now) == (Reason.GUARD, "its guards are being asked (guards)")
 
 
 def test_what_was_read_long_ago_is_read_again(world, guarded, job):
@@ -212,46 +212,46 @@ def test_a_run_that_is_cancelled_while_its_guards_are_asked_stays_so(world, guar
 
 
 def test_a_reload_that_takes_the_guard_away_lets_the_run_start_at_once(world, guarded):
-    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")
     w.add(Plan(Job(id="a", command="work")), replace=True)
     assert len(w.started) == 1
 
 
 def test_a_reload_has_the_guards_asked_at_once_whatever_they_are_now(world, guarded):
-    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")
     w.add(guarded(hours=(8, 17)), replace=True)
     assert [run.reason for run in w.history] == ["guard: hours says no: it is 00:00"]
 
 
 def test_a_reload_that_lets_less_time_for_waiting_counts_at_once(world, guarded):
-    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")
     w.advance(timedelta(hours=2))
-    w.add(guarded(hours=(8, 17), only_wait="1h"), replace=True)
+    w.add(guarded(hours=(8, 17), guard_timeout="1h"), replace=True)
     assert states(w) == [RunState.SKIPPED]
 
 
 def test_the_engine_says_with_what_a_guard_is_read_since_the_shell_hears_of_a_reload_later(world, guarded):
-    w = world(guarded(read=["power"], only_wait="1h"))
+    w = world(guarded(read=["power"], guard_timeout="1h"))
     w.guards_hang = True
     w.fire("a", "file", "k")
-    planned = guarded(read=["power"], only_wait="1h")
+    planned = guarded(read=["power"], guard_timeout="1h")
     w.wanted.clear()
     w.add(Plan(evolve(planned.job, timeout="1h"), guards=planned.guards, readers={"power": "another"}), replace=True)
     assert [dict(wanted.guards) for wanted in w.wanted] == [{"power": "another"}]
 
 
 def test_of_a_run_that_is_over_nothing_is_kept(world, guarded):
-    w = world(guarded(hours=(8, 17), only_wait="1d"))
+    w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")
     w.cancel(job="a")
     assert w.engine._world.held == {}
 
 
 def test_however_often_a_run_is_looked_at_again_one_alarm_counts(world, guarded):
-    w = world(guarded(read=["power"], only_wait="1h"))
+    w = world(guarded(read=["power"], guard_timeout="1h"))
     asked = []
     w.guards_say = lambda job, name: asked.append(w.now.wall) or NO
     w.fire("a", "file", "k")
@@ -264,7 +264,7 @@ def test_however_often_a_run_is_looked_at_again_one_alarm_counts(world, guarded)
 
 
 def test_a_clock_that_is_set_back_does_not_make_a_run_wait_for_as_long_as_that(world, guarded):
-    w = world(guarded(hours=(8, 17), only_wait="1h"))
+    w = world(guarded(hours=(8, 17), guard_timeout="1h"))
     w.advance(timedelta(hours=20))
     w.fire("a", "file", "k")
     w.set_clock(timedelta(hours=-2))
@@ -277,8 +277,8 @@ def test_a_clock_that_is_set_back_does_not_make_a_run_wait_for_as_long_as_that(w
 @pytest.mark.parametrize("places", [1, 2])
 def test_where_there_is_always_somebody_else_a_guarded_run_gets_its_turn(world, guarded, job, places):
     """Its guards take a moment to answer, and by then the place is another's; but not each time."""
-    b = job("b", uses=["disk"], overlap="allow", overlap_max=9)
-    w = world(guarded(read=["power"], uses=["disk"]), b, max_parallel=places, resources={"disk": 1})
+    b = job("b", resources=["disk"], overlap="allow", overlap_max=9)
+    w = world(guarded(read=["power"], resources=["disk"]), b, max_parallel=places, resources={"disk": 1})
     w.guards_hang = True
     w.fire("a", "file", "k")
     ahead = w.trigger("b", "0")

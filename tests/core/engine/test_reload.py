@@ -49,7 +49,7 @@ def plans(draw: st.DrawFn) -> tuple[dict[str, Any], ...]:
             "timeout": draw(st.sampled_from([None, "3m"])),
             "enabled": draw(st.sampled_from([True, True, False])),
             "needs": draw(st.sampled_from([(), (), (NAMES[index - 1],)])) if index else (),
-            "uses": draw(st.sampled_from([(), (), ("db",)])),
+            "resources": draw(st.sampled_from([(), (), ("db",)])),
             "attempts": draw(st.integers(1, 3)),
         }
         for index, name in enumerate(NAMES)

@@ -13,16 +13,16 @@ def running(w):
 
 
 def test_no_more_attempts_use_a_resource_than_it_has_places(world, job):
-    w = world(*(job(name, uses=["db"]) for name in "abc"), job("d"), resources={"db": 2})
+    w = world(*(job(name, resources=["db"]) for name in "abc"), job("d"), resources={"db": 2})
     for name in "abcd":
         w.trigger(name)
     assert running(w) == ["a", "b", "d"]
     (waiting,) = [o.run for o in w.engine.runs("c")]
-    assert w.engine.waiting_for(waiting.id, w.now) == (Reason.RESOURCE, "all 2 of resource db are in use")
+    assert w.engine.waiting_for(waiting.id, w.now) == (Reason.RESOURCE, "2 of 2 units of resource db are in use")
 
 
 def test_a_place_that_is_given_back_goes_to_whoever_waited(world, job):
-    w = world(*(job(name, uses=["db"]) for name in "abc"), resources={"db": 1})
+    w = world(*(job(name, resources=["db"]) for name in "abc"), resources={"db": 1})
     runs = [w.trigger(name) for name in "abc"]
     w.end(runs[0])
     assert running(w) == ["b"]
@@ -31,22 +31,46 @@ def test_a_place_that_is_given_back_goes_to_whoever_waited(world, job):
 
 
 def test_a_run_that_waits_for_its_retry_uses_nothing(world, job):
-    w = world(job("a", uses=["db"], retry_policy=RetryPolicy(attempts=2)), job("b", uses=["db"]), resources={"db": 1})
+    w = world(
+        job("a", resources=["db"], retry_policy=RetryPolicy(attempts=2)),
+        job("b", resources=["db"]),
+        resources={"db": 1},
+    )
     first, _ = w.trigger("a"), w.trigger("b")
     w.fail(first)
     assert running(w) == ["b"]
 
 
 def test_a_job_takes_all_its_resources_or_none(world, job):
-    w = world(job("a", uses=["x"]), job("b", uses=["y", "x"]), job("c", uses=["y"]), resources={"x": 1, "y": 1})
+    w = world(
+        job("a", resources=["x"]), job("b", resources=["y", "x"]), job("c", resources=["y"]), resources={"x": 1, "y": 1}
+    )
     for name in "abc":
         w.trigger(name)
     # b waits for x, and doesn't keep y from c meanwhile.
     assert running(w) == ["a", "c"]
 
 
+def test_resource_units_of_a_job_are_taken_together(world, job):
+    w = world(
+        job("a", resources={"db": 2}), job("b", resources={"db": 2}), job("c", resources=["db"]), resources={"db": 3}
+    )
+    runs = {name: w.trigger(name) for name in "abc"}
+    assert running(w) == ["a", "c"]
+    w.end(runs["a"])
+    assert sorted(running(w)) == ["b", "c"]
+
+
+def test_resource_smaller_than_a_job_wants_lets_it_run_alone(world, job):
+    w = world(job("a", resources={"db": 5}), job("b", resources=["db"]), resources={"db": 1})
+    first, _ = w.trigger("a"), w.trigger("b")
+    assert running(w) == ["a"]
+    w.end(first)
+    assert running(w) == ["b"]
+
+
 def test_after_a_crash_what_goes_on_still_uses_its_resources(world, job):
-    w = world(job("a", uses=["db"]), job("b", uses=["db"]), resources={"db": 1})
+    w = world(job("a", resources=["db"]), job("b", resources=["db"]), resources={"db": 1})
     a = w.trigger("a")
     w.confirm(a)
     w.trigger("b")
@@ -57,7 +81,7 @@ def test_after_a_crash_what_goes_on_still_uses_its_resources(world, job):
 
 
 def test_a_reload_that_gives_more_places_lets_more_start(world, job):
-    plans = [job(name, uses=["db"]) for name in "ab"]
+    plans = [job(name, resources=["db"]) for name in "ab"]
     w = world(*plans, resources={"db": 1})
     w.trigger("a")
     w.trigger("b")
@@ -67,5 +91,5 @@ def test_a_reload_that_gives_more_places_lets_more_start(world, job):
 
 def test_a_job_that_uses_an_unknown_resource_is_refused(world, job):
     w = world(resources={"database": 1})
-    with pytest.raises(InvalidJob, match="uses 'databse', which is no resource; did you mean 'database'"):
-        w.add(job("a", uses=["databse"]))
+    with pytest.raises(InvalidJob, match=r'unknown resource "databse"; did you mean .database'):
+        w.add(job("a", resources=["databse"]))

@@ -105,14 +105,16 @@ def test_nothing_is_on_record_any_more():
 
 WAITS = {
     "max_parallel": ({}, {"max_parallel": 1}, "all 1 places are taken (max_parallel)"),
-    "resource": ({"uses": ["db"]}, {"resources": {"db": 1}}, "all 1 of resource db are in use"),
+    "resource": ({"resources": ["db"]}, {"resources": {"db": 1}}, "1 of 1 units of resource db are in use"),
     "need_running": ({"needs": ["b"]}, {}, "needs b, which has an open run"),
 }
 
 
 @pytest.mark.parametrize(("fields", "settings", "words"), WAITS.values(), ids=WAITS)
 def test_it_waits(fields, settings, words):
-    w = world(a_job("b", hourly=False, uses=fields.get("uses", ())), a_job(hourly=False, **fields), **settings)
+    w = world(
+        a_job("b", hourly=False, resources=fields.get("resources", ())), a_job(hourly=False, **fields), **settings
+    )
     w.trigger("b")
     w.trigger("a")
     told = why_now(standing(w))
@@ -159,7 +161,7 @@ def test_a_scheduler_answers_from_what_is_on_record(tmp_path, store):
 
 
 def test_the_chain_of_facts_goes_from_the_trigger_to_the_end_with_what_was_used():
-    w = world(a_job("b", hourly=False), a_job(needs=["b"], uses=["db"], overlap="queue"), resources={"db": 1})
+    w = world(a_job("b", hourly=False), a_job(needs=["b"], resources=["db"], overlap="queue"), resources={"db": 1})
     w.end(w.trigger("b"))
     w.advance(HOUR)
     used = Result(exit_code=0, cpu_time=timedelta(seconds=2), max_memory=3 << 20)

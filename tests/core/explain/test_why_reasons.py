@@ -96,7 +96,9 @@ def too_many_wait():
 
 
 def waits(fields, **settings):
-    w = world(a_job("b", hourly=False, uses=fields.get("uses", ())), a_job(hourly=False, **fields), **settings)
+    w = world(
+        a_job("b", hourly=False, resources=fields.get("resources", ())), a_job(hourly=False, **fields), **settings
+    )
     w.trigger("b")
     w.trigger("a")
     return why_now(standing(w))
@@ -152,7 +154,7 @@ def lost():
 
 def kept_back():
     result = GuardResult(Verdict.NO, "on battery")
-    w = world(Plan(Job(id="a", command="work", only="power"), guards={"power": None}))
+    w = world(Plan(Job(id="a", command="work", guards="power"), guards={"power": None}))
     w.guards_say = lambda job, name: result
     w.fire("a", "file", "key")
     return why_now(standing(w))
@@ -182,7 +184,7 @@ CASES = {
     Reason.PAUSED: (lambda: skipped_after(lambda w: w.pause("a")), "the job is paused"),
     Reason.DISABLED: (disabled, "nothing starts by itself while disabled"),
     Reason.MISSED: (missed, "the daemon was down from"),
-    Reason.GUARD: (kept_back, "its guard power says no: on battery (only)"),
+    Reason.GUARD: (kept_back, "its guard power says no: on battery (guards)"),
     Reason.RATE: (feeds_itself, "does the job change what it watches?"),
     Reason.NEED_FAILED: (need_failed, "the latest run of b, which it needs, did not succeed"),
     Reason.NEED_NEVER_RAN: (
@@ -191,7 +193,10 @@ CASES = {
     ),
     Reason.NEED_RUNNING: (lambda: waits({"needs": ["b"]}), "needs b, which has an open run"),
     Reason.PARALLEL: (lambda: waits({}, max_parallel=1), "all 1 places are taken (max_parallel)"),
-    Reason.RESOURCE: (lambda: waits({"uses": ["db"]}, resources={"db": 1}), "all 1 of resource db are in use"),
+    Reason.RESOURCE: (
+        lambda: waits({"resources": ["db"]}, resources={"db": 1}),
+        "1 of 1 units of resource db",
+    ),
     Reason.DELAYED: (tried_again, "not before 2026-01-01"),
     Reason.STOPPING: (stopping, "was interrupted at"),
     Reason.CANCELLED: (cancelled, "somebody cancelled it"),

@@ -118,9 +118,9 @@ def _empty_stage():
     stage.sweep()
 
 
-def rung(id="a", *only, **fields):
-    refs = [GuardRef("staged", {"name": name}, name) if isinstance(name, str) else name for name in only]
-    return Job(id=id, python="time:time", schedule=TriggerRef("bell"), only=refs, **fields)
+def rung(id="a", *guards, **fields):
+    refs = [GuardRef("staged", {"name": name}, name) if isinstance(name, str) else name for name in guards]
+    return Job(id=id, python="time:time", schedule=TriggerRef("bell"), guards=refs, **fields)
 
 
 def playing(tmp_path, work, *jobs):
@@ -158,10 +158,10 @@ def test_a_run_starts_where_all_guards_say_yes_and_why_tells_what_each_said(tmp_
 def test_why_tells_for_which_guard_a_run_has_waited_after_it_started(tmp_path, monkeypatch):
     monkeypatch.setattr("rae_auto.engine.runs.guards.AGAIN", timedelta(milliseconds=20))
     stage.results = {"power": [GuardResult(Verdict.NO, "on battery"), GuardResult(Verdict.YES, "on mains")]}
-    run, told = outcome(tmp_path, rung("a", "power", only_wait="1h"))
+    run, told = outcome(tmp_path, rung("a", "power", guard_timeout="1h"))
     facts = {fact.of: fact.text for fact in told.facts}
     assert run.state is RunState.SUCCEEDED
-    assert (facts["waited"], facts["guard power"]) == ("guard power says no: on battery (only)", "yes: on mains")
+    assert (facts["waited"], facts["guard power"]) == ("guard power says no: on battery (guards)", "yes: on mains")
 
 
 def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path):
@@ -170,7 +170,7 @@ def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path
         await scheduler.wait(run)
         return await why(scheduler, "a", run=run)
 
-    told = playing(tmp_path, work, Job(id="a", python="time:time", only=[GuardRef("staged", {"name": "power"})]))
+    told = playing(tmp_path, work, Job(id="a", python="time:time", guards=[GuardRef("staged", {"name": "power"})]))
     assert ("guards", "not asked, since somebody wants the run") in [(fact.of, fact.text) for fact in told.facts]
     assert stage.asked == []
 
@@ -243,7 +243,7 @@ def test_a_guard_that_fails_time_and_again_is_told_and_not_said_to_be_left_out()
         guard.evaluate(now)
     (problem,) = containment.problems()
     assert problem.startswith("guard 'odd' of a distribution fails each time (Odd(change=None)): TypeError(")
-    assert problem.endswith("nothing starts that asks it: put it right, or take it out of only")
+    assert problem.endswith("nothing starts that asks it: put it right, or remove it from guards")
 
     stage.results["odd"] = GuardResult(Verdict.YES, "it is well again")
     guard.evaluate(now)
@@ -255,10 +255,10 @@ def test_a_guard_that_a_reload_brings_is_read_for_runs_that_wait(tmp_path):
 
     async def work(scheduler):
         async with aclosing(scheduler.events()) as events:
-            await scheduler.add_job(rung("a", "no", only_wait="1h"))
+            await scheduler.add_job(rung("a", "no", guard_timeout="1h"))
             while not await scheduler.history("a"):
                 await anext(events)
-        await scheduler.add_job(rung("a", "power", only_wait="1h"), replace=True)
+        await scheduler.add_job(rung("a", "power", guard_timeout="1h"), replace=True)
         return await the_end(scheduler)
 
     assert playing(tmp_path, work).facts["guards"] == {"power": "yes: on mains"}
@@ -304,11 +304,11 @@ def test_a_job_that_is_kept_has_its_guards_after_a_restart(tmp_path):
             return await work(scheduler)
 
     async def first(scheduler):
-        await scheduler.add_job(rung("a", "power", only_wait="1h"))
+        await scheduler.add_job(rung("a", "power", guard_timeout="1h"))
         await scheduler.trigger("a")
 
     async def second(scheduler):
-        return (await scheduler.get_job("a")).only
+        return (await scheduler.get_job("a")).guards
 
     in_time(lambda: play(first))
     assert in_time(lambda: play(second)) == (GuardRef("staged", {"name": "power"}, "power"),)

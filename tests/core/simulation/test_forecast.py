@@ -83,7 +83,7 @@ def test_what_finds_no_free_place_waits_for_one() -> None:
 
 
 def test_what_uses_the_same_resource_waits_for_it() -> None:
-    told = forecast(job("a", 60, uses=["db"]), job("b", 60, uses=["db"]), resources={"db": 1})
+    told = forecast(job("a", 60, resources=["db"]), job("b", 60, resources=["db"]), resources={"db": 1})
     assert starts(told) == ["00:00", "00:01"]
     assert told.runs[1].wait is not None
     assert told.runs[1].wait.reason is Reason.RESOURCE

@@ -177,7 +177,7 @@ def test_of_schedules_inside_of_a_pattern_what_was_due_meanwhile_is_told_afterwa
 
 
 def guarded(**fields: Any) -> Plan:
-    plan = job("a", 10, **fields, only=[GuardRef("x", {}, "power")])
+    plan = job("a", 10, **fields, guards=[GuardRef("x", {}, "power")])
     return Plan(plan.job, plan.schedules, guards={"power": None})
 
 
@@ -208,7 +208,7 @@ def test_a_run_that_waits_for_a_guard_starts_when_it_is_told_to_say_yes():
         GuardTurn(MIDNIGHT, None, "power", GuardResult(Verdict.NO, "on battery")),
         GuardTurn(at("00:05"), None, "power", GuardResult(Verdict.YES, "on mains")),
     )
-    forecast = told(guarded(only_wait="1h"), guards=turns, minutes=9)
+    forecast = told(guarded(guard_timeout="1h"), guards=turns, minutes=9)
     (seen,) = forecast.runs
     assert seen.run.started_at is not None
     assert at("00:05") <= seen.run.started_at <= at("00:05") + timedelta(seconds=15)

@@ -213,7 +213,7 @@ def test_secrets_are_masked_also_where_two_chunks_meet(tmp_path, request_for):
 
 def test_a_grandchild_that_holds_the_pipe_open_holds_nothing_up(tmp_path, request_for):
     def talk(daemon):
-        daemon.ask(**request_for("a", "sleep 300 & echo $!", leftover="allow"))
+        daemon.ask(**request_for("a", "sleep 300 & echo $!", orphans="allow"))
         daemon.hear(), daemon.hear()
 
     assert keeping(talk).heard[1]["exit"]["exit_code"] == 0
@@ -252,7 +252,7 @@ def test_the_script_adopts_orphans_and_goes_when_it_is_not_needed(tmp_path, requ
     with ours, theirs, subprocess.Popen([sys.executable, "-I", "-S", str(KEEPER)], stdin=theirs.fileno()) as script:
         theirs.close()
         daemon = Daemon(ours, None)
-        daemon.ask(**request_for("a", "(sh -c 'echo $PPID > first; sleep 0.3; echo $PPID > then' &)", leftover="allow"))
+        daemon.ask(**request_for("a", "(sh -c 'echo $PPID > first; sleep 0.3; echo $PPID > then' &)", orphans="allow"))
         assert daemon.hear()["started"] == "a"
         eventually(lambda: (tmp_path / "then").exists() and (tmp_path / "then").read_text().strip())
         assert int((tmp_path / "then").read_text()) in (script.pid, int((tmp_path / "first").read_text()))

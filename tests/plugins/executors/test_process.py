@@ -10,7 +10,10 @@ import pytest
 from tests.plugins.executors.conftest import alive, an_executor, playing
 from tests.support.waiting import eventually
 
+from rae_auto.config.options import build
 from rae_auto.model.policies import Limits
+from rae_auto.model.primitives.problems import Invalid
+from rae_auto.registry import Registry
 from rae_plugins.executors.process import ProcessExecutor
 from rae_plugins.executors.process.keeper.procfs import processes
 
@@ -152,7 +155,7 @@ def test_what_a_command_leaves_behind_is_ended_with_it_r29(tmp_path, assigned):
 
 def test_what_a_command_leaves_behind_may_stay_where_that_is_wanted_r29(tmp_path, assigned):
     """The run ends with its command, though a grandchild holds the pipe."""
-    result, output = run(tmp_path, assigned("sleep 300 & echo $!"), ProcessExecutor(leftover="allow"))
+    result, output = run(tmp_path, assigned("sleep 300 & echo $!"), ProcessExecutor(orphans="allow"))
     pid = int(output)
     assert result.ok
     assert alive(pid)
@@ -249,3 +252,8 @@ def test_no_zombie_stays_r34(tmp_path, assigned):
             await long.cancel(NOW)
 
     playing(work)
+
+
+def test_process_option_of_before_names_the_new_one():
+    with pytest.raises(Invalid, match='leftover: was renamed; write "orphans"'):
+        build(ProcessExecutor, {"leftover": "allow"}, timezone="UTC", plugins=Registry())

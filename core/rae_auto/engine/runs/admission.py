@@ -155,7 +155,7 @@ def _unusual(world: EngineState, job: Job) -> Mapping[str, Any]:
         "overlap": None if job.overlap is Overlap.SKIP else str(job.overlap),
         "others": others,
         "needs": list(job.needs),
-        "uses": list(job.uses),
+        "resources": dict(job.resources),
     }
     return {name: value for name, value in facts.items() if value}
 

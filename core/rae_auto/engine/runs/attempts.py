@@ -97,7 +97,7 @@ def explain(result: Result) -> str | None:
 def _close_attempt(world: EngineState, opened: RunEntry, state: RunState, now: Moment, result: Result | None) -> None:
     run = opened.run
     world.give_place(opened)
-    for resource in opened.job.uses:
+    for resource in opened.job.resources:
         release(world, resource_key(resource), now)
     opened.run = evolve(
         run, attempts=(*run.attempts, Attempt(run.attempt, _start_of(run, now), now.wall, state, result))

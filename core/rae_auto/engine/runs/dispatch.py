@@ -56,11 +56,12 @@ def _held(world: EngineState, opened: RunEntry) -> Hold | None:
 
 
 def _without_resource(world: EngineState, job: Job) -> Hold | None:
-    for name in job.uses:
-        # A resource that a reload took away bounds nothing.
-        places = world.settings.resources.get(name)
-        if places is not None and world.in_use[name] >= places:
-            return resource_key(name), Reason.RESOURCE, f"all {places} of resource {name} are in use"
+    for name, units in job.resources.items():
+        # A resource that a reload took away bounds nothing; one that was made smaller lets one run after the other.
+        capacity = world.settings.resources.get(name)
+        if capacity is not None and world.in_use[name] and world.in_use[name] + units > capacity:
+            used = f"{world.in_use[name]} of {capacity} units of resource {name} are in use"
+            return resource_key(name), Reason.RESOURCE, used
     return None
 
 

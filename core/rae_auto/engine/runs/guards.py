@@ -5,7 +5,7 @@ engine wants it (`ReadGuards`), sets the run aside, and gets the answers as an e
 counts for a moment only; a run that has to wait for its turn after that has them asked again. Others go first
 meanwhile, but once: where they have said yes and there was no room then, a place is kept for the second asking.
 
-A run that one of them keeps from starting is skipped, or waits for `only_wait`, counted from the first no. It is
+A run that one of them keeps from starting is skipped, or waits for `guard_timeout`, counted from the first no. It is
 looked at again when a computed guard changes its mind, or after `AGAIN`. Retries and runs asked for by hand are let
 through: somebody, or the guards themselves, have said yes to them.
 """
@@ -33,7 +33,7 @@ FRESH = timedelta(seconds=5)
 AGAIN = timedelta(seconds=15)
 """After what time a guard that said no is read again, for a run that waits."""
 
-ASKING = (Reason.GUARD, "its guards are being asked (only)")
+ASKING = (Reason.GUARD, "its guards are being asked (guards)")
 """What a run waits for while the shell reads its guards."""
 
 _SINCE = "guarded_since"
@@ -48,7 +48,7 @@ def refusal(entry: JobEntry, trigger: str, starts: datetime) -> tuple[str, Guard
 
     Only where a run wouldn't wait for it: so what is skipped leaves no run.
     """
-    if trigger == MANUAL or entry.job.only_wait:
+    if trigger == MANUAL or entry.job.guard_timeout:
         return None
     for name, guard in entry.plan.guards.items():
         if guard is not None and not (result := guard.evaluate(starts)).allows:
@@ -120,7 +120,7 @@ def _keep_back(
     first = opened.run.facts.get(_SINCE)
     # Where the clock was set back behind it, waiting begins anew: no run waits for as long as that too.
     since = min(parse_instant(first), now.wall) if first else now.wall
-    left = since + entry.job.only_wait - now.wall
+    left = since + entry.job.guard_timeout - now.wall
     if left <= timedelta(0):
         finish(world, opened, RunState.SKIPPED, now, step, reason=f"{Reason.GUARD}: {what}")
         return
@@ -131,7 +131,7 @@ def _keep_back(
         step.save(opened.run)
     wait = min(left, _until_change(entry, name, now.wall))
     opened.guards_read = {}
-    hold(world, opened, guard_key(opened.run.id), Reason.GUARD, f"guard {what} (only)")
+    hold(world, opened, guard_key(opened.run.id), Reason.GUARD, f"guard {what} (guards)")
     opened.guards_again_at = now.mono + wait.total_seconds()
     world.timers.set(opened.guards_again_at, Alarm.GUARD, opened.run.id)
 

@@ -49,9 +49,12 @@ class ProcessExecutor(Executor):
 
     type: ClassVar[str] = "process"
 
-    leftover: Literal["kill", "allow"] = field(
+    orphans: Literal["kill", "allow"] = field(
         default="kill",
-        metadata={"help": 'what becomes of processes that a command leaves behind; "allow" for starters of services'},
+        metadata={
+            "help": 'what happens to processes that a command leaves behind; "allow" for a job that starts a service',
+            "former": "leftover",
+        },
     )
     _is_same_boot: bool = field(init=False, default=False)
     """Whether the machine has been up since the last daemon: only then do all files of before tell the truth."""
@@ -101,7 +104,7 @@ class ProcessExecutor(Executor):
             "cap": job.limits.output,
             "hide": assignment.secrets,
             "limits": bounds.asked(job.limits),
-            "leftover": self.leftover,
+            "orphans": self.orphans,
             "kill_after": job.kill_after.total_seconds(),
         }
         channel = await self._channel_to_keeper()

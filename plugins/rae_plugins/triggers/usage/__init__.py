@@ -20,12 +20,12 @@ from rae_plugins.machine import programs
 from rae_plugins.triggers.usage.absence import Absence
 from rae_plugins.triggers.usage.counting import Count, FirstOfDay, Streak
 from rae_plugins.triggers.usage.days import Days
+from rae_plugins.triggers.usage.dry_run import DryRun
 from rae_plugins.triggers.usage.duration import PerPeriod, PerWindow
 from rae_plugins.triggers.usage.fold import IDLE, OCCURRENCE, USE, Fold, Match
 from rae_plugins.triggers.usage.habit import Habit
 from rae_plugins.triggers.usage.options import Pattern, Source, check
 from rae_plugins.triggers.usage.reading import Reading
-from rae_plugins.triggers.usage.shadow import Shadow
 from rae_plugins.triggers.usage.spells import Idle, Return
 from rae_plugins.triggers.usage.surge import Surge
 from rae_plugins.triggers.usage.use import AFK
@@ -50,8 +50,8 @@ def _is_here(_: object, __: object, value: str) -> None:
         raise ValueError(f"'url' must be one of this machine, such as {URL}")
 
 
-def _help(text: str) -> dict[str, str]:
-    return {"help": text}
+def _help(text: str, **more: str) -> dict[str, str]:
+    return {"help": text, **more}
 
 
 @frozen(kw_only=True)
@@ -62,7 +62,7 @@ class UsageTrigger(PatternTrigger):
     """
 
     # What is learned takes weeks, and is thrown away when the repr is another one. So options that don't shape what is
-    # kept are no part of it: `shadow` can be taken out without beginning anew.
+    # kept are no part of it: `dry_run` can be taken out without beginning anew.
 
     type: ClassVar[str] = "usage"
 
@@ -143,10 +143,12 @@ class UsageTrigger(PatternTrigger):
         repr=False,
         metadata=_help("surge: the least time between two"),
     )
-    shadow: bool = field(
+    dry_run: bool = field(
         default=False,
         repr=False,
-        metadata=_help("habit, surge: only record an event `usage.shadow` of what would have fired"),
+        metadata=_help(
+            "habit, surge: fire nothing; record an event `usage.dry_run` of what would have fired", former="shadow"
+        ),
     )
     day_start: str = field(default="04:00", converter=time_of_day, metadata=_help("when a day begins"))
     timezone: str | None = field(
@@ -183,14 +185,14 @@ class UsageTrigger(PatternTrigger):
         return self._fold.begin(now)
 
     def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
-        """What comes of an event or of time; in the shadow nothing fires."""
+        """What comes of an event or of time; in a dry run nothing fires."""
         progress = self._fold.step(state, event, now)
-        return evolve(progress, firings=()) if self.shadow else progress
+        return evolve(progress, firings=()) if self.dry_run else progress
 
     async def watch(self, watch: TriggerContext) -> None:
-        """Look for the pattern; in the shadow what fires is reported, and nobody is told of it."""
-        if self.shadow:
-            await evolve(self, shadow=False).watch(evolve(watch, emit=Shadow(watch)))
+        """Look for the pattern; in a dry run what fires is reported, and nobody is told of it."""
+        if self.dry_run:
+            await evolve(self, dry_run=False).watch(evolve(watch, emit=DryRun(watch)))
         else:
             await super().watch(watch)
 

@@ -10,7 +10,7 @@ from attrs import frozen
 from rae_auto.api.events import Event, is_named
 from rae_auto.api.pattern import GAP, State, StepResult
 
-SHADOW = "usage.shadow"
+DRY_RUN = "usage.dry_run"
 """The name of the event that says what would have fired."""
 
 OCCURRENCE = "of"
@@ -54,7 +54,7 @@ class Match:
         if event is None or is_gap(event) or not is_named(event.name, (self.name,)):
             return False
         # What would have fired is not what people do, unless somebody asks for it by its name.
-        if event.name == SHADOW and not self.name.startswith("usage."):
+        if event.name == DRY_RUN and not self.name.startswith("usage."):
             return False
         return all(_fits(_find(event.data, key), wanted) for key, wanted in self.where.items())
 

@@ -43,11 +43,11 @@ TAKES: Mapping[Pattern, frozenset[str]] = {
     Pattern.RETURN: _SERVER | {"for"},
     Pattern.DURATION: _USE | _SERVER | {"for", "per", "within", "day_start"},
     Pattern.STREAK: _EVENTS | _USE | _SERVER | {"days", "reset", "day_start"},
-    Pattern.HABIT: _EVENTS | _USE | _SERVER | {"probability", "warm_up", "lead", "shadow", "day_start"},
+    Pattern.HABIT: _EVENTS | _USE | _SERVER | {"probability", "warm_up", "lead", "dry_run", "day_start"},
     Pattern.SURGE: _EVENTS
     | _USE
     | _SERVER
-    | {"count", "sigma", "factor", "warm_up", "cooldown", "shadow", "day_start"},
+    | {"count", "sigma", "factor", "warm_up", "cooldown", "dry_run", "day_start"},
 }
 
 NEEDS: Mapping[Pattern, tuple[str, ...]] = {

@@ -98,9 +98,9 @@ def test_where_says_what_the_data_must_say(where: dict[str, object], data: dict[
         ("run.succeeded", "run.failed", False),
         ("run.*", "run.failed", True),
         ("*", "anything", True),
-        ("*", "usage.shadow", False),
-        ("usage.shadow", "usage.shadow", True),
-        ("usage.*", "usage.shadow", True),
+        ("*", "usage.dry_run", False),
+        ("usage.dry_run", "usage.dry_run", True),
+        ("usage.*", "usage.dry_run", True),
     ],
 )
 def test_of_names_what_counts_and_what_would_have_fired_counts_only_by_name(of: str, name: str, counts: bool) -> None:

@@ -192,7 +192,7 @@ def test_the_slot_is_one_on_the_clock_of_the_zone_when_clocks_are_set() -> None:
 
 
 def test_in_the_shadow_a_simulation_sees_nothing_fire() -> None:
-    played = learned(days=28, shadow=True)
+    played = learned(days=28, dry_run=True)
     played.pass_to(at(35, "04:00"))
     assert played.fired == []
 
@@ -200,7 +200,7 @@ def test_in_the_shadow_a_simulation_sees_nothing_fire() -> None:
 def test_another_threshold_or_lead_keeps_what_was_learned() -> None:
     """It takes weeks. What is kept is bound to the repr, and these are no part of it."""
     options = {"pattern": "habit", "of": "*", "timezone": BERLIN}
-    changed = {"probability": 0.8, "lead": "10m", "shadow": True, "warm_up": 20}
+    changed = {"probability": 0.8, "lead": "10m", "dry_run": True, "warm_up": 20}
     assert repr(UsageTrigger(**options)) == repr(UsageTrigger(**options, **changed))  # type: ignore[arg-type]
     assert repr(UsageTrigger(**options)) != repr(UsageTrigger(**{**options, "of": "x"}))  # type: ignore[arg-type]
     played = learned(days=28)

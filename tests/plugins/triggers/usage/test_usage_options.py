@@ -8,6 +8,7 @@ import pytest
 
 from rae_auto.api import Event
 from rae_auto.config.options import build
+from rae_auto.model.primitives.problems import Invalid
 from rae_auto.registry import Registry
 from rae_auto.testing.sources import START
 from rae_plugins.triggers.usage import UsageTrigger
@@ -132,3 +133,8 @@ def test_importing_it_is_cheap() -> None:
     code = "import sys, rae_plugins.triggers.usage; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"psutil", "dbus_fast", "ctypes", "urllib.request"}.isdisjoint(modules)
+
+
+def test_usage_option_of_before_names_the_new_one() -> None:
+    with pytest.raises(Invalid, match='shadow: was renamed; write "dry_run"'):
+        made(pattern="habit", of="x", shadow=True)

@@ -150,7 +150,7 @@ def test_absence_does_not_count_the_time_asleep(tmp_path: Path) -> None:
 
 
 def test_in_the_shadow_it_is_recorded_and_logged_what_would_have_fired(log: list[str], tmp_path: Path) -> None:
-    trigger = UsageTrigger(pattern="surge", of="error", warm_up=1, shadow=True, timezone="UTC")
+    trigger = UsageTrigger(pattern="surge", of="error", warm_up=1, dry_run=True, timezone="UTC")
     timer = VirtualTimer(datetime(2026, 1, 5, 4, tzinfo=UTC))
 
     async def scene(listener: Listener) -> None:
@@ -161,7 +161,7 @@ def test_in_the_shadow_it_is_recorded_and_logged_what_would_have_fired(log: list
             await live(listener, 0)
         assert listener.occurrences == []
         told = listener.events.recorded[-1]
-        assert told.name == "usage.shadow"
+        assert told.name == "usage.dry_run"
         assert told.data["job"] == "job"
         assert told.data["key"] == "event-4"
         assert told.data["event"]["pattern"] == "surge"
@@ -169,7 +169,7 @@ def test_in_the_shadow_it_is_recorded_and_logged_what_would_have_fired(log: list
 
     play(tmp_path, timer, scene)
     assert [line for line in log if "would have fired" in line] == [
-        "INFO {'job': 'job'} trigger trigger would have fired (shadow = true): event-4"
+        "INFO {'job': 'job'} trigger trigger would have fired (dry_run = true): event-4"
     ]
 
 
@@ -178,7 +178,7 @@ def test_out_of_the_shadow_it_fires_with_what_it_has_learned(tmp_path: Path) -> 
     timer = VirtualTimer(datetime(2026, 1, 5, 4, tzinfo=UTC))
 
     async def scene(listener: Listener) -> None:
-        async with listener.watching(UsageTrigger(**options, shadow=True)):
+        async with listener.watching(UsageTrigger(**options, dry_run=True)):
             for _ in range(3):
                 await live(listener, 5 * 3600 + 300, each=900)
                 await listener.events.record("tea")

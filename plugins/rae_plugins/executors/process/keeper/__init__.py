@@ -7,7 +7,7 @@ without site packages, so nothing in here may import anything of rae-auto but it
 Requests and reports are JSON lines over the socket that is its standard input:
 
     {"key": …, "run": …, "argv": […], "env": {…}, "cwd": …, "output": PATH, "cap": BYTES, "hide": […],
-     "limits": {…}, "leftover": "kill", "kill_after": SECONDS}
+     "limits": {…}, "orphans": "kill", "kill_after": SECONDS}
     {"end": KEY, "grace": SECONDS}
     {"started": KEY, "pid": …, "ticks": …, …}     {"failed": KEY, "error": …}     {"ended": KEY, "exit": {…}}
 

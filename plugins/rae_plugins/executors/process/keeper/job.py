@@ -25,7 +25,7 @@ class Job:
         self.run: str | None = request.get("run")
         self.path: str = request["output"]
         self.kill_after: float = request.get("kill_after", 5.0)
-        self.leftover: str = request.get("leftover", "kill")
+        self.orphans: str = request.get("orphans", "kill")
         self.limits: Mapping[str, Any] = request.get("limits") or {}
         self.process = process
         self.pid = process.pid

@@ -204,7 +204,7 @@ class Keeper:
         now = time.monotonic()
         orphans: list[int] | None = None
         for job in list(self.jobs.values()):
-            if job.ending is None and job.status is not None and job.leftover == "kill":
+            if job.ending is None and job.status is not None and job.orphans == "kill":
                 orphans = self.orphans() if orphans is None else orphans
                 if self.kin.has_left(job, orphans):
                     self.begin_to_end(job, job.kill_after)

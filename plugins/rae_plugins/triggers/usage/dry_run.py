@@ -9,11 +9,11 @@ from loguru import logger
 
 from rae_auto.api import EmitResult, TriggerContext
 from rae_auto.model.primitives.instants import format_instant
-from rae_plugins.triggers.usage.fold import SHADOW
+from rae_plugins.triggers.usage.fold import DRY_RUN
 
 
 @frozen
-class Shadow:
+class DryRun:
     """Takes what a pattern tells in place of the daemon."""
 
     watch: TriggerContext
@@ -34,7 +34,7 @@ class Shadow:
             "would_fire_at": at and format_instant(at),
             "event": event,
         }
-        await self.watch.events.record(SHADOW, data)
-        text = "trigger {} would have fired (shadow = true): {}"
+        await self.watch.events.record(DRY_RUN, data)
+        text = "trigger {} would have fired (dry_run = true): {}"
         logger.bind(job=self.watch.job).info(text, self.watch.trigger, key)
         return EmitResult()
