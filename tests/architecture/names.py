@@ -1,0 +1,231 @@
+"""Identifiers, docstrings and rooms of the source tree, read without importing it.
+
+`python tests/architecture/names.py [CHECKOUT]` prints the figures by which the tree is judged: literary words per
+thousand name tokens, docstring openings, participles as function names, modules per room, import circles and class
+names that stand twice. `--where` lists the places as well.
+"""
+
+import ast
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import frozen
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("core", "plugins", "contrib")
+
+LITERARY_WORDS = frozenset(
+    """
+    eyes dirt tell tells telling told hear hears heard sees kin upshot foreseen foresee rehearsal sighting patience doubt
+    doubts remedy happening happenings lineage ledger mailbox hurt surroundings spell spells diary shadow echo echoes anew
+    begun whose whoever somebody nobody standing rounds dearest bears betimes lest whence thereby heel heels ought longest
+    shortest largest dealt fate bygone trifle stranger news beware forgive mind dwell midst hither twofold
+    """.split()
+)
+"""Words of the old dialect, and others that stand in no API of the field."""
+
+PARTICIPLES = frozenset(
+    """
+    answered watched begun made told said seen taken given kept gone known lost found held left read_out understood
+    wanted asked needed shown noted settled unwatched awaited meant written opened numbered appended resolved masked
+    matched joined learned listed lengthened faded intersected united fading sealed checked built
+    """.split()
+)
+"""Participles that were function names."""
+
+BAD_OPENINGS = frozenset("What Whether Who Whom Whose Of Those How".split())
+
+
+@frozen
+class Place:
+    """A name or a docstring, and where it stands."""
+
+    path: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.text}"
+
+
+def modules(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> Iterator[tuple[Path, ast.Module]]:
+    """Yield each Python module below these folders, parsed; those of tests only where `tops` names them."""
+    for top in tops:
+        for path in sorted((root / top).rglob("*.py")):
+            relative = path.relative_to(root)
+            if any(part in {".venv", "__pycache__"} or "{{" in part for part in relative.parts):
+                continue
+            if top != "tests" and "tests" in relative.parts:
+                continue
+            yield relative, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def identifiers(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
+    """Yield line, kind and name of everything that a module gives a name: the names that a reader has to guess."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.ClassDef():
+                yield node.lineno, "class", node.name
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                yield node.lineno, "function", node.name
+                arguments = node.args
+                for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+                    yield argument.lineno, "argument", argument.arg
+            case ast.Name(ctx=ast.Store()):
+                yield node.lineno, "variable", node.id
+            case ast.Attribute(ctx=ast.Store()):
+                yield node.lineno, "attribute", node.attr
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a name: `is_leftOver_HTML` has is, left, over, html."""
+    parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)
+    return [part.lower() for part in parts]
+
+
+def literary_places(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> tuple[int, list[Place]]:
+    """Return how many words the names have in all, and each name with a literary word in it."""
+    total, found = 0, []
+    for path, tree in modules(root, tops):
+        named = [(1, "module", path.stem), *identifiers(tree)]
+        for line, kind, name in named:
+            words = words_of(name)
+            total += len(words)
+            if LITERARY_WORDS.intersection(words):
+                found.append(Place(str(path), line, f"{kind} {name}"))
+    return total, found
+
+
+def docstring_openings(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> tuple[int, list[Place]]:
+    """Return how many docstrings there are, and each that opens with a question word or a genitive."""
+    total, found = 0, []
+    for path, tree in modules(root, tops):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            text = ast.get_docstring(node)
+            if text:
+                total += 1
+                if re.split(r"[\s,.:]", text, maxsplit=1)[0] in BAD_OPENINGS:
+                    found.append(Place(str(path), getattr(node, "lineno", 1), text.splitlines()[0]))
+    return total, found
+
+
+def participle_functions(root: Path = ROOT) -> list[Place]:
+    """Return the functions that are called by a participle."""
+    return [
+        Place(str(path), line, name)
+        for path, tree in modules(root)
+        for line, kind, name in identifiers(tree)
+        if kind == "function" and name.strip("_") in PARTICIPLES
+    ]
+
+
+def room_sizes(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> Counter[str]:
+    """Return how many modules each package holds, `__init__.py` not counted."""
+    sizes: Counter[str] = Counter()
+    for path, _ in modules(root, tops):
+        if path.name != "__init__.py":
+            sizes[str(path.parent)] += 1
+    return sizes
+
+
+def classes_twice(root: Path = ROOT) -> dict[str, list[str]]:
+    """Return the class names that stand more than once in the distribution, with their modules."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for path, tree in modules(root):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(path))
+    return {name: where for name, where in sorted(places.items()) if len(where) > 1}
+
+
+def import_graph(root: Path = ROOT) -> dict[str, set[str]]:
+    """Return each module of the two packages with the modules it imports, late imports included.
+
+    A late import that is marked `# lazy:` is left out, as are those for type checkers alone.
+    """
+    names = {_dotted(path): path for path, _ in modules(root, ("core", "plugins"))}
+    graph: dict[str, set[str]] = {}
+    for path, tree in modules(root, ("core", "plugins")):
+        lines = (root / path).read_text(encoding="utf-8").splitlines()
+        typing_only = {
+            id(inner)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            for inner in ast.walk(node)
+        }
+        targets: set[str] = set()
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or not node.module or id(node) in typing_only:
+                continue
+            if "# lazy:" in lines[node.lineno - 1]:
+                continue
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                targets.add(full if full in names else node.module)
+        graph[_dotted(path)] = {target for target in targets if target in names}
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the groups of modules that import each other: strongly connected components, by Tarjan's algorithm."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for target in graph.get(node, ()):
+            if target not in index:
+                visit(target)
+                low[node] = min(low[node], low[target])
+            elif target in stack:
+                low[node] = min(low[node], index[target])
+        if low[node] == index[node]:
+            group = []
+            while True:
+                group.append(stack.pop())
+                if group[-1] == node:
+                    break
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for node in graph:
+        if node not in index:
+            visit(node)
+    return found
+
+
+def _dotted(path: Path) -> str:
+    parts = path.with_suffix("").parts[1:]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def main(arguments: list[str]) -> None:
+    """Print the figures of a checkout."""
+    where = "--where" in arguments
+    given = [word for word in arguments if not word.startswith("-")]
+    root = Path(given[0]).resolve() if given else ROOT
+    total, literary = literary_places(root)
+    strings, openings = docstring_openings(root)
+    participles = participle_functions(root)
+    rooms = [(room, size) for room, size in room_sizes(root).most_common() if size > 15]
+    twice, loops = classes_twice(root), circles(import_graph(root))
+    print(f"literary words per 1,000 name tokens: {1000 * len(literary) / total:.1f} ({len(literary)} of {total})")
+    print(f"docstrings that open with What, Whether, Of …: {100 * len(openings) / strings:.1f} % of {strings}")
+    print(f"participles as function names: {len(participles)}")
+    print(f"rooms with more than 15 modules: {rooms or 'none'}; the largest has {max(room_sizes(root).values())}")
+    print(f"import circles: {loops or 'none'}")
+    print(f"class names that stand twice: {len(twice)}: {', '.join(twice)}")
+    if where:
+        print("\n".join(map(str, [*literary, *openings, *participles])))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
