@@ -44,7 +44,7 @@ class Senders:
                 return
             try:
                 with Client(self._daemons.state) as client:
-                    answer = client.call("record", name=f"of.{sender}", data={"number": number})
+                    answer = client.call("record_event", name=f"of.{sender}", data={"number": number})
                 self.acknowledged[answer["id"]] = (sender, number)
             except SchedulerError:
                 continue  # killed before it could acknowledge
@@ -73,7 +73,7 @@ def test_an_event_that_was_acknowledged_survives_kill_nine_R3(daemons: Callable[
     last = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     ours.kill()
     ours.serve()
-    found = ours.ask("recorded", limit=100_000)
+    found = ours.ask("list_events", limit=100_000)
     ids = [event["id"] for event in found]
     assert len(ids) == len(set(ids))
     assert senders.acknowledged.keys() | {last} <= set(ids)

@@ -31,7 +31,7 @@ def backup_command(file: str, replace: bool, config: str | None, json_: bool) ->
 
 def _backup(path: Path, replace: bool, config: str | None) -> dict[str, Any]:
     try:
-        with Client(patience=None) as client:
+        with Client(timeout=None) as client:
             made: dict[str, Any] = client.call("backup", path=str(path), replace=replace)
             return made
     except DaemonUnreachable:

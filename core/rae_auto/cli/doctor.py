@@ -23,7 +23,7 @@ def doctor_command(config: str | None, json_: bool) -> int:
 
     findings = [*examine(find_config(config))]
     try:
-        with Client(patience=5.0) as client:
+        with Client(timeout=5.0) as client:
             status = client.call("status")
     except DaemonUnreachable as error:
         absent = "no daemon is running" in str(error)

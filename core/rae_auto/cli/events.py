@@ -11,6 +11,7 @@ import click
 from rae_auto.cli import options
 from rae_auto.control.client import Client
 from rae_auto.errors import BadRequest, DaemonUnreachable
+from rae_auto.model.primitives.human_units import format_count
 from rae_auto.views.tables import instant, print_json, show_table
 
 LARGEST = 1 << 20
@@ -38,7 +39,7 @@ def send_command(name: str, data: str | None, fields: tuple[str, ...], at: str |
     """
     content = {**_object(data), **dict(map(_field, fields))}
     with Client() as client:
-        answer = client.call("record", name=_text(name), data=content, at=at)
+        answer = client.call("record_event", name=_text(name), data=content, at=at)
     if json_:
         print_json(answer)
     else:
@@ -90,7 +91,7 @@ def list_command(names: tuple[str, ...], config: str | None, json_: bool, **quer
 
     Example: rae-auto event list --name "shell.*"
     """
-    found = _ask("recorded", {"names": list(names) or ["*"], **query}, config)
+    found = _ask("list_events", {"names": list(names) or ["*"], **query}, config)
     if json_:
         print_json(found)
         return
@@ -102,30 +103,30 @@ def _in_words(data: dict[str, Any]) -> str:
     return json.dumps(data, ensure_ascii=False) if data else ""
 
 
-@event_command.command("forget")
+@event_command.command("delete")
 @click.argument("names", nargs=-1, metavar="[GLOB]...")
 @click.option("--all", "all_", is_flag=True, help="Every event, whatever its name.")
 @click.option("--before", metavar="ISO", help="Only events before this instant.")
 @options.config
 @options.as_json
-def forget_command(names: tuple[str, ...], all_: bool, before: str | None, config: str | None, json_: bool) -> None:
+def delete_command(names: tuple[str, ...], all_: bool, before: str | None, config: str | None, json_: bool) -> None:
     """Delete recorded events for good, and say how many; also while no daemon runs.
 
-    Example: rae-auto event forget "shell.*"
+    Example: rae-auto event delete "shell.*"
     """
     if all_ == bool(names):
-        raise click.UsageError("name the events to forget, or say --all")
-    answer = _ask("forget", {"names": list(names) or ["*"], "before": before}, config)
+        raise click.UsageError("name the events to delete, or use --all")
+    answer = _ask("delete_events", {"names": list(names) or ["*"], "before": before}, config)
     if json_:
         print_json(answer)
     else:
-        click.echo(f"{answer['forgotten']} {'event is' if answer['forgotten'] == 1 else 'events are'} forgotten")
+        click.echo(f"deleted {format_count(answer['deleted'], 'event')}")
 
 
 def _ask(command: str, query: dict[str, Any], config: str | None) -> Any:
     try:
-        # As long as it takes: a large store is written anew when something is forgotten.
-        with Client(patience=None) as client:
+        # Without a limit: deleting rewrites the files of the store, which may be large.
+        with Client(timeout=None) as client:
             return client.call(command, **query)
     except DaemonUnreachable:
         from rae_auto.offline import queries

@@ -182,11 +182,11 @@ def _recorded(since: datetime, until: datetime, config: Path) -> list[dict[str, 
     found: list[dict[str, Any]]
     try:
         with Client() as client:
-            found = client.call("happenings", until=until.isoformat())
+            found = client.call("world_log", until=until.isoformat())
     except DaemonUnreachable:
-        from rae_auto.offline.queries import happenings
+        from rae_auto.offline.queries import world_log
 
-        found = happenings(config, until)
+        found = world_log(config, until)
     return [
         one
         for one in found

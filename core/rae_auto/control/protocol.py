@@ -1,4 +1,99 @@
-"""What both ends of the control socket know."""
+"""The control protocol: JSON lines over a Unix socket. Both ends encode and decode here. Standard library only.
 
-MAX_LINE = 128 << 10
-"""Bytes of a request: the data of an event, with room for what is around it."""
+| direction | line |
+| --- | --- |
+| request | `{"id": 1, "command": "trigger", "with": {"job": "backup"}}` |
+| answer | `{"id": 1, "result": …}`, or `{"id": 1, "error": {"kind": "JobNotFound", "message": "…"}}` |
+| event | `{"event": {…}}`, on connections that have sent the command `events` |
+
+`id` is any JSON value and is repeated in the answer; `with` holds the arguments and may be absent. `kind` is the name
+of a class in `rae_auto.errors`. Answers come in the order of their requests. A line that isn't a request is answered
+with `BadRequest`, after which the server closes the connection.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from rae_auto import errors
+
+MAX_REQUEST_BYTES = 128 << 10
+"""The longest request line: the data of an event and what surrounds it."""
+
+MAX_EVENT_BYTES = 1 << 24
+"""The longest line the daemon sends at once: a run, with the event that started it."""
+
+
+class Request(NamedTuple):
+    """One request; `id` is repeated in the answer."""
+
+    command: str
+    arguments: Mapping[str, Any]
+    id: Any = None
+
+
+def encode_line(value: Mapping[str, Any]) -> bytes:
+    """Return one line of JSON; values that JSON doesn't know become text."""
+    return json.dumps(value, separators=(",", ":"), default=str).encode() + b"\n"
+
+
+def encode_request(request: Request) -> bytes:
+    """Return the line of a request. Errors: BadRequest if it is too long."""
+    document = {"id": request.id, "command": request.command, "with": request.arguments}
+    line = json.dumps(document, separators=(",", ":")).encode() + b"\n"
+    if len(line) > MAX_REQUEST_BYTES:
+        # The server would close the connection without an answer.
+        raise errors.BadRequest(f"a request is limited to {MAX_REQUEST_BYTES >> 10} KB; keep larger data in a file")
+    return line
+
+
+def decode_request(line: bytes) -> Request:
+    """Return the request of a line. Errors: BadRequest."""
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        raise errors.BadRequest("a request must be one line of JSON") from None
+    if not isinstance(request, dict) or not isinstance(request.get("command"), str):
+        raise errors.BadRequest('a request must be an object with "command", and "with" for its arguments')
+    arguments = request.get("with", {})
+    if not isinstance(arguments, dict):
+        raise errors.BadRequest('"with" must be an object')
+    return Request(request["command"], arguments, request.get("id"))
+
+
+def encode_result(request_id: Any, result: Any) -> bytes:
+    """Return the line that answers a request."""
+    return encode_line({"id": request_id, "result": result})
+
+
+def encode_error(request_id: Any, error: Exception) -> bytes:
+    """Return the line that refuses a request."""
+    return encode_line({"id": request_id, "error": {"kind": type(error).__name__, "message": str(error)}})
+
+
+def decode_answer(line: bytes) -> Any:
+    """Return the result in an answer, or raise the error in it: one of `rae_auto.errors`."""
+    answer = json.loads(line)
+    if "error" in answer:
+        raise _error_of(answer["error"])
+    return answer.get("result")
+
+
+def encode_event(event: Mapping[str, Any]) -> bytes:
+    """Return the line that tells a listener of an event."""
+    return encode_line({"event": event})
+
+
+def decode_event(line: bytes) -> Mapping[str, Any] | None:
+    """Return the event in a line; None if the line is an answer."""
+    event: Mapping[str, Any] | None = json.loads(line).get("event")
+    return event
+
+
+def _error_of(refusal: Mapping[str, Any]) -> errors.SchedulerError:
+    kind = getattr(errors, str(refusal.get("kind")), None)
+    message = str(refusal.get("message"))
+    if kind is errors.ConfigError:
+        return errors.ConfigError(message.splitlines())
+    is_known = isinstance(kind, type) and issubclass(kind, errors.SchedulerError)
+    return kind(message) if is_known else errors.SchedulerError(message)  # type: ignore[misc]

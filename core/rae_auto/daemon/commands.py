@@ -1,4 +1,4 @@
-"""The commands of the control socket: what can be asked of a running daemon, and what it answers."""
+"""The commands of the control socket: requests to a running daemon, answered with JSON values."""
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,12 +25,12 @@ from rae_auto.runtime.scheduler import Scheduler
 Arguments = Mapping[str, Any]
 Command = Callable[[Arguments], Awaitable[Any]]
 
-UPCOMING = 10
-"""How many jobs that are due next `status` tells."""
+MAX_NEXT_JOBS = 10
+"""The number of jobs in the list "next" of `status`."""
 
 
 class Commands:
-    """Answers requests with JSON values; errors are those of `errors.py`."""
+    """Answers requests with JSON values; raises the errors of `rae_auto.errors`."""
 
     def __init__(
         self,
@@ -46,29 +46,29 @@ class Commands:
         self._started_at = scheduler.now()
 
     def table(self) -> dict[str, Command]:
-        """The commands by name."""
+        """Return the commands by name."""
         return {
-            "ping": _taking(self.ping),
-            "status": _taking(self.status),
-            "list": _taking(self.list),
-            "show": _taking(self.show, "job"),
-            "add": _taking(self.add, "definition", "replace"),
-            "remove": _taking(self.remove, "job"),
-            "trigger": _taking(self.trigger, "job", "request", "event"),
-            "cancel": _taking(self.cancel, "job", "run"),
-            "pause": _taking(self.pause, "job"),
-            "resume": _taking(self.resume, "job"),
-            "history": _taking(self.history, "job", "run", "states", "since", "until", "limit"),
-            "output": _taking(self.output, "run"),
-            "why": _taking(self.why, "job", "at", "run"),
-            "happenings": _taking(self.happenings, "since", "until"),
-            "stats": _taking(self.stats, "job", "since"),
-            "record": _taking(self.record, "name", "data", "at"),
-            "recorded": _taking(self.recorded, "names", "since", "until", "limit", "runs"),
-            "forget": _taking(self.forget, "names", "before"),
-            "backup": _taking(self.backup, "path", "replace"),
-            "reload": _taking(self.reload),
-            "stop": _taking(self.stop, "now", "leave_running"),
+            "ping": _with_arguments(self.ping),
+            "status": _with_arguments(self.status),
+            "list": _with_arguments(self.list),
+            "show": _with_arguments(self.show, "job"),
+            "add": _with_arguments(self.add, "definition", "replace"),
+            "remove": _with_arguments(self.remove, "job"),
+            "trigger": _with_arguments(self.trigger, "job", "request", "event"),
+            "cancel": _with_arguments(self.cancel, "job", "run"),
+            "pause": _with_arguments(self.pause, "job"),
+            "resume": _with_arguments(self.resume, "job"),
+            "history": _with_arguments(self.history, "job", "run", "states", "since", "until", "limit"),
+            "output": _with_arguments(self.output, "run"),
+            "why": _with_arguments(self.why, "job", "at", "run"),
+            "world_log": _with_arguments(self.world_log, "since", "until"),
+            "stats": _with_arguments(self.stats, "job", "since"),
+            "record_event": _with_arguments(self.record_event, "name", "data", "at"),
+            "list_events": _with_arguments(self.list_events, "names", "since", "until", "limit", "runs"),
+            "delete_events": _with_arguments(self.delete_events, "names", "before"),
+            "backup": _with_arguments(self.backup, "path", "replace"),
+            "reload": _with_arguments(self.reload),
+            "stop": _with_arguments(self.stop, "now", "leave_running"),
         }
 
     async def ping(self, _: Arguments) -> Any:
@@ -90,7 +90,7 @@ class Commands:
             "jobs": len(jobs),
             "running": [run_record(run) for run in runs if run.state.active],
             "waiting": [self._waiting(run) for run in runs if not run.state.active],
-            "next": [{"job": job, "at": at.isoformat()} for at, job in due[:UPCOMING]],
+            "next": [{"job": job, "at": at.isoformat()} for at, job in due[:MAX_NEXT_JOBS]],
             "problems": [*filter(None, [scheduler.trouble]), *scheduler.held, *self._problems()],
         }
 
@@ -112,7 +112,7 @@ class Commands:
     async def add(self, arguments: Arguments) -> Any:
         definition = arguments.get("definition")
         if not isinstance(definition, Mapping):
-            raise BadRequest("add needs a definition: an object with the fields of a job")
+            raise BadRequest("'add' needs \"definition\": an object with the fields of a job")
         return {"job": await self._scheduler.add_job(read_job(definition), replace=flag(arguments, "replace"))}
 
     async def remove(self, arguments: Arguments) -> Any:
@@ -149,7 +149,7 @@ class Commands:
         path = output_path(self._scheduler.directory, run.id, run.attempt)
         return {"path": str(path), "state": run.state.value, "attempt": run.attempt}
 
-    async def happenings(self, arguments: Arguments) -> Any:
+    async def world_log(self, arguments: Arguments) -> Any:
         since, until = optional_instant(arguments, "since"), optional_instant(arguments, "until")
         return await self._scheduler.ask_store(lambda store: happenings_in(store, since, until))
 
@@ -157,19 +157,19 @@ class Commands:
         job = optional_text(arguments, "job")
         found = await self._scheduler.statistics(job, optional_instant(arguments, "since"))
         if job is not None and not found.runs:
-            # Nothing is known of it: it may be misspelt.
+            # Without runs the name may be misspelt; this raises JobNotFound.
             self._scheduler.engine.job(JobId(job))
         return found.record()
 
-    async def record(self, arguments: Arguments) -> Any:
+    async def record_event(self, arguments: Arguments) -> Any:
         data = arguments.get("data")
         if not isinstance(data, Mapping | None):
-            raise BadRequest("data must be an object")
+            raise BadRequest('"data" must be an object')
         at = optional_instant(arguments, "at")
         event = await self._scheduler.record_event(text(arguments, "name"), data, at)
         return {"id": event.id, "name": event.name, "at": event.at.isoformat()}
 
-    async def recorded(self, arguments: Arguments) -> Any:
+    async def list_events(self, arguments: Arguments) -> Any:
         events = await self._scheduler.recorded_events(
             arguments.get("names", "*"),
             since=optional_instant(arguments, "since"),
@@ -179,9 +179,9 @@ class Commands:
         )
         return [event_record(event) for event in events]
 
-    async def forget(self, arguments: Arguments) -> Any:
+    async def delete_events(self, arguments: Arguments) -> Any:
         before = optional_instant(arguments, "before")
-        return {"forgotten": await self._scheduler.forget_events(arguments.get("names", ()), before)}
+        return {"deleted": await self._scheduler.forget_events(arguments.get("names", ()), before)}
 
     async def backup(self, arguments: Arguments) -> Any:
         path, replace = absolute_path(arguments, "path"), flag(arguments, "replace")
@@ -196,13 +196,13 @@ class Commands:
         return {}
 
 
-def _taking(command: Command, *names: str) -> Command:
-    """The command, but an argument that it doesn't know is an error: a misspelt one must not count as absent."""
+def _with_arguments(command: Command, *names: str) -> Command:
+    """Return the command with a check of argument names, so that a misspelt one doesn't count as absent."""
 
     async def checked(arguments: Arguments) -> Any:
         for given in arguments:
             if given not in names:
-                raise BadRequest(f"there is no argument {given[:64]!r}{did_you_mean(given[:64], names)}")
+                raise BadRequest(f"unknown argument {given[:64]!r}{did_you_mean(given[:64], names)}")
         return await command(arguments)
 
     return checked

@@ -1,8 +1,8 @@
-"""Notices that the configuration's file is another than the one that was read: `watch_config = true`.
+"""Detects that the configuration file has changed since it was read (`watch_config = true`).
 
-Only directories can be watched for files that editors replace, and only their entries on the way to the file count: its
-own name, and those of links that lead to it. What happened to them says little, so after a quiet time the file is
-looked at, and read again if it isn't the one that was read last.
+Editors replace files rather than write them, so directories are watched instead of the file. Only the entries on the
+way to the file count: its own name, and those of the symbolic links that lead to it. The event itself says little;
+after a quiet time the caller is asked to compare the file with the one it has read.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 
-from rae_auto.daemon.file_identity import entries_to
+from rae_auto.daemon.file_identity import find_directory_entries
 
-QUIET = 0.3
-"""Seconds without a change after which the file is taken for whole."""
+QUIET_SECONDS = 0.3
+"""The file counts as complete after this time without a change."""
 
-PATIENCE = 3.0
-"""Seconds after which it is looked at though it goes on changing."""
+MAX_DELAY_SECONDS = 3.0
+"""The file is compared after this time even if it goes on changing."""
 
 _CHANGES = [
     DirDeletedEvent,
@@ -43,65 +43,65 @@ _CHANGES = [
 ]
 
 
-class ConfigWatch(FileSystemEventHandler):
-    """Calls `settled` on the event loop after the file may have changed. Belongs to that loop."""
+class ConfigWatcher(FileSystemEventHandler):
+    """Calls `on_change` on the event loop after the file may have changed. Belongs to that loop."""
 
-    def __init__(self, path: Path, settled: Callable[[], None]) -> None:
-        """Begin. Errors: OSError where the directory can't be watched."""
+    def __init__(self, path: Path, on_change: Callable[[], None]) -> None:
+        """Start watching. Errors: OSError if a directory can't be watched."""
         self._path = path
-        self._settled = settled
+        self._on_change = on_change
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._since = 0.0
+        self._first_change_at = 0.0
         self._closed = False
         self._observer = Observer()
         self._entries: dict[Path, set[str]] = {}
         self._observer.start()
         try:
-            self._follow()
+            self._watch_entries()
         except BaseException:
             self.close()
             raise
-        # What happened before the watch began has made no event.
-        self._changed()
+        # A change between reading the file and this point has caused no event.
+        self._schedule()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         self._observer.stop()
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        """Called in a thread of the observer's."""
-        for place in (event.src_path, event.dest_path):
-            directory, name = os.path.split(os.fsdecode(place))
+        """Schedule a comparison if the event is about an entry that counts. Runs in a thread of the observer."""
+        for path in (event.src_path, event.dest_path):
+            directory, name = os.path.split(os.fsdecode(path))
             if name in self._entries.get(Path(directory), ()):
-                self._loop.call_soon_threadsafe(self._changed)
+                self._loop.call_soon_threadsafe(self._schedule)
                 return
 
-    def _changed(self) -> None:
+    def _schedule(self) -> None:
         if self._closed:
             return
         now = self._loop.time()
         if self._timer is None:
-            self._since = now
+            self._first_change_at = now
         else:
             self._timer.cancel()
-        wait = min(QUIET, max(self._since + PATIENCE - now, 0.0))
-        self._timer = self._loop.call_later(wait, self._settle)
+        wait = min(QUIET_SECONDS, max(self._first_change_at + MAX_DELAY_SECONDS - now, 0.0))
+        self._timer = self._loop.call_later(wait, self._compare)
 
-    def _settle(self) -> None:
+    def _compare(self) -> None:
         self._timer = None
         try:
-            self._follow()
+            self._watch_entries()
         except OSError as error:
-            logger.warning("changes of {} may go unnoticed: {}", self._path, error)
-        self._settled()
+            logger.warning("changes to {} may go unnoticed: {}; 'rae-auto reload' reads it again", self._path, error)
+        self._on_change()
 
-    def _follow(self) -> None:
-        """Watch what leads to the file now; a link may lead elsewhere than before."""
-        entries = entries_to(self._path)
+    def _watch_entries(self) -> None:
+        """Watch the directories on the way to the file; a link may lead elsewhere than before."""
+        entries = find_directory_entries(self._path)
         if entries.keys() != self._entries.keys():
             self._observer.unschedule_all()
             for directory in entries:

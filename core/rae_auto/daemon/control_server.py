@@ -1,13 +1,12 @@
-"""The control socket: JSON lines in, JSON lines out, for the owner of the daemon alone.
+"""The server of the control socket: JSON lines in, JSON lines out, for the owner of the daemon alone.
 
-A request is `{"id": 1, "command": "trigger", "with": {…}}`, its answer `{"id": 1, "result": …}` or `{"id": 1, "error":
-{"kind": "JobNotFound", "message": "…"}}`. After `events` a connection also gets `{"event": {…}}` until it closes.
-Whoever sends rubbish, stalls, or doesn't read is cut off; nobody can hold up the daemon.
+The lines are those of `rae_auto.control.protocol`. No client can hold up the daemon: one that sends garbage, stalls in
+the middle of a line or doesn't read its answers is disconnected, and the number of clients and of unread bytes is
+limited.
 """
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import stat
@@ -18,26 +17,33 @@ from typing import Any
 
 from loguru import logger
 
-from rae_auto.control.protocol import MAX_LINE
-from rae_auto.daemon.descriptor_reserve import Reserve, is_shortage
-from rae_auto.errors import InternalError, SchedulerError, StoreError, UnknownCommand
+from rae_auto.control.protocol import (
+    MAX_REQUEST_BYTES,
+    Request,
+    decode_request,
+    encode_error,
+    encode_event,
+    encode_result,
+)
+from rae_auto.daemon.descriptor_reserve import DescriptorReserve, is_descriptor_shortage
+from rae_auto.errors import BadRequest, InternalError, SchedulerError, StoreError, UnknownCommand
 from rae_auto.model.primitives.names import did_you_mean
 
 Command = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 MAX_CLIENTS = 32
-SENT_AWAY = 8
-"""How many clients make room for others when descriptors run short."""
+CLIENTS_DROPPED_ON_SHORTAGE = 8
+"""The number of clients that are disconnected when descriptors run out."""
 
-PATIENCE = 5.0
-"""Seconds in which a request once begun must be complete, and an answer taken."""
+CLIENT_TIMEOUT_SECONDS = 5.0
+"""The time in which a client must complete a request it has begun, and read an answer."""
 
-BACKLOG = 1 << 20
-"""Bytes that a listener to events may be behind before it is cut off."""
+MAX_BACKLOG_BYTES = 1 << 20
+"""A listener to events that has more than this unread is disconnected."""
 
 
 class ControlServer:
-    """Serves a fixed table of commands on a Unix socket."""
+    """Serves a table of commands on a Unix socket."""
 
     def __init__(self, commands: Mapping[str, Command]) -> None:
         self._commands = commands
@@ -45,53 +51,56 @@ class ControlServer:
         self._listeners: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
-        self._reserve = Reserve()
+        self._reserve = DescriptorReserve()
 
     async def start(self, path: Path) -> None:
-        """Listen at `path`, taking the place of what a dead daemon left. The caller holds the state directory's lock.
+        """Listen at `path`, replacing the socket of a dead daemon. The caller holds the state directory's lock.
 
-        Errors: StoreError where something else stands at the path.
+        Errors: StoreError if something other than a socket is at the path, or it can't be bound.
         """
         listening = _bind(path)
-        self._server = await asyncio.start_unix_server(self._connected, sock=listening, limit=MAX_LINE)
+        self._server = await asyncio.start_unix_server(self._handle_client, sock=listening, limit=MAX_REQUEST_BYTES)
         self._path = path
         asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
 
     def retire(self) -> None:
-        """Take no more clients. The caller still holds the state directory's lock: the path may be another's later."""
+        """Accept no more clients.
+
+        The caller still holds the state directory's lock; later the path may belong to another daemon.
+        """
         if self._server is not None and self._path is not None:
             self._server.close()
-            # The next daemon replaces what can't be removed.
+            # The next daemon remax_clients a socket that can't be removed.
             with contextlib.suppress(OSError):
                 self._path.unlink()
 
     async def close(self) -> None:
-        """Let every client go."""
-        # A client that has just been answered gets its answer before the line is cut.
+        """Disconnect every client."""
+        # A client whose answer was just written receives it before it is disconnected.
         await asyncio.sleep(0)
         tasks = list(self._clients.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._reserve.give()
+        self._reserve.release()
 
     def publish(self, event: Mapping[str, Any]) -> None:
-        """Tell an event to all who listen."""
+        """Send an event to every listener."""
         if not self._listeners:
             return
-        line = _line({"event": event})
+        line = encode_event(event)
         for listener in list(self._listeners):
-            if listener.transport.get_write_buffer_size() > BACKLOG:
-                logger.warning("a listener to events read too slowly and was cut off")
+            if listener.transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
+                logger.warning("a client read events too slowly and was disconnected")
                 self._listeners.discard(listener)
                 listener.transport.abort()
             else:
                 listener.write(line)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _handle_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if not _is_ours(writer.get_extra_info("socket")):
+        if not _is_trusted_peer(writer.get_extra_info("socket")):
             writer.transport.abort()
             return
         self._make_room()
@@ -105,97 +114,79 @@ class ControlServer:
             self._clients.pop(writer, None)
             writer.close()
             with contextlib.suppress(ConnectionError, TimeoutError, asyncio.CancelledError):
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(CLIENT_TIMEOUT_SECONDS):
                     await writer.wait_closed()
-            # What wasn't taken in time would keep the connection open for ever.
+            # Unread answers would keep the connection open for ever.
             writer.transport.abort()
             self._reserve.fill()
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """The loop can't accept a client: it tries again a second later, and shall then find descriptors."""
-        if not is_shortage(context.get("exception")):
+        """Make descriptors available when the loop can't accept a client; it tries again a second later."""
+        if not is_descriptor_shortage(context.get("exception")):
             loop.default_exception_handler(context)
             return
-        self._reserve.tell()
-        self._reserve.give()
-        self._make_room(max(len(self._clients) - SENT_AWAY, 0))
+        self._reserve.report_shortage()
+        self._reserve.release()
+        self._make_room(max(len(self._clients) - CLIENTS_DROPPED_ON_SHORTAGE, 0))
 
-    def _make_room(self, places: int = MAX_CLIENTS - 1) -> None:
-        """Where more places are taken the longest connected go: a shell that asks now matters more."""
-        while len(self._clients) > places:
+    def _make_room(self, max_clients: int = MAX_CLIENTS - 1) -> None:
+        """Disconnect the clients connected longest: the newest one is a person who waits for an answer."""
+        while len(self._clients) > max_clients:
             oldest = next((client for client in self._clients if client not in self._listeners), None)
-            leaving = oldest or next(iter(self._clients))
-            # At once, or a burst of newcomers would all push out the same one.
-            del self._clients[leaving]
-            leaving.transport.abort()
+            dropped = oldest or next(iter(self._clients))
+            # Immediately, or a burst of new clients would all choose the same one.
+            del self._clients[dropped]
+            dropped.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await _read_line(reader):
-            request, answer = _understood(line)
-            if request is not None:
+            try:
+                request = decode_request(line)
                 answer = await self._answer(request)
-            writer.write(_line(answer))
-            async with asyncio.timeout(PATIENCE):
+            except BadRequest as error:
+                request, answer = None, encode_error(None, error)
+            writer.write(answer)
+            async with asyncio.timeout(CLIENT_TIMEOUT_SECONDS):
                 await writer.drain()
             if request is None:
                 return
-            if request["command"] == "events":
+            if request.command == "events":
                 self._listeners.add(writer)
 
-    async def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        name, number = request["command"], request.get("id")
-        if name == "events":
-            return {"id": number, "result": {}}
-        command = self._commands.get(name)
+    async def _answer(self, request: Request) -> bytes:
+        if request.command == "events":
+            return encode_result(request.id, {})
+        command = self._commands.get(request.command)
         if command is None:
-            near = did_you_mean(name[:64], [*self._commands, "events"])
-            return _error(number, UnknownCommand.__name__, f"there is no command {name[:64]!r}{near}")
+            name = request.command[:64]
+            hint = did_you_mean(name, [*self._commands, "events"])
+            return encode_error(request.id, UnknownCommand(f"unknown command {name!r}{hint}"))
         try:
-            return {"id": number, "result": await command(request.get("with") or {})}
+            return encode_result(request.id, await command(request.arguments))
         except (SchedulerError, ValueError) as error:
-            return _error(number, type(error).__name__, str(error))
+            return encode_error(request.id, error)
         except Exception:
-            logger.exception("the command {} failed", name)
-            return _error(number, InternalError.__name__, "the daemon failed to answer; its log says more")
+            logger.exception("the command {} failed", request.command)
+            failure = InternalError("the daemon could not answer because of an internal error; its log has the details")
+            return encode_error(request.id, failure)
 
 
 async def _read_line(reader: asyncio.StreamReader) -> bytes:
-    """A request; empty at the end, or for one that is too long or was begun and not ended in time."""
+    """Return the next request line; empty at the end, or if it is too long or isn't completed in time."""
     first = await reader.read(1)
     if first in (b"", b"\n"):
         return first
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(CLIENT_TIMEOUT_SECONDS):
             return first + await reader.readline()
     except ValueError:
         return b""
 
 
-def _understood(line: bytes) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """The request of a line, or None and what to answer to it."""
-    try:
-        request = json.loads(line)
-    except (ValueError, RecursionError):
-        return None, _error(None, "BadRequest", "a request is one line of JSON")
-    if not isinstance(request, dict) or not isinstance(request.get("command"), str):
-        return None, _error(None, "BadRequest", 'a request is an object with "command", and "with" for its arguments')
-    if not isinstance(request.get("with", {}), dict):
-        return None, _error(None, "BadRequest", '"with" must be an object')
-    return request, {}
-
-
-def _error(number: Any, kind: str, message: str) -> dict[str, Any]:
-    return {"id": number, "error": {"kind": kind, "message": message}}
-
-
-def _line(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":"), default=str).encode() + b"\n"
-
-
 def _bind(path: Path) -> socket.socket:
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise StoreError(f"{path} is in the way: it is no socket; remove it")
+            raise StoreError(f"{path} exists and is not a socket; remove it")
         path.unlink()
     except FileNotFoundError:
         pass
@@ -203,19 +194,19 @@ def _bind(path: Path) -> socket.socket:
     before = os.umask(0o177)
     try:
         listening.bind(str(path))
-        # At once: whoever sees the path may connect.
+        # Immediately: a client may connect as soon as the path exists.
         listening.listen(MAX_CLIENTS)
     except OSError as error:
         listening.close()
-        remedy = "; set RAE_STATE_DIR to a shorter path" if "too long" in str(error) else ""
-        raise StoreError(f"{path}: can't listen there ({error.strerror or error}){remedy}") from error
+        hint = "; set RAE_STATE_DIR to a shorter path" if "too long" in str(error) else ""
+        raise StoreError(f"{path}: can't create the control socket ({error.strerror or error}){hint}") from error
     finally:
         os.umask(before)
     return listening
 
 
-def _is_ours(connection: socket.socket) -> bool:
-    """Whether the peer runs under our user, or is root."""
+def _is_trusted_peer(connection: socket.socket) -> bool:
+    """Return whether the peer runs under the user of the daemon, or is root."""
     if hasattr(socket, "SO_PEERCRED"):
         packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         _, uid, _ = struct.unpack("3i", packed)

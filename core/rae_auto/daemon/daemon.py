@@ -15,8 +15,8 @@ from rae_auto._version import __version__
 from rae_auto.config import Config, load
 from rae_auto.daemon.commands import Commands
 from rae_auto.daemon.control_server import ControlServer
-from rae_auto.daemon.file_identity import Mark, mark_of
-from rae_auto.daemon.stall_detector import Watchdog
+from rae_auto.daemon.file_identity import FileIdentity, read_file_identity
+from rae_auto.daemon.stall_detector import StallDetector
 from rae_auto.engine.events import Settings
 from rae_auto.errors import SchedulerError
 from rae_auto.paths import socket_path, state_directory
@@ -28,7 +28,7 @@ from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.toolkit.files import private_directory
 
 if TYPE_CHECKING:
-    from rae_auto.daemon.config_watch import ConfigWatch
+    from rae_auto.daemon.config_watch import ConfigWatcher
 
 
 def run(config_path: Path, *, paused: bool) -> int:
@@ -38,22 +38,22 @@ def run(config_path: Path, *, paused: bool) -> int:
     """
     registry = Registry()
     # Before it is read: what changes meanwhile is noticed.
-    mark = mark_of(config_path)
+    identity = read_file_identity(config_path)
     config = load(config_path, registry)
     directory = private_directory(state_directory())
     plugins = PluginFactory(registry, config.timezone)
-    watchdog = Watchdog(registry.owner_of)
+    stall_detector = StallDetector(registry.owner_of)
     log_setup.attach([plugins.logger(ref) for ref in config.loggers], directory)
     try:
-        loop = watchdog.new_loop()
-        run_to_the_end(Service(config_path, config, registry, directory, paused, mark, watchdog).run(), loop)
+        loop = stall_detector.new_loop()
+        run_to_the_end(Daemon(config_path, config, registry, directory, paused, identity, stall_detector).run(), loop)
     finally:
-        watchdog.close()
+        stall_detector.close()
         log_setup.detach()
     return 0
 
 
-class Service:
+class Daemon:
     """One daemon."""
 
     def __init__(
@@ -63,18 +63,18 @@ class Service:
         registry: Registry,
         directory: Path,
         paused: bool,
-        mark: Mark,
-        watchdog: Watchdog,
+        identity: FileIdentity,
+        stall_detector: StallDetector,
     ) -> None:
-        """`mark` is that of the file of which `config` was read."""
+        """`identity` is that of the file of which `config` was read."""
         self._path = path
-        self._watchdog = watchdog
+        self._stall_detector = stall_detector
         self._registry = registry
         self._paused = paused
         self._bad_config: str | None = None
-        self._mark = mark
-        self._watch_wanted = config.watch_config
-        self._watch: ConfigWatch | None = None
+        self._identity = identity
+        self._is_watch_enabled = config.watch_config
+        self._watch: ConfigWatcher | None = None
         self._bad_watch: str | None = None
         self._reloading = asyncio.Lock()
         self._scheduler = Scheduler(
@@ -113,7 +113,7 @@ class Service:
         forwarding = asyncio.create_task(self._forward(control))
         await control.start(socket_path(self._scheduler.directory))
         self._listen_to_signals()
-        self._set_watch(self._watch_wanted)
+        self._set_watch(self._is_watch_enabled)
         jobs = len(await self._scheduler.list_jobs())
         logger.info("rae-auto {} runs {} jobs of {}", __version__, jobs, self._path)
         if not self._scheduler.settings.enabled:
@@ -157,7 +157,7 @@ class Service:
     async def reload(self) -> Mapping[str, Any]:
         """Read the configuration again, all or nothing: a bad one leaves the old one running, and is told."""
         async with self._reloading:
-            self._mark = await asyncio.to_thread(mark_of, self._path)
+            self._identity = await asyncio.to_thread(read_file_identity, self._path)
             try:
                 config = await asyncio.to_thread(load, self._path, self._registry)
                 settings = Settings(
@@ -177,7 +177,7 @@ class Service:
 
     def _problems(self) -> list[str]:
         bad = [problem for problem in (self._bad_config, self._bad_watch) if problem]
-        stalls = dict.fromkeys(stall.text() for stall in self._watchdog.stalls if stall.plugin)
+        stalls = dict.fromkeys(stall.text() for stall in self._stall_detector.stalls if stall.plugin)
         return [*bad, *self._scheduler.containment.problems(), *stalls]
 
     def _set_watch(self, wanted: bool) -> None:
@@ -191,15 +191,15 @@ class Service:
             return
         try:
             # Late, since few want it and it takes its time.
-            from rae_auto.daemon.config_watch import ConfigWatch
+            from rae_auto.daemon.config_watch import ConfigWatcher
 
-            self._watch = ConfigWatch(self._path, lambda: self._do(self._reload_if_changed()))
+            self._watch = ConfigWatcher(self._path, lambda: self._do(self._reload_if_changed()))
         except Exception as error:  # whatever the watching library raises
             self._bad_watch = f"the configuration isn't watched ({error}); 'rae-auto reload' has it read again"
             logger.warning("{}", self._bad_watch)
 
     async def _reload_if_changed(self) -> None:
-        if await asyncio.to_thread(mark_of, self._path) != self._mark:
+        if await asyncio.to_thread(read_file_identity, self._path) != self._identity:
             await self._reload_quietly()
 
 

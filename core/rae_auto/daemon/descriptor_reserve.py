@@ -1,4 +1,4 @@
-"""A few descriptors kept back, so that the daemon can still be asked when it has no others left."""
+"""File descriptors kept in reserve, so that the daemon still answers when it has run out of them."""
 
 import errno
 import os
@@ -6,40 +6,40 @@ import time
 
 from loguru import logger
 
-SIZE = 4
-QUIET = 60.0
-"""Seconds in which a shortage is told once."""
+RESERVE_SIZE = 4
+REPORT_INTERVAL_SECONDS = 60.0
+"""A shortage is reported once in this time."""
 
 
-class Reserve:
-    """Descriptors to give up when there are no others."""
+class DescriptorReserve:
+    """A few open descriptors that can be released when there are no others."""
 
     def __init__(self) -> None:
-        self._kept: list[int] = []
-        self._told_at: float | None = None
+        self._descriptors: list[int] = []
+        self._reported_at: float | None = None
         self.fill()
 
     def fill(self) -> None:
-        """Have all of them again, as far as there are any."""
+        """Open descriptors until the reserve is full, or until the limit is reached."""
         try:
-            while len(self._kept) < SIZE:
-                self._kept.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            while len(self._descriptors) < RESERVE_SIZE:
+                self._descriptors.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
         except OSError:
             return
 
-    def give(self) -> None:
-        """Let them go."""
-        while self._kept:
-            os.close(self._kept.pop())
+    def release(self) -> None:
+        """Close the reserve, which makes its descriptors available to others."""
+        while self._descriptors:
+            os.close(self._descriptors.pop())
 
-    def tell(self) -> None:
-        """Say that there is a shortage, once in a while."""
+    def report_shortage(self) -> None:
+        """Log that descriptors have run out, at most once per `REPORT_INTERVAL_SECONDS`."""
         now = time.monotonic()
-        if self._told_at is None or now - self._told_at >= QUIET:
-            self._told_at = now
+        if self._reported_at is None or now - self._reported_at >= REPORT_INTERVAL_SECONDS:
+            self._reported_at = now
             logger.error("no file descriptors are left; raise the limit ('ulimit -n'), or run fewer jobs at once")
 
 
-def is_shortage(error: object) -> bool:
-    """Whether an error says that the process or the machine has no descriptors left."""
+def is_descriptor_shortage(error: object) -> bool:
+    """Return whether the error means that the process or the machine has no descriptors left."""
     return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)

@@ -1,28 +1,31 @@
-"""Which file a path leads to, by way of which entries of which directories, and whether it is still the same one."""
+"""The identity of a file, and the directory entries that decide which file a path leads to."""
 
 from collections import defaultdict
 from pathlib import Path
 
-MOST_STEPS = 40
-"""As many as the system itself follows before it says that links go round in a circle."""
+MAX_LINKS = 40
+"""The number of symbolic links that Linux follows before it reports a loop."""
 
-Mark = tuple[int, ...] | None
+FileIdentity = tuple[int, ...] | None
 
 
-def mark_of(path: Path) -> Mark:
-    """What changes when the file does, be it written, replaced or made readable; None where there is none."""
+def read_file_identity(path: Path) -> FileIdentity:
+    """Return a value that changes whenever the file is written, replaced or made readable; None if there is no file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def entries_to(path: Path) -> dict[Path, set[str]]:
-    """The directories, and in each the names, that decide which file the path leads to, from its own directory on."""
-    found: defaultdict[Path, set[str]] = defaultdict(set)
+def find_directory_entries(path: Path) -> dict[Path, set[str]]:
+    """Return the directories, and the names in each, that decide which file `path` leads to.
+
+    Symbolic links are followed one at a time, starting in the directory of `path`; each link on the way is an entry.
+    """
+    entries: defaultdict[Path, set[str]] = defaultdict(set)
     directory, rest = path.parent.resolve(), [path.name]
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_LINKS):
         if not rest or not directory.is_dir():
             break
         name = rest.pop(0)
@@ -30,7 +33,7 @@ def entries_to(path: Path) -> dict[Path, set[str]]:
         if name == "..":
             directory = directory.parent
         elif entry.is_symlink():
-            found[directory].add(name)
+            entries[directory].add(name)
             target = entry.readlink()
             if target.is_absolute():
                 directory, rest = target.parent.resolve(), [target.name, *rest]
@@ -39,5 +42,5 @@ def entries_to(path: Path) -> dict[Path, set[str]]:
         elif rest:
             directory = entry
         else:
-            found[directory].add(name)
-    return dict(found)
+            entries[directory].add(name)
+    return dict(entries)

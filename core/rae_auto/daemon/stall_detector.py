@@ -1,8 +1,9 @@
-"""Notices what blocks the event loop, and names the plugin.
+"""Detects that the event loop is blocked, and names the plugin that blocks it.
 
-An interval timer of the kernel is set when the loop leaves `select` and taken off when it comes back to it, so an idle
-loop is never woken for this. When the timer goes off, the signal's handler notes where the main thread stands and
-writes a byte into a pipe (more a handler may not do: locks could be held). A thread that sleeps on the pipe tells it.
+An interval timer of the kernel (`setitimer`) is armed when the loop returns from `select` and disarmed when it enters
+`select` again, so that an idle loop is never woken for this. If the timer expires, the handler of SIGALRM records the
+stack of the main thread and writes one byte to a pipe. A handler may do no more: the interrupted code could hold the
+lock of the log. A thread that blocks on the pipe names the plugin and writes the log line.
 """
 
 import asyncio
@@ -18,11 +19,11 @@ from typing import Any
 from attrs import frozen
 from loguru import logger
 
-LIMIT = 1.0
-"""Seconds that one turn of the loop may take."""
+MAX_TURN_SECONDS = 1.0
+"""The time one turn of the loop may take before it counts as a stall."""
 
-KEPT = 20
-DEEPEST = 200
+MAX_STALLS = 20
+MAX_STACK_DEPTH = 200
 
 CodeLocation = tuple[str, str, int, str]
 """Module, file, line, function."""
@@ -30,67 +31,67 @@ CodeLocation = tuple[str, str, int, str]
 
 @frozen
 class Stall:
-    """The loop was blocked: by which plugin (None: none is on the stack), and where that stood."""
+    """One time that the loop was blocked: the plugin (None if none is on the stack), and the line of code."""
 
     plugin: str | None
-    place: str
+    location: str
 
     def text(self) -> str:
-        """One line for a person."""
+        """Return one line for a person."""
         by = self.plugin or "no plugin"
-        return f"the event loop was blocked for more than {LIMIT:g} s by {by} at {self.place}"
+        return f"the event loop was blocked for more than {MAX_TURN_SECONDS:g} s by {by} at {self.location}"
 
 
-class Watchdog:
-    """Watches one loop. `owner_of` names the plugin that a module belongs to, if any."""
+class StallDetector:
+    """Watches one event loop. `owner_of` returns the plugin that a module belongs to, if any."""
 
     def __init__(self, owner_of: Callable[[str], str | None]) -> None:
         self._owner_of = owner_of
-        self.stalls: deque[Stall] = deque(maxlen=KEPT)
-        self._seen: deque[Sequence[CodeLocation]] = deque(maxlen=KEPT)
+        self.stalls: deque[Stall] = deque(maxlen=MAX_STALLS)
+        self._stacks: deque[Sequence[CodeLocation]] = deque(maxlen=MAX_STALLS)
         self._pipe: tuple[int, int] | None = None
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
-        """A loop that is watched, where the platform has interval timers."""
+        """Create a loop; it is watched if the platform has interval timers and this is the main thread."""
         if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
             return asyncio.new_event_loop()
-        signal.signal(signal.SIGALRM, self._noticed)
+        signal.signal(signal.SIGALRM, self._record_stack)
         self._pipe = os.pipe()
         os.set_blocking(self._pipe[1], False)
-        threading.Thread(target=self._tell_all, name="watchdog", daemon=True, args=(self._pipe[0],)).start()
-        return asyncio.SelectorEventLoop(_Selector())
+        threading.Thread(target=self._report_stalls, name="stall-detector", daemon=True, args=(self._pipe[0],)).start()
+        return asyncio.SelectorEventLoop(_TimedSelector())
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._pipe is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, signal.SIG_IGN)
             os.close(self._pipe[1])
             self._pipe = None
 
-    def _noticed(self, _: int, frame: FrameType | None) -> None:
+    def _record_stack(self, _: int, frame: FrameType | None) -> None:
         stack: list[CodeLocation] = []
-        while frame is not None and len(stack) < DEEPEST:
+        while frame is not None and len(stack) < MAX_STACK_DEPTH:
             code = frame.f_code
             stack.append((frame.f_globals.get("__name__", "?"), code.co_filename, frame.f_lineno, code.co_name))
             frame = frame.f_back
-        self._seen.append(stack)
+        self._stacks.append(stack)
         if self._pipe is not None:
             try:
                 os.write(self._pipe[1], b"!")
             except BlockingIOError:
                 return
 
-    def _tell_all(self, reading: int) -> None:
-        while os.read(reading, 1):
-            stall = self._named(self._seen.popleft())
+    def _report_stalls(self, pipe: int) -> None:
+        while os.read(pipe, 1):
+            stall = self._find_culprit(self._stacks.popleft())
             is_known = stall in self.stalls
             self.stalls.append(stall)
             if not is_known:
                 logger.log("ERROR" if stall.plugin else "WARNING", "{}", stall.text())
-        os.close(reading)
+        os.close(pipe)
 
-    def _named(self, stack: Sequence[CodeLocation]) -> Stall:
+    def _find_culprit(self, stack: Sequence[CodeLocation]) -> Stall:
         for module, file, line, function in stack:
             owner = self._owner_of(module)
             if owner is not None:
@@ -99,12 +100,12 @@ class Watchdog:
         return Stall(None, f"{file}:{line} ({function})")
 
 
-class _Selector(selectors.DefaultSelector):
-    """Between one `select` and the next a timer runs."""
+class _TimedSelector(selectors.DefaultSelector):
+    """A selector that arms the timer between one `select` and the next."""
 
     def select(self, timeout: float | None = None) -> Any:
         signal.setitimer(signal.ITIMER_REAL, 0)
         try:
             return super().select(timeout)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, LIMIT)
+            signal.setitimer(signal.ITIMER_REAL, MAX_TURN_SECONDS)

@@ -57,19 +57,19 @@ def _matching(store: Store, opened: Sequence[Run], wanted: LogQuery) -> list[Run
     return newest_runs(wanted, opened, past)
 
 
-def recorded(config_path: Path, query: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Events as the control command `recorded` gives them. Errors: ConfigError, StoreError, BadRequest."""
+def list_events(config_path: Path, query: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Events as the control command `list_events` gives them. Errors: ConfigError, StoreError, BadRequest."""
     names, bounds = event_patterns(query["names"]), {name: optional_instant(query, name) for name in ("since", "until")}
     with _store_of(config_path) as store:
         found = recorded_in(store, names, **bounds, limit=limit_of(query), ends=flag(query, "runs"))
     return [event_record(event) for event in reversed(found)]
 
 
-def forget(config_path: Path, query: Mapping[str, Any]) -> dict[str, Any]:
-    """Delete events as the control command `forget` does. Errors: ConfigError, StoreError, BadRequest."""
+def delete_events(config_path: Path, query: Mapping[str, Any]) -> dict[str, Any]:
+    """Delete events as the control command `delete_events` does. Errors: ConfigError, StoreError, BadRequest."""
     names, before = forgettable(query["names"]), optional_instant(query, "before")
     with _store_of(config_path) as store:
-        return {"forgotten": forget_in(store, names, before)}
+        return {"deleted": forget_in(store, names, before)}
 
 
 def stats(config_path: Path, query: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,8 +78,8 @@ def stats(config_path: Path, query: Mapping[str, Any]) -> dict[str, Any]:
         return statistics_of(store, optional_text(query, "job"), optional_instant(query, "since")).record()
 
 
-def happenings(config_path: Path, until: datetime) -> list[dict[str, Any]]:
-    """What happened, as the control command `happenings` gives it. Errors: ConfigError, StoreError."""
+def world_log(config_path: Path, until: datetime) -> list[dict[str, Any]]:
+    """What happened, as the control command `world_log` gives it. Errors: ConfigError, StoreError."""
     with _store_of(config_path) as store:
         return happenings_in(store, None, until)
 

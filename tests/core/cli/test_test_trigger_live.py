@@ -81,7 +81,7 @@ class TriggerTrial:
 def record(name: str, **data: Any) -> Callable[[], None]:
     def once() -> None:
         with Client() as client:
-            client.call("record", name=name, data=data)
+            client.call("record_event", name=name, data=data)
 
     return once
 
@@ -89,7 +89,7 @@ def record(name: str, **data: Any) -> Callable[[], None]:
 @pytest.fixture
 def beside(daemon: Any, cli: Cli) -> Iterator[Cli]:
     yield cli
-    cli("event", "forget", "--all")
+    cli("event", "delete", "--all")
 
 
 @pytest.mark.usefixtures("beside")

@@ -360,14 +360,14 @@ REFUSALS = [
     ("show", {"job": LONG}, "BadRequest", "at most 256 characters"),
     ("show", {"job": HIDDEN}, "BadRequest", "all printable"),
     ("show", {"job": "quikc"}, "JobNotFound", "did you mean 'quick'?"),
-    ("show", {"job": "quick", "jbo": 1}, "BadRequest", "there is no argument 'jbo'; did you mean 'job'?"),
-    ("ping", {"\x1b]" + LONG: 1}, "BadRequest", "there is no argument '\\x1b]xxx"),
-    ("status", {"job": "quick"}, "BadRequest", "there is no argument 'job'"),
+    ("show", {"job": "quick", "jbo": 1}, "BadRequest", "unknown argument 'jbo'; did you mean 'job'?"),
+    ("ping", {"\x1b]" + LONG: 1}, "BadRequest", "unknown argument '\\x1b]xxx"),
+    ("status", {"job": "quick"}, "BadRequest", "unknown argument 'job'"),
     ("remove", {}, "BadRequest", "'job'"),
     ("remove", {"job": "nobody"}, "JobNotFound", "nobody"),
     ("remove", {"job": "quick"}, "JobInUse", "configuration"),
-    ("add", {}, "BadRequest", "add needs a definition"),
-    ("add", {"definition": [NEW]}, "BadRequest", "add needs a definition"),
+    ("add", {}, "BadRequest", "'add' needs \"definition\""),
+    ("add", {"definition": [NEW]}, "BadRequest", "'add' needs \"definition\""),
     ("add", {"definition": NEW, "replace": "yes"}, "BadRequest", "replace must be true or false"),
     ("add", {"definition": {}}, "InvalidJob", "job"),
     ("add", {"definition": {**NEW, "colour": 1}}, "InvalidJob", "colour"),
@@ -405,7 +405,7 @@ REFUSALS = [
     ("output", {"run": "../../x"}, "RunNotFound", "rae-auto history"),
     ("stop", {"now": 1}, "BadRequest", "now must be true or false"),
     ("stop", {"leave_running": "no"}, "BadRequest", "leave_running must be true or false"),
-    ("reload", {"path": "/"}, "BadRequest", "there is no argument 'path'"),
+    ("reload", {"path": "/"}, "BadRequest", "unknown argument 'path'"),
 ]
 
 

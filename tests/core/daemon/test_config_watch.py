@@ -9,7 +9,7 @@ import pytest
 from tests.support.waiting import eventually
 
 from rae_auto.control.client import Client
-from rae_auto.daemon.file_identity import entries_to
+from rae_auto.daemon.file_identity import find_directory_entries
 from rae_auto.errors import DaemonUnreachable
 
 WATCHED = 'watch_config = true\nstore = "json"\n'
@@ -164,6 +164,6 @@ def test_what_leads_to_a_file_is_each_link_and_the_file(tmp_path):
     (there / "1").mkdir()
     (there / "..data").symlink_to("1")
     (there / "rae.toml").symlink_to("..data/rae.toml")
-    assert entries_to(there / "rae.toml") == {there: {"rae.toml", "..data"}, there / "1": {"rae.toml"}}
+    assert find_directory_entries(there / "rae.toml") == {there: {"rae.toml", "..data"}, there / "1": {"rae.toml"}}
     (there / "round").symlink_to("round")
-    assert entries_to(there / "round") == {there: {"round"}}
+    assert find_directory_entries(there / "round") == {there: {"round"}}

@@ -15,8 +15,9 @@ import pytest
 from tests.support.control_peer import Connect, Peer, connecting, in_time
 
 from rae_auto import Scheduler, StoreLocked
+from rae_auto.control.protocol import MAX_REQUEST_BYTES
 from rae_auto.daemon import control_server
-from rae_auto.daemon.control_server import MAX_CLIENTS, MAX_LINE, Command, ControlServer
+from rae_auto.daemon.control_server import MAX_CLIENTS, Command, ControlServer
 from rae_auto.errors import StoreError
 
 PING = b'{"id":1,"command":"ping"}\n'
@@ -92,12 +93,12 @@ def test_what_is_no_request_is_told_and_the_line_is_cut_S6(path, line):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("pimg", "there is no command 'pimg'; did you mean 'ping'?"),
-        ("event", "there is no command 'event'; did you mean 'events'?"),
-        ("__class__", "there is no command '__class__'"),
-        ("_serve", "there is no command '_serve'"),
-        ("", "there is no command ''"),
-        ("\x1b]0;x" + "z" * 1000, "there is no command '\\x1b]0;x" + "z" * 59 + "'"),
+        ("pimg", "unknown command 'pimg'; did you mean 'ping'?"),
+        ("event", "unknown command 'event'; did you mean 'events'?"),
+        ("__class__", "unknown command '__class__'"),
+        ("_serve", "unknown command '_serve'"),
+        ("", "unknown command ''"),
+        ("\x1b]0;x" + "z" * 1000, "unknown command '\\x1b]0;x" + "z" * 59 + "'"),
     ],
 )
 def test_an_unknown_command_is_told_and_the_next_is_served_S6(path, name, told):
@@ -132,7 +133,10 @@ def test_requests_come_in_pieces_or_many_at_once_and_are_answered_in_order(path)
 
 def test_a_line_of_64_KiB_is_read_and_a_longer_one_cut_off_S6(path):
     async def work(connect, _):
-        return [await (await connect()).exchange(PING.rjust(size)) for size in (MAX_LINE, 1 << 20, MAX_LINE)]
+        return [
+            await (await connect()).exchange(PING.rjust(size))
+            for size in (MAX_REQUEST_BYTES, 1 << 20, MAX_REQUEST_BYTES)
+        ]
 
     assert served(path, work) == [PONG, None, PONG]
 
@@ -155,7 +159,7 @@ def test_a_command_that_fails_is_an_error_without_details_and_the_line_stays(pat
 
 
 def test_half_a_line_is_not_waited_for_but_an_idle_client_is_R32(path, monkeypatch):
-    monkeypatch.setattr(control_server, "PATIENCE", 0.05)
+    monkeypatch.setattr(control_server, "CLIENT_TIMEOUT_SECONDS", 0.05)
 
     async def work(connect, _):
         idle, half = await connect(), await connect()
@@ -185,7 +189,7 @@ async def rest_of(plain: socket.socket) -> int:
 
 
 def test_who_asks_and_never_reads_is_cut_off_R32(path, monkeypatch):
-    monkeypatch.setattr(control_server, "PATIENCE", 0.05)
+    monkeypatch.setattr(control_server, "CLIENT_TIMEOUT_SECONDS", 0.05)
 
     async def work(connect, _):
         async with deaf(path, b'{"command":"long"}\n') as silent:
@@ -331,7 +335,7 @@ class Credentials:
 @pytest.mark.parametrize(("uid", "ours"), [(0, True), (1000, True), (1001, False), (OTHER_USER, False)])
 def test_only_the_owner_and_root_are_served_S6(monkeypatch, uid, ours):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert control_server._is_ours(Credentials(uid)) is ours  # type: ignore[arg-type]  # as much of a socket as is asked
+    assert control_server._is_trusted_peer(Credentials(uid)) is ours  # type: ignore[arg-type]  # as much of a socket as is asked
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
@@ -381,7 +385,7 @@ def a_link_to_a_socket(path: Path) -> None:
 def test_what_is_no_socket_is_left_in_its_place_S7(path, plant):
     plant(path)
     before = path.lstat()
-    with pytest.raises(StoreError, match=r"control.sock is in the way: it is no socket; remove it"):
+    with pytest.raises(StoreError, match=r"control.sock exists and is not a socket; remove it"):
         in_time(lambda: ControlServer({}).start(path))
     assert path.lstat() == before
 

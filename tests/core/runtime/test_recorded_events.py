@@ -113,31 +113,31 @@ class TestTheAPI:
 class TestTheSocket:
     def test_record_recorded_and_forget(self, tmp_path):
         async def work(daemon, peer):
-            told = await peer.ask("record", name="a", data={"x": None}, at=THEN.isoformat())
-            found = await peer.ask("recorded", names=["a"])
-            return told, found, await peer.ask("forget", names=["*"]), await peer.ask("recorded")
+            told = await peer.ask("record_event", name="a", data={"x": None}, at=THEN.isoformat())
+            found = await peer.ask("list_events", names=["a"])
+            return told, found, await peer.ask("delete_events", names=["*"]), await peer.ask("list_events")
 
         told, found, forgotten, left = asked(tmp_path, work)
         assert told == {"id": told["id"], "name": "a", "at": THEN.isoformat()}
         assert found == [{**told, "data": {"x": None}}]
-        assert (forgotten, left) == ({"forgotten": 1}, [])
+        assert (forgotten, left) == ({"deleted": 1}, [])
 
     @pytest.mark.parametrize(
         ("command", "arguments"),
         [
-            ("record", {}),
-            ("record", {"name": "a", "data": [1]}),
-            ("record", {"name": "a", "at": 5}),
-            ("record", {"name": "a b"}),
-            ("record", {"name": "a", "date": {}}),
-            ("recorded", {"names": 5}),
-            ("recorded", {"names": []}),
-            ("recorded", {"limit": 0}),
-            ("recorded", {"runs": 1}),
-            ("recorded", {"since": "now"}),
-            ("forget", {}),
-            ("forget", {"names": None}),
-            ("forget", {"names": ["*"], "before": "now"}),
+            ("record_event", {}),
+            ("record_event", {"name": "a", "data": [1]}),
+            ("record_event", {"name": "a", "at": 5}),
+            ("record_event", {"name": "a b"}),
+            ("record_event", {"name": "a", "date": {}}),
+            ("list_events", {"names": 5}),
+            ("list_events", {"names": []}),
+            ("list_events", {"limit": 0}),
+            ("list_events", {"runs": 1}),
+            ("list_events", {"since": "now"}),
+            ("delete_events", {}),
+            ("delete_events", {"names": None}),
+            ("delete_events", {"names": ["*"], "before": "now"}),
         ],
     )
     def test_what_makes_no_sense_is_refused(self, tmp_path, command, arguments):
@@ -146,7 +146,7 @@ class TestTheSocket:
     def test_many_at_once_become_durable_together(self, tmp_path):
         async def work(daemon, peer):
             peers = [await daemon.connect() for _ in range(20)]
-            await asyncio.gather(*(one.ask("record", name="a", data={"n": n}) for n, one in enumerate(peers)))
-            return sorted(event["data"]["n"] for event in await peer.ask("recorded"))
+            await asyncio.gather(*(one.ask("record_event", name="a", data={"n": n}) for n, one in enumerate(peers)))
+            return sorted(event["data"]["n"] for event in await peer.ask("list_events"))
 
         assert asked(tmp_path, work) == list(range(20))

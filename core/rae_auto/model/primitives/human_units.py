@@ -1,0 +1,46 @@
+"""Durations, sizes and counts as people read them: "4 ms", "1.2 s", "3 min 5 s", "1.5 MB", "2 times".
+
+For text that `parse_duration` and `parse_size` read back, see `units`.
+"""
+
+from datetime import timedelta
+
+_UNITS = ((86400, "day"), (3600, "h"), (60, "min"), (1, "s"))
+_SIZES = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
+
+
+def format_elapsed(value: timedelta | float, parts: int = 2) -> str:
+    """Return a duration of so many seconds in at most `parts` units; a negative one counts as zero."""
+    seconds = max(0.0, value.total_seconds() if isinstance(value, timedelta) else float(value))
+    if seconds == 0:
+        return "0 s"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms" if seconds >= 0.0005 else "less than 1 ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    # One part says little of 36 hours if it is a day.
+    return _in_units(round(seconds) if parts > 1 else int(seconds), parts, first_day=1 if parts > 1 else 2)
+
+
+def _in_units(seconds: int, parts: int, first_day: int) -> str:
+    units = _UNITS if seconds >= first_day * 86400 else _UNITS[1:]
+    largest = next(n for n, (size, _) in enumerate(units) if seconds >= size)
+    words = []
+    for size, unit in units[largest : largest + parts]:
+        count, seconds = divmod(seconds, size)
+        if count:
+            words.append(format_count(count, unit) if unit == "day" else f"{count} {unit}")
+    return " ".join(words)
+
+
+def format_bytes(size: int) -> str:
+    """Return a size in the largest unit of 1,024s that it fills, with one decimal."""
+    for factor, unit in _SIZES:
+        if size >= factor:
+            return f"{size / factor:.1f}".removesuffix(".0") + f" {unit}"
+    return format_count(size, "byte")
+
+
+def format_count(count: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: "1 run", "2 runs", "1,000 entries"."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
