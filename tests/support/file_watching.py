@@ -1,4 +1,4 @@
-"""What the tests of the file trigger share."""
+"""Helpers of the tests of the file trigger."""
 
 import asyncio
 import os
@@ -28,82 +28,82 @@ for n in range(count):
     with open(os.path.join(place, f"{number}-{n}"), "w") as file:
         file.write("x" * 10)
 """
-"""Writes files into a directory, or into new ones below it with so many files in each."""
+"""A program that writes files into a directory, or into new directories below it with `per_directory` files each."""
 
 
-class EmitResult(Listener):
-    """A daemon that takes what a file trigger tells, with the machine's clocks."""
+class FileListener(Listener):
+    """A stand-in for the daemon that collects the occurrences of a file trigger, by default with real clocks."""
 
     def __init__(self, directory: Path, timer: Any = None) -> None:
         super().__init__(directory, timer or RealTimer())
 
     @property
     def changes(self) -> list[Mapping[str, Any]]:
-        """All changes that were told, in order."""
+        """All delivered changes, in order."""
         return [change for occurrence in self.occurrences for change in event_of(occurrence)["changes"]]
 
     @property
-    def said(self) -> list[str]:
-        """The same in short: `created a.txt`, by the names of files."""
+    def summaries(self) -> list[str]:
+        """All delivered changes in short, with the names of files: `created a.txt`."""
         return [f"{change['change']} {os.path.basename(change['path'])}" for change in self.changes]
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Return once it holds."""
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Return once a condition holds."""
         async with asyncio.timeout(PATIENCE):
             while not condition():  # noqa: ASYNC110 - threads and other processes change it
                 await asyncio.sleep(0.02)
 
-    async def until_told(self, *paths: Path) -> None:
-        """Return once these files were told."""
-        wanted = {str(path) for path in paths}
-        await self.until(lambda: wanted <= {change["path"] for change in self.changes})
+    async def wait_for_changes(self, *paths: Path) -> None:
+        """Return once changes of all these files have been delivered."""
+        expected = {str(path) for path in paths}
+        await self.wait_until(lambda: expected <= {change["path"] for change in self.changes})
 
     @asynccontextmanager
-    async def at_work(self, trigger: FileTrigger) -> AsyncIterator["asyncio.Task[None]"]:
-        """The trigger watches, and has looked at what there is."""
-        walks = self._walks()
+    async def running(self, trigger: FileTrigger) -> AsyncIterator["asyncio.Task[None]"]:
+        """Run the trigger within the block, which begins after its first scan."""
+        before = self._scan_state()
         async with self.watching(trigger) as task:
-            await self.until(lambda: task.done() or (self._walks() != walks and has_begun(self.directory)))
+            await self.wait_until(lambda: task.done() or (self._scan_state() != before and has_scanned(self.directory)))
             yield task
 
-    def _walks(self) -> tuple[int, str | None]:
-        """Which snapshot there is, and how many walks it has seen."""
+    def _scan_state(self) -> tuple[int, str | None]:
+        """Return the inode of the snapshot and the number of its last scan."""
         path = self.directory / "snapshot.sqlite"
-        return (path.stat().st_ino if path.exists() else 0), fact(self.directory, "walk")
+        return (path.stat().st_ino if path.exists() else 0), read_metadata(self.directory, "scan_number")
 
 
-def has_begun(directory: Path) -> bool:
-    """Whether the first look is over, by what the trigger has noted in its directory."""
-    return fact(directory, "selection") is not None
+def has_scanned(directory: Path) -> bool:
+    """Whether the snapshot in a directory shows that the first scan is over."""
+    return read_metadata(directory, "options") is not None
 
 
-def fact(directory: Path, name: str) -> str | None:
-    """Something that the trigger has noted."""
+def read_metadata(directory: Path, name: str) -> str | None:
+    """Return a value from the metadata of the snapshot in a directory."""
     path = directory / "snapshot.sqlite"
     if not path.exists():
         return None
     with closing(sqlite3.connect(path)) as database:
         try:
-            row = database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        except sqlite3.Error:  # it is being made
+            row = database.execute("SELECT value FROM metadata WHERE name = ?", (name,)).fetchone()
+        except sqlite3.Error:  # it is being created
             return None
     return row and str(row[0])
 
 
 def event_of(occurrence: Occurrence) -> Mapping[str, Any]:
-    """The document of an occurrence, which this trigger always has."""
+    """Return the event of an occurrence, which this trigger always has."""
     assert occurrence.event is not None
     return occurrence.event
 
 
 def trigger(*paths: Path | str, **options: Any) -> FileTrigger:
-    """One that is quick, and that tells of everything."""
+    """Return a trigger that fires quickly and reports every kind of change."""
     given: dict[str, Any] = {"quiet": "50ms", "max_wait": "5s", "events": ALL, "poll": "100ms", **options}
     return FileTrigger(paths=[str(path) for path in paths], **given)
 
 
-async def written(top: Path, count: int, writers: int = 4, per_directory: int = 0) -> set[str]:
-    """The files that some processes write at once."""
+async def write_files(top: Path, count: int, writers: int = 4, per_directory: int = 0) -> set[str]:
+    """Have several processes write files at once; return the paths of all files."""
     share = count // writers
     processes = [
         await asyncio.create_subprocess_exec(
@@ -115,36 +115,34 @@ async def written(top: Path, count: int, writers: int = 4, per_directory: int = 
     return {os.path.join(directory, name) for directory, _, names in os.walk(top) for name in names}
 
 
-def twice(told: EmitResult) -> list[str]:
-    """Files of which one version was told more than once."""
-    there = [change for change in told.changes if change["change"] != "deleted"]
-    versions = Counter((change["path"], change["mtime"], change["size"]) for change in there)
+def find_repeated(listener: FileListener) -> list[str]:
+    """Return the files of which one version was delivered more than once."""
+    present = [change for change in listener.changes if change["change"] != "deleted"]
+    versions = Counter((change["path"], change["mtime"], change["size"]) for change in present)
     return [path for (path, *_), count in versions.items() if count > 1]
 
 
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
-    """A directory to watch."""
-    place = tmp_path / "in"
-    place.mkdir()
-    return place
+    """Return a directory to watch."""
+    directory = tmp_path / "in"
+    directory.mkdir()
+    return directory
 
 
-def play(tmp_path: Path, scene: Callable[[EmitResult], Awaitable[None]], timer: Any = None) -> EmitResult:
-    """A daemon that has listened during a scene."""
-    told: list[EmitResult] = []
+def run_scene(tmp_path: Path, scene: Callable[[FileListener], Awaitable[None]], timer: Any = None) -> FileListener:
+    """Run a scene with a listener on a new event loop, and return the listener."""
 
-    async def whole() -> None:
-        told.append(EmitResult(tmp_path / "state", timer))
-        await scene(told[0])
+    async def run() -> FileListener:
+        listener = FileListener(tmp_path / "state", timer)
+        await scene(listener)
+        return listener
 
-    asyncio.run(whole())
-    return told[0]
+    return asyncio.run(run())
 
 
 async def advance(timer: VirtualTimer, until: Callable[[], bool]) -> None:
-    """Let time pass, while real files make real events, until something holds."""
-
+    """Advance the virtual clocks until a condition holds, while real files make real events."""
     async with asyncio.timeout(30):
         while not until():
             await timer.advance(0.1)

@@ -1,4 +1,4 @@
-"""Fires when files are created, modified, moved or deleted."""
+"""The file trigger: fires when files are created, modified, moved or deleted."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,151 +9,159 @@ from attrs import field, frozen
 
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.primitives.units import parse_duration
+from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.validators import at_least
-from rae_plugins.triggers.file.changes import Happening
-from rae_plugins.triggers.file.matcher import at_home, patterns_of
+from rae_plugins.triggers.file.changes import ChangeKind
+from rae_plugins.triggers.file.matcher import expand_home, parse_path
 from rae_plugins.triggers.file.watch_plan import Polling, is_watchable
+from rae_plugins.triggers.quoting import quote
 
-LEFTOVERS = ("*~", ".*.sw?", ".#*", "#*#", "*.tmp", "*.part", "*.crdownload")
-"""What editors and downloads leave beside a file while it is being written."""
+DEFAULT_IGNORE = ("*~", ".*.sw?", ".#*", "#*#", "*.tmp", "*.part", "*.crdownload")
+"""Names of temporary files that editors and downloads write beside a file."""
 
-SHORTEST_POLL = timedelta(milliseconds=100)
+MIN_POLL_INTERVAL = timedelta(milliseconds=100)
 
 
 class Batch(StrEnum):
-    """How many files an occurrence tells of."""
+    """The grouping of files into occurrences."""
 
     ALL = "all"
     EACH = "each"
 
 
-def _texts(value: object) -> tuple[str, ...]:
+def _parse_texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise ValueError('must be a list of texts such as ["~/inbox"]')
+        raise ValueError('must be a list of strings, as in ["~/inbox"]')
     return tuple(value)
 
 
-def _paths(value: object) -> tuple[str, ...]:
-    paths = _texts(value)
+def _parse_paths(value: object) -> tuple[str, ...]:
+    paths = _parse_texts(value)
     if not paths:
-        raise ValueError('paths is empty; name files, folders or globs such as "~/inbox/*.pdf"')
-    _each(paths, lambda path: patterns_of(path, recursive=False))
+        raise ValueError('paths is empty; name files, folders or globs, as in "~/inbox/*.pdf"')
+    _check_each(paths, lambda path: parse_path(path, recursive=False))
     return paths
 
 
-def _each(texts: tuple[str, ...], check: Callable[[str], object]) -> None:
-    """What is wrong with any of them, all at once."""
-    wrong = []
+def _check_each(texts: tuple[str, ...], check: Callable[[str], object]) -> None:
+    """Raise one ValueError with the problems of all texts."""
+    problems = []
     for text in texts:
         try:
             check(text)
         except ValueError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise ValueError("; ".join(wrong))
+            problems.append(str(error))
+    if problems:
+        raise ValueError("; ".join(problems))
 
 
-def _patterns(value: object) -> tuple[str, ...]:
-    patterns = _texts(value)
+def _parse_ignore(value: object) -> tuple[str, ...]:
+    patterns = _parse_texts(value)
     if not all(pattern.strip("/") for pattern in patterns):
-        raise ValueError('ignore has a pattern without a name; write one such as "*.log" or "build/"')
-    _each(patterns, at_home)
+        raise ValueError('ignore has an empty pattern; write one such as "*.log" or "build/"')
+    _check_each(patterns, expand_home)
     return patterns
 
 
-def _happenings(value: object) -> tuple[Happening, ...]:
+def _parse_events(value: object) -> tuple[ChangeKind, ...]:
     if not isinstance(value, list | tuple) or not value:
-        raise ValueError(f"events must be a list with some of {', '.join(Happening)}")
-    unknown = [item for item in value if item not in list(Happening)]
+        raise ValueError(f"events must be a list with one or more of {', '.join(ChangeKind)}")
+    unknown = [item for item in value if item not in list(ChangeKind)]
     if unknown:
-        raise ValueError(f"{unknown[0]!r:.40} is none of {', '.join(Happening)}")
-    # In one order, so that the same choice is equal.
-    return tuple(happening for happening in Happening if happening in value)
+        raise ValueError(f"unknown event {quote(str(unknown[0]))}; write one of {', '.join(ChangeKind)}")
+    # In one order, so that equal choices compare equal.
+    return tuple(kind for kind in ChangeKind if kind in value)
 
 
 @frozen(kw_only=True)
 class FileTrigger(SourceTrigger):
-    """Fires when files are created, modified, moved or deleted, also if that happened while nobody watched.
+    """Fires when files are created, modified, moved or deleted, also while the daemon was down.
 
     The event has `paths`, `changes`, `origin` and `count`.
     """
 
     type: ClassVar[str] = "file"
 
-    paths: tuple[str, ...] = field(converter=_paths, metadata={"help": "files, folders and globs; absolute, or from ~"})
-    recursive: bool = field(default=False, metadata={"help": "whether folders below a folder count too"})
-    ignore: tuple[str, ...] = field(
-        default=LEFTOVERS, converter=_patterns, metadata={"help": "names, or with a slash paths, that don't count"}
+    paths: tuple[str, ...] = field(
+        converter=_parse_paths, metadata={"help": "files, folders and globs to watch; absolute, or beginning with ~"}
     )
-    events: tuple[Happening, ...] = field(
-        default=(Happening.CREATED, Happening.MODIFIED, Happening.MOVED),
-        converter=_happenings,
-        metadata={"help": "which changes count: created, modified, deleted, moved"},
+    recursive: bool = field(default=False, metadata={"help": "whether to watch the folders below a folder too"})
+    ignore: tuple[str, ...] = field(
+        default=DEFAULT_IGNORE,
+        converter=_parse_ignore,
+        metadata={"help": "names to ignore; a pattern with a slash is matched against the whole path"},
+    )
+    events: tuple[ChangeKind, ...] = field(
+        default=(ChangeKind.CREATED, ChangeKind.MODIFIED, ChangeKind.MOVED),
+        converter=_parse_events,
+        metadata={"help": "changes that count: created, modified, deleted, moved"},
     )
     quiet: timedelta = field(
         default=timedelta(milliseconds=500),
         converter=parse_duration,
-        metadata={"help": "how long nothing must happen before it fires"},
+        metadata={"help": "how long it must be quiet before the trigger fires"},
     )
     max_wait: timedelta = field(
         default=timedelta(seconds=30),
         converter=parse_duration,
-        metadata={"help": "after how long it fires though changes go on"},
+        metadata={"help": "the longest wait before it fires while changes go on"},
     )
     stable: timedelta = field(
         default=timedelta(0),
         converter=parse_duration,
-        metadata={"help": "how long a file must rest, unless its writer has closed it; 0 asks for neither"},
+        metadata={"help": "how long a file must stay unchanged, unless its writer has closed it; 0: fire at once"},
     )
     batch: Batch = field(
         default=Batch.ALL,
         converter=Batch,
-        metadata={"help": "one occurrence for all files of a burst, or one for each file"},
+        metadata={"help": "all: one occurrence for all files of a burst; each: one for each file"},
     )
-    initial: bool = field(default=False, metadata={"help": "whether files that are there at the first start count"})
+    initial: bool = field(
+        default=False, metadata={"help": "whether files that exist at the first start count as created"}
+    )
     polling: Polling = field(
         default=Polling.AUTO,
         converter=Polling,
-        metadata={"help": "look from time to time instead of watching; auto: where watching can't see all"},
+        metadata={"help": "poll instead of watching: always, never, or auto, where watching misses changes"},
     )
     poll: timedelta = field(
         default=timedelta(seconds=10),
         converter=parse_duration,
-        validator=at_least(SHORTEST_POLL),
-        metadata={"help": "how long from one look to the next"},
+        validator=at_least(MIN_POLL_INTERVAL),
+        metadata={"help": "the interval of polling"},
     )
 
     def __attrs_post_init__(self) -> None:
-        """Options that contradict each other. Errors: ValueError."""
+        """Check the options against each other. Errors: ValueError."""
         if self.max_wait < self.quiet:
-            raise ValueError("max_wait is shorter than quiet; make it longer, or quiet shorter")
+            raise ValueError("max_wait is shorter than quiet; raise max_wait or lower quiet")
 
     @property
-    def tells_each(self) -> bool:
-        """Whether each file has an occurrence of its own."""
+    def has_event_per_file(self) -> bool:
+        """Whether each file gets an occurrence of its own."""
         return self.batch is Batch.EACH
 
     def warnings(self) -> tuple[str, ...]:
-        """Where watching isn't possible, and files are only looked at from time to time."""
+        """Return a warning for each path that has to be polled."""
         from rae_auto.toolkit.mounts import read_mounts
 
-        mounted = read_mounts() if self.polling is Polling.AUTO else ()
-        shared = [path for path in self.paths if not is_watchable(str(at_home(path)), mounted)]
+        mounts = read_mounts() if self.polling is Polling.AUTO else ()
+        polled = [path for path in self.paths if not is_watchable(str(expand_home(path)), mounts)]
+        interval = format_duration(self.poll)
         return tuple(
-            f"{path} is on a file system whose changes can't all be seen; it is looked at again and again, see `poll`"
-            for path in shared
+            f"{path} is on a file system that does not report all changes; it is polled every {interval}"
+            for path in polled
         )
 
-    async def watch(self, watch: TriggerContext) -> None:
-        """Tell of changes until cancelled."""
-        # Only where it is used: watchdog takes a while to import.
-        from rae_plugins.triggers.file.watcher import Watcher
+    async def watch(self, context: TriggerContext) -> None:
+        """Watch until cancelled."""
+        # lazy: start-up
+        from rae_plugins.triggers.file.watcher import FileWatcher
 
-        await Watcher(self, watch).run()
+        await FileWatcher(self, context).run()
 
 
 @hookimpl
 def rae_triggers() -> list[type[SourceTrigger]]:
-    """The file trigger."""
+    """Return the file trigger."""
     return [FileTrigger]

@@ -1,4 +1,4 @@
-"""What can happen to a file, and how it is told: the event's document, and the key by which it is told once."""
+"""Changes of files, the event that reports them, and the key under which they are delivered once."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +12,8 @@ from attrs import frozen
 from rae_auto.model.primitives.instants import format_instant
 
 
-class Happening(StrEnum):
-    """What can happen to a file."""
+class ChangeKind(StrEnum):
+    """The kinds of changes that a file can undergo."""
 
     CREATED = "created"
     MODIFIED = "modified"
@@ -21,8 +21,8 @@ class Happening(StrEnum):
     MOVED = "moved"
 
 
-class Origin(StrEnum):
-    """How a change was found: seen as it happened, by comparing what is there with what was, or at the first start."""
+class ChangeOrigin(StrEnum):
+    """The way a change was found: by watching, by comparing everything with the snapshot, or at the first start."""
 
     WATCH = "watch"
     RESCAN = "rescan"
@@ -30,65 +30,68 @@ class Origin(StrEnum):
 
 
 @frozen
-class Version:
-    """What changes when a file does. `inode` is signed, as SQLite keeps it; `mtime_ns` in nanoseconds since 1970."""
+class FileVersion:
+    """A version of a file: two versions differ if and only if one of these numbers does.
+
+    `inode` is signed, because SQLite has no unsigned integers; `mtime_ns` counts nanoseconds since 1970, `size` bytes.
+    """
 
     inode: int
     mtime_ns: int
     size: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> "Version":
-        """That of a file as it is."""
+    def from_status(cls, status: os.stat_result) -> "FileVersion":
+        """Return the version of a file with this status."""
         inode = status.st_ino
         return cls(inode if inode < 1 << 63 else inode - (1 << 64), status.st_mtime_ns, status.st_size)
 
 
 @frozen
-class Change:
-    """A file that is another than it was; `version` is the new one, of a deleted file the last."""
+class FileChange:
+    """A change of one file; `version` is the new version, or the last known one of a deleted file."""
 
     path: str
-    happening: Happening
-    version: Version
+    kind: ChangeKind
+    version: FileVersion
     source: str | None = None
-    """Of a file that was moved, where it was before."""
+    """The previous path of a moved file."""
 
 
-def document_of(changes: Sequence[Change], origin: Origin) -> dict[str, Any]:
-    """The event by which changes are told."""
+def event_document(changes: Sequence[FileChange], origin: ChangeOrigin) -> dict[str, Any]:
+    """Return the event that reports these changes."""
     return {
         "paths": [change.path for change in changes],
-        "changes": [_entry(change) for change in changes],
+        "changes": [_change_document(change) for change in changes],
         "origin": str(origin),
         "count": len(changes),
     }
 
 
-def _entry(change: Change) -> Mapping[str, Any]:
-    entry: dict[str, Any] = {
+def _change_document(change: FileChange) -> Mapping[str, Any]:
+    document: dict[str, Any] = {
         "path": change.path,
-        "change": str(change.happening),
+        "change": str(change.kind),
         "size": change.version.size,
-        "mtime": _instant(change.version.mtime_ns),
+        "mtime": _format_mtime(change.version.mtime_ns),
     }
     if change.source is not None:
-        entry["from"] = change.source
-    return entry
+        document["from"] = change.source
+    return document
 
 
-def _instant(nanoseconds: int) -> str | None:
+def _format_mtime(nanoseconds: int) -> str | None:
     try:
         return format_instant(datetime.fromtimestamp(nanoseconds // 1000 / 1e6, UTC))
-    except (OverflowError, ValueError, OSError):  # files may say that they are of the year 30,000
+    except (OverflowError, ValueError, OSError):  # a file may claim to be from the year 30,000
         return None
 
 
-def key_of(changes: Iterable[Change], refusals: int = 0) -> str:
-    """The same for the same changes; another one each time that they were refused."""
+def event_key(changes: Iterable[FileChange], refusals: int = 0) -> str:
+    """Return the key of these changes: the same for the same changes, a new one after each refusal."""
     digest = blake2b(digest_size=16)
     lines = sorted(
-        b"\0".join((os.fsencode(change.path), b"%s %d %d %d" % (change.happening.encode(), *_numbers(change.version))))
+        b"\0".join((os.fsencode(change.path), b"%s %d %d %d" % (change.kind.encode(), *_numbers(change.version))))
         for change in changes
     )
     for line in lines:
@@ -96,5 +99,5 @@ def key_of(changes: Iterable[Change], refusals: int = 0) -> str:
     return digest.hexdigest() + (f"-{refusals}" if refusals else "")
 
 
-def _numbers(version: Version) -> tuple[int, int, int]:
+def _numbers(version: FileVersion) -> tuple[int, int, int]:
     return version.inode, version.mtime_ns, version.size

@@ -1,66 +1,56 @@
-"""When to look, and when a file is whole: the arithmetic of waiting."""
+"""The arithmetic of waiting: when a burst of changes is over, and when a file has stopped growing."""
 
 from datetime import timedelta
 
 from attrs import define, field, frozen
 
-from rae_plugins.triggers.file.changes import Version
+from rae_plugins.triggers.file.changes import FileVersion
 
 
 @frozen
 class Burst:
-    """Changes that come one after the other. Times are monotonic, in seconds."""
+    """A burst of changes, by the monotonic times of its first and last one in seconds."""
 
     first: float
     last: float
 
-    def looks_at(self, quiet: timedelta, max_wait: timedelta) -> float:
-        """When to look: after a quiet time, or though it goes on after the longest wait."""
+    def scan_due(self, quiet: timedelta, max_wait: timedelta) -> float:
+        """Return when to scan: after `quiet` without a change, but at the latest `max_wait` after the first one."""
         return min(self.last + quiet.total_seconds(), self.first + max_wait.total_seconds())
 
 
 @define(eq=False)
-class Settling:
-    """The files that may still grow, each with the version that was seen and since when it is that."""
+class StabilityTracker:
+    """The files that may still grow, each with its version and the time at which that version was first seen."""
 
-    rest: float
-    """Seconds without a change after which a file is whole; 0: at once."""
+    rest_seconds: float
+    """How long a file must not change before it is stable; 0: no file is held back."""
 
-    _seen: dict[str, tuple[Version, float]] = field(init=False, factory=dict)
+    _first_seen: dict[str, tuple[FileVersion, float]] = field(init=False, factory=dict)
 
-    def is_whole(self, path: str, version: Version, now: float, *, was_closed: bool) -> bool:
-        """Whether a file of this version is whole: its writer has closed it, or it has rested."""
-        if self.rest == 0 or was_closed:
-            self._seen.pop(path, None)
+    def is_stable(self, path: str, version: FileVersion, now: float, *, was_closed: bool) -> bool:
+        """Whether a file of this version is complete: its writer has closed it, or it has not changed for long enough.
+
+        Remembers the version if it is not.
+        """
+        if self.rest_seconds == 0 or was_closed:
+            self._first_seen.pop(path, None)
             return True
-        seen, since = self._seen.get(path, (None, now))
-        if seen == version and now - since >= self.rest:
-            del self._seen[path]
+        known, since = self._first_seen.get(path, (None, now))
+        if known == version and now - since >= self.rest_seconds:
+            del self._first_seen[path]
             return True
-        self._seen[path] = (version, since if seen == version else now)
+        self._first_seen[path] = (version, since if known == version else now)
         return False
 
-    def forget(self, path: str) -> None:
-        """A file is gone."""
-        self._seen.pop(path, None)
+    def discard(self, path: str) -> None:
+        """Stop tracking a file."""
+        self._first_seen.pop(path, None)
 
-    def due(self) -> float | None:
-        """When to look again; None where all are whole."""
-        return min((since + self.rest for _, since in self._seen.values()), default=None)
+    def next_due(self) -> float | None:
+        """Return when to scan the tracked files again, or None if there are none."""
+        return min((since + self.rest_seconds for _, since in self._first_seen.values()), default=None)
 
-    def waiting(self) -> list[str]:
-        """The files that may still grow."""
-        return list(self._seen)
-
-
-@frozen
-class Patience:
-    """How long to wait before refused changes are offered again. Times are in seconds."""
-
-    FIRST, LONGEST = 60.0, 3600.0
-
-    pause: float = FIRST
-
-    def longer(self) -> "Patience":
-        """Twice as long, up to an hour."""
-        return Patience(min(self.pause * 2, self.LONGEST))
+    def paths(self) -> list[str]:
+        """Return the files that may still grow."""
+        return list(self._first_seen)

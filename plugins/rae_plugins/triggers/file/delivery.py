@@ -1,144 +1,175 @@
-"""Tells what has been found, and remembers it only when that is durable."""
+"""Delivers pending changes to the engine, and removes them from the snapshot once the decision is durable.
+
+A delivery has three outcomes. *Accepted*: the engine has decided, and the files are known in their new version.
+*Busy*: the job cannot take another run now (overlap, full queue); a file whose change were dropped would never be
+looked at again, so the change stays pending and is offered again after half a second, then after up to 30 s.
+*Feedback*: the engine takes the change for the output of the job's own runs; it stays pending and is offered again
+after a minute, then after up to an hour, until a retry is accepted and stays quiet for that long.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 from loguru import logger
 
 from rae_auto.api import EmitResult, TriggerContext
 from rae_auto.model.reasons import Reason
-from rae_plugins.triggers.file.changes import Change, Origin, document_of, key_of
-from rae_plugins.triggers.file.debounce import Patience
-from rae_plugins.triggers.file.provenance import Lineage
+from rae_plugins.triggers.file.changes import ChangeOrigin, FileChange, event_document, event_key
+from rae_plugins.triggers.file.provenance import Provenance
 from rae_plugins.triggers.file.snapshot import Snapshot
 
-MOST = 50_000
-"""How many files an occurrence tells of at most; more make several occurrences."""
+MAX_FILES_PER_EVENT = 50_000
+"""More files make several events."""
 
-_AT_ONCE = 50
-"""Of occurrences for one file each so many are told at a time."""
+_MAX_CONCURRENT_EVENTS = 50
+"""How many events of one file each are emitted at once."""
 
-_QUICK = 200
-"""A document of so many files is made before a thread would have begun."""
+_MAX_INLINE_FILES = 200
+"""A document of so many files is built on the event loop, before a thread would have started."""
 
-_FIRST_BUSY, _LONGEST_BUSY = 0.5, 30.0
-"""Seconds until a job that was busy is asked again, at first and at last."""
+_MIN_BUSY_DELAY_SECONDS, _MAX_BUSY_DELAY_SECONDS = 0.5, 30.0
 
-# What was decided before and has no run was refused right before the daemon was killed: another key tells.
-_BUSY = frozenset({Reason.OVERLAP, Reason.QUEUE_FULL, Reason.QUEUE_LIMIT, Reason.CEILING, Reason.REPEATED})
-_REFUSALS = _BUSY | {Reason.RATE}
+# `REPEATED` without a run: the same key was refused right before a kill, so the change needs a new key.
+_BUSY_REASONS = frozenset({Reason.OVERLAP, Reason.QUEUE_FULL, Reason.QUEUE_LIMIT, Reason.CEILING, Reason.REPEATED})
+_REFUSAL_REASONS = _BUSY_REASONS | {Reason.RATE}
 
-Work = Callable[..., Awaitable[Any]]
-"""Has a function done in a thread."""
+RunInThread = Callable[..., Awaitable[Any]]
+"""Calls a function with arguments in a thread."""
+
+
+@frozen
+class RetryDelay:
+    """The time until changes that looked like feedback are offered again."""
+
+    INITIAL_SECONDS, MAX_SECONDS = 60.0, 3600.0
+
+    seconds: float = INITIAL_SECONDS
+
+    def double(self) -> "RetryDelay":
+        """Return twice the delay, up to an hour."""
+        return RetryDelay(min(self.seconds * 2, self.MAX_SECONDS))
 
 
 @define(eq=False)
-class Telling:
-    """Tells of the changes that lie in the snapshot."""
+class Delivery:
+    """Delivers the pending changes of a snapshot, as one event or (`one_per_file`) as one event per file."""
 
-    watch: TriggerContext
+    context: TriggerContext
     snapshot: Snapshot
-    work: Work
-    one_by_one: bool
+    run_in_thread: RunInThread
+    one_per_file: bool
     retry_at: float | None = field(init=False, default=None)
-    """The monotonic time at which what was refused is offered again."""
+    """The monotonic time at which refused changes are offered again."""
 
-    _patience: Patience = field(init=False, factory=Patience)
+    _retry_delay: RetryDelay = field(init=False, factory=RetryDelay)
     _retried_at: float | None = field(init=False, default=None)
-    """When what had been refused was taken after all."""
+    """The monotonic time at which refused changes were accepted after all."""
 
-    _busy_for: float | None = field(init=False, default=None)
-    """How long the job is given before it is offered again what it was too busy for; None while it isn't."""
+    _busy_delay: float | None = field(init=False, default=None)
+    """Seconds until changes are offered again to a busy job; None while it is not busy."""
 
-    _lineage: Lineage = field(init=False, factory=Lineage)
+    _provenance: Provenance = field(init=False, factory=Provenance)
 
-    async def tell(self) -> None:
-        """Tell all, or as much as isn't refused. Errors: what `emit` raises."""
-        is_due = self.retry_at is not None and self.watch.timer.now().mono >= self.retry_at
-        is_retry = is_due and self._busy_for is None
-        if self.one_by_one and not is_due:
-            self._lineage.seen(await self.work(self.snapshot.offered_paths))
-        # A busy job takes but a few, and each refusal is on record.
-        size = 1 if self._busy_for is not None else _AT_ONCE
-        is_begun = False
-        while changes := await self.work(self.snapshot.offered, size if self.one_by_one else MOST):
-            refusals = int(await self.work(self.snapshot.fact, "refusals") or 0)
-            origin = Origin(await self.work(self.snapshot.fact, "origin") or Origin.WATCH)
-            batches = [[change] for change in changes] if self.one_by_one else [changes]
-            answers = await asyncio.gather(
-                *(self._emit(batch, origin, refusals) for batch in batches), return_exceptions=True
-            )
-            reasons = {answer.reason for answer in answers if isinstance(answer, EmitResult)}
-            is_refused = not reasons.isdisjoint(_REFUSALS)
-            accepted = [
-                change
-                for batch, answer in zip(batches, answers, strict=True)
-                if isinstance(answer, EmitResult) and answer.reason not in _REFUSALS
-                for change in batch
-            ]
-            for change in accepted:
-                self._lineage.taken(change.path)
-            await self.work(self._note, accepted, refusals + is_refused)
-            for answer in answers:
-                if isinstance(answer, BaseException):
-                    raise answer
-            is_begun = is_begun or bool(accepted)
+    async def deliver(self) -> None:
+        """Deliver the pending changes until one is refused. Errors: those of `emit`."""
+        is_due = self.retry_at is not None and self.context.timer.now().mono >= self.retry_at
+        is_retry = is_due and self._busy_delay is None
+        if self.one_per_file and not is_due:
+            self._provenance.set_pending(await self.run_in_thread(self.snapshot.pending_paths))
+        # A busy job accepts only a few, and each refusal is recorded.
+        size = 1 if self._busy_delay is not None else _MAX_CONCURRENT_EVENTS
+        has_accepted = False
+        while changes := await self._next_changes(size):
+            accepted, reasons = await self._deliver_changes(changes)
+            has_accepted = has_accepted or bool(accepted)
             if Reason.RATE in reasons:
-                self._wait_for_better_times(is_retry)
+                self._wait_after_feedback(is_retry)
                 return
-            if is_refused:
-                self._wait_until_free(is_begun)
+            if reasons & _REFUSAL_REASONS:
+                self._wait_until_free(has_accepted)
                 return
-            size = min(2 * size, _AT_ONCE)
+            size = min(2 * size, _MAX_CONCURRENT_EVENTS)
         if is_retry:
-            self._retried_at = self.watch.timer.now().mono
-        elif self.retry_at is not None and self._busy_for is None:
-            # Something changed while nothing ran: that was somebody else.
-            self._patience, self._retried_at = Patience(), None
-        self.retry_at, self._busy_for = None, None
+            self._retried_at = self.context.timer.now().mono
+        elif self.retry_at is not None and self._busy_delay is None:
+            # Something changed while no run was active, so it was not the job.
+            self._retry_delay, self._retried_at = RetryDelay(), None
+        self.retry_at, self._busy_delay = None, None
 
-    async def _emit(self, changes: Sequence[Change], origin: Origin, refusals: int) -> EmitResult:
-        if len(changes) > _QUICK:
-            document = await self.work(document_of, changes, origin)
-            key = await self.work(key_of, changes, refusals)
+    async def _next_changes(self, size: int) -> list[FileChange]:
+        limit = size if self.one_per_file else MAX_FILES_PER_EVENT
+        changes: list[FileChange] = await self.run_in_thread(self.snapshot.get_pending, limit)
+        return changes
+
+    async def _deliver_changes(self, changes: Sequence[FileChange]) -> tuple[list[FileChange], set[Reason | None]]:
+        """Emit some changes, and save the result; return the accepted ones and the engine's reasons."""
+        refusals = int(await self.run_in_thread(self.snapshot.get_metadata, "refusals") or 0)
+        origin = ChangeOrigin(await self.run_in_thread(self.snapshot.get_metadata, "origin") or ChangeOrigin.WATCH)
+        batches = [[change] for change in changes] if self.one_per_file else [changes]
+        results = await asyncio.gather(
+            *(self._emit(batch, origin, refusals) for batch in batches), return_exceptions=True
+        )
+        reasons = {result.reason for result in results if isinstance(result, EmitResult)}
+        accepted = [
+            change
+            for batch, result in zip(batches, results, strict=True)
+            if isinstance(result, EmitResult) and result.reason not in _REFUSAL_REASONS
+            for change in batch
+        ]
+        for change in accepted:
+            self._provenance.accept(change.path)
+        is_refused = not reasons.isdisjoint(_REFUSAL_REASONS)
+        await self.run_in_thread(self._save, accepted, refusals + is_refused)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return accepted, reasons
+
+    async def _emit(self, changes: Sequence[FileChange], origin: ChangeOrigin, refusals: int) -> EmitResult:
+        if len(changes) > _MAX_INLINE_FILES:
+            document = await self.run_in_thread(event_document, changes, origin)
+            key = await self.run_in_thread(event_key, changes, refusals)
         else:
-            document, key = document_of(changes, origin), key_of(changes, refusals)
-        # A job may change what it watches: of single files each has a count of its own.
+            document, key = event_document(changes, origin), event_key(changes, refusals)
+        # A job may change what it watches. With one event per file, each file has a count of its own.
         feedback_key: str | None = ""
-        if self.one_by_one:
-            feedback_key = changes[0].path if self._lineage.may_be_own(changes[0].path) else None
-        return await self.watch.emit(key, document, self.watch.timer.now().wall, feedback_key=feedback_key)
+        if self.one_per_file:
+            path = changes[0].path
+            feedback_key = path if self._provenance.may_be_own_output(path) else None
+        return await self.context.emit(key, document, self.context.timer.now().wall, feedback_key=feedback_key)
 
-    def _note(self, accepted: Sequence[Change], refusals: int) -> None:
-        with self.snapshot.writing():
-            self.snapshot.told(accepted)
-            # Before it is offered again, also by another process: it must have another key then. So the count stays
-            # until all is told: others that were refused may still be waiting.
-            is_over = not self.snapshot.offered(1)
-            self.snapshot.note("refusals", str(refusals) if refusals and not is_over else None)
+    def _save(self, accepted: Sequence[FileChange], refusals: int) -> None:
+        with self.snapshot.transaction():
+            self.snapshot.mark_delivered(accepted)
+            # Saved before the next attempt, which needs another key even in another process. The count stays until
+            # nothing is pending: other refused changes may still be there.
+            is_done = not self.snapshot.get_pending(1)
+            self.snapshot.set_metadata("refusals", str(refusals) if refusals and not is_done else None)
 
-    def _wait_until_free(self, is_begun: bool) -> None:
-        """What a busy job would skip stays for when it is free: a file that was skipped would never be looked at."""
-        if self._busy_for is None:
-            logger.bind(job=self.watch.job).info(
-                "trigger {}: the job is busy, so changed files are kept until it has time for them", self.watch.trigger
+    def _wait_until_free(self, has_accepted: bool) -> None:
+        if self._busy_delay is None:
+            logger.bind(job=self.context.job).info(
+                "trigger {}: the job is busy; the changed files stay pending until it can run", self.context.trigger
             )
-        is_longer = self._busy_for is not None and not is_begun
-        self._busy_for = min(2 * self._busy_for, _LONGEST_BUSY) if is_longer and self._busy_for else _FIRST_BUSY
-        self.retry_at = self.watch.timer.now().mono + self._busy_for
+        if self._busy_delay and not has_accepted:
+            self._busy_delay = min(2 * self._busy_delay, _MAX_BUSY_DELAY_SECONDS)
+        else:
+            self._busy_delay = _MIN_BUSY_DELAY_SECONDS
+        self.retry_at = self.context.timer.now().mono + self._busy_delay
 
-    def _wait_for_better_times(self, is_retry: bool) -> None:
-        now = self.watch.timer.now().mono
-        if is_retry or (self._retried_at is not None and now - self._retried_at <= Patience.LONGEST):
-            # It was offered again, and has led to too many runs once more.
-            self._patience, self._retried_at = self._patience.longer(), None
-        elif self.retry_at is None or self._busy_for is not None:
-            self._patience = Patience()
-        self.retry_at, self._busy_for = now + self._patience.pause, None
-        logger.bind(job=self.watch.job).info(
-            "trigger {}: too many runs, so changed files are held back and offered again in {:.0f} s, or with the next",
-            self.watch.trigger,
-            self._patience.pause,
+    def _wait_after_feedback(self, is_retry: bool) -> None:
+        now = self.context.timer.now().mono
+        if is_retry or (self._retried_at is not None and now - self._retried_at <= RetryDelay.MAX_SECONDS):
+            # The retry was accepted, and has led to too many runs once more.
+            self._retry_delay, self._retried_at = self._retry_delay.double(), None
+        elif self.retry_at is None or self._busy_delay is not None:
+            self._retry_delay = RetryDelay()
+        self.retry_at, self._busy_delay = now + self._retry_delay.seconds, None
+        logger.bind(job=self.context.job).info(
+            "trigger {}: too many runs; the changed files are held back and offered again in {:.0f} s, "
+            "or with the next change",
+            self.context.trigger,
+            self._retry_delay.seconds,
         )

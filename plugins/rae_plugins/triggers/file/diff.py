@@ -1,7 +1,7 @@
-"""Compares what is on disk with the snapshot: the only place in which it is decided that something has happened.
+"""Compares the disk with the snapshot: the only code that decides what has happened to a file.
 
-What a watch sees only says where to look, so nothing depends on its being complete: after a start, an overflow or a
-suspend everything is looked at, by the same code.
+Events of a watch only say where to compare, so nothing depends on their being complete: after a start, an overflow or
+a suspend everything is compared, by the same code.
 """
 
 import os
@@ -13,230 +13,233 @@ from itertools import islice
 
 from attrs import define, field
 
-from rae_plugins.triggers.file.changes import Happening, Version
-from rae_plugins.triggers.file.matcher import Selection, State
+from rae_plugins.triggers.file.changes import ChangeKind, FileVersion
+from rae_plugins.triggers.file.matcher import Matcher, MatchState
 from rae_plugins.triggers.file.snapshot import Snapshot
 
-_CHUNK = 400
+_CHUNK_SIZE = 400
 """How many files are looked up at once; SQLite binds at most 999 values."""
 
 
-class Stopped(Exception):
-    """The comparison was told to stop."""
+class ScanCancelled(Exception):
+    """The scan was asked to stop; its transaction is rolled back."""
 
 
 @define(eq=False)
-class Comparison:
-    """One look at the disk, within one transaction. Changes go into the snapshot's offer."""
+class DirectoryDiff:
+    """One comparison of directories with the snapshot, within one transaction. Changes become pending there."""
 
-    selection: Selection
+    matcher: Matcher
     snapshot: Snapshot
-    walk: int
-    """The number of this look, another one each time."""
+    scan_number: int
+    """The number of this scan, by which directories are marked as seen."""
 
-    is_silent: Callable[[str], bool]
-    """Whether a file of this path that appears is taken for granted."""
+    is_baseline: Callable[[str], bool]
+    """Whether a file of this path that is not in the snapshot enters it without a change."""
 
-    away: Sequence[str]
-    """Where file systems were mounted that are not now: what was there is left as it was."""
+    unmounted: Sequence[str]
+    """Where file systems were mounted that are not mounted now: their files stay as they were."""
 
-    stop: threading.Event
+    cancel: threading.Event
     directories_changed: bool = field(init=False, default=False)
     unreadable: list[tuple[str, OSError]] = field(init=False, factory=list)
-    _has_offers: bool = field(init=False)
+    _has_pending: bool = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Begin."""
-        self._has_offers = self.snapshot.offers()
+        """Note whether changes are pending already."""
+        self._has_pending = self.snapshot.has_pending()
 
-    def everything(self) -> None:
-        """Compare all that is meant."""
-        for anchor in self.selection.anchors():
-            self.tree(anchor)
+    def compare_everything(self) -> None:
+        """Compare everything that can match."""
+        for anchor in self.matcher.anchors():
+            self.compare_tree(anchor)
 
-    def place(self, path: str) -> None:
-        """Compare one file, or a directory unless it is the one that it was."""
-        if self._is_away(path):
+    def compare_path(self, path: str) -> None:
+        """Compare a file, or a directory if it is a new one."""
+        if self._is_unmounted(path):
             return
         directory, name = os.path.split(path)
-        state = self.selection.state_of(directory)
+        state = self.matcher.state_of(directory)
         try:
-            if self.selection.matches(state, directory, name):
-                self._file(path)
-            if not self.selection.enter(state, directory, name):
+            if self.matcher.matches(state, directory, name):
+                self._compare_file(path)
+            if not self.matcher.enter(state, directory, name):
                 return
-            status = _status(path)
+            status = _read_status(path)
         except OSError as error:
             self.unreadable.append((path, error))
             return
         if status is None or not stat.S_ISDIR(status.st_mode):
-            self.tree(path)
-        elif os.path.islink(path) and name not in self.selection.literal_names(state):
+            self.compare_tree(path)
+        elif os.path.islink(path) and name not in self.matcher.literal_names(state):
             return
-        elif not self.snapshot.knows(path, Version.of(status).inode):
-            self.tree(path)
+        elif not self.snapshot.is_known_directory(path, FileVersion.from_status(status).inode):
+            self.compare_tree(path)
 
-    def places(self, trees: Iterable[str], listings: Iterable[str], files: Iterable[str]) -> None:
-        """Compare trees, what is in directories themselves, and files; none of them twice."""
+    def compare_paths(self, trees: Iterable[str], listings: Iterable[str], files: Iterable[str]) -> None:
+        """Compare trees, the entries of directories, and files; none of them twice."""
         tops: set[str] = set()
         for tree in sorted(trees, key=len):
             if not _is_below(tree, tops):
                 tops.add(tree)
-                self.tree(tree)
+                self.compare_tree(tree)
         for path in listings:
-            if not _is_below(path, tops) and not self._is_away(path):
-                # New directories in it have been told of too.
-                self._directory(path, self.selection.state_of(path))
+            if not _is_below(path, tops) and not self._is_unmounted(path):
+                # New directories in it have an event of their own.
+                self._compare_directory(path, self.matcher.state_of(path))
         for path in files:
             if not tops or not _is_below(path, tops):
-                self.place(path)
+                self.compare_path(path)
 
-    def offers(self) -> None:
-        """Compare what is to be told already: it may be another by now, or nothing any more."""
-        self.snapshot.part_moves()
-        for path in self.snapshot.offered_paths():
-            self.place(path)
+    def compare_pending(self) -> None:
+        """Compare the pending changes again: a file may have changed once more, or be as it was."""
+        self.snapshot.split_moves()
+        for path in self.snapshot.pending_paths():
+            self.compare_path(path)
 
-    def tree(self, top: str) -> None:
-        """Compare all in a directory, which may be gone."""
-        for point in self.away:
-            self.snapshot.see_below(point, self.walk)
-        if self._is_away(top):
+    def compare_tree(self, top: str) -> None:
+        """Compare everything in a directory, which may be gone."""
+        for point in self.unmounted:
+            self.snapshot.mark_tree_seen(point, self.scan_number)
+        if self._is_unmounted(top):
             return
         directory, name = os.path.split(top)
-        if name and self.selection.matches(self.selection.state_of(directory), directory, name):
-            with suppress(OSError):  # which the walk meets too
-                self._file(top)
-        waiting = [(top, self.selection.state_of(top))]
-        while waiting:
-            self._go_on()
-            directory, state = waiting.pop()
-            if state and directory not in self.away:
-                waiting += self._directory(directory, state)
-        for gone in self.snapshot.not_seen(top, self.walk):
-            for name, version in self.snapshot.files_in(gone):
-                self._gone(os.path.join(gone, name), version)
-            self.snapshot.forget(gone)
+        if name and self.matcher.matches(self.matcher.state_of(directory), directory, name):
+            with suppress(OSError):  # the walk meets it too
+                self._compare_file(top)
+        remaining = [(top, self.matcher.state_of(top))]
+        while remaining:
+            self._check_cancelled()
+            directory, state = remaining.pop()
+            if state and directory not in self.unmounted:
+                remaining += self._compare_directory(directory, state)
+        for gone in self.snapshot.unseen_directories(top, self.scan_number):
+            for name, version in self.snapshot.iter_files(gone):
+                self._record_absent(os.path.join(gone, name), version)
+            self.snapshot.remove_directory(gone)
             self.directories_changed = True
 
-    def _is_away(self, path: str) -> bool:
-        return any(path == point or path.startswith(os.path.join(point, "")) for point in self.away)
+    def _is_unmounted(self, path: str) -> bool:
+        return any(path == point or path.startswith(os.path.join(point, "")) for point in self.unmounted)
 
-    def _go_on(self) -> None:
-        if self.stop.is_set():
-            raise Stopped
+    def _check_cancelled(self) -> None:
+        if self.cancel.is_set():
+            raise ScanCancelled
 
-    def _directory(self, directory: str, state: State) -> Iterable[tuple[str, State]]:
-        """Compare what is in a directory itself; the sub-directories that are to be compared too."""
+    def _compare_directory(self, directory: str, state: MatchState) -> Iterable[tuple[str, MatchState]]:
+        """Compare the entries of a directory; return the sub-directories to compare next."""
         try:
-            inode = Version.of(os.stat(directory)).inode
-            names = self.selection.names(state)
-            entries = self._listed(directory, state) if names is None else self._named(directory, state, names)
-            self._see(directory, inode)
-            below = self._entries(directory, entries)
+            inode = FileVersion.from_status(os.stat(directory)).inode
+            names = self.matcher.possible_names(state)
+            if names is None:
+                entries = self._list_entries(directory, state)
+            else:
+                entries = self._look_up_entries(directory, state, names)
+            self._mark_seen(directory, inode)
+            below = self._compare_entries(directory, entries)
         except (FileNotFoundError, NotADirectoryError):
             return ()
         except OSError as error:
             self.unreadable.append((directory, error))
-            self.snapshot.see_below(directory, self.walk)
+            self.snapshot.mark_tree_seen(directory, self.scan_number)
             return ()
         return below
 
-    def _see(self, directory: str, inode: int) -> None:
-        self.directories_changed = self.directories_changed or not self.snapshot.knows(directory, inode)
-        self.snapshot.see(directory, inode, self.walk)
+    def _mark_seen(self, directory: str, inode: int) -> None:
+        self.directories_changed = self.directories_changed or not self.snapshot.is_known_directory(directory, inode)
+        self.snapshot.mark_seen(directory, inode, self.scan_number)
 
-    def _entries(self, directory: str, entries: "Iterator[_Entry]") -> list[tuple[str, State]]:
-        below: list[tuple[str, State]] = []
-        found, known_before = 0, self.snapshot.count(directory)
-        while chunk := list(islice(entries, _CHUNK)):
-            self._go_on()
+    def _compare_entries(self, directory: str, entries: "Iterator[_Entry]") -> list[tuple[str, MatchState]]:
+        below: list[tuple[str, MatchState]] = []
+        still_there, known_before = 0, self.snapshot.count_files(directory)
+        while chunk := list(islice(entries, _CHUNK_SIZE)):
+            self._check_cancelled()
             files = {}
             for name, state, version in chunk:
                 if state:
                     below.append((os.path.join(directory, name), state))
                 elif version is not None:
                     files[name] = version
-            known = self.snapshot.versions(directory, list(files)) if files else {}
-            found += len(known)
+            known = self.snapshot.get_versions(directory, list(files)) if files else {}
+            still_there += len(known)
             for name, version in files.items():
-                self._is(os.path.join(directory, name), known.get(name), version)
-        # Only where one is missing have all to be looked for.
-        if found < known_before:
-            for name, version in self.snapshot.files_in(directory):
-                self._go_on()
+                self._record_present(os.path.join(directory, name), known.get(name), version)
+        # All known files need a look only if one of them is missing.
+        if still_there < known_before:
+            for name, version in self.snapshot.iter_files(directory):
+                self._check_cancelled()
                 path = os.path.join(directory, name)
-                if not self._is_file(path):
-                    self._gone(path, version)
+                if not self._is_matching_file(path):
+                    self._record_absent(path, version)
         return below
 
-    def _named(self, directory: str, state: State, names: Iterable[str]) -> "Iterator[_Entry]":
-        """What there is of these names."""
+    def _look_up_entries(self, directory: str, state: MatchState, names: Iterable[str]) -> "Iterator[_Entry]":
+        """Yield the entries with these names that exist."""
         for name in sorted(names):
-            status = _status(os.path.join(directory, name))
+            status = _read_status(os.path.join(directory, name))
             if status is not None:
-                yield from self._entry(directory, state, name, status)
+                yield from self._make_entry(directory, state, name, status)
 
-    def _listed(self, directory: str, state: State) -> "Iterator[_Entry]":
-        """What there is that may be meant."""
-        literal = self.selection.literal_names(state)
+    def _list_entries(self, directory: str, state: MatchState) -> "Iterator[_Entry]":
+        """Yield the entries of a directory that may match."""
+        literal_names = self.matcher.literal_names(state)
         with os.scandir(directory) as listing:
             for entry in listing:
                 name = entry.name
                 try:
                     if entry.is_dir():
-                        # A link to a directory is followed where it is named, or it may lead round in a circle.
-                        if not entry.is_symlink() or name in literal:
-                            yield from self._entry(directory, state, name, entry.stat())
-                    elif self.selection.matches(state, directory, name):
+                        # A link to a directory is followed only if a pattern names it: others may form a circle.
+                        if not entry.is_symlink() or name in literal_names:
+                            yield from self._make_entry(directory, state, name, entry.stat())
+                    elif self.matcher.matches(state, directory, name):
                         status = entry.stat()
                         if stat.S_ISREG(status.st_mode):
-                            yield name, None, Version.of(status)
+                            yield name, None, FileVersion.from_status(status)
                 except OSError:
                     continue
 
-    def _entry(self, directory: str, state: State, name: str, status: os.stat_result) -> "Iterator[_Entry]":
+    def _make_entry(self, directory: str, state: MatchState, name: str, status: os.stat_result) -> "Iterator[_Entry]":
         if stat.S_ISDIR(status.st_mode):
-            if below := self.selection.enter(state, directory, name):
+            if below := self.matcher.enter(state, directory, name):
                 yield name, below, None
-        elif stat.S_ISREG(status.st_mode) and self.selection.matches(state, directory, name):
-            yield name, None, Version.of(status)
+        elif stat.S_ISREG(status.st_mode) and self.matcher.matches(state, directory, name):
+            yield name, None, FileVersion.from_status(status)
 
-    def _file(self, path: str) -> None:
-        status = _status(path)
-        known = self.snapshot.version(path)
+    def _compare_file(self, path: str) -> None:
+        status = _read_status(path)
+        known = self.snapshot.get_version(path)
         if status is not None and stat.S_ISREG(status.st_mode):
-            self._is(path, known, Version.of(status))
+            self._record_present(path, known, FileVersion.from_status(status))
         elif known is not None:
-            self._gone(path, known)
-        elif self._has_offers:
-            self.snapshot.withdraw(path)
+            self._record_absent(path, known)
+        elif self._has_pending:
+            self.snapshot.remove_pending(path)
 
-    def _is(self, path: str, known: Version | None, version: Version) -> None:
+    def _record_present(self, path: str, known: FileVersion | None, version: FileVersion) -> None:
         if known == version:
-            if self._has_offers:
-                self.snapshot.withdraw(path)
-        elif known is None and self.is_silent(path):
-            self.snapshot.keep(path, version)
+            if self._has_pending:
+                self.snapshot.remove_pending(path)
+        elif known is None and self.is_baseline(path):
+            self.snapshot.set_version(path, version)
         else:
-            self.snapshot.offer(path, Happening.CREATED if known is None else Happening.MODIFIED, version)
+            self.snapshot.add_pending(path, ChangeKind.CREATED if known is None else ChangeKind.MODIFIED, version)
 
-    def _gone(self, path: str, version: Version) -> None:
-        if self.selection.holds(path):
-            self.snapshot.offer(path, Happening.DELETED, version)
+    def _record_absent(self, path: str, version: FileVersion) -> None:
+        if self.matcher.matches_path(path):
+            self.snapshot.add_pending(path, ChangeKind.DELETED, version)
         else:
-            # It isn't meant any more, since the options are others.
-            self.snapshot.keep(path, None)
+            # The options have changed, and it no longer matches.
+            self.snapshot.set_version(path, None)
 
-    def _is_file(self, path: str) -> bool:
-        status = _status(path)
+    def _is_matching_file(self, path: str) -> bool:
+        status = _read_status(path)
         if status is None or not stat.S_ISREG(status.st_mode):
             return False
-        return self.selection.holds(path)
+        return self.matcher.matches_path(path)
 
 
-_Entry = tuple[str, State | None, Version | None]
-"""A name; of a directory the state in it; of a file its version."""
+_Entry = tuple[str, MatchState | None, FileVersion | None]
+"""A name, with the state in it for a directory or the version for a file."""
 
 
 def _is_below(path: str, tops: set[str]) -> bool:
@@ -248,8 +251,8 @@ def _is_below(path: str, tops: set[str]) -> bool:
     return True
 
 
-def _status(path: str) -> os.stat_result | None:
-    """None for what isn't there. Errors: OSError where that can't be told."""
+def _read_status(path: str) -> os.stat_result | None:
+    """Return the status of a path, or None if it does not exist. Errors: OSError if that is unknown."""
     try:
         return os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

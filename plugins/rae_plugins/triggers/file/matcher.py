@@ -1,9 +1,10 @@
-"""Which files are meant: patterns from the root of the file system on, followed directory by directory.
+"""Matching of files against patterns, directory by directory from the root of the file system.
 
-Every path that people write is a list of segments, `*.csv` and `**` among them; a folder stands for two: itself, should
-it be a file, and the files in it. How far the patterns have been matched on the way to a directory is its `State`, a
-set of positions, as in a machine that recognises regular expressions. So one walk serves all patterns, visits no
-directory in which nothing can be meant, and a root that isn't there yet is only a segment not matched yet.
+Every path in the options is a list of segments, `*.csv` and `**` among them. A path without wildcards stands for two
+patterns: the path itself, should it be a file, and the files in it, should it be a folder. How far the patterns have
+been matched on the way to a directory is a `MatchState`, a set of positions, as in a nondeterministic finite automaton
+(Thompson 1968) whose input symbols are the names of directories. So one walk serves all patterns, visits no directory
+that cannot hold a match, and a root that does not exist yet is only a segment not matched yet.
 """
 
 import os
@@ -15,171 +16,180 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-State = frozenset[tuple[int, int]]
-"""Positions, each a pattern's number and that of its segment which comes next."""
+from rae_plugins.triggers.quoting import quote
 
-NOWHERE: State = frozenset()
+MatchState = frozenset[tuple[int, int]]
+"""Positions, each the number of a pattern and the index of its next segment."""
+
+NO_MATCH: MatchState = frozenset()
 ANY_DEPTH = "**"
-_WILD = re.compile(r"[*?\[]")
-_MOST_STATES = 20_000
+_WILDCARD = re.compile(r"[*?\[]")
+_MAX_CACHED_STATES = 20_000
 
 
 @frozen
-class Pattern:
+class PathPattern:
     """Segments below an anchor: `/` on POSIX, a drive on Windows."""
 
     anchor: str
     segments: tuple[str, ...]
 
 
-def is_wild(segment: str) -> bool:
+def has_wildcard(segment: str) -> bool:
     """Whether a segment stands for more than one name."""
-    return _WILD.search(segment) is not None
+    return _WILDCARD.search(segment) is not None
 
 
-def at_home(path: str) -> Path:
-    """The path, with `~` for what it stands for. Errors: ValueError."""
+def expand_home(path: str) -> Path:
+    """Return the path with `~` or `~user` expanded. Errors: ValueError."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise ValueError(f"{path!r:.80} begins with a user who is not known here; write the whole path") from None
+        raise ValueError(f"{quote(path)} begins with an unknown user; write the whole path") from None
 
 
-def patterns_of(path: str, *, recursive: bool) -> list[Pattern]:
-    """What a path stands for: a glob for the files that match it, any other for a file, or for those in a folder.
+def parse_path(path: str, *, recursive: bool) -> list[PathPattern]:
+    """Return the patterns that a path of the options stands for: a glob, or a file and the files in a folder.
 
-    Errors: ValueError for one that isn't absolute after `~`.
+    Errors: ValueError if it is not absolute after `~` is expanded.
     """
-    whole = at_home(path)
+    whole = expand_home(path)
     if not path or not whole.is_absolute() or ".." in whole.parts or "\0" in path:
-        raise ValueError(f"{path!r:.80} is no absolute path; begin it with / or ~, without ..")
+        raise ValueError(f"{quote(path)} is not an absolute path; begin it with / or ~, and leave out ..")
     anchor, *segments = whole.parts
     if segments[-1:] == [ANY_DEPTH]:
         segments.append("*")
-    if any(map(is_wild, segments)):
-        return [Pattern(anchor, tuple(segments))]
+    if any(map(has_wildcard, segments)):
+        return [PathPattern(anchor, tuple(segments))]
     below = (ANY_DEPTH, "*") if recursive else ("*",)
-    return [Pattern(anchor, tuple(segments)), Pattern(anchor, (*segments, *below))]
+    return [PathPattern(anchor, tuple(segments)), PathPattern(anchor, (*segments, *below))]
 
 
 @define
-class Selection:
-    """The files that are meant. Threads may share it: it only remembers what it has computed."""
+class Matcher:
+    """The files that a trigger watches. Threads may share it: it changes nothing but its caches."""
 
-    patterns: tuple[Pattern, ...]
+    patterns: tuple[PathPattern, ...]
     ignore: tuple[str, ...] = ()
-    """Names that don't count, or patterns of whole paths where they contain a slash."""
+    """Names that do not count, or patterns of whole paths if they contain a slash."""
 
-    never: str | None = None
-    """A directory that is out of bounds, whatever the patterns say."""
+    excluded_directory: str | None = None
+    """A directory that never matches, whatever the patterns say."""
 
-    _states: dict[str, State] = field(init=False, factory=dict)
-    _last_segments: dict[State, "_Names"] = field(init=False, factory=dict)
-    _ignored_names: "_Names" = field(init=False)
+    _states: dict[str, MatchState] = field(init=False, factory=dict)
+    _last_segments: dict[MatchState, "_NameMatcher"] = field(init=False, factory=dict)
+    _ignored_names: "_NameMatcher" = field(init=False)
     _ignored_paths: list[re.Pattern[str]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """What is asked of each file is computed beforehand."""
+        """Compile the patterns of ignored names and paths."""
         bare = [pattern.rstrip("/") for pattern in self.ignore]
-        self._ignored_names = _Names.of(pattern for pattern in bare if "/" not in pattern)
-        self._ignored_paths = [_regex_of_paths(pattern) for pattern in bare if "/" in pattern]
+        self._ignored_names = _NameMatcher.from_segments(pattern for pattern in bare if "/" not in pattern)
+        self._ignored_paths = [_compile_path(pattern) for pattern in bare if "/" in pattern]
 
     @classmethod
-    def of(
-        cls, paths: Iterable[str], *, recursive: bool, ignore: Iterable[str] = (), never: str | None = None
-    ) -> "Selection":
-        """What the options of the trigger mean. Errors: ValueError."""
-        patterns = [pattern for path in paths for pattern in patterns_of(path, recursive=recursive)]
-        return cls(tuple(dict.fromkeys(patterns)), tuple(ignore), never)
+    def from_paths(
+        cls,
+        paths: Iterable[str],
+        *,
+        recursive: bool,
+        ignore: Iterable[str] = (),
+        excluded_directory: str | None = None,
+    ) -> "Matcher":
+        """Return the matcher for the trigger's options. Errors: ValueError."""
+        patterns = [pattern for path in paths for pattern in parse_path(path, recursive=recursive)]
+        return cls(tuple(dict.fromkeys(patterns)), tuple(ignore), excluded_directory)
 
     def anchors(self) -> list[str]:
-        """Where the patterns begin."""
+        """Return the roots at which the patterns begin."""
         return list(dict.fromkeys(pattern.anchor for pattern in self.patterns))
 
-    def start(self, anchor: str) -> State:
-        """The state at an anchor."""
-        return self._closed((n, 0) for n, pattern in enumerate(self.patterns) if pattern.anchor == anchor)
+    def start_state(self, anchor: str) -> MatchState:
+        """Return the state at an anchor."""
+        return self._close((number, 0) for number, pattern in enumerate(self.patterns) if pattern.anchor == anchor)
 
-    def _closed(self, positions: Iterable[tuple[int, int]]) -> State:
-        found = set()
+    def _close(self, positions: Iterable[tuple[int, int]]) -> MatchState:
+        """Add the positions after `**`, which may match no directory at all."""
+        closed = set()
         for number, position in positions:
-            found.add((number, position))
-            # It may stand for no directory at all.
+            closed.add((number, position))
             while self.patterns[number].segments[position : position + 1] == (ANY_DEPTH,):
                 position += 1
-                found.add((number, position))
-        return frozenset(found)
+                closed.add((number, position))
+        return frozenset(closed)
 
-    def enter(self, state: State, directory: str, name: str) -> State:
-        """The state in a sub-directory; `NOWHERE` if nothing in it can be meant."""
+    def enter(self, state: MatchState, directory: str, name: str) -> MatchState:
+        """Return the state in a sub-directory; `NO_MATCH` if nothing in it can match."""
         if not state:
-            return NOWHERE
-        if self.never is not None and os.path.join(directory, name) == self.never:
-            return NOWHERE
-        ignored = self._is_ignored(directory, name)
+            return NO_MATCH
+        if self.excluded_directory is not None and os.path.join(directory, name) == self.excluded_directory:
+            return NO_MATCH
+        is_ignored = self._is_ignored(directory, name)
         positions = []
         for number, position in state:
             segments = self.patterns[number].segments
             segment = segments[position] if position < len(segments) else None
-            if segment == ANY_DEPTH and not ignored:
+            if segment == ANY_DEPTH and not is_ignored:
                 positions.append((number, position))
-            elif segment is not None and position + 1 < len(segments) and _matches(segment, name, ignored):
+            elif segment is not None and position + 1 < len(segments) and _matches(segment, name, is_ignored):
                 positions.append((number, position + 1))
-        return self._closed(positions)
+        return self._close(positions)
 
-    def matches(self, state: State, directory: str, name: str) -> bool:
-        """Whether a file in a directory of this state is meant."""
+    def matches(self, state: MatchState, directory: str, name: str) -> bool:
+        """Whether a file in a directory of this state matches."""
         last = self._last_segments.get(state)
         if last is None:
-            last = self._last_segments[state] = _Names.of(self._last(state))
-        if name in last.literal:
+            last = self._last_segments[state] = _NameMatcher.from_segments(self._final_segments(state))
+        if name in last.literal_names:
             return True
         return last.matches(name) and not self._is_ignored(directory, name)
 
-    def names(self, state: State) -> frozenset[str] | None:
-        """The names that can be meant in a directory of this state; None where they have to be listed."""
-        segments = [self.patterns[number].segments[position] for number, position in state]
-        return None if any(map(is_wild, segments)) else frozenset(segments)
-
-    def literal_names(self, state: State) -> frozenset[str]:
-        """The names that are called by their whole name in a directory of this state."""
-        segments = (self.patterns[number].segments[position] for number, position in state)
-        return frozenset(segment for segment in segments if not is_wild(segment))
-
-    def files_named(self, state: State) -> frozenset[str]:
-        """Those of the literal names that may be files."""
-        return frozenset(segment for segment in self._last(state) if not is_wild(segment))
-
-    def is_deep(self, state: State) -> bool:
-        """Whether sub-directories whose names aren't known beforehand can hold files that are meant."""
-        positions = ((self.patterns[number].segments, position) for number, position in state)
-        return any(is_wild(segments[position]) and position + 1 < len(segments) for segments, position in positions)
-
-    def state_of(self, directory: str) -> State:
-        """The state in a directory, whether it exists or not."""
-        known = self._states.get(directory)
-        if known is None:
-            parent, name = os.path.split(directory)
-            known = self.enter(self.state_of(parent), parent, name) if name else self.start(directory)
-            if len(self._states) > _MOST_STATES:
-                self._states.clear()
-            self._states[directory] = known
-        return known
-
-    def holds(self, path: str) -> bool:
-        """Whether a file is meant."""
+    def matches_path(self, path: str) -> bool:
+        """Whether a file matches."""
         directory, name = os.path.split(path)
         return self.matches(self.state_of(directory), directory, name)
 
-    def concerns(self, path: str) -> bool:
-        """Whether a path is that of a file which is meant, or of a directory on the way to one."""
+    def is_relevant(self, path: str) -> bool:
+        """Whether a path matches as a file, or is that of a directory which may hold matches."""
         directory, name = os.path.split(path)
         state = self.state_of(directory)
         return self.matches(state, directory, name) or bool(self.enter(state, directory, name))
 
-    def _last(self, state: State) -> list[str]:
-        segments = ((self.patterns[number].segments, position) for number, position in state)
-        return [found[position] for found, position in segments if position + 1 == len(found)]
+    def possible_names(self, state: MatchState) -> frozenset[str] | None:
+        """Return the names that can matter in a directory of this state, or None if it has to be listed."""
+        segments = [self.patterns[number].segments[position] for number, position in state]
+        return None if any(map(has_wildcard, segments)) else frozenset(segments)
+
+    def literal_names(self, state: MatchState) -> frozenset[str]:
+        """Return the names that patterns spell out in a directory of this state."""
+        segments = (self.patterns[number].segments[position] for number, position in state)
+        return frozenset(segment for segment in segments if not has_wildcard(segment))
+
+    def literal_file_names(self, state: MatchState) -> frozenset[str]:
+        """Return those of the literal names that may be files."""
+        return frozenset(segment for segment in self._final_segments(state) if not has_wildcard(segment))
+
+    def needs_tree(self, state: MatchState) -> bool:
+        """Whether sub-directories whose names are not known beforehand can hold matches."""
+        positions = ((self.patterns[number].segments, position) for number, position in state)
+        return any(
+            has_wildcard(segments[position]) and position + 1 < len(segments) for segments, position in positions
+        )
+
+    def state_of(self, directory: str) -> MatchState:
+        """Return the state in a directory, whether it exists or not."""
+        state = self._states.get(directory)
+        if state is None:
+            parent, name = os.path.split(directory)
+            state = self.enter(self.state_of(parent), parent, name) if name else self.start_state(directory)
+            if len(self._states) > _MAX_CACHED_STATES:
+                self._states.clear()
+            self._states[directory] = state
+        return state
+
+    def _final_segments(self, state: MatchState) -> list[str]:
+        positions = ((self.patterns[number].segments, position) for number, position in state)
+        return [segments[position] for segments, position in positions if position + 1 == len(segments)]
 
     def _is_ignored(self, directory: str, name: str) -> bool:
         if self._ignored_names.matches(name):
@@ -191,45 +201,47 @@ class Selection:
 
 
 @frozen
-class _Names:
-    """Some segments at once: literal names, and one regular expression for all others."""
+class _NameMatcher:
+    """Several segments at once: the literal names, and one regular expression for all others."""
 
-    literal: frozenset[str]
+    literal_names: frozenset[str]
     wild: re.Pattern[str] | None
 
     @classmethod
-    def of(cls, segments: Iterable[str]) -> "_Names":
-        """Those of these segments."""
-        found = list(segments)
-        wild = [translate(os.path.normcase(segment)) for segment in found if is_wild(segment)]
-        literal = frozenset(segment for segment in found if not is_wild(segment))
-        return cls(literal, re.compile("|".join(wild)) if wild else None)
+    def from_segments(cls, segments: Iterable[str]) -> "_NameMatcher":
+        """Return the matcher for any of these segments."""
+        segments = list(segments)
+        wild = [translate(os.path.normcase(segment)) for segment in segments if has_wildcard(segment)]
+        literal_names = frozenset(segment for segment in segments if not has_wildcard(segment))
+        return cls(literal_names, re.compile("|".join(wild)) if wild else None)
 
     def matches(self, name: str) -> bool:
-        """Whether it is one of them."""
-        return name in self.literal or (self.wild is not None and self.wild.match(os.path.normcase(name)) is not None)
+        """Whether a name matches one of the segments."""
+        if name in self.literal_names:
+            return True
+        return self.wild is not None and self.wild.match(os.path.normcase(name)) is not None
 
 
-def _matches(segment: str, name: str, ignored: bool) -> bool:
-    # What is called by its whole name isn't ignored.
-    return segment == name or (not ignored and is_wild(segment) and _one(segment).matches(name))
+def _matches(segment: str, name: str, is_ignored: bool) -> bool:
+    # A name that a pattern spells out is never ignored.
+    return segment == name or (not is_ignored and has_wildcard(segment) and _compile_name(segment).matches(name))
 
 
 @lru_cache(maxsize=256)
-def _one(segment: str) -> _Names:
-    return _Names.of([segment])
+def _compile_name(segment: str) -> _NameMatcher:
+    return _NameMatcher.from_segments([segment])
 
 
-def _regex_of_paths(pattern: str) -> re.Pattern[str]:
-    # One that isn't absolute may begin in any directory.
+def _compile_path(pattern: str) -> re.Pattern[str]:
+    # A pattern that is not absolute may begin in any directory.
     rooted = pattern if pattern.startswith(("/", "~")) else f"/{ANY_DEPTH}/{pattern}"
     parts = [
-        "(?:[^/]+/)*" if segment == ANY_DEPTH else f"{_within_segment(segment)}/"
-        for segment in at_home(rooted).as_posix().split("/")
+        "(?:[^/]+/)*" if segment == ANY_DEPTH else f"{_translate_segment(segment)}/"
+        for segment in expand_home(rooted).as_posix().split("/")
     ]
     return re.compile("".join(parts).removesuffix("/") + r"(?:/.*)?\Z", re.DOTALL)
 
 
-def _within_segment(segment: str) -> str:
+def _translate_segment(segment: str) -> str:
     text = translate(segment).removeprefix("(?s:").removesuffix(")\\Z")
     return text.replace(".*", "[^/]*")

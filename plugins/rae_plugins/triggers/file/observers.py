@@ -1,8 +1,8 @@
-"""The watches themselves: watchdog's observers, and what they don't tell of their own failures.
+"""Watchdog's observers, and the failures that they do not report themselves.
 
-Watchdog loses events without an event that says so: when the kernel's queue overflows it writes a line into a log, when
-watches run out it says nothing at all, and a thread of it that has died is only dead. So the log is listened to, the
-kernel is asked what it watches, and threads are asked whether they live.
+Watchdog loses events without an event that says so: if the kernel's queue overflows it writes a line to a log, if
+watches run out it says nothing at all, and a thread that has died simply stays dead. So this module listens to the log,
+asks the kernel which inodes it watches, and checks that the threads are alive.
 """
 
 import logging
@@ -20,17 +20,17 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from rae_plugins.triggers.file.matcher import Selection
+from rae_plugins.triggers.file.matcher import Matcher
 from rae_plugins.triggers.file.pending import PendingPaths
-from rae_plugins.triggers.file.polling import polling_observer
+from rae_plugins.triggers.file.polling import make_polling_observer
 from rae_plugins.triggers.file.watch_plan import WatchedDir
 
-_LOG = "watchdog.observers"
-"""Above `watchdog.observers.inotify_c`, which tells of overflows."""
+_WATCHDOG_LOG = "watchdog.observers"
+"""The parent of `watchdog.observers.inotify_c`, which reports overflows."""
 
-_DESCRIPTORS = Path("/proc/self/fdinfo")
+_DESCRIPTOR_INFO = Path("/proc/self/fdinfo")
 
-_ENTRIES = [
+_ENTRY_EVENTS = [
     "DirCreatedEvent",
     "DirDeletedEvent",
     "DirMovedEvent",
@@ -38,105 +38,104 @@ _ENTRIES = [
     "FileDeletedEvent",
     "FileMovedEvent",
 ]
-_WRITING = ["FileClosedEvent", "FileModifiedEvent", "FileAttribEvent"]
-_POLLED = ["DirCreatedEvent", "DirDeletedEvent", "DirMovedEvent", "DirModifiedEvent"]
+_WRITE_EVENTS = ["FileClosedEvent", "FileModifiedEvent", "FileAttribEvent"]
+_POLLED_EVENTS = ["DirCreatedEvent", "DirDeletedEvent", "DirMovedEvent", "DirModifiedEvent"]
 
 
-def _classes(names: Iterable[str]) -> list[type[FileSystemEvent]]:
+def _event_classes(names: Iterable[str]) -> list[type[FileSystemEvent]]:
     # Opening and reading are left out, or jobs that read a file would start themselves. Older versions lack some.
     return [getattr(events, name) for name in names if hasattr(events, name)]
 
 
-class Overflows(logging.Handler):
-    """Hears of overflows of the kernel's queue, of whosoever's watches: that can't be told."""
+class OverflowHandler(logging.Handler):
+    """Requests a full scan when the kernel's queue overflows; the log does not show whose watches lost events."""
 
-    def __init__(self, dirt: PendingPaths) -> None:
+    def __init__(self, pending: PendingPaths) -> None:
         super().__init__(logging.WARNING)
-        self._dirt = dirt
+        self._pending = pending
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Called in a thread of watchdog's."""
+        """Handle a log record; called in one of watchdog's threads."""
         if "overflow" in record.getMessage():
-            self._dirt.everything(renew="the kernel's queue of file events overflowed")
+            self._pending.add_everything(rewatch_reason="the kernel's queue of file events overflowed")
         else:
             logger.debug("watchdog: {}", record.getMessage())
 
-    def __enter__(self) -> "Overflows":
-        """Begin to listen."""
-        log = logging.getLogger(_LOG)
+    def __enter__(self) -> "OverflowHandler":
+        """Start listening to watchdog's log."""
+        log = logging.getLogger(_WATCHDOG_LOG)
         if not log.isEnabledFor(logging.WARNING):
             log.setLevel(logging.WARNING)
         log.addHandler(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Listen no more."""
-        logging.getLogger(_LOG).removeHandler(self)
+        """Stop listening."""
+        logging.getLogger(_WATCHDOG_LOG).removeHandler(self)
 
 
 @define(eq=False)
-class Handler(FileSystemEventHandler):
-    """Notes where something happened. Its methods are called in threads of watchdog's, which an exception would end."""
+class EventHandler(FileSystemEventHandler):
+    """Adds the paths of watchdog's events to the pending ones. An exception would end the thread that calls it."""
 
-    post: WatchedDir
-    selection: Selection
-    dirt: PendingPaths
+    watched: WatchedDir
+    matcher: Matcher
+    pending: PendingPaths
 
     def dispatch(self, event: FileSystemEvent) -> None:
-        """What watchdog calls for everything that it sees."""
+        """Handle an event; called by watchdog for everything that it sees."""
         try:
-            self._note(event)
+            self._handle(event)
         except Exception:
-            self.dirt.everything()
+            self.pending.add_everything()
 
-    def _note(self, event: FileSystemEvent) -> None:
+    def _handle(self, event: FileSystemEvent) -> None:
         kind = event.event_type
-        if source := self._path(event.src_path):
-            self._at(source, event, closed=kind == "closed" if kind in ("closed", "modified") else None)
-        if target := self._path(event.dest_path):
-            # What takes the place of another by being renamed is whole.
-            self._at(target, event, closed=True)
+        if source := self._pattern_path(event.src_path):
+            self._add(source, event, closed=kind == "closed" if kind in ("closed", "modified") else None)
+        if target := self._pattern_path(event.dest_path):
+            # A file that replaces another by a rename is complete.
+            self._add(target, event, closed=True)
 
-    def _at(self, path: str, event: FileSystemEvent, *, closed: bool | None) -> None:
-        post = self.post
+    def _add(self, path: str, event: FileSystemEvent, *, closed: bool | None) -> None:
+        watched = self.watched
         if event.event_type == "modified" and event.is_directory:
-            self.dirt.listing(path)
-        elif post.names is not None:
-            if os.path.dirname(path) == post.path and os.path.basename(path) not in post.names:
+            self.pending.add_listing(path)
+        elif watched.names is not None:
+            if os.path.dirname(path) == watched.path and os.path.basename(path) not in watched.names:
                 return
             if event.event_type in ("closed", "modified", "attrib"):
-                self.dirt.file(path, closed=closed)
+                self.pending.add_file(path, closed=closed)
             else:
                 if closed:
-                    self.dirt.file(path, closed=True)
-                self.dirt.tree(path, replan=True)
+                    self.pending.add_file(path, closed=True)
+                self.pending.add_tree(path, replan=True)
         elif event.is_directory:
-            is_top = path == post.path
-            if is_top or self.selection.concerns(path):
-                self.dirt.tree(path, replan=is_top or self._may_be_literal(path))
-        elif self.selection.concerns(path):
-            self.dirt.file(path, closed=closed)
+            is_top = path == watched.path
+            if is_top or self.matcher.is_relevant(path):
+                self.pending.add_tree(path, replan=is_top or self._may_need_watch(path))
+        elif self.matcher.is_relevant(path):
+            self.pending.add_file(path, closed=closed)
 
-    def _may_be_literal(self, path: str) -> bool:
-        """Whether other watches may be needed because of a directory."""
+    def _may_need_watch(self, path: str) -> bool:
+        """Whether a directory may need a watch of its own."""
         directory, name = os.path.split(path)
-        return not self.post.recursive and name in self.selection.literal_names(self.selection.state_of(directory))
+        return not self.watched.recursive and name in self.matcher.literal_names(self.matcher.state_of(directory))
 
-    def _path(self, seen: bytes | str) -> str | None:
-        """As it was written."""
-        path = os.fsdecode(seen)
-        return self.post.written(path) if path else None
+    def _pattern_path(self, event_path: bytes | str) -> str | None:
+        path = os.fsdecode(event_path)
+        return self.watched.to_pattern_path(path) if path else None
 
 
 @frozen
-class Watches:
-    """The watches of one selection, until they are closed."""
+class WatchHandle:
+    """The running watches of one trigger, until they are closed."""
 
-    posts: tuple[WatchedDir, ...]
+    directories: tuple[WatchedDir, ...]
     observers: tuple[BaseObserver, ...]
 
     def close(self) -> None:
-        """Watch no more. Blocks until the threads have ended."""
+        """Stop watching. Blocks until the threads have ended."""
         for observer in self.observers:
             observer.stop()
         for observer in self.observers:
@@ -144,38 +143,41 @@ class Watches:
                 observer.join()
 
     def is_alive(self) -> bool:
-        """Whether all threads are."""
+        """Whether all threads are alive."""
         return all(
             observer.is_alive() and all(emitter.is_alive() for emitter in list(observer.emitters))
             for observer in self.observers
         )
 
-    def unwatched(self, directories: Iterable[tuple[str, int]]) -> list[str]:
-        """Which of these directories (with their inodes) the kernel doesn't watch; empty where that can't be told."""
-        inodes = [found for observer in self.observers if (found := watched_inodes(observer)) is not None]
-        polled = tuple(os.path.join(post.path, "") for post in self.posts if post.is_polled)
-        tops = {post.path for post in self.posts if not post.is_polled and post.names is None}
+    def find_unwatched(self, directories: Iterable[tuple[str, int]]) -> list[str]:
+        """Return those of some directories (path, inode) that the kernel does not watch; empty if that is unknown."""
+        inodes = [known for observer in self.observers if (known := read_watched_inodes(observer)) is not None]
+        polled = tuple(os.path.join(watched.path, "") for watched in self.directories if watched.is_polled)
+        tops = {watched.path for watched in self.directories if not watched.is_polled and watched.names is None}
         if not inodes or not tops:
             return []
-        watched = set[int]().union(*inodes)
-        below = tuple(os.path.join(top, "") for top in tops)
+        watched_inodes = set[int]().union(*inodes)
+        below_tops = tuple(os.path.join(top, "") for top in tops)
         return [
             path
             for path, inode in directories
-            if (path in tops or path.startswith(below))
+            if (path in tops or path.startswith(below_tops))
             and not os.path.join(path, "").startswith(polled)
-            and inode % (1 << 64) not in watched
+            and inode % (1 << 64) not in watched_inodes
         ]
 
 
-def watched_inodes(observer: BaseObserver) -> set[int] | None:
-    """The inodes that the kernel watches for an observer; None where it has no inotify."""
-    # There is no public way to it.
+def read_watched_inodes(observer: BaseObserver) -> set[int] | None:
+    """Return the inodes that the kernel watches for an observer, or None if it does not use inotify.
+
+    Source: the `inotify wd:… ino:…` lines of /proc/PID/fdinfo, proc_pid_fdinfo(5).
+    """
+    # Watchdog has no public way to its descriptor.
     descriptor: Any = getattr(getattr(observer, "_inotify_fd", None), "_inotify_fd", None)
     if not isinstance(descriptor, int):
         return None
     try:
-        with (_DESCRIPTORS / str(descriptor)).open() as lines:
+        with (_DESCRIPTOR_INFO / str(descriptor)).open() as lines:
             return {
                 int(line.split(" ", 3)[2].removeprefix("ino:"), 16) for line in lines if line.startswith("inotify wd:")
             }
@@ -183,35 +185,44 @@ def watched_inodes(observer: BaseObserver) -> set[int] | None:
         return None
 
 
-def watch(posts: Sequence[WatchedDir], selection: Selection, dirt: PendingPaths, poll: timedelta) -> Watches:
-    """Begin to watch. Blocks while the kernel gets to know the directories. Errors: OSError where watches run out."""
-    # Its text would be the table of all watches.
+def start_watching(
+    directories: Sequence[WatchedDir], matcher: Matcher, pending: PendingPaths, poll: timedelta
+) -> WatchHandle:
+    """Start watching. Blocks until the kernel watches the directories. Errors: OSError if watches run out."""
+    # The text of watchdog's warning would be the table of all watches.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
     observers: list[BaseObserver] = []
-    # What can only be passed through tells nothing.
-    seen = [post for post in posts if post.names != frozenset()]
-    watched = [post for post in seen if not post.is_polled]
+    # A directory without read permission reports no events.
+    readable = [watched for watched in directories if watched.names != frozenset()]
+    not_polled = [watched for watched in readable if not watched.is_polled]
     try:
-        if watched:
+        if not_polled:
             observers.append(Observer())
-            _schedule(observers[-1], watched, selection, dirt)
-        for post in seen:
-            if post.is_polled:
-                observers.append(polling_observer(post, selection, poll))
-                _schedule(observers[-1], [post], selection, dirt)
+            _schedule(observers[-1], not_polled, matcher, pending)
+        for watched in readable:
+            if watched.is_polled:
+                observers.append(make_polling_observer(watched, matcher, poll))
+                _schedule(observers[-1], [watched], matcher, pending)
     except BaseException:
-        Watches(tuple(posts), tuple(observers)).close()
+        WatchHandle(tuple(directories), tuple(observers)).close()
         raise
-    return Watches(tuple(posts), tuple(observers))
+    return WatchHandle(tuple(directories), tuple(observers))
 
 
-def _schedule(observer: BaseObserver, posts: Iterable[WatchedDir], selection: Selection, dirt: PendingPaths) -> None:
+def _schedule(
+    observer: BaseObserver, directories: Iterable[WatchedDir], matcher: Matcher, pending: PendingPaths
+) -> None:
     observer.start()
-    for post in posts:
-        handler = Handler(post, selection, dirt)
-        filters = _classes(_POLLED if post.is_polled else _ENTRIES + _WRITING if post.sees_writing else _ENTRIES)
+    for watched in directories:
+        handler = EventHandler(watched, matcher, pending)
+        if watched.is_polled:
+            names = _POLLED_EVENTS
+        else:
+            names = _ENTRY_EVENTS + _WRITE_EVENTS if watched.reports_writes else _ENTRY_EVENTS
         try:
-            observer.schedule(handler, post.real, recursive=post.recursive, event_filter=filters)
+            observer.schedule(
+                handler, watched.real_path, recursive=watched.recursive, event_filter=_event_classes(names)
+            )
         except (FileNotFoundError, NotADirectoryError):
-            # It went just now.
-            dirt.everything(renew="a directory went")
+            # It has disappeared since the plan was made.
+            pending.add_everything(rewatch_reason="a watched directory disappeared")

@@ -1,4 +1,4 @@
-"""Where to look: filled by the threads of watches, emptied by the event loop."""
+"""The paths to scan next: filled by the threads of observers, emptied by the event loop."""
 
 import asyncio
 import threading
@@ -7,130 +7,132 @@ from contextlib import suppress
 
 from attrs import define, field
 
-BEAT = 0.02
-"""Seconds between two calls into the event loop while a burst goes on."""
+NOTIFY_INTERVAL_SECONDS = 0.02
+"""Time between two calls into the event loop while a burst goes on."""
 
-MOST = 100_000
-"""Of more places than that none is remembered, and everything is looked at."""
+MAX_PATHS = 100_000
+"""If more paths are pending, none is remembered and everything is scanned."""
 
 
 @define
 class ScanRequest:
-    """What is to be compared."""
+    """A request to compare some paths, or everything, with the snapshot."""
 
     files: set[str] = field(factory=set)
-    """Files, or directories that need only be looked into where they are new."""
+    """Files, or directories that only need a scan if they are new."""
 
     trees: set[str] = field(factory=set)
     listings: set[str] = field(factory=set)
-    """Directories in which something has changed, but not below them."""
+    """Directories whose own entries have changed, but nothing below them."""
 
     closed: set[str] = field(factory=set)
-    """Files that their writer has closed, and that nobody has changed since."""
+    """Files that their writer has closed and that have not changed after that."""
 
     everything: bool = False
-    renew: str | None = None
-    """Why the watches can't be trusted any more."""
+    rewatch_reason: str | None = None
+    """Why the watches can no longer be trusted; an empty text if that needs no message."""
 
     replan: bool = False
-    """Whether other directories may have to be watched."""
+    """Whether other directories may need a watch."""
 
     def __bool__(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.files or self.trees or self.listings or self.everything or self.renew or self.replan)
+        return bool(self.files or self.trees or self.listings or self.everything or self.rewatch_reason or self.replan)
 
 
 @define(eq=False)
 class PendingPaths:
-    """Collects places. Made on the event loop.
+    """Collects paths to scan. Create it on the event loop; its `add_` methods may be called from any thread.
 
-    `first` and `last` are the times of the first and last change of a burst, as `clock` has them.
+    `first` and `last` are the times of the first and last change of a burst, as `clock` shows them.
     """
 
     clock: Callable[[], float]
     first: float = field(init=False, default=0.0)
     last: float = field(init=False, default=0.0)
-    came: asyncio.Event = field(init=False, factory=asyncio.Event)
+    available: asyncio.Event = field(init=False, factory=asyncio.Event)
+    """Set while there is something to scan."""
+
     _loop: asyncio.AbstractEventLoop = field(init=False, factory=asyncio.get_running_loop)
     _lock: threading.Lock = field(init=False, factory=threading.Lock)
-    _places: ScanRequest = field(init=False, factory=ScanRequest)
-    _count: int = field(init=False, default=0)
-    _heard: int = field(init=False, default=0)
-    _is_calling: bool = field(init=False, default=False)
+    _request: ScanRequest = field(init=False, factory=ScanRequest)
+    _added: int = field(init=False, default=0)
+    _published: int = field(init=False, default=0)
+    _is_notifying: bool = field(init=False, default=False)
 
-    def file(self, path: str, *, closed: bool | None = None) -> None:
-        """A file is another. `closed`: whether its writer is done with it, None where that isn't said."""
+    def add_file(self, path: str, *, closed: bool | None = None) -> None:
+        """Add a changed file. `closed`: whether its writer is done with it, None if the event does not show that."""
         with self._lock:
-            self._places.files.add(path)
+            self._request.files.add(path)
             if closed:
-                self._places.closed.add(path)
+                self._request.closed.add(path)
             elif closed is False:
-                self._places.closed.discard(path)
-            self._note()
+                self._request.closed.discard(path)
+            self._notify()
 
-    def tree(self, path: str, *, replan: bool = False) -> None:
-        """A directory has come or gone."""
+    def add_tree(self, path: str, *, replan: bool = False) -> None:
+        """Add a directory that has appeared or disappeared."""
         with self._lock:
-            self._places.trees.add(path)
-            self._places.replan |= replan
-            self._note()
+            self._request.trees.add(path)
+            self._request.replan |= replan
+            self._notify()
 
-    def listing(self, path: str) -> None:
-        """Files in a directory are others."""
+    def add_listing(self, path: str) -> None:
+        """Add a directory whose own entries have changed."""
         with self._lock:
-            self._places.listings.add(path)
-            self._note()
+            self._request.listings.add(path)
+            self._notify()
 
-    def everything(self, renew: str | None = None) -> None:
-        """Anything may have happened; with the reason, if so, why watches must be made anew."""
+    def add_everything(self, rewatch_reason: str | None = None) -> None:
+        """Request a scan of everything; with a reason, also new watches."""
         with self._lock:
-            is_known = self._places.everything and bool(renew) <= bool(self._places.renew)
-            self._places.everything = True
-            self._places.renew = renew or self._places.renew
-            # Watchdog's answer to an overflow can be the next one, round and round: it would never get quiet.
+            is_known = self._request.everything and bool(rewatch_reason) <= bool(self._request.rewatch_reason)
+            self._request.everything = True
+            self._request.rewatch_reason = rewatch_reason or self._request.rewatch_reason
+            # Watchdog may answer one overflow with the next, round and round: it would never become quiet.
             if not is_known:
-                self._note()
+                self._notify()
 
     @property
     def is_everything(self) -> bool:
-        """Whether everything is to be looked at."""
-        return self._places.everything
+        """Whether everything is to be scanned."""
+        return self._request.everything
 
-    def take(self) -> ScanRequest:
-        """What has come together. On the event loop."""
+    def pop_request(self) -> ScanRequest:
+        """Return what has been collected, and start over. Call it on the event loop."""
         with self._lock:
-            places, self._places = self._places, ScanRequest()
-            self.came.clear()
-        return places
+            request, self._request = self._request, ScanRequest()
+            self.available.clear()
+        return request
 
-    def _note(self) -> None:
-        self._count += 1
-        places = self._places
-        if len(places.files) + len(places.trees) + len(places.listings) > MOST:
-            places.everything = True
-            places.files.clear()
-            places.trees.clear()
-            places.listings.clear()
-            places.closed.clear()
-        if not self._is_calling:
-            self._is_calling = True
-            # Once: in a burst the loop would otherwise do nothing but listen.
+    def _notify(self) -> None:
+        self._added += 1
+        request = self._request
+        if len(request.files) + len(request.trees) + len(request.listings) > MAX_PATHS:
+            request.everything = True
+            request.files.clear()
+            request.trees.clear()
+            request.listings.clear()
+            request.closed.clear()
+        if not self._is_notifying:
+            self._is_notifying = True
+            # Once per burst: otherwise the event loop would do nothing else.
             with suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._hear)
+                self._loop.call_soon_threadsafe(self._publish)
 
-    def _hear(self) -> None:
+    def _publish(self) -> None:
         with self._lock:
-            self._heard = self._count
+            self._published = self._added
             self.last = self.clock()
-            if not self.came.is_set():
+            if not self.available.is_set():
                 self.first = self.last
-            if self._places:
-                self.came.set()
-        self._loop.call_later(BEAT, self._listen)
+            if self._request:
+                self.available.set()
+        self._loop.call_later(NOTIFY_INTERVAL_SECONDS, self._publish_again)
 
-    def _listen(self) -> None:
+    def _publish_again(self) -> None:
         with self._lock:
-            if self._count == self._heard:
-                self._is_calling = False
+            if self._added == self._published:
+                self._is_notifying = False
                 return
-        self._hear()
+        self._publish()

@@ -1,7 +1,9 @@
-"""Which changes may be the doing of the job's own runs: those first seen after a run of what was seen before.
+"""Tells changes that the job's own runs may have made from changes that cannot be theirs.
 
-Files that come together are of one generation, however long their runs follow one another. One that is seen later than
-a run of the latest generation was taken on may have been written by that, and begins the next.
+Every pending path belongs to a generation. Paths that were pending together are of one generation, however long their
+runs follow one another. A path that becomes pending after a run of the latest generation was accepted may have been
+written by that run, so it starts the next generation. Only such paths count as feedback (see `feedback_key`): a
+thousand files copied into a folder at once are no loop, while a job that rewrites what it watches is one.
 """
 
 from collections.abc import Iterable
@@ -10,22 +12,21 @@ from attrs import define, field
 
 
 @define
-class Lineage:
-    """Generations of single files that are to be told, by their paths."""
+class Provenance:
+    """The generations of the pending paths."""
 
-    _latest: int = field(init=False, default=0)
-    """Of all that were taken on."""
+    _latest_accepted: int = field(init=False, default=0)
+    _generations: dict[str, int] = field(init=False, factory=dict)
 
-    _of: dict[str, int] = field(init=False, factory=dict)
+    def set_pending(self, paths: Iterable[str]) -> None:
+        """Replace the pending paths; those that were pending before stay in their generation."""
+        self._generations = {path: self._generations.get(path, self._latest_accepted + 1) for path in paths}
 
-    def seen(self, paths: Iterable[str]) -> None:
-        """These wait to be told; what waited before stays what it is."""
-        self._of = {path: self._of.get(path, self._latest + 1) for path in paths}
+    def may_be_own_output(self, path: str) -> bool:
+        """Whether a run of the latest generation may have written the path."""
+        return self._generations.get(path, self._latest_accepted + 1) > self._latest_accepted
 
-    def may_be_own(self, path: str) -> bool:
-        """Whether a run of the latest generation may have written it."""
-        return self._of.get(path, self._latest + 1) > self._latest
-
-    def taken(self, path: str) -> None:
-        """A run was begun, or refused for good."""
-        self._latest = max(self._latest, self._of.pop(path, self._latest + 1))
+    def accept(self, path: str) -> None:
+        """Note that a run was started for the path, or refused for good."""
+        generation = self._generations.pop(path, self._latest_accepted + 1)
+        self._latest_accepted = max(self._latest_accepted, generation)

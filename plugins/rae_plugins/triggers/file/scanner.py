@@ -1,4 +1,4 @@
-"""One look after the other: compares, sorts out what is wanted and whole, and leaves it in the snapshot to be told."""
+"""Scans: compares with the snapshot, keeps the changes that are wanted and stable, and leaves them pending there."""
 
 import json
 import threading
@@ -7,144 +7,147 @@ from collections.abc import Callable, Sequence
 from attrs import define, field, frozen
 
 from rae_auto.toolkit.mounts import read_mounts
-from rae_plugins.triggers.file.changes import Happening, Origin, Version
-from rae_plugins.triggers.file.debounce import Settling
-from rae_plugins.triggers.file.diff import Comparison
-from rae_plugins.triggers.file.matcher import Selection
+from rae_plugins.triggers.file.changes import ChangeKind, ChangeOrigin, FileVersion
+from rae_plugins.triggers.file.debounce import StabilityTracker
+from rae_plugins.triggers.file.diff import DirectoryDiff
+from rae_plugins.triggers.file.matcher import Matcher
 from rae_plugins.triggers.file.pending import ScanRequest
 from rae_plugins.triggers.file.snapshot import Snapshot
 
-_CHUNK = 1000
+_CHUNK_SIZE = 1000
 
 
 @frozen
-class Wanted:
-    """What of the options a look needs to know."""
+class ScanOptions:
+    """The options of the trigger that a scan needs."""
 
     paths: tuple[str, ...]
     recursive: bool
     ignore: tuple[str, ...]
-    happenings: tuple[Happening, ...]
+    kinds: tuple[ChangeKind, ...]
     initial: bool
 
-    def selection(self, never: str | None) -> Selection:
-        """The files that are meant. Errors: ValueError."""
-        return Selection.of(self.paths, recursive=self.recursive, ignore=self.ignore, never=never)
+    def make_matcher(self, excluded_directory: str | None) -> Matcher:
+        """Return the matcher for the paths. Errors: ValueError."""
+        return Matcher.from_paths(
+            self.paths, recursive=self.recursive, ignore=self.ignore, excluded_directory=excluded_directory
+        )
 
-    def noted(self) -> str:
-        """As it is kept in the snapshot, to notice that other files are meant than before."""
+    def to_json(self) -> str:
+        """Return the options that decide which files match, to notice in the snapshot that they have changed."""
         return json.dumps([self.paths, self.recursive, self.ignore])
 
 
 @frozen
-class Look:
-    """What a look has come to."""
+class ScanResult:
+    """The outcome of a scan."""
 
-    is_whole: bool
-    """Whether it was at everything."""
+    is_full: bool
+    """Whether everything was scanned."""
 
-    has_news: bool
+    has_new_changes: bool
     directories_changed: bool
     unreadable: Sequence[tuple[str, OSError]]
-    away: Sequence[str]
+    unmounted: Sequence[str]
 
 
 @define(eq=False)
-class Rounds:
-    """Looks, in a thread; one at a time."""
+class Scanner:
+    """Runs scans, in a thread; one at a time."""
 
     snapshot: Snapshot
-    selection: Selection
-    wanted: Wanted
-    settling: Settling
-    stop: threading.Event = field(factory=threading.Event)
+    matcher: Matcher
+    options: ScanOptions
+    stability: StabilityTracker
+    cancel: threading.Event = field(factory=threading.Event)
 
-    def look(self, places: ScanRequest, now: float) -> Look:
-        """Compare places at a monotonic time. Errors: Stopped, sqlite3.Error."""
+    def scan(self, request: ScanRequest, now: float) -> ScanResult:
+        """Run a scan at a monotonic time, in one transaction. Errors: ScanCancelled, sqlite3.Error."""
         snapshot = self.snapshot
-        with snapshot.writing():
-            before = {change.path: change.version for change in snapshot.all_offered()}
-            away = self._away()
-            comparison = Comparison(self.selection, snapshot, self._walk(places), self._silence(), away, self.stop)
+        with snapshot.transaction():
+            before = {change.path: change.version for change in snapshot.iter_pending()}
+            unmounted = self._find_unmounted()
+            diff = DirectoryDiff(
+                self.matcher, snapshot, self._next_scan_number(request), self._baseline(), unmounted, self.cancel
+            )
             if before:
-                comparison.offers()
-            if places.everything:
-                comparison.everything()
+                diff.compare_pending()
+            if request.everything:
+                diff.compare_everything()
             else:
-                comparison.places(places.trees, places.listings, places.files)
-            self._sort_out(places, before, now)
-            has_news = any(before.get(change.path) != change.version for change in snapshot.all_offered())
-            if has_news:
-                snapshot.note("origin", self._origin(places))
-            if places.everything:
-                snapshot.note("selection", self.wanted.noted())
-                self._note_mounts(away)
-        return Look(places.everything, has_news, comparison.directories_changed, comparison.unreadable, away)
+                diff.compare_paths(request.trees, request.listings, request.files)
+            self._filter_pending(request, before, now)
+            has_new_changes = any(before.get(change.path) != change.version for change in snapshot.iter_pending())
+            if has_new_changes:
+                snapshot.set_metadata("origin", self._origin(request))
+            if request.everything:
+                snapshot.set_metadata("options", self.options.to_json())
+                self._save_mounts(unmounted)
+        return ScanResult(request.everything, has_new_changes, diff.directories_changed, diff.unreadable, unmounted)
 
-    def _walk(self, places: ScanRequest) -> int:
-        walk = int(self.snapshot.fact("walk") or 0) + 1
-        if places.everything or places.trees or places.listings:
-            self.snapshot.note("walk", str(walk))
-        return walk
+    def _next_scan_number(self, request: ScanRequest) -> int:
+        number = int(self.snapshot.get_metadata("scan_number") or 0) + 1
+        if request.everything or request.trees or request.listings:
+            self.snapshot.set_metadata("scan_number", str(number))
+        return number
 
-    def _origin(self, places: ScanRequest) -> Origin:
-        if self.snapshot.fact("selection") is None:
-            return Origin.INITIAL
-        return Origin.RESCAN if places.everything else Origin.WATCH
+    def _origin(self, request: ScanRequest) -> ChangeOrigin:
+        if self.snapshot.get_metadata("options") is None:
+            return ChangeOrigin.INITIAL
+        return ChangeOrigin.RESCAN if request.everything else ChangeOrigin.WATCH
 
-    def _silence(self) -> Callable[[str], bool]:
-        """Which files that appear were there before anybody meant them."""
-        noted = self.snapshot.fact("selection")
-        if noted == self.wanted.noted() or (self.wanted.initial and not self.snapshot.damage):
-            return _never
-        if noted is None:
-            return _always
-        paths, recursive, ignore = json.loads(noted)
+    def _baseline(self) -> Callable[[str], bool]:
+        """Return a predicate for paths whose files may have been there before they matched.
+
+        They enter the snapshot without a change: at the first start (unless `initial`), and after the options have
+        changed those that did not match before.
+        """
+        previous_options = self.snapshot.get_metadata("options")
+        if previous_options == self.options.to_json() or (self.options.initial and not self.snapshot.damage):
+            return lambda _: False
+        if previous_options is None:
+            return lambda _: True
+        paths, recursive, ignore = json.loads(previous_options)
         try:
-            before = Selection.of(paths, recursive=recursive, ignore=ignore, never=self.selection.never)
-        except ValueError:  # somebody else's home
-            return _always
-        return lambda path: not before.holds(path)
+            previous = Matcher.from_paths(
+                paths, recursive=recursive, ignore=ignore, excluded_directory=self.matcher.excluded_directory
+            )
+        except ValueError:  # a home directory that no longer exists
+            return lambda _: True
+        return lambda path: not previous.matches_path(path)
 
-    def _sort_out(self, places: ScanRequest, before: dict[str, Version], now: float) -> None:
-        """Leave in the offer what is wanted and whole."""
+    def _filter_pending(self, request: ScanRequest, before: dict[str, FileVersion], now: float) -> None:
+        """Leave only those changes pending that are wanted and stable."""
         snapshot = self.snapshot
-        if Happening.MOVED in self.wanted.happenings:
+        if ChangeKind.MOVED in self.options.kinds:
             snapshot.join_moves()
-        for happening in Happening:
-            while happening not in self.wanted.happenings and (changes := snapshot.offered(_CHUNK, happening)):
-                snapshot.told(changes)
-        if self.settling.rest:
-            self._leave_what_is_whole(places, before, now)
+        for kind in ChangeKind:
+            while kind not in self.options.kinds and (changes := snapshot.get_pending(_CHUNK_SIZE, kind)):
+                snapshot.mark_delivered(changes)
+        if self.stability.rest_seconds:
+            self._remove_unstable(request, before, now)
 
-    def _leave_what_is_whole(self, places: ScanRequest, before: dict[str, Version], now: float) -> None:
-        growing = set()
-        for change in self.snapshot.all_offered():
-            if change.happening in (Happening.DELETED, Happening.MOVED) or before.get(change.path) == change.version:
+    def _remove_unstable(self, request: ScanRequest, before: dict[str, FileVersion], now: float) -> None:
+        unstable = set()
+        for change in self.snapshot.iter_pending():
+            if change.kind in (ChangeKind.DELETED, ChangeKind.MOVED) or before.get(change.path) == change.version:
                 continue
-            was_closed = change.path in places.closed
-            if not self.settling.is_whole(change.path, change.version, now, was_closed=was_closed):
-                self.snapshot.withdraw(change.path)
-                growing.add(change.path)
-        for path in self.settling.waiting():
-            if path not in growing and (places.everything or path in places.files):
-                self.settling.forget(path)
+            was_closed = change.path in request.closed
+            if not self.stability.is_stable(change.path, change.version, now, was_closed=was_closed):
+                self.snapshot.remove_pending(change.path)
+                unstable.add(change.path)
+        for path in self.stability.paths():
+            if path not in unstable and (request.everything or path in request.files):
+                self.stability.discard(path)
 
-    # What is mounted: a disk that isn't there has lost no files.
+    # A disk that is not mounted has lost no files, so the mount points with known files are remembered.
 
-    def _away(self) -> list[str]:
-        noted = json.loads(self.snapshot.fact("mounts") or "[]")
+    def _find_unmounted(self) -> list[str]:
+        remembered = json.loads(self.snapshot.get_metadata("mounts") or "[]")
         mounted = {mount.point for mount in read_mounts()}
-        return [point for point in noted if mounted and point not in mounted]
+        return [point for point in remembered if mounted and point not in mounted]
 
-    def _note_mounts(self, away: Sequence[str]) -> None:
-        seen = [mount.point for mount in read_mounts() if self.snapshot.has_files_below(mount.point)]
-        self.snapshot.note("mounts", json.dumps(sorted({*seen, *away} - set(self.selection.anchors()))))
-
-
-def _never(_: str) -> bool:
-    return False
-
-
-def _always(_: str) -> bool:
-    return True
+    def _save_mounts(self, unmounted: Sequence[str]) -> None:
+        in_use = [mount.point for mount in read_mounts() if self.snapshot.has_files_below(mount.point)]
+        points = {*in_use, *unmounted} - set(self.matcher.anchors())
+        self.snapshot.set_metadata("mounts", json.dumps(sorted(points)))

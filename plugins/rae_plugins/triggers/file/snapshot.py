@@ -1,8 +1,41 @@
-"""The durable snapshot: every file that is watched, as it was when it was told last; and what is about to be told.
+"""The durable snapshot: every watched file as it was last delivered, and the changes still to be delivered.
 
-What a comparison finds lies in the table `offer` until it was told, then it moves into `files` in one transaction.
-So whenever the daemon ends, the very same is told again under the same key, and nothing else twice. Rows go by in
-chunks and by directory: a hundred thousand files take no more memory than ten.
+One SQLite file per trigger, four tables:
+
+- `files`: the version (inode, mtime, size) of each file as it was when its last change was delivered.
+- `directories`: the directories on the way, with their inodes and the number of the last scan that saw them.
+- `pending`: the differences between the disk and `files` that a scan has found and nobody has delivered yet.
+- `metadata`: `options` (which files match), `scan_number`, `origin`, `refusals`, `mounts`.
+
+Invariants:
+
+1. `files` plus `pending` is the disk as the last scan saw it. A path is in `pending` at most once: a second change of
+   it replaces the first, and a file that is again as it was leaves `pending` without a trace.
+2. A row of `files` changes only together with the removal of its `pending` row, in one transaction (`mark_delivered`).
+   The exceptions have no event: the baseline of a first start, and files that no longer match after the options change.
+3. The key of an event depends on nothing but the `pending` rows in it and `refusals`. So the same rows are always
+   delivered under the same key, and the engine decides about a key once.
+
+Moves are found by comparing versions, never by pairing rename events, because those can be lost or split over two
+reads. After each comparison `join_moves` turns a deleted row and a created row of the same version into one moved row.
+Before the next comparison `split_moves` turns it back into the two, because either end may have changed in between. A
+rename to another file system, or one followed by a write before the scan, stays a deletion and a creation.
+
+An overflow of the kernel's queue loses events, so it leads to new watches and a scan of everything. That needs nothing
+of its own: events only say where to compare, and a scan of everything compares with the same rows. Directories that
+such a scan does not see are gone, with all their files. A directory that cannot be read, and what was on a file system
+that is not mounted now, are marked as seen: not to know is not to have lost.
+
+After `kill -9` at any moment:
+
+- during a scan: its transaction is rolled back, and the next start compares again;
+- after a scan, before the delivery: the rows are pending, and the next start delivers them before it scans;
+- after the engine has decided, before `mark_delivered`: they are delivered again under the same key, which the engine
+  recognises, so no second run starts;
+- after a refusal, before `refusals` is counted: the engine recognises the key and has no run for it, which counts as
+  the refusal, so the next attempt has a new key.
+
+Rows are read in chunks and by directory, so a hundred thousand files take no more memory than ten.
 """
 
 import contextlib
@@ -14,70 +47,73 @@ from pathlib import Path
 from attrs import define, field
 
 from rae_auto.toolkit.files import open_private, private_directory
-from rae_plugins.triggers.file.changes import Change, Happening, Version
+from rae_plugins.triggers.file.changes import ChangeKind, FileChange, FileVersion
 
-FORMAT = 1
+FORMAT_VERSION = 2
+
+_CHUNK_SIZE = 1000
 
 _TABLES = """
 CREATE TABLE files (directory BLOB NOT NULL, name BLOB NOT NULL,
     inode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
     PRIMARY KEY (directory, name)) WITHOUT ROWID;
 CREATE TABLE directories (path BLOB PRIMARY KEY, inode INTEGER NOT NULL, seen INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE offer (directory BLOB NOT NULL, name BLOB NOT NULL, change TEXT NOT NULL,
+CREATE TABLE pending (directory BLOB NOT NULL, name BLOB NOT NULL, change TEXT NOT NULL,
     inode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
     from_directory BLOB, from_name BLOB,
     PRIMARY KEY (directory, name)) WITHOUT ROWID;
-CREATE INDEX offer_by_version ON offer (inode, mtime_ns, size);
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX pending_by_version ON pending (inode, mtime_ns, size);
+CREATE TABLE metadata (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
-_OFFER = """INSERT INTO offer (directory, name, change, inode, mtime_ns, size) VALUES (?, ?, ?, ?, ?, ?)
+_ADD_PENDING = """INSERT INTO pending (directory, name, change, inode, mtime_ns, size) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET change = excluded.change, inode = excluded.inode, mtime_ns = excluded.mtime_ns,
     size = excluded.size, from_directory = NULL, from_name = NULL"""
-_KEEP = """INSERT INTO files VALUES (?, ?, ?, ?, ?)
+_SET_VERSION = """INSERT INTO files VALUES (?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET inode = excluded.inode, mtime_ns = excluded.mtime_ns, size = excluded.size"""
 
-# A new name that has the version of one that is gone.
-_MOVES = """UPDATE offer AS new SET change = 'moved', (from_directory, from_name) =
-    (SELECT directory, name FROM offer AS old WHERE old.change = 'deleted'
+# A new path that has the version of a path that is gone.
+_JOIN_MOVES = """UPDATE pending AS new SET change = 'moved', (from_directory, from_name) =
+    (SELECT directory, name FROM pending AS old WHERE old.change = 'deleted'
         AND (old.inode, old.mtime_ns, old.size) = (new.inode, new.mtime_ns, new.size) LIMIT 1)
-    WHERE change IN ('created', 'modified') AND EXISTS (SELECT 1 FROM offer AS old WHERE old.change = 'deleted'
+    WHERE change IN ('created', 'modified') AND EXISTS (SELECT 1 FROM pending AS old WHERE old.change = 'deleted'
         AND (old.inode, old.mtime_ns, old.size) = (new.inode, new.mtime_ns, new.size))"""
-_MOVED_AWAY = """DELETE FROM offer WHERE change = 'deleted' AND (directory, name) IN
-    (SELECT from_directory, from_name FROM offer WHERE change = 'moved')"""
+_REMOVE_JOINED_SOURCES = """DELETE FROM pending WHERE change = 'deleted' AND (directory, name) IN
+    (SELECT from_directory, from_name FROM pending WHERE change = 'moved')"""
 
-_SOURCES = """INSERT OR IGNORE INTO offer SELECT files.directory, files.name, 'deleted', files.inode, files.mtime_ns,
-    files.size, NULL, NULL FROM offer JOIN files ON (files.directory, files.name) = (from_directory, from_name)
+_RESTORE_SOURCES = """INSERT OR IGNORE INTO pending SELECT
+    files.directory, files.name, 'deleted', files.inode, files.mtime_ns, files.size, NULL, NULL
+    FROM pending JOIN files ON (files.directory, files.name) = (from_directory, from_name)
     WHERE change = 'moved'"""
-_DESTINATIONS = """UPDATE offer SET from_directory = NULL, from_name = NULL, change =
-    CASE WHEN EXISTS (SELECT 1 FROM files WHERE (files.directory, files.name) = (offer.directory, offer.name))
+_RESTORE_DESTINATIONS = """UPDATE pending SET from_directory = NULL, from_name = NULL, change =
+    CASE WHEN EXISTS (SELECT 1 FROM files WHERE (files.directory, files.name) = (pending.directory, pending.name))
     THEN 'modified' ELSE 'created' END WHERE change = 'moved'"""
 
 
 def _range(directory: bytes) -> tuple[bytes, bytes]:
-    """Between these lie all paths below a directory."""
+    """Return bounds between which all paths below a directory lie."""
     separator = os.sep.encode()
     low = directory if directory.endswith(separator) else directory + separator
     return low, low[:-1] + bytes([low[-1] + 1])
 
 
-def _place(path: str) -> tuple[bytes, bytes]:
+def _split(path: str) -> tuple[bytes, bytes]:
     directory, name = os.path.split(path)
     return os.fsencode(directory), os.fsencode(name)
 
 
 @define(eq=False)
 class Snapshot:
-    """One SQLite file. Calls block on the disk; one thread at a time."""
+    """The snapshot of one trigger. Calls block on the disk; only one thread at a time may call."""
 
     path: Path
     damage: str | None = field(init=False, default=None)
-    """Why what was there could not be read, if so; the file was put aside."""
+    """Why the previous file could not be read, if so; it was renamed."""
 
     _database: sqlite3.Connection = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Open the file, or make it. Errors: StoreError, sqlite3.Error, OSError."""
+        """Open the file, or create it. Errors: StoreError, sqlite3.Error, OSError."""
         private_directory(self.path.parent)
         try:
             self._connect()
@@ -88,14 +124,16 @@ class Snapshot:
             self.path.replace(aside)
             for suffix in ("-wal", "-shm"):
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-            self.damage = f"{self.path} is damaged ({error}); it begins anew, and what was there is kept in {aside}"
+            self.damage = (
+                f"{self.path} is damaged ({error}); a new snapshot was started, and the damaged file is now {aside}"
+            )
             self._connect()
 
     def _connect(self) -> None:
         os.close(open_private(self.path, os.O_RDWR | os.O_CREAT))
         self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
-            # A first look at many files is one large transaction: its journal need not stay as large.
+            # The first scan of many files is one large transaction: the journal need not stay that large.
             settings = (
                 "journal_mode = WAL",
                 "synchronous = FULL",
@@ -106,21 +144,21 @@ class Snapshot:
                 self._database.execute(f"PRAGMA {setting}")
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
             if version == 0:
-                self._database.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version = {FORMAT};COMMIT;")
-            elif version != FORMAT:
-                raise sqlite3.DatabaseError(f"its format is {version}, not {FORMAT}")
-            self._database.execute("SELECT count(*) FROM offer").fetchone()
+                self._database.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version = {FORMAT_VERSION};COMMIT;")
+            elif version != FORMAT_VERSION:
+                raise sqlite3.DatabaseError(f"its format is {version}, not {FORMAT_VERSION}")
+            self._database.execute("SELECT count(*) FROM pending").fetchone()
         except BaseException:
             self._database.close()
             raise
 
     def close(self) -> None:
-        """Close the file. Twice is no error."""
+        """Close the file. Closing it twice is allowed."""
         self._database.close()
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """All that is written within the block is there as a whole, durably, or not at all."""
+    def transaction(self) -> Iterator[None]:
+        """Run the block in one durable transaction, which an exception rolls back."""
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -130,73 +168,71 @@ class Snapshot:
                 self._database.execute("ROLLBACK")
             raise
 
-    # Facts.
-
-    def fact(self, name: str) -> str | None:
-        """Something that was noted."""
-        row = self._database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+    def get_metadata(self, name: str) -> str | None:
+        """Return a value, or None if it was never set."""
+        row = self._database.execute("SELECT value FROM metadata WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
-    def note(self, name: str, value: str | None) -> None:
-        """Note something, or forget it."""
+    def set_metadata(self, name: str, value: str | None) -> None:
+        """Set a value; None deletes it."""
         if value is None:
-            self._database.execute("DELETE FROM facts WHERE name = ?", (name,))
+            self._database.execute("DELETE FROM metadata WHERE name = ?", (name,))
         else:
-            self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+            self._database.execute("INSERT OR REPLACE INTO metadata VALUES (?, ?)", (name, value))
 
-    # Files and directories as they were.
+    # Files and directories as they were last delivered.
 
-    def version(self, path: str) -> Version | None:
-        """That of a file as it was told last."""
+    def get_version(self, path: str) -> FileVersion | None:
+        """Return the version of a file, or None if it is unknown."""
         row = self._database.execute(
-            "SELECT inode, mtime_ns, size FROM files WHERE directory = ? AND name = ?", _place(path)
+            "SELECT inode, mtime_ns, size FROM files WHERE directory = ? AND name = ?", _split(path)
         ).fetchone()
-        return None if row is None else Version(*row)
+        return None if row is None else FileVersion(*row)
 
-    def versions(self, directory: str, names: Sequence[str]) -> dict[str, Version]:
-        """Those of some files in a directory, by name: a few hundred at a time."""
-        # Only question marks are put together; what comes from outside is bound.
+    def get_versions(self, directory: str, names: Sequence[str]) -> dict[str, FileVersion]:
+        """Return the versions of some files in a directory by name, for a few hundred names at most."""
+        # Only question marks are interpolated; values from outside are bound.
         marks = ",".join("?" * len(names))
         rows = self._database.execute(
             f"SELECT name, inode, mtime_ns, size FROM files WHERE directory = ? AND name IN ({marks})",  # noqa: S608
             (os.fsencode(directory), *map(os.fsencode, names)),
         )
-        return {os.fsdecode(name): Version(*numbers) for name, *numbers in rows}
+        return {os.fsdecode(name): FileVersion(*numbers) for name, *numbers in rows}
 
-    def count(self, directory: str) -> int:
-        """How many files it knows in a directory itself."""
+    def count_files(self, directory: str) -> int:
+        """Return the number of known files in a directory itself."""
         place = (os.fsencode(directory),)
         (count,) = self._database.execute("SELECT count(*) FROM files WHERE directory = ?", place).fetchone()
         return int(count)
 
-    def files_in(self, directory: str) -> Iterator[tuple[str, Version]]:
-        """The files that it knows in a directory itself, in chunks, so that they may be changed meanwhile."""
-        last, size = b"", 1000
+    def iter_files(self, directory: str) -> Iterator[tuple[str, FileVersion]]:
+        """Yield the known files in a directory itself, in chunks, so that the caller may change them."""
+        last_name = b""
         while True:
             rows = self._database.execute(
                 "SELECT name, inode, mtime_ns, size FROM files WHERE directory = ? AND name > ? ORDER BY name LIMIT ?",
-                (os.fsencode(directory), last, size),
+                (os.fsencode(directory), last_name, _CHUNK_SIZE),
             ).fetchall()
             for name, *numbers in rows:
-                yield os.fsdecode(name), Version(*numbers)
-            if len(rows) < size:
+                yield os.fsdecode(name), FileVersion(*numbers)
+            if len(rows) < _CHUNK_SIZE:
                 return
-            last = rows[-1][0]
+            last_name = rows[-1][0]
 
-    def keep(self, path: str, version: Version | None) -> None:
-        """Take a file as it is for told; None where it is gone."""
+    def set_version(self, path: str, version: FileVersion | None) -> None:
+        """Set the version of a file; None removes it."""
         if version is None:
-            self._database.execute("DELETE FROM files WHERE directory = ? AND name = ?", _place(path))
+            self._database.execute("DELETE FROM files WHERE directory = ? AND name = ?", _split(path))
         else:
-            self._database.execute(_KEEP, (*_place(path), version.inode, version.mtime_ns, version.size))
+            self._database.execute(_SET_VERSION, (*_split(path), version.inode, version.mtime_ns, version.size))
 
-    def knows(self, directory: str, inode: int) -> bool:
-        """Whether a directory is the one that it was."""
+    def is_known_directory(self, directory: str, inode: int) -> bool:
+        """Whether a directory is known and still the same inode."""
         row = self._database.execute("SELECT inode FROM directories WHERE path = ?", (os.fsencode(directory),))
         return bool(row.fetchone() == (inode,))
 
     def has_files_below(self, directory: str) -> bool:
-        """Whether it knows files in a directory, or in one below it."""
+        """Whether files in a directory, or below it, are known."""
         place = os.fsencode(directory)
         found = self._database.execute(
             "SELECT 1 FROM files WHERE directory = ? OR (directory > ? AND directory < ?) LIMIT 1",
@@ -204,94 +240,97 @@ class Snapshot:
         )
         return found.fetchone() is not None
 
-    def see(self, directory: str, inode: int, walk: int) -> None:
-        """A directory is there, as a walk of this number has seen."""
+    def mark_seen(self, directory: str, inode: int, scan_number: int) -> None:
+        """Note that a scan has seen a directory."""
         self._database.execute(
-            "INSERT OR REPLACE INTO directories VALUES (?, ?, ?)", (os.fsencode(directory), inode, walk)
+            "INSERT OR REPLACE INTO directories VALUES (?, ?, ?)", (os.fsencode(directory), inode, scan_number)
         )
 
-    def see_below(self, directory: str, walk: int) -> None:
-        """A directory can't be read: all that was in it counts as seen."""
+    def mark_tree_seen(self, directory: str, scan_number: int) -> None:
+        """Mark the known directories in a tree as seen, because it cannot be read."""
         place = os.fsencode(directory)
         self._database.execute(
-            "UPDATE directories SET seen = ? WHERE path = ? OR (path > ? AND path < ?)", (walk, place, *_range(place))
+            "UPDATE directories SET seen = ? WHERE path = ? OR (path > ? AND path < ?)",
+            (scan_number, place, *_range(place)),
         )
 
-    def not_seen(self, directory: str, walk: int) -> list[str]:
-        """The directories, from this one on, that a walk has not seen, or only an earlier one."""
+    def unseen_directories(self, directory: str, scan_number: int) -> list[str]:
+        """Return the known directories in a tree, its top included, that this scan has not seen."""
         place = os.fsencode(directory)
         rows = self._database.execute(
             "SELECT path FROM directories WHERE (path = ? OR (path > ? AND path < ?)) AND seen <> ?",
-            (place, *_range(place), walk),
+            (place, *_range(place), scan_number),
         )
         return [os.fsdecode(path) for (path,) in rows]
 
-    def forget(self, directory: str) -> None:
-        """A directory is gone."""
+    def remove_directory(self, directory: str) -> None:
+        """Remove a directory that is gone."""
         self._database.execute("DELETE FROM directories WHERE path = ?", (os.fsencode(directory),))
 
-    def directories(self) -> Iterator[tuple[str, int]]:
-        """All directories, with their inodes."""
+    def iter_directories(self) -> Iterator[tuple[str, int]]:
+        """Yield all known directories with their inodes."""
         for path, inode in self._database.execute("SELECT path, inode FROM directories"):
             yield os.fsdecode(path), inode
 
-    # What is about to be told.
+    # Pending changes.
 
-    def offer(self, path: str, happening: Happening, version: Version) -> None:
-        """Have a change told."""
-        self._database.execute(_OFFER, (*_place(path), str(happening), version.inode, version.mtime_ns, version.size))
+    def add_pending(self, path: str, kind: ChangeKind, version: FileVersion) -> None:
+        """Add a change to deliver; it replaces a pending one of the same path."""
+        self._database.execute(_ADD_PENDING, (*_split(path), str(kind), version.inode, version.mtime_ns, version.size))
 
-    def withdraw(self, path: str) -> None:
-        """A file is again as it was, or nothing is to be told of it yet."""
-        self._database.execute("DELETE FROM offer WHERE directory = ? AND name = ?", _place(path))
+    def remove_pending(self, path: str) -> None:
+        """Remove a pending change without delivering it."""
+        self._database.execute("DELETE FROM pending WHERE directory = ? AND name = ?", _split(path))
 
-    def offers(self) -> bool:
-        """Whether there is anything to tell."""
-        return self._database.execute("SELECT 1 FROM offer LIMIT 1").fetchone() is not None
+    def has_pending(self) -> bool:
+        """Whether any change is pending."""
+        return self._database.execute("SELECT 1 FROM pending LIMIT 1").fetchone() is not None
 
-    def offered(self, most: int, happening: Happening | None = None, after: Change | None = None) -> list[Change]:
-        """The first changes that are to be told, by path; of a kind only, or those that come after another."""
+    def get_pending(
+        self, limit: int, kind: ChangeKind | None = None, after: FileChange | None = None
+    ) -> list[FileChange]:
+        """Return the first pending changes in the order of their paths, optionally of one kind or after another one."""
         rows = self._database.execute(
-            "SELECT directory, name, change, inode, mtime_ns, size, from_directory, from_name FROM offer"
+            "SELECT directory, name, change, inode, mtime_ns, size, from_directory, from_name FROM pending"
             " WHERE (?1 IS NULL OR change = ?1) AND (directory, name) > (?2, ?3) ORDER BY directory, name LIMIT ?4",
-            (happening, *(_place(after.path) if after else (b"", b"")), most),
+            (kind, *(_split(after.path) if after else (b"", b"")), limit),
         )
         return [
-            Change(
+            FileChange(
                 os.fsdecode(os.path.join(directory, name)),
-                Happening(change),
-                Version(*numbers),
+                ChangeKind(change),
+                FileVersion(*numbers),
                 None if from_name is None else os.fsdecode(os.path.join(from_directory, from_name)),
             )
             for directory, name, change, *numbers, from_directory, from_name in rows
         ]
 
-    def all_offered(self) -> Iterator[Change]:
-        """All of them, in chunks, so that they may be withdrawn meanwhile."""
-        last: Change | None = None
-        while changes := self.offered(1000, after=last):
+    def iter_pending(self) -> Iterator[FileChange]:
+        """Yield all pending changes, in chunks, so that the caller may remove them."""
+        last: FileChange | None = None
+        while changes := self.get_pending(_CHUNK_SIZE, after=last):
             yield from changes
             last = changes[-1]
 
-    def offered_paths(self) -> list[str]:
-        """Of all changes that are to be told."""
-        rows = self._database.execute("SELECT directory, name FROM offer").fetchall()
+    def pending_paths(self) -> list[str]:
+        """Return the paths of all pending changes."""
+        rows = self._database.execute("SELECT directory, name FROM pending").fetchall()
         return [os.fsdecode(os.path.join(*place)) for place in rows]
 
     def join_moves(self) -> None:
-        """A file that is gone, and one of the same version that is new, have been moved."""
-        self._database.execute(_MOVES)
-        self._database.execute(_MOVED_AWAY)
+        """Turn a deletion and a creation of the same version into a move."""
+        self._database.execute(_JOIN_MOVES)
+        self._database.execute(_REMOVE_JOINED_SOURCES)
 
-    def part_moves(self) -> None:
-        """The reverse, before another comparison."""
-        self._database.execute(_SOURCES)
-        self._database.execute(_DESTINATIONS)
+    def split_moves(self) -> None:
+        """Turn moves back into deletions and creations, before another comparison."""
+        self._database.execute(_RESTORE_SOURCES)
+        self._database.execute(_RESTORE_DESTINATIONS)
 
-    def told(self, changes: Iterable[Change]) -> None:
-        """Changes were told, or are not wanted: the files are now as they were told."""
+    def mark_delivered(self, changes: Iterable[FileChange]) -> None:
+        """Take over changes that were delivered, or are not wanted, into the known versions."""
         for change in changes:
             if change.source is not None:
-                self.keep(change.source, None)
-            self.keep(change.path, None if change.happening is Happening.DELETED else change.version)
-            self.withdraw(change.path)
+                self.set_version(change.source, None)
+            self.set_version(change.path, None if change.kind is ChangeKind.DELETED else change.version)
+            self.remove_pending(change.path)

@@ -1,7 +1,8 @@
-"""Which directories have to be watched for a selection, and how.
+"""The directories that need a watch, and the kind of watch each one gets.
 
-Down to where a pattern stands for more than one name, each directory on the way is watched for the few names that
-matter in it: so a root that doesn't exist yet, is deleted or replaced is noticed. From there on a whole tree is.
+Down to the first segment that stands for more than one name, each directory on the way is watched for the few names
+that matter in it: so a root that does not exist yet, is deleted or is replaced is noticed. Below that, the whole tree
+is watched.
 """
 
 import os
@@ -12,11 +13,11 @@ from pathlib import Path
 from attrs import frozen
 
 from rae_auto.toolkit.mounts import Mount, find_mount, read_mounts
-from rae_plugins.triggers.file.matcher import Selection, State
+from rae_plugins.triggers.file.matcher import Matcher, MatchState
 
 
 class Polling(StrEnum):
-    """Whether directories are looked at from time to time instead of being watched."""
+    """The directories that are polled instead of watched."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -25,96 +26,98 @@ class Polling(StrEnum):
 
 @frozen
 class WatchedDir:
-    """A directory to be watched."""
+    """A directory to watch."""
 
     path: str
-    """As it was written."""
+    """Its path as the patterns name it."""
 
-    real: str
-    """Without links."""
+    real_path: str
+    """Its path without symbolic links."""
 
     identity: tuple[int, int]
-    """Device and inode, which tell it from another that takes its place."""
+    """Device and inode, which tell it from another directory that takes its place."""
 
     names: frozenset[str] | None
-    """The only names that matter in it; None for all."""
+    """The only names that matter in it; None for all, empty if it cannot be read."""
 
     recursive: bool
     is_polled: bool
-    sees_writing: bool = True
-    """Whether it matters what is written to files, and not only which there are."""
+    reports_writes: bool = True
+    """Whether writes to files matter, and not only their creation, deletion and renaming."""
 
-    def written(self, real: str) -> str:
-        """A path in it, as it was written."""
-        if self.real == self.path or not real.startswith(self.real):
-            return real
-        return self.path + real[len(self.real) :]
+    def to_pattern_path(self, real_path: str) -> str:
+        """Return a path in the directory as the patterns name it."""
+        if self.real_path == self.path or not real_path.startswith(self.real_path):
+            return real_path
+        return self.path + real_path[len(self.real_path) :]
 
 
-def plan(selection: Selection, polling: Polling) -> tuple[WatchedDir, ...]:
-    """The directories to be watched, as things are."""
-    mounted = read_mounts() if polling is Polling.AUTO else ()
-    found: list[WatchedDir] = []
-    waiting = [(anchor, selection.start(anchor)) for anchor in selection.anchors()]
-    while waiting:
-        directory, state = waiting.pop()
-        post = _post(selection, directory, state, polling, mounted)
-        if post is None:
+def plan_watches(matcher: Matcher, polling: Polling) -> tuple[WatchedDir, ...]:
+    """Return the directories to watch, given the directories that exist now."""
+    mounts = read_mounts() if polling is Polling.AUTO else ()
+    planned: list[WatchedDir] = []
+    remaining = [(anchor, matcher.start_state(anchor)) for anchor in matcher.anchors()]
+    while remaining:
+        directory, state = remaining.pop()
+        watched = _plan_directory(matcher, directory, state, polling, mounts)
+        if watched is None:
             continue
-        found.append(post)
-        if post.recursive:
-            found += _mounted_below(post, mounted)
+        planned.append(watched)
+        if watched.recursive:
+            planned += _plan_mounts_below(watched, mounts)
             continue
-        waiting += [
+        remaining += [
             (os.path.join(directory, name), below)
-            for name in sorted(selection.literal_names(state))
-            if (below := selection.enter(state, directory, name))
+            for name in sorted(matcher.literal_names(state))
+            if (below := matcher.enter(state, directory, name))
         ]
-    return tuple(found)
+    return tuple(planned)
 
 
-def _post(
-    selection: Selection, directory: str, state: State, polling: Polling, mounted: Sequence[Mount]
+def _plan_directory(
+    matcher: Matcher, directory: str, state: MatchState, polling: Polling, mounts: Sequence[Mount]
 ) -> WatchedDir | None:
     try:
         status = os.stat(directory)
-        real = os.path.realpath(directory)
-        if not os.path.isdir(real) or not os.access(real, os.R_OK):
-            # One that can only be passed through tells nothing.
-            return _unseen(directory, real, status) if os.path.isdir(real) else None
+        real_path = os.path.realpath(directory)
+        if not os.path.isdir(real_path) or not os.access(real_path, os.R_OK):
+            # A directory without read permission can be traversed but reports no events.
+            return _traversed_only(directory, real_path, status) if os.path.isdir(real_path) else None
     except OSError:
         return None
-    names = selection.names(state)
-    files = (
-        [] if names is None else [name for name in selection.files_named(state) if not _is_directory(directory, name)]
+    names = matcher.possible_names(state)
+    file_names = (
+        []
+        if names is None
+        else [name for name in matcher.literal_file_names(state) if not os.path.isdir(os.path.join(directory, name))]
     )
     return WatchedDir(
         directory,
-        real,
+        real_path,
         (status.st_dev, status.st_ino),
         names,
-        selection.is_deep(state),
-        polling is Polling.ALWAYS or not is_watchable(real, mounted),
-        names is None or bool(files),
+        matcher.needs_tree(state),
+        polling is Polling.ALWAYS or not is_watchable(real_path, mounts),
+        names is None or bool(file_names),
     )
 
 
-def _unseen(directory: str, real: str, status: os.stat_result) -> WatchedDir:
-    return WatchedDir(directory, real, (status.st_dev, status.st_ino), frozenset(), recursive=False, is_polled=False)
+def _traversed_only(directory: str, real_path: str, status: os.stat_result) -> WatchedDir:
+    identity = (status.st_dev, status.st_ino)
+    return WatchedDir(directory, real_path, identity, frozenset(), recursive=False, is_polled=False)
 
 
-def _is_directory(directory: str, name: str) -> bool:
-    return os.path.isdir(os.path.join(directory, name))
-
-
-def _mounted_below(post: WatchedDir, mounted: Iterable[Mount]) -> list[WatchedDir]:
-    """What of a tree lies on file systems whose changes the kernel doesn't see."""
-    found = []
-    for mount in mounted:
-        if not mount.is_watchable and mount.point != post.real and Path(mount.point).is_relative_to(post.real):
-            path = os.path.join(post.path, os.path.relpath(mount.point, post.real))
-            found.append(WatchedDir(path, mount.point, (0, 0), None, recursive=True, is_polled=True))
-    return [] if post.is_polled else found
+def _plan_mounts_below(watched: WatchedDir, mounts: Iterable[Mount]) -> list[WatchedDir]:
+    """Return the mount points in a watched tree that have to be polled."""
+    if watched.is_polled:
+        return []
+    planned = []
+    for mount in mounts:
+        is_below = mount.point != watched.real_path and Path(mount.point).is_relative_to(watched.real_path)
+        if is_below and not mount.is_watchable:
+            path = os.path.join(watched.path, os.path.relpath(mount.point, watched.real_path))
+            planned.append(WatchedDir(path, mount.point, (0, 0), None, recursive=True, is_polled=True))
+    return planned
 
 
 def is_watchable(path: str, mounts: Sequence[Mount]) -> bool:

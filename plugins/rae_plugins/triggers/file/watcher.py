@@ -1,4 +1,32 @@
-"""A file trigger at work: waits for changes, looks, and has them told."""
+"""A running file trigger: waits for changes, scans, and delivers them.
+
+The trigger is one loop on the event loop of the daemon. Its states:
+
+| state     | leaves it when                                                        | goes to   |
+| --------- | --------------------------------------------------------------------- | --------- |
+| idle      | paths are pending, or a timer is due (see `_wait`)                     | debounce  |
+| debounce  | `quiet` has passed without an event, or `max_wait` since the first     | watching  |
+| watching  | the watches fit the directories that exist now                        | scanning  |
+| scanning  | the disk has been compared with the snapshot, in one transaction      | delivery  |
+| delivery  | nothing is pending, or the engine refuses                             | idle      |
+
+It starts with a delivery, because changes found before the last end must go out as they were then, followed by a
+round that scans everything. Observers fill `PendingPaths` in their threads at any time; only `idle` waits for it, so
+rounds never overlap, and only one thread at a time uses the snapshot.
+
+Races, and how they are closed:
+
+- *New watches*: what happens between two sets of watches has no event. So watches are started before the scan, and a
+  round that has started any scans everything.
+- *New directories*: files written before the kernel watches a new directory have no event. The diff descends into
+  every directory that it does not know, whatever the event said.
+- *Running out of watches*: the kernel reports nothing. After a scan the known directories are compared with those that
+  it watches (`_check_unwatched`); watches of new directories arrive after the directories, so only those that are
+  missing for `WATCH_SETUP_SECONDS` count, and then everything is polled for `POLLING_FALLBACK_SECONDS`.
+- *Suspend*: events may be lost while the machine sleeps, so a jump of its sleep counter scans everything.
+- *Cancellation*: a thread cannot be interrupted and uses the snapshot, so `_run_in_thread` asks it to stop and waits
+  before the snapshot is closed.
+"""
 
 import asyncio
 import os
@@ -12,75 +40,74 @@ from attrs import define, evolve, field
 from loguru import logger
 
 from rae_auto.api import TriggerContext
-from rae_plugins.triggers.file.debounce import Burst, Settling
-from rae_plugins.triggers.file.delivery import Telling
-from rae_plugins.triggers.file.observers import Overflows, Watches, watch
+from rae_plugins.triggers.file.debounce import Burst, StabilityTracker
+from rae_plugins.triggers.file.delivery import Delivery
+from rae_plugins.triggers.file.observers import OverflowHandler, WatchHandle, start_watching
 from rae_plugins.triggers.file.pending import PendingPaths, ScanRequest
-from rae_plugins.triggers.file.scanner import Look, Rounds, Wanted
+from rae_plugins.triggers.file.scanner import Scanner, ScanOptions, ScanResult
 from rae_plugins.triggers.file.snapshot import Snapshot
-from rae_plugins.triggers.file.watch_plan import WatchedDir, plan
+from rae_plugins.triggers.file.watch_plan import WatchedDir, plan_watches
 
 if TYPE_CHECKING:
     from rae_plugins.triggers.file import FileTrigger
 
 T = TypeVar("T")
 
-SUPERVISION = timedelta(seconds=30)
-"""How often it is looked whether the threads live, and whether directories came that can't be watched for."""
+HEALTH_CHECK_INTERVAL = timedelta(seconds=30)
+"""How often to check that the threads live, and that the watches still fit the directories."""
 
-CALM = timedelta(milliseconds=500)
-"""Before everything is looked at there must be quiet for at least so long."""
+MIN_QUIET_BEFORE_FULL_SCAN = timedelta(milliseconds=500)
 
-AT_LEAST_SLEPT = 2.0
+MIN_SUSPEND_SECONDS = 2.0
 
-PATIENCE_WITH_KERNEL = 6.0
-"""Seconds after which a directory that isn't watched won't be any more."""
+WATCH_SETUP_SECONDS = 6.0
+"""A directory that the kernel has not watched for so long will not be watched any more."""
 
-RECOVERY = 3600.0
-"""Seconds after which watching is tried again where it was not possible."""
+POLLING_FALLBACK_SECONDS = 3600.0
+"""How long everything is polled after watching has failed."""
 
 
 @define(eq=False)
-class Watcher:
-    """Watches for one trigger."""
+class FileWatcher:
+    """The watcher of one trigger."""
 
     options: "FileTrigger"
-    watch: TriggerContext
-    _dirt: PendingPaths = field(init=False)
-    _rounds: Rounds = field(init=False)
-    _telling: Telling = field(init=False)
-    _watches: Watches = field(init=False, default=Watches((), ()))
-    _slept: float = field(init=False)
-    _polls_until: float | None = field(init=False, default=None)
-    """Until then all is polled, since there are no watches left."""
+    context: TriggerContext
+    _pending: PendingPaths = field(init=False)
+    _scanner: Scanner = field(init=False)
+    _delivery: Delivery = field(init=False)
+    _watches: WatchHandle = field(init=False, default=WatchHandle((), ()))
+    _suspended_seconds: float = field(init=False)
+    _polling_until: float | None = field(init=False, default=None)
+    """The monotonic time until which everything is polled, because watching has failed."""
 
-    _missing: frozenset[str] = field(init=False, default=frozenset())
-    _missing_since: float | None = field(init=False, default=None)
-    _told_of: set[str] = field(init=False, factory=set)
+    _unwatched: frozenset[str] = field(init=False, default=frozenset())
+    _unwatched_since: float | None = field(init=False, default=None)
+    _warnings_given: set[str] = field(init=False, factory=set)
     _unreadable: set[str] = field(init=False, factory=set)
-    """What could not be looked at, and is to be again."""
+    """Paths that could not be read, to be scanned again."""
 
     async def run(self) -> None:
-        """Until cancelled."""
-        timer = self.watch.timer
-        self._slept = timer.now().slept
-        self._dirt = PendingPaths(lambda: timer.now().mono)
-        snapshot = await asyncio.to_thread(Snapshot, self.watch.directory / "snapshot.sqlite")
+        """Watch until cancelled."""
+        timer, options = self.context.timer, self.options
+        self._suspended_seconds = timer.now().slept
+        self._pending = PendingPaths(lambda: timer.now().mono)
+        snapshot = await asyncio.to_thread(Snapshot, self.context.directory / "snapshot.sqlite")
         if snapshot.damage:
             self._warn(snapshot.damage)
         try:
-            options = self.options
-            wanted = Wanted(options.paths, options.recursive, options.ignore, options.events, options.initial)
-            selection = wanted.selection(never=_state_directory(self.watch.directory))
-            self._rounds = Rounds(snapshot, selection, wanted, Settling(self.options.stable.total_seconds()))
-            self._telling = Telling(self.watch, snapshot, self._work, self.options.tells_each)
-            with Overflows(self._dirt):
-                # What was found before the end of another process is told first, as it was then.
-                await self._telling.tell()
-                await self._round(ScanRequest(everything=True, renew=""))
+            scan_options = ScanOptions(
+                options.paths, options.recursive, options.ignore, options.events, options.initial
+            )
+            matcher = scan_options.make_matcher(excluded_directory=_find_state_directory(self.context.directory))
+            self._scanner = Scanner(snapshot, matcher, scan_options, StabilityTracker(options.stable.total_seconds()))
+            self._delivery = Delivery(self.context, snapshot, self._run_in_thread, options.has_event_per_file)
+            with OverflowHandler(self._pending):
+                await self._delivery.deliver()
+                await self._run_round(ScanRequest(everything=True, rewatch_reason=""))
                 while True:
                     await self._wait()
-                    await self._round(self._dirt.take())
+                    await self._run_round(self._pending.pop_request())
         finally:
             await asyncio.shield(asyncio.to_thread(self._close, snapshot))
 
@@ -88,162 +115,164 @@ class Watcher:
         self._watches.close()
         snapshot.close()
 
-    async def _work(self, function: Callable[..., T], *arguments: object) -> T:
-        """Have it done in a thread, and don't go before that has ended: it uses what is closed then."""
+    async def _run_in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         task = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            self._rounds.stop.set()
+            self._scanner.cancel.set()
             await asyncio.wait({task})
             raise
 
-    # One round.
+    # Rounds.
 
-    async def _round(self, places: ScanRequest) -> None:
-        """Watch what is to be watched, look, and tell what was found."""
-        if places.renew:
-            self._warn(f"{places.renew}; everything is looked at")
-        if await self._renewed(is_forced=places.renew is not None):
-            # What happened until they began has made no event.
-            places.everything = True
-        if not (places.everything or places.trees or places.listings or places.files):
+    async def _run_round(self, request: ScanRequest) -> None:
+        """Update the watches, scan, and deliver."""
+        if request.rewatch_reason:
+            self._warn(f"{request.rewatch_reason}; everything is scanned")
+        if await self._update_watches(is_forced=request.rewatch_reason is not None):
+            request.everything = True
+        if not (request.everything or request.trees or request.listings or request.files):
             return
-        look = await self._work(self._rounds.look, places, self.watch.timer.now().mono)
-        self._tell_of(look)
-        where = "everywhere" if places.everything else "where something happened"
-        self.watch.trace(f"looked {where}: {'files have changed' if look.has_news else 'nothing to tell'}")
-        if look.has_news:
-            await self._telling.tell()
-        if look.directories_changed or places.everything:
-            await self._ask_the_kernel()
+        result = await self._run_in_thread(self._scanner.scan, request, self.context.timer.now().mono)
+        self._warn_of_gaps(result)
+        scope = "everything" if request.everything else "changed paths"
+        self.context.trace(f"scanned {scope}: {'found changes' if result.has_new_changes else 'no changes'}")
+        if result.has_new_changes:
+            await self._delivery.deliver()
+        if result.directories_changed or request.everything:
+            await self._check_unwatched()
 
-    async def _renewed(self, *, is_forced: bool) -> bool:
-        """Have the watches that are needed as things are; whether they are new ones."""
-        posts = await self._work(self._posts)
-        if not is_forced and posts == self._watches.posts and self._watches.is_alive():
+    async def _update_watches(self, *, is_forced: bool) -> bool:
+        """Replace the watches if the directories have changed; return whether they were replaced."""
+        directories = await self._run_in_thread(self._plan)
+        if not is_forced and directories == self._watches.directories and self._watches.is_alive():
             return False
-        old, self._watches = self._watches, Watches((), ())
-        await self._work(old.close)
-        self._missing, self._missing_since = frozenset(), None
+        old, self._watches = self._watches, WatchHandle((), ())
+        await self._run_in_thread(old.close)
+        self._unwatched, self._unwatched_since = frozenset(), None
         try:
-            self._watches = await self._begin(posts)
+            self._watches = await self._start_watches(directories)
         except OSError as error:
-            self._poll_for_now(f"can't watch ({error.strerror or error})")
-            self._watches = await self._begin(await self._work(self._posts))
+            self._start_polling(f"can't watch ({error.strerror or error})")
+            self._watches = await self._start_watches(await self._run_in_thread(self._plan))
         return True
 
-    async def _begin(self, posts: Sequence[WatchedDir]) -> Watches:
-        # In the hands of nobody if it were cancelled.
+    async def _start_watches(self, directories: Sequence[WatchedDir]) -> WatchHandle:
         task = asyncio.ensure_future(
-            asyncio.to_thread(watch, posts, self._rounds.selection, self._dirt, self.options.poll)
+            asyncio.to_thread(start_watching, directories, self._scanner.matcher, self._pending, self.options.poll)
         )
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
+            # Keep the handle, or the watches could never be closed.
             with suppress(OSError):
                 self._watches = await task
             raise
 
-    def _posts(self) -> tuple[WatchedDir, ...]:
-        posts = plan(self._rounds.selection, self.options.polling)
-        if self._polls_until is None:
-            return posts
-        return tuple(evolve(post, is_polled=True) for post in posts)
+    def _plan(self) -> tuple[WatchedDir, ...]:
+        directories = plan_watches(self._scanner.matcher, self.options.polling)
+        if self._polling_until is None:
+            return directories
+        return tuple(evolve(directory, is_polled=True) for directory in directories)
 
-    async def _ask_the_kernel(self) -> None:
-        """Poll, if after a while there are still directories that the kernel doesn't watch."""
-        missing = frozenset(await self._work(self._unwatched))
-        now = self.watch.timer.now().mono
-        if not missing:
-            self._missing, self._missing_since = missing, None
+    async def _check_unwatched(self) -> None:
+        """Start polling if the kernel has left directories unwatched for too long."""
+        unwatched = frozenset(await self._run_in_thread(self._find_unwatched))
+        now = self.context.timer.now().mono
+        if not unwatched:
+            self._unwatched, self._unwatched_since = unwatched, None
             return
-        # Watches of new directories come after the directories: only what stays away is missing.
-        if self._missing_since is None or not self._missing & missing:
-            self._missing_since = now
-            self._missing = missing
+        if self._unwatched_since is None or not self._unwatched & unwatched:
+            self._unwatched_since = now
+            self._unwatched = unwatched
             return
-        self._missing &= missing
-        if now - self._missing_since >= PATIENCE_WITH_KERNEL:
-            self._poll_for_now(
-                f"the kernel has no watches left ({len(missing)} directories are without; "
+        self._unwatched &= unwatched
+        if now - self._unwatched_since >= WATCH_SETUP_SECONDS:
+            self._start_polling(
+                f"the kernel has no watches left ({len(unwatched)} directories are not watched; "
                 "raise fs.inotify.max_user_watches)"
             )
-            self._dirt.everything()
+            self._pending.add_everything()
 
-    def _unwatched(self) -> list[str]:
-        return self._watches.unwatched(self._rounds.snapshot.directories())
+    def _find_unwatched(self) -> list[str]:
+        return self._watches.find_unwatched(self._scanner.snapshot.iter_directories())
 
-    def _poll_for_now(self, why: str) -> None:
-        self._polls_until = self.watch.timer.now().mono + RECOVERY
-        self._missing, self._missing_since = frozenset(), None
-        self._warn(f"{why}; looks every {self.options.poll.total_seconds():g} s instead")
+    def _start_polling(self, reason: str) -> None:
+        self._polling_until = self.context.timer.now().mono + POLLING_FALLBACK_SECONDS
+        self._unwatched, self._unwatched_since = frozenset(), None
+        self._warn(f"{reason}; polling every {self.options.poll.total_seconds():g} s instead")
 
-    def _tell_of(self, look: Look) -> None:
-        """Say once what can't be seen."""
-        self._unreadable = {path for path, _ in look.unreadable} | (set() if look.is_whole else self._unreadable)
-        found = {
-            f"{path} can't be read ({error.strerror or error}); it is left as it was" for path, error in look.unreadable
+    def _warn_of_gaps(self, result: ScanResult) -> None:
+        """Warn once of paths that could not be scanned."""
+        previous = set() if result.is_full else self._unreadable
+        self._unreadable = {path for path, _ in result.unreadable} | previous
+        warnings = {
+            f"{path} can't be read ({error.strerror or error}); changes in it are not seen"
+            for path, error in result.unreadable
         }
-        found |= {f"nothing is mounted at {point}; its files are left as they were" for point in look.away}
-        for text in sorted(found - self._told_of):
+        warnings |= {
+            f"nothing is mounted at {point}; its files count as unchanged until it is mounted again"
+            for point in result.unmounted
+        }
+        for text in sorted(warnings - self._warnings_given):
             self._warn(text)
-        self._told_of = found if look.is_whole else self._told_of | found
+        self._warnings_given = warnings if result.is_full else self._warnings_given | warnings
 
     def _warn(self, text: str) -> None:
-        logger.bind(job=self.watch.job).warning("trigger {}: {}", self.watch.trigger, text)
+        logger.bind(job=self.context.job).warning("trigger {}: {}", self.context.trigger, text)
 
     # Between rounds.
 
     async def _wait(self) -> None:
-        """Until there is something to look at, and the burst is over."""
-        while not self._dirt.came.is_set():
-            now = self.watch.timer.now()
-            dues = [self._rounds.settling.due(), self._telling.retry_at, self._polls_until]
-            if self._missing_since is not None:
-                dues.append(now.mono + PATIENCE_WITH_KERNEL / 2)
+        """Return when paths are pending and the burst is over."""
+        while not self._pending.available.is_set():
+            now = self.context.timer.now()
+            dues = [self._scanner.stability.next_due(), self._delivery.retry_at, self._polling_until]
+            if self._unwatched_since is not None:
+                dues.append(now.mono + WATCH_SETUP_SECONDS / 2)
             due = min((due for due in dues if due is not None), default=None)
-            await _first_of(
-                self._dirt.came.wait(),
-                self.watch.timer.sleep_until(now.wall + SUPERVISION),
-                *([] if due is None else [self.watch.timer.sleep(max(due - now.mono, 0.0))]),
+            await _wait_for_first(
+                self._pending.available.wait(),
+                self.context.timer.sleep_until(now.wall + HEALTH_CHECK_INTERVAL),
+                *([] if due is None else [self.context.timer.sleep(max(due - now.mono, 0.0))]),
             )
-            await self._look_around()
-        await self._settle()
+            await self._handle_timers()
+        await self._wait_until_quiet()
 
-    async def _look_around(self) -> None:
-        """What no event tells of."""
-        now = self.watch.timer.now()
-        slept, self._slept = now.slept - self._slept, now.slept
-        if slept >= AT_LEAST_SLEPT:
-            self._dirt.everything()
-        if self._polls_until is not None and now.mono >= self._polls_until:
-            self._polls_until = None
-        retry_at, due = self._telling.retry_at, self._rounds.settling.due()
+    async def _handle_timers(self) -> None:
+        """Do the work that no event announces: suspends, retries, files to check again."""
+        now = self.context.timer.now()
+        suspended, self._suspended_seconds = now.slept - self._suspended_seconds, now.slept
+        if suspended >= MIN_SUSPEND_SECONDS:
+            self._pending.add_everything()
+        if self._polling_until is not None and now.mono >= self._polling_until:
+            self._polling_until = None
+        retry_at, stability_due = self._delivery.retry_at, self._scanner.stability.next_due()
         if retry_at is not None and now.mono >= retry_at:
-            await self._telling.tell()
-        if due is not None and now.mono >= due:
-            await self._round(ScanRequest(files=set(self._rounds.settling.waiting())))
-        if not self._dirt.came.is_set():
-            again, self._unreadable = self._unreadable, set()
-            await self._round(ScanRequest(trees=again))
-        if self._missing_since is not None:
-            await self._ask_the_kernel()
+            await self._delivery.deliver()
+        if stability_due is not None and now.mono >= stability_due:
+            await self._run_round(ScanRequest(files=set(self._scanner.stability.paths())))
+        if not self._pending.available.is_set():
+            unreadable, self._unreadable = self._unreadable, set()
+            await self._run_round(ScanRequest(trees=unreadable))
+        if self._unwatched_since is not None:
+            await self._check_unwatched()
 
-    async def _settle(self) -> None:
-        """Until the burst is over, or lasts too long."""
-        quiet, longest = self.options.quiet, self.options.max_wait
+    async def _wait_until_quiet(self) -> None:
+        quiet, max_wait = self.options.quiet, self.options.max_wait
         while True:
-            if self._dirt.is_everything:
-                quiet, longest = max(quiet, CALM), max(longest, 2 * CALM)
-            now = self.watch.timer.now().mono
-            due = Burst(self._dirt.first, self._dirt.last).looks_at(quiet, longest)
+            if self._pending.is_everything:
+                quiet = max(quiet, MIN_QUIET_BEFORE_FULL_SCAN)
+                max_wait = max(max_wait, 2 * MIN_QUIET_BEFORE_FULL_SCAN)
+            now = self.context.timer.now().mono
+            due = Burst(self._pending.first, self._pending.last).scan_due(quiet, max_wait)
             if now >= due:
                 return
-            await self.watch.timer.sleep(due - now)
+            await self.context.timer.sleep(due - now)
 
 
-async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
+async def _wait_for_first(*waits: Coroutine[Any, Any, object]) -> None:
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -253,8 +282,8 @@ async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _state_directory(directory: Path) -> str:
-    """What is never watched: the daemon's own files, which it writes whenever something happens."""
+def _find_state_directory(directory: Path) -> str:
+    """Return the daemon's state directory, which is never watched: the daemon writes there after every event."""
     for parent in directory.parents:
         if parent.name == "triggers":
             return os.path.realpath(parent.parent)

@@ -1,4 +1,4 @@
-"""What comes while the job is busy isn't skipped for good: a file that nobody looks at again would be lost."""
+"""Changes while the job is busy stay pending: a skipped file would never be looked at again."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from tests.support import file_watching
 from tests.support.control_peer import in_time
-from tests.support.file_watching import EmitResult, advance, event_of, play, trigger
+from tests.support.file_watching import FileListener, advance, event_of, run_scene, trigger
 
 from rae_auto import Job, Scheduler, TriggerRef
-from rae_auto.api import EmitResult as Verdict
+from rae_auto.api import EmitResult
 from rae_auto.model.reasons import Reason
 from rae_auto.testing.sources import VirtualTimer
-from rae_plugins.triggers.file.provenance import Lineage
+from rae_plugins.triggers.file.provenance import Provenance
 
 # Fixtures.
 top = file_watching.top
@@ -21,7 +21,7 @@ top = file_watching.top
 
 @pytest.mark.parametrize("overlap", ["skip", "queue", "allow"])
 @pytest.mark.parametrize("batch", ["all", "each"])
-def test_each_file_gets_its_run_whatever_the_overlap(tmp_path: Path, overlap: str, batch: str) -> None:
+def test_file_trigger_gives_every_file_a_run_with_any_overlap(tmp_path: Path, overlap: str, batch: str) -> None:
     inbox, done = tmp_path / "inbox", tmp_path / "done"
     inbox.mkdir()
     done.touch()
@@ -48,77 +48,77 @@ def test_each_file_gets_its_run_whatever_the_overlap(tmp_path: Path, overlap: st
 @pytest.mark.parametrize(
     "reason", [Reason.OVERLAP, Reason.QUEUE_FULL, Reason.QUEUE_LIMIT, Reason.CEILING, Reason.REPEATED]
 )
-def test_a_busy_job_is_asked_again_under_another_key(
+def test_delivery_offers_to_a_busy_job_again_with_a_new_key(
     top: Path, tmp_path: Path, log: list[str], reason: Reason, batch: str
 ) -> None:
     timer = VirtualTimer()
     keys: list[str] = []
 
-    def answer(key: str) -> Verdict:
+    def answer(key: str) -> EmitResult:
         keys.append(key)
-        return Verdict(reason=reason) if len(keys) <= 5 else Verdict()
+        return EmitResult(reason=reason) if len(keys) <= 5 else EmitResult()
 
-    async def scene(told: EmitResult) -> None:
-        told.answer = answer
-        async with told.at_work(trigger(top, batch=batch)):
+    async def scene(listener: FileListener) -> None:
+        listener.answer = answer
+        async with listener.running(trigger(top, batch=batch)):
             (top / "a").write_text("x")
             await advance(timer, lambda: len(keys) == 6)
 
-    told = play(tmp_path, scene, timer)
+    listener = run_scene(tmp_path, scene, timer)
     assert len(set(keys)) == 6
-    assert event_of(told.occurrences[-1])["paths"] == [str(top / "a")]
+    assert event_of(listener.occurrences[-1])["paths"] == [str(top / "a")]
     assert len([line for line in log if "the job is busy" in line]) == 1
 
 
-def test_of_many_files_a_busy_job_takes_one_after_the_other_and_none_is_lost(top: Path, tmp_path: Path) -> None:
+def test_delivery_to_a_busy_job_loses_none_of_many_files(top: Path, tmp_path: Path) -> None:
     timer = VirtualTimer()
     names = [f"{number:02}" for number in range(60)]
     asked: list[str] = []
     taken: list[str] = []
 
-    def answer(key: str) -> Verdict:
+    def answer(key: str) -> EmitResult:
         # Every other one finds the job busy; the same key again would be decided already.
         assert key not in asked
         asked.append(key)
         if len(asked) % 2:
-            return Verdict(reason=Reason.OVERLAP)
+            return EmitResult(reason=Reason.OVERLAP)
         taken.append(key)
-        return Verdict()
+        return EmitResult()
 
-    async def scene(told: EmitResult) -> None:
-        told.answer = answer
-        async with told.at_work(trigger(top, batch="each")):
+    async def scene(listener: FileListener) -> None:
+        listener.answer = answer
+        async with listener.running(trigger(top, batch="each")):
             for name in names:
                 (top / name).write_text("x")
             await advance(timer, lambda: len(taken) == len(names))
 
-    play(tmp_path, scene, timer)
+    run_scene(tmp_path, scene, timer)
 
 
 @pytest.mark.parametrize(
     ("scene", "own"),
     [
-        # Whether what is first seen last may be a run's doing.
-        (["see a"], True),
-        (["see a b", "take a"], False),
-        (["see a", "take a", "see b"], True),
-        (["see a b", "take a", "see b c"], True),
-        (["see a b c", "take a", "see b c", "take b", "see c"], False),
+        # Whether the last pending path may be the output of a run.
+        (["pending a"], True),
+        (["pending a b", "accept a"], False),
+        (["pending a", "accept a", "pending b"], True),
+        (["pending a b", "accept a", "pending b c"], True),
+        (["pending a b c", "accept a", "pending b c", "accept b", "pending c"], False),
     ],
 )
-def test_what_was_there_before_the_run_is_not_its_doing(scene: Sequence[str], own: bool) -> None:
-    lineage = Lineage()
+def test_provenance_excludes_files_pending_before_the_run(scene: Sequence[str], own: bool) -> None:
+    provenance = Provenance()
     for line in scene:
         verb, *paths = line.split()
-        if verb == "see":
-            lineage.seen(paths)
+        if verb == "pending":
+            provenance.set_pending(paths)
             last = paths[-1]
         else:
-            lineage.taken(paths[0])
-    assert lineage.may_be_own(last) is own
+            provenance.accept(paths[0])
+    assert provenance.may_be_own_output(last) is own
 
 
-def test_a_job_that_writes_a_new_file_for_each_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_loop_through_new_files_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from rae_auto.api.store import LogQuery
     from rae_auto.engine.runs import loop_detection
 

@@ -1,4 +1,4 @@
-"""A job that changes what it watches, in a real scheduler."""
+"""A job that changes the files that it watches, in a real scheduler."""
 
 from contextlib import aclosing
 
@@ -10,13 +10,13 @@ from rae_auto.engine.runs import loop_detection
 from rae_auto.model.reasons import Reason
 
 
-def test_a_job_that_writes_into_what_it_watches_is_stopped_and_nothing_is_lost(tmp_path):
+def test_file_loop_is_stopped_and_loses_no_change(tmp_path):
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     watching = TriggerRef("file", {"paths": [str(inbox)], "quiet": "10ms", "initial": True})
     job = Job(id="loop", shell=f"echo again >> {inbox}/log", schedule=watching, overlap="queue")
 
-    async def play():
+    async def run_scene():
         async with Scheduler(directory=tmp_path / "state", jobs=[job]) as scheduler:
             async with aclosing(scheduler.events()) as events:
                 (inbox / "log").write_text("begin\n")
@@ -24,7 +24,7 @@ def test_a_job_that_writes_into_what_it_watches_is_stopped_and_nothing_is_lost(t
                     await anext(events)
             return refused[0], await scheduler.history("loop", limit=1000)
 
-    refused, runs = in_time(play)
+    refused, runs = in_time(run_scene)
     assert refused.reason is Reason.RATE
     assert loop_detection.LIMIT <= len(runs) <= 3 * loop_detection.LIMIT
     # What was refused is kept by the trigger, and will be offered again.

@@ -1,4 +1,4 @@
-"""Nothing is lost where the kernel drops events, has no watches left, or can not be read from."""
+"""No change is lost if the kernel drops events, has no watches left, or cannot read a file."""
 
 import importlib
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support import file_watching
-from tests.support.file_watching import EmitResult, advance, event_of, play, trigger, twice, written
+from tests.support.file_watching import FileListener, advance, event_of, find_repeated, run_scene, trigger, write_files
 from tests.support.machine import alone, in_namespaces
 
 from rae_auto.testing.sources import VirtualTimer
@@ -20,7 +20,7 @@ top = file_watching.top
 
 
 def limit(name: str, value: int) -> None:
-    """In a user namespace of its own, only so many of something may be had, by nobody but the test."""
+    """Limit a kernel resource for this test alone, in a user namespace of its own."""
     path = Path("/proc/sys/user") / name
     try:
         path.write_text(str(value))
@@ -30,7 +30,7 @@ def limit(name: str, value: int) -> None:
 
 @pytest.fixture
 def short_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel's queues of file events hold sixteen.
+    """Make the kernel's queues of file events hold sixteen events.
 
     There is one limit for the whole machine, and a queue keeps the one that it was made with: so it is only then that
     the limit is lower.
@@ -54,80 +54,78 @@ def short_queue(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("per_directory", [0, 10], ids=["one directory", "nested new directories"])
-def test_of_many_files_by_four_writers_none_is_lost_or_told_twice(
-    top: Path, tmp_path: Path, per_directory: int
-) -> None:
-    """Forty thousand are in tests/benchmarks/file_events.py."""
+def test_four_writers_lose_and_repeat_no_file(top: Path, tmp_path: Path, per_directory: int) -> None:
+    """The benchmark in tests/benchmarks/file_events.py writes forty thousand."""
 
-    async def scene(told: EmitResult) -> None:
-        async with told.at_work(trigger(top, recursive=True)):
-            files = await written(top, 8000, per_directory=per_directory)
-            await told.until(lambda: len(told.changes) >= 8000)
-            assert {change["path"] for change in told.changes} == files
+    async def scene(listener: FileListener) -> None:
+        async with listener.running(trigger(top, recursive=True)):
+            files = await write_files(top, 8000, per_directory=per_directory)
+            await listener.wait_until(lambda: len(listener.changes) >= 8000)
+            assert {change["path"] for change in listener.changes} == files
 
-    assert twice(play(tmp_path, scene)) == []
+    assert find_repeated(run_scene(tmp_path, scene)) == []
 
 
 @pytest.mark.usefixtures("short_queue")
-def test_an_overflow_of_the_kernels_queue_loses_nothing(top: Path, tmp_path: Path, log: list[str]) -> None:
-    """With more directories than the queue holds, watchdog's making its watches anew overflows it again, for ever."""
+def test_kernel_queue_overflow_loses_no_change(top: Path, tmp_path: Path, log: list[str]) -> None:
+    """With more directories than the queue holds, new watches overflow it again, for ever."""
 
-    async def scene(told: EmitResult) -> None:
+    async def scene(listener: FileListener) -> None:
         for number in range(100):
             (top / f"{number}").mkdir()
-        async with told.at_work(trigger(top, recursive=True, max_wait="1h")):
-            files = await written(top, 1000, per_directory=20)
-            await told.until(lambda: len(told.changes) >= 1000)
-            assert {change["path"] for change in told.changes} == files
+        async with listener.running(trigger(top, recursive=True, max_wait="1h")):
+            files = await write_files(top, 1000, per_directory=20)
+            await listener.wait_until(lambda: len(listener.changes) >= 1000)
+            assert {change["path"] for change in listener.changes} == files
             (top / "7" / "later").write_text("x")
-            await told.until_told(top / "7" / "later")
+            await listener.wait_for_changes(top / "7" / "later")
 
-    assert twice(play(tmp_path, scene)) == []
-    assert [line for line in log if "queue of file events overflowed; everything is looked at" in line]
+    assert find_repeated(run_scene(tmp_path, scene)) == []
+    assert [line for line in log if "queue of file events overflowed; everything is scanned" in line]
 
 
 @in_namespaces("user")
-def test_where_watches_run_out_it_polls_and_loses_nothing(
+def test_watcher_polls_without_loss_when_watches_run_out(
     top: Path, tmp_path: Path, log: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watcher, "PATIENCE_WITH_KERNEL", 0.5)
+    monkeypatch.setattr(watcher, "WATCH_SETUP_SECONDS", 0.5)
 
-    async def scene(told: EmitResult) -> None:
+    async def scene(listener: FileListener) -> None:
         for number in range(300):
             (top / f"{number}").mkdir()
         limit("max_inotify_watches", 100)
-        async with told.at_work(trigger(top, recursive=True)):
-            files = await written(top, 400, per_directory=5)
+        async with listener.running(trigger(top, recursive=True)):
+            files = await write_files(top, 400, per_directory=5)
             for number in range(300):
                 (top / f"{number}" / "a").write_text("x")
                 files.add(str(top / f"{number}" / "a"))
-            await told.until(lambda: len(told.changes) >= len(files))
-            assert {change["path"] for change in told.changes} == files
+            await listener.wait_until(lambda: len(listener.changes) >= len(files))
+            assert {change["path"] for change in listener.changes} == files
             (top / "299" / "later").write_text("x")
-            await told.until_told(top / "299" / "later")
+            await listener.wait_for_changes(top / "299" / "later")
 
-    assert twice(play(tmp_path, scene)) == []
-    assert [line for line in log if "no watches left" in line and "looks every 0.1 s instead" in line]
+    assert find_repeated(run_scene(tmp_path, scene)) == []
+    assert [line for line in log if "no watches left" in line and "polling every 0.1 s instead" in line]
 
 
 @in_namespaces("user")
-def test_where_there_is_no_watch_at_all_it_polls(top: Path, tmp_path: Path, log: list[str]) -> None:
-    async def scene(told: EmitResult) -> None:
+def test_watcher_polls_when_inotify_is_unavailable(top: Path, tmp_path: Path, log: list[str]) -> None:
+    async def scene(listener: FileListener) -> None:
         limit("max_inotify_instances", 0)
-        async with told.at_work(trigger(top)):
+        async with listener.running(trigger(top)):
             (top / "a").write_text("x")
-            await told.until_told(top / "a")
+            await listener.wait_for_changes(top / "a")
 
-    assert play(tmp_path, scene).said == ["created a"]
+    assert run_scene(tmp_path, scene).summaries == ["created a"]
     assert [line for line in log if "can't watch" in line]
 
 
-def test_after_a_while_it_tries_to_watch_again(
+def test_watcher_stops_polling_after_an_hour(
     top: Path, tmp_path: Path, log: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timer = VirtualTimer()
     tries: list[bool] = []
-    begin = watcher.watch
+    begin = watcher.start_watching
 
     def fail_at_first(posts: Any, *given: Any) -> Any:
         tries.append(any(post.is_polled for post in posts))
@@ -135,53 +133,51 @@ def test_after_a_while_it_tries_to_watch_again(
             raise OSError(28, "inotify watch limit reached")
         return begin(posts, *given)
 
-    monkeypatch.setattr(watcher, "watch", fail_at_first)
+    monkeypatch.setattr(watcher, "start_watching", fail_at_first)
 
-    async def scene(told: EmitResult) -> None:
-        async with told.at_work(trigger(top)):
+    async def scene(listener: FileListener) -> None:
+        async with listener.running(trigger(top)):
             (top / "a").write_text("x")
-            await advance(timer, lambda: bool(told.occurrences))
-            await timer.advance(watcher.RECOVERY, step=timedelta(seconds=20))
+            await advance(timer, lambda: bool(listener.occurrences))
+            await timer.advance(watcher.POLLING_FALLBACK_SECONDS, step=timedelta(seconds=20))
             await advance(timer, lambda: len(tries) == 3)
             (top / "b").write_text("x")
-            await advance(timer, lambda: len(told.occurrences) == 2)
+            await advance(timer, lambda: len(listener.occurrences) == 2)
 
-    assert play(tmp_path, scene, timer).said == ["created a", "created b"]
+    assert run_scene(tmp_path, scene, timer).summaries == ["created a", "created b"]
     assert tries == [False, True, False]
-    assert [line for line in log if "can't watch (inotify watch limit reached); looks every 0.1 s instead" in line]
+    assert [line for line in log if "can't watch (inotify watch limit reached); polling every 0.1 s instead" in line]
 
 
-def test_what_another_observer_says_in_its_log_is_no_overflow(top: Path, tmp_path: Path, log: list[str]) -> None:
-    async def scene(told: EmitResult) -> None:
-        async with told.at_work(trigger(top)):
+def test_overflow_handler_ignores_other_warnings(top: Path, tmp_path: Path, log: list[str]) -> None:
+    async def scene(listener: FileListener) -> None:
+        async with listener.running(trigger(top)):
             logging.getLogger("watchdog.observers.polling").warning("a share is slow")
             (top / "a").write_text("x")
-            await told.until_told(top / "a")
+            await listener.wait_for_changes(top / "a")
 
-    assert play(tmp_path, scene).said == ["created a"]
-    assert not [line for line in log if "everything is looked at" in line]
+    assert run_scene(tmp_path, scene).summaries == ["created a"]
+    assert not [line for line in log if "everything is scanned" in line]
 
 
-def test_more_places_than_can_be_remembered_are_everything(
+def test_pending_paths_above_the_limit_scan_everything(
     top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pending, "MOST", 10)
+    monkeypatch.setattr(pending, "MAX_PATHS", 10)
 
-    async def scene(told: EmitResult) -> None:
-        async with told.at_work(trigger(top, quiet="300ms")):
+    async def scene(listener: FileListener) -> None:
+        async with listener.running(trigger(top, quiet="300ms")):
             for number in range(30):
                 (top / f"{number:02}").write_text("x")
-            await told.wait_for(1)
+            await listener.wait_for(1)
 
-    (occurrence, *_) = play(tmp_path, scene).occurrences
+    (occurrence, *_) = run_scene(tmp_path, scene).occurrences
     assert event_of(occurrence)["count"] == 30
     assert event_of(occurrence)["origin"] == "rescan"
 
 
-def test_what_can_not_be_read_for_a_while_is_looked_at_again(
-    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A share that doesn't answer for a moment says nothing when it does."""
+def test_unreadable_file_is_scanned_again(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network share that does not answer for a moment sends no event when it does again."""
     timer = VirtualTimer()
     status = os.stat
 
@@ -190,58 +186,58 @@ def test_what_can_not_be_read_for_a_while_is_looked_at_again(
             raise OSError(116, "Stale file handle")
         return status(path, **options)
 
-    async def scene(told: EmitResult) -> None:
-        async with told.at_work(trigger(top)):
+    async def scene(listener: FileListener) -> None:
+        async with listener.running(trigger(top)):
             with monkeypatch.context() as patched:
                 patched.setattr("rae_plugins.triggers.file.diff.os.stat", fail)
                 (top / "a").write_text("x")
                 (top / "b").write_text("x")
-                await advance(timer, lambda: bool(told.occurrences))
-            assert told.said == ["created b"]
-            await advance(timer, lambda: len(told.occurrences) == 2)
+                await advance(timer, lambda: bool(listener.occurrences))
+            assert listener.summaries == ["created b"]
+            await advance(timer, lambda: len(listener.occurrences) == 2)
 
-    assert play(tmp_path, scene, timer).said == ["created b", "created a"]
+    assert run_scene(tmp_path, scene, timer).summaries == ["created b", "created a"]
 
 
-def test_a_thread_that_has_died_is_replaced(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watcher_replaces_a_dead_thread(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     timer = VirtualTimer()
 
-    async def scene(told: EmitResult) -> None:
+    async def scene(listener: FileListener) -> None:
         made = []
-        begin = watcher.watch
-        monkeypatch.setattr(watcher, "watch", lambda *given: made.append(begin(*given)) or made[-1])
-        async with told.at_work(trigger(top)):
+        begin = watcher.start_watching
+        monkeypatch.setattr(watcher, "start_watching", lambda *given: made.append(begin(*given)) or made[-1])
+        async with listener.running(trigger(top)):
             made[0].observers[0].stop()
             made[0].observers[0].join()
             (top / "a").write_text("x")
-            await timer.advance(watcher.SUPERVISION)
-            await advance(timer, lambda: bool(told.occurrences))
+            await timer.advance(watcher.HEALTH_CHECK_INTERVAL)
+            await advance(timer, lambda: bool(listener.occurrences))
             (top / "b").write_text("x")
-            await advance(timer, lambda: len(told.occurrences) == 2)
+            await advance(timer, lambda: len(listener.occurrences) == 2)
         assert len(made) == 2
 
-    assert play(tmp_path, scene, timer).said == ["created a", "created b"]
+    assert run_scene(tmp_path, scene, timer).summaries == ["created a", "created b"]
 
 
-def test_a_handler_that_fails_ends_no_thread(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_event_handler_ends_no_thread(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(observers.Handler, "_note", fail)
+    monkeypatch.setattr(observers.EventHandler, "_handle", fail)
 
-    async def scene(told: EmitResult) -> None:
-        async with told.at_work(trigger(top)):
+    async def scene(listener: FileListener) -> None:
+        async with listener.running(trigger(top)):
             for number in range(3):
                 (top / f"{number}").write_text("x")
-                await told.until_told(top / f"{number}")
+                await listener.wait_for_changes(top / f"{number}")
 
-    assert play(tmp_path, scene).said == ["created 0", "created 1", "created 2"]
+    assert run_scene(tmp_path, scene).summaries == ["created 0", "created 1", "created 2"]
 
 
-def test_what_can_not_be_read_is_left_as_it_was(
+def test_unreadable_directory_reports_no_deletion(
     top: Path, tmp_path: Path, log: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Root reads everything, so reading is made to fail."""
+    """The tests may run as root, who can read everything, so reading is patched to fail."""
     scandir = os.scandir
 
     def refuse(path: Any) -> Any:
@@ -249,19 +245,19 @@ def test_what_can_not_be_read_is_left_as_it_was(
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    async def scene(told: EmitResult) -> None:
+    async def scene(listener: FileListener) -> None:
         (top / "locked" / "below").mkdir(parents=True)
         (top / "locked" / "below" / "file").write_text("x")
-        async with told.at_work(trigger(top, recursive=True)):
+        async with listener.running(trigger(top, recursive=True)):
             pass
         with monkeypatch.context() as patched:
             patched.setattr("rae_plugins.triggers.file.diff.os.scandir", refuse)
-            async with told.at_work(trigger(top, recursive=True)):
+            async with listener.running(trigger(top, recursive=True)):
                 (top / "a").write_text("x")
-                await told.until_told(top / "a")
-        async with told.at_work(trigger(top, recursive=True)):
+                await listener.wait_for_changes(top / "a")
+        async with listener.running(trigger(top, recursive=True)):
             (top / "b").write_text("x")
-            await told.until_told(top / "b")
+            await listener.wait_for_changes(top / "b")
 
-    assert play(tmp_path, scene).said == ["created a", "created b"]
-    assert [line for line in log if "locked can't be read (Permission denied); it is left as it was" in line]
+    assert run_scene(tmp_path, scene).summaries == ["created a", "created b"]
+    assert [line for line in log if "locked can't be read (Permission denied); changes in it are not seen" in line]

@@ -1,4 +1,4 @@
-"""Which files the file trigger means, and the options by which people say so."""
+"""The files that match, and the options of the file trigger."""
 
 import os
 import subprocess
@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 
 from rae_auto.config.structure import structure
 from rae_plugins.triggers.file import FileTrigger
-from rae_plugins.triggers.file.matcher import Selection
+from rae_plugins.triggers.file.matcher import Matcher
 
 
-def means(paths: str | list[str], *, recursive: bool = False, ignore: tuple[str, ...] = (), never: str | None = None):
-    return Selection.of([paths] if isinstance(paths, str) else paths, recursive=recursive, ignore=ignore, never=never)
+def make_matcher(
+    paths: str | list[str], *, recursive: bool = False, ignore: tuple[str, ...] = (), excluded: str | None = None
+):
+    return Matcher.from_paths(
+        [paths] if isinstance(paths, str) else paths, recursive=recursive, ignore=ignore, excluded_directory=excluded
+    )
 
 
 @pytest.mark.parametrize(
@@ -34,22 +38,20 @@ def means(paths: str | list[str], *, recursive: bool = False, ignore: tuple[str,
         ("/**/a", ["/a", "/x/y/a"], ["/x/b"]),
     ],
 )
-def test_a_path_means_a_file_the_files_of_a_folder_or_those_that_match(
-    path: str, meant: list[str], others: list[str]
-) -> None:
-    selection = means(path)
-    assert [file for file in meant if not selection.holds(file)] == []
-    assert [file for file in others if selection.holds(file)] == []
+def test_path_means_a_file_a_folder_or_a_glob(path: str, meant: list[str], others: list[str]) -> None:
+    matcher = make_matcher(path)
+    assert [file for file in meant if not matcher.matches_path(file)] == []
+    assert [file for file in others if matcher.matches_path(file)] == []
 
 
-def test_a_folder_means_all_below_it_only_when_it_is_recursive() -> None:
-    assert means("/in", recursive=True).holds("/in/x/y/z")
-    assert not means("/in").holds("/in/x/y/z")
+def test_folder_includes_lower_folders_only_if_recursive() -> None:
+    assert make_matcher("/in", recursive=True).matches_path("/in/x/y/z")
+    assert not make_matcher("/in").matches_path("/in/x/y/z")
 
 
-def test_a_tilde_is_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tilde_is_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
-    assert means("~/in").holds("/home/ada/in/a")
+    assert make_matcher("~/in").matches_path("/home/ada/in/a")
 
 
 @pytest.mark.parametrize(
@@ -63,30 +65,30 @@ def test_a_tilde_is_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch) -> Non
         ("/in/**/z", ["/in/z/a", "/in/x/y/z/a"], ["/in/zz"]),
     ],
 )
-def test_what_is_ignored_does_not_count(ignore: str, ignored: list[str], counted: list[str]) -> None:
-    selection = means("/in", recursive=True, ignore=(ignore,))
-    assert [file for file in ignored if selection.holds(file)] == []
-    assert [file for file in counted if not selection.holds(file)] == []
+def test_matcher_skips_ignored_names_and_paths(ignore: str, ignored: list[str], counted: list[str]) -> None:
+    matcher = make_matcher("/in", recursive=True, ignore=(ignore,))
+    assert [file for file in ignored if matcher.matches_path(file)] == []
+    assert [file for file in counted if not matcher.matches_path(file)] == []
 
 
-def test_what_is_called_by_its_whole_name_is_not_ignored() -> None:
-    selection = means("/home/.cache/notes~", ignore=(".*", "*~"))
-    assert selection.holds("/home/.cache/notes~")
-    assert not means("/home/.cache", ignore=("*~",)).holds("/home/.cache/notes~")
+def test_matcher_keeps_an_ignored_name_that_a_path_spells_out() -> None:
+    matcher = make_matcher("/home/.cache/notes~", ignore=(".*", "*~"))
+    assert matcher.matches_path("/home/.cache/notes~")
+    assert not make_matcher("/home/.cache", ignore=("*~",)).matches_path("/home/.cache/notes~")
 
 
-def test_the_directory_that_is_out_of_bounds_holds_nothing() -> None:
-    selection = means("/home", recursive=True, never="/home/state")
-    assert selection.holds("/home/stately")
-    assert not selection.holds("/home/state/a")
+def test_matcher_skips_the_excluded_directory() -> None:
+    matcher = make_matcher("/home", recursive=True, excluded="/home/state")
+    assert matcher.matches_path("/home/stately")
+    assert not matcher.matches_path("/home/state/a")
 
 
-def test_directories_count_that_lead_to_a_file_which_is_meant() -> None:
-    selection = means("/in/*/done/*.txt")
-    assert selection.concerns("/in")
-    assert selection.concerns("/in/x/done")
-    assert not selection.concerns("/in/x/other")
-    assert not selection.concerns("/out")
+def test_directory_on_the_way_to_a_match_is_relevant() -> None:
+    matcher = make_matcher("/in/*/done/*.txt")
+    assert matcher.is_relevant("/in")
+    assert matcher.is_relevant("/in/x/done")
+    assert not matcher.is_relevant("/in/x/other")
+    assert not matcher.is_relevant("/out")
 
 
 _names = st.text("ab.~", min_size=1, max_size=3).filter(lambda name: name not in (".", ".."))
@@ -94,8 +96,8 @@ _segments = st.lists(_names | st.sampled_from(["*", "**", "a*", "?", "[ab]"]), m
 
 
 @given(_segments, st.lists(_names, min_size=1, max_size=4))
-def test_a_glob_matches_what_its_segments_match_one_by_one(pattern: list[str], names: list[str]) -> None:
-    """Against a matcher so simple that it is plainly right."""
+def test_glob_matches_segment_by_segment(pattern: list[str], names: list[str]) -> None:
+    """Compared with a matcher so simple that it is plainly right."""
 
     def matches(segments: list[str], left: list[str]) -> bool:
         if not segments or not left:
@@ -105,70 +107,73 @@ def test_a_glob_matches_what_its_segments_match_one_by_one(pattern: list[str], n
         return fnmatchcase(left[0], segments[0]) and matches(segments[1:], left[1:])
 
     pattern = [*pattern, "*"] if pattern[-1] == "**" else pattern
-    selection = means("/" + "/".join(["*", *pattern]))
-    assert selection.holds("/" + "/".join(["x", *names])) == matches(pattern, names)
+    matcher = make_matcher("/" + "/".join(["*", *pattern]))
+    assert matcher.matches_path("/" + "/".join(["x", *names])) == matches(pattern, names)
 
 
 @given(_segments, st.lists(_names, min_size=1, max_size=4))
-def test_no_directory_is_passed_by_that_leads_to_a_file_which_is_meant(pattern: list[str], names: list[str]) -> None:
-    selection = means("/" + "/".join(pattern), ignore=("b~",))
+def test_matcher_enters_every_directory_with_a_match(pattern: list[str], names: list[str]) -> None:
+    matcher = make_matcher("/" + "/".join(pattern), ignore=("b~",))
     path = "/" + "/".join(names)
-    if selection.holds(path):
+    if matcher.matches_path(path):
         while (path := os.path.dirname(path)) != "/":
-            assert selection.concerns(path)
+            assert matcher.is_relevant(path)
 
 
 @pytest.mark.parametrize(
     ("options", "remedy"),
     [
         ({"paths": []}, "paths is empty; name files"),
-        ({"paths": ["inbox"]}, "no absolute path; begin it with / or ~"),
-        ({"paths": ["/in/../etc"]}, "without [.][.]"),
-        ({"paths": [""]}, "no absolute path"),
-        ({"paths": ["/in/\0"]}, "no absolute path"),
-        ({"paths": ["~nobody-of-that-name/in"]}, "begins with a user who is not known here; write the whole path"),
-        ({"paths": ["/in"], "ignore": ["~nobody-of-that-name/in"]}, "begins with a user who is not known here"),
-        ({"paths": ["in", "/in", "out"]}, "'in' is no absolute path.*; 'out' is no absolute path"),
+        ({"paths": ["inbox"]}, "not an absolute path; begin it with / or ~"),
+        ({"paths": ["/in/../etc"]}, "leave out [.][.]"),
+        ({"paths": [""]}, "not an absolute path"),
+        ({"paths": ["/in/\0"]}, "not an absolute path"),
+        ({"paths": ["~nobody-of-that-name/in"]}, "begins with an unknown user; write the whole path"),
+        ({"paths": ["/in"], "ignore": ["~nobody-of-that-name/in"]}, "begins with an unknown user"),
+        ({"paths": ["in", "/in", "out"]}, '"in" is not an absolute path.*; "out" is not an absolute path'),
         ({"paths": "/in"}, "must be a list"),
-        ({"paths": ["/in"], "ignore": ["/"]}, "pattern without a name; write one such as"),
-        ({"paths": ["/in"], "events": []}, "events must be a list with some of created, modified, deleted, moved"),
-        ({"paths": ["/in"], "events": ["renamed"]}, "must be one of|is none of created"),
-        ({"paths": ["/in"], "quiet": "1m"}, "max_wait is shorter than quiet; make it longer"),
+        ({"paths": ["/in"], "ignore": ["/"]}, "empty pattern; write one such as"),
+        (
+            {"paths": ["/in"], "events": []},
+            "list with one or more of created, modified, deleted, moved",
+        ),
+        ({"paths": ["/in"], "events": ["renamed"]}, "must be one of|unknown event"),
+        ({"paths": ["/in"], "quiet": "1m"}, "max_wait is shorter than quiet; raise max_wait"),
         ({"paths": ["/in"], "ignore": "*.log"}, "must be a list"),
         ({"paths": ["/in"], "poll": "1ms"}, "poll: must be at least 100ms"),
         ({"paths": ["/in"], "batch": "some"}, "must be one of all, each"),
         ({"paths": ["/in"], "polling": "some"}, "must be one of auto, always, never"),
     ],
 )
-def test_options_that_make_no_sense_are_refused_in_one_line(options: dict[str, object], remedy: str) -> None:
+def test_file_options_that_make_no_sense_are_refused(options: dict[str, object], remedy: str) -> None:
     with pytest.raises(ValueError, match=remedy) as caught:
         structure(options, FileTrigger)
     assert "\n" not in str(caught.value)
 
 
-def test_options_are_read_as_people_write_them() -> None:
+def test_file_options_are_converted() -> None:
     trigger = structure(
         {"paths": ["/in"], "events": ["deleted", "created"], "batch": "each", "stable": "5s"}, FileTrigger
     )
     assert trigger == FileTrigger(paths=["/in"], events=["created", "deleted"], batch="each", stable=5)
 
 
-def test_the_leftovers_of_editors_do_not_count_by_default() -> None:
-    selection = Selection.of(["/in"], recursive=True, ignore=FileTrigger(paths=["/in"]).ignore)
+def test_temporary_files_are_ignored_by_default() -> None:
+    matcher = Matcher.from_paths(["/in"], recursive=True, ignore=FileTrigger(paths=["/in"]).ignore)
     leftovers = ["a.txt~", ".a.txt.swp", ".#a.txt", "#a.txt#", "movie.part", "setup.crdownload", "a.tmp"]
-    assert [name for name in leftovers if selection.holds(f"/in/{name}")] == []
-    assert selection.holds("/in/a.txt")
+    assert [name for name in leftovers if matcher.matches_path(f"/in/{name}")] == []
+    assert matcher.matches_path("/in/a.txt")
 
 
-def test_nothing_of_watchdog_is_imported_before_it_is_needed() -> None:
+def test_loading_the_trigger_does_not_import_watchdog() -> None:
     code = "import sys, rae_plugins.triggers.file; sys.exit('watchdog' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_paths_that_can_only_be_polled_are_doubtful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_warnings_name_paths_that_must_be_polled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text("1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:9 / /far rw shared:1 - nfs4 host:/x rw\n")
     monkeypatch.setattr("rae_auto.toolkit.mounts.MOUNT_TABLE", mounts)
     (doubt,) = FileTrigger(paths=["/far/in", "/near"]).warnings()
-    assert doubt.startswith("/far/in is on a file system whose changes can't all be seen")
+    assert doubt.startswith("/far/in is on a file system that does not report all changes")
     assert FileTrigger(paths=["/far/in"], polling="always").warnings() == ()

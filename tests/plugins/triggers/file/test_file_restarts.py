@@ -1,4 +1,4 @@
-"""The file trigger loses nothing while the daemon is down, and tells nothing twice."""
+"""The file trigger loses no change while the daemon is down, and delivers none twice."""
 
 import asyncio
 import sqlite3
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from tests.support import file_watching
-from tests.support.file_watching import EmitResult, advance, event_of, play, trigger
+from tests.support.file_watching import FileListener, advance, event_of, run_scene, trigger
 
-from rae_auto.api import EmitResult as Verdict
+from rae_auto.api import EmitResult
 from rae_auto.testing.sources import VirtualTimer
 from rae_plugins.triggers.file import FileTrigger, observers
 
@@ -18,28 +18,28 @@ from rae_plugins.triggers.file import FileTrigger, observers
 top = file_watching.top
 
 
-def test_changes_while_the_daemon_was_down_are_told_at_the_next_start(top: Path, tmp_path: Path) -> None:
-    async def scene(told: EmitResult) -> None:
+def test_changes_during_downtime_are_delivered_at_start(top: Path, tmp_path: Path) -> None:
+    async def scene(listener: FileListener) -> None:
         for name in ("modified", "deleted", "moved", "same", "sub/deep"):
             (top / name).parent.mkdir(exist_ok=True)
             (top / name).write_text("x")
         options = {"recursive": True}
-        async with told.at_work(trigger(top, **options)):
+        async with listener.running(trigger(top, **options)):
             pass
         (top / "modified").write_text("xy")
         (top / "deleted").unlink()
         (top / "moved").rename(top / "away")
         (top / "created").write_text("x")
         (top / "sub").rename(top / "other")
-        async with told.at_work(trigger(top, **options)):
-            await told.wait_for(1)
-        async with told.at_work(trigger(top, **options)):
+        async with listener.running(trigger(top, **options)):
+            await listener.wait_for(1)
+        async with listener.running(trigger(top, **options)):
             (top / "end").write_text("x")
-            await told.until_told(top / "end")
+            await listener.wait_for_changes(top / "end")
 
-    told = play(tmp_path, scene)
-    (after_restart, _) = told.occurrences
-    assert sorted(told.said) == [
+    listener = run_scene(tmp_path, scene)
+    (after_restart, _) = listener.occurrences
+    assert sorted(listener.summaries) == [
         "created created",
         "created end",
         "deleted deleted",
@@ -51,111 +51,109 @@ def test_changes_while_the_daemon_was_down_are_told_at_the_next_start(top: Path,
 
 
 @pytest.mark.parametrize("batch", ["all", "each"])
-def test_what_could_not_be_kept_is_told_again_under_the_same_key_and_once(
-    top: Path, tmp_path: Path, batch: str
-) -> None:
-    """A kill between the occurrence and the snapshot: it is durable, but the trigger doesn't know."""
+def test_interrupted_delivery_is_repeated_with_the_same_key(top: Path, tmp_path: Path, batch: str) -> None:
+    """A kill after the engine has decided, before the snapshot knows."""
 
-    async def scene(told: EmitResult) -> None:
+    async def scene(listener: FileListener) -> None:
         keys = []
 
-        def kept_but_not_answered(key: str) -> Verdict:
+        def kept_but_not_answered(key: str) -> EmitResult:
             keys.append(key)
             raise OSError("killed")
 
-        good = told.answer
-        told.answer = kept_but_not_answered
-        async with told.at_work(trigger(top, batch=batch)) as task:
+        good = listener.answer
+        listener.answer = kept_but_not_answered
+        async with listener.running(trigger(top, batch=batch)) as task:
             (top / "a").write_text("x")
-            await told.until(task.done)
+            await listener.wait_until(task.done)
         # More has happened until it is told again.
         (top / "b").write_text("x")
-        told.answer = good
-        async with told.at_work(trigger(top, batch=batch)):
-            await told.wait_for(2)
-        assert [occurrence.key for occurrence in told.occurrences][:1] == keys
+        listener.answer = good
+        async with listener.running(trigger(top, batch=batch)):
+            await listener.wait_for(2)
+        assert [occurrence.key for occurrence in listener.occurrences][:1] == keys
 
-    told = play(tmp_path, scene)
-    assert told.said == ["created a", "created b"]
+    listener = run_scene(tmp_path, scene)
+    assert listener.summaries == ["created a", "created b"]
 
 
-def test_other_options_make_nothing_old_new(top: Path, tmp_path: Path) -> None:
-    async def scene(told: EmitResult) -> None:
+def test_changed_options_report_no_old_file_as_new(top: Path, tmp_path: Path) -> None:
+    async def scene(listener: FileListener) -> None:
         other = tmp_path / "other"
         other.mkdir()
         for place in (top, other):
             (place / "old").write_text("x")
-        async with told.at_work(trigger(top)):
+        async with listener.running(trigger(top)):
             pass
         (top / "meanwhile").write_text("x")
-        async with told.at_work(trigger(top, other)):
-            await told.until_told(top / "meanwhile")
-        async with told.at_work(trigger(other)):
+        async with listener.running(trigger(top, other)):
+            await listener.wait_for_changes(top / "meanwhile")
+        async with listener.running(trigger(other)):
             (other / "new").write_text("x")
-            await told.until_told(other / "new")
-        async with told.at_work(trigger(top, other)):
+            await listener.wait_for_changes(other / "new")
+        async with listener.running(trigger(top, other)):
             (other / "newer").write_text("x")
-            await told.until_told(other / "newer")
+            await listener.wait_for_changes(other / "newer")
 
-    assert play(tmp_path, scene).said == ["created meanwhile", "created new", "created newer"]
+    assert run_scene(tmp_path, scene).summaries == ["created meanwhile", "created new", "created newer"]
 
 
-def test_a_snapshot_that_is_damaged_is_put_aside(top: Path, tmp_path: Path, log: list[str]) -> None:
-    async def scene(told: EmitResult) -> None:
+def test_damaged_snapshot_is_set_aside(top: Path, tmp_path: Path, log: list[str]) -> None:
+    async def scene(listener: FileListener) -> None:
         (top / "old").write_text("x")
-        async with told.at_work(trigger(top, initial=True)):
-            await told.wait_for(1)
-        for path in told.directory.iterdir():
+        async with listener.running(trigger(top, initial=True)):
+            await listener.wait_for(1)
+        for path in listener.directory.iterdir():
             path.write_bytes(b"no database at all" * 500)
-        async with told.at_work(trigger(top, initial=True)):
+        async with listener.running(trigger(top, initial=True)):
             (top / "new").write_text("x")
-            await told.until_told(top / "new")
+            await listener.wait_for_changes(top / "new")
 
-    assert play(tmp_path, scene).said == ["created old", "created new"]
+    assert run_scene(tmp_path, scene).summaries == ["created old", "created new"]
     assert (tmp_path / "state" / "snapshot.sqlite.corrupt").exists()
     assert [line for line in log if "is damaged" in line]
 
 
-def test_a_snapshot_of_a_newer_version_is_put_aside(top: Path, tmp_path: Path, log: list[str]) -> None:
-    async def scene(told: EmitResult) -> None:
-        async with told.at_work(trigger(top)):
+def test_snapshot_of_a_newer_format_is_set_aside(top: Path, tmp_path: Path, log: list[str]) -> None:
+    async def scene(listener: FileListener) -> None:
+        async with listener.running(trigger(top)):
             pass
-        with closing(sqlite3.connect(told.directory / "snapshot.sqlite")) as database:
+        with closing(sqlite3.connect(listener.directory / "snapshot.sqlite")) as database:
             database.execute("PRAGMA user_version = 9")
-        async with told.at_work(trigger(top)):
+        async with listener.running(trigger(top)):
             (top / "new").write_text("x")
-            await told.until_told(top / "new")
+            await listener.wait_for_changes(top / "new")
 
-    assert play(tmp_path, scene).said == ["created new"]
+    assert run_scene(tmp_path, scene).summaries == ["created new"]
     assert [line for line in log if "its format is 9" in line]
 
 
-def test_after_a_suspend_everything_is_looked_at(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What happened meanwhile on a disk of another machine has made no event: here no handler passes any on."""
-    monkeypatch.setattr(observers.Handler, "dispatch", lambda *_: None)
+def test_suspend_leads_to_a_full_scan(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changes on a network share during a suspend have no event; here the handler drops all events."""
+    monkeypatch.setattr(observers.EventHandler, "dispatch", lambda *_: None)
     timer = VirtualTimer()
 
-    async def scene(told: EmitResult) -> None:
-        async with told.at_work(trigger(top)):
+    async def scene(listener: FileListener) -> None:
+        async with listener.running(trigger(top)):
             (top / "a").write_text("x")
             await asyncio.sleep(0.2)
             await timer.sleep_machine(timedelta(hours=1))
-            await advance(timer, lambda: bool(told.occurrences))
+            await advance(timer, lambda: bool(listener.occurrences))
 
-    told = play(tmp_path, scene, timer)
-    assert told.said == ["created a"]
-    assert event_of(told.occurrences[0])["origin"] == "rescan"
+    listener = run_scene(tmp_path, scene, timer)
+    assert listener.summaries == ["created a"]
+    assert event_of(listener.occurrences[0])["origin"] == "rescan"
 
 
-def test_a_trigger_of_a_home_that_is_another_now_looks_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scene(told: EmitResult) -> None:
+def test_another_home_directory_starts_a_new_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(listener: FileListener) -> None:
         for home in ("one", "two"):
             (tmp_path / home / "in").mkdir(parents=True)
             (tmp_path / home / "in" / "old").write_text("x")
             monkeypatch.setenv("HOME", str(tmp_path / home))
-            async with told.at_work(FileTrigger(paths=["~/in"], quiet="50ms")):
+            async with listener.running(FileTrigger(paths=["~/in"], quiet="50ms")):
                 (tmp_path / home / "in" / "new").write_text("x")
-                await told.until_told(tmp_path / home / "in" / "new")
+                await listener.wait_for_changes(tmp_path / home / "in" / "new")
 
-    said = play(tmp_path, scene).said
+    said = run_scene(tmp_path, scene).summaries
     assert [text for text in said if text == "created new"] == ["created new"] * 2
