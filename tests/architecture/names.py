@@ -17,26 +17,25 @@ from attrs import frozen
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("core", "plugins", "contrib")
 
-LITERARY_WORDS = frozenset(
-    """
-    eyes dirt tell tells telling told hear hears heard sees kin upshot foreseen foresee rehearsal sighting patience doubt
-    doubts remedy happening happenings lineage ledger mailbox hurt surroundings spell spells diary shadow echo echoes anew
-    begun whose whoever somebody nobody standing rounds dearest bears betimes lest whence thereby heel heels ought longest
-    shortest largest dealt fate bygone trifle stranger news beware forgive mind dwell midst hither twofold
-    """.split()
-)
+_LITERARY_WORDS = """
+    eyes dirt tell tells telling told hear hears heard sees kin upshot foreseen foresee rehearsal sighting patience
+    doubt doubts remedy happening happenings lineage ledger mailbox hurt surroundings spell spells diary shadow echo
+    echoes anew begun whose whoever somebody nobody standing rounds dearest bears betimes lest whence thereby heel
+    heels ought longest shortest largest dealt fate bygone trifle stranger news beware forgive mind dwell midst
+    hither twofold
+"""
+LITERARY_WORDS = frozenset(_LITERARY_WORDS.split())
 """Words of the old dialect, and others that stand in no API of the field."""
 
-PARTICIPLES = frozenset(
-    """
+_PARTICIPLES = """
     answered watched begun made told said seen taken given kept gone known lost found held left read_out understood
     wanted asked needed shown noted settled unwatched awaited meant written opened numbered appended resolved masked
     matched joined learned listed lengthened faded intersected united fading sealed checked built
-    """.split()
-)
+"""
+PARTICIPLES = frozenset(_PARTICIPLES.split())
 """Participles that were function names."""
 
-BAD_OPENINGS = frozenset("What Whether Who Whom Whose Of Those How".split())
+BAD_OPENINGS = frozenset(("What", "Whether", "Who", "Whom", "Whose", "Of", "Those", "How"))
 
 
 @frozen

@@ -81,7 +81,9 @@ async def ask(directory: Path, count: int) -> None:
     middle = START + timedelta(seconds=10 * count)
     scheduler = Scheduler(directory=directory)
     # What is measured is a history of this size, not how it shrinks.
-    scheduler.retention = type(scheduler.retention)(keep="36500d", keep_failures="36500d", runs=1_000_000)
+    scheduler.runtime.retention = type(scheduler.runtime.retention)(
+        keep="36500d", keep_failures="36500d", runs=1_000_000
+    )
     async with scheduler as s:
         await timed("history", s.history)
         await timed("history JOB", lambda: s.history("job-7"))

@@ -158,10 +158,10 @@ def test_R35_a_schedule_that_answers_nonsense_is_held_with_its_reason_and_the_re
     async def work():
         async with Scheduler(directory=tmp_path, jobs=[odd, Job(id="good", command="true")], plugins=Source()) as s:
             by_hand = [await s.wait(await s.trigger(job)) for job in ("odd", "good")]
-            held = s.containment.problems(), (await s.get_job_status("odd")).next_at
+            held = s.runtime.quarantine.problems(), (await s.get_job_status("odd")).next_at
             healed.append("yes")
             await s.configure([odd], Settings(), "UTC", {})
-            return by_hand, held, s.containment.problems(), (await s.get_job_status("odd")).next_at
+            return by_hand, held, s.runtime.quarantine.problems(), (await s.get_job_status("odd")).next_at
 
     by_hand, ((problem,), at), problems, next_at = in_time(work)
     assert [run.state for run in by_hand] == [RunState.SUCCEEDED] * 2

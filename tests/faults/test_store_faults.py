@@ -156,7 +156,7 @@ def test_on_a_disk_that_can_only_be_read_any_more_nothing_starts_and_the_daemon_
     time.sleep(2.0)
     assert count(ours.home / "due") <= begun + 1
     assert ours.stop() == 1
-    assert "the next start looks for what ran" in ours.said()
+    assert "the next start looks for what was running" in ours.said()
     assert "Traceback" not in ours.said()
 
 
@@ -216,7 +216,7 @@ QUICK = Job(id="quick", command=["true"])
 def test_a_store_that_hangs_is_told_and_let_go_R35(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
 ) -> None:
-    monkeypatch.setattr(engine_loop, "SLOW", 0.1)
+    monkeypatch.setattr(engine_loop, "SLOW_COMMIT_SECONDS", 0.1)
     store = Hanging()
 
     async def work() -> None:
@@ -225,8 +225,8 @@ def test_a_store_that_hangs_is_told_and_let_go_R35(
         store.may_go.clear()
         with pytest.raises(StoreError, match="has not answered"):
             await scheduler.trigger("quick")
-        assert scheduler.trouble
-        with pytest.raises(StoreError, match="next start looks for what ran"):
+        assert scheduler.runtime.store_problem
+        with pytest.raises(StoreError, match="next start looks for what was running"):
             await scheduler.close(timedelta(seconds=1))
 
     try:
@@ -238,7 +238,7 @@ def test_a_store_that_hangs_is_told_and_let_go_R35(
 
 
 def test_a_store_that_hung_goes_on_R35(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_loop, "SLOW", 0.1)
+    monkeypatch.setattr(engine_loop, "SLOW_COMMIT_SECONDS", 0.1)
     store = Hanging()
 
     async def work() -> None:
@@ -249,7 +249,7 @@ def test_a_store_that_hung_goes_on_R35(tmp_path: Path, monkeypatch: pytest.Monke
             with pytest.raises(StoreError, match="nothing new is taken"):
                 await scheduler.trigger("quick")
             store.may_go.set()
-            while scheduler.trouble:  # noqa: ASYNC110 - nothing else is told of it
+            while scheduler.runtime.store_problem:  # noqa: ASYNC110 - nothing else is told of it
                 await asyncio.sleep(0.01)
             # What was asked for once is done once.
             await scheduler.wait(await scheduler.trigger("quick", request="the same"))
@@ -278,7 +278,7 @@ def test_a_store_that_raises_stops_nobody_from_leaving_R35(tmp_path: Path, log: 
         store.is_broken = True
         with pytest.raises(StoreError, match="the store failed: KeyError"):
             await scheduler.trigger("quick")
-        with pytest.raises(StoreError, match="next start looks for what ran"):
+        with pytest.raises(StoreError, match="next start looks for what was running"):
             await scheduler.close(timedelta(0))
 
     asyncio.run(asyncio.wait_for(work(), 30))
@@ -388,7 +388,7 @@ def test_damage_of_one_job_holds_that_job_alone_R21(daemons: Callable[..., Daemo
     spoil(ours, what, "added")
     ours.serve()
     [problem] = ours.ask("status")["problems"]
-    assert "job 'added' is held" in problem
+    assert 'job "added" is paused' in problem
     assert ours.ask("show", job="added")["info"]["activity"] in ("paused", "disabled")
     assert len(list(ours.state.glob("documents.corrupt-*.json"))) == 1
     before = len(ours.ask("history", job="added"))

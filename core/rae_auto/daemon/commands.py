@@ -43,7 +43,7 @@ class Commands:
         self._config = config
         self._reload = reload
         self._problems = problems
-        self._started_at = scheduler.now()
+        self._started_at = scheduler.runtime.now()
 
     def table(self) -> dict[str, Command]:
         """Return the commands by name."""
@@ -75,7 +75,8 @@ class Commands:
         return {"pid": os.getpid(), "version": __version__}
 
     async def status(self, _: Arguments) -> Any:
-        scheduler, engine = self._scheduler, self._scheduler.engine
+        runtime = self._scheduler.runtime
+        engine = runtime.engine
         runs = [opened.run for opened in engine.runs()]
         jobs = [(engine.next_at(entry.job.id), entry) for entry in engine.jobs()]
         due = sorted(((at, entry.job.id) for at, entry in jobs if at is not None), key=lambda pair: pair[0])
@@ -83,29 +84,29 @@ class Commands:
             "pid": os.getpid(),
             "version": __version__,
             "started_at": self._started_at.isoformat(),
-            "state_directory": str(scheduler.directory),
+            "state_directory": str(runtime.directory),
             "config": self._config and str(self._config),
-            "state": "degraded" if scheduler.trouble else "stopping" if engine.stopping else "running",
-            "enabled": scheduler.settings.enabled,
+            "state": "degraded" if runtime.store_problem else "stopping" if engine.stopping else "running",
+            "enabled": runtime.settings.enabled,
             "jobs": len(jobs),
             "running": [run_record(run) for run in runs if run.state.active],
             "waiting": [self._waiting(run) for run in runs if not run.state.active],
             "next": [{"job": job, "at": at.isoformat()} for at, job in due[:MAX_NEXT_JOBS]],
-            "problems": [*filter(None, [scheduler.trouble]), *scheduler.held, *self._problems()],
+            "problems": [*filter(None, [runtime.store_problem]), *runtime.damaged_jobs, *self._problems()],
         }
 
     def _waiting(self, run: Run) -> dict[str, Any]:
-        return {**run_record(run), "waiting_for": self._scheduler.waiting_for(run.id)}
+        return {**run_record(run), "waiting_for": self._scheduler.runtime.waiting_for(run.id)}
 
     async def list(self, _: Arguments) -> Any:
         return [job_record(info) for info in await self._scheduler.list_jobs()]
 
     async def show(self, arguments: Arguments) -> Any:
-        entry = self._scheduler.engine.job(text(arguments, "job"))  # type: ignore[arg-type]
-        opened = self._scheduler.engine.runs(entry.job.id)
+        entry = self._scheduler.runtime.engine.job(text(arguments, "job"))  # type: ignore[arg-type]
+        opened = self._scheduler.runtime.engine.runs(entry.job.id)
         return {
             "definition": documents.dump(entry.job),
-            "info": job_record(info_of(self._scheduler.engine, entry)),
+            "info": job_record(info_of(self._scheduler.runtime.engine, entry)),
             "open": [run_record(o.run) for o in opened],
         }
 
@@ -138,7 +139,7 @@ class Commands:
         return {}
 
     async def history(self, arguments: Arguments) -> Any:
-        return [run_record(run) for run in await self._scheduler.runs(log_query(arguments))]
+        return [run_record(run) for run in await self._scheduler.runtime.runs(log_query(arguments))]
 
     async def why(self, arguments: Arguments) -> Any:
         at, run = optional_text(arguments, "at"), optional_text(arguments, "run")
@@ -151,14 +152,14 @@ class Commands:
 
     async def world_log(self, arguments: Arguments) -> Any:
         since, until = optional_instant(arguments, "since"), optional_instant(arguments, "until")
-        return await self._scheduler.ask_store(lambda store: happenings_in(store, since, until))
+        return await self._scheduler.runtime.read_store(lambda store: happenings_in(store, since, until))
 
     async def stats(self, arguments: Arguments) -> Any:
         job = optional_text(arguments, "job")
         found = await self._scheduler.statistics(job, optional_instant(arguments, "since"))
         if job is not None and not found.runs:
             # Without runs the name may be misspelt; this raises JobNotFound.
-            self._scheduler.engine.job(JobId(job))
+            self._scheduler.runtime.engine.job(JobId(job))
         return found.record()
 
     async def record_event(self, arguments: Arguments) -> Any:

@@ -116,7 +116,7 @@ class Daemon:
         self._set_watch(self._is_watch_enabled)
         jobs = len(await self._scheduler.list_jobs())
         logger.info("rae-auto {} runs {} jobs of {}", __version__, jobs, self._path)
-        if not self._scheduler.settings.enabled:
+        if not self._scheduler.runtime.settings.enabled:
             logger.warning("nothing starts by itself; 'rae-auto trigger JOB' starts a job by hand")
         try:
             await self._scheduler.wait_stopped()
@@ -163,14 +163,16 @@ class Daemon:
                 settings = Settings(
                     config.max_parallel, config.enabled and not self._paused, config.resources, config.max_queue
                 )
-                summary = await self._scheduler.configure(config.jobs, settings, config.timezone, config.notifiers)
+                summary = await self._scheduler.runtime.reconfigure(
+                    config.jobs, settings, config.timezone, config.notifiers
+                )
             except SchedulerError as error:
                 self._bad_config = f"the configuration wasn't reloaded: {error}"
                 logger.error("{}", self._bad_config)
                 raise
             self._bad_config = None
-            self._scheduler.shutdown_grace = config.shutdown_grace
-            self._scheduler.retention = config.history
+            self._scheduler.runtime.shutdown_grace = config.shutdown_grace
+            self._scheduler.runtime.retention = config.history
             self._set_watch(config.watch_config)
             logger.info("reloaded: {}", ", ".join(f"{len(jobs)} {change}" for change, jobs in summary.items()))
             return summary
@@ -178,7 +180,7 @@ class Daemon:
     def _problems(self) -> list[str]:
         bad = [problem for problem in (self._bad_config, self._bad_watch) if problem]
         stalls = dict.fromkeys(stall.text() for stall in self._stall_detector.stalls if stall.plugin)
-        return [*bad, *self._scheduler.containment.problems(), *stalls]
+        return [*bad, *self._scheduler.runtime.quarantine.problems(), *stalls]
 
     def _set_watch(self, wanted: bool) -> None:
         """Have the file watched, or not. Where it can't be, that is told, and nothing else is touched."""

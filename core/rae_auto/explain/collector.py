@@ -29,12 +29,12 @@ async def why(scheduler: Scheduler, job: str, at: str | datetime | None = None, 
 
     Errors: JobNotFound, RunNotFound, BadRequest (a time that is none).
     """
-    place = zone(scheduler.plugins.timezone)
-    asked = time_asked(at, place, scheduler.now())
+    place = zone(scheduler.runtime.factory.timezone)
+    asked = time_asked(at, place, scheduler.runtime.now())
     query = records_around(job, asked)
-    runs, decisions = await scheduler.runs(query), await scheduler.decisions(query)
+    runs, decisions = await scheduler.runtime.runs(query), await scheduler.runtime.decisions(query)
     wanted = None if run is None else await scheduler.get_run(run)
-    standing = standing_in(scheduler.engine, job, runs, decisions, scheduler.clock.now(), place)
+    standing = standing_in(scheduler.runtime.engine, job, runs, decisions, scheduler.runtime.clock.now(), place)
     return answered(standing, asked, wanted)
 
 

@@ -1,8 +1,18 @@
-"""The loop around the engine: feeds it events, commits its changes, then performs its effects.
+"""The loop around the engine: it feeds events, commits changes, then performs effects. It decides nothing.
 
-It decides nothing. A turn takes all events that have come in, hands them to the engine, makes the changes durable in
-one commit however many they are, and only then lets anything of it be seen: starts, cancels, notices, answers. While
-nothing comes in it sleeps until the engine's next instant; no longer than `GUARD`, for the wall clock may be set.
+A turn has four steps, and the order is the promise "durable before visible":
+
+1. take all events that have arrived since the last turn,
+2. let the engine handle each; the steps it returns hold changes and effects,
+3. make the changes of all steps durable in one commit (a group commit: its cost is shared by all),
+4. perform the effects, step by step: starts, cancels, notifications, answers to requests.
+
+If the commit fails, the loop stays in step 3 and tries again: the engine's state is ahead of the disk, but nobody has
+seen it, and no further event is handled. Requests that wait meanwhile are answered with StoreError. If the process
+dies in step 3, the steps never happened; if it dies in step 4, recovery finds the intent in the store.
+
+Between turns the loop sleeps until the engine's next instant, or until an event arrives, but never longer than
+`CLOCK_CHECK_SECONDS`: nothing announces that the wall clock was set or that the machine has slept.
 """
 
 import asyncio
@@ -19,21 +29,21 @@ from rae_auto.errors import SchedulerClosed, SchedulerError, StoreError
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime.clock import Clock
 
-GUARD = 10.0
-"""Seconds after which a sleeping loop looks at the clocks."""
+CLOCK_CHECK_SECONDS = 10.0
+"""Longest sleep of the loop, after which it compares the clocks."""
 
-RETRY_COMMIT = (0.2, 1.0, 5.0, 15.0)
-"""Seconds before a failed commit is tried again; the last one counts for all that follow."""
+COMMIT_RETRY_SECONDS = (0.2, 1.0, 5.0, 15.0)
+"""Pauses before a failed commit is tried again; the last one is repeated."""
 
-SLOW = 10.0
-"""Seconds after which a commit that hasn't come back is told."""
+SLOW_COMMIT_SECONDS = 10.0
+"""Time after which a commit that has not returned is reported."""
 
-COMPLAIN = 60.0
-"""Seconds between log lines on the same trouble."""
+LOG_INTERVAL_SECONDS = 60.0
+"""Time between log lines about the same problem."""
 
 
 class EngineLoop:
-    """Runs an engine. Everything happens on one event loop; `submit` and `ask` belong to it."""
+    """Runs an engine on one asyncio event loop, to which all methods belong."""
 
     def __init__(
         self,
@@ -45,41 +55,41 @@ class EngineLoop:
         """`commit` makes changes durable or raises StoreError; `perform` carries out all effects but replies."""
         self.engine = engine
         self.trouble: str | None = None
-        """Why state can't be written at present, if it can't."""
-        self._complained_at = float("-inf")
-        self.begun = asyncio.Event()
+        """Why state can't be written at present; None when it can."""
+        self._reported_at = float("-inf")
+        self.started = asyncio.Event()
         """Set once the first turn is durable."""
         self._clock = clock
         self._commit = commit
         self._perform = perform
         self._inbox: list[Event] = []
         self._woken = asyncio.Event()
-        self._asked: dict[Ask, asyncio.Future[Mapping[str, Any]]] = {}
-        self._asks = 0
+        self._requests: dict[Ask, asyncio.Future[Mapping[str, Any]]] = {}
+        self._last_request = 0
         self._closed = False
 
     def now(self) -> Moment:
         return self._clock.now()
 
     def submit(self, event: Event) -> None:
-        """Tell the engine something."""
+        """Queue an event for the next turn."""
         self._inbox.append(event)
         self._woken.set()
 
-    async def ask(self, event_for: Callable[[Ask], Event]) -> Mapping[str, Any]:
-        """Tell the engine something and wait for its durable answer; raises the error that it answers with."""
+    async def request(self, event_for: Callable[[Ask], Event]) -> Mapping[str, Any]:
+        """Queue an event and return its durable answer. Raises the error that the engine answers with."""
         if self._closed:
             raise SchedulerClosed("the scheduler isn't running")
         if self.trouble:
-            raise StoreError(f"nothing new is taken while state can't be written: {self.trouble}")
-        self._asks += 1
+            raise StoreError(f"state can't be written, so no request is accepted: {self.trouble}")
+        self._last_request += 1
         answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        self._asked[self._asks] = answer
-        self.submit(event_for(self._asks))
+        self._requests[self._last_request] = answer
+        self.submit(event_for(self._last_request))
         return await answer
 
     async def run(self) -> None:
-        """Turn until `close`."""
+        """Take turns until `close`."""
         try:
             while not self._closed:
                 await self._sleep()
@@ -88,13 +98,13 @@ class EngineLoop:
             self.close()
 
     def close(self) -> None:
-        """Take and answer nothing more."""
+        """Accept no more events, and answer open requests with SchedulerClosed."""
         self._closed = True
         self._woken.set()
-        for answer in self._asked.values():
+        for answer in self._requests.values():
             if not answer.done():
                 answer.set_exception(SchedulerClosed("the scheduler stopped before it could answer"))
-        self._asked.clear()
+        self._requests.clear()
 
     async def _sleep(self) -> None:
         wake = self.engine.next_wake(self._clock.now())
@@ -102,7 +112,8 @@ class EngineLoop:
             # Others get their turn even under load.
             await asyncio.sleep(0)
         else:
-            timer = asyncio.get_running_loop().call_later(GUARD if wake is None else min(wake, GUARD), self._woken.set)
+            longest = CLOCK_CHECK_SECONDS if wake is None else min(wake, CLOCK_CHECK_SECONDS)
+            timer = asyncio.get_running_loop().call_later(longest, self._woken.set)
             await self._woken.wait()
             timer.cancel()
         self._woken.clear()
@@ -119,50 +130,50 @@ class EngineLoop:
         for step in steps:
             self._perform(step)
             self._answer(step)
-        self.begun.set()
+        self.started.set()
 
     async def _make_durable(self, changes: Sequence[Change]) -> None:
-        """Commit, as often as it takes: until then nothing of these changes is seen, and time stands still."""
+        """Commit until it succeeds. Until then nothing of these changes is visible, and no other turn begins."""
         for attempt in itertools.count():
             try:
-                await self._committed(changes)
+                await self._commit_once(changes)
             except StoreError as error:
-                self._complain(str(error))
+                self._report_problem(str(error))
                 if attempt:
-                    self._refuse_waiting()
-                await asyncio.sleep(RETRY_COMMIT[min(attempt, len(RETRY_COMMIT) - 1)])
+                    self._refuse_requests()
+                await asyncio.sleep(COMMIT_RETRY_SECONDS[min(attempt, len(COMMIT_RETRY_SECONDS) - 1)])
             else:
                 break
         if self.trouble is not None:
             logger.info("state can be written again")
-            self.trouble, self._complained_at = None, float("-inf")
+            self.trouble, self._reported_at = None, float("-inf")
 
-    async def _committed(self, changes: Sequence[Change]) -> None:
-        """One commit, and a complaint now and then while it doesn't come back."""
+    async def _commit_once(self, changes: Sequence[Change]) -> None:
+        """Commit once, and report a commit that takes long."""
         now = asyncio.get_running_loop().time
         committing, since = asyncio.ensure_future(self._commit(changes)), now()
         try:
-            while not (await asyncio.wait({committing}, timeout=SLOW))[0]:
-                self._complain(f"the store has not answered for {now() - since:.0f} s")
-                self._refuse_waiting()
+            while not (await asyncio.wait({committing}, timeout=SLOW_COMMIT_SECONDS))[0]:
+                self._report_problem(f"the store has not answered for {now() - since:.0f} s")
+                self._refuse_requests()
             committing.result()
         finally:
             committing.cancel()
 
-    def _complain(self, trouble: str) -> None:
+    def _report_problem(self, trouble: str) -> None:
         self.trouble = trouble
         now = asyncio.get_running_loop().time()
-        if now - self._complained_at >= COMPLAIN:
-            self._complained_at = now
-            logger.error("state can't be written, so nothing new starts until it can: {}", trouble)
+        if now - self._reported_at >= LOG_INTERVAL_SECONDS:
+            self._reported_at = now
+            logger.error("state can't be written, so nothing new starts: {}", trouble)
 
-    def _refuse_waiting(self) -> None:
-        """Tell who waits; the engine has taken in what they want, and its answer will find nobody."""
-        for answer in self._asked.values():
+    def _refuse_requests(self) -> None:
+        """Answer open requests with StoreError; the engine has decided them, and its own answer will come too late."""
+        for answer in self._requests.values():
             if not answer.done():
                 answer.set_exception(
                     StoreError(
-                        f"not done yet: state can't be written ({self.trouble}); it is done as soon as it can be"
+                        f"not done yet: state can't be written ({self.trouble}); it will be done as soon as it can"
                     )
                 )
 
@@ -170,7 +181,7 @@ class EngineLoop:
         for effect in step.effects:
             if not isinstance(effect, Reply):
                 continue
-            answer = self._asked.pop(effect.ask, None)
+            answer = self._requests.pop(effect.ask, None)
             if answer is None or answer.done():
                 continue
             if isinstance(effect.value, SchedulerError):

@@ -1,7 +1,28 @@
-"""What a start takes up of the store. A document that is damaged holds its own job; all others run."""
+"""Recovery: what a start makes of the store, and of the attempts that were active when the last daemon ended.
+
+Invariants, in the order in which they are established:
+
+1. *One daemon.* The store is locked before anything is read, so no other daemon starts or ends anything meanwhile.
+2. *Known state first.* The engine gets everything that is durable in one `Restored` event and decides nothing of it.
+3. *Known fates second.* Executors are asked for every run that is `starting` or `running` in the store. Each is
+   - adopted (`AttemptFound` with a handle): its process is alive and the same one (pid, start time, boot id),
+   - finished (`AttemptEnded`): an exit record, written by the keeper and not by the daemon, says how it ended,
+   - never started (`AttemptFound(begun=False)`): the store holds the intent, but the output file, which is created
+     exclusively by whoever starts the attempt, is not there; starting it now can't double it,
+   - lost: neither of these can be proven; `on_crash` and the retry policy decide whether it runs again.
+4. *Schedules last.* Only then does the first `TimePassed` decide what fell due while no daemon ran. A run that is
+   still alive so counts for overlap, resources and dependencies of everything that is caught up.
+
+The race between "intent to start is durable" and "process exists" is closed by the output file: the keeper creates it
+with O_EXCL before it spawns, and the next daemon creates it itself before it declares that the attempt never started.
+Whoever comes second fails, so an attempt is spawned at most once, at whichever moment the daemon was killed.
+
+A document that can't be read costs its own job and nothing else: the job is paused durably, the bytes are kept in
+`documents.corrupt-*.json` beside the store, and doctor, status and the log say which job and why.
+"""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,65 +37,70 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import Run
+from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.repository import Hurt, Repository
 from rae_auto.toolkit.files import write_whole
 
 
 @frozen
-class Taken:
-    """What the engine is told, and why jobs are held, by their ids."""
+class Recovered:
+    """State for the engine, the plans of all jobs, and a message for each job with a damaged document."""
 
     restored: Restored
-    held: dict[JobId, str]
+    planned: tuple[Planned, ...]
+    damaged_jobs: Mapping[JobId, str]
 
 
-async def take_up(
-    archive: Repository, directory: Path, settings: Settings, plans: Sequence[Plan], plan_of: Callable[[Job], Plan]
-) -> Taken:
-    """Read all that is stored beside the plans of the configuration. Errors: DuplicateJob, InvalidJob, StoreError."""
+async def read_store(
+    archive: Repository, directory: Path, settings: Settings, configured: Sequence[Planned], factory: PluginFactory
+) -> Recovered:
+    """Read the store, and join it with the jobs of the configuration. Raises DuplicateJob, InvalidJob, StoreError."""
+    plans = [one.plan for one in configured]
     stored, bad_jobs = await archive.load(documents.JOB, Job)
-    configured = {plan.job.id for plan in plans}
+    names = {plan.job.id for plan in plans}
     for job in stored:
-        if job.id in configured:
+        if job.id in names:
             raise DuplicateJob(
-                f"job {job.id!r} stands in the configuration and was added by hand too; rename the first"
+                f'job "{job.id}" is defined in the configuration and was also added by hand; rename one of them'
             )
     states, bad_states = await archive.load(documents.STATE, JobState)
     runs, bad_runs = await archive.load(documents.RUN, Run)
     seen, bad_seen = await archive.load(documents.SEEN, Seen)
-    all_plans = [*plans, *(plan_of(job) for job in stored)]
+    added = [factory.plan(job, Origin.STORE) for job in stored]
+    all_plans = [*plans, *(one.plan for one in added)]
     # In the place of a job that can't be read: it can be seen, removed and replaced, and starts nothing.
     all_plans += [
         Plan(Job(id=JobId(hurt.key), command="damaged", enabled=False), origin=Origin.STORE)
         for hurt in bad_jobs
-        if hurt.key not in configured
+        if hurt.key not in names
     ]
     hurts = [*bad_jobs, *bad_states, *bad_runs, *bad_seen]
-    held = {JobId(hurt.job): _words(hurt, hurt.job) for hurt in hurts if hurt.job is not None}
+    damaged_jobs = {JobId(hurt.job): _damage_message(hurt, hurt.job) for hurt in hurts if hurt.job is not None}
     by_job = {state.job: state for state in states}
-    for job_id in held:
+    for job_id in damaged_jobs:
         by_job[job_id] = evolve(by_job.get(job_id, JobState(job_id)), paused=True)
     if hurts:
-        await _put_aside(archive, directory, hurts, [by_job[job_id] for job_id in held])
-    return Taken(Restored(settings, tuple(all_plans), tuple(by_job.values()), runs, seen), held)
+        await _put_aside(archive, directory, hurts, [by_job[job_id] for job_id in damaged_jobs])
+    restored = Restored(settings, tuple(all_plans), tuple(by_job.values()), runs, seen)
+    return Recovered(restored, (*configured, *added), damaged_jobs)
 
 
-async def find_again(restored: Restored, executions: Executions, report: Callable[[Event], None]) -> None:
-    """Ask the executors what became of what was in hand when the last daemon ended."""
+async def find_attempts(restored: Restored, executions: Executions, report: Callable[[Event], None]) -> None:
+    """Ask the executors for the fate of each attempt that was active when the last daemon ended."""
     jobs = {plan.job.id: plan.job for plan in restored.plans}
-    in_hand = [run for run in restored.runs if run.state.active]
-    for run in in_hand:
+    active = [run for run in restored.runs if run.state.active]
+    for run in active:
         if run.job not in jobs:
             report(AttemptFound(run.id, run.attempt))
-    await executions.find([(run, jobs[run.job]) for run in in_hand if run.job in jobs])
+    await executions.find([(run, jobs[run.job]) for run in active if run.job in jobs])
 
 
-def _words(hurt: Hurt, job: str) -> str:
-    remedy = f"'rae-auto resume {job}' lets it go on"
+def _damage_message(hurt: Hurt, job: str) -> str:
+    hint = f"'rae-auto resume {job}' lets it start again"
     if hurt.kind == documents.JOB:
-        remedy = f"add it anew with 'rae-auto add --replace' and then resume it, or 'rae-auto remove {job}'"
-    return f"job {job!r} is held, since what the store has of it is damaged: {hurt.problem}; {remedy}"
+        hint = f"add it again with 'rae-auto add --replace' and resume it, or remove it with 'rae-auto remove {job}'"
+    return f'job "{job}" is paused because its {hurt.kind} in the store is damaged: {hurt.problem}; {hint}'
 
 
 async def _put_aside(archive: Repository, directory: Path, hurts: Sequence[Hurt], states: Sequence[JobState]) -> None:
@@ -87,8 +113,8 @@ async def _put_aside(archive: Repository, directory: Path, hurts: Sequence[Hurt]
     except OSError as error:
         raise StoreError(f"{aside}: can't be written ({error.strerror})") from error
     for hurt in hurts:
-        of = "" if hurt.job is None else f"; job {hurt.job!r} is held"
-        place = f"the {hurt.kind} {hurt.key!r} in the store"
+        of = "" if hurt.job is None else f'; job "{hurt.job}" is paused'
+        place = f'the {hurt.kind} "{hurt.key}" in the store'
         logger.error("{} is damaged ({}){}; it is kept in {}", place, hurt.problem, of, aside)
     # The job's own definition stays: only a person can say what it was.
     changes: list[Change] = [Delete(hurt.kind, hurt.key) for hurt in hurts if hurt.kind != documents.JOB]

@@ -22,8 +22,8 @@ from rae_auto.runtime.concurrency.worker import Worker
 
 T = TypeVar("T")
 
-PATIENCE = 30.0
-"""Seconds that a store has for closing."""
+CLOSE_TIMEOUT_SECONDS = 30.0
+"""Time that a store gets to close."""
 
 
 def encode(changes: Iterable[Change]) -> list[StoreChange]:
@@ -120,7 +120,7 @@ class Repository:
         """Everything as of now, to be read in any thread."""
         return await self._call(self._store.dump)
 
-    async def close(self, patience: float = PATIENCE) -> None:
+    async def close(self, patience: float = CLOSE_TIMEOUT_SECONDS) -> None:
         """Let the store go; one that doesn't come back within `patience` seconds is left behind."""
         try:
             async with asyncio.timeout(patience):

@@ -17,29 +17,31 @@ from rae_auto.model.policies import Retention
 from rae_auto.records.retention_rules import rules, surplus_output
 from rae_auto.runtime.repository import Repository
 
-PERIOD = 3600.0
-"""Seconds from one round to the next."""
+RETENTION_PERIOD_SECONDS = 3600.0
+"""Time from one round to the next."""
 
 # The last are what a write that was cut off leaves.
 _OF_A_RUN = re.compile(r"([0-9A-Z]{26})\.(?:\d+\.\w+|event\.json)|\.([0-9A-Z]{26})\.event\.json\.\d+\.tmp")
 
 
-async def keep_tidy(
+async def keep_history_bounded(
     archive: Repository, directory: Path, retention: Callable[[], Retention], now: Callable[[], datetime]
 ) -> None:
-    """Go round until cancelled."""
+    """Apply the retention at once and then once an hour, until cancelled."""
     is_first = True
     while True:
         try:
-            await tidy(archive, directory / "output", retention(), now(), for_orphans=is_first)
+            await apply_retention(archive, directory / "output", retention(), now(), for_orphans=is_first)
             is_first = False
         except Exception as error:  # what is too much for an hour more harms nobody
             logger.warning("old history could not be removed: {}", error)
-        await asyncio.sleep(PERIOD)
+        await asyncio.sleep(RETENTION_PERIOD_SECONDS)
 
 
-async def tidy(archive: Repository, outputs: Path, retention: Retention, now: datetime, *, for_orphans: bool) -> None:
-    """One round: remove runs and decisions that need not stay, and output that has no run or is too much."""
+async def apply_retention(
+    archive: Repository, outputs: Path, retention: Retention, now: datetime, *, for_orphans: bool
+) -> None:
+    """Remove runs and decisions that need not stay, and output that has no run or is too much."""
     # Before the store is asked: what is there now belongs to runs that it knows.
     files = await asyncio.to_thread(_files_in, outputs)
     for log, keep in rules(retention, now):

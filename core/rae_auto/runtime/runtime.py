@@ -1,127 +1,261 @@
-"""What a scheduler has around it that looks at the world: sources, guards, and what was recorded."""
+"""The wiring of a running scheduler: which parts there are, who reports to whom, and in which order they stop.
+
+    sources, guards, events ── inputs ─┐
+    requests ── Scheduler ─────────────┼─► engine loop ─► repository (durable) ─► executions, notifications, reporting
+    executors ── executions ───────────┘
+
+A `Runtime` exists only while its store is open: `Runtime.open` either returns one that runs, or raises and leaves
+nothing behind. Nothing is created after that.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Container, Mapping
-from datetime import datetime
-from functools import partial
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
-from rae_auto.api.trigger import EmitResult
-from rae_auto.engine.effects import ClockJumped, ReadGuards, Record, Step
-from rae_auto.engine.events import TriggerFired
-from rae_auto.errors import BadRequest, NotStarted, StoreError
-from rae_auto.model.decision import Occurrence
-from rae_auto.model.primitives.instants import as_utc
-from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Reason
+from attrs import frozen
+from loguru import logger
+
+from rae_auto.api.plugin import PluginSource
+from rae_auto.api.store import LogQuery, Store
+from rae_auto.engine.effects import Cancel, Notify, Start, Step, Stopped
+from rae_auto.engine.engine import Engine
+from rae_auto.engine.events import Ask, Event, Origin, Reconfigure, Settings, Stop
+from rae_auto.errors import SchedulerClosed, StoreError
+from rae_auto.model.decision import Decision
+from rae_auto.model.job import Job
+from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.policies import Retention
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run
-from rae_auto.records.events import event_document
-from rae_auto.registry.factory import Planned
-from rae_auto.registry.quarantine import Quarantine
+from rae_auto.records.runs import newest_runs
+from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.clock import Clock
 from rae_auto.runtime.engine_loop import EngineLoop
-from rae_auto.runtime.event_recorder import EventRecorder
-from rae_auto.runtime.guard_reader import GuardReader
-from rae_auto.runtime.reporting.announcements import tell_event
+from rae_auto.runtime.execution.executions import Executions
+from rae_auto.runtime.inputs import Inputs
+from rae_auto.runtime.recovery import Recovered, find_attempts, read_store
+from rae_auto.runtime.reporting.announcements import announce
 from rae_auto.runtime.reporting.event_stream import EventStream
-from rae_auto.runtime.repository import Repository
-from rae_auto.runtime.source_supervisor import SourceSupervisor
-from rae_auto.runtime.timer import RuntimeTimer
+from rae_auto.runtime.reporting.notifications import Notifications
+from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
+from rae_auto.runtime.retention import keep_history_bounded
+from rae_auto.runtime.shutdown import ShutdownDeadline
+from rae_auto.toolkit.files import private_directory
 
-TELL_AGAIN = 1.0
-"""Seconds after which an occurrence that could not be made durable is tried again."""
+FAILED_STORE_CLOSE_SECONDS = 1.0
+"""Time that a store gets to close when it could not be written before."""
 
-Asking = Callable[[Any], Awaitable[Mapping[str, Any]]]
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class RuntimeOptions:
+    """Everything a runtime is made from. `jobs` are those of a configuration; others come from the store."""
+
+    directory: Path
+    store: str | PluginRef | Store
+    timezone: str
+    settings: Settings
+    shutdown_grace: timedelta
+    retention: Retention
+    jobs: tuple[Job, ...]
+    notifiers: Mapping[str, PluginRef]
+    clock: Clock
+    plugins: PluginSource
 
 
 class Runtime:
-    """Has the plugins of each job look at the world, and tells the engine what they see."""
+    """A scheduler at work: an engine, its store, and everything that carries out decisions."""
 
     def __init__(
-        self,
-        directory: Path,
-        archive: Repository,
-        shell: EngineLoop,
-        ask: Asking,
-        clock: Clock,
-        broadcast: EventStream,
-        containment: Quarantine,
+        self, options: RuntimeOptions, factory: PluginFactory, repository: Repository, recovered: Recovered
     ) -> None:
-        """`ask` makes an event of a token for its answer, tells it the engine, and returns the answer."""
-        self._ask = ask
-        self.timer = RuntimeTimer(clock)
-        self.events = EventRecorder(archive.ask, lambda: clock.now().wall, partial(tell_event, broadcast))
-        self._sources = SourceSupervisor(directory, self._fire, containment, self.timer, self.events)
-        self._guards = GuardReader(shell.submit, containment)
+        """Connect the parts. Nothing runs before `open` has started them."""
+        self.directory = options.directory
+        self.clock = options.clock
+        self.settings = options.settings
+        self.retention = options.retention
+        self.shutdown_grace = options.shutdown_grace
+        self.factory = factory
+        self.quarantine = factory.containment
+        self.engine = Engine()
+        self.events = EventStream()
+        self.stopped = asyncio.Event()
+        self._damaged_jobs = recovered.damaged_jobs
+        self._repository = repository
+        self._engine_loop = EngineLoop(self.engine, self.clock, repository.commit, self._perform)
+        self._executions = Executions(
+            self.directory, factory.executor, self._engine_loop.submit, dict(os.environ), self.quarantine
+        )
+        self._notifications = Notifications(
+            {name: factory.notifier(ref) for name, ref in options.notifiers.items()}, self.quarantine
+        )
+        self.inputs = Inputs(
+            self.directory, repository, self._engine_loop, self.request, self.clock, self.events, self.quarantine
+        )
+        self._deadline = ShutdownDeadline(lambda: self.store_problem, self.stopped)
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
-    async def begin(self, all_planned: Collection[Planned], damaged: Collection[JobId]) -> None:
-        """Have the sources of all jobs that have some; of those that are damaged nobody knows which they had."""
-        known: dict[JobId, Container[str]] = {job: _Anything() for job in damaged}
-        known |= {planned.plan.job.id: planned.sources for planned in all_planned}
-        await self._sources.forget_all_but(known)
-        for planned in all_planned:
-            self.set(planned)
+    @classmethod
+    async def open(cls, options: RuntimeOptions) -> Self:
+        """Open the store, recover what it holds, and start. Raises StoreLocked, StoreError, InvalidJob, PluginError."""
+        factory = PluginFactory(options.plugins, options.timezone)
+        for job in options.jobs:
+            factory.check_limits(job)
+        planned = [factory.plan(job, Origin.CONFIG) for job in options.jobs]
+        for ref in options.notifiers.values():
+            factory.notifier(ref)
+        directory = private_directory(options.directory)
+        repository = Repository(factory.store(options.store))
+        for warning in await repository.open(directory):
+            logger.warning("{}", warning)
+        try:
+            recovered = await read_store(repository, directory, options.settings, planned, factory)
+            runtime = cls(options, factory, repository, recovered)
+        except BaseException:
+            await repository.close()
+            raise
+        await runtime._start(recovered)
+        return runtime
 
-    def set(self, planned: Planned) -> None:
-        """Have the sources of a job, and no others of it."""
-        self._sources.set(planned.plan.job.id, planned.sources)
+    async def _start(self, recovered: Recovered) -> None:
+        """Hand the engine what was recovered, then the fate of each attempt, and only then let it decide."""
+        self._engine_loop.submit(recovered.restored)
+        await find_attempts(recovered.restored, self._executions, self._engine_loop.submit)
+        turning = asyncio.create_task(self._engine_loop.run())
+        # A loop that has failed can't stop the scheduler any more: waiting for the end must not last for ever.
+        turning.add_done_callback(lambda _: self.stopped.set())
+        self._tasks = (turning,)
+        await self._engine_loop.started.wait()
+        await self.inputs.start([one for one in recovered.planned if one.sources], self._damaged_jobs)
+        bounding = keep_history_bounded(self._repository, self.directory, lambda: self.retention, self.now)
+        self._tasks = (turning, asyncio.create_task(bounding))
 
-    def drop(self, job: JobId) -> None:
-        """Have nothing of the job any more."""
-        self._sources.set(job, {})
+    # Stopping
 
-    def forgive(self) -> None:
-        """Give all plugins another chance."""
-        self._sources.forgive()
+    async def stop(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
+        """Begin to stop; a second call may shorten the grace. `stopped` is set once nothing is active any more."""
+        granted = self.shutdown_grace if grace is None else grace
+        self._deadline.start(granted.total_seconds())
+        if self.store_problem:
+            self._engine_loop.submit(Stop(granted, leave_running))
+            return
+        with contextlib.suppress(SchedulerClosed, StoreError):
+            await self._engine_loop.request(lambda ask: Stop(granted, leave_running, ask))
 
-    def perform(self, step: Step) -> None:
-        """Carry out what of a step is for the surroundings."""
-        self.events.ended([c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)])
+    async def close(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
+        """Stop, then close every part: inputs first, the store last. Raises StoreError if state was not written."""
+        if not self._tasks:
+            return
+        await self.stop(grace, leave_running=leave_running)
+        await self.stopped.wait()
+        self._deadline.cancel()
+        (turning, *others), self._tasks = self._tasks, ()
+        for task in others:
+            task.cancel()
+        await self.inputs.close()
+        self._engine_loop.close()
+        failure = self._deadline.reason
+        if failure:
+            turning.cancel()
+        try:
+            await (asyncio.wait({turning}) if failure else turning)
+        finally:
+            await self._executions.close()
+            await self._notifications.close()
+            self.events.close()
+            await self._repository.close(FAILED_STORE_CLOSE_SECONDS if failure else CLOSE_TIMEOUT_SECONDS)
+        if failure:
+            raise StoreError(failure)
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._tasks)
+
+    # Requests
+
+    async def request(self, event_for: Callable[[Ask], Event]) -> Mapping[str, Any]:
+        """Hand the engine an event and return its durable answer. Raises the error that the engine answers with."""
+        if not self.is_open:
+            raise SchedulerClosed("the scheduler isn't open; use it as 'async with Scheduler() as scheduler:'")
+        return await self._engine_loop.request(event_for)
+
+    async def reconfigure(
+        self, jobs: Iterable[Job], settings: Settings, timezone: str, notifiers: Mapping[str, PluginRef]
+    ) -> Mapping[str, Sequence[str]]:
+        """Apply a configuration that was read again, all or nothing.
+
+        Returns the ids of the jobs that were added, changed and removed. Raises InvalidJob, DuplicateJob, PluginError.
+        """
+        factory = PluginFactory(self.factory.source, timezone, self.quarantine)
+        planned = [factory.plan(job, Origin.CONFIG) for job in jobs]
+        made = {name: factory.notifier(ref) for name, ref in notifiers.items()}
+        plans = tuple(one.plan for one in planned)
+        # Before the engine evaluates the new schedules, whose failures are to stay on record.
+        self.inputs.reset_quarantine()
+        answer = await self.request(lambda ask: Reconfigure(settings, plans, ask))
+        self.factory, self.settings, self._notifications.notifiers = factory, settings, made
+        for one in planned:
+            self.inputs.set_sources(one)
+        for removed in answer["removed"]:
+            self.inputs.remove_job(removed)
+        return answer
+
+    # Reading
+
+    def now(self) -> datetime:
+        """Return the time of the scheduler's clock, in UTC."""
+        return self.clock.now().wall
+
+    @property
+    def store_problem(self) -> str | None:
+        """Why state can't be written at present; None when it can."""
+        return self._engine_loop.trouble
+
+    @property
+    def damaged_jobs(self) -> list[str]:
+        """Messages on jobs that are paused because their documents were damaged, until each is resumed."""
+        paused = {entry.job.id for entry in self.engine.jobs() if entry.state.paused}
+        return [message for job, message in self._damaged_jobs.items() if job in paused]
+
+    async def runs(self, query: LogQuery) -> list[Run]:
+        """Return the runs that match a query, open ones included, newest first."""
+        # Before the store is read: a run that ends meanwhile is on its way there when the engine lets it go.
+        opened = [entry.run for entry in self.engine.runs()]
+        return newest_runs(query, opened, await self._repository.runs(query))
+
+    async def decisions(self, query: LogQuery) -> list[Decision]:
+        """Return decisions that led to no run, newest first."""
+        return await self._repository.decisions(query)
+
+    async def read_store(self, read: Callable[[Store], T]) -> T:
+        """Return what `read` reads from the store, in the store's own thread."""
+        return await self._repository.ask(read)
+
+    async def dump_store(self) -> Any:
+        """Return everything that is durable now, as changes that make an equal store."""
+        return await self._repository.dump()
+
+    def waiting_for(self, run: RunId) -> str | None:
+        """Return why an open run isn't active, as a sentence; None if it is."""
+        reason = self.engine.waiting_for(run, self.clock.now())
+        return None if reason is None else reason[1]
+
+    def _perform(self, step: Step) -> None:
+        """Carry out the effects of a step whose changes are durable."""
+        announce(step, self.events)
+        self.inputs.perform(step)
         for effect in step.effects:
             match effect:
-                case ClockJumped():
-                    self.timer.jumped()
-                case ReadGuards():
-                    self._guards.read(effect)
-
-    async def close(self) -> None:
-        """Look at nothing any more."""
-        await self._sources.close()
-        await self._guards.close()
-
-    async def _fire(
-        self,
-        job: JobId,
-        trigger: str,
-        key: str,
-        event: Mapping[str, Any] | None,
-        at: datetime | None,
-        feedback_key: str | None,
-    ) -> EmitResult:
-        occurrence = occurrence_of(job, trigger, key, event, at or self.timer.now().wall)
-        while True:
-            try:
-                return EmitResult(
-                    RunId((await self._ask(lambda ask: TriggerFired(occurrence, ask, feedback_key)))["run_id"])
-                )
-            except NotStarted as refused:
-                # A policy that says no has said so on record.
-                return EmitResult(reason=Reason(refused.reason))
-            except StoreError:
-                # What happened in the world is told once; by its key it is decided once, however often it is tried.
-                await asyncio.sleep(TELL_AGAIN)
-
-
-class _Anything:
-    """Holds whatever one asks for."""
-
-    def __contains__(self, _: object) -> bool:
-        return True
-
-
-def occurrence_of(job: JobId, trigger: str, key: object, event: Any, at: datetime) -> Occurrence:
-    """An occurrence of what somebody tells. Errors: BadRequest, where it can't be kept."""
-    if not isinstance(key, str):
-        raise BadRequest(f"the key of what happened must be text, not {key!r:.60}")
-    return Occurrence(job, trigger, key, as_utc(at), event_document(event))
+                case Start(run, job):
+                    self._executions.start(run, job)
+                case Cancel(run_id, attempt, grace):
+                    self._executions.cancel(run_id, attempt, grace)
+                case Notify():
+                    self._notifications.send(effect)
+                case Stopped():
+                    self.stopped.set()

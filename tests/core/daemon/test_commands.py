@@ -61,7 +61,7 @@ def asked(directory: Path, work: Callable[[Daemon, Peer], Awaitable[Any]]) -> An
             if problems:
                 raise ConfigError(problems)
             jobs = [Job(name="bad", command=["true"]), *JOBS[2:], Job(name="fresh", command=["true"])]
-            return await scheduler.configure(jobs, scheduler.settings, "UTC", {})
+            return await scheduler.runtime.reconfigure(jobs, scheduler.runtime.settings, "UTC", {})
 
         await scheduler.open()
         server = ControlServer(Commands(scheduler, directory / "rae.toml", reload, lambda: problems).table())

@@ -31,7 +31,7 @@ def test_ends_of_runs_are_among_it_and_what_a_source_told_though_its_run_is_open
                 run = await scheduler.trigger("a")
                 while not await scheduler.history("b"):
                     await anext(events)
-            told = await scheduler.ask_store(lambda store: happenings_in(store, None, None))
+            told = await scheduler.runtime.read_store(lambda store: happenings_in(store, None, None))
             await scheduler.close(timedelta(0))
             return run, told
 

@@ -63,14 +63,14 @@ def playing(directory: Path, store: Any, work: Callable[[Scheduler], Awaitable[A
 async def heard(scheduler: Scheduler, count: int, *names: str, after: StreamPosition | None = BEFORE) -> list[Event]:
     """So many events."""
     found: list[Event] = []
-    async with aclosing(scheduler.surroundings.events.follow(names or ("*",), after)) as stream:
+    async with aclosing(scheduler.runtime.inputs.events.follow(names or ("*",), after)) as stream:
         while len(found) < count:
             found += await anext(stream)
     return found
 
 
 async def record(scheduler: Scheduler, *names: str, at: datetime = AT) -> list[Event]:
-    return [await scheduler.surroundings.events.record(name, {}, at + n * SECOND) for n, name in enumerate(names)]
+    return [await scheduler.runtime.inputs.events.record(name, {}, at + n * SECOND) for n, name in enumerate(names)]
 
 
 async def run(scheduler: Scheduler, job: str) -> Any:
@@ -82,18 +82,18 @@ async def run(scheduler: Scheduler, job: str) -> Any:
 
 def test_what_is_recorded_is_there_after_a_restart(tmp_path, store):
     async def first(scheduler):
-        return await scheduler.surroundings.events.record("door.open", {"room": ["hall", 1, None]}, AT)
+        return await scheduler.runtime.inputs.events.record("door.open", {"room": ["hall", 1, None]}, AT)
 
     event = playing(tmp_path, store, first)
     assert (event.name, event.at, event.data) == ("door.open", AT, {"room": ["hall", 1, None]})
-    assert playing(tmp_path, store, lambda scheduler: scheduler.surroundings.events.recorded(["door.*"])) == [event]
+    assert playing(tmp_path, store, lambda scheduler: scheduler.runtime.inputs.events.recorded(["door.*"])) == [event]
 
 
 def test_without_an_instant_it_happened_now(tmp_path):
     async def work(scheduler):
-        before = scheduler.now()
-        event = await scheduler.surroundings.events.record("x")
-        return before <= event.at <= scheduler.now()
+        before = scheduler.runtime.now()
+        event = await scheduler.runtime.inputs.events.record("x")
+        return before <= event.at <= scheduler.runtime.now()
 
     assert playing(tmp_path, MemoryStore(), work)
 
@@ -103,7 +103,7 @@ def test_what_comes_together_is_one_commit(tmp_path):
 
     async def work(scheduler):
         store.commits.clear()
-        await asyncio.gather(*(scheduler.surroundings.events.record(f"e{number}") for number in range(200)))
+        await asyncio.gather(*(scheduler.runtime.inputs.events.record(f"e{number}") for number in range(200)))
 
     playing(tmp_path, store, work)
     events = [commit for commit in store.commits if any(getattr(c, "log", "") == documents.EVENTS for c in commit)]
@@ -127,7 +127,7 @@ def test_what_comes_together_is_one_commit(tmp_path):
 def test_what_can_not_be_kept_is_refused_in_one_line(tmp_path, name, data, why):
     async def work(scheduler):
         with pytest.raises(BadRequest, match=why) as caught:
-            await scheduler.surroundings.events.record(name, data)
+            await scheduler.runtime.inputs.events.record(name, data)
         assert "\n" not in str(caught.value)
 
     playing(tmp_path, MemoryStore(), work)
@@ -137,13 +137,13 @@ def test_a_store_that_fails_is_told_and_nobody_hears_of_what_it_did_not_keep(tmp
     store = Noting()
 
     async def work(scheduler):
-        stream = scheduler.surroundings.events.follow(["*"], None)
+        stream = scheduler.runtime.inputs.events.follow(["*"], None)
         store.fails = True
         for _ in range(2):
             with pytest.raises(StoreError, match="no space left"):
-                await scheduler.surroundings.events.record("lost")
+                await scheduler.runtime.inputs.events.record("lost")
         store.fails = False
-        event = await scheduler.surroundings.events.record("kept")
+        event = await scheduler.runtime.inputs.events.record("kept")
         assert await anext(stream) == [event]
         await stream.aclose()
 
@@ -152,11 +152,11 @@ def test_a_store_that_fails_is_told_and_nobody_hears_of_what_it_did_not_keep(tmp
 
 def test_who_gives_up_recording_is_in_nobodys_way(tmp_path):
     async def work(scheduler):
-        given_up = asyncio.ensure_future(scheduler.surroundings.events.record("one"))
+        given_up = asyncio.ensure_future(scheduler.runtime.inputs.events.record("one"))
         await asyncio.sleep(0)
         given_up.cancel()
-        await scheduler.surroundings.events.record("two")
-        return [event.name for event in await scheduler.surroundings.events.recorded(["*"])]
+        await scheduler.runtime.inputs.events.record("two")
+        return [event.name for event in await scheduler.runtime.inputs.events.recorded(["*"])]
 
     assert playing(tmp_path, MemoryStore(), work) == ["one", "two"]
 
@@ -188,7 +188,7 @@ def test_who_follows_from_now_on_hears_nothing_of_the_past(tmp_path, store):
 
 def test_after_a_restart_one_goes_on_from_a_place_also_among_events_of_one_instant(tmp_path, store):
     async def first(scheduler):
-        return [await scheduler.surroundings.events.record(f"e{number}", {}, AT) for number in range(4)]
+        return [await scheduler.runtime.inputs.events.record(f"e{number}", {}, AT) for number in range(4)]
 
     events = playing(tmp_path, store, first)
     place = BEFORE
@@ -203,7 +203,7 @@ def test_after_a_restart_one_goes_on_from_a_place_also_among_events_of_one_insta
 
 def test_the_ends_of_runs_are_events_live_and_after_a_restart(tmp_path, store):
     async def first(scheduler):
-        hearing = asyncio.ensure_future(heard(scheduler, 2, "run.*", after=StreamPosition(scheduler.now())))
+        hearing = asyncio.ensure_future(heard(scheduler, 2, "run.*", after=StreamPosition(scheduler.runtime.now())))
         await asyncio.sleep(0)
         runs = [await run(scheduler, name) for name in "ab"]
         return runs, await hearing
@@ -242,7 +242,7 @@ def test_names_choose_among_ends_of_runs_too(tmp_path, names, expected):
     async def work(scheduler):
         await record(scheduler, "x")
         await run(scheduler, "a")
-        return len(await scheduler.surroundings.events.recorded(names))
+        return len(await scheduler.runtime.inputs.events.recorded(names))
 
     assert playing(tmp_path, MemoryStore(), work) == expected
 
@@ -253,9 +253,9 @@ def test_a_run_that_ends_while_the_past_is_read_is_heard_once(tmp_path):
     async def work(scheduler):
         counts = []
         for _ in range(20):
-            place = StreamPosition(scheduler.now())
+            place = StreamPosition(scheduler.runtime.now())
             started = await scheduler.trigger("a")
-            stream = scheduler.surroundings.events.follow(["run.*"], place)
+            stream = scheduler.runtime.inputs.events.follow(["run.*"], place)
             first = await anext(stream)
             more = asyncio.ensure_future(anext(stream))
             await scheduler.wait(started)
@@ -274,7 +274,7 @@ def test_the_past_comes_in_batches(tmp_path, monkeypatch):
 
     async def work(scheduler):
         await record(scheduler, *(f"e{number}" for number in range(25)))
-        stream = scheduler.surroundings.events.follow(["*"], BEFORE)
+        stream = scheduler.runtime.inputs.events.follow(["*"], BEFORE)
         sizes = [len(await anext(stream)) for _ in range(3)]
         await stream.aclose()
         return sizes
@@ -314,7 +314,7 @@ def test_who_follows_learns_that_the_past_can_not_be_read(tmp_path):
 
 def test_who_follows_no_more_costs_nothing(tmp_path):
     async def work(scheduler):
-        log = scheduler.surroundings.events
+        log = scheduler.runtime.inputs.events
         never_begun = log.follow(["*"], None)
         stream = log.follow(["*"], BEFORE)
         await record(scheduler, "x")
@@ -332,7 +332,7 @@ def test_who_follows_no_more_costs_nothing(tmp_path):
 def test_the_newest_are_shown_of_a_span_and_of_names(tmp_path, store):
     async def work(scheduler):
         await record(scheduler, "a", "b", "a", "b", "a.b")
-        log = scheduler.surroundings.events
+        log = scheduler.runtime.inputs.events
         assert [e.at for e in await log.recorded(["a"], limit=1)] == [AT + 2 * SECOND]
         assert [e.name for e in await log.recorded(["a*"], limit=2)] == ["a", "a.b"]
         span = await log.recorded(["*"], since=AT + SECOND, until=AT + 2 * SECOND)
@@ -344,11 +344,11 @@ def test_the_newest_are_shown_of_a_span_and_of_names(tmp_path, store):
 def test_what_is_forgotten_is_gone_for_good(tmp_path, store):
     async def first(scheduler):
         await record(scheduler, "a.1", "a.2", "b", "a.1")
-        log = scheduler.surroundings.events
+        log = scheduler.runtime.inputs.events
         assert await log.forget(["c*"], None) == 0
         assert await log.forget(["a.*"], AT + 3 * SECOND) == 2
         assert [e.name for e in await log.recorded(["*"])] == ["b", "a.1"]
         assert await log.forget(["*"], None) == 2
 
     playing(tmp_path, store, first)
-    assert playing(tmp_path, store, lambda scheduler: scheduler.surroundings.events.recorded(["*"])) == []
+    assert playing(tmp_path, store, lambda scheduler: scheduler.runtime.inputs.events.recorded(["*"])) == []

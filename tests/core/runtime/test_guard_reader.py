@@ -267,9 +267,9 @@ def test_a_guard_that_a_reload_brings_is_read_for_runs_that_wait(tmp_path):
 def test_a_computed_guard_that_answers_nonsense_can_not_tell(tmp_path):
     async def work(scheduler):
         async with aclosing(scheduler.events()) as events:
-            while not (decisions := await scheduler.decisions(LogQuery(job="a"))):
+            while not (decisions := await scheduler.runtime.decisions(LogQuery(job="a"))):
                 await anext(events)
-        return decisions[0], scheduler.containment.report()
+        return decisions[0], scheduler.runtime.quarantine.report()
 
     decision, report = playing(tmp_path, work, rung("a", GuardRef("odd")))
     assert decision.facts["says"] == "unknown"

@@ -23,9 +23,9 @@ def in_a_scheduler(directory, work, **options):
 class TestTheAPI:
     def test_what_is_recorded_is_found_also_after_a_restart(self, tmp_path):
         async def record(scheduler):
-            before = scheduler.now()
+            before = scheduler.runtime.now()
             event = await scheduler.record_event("door.opened", {"room": "kitchen"})
-            assert before <= event.at <= scheduler.now()
+            assert before <= event.at <= scheduler.runtime.now()
             return event, await scheduler.recorded_events()
 
         event, found = in_a_scheduler(tmp_path, record)

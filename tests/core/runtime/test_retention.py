@@ -18,7 +18,7 @@ from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.runtime import retention, silence_library
 from rae_auto.runtime.repository import Repository
-from rae_auto.runtime.retention import tidy
+from rae_auto.runtime.retention import apply_retention
 from rae_auto.testing.memory_store import MemoryStore
 from rae_plugins.stores.json import JsonStore
 from rae_plugins.stores.sqlite import SqliteStore
@@ -59,7 +59,7 @@ class RetentionWorld:
     def tidy(self, retention: Retention, *, for_orphans: bool = False) -> None:
         async def main() -> None:
             async with asyncio.timeout(60):
-                await tidy(Repository(self.store), self.outputs, retention, NOW, for_orphans=for_orphans)
+                await apply_retention(Repository(self.store), self.outputs, retention, NOW, for_orphans=for_orphans)
 
         asyncio.run(main())
 
@@ -194,13 +194,13 @@ def test_a_round_that_fails_is_told_and_the_next_one_comes(tmp_path: Path, monke
     async def main() -> None:
         async with asyncio.timeout(60):
             going = asyncio.create_task(
-                retention.keep_tidy(Repository(MemoryStore()), tmp_path, lambda: Retention(), lambda: NOW)
+                retention.keep_history_bounded(Repository(MemoryStore()), tmp_path, lambda: Retention(), lambda: NOW)
             )
             await third.wait()
             going.cancel()
 
-    monkeypatch.setattr(retention, "tidy", failing)
-    monkeypatch.setattr(retention, "PERIOD", 0)
+    monkeypatch.setattr(retention, "apply_retention", failing)
+    monkeypatch.setattr(retention, "RETENTION_PERIOD_SECONDS", 0)
     logger.enable("rae_auto")
     sink = logger.add(lambda line: said.append(str(line)), format="{message}")
     try:

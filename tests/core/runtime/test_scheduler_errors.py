@@ -30,7 +30,7 @@ def test_an_event_that_no_store_can_keep_is_refused_R35(tmp_path, event):
 def test_a_request_is_text_R35(tmp_path):
     async def work():
         async with Scheduler(directory=tmp_path, store="json", jobs=[JOB]) as scheduler:
-            with pytest.raises(BadRequest, match="must be text, not 7"):
+            with pytest.raises(BadRequest, match="the key of an occurrence is text"):
                 await scheduler.trigger("a", request=7)
             return await scheduler.wait(await scheduler.trigger("a"))
 
@@ -70,12 +70,12 @@ def test_a_run_that_ends_while_the_history_is_read_is_in_it(tmp_path: Path):
         async with Scheduler(directory=tmp_path / "state", store=store, jobs=[job]) as scheduler:
             run = await scheduler.trigger("a")
             # What is written of its start must not wait behind the slow reading.
-            await asyncio.to_thread(eventually, lambda: scheduler.engine.run(run).run.state is RunState.RUNNING)
+            await asyncio.to_thread(eventually, lambda: scheduler.runtime.engine.run(run).run.state is RunState.RUNNING)
 
             def end_meanwhile():
                 assert store.asked.wait(60)
                 go.touch()
-                eventually(lambda: scheduler.engine.run(run) is None)
+                eventually(lambda: scheduler.runtime.engine.run(run) is None)
                 store.may_answer.set()
 
             thread = threading.Thread(target=end_meanwhile)
@@ -115,7 +115,7 @@ def test_a_store_that_raises_what_it_should_not_is_tried_again_R35(tmp_path):
 def test_an_engine_that_fails_ends_the_scheduler_and_hangs_nobody(tmp_path, monkeypatch):
     async def work():
         async with Scheduler(directory=tmp_path, jobs=[JOB]) as scheduler:
-            monkeypatch.setattr(scheduler.engine, "handle", lambda *_: 1 / 0)
+            monkeypatch.setattr(scheduler.runtime.engine, "handle", lambda *_: 1 / 0)
             with pytest.raises(SchedulerClosed):
                 await scheduler.trigger("a")
 

@@ -119,7 +119,9 @@ def test_of_a_job_whose_definition_is_damaged_everything_stays(tmp_path):
     async def adding(scheduler):
         await scheduler.add_job(job("x"))
         await beginning(scheduler)
-        await scheduler.ask_store(lambda store: store.commit([Put(documents.JOB, "a", {"id": "a", "nonsense": True})]))
+        await scheduler.runtime.read_store(
+            lambda store: store.commit([Put(documents.JOB, "a", {"id": "a", "nonsense": True})])
+        )
 
     playing(tmp_path, adding)
     playing(tmp_path, lambda _: asyncio.sleep(0))

@@ -17,7 +17,7 @@ from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.engine.events import Settings
 from rae_auto.errors import StoreError
 from rae_auto.registry import Registry
-from rae_auto.runtime import engine_loop, runtime, silence_library, source_supervisor
+from rae_auto.runtime import engine_loop, silence_library, source_supervisor
 from rae_auto.testing.memory_store import MemoryStore
 
 AT = datetime(2026, 1, 31, 18, tzinfo=UTC)
@@ -136,10 +136,10 @@ def test_what_a_source_tells_leads_to_a_run_with_its_event(tmp_path):
 
 def test_what_is_told_without_an_instant_happened_now(tmp_path):
     async def work(scheduler):
-        before = scheduler.now()
+        before = scheduler.runtime.now()
         await (await stage.begins("x")).emit("key")
         (run,) = await ends(scheduler)
-        return before <= run.scheduled_for <= scheduler.now()
+        return before <= run.scheduled_for <= scheduler.runtime.now()
 
     assert playing(tmp_path, work, job())
 
@@ -193,8 +193,8 @@ class Sick(MemoryStore):
 
 
 def test_what_is_told_while_state_can_not_be_written_is_kept_R23(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_loop, "RETRY_COMMIT", (0.01,))
-    monkeypatch.setattr(runtime, "TELL_AGAIN", 0.01)
+    monkeypatch.setattr(engine_loop, "COMMIT_RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr(inputs, "RETRY_OCCURRENCE_SECONDS", 0.01)
     store = Sick()
 
     async def work():
@@ -281,7 +281,7 @@ def test_a_source_that_returns_has_ended_for_good(tmp_path, log):
 
     async def work(scheduler):
         await stage.ends.get()
-        await scheduler.configure([job()], Settings(), "UTC", {})
+        await scheduler.runtime.reconfigure([job()], Settings(), "UTC", {})
         return [run.key for run in await ends(scheduler)]
 
     stage.script = script
@@ -380,7 +380,7 @@ def test_a_configuration_that_is_read_again_begins_and_ends_sources(tmp_path):
     async def work(scheduler):
         await stage.begins("x")
         plain = Job(id="plain", python="time:time", schedule=Interval("1d"))
-        await scheduler.configure([job("b", "y"), plain], Settings(), "UTC", {})
+        await scheduler.runtime.reconfigure([job("b", "y"), plain], Settings(), "UTC", {})
         await stage.begins("y")
         await stage.ends.get()
         return list(stage.ended)

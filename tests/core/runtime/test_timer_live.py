@@ -26,13 +26,13 @@ class Jumping(SystemClock):
 
 @pytest.mark.parametrize(("jump", "by"), [("slept", 2), ("set_by", 2), ("set_by", -2)])
 def test_who_waits_for_an_instant_is_woken_by_a_jump_though_nothing_is_due(tmp_path, monkeypatch, jump, by):
-    monkeypatch.setattr(engine_loop, "GUARD", 0.01)
+    monkeypatch.setattr(engine_loop, "CLOCK_CHECK_SECONDS", 0.01)
     clock = Jumping()
     job = Job(id="a", python="time:time", schedule=TriggerRef("manual"))
 
     async def work():
         async with Scheduler(directory=tmp_path, store="json", clock=clock, jobs=[job]) as scheduler:
-            timer = scheduler.surroundings.timer
+            timer = scheduler.runtime.inputs.timer
             waiting = asyncio.create_task(timer.sleep_until(timer.now().wall + timedelta(hours=1)))
             await asyncio.sleep(0.1)
             assert not waiting.done()

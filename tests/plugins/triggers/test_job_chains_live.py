@@ -185,7 +185,7 @@ def test_a_reload_of_the_same_configuration_forgets_nothing(tmp_path):
     async def work(scheduler):
         a = await run(scheduler, "a")
         await settled(scheduler, tmp_path, a, "c", "combine")
-        await scheduler.configure(BOTH, Settings(), "UTC", {})
+        await scheduler.runtime.reconfigure(BOTH, Settings(), "UTC", {})
         b = await run(scheduler, "b")
         (combined,) = await runs(scheduler, "c")
         return [told["key"] for told in combined.event["parts"]] == [a.id, b.id]

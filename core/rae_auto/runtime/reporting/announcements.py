@@ -1,4 +1,4 @@
-"""What a step of the engine tells: to the log, and to whoever listens to events."""
+"""Reports of what the engine did: log lines, and messages of the event stream."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ from rae_auto.runtime.reporting.event_stream import EventStream
 from rae_auto.runtime.reporting.run_log import log_decision, log_jump, log_run
 
 
-def tell(step: Step, broadcast: EventStream) -> None:
-    """Tell all of a step that is durable by now."""
+def announce(step: Step, broadcast: EventStream) -> None:
+    """Report a step whose changes are durable, to the log and to the event stream."""
     for change in step.changes:
         if isinstance(change, Save | Record) and isinstance(change.value, Run):
-            _tell_run(change.value, broadcast)
+            _announce_run(change.value, broadcast)
     for decision in step.decisions:
-        _tell_decision(decision, broadcast)
+        _announce_decision(decision, broadcast)
     for effect in step.effects:
         match effect:
             case JobChanged(job, what):
@@ -28,19 +28,19 @@ def tell(step: Step, broadcast: EventStream) -> None:
                 log_jump(jump, by)
 
 
-def tell_event(broadcast: EventStream, event: Event) -> None:
-    """Tell of a recorded event."""
+def announce_event(broadcast: EventStream, event: Event) -> None:
+    """Report a recorded event to the event stream."""
     if broadcast.heard:
         broadcast.publish({"kind": "event", "event": {**documents.dump(event), "data": event.data}})
 
 
-def _tell_run(run: Run, broadcast: EventStream) -> None:
+def _announce_run(run: Run, broadcast: EventStream) -> None:
     log_run(run)
     if broadcast.heard:
         broadcast.publish({"kind": "run", "run": run_record(run)})
 
 
-def _tell_decision(decision: Decision, broadcast: EventStream) -> None:
+def _announce_decision(decision: Decision, broadcast: EventStream) -> None:
     log_decision(decision)
     if broadcast.heard:
         broadcast.publish(_decision_event(decision))

@@ -132,7 +132,7 @@ def test_file_loop_through_new_files_is_stopped(tmp_path: Path, monkeypatch: pyt
         async with Scheduler(directory=tmp_path / "state", jobs=[job]) as scheduler:
             async with aclosing(scheduler.events()) as events:
                 (inbox / "start").write_text("x")
-                while not await scheduler.decisions(LogQuery(job="loop", states=("rate",))):
+                while not await scheduler.runtime.decisions(LogQuery(job="loop", states=("rate",))):
                     await anext(events)
             return len(await scheduler.history("loop", limit=1000))
 

@@ -20,7 +20,7 @@ def test_file_loop_is_stopped_and_loses_no_change(tmp_path):
         async with Scheduler(directory=tmp_path / "state", jobs=[job]) as scheduler:
             async with aclosing(scheduler.events()) as events:
                 (inbox / "log").write_text("begin\n")
-                while not (refused := await scheduler.decisions(LogQuery(job="loop", states=("rate",)))):
+                while not (refused := await scheduler.runtime.decisions(LogQuery(job="loop", states=("rate",)))):
                     await anext(events)
             return refused[0], await scheduler.history("loop", limit=1000)
 

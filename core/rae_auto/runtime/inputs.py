@@ -1,0 +1,127 @@
+"""Inputs of the engine: what sources, guards and recorded events report of the world."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Container, Mapping
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rae_auto.api.trigger import EmitResult
+from rae_auto.engine.effects import ClockJumped, ReadGuards, Record, Step
+from rae_auto.engine.events import Ask, Event, TriggerFired
+from rae_auto.errors import BadRequest, NotStarted, StoreError
+from rae_auto.model.decision import Occurrence
+from rae_auto.model.primitives.instants import as_utc
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Run
+from rae_auto.records.events import event_document
+from rae_auto.registry.factory import Planned
+from rae_auto.registry.quarantine import Quarantine
+from rae_auto.runtime.clock import Clock
+from rae_auto.runtime.engine_loop import EngineLoop
+from rae_auto.runtime.event_recorder import EventRecorder
+from rae_auto.runtime.guard_reader import GuardReader
+from rae_auto.runtime.reporting.announcements import announce_event
+from rae_auto.runtime.reporting.event_stream import EventStream
+from rae_auto.runtime.repository import Repository
+from rae_auto.runtime.source_supervisor import SourceSupervisor
+from rae_auto.runtime.timer import RuntimeTimer
+
+RETRY_OCCURRENCE_SECONDS = 1.0
+"""Time after which an occurrence that could not be made durable is submitted again."""
+
+Request = Callable[[Callable[[Ask], Event]], Awaitable[Mapping[str, Any]]]
+
+
+class Inputs:
+    """Runs the sources and guards of each job, and reports to the engine what they see."""
+
+    def __init__(
+        self,
+        directory: Path,
+        archive: Repository,
+        shell: EngineLoop,
+        request: Request,
+        clock: Clock,
+        broadcast: EventStream,
+        containment: Quarantine,
+    ) -> None:
+        """Connect the inputs. `request` hands the engine an event that is made of a token, and returns its answer."""
+        self._request = request
+        self.timer = RuntimeTimer(clock)
+        self.events = EventRecorder(archive.ask, lambda: clock.now().wall, partial(announce_event, broadcast))
+        self._sources = SourceSupervisor(directory, self._fire, containment, self.timer, self.events)
+        self._guards = GuardReader(shell.submit, containment)
+
+    async def start(self, all_planned: Collection[Planned], damaged: Collection[JobId]) -> None:
+        """Start the sources of all jobs. Directories of damaged jobs stay: which sources these had is unknown."""
+        known: dict[JobId, Container[str]] = {job: _Everything() for job in damaged}
+        known |= {planned.plan.job.id: planned.sources for planned in all_planned}
+        await self._sources.forget_all_but(known)
+        for planned in all_planned:
+            self.set_sources(planned)
+
+    def set_sources(self, planned: Planned) -> None:
+        """Run these sources of a job, and no others of it."""
+        self._sources.set(planned.plan.job.id, planned.sources)
+
+    def remove_job(self, job: JobId) -> None:
+        """Stop all sources of a job."""
+        self._sources.set(job, {})
+
+    def reset_quarantine(self) -> None:
+        """Start quarantined sources again."""
+        self._sources.forgive()
+
+    def perform(self, step: Step) -> None:
+        """Carry out the effects of a step that concern the inputs."""
+        self.events.ended([c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)])
+        for effect in step.effects:
+            match effect:
+                case ClockJumped():
+                    self.timer.jumped()
+                case ReadGuards():
+                    self._guards.read(effect)
+
+    async def close(self) -> None:
+        """Stop all sources and guards."""
+        await self._sources.close()
+        await self._guards.close()
+
+    async def _fire(
+        self,
+        job: JobId,
+        trigger: str,
+        key: str,
+        event: Mapping[str, Any] | None,
+        at: datetime | None,
+        feedback_key: str | None,
+    ) -> EmitResult:
+        occurrence = occurrence_of(job, trigger, key, event, at or self.timer.now().wall)
+        while True:
+            try:
+                return EmitResult(
+                    RunId((await self._request(lambda ask: TriggerFired(occurrence, ask, feedback_key)))["run_id"])
+                )
+            except NotStarted as refused:
+                # A policy that says no has said so on record.
+                return EmitResult(reason=Reason(refused.reason))
+            except StoreError:
+                # What happened in the world is told once; by its key it is decided once, however often it is tried.
+                await asyncio.sleep(RETRY_OCCURRENCE_SECONDS)
+
+
+class _Everything:
+    """A container of everything."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+def occurrence_of(job: JobId, trigger: str, key: object, event: Any, at: datetime) -> Occurrence:
+    """Return the occurrence of a firing. Raises BadRequest for a key or an event that can't be stored."""
+    if not isinstance(key, str):
+        raise BadRequest(f"invalid key {key!r:.60}; the key of an occurrence is text")
+    return Occurrence(job, trigger, key, as_utc(at), event_document(event))
