@@ -160,7 +160,7 @@ def test_R35_a_schedule_that_answers_nonsense_is_held_with_its_reason_and_the_re
             by_hand = [await s.wait(await s.trigger(job)) for job in ("odd", "good")]
             held = s.runtime.quarantine.problems(), (await s.get_job_status("odd")).next_at
             healed.append("yes")
-            await s.configure([odd], Settings(), "UTC", {})
+            await s.runtime.reconfigure([odd], Settings(), "UTC", {})
             return by_hand, held, s.runtime.quarantine.problems(), (await s.get_job_status("odd")).next_at
 
     by_hand, ((problem,), at), problems, next_at = in_time(work)

@@ -17,7 +17,7 @@ from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.engine.events import Settings
 from rae_auto.errors import StoreError
 from rae_auto.registry import Registry
-from rae_auto.runtime import engine_loop, silence_library, source_supervisor
+from rae_auto.runtime import engine_loop, inputs, silence_library, source_supervisor
 from rae_auto.testing.memory_store import MemoryStore
 
 AT = datetime(2026, 1, 31, 18, tzinfo=UTC)
