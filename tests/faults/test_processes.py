@@ -201,4 +201,4 @@ limits = {{ cpu_time = "500ms" }}
     assert attempt["max_memory"] > 0
     assert attempt["error"] == "cpu_time limit of 0.5s exceeded"
     facts = home.ask("why", job="burn")["facts"]
-    assert [fact for fact in facts if "on the processor" in fact["says"] and "of memory" in fact["says"]]
+    assert [fact for fact in facts if "of CPU time" in fact["text"] and "of memory" in fact["text"]]

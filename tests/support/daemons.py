@@ -12,6 +12,7 @@ from tests.support.waiting import eventually
 
 from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable
+from rae_auto.offline.project import Project
 from rae_auto.offline.queries import history
 
 
@@ -87,7 +88,7 @@ class Daemons:
 
     def history(self, **query: Any) -> list[dict[str, Any]]:
         """What the store says while no daemon runs."""
-        return history(self.config, {"limit": 100_000, **query})
+        return history(Project.load(self.config), {"limit": 100_000, **query})
 
     def end(self) -> None:
         for process in self.started:

@@ -5,9 +5,10 @@ from zoneinfo import ZoneInfo
 
 from rae_auto import Job
 from rae_auto.engine.events import Settings
-from rae_auto.explain.collector import standing_in
-from rae_auto.explain.wall_times import Asked
-from rae_auto.explain.why import why_at
+from rae_auto.explain.answer import explain_at
+from rae_auto.explain.collector import collect
+from rae_auto.explain.engine_source import EngineSource
+from rae_auto.explain.local_times import RequestedTime
 from rae_auto.simulation.virtual_engine import VirtualWorld, plan
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -32,15 +33,15 @@ def standing(w, name="a", zone="UTC"):
     opened = [o.run for o in w.engine.runs(name)]
     runs = sorted([*(r for r in w.history if r.job == name), *opened], key=lambda run: run.queued_at, reverse=True)
     decisions = [d for d in reversed(w.decisions) if d.job == name and d.run is None]
-    return standing_in(w.engine, name, runs, decisions, w.now, ZoneInfo(zone))
+    return collect(EngineSource(w.engine, w.now, ZoneInfo(zone)), name, runs, decisions)
 
 
 def answer_at(w, at, name="a"):
-    return why_at(Asked((at,)), standing(w, name))
+    return explain_at(RequestedTime((at,)), standing(w, name))
 
 
 def facts_of(told):
-    return {fact.of: fact.text for fact in told.facts}
+    return {fact.subject: fact.text for fact in told.facts}
 
 
 def one_in_hand(w):

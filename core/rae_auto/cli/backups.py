@@ -37,7 +37,7 @@ def _backup(path: Path, replace: bool, config: str | None) -> dict[str, Any]:
     except DaemonUnreachable:
         from rae_auto.offline.queries import backup
 
-        return backup(options.config_path(config), path, replace=replace)
+        return backup(options.load_project(config), path, replace=replace)
 
 
 @click.command("restore")
@@ -52,7 +52,7 @@ def restore_command(file: str, replace: bool, config: str | None, json_: bool) -
     """
     from rae_auto.offline.restore import restore
 
-    made = restore(options.config_path(config), Path(file).expanduser(), replace=replace)
+    made = restore(options.load_project(config), Path(file).expanduser(), replace=replace)
     if json_:
         print_json({**made.backup.record(), "aside": made.aside and str(made.aside)})
         return

@@ -19,9 +19,9 @@ def doctor_command(config: str | None, json_: bool) -> int:
 
     Example: rae-auto doctor
     """
-    from rae_auto.offline.doctor import Finding, examine
+    from rae_auto.offline.doctor import Finding, diagnose
 
-    findings = [*examine(find_config(config))]
+    findings = [*diagnose(find_config(config))]
     try:
         with Client(timeout=5.0) as client:
             status = client.call("status")
@@ -35,13 +35,15 @@ def doctor_command(config: str | None, json_: bool) -> int:
         seen = f"{status['version']} answers, pid {status['pid']}"
         findings.append(Finding("daemon", seen, f"restart it: this is {__version__}" if other else None))
         findings += [Finding("daemon", problem, "see its log") for problem in status["problems"]]
-    bad = [finding for finding in findings if finding.remedy is not None]
+    bad = [finding for finding in findings if finding.hint is not None]
     if json_:
-        rows = [{"subject": f.subject, "seen": f.seen, "ok": f.remedy is None, "remedy": f.remedy} for f in findings]
+        rows = [
+            {"subject": f.subject, "observation": f.observation, "ok": f.hint is None, "hint": f.hint} for f in findings
+        ]
         print_json({"ok": not bad, "findings": rows})
     else:
         for finding in findings:
-            mark = "ok     " if finding.remedy is None else "problem"
-            remedy = f"; {finding.remedy}" if finding.remedy else ""
-            click.echo(f"{mark}  {finding.subject}: {visible_line(finding.seen + remedy)}")
+            mark = "ok     " if finding.hint is None else "problem"
+            remedy = f"; {finding.hint}" if finding.hint else ""
+            click.echo(f"{mark}  {finding.subject}: {visible_line(finding.observation + remedy)}")
     return 1 if bad else 0

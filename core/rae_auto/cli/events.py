@@ -131,7 +131,7 @@ def _ask(command: str, query: dict[str, Any], config: str | None) -> Any:
     except DaemonUnreachable:
         from rae_auto.offline import queries
 
-        return getattr(queries, command)(options.config_path(config), query)
+        return getattr(queries, command)(options.load_project(config), query)
 
 
 @event_command.command("hook")

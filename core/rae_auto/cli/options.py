@@ -2,11 +2,15 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rae_auto.errors import ConfigError
 from rae_auto.paths import find_config
+
+if TYPE_CHECKING:
+    from rae_auto.offline.project import Project
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 config = click.option("--config", metavar="FILE", help="The configuration; by default the nearest rae.toml.")
@@ -36,6 +40,13 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list
     with suppress(Exception):
         names = list(tomllib.loads(config_path(None).read_text())["jobs"])
     return [name for name in names if name.startswith(incomplete)]
+
+
+def load_project(given: str | None) -> "Project":
+    """Load the project of a configuration. Errors: ConfigError."""
+    from rae_auto.offline.project import Project  # lazy: start-up
+
+    return Project.load(config_path(given))
 
 
 job = click.argument("job", shell_complete=_jobs)

@@ -61,12 +61,15 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
     Example: rae-auto next "0 9 * * mon-fri" --tz Europe/Berlin --count 3
     """
     from rae_auto.model.primitives.instants import parse_instant
-    from rae_auto.offline.next_runs import upcoming
+    from rae_auto.offline.next_runs import next_runs_of_expression, next_runs_of_job
 
     try:
         after = parse_instant(start) if start else datetime.now(UTC)
         is_expression = what.startswith("@") or len(what.split()) > 1
-        instants = upcoming(what, tz, after, None if is_expression else options.config_path(config))
+        if is_expression:
+            instants = next_runs_of_expression(what, tz, after)
+        else:
+            instants = next_runs_of_job(options.config_path(config), what, tz, after)
         found = [moment.isoformat() for moment in islice(instants, count)]
     except ValueError as error:
         raise click.UsageError(str(error)) from None

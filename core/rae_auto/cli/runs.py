@@ -45,7 +45,7 @@ def exec_command(job: str, config: str | None) -> int:
     """
     from rae_auto.offline.exec import execute
 
-    result = execute(options.config_path(config), job, sys.stdout.buffer)
+    result = execute(options.load_project(config), job, sys.stdout.buffer)
     if result.ok:
         return 0
     end = f"signal {result.signal}" if result.signal else f"exit code {result.exit_code}"
@@ -110,7 +110,7 @@ def _history(query: dict[str, Any], config: str | None) -> list[dict[str, Any]]:
     except DaemonUnreachable:
         from rae_auto.offline.queries import history
 
-        return history(options.config_path(config), query)
+        return history(options.load_project(config), query)
 
 
 @click.command("output")

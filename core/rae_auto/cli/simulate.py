@@ -16,6 +16,7 @@ from rae_auto.errors import DaemonUnreachable
 if TYPE_CHECKING:
     from rae_auto.model.job_state import Span
     from rae_auto.model.primitives.names import JobId
+    from rae_auto.offline.project import Project
     from rae_auto.simulation.script import GuardTurn, Script
 
 _YEARS = range(1970, 9000)
@@ -62,34 +63,34 @@ def simulate_command(
 
     Example: rae-auto simulate --from 2026-10-25 --days 7 --durations history
     """
-    from rae_auto.model.primitives.zones import zone
-    from rae_auto.offline.project import load_project
+    from rae_auto.offline.project import Project
     from rae_auto.simulation.forecast import Scenario, simulate
     from rae_auto.views.forecasts import show_differences, show_forecast
 
     path = options.config_path(config)
-    rehearsed = [load_project(one) for one in (path, *([] if against is None else [Path(against).expanduser()]))]
-    where = zone(rehearsed[0].config.timezone)
+    projects = [Project.load(file) for file in (path, *([] if against is None else [Path(against).expanduser()]))]
+    where, project = projects[0].zone, projects[0]
+    plans = [project.plan() for project in projects]
     since, until = _span(start, days, where)
     spans = _downtimes(downtimes, since, until, where)
-    lengths = _durations(durations, [plan.job.id for one in rehearsed for plan in one.plans], path)
-    read = [guard for one in rehearsed for guard in one.guards]
-    script = _script(events, [_guard_turn(text, read) for text in guards], (since, until), where, path)
+    lengths = _durations(durations, [job.job.id for plan in plans for job in plan.plans], project)
+    read = [guard for plan in plans for guard in plan.guards]
+    script = _script(events, [_guard_turn(text, read) for text in guards], (since, until), where, project)
     forecasts = [
         simulate(
             Scenario(
-                plans=one.plans,
-                settings=one.settings,
+                plans=plan.plans,
+                settings=plan.settings,
                 start=since,
                 end=until,
                 durations=lengths,
                 downtimes=spans,
-                sources=one.sources,
-                guards=one.guards,
+                sources=plan.sources,
+                guards=plan.guards,
                 script=script,
             )
         )
-        for one in rehearsed
+        for plan in plans
     ]
     if against is None:
         show_forecast(forecasts[0], where, json_)
@@ -134,7 +135,7 @@ def _script(
     guards: "Sequence[GuardTurn]",
     span: tuple[datetime, datetime],
     where: ZoneInfo,
-    config: Path,
+    project: "Project",
 ) -> "Script":
     """What happens in the world: told by a file or by the records, and what guards are said to say."""
     from rae_auto.simulation.script import Script
@@ -143,7 +144,7 @@ def _script(
     if events is None:
         return Script(guards=tuple(guards))
     try:
-        text = json.dumps(_recorded(*span, config)) if events == "recorded" else Path(events).expanduser().read_text()
+        text = json.dumps(_recorded(*span, project)) if events == "recorded" else Path(events).expanduser().read_text()
         script = read_script(text, events, lambda text: _instant(text, where))
     except ValueError as error:
         raise click.UsageError(f"--events {error}") from None
@@ -171,7 +172,7 @@ def _guard_turn(text: str, read: "Sequence[tuple[JobId, str]]") -> "GuardTurn":
         raise click.UsageError(f"--guard {name[:64]}: {error}") from None
 
 
-def _recorded(since: datetime, until: datetime, config: Path) -> list[dict[str, Any]]:
+def _recorded(since: datetime, until: datetime, project: "Project") -> list[dict[str, Any]]:
     """All that is on record until then: what came before is what patterns have seen.
 
     Runs that end from `since` on are those of the simulation.
@@ -186,7 +187,7 @@ def _recorded(since: datetime, until: datetime, config: Path) -> list[dict[str, 
     except DaemonUnreachable:
         from rae_auto.offline.queries import world_log
 
-        found = world_log(config, until)
+        found = world_log(project, until)
     return [
         one
         for one in found
@@ -194,7 +195,7 @@ def _recorded(since: datetime, until: datetime, config: Path) -> list[dict[str, 
     ]
 
 
-def _durations(given: Sequence[str], jobs: "Sequence[JobId]", config: Path) -> "dict[JobId, timedelta]":
+def _durations(given: Sequence[str], jobs: "Sequence[JobId]", project: "Project") -> "dict[JobId, timedelta]":
     """How long the runs of jobs take, as far as that is known; what is said counts more than the history."""
     from rae_auto.model.primitives.names import JobId, did_you_mean
     from rae_auto.model.primitives.units import parse_duration
@@ -212,13 +213,13 @@ def _durations(given: Sequence[str], jobs: "Sequence[JobId]", config: Path) -> "
             said[JobId(name)] = parse_duration(length)
         except ValueError as error:
             raise click.UsageError(f"--durations {name}: {error}") from None
-    return {**(_medians(jobs, config) if "history" in given else {}), **said}
+    return {**(_medians(jobs, project) if "history" in given else {}), **said}
 
 
-def _medians(jobs: "Sequence[JobId]", config: Path) -> "dict[JobId, timedelta]":
+def _medians(jobs: "Sequence[JobId]", project: "Project") -> "dict[JobId, timedelta]":
     """The median of the latest successful runs, of each job that has some."""
     query = {"states": ["succeeded"], "limit": _RUNS_FOR_A_MEDIAN}
-    past = _histories([{**query, "job": job} for job in jobs], config)
+    past = _histories([{**query, "job": job} for job in jobs], project)
     # Of a run with retries the record doesn't tell the attempt's own length.
     lengths = [[_length(run) for run in runs if run["attempt"] == 1] for runs in past]
     return {job: timedelta(seconds=median(found)) for job, found in zip(jobs, lengths, strict=True) if found}
@@ -230,7 +231,7 @@ def _length(run: Mapping[str, Any]) -> float:
     return max((end - begin).total_seconds(), 0.0)
 
 
-def _histories(queries: list[dict[str, Any]], config: Path) -> list[list[dict[str, Any]]]:
+def _histories(queries: list[dict[str, Any]], project: "Project") -> list[list[dict[str, Any]]]:
     from rae_auto.control.client import Client
 
     try:
@@ -239,4 +240,4 @@ def _histories(queries: list[dict[str, Any]], config: Path) -> list[list[dict[st
     except DaemonUnreachable:
         from rae_auto.offline.queries import histories
 
-        return histories(config, queries)
+        return histories(project, queries)

@@ -42,7 +42,7 @@ def _stats(query: dict[str, Any], config: str | None) -> dict[str, Any]:
     except DaemonUnreachable:
         from rae_auto.offline.queries import stats
 
-        return stats(options.config_path(config), query)
+        return stats(options.load_project(config), query)
 
 
 def _rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ def test_trigger_command(job: str, length: str, config: str | None, json_: bool)
     Example: rae-auto test-trigger inbox --for 5m
     """
     from rae_auto.model.primitives.units import parse_duration
-    from rae_auto.offline.test_trigger import TraceLine, try_triggers
+    from rae_auto.offline.test_trigger import TraceLine, watch_triggers
 
     def show(sighting: TraceLine) -> None:
         at = sighting.at.isoformat(timespec="milliseconds")
@@ -45,6 +45,6 @@ def test_trigger_command(job: str, length: str, config: str | None, json_: bool)
         seconds = parse_duration(length).total_seconds()
     except ValueError as error:
         raise click.UsageError(f"--for: {error}") from None
-    fired = try_triggers(options.config_path(config), job, seconds, show)
+    fired = watch_triggers(options.load_project(config), job, seconds, show)
     if not json_:
         click.echo(f"{visible_line(job)} would have been started {fired} {'time' if fired == 1 else 'times'}")

@@ -30,7 +30,7 @@ def why_command(job: str, at: str | None, run: str | None, config: str | None, j
         return
     click.echo(visible_line(why["answer"]))
     for fact in why["facts"]:
-        click.echo(f"  {visible_line(fact['of'])}: {visible_line(fact['says'])}")
+        click.echo(f"  {visible_line(fact['subject'])}: {visible_line(fact['text'])}")
 
 
 def _why(query: dict[str, Any], config: str | None) -> dict[str, Any]:
@@ -41,4 +41,4 @@ def _why(query: dict[str, Any], config: str | None) -> dict[str, Any]:
     except DaemonUnreachable:
         from rae_auto.offline.queries import why
 
-        return why(options.config_path(config), query)
+        return why(options.load_project(config), query)

@@ -10,8 +10,7 @@ from rae_auto._version import __version__
 from rae_auto.config.definitions import read_job
 from rae_auto.control.requests import absolute_path, flag, limit_of, log_query, optional_instant, optional_text, text
 from rae_auto.errors import BadRequest
-from rae_auto.explain.collector import why
-from rae_auto.explain.why import as_json
+from rae_auto.explain.engine_source import explain_job
 from rae_auto.model import documents
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.records import job_record, run_record
@@ -143,7 +142,7 @@ class Commands:
 
     async def why(self, arguments: Arguments) -> Any:
         at, run = optional_text(arguments, "at"), optional_text(arguments, "run")
-        return as_json(await why(self._scheduler, text(arguments, "job"), at, run))
+        return (await explain_job(self._scheduler, text(arguments, "job"), at, run)).record()
 
     async def output(self, arguments: Arguments) -> Any:
         run = await self._scheduler.get_run(text(arguments, "run"))

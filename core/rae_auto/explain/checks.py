@@ -1,4 +1,4 @@
-"""The chain of facts behind an answer: trigger, occurrence, what each policy said, wait, start, end."""
+"""The facts behind an explanation: trigger, occurrence, the result of each policy, wait, start, end."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,8 +9,9 @@ from attrs import frozen
 
 from rae_auto.engine.runs.guards import KEPT_BACK_BY
 from rae_auto.engine.words import cause_in_words, in_words, reason_in_words
-from rae_auto.explain.job_view import JobView, repetition
+from rae_auto.explain.job_view import JobView, describe_occurrence
 from rae_auto.model.decision import MANUAL, Decision
+from rae_auto.model.primitives.human_units import format_bytes, format_count, format_elapsed, quote
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Attempt, Run, RunState
 from rae_auto.registry.trigger_text import schedule_text
@@ -18,114 +19,113 @@ from rae_auto.registry.trigger_text import schedule_text
 _ORDER = (
     ({Reason.DISABLED}, "enabled", "yes"),
     ({Reason.PAUSED}, "paused", "no"),
-    ({Reason.OVERLAP, Reason.QUEUE_FULL, Reason.CEILING}, "overlap", "nothing in the way"),
-    ({Reason.QUEUE_LIMIT}, "queue", "there is room"),
+    ({Reason.OVERLAP, Reason.QUEUE_FULL, Reason.CEILING}, "overlap", "no other run in the way"),
+    ({Reason.QUEUE_LIMIT}, "queue", "has room"),
     ({Reason.NEED_FAILED, Reason.NEED_NEVER_RAN}, "needs", "met"),
-    ({Reason.GUARD}, "guards", "let it start"),
-    ({Reason.RATE}, "rate", "not too often"),
+    ({Reason.GUARD}, "guards", "passed"),
+    ({Reason.RATE}, "feedback loop", "none detected"),
 )
-"""The policies in the order in which the engine asks them: which reasons are whose, and what each says else."""
+"""The policies in the order in which the engine checks them: their reasons, their names, and the text if passed."""
 
 
-_LONGEST_EVENT = 300
-"""Characters that are shown of what a source told."""
+_MAX_EVENT_CHARACTERS = 300
+"""The part of an event that is shown."""
+
+_BY_HAND = "not checked, because the run was started by hand"
 
 
 @frozen
 class Fact:
-    """One link of the chain."""
+    """One fact of an explanation."""
 
-    of: str
+    subject: str
     text: str
 
     def __str__(self) -> str:
-        return f"{self.of}: {self.text}"
+        return f"{self.subject}: {self.text}"
 
 
-def of_run(run: Run, standing: JobView) -> Iterator[Fact]:
-    """All that is known of a run."""
-    yield from _occurrence(run.trigger, run.key, run.scheduled_for, standing)
+def list_run_facts(run: Run, view: JobView) -> Iterator[Fact]:
+    """Yield all that is known of a run."""
+    yield from _occurrence(run.trigger, run.key, run.scheduled_for, view)
     if run.event:
-        yield Fact("event", _short(json.dumps(run.event, ensure_ascii=False)))
-    yield Fact("decided", f"run at {standing.time(run.queued_at)}: {cause_in_words(run.cause)} ({run.cause})")
+        yield Fact("event", _truncate(json.dumps(run.event, ensure_ascii=False)))
+    yield Fact("decided", f"run at {view.time(run.queued_at)}: {cause_in_words(run.cause)} ({run.cause})")
     if run.facts.get("because"):
         yield Fact("missed", f"{run.facts['because']}")
     yield from _policies_of(run)
-    if run.trigger == MANUAL and standing.definition and standing.definition.guards:
-        yield Fact("guards", "not asked, since somebody wants the run")
-    yield from _wait(run, standing)
+    if run.trigger == MANUAL and view.definition and view.definition.guards:
+        yield Fact("guards", _BY_HAND)
+    yield from _wait(run, view)
     if run.started_at is not None:
-        waited = max(0.0, (run.started_at - run.queued_at).total_seconds())
-        yield Fact("started", f"at {standing.time(run.started_at)}, after {waited:.1f} s of waiting")
+        waited = format_elapsed(run.started_at - run.queued_at)
+        yield Fact("started", f"at {view.time(run.started_at)}, after waiting for {waited}")
     for attempt in run.attempts:
         yield Fact(f"attempt {attempt.number}", _attempt(attempt))
     if run.finished_at is not None:
         why = f": {reason_in_words(run.reason)}" if run.reason else ""
-        yield Fact("ended", f"{words(run.state)} at {standing.time(run.finished_at)}{why}")
-    for seen in standing.repeated:
+        yield Fact("ended", f"{format_state(run.state)} at {view.time(run.finished_at)}{why}")
+    for seen in view.repeated:
         if seen.run == run.id:
-            last = standing.time(seen.repeated_at)
-            yield Fact(
-                "repeated", f"{repetition(seen)} was told {seen.repeats} more times, at last {last}; it ran once"
-            )
+            yield Fact("repeated", f"{describe_occurrence(seen)}: {view.describe_repeats(seen)}; it ran once")
 
 
-def of_skip(decision: Decision, standing: JobView) -> Iterator[Fact]:
-    """All that is known of a decision not to run."""
-    yield from _occurrence(decision.trigger, decision.key, decision.at, standing)
-    yield Fact("decided", f"skip at {standing.time(decision.decided_at)} ({decision.reason})")
+def list_skip_facts(decision: Decision, view: JobView) -> Iterator[Fact]:
+    """Yield all that is known of a decision not to run."""
+    yield from _occurrence(decision.trigger, decision.key, decision.at, view)
+    yield Fact("decided", f"skip at {view.time(decision.decided_at)} ({decision.reason})")
     if decision.reason is Reason.MISSED:
-        counted = f"{'more than ' if decision.facts.get('more') else ''}{decision.facts.get('counted')}"
-        yield Fact("catch_up", f"{in_words(decision)}: {counted} given up")
+        more = "more than " if decision.facts.get("more") else ""
+        count = format_count(decision.facts.get("counted", 0), "occurrence")
+        yield Fact("catch_up", f"{in_words(decision)}: {more}{count} skipped")
         return
-    for reasons, policy, else_says in _ORDER:
+    for reasons, policy, passed in _ORDER:
         if decision.reason in reasons:
             yield Fact(policy, in_words(decision))
             return
         if decision.trigger == MANUAL and policy in ("enabled", "paused"):
-            yield Fact(policy, "doesn't count for what is asked for by hand")
+            yield Fact(policy, _BY_HAND)
         else:
-            yield Fact(policy, else_says)
+            yield Fact(policy, passed)
 
 
-def outlook(standing: JobView) -> Iterator[Fact]:
-    """What is to come."""
-    if standing.next_at is not None:
-        yield Fact("next", f"due at {standing.time(standing.next_at)}")
-    if not standing.has_daemon:
+def list_outlook_facts(view: JobView) -> Iterator[Fact]:
+    """Yield what comes next."""
+    if view.next_at is not None:
+        yield Fact("next", f"due at {view.time(view.next_at)}")
+    if not view.has_daemon:
         yield Fact("daemon", "no daemon is running; 'rae-auto run' starts one")
 
 
-def words(state: RunState) -> str:
-    """A state as a word for people."""
+def format_state(state: RunState) -> str:
+    """Return a state as words."""
     return str(state).replace("_", " ")
 
 
-def _occurrence(trigger: str, key: str, at: datetime, standing: JobView) -> Iterator[Fact]:
-    refs = standing.definition.schedule if standing.definition else ()
+def _occurrence(trigger: str, key: str, at: datetime, view: JobView) -> Iterator[Fact]:
+    refs = view.definition.schedule if view.definition else ()
     ref = next((ref for ref in refs if ref.id == trigger), None)
     yield Fact("trigger", f"{trigger}{f' ({schedule_text(ref)})' if ref and schedule_text(ref) != trigger else ''}")
-    named = "" if trigger in standing.schedules or trigger == MANUAL else f", key {key!r}"
-    yield Fact("occurrence", f"for {standing.time(at)}{named}")
-    for remark in (standing.note(trigger, at), standing.elsewhere(trigger, at)):
+    key_text = "" if trigger in view.schedules or trigger == MANUAL else f", key {quote(key)}"
+    yield Fact("occurrence", f"for {view.time(at)}{key_text}")
+    for remark in (view.clock_note(trigger, at), view.zone_note(trigger, at)):
         if remark is not None:
             yield Fact("clock", remark)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_EVENT else f"{text[:_LONGEST_EVENT]}…"
+def _truncate(text: str) -> str:
+    return text if len(text) <= _MAX_EVENT_CHARACTERS else f"{text[:_MAX_EVENT_CHARACTERS]}…"
 
 
 def _policies_of(run: Run) -> Iterator[Fact]:
     if run.trigger == MANUAL:
-        yield Fact("enabled", "asked for by hand, so that neither enabled nor paused counts")
+        yield Fact("enabled", _BY_HAND)
     else:
         yield Fact("enabled", "yes, and not paused")
     others = run.facts.get("others", 0)
-    open_ones = (
-        f"{others} other {'run was' if others == 1 else 'runs were'} open" if others else "no other run was open"
-    )
-    yield Fact("overlap", f"{run.facts.get('overlap', 'skip')}: {open_ones}")
+    verb = "was" if others == 1 else "were"
+    open_runs = f"{format_count(others, 'other run')} {verb} open" if others else "no other run was open"
+    yield Fact("overlap", f"{run.facts.get('overlap', 'skip')}: {open_runs}")
     if run.facts.get("needs"):
         yield Fact("needs", f"{_list(run.facts, 'needs')}{_met(run)}")
     for name, result in dict(run.facts.get("guards", {})).items():
@@ -136,7 +136,7 @@ def _policies_of(run: Run) -> Iterator[Fact]:
 
 def _met(run: Run) -> str:
     if run.started_at is not None:
-        return ": the latest run of each had succeeded when this one started"
+        return ": the latest run of each had succeeded when this run started"
     return f": {reason_in_words(run.reason)}" if run.state is RunState.SKIPPED and run.reason else ""
 
 
@@ -145,13 +145,13 @@ def _list(facts: Mapping[str, Any], name: str) -> str:
     return ", ".join(map(str, values))
 
 
-def _wait(run: Run, standing: JobView) -> Iterator[Fact]:
+def _wait(run: Run, view: JobView) -> Iterator[Fact]:
     reasons = [_wait_in_words(reason, run) for reason in run.waited_for]
     if not run.state.final and not run.state.active:
-        reasons.append(standing.waiting.get(run.id, (None, "for its turn"))[1])
+        reasons.append(view.waiting.get(run.id, (None, "it is next"))[1])
     waited = run.started_at is not None and (run.started_at - run.queued_at).total_seconds() >= 1
     if waited and not reasons:
-        reasons = ["as many runs as max_parallel allows were active"]
+        reasons = ["max_parallel runs were active"]
     if reasons:
         yield Fact("waited", "; ".join(dict.fromkeys(reasons)))
 
@@ -162,15 +162,14 @@ def _wait_in_words(reason: str, run: Run) -> str:
 
 
 def _attempt(attempt: Attempt) -> str:
-    took = (attempt.finished_at - attempt.started_at).total_seconds()
-    line = f"{words(attempt.state)} after {took:.1f} s"
+    line = f"{format_state(attempt.state)} after {format_elapsed(attempt.finished_at - attempt.started_at)}"
     if attempt.result is None:
         return line
     used = []
     if attempt.result.cpu_time is not None:
-        used.append(f"{attempt.result.cpu_time.total_seconds():.1f} s on the processor")
+        used.append(f"{format_elapsed(attempt.result.cpu_time)} of CPU time")
     if attempt.result.max_memory is not None:
-        used.append(f"{attempt.result.max_memory / (1 << 20):.1f} MB of memory")
+        used.append(f"{format_bytes(attempt.result.max_memory)} of memory")
     error = attempt.result.error
     usage = f" (used {', '.join(used)})" if used else ""
     return f"{line}{usage}{f': {error}' if error else ''}"

@@ -1,98 +1,140 @@
-"""Gathers what `why` goes by, of a scheduler and its store."""
+"""Collects the facts behind an explanation, from a running engine or from a store.
 
-from collections.abc import Sequence
+`JobSource` is the small interface that both satisfy. The records that have to be read first (runs and decisions around
+the time in question) are passed in, because a running scheduler reads them asynchronously and a store does not:
+
+    question = parse_question(source, "backup", at="03:00")
+    runs, decisions = …read question.query()…
+    explanation = explain(source, question, runs, decisions)
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from attrs import frozen
+
 from rae_auto.api.store import LogQuery
-from rae_auto.engine.engine import Engine
+from rae_auto.engine.events import Plan
 from rae_auto.errors import BadRequest, JobNotFound, RunNotFound
+from rae_auto.explain.answer import Explanation, explain_at, explain_now, explain_run
 from rae_auto.explain.job_view import JobView, Wait
-from rae_auto.explain.wall_times import Asked, read_time
-from rae_auto.explain.why import Why, why_at, why_now, why_run
+from rae_auto.explain.local_times import RequestedTime, parse_local_time
 from rae_auto.model.decision import Decision
-from rae_auto.model.primitives.instants import Moment
-from rae_auto.model.primitives.names import JobId
-from rae_auto.model.primitives.zones import zone
+from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.run import Run
-from rae_auto.runtime.scheduler import Scheduler
 
-AROUND = timedelta(days=1)
-"""How far from what was asked records are looked for: catch-up makes up for a day by default."""
+SEARCH_SPAN = timedelta(days=1)
+"""The distance from the time in question within which records are read: catch-up looks back one day by default."""
 
-MOST = 1000
-"""How many runs, and how many decisions, are looked at: the newest."""
-
-
-async def why(scheduler: Scheduler, job: str, at: str | datetime | None = None, run: str | None = None) -> Why:
-    """Why a job ran, didn't run or waits; at a time, or for one of its runs.
-
-    Errors: JobNotFound, RunNotFound, BadRequest (a time that is none).
-    """
-    place = zone(scheduler.runtime.factory.timezone)
-    asked = time_asked(at, place, scheduler.runtime.now())
-    query = records_around(job, asked)
-    runs, decisions = await scheduler.runtime.runs(query), await scheduler.runtime.decisions(query)
-    wanted = None if run is None else await scheduler.get_run(run)
-    standing = standing_in(scheduler.runtime.engine, job, runs, decisions, scheduler.runtime.clock.now(), place)
-    return answered(standing, asked, wanted)
+MAX_RECORDS = 1000
+"""The number of runs, and of decisions, that are read: the newest."""
 
 
-def time_asked(at: str | datetime | None, place: ZoneInfo, now: datetime) -> Asked | None:
-    """What `at` means, if anything. Errors: BadRequest."""
-    if isinstance(at, datetime):
-        return Asked((at,))
+class JobSource(Protocol):
+    """The current state of jobs: an engine that runs them, or a store and the configuration of the next daemon."""
+
+    has_daemon: bool
+    zone: ZoneInfo
+    """The time zone in which times are shown."""
+    now: datetime
+
+    def job_names(self) -> Iterable[str]:
+        """Return the names of all jobs, for suggestions."""
+        ...
+
+    def find_plan(self, job: str) -> Plan | None:
+        """Return the plan of a job; None if there is no such job."""
+        ...
+
+    def is_enabled(self) -> bool:
+        """Return whether jobs start by themselves at all."""
+        ...
+
+    def job_state(self, job: str) -> JobState:
+        """Return the durable state of a job; an empty one if nothing is known of it."""
+        ...
+
+    def next_run_at(self, plan: Plan) -> datetime | None:
+        """Return when the schedules of a job are due next."""
+        ...
+
+    def known_occurrences(self, job: str) -> Iterable[Seen]:
+        """Return the newest occurrences that sources or requests reported."""
+        ...
+
+    def waits(self, runs: Sequence[Run]) -> Mapping[str, Wait]:
+        """Return why open runs wait, by their ids."""
+        ...
+
+
+@frozen
+class Question:
+    """A question about a job: about a time, about one of its runs, or (neither) about the present."""
+
+    job: str
+    time: RequestedTime | None = None
+    run: str | None = None
+
+    def query(self) -> LogQuery:
+        """Return the query for the runs and decisions that may belong to the answer."""
+        if self.time is None:
+            return LogQuery(job=self.job, limit=MAX_RECORDS)
+        first, last = self.time.instants[0], self.time.instants[-1]
+        return LogQuery(job=self.job, since=first - SEARCH_SPAN, until=last + SEARCH_SPAN, limit=MAX_RECORDS)
+
+
+def parse_question(source: JobSource, job: str, at: str | datetime | None = None, run: str | None = None) -> Question:
+    """Return a question; `at` is an instant, or a time by the clock of the source's zone. Errors: BadRequest."""
+    if at is None or isinstance(at, datetime):
+        return Question(job, None if at is None else RequestedTime((at,)), run)
     try:
-        return None if at is None else read_time(at, place, now)
+        return Question(job, parse_local_time(at, source.zone, source.now), run)
     except ValueError as error:
         raise BadRequest(f"at: {error}") from error
 
 
-def records_around(job: str, asked: Asked | None) -> LogQuery:
-    """Which records may have to do with what is asked."""
-    if asked is None:
-        return LogQuery(job=job, limit=MOST)
-    return LogQuery(job=job, since=asked.instants[0] - AROUND, until=asked.instants[-1] + AROUND, limit=MOST)
-
-
-def standing_in(
-    engine: Engine,
-    job: str,
+def explain(
+    source: JobSource,
+    question: Question,
     runs: Sequence[Run],
     decisions: Sequence[Decision],
-    now: Moment,
-    place: ZoneInfo,
-) -> JobView:
-    """How a job stands in an engine. Errors: JobNotFound, unless there are records of it."""
-    try:
-        entry = engine.job(JobId(job))
-    except JobNotFound:
-        if not runs and not decisions:
-            raise
-        entry = None
-    opened = [run.id for run in runs if engine.run(run.id) is not None]
-    waits: dict[str, Wait] = {run: wait for run in opened if (wait := engine.waiting_for(run, now)) is not None}
+    run: Run | None = None,
+) -> Explanation:
+    """Return the answer to a question from the records that its query found, and the run it names.
+
+    Errors: JobNotFound if there is neither a job nor a record of it; RunNotFound if the run belongs to another job.
+    """
+    view = collect(source, question.job, runs, decisions)
+    if run is not None:
+        if run.job != question.job:
+            raise RunNotFound(f"run {run.id} belongs to job {quote(run.job)}, not to {quote(question.job)}")
+        return explain_run(run, view)
+    return explain_now(view) if question.time is None else explain_at(question.time, view)
+
+
+def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequence[Decision]) -> JobView:
+    """Return all that an explanation is based on. Errors: JobNotFound, unless there are records of the job."""
+    plan = source.find_plan(job)
+    if plan is None and not runs and not decisions:
+        raise JobNotFound(f"no job {quote(job)}{did_you_mean(job, source.job_names())}")
+    state = source.job_state(job)
     return JobView(
         job=job,
-        definition=entry.job if entry else None,
-        enabled=entry is not None and entry.job.enabled and engine.settings_enabled,
-        paused=entry is not None and entry.state.paused,
-        now=now.wall,
-        zone=place,
-        next_at=engine.next_at(JobId(job)) if entry else None,
+        definition=plan.job if plan else None,
+        enabled=plan is not None and plan.job.enabled and source.is_enabled(),
+        paused=plan is not None and state.paused,
+        now=source.now,
+        zone=source.zone,
+        next_at=source.next_run_at(plan) if plan else None,
         runs=runs,
         decisions=decisions,
-        repeated=[seen for seen in engine.remembered(JobId(job)) if seen.repeats],
-        waiting=waits,
-        schedules=entry.plan.schedules if entry else {},
-        cursors=entry.state.cursors if entry else {},
+        repeated=[seen for seen in source.known_occurrences(job) if seen.repeats],
+        waiting=source.waits(runs),
+        schedules=plan.schedules if plan else {},
+        cursors=state.cursors,
+        has_daemon=source.has_daemon,
     )
-
-
-def answered(standing: JobView, asked: Asked | None, run: Run | None) -> Why:
-    """The answer to what was asked. Errors: RunNotFound, where the run is another job's."""
-    if run is not None:
-        if run.job != standing.job:
-            raise RunNotFound(f"run {run.id} is one of {run.job}, not of {standing.job}")
-        return why_run(run, standing)
-    return why_now(standing) if asked is None else why_at(asked, standing)

@@ -1,4 +1,4 @@
-"""How a job stands, and what is on record of it: what `why` goes by, whether a daemon runs or not."""
+"""The state and the records of a job: the basis of an explanation, with or without a daemon."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 from attrs import field, frozen
 
 from rae_auto.api.trigger import ScheduleTrigger
-from rae_auto.model.decision import Decision
+from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Cursor, Seen
+from rae_auto.model.primitives.human_units import format_count, quote
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run
@@ -18,52 +19,52 @@ from rae_auto.model.schedule import Schedule
 from rae_auto.registry.safe_schedule import SafeSchedule
 
 Wait = tuple[Reason | None, str]
-"""Why a run waits, in a code where there is one, and in words."""
+"""Why a run waits: a code, if there is one, and the words."""
 
 
 @frozen(kw_only=True)
 class JobView:
-    """How a job stands, and what is on record of it: runs and decisions, the newest first."""
+    """The state of a job and its records: runs and decisions, the newest first."""
 
     job: str
     definition: Job | None
-    """None where the job was removed, and only its records are left."""
+    """None if the job was removed and only its records are left."""
     enabled: bool
     paused: bool
     now: datetime
     zone: ZoneInfo
-    """Of the clock by which times are told."""
+    """The time zone in which times are shown."""
     next_at: datetime | None = None
     runs: Sequence[Run] = ()
     decisions: Sequence[Decision] = ()
     repeated: Sequence[Seen] = ()
-    """Occurrences that were told of more than once."""
+    """Occurrences that were reported more than once."""
     waiting: Mapping[str, Wait] = field(factory=dict)
-    """Why an open run waits, by its id."""
+    """Why open runs wait, by their ids."""
     schedules: Mapping[str, Schedule] = field(factory=dict)
     cursors: Mapping[str, Cursor] = field(factory=dict)
     has_daemon: bool = True
 
     def time(self, instant: datetime | None) -> str:
-        """An instant as a person reads it."""
+        """Return an instant as text in the zone of the view."""
         return "-" if instant is None else instant.astimezone(self.zone).isoformat(" ", "seconds")
 
     def _schedule(self, trigger: str) -> Schedule | None:
-        found = self.schedules.get(trigger)
-        return found.inner if isinstance(found, SafeSchedule) else found
+        schedule = self.schedules.get(trigger)
+        return schedule.inner if isinstance(schedule, SafeSchedule) else schedule
 
-    def note(self, trigger: str, instant: datetime) -> str | None:
-        """What a clock that was set has made of an instant of the trigger, if anything."""
+    def clock_note(self, trigger: str, instant: datetime) -> str | None:
+        """Return what a change of the clock has made of an instant of the trigger, if anything."""
         schedule = self._schedule(trigger)
         if not isinstance(schedule, ScheduleTrigger):
             return None
         try:
             return schedule.note(instant)
-        except Exception:  # a plugin's, and no reason to leave the rest untold
+        except Exception:  # A failing plugin must not hide the rest of the answer.
             return None
 
-    def elsewhere(self, trigger: str, instant: datetime) -> str | None:
-        """What the clock of the trigger's own zone shows, where it shows another time."""
+    def zone_note(self, trigger: str, instant: datetime) -> str | None:
+        """Return the time in the trigger's own zone, if its clock shows another time."""
         name = getattr(self._schedule(trigger), "timezone", None)
         if not isinstance(name, str) or name == "local":
             return None
@@ -72,14 +73,20 @@ class JobView:
             return None
         return f"{here:%H:%M} in {self.zone.key} is {there:%H:%M} on {there.date()} in {name}, the trigger's zone"
 
+    def describe_repeats(self, seen: Seen) -> str:
+        """Return how often an occurrence was reported again, and when last."""
+        if seen.repeats == 1:
+            return f"reported once more, at {self.time(seen.repeated_at)}"
+        return f"reported {format_count(seen.repeats, 'more time')}, last at {self.time(seen.repeated_at)}"
 
-def repetition(seen: Seen) -> str:
-    """What was told again, in words."""
-    return f"the {'request' if seen.trigger == 'manual' else 'event'} {seen.key!r}"
+
+def describe_occurrence(seen: Seen) -> str:
+    """Return an occurrence in words: a request, or an event of a source."""
+    return f"{'request' if seen.trigger == MANUAL else 'event'} {quote(seen.key)}"
 
 
-def distance(decision: Decision, at: datetime) -> timedelta:
-    """How far what was decided lies from an instant: one decision can give up a whole span."""
+def distance_to(decision: Decision, at: datetime) -> timedelta:
+    """Return the distance of a decision from an instant: a decision on missed occurrences covers a whole span."""
     if decision.reason is Reason.MISSED:
         first, last = (parse_instant(_text(decision.facts, name)) for name in ("from", "until"))
         return timedelta(0) if first <= at <= last else min(abs(first - at), abs(last - at))

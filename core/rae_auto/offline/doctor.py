@@ -1,4 +1,4 @@
-"""What `rae-auto doctor` looks at: the machine, the state directory, the configuration and its plugins."""
+"""The checks of `rae-auto doctor`: the machine, the state directory, the configuration and its plugins."""
 
 import os
 import platform
@@ -11,31 +11,36 @@ from attrs import frozen
 
 from rae_auto.api.executor import Executor
 from rae_auto.api.plugin import Kind
-from rae_auto.config import Config, load
+from rae_auto.config import Config
 from rae_auto.errors import ConfigError, PluginError
 from rae_auto.model.plugin_ref import PluginRef
-from rae_auto.model.primitives.units import format_size
+from rae_auto.model.primitives.human_units import format_bytes, format_count, quote
 from rae_auto.model.primitives.zones import local_zone_name, zone
+from rae_auto.offline.project import Project
 from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry import Registry, State
 from rae_auto.toolkit.mounts import find_mount, read_mounts
 
-LITTLE_SPACE = 100 << 20
-FEW_FILES = 256
-LONGEST_SOCKET_PATH = 100
+MIN_FREE_BYTES = 100 << 20
+MIN_OPEN_FILES = 256
+MIN_INOTIFY_INSTANCES = 16
+MIN_INOTIFY_WATCHES = 1024
+MAX_SOCKET_PATH_BYTES = 100
+
+_NO_CONFIGURATION = ("no rae.toml here or in a parent directory", "create one with 'rae-auto init', or use --config")
 
 
 @frozen
 class Finding:
-    """What was looked at and what was seen; `remedy` is there where it is a problem."""
+    """The result of one check: its subject, what was observed, and a hint if it is a problem."""
 
     subject: str
-    seen: str
-    remedy: str | None = None
+    observation: str
+    hint: str | None = None
 
 
-def examine(config_path: Path | None) -> Iterator[Finding]:
-    """Look at everything but the daemon; nothing is changed."""
+def diagnose(config_path: Path | None) -> Iterator[Finding]:
+    """Check everything but the daemon, and change nothing."""
     yield _python()
     yield _clocks()
     yield _zones()
@@ -46,13 +51,17 @@ def examine(config_path: Path | None) -> Iterator[Finding]:
     registry = Registry()
     config = None
     if config_path is None:
-        yield Finding("configuration", "there is none here or above", "write one with 'rae-auto init', or use --config")
+        yield Finding(
+            "configuration",
+            "no rae.toml here or in a parent directory",
+            "create one with 'rae-auto init', or use --config",
+        )
     else:
         try:
-            config = load(config_path, registry)
-            yield Finding("configuration", f"{config_path}: {len(config.jobs)} jobs")
+            config = Project.load(config_path, registry).config
+            yield Finding("configuration", f"{config_path}: {format_count(len(config.jobs), 'job')}")
         except ConfigError as error:
-            yield from (Finding("configuration", line, "correct it") for line in error.problems)
+            yield from (Finding("configuration", line, "correct the line") for line in error.problems)
     yield from _plugins(registry, config)
 
 
@@ -62,7 +71,10 @@ def _python() -> Finding:
 
 def _clocks() -> Finding:
     has_boot = hasattr(time, "CLOCK_BOOTTIME")
-    return Finding("clocks", "suspend is noticed (CLOCK_BOOTTIME)" if has_boot else "suspend can't be told from a step")
+    return Finding(
+        "clocks",
+        "suspend is detected" if has_boot else "suspend looks like a clock change",
+    )
 
 
 def _zones() -> Finding:
@@ -70,98 +82,105 @@ def _zones() -> Finding:
         zone("America/New_York")
     except (ValueError, LookupError) as error:
         return Finding("time zones", str(error), "install tzdata: 'pip install tzdata', or the system's package")
-    return Finding("time zones", f"present; the local one is {local_zone_name()}")
+    return Finding("time zones", f"installed; the local time zone is {local_zone_name()}")
 
 
 def _open_files() -> Finding:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    few = 0 <= soft < FEW_FILES
-    return Finding("open files", f"{soft} allowed, at most {hard}", "raise it with 'ulimit -n 1024'" if few else None)
+    hint = "raise the limit with 'ulimit -n 1024'" if 0 <= soft < MIN_OPEN_FILES else None
+    return Finding("open files", f"the limit is {soft}, and can be raised to {hard}", hint)
 
 
 def _inotify() -> Finding:
-    place = Path("/proc/sys/fs/inotify")
+    settings = Path("/proc/sys/fs/inotify")
     try:
-        values = {name: int((place / name).read_text()) for name in ("max_user_watches", "max_user_instances")}
+        values = {name: int((settings / name).read_text()) for name in ("max_user_watches", "max_user_instances")}
     except OSError:
-        return Finding("file events", "this system has no inotify")
-    few = values["max_user_instances"] < 16 or values["max_user_watches"] < 1024
+        return Finding("file events", "inotify is not available on this system")
+    is_low = values["max_user_instances"] < MIN_INOTIFY_INSTANCES or values["max_user_watches"] < MIN_INOTIFY_WATCHES
     return Finding(
         "file events",
         ", ".join(f"{name} {value}" for name, value in values.items()),
-        "raise fs.inotify.max_user_watches and max_user_instances with sysctl" if few else None,
+        "raise fs.inotify.max_user_watches and max_user_instances with 'sysctl'" if is_low else None,
     )
 
 
-def _state(place: Path) -> Iterator[Finding]:
-    longest = len(os.fsencode(socket_path(place)))
-    if longest > LONGEST_SOCKET_PATH:
-        yield Finding("control socket", f"{longest} bytes of path are too long", "set RAE_STATE_DIR to a shorter path")
-    if not place.is_dir():
-        yield Finding("state", f"{place} isn't there yet; 'rae-auto run' makes it")
+def _state(directory: Path) -> Iterator[Finding]:
+    length = len(os.fsencode(socket_path(directory)))
+    if length > MAX_SOCKET_PATH_BYTES:
+        observation = f"the path has {length} bytes, of {MAX_SOCKET_PATH_BYTES} possible"
+        yield Finding("control socket", observation, "set RAE_STATE_DIR to a shorter path")
+    if not directory.is_dir():
+        yield Finding("state", f"{directory} does not exist yet; 'rae-auto run' creates it")
         return
-    mode, owner = place.stat().st_mode & 0o777, place.stat().st_uid
-    if owner != os.geteuid() or not os.access(place, os.W_OK | os.X_OK):
-        yield Finding("state", f"{place} is not yours to write", "choose another with RAE_STATE_DIR")
+    mode, owner = directory.stat().st_mode & 0o777, directory.stat().st_uid
+    if owner != os.geteuid() or not os.access(directory, os.W_OK | os.X_OK):
+        yield Finding("state", f"you can't write to {directory}", "choose another directory with RAE_STATE_DIR")
     elif mode & 0o077:
-        yield Finding("state", f"{place} is open to others ({mode:o})", f"'chmod 700 {place}'")
+        hint = f"make it private with 'chmod 700 {directory}'"
+        yield Finding("state", f"{directory} can be read by other users (mode {mode:o})", hint)
     else:
-        yield Finding("state", f"{place}, for you alone")
-    yield _space(place)
-    yield _store(place)
+        yield Finding("state", f"{directory} is private")
+    yield _disk(directory)
+    yield _store(directory)
 
 
-def _space(place: Path) -> Finding:
-    free, mount = shutil.disk_usage(place).free, find_mount(place, read_mounts())
+def _disk(directory: Path) -> Finding:
+    free, mount = shutil.disk_usage(directory).free, find_mount(directory, read_mounts())
     kind = "an unknown file system" if mount is None else mount.type
-    seen = f"{format_size(free - free % (1 << 20))} free on {kind}"
+    observation = f"{format_bytes(free)} free on {kind}"
     if mount is not None and (mount.is_network or mount.is_shared_with_host):
-        return Finding("disk", seen, "locks on network file systems can't be relied on: choose a local RAE_STATE_DIR")
-    return Finding("disk", seen, "make room: runs are refused on a full disk" if free < LITTLE_SPACE else None)
+        hint = "set RAE_STATE_DIR to a local directory, because locks on network file systems are unreliable"
+        return Finding("disk", observation, hint)
+    hint = "free some space: no run can start on a full disk"
+    return Finding("disk", observation, hint if free < MIN_FREE_BYTES else None)
 
 
-def _store(place: Path) -> Finding:
-    if not (place / "lock").exists():
-        return Finding("store", "none has been made here yet")
+def _store(directory: Path) -> Finding:
+    lock = directory / "lock"
+    if not lock.exists():
+        return Finding("store", "not created yet")
     import fcntl
 
     try:
-        with (place / "lock").open("rb") as file:
+        with lock.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return Finding("store", "in use")
     except OSError as error:
-        return Finding("store", f"its lock can't be opened: {error.strerror}", f"look at {place / 'lock'}")
-    clean = any(place.glob("*.clean"))
-    return Finding("store", "free, after a clean stop" if clean else "free; a next start looks for what a crash left")
+        return Finding("store", f"can't open its lock: {error.strerror}", f"check the permissions of {lock}")
+    is_clean = any(directory.glob("*.clean"))
+    crash = "not in use; the last daemon crashed, and the next one recovers its runs"
+    return Finding("store", "not in use; the last daemon stopped cleanly" if is_clean else crash)
 
 
 def _service() -> Finding:
-    places = (Path("~/.config/systemd/user").expanduser(), Path("/etc/systemd/system"))
-    found = [place / "rae-auto.service" for place in places if (place / "rae-auto.service").exists()]
-    return Finding("service", str(found[0]) if found else "not installed; the daemon runs as long as its terminal")
+    directories = (Path("~/.config/systemd/user").expanduser(), Path("/etc/systemd/system"))
+    units = [directory / "rae-auto.service" for directory in directories if (directory / "rae-auto.service").exists()]
+    return Finding("service", str(units[0]) if units else "not installed; the daemon ends with its terminal session")
 
 
 def _plugins(registry: Registry, config: Config | None) -> Iterator[Finding]:
     for info in registry.infos():
-        # Only what is in use is loaded, since a plugin that nobody names is not to be run.
-        found = registry.info(info.kind, info.name) if config and (info.kind, info.name) in _used(config) else info
-        if found.state in (State.BROKEN, State.UNAVAILABLE):
-            what = found.problem or f"{found.kind} {found.name!r} is {found.state}"
-            yield Finding("plugin", f"{what} ({found.provenance})", "install another version, or name another plugin")
+        # Only plugins in use are loaded, because loading runs their code.
+        loaded = registry.info(info.kind, info.name) if config and (info.kind, info.name) in _used(config) else info
+        if loaded.state in (State.BROKEN, State.UNAVAILABLE):
+            observation = loaded.problem or f"{loaded.kind} {quote(loaded.name)} is {loaded.state}"
+            observation = f"{observation} ({loaded.provenance})"
+            yield Finding("plugin", observation, "install another version, or use another plugin")
     yield Finding("plugins", f"{len(registry.infos())} installed; 'rae-auto plugins' lists them")
     executors = {job.executor_ref.type for job in config.jobs} if config else set()
     for name in sorted(executors):
         try:
             executor = registry.get(Kind.EXECUTOR, name)
         except PluginError:
-            continue  # told above
+            continue  # Reported above.
         if issubclass(executor, Executor):
             backends = executor.backends()
-            told = ", ".join(f"{limit}: {how or 'cannot be enforced here'}" for limit, how in backends.items())
-            yield Finding("limits", f"{name}: {told or 'none'}")
+            limits = ", ".join(f"{limit}: {how or 'not enforceable here'}" for limit, how in backends.items())
+            yield Finding("limits", f"{name}: {limits or 'none'}")
 
 
 def _used(config: Config) -> set[tuple[Kind, str]]:

@@ -1,4 +1,4 @@
-"""One job, here and now, without a daemon: by the same executor and in the same environment."""
+"""Runs one job in the foreground, with the executor and the environment that the daemon would give it."""
 
 import asyncio
 import os
@@ -10,58 +10,50 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rae_auto.api.executor import Execution, Executor
-from rae_auto.config import load
-from rae_auto.errors import JobNotFound
 from rae_auto.model.decision import MANUAL, Occurrence, run_id_of
 from rae_auto.model.job import Job
-from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.model.primitives.units import format_duration
+from rae_auto.model.primitives.human_units import format_elapsed
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run
-from rae_auto.registry import Registry
-from rae_auto.registry.factory import PluginFactory
+from rae_auto.offline.project import Project
 from rae_auto.runtime.clock import SystemClock
 from rae_auto.runtime.execution.assignments import assignment_of
 
-LOOK_AGAIN = 0.05
-"""Seconds between looks for more output."""
+POLL_INTERVAL_SECONDS = 0.05
+"""The time between two reads of the output."""
 
 
-def execute(config_path: Path, name: str, out: BinaryIO) -> Result:
-    """Run a job of a configuration once, its output going to `out` as it comes. Ctrl-C and its timeout end it.
+def execute(project: Project, name: str, out: BinaryIO) -> Result:
+    """Run a job once and copy its output to `out` as it comes. Ctrl-C and the timeout of the job end it.
 
-    Errors: ConfigError, JobNotFound, PluginError.
+    Errors: JobNotFound, PluginError.
     """
-    registry = Registry()
-    config = load(config_path, registry)
-    job = next((job for job in config.jobs if job.id == name), None)
-    if job is None:
-        raise JobNotFound(f"no job {name!r} in {config_path}{did_you_mean(name, [job.id for job in config.jobs])}")
-    executor = PluginFactory(registry, config.timezone).executor(job.executor_ref)
-    with tempfile.TemporaryDirectory(prefix="rae-auto-") as place:
-        return asyncio.run(_execute(job, executor, Path(place), out))
+    job = project.find_job(name)
+    executor = project.plugins.executor(job.executor_ref)
+    with tempfile.TemporaryDirectory(prefix="rae-auto-") as directory:
+        return asyncio.run(_execute(job, executor, Path(directory), out))
 
 
 async def _execute(job: Job, executor: Executor, directory: Path, out: BinaryIO) -> Result:
     try:
-        assignment = assignment_of(_run_of(job), job, directory, os.environ)
+        assignment = assignment_of(_new_run(job), job, directory, os.environ)
     except ValueError as error:
         return Result(error=str(error))
     assignment.output.parent.mkdir()
     await executor.open(directory)
     try:
         execution = await executor.start(assignment)
-        ending = asyncio.create_task(_end(execution, job))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, ending.cancel)
-        await _copy_until(ending, assignment.output, out)
-        return ending.result()
+        end = asyncio.create_task(_wait_for_end(execution, job))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, end.cancel)
+        await _copy_until(end, assignment.output, out)
+        return end.result()
     except Exception as error:
         return Result(error=str(error))
     finally:
         await executor.close()
 
 
-def _run_of(job: Job) -> Run:
+def _new_run(job: Job) -> Run:
     moment = SystemClock().now()
     now = moment.wall
     occurrence = Occurrence(job.id, MANUAL, uuid.uuid4().hex, now)
@@ -77,13 +69,13 @@ def _run_of(job: Job) -> Run:
     )
 
 
-async def _end(execution: Execution, job: Job) -> Result:
+async def _wait_for_end(execution: Execution, job: Job) -> Result:
     limit = None if job.timeout is None else job.timeout.total_seconds()
     try:
         async with asyncio.timeout(limit):
             return await execution.wait()
     except TimeoutError:
-        why = f"timed out after {format_duration(job.timeout or timedelta(0))}"
+        why = f"timed out after {format_elapsed(job.timeout or timedelta(0))}"
     except asyncio.CancelledError:
         why = "interrupted"
     await execution.cancel(job.kill_after)
@@ -91,17 +83,17 @@ async def _end(execution: Execution, job: Job) -> Result:
     return Result(error=why)
 
 
-async def _copy_until(ending: "asyncio.Task[Result]", path: Path, out: BinaryIO) -> None:
+async def _copy_until(end: "asyncio.Task[Result]", path: Path, out: BinaryIO) -> None:
     copied, ended = 0, False
     while not ended:
-        await asyncio.wait({ending}, timeout=LOOK_AGAIN)
-        # Asked first: what is printed before the end is then copied after it.
-        ended = ending.done()
+        await asyncio.wait({end}, timeout=POLL_INTERVAL_SECONDS)
+        # Checked before the copy, so that the last output is copied too.
+        ended = end.done()
         copied += await asyncio.to_thread(_copy, path, copied, out)
 
 
 def _copy(path: Path, start: int, out: BinaryIO) -> int:
-    """Copy what the file has from `start` on; how much that was."""
+    """Copy the file from `start` on and return the number of bytes."""
     try:
         with path.open("rb") as file:
             file.seek(start)

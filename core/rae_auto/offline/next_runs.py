@@ -1,55 +1,56 @@
-"""When a cron expression or a configured job is due, without a daemon."""
+"""The next run times of a cron expression or a configured job."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from rae_auto.api.trigger import ScheduleTrigger
-from rae_auto.config import load
-from rae_auto.errors import BadRequest, JobNotFound, PluginError
+from rae_auto.errors import BadRequest, PluginError
 from rae_auto.model.plugin_ref import Cron, TriggerRef
-from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.primitives.zones import local_zone_name, zone
+from rae_auto.offline.project import Project
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 
 
-def upcoming(what: str, timezone: str | None, after: datetime, config_path: Path | None) -> Iterator[datetime]:
-    """The instants after `after`, ascending, each with the offset its zone has then.
+def next_runs_of_expression(expression: str, timezone: str | None, after: datetime) -> Iterator[datetime]:
+    """Yield the instants of a cron expression after `after`, ascending, each with the offset its zone has then.
 
-    `what` is a cron expression, or a job of the configuration at `config_path`. Errors: BadRequest for a bad
-    expression, ValueError for a bad zone, ConfigError, JobNotFound.
+    Errors: BadRequest for an invalid expression, ValueError for an unknown time zone.
     """
-    registry = Registry()
-    config = None if config_path is None else load(config_path, registry)
-    name = timezone or (config.timezone if config else local_zone_name())
-    where = zone(name)
-    plugins = PluginFactory(registry, where.key)
-    if config is None:
-        refs: tuple[TriggerRef, ...] = (Cron(what),)
-    else:
-        job = next((job for job in config.jobs if job.id == what), None)
-        if job is None:
-            near = did_you_mean(what, [job.id for job in config.jobs])
-            raise JobNotFound(f"no job {what!r} in {config_path}{near}; a cron expression has five fields")
-        refs = job.schedule
+    plugins = PluginFactory(Registry(), zone(timezone or local_zone_name()).key)
+    return _next_runs(plugins, (Cron(expression),), after)
+
+
+def next_runs_of_job(config_path: Path, job: str, timezone: str | None, after: datetime) -> Iterator[datetime]:
+    """Yield the instants of all schedules of a job, as `next_runs_of_expression` does.
+
+    Errors: ConfigError, JobNotFound, ValueError for an unknown time zone.
+    """
+    project = Project.load(config_path)
+    plugins = PluginFactory(project.registry, zone(timezone or project.config.timezone).key)
+    return _next_runs(plugins, project.find_job(job, "; a cron expression has five fields").schedule, after)
+
+
+def _next_runs(plugins: PluginFactory, refs: Sequence[TriggerRef], after: datetime) -> Iterator[datetime]:
     try:
         triggers = [plugins.trigger(ref) for ref in refs]
     except PluginError as error:
         raise BadRequest(str(error)) from error
-    schedules = [_instants(trigger, after) for trigger in triggers if isinstance(trigger, ScheduleTrigger)]
-    return (instant.astimezone(where) for instant in _without_repetition(heapq.merge(*schedules)))
+    schedules = [_iterate(trigger, after) for trigger in triggers if isinstance(trigger, ScheduleTrigger)]
+    place = zone(plugins.timezone)
+    return (instant.astimezone(place) for instant in _without_repeats(heapq.merge(*schedules)))
 
 
-def _instants(trigger: ScheduleTrigger, after: datetime) -> Iterator[datetime]:
+def _iterate(trigger: ScheduleTrigger, after: datetime) -> Iterator[datetime]:
     instant = trigger.next_after(after)
     while instant is not None:
         yield instant
         instant = trigger.next_after(instant)
 
 
-def _without_repetition(instants: Iterator[datetime]) -> Iterator[datetime]:
+def _without_repeats(instants: Iterator[datetime]) -> Iterator[datetime]:
     last = None
     for instant in instants:
         if instant != last:

@@ -1,39 +1,101 @@
-"""A configuration as it can be simulated: plans, settings, and what of it nobody can foresee."""
+"""A project: one configuration with its plugins and its store, loaded once for a command that needs no daemon."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import Self
+from zoneinfo import ZoneInfo
 
-from attrs import frozen
+from attrs import define, frozen
 
+from rae_auto.api.store import Store
 from rae_auto.api.trigger import SourceTrigger
 from rae_auto.config import Config, load
 from rae_auto.engine.events import Origin, Plan, Settings
-from rae_auto.model.primitives.names import JobId
+from rae_auto.errors import JobNotFound, StoreError
+from rae_auto.model.job import Job
+from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.names import JobId, did_you_mean
+from rae_auto.model.primitives.zones import zone
+from rae_auto.paths import state_directory
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 
 
 @frozen
-class Project:
-    """`sources` are the triggers that watch the world, by job and trigger; `guards` those that look at the machine."""
+class ProjectPlan:
+    """All that the engine gets from a configuration, and what of it can't be computed.
 
-    config: Config
+    `sources` are the triggers that watch the world, by job and trigger; `guards` are those that read the machine.
+    """
+
     plans: tuple[Plan, ...]
     settings: Settings
     sources: Mapping[tuple[JobId, str], SourceTrigger]
     guards: tuple[tuple[JobId, str], ...]
 
 
-def load_project(config_path: Path) -> Project:
-    """What a configuration file comes to. Errors: ConfigError, InvalidJob."""
-    registry = Registry()
-    config = load(config_path, registry)
-    plugins = PluginFactory(registry, config.timezone)
-    planned = [plugins.plan(job, Origin.CONFIG) for job in config.jobs]
-    return Project(
-        config,
-        tuple(one.plan for one in planned),
-        Settings(config.max_parallel, config.enabled, config.resources, config.max_queue),
-        {(one.plan.job.id, trigger): source for one in planned for trigger, source in one.sources.items()},
-        tuple((one.plan.job.id, guard) for one in planned for guard in one.plan.readers),
-    )
+@define(slots=False)
+class Project:
+    """A configuration file that was loaded, and the plugins that it names."""
+
+    path: Path
+    config: Config
+    registry: Registry
+
+    @classmethod
+    def load(cls, path: Path, registry: Registry | None = None) -> Self:
+        """Load a configuration file. Errors: ConfigError, with all its problems."""
+        registry = registry or Registry()
+        return cls(path, load(path, registry), registry)
+
+    @cached_property
+    def plugins(self) -> PluginFactory:
+        """The factory of the plugins that jobs and settings name."""
+        return PluginFactory(self.registry, self.config.timezone)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the configuration."""
+        return zone(self.config.timezone)
+
+    @property
+    def job_names(self) -> list[str]:
+        """The names of all jobs of the configuration."""
+        return [job.id for job in self.config.jobs]
+
+    def find_job(self, name: str, hint: str = "") -> Job:
+        """Return a job of the configuration. Errors: JobNotFound with a suggestion, and `hint` after it."""
+        job = next((job for job in self.config.jobs if job.id == name), None)
+        if job is None:
+            raise JobNotFound(f"no job {quote(name)} in {self.path}{did_you_mean(name, self.job_names)}{hint}")
+        return job
+
+    @contextmanager
+    def open_store(self, directory: Path | None = None) -> Iterator[Store]:
+        """Open the store in a directory, by default in the state directory, which must exist.
+
+        Errors: StoreLocked if a daemon has it open; StoreError.
+        """
+        if directory is None:
+            directory = state_directory()
+            if not directory.is_dir():
+                raise StoreError(f"no state in {directory} yet; 'rae-auto run' creates it")
+        store = self.plugins.store(self.config.store)
+        store.open(directory)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def plan(self) -> ProjectPlan:
+        """Return the jobs and settings as the engine gets them. Errors: InvalidJob."""
+        config = self.config
+        planned = [self.plugins.plan(job, Origin.CONFIG) for job in config.jobs]
+        return ProjectPlan(
+            tuple(job.plan for job in planned),
+            Settings(config.max_parallel, config.enabled, config.resources, config.max_queue),
+            {(job.plan.job.id, trigger): source for job in planned for trigger, source in job.sources.items()},
+            tuple((job.plan.job.id, guard) for job in planned for guard in job.plan.readers),
+        )

@@ -19,9 +19,9 @@ def test_a_healthy_machine_with_a_daemon(cli, daemon):
     assert [finding for finding in said.json["findings"] if not finding["ok"]] == []
     assert (said.code, said.json["ok"]) == (0, True)
     found = by_subject(said.json)
-    assert f"pid {daemon.pid}" in found["daemon"]["seen"]
-    assert found["store"]["seen"] == "in use"
-    assert "4 jobs" in found["configuration"]["seen"]
+    assert f"pid {daemon.pid}" in found["daemon"]["observation"]
+    assert found["store"]["observation"] == "in use"
+    assert "4 jobs" in found["configuration"]["observation"]
 
 
 def test_without_a_daemon_and_a_configuration(offline):
@@ -29,7 +29,8 @@ def test_without_a_daemon_and_a_configuration(offline):
     assert said.code == 1
     (problem,) = [line for line in said.out.splitlines() if line.startswith("problem")]
     assert problem == (
-        "problem  configuration: there is none here or above; write one with 'rae-auto init', or use --config"
+        "problem  configuration: no rae.toml here or in a parent directory; "
+        "create one with 'rae-auto init', or use --config"
     )
     assert "ok       daemon: no daemon is running" in said.out
 
@@ -39,15 +40,15 @@ def test_each_problem_is_a_line_with_its_remedy(offline, tmp_path, monkeypatch):
     (tmp_path / "rae.toml").chmod(0o600)
     (tmp_path / "state").mkdir()
     (tmp_path / "state").chmod(0o755)
-    monkeypatch.setattr(doctor, "LITTLE_SPACE", 1 << 60)
+    monkeypatch.setattr(doctor, "MIN_FREE_BYTES", 1 << 60)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 4096))
     said = offline("doctor", "--json")
     assert said.code == 1
-    remedies = {f["subject"]: f["remedy"] for f in said.json["findings"] if not f["ok"]}
-    assert "chmod 700" in remedies["state"]
-    assert "make room" in remedies["disk"]
-    assert "ulimit" in remedies["open files"]
-    assert [f["seen"] for f in said.json["findings"] if "max_paralel" in f["seen"]] != []
+    hints = {f["subject"]: f["hint"] for f in said.json["findings"] if not f["ok"]}
+    assert "chmod 700" in hints["state"]
+    assert "free some space" in hints["disk"]
+    assert "ulimit" in hints["open files"]
+    assert [f["observation"] for f in said.json["findings"] if "max_paralel" in f["observation"]] != []
 
 
 def test_a_broken_plugin_in_use_is_named_with_its_version(tmp_path):
@@ -58,6 +59,6 @@ def test_a_broken_plugin_in_use_is_named_with_its_version(tmp_path):
     command = [sys.executable, "-m", "rae_auto", "doctor", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(info.parent), "RAE_STATE_DIR": str(tmp_path / "state")}
     said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
-    problems = [f["seen"] for f in json.loads(said.stdout)["findings"] if f["subject"] == "plugin"]
+    problems = [f["observation"] for f in json.loads(said.stdout)["findings"] if f["subject"] == "plugin"]
     assert said.returncode == 1
     assert any("trigger 'cron' is claimed by" in problem and "rae_bad 2.5" in problem for problem in problems)

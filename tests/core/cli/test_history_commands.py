@@ -82,7 +82,7 @@ class TestWithoutADaemon:
         for command in (("stats",), ("backup", "file")):
             said = offline(*command)
             assert (said.code, said.out) == (1, "")
-            assert "'rae-auto run' makes it" in said.err
+            assert "'rae-auto run' creates it" in said.err
 
     def test_what_is_restored_can_be_looked_at_and_backed_up(self, offline, config, tmp_path):
         from rae_auto.api.store import Put

@@ -129,7 +129,7 @@ def test_no_state_is_made(simulate: Cli, tmp_path: Path) -> None:
 def test_a_history_that_is_not_there_is_told(simulate: Cli) -> None:
     said = simulate("--durations", "history")
     assert said.code == 1
-    assert "there is no state" in said.err
+    assert "no state in" in said.err
 
 
 def test_triggers_that_are_no_schedules_are_named_as_not_simulated(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ def test_what_would_be_started_is_shown_and_nothing_runs(configured: Cli, tmp_pa
     done = configured(TICK, "tick", "--for", "1s")
     assert done.code == 0
     lines = [line.split("  ", 1)[1] for line in done.out.splitlines()[:-1]]
-    assert {"fast begins", "never begins", "never ends"} <= set(lines)
+    assert {"fast starts", "never starts", "never ends"} <= set(lines)
     assert any(line.startswith("fast fires ") for line in lines)
     assert done.out.splitlines()[-1].startswith("tick would have been started ")
     assert not (tmp_path / "ran").exists()
@@ -61,9 +61,9 @@ def test_in_json_each_sighting_is_a_line(configured: Cli) -> None:
 @pytest.mark.parametrize(
     ("config", "arguments", "code", "what"),
     [
-        (TICK, ("tock",), 1, "no job 'tock' in"),
+        (TICK, ("tock",), 1, 'no job "tock" in'),
         (TICK, ("tick", "--for", "soon"), 2, "--for: 'soon' is no duration"),
-        ('[jobs.bare]\ncommand = ["true"]\n', ("bare",), 2, "job 'bare' has no trigger; 'rae-auto trigger bare'"),
+        ('[jobs.bare]\ncommand = ["true"]\n', ("bare",), 2, "job \"bare\" has no trigger; 'rae-auto trigger bare'"),
     ],
 )
 def test_what_can_not_be_tried_is_told(configured: Cli, config: str, arguments: Any, code: int, what: str) -> None:

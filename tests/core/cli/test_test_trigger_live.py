@@ -17,7 +17,8 @@ from rae_auto.api import GuardResult, ReadGuard, SourceTrigger, TriggerContext
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.control.client import Client
 from rae_auto.errors import NotStarted
-from rae_auto.offline.test_trigger import TraceLine, try_triggers
+from rae_auto.offline.project import Project
+from rae_auto.offline.test_trigger import TraceLine, watch_triggers
 from rae_auto.registry import Registry
 
 ON_TICK = """
@@ -65,7 +66,7 @@ class TriggerTrial:
         helper = threading.Thread(target=self._help)
         helper.start()
         try:
-            return try_triggers(path, job, 60, self.show)
+            return watch_triggers(Project.load(path), job, 60, self.show)
         finally:
             self._over.set()
             helper.join()
@@ -97,7 +98,7 @@ class TestBesideADaemon:
     def test_what_is_recorded_is_heard_and_ctrl_c_ends_it_with_its_sum(self, written: Any) -> None:
         trial = TriggerTrial(record("tick", room="kitchen"))
         assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 1
-        assert 'tick {"room": "kitchen"}' in trial.lines("sees")
+        assert 'tick {"room": "kitchen"}' in trial.lines("traces")
         (fired,) = [one for one in trial.seen if one.what == "fires"]
         assert (fired.trigger, fired.text) == ("ticks", "")
         assert fired.key
@@ -115,16 +116,16 @@ class TestBesideADaemon:
         trial = TriggerTrial(run_it)
         path = written(ON_TICK.format(of="run.succeeded") + '\n[jobs.hello]\ncommand = ["true"]\n')
         assert trial.play(path, "tidy") == 1
-        heard = [line for line in trial.lines("sees") if line.startswith("run.succeeded ")]
+        heard = [line for line in trial.lines("traces") if line.startswith("run.succeeded ")]
         data = json.loads(heard[0].partition(" ")[2])
         assert (data["job"], data["state"], data["exit_code"]) == ("hello", "succeeded", 0)
         assert data["seconds"] >= 0
 
 
 def test_where_no_daemon_runs_that_is_told(written: Any, offline: Cli) -> None:
-    trial = TriggerTrial(lambda: None, until="sees")
+    trial = TriggerTrial(lambda: None, until="traces")
     assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 0
-    assert trial.lines("sees") == ["no daemon is running, so no recorded event and no end of a run is heard"]
+    assert trial.lines("traces") == ["no daemon is running, so recorded events and ends of runs are not available"]
 
 
 def test_guards_that_would_keep_the_job_from_starting_are_shown(written: Any, offline: Cli) -> None:
@@ -142,7 +143,7 @@ guards = [
     assert trial.play(written(config), "a") >= 1
     fired = next(one for one in trial.seen if one.what == "fires")
     assert fired.text.startswith("but guard ")
-    assert "there says no: " in fired.text
+    assert '"there" says no: ' in fired.text
     assert "root" not in fired.text
 
 
@@ -159,7 +160,7 @@ within = "1m"
 all = [{ type = "interval", every = "20ms" }, { type = "interval", every = "30ms" }]
 """
     assert trial.play(written(config), "a") >= 1
-    parts = {line.split(" ")[0] for line in trial.lines("sees") if '{"due": "' in line}
+    parts = {line.split(" ")[0] for line in trial.lines("traces") if '{"due": "' in line}
     assert parts == {"interval:", "interval-2:"}
 
 
@@ -191,7 +192,7 @@ def test_what_a_source_records_is_shown_and_its_failure_ends_the_trial(
     _install(monkeypatch, Kind.TRIGGER, Broken)
     trial = TriggerTrial(lambda: None, until="never")
     assert trial.play(written('[jobs.a]\ncommand = ["false"]\ntrigger = "broken"\n'), "a") == 0
-    assert trial.lines("sees") == ["smoke", 'records smoke {"much": true}']
+    assert trial.lines("traces") == ["smoke", 'records smoke {"much": true}']
     assert trial.lines("fails") == ["OSError('on fire')"]
 
 
@@ -201,7 +202,7 @@ def test_a_guard_that_fails_can_not_tell(written: Any, offline: Cli, monkeypatch
     config = '[jobs.a]\ncommand = ["false"]\nguards = ["blind"]\ntrigger = { type = "interval", every = "20ms" }\n'
     assert trial.play(written(config), "a") >= 1
     fired = next(one for one in trial.seen if one.what == "fires")
-    assert fired.text == "but guard blind says unknown: it failed: OSError('no eyes')"
+    assert fired.text == "but guard \"blind\" says unknown: it failed: OSError('no eyes')"
 
 
 def _install(monkeypatch: pytest.MonkeyPatch, kind: Kind, plugin: type[Plugin]) -> None:

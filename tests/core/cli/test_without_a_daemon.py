@@ -99,7 +99,7 @@ class TestExec:
         [
             ("three", "exit code 3"),
             ("killed", "signal 9"),
-            ("slow", "timed out after 50ms"),
+            ("slow", "timed out after 50 ms"),
             ("gone", "there is no program 'no-such-program' on its PATH; install it, or write its whole path"),
         ],
     )
@@ -121,7 +121,7 @@ def test_history_is_read_from_the_store(home, daemon, cli, offline, config, tmp_
     # The daemon of another directory has nothing to do with this one.
     said = offline("history")
     assert said.code == 1
-    assert said.err.endswith("'rae-auto run' makes it\n")
+    assert said.err.endswith("'rae-auto run' creates it\n")
 
 
 def test_a_schema_of_the_configuration_knows_the_plugins(offline):

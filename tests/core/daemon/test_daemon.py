@@ -14,6 +14,7 @@ from tests.support.waiting import eventually
 
 from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable
+from rae_auto.offline.project import Project
 from rae_auto.offline.queries import history
 
 WAITER = """
@@ -69,7 +70,7 @@ class Home:
         return run
 
     def past(self) -> list[tuple[str, str, int | None]]:
-        return [(run["run_id"], run["state"], run["exit_code"]) for run in history(self.config, {})]
+        return [(run["run_id"], run["state"], run["exit_code"]) for run in history(Project.load(self.config), {})]
 
 
 @pytest.fixture(params=["sqlite", "json"])

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.support.control_peer import in_time
@@ -9,8 +10,9 @@ from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, one_in_h
 
 from rae_auto import Cron, Job, JobNotFound, NotStarted, RunNotFound, Scheduler
 from rae_auto.engine.events import TriggerFired
-from rae_auto.explain.collector import answered, why
-from rae_auto.explain.why import why_now, why_run
+from rae_auto.explain.answer import explain_now, explain_run
+from rae_auto.explain.collector import Question, explain
+from rae_auto.explain.engine_source import EngineSource, explain_job
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.model.reasons import Reason
@@ -25,23 +27,23 @@ def test_it_ran_since_it_was_due():
     w.end(next(iter(w.in_hand)))
     told = answer_at(w, EPOCH + HOUR)
     assert "succeeded at" in told.answer
-    assert told.answer.endswith("it ran since it was due")
-    assert "after 0.0 s of waiting" in facts_of(told)["started"]
+    assert told.answer.endswith("it ran because it was due")
+    assert "after waiting for 0 s" in facts_of(told)["started"]
     assert facts_of(told)["next"].startswith("due at")
 
 
 def test_it_runs():
     w = world(a_job(hourly=False))
     w.trigger("a")
-    assert "is starting since" in why_now(standing(w)).answer
-    assert "somebody asked for it" in why_now(standing(w)).answer
+    assert "has been starting since" in explain_now(standing(w)).answer
+    assert "somebody asked for it" in explain_now(standing(w)).answer
 
 
 def test_it_failed():
     w = world(a_job(hourly=False))
     run = w.trigger("a")
     w.fail(run, 3)
-    told = why_run(w.run(run), standing(w))
+    told = explain_run(w.run(run), standing(w))
     assert "failed at" in told.answer
     assert "exit code 3" in told.answer
 
@@ -70,7 +72,7 @@ def test_it_was_skipped_since_a_need_failed():
     w = world(a_job("b", hourly=False), a_job(needs=["b"]))
     w.fail(w.trigger("b"))
     w.advance(HOUR)
-    assert "the latest run of b, which it needs, did not succeed" in why_now(standing(w)).answer
+    assert "the latest run of b, which it needs, did not succeed" in explain_now(standing(w)).answer
 
 
 @pytest.mark.parametrize(
@@ -93,9 +95,9 @@ def test_it_was_not_due():
     w = world(a_job())
     w.advance(2 * HOUR)
     told = answer_at(w, EPOCH + 90 * MINUTE)
-    assert "it was not due (due before that" in told.answer
-    assert "after that" in told.answer
-    assert "it was not due, and has no schedule" in answer_at(world(a_job(hourly=False)), EPOCH).answer
+    assert "it was not due (due before at" in told.answer
+    assert ", due after at" in told.answer
+    assert ": it has no schedule" in answer_at(world(a_job(hourly=False)), EPOCH).answer
 
 
 def test_nothing_is_on_record_any_more():
@@ -117,24 +119,24 @@ def test_it_waits(fields, settings, words):
     )
     w.trigger("b")
     w.trigger("a")
-    told = why_now(standing(w))
-    assert "waits since" in told.answer
+    told = explain_now(standing(w))
+    assert "has been waiting since" in told.answer
     assert words in told.answer
 
 
-@pytest.mark.parametrize(("pause", "words"), [(True, "is paused"), (False, "has not run yet; it is due next at")])
+@pytest.mark.parametrize(("pause", "words"), [(True, "is paused"), (False, "has not run yet; it is next due at")])
 def test_it_has_done_nothing_yet(pause, words):
     w = world(a_job())
     if pause:
         w.pause("a")
-    assert words in why_now(standing(w)).answer
-    assert "has no schedule: 'rae-auto trigger' starts it" in why_now(standing(world(a_job(hourly=False)))).answer
+    assert words in explain_now(standing(w)).answer
+    assert "has no schedule; 'rae-auto trigger a' starts it" in explain_now(standing(world(a_job(hourly=False)))).answer
 
 
 def test_a_trigger_that_watches_has_told_of_nothing_yet():
     w = world(a_job(hourly=False, schedule=[TriggerRef("file", {"paths": ["/in"]}, "file")]))
-    assert why_now(standing(w)).answer == "a has not run yet: nothing has been told by its trigger (file /in)"
-    assert "was not due, and nothing was told by its trigger (file /in)" in answer_at(w, EPOCH).answer
+    assert explain_now(standing(w)).answer == "a has not run yet: its trigger (file /in) has reported nothing"
+    assert ": its trigger (file /in) reported nothing" in answer_at(w, EPOCH).answer
 
 
 @pytest.mark.parametrize("store", ["sqlite", "json"])
@@ -146,10 +148,15 @@ def test_a_scheduler_answers_from_what_is_on_record(tmp_path, store):
             with pytest.raises(NotStarted):
                 await s.trigger("b")
             with pytest.raises(JobNotFound):
-                await why(s, "c")
+                await explain_job(s, "c")
             with pytest.raises(RunNotFound):
-                await why(s, "a", run="no-such-run")
-            asked = [why(s, "a"), why(s, "a", run=failed.id), why(s, "a", at=failed.scheduled_for), why(s, "b")]
+                await explain_job(s, "a", run="no-such-run")
+            asked = [
+                explain_job(s, "a"),
+                explain_job(s, "a", run=failed.id),
+                explain_job(s, "a", at=failed.scheduled_for),
+                explain_job(s, "b"),
+            ]
             return failed, await asyncio.gather(*asked)
 
     failed, (now, by_run, by_time, needing) = in_time(work)
@@ -166,16 +173,16 @@ def test_the_chain_of_facts_goes_from_the_trigger_to_the_end_with_what_was_used(
     w.advance(HOUR)
     used = Result(exit_code=0, cpu_time=timedelta(seconds=2), max_memory=3 << 20)
     w.end(one_in_hand(w), used)
-    told = why_now(standing(w))
-    assert [fact.of for fact in told.facts] == [
+    told = explain_now(standing(w))
+    assert [fact.subject for fact in told.facts] == [
         *("trigger", "occurrence", "decided", "enabled", "overlap", "needs", "resources"),
         *("started", "attempt 1", "ended", "next"),
     ]
     result = facts_of(told)
     assert result["overlap"] == "queue: no other run was open"
-    assert result["needs"] == "b: the latest run of each had succeeded when this one started"
+    assert result["needs"] == "b: the latest run of each had succeeded when this run started"
     assert result["resources"] == "db"
-    assert result["attempt 1"] == "succeeded after 0.0 s (used 2.0 s on the processor, 3.0 MB of memory)"
+    assert result["attempt 1"] == "succeeded after 0 s (used 2 s of CPU time, 3 MB of memory)"
 
 
 def test_what_a_run_waited_for_is_known_after_it_has_ended_and_after_a_restart():
@@ -186,34 +193,34 @@ def test_what_a_run_waited_for_is_known_after_it_has_ended_and_after_a_restart()
     w.end(next(o for o in w.in_hand if w.in_hand[o].run.job == "b"))
     w.crash(alive=[run])
     w.end(run)
-    assert facts_of(why_run(w.run(run), standing(w)))["waited"] == "a job that it needs had an open run"
+    assert facts_of(explain_run(w.run(run), standing(w)))["waited"] == "a job that it needs had an open run"
 
 
 def test_a_run_is_told_under_its_own_job_only():
     w = world(a_job("b", hourly=False), a_job(hourly=False))
     run = w.trigger("b")
-    with pytest.raises(RunNotFound, match="is one of b, not of a"):
-        answered(standing(w), None, w.run(run))
+    with pytest.raises(RunNotFound, match='belongs to job "b", not to "a"'):
+        explain(EngineSource(w.engine, w.now, ZoneInfo("UTC")), Question("a"), [], [], w.run(run))
 
 
 def test_what_is_still_to_come():
     w = world(a_job())
-    assert answer_at(w, EPOCH + HOUR).answer.endswith("which is still to come")
-    assert "does not run at" in answer_at(w, EPOCH + 90 * MINUTE).answer
+    assert answer_at(w, EPOCH + HOUR).answer.endswith("will be due at 2026-01-01 01:00:00+00:00")
+    assert "will not run at" in answer_at(w, EPOCH + 90 * MINUTE).answer
 
 
 def test_an_instant_before_the_job_was_added():
     w = world()
     w.advance(5 * HOUR)
     w.add(a_job())
-    assert "its schedule counts since 2026-01-01 05:00:00+00:00 only" in answer_at(w, EPOCH + 3 * HOUR).answer
+    assert "its schedule counts only from 2026-01-01 05:00:00+00:00" in answer_at(w, EPOCH + 3 * HOUR).answer
 
 
 def test_a_decision_wakes_nobody():
     w = world(a_job())
     w.pause("a")
     w.advance(HOUR)
-    assert why_now(standing(w)).reason == Reason.PAUSED
+    assert explain_now(standing(w)).reason == Reason.PAUSED
     assert w.engine.next_wake(w.now) == 3600, "the next instant of its schedule, and nothing before"
 
 
@@ -221,7 +228,7 @@ def test_what_a_source_told_is_one_of_the_facts():
     w = world(a_job(hourly=False))
     occurrence = Occurrence("a", "inbox", "key", w.now.wall, {"paths": ["/inbox/a"] * 200})
     w.feed(TriggerFired(occurrence))
-    told = facts_of(why_now(standing(w)))
+    told = facts_of(explain_now(standing(w)))
     assert told["event"].startswith('{"paths": ["/inbox/a", ')
     assert len(told["event"]) == 301
 

@@ -7,9 +7,10 @@ import pytest
 
 from rae_auto import Cron, Job
 from rae_auto.engine.events import Origin
-from rae_auto.explain.collector import standing_in
-from rae_auto.explain.wall_times import read_time
-from rae_auto.explain.why import why_at
+from rae_auto.explain.answer import explain_at
+from rae_auto.explain.collector import collect
+from rae_auto.explain.engine_source import EngineSource
+from rae_auto.explain.local_times import parse_local_time
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.simulation.virtual_engine import EPOCH, VirtualWorld
@@ -18,7 +19,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 def facts_of(told):
-    return {fact.of: fact.text for fact in told.facts}
+    return {fact.subject: fact.text for fact in told.facts}
 
 
 BERLIN = "Europe/Berlin"
@@ -31,9 +32,9 @@ def cron(expression, start, zone=BERLIN):
 
 
 def on_the_wall(w, text, zone=BERLIN):
-    return why_at(
-        read_time(text, ZoneInfo(zone), w.now.wall),
-        standing_in(w.engine, "a", w.history[::-1], [], w.now, ZoneInfo(zone)),
+    return explain_at(
+        parse_local_time(text, ZoneInfo(zone), w.now.wall),
+        collect(EngineSource(w.engine, w.now, ZoneInfo(zone)), "a", w.history[::-1], []),
     )
 
 
@@ -53,7 +54,7 @@ def test_a_time_that_the_clock_skips(asked_for):
     everything = "\n".join([told.answer, *map(str, told.facts)])
     assert "02:30 does not exist on 2026-03-29 in Europe/Berlin; ran at 03:00" in everything
     if "+" not in asked_for:
-        assert "it ran since it was due; 02:30 does not exist" in told.answer
+        assert "it ran because it was due; 02:30 does not exist" in told.answer
     if asked_for.endswith("T02:30"):
         assert facts_of(told)["time"].startswith("02:30 does not exist on 2026-03-29 in Europe/Berlin: the clock goes")
 
@@ -95,17 +96,17 @@ def test_a_zone_of_its_own_is_told_where_its_clock_shows_another_time():
         ("02:30", ["2026-07-01T00:30:00+00:00"], None),
         ("2026-07-01T02:30Z", ["2026-07-01T02:30:00+00:00"], None),
         ("2026-03-29T02:30:15", ["2026-03-29T01:00:00+00:00"], "02:30:15 does not exist"),
-        ("2026-10-25T02:30", ["2026-10-25T00:30:00+00:00", "2026-10-25T01:30:00+00:00"], "comes twice"),
+        ("2026-10-25T02:30", ["2026-10-25T00:30:00+00:00", "2026-10-25T01:30:00+00:00"], "occurs twice"),
     ],
 )
 def test_times_as_people_write_them(text, instants, remark):
-    found = read_time(text, ZoneInfo(BERLIN), datetime(2026, 7, 1, 12, tzinfo=UTC))
+    found = parse_local_time(text, ZoneInfo(BERLIN), datetime(2026, 7, 1, 12, tzinfo=UTC))
     assert [instant.isoformat() for instant in found.instants] == instants
     assert (remark is None and found.remark is None) or remark in found.remark
 
 
 @pytest.mark.parametrize("text", ["yesterday", "", "25:00", "2026-02-30T01:00", "9" * 500, "0001-01-01T00:00+23:00"])
 def test_what_is_no_time_is_refused_in_one_line(text):
-    with pytest.raises(ValueError, match="is no time; write") as caught:
-        read_time(text, ZoneInfo(BERLIN), EPOCH)
+    with pytest.raises(ValueError, match=r"invalid time .*; write") as caught:
+        parse_local_time(text, ZoneInfo(BERLIN), EPOCH)
     assert len(str(caught.value)) < 200

@@ -9,6 +9,7 @@ from rae_auto import JobNotFound, NotStarted, RunNotFound
 from rae_auto.api.trigger import ScheduleTrigger
 from rae_auto.config import load
 from rae_auto.errors import BadRequest
+from rae_auto.offline.project import Project
 from rae_auto.offline.queries import why
 from rae_auto.registry import Registry
 from rae_auto.runtime.scheduler import Scheduler
@@ -59,55 +60,55 @@ def failed(config):
 
 
 def facts_of(told):
-    return {fact["of"]: fact["says"] for fact in told["facts"]}
+    return {fact["subject"]: fact["text"] for fact in told["facts"]}
 
 
 def test_it_answers_as_the_daemon_did_and_says_that_none_is_running(config, failed):
-    told = why(config, {"job": "bad"})
+    told = why(Project.load(config), {"job": "bad"})
     assert told["run_id"] == failed.id
     assert "exit code 3" in told["answer"]
     assert facts_of(told)["daemon"] == "no daemon is running; 'rae-auto run' starts one"
-    assert why(config, {"job": "bad", "run": failed.id}) == told
-    assert why(config, {"job": "bad", "at": failed.scheduled_for.isoformat()}) == told
+    assert why(Project.load(config), {"job": "bad", "run": failed.id}) == told
+    assert why(Project.load(config), {"job": "bad", "at": failed.scheduled_for.isoformat()}) == told
 
 
 def test_skips_repetitions_and_what_is_switched_off_are_told(config, failed):
-    assert why(config, {"job": "needing"})["reason"] == "need_failed"
-    again = why(config, {"job": "quick"})
+    assert why(Project.load(config), {"job": "needing"})["reason"] == "need_failed"
+    again = why(Project.load(config), {"job": "quick"})
     assert again["reason"] == "repeated"
-    assert "the request 'once' had been decided" in again["answer"]
-    off = why(config, {"job": "yearly"})
+    assert 'because request "once" had already been handled' in again["answer"]
+    off = why(Project.load(config), {"job": "yearly"})
     assert off["reason"] == "disabled"
     assert facts_of(off)["next"].endswith("-01-01 00:00:00+01:00")
 
 
 def test_a_job_that_is_gone_from_the_configuration_is_known_by_its_records(config, failed):
     config.write_text(config.read_text().replace("[jobs.bad]", "[jobs.other]").replace('needs = ["bad"]', ""))
-    assert "exit code 3" in why(config, {"job": "bad"})["answer"]
+    assert "exit code 3" in why(Project.load(config), {"job": "bad"})["answer"]
 
 
 def test_an_instant_at_which_no_daemon_was_running(config, failed):
     text = config.read_text().replace('schedule = "0 0 1 1 *"\nenabled = false', 'schedule = "* * * * *"')
     config.write_text(text)
-    told = why(config, {"job": "yearly", "at": "2035-01-01T00:00"})
-    assert "is due at 2035-01-01 00:00:00+01:00, which is still to come" in told["answer"]
+    told = why(Project.load(config), {"job": "yearly", "at": "2035-01-01T00:00"})
+    assert "will be due at 2035-01-01 00:00:00+01:00" in told["answer"]
 
 
 def test_bad_questions(config, failed):
     with pytest.raises(JobNotFound, match="did you mean 'yearly'"):
-        why(config, {"job": "yearli"})
+        why(Project.load(config), {"job": "yearli"})
     with pytest.raises(RunNotFound):
-        why(config, {"job": "bad", "run": "0" * 26})
-    with pytest.raises(RunNotFound, match="is one of bad"):
-        why(config, {"job": "quick", "run": failed.id})
-    with pytest.raises(BadRequest, match="is no time; write"):
-        why(config, {"job": "bad", "at": "soon"})
+        why(Project.load(config), {"job": "bad", "run": "0" * 26})
+    with pytest.raises(RunNotFound, match='belongs to job "bad"'):
+        why(Project.load(config), {"job": "quick", "run": failed.id})
+    with pytest.raises(BadRequest, match="invalid time"):
+        why(Project.load(config), {"job": "bad", "at": "soon"})
 
 
 def test_asking_changes_nothing(config, failed):
     def contents():
         state = config.parent / "state"
-        why(config, {"job": "bad"})
+        why(Project.load(config), {"job": "bad"})
         files = (path for path in state.rglob("*") if path.is_file() and not path.name.endswith(("-shm", "-wal")))
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
@@ -119,4 +120,4 @@ def test_a_plugin_that_fails_to_note_leaves_the_rest_untold_of(config, failed, m
         raise RuntimeError("a broken plugin")
 
     monkeypatch.setattr(ScheduleTrigger, "note", fails)
-    assert why(config, {"job": "yearly", "at": "2035-01-01T00:00"})["answer"]
+    assert why(Project.load(config), {"job": "yearly", "at": "2035-01-01T00:00"})["answer"]

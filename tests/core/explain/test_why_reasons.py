@@ -7,7 +7,7 @@ from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, one_in_h
 
 from rae_auto import Job, RetryPolicy
 from rae_auto.engine.events import Plan
-from rae_auto.explain.why import why_now, why_run
+from rae_auto.explain.answer import explain_now, explain_run
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result
@@ -18,27 +18,27 @@ def due():
     w = world(a_job())
     w.advance(HOUR)
     w.end(one_in_hand(w))
-    return why_now(standing(w))
+    return explain_now(standing(w))
 
 
 def asked():
     w = world(a_job(hourly=False))
     w.end(w.trigger("a"))
-    return why_now(standing(w))
+    return explain_now(standing(w))
 
 
 def fired():
     w = world(a_job(hourly=False))
     w.fire("a", "source", "event")
     w.end(one_in_hand(w))
-    return why_now(standing(w))
+    return explain_now(standing(w))
 
 
 def caught_up():
     w = world(a_job())
     w.crash(down=5 * HOUR + MINUTE * 5)
     w.end(one_in_hand(w))
-    told = why_now(standing(w))
+    told = explain_now(standing(w))
     assert facts_of(told)["missed"] == "the daemon was down"
     return told
 
@@ -57,10 +57,10 @@ def repeated():
     w.trigger("a", request="mine")
     # What was told again is known after a restart too.
     w.crash()
-    told = why_now(standing(w))
-    assert "the request 'mine' had been decided at 2026-01-01 00:00:00+00:00, and led to run" in told.answer
-    of_the_run = why_run(w.history[0], standing(w))
-    assert "was told 1 more times" in facts_of(of_the_run)["repeated"]
+    told = explain_now(standing(w))
+    assert 'because request "mine" had already been handled at 2026-01-01 00:00:00+00:00; it led to run' in told.answer
+    of_the_run = explain_run(w.history[0], standing(w))
+    assert "reported once more, at " in facts_of(of_the_run)["repeated"]
     assert answer_at(w, EPOCH + MINUTE) == told
     return told
 
@@ -70,7 +70,7 @@ def replaced():
     w.trigger("b")
     first = w.trigger("a")
     w.trigger("a")
-    return why_run(w.run(first), standing(w))
+    return explain_run(w.run(first), standing(w))
 
 
 def disabled():
@@ -92,7 +92,7 @@ def too_many_wait():
     w.trigger("b")
     w.trigger("c")
     w.advance(HOUR)
-    return why_now(standing(w))
+    return explain_now(standing(w))
 
 
 def waits(fields, **settings):
@@ -101,16 +101,16 @@ def waits(fields, **settings):
     )
     w.trigger("b")
     w.trigger("a")
-    return why_now(standing(w))
+    return explain_now(standing(w))
 
 
 def tried_again():
     w = world(a_job(hourly=False, retry_policy=RetryPolicy(attempts=2)))
     w.fail(w.trigger("a"))
-    told = why_now(standing(w))
+    told = explain_now(standing(w))
     w.advance(MINUTE)
     w.end(one_in_hand(w))
-    assert "the delay of a retry" in facts_of(why_now(standing(w)))["waited"]
+    assert "the delay of a retry" in facts_of(explain_now(standing(w)))["waited"]
     return told
 
 
@@ -119,7 +119,7 @@ def stopping():
     run = w.trigger("a")
     w.stop()
     w.end(run, Result(signal=15))
-    return why_run(w.run(run), standing(w))
+    return explain_run(w.run(run), standing(w))
 
 
 def cancelled():
@@ -127,7 +127,7 @@ def cancelled():
     w.trigger("b")
     run = w.trigger("a")
     w.cancel(run=run)
-    return why_run(w.run(run), standing(w))
+    return explain_run(w.run(run), standing(w))
 
 
 def removed():
@@ -135,21 +135,21 @@ def removed():
     w.trigger("b")
     run = w.trigger("a")
     w.remove("a")
-    return why_run(w.run(run), standing(w))
+    return explain_run(w.run(run), standing(w))
 
 
 def recovered():
     w = world(a_job(hourly=False, on_crash="rerun"))
     w.trigger("a")
     w.crash()
-    return why_now(standing(w))
+    return explain_now(standing(w))
 
 
 def lost():
     w = world(a_job(hourly=False, on_crash="fail"))
     w.trigger("a")
     w.crash()
-    return why_now(standing(w))
+    return explain_now(standing(w))
 
 
 def kept_back():
@@ -157,7 +157,7 @@ def kept_back():
     w = world(Plan(Job(id="a", command="work", guards="power"), guards={"power": None}))
     w.guards_say = lambda job, name: result
     w.fire("a", "file", "key")
-    return why_now(standing(w))
+    return explain_now(standing(w))
 
 
 def feeds_itself():
@@ -167,13 +167,13 @@ def feeds_itself():
         for run in list(w.in_hand):
             w.end(run)
         w.advance(timedelta(seconds=1))
-    return why_now(standing(w))
+    return explain_now(standing(w))
 
 
 CASES = {
-    Reason.DUE: (due, "it ran since it was due"),
-    Reason.ASKED: (asked, "it ran since somebody asked for it"),
-    Reason.FIRED: (fired, "it ran since its trigger fired"),
+    Reason.DUE: (due, "it ran because it was due"),
+    Reason.ASKED: (asked, "it ran because somebody asked for it"),
+    Reason.FIRED: (fired, "it ran because its trigger fired"),
     Reason.CAUGHT_UP: (caught_up, "it was missed, and is made up for"),
     Reason.OVERLAP: (skipped_after, "isn't over, since"),
     Reason.QUEUE_FULL: (lambda: skipped_after(lambda w: w.advance(HOUR), overlap="queue"), "one is waiting already"),
@@ -217,6 +217,6 @@ def test_every_reason_is_told_by_its_code_and_in_words(reason):
 
 def test_a_skip_tells_what_the_policies_before_it_said():
     told = skipped_after(more=[a_job("b", hourly=False)], needs=["b"])
-    of_policies = [(f.of, f.text) for f in told.facts if f.of in ("enabled", "paused", "overlap", "needs")]
-    assert of_policies[:3] == [("enabled", "yes"), ("paused", "no"), ("overlap", "nothing in the way")]
+    of_policies = [(f.subject, f.text) for f in told.facts if f.subject in ("enabled", "paused", "overlap", "needs")]
+    assert of_policies[:3] == [("enabled", "yes"), ("paused", "no"), ("overlap", "no other run in the way")]
     assert of_policies[3][0] == "needs"

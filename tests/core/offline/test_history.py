@@ -6,6 +6,7 @@ import pytest
 
 from rae_auto import Job, Scheduler
 from rae_auto.errors import BadRequest, ConfigError, StoreError, StoreLocked
+from rae_auto.offline.project import Project
 from rae_auto.offline.queries import history
 
 
@@ -37,7 +38,7 @@ def ran(config, *names):
 
 def test_past_runs_are_told_newest_first(config):
     first, second = ran(config, "good", "bad")
-    told = history(config, {})
+    told = history(Project.load(config), {})
     assert [(run["run_id"], run["job"], run["state"], run["exit_code"]) for run in told] == [
         (second, "bad", "failed", 3),
         (first, "good", "succeeded", 0),
@@ -48,7 +49,7 @@ def test_they_are_filtered_as_a_daemon_would_do_it(config):
     first, second, third = ran(config, "good", "bad", "good")
 
     def ids(**query):
-        return [run["run_id"] for run in history(config, query)]
+        return [run["run_id"] for run in history(Project.load(config), query)]
 
     assert ids(job="good") == [third, first]
     assert ids(states=["failed"]) == [second]
@@ -59,12 +60,12 @@ def test_they_are_filtered_as_a_daemon_would_do_it(config):
 
 def test_asking_changes_nothing(config):
     ran(config, "good")
-    assert history(config, {}) == history(config, {})
+    assert history(Project.load(config), {}) == history(Project.load(config), {})
 
 
 def test_without_a_state_directory_it_says_what_makes_one(config):
-    with pytest.raises(StoreError, match=r"there is no state in .* 'rae-auto run' makes it"):
-        history(config, {})
+    with pytest.raises(StoreError, match=r"no state in .* 'rae-auto run' creates it"):
+        history(Project.load(config), {})
     assert not (config.parent / "state").exists()
 
 
@@ -72,7 +73,7 @@ def test_R24_a_store_that_another_has_open_is_not_read(config):
     async def main():
         async with asyncio.timeout(60), scheduler(config):
             with pytest.raises(StoreLocked):
-                history(config, {})
+                history(Project.load(config), {})
 
     asyncio.run(main())
 
@@ -81,10 +82,10 @@ def test_bad_questions_are_refused(config):
     ran(config, "good")
     for query in ({"states": ["done"]}, {"limit": 0}, {"since": "yesterday"}):
         with pytest.raises(BadRequest):
-            history(config, query)
+            history(Project.load(config), query)
 
 
 def test_a_bad_configuration_is_told(config):
     config.write_text("[jobs")
     with pytest.raises(ConfigError, match="is no TOML"):
-        history(config, {})
+        history(Project.load(config), {})

@@ -13,9 +13,11 @@ import rae_auto.offline.restore as restore_module
 from rae_auto import Job, Scheduler, SyncScheduler
 from rae_auto.api.store import Append, Delete, Put, Store
 from rae_auto.errors import ConfigError, StoreDamaged, StoreError, StoreLocked
+from rae_auto.offline.project import Project
 from rae_auto.offline.queries import backup, history
 from rae_auto.offline.restore import restore
 from rae_auto.records.backup_files import changes_of, write
+from rae_auto.registry.factory import PluginFactory
 from rae_auto.testing.memory_store import MemoryStore
 from rae_auto.toolkit.files import DirectoryLock
 from rae_plugins.stores.json import JsonStore
@@ -86,9 +88,9 @@ def test_a_backup_of_a_running_scheduler_comes_back_in_either_kind_of_store(
             return runs
 
     runs = asyncio.run(work())
-    restored = restore(config(tmp_path, other), tmp_path / "backup", replace=True)
+    restored = restore(Project.load(config(tmp_path, other)), tmp_path / "backup", replace=True)
     assert restored.aside is not None
-    assert [run["run_id"] for run in history(tmp_path / "rae.toml", {})] == runs[::-1]
+    assert [run["run_id"] for run in history(Project.load(tmp_path / "rae.toml"), {})] == runs[::-1]
 
     async def go_on() -> None:
         async with asyncio.timeout(60), Scheduler(directory=state, store=other) as scheduler:
@@ -103,55 +105,55 @@ def test_nothing_is_changed_by_going_round_through_both_kinds(tmp_path: Path, st
     wanted = list(changes_of(made))
     for step, kind in enumerate(["sqlite", "json", "json", "sqlite"]):
         path = config(tmp_path, kind)
-        restore(path, made, replace=step > 0)
+        restore(Project.load(path), made, replace=step > 0)
         made = tmp_path / f"backup-{step}"
-        backup(path, made, replace=False)
+        backup(Project.load(path), made, replace=False)
     assert list(changes_of(made)) == wanted
 
 
 def test_a_store_in_use_is_not_touched(tmp_path: Path, state: Path, made: Path, kind: str) -> None:
-    restore(config(tmp_path, kind), made, replace=False)
+    restore(Project.load(config(tmp_path, kind)), made, replace=False)
     lock = DirectoryLock(state)
     before = files(state)
     with pytest.raises(StoreLocked, match="rae-auto stop"):
-        restore(tmp_path / "rae.toml", made, replace=True)
+        restore(Project.load(tmp_path / "rae.toml"), made, replace=True)
     assert files(state) == before
     lock.release()
 
 
 def test_a_store_is_replaced_only_where_that_is_asked_for(tmp_path: Path, state: Path, made: Path, kind: str) -> None:
     path = config(tmp_path, kind)
-    restore(path, made, replace=False)
+    restore(Project.load(path), made, replace=False)
     with opened(kind, state) as store:
         store.commit([Put("job", "newer", {}), Delete("job", "a")])
     before = files(state)
     with pytest.raises(StoreError, match="--replace"):
-        restore(path, made, replace=False)
+        restore(Project.load(path), made, replace=False)
     assert files(state) == before
-    restored = restore(path, made, replace=True)
+    restored = restore(Project.load(path), made, replace=True)
     assert contents(KINDS[kind](), state) == list(changes_of(made))
     assert restored.aside is not None
     assert files(restored.aside) == before
 
 
 def test_what_is_no_part_of_the_store_stays_where_it_is(tmp_path: Path, state: Path, made: Path, kind: str) -> None:
-    restore(config(tmp_path, kind), made, replace=False)
+    restore(Project.load(config(tmp_path, kind)), made, replace=False)
     (state / "output").mkdir()
     kept = [state / "output" / "x.log", state / "rae-auto.log", state / "rae-auto.2026-01-01.log"]
     for path in kept:
         path.write_text("kept")
-    restore(tmp_path / "rae.toml", made, replace=True)
+    restore(Project.load(tmp_path / "rae.toml"), made, replace=True)
     assert [path.read_text() for path in kept] == ["kept"] * 3
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}\n", None])
 def test_a_damaged_backup_changes_nothing(tmp_path: Path, state: Path, made: Path, damage: bytes | None) -> None:
     path = config(tmp_path, "json")
-    restore(path, made, replace=False)
+    restore(Project.load(path), made, replace=False)
     before = files(state)
     made.write_bytes(made.read_bytes()[:-1] if damage is None else damage)
     with pytest.raises(StoreError):
-        restore(path, made, replace=True)
+        restore(Project.load(path), made, replace=True)
     assert files(state) == before
     assert not list(state.glob("replaced-*"))
 
@@ -163,10 +165,10 @@ def test_one_that_was_interrupted_can_be_begun_again(
     with monkeypatch.context() as patched:
         patched.setattr(restore_module, "changes_of", lambda source: iter([*changes_of(source), object()]))
         with pytest.raises(Exception):  # noqa: B017 - whatever a store makes of what is no change
-            restore(path, made, replace=False)
-    restore(path, made, replace=False)
+            restore(Project.load(path), made, replace=False)
+    restore(Project.load(path), made, replace=False)
     assert contents(KINDS[kind](), state) == list(changes_of(made))
-    assert not (state / restore_module.FRESH).exists()
+    assert not (state / restore_module.NEW_STORE_DIRECTORY).exists()
 
 
 def test_a_store_that_lies_elsewhere_is_not_added_to(
@@ -176,23 +178,23 @@ def test_a_store_that_lies_elsewhere_is_not_added_to(
     full.open(tmp_path)
     full.commit([Put("job", "b", {})])
     full.close()
-    monkeypatch.setattr(restore_module.PluginFactory, "store", lambda *_: full)
+    monkeypatch.setattr(PluginFactory, "store", lambda *_: full)
     with pytest.raises(StoreError, match="empty it first"):
-        restore(config(tmp_path, "json"), made, replace=False)
+        restore(Project.load(config(tmp_path, "json")), made, replace=False)
 
 
 def test_a_bad_configuration_is_told_first(tmp_path: Path, state: Path) -> None:
     with pytest.raises(ConfigError):
-        restore(tmp_path / "nowhere.toml", tmp_path / "nothing", replace=False)
+        restore(Project.load(tmp_path / "nowhere.toml"), tmp_path / "nothing", replace=False)
 
 
 def test_r20_a_damaged_store_has_no_backup(tmp_path: Path, state: Path, made: Path) -> None:
     path = config(tmp_path, "sqlite")
-    restore(path, made, replace=False)
+    restore(Project.load(path), made, replace=False)
     with opened("sqlite", state) as store:
         store._database.execute("UPDATE entries SET body = replace(body, '1', '2')")
     with pytest.raises(StoreDamaged, match="isn't what was written"):
-        backup(path, tmp_path / "bad", replace=False)
+        backup(Project.load(path), tmp_path / "bad", replace=False)
     assert not (tmp_path / "bad").exists()
 
 

@@ -14,7 +14,7 @@ from rae_auto.api import ComputedGuard, GuardResult, ReadGuard, SourceTrigger, T
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import InvalidJob
-from rae_auto.explain.collector import why
+from rae_auto.explain.engine_source import explain_job
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.registry import Registry
 from rae_auto.registry.quarantine import IN_A_ROW, Quarantine
@@ -142,7 +142,7 @@ async def the_end(scheduler, job="a"):
 
 def outcome(tmp_path, *jobs):
     async def work(scheduler):
-        return await the_end(scheduler), await why(scheduler, "a")
+        return await the_end(scheduler), await explain_job(scheduler, "a")
 
     return playing(tmp_path, work, *jobs)
 
@@ -151,7 +151,7 @@ def test_a_run_starts_where_all_guards_say_yes_and_why_tells_what_each_said(tmp_
     stage.results = {"power": GuardResult(Verdict.YES, "on mains"), "quiet": GuardResult(Verdict.YES, "load 0.1")}
     run, told = outcome(tmp_path, rung("a", "power", "quiet"))
     assert run.state is RunState.SUCCEEDED
-    facts = {fact.of: fact.text for fact in told.facts}
+    facts = {fact.subject: fact.text for fact in told.facts}
     assert (facts["guard power"], facts["guard quiet"]) == ("yes: on mains", "yes: load 0.1")
 
 
@@ -159,7 +159,7 @@ def test_why_tells_for_which_guard_a_run_has_waited_after_it_started(tmp_path, m
     monkeypatch.setattr("rae_auto.engine.runs.guards.AGAIN", timedelta(milliseconds=20))
     stage.results = {"power": [GuardResult(Verdict.NO, "on battery"), GuardResult(Verdict.YES, "on mains")]}
     run, told = outcome(tmp_path, rung("a", "power", guard_timeout="1h"))
-    facts = {fact.of: fact.text for fact in told.facts}
+    facts = {fact.subject: fact.text for fact in told.facts}
     assert run.state is RunState.SUCCEEDED
     assert (facts["waited"], facts["guard power"]) == ("guard power says no: on battery (guards)", "yes: on mains")
 
@@ -168,10 +168,12 @@ def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path
     async def work(scheduler):
         run = await scheduler.trigger("a")
         await scheduler.wait(run)
-        return await why(scheduler, "a", run=run)
+        return await explain_job(scheduler, "a", run=run)
 
     told = playing(tmp_path, work, Job(id="a", python="time:time", guards=[GuardRef("staged", {"name": "power"})]))
-    assert ("guards", "not asked, since somebody wants the run") in [(fact.of, fact.text) for fact in told.facts]
+    assert ("guards", "not checked, because the run was started by hand") in [
+        (fact.subject, fact.text) for fact in told.facts
+    ]
     assert stage.asked == []
 
 

@@ -1,4 +1,4 @@
-"""Durations, sizes and counts as people read them: "4 ms", "1.2 s", "3 min 5 s", "1.5 MB", "2 times".
+"""Durations, sizes, counts and names as people read them: "4 ms", "3 min 5 s", "1.5 MB", "2 times".
 
 For text that `parse_duration` and `parse_size` read back, see `units`.
 """
@@ -44,3 +44,9 @@ def format_bytes(size: int) -> str:
 def format_count(count: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun: "1 run", "2 runs", "1,000 entries"."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def quote(name: object) -> str:
+    """Return a name in double quotes, with everything that isn't printable escaped."""
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
+    return '"' + text.replace('"', '\\"') + '"'

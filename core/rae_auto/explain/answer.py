@@ -1,0 +1,241 @@
+"""The explanation of what a job did: one sentence, and the facts behind it.
+
+Each sentence is about one record: a run, a decision not to run, a repeated report, or the absence of any of them. For a
+time in question the record nearest to it answers, if it is at most `NEAR` away.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from attrs import frozen
+
+from rae_auto.engine.time.catch_up import due_around
+from rae_auto.engine.words import cause_in_words, in_words, reason_in_words
+from rae_auto.explain.checks import Fact, format_state, list_outlook_facts, list_run_facts, list_skip_facts
+from rae_auto.explain.job_view import JobView, describe_occurrence, distance_to
+from rae_auto.explain.local_times import RequestedTime, distance_to_nearest
+from rae_auto.model.decision import Decision
+from rae_auto.model.job_state import Seen
+from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.reasons import Reason
+from rae_auto.model.run import Run, RunState
+from rae_auto.registry.trigger_text import schedule_text
+
+NEAR = timedelta(minutes=1)
+"""The distance within which an occurrence answers for the time in question."""
+
+CLOCK_CHANGE_SPAN = timedelta(hours=3)
+"""The distance within which a change of the clock may have moved an occurrence."""
+
+
+@frozen
+class Explanation:
+    """The answer, the facts behind it, and the code of the reason and the run, if there are any."""
+
+    answer: str
+    facts: tuple[Fact, ...]
+    reason: str | None = None
+    run: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return the JSON of it, for users."""
+        return {
+            "answer": self.answer,
+            "reason": None if self.reason is None else str(self.reason),
+            "run_id": self.run,
+            "facts": [{"subject": fact.subject, "text": fact.text} for fact in self.facts],
+        }
+
+
+def explain_run(run: Run, view: JobView) -> Explanation:
+    """Return why this run is in its state."""
+    answer, reason = _describe_run(run, view)
+    return Explanation(answer, (*list_run_facts(run, view), *list_outlook_facts(view)), reason, run.id)
+
+
+def explain_at(time: RequestedTime, view: JobView) -> Explanation:
+    """Return what became of the occurrence at about the time in question."""
+    at = min(time.instants, key=lambda instant: _distance_to_records(instant, view))
+    explanation = _explain_instant(at, view)
+    remarks = (Fact("time", time.remark),) if time.remark else ()
+    return Explanation(explanation.answer, (*remarks, *explanation.facts), explanation.reason, explanation.run)
+
+
+def explain_now(view: JobView) -> Explanation:
+    """Return why the job is in its present state, or what became of its latest occurrence."""
+    open_runs = [run for run in view.runs if not run.state.final]
+    if open_runs:
+        return explain_run(open_runs[-1], view)
+    run = view.runs[0] if view.runs else None
+    if view.definition is not None and (not view.enabled or view.paused):
+        reason = Reason.PAUSED if view.paused else Reason.DISABLED
+        state = (
+            f"is paused; 'rae-auto resume {view.job}' resumes it" if view.paused else "is disabled (enabled = false)"
+        )
+        latest = tuple(list_run_facts(run, view)) if run else ()
+        return Explanation(f"{view.job} {state}", (*latest, *list_outlook_facts(view)), reason)
+    decision = view.decisions[0] if view.decisions else None
+    repeat = max(view.repeated, key=lambda seen: seen.repeated_at or seen.at, default=None)
+    decided_at = run.queued_at if run else None
+    is_skipped = decision is not None and (decided_at is None or decision.decided_at > decided_at)
+    if decision is not None and is_skipped:
+        decided_at = decision.decided_at
+    if (
+        repeat is not None
+        and repeat.repeated_at is not None
+        and (decided_at is None or repeat.repeated_at > decided_at)
+    ):
+        return _explain_repeat(repeat, view)
+    if decision is not None and is_skipped:
+        return _explain_skip(decision, view, decision.at)
+    if run is not None:
+        return explain_run(run, view)
+    return Explanation(f"{view.job} has not run yet{_describe_next(view)}", tuple(list_outlook_facts(view)))
+
+
+def _distance_to_records(at: datetime, view: JobView) -> timedelta:
+    return min(
+        distance_to_nearest((run.scheduled_for for run in view.runs), at),
+        min((distance_to(decision, at) for decision in view.decisions), default=timedelta.max),
+    )
+
+
+def _explain_instant(at: datetime, view: JobView) -> Explanation:
+    run = min(view.runs, key=lambda run: abs(run.scheduled_for - at), default=None)
+    decision = min(view.decisions, key=lambda decision: distance_to(decision, at), default=None)
+    repeat = min(view.repeated, key=lambda seen: _distance_to_repeat(seen, at), default=None)
+    to_run = abs(run.scheduled_for - at) if run else timedelta.max
+    to_decision = distance_to(decision, at) if decision else timedelta.max
+    if repeat is not None and _distance_to_repeat(repeat, at) < min(to_run, to_decision, NEAR):
+        return _explain_repeat(repeat, view)
+    if decision is not None and to_decision < to_run and to_decision <= NEAR:
+        return _explain_skip(decision, view, at)
+    if run is not None and to_run <= NEAR:
+        return explain_run(run, view)
+    return _explain_no_record(at, view)
+
+
+def _explain_no_record(at: datetime, view: JobView) -> Explanation:
+    job = view.job
+    before, after = due_around(view.schedules.values(), at)
+    facts = tuple(list_outlook_facts(view))
+    for due in (before, after):
+        if due is not None and abs(due - at) <= NEAR and due > view.now:
+            return Explanation(f"{job} will be due at {view.time(due)}", facts)
+    if before is not None and abs(before - at) <= NEAR:
+        return Explanation(f"{job} was due at {view.time(before)}, but {_explain_missing_record(before, view)}", facts)
+    verb, was = ("will not run", "is") if at > view.now else ("did not run", "was")
+    notes = tuple(Fact("clock", note) for note in _list_clock_notes(at, (before, after), view))
+    around = [f"due {when} at {view.time(due)}" for when, due in (("before", before), ("after", after)) if due]
+    sources = _describe_sources(view)
+    if around:
+        why = f"it {was} not due ({', '.join(around)})"
+    elif sources:
+        why = f"{sources} reported nothing" if at <= view.now else f"it has no schedule; it waits for {sources}"
+    else:
+        why = "it has no schedule"
+    return Explanation(f"{job} {verb} at {view.time(at)}: {why}", (*notes, *facts))
+
+
+def _list_clock_notes(at: datetime, around: Iterable[datetime | None], view: JobView) -> list[str]:
+    near = [instant for instant in around if instant is not None and abs(instant - at) <= CLOCK_CHANGE_SPAN]
+    notes = [view.clock_note(trigger, instant) for instant in near for trigger in view.schedules]
+    return [note for note in dict.fromkeys(notes) if note is not None]
+
+
+def _explain_missing_record(due: datetime, view: JobView) -> str:
+    cursors = list(view.cursors.values())
+    if not view.has_daemon and all(cursor.at < due for cursor in cursors):
+        return "no daemon was running, nor is one running now; the next one decides by catch_up whether it still runs"
+    if cursors and all(due <= cursor.since for cursor in cursors):
+        since = view.time(min(cursor.since for cursor in cursors))
+        return f"its schedule counts only from {since}: it was added or changed then, or older records were deleted"
+    oldest = min((run.scheduled_for for run in view.runs), default=None)
+    return (
+        "there are no records of that time any more" if oldest is None or due < oldest else "there is no record of it"
+    )
+
+
+def _explain_skip(decision: Decision, view: JobView, at: datetime) -> Explanation:
+    answer = f"{view.job} did not run at {view.time(at)}: {in_words(decision)}"
+    return Explanation(answer, (*list_skip_facts(decision, view), *list_outlook_facts(view)), decision.reason)
+
+
+def _explain_repeat(seen: Seen, view: JobView) -> Explanation:
+    outcome = f"it led to run {seen.run}" if seen.run else "it led to no run"
+    answer = (
+        f"{view.job} did not run again at {view.time(seen.repeated_at)}, because {describe_occurrence(seen)} "
+        f"had already been handled at {view.time(seen.at)}; {outcome}"
+    )
+    facts = (
+        Fact("trigger", seen.trigger),
+        Fact("occurrence", f"for {view.time(seen.at)}, key {quote(seen.key)}"),
+        Fact("repeated", view.describe_repeats(seen)),
+    )
+    return Explanation(answer, (*facts, *list_outlook_facts(view)), Reason.REPEATED, seen.run)
+
+
+def _distance_to_repeat(seen: Seen, at: datetime) -> timedelta:
+    return abs((seen.repeated_at or seen.at) - at)
+
+
+def _describe_run(run: Run, view: JobView) -> tuple[str, str]:
+    """Return the sentence about a run, and the code of the reason that it gives."""
+    name = f"{run.job} (run {run.id})"
+    if run.state.active:
+        since = view.time(run.attempt_started_at or run.queued_at)
+        if view.has_daemon:
+            return f"{name} has been {run.state} since {since}: {cause_in_words(run.cause)}", run.cause
+        return (
+            f"{name} was {run.state} when the last daemon ended, since {since}: {cause_in_words(run.cause)}",
+            run.cause,
+        )
+    if not run.state.final:
+        return _describe_wait(run, view, name)
+    verb = f"{'was ' if run.state in _PASSIVE_STATES else ''}{format_state(run.state)}"
+    ended = f"{name} {verb} at {view.time(run.finished_at)}"
+    if run.state is RunState.SUCCEEDED:
+        note = view.clock_note(run.trigger, run.scheduled_for)
+        return f"{ended}; it ran because {cause_in_words(run.cause)}{f'; {note}' if note else ''}", run.cause
+    code = f"exit code {run.exit_code}" if run.exit_code else None
+    given = reason_in_words(run.reason) if run.reason else None
+    known = run.reason.partition(":")[0] if run.reason else ""
+    return (
+        f"{ended}: {', '.join(filter(None, [code, given])) or cause_in_words(run.cause)}",
+        known if known in list(Reason) else run.cause,
+    )
+
+
+def _describe_wait(run: Run, view: JobView, name: str) -> tuple[str, str]:
+    reason, why = view.waiting.get(run.id, (None, "it is next"))
+    # That an attempt was lost says more than the delay before the next one.
+    retry = run.reason if run.reason == Reason.RECOVERED else None
+    also = f"; {reason_in_words(retry)}" if retry else ""
+    return f"{name} has been waiting since {view.time(run.queued_at)}: {why}{also}", retry or reason or run.cause
+
+
+_PASSIVE_STATES = (RunState.CANCELLED, RunState.INTERRUPTED, RunState.SKIPPED, RunState.LOST)
+
+
+def _describe_next(view: JobView) -> str:
+    if view.next_at:
+        return f"; it is next due at {view.time(view.next_at)}"
+    sources = _describe_sources(view)
+    return (
+        f": {sources} {_HAVE_REPORTED[sources.startswith('its triggers')]} nothing" if sources else _no_schedule(view)
+    )
+
+
+_HAVE_REPORTED = ("has reported", "have reported")
+
+
+def _no_schedule(view: JobView) -> str:
+    return f": it has no schedule; 'rae-auto trigger {view.job}' starts it"
+
+
+def _describe_sources(view: JobView) -> str:
+    """Return the triggers that are not schedules, in words; empty if there are none."""
+    refs = view.definition.schedule if view.definition else ()
+    sources = [schedule_text(ref) for ref in refs if ref.id not in view.schedules]
+    return f"its trigger{'s' if len(sources) > 1 else ''} ({'; '.join(sources)})" if sources else ""

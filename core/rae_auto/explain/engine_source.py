@@ -1,0 +1,77 @@
+"""Explanations from a running engine."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rae_auto.engine.engine import Engine
+from rae_auto.engine.events import Plan
+from rae_auto.errors import JobNotFound
+from rae_auto.explain.answer import Explanation
+from rae_auto.explain.collector import explain, parse_question
+from rae_auto.explain.job_view import Wait
+from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.primitives.zones import zone
+from rae_auto.model.run import Run
+from rae_auto.runtime.scheduler import Scheduler
+
+
+class EngineSource:
+    """A `JobSource` that reads an engine at one moment."""
+
+    has_daemon = True
+
+    def __init__(self, engine: Engine, moment: Moment, zone: ZoneInfo) -> None:
+        self._engine = engine
+        self._moment = moment
+        self.zone = zone
+        self.now = moment.wall
+
+    def job_names(self) -> Iterable[str]:
+        return [entry.job.id for entry in self._engine.jobs()]
+
+    def find_plan(self, job: str) -> Plan | None:
+        try:
+            return self._engine.job(JobId(job)).plan
+        except JobNotFound:
+            return None
+
+    def is_enabled(self) -> bool:
+        return self._engine.settings_enabled
+
+    def job_state(self, job: str) -> JobState:
+        try:
+            return self._engine.job(JobId(job)).state
+        except JobNotFound:
+            return JobState(JobId(job))
+
+    def next_run_at(self, plan: Plan) -> datetime | None:
+        return self._engine.next_at(plan.job.id)
+
+    def known_occurrences(self, job: str) -> Iterable[Seen]:
+        return self._engine.remembered(JobId(job))
+
+    def waits(self, runs: Sequence[Run]) -> Mapping[str, Wait]:
+        open_runs = [run.id for run in runs if self._engine.run(run.id) is not None]
+        waits = {run: self._engine.waiting_for(run, self._moment) for run in open_runs}
+        return {run: wait for run, wait in waits.items() if wait is not None}
+
+
+async def explain_job(
+    scheduler: Scheduler, job: str, at: str | datetime | None = None, run: str | None = None
+) -> Explanation:
+    """Return why a job ran, didn't run or waits: at a time, or for one of its runs.
+
+    Errors: JobNotFound, RunNotFound, BadRequest (an invalid time).
+    """
+    runtime = scheduler.runtime
+    place = zone(runtime.factory.timezone)
+    question = parse_question(EngineSource(runtime.engine, runtime.clock.now(), place), job, at, run)
+    query = question.query()
+    runs, decisions = await runtime.runs(query), await runtime.decisions(query)
+    requested_run = None if run is None else await scheduler.get_run(run)
+    # Read after the records: a run that ended meanwhile is no longer open.
+    source = EngineSource(runtime.engine, runtime.clock.now(), place)
+    return explain(source, question, runs, decisions, requested_run)
