@@ -1,4 +1,4 @@
-"""A threshold of a value that a test sets, sample by sample, on clocks that it moves."""
+"""A threshold whose value a test sets, sample by sample, on clocks that the test moves."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,29 +11,29 @@ from attrs import define, field, frozen
 from rae_auto.testing.sources import PATIENCE, Listener, VirtualTimer
 from rae_plugins.triggers.threshold import ThresholdTrigger
 from rae_plugins.triggers.threshold.readers import Unavailable
-from rae_plugins.triggers.threshold.sampling import Sample
+from rae_plugins.triggers.threshold.sampling import Sampler
 
 EVERY = timedelta(seconds=10)
 
 
-class Clock(VirtualTimer):
-    """Clocks that tell when the source waits for its next sample."""
+class SamplingClock(VirtualTimer):
+    """Virtual clocks that show when the source waits for its next sample."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.waits = asyncio.Event()
+        self.is_waiting = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
-        self.waits.set()
+        self.is_waiting.set()
         try:
             await super().sleep(seconds)
         finally:
-            self.waits.clear()
+            self.is_waiting.clear()
 
 
 @define
-class ThresholdWorld:
-    """What there is to be measured."""
+class MeasuredWorld:
+    """The value to measure, or None for an error."""
 
     value: float | None = 0.0
     error: Exception = field(factory=lambda: Unavailable("it went away"))
@@ -47,67 +47,67 @@ class ThresholdWorld:
 
 
 @frozen(kw_only=True)
-class Scripted(ThresholdTrigger):
-    """A threshold of a value that the test sets."""
+class ScriptedThreshold(ThresholdTrigger):
+    """A threshold whose value the test sets."""
 
-    world: ThresholdWorld = field(factory=ThresholdWorld, eq=False, repr=False, metadata={"help": "what is measured"})
+    world: MeasuredWorld = field(factory=MeasuredWorld, eq=False, repr=False, metadata={"help": "what is measured"})
 
-    def sampler(self) -> Sample:
+    def make_sampler(self) -> Sampler:
         return self.world.sample
 
 
-def scripted(**options: Any) -> Scripted:
-    given: dict[str, Any] = {"metric": "load", "above": 90, **options}
-    if "below" in given:
-        del given["above"]
-    return Scripted(**given)
+def make_scripted(**options: Any) -> ScriptedThreshold:
+    options_given: dict[str, Any] = {"metric": "load", "above": 90, **options}
+    if "below" in options_given:
+        del options_given["above"]
+    return ScriptedThreshold(**options_given)
 
 
 @define
 class ThresholdRun:
-    """A source at work, sample by sample."""
+    """A running source that takes one sample after another."""
 
-    source: Scripted
+    source: ScriptedThreshold
     listener: Listener
 
-    async def ready(self) -> None:
-        """Until it waits for its next sample."""
+    async def wait_until_ready(self) -> None:
+        """Return when the source waits for its next sample."""
         async with asyncio.timeout(PATIENCE):
-            await self.listener.timer.waits.wait()
+            await self.listener.timer.is_waiting.wait()
 
-    async def shows(self, *values: float | None) -> None:
-        """The values of the next samples."""
+    async def feed(self, *values: float | None) -> None:
+        """Give the source its next samples."""
         for value in values:
-            await self.ready()
+            await self.wait_until_ready()
             self.source.world.value = value
             await self.listener.timer.advance(EVERY)
-        await self.ready()
+        await self.wait_until_ready()
 
     @property
-    def told(self) -> list[float]:
-        """The values at which it fired."""
+    def fired_values(self) -> list[float]:
+        """The values at which the threshold fired."""
         return [occurrence.event["value"] for occurrence in self.listener.occurrences if occurrence.event]
 
 
-def playing(
+def run_threshold_scene(
     directory: Path,
-    source: Scripted,
+    source: ScriptedThreshold,
     scene: Callable[[ThresholdRun], Awaitable[None]],
     *,
     after: float | None = None,
     slept: float | None = None,
 ) -> ThresholdRun:
-    """A source that watches while the scene is played; so long after the start of all, awake or asleep."""
+    """Run a source during a scene, which begins so long after the start of the clocks, awake or asleep."""
 
     async def main() -> ThresholdRun:
-        listener = Listener(directory, Clock())
+        listener = Listener(directory, SamplingClock())
         if after:
             await listener.timer.advance(after, step=timedelta(seconds=after))
         if slept:
             await listener.timer.sleep_machine(timedelta(seconds=slept))
         play = ThresholdRun(source, listener)
         async with listener.watching(source) as task:
-            await play.ready()
+            await play.wait_until_ready()
             await scene(play)
             assert not task.done()
         return play

@@ -1,4 +1,4 @@
-"""Fires when a number crosses a level, and stays there."""
+"""The threshold trigger: fires when a number crosses a level and stays there."""
 
 import math
 import os
@@ -15,87 +15,85 @@ from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.validators import at_least, longer_than_nothing
 from rae_plugins.machine.commands import can_be_run
 from rae_plugins.machine.programs import checked
-from rae_plugins.triggers.threshold.command import number_of
-from rae_plugins.triggers.threshold.doubts import doubts_of
-from rae_plugins.triggers.threshold.levels import Level, parse_level, shown
-from rae_plugins.triggers.threshold.metrics import MEASURES, Measure, Metric, Of, lacking
+from rae_plugins.triggers.threshold.command import read_command_number
+from rae_plugins.triggers.threshold.levels import Level, parse_level, quote_value
+from rae_plugins.triggers.threshold.metrics import MEASURES, Measure, Metric, SubjectKind, unsupported_reason
 from rae_plugins.triggers.threshold.readers import Subject
-from rae_plugins.triggers.threshold.sampling import Sample, in_thread
-from rae_plugins.triggers.threshold.state import Rule
-from rae_plugins.triggers.threshold.watcher import Watcher
+from rae_plugins.triggers.threshold.sampling import Sampler, make_thread_sampler
+from rae_plugins.triggers.threshold.state import ThresholdRule
+from rae_plugins.triggers.threshold.warnings import find_warnings
+from rae_plugins.triggers.threshold.watcher import ThresholdWatcher
 
-LEAST_EVERY = timedelta(seconds=1)
+MIN_INTERVAL = timedelta(seconds=1)
 
 
 @frozen(kw_only=True)
 class ThresholdTrigger(SourceTrigger):
     """Fires when a number crosses a level: load, memory, disk space, a temperature, or what a command prints.
 
-    Once it has fired it fires again only after the number has come back to `clear`. What can't be read is not zero.
+    It fires again only after the number has come back to `clear`. A value that cannot be read is not zero.
     """
 
     type: ClassVar[str] = "threshold"
 
     metric: Metric | None = field(
-        default=None, converter=optional(Metric), metadata={"help": "what is measured; needless with `command`"}
+        default=None, converter=optional(Metric), metadata={"help": "the metric to read; not needed with `command`"}
     )
-    of: str | None = field(
-        default=None, metadata={"help": "of which mount point, interface, sensor or program, where there are several"}
-    )
+    of: str | None = field(default=None, metadata={"help": "mount point, interface, sensor or program to read it from"})
     command: tuple[str, ...] | None = field(
-        default=None, converter=optional(tuple), metadata={"help": "words of a command that prints the number"}
+        default=None,
+        converter=optional(tuple),
+        metadata={"help": "a command that prints the number, as its words"},
     )
-    above: float | str | None = field(default=None, metadata={"help": "fires when it gets larger than this"})
-    below: float | str | None = field(default=None, metadata={"help": "fires when it gets smaller than this"})
+    above: float | str | None = field(default=None, metadata={"help": "fires when the number rises above this level"})
+    below: float | str | None = field(default=None, metadata={"help": "fires when the number falls below this level"})
     for_: timedelta = field(
-        default=timedelta(0), converter=parse_duration, metadata={"help": "how long it must have been there"}
+        default=timedelta(0), converter=parse_duration, metadata={"help": "how long it must stay beyond the level"}
     )
     clear: float | str | None = field(
-        default=None, metadata={"help": "where it must come back to before it fires again; by default the level"}
+        default=None, metadata={"help": "level to come back to before it can fire again; default: the level itself"}
     )
     cooldown: timedelta = field(
-        default=timedelta(0), converter=parse_duration, metadata={"help": "for how long it doesn't fire again"}
+        default=timedelta(0), converter=parse_duration, metadata={"help": "shortest time between two firings"}
     )
     every: timedelta = field(
         default=timedelta(seconds=10),
         converter=parse_duration,
-        validator=at_least(LEAST_EVERY),
-        metadata={"help": "how often it is read"},
+        validator=at_least(MIN_INTERVAL),
+        metadata={"help": "interval of readings"},
     )
     timeout: timedelta = field(
         default=timedelta(seconds=10),
         converter=parse_duration,
         validator=longer_than_nothing(),
-        metadata={"help": "how long a reading may take"},
+        metadata={"help": "longest time that a reading may take"},
     )
-    at_start: bool = field(default=False, metadata={"help": "whether it fires where it begins beyond the level"})
+    at_start: bool = field(default=False, metadata={"help": "whether to fire if the first reading is beyond the level"})
 
     @metric.validator
-    def _is_told_here(self, _: "Attribute[Metric | None]", metric: Metric | None) -> None:
+    def _check_metric(self, _: "Attribute[Metric | None]", metric: Metric | None) -> None:
         if metric is None and self.command is None:
-            raise ValueError("give metric, or command with the words of what prints the number")
+            raise ValueError("metric is missing; give metric, or command with a command that prints the number")
         if metric is Metric.COMMAND and self.command is None:
-            raise ValueError("metric command needs command: the words of what prints the number")
-        if (reason := lacking(self.measured)) is not None:
+            raise ValueError('command is missing; metric "command" needs the words of a command that prints the number')
+        if (reason := unsupported_reason(self.measured)) is not None:
             raise ValueError(f"'metric' {reason}")
 
     @of.validator
-    def _names_something(self, _: "Attribute[str | None]", of: str | None) -> None:
+    def _check_of(self, _: "Attribute[str | None]", of: str | None) -> None:
         kind = self.measure.of
         if of is None:
-            if kind not in (Of.NOTHING, Of.SENSOR):
-                raise ValueError(f"metric {self.measured} needs of: {kind.value}")
-        elif kind is Of.NOTHING:
-            raise ValueError(f"'of' must be left out: there is one {self.measured} alone")
-        elif not of.strip() or "\0" in of or (kind is Of.MOUNT and not os.path.isabs(of)):  # noqa: PTH117 - no file is meant
-            raise ValueError(f"'of' must be {kind.value}, not {shown(of)}")
-        elif kind is Of.PROCESS:
+            if kind not in (SubjectKind.NOTHING, SubjectKind.SENSOR):
+                raise ValueError(f"'of' is missing; metric {self.measured} needs {kind.value}")
+        elif kind is SubjectKind.NOTHING:
+            raise ValueError(f"'of' must be left out: metric {self.measured} has no parts to choose from")
+        elif not of.strip() or "\0" in of or (kind is SubjectKind.MOUNT and not os.path.isabs(of)):  # noqa: PTH117 - no file is meant
+            raise ValueError(f"'of' must be {kind.value}, not {quote_value(of)}")
+        elif kind is SubjectKind.PROCESS:
             checked(of)
 
     @command.validator
-    def _belongs_to_its_metric(
-        self, option: "Attribute[tuple[str, ...] | None]", command: tuple[str, ...] | None
-    ) -> None:
+    def _check_command(self, option: "Attribute[tuple[str, ...] | None]", command: tuple[str, ...] | None) -> None:
         if command is None:
             return
         if self.metric not in (None, Metric.COMMAND):
@@ -103,43 +101,43 @@ class ThresholdTrigger(SourceTrigger):
         can_be_run(self, option, command)
 
     @above.validator
-    def _is_below_the_most(self, _: "Attribute[float | str | None]", above: float | str | None) -> None:
+    def _check_above(self, _: "Attribute[float | str | None]", above: float | str | None) -> None:
         if above is not None:
             level = self._level_of("above", above)
-            if level.value >= self.measure.most_in(level.unit) or level.value < self.measure.least:
-                raise ValueError(f"'above' must be {self._range(level)}: {self.measured} never crosses {above}")
+            if level.value >= self.measure.maximum_in(level.unit) or level.value < self.measure.minimum:
+                raise ValueError(f"'above' must be {self._range(level)}: {self.measured} can't cross {above}")
 
     @below.validator
-    def _is_above_the_least(self, _: "Attribute[float | str | None]", below: float | str | None) -> None:
+    def _check_below(self, _: "Attribute[float | str | None]", below: float | str | None) -> None:
         if (below is None) == (self.above is None):
-            raise ValueError("give one of above and below: the level that is to be crossed")
+            raise ValueError("give exactly one of above and below: the level to cross")
         if below is not None:
             level = self._level_of("below", below)
-            if level.value <= self.measure.least or level.value > self.measure.most_in(level.unit):
-                raise ValueError(f"'below' must be {self._range(level)}: {self.measured} never crosses {below}")
+            if level.value <= self.measure.minimum or level.value > self.measure.maximum_in(level.unit):
+                raise ValueError(f"'below' must be {self._range(level)}: {self.measured} can't cross {below}")
 
     @clear.validator
-    def _lies_on_the_good_side(self, _: "Attribute[float | str | None]", clear: float | str | None) -> None:
+    def _check_clear(self, _: "Attribute[float | str | None]", clear: float | str | None) -> None:
         if clear is None:
             return
         level, back = self.level, self._level_of("clear", clear)
         written = self.above if self.below is None else self.below
         if back.unit is not level.unit:
-            raise ValueError(f"'clear' must be in {level.unit}, as the level {written} is")
+            raise ValueError(f"'clear' must be in {level.unit}, like the level {written}")
         if (back.value > level.value) if self.below is None else (back.value < level.value):
             side = "at most above" if self.below is None else "at least below"
             raise ValueError(f"'clear' must be {side}, which is {written}")
-        if not self.measure.least <= back.value <= self.measure.most_in(back.unit):
-            raise ValueError(f"'clear' must be {self._range(back)}: {self.measured} never gets to {clear}")
+        if not self.measure.minimum <= back.value <= self.measure.maximum_in(back.unit):
+            raise ValueError(f"'clear' must be {self._range(back)}: {self.measured} can't reach {clear}")
 
     @property
     def measured(self) -> Metric:
-        """What is measured."""
+        """The metric to read."""
         return self.metric or Metric.COMMAND
 
     @property
     def measure(self) -> Measure:
-        """How that is read."""
+        """The way in which the metric is read."""
         return MEASURES[self.measured]
 
     @property
@@ -148,56 +146,56 @@ class ThresholdTrigger(SourceTrigger):
         return self._level_of("above", self.above) if self.below is None else self._level_of("below", self.below)
 
     @property
-    def rule(self) -> Rule:
-        """When it fires."""
+    def rule(self) -> ThresholdRule:
+        """The rule by which it fires."""
         clear = self.level if self.clear is None else self._level_of("clear", self.clear)
-        return Rule(
+        return ThresholdRule(
             is_above=self.below is None,
             level=self.level.value,
             clear=clear.value,
-            lasting=self.for_,
+            duration=self.for_,
             cooldown=self.cooldown,
             at_start=self.at_start,
-            gap=2 * self.every + self.timeout,
+            max_sample_gap=2 * self.every + self.timeout,
         )
 
-    def sampler(self) -> Sample:
-        """What takes its samples."""
+    def make_sampler(self) -> Sampler:
+        """Return the function that takes its samples."""
         if self.command is not None:
             command, timeout = self.command, self.timeout
-            return lambda: number_of(command, timeout)
+            return lambda: read_command_number(command, timeout)
         assert self.measure.reader is not None
-        # What the machine counts it counts by its own clock, and the timer is no thing for threads.
+        # The reader runs in a thread, where the timer must not be used.
         subject = Subject(self._subject(), self.level.unit, time.monotonic)
-        return in_thread(self.measure.reader(subject), self.timeout)
+        return make_thread_sampler(self.measure.reader(subject), self.timeout)
 
     def warnings(self) -> tuple[str, ...]:
-        """What it measures that isn't there now, and options that don't go together."""
-        return doubts_of(self.measured, self._subject(), self.command, self.for_, self.every)
+        """Return warnings about subjects that are missing now, and about options that do not fit together."""
+        return find_warnings(self.measured, self._subject(), self.command, self.for_, self.every)
 
-    async def watch(self, watch: TriggerContext) -> None:
-        """Take a sample every so often."""
-        about: dict[str, Any] = {
+    async def watch(self, context: TriggerContext) -> None:
+        """Take samples until cancelled."""
+        event_base: dict[str, Any] = {
             "metric": self.measured.value,
             "of": self.of,
             "above" if self.below is None else "below": self.level.value,
             "unit": self.level.unit.value,
             "for": format_duration(self.for_),
         }
-        await Watcher(
-            watch=watch,
+        await ThresholdWatcher(
+            context=context,
             options=repr(self),
             rule=self.rule,
-            sample=self.sampler(),
+            sample=self.make_sampler(),
             every=self.every,
             is_rate=self.measure.is_rate,
-            about=about,
+            event_base=event_base,
         ).run()
 
     def _subject(self) -> str:
         if self.of is None:
-            return "*" if self.measure.of is Of.SENSOR else ""
-        return os.path.normpath(self.of) if self.measure.of is Of.MOUNT else self.of
+            return "*" if self.measure.of is SubjectKind.SENSOR else ""
+        return os.path.normpath(self.of) if self.measure.of is SubjectKind.MOUNT else self.of
 
     def _level_of(self, option: str, value: object) -> Level:
         try:
@@ -206,11 +204,11 @@ class ThresholdTrigger(SourceTrigger):
             raise ValueError(f"'{option}' {error}") from None
 
     def _range(self, level: Level) -> str:
-        least, most = self.measure.least, self.measure.most_in(level.unit)
-        return f"more than {least:g}" if math.isinf(most) else f"between {least:g} and {most:g}"
+        minimum, maximum = self.measure.minimum, self.measure.maximum_in(level.unit)
+        return f"more than {minimum:g}" if math.isinf(maximum) else f"between {minimum:g} and {maximum:g}"
 
 
 @hookimpl
 def rae_triggers() -> list[type[SourceTrigger]]:
-    """The threshold trigger."""
+    """Return the threshold trigger."""
     return [ThresholdTrigger]

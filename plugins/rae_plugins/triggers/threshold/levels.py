@@ -1,4 +1,4 @@
-"""Levels as people write them: a number, a percentage or a size, in one of the units that a metric knows."""
+"""Levels as written in the configuration: a number, a percentage or a size, in a unit of the metric."""
 
 import math
 from collections.abc import Sequence
@@ -7,10 +7,11 @@ from enum import StrEnum
 from attrs import frozen
 
 from rae_auto.model.primitives.units import parse_size
+from rae_plugins.triggers.quoting import quote
 
 
 class Unit(StrEnum):
-    """What a value counts."""
+    """The units of values."""
 
     PERCENT = "percent"
     BYTES = "bytes"
@@ -21,44 +22,44 @@ class Unit(StrEnum):
 
 @frozen
 class Level:
-    """A value and its unit."""
+    """A value with its unit."""
 
     value: float
     unit: Unit
 
 
-_WORDS = {
+_ACCEPTED = {
     Unit.PERCENT: 'a percentage such as 90 or "90%"',
     Unit.BYTES: 'a size such as "10GB"',
-    Unit.RATE: 'a size for each second such as "10MB"',
+    Unit.RATE: 'a size per second such as "10MB"',
     Unit.CELSIUS: "degrees Celsius such as 80",
     Unit.NUMBER: "a number",
 }
 
 
 def parse_level(value: object, units: Sequence[Unit]) -> Level:
-    """The level that somebody wrote; a bare number is in the first of the units. ValueError says what is accepted."""
-    found = _number(value, units) if isinstance(value, int | float) else _text(value, units)
-    if found is None:
-        accepted = " or ".join(_WORDS[unit] for unit in units)
-        raise ValueError(f"must be {accepted}, not {shown(value)}")
-    return found
+    """Return the level; a bare number is in the first of the units. Errors: ValueError."""
+    level = _parse_number(value, units) if isinstance(value, int | float) else _parse_text(value, units)
+    if level is None:
+        accepted = " or ".join(_ACCEPTED[unit] for unit in units)
+        raise ValueError(f"must be {accepted}, not {quote_value(value)}")
+    return level
 
 
-def _number(value: float, units: Sequence[Unit]) -> Level | None:
-    # A float can't hold an integer of thousands of digits.
+def _parse_number(value: float, units: Sequence[Unit]) -> Level | None:
+    # An integer of thousands of digits does not fit into a float.
     if isinstance(value, bool) or not -1e18 < value < 1e18 or not math.isfinite(value):
         return None
     return Level(value, units[0])
 
 
-def _text(value: object, units: Sequence[Unit]) -> Level | None:
+def _parse_text(value: object, units: Sequence[Unit]) -> Level | None:
     if not isinstance(value, str) or len(value) > 40:
         return None
     if value.endswith("%"):
-        return _percentage(value[:-1]) if Unit.PERCENT in units else None
+        return _parse_percentage(value[:-1]) if Unit.PERCENT in units else None
     unit = next((unit for unit in units if unit in (Unit.BYTES, Unit.RATE)), None)
-    # As text, a number without a unit could mean anything.
+    # A text without a unit is ambiguous.
     if unit is None or not value.strip()[-1:].isalpha():
         return None
     try:
@@ -67,16 +68,15 @@ def _text(value: object, units: Sequence[Unit]) -> Level | None:
         return None
 
 
-def _percentage(text: str) -> Level | None:
+def _parse_percentage(text: str) -> Level | None:
     whole, _, fraction = text.strip().partition(".")
     if not text.isascii() or not whole.isdecimal() or not (fraction or "0").isdecimal():
         return None
     return Level(float(text), Unit.PERCENT)
 
 
-def shown(value: object) -> str:
-    """A value as it may stand in a message: quoted, escaped, short."""
+def quote_value(value: object) -> str:
+    """Return a value for a message: quoted, escaped and short."""
     if isinstance(value, int) and abs(value) > 10**30:
         return "a number of that size"
-    text = ascii(value)
-    return text if len(text) <= 60 else text[:60] + "…"
+    return quote(value if isinstance(value, str) else repr(value), 60)

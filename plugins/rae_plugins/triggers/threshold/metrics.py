@@ -1,4 +1,4 @@
-"""What can be measured, by name: in which units, of what, and by which reader."""
+"""The metrics: their units, what they are read from, and their readers."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from rae_plugins.triggers.threshold.readers import Read, Subject
 
 
 class Metric(StrEnum):
-    """The words for what is measured."""
+    """The names of the metrics."""
 
     CPU = "cpu"
     LOAD = "load"
@@ -32,8 +32,8 @@ class Metric(StrEnum):
     COMMAND = "command"
 
 
-class Of(Enum):
-    """What the option `of` names."""
+class SubjectKind(Enum):
+    """The kinds of things that the option `of` can name."""
 
     NOTHING = auto()
     MOUNT = "the mount point of a file system, such as /home"
@@ -44,53 +44,55 @@ class Of(Enum):
 
 @frozen
 class Measure:
-    """How a metric is read.
+    """The way in which a metric is read.
 
-    `units`: the first is that of a bare number. Values lie between `least` and `most`. A rate `is_rate`: its first
-    reading only begins it. `reader` is None for the command, which is no business of psutil's.
+    The first of `units` is that of a bare number. Values lie between `minimum` and `maximum`. `is_rate`: the first
+    reading has no value yet. `reader` is None for the command, which psutil cannot read.
     """
 
     units: tuple[Unit, ...]
-    of: Of
+    of: SubjectKind
     reader: Callable[[Subject], Read] | None
-    least: float = 0.0
-    most: float = math.inf
+    minimum: float = 0.0
+    maximum: float = math.inf
     is_rate: bool = False
 
-    def most_in(self, unit: Unit) -> float:
-        """No value in this unit is larger."""
-        return 100.0 if unit is Unit.PERCENT and len(self.units) > 1 else self.most
+    def maximum_in(self, unit: Unit) -> float:
+        """Return the largest possible value in a unit."""
+        return 100.0 if unit is Unit.PERCENT and len(self.units) > 1 else self.maximum
 
 
 _SHARE = (Unit.PERCENT, Unit.BYTES)
 _PERCENT = (Unit.PERCENT,)
 
 MEASURES: Mapping[Metric, Measure] = {
-    Metric.CPU: Measure(_PERCENT, Of.NOTHING, readers.cpu, most=100.0, is_rate=True),
-    Metric.LOAD: Measure((Unit.NUMBER,), Of.NOTHING, readers.load),
-    Metric.MEMORY: Measure(_SHARE, Of.NOTHING, readers.memory),
-    Metric.MEMORY_AVAILABLE: Measure(_SHARE, Of.NOTHING, readers.memory_available),
-    Metric.SWAP: Measure(_SHARE, Of.NOTHING, readers.swap),
-    Metric.DISK_FREE: Measure(_SHARE, Of.MOUNT, readers.disk_free),
-    Metric.DISK_USED: Measure(_SHARE, Of.MOUNT, readers.disk_used),
-    Metric.NETWORK_IN: Measure((Unit.RATE,), Of.INTERFACE, readers.network_in, is_rate=True),
-    Metric.NETWORK_OUT: Measure((Unit.RATE,), Of.INTERFACE, readers.network_out, is_rate=True),
-    Metric.BATTERY: Measure(_PERCENT, Of.NOTHING, readers.battery, most=100.0),
-    Metric.TEMPERATURE: Measure((Unit.CELSIUS,), Of.SENSOR, readers.temperature, least=-math.inf),
-    Metric.PROCESS_CPU: Measure(_PERCENT, Of.PROCESS, readers.process_cpu, is_rate=True),
-    Metric.PROCESS_MEMORY: Measure((Unit.BYTES,), Of.PROCESS, readers.process_memory),
-    Metric.PROCESS_COUNT: Measure((Unit.NUMBER,), Of.PROCESS, readers.process_count),
-    Metric.COMMAND: Measure((Unit.NUMBER, Unit.BYTES), Of.NOTHING, None, least=-math.inf),
+    Metric.CPU: Measure(_PERCENT, SubjectKind.NOTHING, readers.make_cpu_reader, maximum=100.0, is_rate=True),
+    Metric.LOAD: Measure((Unit.NUMBER,), SubjectKind.NOTHING, readers.make_load_reader),
+    Metric.MEMORY: Measure(_SHARE, SubjectKind.NOTHING, readers.make_memory_reader),
+    Metric.MEMORY_AVAILABLE: Measure(_SHARE, SubjectKind.NOTHING, readers.make_memory_available_reader),
+    Metric.SWAP: Measure(_SHARE, SubjectKind.NOTHING, readers.make_swap_reader),
+    Metric.DISK_FREE: Measure(_SHARE, SubjectKind.MOUNT, readers.make_disk_free_reader),
+    Metric.DISK_USED: Measure(_SHARE, SubjectKind.MOUNT, readers.make_disk_used_reader),
+    Metric.NETWORK_IN: Measure((Unit.RATE,), SubjectKind.INTERFACE, readers.make_network_in_reader, is_rate=True),
+    Metric.NETWORK_OUT: Measure((Unit.RATE,), SubjectKind.INTERFACE, readers.make_network_out_reader, is_rate=True),
+    Metric.BATTERY: Measure(_PERCENT, SubjectKind.NOTHING, readers.make_battery_reader, maximum=100.0),
+    Metric.TEMPERATURE: Measure(
+        (Unit.CELSIUS,), SubjectKind.SENSOR, readers.make_temperature_reader, minimum=-math.inf
+    ),
+    Metric.PROCESS_CPU: Measure(_PERCENT, SubjectKind.PROCESS, readers.make_process_cpu_reader, is_rate=True),
+    Metric.PROCESS_MEMORY: Measure((Unit.BYTES,), SubjectKind.PROCESS, readers.make_process_memory_reader),
+    Metric.PROCESS_COUNT: Measure((Unit.NUMBER,), SubjectKind.PROCESS, readers.make_process_count_reader),
+    Metric.COMMAND: Measure((Unit.NUMBER, Unit.BYTES), SubjectKind.NOTHING, None, minimum=-math.inf),
 }
 
 
-def lacking(metric: Metric) -> str | None:
-    """Why this platform can never tell of a metric, in one line; None where it can."""
+def unsupported_reason(metric: Metric) -> str | None:
+    """Return why a metric cannot be read on this platform, in one line, or None if it can."""
     if metric in (Metric.TEMPERATURE, Metric.BATTERY):
         import psutil
 
         if not hasattr(psutil, "sensors_temperatures" if metric is Metric.TEMPERATURE else "sensors_battery"):
-            return f"must be another here: this platform doesn't tell of {metric}"
+            return f"must be another one: this platform does not report {metric}"
     if metric is Metric.COMMAND and (missing := commands_missing()):
-        return f"must be another here: for {metric} {missing}"
+        return f"must be another one: for {metric} {missing}"
     return None

@@ -1,7 +1,7 @@
-"""What psutil tells of the machine: for each metric a function that makes a function that reads one number.
+"""The readers of the metrics, on top of psutil.
 
-What is read blocks, for some microseconds as a rule and for ever where a mount hangs, so it is called in threads. Where
-there is nothing to be read it raises Unavailable with the reason: that is not zero.
+A reading blocks, usually for microseconds but for ever if a mount hangs, so readers are called in threads. If there is
+nothing to read they raise Unavailable with the reason: unavailable is not zero.
 """
 
 import os
@@ -14,21 +14,25 @@ from attrs import define, frozen
 
 from rae_plugins.machine import power_supply
 from rae_plugins.machine.programs import running
+from rae_plugins.triggers.quoting import quote
 from rae_plugins.triggers.threshold.levels import Unit
 
 T = TypeVar("T")
 
 Read = Callable[[], float]
-"""Reads a number. Errors: Unavailable, and whatever psutil and the operating system raise."""
+"""Reads a number. Errors: Unavailable, and those of psutil and the operating system."""
 
 
 class Unavailable(Exception):
-    """There is no value now, for a reason in one line."""
+    """The metric has no value now; the message is the reason, in one line."""
 
 
 @frozen
 class Subject:
-    """What to read: of which mount, interface, sensor or processes, in which unit. `clock` gives monotonic seconds."""
+    """The subject of a reading (mount, interface, sensor or processes) and its unit.
+
+    `clock` returns monotonic seconds.
+    """
 
     of: str
     unit: Unit
@@ -37,7 +41,7 @@ class Subject:
 
 @define
 class Rate:
-    """How much counters grow in a second, all together. What was not there the last time counts from now on only."""
+    """The growth of all counters per second. A counter counts from its second reading on."""
 
     counters: Callable[[], Mapping[Hashable, float]]
     clock: Callable[[], float]
@@ -45,21 +49,21 @@ class Rate:
     _at: float = 0.0
 
     def __call__(self) -> float:
-        """The growth since the last call, for each second; the first call has none to tell of."""
+        """Return the growth per second since the last call. Errors: Unavailable on the first call."""
         before, since = self._last, self._at
         self._last = None
         self._last, self._at = self.counters(), self.clock()
         if before is None or self._at <= since:
             raise Unavailable("a rate needs two readings")
-        # A counter that went back was begun anew.
-        grown = [count - before[key] for key, count in self._last.items() if key in before and count >= before[key]]
-        if not grown:
-            raise Unavailable("what was there is gone, and what is there is new")
-        return sum(grown) / (self._at - since)
+        # A counter that went back was reset.
+        growths = [count - before[key] for key, count in self._last.items() if key in before and count >= before[key]]
+        if not growths:
+            raise Unavailable("every counter is new since the last reading")
+        return sum(growths) / (self._at - since)
 
 
-def cpu(subject: Subject) -> Read:
-    """How busy the processors are, all together, in percent of what they can do."""
+def make_cpu_reader(subject: Subject) -> Read:
+    """Return a reader of the load of all processors, in percent of their capacity."""
 
     def busy() -> Mapping[Hashable, float]:
         times = _psutil().cpu_times()
@@ -71,138 +75,140 @@ def cpu(subject: Subject) -> Read:
     return lambda: min(100 * rate() / (os.cpu_count() or 1), 100.0)
 
 
-def load(_: Subject) -> Read:
-    """The load average of the last minute."""
+def make_load_reader(_: Subject) -> Read:
+    """Return a reader of the load average of the last minute."""
     return lambda: float(_psutil().getloadavg()[0])
 
 
-def memory(subject: Subject) -> Read:
-    """Memory that is not available without swapping."""
+def make_memory_reader(subject: Subject) -> Read:
+    """Return a reader of the memory that is not available without swapping."""
 
     def read() -> float:
         found = _psutil().virtual_memory()
-        return _share(found.total - found.available, found.total, subject.unit)
+        return _to_unit(found.total - found.available, found.total, subject.unit)
 
     return read
 
 
-def memory_available(subject: Subject) -> Read:
-    """Memory that programs can have without swapping."""
+def make_memory_available_reader(subject: Subject) -> Read:
+    """Return a reader of the memory that programs can have without swapping."""
 
     def read() -> float:
         found = _psutil().virtual_memory()
-        return _share(found.available, found.total, subject.unit)
+        return _to_unit(found.available, found.total, subject.unit)
 
     return read
 
 
-def swap(subject: Subject) -> Read:
-    """Swap space in use."""
+def make_swap_reader(subject: Subject) -> Read:
+    """Return a reader of the swap space in use."""
 
     def read() -> float:
         found = _psutil().swap_memory()
         if not found.total:
             raise Unavailable("this machine has no swap space")
-        return _share(found.used, found.total, subject.unit)
+        return _to_unit(found.used, found.total, subject.unit)
 
     return read
 
 
-def disk_free(subject: Subject) -> Read:
-    """Space that an ordinary user can still fill, on the file system that is mounted there."""
+def make_disk_free_reader(subject: Subject) -> Read:
+    """Return a reader of the space that an ordinary user can still fill on a mounted file system."""
 
     def read() -> float:
-        found = _usage(subject.of)
-        return _share(found.free, found.used + found.free, subject.unit)
+        found = _read_disk_usage(subject.of)
+        return _to_unit(found.free, found.used + found.free, subject.unit)
 
     return read
 
 
-def disk_used(subject: Subject) -> Read:
-    """Space in use, on the file system that is mounted there."""
+def make_disk_used_reader(subject: Subject) -> Read:
+    """Return a reader of the space in use on a mounted file system."""
 
     def read() -> float:
-        found = _usage(subject.of)
-        return _share(found.used, found.used + found.free, subject.unit)
+        found = _read_disk_usage(subject.of)
+        return _to_unit(found.used, found.used + found.free, subject.unit)
 
     return read
 
 
-def network_in(subject: Subject) -> Read:
-    """Bytes that come in by the interfaces, each second."""
-    return Rate(lambda: _network(subject.of, "bytes_recv"), subject.clock)
+def make_network_in_reader(subject: Subject) -> Read:
+    """Return a reader of the bytes received per second by the interfaces."""
+    return Rate(lambda: _read_network(subject.of, "bytes_recv"), subject.clock)
 
 
-def network_out(subject: Subject) -> Read:
-    """Bytes that go out by the interfaces, each second."""
-    return Rate(lambda: _network(subject.of, "bytes_sent"), subject.clock)
+def make_network_out_reader(subject: Subject) -> Read:
+    """Return a reader of the bytes sent per second by the interfaces."""
+    return Rate(lambda: _read_network(subject.of, "bytes_sent"), subject.clock)
 
 
-def battery(_: Subject) -> Read:
-    """The charge of the battery in percent, whether it is being charged or not."""
+def make_battery_reader(_: Subject) -> Read:
+    """Return a reader of the charge of the battery in percent, whether it is charging or not."""
 
     def read() -> float:
         found = power_supply.read_power()
         if not found.battery:
             raise Unavailable("this machine has no battery")
         if found.charge is None:
-            raise Unavailable("nobody tells how full the battery is")
+            raise Unavailable("the battery does not report its charge")
         return found.charge
 
     return read
 
 
-def temperature(subject: Subject) -> Read:
-    """The hottest of the sensors, in degrees Celsius."""
+def make_temperature_reader(subject: Subject) -> Read:
+    """Return a reader of the hottest sensor, in degrees Celsius."""
 
     def read() -> float:
-        found = [degrees for name, degrees in temperatures() if fnmatchcase(name, subject.of)]
+        found = [degrees for name, degrees in read_temperatures() if fnmatchcase(name, subject.of)]
         if not found:
-            raise Unavailable(f"no temperature sensor is called {subject.of!r}")
+            raise Unavailable(f"there is no temperature sensor {quote(subject.of)}")
         return max(found)
 
     return read
 
 
-def process_cpu(subject: Subject) -> Read:
-    """What the processes use of processors, in percent of one, all together."""
+def make_process_cpu_reader(subject: Subject) -> Read:
+    """Return a reader of the processor time of all the processes, in percent of one processor."""
 
     def used(process: Any) -> tuple[Hashable, float]:
         times = process.cpu_times()
-        # A pid alone may be another process by now.
+        # A pid alone may belong to another process by now.
         return (process.pid, process.create_time()), times.user + times.system
 
-    rate = Rate(lambda: dict(_some(_of_processes(subject.of, used), subject.of)), subject.clock)
+    rate = Rate(lambda: dict(_require_any(_read_processes(subject.of, used), subject.of)), subject.clock)
     return lambda: 100 * rate()
 
 
-def process_memory(subject: Subject) -> Read:
-    """The resident memory of the processes, all together; what they share counts for each."""
-    return lambda: float(sum(_some(_of_processes(subject.of, lambda process: process.memory_info().rss), subject.of)))
+def make_process_memory_reader(subject: Subject) -> Read:
+    """Return a reader of the resident memory of all the processes; shared memory counts for each."""
+    return lambda: float(
+        sum(_require_any(_read_processes(subject.of, lambda process: process.memory_info().rss), subject.of))
+    )
 
 
-def process_count(subject: Subject) -> Read:
-    """How many such processes there are; none is 0."""
-    return lambda: float(len(_of_processes(subject.of, lambda process: process.pid)))
+def make_process_count_reader(subject: Subject) -> Read:
+    """Return a reader of the number of processes; 0 if there are none."""
+    return lambda: float(len(_read_processes(subject.of, lambda process: process.pid)))
 
 
-def mount_points() -> list[str]:
-    """Where file systems are mounted; touches none of them."""
+def list_mount_points() -> list[str]:
+    """Return the mount points of all file systems, without touching them."""
     return [part.mountpoint for part in _psutil().disk_partitions(all=True)]
 
 
-def disks() -> list[str]:
-    """Of the mount points those of disks."""
+def list_disks() -> list[str]:
+    """Return the mount points of disks."""
     return [part.mountpoint for part in _psutil().disk_partitions()]
 
 
-def interfaces() -> list[str]:
-    """The names of the network interfaces."""
+def list_interfaces() -> list[str]:
+    """Return the names of the network interfaces."""
     return list(_psutil().net_io_counters(pernic=True, nowrap=False))
 
 
-def temperatures() -> Iterator[tuple[str, float]]:
-    """The sensors of temperature, each as `chip/label`, and by how many degrees Celsius they show."""
+def read_temperatures() -> Iterator[tuple[str, float]]:
+    """Yield the temperature sensors as `chip/label`, with their values in degrees Celsius."""
     for chip, entries in _psutil().sensors_temperatures().items():
         for number, entry in enumerate(entries, 1):
             if entry.current is not None:
@@ -210,36 +216,36 @@ def temperatures() -> Iterator[tuple[str, float]]:
 
 
 def _psutil() -> Any:
-    import psutil  # 20 ms and 3 MB that only users of a threshold shall pay
+    import psutil  # lazy: 20 ms and 3 MB that only users of a threshold pay
 
     return psutil
 
 
-def _share(amount: int, total: int, unit: Unit) -> float:
+def _to_unit(amount: int, total: int, unit: Unit) -> float:
     if unit is Unit.BYTES:
         return float(amount)
     if not total:
-        raise Unavailable("nothing has no percentage")
+        raise Unavailable("its size is 0, so there is no percentage")
     return 100 * amount / total
 
 
-def _usage(mount: str) -> Any:
-    # Below the empty directory of a disk that isn't mounted lies another disk.
-    if mount not in mount_points():
-        raise Unavailable(f"nothing is mounted on {mount!r}")
+def _read_disk_usage(mount: str) -> Any:
+    # The directory of a disk that is not mounted belongs to another disk.
+    if mount not in list_mount_points():
+        raise Unavailable(f"nothing is mounted at {quote(mount)}")
     return _psutil().disk_usage(mount)
 
 
-def _network(pattern: str, what: str) -> Mapping[Hashable, float]:
+def _read_network(pattern: str, counter: str) -> Mapping[Hashable, float]:
     counters = _psutil().net_io_counters(pernic=True, nowrap=False)
-    found = {name: getattr(nic, what) for name, nic in counters.items() if fnmatchcase(name, pattern)}
+    found = {name: getattr(nic, counter) for name, nic in counters.items() if fnmatchcase(name, pattern)}
     if not found:
-        raise Unavailable(f"no network interface is called {pattern!r}")
+        raise Unavailable(f"there is no network interface {quote(pattern)}")
     return found
 
 
-def _of_processes(pattern: str, value: Callable[[Any], T]) -> list[T]:
-    """A value of each living process of this name of which it can be read."""
+def _read_processes(pattern: str, value: Callable[[Any], T]) -> list[T]:
+    """Return a value of each running process with this name, leaving out those that cannot be read."""
     found = []
     for process in running(pattern):
         with suppress(_psutil().Error):
@@ -247,7 +253,7 @@ def _of_processes(pattern: str, value: Callable[[Any], T]) -> list[T]:
     return found
 
 
-def _some(found: list[T], pattern: str) -> list[T]:
-    if not found:
-        raise Unavailable(f"no process called {pattern!r} can be read")
-    return found
+def _require_any(values: list[T], pattern: str) -> list[T]:
+    if not values:
+        raise Unavailable(f"there is no readable process {quote(pattern)}")
+    return values

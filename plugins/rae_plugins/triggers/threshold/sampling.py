@@ -1,4 +1,4 @@
-"""Taking a sample without holding up the event loop, whatever hangs."""
+"""Samples that never block the event loop, even if a reading hangs."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -7,18 +7,21 @@ from rae_auto.model.primitives.units import format_duration
 from rae_plugins.machine.patience import look
 from rae_plugins.triggers.threshold.readers import Read, Unavailable
 
-Sample = Callable[[], Awaitable[float]]
-"""Takes a sample. Errors: Unavailable; of a stranger's reader, any."""
+Sampler = Callable[[], Awaitable[float]]
+"""Takes a sample. Errors: Unavailable, or any other from a third party's reader."""
 
 
-def in_thread(read: Read, patience: timedelta) -> Sample:
-    """Reads in a thread; where that takes too long the value is unavailable, and there is no second one meanwhile."""
-    this = object()
+def make_thread_sampler(read: Read, timeout: timedelta) -> Sampler:
+    """Return a sampler that reads in a thread.
+
+    The value is unavailable if that takes longer than `timeout`, and until the hanging reading has ended.
+    """
+    owner = object()
 
     async def sample() -> float:
         try:
-            return await look(this, read, patience.total_seconds())
+            return await look(owner, read, timeout.total_seconds())
         except TimeoutError:
-            raise Unavailable(f"reading it took longer than {format_duration(patience)}") from None
+            raise Unavailable(f"the reading took longer than {format_duration(timeout)}") from None
 
     return sample

@@ -2,6 +2,7 @@
 
 from contextlib import aclosing
 
+import pytest
 from tests.support.control_peer import in_time
 
 from rae_auto import Job, Scheduler, TriggerRef
@@ -10,6 +11,7 @@ from rae_auto.engine.runs import loop_detection
 from rae_auto.model.reasons import Reason
 
 
+@pytest.mark.requirement("R36")
 def test_file_loop_is_stopped_and_loses_no_change(tmp_path):
     inbox = tmp_path / "inbox"
     inbox.mkdir()

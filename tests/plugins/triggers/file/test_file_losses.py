@@ -66,6 +66,7 @@ def test_four_writers_lose_and_repeat_no_file(top: Path, tmp_path: Path, per_dir
     assert find_repeated(run_scene(tmp_path, scene)) == []
 
 
+@pytest.mark.requirement("R36")
 @pytest.mark.usefixtures("short_queue")
 def test_kernel_queue_overflow_loses_no_change(top: Path, tmp_path: Path, log: list[str]) -> None:
     """With more directories than the queue holds, new watches overflow it again, for ever."""
@@ -84,6 +85,7 @@ def test_kernel_queue_overflow_loses_no_change(top: Path, tmp_path: Path, log: l
     assert [line for line in log if "queue of file events overflowed; everything is scanned" in line]
 
 
+@pytest.mark.requirement("R36")
 @in_namespaces("user")
 def test_watcher_polls_without_loss_when_watches_run_out(
     top: Path, tmp_path: Path, log: list[str], monkeypatch: pytest.MonkeyPatch

@@ -18,6 +18,7 @@ from rae_plugins.triggers.file import FileTrigger, observers
 top = file_watching.top
 
 
+@pytest.mark.requirement("R36")
 def test_changes_during_downtime_are_delivered_at_start(top: Path, tmp_path: Path) -> None:
     async def scene(listener: FileListener) -> None:
         for name in ("modified", "deleted", "moved", "same", "sub/deep"):

@@ -76,6 +76,7 @@ def test_file_trigger_reports_only_the_chosen_events(top: Path, tmp_path: Path) 
     assert run_scene(tmp_path, scene).summaries == ["created new", "created moved"]
 
 
+@pytest.mark.requirement("R36")
 def test_burst_is_one_occurrence(top: Path, tmp_path: Path) -> None:
     async def scene(listener: FileListener) -> None:
         async with listener.running(trigger(top, quiet="300ms")):

@@ -9,12 +9,12 @@ import psutil
 import pytest
 from tests.support.waiting import eventually
 
-from rae_plugins.triggers.threshold.command import number_of
+from rae_plugins.triggers.threshold.command import read_command_number
 from rae_plugins.triggers.threshold.readers import Unavailable
 
 
-def number(*command: str, patience: float = 60) -> float:
-    return asyncio.run(number_of(command, timedelta(seconds=patience)))
+def number(*command: str, timeout: float = 60) -> float:
+    return asyncio.run(read_command_number(command, timedelta(seconds=timeout)))
 
 
 def python(code: str) -> tuple[str, ...]:
@@ -32,30 +32,30 @@ def is_gone(pid: int) -> bool:
     ("printed", "value"),
     [("42", 42), (" -3.5\n", -3.5), ("+1e3", 1000), (".5", 0.5), ("7.", 7), ("0", 0), ("\r\n 8 \n\n", 8)],
 )
-def test_what_is_printed_is_a_number(printed: str, value: float) -> None:
+def test_command_output_is_read_as_a_number(printed: str, value: float) -> None:
     assert number("printf", "%s", printed) == value
 
 
 @pytest.mark.parametrize(
     ("printed", "said"),
     [
-        ("", "printed nothing, which is no number"),
-        ("\n", "printed nothing, which is no number"),
-        ("hot", "printed 'hot', which is no number"),
-        ("1 2", "printed '1 2', which is no number"),
-        ("1,5", "printed '1,5', which is no number"),
-        ("12%", "printed '12%', which is no number"),
-        ("nan", "printed 'nan', which is no number"),
-        ("-inf", "printed '-inf', which is no number"),
-        ("0x10", "printed '0x10', which is no number"),
-        ("1_000", "printed '1_000', which is no number"),
-        ("٤", "printed '\\\\xd9\\\\xa4', which is no number"),
+        ("", "printed nothing; it must print one number"),
+        ("\n", "printed nothing; it must print one number"),
+        ("hot", 'printed "hot"; it must print one number'),
+        ("1 2", 'printed "1 2"; it must print one number'),
+        ("1,5", 'printed "1,5"; it must print one number'),
+        ("12%", 'printed "12%"; it must print one number'),
+        ("nan", 'printed "nan"; it must print one number'),
+        ("-inf", 'printed "-inf"; it must print one number'),
+        ("0x10", 'printed "0x10"; it must print one number'),
+        ("1_000", 'printed "1_000"; it must print one number'),
+        ("٤", 'printed "\\xd9\\xa4"; it must print one number'),
         ("1e999", "printed a number that is too large"),
-        ("\033[31m", "printed '\\x1b[31m', which is no number"),
-        ("x" * 4000, "xxx…, which is no number"),
+        ("\033[31m", 'printed "\\x1b[31m"; it must print one number'),
+        ("x" * 4000, 'xxx…"; it must print one number'),
     ],
 )
-def test_anything_else_is_unavailable_and_said_in_one_short_line(printed: str, said: str) -> None:
+def test_other_command_output_is_unavailable_with_a_reason(printed: str, said: str) -> None:
     with pytest.raises(Unavailable) as caught:
         number("printf", "%s", printed)
     assert said in str(caught.value)
@@ -63,12 +63,12 @@ def test_anything_else_is_unavailable_and_said_in_one_short_line(printed: str, s
     assert len(str(caught.value)) < 120
 
 
-def test_a_number_from_a_command_that_failed_is_none() -> None:
+def test_number_from_a_failed_command_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="sh ended with exit code 3"):
         number("sh", "-c", "echo 5; exit 3")
 
 
-def test_what_a_command_says_on_its_error_stream_is_no_number() -> None:
+def test_error_stream_of_a_command_is_not_read() -> None:
     assert number("sh", "-c", "echo warning >&2; echo 5") == 5
 
 
@@ -87,9 +87,9 @@ def test_endless_output_is_given_up_and_the_command_ended(tmp_path: Path) -> Non
 
 def too_slow(*command: str, written: Path) -> list[int]:
     """Run a command that takes too long, and has time to write process ids before it is given up."""
-    for patience in (0.5, 2.0, 10.0, 40.0):
+    for timeout in (0.5, 2.0, 10.0, 40.0):
         with pytest.raises(Unavailable, match=f"{command[0]} took longer than "):
-            number(*command, patience=patience)
+            number(*command, timeout=timeout)
         if written.exists() and written.read_text().endswith("."):
             break
     return [int(pid) for pid in written.read_text().rstrip(".").split()]
@@ -109,17 +109,17 @@ def test_a_pipe_that_somebody_else_holds_open_does_not_hold_it_up() -> None:
     psutil.Process(int(number(*python(code)))).kill()
 
 
-def test_a_command_runs_in_a_session_of_its_own_without_input() -> None:
+def test_command_runs_in_its_own_session_without_input() -> None:
     code = "import os, sys; print(int(os.getsid(0) == os.getpid() and sys.stdin.read() == ''))"
     assert number(*python(code)) == 1
 
 
-def test_cancelling_kills_the_command(tmp_path: Path) -> None:
+def test_cancelling_a_reading_kills_the_command(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
 
     async def main() -> None:
         task = asyncio.ensure_future(
-            number_of(("sh", "-c", f"echo $$ > {pid}; exec sleep 1000"), timedelta(seconds=60))
+            read_command_number(("sh", "-c", f"echo $$ > {pid}; exec sleep 1000"), timedelta(seconds=60))
         )
         await asyncio.to_thread(eventually, lambda: pid.exists() and pid.read_text().strip())
         task.cancel()

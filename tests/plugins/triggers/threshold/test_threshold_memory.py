@@ -1,4 +1,4 @@
-"""What a threshold remembers over restarts and crashes, and what it writes for that."""
+"""The state of a threshold over restarts and crashes, and its writes."""
 
 import asyncio
 import json
@@ -8,115 +8,115 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.threshold_play import EVERY, Clock, ThresholdRun, playing, scripted
+from tests.support.threshold_play import EVERY, SamplingClock, ThresholdRun, make_scripted, run_threshold_scene
 
 from rae_auto.api.trigger import EmitResult
 from rae_auto.testing.sources import PATIENCE, START, Listener
 from rae_plugins.triggers.threshold import watcher
 
 
-def test_what_it_has_told_it_does_not_tell_again_after_a_restart(tmp_path: Path) -> None:
+def test_restart_repeats_no_crossing(tmp_path: Path) -> None:
     async def first(play: ThresholdRun) -> None:
-        await play.shows(95)
+        await play.feed(95)
 
     async def second(play: ThresholdRun) -> None:
-        await play.shows(95, 95, 50, 96)
+        await play.feed(95, 95, 50, 96)
 
-    assert playing(tmp_path, scripted(), first).told == [95]
-    source = scripted()
+    assert run_threshold_scene(tmp_path, make_scripted(), first).fired_values == [95]
+    source = make_scripted()
     source.world.value = 95
-    assert playing(tmp_path, source, second, after=3600).told == [96]
+    assert run_threshold_scene(tmp_path, source, second, after=3600).fired_values == [96]
 
 
-def test_what_crossed_while_the_daemon_was_down_fires(tmp_path: Path) -> None:
+def test_crossing_during_downtime_fires(tmp_path: Path) -> None:
     async def nothing(play: ThresholdRun) -> None:
         assert play.source.world.read == 1
 
-    playing(tmp_path, scripted(), nothing)
-    source = scripted()
+    run_threshold_scene(tmp_path, make_scripted(), nothing)
+    source = make_scripted()
     source.world.value = 95
-    (told,) = playing(tmp_path, source, nothing, after=3600).listener.occurrences
-    assert told.at == START + timedelta(hours=1)
+    (fired_values,) = run_threshold_scene(tmp_path, source, nothing, after=3600).listener.occurrences
+    assert fired_values.at == START + timedelta(hours=1)
 
 
-def test_the_clock_of_for_goes_on_after_a_restart(tmp_path: Path) -> None:
+def test_time_beyond_the_level_survives_a_restart(tmp_path: Path) -> None:
     async def first(play: ThresholdRun) -> None:
-        await play.shows(95, 95, 95)
-        assert play.told == []
+        await play.feed(95, 95, 95)
+        assert play.fired_values == []
 
     async def second(play: ThresholdRun) -> None:
-        await play.shows(95)
-        assert play.told == []
-        await play.shows(96)
-        assert play.told == [96]
+        await play.feed(95)
+        assert play.fired_values == []
+        await play.feed(96)
+        assert play.fired_values == [96]
 
-    playing(tmp_path, scripted(for_="40s"), first)
-    source = scripted(for_="40s")
+    run_threshold_scene(tmp_path, make_scripted(for_="40s"), first)
+    source = make_scripted(for_="40s")
     source.world.value = 95
-    (told,) = playing(tmp_path, source, second, after=3600).listener.occurrences
-    assert told.key == (START + EVERY).isoformat()
+    (fired_values,) = run_threshold_scene(tmp_path, source, second, after=3600).listener.occurrences
+    assert fired_values.key == (START + EVERY).isoformat()
 
 
-def test_a_suspend_while_the_daemon_was_down_begins_for_anew(tmp_path: Path) -> None:
+def test_suspend_during_downtime_restarts_for(tmp_path: Path) -> None:
     async def first(play: ThresholdRun) -> None:
-        await play.shows(95, 95, 95)
+        await play.feed(95, 95, 95)
 
     async def second(play: ThresholdRun) -> None:
-        await play.shows(95, 95, 95)
-        assert play.told == []
-        await play.shows(96)
-        assert play.told == [96]
+        await play.feed(95, 95, 95)
+        assert play.fired_values == []
+        await play.feed(96)
+        assert play.fired_values == [96]
 
-    playing(tmp_path, scripted(for_="40s"), first)
-    source = scripted(for_="40s")
+    run_threshold_scene(tmp_path, make_scripted(for_="40s"), first)
+    source = make_scripted(for_="40s")
     source.world.value = 95
-    playing(tmp_path, source, second, slept=3600)
+    run_threshold_scene(tmp_path, source, second, slept=3600)
 
 
-def test_the_cool_down_goes_on_over_a_restart(tmp_path: Path) -> None:
+def test_cooldown_survives_a_restart(tmp_path: Path) -> None:
     async def first(play: ThresholdRun) -> None:
-        await play.shows(95)
+        await play.feed(95)
 
     async def second(play: ThresholdRun) -> None:
-        await play.shows(95, 95)
-        assert play.told == []
-        await play.shows(96)
-        assert play.told == [96]
+        await play.feed(95, 95)
+        assert play.fired_values == []
+        await play.feed(96)
+        assert play.fired_values == [96]
 
-    assert playing(tmp_path, scripted(cooldown="1h"), first).told == [95]
+    assert run_threshold_scene(tmp_path, make_scripted(cooldown="1h"), first).fired_values == [95]
     # It fired ten seconds after the start.
-    playing(tmp_path, scripted(cooldown="1h"), second, after=3580)
+    run_threshold_scene(tmp_path, make_scripted(cooldown="1h"), second, after=3580)
 
 
-def test_other_options_begin_anew(tmp_path: Path) -> None:
+def test_changed_options_start_a_new_threshold_state(tmp_path: Path) -> None:
     async def nothing(play: ThresholdRun) -> None:
         pass
 
-    playing(tmp_path, scripted(above=90), nothing)
-    source = scripted(above=91)
+    run_threshold_scene(tmp_path, make_scripted(above=90), nothing)
+    source = make_scripted(above=91)
     source.world.value = 95
-    assert playing(tmp_path, source, nothing).told == []
+    assert run_threshold_scene(tmp_path, source, nothing).fired_values == []
 
 
 def state_in(directory: Path) -> Any:
     return json.loads((directory / "threshold.json").read_text())
 
 
-def test_a_firing_is_kept_before_it_is_told_and_told_again_after_a_crash(tmp_path: Path) -> None:
-    """Whether the daemon ended before or after it was durable: the key is the same."""
+def test_crossing_is_saved_first_and_redelivered_after_a_crash(tmp_path: Path) -> None:
+    """The key is the same whether the daemon ended before or after the decision was durable."""
     kept: list[Any] = []
 
     def crash(key: str) -> EmitResult:
-        kept.append((key, state_in(tmp_path)["untold"]))
+        kept.append((key, state_in(tmp_path)["undelivered"]))
         raise OSError("the end")
 
     async def crashing() -> None:
-        listener = Listener(tmp_path, Clock())
+        listener = Listener(tmp_path, SamplingClock())
         listener.answer = crash
-        source = scripted()
+        source = make_scripted()
         async with listener.watching(source) as task:
             play = ThresholdRun(source, listener)
-            await play.ready()
+            await play.wait_until_ready()
             source.world.value = 95
             await listener.timer.advance(EVERY)
             await asyncio.wait({task}, timeout=PATIENCE)
@@ -126,14 +126,14 @@ def test_a_firing_is_kept_before_it_is_told_and_told_again_after_a_crash(tmp_pat
         pass
 
     asyncio.run(crashing())
-    ((key, untold),) = kept
-    assert untold == {"since": key, "at": key, "value": 95}
+    ((key, undelivered),) = kept
+    assert undelivered == {"since": key, "at": key, "value": 95}
     # By now the value is fine, but what happened has happened.
-    play = playing(tmp_path, scripted(), nothing, after=3600)
-    (told,) = play.listener.occurrences
-    assert (told.key, told.at) == (key, START + EVERY)
-    assert state_in(tmp_path)["untold"] is None
-    assert playing(tmp_path, scripted(), nothing, after=7200).told == []
+    play = run_threshold_scene(tmp_path, make_scripted(), nothing, after=3600)
+    (fired_values,) = play.listener.occurrences
+    assert (fired_values.key, fired_values.at) == (key, START + EVERY)
+    assert state_in(tmp_path)["undelivered"] is None
+    assert run_threshold_scene(tmp_path, make_scripted(), nothing, after=7200).fired_values == []
 
 
 @pytest.mark.parametrize(
@@ -141,27 +141,25 @@ def test_a_firing_is_kept_before_it_is_told_and_told_again_after_a_crash(tmp_pat
     [
         ("{", "is damaged"),
         ('{"options": OPTIONS}', "can't be understood"),
-        ('{"options": OPTIONS, "state": {"phase": "odd"}, "untold": null}', "can't be understood"),
+        ('{"options": OPTIONS, "state": {"phase": "odd"}, "undelivered": null}', "can't be understood"),
         (
-            '{"options": OPTIONS, "state": {"phase": "pending", "since": null, "held": 1, '
-            '"fired_at": null, "slept": null}, "untold": null}',
+            '{"options": OPTIONS, "state": {"phase": "pending", "since": null, "seconds_beyond": 1, '
+            '"fired_at": null, "slept": null}, "undelivered": null}',
             "can't be understood",
         ),
-        ('{"options": OPTIONS, "state": [], "untold": null}', "can't be understood"),
+        ('{"options": OPTIONS, "state": [], "undelivered": null}', "can't be understood"),
     ],
 )
-def test_a_state_that_can_not_be_understood_is_said_and_begun_anew(
-    tmp_path: Path, log: list[str], content: str, said: str
-) -> None:
+def test_unreadable_state_is_reported_and_replaced(tmp_path: Path, log: list[str], content: str, said: str) -> None:
     async def scene(play: ThresholdRun) -> None:
-        await play.shows(95)
+        await play.feed(95)
 
-    (tmp_path / "threshold.json").write_text(content.replace("OPTIONS", json.dumps(repr(scripted()))))
-    assert playing(tmp_path, scripted(), scene).told == [95]
+    (tmp_path / "threshold.json").write_text(content.replace("OPTIONS", json.dumps(repr(make_scripted()))))
+    assert run_threshold_scene(tmp_path, make_scripted(), scene).fired_values == [95]
     assert any(said in line for line in log)
 
 
-def test_while_nothing_changes_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unchanged_state_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Any] = []
     write = watcher.StateFile.write
     monkeypatch.setattr(
@@ -169,33 +167,33 @@ def test_while_nothing_changes_nothing_is_written(tmp_path: Path, monkeypatch: p
     )
 
     async def scene(play: ThresholdRun) -> None:
-        await play.shows(*range(20))
+        await play.feed(*range(20))
         assert len(written) == 1
-        await play.shows(95)
+        await play.feed(95)
         assert len(written) == 3
-        await play.shows(*[95] * 20)
+        await play.feed(*[95] * 20)
         assert len(written) == 3
 
-    playing(tmp_path, scripted(), scene)
+    run_threshold_scene(tmp_path, make_scripted(), scene)
     assert len(written) == 3
 
 
-def test_of_the_clock_of_for_a_kill_forgets_ten_seconds_at_most(tmp_path: Path) -> None:
+def test_kill_loses_at_most_ten_seconds_beyond_the_level(tmp_path: Path) -> None:
     async def scene(play: ThresholdRun) -> None:
         for second in range(1, 35):
             play.source.world.value = 95
             await play.listener.timer.advance(1)
-            await play.ready()
-            assert second - 1 - state_in(tmp_path)["state"]["held"] < 10
+            await play.wait_until_ready()
+            assert second - 1 - state_in(tmp_path)["state"]["seconds_beyond"] < 10
 
-    playing(tmp_path, scripted(for_="1m", every="1s"), scene)
-    assert state_in(tmp_path)["state"]["held"] == 33
+    run_threshold_scene(tmp_path, make_scripted(for_="1m", every="1s"), scene)
+    assert state_in(tmp_path)["state"]["seconds_beyond"] == 33
 
 
-def test_a_disk_that_takes_nothing_is_said_once_and_hides_no_crossing(
+def test_full_disk_is_reported_once_and_hides_no_crossing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
 ) -> None:
-    """It may be the very disk that is watched."""
+    """It may be the very disk whose free space is watched."""
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -203,17 +201,17 @@ def test_a_disk_that_takes_nothing_is_said_once_and_hides_no_crossing(
     async def scene(play: ThresholdRun) -> None:
         with monkeypatch.context() as broken:
             broken.setattr(watcher.StateFile, "write", full)
-            await play.shows(95, 96)
-        assert play.told == [95]
-        await play.shows(97)
+            await play.feed(95, 96)
+        assert play.fired_values == [95]
+        await play.feed(97)
         assert state_in(tmp_path)["state"]["phase"] == "fired"
 
-    playing(tmp_path, scripted(), scene)
+    run_threshold_scene(tmp_path, make_scripted(), scene)
     assert len(log) == 1
-    assert "can't be kept: [Errno 28] No space left on device" in log[0]
+    assert "can't save its state: [Errno 28] No space left on device" in log[0]
 
 
-def test_ending_while_it_writes_waits_for_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_waits_for_a_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, may_end, overlaps = threading.Event(), threading.Event(), []
     busy = threading.Lock()
     write = watcher.StateFile.write
@@ -226,9 +224,9 @@ def test_ending_while_it_writes_waits_for_that(tmp_path: Path, monkeypatch: pyte
         busy.release()
 
     async def main() -> None:
-        listener = Listener(tmp_path, Clock())
+        listener = Listener(tmp_path, SamplingClock())
         monkeypatch.setattr(watcher.StateFile, "write", slow)
-        task = asyncio.ensure_future(scripted().watch(listener.watch()))
+        task = asyncio.ensure_future(make_scripted().watch(listener.watch()))
         await asyncio.to_thread(begun.wait, PATIENCE)
         task.cancel()
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Which options of a threshold go together, and what is said of those that don't."""
+"""The options of a threshold, and the messages about options that do not fit together."""
 
 import os
 import re
@@ -25,7 +25,7 @@ ROOT_MOUNT = os.path.abspath(os.sep)
 
 
 def options(metric: str, **others: Any) -> dict[str, Any]:
-    """Valid ones for a metric."""
+    """Return valid options for a metric."""
     of = {
         "disk-free": ROOT_MOUNT,
         "disk-used": ROOT_MOUNT,
@@ -35,14 +35,14 @@ def options(metric: str, **others: Any) -> dict[str, Any]:
         "process-memory": "*",
         "process-count": "*",
     }
-    given: dict[str, Any] = {"metric": metric, "above": 50, **others}
+    options_given: dict[str, Any] = {"metric": metric, "above": 50, **others}
     if metric in of:
-        given.setdefault("of", of[metric])
+        options_given.setdefault("of", of[metric])
     if metric == "command":
-        given["command"] = ["true"]
-    if "below" in given:
-        del given["above"]
-    return given
+        options_given["command"] = ["true"]
+    if "below" in options_given:
+        del options_given["above"]
+    return options_given
 
 
 class TestEveryMetricConforms(PluginConformance):
@@ -51,14 +51,14 @@ class TestEveryMetricConforms(PluginConformance):
         return ThresholdTrigger(**options(request.param))
 
 
-def test_every_metric_can_be_measured_by_its_word() -> None:
+def test_every_metric_has_a_reader_by_its_name() -> None:
     assert set(MEASURES) == set(Metric)
     assert all(
         ThresholdTrigger(**options(metric.value)).level == Level(50, MEASURES[metric].units[0]) for metric in Metric
     )
 
 
-def test_a_command_needs_no_metric() -> None:
+def test_command_needs_no_metric() -> None:
     trigger = ThresholdTrigger(command=["date", "+%s"], above=5)
     assert (trigger.measured, trigger.command) == (Metric.COMMAND, ("date", "+%s"))
 
@@ -82,7 +82,7 @@ def test_a_command_needs_no_metric() -> None:
         ("command", "1kB", Level(1024, Unit.BYTES)),
     ],
 )
-def test_a_level_is_a_number_a_percentage_or_a_size(metric: str, written: Any, level: Level) -> None:
+def test_level_is_a_number_a_percentage_or_a_size(metric: str, written: Any, level: Level) -> None:
     assert ThresholdTrigger(**options(metric, above=written)).level == level
 
 
@@ -99,25 +99,25 @@ def test_a_level_is_a_number_a_percentage_or_a_size(metric: str, written: Any, l
         ("cpu", {"above": 10**5000}, "'above' must be a percentage"),
         ("cpu", {"above": ["90"]}, "'above' must be a percentage"),
         ("cpu", {"above": "9" * 10_000}, "'above' must be a percentage"),
-        ("cpu", {"above": 100}, "between 0 and 100: cpu never crosses 100"),
-        ("cpu", {"above": -1}, "between 0 and 100: cpu never crosses -1"),
-        ("cpu", {"below": 0}, "'below' must be between 0 and 100: cpu never crosses 0"),
+        ("cpu", {"above": 100}, "between 0 and 100: cpu can't cross 100"),
+        ("cpu", {"above": -1}, "between 0 and 100: cpu can't cross -1"),
+        ("cpu", {"below": 0}, "'below' must be between 0 and 100: cpu can't cross 0"),
         ("disk-free", {"below": "110%"}, "'below' must be between 0 and 100"),
-        ("disk-free", {"below": "10 bananas"}, 'such as 90 or "90%" or a size such as "10GB", not \'10 bananas\''),
+        ("disk-free", {"below": "10 bananas"}, 'such as 90 or "90%" or a size such as "10GB", not "10 bananas"'),
         ("load", {"below": 0}, "'below' must be more than 0"),
         ("temperature", {"above": "80%"}, "degrees Celsius"),
         ("command", {"above": "80%"}, "a number or a size"),
         ("load", {"below": 1, "clear": 0.5}, "'clear' must be at least below, which is 1"),
         ("load", {"above": 1, "clear": 1.5}, "'clear' must be at most above, which is 1"),
-        ("load", {"above": 1, "clear": -1}, "'clear' must be more than 0: load never gets to -1"),
-        ("battery", {"below": 20, "clear": 101}, "battery never gets to 101"),
-        ("disk-free", {"below": "10GB", "clear": 20}, "'clear' must be in bytes, as the level 10GB is"),
-        ("load", {"above": None}, "give one of above and below"),
-        ("cpu", {"of": "x"}, "'of' must be left out: there is one cpu alone"),
+        ("load", {"above": 1, "clear": -1}, "'clear' must be more than 0: load can't reach -1"),
+        ("battery", {"below": 20, "clear": 101}, "battery can't reach 101"),
+        ("disk-free", {"below": "10GB", "clear": 20}, "'clear' must be in bytes, like the level 10GB"),
+        ("load", {"above": None}, "give exactly one of above and below"),
+        ("cpu", {"of": "x"}, "'of' must be left out: metric cpu has no parts to choose from"),
         ("command", {"of": "x"}, "'of' must be left out"),
-        ("disk-free", {"of": None}, "metric disk-free needs of: the mount point"),
-        ("disk-free", {"of": "home"}, "'of' must be the mount point of a file system, such as /home, not 'home'"),
-        ("network-in", {"of": None}, "metric network-in needs of: a network interface"),
+        ("disk-free", {"of": None}, "metric disk-free needs the mount point"),
+        ("disk-free", {"of": "home"}, "'of' must be the mount point of a file system, such as /home, not \"home\""),
+        ("network-in", {"of": None}, "metric network-in needs a network interface"),
         ("process-count", {"of": ""}, "'of' must be the name of a program"),
         ("process-count", {"of": "a\0b"}, "'of' must be the name of a program"),
         ("cpu", {"command": ["true"]}, "'command' must be left out with metric cpu"),
@@ -126,9 +126,7 @@ def test_a_level_is_a_number_a_percentage_or_a_size(metric: str, written: Any, l
         ("cpu", {"for_": "soon"}, "no duration"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused_in_one_short_line(
-    metric: str, others: dict[str, Any], problem: str
-) -> None:
+def test_conflicting_threshold_options_are_refused(metric: str, others: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)) as caught:
         ThresholdTrigger(**options(metric, **others))
     said = str(caught.value)
@@ -137,36 +135,34 @@ def test_options_that_do_not_go_together_are_refused_in_one_short_line(
     assert len(said) < 250
 
 
-def test_both_levels_are_one_too_many() -> None:
-    with pytest.raises(ValueError, match="give one of above and below"):
+def test_above_and_below_together_are_refused() -> None:
+    with pytest.raises(ValueError, match="give exactly one of above and below"):
         ThresholdTrigger(metric="load", above=1, below=2)
 
 
 @pytest.mark.parametrize("command", [[], [""], ["a\0b"], [1]])
-def test_a_command_that_can_not_be_run_is_refused(command: Any) -> None:
+def test_command_that_cannot_be_run_is_refused(command: Any) -> None:
     with pytest.raises(ValueError, match="'command' must be a list of words"):
         ThresholdTrigger(command=command, above=1)
 
 
-def test_a_trigger_of_nothing_is_refused() -> None:
+def test_threshold_without_a_metric_is_refused() -> None:
     with pytest.raises(ValueError, match="give metric, or command"):
         ThresholdTrigger(above=1)
-    with pytest.raises(ValueError, match="metric command needs command"):
+    with pytest.raises(ValueError, match='metric "command" needs the words'):
         ThresholdTrigger(metric="command", above=1)
 
 
 @pytest.mark.parametrize(
     ("metric", "function"), [("temperature", "sensors_temperatures"), ("battery", "sensors_battery")]
 )
-def test_what_a_platform_never_tells_is_refused_by_name(
-    monkeypatch: pytest.MonkeyPatch, metric: str, function: str
-) -> None:
+def test_metric_missing_on_the_platform_is_refused(monkeypatch: pytest.MonkeyPatch, metric: str, function: str) -> None:
     monkeypatch.delattr(psutil, function)
-    with pytest.raises(ValueError, match=f"'metric' must be another here: this platform doesn't tell of {metric}"):
+    with pytest.raises(ValueError, match=f"'metric' must be another one: this platform does not report {metric}"):
         ThresholdTrigger(metric=metric, above=50)
 
 
-def test_a_mistake_is_told_at_its_line(tmp_path: Path) -> None:
+def test_threshold_error_names_its_line(tmp_path: Path) -> None:
     path = tmp_path / "rae.toml"
     path.write_text(
         '[jobs.a]\ncommand = ["true"]\n[jobs.a.trigger]\ntype = "threshold"\nmetric = "load"\n'
@@ -182,7 +178,7 @@ def test_a_mistake_is_told_at_its_line(tmp_path: Path) -> None:
 # Doubts
 
 
-def test_what_is_there_leaves_no_doubt() -> None:
+def test_available_subjects_give_no_warning() -> None:
     certain = [metric for metric in Metric if metric not in (Metric.SWAP, Metric.BATTERY, Metric.TEMPERATURE)]
     assert [ThresholdTrigger(**options(metric)).warnings() for metric in certain] == [()] * len(certain)
 
@@ -190,19 +186,19 @@ def test_what_is_there_leaves_no_doubt() -> None:
 @pytest.mark.parametrize(
     ("given", "doubt"),
     [
-        (options("disk-free", of="/no/such/mount"), "disk-free of '/no/such/mount' is unavailable now; mount points"),
-        (options("network-in", of="wlan\n9*"), "network-in of 'wlan\\n9*' is unavailable now; network interfaces here"),
-        ({"command": ["no-such-program-anywhere"], "above": 1}, "there is no program 'no-such-program-anywhere' here"),
-        (options("cpu", for_="5s"), "for is shorter than every: two readings are needed, so it lasts 10s at least"),
+        (options("disk-free", of="/no/such/mount"), 'disk-free of "/no/such/mount" is unavailable now; mount points'),
+        (options("network-in", of="wlan\n9*"), 'network-in of "wlan\\n9*" is unavailable now; network interfaces here'),
+        ({"command": ["no-such-program-anywhere"], "above": 1}, 'there is no program "no-such-program-anywhere"'),
+        (options("cpu", for_="5s"), "for is shorter than every; it takes two readings, so at least 10s"),
     ],
 )
-def test_what_is_not_there_now_is_doubtful_and_no_mistake(given: dict[str, Any], doubt: str) -> None:
-    (said,) = ThresholdTrigger(**given).warnings()
+def test_missing_subjects_give_a_warning(options_given: dict[str, Any], doubt: str) -> None:
+    (said,) = ThresholdTrigger(**options_given).warnings()
     assert doubt in said
     assert "\n" not in said
 
 
-def test_a_machine_without_battery_swap_and_sensors_is_doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_battery_swap_and_sensors_give_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(power_supply, "read_power", lambda: Power(Source.MAINS))
     monkeypatch.setattr(psutil, "sensors_temperatures", dict)
     monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(total=0, used=0))
@@ -214,7 +210,7 @@ def test_a_machine_without_battery_swap_and_sensors_is_doubtful(monkeypatch: pyt
     ]
 
 
-def test_a_machine_with_battery_swap_and_sensors_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_battery_swap_and_sensors_give_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(power_supply, "read_power", lambda: Power(Source.MAINS, True, 50))
     monkeypatch.setattr(
         psutil,
@@ -228,7 +224,7 @@ def test_a_machine_with_battery_swap_and_sensors_is_not(monkeypatch: pytest.Monk
     assert said.endswith("chip/core 6, chip/core 7 and 1 more")
 
 
-def test_a_machine_that_does_not_tell_is_doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_machine_gives_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(**_: Any) -> Any:
         raise PermissionError("not yours")
 
@@ -243,11 +239,11 @@ def test_the_module_offers_one_trigger_of_its_name() -> None:
     assert ThresholdTrigger.type == "threshold"
 
 
-def test_importing_it_does_not_import_psutil() -> None:
+def test_importing_threshold_does_not_import_psutil() -> None:
     code = "import sys, rae_plugins.triggers.threshold; sys.exit('psutil' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_text_without_unit_is_no_size() -> None:
+def test_text_without_a_unit_is_not_a_size() -> None:
     with pytest.raises(ValueError, match="must be a size"):
         parse_level("10", [Unit.BYTES])

@@ -1,4 +1,4 @@
-"""Each metric is read on this machine; where it lacks the thing, a made-up one stands in."""
+"""The readers of all metrics, on this machine or with a fake of what it lacks."""
 
 import os
 import socket
@@ -30,7 +30,7 @@ def reader(metric: Metric, of: str = "", unit: Unit | None = None, clock: Callab
 
 
 def value(read: Read) -> float | None:
-    """What is read, or None where it is unavailable."""
+    """Return the value, or None if it is unavailable."""
     try:
         return read()
     except Unavailable:
@@ -39,7 +39,7 @@ def value(read: Read) -> float | None:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Callable[[str, str], "subprocess.Popen[bytes]"]]:
-    """Starts Python under another name, with a line of code; all end with the test."""
+    """Start Python under another name with a line of code; all end with the test."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(name: str, code: str) -> "subprocess.Popen[bytes]":
@@ -65,7 +65,7 @@ FOREVER = "import time; time.sleep(1000)"
 # The whole machine
 
 
-def test_the_processors_are_as_busy_as_the_kernel_says() -> None:
+def test_cpu_reader_agrees_with_the_kernel() -> None:
     read = reader(Metric.CPU)
     assert value(read) is None
     end = time.process_time() + 0.3
@@ -75,12 +75,12 @@ def test_the_processors_are_as_busy_as_the_kernel_says() -> None:
     assert 0 < busy <= 100
 
 
-def test_load_is_the_average_of_a_minute() -> None:
+def test_load_reader_returns_the_one_minute_average() -> None:
     read = eventually(lambda: (os.getloadavg()[0] == reader(Metric.LOAD)() == os.getloadavg()[0]) or None)
     assert read
 
 
-def test_memory_in_use_and_available_are_all_there_is() -> None:
+def test_memory_used_and_available_add_up() -> None:
     total = psutil.virtual_memory().total
     used, available = reader(Metric.MEMORY), reader(Metric.MEMORY_AVAILABLE)
     assert used() + available() == pytest.approx(100, abs=10)
@@ -93,7 +93,7 @@ def test_swap_is_a_share_or_unavailable() -> None:
     assert found is None if not psutil.swap_memory().total else 0 <= (found or 0) <= 100
 
 
-def test_swap_is_read_where_there_is_some(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_swap_reader_returns_used_swap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(total=200, used=50))
     assert reader(Metric.SWAP)() == 25
     assert reader(Metric.SWAP, unit=Unit.BYTES)() == 50
@@ -102,7 +102,7 @@ def test_swap_is_read_where_there_is_some(monkeypatch: pytest.MonkeyPatch) -> No
 # Disks
 
 
-def test_what_is_free_and_what_is_used_are_the_whole_disk() -> None:
+def test_disk_free_and_used_add_up() -> None:
     assert reader(Metric.DISK_FREE, ROOT_MOUNT)() + reader(Metric.DISK_USED, ROOT_MOUNT)() == pytest.approx(100, abs=1)
     facts = os.statvfs(ROOT_MOUNT)
     free = reader(Metric.DISK_FREE, ROOT_MOUNT, Unit.BYTES)()
@@ -110,13 +110,13 @@ def test_what_is_free_and_what_is_used_are_the_whole_disk() -> None:
     assert reader(Metric.DISK_USED, ROOT_MOUNT, Unit.BYTES)() > 0
 
 
-def test_a_directory_on_which_nothing_is_mounted_is_unavailable_and_not_the_disk_below(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="nothing is mounted on"):
+def test_directory_without_a_mount_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="nothing is mounted at"):
         reader(Metric.DISK_FREE, str(tmp_path))()
 
 
 @pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs /proc")
-def test_a_file_system_without_size_has_bytes_and_no_percentage() -> None:
+def test_file_system_of_size_zero_has_no_percentage() -> None:
     assert reader(Metric.DISK_FREE, "/proc", Unit.BYTES)() == 0
     with pytest.raises(Unavailable, match="no percentage"):
         reader(Metric.DISK_FREE, "/proc")()
@@ -125,7 +125,7 @@ def test_a_file_system_without_size_has_bytes_and_no_percentage() -> None:
 # Networks
 
 
-def test_what_goes_over_an_interface_is_counted_for_each_second() -> None:
+def test_network_reader_counts_bytes_per_second() -> None:
     loopback = next(name for name in psutil.net_io_counters(pernic=True) if name.startswith("lo"))
     seconds = iter([0.0, 0.0, 2.0, 2.0])
     reads = [
@@ -145,12 +145,12 @@ def test_what_goes_over_an_interface_is_counted_for_each_second() -> None:
     assert before.bytes_sent >= 500_000
 
 
-def test_no_interface_of_that_name_is_unavailable() -> None:
-    with pytest.raises(Unavailable, match="no network interface is called 'wlan99'"):
+def test_missing_interface_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match='there is no network interface "wlan99"'):
         reader(Metric.NETWORK_IN, "wlan99")()
 
 
-def test_a_rate_is_the_growth_of_what_was_there_before() -> None:
+def test_rate_is_the_growth_of_known_counters() -> None:
     counters: dict[Any, float] = {"eth0": 1000}
     now = [0.0]
     rate = Rate(lambda: dict(counters), lambda: now[0])
@@ -162,7 +162,7 @@ def test_a_rate_is_the_growth_of_what_was_there_before() -> None:
     now[0] = 30.0
     del counters["eth0"], counters["new"]
     counters["other"] = 7
-    with pytest.raises(Unavailable, match="what is there is new"):
+    with pytest.raises(Unavailable, match="every counter is new since the last reading"):
         rate()
     with pytest.raises(Unavailable, match="two readings"):
         rate()  # no time has passed
@@ -170,8 +170,8 @@ def test_a_rate_is_the_growth_of_what_was_there_before() -> None:
     assert rate() == 0
 
 
-def test_a_rate_that_was_unavailable_begins_anew() -> None:
-    """What came meanwhile would otherwise be put down to one interval."""
+def test_rate_restarts_after_it_was_unavailable() -> None:
+    """Otherwise all growth in the meantime would count for one interval."""
     counters: list[Any] = [{"a": 0}, None, {"a": 10**9}, {"a": 10**9 + 10}]
     now = iter([0.0, 10.0, 20.0, 30.0])
 
@@ -188,7 +188,7 @@ def test_a_rate_that_was_unavailable_begins_anew() -> None:
 # Batteries and sensors
 
 
-def test_this_machine_has_a_battery_or_says_that_it_has_none() -> None:
+def test_battery_is_read_or_unavailable() -> None:
     found = power_supply.read_power()
     assert value(reader(Metric.BATTERY)) == (None if found.charge is None else pytest.approx(found.charge, abs=2))
 
@@ -197,17 +197,17 @@ def test_this_machine_has_a_battery_or_says_that_it_has_none() -> None:
     ("power", "charge"),
     [(Power(Source.BATTERY, True, 42), 42), (Power(Source.MAINS, True, None), None), (Power(Source.MAINS), None)],
 )
-def test_the_charge_of_a_battery_is_read(monkeypatch: pytest.MonkeyPatch, power: Power, charge: float | None) -> None:
+def test_battery_reader_returns_the_charge(monkeypatch: pytest.MonkeyPatch, power: Power, charge: float | None) -> None:
     monkeypatch.setattr(power_supply, "read_power", lambda: power)
     assert value(reader(Metric.BATTERY)) == charge
 
 
-def test_this_machine_has_sensors_or_says_that_it_has_none() -> None:
+def test_temperature_is_read_or_unavailable() -> None:
     found = psutil.sensors_temperatures()
     assert (value(reader(Metric.TEMPERATURE, "*")) is None) == (not any(found.values()))
 
 
-def test_the_hottest_of_the_sensors_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temperature_reader_returns_the_hottest_sensor(monkeypatch: pytest.MonkeyPatch) -> None:
     def sensor(label: str, current: float | None) -> Any:
         return SimpleNamespace(label=label, current=current)
 
@@ -222,7 +222,7 @@ def test_the_hottest_of_the_sensors_counts(monkeypatch: pytest.MonkeyPatch) -> N
 # Processes
 
 
-def test_processes_are_counted_by_name_and_none_is_zero(program: Any) -> None:
+def test_process_count_counts_by_name_from_zero(program: Any) -> None:
     count = reader(Metric.PROCESS_COUNT, "rae-count-*")
     assert count() == 0
     program("rae-count-one", FOREVER)
@@ -233,20 +233,20 @@ def test_processes_are_counted_by_name_and_none_is_zero(program: Any) -> None:
     assert reader(Metric.PROCESS_COUNT, "rae-count-one")() == 1
 
 
-def test_a_dead_process_that_nobody_has_waited_for_does_not_count(program: Any) -> None:
+def test_process_count_leaves_out_zombies(program: Any) -> None:
     process = program("rae-dead", FOREVER)
     process.kill()
     eventually(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
     assert reader(Metric.PROCESS_COUNT, "rae-dead")() == 0
 
 
-def test_the_memory_of_processes_is_added_up(program: Any) -> None:
+def test_process_memory_adds_up(program: Any) -> None:
     program("rae-memory", f"x = b'x' * 50_000_000; {FOREVER}")
     program("rae-memory", f"x = b'x' * 50_000_000; {FOREVER}")
     eventually(lambda: reader(Metric.PROCESS_MEMORY, "rae-memory")() > 100_000_000)
 
 
-def test_what_a_process_uses_of_a_processor_is_a_rate(program: Any) -> None:
+def test_process_cpu_is_a_rate(program: Any) -> None:
     program("rae-busy", "exec('while True: pass')")
     read = reader(Metric.PROCESS_CPU, "rae-busy")
     assert value(read) is None
@@ -254,12 +254,12 @@ def test_what_a_process_uses_of_a_processor_is_a_rate(program: Any) -> None:
 
 
 @pytest.mark.parametrize("metric", [Metric.PROCESS_CPU, Metric.PROCESS_MEMORY])
-def test_where_there_is_no_process_there_is_no_value(metric: Metric) -> None:
-    with pytest.raises(Unavailable, match="no process called 'no-such-program' can be read"):
+def test_missing_process_is_unavailable(metric: Metric) -> None:
+    with pytest.raises(Unavailable, match='there is no readable process "no-such-program"'):
         reader(metric, "no-such-program")()
 
 
-def test_a_process_that_ends_or_can_not_be_read_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_process_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     class Process:
         def __init__(self, size: int | type[psutil.Error], name: str | None = "made-up") -> None:
             self.size, self.info = size, {"name": name}

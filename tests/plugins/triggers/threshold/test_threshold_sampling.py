@@ -16,11 +16,11 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.testing.sources import PATIENCE, Listener, RealTimer
 from rae_plugins.triggers.threshold import ThresholdTrigger
 from rae_plugins.triggers.threshold.readers import Unavailable
-from rae_plugins.triggers.threshold.sampling import in_thread
+from rae_plugins.triggers.threshold.sampling import make_thread_sampler
 
 
 def real(source: ThresholdTrigger, directory: Path) -> Any:
-    """What a source tells that samples what is really there."""
+    """Run a source that samples the real machine, and return its occurrences."""
 
     async def main() -> Any:
         listener = Listener(directory, Quick())
@@ -31,7 +31,7 @@ def real(source: ThresholdTrigger, directory: Path) -> Any:
 
 
 class Quick(RealTimer):
-    """Real clocks, but a second is over in a hundredth of it."""
+    """Real clocks that run a hundred times faster."""
 
     def now(self) -> Moment:
         moment = super().now()
@@ -54,13 +54,13 @@ class Quick(RealTimer):
     ],
     ids=str,
 )
-def test_it_fires_on_the_real_machine(tmp_path: Path, options: Any) -> None:
+def test_threshold_fires_on_the_real_machine(tmp_path: Path, options: Any) -> None:
     event = real(ThresholdTrigger(at_start=True, every="1s", **options), tmp_path)
     level = event.get("above", event.get("below"))
     assert event["value"] > level if "above" in event else event["value"] < level
 
 
-def test_a_command_that_reads_a_file_crosses_when_the_file_does(tmp_path: Path) -> None:
+def test_command_reading_a_file_crosses_with_the_file(tmp_path: Path) -> None:
     number = tmp_path / "number"
     number.write_text("1")
 
@@ -76,7 +76,7 @@ def test_a_command_that_reads_a_file_crosses_when_the_file_does(tmp_path: Path) 
     assert (event["metric"], event["value"], event["unit"]) == ("command", 11, "number")
 
 
-def test_a_reading_that_hangs_is_unavailable_and_there_is_no_second_beside_it() -> None:
+def test_hanging_reading_is_unavailable_and_not_repeated() -> None:
     may_end, read = threading.Event(), []
 
     def hang() -> float:
@@ -85,7 +85,7 @@ def test_a_reading_that_hangs_is_unavailable_and_there_is_no_second_beside_it() 
         return 5.0
 
     async def main() -> None:
-        sample = in_thread(hang, timedelta(milliseconds=10))
+        sample = make_thread_sampler(hang, timedelta(milliseconds=10))
         for _ in range(2):
             with pytest.raises(Unavailable, match="took longer than 10ms"):
                 await sample()
@@ -99,7 +99,7 @@ def test_a_reading_that_hangs_is_unavailable_and_there_is_no_second_beside_it() 
     asyncio.run(main())
 
 
-def test_a_reading_that_hangs_holds_up_no_end_of_the_daemon() -> None:
+def test_hanging_reading_does_not_delay_shutdown() -> None:
     may_end, threads = threading.Event(), []
 
     def hang() -> float:
@@ -109,7 +109,7 @@ def test_a_reading_that_hangs_holds_up_no_end_of_the_daemon() -> None:
 
     async def main() -> None:
         with pytest.raises(Unavailable):
-            await in_thread(hang, timedelta(milliseconds=10))()
+            await make_thread_sampler(hang, timedelta(milliseconds=10))()
 
     asyncio.run(main())
     assert threads[0].is_alive()
@@ -119,18 +119,18 @@ def test_a_reading_that_hangs_holds_up_no_end_of_the_daemon() -> None:
     assert not threads[0].is_alive()
 
 
-def test_what_a_reading_raises_comes_to_whoever_asked() -> None:
+def test_sampler_raises_errors_of_the_reader() -> None:
     def fail() -> float:
         raise PermissionError("not yours")
 
     with pytest.raises(PermissionError, match="not yours"):
-        asyncio.run(in_thread(fail, timedelta(seconds=PATIENCE))())
+        asyncio.run(make_thread_sampler(fail, timedelta(seconds=PATIENCE))())
 
 
 # With all of the rest
 
 
-def test_a_job_runs_when_its_number_crosses_and_once_though_the_daemon_is_restarted(tmp_path: Path) -> None:
+def test_threshold_starts_its_job_once_despite_a_restart(tmp_path: Path) -> None:
     number = tmp_path / "number"
     number.write_text("11")
     options = {"command": ["cat", str(number)], "above": 10, "every": "1s", "at_start": True}
@@ -139,7 +139,7 @@ def test_a_job_runs_when_its_number_crosses_and_once_though_the_daemon_is_restar
 
     def has(phase: str) -> bool:
         found = json.loads(kept.read_text()) if kept.exists() else None
-        return found is not None and found["untold"] is None and found["state"]["phase"] == phase
+        return found is not None and found["undelivered"] is None and found["state"]["phase"] == phase
 
     async def ran_when(phase: str) -> list[Any]:
         async with Scheduler(directory=tmp_path / "state", store="json", jobs=[job]) as scheduler:
