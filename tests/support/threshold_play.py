@@ -57,10 +57,10 @@ class ScriptedThreshold(ThresholdTrigger):
 
 
 def make_scripted(**options: Any) -> ScriptedThreshold:
-    options_given: dict[str, Any] = {"metric": "load", "above": 90, **options}
-    if "below" in options_given:
-        del options_given["above"]
-    return ScriptedThreshold(**options_given)
+    given: dict[str, Any] = {"metric": "load", "above": 90, **options}
+    if "below" in given:
+        del given["above"]
+    return ScriptedThreshold(**given)
 
 
 @define

@@ -35,14 +35,14 @@ def options(metric: str, **others: Any) -> dict[str, Any]:
         "process-memory": "*",
         "process-count": "*",
     }
-    options_given: dict[str, Any] = {"metric": metric, "above": 50, **others}
+    given: dict[str, Any] = {"metric": metric, "above": 50, **others}
     if metric in of:
-        options_given.setdefault("of", of[metric])
+        given.setdefault("of", of[metric])
     if metric == "command":
-        options_given["command"] = ["true"]
-    if "below" in options_given:
-        del options_given["above"]
-    return options_given
+        given["command"] = ["true"]
+    if "below" in given:
+        del given["above"]
+    return given
 
 
 class TestEveryMetricConforms(PluginConformance):
@@ -192,8 +192,8 @@ def test_available_subjects_give_no_warning() -> None:
         (options("cpu", for_="5s"), "for is shorter than every; it takes two readings, so at least 10s"),
     ],
 )
-def test_missing_subjects_give_a_warning(options_given: dict[str, Any], doubt: str) -> None:
-    (said,) = ThresholdTrigger(**options_given).warnings()
+def test_missing_subjects_give_a_warning(given: dict[str, Any], doubt: str) -> None:
+    (said,) = ThresholdTrigger(**given).warnings()
     assert doubt in said
     assert "\n" not in said
 

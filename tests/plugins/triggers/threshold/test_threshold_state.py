@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 from attrs import evolve, frozen
-from hypothesis import options_given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rae_auto.model.primitives.instants import Moment
@@ -129,19 +129,19 @@ def mirrored(given_rule: ThresholdRule) -> ThresholdRule:
     return evolve(given_rule, is_above=False, level=-given_rule.level, clear=-given_rule.clear)
 
 
-@options_given(rules, histories)
+@given(rules, histories)
 def test_threshold_fires_as_the_whole_history_demands(given_rule: ThresholdRule, history: list[Sample]) -> None:
     assert [index for index, _ in fired(given_rule, history)] == expected(given_rule, history)
 
 
-@options_given(rules, histories)
+@given(rules, histories)
 def test_below_mirrors_above(given_rule: ThresholdRule, history: list[Sample]) -> None:
     mirror = [evolve(sample, value=None if sample.value is None else -sample.value) for sample in history]
     assert fired_at(mirrored(given_rule), *mirror) == fired_at(given_rule, *history)
 
 
 @pytest.mark.requirement("R37")
-@options_given(rules, histories)
+@given(rules, histories)
 def test_threshold_clears_between_two_crossings(given_rule: ThresholdRule, history: list[Sample]) -> None:
     indices = fired_at(given_rule, *history)
     for index in indices:
@@ -153,7 +153,7 @@ def test_threshold_clears_between_two_crossings(given_rule: ThresholdRule, histo
         assert any(map(given_rule.has_cleared, between))
 
 
-@options_given(rules, histories)
+@given(rules, histories)
 def test_crossing_keys_are_unique(given_rule: ThresholdRule, history: list[Sample]) -> None:
     found = fired(given_rule, history)
     assert len({crossing.key for _, crossing in found}) == len(found)
@@ -166,7 +166,7 @@ def test_crossing_keys_are_unique(given_rule: ThresholdRule, history: list[Sampl
         )
 
 
-@options_given(rules, histories, st.integers(0, 40))
+@given(rules, histories, st.integers(0, 40))
 def test_unavailable_samples_never_add_crossings(given_rule: ThresholdRule, history: list[Sample], number: int) -> None:
     instant = evolve(given_rule, duration=timedelta(0), cooldown=timedelta(0))
     blind = [*history[:number], Sample(None), *history[number:]]
