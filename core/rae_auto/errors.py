@@ -61,7 +61,7 @@ class NotStarted(SchedulerError):
 
 
 class BadRequest(SchedulerError, ValueError):
-    """What is asked can't be understood."""
+    """A request that can't be understood."""
 
 
 class SchedulerClosed(SchedulerError):
@@ -105,7 +105,7 @@ class StoreLocked(StoreError):
 
 
 class StoreDamaged(StoreError):
-    """What is on disk is not what was written."""
+    """The bytes on disk are not those that were written."""
 
 
 class UnknownCommand(SchedulerError, LookupError):

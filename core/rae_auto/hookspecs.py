@@ -24,29 +24,29 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def rae_triggers() -> Sequence[type[ScheduleTrigger] | type[SourceTrigger]]:  # type: ignore[empty-body]
-    """Triggers: reasons to run."""
+    """Return the classes of triggers, which give reasons to run."""
 
 
 @hookspec
 def rae_executors() -> Sequence[type[Executor]]:  # type: ignore[empty-body]
-    """Executors: ways to carry out an attempt."""
+    """Return the classes of executors, which carry out attempts."""
 
 
 @hookspec
 def rae_stores() -> Sequence[type[Store]]:  # type: ignore[empty-body]
-    """Stores: places where state lives."""
+    """Return the classes of stores, which keep state."""
 
 
 @hookspec
 def rae_loggers() -> Sequence[type[Logger]]:  # type: ignore[empty-body]
-    """Loggers: places where log lines go."""
+    """Return the classes of loggers, which write log lines."""
 
 
 @hookspec
 def rae_notifiers() -> Sequence[type[Notifier]]:  # type: ignore[empty-body]
-    """Notifiers: ways to tell people."""
+    """Return the classes of notifiers, which inform people."""
 
 
 @hookspec
 def rae_guards() -> Sequence[type[ComputedGuard] | type[ReadGuard]]:  # type: ignore[empty-body]
-    """Guards: whether a job may start now."""
+    """Return the classes of guards, which decide whether a job may start now."""

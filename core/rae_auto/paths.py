@@ -11,7 +11,7 @@ _LONGEST_SOCKET_PATH = 100
 
 
 def state_directory() -> Path:
-    """The directory of the state: RAE_STATE_DIR, or the user's own on this platform. It need not exist."""
+    """Return the state directory: RAE_STATE_DIR, or the platform's for this user. It need not exist."""
     chosen = os.environ.get("RAE_STATE_DIR")
     if chosen:
         return Path(os.path.abspath(Path(chosen).expanduser()))  # noqa: PTH100 - resolving links is the store's task
@@ -23,7 +23,7 @@ def state_directory() -> Path:
 
 
 def config_directory() -> Path:
-    """The directory of the user's configuration on this platform. It need not exist."""
+    """Return the platform's directory for this user's configuration. It need not exist."""
     if sys.platform == "win32":
         return _from_environment("APPDATA", "AppData/Roaming") / "rae-auto"
     if sys.platform == "darwin":
@@ -32,7 +32,7 @@ def config_directory() -> Path:
 
 
 def socket_path(directory: Path) -> Path:
-    """The control socket of a state directory: in it, or in the user's runtime directory where its path is too long."""
+    """Return the control socket of a state directory; it is in the runtime directory if the path is too long."""
     path = directory / "control.sock"
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH or not runtime:
@@ -43,7 +43,7 @@ def socket_path(directory: Path) -> Path:
 
 
 def find_config(explicit: str | None = None) -> Path | None:
-    """The configuration file to use, or None where there is none.
+    """Return the configuration file to use, or None if there is none.
 
     An explicit one is taken as it is, existing or not; else the nearest `rae.toml` in the working directory
     and those above it, then the one in the user's configuration directory.
@@ -61,7 +61,7 @@ def find_config(explicit: str | None = None) -> Path | None:
 
 
 def _from_environment(variable: str, fallback: str) -> Path:
-    """A base directory; a relative one is ignored, as the XDG Base Directory Specification (0.8) demands."""
+    """Return a base directory; a relative one is ignored, as the XDG Base Directory Specification (0.8) demands."""
     base = Path(os.environ.get(variable, ""))
     return base if base.is_absolute() else _home() / fallback
 

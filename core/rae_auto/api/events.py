@@ -29,24 +29,24 @@ class Event:
 
 @frozen
 class StreamPosition:
-    """How far somebody has read: all events before `at`, and of those at that very instant the ones in `ids`."""
+    """Position of a reader: all events before `at`, and those in `ids` at that very instant, are read."""
 
     at: datetime
     ids: tuple[str, ...] = ()
 
     def after(self, event: Event) -> "StreamPosition":
-        """The place behind an event."""
+        """Return the position behind an event."""
         if event.at < self.at:
             return self
         return StreamPosition(event.at, (*self.ids, event.id) if event.at == self.at else (event.id,))
 
     def is_before(self, event: Event) -> bool:
-        """Whether the event is still to be read."""
+        """Return whether the event comes after this position."""
         return event.at > self.at or (event.at == self.at and event.id not in self.ids)
 
 
 def end_of(run: Run) -> Event:
-    """The end of a run as an event."""
+    """Return the end of a run as an event."""
     began, ended = run.started_at, run.finished_at
     assert ended is not None, "the run is over"
     data = {
@@ -61,7 +61,7 @@ def end_of(run: Run) -> Event:
 
 
 def is_named(name: str, patterns: Sequence[str]) -> bool:
-    """Whether one of the patterns, in which `*` stands for any text, is the event's name."""
+    """Return whether one of the patterns matches the name; `*` stands for any text."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 

@@ -36,11 +36,11 @@ class Execution(ABC):
     @property
     @abstractmethod
     def handle(self) -> Mapping[str, Any]:
-        """What `Executor.find` needs after a crash of the daemon, as JSON; kept with the run."""
+        """Return what `Executor.find` needs after a crash of the daemon, as JSON; stored with the run."""
 
     @abstractmethod
     async def wait(self) -> Result:
-        """The end of the attempt. Never raises for what the job did."""
+        """Wait for the end of the attempt and return its result. Never raises for a failure of the job."""
 
     @abstractmethod
     async def cancel(self, grace: timedelta) -> None:
@@ -68,7 +68,7 @@ class Executor(Plugin):
         return {name: reason for name in limits.given if backends.get(name) is None}
 
     async def open(self, directory: Path) -> None:
-        """Called once, before the first `start`; `directory` (0700, exists) is the executor's own."""
+        """Prepare; called once, before the first `start`. `directory` (0700, exists) is the executor's own."""
 
     @abstractmethod
     async def start(self, assignment: Assignment) -> Execution:
@@ -84,4 +84,4 @@ class Executor(Plugin):
         return None
 
     async def close(self) -> None:
-        """Called once, when nothing of this executor is in hand any more, or is to be left running."""
+        """Clean up; called once, when no attempt is active any more, or active ones are to be left running."""

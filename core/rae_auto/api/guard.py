@@ -18,11 +18,11 @@ class ComputedGuard(Plugin):
 
     @abstractmethod
     def evaluate(self, instant: datetime) -> GuardResult:
-        """Whether a job may start at the instant (aware). Pure."""
+        """Return whether a job may start at the instant (aware). Pure."""
 
     @abstractmethod
     def changes_after(self, instant: datetime) -> datetime | None:
-        """An instant (aware) strictly after, until which the answer stays the same; None where it never changes."""
+        """Return an instant (aware) strictly after, until which the result stays the same; None if it never changes."""
 
 
 class ReadGuard(Plugin):
@@ -30,4 +30,4 @@ class ReadGuard(Plugin):
 
     @abstractmethod
     async def read(self) -> GuardResult:
-        """What it sees now, within a few seconds. What can't be told is UNKNOWN; raising counts as that too."""
+        """Read the machine and return the result within seconds; UNKNOWN if it can't be known, as when it raises."""

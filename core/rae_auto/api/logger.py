@@ -13,7 +13,7 @@ class Logger(Plugin):
 
     @abstractmethod
     def handler(self, directory: Path) -> Mapping[str, Any]:
-        """The arguments for loguru's `logger.add`: `sink`, `level`, `format` and so on.
+        """Return the arguments of loguru's `logger.add`: `sink`, `level`, `format` and so on.
 
         `directory` is the state directory. The core adds what keeps secrets and itself safe
         (`diagnose=False`, `backtrace=False`, `catch=True`), and messages are one escaped line each.

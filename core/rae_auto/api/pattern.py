@@ -38,7 +38,7 @@ class Firing:
 
 @frozen
 class StepResult:
-    """What a step comes to. At `wake_at` the pattern is asked again, if nothing happens before."""
+    """Result of a step. At `wake_at` the next step is taken, if no event comes before."""
 
     state: State
     firings: tuple[Firing, ...] = ()
@@ -49,7 +49,7 @@ class PatternTrigger(SourceTrigger):
     """A source that looks for a pattern in events. Make it `attrs.frozen`, and write `begin` and `step`."""
 
     def event_names(self) -> tuple[str, ...]:
-        """The names of the recorded events that it wants; `*` stands for any text."""
+        """Return the names of the recorded events that the pattern reads; `*` stands for any text."""
         return ()
 
     def parts(self) -> Mapping[str, Trigger]:
@@ -58,18 +58,18 @@ class PatternTrigger(SourceTrigger):
 
     @abstractmethod
     def begin(self, now: datetime) -> StepResult:
-        """The state with which it begins at its very first start; nothing fires then. Pure."""
+        """Return the state of the very first start; nothing fires then. Pure."""
 
     @abstractmethod
     def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
-        """What comes of an event, or of time having passed until `now` (None). Pure.
+        """Return the next state and firings after an event, or after time has passed until `now` (None). Pure.
 
         Events come in the order in which they are told: one may bear an instant before that of the last. What was
         recorded while nobody watched comes after the gap.
         """
 
     def upstream_jobs(self) -> tuple[str, ...]:
-        """The jobs whose ends its parts wait for."""
+        """Return the jobs whose ends its parts wait for."""
         inner = (part.upstream_jobs() for part in self.parts().values() if isinstance(part, SourceTrigger))
         return tuple(dict.fromkeys(job for jobs in inner for job in jobs))
 
@@ -107,7 +107,7 @@ class PatternRun:
         return fired
 
     def hear(self, event: Event) -> list[Firing]:
-        """An event, after the time until it has passed; what fires."""
+        """Let time pass until an event, take it in, and return the firings."""
         return [*self.advance(event.at), *self._take(self.pattern.step(self.state, event, event.at))]
 
     def miss(self, since: datetime, until: datetime, why: str) -> list[Firing]:

@@ -34,12 +34,12 @@ class Plugin(ABC):
 
 
 class PluginSource(Protocol):
-    """Where plugin classes come from, by kind and name."""
+    """A source of plugin classes, by kind and name."""
 
     def names(self, kind: Kind) -> Collection[str]:
-        """The names of the installed plugins of a kind, working or not; imports none of them."""
+        """Return the names of the installed plugins of a kind, working or not; imports none of them."""
         ...
 
     def get(self, kind: Kind, name: str) -> type[Plugin]:
-        """The class of a plugin. Errors: PluginNotFound, PluginBroken, PluginUnavailable."""
+        """Return the class of a plugin. Raises PluginNotFound, PluginBroken, PluginUnavailable."""
         ...

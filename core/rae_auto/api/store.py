@@ -67,7 +67,7 @@ class LogQuery:
     limit: int = 100
 
     def matches(self, key: str, job: str, state: str, at: datetime) -> bool:
-        """Whether an entry with these is wanted."""
+        """Return whether an entry matches the query."""
         return (
             (self.key is None or key == self.key)
             and (self.job is None or job == self.job)
@@ -78,7 +78,7 @@ class LogQuery:
 
 
 class Logged(Protocol):
-    """What there is to know of an entry beside its body."""
+    """Metadata of a log entry."""
 
     @property
     def job(self) -> str: ...
@@ -105,7 +105,7 @@ class RetentionRule:
     newest: int
 
     def expired(self, entries: Iterable[L]) -> list[L]:
-        """Those of a log's entries, given in the order of `Store.query`, that need not stay."""
+        """Return the entries, given in the order of `Store.query`, that the rule lets go."""
         kept: Counter[str] = Counter()
         found = []
         for entry in entries:

@@ -27,10 +27,10 @@ class ScheduleTrigger(Plugin):
 
     @abstractmethod
     def next_after(self, instant: datetime) -> datetime | None:
-        """The first instant (aware) strictly after `instant`, or None when the schedule has ended. Pure."""
+        """Return the first instant (aware) strictly after `instant`, or None when the schedule has ended. Pure."""
 
     def note(self, instant: datetime) -> str | None:
-        """What a person should know of one of its instants, in one line: a clock that was set moved it. Pure."""
+        """Return a remark on one of its instants in one line, for instance on a shift by DST, or None. Pure."""
         return None
 
     def warnings(self) -> tuple[str, ...]:
@@ -40,14 +40,14 @@ class ScheduleTrigger(Plugin):
 
 @frozen
 class EmitResult:
-    """What became of an occurrence: the run that it led to, or the reason why there is none."""
+    """Outcome of an emitted occurrence: its run, or the reason why there is none."""
 
     run: RunId | None = None
     reason: Reason | None = None
 
 
 class Emit(Protocol):
-    """How a source tells of something: returns what became of it once that is durable."""
+    """Function by which a source emits an occurrence; it returns once the decision is durable."""
 
     def __call__(
         self,
@@ -69,7 +69,7 @@ class Timer(Protocol):
     """The clocks of a source; a test brings its own."""
 
     def now(self) -> Moment:
-        """What the clocks say."""
+        """Return the time of all clocks."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -87,7 +87,7 @@ def _to_nobody(_: str) -> None:
 
 @frozen
 class TriggerContext:
-    """What a source works with. `directory` is its own, kept over restarts; it need not exist yet.
+    """Everything a source works with. `directory` is its own and survives restarts; it need not exist yet.
 
     `since` is when it was given to its job, if that is known: one that starts for the first time misses nothing then.
     """
@@ -103,7 +103,7 @@ class TriggerContext:
     since: datetime | None = None
 
     def part(self, name: str, emit: Emit) -> "TriggerContext":
-        """What a trigger inside of this one works with: a directory of its own, and whom it tells."""
+        """Return the context of a trigger inside this one, with a directory and an `emit` of its own."""
         return evolve(self, trigger=f"{self.trigger}.{name}", directory=self.directory / name, emit=emit)
 
 
@@ -115,7 +115,7 @@ class SourceTrigger(Plugin):
         """Watch until cancelled. Returning ends the source for good; raising has it restarted, ever later."""
 
     def upstream_jobs(self) -> tuple[str, ...]:
-        """The jobs whose ends it waits for: they must exist, and a chain that comes back to itself is refused."""
+        """Return the jobs whose ends it waits for. They must exist, and cycles are refused."""
         return ()
 
     def warnings(self) -> tuple[str, ...]:

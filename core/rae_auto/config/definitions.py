@@ -11,7 +11,7 @@ from rae_auto.model.primitives.problems import Findings, Invalid, one_line
 
 
 def read_job(document: Mapping[str, Any]) -> Job:
-    """The job of a definition as `rae_auto.model.documents.dump` writes it. Errors: InvalidJob with all problems."""
+    """Return the job of a document of `rae_auto.model.documents.dump`. Raises InvalidJob with all problems."""
     findings = Findings()
     given = plain(dict(document), findings)
     try:

@@ -28,7 +28,7 @@ _MOST_PROBLEMS = 100
 
 @frozen(kw_only=True)
 class Config:
-    """What a configuration file says, checked, with its defaults filled in. `timezone` is an IANA name."""
+    """A checked configuration file with its defaults filled in. `timezone` is an IANA name."""
 
     path: Path
     timezone: str
@@ -47,7 +47,7 @@ class Config:
 
 @frozen
 class Report:
-    """What `rae-auto check` has to say, a line each."""
+    """Errors and warnings of `rae-auto check`, one line each."""
 
     errors: tuple[str, ...]
     warnings: tuple[str, ...] = ()
@@ -55,14 +55,14 @@ class Report:
 
 @frozen
 class _Examination:
-    """What came of reading a file: the configuration, which is only good where there are no problems."""
+    """Result of reading a file; the configuration is valid only if there are no problems."""
 
     config: Config
     findings: Findings
     text: str
 
     def lines(self, problems: list[Problem]) -> tuple[str, ...]:
-        """The problems as lines for a person, in the order of the file."""
+        """Return the problems as lines, in the order of the file."""
         if not problems:
             return ()
         at = lines_of(self.text)
@@ -76,7 +76,7 @@ class _Examination:
 
 
 def load(path: Path, plugins: PluginSource) -> Config:
-    """The configuration of a file; ConfigError with all problems, each `FILE:LINE: key: what; remedy`."""
+    """Load a file. Raises ConfigError with all problems, each as `FILE:LINE: key: problem; remedy`."""
     examination = _examine(path, plugins)
     if examination.findings.problems:
         raise ConfigError(examination.lines(examination.findings.problems))
@@ -133,7 +133,7 @@ def _table_of(document: dict[str, Any], name: str, findings: Findings) -> dict[s
 
 
 def _file_table(document: dict[str, Any], findings: Findings) -> FileTable:
-    """The top level without what is wrong in it, so that the rest can be examined too."""
+    """Return the valid part of the top level, so that the rest can be examined too."""
     known = fields_dict(FileTable)
     for name in [name for name in document if name not in known]:
         findings.problems.append(Problem((name,), unknown_key(name, {*known, "jobs", "defaults"})))
@@ -262,7 +262,7 @@ class _JobReader:
 
 
 def _leads(key: tuple[str | int, ...], table: Mapping[str, Any]) -> bool:
-    """Whether the first part of a key, and the second where there is one, stand in the table."""
+    """Return whether the table has the first part of a key, and the second if there is one."""
     if not key or key[0] not in table:
         return False
     inner = table[str(key[0])]

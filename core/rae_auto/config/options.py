@@ -26,12 +26,12 @@ class InnerTriggers:
     timezone: str
 
     def __call__(self, ref: TriggerRef) -> Plugin:
-        """The trigger of a reference; Invalid where there is none."""
+        """Make the trigger of a reference. Raises Invalid if there is none."""
         return make(Kind.TRIGGER, ref, self.plugins, self.timezone)
 
 
 def build(plugin_class: type[P], options: Mapping[str, Any], *, timezone: str, plugins: PluginSource) -> P:
-    """An instance of a plugin's class with these options; triggers among them come from `plugins`.
+    """Make a plugin of these options; triggers among them come from `plugins`. Raises Invalid.
 
     A field called `timezone` that is left unset gets `timezone`, an IANA name. Errors: Invalid (a ValueError) with
     all problems of the options.
@@ -43,7 +43,7 @@ def build(plugin_class: type[P], options: Mapping[str, Any], *, timezone: str, p
 
 
 def make(kind: Kind, ref: PluginRef | TriggerRef | GuardRef, plugins: PluginSource, timezone: str) -> Plugin:
-    """The plugin that a reference names, with its options; Invalid where there is none or it can't serve."""
+    """Make the plugin that a reference names. Raises Invalid if there is none or it is unavailable."""
     known = plugins.names(kind)
     if ref.type not in known:
         near = did_you_mean(ref.type, known) or f"; installed: {', '.join(sorted(known)) or 'none'}"
@@ -87,7 +87,7 @@ def check_plugins_of(
 
 
 def limit_problems(ref: PluginRef, limits: Limits, plugins: PluginSource) -> list[Problem]:
-    """The limits that the executor can't enforce on this machine, unless the job has said that this may be."""
+    """Return a problem for each limit that the executor can't enforce on this machine."""
     if limits.best_effort or not limits.given:
         return []
     try:

@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 
 
 def line_of(key: Key, lines: Mapping[Key, int]) -> int | None:
-    """The line of a key, or of the nearest table around it that has one."""
+    """Return the line of a key, or of the nearest table around it."""
     for length in range(len(key), 0, -1):
         if key[:length] in lines:
             return lines[key[:length]]
@@ -31,7 +31,7 @@ def line_of(key: Key, lines: Mapping[Key, int]) -> int | None:
 
 
 def lines_of(text: str) -> dict[Key, int]:
-    """The line of each key of a TOML text; of what stands inside a value, the line where the value begins."""
+    """Return the line of each key of a TOML text; inside a value, the line where the value begins."""
     lines: dict[Key, int] = {}
     tables: dict[Key, int] = {}
     at: Key = ()
@@ -46,7 +46,7 @@ def lines_of(text: str) -> dict[Key, int]:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """The statements of a TOML text with their lines: what ends at a line's end outside of brackets and quotes."""
+    """Yield the statements of a TOML text with their lines; brackets and quotes may span lines."""
     line, depth, start = 1, 0, 1
     parts: list[str] = []
     for match in _TOKEN.finditer(text + "\n"):
@@ -62,7 +62,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _header(statement: str, tables: dict[Key, int]) -> Key:
-    """The key that a `[header]` opens; `tables` counts the tables of each array so far."""
+    """Return the key that a `[header]` opens; `tables` counts the tables of each array so far."""
     at: Key = ()
     *parents, last = _chain(tomllib.loads(statement))
     for part in parents:

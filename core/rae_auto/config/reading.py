@@ -20,7 +20,7 @@ _MOST_PARTS = 1000
 
 
 def read_text(path: Path) -> str:
-    """The text of a configuration file; ConfigError where it can't be read or others could have written it."""
+    """Read a configuration file. Raises ConfigError if it can't be read or others can write it."""
     try:
         content = _content(path)
     except OSError as error:
@@ -38,7 +38,7 @@ def read_text(path: Path) -> str:
 
 
 def parse(path: Path, text: str) -> dict[str, Any]:
-    """The TOML document of the text, unchecked; ConfigError with the line where it is no TOML."""
+    """Parse TOML. Raises ConfigError with the line of a syntax error."""
     for line, content in enumerate(text.split("\n"), 1):
         # The time that tomllib takes for a key grows with the square of its parts.
         if any(part.count(".") > _MOST_PARTS for part in content.split("=")):
@@ -63,7 +63,7 @@ def parse(path: Path, text: str) -> dict[str, Any]:
 
 
 def place(path: Path, line: int | None = None) -> str:
-    """How a message begins."""
+    """Return the place with which a message begins."""
     return one_line(str(path), 4096) + (f":{line}" if line else "")
 
 
@@ -113,7 +113,7 @@ def _doubt(status: os.stat_result) -> str | None:
 
 
 def _private_group(status: os.stat_result) -> bool:
-    """Whether the group is the owner alone, as many Linux distributions set it up together with umask 002."""
+    """Return whether the group has the owner as its only member, as with umask 002 on many Linux distributions."""
     import grp
     import pwd
 

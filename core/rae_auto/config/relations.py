@@ -7,7 +7,7 @@ from rae_auto.model.primitives.problems import Key, Problem
 
 
 def unknown_names(what: str, names: Sequence[str], known: Collection[str]) -> list[Problem]:
-    """A problem, by index, for each name that isn't known."""
+    """Yield a problem for each unknown name, by index."""
     return [
         Problem((index,), f"there is no {what} {name!r}{did_you_mean(name, known)}")
         for index, name in enumerate(names)
@@ -16,7 +16,7 @@ def unknown_names(what: str, names: Sequence[str], known: Collection[str]) -> li
 
 
 def place_of(name: str, options: object) -> Key:
-    """Where a name stands among the options of a plugin, however deep; () where it is nowhere to be seen."""
+    """Return the key of a name among the options of a plugin, at any depth; () if it isn't there."""
     inner: Collection[tuple[str | int, object]] = ()
     if isinstance(options, Mapping):
         inner = options.items()
@@ -31,7 +31,7 @@ def place_of(name: str, options: object) -> Key:
 
 
 def cycles(needs: Mapping[str, Sequence[str]]) -> list[list[str]]:
-    """The circles in which jobs wait for each other, each once, as a path that ends where it begins.
+    """Yield the cycles of jobs that wait for each other, each once, as a path that ends where it begins.
 
     Depth-first search with an explicit stack, since a chain of needs may be longer than Python's own.
     """

@@ -17,7 +17,7 @@ JOB_SCHEMA_VERSION = "1.0.0"
 
 
 def config_schema(plugins: PluginSource) -> Schema:
-    """The schema of a configuration file, with the options of all plugins that can be loaded."""
+    """Return the schema of a configuration file, with the options of all plugins that can be loaded."""
     writer = SchemaWriter(
         {PluginRef: _named(Kind.EXECUTOR), TriggerRef: _named(Kind.TRIGGER), GuardRef: _named(Kind.GUARD)}
     )
@@ -39,7 +39,7 @@ def config_schema(plugins: PluginSource) -> Schema:
 
 
 def job_schema() -> Schema:
-    """The schema of what a store keeps of a job: its definition with its schedule, its state, its runs."""
+    """Return the schema of a job's records in a store: its definition, its state, its runs."""
     writer = SchemaWriter({JobId: _NAME})
     kinds = (("configuration", Job), ("state", JobState), ("run", Run))
     definitions = {name: writer.object(kind) for name, kind in kinds}
@@ -57,7 +57,7 @@ def job_schema() -> Schema:
 
 
 def plugin_schema(plugin_class: type) -> Schema:
-    """The schema of a plugin's options."""
+    """Return the schema of a plugin's options."""
     inner = dict.fromkeys((Trigger, ScheduleTrigger, SourceTrigger), _named(Kind.TRIGGER))
     return SchemaWriter(inner).object(plugin_class)
 
@@ -71,7 +71,7 @@ def _by_name(item: Schema) -> Schema:
 
 
 def _plugins(kind: Kind, plugins: PluginSource) -> Schema:
-    """A plugin of a kind: its name where that suffices, or a table with its type and options."""
+    """Return the schema of a plugin of a kind: its name, or a table with its type and options."""
     tables, names = [], []
     for name in sorted(plugins.names(kind)):
         try:

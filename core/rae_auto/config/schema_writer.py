@@ -53,7 +53,7 @@ class SchemaWriter:
         self.definitions: dict[str, Schema] = {}
 
     def of(self, kind: Any) -> Schema:
-        """The schema of any type that the configuration can hold; of an unknown one, nothing is said."""
+        """Return the schema of a type; an unknown type allows anything."""
         if kind in self._known:
             return dict(self._known[kind])
         if supertype := getattr(kind, "__supertype__", None):
@@ -72,7 +72,7 @@ class SchemaWriter:
         return self.reference(kind) if attrs.has(kind) else {}
 
     def reference(self, cls: type) -> Schema:
-        """A reference to the schema of a class."""
+        """Return a reference to the schema of a class."""
         name = cls.__name__
         if name not in self.definitions:
             self.definitions[name] = {}
@@ -80,7 +80,7 @@ class SchemaWriter:
         return {"$ref": f"#/definitions/{name}"}
 
     def object(self, cls: type) -> Schema:
-        """The schema of an attrs class: its fields are all that may be there."""
+        """Return the schema of an attrs class, which allows its fields and nothing else."""
         fields = options_of(cls)
         required = [name for name, field in fields.items() if field.default is attrs.NOTHING]
         return {
@@ -114,7 +114,7 @@ def _any_of(schemas: list[Schema]) -> Schema:
 
 
 def _validators(validator: Any) -> Iterable[Any]:
-    """The single validators of what attrs composes."""
+    """Yield the single validators of a composed one of attrs."""
     if validator is None:
         return
     if parts := getattr(validator, "_validators", None):
@@ -130,7 +130,7 @@ _BOUNDS = {">=": "minimum", ">": "exclusiveMinimum", "<=": "maximum", "<": "excl
 
 
 def _constraint(validator: Any) -> Schema:
-    """What the schema can say of a validator of attrs; of others, nothing."""
+    """Return the schema's constraint for a validator of attrs, or nothing."""
     if (operator := getattr(validator, "compare_op", None)) in _BOUNDS:
         return {_BOUNDS[operator]: validator.bound}
     if isinstance(pattern := getattr(validator, "pattern", None), re.Pattern):
@@ -141,7 +141,7 @@ def _constraint(validator: Any) -> Schema:
 
 
 def _default(field: "attrs.Attribute[Any]") -> Any:
-    """The default as a document has it, or None where there is none worth telling."""
+    """Return the default as a document has it, or None."""
     default = field.default
     if isinstance(default, attrs.Factory) or default is attrs.NOTHING or default is None:  # type: ignore[arg-type]
         return None

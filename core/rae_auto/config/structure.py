@@ -36,7 +36,7 @@ Maker = Callable[[TriggerRef], object]
 
 
 def structure(value: object, cls: type[T], *, short_plugins: bool = False, maker: Maker | None = None) -> T:
-    """The value of type `cls` that the plain `value` describes; Invalid with all problems.
+    """Convert a plain value to `cls`. Raises Invalid with all problems.
 
     With `short_plugins` a plugin is a name, or a table with its type among its options, as people write it;
     otherwise it is as documents have it. `maker` makes the triggers that stand inside of others.
@@ -57,7 +57,7 @@ def structure_what_is_good(value: Mapping[str, Any], cls: type[T], findings: Fin
 
 
 def options_of(cls: type) -> dict[str, "attrs.Attribute[Any]"]:
-    """The fields of an attrs class by the names that people use for them: `from` for `from_`."""
+    """Return the fields of an attrs class by the names in a configuration: `from` for `from_`."""
     attrs.resolve_types(cls)
     return {(field.alias or field.name).rstrip("_"): field for field in attrs.fields(cls) if field.init}
 
@@ -184,7 +184,7 @@ _SCALAR_WORDS: Mapping[Any, str] = {str: "text", bool: "true or false", int: "a 
 
 
 def words_of(cls: type[Enum]) -> dict[str, Enum]:
-    """The members of an enumeration by the words that people write for them."""
+    """Return the members of an enumeration by their words in a configuration."""
     return {(member.value if isinstance(member.value, str) else member.name.lower()): member for member in cls}
 
 
@@ -207,7 +207,7 @@ def _choice(value: object, words: Sequence[str]) -> str:
 
 
 def _union(converter: Converter, value: object, cls: Any) -> object:
-    """The first of the alternatives that takes the value; what the last one says where none does."""
+    """Convert to the first alternative that accepts the value. Raises the error of the last one."""
     kinds = get_args(cls)
     if value is None and NoneType in kinds:
         return None
@@ -276,7 +276,7 @@ def _field(converter: Converter, value: object, field: "attrs.Attribute[Any]") -
 
 
 def _says_more(cls: Any) -> bool:
-    """Whether the type is one that a converter need not be asked about."""
+    """Return whether the type needs no converter."""
     kinds = [kind for kind in get_args(cls) if kind is not NoneType] if is_union(cls) else [cls]
     return any(
         kind in (bool, timedelta, Size) or get_origin(kind) in (*LISTS, *TABLES) or _is_enum(kind) or attrs.has(kind)
@@ -289,7 +289,7 @@ def is_union(cls: object) -> bool:
 
 
 def _checked(function: Callable[..., Any], *arguments: object) -> Any:
-    """The function's result; whatever it raises as Invalid, since it may be a stranger's."""
+    """Call a plugin's function. Raises Invalid for any error."""
     try:
         return function(*arguments)
     except Invalid:
@@ -301,7 +301,7 @@ def _checked(function: Callable[..., Any], *arguments: object) -> Any:
 def _construct(
     cls: Any, given: dict[str, object], fields: Mapping[str, "attrs.Attribute[Any]"], problems: list[Problem]
 ) -> object:
-    """An instance of the class. A value that a validator refuses is left out, to hear of the next one.
+    """Construct an instance. A value that a validator refuses is dropped, so that all problems are found.
 
     What can't be put down to a field only counts when nothing else was wrong, since it may be an echo of that.
     """
@@ -318,7 +318,7 @@ def _construct(
 
 
 def _attributed(error: Exception, fields: Mapping[str, object]) -> Sequence[Problem]:
-    """The problems of an error from a constructor, at the field that attrs names at the start of its messages."""
+    """Return the problems of a constructor's error, at the field that attrs names in its message."""
     if isinstance(error, Invalid):
         return error.problems
     text = _text_of(error)

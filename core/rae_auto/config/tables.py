@@ -94,7 +94,7 @@ class JobTable(JobFields):
         ]
 
     def doubts(self) -> list[Problem]:
-        """What has no effect here, or not the one that it looks like."""
+        """Return warnings about settings without effect."""
         found = [
             Problem(("env", name), "is overwritten: names with RAE_ are set for every run; choose another")
             for name in self.env
@@ -109,7 +109,7 @@ class JobTable(JobFields):
         return found
 
     def job(self, id: JobId, directory: Path) -> Job:
-        """The job of this table; `directory` is that of the file. Errors: InvalidJob, Invalid."""
+        """Return the job of this table; `directory` is that of the file. Raises InvalidJob, Invalid."""
         return Job(
             **{name: getattr(self, name) for name in _SHARED if name != "cwd"},
             id=id,
@@ -127,7 +127,7 @@ _WHOLE = ("executor", "trigger")
 
 
 def inherited(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """A job's plain table with the defaults put in: tables key by key, and no default beside its own alternative."""
+    """Return a job's table merged with the defaults: tables key by key, alternatives as a whole."""
     taken = {key for group in (_WORK, _REASONS) if any(key in table for key in group) for key in group}
     merged = {key: value for key, value in defaults.items() if key not in taken}
     for key, value in table.items():

@@ -33,7 +33,7 @@ class Occurrence:
 
 
 class Outcome(StrEnum):
-    """What became of an occurrence."""
+    """Outcome of an occurrence."""
 
     RUN = "run"
     SKIP = "skip"
@@ -41,7 +41,7 @@ class Outcome(StrEnum):
 
 @frozen
 class Decision:
-    """What the engine made of one occurrence, why, and the facts it saw."""
+    """The engine's decision on one occurrence, with its reason and facts."""
 
     job: JobId
     trigger: str
@@ -59,7 +59,7 @@ _CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789AB
 
 
 def run_id_of(occurrence: Occurrence, now: Moment) -> RunId:
-    """The id of the run that an occurrence leads to: a ULID (time of queueing, then 80 bits), sortable by age.
+    """Return the id of an occurrence's run: a ULID (time of queueing, then 80 bits), sortable by age.
 
     Its random part is a hash of the occurrence's identity, so that the engine stays deterministic, and of the
     monotonic clock, since one on the wall may show the same time twice. Format: https://github.com/ulid/spec

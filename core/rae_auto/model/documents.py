@@ -47,17 +47,17 @@ def _converter() -> Converter:
 
 
 def dump(value: object) -> dict[str, Any]:
-    """The JSON document of a value of the model."""
+    """Return the JSON document of a value of the model."""
     return _converter().unstructure(value)  # type: ignore[no-any-return]
 
 
 def load(cls: type[T], document: Mapping[str, Any]) -> T:
-    """The value that `dump` made the document of; errors of cattrs where the document is not one."""
+    """Return the value of a document of `dump`. Raises errors of cattrs for any other document."""
     return _converter().structure(document, cls)
 
 
 def place_of(value: Job | JobState | Run | Seen) -> tuple[str, str]:
-    """The kind and key under which a value is kept."""
+    """Return the kind and key under which a value is stored."""
     match value:
         case Job():
             return JOB, value.id

@@ -8,7 +8,7 @@ from attrs import frozen
 
 
 class Verdict(StrEnum):
-    """Whether a job may start now. What nobody can tell is no yes."""
+    """Answer of a guard. UNKNOWN does not allow a start."""
 
     YES = "yes"
     NO = "no"
@@ -24,7 +24,7 @@ class GuardResult:
 
     @property
     def allows(self) -> bool:
-        """Whether it lets the job start."""
+        """Whether the job may start."""
         return self.verdict is Verdict.YES
 
 
@@ -32,9 +32,9 @@ class Computed(Protocol):
     """A guard that depends on the time alone: the engine asks it by itself."""
 
     def evaluate(self, instant: datetime) -> GuardResult:
-        """Whether a job may start at the instant (aware). No clock, no state."""
+        """Return whether a job may start at the instant (aware). Pure: no clock, no state."""
         ...
 
     def changes_after(self, instant: datetime) -> datetime | None:
-        """An instant strictly after, until which the answer stays the same; None where it never changes."""
+        """Return an instant strictly after, until which the result stays the same; None if it never changes."""
         ...

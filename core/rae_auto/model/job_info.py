@@ -11,7 +11,7 @@ from rae_auto.model.run import RunState
 
 
 class JobActivity(StrEnum):
-    """What a job is doing, the most telling thing first."""
+    """Activity of a job, the most important one first."""
 
     RUNNING = "running"
     RETRYING = "retrying"
@@ -23,7 +23,7 @@ class JobActivity(StrEnum):
 
 @frozen(kw_only=True)
 class JobStatus:
-    """How a job stands. `last_*` tell of its latest finished run, `failures` how many in a row did not succeed."""
+    """Status of a job. `last_*` describe its latest finished run; `failures` counts unsuccessful ones in a row."""
 
     job: JobId
     activity: JobActivity

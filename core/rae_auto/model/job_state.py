@@ -22,7 +22,7 @@ class Span:
 
 @frozen
 class Cursor:
-    """How far a schedule has been dealt with: each instant after `since` up to and with `at` has its decision.
+    """Progress of a schedule: each instant after `since`, up to and including `at`, has its decision.
 
     What lies before `since` was given up as missed, or was there before the schedule. `others` are spans that were
     dealt with too, before that or while the clock was ahead of its time. `schedule` is a digest of the schedule, to

@@ -42,7 +42,7 @@ R = TypeVar("R", TriggerRef, GuardRef)
 
 
 def with_ids(refs: Iterable[R]) -> tuple[R, ...]:
-    """The references with ids: their own, or their types, numbered where there are several of one type."""
+    """Return the references with ids: their own, or their type with a number if it occurs more than once."""
     given = tuple(refs)
     taken = {ref.id for ref in given if ref.id}
     named: list[R] = []
@@ -59,17 +59,17 @@ def with_ids(refs: Iterable[R]) -> tuple[R, ...]:
 
 
 def Cron(expression: str, **options: Any) -> TriggerRef:  # noqa: N802 - reads as a value in a Job
-    """A cron trigger; options: `timezone` (IANA name), `jitter` (duration)."""
+    """Return a reference to a cron trigger; options: `timezone` (IANA name), `jitter` (duration)."""
     return TriggerRef("cron", {"expression": expression, **options})
 
 
 def Interval(every: object, **options: Any) -> TriggerRef:  # noqa: N802
-    """An interval trigger; `every` is a duration; the option `start` (instant) fixes the phase, as `from` in TOML."""
+    """Return a reference to an interval trigger; `start` (instant) fixes the phase, as `from` does in TOML."""
     if "start" in options:
         options["from"] = options.pop("start")
     return TriggerRef("interval", {"every": every, **options})
 
 
 def Once(at: object) -> TriggerRef:  # noqa: N802
-    """A trigger that fires once, at an instant."""
+    """Return a reference to a trigger that fires once, at an instant."""
     return TriggerRef("once", {"at": at})

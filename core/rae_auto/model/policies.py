@@ -11,7 +11,7 @@ from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 
 
 class Priority(IntEnum):
-    """Who goes first when more is due than may run. A level is a head start, so nothing starves."""
+    """Priority of a job's runs in the queue. A level is a head start, so nothing starves."""
 
     LOW = 0
     NORMAL = 1
@@ -20,7 +20,7 @@ class Priority(IntEnum):
 
 
 class Overlap(StrEnum):
-    """What happens to an occurrence while the job still has an open run."""
+    """Policy for an occurrence that comes while the job has an open run."""
 
     SKIP = "skip"
     QUEUE = "queue"
@@ -37,14 +37,14 @@ class CatchUp(StrEnum):
 
 
 class OnCrash(StrEnum):
-    """What becomes of a run whose fate is unknown after a crash."""
+    """Policy for a run whose fate is unknown after a crash."""
 
     FAIL = "fail"
     RERUN = "rerun"
 
 
 class Backoff(StrEnum):
-    """How the delay grows from one retry to the next."""
+    """Growth of the delay from one retry to the next."""
 
     CONSTANT = "constant"
     LINEAR = "linear"
@@ -137,7 +137,7 @@ def _io_priority(_: object, __: object, value: int | str | None) -> None:
 
 @frozen
 class Limits:
-    """What an attempt may use, with all its processes together. None is no limit, but for `output`, which has a cap.
+    """Limits of an attempt, with all its processes together. None is no limit; `output` always has one.
 
     `open_files` and `file_size` are for each process and file. A limit that its executor can't enforce on this
     machine is an error when the job is loaded, unless `best_effort`.
@@ -185,7 +185,7 @@ ENFORCED = ("memory", "cpu_time", "processes", "open_files", "file_size", "nice"
 
 @frozen
 class Retention:
-    """How much of the history is kept."""
+    """Retention of the history."""
 
     keep: timedelta = field(
         default=timedelta(days=90), converter=parse_duration, metadata=_help("how long runs and decisions are kept")

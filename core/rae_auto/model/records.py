@@ -12,7 +12,7 @@ def _instant(value: datetime | None) -> str | None:
 
 
 def run_record(run: Run) -> dict[str, Any]:
-    """The JSON of a run, as `history --json` prints it."""
+    """Return the JSON of a run, as `history --json` prints it."""
     return {
         "run_id": run.id,
         "job": run.job,
@@ -45,7 +45,7 @@ def _attempt_record(attempt: Attempt) -> dict[str, Any]:
 
 
 def job_record(info: JobInfo) -> dict[str, Any]:
-    """The JSON of a job in a list."""
+    """Return the JSON of a job in a list."""
     status = info.status
     return {
         "id": info.id,

@@ -13,7 +13,7 @@ from rae_auto.model.reasons import Reason
 
 
 class RunState(StrEnum):
-    """Where a run stands. Final is final."""
+    """State of a run. A final state never changes."""
 
     QUEUED = "queued"
     STARTING = "starting"
@@ -60,7 +60,7 @@ UNSUCCESSFUL = _ENDS - {RunState.SUCCEEDED}
 
 @frozen
 class Result:
-    """How an attempt ended, as its executor saw it. Success is exit code 0 without signal or error.
+    """End of an attempt, as its executor saw it. Success is exit code 0 without signal or error.
 
     `error` is one line for a person; `value` what a function returned, as JSON; `cpu_time` and
     `max_memory` (bytes) where the executor can tell.
@@ -121,7 +121,7 @@ class Run:
     waited_for: tuple[Reason, ...] = ()
 
     def to(self, state: RunState, **changes: Any) -> "Run":
-        """This run in another state; IllegalTransition where the table has no such way."""
+        """Return this run in another state. Raises IllegalTransition if the table does not allow it."""
         if state not in TRANSITIONS.get(self.state, ()):
             raise IllegalTransition(f"run {self.id}: {self.state} can't become {state}")
         return evolve(self, state=state, **changes)

@@ -15,5 +15,5 @@ class Schedule(Protocol):
         ...
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """The first instant (aware) strictly after `instant`, or None where there is none. No clock, no state."""
+        """Return the first instant (aware) strictly after `instant`, or None. Pure: no clock, no state."""
         ...

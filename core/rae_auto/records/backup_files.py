@@ -29,7 +29,7 @@ MAX_LINE = 64 << 20
 
 @frozen
 class Backup:
-    """What is known of a backup without its contents; `version` is that of the rae-auto which wrote it."""
+    """Header of a backup file; `version` is that of the rae-auto which wrote it."""
 
     path: Path
     created_at: datetime
@@ -37,7 +37,7 @@ class Backup:
     changes: int
 
     def record(self) -> dict[str, Any]:
-        """The JSON of it, for users."""
+        """Return its JSON for users."""
         created = format_instant(self.created_at)
         return {"path": str(self.path), "created_at": created, "version": self.version, "changes": self.changes}
 
@@ -74,7 +74,7 @@ def examine(path: Path) -> Backup:
 
 
 def changes_of(path: Path) -> Iterator[Change]:
-    """The changes of a backup that has been examined; it is held against its checksum once more."""
+    """Yield the changes of a backup that has been examined, and verify its checksum again."""
     lines = _read(path)
     next(lines)
     return map(_decode, lines, repeat(path))
@@ -103,7 +103,7 @@ def _line(document: Mapping[str, Any]) -> bytes:
 
 
 def _document(line: bytes) -> dict[str, Any] | None:
-    """The JSON object of a whole line, or None."""
+    """Return the JSON object of a complete line, or None."""
     with contextlib.suppress(ValueError, RecursionError):
         document = json.loads(line) if line.endswith(b"\n") else None
         return document if isinstance(document, dict) else None

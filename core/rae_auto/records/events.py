@@ -57,7 +57,7 @@ def recorded_in(
 
 
 def _newest(store: Store, names: Sequence[str], query: LogQuery) -> list[Event]:
-    """The newest that are named so, as many as the query allows: more and more are looked through to find them."""
+    """Return the newest events of these names, up to the query's limit."""
     if all(EVENT_NAME.fullmatch(name) for name in names):
         query = evolve(query, states=tuple(names))
     look_at = query.limit
@@ -110,7 +110,7 @@ def event_patterns(given: Any) -> tuple[str, ...]:
 
 
 def forgettable(given: Any) -> tuple[str, ...]:
-    """The same, of events that can be forgotten. Errors: BadRequest."""
+    """Return the same for events that can be deleted. Raises BadRequest."""
     patterns = event_patterns(given)
     for pattern in patterns:
         if pattern.startswith(RUN_ENDED):
@@ -119,12 +119,12 @@ def forgettable(given: Any) -> tuple[str, ...]:
 
 
 def event_record(event: Event) -> dict[str, Any]:
-    """An event as programs are told of it."""
+    """Return an event as JSON for programs."""
     return {"id": event.id, "name": event.name, "at": event.at.isoformat(), "data": dict(event.data)}
 
 
 def has_happened(at: datetime | None, now: datetime) -> datetime | None:
-    """The instant of an event, which can't lie ahead: what comes later would seem to be old. Errors: BadRequest."""
+    """Return the instant of an event after checking that it isn't in the future. Raises BadRequest."""
     try:
         if at is not None and as_utc(at) > now + _CLOCKS_DIFFER:
             raise ValueError(f"{at.isoformat()} lies in the future")
@@ -134,7 +134,7 @@ def has_happened(at: datetime | None, now: datetime) -> datetime | None:
 
 
 def event_document(event: Any) -> Mapping[str, Any] | None:
-    """An event such as every store can keep: null, or an object of JSON values. Errors: BadRequest."""
+    """Return an event that every store can keep: None or a JSON object. Raises BadRequest."""
     if event is None:
         return None
     if not isinstance(event, Mapping):

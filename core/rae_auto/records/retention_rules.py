@@ -12,7 +12,7 @@ _WELL = (RunState.SUCCEEDED, RunState.SKIPPED)
 
 
 def rules(retention: Retention, now: datetime) -> list[tuple[str, RetentionRule]]:
-    """What is kept of which log. Failures have places of their own, lest many successes drive them out."""
+    """Return the retention rule of each log. Failures have their own, so that successes can't displace them."""
     since = now - retention.keep
     return [
         (documents.RUNS, RetentionRule(states=_WELL, since=since, newest=retention.runs)),
@@ -28,7 +28,7 @@ def rules(retention: Retention, now: datetime) -> list[tuple[str, RetentionRule]
 
 
 def surplus_output(sizes: Mapping[str, int], job_of: Mapping[str, str], open_runs: Set[str], most: int) -> list[str]:
-    """The runs whose output goes, of those that have `sizes` bytes of it.
+    """Return the runs whose output has to be removed, given its `sizes` in bytes.
 
     It goes where nothing is known of its run, and, the oldest first, where a job has more than `most` bytes; never
     that of an open run. Ids of runs sort by age.

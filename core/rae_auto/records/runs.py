@@ -7,7 +7,7 @@ from rae_auto.model.run import Run
 
 
 def newest_runs(query: LogQuery, opened: Sequence[Run], past: Sequence[Run]) -> list[Run]:
-    """The wanted ones of all open runs, and those of the past, the newest first."""
+    """Return the open runs that match, together with past runs, newest first."""
     known = {run.id for run in past}
     wanted = [r for r in opened if r.id not in known and query.matches(r.id, r.job, r.state, r.queued_at)]
     return sorted([*past, *wanted], key=lambda run: (run.queued_at, run.id), reverse=True)[: query.limit]

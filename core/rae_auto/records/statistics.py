@@ -58,7 +58,7 @@ class Statistics:
     trend: Trend
 
     def record(self) -> dict[str, Any]:
-        """The JSON of it, for users."""
+        """Return its JSON for users."""
         return attrs.asdict(self)
 
 
@@ -108,7 +108,7 @@ def _lateness(run: Document) -> float:
 
 
 def _trend(successes: Sequence[bool], durations: Sequence[float]) -> Trend:
-    """Of runs that were started, the oldest first."""
+    """Return the trend of started runs, oldest first."""
     count = len(durations)
     parts = min(PARTS, count)
     slices = [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]

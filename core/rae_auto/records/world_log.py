@@ -17,7 +17,7 @@ MOST = 100_000
 
 
 def happenings_in(store: Store, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
-    """Recorded events, ends of runs, and what sources told, by the records of what became of it; the oldest first."""
+    """Return recorded events, ends of runs and firings of sources, as far as they are on record, oldest first."""
     query = LogQuery(since=since, until=until, limit=MOST)
     runs = [documents.load(Run, body) for body in store.query(documents.RUNS, query)]
     bodies = [body for _, body in store.load(documents.RUN) if not isinstance(body, CorruptDocument)]

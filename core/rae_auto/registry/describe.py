@@ -48,7 +48,7 @@ class Description:
     options: tuple[Option, ...]
 
     def rows(self) -> list[dict[str, str]]:
-        """The options as plain objects."""
+        """Return the options as JSON objects."""
         return [
             {
                 "option": o.name,
@@ -61,7 +61,7 @@ class Description:
 
 
 def describe(plugin: type[Plugin]) -> Description:
-    """What a plugin is for, from its docstring, and its options, from its fields."""
+    """Return the description of a plugin, from its docstring, and its options, from its fields."""
     cls: Any = plugin
     attrs.resolve_types(cls)
     fields = [field for field in attrs.fields(cls) if field.init]
@@ -73,7 +73,7 @@ def describe(plugin: type[Plugin]) -> Description:
 
 
 def type_text(kind: Any) -> str:
-    """A type as a configuration's author would say it."""
+    """Return a type in the words of a configuration's author."""
     if kind == Trigger:
         return "trigger"
     if kind in _WORDS:

@@ -64,7 +64,7 @@ class PluginFactory:
         return cast("ScheduleTrigger | SourceTrigger", self._make(Kind.TRIGGER, ref))
 
     def plan(self, job: Job, origin: Origin) -> Planned:
-        """The job with the plugins that it names. Errors: InvalidJob.
+        """Return the job with the plugins that it names. Raises InvalidJob.
 
         What stands in a store is taken as it is: `check_limits` is for what comes new.
         """
@@ -104,7 +104,7 @@ class PluginFactory:
             raise InvalidJob(f"job {job.id!r}: {'; '.join(map(described, problems))}")
 
     def whose(self, kind: Kind, name: str) -> str:
-        """The distribution of a plugin, and its version, as far as its source knows them."""
+        """Return the distribution and version of a plugin, if its source knows them."""
         provenance = getattr(self.source, "provenance", None)
         return str(provenance(kind, name)) if provenance else "unknown"
 
@@ -115,7 +115,7 @@ class PluginFactory:
         return known
 
     def _alike(self, kind: Kind, ref: PluginRef | TriggerRef | GuardRef) -> Plugin:
-        """The plugin of a reference; one that was made before where it is no source: of many jobs most are alike."""
+        """Return the plugin of a reference. All but sources are shared, because most jobs are alike."""
         key = f"{kind} {ref.type} {ref.options!r}"
         known = self._shared.get(key)
         if known is None:

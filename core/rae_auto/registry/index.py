@@ -11,7 +11,7 @@ from rae_auto.api.plugin import Kind
 
 
 class State(StrEnum):
-    """How far a plugin has come."""
+    """Loading state of a plugin."""
 
     INDEXED = "indexed"
     LOADED = "loaded"

@@ -29,7 +29,7 @@ _CONTRACTS: dict[Kind, tuple[type[Plugin], ...]] = {
 
 
 def load(info: PluginInfo) -> type[Plugin]:
-    """The class of a plugin. PluginBroken says in one line what is wrong with it, and whose it is."""
+    """Return the class of a plugin. Raises PluginBroken with its distribution and the problem."""
     try:
         return _class_of(info, _offered(info, _import(info)))
     except PluginBroken:
@@ -50,7 +50,7 @@ def _import(info: PluginInfo) -> ModuleType:
 
 
 def _offered(info: PluginInfo, module: ModuleType) -> list[Any]:
-    """What the module's hook returns, checked by pluggy against the hook's specification."""
+    """Return the classes of the module's hook, which pluggy checks against the specification."""
     major = hookspecs.API_VERSION[0]
     made_for = getattr(module, "RAE_API", major)
     if made_for != major:

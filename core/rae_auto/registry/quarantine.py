@@ -71,7 +71,7 @@ class Quarantine:
             record.in_a_row = 0
 
     def is_quarantined(self, kind: Kind, plugin: str, place: str) -> bool:
-        """Whether it is left out."""
+        """Return whether the plugin is quarantined."""
         record = self._records.get((kind, plugin, place))
         return record is not None and record.quarantined
 
@@ -80,7 +80,7 @@ class Quarantine:
         self._records.clear()
 
     def problems(self) -> list[str]:
-        """Those that are left out, and guards that fail time and again, a line each."""
+        """Return a line for each quarantined plugin and for each guard that keeps failing."""
         return [
             f"{kind} {plugin!r} of {record.whose} is left out ({place}) after {record.failures} failures: "
             f"{record.last}; put it right, then 'rae-auto reload'"

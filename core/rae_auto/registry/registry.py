@@ -20,11 +20,11 @@ class Registry:
         self._loaded: dict[tuple[Kind, str], type[Plugin] | PluginError] = {}
 
     def names(self, kind: Kind) -> Collection[str]:
-        """The names of the installed plugins of a kind, working or not."""
+        """Return the names of the installed plugins of a kind, working or not."""
         return {info.name for info in self._infos if info.kind is kind}
 
     def get(self, kind: Kind, name: str) -> type[Plugin]:
-        """The class of a plugin. Errors: PluginNotFound, PluginBroken, PluginUnavailable."""
+        """Return the class of a plugin. Raises PluginNotFound, PluginBroken, PluginUnavailable."""
         if (kind, name) not in self._loaded:
             self._loaded[kind, name] = self._load(kind, name)
         found = self._loaded[kind, name]
@@ -37,7 +37,7 @@ class Registry:
         return [self._with_state(info) for info in self._infos]
 
     def info(self, kind: Kind, name: str) -> PluginInfo:
-        """A plugin after an attempt to load it. Errors: PluginNotFound."""
+        """Load a plugin and return its information. Raises PluginNotFound."""
         try:
             self.get(kind, name)
         except PluginNotFound:
@@ -51,7 +51,7 @@ class Registry:
         return " and ".join(info.provenance for info in claims(self._infos, kind, name)) or "unknown"
 
     def owner_of(self, module: str) -> str | None:
-        """The plugin to which a module belongs, in words; None for all others."""
+        """Return the name of the plugin that a module belongs to, or None."""
         for info in self._infos:
             # An entry point may name an object in its module.
             home = info.module.partition(":")[0]

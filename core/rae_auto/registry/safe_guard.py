@@ -34,7 +34,7 @@ class SafeGuard:
         return repr(self.inner)
 
     def evaluate(self, instant: datetime) -> GuardResult:
-        """What the guard says, where that is an answer."""
+        """Return the result of the guard; UNKNOWN if it fails."""
         try:
             result = _checked(self.inner.evaluate(instant))
         except (Exception, SystemExit) as error:
@@ -59,7 +59,7 @@ class SafeGuard:
 
 
 async def read_guard(guard: ReadGuard, containment: Quarantine) -> GuardResult:
-    """What a guard says now, where that is an answer and comes in time."""
+    """Return the result of a guard; UNKNOWN if it fails or takes too long."""
     try:
         async with asyncio.timeout(PATIENCE):
             result = _checked(await guard.read())

@@ -39,7 +39,7 @@ class SafeSchedule:
         return self.inner.jitter
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """What the schedule says, where that is an aware instant after the given one, or nothing."""
+        """Return the schedule's next instant; None if it has ended or broken its contract."""
         if self._ended:
             return None
         try:

@@ -16,7 +16,7 @@ _LONGEST_TEXT = 80
 
 
 def schedule_text(ref: TriggerRef) -> str:
-    """A trigger in a few words: its type, and what its options say where they say much."""
+    """Return a trigger in a few words: its type and its main options."""
     if ref.type == "interval" and "every" in ref.options:
         return f"every {format_duration(parse_duration(ref.options['every']))}"
     main = next((name for name in _MAIN if ref.options.get(name)), None)
@@ -27,7 +27,7 @@ def schedule_text(ref: TriggerRef) -> str:
 
 
 def _words(value: object) -> str:
-    """A value of an option; a trigger within one is its type."""
+    """Return the text of an option's value."""
     if isinstance(value, Mapping):
         return str(value.get("type", ""))
     if isinstance(value, timedelta):

@@ -80,7 +80,7 @@ class EventRecorder:
             self._writing = None
 
     def ended(self, runs: Sequence[Run]) -> None:
-        """Runs are over, and durably so: whoever follows hears of it."""
+        """Report runs whose end is durable to the followers."""
         if self._followers:
             self._publish([end_of(run) for run in runs])
 
@@ -148,7 +148,7 @@ class EventRecorder:
         limit: int = MOST,
         ends: bool = True,
     ) -> list[Event]:
-        """The newest recorded events of these names, and ends of runs unless `ends` is false, the oldest first."""
+        """Return the newest events of these names, and ends of runs unless `ends` is false, oldest first."""
         read = partial(recorded_in, names=names, since=since, until=until, limit=limit, ends=ends)
         return list(await self._ask(read))
 
@@ -164,7 +164,7 @@ class EventRecorder:
 
 
 class _Follower:
-    """What somebody who follows has yet to take."""
+    """Events that a follower has not read yet."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names

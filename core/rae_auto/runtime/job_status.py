@@ -8,7 +8,7 @@ from rae_auto.registry.trigger_text import schedule_text
 
 
 def status_of(engine: Engine, entry: JobEntry) -> JobStatus:
-    """How a job stands."""
+    """Return the status of a job."""
     job, state = entry.job, entry.state
     opened = [o.run for o in engine.runs(job.id)]
     return JobStatus(
@@ -38,7 +38,7 @@ def _activity(states: set[RunState], entry: JobEntry) -> JobActivity:
 
 
 def info_of(engine: Engine, entry: JobEntry) -> JobInfo:
-    """A job as a list shows it."""
+    """Return the row of a job in a list."""
     job = entry.job
     return JobInfo(
         id=job.id,

@@ -65,7 +65,7 @@ class _Memory:
 
     @classmethod
     def of(cls, pattern: PatternTrigger, kept: Mapping[str, Any], now: datetime) -> "_Memory":
-        """Of a document."""
+        """Read it from a document."""
         wake_at = kept["wake_at"] and parse_instant(kept["wake_at"])
         place = StreamPosition(parse_instant(kept["at"]), tuple(kept["ids"]))
         if place.at > now:
@@ -125,7 +125,7 @@ class PatternRunner:
                 await self._tell(play.miss(watched_until, now.wall, why))
 
     def _understood(self, document: Mapping[str, Any], now: datetime) -> tuple[_Memory, datetime] | None:
-        """What was kept, unless it is of another pattern; and until when that was watched."""
+        """Return the saved state and the end of its watch, or None if it belongs to another pattern."""
         if document.get("pattern") != repr(self.pattern):
             return None
         return _Memory.of(self.pattern, document, now), parse_instant(document["watched_until"])
@@ -179,7 +179,7 @@ class PatternRunner:
         return told or EmitResult()
 
     def _is_new(self, source: str, event: Event) -> bool:
-        """Whether this is heard for the first time: a part tells again what it isn't sure of. From now on it isn't."""
+        """Return whether an event is new, and remember it: parts repeat what was not acknowledged."""
         ids = self._memory.heard.get(source, ())
         place = self._memory.place.after(event) if source == RECORDED else self._memory.place
         heard = {**self._memory.heard, source: (*ids, event.id)[-REMEMBERED:]} if event.id not in ids else None
@@ -234,7 +234,7 @@ class PatternRunner:
 
 
 def _gaps(before: Moment, now: Moment) -> list[tuple[datetime, str]]:
-    """What the clocks say of the time between two moments: when it began that nobody watched, and why."""
+    """Return when the pattern was not watched between two moments, and why."""
     slept = timedelta(seconds=now.slept - before.slept)
     expected = before.wall + timedelta(seconds=now.mono - before.mono) + slept
     gaps = [(now.wall - slept, "slept")] if slept >= LEAST_GAP else []

@@ -27,7 +27,7 @@ CLOSE_TIMEOUT_SECONDS = 30.0
 
 
 def encode(changes: Iterable[Change]) -> list[StoreChange]:
-    """The store's changes that make these durable: of several to one document only the last, logs in order."""
+    """Return the store's changes for these: the last of each document, log entries in order."""
     latest: dict[tuple[str, str], Save | Discard] = {}
     entries: list[StoreChange] = []
     for change in changes:
@@ -109,7 +109,7 @@ class Repository:
         )
 
     async def ask(self, question: Callable[[Store], T]) -> T:
-        """What a function reads out of the store."""
+        """Return what a function reads from the store."""
         return await self._call(question, self._store)
 
     async def prune(self, log: str, keep: RetentionRule) -> Sequence[str]:

@@ -67,7 +67,7 @@ class _Output:
 
 
 def _files_in(directory: Path) -> dict[str, _Output]:
-    """The files of output by run."""
+    """Return the output files by run."""
     found: dict[str, _Output] = {}
     with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
         for entry in entries:
@@ -91,7 +91,7 @@ def _remove_surplus(files: dict[str, _Output], known: Iterable[Change], most: in
 
 
 def _runs_in(known: Iterable[Change], wanted: Collection[str]) -> tuple[Mapping[str, str], set[str]]:
-    """The jobs of the wanted runs, and which runs are open."""
+    """Return the jobs of these runs, and which of the runs are open."""
     job_of, open_runs = {}, set()
     for change in known:
         match change:

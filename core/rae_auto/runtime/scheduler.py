@@ -92,7 +92,7 @@ class Scheduler:
 
     @property
     def directory(self) -> Path:
-        """The state directory."""
+        """Return the state directory."""
         return self._options.directory
 
     @property
@@ -156,7 +156,7 @@ class Scheduler:
         self.runtime.inputs.remove_job(JobId(job))
 
     async def get_job_status(self, job: str) -> JobStatus:
-        """How a job stands. Errors: JobNotFound."""
+        """Return the status of a job. Raises JobNotFound."""
         return status_of(self.runtime.engine, self.runtime.engine.job(JobId(job)))
 
     async def list_jobs(self) -> list[JobInfo]:
@@ -164,7 +164,7 @@ class Scheduler:
         return [info_of(self.runtime.engine, entry) for entry in self.runtime.engine.jobs()]
 
     async def get_job(self, job: str) -> Job:
-        """A job's definition. Errors: JobNotFound."""
+        """Return the definition of a job. Raises JobNotFound."""
         return self.runtime.engine.job(JobId(job)).job
 
     async def pause(self, job: str) -> None:
@@ -195,14 +195,14 @@ class Scheduler:
         return list(answer["cancelled"])
 
     async def get_run(self, run: str) -> Run:
-        """A run, open or over. Errors: RunNotFound."""
+        """Return a run, open or finished. Raises RunNotFound."""
         found = await self.runtime.runs(LogQuery(key=run, limit=1))
         if not found:
             raise RunNotFound(f"no run {run!r}; 'rae-auto history' lists them")
         return found[0]
 
     async def wait(self, run: str) -> Run:
-        """The run, once it is over. Errors: RunNotFound."""
+        """Return the run once it has finished. Raises RunNotFound."""
         async with contextlib.aclosing(self.events()) as events:
             found = await self.get_run(run)
             while not found.state.final:
@@ -221,7 +221,7 @@ class Scheduler:
         until: datetime | None = None,
         limit: int = 100,
     ) -> list[Run]:
-        """Runs, open ones included, the newest first; `since` and `until` bound the time of queueing."""
+        """Return runs, open ones included, newest first; `since` and `until` bound the time of queueing."""
         return await self.runtime.runs(LogQuery(job=job, states=tuple(states), since=since, until=until, limit=limit))
 
     async def statistics(self, job: str | None = None, since: datetime | None = None) -> Statistics:
@@ -243,7 +243,7 @@ class Scheduler:
         limit: int = 100,
         runs: bool = False,
     ) -> list[Event]:
-        """Recorded events of these names, with `runs` ends of runs too, the newest first. Errors: BadRequest."""
+        """Return recorded events of these names, newest first; with `runs` also ends of runs. Raises BadRequest."""
         found = self.runtime.inputs.events.recorded(
             event_patterns(names), since=since, until=until, limit=limit, ends=runs
         )
@@ -254,7 +254,7 @@ class Scheduler:
         return await self.runtime.inputs.events.forget(forgettable(names), before)
 
     def events(self) -> AsyncGenerator[Mapping[str, Any], None]:
-        """What happens from now on, once durable: runs, decisions, changes of jobs. Slow readers lose the oldest."""
+        """Yield messages about runs, decisions and jobs as they become durable. Slow readers lose the oldest."""
         return self.runtime.events.subscribe()
 
     async def backup(self, target: Path | str, *, replace: bool = False) -> Backup:
@@ -264,7 +264,7 @@ class Scheduler:
 
     @property
     def sync(self) -> "SyncScheduler":
-        """This scheduler for other threads: the same methods, blocking."""
+        """The same scheduler for other threads, with blocking methods."""
         from rae_auto.runtime.sync_scheduler import SyncScheduler  # lazy: it is made of this class
 
         if self._loop is None:

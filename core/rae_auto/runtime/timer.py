@@ -19,7 +19,7 @@ class RuntimeTimer:
         self._waiting: WeakSet[asyncio.Event] = WeakSet()
 
     def now(self) -> Moment:
-        """What the clocks say."""
+        """Return the time of all clocks."""
         return self._clock.now()
 
     async def sleep(self, seconds: float) -> None:
@@ -42,6 +42,6 @@ class RuntimeTimer:
             self._waiting.discard(jumped)
 
     def jumped(self) -> None:
-        """The machine has slept, or its clock was set."""
+        """Wake all sleepers: the machine was suspended, or its clock was set."""
         for waiting in self._waiting:
             waiting.set()

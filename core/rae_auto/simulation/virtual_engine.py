@@ -159,7 +159,7 @@ class VirtualWorld:
         self.now = Moment(wall_end, end, self.now.slept)
 
     def sleep(self, by: timedelta) -> None:
-        """The machine is suspended, and wakes up."""
+        """Suspend the machine, and wake it up."""
         self.now = Moment(self.now.wall + by, self.now.mono, self.now.slept + by.total_seconds())
         self.feed(TimePassed())
 

@@ -20,7 +20,7 @@ def _check(result: Any) -> None:
 
 
 class GuardConformance(PluginConformance):
-    """What a guard promises. A subclass has a fixture `plugin`, the guard to be tried."""
+    """Conformance suite of guards. A subclass has a fixture `plugin`, the guard to test."""
 
     def test_it_says_what_it_saw_in_one_line(self, plugin: Any) -> None:
         if isinstance(plugin, ComputedGuard):

@@ -21,7 +21,7 @@ _SAFE: dict[str, Any] = {
 
 
 class LoggerConformance(PluginConformance):
-    """What a logger promises. A subclass has two fixtures.
+    """Conformance suite of loggers. A subclass has two fixtures.
 
     `plugin` is a logger that writes at level INFO; `read` a function that returns all that has been written.
     The fixture `directory` is the state directory that the logger gets.

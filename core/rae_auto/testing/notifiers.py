@@ -28,7 +28,7 @@ NOTICE = Notice(
 
 
 class NotifierConformance(PluginConformance):
-    """What a notifier promises. A subclass has three fixtures.
+    """Conformance suite of notifiers. A subclass has three fixtures.
 
     `plugin` is a notifier that reaches somebody, `read` a function that returns all texts that have arrived,
     `failing` a notifier that can't reach anybody.

@@ -34,12 +34,12 @@ class VirtualTimer:
         self._sleepers: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
     def now(self) -> Moment:
-        """What they show."""
+        """Return the time of all clocks."""
         return self._now
 
     @property
     def sleepers(self) -> int:
-        """How many wait for these clocks: only they notice that they are moved."""
+        """Return how many tasks wait for these clocks; only these notice a change."""
         return len(self._sleepers)
 
     async def sleep(self, seconds: float) -> None:
@@ -70,7 +70,7 @@ class VirtualTimer:
             await self._wake()
 
     async def sleep_machine(self, by: timedelta) -> None:
-        """The machine is suspended, and wakes up."""
+        """Suspend the machine, and wake it up."""
         self._now = Moment(self._now.wall + by, self._now.mono, self._now.slept + by.total_seconds())
         await self._wake()
 
@@ -107,7 +107,7 @@ class EventsInMemory:
         return event
 
     async def follow(self, names: Sequence[str], after: StreamPosition | None) -> AsyncIterator[Sequence[Event]]:
-        """Those after a place, and then each as it comes."""
+        """Yield the events after a position, then each as it comes."""
         seen = len(self.recorded) if after is None else 0
         while True:
             batch = [
@@ -124,7 +124,7 @@ class EventsInMemory:
 
 @frozen
 class Occurrence:
-    """What a source told."""
+    """An occurrence that a source emitted."""
 
     key: str
     event: Mapping[str, Any] | None
@@ -152,7 +152,7 @@ class Listener:
         *,
         feedback_key: str | None = None,
     ) -> EmitResult:
-        """What `TriggerContext.emit` is."""
+        """Record an occurrence, as `TriggerContext.emit` does."""
         told = self.answer(key)
         json.dumps(event)
         if all(known.key != key for known in self.occurrences):
@@ -162,7 +162,7 @@ class Listener:
         return told
 
     async def wait_for(self, count: int, patience: float = PATIENCE) -> list[Occurrence]:
-        """The occurrences, once there are so many."""
+        """Wait for this many occurrences and return them."""
         try:
             async with asyncio.timeout(patience), self._came:
                 await self._came.wait_for(lambda: len(self.occurrences) >= count)
@@ -173,12 +173,12 @@ class Listener:
         return list(self.occurrences)
 
     def watch(self, job: str = "job", trigger: str = "trigger") -> TriggerContext:
-        """What a source works with."""
+        """Return the context of a source."""
         return TriggerContext(job, trigger, self.directory, self.emit, self.timer, self.events)
 
     @asynccontextmanager
     async def watching(self, source: SourceTrigger) -> AsyncIterator["asyncio.Task[None]"]:
-        """The source watches within the block."""
+        """Run the source within the block."""
         task = asyncio.get_running_loop().create_task(source.watch(self.watch()))
         try:
             yield task
@@ -192,7 +192,7 @@ class RealTimer:
     """The machine's clocks."""
 
     def now(self) -> Moment:
-        """What they show."""
+        """Return the time of all clocks."""
         return Moment(datetime.now(UTC), asyncio.get_running_loop().time())
 
     async def sleep(self, seconds: float) -> None:
@@ -209,7 +209,7 @@ Provoke = Callable[[Listener, int], Awaitable[None]]
 
 
 class SourceConformance(PluginConformance):
-    """What a source promises. A subclass has a fixture `plugin` and a method `provoke`.
+    """Conformance suite of sources. A subclass has a fixture `plugin` and a method `provoke`.
 
     `ready`, where the source needs time before it sees anything, returns once it does. `timer` makes its clocks.
     """

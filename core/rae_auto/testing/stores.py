@@ -21,34 +21,34 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 def entry(
     number: int, *, key: str | None = None, job: str = "job", state: str = "succeeded", minute: int = 0
 ) -> Append:
-    """An entry of the log `runs` whose body is its number."""
+    """Return an entry of the log `runs` whose body is its number."""
     return Append("runs", key or f"run-{number}", job, state, NOON + timedelta(minutes=minute), {"number": number})
 
 
 def numbers(store: Store, log: str = "runs", **wanted: Any) -> list[int]:
-    """The numbers of the entries that are found."""
+    """Return the numbers of the entries that a query finds."""
     return [body["number"] for body in store.query(log, LogQuery(**wanted))]
 
 
 def _another(store: Any) -> Store:
-    """A store of the same options."""
+    """Return a store with the same options."""
     other: Store = attrs.evolve(store)
     return other
 
 
 class StoreConformance(PluginConformance):
-    """What a store promises. A subclass has the fixture `plugin`: a store that isn't open and has no state yet."""
+    """Conformance suite of stores. A subclass has the fixture `plugin`: a store that is not open and has no state."""
 
     @pytest.fixture
     def directory(self, tmp_path: Path) -> Path:
-        """The state directory."""
+        """Return the state directory."""
         path = tmp_path / "state"
         path.mkdir(mode=0o700)
         return path
 
     @pytest.fixture
     def store(self, plugin: Store, directory: Path) -> Iterator[Store]:
-        """The store, open."""
+        """Open the store."""
         assert list(plugin.open(directory)) == []
         yield plugin
         plugin.close()

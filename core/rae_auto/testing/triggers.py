@@ -23,7 +23,7 @@ _instants = pytest.mark.parametrize("instant", INSTANTS, ids=datetime.isoformat)
 
 
 class ScheduleConformance(PluginConformance):
-    """What a schedule promises. A subclass has a fixture `plugin`, the schedule to be tried."""
+    """Conformance suite of schedules. A subclass has a fixture `plugin`, the schedule to test."""
 
     def test_it_can_be_shared(self, plugin: Any) -> None:
         assert hash(plugin) == hash(plugin), "make the class attrs.frozen, with options that can be hashed"
@@ -63,7 +63,7 @@ class ScheduleConformance(PluginConformance):
 
 
 def _walk(plugin: ScheduleTrigger, instant: datetime) -> list[datetime]:
-    """The instant and some that the schedule names after it."""
+    """Return the instant and some that the schedule has after it."""
     walked = [instant]
     while len(walked) < 5 and (following := plugin.next_after(walked[-1])) is not None and following > walked[-1]:
         walked.append(following)

@@ -29,7 +29,7 @@ def private_directory(path: Path) -> Path:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """A descriptor of a file for the owner alone (0600 whatever the umask), never through a symbolic link."""
+    """Open a file for the owner alone (0600 whatever the umask), never through a symbolic link."""
     descriptor = os.open(path, flags | _NOFOLLOW | _CLOEXEC, 0o600)
     with contextlib.suppress(OSError):
         os.fchmod(descriptor, 0o600)
@@ -44,7 +44,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path`, durably, when all of it is written; an exception leaves the old one.
+    """Write a file that replaces `path` durably once it is complete; after an exception the old one remains.
 
     Temporary file in the same directory, fsync, rename, fsync of the directory.
     """

@@ -51,17 +51,17 @@ class Mount:
 
     @property
     def is_network(self) -> bool:
-        """Whether another machine can change its files, as far as the type shows."""
+        """Return whether another machine can change its files, judged by the type."""
         return self.type in NETWORK_TYPES
 
     @property
     def is_shared_with_host(self) -> bool:
-        """Whether it is a folder that the host of a virtual machine or container shares."""
+        """Return whether it is shared with the host of a virtual machine or container."""
         return self.type in HOST_SHARE_TYPES
 
     @property
     def is_watchable(self) -> bool:
-        """Whether the kernel sees every change to its files."""
+        """Return whether the kernel sees every change to its files."""
         return not (self.is_network or self.is_shared_with_host or self.type.startswith("fuse"))
 
 

@@ -28,7 +28,7 @@ class StateFile:
         self._job = job
 
     async def load(self, understand: Callable[[dict[str, Any]], T]) -> T | None:
-        """What `understand` makes of the document; None where there is none.
+        """Load the document and return what `understand` makes of it; None if there is none.
 
         None too, with a warning in the log, where it is damaged or `understand` raises: then it begins anew.
         """
@@ -54,7 +54,7 @@ class StateFile:
         return understood
 
     def read(self) -> dict[str, Any] | None:
-        """What was written last, or None where there is nothing; a damaged file is put aside as `*.corrupt`."""
+        """Read the document, or None if there is none; a damaged file is moved to `*.corrupt`."""
         try:
             found = json.loads(self.path.read_bytes())
             if not isinstance(found, dict):

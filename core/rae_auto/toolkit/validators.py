@@ -15,12 +15,12 @@ Validator = Callable[[object, Any, Any], None]
 
 
 def zone_name(value: str | None) -> str | None:
-    """Converts the name of a time zone to the one that it is known by; None stays."""
+    """Convert the name of a time zone to its canonical one; None stays."""
     return None if value is None else zone(value).key
 
 
 def time_of_day(value: object) -> str:
-    """Converts a time on a clock to one spelling, which `time.fromisoformat` reads: 06:00, 22:30:15."""
+    """Convert a time of day to a spelling that `time.fromisoformat` reads: 06:00, 22:30:15."""
     found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
     if found is None or (numbers := [int(part or 0) for part in found.groups()]) > [24, 0, 0] or max(numbers[1:]) > 59:
         raise ValueError(f'{value!r:.60} is no time of the day; write hours and minutes, such as "22:00"')
@@ -29,7 +29,7 @@ def time_of_day(value: object) -> str:
 
 
 def absolute_path(value: object) -> str:
-    """Converts a path that begins with / or ~ to one that begins with /. It stays text, and nothing is looked at."""
+    """Convert a path that begins with / or ~ to one that begins with /. It stays text; no file is touched."""
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError(f"must be a path, not {value!r:.60}")
     path = os.path.expanduser(value)  # noqa: PTH111 - text in, text out

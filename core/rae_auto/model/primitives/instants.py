@@ -8,7 +8,7 @@ from attrs import frozen
 
 @frozen
 class Moment:
-    """What the clocks say at one moment.
+    """Time of all clocks at one moment.
 
     `wall` (UTC) is for schedules and records: it can be stepped. `mono` (seconds from any origin,
     never going back) is for timeouts and delays: it can't. `slept` is how many seconds the machine was
@@ -20,7 +20,7 @@ class Moment:
     slept: float = 0.0
 
     def later(self, delay: timedelta) -> "Moment":
-        """The moment `delay` after this one, if nobody steps the wall clock."""
+        """Return the moment `delay` after this one, provided that the wall clock is not set."""
         return Moment(self.wall + delay, self.mono + delay.total_seconds(), self.slept)
 
 
@@ -32,7 +32,7 @@ def as_utc(value: datetime) -> datetime:
 
 
 def parse_instant(text: str) -> datetime:
-    """An instant from ISO 8601 text with an offset; ValueError otherwise."""
+    """Parse ISO 8601 text with an offset. Raises ValueError."""
     try:
         return as_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError) as error:

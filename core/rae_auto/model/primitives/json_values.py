@@ -13,7 +13,7 @@ _INTEGERS = range(-(1 << 63), 1 << 63)
 
 
 def plain(document: dict[str, Any], findings: Findings) -> dict[str, Any]:
-    """The document with JSON values only: dates become ISO 8601 text, what can't be kept a problem and null."""
+    """Return a document of JSON values: dates become ISO 8601 text, other values a problem and null."""
     return _plain(document, (), findings) or {}
 
 

@@ -35,6 +35,6 @@ def check_event_name(name: object) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A suggestion to end an error message with, or nothing: `; did you mean 'backup'?`."""
+    """Return a suggestion that ends an error message, or "": `; did you mean 'backup'?`."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {str(near[0])!r}?" if near else ""

@@ -30,7 +30,7 @@ class Invalid(ValueError):
 
 
 def invalid(what: str, *key: str | int) -> Invalid:
-    """An error with a single problem."""
+    """Return an error with a single problem."""
     return Invalid((Problem(key, what),))
 
 
@@ -56,13 +56,13 @@ class Findings:
 
 
 def described(problem: Problem) -> str:
-    """The problem in one line, with its key where it has one."""
+    """Return the problem as one line, with its key if it has one."""
     what = one_line(problem.what, 400)
     return f"{key_text(problem.key)}: {what}" if problem.key else what
 
 
 def key_text(key: Sequence[str | int]) -> str:
-    """The key as one would write it: `jobs.backup.triggers[1].every`; odd parts quoted, long ones shortened."""
+    """Return the key in TOML's notation: `jobs.backup.triggers[1].every`; long parts are shortened."""
     text = ""
     for part in key:
         if isinstance(part, int):
@@ -86,7 +86,7 @@ def _escaped(mark: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value in a message, by its kind and a little of what it is: `the text "maybe"`."""
+    """Return a value for a message, with its kind: `the text "maybe"`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

@@ -19,7 +19,7 @@ _LONGEST = timedelta(days=36525)
 
 
 def parse_duration(value: object) -> timedelta:
-    """A duration from seconds or text such as "90s", "1h30m", "2d"; ValueError says what is accepted."""
+    """Parse a duration: seconds, or text such as "90s", "1h30m", "2d". Raises ValueError."""
     seconds = _seconds(value)
     if seconds is not None and _LONGEST.total_seconds() < seconds < math.inf:
         raise ValueError(f"{_shown(value)} is longer than 100 years; write a shorter duration")
@@ -42,7 +42,7 @@ def _seconds(value: object) -> float | None:
 
 
 def format_duration(value: timedelta) -> str:
-    """The shortest text that `parse_duration` reads back as `value`: "1h30m", "90ms", "0s"."""
+    """Return the shortest text that `parse_duration` reads as `value`: "1h30m", "90ms", "0s"."""
     micros = value // timedelta(microseconds=1)
     whole, fraction = divmod(micros, 1_000_000)
     parts = []
@@ -60,7 +60,7 @@ def format_duration(value: timedelta) -> str:
 
 
 def parse_size(value: object) -> Size:
-    """A number of bytes from an integer or text such as "512MB", "1.5GiB"; ValueError says what is accepted."""
+    """Parse a size in bytes: an integer, or text such as "512MB", "1.5GiB". Raises ValueError."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62:
         return Size(value)
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
@@ -70,7 +70,7 @@ def parse_size(value: object) -> Size:
 
 
 def format_size(value: int) -> str:
-    """The shortest text that `parse_size` reads back as `value`."""
+    """Return the shortest text that `parse_size` reads as `value`."""
     for unit in ("TB", "GB", "MB", "KB"):
         if value and value % _BYTES[unit] == 0:
             return f"{value // _BYTES[unit]}{unit}"

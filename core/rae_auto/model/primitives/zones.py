@@ -13,7 +13,7 @@ _TIMEZONE = Path("/etc/timezone")
 
 
 def zone(name: str) -> ZoneInfo:
-    """The IANA zone of this name, or the machine's for "local". ValueError, one line, for anything else."""
+    """Return the IANA zone of this name, or the machine's for "local". Raises ValueError."""
     return _named(local_zone_name() if name == LOCAL else name)
 
 
@@ -31,7 +31,7 @@ def _named(name: str) -> ZoneInfo:
 
 
 def local_zone_name() -> str:
-    """The machine's zone: what TZ says, else the link /etc/localtime, else /etc/timezone, else "UTC"."""
+    """Return the machine's zone: TZ, else the link /etc/localtime, else /etc/timezone, else "UTC"."""
     variable = os.environ.get("TZ", "").removeprefix(":")
     return _after_zoneinfo(variable) or variable or _from_link() or _from_file() or "UTC"
 

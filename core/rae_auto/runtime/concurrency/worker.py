@@ -19,7 +19,7 @@ class Worker:
         Thread(target=self._work, name=name, daemon=True).start()
 
     def call(self, function: Callable[..., T], *args: Any) -> "asyncio.Future[T]":
-        """What the function returns or raises, in its turn."""
+        """Return what the function returns, or raise what it raises, in its turn."""
         future: Future[T] = Future()
         self._calls.put((future, partial(function, *args)))
         return asyncio.wrap_future(future)

@@ -12,17 +12,17 @@ from rae_auto.runtime.execution.secrets import resolved
 
 
 def output_path(directory: Path, run: RunId, attempt: int) -> Path:
-    """The file for what an attempt prints."""
+    """Return the path of an attempt's output file."""
     return directory / "output" / f"{run}.{attempt}.log"
 
 
 def event_path(directory: Path, run: RunId) -> Path:
-    """The file for what fired a run, where that is too large for a variable."""
+    """Return the path of the event of a run, used when it is too large for a variable."""
     return directory / "output" / f"{run}.event.json"
 
 
 def assignment_of(run: Run, job: Job, directory: Path, inherited: Mapping[str, str]) -> Assignment:
-    """The run's current attempt. ValueError where its environment refers to a secret that isn't there.
+    """Return the run's current attempt. Raises ValueError if a secret of its environment is missing.
 
     `directory` is the state directory, `inherited` the daemon's own environment, of which jobs get a few names.
     """
@@ -32,7 +32,7 @@ def assignment_of(run: Run, job: Job, directory: Path, inherited: Mapping[str, s
 
 
 def assignment_to_find(run: Run, job: Job, directory: Path) -> Assignment:
-    """The run's current attempt as it was started before: a secret that has gone since must not hide it."""
+    """Return the current attempt as it was started; a secret that is missing by now is no obstacle."""
     return _assignment(run, job, directory, {}, ())
 
 

@@ -41,7 +41,7 @@ def environment_of(run: Run, env: Mapping[str, str], inherited: Mapping[str, str
 
 
 def large_event(run: Run) -> bytes | None:
-    """The JSON of the run's event where it is too large for a variable."""
+    """Return the run's event as JSON if it is too large for a variable, else None."""
     content = _event(run).encode()
     return content if len(content) > EVENT_LIMIT else None
 

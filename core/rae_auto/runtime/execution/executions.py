@@ -188,7 +188,7 @@ class Executions:
 
 
 def _checked(execution: Execution) -> Execution:
-    """What `start` returned, if it is what its contract says."""
+    """Return the result of `start` if it keeps the contract. Raises TypeError."""
     if not isinstance(execution, Execution):
         raise TypeError(f"start returned {execution!r:.60}, which is no Execution")
     json.dumps(dict(execution.handle))
@@ -196,7 +196,7 @@ def _checked(execution: Execution) -> Execution:
 
 
 async def _too_late(found: object) -> None:
-    """An attempt that was given up has come about after all: it must not go on unseen."""
+    """End an attempt that was started after it had been given up."""
     if isinstance(found, Execution):
         await found.cancel(timedelta(0))
 

@@ -32,7 +32,7 @@ def resolved(env: Mapping[str, str], inherited: Mapping[str, str]) -> tuple[dict
 
 
 def worth_masking(secrets: Iterable[str]) -> list[str]:
-    """The secrets that can be masked, the longest first: where one begins with another, none of its end is left.
+    """Return the secrets that can be masked, longest first, so that no end of one remains visible.
 
     What is shorter than four characters would black out half of every text.
     """
@@ -40,14 +40,14 @@ def worth_masking(secrets: Iterable[str]) -> list[str]:
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
-    """The text without secrets, that come in the order of `worth_masking`."""
+    """Return the text with secrets masked; these come in the order of `worth_masking`."""
     for value in secrets:
         text = text.replace(value, MASK)
     return text
 
 
 def without_secrets(result: Result, secrets: Iterable[str]) -> Result:
-    """The result as it may be kept and shown."""
+    """Return the result with its secrets masked."""
     known = list(secrets)
     value = json.dumps(result.value, ensure_ascii=False)
     return evolve(

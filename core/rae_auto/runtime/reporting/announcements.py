@@ -47,7 +47,7 @@ def _announce_decision(decision: Decision, broadcast: EventStream) -> None:
 
 
 def _decision_event(decision: Decision) -> dict[str, Any]:
-    """A decision as those who follow the daemon live are told of it."""
+    """Return a decision as a message of the event stream."""
     return {
         "kind": "decision",
         "job": decision.job,

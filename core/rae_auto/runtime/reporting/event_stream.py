@@ -20,7 +20,7 @@ class EventStream:
 
     @property
     def heard(self) -> bool:
-        """Whether anybody listens."""
+        """Whether the stream has a subscriber."""
         return bool(self._listeners)
 
     def publish(self, event: Event) -> None:

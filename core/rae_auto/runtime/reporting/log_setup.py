@@ -47,7 +47,7 @@ def hide(values: Iterable[str]) -> None:
 
 
 def escaped(text: str) -> str:
-    """The text as one line that can't move the cursor, ring, or pretend to be another line."""
+    """Return the text as one line without control characters."""
     return _UNSEEN.sub(lambda match: repr(match[0])[1:-1], text)
 
 

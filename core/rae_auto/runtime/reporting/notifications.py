@@ -18,7 +18,7 @@ TIME_LIMIT = 30.0
 
 
 def notice_of(wish: Notify) -> Notice:
-    """The notice that tells of the end of a run."""
+    """Return the notice about the end of a run."""
     run = wish.run
     assert run.finished_at is not None
     return Notice(
