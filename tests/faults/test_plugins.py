@@ -27,7 +27,7 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import NotifyPolicy
 from rae_auto.model.run import Result
 from rae_auto.registry import Registry
-from rae_auto.registry.quarantine import IN_A_ROW, Quarantine
+from rae_auto.registry.quarantine import MAX_FAILURES_IN_A_ROW, Quarantine
 from rae_auto.runtime import silence_library
 from rae_auto.runtime.concurrency import background_tasks
 from rae_auto.runtime.execution import executions
@@ -174,13 +174,13 @@ def test_R35_a_schedule_that_answers_nonsense_is_held_with_its_reason_and_the_re
 
 def test_R35_what_fails_is_told_once_and_left_out_after_so_many_failures_in_a_row(log):
     ward = Quarantine(lambda *_: "rae-x 1.0")
-    for _ in range(IN_A_ROW - 1):
+    for _ in range(MAX_FAILURES_IN_A_ROW - 1):
         ward.failed(Kind.NOTIFIER, "x", "ops", OSError("no"))
     ward.succeeded(Kind.NOTIFIER, "x", "ops")
     ward.failed(Kind.NOTIFIER, "x", "ops", OSError("no"))
     assert not ward.is_quarantined(Kind.NOTIFIER, "x", "ops")
-    assert log == ["ERROR notifier 'x' of rae-x 1.0 failed (ops): OSError('no')\n"]
-    for _ in range(IN_A_ROW):
+    assert log == ["ERROR notifier \"x\" of rae-x 1.0 failed (ops): OSError('no')\n"]
+    for _ in range(MAX_FAILURES_IN_A_ROW):
         ward.failed(Kind.NOTIFIER, "x", "ops", OSError("no"))
     assert ward.is_quarantined(Kind.NOTIFIER, "x", "ops")
     assert not ward.is_quarantined(Kind.NOTIFIER, "x", "chat")
@@ -200,7 +200,7 @@ def test_R35_a_notifier_that_ignores_its_cancellation_holds_up_no_end(tmp_path, 
             await s.wait(await s.trigger("a"))
 
     loop = asyncio.new_event_loop()
-    background_tasks.run_to_the_end(asyncio.wait_for(work(), 60), loop)
+    background_tasks.run_until_complete(asyncio.wait_for(work(), 60), loop)
     assert loop.is_closed()
     assert any("a notifier didn't end" in line for line in log)
 

@@ -11,7 +11,7 @@ from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.options import check_plugins_of, limit_problems, make
 from rae_auto.config.positions import line_of, lines_of
 from rae_auto.config.reading import parse, place, read_text
-from rae_auto.config.relations import cycles, place_of, unknown_names
+from rae_auto.config.relations import cycles, document_key, unknown_names
 from rae_auto.config.structure import structure, structure_what_is_good, unknown_key
 from rae_auto.config.tables import WHAT_RUNS, FileTable, JobTable, inherited
 from rae_auto.errors import ConfigError, InvalidJob
@@ -231,7 +231,7 @@ class _JobReader:
         reasons = dict(table.reasons())
         followed = check_plugins_of(reasons.items(), table.guards, table.executor, self.plugins, self.timezone, own)
         upstream_jobs = {
-            job: (*key, *place_of(job, reasons[key].options)) for key, jobs in followed.items() for job in jobs
+            job: (*key, *document_key(job, reasons[key].options)) for key, jobs in followed.items() for job in jobs
         }
         for job, key in upstream_jobs.items():
             with own.within(*key):

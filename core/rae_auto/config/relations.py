@@ -15,7 +15,7 @@ def unknown_names(what: str, names: Sequence[str], known: Collection[str]) -> li
     ]
 
 
-def place_of(name: str, options: object) -> Key:
+def document_key(name: str, options: object) -> Key:
     """Return the key of a name among the options of a plugin, at any depth; () if it isn't there."""
     inner: Collection[tuple[str | int, object]] = ()
     if isinstance(options, Mapping):
@@ -25,7 +25,7 @@ def place_of(name: str, options: object) -> Key:
     for key, value in inner:
         if value == name:
             return (key,)
-        if found := place_of(name, value):
+        if found := document_key(name, value):
             return (key, *found)
     return ()
 

@@ -15,10 +15,10 @@ from rae_auto.model import documents
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run
-from rae_auto.records.events import event_record
-from rae_auto.records.world_log import happenings_in
+from rae_auto.records.events import event_as_json
+from rae_auto.records.world_log import read_world_log
 from rae_auto.runtime.execution.assignments import output_path
-from rae_auto.runtime.job_status import info_of
+from rae_auto.runtime.job_status import job_info_of
 from rae_auto.runtime.scheduler import Scheduler
 
 Arguments = Mapping[str, Any]
@@ -105,7 +105,7 @@ class Commands:
         opened = self._scheduler.runtime.engine.runs(entry.job.id)
         return {
             "definition": documents.dump(entry.job),
-            "info": job_record(info_of(self._scheduler.runtime.engine, entry)),
+            "info": job_record(job_info_of(self._scheduler.runtime.engine, entry)),
             "open": [run_record(o.run) for o in opened],
         }
 
@@ -151,7 +151,7 @@ class Commands:
 
     async def world_log(self, arguments: Arguments) -> Any:
         since, until = optional_instant(arguments, "since"), optional_instant(arguments, "until")
-        return await self._scheduler.runtime.read_store(lambda store: happenings_in(store, since, until))
+        return await self._scheduler.runtime.read_store(lambda store: read_world_log(store, since, until))
 
     async def stats(self, arguments: Arguments) -> Any:
         job = optional_text(arguments, "job")
@@ -177,7 +177,7 @@ class Commands:
             limit=limit_of(arguments),
             runs=flag(arguments, "runs"),
         )
-        return [event_record(event) for event in events]
+        return [event_as_json(event) for event in events]
 
     async def delete_events(self, arguments: Arguments) -> Any:
         before = optional_instant(arguments, "before")

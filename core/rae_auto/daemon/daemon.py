@@ -22,7 +22,7 @@ from rae_auto.errors import SchedulerError
 from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
-from rae_auto.runtime.concurrency.background_tasks import run_to_the_end
+from rae_auto.runtime.concurrency.background_tasks import run_until_complete
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.toolkit.files import private_directory
@@ -46,7 +46,9 @@ def run(config_path: Path, *, paused: bool) -> int:
     log_setup.attach([plugins.logger(ref) for ref in config.loggers], directory)
     try:
         loop = stall_detector.new_loop()
-        run_to_the_end(Daemon(config_path, config, registry, directory, paused, identity, stall_detector).run(), loop)
+        run_until_complete(
+            Daemon(config_path, config, registry, directory, paused, identity, stall_detector).run(), loop
+        )
     finally:
         stall_detector.close()
         log_setup.detach()

@@ -20,7 +20,7 @@ from rae_auto.model.job_state import Seen
 from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run, RunState
-from rae_auto.registry.trigger_text import schedule_text
+from rae_auto.registry.trigger_text import trigger_summary
 
 NEAR = timedelta(minutes=1)
 """The distance within which an occurrence answers for the time in question."""
@@ -237,5 +237,5 @@ def _no_schedule(view: JobView) -> str:
 def _describe_sources(view: JobView) -> str:
     """Return the triggers that are not schedules, in words; empty if there are none."""
     refs = view.definition.schedule if view.definition else ()
-    sources = [schedule_text(ref) for ref in refs if ref.id not in view.schedules]
+    sources = [trigger_summary(ref) for ref in refs if ref.id not in view.schedules]
     return f"its trigger{'s' if len(sources) > 1 else ''} ({'; '.join(sources)})" if sources else ""

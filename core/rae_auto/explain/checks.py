@@ -14,7 +14,7 @@ from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.primitives.human_units import format_bytes, format_count, format_elapsed, quote
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Attempt, Run, RunState
-from rae_auto.registry.trigger_text import schedule_text
+from rae_auto.registry.trigger_text import trigger_summary
 
 _ORDER = (
     ({Reason.DISABLED}, "enabled", "yes"),
@@ -105,7 +105,7 @@ def format_state(state: RunState) -> str:
 def _occurrence(trigger: str, key: str, at: datetime, view: JobView) -> Iterator[Fact]:
     refs = view.definition.schedule if view.definition else ()
     ref = next((ref for ref in refs if ref.id == trigger), None)
-    yield Fact("trigger", f"{trigger}{f' ({schedule_text(ref)})' if ref and schedule_text(ref) != trigger else ''}")
+    yield Fact("trigger", f"{trigger}{f' ({trigger_summary(ref)})' if ref and trigger_summary(ref) != trigger else ''}")
     key_text = "" if trigger in view.schedules or trigger == MANUAL else f", key {quote(key)}"
     yield Fact("occurrence", f"for {view.time(at)}{key_text}")
     for remark in (view.clock_note(trigger, at), view.zone_note(trigger, at)):

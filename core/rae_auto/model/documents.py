@@ -56,7 +56,7 @@ def load(cls: type[T], document: Mapping[str, Any]) -> T:
     return _converter().structure(document, cls)
 
 
-def place_of(value: Job | JobState | Run | Seen) -> tuple[str, str]:
+def document_key(value: Job | JobState | Run | Seen) -> tuple[str, str]:
     """Return the kind and key under which a value is stored."""
     match value:
         case Job():

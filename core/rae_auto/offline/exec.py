@@ -17,7 +17,7 @@ from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, Run
 from rae_auto.offline.project import Project
 from rae_auto.runtime.clock import SystemClock
-from rae_auto.runtime.execution.assignments import assignment_of
+from rae_auto.runtime.execution.assignments import build_assignment
 
 POLL_INTERVAL_SECONDS = 0.05
 """The time between two reads of the output."""
@@ -36,7 +36,7 @@ def execute(project: Project, name: str, out: BinaryIO) -> Result:
 
 async def _execute(job: Job, executor: Executor, directory: Path, out: BinaryIO) -> Result:
     try:
-        assignment = assignment_of(_new_run(job), job, directory, os.environ)
+        assignment = build_assignment(_new_run(job), job, directory, os.environ)
     except ValueError as error:
         return Result(error=str(error))
     assignment.output.parent.mkdir()

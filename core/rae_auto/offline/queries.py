@@ -21,10 +21,16 @@ from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
 from rae_auto.offline.project import Project
 from rae_auto.records.backup_files import write
-from rae_auto.records.events import event_patterns, event_record, forget_in, forgettable, recorded_in
-from rae_auto.records.runs import newest_runs
+from rae_auto.records.events import (
+    deletable_patterns,
+    delete_events_in,
+    event_as_json,
+    parse_event_patterns,
+    read_events,
+)
+from rae_auto.records.runs import merge_newest
 from rae_auto.records.statistics import statistics_of
-from rae_auto.records.world_log import happenings_in
+from rae_auto.records.world_log import read_world_log
 from rae_auto.runtime.clock import SystemClock
 
 T = TypeVar("T")
@@ -45,17 +51,20 @@ def histories(project: Project, queries: Sequence[Mapping[str, Any]]) -> list[li
 
 def list_events(project: Project, query: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return recorded events, the newest first. Errors: StoreError, BadRequest."""
-    names, bounds = event_patterns(query["names"]), {name: optional_instant(query, name) for name in ("since", "until")}
+    names, bounds = (
+        parse_event_patterns(query["names"]),
+        {name: optional_instant(query, name) for name in ("since", "until")},
+    )
     with project.open_store() as store:
-        events = recorded_in(store, names, **bounds, limit=limit_of(query), ends=flag(query, "runs"))
-    return [event_record(event) for event in reversed(events)]
+        events = read_events(store, names, **bounds, limit=limit_of(query), ends=flag(query, "runs"))
+    return [event_as_json(event) for event in reversed(events)]
 
 
 def delete_events(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     """Delete recorded events and return their number. Errors: StoreError, BadRequest."""
-    names, before = forgettable(query["names"]), optional_instant(query, "before")
+    names, before = deletable_patterns(query["names"]), optional_instant(query, "before")
     with project.open_store() as store:
-        return {"deleted": forget_in(store, names, before)}
+        return {"deleted": delete_events_in(store, names, before)}
 
 
 def stats(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +76,7 @@ def stats(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
 def world_log(project: Project, until: datetime) -> list[dict[str, Any]]:
     """Return all events and occurrences on record until then. Errors: StoreError."""
     with project.open_store() as store:
-        return happenings_in(store, None, until)
+        return read_world_log(store, None, until)
 
 
 def backup(project: Project, target: Path, *, replace: bool) -> dict[str, Any]:
@@ -129,7 +138,7 @@ class StoreSource:
 
 def _find_runs(store: Store, open_runs: Sequence[Run], query: LogQuery) -> list[Run]:
     past = [documents.load(Run, body) for body in store.query(documents.RUNS, query)]
-    return newest_runs(query, open_runs, past)
+    return merge_newest(query, open_runs, past)
 
 
 def _find_run(store: Store, open_runs: Sequence[Run], run: str) -> Run:

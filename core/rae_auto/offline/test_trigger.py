@@ -61,17 +61,17 @@ def watch_triggers(project: Project, job: str, seconds: float, show: Show) -> in
     planned = plugins.plan(definition, Origin.CONFIG)
     triggers = {ref.id: plugins.trigger(ref) for ref in definition.schedule}
     with tempfile.TemporaryDirectory(prefix="rae-auto-") as directory:
-        return asyncio.run(_TriggerSession(planned, Path(directory), show, plugins.containment).run(triggers, seconds))
+        return asyncio.run(_TriggerSession(planned, Path(directory), show, plugins.quarantine).run(triggers, seconds))
 
 
 class _TriggerSession:
     """The triggers of one job at work."""
 
-    def __init__(self, planned: Planned, directory: Path, show: Show, containment: Quarantine) -> None:
+    def __init__(self, planned: Planned, directory: Path, show: Show, quarantine: Quarantine) -> None:
         self._planned = planned
         self._directory = directory
         self._show = show
-        self._containment = containment
+        self._quarantine = quarantine
         self._timer = RuntimeTimer(SystemClock())
         self._fired = 0
 
@@ -132,7 +132,7 @@ class _TriggerSession:
         now = self._timer.now().wall
         computed = {name: guard.evaluate(now) for name, guard in self._planned.plan.guards.items() if guard is not None}
         readers = cast("Mapping[str, ReadGuard]", self._planned.plan.readers)
-        read = {name: await read_guard(guard, self._containment) for name, guard in readers.items()}
+        read = {name: await read_guard(guard, self._quarantine) for name, guard in readers.items()}
         results = {**computed, **read}
         blocking = [
             f"guard {quote(name)} says {result.verdict}: {result.reason}"

@@ -33,7 +33,7 @@ _NAMES = 500
 """How many names a store is asked about at once."""
 
 
-def recorded_in(
+def read_events(
     store: Store,
     names: Sequence[str],
     *,
@@ -69,17 +69,17 @@ def _newest(store: Store, names: Sequence[str], query: LogQuery) -> list[Event]:
         look_at = min(look_at * 8, MOST)
 
 
-def forget_in(store: Store, names: Sequence[str], before: datetime | None) -> int:
+def delete_events_in(store: Store, names: Sequence[str], before: datetime | None) -> int:
     """As `EventRecorder.forget`, of an open store."""
     count = 0
-    for keep in surplus_of(store, names, before):
+    for keep in deletion_rules(store, names, before):
         while gone := prune(store, keep):
             count += len(gone)
     store.scrub()
     return count
 
 
-def surplus_of(store: Store, names: Sequence[str], before: datetime | None) -> list[RetentionRule]:
+def deletion_rules(store: Store, names: Sequence[str], before: datetime | None) -> list[RetentionRule]:
     """Rules by which all recorded events of these names go."""
     since, newest = before or _FOREVER, 1 << 40
     if "*" in names:
@@ -98,7 +98,7 @@ def prune(store: Store, keep: RetentionRule) -> Sequence[str]:
     return store.prune(documents.EVENTS, keep)
 
 
-def event_patterns(given: Any) -> tuple[str, ...]:
+def parse_event_patterns(given: Any) -> tuple[str, ...]:
     """Names of events, in which `*` stands for any text: one, or a list. Errors: BadRequest."""
     patterns = [given] if isinstance(given, str) else given
     if not isinstance(patterns, list | tuple) or not patterns:
@@ -109,21 +109,21 @@ def event_patterns(given: Any) -> tuple[str, ...]:
     return tuple(patterns)
 
 
-def forgettable(given: Any) -> tuple[str, ...]:
+def deletable_patterns(given: Any) -> tuple[str, ...]:
     """Return the same for events that can be deleted. Raises BadRequest."""
-    patterns = event_patterns(given)
+    patterns = parse_event_patterns(given)
     for pattern in patterns:
         if pattern.startswith(RUN_ENDED):
             raise BadRequest(f"{pattern[:64]!r}: ends of runs are history, which [history] in rae.toml bounds")
     return patterns
 
 
-def event_record(event: Event) -> dict[str, Any]:
+def event_as_json(event: Event) -> dict[str, Any]:
     """Return an event as JSON for programs."""
     return {"id": event.id, "name": event.name, "at": event.at.isoformat(), "data": dict(event.data)}
 
 
-def has_happened(at: datetime | None, now: datetime) -> datetime | None:
+def check_not_in_future(at: datetime | None, now: datetime) -> datetime | None:
     """Return the instant of an event after checking that it isn't in the future. Raises BadRequest."""
     try:
         if at is not None and as_utc(at) > now + _CLOCKS_DIFFER:
@@ -133,7 +133,7 @@ def has_happened(at: datetime | None, now: datetime) -> datetime | None:
     return at
 
 
-def event_document(event: Any) -> Mapping[str, Any] | None:
+def check_event(event: Any) -> Mapping[str, Any] | None:
     """Return an event that every store can keep: None or a JSON object. Raises BadRequest."""
     if event is None:
         return None

@@ -27,7 +27,7 @@ def rules(retention: Retention, now: datetime) -> list[tuple[str, RetentionRule]
     ]
 
 
-def surplus_output(sizes: Mapping[str, int], job_of: Mapping[str, str], open_runs: Set[str], most: int) -> list[str]:
+def expired_output(sizes: Mapping[str, int], job_of: Mapping[str, str], open_runs: Set[str], most: int) -> list[str]:
     """Return the runs whose output has to be removed, given its `sizes` in bytes.
 
     It goes where nothing is known of its run, and, the oldest first, where a job has more than `most` bytes; never

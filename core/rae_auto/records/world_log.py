@@ -9,23 +9,23 @@ from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run
-from rae_auto.records.events import recorded_in
-from rae_auto.records.runs import newest_runs
+from rae_auto.records.events import read_events
+from rae_auto.records.runs import merge_newest
 
 MOST = 100_000
 """How many of each kind are read: the newest."""
 
 
-def happenings_in(store: Store, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
+def read_world_log(store: Store, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
     """Return recorded events, ends of runs and firings of sources, as far as they are on record, oldest first."""
     query = LogQuery(since=since, until=until, limit=MOST)
     runs = [documents.load(Run, body) for body in store.query(documents.RUNS, query)]
     bodies = [body for _, body in store.load(documents.RUN) if not isinstance(body, CorruptDocument)]
-    runs = newest_runs(query, [documents.load(Run, body) for body in bodies], runs)
+    runs = merge_newest(query, [documents.load(Run, body) for body in bodies], runs)
     skips = [documents.load(Decision, body) for body in store.query(documents.DECISIONS, query)]
     found = [
         {"at": format_instant(event.at), "name": event.name, "id": event.id, "data": event.data}
-        for event in recorded_in(store, ("*",), since=since, until=until, limit=MOST)
+        for event in read_events(store, ("*",), since=since, until=until, limit=MOST)
     ]
     found += [_told(run, run.scheduled_for, run.event) for run in runs if run.cause is Reason.FIRED]
     found += [_told(skip, skip.at, None) for skip in skips if _is_of_a_source(skip)]

@@ -40,9 +40,9 @@ class Planned:
 class PluginFactory:
     """Makes instances of what a configuration or a job names, by way of their source."""
 
-    def __init__(self, source: PluginSource, timezone: str, containment: Quarantine | None = None) -> None:
+    def __init__(self, source: PluginSource, timezone: str, quarantine: Quarantine | None = None) -> None:
         self.source = source
-        self.containment = containment or Quarantine(self.whose)
+        self.quarantine = quarantine or Quarantine(self.distribution)
         self._schedules: dict[ScheduleTrigger, SafeSchedule] = {}
         self._shared: dict[str, Plugin] = {}
         self.timezone = timezone
@@ -73,19 +73,19 @@ class PluginFactory:
         computed: dict[str, SafeGuard | None] = {}
         read: dict[str, ReadGuard] = {}
         try:
-            self._alike(Kind.EXECUTOR, job.executor_ref)
+            self._shared_plugin(Kind.EXECUTOR, job.executor_ref)
             for ref in job.schedule:
-                trigger = self._alike(Kind.TRIGGER, ref)
+                trigger = self._shared_plugin(Kind.TRIGGER, ref)
                 if isinstance(trigger, ScheduleTrigger):
                     # Of equal ones one is enough for all jobs.
-                    schedules[ref.id] = self._guarded(trigger)
+                    schedules[ref.id] = self._make_guard(trigger)
                 elif isinstance(trigger, SourceTrigger):
                     sources[ref.id] = trigger
             for guard_ref in job.guards:
-                guard = self._alike(Kind.GUARD, guard_ref)
+                guard = self._shared_plugin(Kind.GUARD, guard_ref)
                 computed[guard_ref.id] = None
                 if isinstance(guard, ComputedGuard):
-                    computed[guard_ref.id] = SafeGuard(guard, self.containment)
+                    computed[guard_ref.id] = SafeGuard(guard, self.quarantine)
                 elif isinstance(guard, ReadGuard):
                     read[guard_ref.id] = guard
         except PluginError as error:
@@ -103,18 +103,18 @@ class PluginFactory:
         if problems:
             raise InvalidJob(f"job {job.id!r}: {'; '.join(map(described, problems))}")
 
-    def whose(self, kind: Kind, name: str) -> str:
+    def distribution(self, kind: Kind, name: str) -> str:
         """Return the distribution and version of a plugin, if its source knows them."""
         provenance = getattr(self.source, "provenance", None)
         return str(provenance(kind, name)) if provenance else "unknown"
 
-    def _guarded(self, schedule: ScheduleTrigger) -> SafeSchedule:
+    def _make_guard(self, schedule: ScheduleTrigger) -> SafeSchedule:
         known = self._schedules.get(schedule)
         if known is None:
-            known = self._schedules[schedule] = SafeSchedule(schedule, self.containment)
+            known = self._schedules[schedule] = SafeSchedule(schedule, self.quarantine)
         return known
 
-    def _alike(self, kind: Kind, ref: PluginRef | TriggerRef | GuardRef) -> Plugin:
+    def _shared_plugin(self, kind: Kind, ref: PluginRef | TriggerRef | GuardRef) -> Plugin:
         """Return the plugin of a reference. All but sources are shared, because most jobs are alike."""
         key = f"{kind} {ref.type} {ref.options!r}"
         known = self._shared.get(key)

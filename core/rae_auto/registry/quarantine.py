@@ -1,8 +1,8 @@
-"""What the plugins in use have done wrong: told once for each distinct error, and too often in a row: left out.
+"""Quarantine: failures of plugins, counted, reported once for each distinct error, and answered.
 
-Left out (quarantined) lasts until a reload. A plugin is told apart by where it is used, so that a notifier that
-fails for one address is not left out for another. Guards are never left out: one that fails can't tell, so that nothing
-that asks it starts, and it is asked again.
+A plugin that fails several times in a row is quarantined until a reload. It is known by its place of use, so that a
+notifier that fails for one address still serves another. Guards are never quarantined: one that fails answers UNKNOWN,
+which starts nothing, and is evaluated again.
 """
 
 from collections.abc import Callable
@@ -12,17 +12,18 @@ from attrs import define, field
 from loguru import logger
 
 from rae_auto.api.plugin import Kind
+from rae_auto.model.primitives.units import count_of
 
-IN_A_ROW = 10
-"""After how many failures in a row a plugin is left out."""
+MAX_FAILURES_IN_A_ROW = 10
+"""Number of failures in a row after which a plugin is quarantined."""
 
-MOST_ERRORS = 20
-"""How many distinct errors of a plugin are told; those after them are only counted."""
+MAX_REPORTED_ERRORS = 20
+"""Number of distinct errors of a plugin that are logged; further ones are only counted."""
 
 
 @define
 class _Record:
-    whose: str
+    distribution: str
     failures: int = 0
     in_a_row: int = 0
     errors: set[str] = field(factory=set)
@@ -31,41 +32,41 @@ class _Record:
 
 
 class Quarantine:
-    """Keeps count. `whose` gives the distribution and version of a plugin, by kind and name."""
+    """Counts failures by plugin and place. `distribution` returns the distribution and version of a plugin."""
 
-    def __init__(self, whose: Callable[[Kind, str], str]) -> None:
-        self._whose = whose
+    def __init__(self, distribution: Callable[[Kind, str], str]) -> None:
+        self._distribution = distribution
         self._records: dict[tuple[Kind, str, str], _Record] = {}
 
     def failed(
-        self, kind: Kind, plugin: str, place: str, error: object, *, for_good: bool = False, is_told: bool = False
+        self, kind: Kind, plugin: str, place: str, error: object, *, for_good: bool = False, is_reported: bool = False
     ) -> None:
-        """Note a failure of a plugin at a place of use.
+        """Record a failure of a plugin at a place of use.
 
-        `for_good` leaves it out at once; `is_told`: the caller has logged it.
+        `for_good` quarantines it at once; `is_reported` says that the caller has logged it.
         """
         text = " ".join((str(error) if isinstance(error, str) else repr(error)).split())[:300]
         name = (kind, plugin, place)
-        record = self._records.get(name) or self._records.setdefault(name, _Record(self._whose(kind, plugin)))
+        record = self._records.get(name) or self._records.setdefault(name, _Record(self._distribution(kind, plugin)))
         record.failures += 1
         record.in_a_row += 1
         record.last = text
-        called = f"{kind} {plugin!r} of {record.whose}"
-        if text not in record.errors and len(record.errors) < MOST_ERRORS:
+        called = f'{kind} "{plugin}" of {record.distribution}'
+        if text not in record.errors and len(record.errors) < MAX_REPORTED_ERRORS:
             record.errors.add(text)
-            if not is_told:
+            if not is_reported:
                 logger.error("{} failed ({}): {}", called, place, text)
-        if kind is not Kind.GUARD and not record.quarantined and (for_good or record.in_a_row >= IN_A_ROW):
+        if kind is not Kind.GUARD and not record.quarantined and (for_good or record.in_a_row >= MAX_FAILURES_IN_A_ROW):
             record.quarantined = True
             logger.critical(
-                "{} is left out ({}) after {} failures in a row; put it right, then 'rae-auto reload'",
+                "{} is quarantined ({}) after {} in a row; fix it, then run 'rae-auto reload'",
                 called,
                 place,
-                record.in_a_row,
+                count_of(record.in_a_row, "failure"),
             )
 
     def succeeded(self, kind: Kind, plugin: str, place: str) -> None:
-        """Note that it works, again."""
+        """Record a success, which ends a row of failures."""
         record = self._records.get((kind, plugin, place))
         if record is not None:
             record.in_a_row = 0
@@ -76,29 +77,29 @@ class Quarantine:
         return record is not None and record.quarantined
 
     def clear(self) -> None:
-        """Give all another chance."""
+        """Forget all failures, so that every plugin is used again."""
         self._records.clear()
 
     def problems(self) -> list[str]:
         """Return a line for each quarantined plugin and for each guard that keeps failing."""
         return [
-            f"{kind} {plugin!r} of {record.whose} is left out ({place}) after {record.failures} failures: "
-            f"{record.last}; put it right, then 'rae-auto reload'"
+            f'{kind} "{plugin}" of {record.distribution} is quarantined ({place}) after '
+            f"{count_of(record.failures, 'failure')}: {record.last}; fix it, then run 'rae-auto reload'"
             if record.quarantined
-            else f"{kind} {plugin!r} of {record.whose} fails each time ({place}): {record.last}; nothing starts "
-            "that asks it: put it right, or remove it from guards"
+            else f'{kind} "{plugin}" of {record.distribution} fails each time ({place}): {record.last}; jobs with it '
+            "do not start; fix it, or remove it from guards"
             for (kind, plugin, place), record in self._records.items()
-            if record.quarantined or (kind is Kind.GUARD and record.in_a_row >= IN_A_ROW)
+            if record.quarantined or (kind is Kind.GUARD and record.in_a_row >= MAX_FAILURES_IN_A_ROW)
         ]
 
     def report(self) -> list[dict[str, Any]]:
-        """All that failed, as plain objects."""
+        """Return all failures as JSON objects."""
         return [
             {
                 "kind": str(kind),
                 "name": plugin,
                 "place": place,
-                "provenance": record.whose,
+                "provenance": record.distribution,
                 "failures": record.failures,
                 "in_a_row": record.in_a_row,
                 "quarantined": record.quarantined,

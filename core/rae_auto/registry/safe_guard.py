@@ -17,11 +17,11 @@ class SafeGuard:
     Two are equal where their guards are, so that a reload changes nothing that stays the same.
     """
 
-    __slots__ = ("_containment", "_is_failing", "inner")
+    __slots__ = ("_is_failing", "_quarantine", "inner")
 
-    def __init__(self, inner: ComputedGuard, containment: Quarantine) -> None:
+    def __init__(self, inner: ComputedGuard, quarantine: Quarantine) -> None:
         self.inner = inner
-        self._containment = containment
+        self._quarantine = quarantine
         self._is_failing = False
 
     def __eq__(self, other: object) -> bool:
@@ -39,10 +39,10 @@ class SafeGuard:
             result = _checked(self.inner.evaluate(instant))
         except (Exception, SystemExit) as error:
             self._is_failing = True
-            return failed(self._containment, self.inner, error)
+            return failed(self._quarantine, self.inner, error)
         if self._is_failing:
             self._is_failing = False
-            self._containment.succeeded(Kind.GUARD, self.inner.type, place(self.inner))
+            self._quarantine.succeeded(Kind.GUARD, self.inner.type, place(self.inner))
         return result
 
     def changes_after(self, instant: datetime) -> datetime | None:
@@ -53,12 +53,12 @@ class SafeGuard:
                 wrong = f"{change.isoformat()}, which is no aware instant after {instant.isoformat()}"
                 raise ValueError(f"changes_after returned {wrong}")
         except (Exception, SystemExit) as error:
-            failed(self._containment, self.inner, error)
+            failed(self._quarantine, self.inner, error)
             return None
         return change
 
 
-async def read_guard(guard: ReadGuard, containment: Quarantine) -> GuardResult:
+async def read_guard(guard: ReadGuard, quarantine: Quarantine) -> GuardResult:
     """Return the result of a guard; UNKNOWN if it fails or takes too long."""
     try:
         async with asyncio.timeout(PATIENCE):
@@ -66,19 +66,19 @@ async def read_guard(guard: ReadGuard, containment: Quarantine) -> GuardResult:
     except TimeoutError:
         return GuardResult(Verdict.UNKNOWN, f"it has not answered within {PATIENCE:g} s")
     except (Exception, SystemExit) as error:
-        return failed(containment, guard, error)
-    containment.succeeded(Kind.GUARD, guard.type, place(guard))
+        return failed(quarantine, guard, error)
+    quarantine.succeeded(Kind.GUARD, guard.type, place(guard))
     return result
 
 
 def _checked(result: object) -> GuardResult:
     if not isinstance(result, GuardResult) or not isinstance(result.verdict, Verdict):
-        raise TypeError(f"it answered {result!r:.60}, which is no Says")
+        raise TypeError(f"it answered {result!r:.60}, which is no GuardResult")
     return GuardResult(result.verdict, " ".join(str(result.reason).split())[:300])
 
 
-def failed(containment: Quarantine, guard: ComputedGuard | ReadGuard, error: BaseException) -> GuardResult:
-    containment.failed(Kind.GUARD, guard.type, place(guard), error)
+def failed(quarantine: Quarantine, guard: ComputedGuard | ReadGuard, error: BaseException) -> GuardResult:
+    quarantine.failed(Kind.GUARD, guard.type, place(guard), error)
     return failure(error)
 
 

@@ -13,11 +13,11 @@ class SafeSchedule:
     Two are equal where their schedules are; one that has ended equals only itself, so that a reload replaces it.
     """
 
-    __slots__ = ("_containment", "_ended", "inner")
+    __slots__ = ("_ended", "_quarantine", "inner")
 
-    def __init__(self, inner: ScheduleTrigger, containment: Quarantine) -> None:
+    def __init__(self, inner: ScheduleTrigger, quarantine: Quarantine) -> None:
         self.inner = inner
-        self._containment = containment
+        self._quarantine = quarantine
         self._ended = False
 
     def __eq__(self, other: object) -> bool:
@@ -52,7 +52,7 @@ class SafeSchedule:
         self._ended = True
         place = f"{self.inner!r:.120}"
         text = f"{problem}; jobs on this schedule start no more by it"
-        self._containment.failed(Kind.TRIGGER, self.inner.type, place, text, for_good=True)
+        self._quarantine.failed(Kind.TRIGGER, self.inner.type, place, text, for_good=True)
         return None
 
 

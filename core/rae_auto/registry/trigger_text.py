@@ -15,7 +15,7 @@ _BESIDE = ("of", "on", "above", "below", "process", "application", "for", "all",
 _LONGEST_TEXT = 80
 
 
-def schedule_text(ref: TriggerRef) -> str:
+def trigger_summary(ref: TriggerRef) -> str:
     """Return a trigger in a few words: its type and its main options."""
     if ref.type == "interval" and "every" in ref.options:
         return f"every {format_duration(parse_duration(ref.options['every']))}"

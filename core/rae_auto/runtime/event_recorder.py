@@ -22,7 +22,7 @@ from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.names import check_event_name
 from rae_auto.model.primitives.problems import Findings, Invalid
 from rae_auto.model.run import Run
-from rae_auto.records.events import MOST, prune, recorded_in, surplus_of
+from rae_auto.records.events import MOST, deletion_rules, prune, read_events
 
 LARGEST = 64 << 10
 """Bytes of an event's data, as JSON."""
@@ -149,13 +149,13 @@ class EventRecorder:
         ends: bool = True,
     ) -> list[Event]:
         """Return the newest events of these names, and ends of runs unless `ends` is false, oldest first."""
-        read = partial(recorded_in, names=names, since=since, until=until, limit=limit, ends=ends)
+        read = partial(read_events, names=names, since=since, until=until, limit=limit, ends=ends)
         return list(await self._ask(read))
 
     async def forget(self, names: Sequence[str], before: datetime | None) -> int:
         """Delete recorded events for good, also from the store's own copies; how many there were."""
         count = 0
-        for keep in await self._ask(partial(surplus_of, names=names, before=before)):
+        for keep in await self._ask(partial(deletion_rules, names=names, before=before)):
             # One by one, so that what runs need the store for comes between.
             while gone := await self._ask(partial(prune, keep=keep)):
                 count += len(gone)

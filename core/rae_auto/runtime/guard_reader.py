@@ -9,15 +9,15 @@ from rae_auto.engine.effects import ReadGuards
 from rae_auto.engine.events import GuardsRead
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import PATIENCE, failed, failure, place, read_guard
-from rae_auto.runtime.concurrency.background_tasks import wait_for_all
+from rae_auto.runtime.concurrency.background_tasks import wait_for_tasks
 
 
 class GuardReader:
     """Reads the guards that look at the machine. Equal ones that are wanted at once are read once."""
 
-    def __init__(self, tell: Callable[[GuardsRead], None], containment: Quarantine) -> None:
+    def __init__(self, tell: Callable[[GuardsRead], None], quarantine: Quarantine) -> None:
         self._tell = tell
-        self._containment = containment
+        self._quarantine = quarantine
         self._reading: dict[ReadGuard, asyncio.Task[GuardResult]] = {}
         self._answering: set[asyncio.Task[None]] = set()
 
@@ -31,7 +31,7 @@ class GuardReader:
         """Read no more."""
         for task in (*self._answering, *self._reading.values()):
             task.cancel()
-        await wait_for_all({*self._answering, *self._reading.values()}, "a guard")
+        await wait_for_tasks({*self._answering, *self._reading.values()}, "a guard")
 
     async def _answer(self, wanted: ReadGuards) -> None:
         guards = cast("Iterable[ReadGuard]", wanted.guards.values())
@@ -44,9 +44,9 @@ class GuardReader:
         try:
             reading = self._reading.get(guard)
         except Exception as error:  # it can't be hashed, or compared
-            return failed(self._containment, guard, error)
+            return failed(self._quarantine, guard, error)
         if reading is None:
-            work = read_guard(guard, self._containment)
+            work = read_guard(guard, self._quarantine)
             reading = self._reading[guard] = asyncio.get_running_loop().create_task(work, name=place(guard))
             reading.add_done_callback(lambda _: self._reading.pop(guard, None))
         # Nothing but time ends this: a guard may ignore its cancellation, or be cancelled by a library of its own.

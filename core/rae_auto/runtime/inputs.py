@@ -16,7 +16,7 @@ from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Run
-from rae_auto.records.events import event_document
+from rae_auto.records.events import check_event
 from rae_auto.registry.factory import Planned
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.clock import Clock
@@ -46,14 +46,14 @@ class Inputs:
         request: Request,
         clock: Clock,
         broadcast: EventStream,
-        containment: Quarantine,
+        quarantine: Quarantine,
     ) -> None:
         """Connect the inputs. `request` hands the engine an event that is made of a token, and returns its answer."""
         self._request = request
         self.timer = RuntimeTimer(clock)
         self.events = EventRecorder(archive.ask, lambda: clock.now().wall, partial(announce_event, broadcast))
-        self._sources = SourceSupervisor(directory, self._fire, containment, self.timer, self.events)
-        self._guards = GuardReader(shell.submit, containment)
+        self._sources = SourceSupervisor(directory, self._fire, quarantine, self.timer, self.events)
+        self._guards = GuardReader(shell.submit, quarantine)
 
     async def start(self, all_planned: Collection[Planned], damaged: Collection[JobId]) -> None:
         """Start the sources of all jobs. Directories of damaged jobs stay: which sources these had is unknown."""
@@ -124,4 +124,4 @@ def occurrence_of(job: JobId, trigger: str, key: object, event: Any, at: datetim
     """Return the occurrence of a firing. Raises BadRequest for a key or an event that can't be stored."""
     if not isinstance(key, str):
         raise BadRequest(f"invalid key {key!r:.60}; the key of an occurrence is text")
-    return Occurrence(job, trigger, key, as_utc(at), event_document(event))
+    return Occurrence(job, trigger, key, as_utc(at), check_event(event))

@@ -4,10 +4,10 @@ from rae_auto.engine.engine import Engine
 from rae_auto.engine.state import JobEntry
 from rae_auto.model.job_info import JobActivity, JobInfo, JobStatus
 from rae_auto.model.run import RunState
-from rae_auto.registry.trigger_text import schedule_text
+from rae_auto.registry.trigger_text import trigger_summary
 
 
-def status_of(engine: Engine, entry: JobEntry) -> JobStatus:
+def job_status_of(engine: Engine, entry: JobEntry) -> JobStatus:
     """Return the status of a job."""
     job, state = entry.job, entry.state
     opened = [o.run for o in engine.runs(job.id)]
@@ -37,14 +37,14 @@ def _activity(states: set[RunState], entry: JobEntry) -> JobActivity:
     return JobActivity.PAUSED if entry.state.paused else JobActivity.IDLE
 
 
-def info_of(engine: Engine, entry: JobEntry) -> JobInfo:
+def job_info_of(engine: Engine, entry: JobEntry) -> JobInfo:
     """Return the row of a job in a list."""
     job = entry.job
     return JobInfo(
         id=job.id,
         name=job.name,
         origin=entry.plan.origin.value,
-        schedule=tuple(schedule_text(ref) for ref in job.schedule),
+        schedule=tuple(trigger_summary(ref) for ref in job.schedule),
         priority=job.priority,
-        status=status_of(engine, entry),
+        status=job_status_of(engine, entry),
     )

@@ -118,5 +118,5 @@ async def _put_aside(archive: Repository, directory: Path, hurts: Sequence[Hurt]
         logger.error("{} is damaged ({}){}; it is kept in {}", place, hurt.problem, of, aside)
     # The job's own definition stays: only a person can say what it was.
     changes: list[Change] = [Delete(hurt.kind, hurt.key) for hurt in hurts if hurt.kind != documents.JOB]
-    changes += [Put(*documents.place_of(state), documents.dump(state)) for state in states]
+    changes += [Put(*documents.document_key(state), documents.dump(state)) for state in states]
     await archive.ask(lambda store: store.commit(changes))

@@ -34,7 +34,7 @@ def encode(changes: Iterable[Change]) -> list[StoreChange]:
         if isinstance(change, Record):
             entries.append(_entry(change.value))
         else:
-            latest[documents.place_of(change.value)] = change
+            latest[documents.document_key(change.value)] = change
     return [*(_write(place, change) for place, change in latest.items()), *entries]
 
 

@@ -14,7 +14,7 @@ from loguru import logger
 from rae_auto.api.store import Append, Change, Put
 from rae_auto.model import documents
 from rae_auto.model.policies import Retention
-from rae_auto.records.retention_rules import rules, surplus_output
+from rae_auto.records.retention_rules import expired_output, rules
 from rae_auto.runtime.repository import Repository
 
 RETENTION_PERIOD_SECONDS = 3600.0
@@ -87,7 +87,7 @@ def _remove(files: dict[str, _Output], runs: Iterable[str]) -> None:
 def _remove_surplus(files: dict[str, _Output], known: Iterable[Change], most: int) -> None:
     job_of, open_runs = _runs_in(known, files)
     sizes = {run: output.size for run, output in files.items()}
-    _remove(files, surplus_output(sizes, job_of, open_runs, most))
+    _remove(files, expired_output(sizes, job_of, open_runs, most))
 
 
 def _runs_in(known: Iterable[Change], wanted: Collection[str]) -> tuple[Mapping[str, str], set[str]]:

@@ -31,7 +31,7 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run
-from rae_auto.records.runs import newest_runs
+from rae_auto.records.runs import merge_newest
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.clock import Clock
 from rae_auto.runtime.engine_loop import EngineLoop
@@ -81,7 +81,7 @@ class Runtime:
         self.retention = options.retention
         self.shutdown_grace = options.shutdown_grace
         self.factory = factory
-        self.quarantine = factory.containment
+        self.quarantine = factory.quarantine
         self.engine = Engine()
         self.events = EventStream()
         self.stopped = asyncio.Event()
@@ -226,7 +226,7 @@ class Runtime:
         """Return the runs that match a query, open ones included, newest first."""
         # Before the store is read: a run that ends meanwhile is on its way there when the engine lets it go.
         opened = [entry.run for entry in self.engine.runs()]
-        return newest_runs(query, opened, await self._repository.runs(query))
+        return merge_newest(query, opened, await self._repository.runs(query))
 
     async def decisions(self, query: LogQuery) -> list[Decision]:
         """Return decisions that led to no run, newest first."""

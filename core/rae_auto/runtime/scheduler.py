@@ -39,12 +39,12 @@ from rae_auto.model.run import Run
 from rae_auto.paths import state_directory
 from rae_auto.records.backup_files import Backup
 from rae_auto.records.backup_files import write as write_backup
-from rae_auto.records.events import event_patterns, forgettable, has_happened
+from rae_auto.records.events import check_not_in_future, deletable_patterns, parse_event_patterns
 from rae_auto.records.statistics import Statistics, statistics_of
 from rae_auto.registry import Registry
 from rae_auto.runtime.clock import Clock, SystemClock
 from rae_auto.runtime.inputs import occurrence_of
-from rae_auto.runtime.job_status import info_of, status_of
+from rae_auto.runtime.job_status import job_info_of, job_status_of
 from rae_auto.runtime.runtime import Runtime, RuntimeOptions
 
 if TYPE_CHECKING:
@@ -157,11 +157,11 @@ class Scheduler:
 
     async def get_job_status(self, job: str) -> JobStatus:
         """Return the status of a job. Raises JobNotFound."""
-        return status_of(self.runtime.engine, self.runtime.engine.job(JobId(job)))
+        return job_status_of(self.runtime.engine, self.runtime.engine.job(JobId(job)))
 
     async def list_jobs(self) -> list[JobInfo]:
         """All jobs, in the order in which they came."""
-        return [info_of(self.runtime.engine, entry) for entry in self.runtime.engine.jobs()]
+        return [job_info_of(self.runtime.engine, entry) for entry in self.runtime.engine.jobs()]
 
     async def get_job(self, job: str) -> Job:
         """Return the definition of a job. Raises JobNotFound."""
@@ -232,7 +232,7 @@ class Scheduler:
 
     async def record_event(self, name: str, data: Mapping[str, Any] | None = None, at: datetime | None = None) -> Event:
         """Record that something happened; durable when this returns. Errors: BadRequest, StoreError."""
-        return await self.runtime.inputs.events.record(name, data, has_happened(at, self.runtime.now()))
+        return await self.runtime.inputs.events.record(name, data, check_not_in_future(at, self.runtime.now()))
 
     async def recorded_events(
         self,
@@ -245,13 +245,13 @@ class Scheduler:
     ) -> list[Event]:
         """Return recorded events of these names, newest first; with `runs` also ends of runs. Raises BadRequest."""
         found = self.runtime.inputs.events.recorded(
-            event_patterns(names), since=since, until=until, limit=limit, ends=runs
+            parse_event_patterns(names), since=since, until=until, limit=limit, ends=runs
         )
         return (await found)[::-1]
 
     async def forget_events(self, names: str | Sequence[str], before: datetime | None = None) -> int:
         """Delete recorded events for good; how many there were. Errors: BadRequest, StoreError."""
-        return await self.runtime.inputs.events.forget(forgettable(names), before)
+        return await self.runtime.inputs.events.forget(deletable_patterns(names), before)
 
     def events(self) -> AsyncGenerator[Mapping[str, Any], None]:
         """Yield messages about runs, decisions and jobs as they become durable. Slow readers lose the oldest."""

@@ -18,7 +18,7 @@ from rae_auto.api.plugin import Kind
 from rae_auto.api.trigger import EmitResult, SourceTrigger, Timer, TriggerContext
 from rae_auto.model.primitives.names import JobId
 from rae_auto.registry.quarantine import Quarantine
-from rae_auto.runtime.concurrency.background_tasks import CLOSE_LIMIT, wait_for_all
+from rae_auto.runtime.concurrency.background_tasks import CLOSE_LIMIT, wait_for_tasks
 
 FIRST_DELAY, LAST_DELAY = 1.0, 300.0
 """Seconds before a failed source is started again; doubled each time up to the last."""
@@ -30,8 +30,8 @@ Fire = Callable[[JobId, str, str, Mapping[str, Any] | None, datetime | None, str
 class SourceSupervisor:
     """The sources of all jobs."""
 
-    def __init__(self, directory: Path, fire: Fire, containment: Quarantine, timer: Timer, events: Events) -> None:
-        self._containment = containment
+    def __init__(self, directory: Path, fire: Fire, quarantine: Quarantine, timer: Timer, events: Events) -> None:
+        self._quarantine = quarantine
         self._timer = timer
         self._events = events
         self._directory = directory
@@ -84,16 +84,16 @@ class SourceSupervisor:
         """Give all plugins another chance; the next `set` starts sources that were left out."""
         for job, watching in self._watching.items():
             for trigger, (source, task) in list(watching.items()):
-                if task.done() and self._containment.is_quarantined(Kind.TRIGGER, source.type, f"{job}.{trigger}"):
+                if task.done() and self._quarantine.is_quarantined(Kind.TRIGGER, source.type, f"{job}.{trigger}"):
                     del watching[trigger]
-        self._containment.clear()
+        self._quarantine.clear()
 
     async def close(self) -> None:
         """Stop watching; return once all have tidied up, those of jobs that were removed before too."""
         for watching in self._watching.values():
             for _, task in watching.values():
                 task.cancel()
-        await wait_for_all(self._tasks, "a source")
+        await wait_for_tasks(self._tasks, "a source")
         self._watching.clear()
 
     async def _supervise(
@@ -117,11 +117,11 @@ class SourceSupervisor:
             feedback_key: str | None = None,
         ) -> EmitResult:
             told = await self._fire(job, trigger, key, event, at, feedback_key)
-            self._containment.succeeded(Kind.TRIGGER, source.type, place)
+            self._quarantine.succeeded(Kind.TRIGGER, source.type, place)
             return told
 
-        place_of = self._directory / "triggers" / job / trigger
-        watch = TriggerContext(job, trigger, place_of, emit, self._timer, self._events, since=since)
+        document_key = self._directory / "triggers" / job / trigger
+        watch = TriggerContext(job, trigger, document_key, emit, self._timer, self._events, since=since)
         delay = FIRST_DELAY
         while True:
             try:
@@ -132,8 +132,8 @@ class SourceSupervisor:
                     logger.bind(job=job).error("trigger {} failed to end: {!r}", trigger, error)
                     return
                 logger.bind(job=job).error("trigger {} failed, tried again in {:.0f} s: {!r}", trigger, delay, error)
-                self._containment.failed(Kind.TRIGGER, source.type, place, error, is_told=True)
-                if self._containment.is_quarantined(Kind.TRIGGER, source.type, place):
+                self._quarantine.failed(Kind.TRIGGER, source.type, place, error, is_reported=True)
+                if self._quarantine.is_quarantined(Kind.TRIGGER, source.type, place):
                     return
             else:
                 return

@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from rae_auto.engine.effects import Change, Discard, Save
 from rae_auto.errors import StoreError
-from rae_auto.model.documents import place_of
+from rae_auto.model.documents import document_key
 
 T = TypeVar("T")
 
@@ -39,9 +39,9 @@ class Values:
     def commit(self, changes: Sequence[Change]) -> None:
         for change in changes:
             if isinstance(change, Save):
-                self._values[place_of(change.value)] = change.value
+                self._values[document_key(change.value)] = change.value
             elif isinstance(change, Discard):
-                self._values.pop(place_of(change.value), None)
+                self._values.pop(document_key(change.value), None)
 
     def load(self, cls: type[T]) -> tuple[T, ...]:
         return tuple(value for value in self._values.values() if isinstance(value, cls))

@@ -17,7 +17,7 @@ from rae_auto.model.decision import Occurrence
 from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.model.reasons import Reason
 from rae_auto.model.run import Result, RunState
-from rae_auto.registry.trigger_text import schedule_text
+from rae_auto.registry.trigger_text import trigger_summary
 from rae_auto.simulation.virtual_engine import EPOCH
 
 
@@ -255,4 +255,4 @@ def test_what_a_source_told_is_one_of_the_facts():
     ],
 )
 def test_a_trigger_is_told_in_a_few_words(type, options, text):
-    assert schedule_text(TriggerRef(type, options, "t")) == text
+    assert trigger_summary(TriggerRef(type, options, "t")) == text

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rae_auto import Retention, RunState
 from rae_auto.api.store import RetentionRule
 from rae_auto.model import documents
-from rae_auto.records.retention_rules import rules, surplus_output
+from rae_auto.records.retention_rules import expired_output, rules
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -93,7 +93,7 @@ sizes = st.dictionaries(st.integers(0, 99).map(lambda n: f"{n:026}"), st.integer
 def test_r26_output_stays_within_its_bound_and_the_newest_stays(sizes: dict[str, int], data, most: int) -> None:
     job_of = {run: data.draw(st.sampled_from("ab")) for run in sizes if data.draw(st.booleans())}
     open_runs = {run for run in job_of if data.draw(st.booleans())}
-    gone = surplus_output(sizes, job_of, open_runs, most)
+    gone = expired_output(sizes, job_of, open_runs, most)
     assert not open_runs & set(gone)
     assert {run for run in sizes if run not in job_of} <= set(gone)
     for job in "ab":
@@ -107,4 +107,4 @@ def test_r26_output_stays_within_its_bound_and_the_newest_stays(sizes: dict[str,
 
 
 def test_output_without_a_run_goes() -> None:
-    assert surplus_output({"x": 0}, {}, set(), 100) == ["x"]
+    assert expired_output({"x": 0}, {}, set(), 100) == ["x"]

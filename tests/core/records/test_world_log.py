@@ -8,7 +8,7 @@ from tests.support.control_peer import in_time
 
 from rae_auto import Job, Scheduler, TriggerRef
 from rae_auto.cli.simulate import _recorded
-from rae_auto.records.world_log import happenings_in
+from rae_auto.records.world_log import read_world_log
 from rae_auto.testing.memory_store import MemoryStore
 
 CONFIG = """
@@ -31,7 +31,7 @@ def test_ends_of_runs_are_among_it_and_what_a_source_told_though_its_run_is_open
                 run = await scheduler.trigger("a")
                 while not await scheduler.history("b"):
                     await anext(events)
-            told = await scheduler.runtime.read_store(lambda store: happenings_in(store, None, None))
+            told = await scheduler.runtime.read_store(lambda store: read_world_log(store, None, None))
             await scheduler.close(timedelta(0))
             return run, told
 

@@ -17,7 +17,7 @@ from rae_auto.errors import InvalidJob
 from rae_auto.explain.engine_source import explain_job
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.registry import Registry
-from rae_auto.registry.quarantine import IN_A_ROW, Quarantine
+from rae_auto.registry.quarantine import MAX_FAILURES_IN_A_ROW, Quarantine
 from rae_auto.registry.safe_guard import SafeGuard
 from rae_auto.runtime import guard_reader as guards_module
 from rae_auto.testing.memory_store import MemoryStore
@@ -184,7 +184,7 @@ def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path
         (GuardResult(Verdict.UNKNOWN, "no battery can be read"), "power can't tell: no battery can be read"),
         (OSError("no such device"), "power can't tell: it failed: OSError('no such device')"),
         (SystemExit(3), "power can't tell: it failed: SystemExit(3)"),
-        ("yes", "power can't tell: it failed: TypeError(\"it answered 'yes', which is no Says\")"),
+        ("yes", "power can't tell: it failed: TypeError(\"it answered 'yes', which is no GuardResult\")"),
         (GuardResult(Verdict.NO, "two\nlines"), "power says no: two lines"),
         (asyncio.CancelledError(), "power can't tell: it was cancelled"),
     ],
@@ -230,26 +230,26 @@ def test_a_guard_that_is_cancelled_by_itself_can_not_tell(tmp_path):
 
 @pytest.mark.parametrize("change", [None, datetime(2027, 1, 1)])
 def test_a_change_that_is_no_instant_to_come_is_none_and_told(change):
-    containment = Quarantine(lambda kind, name: "a distribution")
-    guard = SafeGuard(Odd(change), containment)
+    quarantine = Quarantine(lambda kind, name: "a distribution")
+    guard = SafeGuard(Odd(change), quarantine)
     assert guard.changes_after(datetime(2026, 1, 1, tzinfo=UTC)) is None
-    (told,) = containment.report()
+    (told,) = quarantine.report()
     assert "which is no aware instant after" in told["error"]
 
 
 def test_a_guard_that_fails_time_and_again_is_told_and_not_said_to_be_left_out():
-    containment = Quarantine(lambda kind, name: "a distribution")
-    guard, now = SafeGuard(Odd(), containment), datetime(2026, 1, 1, tzinfo=UTC)
-    for _ in range(IN_A_ROW):
-        assert containment.problems() == []
+    quarantine = Quarantine(lambda kind, name: "a distribution")
+    guard, now = SafeGuard(Odd(), quarantine), datetime(2026, 1, 1, tzinfo=UTC)
+    for _ in range(MAX_FAILURES_IN_A_ROW):
+        assert quarantine.problems() == []
         guard.evaluate(now)
-    (problem,) = containment.problems()
-    assert problem.startswith("guard 'odd' of a distribution fails each time (Odd(change=None)): TypeError(")
-    assert problem.endswith("nothing starts that asks it: put it right, or remove it from guards")
+    (problem,) = quarantine.problems()
+    assert problem.startswith('guard "odd" of a distribution fails each time (Odd(change=None)): TypeError(')
+    assert problem.endswith("jobs with it do not start; fix it, or remove it from guards")
 
     stage.results["odd"] = GuardResult(Verdict.YES, "it is well again")
     guard.evaluate(now)
-    assert containment.problems() == []
+    assert quarantine.problems() == []
 
 
 def test_a_guard_that_a_reload_brings_is_read_for_runs_that_wait(tmp_path):

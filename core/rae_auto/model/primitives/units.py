@@ -82,3 +82,8 @@ def _shown(value: object) -> str:
         return "a number of that size"
     text = repr(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:60] + "…"
+
+
+def count_of(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: "1 failure", "2 failures"."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -10,7 +10,7 @@ CLOSE_LIMIT = 1.0
 """Seconds that a plugin may take to close."""
 
 
-async def wait_for_all(tasks: Collection["asyncio.Task[Any]"], what: str, limit: float = CLOSE_LIMIT) -> None:
+async def wait_for_tasks(tasks: Collection["asyncio.Task[Any]"], what: str, limit: float = CLOSE_LIMIT) -> None:
     """Wait until all have ended, or until the limit: one that ignores its cancellation is left behind, and told."""
     if not tasks:
         return
@@ -23,7 +23,7 @@ async def wait_for_all(tasks: Collection["asyncio.Task[Any]"], what: str, limit:
         logger.error("{} didn't end in {:g} s and is left behind: {}", what, limit, task.get_name())
 
 
-def run_to_the_end(main: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> None:
+def run_until_complete(main: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> None:
     """As `asyncio.run`, but for tasks that ignore being cancelled: these are left behind."""
     asyncio.set_event_loop(loop)
     try:
@@ -33,7 +33,7 @@ def run_to_the_end(main: Coroutine[Any, Any, None], loop: asyncio.AbstractEventL
             left = asyncio.all_tasks(loop)
             for task in left:
                 task.cancel()
-            loop.run_until_complete(wait_for_all(left, "a task"))
+            loop.run_until_complete(wait_for_tasks(left, "a task"))
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             asyncio.set_event_loop(None)

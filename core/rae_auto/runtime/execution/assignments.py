@@ -7,7 +7,7 @@ from rae_auto.api.executor import Assignment
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run
-from rae_auto.runtime.execution.environment import environment_of
+from rae_auto.runtime.execution.environment import build_environment
 from rae_auto.runtime.execution.secrets import resolved
 
 
@@ -21,17 +21,17 @@ def event_path(directory: Path, run: RunId) -> Path:
     return directory / "output" / f"{run}.event.json"
 
 
-def assignment_of(run: Run, job: Job, directory: Path, inherited: Mapping[str, str]) -> Assignment:
+def build_assignment(run: Run, job: Job, directory: Path, inherited: Mapping[str, str]) -> Assignment:
     """Return the run's current attempt. Raises ValueError if a secret of its environment is missing.
 
     `directory` is the state directory, `inherited` the daemon's own environment, of which jobs get a few names.
     """
     env, secrets = resolved(job.env, inherited)
-    environment = environment_of(run, env, inherited, event_path(directory, run.id))
+    environment = build_environment(run, env, inherited, event_path(directory, run.id))
     return _assignment(run, job, directory, environment, secrets)
 
 
-def assignment_to_find(run: Run, job: Job, directory: Path) -> Assignment:
+def rebuild_assignment(run: Run, job: Job, directory: Path) -> Assignment:
     """Return the current attempt as it was started; a secret that is missing by now is no obstacle."""
     return _assignment(run, job, directory, {}, ())
 

@@ -20,7 +20,9 @@ EVENT_LIMIT = 32 << 10
 """Bytes of RAE_EVENT: a single variable can't be much larger than this on every system."""
 
 
-def environment_of(run: Run, env: Mapping[str, str], inherited: Mapping[str, str], event_file: Path) -> dict[str, str]:
+def build_environment(
+    run: Run, env: Mapping[str, str], inherited: Mapping[str, str], event_file: Path
+) -> dict[str, str]:
     """All variables of the run's current attempt: a few of the daemon's, the job's own, and what tells it of itself.
 
     `event_file` is where the event stands if it is too large for a variable.
@@ -33,14 +35,14 @@ def environment_of(run: Run, env: Mapping[str, str], inherited: Mapping[str, str
         "RAE_TRIGGER": run.trigger,
         "RAE_EVENT": _event(run),
     }
-    if (large := large_event(run)) is not None:
+    if (large := oversized_event(run)) is not None:
         own["RAE_EVENT"] = json.dumps({"too_large": len(large), "file": str(event_file)})
         own["RAE_EVENT_FILE"] = str(event_file)
     kept = {name: inherited[name] for name in INHERITED if name in inherited}
     return {"PATH": DEFAULT_PATH, **kept, **env, **own}
 
 
-def large_event(run: Run) -> bytes | None:
+def oversized_event(run: Run) -> bytes | None:
     """Return the run's event as JSON if it is too large for a variable, else None."""
     content = _event(run).encode()
     return content if len(content) > EVENT_LIMIT else None

@@ -17,10 +17,10 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result, Run
 from rae_auto.registry.quarantine import Quarantine
-from rae_auto.runtime.concurrency.background_tasks import wait_for_all
-from rae_auto.runtime.execution.assignments import assignment_of, assignment_to_find, event_path
-from rae_auto.runtime.execution.environment import large_event
-from rae_auto.runtime.execution.secrets import without_secrets
+from rae_auto.runtime.concurrency.background_tasks import wait_for_tasks
+from rae_auto.runtime.execution.assignments import build_assignment, event_path, rebuild_assignment
+from rae_auto.runtime.execution.environment import oversized_event
+from rae_auto.runtime.execution.secrets import mask_result
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.toolkit.files import private_directory, write_whole
 
@@ -39,14 +39,14 @@ class Executions:
         executor_for: Callable[[PluginRef], Executor],
         report: Callable[[Event], None],
         inherited: Mapping[str, str],
-        containment: Quarantine | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
         """`inherited` is the daemon's own environment as of its start, of which jobs get a few names."""
         self._directory = directory
         self._executor_for = executor_for
         self._report = report
         self._inherited = inherited
-        self._containment = containment or Quarantine(lambda *_: "unknown")
+        self._quarantine = quarantine or Quarantine(lambda *_: "unknown")
         self._executors: dict[str, asyncio.Future[Executor]] = {}
         self._in_hand: dict[Key, asyncio.Future[Execution]] = {}
         self._starting: dict[Key, asyncio.Task[None]] = {}
@@ -82,7 +82,7 @@ class Executions:
         in_hand = self._in_hand[key] = asyncio.get_running_loop().create_future()
         try:
             executor = await self._open(job.executor_ref)
-            found = await executor.find(assignment_to_find(run, job, self._directory), run.handle)
+            found = await executor.find(rebuild_assignment(run, job, self._directory), run.handle)
         except (Exception, SystemExit) as error:  # a broken executor must not keep the others from being found
             found = Result(error=f"its executor failed to look for it: {error}")
         if in_hand.cancelled():
@@ -103,10 +103,10 @@ class Executions:
         """Let executors go. Whatever is still in their hands is left to them."""
         for task in self._tasks:
             task.cancel()
-        await wait_for_all(self._tasks, "an executor's work")
+        await wait_for_tasks(self._tasks, "an executor's work")
         opened = [o.result() for o in self._executors.values() if o.done() and not o.exception()]
         closing = [asyncio.ensure_future(_closed(executor)) for executor in opened]
-        await wait_for_all(closing, "an executor")
+        await wait_for_tasks(closing, "an executor")
 
     async def _carry_out(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)
@@ -115,9 +115,9 @@ class Executions:
         try:
             # First, so that of many that start together each goes straight on to its start.
             executor = await self._open(job.executor_ref)
-            if (event := large_event(run)) is not None:
+            if (event := oversized_event(run)) is not None:
                 await asyncio.to_thread(write_whole, event_path(self._directory, run.id), event)
-            assignment = assignment_of(run, job, self._directory, self._inherited)
+            assignment = build_assignment(run, job, self._directory, self._inherited)
             secrets = assignment.secrets
             log_setup.hide(secrets)
             execution = _checked(await executor.start(assignment))
@@ -146,7 +146,7 @@ class Executions:
 
     def _ended(self, key: Key, result: Result, secrets: Sequence[str]) -> None:
         del self._in_hand[key]
-        self._report(AttemptEnded(*key, without_secrets(result, secrets)))
+        self._report(AttemptEnded(*key, mask_result(result, secrets)))
 
     async def _cancel(self, key: Key, grace: timedelta) -> None:
         in_hand = self._in_hand[key]
@@ -160,7 +160,7 @@ class Executions:
             try:
                 await in_hand.result().cancel(grace)
             except (Exception, SystemExit) as error:
-                self._containment.failed(Kind.EXECUTOR, "executor", "cancel", error)
+                self._quarantine.failed(Kind.EXECUTOR, "executor", "cancel", error)
 
     async def _open(self, ref: PluginRef) -> Executor:
         key = repr(ref)

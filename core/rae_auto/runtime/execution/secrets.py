@@ -28,10 +28,10 @@ def resolved(env: Mapping[str, str], inherited: Mapping[str, str]) -> tuple[dict
         return value
 
     values = {name: _REFERENCE.sub(secret, value) for name, value in env.items()}
-    return values, tuple(worth_masking(secrets))
+    return values, tuple(sort_secrets(secrets))
 
 
-def worth_masking(secrets: Iterable[str]) -> list[str]:
+def sort_secrets(secrets: Iterable[str]) -> list[str]:
     """Return the secrets that can be masked, longest first, so that no end of one remains visible.
 
     What is shorter than four characters would black out half of every text.
@@ -40,13 +40,13 @@ def worth_masking(secrets: Iterable[str]) -> list[str]:
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
-    """Return the text with secrets masked; these come in the order of `worth_masking`."""
+    """Return the text with secrets masked; these come in the order of `sort_secrets`."""
     for value in secrets:
         text = text.replace(value, MASK)
     return text
 
 
-def without_secrets(result: Result, secrets: Iterable[str]) -> Result:
+def mask_result(result: Result, secrets: Iterable[str]) -> Result:
     """Return the result with its secrets masked."""
     known = list(secrets)
     value = json.dumps(result.value, ensure_ascii=False)

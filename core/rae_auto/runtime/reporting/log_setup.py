@@ -10,7 +10,7 @@ from loguru import logger
 
 from rae_auto.api.logger import Logger
 from rae_auto.runtime import silence_library
-from rae_auto.runtime.execution.secrets import masked, worth_masking
+from rae_auto.runtime.execution.secrets import masked, sort_secrets
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -43,7 +43,7 @@ def detach() -> None:
 
 def hide(values: Iterable[str]) -> None:
     """From now on these values appear in no line."""
-    _hidden.update(form for value in worth_masking(values) for form in (value, repr(value)[1:-1]))
+    _hidden.update(form for value in sort_secrets(values) for form in (value, repr(value)[1:-1]))
 
 
 def escaped(text: str) -> str:
@@ -52,7 +52,7 @@ def escaped(text: str) -> str:
 
 
 def _clean(record: "Record") -> None:
-    hidden = worth_masking(_hidden)
+    hidden = sort_secrets(_hidden)
     record["message"] = escaped(masked(record["message"], hidden))
     for name, value in record["extra"].items():
         record["extra"][name] = escaped(masked(str(value), hidden))

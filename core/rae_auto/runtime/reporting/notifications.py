@@ -11,7 +11,7 @@ from rae_auto.engine.effects import Notify
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.run import Run
 from rae_auto.registry.quarantine import Quarantine
-from rae_auto.runtime.concurrency.background_tasks import CLOSE_LIMIT, wait_for_all
+from rae_auto.runtime.concurrency.background_tasks import CLOSE_LIMIT, wait_for_tasks
 
 TIME_LIMIT = 30.0
 """Seconds that a notifier may take."""
@@ -44,8 +44,8 @@ def _text(kind: NotifyOn, run: Run) -> str:
 class Notifications:
     """Hands notices to notifiers."""
 
-    def __init__(self, notifiers: Mapping[str, Notifier], containment: Quarantine | None = None) -> None:
-        self._containment = containment or Quarantine(lambda *_: "unknown")
+    def __init__(self, notifiers: Mapping[str, Notifier], quarantine: Quarantine | None = None) -> None:
+        self._quarantine = quarantine or Quarantine(lambda *_: "unknown")
         self.notifiers = notifiers
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -59,7 +59,7 @@ class Notifications:
 
     async def close(self) -> None:
         """Let deliveries finish; each has its time limit."""
-        await wait_for_all(self._tasks, "a notifier", TIME_LIMIT + CLOSE_LIMIT)
+        await wait_for_tasks(self._tasks, "a notifier", TIME_LIMIT + CLOSE_LIMIT)
 
     async def _deliver(self, name: str, notice: Notice) -> None:
         log = logger.bind(job=notice.job, run=notice.run)
@@ -67,7 +67,7 @@ class Notifications:
         if notifier is None:
             log.error("notifier {} isn't configured, so nobody was told: {}", name, notice.text)
             return
-        if self._containment.is_quarantined(Kind.NOTIFIER, notifier.type, name):
+        if self._quarantine.is_quarantined(Kind.NOTIFIER, notifier.type, name):
             log.error("notifier {} is left out, so nobody was told: {}", name, notice.text)
             return
         try:
@@ -75,6 +75,6 @@ class Notifications:
                 await notifier.notify(notice)
         except (Exception, SystemExit) as error:  # nobody told must not mean nothing run, nor the daemon's end
             log.error("notifier {} failed to tell: {}: {!r}", name, notice.text, error)
-            self._containment.failed(Kind.NOTIFIER, notifier.type, name, error, is_told=True)
+            self._quarantine.failed(Kind.NOTIFIER, notifier.type, name, error, is_reported=True)
         else:
-            self._containment.succeeded(Kind.NOTIFIER, notifier.type, name)
+            self._quarantine.succeeded(Kind.NOTIFIER, notifier.type, name)

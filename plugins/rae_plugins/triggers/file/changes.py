@@ -58,7 +58,7 @@ class FileChange:
     """The previous path of a moved file."""
 
 
-def event_document(changes: Sequence[FileChange], origin: ChangeOrigin) -> dict[str, Any]:
+def check_event(changes: Sequence[FileChange], origin: ChangeOrigin) -> dict[str, Any]:
     """Return the event that reports these changes."""
     return {
         "paths": [change.path for change in changes],

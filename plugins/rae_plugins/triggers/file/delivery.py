@@ -16,7 +16,7 @@ from loguru import logger
 
 from rae_auto.api import EmitResult, TriggerContext
 from rae_auto.model.reasons import Reason
-from rae_plugins.triggers.file.changes import ChangeOrigin, FileChange, event_document, event_key
+from rae_plugins.triggers.file.changes import ChangeOrigin, FileChange, check_event, event_key
 from rae_plugins.triggers.file.provenance import Provenance
 from rae_plugins.triggers.file.snapshot import Snapshot
 
@@ -129,10 +129,10 @@ class Delivery:
 
     async def _emit(self, changes: Sequence[FileChange], origin: ChangeOrigin, refusals: int) -> EmitResult:
         if len(changes) > _MAX_INLINE_FILES:
-            document = await self.run_in_thread(event_document, changes, origin)
+            document = await self.run_in_thread(check_event, changes, origin)
             key = await self.run_in_thread(event_key, changes, refusals)
         else:
-            document, key = event_document(changes, origin), event_key(changes, refusals)
+            document, key = check_event(changes, origin), event_key(changes, refusals)
         # A job may change what it watches. With one event per file, each file has a count of its own.
         feedback_key: str | None = ""
         if self.one_per_file:

@@ -38,7 +38,7 @@ class Use:
     since: datetime
     until: datetime
     last_input: datetime
-    is_told: bool = False
+    is_reported: bool = False
 
     @classmethod
     def begun(cls, now: Moment, last_input: datetime, since: datetime) -> "Use":
@@ -53,9 +53,9 @@ class Use:
         if last_input - self.last_input > AFK:
             return Use.begun(now, last_input, last_input), self._rest()
         grown = evolve(self, looked_at=now, until=max(last_input, self.until), last_input=last_input)
-        if (rest := grown._rest()) is None or (self.is_told and grown.until - grown.since < TELL):
+        if (rest := grown._rest()) is None or (self.is_reported and grown.until - grown.since < TELL):
             return grown, None
-        return evolve(grown, since=grown.until, is_told=True), rest
+        return evolve(grown, since=grown.until, is_reported=True), rest
 
     def _rest(self) -> Interval | None:
         return (self.since, self.until) if self.until > self.since else None

@@ -8,7 +8,7 @@ import pytest
 
 from rae_auto import Job, Scheduler
 from rae_auto.model.run import Result
-from rae_auto.runtime.execution.secrets import masked, resolved, without_secrets, worth_masking
+from rae_auto.runtime.execution.secrets import mask_result, masked, resolved, sort_secrets
 
 CANARY = "canary-in-the-mine"
 
@@ -57,14 +57,14 @@ def test_a_file_that_is_no_text_is_told(private):
 
 
 def test_a_secret_that_begins_with_another_is_masked_whole():
-    assert masked("longer and long", worth_masking(["long", "longer", "no"])) == "*** and ***"
+    assert masked("longer and long", sort_secrets(["long", "longer", "no"])) == "*** and ***"
 
 
 def test_a_result_keeps_no_secret():
     result = Result(exit_code=1, error=f"bad token {CANARY}", value={"token": CANARY})
-    assert without_secrets(result, [CANARY]) == Result(exit_code=1, error="bad token ***", value="***")
+    assert mask_result(result, [CANARY]) == Result(exit_code=1, error="bad token ***", value="***")
     harmless = Result(exit_code=0, value=[1, "x"])
-    assert without_secrets(harmless, [CANARY]) == harmless
+    assert mask_result(harmless, [CANARY]) == harmless
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")

@@ -12,7 +12,7 @@ from rae_plugins.triggers.file.changes import (
     ChangeOrigin,
     FileChange,
     FileVersion,
-    event_document,
+    check_event,
     event_key,
 )
 from rae_plugins.triggers.file.debounce import Burst, StabilityTracker
@@ -29,7 +29,7 @@ def changed(
 
 def test_event_lists_paths_and_changes() -> None:
     moved = FileChange("/in/b", ChangeKind.MOVED, VERSION, source="/in/a")
-    assert event_document([changed("/in/c"), moved], ChangeOrigin.RESCAN) == {
+    assert check_event([changed("/in/c"), moved], ChangeOrigin.RESCAN) == {
         "paths": ["/in/c", "/in/b"],
         "changes": [
             {"path": "/in/c", "change": "created", "size": 3, "mtime": "2025-10-09T08:53:20.123456+00:00"},
@@ -48,7 +48,7 @@ def test_event_lists_paths_and_changes() -> None:
 
 def test_event_omits_a_time_beyond_the_calendar() -> None:
     absurd = FileVersion(inode=5, mtime_ns=10**18 * 1000, size=3)
-    assert event_document([changed(version=absurd)], ChangeOrigin.WATCH)["changes"][0]["mtime"] is None
+    assert check_event([changed(version=absurd)], ChangeOrigin.WATCH)["changes"][0]["mtime"] is None
 
 
 _changes = st.lists(
