@@ -12,6 +12,7 @@ import click
 
 from rae_auto.api.plugin import Kind
 from rae_auto.cli.program import program
+from rae_auto.model.reasons import REASONS
 from rae_auto.registry import Registry
 from rae_auto.registry.describe import describe
 
@@ -64,6 +65,11 @@ def option_table(kind: str, name: str) -> str:
     return table(("option", "type", "default", "meaning"), rows)
 
 
+def reason_table() -> str:
+    """One row for each reason."""
+    return table(("code", "meaning"), [(f"`{code}`", reason.meaning) for code, reason in REASONS.items()])
+
+
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [head, ("---",) * len(head), *rows]
@@ -75,10 +81,13 @@ def filled(text: str) -> str:
 
     def fill(found: re.Match[str]) -> str:
         words = found["what"].split()
-        content = command_table() if words == ["commands"] else option_table(*words[2:])
+        tables = {"commands": command_table, "reasons": reason_table}
+        content = tables[words[0]]() if words[0] in tables else option_table(*words[2:])
         return f"<!-- {found['what']} -->\n{content}\n<!-- end -->"
 
-    return re.sub(r"<!-- (?P<what>commands|options of \w+ \w+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
+    return re.sub(
+        r"<!-- (?P<what>commands|reasons|options of \w+ \w+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL
+    )
 
 
 def main(check_only: bool) -> int:

@@ -16,7 +16,7 @@ from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.job import JobId
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Due, Overlapping
 from rae_auto.model.run import Attempt, Result
 from rae_plugins.stores.sqlite import SqliteStore
 
@@ -39,7 +39,7 @@ def entries(count: int) -> Iterator[Append]:
             key=at.isoformat(),
             scheduled_for=at,
             queued_at=at,
-            cause=Reason.DUE,
+            cause=Due(),
             state=state,
             started_at=begun,
             attempt_started_at=begun,
@@ -50,7 +50,7 @@ def entries(count: int) -> Iterator[Append]:
         )
         yield Append(documents.RUNS, run.id, job, state, at, documents.dump(run))
         if number % 10 == 0:
-            skip = Decision(job, "cron", at.isoformat(), at, Outcome.SKIP, Reason.OVERLAP, at)
+            skip = Decision(job, "cron", at.isoformat(), at, Outcome.SKIP, Overlapping(RunId("r"), at), at)
             yield Append(documents.DECISIONS, run.id, job, skip.reason, at, documents.dump(skip))
 
 

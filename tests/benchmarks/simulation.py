@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from rae_auto.engine.engine import Engine
-from rae_auto.engine.events import Origin, Settings
+from rae_auto.engine.plan import JobOrigin, Settings
 from rae_auto.model.job import Job
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
@@ -18,7 +18,7 @@ def main() -> None:
     jobs = [
         Job(name=f"j{n}", command="true", schedule=f"{n % 60} {'*' if n % 4 else n % 24} * * *") for n in range(100)
     ]
-    plans = tuple(plugins.plan(job, Origin.CONFIG)[0] for job in jobs)
+    plans = tuple(plugins.plan(job, JobOrigin.CONFIG).plan for job in jobs)
     events = 0
     handle = Engine.handle
 

@@ -164,7 +164,7 @@ def test_R13_R14_a_clock_that_is_set_forward_loses_nothing_and_back_repeats_noth
     eventually(lambda: machine.ran() == ran)
     assert len(machine.ask("history", job="timed")) == 2
     why = machine.ask("why", job="timed", at="2026-06-01T10:00:00+00:00")
-    assert "it was missed, and is made up for" in why["answer"]
+    assert "it is a missed run, started late by catch_up" in why["answer"]
 
 
 def test_R15_a_fixed_time_in_a_gap_runs_once_at_its_end_while_the_clock_changes(machine):

@@ -21,7 +21,7 @@ from rae_auto import Job, RunState, Scheduler, TriggerRef
 from rae_auto.api import Assignment, Execution, Executor, Notice, Notifier, ScheduleTrigger
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.control.client import Client
-from rae_auto.engine.events import Settings
+from rae_auto.engine.plan import Settings
 from rae_auto.errors import SchedulerError
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import NotifyPolicy

@@ -127,7 +127,7 @@ def test_an_exceeded_limit_is_the_reason_and_usage_is_on_record_r31(tmp_path):
             return await scheduler.wait(await scheduler.trigger("hog"))
 
     run = playing(work)
-    assert (run.state, run.reason) == (RunState.FAILED, "memory limit of 50MB exceeded")
+    assert (run.state, run.reason.text) == (RunState.FAILED, "memory limit of 50MB exceeded")
     (attempt,) = run.attempts
     assert attempt.result.max_memory > 50 << 20
     assert attempt.result.cpu_time > timedelta(0)

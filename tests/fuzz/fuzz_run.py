@@ -11,7 +11,8 @@ from random import Random
 from attrs import evolve, frozen
 from tests.fuzz.invariants import Invariants, InvariantViolated
 
-from rae_auto.engine.events import Origin, Plan, Reconfigure, Settings
+from rae_auto.engine.commands import Reconfigure
+from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.engine.runs import loop_detection
 from rae_auto.errors import SchedulerError
 from rae_auto.model.guard import GuardResult, Verdict
@@ -19,7 +20,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.model.policies import Backoff, CatchUp, OnCrash, Overlap, Priority, RetryOn, RetryPolicy
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Disabled, GuardBlocked, GuardsPending, Paused, StartDelayed
 from rae_auto.model.run import Result, Run
 from rae_auto.simulation.virtual_engine import VirtualWorld
 from rae_auto.simulation.virtual_store import Crashed, Faulty, Memory, Values
@@ -28,7 +29,7 @@ STEPS = 150
 NAMES = "abcdefg"
 RESOURCES = ("x", "y")
 SECONDS = (1, 5, 30, 60, 61, 200, 1000, 4000)
-HOLDING = (Reason.DISABLED, Reason.PAUSED, Reason.DELAYED, Reason.GUARD)
+HOLDING = (Disabled, Paused, StartDelayed, GuardBlocked, GuardsPending)
 """What may keep a run waiting for ever: people, guards, and nobody letting time pass."""
 
 
@@ -170,12 +171,12 @@ class FuzzRun:
         name, self._rounds = self._random.choice(NAMES), self._rounds + 1
         self._tell(f"{name} feeds itself")
         decided = len(self.world.decisions)
-        for number in range(loop_detection.LIMIT + 2):
+        for number in range(loop_detection.MAX_REPEATS + 2):
             self.world.fire(name, "source", f"round-{self._rounds}-{number}", feedback_key="loop")
             for run in sorted(run for run, start in self.world.in_hand.items() if start.job.id == name):
                 self.world.end(run, Result(exit_code=0))
         ran = sum(one.run is not None for one in self.world.decisions[decided:] if one.trigger == "source")
-        if ran > loop_detection.LIMIT + 1:
+        if ran > loop_detection.MAX_REPEATS + 1:
             raise InvariantViolated(f"{name} goes on feeding itself")
 
     def _hang(self) -> None:
@@ -277,6 +278,7 @@ class FuzzRun:
                     ended[run] = self._random_result()
         down = timedelta(seconds=self._random.choice([0, 1, 30, 300, 90_000]))
         self._tell(f"  back after {down}; alive: {sorted(alive)}, ended: {sorted(ended)}")
+        self._promises.crashed()
         self.world.crash(alive=alive, ended=ended, unbegun=self._unbegun(), down=down)
         self._promises.restarted()
 
@@ -294,12 +296,12 @@ class FuzzRun:
                 break
             self.world.end(sorted(self.world.in_hand)[0])
         for opened in self.world.engine.runs():
-            waiting = self.world.engine.waiting_for(opened.run.id, self.world.now)
+            waiting = self.world.engine.waiting_for(opened.run.id)
             blocked_by = {o.run.job for o in self.world.engine.runs() if o is not opened}
             if waiting is None:
                 raise InvariantViolated(f"{opened.run.id} stays {opened.run.state}, with nobody at work on it")
-            if waiting[0] not in HOLDING and not blocked_by & {opened.run.job, *opened.job.needs}:
-                raise InvariantViolated(f"{opened.run.id} waits for ever: {waiting[1]}")
+            if not isinstance(waiting, HOLDING) and not blocked_by & {opened.run.job, *opened.job.needs}:
+                raise InvariantViolated(f"{opened.run.id} waits for ever: {waiting.text}")
         self._promises.check()
 
     # Chance
@@ -336,7 +338,7 @@ class FuzzRun:
             for trigger in ("t", "u")
             if self._random.random() < 0.5
         }
-        return Plan(job, schedules, Origin.STORE, guards)
+        return Plan(job, schedules, JobOrigin.STORE, guards)
 
     def _random_result(self) -> Result:
         return Result(exit_code=self._random.choice([0, 0, 0, 1]))

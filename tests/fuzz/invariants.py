@@ -4,14 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from rae_auto.engine.events import Plan
-from rae_auto.engine.queue import rank
-from rae_auto.engine.runs.guards import ASKING, FRESH
+from rae_auto.engine.plan import Plan
+from rae_auto.engine.queue import queue_rank
+from rae_auto.engine.runs.guards import MAX_READING_AGE
+from rae_auto.engine.state import AskingGuards
 from rae_auto.model.decision import MANUAL, Decision
+from rae_auto.model.guard import Verdict
 from rae_auto.model.policies import Overlap
-from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import MaxParallel, Missed
 from rae_auto.model.run import Run, RunState
 from rae_auto.model.schedule import Schedule
 from rae_auto.simulation.virtual_engine import VirtualWorld
@@ -38,6 +40,10 @@ class Invariants:
         self._started: set[tuple[RunId, int]] = set()
         self._ended: set[RunId] = set()
         self._decided: set[tuple[JobId, str, str, int]] = set()
+        self._targets: dict[tuple[RunId, int], RunState] = {}
+        """The states that attempts are to end in because they were cancelled or timed out."""
+        self._cancels_before = 0
+        """How many cancellations the daemons before the present one requested."""
         self._new_since: dict[tuple[JobId, str], int] = {}
         """From which decision on a job, or its trigger, is another than the one before it of the same name."""
 
@@ -63,6 +69,10 @@ class Invariants:
         """Somebody was told that this run will be."""
         self._promised.add(run)
 
+    def crashed(self) -> None:
+        """The daemon has died; the next one requests its own cancellations."""
+        self._cancels_before = len(self._world.cancelled)
+
     def restarted(self) -> None:
         """A new daemon: jobs that were changed meanwhile have other ranks."""
         self._waiting = {}
@@ -78,6 +88,30 @@ class Invariants:
         self._order()
         self._memory()
         self._every_instant()
+        self._stops()
+
+    def _stops(self) -> None:
+        """A cancellation or a timeout that was decided stays so, across crashes too, and is carried out."""
+        kept = {run.id: run for run in self._world.kept(Run)}
+        for run in kept.values():
+            if run.stopping is not None:
+                self._targets.setdefault((run.id, run.attempt), run.stopping.state)
+        cancelled = {(cancel.run, cancel.attempt) for cancel in self._world.cancelled[self._cancels_before :]}
+        over = {run.id: run for run in self._world.history if any(run.id == known for known, _ in self._targets)}
+        for (run_id, attempt), target in list(self._targets.items()):
+            run = kept.get(run_id) or over[run_id]
+            if run.state.active and run.attempt == attempt:
+                if run.stopping is None or run.stopping.state is not target:
+                    raise InvariantViolated(f"{run_id} was to be {target}, and now {run.stopping}")
+                if (run_id, attempt) not in cancelled:
+                    raise InvariantViolated(f"{run_id} is to be {target}, but its executor has not been asked")
+                continue
+            ended = run.attempts[attempt - 1].state
+            if ended is not target and (ended is not RunState.LOST or run.state is not target):
+                raise InvariantViolated(f"attempt {attempt} of {run_id} was to be {target}, and is {ended}")
+            if target is RunState.CANCELLED and run.state is not target:
+                raise InvariantViolated(f"{run_id} was cancelled, and is {run.state}")
+            del self._targets[run_id, attempt]
 
     def _room(self) -> None:
         world = self._world
@@ -91,11 +125,10 @@ class Invariants:
             )
         if unknown := set(world.in_hand) - {opened.run.id for opened in active}:
             raise InvariantViolated(f"executors have {unknown} in hand, of which the engine knows nothing")
-        kept = sum(opened.keeps_place for opened in world.engine.runs())
-        if len(active) + kept < world.settings.max_parallel and not world.engine.stopping:
+        kept = sum(o.activity == AskingGuards(has_slot=True) for o in world.engine.runs())
+        if len(active) + kept < world.settings.max_parallel and not world.engine.is_stopping:
             for opened in world.engine.runs():
-                why = world.engine.waiting_for(opened.run.id, world.now)
-                if why is not None and why[0] is Reason.PARALLEL:
+                if isinstance(world.engine.waiting_for(opened.run.id), MaxParallel):
                     raise InvariantViolated(f"{opened.run.id} waits for a place though there is one")
 
     def _overlap(self) -> None:
@@ -116,7 +149,7 @@ class Invariants:
         decisions = self._world.decisions
         for number, decision in enumerate(decisions[self._seen_decisions :], self._seen_decisions):
             known_from = max(self._new_since.get((decision.job, name), 0) for name in ("", decision.trigger))
-            if decision.reason is not Reason.MISSED and number >= known_from:
+            if not isinstance(decision.reason, Missed) and number >= known_from:
                 identity = (decision.job, decision.trigger, decision.key, known_from)
                 if identity in self._decided:
                     raise InvariantViolated(f"{identity[:3]} was decided twice")
@@ -160,13 +193,13 @@ class Invariants:
             raise InvariantViolated(f"{run.id} was tried again after it was {run.attempts[-1].state}")
 
     def _check_guards(self, run: Run, plan: Plan) -> None:
-        said = run.facts.get("guards", {})
-        if said.keys() != plan.guards.keys() or not all(result.startswith("yes") for result in said.values()):
+        said = run.conditions.guards
+        if said.keys() != plan.guards.keys() or not all(result.verdict is Verdict.YES for result in said.values()):
             raise InvariantViolated(
                 f"{run.id} started though of its guards {list(plan.guards)} it is known that {said}"
             )
         started_at = run.attempt_started_at or run.queued_at
-        if None in plan.guards.values() and self._world.guards_age[run.id] > FRESH.total_seconds():
+        if None in plan.guards.values() and self._world.guards_age[run.id] > MAX_READING_AGE.total_seconds():
             raise InvariantViolated(f"{run.id} started though its guards were read long ago")
         for name, guard in plan.guards.items():
             if guard is not None and not guard.evaluate(started_at).allows:
@@ -176,7 +209,7 @@ class Invariants:
         """Whoever waits for an answer of its guards will get one."""
         asked = {wanted.run for wanted in self._world.wanted}
         for opened in self._world.engine.runs():
-            if opened.held_by == ASKING and opened.run.id not in asked:
+            if isinstance(opened.activity, AskingGuards) and opened.run.id not in asked:
                 raise InvariantViolated(f"{opened.run.id} waits for guards that nobody reads")
 
     def _check_resources(self, resources: tuple[str, ...]) -> None:
@@ -193,12 +226,12 @@ class Invariants:
 
         Those with guards that must be read let others go first while these are asked.
         """
-        engine, now = self._world.engine, self._world.now
+        engine = self._world.engine
         guarded = {entry.job.id for entry in engine.jobs() if None in entry.plan.guards.values()}
         places = {
-            o.run.id: rank(o.job.priority, o.run.queued_at)
+            o.run.id: queue_rank(o.job.priority, o.run.queued_at)
             for o in engine.runs()
-            if o.run.job not in guarded and (engine.waiting_for(o.run.id, now) or (None,))[0] is Reason.PARALLEL
+            if o.run.job not in guarded and isinstance(engine.waiting_for(o.run.id), MaxParallel)
         }
         still = [place for run, place in places.items() if run in self._waiting]
         for run, place in self._waiting.items():
@@ -226,8 +259,7 @@ class Invariants:
         for key, (schedule, since) in list(self._due_since.items()):
             made = by_trigger.get(key, [])
             decided = {decision.key for decision in made}
-            given_up = [d.facts for d in made if d.reason is Reason.MISSED]
-            spans = [(parse_instant(facts["from"]), parse_instant(facts["until"])) for facts in given_up]
+            spans = [(d.reason.first, d.reason.last) for d in made if isinstance(d.reason, Missed)]
             for instant in _instants(schedule, since, self._world.now.wall):
                 if format_instant(instant) not in decided and not any(a <= instant <= b for a, b in spans):
                     raise InvariantViolated(f"{key} at {instant} has no decision")

@@ -1,4 +1,4 @@
-"""Defects planted in the engine: the trials find each of them, so that their silence means something."""
+"""Defects planted in the engine: the fuzzer finds each of them, so that its silence means something."""
 
 from datetime import timedelta
 
@@ -9,63 +9,67 @@ from tests.fuzz.fuzz_run import FuzzRun
 from rae_auto.engine import engine as engine_module
 from rae_auto.engine import jobs, lifecycle, time_passing
 from rae_auto.engine.effects import Step
-from rae_auto.engine.events import AttemptEnded, AttemptFound, GuardsRead
-from rae_auto.engine.runs import admission, attempts, dependencies, dispatch, guards, loop_detection, progress, retry
-from rae_auto.engine.state import EngineState
+from rae_auto.engine.events import AttemptEnded, AttemptFound, GuardsRead, Restored
+from rae_auto.engine.runs import admission, attempts, dependencies, dispatch, guards, loop_detection, retry, waiting
+from rae_auto.engine.state import AskingGuards, EngineState
 from rae_auto.engine.time import cursors, timetable
 from rae_auto.model.guard import GuardResult, Verdict
-from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.job_state import JobState
+from rae_auto.model.reasons import Paused
 from rae_auto.model.run import RunState
 
-# What is planted here is no line of ours, and counting makes the trials take twice as long.
+# Planted code is no line of the engine, and counting lines makes the fuzzer take twice as long.
 pytestmark = pytest.mark.no_cover
 
 SEEDS = range(60)
 
 
-def a_retry_frees_the_place_twice(patch):
-    original = attempts._try_again
+def a_retry_frees_its_slot_twice(patch):
+    original = attempts._repeat
 
-    def mutant(world, opened, *rest):
-        world.active -= 1
-        original(world, opened, *rest)
+    def mutant(turn, *rest):
+        turn.state.active -= 1
+        original(turn, *rest)
 
-    patch.setattr(attempts, "_try_again", mutant)
+    patch.setattr(attempts, "_repeat", mutant)
 
 
 def a_key_that_was_decided_is_forgotten(patch):
-    def mutant(world, occurrence, decision, step):
-        return Seen(occurrence.job, occurrence.trigger, occurrence.key, occurrence.at, decision.run)
-
-    patch.setattr(admission, "remember", mutant)
+    patch.setattr(admission, "remember", lambda *_: None)
 
 
 def a_job_may_feed_itself_for_ever(patch):
-    patch.setattr(loop_detection, "too_often", lambda *_: None)
+    patch.setattr(loop_detection, "find_feedback_loop", lambda *_: None)
 
 
-def the_place_that_was_kept_stays_taken(patch):
-    patch.setattr(EngineState, "let_place_go", lambda self, run: None)
+def a_reserved_slot_is_never_freed(patch):
+    original = EngineState._count
+
+    def mutant(self, entry, by):
+        if not (by < 0 and isinstance(entry.activity, AskingGuards)):
+            original(self, entry, by)
+
+    patch.setattr(EngineState, "_count", mutant)
 
 
 def the_queue_is_not_drained_after_a_failure(patch):
-    original = dispatch.start_what_may
+    original = dispatch.dispatch
 
-    def mutant(world, now, step):
-        if not any(getattr(change.value, "state", None) is RunState.FAILED for change in step.changes):
-            original(world, now, step)
+    def mutant(turn):
+        if not any(getattr(change.value, "state", None) is RunState.FAILED for change in turn.step.changes):
+            original(turn)
 
-    patch.setattr(dispatch, "start_what_may", mutant)
+    patch.setattr(dispatch, "dispatch", mutant)
 
 
-def catch_up_drops_one(patch):
-    original = timetable.occurrences
+def catch_up_drops_an_instant(patch):
+    original = timetable.find_due_instants
 
     def mutant(schedule, first, now):
-        found = original(schedule, first, now)
-        return evolve(found, instants=found.instants[1:]) if len(found.instants) > 2 else found
+        span = original(schedule, first, now)
+        return evolve(span, instants=span.instants[1:]) if len(span.instants) > 2 else span
 
-    patch.setattr(timetable, "occurrences", mutant)
+    patch.setattr(timetable, "find_due_instants", mutant)
 
 
 def a_cursor_is_not_saved(patch):
@@ -78,82 +82,103 @@ def a_cursor_is_not_saved(patch):
     patch.setattr(Step, "save", mutant)
 
 
-def a_guard_that_can_not_tell_is_taken_for_yes(patch):
+def an_unknown_guard_counts_as_yes(patch):
     patch.setattr(GuardResult, "allows", property(lambda self: self.verdict is not Verdict.NO))
 
 
-def what_a_guard_said_counts_for_ever(patch):
-    patch.setattr(guards, "FRESH", timedelta(days=1))
+def a_guard_reading_counts_for_ever(patch):
+    patch.setattr(guards, "MAX_READING_AGE", timedelta(days=1))
 
 
-def a_run_that_a_guard_keeps_back_is_forgotten(patch):
-    original = guards.read
+def a_run_that_a_guard_blocks_is_forgotten(patch):
+    original = guards.guards_read
 
-    def mutant(world, event, now, step):
-        if all(result.allows for result in event.said.values()):
-            original(world, event, now, step)
+    def mutant(turn, event):
+        if all(result.allows for result in event.results.values()):
+            original(turn, event)
 
-    patch.setattr(engine_module, "_HANDLERS", {**engine_module._HANDLERS, GuardsRead: mutant})
-
-
-def skip_lets_a_second_one_in(patch):
-    patch.setattr(admission, "_overlap", lambda *_: None)
+    patch.setitem(engine_module._HANDLERS, GuardsRead, mutant)
 
 
-def a_resource_is_never_taken(patch):
-    patch.setattr(EngineState, "take_place", lambda world, _: setattr(world, "active", world.active + 1))
-    patch.setattr(EngineState, "give_place", lambda world, _: setattr(world, "active", world.active - 1))
+def skip_admits_a_second_run(patch):
+    patch.setattr(admission, "_find_overlap", lambda *_: None)
 
 
-def a_need_that_failed_is_overlooked(patch):
-    patch.setattr(dependencies, "unmet", lambda *_: None)
+def a_resource_is_never_used(patch):
+    original = EngineState._count
+
+    def mutant(self, entry, by):
+        original(self, entry, by)
+        self.resources_in_use.clear()
+
+    patch.setattr(EngineState, "_count", mutant)
 
 
-def a_paused_job_starts_what_waited(patch):
-    original = dispatch._held
+def a_failed_need_is_ignored(patch):
+    patch.setattr(dependencies, "find_unmet_need", lambda *_: None)
 
-    def mutant(world, opened):
-        held = original(world, opened)
-        return None if held is not None and held[1] == "paused" else held
 
-    patch.setattr(dispatch, "_held", mutant)
+def a_paused_job_starts_waiting_runs(patch):
+    original = dispatch.find_obstacle
+
+    def mutant(state, entry):
+        obstacle = original(state, entry)
+        return None if obstacle is not None and isinstance(obstacle[0], Paused) else obstacle
+
+    patch.setattr(dispatch, "find_obstacle", mutant)
 
 
 def a_lost_attempt_stays_open(patch):
     original = engine_module._HANDLERS[AttemptFound]
 
-    def mutant(world, event, now, step):
+    def mutant(turn, event):
         if event.handle is not None:
-            original(world, event, now, step)
+            original(turn, event)
 
     patch.setitem(engine_module._HANDLERS, AttemptFound, mutant)
 
 
 def the_queue_is_upside_down(patch):
-    patch.setattr(progress, "rank", lambda priority, queued_at: -queued_at.timestamp())
+    patch.setattr(waiting, "queue_rank", lambda priority, queued_at: -queued_at.timestamp())
 
 
-def a_clock_that_is_set_back_repeats(patch):
+def a_clock_that_is_set_back_repeats_instants(patch):
     patch.setattr(cursors, "set_back", lambda cursor, now: evolve(cursor, at=min(cursor.at, now), since=now, others=()))
 
 
-def a_cancelled_run_is_tried_again(patch):
-    original = retry.tried_again
+def a_cancelled_run_is_repeated(patch):
+    original = retry.should_retry
     patch.setattr(
         retry,
-        "tried_again",
+        "should_retry",
         lambda policy, run, end, result: end is RunState.CANCELLED or original(policy, run, end, result),
     )
 
 
-def an_end_is_heard_twice(patch):
+def a_stop_is_forgotten_in_a_crash(patch):
+    original = engine_module._HANDLERS[Restored]
+
+    def mutant(turn, event):
+        original(turn, evolve(event, runs=tuple(evolve(run, stopping=None) for run in event.runs)))
+        for run in event.runs:
+            if run.id in turn.state.runs:
+                turn.step.save(turn.state.runs[run.id].run)
+
+    patch.setitem(engine_module._HANDLERS, Restored, mutant)
+
+
+def a_stop_is_not_carried_out_again(patch):
+    patch.setattr(attempts, "request_cancel", lambda *_: None)
+
+
+def a_run_ends_twice(patch):
     original = engine_module._HANDLERS[AttemptEnded]
 
-    def mutant(world, event, now, step):
-        opened = world.attempt(event.run, event.attempt)
-        original(world, event, now, step)
-        if opened is not None and opened.run.id not in world.runs:
-            step.record(evolve(opened.run, state=RunState.FAILED, finished_at=now.wall))
+    def mutant(turn, event):
+        entry = turn.state.active_attempt(event.run, event.attempt)
+        original(turn, event)
+        if entry is not None and entry.run.id not in turn.state.runs:
+            turn.step.record(evolve(entry.run, state=RunState.FAILED, finished_at=turn.now.wall))
 
     patch.setitem(engine_module._HANDLERS, AttemptEnded, mutant)
 
@@ -162,43 +187,45 @@ def a_restart_forgets_open_runs(patch):
     patch.setattr(lifecycle, "_reopen", lambda *_: None)
 
 
-def a_changed_schedule_keeps_its_old_place(patch):
-    patch.setattr(jobs.cursors, "begin", lambda *_: None)
+def a_changed_schedule_keeps_its_cursor(patch):
+    patch.setattr(jobs, "set_cursors", lambda *_: None)
 
 
-def what_is_skipped_is_not_on_record(patch):
-    patch.setattr(time_passing, "_skip", lambda *_: None)
+def a_missed_instant_is_not_on_record(patch):
+    patch.setattr(time_passing, "_give_up", lambda *_: None)
 
 
 MUTANTS = [
-    a_guard_that_can_not_tell_is_taken_for_yes,
-    what_a_guard_said_counts_for_ever,
+    a_retry_frees_its_slot_twice,
+    a_key_that_was_decided_is_forgotten,
     a_job_may_feed_itself_for_ever,
-    the_place_that_was_kept_stays_taken,
-    a_run_that_a_guard_keeps_back_is_forgotten,
-    a_retry_frees_the_place_twice,
+    a_reserved_slot_is_never_freed,
     the_queue_is_not_drained_after_a_failure,
-    catch_up_drops_one,
+    catch_up_drops_an_instant,
     a_cursor_is_not_saved,
-    skip_lets_a_second_one_in,
-    a_resource_is_never_taken,
-    a_need_that_failed_is_overlooked,
-    a_paused_job_starts_what_waited,
+    an_unknown_guard_counts_as_yes,
+    a_guard_reading_counts_for_ever,
+    a_run_that_a_guard_blocks_is_forgotten,
+    skip_admits_a_second_run,
+    a_resource_is_never_used,
+    a_failed_need_is_ignored,
+    a_paused_job_starts_waiting_runs,
     a_lost_attempt_stays_open,
     the_queue_is_upside_down,
-    a_clock_that_is_set_back_repeats,
-    a_cancelled_run_is_tried_again,
-    an_end_is_heard_twice,
+    a_clock_that_is_set_back_repeats_instants,
+    a_cancelled_run_is_repeated,
+    a_stop_is_forgotten_in_a_crash,
+    a_stop_is_not_carried_out_again,
+    a_run_ends_twice,
     a_restart_forgets_open_runs,
-    a_changed_schedule_keeps_its_old_place,
-    what_is_skipped_is_not_on_record,
-    a_key_that_was_decided_is_forgotten,
+    a_changed_schedule_keeps_its_cursor,
+    a_missed_instant_is_not_on_record,
 ]
 
 
 @pytest.mark.parametrize("plant", MUTANTS, ids=lambda plant: plant.__name__)
-def test_the_trials_find(plant, monkeypatch):
+def test_fuzzer_finds(plant, monkeypatch):
     plant(monkeypatch)
-    found = next((failure for seed in SEEDS if (failure := FuzzRun(seed).play()) is not None), None)
-    assert found is not None, "the planted defect was not found"
-    assert "python -m tests.fuzz" in str(found)
+    failure = next((failure for seed in SEEDS if (failure := FuzzRun(seed).play()) is not None), None)
+    assert failure is not None, "the fuzzer did not find the planted defect"
+    assert "python -m tests.fuzz" in str(failure)

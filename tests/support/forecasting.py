@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from rae_auto.engine.events import Plan, Settings
+from rae_auto.engine.plan import Plan, Settings
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Span
 from rae_auto.model.primitives.names import JobId

@@ -3,11 +3,13 @@
 import string
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
+import attrs
 from hypothesis import strategies as st
 
 from rae_auto.model.decision import Decision, Occurrence, Outcome, run_id_of
+from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Cursor, JobState, Seen
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
@@ -26,8 +28,8 @@ from rae_auto.model.policies import (
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.units import Size
-from rae_auto.model.reasons import Reason
-from rae_auto.model.run import Attempt, Result, Run, RunState
+from rae_auto.model.reasons import Block, Cause, End, FeedbackLoop, GuardBlocked, MissedCause, Skip
+from rae_auto.model.run import Attempt, GuardWait, Result, Run, RunState, StartConditions, Stopping
 
 _NAME_LETTERS = string.ascii_letters + string.digits + "-_"
 _JSON_INTEGERS = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -137,6 +139,29 @@ attempts = st.builds(
     state=st.sampled_from(RunState),
     result=st.none() | results,
 )
+_facts: dict[Any, st.SearchStrategy[Any]] = {
+    str: texts,
+    int: st.integers(0, 1000),
+    bool: st.booleans(),
+    datetime: instants,
+    timedelta: durations,
+    RunId: run_ids,
+    JobId: job_ids,
+    Verdict: st.sampled_from(Verdict),
+    CatchUp: st.sampled_from(CatchUp),
+    MissedCause: st.sampled_from(MissedCause),
+}
+
+
+def reasons(union: Any) -> st.SearchStrategy[Any]:
+    """Return a strategy for the reasons of a union."""
+    classes = get_args(union) or (union,)
+    return st.one_of(
+        *(st.builds(cls, **{field.name: _facts[field.type] for field in attrs.fields(cls)}) for cls in classes)
+    )
+
+
+guard_results = st.builds(GuardResult, verdict=st.sampled_from(Verdict), reason=texts)
 runs = st.builds(
     Run,
     id=run_ids,
@@ -145,7 +170,7 @@ runs = st.builds(
     key=texts,
     scheduled_for=instants,
     queued_at=instants,
-    cause=st.sampled_from(Reason),
+    cause=reasons(Cause),
     event=st.none() | json_objects,
     state=st.sampled_from(RunState),
     not_before=st.none() | instants,
@@ -154,11 +179,20 @@ runs = st.builds(
     finished_at=st.none() | instants,
     attempt=st.integers(0, 1000),
     exit_code=st.none() | st.integers(0, 255),
-    reason=st.none() | texts,
+    reason=st.none() | reasons(End),
     handle=st.none() | json_objects,
     attempts=st.lists(attempts, max_size=3).map(tuple),
-    facts=json_objects,
-    waited_for=st.lists(st.sampled_from(Reason), max_size=3, unique=True).map(tuple),
+    stopping=st.none() | st.builds(Stopping, state=st.sampled_from(RunState), reason=st.none() | reasons(End)),
+    conditions=st.builds(
+        StartConditions,
+        overlap=st.sampled_from(Overlap),
+        other_runs=st.integers(0, 9),
+        needs=st.lists(job_ids, max_size=2).map(tuple),
+        resources=st.dictionaries(names, st.integers(1, 9), max_size=2),
+        guards=st.dictionaries(names, guard_results, max_size=2),
+    ),
+    guard_wait=st.none() | st.builds(GuardWait, since=instants, by=reasons(GuardBlocked)),
+    waited_for=st.lists(reasons(Block), max_size=3).map(tuple),
 )
 job_states = st.builds(
     JobState,
@@ -179,6 +213,7 @@ seen = st.builds(
     run=st.none() | run_ids,
     repeats=st.integers(0, 9),
     repeated_at=st.none() | instants,
+    refused=st.none() | reasons(FeedbackLoop),
 )
 decisions = st.builds(
     Decision,
@@ -187,8 +222,7 @@ decisions = st.builds(
     key=texts,
     at=instants,
     outcome=st.sampled_from(Outcome),
-    reason=st.sampled_from(Reason),
+    reason=reasons(Cause | Skip),
     decided_at=instants,
     run=st.none() | run_ids,
-    facts=json_objects,
 )

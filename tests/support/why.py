@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from rae_auto import Job
-from rae_auto.engine.events import Settings
+from rae_auto.engine.plan import Settings
 from rae_auto.explain.answer import explain_at
 from rae_auto.explain.collector import collect
 from rae_auto.explain.engine_source import EngineSource

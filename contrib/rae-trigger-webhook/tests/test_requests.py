@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 
 import pytest
 from loguru import logger
@@ -11,7 +12,7 @@ from rae_trigger_webhook.trigger import Method
 from rae_auto.api.trigger import EmitResult
 from rae_auto.errors import BadRequest, SchedulerClosed
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Overlapping
 
 NOTHING = {"Content_Length": ""}
 
@@ -213,7 +214,7 @@ def test_what_is_refused_is_logged_now_and_then(watching, client, hook, monkeypa
     ("told", "status", "document"),
     [
         (EmitResult(RunId("a-run")), 202, {"run_id": "a-run"}),
-        (EmitResult(reason=Reason.OVERLAP), 409, {"reason": "overlap"}),
+        (EmitResult(reason=Overlapping(RunId("r"), datetime(2026, 1, 1, tzinfo=UTC))), 409, {"reason": "overlap"}),
         (EmitResult(), 202, {"run_id": None}),
         (BadRequest("the event: holds a NUL character"), 400, {"error": "the event: holds a NUL character"}),
     ],

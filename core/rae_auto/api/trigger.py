@@ -60,7 +60,7 @@ class Emit(Protocol):
         """`key` identifies what happened, so that it is decided once however often it is told.
 
         `feedback_key` says what of it may be the doing of the job itself (a path, for instance): what comes again and
-        again on the heels of its own run is refused with `Reason.RATE`, and the source offers it again later.
+        again on the heels of its own run is refused with `FeedbackLoop`, and the source offers it again later.
         """
         ...
 

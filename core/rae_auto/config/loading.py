@@ -11,13 +11,14 @@ from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.options import check_plugins_of, limit_problems, make
 from rae_auto.config.positions import line_of, lines_of
 from rae_auto.config.reading import parse, place, read_text
-from rae_auto.config.relations import cycles, document_key, unknown_names
+from rae_auto.config.relations import document_key, unknown_names
 from rae_auto.config.structure import structure, structure_what_is_good, unknown_key
 from rae_auto.config.tables import WHAT_RUNS, FileTable, JobTable, inherited
 from rae_auto.errors import ConfigError, InvalidJob
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
+from rae_auto.model.primitives.graphs import find_cycles
 from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.names import JobId, check_name
 from rae_auto.model.primitives.problems import Findings, Invalid, Key, Problem, described, invalid, shown
@@ -205,12 +206,12 @@ class _JobReader:
     def _refuse_circles(
         self, needs: Mapping[str, Sequence[str]], upstream_jobs: Mapping[str, Mapping[str, Key]]
     ) -> None:
-        for circle in cycles(needs):
+        for circle in find_cycles(needs):
             if len(circle) == 2:
                 continue  # the job itself has said so
             what = f"waits for itself: {' → '.join(circle)}; take one of them out"
             self.findings.problems.append(Problem(("jobs", circle[0], "needs"), what))
-        for circle in cycles({name: list(jobs) for name, jobs in upstream_jobs.items()}):
+        for circle in find_cycles({name: list(jobs) for name, jobs in upstream_jobs.items()}):
             first, followed = circle[:2]
             # Told in the order in which they start each other.
             what = f"starts itself again: {' → '.join(reversed(circle))}; take one of them out"

@@ -28,29 +28,3 @@ def document_key(name: str, options: object) -> Key:
         if found := document_key(name, value):
             return (key, *found)
     return ()
-
-
-def cycles(needs: Mapping[str, Sequence[str]]) -> list[list[str]]:
-    """Yield the cycles of jobs that wait for each other, each once, as a path that ends where it begins.
-
-    Depth-first search with an explicit stack, since a chain of needs may be longer than Python's own.
-    """
-    found: list[list[str]] = []
-    done: set[str] = set()
-    for start in needs:
-        if start in done:
-            continue
-        # The keys are the jobs on the way from `start`, in order.
-        path = {start: iter(needs[start])}
-        while path:
-            job = next(reversed(path))
-            needed = next(path[job], None)
-            if needed is None:
-                done.add(job)
-                del path[job]
-            elif needed in path:
-                jobs = list(path)
-                found.append([*jobs[jobs.index(needed) :], needed])
-            elif needed in needs and needed not in done:
-                path[needed] = iter(needs[needed])
-    return found

@@ -17,6 +17,7 @@ import attrs
 from rae_auto.config.structure import LISTS, TABLES, is_union, options_of, words_of
 from rae_auto.model.documents import dump
 from rae_auto.model.primitives.units import Size
+from rae_auto.model.reasons import ReasonBase
 
 Schema = dict[str, Any]
 
@@ -69,6 +70,8 @@ class SchemaWriter:
             return {"enum": list(arguments)}
         if isinstance(kind, type) and issubclass(kind, Enum):
             return {"enum": list(words_of(kind))}
+        if isinstance(kind, type) and issubclass(kind, ReasonBase) and not attrs.fields(kind):
+            return {"enum": [kind.code]}
         return self.reference(kind) if attrs.has(kind) else {}
 
     def reference(self, cls: type) -> Schema:
@@ -76,7 +79,7 @@ class SchemaWriter:
         name = cls.__name__
         if name not in self.definitions:
             self.definitions[name] = {}
-            self.definitions[name] = self.object(cls)
+            self.definitions[name] = self.reason(cls) if issubclass(cls, ReasonBase) else self.object(cls)
         return {"$ref": f"#/definitions/{name}"}
 
     def object(self, cls: type) -> Schema:
@@ -90,6 +93,13 @@ class SchemaWriter:
             **({"required": required} if required else {}),
             "additionalProperties": False,
         }
+
+    def reason(self, cls: type[ReasonBase]) -> Schema:
+        """Return the schema of a reason with facts, as documents keep it."""
+        schema = self.object(cls)
+        schema["properties"] = {"code": {"enum": [cls.code]}, **schema["properties"]}
+        schema["required"] = ["code", *schema.get("required", [])]
+        return schema
 
     def _property(self, field: "attrs.Attribute[Any]") -> Schema:
         schema = self.of(field.type or Any)

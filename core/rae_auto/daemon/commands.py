@@ -85,7 +85,7 @@ class Commands:
             "started_at": self._started_at.isoformat(),
             "state_directory": str(runtime.directory),
             "config": self._config and str(self._config),
-            "state": "degraded" if runtime.store_problem else "stopping" if engine.stopping else "running",
+            "state": "degraded" if runtime.store_problem else "stopping" if engine.is_stopping else "running",
             "enabled": runtime.settings.enabled,
             "jobs": len(jobs),
             "running": [run_record(run) for run in runs if run.state.active],

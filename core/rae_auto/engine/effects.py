@@ -1,7 +1,7 @@
-"""What a step of the engine comes to: changes to commit, then effects to perform.
+"""The outcome of a step: changes to commit, then effects to perform.
 
-Effects are wishes. They are carried out only after the changes of their step are durable, and each that can fail
-comes back as an event.
+Effects are requests. They are performed only after the changes of their step are durable, and each that can fail comes
+back as an event.
 """
 
 from collections.abc import Mapping
@@ -10,34 +10,34 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from rae_auto.engine.events import Ask
-from rae_auto.engine.time.clock_jumps import Jump
+from rae_auto.engine.commands import Ask
 from rae_auto.errors import SchedulerError
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.policies import NotifyOn
+from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Run
 
 
 @frozen
 class Save:
-    """The value is as given from now on; its type and id say which."""
+    """A value to write; its type and id say which document."""
 
     value: Job | JobState | Run | Seen
 
 
 @frozen
 class Discard:
-    """There is no such value any more."""
+    """A value to delete; its type and id say which document."""
 
     value: Job | JobState | Run | Seen
 
 
 @frozen
 class Record:
-    """Something is over and goes into its log: a finished run, a decision to skip."""
+    """A finished run, or a decision to skip, to append to its log."""
 
     value: Run | Decision
 
@@ -55,7 +55,7 @@ class Start:
 
 @frozen
 class Cancel:
-    """End an attempt: ask it, and force it after `grace`."""
+    """End an attempt: ask it to, and kill it after `grace`."""
 
     run: RunId
     attempt: int
@@ -64,9 +64,9 @@ class Cancel:
 
 @frozen
 class ReadGuards:
-    """Read these guards of the job for the run; the answer is `GuardsRead`, whatever happens.
+    """Read these guards of a job for a run; the answer is `GuardsRead`, whatever happens.
 
-    They come by their ids with what they are read with: a reload need not have reached the shell yet.
+    The guards come by id with their readers, because the runtime may not have applied a reload yet.
     """
 
     run: RunId
@@ -76,7 +76,7 @@ class ReadGuards:
 
 @frozen
 class Notify:
-    """Tell people about the end of a run."""
+    """Notify people of the end of a run."""
 
     kind: NotifyOn
     job: Job
@@ -85,7 +85,7 @@ class Notify:
 
 @frozen
 class JobChanged:
-    """Tell whoever listens that a job was added, changed, removed, paused or resumed."""
+    """Publish that a job was added, changed, removed, paused or resumed."""
 
     job: JobId
     change: str
@@ -93,7 +93,7 @@ class JobChanged:
 
 @frozen
 class Reply:
-    """Answer the asker: with a value, or with the error that it deserves."""
+    """Answer a request, with a value or with an error."""
 
     ask: Ask
     value: Mapping[str, Any] | SchedulerError
@@ -101,41 +101,45 @@ class Reply:
 
 @frozen
 class ClockJumped:
-    """Tell whoever listens that the machine slept, or that its clock was set."""
+    """Publish that the machine slept, or that its clock was set."""
 
-    jump: Jump
+    jump: ClockJump
     by: timedelta
 
 
 @frozen
-class Stopped:
-    """Nothing is in hand any more: the daemon may go."""
+class EngineStopped:
+    """End the daemon: no run is active that it would have to wait for."""
 
 
-Effect = Start | Cancel | ReadGuards | Notify | JobChanged | ClockJumped | Reply | Stopped
+Effect = Start | Cancel | ReadGuards | Notify | JobChanged | ClockJumped | Reply | EngineStopped
 
 
 @define
 class Step:
-    """The outcome of one event, in the order in which things came about."""
+    """The outcome of one command or event, in the order in which it came about."""
 
     changes: list[Change] = field(factory=list)
     effects: list[Effect] = field(factory=list)
     decisions: list[Decision] = field(factory=list)
 
     def save(self, value: Job | JobState | Run | Seen) -> None:
+        """Have a value written."""
         self.changes.append(Save(value))
 
     def discard(self, value: Job | JobState | Run | Seen) -> None:
+        """Have a value deleted."""
         self.changes.append(Discard(value))
 
     def record(self, value: Run | Decision) -> None:
+        """Have a value appended to its log."""
         self.changes.append(Record(value))
 
     def request(self, effect: Effect) -> None:
+        """Have an effect performed."""
         self.effects.append(effect)
 
     def reply(self, ask: Ask | None, value: Mapping[str, Any] | SchedulerError) -> None:
-        """Answer the asker, if anybody asked."""
+        """Answer a request, if somebody waits for the answer."""
         if ask is not None:
             self.effects.append(Reply(ask, value))

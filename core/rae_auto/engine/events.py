@@ -1,64 +1,24 @@
-"""Events: facts that came in. The engine learns of the world through these alone.
-
-`ask`, where an event has one, is the token under which the asker waits for a `Reply`.
-"""
+"""Events: facts that the engine has to accept. Requests that it may refuse are in `commands`."""
 
 from collections.abc import Mapping
-from datetime import timedelta
-from enum import StrEnum
 from typing import Any
 
 from attrs import field, frozen
 
+from rae_auto.engine.commands import Ask
+from rae_auto.engine.plan import Plan, Settings
 from rae_auto.model.decision import Occurrence
-from rae_auto.model.guard import Computed, GuardResult
-from rae_auto.model.job import Job
+from rae_auto.model.guard import GuardResult
 from rae_auto.model.job_state import JobState, Seen
-from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result, Run
-from rae_auto.model.schedule import Schedule
-
-Ask = int
-
-
-class Origin(StrEnum):
-    """Where a job comes from, and who may change it."""
-
-    CONFIG = "config"
-    STORE = "store"
-
-
-@frozen
-class Plan:
-    """A job with its schedules by trigger id, where it comes from, its guards, and the jobs whose ends start it."""
-
-    job: Job
-    schedules: Mapping[str, Schedule] = field(factory=dict)
-    origin: Origin = Origin.STORE
-    guards: Mapping[str, Computed | None] = field(factory=dict)
-    """Its guards by id; None for one that the shell must read."""
-    readers: Mapping[str, object] = field(factory=dict, eq=False)
-    """What the shell reads those with, by id; to the engine it means nothing."""
-    upstream_jobs: tuple[JobId, ...] = ()
-
-
-@frozen
-class Settings:
-    """What a configuration says to the engine beside its jobs."""
-
-    max_parallel: int = 8
-    enabled: bool = True
-    resources: Mapping[str, int] = field(factory=dict)
-    """How many attempts may use each of them at once."""
-    max_queue: int = 10_000
-    """How many runs may wait, of all jobs together."""
 
 
 @frozen
 class Restored:
-    """The daemon has started: this is what the configuration and the store hold.
+    """The contents of configuration and store, when the daemon has started.
 
-    What is known of the attempts in hand (`AttemptFound`, `AttemptEnded`) comes next, and then a `TimePassed`.
+    What is known of active attempts (`AttemptFound`, `AttemptEnded`) comes next, and then a `TimePassed`.
     """
 
     settings: Settings
@@ -69,50 +29,16 @@ class Restored:
 
 
 @frozen
-class Reconfigure:
-    """The configuration was read again; `plans` are all of its jobs."""
-
-    settings: Settings
-    plans: tuple[Plan, ...]
-    ask: Ask | None = None
-
-
-@frozen
-class AddJob:
-    """Somebody adds a job to the store, or changes one."""
-
-    plan: Plan
-    replace: bool = False
-    ask: Ask | None = None
-
-
-@frozen
-class RemoveJob:
-    """Somebody removes a job from the store."""
-
-    job: JobId
-    ask: Ask | None = None
-
-
-@frozen
-class SetPaused:
-    """Somebody pauses a job, or lets it go on."""
-
-    job: JobId
-    paused: bool
-    ask: Ask | None = None
-
-
-@frozen
 class TimePassed:
-    """Time has passed."""
+    """A moment later than the last one; the engine compares the clocks, and handles what is due."""
 
 
 @frozen
 class TriggerFired:
-    """A source, a person or a program gives a reason to run.
+    """An occurrence that a source reports.
 
-    `feedback_key` names what may be the doing of the job's own last run, if it may be that.
+    `feedback_key` names what may be the effect of the job's own last run, if it may be that. The reply, where `ask`
+    is given, is `{"run_id": id}` or `{"reason": reason}`; the errors are JobNotFound and SchedulerClosed.
     """
 
     occurrence: Occurrence
@@ -122,24 +48,15 @@ class TriggerFired:
 
 @frozen
 class GuardsRead:
-    """What a job's guards said that the engine wanted read for a run. Each wanted one has an answer."""
+    """The answers of a job's guards that the engine requested with `ReadGuards`; each of them has one."""
 
     run: RunId
-    said: Mapping[str, GuardResult]
-
-
-@frozen
-class CancelRuns:
-    """Somebody wants a run, or all open runs of a job, to end."""
-
-    job: JobId | None = None
-    run: RunId | None = None
-    ask: Ask | None = None
+    results: Mapping[str, GuardResult]
 
 
 @frozen
 class AttemptStarted:
-    """An executor has the attempt in hand."""
+    """An attempt that an executor has started; `handle` finds it again after a crash."""
 
     run: RunId
     attempt: int
@@ -148,7 +65,7 @@ class AttemptStarted:
 
 @frozen
 class AttemptEnded:
-    """The attempt is over, or could not be started (`result.error` says why)."""
+    """An attempt that is over, or could not be started (`result.error` says why)."""
 
     run: RunId
     attempt: int
@@ -157,41 +74,15 @@ class AttemptEnded:
 
 @frozen
 class AttemptFound:
-    """After a restart: the attempt is alive (its `handle`), or its fate is unknown (None).
+    """An attempt after a restart: alive (its `handle`), or of unknown fate (None).
 
-    `begun` is False where it is sure not to have begun. One that has ended meanwhile is told as `AttemptEnded`.
+    `started` is False where it is known never to have started. One that has ended meanwhile comes as `AttemptEnded`.
     """
 
     run: RunId
     attempt: int
     handle: Mapping[str, Any] | None = None
-    begun: bool = True
+    started: bool = True
 
 
-@frozen
-class Stop:
-    """The daemon is to stop; what runs may go on for `grace`. A second one may shorten it.
-
-    `leave_running` leaves what can be found again to the next daemon.
-    """
-
-    grace: timedelta
-    leave_running: bool = False
-    ask: Ask | None = None
-
-
-Event = (
-    Restored
-    | Reconfigure
-    | AddJob
-    | RemoveJob
-    | SetPaused
-    | TimePassed
-    | TriggerFired
-    | GuardsRead
-    | CancelRuns
-    | AttemptStarted
-    | AttemptEnded
-    | AttemptFound
-    | Stop
-)
+Event = Restored | TimePassed | TriggerFired | GuardsRead | AttemptStarted | AttemptEnded | AttemptFound

@@ -1,178 +1,202 @@
-"""Jobs come, change, pause and go; what is in flight goes on under the definition it was decided under."""
+"""Jobs: added, changed, paused, removed. Open runs go on under the definition that they were decided under."""
+
+from collections.abc import Iterable
 
 from attrs import evolve
 
-from rae_auto.engine.effects import JobChanged, Step
-from rae_auto.engine.events import AddJob, Origin, Plan, Reconfigure, RemoveJob, SetPaused
+from rae_auto.engine.commands import AddJob, Reconfigure, RemoveJob, SetPaused
+from rae_auto.engine.effects import JobChanged
+from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.engine.runs import guards
-from rae_auto.engine.runs.dependencies import find_cycle, reached_from
-from rae_auto.engine.runs.progress import end, release
+from rae_auto.engine.runs.ending import stop_run
+from rae_auto.engine.runs.waiting import release
 from rae_auto.engine.state import EngineState, JobEntry
 from rae_auto.engine.time import cursors
-from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, JobNotFound, SchedulerError
+from rae_auto.engine.turn import Turn
+from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, SchedulerError
 from rae_auto.model.job_state import JobState
-from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.graphs import find_cycle, reachable
 from rae_auto.model.primitives.names import JobId, did_you_mean
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Removed
 from rae_auto.model.run import RunState
 
 
-def job_not_found(world: EngineState, job: str) -> JobNotFound:
-    return JobNotFound(f"no job {job!r}{did_you_mean(job, world.jobs)}")
-
-
-def added(world: EngineState, event: AddJob, now: Moment, step: Step) -> None:
-    """A job for the store: added, or changed where the asker means to."""
-    job = event.plan.job
-    refusal = _refusal(world, event)
+def add_job(turn: Turn, command: AddJob) -> None:
+    """Add a job to the store, or change it where that is asked for."""
+    job = command.plan.job
+    refusal = _find_refusal(turn.state, command)
     if refusal is not None:
-        step.reply(event.ask, refusal)
+        turn.step.reply(command.ask, refusal)
         return
-    step.save(job)
-    put(world, event.plan, now, step)
-    step.reply(event.ask, {"job": job.id})
+    turn.step.save(job)
+    put_job(turn, command.plan)
+    turn.step.reply(command.ask, {"job": job.id})
 
 
-def _refusal(world: EngineState, event: AddJob) -> SchedulerError | None:
-    job, known = event.plan.job, world.jobs.get(event.plan.job.id)
-    if known is not None and known.plan.origin is Origin.CONFIG:
-        return DuplicateJob(f"job {job.id!r} stands in the configuration; change it there")
-    if known is not None and not event.replace:
-        return DuplicateJob(f"job {job.id!r} exists; remove it first, or ask to replace it")
+def _find_refusal(state: EngineState, command: AddJob) -> SchedulerError | None:
+    job, known = command.plan.job, state.jobs.get(command.plan.job.id)
+    if known is not None and known.plan.origin is JobOrigin.CONFIG:
+        return DuplicateJob(f"job {job.id!r} is defined in the configuration; change it there")
+    if known is not None and not command.replace:
+        return DuplicateJob(f"job {job.id!r} exists already; remove it first, or add it with 'replace'")
     for need in job.needs:
-        if need not in world.jobs:
-            return InvalidJob(f"job {job.id!r}: needs {need!r}, which is no job{did_you_mean(need, world.jobs)}")
+        if need not in state.jobs:
+            return InvalidJob(f"job {job.id!r} needs {need!r}, which does not exist{did_you_mean(need, state.jobs)}")
     for resource in job.resources:
-        if resource not in world.settings.resources:
-            known_ones = world.settings.resources
-            return InvalidJob(f'job "{job.id}": unknown resource "{resource}"{did_you_mean(resource, known_ones)}')
-    cycle = find_cycle(reached_from([job.id], lambda other: (job if other == job.id else world.jobs[other].job).needs))
+        if resource not in state.settings.resources:
+            hint = did_you_mean(resource, state.settings.resources)
+            return InvalidJob(f'job "{job.id}": unknown resource "{resource}"{hint}')
+    cycle = find_cycle(reachable([job.id], lambda other: (job if other == job.id else state.jobs[other].job).needs))
     if cycle:
-        return InvalidJob(f"job {job.id!r}: needs go round in a circle: {' -> '.join(cycle)}")
-    return _refusal_to_follow(world, event.plan)
+        return InvalidJob(f"job {job.id!r} would need itself: {' -> '.join(cycle)}; remove one of these needs")
+    return _find_upstream_refusal(state, command.plan)
 
 
-def _refusal_to_follow(world: EngineState, plan: Plan) -> InvalidJob | None:
-    """What is wrong with the jobs that a job follows: each end of a circle would start its next round for ever."""
+def _find_upstream_refusal(state: EngineState, plan: Plan) -> InvalidJob | None:
+    """Return the problem with a job's upstream jobs: in a cycle each end would start the next round for ever."""
     job = plan.job.id
-    for followed in plan.upstream_jobs:
-        if followed != job and followed not in world.jobs:
-            return InvalidJob(f"job {job!r}: follows {followed!r}, which is no job{did_you_mean(followed, world.jobs)}")
+    for upstream in plan.upstream_jobs:
+        if upstream != job and upstream not in state.jobs:
+            hint = did_you_mean(upstream, state.jobs)
+            return InvalidJob(f"job {job!r} is triggered by job {upstream!r}, which does not exist{hint}")
 
-    def follows_of(other: JobId) -> tuple[JobId, ...]:
+    def upstream_of(other: JobId) -> tuple[JobId, ...]:
         if other == job:
             return plan.upstream_jobs
-        # A followed job of the configuration may be gone from it since.
-        return world.jobs[other].plan.upstream_jobs if other in world.jobs else ()
+        # An upstream job of the configuration may be gone from it by now.
+        return state.jobs[other].plan.upstream_jobs if other in state.jobs else ()
 
-    cycle = find_cycle(reached_from([job], follows_of))
+    cycle = find_cycle(reachable([job], upstream_of))
     if cycle is None:
         return None
-    return InvalidJob(f"job {job!r}: starts itself again: {' -> '.join(reversed(cycle))}; take one of them out")
+    return InvalidJob(f"job {job!r} would start itself: {' -> '.join(reversed(cycle))}; remove one of these triggers")
 
 
-def removed(world: EngineState, event: RemoveJob, now: Moment, step: Step) -> None:
-    """A job leaves the store; what runs of it may finish, what waits is cancelled."""
-    entry = world.jobs.get(event.job)
+def remove_job(turn: Turn, command: RemoveJob) -> None:
+    """Remove a job from the store: active runs of it may finish, waiting ones are cancelled."""
+    entry = turn.state.jobs.get(command.job)
     if entry is None:
-        step.reply(event.ask, job_not_found(world, event.job))
+        turn.step.reply(command.ask, turn.state.job_not_found(command.job))
         return
-    if entry.plan.origin is Origin.CONFIG:
-        step.reply(event.ask, JobInUse(f"job {event.job!r} stands in the configuration; remove it there"))
+    refusal = _find_removal_refusal(turn.state, entry)
+    if refusal is not None:
+        turn.step.reply(command.ask, refusal)
         return
-    needed_by = [other.job.id for other in world.jobs.values() if event.job in other.job.needs]
+    turn.step.discard(entry.job)
+    drop_job(turn, entry)
+    turn.step.reply(command.ask, {"job": command.job})
+
+
+def _find_removal_refusal(state: EngineState, entry: JobEntry) -> JobInUse | None:
+    job = entry.job.id
+    if entry.plan.origin is JobOrigin.CONFIG:
+        return JobInUse(f"job {job!r} is defined in the configuration; remove it there")
+    needed_by = [other.job.id for other in state.jobs.values() if job in other.job.needs]
     if needed_by:
-        step.reply(event.ask, JobInUse(f"job {event.job!r} is needed by {', '.join(needed_by)}; remove that first"))
-        return
-    followed_by = [other.job.id for other in world.jobs.values() if event.job in other.plan.upstream_jobs]
-    if followed_by:
-        step.reply(event.ask, JobInUse(f"job {event.job!r} is followed by {', '.join(followed_by)}; remove that first"))
-        return
-    step.discard(entry.job)
-    drop(world, entry, now, step)
-    step.reply(event.ask, {"job": event.job})
+        return JobInUse(f"job {job!r} is needed by {_join(needed_by)}; remove {_them(needed_by)} first")
+    triggers = [other.job.id for other in state.jobs.values() if job in other.plan.upstream_jobs]
+    if triggers:
+        return JobInUse(f"job {job!r} triggers {_join(triggers)}; remove {_them(triggers)} first")
+    return None
 
 
-def paused(world: EngineState, event: SetPaused, now: Moment, step: Step) -> None:
-    """A paused job starts nothing by itself; what waited goes on when it is resumed."""
-    entry = world.jobs.get(event.job)
+def _join(jobs: Iterable[JobId]) -> str:
+    return ", ".join(repr(job) for job in jobs)
+
+
+def _them(jobs: list[JobId]) -> str:
+    return "that job" if len(jobs) == 1 else "those jobs"
+
+
+def set_paused(turn: Turn, command: SetPaused) -> None:
+    """Pause a job, which then starts nothing by itself, or resume it, which lets waiting runs go on."""
+    entry = turn.state.jobs.get(command.job)
     if entry is None:
-        step.reply(event.ask, job_not_found(world, event.job))
+        turn.step.reply(command.ask, turn.state.job_not_found(command.job))
         return
-    if entry.state.paused != event.paused:
-        entry.state = evolve(entry.state, paused=event.paused)
-        step.save(entry.state)
-        step.request(JobChanged(event.job, "paused" if event.paused else "resumed"))
-        release(world, event.job, now)
-    step.reply(event.ask, {"job": event.job})
+    if entry.state.paused != command.paused:
+        entry.state = evolve(entry.state, paused=command.paused)
+        turn.step.save(entry.state)
+        turn.step.request(JobChanged(command.job, "paused" if command.paused else "resumed"))
+        release(turn, command.job)
+    turn.step.reply(command.ask, {"job": command.job})
 
 
-def configured(world: EngineState, event: Reconfigure, now: Moment, step: Step) -> None:
-    """The configuration was read again: all of its jobs as they are now."""
-    clash = [
-        plan.job.id
-        for plan in event.plans
-        if plan.job.id in world.jobs and world.jobs[plan.job.id].plan.origin is Origin.STORE
-    ]
-    if clash:
-        step.reply(event.ask, DuplicateJob(f"job {clash[0]!r} was added by hand already; rename one of the two"))
+def reconfigure(turn: Turn, command: Reconfigure) -> None:
+    """Replace the settings and all jobs of the configuration."""
+    state = turn.state
+    clash = next((plan.job.id for plan in command.plans if _is_stored(state, plan.job.id)), None)
+    if clash is not None:
+        message = f"job {clash!r} has been added to the store already; rename one of the two"
+        turn.step.reply(command.ask, DuplicateJob(message))
         return
-    before, world.settings = world.settings, event.settings
-    wanted = {plan.job.id for plan in event.plans}
-    gone = [e for e in world.jobs.values() if e.plan.origin is Origin.CONFIG and e.job.id not in wanted]
+    before, state.settings = state.settings, command.settings
+    planned = {plan.job.id for plan in command.plans}
+    gone = [e for e in state.jobs.values() if e.plan.origin is JobOrigin.CONFIG and e.job.id not in planned]
     summary: dict[str, list[str]] = {"added": [], "changed": [], "removed": [entry.job.id for entry in gone]}
     for entry in gone:
-        drop(world, entry, now, step)
-    for plan in event.plans:
-        change = put(world, plan, now, step)
+        drop_job(turn, entry)
+    for plan in command.plans:
+        change = put_job(turn, plan)
         if change is not None:
             summary[change].append(plan.job.id)
-    if world.settings != before:
-        for job in list(world.held):
-            release(world, job, now)
-    step.reply(event.ask, summary)
+    if state.settings != before:
+        for key in list(state.blocked):
+            release(turn, key)
+    turn.step.reply(command.ask, summary)
 
 
-def put(world: EngineState, plan: Plan, now: Moment, step: Step) -> str | None:
-    """Have the job as planned; says whether it was added or changed. Triggers that stay the same stay armed."""
-    job, known = plan.job, world.jobs.get(plan.job.id)
+def _is_stored(state: EngineState, job: JobId) -> bool:
+    return job in state.jobs and state.jobs[job].plan.origin is JobOrigin.STORE
+
+
+def put_job(turn: Turn, plan: Plan) -> str | None:
+    """Have the job as planned, and return "added", "changed" or None. Triggers that stay the same stay armed."""
+    state, job, known = turn.state, plan.job, turn.state.jobs.get(plan.job.id)
     if known is not None and known.plan == plan:
         return None
     old = known.plan.schedules if known else {}
     entry = known or JobEntry(plan, JobState(job.id))
     entry.plan = plan
-    world.jobs[job.id] = entry
+    state.jobs[job.id] = entry
     for trigger, schedule in old.items():
         if plan.schedules.get(trigger) != schedule:
-            world.timetable.leave((job.id, trigger))
+            state.timetable.leave((job.id, trigger))
     for trigger, schedule in plan.schedules.items():
         if old.get(trigger) != schedule:
-            world.timetable.join((job.id, trigger), schedule, now.wall)
-    cursors.begin(entry, now, step)
+            state.timetable.join((job.id, trigger), schedule, turn.now.wall)
+    set_cursors(turn, entry)
     change = "changed" if known else "added"
-    step.request(JobChanged(job.id, change))
-    release(world, job.id, now)
-    guards.look_again(world, world.open_runs(job.id), now)
+    turn.step.request(JobChanged(job.id, change))
+    release(turn, job.id)
+    guards.recheck_guards(turn, state.open_runs(job.id))
     return change
 
 
-def drop(world: EngineState, entry: JobEntry, now: Moment, step: Step) -> None:
-    """Have the job no more. Runs in hand finish."""
-    job = entry.job.id
-    for opened in world.open_runs(job):
-        if not opened.run.state.active:
-            end(world, opened, RunState.CANCELLED, Reason.REMOVED, now, step)
+def set_cursors(turn: Turn, entry: JobEntry) -> None:
+    """Have a cursor for each schedule of the job."""
+    current = cursors.cursors_for(entry.plan.schedules, entry.state.cursors, turn.now.wall)
+    if current != entry.state.cursors:
+        entry.state = evolve(entry.state, cursors=current)
+        turn.step.save(entry.state)
+
+
+def drop_job(turn: Turn, entry: JobEntry) -> None:
+    """Have the job no more. Active runs finish."""
+    state, job = turn.state, entry.job.id
+    for run_entry in state.open_runs(job):
+        if not run_entry.is_active:
+            stop_run(turn, run_entry, RunState.CANCELLED, Removed())
     for trigger in entry.plan.schedules:
-        world.timetable.leave((job, trigger))
-    for (owner, trigger), seen in list(world.seen.items()):
+        state.timetable.leave((job, trigger))
+    for owner, trigger in list(state.seen):
         if owner == job:
-            del world.seen[owner, trigger]
-            for value in seen.values():
-                step.discard(value)
+            for seen in state.seen.pop((owner, trigger)).values():
+                turn.step.discard(seen)
     for ref in entry.job.schedule:
-        world.ended_at.pop((job, ref.id), None)
-        world.chains.pop((job, ref.id), None)
-    del world.jobs[job]
-    step.discard(entry.state)
-    step.request(JobChanged(job, "removed"))
-    release(world, job, now)
+        state.ended_at.pop((job, ref.id), None)
+        state.feedback_chains.pop((job, ref.id), None)
+    del state.jobs[job]
+    turn.step.discard(entry.state)
+    turn.step.request(JobChanged(job, "removed"))
+    release(turn, job)

@@ -1,89 +1,94 @@
-"""The whole: restored at the start, cancelled in parts, brought to a stop."""
+"""The life of the engine: restored at the start, runs cancelled by request, brought to a stop."""
 
-from rae_auto.engine.effects import Step, Stopped
-from rae_auto.engine.events import CancelRuns, Restored, Stop
-from rae_auto.engine.jobs import job_not_found
-from rae_auto.engine.runs.attempts import arm_timeout
-from rae_auto.engine.runs.progress import end, finish, interrupt, must_end, wait
-from rae_auto.engine.state import EngineState, JobEntry, RunEntry
-from rae_auto.engine.time import cursors
+from rae_auto.engine.commands import CancelRuns, Stop
+from rae_auto.engine.effects import EngineStopped
+from rae_auto.engine.events import Restored
+from rae_auto.engine.jobs import set_cursors
+from rae_auto.engine.runs.attempts import set_timeout
+from rae_auto.engine.runs.ending import finish, interrupt_runs, must_wait_for, stop_run
+from rae_auto.engine.runs.waiting import wait
+from rae_auto.engine.state import Active, JobEntry, Queued, RunEntry
 from rae_auto.engine.time.timers import Alarm
+from rae_auto.engine.turn import Turn
 from rae_auto.errors import RunNotFound
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import OnCrash
-from rae_auto.model.primitives.instants import Moment
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Cancelled, Removed
 from rae_auto.model.run import Run, RunState
 
 
-def restored(world: EngineState, event: Restored, now: Moment, step: Step) -> None:
-    """Take in what the configuration and the store hold.
+def restored(turn: Turn, event: Restored) -> None:
+    """Take in the contents of configuration and store.
 
-    What fell due meanwhile is due at the next `TimePassed`: before that come the fates of what was in hand.
+    What fell due meanwhile is due at the next `TimePassed`: before that come the fates of active attempts.
     """
-    world.settings = event.settings
-    states = {state.job: state for state in event.states}
+    state = turn.state
+    state.settings = event.settings
+    states = {job_state.job: job_state for job_state in event.states}
     for plan in event.plans:
-        entry = JobEntry(plan, states.pop(plan.job.id, JobState(plan.job.id)))
-        world.jobs[plan.job.id] = entry
-    for leftover in states.values():
-        step.discard(leftover)
+        state.jobs[plan.job.id] = JobEntry(plan, states.pop(plan.job.id, JobState(plan.job.id)))
+    for orphan in states.values():
+        turn.step.discard(orphan)
     for seen in sorted(event.seen, key=lambda seen: seen.at):
-        world.seen.setdefault((seen.job, seen.trigger), {})[seen.key] = seen
-    # What has begun comes first, whatever the clock did meanwhile: of a job's runs the oldest goes on.
+        state.seen.setdefault((seen.job, seen.trigger), {})[seen.key] = seen
+    # Started runs come first, whatever the clock did meanwhile: of a job's runs the oldest goes on.
     for run in sorted(event.runs, key=lambda run: (not run.attempt, run.queued_at, run.id)):
-        _reopen(world, run, now, step)
-    for entry in world.jobs.values():
-        cursors.begin(entry, now, step)
+        _reopen(turn, run)
+    for entry in state.jobs.values():
+        set_cursors(turn, entry)
         for trigger, schedule in entry.plan.schedules.items():
-            world.timetable.join((entry.job.id, trigger), schedule, entry.state.cursors[trigger].at)
-    world.restarted = True
+            state.timetable.join((entry.job.id, trigger), schedule, entry.state.cursors[trigger].at)
+    state.is_restarted = True
 
 
-def _reopen(world: EngineState, run: Run, now: Moment, step: Step) -> None:
-    entry = world.jobs.get(run.job)
+def _reopen(turn: Turn, run: Run) -> None:
+    job_entry = turn.state.jobs.get(run.job)
     # Without a definition a run can only be given up.
-    opened = RunEntry(run, entry.job if entry else Job(id=run.job, command="gone", on_crash=OnCrash.FAIL))
-    world.open(opened)
-    if run.state.active:
-        arm_timeout(world, opened, now)
-    elif entry is None:
-        finish(world, opened, RunState.CANCELLED, now, step, reason=Reason.REMOVED)
+    job = job_entry.job if job_entry else Job(id=run.job, command="gone", on_crash=OnCrash.FAIL)
+    entry = RunEntry(run, job, Active() if run.state.active else Queued())
+    turn.state.open(entry)
+    if entry.is_active:
+        set_timeout(turn, entry)
+    elif job_entry is None:
+        finish(turn, entry, RunState.CANCELLED, reason=Removed())
     else:
-        wait(world, opened, now)
+        wait(turn, entry)
 
 
-def cancel_asked(world: EngineState, event: CancelRuns, now: Moment, step: Step) -> None:
-    """Somebody wants a run, or all open runs of a job, to end."""
-    if event.run is not None:
-        found = world.runs.get(event.run)
-        if found is None:
-            step.reply(event.ask, RunNotFound(f"no open run {event.run!r}; 'rae-auto history' lists the others"))
+def cancel_runs(turn: Turn, command: CancelRuns) -> None:
+    """Cancel a run, or all open runs of a job."""
+    state = turn.state
+    if command.run is not None:
+        entry = state.runs.get(command.run)
+        if entry is None:
+            message = f"no open run {command.run!r}; 'rae-auto history' lists those that are over"
+            turn.step.reply(command.ask, RunNotFound(message))
             return
-        targets = [found]
-    elif event.job in world.jobs or event.job in world.runs_of:
-        targets = world.open_runs(event.job)
+        targets = [entry]
+    elif command.job in state.jobs or command.job in state.runs_of:
+        targets = state.open_runs(command.job)
     else:
-        step.reply(event.ask, job_not_found(world, event.job or ""))
+        turn.step.reply(command.ask, state.job_not_found(command.job or ""))
         return
-    for opened in targets:
-        end(world, opened, RunState.CANCELLED, Reason.CANCELLED, now, step)
-    step.reply(event.ask, {"cancelled": [opened.run.id for opened in targets]})
+    for entry in targets:
+        stop_run(turn, entry, RunState.CANCELLED, Cancelled())
+    turn.step.reply(command.ask, {"cancelled": [entry.run.id for entry in targets]})
 
 
-def stopping(world: EngineState, event: Stop, now: Moment, step: Step) -> None:
-    """No new starts; what runs may end within the grace."""
-    world.stopping = True
-    world.leaving |= event.leave_running
-    world.timers.set(now.mono + event.grace.total_seconds(), Alarm.GRACE_OVER)
-    if not event.grace:
-        interrupt(world, now, step)
-    step.reply(event.ask, {})
+def stop(turn: Turn, command: Stop) -> None:
+    """Start nothing more, and interrupt active runs after the grace."""
+    turn.state.is_stopping = True
+    turn.state.leaves_running |= command.leave_running
+    turn.state.timers.set(turn.now.mono + command.grace.total_seconds(), Alarm.GRACE_OVER)
+    if not command.grace:
+        interrupt_runs(turn)
+    turn.step.reply(command.ask, {})
 
 
-def stop_when_idle(world: EngineState, step: Step) -> None:
-    """A stopping engine is done once it has nothing in hand that the next one couldn't find; it says so once."""
-    if world.stopping and not world.stopped and not any(must_end(world, o) for o in world.runs.values()):
-        world.stopped = True
-        step.request(Stopped())
+def stop_when_idle(turn: Turn) -> None:
+    """Request the end of the daemon, once, when a stopping engine has no run that it must wait for."""
+    state = turn.state
+    if state.is_stopping and not state.is_stopped and not any(must_wait_for(turn, e) for e in state.runs.values()):
+        state.is_stopped = True
+        turn.step.request(EngineStopped())

@@ -1,7 +1,8 @@
-"""Who goes first: priority with ageing.
+"""The queue: runs in the order in which they may start, by priority with ageing.
 
-A level of priority is a head start of `HEAD_START` in the queue. So the rank of a run is fixed when it is queued
-(its time, less its head start), a heap needs no re-sorting, and every run is first at some time: nothing starves.
+A level of priority is a head start of `HEAD_START_PER_LEVEL` in the queue. So the rank of a run is fixed when it is
+queued (its time, less its head start), a heap needs no re-sorting, and every run is first at some time: nothing
+starves.
 """
 
 import heapq
@@ -10,12 +11,12 @@ from datetime import datetime, timedelta
 from rae_auto.model.policies import Priority
 from rae_auto.model.primitives.names import RunId
 
-HEAD_START = timedelta(minutes=5)
+HEAD_START_PER_LEVEL = timedelta(minutes=5)
 
 
-def rank(priority: Priority, queued_at: datetime) -> float:
-    """The place in the queue: lower goes first."""
-    return queued_at.timestamp() - priority * HEAD_START.total_seconds()
+def queue_rank(priority: Priority, queued_at: datetime) -> float:
+    """Return the rank in the queue (seconds): the lower one goes first."""
+    return queued_at.timestamp() - priority * HEAD_START_PER_LEVEL.total_seconds()
 
 
 class Queue:
@@ -25,11 +26,11 @@ class Queue:
         self._heap: list[tuple[float, int, RunId]] = []
         self._arrivals = 0
 
-    def push(self, run: RunId, place: float) -> None:
+    def push(self, run: RunId, rank: float) -> None:
         """Queue a run at its rank."""
         self._arrivals += 1
-        heapq.heappush(self._heap, (place, self._arrivals, run))
+        heapq.heappush(self._heap, (rank, self._arrivals, run))
 
     def pop(self) -> RunId | None:
-        """Take the first one out, or None."""
+        """Remove and return the first one, or None."""
         return heapq.heappop(self._heap)[2] if self._heap else None

@@ -1,168 +1,281 @@
-"""All that the engine knows: jobs, open runs, and the three queues of things to come (instants, alarms, starts)."""
+"""The state of the engine: all of it is declared in this file, and handlers change it nowhere but by way of it.
+
+Theory
+======
+
+*Durable and derived.* What must survive a crash is in the model: `Job`, `JobState`, `Run`, `Seen`. Each change of such
+a value is put into the step (`Save`, `Discard`, `Record`) in the same turn, so that the sum of all changes so far is
+the durable state, and a `Restored` event with it makes an equal engine. All else in here is derived, or belongs to one
+process: the queue, the timers and the timetable are filled again from the model; monotonic times mean nothing after a
+restart. A run that was being cancelled or timed out is the one case where "being in the middle of something" is
+durable: see `Run.stopping` below.
+
+*What a run is doing is one value*, `RunEntry.activity`. It refines the stored `Run.state`:
+
+    Run.state            activity        the run…                                    leaves it by
+    -----------------    ------------    ----------------------------------------    --------------------------------
+    queued, retrying     Delayed         may not start before `Run.not_before`       timer READY; a clock jump past it
+                         Queued          is in the queue, by rank                    dispatch pops it
+                         Blocked         waits for a job, a resource or a guard      `release` of its key
+                         AskingGuards    waits for `GuardsRead`                      `release` of its guard key
+    starting, running    Active          has an attempt that an executor may have    AttemptEnded, AttemptFound
+    final                (no entry)      is over and on record                       nothing; a final state is final
+
+            ┌──────────────────────────── release ◄───────────────────────────┐
+            ▼                                                                  │
+    wait ─► Delayed ──► Queued ──► dispatch ─┬─► Blocked(by), AskingGuards ────┘
+     ▲                                       ├─► Active ──► finish ──► (no entry)
+     │                                       └─► finish (skipped)        ▲
+     └────────────── retry ◄──── Active ─────────────────────────────────┘
+
+Invariants, checked by the fuzzer (`tests/fuzz`) after each event:
+
+1. `Active` if and only if the stored state is `starting` or `running`.
+2. `active + reserved ≤ max_parallel`, and no resource is used beyond its units. `set_activity` is the only place that
+   counts slots: an `Active` run occupies one, an `AskingGuards(has_slot=True)` run reserves one.
+3. A run that is `Queued` is in the queue; one that is `Blocked` or `AskingGuards` is in `blocked` under its key. The
+   reverse doesn't hold: queue and timers are never searched for entries to take out. Whoever pops an entry looks
+   whether it still means anything.
+4. No run is `Queued` after a turn while a slot is free: `dispatch` runs at the end of each turn.
+5. A job's open runs are in the order in which they came (`runs_of`); with any overlap but "allow" only the oldest
+   starts.
+
+*Stopping.* A run that is to end before its time and has an attempt can't end at once: the executor has to end it first.
+Its target is decided once and the first decision counts. A requested cancellation and a timeout are saved with the run
+(`Run.stopping`) in the turn that decides them, before the executor hears of it; so after a crash the stop is carried
+out again once the attempt is found alive, an attempt that has ended meanwhile ends as decided, and neither is ever
+repeated. An interruption by a shutdown is kept in `Active.is_interrupted` alone: a shutdown must work on a full disk,
+and the next daemon adopts what outlives it.
+
+*What does not fit.* A stop that is decided but not yet durable when the daemon dies has not been decided; the executor
+has not heard of it either, because effects follow their commit. A clock that goes wrong can't be told apart from one
+that was set right: see `time.cursors`.
+"""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from attrs import define, field, frozen
 
-from rae_auto.engine.events import Plan, Settings
+from rae_auto.engine.plan import Plan, Settings
 from rae_auto.engine.queue import Queue
-from rae_auto.engine.time.clock_jumps import Jump
 from rae_auto.engine.time.timers import Timers
 from rae_auto.engine.time.timetable import Timetable
+from rae_auto.errors import JobNotFound
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.instants import Moment
-from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Reason
-from rae_auto.model.run import Run, RunState
+from rae_auto.model.primitives.names import JobId, RunId, did_you_mean
+from rae_auto.model.reasons import Block, DaemonStopping, GuardBlocked
+from rae_auto.model.run import Run, RunState, Stopping
 
-SEEN_LIMIT = 1000
+MAX_SEEN_PER_TRIGGER = 1000
 """How many occurrences without a schedule are remembered for each trigger."""
 
 
-def resource_key(name: str) -> str:
-    """What runs that wait for a resource are held by; no job's id has a space."""
-    return f"resource {name}"
-
-
-def guard_key(run: RunId) -> str:
-    """What a run is held by while its guards are asked, or keep it back."""
-    return f"guard {run}"
+@frozen
+class Delayed:
+    """Waits until `Run.not_before`; a READY timer is set."""
 
 
 @frozen
-class Chain:
-    """Runs of a trigger on each other's heels: how many, and when the first and the last began (monotonic seconds)."""
+class Queued:
+    """Waits in the queue for a slot."""
 
-    links: int
-    began: float
-    last: float
+
+@frozen
+class Blocked:
+    """Waits until something happens to what blocks it.
+
+    `recheck_at` is when a guard may have changed its answer (monotonic seconds); a timer that rings before is stale.
+    """
+
+    by: Block
+    recheck_at: float = float("inf")
+
+
+@frozen
+class AskingGuards:
+    """Waits for the answers of its guards; with a slot of its own where it already lost one to others once."""
+
+    has_slot: bool = False
+
+
+@frozen
+class Active:
+    """Has an attempt that an executor has, or may have, started."""
+
+    is_interrupted: bool = False
+
+
+Activity = Delayed | Queued | Blocked | AskingGuards | Active
+
+
+@frozen
+class GuardReadings:
+    """The latest answers of a run's guards, and when they came (monotonic seconds)."""
+
+    results: Mapping[str, GuardResult]
+    at: float
 
 
 @define(eq=False)
 class JobEntry:
-    """A job as loaded, and what is remembered of it."""
+    """A job as loaded, and its remembered state."""
 
     plan: Plan
     state: JobState
 
     @property
     def job(self) -> Job:
+        """The job's definition."""
         return self.plan.job
 
 
 @define(eq=False)
 class RunEntry:
-    """A run that isn't over. `job` is the definition it was decided under; a reload doesn't change it.
+    """An open run. `job` is the definition that it was decided under; a reload doesn't change it.
 
-    `delayed` says that an alarm will let it wait for its turn. `ending` is the state that it will have whatever its
-    attempt ends with: it was cancelled or timed out. `held_by` is what it waits for beside its turn, in a code and in
-    words; `waited_for` all that it has waited for.
+    `waited_for` has the reasons it has waited for since it was taken in, each code once.
     """
 
     run: Run
     job: Job
-    delayed: bool = False
-    ending: RunState | None = None
-    ending_reason: Reason | None = None
-    held_by: tuple[Reason, str] | None = None
-    waited_for: tuple[Reason, ...] = ()
-    guards_read: Mapping[str, GuardResult] = field(factory=dict)
-    """What its guards said that were read, and when that was (monotonic seconds)."""
-    guards_read_at: float = float("-inf")
-    guards_again_at: float = float("inf")
-    """When a guard that keeps it back may have changed its mind (monotonic seconds); an alarm before that is old."""
-    keeps_place: bool = False
-    """A place is kept for it while its guards are asked."""
+    activity: Activity = field(factory=Queued)
+    waited_for: tuple[Block, ...] = ()
+    guard_readings: GuardReadings | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether an executor has, or may have, an attempt of the run."""
+        return isinstance(self.activity, Active)
+
+    @property
+    def stopping(self) -> Stopping | None:
+        """The end that the run will have whatever its attempt ends with, if that is decided."""
+        if self.run.stopping is None and isinstance(self.activity, Active) and self.activity.is_interrupted:
+            return Stopping(RunState.INTERRUPTED, DaemonStopping())
+        return self.run.stopping
+
+    @property
+    def waits_for_guards(self) -> bool:
+        """Tell whether the run's guards are being asked, or one of them blocks it."""
+        activity = self.activity
+        if isinstance(activity, AskingGuards):
+            return True
+        return isinstance(activity, Blocked) and isinstance(activity.by, GuardBlocked)
+
+
+def resource_key(name: str) -> str:
+    """Return the key under which runs wait for a resource; no job id has a space."""
+    return f"resource {name}"
+
+
+def guard_key(run: RunId) -> str:
+    """Return the key under which a run waits for its guards."""
+    return f"guard {run}"
+
+
+@frozen
+class FeedbackChain:
+    """Runs of a trigger that followed each other closely: their number, and the first and last start (monotonic)."""
+
+    length: int
+    started_at: float
+    last_at: float
+
+
+TriggerKey = tuple[JobId, str]
+"""A job and the id of one of its triggers."""
 
 
 @define(eq=False)
 class EngineState:
-    """The state of the engine. Handlers change it; nobody else does."""
+    """Everything that the engine knows."""
 
     settings: Settings = field(factory=Settings)
     jobs: dict[JobId, JobEntry] = field(factory=dict)
     runs: dict[RunId, RunEntry] = field(factory=dict)
     runs_of: dict[JobId, list[RunId]] = field(factory=dict)
-    held: dict[str, list[RunId]] = field(factory=dict)
-    """Runs that wait until something happens to a job (its id), a resource (`resource_key`) or a guard."""
-    seen: dict[tuple[JobId, str], dict[str, Seen]] = field(factory=dict)
+    """Open runs of each job, the oldest first; a job without any has no entry."""
+    blocked: dict[str, list[RunId]] = field(factory=dict)
+    """Runs that wait until something happens to a job (its id), a resource (`resource_key`) or guards (`guard_key`)."""
+    seen: dict[TriggerKey, dict[str, Seen]] = field(factory=dict)
+    """Occurrences that no cursor covers, by trigger and key, the oldest first."""
+
     active: int = 0
-    kept: int = 0
-    """How many places are kept for runs whose guards are being asked."""
-    in_use: Counter[str] = field(factory=Counter)
-    """How many attempts in hand use each resource."""
-    ended_at: dict[tuple[JobId, str], float] = field(factory=dict)
-    """When the last run of a job's trigger ended (monotonic seconds)."""
-    echoes: dict[tuple[JobId, str, str], list[float]] = field(factory=dict)
-    """When what may be a job's own doing came on the heels of its run: see `feedback`."""
-    chains: dict[tuple[JobId, str], Chain] = field(factory=dict)
-    """How long the runs of a job's trigger have followed on each other's heels: see `feedback`."""
+    """How many runs are `Active`."""
+    reserved: int = 0
+    """How many slots are reserved for runs whose guards are being asked."""
+    resources_in_use: Counter[str] = field(factory=Counter)
+    """How many units of each resource active runs and reservations use."""
+
     timetable: Timetable = field(factory=Timetable)
     timers: Timers = field(factory=Timers)
     queue: Queue = field(factory=Queue)
-    restarted: bool = False
-    """No instant was decided yet since the daemon began: what is due now fell due while it was down."""
-    clocks: Moment | None = None
-    """What they said at the last event."""
-    jumped: Jump | None = None
-    """What they did since instants were last decided, beside going on."""
-    stopping: bool = False
-    leaving: bool = False
-    """What runs and can be found again is left to the next daemon."""
-    stopped: bool = False
+
+    ended_at: dict[TriggerKey, float] = field(factory=dict)
+    """When the last run of a trigger ended (monotonic seconds); for `loop_detection`."""
+    feedback_times: dict[tuple[JobId, str, str], list[float]] = field(factory=dict)
+    """When the same feedback key came during or right after a run of its trigger; for `loop_detection`."""
+    feedback_chains: dict[TriggerKey, FeedbackChain] = field(factory=dict)
+    """Runs of a trigger that followed each other closely; for `loop_detection`."""
+
+    is_restarted: bool = False
+    """No instant has been decided yet in this process, so that what is due now fell due while the daemon was down."""
+    last_moment: Moment | None = None
+    """The moment of the last turn."""
+    last_jump: ClockJump | None = None
+    """The first clock jump since instants were decided last."""
+
+    is_stopping: bool = False
+    leaves_running: bool = False
+    """Active runs that can be adopted are left to the next daemon."""
+    is_stopped: bool = False
 
     def open_runs(self, job: JobId) -> list[RunEntry]:
-        """The job's open runs, the oldest first."""
+        """Return the job's open runs, the oldest first."""
         return [self.runs[run] for run in self.runs_of.get(job, ())]
 
-    def open(self, run: RunEntry) -> None:
-        """Take in a run that isn't over."""
-        self.runs[run.run.id] = run
-        self.runs_of.setdefault(run.run.job, []).append(run.run.id)
-        if run.run.state.active:
-            self.take_place(run)
+    def active_attempt(self, run: RunId, attempt: int) -> RunEntry | None:
+        """Return the open run if this attempt of it is active; events of other attempts come too late."""
+        entry = self.runs.get(run)
+        return entry if entry and entry.is_active and entry.run.attempt == attempt else None
 
-    def close(self, run: RunEntry) -> None:
-        """Forget a run that is over."""
-        self.let_place_go(run)
-        self.held.pop(guard_key(run.run.id), None)
-        del self.runs[run.run.id]
-        mine = self.runs_of[run.run.job]
-        mine.remove(run.run.id)
-        if not mine:
-            del self.runs_of[run.run.job]
+    def open(self, entry: RunEntry) -> None:
+        """Add an open run."""
+        self.runs[entry.run.id] = entry
+        self.runs_of.setdefault(entry.run.job, []).append(entry.run.id)
+        self._count(entry, 1)
 
-    def take_place(self, run: RunEntry) -> None:
-        """An attempt of the run is in hand from now on."""
-        self.active += 1
-        self.in_use.update(run.job.resources)
+    def close(self, entry: RunEntry) -> None:
+        """Remove a run that is over."""
+        self._count(entry, -1)
+        self.blocked.pop(guard_key(entry.run.id), None)
+        del self.runs[entry.run.id]
+        siblings = self.runs_of[entry.run.job]
+        siblings.remove(entry.run.id)
+        if not siblings:
+            del self.runs_of[entry.run.job]
 
-    def give_place(self, run: RunEntry) -> None:
-        """The run's attempt is over."""
-        self.active -= 1
-        self.in_use.subtract(run.job.resources)
+    def set_activity(self, entry: RunEntry, activity: Activity) -> None:
+        """Let an open run do something else, and count slots and resources accordingly."""
+        self._count(entry, -1)
+        entry.activity = activity
+        self._count(entry, 1)
 
-    def keep_place(self, run: RunEntry) -> None:
-        """Nobody else gets what the run needs to start, until `let_place_go`."""
-        run.keeps_place = True
-        self.kept += 1
-        self.in_use.update(run.job.resources)
+    def _count(self, entry: RunEntry, by: int) -> None:
+        if isinstance(entry.activity, Active):
+            self.active += by
+        elif isinstance(entry.activity, AskingGuards) and entry.activity.has_slot:
+            self.reserved += by
+        else:
+            return
+        for resource, units in entry.job.resources.items():
+            self.resources_in_use[resource] += by * units
 
-    def let_place_go(self, run: RunEntry) -> None:
-        """Keep no place for the run any more, if one was kept."""
-        if run.keeps_place:
-            run.keeps_place = False
-            self.kept -= 1
-            self.in_use.subtract(run.job.resources)
-
-    def attempt(self, run: RunId, attempt: int) -> RunEntry | None:
-        """The open run, if this attempt of it is in hand: news of others come too late."""
-        found = self.runs.get(run)
-        return found if found and found.run.state.active and found.run.attempt == attempt else None
-
-    def remembered(self) -> Iterator[Seen]:
-        for by_key in self.seen.values():
-            yield from by_key.values()
+    def job_not_found(self, job: str) -> JobNotFound:
+        """Return the error for a job that isn't known, with a suggestion."""
+        return JobNotFound(f"no job {job!r}{did_you_mean(job, self.jobs)}")

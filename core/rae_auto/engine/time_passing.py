@@ -1,172 +1,165 @@
-"""Time has passed: alarms go off, schedules come due, and what was missed is made up for."""
+"""The passage of time: alarms ring, schedules come due, and missed instants are caught up or given up.
+
+The theory of catch-up is in `time.catch_up`, that of repeated instants in `time.cursors`.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import evolve
 
-from rae_auto.engine.effects import ClockJumped, Step
+from rae_auto.engine.effects import ClockJumped
 from rae_auto.engine.events import TimePassed
 from rae_auto.engine.runs import admission, attempts, guards
-from rae_auto.engine.runs.dependencies import in_order
-from rae_auto.engine.runs.progress import interrupt, queue_up
-from rae_auto.engine.state import EngineState, JobEntry
+from rae_auto.engine.runs.ending import interrupt_runs
+from rae_auto.engine.runs.waiting import enqueue
+from rae_auto.engine.state import Delayed, EngineState, JobEntry
 from rae_auto.engine.time import catch_up, cursors
 from rae_auto.engine.time.catch_up import DueSpan
-from rae_auto.engine.time.clock_jumps import Jump, jumps
 from rae_auto.engine.time.timers import Alarm
-from rae_auto.model.decision import Occurrence, Outcome
+from rae_auto.engine.turn import Turn
+from rae_auto.model.decision import Occurrence
+from rae_auto.model.primitives.clock_jumps import ClockJump, clock_jumps
+from rae_auto.model.primitives.graphs import sort_by_successors
 from rae_auto.model.primitives.instants import Moment, format_instant
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import CaughtUp, Due, Missed, MissedCause
 
 
-def notice_jumps(world: EngineState, now: Moment, step: Step) -> None:
-    """See whether the machine slept or its clock was set since the last event, and put right what hangs on it."""
-    before, world.clocks = world.clocks, now
-    for jump, by in jumps(before, now) if before else ():
-        step.request(ClockJumped(jump, by))
-        world.jumped = world.jumped or jump
-        guards.look_again(world, list(world.runs.values()), now)
-        if jump is Jump.SET_BACK:
-            _set_back(world, now, step)
+def handle_clock_jumps(turn: Turn) -> None:
+    """Compare the clocks with those of the last turn, and adjust what a jump concerns."""
+    state, now = turn.state, turn.now
+    before, state.last_moment = state.last_moment, now
+    for jump, by in clock_jumps(before, now) if before else ():
+        turn.step.request(ClockJumped(jump, by))
+        state.last_jump = state.last_jump or jump
+        guards.recheck_guards(turn, state.runs.values())
+        if jump is ClockJump.SET_BACK:
+            _set_back(turn)
         else:
-            _end_delays(world, now)
+            _end_delays(turn)
 
 
-def jumped_since(world: EngineState, now: Moment) -> bool:
-    """Whether the machine slept or its clock was set after the last event: sources wait for instants too."""
-    return world.clocks is not None and any(True for _ in jumps(world.clocks, now))
+def has_jumped(state: EngineState, now: Moment) -> bool:
+    """Tell whether a clock has jumped after the last turn."""
+    return state.last_moment is not None and any(True for _ in clock_jumps(state.last_moment, now))
 
 
-def _set_back(world: EngineState, now: Moment, step: Step) -> None:
-    world.timetable.rewind(now.wall)
-    for entry in world.jobs.values():
-        moved = {trigger: cursors.set_back(cursor, now.wall) for trigger, cursor in entry.state.cursors.items()}
+def _set_back(turn: Turn) -> None:
+    turn.state.timetable.rewind(turn.now.wall)
+    for entry in turn.state.jobs.values():
+        moved = {trigger: cursors.set_back(cursor, turn.now.wall) for trigger, cursor in entry.state.cursors.items()}
         if moved != entry.state.cursors:
             entry.state = evolve(entry.state, cursors=moved)
-            step.save(entry.state)
+            turn.step.save(entry.state)
 
 
-def _end_delays(world: EngineState, now: Moment) -> None:
-    """A delay that would have ended while the machine slept has ended."""
-    for opened in world.runs.values():
-        if opened.delayed and opened.run.not_before is not None and opened.run.not_before <= now.wall:
-            queue_up(world, opened)
+def _end_delays(turn: Turn) -> None:
+    """Queue the runs whose delay would have ended while the machine slept."""
+    for entry in turn.state.runs.values():
+        not_before = entry.run.not_before
+        if isinstance(entry.activity, Delayed) and not_before is not None and not_before <= turn.now.wall:
+            enqueue(turn, entry)
 
 
-def ticked(world: EngineState, _: TimePassed, now: Moment, step: Step) -> None:
-    """Deal with every alarm and every instant up to now."""
-    for alarm, run, attempt in world.timers.due(now.mono):
+def time_passed(turn: Turn, _: TimePassed) -> None:
+    """Handle every alarm and every instant up to now."""
+    for alarm, run, attempt in turn.state.timers.pop_due(turn.now.mono):
         match alarm:
             case Alarm.READY:
-                opened = world.runs.get(run)
-                if opened is not None and opened.run.attempt == attempt and opened.delayed:
-                    # The delay has passed, whatever the clock on the wall says by now.
-                    queue_up(world, opened)
+                _end_delay(turn, run, attempt)
             case Alarm.GUARD:
-                guards.wake(world, run, now)
+                guards.recheck_guard(turn, run)
             case Alarm.TIMEOUT:
-                attempts.time_out(world, run, attempt, now, step)
+                attempts.time_out(turn, run, attempt)
             case Alarm.GRACE_OVER:
-                interrupt(world, now, step)
-    if not world.stopping:
-        _come_due(world, now, step)
+                interrupt_runs(turn)
+    if not turn.state.is_stopping:
+        _decide_due_instants(turn)
 
 
-_LATE = {
-    Jump.SLEPT: "the machine slept",
-    Jump.SET_FORWARD: "the clock was set forward",
-    Jump.SET_BACK: "the clock was set back",
+def _end_delay(turn: Turn, run: RunId, attempt: int) -> None:
+    entry = turn.state.runs.get(run)
+    if entry is not None and entry.run.attempt == attempt and isinstance(entry.activity, Delayed):
+        # The delay has passed, whatever the wall clock shows by now.
+        enqueue(turn, entry)
+
+
+_CAUSES = {
+    ClockJump.SLEPT: MissedCause.SLEPT,
+    ClockJump.SET_FORWARD: MissedCause.SET_FORWARD,
+    ClockJump.SET_BACK: MissedCause.SET_BACK,
 }
 
 
-def _why_late(world: EngineState) -> str:
-    jumped, world.jumped = world.jumped, None
-    if world.restarted:
-        return "the daemon was down"
-    return _LATE[jumped] if jumped else "the daemon was busy"
+def _take_missed_cause(state: EngineState) -> MissedCause:
+    """Return why instants are late, if they are, and forget it: it holds for this turn only."""
+    jump, state.last_jump = state.last_jump, None
+    is_restarted, state.is_restarted = state.is_restarted, False
+    if is_restarted:
+        return MissedCause.DOWN
+    return _CAUSES[jump] if jump else MissedCause.BUSY
 
 
-def _come_due(world: EngineState, now: Moment, step: Step) -> None:
-    """Decide instants of schedules, the needed jobs before those that need them."""
-    because, world.restarted = _why_late(world), False
+def _decide_due_instants(turn: Turn) -> None:
+    """Decide the instants of schedules, the needed jobs before those that need them."""
+    state = turn.state
+    cause = _take_missed_cause(state)
     by_job: dict[JobId, list[tuple[str, DueSpan]]] = {}
-    for span, group in world.timetable.due(now.wall):
+    for span, group in state.timetable.pop_due(turn.now.wall):
         for job, trigger in group.members:
-            new = cursors.fresh(span, world.jobs[job].state.cursors[trigger])
-            if new is not None:
-                by_job.setdefault(job, []).append((trigger, new))
-    spread = catch_up.Spread(len(by_job))
-    for job in in_order(by_job, lambda job: world.jobs[job].job.needs if job in world.jobs else ()):
-        entry = world.jobs[job]
+            undecided = cursors.undecided(span, state.jobs[job].state.cursors[trigger])
+            if undecided is not None:
+                by_job.setdefault(job, []).append((trigger, undecided))
+    spread = catch_up.StartSpread(len(by_job))
+    for job in sort_by_successors(by_job, lambda job: state.jobs[job].job.needs if job in state.jobs else ()):
+        entry = state.jobs[job]
         for trigger, span in by_job[job]:
-            _decide(world, entry, trigger, span, spread, now, step, because)
-        step.save(entry.state)
+            _decide_span(turn, entry, trigger, span, spread, cause)
+        turn.step.save(entry.state)
 
 
-def _decide(
-    world: EngineState,
-    entry: JobEntry,
-    trigger: str,
-    span: DueSpan,
-    spread: catch_up.Spread,
-    now: Moment,
-    step: Step,
-    because: str,
+def _decide_span(
+    turn: Turn, entry: JobEntry, trigger: str, span: DueSpan, spread: catch_up.StartSpread, cause: MissedCause
 ) -> None:
-    chosen = catch_up.chosen(entry.job, span, now.wall)
-    skipped = [instant for instant in span.instants if instant not in chosen]
+    """Decide the due instants of one trigger, and move its cursor. The caller saves the job's state."""
+    now = turn.now.wall
+    selected = catch_up.select_instants(entry.job, span, now)
+    skipped = [instant for instant in span.instants if instant not in selected]
     given_up = skipped[-1] if skipped else span.older
     if given_up is not None:
-        _skip(entry, trigger, skipped, span.older, now, step, because)
+        _give_up(turn, entry, trigger, skipped, span.older, cause)
     last = span.instants[-1]
     batch: set[RunId] = set()
-    for instant in sorted(chosen):
-        occurrence = Occurrence(entry.job.id, trigger, format_instant(instant), instant)
-        if instant == last and now.wall - instant <= catch_up.TOLERANCE:
-            cause, not_before = Reason.DUE, now.wall
-        else:
-            cause, not_before = Reason.CAUGHT_UP, now.wall + spread.next_delay()
-        decision = admission.admit(
-            world,
-            entry,
-            occurrence,
-            cause,
-            now,
-            step,
-            not_before=not_before,
+    for instant in sorted(selected):
+        is_due = instant == last and now - instant <= catch_up.MAX_LATENESS
+        candidate = admission.Candidate(
+            occurrence=Occurrence(entry.job.id, trigger, format_instant(instant), instant),
+            cause=Due() if is_due else CaughtUp(cause),
+            not_before=now if is_due else now + spread.next_delay(),
             batch=batch,
-            because=because if cause is Reason.CAUGHT_UP else None,
         )
+        decision = admission.admit(turn, entry, candidate)
         if decision.run is not None:
             batch.add(decision.run)
-    cursors.move(entry, trigger, last, given_up)
+    cursor = cursors.advance(entry.state.cursors[trigger], last, given_up)
+    entry.state = evolve(entry.state, cursors={**entry.state.cursors, trigger: cursor})
 
 
-def _skip(
+def _give_up(
+    turn: Turn,
     entry: JobEntry,
     trigger: str,
     skipped: Sequence[datetime],
     older: datetime | None,
-    now: Moment,
-    step: Step,
-    because: str,
+    cause: MissedCause,
 ) -> None:
-    """One decision for all that is given up, so that a year of downtime doesn't fill the log.
+    """Record one decision for all instants that are given up.
 
     `older`, where there is one, is given up too, with all before it that has no decision yet.
     """
     first = skipped[0] if older is None else entry.state.cursors[trigger].at
     last = skipped[-1] if skipped else older
-    assert last is not None, "something is skipped"
-    facts = {
-        "from": format_instant(first),
-        "until": format_instant(last),
-        "counted": len(skipped),
-        "more": older is not None,
-        "because": because,
-        "catch_up": str(entry.job.catch_up),
-    }
-    occurrence = Occurrence(entry.job.id, trigger, format_instant(last), last)
-    admission.decide(occurrence, admission.AdmissionResult(Outcome.SKIP, Reason.MISSED, facts), now, step)
+    assert last is not None, "something is given up"
+    reason = Missed(cause, first, last, len(skipped), older is not None, entry.job.catch_up)
+    admission.decide(turn, Occurrence(entry.job.id, trigger, format_instant(last), last), reason)

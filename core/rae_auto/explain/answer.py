@@ -10,15 +10,14 @@ from typing import Any
 
 from attrs import frozen
 
-from rae_auto.engine.time.catch_up import due_around
-from rae_auto.engine.words import cause_in_words, in_words, reason_in_words
+from rae_auto.engine.time.catch_up import find_neighbours
 from rae_auto.explain.checks import Fact, format_state, list_outlook_facts, list_run_facts, list_skip_facts
 from rae_auto.explain.job_view import JobView, describe_occurrence, distance_to
 from rae_auto.explain.local_times import RequestedTime, distance_to_nearest
 from rae_auto.model.decision import Decision
 from rae_auto.model.job_state import Seen
 from rae_auto.model.primitives.human_units import quote
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import CaughtUp, CrashRecovery, Disabled, Paused, Reason, Repeated
 from rae_auto.model.run import Run, RunState
 from rae_auto.registry.trigger_text import trigger_summary
 
@@ -31,18 +30,18 @@ CLOCK_CHANGE_SPAN = timedelta(hours=3)
 
 @frozen
 class Explanation:
-    """The answer, the facts behind it, and the code of the reason and the run, if there are any."""
+    """The answer, the facts behind it, and the reason and the run, if there are any."""
 
     answer: str
     facts: tuple[Fact, ...]
-    reason: str | None = None
+    reason: Reason | None = None
     run: str | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the JSON of it, for users."""
         return {
             "answer": self.answer,
-            "reason": None if self.reason is None else str(self.reason),
+            "reason": None if self.reason is None else self.reason.code,
             "run_id": self.run,
             "facts": [{"subject": fact.subject, "text": fact.text} for fact in self.facts],
         }
@@ -69,7 +68,7 @@ def explain_now(view: JobView) -> Explanation:
         return explain_run(open_runs[-1], view)
     run = view.runs[0] if view.runs else None
     if view.definition is not None and (not view.enabled or view.paused):
-        reason = Reason.PAUSED if view.paused else Reason.DISABLED
+        reason = Paused() if view.paused else Disabled()
         state = (
             f"is paused; 'rae-auto resume {view.job}' resumes it" if view.paused else "is disabled (enabled = false)"
         )
@@ -118,7 +117,7 @@ def _explain_instant(at: datetime, view: JobView) -> Explanation:
 
 def _explain_no_record(at: datetime, view: JobView) -> Explanation:
     job = view.job
-    before, after = due_around(view.schedules.values(), at)
+    before, after = find_neighbours(view.schedules.values(), at)
     facts = tuple(list_outlook_facts(view))
     for due in (before, after):
         if due is not None and abs(due - at) <= NEAR and due > view.now:
@@ -158,7 +157,7 @@ def _explain_missing_record(due: datetime, view: JobView) -> str:
 
 
 def _explain_skip(decision: Decision, view: JobView, at: datetime) -> Explanation:
-    answer = f"{view.job} did not run at {view.time(at)}: {in_words(decision)}"
+    answer = f"{view.job} did not run at {view.time(at)}: {decision.reason.text}"
     return Explanation(answer, (*list_skip_facts(decision, view), *list_outlook_facts(view)), decision.reason)
 
 
@@ -173,22 +172,22 @@ def _explain_repeat(seen: Seen, view: JobView) -> Explanation:
         Fact("occurrence", f"for {view.time(seen.at)}, key {quote(seen.key)}"),
         Fact("repeated", view.describe_repeats(seen)),
     )
-    return Explanation(answer, (*facts, *list_outlook_facts(view)), Reason.REPEATED, seen.run)
+    return Explanation(answer, (*facts, *list_outlook_facts(view)), Repeated(seen.at), seen.run)
 
 
 def _distance_to_repeat(seen: Seen, at: datetime) -> timedelta:
     return abs((seen.repeated_at or seen.at) - at)
 
 
-def _describe_run(run: Run, view: JobView) -> tuple[str, str]:
-    """Return the sentence about a run, and the code of the reason that it gives."""
+def _describe_run(run: Run, view: JobView) -> tuple[str, Reason]:
+    """Return the sentence about a run, and the reason that it gives."""
     name = f"{run.job} (run {run.id})"
     if run.state.active:
         since = view.time(run.attempt_started_at or run.queued_at)
         if view.has_daemon:
-            return f"{name} has been {run.state} since {since}: {cause_in_words(run.cause)}", run.cause
+            return f"{name} has been {run.state} since {since}: {run.cause.text}", run.cause
         return (
-            f"{name} was {run.state} when the last daemon ended, since {since}: {cause_in_words(run.cause)}",
+            f"{name} was {run.state} when the last daemon ended, since {since}: {run.cause.text}",
             run.cause,
         )
     if not run.state.final:
@@ -197,21 +196,21 @@ def _describe_run(run: Run, view: JobView) -> tuple[str, str]:
     ended = f"{name} {verb} at {view.time(run.finished_at)}"
     if run.state is RunState.SUCCEEDED:
         note = view.clock_note(run.trigger, run.scheduled_for)
-        return f"{ended}; it ran because {cause_in_words(run.cause)}{f'; {note}' if note else ''}", run.cause
+        cause = run.cause.text if isinstance(run.cause, CaughtUp) else f"it ran because {run.cause.text}"
+        return f"{ended}; {cause}{f'; {note}' if note else ''}", run.cause
     code = f"exit code {run.exit_code}" if run.exit_code else None
-    given = reason_in_words(run.reason) if run.reason else None
-    known = run.reason.partition(":")[0] if run.reason else ""
+    given = run.reason.text if run.reason else None
     return (
-        f"{ended}: {', '.join(filter(None, [code, given])) or cause_in_words(run.cause)}",
-        known if known in list(Reason) else run.cause,
+        f"{ended}: {', '.join(filter(None, [code, given])) or run.cause.text}",
+        run.reason or run.cause,
     )
 
 
-def _describe_wait(run: Run, view: JobView, name: str) -> tuple[str, str]:
+def _describe_wait(run: Run, view: JobView, name: str) -> tuple[str, Reason]:
     reason, why = view.waiting.get(run.id, (None, "it is next"))
     # That an attempt was lost says more than the delay before the next one.
-    retry = run.reason if run.reason == Reason.RECOVERED else None
-    also = f"; {reason_in_words(retry)}" if retry else ""
+    retry = run.reason if isinstance(run.reason, CrashRecovery) else None
+    also = f"; {retry.text}" if retry else ""
     return f"{name} has been waiting since {view.time(run.queued_at)}: {why}{also}", retry or reason or run.cause
 
 

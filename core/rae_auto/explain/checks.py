@@ -1,29 +1,40 @@
 """The facts behind an explanation: trigger, occurrence, the result of each policy, wait, start, end."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from attrs import frozen
 
-from rae_auto.engine.runs.guards import KEPT_BACK_BY
-from rae_auto.engine.words import cause_in_words, in_words, reason_in_words
 from rae_auto.explain.job_view import JobView, describe_occurrence
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.primitives.human_units import format_bytes, format_count, format_elapsed, quote
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import (
+    Block,
+    CaughtUp,
+    Disabled,
+    FeedbackLoop,
+    GuardBlocked,
+    MaxOverlap,
+    Missed,
+    NeedFailed,
+    NeedNeverRan,
+    Overlapping,
+    Paused,
+    QueueFull,
+    QueueLimit,
+)
 from rae_auto.model.run import Attempt, Run, RunState
 from rae_auto.registry.trigger_text import trigger_summary
 
 _ORDER = (
-    ({Reason.DISABLED}, "enabled", "yes"),
-    ({Reason.PAUSED}, "paused", "no"),
-    ({Reason.OVERLAP, Reason.QUEUE_FULL, Reason.CEILING}, "overlap", "no other run in the way"),
-    ({Reason.QUEUE_LIMIT}, "queue", "has room"),
-    ({Reason.NEED_FAILED, Reason.NEED_NEVER_RAN}, "needs", "met"),
-    ({Reason.GUARD}, "guards", "passed"),
-    ({Reason.RATE}, "feedback loop", "none detected"),
+    ((Disabled,), "enabled", "yes"),
+    ((Paused,), "paused", "no"),
+    ((Overlapping, QueueFull, MaxOverlap), "overlap", "no other run in the way"),
+    ((QueueLimit,), "queue", "has room"),
+    ((NeedFailed, NeedNeverRan), "needs", "met"),
+    ((GuardBlocked,), "guards", "passed"),
+    ((FeedbackLoop,), "feedback loop", "none detected"),
 )
 """The policies in the order in which the engine checks them: their reasons, their names, and the text if passed."""
 
@@ -50,9 +61,9 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[Fact]:
     yield from _occurrence(run.trigger, run.key, run.scheduled_for, view)
     if run.event:
         yield Fact("event", _truncate(json.dumps(run.event, ensure_ascii=False)))
-    yield Fact("decided", f"run at {view.time(run.queued_at)}: {cause_in_words(run.cause)} ({run.cause})")
-    if run.facts.get("because"):
-        yield Fact("missed", f"{run.facts['because']}")
+    yield Fact("decided", f"run at {view.time(run.queued_at)}: {run.cause.text} ({run.cause.code})")
+    if isinstance(run.cause, CaughtUp):
+        yield Fact("missed", run.cause.cause.text)
     yield from _policies_of(run)
     if run.trigger == MANUAL and view.definition and view.definition.guards:
         yield Fact("guards", _BY_HAND)
@@ -63,7 +74,7 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[Fact]:
     for attempt in run.attempts:
         yield Fact(f"attempt {attempt.number}", _attempt(attempt))
     if run.finished_at is not None:
-        why = f": {reason_in_words(run.reason)}" if run.reason else ""
+        why = f": {run.reason.text}" if run.reason else ""
         yield Fact("ended", f"{format_state(run.state)} at {view.time(run.finished_at)}{why}")
     for seen in view.repeated:
         if seen.run == run.id:
@@ -73,15 +84,15 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[Fact]:
 def list_skip_facts(decision: Decision, view: JobView) -> Iterator[Fact]:
     """Yield all that is known of a decision not to run."""
     yield from _occurrence(decision.trigger, decision.key, decision.at, view)
-    yield Fact("decided", f"skip at {view.time(decision.decided_at)} ({decision.reason})")
-    if decision.reason is Reason.MISSED:
-        more = "more than " if decision.facts.get("more") else ""
-        count = format_count(decision.facts.get("counted", 0), "occurrence")
-        yield Fact("catch_up", f"{in_words(decision)}: {more}{count} skipped")
+    yield Fact("decided", f"skip at {view.time(decision.decided_at)} ({decision.reason.code})")
+    if isinstance(decision.reason, Missed):
+        more = "more than " if decision.reason.has_older else ""
+        count = format_count(decision.reason.count, "occurrence")
+        yield Fact("catch_up", f"{decision.reason.text}: {more}{count} skipped")
         return
     for reasons, policy, passed in _ORDER:
-        if decision.reason in reasons:
-            yield Fact(policy, in_words(decision))
+        if isinstance(decision.reason, reasons):
+            yield Fact(policy, decision.reason.text)
             return
         if decision.trigger == MANUAL and policy in ("enabled", "paused"):
             yield Fact(policy, _BY_HAND)
@@ -122,31 +133,27 @@ def _policies_of(run: Run) -> Iterator[Fact]:
         yield Fact("enabled", _BY_HAND)
     else:
         yield Fact("enabled", "yes, and not paused")
-    others = run.facts.get("others", 0)
+    conditions = run.conditions
+    others = conditions.other_runs
     verb = "was" if others == 1 else "were"
     open_runs = f"{format_count(others, 'other run')} {verb} open" if others else "no other run was open"
-    yield Fact("overlap", f"{run.facts.get('overlap', 'skip')}: {open_runs}")
-    if run.facts.get("needs"):
-        yield Fact("needs", f"{_list(run.facts, 'needs')}{_met(run)}")
-    for name, result in dict(run.facts.get("guards", {})).items():
-        yield Fact(f"guard {name}", f"{result}")
-    if run.facts.get("resources"):
-        yield Fact("resources", f"{_list(run.facts, 'resources')}")
+    yield Fact("overlap", f"{conditions.overlap}: {open_runs}")
+    if conditions.needs:
+        yield Fact("needs", f"{', '.join(conditions.needs)}{_met(run)}")
+    for name, result in conditions.guards.items():
+        yield Fact(f"guard {name}", f"{result.verdict}: {result.reason}")
+    if conditions.resources:
+        yield Fact("resources", ", ".join(conditions.resources))
 
 
 def _met(run: Run) -> str:
     if run.started_at is not None:
         return ": the latest run of each had succeeded when this run started"
-    return f": {reason_in_words(run.reason)}" if run.state is RunState.SKIPPED and run.reason else ""
-
-
-def _list(facts: Mapping[str, Any], name: str) -> str:
-    values: Sequence[Any] = facts[name]
-    return ", ".join(map(str, values))
+    return f": {run.reason.text}" if run.state is RunState.SKIPPED and run.reason else ""
 
 
 def _wait(run: Run, view: JobView) -> Iterator[Fact]:
-    reasons = [_wait_in_words(reason, run) for reason in run.waited_for]
+    reasons = [_wait_text(reason, run) for reason in run.waited_for]
     if not run.state.final and not run.state.active:
         reasons.append(view.waiting.get(run.id, (None, "it is next"))[1])
     waited = run.started_at is not None and (run.started_at - run.queued_at).total_seconds() >= 1
@@ -156,9 +163,8 @@ def _wait(run: Run, view: JobView) -> Iterator[Fact]:
         yield Fact("waited", "; ".join(dict.fromkeys(reasons)))
 
 
-def _wait_in_words(reason: str, run: Run) -> str:
-    guard = run.facts.get(KEPT_BACK_BY)
-    return f"guard {guard} (guards)" if reason == Reason.GUARD and guard else reason_in_words(reason)
+def _wait_text(reason: Block, run: Run) -> str:
+    return run.guard_wait.by.text if isinstance(reason, GuardBlocked) and run.guard_wait else reason.text
 
 
 def _attempt(attempt: Attempt) -> str:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from attrs import frozen
 
 from rae_auto.api.store import LogQuery
-from rae_auto.engine.events import Plan
+from rae_auto.engine.plan import Plan
 from rae_auto.errors import BadRequest, JobNotFound, RunNotFound
 from rae_auto.explain.answer import Explanation, explain_at, explain_now, explain_run
 from rae_auto.explain.job_view import JobView, Wait

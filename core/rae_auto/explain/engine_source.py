@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rae_auto.engine.engine import Engine
-from rae_auto.engine.events import Plan
+from rae_auto.engine.plan import Plan
 from rae_auto.errors import JobNotFound
 from rae_auto.explain.answer import Explanation
 from rae_auto.explain.collector import explain, parse_question
@@ -55,8 +55,8 @@ class EngineSource:
 
     def waits(self, runs: Sequence[Run]) -> Mapping[str, Wait]:
         open_runs = [run.id for run in runs if self._engine.run(run.id) is not None]
-        waits = {run: self._engine.waiting_for(run, self._moment) for run in open_runs}
-        return {run: wait for run, wait in waits.items() if wait is not None}
+        waits = {run: self._engine.waiting_for(run) for run in open_runs}
+        return {run: (by, by.text) for run, by in waits.items() if by is not None}
 
 
 async def explain_job(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
@@ -12,14 +11,13 @@ from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Cursor, Seen
 from rae_auto.model.primitives.human_units import format_count, quote
-from rae_auto.model.primitives.instants import parse_instant
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Missed, Reason
 from rae_auto.model.run import Run
 from rae_auto.model.schedule import Schedule
 from rae_auto.registry.safe_schedule import SafeSchedule
 
 Wait = tuple[Reason | None, str]
-"""Why a run waits: a code, if there is one, and the words."""
+"""Why a run waits: the reason, if the engine gives one, and the words."""
 
 
 @frozen(kw_only=True)
@@ -87,11 +85,7 @@ def describe_occurrence(seen: Seen) -> str:
 
 def distance_to(decision: Decision, at: datetime) -> timedelta:
     """Return the distance of a decision from an instant: a decision on missed occurrences covers a whole span."""
-    if decision.reason is Reason.MISSED:
-        first, last = (parse_instant(_text(decision.facts, name)) for name in ("from", "until"))
+    if isinstance(decision.reason, Missed):
+        first, last = decision.reason.first, decision.reason.last
         return timedelta(0) if first <= at <= last else min(abs(first - at), abs(last - at))
     return abs(decision.at - at)
-
-
-def _text(facts: Mapping[str, Any], name: str) -> str:
-    return str(facts[name])

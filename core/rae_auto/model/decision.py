@@ -7,11 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Cause, Skip
 
 MANUAL = "manual"
 """The trigger id of what a person or program asked for."""
@@ -41,17 +41,16 @@ class Outcome(StrEnum):
 
 @frozen
 class Decision:
-    """The engine's decision on one occurrence, with its reason and facts."""
+    """The decision on one occurrence, and its reason."""
 
     job: JobId
     trigger: str
     key: str
     at: datetime
     outcome: Outcome
-    reason: Reason
+    reason: Cause | Skip
     decided_at: datetime
     run: RunId | None = None
-    facts: Mapping[str, Any] = field(factory=dict)
 
 
 _CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from cattrs import Converter
 
@@ -16,6 +16,7 @@ from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.policies import IoPriority, Priority
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.units import format_duration, parse_duration
+from rae_auto.model.reasons import REASONS, ReasonBase
 from rae_auto.model.run import Run
 
 T = TypeVar("T")
@@ -41,9 +42,40 @@ def _converter() -> Converter:
     converter.register_structure_hook(timedelta, lambda text, _: parse_duration(text))
     converter.register_unstructure_hook(Priority, lambda priority: priority.name.lower())
     converter.register_structure_hook(Priority, lambda name, _: Priority[name.upper()])
+    converter.register_unstructure_hook_func(_is_reason, lambda reason: _dump_reason(converter, reason))
+    converter.register_structure_hook_func(_is_reason, lambda document, _: _load_reason(converter, document))
     # cattrs can't tell a number from a word by itself; the validator of the field knows which are right.
     converter.register_structure_hook(IoPriority | None, lambda value, _: value)
     return converter
+
+
+def _is_reason(annotation: Any) -> bool:
+    """Tell whether a type is a union of reasons, or one that may be None besides."""
+    members = [member for member in get_args(annotation) if member is not type(None)]
+    return bool(members) and all(isinstance(member, type) and issubclass(member, ReasonBase) for member in members)
+
+
+def _dump_reason(converter: Converter, reason: ReasonBase | None) -> Any:
+    """Return the code of a reason without facts, else an object with the code and the facts."""
+    if reason is None:
+        return None
+    facts = converter.unstructure(reason, unstructure_as=type(reason))
+    return {"code": reason.code, **facts} if facts else reason.code
+
+
+def _load_reason(converter: Converter, document: Any) -> ReasonBase | None:
+    if document is None:
+        return None
+    code = reason_code(document)
+    if code not in REASONS:
+        raise ValueError(f"unknown reason {code!r}")
+    facts = {} if isinstance(document, str) else {name: value for name, value in document.items() if name != "code"}
+    return converter.structure(facts, REASONS[code])
+
+
+def reason_code(document: Any) -> str:
+    """Return the code of a reason as documents keep it."""
+    return document if isinstance(document, str) else str(document["code"])
 
 
 def dump(value: object) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from attrs import field, frozen
 
 from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import FeedbackLoop
 from rae_auto.model.run import RunState
 
 
@@ -56,7 +57,7 @@ class JobState:
 class Seen:
     """An occurrence that no cursor covers, kept so that it is decided once; `run` is what it led to, if anything.
 
-    `repeats` is how often it was told of again, `repeated_at` when last. `refused` says that it came too often: a
+    `repeats` is how often it was told of again, `repeated_at` when last. `refused` is set where it came too often: a
     source that tells it again still learns that it has to offer it later.
     """
 
@@ -67,4 +68,4 @@ class Seen:
     run: RunId | None = None
     repeats: int = 0
     repeated_at: datetime | None = None
-    refused: bool = False
+    refused: FeedbackLoop | None = None

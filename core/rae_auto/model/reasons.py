@@ -1,34 +1,544 @@
-"""The codes by which decisions, waits and ends are explained."""
+"""Reasons: why an occurrence was skipped, why a run started, waits or ended.
 
+A reason is a value of one of the classes below, with the facts it needs for its sentence. The union is closed:
+
+    Cause       why a run was started:       Due, Manual, Fired, CaughtUp
+    Skip        why an occurrence led to no run
+    Block       why a run waits
+    End         why a run is in its state, where the state alone doesn't say
+
+Each class has a `code`, which is what JSON, filters and statistics show; a `meaning`, the line of docs/reasons.md; and
+a `text`, one clause in English that completes "because …" and ends without a full stop. Documents keep a reason without
+facts as its code alone, others as an object with `code` and the facts (see `documents`), so that stores stay small.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import ClassVar, get_args
+
+from attrs import frozen
+
+from rae_auto.model.guard import GuardResult, Verdict
+from rae_auto.model.policies import CatchUp
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.primitives.units import format_duration
 
 
-class Reason(StrEnum):
-    """Why an occurrence, a run or a wait is as it is. Every code has a line in docs/reasons.md."""
+@frozen
+class ReasonBase:
+    """The base of all reasons; use the unions below in types."""
 
-    DUE = "due"
-    ASKED = "asked"
-    FIRED = "fired"
-    CAUGHT_UP = "caught_up"
-    OVERLAP = "overlap"
-    QUEUE_FULL = "queue_full"
-    QUEUE_LIMIT = "queue_limit"
-    CEILING = "ceiling"
-    REPEATED = "repeated"
-    REPLACED = "replaced"
-    PAUSED = "paused"
-    DISABLED = "disabled"
-    MISSED = "missed"
-    NEED_FAILED = "need_failed"
-    NEED_NEVER_RAN = "need_never_ran"
-    GUARD = "guard"
-    RATE = "rate"
-    NEED_RUNNING = "need_running"
-    PARALLEL = "max_parallel"
-    RESOURCE = "resource"
-    DELAYED = "delayed"
-    STOPPING = "stopping"
-    CANCELLED = "cancelled"
-    REMOVED = "removed"
-    RECOVERED = "recovered"
-    LOST = "lost"
+    code: ClassVar[str]
+    meaning: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """The reason as a clause, for a person."""
+
+
+class MissedCause(StrEnum):
+    """The cause of missing an instant."""
+
+    DOWN = "down"
+    SLEPT = "slept"
+    SET_FORWARD = "set_forward"
+    SET_BACK = "set_back"
+    BUSY = "busy"
+
+    @property
+    def text(self) -> str:
+        """The cause as a clause, for a person."""
+        return _MISSED_CAUSES[self]
+
+
+_MISSED_CAUSES: Mapping[MissedCause, str] = {
+    MissedCause.DOWN: "the daemon was down",
+    MissedCause.SLEPT: "the machine slept",
+    MissedCause.SET_FORWARD: "the clock was set forward",
+    MissedCause.SET_BACK: "the clock was set back",
+    MissedCause.BUSY: "the daemon was busy",
+}
+
+
+def _time(instant: datetime) -> str:
+    return instant.isoformat(timespec="seconds")
+
+
+# Causes of a run.
+
+
+@frozen
+class Due(ReasonBase):
+    """An instant of a schedule that had come."""
+
+    code = "due"
+    meaning = "started: an instant of its schedule had come"
+
+    @property
+    def text(self) -> str:
+        return "it was due"
+
+
+@frozen
+class Manual(ReasonBase):
+    """A request by a person or a program."""
+
+    code = "manual"
+    meaning = "started: a person or a program triggered it"
+
+    @property
+    def text(self) -> str:
+        return "it was triggered by hand"
+
+
+@frozen
+class Fired(ReasonBase):
+    """An occurrence that a source reported."""
+
+    code = "fired"
+    meaning = "started: a trigger that watches something fired"
+
+    @property
+    def text(self) -> str:
+        return "its trigger fired"
+
+
+@frozen
+class CaughtUp(ReasonBase):
+    """An instant that was missed, for which a run was started late."""
+
+    code = "caught_up"
+    meaning = "started late: the instant was missed (downtime, suspend, a clock step) and `catch_up` starts it late"
+
+    cause: MissedCause
+
+    @property
+    def text(self) -> str:
+        return "it is a missed run, started late by catch_up"
+
+
+# Skips and waits.
+
+
+@frozen
+class Overlapping(ReasonBase):
+    """Another open run of the same job."""
+
+    code = "overlap"
+    meaning = 'skipped, or waits: the job still has an open run, and its `overlap` is `"skip"` or `"queue"`'
+
+    run: RunId
+    since: datetime
+
+    @property
+    def text(self) -> str:
+        return f"run {self.run} of the same job has been open since {_time(self.since)} (overlap)"
+
+
+@frozen
+class QueueFull(ReasonBase):
+    """A run of the same job that waits already."""
+
+    code = "queue_full"
+    meaning = 'skipped: one run of the job was waiting already, and its `overlap` is `"queue"`'
+
+    run: RunId
+
+    @property
+    def text(self) -> str:
+        return f"another run is waiting already behind run {self.run} (overlap = queue)"
+
+
+@frozen
+class QueueLimit(ReasonBase):
+    """The limit on waiting runs of all jobs."""
+
+    code = "queue_limit"
+    meaning = "skipped, or refused: as many runs of all jobs as `max_queue` allows were waiting already"
+
+    waiting: int
+
+    @property
+    def text(self) -> str:
+        runs = "1 run is" if self.waiting == 1 else f"{self.waiting} runs are"
+        return f"{runs} waiting already, counting all jobs (max_queue)"
+
+
+@frozen
+class MaxOverlap(ReasonBase):
+    """The limit on open runs of one job."""
+
+    code = "max_overlap"
+    meaning = "skipped, or waits: the job had as many open runs as its `overlap_max` allows"
+
+    limit: int
+
+    @property
+    def text(self) -> str:
+        runs = "1 run of the same job is" if self.limit == 1 else f"{self.limit} runs of the same job are"
+        return f"{runs} open already (overlap_max)"
+
+
+@frozen
+class Repeated(ReasonBase):
+    """An occurrence that was decided before."""
+
+    code = "repeated"
+    meaning = "refused: the same occurrence was decided before; each occurrence is decided once"
+
+    decided_at: datetime
+
+    @property
+    def text(self) -> str:
+        return f"the same occurrence was decided before, at {_time(self.decided_at)}"
+
+
+@frozen
+class Paused(ReasonBase):
+    """A job that is paused."""
+
+    code = "paused"
+    meaning = "skipped, or waits: the job is paused"
+
+    @property
+    def text(self) -> str:
+        return "the job is paused; 'rae-auto resume' lets it go on"
+
+
+@frozen
+class Disabled(ReasonBase):
+    """A job or a configuration with `enabled = false`."""
+
+    code = "disabled"
+    meaning = "skipped, or waits: the job, or the whole configuration, has `enabled = false`"
+
+    @property
+    def text(self) -> str:
+        return "the job or the whole configuration is disabled (enabled = false)"
+
+
+@frozen
+class Missed(ReasonBase):
+    """Instants that passed while nothing could start them, given up together.
+
+    `first` to `last` is the span; `count` counts the latest of them, and `has_older` says that there were more.
+    """
+
+    code = "missed"
+    meaning = "skipped: the instant passed while nothing could start it, and `catch_up` or its window leaves it out"
+
+    cause: MissedCause
+    first: datetime
+    last: datetime
+    count: int
+    has_older: bool
+    catch_up: CatchUp
+
+    @property
+    def text(self) -> str:
+        span = f"from {_time(self.first)} until {_time(self.last)}"
+        return f"it was missed: {self.cause.text} {span} (catch_up = {self.catch_up})"
+
+
+@frozen
+class NeedFailed(ReasonBase):
+    """A needed job whose latest run did not succeed."""
+
+    code = "need_failed"
+    meaning = "skipped: the latest run of a needed job did not succeed"
+
+    job: JobId
+
+    @property
+    def text(self) -> str:
+        return f'the latest run of "{self.job}", which it needs, did not succeed'
+
+
+@frozen
+class NeedNeverRan(ReasonBase):
+    """A needed job that has no finished run."""
+
+    code = "need_never_ran"
+    meaning = "skipped: a needed job has not run yet"
+
+    job: JobId
+
+    @property
+    def text(self) -> str:
+        return f'"{self.job}", which it needs, has never run'
+
+
+@frozen
+class NeedRunning(ReasonBase):
+    """A needed job that has an open run."""
+
+    code = "need_running"
+    meaning = "waits: a needed job is queued or running"
+
+    job: JobId
+
+    @property
+    def text(self) -> str:
+        return f'"{self.job}", which it needs, has an open run'
+
+
+@frozen
+class GuardBlocked(ReasonBase):
+    """A guard that does not let the job start, with its verdict and its own reason."""
+
+    code = "guard"
+    meaning = "skipped, or waits: a [guard](guards.md) of the job says no, or can't tell"
+
+    guard: str
+    verdict: Verdict
+    reason: str
+
+    @classmethod
+    def from_result(cls, guard: str, result: GuardResult) -> "GuardBlocked":
+        """Return the reason for what a guard answered."""
+        return cls(guard, result.verdict, result.reason)
+
+    @property
+    def text(self) -> str:
+        answer = "can't tell" if self.verdict is Verdict.UNKNOWN else f"says {self.verdict}"
+        return f'its guard "{self.guard}" {answer}: {self.reason}'
+
+
+@frozen
+class GuardsPending(ReasonBase):
+    """Guards that have been asked and have not answered yet."""
+
+    code = "guards_pending"
+    meaning = "waits: its guards are being read"
+
+    @property
+    def text(self) -> str:
+        return "its guards are being read"
+
+
+@frozen
+class FeedbackLoop(ReasonBase):
+    """A job that seems to make its own trigger fire."""
+
+    code = "feedback_loop"
+    meaning = "skipped: its trigger fired again and again during or right after its own runs; the job seems to cause it"
+
+    times: int
+    within: timedelta
+
+    @property
+    def text(self) -> str:
+        times = "1 time" if self.times == 1 else f"{self.times} times"
+        return (
+            f"its trigger fired {times} within {format_duration(self.within)}, each time during a run of the job or "
+            "right after it; check whether the job changes what its trigger watches"
+        )
+
+
+@frozen
+class MaxParallel(ReasonBase):
+    """The limit on active runs of all jobs."""
+
+    code = "max_parallel"
+    meaning = "waits: as many runs as `max_parallel` allows are active"
+
+    limit: int
+
+    @property
+    def text(self) -> str:
+        return f"{'the only slot is' if self.limit == 1 else f'all {self.limit} slots are'} in use (max_parallel)"
+
+
+@frozen
+class ResourceBusy(ReasonBase):
+    """A resource that other runs use up."""
+
+    code = "resource"
+    meaning = "waits: other runs use as much of a resource as there is"
+
+    resource: str
+    used: int
+    capacity: int
+
+    @property
+    def text(self) -> str:
+        units, verb = "unit" if self.capacity == 1 else "units", "is" if self.used == 1 else "are"
+        return f'{self.used} of {self.capacity} {units} of resource "{self.resource}" {verb} in use'
+
+
+@frozen
+class StartDelayed(ReasonBase):
+    """A jitter, or the delay before a retry."""
+
+    code = "delayed"
+    meaning = "waits: for its jitter, or for the delay of a retry"
+
+    until: datetime
+
+    @property
+    def text(self) -> str:
+        return f"it may not start before {_time(self.until)} (jitter, or the delay of a retry)"
+
+
+@frozen
+class DaemonStopping(ReasonBase):
+    """A daemon that is shutting down."""
+
+    code = "stopping"
+    meaning = "interrupted, or waits: the daemon is shutting down"
+
+    @property
+    def text(self) -> str:
+        return "the daemon is shutting down"
+
+
+# Ends.
+
+
+@frozen
+class Replaced(ReasonBase):
+    """A newer occurrence of the same job."""
+
+    code = "replaced"
+    meaning = 'cancelled: a newer occurrence took its place, by `overlap = "replace"`'
+
+    @property
+    def text(self) -> str:
+        return "a newer occurrence took its place (overlap = replace)"
+
+
+@frozen
+class Cancelled(ReasonBase):
+    """A request to cancel."""
+
+    code = "cancelled"
+    meaning = "cancelled: a person or a program cancelled the run"
+
+    @property
+    def text(self) -> str:
+        return "it was cancelled by hand"
+
+
+@frozen
+class Removed(ReasonBase):
+    """A job that was removed."""
+
+    code = "removed"
+    meaning = "cancelled: its job was removed"
+
+    @property
+    def text(self) -> str:
+        return "its job was removed"
+
+
+@frozen
+class CrashRecovery(ReasonBase):
+    """An attempt that was lost in a crash and is repeated."""
+
+    code = "recovered"
+    meaning = (
+        'retried: what became of the attempt could not be found out after a crash, and `on_crash` is `"rerun"`; '
+        "or the attempt is known never to have started"
+    )
+
+    @property
+    def text(self) -> str:
+        return "its attempt was lost in a crash and is repeated (on_crash = rerun)"
+
+
+@frozen
+class CrashLoss(ReasonBase):
+    """An attempt that was lost in a crash and is not repeated."""
+
+    code = "lost"
+    meaning = 'lost: what became of the attempt could not be found out after a crash, and `on_crash` is `"fail"`'
+
+    @property
+    def text(self) -> str:
+        return "what became of its attempt could not be found out after a crash (on_crash = fail)"
+
+
+@frozen
+class Killed(ReasonBase):
+    """A signal that ended the attempt."""
+
+    code = "killed"
+    meaning = "failed: a signal ended the attempt"
+
+    signal: int
+
+    @property
+    def text(self) -> str:
+        return f"killed by signal {self.signal}"
+
+
+@frozen
+class AttemptError(ReasonBase):
+    """An error that the executor reported."""
+
+    code = "error"
+    meaning = "failed: the executor reported an error; its text says which"
+
+    message: str
+
+    @property
+    def text(self) -> str:
+        return self.message
+
+
+Cause = Due | Manual | Fired | CaughtUp
+"""Why a run was started."""
+
+Skip = (
+    Overlapping
+    | QueueFull
+    | QueueLimit
+    | MaxOverlap
+    | Paused
+    | Disabled
+    | Missed
+    | NeedFailed
+    | NeedNeverRan
+    | GuardBlocked
+    | FeedbackLoop
+)
+"""Why an occurrence led to no run."""
+
+Block = (
+    Overlapping
+    | MaxOverlap
+    | Paused
+    | Disabled
+    | NeedRunning
+    | GuardBlocked
+    | GuardsPending
+    | MaxParallel
+    | ResourceBusy
+    | StartDelayed
+    | DaemonStopping
+)
+"""Why a run waits."""
+
+End = (
+    NeedFailed
+    | NeedNeverRan
+    | GuardBlocked
+    | DaemonStopping
+    | Replaced
+    | Cancelled
+    | Removed
+    | CrashRecovery
+    | CrashLoss
+    | Killed
+    | AttemptError
+)
+"""Why a run is in its state."""
+
+Reason = Cause | Skip | Block | End | Repeated
+"""Any reason."""
+
+REASONS: Mapping[str, type[ReasonBase]] = {reason.code: reason for reason in get_args(Reason)}
+"""The classes by their codes."""

@@ -24,7 +24,8 @@ def run_record(run: Run) -> dict[str, Any]:
         "state": run.state.value,
         "attempt": run.attempt,
         "exit_code": run.exit_code,
-        "reason": run.reason,
+        "reason": None if run.reason is None else run.reason.code,
+        "reason_text": None if run.reason is None else run.reason.text,
         "attempts": [_attempt_record(attempt) for attempt in run.attempts],
     }
 

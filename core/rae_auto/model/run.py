@@ -8,8 +8,10 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from rae_auto.errors import IllegalTransition
+from rae_auto.model.guard import GuardResult
+from rae_auto.model.policies import Overlap
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Block, Cause, End
 
 
 class RunState(StrEnum):
@@ -90,13 +92,47 @@ class Attempt:
 
 
 @frozen(kw_only=True)
+class StartConditions:
+    """The facts that the policies decided by, where they differ from those of most jobs, so that histories stay small.
+
+    `other_runs` counts the open runs of the same job; `guards` has what each guard said when the run was started.
+    """
+
+    overlap: Overlap = Overlap.SKIP
+    other_runs: int = 0
+    needs: tuple[JobId, ...] = ()
+    resources: Mapping[str, int] = field(factory=dict)
+    guards: Mapping[str, GuardResult] = field(factory=dict)
+
+
+@frozen
+class Stopping:
+    """The end that is decided for a run whose attempt has yet to be ended: cancelled or timed out, and why."""
+
+    state: RunState
+    reason: End | None = None
+
+
+@frozen
+class GuardWait:
+    """When a guard first blocked a run, and the latest guard that did."""
+
+    since: datetime
+    by: Block
+
+
+_NO_CONDITIONS = StartConditions()
+
+
+@frozen(kw_only=True)
 class Run:
     """A decision to run, carried through. `attempt` is the number of the current or last one, 0 before the first.
 
     It is itself the record of the decision to run: `cause` says why. `handle` is what the executor needs to find
-    a running attempt again after a crash; `reason` says in a code or a line why the run is in its state, where the
-    state alone doesn't; `not_before` holds back a queued or retrying run. `facts` is what the
-    policies went by where it is not the usual, `waited_for` what it had to wait for before it was started.
+    a running attempt again after a crash; `reason` says why the run is in its state, where the state alone doesn't;
+    a queued or retrying run may not start before `not_before`. `conditions` are the facts that the policies decided
+    by, `guard_wait` says since when a guard has blocked it, `waited_for` what it has waited for, each code once.
+    `stopping` is set from the decision to end an active run before its time until its attempt has ended.
     """
 
     id: RunId
@@ -105,7 +141,7 @@ class Run:
     key: str
     scheduled_for: datetime
     queued_at: datetime
-    cause: Reason
+    cause: Cause
     event: Mapping[str, Any] | None = None
     state: RunState = RunState.QUEUED
     not_before: datetime | None = None
@@ -114,11 +150,13 @@ class Run:
     finished_at: datetime | None = None
     attempt: int = 0
     exit_code: int | None = None
-    reason: str | None = None
+    reason: End | None = None
     handle: Mapping[str, Any] | None = None
+    stopping: Stopping | None = None
     attempts: tuple[Attempt, ...] = ()
-    facts: Mapping[str, Any] = field(factory=dict)
-    waited_for: tuple[Reason, ...] = ()
+    conditions: StartConditions = _NO_CONDITIONS
+    guard_wait: GuardWait | None = None
+    waited_for: tuple[Block, ...] = ()
 
     def to(self, state: RunState, **changes: Any) -> "Run":
         """Return this run in another state. Raises IllegalTransition if the table does not allow it."""

@@ -13,7 +13,7 @@ from rae_auto.api.executor import Execution, Executor
 from rae_auto.model.decision import MANUAL, Occurrence, run_id_of
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.human_units import format_elapsed
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Manual
 from rae_auto.model.run import Result, Run
 from rae_auto.offline.project import Project
 from rae_auto.runtime.clock import SystemClock
@@ -64,7 +64,7 @@ def _new_run(job: Job) -> Run:
         key=occurrence.key,
         scheduled_for=now,
         queued_at=now,
-        cause=Reason.ASKED,
+        cause=Manual(),
         attempt=1,
     )
 

@@ -12,7 +12,7 @@ from attrs import define, frozen
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import SourceTrigger
 from rae_auto.config import Config, load
-from rae_auto.engine.events import Origin, Plan, Settings
+from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import JobNotFound, StoreError
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.human_units import quote
@@ -92,7 +92,7 @@ class Project:
     def plan(self) -> ProjectPlan:
         """Return the jobs and settings as the engine gets them. Errors: InvalidJob."""
         config = self.config
-        planned = [self.plugins.plan(job, Origin.CONFIG) for job in config.jobs]
+        planned = [self.plugins.plan(job, JobOrigin.CONFIG) for job in config.jobs]
         return ProjectPlan(
             tuple(job.plan for job in planned),
             Settings(config.max_parallel, config.enabled, config.resources, config.max_queue),

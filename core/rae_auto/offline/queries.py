@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from rae_auto.api.store import CorruptDocument, LogQuery, Store
 from rae_auto.control.requests import flag, limit_of, log_query, optional_instant, optional_text, text
-from rae_auto.engine.events import Origin, Plan
+from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import RunNotFound
 from rae_auto.explain.collector import explain, parse_question
 from rae_auto.explain.job_view import Wait
@@ -116,7 +116,7 @@ class StoreSource:
     def find_plan(self, job: str) -> Plan | None:
         definitions = (*self._project.config.jobs, *_load_values(self._store, documents.JOB, Job))
         definition = next((known for known in definitions if known.id == job), None)
-        return None if definition is None else self._project.plugins.plan(definition, Origin.CONFIG).plan
+        return None if definition is None else self._project.plugins.plan(definition, JobOrigin.CONFIG).plan
 
     def is_enabled(self) -> bool:
         return self._project.config.enabled

@@ -19,7 +19,7 @@ from rae_auto.api.events import RUN_ENDED, Event, StreamPosition, is_named
 from rae_auto.api.guard import ReadGuard
 from rae_auto.api.trigger import Emit, EmitResult, Trigger, TriggerContext
 from rae_auto.control.protocol import MAX_EVENT_BYTES, Request, decode_event, encode_request
-from rae_auto.engine.events import Origin
+from rae_auto.engine.plan import JobOrigin
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.instants import parse_instant
@@ -58,7 +58,7 @@ def watch_triggers(project: Project, job: str, seconds: float, show: Show) -> in
     definition, plugins = project.find_job(job), project.plugins
     if not definition.schedule:
         raise BadRequest(f"job {quote(job)} has no trigger; 'rae-auto trigger {job}' starts it")
-    planned = plugins.plan(definition, Origin.CONFIG)
+    planned = plugins.plan(definition, JobOrigin.CONFIG)
     triggers = {ref.id: plugins.trigger(ref) for ref in definition.schedule}
     with tempfile.TemporaryDirectory(prefix="rae-auto-") as directory:
         return asyncio.run(_TriggerSession(planned, Path(directory), show, plugins.quarantine).run(triggers, seconds))

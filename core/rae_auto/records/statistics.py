@@ -13,7 +13,7 @@ from attrs import frozen
 from rae_auto.api.store import Document, LogQuery, Store
 from rae_auto.model import documents
 from rae_auto.model.decision import Outcome
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import CaughtUp
 from rae_auto.model.run import RunState
 
 NEWEST = 10_000
@@ -74,17 +74,21 @@ def statistics(runs: Sequence[Document], decisions: Iterable[Document]) -> Stati
     states = Counter(run["state"] for run in runs)
     started = [run for run in reversed(runs) if "started_at" in run]
     durations = [_seconds(run, "started_at", "finished_at") for run in started]
-    skips = [run["reason"] for run in runs if run["state"] == RunState.SKIPPED and run.get("reason")]
-    skips += [decision["reason"] for decision in decisions if decision["outcome"] == Outcome.SKIP]
+    skips = [
+        documents.reason_code(run["reason"]) for run in runs if run["state"] == RunState.SKIPPED and run.get("reason")
+    ]
+    skips += [
+        documents.reason_code(decision["reason"]) for decision in decisions if decision["outcome"] == Outcome.SKIP
+    ]
     tried = len(runs) - states[RunState.SKIPPED]
     return Statistics(
         runs=len(runs),
         states=dict(states.most_common()),
         success_rate=states[RunState.SUCCEEDED] / tried if tried else None,
         duration=percentiles(durations),
-        lateness=percentiles(_lateness(run) for run in started if run["cause"] != Reason.CAUGHT_UP),
+        lateness=percentiles(_lateness(run) for run in started if documents.reason_code(run["cause"]) != CaughtUp.code),
         retries=sum(max(0, run.get("attempt", 0) - 1) for run in runs),
-        skipped=dict(Counter(reason.partition(":")[0] for reason in skips).most_common()),
+        skipped=dict(Counter(skips).most_common()),
         trend=_trend([run["state"] == RunState.SUCCEEDED for run in started], durations),
     )
 

@@ -7,7 +7,7 @@ from rae_auto.api.store import CorruptDocument, LogQuery, Store
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.primitives.instants import format_instant
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Fired
 from rae_auto.model.run import Run
 from rae_auto.records.events import read_events
 from rae_auto.records.runs import merge_newest
@@ -27,7 +27,7 @@ def read_world_log(store: Store, since: datetime | None, until: datetime | None)
         {"at": format_instant(event.at), "name": event.name, "id": event.id, "data": event.data}
         for event in read_events(store, ("*",), since=since, until=until, limit=MOST)
     ]
-    found += [_told(run, run.scheduled_for, run.event) for run in runs if run.cause is Reason.FIRED]
+    found += [_told(run, run.scheduled_for, run.event) for run in runs if isinstance(run.cause, Fired)]
     found += [_told(skip, skip.at, None) for skip in skips if _is_of_a_source(skip)]
     return sorted(found, key=lambda one: str(one["at"]))
 

@@ -13,7 +13,7 @@ from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.config.options import limit_problems, make
-from rae_auto.engine.events import Origin, Plan
+from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import InvalidJob, PluginError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
@@ -63,7 +63,7 @@ class PluginFactory:
     def trigger(self, ref: TriggerRef) -> ScheduleTrigger | SourceTrigger:
         return cast("ScheduleTrigger | SourceTrigger", self._make(Kind.TRIGGER, ref))
 
-    def plan(self, job: Job, origin: Origin) -> Planned:
+    def plan(self, job: Job, origin: JobOrigin) -> Planned:
         """Return the job with the plugins that it names. Raises InvalidJob.
 
         What stands in a store is taken as it is: `check_limits` is for what comes new.

@@ -22,9 +22,10 @@ from typing import Any
 
 from loguru import logger
 
+from rae_auto.engine.commands import Ask
 from rae_auto.engine.effects import Change, Reply, Step
-from rae_auto.engine.engine import Engine
-from rae_auto.engine.events import Ask, Event, TimePassed
+from rae_auto.engine.engine import Engine, EngineInput
+from rae_auto.engine.events import TimePassed
 from rae_auto.errors import SchedulerClosed, SchedulerError, StoreError
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime.clock import Clock
@@ -62,7 +63,7 @@ class EngineLoop:
         self._clock = clock
         self._commit = commit
         self._perform = perform
-        self._inbox: list[Event] = []
+        self._inbox: list[EngineInput] = []
         self._woken = asyncio.Event()
         self._requests: dict[Ask, asyncio.Future[Mapping[str, Any]]] = {}
         self._last_request = 0
@@ -71,12 +72,12 @@ class EngineLoop:
     def now(self) -> Moment:
         return self._clock.now()
 
-    def submit(self, event: Event) -> None:
+    def submit(self, event: EngineInput) -> None:
         """Queue an event for the next turn."""
         self._inbox.append(event)
         self._woken.set()
 
-    async def request(self, event_for: Callable[[Ask], Event]) -> Mapping[str, Any]:
+    async def request(self, event_for: Callable[[Ask], EngineInput]) -> Mapping[str, Any]:
         """Queue an event and return its durable answer. Raises the error that the engine answers with."""
         if self._closed:
             raise SchedulerClosed("the scheduler isn't running")

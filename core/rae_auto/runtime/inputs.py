@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from rae_auto.api.trigger import EmitResult
+from rae_auto.engine.commands import Ask
 from rae_auto.engine.effects import ClockJumped, ReadGuards, Record, Step
-from rae_auto.engine.events import Ask, Event, TriggerFired
-from rae_auto.errors import BadRequest, NotStarted, StoreError
+from rae_auto.engine.events import Event, TriggerFired
+from rae_auto.errors import BadRequest, StoreError
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.primitives.instants import as_utc
-from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import Run
 from rae_auto.records.events import check_event
 from rae_auto.registry.factory import Planned
@@ -102,12 +102,8 @@ class Inputs:
         occurrence = occurrence_of(job, trigger, key, event, at or self.timer.now().wall)
         while True:
             try:
-                return EmitResult(
-                    RunId((await self._request(lambda ask: TriggerFired(occurrence, ask, feedback_key)))["run_id"])
-                )
-            except NotStarted as refused:
-                # A policy that says no has said so on record.
-                return EmitResult(reason=Reason(refused.reason))
+                answer = await self._request(lambda ask: TriggerFired(occurrence, ask, feedback_key))
+                return EmitResult(answer.get("run_id"), answer.get("reason"))
             except StoreError:
                 # What happened in the world is told once; by its key it is decided once, however often it is tried.
                 await asyncio.sleep(RETRY_OCCURRENCE_SECONDS)

@@ -19,8 +19,9 @@ from attrs import define, evolve, field, frozen
 from rae_auto.api.events import Event, StreamPosition
 from rae_auto.api.pattern import Firing, PatternRun, PatternTrigger
 from rae_auto.api.trigger import Emit, EmitResult, ScheduleTrigger, SourceTrigger, Trigger, TriggerContext
-from rae_auto.engine.time.catch_up import occurrences
+from rae_auto.engine.time.catch_up import find_due_instants
 from rae_auto.errors import StoreError
+from rae_auto.model.primitives.clock_jumps import ClockJump, clock_jumps
 from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
 from rae_auto.toolkit.state_file import StateFile
 
@@ -235,10 +236,13 @@ class PatternRunner:
 
 def _gaps(before: Moment, now: Moment) -> list[tuple[datetime, str]]:
     """Return when the pattern was not watched between two moments, and why."""
-    slept = timedelta(seconds=now.slept - before.slept)
-    expected = before.wall + timedelta(seconds=now.mono - before.mono) + slept
-    gaps = [(now.wall - slept, "slept")] if slept >= LEAST_GAP else []
-    return [*gaps, *([(expected, "set_back")] if expected - now.wall >= LEAST_GAP else [])]
+    gaps = []
+    for jump, by in clock_jumps(before, now):
+        if jump is ClockJump.SLEPT:
+            gaps.append((now.wall - by, "slept"))
+        elif jump is ClockJump.SET_BACK:
+            gaps.append((now.wall + by, "set_back"))
+    return gaps
 
 
 async def watched(trigger: Trigger, watch: TriggerContext) -> None:
@@ -267,7 +271,7 @@ async def _keep_time(schedule: ScheduleTrigger, watch: TriggerContext) -> None:
     while (following := checked.next_after(after)) is not None:
         while (now := watch.timer.now().wall) < following:
             await watch.timer.sleep_until(following)
-        for after in occurrences(checked, following, now).instants:
+        for after in find_due_instants(checked, following, now).instants:
             await watch.emit(format_instant(after), {"due": format_instant(after)}, after)
             await keep(after)
 

@@ -30,7 +30,8 @@ from attrs import evolve, frozen
 from loguru import logger
 
 from rae_auto.api.store import Change, Delete, Put
-from rae_auto.engine.events import AttemptFound, Event, Origin, Plan, Restored, Settings
+from rae_auto.engine.events import AttemptFound, Event, Restored
+from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import DuplicateJob, StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
@@ -67,11 +68,11 @@ async def read_store(
     states, bad_states = await archive.load(documents.STATE, JobState)
     runs, bad_runs = await archive.load(documents.RUN, Run)
     seen, bad_seen = await archive.load(documents.SEEN, Seen)
-    added = [factory.plan(job, Origin.STORE) for job in stored]
+    added = [factory.plan(job, JobOrigin.STORE) for job in stored]
     all_plans = [*plans, *(one.plan for one in added)]
     # In the place of a job that can't be read: it can be seen, removed and replaced, and starts nothing.
     all_plans += [
-        Plan(Job(id=JobId(hurt.key), command="damaged", enabled=False), origin=Origin.STORE)
+        Plan(Job(id=JobId(hurt.key), command="damaged", enabled=False), origin=JobOrigin.STORE)
         for hurt in bad_jobs
         if hurt.key not in names
     ]

@@ -49,7 +49,7 @@ def _entry(value: Run | Decision) -> Append:
         return Append(documents.RUNS, value.id, value.job, value.state, value.queued_at, body)
     identity = "\0".join((value.job, value.trigger, value.key)).encode(errors="surrogatepass")
     key = hashlib.blake2b(identity, digest_size=12).hexdigest()
-    return Append(documents.DECISIONS, key, value.job, value.reason, value.decided_at, body)
+    return Append(documents.DECISIONS, key, value.job, value.reason.code, value.decided_at, body)
 
 
 @frozen

@@ -21,9 +21,10 @@ from loguru import logger
 
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
-from rae_auto.engine.effects import Cancel, Notify, Start, Step, Stopped
-from rae_auto.engine.engine import Engine
-from rae_auto.engine.events import Ask, Event, Origin, Reconfigure, Settings, Stop
+from rae_auto.engine.commands import Ask, Reconfigure, Stop
+from rae_auto.engine.effects import Cancel, EngineStopped, Notify, Start, Step
+from rae_auto.engine.engine import Engine, EngineInput
+from rae_auto.engine.plan import JobOrigin, Settings
 from rae_auto.errors import SchedulerClosed, StoreError
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
@@ -106,7 +107,7 @@ class Runtime:
         factory = PluginFactory(options.plugins, options.timezone)
         for job in options.jobs:
             factory.check_limits(job)
-        planned = [factory.plan(job, Origin.CONFIG) for job in options.jobs]
+        planned = [factory.plan(job, JobOrigin.CONFIG) for job in options.jobs]
         for ref in options.notifiers.values():
             factory.notifier(ref)
         directory = private_directory(options.directory)
@@ -178,7 +179,7 @@ class Runtime:
 
     # Requests
 
-    async def request(self, event_for: Callable[[Ask], Event]) -> Mapping[str, Any]:
+    async def request(self, event_for: Callable[[Ask], EngineInput]) -> Mapping[str, Any]:
         """Hand the engine an event and return its durable answer. Raises the error that the engine answers with."""
         if not self.is_open:
             raise SchedulerClosed("the scheduler isn't open; use it as 'async with Scheduler() as scheduler:'")
@@ -192,7 +193,7 @@ class Runtime:
         Returns the ids of the jobs that were added, changed and removed. Raises InvalidJob, DuplicateJob, PluginError.
         """
         factory = PluginFactory(self.factory.source, timezone, self.quarantine)
-        planned = [factory.plan(job, Origin.CONFIG) for job in jobs]
+        planned = [factory.plan(job, JobOrigin.CONFIG) for job in jobs]
         made = {name: factory.notifier(ref) for name, ref in notifiers.items()}
         plans = tuple(one.plan for one in planned)
         # Before the engine evaluates the new schedules, whose failures are to stay on record.
@@ -242,8 +243,8 @@ class Runtime:
 
     def waiting_for(self, run: RunId) -> str | None:
         """Return why an open run isn't active, as a sentence; None if it is."""
-        reason = self.engine.waiting_for(run, self.clock.now())
-        return None if reason is None else reason[1]
+        reason = self.engine.waiting_for(run)
+        return None if reason is None else reason.text
 
     def _perform(self, step: Step) -> None:
         """Carry out the effects of a step whose changes are durable."""
@@ -257,5 +258,5 @@ class Runtime:
                     self._executions.cancel(run_id, attempt, grace)
                 case Notify():
                     self._notifications.send(effect)
-                case Stopped():
+                case EngineStopped():
                     self.stopped.set()

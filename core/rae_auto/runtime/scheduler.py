@@ -17,15 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 from rae_auto.api.events import Event
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
-from rae_auto.engine.events import (
-    AddJob,
-    CancelRuns,
-    Origin,
-    RemoveJob,
-    SetPaused,
-    Settings,
-    TriggerFired,
-)
+from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, Trigger
+from rae_auto.engine.plan import JobOrigin, Settings
 from rae_auto.errors import InvalidJob, RunNotFound, SchedulerClosed
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL
@@ -139,7 +132,7 @@ class Scheduler:
 
     async def add_job(self, job: Job, *, replace: bool = False) -> JobId:
         """Keep a job and run it from now on. Errors: DuplicateJob (unless `replace`), InvalidJob."""
-        planned = self.runtime.factory.plan(job, Origin.STORE)
+        planned = self.runtime.factory.plan(job, JobOrigin.STORE)
         self.runtime.factory.check_limits(job)
         _check_keepable(job)
         await self.runtime.request(lambda ask: AddJob(planned.plan, replace, ask))
@@ -183,7 +176,7 @@ class Scheduler:
         Errors: JobNotFound, NotStarted (a policy refused it; the message says which), BadRequest (an event no JSON).
         """
         occurrence = occurrence_of(JobId(job), MANUAL, request or uuid.uuid4().hex, event, self.runtime.now())
-        answer = await self.runtime.request(lambda ask: TriggerFired(occurrence, ask))
+        answer = await self.runtime.request(lambda ask: Trigger(occurrence, ask))
         return RunId(answer["run_id"])
 
     async def cancel(self, target: str) -> list[RunId]:

@@ -8,21 +8,11 @@ from itertools import groupby
 from attrs import evolve, frozen
 
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import MaxOverlap, MaxParallel, NeedRunning, Overlapping, QueueFull, Replaced, ResourceBusy
 from rae_auto.model.run import Run
 from rae_auto.simulation.forecast import Forecast
 
-IN_THE_WAY = frozenset(
-    {
-        Reason.OVERLAP,
-        Reason.QUEUE_FULL,
-        Reason.CEILING,
-        Reason.REPLACED,
-        Reason.PARALLEL,
-        Reason.RESOURCE,
-        Reason.NEED_RUNNING,
-    }
-)
+IN_THE_WAY = (Overlapping, QueueFull, MaxOverlap, Replaced, MaxParallel, ResourceBusy, NeedRunning)
 """Why a run waits, is skipped or is cut short where other runs are the cause."""
 
 
@@ -36,10 +26,11 @@ class Peak:
 
 @frozen
 class Collision:
-    """How often other runs were in the way of a job's, when first, and how long a run had to wait at most."""
+    """How often, by the code of its reason, other runs were in the way of a job's, when first, and how long a run had
+    to wait at most."""
 
     job: JobId
-    reason: Reason
+    reason: str
     times: int
     first_at: datetime
     longest_wait: timedelta
@@ -74,7 +65,7 @@ def _spans(run: Run, forecast: Forecast) -> Iterator[tuple[datetime, datetime]]:
 
 def collisions(forecast: Forecast) -> tuple[Collision, ...]:
     """What got into whose way, by job and reason; the most frequent first."""
-    found: dict[tuple[JobId, Reason], Collision] = {}
+    found: dict[tuple[JobId, str], Collision] = {}
     for job, reason, at, wait in _obstacles(forecast):
         known = found.get((job, reason), Collision(job, reason, 0, at, wait))
         found[job, reason] = evolve(
@@ -86,15 +77,15 @@ def collisions(forecast: Forecast) -> tuple[Collision, ...]:
     return tuple(sorted(found.values(), key=lambda collision: (-collision.times, collision.job, collision.reason)))
 
 
-def _obstacles(forecast: Forecast) -> Iterator[tuple[JobId, Reason, datetime, timedelta]]:
+def _obstacles(forecast: Forecast) -> Iterator[tuple[JobId, str, datetime, timedelta]]:
     none = timedelta(0)
     for skip in forecast.skips:
-        if skip.reason in IN_THE_WAY:
-            yield skip.job, skip.reason, skip.decided_at, none
+        if isinstance(skip.reason, IN_THE_WAY):
+            yield skip.job, skip.reason.code, skip.decided_at, none
     for seen in forecast.runs:
         run = seen.run
-        if seen.wait is not None and seen.wait.reason in IN_THE_WAY:
+        if isinstance(seen.wait, IN_THE_WAY):
             waited = (run.started_at or run.finished_at or forecast.scenario.end) - run.queued_at
-            yield run.job, seen.wait.reason, run.queued_at, waited
-        if run.reason == Reason.REPLACED:
-            yield run.job, Reason.REPLACED, run.finished_at or run.queued_at, none
+            yield run.job, seen.wait.code, run.queued_at, waited
+        if isinstance(run.reason, Replaced):
+            yield run.job, run.reason.code, run.finished_at or run.queued_at, none

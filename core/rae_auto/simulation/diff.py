@@ -46,7 +46,11 @@ def differences(before: Forecast, after: Forecast) -> tuple[Difference, ...]:
 
 def _upshots(forecast: Forecast) -> Iterator[tuple[Occasion, ForecastOutcome]]:
     for skip in forecast.skips:
-        yield (skip.at, skip.job, skip.trigger), ForecastOutcome(None, RunState.SKIPPED, str(skip.reason))
+        yield (skip.at, skip.job, skip.trigger), ForecastOutcome(None, RunState.SKIPPED, skip.reason.code)
     for seen in forecast.runs:
         run = seen.run
-        yield (run.scheduled_for, run.job, run.trigger), ForecastOutcome(run.started_at, run.state, run.reason)
+        reason = None if run.reason is None else run.reason.code
+        yield (
+            (run.scheduled_for, run.job, run.trigger),
+            ForecastOutcome(run.started_at, run.state, reason),
+        )

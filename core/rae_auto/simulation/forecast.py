@@ -13,13 +13,14 @@ from attrs import field, frozen
 
 from rae_auto.api.events import Event, end_of
 from rae_auto.api.trigger import SourceTrigger
-from rae_auto.engine.events import Plan, Settings, TimePassed, TriggerFired
+from rae_auto.engine.events import TimePassed, TriggerFired
+from rae_auto.engine.plan import Plan, Settings
 from rae_auto.errors import BadRequest
 from rae_auto.model.decision import Decision, Occurrence, Outcome
 from rae_auto.model.job_state import Span
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Block, StartDelayed
 from rae_auto.model.run import Result, Run
 from rae_auto.simulation.script import Script
 from rae_auto.simulation.scripted_sources import ScriptedSources, Source
@@ -51,19 +52,11 @@ class Scenario:
 
 
 @frozen
-class Wait:
-    """Why a run did not start when it was queued, in a code and in words."""
-
-    reason: Reason
-    because: str
-
-
-@frozen
 class ForecastRun:
     """A run as it stands at the end of the forecast; `wait` where it did not start at once."""
 
     run: Run
-    wait: Wait | None
+    wait: Block | None
 
 
 @frozen
@@ -105,7 +98,7 @@ class _Play:
         self._live_through_the_past()
         self._ends: list[tuple[datetime, RunId, int]] = []
         self._delayed: list[tuple[datetime, RunId]] = []
-        self._waits: dict[RunId, Wait] = {}
+        self._waits: dict[RunId, Block] = {}
         self._looked_at = 0
         self._look()
 
@@ -187,7 +180,7 @@ class _Play:
         start = self._world.in_hand.get(run)
         opened = self._world.engine.run(run)
         if start is not None and opened is not None and start.run.attempt == attempt:
-            self._world.end(run, Result(exit_code=0) if opened.ending is None else Result(signal=15))
+            self._world.end(run, Result(exit_code=0) if opened.stopping is None else Result(signal=15))
 
     def _fire(self, occurrences: Iterable[Occurrence]) -> None:
         for occurrence in occurrences:
@@ -220,13 +213,13 @@ class _Play:
 
     def _note_wait(self, run: RunId) -> None:
         opened = self._world.engine.run(run)
-        waiting_for = None if opened is None else self._world.engine.waiting_for(run, self._world.now)
-        if opened is None or waiting_for is None:
+        waiting_for = None if opened is None else self._world.engine.waiting_for(run)
+        if waiting_for is None:
             return
-        self._waits[run] = Wait(*waiting_for)
-        if waiting_for[0] is Reason.DELAYED and opened.run.not_before is not None:
+        self._waits[run] = waiting_for
+        if isinstance(waiting_for, StartDelayed):
             # Its alarm may come a little later, between two microseconds.
-            look_again = max(opened.run.not_before, self._world.now.wall + _RESOLUTION)
+            look_again = max(waiting_for.until, self._world.now.wall + _RESOLUTION)
             heapq.heappush(self._delayed, (look_again, run))
 
 

@@ -7,26 +7,19 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from rae_auto.engine.effects import Cancel, Notify, ReadGuards, Record, Reply, Start, Step, Stopped
-from rae_auto.engine.engine import Engine
+from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, Stop, Trigger
+from rae_auto.engine.effects import Cancel, EngineStopped, Notify, ReadGuards, Record, Reply, Start, Step
+from rae_auto.engine.engine import Engine, EngineInput
 from rae_auto.engine.events import (
-    AddJob,
     AttemptEnded,
     AttemptFound,
     AttemptStarted,
-    CancelRuns,
-    Event,
     GuardsRead,
-    Origin,
-    Plan,
-    RemoveJob,
     Restored,
-    SetPaused,
-    Settings,
-    Stop,
     TimePassed,
     TriggerFired,
 )
+from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import SchedulerError, StoreError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence
 from rae_auto.model.guard import GuardResult, Verdict
@@ -85,7 +78,7 @@ class VirtualWorld:
         self.feed(Restored(self.settings, tuple(plans)))
         self.feed(TimePassed())
 
-    def feed(self, event: Event) -> Step:
+    def feed(self, event: EngineInput) -> Step:
         """One event, its changes kept, its effects noted. Errors: Crashed, where the memory or an effect says so."""
         step = self.engine.handle(event, self.now)
         if step.changes:
@@ -143,7 +136,7 @@ class VirtualWorld:
                 self.notices.append(effect)
             case Reply(value=value):
                 self._answer = value
-            case Stopped():
+            case EngineStopped():
                 self.stopped = True
 
     # Time
@@ -191,7 +184,7 @@ class VirtualWorld:
         """Ask for a run; NotStarted and the like are raised."""
         key = request or f"request-{self._asks}"
         occurrence = Occurrence(JobId(job), MANUAL, key, self.now.wall)
-        return RunId(self._ask(lambda ask: TriggerFired(occurrence, ask))["run_id"])
+        return RunId(self._ask(lambda ask: Trigger(occurrence, ask))["run_id"])
 
     def fire(self, job: str, trigger: str, key: str, *, feedback_key: str | None = None) -> None:
         """A source tells of something."""
@@ -262,7 +255,7 @@ class VirtualWorld:
                 self.feed(AttemptEnded(run.id, run.attempt, over[run.id]))
             elif run.state.active:
                 handle = {"pid": 1} if run.id in going_on else None
-                self.feed(AttemptFound(run.id, run.attempt, handle, begun=run.id not in never))
+                self.feed(AttemptFound(run.id, run.attempt, handle, started=run.id not in never))
         self.feed(TimePassed())
 
     def kept(self, cls: type[T]) -> tuple[T, ...]:
@@ -277,6 +270,6 @@ class VirtualWorld:
         return kept
 
 
-def plan(job: Job, *, origin: Origin = Origin.STORE, **schedules: Any) -> Plan:
+def plan(job: Job, *, origin: JobOrigin = JobOrigin.STORE, **schedules: Any) -> Plan:
     """A job with schedules by trigger id."""
     return Plan(job, schedules, origin)

@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo
 import click
 from attrs import frozen
 
-from rae_auto.engine.words import in_words
 from rae_auto.model.decision import Decision
 from rae_auto.model.primitives.units import format_duration
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import CaughtUp
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run, RunState
 from rae_auto.simulation.contention import busiest, collisions
@@ -54,23 +53,23 @@ _Event = tuple[datetime, str, str, str]
 
 
 def _skips(forecast: Forecast) -> Iterator[_Event]:
-    return ((skip.decided_at, skip.job, "skip", in_words(skip)) for skip in forecast.skips)
+    return ((skip.decided_at, skip.job, "skip", skip.reason.text) for skip in forecast.skips)
 
 
 def _course(seen: ForecastRun, clock: _Clock) -> Iterator[_Event]:
     """What there is to tell of a run."""
     run = seen.run
     if seen.wait is not None:
-        yield run.queued_at, run.job, "wait", seen.wait.because
+        yield run.queued_at, run.job, "wait", seen.wait.text
     if run.started_at is not None:
         yield run.started_at, run.job, "start", _details(run, clock)
     elif run.finished_at is not None:
         what = "skip" if run.state is RunState.SKIPPED else str(run.state)
-        yield run.finished_at, run.job, what, run.reason or ""
+        yield run.finished_at, run.job, what, run.reason.text if run.reason else ""
 
 
 def _details(run: Run, clock: _Clock) -> str:
-    parts = ["caught up"] if run.cause is Reason.CAUGHT_UP else []
+    parts = ["caught up"] if isinstance(run.cause, CaughtUp) else []
     if run.started_at != run.scheduled_for:
         parts.append(f"due {clock(run.scheduled_for)}")
     if run.state.final and run.state is not RunState.SUCCEEDED:
@@ -119,8 +118,8 @@ def _span(forecast: Forecast, clock: _Clock) -> dict[str, Any]:
 
 
 def _run(seen: ForecastRun) -> dict[str, Any]:
-    wait = None if seen.wait is None else {"reason": seen.wait.reason, "because": seen.wait.because}
-    return {**run_record(seen.run), "cause": seen.run.cause, "wait": wait}
+    wait = None if seen.wait is None else {"reason": seen.wait.code, "because": seen.wait.text}
+    return {**run_record(seen.run), "cause": seen.run.cause.code, "wait": wait}
 
 
 def _skip(skip: Decision) -> dict[str, Any]:
@@ -129,8 +128,8 @@ def _skip(skip: Decision) -> dict[str, Any]:
         "trigger": skip.trigger,
         "scheduled_for": skip.at.isoformat(),
         "decided_at": skip.decided_at.isoformat(),
-        "reason": skip.reason,
-        "because": in_words(skip),
+        "reason": skip.reason.code,
+        "because": skip.reason.text,
     }
 
 

@@ -64,10 +64,10 @@ class TestARun:
         after = cli("trigger", "after").out.strip()
         waiting = cli("status", "--json").json["waiting"]
         assert [(run["run_id"], run["waiting_for"]) for run in waiting] == [
-            (after, "needs sleeper, which has an open run")
+            (after, '"sleeper", which it needs, has an open run')
         ]
         text = cli("status").out
-        assert "needs sleeper, which has an open run" in text
+        assert '"sleeper", which it needs, has an open run' in text
         assert sleeper in text
         cli("cancel", "after")
         cli("cancel", "sleeper")
@@ -78,7 +78,9 @@ class TestARun:
         run_id = cli("trigger", "sleeper").out.strip()
         refused = cli("trigger", "sleeper")
         assert refused.code == 1
-        assert refused.err.startswith(f"rae-auto: sleeper was not started: run {run_id} isn't over")
+        assert refused.err.startswith(
+            f'rae-auto: job "sleeper" was not started: run {run_id} of the same job has been open'
+        )
         cli("cancel", "sleeper")
         ended(cli, run_id)
 
@@ -93,7 +95,7 @@ class TestAJob:
         assert cli("pause", "tidy").out == "paused tidy\n"
         assert "paused" in cli("show", "tidy").out
         assert cli("resume", "tidy").out == "resumed tidy\n"
-        assert cli("add", "tidy", "--", "true").err.startswith("rae-auto: job 'tidy' exists; remove it first")
+        assert cli("add", "tidy", "--", "true").err.startswith("rae-auto: job 'tidy' exists already; remove it first")
         assert cli("add", "tidy", "--replace", "--json", "--", "true").json == {"job": "tidy"}
         assert cli("remove", "tidy").out == "removed tidy\n"
         assert cli("remove", "tidy").err == "rae-auto: no job 'tidy'\n"
@@ -110,7 +112,7 @@ class TestAJob:
         refused = cli("remove", "hello")
         assert (refused.code, refused.err) == (
             1,
-            "rae-auto: job 'hello' stands in the configuration; remove it there\n",
+            "rae-auto: job 'hello' is defined in the configuration; remove it there\n",
         )
 
 

@@ -17,7 +17,7 @@ from rae_auto.engine.effects import Record
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.policies import RetryPolicy
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Fired, Overlapping
 from rae_auto.model.run import Run, RunState
 from rae_auto.registry import Registry
 from rae_auto.runtime.repository import encode
@@ -153,9 +153,9 @@ def test_a_run_is_told_with_its_waits_ends_and_attempts(capsys: pytest.CaptureFi
     show_forecast(forecast(*plans, durations={"first": 9}), ZoneInfo("UTC"), False)
     lines = [line.split("  ")[1:] for line in capsys.readouterr().out.splitlines()]
     assert lines == [
-        ["wait", "after", "needs first, which has an open run"],
+        ["wait", "after", '"first", which it needs, has an open run'],
         ["start", "first", "timed_out, 2 attempts"],
-        ["skip", "after", "need_failed: first"],
+        ["skip", "after", 'the latest run of "first", which it needs, did not succeed'],
         ["collision", "after", "need_running, 1 in all, the longest wait 11m"],
     ]
 
@@ -308,13 +308,15 @@ def test_what_is_on_record_is_played_again(world: Cli, tmp_path: Path) -> None:
         key="k",
         scheduled_for=at,
         queued_at=at,
-        cause=Reason.FIRED,
+        cause=Fired(),
         event={"paths": ["/a"]},
         state=RunState.SUCCEEDED,
         finished_at=at,
     )
-    skip = Decision(JobId("inbox"), "files", "k2", at, Outcome.SKIP, Reason.OVERLAP, at + timedelta(hours=1))
-    due = Decision(JobId("backup"), "cron", at.isoformat(), at, Outcome.SKIP, Reason.OVERLAP, at)
+    skip = Decision(
+        JobId("inbox"), "files", "k2", at, Outcome.SKIP, Overlapping(RunId("r"), at), at + timedelta(hours=1)
+    )
+    due = Decision(JobId("backup"), "cron", at.isoformat(), at, Outcome.SKIP, Overlapping(RunId("r"), at), at)
     event = Append("events", "e", "coffee", "coffee", at, {"id": "e", "name": "coffee", "at": at.isoformat()})
     store = SqliteStore()
     (tmp_path / "state").mkdir(mode=0o700)

@@ -24,7 +24,7 @@ from rae_auto.errors import BadRequest, ConfigError
 
 RUN_KEYS = [
     *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at"),
-    *("state", "attempt", "exit_code", "reason", "attempts"),
+    *("state", "attempt", "exit_code", "reason", "reason_text", "attempts"),
 ]
 JOBS = (
     Job(name="quick", command=["echo", "hello"], schedule="0 4 * * *"),
@@ -376,7 +376,7 @@ REFUSALS = [
     ("add", {"definition": {**NEW, "env": nested(100)}}, "InvalidJob", "nested too deep"),
     ("add", {"definition": {**NEW, "name": "quick"}, "replace": True}, "DuplicateJob", "configuration"),
     ("trigger", {"job": "nobody"}, "JobNotFound", "nobody"),
-    ("trigger", {"job": "single"}, "NotStarted", "overlap = skip"),
+    ("trigger", {"job": "single"}, "NotStarted", "(overlap)"),
     ("trigger", {"job": "quick", "request": 1}, "BadRequest", "'request'"),
     ("trigger", {"job": "quick", "request": "\ud800"}, "BadRequest", "'request'"),
     ("trigger", {"job": "quick", "event": "x"}, "BadRequest", "the event must be a JSON object"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from rae_auto.engine.events import Plan, Settings
+from rae_auto.engine.plan import Plan, Settings
 from rae_auto.model.job import Job
 from rae_auto.simulation.virtual_engine import VirtualWorld
 

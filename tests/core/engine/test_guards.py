@@ -6,15 +6,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from attrs import evolve, frozen
 
+from rae_auto.engine.commands import Reconfigure
 from rae_auto.engine.effects import ReadGuards
-from rae_auto.engine.events import Origin, Plan, Reconfigure, Settings, TriggerFired
+from rae_auto.engine.events import TriggerFired
+from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.model.policies import RetryPolicy
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Due, Fired, GuardBlocked, GuardsPending
 from rae_auto.model.run import RunState
 
 NO = GuardResult(Verdict.NO, "on battery, 43 %")
@@ -63,7 +65,7 @@ def test_a_run_starts_when_its_guards_say_yes_and_what_they_said_is_on_record(wo
     w.guards_say = lambda job, name: YES
     w.fire("a", "file", "k")
     (start,) = w.started
-    assert start.run.facts["guards"] == {"power": "yes: on mains", "hours": "yes: it is 00:00"}
+    assert start.run.conditions.guards == {"power": YES, "hours": GuardResult(Verdict.YES, "it is 00:00")}
     assert start.run.waited_for == ()
 
 
@@ -74,7 +76,7 @@ def test_a_guard_that_says_no_or_can_not_tell_skips_the_run(world, guarded, resu
     w.fire("a", "file", "k")
     (run,) = w.history
     assert run.state is RunState.SKIPPED
-    assert run.reason in ("guard: power says no: on battery, 43 %", "guard: power can't tell: it has not answered")
+    assert run.reason == GuardBlocked("power", result.verdict, result.reason)
     assert w.started == []
 
 
@@ -82,8 +84,7 @@ def test_what_a_computed_guard_is_sure_to_refuse_leaves_no_run(world, guarded):
     w = world(guarded(hours=(8, 17)))
     w.fire("a", "file", "k")
     (decision,) = w.decisions
-    assert (decision.reason, decision.run) == (Reason.GUARD, None)
-    assert decision.facts == {"guard": "hours", "says": "no", "because": "it is 00:00"}
+    assert (decision.reason, decision.run) == (GuardBlocked("hours", Verdict.NO, "it is 00:00"), None)
     assert w.history == []
 
 
@@ -94,7 +95,7 @@ def test_a_schedule_goes_by_the_guards_each_time(world, guarded):
         for run in list(w.in_hand):
             w.end(run)
     assert [start.run.scheduled_for.strftime("%H:%M") for start in w.started] == ["08:00", "08:30"]
-    assert {decision.reason for decision in w.decisions} == {Reason.DUE, Reason.GUARD}
+    assert {decision.reason.code for decision in w.decisions} == {Due.code, GuardBlocked.code}
 
 
 def test_what_is_asked_for_by_hand_asks_no_guard(world, guarded):
@@ -116,12 +117,12 @@ def test_a_run_waits_for_a_computed_guard_and_starts_when_it_changes(world, guar
     w = world(guarded(hours=(8, 17), guard_timeout="9h"))
     w.fire("a", "file", "k")
     (opened,) = w.engine.runs("a")
-    assert w.engine.waiting_for(opened.run.id, w.now) == (Reason.GUARD, "guard hours says no: it is 00:00 (guards)")
+    assert w.engine.waiting_for(opened.run.id) == GuardBlocked("hours", Verdict.NO, "it is 00:00")
     assert w.engine.next_wake(w.now) == pytest.approx(8 * 3600)
     w.advance(timedelta(hours=8))
     (start,) = w.started
     assert start.run.started_at == datetime(2026, 1, 1, 8, tzinfo=UTC)
-    assert start.run.waited_for == (Reason.GUARD,)
+    assert start.run.waited_for == (GuardBlocked("hours", Verdict.NO, "it is 00:00"),)
 
 
 def test_a_run_that_has_waited_long_enough_is_skipped(world, guarded):
@@ -129,7 +130,7 @@ def test_a_run_that_has_waited_long_enough_is_skipped(world, guarded):
     w.fire("a", "file", "k")
     w.advance(timedelta(hours=2))
     (run,) = w.history
-    assert (run.state, run.reason) == (RunState.SKIPPED, "guard: hours says no: it is 02:00")
+    assert (run.state, run.reason) == (RunState.SKIPPED, GuardBlocked("hours", Verdict.NO, "it is 02:00"))
 
 
 def test_a_guard_that_must_be_read_is_read_again_now_and_then(world, guarded):
@@ -171,7 +172,7 @@ def test_others_go_first_while_guards_are_asked(world, guarded, job):
     w.trigger("b")
     assert [start.job.id for start in w.started] == ["b"]
     (opened,) = w.engine.runs("a")
-    assert w.engine.waiting_for(opened.run.id, w.now) == (Reason.GUARD, "its guards are being asked (guards)")
+    assert w.engine.waiting_for(opened.run.id) == GuardsPending()
 
 
 def test_what_was_read_long_ago_is_read_again(world, guarded, job):
@@ -188,7 +189,9 @@ def test_what_was_read_long_ago_is_read_again(world, guarded, job):
     w.advance(timedelta(minutes=1))
     w.guards_say = lambda job, name: NO
     w.end(b)
-    assert [run.reason for run in w.history if run.job == "a"] == ["guard: power says no: on battery, 43 %"]
+    assert [run.reason for run in w.history if run.job == "a"] == [
+        GuardBlocked("power", Verdict.NO, "on battery, 43 %")
+    ]
 
 
 def test_after_a_crash_guards_that_had_not_answered_are_asked_again(world, guarded):
@@ -222,7 +225,7 @@ def test_a_reload_has_the_guards_asked_at_once_whatever_they_are_now(world, guar
     w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")
     w.add(guarded(hours=(8, 17)), replace=True)
-    assert [run.reason for run in w.history] == ["guard: hours says no: it is 00:00"]
+    assert [run.reason for run in w.history] == [GuardBlocked("hours", Verdict.NO, "it is 00:00")]
 
 
 def test_a_reload_that_lets_less_time_for_waiting_counts_at_once(world, guarded):
@@ -247,7 +250,7 @@ def test_of_a_run_that_is_over_nothing_is_kept(world, guarded):
     w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")
     w.cancel(job="a")
-    assert w.engine._world.held == {}
+    assert w.engine._state.blocked == {}
 
 
 def test_however_often_a_run_is_looked_at_again_one_alarm_counts(world, guarded):
@@ -324,8 +327,8 @@ def test_the_engine_wants_only_those_read_that_it_can_not_compute(world, guarded
 
 def test_a_configuration_read_again_changes_guards(world, guarded):
     first = guarded(hours=(8, 17))
-    w = world(Plan(first.job, {}, Origin.CONFIG, first.guards))
+    w = world(Plan(first.job, {}, JobOrigin.CONFIG, first.guards))
     w.fire("a", "file", "1")
-    w.feed(Reconfigure(Settings(), (Plan(first.job, {}, Origin.CONFIG, {"hours": Hours(0, 24)}),)))
+    w.feed(Reconfigure(Settings(), (Plan(first.job, {}, JobOrigin.CONFIG, {"hours": Hours(0, 24)}),)))
     w.fire("a", "file", "2")
-    assert [decision.reason for decision in w.decisions] == [Reason.GUARD, Reason.FIRED]
+    assert [decision.reason.code for decision in w.decisions] == [GuardBlocked.code, Fired.code]

@@ -4,19 +4,21 @@ from datetime import timedelta
 
 import pytest
 
+from rae_auto.engine.commands import Reconfigure
 from rae_auto.engine.effects import Reply
-from rae_auto.engine.events import AttemptFound, AttemptStarted, Origin, Plan, Reconfigure, Settings
+from rae_auto.engine.events import AttemptFound, AttemptStarted
+from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import DuplicateJob, JobInUse, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.policies import NotifyOn, NotifyPolicy
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import CrashRecovery, DaemonStopping, Disabled, Paused, Removed
 from rae_auto.model.run import Result, Run, RunState
 
 MINUTE = timedelta(minutes=1)
 
 
 def configured(plan: Plan) -> Plan:
-    return Plan(plan.job, plan.schedules, Origin.CONFIG)
+    return Plan(plan.job, plan.schedules, JobOrigin.CONFIG)
 
 
 def reload(w, *plans, **settings):
@@ -34,7 +36,7 @@ class TestAdding:
 
     def test_a_job_of_the_configuration_is_changed_there(self, world, job):
         w = world(configured(job("a")))
-        with pytest.raises(DuplicateJob, match="stands in the configuration"):
+        with pytest.raises(DuplicateJob, match="defined in the configuration"):
             w.add(job("a"), replace=True)
         with pytest.raises(JobInUse, match="remove it there"):
             w.remove("a")
@@ -54,7 +56,7 @@ class TestRemoving:
         w = world(job("a", overlap="queue"))
         running, waiting = w.trigger("a"), w.trigger("a")
         w.remove("a")
-        assert (w.run(waiting).state, w.run(waiting).reason) == (RunState.CANCELLED, Reason.REMOVED)
+        assert (w.run(waiting).state, w.run(waiting).reason) == (RunState.CANCELLED, Removed())
         w.end(running)
         assert w.run(running).state is RunState.SUCCEEDED
         assert [w.kept(kind) for kind in (JobState, Run, Seen)] == [(), (), ()]
@@ -80,7 +82,7 @@ class TestAsking:
     def test_a_repeated_refusal_is_told_as_such(self, world, job):
         w = world(job("a"))
         w.trigger("a")
-        for message in ("isn't over", "decided before"):
+        for message in ("has been open since", "decided before"):
             with pytest.raises(NotStarted, match=message):
                 w.trigger("a", "r2")
 
@@ -97,7 +99,7 @@ class TestPausing:
         w = world(job("a", every=1))
         w.pause("a")
         w.advance(MINUTE)
-        assert [d.reason for d in w.decisions] == [Reason.PAUSED]
+        assert [d.reason for d in w.decisions] == [Paused()]
         w.trigger("a")
         assert len(w.in_hand) == 1
 
@@ -108,7 +110,7 @@ class TestPausing:
         w.pause("a")
         w.end(busy)
         (waiting,) = w.engine.runs()
-        assert w.engine.waiting_for(waiting.run.id, w.now)[0] is Reason.PAUSED
+        assert w.engine.waiting_for(waiting.run.id) == Paused()
         w.resume("a")
         assert list(w.in_hand) == [waiting.run.id]
 
@@ -122,7 +124,7 @@ class TestPausing:
     def test_disabled_nothing_starts_by_itself_but_by_hand(self, world, job):
         w = world(job("a", every=1), enabled=False)
         w.advance(MINUTE)
-        assert [d.reason for d in w.decisions] == [Reason.DISABLED]
+        assert [d.reason for d in w.decisions] == [Disabled()]
         w.trigger("a")
         assert len(w.in_hand) == 1
 
@@ -184,7 +186,7 @@ class TestStopping:
         w.stop(30 * timedelta(seconds=1))
         with pytest.raises(SchedulerClosed):
             w.trigger("b")
-        assert w.engine.waiting_for(waiting, w.now)[0] is Reason.STOPPING
+        assert w.engine.waiting_for(waiting) == DaemonStopping()
         w.end(next(iter(w.in_hand)))
         assert w.stopped
         assert w.run(waiting).state is RunState.QUEUED
@@ -255,7 +257,7 @@ class TestAfterACrash:
         asked = w.trigger("m")
         w.crash()
         assert w.run(scheduled).state is RunState.LOST
-        assert (w.run(asked).state, w.run(asked).reason) == (RunState.RETRYING, Reason.RECOVERED)
+        assert (w.run(asked).state, w.run(asked).reason) == (RunState.RETRYING, CrashRecovery())
         w.advance(MINUTE / 2)
         assert w.in_hand[asked].run.attempt == 2
 
@@ -275,7 +277,7 @@ class TestAfterACrash:
         again = w.started[-1].run
         assert (again.id, again.attempt) == (start.run.id, 2)
         assert again.attempts[0].state is RunState.LOST
-        assert "before it began" in again.attempts[0].result.error
+        assert "before the attempt started" in again.attempts[0].result.error
 
     def test_R8_an_attempt_that_never_begins_is_given_up_in_the_end(self, world, job):
         w = world(job("a", every=5, on_crash="fail"))

@@ -6,7 +6,7 @@ from rae_auto.engine.effects import Reply
 from rae_auto.engine.events import TriggerFired
 from rae_auto.engine.runs import loop_detection
 from rae_auto.model.decision import Occurrence
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import FeedbackLoop, Fired
 
 
 def ran(w):
@@ -24,47 +24,46 @@ def loop(w, times, *, feedback_key="", pause=timedelta(seconds=1)):
 
 def test_a_job_that_feeds_itself_is_stopped_with_a_reason(world, job):
     w = world(job("a"))
-    loop(w, loop_detection.LIMIT + 5)
-    assert ran(w) == loop_detection.LIMIT + 1
+    loop(w, loop_detection.MAX_REPEATS + 5)
+    assert ran(w) == loop_detection.MAX_REPEATS + 1
     last = w.decisions[-1]
-    assert last.reason is Reason.RATE
-    assert last.facts == {"times": loop_detection.LIMIT, "within": "1m"}
+    assert last.reason == FeedbackLoop(loop_detection.MAX_REPEATS, loop_detection.REPEAT_WINDOW)
 
 
 def test_what_was_refused_and_is_told_again_after_a_crash_is_refused_by_the_same_word(world, job):
     """The source may not have noted yet that it has to offer it again later."""
     w = world(job("a"))
-    loop(w, loop_detection.LIMIT + 2)
+    loop(w, loop_detection.MAX_REPEATS + 2)
     last = w.decisions[-1]
     w.crash()
     step = w.feed(TriggerFired(Occurrence(last.job, last.trigger, last.key, w.now.wall), 99, ""))
     (reply,) = [effect.value for effect in step.effects if isinstance(effect, Reply)]
-    assert reply.reason is Reason.RATE
-    assert last.reason is Reason.RATE
+    assert isinstance(reply["reason"], FeedbackLoop)
+    assert isinstance(last.reason, FeedbackLoop)
 
 
 def test_what_comes_after_a_pause_runs_again(world, job):
     w = world(job("a"))
-    loop(w, loop_detection.LIMIT + 5)
+    loop(w, loop_detection.MAX_REPEATS + 5)
     w.advance(timedelta(minutes=1))
     w.fire("a", "file", "later", feedback_key="")
-    assert w.decisions[-1].reason is Reason.FIRED
+    assert isinstance(w.decisions[-1].reason, Fired)
 
 
 def test_what_comes_often_but_not_on_the_heels_of_a_run_always_runs(world, job):
     w = world(job("a"))
-    for number in range(3 * loop_detection.LIMIT):
+    for number in range(3 * loop_detection.MAX_REPEATS):
         w.fire("a", "file", f"key-{number}", feedback_key="")
         for run in list(w.in_hand):
             w.end(run)
-        w.advance(loop_detection.HEELS + timedelta(milliseconds=1))
-    assert ran(w) == 3 * loop_detection.LIMIT
+        w.advance(loop_detection.MAX_GAP + timedelta(milliseconds=1))
+    assert ran(w) == 3 * loop_detection.MAX_REPEATS
 
 
 def test_what_is_no_echo_is_never_held_back(world, job):
     w = world(job("a"))
-    loop(w, 3 * loop_detection.LIMIT, feedback_key=None)
-    assert ran(w) == 3 * loop_detection.LIMIT
+    loop(w, 3 * loop_detection.MAX_REPEATS, feedback_key=None)
+    assert ran(w) == 3 * loop_detection.MAX_REPEATS
 
 
 def test_each_thing_has_a_count_of_its_own(world, job):
@@ -76,38 +75,42 @@ def test_each_thing_has_a_count_of_its_own(world, job):
 
 def test_a_job_that_makes_something_new_each_time_is_stopped_too(world, job):
     w = world(job("a"))
-    for number in range(loop_detection.LONGEST_CHAIN + 2):
+    for number in range(loop_detection.MAX_CHAIN_LENGTH + 2):
         w.fire("a", "file", f"key-{number}", feedback_key=f"/inbox/{number}")
         w.advance(timedelta(seconds=10))
         for run in list(w.in_hand):
             w.end(run)
         w.advance(timedelta(seconds=1))
-    assert ran(w) == loop_detection.LONGEST_CHAIN + 1
-    assert w.decisions[-1].reason is Reason.RATE
-    assert w.decisions[-1].facts == {"times": loop_detection.LONGEST_CHAIN, "within": "18m31s"}
+    assert ran(w) == loop_detection.MAX_CHAIN_LENGTH + 1
+    within = timedelta(minutes=18, seconds=31)
+    assert w.decisions[-1].reason == FeedbackLoop(loop_detection.MAX_CHAIN_LENGTH, within)
 
 
 def test_a_slow_job_that_feeds_itself_is_stopped_too(world, job):
     w = world(job("a"))
-    loop(w, loop_detection.LONGEST_CHAIN + 2, pause=timedelta(seconds=30))
-    assert ran(w) == loop_detection.LONGEST_CHAIN + 1
-    assert w.decisions[-1].reason is Reason.RATE
+    loop(w, loop_detection.MAX_CHAIN_LENGTH + 2, pause=timedelta(seconds=30))
+    assert ran(w) == loop_detection.MAX_CHAIN_LENGTH + 1
+    assert isinstance(w.decisions[-1].reason, FeedbackLoop)
 
 
 def test_many_files_at_once_are_no_chain_however_long_their_runs_follow_one_another(world, job):
     w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1)
-    for number in range(5 * loop_detection.LONGEST_CHAIN):
+    for number in range(5 * loop_detection.MAX_CHAIN_LENGTH):
         w.fire("a", "file", f"key-{number}", feedback_key=f"/inbox/{number}")
-    for _ in range(5 * loop_detection.LONGEST_CHAIN):
+    for _ in range(5 * loop_detection.MAX_CHAIN_LENGTH):
         w.advance(timedelta(seconds=1))
         for run in list(w.in_hand):
             w.end(run)
-    assert ran(w) == 5 * loop_detection.LONGEST_CHAIN
+    assert ran(w) == 5 * loop_detection.MAX_CHAIN_LENGTH
 
 
 def test_only_the_latest_things_are_remembered(world, job, monkeypatch):
-    monkeypatch.setattr(loop_detection, "MOST", 3)
+    monkeypatch.setattr(loop_detection, "MAX_FEEDBACK_KEYS", 3)
     w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1000)
     for number in range(10):
         w.fire("a", "file", f"key-{number}", feedback_key=f"/inbox/{number}")
-    assert [feedback_key for _, _, feedback_key in w.engine._world.echoes] == ["/inbox/7", "/inbox/8", "/inbox/9"]
+    assert [feedback_key for _, _, feedback_key in w.engine._state.feedback_times] == [
+        "/inbox/7",
+        "/inbox/8",
+        "/inbox/9",
+    ]

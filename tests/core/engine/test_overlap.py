@@ -6,7 +6,7 @@ import pytest
 
 from rae_auto.errors import NotStarted
 from rae_auto.model.policies import Overlap
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import MaxOverlap, Overlapping, Replaced
 from rae_auto.model.run import RunState
 
 MINUTE = timedelta(minutes=1)
@@ -17,14 +17,14 @@ def test_skip_leaves_the_running_one_alone_and_says_so(world, job):
     w.advance(2 * MINUTE)
     assert len(w.started) == 1
     skipped = w.decisions[-1]
-    assert (skipped.reason, skipped.facts["run"]) == (Reason.OVERLAP, w.started[0].run.id)
+    assert skipped.reason == Overlapping(w.started[0].run.id, w.started[0].run.queued_at)
 
 
 def test_queue_keeps_one_waiting_and_no_second(world, job):
     w = world(job("a", overlap="queue"))
     first = w.trigger("a")
     second = w.trigger("a")
-    with pytest.raises(NotStarted, match="one is waiting already"):
+    with pytest.raises(NotStarted, match="another run is waiting already"):
         w.trigger("a")
     w.end(first)
     assert list(w.in_hand) == [second]
@@ -37,7 +37,7 @@ def test_replace_cancels_the_running_one_and_starts_only_once_it_is_gone(world, 
     assert [(c.run, c.grace) for c in w.cancelled] == [(first, timedelta(seconds=7))]
     assert list(w.in_hand) == [first]
     w.fail(first)
-    assert (w.run(first).state, w.run(first).reason) == (RunState.CANCELLED, Reason.REPLACED)
+    assert (w.run(first).state, w.run(first).reason) == (RunState.CANCELLED, Replaced())
     assert list(w.in_hand) == [second]
 
 
@@ -53,9 +53,9 @@ def test_allow_runs_side_by_side_up_to_its_ceiling(world, job):
     w = world(job("a", overlap="allow", overlap_max=2))
     w.trigger("a")
     w.trigger("a")
-    with pytest.raises(NotStarted, match="2 runs are open already") as refused:
+    with pytest.raises(NotStarted, match="2 runs of the same job are open already") as refused:
         w.trigger("a")
-    assert refused.value.reason is Reason.CEILING
+    assert refused.value.reason == MaxOverlap.code
     assert len(w.in_hand) == 2
 
 

@@ -5,14 +5,13 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rae_auto.engine.commands import Trigger
 from rae_auto.engine.effects import Reply
-from rae_auto.engine.events import TriggerFired
-from rae_auto.engine.queue import HEAD_START, rank
-from rae_auto.engine.words import in_words
+from rae_auto.engine.queue import HEAD_START_PER_LEVEL, queue_rank
 from rae_auto.errors import NotStarted
 from rae_auto.model.decision import MANUAL, Occurrence, Outcome
 from rae_auto.model.policies import Priority
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import MaxParallel, QueueLimit, StartDelayed
 from rae_auto.simulation.virtual_engine import EPOCH
 
 
@@ -25,7 +24,7 @@ def test_no_more_than_max_parallel_run_at_once_and_the_rest_knows_why_it_waits(w
     first = w.trigger("a")
     waiting = w.trigger("b")
     assert list(w.in_hand) == [first]
-    assert w.engine.waiting_for(waiting, w.now) == (Reason.PARALLEL, "all 1 places are taken (max_parallel)")
+    assert w.engine.waiting_for(waiting) == MaxParallel(1)
     w.end(first)
     assert list(w.in_hand) == [waiting]
 
@@ -54,7 +53,7 @@ def test_waiting_raises_priority_so_that_nothing_starves(world, job):
     w = world(job("busy"), job("low", priority=0), job("high", priority=2), max_parallel=1)
     w.trigger("busy")
     w.trigger("low")
-    w.advance(2 * HEAD_START + timedelta(seconds=1))
+    w.advance(2 * HEAD_START_PER_LEVEL + timedelta(seconds=1))
     w.trigger("high")
     w.end(next(iter(w.in_hand)))
     assert started_jobs(w)[-1] == "low"
@@ -63,8 +62,8 @@ def test_waiting_raises_priority_so_that_nothing_starves(world, job):
 @given(st.sampled_from(Priority), st.sampled_from(Priority), st.integers(0, 10**6))
 def test_a_level_of_priority_is_worth_exactly_one_head_start(one, other, seconds):
     later = EPOCH + timedelta(seconds=seconds)
-    ahead = (one - other) * HEAD_START.total_seconds()
-    assert (rank(one, later) < rank(other, EPOCH)) == (seconds < ahead)
+    ahead = (one - other) * HEAD_START_PER_LEVEL.total_seconds()
+    assert (queue_rank(one, later) < queue_rank(other, EPOCH)) == (seconds < ahead)
 
 
 def test_jitter_delays_a_start_by_the_same_share_each_time(world, job):
@@ -73,7 +72,7 @@ def test_jitter_delays_a_start_by_the_same_share_each_time(world, job):
         w = world(job("a", every=60, jitter=timedelta(minutes=10)))
         w.advance(timedelta(minutes=60))
         (waiting,) = w.engine.runs()
-        assert w.engine.waiting_for(waiting.run.id, w.now)[0] is Reason.DELAYED
+        assert isinstance(w.engine.waiting_for(waiting.run.id), StartDelayed)
         w.advance(timedelta(minutes=10))
         delays.append(w.started[0].run.started_at - w.started[0].run.scheduled_for)
     assert delays[0] == delays[1]
@@ -87,8 +86,8 @@ def test_R31_what_is_one_too_many_to_wait_is_refused_with_a_reason(world, job):
     w.trigger("b")
     w.advance(timedelta(minutes=1))
     (decision,) = [d for d in w.decisions if d.job == "c"]
-    assert decision.reason is Reason.QUEUE_LIMIT
-    assert in_words(decision) == "2 runs wait already, of all jobs (max_queue)"
+    assert isinstance(decision.reason, QueueLimit)
+    assert decision.reason.text == "2 runs are waiting already, counting all jobs (max_queue)"
     w.end(next(iter(w.in_hand)))
     w.advance(timedelta(minutes=1))
     assert [d.outcome for d in w.decisions if d.job == "c"] == [Outcome.SKIP, Outcome.RUN]
@@ -99,9 +98,9 @@ def test_R31_who_asks_for_one_too_many_is_told(world, job):
     w.trigger("busy")
     w.trigger("a")
     occurrence = Occurrence("b", MANUAL, "1", w.now.wall)
-    (reply,) = [e.value for e in w.feed(TriggerFired(occurrence, ask=1)).effects if isinstance(e, Reply)]
+    (reply,) = [e.value for e in w.feed(Trigger(occurrence, ask=1)).effects if isinstance(e, Reply)]
     assert isinstance(reply, NotStarted)
-    assert reply.reason == Reason.QUEUE_LIMIT
+    assert reply.reason == QueueLimit.code
 
 
 def test_a_run_that_takes_the_place_of_a_waiting_one_is_not_one_too_many(world, job):

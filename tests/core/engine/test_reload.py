@@ -9,12 +9,15 @@ from attrs import frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rae_auto.engine.events import Origin, Plan, Reconfigure, Settings, TimePassed
+from rae_auto.engine.commands import Reconfigure
+from rae_auto.engine.events import TimePassed
+from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import SchedulerError
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.policies import CatchUp, Overlap, Priority, RetryPolicy
 from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.reasons import Missed, MissedCause, Removed
 from rae_auto.model.run import Result, Run, RunState
 from rae_auto.simulation.virtual_engine import VirtualWorld
 
@@ -61,7 +64,7 @@ def planned(made_of: dict[str, Any], **changed: Any) -> Plan:
     minutes, jitter, attempts = fields.pop("minutes"), fields.pop("jitter"), fields.pop("attempts")
     job = Job(command="work", retry_policy=RetryPolicy(attempts=attempts, delay="90s"), **fields)
     schedules = {} if minutes is None else {"t": EveryMinutes(minutes, timedelta(seconds=jitter))}
-    return Plan(job, schedules, Origin.CONFIG)
+    return Plan(job, schedules, JobOrigin.CONFIG)
 
 
 def configured(makings: tuple[dict[str, Any], ...], places: int) -> Reconfigure:
@@ -143,7 +146,7 @@ def seen_from_outside(world: VirtualWorld) -> dict[str, Any]:
         "history": world.history,
         "decisions": world.decisions,
         "kept": [set(map(repr, world.kept(cls))) for cls in (Run, JobState, Seen)],
-        "waits": {o.run.id: engine.waiting_for(o.run.id, world.now) for o in engine.runs()},
+        "waits": {o.run.id: engine.waiting_for(o.run.id) for o in engine.runs()},
         "due": {name: engine.next_at(name) for name in NAMES},
         "wake": engine.next_wake(world.now),
     }
@@ -215,7 +218,7 @@ def test_a_removed_jobs_run_finishes_and_what_waited_is_cancelled():
     (run,) = world.in_hand
     world.trigger("a")
     reload(world)
-    assert [past.reason for past in world.history] == ["removed"]
+    assert [past.reason for past in world.history] == [Removed()]
     world.advance(timedelta(hours=1))
     assert [cancel.run for cancel in world.cancelled] == [run], "its own timeout still counts"
     world.end(run, Result(exit_code=0))
@@ -238,5 +241,5 @@ def test_why_instants_were_missed_is_known_though_something_else_comes_first():
     move_clocks(world, 3600, 0, 3600)
     world.fire("a", "source", "first")
     world.feed(TimePassed())
-    (missed,) = [decision for decision in world.decisions if decision.reason == "missed"]
-    assert missed.facts["because"] == "the machine slept"
+    (missed,) = [decision for decision in world.decisions if isinstance(decision.reason, Missed)]
+    assert missed.reason.cause is MissedCause.SLEPT

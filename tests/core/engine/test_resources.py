@@ -2,10 +2,11 @@
 
 import pytest
 
-from rae_auto.engine.events import Reconfigure, Settings
+from rae_auto.engine.commands import Reconfigure
+from rae_auto.engine.plan import Settings
 from rae_auto.errors import InvalidJob
 from rae_auto.model.policies import RetryPolicy
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import ResourceBusy
 
 
 def running(w):
@@ -18,7 +19,7 @@ def test_no_more_attempts_use_a_resource_than_it_has_places(world, job):
         w.trigger(name)
     assert running(w) == ["a", "b", "d"]
     (waiting,) = [o.run for o in w.engine.runs("c")]
-    assert w.engine.waiting_for(waiting.id, w.now) == (Reason.RESOURCE, "2 of 2 units of resource db are in use")
+    assert w.engine.waiting_for(waiting.id) == ResourceBusy("db", 2, 2)
 
 
 def test_a_place_that_is_given_back_goes_to_whoever_waited(world, job):

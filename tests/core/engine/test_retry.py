@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rae_auto import RetryPolicy
-from rae_auto.engine.runs.retry import delay_after, share
+from rae_auto.engine.runs.retry import hash_fraction, retry_delay
 from rae_auto.model.policies import Backoff
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Cancelled, Due, Killed
 from rae_auto.model.run import Result, Run, RunState
 from rae_auto.simulation.virtual_engine import EPOCH
 
@@ -56,7 +56,7 @@ def test_a_timeout_is_tried_again_only_where_the_policy_counts_it(world, job):
     w.advance(timedelta(minutes=1))
     assert [c.run for c in w.cancelled] == [run]
     w.end(run, Result(signal=15))
-    assert (w.run(run).state, w.run(run).reason) == (RunState.TIMED_OUT, "killed by signal 15")
+    assert (w.run(run).state, w.run(run).reason) == (RunState.TIMED_OUT, Killed(15))
 
 
 def test_R39_what_was_cancelled_is_not_tried_again(world, job):
@@ -64,7 +64,7 @@ def test_R39_what_was_cancelled_is_not_tried_again(world, job):
     run = w.trigger("a")
     w.cancel(run=run)
     w.fail(run)
-    assert (w.run(run).state, w.run(run).reason) == (RunState.CANCELLED, Reason.CANCELLED)
+    assert (w.run(run).state, w.run(run).reason) == (RunState.CANCELLED, Cancelled())
 
 
 def test_R39_a_pending_retry_survives_a_restart_with_its_clock(world, job):
@@ -88,7 +88,7 @@ def test_a_retry_frees_its_place_while_it_waits(world, job):
 
 def a_run(attempt):
     return Run(
-        id="r", job="a", trigger="t", key="k", scheduled_for=EPOCH, queued_at=EPOCH, cause=Reason.DUE, attempt=attempt
+        id="r", job="a", trigger="t", key="k", scheduled_for=EPOCH, queued_at=EPOCH, cause=Due(), attempt=attempt
     )
 
 
@@ -98,17 +98,17 @@ def a_run(attempt):
 )
 def test_delays_grow_as_the_policy_says_up_to_the_cap(backoff, seconds):
     policy = fixed(backoff=backoff, max_delay="60s", attempts=9)
-    assert [delay_after(policy, a_run(n)).total_seconds() for n in (1, 2, 3, 4)] == seconds
+    assert [retry_delay(policy, a_run(n)).total_seconds() for n in (1, 2, 3, 4)] == seconds
 
 
 @given(st.integers(1, 1000), st.floats(0, 1))
 def test_jitter_lengthens_a_delay_by_at_most_its_share_and_always_equally(attempt, jitter):
     plain, spread = fixed(attempts=1000), fixed(attempts=1000, jitter=jitter)
-    least, delay = delay_after(plain, a_run(attempt)), delay_after(spread, a_run(attempt))
+    least, delay = retry_delay(plain, a_run(attempt)), retry_delay(spread, a_run(attempt))
     assert least <= delay <= least * (1 + jitter) + timedelta(microseconds=1)
-    assert delay == delay_after(spread, a_run(attempt))
+    assert delay == retry_delay(spread, a_run(attempt))
 
 
 @given(st.lists(st.text(), min_size=1))
 def test_a_share_is_a_fraction(words):
-    assert 0 <= share(*words) < 1
+    assert 0 <= hash_fraction(*words) < 1

@@ -8,12 +8,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rae_auto.engine.events import Plan, Settings
+from rae_auto.engine.plan import Plan, Settings
 from rae_auto.errors import SchedulerError
 from rae_auto.model.decision import Outcome
 from rae_auto.model.job import Job
 from rae_auto.model.policies import CatchUp, OnCrash, Overlap, Priority, RetryPolicy
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Disabled, MaxParallel, Missed, NeedRunning, Overlapping, StartDelayed
 from rae_auto.model.run import Result, Run, RunState
 from rae_auto.simulation.virtual_engine import VirtualWorld
 
@@ -157,7 +157,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_occurrence_has_exactly_one_decision(self) -> None:
-        decided = Counter((d.job, d.trigger, d.key) for d in self.world.decisions if d.reason is not Reason.MISSED)
+        decided = Counter((d.job, d.trigger, d.key) for d in self.world.decisions if not isinstance(d.reason, Missed))
         assert not [identity for identity, times in decided.items() if times > 1 and identity not in self.of_others]
 
     @invariant()
@@ -186,8 +186,8 @@ class EngineMachine(RuleBasedStateMachine):
         engine = self.world.engine
         if sum(o.run.state.active for o in engine.runs()) < MAX_PARALLEL:
             for opened in engine.runs():
-                waiting = engine.waiting_for(opened.run.id, self.world.now)
-                assert waiting is None or waiting[0] is not Reason.PARALLEL, opened
+                waiting = engine.waiting_for(opened.run.id)
+                assert not isinstance(waiting, MaxParallel), opened
 
     def teardown(self) -> None:
         """Liveness: let everything end, and nothing may stay open but what somebody holds back."""
@@ -198,9 +198,9 @@ class EngineMachine(RuleBasedStateMachine):
                 break
             self.world.end(next(iter(self.world.in_hand)))
         for opened in self.world.engine.runs():
-            waiting = self.world.engine.waiting_for(opened.run.id, self.world.now)
+            waiting = self.world.engine.waiting_for(opened.run.id)
             assert waiting is not None
-            assert waiting[0] in (Reason.DELAYED, Reason.DISABLED, Reason.OVERLAP, Reason.NEED_RUNNING), waiting
+            assert isinstance(waiting, StartDelayed | Disabled | Overlapping | NeedRunning), waiting
         assert all(run.state is not RunState.RUNNING for run in self.world.kept(Run))
 
 

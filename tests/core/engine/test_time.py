@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from rae_auto.engine.time.catch_up import LIMIT, occurrences
+from rae_auto.engine.time.catch_up import MAX_INSTANTS, find_due_instants
 from rae_auto.model.decision import Outcome
 from rae_auto.model.policies import RetryPolicy
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import CaughtUp, Due, MaxOverlap, Missed, MissedCause
 from rae_auto.model.run import Result
 from rae_auto.simulation.virtual_engine import EPOCH
 
@@ -46,10 +46,10 @@ def test_while_nothing_is_due_the_engine_wants_no_waking(world, job):
 def test_downtime_is_caught_up_by_policy_and_the_rest_is_on_record(world, job, policy, made_up):
     w = world(job("a", every=60, catch_up=policy, overlap="allow"))
     w.crash(down=3 * HOUR + 30 * MINUTE)
-    caught_up = [d for d in w.decisions if d.reason is Reason.CAUGHT_UP]
-    missed = [d for d in w.decisions if d.reason is Reason.MISSED]
+    caught_up = [d for d in w.decisions if isinstance(d.reason, CaughtUp)]
+    missed = [d for d in w.decisions if isinstance(d.reason, Missed)]
     assert len(caught_up) == made_up
-    assert sum(d.facts["counted"] for d in missed) == 3 - made_up
+    assert sum(d.reason.count for d in missed) == 3 - made_up
 
 
 def test_what_is_older_than_the_window_is_given_up(world, job):
@@ -61,7 +61,7 @@ def test_what_is_older_than_the_window_is_given_up(world, job):
 def test_a_short_absence_is_merely_late(world, job):
     w = world(job("a", every=1, catch_up="none"))
     w.crash(down=90 * timedelta(seconds=1))
-    assert [d.reason for d in w.decisions] == [Reason.DUE]
+    assert [d.reason for d in w.decisions] == [Due()]
 
 
 def test_nothing_is_caught_up_twice(world, job):
@@ -81,15 +81,15 @@ def test_a_schedule_changed_while_down_owes_nothing_of_its_new_form(world, job):
 
 def test_years_of_downtime_are_looked_at_in_bounded_steps(every):
     schedule = every(1)
-    missed = occurrences(schedule, EPOCH, EPOCH + 3650 * DAY)
-    assert (len(missed.instants), missed.older) == (LIMIT, missed.instants[0] - MINUTE)
+    missed = find_due_instants(schedule, EPOCH, EPOCH + 3650 * DAY)
+    assert (len(missed.instants), missed.older) == (MAX_INSTANTS, missed.instants[0] - MINUTE)
     assert missed.instants[-1] == EPOCH + 3650 * DAY
 
 
 def test_few_occurrences_in_a_long_time_are_all_found(every):
     schedule = every(60 * 24 * 30)
     first = schedule.next_after(EPOCH)
-    missed = occurrences(schedule, first, EPOCH + 365 * DAY)
+    missed = find_due_instants(schedule, first, EPOCH + 365 * DAY)
     assert missed.older is None
     assert missed.instants[0] == first
     assert len(missed.instants) == 12
@@ -113,7 +113,7 @@ def test_of_many_that_catch_up_with_a_ceiling_no_more_run_at_once(world, job):
     w.advance(MINUTE)
     assert len(w.in_hand) == 3
     waiting = [o.run.id for o in w.engine.runs() if not o.run.state.active]
-    assert w.engine.waiting_for(waiting[-1], w.now)[0] is Reason.CEILING
+    assert isinstance(w.engine.waiting_for(waiting[-1]), MaxOverlap)
     w.end(next(iter(w.in_hand)))
     assert len(w.in_hand) == 3
 
@@ -138,21 +138,21 @@ def test_what_passed_while_the_machine_slept_is_caught_up_and_the_rest_says_so(w
     w = world(job("a", every=60))
     w.sleep(5 * HOUR + 10 * MINUTE)
     missed, caught_up = w.decisions
-    assert (missed.reason, missed.facts["counted"], missed.facts["because"]) == (Reason.MISSED, 4, "the machine slept")
-    assert (caught_up.reason, caught_up.at) == (Reason.CAUGHT_UP, EPOCH + 5 * HOUR)
+    assert (missed.reason.count, missed.reason.cause) == (4, MissedCause.SLEPT)
+    assert (caught_up.reason, caught_up.at) == (CaughtUp(MissedCause.SLEPT), EPOCH + 5 * HOUR)
 
 
 def test_a_clock_that_is_set_forward_is_caught_up_with(world, job):
     w = world(job("a", every=60))
     w.set_clock(5 * HOUR + 10 * MINUTE)
-    assert [d.reason for d in w.decisions] == [Reason.MISSED, Reason.CAUGHT_UP]
-    assert w.decisions[0].facts["because"] == "the clock was set forward"
+    assert [d.reason.code for d in w.decisions] == [Missed.code, CaughtUp.code]
+    assert w.decisions[0].reason.cause is MissedCause.SET_FORWARD
 
 
 def test_after_downtime_the_decision_names_it(world, job):
     w = world(job("a", every=60, catch_up="none"))
     w.crash(down=2 * HOUR + 10 * MINUTE)
-    assert w.decisions[0].facts["because"] == "the daemon was down"
+    assert w.decisions[0].reason.cause is MissedCause.DOWN
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
@@ -221,4 +221,4 @@ def test_what_came_of_a_run_is_known_before_anything_is_caught_up(world, job, fa
     w.confirm(start.run.id)
     w.crash(ended={start.run.id: Result(exit_code=0)} if fate == "ended" else {}, down=timedelta(hours=1))
     assert w.decisions[-1].outcome is Outcome.RUN, "the run of before isn't in the way any more"
-    assert w.decisions[-1].reason is Reason.DUE
+    assert isinstance(w.decisions[-1].reason, Due)

@@ -3,7 +3,7 @@
 import pytest
 from attrs import evolve
 
-from rae_auto.engine.events import Origin
+from rae_auto.engine.plan import JobOrigin
 from rae_auto.errors import InvalidJob, JobInUse
 
 
@@ -15,16 +15,18 @@ def following(job):
 
 def test_one_that_follows_no_job_is_refused(world, job, following):
     w = world(job("backup"))
-    with pytest.raises(InvalidJob, match="job 'a': follows 'bakup', which is no job; did you mean 'backup'"):
+    with pytest.raises(
+        InvalidJob, match="job 'a' is triggered by job 'bakup', which does not exist; did you mean 'backup'"
+    ):
         w.add(following("a", "bakup"))
     w.add(following("a", "backup"))
 
 
 def test_a_chain_that_comes_back_to_itself_is_refused_in_the_order_of_starts(world, job, following):
     w = world(job("a"), following("b", "a"), following("c", "b"))
-    with pytest.raises(InvalidJob, match="job 'a': starts itself again: a -> b -> c -> a; take one of them out"):
+    with pytest.raises(InvalidJob, match="job 'a' would start itself: a -> b -> c -> a; remove one of these triggers"):
         w.add(following("a", "c"), replace=True)
-    with pytest.raises(InvalidJob, match="starts itself again: d -> d"):
+    with pytest.raises(InvalidJob, match="would start itself: d -> d"):
         w.add(following("d", "d"))
 
 
@@ -35,7 +37,7 @@ def test_two_ways_to_one_job_are_no_circle(world, job, following):
 
 def test_a_followed_job_can_not_be_removed(world, job, following):
     w = world(job("a"), following("b", "a"), following("c", "a"))
-    with pytest.raises(JobInUse, match="is followed by b, c; remove that first"):
+    with pytest.raises(JobInUse, match="triggers 'b', 'c'; remove those jobs first"):
         w.remove("a")
     for name in ("c", "b", "a"):
         w.remove(name)
@@ -45,4 +47,4 @@ def test_one_whose_followed_job_has_left_the_configuration_stands_in_nobodys_way
     """A reload takes jobs away without asking those that were added by hand."""
     w = world(following("b", "gone"))
     w.add(following("c", "b"))
-    assert {entry.plan.origin for entry in w.engine.jobs()} == {Origin.STORE}
+    assert {entry.plan.origin for entry in w.engine.jobs()} == {JobOrigin.STORE}

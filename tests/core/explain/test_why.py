@@ -15,7 +15,7 @@ from rae_auto.explain.collector import Question, explain
 from rae_auto.explain.engine_source import EngineSource, explain_job
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.plugin_ref import TriggerRef
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import NeedFailed, Paused
 from rae_auto.model.run import Result, RunState
 from rae_auto.registry.trigger_text import trigger_summary
 from rae_auto.simulation.virtual_engine import EPOCH
@@ -36,7 +36,7 @@ def test_it_runs():
     w = world(a_job(hourly=False))
     w.trigger("a")
     assert "has been starting since" in explain_now(standing(w)).answer
-    assert "somebody asked for it" in explain_now(standing(w)).answer
+    assert "it was triggered by hand" in explain_now(standing(w)).answer
 
 
 def test_it_failed():
@@ -49,12 +49,16 @@ def test_it_failed():
 
 
 SKIPS = {
-    "overlap": ({}, lambda w: None, "isn't over, since"),
+    "overlap": ({}, lambda w: None, "of the same job has been open since"),
     "paused": ({}, lambda w: w.pause("a"), "the job is paused; 'rae-auto resume' lets it go on"),
-    "disabled": ({"enabled": False}, lambda w: None, "nothing starts by itself while disabled"),
-    "need_never_ran": ({"needs": ["b"]}, lambda w: None, "b, which it needs, has never run"),
-    "queue_full": ({"overlap": "queue"}, lambda w: w.advance(HOUR), "one is waiting already"),
-    "ceiling": ({"overlap": "allow", "overlap_max": 1}, lambda w: None, "1 runs are open already (overlap_max)"),
+    "disabled": ({"enabled": False}, lambda w: None, "the job or the whole configuration is disabled"),
+    "need_never_ran": ({"needs": ["b"]}, lambda w: None, '"b", which it needs, has never run'),
+    "queue_full": ({"overlap": "queue"}, lambda w: w.advance(HOUR), "another run is waiting already"),
+    "ceiling": (
+        {"overlap": "allow", "overlap_max": 1},
+        lambda w: None,
+        "1 run of the same job is open already (overlap_max)",
+    ),
 }
 
 
@@ -72,7 +76,7 @@ def test_it_was_skipped_since_a_need_failed():
     w = world(a_job("b", hourly=False), a_job(needs=["b"]))
     w.fail(w.trigger("b"))
     w.advance(HOUR)
-    assert "the latest run of b, which it needs, did not succeed" in explain_now(standing(w)).answer
+    assert 'the latest run of "b", which it needs, did not succeed' in explain_now(standing(w)).answer
 
 
 @pytest.mark.parametrize(
@@ -88,7 +92,7 @@ def test_it_was_missed_and_the_latest_made_up_for(happens, words):
     w.advance(30 * MINUTE)
     happens(w)
     assert words in answer_at(w, EPOCH + 2 * HOUR).answer
-    assert "it was missed, and is made up for (catch_up)" in answer_at(w, EPOCH + 5 * HOUR).answer
+    assert "it is a missed run, started late by catch_up" in answer_at(w, EPOCH + 5 * HOUR).answer
 
 
 def test_it_was_not_due():
@@ -106,9 +110,9 @@ def test_nothing_is_on_record_any_more():
 
 
 WAITS = {
-    "max_parallel": ({}, {"max_parallel": 1}, "all 1 places are taken (max_parallel)"),
-    "resource": ({"resources": ["db"]}, {"resources": {"db": 1}}, "1 of 1 units of resource db are in use"),
-    "need_running": ({"needs": ["b"]}, {}, "needs b, which has an open run"),
+    "max_parallel": ({}, {"max_parallel": 1}, "the only slot is in use (max_parallel)"),
+    "resource": ({"resources": ["db"]}, {"resources": {"db": 1}}, '1 of 1 unit of resource "db" is in use'),
+    "need_running": ({"needs": ["b"]}, {}, '"b", which it needs, has an open run'),
 }
 
 
@@ -163,8 +167,8 @@ def test_a_scheduler_answers_from_what_is_on_record(tmp_path, store):
     assert failed.state is RunState.FAILED
     assert now == by_run == by_time
     assert "exit code 3" in now.answer
-    assert "the latest run of a, which it needs, did not succeed" in needing.answer
-    assert needing.reason == Reason.NEED_FAILED
+    assert 'the latest run of "a", which it needs, did not succeed' in needing.answer
+    assert needing.reason == NeedFailed("a")
 
 
 def test_the_chain_of_facts_goes_from_the_trigger_to_the_end_with_what_was_used():
@@ -193,7 +197,7 @@ def test_what_a_run_waited_for_is_known_after_it_has_ended_and_after_a_restart()
     w.end(next(o for o in w.in_hand if w.in_hand[o].run.job == "b"))
     w.crash(alive=[run])
     w.end(run)
-    assert facts_of(explain_run(w.run(run), standing(w)))["waited"] == "a job that it needs had an open run"
+    assert facts_of(explain_run(w.run(run), standing(w)))["waited"] == '"b", which it needs, has an open run'
 
 
 def test_a_run_is_told_under_its_own_job_only():
@@ -220,7 +224,7 @@ def test_a_decision_wakes_nobody():
     w = world(a_job())
     w.pause("a")
     w.advance(HOUR)
-    assert explain_now(standing(w)).reason == Reason.PAUSED
+    assert explain_now(standing(w)).reason == Paused()
     assert w.engine.next_wake(w.now) == 3600, "the next instant of its schedule, and nothing before"
 
 

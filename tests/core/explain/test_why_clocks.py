@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rae_auto import Cron, Job
-from rae_auto.engine.events import Origin
+from rae_auto.engine.plan import JobOrigin
 from rae_auto.explain.answer import explain_at
 from rae_auto.explain.collector import collect
 from rae_auto.explain.engine_source import EngineSource
@@ -27,7 +27,7 @@ BERLIN = "Europe/Berlin"
 
 def cron(expression, start, zone=BERLIN):
     job = Job(id="a", command="work", schedule=Cron(expression, timezone=zone))
-    planned = PluginFactory(Registry(), "UTC").plan(job, Origin.STORE).plan
+    planned = PluginFactory(Registry(), "UTC").plan(job, JobOrigin.STORE).plan
     return VirtualWorld(planned, start=datetime.fromisoformat(start))
 
 

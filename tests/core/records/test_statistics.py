@@ -14,7 +14,7 @@ from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.job import JobId
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import CaughtUp, Due, MissedCause, NeedFailed, Overlapping, Skip
 from rae_auto.records.statistics import NEWEST, PARTS, percentiles, statistics, statistics_of
 from rae_auto.testing.memory_store import MemoryStore
 
@@ -30,7 +30,7 @@ def run(
 ) -> dict[str, Any]:
     """The document of a run; one that took None was never started."""
     started = None if took is None else NOON + seconds(late)
-    given: dict[str, Any] = {"cause": Reason.DUE, "attempt": 0 if took is None else 1, **more}
+    given: dict[str, Any] = {"cause": Due(), "attempt": 0 if took is None else 1, **more}
     return documents.dump(
         Run(
             id=RunId("r"),
@@ -47,7 +47,10 @@ def run(
     )
 
 
-def skip(reason: Reason = Reason.OVERLAP, outcome: Outcome = Outcome.SKIP) -> dict[str, Any]:
+OVERLAP = Overlapping(RunId("r"), NOON)
+
+
+def skip(reason: Skip | Due = OVERLAP, outcome: Outcome = Outcome.SKIP) -> dict[str, Any]:
     return documents.dump(Decision(JobId("a"), "t", "k", NOON, outcome, reason, NOON))
 
 
@@ -58,15 +61,15 @@ def test_of_nothing_there_are_no_numbers() -> None:
 
 
 def test_success_is_counted_among_what_was_tried() -> None:
-    runs = [run(), run(), run(state=RunState.FAILED), run(None, state=RunState.SKIPPED, reason="need_failed: b")]
+    runs = [run(), run(), run(state=RunState.FAILED), run(None, state=RunState.SKIPPED, reason=NeedFailed(JobId("b")))]
     found = statistics(runs, [])
     assert found.states == {"succeeded": 2, "failed": 1, "skipped": 1}
     assert found.success_rate == pytest.approx(2 / 3)
 
 
 def test_skips_are_counted_by_reason_whether_decided_at_once_or_later() -> None:
-    later = run(None, state=RunState.SKIPPED, reason="need_failed: b")
-    decided = [skip(), skip(), skip(Reason.NEED_FAILED), skip(Reason.DUE, Outcome.RUN)]
+    later = run(None, state=RunState.SKIPPED, reason=NeedFailed(JobId("b")))
+    decided = [skip(), skip(), skip(NeedFailed(JobId("b"))), skip(Due(), Outcome.RUN)]
     assert statistics([later], decided).skipped == {"overlap": 2, "need_failed": 2}
 
 
@@ -79,7 +82,7 @@ def test_duration_is_from_the_first_start_to_the_end_and_lateness_from_the_insta
 
 
 def test_what_makes_up_for_a_missed_instant_is_not_late() -> None:
-    found = statistics([run(late=5000, cause=Reason.CAUGHT_UP), run(late=1)], [])
+    found = statistics([run(late=5000, cause=CaughtUp(MissedCause.DOWN)), run(late=1)], [])
     assert found.lateness is not None
     assert found.lateness.p99 == 1
 

@@ -156,12 +156,12 @@ def test_a_run_starts_where_all_guards_say_yes_and_why_tells_what_each_said(tmp_
 
 
 def test_why_tells_for_which_guard_a_run_has_waited_after_it_started(tmp_path, monkeypatch):
-    monkeypatch.setattr("rae_auto.engine.runs.guards.AGAIN", timedelta(milliseconds=20))
+    monkeypatch.setattr("rae_auto.engine.runs.guards.READ_INTERVAL", timedelta(milliseconds=20))
     stage.results = {"power": [GuardResult(Verdict.NO, "on battery"), GuardResult(Verdict.YES, "on mains")]}
     run, told = outcome(tmp_path, rung("a", "power", guard_timeout="1h"))
     facts = {fact.subject: fact.text for fact in told.facts}
     assert run.state is RunState.SUCCEEDED
-    assert (facts["waited"], facts["guard power"]) == ("guard power says no: on battery (guards)", "yes: on mains")
+    assert (facts["waited"], facts["guard power"]) == ('its guard "power" says no: on battery', "yes: on mains")
 
 
 def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path):
@@ -180,19 +180,19 @@ def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path
 @pytest.mark.parametrize(
     ("result", "reason"),
     [
-        (GuardResult(Verdict.NO, "on battery"), "power says no: on battery"),
-        (GuardResult(Verdict.UNKNOWN, "no battery can be read"), "power can't tell: no battery can be read"),
-        (OSError("no such device"), "power can't tell: it failed: OSError('no such device')"),
-        (SystemExit(3), "power can't tell: it failed: SystemExit(3)"),
-        ("yes", "power can't tell: it failed: TypeError(\"it answered 'yes', which is no GuardResult\")"),
-        (GuardResult(Verdict.NO, "two\nlines"), "power says no: two lines"),
-        (asyncio.CancelledError(), "power can't tell: it was cancelled"),
+        (GuardResult(Verdict.NO, "on battery"), '"power" says no: on battery'),
+        (GuardResult(Verdict.UNKNOWN, "no battery can be read"), '"power" can\'t tell: no battery can be read'),
+        (OSError("no such device"), "\"power\" can't tell: it failed: OSError('no such device')"),
+        (SystemExit(3), '"power" can\'t tell: it failed: SystemExit(3)'),
+        ("yes", '"power" can\'t tell: it failed: TypeError("it answered \'yes\', which is no GuardResult")'),
+        (GuardResult(Verdict.NO, "two\nlines"), '"power" says no: two lines'),
+        (asyncio.CancelledError(), '"power" can\'t tell: it was cancelled'),
     ],
 )
 def test_a_guard_that_does_not_say_yes_keeps_the_run_from_starting(tmp_path, result, reason):
     stage.results = {"power": result}
     run, told = outcome(tmp_path, rung("a", "power"))
-    assert (run.state, run.reason) == (RunState.SKIPPED, f"guard: {reason}")
+    assert (run.state, run.reason.text) == (RunState.SKIPPED, f"its guard {reason}")
     assert reason in told.answer
 
 
@@ -200,7 +200,7 @@ def test_a_guard_that_never_answers_can_not_tell(tmp_path, monkeypatch):
     monkeypatch.setattr(guards_module, "PATIENCE", 0.05)
     stage.results = {"power": "nothing"}
     run, _ = outcome(tmp_path, rung("a", "power"))
-    assert run.reason == "guard: power can't tell: it has not answered within 0.05 s"
+    assert run.reason.text == 'its guard "power" can\'t tell: it has not answered within 0.05 s'
 
 
 def test_a_guard_that_ignores_being_cancelled_can_not_tell(tmp_path, monkeypatch):
@@ -212,20 +212,20 @@ def test_a_guard_that_ignores_being_cancelled_can_not_tell(tmp_path, monkeypatch
         stage.over.set()
         return run
 
-    assert playing(tmp_path, work, rung("a", "power")).reason == (
-        "guard: power can't tell: it has not answered within 0.05 s"
+    assert playing(tmp_path, work, rung("a", "power")).reason.text == (
+        'its guard "power" can\'t tell: it has not answered within 0.05 s'
     )
 
 
 def test_a_guard_that_can_not_be_hashed_can_not_tell(tmp_path):
     run, _ = outcome(tmp_path, rung("a", GuardRef("tabled", {}, "table")))
-    assert run.reason == "guard: table can't tell: it failed: TypeError(\"unhashable type: 'dict'\")"
+    assert run.reason.text == 'its guard "table" can\'t tell: it failed: TypeError("unhashable type: \'dict\'")'
 
 
 def test_a_guard_that_is_cancelled_by_itself_can_not_tell(tmp_path):
     stage.results = {"power": asyncio.CancelledError()}
     run, _ = outcome(tmp_path, rung("a", "power"))
-    assert run.reason == "guard: power can't tell: it was cancelled"
+    assert run.reason.text == 'its guard "power" can\'t tell: it was cancelled'
 
 
 @pytest.mark.parametrize("change", [None, datetime(2027, 1, 1)])
@@ -263,7 +263,7 @@ def test_a_guard_that_a_reload_brings_is_read_for_runs_that_wait(tmp_path):
         await scheduler.add_job(rung("a", "power", guard_timeout="1h"), replace=True)
         return await the_end(scheduler)
 
-    assert playing(tmp_path, work).facts["guards"] == {"power": "yes: on mains"}
+    assert playing(tmp_path, work).conditions.guards == {"power": GuardResult(Verdict.YES, "on mains")}
 
 
 def test_a_computed_guard_that_answers_nonsense_can_not_tell(tmp_path):
@@ -274,7 +274,7 @@ def test_a_computed_guard_that_answers_nonsense_can_not_tell(tmp_path):
         return decisions[0], scheduler.runtime.quarantine.report()
 
     decision, report = playing(tmp_path, work, rung("a", GuardRef("odd")))
-    assert decision.facts["says"] == "unknown"
+    assert decision.reason.verdict is Verdict.UNKNOWN
     assert [row["name"] for row in report] == ["odd"]
 
 

@@ -7,7 +7,7 @@ from tests.support.control_peer import in_time
 from rae_auto.api.store import LogQuery
 from rae_auto.engine.effects import Record
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Fired
 from rae_auto.model.run import Run, RunState
 from rae_auto.runtime.repository import Repository
 from rae_auto.testing.memory_store import MemoryStore
@@ -20,7 +20,7 @@ RUN = Run(
     key="k",
     scheduled_for=AT,
     queued_at=AT,
-    cause=Reason.FIRED,
+    cause=Fired(),
     state=RunState.SUCCEEDED,
     finished_at=AT,
 )

@@ -15,7 +15,7 @@ from rae_auto.errors import StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import JobId
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Due
 from rae_auto.runtime import retention, silence_library
 from rae_auto.runtime.repository import Repository
 from rae_auto.runtime.retention import apply_retention
@@ -37,9 +37,7 @@ def finished(number: int, *, days: float = 0, job: str = "job", state: RunState 
 
 def a_run(number: int, job: str = "job", state: RunState = RunState.RUNNING) -> Run:
     id = run_id(number)
-    return Run(
-        id=id, job=JobId(job), trigger="t", key=id, scheduled_for=NOW, queued_at=NOW, cause=Reason.DUE, state=state
-    )
+    return Run(id=id, job=JobId(job), trigger="t", key=id, scheduled_for=NOW, queued_at=NOW, cause=Due(), state=state)
 
 
 class RetentionWorld:

@@ -14,7 +14,7 @@ from tests.support.control_peer import in_time
 from rae_auto import Interval, Job, Overlap, RunState, Scheduler, TriggerRef
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.api.plugin import Kind, Plugin
-from rae_auto.engine.events import Settings
+from rae_auto.engine.plan import Settings
 from rae_auto.errors import StoreError
 from rae_auto.registry import Registry
 from rae_auto.runtime import engine_loop, inputs, silence_library, source_supervisor

@@ -10,7 +10,18 @@ from tests.support.forecasting import MIDNIGHT, at, forecast, job
 
 from rae_auto.errors import BadRequest
 from rae_auto.model.policies import CatchUp, Overlap, RetryPolicy
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import (
+    CaughtUp,
+    Disabled,
+    MaxParallel,
+    Missed,
+    NeedNeverRan,
+    NeedRunning,
+    Overlapping,
+    Replaced,
+    ResourceBusy,
+    StartDelayed,
+)
 from rae_auto.model.run import RunState
 from rae_auto.model.schedule import Schedule
 from rae_auto.simulation import forecast as forecasts
@@ -23,8 +34,8 @@ def starts(told: Forecast, name: str | None = None) -> list[str]:
     return [f"{run.started_at:%H:%M}" for run in runs if run.started_at is not None]
 
 
-def skips(told: Forecast) -> list[tuple[str, str, Reason]]:
-    return [(f"{skip.at:%H:%M}", skip.job, skip.reason) for skip in told.skips]
+def skips(told: Forecast) -> list[tuple[str, str, str]]:
+    return [(f"{skip.at:%H:%M}", skip.job, skip.reason.code) for skip in told.skips]
 
 
 def instants(schedule: Schedule, since: datetime, minutes: int) -> Iterator[datetime]:
@@ -58,7 +69,7 @@ def test_an_attempt_that_ends_when_the_next_is_due_is_not_in_its_way() -> None:
 def test_a_job_that_overlaps_itself_skips_with_its_reason() -> None:
     told = forecast(job("a", 10), durations={"a": 15}, minutes=40)
     assert starts(told) == ["00:00", "00:20"]
-    assert skips(told) == [("00:10", "a", Reason.OVERLAP), ("00:30", "a", Reason.OVERLAP)]
+    assert skips(told) == [("00:10", "a", Overlapping.code), ("00:30", "a", Overlapping.code)]
 
 
 def test_a_job_that_queues_behind_itself_waits() -> None:
@@ -66,33 +77,33 @@ def test_a_job_that_queues_behind_itself_waits() -> None:
     assert starts(told) == ["00:00", "00:15"]
     wait = told.runs[1].wait
     assert wait is not None
-    assert wait.reason is Reason.OVERLAP
+    assert isinstance(wait, Overlapping)
 
 
 def test_a_job_that_replaces_itself_ends_the_older_run_at_once() -> None:
     told = forecast(job("a", 10, overlap=Overlap.REPLACE), durations={"a": 15}, minutes=20)
     first, second = (seen.run for seen in told.runs)
-    assert (first.state, first.reason, first.finished_at) == (RunState.CANCELLED, Reason.REPLACED, at("00:10"))
+    assert (first.state, first.reason, first.finished_at) == (RunState.CANCELLED, Replaced(), at("00:10"))
     assert second.started_at == at("00:10")
 
 
 def test_what_finds_no_free_place_waits_for_one() -> None:
     told = forecast(job("a", 60), job("b", 60), job("c", 60), max_parallel=1, durations={"a": 5, "b": 5})
     assert {name: starts(told, name) for name in "abc"} == {"a": ["00:00"], "b": ["00:05"], "c": ["00:10"]}
-    assert [seen.wait and seen.wait.reason for seen in told.runs] == [None, Reason.PARALLEL, Reason.PARALLEL]
+    assert [seen.wait and seen.wait.code for seen in told.runs] == [None, MaxParallel.code, MaxParallel.code]
 
 
 def test_what_uses_the_same_resource_waits_for_it() -> None:
     told = forecast(job("a", 60, resources=["db"]), job("b", 60, resources=["db"]), resources={"db": 1})
     assert starts(told) == ["00:00", "00:01"]
     assert told.runs[1].wait is not None
-    assert told.runs[1].wait.reason is Reason.RESOURCE
+    assert isinstance(told.runs[1].wait, ResourceBusy)
 
 
 def test_what_needs_another_waits_until_that_has_succeeded() -> None:
     told = forecast(job("after", 60, needs=["first"]), job("first", 60), durations={"first": 7})
     assert starts(told, "after") == ["00:07"]
-    assert [seen.wait.reason for seen in told.runs if seen.wait] == [Reason.NEED_RUNNING]
+    assert [seen.wait.code for seen in told.runs if seen.wait] == [NeedRunning.code]
 
 
 def test_what_needs_one_that_times_out_is_skipped() -> None:
@@ -102,7 +113,7 @@ def test_what_needs_one_that_times_out_is_skipped() -> None:
 
 def test_what_needs_one_that_never_runs_is_skipped() -> None:
     told = forecast(job("after", 60, needs=["first"]), job("first"))
-    assert skips(told) == [("00:00", "after", Reason.NEED_NEVER_RAN)]
+    assert skips(told) == [("00:00", "after", NeedNeverRan.code)]
 
 
 def test_an_attempt_that_is_tried_again_takes_its_time_again() -> None:
@@ -119,12 +130,12 @@ def test_jitter_is_a_wait_and_so_is_what_comes_after_it() -> None:
     assert first.run.started_at is not None
     assert MIDNIGHT < first.run.started_at < at("00:10")
     assert second.run.started_at == first.run.started_at + timedelta(minutes=30)
-    assert [seen.wait and seen.wait.reason for seen in (first, second)] == [Reason.DELAYED, Reason.PARALLEL]
+    assert [seen.wait and seen.wait.code for seen in (first, second)] == [StartDelayed.code, MaxParallel.code]
 
 
 def test_disabled_jobs_start_nothing() -> None:
-    assert skips(forecast(job("a", 60, enabled=False))) == [("00:00", "a", Reason.DISABLED)]
-    assert skips(forecast(job("a", 60), enabled=False)) == [("00:00", "a", Reason.DISABLED)]
+    assert skips(forecast(job("a", 60, enabled=False))) == [("00:00", "a", Disabled.code)]
+    assert skips(forecast(job("a", 60), enabled=False)) == [("00:00", "a", Disabled.code)]
 
 
 DOWN = [("00:15", "00:47")]
@@ -142,10 +153,10 @@ def test_after_a_downtime_each_job_catches_up_as_it_says(
     policy: CatchUp, made_up_for: list[str], given_up: list[str]
 ) -> None:
     told = forecast(job("a", 10, catch_up=policy), down=DOWN)
-    caught_up = [seen.run for seen in told.runs if seen.run.cause is Reason.CAUGHT_UP]
+    caught_up = [seen.run for seen in told.runs if isinstance(seen.run.cause, CaughtUp)]
     assert [f"{run.scheduled_for:%H:%M}" for run in caught_up] == made_up_for
     assert all(run.started_at is not None and run.started_at >= at("00:47") for run in caught_up)
-    assert skips(told) == [(until, "a", Reason.MISSED) for until in given_up]
+    assert skips(told) == [(until, "a", Missed.code) for until in given_up]
     assert starts(told)[-1] == "00:50"
 
 
@@ -231,9 +242,9 @@ def test_runs_that_collide_are_counted_by_job_and_reason() -> None:
         durations={"a": 15, "b": 40, "c": 1},
     )
     found = {(str(one.job), one.reason): (one.times, f"{one.first_at:%H:%M}") for one in collisions(told)}
-    assert found["a", Reason.OVERLAP] == (3, "00:10")
-    assert found["b", Reason.REPLACED] == (1, "00:30")
-    assert found["c", Reason.PARALLEL] == (1, "00:00")
+    assert found["a", Overlapping.code] == (3, "00:10")
+    assert found["b", Replaced.code] == (1, "00:30")
+    assert found["c", MaxParallel.code] == (1, "00:00")
     assert [one.times for one in collisions(told)] == sorted((one.times for one in collisions(told)), reverse=True)
     longest = {str(one.job): one.longest_wait for one in collisions(told)}
     assert longest["c"] == timedelta(minutes=15)

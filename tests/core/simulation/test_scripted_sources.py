@@ -18,14 +18,14 @@ from rae_auto.api import (
     Trigger,
     TriggerContext,
 )
-from rae_auto.engine.events import Plan, Settings
+from rae_auto.engine.plan import Plan, Settings
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Span
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import GuardBlocked
 from rae_auto.model.run import RunState
 from rae_auto.simulation.forecast import Forecast, Scenario, simulate
 from rae_auto.simulation.script import GuardTurn, Script
@@ -186,7 +186,7 @@ def test_guards_say_what_they_are_told_to_say():
     forecast = told(guarded(), guards=(GuardTurn(at("00:15"), None, "power", no),), minutes=40)
     assert starts(forecast) == ["00:00 t", "00:10 t"]
     assert {seen.run.reason for seen in forecast.runs if seen.run.state is RunState.SKIPPED} == {
-        "guard: power says no: on battery"
+        GuardBlocked("power", Verdict.NO, "on battery")
     }
     assert forecast.taken_for_yes == ()
 
@@ -213,7 +213,7 @@ def test_a_run_that_waits_for_a_guard_starts_when_it_is_told_to_say_yes():
     assert seen.run.started_at is not None
     assert at("00:05") <= seen.run.started_at <= at("00:05") + timedelta(seconds=15)
     assert seen.wait is not None
-    assert seen.wait.reason is Reason.GUARD
+    assert isinstance(seen.wait, GuardBlocked)
 
 
 # Files

@@ -171,7 +171,7 @@ class Endpoint:
         except Exception:
             raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "this failed; the daemon's log says why") from None
         if told.reason is not None:
-            return Response(HTTPStatus.CONFLICT, {"reason": str(told.reason)})
+            return Response(HTTPStatus.CONFLICT, {"reason": told.reason.code})
         return Response(HTTPStatus.ACCEPTED, {"run_id": told.run})
 
     # Inside

@@ -1,236 +1,222 @@
-"""An occurrence comes in: run or skip, and why. One decision each, for ever."""
+"""Admission: one decision for each occurrence, to run or to skip it, for ever."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from datetime import datetime
-from typing import Any
 
 from attrs import evolve, frozen
 
-from rae_auto.engine.effects import Step
+from rae_auto.engine.commands import Trigger
 from rae_auto.engine.events import TriggerFired
-from rae_auto.engine.jobs import job_not_found
 from rae_auto.engine.runs import dependencies, guards, loop_detection
-from rae_auto.engine.runs.progress import end, wait
-from rae_auto.engine.runs.retry import share
-from rae_auto.engine.state import SEEN_LIMIT, EngineState, JobEntry, RunEntry
-from rae_auto.engine.words import in_words
-from rae_auto.errors import NotStarted, SchedulerClosed
+from rae_auto.engine.runs.ending import stop_run
+from rae_auto.engine.runs.retry import hash_fraction
+from rae_auto.engine.runs.waiting import wait
+from rae_auto.engine.state import MAX_SEEN_PER_TRIGGER, EngineState, JobEntry, RunEntry
+from rae_auto.engine.turn import Turn
+from rae_auto.errors import NotStarted, SchedulerClosed, SchedulerError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome, run_id_of
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Seen
 from rae_auto.model.policies import Overlap
-from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.primitives.units import format_duration
-from rae_auto.model.reasons import Reason
-from rae_auto.model.run import Run, RunState
+from rae_auto.model.reasons import (
+    Cause,
+    Disabled,
+    FeedbackLoop,
+    Fired,
+    Manual,
+    MaxOverlap,
+    Overlapping,
+    Paused,
+    QueueFull,
+    QueueLimit,
+    Repeated,
+    Replaced,
+    Skip,
+)
+from rae_auto.model.run import Run, RunState, StartConditions
 
 
-@frozen
-class AdmissionResult:
-    """What the policies make of an occurrence, and the facts they went by."""
+@frozen(kw_only=True)
+class Candidate:
+    """An occurrence to decide, and the cause of its run if it is admitted.
 
-    outcome: Outcome
-    reason: Reason
-    facts: Mapping[str, Any]
-
-
-def fired(world: EngineState, event: TriggerFired, now: Moment, step: Step) -> None:
-    """Something other than a schedule gives a reason to run: decided once, however often it is told."""
-    occurrence, ask = event.occurrence, event.ask
-    entry = world.jobs.get(occurrence.job)
-    if entry is None:
-        step.reply(ask, job_not_found(world, occurrence.job))
-        return
-    if world.stopping:
-        step.reply(ask, SchedulerClosed("the scheduler is stopping and starts nothing more"))
-        return
-    seen = world.seen.get((occurrence.job, occurrence.trigger), {}).get(occurrence.key)
-    if seen is None:
-        cause = Reason.ASKED if occurrence.trigger == MANUAL else Reason.FIRED
-        decision = admit(world, entry, occurrence, cause, now, step, feedback_key=event.feedback_key)
-        seen = remember(world, occurrence, decision, step)
-        refusal = f"{occurrence.job} was not started: {in_words(decision)}", decision.reason
-    else:
-        seen = _told_again(world, seen, now, step)
-        refusal = (
-            f"{occurrence.job} was not started: this was decided before, at {seen.at.isoformat()}",
-            Reason.RATE if seen.refused else Reason.REPEATED,
-        )
-    step.reply(ask, {"run_id": seen.run} if seen.run else NotStarted(*refusal))
-
-
-def _told_again(world: EngineState, seen: Seen, now: Moment, step: Step) -> Seen:
-    again = evolve(seen, repeats=seen.repeats + 1, repeated_at=now.wall)
-    world.seen[seen.job, seen.trigger][seen.key] = again
-    step.save(again)
-    return again
-
-
-def admit(
-    world: EngineState,
-    entry: JobEntry,
-    occurrence: Occurrence,
-    cause: Reason,
-    now: Moment,
-    step: Step,
-    *,
-    not_before: datetime | None = None,
-    batch: Set[RunId] = frozenset(),
-    because: str | None = None,
-    feedback_key: str | None = None,
-) -> Decision:
-    """Decide an occurrence and carry the decision out: a queued run, or a skip on record.
-
-    Runs in `batch` are caught up together with it, one after the other: of these none overlaps another. `reason`
-    says why it was missed, if it was; `feedback_key` what may be the job's own doing.
+    `not_before` delays the run. Runs in `batch` are caught up together with it, one after the other: of these none
+    overlaps another. `feedback_key` names what may be the job's own effect.
     """
-    not_before = _not_before(world, occurrence, not_before, now.wall)
-    verdict = _judge(world, entry, occurrence, cause, batch, not_before or now.wall)
-    if verdict.outcome is Outcome.RUN and (often := loop_detection.too_often(world, occurrence, feedback_key, now)):
-        facts = {"times": often.times, "within": format_duration(often.within)}
-        verdict = AdmissionResult(Outcome.SKIP, Reason.RATE, facts)
-    run = None
-    if verdict.outcome is Outcome.RUN:
-        if entry.job.overlap is Overlap.REPLACE:
-            for other in world.open_runs(entry.job.id):
-                end(world, other, RunState.CANCELLED, Reason.REPLACED, now, step)
-        facts = {**verdict.facts, **({"because": because} if because else {})}
-        run = _enqueue(world, entry, occurrence, cause, facts, not_before, now, step)
-    return decide(occurrence, verdict, now, step, run)
+
+    occurrence: Occurrence
+    cause: Cause
+    not_before: datetime | None = None
+    batch: Set[RunId] = frozenset()
+    feedback_key: str | None = None
 
 
-def decide(
-    occurrence: Occurrence, verdict: AdmissionResult, now: Moment, step: Step, run: Run | None = None
-) -> Decision:
-    """Put the decision on record. A decision to run is recorded by the run itself."""
+def trigger(turn: Turn, command: Trigger) -> None:
+    """Start a run by hand; a request that is repeated is decided once and gets the same answer."""
+    occurrence = command.occurrence
+    answer = _decide_once(turn, Candidate(occurrence=occurrence, cause=Manual()))
+    if isinstance(answer, SchedulerError):
+        turn.step.reply(command.ask, answer)
+    elif isinstance(answer, str):
+        turn.step.reply(command.ask, {"run_id": answer})
+    else:
+        message = f'job "{occurrence.job}" was not started: {answer.text}'
+        turn.step.reply(command.ask, NotStarted(message, answer.code))
+
+
+def trigger_fired(turn: Turn, event: TriggerFired) -> None:
+    """Decide an occurrence that a source reports, once however often it is reported."""
+    candidate = Candidate(occurrence=event.occurrence, cause=Fired(), feedback_key=event.feedback_key)
+    answer = _decide_once(turn, candidate)
+    if isinstance(answer, SchedulerError):
+        turn.step.reply(event.ask, answer)
+    else:
+        turn.step.reply(event.ask, {"run_id": answer} if isinstance(answer, str) else {"reason": answer})
+
+
+def _decide_once(turn: Turn, candidate: Candidate) -> RunId | Cause | Skip | Repeated | SchedulerError:
+    """Return the run that the occurrence led to, now or before, the reason why there is none, or an error."""
+    state, occurrence = turn.state, candidate.occurrence
+    job_entry = state.jobs.get(occurrence.job)
+    if job_entry is None:
+        return state.job_not_found(occurrence.job)
+    if state.is_stopping:
+        return SchedulerClosed("the scheduler is stopping and starts nothing more")
+    seen = state.seen.get((occurrence.job, occurrence.trigger), {}).get(occurrence.key)
+    if seen is not None:
+        _count_repeat(turn, seen)
+        return seen.run or seen.refused or Repeated(seen.at)
+    decision = admit(turn, job_entry, candidate)
+    remember(turn, occurrence, decision)
+    return decision.run or decision.reason
+
+
+def _count_repeat(turn: Turn, seen: Seen) -> None:
+    repeated = evolve(seen, repeats=seen.repeats + 1, repeated_at=turn.now.wall)
+    turn.state.seen[seen.job, seen.trigger][seen.key] = repeated
+    turn.step.save(repeated)
+
+
+def admit(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
+    """Decide an occurrence and carry the decision out: a waiting run, or a skip on record."""
+    occurrence = candidate.occurrence
+    not_before = _not_before(turn, candidate)
+    skip: Skip | None = _find_skip(turn.state, job_entry, candidate, not_before or turn.now.wall)
+    skip = skip or loop_detection.find_feedback_loop(turn, occurrence, candidate.feedback_key)
+    if skip is not None:
+        return decide(turn, occurrence, skip)
+    conditions = _conditions(turn.state, job_entry.job)
+    if job_entry.job.overlap is Overlap.REPLACE:
+        for other in turn.state.open_runs(job_entry.job.id):
+            stop_run(turn, other, RunState.CANCELLED, Replaced())
+    run = Run(
+        id=run_id_of(occurrence, turn.now),
+        job=occurrence.job,
+        trigger=occurrence.trigger,
+        key=occurrence.key,
+        scheduled_for=occurrence.at,
+        queued_at=turn.now.wall,
+        cause=candidate.cause,
+        event=occurrence.event,
+        conditions=conditions,
+        not_before=not_before,
+    )
+    entry = RunEntry(run, job_entry.job)
+    turn.state.open(entry)
+    wait(turn, entry)
+    turn.step.save(run)
+    return decide(turn, occurrence, candidate.cause, run)
+
+
+def decide(turn: Turn, occurrence: Occurrence, reason: Cause | Skip, run: Run | None = None) -> Decision:
+    """Put a decision into the step, and a skip on record. A decision to run is recorded by the run itself."""
     decision = Decision(
         occurrence.job,
         occurrence.trigger,
         occurrence.key,
         occurrence.at,
-        verdict.outcome,
-        verdict.reason,
-        now.wall,
+        Outcome.SKIP if run is None else Outcome.RUN,
+        reason,
+        turn.now.wall,
         None if run is None else run.id,
-        verdict.facts,
     )
-    step.decisions.append(decision)
+    turn.step.decisions.append(decision)
     if run is None:
-        step.record(decision)
+        turn.step.record(decision)
     return decision
 
 
-def _judge(
-    world: EngineState, entry: JobEntry, occurrence: Occurrence, cause: Reason, batch: Set[RunId], starts: datetime
-) -> AdmissionResult:
-    job = entry.job
-    if occurrence.trigger != MANUAL:
-        if not (world.settings.enabled and job.enabled):
-            return AdmissionResult(Outcome.SKIP, Reason.DISABLED, {})
+def _find_skip(state: EngineState, entry: JobEntry, candidate: Candidate, starts_at: datetime) -> Skip | None:
+    """Return the first policy's reason to skip an occurrence."""
+    job, trigger = entry.job, candidate.occurrence.trigger
+    if trigger != MANUAL:
+        if not (state.settings.enabled and job.enabled):
+            return Disabled()
         if entry.state.paused:
-            return AdmissionResult(Outcome.SKIP, Reason.PAUSED, {})
-    overlapping = _overlap(world, entry, batch)
-    if overlapping:
-        return overlapping
-    waiting = _waiting(world, job)
-    if waiting >= world.settings.max_queue:
-        return AdmissionResult(Outcome.SKIP, Reason.QUEUE_LIMIT, {"waiting": waiting})
-    unmet = None if dependencies.unfinished(world, job) else dependencies.unmet(world, job)
-    if unmet:
-        return AdmissionResult(Outcome.SKIP, unmet[0], {"need": unmet[1]})
-    kept_back = guards.refusal(entry, occurrence.trigger, starts)
-    if kept_back:
-        name, result = kept_back
-        return AdmissionResult(
-            Outcome.SKIP, Reason.GUARD, {"guard": name, "says": str(result.verdict), "because": result.reason}
-        )
-    return AdmissionResult(Outcome.RUN, cause, _unusual(world, job))
+            return Paused()
+    overlap = _find_overlap(state, entry, candidate.batch)
+    if overlap is not None:
+        return overlap
+    waiting = _count_waiting(state, job)
+    if waiting >= state.settings.max_queue:
+        return QueueLimit(waiting)
+    if dependencies.find_running_need(state, job) is None:
+        need = dependencies.find_unmet_need(state, job)
+        if need is not None:
+            return need
+    return guards.find_certain_block(entry, trigger, starts_at)
 
 
-def _unusual(world: EngineState, job: Job) -> Mapping[str, Any]:
-    """What the policies go by, where it isn't what most jobs have, so that a history of many runs stays small."""
-    others = len(world.runs_of.get(job.id, ()))
-    facts = {
-        "overlap": None if job.overlap is Overlap.SKIP else str(job.overlap),
-        "others": others,
-        "needs": list(job.needs),
-        "resources": dict(job.resources),
-    }
-    return {name: value for name, value in facts.items() if value}
+def _conditions(state: EngineState, job: Job) -> StartConditions:
+    return StartConditions(
+        overlap=job.overlap,
+        other_runs=len(state.runs_of.get(job.id, ())),
+        needs=job.needs,
+        resources=job.resources,
+    )
 
 
-def _waiting(world: EngineState, job: Job) -> int:
-    """How many runs would wait beside another one of the job."""
-    waiting = len(world.runs) - world.active
+def _count_waiting(state: EngineState, job: Job) -> int:
+    """Count the runs that would wait beside another one of the job."""
+    waiting = len(state.runs) - state.active
     if job.overlap is not Overlap.REPLACE:
         return waiting
-    return waiting - sum(not other.run.state.active for other in world.open_runs(job.id))
+    return waiting - sum(not other.is_active for other in state.open_runs(job.id))
 
 
-def _overlap(world: EngineState, entry: JobEntry, batch: Set[RunId]) -> AdmissionResult | None:
-    others = [other for other in world.open_runs(entry.job.id) if other.run.id not in batch]
+def _find_overlap(state: EngineState, entry: JobEntry, batch: Set[RunId]) -> Skip | None:
+    others = [other for other in state.open_runs(entry.job.id) if other.run.id not in batch]
     if not others:
         return None
     oldest = others[0].run
-    facts = {"run": oldest.id, "state": str(oldest.state), "since": oldest.queued_at.isoformat()}
     match entry.job.overlap:
         case Overlap.SKIP:
-            return AdmissionResult(Outcome.SKIP, Reason.OVERLAP, facts)
+            return Overlapping(oldest.id, oldest.queued_at)
         case Overlap.QUEUE if any(other.run.state is RunState.QUEUED for other in others):
-            return AdmissionResult(Outcome.SKIP, Reason.QUEUE_FULL, facts)
+            return QueueFull(oldest.id)
         case Overlap.ALLOW if len(others) >= entry.job.overlap_max:
-            return AdmissionResult(Outcome.SKIP, Reason.CEILING, {**facts, "ceiling": entry.job.overlap_max})
+            return MaxOverlap(entry.job.overlap_max)
     return None
 
 
-def _enqueue(
-    world: EngineState,
-    entry: JobEntry,
-    occurrence: Occurrence,
-    cause: Reason,
-    facts: Mapping[str, Any],
-    not_before: datetime | None,
-    now: Moment,
-    step: Step,
-) -> Run:
-    run = Run(
-        id=run_id_of(occurrence, now),
-        job=occurrence.job,
-        trigger=occurrence.trigger,
-        key=occurrence.key,
-        scheduled_for=occurrence.at,
-        queued_at=now.wall,
-        cause=cause,
-        event=occurrence.event,
-        facts=facts,
-        not_before=not_before,
-    )
-    opened = RunEntry(run, entry.job)
-    world.open(opened)
-    wait(world, opened, now)
-    step.save(run)
-    return run
-
-
-def _not_before(
-    world: EngineState, occurrence: Occurrence, earliest: datetime | None, now: datetime
-) -> datetime | None:
-    schedule = world.timetable.schedule_of((occurrence.job, occurrence.trigger))
-    later = occurrence.at
+def _not_before(turn: Turn, candidate: Candidate) -> datetime | None:
+    """Return when the run may start at the earliest, by its instant, jitter and catch-up; None if that is now."""
+    occurrence, earliest = candidate.occurrence, candidate.not_before
+    schedule = turn.state.timetable.schedule_of((occurrence.job, occurrence.trigger))
+    starts_at = occurrence.at
     if schedule is not None and schedule.jitter:
-        later += schedule.jitter * share(*occurrence.identity)
-    later = max(later, earliest or later)
-    return later if later > now else None
+        starts_at += schedule.jitter * hash_fraction(*occurrence.identity)
+    starts_at = max(starts_at, earliest or starts_at)
+    return starts_at if starts_at > turn.now.wall else None
 
 
-def remember(world: EngineState, occurrence: Occurrence, decision: Decision, step: Step) -> Seen:
-    """Keep the identity of an occurrence that no schedule's cursor covers."""
-    refused = decision.reason is Reason.RATE
+def remember(turn: Turn, occurrence: Occurrence, decision: Decision) -> None:
+    """Remember the identity of an occurrence that no schedule's cursor covers."""
+    refused = decision.reason if isinstance(decision.reason, FeedbackLoop) else None
     seen = Seen(occurrence.job, occurrence.trigger, occurrence.key, occurrence.at, decision.run, refused=refused)
-    known = world.seen.setdefault((occurrence.job, occurrence.trigger), {})
+    known = turn.state.seen.setdefault((occurrence.job, occurrence.trigger), {})
     known[occurrence.key] = seen
-    step.save(seen)
-    if len(known) > SEEN_LIMIT:
-        step.discard(known.pop(next(iter(known))))
-    return seen
+    turn.step.save(seen)
+    if len(known) > MAX_SEEN_PER_TRIGGER:
+        turn.step.discard(known.pop(next(iter(known))))

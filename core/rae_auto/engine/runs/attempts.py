@@ -1,118 +1,126 @@
-"""Attempts: started, ended, timed out, found again after a crash, tried again."""
+"""Attempts: started, ended, timed out, adopted after a crash, repeated."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from attrs import evolve
 
-from rae_auto.engine.effects import Step
 from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted
 from rae_auto.engine.runs import retry
-from rae_auto.engine.runs.progress import end, finish, release, wait
-from rae_auto.engine.state import EngineState, RunEntry, resource_key
+from rae_auto.engine.runs.ending import finish, request_cancel, stop_run
+from rae_auto.engine.runs.waiting import release, wait
+from rae_auto.engine.state import Queued, RunEntry, resource_key
 from rae_auto.engine.time.timers import Alarm
+from rae_auto.engine.turn import Turn
 from rae_auto.model.policies import OnCrash
-from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.reasons import Reason
-from rae_auto.model.run import Attempt, Result, Run, RunState
+from rae_auto.model.reasons import AttemptError, CaughtUp, CrashLoss, CrashRecovery, Due, End, Killed
+from rae_auto.model.run import Attempt, Result, RunState
 
-NEVER_BEGAN = "the daemon ended before it began"
-
-
-def started(world: EngineState, event: AttemptStarted, _: Moment, step: Step) -> None:
-    """The executor has it in hand: from now on it can be found again."""
-    opened = world.attempt(event.run, event.attempt)
-    if opened is not None and opened.run.state is RunState.STARTING:
-        opened.run = opened.run.to(RunState.RUNNING, handle=event.handle)
-        step.save(opened.run)
+NEVER_STARTED = "the daemon ended before the attempt started"
 
 
-def ended(world: EngineState, event: AttemptEnded, now: Moment, step: Step) -> None:
-    """The attempt is over: so is the run, or it is tried again."""
-    opened = world.attempt(event.run, event.attempt)
-    if opened is None:
+def attempt_started(turn: Turn, event: AttemptStarted) -> None:
+    """Note that an executor has started an attempt: from now on it can be adopted."""
+    entry = turn.state.active_attempt(event.run, event.attempt)
+    if entry is not None and entry.run.state is RunState.STARTING:
+        entry.run = entry.run.to(RunState.RUNNING, handle=event.handle)
+        turn.step.save(entry.run)
+
+
+def attempt_ended(turn: Turn, event: AttemptEnded) -> None:
+    """End an attempt: its run is over too, or the attempt is repeated."""
+    entry = turn.state.active_attempt(event.run, event.attempt)
+    if entry is None:
         return
-    result = event.result
-    state = opened.ending or (RunState.SUCCEEDED if result.ok else RunState.FAILED)
-    reason = opened.ending_reason or explain(result)
-    _close_attempt(world, opened, state, now, result)
-    policy = opened.job.retry_policy
-    if retry.tried_again(policy, opened.run, state, result):
-        _try_again(world, opened, retry.delay_after(policy, opened.run), reason, now, step)
+    result, stopping = event.result, entry.stopping
+    if stopping is not None:
+        state, reason = stopping.state, stopping.reason or reason_of(result)
     else:
-        finish(world, opened, state, now, step, result=result, reason=reason)
+        state, reason = RunState.SUCCEEDED if result.ok else RunState.FAILED, reason_of(result)
+    _close_attempt(turn, entry, state, result)
+    policy = entry.job.retry_policy
+    if retry.should_retry(policy, entry.run, state, result):
+        _repeat(turn, entry, retry.retry_delay(policy, entry.run), reason)
+    else:
+        finish(turn, entry, state, result=result, reason=reason)
 
 
-def found(world: EngineState, event: AttemptFound, now: Moment, step: Step) -> None:
-    """After a restart: an attempt goes on under the new daemon, or its fate is unknown."""
-    opened = world.attempt(event.run, event.attempt)
-    if opened is None:
+def attempt_found(turn: Turn, event: AttemptFound) -> None:
+    """Adopt an attempt after a restart, or handle one whose fate is unknown.
+
+    A stop that was decided before the crash is carried out: again where the attempt is alive, and by ending the run
+    where the attempt is gone. Such a run is never repeated.
+    """
+    entry = turn.state.active_attempt(event.run, event.attempt)
+    if entry is None:
         return
     if event.handle is not None:
-        if opened.run.state is RunState.STARTING:
-            opened.run = opened.run.to(RunState.RUNNING, handle=event.handle)
-            step.save(opened.run)
+        if entry.run.state is RunState.STARTING:
+            entry.run = entry.run.to(RunState.RUNNING, handle=event.handle)
+            turn.step.save(entry.run)
+        if entry.stopping is not None:
+            request_cancel(turn, entry)
         return
-    _close_attempt(world, opened, RunState.LOST, now, None if event.begun else Result(error=NEVER_BEGAN))
-    policy = opened.job.retry_policy
-    # What never began is not doubled by beginning it, whatever the job says of crashes.
-    is_safe = not event.begun or on_crash(opened) is OnCrash.RERUN
-    again = (is_safe and retry.may_recover(opened.run)) or retry.tried_again(policy, opened.run, RunState.LOST, None)
-    if again and opened.ending is None:
-        delay = retry.delay_after(policy, opened.run) if event.begun else timedelta(0)
-        _try_again(world, opened, delay, Reason.RECOVERED, now, step)
-    else:
-        finish(world, opened, opened.ending or RunState.LOST, now, step, reason=Reason.LOST)
-
-
-def on_crash(opened: RunEntry) -> OnCrash:
-    """The job's choice, or the careful one: what somebody asked for is done again, a schedule comes round."""
-    if opened.job.on_crash is not None:
-        return opened.job.on_crash
-    return OnCrash.FAIL if opened.run.cause in (Reason.DUE, Reason.CAUGHT_UP) else OnCrash.RERUN
-
-
-def arm_timeout(world: EngineState, opened: RunEntry, now: Moment) -> None:
-    """Count the attempt's time from its start, which may lie before a restart."""
-    started_at = opened.run.attempt_started_at
-    if opened.job.timeout is not None and started_at is not None:
-        left = max(opened.job.timeout - (now.wall - started_at), timedelta(0))
-        world.timers.set(now.mono + left.total_seconds(), Alarm.TIMEOUT, opened.run.id, opened.run.attempt)
-
-
-def time_out(world: EngineState, run: RunId, attempt: int, now: Moment, step: Step) -> None:
-    """The attempt has had its time."""
-    opened = world.attempt(run, attempt)
-    if opened is not None and opened.ending is None:
-        end(world, opened, RunState.TIMED_OUT, None, now, step)
-
-
-def explain(result: Result) -> str | None:
-    """One line on how an attempt ended, where its exit code doesn't say it all."""
-    if result.error:
-        return result.error
-    return f"killed by signal {result.signal}" if result.signal is not None else None
-
-
-def _close_attempt(world: EngineState, opened: RunEntry, state: RunState, now: Moment, result: Result | None) -> None:
-    run = opened.run
-    world.give_place(opened)
-    for resource in opened.job.resources:
-        release(world, resource_key(resource), now)
-    opened.run = evolve(
-        run, attempts=(*run.attempts, Attempt(run.attempt, _start_of(run, now), now.wall, state, result))
+    stopping = entry.stopping
+    _close_attempt(turn, entry, RunState.LOST, None if event.started else Result(error=NEVER_STARTED))
+    if stopping is not None:
+        finish(turn, entry, stopping.state, reason=stopping.reason or CrashLoss())
+        return
+    policy = entry.job.retry_policy
+    # Repeating what never started doubles nothing, whatever the job says about crashes.
+    is_safe = not event.started or crash_policy(entry) is OnCrash.RERUN
+    is_repeated = (is_safe and retry.can_recover(entry.run)) or retry.should_retry(
+        policy, entry.run, RunState.LOST, None
     )
+    if is_repeated:
+        delay = retry.retry_delay(policy, entry.run) if event.started else timedelta(0)
+        _repeat(turn, entry, delay, CrashRecovery())
+    else:
+        finish(turn, entry, RunState.LOST, reason=CrashLoss())
 
 
-def _start_of(run: Run, now: Moment) -> datetime:
-    return run.attempt_started_at or now.wall
+def crash_policy(entry: RunEntry) -> OnCrash:
+    """Return the job's `on_crash`, or the careful one: a request is repeated, a schedule comes round again."""
+    if entry.job.on_crash is not None:
+        return entry.job.on_crash
+    return OnCrash.FAIL if isinstance(entry.run.cause, Due | CaughtUp) else OnCrash.RERUN
 
 
-def _try_again(
-    world: EngineState, opened: RunEntry, delay: timedelta, reason: str | None, now: Moment, step: Step
-) -> None:
-    opened.ending = opened.ending_reason = None
-    opened.run = opened.run.to(RunState.RETRYING, not_before=now.wall + delay, reason=reason, handle=None)
-    step.save(opened.run)
-    wait(world, opened, now)
-    release(world, opened.run.job, now)
+def set_timeout(turn: Turn, entry: RunEntry) -> None:
+    """Set the timer of an attempt, counted from its start, which may lie before a restart."""
+    started_at = entry.run.attempt_started_at
+    if entry.job.timeout is not None and started_at is not None:
+        left = max(entry.job.timeout - (turn.now.wall - started_at), timedelta(0))
+        rings_at = turn.now.mono + left.total_seconds()
+        turn.state.timers.set(rings_at, Alarm.TIMEOUT, entry.run.id, entry.run.attempt)
+
+
+def time_out(turn: Turn, run: RunId, attempt: int) -> None:
+    """Stop an attempt that has used up its time."""
+    entry = turn.state.active_attempt(run, attempt)
+    if entry is not None and entry.stopping is None:
+        stop_run(turn, entry, RunState.TIMED_OUT, None)
+
+
+def reason_of(result: Result) -> End | None:
+    """Return why an attempt ended, where its exit code doesn't say it all."""
+    if result.error:
+        return AttemptError(result.error)
+    return Killed(result.signal) if result.signal is not None else None
+
+
+def _close_attempt(turn: Turn, entry: RunEntry, state: RunState, result: Result | None) -> None:
+    run, now = entry.run, turn.now.wall
+    # Frees the slot; the caller says where the run goes from here.
+    turn.state.set_activity(entry, Queued())
+    for resource in entry.job.resources:
+        release(turn, resource_key(resource))
+    attempt = Attempt(run.attempt, run.attempt_started_at or now, now, state, result)
+    entry.run = evolve(run, attempts=(*run.attempts, attempt), stopping=None)
+
+
+def _repeat(turn: Turn, entry: RunEntry, delay: timedelta, reason: End | None) -> None:
+    entry.run = entry.run.to(RunState.RETRYING, not_before=turn.now.wall + delay, reason=reason, handle=None)
+    turn.step.save(entry.run)
+    wait(turn, entry)
+    release(turn, entry.run.job)

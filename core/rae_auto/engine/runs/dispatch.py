@@ -1,81 +1,84 @@
-"""Who starts now: the first in the queue that nothing holds back, while there is room."""
+"""Dispatch: start the first runs in the queue that nothing blocks, while slots are free."""
 
-from rae_auto.engine.effects import Start, Step
+from rae_auto.engine.effects import Start
 from rae_auto.engine.runs import dependencies, guards
-from rae_auto.engine.runs.attempts import arm_timeout
-from rae_auto.engine.runs.progress import all_waits, finish, hold
-from rae_auto.engine.state import EngineState, RunEntry, resource_key
+from rae_auto.engine.runs.attempts import set_timeout
+from rae_auto.engine.runs.ending import finish
+from rae_auto.engine.runs.waiting import all_waits, block
+from rae_auto.engine.state import Active, EngineState, Queued, RunEntry, resource_key
+from rae_auto.engine.turn import Turn
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
 from rae_auto.model.policies import Overlap
-from rae_auto.model.primitives.instants import Moment
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Block, Disabled, MaxOverlap, Overlapping, Paused, ResourceBusy
 from rae_auto.model.run import RunState
 
-Hold = tuple[str, Reason, str]
-"""The job or resource that must move first, and why, in a code and in words."""
+Obstacle = tuple[Block, str]
+"""Why a run can't start, and the key of what must change first: a job's id, or a resource's key."""
 
 
-def start_what_may(world: EngineState, now: Moment, step: Step) -> None:
-    """Fill the free places."""
-    while world.active + world.kept < world.settings.max_parallel and not world.stopping:
-        run = world.queue.pop()
+def dispatch(turn: Turn) -> None:
+    """Fill the free slots."""
+    state = turn.state
+    while state.active + state.reserved < state.settings.max_parallel and not state.is_stopping:
+        run = state.queue.pop()
         if run is None:
             return
-        opened = world.runs.get(run)
-        if opened is None or opened.run.state.active:
+        entry = state.runs.get(run)
+        if entry is None or not isinstance(entry.activity, Queued):
             continue
-        held = _held(world, opened)
-        if held is not None:
-            hold(world, opened, *held)
+        obstacle = find_obstacle(state, entry)
+        if obstacle is not None:
+            block(turn, entry, *obstacle)
             continue
-        unmet = dependencies.unmet(world, opened.job) if opened.run.attempt == 0 else None
-        if unmet is not None:
-            finish(world, opened, RunState.SKIPPED, now, step, reason=f"{unmet[0]}: {unmet[1]}")
-        elif guards.let(world, opened, now, step):
-            _start(world, opened, now, step)
+        need = dependencies.find_unmet_need(state, entry.job) if entry.run.attempt == 0 else None
+        if need is not None:
+            finish(turn, entry, RunState.SKIPPED, reason=need)
+        elif guards.check_guards(turn, entry):
+            _start(turn, entry)
 
 
-def _held(world: EngineState, opened: RunEntry) -> Hold | None:
-    run, job = opened.run, opened.job
-    entry = world.jobs.get(run.job)
-    if run.trigger != MANUAL and entry is not None:
-        if entry.state.paused:
-            return run.job, Reason.PAUSED, "the job is paused"
-        if not (world.settings.enabled and entry.job.enabled):
-            return run.job, Reason.DISABLED, "nothing starts by itself while disabled"
-    oldest = world.runs_of[run.job][0]
-    if job.overlap is not Overlap.ALLOW and oldest != run.id:
-        return run.job, Reason.OVERLAP, f"run {oldest} of the same job isn't over (overlap = {job.overlap})"
-    if sum(other.run.state.active for other in world.open_runs(run.job)) >= job.overlap_max:
-        return run.job, Reason.CEILING, f"{job.overlap_max} runs of the same job are active (overlap_max)"
-    blocker = dependencies.unfinished(world, job) if run.attempt == 0 else None
-    if blocker is not None:
-        return blocker[1], blocker[0], f"needs {blocker[1]}, which has an open run"
-    return _without_resource(world, job)
+def find_obstacle(state: EngineState, entry: RunEntry) -> Obstacle | None:
+    """Return what keeps a run from starting, though a slot is free."""
+    run, job = entry.run, entry.job
+    job_entry = state.jobs.get(run.job)
+    if run.trigger != MANUAL and job_entry is not None:
+        if job_entry.state.paused:
+            return Paused(), run.job
+        if not (state.settings.enabled and job_entry.job.enabled):
+            return Disabled(), run.job
+    oldest = state.runs[state.runs_of[run.job][0]].run
+    if job.overlap is not Overlap.ALLOW and oldest.id != run.id:
+        return Overlapping(oldest.id, oldest.queued_at), run.job
+    if sum(other.is_active for other in state.open_runs(run.job)) >= job.overlap_max:
+        return MaxOverlap(job.overlap_max), run.job
+    need = dependencies.find_running_need(state, job) if run.attempt == 0 else None
+    if need is not None:
+        return need, need.job
+    return _find_busy_resource(state, job)
 
 
-def _without_resource(world: EngineState, job: Job) -> Hold | None:
+def _find_busy_resource(state: EngineState, job: Job) -> Obstacle | None:
     for name, units in job.resources.items():
-        # A resource that a reload took away bounds nothing; one that was made smaller lets one run after the other.
-        capacity = world.settings.resources.get(name)
-        if capacity is not None and world.in_use[name] and world.in_use[name] + units > capacity:
-            used = f"{world.in_use[name]} of {capacity} units of resource {name} are in use"
-            return resource_key(name), Reason.RESOURCE, used
+        # A resource that a reload took away limits nothing; one that was made smaller lets one run after the other.
+        capacity, used = state.settings.resources.get(name), state.resources_in_use[name]
+        if capacity is not None and used and used + units > capacity:
+            return ResourceBusy(name, used, capacity), resource_key(name)
     return None
 
 
-def _start(world: EngineState, opened: RunEntry, now: Moment, step: Step) -> None:
-    opened.run = opened.run.to(
+def _start(turn: Turn, entry: RunEntry) -> None:
+    now = turn.now.wall
+    entry.run = entry.run.to(
         RunState.STARTING,
-        attempt=opened.run.attempt + 1,
-        started_at=opened.run.started_at or now.wall,
-        attempt_started_at=now.wall,
+        attempt=entry.run.attempt + 1,
+        started_at=entry.run.started_at or now,
+        attempt_started_at=now,
         not_before=None,
         reason=None,
-        waited_for=all_waits(opened),
+        waited_for=all_waits(entry),
     )
-    world.take_place(opened)
-    arm_timeout(world, opened, now)
-    step.save(opened.run)
-    step.request(Start(opened.run, opened.job))
+    turn.state.set_activity(entry, Active())
+    set_timeout(turn, entry)
+    turn.step.save(entry.run)
+    turn.step.request(Start(entry.run, entry.job))

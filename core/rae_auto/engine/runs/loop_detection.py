@@ -1,78 +1,75 @@
-"""A job that makes its own trigger fire, for instance since it writes into what it watches, must not go on for ever.
+"""Feedback loops: a job that makes its own trigger fire, for instance by writing what it watches, must not go on for
+ever.
 
-A source says what of it may be the job's own doing (`TriggerFired.feedback_key`). Where that comes while a run of
-the same job and trigger is open, or on its heels, again and again, it is most likely so, and skipped; then nothing
-runs that could make it fire again. A source keeps what was skipped so, and offers it again later.
+A source says what of an occurrence may be the job's own effect (`TriggerFired.feedback_key`). Where that comes during a
+run of the same job and trigger, or right after one, again and again, it is most likely so, and is skipped; then nothing
+runs that could make it fire again. The source keeps what was skipped so, and offers it again later.
 
-Two things are counted. The same echo, within a minute: a job that writes to the file that it watches. And links of a
-chain, for whatever echo and in whatever time: a job that writes another file each time, or takes long. A link is what
-comes after the end of a run of the link before, so however many files come at once, they are one.
+Two things are counted. The same key, within a minute: a job that writes to the file that it watches. And the length of
+a chain, whatever the keys and however long it takes: a job that writes another file each time, or runs for long. The
+chain grows by what comes after the end of a run of the link before, so however many files come at once, they are one.
 """
 
 from datetime import timedelta
 
-from attrs import frozen
-
-from rae_auto.engine.state import Chain, EngineState
+from rae_auto.engine.state import EngineState, FeedbackChain, TriggerKey
+from rae_auto.engine.turn import Turn
 from rae_auto.model.decision import Occurrence
-from rae_auto.model.primitives.instants import Moment
-from rae_auto.model.primitives.names import JobId
+from rae_auto.model.reasons import FeedbackLoop
 
-LIMIT = 20
-"""How many times in a row within `WINDOW` a run may follow on the heels of the one before."""
+MAX_REPEATS = 20
+"""How many times in a row within `REPEAT_WINDOW` the same key may come during or right after a run."""
 
-WINDOW = timedelta(minutes=1)
+REPEAT_WINDOW = timedelta(minutes=1)
 
-HEELS = timedelta(seconds=5)
-"""How soon after the end of a run what its trigger tells may be its doing."""
+MAX_GAP = timedelta(seconds=5)
+"""How soon after the end of a run an occurrence of its trigger may be its effect."""
 
-LONGEST_CHAIN = 100
-"""How many links a chain may have, each on the heels of the one before."""
+MAX_CHAIN_LENGTH = 100
+"""How many runs may follow each other, each during or right after the one before."""
 
-MOST = 10_000
-"""Of how many things the latest times are remembered."""
-
-
-@frozen
-class TooOften:
-    """How often something came in a row, and within what time."""
-
-    times: int
-    within: timedelta
+MAX_FEEDBACK_KEYS = 10_000
+"""How many feedback keys are remembered, of all jobs together."""
 
 
-def too_often(world: EngineState, occurrence: Occurrence, feedback_key: str | None, now: Moment) -> TooOften | None:
-    """How often this came in a row on the heels of its own runs, where that is too often; else it is counted."""
+def find_feedback_loop(turn: Turn, occurrence: Occurrence, feedback_key: str | None) -> FeedbackLoop | None:
+    """Return the reason to skip an occurrence that its own runs seem to cause; else count it and return None."""
     if feedback_key is None:
         return None
-    place = (occurrence.job, occurrence.trigger)
-    heard = (*place, feedback_key)
-    times = [at for at in world.echoes.pop(heard, ()) if now.mono - at <= WINDOW.total_seconds()]
-    if not _on_the_heels(world, occurrence, now):
-        world.chains[place] = Chain(0, now.mono, now.mono)
+    state, now = turn.state, turn.now
+    trigger = (occurrence.job, occurrence.trigger)
+    key = (*trigger, feedback_key)
+    times = [at for at in state.feedback_times.pop(key, ()) if now.mono - at <= REPEAT_WINDOW.total_seconds()]
+    if not _follows_run(turn, occurrence):
+        state.feedback_chains[trigger] = FeedbackChain(0, now.mono, now.mono)
         return None
-    too_many = TooOften(len(times), WINDOW) if len(times) >= LIMIT else None
-    if too_many is None:
+    loop = FeedbackLoop(len(times), REPEAT_WINDOW) if len(times) >= MAX_REPEATS else None
+    if loop is None:
         times.append(now.mono)
-    # At the end: what was longest unheard of is forgotten first.
-    world.echoes[heard] = times
-    while len(world.echoes) > MOST:
-        del world.echoes[next(iter(world.echoes))]
-    return too_many or _too_long(world, place, now)
+    # Inserted at the end: the key that was longest unused is forgotten first.
+    state.feedback_times[key] = times
+    _forget_oldest_keys(state)
+    return loop or _extend_chain(turn, trigger)
 
 
-def _too_long(world: EngineState, place: tuple[JobId, str], now: Moment) -> TooOften | None:
-    chain = world.chains.get(place, Chain(0, now.mono, now.mono))
-    if world.ended_at.get(place, chain.last) > chain.last:
-        if chain.links >= LONGEST_CHAIN:
-            return TooOften(chain.links, timedelta(seconds=round(now.mono - chain.began)))
-        chain = Chain(chain.links + 1, chain.began, now.mono)
-    world.chains[place] = chain
+def _forget_oldest_keys(state: EngineState) -> None:
+    while len(state.feedback_times) > MAX_FEEDBACK_KEYS:
+        del state.feedback_times[next(iter(state.feedback_times))]
+
+
+def _extend_chain(turn: Turn, trigger: TriggerKey) -> FeedbackLoop | None:
+    state, now = turn.state, turn.now.mono
+    chain = state.feedback_chains.get(trigger, FeedbackChain(0, now, now))
+    if state.ended_at.get(trigger, chain.last_at) > chain.last_at:
+        if chain.length >= MAX_CHAIN_LENGTH:
+            return FeedbackLoop(chain.length, timedelta(seconds=round(now - chain.started_at)))
+        chain = FeedbackChain(chain.length + 1, chain.started_at, now)
+    state.feedback_chains[trigger] = chain
     return None
 
 
-def _on_the_heels(world: EngineState, occurrence: Occurrence, now: Moment) -> bool:
-    if any(opened.run.trigger == occurrence.trigger for opened in world.open_runs(occurrence.job)):
+def _follows_run(turn: Turn, occurrence: Occurrence) -> bool:
+    if any(entry.run.trigger == occurrence.trigger for entry in turn.state.open_runs(occurrence.job)):
         return True
-    ended = world.ended_at.get((occurrence.job, occurrence.trigger))
-    return ended is not None and now.mono - ended <= HEELS.total_seconds()
+    ended_at = turn.state.ended_at.get((occurrence.job, occurrence.trigger))
+    return ended_at is not None and turn.now.mono - ended_at <= MAX_GAP.total_seconds()

@@ -1,4 +1,4 @@
-"""Whether an attempt is tried again, and after how long."""
+"""Retries: whether an attempt is repeated, and after how long."""
 
 import hashlib
 from datetime import timedelta
@@ -16,21 +16,21 @@ _COUNTED_AS = {
 }
 
 
-def tried_again(policy: RetryPolicy, run: Run, end: RunState, result: Result | None) -> bool:
-    """Whether the policy wants another attempt after this end."""
+def should_retry(policy: RetryPolicy, run: Run, end: RunState, result: Result | None) -> bool:
+    """Tell whether the policy wants another attempt after this end."""
     if run.attempt >= policy.attempts or _COUNTED_AS.get(end) not in policy.on:
         return False
     exit_code = result.exit_code if result else None
     return end is not RunState.FAILED or policy.exit_codes is None or exit_code in policy.exit_codes
 
 
-def may_recover(run: Run) -> bool:
-    """Whether a run whose attempts were lost may be started once more."""
+def can_recover(run: Run) -> bool:
+    """Tell whether a run whose attempts were lost may be started once more."""
     return sum(attempt.state is RunState.LOST for attempt in run.attempts) < MAX_RECOVERIES
 
 
-def delay_after(policy: RetryPolicy, run: Run) -> timedelta:
-    """How long to wait after the run's current attempt.
+def retry_delay(policy: RetryPolicy, run: Run) -> timedelta:
+    """Return how long to wait after the run's current attempt.
 
     Jitter lengthens the delay by a share that is a hash of run and attempt: spread over jobs, the same in a replay.
     """
@@ -41,11 +41,11 @@ def delay_after(policy: RetryPolicy, run: Run) -> timedelta:
     else:
         factor = steps + 1 if policy.backoff is Backoff.LINEAR else 1
     seconds = min(policy.delay.total_seconds() * factor, policy.max_delay.total_seconds())
-    return timedelta(seconds=seconds * (1 + policy.jitter * share(run.id, str(run.attempt))))
+    return timedelta(seconds=seconds * (1 + policy.jitter * hash_fraction(run.id, str(run.attempt))))
 
 
-def share(*words: str) -> float:
-    """A number in [0, 1) that looks random and depends on the words alone."""
+def hash_fraction(*words: str) -> float:
+    """Return a number in [0, 1) that looks random and depends on the words alone."""
     digest = hashlib.blake2b("\0".join(words).encode(), digest_size=8).digest()
     # 53 bits: more would round up to 1.0 in a float.
     return (int.from_bytes(digest, "big") >> 11) / 2**53

@@ -1,4 +1,37 @@
-"""Occurrences that were missed: by downtime, suspend, or a clock that was set forward."""
+"""Catch-up: what becomes of instants that nothing could start in time.
+
+Theory
+======
+
+*One code path.* Instants are missed while the daemon is down, while the machine sleeps, when the clock is set forward
+over them, and while the daemon is too busy to come round. In each case the same is seen: at a `TimePassed`, instants of
+a schedule lie in the past and have no decision. So there is no special code for a start or a resume, and an instant
+that is three milliseconds late goes the same way as one that is a week late.
+
+    │ first undecided                              now │
+    ├────────┬───────┬──────────┬──────────┬───────────┤
+    │ older  │  (at most MAX_INSTANTS)     │   latest  │
+    │ given up unseen     missed           │   due if at most MAX_LATENESS ago, else missed
+
+- The latest instant, if it is at most `MAX_LATENESS` ago, is *due*: it is merely late. Everything before it is
+  *missed*, however short ago, because a later instant of the same schedule has come.
+- `catch_up` chooses among the missed ones within `catch_up_window`: "latest" takes the last, "all" takes each, "none"
+  none.
+- What is chosen is started late (`CaughtUp`); the rest of one pass gets one decision together (`Missed`), so that a
+  year of downtime doesn't fill the log. Every instant has a decision either way, and the cursor moves over all of them
+  (`cursors`).
+- What is caught up in one pass for one trigger never overlaps itself: the runs wait for each other in line
+  (`admission`).
+- Jobs that catch up together start at intervals (`StartSpread`), so that a resume is no stampede; needed jobs come
+  first.
+
+*Cost.* A schedule may be due every second and the downtime a year long. The latest instants are found from the end,
+with a stride that doubles until it holds more than `MAX_INSTANTS`; the cost doesn't depend on the length of the
+downtime.
+
+*Considered and left out.* Counting how many instants were missed in all: it would need to compute each of them. The
+decision says "more" instead.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -9,24 +42,23 @@ from rae_auto.model.job import Job
 from rae_auto.model.policies import CatchUp
 from rae_auto.model.schedule import Schedule
 
-TOLERANCE = timedelta(seconds=60)
-"""The latest occurrence is merely late up to this, and missed from then on. All before it were missed."""
+MAX_LATENESS = timedelta(seconds=60)
+"""The latest instant is merely late up to this, and missed from then on."""
 
-LOOK_BACK = timedelta(days=400)
+MAX_LOOK_BACK = timedelta(days=400)
 """How far back the last instant of a schedule is looked for."""
 
-LIMIT = 100
-"""How many missed occurrences are looked at: the latest ones."""
+MAX_INSTANTS = 100
+"""How many missed instants are looked at: the latest ones."""
 
-
-STAGGER = timedelta(milliseconds=500)
-LONGEST_STAGGER = timedelta(seconds=60)
-"""How far apart the jobs that catch up together start, and within what time the last of them does."""
+START_INTERVAL = timedelta(milliseconds=500)
+MAX_START_SPREAD = timedelta(seconds=60)
+"""The time between the starts of jobs that catch up together, and the time within which the last of them starts."""
 
 
 @frozen
 class DueSpan:
-    """The latest occurrences due in a span, ascending.
+    """The latest instants due in a span of time, ascending.
 
     `older` is the one before them, where there are more; `next` the first one after the span.
     """
@@ -36,61 +68,58 @@ class DueSpan:
     next: datetime | None = None
 
 
-def occurrences(schedule: Schedule, first: datetime, now: datetime) -> DueSpan:
-    """What fell due from `first` (the earliest one due) until `now`, at most `LIMIT`.
-
-    Found from the end by doubling strides, so that years of downtime cost no more than a day.
-    """
+def find_due_instants(schedule: Schedule, first: datetime, now: datetime) -> DueSpan:
+    """Return what fell due from `first` (the earliest one due) until `now`, at most `MAX_INSTANTS`."""
     stride = timedelta(seconds=1)
     while True:
         start = now - stride
         if start < first:
-            return _between(schedule, first, now)
-        next_one = schedule.next_after(start)
-        if next_one is not None:
-            found = _between(schedule, next_one, now)
-            if found.older is not None:
-                return found
+            return _instants_between(schedule, first, now)
+        instant = schedule.next_after(start)
+        if instant is not None:
+            span = _instants_between(schedule, instant, now)
+            if span.older is not None:
+                return span
         stride *= 2
 
 
-def due_around(schedules: Iterable[Schedule], at: datetime) -> tuple[datetime | None, datetime | None]:
-    """The last instant up to `at`, and the first one after it, at which any of the schedules is due."""
+def find_neighbours(schedules: Iterable[Schedule], at: datetime) -> tuple[datetime | None, datetime | None]:
+    """Return the last instant up to `at`, and the first one after it, at which any of the schedules is due."""
     before, after = [], []
     for schedule in schedules:
-        found = schedule.next_after(at)
-        after += [] if found is None else [found]
-        earliest = schedule.next_after(at - LOOK_BACK)
+        following = schedule.next_after(at)
+        after += [] if following is None else [following]
+        earliest = schedule.next_after(at - MAX_LOOK_BACK)
         if earliest is not None and earliest <= at:
-            before.append(occurrences(schedule, earliest, at).instants[-1])
+            before.append(find_due_instants(schedule, earliest, at).instants[-1])
     return max(before, default=None), min(after, default=None)
 
 
-def _between(schedule: Schedule, first: datetime, now: datetime) -> DueSpan:
+def _instants_between(schedule: Schedule, first: datetime, now: datetime) -> DueSpan:
     instants = []
     instant: datetime | None = first
     while instant is not None and instant <= now:
         instants.append(instant)
         instant = schedule.next_after(instant)
-    older = instants[-LIMIT - 1] if len(instants) > LIMIT else None
-    return DueSpan(tuple(instants[-LIMIT:]), older, instant)
+    older = instants[-MAX_INSTANTS - 1] if len(instants) > MAX_INSTANTS else None
+    return DueSpan(tuple(instants[-MAX_INSTANTS:]), older, instant)
 
 
-def chosen(job: Job, due: DueSpan, now: datetime) -> frozenset[datetime]:
-    """Those of the occurrences that the job's policy lets run."""
-    window = TOLERANCE if job.catch_up is CatchUp.NONE else max(TOLERANCE, job.catch_up_window)
+def select_instants(job: Job, due: DueSpan, now: datetime) -> frozenset[datetime]:
+    """Return those of the instants that the job's policy lets run."""
+    window = MAX_LATENESS if job.catch_up is CatchUp.NONE else max(MAX_LATENESS, job.catch_up_window)
     recent = [instant for instant in due.instants if now - instant <= window]
     return frozenset(recent if job.catch_up is CatchUp.ALL else recent[-1:])
 
 
-class Spread:
-    """Delays that keep what is caught up together from becoming a stampede; the first has none."""
+class StartSpread:
+    """Delays that keep jobs that catch up together from starting all at once; the first has none."""
 
     def __init__(self, jobs: int) -> None:
-        self._step = min(STAGGER, LONGEST_STAGGER / max(jobs, 1))
-        self._given = 0
+        self._interval = min(START_INTERVAL, MAX_START_SPREAD / max(jobs, 1))
+        self._count = 0
 
     def next_delay(self) -> timedelta:
-        """The delay of the next run."""
-        self._given += 1
-        return min(self._step * (self._given - 1), LONGEST_STAGGER)
+        """Return the delay of the next run."""
+        self._count += 1
+        return min(self._interval * (self._count - 1), MAX_START_SPREAD)

@@ -1,49 +1,51 @@
-"""How far each schedule has been dealt with, so that no instant is decided twice, whatever the clock does."""
+"""Cursors: how far each schedule has been handled, so that no instant is decided twice, whatever the clock does.
+
+A cursor covers a span: each instant after `since`, up to and with `at`, has its decision. While the clock only goes
+forward the span grows at its end, and that is all. A clock that is set back may land
+
+- inside the span: what was decided stays decided, and the next new instant lies after `at`;
+- before the span: the clock was ahead of its time. What comes now is new, so the cursor starts again at the present;
+  the old span is remembered among `others`, because the clock will reach it a second time.
+
+`others` is bounded in number and in age: a clock that goes to and fro for more than a day may repeat an instant of the
+day before, which is the price of a state that doesn't grow.
+"""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from attrs import evolve
 
-from rae_auto.engine.effects import Step
-from rae_auto.engine.state import JobEntry
 from rae_auto.engine.time.catch_up import DueSpan
 from rae_auto.model.job_state import Cursor, Span
-from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.schedule import Schedule
 
-OTHERS = 16
-KEPT = timedelta(days=1)
-"""How many other spans are remembered, and for how long, for a clock that is set to and fro."""
+MAX_OTHER_SPANS = 16
+OTHER_SPAN_MAX_AGE = timedelta(days=1)
 
 
-def begin(entry: JobEntry, now: Moment, step: Step) -> None:
-    """Have a cursor for each schedule; one that is new, or not what it was, has been dealt with up to now."""
+def cursors_for(schedules: Mapping[str, Schedule], known: Mapping[str, Cursor], now: datetime) -> Mapping[str, Cursor]:
+    """Return a cursor for each schedule; one that is new, or has changed, starts at `now`."""
     cursors = {}
-    for trigger, schedule in entry.plan.schedules.items():
-        known, digest = entry.state.cursors.get(trigger), digest_of(schedule)
-        if known is None or known.schedule != digest:
-            known = Cursor(now.wall, digest, now.wall)
-        cursors[trigger] = set_back(known, now.wall)
-    if cursors != entry.state.cursors:
-        entry.state = evolve(entry.state, cursors=cursors)
-        step.save(entry.state)
+    for trigger, schedule in schedules.items():
+        cursor, digest = known.get(trigger), digest_of(schedule)
+        if cursor is None or cursor.schedule != digest:
+            cursor = Cursor(now, digest, now)
+        cursors[trigger] = set_back(cursor, now)
+    return cursors
 
 
 def set_back(cursor: Cursor, now: datetime) -> Cursor:
-    """The cursor for a clock that may stand before it.
-
-    Where it stands among what has been dealt with, that stays so. Where it stands before all of it, the clock was
-    ahead of its time: what comes now is new, and what was done then is remembered.
-    """
+    """Return the cursor for a clock that may show a time before its span."""
     if now >= cursor.since:
         return cursor
-    return evolve(cursor, at=now, since=now, others=_others(cursor, now))
+    return evolve(cursor, at=now, since=now, others=_other_spans(cursor, now))
 
 
-def fresh(due: DueSpan, cursor: Cursor) -> DueSpan | None:
-    """Those of the instants that have no decision yet, if any."""
+def undecided(due: DueSpan, cursor: Cursor) -> DueSpan | None:
+    """Return those of the due instants that have no decision yet, or None."""
     if cursor.at < due.instants[0] and not cursor.others:
         return due
     instants = tuple(i for i in due.instants if i > cursor.at and not any(i in span for span in cursor.others))
@@ -53,27 +55,23 @@ def fresh(due: DueSpan, cursor: Cursor) -> DueSpan | None:
     return DueSpan(instants, older)
 
 
-def move(entry: JobEntry, trigger: str, to: datetime, given_up: datetime | None) -> None:
-    """The schedule has been dealt with up to `to`, all up to `given_up` as missed. The caller saves the state."""
-    cursor = entry.state.cursors[trigger]
+def advance(cursor: Cursor, to: datetime, given_up: datetime | None) -> Cursor:
+    """Return the cursor after all up to `to` was decided, of which all up to `given_up` was given up as missed."""
     if given_up is not None:
-        cursor = Cursor(to, cursor.schedule, given_up, _others(cursor, to))
-    else:
-        cursor = evolve(cursor, at=to, others=_near(cursor.others, to))
-    entry.state = evolve(entry.state, cursors={**entry.state.cursors, trigger: cursor})
+        return Cursor(to, cursor.schedule, given_up, _other_spans(cursor, to))
+    return evolve(cursor, at=to, others=_recent(cursor.others, to))
 
 
-def _others(cursor: Cursor, now: datetime) -> tuple[Span, ...]:
-    """The spans to remember when another one begins."""
-    done = (Span(cursor.since, cursor.at),) if cursor.since < cursor.at else ()
-    return _near((*done, *cursor.others), now)[:OTHERS]
+def _other_spans(cursor: Cursor, now: datetime) -> tuple[Span, ...]:
+    covered = (Span(cursor.since, cursor.at),) if cursor.since < cursor.at else ()
+    return _recent((*covered, *cursor.others), now)[:MAX_OTHER_SPANS]
 
 
-def _near(spans: tuple[Span, ...], now: datetime) -> tuple[Span, ...]:
-    return tuple(span for span in spans if span.until > now - KEPT)
+def _recent(spans: tuple[Span, ...], now: datetime) -> tuple[Span, ...]:
+    return tuple(span for span in spans if span.until > now - OTHER_SPAN_MAX_AGE)
 
 
 @lru_cache(maxsize=1024)
 def digest_of(schedule: Schedule) -> str:
-    """A short text that changes when the schedule does."""
+    """Return a short text that changes when the schedule does."""
     return hashlib.blake2b(repr(schedule).encode(), digest_size=6).hexdigest()

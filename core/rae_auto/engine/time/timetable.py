@@ -1,4 +1,4 @@
-"""Which instants are due next, each schedule computed once for all the triggers that share it."""
+"""The timetable: which instants are due next, each schedule computed once for all the triggers that share it."""
 
 import heapq
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from datetime import datetime
 
 from attrs import define, field
 
-from rae_auto.engine.time.catch_up import DueSpan, occurrences
+from rae_auto.engine.time.catch_up import DueSpan, find_due_instants
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.schedule import Schedule
 
 Member = tuple[JobId, str]
-"""A job's trigger."""
+"""A job and the id of one of its triggers."""
 
 
 @define(eq=False)
@@ -34,18 +34,18 @@ class Timetable:
         self._pushed = 0
 
     def join(self, member: Member, schedule: Schedule, after: datetime) -> None:
-        """`member` is due by the schedule, of which nobody needs the instants up to `after` any more."""
+        """Let `member` be due by the schedule, from its first instant after `after` on."""
         group = self._groups.get(schedule)
         if group is None:
             group = self._groups[schedule] = ScheduleGroup(schedule, after, schedule.next_after(after))
             self._push(group)
         elif after < group.after:
-            self._look_from(group, after)
+            self._restart_at(group, after)
         group.members[member] = None
         self._group_of[member] = group
 
     def leave(self, member: Member) -> None:
-        """`member` is due no more. Leaving twice is no error."""
+        """Let `member` be due no more. Leaving twice is no error."""
         group = self._group_of.pop(member, None)
         if group is not None:
             del group.members[member]
@@ -54,36 +54,36 @@ class Timetable:
                 group.next = None
 
     def schedule_of(self, member: Member) -> Schedule | None:
-        """The schedule by which `member` is due."""
+        """Return the schedule by which `member` is due."""
         group = self._group_of.get(member)
         return None if group is None else group.schedule
 
     def next_of(self, member: Member) -> datetime | None:
-        """When `member` is due next."""
+        """Return when `member` is due next."""
         group = self._group_of.get(member)
         return None if group is None else group.next
 
-    def next(self) -> datetime | None:
-        """When anything is due next."""
+    def next_at(self) -> datetime | None:
+        """Return when anything is due next."""
         while self._heap and self._heap[0][2].next != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def due(self, now: datetime) -> Iterator[tuple[DueSpan, ScheduleGroup]]:
-        """Each group with instants due, and these; the group moves on to its first one after `now`."""
-        while (instant := self.next()) is not None and instant <= now:
+    def pop_due(self, now: datetime) -> Iterator[tuple[DueSpan, ScheduleGroup]]:
+        """Yield each group that is due with its instants, and move it on to its first instant after `now`."""
+        while (instant := self.next_at()) is not None and instant <= now:
             group = heapq.heappop(self._heap)[2]
-            span = occurrences(group.schedule, instant, now)
+            span = find_due_instants(group.schedule, instant, now)
             group.after, group.next = now, span.next
             self._push(group)
             yield span, group
 
     def rewind(self, now: datetime) -> None:
-        """The clock was set back: every schedule is due at its first instant after `now`."""
+        """Let every schedule be due at its first instant after `now`, because the clock was set back."""
         for group in self._groups.values():
-            self._look_from(group, now)
+            self._restart_at(group, now)
 
-    def _look_from(self, group: ScheduleGroup, after: datetime) -> None:
+    def _restart_at(self, group: ScheduleGroup, after: datetime) -> None:
         group.after, group.next = after, group.schedule.next_after(after)
         self._push(group)
 

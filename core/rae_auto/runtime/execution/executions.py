@@ -96,7 +96,7 @@ class Executions:
             del self._in_hand[key]
             in_hand.cancel()
             self._report(
-                AttemptEnded(*key, found) if isinstance(found, Result) else AttemptFound(*key, begun=found is None)
+                AttemptEnded(*key, found) if isinstance(found, Result) else AttemptFound(*key, started=found is None)
             )
 
     async def close(self) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 from rae_auto.api.events import Event
 from rae_auto.engine.effects import ClockJumped, JobChanged, Record, Save, Step
-from rae_auto.engine.words import in_words
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.records import run_record
@@ -54,7 +53,7 @@ def _decision_event(decision: Decision) -> dict[str, Any]:
         "trigger": decision.trigger,
         "at": decision.at.isoformat(),
         "outcome": decision.outcome.value,
-        "reason": decision.reason.value,
-        "text": in_words(decision),
+        "reason": decision.reason.code,
+        "text": decision.reason.text,
         "run_id": decision.run,
     }

@@ -4,9 +4,8 @@ from datetime import timedelta
 
 from loguru import logger
 
-from rae_auto.engine.time.clock_jumps import Jump
-from rae_auto.engine.words import in_words
 from rae_auto.model.decision import Decision, Outcome
+from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.units import format_duration
 from rae_auto.model.run import Run, RunState
 
@@ -22,9 +21,9 @@ _ENDED = {
 
 
 _JUMPED = {
-    Jump.SLEPT: "the machine slept for {}",
-    Jump.SET_FORWARD: "the clock was set forward by {}",
-    Jump.SET_BACK: "the clock was set back by {}; nothing that was decided is decided again",
+    ClockJump.SLEPT: "the machine slept for {}",
+    ClockJump.SET_FORWARD: "the clock was set forward by {}",
+    ClockJump.SET_BACK: "the clock was set back by {}; nothing that was decided is decided again",
 }
 
 
@@ -39,7 +38,7 @@ def log_run(run: Run) -> None:
         log.log(_ENDED[run.state], "{}{}", str(run.state).replace("_", " "), _details(run))
 
 
-def log_jump(jump: Jump, by: timedelta) -> None:
+def log_jump(jump: ClockJump, by: timedelta) -> None:
     """Log that time made a jump."""
     logger.warning(_JUMPED[jump], format_duration(timedelta(seconds=round(by.total_seconds()))))
 
@@ -60,11 +59,11 @@ def _details(run: Run) -> str:
         parts.append(f" after {(run.finished_at - run.started_at).total_seconds():.1f} s")
     if run.exit_code:
         parts.append(f", exit code {run.exit_code}")
-    if run.reason and run.reason != run.state:
-        parts.append(f": {run.reason}")
+    if run.reason is not None:
+        parts.append(f": {run.reason.text}")
     # What was ended can still have something to say, such as that not all of it could be.
     last = run.attempts[-1].result if run.attempts else None
-    if last is not None and last.error and last.error != run.reason:
+    if last is not None and last.error and last.error != (run.reason and run.reason.text):
         parts.append(f"; {last.error}")
     return "".join(parts)
 
@@ -72,4 +71,4 @@ def _details(run: Run) -> str:
 def log_decision(decision: Decision) -> None:
     """Log why nothing was started, where that was decided."""
     if decision.outcome is Outcome.SKIP:
-        logger.bind(job=decision.job).info("not started: {}", in_words(decision))
+        logger.bind(job=decision.job).info("not started: {}", decision.reason.text)

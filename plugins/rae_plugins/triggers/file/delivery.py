@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from loguru import logger
 
 from rae_auto.api import EmitResult, TriggerContext
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import FeedbackLoop, MaxOverlap, Overlapping, QueueFull, QueueLimit, Reason, Repeated
 from rae_plugins.triggers.file.changes import ChangeOrigin, FileChange, check_event, event_key
 from rae_plugins.triggers.file.provenance import Provenance
 from rae_plugins.triggers.file.snapshot import Snapshot
@@ -31,9 +31,9 @@ _MAX_INLINE_FILES = 200
 
 _MIN_BUSY_DELAY_SECONDS, _MAX_BUSY_DELAY_SECONDS = 0.5, 30.0
 
-# `REPEATED` without a run: the same key was refused right before a kill, so the change needs a new key.
-_BUSY_REASONS = frozenset({Reason.OVERLAP, Reason.QUEUE_FULL, Reason.QUEUE_LIMIT, Reason.CEILING, Reason.REPEATED})
-_REFUSAL_REASONS = _BUSY_REASONS | {Reason.RATE}
+# `Repeated` without a run: the same key was refused right before a kill, so the change needs a new key.
+_BUSY_REASONS = (Overlapping, QueueFull, QueueLimit, MaxOverlap, Repeated)
+_REFUSAL_REASONS = (*_BUSY_REASONS, FeedbackLoop)
 
 RunInThread = Callable[..., Awaitable[Any]]
 """Calls a function with arguments in a thread."""
@@ -84,10 +84,10 @@ class Delivery:
         while changes := await self._next_changes(size):
             accepted, reasons = await self._deliver_changes(changes)
             has_accepted = has_accepted or bool(accepted)
-            if Reason.RATE in reasons:
+            if any(isinstance(reason, FeedbackLoop) for reason in reasons):
                 self._wait_after_feedback(is_retry)
                 return
-            if reasons & _REFUSAL_REASONS:
+            if any(isinstance(reason, _REFUSAL_REASONS) for reason in reasons):
                 self._wait_until_free(has_accepted)
                 return
             size = min(2 * size, _MAX_CONCURRENT_EVENTS)
@@ -115,12 +115,12 @@ class Delivery:
         accepted = [
             change
             for batch, result in zip(batches, results, strict=True)
-            if isinstance(result, EmitResult) and result.reason not in _REFUSAL_REASONS
+            if isinstance(result, EmitResult) and not isinstance(result.reason, _REFUSAL_REASONS)
             for change in batch
         ]
         for change in accepted:
             self._provenance.accept(change.path)
-        is_refused = not reasons.isdisjoint(_REFUSAL_REASONS)
+        is_refused = any(isinstance(reason, _REFUSAL_REASONS) for reason in reasons)
         await self.run_in_thread(self._save, accepted, refusals + is_refused)
         for result in results:
             if isinstance(result, BaseException):

@@ -108,7 +108,7 @@ def test_a_large_event_that_can_not_be_written_fails_the_run_with_the_reason(tmp
 
     run = asyncio.run(main())
     assert run.state is RunState.FAILED
-    assert "Not a directory" in run.reason
+    assert "Not a directory" in run.reason.text
 
 
 def test_the_name_of_a_file_that_is_no_text_reaches_the_job_byte_by_byte(tmp_path):

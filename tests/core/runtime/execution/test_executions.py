@@ -14,7 +14,7 @@ from rae_auto import Job
 from rae_auto.api import Assignment, Execution, Executor
 from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted, Event
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import Manual
 from rae_auto.model.run import Result, Run
 from rae_auto.runtime import silence_library
 from rae_auto.runtime.execution import executions
@@ -29,7 +29,7 @@ RUN = Run(
     key="key",
     scheduled_for=NOW,
     queued_at=NOW,
-    cause=Reason.ASKED,
+    cause=Manual(),
     attempt=1,
 )
 
@@ -201,7 +201,7 @@ def test_one_of_which_nothing_can_be_known_is_told_as_such(tmp_path: Path) -> No
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(find=gives(None)))
         await desk.executions.find([(RUN, JOB)])
-        assert await desk.told(AttemptFound) == AttemptFound(RUN.id, 1, begun=True)
+        assert await desk.told(AttemptFound) == AttemptFound(RUN.id, 1, started=True)
         await desk.executions.close()
 
     asyncio.run(scene())

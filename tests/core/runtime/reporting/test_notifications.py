@@ -19,7 +19,7 @@ from rae_auto.model.decision import MANUAL
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import NotifyOn, NotifyPolicy
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import AttemptError, Cancelled, Manual
 from rae_auto.model.run import Run
 from rae_auto.registry import Registry
 from rae_auto.runtime import silence_library
@@ -92,7 +92,7 @@ def ended(state: RunState = RunState.FAILED, **fields: Any) -> Run:
         scheduled_for=NOW,
         queued_at=NOW,
         finished_at=NOW,
-        cause=Reason.ASKED,
+        cause=Manual(),
         state=state,
         **known,
     )
@@ -122,11 +122,11 @@ def send(notifiers: Mapping[str, Notifier], *wishes: Notify) -> None:
     ("kind", "run", "text"),
     [
         (NotifyOn.FAILURE, ended(), "backup failed: exit code 3"),
-        (NotifyOn.FAILURE, ended(reason="no such program"), "backup failed: no such program"),
+        (NotifyOn.FAILURE, ended(reason=AttemptError("no such program")), "backup failed: no such program"),
         (NotifyOn.FAILURE, ended(RunState.LOST, exit_code=None), "backup lost"),
         (NotifyOn.FAILURE, ended(RunState.TIMED_OUT, exit_code=None), "backup timed out"),
         (NotifyOn.SUCCESS, ended(RunState.SUCCEEDED), "backup succeeded"),
-        (NotifyOn.SUCCESS, ended(RunState.SUCCEEDED, reason="asked"), "backup succeeded"),
+        (NotifyOn.SUCCESS, ended(RunState.SUCCEEDED, reason=Cancelled()), "backup succeeded"),
         (NotifyOn.RECOVERY, ended(RunState.SUCCEEDED), "backup succeeded again"),
     ],
 )

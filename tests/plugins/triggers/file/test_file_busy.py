@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,16 @@ from tests.support.file_watching import FileListener, advance, event_of, run_sce
 
 from rae_auto import Job, Scheduler, TriggerRef
 from rae_auto.api import EmitResult
-from rae_auto.model.reasons import Reason
+from rae_auto.model.primitives.names import RunId
+from rae_auto.model.reasons import MaxOverlap, Overlapping, QueueFull, QueueLimit, Reason, Repeated
 from rae_auto.testing.sources import VirtualTimer
 from rae_plugins.triggers.file.provenance import Provenance
 
 # Fixtures.
 top = file_watching.top
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+OVERLAP = Overlapping(RunId("r"), EPOCH)
 
 
 @pytest.mark.parametrize("overlap", ["skip", "queue", "allow"])
@@ -45,9 +50,7 @@ def test_file_trigger_gives_every_file_a_run_with_any_overlap(tmp_path: Path, ov
 
 
 @pytest.mark.parametrize("batch", ["all", "each"])
-@pytest.mark.parametrize(
-    "reason", [Reason.OVERLAP, Reason.QUEUE_FULL, Reason.QUEUE_LIMIT, Reason.CEILING, Reason.REPEATED]
-)
+@pytest.mark.parametrize("reason", [OVERLAP, QueueFull(RunId("r")), QueueLimit(10), MaxOverlap(1), Repeated(EPOCH)])
 def test_delivery_offers_to_a_busy_job_again_with_a_new_key(
     top: Path, tmp_path: Path, log: list[str], reason: Reason, batch: str
 ) -> None:
@@ -81,7 +84,7 @@ def test_delivery_to_a_busy_job_loses_none_of_many_files(top: Path, tmp_path: Pa
         assert key not in asked
         asked.append(key)
         if len(asked) % 2:
-            return EmitResult(reason=Reason.OVERLAP)
+            return EmitResult(reason=OVERLAP)
         taken.append(key)
         return EmitResult()
 
@@ -122,7 +125,7 @@ def test_file_loop_through_new_files_is_stopped(tmp_path: Path, monkeypatch: pyt
     from rae_auto.api.store import LogQuery
     from rae_auto.engine.runs import loop_detection
 
-    monkeypatch.setattr(loop_detection, "LONGEST_CHAIN", 5)
+    monkeypatch.setattr(loop_detection, "MAX_CHAIN_LENGTH", 5)
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     watching = TriggerRef("file", {"paths": [str(inbox)], "quiet": "10ms", "batch": "each", "initial": True})
@@ -132,7 +135,7 @@ def test_file_loop_through_new_files_is_stopped(tmp_path: Path, monkeypatch: pyt
         async with Scheduler(directory=tmp_path / "state", jobs=[job]) as scheduler:
             async with aclosing(scheduler.events()) as events:
                 (inbox / "start").write_text("x")
-                while not await scheduler.runtime.decisions(LogQuery(job="loop", states=("rate",))):
+                while not await scheduler.runtime.decisions(LogQuery(job="loop", states=("feedback_loop",))):
                     await anext(events)
             return len(await scheduler.history("loop", limit=1000))
 

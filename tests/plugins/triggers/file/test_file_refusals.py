@@ -4,14 +4,13 @@ import asyncio
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.support import file_watching
 from tests.support.file_watching import FileListener, advance, event_of, run_scene, trigger
 
 from rae_auto.api import EmitResult
-from rae_auto.model.reasons import Reason
+from rae_auto.model.reasons import FeedbackLoop
 from rae_auto.testing.sources import VirtualTimer
 
 # Fixtures.
@@ -38,7 +37,7 @@ class Refusing:
         return EmitResult()
 
 
-RATE: Any = getattr(Reason, "RATE", "rate")
+RATE = FeedbackLoop(20, timedelta(minutes=1))
 
 
 @pytest.mark.parametrize("batch", ["all", "each"])

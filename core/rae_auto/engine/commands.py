@@ -1,0 +1,88 @@
+"""Commands: requests that the engine may refuse.
+
+`ask` is the token under which the requester waits for a `Reply`; None where nobody waits. A refusal is a Reply with
+an error. Facts, which can't be refused, are in `events`.
+"""
+
+from datetime import timedelta
+
+from attrs import frozen
+
+from rae_auto.engine.plan import Plan, Settings
+from rae_auto.model.decision import Occurrence
+from rae_auto.model.primitives.names import JobId, RunId
+
+Ask = int
+
+
+@frozen
+class AddJob:
+    """Add a job to the store, or change the one with the same id if `replace` is set.
+
+    Reply: `{"job": id}`. Errors: DuplicateJob, InvalidJob.
+    """
+
+    plan: Plan
+    replace: bool = False
+    ask: Ask | None = None
+
+
+@frozen
+class RemoveJob:
+    """Remove a job from the store. Reply: `{"job": id}`. Errors: JobNotFound, JobInUse."""
+
+    job: JobId
+    ask: Ask | None = None
+
+
+@frozen
+class SetPaused:
+    """Pause a job, or resume it. Reply: `{"job": id}`. Errors: JobNotFound."""
+
+    job: JobId
+    paused: bool
+    ask: Ask | None = None
+
+
+@frozen
+class Trigger:
+    """Start a run by hand. Reply: `{"run_id": id}`. Errors: JobNotFound, NotStarted, SchedulerClosed."""
+
+    occurrence: Occurrence
+    ask: Ask | None = None
+
+
+@frozen
+class CancelRuns:
+    """Cancel one run, or all open runs of a job. Reply: `{"cancelled": ids}`. Errors: JobNotFound, RunNotFound."""
+
+    job: JobId | None = None
+    run: RunId | None = None
+    ask: Ask | None = None
+
+
+@frozen
+class Reconfigure:
+    """Replace the settings and all jobs of the configuration; `plans` are all of them.
+
+    Reply: ids under `added`, `changed` and `removed`. Errors: DuplicateJob.
+    """
+
+    settings: Settings
+    plans: tuple[Plan, ...]
+    ask: Ask | None = None
+
+
+@frozen
+class Stop:
+    """Stop: start nothing more, and interrupt after `grace` the runs that are active. A second one may shorten it.
+
+    `leave_running` leaves runs that can be adopted to the next daemon. Reply: `{}`.
+    """
+
+    grace: timedelta
+    leave_running: bool = False
+    ask: Ask | None = None
+
+
+Command = AddJob | RemoveJob | SetPaused | Trigger | CancelRuns | Reconfigure | Stop

@@ -1,0 +1,44 @@
+"""The configuration as the engine gets it: plans of jobs, and settings."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from rae_auto.model.guard import Computed
+from rae_auto.model.job import Job
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.schedule import Schedule
+
+
+class JobOrigin(StrEnum):
+    """The place a job comes from, which decides who may change it."""
+
+    CONFIG = "config"
+    STORE = "store"
+
+
+@frozen
+class Plan:
+    """A job with its schedules by trigger id, its origin, its guards, and the jobs whose ends start it."""
+
+    job: Job
+    schedules: Mapping[str, Schedule] = field(factory=dict)
+    origin: JobOrigin = JobOrigin.STORE
+    guards: Mapping[str, Computed | None] = field(factory=dict)
+    """Its guards by id; None for one that the runtime must read."""
+    readers: Mapping[str, object] = field(factory=dict, eq=False)
+    """The readers of those guards by id; opaque to the engine."""
+    upstream_jobs: tuple[JobId, ...] = ()
+
+
+@frozen
+class Settings:
+    """The part of a configuration that concerns the engine, beside the jobs."""
+
+    max_parallel: int = 8
+    enabled: bool = True
+    resources: Mapping[str, int] = field(factory=dict)
+    """How many units of each resource attempts may use at once."""
+    max_queue: int = 10_000
+    """How many runs may wait, of all jobs together."""

@@ -1,0 +1,86 @@
+"""Endings: runs that are over, and runs that are to end before their time."""
+
+from attrs import evolve
+
+from rae_auto.engine.effects import Cancel, Notify
+from rae_auto.engine.runs.waiting import all_waits, release
+from rae_auto.engine.state import Active, RunEntry
+from rae_auto.engine.turn import Turn
+from rae_auto.model.job_state import JobState
+from rae_auto.model.policies import NotifyOn
+from rae_auto.model.reasons import End, Fired
+from rae_auto.model.run import Result, Run, RunState, Stopping
+
+
+def stop_run(turn: Turn, entry: RunEntry, state: RunState, reason: End | None) -> None:
+    """End a run before its time: at once if it has no active attempt, else by way of its executor.
+
+    The first target state counts; a later call only requests the cancellation again.
+    """
+    if not entry.is_active:
+        finish(turn, entry, RunState.CANCELLED, reason=reason)
+        return
+    if entry.stopping is None:
+        if state is RunState.INTERRUPTED:
+            turn.state.set_activity(entry, Active(is_interrupted=True))
+        else:
+            entry.run = evolve(entry.run, stopping=Stopping(state, reason))
+            turn.step.save(entry.run)
+    request_cancel(turn, entry)
+
+
+def request_cancel(turn: Turn, entry: RunEntry) -> None:
+    """Request that the executor end the run's attempt."""
+    turn.step.request(Cancel(entry.run.id, entry.run.attempt, entry.job.kill_after))
+
+
+def finish(turn: Turn, entry: RunEntry, state: RunState, *, reason: End | None, result: Result | None = None) -> None:
+    """End a run: record it, update its job's state, request notices, and release the runs that waited for it."""
+    run = entry.run.to(
+        state,
+        finished_at=turn.now.wall,
+        exit_code=result and result.exit_code,
+        reason=reason,
+        handle=None,
+        not_before=None,
+        stopping=None,
+        waited_for=all_waits(entry),
+    )
+    turn.step.discard(run)
+    turn.step.record(run)
+    turn.state.close(entry)
+    if isinstance(run.cause, Fired):
+        turn.state.ended_at[run.job, run.trigger] = turn.now.mono
+    job_entry = turn.state.jobs.get(run.job)
+    if job_entry is not None and run.attempt:
+        before, job_entry.state = job_entry.state, _state_after(job_entry.state, run)
+        turn.step.save(job_entry.state)
+        _request_notices(turn, entry, before, run)
+    release(turn, run.job)
+
+
+def must_wait_for(turn: Turn, entry: RunEntry) -> bool:
+    """Tell whether a shutdown has to wait for the run: it is active, and the next daemon couldn't adopt it."""
+    return entry.is_active and not (turn.state.leaves_running and entry.run.handle)
+
+
+def interrupt_runs(turn: Turn) -> None:
+    """End what is still active, because the grace of a shutdown is over."""
+    for entry in list(turn.state.runs.values()):
+        if must_wait_for(turn, entry):
+            stop_run(turn, entry, RunState.INTERRUPTED, None)
+
+
+def _state_after(state: JobState, run: Run) -> JobState:
+    failures = 0 if run.state is RunState.SUCCEEDED else state.failures + 1
+    return evolve(state, last_state=run.state, last_run=run.id, last_finished_at=run.finished_at, failures=failures)
+
+
+def _request_notices(turn: Turn, entry: RunEntry, before: JobState, run: Run) -> None:
+    if run.state is RunState.SUCCEEDED:
+        kinds = [NotifyOn.SUCCESS, *([NotifyOn.RECOVERY] if before.failures else [])]
+    else:
+        kinds = [] if run.state is RunState.CANCELLED else [NotifyOn.FAILURE]
+    for kind in kinds:
+        if kind in entry.job.notify.on:
+            turn.step.request(Notify(kind, entry.job, run))

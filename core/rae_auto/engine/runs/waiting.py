@@ -1,0 +1,59 @@
+"""Waiting: until a run's time has come, in the queue, or for what blocks it."""
+
+from rae_auto.engine.queue import queue_rank
+from rae_auto.engine.state import Blocked, Delayed, Queued, RunEntry, guard_key
+from rae_auto.engine.time.timers import Alarm
+from rae_auto.engine.turn import Turn
+from rae_auto.model.reasons import Block, StartDelayed
+
+
+def wait(turn: Turn, entry: RunEntry) -> None:
+    """Let a run wait until its time has come, if it has one, and then in the queue."""
+    run, now = entry.run, turn.now
+    if run.not_before is None or run.not_before <= now.wall:
+        enqueue(turn, entry)
+        return
+    rings_at = now.mono + (run.not_before - now.wall).total_seconds()
+    turn.state.timers.set(rings_at, Alarm.READY, run.id, run.attempt)
+    turn.state.set_activity(entry, Delayed())
+    _note_wait(entry, StartDelayed(run.not_before))
+
+
+def enqueue(turn: Turn, entry: RunEntry) -> None:
+    """Let a run wait in the queue."""
+    turn.state.set_activity(entry, Queued())
+    turn.state.queue.push(entry.run.id, queue_rank(entry.job.priority, entry.run.queued_at))
+
+
+def block(turn: Turn, entry: RunEntry, by: Block, key: str, recheck_at: float = float("inf")) -> None:
+    """Let a run wait until `key` (a job's id, or a resource's or guard's key) is released."""
+    turn.state.set_activity(entry, Blocked(by, recheck_at))
+    _note_wait(entry, by)
+    turn.state.blocked.setdefault(key, []).append(entry.run.id)
+
+
+def release(turn: Turn, key: str) -> None:
+    """Let the runs that wait for a job, a resource or a guard try again, because something happened to it."""
+    for run in turn.state.blocked.pop(key, ()):
+        if run in turn.state.runs:
+            wait(turn, turn.state.runs[run])
+
+
+def release_guarded(turn: Turn, entry: RunEntry) -> None:
+    """Let a run ask its guards anew if it waits for them: their answers may have changed."""
+    if entry.waits_for_guards:
+        entry.guard_readings = None
+        release(turn, guard_key(entry.run.id))
+
+
+def all_waits(entry: RunEntry) -> tuple[Block, ...]:
+    """Return what the run has waited for, before a restart too, each code once."""
+    waits: dict[str, Block] = {}
+    for reason in (*entry.run.waited_for, *entry.waited_for):
+        waits.setdefault(reason.code, reason)
+    return tuple(waits.values())
+
+
+def _note_wait(entry: RunEntry, by: Block) -> None:
+    if all(by.code != known.code for known in entry.waited_for):
+        entry.waited_for = (*entry.waited_for, by)

@@ -1,0 +1,50 @@
+"""Clock jumps: how much the machine slept, and by how much its clock was set, between two moments.
+
+This is the only place with that arithmetic, and `CLOCK_JUMP_THRESHOLD` the only threshold. Three clocks take part:
+
+    wall    what schedules go by; can be set, and goes on during sleep
+    mono    never set; stands still during sleep
+    slept   how long the machine has slept; stands still otherwise
+
+Between two moments `wall` should advance by the advance of `mono` plus that of `slept`. What `slept` advances is
+sleep; what `wall` advances beside both is a clock step. The three clocks are read one after the other, and a clock
+that is kept right is slewed (at most 0.05 %), so differences up to the threshold are none.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from enum import StrEnum
+
+from rae_auto.model.primitives.instants import Moment
+
+CLOCK_JUMP_THRESHOLD = timedelta(seconds=1)
+"""Differences up to this are the slewing of a clock and the time between reading two clocks."""
+
+
+class ClockJump(StrEnum):
+    """A way in which time doesn't simply pass."""
+
+    SLEPT = "slept"
+    SET_FORWARD = "set_forward"
+    SET_BACK = "set_back"
+
+
+def time_slept(before: Moment, now: Moment) -> timedelta:
+    """Return how long the machine slept between two moments."""
+    return timedelta(seconds=now.slept - before.slept)
+
+
+def clock_step(before: Moment, now: Moment) -> timedelta:
+    """Return by how much the wall clock was set between two moments; negative where it was set back."""
+    return (now.wall - before.wall) - timedelta(seconds=now.mono - before.mono) - time_slept(before, now)
+
+
+def clock_jumps(before: Moment, now: Moment) -> Iterator[tuple[ClockJump, timedelta]]:
+    """Yield each jump between two moments with its length (positive): sleep first, then a clock step."""
+    slept, step = time_slept(before, now), clock_step(before, now)
+    if slept > CLOCK_JUMP_THRESHOLD:
+        yield ClockJump.SLEPT, slept
+    if step > CLOCK_JUMP_THRESHOLD:
+        yield ClockJump.SET_FORWARD, step
+    elif step < -CLOCK_JUMP_THRESHOLD:
+        yield ClockJump.SET_BACK, -step

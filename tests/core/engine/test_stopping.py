@@ -1,0 +1,116 @@
+"""Stopping: a cancelled or timed-out run stays so, whatever happens until its attempt has ended."""
+
+from datetime import timedelta
+
+import pytest
+
+from rae_auto.model.policies import RetryPolicy
+from rae_auto.model.reasons import Cancelled, CrashLoss, DaemonStopping
+from rae_auto.model.run import Result, Run, RunState, Stopping
+
+MINUTE = timedelta(minutes=1)
+RERUN = {"on_crash": "rerun", "retry_policy": RetryPolicy(attempts=5, on=("failure", "lost"), delay=timedelta(0))}
+
+
+def cancelled(world, job):
+    """Return a world with one run that is being cancelled, and the run's id."""
+    w = world(job("a", **RERUN))
+    run = w.trigger("a")
+    w.confirm(run)
+    w.cancel(job="a")
+    return w, run
+
+
+def timed_out(world, job):
+    """Return a world with one run that is being ended because it has timed out, and the run's id."""
+    w = world(job("a", timeout="1m", **RERUN))
+    run = w.trigger("a")
+    w.advance(MINUTE)
+    return w, run
+
+
+STOPS = pytest.mark.parametrize(
+    ("stop", "stopping"),
+    [(cancelled, Stopping(RunState.CANCELLED, Cancelled())), (timed_out, Stopping(RunState.TIMED_OUT))],
+)
+
+
+@STOPS
+def test_stop_is_saved_when_it_is_decided(world, job, stop, stopping):
+    w, run = stop(world, job)
+    (kept,) = w.kept(Run)
+    assert (kept.stopping, kept.state.active) == (stopping, True)
+    assert [cancel.run for cancel in w.cancelled] == [run]
+
+
+@STOPS
+def test_stop_is_carried_out_again_after_adoption(world, job, stop, stopping):
+    w, run = stop(world, job)
+    w.cancelled.clear()
+    w.crash(alive=[run])
+    assert [cancel.run for cancel in w.cancelled] == [run]
+    w.end(run, Result(exit_code=0))
+    assert [over.state for over in w.history] == [stopping.state]
+
+
+@STOPS
+def test_attempt_that_ended_in_a_crash_ends_as_decided(world, job, stop, stopping):
+    w, run = stop(world, job)
+    w.crash(ended={run: Result(exit_code=0)})
+    assert [over.state for over in w.history] == [stopping.state]
+
+
+@STOPS
+@pytest.mark.parametrize("never_started", [False, True])
+def test_attempt_lost_in_a_crash_is_not_repeated(world, job, stop, stopping, never_started):
+    w, run = stop(world, job)
+    w.crash(unbegun=[run] if never_started else [])
+    (over,) = w.history
+    assert (over.state, over.reason) == (stopping.state, stopping.reason or CrashLoss())
+    assert len(w.started) == 1
+
+
+@STOPS
+def test_first_stop_counts(world, job, stop, stopping):
+    w, run = stop(world, job)
+    w.cancel(run=run)
+    w.stop()
+    w.end(run, Result(signal=15))
+    assert [over.state for over in w.history] == [stopping.state]
+
+
+def test_retry_after_a_timeout_starts_without_a_stop(world, job):
+    w = world(job("a", timeout="1m", retry_policy=RetryPolicy(attempts=2, delay=timedelta(0))))
+    run = w.trigger("a")
+    w.advance(MINUTE)
+    w.end(run, Result(signal=15))
+    (start,) = w.started[1:]
+    assert start.run.stopping is None
+    w.end(run)
+    assert [over.state for over in w.history] == [RunState.SUCCEEDED]
+
+
+def test_timeout_after_a_cancellation_changes_nothing(world, job):
+    w = world(job("a", timeout="1m"))
+    run = w.trigger("a")
+    w.cancel(run=run)
+    w.advance(MINUTE)
+    assert len(w.cancelled) == 1
+    w.end(run, Result(signal=9))
+    assert [(over.state, over.reason) for over in w.history] == [(RunState.CANCELLED, Cancelled())]
+
+
+def test_interruption_is_not_saved_so_that_it_needs_no_store(world, job):
+    w = world(job("a"))
+    run = w.trigger("a")
+    w.memory.commit = None
+    w.stop()
+    assert [cancel.run for cancel in w.cancelled] == [run]
+
+
+def test_interrupted_run_ends_as_interrupted(world, job):
+    w = world(job("a"))
+    run = w.trigger("a")
+    w.stop()
+    w.end(run, Result(signal=15))
+    assert [(over.state, over.reason) for over in w.history] == [(RunState.INTERRUPTED, DaemonStopping())]
