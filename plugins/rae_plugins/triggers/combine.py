@@ -1,21 +1,22 @@
-"""Triggers that are made of others: all of them within a time, any of them, or one after the other.
+"""The combine trigger: all of several triggers within a time, any of them, or one after the other.
 
-What a part tells has a key and an instant. It counts once, by its key, and by its instant alone, however late it is
-told: a trigger may wait until a file has come to rest, or find after a restart what happened before it.
+An occurrence of a part has a key and an instant. It counts once, by its key, and by its instant alone, however late it
+is delivered: a trigger may wait until a file is stable, or find after a restart what happened before it.
 
 - `any`: each occurrence of a part fires.
-- `all`: of each part the latest occurrence is remembered, unless it lies more than `within` before the newest of all.
-  When there is one of every part they fire.
-- `sequence`: fires when there are occurrences of the parts in this order, each at or after the one before, the last no
-  more than `within` after the first. Of several that could have begun it, the latest has: a newer start takes the place
-  of an older one at once, and how far the older one has come is kept beside it.
+- `all`: the latest occurrence of each part is remembered, unless it is more than `within` older than the newest of
+  all. It fires when there is one of every part.
+- `sequence`: it fires when there are occurrences of the parts in this order, each at or after the one before, and the
+  last no more than `within` after the first. If several could be the first, the latest counts: a newer start replaces
+  an older one at once, and the progress of the older one is kept beside it.
 
-What fired is forgotten with all that was remembered, and it begins anew; with `reset = false` it stays as long as it
-lies within the window, so that one more occurrence can complete it again.
+After it has fired, everything is forgotten and it starts again. With `reset = false` occurrences stay as long as they
+lie within the window, so that one more can complete them again.
 
-What is remembered of a sequence are the best beginnings (for each number of parts the chain of the latest start), which
-suffices as long as occurrences are told in their order; and beside these the last `SPARE` of each part, out of which
-chains are found that one is told too late for.
+A sequence remembers two things. The best beginnings, for each number of parts the chain with the latest start, are
+enough as long as occurrences are delivered in their order: a chain with a later start can be completed by everything
+that can complete one with an earlier start. Beside these the last `MAX_SPARE_OCCURRENCES` of each part are kept, from
+which chains are found that include an occurrence delivered late.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from attrs.converters import optional
 
 from rae_auto.api import Event, Firing, PatternTrigger, ScheduleTrigger, StepResult, Trigger
@@ -33,16 +34,16 @@ from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.validators import longer_than_nothing
 
-SPARE = 20
-"""How many occurrences of each part of a sequence are remembered though nothing begins with them."""
+MAX_SPARE_OCCURRENCES = 20
+"""How many occurrences of each part of a sequence are kept beside the best beginnings."""
 
 _KINDS = ("all", "any", "sequence")
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @frozen
-class Occurrence:
-    """What a part told."""
+class PartOccurrence:
+    """An occurrence of one part."""
 
     part: str
     key: str
@@ -50,43 +51,43 @@ class Occurrence:
     event: Mapping[str, Any]
 
 
-def _parts(help: str) -> Any:
+def _parts_option(help: str) -> Any:
     return field(default=(), converter=tuple, metadata={"help": help, "hint": 'write [{ type = "…" }, …]'})
 
 
 @frozen(kw_only=True)
 class CombineTrigger(PatternTrigger):
-    """Fires on occurrences of other triggers: all within a time, any of them, or a sequence. Exactly one is given."""
+    """Fires on occurrences of other triggers: all within a time, any of them, or a sequence."""
 
     type: ClassVar[str] = "combine"
 
-    all_: tuple[Trigger, ...] = _parts("triggers that must each have told something, in whatever order")
-    any_: tuple[Trigger, ...] = _parts("triggers of which each occurrence fires")
-    sequence: tuple[Trigger, ...] = _parts("triggers that must tell something one after the other")
+    all_: tuple[Trigger, ...] = _parts_option("triggers that must all occur, in any order")
+    any_: tuple[Trigger, ...] = _parts_option("triggers of which every occurrence fires")
+    sequence: tuple[Trigger, ...] = _parts_option("triggers that must occur one after the other")
     within: timedelta | None = field(
         default=None,
         converter=optional(parse_duration),
         validator=longer_than_nothing(),
-        metadata={"help": "the longest time from the first occurrence to the last; all and sequence need it"},
+        metadata={"help": "longest time from the first occurrence to the last; required with all and sequence"},
     )
     reset: bool = field(
-        default=True, metadata={"help": "false: what has fired can be completed again, as long as the window lasts"}
+        default=True, metadata={"help": "false: occurrences that have fired stay, and one more can complete them again"}
     )
 
     def __attrs_post_init__(self) -> None:
         given = [name for name, parts in zip(_KINDS, (self.all_, self.any_, self.sequence), strict=True) if parts]
         if len(given) != 1:
-            found = " and ".join(given) or "none"
-            raise ValueError(f"needs exactly one of all, any and sequence, with its triggers, not {found}")
+            written = " and ".join(given) or "none"
+            raise ValueError(f"give exactly one of all, any and sequence, not {written}")
         if self.within is None and not self.any_:
-            raise ValueError("'within' must say how far the occurrences may lie apart; write \"1h\"")
+            raise ValueError("'within' must give the longest time from the first occurrence to the last; write \"1h\"")
 
     @property
     def _triggers(self) -> tuple[Trigger, ...]:
         return self.all_ or self.any_ or self.sequence
 
     def parts(self) -> dict[str, Trigger]:
-        """Its triggers by their types, numbered where there are several of one type: `cron`, `cron-2`."""
+        """Return its triggers by their types, numbered if there are several of one type: `cron`, `cron-2`."""
         named: dict[str, Trigger] = {}
         for trigger in self._triggers:
             number, name = 1, trigger.type
@@ -97,117 +98,137 @@ class CombineTrigger(PatternTrigger):
         return named
 
     def warnings(self) -> tuple[str, ...]:
-        """The doubts of its parts, and its own."""
-        found = [f"{name}: {text}" for name, part in self.parts().items() for text in part.warnings()]
+        """Return the warnings of its parts and its own."""
+        warnings = [f"{name}: {text}" for name, part in self.parts().items() for text in part.warnings()]
         for name, part in self.parts().items():
-            if isinstance(part, ScheduleTrigger) and part.next_after(_BEGINNING) is None:
-                found.append(f"{name}: never fires by itself; take it out, or follow a job that is started by hand")
+            if isinstance(part, ScheduleTrigger) and part.next_after(_EPOCH) is None:
+                warnings.append(f"{name}: never fires by itself; remove it, or use a job trigger instead")
         if self.any_ and (self.within is not None or not self.reset):
-            found.append("within and reset have no effect with any")
-        return tuple(found)
+            warnings.append("within and reset have no effect with any")
+        return tuple(warnings)
 
     def begin(self, now: datetime) -> StepResult:
-        """Nothing was told."""
-        return StepResult({"told": []})
+        """Start without any occurrence."""
+        return StepResult({"occurrences": []})
 
     def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
-        """An occurrence of a part may be the one that was missing."""
-        told = [_read(document) for document in state["told"]]
+        """Add an occurrence of a part, and fire if it completes the combination."""
+        known = [_parse(document) for document in state["occurrences"]]
         if event is not None and event.name == GAP:
-            return StepResult({"told": [_document(one) for one in _not_after(now, told)]})
+            return StepResult(_state(_limit_to_now(now, known)))
         if event is None:
             return StepResult(state)
-        new = Occurrence(event.name, event.id, event.at, event.data)
+        new = PartOccurrence(event.name, event.id, event.at, event.data)
         if self.within is None or self.any_:
-            return StepResult(state, (Firing(f"{new.part}:{new.key}", new.at, {"parts": [_document(new)]}),))
+            return StepResult(state, (Firing(f"{new.part}:{new.key}", new.at, {"parts": [_to_document(new)]}),))
         order = list(self.parts())
-        find, keep = (latest_of_all, of_use_for_all) if self.all_ else (chain, of_use_for_chains)
-        told = _within(self.within, sorted([*told, new], key=lambda one: one.at))
-        found = find(order, told, self.within)
-        if new not in found:
-            return StepResult({"told": [_document(one) for one in keep(order, told, self.within)]})
-        left = () if self.reset else keep(order, told, self.within)
-        firing = Firing(_key(found), max(one.at for one in found), {"parts": [_document(one) for one in found]})
-        return StepResult({"told": [_document(one) for one in left]}, (firing,))
+        find, retain = (find_all, retain_for_all) if self.all_ else (find_sequence, retain_for_sequence)
+        known = _drop_expired(self.within, sorted([*known, new], key=lambda occurrence: occurrence.at))
+        complete = find(order, known, self.within)
+        if new not in complete:
+            return StepResult(_state(retain(order, known, self.within)))
+        remaining = () if self.reset else retain(order, known, self.within)
+        at = max(occurrence.at for occurrence in complete)
+        firing = Firing(_key(complete), at, {"parts": [_to_document(occurrence) for occurrence in complete]})
+        return StepResult(_state(remaining), (firing,))
 
 
-def _within(window: timedelta, told: Sequence[Occurrence]) -> list[Occurrence]:
-    """Those, in the order of time, that don't lie more than a window before the last."""
-    return [one for one in told if told[-1].at - one.at <= window]
+def _drop_expired(window: timedelta, occurrences: Sequence[PartOccurrence]) -> list[PartOccurrence]:
+    """Drop the occurrences, in the order of time, that are more than a window older than the last."""
+    newest = occurrences[-1].at
+    return [occurrence for occurrence in occurrences if newest - occurrence.at <= window]
 
 
-def _not_after(now: datetime, told: Iterable[Occurrence]) -> list[Occurrence]:
-    """What was told, nothing of it in the future: where the clock was set back it would outlive all that comes."""
-    return [Occurrence(one.part, one.key, min(one.at, now), one.event) for one in told]
+def _limit_to_now(now: datetime, occurrences: Iterable[PartOccurrence]) -> list[PartOccurrence]:
+    """Move occurrences in the future to now: after the clock was set back they would outlive all later ones."""
+    return [evolve(occurrence, at=min(occurrence.at, now)) for occurrence in occurrences]
 
 
 # all
 
 
-def of_use_for_all(order: Sequence[str], told: Sequence[Occurrence], _: timedelta) -> list[Occurrence]:
-    """The latest occurrence of each part, in the order of the parts; `told` is in the order of time."""
-    latest = {one.part: one for one in told}
+def retain_for_all(order: Sequence[str], occurrences: Sequence[PartOccurrence], _: timedelta) -> list[PartOccurrence]:
+    """Return the latest occurrence of each part, in the order of the parts; `occurrences` are in the order of time."""
+    latest = {occurrence.part: occurrence for occurrence in occurrences}
     return [latest[part] for part in order if part in latest]
 
 
-def latest_of_all(order: Sequence[str], told: Sequence[Occurrence], window: timedelta) -> list[Occurrence]:
-    """The latest occurrence of each part, or nothing where one is missing."""
-    latest = of_use_for_all(order, told, window)
+def find_all(order: Sequence[str], occurrences: Sequence[PartOccurrence], window: timedelta) -> list[PartOccurrence]:
+    """Return the latest occurrence of each part, or an empty list if one is missing."""
+    latest = retain_for_all(order, occurrences, window)
     return latest if len(latest) == len(order) else []
 
 
 # sequence
 
 
-def chains(order: Sequence[str], told: Iterable[Occurrence], window: timedelta) -> list[list[Occurrence]]:
-    """For each number of parts, from one on, the chain of the latest start so far; empty where there is none.
+def find_best_beginnings(
+    order: Sequence[str], occurrences: Iterable[PartOccurrence], window: timedelta
+) -> list[list[PartOccurrence]]:
+    """Return, for each number of parts from one on, the chain with the latest start; empty if there is none.
 
-    One pass in the order of time. A chain that starts later serves whatever the one that starts earlier does.
+    One pass in the order of time. A chain with a later start can be completed by everything that can complete one with
+    an earlier start, so no other chain has to be kept.
     """
-    best: list[list[Occurrence]] = [[] for _ in order]
-    place = {part: index for index, part in enumerate(order)}
-    for one in told:
-        index = place[one.part]
+    best: list[list[PartOccurrence]] = [[] for _ in order]
+    index_of = {part: index for index, part in enumerate(order)}
+    for occurrence in occurrences:
+        index = index_of[occurrence.part]
         before = best[index - 1] if index else []
-        is_late = bool(before) and one.at - before[0].at > window
+        is_late = bool(before) and occurrence.at - before[0].at > window
         if (index and not before) or is_late:
             continue
-        found = [*before, one]
-        if not best[index] or found[0].at >= best[index][0].at:
-            best[index] = found
+        chain = [*before, occurrence]
+        if not best[index] or chain[0].at >= best[index][0].at:
+            best[index] = chain
     return best
 
 
-def chain(order: Sequence[str], told: Sequence[Occurrence], window: timedelta) -> list[Occurrence]:
-    """The whole sequence of the latest start, or nothing."""
-    return chains(order, told, window)[-1]
+def find_sequence(
+    order: Sequence[str], occurrences: Sequence[PartOccurrence], window: timedelta
+) -> list[PartOccurrence]:
+    """Return the complete sequence with the latest start, or an empty list."""
+    return find_best_beginnings(order, occurrences, window)[-1]
 
 
-def of_use_for_chains(order: Sequence[str], told: Sequence[Occurrence], window: timedelta) -> list[Occurrence]:
-    """The best beginnings, and the last occurrences of each part, in the order of time."""
-    useful = {(one.part, one.key) for found in chains(order, told, window) for one in found}
+def retain_for_sequence(
+    order: Sequence[str], occurrences: Sequence[PartOccurrence], window: timedelta
+) -> list[PartOccurrence]:
+    """Return the best beginnings and the last occurrences of each part, in the order of time."""
+    chains = find_best_beginnings(order, occurrences, window)
+    retained = {(occurrence.part, occurrence.key) for chain in chains for occurrence in chain}
     for part in order:
-        useful |= {(one.part, one.key) for one in [one for one in told if one.part == part][-SPARE:]}
-    return [one for one in told if (one.part, one.key) in useful]
+        of_part = [occurrence for occurrence in occurrences if occurrence.part == part]
+        retained |= {(occurrence.part, occurrence.key) for occurrence in of_part[-MAX_SPARE_OCCURRENCES:]}
+    return [occurrence for occurrence in occurrences if (occurrence.part, occurrence.key) in retained]
 
 
-# In JSON
+# JSON
 
 
-def _document(one: Occurrence) -> dict[str, Any]:
-    return {"trigger": one.part, "key": one.key, "at": format_instant(one.at), "event": one.event}
+def _state(occurrences: Iterable[PartOccurrence]) -> dict[str, Any]:
+    return {"occurrences": [_to_document(occurrence) for occurrence in occurrences]}
 
 
-def _read(document: Mapping[str, Any]) -> Occurrence:
-    return Occurrence(document["trigger"], document["key"], parse_instant(document["at"]), document["event"])
+def _to_document(occurrence: PartOccurrence) -> dict[str, Any]:
+    return {
+        "trigger": occurrence.part,
+        "key": occurrence.key,
+        "at": format_instant(occurrence.at),
+        "event": occurrence.event,
+    }
 
 
-def _key(found: Iterable[Occurrence]) -> str:
-    keys = "\0".join(f"{one.part}:{one.key}" for one in found)
+def _parse(document: Mapping[str, Any]) -> PartOccurrence:
+    return PartOccurrence(document["trigger"], document["key"], parse_instant(document["at"]), document["event"])
+
+
+def _key(occurrences: Iterable[PartOccurrence]) -> str:
+    keys = "\0".join(f"{occurrence.part}:{occurrence.key}" for occurrence in occurrences)
     return hashlib.blake2b(keys.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 @hookimpl
 def rae_triggers() -> list[type[PatternTrigger]]:
-    """The combining trigger."""
+    """Return the combine trigger."""
     return [CombineTrigger]

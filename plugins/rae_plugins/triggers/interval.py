@@ -1,4 +1,4 @@
-"""Fires again and again after the same time."""
+"""The interval trigger: fires at equal intervals of elapsed time."""
 
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -10,41 +10,47 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.instants import as_utc, parse_instant
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.validators import at_least
+from rae_plugins.triggers.quoting import quote
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SHORTEST = timedelta(milliseconds=1)
+MIN_INTERVAL = timedelta(milliseconds=1)
 _END = datetime.max.replace(tzinfo=UTC)
 
 
-def _instant(value: object) -> datetime:
+def _parse_start(value: object) -> datetime:
     if isinstance(value, datetime):
         return as_utc(value)
     if isinstance(value, str):
         return parse_instant(value)
-    raise ValueError(f"{value!r:.60} is no instant; write ISO 8601 with an offset: 2026-01-31T18:00:00+01:00")
+    raise ValueError(
+        f"invalid instant {quote(str(value))}; write ISO 8601 with an offset, as in 2026-01-31T18:00:00+01:00"
+    )
 
 
 @frozen(kw_only=True)
 class IntervalTrigger(ScheduleTrigger):
-    """Fires at `from` and every so much elapsed time before and after it, whatever the clock on the wall does.
+    """Fires at `from` and at equal intervals of elapsed time before and after it, whatever the wall clock shows.
 
-    The phase is fixed by `from`, so a restart doesn't shift it.
+    The phase is fixed by `from`, so a restart does not shift it.
     """
 
     type: ClassVar[str] = "interval"
 
     every: timedelta = field(
-        converter=parse_duration, validator=at_least(SHORTEST), metadata={"help": "how long from one to the next"}
+        converter=parse_duration, validator=at_least(MIN_INTERVAL), metadata={"help": "time from one start to the next"}
     )
     from_: datetime = field(
-        default=EPOCH, converter=_instant, alias="from_", metadata={"help": "an instant at which it fires"}
+        default=EPOCH,
+        converter=_parse_start,
+        alias="from_",
+        metadata={"help": "an instant at which it fires, before or after now"},
     )
     jitter: timedelta = field(
-        default=timedelta(0), converter=parse_duration, metadata={"help": "up to how much later a run may start"}
+        default=timedelta(0), converter=parse_duration, metadata={"help": "longest random delay of a start"}
     )
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """The next multiple of `every` from `from`."""
+        """Return the next multiple of `every` from `from`."""
         steps = (instant - self.from_) // self.every + 1
         if steps > (_END - self.from_) // self.every:
             return None
@@ -53,5 +59,5 @@ class IntervalTrigger(ScheduleTrigger):
 
 @hookimpl
 def rae_triggers() -> list[type[ScheduleTrigger]]:
-    """The interval trigger."""
+    """Return the interval trigger."""
     return [IntervalTrigger]

@@ -1,8 +1,8 @@
-"""Fires when other jobs end.
+"""The job trigger: fires when other jobs end.
 
-An *end* is that of a run which had begun. Each has an instant; ends may be told out of order, and are judged by their
-instants alone. With `mode = "all"` the latest end of each job is remembered, unless it lies more than `within` before
-the newest of them. When there is one of every job they fire together, are forgotten, and the next round begins.
+Only runs that were started have an *end*. Ends may be delivered out of order, and count by their instants alone. With
+`mode = "all"` the latest end of each job is remembered, unless it is more than `within` older than the newest of them.
+It fires when there is one of every job; then all are forgotten, and the next round begins.
 """
 
 import hashlib
@@ -23,40 +23,41 @@ from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.run import RunState
 from rae_auto.toolkit.validators import longer_than_nothing
+from rae_plugins.triggers.quoting import quote
 
 
-class On(StrEnum):
-    """Which ends count."""
+class EndKind(StrEnum):
+    """The kinds of ends that can count."""
 
     SUCCESS = "success"
     FAILURE = "failure"
     ANY = "any"
 
 
-class Mode(StrEnum):
-    """Whether each end fires, or all jobs together."""
+class JobTriggerMode(StrEnum):
+    """The modes: each end fires, or the ends of all jobs together."""
 
     ANY = "any"
     ALL = "all"
 
 
-FAILURES = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST, RunState.INTERRUPTED)
+FAILED_STATES = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST, RunState.INTERRUPTED)
 
-STATES: Mapping[On, tuple[RunState, ...]] = {
-    On.SUCCESS: (RunState.SUCCEEDED,),
-    On.FAILURE: FAILURES,
-    # What was cancelled is neither, and what was skipped has never begun.
-    On.ANY: (RunState.SUCCEEDED, *FAILURES, RunState.CANCELLED),
+STATES_BY_END: Mapping[EndKind, tuple[RunState, ...]] = {
+    EndKind.SUCCESS: (RunState.SUCCEEDED,),
+    EndKind.FAILURE: FAILED_STATES,
+    # A cancelled run is neither, and a skipped one was never started.
+    EndKind.ANY: (RunState.SUCCEEDED, *FAILED_STATES, RunState.CANCELLED),
 }
 
 
-def _names(value: Iterable[str]) -> tuple[JobId, ...]:
+def _parse_jobs(value: Iterable[str]) -> tuple[JobId, ...]:
     if isinstance(value, str):
-        raise ValueError(f"'jobs' must be a list; write [{value[:64]!r}]")
+        raise ValueError(f"'jobs' must be a list; write [{quote(value)}]")
     return tuple(map(JobId, value))
 
 
-def _some_jobs(_: object, __: object, jobs: tuple[JobId, ...]) -> None:
+def _check_jobs(_: object, __: object, jobs: tuple[JobId, ...]) -> None:
     if not jobs:
         raise ValueError("'jobs' must name at least one job")
     if len(set(jobs)) < len(jobs):
@@ -70,70 +71,78 @@ class JobTrigger(PatternTrigger):
     type: ClassVar[str] = "job"
 
     jobs: tuple[JobId, ...] = field(
-        converter=_names, validator=_some_jobs, metadata={"help": "the jobs whose ends count", "hint": 'write ["job"]'}
+        converter=_parse_jobs,
+        validator=_check_jobs,
+        metadata={"help": "the jobs whose ends count", "hint": 'write ["job"]'},
     )
-    on: On = field(default=On.SUCCESS, converter=On, metadata={"help": "which ends count"})
-    mode: Mode = field(
-        default=Mode.ANY, converter=Mode, metadata={"help": "any: at each end; all: when all jobs have ended so"}
+    on: EndKind = field(
+        default=EndKind.SUCCESS, converter=EndKind, metadata={"help": "ends that count: success, failure or any"}
+    )
+    mode: JobTriggerMode = field(
+        default=JobTriggerMode.ANY,
+        converter=JobTriggerMode,
+        metadata={"help": "any: fires at each end; all: once all jobs have ended"},
     )
     within: timedelta | None = field(
         default=None,
         converter=optional(parse_duration),
         validator=longer_than_nothing(),
-        metadata={"help": 'with mode = "all", the longest time from the first of the ends to the last'},
+        metadata={"help": 'longest time from the first end to the last; required with mode = "all"'},
     )
 
     def __attrs_post_init__(self) -> None:
-        if self.mode is Mode.ALL and self.within is None:
-            raise ValueError('\'within\' must say, with mode = "all", how far the ends may lie apart; write "1h"')
+        if self.mode is JobTriggerMode.ALL and self.within is None:
+            raise ValueError(
+                '\'within\' must give, with mode = "all", the longest time from the first end to the last; write "1h"'
+            )
 
     def upstream_jobs(self) -> tuple[str, ...]:
-        """The jobs."""
+        """Return the jobs."""
         return self.jobs
 
     def warnings(self) -> tuple[str, ...]:
-        """A window without anything to wait for."""
-        return ('within has no effect without mode = "all"',) if self.within and self.mode is Mode.ANY else ()
+        """Return a warning about a window without effect."""
+        return ('within has no effect without mode = "all"',) if self.within and self.mode is JobTriggerMode.ANY else ()
 
     def event_names(self) -> tuple[str, ...]:
-        """The ends that count."""
-        return tuple(f"{RUN_ENDED}{state}" for state in STATES[self.on])
+        """Return the names of the events for the ends that count."""
+        return tuple(f"{RUN_ENDED}{state}" for state in STATES_BY_END[self.on])
 
     def begin(self, now: datetime) -> StepResult:
-        """Nothing has ended."""
+        """Start without any end."""
         return StepResult({})
 
     def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
-        """An end of one of the jobs fires, or is the last that was missing."""
+        """Fire at an end of one of the jobs, or once it is the last missing one."""
         if event is not None and event.name == GAP:
-            return StepResult(_not_after(now, state))
+            return StepResult(_limit_to_now(now, state))
         if event is None or event.data.get("job") not in self.jobs or event.data.get("seconds") is None:
             return StepResult(state)
         end = {"job": event.data["job"], "run_id": event.id}
         end |= {name: event.data.get(name) for name in ("state", "exit_code", "seconds")}
-        if self.within is None or self.mode is Mode.ANY:
+        if self.within is None or self.mode is JobTriggerMode.ANY:
             return StepResult(state, (Firing(event.id, event.at, end),))
-        ends = _with(state, end, event.at, self.within)
+        ends = _add_end(state, end, event.at, self.within)
         if len(ends) < len(self.jobs):
             return StepResult(ends)
         runs = [ends[job]["end"] for job in self.jobs]
-        newest = max(parse_instant(kept["at"]) for kept in ends.values())
+        newest = max(parse_instant(entry["at"]) for entry in ends.values())
         return StepResult({}, (Firing(_key(runs), newest, {"runs": runs}),))
 
 
-def _with(ends: State, end: Mapping[str, Any], at: datetime, within: timedelta) -> dict[str, Any]:
-    """The latest end of each job, this one too, as far as they lie together."""
+def _add_end(ends: State, end: Mapping[str, Any], at: datetime, within: timedelta) -> dict[str, Any]:
+    """Return the latest end of each job, with a new one, without those outside the window."""
     known = ends.get(end["job"])
-    found = {**ends}
+    latest = {**ends}
     if known is None or parse_instant(known["at"]) <= at:
-        found[end["job"]] = {"at": format_instant(at), "end": end}
-    since = max(parse_instant(kept["at"]) for kept in found.values()) - within
-    return {job: kept for job, kept in found.items() if parse_instant(kept["at"]) >= since}
+        latest[end["job"]] = {"at": format_instant(at), "end": end}
+    since = max(parse_instant(entry["at"]) for entry in latest.values()) - within
+    return {job: entry for job, entry in latest.items() if parse_instant(entry["at"]) >= since}
 
 
-def _not_after(now: datetime, ends: State) -> dict[str, Any]:
-    """The ends, none of them in the future: where the clock was set back they would outlive all that come."""
-    return {job: {**kept, "at": format_instant(min(parse_instant(kept["at"]), now))} for job, kept in ends.items()}
+def _limit_to_now(now: datetime, ends: State) -> dict[str, Any]:
+    """Move ends in the future to now: after the clock was set back they would outlive all later ones."""
+    return {job: {**entry, "at": format_instant(min(parse_instant(entry["at"]), now))} for job, entry in ends.items()}
 
 
 def _key(runs: list[dict[str, Any]]) -> str:
@@ -143,5 +152,5 @@ def _key(runs: list[dict[str, Any]]) -> str:
 
 @hookimpl
 def rae_triggers() -> list[type[PatternTrigger]]:
-    """The job trigger."""
+    """Return the job trigger."""
     return [JobTrigger]

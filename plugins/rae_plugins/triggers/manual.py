@@ -1,4 +1,4 @@
-"""Never fires by itself."""
+"""The manual trigger: never fires by itself."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -11,16 +11,16 @@ from rae_auto.hookspecs import hookimpl
 
 @frozen
 class ManualTrigger(ScheduleTrigger):
-    """Says that a job is started by hand alone: `rae-auto trigger JOB`. Without any trigger a job is so too."""
+    """Never fires: the job is started by hand, with `rae-auto trigger JOB`, like a job without any trigger."""
 
     type: ClassVar[str] = "manual"
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """There is none."""
+        """Return None: it never fires."""
         return None
 
 
 @hookimpl
 def rae_triggers() -> list[type[ScheduleTrigger]]:
-    """The manual trigger."""
+    """Return the manual trigger."""
     return [ManualTrigger]

@@ -12,7 +12,7 @@ from rae_auto.api import Event, Trigger
 from rae_auto.api.pattern import PatternRun
 from rae_auto.testing.sources import START, Listener, SourceConformance
 from rae_plugins.triggers import combine as module
-from rae_plugins.triggers.combine import SPARE, CombineTrigger
+from rae_plugins.triggers.combine import MAX_SPARE_OCCURRENCES, CombineTrigger
 from rae_plugins.triggers.cron import CronTrigger
 from rae_plugins.triggers.interval import IntervalTrigger
 from rae_plugins.triggers.job import JobTrigger
@@ -68,7 +68,7 @@ class TestConforms(SourceConformance):
 # any
 
 
-def test_any_fires_on_each_occurrence_and_says_whose_it_is():
+def test_any_fires_on_each_occurrence_and_names_its_part():
     trigger = CombineTrigger(any_=parts(2))
     first, second = fired(trigger, told(0, 1, "same"), told(1, 1, "same"))
     assert (first.key, second.key) == ("interval:same", "interval-2:same")
@@ -80,7 +80,7 @@ def test_any_fires_on_each_occurrence_and_says_whose_it_is():
 # all
 
 
-def test_all_fires_when_each_part_has_told_something_and_then_begins_anew():
+def test_all_fires_once_every_part_occurred_and_restarts():
     (first,) = fired(all_of(2), told(0, 1), told(0, 2), told(1, 3), told(1, 4))
     assert (keys(first), first.at) == (["2", "3"], START + 3 * MINUTE)
     assert [part["trigger"] for part in first.event["parts"]] == ["interval", "interval-2"]
@@ -91,22 +91,22 @@ def test_all_needs_no_order():
     assert keys(first) == ["2", "3", "1"]
 
 
-def test_what_lies_farther_apart_than_the_window_does_not_count_together():
+def test_occurrences_outside_the_window_do_not_combine():
     assert fired(all_of(2), told(0, 0), told(1, 10.01)) == []
     assert len(fired(all_of(2), told(0, 0), told(1, 10))) == 1
 
 
-def test_what_is_told_late_counts_where_it_belongs():
+def test_late_delivery_counts_by_its_instant():
     assert len(fired(all_of(2), told(0, 15), told(1, 5))) == 1
     assert fired(all_of(2), told(0, 15), told(1, 4)) == []
 
 
-def test_without_reset_one_more_occurrence_completes_it_again_as_long_as_the_window_lasts():
+def test_all_without_reset_fires_again_within_the_window():
     found = fired(all_of(2, reset=False), told(0, 0), told(1, 1), told(1, 2), told(1, 10), told(1, 11))
     assert [keys(firing) for firing in found] == [["0", "1"], ["0", "2"], ["0", "10"]]
 
 
-def test_the_key_follows_from_what_the_parts_told():
+def test_combine_key_derives_from_the_occurrences():
     (one,), (other,) = fired(all_of(2), told(0, 1), told(1, 2)), fired(all_of(2), told(1, 2), told(0, 1))
     assert one.key == other.key != fired(all_of(2), told(0, 1), told(1, 3))[0].key
 
@@ -114,47 +114,47 @@ def test_the_key_follows_from_what_the_parts_told():
 # sequence
 
 
-def test_a_sequence_fires_when_its_parts_come_in_their_order():
+def test_sequence_fires_on_parts_in_their_order():
     (found,) = fired(sequence_of(3), told(0, 1), told(1, 2), told(2, 3))
     assert (keys(found), found.at) == (["1", "2", "3"], START + 3 * MINUTE)
     assert fired(sequence_of(3), told(0, 1), told(2, 2), told(1, 3)) == []
 
 
-def test_what_comes_at_the_same_instant_comes_in_the_order_in_which_it_is_told():
+def test_equal_instants_count_in_order_of_delivery():
     assert len(fired(sequence_of(2), told(0, 1), told(1, 1))) == 1
     assert fired(sequence_of(2), told(1, 1), told(0, 1)) == []
 
 
-def test_the_newest_start_wins():
+def test_sequence_with_the_latest_start_wins():
     (found,) = fired(sequence_of(3), told(0, 1), told(1, 2), told(0, 3), told(1, 4), told(2, 5))
     assert keys(found) == ["3", "4", "5"]
 
 
-def test_an_older_start_that_has_come_farther_is_not_forgotten():
+def test_older_start_with_more_progress_is_kept():
     (found,) = fired(sequence_of(3), told(0, 1), told(1, 2), told(0, 3), told(2, 4))
     assert keys(found) == ["1", "2", "4"]
 
 
-def test_the_whole_sequence_lies_within_the_window():
+def test_sequence_lies_within_the_window():
     assert fired(sequence_of(3), told(0, 0), told(1, 9), told(2, 10.01)) == []
     assert len(fired(sequence_of(3), told(0, 0), told(1, 9), told(2, 10))) == 1
 
 
-def test_many_restarts_do_not_drive_out_how_far_an_older_one_has_come():
-    starts = [told(0, 2 + number / 100) for number in range(10 * SPARE)]
+def test_many_new_starts_keep_the_progress_of_an_older_one():
+    starts = [told(0, 2 + number / 100) for number in range(10 * MAX_SPARE_OCCURRENCES)]
     assert [keys(found) for found in fired(sequence_of(3), told(0, 1), told(1, 2), *starts, told(2, 5))] == [
         ["1", "2", "5"]
     ]
 
 
 @pytest.mark.parametrize("order", [(0, 2, 1), (1, 2, 0), (2, 1, 0), (1, 0, 2)])
-def test_a_sequence_is_found_in_whatever_order_it_is_told(order):
+def test_sequence_is_found_in_any_order_of_delivery(order):
     chain = [told(number, number + 1) for number in range(3)]
     (found,) = fired(sequence_of(3), *(chain[number] for number in order))
     assert (keys(found), found.at) == (["1", "2", "3"], START + 3 * MINUTE)
 
 
-def test_without_reset_a_sequence_can_end_again():
+def test_sequence_without_reset_can_complete_again():
     found = fired(sequence_of(2, reset=False), told(0, 0), told(1, 1), told(1, 2), told(1, 11))
     assert [keys(firing) for firing in found] == [["0", "1"], ["0", "2"]]
 
@@ -185,22 +185,20 @@ def in_sequence(since_last: list[tuple[int, int]], window: int) -> set[tuple[int
 
 
 @given(occurrences, st.integers(1, 20))
-def test_all_fires_just_when_a_look_at_everything_says_so(heard, window):
+def test_all_agrees_with_the_whole_history(heard, window):
     play = PatternRun.begun(all_of(3, within=f"{window}m"), START)
     since_last: list[tuple[int, int]] = []
     for number, (part, at) in enumerate(heard):
         since_last.append((part, at))
         firings = play.hear(told(part, at, f"{number}"))
         assert len(firings) == together(since_last, window)
-        assert len(play.state["told"]) <= 3
+        assert len(play.state["occurrences"]) <= 3
         if firings:
             since_last = []
 
 
 @given(occurrences, st.integers(1, 20), st.booleans())
-def test_a_sequence_fires_just_when_a_look_at_everything_says_so_and_tells_that_of_the_newest_start(
-    heard, window, in_order
-):
+def test_sequence_agrees_with_the_whole_history(heard, window, in_order):
     if in_order:
         heard = sorted(heard, key=lambda one: one[1])
     play = PatternRun.begun(sequence_of(3, within=f"{window}m"), START)
@@ -219,27 +217,27 @@ def test_a_sequence_fires_just_when_a_look_at_everything_says_so_and_tells_that_
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), max_size=200))
-def test_what_a_sequence_remembers_is_bounded_and_loses_nothing_that_is_told_in_order(heard):
+def test_sequence_state_is_bounded_and_loses_no_ordered_event(heard):
     """With room for nothing but the best beginnings."""
     unlimited = PatternRun.begun(sequence_of(3, within="30m"), START)
     small = PatternRun.begun(sequence_of(3, within="30m"), START)
-    at, room = 0, module.SPARE
+    at, room = 0, module.MAX_SPARE_OCCURRENCES
     try:
         for number, (part, pause) in enumerate(heard):
             at += pause
-            module.SPARE = 1000
+            module.MAX_SPARE_OCCURRENCES = 1000
             expected = unlimited.hear(told(part, at, f"{number}"))
-            module.SPARE = 1
+            module.MAX_SPARE_OCCURRENCES = 1
             assert [firing.key for firing in small.hear(told(part, at, f"{number}"))] == [one.key for one in expected]
-            assert len(small.state["told"]) <= 6 + 3
+            assert len(small.state["occurrences"]) <= 6 + 3
     finally:
-        module.SPARE = room
+        module.MAX_SPARE_OCCURRENCES = room
 
 
 # Time
 
 
-def test_after_a_clock_was_set_back_what_was_told_before_stays_no_longer_than_the_window():
+def test_clock_set_back_keeps_no_occurrence_beyond_the_window():
     for trigger in (all_of(2), sequence_of(2)):
         play = PatternRun.begun(trigger, START)
         play.hear(told(0, 600))
@@ -250,7 +248,7 @@ def test_after_a_clock_was_set_back_what_was_told_before_stays_no_longer_than_th
         assert play.hear(told(1, 11)) == []
 
 
-def test_time_and_sleep_forget_nothing_by_themselves():
+def test_time_alone_drops_no_occurrence():
     play = PatternRun.begun(all_of(2), START)
     play.hear(told(0, 1))
     play.advance(START + 2 * MINUTE)
@@ -265,41 +263,41 @@ def test_time_and_sleep_forget_nothing_by_themselves():
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({}, "exactly one of all, any and sequence, with its triggers, not none"),
+        ({}, "give exactly one of all, any and sequence, not none"),
         ({"all_": parts(1), "any_": parts(1), "within": "1h"}, "not all and any"),
         ({"sequence": (), "within": "1h"}, "not none"),
-        ({"all_": parts(2)}, "'within' must say how far"),
-        ({"sequence": parts(2)}, "'within' must say how far"),
+        ({"all_": parts(2)}, "'within' must give the longest time"),
+        ({"sequence": parts(2)}, "'within' must give the longest time"),
         ({"sequence": parts(2), "within": 0}, "'within' must be more than 0s"),
         ({"sequence": parts(2), "within": "soon"}, "no duration"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(options, why):
+def test_invalid_combine_options_are_refused(options, why):
     with pytest.raises(ValueError, match=why) as caught:
         CombineTrigger(**options)
     assert "\n" not in str(caught.value)
 
 
-def test_it_follows_what_its_parts_follow_however_deep():
+def test_combine_lists_upstream_jobs_of_nested_parts():
     inner = CombineTrigger(any_=(JobTrigger(jobs=["b", "c"]), ManualTrigger()))
     trigger = CombineTrigger(all_=(JobTrigger(jobs=["a", "b"]), inner), within="1h")
     assert trigger.upstream_jobs() == ("a", "b", "c")
 
 
-def test_its_parts_have_the_names_of_their_types():
+def test_combine_names_parts_by_their_types():
     trigger = CombineTrigger(any_=(*parts(2), ManualTrigger(), CombineTrigger(any_=parts(1))))
     assert list(trigger.parts()) == ["interval", "interval-2", "manual", "combine"]
 
 
-def test_it_has_the_doubts_of_its_parts_and_its_own():
+def test_combine_collects_warnings_of_its_parts():
     doubtful = CronTrigger(expression="0 0 29 2 *", timezone="UTC"), JobTrigger(jobs=["a"], within="1h")
     assert CombineTrigger(any_=doubtful, within="1h").warnings() == (
         'job: within has no effect without mode = "all"',
         "within and reset have no effect with any",
     )
     never = CombineTrigger(all_=(*parts(1), ManualTrigger()), within="1h")
-    assert never.warnings() == ("manual: never fires by itself; take it out, or follow a job that is started by hand",)
+    assert never.warnings() == ("manual: never fires by itself; remove it, or use a job trigger instead",)
 
 
-def test_the_module_offers_it():
+def test_combine_module_offers_one_trigger():
     assert module.rae_triggers() == [CombineTrigger]

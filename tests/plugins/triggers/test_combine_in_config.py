@@ -55,7 +55,7 @@ def write(path: Path, text: str) -> None:
     path.chmod(0o600)
 
 
-def test_nested_tables_become_nested_triggers_in_the_files_zone(path):
+def test_nested_tables_become_triggers_in_the_configured_zone(path):
     write(path, GOOD)
     config = load(path, Registry())
     (ref,) = next(job for job in config.jobs if job.id == "x").schedule
@@ -67,17 +67,17 @@ def test_nested_tables_become_nested_triggers_in_the_files_zone(path):
     assert inner.parts()["cron"] == CronTrigger(expression="0 8 * * *", timezone="Europe/Berlin")
 
 
-def test_doubts_about_what_is_inside_are_told(path):
+def test_warnings_of_nested_triggers_are_shown(path):
     write(path, GOOD)
     report = check(path, Registry())
     assert report.errors == ()
     (doubt,) = report.warnings
     assert doubt.endswith(
-        "jobs.x.trigger: combine: manual: never fires by itself; take it out, or follow a job that is started by hand"
+        "jobs.x.trigger: combine: manual: never fires by itself; remove it, or use a job trigger instead"
     )
 
 
-def test_the_schema_of_a_configuration_knows_what_may_stand_inside(path):
+def test_config_schema_covers_nested_triggers(path):
     validator = jsonschema.Draft7Validator(config_schema(Registry()))
     validator.validate(tomllib.loads(GOOD))
     for wrong in ('expression = "0 8 * * *"', 'mode = "all"'):
@@ -94,7 +94,7 @@ HEAD = '[jobs.a]\ncommand = ["true"]\n[jobs.x]\ncommand = ["true"]\n[jobs.x.trig
     [
         (
             'within = "1h"\nall = [\n  "manual",\n  { type = "cron", expression = "x" },\n]',
-            "8: jobs.x.trigger.all[1].expression: 'x' has 1 fields",
+            '8: jobs.x.trigger.all[1].expression: "x" has 1 field;',
         ),
         (
             'within = "1h"\nall = [{ type = "crn" }]',
@@ -112,7 +112,7 @@ HEAD = '[jobs.a]\ncommand = ["true"]\n[jobs.x]\ncommand = ["true"]\n[jobs.x.trig
         ),
         (
             'any = [{ type = "job", jobs = ["a"], mode = "all" }]',
-            "7: jobs.x.trigger.any[0].within: must say, with mode",
+            "7: jobs.x.trigger.any[0].within: must give, with mode",
         ),
         (
             'any = [{ type = "job", jobs = "a" }]',
@@ -120,10 +120,10 @@ HEAD = '[jobs.a]\ncommand = ["true"]\n[jobs.x]\ncommand = ["true"]\n[jobs.x.trig
         ),
         ('any = [{ type = "job", jobs = [] }]', "7: jobs.x.trigger.any[0].jobs: must name at least one job"),
         ('any = "manual"', '7: jobs.x.trigger.any: must be a list, not the text "manual"; write [{ type'),
-        ('all = ["manual"]', "5: jobs.x.trigger.within: must say how far the occurrences may lie apart"),
+        ('all = ["manual"]', "5: jobs.x.trigger.within: must give the longest time from the first occurrence"),
         ('all = ["manual"]\nwithin = "0s"', "8: jobs.x.trigger.within: must be more than 0s"),
         ('al = ["manual"]', "7: jobs.x.trigger.al: unknown key; did you mean 'all'?"),
-        ("", "5: jobs.x.trigger: needs exactly one of all, any and sequence"),
+        ("", "5: jobs.x.trigger: give exactly one of all, any and sequence"),
         (
             '[[jobs.x.trigger.any]]\ntype = "interval"\nevery = "1h"\n'
             '[[jobs.x.trigger.any]]\ntype = "interval"\nevery = "soon"',
@@ -131,7 +131,7 @@ HEAD = '[jobs.a]\ncommand = ["true"]\n[jobs.x]\ncommand = ["true"]\n[jobs.x.trig
         ),
     ],
 )
-def test_what_is_wrong_inside_is_told_where_it_stands(path, trigger, line):
+def test_errors_in_nested_triggers_name_their_line(path, trigger, line):
     write(path, f"{HEAD}{trigger}\n")
     errors = check(path, Registry()).errors
     assert errors[0].startswith(f"{path}:{line}"), errors

@@ -13,7 +13,7 @@ from rae_auto.api.pattern import PatternRun
 from rae_auto.model.run import RunState
 from rae_auto.testing.sources import START, Listener, SourceConformance
 from rae_plugins.triggers import job as module
-from rae_plugins.triggers.job import JobTrigger, Mode, On
+from rae_plugins.triggers.job import EndKind, JobTrigger, JobTriggerMode
 
 MINUTE = timedelta(minutes=1)
 
@@ -33,20 +33,21 @@ def fired(trigger: JobTrigger, *events: Event) -> list[Any]:
 
 
 def all_of(*jobs: str, within: str = "10m", **options: Any) -> JobTrigger:
-    return JobTrigger(jobs=jobs, mode=Mode.ALL, within=within, **options)  # type: ignore[arg-type]  # as people write
+    return JobTrigger(jobs=jobs, mode=JobTriggerMode.ALL, within=within, **options)  # type: ignore[arg-type]  # as people write
 
 
 class TestConforms(SourceConformance):
-    @pytest.fixture(params=[Mode.ANY, Mode.ALL])
+    @pytest.fixture(params=[JobTriggerMode.ANY, JobTriggerMode.ALL])
     def plugin(self, request: pytest.FixtureRequest) -> JobTrigger:
-        return JobTrigger(jobs=["a"], mode=request.param, within="1h" if request.param is Mode.ALL else None)
+        return JobTrigger(jobs=["a"], mode=request.param, within="1h" if request.param is JobTriggerMode.ALL else None)
 
     async def provoke(self, listener: Listener, number: int) -> None:
         event = await listener.events.record("run.succeeded", {"job": "a", "state": "succeeded", "seconds": 1.0})
         assert event.id == f"event-{number - 1}"
 
 
-def test_each_end_of_the_job_fires_once_with_the_run_as_key_R37():
+@pytest.mark.requirement("R37")
+def test_each_end_fires_once_with_the_run_as_key():
     first, second = fired(JobTrigger(jobs=["a"]), end("r1"), end("x", job="b"), end("r2", at=1))
     assert (first.key, first.at) == ("r1", START)
     assert first.event == {"job": "a", "run_id": "r1", "state": "succeeded", "exit_code": 0, "seconds": 1.0}
@@ -54,21 +55,21 @@ def test_each_end_of_the_job_fires_once_with_the_run_as_key_R37():
 
 
 @pytest.mark.parametrize("state", [state for state in RunState if state.final])
-def test_which_ends_count(state):
-    counts = {on for on in On if fired(JobTrigger(jobs=["a"], on=on), end("r", state=state))}
+def test_job_trigger_counts_the_chosen_ends(state):
+    counts = {on for on in EndKind if fired(JobTrigger(jobs=["a"], on=on), end("r", state=state))}
     expected = {
-        RunState.SUCCEEDED: {On.SUCCESS, On.ANY},
-        RunState.CANCELLED: {On.ANY},
+        RunState.SUCCEEDED: {EndKind.SUCCESS, EndKind.ANY},
+        RunState.CANCELLED: {EndKind.ANY},
         RunState.SKIPPED: set(),
     }
-    assert counts == expected.get(state, {On.FAILURE, On.ANY})
+    assert counts == expected.get(state, {EndKind.FAILURE, EndKind.ANY})
 
 
-def test_a_run_that_was_cancelled_before_it_began_is_no_end():
-    assert fired(JobTrigger(jobs=["a"], on=On.ANY), end("r", state=RunState.CANCELLED, seconds=None)) == []
+def test_run_cancelled_before_its_start_has_no_end():
+    assert fired(JobTrigger(jobs=["a"], on=EndKind.ANY), end("r", state=RunState.CANCELLED, seconds=None)) == []
 
 
-def test_all_fires_when_each_job_has_ended_and_then_begins_anew():
+def test_mode_all_fires_once_every_job_ended_and_restarts():
     trigger = all_of("a", "b")
     (first,) = fired(trigger, end("r1", "a"), end("r2", "a", 1), end("r3", "b", 2), end("r4", "b", 3))
     assert first.at == START + 2 * MINUTE
@@ -76,28 +77,28 @@ def test_all_fires_when_each_job_has_ended_and_then_begins_anew():
     assert first.event["runs"][1] == {"job": "b", "run_id": "r3", "state": "succeeded", "exit_code": 0, "seconds": 1.0}
 
 
-def test_the_key_of_all_follows_from_the_runs():
+def test_mode_all_key_derives_from_the_runs():
     ends = (end("r1", "a"), end("r2", "b", 1))
     (one,), (other,) = fired(all_of("a", "b"), *ends), fired(all_of("b", "a"), *reversed(ends))
     assert one.key == other.key != fired(all_of("a", "b"), end("r1", "a"), end("r3", "b"))[0].key
 
 
-def test_ends_farther_apart_than_the_window_do_not_count_together():
+def test_ends_outside_the_window_do_not_combine():
     assert fired(all_of("a", "b"), end("r1", "a"), end("r2", "b", 10.01)) == []
     assert len(fired(all_of("a", "b"), end("r1", "a"), end("r2", "b", 10))) == 1
 
 
-def test_a_failure_in_between_takes_nothing_back():
+def test_failure_between_keeps_an_earlier_success():
     failed = end("r2", "a", 1, RunState.FAILED)
     assert len(fired(all_of("a", "b"), end("r1", "a"), failed, end("r3", "b", 2))) == 1
 
 
-def test_an_end_that_is_told_late_counts_where_it_belongs():
+def test_late_end_counts_by_its_instant():
     assert len(fired(all_of("a", "b"), end("r1", "a", 5), end("r2", "b", 0))) == 1
     assert fired(all_of("a", "b"), end("r1", "a", 15), end("r2", "b", 0)) == []
 
 
-def test_after_a_clock_was_set_back_what_ended_before_stays_no_longer_than_the_window():
+def test_clock_set_back_keeps_no_end_beyond_the_window():
     play = PatternRun.begun(all_of("a", "b"), START)
     play.hear(end("r1", "a", 600))
     play.miss(START + 600 * MINUTE, START, "set_back")
@@ -111,7 +112,7 @@ ends = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), max_size=
 
 
 @given(ends, st.integers(1, 15))
-def test_all_fires_just_when_a_look_at_all_that_was_told_says_so(told, window):
+def test_mode_all_agrees_with_the_whole_history(told, window):
     """Against the definition: of what was told since it fired last, each job has an end within the window's length."""
     trigger = all_of("a", "b", "c", within=f"{window}m")
     play = PatternRun.begun(trigger, START)
@@ -133,32 +134,32 @@ def test_all_fires_just_when_a_look_at_all_that_was_told_says_so(told, window):
         ({"jobs": []}, "'jobs' must name at least one job"),
         ({"jobs": ["a", "a"]}, "'jobs' must name each job once"),
         ({"jobs": "a"}, "'jobs' must be a list"),
-        ({"jobs": ["a"], "mode": Mode.ALL}, "'within' must say"),
-        ({"jobs": ["a"], "mode": Mode.ALL, "within": "0s"}, "'within' must be more than 0s"),
-        ({"jobs": ["a"], "mode": Mode.ALL, "within": "soon"}, "no duration"),
+        ({"jobs": ["a"], "mode": JobTriggerMode.ALL}, "'within' must give"),
+        ({"jobs": ["a"], "mode": JobTriggerMode.ALL, "within": "0s"}, "'within' must be more than 0s"),
+        ({"jobs": ["a"], "mode": JobTriggerMode.ALL, "within": "soon"}, "no duration"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(options, why):
+def test_invalid_job_options_are_refused(options, why):
     with pytest.raises(ValueError, match=why) as caught:
         JobTrigger(**options)
     assert "\n" not in str(caught.value)
 
 
-def test_it_follows_its_jobs():
+def test_job_trigger_lists_its_upstream_jobs():
     assert JobTrigger(jobs=["a", "b"]).upstream_jobs() == ("a", "b")
 
 
-def test_a_window_without_all_is_doubtful():
+def test_window_without_mode_all_gives_a_warning():
     trigger = JobTrigger(jobs=["a"], within="1h")
     assert trigger.warnings() == ('within has no effect without mode = "all"',)
     assert evolve(trigger, within=None).warnings() == ()
 
 
-def test_the_module_offers_it():
+def test_job_module_offers_one_trigger():
     assert module.rae_triggers() == [JobTrigger]
 
 
-def test_time_alone_fires_nothing():
+def test_time_alone_fires_no_job_trigger():
     play = PatternRun.begun(all_of("a", "b"), START)
     assert play.advance(datetime.max.replace(tzinfo=START.tzinfo)) == []
     assert play.pattern.step(play.state, None, START).firings == ()

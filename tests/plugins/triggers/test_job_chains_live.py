@@ -58,7 +58,7 @@ async def settled(scheduler: Scheduler, directory: Path, run: Any, *trigger: str
         await asyncio.sleep(0.005)
 
 
-def test_the_end_of_one_job_starts_the_next_and_that_the_one_after_it(tmp_path):
+def test_end_of_a_job_starts_a_chain_of_jobs(tmp_path):
     async def work(scheduler):
         first = await run(scheduler, "a")
         (second,), (third,) = await runs(scheduler, "b"), await runs(scheduler, "c")
@@ -76,7 +76,7 @@ def test_the_end_of_one_job_starts_the_next_and_that_the_one_after_it(tmp_path):
     }
 
 
-def test_failures_start_what_is_to_be_done_then(tmp_path):
+def test_failure_starts_the_job_for_failures(tmp_path):
     async def work(scheduler):
         for name in ("good", "bad"):
             await run(scheduler, name)
@@ -93,7 +93,8 @@ def test_failures_start_what_is_to_be_done_then(tmp_path):
     assert playing(tmp_path, work, *jobs) == ("bad", 1)
 
 
-def test_R37_a_restart_starts_nothing_again(tmp_path):
+@pytest.mark.requirement("R37")
+def test_restart_repeats_no_chained_run(tmp_path):
     jobs = job("a"), job("b", after("a"))
 
     async def first(scheduler):
@@ -109,7 +110,7 @@ def test_R37_a_restart_starts_nothing_again(tmp_path):
     assert playing(tmp_path, second, *jobs) == 2
 
 
-def test_a_run_that_ends_while_the_daemon_is_down_starts_the_next(tmp_path):
+def test_run_ending_during_downtime_starts_the_next(tmp_path):
     go = tmp_path / "go"
     jobs = job("a", python=None, shell=f"until test -e {go}; do sleep 0.01; done"), job("b", after("a"))
 
@@ -130,7 +131,7 @@ def test_a_run_that_ends_while_the_daemon_is_down_starts_the_next(tmp_path):
     assert playing(tmp_path / "state", second, *jobs).key == parent
 
 
-def test_all_of_a_cron_a_job_and_one_that_is_started_by_hand(tmp_path):
+def test_all_combines_cron_job_and_manual_runs(tmp_path):
     parts = [part("cron", expression="* * * * * *"), part("job", jobs=["a"]), part("job", jobs=["by-hand"])]
 
     async def work(scheduler):
@@ -148,7 +149,7 @@ def test_all_of_a_cron_a_job_and_one_that_is_started_by_hand(tmp_path):
     assert second["event"]["job"] == "by-hand"
 
 
-def test_any_of_a_job_and_a_combination(tmp_path):
+def test_any_combines_a_job_and_a_combination(tmp_path):
     inner = part("combine", sequence=[part("job", jobs=["a"]), part("job", jobs=["b"])], within="1h")
 
     async def work(scheduler):
@@ -165,7 +166,7 @@ def test_any_of_a_job_and_a_combination(tmp_path):
 BOTH = (job("a"), job("b"), job("c", combine(all=[part("job", jobs=["a"]), part("job", jobs=["b"])], within="1h")))
 
 
-def test_a_restart_in_the_middle_of_a_window_forgets_nothing(tmp_path):
+def test_restart_within_a_window_forgets_nothing(tmp_path):
     async def first(scheduler):
         a = await run(scheduler, "a")
         await settled(scheduler, tmp_path, a, "c", "combine")
@@ -181,7 +182,7 @@ def test_a_restart_in_the_middle_of_a_window_forgets_nothing(tmp_path):
     assert [told["key"] for told in combined.event["parts"]] == [a.id, b.id]
 
 
-def test_a_reload_of_the_same_configuration_forgets_nothing(tmp_path):
+def test_reload_of_the_same_configuration_forgets_nothing(tmp_path):
     async def work(scheduler):
         a = await run(scheduler, "a")
         await settled(scheduler, tmp_path, a, "c", "combine")
@@ -193,7 +194,7 @@ def test_a_reload_of_the_same_configuration_forgets_nothing(tmp_path):
     assert playing(tmp_path, work, *BOTH)
 
 
-def test_a_job_is_added_to_follow_one_that_there_is_and_no_circle(tmp_path):
+def test_added_job_may_follow_a_job_but_not_close_a_cycle(tmp_path):
     async def work(scheduler):
         await scheduler.add_jobs([job("a"), job("b", after("a"))])
         with pytest.raises(InvalidJob, match="follows 'bb', which is no job; did you mean 'b'"):
@@ -210,7 +211,7 @@ def test_a_job_is_added_to_follow_one_that_there_is_and_no_circle(tmp_path):
     playing(tmp_path, work)
 
 
-def test_what_may_never_be_is_found_in_what_was_kept_too(tmp_path):
+def test_cycle_among_stored_jobs_is_found(tmp_path):
     """Jobs of a store are taken up with what they follow."""
 
     async def first(scheduler):
@@ -227,7 +228,7 @@ def test_what_may_never_be_is_found_in_what_was_kept_too(tmp_path):
     assert playing(tmp_path, second) is RunState.SUCCEEDED
 
 
-def test_a_schedule_that_came_due_while_the_daemon_was_down_counts_within_the_window(tmp_path):
+def test_schedule_due_during_downtime_counts_in_the_window(tmp_path):
     trigger = combine(all=[part("interval", every="200ms"), part("job", jobs=["a"])], within="1h")
     jobs = job("a"), job("c", trigger)
 

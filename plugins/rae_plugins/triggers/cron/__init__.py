@@ -1,4 +1,4 @@
-"""Fires at the times of a cron expression."""
+"""The cron trigger: fires at the times of a cron expression."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -10,59 +10,62 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.validators import zone_name
-from rae_plugins.triggers.cron.clock_changes import next_fixed, next_wild
-from rae_plugins.triggers.cron.expression import parse
-from rae_plugins.triggers.cron.notes import note_on
+from rae_plugins.triggers.cron.clock_changes import find_next_fixed, find_next_wild
+from rae_plugins.triggers.cron.dst_notes import describe_clock_change
+from rae_plugins.triggers.cron.expression import parse_expression
 
 
-def _expression(value: object) -> str:
+def _check_expression(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError('must be text such as "0 18 * * mon-fri"')
-    parse(value)
+        raise ValueError('must be a string, as in "0 18 * * mon-fri"')
+    parse_expression(value)
     return value
 
 
 @frozen(kw_only=True)
 class CronTrigger(ScheduleTrigger):
-    """Fires at the times of a cron expression, on the clocks of a zone.
+    """Fires at the times of a cron expression, in a time zone.
 
-    Where these are set forward or back, a fixed time (`30 2 * * *`) runs once; one with `*` as minute or hour
-    follows the clock.
+    At a DST change a fixed time (`30 2 * * *`) runs once, and one with `*` as minute or hour follows the clock.
     """
 
     type: ClassVar[str] = "cron"
 
     expression: str = field(
-        converter=_expression,
-        metadata={"help": "minute hour day month weekday; of six fields the first is seconds, the seventh the year"},
+        converter=_check_expression,
+        metadata={"help": "minute hour day month weekday; with 6 fields seconds first, with 7 the year last"},
     )
     timezone: str | None = field(
-        default=None, converter=zone_name, metadata={"help": "zone of the clock; by default the configured one"}
+        default=None,
+        converter=zone_name,
+        metadata={"help": "time zone, as in Europe/Berlin; default: the configured one"},
     )
     jitter: timedelta = field(
-        default=timedelta(0), converter=parse_duration, metadata={"help": "up to how much later a run may start"}
+        default=timedelta(0), converter=parse_duration, metadata={"help": "longest random delay of a start"}
     )
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """The next time, in UTC; None after the last year of the expression."""
-        expression = parse(self.expression)
-        search = next_wild if expression.wild else next_fixed
+        """Return the next time in UTC, or None after the last year of the expression."""
+        expression = parse_expression(self.expression)
+        search = find_next_wild if expression.is_wildcard else find_next_fixed
         try:
             return search(expression.calendar.next_after, zone(self.timezone or "local"), instant)
         except OverflowError:  # at an end of Python's calendar, the years 1 and 9999
             return None
 
     def note(self, instant: datetime) -> str | None:
-        """What a clock that was set has made of this instant."""
-        expression = parse(self.expression)
-        return note_on(instant, expression.calendar.next_after, zone(self.timezone or "local"), wild=expression.wild)
+        """Return what a DST change has done to this instant, in one line, or None."""
+        expression = parse_expression(self.expression)
+        return describe_clock_change(
+            instant, expression.calendar.next_after, zone(self.timezone or "local"), is_wildcard=expression.is_wildcard
+        )
 
     def warnings(self) -> tuple[str, ...]:
-        """Where other programs read the expression differently."""
-        return parse(self.expression).doubts
+        """Return a warning if other programs read the expression differently."""
+        return parse_expression(self.expression).warnings
 
 
 @hookimpl
 def rae_triggers() -> list[type[ScheduleTrigger]]:
-    """The cron trigger."""
+    """Return the cron trigger."""
     return [CronTrigger]

@@ -1,7 +1,7 @@
 """The matches of an expression as a pure calendar: croniter, fed with naive wall times only.
 
-croniter gets every field as an explicit list of values, so that nothing depends on how it reads ranges, steps
-and names. Where an expression needs several lines of it (day of month or day of week), the earliest match counts.
+croniter gets every field as an explicit list of values, so nothing depends on how it reads ranges, steps and names.
+If an expression needs several of croniter's lines (day of month or day of week), the earliest match counts.
 """
 
 from calendar import isleap, weekday
@@ -11,30 +11,30 @@ from threading import Lock
 from typing import Any
 
 _SECOND = timedelta(seconds=1)
-_LONGEST_SEARCH = 420
-"""Years; the calendar repeats itself after 400."""
-_ALL_KINDS_OF_YEARS = range(2001, 2029)
+_MAX_YEARS_BETWEEN_MATCHES = 420
+"""The Gregorian calendar repeats itself after 400 years."""
+_SAMPLE_YEARS = range(2001, 2029)
 
 
 class Calendar:
-    """Matches of several lines in croniter's language: fields of values, seconds first, the year last."""
+    """The matches of several croniter lines with explicit values, seconds first, the year last."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self._lines = [_croniter(line, _LONGEST_SEARCH) for line in lines]
+        self._lines = [_make_croniter(line, _MAX_YEARS_BETWEEN_MATCHES) for line in lines]
         self._lock = Lock()
 
     def next_after(self, wall: datetime) -> datetime | None:
-        """The first match strictly after the naive `wall`, or None where there is none before the year 10000."""
-        with self._lock:  # each croniter keeps its position
-            found = [_next(line, wall) for line in self._lines]
-        return min((match for match in found if match is not None), default=None)
+        """Return the first match strictly after the naive `wall`, or None if there is none before the year 10000."""
+        with self._lock:  # a croniter object keeps its position
+            matches = [_next(line, wall) for line in self._lines]
+        return min((match for match in matches if match is not None), default=None)
 
 
-def ever_comes(days: str, years: Collection[int]) -> bool:
-    """Whether any date of these years, or of any if none are given, matches `days` (day, month, weekday)."""
-    line = _croniter(f"0 0 {days}", 1)
+def can_match(days: str, years: Collection[int]) -> bool:
+    """Whether a date of these years, or of any year if none are given, matches `days` (day, month, weekday)."""
+    line = _make_croniter(f"0 0 {days}", 1)
     # A year's dates depend on its first weekday and on whether it is a leap year: at most 14 searches.
-    kinds = {(isleap(year), weekday(year, 1, 1)): year for year in years or _ALL_KINDS_OF_YEARS}
+    kinds = {(isleap(year), weekday(year, 1, 1)): year for year in years or _SAMPLE_YEARS}
     for year in kinds.values():
         match = _next(line, datetime(year, 1, 1) - _SECOND)  # noqa: DTZ001 - wall times are naive
         if match is not None and match.year == year:
@@ -42,8 +42,8 @@ def ever_comes(days: str, years: Collection[int]) -> bool:
     return False
 
 
-def _croniter(line: str, years: int) -> Any:
-    from croniter import croniter  # 50 ms that only users of cron shall pay
+def _make_croniter(line: str, years: int) -> Any:
+    from croniter import croniter  # lazy: 50 ms that only users of cron pay
 
     return croniter(line, day_or=False, second_at_beginning=True, max_years_between_matches=years)
 

@@ -1,8 +1,24 @@
-"""From wall times to instants, where the clock may be set forward (a gap) or back (a fold).
+"""From wall times to instants across DST changes, where the clock is set forward (a gap) or back (a fold).
 
-Only UTC offsets count, and they are asked of the zone at call time. A *fixed* schedule runs once for each
-wall time: at the first instant at which the clock shows that time or, after a gap, a later one. A *wild* one
-runs at each instant at which the clock shows a match: in both passes of a fold, not at all in a gap.
+POSIX (crontab) says nothing about DST. The rules are those of the crons that descend from Vixie's (Debian's cron
+3.0pl1, cronie): they treat jobs with fixed times and wildcard jobs differently.
+
+| schedule                                              | in a gap                          | in a fold              |
+| ----------------------------------------------------- | --------------------------------- | ---------------------- |
+| fixed: minute, hour and second do not begin with `*`   | once, at the end of the gap       | once, the first time   |
+| wildcard: one of them begins with `*`                  | not at all, the times do not exist | both times            |
+
+A *fixed* schedule is a set of wall times, each of which stands for one instant: the first at which the clock shows it
+or, after a gap, a later one. So every wall time runs exactly once, and several that lie in one gap run once together.
+A *wildcard* schedule is a predicate of the wall clock: it runs at each instant at which the clock shows a match.
+
+Debian and cronie apply them to changes of less than three hours only. Here they hold for every change: when Apia
+skipped 2011-12-30, its fixed jobs ran once at 2011-12-31 00:00. Only UTC offsets count, never `dst()`, and the zone is
+asked for them at call time, so a new tz database takes effect at once.
+
+Considered and rejected: croniter's own handling of
+aware datetimes, which runs a repeated fixed time twice; moving a missing time by the size of the gap (02:30 to 03:30,
+as cron-parser does); and skipping it (as systemd and Quartz do).
 """
 
 from collections.abc import Callable
@@ -12,31 +28,31 @@ from zoneinfo import ZoneInfo
 from rae_plugins.machine.wall_clock import first_shown, set_around
 
 NextWall = Callable[[datetime], datetime | None]
-"""The first match on the wall strictly after a naive wall time, or None."""
+"""Returns the first match strictly after a naive wall time, or None."""
 
 _SECOND = timedelta(seconds=1)
 
 
-def next_fixed(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> datetime | None:
-    """The first run of a fixed schedule strictly after the instant `after`, in UTC."""
+def find_next_fixed(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> datetime | None:
+    """Return the first run of a fixed schedule strictly after the instant `after`, in UTC."""
     local = after.astimezone(zone)
     shown = _naive(local)
     if local.fold:
-        # The first pass has shown these times already, up to the moment when the clock was set back.
-        shown = _before(set_around(shown, zone), zone)
+        # The first pass has already shown these times, up to the moment when the clock was set back.
+        shown = _last_second_before(set_around(shown, zone), zone)
     wall = next_wall(shown)
     return None if wall is None else first_shown(wall, zone)
 
 
-def next_wild(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> datetime | None:
-    """The first run of a wild schedule strictly after the instant `after`, in UTC."""
+def find_next_wild(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> datetime | None:
+    """Return the first run of a wildcard schedule strictly after the instant `after`, in UTC."""
     local = after.astimezone(zone)
     shown = _naive(local)
     wall = next_wall(shown)
     if not local.fold and _instant(shown, zone, 0) < _instant(shown, zone, 1):
-        # In a first pass. The clock shows earlier times again before it shows those after the fold.
+        # In the first pass of a fold: the clock shows earlier times again before it shows those after the fold.
         change = set_around(shown, zone)
-        if wall is None or wall > _before(change, zone):
+        if wall is None or wall > _last_second_before(change, zone):
             wall = next_wall(_naive(change.astimezone(zone)) - _SECOND)
     while wall is not None:
         for fold in (0, 1):
@@ -59,6 +75,6 @@ def _exists(instant: datetime, wall: datetime, zone: ZoneInfo) -> bool:
     return _naive(instant.astimezone(zone)) == wall
 
 
-def _before(change: datetime, zone: ZoneInfo) -> datetime:
-    """The last full second that the clock shows before it is set."""
+def _last_second_before(change: datetime, zone: ZoneInfo) -> datetime:
+    """Return the last full second that the clock shows before it is set."""
     return _naive((change - _SECOND).astimezone(zone))

@@ -70,7 +70,7 @@ def runs(expression: str, zone: str, start: datetime) -> Iterator[datetime]:
 @pytest.mark.parametrize(
     ("expression", "zone", "start", "expected"), CHANGES, ids=[f"{row[0]} {row[1]} {row[2][:7]}" for row in CHANGES]
 )
-def test_runs_around_a_change_of_the_clock(expression: str, zone: str, start: str, expected: list[str]) -> None:
+def test_cron_runs_around_a_clock_change(expression: str, zone: str, start: str, expected: list[str]) -> None:
     begin = datetime.fromisoformat(start)
     found = runs(expression, zone, begin)
     locals_ = [next(found).astimezone(ZoneInfo(zone)).isoformat(" ", "minutes") for _ in expected]
@@ -120,7 +120,7 @@ def changes_of(name: str, years: range) -> list[datetime]:
 
 
 def walked(
-    matches: Callable[[datetime], bool], wild: bool, zone: ZoneInfo, start: datetime, end: datetime
+    matches: Callable[[datetime], bool], is_wildcard: bool, zone: ZoneInfo, start: datetime, end: datetime
 ) -> list[datetime]:
     """The runs in (start, end]: of a wild schedule whenever the clock matches, of a fixed one for each new time."""
     # A day earlier, so that it is known which times were shown already.
@@ -134,7 +134,7 @@ def walked(
         while newest < shown:
             newest += MINUTE
             new.append(newest)
-        if instant > start and (matches(shown) if wild else any(map(matches, new))):
+        if instant > start and (matches(shown) if is_wildcard else any(map(matches, new))):
             found.append(instant)
     return found
 
@@ -199,9 +199,10 @@ WEEKDAYS: dict[str, Callable[[date], bool]] = {
 }
 
 
+@pytest.mark.requirement("R15")
 @settings(max_examples=250)
 @given(fields(59), fields(23), st.sampled_from(list(DAYS)), st.sampled_from(list(WEEKDAYS)), st.data())
-def test_a_walk_over_the_minutes_finds_the_same_runs(
+def test_cron_agrees_with_a_walk_over_the_minutes(
     minute: tuple[str, set[int]], hour: tuple[str, set[int]], day: str, weekday: str, data: st.DataObject
 ) -> None:
     name = data.draw(st.sampled_from(ZONES))
@@ -214,14 +215,15 @@ def test_a_walk_over_the_minutes_finds_the_same_runs(
         days = DAYS[day](wall), WEEKDAYS[weekday](wall)
         return wall.minute in minute[1] and wall.hour in hour[1] and (all(days) if both else any(days))
 
-    wild = any(text.startswith("*") for text, _ in (minute, hour))
-    expected = walked(matches, wild, ZoneInfo(name), start, end)[:100]
+    is_wildcard = any(text.startswith("*") for text, _ in (minute, hour))
+    expected = walked(matches, is_wildcard, ZoneInfo(name), start, end)[:100]
     found = runs(f"{minute[0]} {hour[0]} {day} * {weekday}", name, start)
     assert list(islice(takewhile(lambda instant: instant <= end, found), 100)) == expected
 
 
+@pytest.mark.requirement("R15")
 @pytest.mark.parametrize("expression", ["*/30 * * * *", "0,30 0-23 * * *"], ids=["wild", "fixed"])
-def test_in_every_zone_runs_ascend_on_the_hour_and_the_half(expression: str) -> None:
+def test_cron_runs_ascend_in_every_zone(expression: str) -> None:
     half_an_hour = timedelta(minutes=30)
     for name in sorted(available_timezones()):
         zone = ZoneInfo(name)
@@ -236,7 +238,7 @@ def test_in_every_zone_runs_ascend_on_the_hour_and_the_half(expression: str) -> 
                 last = instant
 
 
-def test_in_every_zone_the_next_noon_is_near() -> None:
+def test_next_noon_is_near_in_every_zone() -> None:
     start = datetime(2026, 6, 1, tzinfo=UTC)
     for name in sorted(available_timezones()):
         noon = CronTrigger(expression="0 12 * * *", timezone=name).next_after(start)

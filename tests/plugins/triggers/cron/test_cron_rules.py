@@ -90,13 +90,13 @@ def after(start: datetime, expression: str, count: int, timezone: str = "UTC") -
 
 
 @pytest.mark.parametrize(("expression", "expected"), DATES, ids=[expression for expression, _ in DATES])
-def test_an_expression_names_these_times(expression: str, expected: list[str | None]) -> None:
+def test_expression_matches_these_times(expression: str, expected: list[str | None]) -> None:
     start = datetime(2024, 1, 1, tzinfo=UTC)
     found = after(start, expression, len(expected))
     assert [match and f"{match:%Y-%m-%d %H:%M}".removeprefix("2024-") for match in found] == expected
 
 
-def test_of_six_fields_the_first_is_seconds() -> None:
+def test_first_of_six_fields_is_seconds() -> None:
     start = datetime(2024, 1, 1, 0, 0, 0, tzinfo=UTC)
     found = after(start, "*/30 0 12 * * MON", 3)
     assert found == [datetime(2024, 1, 1, 12, 0, second, tzinfo=UTC) for second in (0, 30)] + [
@@ -104,7 +104,7 @@ def test_of_six_fields_the_first_is_seconds() -> None:
     ]
 
 
-def test_the_next_time_is_strictly_later_and_fractions_of_a_second_count() -> None:
+def test_next_time_is_strictly_later() -> None:
     noon = datetime(2024, 1, 1, 12, tzinfo=UTC)
     before, behind = noon - timedelta(microseconds=1), noon + timedelta(microseconds=1)
     for expression, step in (("* * * * *", timedelta(minutes=1)), ("* * * * * *", timedelta(seconds=1))):
@@ -113,7 +113,7 @@ def test_the_next_time_is_strictly_later_and_fractions_of_a_second_count() -> No
         assert after(behind, expression, 1) == [noon + step]
 
 
-def test_the_offset_of_the_question_does_not_matter() -> None:
+def test_next_time_ignores_the_offset_of_the_argument() -> None:
     elsewhere = datetime.fromisoformat("2024-01-01T05:00:00-07:00")
     assert after(elsewhere, "30 12 * * *", 1) == [datetime(2024, 1, 1, 12, 30, tzinfo=UTC)]
 
@@ -123,24 +123,24 @@ def test_the_offset_of_the_question_does_not_matter() -> None:
     [("0 0 * 2 MON#5", 2072, 2112), ("0 0 29 2 *", 2096, 2104)],
     ids=["five Mondays in February", "no leap year in 2100"],
 )
-def test_what_is_rare_is_found(expression: str, start: int, expected: int) -> None:
+def test_rare_dates_are_found(expression: str, start: int, expected: int) -> None:
     assert after(datetime(start, 3, 1, tzinfo=UTC), expression, 1) == [datetime(expected, 2, 29, tzinfo=UTC)]
 
 
 @pytest.mark.parametrize("timezone", ["UTC", "Asia/Tokyo", "America/New_York"])
-def test_schedules_end_with_the_calendar(timezone: str) -> None:
+def test_cron_schedule_ends_with_the_calendar(timezone: str) -> None:
     end = datetime.max.replace(tzinfo=UTC)
     for expression in ("* * * * * *", "0 0 * * *", "0 0 29 2 *"):
         assert after(end, expression, 1, timezone) == [None]
 
 
-def test_without_a_zone_it_is_the_machine_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cron_defaults_to_the_local_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     found = CronTrigger(expression="0 12 * * *").next_after(datetime(2024, 1, 1, tzinfo=UTC))
     assert found == datetime(2024, 1, 1, 6, 15, tzinfo=UTC)
 
 
-def test_equal_triggers_are_one_schedule() -> None:
+def test_equal_cron_triggers_are_equal_values() -> None:
     one, same, other = (CronTrigger(expression="0 0 * * *", timezone=zone) for zone in ("UTC", "UTC", "Asia/Tokyo"))
     assert one == same
     assert hash(one) == hash(same)
@@ -148,14 +148,14 @@ def test_equal_triggers_are_one_schedule() -> None:
 
 
 @pytest.mark.parametrize("expression", ["0 0 */2 * MON", "0 0 13 * */2", "0 0 */2 * */2", "0 0 */2,L * 5L"])
-def test_where_other_programs_read_it_differently_there_is_a_warning(expression: str) -> None:
+def test_expression_read_differently_elsewhere_gives_a_warning(expression: str) -> None:
     (warning,) = CronTrigger(expression=expression).warnings()
     assert "must both match" in warning
     assert warning.isprintable()
 
 
 @pytest.mark.parametrize("expression", ["0 0 1 * MON", "0 0 */2 * *", "0 0 ? * */2", "*/5 * * * *", "@daily"])
-def test_a_plain_expression_has_no_warning(expression: str) -> None:
+def test_plain_expression_gives_no_warning(expression: str) -> None:
     assert CronTrigger(expression=expression).warnings() == ()
 
 
@@ -165,5 +165,5 @@ class TestCronIsASchedule(ScheduleConformance):
         return CronTrigger(expression=request.param, timezone="Europe/Berlin")
 
 
-def test_the_plugin_offers_the_trigger() -> None:
+def test_cron_module_offers_one_trigger() -> None:
     assert rae_triggers() == [CronTrigger]

@@ -1,4 +1,4 @@
-"""What to tell of an instant that a clock that was set has moved, or brings twice."""
+"""Notes on runs that a DST change has moved, or whose wall time comes twice."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -8,18 +8,18 @@ from rae_plugins.triggers.cron.clock_changes import NextWall
 _SECOND = timedelta(seconds=1)
 
 
-def note_on(instant: datetime, next_wall: NextWall, zone: ZoneInfo, *, wild: bool) -> str | None:
-    """A line on an instant of a schedule; None where no clock was set."""
+def describe_clock_change(instant: datetime, next_wall: NextWall, zone: ZoneInfo, *, is_wildcard: bool) -> str | None:
+    """Return a line about an instant of a schedule, or None if no clock was set."""
     local = instant.astimezone(zone)
     wall = local.replace(tzinfo=None, fold=0)
     before = (instant - _SECOND).astimezone(zone).replace(tzinfo=None, fold=0)
-    if not wild and wall - before > _SECOND:
-        asked = next_wall(before)
-        if asked is not None and asked < wall:
-            return f"{_clock(asked)} does not exist on {asked.date()} in {zone.key}; ran at {_clock(wall)}"
+    if not is_wildcard and wall - before > _SECOND:
+        requested = next_wall(before)
+        if requested is not None and requested < wall:
+            return f"{_clock(requested)} does not exist on {requested.date()} in {zone.key}; ran at {_clock(wall)}"
     if _instant(wall, zone, 0) < _instant(wall, zone, 1):
         which = "both times, this is the second" if local.fold else "both times, this is the first"
-        ran = which if wild else "the first time"
+        ran = which if is_wildcard else "the first time"
         return f"{_clock(wall)} comes twice on {wall.date()} in {zone.key}; ran {ran}"
     return None
 
