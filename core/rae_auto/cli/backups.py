@@ -1,4 +1,4 @@
-"""backup, restore: all that the store holds, as one file."""
+"""The commands backup and restore: the contents of the store as one file."""
 
 from pathlib import Path
 from typing import Any
@@ -8,54 +8,56 @@ import click
 from rae_auto.cli import options
 from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable
+from rae_auto.model.primitives.human_units import format_count
 from rae_auto.views.escaping import visible_line
 from rae_auto.views.tables import print_json
 
 
 @click.command("backup")
 @click.argument("file")
-@click.option("--replace", is_flag=True, help="Also where the file exists.")
+@click.option("--replace", is_flag=True, help="Replace the file if it exists.")
 @options.config
 @options.as_json
 def backup_command(file: str, replace: bool, config: str | None, json_: bool) -> None:
-    """Write all that is known of jobs and runs to a file; also while no daemon runs.
+    """Write the contents of the store to a file. Works without a daemon.
 
     Example: rae-auto backup --replace ~/rae-auto.backup
     """
-    made = _backup(Path(file).expanduser().absolute(), replace, config)
+    backup = _backup(Path(file).expanduser().absolute(), replace, config)
     if json_:
-        print_json(made)
+        print_json(backup)
     else:
-        click.echo(f"wrote {made['changes']} documents and entries to {visible_line(made['path'])}")
+        click.echo(f"wrote {format_count(backup['changes'], 'record')} to {visible_line(backup['path'])}")
 
 
 def _backup(path: Path, replace: bool, config: str | None) -> dict[str, Any]:
     try:
         with Client(timeout=None) as client:
-            made: dict[str, Any] = client.call("backup", path=str(path), replace=replace)
-            return made
+            record: dict[str, Any] = client.call("backup", path=str(path), replace=replace)
+            return record
     except DaemonUnreachable:
-        from rae_auto.offline.queries import backup
+        from rae_auto.offline import queries  # lazy: start-up
 
-        return backup(options.load_project(config), path, replace=replace)
+        return queries.backup(options.load_project(config), path, replace=replace)
 
 
 @click.command("restore")
 @click.argument("file")
-@click.option("--replace", is_flag=True, help="Also where there is a store; it is moved aside.")
+@click.option("--replace", is_flag=True, help="Replace the store if there is one; the old one is moved aside.")
 @options.config
 @options.as_json
 def restore_command(file: str, replace: bool, config: str | None, json_: bool) -> None:
-    """Make the store of the configuration, of whatever kind, from a backup; only while no daemon runs.
+    """Restore the store from a backup, which may be from another kind of store. Stop the daemon first.
 
     Example: rae-auto restore ~/rae-auto.backup
     """
-    from rae_auto.offline.restore import restore
+    from rae_auto.offline.restore import restore  # lazy: start-up
 
-    made = restore(options.load_project(config), Path(file).expanduser(), replace=replace)
+    restored = restore(options.load_project(config), Path(file).expanduser(), replace=replace)
     if json_:
-        print_json({**made.backup.record(), "aside": made.aside and str(made.aside)})
+        print_json({**restored.backup.record(), "aside": restored.aside and str(restored.aside)})
         return
-    click.echo(f"restored {made.backup.changes} documents and entries of {made.backup.created_at.isoformat()}")
-    if made.aside:
-        click.echo(f"the old store is now in {visible_line(made.aside)}")
+    count = format_count(restored.backup.changes, "record")
+    click.echo(f"restored {count} from the backup of {restored.backup.created_at.isoformat()}")
+    if restored.aside:
+        click.echo(f"the old store is now in {visible_line(restored.aside)}")

@@ -1,4 +1,4 @@
-"""completion: scripts with which a shell completes commands, options and job names."""
+"""The command completion: scripts that let a shell complete commands, options and job names."""
 
 import click
 
@@ -6,7 +6,7 @@ import click
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion_command(shell: str) -> None:
-    """Print the completion script of a shell.
+    """Print the completion script for a shell.
 
     Example: rae-auto completion bash > ~/.local/share/bash-completion/completions/rae-auto
     """

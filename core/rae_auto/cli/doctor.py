@@ -1,4 +1,7 @@
-"""doctor: what is wrong with the machine, the configuration or the daemon, and the remedy."""
+"""The command doctor: problems of the machine, the configuration and the daemon, each with a hint."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -7,43 +10,51 @@ from rae_auto.cli import options
 from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable, SchedulerError
 from rae_auto.paths import find_config
-from rae_auto.views.escaping import visible_line
+from rae_auto.views.findings import finding_line, finding_record
 from rae_auto.views.tables import print_json
+
+if TYPE_CHECKING:
+    from rae_auto.offline.doctor import Finding
+
+DAEMON_TIMEOUT_SECONDS = 5.0
 
 
 @click.command("doctor")
 @options.config
 @options.as_json
 def doctor_command(config: str | None, json_: bool) -> int:
-    """Look for what is wrong, and tell the remedy; exit code 1 where there is something.
+    """Find problems and print a hint for each. The exit code is 1 if there are any.
+
+    Checks the machine, the state directory, the configuration, its plugins and the daemon.
 
     Example: rae-auto doctor
     """
-    from rae_auto.offline.doctor import Finding, diagnose
+    from rae_auto.offline.doctor import diagnose  # lazy: start-up
 
-    findings = [*diagnose(find_config(config))]
-    try:
-        with Client(timeout=5.0) as client:
-            status = client.call("status")
-    except DaemonUnreachable as error:
-        absent = "no daemon is running" in str(error)
-        findings.append(Finding("daemon", str(error), None if absent else "look at its log; restart it"))
-    except SchedulerError as error:
-        findings.append(Finding("daemon", f"it can't tell its status: {error}", "look at its log"))
-    else:
-        other = status["version"] != __version__
-        seen = f"{status['version']} answers, pid {status['pid']}"
-        findings.append(Finding("daemon", seen, f"restart it: this is {__version__}" if other else None))
-        findings += [Finding("daemon", problem, "see its log") for problem in status["problems"]]
-    bad = [finding for finding in findings if finding.hint is not None]
+    findings = [*diagnose(find_config(config)), *_diagnose_daemon()]
+    has_problems = any(finding.hint is not None for finding in findings)
     if json_:
-        rows = [
-            {"subject": f.subject, "observation": f.observation, "ok": f.hint is None, "hint": f.hint} for f in findings
-        ]
-        print_json({"ok": not bad, "findings": rows})
+        print_json({"ok": not has_problems, "findings": [finding_record(finding) for finding in findings]})
     else:
         for finding in findings:
-            mark = "ok     " if finding.hint is None else "problem"
-            remedy = f"; {finding.hint}" if finding.hint else ""
-            click.echo(f"{mark}  {finding.subject}: {visible_line(finding.observation + remedy)}")
-    return 1 if bad else 0
+            click.echo(finding_line(finding))
+    return 1 if has_problems else 0
+
+
+def _diagnose_daemon() -> "Iterator[Finding]":
+    from rae_auto.offline.doctor import Finding  # lazy: start-up
+
+    try:
+        with Client(timeout=DAEMON_TIMEOUT_SECONDS) as client:
+            status = client.call("status")
+    except DaemonUnreachable as error:
+        is_absent = "no daemon is running" in str(error)
+        yield Finding("daemon", str(error), None if is_absent else "check its log and restart it")
+    except SchedulerError as error:
+        yield Finding("daemon", f"it can't report its status: {error}", "check its log")
+    else:
+        is_other_version = status["version"] != __version__
+        hint = f"restart it, because this is version {__version__}" if is_other_version else None
+        yield Finding("daemon", f"version {status['version']} is running, pid {status['pid']}", hint)
+        for problem in status["problems"]:
+            yield Finding("daemon", problem, "check its log")

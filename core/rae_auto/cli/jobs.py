@@ -1,4 +1,4 @@
-"""list, show, add, remove, pause, resume: the jobs of a running daemon."""
+"""The commands list, show, add, remove, pause and resume: the jobs of a running daemon."""
 
 import json
 from pathlib import Path
@@ -9,13 +9,14 @@ import click
 from rae_auto.cli import options
 from rae_auto.control.client import Client
 from rae_auto.views.escaping import visible_line
-from rae_auto.views.tables import instant, print_json, show_table
+from rae_auto.views.jobs import JOB_HEADERS, job_details, job_rows
+from rae_auto.views.tables import print_json, show_table
 
 
 @click.command("list")
 @options.as_json
 def list_command(json_: bool) -> None:
-    """List all jobs: what they do at present, and when they run next.
+    """List all jobs, with their present state and their next run.
 
     Example: rae-auto list --json
     """
@@ -24,38 +25,23 @@ def list_command(json_: bool) -> None:
     if json_:
         print_json(jobs)
         return
-    rows = [
-        (job["id"], job["activity"], job["last_state"], instant(job["next_at"]), ", ".join(job["schedule"]))
-        for job in jobs
-    ]
-    show_table(["job", "now", "last", "next", "schedule"], rows)
+    show_table(JOB_HEADERS, job_rows(jobs))
 
 
 @click.command("show")
 @options.job
 @options.as_json
 def show_command(job: str, json_: bool) -> None:
-    """Show a job: its definition, how it stands, and its open runs.
+    """Show a job: its definition, its state, and its open runs.
 
     Example: rae-auto show backup
     """
     with Client() as client:
-        shown = client.call("show", job=job)
+        details = client.call("show", job=job)
     if json_:
-        print_json(shown)
+        print_json(details)
         return
-    info = shown["info"]
-    rows: list[tuple[str, Any]] = [
-        *(
-            (name, value if isinstance(value, str) else json.dumps(value))
-            for name, value in shown["definition"].items()
-        ),
-        ("now", info["activity"]),
-        ("next", instant(info["next_at"])),
-        ("last", f"{info['last_state'] or '-'} {instant(info['last_finished_at'])}"),
-        *(("open run", f"{run['run_id']} {run['state']}") for run in shown["open"]),
-    ]
-    show_table(["field", "value"], rows)
+    show_table(["field", "value"], job_details(details))
 
 
 @click.command("add")
@@ -63,18 +49,22 @@ def show_command(job: str, json_: bool) -> None:
 @click.argument("command", nargs=-1)
 @click.option("--file", "file_", metavar="FILE", help="Read the fields of the job from a TOML or JSON file.")
 @click.option("--schedule", metavar="EXPR", help="A cron expression.")
-@click.option("--every", metavar="DURATION", help="Run it again and again after this time.")
-@click.option("--at", metavar="INSTANT", help="Run it once, at this time.")
-@click.option("--timeout", metavar="DURATION", help="End it after this time.")
-@click.option("--priority", type=click.Choice(["low", "normal", "high", "critical"]))
-@click.option("--overlap", type=click.Choice(["skip", "queue", "replace", "allow"]))
-@click.option("--retries", type=click.IntRange(0, 999), help="Try again so often.")
-@click.option("--replace", is_flag=True, help="Change the job if it exists.")
+@click.option("--every", metavar="DURATION", help="Run it repeatedly, at this interval.")
+@click.option("--at", metavar="INSTANT", help="Run it once, at this instant.")
+@click.option("--timeout", metavar="DURATION", help="End a run that takes longer.")
+@click.option("--priority", type=click.Choice(["low", "normal", "high", "critical"]), help="Its place in the queue.")
+@click.option(
+    "--overlap",
+    type=click.Choice(["skip", "queue", "replace", "allow"]),
+    help="What to do while a run of the job is open.",
+)
+@click.option("--retries", type=click.IntRange(0, 999), help="Retry a failed run so many times.")
+@click.option("--replace", is_flag=True, help="Replace the job if it exists.")
 @options.as_json
 def add_command(
     name: str | None, command: tuple[str, ...], file_: str | None, replace: bool, json_: bool, **fields: Any
 ) -> None:
-    """Add a job to the daemon; it is kept in the store.
+    """Add a job to the daemon, which keeps it in the store.
 
     Example: rae-auto add tidy --every 1h -- find /tmp/scratch -mtime +7 -delete
     """
@@ -92,7 +82,7 @@ def add_command(
 
 
 def _definition(fields: dict[str, Any]) -> dict[str, Any]:
-    """The document of a job from the options."""
+    """Return the definition of a job from the options."""
     triggers = {"schedule": ("cron", "expression"), "every": ("interval", "every"), "at": ("once", "at")}
     schedule = [
         {"type": kind, "options": {option: fields[name]}} for name, (kind, option) in triggers.items() if fields[name]
@@ -105,24 +95,24 @@ def _definition(fields: dict[str, Any]) -> dict[str, Any]:
 def _from_file(name: str | None) -> dict[str, Any]:
     if name is None:
         return {}
-    import tomllib
+    import tomllib  # lazy: start-up
 
     try:
         text = Path(name).read_text()
-        read: Any = json.loads(text) if name.endswith(".json") else tomllib.loads(text)
+        definition: Any = json.loads(text) if name.endswith(".json") else tomllib.loads(text)
     except OSError as error:
         raise click.UsageError(f"{name}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise click.UsageError(f"{name}: {error}") from None
-    if not isinstance(read, dict):
-        raise click.UsageError(f"{name}: must hold the fields of one job")
-    return read
+    if not isinstance(definition, dict):
+        raise click.UsageError(f"{name}: must contain the fields of one job")
+    return definition
 
 
 @click.command("remove")
 @options.job
 def remove_command(job: str) -> None:
-    """Remove a job that was added by hand; a run in hand finishes.
+    """Remove a job that was added by hand. Its open runs finish.
 
     Example: rae-auto remove tidy
     """
@@ -134,7 +124,7 @@ def remove_command(job: str) -> None:
 @click.command("pause")
 @options.job
 def pause_command(job: str) -> None:
-    """Let a job start nothing by itself until it is resumed.
+    """Pause a job: it starts by hand only, until it is resumed.
 
     Example: rae-auto pause backup
     """
@@ -146,7 +136,7 @@ def pause_command(job: str) -> None:
 @click.command("resume")
 @options.job
 def resume_command(job: str) -> None:
-    """Let a paused job go on.
+    """Resume a paused job.
 
     Example: rae-auto resume backup
     """

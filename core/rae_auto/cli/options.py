@@ -1,8 +1,9 @@
-"""Options and arguments that several commands share."""
+"""Options, arguments and helpers that several commands share."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,25 +13,34 @@ from rae_auto.paths import find_config
 if TYPE_CHECKING:
     from rae_auto.offline.project import Project
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
-config = click.option("--config", metavar="FILE", help="The configuration; by default the nearest rae.toml.")
+config = click.option("--config", metavar="FILE", help="The configuration file; by default the nearest rae.toml.")
+
+
+def limit(noun: str) -> "Callable[[F], F]":
+    """Return the option for the number of records to show."""
+    return click.option(
+        "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help=f"Show so many {noun} at most."
+    )
 
 
 def config_path(given: str | None) -> Path:
-    """The configuration to use. Errors: ConfigError where there is none."""
+    """Return the configuration file to use. Errors: ConfigError if there is none."""
     found = find_config(given)
     if found is None:
         raise ConfigError(
-            ["there is no rae.toml here or above; write one with 'rae-auto init', or name one with --config"]
+            ["no rae.toml here or in a parent directory; create one with 'rae-auto init', or use --config"]
         )
     return found
 
 
-def _jobs(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Names of jobs for the shell's completion: from the daemon, else from the configuration."""
-    import tomllib
+def _complete_job(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a job, from the daemon or else from the configuration."""
+    import tomllib  # lazy: start-up
 
-    from rae_auto.control.client import Client
+    from rae_auto.control.client import Client  # lazy: start-up
 
     names: list[str] = []
     with suppress(Exception):
@@ -49,5 +59,5 @@ def load_project(given: str | None) -> "Project":
     return Project.load(config_path(given))
 
 
-job = click.argument("job", shell_complete=_jobs)
-optional_job = click.argument("job", required=False, shell_complete=_jobs)
+job = click.argument("job", shell_complete=_complete_job)
+optional_job = click.argument("job", required=False, shell_complete=_complete_job)

@@ -1,4 +1,4 @@
-"""init, check, next, schema: before anything runs."""
+"""The commands init, check, next and schema: before anything runs."""
 
 from datetime import UTC, datetime
 from itertools import islice
@@ -14,7 +14,7 @@ from rae_auto.views.tables import instant, print_json
 @click.command("init")
 @click.argument("file", default="rae.toml")
 def init_command(file: str) -> None:
-    """Write a commented starter file; never over an existing one.
+    """Write a commented starter configuration. An existing file is never overwritten.
 
     Example: rae-auto init
     """
@@ -28,7 +28,7 @@ def init_command(file: str) -> None:
 @options.config
 @options.as_json
 def check_command(config: str | None, json_: bool) -> int:
-    """Find the mistakes of a configuration, all at once.
+    """Find all errors of a configuration.
 
     Example: rae-auto check --config rae.toml
     """
@@ -44,15 +44,15 @@ def check_command(config: str | None, json_: bool) -> int:
         for line in report.warnings:
             click.echo(f"{visible(line)} (warning)")
         if not report.errors:
-            click.echo("the configuration is good")
+            click.echo("the configuration is valid")
     return 2 if report.errors else 0
 
 
 @click.command("next")
 @click.argument("what", metavar="EXPR|JOB")
-@click.option("--tz", metavar="ZONE", help="An IANA zone; by default the configured or the local one.")
-@click.option("--from", "start", metavar="ISO", help="Instants after this one; by default now.")
-@click.option("--count", type=click.IntRange(0, 10_000), default=5, show_default=True)
+@click.option("--tz", metavar="ZONE", help="An IANA time zone; by default the configured or the local one.")
+@click.option("--from", "start", metavar="ISO", help="Only instants after this one; by default now.")
+@click.option("--count", type=click.IntRange(0, 10_000), default=5, show_default=True, help="Show so many instants.")
 @options.config
 @options.as_json
 def next_command(what: str, tz: str | None, start: str | None, count: int, config: str | None, json_: bool) -> None:
@@ -70,20 +70,20 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
             instants = next_runs_of_expression(what, tz, after)
         else:
             instants = next_runs_of_job(options.config_path(config), what, tz, after)
-        found = [moment.isoformat() for moment in islice(instants, count)]
+        next_runs = [moment.isoformat() for moment in islice(instants, count)]
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if json_:
-        print_json(found)
+        print_json(next_runs)
     else:
-        for moment in found:
+        for moment in next_runs:
             click.echo(instant(moment))
 
 
 @click.command("schema")
 @click.argument("name", type=click.Choice(["config", "job"]), default="config")
 def schema_command(name: str) -> None:
-    """Print the JSON Schema of the configuration, installed plugins included, or of stored jobs and runs.
+    """Print the JSON Schema of the configuration (with all installed plugins), or of stored jobs and runs.
 
     Example: rae-auto schema > rae.schema.json
     """

@@ -1,4 +1,4 @@
-"""plugins: what is installed, and what its options are."""
+"""The command plugins: the installed plugins and their options."""
 
 import click
 
@@ -11,7 +11,7 @@ from rae_auto.views.tables import print_json, show_table
 @options.as_json
 @click.pass_context
 def plugins_command(ctx: click.Context, json_: bool) -> None:
-    """List the installed plugins, where they come from and how they are; imports none of them.
+    """List the installed plugins, with their origin and state, without importing them.
 
     Example: rae-auto plugins show trigger cron
     """
@@ -32,7 +32,7 @@ def plugins_command(ctx: click.Context, json_: bool) -> None:
 @click.argument("name")
 @options.as_json
 def show_command(kind: str, name: str, json_: bool) -> None:
-    """Show a plugin's options, with types, defaults and help, from its class.
+    """Show the options of a plugin, with types, defaults and help.
 
     Example: rae-auto plugins show trigger cron
     """

@@ -1,4 +1,4 @@
-"""The group of all commands: each is imported when it is called, and none of their errors becomes a traceback."""
+"""The group of all commands. Each is imported when it is called, and its errors become one line and an exit code."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from importlib import import_module
 import click
 
 from rae_auto.errors import BadRequest, ConfigError, DaemonUnreachable, InvalidJob, SchedulerError
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.views.escaping import visible
 
@@ -15,15 +16,15 @@ COMMANDS = {
     "init": "planning", "check": "planning", "next": "planning", "schema": "planning",
     "run": "daemon", "stop": "daemon", "reload": "daemon", "status": "daemon",
     "list": "jobs", "show": "jobs", "add": "jobs", "remove": "jobs", "pause": "jobs", "resume": "jobs",
-    "trigger": "runs", "test-trigger": "test_trigger",
-    "exec": "runs", "cancel": "runs", "history": "runs", "output": "runs",
-    "doctor": "doctor", "why": "why", "stats": "stats", "backup": "backups", "restore": "backups",
+    "trigger": "runs", "test-trigger": "runs", "exec": "runs", "cancel": "runs", "output": "runs",
+    "history": "history", "stats": "history", "why": "history",
+    "doctor": "doctor", "backup": "backups", "restore": "backups",
     "simulate": "simulate",
     "event": "events",
     "plugins": "plugins",
     "completion": "completion",
 }  # fmt: skip
-"""Each command, and the module of `rae_auto.cli` where it lives as NAME_command."""
+"""Each command, and the module of `rae_auto.cli` that defines it as NAME_command."""
 
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (ConfigError, 2),
@@ -36,7 +37,7 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
 
 
 class Program(click.Group):
-    """Finds commands by name without importing the others."""
+    """A group that finds commands by name without importing the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -54,21 +55,21 @@ class Program(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS:
             near = did_you_mean(args[0], COMMANDS) or "; 'rae-auto --help' lists them"
-            ctx.fail(f"no command {visible(args[0])[:64]!r}{near}")
+            ctx.fail(f"unknown command {quote(args[0][:64])}{near}")
         return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="rae-auto", message="rae-auto %(version)s")
 def program() -> None:
-    """Runs your automations on your own machine.
+    """Run your automations on your own machine.
 
-    Write a rae.toml (rae-auto init), try it (rae-auto check, rae-auto next JOB) and run it (rae-auto run).
+    Write a rae.toml (rae-auto init), check it (rae-auto check, rae-auto simulate) and run it (rae-auto run).
     """
 
 
 def run(arguments: list[str]) -> int:
-    """Run the program with these arguments; the exit code."""
+    """Run the program with these arguments and return the exit code."""
     try:
         result = program.main(arguments, prog_name="rae-auto", standalone_mode=False)
     except click.exceptions.Exit as end:
@@ -78,7 +79,7 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         return _fail(arguments, "BadUsage", _usage(error), 2)
     except BrokenPipeError:
-        # Whoever read has read enough; Python would complain once more when it flushes.
+        # The reader has closed the pipe; without this Python would report it again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

@@ -1,29 +1,41 @@
-"""trigger, exec, cancel, history, output: runs, by hand and on record."""
+"""The commands trigger, exec, cancel, output and test-trigger: runs by hand, and their output."""
 
+import json
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.queries import query
 from rae_auto.control.client import Client
-from rae_auto.errors import DaemonUnreachable, RunNotFound
+from rae_auto.errors import RunNotFound
+from rae_auto.model.primitives.human_units import format_count, quote
 from rae_auto.paths import state_directory
 from rae_auto.views.escaping import visible, visible_line
-from rae_auto.views.tables import instant, print_json, show_table
+from rae_auto.views.tables import print_json
+from rae_auto.views.traces import trace_line, trace_record
 
-OPEN = ("queued", "starting", "running", "retrying")
+if TYPE_CHECKING:
+    from rae_auto.offline.test_trigger import TraceLine
+
+OPEN_STATES = ("queued", "starting", "running", "retrying")
+FOLLOW_INTERVAL_SECONDS = 0.2
+_RUN_ID_LENGTH = 26
 
 
 @click.command("trigger")
 @options.job
-@click.option("--request", metavar="TEXT", help="Identifies the request: repeated, it leads to one run.")
+@click.option("--request", metavar="TEXT", help="An id for the request: repeating it does not start a second run.")
 @options.as_json
 def trigger_command(job: str, request: str | None, json_: bool) -> None:
-    """Start a job by hand; prints the id of its run once that is durable.
+    """Start a job by hand and print the id of its run.
+
+    The id is printed once the run is durable.
 
     Example: rae-auto trigger backup
     """
@@ -39,11 +51,11 @@ def trigger_command(job: str, request: str | None, json_: bool) -> None:
 @options.job
 @options.config
 def exec_command(job: str, config: str | None) -> int:
-    """Run a job here and now, without a daemon, in the environment that the daemon gives it.
+    """Run a job in the foreground, without a daemon, in the environment that the daemon gives it.
 
     Example: rae-auto exec backup
     """
-    from rae_auto.offline.exec import execute
+    from rae_auto.offline.exec import execute  # lazy: start-up
 
     result = execute(options.load_project(config), job, sys.stdout.buffer)
     if result.ok:
@@ -57,7 +69,7 @@ def exec_command(job: str, config: str | None) -> int:
 @click.argument("target", metavar="JOB|RUN")
 @options.as_json
 def cancel_command(target: str, json_: bool) -> None:
-    """End a run, or all open runs of a job.
+    """Cancel a run, or all open runs of a job.
 
     Example: rae-auto cancel backup
     """
@@ -66,95 +78,77 @@ def cancel_command(target: str, json_: bool) -> None:
     if json_:
         print_json(answer)
     else:
-        click.echo("\n".join(answer["cancelled"]) or "nothing was open")
-
-
-@click.command("history")
-@options.optional_job
-@click.option("--state", "states", multiple=True, metavar="STATE", help="Only runs in this state; may be repeated.")
-@click.option("--since", metavar="ISO", help="Only runs queued at or after this instant.")
-@click.option("--until", metavar="ISO", help="Only runs queued at or before this instant.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
-@options.config
-@options.as_json
-def history_command(job: str | None, config: str | None, json_: bool, **query: Any) -> None:
-    """Show runs, the newest first; also while no daemon runs.
-
-    Example: rae-auto history backup --state failed
-    """
-    runs = _history({"job": job, **query}, config)
-    if json_:
-        print_json(runs)
-        return
-    rows = [
-        (
-            run["run_id"],
-            run["job"],
-            run["state"],
-            instant(run["queued_at"]),
-            run["attempt"],
-            run["exit_code"],
-            run["reason"],
-        )
-        for run in runs
-    ]
-    show_table(["run", "job", "state", "queued", "attempt", "exit", "reason"], rows)
-
-
-def _history(query: dict[str, Any], config: str | None) -> list[dict[str, Any]]:
-    query["states"] = list(query["states"])
-    try:
-        with Client() as client:
-            runs: list[dict[str, Any]] = client.call("history", **query)
-            return runs
-    except DaemonUnreachable:
-        from rae_auto.offline.queries import history
-
-        return history(options.load_project(config), query)
+        click.echo("\n".join(answer["cancelled"]) or "no open runs")
 
 
 @click.command("output")
 @click.argument("target", metavar="JOB|RUN")
-@click.option("--attempt", type=click.IntRange(1), help="Of this attempt; by default the last one.")
-@click.option("--follow", "-f", is_flag=True, help="Go on while the run is open.")
-@click.option("--raw", is_flag=True, help="Byte by byte; a terminal would obey what is in it.")
+@click.option("--attempt", type=click.IntRange(1), help="Show this attempt; by default the last one.")
+@click.option("--follow", "-f", is_flag=True, help="Continue until the run ends.")
+@click.option("--raw", is_flag=True, help="Print the bytes unchanged; a terminal obeys control sequences in them.")
 @options.config
 def output_command(target: str, attempt: int | None, follow: bool, raw: bool, config: str | None) -> None:
-    """Show what a run has printed: the last run of a job, or one by its id.
+    """Show the output of a run: of the last run of a job, or of a run by its id. Works without a daemon.
 
     Example: rae-auto output backup --follow
     """
-    run = _latest(target, config)
+    run = _latest_run(target, config)
     number = attempt or run["attempt"]
     path = state_directory() / "output" / f"{run['run_id']}.{number}.log"
     if not path.exists():
         raise RunNotFound(f"attempt {number} of run {run['run_id']} has no output")
-    _print_file(path, raw, still_open=lambda: follow and _latest(run["run_id"], config)["state"] in OPEN)
+    _print_file(path, raw, is_open=lambda: follow and _latest_run(run["run_id"], config)["state"] in OPEN_STATES)
 
 
-def _latest(target: str, config: str | None) -> dict[str, Any]:
-    """The run of this id, or the latest of this job that has begun."""
-    query = {"job": None, "states": (), "since": None, "until": None, "limit": 20}
-    if len(target) == 26 and target.isupper():
-        runs = _history({**query, "run": target}, config)
+def _latest_run(target: str, config: str | None) -> dict[str, Any]:
+    """Return the run of this id, or the latest run of this job that has started."""
+    arguments: dict[str, Any] = {"job": None, "states": [], "since": None, "until": None, "limit": 20}
+    runs: list[dict[str, Any]]
+    if len(target) == _RUN_ID_LENGTH and target.isupper():
+        runs = query("history", {**arguments, "run": target}, config)
     else:
-        runs = [run for run in _history({**query, "job": target}, config) if run["attempt"]]
+        runs = [run for run in query("history", {**arguments, "job": target}, config) if run["attempt"]]
     if not runs:
-        raise RunNotFound(f"no run of {target!r} has begun; 'rae-auto history' lists those that have")
+        raise RunNotFound(f"no run of {quote(target)} has started yet; 'rae-auto history' lists all runs")
     return runs[0]
 
 
-def _print_file(path: Path, raw: bool, still_open: Any) -> None:
+def _print_file(path: Path, raw: bool, is_open: Callable[[], bool]) -> None:
     with path.open("rb") as file:
         while True:
-            # Asked first: what is printed before the end is then read after it.
-            more = still_open()
+            # Checked before reading, so that the last output is printed too.
+            continues = is_open()
             while chunk := file.read(1 << 16):
                 if raw:
                     sys.stdout.buffer.write(chunk)
                     sys.stdout.buffer.flush()
                 else:
                     click.echo(visible(chunk.decode(errors="backslashreplace")), nl=False)
-            if not more:
+            if not continues:
                 return
-            time.sleep(0.2)
+            time.sleep(FOLLOW_INTERVAL_SECONDS)
+
+
+@click.command("test-trigger")
+@options.job
+@click.option("--for", "length", metavar="TIME", default="60s", show_default=True, help="Stop after this time.")
+@options.config
+@options.as_json
+def test_trigger_command(job: str, length: str, config: str | None, json_: bool) -> None:
+    """Watch a job's triggers and show what they would start. The job itself does not run.
+
+    Example: rae-auto test-trigger inbox --for 5m
+    """
+    from rae_auto.model.primitives.units import parse_duration  # lazy: start-up
+    from rae_auto.offline.test_trigger import watch_triggers  # lazy: start-up
+
+    def show(trace: "TraceLine") -> None:
+        click.echo(json.dumps(trace_record(trace)) if json_ else trace_line(trace))
+
+    try:
+        seconds = parse_duration(length).total_seconds()
+    except ValueError as error:
+        raise click.UsageError(f"--for: {error}") from None
+    starts = watch_triggers(options.load_project(config), job, seconds, show)
+    if not json_:
+        click.echo(f"{visible_line(job)} would have been started {format_count(starts, 'time')}")

@@ -1,4 +1,4 @@
-"""simulate: what a configuration would do, by the engine that would do it."""
+"""The command simulate: a forecast of a configuration, by the engine that runs it."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +12,7 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.errors import DaemonUnreachable
+from rae_auto.model.primitives.human_units import quote
 
 if TYPE_CHECKING:
     from rae_auto.model.job_state import Span
@@ -19,33 +20,35 @@ if TYPE_CHECKING:
     from rae_auto.offline.project import Project
     from rae_auto.simulation.script import GuardTurn, Script
 
-_YEARS = range(1970, 9000)
-_RUNS_FOR_A_MEDIAN = 101
+_SUPPORTED_YEARS = range(1970, 9000)
+_MAX_RUNS_PER_MEDIAN = 101
 
 
 @click.command("simulate")
-@click.option("--from", "start", metavar="TIME", help="Begin here; by default now. ISO 8601, in the configured zone.")
-@click.option("--days", type=click.IntRange(1, 366), default=1, show_default=True, help="Go on for so many days.")
-@click.option("--downtime", "downtimes", multiple=True, metavar="A..B", help="Off from A until B; may be repeated.")
+@click.option("--from", "start", metavar="TIME", help="The start, in the configured time zone; by default now.")
+@click.option("--days", type=click.IntRange(1, 366), default=1, show_default=True, help="Simulate so many days.")
+@click.option(
+    "--downtime", "downtimes", multiple=True, metavar="A..B", help="No daemon between A and B; may be repeated."
+)
 @click.option(
     "--durations",
     multiple=True,
     metavar="history|JOB=TIME",
-    help="How long runs take: the median of the past, or so long; by default a minute. May be repeated.",
+    help="How long runs take: the median of past runs, or this time; by default 1 min. May be repeated.",
 )
 @click.option(
     "--events",
     metavar="recorded|FILE",
-    help="What happens in the world: what the daemon has on record of that time, or lines of JSON.",
+    help="Events to react to: those recorded at that time, or a file of JSON lines.",
 )
 @click.option(
     "--guard",
     "guards",
     multiple=True,
     metavar="[JOB.]GUARD=ANSWER",
-    help="What a guard says that looks at the machine: yes, no or unknown; yes by default. May be repeated.",
+    help="The result of a guard that reads the machine: yes (the default), no or unknown. May be repeated.",
 )
-@click.option("--against", metavar="FILE", help="Show only what this configuration would change.")
+@click.option("--against", metavar="FILE", help="Show only what this other configuration would change.")
 @options.config
 @options.as_json
 def simulate_command(
@@ -59,7 +62,7 @@ def simulate_command(
     config: str | None,
     json_: bool,
 ) -> None:
-    """Show what the configuration would do: each start, wait and skip, and why. Nothing is executed.
+    """Show what the configuration would do: each start, wait and skip, with its reason. Nothing is executed.
 
     Example: rae-auto simulate --from 2026-10-25 --days 7 --durations history
     """
@@ -99,7 +102,7 @@ def simulate_command(
 
 
 def _span(start: str | None, days: int, where: ZoneInfo) -> tuple[datetime, datetime]:
-    """The instants between which is simulated. Days are those of the calendar: one may have 23 or 25 hours."""
+    """Return the first and the last instant. Days are calendar days, which may have 23 or 25 hours."""
     begin = datetime.now(where).replace(microsecond=0) if start is None else _instant(start, where).astimezone(where)
     return begin.astimezone(UTC), (begin + timedelta(days=days)).astimezone(UTC)
 
@@ -109,8 +112,8 @@ def _instant(text: str, where: ZoneInfo) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
-    if moment is None or moment.year not in _YEARS:
-        raise click.UsageError(f"{text[:60]!r} is no time; write 2026-10-25, 2026-10-25T18:00 or with an offset")
+    if moment is None or moment.year not in _SUPPORTED_YEARS:
+        raise click.UsageError(f"invalid time {quote(text[:60])}; write 2026-10-25, 2026-10-25T18:00, or add an offset")
     return (moment if moment.tzinfo else moment.replace(tzinfo=where)).astimezone(UTC)
 
 
@@ -121,12 +124,14 @@ def _downtimes(given: Iterable[str], since: datetime, until: datetime, where: Zo
     for text in given:
         begin, dots, end = text.partition("..")
         if not dots:
-            raise click.UsageError(f"--downtime {text[:60]!r} must read A..B, as 2026-10-25T18:00..2026-10-26T08:00")
+            raise click.UsageError(
+                f"--downtime {quote(text[:60])} must be A..B, as in 2026-10-25T18:00..2026-10-26T08:00"
+            )
         spans.append(Span(_instant(begin, where), _instant(end, where)))
     spans.sort(key=lambda span: span.since)
     bounds = [since, *(bound for span in spans for bound in (span.since, span.until)), until]
     if bounds != sorted(bounds):
-        raise click.UsageError("each --downtime must end after it begins, within what is simulated, and before another")
+        raise click.UsageError("--downtime spans must lie in the simulated time, end after they start, and not overlap")
     return tuple(spans)
 
 
@@ -137,7 +142,7 @@ def _script(
     where: ZoneInfo,
     project: "Project",
 ) -> "Script":
-    """What happens in the world: told by a file or by the records, and what guards are said to say."""
+    """Return the events from a file or from the records, and the results of guards."""
     from rae_auto.simulation.script import Script
     from rae_auto.simulation.script_files import read_script
 
@@ -148,12 +153,12 @@ def _script(
         script = read_script(text, events, lambda text: _instant(text, where))
     except ValueError as error:
         raise click.UsageError(f"--events {error}") from None
-    # What is said on the command line was so all the time.
+    # A result on the command line applies to the whole time.
     return Script(script.events, script.occurrences, (*guards, *script.guards))
 
 
 def _guard_turn(text: str, read: "Sequence[tuple[JobId, str]]") -> "GuardTurn":
-    """What a guard is said to say, which must be one of those that are read."""
+    """Parse the result of a guard, which must be one that reads the machine."""
     from rae_auto.model.primitives.names import JobId, did_you_mean
     from rae_auto.simulation.script import GuardTurn
     from rae_auto.simulation.script_files import says_of
@@ -161,11 +166,11 @@ def _guard_turn(text: str, read: "Sequence[tuple[JobId, str]]") -> "GuardTurn":
     name, equals, answer = text.partition("=")
     job, dot, guard = name.rpartition(".")
     if not equals:
-        raise click.UsageError(f"--guard {text[:60]!r} must read GUARD=ANSWER or JOB.GUARD=ANSWER, as power=no")
+        raise click.UsageError(f"--guard {quote(text[:60])} must be GUARD=ANSWER or JOB.GUARD=ANSWER, as in power=no")
     if not any(guard == other and job in ("", of) for of, other in read):
         names = {name for of, other in read for name in (other, f"{of}.{other}")}
         hint = did_you_mean(name[:64], sorted(names))
-        raise click.UsageError(f"--guard {name[:64]!r}: no job has this guard, or it is computed{hint}")
+        raise click.UsageError(f"--guard {quote(name[:64])}: no job has this guard, or its result is computed{hint}")
     try:
         return GuardTurn(datetime.min.replace(tzinfo=UTC), JobId(job) if dot else None, guard, says_of(answer))
     except ValueError as error:
@@ -173,61 +178,61 @@ def _guard_turn(text: str, read: "Sequence[tuple[JobId, str]]") -> "GuardTurn":
 
 
 def _recorded(since: datetime, until: datetime, project: "Project") -> list[dict[str, Any]]:
-    """All that is on record until then: what came before is what patterns have seen.
+    """Return all records until then; those before `since` are the history that patterns know.
 
-    Runs that end from `since` on are those of the simulation.
+    The ends of runs from `since` on are left out, because the simulation has its own.
     """
     from rae_auto.api.events import RUN_ENDED
     from rae_auto.control.client import Client
 
-    found: list[dict[str, Any]]
+    records: list[dict[str, Any]]
     try:
         with Client() as client:
-            found = client.call("world_log", until=until.isoformat())
+            records = client.call("world_log", until=until.isoformat())
     except DaemonUnreachable:
         from rae_auto.offline.queries import world_log
 
-        found = world_log(project, until)
+        records = world_log(project, until)
     return [
-        one
-        for one in found
-        if not one.get("name", "").startswith(RUN_ENDED) or datetime.fromisoformat(one["at"]) < since
+        record
+        for record in records
+        if not record.get("name", "").startswith(RUN_ENDED) or datetime.fromisoformat(record["at"]) < since
     ]
 
 
 def _durations(given: Sequence[str], jobs: "Sequence[JobId]", project: "Project") -> "dict[JobId, timedelta]":
-    """How long the runs of jobs take, as far as that is known; what is said counts more than the history."""
+    """Return how long runs take, as far as that is known; options override the history."""
     from rae_auto.model.primitives.names import JobId, did_you_mean
     from rae_auto.model.primitives.units import parse_duration
 
-    said = {}
+    given_durations = {}
     for text in given:
         name, equals, length = text.partition("=")
         if text == "history":
             continue
         if not equals:
-            raise click.UsageError(f"--durations {text[:60]!r} must read history or JOB=TIME, as backup=5m")
+            raise click.UsageError(f"--durations {quote(text[:60])} must be history or JOB=TIME, as in backup=5m")
         if name not in jobs:
-            raise click.UsageError(f"--durations: there is no job {name[:64]!r}{did_you_mean(name[:64], jobs)}")
+            raise click.UsageError(f"--durations: no job {quote(name[:64])}{did_you_mean(name[:64], jobs)}")
         try:
-            said[JobId(name)] = parse_duration(length)
+            given_durations[JobId(name)] = parse_duration(length)
         except ValueError as error:
             raise click.UsageError(f"--durations {name}: {error}") from None
-    return {**(_medians(jobs, project) if "history" in given else {}), **said}
+    return {**(_medians(jobs, project) if "history" in given else {}), **given_durations}
 
 
 def _medians(jobs: "Sequence[JobId]", project: "Project") -> "dict[JobId, timedelta]":
-    """The median of the latest successful runs, of each job that has some."""
-    query = {"states": ["succeeded"], "limit": _RUNS_FOR_A_MEDIAN}
+    """Return the median duration of the latest successful runs of each job that has any."""
+    query = {"states": ["succeeded"], "limit": _MAX_RUNS_PER_MEDIAN}
     past = _histories([{**query, "job": job} for job in jobs], project)
-    # Of a run with retries the record doesn't tell the attempt's own length.
+    # The record of a run with retries doesn't contain the length of the attempt alone.
     lengths = [[_length(run) for run in runs if run["attempt"] == 1] for runs in past]
     return {job: timedelta(seconds=median(found)) for job, found in zip(jobs, lengths, strict=True) if found}
 
 
 def _length(run: Mapping[str, Any]) -> float:
     begin, end = (datetime.fromisoformat(run[name]) for name in ("started_at", "finished_at"))
-    # Somebody may have set the clock back meanwhile.
+    # The clock may have been set back during the run.
     return max((end - begin).total_seconds(), 0.0)
 
 

@@ -1,1 +1,1 @@
-"""Pure functions from records to what people see."""
+"""Views: functions from records to the text and tables that people see."""

@@ -1,4 +1,4 @@
-"""Forecasts and what differs between them: rows for people, lines for a pipe, JSON for programs."""
+"""Forecasts and the differences between them: rows for people, lines for a pipe, JSON for programs."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,6 +9,7 @@ import click
 from attrs import frozen
 
 from rae_auto.model.decision import Decision
+from rae_auto.model.primitives.human_units import format_count, format_elapsed, quote
 from rae_auto.model.primitives.units import format_duration
 from rae_auto.model.reasons import CaughtUp
 from rae_auto.model.records import run_record
@@ -23,7 +24,7 @@ Row = tuple[str, str, str, str]
 
 @frozen
 class _Clock:
-    """Shows instants in a zone: for a person, or in ISO 8601."""
+    """Formats instants in a time zone: for a person, or in ISO 8601."""
 
     where: ZoneInfo
 
@@ -36,12 +37,12 @@ class _Clock:
 
 
 def show_forecast(forecast: Forecast, where: ZoneInfo, json_: bool) -> None:
-    """Print each start, wait and skip in order, then where it is crowded, and what isn't simulated."""
+    """Print each start, wait and skip in order, then peaks and collisions, and what isn't simulated."""
     clock = _Clock(where)
     if json_:
         print_json(_record(forecast, clock))
         return
-    events = sorted([*_skips(forecast), *(event for seen in forecast.runs for event in _course(seen, clock))])
+    events = sorted([*_skips(forecast), *(event for run in forecast.runs for event in _list_events(run, clock))])
     show_table(
         ["at", "what", "job", "details"],
         [*((clock(at), what, job, details) for at, job, what, details in events), *_summary(forecast, clock)],
@@ -49,18 +50,18 @@ def show_forecast(forecast: Forecast, where: ZoneInfo, json_: bool) -> None:
 
 
 _Event = tuple[datetime, str, str, str]
-"""When, whose, what, and how so."""
+"""Instant, job, what happened, and details."""
 
 
 def _skips(forecast: Forecast) -> Iterator[_Event]:
     return ((skip.decided_at, skip.job, "skip", skip.reason.text) for skip in forecast.skips)
 
 
-def _course(seen: ForecastRun, clock: _Clock) -> Iterator[_Event]:
-    """What there is to tell of a run."""
-    run = seen.run
-    if seen.wait is not None:
-        yield run.queued_at, run.job, "wait", seen.wait.text
+def _list_events(forecast_run: ForecastRun, clock: _Clock) -> Iterator[_Event]:
+    """Yield the wait and the start, or the end, of a run."""
+    run, wait = forecast_run.run, forecast_run.wait
+    if wait is not None:
+        yield run.queued_at, run.job, "wait", wait.text
     if run.started_at is not None:
         yield run.started_at, run.job, "start", _details(run, clock)
     elif run.finished_at is not None:
@@ -82,33 +83,43 @@ def _details(run: Run, clock: _Clock) -> str:
 def _summary(forecast: Forecast, clock: _Clock) -> Iterator[Row]:
     for peak in busiest(forecast):
         yield clock(peak.at), "busy", "", f"{len(peak.jobs)} at once: {', '.join(peak.jobs)}"
-    for found in collisions(forecast):
-        waited = f", the longest wait {format_duration(found.longest_wait)}" if found.longest_wait else ""
-        yield clock(found.first_at), "collision", found.job, f"{found.reason}, {found.times} in all{waited}"
+    for collision in collisions(forecast):
+        waited = f", longest wait {format_elapsed(collision.longest_wait)}" if collision.longest_wait else ""
+        yield (
+            clock(collision.first_at),
+            "collision",
+            collision.job,
+            f"{collision.reason}, {format_count(collision.times, 'time')}{waited}",
+        )
     for job, trigger in forecast.unplayed:
-        yield "", "not simulated", job, f"trigger {trigger}: when it fires can't be computed (--events tells)"
+        yield (
+            "",
+            "not simulated",
+            job,
+            f"trigger {quote(trigger)}: its occurrences can't be computed; supply them with --events",
+        )
     for job, guard in forecast.taken_for_yes:
-        yield "", "taken for yes", job, f"guard {guard}: what it says can't be computed (--guard tells)"
+        yield "", "assumed yes", job, f"guard {quote(guard)}: its result can't be computed; set it with --guard"
 
 
 def _record(forecast: Forecast, clock: _Clock) -> dict[str, Any]:
     return {
         **_span(forecast, clock),
-        "runs": [_run(seen) for seen in forecast.runs],
-        "skips": [_skip(skip) for skip in forecast.skips],
+        "runs": [_run_record(run) for run in forecast.runs],
+        "skips": [_skip_record(skip) for skip in forecast.skips],
         "busiest": [{"at": clock.iso(peak.at), "jobs": list(peak.jobs)} for peak in busiest(forecast)],
         "collisions": [
             {
-                "job": found.job,
-                "reason": found.reason,
-                "times": found.times,
-                "first_at": clock.iso(found.first_at),
-                "longest_wait": format_duration(found.longest_wait),
+                "job": collision.job,
+                "reason": collision.reason,
+                "times": collision.times,
+                "first_at": clock.iso(collision.first_at),
+                "longest_wait": format_duration(collision.longest_wait),
             }
-            for found in collisions(forecast)
+            for collision in collisions(forecast)
         ],
         "not_simulated": [{"job": job, "trigger": trigger} for job, trigger in forecast.unplayed],
-        "taken_for_yes": [{"job": job, "guard": guard} for job, guard in forecast.taken_for_yes],
+        "assumed_yes": [{"job": job, "guard": guard} for job, guard in forecast.taken_for_yes],
     }
 
 
@@ -117,12 +128,13 @@ def _span(forecast: Forecast, clock: _Clock) -> dict[str, Any]:
     return {"from": clock.iso(scenario.start), "until": clock.iso(scenario.end), "timezone": clock.where.key}
 
 
-def _run(seen: ForecastRun) -> dict[str, Any]:
-    wait = None if seen.wait is None else {"reason": seen.wait.code, "because": seen.wait.text}
-    return {**run_record(seen.run), "cause": seen.run.cause.code, "wait": wait}
+def _run_record(forecast_run: ForecastRun) -> dict[str, Any]:
+    wait = forecast_run.wait
+    waited = None if wait is None else {"reason": wait.code, "because": wait.text}
+    return {**run_record(forecast_run.run), "cause": forecast_run.run.cause.code, "wait": waited}
 
 
-def _skip(skip: Decision) -> dict[str, Any]:
+def _skip_record(skip: Decision) -> dict[str, Any]:
     return {
         "job": skip.job,
         "trigger": skip.trigger,
@@ -134,39 +146,42 @@ def _skip(skip: Decision) -> dict[str, Any]:
 
 
 def show_differences(before: Forecast, after: Forecast, where: ZoneInfo, json_: bool) -> None:
-    """Print the occurrences of which something else becomes."""
+    """Print the occurrences with another outcome."""
     clock = _Clock(where)
-    found = differences(before, after)
+    changed = differences(before, after)
     if json_:
         changes = [
             {
-                "scheduled_for": clock.iso(one.at),
-                "job": one.job,
-                "trigger": one.trigger,
-                "before": _upshot(one.before),
-                "after": _upshot(one.after),
+                "scheduled_for": clock.iso(change.at),
+                "job": change.job,
+                "trigger": change.trigger,
+                "before": _outcome_record(change.before),
+                "after": _outcome_record(change.after),
             }
-            for one in found
+            for change in changed
         ]
         print_json({**_span(before, clock), "differences": changes})
-    elif found or not on_terminal():
-        rows = [(clock(d.at), d.job, _told(d.before, d.at, clock), _told(d.after, d.at, clock)) for d in found]
-        show_table(["due", "job", "now", "then"], rows)
+    elif changed or not on_terminal():
+        rows = [
+            (clock(d.at), d.job, _describe_outcome(d.before, d.at, clock), _describe_outcome(d.after, d.at, clock))
+            for d in changed
+        ]
+        show_table(["due", "job", "before", "after"], rows)
     else:
         click.echo("nothing changes")
 
 
-def _upshot(upshot: ForecastOutcome | None) -> dict[str, Any] | None:
-    if upshot is None:
+def _outcome_record(outcome: ForecastOutcome | None) -> dict[str, Any] | None:
+    if outcome is None:
         return None
-    started = None if upshot.started_at is None else upshot.started_at.isoformat()
-    return {"started_at": started, "state": upshot.state, "reason": upshot.reason}
+    started = None if outcome.started_at is None else outcome.started_at.isoformat()
+    return {"started_at": started, "state": outcome.state, "reason": outcome.reason}
 
 
-def _told(upshot: ForecastOutcome | None, due: datetime, clock: _Clock) -> str:
-    if upshot is None:
+def _describe_outcome(outcome: ForecastOutcome | None, due: datetime, clock: _Clock) -> str:
+    if outcome is None:
         return ""
-    if upshot.started_at is None:
-        return f"{upshot.state} ({upshot.reason})" if upshot.reason else str(upshot.state)
-    start = "starts" if upshot.started_at == due else f"starts {clock(upshot.started_at)}"
-    return f"{start}, {upshot.state}" if upshot.state.final and upshot.state is not RunState.SUCCEEDED else start
+    if outcome.started_at is None:
+        return f"{outcome.state} ({outcome.reason})" if outcome.reason else str(outcome.state)
+    start = "starts" if outcome.started_at == due else f"starts {clock(outcome.started_at)}"
+    return f"{start}, {outcome.state}" if outcome.state.final and outcome.state is not RunState.SUCCEEDED else start

@@ -1,4 +1,4 @@
-"""Rows for people on a terminal, and plain lines for programs in a pipe."""
+"""Tables for people on a terminal, plain lines for programs in a pipe, and JSON."""
 
 import json
 import sys
@@ -7,36 +7,36 @@ from collections.abc import Iterable, Sequence
 import click
 
 from rae_auto.views.escaping import visible_line
-from rae_auto.views.times import both
+from rae_auto.views.times import local_and_relative_time
 
 
 def on_terminal() -> bool:
-    """Whether a person reads standard output."""
+    """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def instant(iso: str | None) -> str:
-    """An instant as the reader needs it: local and relative for a person, ISO 8601 in a pipe."""
-    return both(iso) if on_terminal() else (iso or "-")
+    """Return an instant: local and relative on a terminal, ISO 8601 in a pipe."""
+    return local_and_relative_time(iso) if on_terminal() else (iso or "-")
 
 
 def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns under headers on a terminal; in a pipe the rows alone, two spaces between their cells."""
+    """Print columns under headers on a terminal; in a pipe the rows alone, two spaces between their cells."""
     cells = [[visible_line("-" if cell in (None, "") else cell) for cell in row] for row in rows]
     if not on_terminal():
         for row in cells:
             click.echo("  ".join(row))
         return
     widths = [max(len(row[n]) for row in [list(headers), *cells]) for n in range(len(headers))]
-    click.secho(_line([header.upper() for header in headers], widths), dim=True)
+    click.secho(_format_row([header.upper() for header in headers], widths), dim=True)
     for row in cells:
-        click.echo(_line(row, widths))
+        click.echo(_format_row(row, widths))
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _format_row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document."""
     click.echo(json.dumps(value, indent=2))

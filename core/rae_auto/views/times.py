@@ -1,10 +1,12 @@
-"""Instants for people: in the local zone, with a hint how far away they are."""
+"""Instants for people: in the local time zone, with the distance from now."""
 
 from datetime import UTC, datetime
 
+from rae_auto.model.primitives.human_units import format_elapsed
+
 
 def local_time(iso: str | None, now: datetime | None = None) -> str:
-    """`18:00:05`, with the date where it isn't today; `-` for None."""
+    """Return `18:00:05`, with the date unless it is today; `-` for None."""
     if iso is None:
         return "-"
     instant = datetime.fromisoformat(iso).astimezone()
@@ -12,22 +14,17 @@ def local_time(iso: str | None, now: datetime | None = None) -> str:
     return instant.strftime("%H:%M:%S" if instant.date() == today else "%Y-%m-%d %H:%M:%S")
 
 
-def relative(iso: str | None, now: datetime | None = None) -> str:
-    """`in 4 min`, `3 h ago`; empty for None."""
+def relative_time(iso: str | None, now: datetime | None = None) -> str:
+    """Return `in 4 min` or `3 h ago`; an empty text for None."""
     if iso is None:
         return ""
     seconds = (datetime.fromisoformat(iso) - (now or datetime.now(UTC))).total_seconds()
-    span = _span(abs(seconds))
-    return f"in {span}" if seconds >= 0 else f"{span} ago"
+    if abs(seconds) < 1:
+        return "now"
+    distance = format_elapsed(int(abs(seconds)), parts=1)
+    return f"in {distance}" if seconds >= 0 else f"{distance} ago"
 
 
-def _span(seconds: float) -> str:
-    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size or (size < 86400 and seconds >= size):
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
-
-
-def both(iso: str | None, now: datetime | None = None) -> str:
-    """`18:00:05 (in 4 min)`."""
-    return "-" if iso is None else f"{local_time(iso, now)} ({relative(iso, now)})"
+def local_and_relative_time(iso: str | None, now: datetime | None = None) -> str:
+    """Return `18:00:05 (in 4 min)`; `-` for None."""
+    return "-" if iso is None else f"{local_time(iso, now)} ({relative_time(iso, now)})"

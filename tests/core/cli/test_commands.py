@@ -55,7 +55,7 @@ class TestARun:
         run_id = cli("trigger", "sleeper").out.strip()
         assert cli("cancel", "sleeper").out.strip() == run_id
         assert ended(cli, run_id)["state"] == "cancelled"
-        assert cli("cancel", "sleeper").out == "nothing was open\n"
+        assert cli("cancel", "sleeper").out == "no open runs\n"
         assert cli("cancel", run_id).code == 1
 
     def test_that_waits_is_shown_with_what_it_waits_for(self, cli):
@@ -188,8 +188,8 @@ def test_a_name_that_is_nearly_right_gets_a_suggestion(cli):
     [
         (["history", "--state", "faild"], 2, "no state 'faild'; did you mean 'failed'?"),
         (["history", "--since", "yesterday"], 2, "since: 'yesterday' is no instant; write ISO 8601"),
-        (["output", "nobody"], 1, "no run of 'nobody' has begun; 'rae-auto history' lists those that have"),
-        (["output", "after", "--attempt", "7"], 1, "no run of 'after' has begun"),
+        (["output", "nobody"], 1, "no run of \"nobody\" has started yet; 'rae-auto history' lists all runs"),
+        (["output", "after", "--attempt", "7"], 1, 'no run of "after" has started yet'),
         (["add", "bad/name", "--", "true"], 2, "job id 'bad/name' must be 1 to 64 letters, digits, '-' or '_'"),
         (["add", "x", "--schedule", "61 * * * *", "--", "true"], 2, "61"),
         (["add", "x", "--timeout", "soon", "--", "true"], 2, "soon"),

@@ -52,17 +52,17 @@ class TestSend:
         monkeypatch.setattr(sys, "stdin", io.StringIO(f'{{"x": "{"y" * 2_000_000}"}}'))
         said = empty_log("event", "send", "a", "--data", "-")
         assert (said.code, said.out) == (2, "")
-        assert said.err == "rae-auto: --data is larger than 64 KB; keep it elsewhere and record its place\n"
+        assert said.err == "rae-auto: --data is larger than 64 KB; store it in a file and record its path\n"
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["a", "--data", "{"], "--data is no JSON (Expecting property name"),
-            (["a", "--data", "[" * 100_000], "--data is no JSON"),
+            (["a", "--data", "{"], "--data is not valid JSON (Expecting property name"),
+            (["a", "--data", "[" * 100_000], "--data is not valid JSON"),
             (["a", "--data", "[1]"], '--data must be a JSON object, as in \'{"room": "kitchen"}\''),
-            (["a", "--field", "x"], "--field 'x' must be KEY=TEXT or KEY:=JSON"),
-            (["a", "--field", "=x"], "--field '' must be KEY=TEXT or KEY:=JSON"),
-            (["a", "--field", "x:=y"], "--field x:= is no JSON"),
+            (["a", "--field", "x"], '--field "x" must be KEY=TEXT or KEY:=JSON'),
+            (["a", "--field", "=x"], '--field "" must be KEY=TEXT or KEY:=JSON'),
+            (["a", "--field", "x:=y"], "--field x:= is not valid JSON"),
             (["no name"], "event name 'no name' must be letters"),
             (["run.succeeded"], "is one that rae-auto itself gives; choose another"),
             (["a", "--at", "yesterday"], "at: 'yesterday' is no instant"),

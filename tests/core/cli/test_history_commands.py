@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from tests.support.waiting import eventually
 
-from rae_auto.cli.stats import sparkline
 from rae_auto.control.client import Client
 from rae_auto.errors import BadRequest
 from rae_auto.records.backup_files import examine
+from rae_auto.views.statistics import sparkline
 
 
 def ran(cli, job: str) -> str:
@@ -46,7 +46,7 @@ class TestBesideADaemon:
     def test_backup_asks_the_daemon(self, cli, tmp_path):
         run = ran(cli, "hello")
         target = tmp_path / "backup"
-        assert cli("backup", str(target)).out.endswith(f"documents and entries to {target}\n")
+        assert cli("backup", str(target)).out.endswith(f" records to {target}\n")
         assert run in target.read_text()
         assert cli("backup", str(target)).code == 1
         made = cli("backup", str(target), "--replace", "--json").json
@@ -89,7 +89,7 @@ class TestWithoutADaemon:
         from rae_auto.records.backup_files import write
 
         write(tmp_path / "one", [Put("job", "b", {"id": "b"})], datetime(2026, 1, 31, 12, tzinfo=UTC))
-        assert offline("restore", "one").out == "restored 1 documents and entries of 2026-01-31T12:00:00+00:00\n"
+        assert offline("restore", "one").out == "restored 1 record from the backup of 2026-01-31T12:00:00+00:00\n"
         assert offline("stats", "--json").json["runs"] == 0
         assert "runs  0\nsuccess  -\n" in offline("stats").out
         assert offline("backup", "two", "--json").json["changes"] == 1

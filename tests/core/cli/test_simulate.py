@@ -67,7 +67,7 @@ def test_where_the_clock_is_set_back_a_fixed_time_runs_once_and_a_wild_one_in_bo
 def test_overlaps_are_skipped_and_told_as_collisions(simulate: Cli) -> None:
     said = simulate("--from", "2026-11-01", "--durations", "sync=40m")
     assert "2026-11-01T02:30:00+01:00  skip  sync  run " in said.out
-    assert "collision  sync  overlap, 1 in all" in said.out
+    assert "collision  sync  overlap, 1 time" in said.out
 
 
 def test_json_has_runs_skips_and_what_is_crowded(simulate: Cli) -> None:
@@ -104,12 +104,12 @@ def test_against_shows_only_what_changes(simulate: Cli, config: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--from", "soon"], "is no time"),
-        (["--from", "0001-01-01"], "is no time"),
+        (["--from", "soon"], "invalid time"),
+        (["--from", "0001-01-01"], "invalid time"),
         (["--days", "0"], "--days"),
-        (["--downtime", "night"], "must read A..B"),
-        (["--downtime", "2020-01-01..2020-01-02"], "within what is simulated"),
-        (["--durations", "5m"], "must read history or JOB=TIME"),
+        (["--downtime", "night"], "must be A..B"),
+        (["--downtime", "2020-01-01..2020-01-02"], "lie in the simulated time"),
+        (["--durations", "5m"], "must be history or JOB=TIME"),
         (["--durations", "bakup=5m"], "did you mean 'backup'"),
         (["--durations", "backup=long"], "is no duration"),
         (["--against", "/nowhere.toml"], "there is no such file"),
@@ -138,13 +138,13 @@ def test_triggers_that_are_no_schedules_are_named_as_not_simulated(capsys: pytes
     )
     show_forecast(told, ZoneInfo("UTC"), False)
     assert capsys.readouterr().out.splitlines() == [
-        "-  not simulated  inbox  trigger file: when it fires can't be computed (--events tells)",
-        "-  taken for yes  inbox  guard power: what it says can't be computed (--guard tells)",
+        '-  not simulated  inbox  trigger "file": its occurrences can\'t be computed; supply them with --events',
+        '-  assumed yes  inbox  guard "power": its result can\'t be computed; set it with --guard',
     ]
     show_forecast(told, ZoneInfo("UTC"), True)
     shown = json.loads(capsys.readouterr().out)
     assert shown["not_simulated"] == [{"job": "inbox", "trigger": "file"}]
-    assert shown["taken_for_yes"] == [{"job": "inbox", "guard": "power"}]
+    assert shown["assumed_yes"] == [{"job": "inbox", "guard": "power"}]
 
 
 def test_a_run_is_told_with_its_waits_ends_and_attempts(capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,7 +156,7 @@ def test_a_run_is_told_with_its_waits_ends_and_attempts(capsys: pytest.CaptureFi
         ["wait", "after", '"first", which it needs, has an open run'],
         ["start", "first", "timed_out, 2 attempts"],
         ["skip", "after", 'the latest run of "first", which it needs, did not succeed'],
-        ["collision", "after", "need_running, 1 in all, the longest wait 11m"],
+        ["collision", "after", "need_running, 1 time, longest wait 11 min"],
     ]
 
 
@@ -253,7 +253,7 @@ def test_nobody_tells_anything_of_the_world(world: Cli) -> None:
     said = world("--from", "2026-10-25", "--json")
     assert told(said) == [("backup", "succeeded")]
     assert json.loads(said.out)["not_simulated"] == [{"job": "inbox", "trigger": "files"}]
-    assert json.loads(said.out)["taken_for_yes"] == [{"job": "backup", "guard": "power"}]
+    assert json.loads(said.out)["assumed_yes"] == [{"job": "backup", "guard": "power"}]
 
 
 @pytest.mark.parametrize("name", ["power", "backup.power"])
@@ -270,19 +270,22 @@ def test_a_file_tells_what_happens(world: Cli, tmp_path: Path) -> None:
     (tmp_path / "world.jsonl").write_text("\n".join(map(json.dumps, lines)))
     said = world("--from", "2026-10-25", "--events", "world.jsonl", "--json")
     assert told(said) == [("backup", "skipped"), ("inbox", "succeeded")]
-    assert json.loads(said.out)["not_simulated"] == json.loads(said.out)["taken_for_yes"] == []
+    assert json.loads(said.out)["not_simulated"] == json.loads(said.out)["assumed_yes"] == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (("--guard", "power"), "--guard 'power' must read GUARD=ANSWER"),
-        (("--guard", "powr=no"), "--guard 'powr': no job has this guard, or it is computed; did you mean 'power'?"),
-        (("--guard", "night=no"), "--guard 'night': no job has this guard, or it is computed"),
-        (("--guard", "no-job.power=no"), "--guard 'no-job.power': no job has this guard, or it is computed"),
+        (("--guard", "power"), '--guard "power" must be GUARD=ANSWER'),
+        (
+            ("--guard", "powr=no"),
+            "--guard \"powr\": no job has this guard, or its result is computed; did you mean 'power'?",
+        ),
+        (("--guard", "night=no"), '--guard "night": no job has this guard, or its result is computed'),
+        (("--guard", "no-job.power=no"), '--guard "no-job.power": no job has this guard, or its result is computed'),
         (("--guard", "power=maybe"), "--guard power: 'maybe' is no answer of a guard"),
         (("--events", "bad.jsonl"), "--events bad.jsonl:1: is no line of JSON"),
-        (("--events", "time.jsonl"), "'soon' is no time"),
+        (("--events", "time.jsonl"), 'invalid time "soon"'),
     ],
 )
 def test_what_can_not_be_understood_of_the_world_is_told(world: Cli, tmp_path: Path, arguments: Any, what: str) -> None:

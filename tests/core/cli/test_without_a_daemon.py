@@ -42,7 +42,7 @@ def config(offline, tmp_path):
 class TestTheStarterFile:
     def test_is_good_as_it_is_written(self, offline, tmp_path):
         assert offline("init").out == "wrote rae.toml; try 'rae-auto check', then 'rae-auto run'\n"
-        assert offline("check").out == "the configuration is good\n"
+        assert offline("check").out == "the configuration is valid\n"
         assert (tmp_path / "rae.toml").stat().st_mode & 0o777 == 0o600
 
     def test_is_never_written_over_another(self, offline, tmp_path):
@@ -182,8 +182,8 @@ def test_without_a_daemon_a_command_that_needs_one_ends_with_3(offline, command,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("frobnicate", "no command 'frobnicate'; 'rae-auto --help' lists them"),
-        ("reolad", "no command 'reolad'; did you mean 'reload'?; see 'rae-auto --help'"),
+        ("frobnicate", "unknown command \"frobnicate\"; 'rae-auto --help' lists them"),
+        ("reolad", "unknown command \"reolad\"; did you mean 'reload'?; see 'rae-auto --help'"),
         ("status --jsn", "No such option '--jsn'. Did you mean '--json'?"),
         ("trigger", "Missing argument 'JOB'; see 'rae-auto trigger --help'"),
         ("next 61_*_*_*_*", "61"),
@@ -192,11 +192,11 @@ def test_without_a_daemon_a_command_that_needs_one_ends_with_3(offline, command,
         ("next 0_9_*_*_* --tz Europe/Berln", "did you mean 'Europe/Berlin'?"),
         ("next 0_9_*_*_* --from soon", "'soon' is no instant; write ISO 8601 with an offset"),
         ("next 0_9_*_*_* --count many", "many"),
-        ("next greet", "there is no rae.toml here or above; write one with 'rae-auto init', or name one with --config"),
+        ("next greet", "no rae.toml here or in a parent directory; create one with 'rae-auto init', or use --config"),
         ("run --config nowhere.toml", "nowhere.toml"),
-        ("run", "there is no rae.toml"),
-        ("check", "there is no rae.toml"),
-        ("exec greet", "there is no rae.toml"),
+        ("run", "no rae.toml here"),
+        ("check", "no rae.toml here"),
+        ("exec greet", "no rae.toml here"),
         ("history --limit 0", "0 is not in the range"),
         ("schema nonsense", "nonsense"),
         ("completion tcsh", "tcsh"),

@@ -1,0 +1,72 @@
+"""The commands history, stats and why: what runs have done."""
+
+from typing import Any
+
+import click
+
+from rae_auto.cli import options
+from rae_auto.cli.queries import query
+from rae_auto.views.explanations import explanation_lines
+from rae_auto.views.runs import RUN_HEADERS, run_rows
+from rae_auto.views.statistics import STATISTICS_HEADERS, statistics_rows
+from rae_auto.views.tables import print_json, show_table
+
+
+@click.command("history")
+@options.optional_job
+@click.option("--state", "states", multiple=True, metavar="STATE", help="Only runs in this state; may be repeated.")
+@click.option("--since", metavar="ISO", help="Only runs queued at or after this instant.")
+@click.option("--until", metavar="ISO", help="Only runs queued at or before this instant.")
+@options.limit("runs")
+@options.config
+@options.as_json
+def history_command(job: str | None, states: tuple[str, ...], config: str | None, json_: bool, **bounds: Any) -> None:
+    """Show runs, the newest first. Works without a daemon.
+
+    Example: rae-auto history backup --state failed
+    """
+    runs = query("history", {"job": job, "states": list(states), **bounds}, config)
+    if json_:
+        print_json(runs)
+    else:
+        show_table(RUN_HEADERS, run_rows(runs))
+
+
+@click.command("stats")
+@options.optional_job
+@click.option("--since", metavar="ISO", help="Only runs queued at or after this instant.")
+@options.config
+@options.as_json
+def stats_command(job: str | None, since: str | None, config: str | None, json_: bool) -> None:
+    """Show how often runs succeed, how long they take and how late they start. Works without a daemon.
+
+    Counts the newest 10,000 runs of a job, or of all jobs.
+
+    Example: rae-auto stats backup
+    """
+    statistics = query("stats", {"job": job, "since": since}, config)
+    if json_:
+        print_json(statistics)
+    else:
+        show_table(STATISTICS_HEADERS, statistics_rows(statistics))
+
+
+@click.command("why")
+@options.job
+@click.option("--at", metavar="TIME", help="Explain the occurrence at about this time: 02:30, or ISO 8601.")
+@click.option("--run", metavar="ID", help="Explain this run.")
+@options.config
+@options.as_json
+def why_command(job: str, at: str | None, run: str | None, config: str | None, json_: bool) -> None:
+    """Explain why a job ran, did not run, or is waiting. Works without a daemon.
+
+    A time without an offset is in the time zone of the configuration.
+
+    Example: rae-auto why backup --at 2026-11-23T03:00
+    """
+    explanation = query("why", {"job": job, "at": at, "run": run}, config)
+    if json_:
+        print_json(explanation)
+        return
+    for line in explanation_lines(explanation):
+        click.echo(line)

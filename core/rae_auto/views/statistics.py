@@ -1,0 +1,41 @@
+"""Statistics of runs, as `rae-auto stats` shows them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rae_auto.model.primitives.human_units import format_elapsed
+
+BARS = "▁▂▃▄▅▆▇█"
+STATISTICS_HEADERS = ("", "value")
+
+
+def statistics_rows(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return a row for each figure."""
+    rate, trend = statistics["success_rate"], statistics["trend"]
+    states = _counts(statistics["states"])
+    return [
+        ("runs", f"{statistics['runs']}{f': {states}' if states else ''}"),
+        ("success", "" if rate is None else f"{rate:.1%}"),
+        ("duration", _percentiles(statistics["duration"])),
+        ("lateness", _percentiles(statistics["lateness"])),
+        ("retries", str(statistics["retries"])),
+        ("skipped", _counts(statistics["skipped"])),
+        ("trend of success", sparkline(trend["success"], 1.0)),
+        ("trend of duration", sparkline(trend["duration"], max(trend["duration"], default=0.0))),
+    ]
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _percentiles(percentiles: Mapping[str, float] | None) -> str:
+    if percentiles is None:
+        return ""
+    return ", ".join(f"{name} {format_elapsed(seconds)}" for name, seconds in percentiles.items())
+
+
+def sparkline(values: Sequence[float], maximum: float) -> str:
+    """Return a bar for each value, from nothing to `maximum`."""
+    steps = len(BARS)
+    return "".join(BARS[min(steps - 1, int(value / maximum * steps))] if maximum else BARS[0] for value in values)

@@ -1,0 +1,48 @@
+"""The trace of triggers, as `rae-auto test-trigger` shows it."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from rae_auto.views.escaping import visible_line
+
+MAX_LINE_CHARACTERS = 200
+
+
+class Trace(Protocol):
+    """One line of a trace."""
+
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def trigger(self) -> str: ...
+    @property
+    def what(self) -> str: ...
+    @property
+    def key(self) -> str | None: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def event(self) -> Mapping[str, Any] | None: ...
+
+
+def trace_record(trace: Trace) -> dict[str, Any]:
+    """Return the JSON of a line, for users."""
+    return {
+        "at": trace.at.isoformat(timespec="milliseconds"),
+        "trigger": trace.trigger,
+        "what": trace.what,
+        "key": trace.key,
+        "text": trace.text,
+        "event": trace.event,
+    }
+
+
+def trace_line(trace: Trace) -> str:
+    """Return one line for a person, shortened if it is long."""
+    event = "" if trace.event is None else json.dumps(trace.event, ensure_ascii=False)
+    words = filter(None, (trace.trigger, trace.what, trace.key, event, trace.text))
+    text = visible_line(" ".join(words))
+    shown = text if len(text) <= MAX_LINE_CHARACTERS else text[:MAX_LINE_CHARACTERS] + "…"
+    return f"{trace.at.isoformat(timespec='milliseconds')}  {shown}"
