@@ -96,7 +96,7 @@ def test_a_flood_is_kept_within_bounds_in_memory_and_on_disk_r30(tmp_path):
     assert peak < 40 << 20
     (output,) = (tmp_path / "output").glob("*.log")
     assert output.stat().st_size < 1_100_000
-    assert b"bytes left out]" in output.read_bytes()
+    assert b"bytes omitted]" in output.read_bytes()
 
 
 def test_what_a_command_leaves_behind_goes_or_stays_as_it_is_wanted_r29(tmp_path):

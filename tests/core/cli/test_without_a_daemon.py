@@ -100,7 +100,7 @@ class TestExec:
             ("three", "exit code 3"),
             ("killed", "signal 9"),
             ("slow", "timed out after 50 ms"),
-            ("gone", "there is no program 'no-such-program' on its PATH; install it, or write its whole path"),
+            ("gone", 'program "no-such-program" not found on the PATH of the job; install it, or give its full path'),
         ],
     )
     def test_says_how_a_job_failed(self, offline, config, job, how):

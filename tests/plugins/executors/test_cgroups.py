@@ -12,9 +12,14 @@ from tests.support.waiting import eventually
 
 from rae_auto.model.policies import Limits
 from rae_plugins.executors.process.keeper import cgroups
-from rae_plugins.executors.process.keeper.cgroups import Group, Groups, controllers_of, own_directory
+from rae_plugins.executors.process.keeper.cgroups import (
+    Cgroup,
+    CgroupFactory,
+    available_controllers,
+    find_own_directory,
+)
 
-needs_groups = pytest.mark.skipif(own_directory() is None, reason="needs a cgroup v2 directory that one may write to")
+needs_groups = pytest.mark.skipif(find_own_directory() is None, reason="needs a writable cgroup v2 directory")
 
 
 @needs_groups
@@ -57,16 +62,16 @@ def place(tmp_path):
 
 
 def test_the_controllers_are_those_that_are_of_use(place):
-    assert controllers_of(str(place)) == {"memory", "pids"}
+    assert available_controllers(str(place)) == {"memory", "pids"}
 
 
 def test_where_others_live_there_are_no_controllers(place):
     (place / "cgroup.procs").write_text("1\n")
-    assert controllers_of(str(place)) == set()
+    assert available_controllers(str(place)) == set()
 
 
 def test_keeper_and_daemon_move_into_a_leaf_before_controllers_are_enabled(place):
-    groups = Groups(str(place))
+    groups = CgroupFactory(str(place))
     # A directory takes only the last of what is written to a file of the kernel.
     assert (place / "rae-auto" / "cgroup.procs").read_text() == str(os.getppid())
     assert (place / "cgroup.subtree_control").read_text() == "+pids"
@@ -74,8 +79,8 @@ def test_keeper_and_daemon_move_into_a_leaf_before_controllers_are_enabled(place
 
 
 def test_limits_become_bounds_of_the_group(place):
-    group = Group(str(place / "job"), {"memory": 1 << 20, "processes": 5}, {"memory", "pids"})
-    assert group.bounded == {"memory", "processes"}
+    group = Cgroup(str(place / "job"), {"memory": 1 << 20, "processes": 5}, {"memory", "pids"})
+    assert group.enforced == {"memory", "processes"}
     assert (place / "job" / "memory.max").read_text() == "1048576"
     assert (place / "job" / "pids.max").read_text() == "5"
 
@@ -90,28 +95,28 @@ def test_limits_become_bounds_of_the_group(place):
     ],
 )
 def test_the_kernel_tells_what_was_exceeded(place, file, text, told):
-    group = Group(str(place / "job"), {}, set())
+    group = Cgroup(str(place / "job"), {}, set())
     (place / "job" / file).write_text(text)
-    assert group.exceeded() == told
+    assert group.exceeded_limit() == told
 
 
 def test_the_group_tells_what_was_used(place):
-    group = Group(str(place / "job"), {}, set())
-    assert (group.cpu(), group.peak(), group.exceeded(), group.pids()) == (0, 0, None, [])
+    group = Cgroup(str(place / "job"), {}, set())
+    assert (group.cpu_seconds(), group.peak_bytes(), group.exceeded_limit(), group.pids()) == (0, 0, None, [])
     (place / "job" / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1\n")
     (place / "job" / "memory.peak").write_text("4096\n")
     (place / "job" / "cgroup.procs").write_text("12\n13\n")
-    assert (group.cpu(), group.peak(), sorted(group.pids())) == (1.5, 4096, [12, 13])
+    assert (group.cpu_seconds(), group.peak_bytes(), sorted(group.pids())) == (1.5, 4096, [12, 13])
 
 
 def test_groups_of_keepers_that_are_gone_are_removed(place):
-    gone, ours = place / f"{cgroups.PREFIX}{2**22 + 1}-a", place / f"{cgroups.PREFIX}{os.getpid()}-b"
+    gone, ours = place / f"{cgroups.JOB_PREFIX}{2**22 + 1}-a", place / f"{cgroups.JOB_PREFIX}{os.getpid()}-b"
     gone.mkdir(), ours.mkdir()
-    Groups(str(place))
+    CgroupFactory(str(place))
     assert (gone.exists(), ours.exists()) == (False, True)
 
 
 def test_without_a_place_or_a_limit_there_is_no_group(place):
-    assert Groups(None).make("a", {"memory": 1}) is None
-    assert Groups(str(place)).make("a", {"nice": 1}) is None
-    assert Groups(str(place / "missing")).make("a", {"memory": 1}) is None
+    assert CgroupFactory(None).create("a", {"memory": 1}) is None
+    assert CgroupFactory(str(place)).create("a", {"nice": 1}) is None
+    assert CgroupFactory(str(place / "missing")).create("a", {"memory": 1}) is None

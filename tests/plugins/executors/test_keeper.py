@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from tests.support.waiting import eventually
 
-from rae_plugins.executors.process import KEEPER
-from rae_plugins.executors.process.keeper import loop, procfs, termination
+from rae_plugins.executors.process.keeper import loop, procfs, spawn, termination
+from rae_plugins.executors.process.keeper_client import KEEPER_SCRIPT
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 
@@ -26,12 +26,14 @@ def a_process_to_itself(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As a keeper has: it is given no children of other tests', such as a daemon, and gives back what it takes."""
     kind = getattr(resource, "RLIMIT_MSGQUEUE", resource.RLIMIT_CORE)  # which is Linux's
     handler, limit = signal.getsignal(signal.SIGCHLD), resource.getrlimit(kind)
-    mine, all_of_them = procfs.children_of_mine, procfs.processes
+    list_pids, read_table = procfs.list_child_pids, procfs.read_all_processes
     with subprocess.Popen(["sleep", "600"]) as bystander:
-        others = set(mine())
-        monkeypatch.setattr(procfs, "children_of_mine", lambda: [pid for pid in mine() if pid not in others])
+        others = set(list_pids())
+        monkeypatch.setattr(procfs, "list_child_pids", lambda: [pid for pid in list_pids() if pid not in others])
         monkeypatch.setattr(
-            procfs, "processes", lambda: {pid: found for pid, found in all_of_them().items() if pid not in others}
+            procfs,
+            "read_all_processes",
+            lambda: {pid: process for pid, process in read_table().items() if pid not in others},
         )
         yield
         signal.set_wakeup_fd(-1)
@@ -95,7 +97,7 @@ def keeping(talk) -> Daemon:
         daemon.join()
         daemon.lines.close()
         at_work.selector.close()
-        os.close(at_work.woken)
+        os.close(at_work.wakeup_writer)
     return daemon
 
 
@@ -123,7 +125,7 @@ def test_what_cannot_be_started_is_reported_with_its_reason(tmp_path, request_fo
         daemon.hear(), daemon.hear(), daemon.hear()
 
     missing, taken, nul = (report["error"] for report in keeping(talk).heard)
-    assert "there is no program 'no-such-program'" in missing
+    assert 'program "no-such-program" not found' in missing
     assert "File exists" in taken
     assert "embedded null byte" in nul
 
@@ -135,21 +137,21 @@ def test_where_the_machine_has_no_room_for_a_process_the_attempt_fails_r31(reque
 
     def talk(daemon):
         with monkeypatch.context() as patch:
-            patch.setattr(loop.subprocess, "Popen", no_room)
+            patch.setattr(spawn.subprocess, "Popen", no_room)
             daemon.ask(**request_for("a", "true"))
             daemon.hear()
         daemon.ask(**request_for("b", "exit 4"))
         daemon.hear(), daemon.hear()
 
     failed, _, ended = keeping(talk).heard
-    assert failed == {"failed": "a", "error": f"'/bin/sh' can't be started: {os.strerror(number)}"}
+    assert failed == {"failed": "a", "error": f'program "/bin/sh" cannot be started: {os.strerror(number)}'}
     assert ended["exit"]["exit_code"] == 4
 
 
 def test_what_outlives_sigkill_is_told(request_for, monkeypatch):
     """As a process of another user would."""
-    monkeypatch.setattr(termination, "PATIENCE", 0.2)
-    monkeypatch.setattr(termination, "send", lambda *_: False)
+    monkeypatch.setattr(termination, "KILL_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(termination, "send_signal", lambda *_: False)
 
     def talk(daemon):
         daemon.ask(**request_for("a", "exec sleep 300"))
@@ -163,7 +165,7 @@ def test_what_outlives_sigkill_is_told(request_for, monkeypatch):
     os.kill(pids[0], signal.SIGKILL)
     os.waitpid(pids[0], 0)
     assert (record["exit_code"], record["signal"]) == (None, None)
-    assert record["error"].startswith("not all of it could be ended: s")
+    assert record["error"].startswith("1 process survived SIGKILL: s")
     assert f"(pid {pids[0]})" in record["error"]
 
 
@@ -188,7 +190,7 @@ def test_of_a_flood_the_head_and_the_tail_are_kept(tmp_path, request_for):
     output = (tmp_path / "a.log").read_text()
     assert output.startswith("begin\n1\n2\n")
     assert output.endswith("\n100000\nend\n")
-    assert "bytes left out]" in output
+    assert "bytes omitted]" in output
 
 
 def test_a_cap_of_nothing_keeps_nothing(tmp_path, request_for):
@@ -197,7 +199,7 @@ def test_a_cap_of_nothing_keeps_nothing(tmp_path, request_for):
         daemon.hear(), daemon.hear()
 
     keeping(talk)
-    assert (tmp_path / "a.log").read_text() == "\n[rae-auto: 3893 bytes left out]\n"
+    assert (tmp_path / "a.log").read_text() == "\n[rae-auto: 3893 bytes omitted]\n"
 
 
 def test_secrets_are_masked_also_where_two_chunks_meet(tmp_path, request_for):
@@ -243,13 +245,17 @@ def test_many_at_once_are_kept_apart(tmp_path, request_for):
 
 def test_of_a_process_that_is_not_there_nothing_is_known():
     gone = 2**22 + 1
-    assert (procfs.look(gone), procfs.tag_of(gone), procfs.run_of(gone)) == (None, None, None)
+    assert (procfs.read_process(gone), procfs.read_tag(gone), procfs.read_run_id(gone)) == (None, None, None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the subreaper of Linux")
 def test_the_script_adopts_orphans_and_goes_when_it_is_not_needed(tmp_path, request_for):
     ours, theirs = socket.socketpair()
-    with ours, theirs, subprocess.Popen([sys.executable, "-I", "-S", str(KEEPER)], stdin=theirs.fileno()) as script:
+    with (
+        ours,
+        theirs,
+        subprocess.Popen([sys.executable, "-I", "-S", str(KEEPER_SCRIPT)], stdin=theirs.fileno()) as script,
+    ):
         theirs.close()
         daemon = Daemon(ours, None)
         daemon.ask(**request_for("a", "(sh -c 'echo $PPID > first; sleep 0.3; echo $PPID > then' &)", orphans="allow"))

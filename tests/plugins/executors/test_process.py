@@ -15,7 +15,7 @@ from rae_auto.model.policies import Limits
 from rae_auto.model.primitives.problems import Invalid
 from rae_auto.registry import Registry
 from rae_plugins.executors.process import ProcessExecutor
-from rae_plugins.executors.process.keeper.procfs import processes
+from rae_plugins.executors.process.keeper.procfs import read_all_processes
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 
@@ -99,17 +99,17 @@ print(os.getcwd())
 @pytest.mark.parametrize(
     ("job", "told"),
     [
-        ({"command": "no-such-program"}, "there is no program 'no-such-program' on its PATH; install it"),
-        ({"command": "./text"}, "'./text' may not be executed; chmod +x it"),
+        ({"command": "no-such-program"}, 'program "no-such-program" not found on the PATH of the job; install it'),
+        ({"command": "./text"}, "program \"./text\" is not executable; run 'chmod +x' on it"),
         (
             {"command": "./program"},
-            "'./program' is no program: it lacks a first line with #!, or is of another machine",
+            '"./program" is not a program for this machine; start a script with a line like',
         ),
         (
             {"shell": "true", "cwd": "/no/such/place"},
-            "its directory /no/such/place doesn't exist; make it, or change cwd",
+            "the working directory \"/no/such/place\" does not exist; create it, or change 'cwd'",
         ),
-        ({"command": "true", "args": ["x" * 3_000_000]}, "'true' can't be started: Argument list too long"),
+        ({"command": "true", "args": ["x" * 3_000_000]}, 'program "true" cannot be started: Argument list too long'),
     ],
 )
 def test_what_cannot_be_started_is_told_in_one_line(tmp_path, assigned, job, told):
@@ -120,14 +120,14 @@ def test_what_cannot_be_started_is_told_in_one_line(tmp_path, assigned, job, tol
 
 
 def test_a_job_without_a_command_is_told(tmp_path, assigned):
-    assert failure(tmp_path, assigned, python="a:b") == "the process executor needs command or shell"
+    assert failure(tmp_path, assigned, python="a:b") == "the process executor needs 'command' or 'shell'"
 
 
 def test_of_a_flood_the_beginning_and_the_end_are_kept_r30(tmp_path, assigned):
     _, output = run(tmp_path, assigned("echo first; yes | head -c 300000; echo last", limits=Limits(output=10_000)))
     assert output.startswith("first\n")
     assert output.endswith("last\n")
-    assert "[rae-auto: 290011 bytes left out]" in output
+    assert "[rae-auto: 290011 bytes omitted]" in output
     assert len(output) < 10_100
 
 
@@ -225,7 +225,7 @@ def test_where_descriptors_run_out_the_attempt_fails_and_the_next_one_goes_r31_r
             usual = resource.prlimit(keeper, resource.RLIMIT_NOFILE)
             for room in range(3):
                 resource.prlimit(keeper, resource.RLIMIT_NOFILE, (max(before) + 1 + room, usual[1]))
-                with pytest.raises(RuntimeError, match="can't be started: Too many open files"):
+                with pytest.raises(RuntimeError, match="cannot be started: Too many open files"):
                     await executor.start(assigned("true"))
             resource.prlimit(keeper, resource.RLIMIT_NOFILE, usual)
             assert descriptors_of(keeper) == before
@@ -241,7 +241,7 @@ def test_no_zombie_stays_r34(tmp_path, assigned):
     orphans = "for n in 1 2 3 4 5; do (setsid sh -c 'exit 3' &); done"
 
     def zombies(keeper):
-        return [process for process in processes().values() if process.parent == keeper and process.dead]
+        return [process for process in read_all_processes().values() if process.parent == keeper and process.is_dead]
 
     async def work():
         async with an_executor(tmp_path) as executor:

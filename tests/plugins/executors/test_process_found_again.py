@@ -14,8 +14,8 @@ from tests.support.waiting import eventually
 from rae_auto.api import NeverStarted
 from rae_auto.model.run import Result
 from rae_plugins.executors.process import ProcessExecutor
-from rae_plugins.executors.process.identity import ProcessIdentity, Tree
-from rae_plugins.executors.process.keeper.procfs import boot_id
+from rae_plugins.executors.process.identity import ProcessIdentity, ProcessTree
+from rae_plugins.executors.process.keeper.procfs import read_boot_id
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 
@@ -102,13 +102,13 @@ def test_one_that_could_not_be_started_has_left_its_reason(tmp_path, assigned):
                 await executor.start(assignment)
             return await executor.find(assignment, None)
 
-    assert "no program" in playing(work).error
+    assert "not found" in playing(work).error
 
 
 @pytest.mark.parametrize("change", [{"ticks": 1}, {"boot": "another"}, {"pid": 1}, {"pid": "x"}, {"ticks": None}])
 def test_a_stranger_is_never_taken_for_it_r6(tmp_path, assigned, change):
     stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    me = {"pid": os.getpid(), "ticks": int(stat[19]), "boot": boot_id()}
+    me = {"pid": os.getpid(), "ticks": int(stat[19]), "boot": read_boot_id()}
     assert playing(lambda: ProcessExecutor().find(assigned("true"), {**me, **change})) is None
 
 
@@ -126,7 +126,7 @@ def test_where_the_keeper_was_killed_too_the_end_is_unknown(tmp_path, assigned):
             await execution.cancel(NOW)
             return result
 
-    assert playing(work) == Result(error="its keeper process was killed, so its end is unknown")
+    assert playing(work) == Result(error="its keeper process was killed, so its exit status is unknown")
 
 
 def test_where_the_keeper_was_killed_too_nothing_goes_on_unseen_r9(tmp_path, assigned):
@@ -212,11 +212,11 @@ def test_an_adopted_one_whose_keeper_left_no_record_is_told(tmp_path, assigned):
             await adopted.cancel(NOW)
             return await adopted.wait()
 
-    assert playing(work) == Result(error="it ended, but its keeper left no exit status")
+    assert playing(work) == Result(error="the process ended, but its keeper left no exit status")
 
 
 def test_a_tree_without_its_leader_signals_no_stranger(tmp_path):
     """The number of a leader that is gone may be somebody else's by now: ours, for example."""
-    stranger = ProcessIdentity(os.getpid(), ticks=1, boot=boot_id())
-    assert Tree(stranger, "no-such-run").members() == []
-    assert not stranger.alive()
+    stranger = ProcessIdentity(os.getpid(), ticks=1, boot=read_boot_id())
+    assert ProcessTree(stranger, "no-such-run").members() == []
+    assert not stranger.is_alive()

@@ -11,7 +11,7 @@ import pytest
 from tests.plugins.executors.test_process import alive, run
 
 from rae_auto.model.policies import Limits
-from rae_plugins.executors.process import ProcessExecutor, bounds
+from rae_plugins.executors.process import ProcessExecutor, limit_checks
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
@@ -102,7 +102,7 @@ def test_niceness(tmp_path, assigned):
 
 @pytest.mark.parametrize(("wanted", "told"), [("idle", "idle"), (6, "best-effort: prio 6")])
 def test_io_priority(tmp_path, assigned, wanted, told):
-    if bounds.backends()["ionice"] is None or not Path("/usr/bin/ionice").exists():
+    if limit_checks.backends()["ionice"] is None or not Path("/usr/bin/ionice").exists():
         pytest.skip("needs ionice")
     _, output = run(tmp_path, assigned("ionice", limits=Limits(ionice=wanted)))
     assert output == f"{told}\n"
@@ -134,7 +134,7 @@ def test_a_limit_that_can_not_be_set_r31(tmp_path, assigned, best_effort):
     if best_effort:
         assert run(tmp_path, assigned("true", limits=limits))[0].ok
     else:
-        with pytest.raises(RuntimeError, match=r"'/bin/sh' can't be started: limit open_files can't be set"):
+        with pytest.raises(RuntimeError, match=r'"/bin/sh" cannot be started: limit "open_files" cannot be set'):
             run(tmp_path, assigned("true", limits=limits))
 
 
@@ -142,4 +142,4 @@ def test_a_limit_that_can_not_be_set_r31(tmp_path, assigned, best_effort):
 def test_limits_that_this_user_may_not_set():
     found = ProcessExecutor.unenforceable(Limits(nice=-5, open_files=1 << 30))
     assert re.match(r"only root", found["nice"])
-    assert re.match(r"this user may have at most", found["open_files"])
+    assert re.match(r"this user may set at most", found["open_files"])

@@ -1,4 +1,4 @@
-"""Processes by more than their number: pid, start time and boot id, so that a stranger is never signalled."""
+"""Identity of processes: pid, start time and boot id, so that another process is never signalled by mistake."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from attrs import frozen
 
 from rae_plugins.executors.process.keeper import procfs
-from rae_plugins.executors.process.keeper.cgroups import pids_in
-from rae_plugins.executors.process.keeper.procfs import Process
+from rae_plugins.executors.process.keeper.cgroups import read_pids
+from rae_plugins.executors.process.keeper.procfs import ProcessInfo
 
 
 @frozen
@@ -19,77 +19,81 @@ class ProcessIdentity:
     boot: str | None
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "ProcessIdentity | None":
-        """The identity in a start record or a handle, if it has enough to tell the process from any other."""
+    def from_record(cls, record: Mapping[str, Any]) -> "ProcessIdentity | None":
+        """Return the identity in a start record or a handle, if it is complete."""
         pid, ticks, boot = record.get("pid"), record.get("ticks"), record.get("boot")
         if isinstance(pid, int) and pid > 1 and isinstance(ticks, int) and isinstance(boot, str):
             return cls(pid, ticks, boot)
         return None
 
-    def alive(self) -> bool:
-        """Whether this very process runs; a zombie doesn't."""
-        process = procfs.look(self.pid)
-        return self.boot == procfs.boot_id() and process is not None and self.is_same(process) and not process.dead
+    def is_alive(self) -> bool:
+        """Return whether this very process runs; a zombie doesn't."""
+        process = procfs.read_process(self.pid)
+        return (
+            self.boot == procfs.read_boot_id() and process is not None and self.is_same(process) and not process.is_dead
+        )
 
-    def is_same(self, process: Process) -> bool:
-        """Whether the process that has the number now is the one that is meant."""
+    def is_same(self, process: ProcessInfo) -> bool:
+        """Return whether the process that has the pid now is this one."""
         return process.ticks == self.ticks
 
 
 @frozen
-class Tree:
-    """All processes of an attempt, as far as somebody else than its keeper can tell.
+class ProcessTree:
+    """All processes of an attempt, as far as anyone but its keeper can see.
 
-    While its keeper lives, that are those of its branches below the keeper (see `keeper.tree`); else its session and
-    what carries the run's mark in its environment, each with all that descends from it.
+    While its keeper lives, these are the branches below the keeper that carry its tag (see `keeper.procfs`); otherwise
+    its session, its cgroup and every process with the id of the run in its environment. Each comes with all of its
+    descendants.
     """
 
     leader: ProcessIdentity | None
     run: str
     keeper: ProcessIdentity | None = None
     tag: int | None = None
-    group: str | None = None
+    cgroup_path: str | None = None
 
     @classmethod
-    def of(cls, record: Mapping[str, Any], run: str) -> "Tree":
-        """The tree of a start record or a handle; of an empty one, what carries the mark of the run."""
-        keeper, tag, group = record.get("keeper"), record.get("tag"), record.get("group")
+    def from_record(cls, record: Mapping[str, Any], run: str) -> "ProcessTree":
+        """Return the tree of a start record or a handle; of an empty one, only what has the run in its environment."""
+        keeper, tag, cgroup_path = record.get("keeper"), record.get("tag"), record.get("group")
         pid, ticks = keeper if isinstance(keeper, list) and len(keeper) == 2 else (None, None)
         return cls(
-            ProcessIdentity.of(record),
+            ProcessIdentity.from_record(record),
             run,
-            ProcessIdentity.of({"pid": pid, "ticks": ticks, "boot": record.get("boot")}),
+            ProcessIdentity.from_record({"pid": pid, "ticks": ticks, "boot": record.get("boot")}),
             tag if isinstance(tag, int) else None,
-            group if isinstance(group, str) else None,
+            cgroup_path if isinstance(cgroup_path, str) else None,
         )
 
-    def begun(self) -> bool:
-        """Whether its main process lives."""
-        return self.leader is not None and self.leader.alive()
+    def is_leader_alive(self) -> bool:
+        """Return whether its main process is alive."""
+        return self.leader is not None and self.leader.is_alive()
 
     def is_kept(self) -> bool:
-        """Whether its keeper lives, and will note how it ends."""
-        return self.keeper is not None and self.keeper.alive()
+        """Return whether its keeper is alive, and will record how it ends."""
+        return self.keeper is not None and self.keeper.is_alive()
 
-    def members(self) -> list[Process]:
-        """Those that live."""
-        table = procfs.processes()
-        session = self._session(table)
-        keeper = self.keeper.pid if self.keeper is not None and self.keeper.alive() else None
-        in_group = set(pids_in(self.group)) if self.group else set()
+    def members(self) -> list[ProcessInfo]:
+        """Return its processes that are alive."""
+        table = procfs.read_all_processes()
+        session = self._find_session(table)
+        keeper_pid = self.keeper.pid if self.keeper is not None and self.keeper.is_alive() else None
+        in_cgroup = set(read_pids(self.cgroup_path)) if self.cgroup_path else set()
         roots = [
             process
             for process in table.values()
             if process.session == session
-            or process.pid in in_group
-            or (process.parent == keeper and self.tag is not None and procfs.tag_of(process.pid) == self.tag)
-            or procfs.run_of(process.pid) == self.run
+            or process.pid in in_cgroup
+            or (process.parent == keeper_pid and self.tag is not None and procfs.read_tag(process.pid) == self.tag)
+            or procfs.read_run_id(process.pid) == self.run
         ]
-        return [process for process in procfs.below(roots, table) if not process.dead]
+        return [process for process in procfs.collect_trees(roots, table) if not process.is_dead]
 
-    def _session(self, table: procfs.Table) -> int | None:
-        # While anything of the session lives, nobody else gets its number; a stranger's start time tells.
-        if self.leader is None or self.leader.boot != procfs.boot_id():
+    def _find_session(self, table: procfs.ProcessTable) -> int | None:
+        # The kernel gives a session's number to no other process while it has members, so the number is ours unless a
+        # process with another start time has it.
+        if self.leader is None or self.leader.boot != procfs.read_boot_id():
             return None
-        first = table.get(self.leader.pid)
-        return self.leader.pid if first is None or self.leader.is_same(first) else None
+        holder = table.get(self.leader.pid)
+        return self.leader.pid if holder is None or self.leader.is_same(holder) else None

@@ -1,16 +1,85 @@
-"""The keeper: a small process that spawns a daemon's jobs, holds their pipes, ends their trees and notes how they end.
+"""The keeper: a small process between the daemon and its jobs, which survives the daemon.
 
-Since the jobs are its children and not the daemon's, a daemon that is killed takes nothing with it: the keeper reads
-on, writes each exit status to disk, and goes when its last job has ended. Standard library only, one thread, and run
-without site packages, so nothing in here may import anything of rae-auto but its neighbours.
+It spawns the jobs, holds their pipes, ends their process trees and writes their exit statuses to disk. Only the parent
+of a process learns its exit status, and only the reader of a pipe keeps its writer alive. Because the keeper, not the
+daemon, is both, a daemon that is killed takes nothing with it: the keeper carries on and exits after its last job.
 
-Requests and reports are JSON lines over the socket that is its standard input:
+The keeper uses the standard library only, has one thread and runs without site packages, so that it starts in
+milliseconds and has little that could fail. Nothing in this package may import anything of rae-auto but its neighbours.
 
-    {"key": …, "run": …, "argv": […], "env": {…}, "cwd": …, "output": PATH, "cap": BYTES, "hide": […],
-     "limits": {…}, "orphans": "kill", "kill_after": SECONDS}
-    {"end": KEY, "grace": SECONDS}
-    {"started": KEY, "pid": …, "ticks": …, …}     {"failed": KEY, "error": …}     {"ended": KEY, "exit": {…}}
 
-Beside an output file `NAME.log` it writes `NAME.start` (what `started` reports) when the job has been spawned and
-`NAME.exit` (the exit record) when it has ended, each whole or not at all.
+The protocol
+============
+
+JSON lines over a socket pair; the keeper's end is its standard input. Requests of the daemon:
+
+    {"key": KEY, "run": ID, "argv": […], "env": {…}, "cwd": PATH, "output": PATH, "cap": BYTES, "hide": [SECRET, …],
+     "limits": {…}, "orphans": "kill" | "allow", "kill_after": SECONDS}     spawn a job
+    {"end": KEY, "grace": SECONDS}                                         terminate a job; again: shorten the grace
+
+Reports of the keeper:
+
+    {"started": KEY, "pid": N, "ticks": N, "boot": ID, "keeper": [PID, TICKS], "tag": N, "group": PATH}
+    {"failed": KEY, "error": TEXT}       the job was never spawned
+    {"ended": KEY, "exit": {"exit_code": N, "signal": N, "error": TEXT, "cpu": SECONDS, "memory": BYTES, "ended_at": N}}
+
+For each spawn request there is exactly one `started` or `failed`, and for each `started` exactly one `ended`. A request
+to end an unknown key is ignored: its job has ended, and the report is on its way. End of file on the socket means that
+the other side has gone; the keeper then sends no more reports and finishes its work.
+
+
+The files
+=========
+
+    NAME.log     created with O_EXCL by whoever decides about the attempt; then the job's output, at most `cap` bytes
+    NAME.start   the `started` report, once the job has been spawned
+    NAME.exit    the exit record, once the job has ended or could not be spawned
+
+Start and exit records are replaced atomically, so that a reader sees them whole or not at all. What they mean to the
+next daemon:
+
+    .log   .start  .exit   fate of the attempt
+    ----   ------  -----   ------------------------------------------------------------------------------------------
+    no     no      no      not spawned; whoever creates the log file now decides whether it ever is
+    yes    no      no      a keeper is about to spawn it (wait briefly) or was killed doing so, or a daemon claimed it
+    yes    yes     no      running while its process is alive; otherwise its keeper was killed: fate unknown
+    any    any     yes     ended, with this status
+
+
+States of a job
+===============
+
+    spawned ──exit──► exited ──pipe closed or drain time over, no orphans──► finished (record, report)
+       │                 │
+       │                 └─orphans left, `orphans = "kill"`─┐
+       └─`end` request, or limit exceeded───────────────────┴─► terminating ──tree empty or not killable──► finished
+
+A job is finished exactly once, and only then leaves `Keeper.jobs`. The keeper exits when it has no jobs and no daemon.
+
+
+Races, and how they are closed
+==============================
+
+*The daemon dies between its commit "starting" and the request.* The next daemon can't tell this from a request that
+the keeper has yet to read. So the first act of both is the same: create the log file with O_EXCL. Only one can. If the
+daemon wins, the keeper finds the file and spawns nothing (and writes no exit record, as the attempt is not its own);
+the run is started again. If the keeper wins, the daemon finds a record, or waits briefly for one. After a reboot the
+file system may have lost either file, so the rule holds only within one boot; otherwise the fate is unknown.
+
+*A pid is used again.* A process is identified by pid, start time and boot id. A signal goes through a pidfd, and only
+after the start time was compared through that pidfd's process, so it reaches the process that was meant or none.
+
+*A process exits between two looks.* The keeper reaps a child only in `reap`, and reads its owner while it is still a
+zombie: until then its pid can't be used again and /proc still describes it. Before a job is declared free of orphans,
+the keeper reaps again, so that what died meanwhile is counted as its CPU time and not seen as alive.
+
+*A process forks while its tree is being killed.* Each process is stopped before any is killed, and the tree is listed
+again until nothing new appears (see `termination`). A process that changes parents between two reads of /proc may be
+missed once; an empty list is therefore read twice.
+
+*Output arrives after the exit.* A job's descendant may hold the pipe open for ever. After the exit the pipe is read
+for OUTPUT_DRAIN_SECONDS at most.
+
+*The adopting daemon sees the process gone, but the record not yet written.* It looks first at the processes, then for
+the record, and gives a living keeper some more looks (see `adopted_attempt`).
 """

@@ -1,22 +1,25 @@
-"""Starts the keeper as a script. The packages around it are named, not imported: they need what isn't there."""
+"""Start the keeper as a script.
+
+The packages around it are declared, not imported: they need modules that aren't there without site packages.
+"""
 
 import os
 import sys
 import types
 
 
-def _name_packages() -> None:
-    place = os.path.dirname(os.path.abspath(__file__))
+def _declare_packages() -> None:
+    directory = os.path.dirname(os.path.abspath(__file__))
     name = "rae_plugins.executors.process.keeper"
     while name:
         module = types.ModuleType(name)
-        module.__path__ = [place]
+        module.__path__ = [directory]
         sys.modules[name] = module
-        name, place = name.rpartition(".")[0], os.path.dirname(place)
+        name, directory = name.rpartition(".")[0], os.path.dirname(directory)
 
 
 if __name__ == "__main__":
-    _name_packages()
+    _declare_packages()
     from rae_plugins.executors.process.keeper.loop import main
 
     main()

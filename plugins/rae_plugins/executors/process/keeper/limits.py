@@ -1,7 +1,7 @@
-"""Limits of a job: set on its process before its program begins, and watched over while it runs.
+"""Limits of a job: set on its process before its program begins, and checked while it runs.
 
-On one process the kernel enforces them by itself; what a tree uses in sum is looked at from /proc every now and then,
-or counted by a cgroup where there is one. All of it is done only for jobs that have such limits.
+The kernel enforces limits on a single process by itself. What a tree uses in total is read from /proc at intervals, or
+counted by a cgroup where there is one. All of this is done only for jobs that have such limits.
 """
 
 import math
@@ -11,168 +11,178 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rae_plugins.executors.process.keeper.procfs import PAGE, PROC, Process
+from rae_plugins.executors.process.keeper.procfs import PAGE_BYTES, PROC, ProcessInfo
 
 if os.name == "posix":
     import resource
 
-Step = tuple[str, Callable[[], object]]
+PreexecStep = tuple[str, Callable[[], object]]
 
-LOOKS = (0.05, 0.1, 0.25)
-"""Seconds between looks at a tree: the first ones come quickly."""
+CHECK_INTERVALS_SECONDS = (0.05, 0.1, 0.25)
+"""Intervals between checks of a tree: the first ones are short."""
 
 _IOPRIO_SET = {"x86_64": 251, "i686": 289, "aarch64": 30, "riscv64": 30, "armv7l": 314, "ppc64le": 273, "s390x": 282}
 
 
-def ioprio_call() -> int | None:
-    """The number of ioprio_set(2) on this machine, which no library has a function for."""
+def find_ioprio_call() -> int | None:
+    """Return the number of ioprio_set(2) on this machine, for which no library has a function."""
     return _IOPRIO_SET.get(os.uname().machine) if sys.platform == "linux" else None
 
 
-def preparation(limits: Mapping[str, Any], group: str | None) -> Callable[[], None] | None:
-    """What a new process does to itself before its program begins; None where that is nothing."""
-    steps = _steps(limits, group)
+def build_preexec(limits: Mapping[str, Any], cgroup_path: str | None) -> Callable[[], None] | None:
+    """Return a function that a new process calls before its program begins; None where it has nothing to set."""
+    steps = _preexec_steps(limits, cgroup_path)
     if not steps:
         return None
     best_effort = limits.get("best_effort", False)
 
-    def prepare() -> None:
+    def preexec() -> None:
         for name, step in steps:
             try:
                 step()
             except (OSError, ValueError) as error:
                 if not best_effort:
-                    # Of an exception in here its parent learns no more than that there was one.
-                    os.write(2, f"{name} can't be set: {error}".encode())
+                    # An exception in here reaches the parent without its text, so that goes through the output pipe.
+                    os.write(2, f"{name} cannot be set: {error}".encode())
                     raise
 
-    return prepare
+    return preexec
 
 
-def _steps(limits: Mapping[str, Any], group: str | None) -> list[Step]:
-    steps: list[Step] = []
+def _preexec_steps(limits: Mapping[str, Any], cgroup_path: str | None) -> list[PreexecStep]:
+    steps: list[PreexecStep] = []
 
-    def bound(name: str, what: int, soft: int, hard: int) -> None:
-        steps.append((f"limit {name}", lambda: resource.setrlimit(what, (soft, hard))))
+    def set_limit(name: str, number: int, soft: int, hard: int) -> None:
+        steps.append((f'limit "{name}"', lambda: resource.setrlimit(number, (soft, hard))))
 
-    if group is not None:
-        steps.append(("its cgroup", lambda: _enter(group)))
-    if (cpu := limits.get("cpu_time")) is not None:
-        # Where the tree is watched over, this is for the time between two looks.
-        seconds = math.ceil(cpu) + (sys.platform == "linux")
-        bound("cpu_time", resource.RLIMIT_CPU, seconds, seconds + 1)
-    if (files := limits.get("open_files")) is not None:
-        bound("open_files", resource.RLIMIT_NOFILE, files, files)
-    if (size := limits.get("file_size")) is not None:
-        bound("file_size", resource.RLIMIT_FSIZE, size, size)
+    if cgroup_path is not None:
+        steps.append(("its cgroup", lambda: _enter_cgroup(cgroup_path)))
+    if (cpu_seconds := limits.get("cpu_time")) is not None:
+        # Where the tree is checked too, this one is for the time between two checks.
+        seconds = math.ceil(cpu_seconds) + (sys.platform == "linux")
+        set_limit("cpu_time", resource.RLIMIT_CPU, seconds, seconds + 1)
+    if (open_files := limits.get("open_files")) is not None:
+        set_limit("open_files", resource.RLIMIT_NOFILE, open_files, open_files)
+    if (file_size := limits.get("file_size")) is not None:
+        set_limit("file_size", resource.RLIMIT_FSIZE, file_size, file_size)
     if (nice := limits.get("nice")) is not None:
-        steps.append(("limit nice", lambda: os.nice(nice)))
+        steps.append(('limit "nice"', lambda: os.nice(nice)))
     if (ionice := limits.get("ionice")) is not None:
-        steps.append(("limit ionice", _ioprio(ionice)))
+        steps.append(('limit "ionice"', _ioprio_setter(ionice)))
     return steps
 
 
-def _enter(group: str) -> None:
-    with open(f"{group}/cgroup.procs", "w") as file:
+def _enter_cgroup(path: str) -> None:
+    with open(f"{path}/cgroup.procs", "w") as file:
         file.write("0")
 
 
-def _ioprio(wanted: "int | str") -> Callable[[], None]:
-    """Idle, or best-effort at a level: ioprio_set(2)."""
+def _ioprio_setter(priority: "int | str") -> Callable[[], None]:
+    """Return a function that sets the I/O priority: "idle", or best-effort at a level. Values: ioprio_set(2)."""
     import ctypes
 
     idle, best_effort, this_process = 3 << 13, 2 << 13, 1
-    value = idle if wanted == "idle" else best_effort | int(wanted)
-    number, libc = ioprio_call(), ctypes.CDLL(None, use_errno=True)
+    value = idle if priority == "idle" else best_effort | int(priority)
+    number, libc = find_ioprio_call(), ctypes.CDLL(None, use_errno=True)
 
-    def set_it() -> None:
+    def set_ioprio() -> None:
         if number is None:
-            raise OSError(f"not on {os.uname().machine}")
+            raise OSError(f"not supported on {os.uname().machine}")
         if libc.syscall(number, this_process, 0, value):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
-    return set_it
+    return set_ioprio
 
 
 class LimitWatcher:
-    """What a tree uses, against its limits."""
+    """Compares what a tree uses with its limits."""
 
     def __init__(self, limits: Mapping[str, Any], now: float) -> None:
-        self.memory: int | None = limits.get("memory")
-        self.cpu: float | None = limits.get("cpu_time")
+        self.memory_bytes: int | None = limits.get("memory")
+        self.cpu_seconds: float | None = limits.get("cpu_time")
         self.processes: int | None = limits.get("processes")
-        self.peak = 0
-        self.files = 0
-        """The most that was seen of pages that belong to files: the kernel can have them back at any time."""
-        self._looks = 0
-        self.next_look = now + LOOKS[0]
+        self.peak_bytes = 0
+        self.file_bytes = 0
+        """The most pages of files that were seen: the kernel can take these back at any time."""
+        self._checks = 0
+        self.next_check = now + CHECK_INTERVALS_SECONDS[0]
 
     @property
-    def needed(self) -> bool:
-        """Whether there is a limit to watch over."""
-        return (self.memory, self.cpu, self.processes) != (None, None, None)
+    def is_needed(self) -> bool:
+        """There is a limit to check."""
+        return (self.memory_bytes, self.cpu_seconds, self.processes) != (None, None, None)
 
-    def look(self, members: "list[Process]", reaped: float, now: float) -> str | None:
-        """What is exceeded; `reaped` is the time on the processor of those that are gone."""
-        self._looks += 1
-        self.next_look = now + LOOKS[min(self._looks, len(LOOKS) - 1)]
-        alive = [process for process in members if not process.dead]
+    def check(self, members: "list[ProcessInfo]", reaped_seconds: float, now: float) -> str | None:
+        """Return one line on the limit that is exceeded; `reaped_seconds` is the CPU time of reaped processes."""
+        self._checks += 1
+        self.next_check = now + CHECK_INTERVALS_SECONDS[min(self._checks, len(CHECK_INTERVALS_SECONDS) - 1)]
+        alive = [process for process in members if not process.is_dead]
         if self.processes is not None and sum(process.threads for process in alive) > self.processes:
-            return exceeded("processes", self.processes)
-        if self.cpu is not None and reaped + sum(process.cpu for process in members) > self.cpu:
-            return exceeded("cpu_time", self.cpu)
-        if self.memory is not None:
-            self.files = max(self.files, sum(_shared(process.pid) for process in alive))
-            used = sum(process.resident for process in alive)
-            if used > self.memory:
-                # Only now the costly look: what several share counts once, and what files lend doesn't count.
-                used = sum(_proportional(process) for process in alive)
-            self.peak = max(self.peak, used)
-            if used > self.memory:
-                return exceeded("memory", self.memory)
+            return format_exceeded("processes", self.processes)
+        used_seconds = reaped_seconds + sum(process.cpu_seconds for process in members)
+        if self.cpu_seconds is not None and used_seconds > self.cpu_seconds:
+            return format_exceeded("cpu_time", self.cpu_seconds)
+        if self.memory_bytes is not None:
+            self.file_bytes = max(self.file_bytes, sum(_read_shared_bytes(process.pid) for process in alive))
+            used_bytes = sum(process.resident_bytes for process in alive)
+            if used_bytes > self.memory_bytes:
+                # Only now the expensive reading, which counts shared pages once and pages of files not at all.
+                used_bytes = sum(_read_proportional_bytes(process) for process in alive)
+            self.peak_bytes = max(self.peak_bytes, used_bytes)
+            if used_bytes > self.memory_bytes:
+                return format_exceeded("memory", self.memory_bytes)
         return None
 
-    def at_the_end(self, peak: int, cpu: float, own: int) -> str | None:
-        """What was exceeded too quickly to be seen; `own` is what the kernel wrongly counts as a process's memory."""
-        if self.memory is not None and peak > own and peak - self.files > self.memory:
-            return exceeded("memory", self.memory)
-        return exceeded("cpu_time", self.cpu) if self.cpu is not None and cpu > self.cpu else None
+    def check_at_exit(self, peak_bytes: int, cpu_seconds: float, keeper_peak_bytes: int) -> str | None:
+        """Return one line on a limit that was exceeded between two checks.
+
+        A peak up to `keeper_peak_bytes` says nothing: the kernel counts the keeper's memory as its child's.
+        """
+        if (
+            self.memory_bytes is not None
+            and peak_bytes > keeper_peak_bytes
+            and peak_bytes - self.file_bytes > self.memory_bytes
+        ):
+            return format_exceeded("memory", self.memory_bytes)
+        if self.cpu_seconds is not None and cpu_seconds > self.cpu_seconds:
+            return format_exceeded("cpu_time", self.cpu_seconds)
+        return None
 
 
-def by_signal(number: int | None, limits: Mapping[str, Any]) -> str | None:
-    """The limit for which the kernel sends this signal."""
+def explain_signal(number: int | None, limits: Mapping[str, Any]) -> str | None:
+    """Return one line on the limit for which the kernel sends this signal, if the job has that limit."""
     names = {int(signal.SIGXCPU): "cpu_time", int(signal.SIGXFSZ): "file_size"}
     name = names.get(number) if number else None
-    return exceeded(name, limits[name]) if name and limits.get(name) is not None else None
+    return format_exceeded(name, limits[name]) if name and limits.get(name) is not None else None
 
 
-def exceeded(name: str, value: float) -> str:
-    """One line that names a limit."""
+def format_exceeded(name: str, value: float) -> str:
+    """Return one line that names an exceeded limit and its value."""
     if name in ("memory", "file_size"):
-        return f"{name} limit of {_size(int(value))} exceeded"
+        return f"{name} limit of {_format_size(int(value))} exceeded"
     return f"{name} limit of {value:g}{'s' if name == 'cpu_time' else ''} exceeded"
 
 
-def _size(value: int) -> str:
+def _format_size(value: int) -> str:
     for shift, unit in ((40, "TB"), (30, "GB"), (20, "MB"), (10, "KB")):
         if value and not value % (1 << shift):
             return f"{value >> shift}{unit}"
     return f"{value}B"
 
 
-def _shared(pid: int) -> int:
+def _read_shared_bytes(pid: int) -> int:
     try:
         with open(f"{PROC}/{pid}/statm", "rb") as file:
-            return int(file.read().split()[2]) * PAGE
+            return int(file.read().split()[2]) * PAGE_BYTES
     except (OSError, ValueError, IndexError):
         return 0
 
 
-def _proportional(process: Process) -> int:
-    """Its share of anonymous and shared memory; its resident size where the kernel doesn't tell."""
+def _read_proportional_bytes(process: ProcessInfo) -> int:
+    """Return its share of anonymous and shared memory; its resident size where the kernel doesn't say."""
     try:
         with open(f"{PROC}/{process.pid}/smaps_rollup", "rb") as file:
             parts = dict(line.split(b":", 1) for line in file.read().splitlines()[1:])
         return sum(int(parts[name].split()[0]) << 10 for name in (b"Pss_Anon", b"Pss_Shmem"))
     except (OSError, ValueError, KeyError, IndexError):
-        return process.resident
+        return process.resident_bytes

@@ -1,80 +1,82 @@
-"""The keeper's loop: requests in, children out, trees ended, statuses on disk."""
+"""The keeper's event loop: requests in, children out, trees terminated, statuses on disk.
 
-import errno
+One turn: wait for the socket, a pipe, a signal or the next deadline; handle what came; reap children; do what is due
+for each job; send the reports. The protocol and the races are described in the package's docstring.
+"""
+
 import json
 import os
 import resource
 import selectors
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from rae_plugins.executors.process.keeper import limits as limiting
 from rae_plugins.executors.process.keeper import procfs
-from rae_plugins.executors.process.keeper.cgroups import Group, Groups, own_directory
-from rae_plugins.executors.process.keeper.job import Job
-from rae_plugins.executors.process.keeper.output import Output
+from rae_plugins.executors.process.keeper.cgroups import Cgroup, CgroupFactory, find_own_directory
+from rae_plugins.executors.process.keeper.kept_process import KeptProcess
 from rae_plugins.executors.process.keeper.ownership import Ownership
+from rae_plugins.executors.process.keeper.records import record_path, write_atomically
+from rae_plugins.executors.process.keeper.spawn import READ_BYTES, explain_spawn_error, spawn_process
 from rae_plugins.executors.process.keeper.termination import Termination
 
 Message = dict[str, Any]
 
-CHUNK = 1 << 16
-LAST_WORDS = 0.5
-"""Seconds for which a pipe is still read after its job has ended: a stranger may hold it open for ever."""
+OUTPUT_DRAIN_SECONDS = 0.5
+"""Time for which a pipe is still read after its job has ended: a descendant may hold it open for ever."""
+
+MAX_ERROR_CHARACTERS = 500
 
 
 class Keeper:
-    """Until the daemon has gone and the last job has ended."""
+    """The keeper of one daemon's jobs; it works until the daemon has gone and the last job has ended."""
 
     def __init__(self, channel: socket.socket) -> None:
         self.channel = channel
         self.selector = selectors.DefaultSelector()
-        self.when_readable(channel, self.on_request)
-        self.jobs: dict[int, Job] = {}
-        self.kin = Ownership(self.jobs)
-        self.groups: Groups | None = None
+        self.call_when_readable(channel, self.read_requests)
+        self.jobs: dict[int, KeptProcess] = {}
+        self.ownership = Ownership(self.jobs)
+        self.cgroups: CgroupFactory | None = None
         self.incoming = b""
         self.outgoing: list[bytes] = []
-        self.alive = True
-        me = procfs.look(os.getpid())
-        self.identity = {"boot": procfs.boot_id(), "keeper": [me.pid, me.ticks] if me else None}
-        wake, self.woken = os.pipe()
-        for end in (wake, self.woken):
+        self.is_connected = True
+        own = procfs.read_process(os.getpid())
+        self.identity = {"boot": procfs.read_boot_id(), "keeper": [own.pid, own.ticks] if own else None}
+        wakeup, self.wakeup_writer = os.pipe()
+        for end in (wakeup, self.wakeup_writer):
             os.set_blocking(end, False)
-        signal.set_wakeup_fd(self.woken, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self.wakeup_writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self.when_readable(wake, lambda: os.read(wake, CHUNK))
+        self.call_when_readable(wakeup, lambda: os.read(wakeup, READ_BYTES))
 
-    def when_readable(self, source: socket.socket | int, call: Callable[[], object]) -> None:
-        self.selector.register(source, selectors.EVENT_READ, call)
+    def call_when_readable(self, source: socket.socket | int, callback: Callable[[], object]) -> None:
+        self.selector.register(source, selectors.EVENT_READ, callback)
 
     def run(self) -> None:
-        """Turn and turn again."""
-        while self.alive or self.jobs:
-            due = [at for job in self.jobs.values() if (at := job.due()) is not None]
-            timeout = max(0.0, min(due) - time.monotonic()) if due else None
+        """Work until the daemon has gone and no job is left."""
+        while self.is_connected or self.jobs:
+            deadlines = [at for job in self.jobs.values() if (at := job.next_deadline()) is not None]
+            timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
             for key, _ in self.selector.select(timeout):
                 key.data()
             self.reap()
-            self.attend()
-            self.send()
+            self.update_jobs()
+            self.send_reports()
 
     # Requests
 
-    def on_request(self) -> None:
+    def read_requests(self) -> None:
         try:
-            data = self.channel.recv(CHUNK)
+            data = self.channel.recv(READ_BYTES)
         except ConnectionError:
             data = b""
         if not data:
-            self.alive = False
-            self.selector.unregister(self.channel)
+            self.disconnect()
             return
         *lines, self.incoming = (self.incoming + data).split(b"\n")
         for line in lines:
@@ -84,89 +86,75 @@ class Keeper:
                 continue
             try:
                 self.spawn(request)
-            except Exception as error:  # what can't be started fails, and harms no other
-                self.fail(request, error)
+            except Exception as error:  # an attempt that can't be started harms no other
+                self.report_failure(request, error)
 
-    def fail(self, request: Message, error: Exception) -> None:
-        why = explain(error, request)[:500]
-        # The next daemon has taken the file where this one died before it could ask: then nothing is ours to note.
+    def disconnect(self) -> None:
+        self.is_connected = False
+        self.selector.unregister(self.channel)
+
+    def report_failure(self, request: Message, error: Exception) -> None:
+        text = explain_spawn_error(error, request)[:MAX_ERROR_CHARACTERS]
+        # A daemon that has created the output file owns the attempt: then there is nothing for us to record.
         if not isinstance(error, FileExistsError):
+            record = {"exit_code": None, "signal": None, "error": text, "cpu": 0.0, "memory": None}
             with suppress(OSError):
-                record = {"exit_code": None, "signal": None, "error": why, "cpu": 0.0, "memory": None}
-                write_whole(side_file(request["output"], "exit"), {**record, "ended_at": time.time()})
-        self.report({"failed": request["key"], "error": why})
+                write_atomically(record_path(request["output"], "exit"), {**record, "ended_at": time.time()})
+        self.report({"failed": request["key"], "error": text})
 
     def spawn(self, request: Message) -> None:
         limits = request.get("limits") or {}
-        group = self.group_for(request["key"], limits) if limits else None
+        cgroup = self.create_cgroup(request["key"], limits) if limits else None
         try:
-            job = self.started(request, limits, group)
+            self.ownership.assign_next_tag()
+            job = spawn_process(request, cgroup.path if cgroup else None)
         except BaseException:
-            if group is not None:
-                group.remove()
+            if cgroup is not None:
+                cgroup.remove()
             raise
-        job.group, job.tag = group, self.kin.tag
+        job.cgroup, job.tag = cgroup, self.ownership.tag
         self.jobs[job.pid] = job
         if limits:
-            job.watch_over(time.monotonic())
-        process = procfs.look(job.pid)
+            job.watch_limits(time.monotonic())
+        process = procfs.read_process(job.pid)
         record = {
             "pid": job.pid,
             "ticks": process.ticks if process else None,
             **self.identity,
             "tag": job.tag,
-            "group": group.path if group else None,
+            "group": cgroup.path if cgroup else None,
         }
-        # Where the disk is full the daemon still has it.
+        # On a full disk the daemon still gets the report.
         with suppress(OSError):
-            write_whole(side_file(job.path, "start"), record)
+            write_atomically(record_path(job.path, "start"), record)
         os.set_blocking(job.pipe, False)
-        self.when_readable(job.pipe, lambda: self.on_output(job))
+        self.call_when_readable(job.pipe, lambda: self.read_output(job))
         self.report({"started": job.key, **record})
 
-    def started(self, request: Message, limits: Message, group: Group | None) -> Job:
-        prepare = limiting.preparation(limits, group.path if group else None) if limits else None
-        with opened(request["output"]) as (output, reading, writing):
-            self.kin.next_tag()
-            try:
-                process = subprocess.Popen(
-                    request["argv"],
-                    env=request["env"],
-                    cwd=request["cwd"],
-                    stdin=subprocess.DEVNULL,
-                    stdout=writing,
-                    stderr=writing,
-                    start_new_session=True,
-                    umask=0o077,
-                    # There is one thread, so that this is as safe as anything between fork and exec.
-                    preexec_fn=prepare,
-                )
-            except subprocess.SubprocessError:
-                raise RuntimeError(os.read(reading, CHUNK).decode(errors="replace")) from None
-        return Job(request, process, Output(output, request["cap"], request["hide"]), reading)
+    def create_cgroup(self, key: str, limits: Mapping[str, Any]) -> Cgroup | None:
+        if self.cgroups is None:
+            self.cgroups = CgroupFactory(find_own_directory())
+        return self.cgroups.create(key, limits)
 
-    def group_for(self, key: str, limits: Message) -> Group | None:
-        if self.groups is None:
-            self.groups = Groups(own_directory())
-        return self.groups.make(key, limits)
-
-    def end(self, key: str, grace: float) -> None:
+    def end(self, key: str, grace_seconds: float) -> None:
         job = next((job for job in self.jobs.values() if job.key == key), None)
         if job is not None:
-            self.begin_to_end(job, grace)
+            self.terminate(job, grace_seconds)
 
-    def begin_to_end(self, job: Job, grace: float) -> None:
+    def terminate(self, job: KeptProcess, grace_seconds: float) -> None:
+        """Begin to end the job's whole tree, or shorten the grace of a termination under way."""
         now = time.monotonic()
-        if job.ending is None:
-            job.ending = Termination(grace, now, lambda: self.kin.living(job), job.group.kill if job.group else None)
-        else:
-            job.ending.shorten(grace, now)
+        if job.termination is not None:
+            job.termination.shorten(grace_seconds, now)
+            return
+        kill_group = job.cgroup.kill if job.cgroup else None
+        job.termination = Termination(grace_seconds, now, lambda: self.ownership.live_members(job), kill_group)
 
-    # What children do
+    # Children
 
-    def on_output(self, job: Job) -> None:
+    def read_output(self, job: KeptProcess) -> None:
         try:
-            data = os.read(job.pipe, CHUNK)
+            data = os.read(job.pipe, READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -174,84 +162,84 @@ class Keeper:
         if data:
             # A full disk must not stop the job.
             with suppress(OSError):
-                job.output.take(data)
+                job.output.write(data)
         else:
-            self.stop_reading(job)
+            self.close_pipe(job)
 
-    def stop_reading(self, job: Job) -> None:
-        if job.reading:
-            job.reading = False
+    def close_pipe(self, job: KeptProcess) -> None:
+        if job.is_pipe_open:
+            job.is_pipe_open = False
             self.selector.unregister(job.pipe)
             os.close(job.pipe)
 
     def reap(self) -> None:
-        # Seen before they are gone, since a zombie still tells whose it was.
-        while (pid := ended_child()) is not None:
+        # The owner is looked up before the child is reaped: a zombie still shows whose it was.
+        while (pid := find_ended_child()) is not None:
             job = self.jobs.get(pid)
-            owner = job or self.kin.owner(pid)
+            owner = job or self.ownership.find_owner(pid)
             try:
                 _, status, usage = os.wait4(pid, os.WNOHANG)
             except ChildProcessError:
                 continue
             if owner is not None:
-                owner.reaped(usage)
+                owner.add_usage(usage)
             if job is not None:
                 job.status = status
-                job.deadline = time.monotonic() + LAST_WORDS
+                job.drain_deadline = time.monotonic() + OUTPUT_DRAIN_SECONDS
 
-    def attend(self) -> None:
-        """Do what is due for the jobs: limits, ends, farewells."""
+    def update_jobs(self) -> None:
+        """Do what is due for each job: check limits, end orphans, step terminations, finish."""
         now = time.monotonic()
         orphans: list[int] | None = None
         for job in list(self.jobs.values()):
-            if job.ending is None and job.status is not None and job.orphans == "kill":
-                orphans = self.orphans() if orphans is None else orphans
-                if self.kin.has_left(job, orphans):
-                    self.begin_to_end(job, job.kill_after)
-            if job.ending is not None:
-                self.step(job, job.ending, now)
-            elif self.exceeds(job, now):
-                self.begin_to_end(job, 0)
-            if self.is_over(job, now):
-                self.stop_reading(job)
+            if job.termination is None and job.status is not None and job.orphans == "kill":
+                orphans = self.list_live_orphans() if orphans is None else orphans
+                if self.ownership.has_orphans(job, orphans):
+                    self.terminate(job, job.kill_after_seconds)
+            if job.termination is not None:
+                self.step_termination(job, job.termination, now)
+            elif self.has_exceeded_limit(job, now):
+                self.terminate(job, 0)
+            if self.is_finished(job, now):
+                self.close_pipe(job)
                 del self.jobs[job.pid]
-                self.close(job)
+                self.finish(job)
 
-    def orphans(self) -> list[int]:
-        if self.kin.orphans():
-            # What died since the last time counts too.
+    def list_live_orphans(self) -> list[int]:
+        if self.ownership.orphan_pids():
+            # Those that died since the last reaping must be counted, not seen as orphans.
             self.reap()
-        return [pid for pid in self.kin.orphans() if procfs.lives(pid)]
+        return [pid for pid in self.ownership.orphan_pids() if procfs.is_alive(pid)]
 
-    def exceeds(self, job: Job, now: float) -> bool:
-        is_due = job.watch is not None and job.status is None and now >= job.watch.next_look
-        return is_due and job.look(self.kin.members(job), now)
+    def has_exceeded_limit(self, job: KeptProcess, now: float) -> bool:
+        is_due = job.limit_watch is not None and job.status is None and now >= job.limit_watch.next_check
+        return is_due and job.check_limits(self.ownership.members(job), now)
 
-    def step(self, job: Job, ending: Termination, now: float) -> None:
-        if now >= ending.next_look and not ending.over:
-            ending.step(now)
-            if ending.over:
-                # What died since the last time counts too.
+    def step_termination(self, job: KeptProcess, termination: Termination, now: float) -> None:
+        if now >= termination.next_check and not termination.is_over:
+            termination.step(now)
+            if termination.is_over:
+                # Those that died since the last reaping must be counted.
                 self.reap()
-                # Its last words, if it has any.
-                job.deadline = now + LAST_WORDS
+                # What they printed last may still be in the pipe.
+                job.drain_deadline = now + OUTPUT_DRAIN_SECONDS
 
-    def is_over(self, job: Job, now: float) -> bool:
-        if job.ending is not None and not job.ending.over:
+    def is_finished(self, job: KeptProcess, now: float) -> bool:
+        if job.termination is not None and not job.termination.is_over:
             return False
         if job.status is None:
-            return job.ending is not None and bool(job.ending.escaped)
-        return not job.reading or (job.deadline is not None and now >= job.deadline)
+            return job.termination is not None and bool(job.termination.survivors)
+        return not job.is_pipe_open or (job.drain_deadline is not None and now >= job.drain_deadline)
 
-    def close(self, job: Job) -> None:
-        record = job.record(own_peak() if job.limits else 0)
-        if job.group is not None:
-            job.group.remove()
+    def finish(self, job: KeptProcess) -> None:
+        record = job.exit_record(read_own_peak_bytes() if job.limits else 0)
+        if job.cgroup is not None:
+            job.cgroup.remove()
         try:
-            job.output.finish()
-            write_whole(side_file(job.path, "exit"), record)
+            job.output.close()
+            write_atomically(record_path(job.path, "exit"), record)
         except OSError:
-            pass  # the daemon hears of it all the same
+            pass  # the daemon gets the report in any case
         self.report({"ended": job.key, "exit": record})
 
     # Reports
@@ -259,18 +247,17 @@ class Keeper:
     def report(self, message: Message) -> None:
         self.outgoing.append(json.dumps(message).encode() + b"\n")
 
-    def send(self) -> None:
-        if self.outgoing and self.alive:
+    def send_reports(self) -> None:
+        if self.outgoing and self.is_connected:
             try:
                 self.channel.sendall(b"".join(self.outgoing))
             except OSError:
-                self.alive = False
-                self.selector.unregister(self.channel)
+                self.disconnect()
         self.outgoing.clear()
 
 
-def ended_child() -> int | None:
-    """The pid of a child that has ended and isn't reaped yet."""
+def find_ended_child() -> int | None:
+    """Return the pid of a child that has ended and has not been reaped."""
     try:
         found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -278,75 +265,25 @@ def ended_child() -> int | None:
     return found.si_pid if found else None
 
 
-@contextmanager
-def opened(path: str) -> Iterator[tuple[int, int, int]]:
-    """A fresh output file and a pipe. The writing end closes in any case, the others where something fails."""
-    # No one else's file: the name is fresh, and links are not followed.
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    output = os.open(path, flags, 0o600)
-    held = [output]
-    try:
-        reading, writing = os.pipe()
-        held.append(reading)
-        try:
-            yield output, reading, writing
-        finally:
-            os.close(writing)
-    except BaseException:
-        for descriptor in held:
-            os.close(descriptor)
-        raise
-
-
-def own_peak() -> int:
-    """The most memory that the keeper has had, which the kernel counts as every child's from its start."""
+def read_own_peak_bytes() -> int:
+    """Return the most memory the keeper has used, which the kernel counts as every child's from its start."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << (0 if sys.platform == "darwin" else 10)
 
 
-def side_file(output: str, kind: str) -> str:
-    return output[: -len("log")] + kind
-
-
-def write_whole(path: str, record: Message) -> None:
-    """Write a small file that is seen whole or not at all."""
-    temporary = path + ".tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, json.dumps(record).encode())
-    finally:
-        os.close(descriptor)
-    os.replace(temporary, path)
-
-
-def explain(error: Exception, request: Message) -> str:
-    """One line on why a job can't be spawned."""
-    program: str = request["argv"][0]
-    if isinstance(error, OSError):
-        if request["cwd"] and not os.path.isdir(request["cwd"]):
-            return f"its directory {request['cwd']} doesn't exist; make it, or change cwd"
-        if error.errno == errno.ENOENT:
-            return f"there is no program {program!r} on its PATH; install it, or write its whole path"
-        if error.errno == errno.EACCES:
-            return f"{program!r} may not be executed; chmod +x it"
-        if error.errno == errno.ENOEXEC:
-            return f"{program!r} is no program: it lacks a first line with #!, or is of another machine"
-        return f"{program!r} can't be started: {error.strerror}"
-    return f"{program!r} can't be started: {error}"
-
-
 def become_subreaper() -> None:
-    """Have orphans of jobs handed to us instead of to init, so that they are known and reaped. Linux: prctl(2)."""
+    """Become the parent of orphans of jobs, instead of init, so that they are known and reaped. Linux: prctl(2)."""
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+        set_child_subreaper = 36
+        ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
 
 
 def main() -> None:
-    """Keep jobs for the daemon at the other end of standard input."""
+    """Keep the jobs of the daemon at the other end of standard input."""
     become_subreaper()
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # The daemon is what is stopped; jobs are stopped by it. A handler, unlike SIG_IGN, isn't inherited.
+        # These stop the daemon, which then stops its jobs. A handler, unlike SIG_IGN, isn't inherited.
         signal.signal(ignored, lambda *_: None)
-    with socket.socket(fileno=0) as daemon:
-        Keeper(daemon).run()
+    with socket.socket(fileno=0) as channel:
+        Keeper(channel).run()

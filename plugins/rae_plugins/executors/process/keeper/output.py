@@ -1,62 +1,72 @@
-"""What a job prints: read from its pipe, its secrets masked, kept in a file of bounded size."""
+"""Output of a job: read from its pipe, its secrets masked, kept in a file of bounded size.
+
+The file is a head of `cap // 2` bytes, and behind it a ring of the rest. The head holds the beginning of the output.
+What follows goes round in the ring, so that the file always holds the beginning and the newest bytes, and never more
+than the cap. `close` unrolls the ring in place and puts a line between the two that says how much is missing. After a
+crash of the keeper the ring stays rolled up: its bytes are all there, in the wrong order.
+"""
 
 import os
 
+MASK = b"***"
 
-class Output:
-    """The beginning and the end of what a job prints, in a file; the middle gives way when it gets too much."""
+
+class CappedOutput:
+    """The beginning and the end of what a job prints, in a file; the middle is dropped when it gets too long."""
 
     def __init__(self, file: int, cap: int, hide: list[str]) -> None:
-        """`file` is open for reading and writing, and closed by `finish`."""
+        """Write to the descriptor `file`, open for reading and writing; `close` closes it."""
         self.file = file
-        self.head = cap // 2
-        self.ring = cap - self.head
-        self.read = 0
-        self.hidden = [value.encode() for value in hide]
+        self.head_bytes = cap // 2
+        self.ring_bytes = cap - self.head_bytes
+        self.written_bytes = 0
+        self.secrets = [value.encode() for value in hide]
         self.pending = b""
 
-    def take(self, data: bytes) -> None:
-        """Keep what belongs to the head, and let the rest go round in a ring behind it."""
-        if self.hidden:
-            data = self._masked(data)
-        if self.read < self.head:
-            part = data[: self.head - self.read]
-            os.pwrite(self.file, part, self.read)
-            self.read += len(part)
+    def write(self, data: bytes) -> None:
+        """Keep what fits into the head, and write the rest into the ring behind it."""
+        if self.secrets:
+            data = self._mask(data)
+        if self.written_bytes < self.head_bytes:
+            part = data[: self.head_bytes - self.written_bytes]
+            os.pwrite(self.file, part, self.written_bytes)
+            self.written_bytes += len(part)
             data = data[len(part) :]
-        if not self.ring:
-            self.read += len(data)
+        if not self.ring_bytes:
+            self.written_bytes += len(data)
             return
-        for start in range(0, len(data), self.ring):
-            part = data[start : start + self.ring]
-            at = (self.read - self.head) % self.ring
-            first = part[: self.ring - at]
-            os.pwrite(self.file, first, self.head + at)
-            os.pwrite(self.file, part[len(first) :], self.head)
-            self.read += len(part)
+        for start in range(0, len(data), self.ring_bytes):
+            part = data[start : start + self.ring_bytes]
+            at = (self.written_bytes - self.head_bytes) % self.ring_bytes
+            first = part[: self.ring_bytes - at]
+            os.pwrite(self.file, first, self.head_bytes + at)
+            os.pwrite(self.file, part[len(first) :], self.head_bytes)
+            self.written_bytes += len(part)
 
-    def _masked(self, data: bytes) -> bytes:
-        """Known secrets blacked out, also where one is cut by the edge of a chunk: what may be its beginning waits."""
+    def _mask(self, data: bytes) -> bytes:
+        """Mask known secrets, also where one spans two chunks: what may be the beginning of one is held back."""
         data = self.pending + data
-        for value in self.hidden:
-            data = data.replace(value, b"***")
-        keep = max(
-            (size for value in self.hidden for size in range(1, len(value)) if data.endswith(value[:size])), default=0
+        for value in self.secrets:
+            data = data.replace(value, MASK)
+        held_back = max(
+            (size for value in self.secrets for size in range(1, len(value)) if data.endswith(value[:size])), default=0
         )
-        self.pending = data[len(data) - keep :]
-        return data[: len(data) - keep]
+        self.pending = data[len(data) - held_back :]
+        return data[: len(data) - held_back]
 
-    def finish(self) -> None:
-        """Put the ring in order, with a line about what is missing before it."""
+    def close(self) -> None:
+        """Put the ring in order, with a line about what is missing before it, and close the file."""
         try:
             if self.pending:
-                rest, self.hidden = self.pending, []
-                self.take(rest)
-            dropped = self.read - self.head - self.ring
+                rest, self.secrets = self.pending, []
+                self.write(rest)
+            dropped = self.written_bytes - self.head_bytes - self.ring_bytes
             if dropped > 0:
-                at = (self.read - self.head) % self.ring if self.ring else 0
-                end = os.pread(self.file, self.ring - at, self.head + at) + os.pread(self.file, at, self.head)
-                note = b"\n[rae-auto: %d bytes left out]\n" % dropped
-                os.pwrite(self.file, note + end, self.head)
+                at = (self.written_bytes - self.head_bytes) % self.ring_bytes if self.ring_bytes else 0
+                older = os.pread(self.file, self.ring_bytes - at, self.head_bytes + at)
+                newer = os.pread(self.file, at, self.head_bytes)
+                unit = b"byte" if dropped == 1 else b"bytes"
+                note = b"\n[rae-auto: %d %s omitted]\n" % (dropped, unit)
+                os.pwrite(self.file, note + older + newer, self.head_bytes)
         finally:
             os.close(self.file)

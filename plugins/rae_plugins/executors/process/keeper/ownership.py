@@ -1,77 +1,80 @@
-"""Whose a process is, among the jobs of a keeper: see the theory in `tree`."""
+"""Ownership of processes among a keeper's jobs; the theory is in `procfs`."""
 
 import os
 import resource
 from collections.abc import Iterable, Mapping
 
 from rae_plugins.executors.process.keeper import procfs
-from rae_plugins.executors.process.keeper.job import Job
-from rae_plugins.executors.process.keeper.procfs import Process
+from rae_plugins.executors.process.keeper.kept_process import KeptProcess
+from rae_plugins.executors.process.keeper.procfs import ProcessInfo
 
-MOST_TAGS = 100_000
-"""Tags come round after so many starts."""
+MAX_TAGS = 100_000
+"""Number of starts after which tags are used again."""
+
+FALLBACK_TAG_BASE = 1 << 30
+"""Base of the tags where the limit that carries them is unlimited."""
 
 
 class Ownership:
-    """Tells processes apart by the jobs that they are of."""
+    """Assigns tags to jobs, and finds out which job a process belongs to."""
 
-    def __init__(self, jobs: Mapping[int, Job]) -> None:
-        """`jobs` are those in hand, by the pid of their main process."""
+    def __init__(self, jobs: Mapping[int, KeptProcess]) -> None:
+        """Work on `jobs`, the jobs that have not finished, by the pid of their main process."""
         self.tag: int | None = None
         self._jobs = jobs
         self._count = 0
-        kind = getattr(resource, "RLIMIT_MSGQUEUE", None)
-        self._kind: int | None = kind
-        soft, self._hard = resource.getrlimit(kind) if kind is not None else (0, 0)
-        self._base = soft if soft != resource.RLIM_INFINITY else 1 << 30
+        resource_number = getattr(resource, "RLIMIT_MSGQUEUE", None)
+        self._resource_number: int | None = resource_number
+        soft, self._hard = resource.getrlimit(resource_number) if resource_number is not None else (0, 0)
+        self._base = soft if soft != resource.RLIM_INFINITY else FALLBACK_TAG_BASE
 
-    def next_tag(self) -> None:
-        """Have what is spawned from now on carry a tag of its own."""
-        if self._kind is not None and self._base > 2 * MOST_TAGS:
-            self._count = self._count % MOST_TAGS + 1
+    def assign_next_tag(self) -> None:
+        """Give processes that are spawned from now on a tag of their own."""
+        if self._resource_number is not None and self._base > 2 * MAX_TAGS:
+            self._count = self._count % MAX_TAGS + 1
             self.tag = self._base - self._count
-            resource.setrlimit(self._kind, (self.tag, self._hard))
+            resource.setrlimit(self._resource_number, (self.tag, self._hard))
 
-    def orphans(self) -> list[int]:
-        """The keeper's children that are no job's main process."""
-        return [pid for pid in procfs.children_of_mine() if pid not in self._jobs]
+    def orphan_pids(self) -> list[int]:
+        """Return the keeper's children that aren't a job's main process."""
+        return [pid for pid in procfs.list_child_pids() if pid not in self._jobs]
 
-    def owner(self, orphan: int) -> Job | None:
-        """The job that an orphan is of."""
-        tag = procfs.tag_of(orphan)
-        if tag is not None and self._base - MOST_TAGS <= tag < self._base:
-            # Or nobody's any more, where its job let it stay.
+    def find_owner(self, orphan: int) -> KeptProcess | None:
+        """Return the job that an orphan belongs to."""
+        tag = procfs.read_tag(orphan)
+        if tag is not None and self._base - MAX_TAGS <= tag < self._base:
+            # None if its job has finished and let it stay.
             return next((job for job in self._jobs.values() if job.tag == tag), None)
-        process = procfs.look(orphan)
+        process = procfs.read_process(orphan)
         if process is not None and process.session in self._jobs:
             return self._jobs[process.session]
-        run = procfs.run_of(orphan)
-        marked = next((job for job in self._jobs.values() if run is not None and job.run == run), None)
-        # It has shed all that could tell. Where there is only one job, that says it.
-        return marked or (next(iter(self._jobs.values())) if len(self._jobs) == 1 else None)
+        run = procfs.read_run_id(orphan)
+        owner = next((job for job in self._jobs.values() if run is not None and job.run == run), None)
+        # An orphan that shed every mark belongs to the only job, if there is only one.
+        return owner or (next(iter(self._jobs.values())) if len(self._jobs) == 1 else None)
 
-    def has_left(self, job: Job, orphans: Iterable[int]) -> bool:
-        """Whether a job whose main process has ended has left something."""
-        if any(self.owner(pid) is job for pid in orphans):
+    def has_orphans(self, job: KeptProcess, orphans: Iterable[int]) -> bool:
+        """Return whether a job whose main process has ended has left processes behind."""
+        if any(self.find_owner(pid) is job for pid in orphans):
             return True
-        return not procfs.is_known() and procfs.group_lives(job.pid)
+        return not procfs.has_procfs() and procfs.is_group_alive(job.pid)
 
-    def members(self, job: Job) -> list[Process]:
-        """All processes of a job, zombies included."""
-        table = procfs.processes()
+    def members(self, job: KeptProcess) -> list[ProcessInfo]:
+        """Return all processes of a job, zombies included."""
+        table = procfs.read_all_processes()
         if not table:
-            return [procfs.group(job.pid)] if procfs.group_lives(job.pid) else []
-        me = os.getpid()
+            return [procfs.group_as_process(job.pid)] if procfs.is_group_alive(job.pid) else []
+        own_pid = os.getpid()
         roots = [
             process
             for process in table.values()
-            if process.parent == me
-            and (process.pid == job.pid or (process.pid not in self._jobs and self.owner(process.pid) is job))
+            if process.parent == own_pid
+            and (process.pid == job.pid or (process.pid not in self._jobs and self.find_owner(process.pid) is job))
         ]
-        if job.group is not None:
-            roots += [table[pid] for pid in job.group.pids() if pid in table]
-        return procfs.below(roots, table)
+        if job.cgroup is not None:
+            roots += [table[pid] for pid in job.cgroup.pids() if pid in table]
+        return procfs.collect_trees(roots, table)
 
-    def living(self, job: Job) -> list[Process]:
-        """All processes of a job that live."""
-        return [process for process in self.members(job) if not process.dead]
+    def live_members(self, job: KeptProcess) -> list[ProcessInfo]:
+        """Return all processes of a job but zombies."""
+        return [process for process in self.members(job) if not process.is_dead]

@@ -1,16 +1,19 @@
-"""Which processes are of a job, by what the kernel tells of them.
+"""Processes as the kernel describes them in /proc, and which of them belong to a job.
 
-The theory. The keeper is a subreaper: whoever of its jobs loses its parent becomes the keeper's child. So all that is
-left of its jobs descends from it, and each branch right below it is either the main process of a job or an orphan. A
-branch is of one job as a whole. Whose an orphan is, it shows by what it can't easily lose:
+Theory. The keeper is a subreaper: a process of its jobs that loses its parent becomes the keeper's child. So everything
+that is left of its jobs descends from the keeper, and each branch right below it starts with either the main process of
+a job or an orphan. A branch belongs to one job as a whole. Which job an orphan belongs to is shown by marks that a
+process can't easily lose, in this order:
 
-- its tag: the soft limit on the bytes of POSIX message queues, which the keeper makes a little different for each job.
-  It is inherited by every child, over every exec, whatever becomes of session, environment and parent, and takes
-  nothing from anybody but some bytes of queues;
-- its session, which is that of the main process unless it left it;
+- its tag: the soft limit on the bytes of POSIX message queues, which the keeper sets a little different for each job.
+  Every child inherits it, over every exec, whatever becomes of session, environment and parent, and it costs nothing
+  but some bytes of queues;
+- its session, which is that of the main process unless it started another;
 - RAE_RUN_ID in its environment, unless that was cleared.
 
-Where there is no keeper any more, there are only session, parents and environment to go by.
+Without a keeper, only session, parents and environment are left to go by.
+
+Formats: proc(5), sections /proc/pid/stat, limits, environ.
 """
 
 import os
@@ -19,99 +22,105 @@ from contextlib import suppress
 from typing import NamedTuple
 
 PROC = "/proc"
-_TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
-PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_RUN_ID_PREFIX = b"RAE_RUN_ID="
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
-class Process(NamedTuple):
-    """One line of /proc/PID/stat, proc(5). `ticks` is its start since boot: with the pid it names a process for good.
+class ProcessInfo(NamedTuple):
+    """One line of /proc/PID/stat, proc(5).
 
-    `cpu` is seconds on the processor, with those of its children that it has reaped.
+    `ticks` is its start in clock ticks since boot. `cpu_seconds` includes the children that it has reaped.
     """
 
     pid: int
     name: str
-    dead: bool
+    is_dead: bool
     parent: int
     session: int
     ticks: int
-    cpu: float
+    cpu_seconds: float
     threads: int
-    resident: int
+    resident_bytes: int
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Pid and start time, which together are never used again within a boot."""
+        return self.pid, self.ticks
 
 
-Table = dict[int, Process]
+ProcessTable = dict[int, ProcessInfo]
 
 
-def look(pid: int) -> Process | None:
-    """The process of this number, be it a zombie."""
+def read_process(pid: int) -> ProcessInfo | None:
+    """Return the process with this pid, zombies included; None where there is none."""
     try:
         with open(f"{PROC}/{pid}/stat", "rb") as file:
             head, _, rest = file.read().rpartition(b")")
         fields = rest.split()
-        return Process(
+        return ProcessInfo(
             pid=pid,
             name=head.partition(b"(")[2].decode(errors="replace"),
-            dead=fields[0] in (b"Z", b"X"),
+            is_dead=fields[0] in (b"Z", b"X"),
             parent=int(fields[1]),
             session=int(fields[3]),
             ticks=int(fields[19]),
-            cpu=sum(map(int, fields[11:15])) / _TICK,
+            cpu_seconds=sum(map(int, fields[11:15])) / _TICKS_PER_SECOND,
             threads=int(fields[17]),
-            resident=int(fields[21]) * PAGE,
+            resident_bytes=int(fields[21]) * PAGE_BYTES,
         )
     except (OSError, IndexError, ValueError):
         return None
 
 
-def lives(pid: int) -> bool:
-    """Whether there is a process of this number that is no zombie."""
-    process = look(pid)
-    return process is not None and not process.dead
+def is_alive(pid: int) -> bool:
+    """Return whether a process with this pid runs; a zombie doesn't."""
+    process = read_process(pid)
+    return process is not None and not process.is_dead
 
 
-def processes() -> Table:
-    """All processes, zombies included; none where there is no /proc."""
+def read_all_processes() -> ProcessTable:
+    """Return all processes by their pids, zombies included; none where there is no /proc."""
     try:
         pids = [int(name) for name in os.listdir(PROC) if name.isdigit()]
     except OSError:
         return {}
-    return {pid: process for pid in pids if (process := look(pid)) is not None}
+    return {pid: process for pid in pids if (process := read_process(pid)) is not None}
 
 
-def below(roots: "list[Process]", table: Table) -> "list[Process]":
-    """These processes and all that descend from them."""
-    children: dict[int, list[Process]] = {}
+def collect_trees(roots: "list[ProcessInfo]", table: ProcessTable) -> "list[ProcessInfo]":
+    """Return these processes and all their descendants, parents first."""
+    children: dict[int, list[ProcessInfo]] = {}
     for process in table.values():
         children.setdefault(process.parent, []).append(process)
     found = {process.pid: process for process in roots}
-    # Parents first, so that who is signalled in this order isn't told of his children's death before.
-    waiting = list(found.values())
-    for process in waiting:
+    # Parents first: a parent that is signalled in this order doesn't first see its children die.
+    collected = list(found.values())
+    for process in collected:
         for child in children.get(process.pid, ()):
             if child.pid not in found:
                 found[child.pid] = child
-                waiting.append(child)
-    return waiting
+                collected.append(child)
+    return collected
 
 
-def children_of_mine() -> "list[int]":
-    """The pids of this process's children, without looking at all processes where the kernel offers that."""
-    me = os.getpid()
+def list_child_pids() -> "list[int]":
+    """Return the pids of this process's children, from the kernel's own list where it has one."""
+    own_pid = os.getpid()
     try:
-        with open(f"{PROC}/self/task/{me}/children", "rb") as file:
+        with open(f"{PROC}/self/task/{own_pid}/children", "rb") as file:
             return [int(pid) for pid in file.read().split()]
     except OSError:
-        return [process.pid for process in processes().values() if process.parent == me]
+        return [process.pid for process in read_all_processes().values() if process.parent == own_pid]
 
 
-def is_known() -> bool:
-    """Whether the kernel tells of processes at all; else there are only groups."""
+def has_procfs() -> bool:
+    """Return whether there is a /proc; otherwise only process groups can be looked at."""
     return os.path.isdir(f"{PROC}/self")
 
 
-def group_lives(leader: int) -> bool:
-    """Whether anything of a process group is there that may be signalled."""
+def is_group_alive(leader: int) -> bool:
+    """Return whether a process group has a process that may be signalled."""
     try:
         os.killpg(leader, 0)
     except OSError:
@@ -119,13 +128,13 @@ def group_lives(leader: int) -> bool:
     return True
 
 
-def group(leader: int) -> Process:
-    """A process group as if it were one process."""
-    return Process(-leader, "process group", False, 0, leader, 0, 0.0, 1, 0)
+def group_as_process(leader: int) -> ProcessInfo:
+    """Return a process group as if it were one process, with a negative pid as kill(2) takes it."""
+    return ProcessInfo(-leader, "process group", False, 0, leader, 0, 0.0, 1, 0)
 
 
-def tag_of(pid: int) -> int | None:
-    """The soft limit on message queues, by which a job's processes are told."""
+def read_tag(pid: int) -> int | None:
+    """Return the soft limit on message queues, which marks the processes of a job."""
     try:
         with open(f"{PROC}/{pid}/limits", "rb") as file:
             for line in file:
@@ -136,20 +145,20 @@ def tag_of(pid: int) -> int | None:
     return None
 
 
-def run_of(pid: int) -> str | None:
-    """RAE_RUN_ID in the environment with which the process began its program."""
+def read_run_id(pid: int) -> str | None:
+    """Return RAE_RUN_ID in the environment that the process had at its last exec."""
     try:
         with open(f"{PROC}/{pid}/environ", "rb") as file:
             for entry in file.read().split(b"\0"):
-                if entry.startswith(b"RAE_RUN_ID="):
-                    return entry[11:].decode(errors="replace")
+                if entry.startswith(_RUN_ID_PREFIX):
+                    return entry[len(_RUN_ID_PREFIX) :].decode(errors="replace")
     except OSError:
         pass
     return None
 
 
-def send(process: Process, number: signal.Signals) -> bool:
-    """Signal this very process, never a stranger that got its number; whether it may be signalled at all."""
+def send_signal(process: ProcessInfo, number: signal.Signals) -> bool:
+    """Signal this very process, never another one that got its pid; return whether it may be signalled at all."""
     try:
         if process.pid < 0 or not hasattr(os, "pidfd_open"):
             os.kill(process.pid, number)
@@ -160,8 +169,8 @@ def send(process: Process, number: signal.Signals) -> bool:
     except OSError:
         return True
     try:
-        now = look(process.pid)
-        if now is not None and now.ticks == process.ticks:
+        current = read_process(process.pid)
+        if current is not None and current.ticks == process.ticks:
             signal.pidfd_send_signal(handle, number)  # type: ignore[attr-defined, unused-ignore]
     except PermissionError:
         return False
@@ -172,8 +181,8 @@ def send(process: Process, number: signal.Signals) -> bool:
     return True
 
 
-def boot_id() -> str | None:
-    """What tells this boot of the machine from any other."""
+def read_boot_id() -> str | None:
+    """Return the id of this boot of the machine."""
     with suppress(OSError), open(f"{PROC}/sys/kernel/random/boot_id") as file:
         return file.read().strip()
     return None

@@ -1,97 +1,110 @@
-"""How a tree of processes is brought to its end, step by step, without waiting."""
+"""Termination of a tree of processes, step by step, without waiting.
+
+The rule: SIGTERM to each process once, also to those that appear later; after the grace, SIGKILL until none is left.
+A stopped process gets SIGCONT after its SIGTERM, so that it can obey.
+
+A tree that forks as fast as it is killed would never be empty. So before the kill every process gets SIGSTOP, and the
+tree is listed again until a listing brings nothing new: a stopped process can't fork, so each sweep leaves fewer
+processes able to. MAX_STOP_SWEEPS bounds the work of one step; the next step goes on. Where there is a cgroup, the
+kernel kills all of it at once first.
+
+After KILL_TIMEOUT_SECONDS what is still there can't be ended from here (another user's process, or one in an
+uninterruptible system call). It is reported by name, because a run must not count as over in silence.
+"""
 
 import signal
 from collections.abc import Callable
 
-from rae_plugins.executors.process.keeper.procfs import Process, send
+from rae_plugins.executors.process.keeper.procfs import ProcessInfo, send_signal
 
-PATIENCE = 5.0
-"""Seconds after SIGKILL for which something may still be there; then it is an escape, and told."""
+KILL_TIMEOUT_SECONDS = 5.0
+"""Time after SIGKILL for which a process may still be there; after that it is reported as a survivor."""
 
-SWEEPS = 20
-"""How often new processes are looked for while all are being stopped: what forks as fast as it is killed is frozen."""
+MAX_STOP_SWEEPS = 20
+"""Number of times that new processes are looked for while all are being stopped."""
 
-FIRST_LOOK, LAST_LOOK = 0.01, 0.1
-"""Seconds between looks, which grow."""
+FIRST_CHECK_SECONDS, MAX_CHECK_SECONDS = 0.01, 0.1
+"""Bounds of the interval between checks, which doubles."""
+
+MAX_SURVIVORS_SHOWN = 5
 
 
 class Termination:
-    """SIGTERM to each process once, also to those that come later; when the grace is over, SIGKILL until none is left.
-
-    What is stopped is let go on, so that it can obey. `members` gives the living processes of the tree.
-    """
+    """The end of a tree: `step` it whenever `next_check` is reached, until `is_over`."""
 
     def __init__(
         self,
-        grace: float,
+        grace_seconds: float,
         now: float,
-        members: "Callable[[], list[Process]]",
-        kill_at_once: Callable[[], None] | None = None,
+        list_members: "Callable[[], list[ProcessInfo]]",
+        kill_group: Callable[[], None] | None = None,
     ) -> None:
-        """`kill_at_once` is a better way than one by one, if there is one."""
-        self.kill_at = now + grace
-        self.next_look = now
-        self._members = members
-        self._kill_at_once = kill_at_once
-        self._pause = FIRST_LOOK
-        self._told: set[tuple[int, int]] = set()
-        self.empty = False
-        self.escaped: list[Process] = []
+        """End the processes that `list_members` returns; `kill_group` kills all of them at once, where that works."""
+        self.kill_at = now + grace_seconds
+        self.next_check = now
+        self._list_members = list_members
+        self._kill_group = kill_group
+        self._interval = FIRST_CHECK_SECONDS
+        self._signalled: set[tuple[int, int]] = set()
+        self.is_empty = False
+        self.survivors: list[ProcessInfo] = []
 
-    def shorten(self, grace: float, now: float) -> None:
-        """Let the grace be over earlier, if that is earlier."""
-        self.kill_at = min(self.kill_at, now + grace)
-        self.next_look = now
+    def shorten(self, grace_seconds: float, now: float) -> None:
+        """End the grace earlier, if that is earlier than so far."""
+        self.kill_at = min(self.kill_at, now + grace_seconds)
+        self.next_check = now
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Nothing is left, or nothing that can be ended."""
-        return self.empty or bool(self.escaped)
+        return self.is_empty or bool(self.survivors)
 
     def step(self, now: float) -> None:
-        """Look, and do what is due."""
-        self._pause = min(2 * self._pause, LAST_LOOK)
-        self.next_look = min(now + self._pause, max(self.kill_at, now + FIRST_LOOK))
-        members = self._look()
+        """Check the tree, and send the signals that are due."""
+        self._interval = min(2 * self._interval, MAX_CHECK_SECONDS)
+        self.next_check = min(now + self._interval, max(self.kill_at, now + FIRST_CHECK_SECONDS))
+        members = self._find_members()
         if not members:
-            self.empty = True
+            self.is_empty = True
         elif now < self.kill_at:
-            self._ask(members)
-        elif now < self.kill_at + PATIENCE:
+            self._request_exit(members)
+        elif now < self.kill_at + KILL_TIMEOUT_SECONDS:
             self._kill(members)
-            self.empty = not self._look()
+            self.is_empty = not self._find_members()
         else:
-            self.escaped = members
+            self.survivors = members
 
-    def _look(self) -> "list[Process]":
-        # Twice, since who changes parents between two lines of the table is seen under neither.
-        return self._members() or self._members()
+    def _find_members(self) -> "list[ProcessInfo]":
+        # Twice, because a process that changes parents between two reads of the table appears under neither.
+        return self._list_members() or self._list_members()
 
-    def _ask(self, members: "list[Process]") -> None:
+    def _request_exit(self, members: "list[ProcessInfo]") -> None:
         for process in members:
-            if (process.pid, process.ticks) not in self._told:
-                self._told.add((process.pid, process.ticks))
-                send(process, signal.SIGTERM)
-                send(process, signal.SIGCONT)
+            if process.identity not in self._signalled:
+                self._signalled.add(process.identity)
+                send_signal(process, signal.SIGTERM)
+                send_signal(process, signal.SIGCONT)
 
-    def _kill(self, members: "list[Process]") -> None:
-        if self._kill_at_once is not None:
-            self._kill_at_once()
+    def _kill(self, members: "list[ProcessInfo]") -> None:
+        if self._kill_group is not None:
+            self._kill_group()
         stopped: set[tuple[int, int]] = set()
-        for _ in range(SWEEPS):
-            fresh = [process for process in members if (process.pid, process.ticks) not in stopped]
-            if not fresh:
+        for _ in range(MAX_STOP_SWEEPS):
+            new = [process for process in members if process.identity not in stopped]
+            if not new:
                 break
-            for process in fresh:
-                stopped.add((process.pid, process.ticks))
-                send(process, signal.SIGSTOP)
-            members = self._members()
+            for process in new:
+                stopped.add(process.identity)
+                send_signal(process, signal.SIGSTOP)
+            members = self._list_members()
         for process in members:
-            send(process, signal.SIGKILL)
+            send_signal(process, signal.SIGKILL)
 
 
-def told(escaped: "list[Process]") -> str:
-    """One line on what could not be ended."""
-    names = ", ".join(f"{process.name} (pid {process.pid})" for process in escaped[:5])
-    more = f" and {len(escaped) - 5} more" if len(escaped) > 5 else ""
-    return f"not all of it could be ended: {names}{more} outlived SIGKILL; end it by hand, maybe as another user"
+def describe_survivors(survivors: "list[ProcessInfo]") -> str:
+    """Return one line on the processes that could not be ended."""
+    names = ", ".join(f"{process.name} (pid {process.pid})" for process in survivors[:MAX_SURVIVORS_SHOWN])
+    hidden = len(survivors) - MAX_SURVIVORS_SHOWN
+    more = f" and {hidden} more" if hidden > 0 else ""
+    count, them = ("1 process", "it") if len(survivors) == 1 else (f"{len(survivors)} processes", "them")
+    return f"{count} survived SIGKILL: {names}{more}; end {them} by hand, if necessary as another user"

@@ -1,0 +1,61 @@
+"""An attempt of an earlier daemon that is still alive when this one starts."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from rae_auto.api import Execution
+from rae_auto.model.run import Result
+from rae_plugins.executors.process.attempt_files import RECORD_INTERVAL_SECONDS, read_record, to_result
+from rae_plugins.executors.process.identity import ProcessTree
+from rae_plugins.executors.process.keeper.termination import Termination, describe_survivors
+from rae_plugins.executors.process.terminate import carry_out
+
+MAX_EXIT_RECORD_LOOKS = 20
+"""Number of looks for the exit record once nothing of the attempt is alive but its keeper."""
+
+
+class AdoptedAttempt(Execution):
+    """An attempt of an earlier daemon, whose keeper, if it is alive, records its end on disk.
+
+    Its keeper takes no requests from this daemon, and its processes are not our children, so both the end and a
+    cancellation go by looks at the processes and at the exit record. A look at the processes always comes before the
+    look for the record: what the keeper wrote before it exited is then seen. While the keeper is alive but the main
+    process is not, the keeper may be ending orphans, which takes its time: looks are counted only once no member is
+    left.
+    """
+
+    def __init__(self, record: Mapping[str, Any], tree: ProcessTree, exit_path: Path) -> None:
+        self._record = record
+        self._tree = tree
+        self._exit_path = exit_path
+        self._termination: Termination | None = None
+
+    @property
+    def handle(self) -> Mapping[str, Any]:
+        return self._record
+
+    async def cancel(self, grace: timedelta) -> None:
+        """End its tree as its keeper would."""
+        if self._termination is not None:
+            self._termination.shorten(grace.total_seconds(), time.monotonic())
+        else:
+            self._termination = Termination(grace.total_seconds(), time.monotonic(), self._tree.members)
+            await carry_out(self._termination)
+
+    async def wait(self) -> Result:
+        looks_left = MAX_EXIT_RECORD_LOOKS
+        while looks_left:
+            is_kept, is_running = self._tree.is_kept(), self._tree.is_leader_alive()
+            if (exit_record := read_record(self._exit_path)) is not None:
+                return to_result(exit_record)
+            if self._termination is not None and self._termination.survivors:
+                return Result(error=describe_survivors(self._termination.survivors))
+            if not is_running:
+                members = await asyncio.to_thread(self._tree.members) if is_kept else []
+                looks_left = MAX_EXIT_RECORD_LOOKS if members else looks_left - 1 if is_kept else 0
+            await asyncio.sleep(RECORD_INTERVAL_SECONDS if looks_left else 0)
+        return Result(error="the process ended, but its keeper left no exit status")

@@ -1,0 +1,118 @@
+"""The process executor: start attempts through the keeper, and find those of an earlier daemon."""
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from attrs import define, field
+
+from rae_auto.api import Assignment, Execution, Executor, NeverStarted
+from rae_auto.model.policies import Limits
+from rae_auto.model.run import Result
+from rae_auto.toolkit.files import write_whole
+from rae_plugins.executors.process import limit_checks
+from rae_plugins.executors.process.adopted_attempt import AdoptedAttempt
+from rae_plugins.executors.process.attempt_files import claim_attempt, read_record, to_result, wait_for_start_record
+from rae_plugins.executors.process.identity import ProcessTree
+from rae_plugins.executors.process.keeper.procfs import read_boot_id
+from rae_plugins.executors.process.keeper.termination import Termination
+from rae_plugins.executors.process.keeper_client import KeeperClient
+from rae_plugins.executors.process.terminate import carry_out
+
+SHELL = "/bin/sh"
+
+
+@define(kw_only=True, eq=False)
+class ProcessExecutor(Executor):
+    """Runs `command` (an argv, never a shell) or `shell` (text for /bin/sh), each in a session of its own.
+
+    A keeper process between daemon and jobs holds their pipes and records how they end. A job therefore survives a
+    daemon that is killed, and its true exit status is there for the next one.
+    """
+
+    type: ClassVar[str] = "process"
+
+    orphans: Literal["kill", "allow"] = field(
+        default="kill",
+        metadata={
+            "help": 'what happens to processes that a command leaves behind; "allow" for a job that starts a service',
+            "former": "leftover",
+        },
+    )
+    _is_same_boot: bool = field(init=False, default=False)
+    """The machine has been up since the last daemon: only then does a missing file mean that it was never written."""
+    _keeper: KeeperClient = field(init=False, factory=KeeperClient)
+
+    @classmethod
+    def available(cls) -> str | None:
+        """Return why it can't be used here: Windows has no sessions and signals as it needs them."""
+        return "it needs a POSIX system; on Windows use the thread executor" if os.name == "nt" else None
+
+    @classmethod
+    def backends(cls) -> Mapping[str, str | None]:
+        """Return the mechanism that enforces each limit on this machine."""
+        return limit_checks.backends()
+
+    @classmethod
+    def unenforceable(cls, limits: Limits) -> Mapping[str, str]:
+        """Return the limits without a mechanism here, and those whose values this user may not set."""
+        return {**super().unenforceable(limits), **limit_checks.explain_not_permitted(limits)}
+
+    async def open(self, directory: Path) -> None:
+        """Record the boot id, to learn whether the last daemon ran in the same boot."""
+        boot, boot_file = read_boot_id(), directory / "boot"
+        last_boot = boot_file.read_text() if boot_file.exists() else boot
+        self._is_same_boot = boot is not None and boot == last_boot
+        if boot is not None and not (boot_file.exists() and self._is_same_boot):
+            write_whole(boot_file, boot.encode())
+
+    async def start(self, assignment: Assignment) -> Execution:
+        """Have the keeper spawn the command. Errors: ValueError, RuntimeError with the keeper's explanation."""
+        job = assignment.job
+        argv = (SHELL, "-c", job.shell) if job.shell else job.argv
+        if not argv:
+            raise ValueError("the process executor needs 'command' or 'shell'")
+        request = {
+            "key": assignment.output.name,
+            "run": assignment.run,
+            "argv": argv,
+            "env": dict(assignment.environment),
+            "cwd": job.cwd or str(Path.home()),
+            "output": str(assignment.output),
+            "cap": job.limits.output,
+            "hide": assignment.secrets,
+            "limits": limit_checks.to_request(job.limits),
+            "orphans": self.orphans,
+            "kill_after": job.kill_after.total_seconds(),
+        }
+        return await self._keeper.spawn(request)
+
+    async def find(
+        self, assignment: Assignment, handle: Mapping[str, Any] | None
+    ) -> Execution | Result | NeverStarted | None:
+        """Return the attempt of an earlier daemon as its keeper's records and its processes show it.
+
+        The order matters. The claim comes first, because it can only succeed before a keeper has begun. The exit record
+        is read before and after the processes are looked at: the attempt may end between the two.
+        """
+        output = assignment.output
+        if handle is None and self._is_same_boot and claim_attempt(output):
+            return NeverStarted()
+        record = await wait_for_start_record(output) or handle or {}
+        exit_path = output.with_suffix(".exit")
+        if (exit_record := read_record(exit_path)) is not None:
+            return to_result(exit_record)
+        tree = ProcessTree.from_record(record, assignment.run)
+        if tree.is_kept() or tree.is_leader_alive():
+            return AdoptedAttempt(record, tree, exit_path)
+        if (exit_record := read_record(exit_path)) is not None:
+            return to_result(exit_record)
+        # There must be no second attempt while anything of the first may live.
+        await carry_out(Termination(0, time.monotonic(), tree.members))
+        return None
+
+    async def close(self) -> None:
+        """Disconnect from the keeper, which stays until its last job has ended."""
+        await self._keeper.close()
