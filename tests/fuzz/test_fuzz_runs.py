@@ -50,19 +50,20 @@ class StoreMemory:
         self._store.close()
 
 
+@pytest.mark.requirement("R2")
 @pytest.mark.parametrize("first", range(0, 200, 25))
-def test_two_hundred_seeds_break_no_promise(first):
+def test_fuzzer_finds_nothing_in_two_hundred_seeds(first):
     assert [str(failure) for failure in failures(range(first, first + 25))] == []
 
 
 @pytest.mark.parametrize("seed", FOUND_SOMETHING_ONCE)
-def test_what_was_found_stays_mended(seed):
+def test_seeds_that_failed_once_pass(seed):
     assert FuzzRun(seed).play() is None
 
 
 @pytest.mark.parametrize("seed", [1000, 1001, 1002])
 @pytest.mark.parametrize("make", [JsonStore, SqliteStore])
-def test_no_promise_is_broken_on_real_stores(tmp_path, make, seed):
+def test_fuzzer_finds_nothing_on_real_stores(tmp_path, make, seed):
     memory = StoreMemory(make, tmp_path)
     try:
         assert FuzzRun(seed, memory).play(60) is None
@@ -70,7 +71,7 @@ def test_no_promise_is_broken_on_real_stores(tmp_path, make, seed):
         memory.close()
 
 
-def test_a_trial_is_the_same_each_time():
+def test_fuzz_run_is_reproducible():
     tellings: list[list[str]] = [[], []]
     for told in tellings:
         FuzzRun(7, tell=told.append).play(40)
@@ -82,7 +83,7 @@ def test_a_trial_is_the_same_each_time():
     ("words", "code", "told"),
     [(["3"], 0, "0 broken"), (["3-4"], 0, "0 broken"), ([], 2, "usage"), (["x"], 2, "usage")],
 )
-def test_a_seed_is_played_by_one_command(words, code, told):
+def test_fuzz_command_plays_seeds(words, code, told):
     command = [sys.executable, "-m", "tests.fuzz", *words]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == code

@@ -13,14 +13,14 @@ from rae_auto.model.reasons import NeedFailed, NeedNeverRan, NeedRunning
 from rae_auto.model.run import RunState
 
 
-def test_one_that_never_ran_is_a_reason_to_skip(world, job):
+def test_need_that_never_ran_skips_the_run(world, job):
     w = world(job("backup"), job("report", needs=("backup",)))
     with pytest.raises(NotStarted, match='"backup", which it needs, has never run') as refused:
         w.trigger("report")
     assert refused.value.reason == NeedNeverRan.code
 
 
-def test_a_failed_one_is_a_reason_to_skip_and_a_success_mends_it(world, job):
+def test_need_that_failed_skips_the_run_until_it_succeeds(world, job):
     w = world(job("backup"), job("report", needs=("backup",)))
     w.fail(w.trigger("backup"))
     with pytest.raises(NotStarted, match='latest run of "backup", which it needs, did not succeed'):
@@ -29,7 +29,7 @@ def test_a_failed_one_is_a_reason_to_skip_and_a_success_mends_it(world, job):
     w.trigger("report")
 
 
-def test_it_waits_for_one_at_work_and_then_starts(world, job):
+def test_run_waits_for_a_running_need_and_then_starts(world, job):
     w = world(job("backup"), job("report", needs=("backup",)))
     backup = w.trigger("backup")
     report = w.trigger("report")
@@ -38,14 +38,14 @@ def test_it_waits_for_one_at_work_and_then_starts(world, job):
     assert list(w.in_hand) == [report]
 
 
-def test_it_is_skipped_when_the_one_it_waited_for_fails(world, job):
+def test_run_is_skipped_when_the_need_it_waited_for_fails(world, job):
     w = world(job("backup"), job("report", needs=("backup",)))
     backup, report = w.trigger("backup"), w.trigger("report")
     w.fail(backup)
     assert (w.run(report).state, w.run(report).reason) == (RunState.SKIPPED, NeedFailed("backup"))
 
 
-def test_what_is_due_together_is_decided_in_the_order_of_needs(world, job):
+def test_due_jobs_are_decided_in_the_order_of_their_needs(world, job):
     w = world(job("c", every=60, needs=("b",)), job("b", every=60, needs=("a",)), job("a", every=60), max_parallel=3)
     w.advance(timedelta(hours=1))
     assert [start.run.job for start in w.started] == ["a"]
@@ -55,7 +55,7 @@ def test_what_is_due_together_is_decided_in_the_order_of_needs(world, job):
         w.end(run)
 
 
-def test_circles_and_unknown_names_are_refused(world, job):
+def test_cyclic_and_unknown_needs_are_refused(world, job):
     w = world(job("a", needs=()), job("b", needs=("a",)))
     with pytest.raises(InvalidJob, match="would need itself: a -> b -> a"):
         w.add(job("a", needs=("b",)), replace=True)
@@ -63,7 +63,7 @@ def test_circles_and_unknown_names_are_refused(world, job):
         w.add(job("c", needs=("aa",)))
 
 
-def test_a_needed_job_can_not_be_removed(world, job):
+def test_needed_job_cannot_be_removed(world, job):
     w = world(job("a"), job("b", needs=("a",)))
     with pytest.raises(JobInUse, match="is needed by 'b'; remove that job first"):
         w.remove("a")
@@ -73,7 +73,7 @@ graphs = st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("ab
 
 
 @given(graphs)
-def test_a_reported_circle_is_one(graph):
+def test_find_cycle_returns_a_cycle_of_the_graph(graph):
     cycle = find_cycle(graph)
     if cycle is not None:
         assert cycle[0] == cycle[-1]
@@ -81,7 +81,7 @@ def test_a_reported_circle_is_one(graph):
 
 
 @given(graphs)
-def test_without_a_circle_the_needed_come_first(graph):
+def test_sort_by_successors_puts_successors_first(graph):
     if find_cycle(graph) is None:
         order = sort_by_successors(graph, lambda job: graph.get(job, ()))
         assert sorted(order) == sorted(graph)

@@ -60,7 +60,7 @@ def states(w):
     return [run.state for run in w.history]
 
 
-def test_a_run_starts_when_its_guards_say_yes_and_what_they_said_is_on_record(world, guarded):
+def test_guards_that_say_yes_start_the_run_and_are_recorded(world, guarded):
     w = world(guarded(read=["power"], hours=(0, 24)))
     w.guards_say = lambda job, name: YES
     w.fire("a", "file", "k")
@@ -70,7 +70,7 @@ def test_a_run_starts_when_its_guards_say_yes_and_what_they_said_is_on_record(wo
 
 
 @pytest.mark.parametrize("result", [NO, UNKNOWN])
-def test_a_guard_that_says_no_or_can_not_tell_skips_the_run(world, guarded, result):
+def test_guard_that_says_no_or_unknown_skips_the_run(world, guarded, result):
     w = world(guarded(read=["power"]))
     w.guards_say = lambda job, name: result
     w.fire("a", "file", "k")
@@ -80,7 +80,7 @@ def test_a_guard_that_says_no_or_can_not_tell_skips_the_run(world, guarded, resu
     assert w.started == []
 
 
-def test_what_a_computed_guard_is_sure_to_refuse_leaves_no_run(world, guarded):
+def test_computed_guard_that_blocks_for_certain_leaves_no_run(world, guarded):
     w = world(guarded(hours=(8, 17)))
     w.fire("a", "file", "k")
     (decision,) = w.decisions
@@ -88,7 +88,7 @@ def test_what_a_computed_guard_is_sure_to_refuse_leaves_no_run(world, guarded):
     assert w.history == []
 
 
-def test_a_schedule_goes_by_the_guards_each_time(world, guarded):
+def test_guards_are_checked_for_each_instant_of_a_schedule(world, guarded):
     w = world(guarded(hours=(8, 9), every_minutes=30))
     for _ in range(4 * 12):
         w.advance(timedelta(minutes=15))
@@ -98,14 +98,14 @@ def test_a_schedule_goes_by_the_guards_each_time(world, guarded):
     assert {decision.reason.code for decision in w.decisions} == {Due.code, GuardBlocked.code}
 
 
-def test_what_is_asked_for_by_hand_asks_no_guard(world, guarded):
+def test_manual_run_skips_the_guards(world, guarded):
     w = world(guarded(read=["power"], hours=(8, 17)))
     w.guards_say = lambda job, name: NO
     w.trigger("a")
     assert len(w.started) == 1
 
 
-def test_a_retry_asks_no_guard(world, guarded):
+def test_retry_skips_the_guards(world, guarded):
     w = world(guarded(read=["power"], retry_policy=RetryPolicy(attempts=2, delay=timedelta(0))))
     w.fire("a", "file", "k")
     w.guards_say = lambda job, name: NO
@@ -113,7 +113,7 @@ def test_a_retry_asks_no_guard(world, guarded):
     assert [start.run.attempt for start in w.started] == [1, 2]
 
 
-def test_a_run_waits_for_a_computed_guard_and_starts_when_it_changes(world, guarded):
+def test_run_blocked_by_a_computed_guard_starts_when_it_changes(world, guarded):
     w = world(guarded(hours=(8, 17), guard_timeout="9h"))
     w.fire("a", "file", "k")
     (opened,) = w.engine.runs("a")
@@ -125,7 +125,7 @@ def test_a_run_waits_for_a_computed_guard_and_starts_when_it_changes(world, guar
     assert start.run.waited_for == (GuardBlocked("hours", Verdict.NO, "it is 00:00"),)
 
 
-def test_a_run_that_has_waited_long_enough_is_skipped(world, guarded):
+def test_blocked_run_is_skipped_after_the_guard_timeout(world, guarded):
     w = world(guarded(hours=(8, 17), guard_timeout="2h"))
     w.fire("a", "file", "k")
     w.advance(timedelta(hours=2))
@@ -133,7 +133,7 @@ def test_a_run_that_has_waited_long_enough_is_skipped(world, guarded):
     assert (run.state, run.reason) == (RunState.SKIPPED, GuardBlocked("hours", Verdict.NO, "it is 02:00"))
 
 
-def test_a_guard_that_must_be_read_is_read_again_now_and_then(world, guarded):
+def test_blocked_run_has_its_guard_read_again_at_intervals(world, guarded):
     w = world(guarded(read=["power"], guard_timeout="1h"))
     asked = []
 
@@ -148,7 +148,7 @@ def test_a_guard_that_must_be_read_is_read_again_now_and_then(world, guarded):
     assert [later - sooner for sooner, later in itertools.pairwise(asked)] == [timedelta(seconds=15)] * 3
 
 
-def test_waiting_counts_on_after_a_crash(world, guarded):
+def test_guard_timeout_counts_on_after_a_crash(world, guarded):
     w = world(guarded(hours=(8, 17), guard_timeout="2h"))
     w.fire("a", "file", "k")
     w.advance(timedelta(hours=1))
@@ -158,14 +158,14 @@ def test_waiting_counts_on_after_a_crash(world, guarded):
     assert states(w) == [RunState.SKIPPED]
 
 
-def test_after_sleep_guards_are_asked_at_once(world, guarded):
+def test_guards_are_checked_at_once_after_sleep(world, guarded):
     w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")
     w.sleep(timedelta(hours=9))
     assert len(w.started) == 1
 
 
-def test_others_go_first_while_guards_are_asked(world, guarded, job):
+def test_other_runs_start_while_guards_are_read(world, guarded, job):
     w = world(guarded(read=["power"]), job("b"), max_parallel=1)
     w.guards_hang = True
     w.fire("a", "file", "k")
@@ -175,7 +175,7 @@ def test_others_go_first_while_guards_are_asked(world, guarded, job):
     assert w.engine.waiting_for(opened.run.id) == GuardsPending()
 
 
-def test_what_was_read_long_ago_is_read_again(world, guarded, job):
+def test_old_guard_reading_is_read_again(world, guarded, job):
     w = world(guarded(read=["power"]), job("b"), max_parallel=1)
     asked = []
     w.guards_hang = True
@@ -194,7 +194,7 @@ def test_what_was_read_long_ago_is_read_again(world, guarded, job):
     ]
 
 
-def test_after_a_crash_guards_that_had_not_answered_are_asked_again(world, guarded):
+def test_unanswered_guards_are_read_again_after_a_crash(world, guarded):
     w = world(guarded(read=["power"]))
     w.guards_hang = True
     w.fire("a", "file", "k")
@@ -203,7 +203,7 @@ def test_after_a_crash_guards_that_had_not_answered_are_asked_again(world, guard
     assert len(w.started) == 1
 
 
-def test_a_run_that_is_cancelled_while_its_guards_are_asked_stays_so(world, guarded):
+def test_run_cancelled_while_guards_are_read_stays_cancelled(world, guarded):
     w = world(guarded(read=["power"]))
     w.guards_hang = True
     w.fire("a", "file", "k")
@@ -214,21 +214,21 @@ def test_a_run_that_is_cancelled_while_its_guards_are_asked_stays_so(world, guar
     assert w.started == []
 
 
-def test_a_reload_that_takes_the_guard_away_lets_the_run_start_at_once(world, guarded):
+def test_reload_that_removes_the_guard_starts_the_run(world, guarded):
     w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")
     w.add(Plan(Job(id="a", command="work")), replace=True)
     assert len(w.started) == 1
 
 
-def test_a_reload_has_the_guards_asked_at_once_whatever_they_are_now(world, guarded):
+def test_reload_checks_changed_guards_at_once(world, guarded):
     w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")
     w.add(guarded(hours=(8, 17)), replace=True)
     assert [run.reason for run in w.history] == [GuardBlocked("hours", Verdict.NO, "it is 00:00")]
 
 
-def test_a_reload_that_lets_less_time_for_waiting_counts_at_once(world, guarded):
+def test_reload_with_a_shorter_guard_timeout_counts_at_once(world, guarded):
     w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")
     w.advance(timedelta(hours=2))
@@ -236,7 +236,7 @@ def test_a_reload_that_lets_less_time_for_waiting_counts_at_once(world, guarded)
     assert states(w) == [RunState.SKIPPED]
 
 
-def test_the_engine_says_with_what_a_guard_is_read_since_the_shell_hears_of_a_reload_later(world, guarded):
+def test_read_guards_carries_the_readers_of_the_current_plan(world, guarded):
     w = world(guarded(read=["power"], guard_timeout="1h"))
     w.guards_hang = True
     w.fire("a", "file", "k")
@@ -246,14 +246,14 @@ def test_the_engine_says_with_what_a_guard_is_read_since_the_shell_hears_of_a_re
     assert [dict(wanted.guards) for wanted in w.wanted] == [{"power": "another"}]
 
 
-def test_of_a_run_that_is_over_nothing_is_kept(world, guarded):
+def test_finished_run_leaves_no_blocked_entry(world, guarded):
     w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")
     w.cancel(job="a")
     assert w.engine._state.blocked == {}
 
 
-def test_however_often_a_run_is_looked_at_again_one_alarm_counts(world, guarded):
+def test_repeated_rechecks_leave_one_valid_alarm(world, guarded):
     w = world(guarded(read=["power"], guard_timeout="1h"))
     asked = []
     w.guards_say = lambda job, name: asked.append(w.now.wall) or NO
@@ -266,7 +266,7 @@ def test_however_often_a_run_is_looked_at_again_one_alarm_counts(world, guarded)
     assert len(asked) == 8
 
 
-def test_a_clock_that_is_set_back_does_not_make_a_run_wait_for_as_long_as_that(world, guarded):
+def test_clock_set_back_does_not_extend_the_guard_timeout(world, guarded):
     w = world(guarded(hours=(8, 17), guard_timeout="1h"))
     w.advance(timedelta(hours=20))
     w.fire("a", "file", "k")
@@ -278,7 +278,7 @@ def test_a_clock_that_is_set_back_does_not_make_a_run_wait_for_as_long_as_that(w
 
 
 @pytest.mark.parametrize("places", [1, 2])
-def test_where_there_is_always_somebody_else_a_guarded_run_gets_its_turn(world, guarded, job, places):
+def test_guarded_run_gets_its_turn_among_many_others(world, guarded, job, places):
     """Its guards take a moment to answer, and by then the place is another's; but not each time."""
     b = job("b", resources=["disk"], overlap="allow", overlap_max=9)
     w = world(guarded(read=["power"], resources=["disk"]), b, max_parallel=places, resources={"disk": 1})
@@ -298,7 +298,7 @@ def test_where_there_is_always_somebody_else_a_guarded_run_gets_its_turn(world, 
 
 
 @pytest.mark.parametrize("leave", ["cancel", "remove"])
-def test_a_place_that_was_kept_is_free_again_when_the_run_is_gone(world, guarded, job, leave):
+def test_reserved_slot_is_free_when_its_run_is_gone(world, guarded, job, leave):
     w = world(guarded(read=["power"]), job("b"), max_parallel=1)
     w.guards_hang = True
     w.fire("a", "file", "k")
@@ -317,7 +317,7 @@ def test_a_place_that_was_kept_is_free_again_when_the_run_is_gone(world, guarded
     assert [start.run.id for start in w.started] == [first, second]
 
 
-def test_the_engine_wants_only_those_read_that_it_can_not_compute(world, guarded):
+def test_read_guards_omits_computed_guards(world, guarded):
     w = world(guarded(read=["power", "idle"], hours=(0, 24)))
     w.guards_hang = True
     step = w.feed(TriggerFired(Occurrence(JobId("a"), "file", "k", w.now.wall)))
@@ -325,7 +325,7 @@ def test_the_engine_wants_only_those_read_that_it_can_not_compute(world, guarded
     assert [tuple(effect.guards) for effect in wanted] == [("power", "idle")]
 
 
-def test_a_configuration_read_again_changes_guards(world, guarded):
+def test_reconfigure_changes_guards(world, guarded):
     first = guarded(hours=(8, 17))
     w = world(Plan(first.job, {}, JobOrigin.CONFIG, first.guards))
     w.fire("a", "file", "1")

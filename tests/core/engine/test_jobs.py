@@ -27,21 +27,21 @@ def reload(w, *plans, **settings):
 
 
 class TestAdding:
-    def test_a_second_job_of_the_same_id_is_refused_unless_it_is_to_replace(self, world, job):
+    def test_add_job_refuses_a_known_id_unless_it_replaces(self, world, job):
         w = world(job("a"))
         with pytest.raises(DuplicateJob, match="job 'a' exists"):
             w.add(job("a", timeout="1m"))
         w.add(job("a", timeout="1m"), replace=True)
         assert w.engine.job("a").job.timeout == MINUTE
 
-    def test_a_job_of_the_configuration_is_changed_there(self, world, job):
+    def test_add_job_refuses_a_job_of_the_configuration(self, world, job):
         w = world(configured(job("a")))
         with pytest.raises(DuplicateJob, match="defined in the configuration"):
             w.add(job("a"), replace=True)
         with pytest.raises(JobInUse, match="remove it there"):
             w.remove("a")
 
-    def test_a_run_goes_on_under_the_definition_it_was_decided_under(self, world, job):
+    def test_open_run_keeps_the_definition_it_was_decided_under(self, world, job):
         w = world(job("a", timeout="10m"))
         run = w.trigger("a")
         w.add(job("a", timeout="1m"), replace=True)
@@ -52,7 +52,7 @@ class TestAdding:
 
 
 class TestRemoving:
-    def test_what_runs_may_finish_and_what_waits_is_cancelled(self, world, job):
+    def test_remove_job_finishes_active_and_cancels_waiting_runs(self, world, job):
         w = world(job("a", overlap="queue"))
         running, waiting = w.trigger("a"), w.trigger("a")
         w.remove("a")
@@ -61,32 +61,34 @@ class TestRemoving:
         assert w.run(running).state is RunState.SUCCEEDED
         assert [w.kept(kind) for kind in (JobState, Run, Seen)] == [(), (), ()]
 
-    def test_an_unknown_job_gets_a_suggestion(self, world, job):
+    def test_unknown_job_is_refused_with_a_suggestion(self, world, job):
         with pytest.raises(JobNotFound, match="no job 'backpu'; did you mean 'backup'"):
             world(job("backup")).remove("backpu")
 
 
 class TestAsking:
-    def test_the_same_request_leads_to_one_run(self, world, job):
+    def test_trigger_repeated_returns_the_same_run(self, world, job):
         w = world(job("a", overlap="allow"))
         assert w.trigger("a", "r1") == w.trigger("a", "r1")
         assert len(w.started) == 1
 
-    def test_the_same_request_leads_to_one_run_across_a_restart(self, world, job):
+    @pytest.mark.requirement("R1")
+    def test_trigger_repeated_after_a_restart_returns_the_same_run(self, world, job):
         w = world(job("a", overlap="allow"))
         run = w.trigger("a", "r1")
         w.end(run)
         w.crash()
         assert w.trigger("a", "r1") == run
 
-    def test_a_repeated_refusal_is_told_as_such(self, world, job):
+    def test_trigger_repeated_after_a_refusal_says_so(self, world, job):
         w = world(job("a"))
         w.trigger("a")
         for message in ("has been open since", "decided before"):
             with pytest.raises(NotStarted, match=message):
                 w.trigger("a", "r2")
 
-    def test_an_event_told_twice_is_decided_once(self, world, job):
+    @pytest.mark.requirement("R1")
+    def test_trigger_fired_twice_is_decided_once(self, world, job):
         w = world(job("a", overlap="allow"))
         w.fire("a", "file", "x")
         w.fire("a", "file", "x")
@@ -95,7 +97,7 @@ class TestAsking:
 
 
 class TestPausing:
-    def test_a_paused_job_skips_its_schedule_but_runs_by_hand(self, world, job):
+    def test_paused_job_skips_its_schedule_but_runs_by_hand(self, world, job):
         w = world(job("a", every=1))
         w.pause("a")
         w.advance(MINUTE)
@@ -103,7 +105,7 @@ class TestPausing:
         w.trigger("a")
         assert len(w.in_hand) == 1
 
-    def test_a_waiting_run_is_held_until_the_job_is_resumed(self, world, job):
+    def test_paused_job_blocks_waiting_runs_until_it_is_resumed(self, world, job):
         w = world(job("busy"), job("a", every=1), max_parallel=1)
         busy = w.trigger("busy")
         w.advance(MINUTE)
@@ -114,14 +116,14 @@ class TestPausing:
         w.resume("a")
         assert list(w.in_hand) == [waiting.run.id]
 
-    def test_a_pause_survives_a_restart(self, world, job):
+    def test_pause_survives_a_restart(self, world, job):
         w = world(job("a", every=1))
         w.pause("a")
         w.crash()
         w.advance(MINUTE)
         assert not w.started
 
-    def test_disabled_nothing_starts_by_itself_but_by_hand(self, world, job):
+    def test_disabled_job_starts_only_by_hand(self, world, job):
         w = world(job("a", every=1), enabled=False)
         w.advance(MINUTE)
         assert [d.reason for d in w.decisions] == [Disabled()]
@@ -130,29 +132,29 @@ class TestPausing:
 
 
 class TestReloading:
-    def test_it_tells_what_was_added_changed_and_removed(self, world, job):
+    def test_reconfigure_reports_added_changed_and_removed_jobs(self, world, job):
         w = world(configured(job("same")), configured(job("changed")), configured(job("gone")))
         summary = reload(w, configured(job("same")), configured(job("changed", timeout="1m")), configured(job("new")))
         assert summary == {"added": ["new"], "changed": ["changed"], "removed": ["gone"]}
 
-    def test_triggers_that_stay_the_same_stay_armed(self, world, job):
+    def test_reconfigure_keeps_unchanged_triggers_armed(self, world, job):
         w = world(configured(job("a", every=10)))
         w.advance(6 * MINUTE)
         reload(w, configured(job("a", every=10, timeout="1m")))
         w.advance(4 * MINUTE)
         assert [start.run.job for start in w.started] == ["a"]
 
-    def test_jobs_added_by_hand_stay(self, world, job):
+    def test_reconfigure_keeps_stored_jobs(self, world, job):
         w = world(job("mine"), configured(job("theirs")))
         reload(w)
         assert [entry.job.id for entry in w.engine.jobs()] == ["mine"]
 
-    def test_a_name_that_is_taken_by_hand_is_refused_as_a_whole(self, world, job):
+    def test_reconfigure_refuses_the_id_of_a_stored_job(self, world, job):
         w = world(job("mine"))
         assert isinstance(reload(w, configured(job("new")), configured(job("mine"))), DuplicateJob)
         assert [entry.job.id for entry in w.engine.jobs()] == ["mine"]
 
-    def test_more_places_are_filled_at_once(self, world, job):
+    def test_reconfigure_with_more_slots_fills_them_at_once(self, world, job):
         w = world(configured(job("a", overlap="allow")), max_parallel=1)
         w.trigger("a")
         w.trigger("a")
@@ -161,14 +163,14 @@ class TestReloading:
 
 
 class TestCancelling:
-    def test_a_waiting_run_is_cancelled_at_once(self, world, job):
+    def test_cancel_ends_a_waiting_run_at_once(self, world, job):
         w = world(job("a"), job("b"), max_parallel=1)
         w.trigger("a")
         waiting = w.trigger("b")
         w.cancel(job="b")
         assert w.run(waiting).state is RunState.CANCELLED
 
-    def test_one_that_is_over_can_not_be_cancelled(self, world, job):
+    def test_cancel_refuses_a_finished_run(self, world, job):
         w = world(job("a"))
         run = w.trigger("a")
         w.end(run)
@@ -179,7 +181,7 @@ class TestCancelling:
 
 
 class TestStopping:
-    def test_what_runs_may_end_within_the_grace_and_nothing_new_starts(self, world, job):
+    def test_stop_starts_nothing_and_gives_active_runs_the_grace(self, world, job):
         w = world(job("a", every=1), job("b"), max_parallel=1)
         w.advance(MINUTE)
         waiting = w.trigger("b")
@@ -191,7 +193,7 @@ class TestStopping:
         assert w.stopped
         assert w.run(waiting).state is RunState.QUEUED
 
-    def test_after_the_grace_the_rest_is_interrupted(self, world, job):
+    def test_stop_interrupts_active_runs_after_the_grace(self, world, job):
         w = world(job("a"))
         run = w.trigger("a")
         w.stop(30 * timedelta(seconds=1))
@@ -202,14 +204,14 @@ class TestStopping:
         assert w.run(run).state is RunState.INTERRUPTED
         assert w.stopped
 
-    def test_a_second_stop_may_shorten_the_grace(self, world, job):
+    def test_second_stop_shortens_the_grace(self, world, job):
         w = world(job("a"))
         run = w.trigger("a")
         w.stop(MINUTE)
         w.stop()
         assert [c.run for c in w.cancelled] == [run]
 
-    def test_what_can_be_found_again_may_be_left_to_the_next_daemon(self, world, job):
+    def test_stop_leaves_adoptable_runs_to_the_next_daemon(self, world, job):
         w = world(job("a"))
         run = w.trigger("a")
         w.stop(MINUTE, leave_running=True)
@@ -222,7 +224,7 @@ class TestStopping:
         w.end(run)
         assert w.run(run).state is RunState.SUCCEEDED
 
-    def test_a_stop_that_leaves_what_runs_still_ends_what_it_cannot_leave(self, world, job):
+    def test_stop_ends_runs_that_cannot_be_adopted(self, world, job):
         w = world(job("a"), job("b"))
         kept, call = w.trigger("a"), w.trigger("b")
         w.confirm(kept)
@@ -233,14 +235,14 @@ class TestStopping:
         w.end(call, Result(signal=15))
         assert w.stopped
 
-    def test_idle_it_stops_at_once(self, world, job):
+    def test_stop_ends_an_idle_engine_at_once(self, world, job):
         w = world(job("a"))
         w.stop(MINUTE)
         assert w.stopped
 
 
 class TestAfterACrash:
-    def test_a_living_attempt_goes_on_with_what_is_left_of_its_time(self, world, job):
+    def test_adopted_attempt_has_the_rest_of_its_timeout(self, world, job):
         w = world(job("a", timeout="10m"))
         run = w.trigger("a")
         w.confirm(run)
@@ -250,7 +252,8 @@ class TestAfterACrash:
         w.advance(timedelta(seconds=1))
         assert [c.run for c in w.cancelled] == [run]
 
-    def test_R8_what_a_schedule_started_is_lost_and_what_somebody_asked_for_is_started_again(self, world, job):
+    @pytest.mark.requirement("R8")
+    def test_lost_attempt_is_repeated_only_if_it_was_not_scheduled(self, world, job):
         w = world(job("s", every=1), job("m"))
         w.advance(MINUTE)
         scheduled = w.started[0].run.id
@@ -261,7 +264,8 @@ class TestAfterACrash:
         w.advance(MINUTE / 2)
         assert w.in_hand[asked].run.attempt == 2
 
-    def test_R8_a_job_that_kills_the_daemon_is_given_up_in_the_end(self, world, job):
+    @pytest.mark.requirement("R8")
+    def test_job_that_kills_the_daemon_is_given_up(self, world, job):
         w = world(job("m", on_crash="rerun"))
         run = w.trigger("m")
         for _ in range(6):
@@ -269,7 +273,8 @@ class TestAfterACrash:
             w.advance(10 * MINUTE)
         assert w.run(run).state is RunState.LOST
 
-    def test_R4_an_attempt_that_never_began_is_begun_whatever_the_job_says_of_crashes(self, world, job):
+    @pytest.mark.requirement("R4")
+    def test_attempt_that_never_started_is_started_for_any_on_crash(self, world, job):
         w = world(job("a", every=5, on_crash="fail"))
         w.advance(timedelta(minutes=5))
         (start,) = w.started
@@ -279,7 +284,8 @@ class TestAfterACrash:
         assert again.attempts[0].state is RunState.LOST
         assert "before the attempt started" in again.attempts[0].result.error
 
-    def test_R8_an_attempt_that_never_begins_is_given_up_in_the_end(self, world, job):
+    @pytest.mark.requirement("R8")
+    def test_attempt_that_never_starts_is_given_up(self, world, job):
         w = world(job("a", every=5, on_crash="fail"))
         w.advance(timedelta(minutes=5))
         run = w.started[0].run.id
@@ -288,7 +294,7 @@ class TestAfterACrash:
         assert w.run(run).state is RunState.LOST
         assert len(w.run(run).attempts) < 5
 
-    def test_runs_of_a_job_that_is_gone_come_to_an_end(self, world, job):
+    def test_runs_of_a_removed_job_end_after_a_restart(self, world, job):
         w = world(job("a", overlap="queue"))
         running, waiting = w.trigger("a"), w.trigger("a")
         w._plans.clear()
@@ -296,7 +302,8 @@ class TestAfterACrash:
         assert w.run(running).state is RunState.LOST
         assert w.run(waiting).state is RunState.CANCELLED
 
-    def test_news_of_a_bygone_attempt_changes_nothing(self, world, job):
+    @pytest.mark.requirement("R2")
+    def test_event_of_an_earlier_attempt_changes_nothing(self, world, job):
         w = world(job("a"))
         run = w.trigger("a")
         w.end(run)
@@ -305,7 +312,7 @@ class TestAfterACrash:
 
 
 class TestTelling:
-    def test_failure_recovery_and_success_are_told_to_those_who_want_them(self, world, job):
+    def test_notices_are_requested_for_failure_recovery_and_success(self, world, job):
         w = world(job("a", notify=NotifyPolicy(on=["failure", "recovery"], via=["ops"])))
         for exit_code in (0, 1, 0, 0):
             w.fail(w.trigger("a"), exit_code)

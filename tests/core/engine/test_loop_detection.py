@@ -22,7 +22,7 @@ def loop(w, times, *, feedback_key="", pause=timedelta(seconds=1)):
             w.end(run)
 
 
-def test_a_job_that_feeds_itself_is_stopped_with_a_reason(world, job):
+def test_feedback_loop_is_skipped_with_a_reason(world, job):
     w = world(job("a"))
     loop(w, loop_detection.MAX_REPEATS + 5)
     assert ran(w) == loop_detection.MAX_REPEATS + 1
@@ -30,7 +30,7 @@ def test_a_job_that_feeds_itself_is_stopped_with_a_reason(world, job):
     assert last.reason == FeedbackLoop(loop_detection.MAX_REPEATS, loop_detection.REPEAT_WINDOW)
 
 
-def test_what_was_refused_and_is_told_again_after_a_crash_is_refused_by_the_same_word(world, job):
+def test_feedback_loop_repeated_after_a_crash_has_the_same_reason(world, job):
     """The source may not have noted yet that it has to offer it again later."""
     w = world(job("a"))
     loop(w, loop_detection.MAX_REPEATS + 2)
@@ -42,7 +42,7 @@ def test_what_was_refused_and_is_told_again_after_a_crash_is_refused_by_the_same
     assert isinstance(last.reason, FeedbackLoop)
 
 
-def test_what_comes_after_a_pause_runs_again(world, job):
+def test_occurrence_after_a_pause_runs_again(world, job):
     w = world(job("a"))
     loop(w, loop_detection.MAX_REPEATS + 5)
     w.advance(timedelta(minutes=1))
@@ -50,7 +50,7 @@ def test_what_comes_after_a_pause_runs_again(world, job):
     assert isinstance(w.decisions[-1].reason, Fired)
 
 
-def test_what_comes_often_but_not_on_the_heels_of_a_run_always_runs(world, job):
+def test_frequent_occurrences_apart_from_runs_always_run(world, job):
     w = world(job("a"))
     for number in range(3 * loop_detection.MAX_REPEATS):
         w.fire("a", "file", f"key-{number}", feedback_key="")
@@ -60,20 +60,20 @@ def test_what_comes_often_but_not_on_the_heels_of_a_run_always_runs(world, job):
     assert ran(w) == 3 * loop_detection.MAX_REPEATS
 
 
-def test_what_is_no_echo_is_never_held_back(world, job):
+def test_occurrence_without_feedback_key_always_runs(world, job):
     w = world(job("a"))
     loop(w, 3 * loop_detection.MAX_REPEATS, feedback_key=None)
     assert ran(w) == 3 * loop_detection.MAX_REPEATS
 
 
-def test_each_thing_has_a_count_of_its_own(world, job):
+def test_feedback_keys_are_counted_apart(world, job):
     w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1000)
     for number in range(100):
         w.fire("a", "file", f"key-{number}", feedback_key=f"/inbox/{number}")
     assert ran(w) == 100
 
 
-def test_a_job_that_makes_something_new_each_time_is_stopped_too(world, job):
+def test_feedback_chain_with_new_keys_is_stopped(world, job):
     w = world(job("a"))
     for number in range(loop_detection.MAX_CHAIN_LENGTH + 2):
         w.fire("a", "file", f"key-{number}", feedback_key=f"/inbox/{number}")
@@ -86,14 +86,14 @@ def test_a_job_that_makes_something_new_each_time_is_stopped_too(world, job):
     assert w.decisions[-1].reason == FeedbackLoop(loop_detection.MAX_CHAIN_LENGTH, within)
 
 
-def test_a_slow_job_that_feeds_itself_is_stopped_too(world, job):
+def test_feedback_chain_of_a_slow_job_is_stopped(world, job):
     w = world(job("a"))
     loop(w, loop_detection.MAX_CHAIN_LENGTH + 2, pause=timedelta(seconds=30))
     assert ran(w) == loop_detection.MAX_CHAIN_LENGTH + 1
     assert isinstance(w.decisions[-1].reason, FeedbackLoop)
 
 
-def test_many_files_at_once_are_no_chain_however_long_their_runs_follow_one_another(world, job):
+def test_simultaneous_occurrences_are_no_feedback_chain(world, job):
     w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1)
     for number in range(5 * loop_detection.MAX_CHAIN_LENGTH):
         w.fire("a", "file", f"key-{number}", feedback_key=f"/inbox/{number}")
@@ -104,7 +104,7 @@ def test_many_files_at_once_are_no_chain_however_long_their_runs_follow_one_anot
     assert ran(w) == 5 * loop_detection.MAX_CHAIN_LENGTH
 
 
-def test_only_the_latest_things_are_remembered(world, job, monkeypatch):
+def test_latest_feedback_keys_are_remembered(world, job, monkeypatch):
     monkeypatch.setattr(loop_detection, "MAX_FEEDBACK_KEYS", 3)
     w = world(job("a", overlap="allow", overlap_max=1000), max_parallel=1000)
     for number in range(10):

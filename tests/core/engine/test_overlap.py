@@ -12,7 +12,7 @@ from rae_auto.model.run import RunState
 MINUTE = timedelta(minutes=1)
 
 
-def test_skip_leaves_the_running_one_alone_and_says_so(world, job):
+def test_skip_keeps_the_active_run_and_names_it(world, job):
     w = world(job("a", every=1))
     w.advance(2 * MINUTE)
     assert len(w.started) == 1
@@ -20,7 +20,7 @@ def test_skip_leaves_the_running_one_alone_and_says_so(world, job):
     assert skipped.reason == Overlapping(w.started[0].run.id, w.started[0].run.queued_at)
 
 
-def test_queue_keeps_one_waiting_and_no_second(world, job):
+def test_queue_keeps_one_run_waiting(world, job):
     w = world(job("a", overlap="queue"))
     first = w.trigger("a")
     second = w.trigger("a")
@@ -30,7 +30,7 @@ def test_queue_keeps_one_waiting_and_no_second(world, job):
     assert list(w.in_hand) == [second]
 
 
-def test_replace_cancels_the_running_one_and_starts_only_once_it_is_gone(world, job):
+def test_replace_cancels_the_active_run_and_starts_after_its_end(world, job):
     w = world(job("a", overlap="replace", kill_after="7s"))
     first = w.trigger("a")
     second = w.trigger("a")
@@ -41,7 +41,7 @@ def test_replace_cancels_the_running_one_and_starts_only_once_it_is_gone(world, 
     assert list(w.in_hand) == [second]
 
 
-def test_replace_drops_one_that_only_waits(world, job):
+def test_replace_ends_a_waiting_run_at_once(world, job):
     w = world(job("a", overlap="replace"))
     running, waiting, latest = w.trigger("a"), w.trigger("a"), w.trigger("a")
     assert w.run(waiting).state is RunState.CANCELLED
@@ -49,7 +49,7 @@ def test_replace_drops_one_that_only_waits(world, job):
     assert list(w.in_hand) == [latest]
 
 
-def test_allow_runs_side_by_side_up_to_its_ceiling(world, job):
+def test_allow_runs_up_to_overlap_max_at_once(world, job):
     w = world(job("a", overlap="allow", overlap_max=2))
     w.trigger("a")
     w.trigger("a")
@@ -60,7 +60,7 @@ def test_allow_runs_side_by_side_up_to_its_ceiling(world, job):
 
 
 @pytest.mark.parametrize("overlap", [o for o in Overlap if o is not Overlap.ALLOW])
-def test_a_retrying_run_still_counts_as_open(world, job, overlap):
+def test_retrying_run_counts_as_open(world, job, overlap):
     w = world(job("a", every=1, overlap=overlap, retry_policy=_twice()))
     w.advance(MINUTE)
     w.fail(next(iter(w.in_hand)))

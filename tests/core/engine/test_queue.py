@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,8 @@ def started_jobs(w):
     return [start.run.job for start in w.started]
 
 
-def test_no_more_than_max_parallel_run_at_once_and_the_rest_knows_why_it_waits(world, job):
+@pytest.mark.requirement("R17")
+def test_max_parallel_limits_active_runs_and_is_named_as_reason(world, job):
     w = world(job("a"), job("b"), max_parallel=1)
     first = w.trigger("a")
     waiting = w.trigger("b")
@@ -29,7 +31,7 @@ def test_no_more_than_max_parallel_run_at_once_and_the_rest_knows_why_it_waits(w
     assert list(w.in_hand) == [waiting]
 
 
-def test_higher_priority_goes_first(world, job):
+def test_queue_starts_higher_priority_first(world, job):
     w = world(job("busy"), job("low", priority=0), job("critical", priority=3), job("high", priority=2), max_parallel=1)
     w.trigger("busy")
     for name in ("low", "high", "critical"):
@@ -39,7 +41,7 @@ def test_higher_priority_goes_first(world, job):
     assert started_jobs(w) == ["busy", "critical", "high", "low"]
 
 
-def test_equals_go_in_the_order_of_their_arrival(world, job):
+def test_queue_starts_equal_ranks_by_arrival(world, job):
     w = world(job("busy"), *(job(name) for name in "abc"), max_parallel=1)
     w.trigger("busy")
     for name in "cab":
@@ -49,7 +51,7 @@ def test_equals_go_in_the_order_of_their_arrival(world, job):
     assert started_jobs(w) == ["busy", "c", "a", "b"]
 
 
-def test_waiting_raises_priority_so_that_nothing_starves(world, job):
+def test_queue_raises_priority_by_waiting(world, job):
     w = world(job("busy"), job("low", priority=0), job("high", priority=2), max_parallel=1)
     w.trigger("busy")
     w.trigger("low")
@@ -60,12 +62,13 @@ def test_waiting_raises_priority_so_that_nothing_starves(world, job):
 
 
 @given(st.sampled_from(Priority), st.sampled_from(Priority), st.integers(0, 10**6))
-def test_a_level_of_priority_is_worth_exactly_one_head_start(one, other, seconds):
+def test_queue_rank_of_a_level_is_one_head_start(one, other, seconds):
     later = EPOCH + timedelta(seconds=seconds)
     ahead = (one - other) * HEAD_START_PER_LEVEL.total_seconds()
     assert (queue_rank(one, later) < queue_rank(other, EPOCH)) == (seconds < ahead)
 
 
+@pytest.mark.requirement("R17")
 def test_jitter_delays_a_start_by_the_same_share_each_time(world, job):
     delays = []
     for _ in range(2):
@@ -79,7 +82,8 @@ def test_jitter_delays_a_start_by_the_same_share_each_time(world, job):
     assert timedelta(0) < delays[0] <= timedelta(minutes=10)
 
 
-def test_R31_what_is_one_too_many_to_wait_is_refused_with_a_reason(world, job):
+@pytest.mark.requirement("R31")
+def test_max_queue_skips_an_occurrence_with_a_reason(world, job):
     w = world(job("busy"), job("a"), job("b"), job("c", every=1), max_parallel=1, max_queue=2)
     w.trigger("busy")
     w.trigger("a")
@@ -93,7 +97,8 @@ def test_R31_what_is_one_too_many_to_wait_is_refused_with_a_reason(world, job):
     assert [d.outcome for d in w.decisions if d.job == "c"] == [Outcome.SKIP, Outcome.RUN]
 
 
-def test_R31_who_asks_for_one_too_many_is_told(world, job):
+@pytest.mark.requirement("R31")
+def test_max_queue_refuses_a_manual_run(world, job):
     w = world(job("busy"), job("a"), job("b"), max_parallel=1, max_queue=1)
     w.trigger("busy")
     w.trigger("a")
@@ -103,7 +108,7 @@ def test_R31_who_asks_for_one_too_many_is_told(world, job):
     assert reply.reason == QueueLimit.code
 
 
-def test_a_run_that_takes_the_place_of_a_waiting_one_is_not_one_too_many(world, job):
+def test_max_queue_admits_a_run_that_replaces_a_waiting_one(world, job):
     w = world(job("busy"), job("a", overlap="replace"), max_parallel=1, max_queue=1)
     w.trigger("busy")
     first = w.trigger("a")

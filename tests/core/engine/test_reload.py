@@ -158,7 +158,7 @@ def seen_from_outside(world: VirtualWorld) -> dict[str, Any]:
     places=st.sampled_from([1, 3]),
     script=st.lists(st.tuples(steps, st.booleans()), min_size=5, max_size=40),
 )
-def test_a_reload_of_the_same_configuration_changes_nothing_at_any_point(makings, places, script):
+def test_reload_of_the_same_configuration_changes_nothing(makings, places, script):
     first = configured(makings, places)
     left_alone = VirtualWorld(*first.plans, settings=first.settings)
     reloaded = VirtualWorld(*first.plans, settings=first.settings)
@@ -195,7 +195,7 @@ def reload(world: VirtualWorld, *plans: Plan) -> None:
     world.feed(Reconfigure(Settings(3, True, RESOURCES), plans))
 
 
-def test_a_changed_job_is_as_it_was_for_what_is_in_flight_and_as_it_is_from_the_next_occurrence_on():
+def test_reload_changes_a_job_from_its_next_occurrence_on():
     world = running()
     (run,) = world.in_hand
     reload(world, planned(MAKING, attempts=1, timeout=None))
@@ -213,7 +213,7 @@ def test_a_changed_job_is_as_it_was_for_what_is_in_flight_and_as_it_is_from_the_
     assert world.run(later).state is RunState.FAILED, "one attempt, as it says now"
 
 
-def test_a_removed_jobs_run_finishes_and_what_waited_is_cancelled():
+def test_reload_that_removes_a_job_finishes_only_its_active_run():
     world = running(attempts=1)
     (run,) = world.in_hand
     world.trigger("a")
@@ -226,7 +226,7 @@ def test_a_removed_jobs_run_finishes_and_what_waited_is_cancelled():
     assert [start.run.id for start in world.started] == [run]
 
 
-def test_what_fell_due_before_a_changed_schedule_came_is_decided_by_the_old_one():
+def test_reload_decides_earlier_instants_by_the_old_schedule():
     world = VirtualWorld(planned(MAKING), settings=Settings(3, True, RESOURCES))
     # The instant and the reload come in the same turn of the daemon.
     move_clocks(world, 421, 421, 0)
@@ -236,7 +236,7 @@ def test_what_fell_due_before_a_changed_schedule_came_is_decided_by_the_old_one(
     assert len(world.started) == 1
 
 
-def test_why_instants_were_missed_is_known_though_something_else_comes_first():
+def test_missed_cause_is_kept_over_other_events():
     world = VirtualWorld(planned(MAKING, catch_up="none"), settings=Settings(3, True, RESOURCES))
     move_clocks(world, 3600, 0, 3600)
     world.fire("a", "source", "first")

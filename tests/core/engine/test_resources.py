@@ -13,7 +13,7 @@ def running(w):
     return [o.run.job for o in w.engine.runs() if o.run.state.active]
 
 
-def test_no_more_attempts_use_a_resource_than_it_has_places(world, job):
+def test_resource_limits_active_runs(world, job):
     w = world(*(job(name, resources=["db"]) for name in "abc"), job("d"), resources={"db": 2})
     for name in "abcd":
         w.trigger(name)
@@ -22,7 +22,7 @@ def test_no_more_attempts_use_a_resource_than_it_has_places(world, job):
     assert w.engine.waiting_for(waiting.id) == ResourceBusy("db", 2, 2)
 
 
-def test_a_place_that_is_given_back_goes_to_whoever_waited(world, job):
+def test_resource_that_is_released_goes_to_a_waiting_run(world, job):
     w = world(*(job(name, resources=["db"]) for name in "abc"), resources={"db": 1})
     runs = [w.trigger(name) for name in "abc"]
     w.end(runs[0])
@@ -31,7 +31,7 @@ def test_a_place_that_is_given_back_goes_to_whoever_waited(world, job):
     assert running(w) == ["c"]
 
 
-def test_a_run_that_waits_for_its_retry_uses_nothing(world, job):
+def test_run_that_waits_for_a_retry_uses_no_resource(world, job):
     w = world(
         job("a", resources=["db"], retry_policy=RetryPolicy(attempts=2)),
         job("b", resources=["db"]),
@@ -42,7 +42,7 @@ def test_a_run_that_waits_for_its_retry_uses_nothing(world, job):
     assert running(w) == ["b"]
 
 
-def test_a_job_takes_all_its_resources_or_none(world, job):
+def test_run_takes_all_its_resources_or_none(world, job):
     w = world(
         job("a", resources=["x"]), job("b", resources=["y", "x"]), job("c", resources=["y"]), resources={"x": 1, "y": 1}
     )
@@ -70,7 +70,7 @@ def test_resource_smaller_than_a_job_wants_lets_it_run_alone(world, job):
     assert running(w) == ["b"]
 
 
-def test_after_a_crash_what_goes_on_still_uses_its_resources(world, job):
+def test_adopted_run_still_uses_its_resources(world, job):
     w = world(job("a", resources=["db"]), job("b", resources=["db"]), resources={"db": 1})
     a = w.trigger("a")
     w.confirm(a)
@@ -81,7 +81,7 @@ def test_after_a_crash_what_goes_on_still_uses_its_resources(world, job):
     assert running(w) == ["b"]
 
 
-def test_a_reload_that_gives_more_places_lets_more_start(world, job):
+def test_reload_with_more_units_starts_more_runs(world, job):
     plans = [job(name, resources=["db"]) for name in "ab"]
     w = world(*plans, resources={"db": 1})
     w.trigger("a")
@@ -90,7 +90,7 @@ def test_a_reload_that_gives_more_places_lets_more_start(world, job):
     assert running(w) == ["a", "b"]
 
 
-def test_a_job_that_uses_an_unknown_resource_is_refused(world, job):
+def test_add_job_refuses_an_unknown_resource(world, job):
     w = world(resources={"database": 1})
     with pytest.raises(InvalidJob, match=r'unknown resource "databse"; did you mean .database'):
         w.add(job("a", resources=["databse"]))

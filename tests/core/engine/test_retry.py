@@ -18,7 +18,7 @@ def fixed(**policy):
     return RetryPolicy(**{"attempts": 3, "delay": "10s", "jitter": 0.0, **policy})
 
 
-def test_a_failed_attempt_is_tried_again_after_its_delay_and_then_succeeds(world, job):
+def test_failed_attempt_is_repeated_after_its_delay(world, job):
     w = world(job("a", retry_policy=fixed()))
     run = w.trigger("a")
     w.fail(run)
@@ -32,7 +32,7 @@ def test_a_failed_attempt_is_tried_again_after_its_delay_and_then_succeeds(world
     assert [attempt.state for attempt in over.attempts] == [RunState.FAILED, RunState.SUCCEEDED]
 
 
-def test_the_last_attempt_decides(world, job):
+def test_last_attempt_decides_the_state_of_the_run(world, job):
     w = world(job("a", retry_policy=fixed(attempts=2)))
     run = w.trigger("a")
     w.fail(run, 4)
@@ -41,7 +41,7 @@ def test_the_last_attempt_decides(world, job):
     assert (w.run(run).state, w.run(run).exit_code, w.run(run).attempt) == (RunState.FAILED, 5, 2)
 
 
-def test_only_the_chosen_exit_codes_are_tried_again(world, job):
+def test_retry_is_limited_to_the_given_exit_codes(world, job):
     w = world(job("a", retry_policy=fixed(exit_codes=[75])))
     run = w.trigger("a")
     w.fail(run, 75)
@@ -50,7 +50,7 @@ def test_only_the_chosen_exit_codes_are_tried_again(world, job):
     assert w.run(run).state is RunState.FAILED
 
 
-def test_a_timeout_is_tried_again_only_where_the_policy_counts_it(world, job):
+def test_timeout_is_retried_only_if_the_policy_says_so(world, job):
     w = world(job("a", timeout="1m", retry_policy=fixed(on=["failure"])))
     run = w.trigger("a")
     w.advance(timedelta(minutes=1))
@@ -59,7 +59,8 @@ def test_a_timeout_is_tried_again_only_where_the_policy_counts_it(world, job):
     assert (w.run(run).state, w.run(run).reason) == (RunState.TIMED_OUT, Killed(15))
 
 
-def test_R39_what_was_cancelled_is_not_tried_again(world, job):
+@pytest.mark.requirement("R39")
+def test_cancelled_run_is_not_retried(world, job):
     w = world(job("a", retry_policy=fixed()))
     run = w.trigger("a")
     w.cancel(run=run)
@@ -67,7 +68,8 @@ def test_R39_what_was_cancelled_is_not_tried_again(world, job):
     assert (w.run(run).state, w.run(run).reason) == (RunState.CANCELLED, Cancelled())
 
 
-def test_R39_a_pending_retry_survives_a_restart_with_its_clock(world, job):
+@pytest.mark.requirement("R39")
+def test_pending_retry_keeps_its_time_over_a_restart(world, job):
     w = world(job("a", retry_policy=fixed(delay="10m", max_delay="10m")))
     run = w.trigger("a")
     w.fail(run)
@@ -78,7 +80,7 @@ def test_R39_a_pending_retry_survives_a_restart_with_its_clock(world, job):
     assert list(w.in_hand) == [run]
 
 
-def test_a_retry_frees_its_place_while_it_waits(world, job):
+def test_retrying_run_frees_its_slot(world, job):
     w = world(job("a", retry_policy=fixed()), job("b"), max_parallel=1)
     failing = w.trigger("a")
     other = w.trigger("b")
@@ -96,13 +98,13 @@ def a_run(attempt):
     ("backoff", "seconds"),
     [(Backoff.CONSTANT, [10, 10, 10, 10]), (Backoff.LINEAR, [10, 20, 30, 40]), (Backoff.EXPONENTIAL, [10, 20, 40, 60])],
 )
-def test_delays_grow_as_the_policy_says_up_to_the_cap(backoff, seconds):
+def test_retry_delay_grows_up_to_its_maximum(backoff, seconds):
     policy = fixed(backoff=backoff, max_delay="60s", attempts=9)
     assert [retry_delay(policy, a_run(n)).total_seconds() for n in (1, 2, 3, 4)] == seconds
 
 
 @given(st.integers(1, 1000), st.floats(0, 1))
-def test_jitter_lengthens_a_delay_by_at_most_its_share_and_always_equally(attempt, jitter):
+def test_retry_jitter_is_bounded_and_deterministic(attempt, jitter):
     plain, spread = fixed(attempts=1000), fixed(attempts=1000, jitter=jitter)
     least, delay = retry_delay(plain, a_run(attempt)), retry_delay(spread, a_run(attempt))
     assert least <= delay <= least * (1 + jitter) + timedelta(microseconds=1)
@@ -110,5 +112,5 @@ def test_jitter_lengthens_a_delay_by_at_most_its_share_and_always_equally(attemp
 
 
 @given(st.lists(st.text(), min_size=1))
-def test_a_share_is_a_fraction(words):
+def test_hash_fraction_is_between_0_and_1(words):
     assert 0 <= hash_fraction(*words) < 1

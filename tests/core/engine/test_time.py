@@ -14,7 +14,7 @@ from rae_auto.simulation.virtual_engine import EPOCH
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-def test_a_due_job_starts_at_its_instant_and_no_other(world, job):
+def test_due_job_starts_at_its_instant(world, job):
     w = world(job("a", every=5))
     w.advance(20 * MINUTE - timedelta(seconds=1))
     for run in list(w.in_hand):
@@ -23,13 +23,13 @@ def test_a_due_job_starts_at_its_instant_and_no_other(world, job):
     assert [d.outcome for d in w.decisions] == [Outcome.RUN, Outcome.SKIP, Outcome.SKIP]
 
 
-def test_jobs_that_share_a_schedule_come_due_together(world, job):
+def test_jobs_with_one_schedule_come_due_together(world, job):
     w = world(*(job(f"j{n}", every=5) for n in range(50)), max_parallel=100)
     w.advance(5 * MINUTE)
     assert len(w.in_hand) == 50
 
 
-def test_a_job_added_at_an_instant_is_due_from_the_next_one(world, job):
+def test_job_added_at_an_instant_is_due_from_the_next_one(world, job):
     w = world(job("a", every=5))
     w.advance(5 * MINUTE)
     w.add(job("b", every=5))
@@ -38,12 +38,13 @@ def test_a_job_added_at_an_instant_is_due_from_the_next_one(world, job):
     assert [start.run.job for start in w.started] == ["a", "b"]
 
 
-def test_while_nothing_is_due_the_engine_wants_no_waking(world, job):
+def test_next_wake_is_none_while_nothing_is_due(world, job):
     assert world(job("by-hand")).engine.next_wake(world().now) is None
 
 
+@pytest.mark.requirement("R13")
 @pytest.mark.parametrize(("policy", "made_up"), [("none", 0), ("latest", 1), ("all", 3)])
-def test_downtime_is_caught_up_by_policy_and_the_rest_is_on_record(world, job, policy, made_up):
+def test_downtime_is_caught_up_by_policy_and_the_rest_is_recorded(world, job, policy, made_up):
     w = world(job("a", every=60, catch_up=policy, overlap="allow"))
     w.crash(down=3 * HOUR + 30 * MINUTE)
     caught_up = [d for d in w.decisions if isinstance(d.reason, CaughtUp)]
@@ -52,19 +53,20 @@ def test_downtime_is_caught_up_by_policy_and_the_rest_is_on_record(world, job, p
     assert sum(d.reason.count for d in missed) == 3 - made_up
 
 
-def test_what_is_older_than_the_window_is_given_up(world, job):
+def test_instants_older_than_the_window_are_given_up(world, job):
     w = world(job("a", every=60, catch_up="all", catch_up_window="90m", overlap="allow"))
     w.crash(down=5 * HOUR + MINUTE)
     assert [start.run.scheduled_for - EPOCH for start in w.started] == [4 * HOUR, 5 * HOUR]
 
 
-def test_a_short_absence_is_merely_late(world, job):
+def test_short_downtime_makes_an_instant_late(world, job):
     w = world(job("a", every=1, catch_up="none"))
     w.crash(down=90 * timedelta(seconds=1))
     assert [d.reason for d in w.decisions] == [Due()]
 
 
-def test_nothing_is_caught_up_twice(world, job):
+@pytest.mark.requirement("R1")
+def test_caught_up_instants_are_not_caught_up_again(world, job):
     w = world(job("a", every=60, catch_up="latest"))
     w.crash(down=3 * HOUR)
     w.crash()
@@ -72,21 +74,22 @@ def test_nothing_is_caught_up_twice(world, job):
     assert len([d for d in w.decisions if d.outcome is Outcome.RUN]) == 1
 
 
-def test_a_schedule_changed_while_down_owes_nothing_of_its_new_form(world, job):
+def test_schedule_changed_during_downtime_misses_nothing(world, job):
     w = world(job("a", every=24 * 60, catch_up="latest"))
     w._plans = {"a": job("a", every=60, catch_up="latest")}
     w.crash(down=5 * HOUR)
     assert w.decisions == []
 
 
-def test_years_of_downtime_are_looked_at_in_bounded_steps(every):
+@pytest.mark.requirement("R13")
+def test_find_due_instants_is_bounded_over_years(every):
     schedule = every(1)
     missed = find_due_instants(schedule, EPOCH, EPOCH + 3650 * DAY)
     assert (len(missed.instants), missed.older) == (MAX_INSTANTS, missed.instants[0] - MINUTE)
     assert missed.instants[-1] == EPOCH + 3650 * DAY
 
 
-def test_few_occurrences_in_a_long_time_are_all_found(every):
+def test_find_due_instants_finds_few_instants_in_a_long_time(every):
     schedule = every(60 * 24 * 30)
     first = schedule.next_after(EPOCH)
     missed = find_due_instants(schedule, first, EPOCH + 365 * DAY)
@@ -95,7 +98,7 @@ def test_few_occurrences_in_a_long_time_are_all_found(every):
     assert len(missed.instants) == 12
 
 
-def test_all_that_was_missed_is_made_up_for_one_after_the_other(world, job):
+def test_catch_up_all_runs_one_after_the_other(world, job):
     w = world(job("a", every=60, catch_up="all"))
     w.crash(down=3 * HOUR + 30 * MINUTE)
     w.advance(MINUTE)
@@ -107,7 +110,7 @@ def test_all_that_was_missed_is_made_up_for_one_after_the_other(world, job):
     assert instants == [HOUR, 2 * HOUR, 3 * HOUR]
 
 
-def test_of_many_that_catch_up_with_a_ceiling_no_more_run_at_once(world, job):
+def test_catch_up_all_respects_overlap_max(world, job):
     w = world(job("a", every=1, catch_up="all", overlap="allow", overlap_max=3), max_parallel=50)
     w.crash(down=HOUR)
     w.advance(MINUTE)
@@ -118,7 +121,8 @@ def test_of_many_that_catch_up_with_a_ceiling_no_more_run_at_once(world, job):
     assert len(w.in_hand) == 3
 
 
-def test_jobs_that_catch_up_together_do_not_start_together(world, job):
+@pytest.mark.requirement("R13")
+def test_jobs_that_catch_up_together_start_at_intervals(world, job):
     w = world(*(job(f"j{n}", every=24 * 60) for n in range(240)), max_parallel=1000)
     w.crash(down=30 * HOUR)
     assert len(w.in_hand) == 1
@@ -128,13 +132,14 @@ def test_jobs_that_catch_up_together_do_not_start_together(world, job):
     assert len(w.in_hand) == 240
 
 
-def test_what_is_merely_late_is_not_held_back(world, job):
+def test_late_instants_start_without_delay(world, job):
     w = world(*(job(f"j{n}", every=60) for n in range(20)), max_parallel=1000)
     w.crash(down=HOUR + timedelta(seconds=5))
     assert len(w.in_hand) == 20
 
 
-def test_what_passed_while_the_machine_slept_is_caught_up_and_the_rest_says_so(world, job):
+@pytest.mark.requirement("R12")
+def test_sleep_is_caught_up_and_the_rest_names_it_as_cause(world, job):
     w = world(job("a", every=60))
     w.sleep(5 * HOUR + 10 * MINUTE)
     missed, caught_up = w.decisions
@@ -142,22 +147,24 @@ def test_what_passed_while_the_machine_slept_is_caught_up_and_the_rest_says_so(w
     assert (caught_up.reason, caught_up.at) == (CaughtUp(MissedCause.SLEPT), EPOCH + 5 * HOUR)
 
 
-def test_a_clock_that_is_set_forward_is_caught_up_with(world, job):
+@pytest.mark.requirement("R12")
+def test_clock_set_forward_is_caught_up(world, job):
     w = world(job("a", every=60))
     w.set_clock(5 * HOUR + 10 * MINUTE)
     assert [d.reason.code for d in w.decisions] == [Missed.code, CaughtUp.code]
     assert w.decisions[0].reason.cause is MissedCause.SET_FORWARD
 
 
-def test_after_downtime_the_decision_names_it(world, job):
+def test_missed_instants_name_downtime_as_cause(world, job):
     w = world(job("a", every=60, catch_up="none"))
     w.crash(down=2 * HOUR + 10 * MINUTE)
     assert w.decisions[0].reason.cause is MissedCause.DOWN
 
 
+@pytest.mark.requirement("R14")
 @pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
 @pytest.mark.parametrize("back", [2 * timedelta(seconds=1), 10 * MINUTE, 2 * HOUR, 5 * HOUR])
-def test_a_clock_that_is_set_back_repeats_nothing(world, job, restart, back):
+def test_clock_set_back_repeats_nothing(world, job, restart, back):
     w = world(job("a", every=60, overlap="allow", overlap_max=100))
     w.advance(6 * HOUR)
     w.set_clock(-back)
@@ -167,8 +174,9 @@ def test_a_clock_that_is_set_back_repeats_nothing(world, job, restart, back):
     assert [start.run.scheduled_for - EPOCH for start in w.started] == [n * HOUR for n in range(1, 9)]
 
 
+@pytest.mark.requirement("R14")
 @pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
-def test_a_clock_that_was_ahead_by_a_year_does_not_silence_a_job_for_a_year(world, job, restart):
+def test_clock_a_year_ahead_does_not_silence_a_job(world, job, restart):
     w = world(job("a", every=60, catch_up="none", overlap="allow", overlap_max=100))
     w.set_clock(365 * DAY)
     w.advance(2 * HOUR)
@@ -181,7 +189,7 @@ def test_a_clock_that_was_ahead_by_a_year_does_not_silence_a_job_for_a_year(worl
     assert ran == [year, year + HOUR, year + 2 * HOUR, HOUR, 2 * HOUR, 3 * HOUR]
 
 
-def test_what_was_done_ahead_of_time_is_not_done_again_in_its_time(world, job):
+def test_instants_decided_ahead_of_time_are_not_repeated(world, job):
     w = world(job("a", every=60, overlap="allow", overlap_max=100), max_parallel=100)
     w.advance(HOUR)
     w.set_clock(6 * HOUR)
@@ -193,7 +201,8 @@ def test_what_was_done_ahead_of_time_is_not_done_again_in_its_time(world, job):
     assert ran == [1, 7, 8, 2, 3, 4, 5, 6, 9, 10]
 
 
-def test_a_delay_that_would_have_ended_during_sleep_has_ended(world, job):
+@pytest.mark.requirement("R11")
+def test_delay_ends_during_sleep(world, job):
     w = world(job("a", retry_policy=RetryPolicy(attempts=2, delay="5m", jitter=0)))
     run = w.trigger("a")
     w.fail(run)
@@ -204,7 +213,8 @@ def test_a_delay_that_would_have_ended_during_sleep_has_ended(world, job):
     assert len(w.started) == 2
 
 
-def test_a_timeout_does_not_count_sleep(world, job):
+@pytest.mark.requirement("R11")
+def test_timeout_does_not_count_sleep(world, job):
     w = world(job("a", timeout="10m"))
     run = w.trigger("a")
     w.sleep(HOUR)
@@ -213,8 +223,9 @@ def test_a_timeout_does_not_count_sleep(world, job):
     assert [cancel.run for cancel in w.cancelled] == [run]
 
 
+@pytest.mark.requirement("R7")
 @pytest.mark.parametrize("fate", ["ended", "lost"])
-def test_what_came_of_a_run_is_known_before_anything_is_caught_up(world, job, fate):
+def test_fates_of_attempts_come_before_catch_up(world, job, fate):
     w = world(job("a", every=60, overlap="skip", on_crash="fail"))
     w.advance(timedelta(hours=1))
     (start,) = w.started

@@ -13,7 +13,7 @@ def following(job):
     return lambda id, *others: evolve(job(id), upstream_jobs=others)
 
 
-def test_one_that_follows_no_job_is_refused(world, job, following):
+def test_add_job_refuses_an_unknown_upstream_job(world, job, following):
     w = world(job("backup"))
     with pytest.raises(
         InvalidJob, match="job 'a' is triggered by job 'bakup', which does not exist; did you mean 'backup'"
@@ -22,7 +22,7 @@ def test_one_that_follows_no_job_is_refused(world, job, following):
     w.add(following("a", "backup"))
 
 
-def test_a_chain_that_comes_back_to_itself_is_refused_in_the_order_of_starts(world, job, following):
+def test_add_job_refuses_a_cycle_of_upstream_jobs(world, job, following):
     w = world(job("a"), following("b", "a"), following("c", "b"))
     with pytest.raises(InvalidJob, match="job 'a' would start itself: a -> b -> c -> a; remove one of these triggers"):
         w.add(following("a", "c"), replace=True)
@@ -30,12 +30,12 @@ def test_a_chain_that_comes_back_to_itself_is_refused_in_the_order_of_starts(wor
         w.add(following("d", "d"))
 
 
-def test_two_ways_to_one_job_are_no_circle(world, job, following):
+def test_two_paths_to_one_upstream_job_are_no_cycle(world, job, following):
     w = world(job("a"), following("b", "a"), following("c", "a"))
     w.add(following("d", "b", "c"))
 
 
-def test_a_followed_job_can_not_be_removed(world, job, following):
+def test_upstream_job_cannot_be_removed(world, job, following):
     w = world(job("a"), following("b", "a"), following("c", "a"))
     with pytest.raises(JobInUse, match="triggers 'b', 'c'; remove those jobs first"):
         w.remove("a")
@@ -43,7 +43,7 @@ def test_a_followed_job_can_not_be_removed(world, job, following):
         w.remove(name)
 
 
-def test_one_whose_followed_job_has_left_the_configuration_stands_in_nobodys_way(world, job, following):
+def test_upstream_job_gone_from_the_configuration_is_ignored(world, job, following):
     """A reload takes jobs away without asking those that were added by hand."""
     w = world(following("b", "gone"))
     w.add(following("c", "b"))

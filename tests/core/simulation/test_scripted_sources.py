@@ -115,14 +115,14 @@ def test_a_pattern_fires_by_time_alone():
     assert starts(told(sources={"third": Third()}, minutes=150)) == ["01:00 third", "02:00 third"]
 
 
-def test_what_came_before_is_known_and_fires_no_more():
+def test_earlier_events_are_known_and_fire_nothing():
     before = Event("early", "coffee", MIDNIGHT - timedelta(minutes=10))
     earlier = Event("earlier", "coffee", MIDNIGHT - timedelta(minutes=20))
     forecast = told(sources={"third": Third()}, events=(earlier, before, coffee("00:05")))
     assert starts(forecast) == ["00:05 third"]
 
 
-def test_ends_of_simulated_runs_are_events_so_that_chains_are_simulated():
+def test_ends_of_simulated_runs_trigger_other_jobs():
     forecast = told(job("a"), job("b", 10), sources={"third": Third(of=("run.succeeded",))})
     # b ends a minute after each start; a's own ends count too, since it hears of all.
     assert starts(forecast)[0] == "00:21 third"
@@ -138,7 +138,7 @@ def test_parts_are_computed_played_and_told():
     assert forecast.unplayed == ()
 
 
-def test_what_watches_the_world_is_told_or_listed():
+def test_source_without_script_is_listed():
     both = Third(of=(), inner={"world": ScriptedWorld(), "deeper": Third(of=(), inner={"world": ScriptedWorld()})})
     told_of = Occurrence(JobId("a"), "seen", "k", at("00:10"), {"paths": ["/x"]})
     sources = {"seen": ScriptedWorld(), "unseen": ScriptedWorld(), "both": both}
@@ -148,7 +148,7 @@ def test_what_watches_the_world_is_told_or_listed():
     assert forecast.unplayed == (("a", "both.deeper.world"), ("a", "both.world"), ("a", "unseen"))
 
 
-def test_what_is_told_of_a_part_that_is_deeper_reaches_it():
+def test_script_reaches_a_nested_part():
     both = Third(of=(), inner={"deeper": Third(of=(), inner={"world": ScriptedWorld()})})
     times = [f"00:0{number}" for number in range(1, 10)]
     script = tuple(Occurrence(JobId("a"), "both.deeper.world", time, at(time)) for time in times)
@@ -156,21 +156,21 @@ def test_what_is_told_of_a_part_that_is_deeper_reaches_it():
 
 
 @pytest.mark.parametrize("trigger", ["gone", "third.gone", "both.time"])
-def test_what_is_told_of_a_trigger_that_is_not_there_or_is_computed_changes_nothing(trigger):
+def test_script_of_an_unknown_or_computed_trigger_is_ignored(trigger):
     script = tuple(Occurrence(JobId("a"), trigger, str(number), at("00:01")) for number in range(9))
     both = Third(of=(), inner={"time": Quarterly()})
     forecast = told(sources={"third": Third(), "both": both}, occurrences=script, minutes=14)
     assert starts(forecast) == []
 
 
-def test_while_the_daemon_is_down_nothing_is_heard():
+def test_downtime_hides_events_from_patterns():
     events = tuple(coffee(f"00:{minute:02}") for minute in (1, 2, 15, 31))
     forecast = told(sources={"third": Third()}, events=events, down=[("00:10", "00:20")], minutes=40)
     # What is missed is told to the pattern as a gap, which this one counts as well.
     assert starts(forecast) == ["00:20 third"]
 
 
-def test_of_schedules_inside_of_a_pattern_what_was_due_meanwhile_is_told_afterwards():
+def test_schedule_in_a_pattern_fires_late_after_downtime():
     both = Third(of=(), inner={"time": Quarterly()})
     forecast = told(sources={"both": both}, down=[("00:10", "00:50")], minutes=55)
     assert starts(forecast) == ["00:50 both"]
@@ -181,7 +181,7 @@ def guarded(**fields: Any) -> Plan:
     return Plan(plan.job, plan.schedules, guards={"power": None})
 
 
-def test_guards_say_what_they_are_told_to_say():
+def test_guard_answers_as_scripted():
     no = GuardResult(Verdict.NO, "on battery")
     forecast = told(guarded(), guards=(GuardTurn(at("00:15"), None, "power", no),), minutes=40)
     assert starts(forecast) == ["00:00 t", "00:10 t"]
@@ -191,7 +191,7 @@ def test_guards_say_what_they_are_told_to_say():
     assert forecast.taken_for_yes == ()
 
 
-def test_of_guards_nobody_told_anything_of_yes_is_taken_and_listed():
+def test_guard_without_script_is_taken_for_yes_and_listed():
     forecast = told(guarded(), minutes=15)
     assert starts(forecast) == ["00:00 t", "00:10 t"]
     assert forecast.taken_for_yes == (("a", "power"),)
@@ -203,7 +203,7 @@ def test_a_guard_of_one_job_goes_before_one_of_that_name():
     assert starts(told(guarded(), guards=turns, minutes=5)) == ["00:00 t"]
 
 
-def test_a_run_that_waits_for_a_guard_starts_when_it_is_told_to_say_yes():
+def test_blocked_run_starts_when_its_scripted_guard_says_yes():
     turns = (
         GuardTurn(MIDNIGHT, None, "power", GuardResult(Verdict.NO, "on battery")),
         GuardTurn(at("00:05"), None, "power", GuardResult(Verdict.YES, "on mains")),
