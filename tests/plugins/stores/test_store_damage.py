@@ -16,7 +16,7 @@ from rae_auto.errors import StoreDamaged, StoreError, StoreLocked
 from rae_auto.testing.stores import NOON, entry, numbers
 from rae_plugins.stores.json import JsonStore
 from rae_plugins.stores.json import store as json_store
-from rae_plugins.stores.json.sealed import seal
+from rae_plugins.stores.json.checksummed_lines import add_checksum
 from rae_plugins.stores.sqlite import SqliteStore
 
 COMMITS = 6
@@ -62,7 +62,7 @@ def reopened(directory: Path) -> tuple[list[str], list[str]]:
 def generations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A directory of a store that compacted before every commit."""
     with monkeypatch.context() as patched:
-        patched.setattr(json_store, "must_compact", lambda journal, snapshot: True)
+        patched.setattr(json_store, "should_compact", lambda journal, snapshot: True)
         fill(tmp_path / "state")
     yield tmp_path / "state"
 
@@ -71,7 +71,8 @@ def newest(directory: Path, pattern: str) -> Path:
     return max(directory.glob(pattern), key=lambda path: int(path.stem.split("-")[1]))
 
 
-def test_r20_a_journal_cut_off_at_any_byte_of_its_tail_loses_the_cut_commit_alone(tmp_path: Path) -> None:
+@pytest.mark.requirement("R20")
+def test_journal_with_a_torn_tail_loses_one_commit(tmp_path: Path) -> None:
     fill(tmp_path / "whole")
     text = (tmp_path / "whole" / "journal.jsonl").read_bytes()
     tail = text.rindex(b"\n", 0, -1) + 1
@@ -86,7 +87,8 @@ def test_r20_a_journal_cut_off_at_any_byte_of_its_tail_loses_the_cut_commit_alon
         assert kept == ([text[:end]] if end > tail else [])
 
 
-def test_r20_a_flipped_bit_costs_one_commit_at_most_and_is_told(tmp_path: Path) -> None:
+@pytest.mark.requirement("R20")
+def test_flipped_bit_costs_at_most_one_commit_and_is_reported(tmp_path: Path) -> None:
     fill(tmp_path / "whole")
     text = (tmp_path / "whole" / "journal.jsonl").read_bytes()
     begin = text.index(b"\n") + 1
@@ -102,11 +104,13 @@ def test_r20_a_flipped_bit_costs_one_commit_at_most_and_is_told(tmp_path: Path) 
         assert [path.read_bytes() for path in directory.glob("*.corrupt-*")] == [damaged]
 
 
-def test_r18_three_generations_are_kept(generations: Path) -> None:
-    assert len(list(generations.glob("snapshot-*.json"))) == json_store.GENERATIONS
+@pytest.mark.requirement("R18")
+def test_json_store_keeps_three_snapshots(generations: Path) -> None:
+    assert len(list(generations.glob("snapshot-*.json"))) == json_store.MAX_SNAPSHOTS
 
 
-def test_r18_a_damaged_or_missing_snapshot_costs_nothing(generations: Path, tmp_path: Path) -> None:
+@pytest.mark.requirement("R18")
+def test_damaged_or_missing_snapshot_costs_nothing(generations: Path, tmp_path: Path) -> None:
     shutil.copytree(generations, tmp_path / "missing")
     newest(tmp_path / "missing", "snapshot-*.json").unlink()
     assert len(reopened(tmp_path / "missing")[0]) == COMMITS
@@ -117,7 +121,8 @@ def test_r18_a_damaged_or_missing_snapshot_costs_nothing(generations: Path, tmp_
     assert "older snapshot" in told[0]
 
 
-def test_r20_without_any_good_snapshot_it_refuses_and_touches_nothing(generations: Path) -> None:
+@pytest.mark.requirement("R20")
+def test_json_store_without_a_good_snapshot_refuses_to_open(generations: Path) -> None:
     for snapshot in generations.glob("snapshot-*.json"):
         snapshot.write_text("{}")
     before = {path.name: path.read_bytes() for path in generations.iterdir() if path.name != "lock"}
@@ -126,7 +131,8 @@ def test_r20_without_any_good_snapshot_it_refuses_and_touches_nothing(generation
     assert {path.name: path.read_bytes() for path in generations.iterdir() if path.name != "lock"} == before
 
 
-def test_r20_a_damaged_history_file_has_no_dump_and_nothing_of_it_is_pruned(generations: Path) -> None:
+@pytest.mark.requirement("R20")
+def test_damaged_history_file_is_neither_dumped_nor_pruned(generations: Path) -> None:
     path = newest(generations, "history-*.jsonl")
     path.write_bytes(path.read_bytes().replace(b"succeeded", b"xucceeded"))
     before = {path.name: path.read_bytes() for path in generations.glob("history-*")}
@@ -143,14 +149,13 @@ def test_r20_a_damaged_history_file_has_no_dump_and_nothing_of_it_is_pruned(gene
     store.close()
 
 
-def test_r26_a_history_file_of_which_nothing_is_left_goes_with_the_next_generation(
-    generations: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.requirement("R26")
+def test_empty_history_file_is_removed_by_compaction(generations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = JsonStore()
     store.open(generations)
     assert len(store.prune("runs", RetentionRule(since=NOON, newest=1))) == COMMITS - 1
     assert len(list(generations.glob("history-*.jsonl"))) == COMMITS - 1
-    monkeypatch.setattr(json_store, "must_compact", lambda journal, snapshot: True)
+    monkeypatch.setattr(json_store, "should_compact", lambda journal, snapshot: True)
     store.commit([entry(COMMITS)])
     assert len(list(generations.glob("history-*.jsonl"))) == 1
     store.close()
@@ -159,7 +164,8 @@ def test_r26_a_history_file_of_which_nothing_is_left_goes_with_the_next_generati
     store.close()
 
 
-def test_r20_pruning_that_cant_be_written_loses_nothing(generations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.requirement("R20")
+def test_failed_prune_loses_nothing(generations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -174,8 +180,9 @@ def test_r20_pruning_that_cant_be_written_loses_nothing(generations: Path, monke
     store.close()
 
 
+@pytest.mark.requirement("R20")
 @pytest.mark.parametrize("content", [None, b""])
-def test_r20_a_missing_or_empty_journal_is_told(generations: Path, content: bytes | None) -> None:
+def test_missing_or_empty_journal_is_reported(generations: Path, content: bytes | None) -> None:
     journal = generations / "journal.jsonl"
     journal.unlink()
     if content is not None:
@@ -186,7 +193,8 @@ def test_r20_a_missing_or_empty_journal_is_told(generations: Path, content: byte
     store.close()
 
 
-def test_r20_a_lost_history_file_is_told_and_a_damaged_one_refuses_the_query(generations: Path) -> None:
+@pytest.mark.requirement("R20")
+def test_lost_history_file_is_reported_and_damage_fails_queries(generations: Path) -> None:
     first, second, *_ = sorted(generations.glob("history-*.jsonl"))
     first.unlink()
     second.write_bytes(second.read_bytes().replace(b"succeeded", b"xucceeded"))
@@ -197,10 +205,11 @@ def test_r20_a_lost_history_file_is_told_and_a_damaged_one_refuses_the_query(gen
     store.close()
 
 
+@pytest.mark.requirement("R20")
 @pytest.mark.parametrize("name", ["journal.jsonl", "snapshot-9.json"])
-def test_r20_a_newer_format_is_refused(tmp_path: Path, name: str) -> None:
+def test_json_store_refuses_a_newer_format(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    path.write_bytes(seal({"format": 2, "seq": 9, "changes": [], "history": [], "documents": {}}))
+    path.write_bytes(add_checksum({"format": 2, "seq": 9, "changes": [], "history": [], "documents": {}}))
     before = path.read_bytes()
     with pytest.raises(StoreDamaged, match="newer"):
         JsonStore().open(tmp_path)
@@ -208,15 +217,16 @@ def test_r20_a_newer_format_is_refused(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("planted", [b"[" * 100_000, b'{"seq": 1e400}', b"\xff\xfe", b'{"crc":"00000000",' * 9])
-def test_s5_planted_lines_are_refused_or_cut_off(tmp_path: Path, planted: bytes) -> None:
+def test_planted_journal_lines_are_refused_or_cut_off(tmp_path: Path, planted: bytes) -> None:
     fill(tmp_path)
     journal = tmp_path / "journal.jsonl"
     journal.write_bytes(journal.read_bytes() + planted + b"\n")
     assert len(reopened(tmp_path)[0]) == COMMITS
 
 
+@pytest.mark.requirement("R22")
 @pytest.mark.parametrize("call", ["pwrite", "fsync"])
-def test_r22_a_commit_that_fails_is_not_there_and_the_next_one_is(
+def test_failed_commit_leaves_no_trace_and_the_next_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     def fail(*_: object) -> int:
@@ -240,8 +250,9 @@ def test_r22_a_commit_that_fails_is_not_there_and_the_next_one_is(
     store.close()
 
 
+@pytest.mark.requirement("R24")
 @pytest.mark.parametrize("cls", [JsonStore, SqliteStore])
-def test_r24_a_second_process_is_refused_with_the_pid_of_the_first(tmp_path: Path, cls: type[Store]) -> None:
+def test_second_process_is_refused_with_the_pid_of_the_first(tmp_path: Path, cls: type[Store]) -> None:
     code = HOLD.format(module=cls.__module__, name=cls.__name__)
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -257,8 +268,9 @@ def test_r24_a_second_process_is_refused_with_the_pid_of_the_first(tmp_path: Pat
     store.close()
 
 
+@pytest.mark.requirement("R20")
 @pytest.mark.parametrize("content", [b"", b"no database" * 500])
-def test_r20_a_corrupt_sqlite_file_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_corrupt_sqlite_file_without_copies_is_refused(tmp_path: Path, content: bytes) -> None:
     store = SqliteStore()
     store.open(tmp_path)
     store.close()
@@ -268,8 +280,9 @@ def test_r20_a_corrupt_sqlite_file_is_refused(tmp_path: Path, content: bytes) ->
     assert (tmp_path / "state.sqlite").read_bytes() == content
 
 
+@pytest.mark.requirement("R19")
 @pytest.mark.parametrize(("pragma", "message"), [("application_id", "another program"), ("user_version", "newer")])
-def test_r19_a_foreign_or_newer_sqlite_file_is_refused(tmp_path: Path, pragma: str, message: str) -> None:
+def test_foreign_or_newer_sqlite_file_is_refused(tmp_path: Path, pragma: str, message: str) -> None:
     with sqlite3.connect(tmp_path / "state.sqlite") as database:
         database.execute(f"PRAGMA {pragma} = 99")
     database.close()
@@ -279,7 +292,8 @@ def test_r19_a_foreign_or_newer_sqlite_file_is_refused(tmp_path: Path, pragma: s
     assert (tmp_path / "state.sqlite").read_bytes() == before
 
 
-def test_r19_a_row_that_was_changed_by_other_hands_is_noticed(tmp_path: Path) -> None:
+@pytest.mark.requirement("R19")
+def test_row_with_a_wrong_checksum_is_reported(tmp_path: Path) -> None:
     store = SqliteStore()
     store.open(tmp_path)
     store.commit([Put("job", "a", {"n": 1})])
@@ -290,14 +304,14 @@ def test_r19_a_row_that_was_changed_by_other_hands_is_noticed(tmp_path: Path) ->
     store.open(tmp_path)
     [(key, found)] = store.load("job")
     assert key == "a"
-    assert found == CorruptDocument("it isn't what was written", '{"n":2}')
-    with pytest.raises(StoreDamaged, match="isn't what was written"):
+    assert found == CorruptDocument("its checksum is wrong", '{"n":2}')
+    with pytest.raises(StoreDamaged, match="is wrong"):
         list(store.dump())
     store.close()
 
 
 @pytest.mark.parametrize("cls", [JsonStore, SqliteStore])
-def test_s4_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path, cls: type[Store]) -> None:
+def test_link_in_place_of_the_lock_is_not_followed(tmp_path: Path, cls: type[Store]) -> None:
     victim = tmp_path / "victim"
     victim.write_text("mine")
     (tmp_path / "state").mkdir()
@@ -321,12 +335,13 @@ def damaged_sqlite(directory: Path, content: bytes | None) -> SqliteStore:
     return store
 
 
+@pytest.mark.requirement("R20")
 @pytest.mark.parametrize("content", [None, b"", b"no database" * 500])
-def test_r20_the_newest_good_copy_serves_when_the_sqlite_file_is_damaged(tmp_path: Path, content: bytes | None) -> None:
+def test_newest_good_copy_replaces_a_damaged_sqlite_file(tmp_path: Path, content: bytes | None) -> None:
     store = damaged_sqlite(tmp_path, content)
     [told] = store.open(tmp_path)
     assert str(tmp_path / "state.sqlite") in told
-    assert "what was written after" in told
+    assert "everything written after" in told
     assert jobs(store) == ["a", "b"]
     store.close()
     assert [path.read_bytes() for path in tmp_path.glob("state.sqlite.corrupt-*")] == (
@@ -336,7 +351,8 @@ def test_r20_the_newest_good_copy_serves_when_the_sqlite_file_is_damaged(tmp_pat
     store.close()
 
 
-def test_r20_a_damaged_copy_is_passed_over_and_without_a_good_one_it_refuses(tmp_path: Path) -> None:
+@pytest.mark.requirement("R20")
+def test_damaged_copy_is_skipped_and_without_one_open_fails(tmp_path: Path) -> None:
     store = damaged_sqlite(tmp_path, b"no database" * 500)
     older, newer = sorted(tmp_path.glob("state-*.bak"))
     newer.write_bytes(b"no database either" * 500)
@@ -352,7 +368,8 @@ def test_r20_a_damaged_copy_is_passed_over_and_without_a_good_one_it_refuses(tmp
         store.open(tmp_path)
 
 
-def test_r19_three_copies_are_kept_and_reading_makes_none(tmp_path: Path) -> None:
+@pytest.mark.requirement("R19")
+def test_sqlite_store_keeps_three_copies(tmp_path: Path) -> None:
     store = SqliteStore()
     for number in range(5):
         store.open(tmp_path)
@@ -368,7 +385,8 @@ def test_r19_three_copies_are_kept_and_reading_makes_none(tmp_path: Path) -> Non
     assert not list(tmp_path.glob(".*"))
 
 
-def test_r19_a_store_that_stays_open_is_copied_once_a_day(tmp_path: Path) -> None:
+@pytest.mark.requirement("R19")
+def test_open_sqlite_store_is_copied_once_a_day(tmp_path: Path) -> None:
     store = SqliteStore()
     store.open(tmp_path)
     store.commit([Put("job", "a", {})])
@@ -394,8 +412,9 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> Path:
     return place
 
 
+@pytest.mark.requirement("R25")
 @pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
-def test_r25_on_a_network_file_system_sqlite_refuses_and_json_warns(
+def test_network_file_system_stops_sqlite_and_warns_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     place = mounted(tmp_path, monkeypatch, kind)
@@ -408,7 +427,8 @@ def test_r25_on_a_network_file_system_sqlite_refuses_and_json_warns(
     store.close()
 
 
-def test_r25_a_local_file_system_is_no_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.requirement("R25")
+def test_local_file_system_is_not_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = mounted(tmp_path, monkeypatch, "ext4")
     store = SqliteStore()
     assert list(store.open(place)) == []

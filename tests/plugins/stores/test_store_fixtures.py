@@ -19,8 +19,9 @@ from rae_plugins.stores.sqlite import SqliteStore
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
+@pytest.mark.requirement("R27")
 @pytest.mark.parametrize(("name", "store"), [("sqlite-1", SqliteStore()), ("json-1", JsonStore())])
-def test_r27_a_store_of_an_earlier_version_is_understood(tmp_path: Path, name: str, store: Store) -> None:
+def test_store_of_an_earlier_version_can_be_read(tmp_path: Path, name: str, store: Store) -> None:
     shutil.copytree(FIXTURES / name, tmp_path / name)
 
     async def work() -> None:

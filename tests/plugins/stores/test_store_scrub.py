@@ -30,7 +30,7 @@ def store(request, tmp_path):
     store.close()
 
 
-def test_after_a_scrub_nothing_of_what_was_pruned_is_in_any_file(store, tmp_path):
+def test_scrub_leaves_no_pruned_text_in_any_file(store, tmp_path):
     for first in range(0, 2000, 100):
         # Between others, so that pages hold both.
         store.commit([e for n in range(first, first + 100) for e in (event(n), event(n, "kept"))])
@@ -52,7 +52,7 @@ def test_after_a_scrub_nothing_of_what_was_pruned_is_in_any_file(store, tmp_path
     assert holding(tmp_path, b"secret-0") == []
 
 
-def test_after_a_scrub_there_is_still_a_copy_that_serves_when_the_file_is_damaged(tmp_path):
+def test_scrub_leaves_a_usable_backup_copy(tmp_path):
     store = SqliteStore()
     store.open(tmp_path)
     store.commit([event(1, "kept")])
@@ -60,26 +60,26 @@ def test_after_a_scrub_there_is_still_a_copy_that_serves_when_the_file_is_damage
     store.close()
     (tmp_path / "state.sqlite").write_bytes(b"rubbish" * 1000)
     (line,) = store.open(tmp_path)
-    assert "serves instead" in line
+    assert "replaces it" in line
     assert len(store.query("events", LogQuery())) == 1
     store.close()
 
 
-def test_a_store_that_is_being_read_says_that_it_keeps_what_was_deleted(tmp_path):
+def test_scrub_of_a_store_being_read_is_refused(tmp_path):
     store = SqliteStore()
     store.open(tmp_path)
     store.commit([event(1), event(2)])
     store._database.execute("PRAGMA busy_timeout = 10")
     reading = store.dump()
     next(reading)
-    with pytest.raises(StoreError, match="is being read at present"):
+    with pytest.raises(StoreError, match="is being read"):
         store.scrub()
     reading.close()
     store.scrub()
     store.close()
 
 
-def test_a_store_that_is_not_open_can_not_be_scrubbed(tmp_path):
+def test_scrub_needs_an_open_store(tmp_path):
     for store in (SqliteStore(), JsonStore()):
         with pytest.raises(StoreError):
             store.scrub()

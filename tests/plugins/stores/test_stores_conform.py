@@ -31,5 +31,5 @@ class TestJsonConforms(StoreConformance):
 class TestJsonConformsWhenEveryCommitCompacts(StoreConformance):
     @pytest.fixture
     def plugin(self, monkeypatch: pytest.MonkeyPatch) -> Store:
-        monkeypatch.setattr(json_store, "must_compact", lambda journal, snapshot: True)
+        monkeypatch.setattr(json_store, "should_compact", lambda journal, snapshot: True)
         return JsonStore()

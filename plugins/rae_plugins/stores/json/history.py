@@ -1,4 +1,4 @@
-"""Log entries that left the journal: files that are read only when somebody asks, and written anew to remove some."""
+"""The history files: log entries that have left the journal, read only by queries, rewritten to remove entries."""
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -11,58 +11,62 @@ from attrs import evolve, frozen
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import StoreDamaged
 from rae_auto.toolkit.files import write_whole
-from rae_plugins.stores.json.changes import Entry, decode_entry, encode_entry
-from rae_plugins.stores.json.sealed import FORMAT, check_format, lines_of, read_lines, seal
+from rae_plugins.stores.json.checksummed_lines import FORMAT_VERSION, add_checksum, check_format, iter_lines, read_lines
+from rae_plugins.stores.json.contents import LogEntry, decode_entry, encode_entry
 
 
 @frozen
-class Segment:
-    """One history file, and the newest instant of each log in it."""
+class HistoryFile:
+    """A history file, and the newest instant of each log in it."""
 
     path: Path
     newest: dict[str, datetime]
 
-    def entries(self) -> list[Entry]:
-        """Its entries in the order in which they were appended."""
-        with open_segment(self.path) as file:
+    def entries(self) -> list[LogEntry]:
+        """Return its entries in the order in which they were appended."""
+        with open_history_file(self.path) as file:
             return list(read_entries(self.path, file))
 
 
-def write_segment(path: Path, entries: Iterable[Entry]) -> Segment:
-    """Write entries to a new history file."""
+def write_history_file(path: Path, entries: Iterable[LogEntry]) -> HistoryFile:
+    """Write entries to a new history file, and return it."""
     newest: dict[str, datetime] = {}
     lines = []
     for entry in entries:
         newest[entry.log] = max(entry.at, newest.get(entry.log, entry.at))
-        lines.append(seal(encode_entry(entry)))
-    header = seal({"format": FORMAT, "newest": {log: at.isoformat() for log, at in newest.items()}})
-    write_whole(path, header + b"".join(lines))
-    return Segment(path, newest)
+        lines.append(add_checksum(encode_entry(entry)))
+    make_header = add_checksum(
+        {"format": FORMAT_VERSION, "newest": {log: at.isoformat() for log, at in newest.items()}}
+    )
+    write_whole(path, make_header + b"".join(lines))
+    return HistoryFile(path, newest)
 
 
-def read_segment(path: Path) -> Segment | None:
-    """The history file of which only the first line is read, or None where that one is damaged."""
-    _, header = next(read_lines(path), (0, None))
-    check_format(path, header)
-    if header is None:
+def read_history_file(path: Path) -> HistoryFile | None:
+    """Return a history file by its first line, or None if that is damaged."""
+    _, make_header = next(read_lines(path), (0, None))
+    check_format(path, make_header)
+    if make_header is None:
         return None
-    return Segment(path, {log: datetime.fromisoformat(at) for log, at in header["newest"].items()})
+    return HistoryFile(path, {log: datetime.fromisoformat(at) for log, at in make_header["newest"].items()})
 
 
-def open_segment(path: Path) -> BinaryIO:
-    """A history file to read from: as it is now, whatever takes its place."""
+def open_history_file(path: Path) -> BinaryIO:
+    """Open a history file for reading, as it is now, even if it is replaced later."""
     try:
         return path.open("rb")
     except OSError as error:
         raise StoreDamaged(f"{path} can't be read ({error.strerror}); restore a backup of it") from error
 
 
-def read_entries(path: Path, file: BinaryIO) -> Iterator[Entry]:
-    """The entries of an open history file, one by one. StoreDamaged where a line isn't what was written."""
+def read_entries(path: Path, file: BinaryIO) -> Iterator[LogEntry]:
+    """Yield the entries of an open history file. Errors: StoreDamaged if a checksum is wrong."""
     try:
-        for number, (_, line) in enumerate(lines_of(file), 1):
+        for number, (_, line) in enumerate(iter_lines(file), 1):
             if line is None:
-                raise StoreDamaged(f"{path}, line {number} isn't what was written; restore a backup, or move it away")
+                raise StoreDamaged(
+                    f"{path}, the checksum of line {number} is wrong; restore a backup, or move the file away"
+                )
             if number > 1:
                 yield decode_entry(line)
     except OSError as error:
@@ -71,38 +75,40 @@ def read_entries(path: Path, file: BinaryIO) -> Iterator[Entry]:
         raise StoreDamaged(f"{path} can't be read ({error.strerror}); restore a backup of it") from error
 
 
-def without(segment: Segment, log: str, keys: Set[str]) -> Segment:
-    """The history file written anew without some entries of a log."""
-    entries = segment.entries()
+def remove_entries(history_file: HistoryFile, log: str, keys: Set[str]) -> HistoryFile:
+    """Rewrite a history file without some entries of a log, and return it."""
+    entries = history_file.entries()
     kept = [entry for entry in entries if entry.log != log or entry.key not in keys]
-    return segment if len(kept) == len(entries) else write_segment(segment.path, kept)
+    return history_file if len(kept) == len(entries) else write_history_file(history_file.path, kept)
 
 
-def newest_first(log: str, recent: Sequence[Entry], segments: Sequence[Segment]) -> list[Entry]:
-    """What is known of all entries of a log but their bodies, of several of a key the last."""
-    latest: dict[str, Entry] = {}
-    for entries in (*(segment.entries() for segment in segments if log in segment.newest), recent):
+def list_newest_first(log: str, recent: Sequence[LogEntry], history_files: Sequence[HistoryFile]) -> list[LogEntry]:
+    """Return all entries of a log without their bodies, newest first; the last one of each key."""
+    latest: dict[str, LogEntry] = {}
+    for entries in (*(history_file.entries() for history_file in history_files if log in history_file.newest), recent):
         for entry in entries:
             if entry.log == log:
-                # The later of one key is also the later appended.
+                # Of several entries with one key the last one appended counts.
                 latest.pop(entry.key, None)
                 latest[entry.key] = evolve(entry, text="")
-    found = list(reversed(latest.values()))
-    found.sort(key=lambda entry: entry.at, reverse=True)
-    return found
+    matches = list(reversed(latest.values()))
+    matches.sort(key=lambda entry: entry.at, reverse=True)
+    return matches
 
 
-def find(log: str, query: LogQuery, recent: Sequence[Entry], segments: Sequence[Segment]) -> list[Entry]:
-    """The wanted entries, newest first.
+def find_entries(
+    log: str, query: LogQuery, recent: Sequence[LogEntry], history_files: Sequence[HistoryFile]
+) -> list[LogEntry]:
+    """Return the entries that match a query, newest first.
 
-    Files are read from the last written backwards, all of each, so that an entry is known to be replaced before
-    it is met; reading ends when no older file can hold anything newer than what is already found.
+    Files are read whole, from the newest to the oldest, so a replaced entry is met after its replacement. Reading ends
+    when no older file can contain anything newer than the matches.
     """
-    found: list[tuple[datetime, int, Entry]] = []
+    matches: list[tuple[datetime, int, LogEntry]] = []
     seen: set[str] = set()
     order = 0
-    older = list(segments)
-    entries: Sequence[Entry] = recent
+    older = list(history_files)
+    entries: Sequence[LogEntry] = recent
     while True:
         for entry in reversed(entries):
             if entry.log != log or entry.key in seen:
@@ -110,17 +116,17 @@ def find(log: str, query: LogQuery, recent: Sequence[Entry], segments: Sequence[
             seen.add(entry.key)
             order -= 1
             if query.matches(entry.key, entry.job, entry.state, entry.at):
-                found.append((entry.at, order, entry))
-        found = heapq.nlargest(query.limit, found, key=lambda item: item[:2])
-        if not older or query.key in seen or _is_enough(log, query, found, older):
-            return [entry for _, _, entry in found]
+                matches.append((entry.at, order, entry))
+        matches = heapq.nlargest(query.limit, matches, key=lambda item: item[:2])
+        if not older or query.key in seen or _is_complete(log, query, matches, older):
+            return [entry for _, _, entry in matches]
         entries = older.pop().entries()
 
 
-def _is_enough(
-    log: str, query: LogQuery, found: Sequence[tuple[datetime, int, Entry]], older: Iterable[Segment]
+def _is_complete(
+    log: str, query: LogQuery, matches: Sequence[tuple[datetime, int, LogEntry]], older: Iterable[HistoryFile]
 ) -> bool:
-    newest = max((segment.newest[log] for segment in older if log in segment.newest), default=None)
+    newest = max((history_file.newest[log] for history_file in older if log in history_file.newest), default=None)
     if newest is None or (query.since is not None and newest < query.since):
         return True
-    return len(found) >= query.limit and (not found or found[-1][0] >= newest)
+    return len(matches) >= query.limit and (not matches or matches[-1][0] >= newest)

@@ -1,10 +1,4 @@
-"""The JSON store: contents in memory, files behind them.
-
-`journal.jsonl` holds the commits since the last snapshot. When it is large, its log entries go to
-`history-N.jsonl`, its commits to `journal-N.jsonl`, the documents to `snapshot-N.json` (N: number of the last
-commit), in this order, and then an empty journal replaces it. Cut off anywhere, the old journal still holds all.
-The last three snapshots stay, and the journals between them: a bad snapshot costs nothing.
-"""
+"""The JSON store: contents in memory, files behind them. Its format is in the package's docstring."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,49 +13,47 @@ from rae_auto.api.store import Append, Change, Document, LogQuery, Put, Retentio
 from rae_auto.errors import StoreError
 from rae_auto.toolkit.files import DirectoryLock, write_whole
 from rae_auto.toolkit.mounts import network_type
-from rae_plugins.stores.json.changes import Contents, Entry, encode, encode_prune
+from rae_plugins.stores.json.checksummed_lines import copy_damaged_file
+from rae_plugins.stores.json.contents import LogEntry, StoreContents, encode, encode_prune
 from rae_plugins.stores.json.history import (
-    Segment,
-    find,
-    newest_first,
-    open_segment,
+    HistoryFile,
+    find_entries,
+    list_newest_first,
+    open_history_file,
     read_entries,
-    read_segment,
-    without,
-    write_segment,
+    read_history_file,
+    remove_entries,
+    write_history_file,
 )
-from rae_plugins.stores.json.journal import Journal, header
-from rae_plugins.stores.json.recovery import JOURNAL, numbered, recover, snapshot_bytes
-from rae_plugins.stores.json.sealed import set_aside
+from rae_plugins.stores.json.journal import Journal, make_header
+from rae_plugins.stores.json.recovery import JOURNAL, encode_snapshot, list_numbered_files, recover
 
-GENERATIONS = 3
-"""Snapshots that are kept."""
-
-LARGE = 1 << 20
-"""Bytes up to which a journal isn't worth a new snapshot."""
+MAX_SNAPSHOTS = 3
+MIN_COMPACTION_BYTES = 1 << 20
+"""A smaller journal is never compacted."""
 
 
-def must_compact(journal: int, snapshot: int) -> bool:
-    """Whether a journal of so many bytes is too large beside such a snapshot."""
-    return journal > max(LARGE, 2 * snapshot)
+def should_compact(journal: int, snapshot: int) -> bool:
+    """Whether a journal of so many bytes is too large beside a snapshot of so many."""
+    return journal > max(MIN_COMPACTION_BYTES, 2 * snapshot)
 
 
 @define(eq=False)
 class JsonStore(Store):
-    """A journal, snapshots and history files in the state directory."""
+    """Keeps the state in a journal, snapshots and history files in the state directory."""
 
     type: ClassVar[str] = "json"
 
     _directory: Path = field(init=False, default=Path())
     _lock: DirectoryLock | None = field(init=False, default=None)
     _journal: Journal | None = field(init=False, default=None)
-    _contents: Contents = field(init=False, factory=Contents)
-    _segments: list[Segment] = field(init=False, factory=list)
+    _contents: StoreContents = field(init=False, factory=StoreContents)
+    _history_files: list[HistoryFile] = field(init=False, factory=list)
     _seq: int = field(init=False, default=0)
     _snapshot_size: int = field(init=False, default=0)
 
     def open(self, directory: Path) -> Sequence[str]:
-        """Take the lock, read the newest good generation, then repair what is damaged and tell it."""
+        """Take the lock, read the state, and repair damage; return messages about problems."""
         self._directory = directory
         self._lock = DirectoryLock(directory)
         try:
@@ -82,138 +74,142 @@ class JsonStore(Store):
         for leftover in self._directory.glob(".*.tmp"):
             leftover.unlink()
         self._snapshot_size = max((path.stat().st_size for _, path in self._numbered("snapshot", ".json")), default=0)
-        kept = _set_aside(recovered.damaged)
+        copies = _copy_damaged_files(recovered.damaged)
         path = self._directory / JOURNAL
         if path.exists():
             self._journal = Journal(path, recovered.journal_size)
         if problems or self._journal is None:
-            self._start_generation()
+            self._write_generation()
         for snapshot in recovered.damaged:
             if snapshot != path and snapshot.name != f"snapshot-{self._seq}.json":
                 snapshot.unlink()
-        return (*problems, *kept, *self._doubts())
+        return (*problems, *copies, *self._network_warnings())
 
-    def _doubts(self) -> list[str]:
+    def _network_warnings(self) -> list[str]:
         kind = network_type(self._directory)
         if kind is None:
             return []
-        what = f"{self._directory} is on a network file system ({kind})"
-        return [f"{what}: its lock may not keep a daemon on another machine out"]
+        place = f"{self._directory} is on a network file system ({kind})"
+        return [f"{place}: its lock may not stop a second daemon on another machine"]
 
     def _numbered(self, prefix: str, suffix: str) -> list[tuple[int, Path]]:
-        return numbered(self._directory, prefix, suffix)
+        return list_numbered_files(self._directory, prefix, suffix)
 
     def _read_history(self, expected: Sequence[str]) -> list[str]:
-        found = {path.name: read_segment(path) for _, path in self._numbered("history", ".jsonl")}
-        self._segments = [segment for segment in found.values() if segment is not None]
+        found = {path.name: read_history_file(path) for _, path in self._numbered("history", ".jsonl")}
+        self._history_files = [history_file for history_file in found.values() if history_file is not None]
         return [
-            f"{self._directory / name} is {'damaged' if name in found else 'gone'}; the log entries in it are missing"
+            f"{self._directory / name} is {'damaged' if name in found else 'missing'}; its log entries are lost"
             for name in sorted({*expected, *found})
             if found.get(name) is None
         ]
 
     @property
-    def _opened(self) -> Journal:
+    def _open_journal(self) -> Journal:
         if self._journal is None:
-            raise StoreError(f"the store in {self._directory} isn't open")
+            raise StoreError(f"the store in {self._directory} is not open")
         return self._journal
 
     def load(self, kind: str) -> Iterator[tuple[str, Document]]:
-        """All documents of a kind, by key."""
-        _ = self._opened
+        """Yield all documents of a kind by key."""
+        _ = self._open_journal
         for key, text in sorted(self._contents.documents.get(kind, {}).items()):
             yield key, json.loads(text)
 
     def commit(self, changes: Sequence[Change]) -> None:
-        """All changes as one line of the journal, synced."""
-        self._make_room()
+        """Write all changes as one synced line of the journal. Errors: StoreError."""
+        self._compact_if_needed()
         if changes:
-            self._add([encode(change) for change in changes])
+            self._append_commit([encode(change) for change in changes])
 
     def scrub(self) -> None:
-        """Start a generation, in which nothing is that was pruned, and keep none of those before it."""
-        _ = self._opened
-        self._compact(kept=1)
+        """Write new files without the pruned entries, and remove all older ones."""
+        _ = self._open_journal
+        self._compact(max_snapshots=1)
 
-    def _make_room(self) -> None:
-        """Compact where the journal is too large, or can't be added to."""
-        journal = self._opened
-        if not journal.is_sound or must_compact(journal.size, self._snapshot_size):
+    def _compact_if_needed(self) -> None:
+        """Compact if the journal is too large, or cannot be written to any more."""
+        journal = self._open_journal
+        if not journal.is_writable or should_compact(journal.size, self._snapshot_size):
             self._compact()
 
-    def _compact(self, kept: int = GENERATIONS) -> None:
+    def _compact(self, max_snapshots: int = MAX_SNAPSHOTS) -> None:
         try:
-            self._start_generation(kept)
+            self._write_generation(max_snapshots)
         except OSError as error:
             raise StoreError(f"{self._directory}: can't be written ({error.strerror})") from error
 
-    def _add(self, encoded: Sequence[dict[str, Any]]) -> None:
-        self._opened.add(self._seq + 1, encoded)
+    def _append_commit(self, encoded: Sequence[dict[str, Any]]) -> None:
+        self._open_journal.add(self._seq + 1, encoded)
         self._seq += 1
         self._contents.apply(encoded)
 
-    def _start_generation(self, kept: int = GENERATIONS) -> None:
-        """Write history, journal and snapshot of all that is committed, and begin an empty journal."""
+    def _write_generation(self, max_snapshots: int = MAX_SNAPSHOTS) -> None:
+        """Write history, journal and snapshot of all commits, and start an empty journal."""
         if self._contents.entries:
             path = self._directory / f"history-{self._seq}.jsonl"
-            segment = write_segment(path, self._contents.entries.values())
-            self._segments = [*(known for known in self._segments if known.path != path), segment]
+            history_file = write_history_file(path, self._contents.entries.values())
+            self._history_files = [*(known for known in self._history_files if known.path != path), history_file]
             self._contents.entries = {}
         if self._journal is not None:
             self._journal.copy_to(self._directory / f"journal-{self._seq}.jsonl")
-        emptied = [segment.path for segment in self._segments if not segment.newest]
-        self._segments = [segment for segment in self._segments if segment.newest]
-        snapshot = snapshot_bytes(
-            self._seq, self._contents.documents, (segment.path.name for segment in self._segments)
+        emptied = [history_file.path for history_file in self._history_files if not history_file.newest]
+        self._history_files = [history_file for history_file in self._history_files if history_file.newest]
+        snapshot = encode_snapshot(
+            self._seq, self._contents.documents, (history_file.path.name for history_file in self._history_files)
         )
         write_whole(self._directory / f"snapshot-{self._seq}.json", snapshot)
         self._snapshot_size = len(snapshot)
-        path, first = self._directory / JOURNAL, header(self._seq)
+        path, first = self._directory / JOURNAL, make_header(self._seq)
         write_whole(path, first)
         if self._journal is not None:
             self._journal.close()
             self._journal = None
         self._journal = Journal(path, len(first))
-        for segment_path in emptied:
-            segment_path.unlink()
-        self._remove_old(kept)
+        for history_path in emptied:
+            history_path.unlink()
+        self._remove_old_generations(max_snapshots)
 
-    def _remove_old(self, kept: int) -> None:
+    def _remove_old_generations(self, max_snapshots: int) -> None:
         snapshots = self._numbered("snapshot", ".json")
-        if kept > 1 and len(snapshots) <= kept:
+        if max_snapshots > 1 and len(snapshots) <= max_snapshots:
             return
-        oldest, _ = snapshots[-kept]
-        for seq, path in snapshots[:-kept] + self._numbered("journal", ".jsonl"):
+        oldest, _ = snapshots[-max_snapshots]
+        for seq, path in snapshots[:-max_snapshots] + self._numbered("journal", ".jsonl"):
             if seq <= oldest:
                 path.unlink()
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
-        """Entries of a log, newest first."""
-        _ = self._opened
-        return [entry.body for entry in find(log, query, list(self._contents.entries.values()), self._segments)]
+        """Return entries of a log, newest first. Errors: StoreDamaged."""
+        _ = self._open_journal
+        return [
+            entry.body for entry in find_entries(log, query, list(self._contents.entries.values()), self._history_files)
+        ]
 
     def prune(self, log: str, keep: RetentionRule) -> list[str]:
-        """Remove all that need not stay, since all history files have to be read to find it."""
-        self._make_room()
+        """Remove all expired entries at once, because finding them takes reading all history files."""
+        self._compact_if_needed()
         recent = list(self._contents.entries.values())
-        keys = [entry.key for entry in keep.expired(newest_first(log, recent, self._segments))]
+        keys = [entry.key for entry in keep.expired(list_newest_first(log, recent, self._history_files))]
         try:
-            # Older entries of the same keys first, lest they come to light again.
-            self._segments = [without(segment, log, frozenset(keys)) for segment in self._segments]
+            # Older entries of the same keys first, or they would reappear.
+            self._history_files = [
+                remove_entries(history_file, log, frozenset(keys)) for history_file in self._history_files
+            ]
         except OSError as error:
             if isinstance(error, StoreError):
                 raise
             raise StoreError(f"{self._directory}: can't be written ({error.strerror})") from error
         in_journal = [key for key in keys if (log, key) in self._contents.entries]
         if in_journal:
-            self._add([encode_prune(log, in_journal)])
+            self._append_commit([encode_prune(log, in_journal)])
         return keys
 
     def dump(self) -> Iterator[Change]:
-        """Everything, from copies of what is in memory and files that stay readable when they are replaced."""
-        _ = self._opened
+        """Yield everything, from copies of the memory and open files, which stay readable when they are replaced."""
+        _ = self._open_journal
         changes = self._dump()
-        # Up to where it has got hold of all of it.
+        # Advance to where everything is copied or open.
         next(changes)
         return cast("Iterator[Change]", changes)
 
@@ -221,16 +217,16 @@ class JsonStore(Store):
         documents = {kind: dict(keys) for kind, keys in self._contents.documents.items()}
         recent = list(self._contents.entries.values())
         with ExitStack() as opened:
-            files = [(s.path, opened.enter_context(open_segment(s.path))) for s in self._segments]
+            files = [(s.path, opened.enter_context(open_history_file(s.path))) for s in self._history_files]
             yield None
             for kind, keys in sorted(documents.items()):
                 yield from (Put(kind, key, json.loads(text)) for key, text in sorted(keys.items()))
             for path, file in files:
-                yield from map(_appended, read_entries(path, file))
-            yield from map(_appended, recent)
+                yield from map(_to_append, read_entries(path, file))
+            yield from map(_to_append, recent)
 
     def close(self) -> None:
-        """Close the journal and let the lock go."""
+        """Close the journal and release the lock."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -240,10 +236,10 @@ class JsonStore(Store):
             self._lock = None
 
 
-def _appended(entry: Entry) -> Append:
+def _to_append(entry: LogEntry) -> Append:
     return Append(entry.log, entry.key, entry.job, entry.state, entry.at, entry.body)
 
 
-def _set_aside(damaged: Sequence[Path]) -> list[str]:
+def _copy_damaged_files(damaged: Sequence[Path]) -> list[str]:
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-    return [f"the damaged file is kept as {set_aside(path, moment)}" for path in damaged]
+    return [f"the damaged file was copied to {copy_damaged_file(path, moment)}" for path in damaged]

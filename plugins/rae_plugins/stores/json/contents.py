@@ -1,4 +1,4 @@
-"""Changes as JSON objects, and what they make of the documents and entries in memory."""
+"""The documents and entries in memory, and changes of them as JSON objects."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,11 +8,12 @@ from typing import Any
 from attrs import define, field, frozen
 
 from rae_auto.api.store import Append, Change, Delete, Document, Put
+from rae_plugins.stores.checksum import pack_json
 
 
 @frozen
-class Entry:
-    """An entry of a log, its body as text: thousands are kept, few are asked for."""
+class LogEntry:
+    """An entry of a log. Its body is text, because thousands are stored and few are read."""
 
     log: str
     key: str
@@ -23,24 +24,24 @@ class Entry:
 
     @property
     def body(self) -> Document:
-        """The document that was appended."""
+        """The appended document."""
         body: dict[str, Any] = json.loads(self.text)
         return body
 
 
 @define
-class Contents:
+class StoreContents:
     """All documents, and the entries that are in no history file yet."""
 
     documents: dict[str, dict[str, str]] = field(factory=dict)
-    entries: dict[tuple[str, str], Entry] = field(factory=dict)
+    entries: dict[tuple[str, str], LogEntry] = field(factory=dict)
 
     def apply(self, changes: Iterable[Mapping[str, Any]]) -> None:
-        """Take over changes that `encode` made, in their order."""
+        """Apply encoded changes in their order."""
         for change in changes:
             if "put" in change:
                 kind, key = change["put"]
-                self.documents.setdefault(kind, {})[key] = pack(change["body"])
+                self.documents.setdefault(kind, {})[key] = pack_json(change["body"])
             elif "delete" in change:
                 kind, key = change["delete"]
                 self.documents.get(kind, {}).pop(key, None)
@@ -50,18 +51,13 @@ class Contents:
                     self.entries.pop((log, key), None)
             else:
                 entry = decode_entry(change)
-                # The later of one key is also the later appended.
+                # Of several entries with one key the last one appended counts.
                 self.entries.pop((entry.log, entry.key), None)
                 self.entries[entry.log, entry.key] = entry
 
 
-def pack(body: Document) -> str:
-    """The shortest JSON text."""
-    return json.dumps(body, separators=(",", ":"))
-
-
 def encode(change: Change) -> dict[str, Any]:
-    """A change as it stands in the journal."""
+    """Return a change as an object of the journal."""
     match change:
         case Put(kind, key, body):
             return {"put": [kind, key], "body": body}
@@ -71,20 +67,22 @@ def encode(change: Change) -> dict[str, Any]:
             return _append(log, key, job, str(state), at.astimezone(UTC), body)
 
 
-def encode_entry(entry: Entry) -> dict[str, Any]:
-    """An entry as the change that made it."""
+def encode_entry(entry: LogEntry) -> dict[str, Any]:
+    """Return an entry as the change that appends it."""
     return _append(entry.log, entry.key, entry.job, entry.state, entry.at, entry.body)
 
 
 def encode_prune(log: str, keys: Sequence[str]) -> dict[str, Any]:
-    """The change that removes entries of a log."""
+    """Return the change that removes entries of a log."""
     return {"prune": [log, keys]}
 
 
-def decode_entry(change: Mapping[str, Any]) -> Entry:
-    """The entry that an append made."""
+def decode_entry(change: Mapping[str, Any]) -> LogEntry:
+    """Return the entry that a change appends."""
     log, key = change["append"]
-    return Entry(log, key, change["job"], change["state"], datetime.fromisoformat(change["at"]), pack(change["body"]))
+    return LogEntry(
+        log, key, change["job"], change["state"], datetime.fromisoformat(change["at"]), pack_json(change["body"])
+    )
 
 
 def _append(log: str, key: str, job: str, state: str, at: datetime, body: Document) -> dict[str, Any]:
