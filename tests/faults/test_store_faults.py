@@ -329,7 +329,7 @@ def test_a_damaged_sqlite_file_is_replaced_by_its_copy_R20(daemons: Callable[...
     damaged[:64] = bytes(64)
     (ours.state / "state.sqlite").write_bytes(damaged)
     ours.serve()
-    assert [line for line in ours.lines if "what was written after" in line and "WARNING" in line]
+    assert [line for line in ours.lines if "everything written after" in line and "WARNING" in line]
     assert ours.ask("history", run=run)[0]["state"] == "succeeded"
     assert [path.read_bytes() for path in ours.state.glob("*.corrupt-*")] == [damaged]
     assert ours.stop() == 0
@@ -345,7 +345,7 @@ def test_a_torn_journal_costs_its_last_commit_and_is_told_R20(daemons: Callable[
     torn = journal.read_bytes() + b'{"crc":"0000'
     journal.write_bytes(torn)
     ours.serve()
-    assert [line for line in ours.lines if "torn off" in line and "WARNING" in line]
+    assert [line for line in ours.lines if "is incomplete and was cut off" in line and "WARNING" in line]
     assert ours.ask("history", run=run)[0]["state"] == "succeeded"
     assert [path.read_bytes() for path in ours.state.glob("*.corrupt-*")] == [torn]
     assert ours.stop() == 0

@@ -193,7 +193,7 @@ def test_r20_a_damaged_store_has_no_backup(tmp_path: Path, state: Path, made: Pa
     restore(Project.load(path), made, replace=False)
     with opened("sqlite", state) as store:
         store._database.execute("UPDATE entries SET body = replace(body, '1', '2')")
-    with pytest.raises(StoreDamaged, match="isn't what was written"):
+    with pytest.raises(StoreDamaged, match="checksum"):
         backup(Project.load(path), tmp_path / "bad", replace=False)
     assert not (tmp_path / "bad").exists()
 
