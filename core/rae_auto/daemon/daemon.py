@@ -1,4 +1,4 @@
-"""`rae-auto run`: a configuration, a scheduler, its log, the control socket and the signals, until told to stop."""
+"""The daemon process: configuration, scheduler, log, control socket and signals, until it is stopped."""
 
 import asyncio
 import contextlib
@@ -19,6 +19,7 @@ from rae_auto.daemon.file_identity import FileIdentity, read_file_identity
 from rae_auto.daemon.stall_detector import StallDetector
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import SchedulerError
+from rae_auto.model.primitives.human_units import format_count
 from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
 
 
 def run(config_path: Path, *, paused: bool) -> int:
-    """Run the daemon of a configuration until SIGTERM, SIGINT or `rae-auto stop`; returns the exit code.
+    """Run the daemon of a configuration until SIGTERM, SIGINT or `rae-auto stop`, and return the exit code.
 
-    Errors: ConfigError, StoreLocked, StoreError, PluginError, before anything was started.
+    Errors: ConfigError, StoreLocked, StoreError, PluginError; nothing has been started then.
     """
     registry = Registry()
-    # Before it is read: what changes meanwhile is noticed.
+    # Before the file is read, so that a change in between is detected.
     identity = read_file_identity(config_path)
     config = load(config_path, registry)
     directory = private_directory(state_directory())
@@ -56,7 +57,7 @@ def run(config_path: Path, *, paused: bool) -> int:
 
 
 class Daemon:
-    """One daemon."""
+    """A scheduler with its control server, and the reloads of its configuration."""
 
     def __init__(
         self,
@@ -68,16 +69,16 @@ class Daemon:
         identity: FileIdentity,
         stall_detector: StallDetector,
     ) -> None:
-        """`identity` is that of the file of which `config` was read."""
+        """Create a daemon; `identity` is that of the file from which `config` was read."""
         self._path = path
         self._stall_detector = stall_detector
         self._registry = registry
         self._paused = paused
-        self._bad_config: str | None = None
+        self._config_problem: str | None = None
         self._identity = identity
         self._is_watch_enabled = config.watch_config
         self._watch: ConfigWatcher | None = None
-        self._bad_watch: str | None = None
+        self._watch_problem: str | None = None
         self._reloading = asyncio.Lock()
         self._scheduler = Scheduler(
             directory=directory,
@@ -95,10 +96,10 @@ class Daemon:
         )
 
     async def run(self) -> None:
-        """Open, serve, and close."""
+        """Open the scheduler, serve until it stops, and close it."""
         _watch_children_by_pidfd()
         await self._scheduler.open()
-        _spare_the_collector()
+        _tune_garbage_collection()
         control = ControlServer(Commands(self._scheduler, self._path, self.reload, self._problems).table())
         try:
             await self._serve(control)
@@ -107,7 +108,7 @@ class Daemon:
             try:
                 await self._scheduler.close()
             finally:
-                # Who waits for the end may start another daemon as soon as he hears of it.
+                # Last, because a client that waits for the end may start another daemon at once.
                 await control.close()
         logger.info("stopped")
 
@@ -117,9 +118,9 @@ class Daemon:
         self._listen_to_signals()
         self._set_watch(self._is_watch_enabled)
         jobs = len(await self._scheduler.list_jobs())
-        logger.info("rae-auto {} runs {} jobs of {}", __version__, jobs, self._path)
+        logger.info("rae-auto {} started with {} from {}", __version__, format_count(jobs, "job"), self._path)
         if not self._scheduler.runtime.settings.enabled:
-            logger.warning("nothing starts by itself; 'rae-auto trigger JOB' starts a job by hand")
+            logger.warning("jobs start by hand only, with 'rae-auto trigger JOB'")
         try:
             await self._scheduler.wait_stopped()
         finally:
@@ -137,27 +138,30 @@ class Daemon:
         grace: list[timedelta | None] = [None]
 
         def stop() -> None:
-            logger.info("stopping" if grace[0] is None else "stopping at once")
-            self._do(self._scheduler.stop(grace[0]))
-            # The second signal shortens what the first one granted.
+            logger.info("stopping" if grace[0] is None else "stopping immediately")
+            self._start_task(self._scheduler.stop(grace[0]))
+            # A second signal ends the grace period.
             grace[0] = timedelta(0)
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._do(self._reload_quietly()))
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._start_task(self._reload_quietly()))
 
-    def _do(self, work: Any) -> None:
+    def _start_task(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _reload_quietly(self) -> None:
-        # The reload itself has logged what was wrong.
+        # The error has been logged by the reload.
         with contextlib.suppress(SchedulerError):
             await self.reload()
 
     async def reload(self) -> Mapping[str, Any]:
-        """Read the configuration again, all or nothing: a bad one leaves the old one running, and is told."""
+        """Read the configuration again and return the changes.
+
+        Errors: SchedulerError; nothing has changed then, and the problem is part of the status.
+        """
         async with self._reloading:
             self._identity = await asyncio.to_thread(read_file_identity, self._path)
             try:
@@ -169,10 +173,10 @@ class Daemon:
                     config.jobs, settings, config.timezone, config.notifiers
                 )
             except SchedulerError as error:
-                self._bad_config = f"the configuration wasn't reloaded: {error}"
-                logger.error("{}", self._bad_config)
+                self._config_problem = f"the configuration was not reloaded: {error}"
+                logger.error("{}", self._config_problem)
                 raise
-            self._bad_config = None
+            self._config_problem = None
             self._scheduler.runtime.shutdown_grace = config.shutdown_grace
             self._scheduler.runtime.retention = config.history
             self._set_watch(config.watch_config)
@@ -180,46 +184,45 @@ class Daemon:
             return summary
 
     def _problems(self) -> list[str]:
-        bad = [problem for problem in (self._bad_config, self._bad_watch) if problem]
+        problems = [problem for problem in (self._config_problem, self._watch_problem) if problem]
         stalls = dict.fromkeys(stall.text() for stall in self._stall_detector.stalls if stall.plugin)
-        return [*bad, *self._scheduler.runtime.quarantine.problems(), *stalls]
+        return [*problems, *self._scheduler.runtime.quarantine.problems(), *stalls]
 
-    def _set_watch(self, wanted: bool) -> None:
-        """Have the file watched, or not. Where it can't be, that is told, and nothing else is touched."""
-        self._bad_watch = None
-        if wanted == (self._watch is not None):
+    def _set_watch(self, enabled: bool) -> None:
+        """Start or stop watching the configuration file. A failure becomes a problem in the status."""
+        self._watch_problem = None
+        if enabled == (self._watch is not None):
             return
         if self._watch is not None:
             self._watch.close()
             self._watch = None
             return
         try:
-            # Late, since few want it and it takes its time.
-            from rae_auto.daemon.config_watch import ConfigWatcher
+            from rae_auto.daemon.config_watch import ConfigWatcher  # lazy: start-up
 
-            self._watch = ConfigWatcher(self._path, lambda: self._do(self._reload_if_changed()))
-        except Exception as error:  # whatever the watching library raises
-            self._bad_watch = f"the configuration isn't watched ({error}); 'rae-auto reload' has it read again"
-            logger.warning("{}", self._bad_watch)
+            self._watch = ConfigWatcher(self._path, lambda: self._start_task(self._reload_if_changed()))
+        except Exception as error:  # The watching library raises many kinds.
+            self._watch_problem = f"the configuration is not watched ({error}); 'rae-auto reload' reads it again"
+            logger.warning("{}", self._watch_problem)
 
     async def _reload_if_changed(self) -> None:
         if await asyncio.to_thread(read_file_identity, self._path) != self._identity:
             await self._reload_quietly()
 
 
-def _spare_the_collector() -> None:
-    """Don't look through all jobs for garbage whenever a thousand objects came about: they are there to stay."""
+def _tune_garbage_collection() -> None:
+    """Exempt the loaded jobs from garbage collection, and collect less often: the jobs stay for good."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 
 
 def _watch_children_by_pidfd() -> None:
-    """On Python 3.11 asyncio would spend a thread on each child; later ones do this by themselves."""
+    """Make asyncio on Python 3.11 use pidfds instead of a thread for each child, as later versions do."""
     kind = getattr(asyncio, "PidfdChildWatcher", None)
     policy = asyncio.get_event_loop_policy()
     if kind is not None and hasattr(policy, "set_child_watcher"):
         with contextlib.suppress(OSError, NotImplementedError):
             watcher = kind()
-            # One that comes after the loop has begun has to be told of it, or no child can be started.
+            # A watcher that is set while the loop is running must be attached, or no child can be started.
             watcher.attach_loop(asyncio.get_running_loop())
             policy.set_child_watcher(watcher)

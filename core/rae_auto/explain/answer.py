@@ -151,9 +151,8 @@ def _explain_missing_record(due: datetime, view: JobView) -> str:
         since = view.time(min(cursor.since for cursor in cursors))
         return f"its schedule counts only from {since}: it was added or changed then, or older records were deleted"
     oldest = min((run.scheduled_for for run in view.runs), default=None)
-    return (
-        "there are no records of that time any more" if oldest is None or due < oldest else "there is no record of it"
-    )
+    is_pruned = oldest is None or due < oldest
+    return "there are no records of that time any more" if is_pruned else "there is no record of it"
 
 
 def _explain_skip(decision: Decision, view: JobView, at: datetime) -> Explanation:
@@ -185,9 +184,9 @@ def _describe_run(run: Run, view: JobView) -> tuple[str, Reason]:
     if run.state.active:
         since = view.time(run.attempt_started_at or run.queued_at)
         if view.has_daemon:
-            return f"{name} has been {run.state} since {since}: {run.cause.text}", run.cause
+            return f"{name} has been {run.state} since {since}{_because(run.cause)}", run.cause
         return (
-            f"{name} was {run.state} when the last daemon ended, since {since}: {run.cause.text}",
+            f"{name} was {run.state} when the last daemon ended, since {since}{_because(run.cause)}",
             run.cause,
         )
     if not run.state.final:
@@ -196,14 +195,19 @@ def _describe_run(run: Run, view: JobView) -> tuple[str, Reason]:
     ended = f"{name} {verb} at {view.time(run.finished_at)}"
     if run.state is RunState.SUCCEEDED:
         note = view.clock_note(run.trigger, run.scheduled_for)
-        cause = run.cause.text if isinstance(run.cause, CaughtUp) else f"it ran because {run.cause.text}"
-        return f"{ended}; {cause}{f'; {note}' if note else ''}", run.cause
+        cause = f"; {run.cause.text}" if isinstance(run.cause, CaughtUp) else f"; it ran because {run.cause.text}"
+        return f"{ended}{cause}{f'; {note}' if note else ''}", run.cause
     code = f"exit code {run.exit_code}" if run.exit_code else None
     given = run.reason.text if run.reason else None
     return (
         f"{ended}: {', '.join(filter(None, [code, given])) or run.cause.text}",
         run.reason or run.cause,
     )
+
+
+def _because(cause: Reason) -> str:
+    # The text of every other reason completes "because"; a missed run describes itself.
+    return f"; {cause.text}" if isinstance(cause, CaughtUp) else f" because {cause.text}"
 
 
 def _describe_wait(run: Run, view: JobView, name: str) -> tuple[str, Reason]:
@@ -221,15 +225,9 @@ def _describe_next(view: JobView) -> str:
     if view.next_at:
         return f"; it is next due at {view.time(view.next_at)}"
     sources = _describe_sources(view)
-    return (
-        f": {sources} {_HAVE_REPORTED[sources.startswith('its triggers')]} nothing" if sources else _no_schedule(view)
-    )
-
-
-_HAVE_REPORTED = ("has reported", "have reported")
-
-
-def _no_schedule(view: JobView) -> str:
+    if sources:
+        verb = "have" if sources.startswith("its triggers") else "has"
+        return f": {sources} {verb} reported nothing"
     return f": it has no schedule; 'rae-auto trigger {view.job}' starts it"
 
 

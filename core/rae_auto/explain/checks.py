@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from attrs import frozen
 
@@ -69,8 +69,11 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[Fact]:
         yield Fact("guards", _BY_HAND)
     yield from _wait(run, view)
     if run.started_at is not None:
-        waited = format_elapsed(run.started_at - run.queued_at)
-        yield Fact("started", f"at {view.time(run.started_at)}, after waiting for {waited}")
+        is_immediate = run.started_at - run.queued_at < timedelta(milliseconds=1)
+        waited = (
+            "without waiting" if is_immediate else f"after {format_elapsed(run.started_at - run.queued_at)} of waiting"
+        )
+        yield Fact("started", f"at {view.time(run.started_at)}, {waited}")
     for attempt in run.attempts:
         yield Fact(f"attempt {attempt.number}", _attempt(attempt))
     if run.finished_at is not None:

@@ -90,7 +90,11 @@ def _open_files() -> Finding:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     hint = "raise the limit with 'ulimit -n 1024'" if 0 <= soft < MIN_OPEN_FILES else None
-    return Finding("open files", f"the limit is {soft}, and can be raised to {hard}", hint)
+    return Finding(
+        "open files",
+        f"the limit is {soft}" if soft == hard else f"the limit is {soft}, and can be raised to {hard}",
+        hint,
+    )
 
 
 def _inotify() -> Finding:

@@ -126,10 +126,10 @@ class TestTheDaemon:
         assert refused.code == 2
         assert "rae.toml:1: is no TOML" in refused.err
         assert "late" in cli("list").out
-        assert "wasn't reloaded" in cli("status").out
+        assert "was not reloaded" in cli("status").out
         (home / "rae.toml").write_text(before)
         assert "removed  late" in cli("reload").out
-        assert "wasn't reloaded" not in cli("status").out
+        assert "was not reloaded" not in cli("status").out
 
     def test_is_followed_live_until_ctrl_c(self, cli, home):
         """`status --watch` shows the next state when something happens."""
@@ -186,7 +186,7 @@ def test_a_name_that_is_nearly_right_gets_a_suggestion(cli):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["history", "--state", "faild"], 2, "no state 'faild'; did you mean 'failed'?"),
+        (["history", "--state", "faild"], 2, "unknown state \"faild\"; did you mean 'failed'?"),
         (["history", "--since", "yesterday"], 2, "since: 'yesterday' is no instant; write ISO 8601"),
         (["output", "nobody"], 1, "no run of \"nobody\" has started yet; 'rae-auto history' lists all runs"),
         (["output", "after", "--attempt", "7"], 1, 'no run of "after" has started yet'),
@@ -194,7 +194,7 @@ def test_a_name_that_is_nearly_right_gets_a_suggestion(cli):
         (["add", "x", "--schedule", "61 * * * *", "--", "true"], 2, "61"),
         (["add", "x", "--timeout", "soon", "--", "true"], 2, "soon"),
         (["add", "x"], 2, "command"),
-        (["pause", "x" * 300], 2, "a text of at most 256 characters"),
+        (["pause", "x" * 300], 2, "at most 256 printable characters"),
     ],
 )
 def test_what_the_daemon_refuses_is_one_line(cli, arguments, code, message):

@@ -146,7 +146,7 @@ def test_a_watch_that_cannot_be_is_told_and_harms_nothing_else(config, serve, tm
     monkeypatch.setenv("PYTHONPATH", str(broken.parent))
     serve(config)
     (problem,) = ask("status")["problems"]
-    assert "isn't watched ([Errno 28] inotify watch limit reached); 'rae-auto reload'" in problem
+    assert "is not watched ([Errno 28] inotify watch limit reached); 'rae-auto reload'" in problem
     write(config, jobs("b"))
     ask("reload")
     assert names() == ["b"]

@@ -40,7 +40,7 @@ def assert_one_line(said: str, *words: str) -> None:
         (JOB + 'schedule = {use = "nosuch"}\n', "jobs.a.schedule: must be text"),
         (JOB + 'needs = ["b"]\n[jobs.b]\ncommand = ["true"]\nneeds = ["a"]\n', "waits for itself: a → b → a"),
         (JOB + 'needs = ["nobody"]\n', "nobody"),
-        (JOB + 'schedule = "61 * * * *"\n', "minute '61'"),
+        (JOB + 'schedule = "61 * * * *"\n', 'minute "61"'),
         ("colour = 1\n", "colour: unknown key"),
         ('timezone = "Mars/X"\n', "there is no time zone 'Mars/X'"),
         ("max_parallel = nan\n", "max_parallel"),

@@ -1,4 +1,4 @@
-"""The log lines that tell of runs."""
+"""The log lines about runs and decisions."""
 
 from datetime import timedelta
 
@@ -6,10 +6,10 @@ from loguru import logger
 
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.primitives.clock_jumps import ClockJump
-from rae_auto.model.primitives.units import format_duration
+from rae_auto.model.primitives.human_units import format_elapsed
 from rae_auto.model.run import Run, RunState
 
-_ENDED = {
+_LEVELS = {
     RunState.SUCCEEDED: "INFO",
     RunState.FAILED: "ERROR",
     RunState.TIMED_OUT: "ERROR",
@@ -20,48 +20,48 @@ _ENDED = {
 }
 
 
-_JUMPED = {
+_JUMP_TEXTS = {
     ClockJump.SLEPT: "the machine slept for {}",
     ClockJump.SET_FORWARD: "the clock was set forward by {}",
-    ClockJump.SET_BACK: "the clock was set back by {}; nothing that was decided is decided again",
+    ClockJump.SET_BACK: "the clock was set back by {}; no occurrence is repeated",
 }
 
 
 def log_run(run: Run) -> None:
-    """Log that a run started, is to be tried again, or is over."""
+    """Log that a run started, will be retried, or ended."""
     log = logger.bind(job=run.job, run=run.id)
     if run.state is RunState.STARTING:
         log.info("started" if run.attempt == 1 else "started, attempt {}", run.attempt)
     elif run.state is RunState.RETRYING:
-        log.warning("attempt {} {}; the next is at {}", run.attempt, _how(run), _clock(run))
+        log.warning("attempt {} {}; next at {}", run.attempt, _describe_attempt(run), _next_attempt_time(run))
     elif run.state.final:
-        log.log(_ENDED[run.state], "{}{}", str(run.state).replace("_", " "), _details(run))
+        log.log(_LEVELS[run.state], "{}{}", str(run.state).replace("_", " "), _details(run))
 
 
 def log_jump(jump: ClockJump, by: timedelta) -> None:
-    """Log that time made a jump."""
-    logger.warning(_JUMPED[jump], format_duration(timedelta(seconds=round(by.total_seconds()))))
+    """Log a jump of the clock."""
+    logger.warning(_JUMP_TEXTS[jump], format_elapsed(by))
 
 
-def _how(run: Run) -> str:
+def _describe_attempt(run: Run) -> str:
     last = run.attempts[-1]
     code = last.result.exit_code if last.result else None
     return f"{last.state}".replace("_", " ") + (f" (exit code {code})" if code else "")
 
 
-def _clock(run: Run) -> str:
+def _next_attempt_time(run: Run) -> str:
     return "once" if run.not_before is None else run.not_before.astimezone().strftime("%H:%M:%S")
 
 
 def _details(run: Run) -> str:
     parts = []
     if run.started_at is not None and run.finished_at is not None:
-        parts.append(f" after {(run.finished_at - run.started_at).total_seconds():.1f} s")
+        parts.append(f" after {format_elapsed(run.finished_at - run.started_at)}")
     if run.exit_code:
         parts.append(f", exit code {run.exit_code}")
     if run.reason is not None:
         parts.append(f": {run.reason.text}")
-    # What was ended can still have something to say, such as that not all of it could be.
+    # An executor may add a remark, such as that a process could not be killed.
     last = run.attempts[-1].result if run.attempts else None
     if last is not None and last.error and last.error != (run.reason and run.reason.text):
         parts.append(f"; {last.error}")
@@ -69,6 +69,6 @@ def _details(run: Run) -> str:
 
 
 def log_decision(decision: Decision) -> None:
-    """Log why nothing was started, where that was decided."""
+    """Log a decision not to run, with its reason."""
     if decision.outcome is Outcome.SKIP:
         logger.bind(job=decision.job).info("not started: {}", decision.reason.text)
