@@ -1,28 +1,30 @@
-"""`python -m tests.fuzz SEED` plays a trial and tells of each step; FIRST-LAST tells what breaks in many."""
+"""The fuzzer: `python -m tests.fuzz 1000-3000` plays these seeds, `python -m tests.fuzz 7` logs each step of one."""
 
 import sys
 
 from tests.fuzz.fuzz_run import FuzzRun, failures
 
+USAGE = "usage: python -m tests.fuzz SEED | FIRST-LAST"
 
-def main(words: list[str]) -> int:
-    """Play; 1 if a promise was broken."""
-    if len(words) != 1 or not words[0].replace("-", "", 1).isdigit():
-        sys.stderr.write("usage: python -m tests.fuzz SEED | FIRST-LAST\n")
+
+def main(arguments: list[str]) -> int:
+    """Play seeds, and return the exit code: 0 if no invariant was violated, 1 if one was, 2 for bad usage."""
+    if len(arguments) != 1 or not arguments[0].replace("-", "", 1).isdigit():
+        sys.stderr.write(USAGE + "\n")
         return 2
-    first, dash, last = words[0].partition("-")
+    first, dash, last = arguments[0].partition("-")
     if dash:
-        broken = failures(range(int(first), int(last) + 1))
+        violations = failures(range(int(first), int(last) + 1))
     else:
-        failure = FuzzRun(int(first), tell=_tell).play()
-        broken = [] if failure is None else [failure]
-    for failure in broken:
-        _tell(str(failure))
-    _tell(f"{len(broken)} broken")
-    return 1 if broken else 0
+        failure = FuzzRun(int(first), log=_write).play()
+        violations = [] if failure is None else [failure]
+    for violation in violations:
+        _write(str(violation))
+    _write("1 seed failed" if len(violations) == 1 else f"{len(violations)} seeds failed")
+    return 1 if violations else 0
 
 
-def _tell(line: str) -> None:
+def _write(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 

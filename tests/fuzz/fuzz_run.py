@@ -1,4 +1,4 @@
-"""A seeded trial: a random world, random things that happen in it, and the engine's promises checked after each.
+"""A fuzz run: a random world from a seed, random inputs to it, and the engine's invariants checked after each.
 
 The same seed gives the same trial, so a seed that fails is a test to keep. `python -m tests.fuzz SEED` plays
 one and tells of each step.
@@ -23,7 +23,7 @@ from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Disabled, GuardBlocked, GuardsPending, Paused, StartDelayed
 from rae_auto.model.run import Result, Run
 from rae_auto.simulation.virtual_engine import VirtualWorld
-from rae_auto.simulation.virtual_store import Crashed, Faulty, Memory, Values
+from rae_auto.simulation.virtual_store import FaultyStore, ValueStore, VirtualCrash, VirtualStore
 
 STEPS = 150
 NAMES = "abcdefg"
@@ -62,7 +62,7 @@ def reading(at: datetime) -> GuardResult:
 
 @frozen
 class Failure:
-    """A promise that was broken in a trial."""
+    """An invariant that was violated, or another error, in a fuzz run."""
 
     seed: int
     step: int
@@ -75,18 +75,18 @@ class Failure:
 class FuzzRun:
     """One seed, played."""
 
-    def __init__(self, seed: int, memory: Memory | None = None, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(self, seed: int, store: VirtualStore | None = None, log: Callable[[str], None] | None = None) -> None:
         self.seed = seed
         self._random = Random(seed)
-        self._tell = tell or (lambda _: None)
+        self._log = log or (lambda _: None)
         self._plans: dict[str, Plan] = {}
         self._rounds = 0
         settings = Settings(self._random.randint(1, 4), True, {name: self._random.randint(1, 2) for name in RESOURCES})
         settings = evolve(settings, max_queue=4 + seed % 20)
-        self._memory = Faulty(memory or Values())
-        self.world = VirtualWorld(settings=settings, memory=self._memory)
-        self.world.guards_say = lambda _, __: reading(self.world.now.wall)
-        self._promises = Invariants(self.world)
+        self._store = FaultyStore(store or ValueStore())
+        self.world = VirtualWorld(settings=settings, store=self._store)
+        self.world.answer_guard = lambda _, __: reading(self.world.now.wall)
+        self._invariants = Invariants(self.world)
 
     def play(self, steps: int = STEPS) -> Failure | None:
         """Play so many steps, then let everything end; the first broken promise, if any."""
@@ -94,10 +94,10 @@ class FuzzRun:
         try:
             for number in range(1, steps + 1):  # noqa: B007 - the last one is told
                 self._step()
-                self._promises.check()
+                self._invariants.check()
             self._end_all()
-        except InvariantViolated as broken:
-            return Failure(self.seed, number, str(broken))
+        except InvariantViolated as failures_found:
+            return Failure(self.seed, number, str(failures_found))
         except Exception as error:  # whatever else is raised is a bug too
             return Failure(self.seed, number, repr(error))
         return None
@@ -110,43 +110,43 @@ class FuzzRun:
             happening(self)
             # A commit may have taken its time.
             self.world.advance(timedelta(0))
-        except Crashed:
-            self._tell("  the daemon dies on it")
+        except VirtualCrash:
+            self._log("  the daemon dies on it")
             self._restart()
         except SchedulerError as error:
-            self._tell(f"  refused: {error}")
-        self._memory.crash = self.world.effects_until_crash = None
+            self._log(f"  refused: {error}")
+        self._store.crash = self.world.effects_until_crash = None
 
     # What may happen
 
     def _add(self) -> None:
         plan = self._random_plan(self._random.choice(NAMES))
-        self._tell(f"add {plan.job.id} {plan}")
+        self._log(f"add {plan.job.id} {plan}")
         self._put(plan, lambda: self.world.add(plan, replace=True))
 
     def _put(self, plan: Plan, put: Callable[[], object]) -> None:
         try:
             put()
-        except Crashed as crashed:
+        except VirtualCrash as crashed:
             if not crashed.durable:
                 raise
-            self.world.keep(plan)
+            self.world.put_plan(plan)
             self._watch(plan)
             raise
         self._watch(plan)
 
     def _watch(self, plan: Plan) -> None:
         self._plans[plan.job.id] = plan
-        self._promises.watch(plan)
+        self._invariants.watch(plan)
 
     def _remove(self) -> None:
         name = self._random.choice(NAMES)
-        self._tell(f"remove {name}")
+        self._log(f"remove {name}")
         try:
             self.world.remove(name)
-        except Crashed as crashed:
+        except VirtualCrash as crashed:
             if crashed.durable:
-                self.world.drop(name)
+                self.world.drop_plan(name)
                 self._gone(name)
             raise
         self._gone(name)
@@ -154,26 +154,26 @@ class FuzzRun:
     def _gone(self, name: str) -> None:
         plan = self._plans.pop(name, None)
         if plan is not None:
-            self._promises.forget(plan.job.id)
+            self._invariants.forget(plan.job.id)
 
     def _trigger(self) -> None:
         name, request = self._random.choice(NAMES), f"request-{self._random.randint(0, 40)}"
-        self._tell(f"trigger {name} {request}")
-        self._promises.acknowledged(self.world.trigger(name, request))
+        self._log(f"trigger {name} {request}")
+        self._invariants.acknowledge(self.world.trigger(name, request))
 
     def _fire(self) -> None:
         name, key = self._random.choice(NAMES), f"event-{self._random.randint(0, 20)}"
-        self._tell(f"fire {name} {key}")
+        self._log(f"fire {name} {key}")
         self.world.fire(name, "source", key, feedback_key=self._random.choice([None, "", key]))
 
     def _feed_itself(self) -> None:
         """What the job does makes its trigger fire, again and again."""
         name, self._rounds = self._random.choice(NAMES), self._rounds + 1
-        self._tell(f"{name} feeds itself")
+        self._log(f"{name} feeds itself")
         decided = len(self.world.decisions)
         for number in range(loop_detection.MAX_REPEATS + 2):
             self.world.fire(name, "source", f"round-{self._rounds}-{number}", feedback_key="loop")
-            for run in sorted(run for run, start in self.world.in_hand.items() if start.job.id == name):
+            for run in sorted(run for run, start in self.world.active_starts.items() if start.job.id == name):
                 self.world.end(run, Result(exit_code=0))
         ran = sum(one.run is not None for one in self.world.decisions[decided:] if one.trigger == "source")
         if ran > loop_detection.MAX_REPEATS + 1:
@@ -181,41 +181,41 @@ class FuzzRun:
 
     def _hang(self) -> None:
         self.world.guards_hang = not self.world.guards_hang
-        self._tell(f"guards {'hang' if self.world.guards_hang else 'answer'}")
+        self._log(f"guards {'hang' if self.world.guards_hang else 'answer'}")
         self.world.answer_guards()
 
     def _advance(self) -> None:
         seconds = self._random.choice(SECONDS)
-        self._tell(f"{seconds} s pass")
+        self._log(f"{seconds} s pass")
         self.world.advance(timedelta(seconds=seconds))
 
     def _confirm(self) -> None:
-        if self.world.in_hand:
-            run = self._random.choice(sorted(self.world.in_hand))
-            self._tell(f"{run} is in hand")
+        if self.world.active_starts:
+            run = self._random.choice(sorted(self.world.active_starts))
+            self._log(f"{run} is in hand")
             self.world.confirm(run)
 
     def _end(self) -> None:
-        if self.world.in_hand:
-            run, result = self._random.choice(sorted(self.world.in_hand)), self._random_result()
-            self._tell(f"{run} ends with {result.exit_code}")
-            start = self.world.in_hand[run]
+        if self.world.active_starts:
+            run, result = self._random.choice(sorted(self.world.active_starts)), self._random_result()
+            self._log(f"{run} ends with {result.exit_code}")
+            start = self.world.active_starts[run]
             try:
                 self.world.end(run, result)
-            except Crashed as crashed:
+            except VirtualCrash as crashed:
                 if not crashed.durable:
                     # The executor has its end on record; the next daemon finds it.
-                    self.world.in_hand[run] = start
+                    self.world.active_starts[run] = start
                 raise
 
     def _cancel(self) -> None:
         name = self._random.choice(NAMES)
-        self._tell(f"cancel {name}")
+        self._log(f"cancel {name}")
         self.world.cancel(job=name)
 
     def _pause(self) -> None:
         name, paused = self._random.choice(NAMES), self._random.random() < 0.5
-        self._tell(f"{'pause' if paused else 'resume'} {name}")
+        self._log(f"{'pause' if paused else 'resume'} {name}")
         if paused:
             self.world.pause(name)
         else:
@@ -225,27 +225,27 @@ class FuzzRun:
         settings = evolve(self.world.settings, max_parallel=self._random.randint(1, 4))
         if self._active() > settings.max_parallel:
             return  # what runs goes on, which the promise about room doesn't know of
-        self._tell(f"reload with max_parallel = {settings.max_parallel}")
+        self._log(f"reload with max_parallel = {settings.max_parallel}")
         before, self.world.settings = self.world.settings, settings
         try:
             self.world.feed(Reconfigure(settings, ()))
-        except Crashed as crashed:
+        except VirtualCrash as crashed:
             if not crashed.durable:
                 self.world.settings = before
             raise
 
     def _sleep(self) -> None:
         hours = self._random.choice([1, 5, 30])
-        self._tell(f"the machine sleeps for {hours} h")
+        self._log(f"the machine sleeps for {hours} h")
         self.world.sleep(timedelta(hours=hours))
 
     def _set_clock(self) -> None:
         seconds = self._random.choice([-20_000, -5000, -600, -3, 2, 600, 5000, 20_000])
-        self._tell(f"the clock is set by {seconds} s")
+        self._log(f"the clock is set by {seconds} s")
         self.world.set_clock(timedelta(seconds=seconds))
 
     def _crash(self) -> None:
-        self._tell("the daemon is killed")
+        self._log("the daemon is killed")
         self._restart()
 
     # Faults
@@ -253,48 +253,48 @@ class FuzzRun:
     def _plan_a_fault(self) -> None:
         match self._random.randint(0, 3):
             case 0:
-                self._memory.errors = self._random.randint(1, 5)
+                self._store.errors = self._random.randint(1, 5)
             case 1:
-                self._memory.crash = "before"
+                self._store.crash = "before"
             case 2:
-                self._memory.crash = "after"
+                self._store.crash = "after"
             case 3:
                 self.world.effects_until_crash = self._random.randint(0, 2)
 
-    def _unbegun(self) -> set[RunId]:
+    def _never_started(self) -> set[RunId]:
         """Runs whose start no executor has heard of; in every other trial executors can tell."""
-        open_runs = self.world.kept(Run) if self.seed % 2 else ()
-        return {run.id for run in open_runs if run.state.active and run.id not in self.world.in_hand}
+        open_runs = self.world.stored(Run) if self.seed % 2 else ()
+        return {run.id for run in open_runs if run.state.active and run.id not in self.world.active_starts}
 
     def _restart(self) -> None:
         """A new daemon; of what was in hand some goes on, some has ended, of some nothing is known."""
-        self._memory.crash, self._memory.errors, self.world.effects_until_crash = None, 0, None
+        self._store.crash, self._store.errors, self.world.effects_until_crash = None, 0, None
         alive, ended = set(), {}
-        for run in sorted(self.world.in_hand):
+        for run in sorted(self.world.active_starts):
             match self._random.randint(0, 2):
                 case 0:
                     alive.add(run)
                 case 1:
                     ended[run] = self._random_result()
         down = timedelta(seconds=self._random.choice([0, 1, 30, 300, 90_000]))
-        self._tell(f"  back after {down}; alive: {sorted(alive)}, ended: {sorted(ended)}")
-        self._promises.crashed()
-        self.world.crash(alive=alive, ended=ended, unbegun=self._unbegun(), down=down)
-        self._promises.restarted()
+        self._log(f"  back after {down}; alive: {sorted(alive)}, ended: {sorted(ended)}")
+        self._invariants.crashed()
+        self.world.crash(alive=alive, ended=ended, never_started=self._never_started(), down=down)
+        self._invariants.restarted()
 
     # The end
 
     def _end_all(self) -> None:
         """Liveness: when all is let go, nothing stays open but what somebody holds back."""
-        self._tell("the end")
+        self._log("the end")
         self.world.guards_hang = False
         self.world.answer_guards()
         for name in sorted(self._plans):
             self.world.resume(name)
         for _ in range(2000):
-            if not self.world.in_hand:
+            if not self.world.active_starts:
                 break
-            self.world.end(sorted(self.world.in_hand)[0])
+            self.world.end(sorted(self.world.active_starts)[0])
         for opened in self.world.engine.runs():
             waiting = self.world.engine.waiting_for(opened.run.id)
             blocked_by = {o.run.job for o in self.world.engine.runs() if o is not opened}
@@ -302,7 +302,7 @@ class FuzzRun:
                 raise InvariantViolated(f"{opened.run.id} stays {opened.run.state}, with nobody at work on it")
             if not isinstance(waiting, HOLDING) and not blocked_by & {opened.run.job, *opened.job.needs}:
                 raise InvariantViolated(f"{opened.run.id} waits for ever: {waiting.text}")
-        self._promises.check()
+        self._invariants.check()
 
     # Chance
 

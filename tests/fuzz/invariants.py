@@ -1,4 +1,4 @@
-"""The promises of the engine, as checks on a virtual world. Each raises Broken with what it found."""
+"""The invariants of the engine, as checks on a virtual world. Each raises InvariantViolated with what it found."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ LOOKED_AT = 400
 
 
 class InvariantViolated(AssertionError):
-    """A promise was broken."""
+    """A violated invariant."""
 
 
 class Invariants:
@@ -32,7 +32,7 @@ class Invariants:
     def __init__(self, world: VirtualWorld) -> None:
         self._world = world
         self._due_since: dict[tuple[JobId, str], tuple[Schedule, datetime]] = {}
-        self._promised: set[RunId] = set()
+        self._decided_runs: set[RunId] = set()
         """Runs that were decided, or that somebody was told of."""
         self._waiting: dict[RunId, float] = {}
         self._let_in_by: dict[RunId, Overlap] = {}
@@ -65,9 +65,9 @@ class Invariants:
         for key in [key for key in self._due_since if key[0] == job and which(key[1])]:
             del self._due_since[key]
 
-    def acknowledged(self, run: RunId) -> None:
+    def acknowledge(self, run: RunId) -> None:
         """Somebody was told that this run will be."""
-        self._promised.add(run)
+        self._decided_runs.add(run)
 
     def crashed(self) -> None:
         """The daemon has died; the next one requests its own cancellations."""
@@ -86,13 +86,13 @@ class Invariants:
         self._attempts()
         self._answers()
         self._order()
-        self._memory()
+        self._store()
         self._every_instant()
         self._stops()
 
     def _stops(self) -> None:
         """A cancellation or a timeout that was decided stays so, across crashes too, and is carried out."""
-        kept = {run.id: run for run in self._world.kept(Run)}
+        kept = {run.id: run for run in self._world.stored(Run)}
         for run in kept.values():
             if run.stopping is not None:
                 self._targets.setdefault((run.id, run.attempt), run.stopping.state)
@@ -123,7 +123,7 @@ class Invariants:
             raise InvariantViolated(
                 f"{len(waiting)} runs wait for their first attempt, max_queue is {world.settings.max_queue}"
             )
-        if unknown := set(world.in_hand) - {opened.run.id for opened in active}:
+        if unknown := set(world.active_starts) - {opened.run.id for opened in active}:
             raise InvariantViolated(f"executors have {unknown} in hand, of which the engine knows nothing")
         kept = sum(o.activity == AskingGuards(has_slot=True) for o in world.engine.runs())
         if len(active) + kept < world.settings.max_parallel and not world.engine.is_stopping:
@@ -155,7 +155,7 @@ class Invariants:
                     raise InvariantViolated(f"{identity[:3]} was decided twice")
                 self._decided.add(identity)
             if decision.run is not None:
-                self._promised.add(decision.run)
+                self._decided_runs.add(decision.run)
         self._seen_decisions = len(decisions)
 
     def _record(self) -> None:
@@ -166,7 +166,7 @@ class Invariants:
                 raise InvariantViolated(f"run {run.id} ended twice")
             self._ended.add(run.id)
         self._seen_ends = len(history)
-        if lost := self._promised - self._ended - {run.id for run in self._world.kept(Run)}:
+        if lost := self._decided_runs - self._ended - {run.id for run in self._world.stored(Run)}:
             raise InvariantViolated(f"runs {sorted(lost)} are lost")
 
     def _attempts(self) -> None:
@@ -207,7 +207,7 @@ class Invariants:
 
     def _answers(self) -> None:
         """Whoever waits for an answer of its guards will get one."""
-        asked = {wanted.run for wanted in self._world.wanted}
+        asked = {wanted.run for wanted in self._world.guard_requests}
         for opened in self._world.engine.runs():
             if isinstance(opened.activity, AskingGuards) and opened.run.id not in asked:
                 raise InvariantViolated(f"{opened.run.id} waits for guards that nobody reads")
@@ -240,8 +240,8 @@ class Invariants:
                 raise InvariantViolated(f"{run} overtook one that was before it in the queue")
         self._waiting = places
 
-    def _memory(self) -> None:
-        kept = {run.id: run for run in self._world.kept(Run)}
+    def _store(self) -> None:
+        kept = {run.id: run for run in self._world.stored(Run)}
         known = {o.run.id: o.run for o in self._world.engine.runs()}
         if kept != known:
             raise InvariantViolated(

@@ -64,27 +64,27 @@ def test_seeds_that_failed_once_pass(seed):
 @pytest.mark.parametrize("seed", [1000, 1001, 1002])
 @pytest.mark.parametrize("make", [JsonStore, SqliteStore])
 def test_fuzzer_finds_nothing_on_real_stores(tmp_path, make, seed):
-    memory = StoreMemory(make, tmp_path)
+    store = StoreMemory(make, tmp_path)
     try:
-        assert FuzzRun(seed, memory).play(60) is None
+        assert FuzzRun(seed, store).play(60) is None
     finally:
-        memory.close()
+        store.close()
 
 
 def test_fuzz_run_is_reproducible():
     tellings: list[list[str]] = [[], []]
-    for told in tellings:
-        FuzzRun(7, tell=told.append).play(40)
+    for output in tellings:
+        FuzzRun(7, log=output.append).play(40)
     assert tellings[0] == tellings[1]
     assert len(tellings[0]) > 30
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
-    [(["3"], 0, "0 broken"), (["3-4"], 0, "0 broken"), ([], 2, "usage"), (["x"], 2, "usage")],
+    ("words", "code", "output"),
+    [(["3"], 0, "0 seeds failed"), (["3-4"], 0, "0 seeds failed"), ([], 2, "usage"), (["x"], 2, "usage")],
 )
-def test_fuzz_command_plays_seeds(words, code, told):
+def test_fuzz_command_plays_seeds(words, code, output):
     command = [sys.executable, "-m", "tests.fuzz", *words]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == code
-    assert told in done.stdout + done.stderr
+    assert output in done.stdout + done.stderr

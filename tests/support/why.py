@@ -44,5 +44,5 @@ def facts_of(told):
     return {fact.subject: fact.text for fact in told.facts}
 
 
-def one_in_hand(w):
-    return next(iter(w.in_hand))
+def first_active_run(w):
+    return next(iter(w.active_starts))

@@ -26,10 +26,10 @@ from rae_auto.simulation.script import Script
 from rae_auto.simulation.scripted_sources import ScriptedSources, Source
 from rae_auto.simulation.virtual_engine import VirtualWorld
 
-USUAL_DURATION = timedelta(minutes=1)
+DEFAULT_DURATION = timedelta(minutes=1)
 """How long an attempt takes of which nothing is known."""
 
-MOST_DECISIONS = 1_000_000
+MAX_DECISIONS = 1_000_000
 """What is worth waiting for, and fits into memory."""
 
 _RESOLUTION = timedelta(microseconds=1)
@@ -73,7 +73,7 @@ class Forecast:
 
 
 def simulate(scenario: Scenario) -> Forecast:
-    """Play the scenario. Errors: BadRequest where it has more than `MOST_DECISIONS`."""
+    """Play the scenario. Errors: BadRequest where it has more than `MAX_DECISIONS`."""
     play = _Play(scenario)
     for downtime in scenario.downtimes:
         play.go_on_until(downtime.since)
@@ -91,29 +91,29 @@ class _Play:
         self._origin = scenario.start - _RESOLUTION
         self._world = VirtualWorld(*scenario.plans, settings=scenario.settings, start=self._origin)
         script = scenario.script
-        self._world.guards_say = lambda job, guard: script.guard_says(job, guard, self._world.now.wall)
-        self._happenings: deque[Event | Occurrence] = deque(_in_order(script))
+        self._world.answer_guard = lambda job, guard: script.guard_says(job, guard, self._world.now.wall)
+        self._pending: deque[Event | Occurrence] = deque(_in_order(script))
         self._sources = ScriptedSources.begun(scenario.sources, self._first())
         self._ended = 0
-        self._live_through_the_past()
+        self._play_past()
         self._ends: list[tuple[datetime, RunId, int]] = []
         self._delayed: list[tuple[datetime, RunId]] = []
         self._waits: dict[RunId, Block] = {}
-        self._looked_at = 0
-        self._look()
+        self._seen_decisions = 0
+        self._take_results()
 
     def _first(self) -> datetime:
         """When what is known of the past begins."""
         start = self._scenario.start
-        return min(start, _at(self._happenings[0])) if self._happenings else start
+        return min(start, _at(self._pending[0])) if self._pending else start
 
-    def _live_through_the_past(self) -> None:
+    def _play_past(self) -> None:
         """What has happened before is known to patterns; what they made of it is over."""
-        while self._happenings and _at(self._happenings[0]) <= self._origin:
-            self._come_to_pass(self._happenings.popleft())
+        while self._pending and _at(self._pending[0]) <= self._origin:
+            self._play_entry(self._pending.popleft())
         self._sources.advance(self._origin)
 
-    def _come_to_pass(self, happening: Event | Occurrence) -> list[Occurrence]:
+    def _play_entry(self, happening: Event | Occurrence) -> list[Occurrence]:
         if isinstance(happening, Event):
             return self._sources.hear(happening)
         return self._sources.tell(happening)
@@ -124,24 +124,24 @@ class _Play:
             self._set_clock(at)
             if self._ends and self._ends[0][0] <= at:
                 self._end_attempt()
-            elif self._happenings and _at(self._happenings[0]) <= at:
-                self._fire(self._come_to_pass(self._happenings.popleft()))
+            elif self._pending and _at(self._pending[0]) <= at:
+                self._fire(self._play_entry(self._pending.popleft()))
             elif (wake := self._sources.next_at()) is not None and wake <= at:
                 self._fire(self._sources.advance(at))
             else:
                 self._world.feed(TimePassed())
-            self._look()
+            self._take_results()
         self._set_clock(end)
 
     def crash(self, downtime: Span) -> None:
         """The daemon is gone for a while, and with it all that was in hand, and what sources would have seen."""
         self._ends.clear()
-        while self._happenings and _at(self._happenings[0]) < downtime.until:
-            self._happenings.popleft()
+        while self._pending and _at(self._pending[0]) < downtime.until:
+            self._pending.popleft()
         missed = self._sources.miss(downtime)
         self._world.crash(down=downtime.until - downtime.since)
         self._fire(missed)
-        self._look()
+        self._take_results()
 
     def forecast(self) -> Forecast:
         """What has come about."""
@@ -167,7 +167,7 @@ class _Play:
             # An alarm may lie between two microseconds; time must go on all the same.
             end = now.wall + max(timedelta(seconds=wake), _RESOLUTION if wake else timedelta(0))
         others = [self._ends[0][0]] if self._ends else []
-        others += [_at(self._happenings[0])] if self._happenings else []
+        others += [_at(self._pending[0])] if self._pending else []
         others += [at] if (at := self._sources.next_at()) is not None else []
         return max(now.wall, min([end, *others]))
 
@@ -177,7 +177,7 @@ class _Play:
 
     def _end_attempt(self) -> None:
         _, run, attempt = heapq.heappop(self._ends)
-        start = self._world.in_hand.get(run)
+        start = self._world.active_starts.get(run)
         opened = self._world.engine.run(run)
         if start is not None and opened is not None and start.run.attempt == attempt:
             self._world.end(run, Result(exit_code=0) if opened.stopping is None else Result(signal=15))
@@ -185,29 +185,29 @@ class _Play:
     def _fire(self, occurrences: Iterable[Occurrence]) -> None:
         for occurrence in occurrences:
             self._world.feed(TriggerFired(occurrence))
-            self._look()
+            self._take_results()
 
-    def _look(self) -> None:
+    def _take_results(self) -> None:
         """Note what the last event has led to."""
         world = self._world
         ended, self._ended = world.history[self._ended :], len(world.history)
         for start in world.started:
-            duration = self._scenario.durations.get(start.job.id, USUAL_DURATION)
+            duration = self._scenario.durations.get(start.job.id, DEFAULT_DURATION)
             heapq.heappush(self._ends, (world.now.wall + duration, start.run.id, start.run.attempt))
         for cancel in world.cancelled:
             heapq.heappush(self._ends, (world.now.wall, cancel.run, cancel.attempt))
         world.started.clear()
         world.cancelled.clear()
-        for decision in world.decisions[self._looked_at :]:
+        for decision in world.decisions[self._seen_decisions :]:
             if decision.run is not None:
                 self._note_wait(decision.run)
-        self._looked_at = len(world.decisions)
+        self._seen_decisions = len(world.decisions)
         while self._delayed and self._delayed[0][0] <= world.now.wall:
             self._note_wait(heapq.heappop(self._delayed)[1])
         self._fire(occurrence for run in ended for occurrence in self._sources.hear(end_of(run)))
-        if self._looked_at > MOST_DECISIONS:
+        if self._seen_decisions > MAX_DECISIONS:
             raise BadRequest(
-                f"more than {MOST_DECISIONS:,} occurrences until {world.now.wall.isoformat(timespec='seconds')}; "
+                f"more than {MAX_DECISIONS:,} occurrences until {world.now.wall.isoformat(timespec='seconds')}; "
                 "simulate fewer days"
             )
 

@@ -1,6 +1,6 @@
-"""The engine in virtual time: its changes kept in a memory, its starts in nobody's hands but yours.
+"""The engine in virtual time: its changes go to a virtual store, and its attempts end when the caller says so.
 
-A shell as thin as the daemon's. A crash can be played at any point: `crash()` makes a new engine of what is kept alone.
+It is as thin as the daemon's engine loop. `crash()` makes a new engine from the stored values alone, at any point.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -28,13 +28,13 @@ from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Result, Run
-from rae_auto.simulation.virtual_store import Crashed, Memory, Values
+from rae_auto.simulation.virtual_store import ValueStore, VirtualCrash, VirtualStore
 
 T = TypeVar("T")
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
-RETRY_COMMIT = timedelta(seconds=1)
+COMMIT_RETRY_DELAY = timedelta(seconds=1)
 
 
 class VirtualWorld:
@@ -45,23 +45,23 @@ class VirtualWorld:
         *plans: Plan,
         settings: Settings | None = None,
         start: datetime = EPOCH,
-        memory: Memory | None = None,
+        store: VirtualStore | None = None,
     ) -> None:
         self.settings = settings or Settings()
         # Monotonic time begins at 0: near the epoch's size its steps would be lost in the float.
         self.now = Moment(start, 0.0)
-        self.memory = memory or Values()
+        self.store = store or ValueStore()
         self.history: list[Run] = []
         self.decisions: list[Decision] = []
         self.started: list[Start] = []
-        self.in_hand: dict[RunId, Start] = {}
+        self.active_starts: dict[RunId, Start] = {}
         self.cancelled: list[Cancel] = []
         self.notices: list[Notify] = []
-        self.guards_say: Callable[[JobId, str], GuardResult] = lambda _, __: GuardResult(
+        self.answer_guard: Callable[[JobId, str], GuardResult] = lambda _, __: GuardResult(
             Verdict.YES, "nobody says otherwise"
         )
         """What guards say that look at the machine, by job and id."""
-        self.wanted: list[ReadGuards] = []
+        self.guard_requests: list[ReadGuards] = []
         """Which guards the engine wants read, as long as they hang."""
         self.guards_age: dict[RunId, float] = {}
         """How many seconds before its start the guards of a run were read."""
@@ -79,12 +79,12 @@ class VirtualWorld:
         self.feed(TimePassed())
 
     def feed(self, event: EngineInput) -> Step:
-        """One event, its changes kept, its effects noted. Errors: Crashed, where the memory or an effect says so."""
+        """Feed an input, commit its changes, note its effects. Errors: VirtualCrash, where a fault is planned."""
         step = self.engine.handle(event, self.now)
         if step.changes:
             try:
                 self._commit(step)
-            except Crashed as crashed:
+            except VirtualCrash as crashed:
                 # What became durable has happened, though nobody saw it.
                 if crashed.durable:
                     self._remember(step)
@@ -97,9 +97,9 @@ class VirtualWorld:
 
     def answer_guards(self) -> None:
         """The guards that were wanted read have been, unless they hang."""
-        while self.wanted and not self.guards_hang:
-            wanted = self.wanted.pop(0)
-            said = {name: self.guards_say(wanted.job, name) for name in wanted.guards}
+        while self.guard_requests and not self.guards_hang:
+            wanted = self.guard_requests.pop(0)
+            said = {name: self.answer_guard(wanted.job, name) for name in wanted.guards}
             self._guards_read_at[wanted.run] = self.now.mono
             self.feed(GuardsRead(wanted.run, said))
 
@@ -107,9 +107,9 @@ class VirtualWorld:
         """Until the changes are durable time goes on, and nothing else."""
         while True:
             try:
-                self.memory.commit(step.changes)
+                self.store.commit(step.changes)
             except StoreError:
-                self.now = self.now.later(RETRY_COMMIT)
+                self.now = self.now.later(COMMIT_RETRY_DELAY)
             else:
                 return
 
@@ -121,15 +121,15 @@ class VirtualWorld:
         if self.effects_until_crash is not None:
             if self.effects_until_crash == 0:
                 self.effects_until_crash = None
-                raise Crashed(durable=True)
+                raise VirtualCrash(durable=True)
             self.effects_until_crash -= 1
         match effect:
             case Start(run=run):
                 self.started.append(effect)
                 self.guards_age[run.id] = self.now.mono - self._guards_read_at.get(run.id, float("-inf"))
-                self.in_hand[run.id] = effect
+                self.active_starts[run.id] = effect
             case ReadGuards():
-                self.wanted.append(effect)
+                self.guard_requests.append(effect)
             case Cancel():
                 self.cancelled.append(effect)
             case Notify():
@@ -165,18 +165,18 @@ class VirtualWorld:
 
     def add(self, plan: Plan, *, replace: bool = False) -> Mapping[str, Any]:
         answer = self._ask(lambda ask: AddJob(plan, replace, ask))
-        self.keep(plan)
+        self.put_plan(plan)
         return answer
 
-    def keep(self, plan: Plan) -> None:
+    def put_plan(self, plan: Plan) -> None:
         """After a crash there is this job."""
         self._plans[plan.job.id] = plan
 
     def remove(self, job: str) -> None:
         self._ask(lambda ask: RemoveJob(JobId(job), ask))
-        self.drop(job)
+        self.drop_plan(job)
 
-    def drop(self, job: str) -> None:
+    def drop_plan(self, job: str) -> None:
         """After a crash there is no such job."""
         self._plans.pop(JobId(job), None)
 
@@ -215,11 +215,11 @@ class VirtualWorld:
 
     def confirm(self, run: RunId) -> None:
         """The executor has the run's attempt in hand."""
-        self.feed(AttemptStarted(run, self.in_hand[run].run.attempt, {"pid": 1}))
+        self.feed(AttemptStarted(run, self.active_starts[run].run.attempt, {"pid": 1}))
 
     def end(self, run: RunId, result: Result | None = None) -> None:
         """The run's attempt ends; successfully unless a result says otherwise."""
-        start = self.in_hand.pop(run)
+        start = self.active_starts.pop(run)
         self.feed(AttemptEnded(run, start.run.attempt, result or Result(exit_code=0)))
 
     def fail(self, run: RunId, exit_code: int = 1) -> None:
@@ -232,24 +232,24 @@ class VirtualWorld:
         *,
         alive: Iterable[RunId] = (),
         ended: Mapping[RunId, Result] | None = None,
-        unbegun: Iterable[RunId] = (),
+        never_started: Iterable[RunId] = (),
         down: timedelta = timedelta(0),
     ) -> None:
         """The daemon dies and comes back `down` later.
 
-        Attempts in `alive` go on, those in `ended` have left their ends on record, those in `unbegun` are sure not to
-        have begun, of the others nothing is known.
+        Attempts in `alive` go on, those in `ended` have left their ends on record, those in
+        `never_started` never started, and of the others nothing is known.
         """
         self.now = self.now.later(down)
-        going_on, over, never = set(alive), ended or {}, set(unbegun)
-        self.memory.reopen()
-        open_runs = self.kept(Run)
+        going_on, over, never = set(alive), ended or {}, set(never_started)
+        self.store.reopen()
+        open_runs = self.stored(Run)
         self.engine = Engine()
         self.stopped = False
         plans = tuple(self._plans.values())
-        self.wanted.clear()
-        self.in_hand = {run: start for run, start in self.in_hand.items() if run in going_on}
-        self.feed(Restored(self.settings, plans, self.kept(JobState), open_runs, self.kept(Seen)))
+        self.guard_requests.clear()
+        self.active_starts = {run: start for run, start in self.active_starts.items() if run in going_on}
+        self.feed(Restored(self.settings, plans, self.stored(JobState), open_runs, self.stored(Seen)))
         for run in open_runs:
             if run.state.active and run.id in over:
                 self.feed(AttemptEnded(run.id, run.attempt, over[run.id]))
@@ -258,16 +258,16 @@ class VirtualWorld:
                 self.feed(AttemptFound(run.id, run.attempt, handle, started=run.id not in never))
         self.feed(TimePassed())
 
-    def kept(self, cls: type[T]) -> tuple[T, ...]:
+    def stored(self, cls: type[T]) -> tuple[T, ...]:
         """The committed values of a type."""
-        return self.memory.load(cls)
+        return self.store.load(cls)
 
     def run(self, run: RunId) -> Run:
         """A run as last committed, open or over."""
         found = next((over for over in reversed(self.history) if over.id == run), None)
-        kept = found or next((value for value in self.kept(Run) if value.id == run), None)
-        assert kept is not None, f"run {run} is lost"
-        return kept
+        stored = found or next((value for value in self.stored(Run) if value.id == run), None)
+        assert stored is not None, f"run {run} is lost"
+        return stored
 
 
 def plan(job: Job, *, origin: JobOrigin = JobOrigin.STORE, **schedules: Any) -> Plan:

@@ -1,4 +1,4 @@
-"""What a virtual world keeps over a crash, and what can go wrong with keeping it."""
+"""The store of a virtual world, which outlives its crashes, and a store that fails on demand."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
@@ -10,28 +10,28 @@ from rae_auto.model.documents import document_key
 T = TypeVar("T")
 
 
-class Crashed(Exception):
-    """The virtual daemon dies here; `durable` says whether what it was committing is kept."""
+class VirtualCrash(Exception):
+    """The death of a virtual daemon; `durable` says whether its last commit is kept."""
 
     def __init__(self, *, durable: bool) -> None:
         super().__init__()
         self.durable = durable
 
 
-class Memory(Protocol):
-    """Keeps values: each commit whole or not at all."""
+class VirtualStore(Protocol):
+    """A store of values; each commit is whole or not at all."""
 
     def commit(self, changes: Sequence[Change]) -> None: ...
 
     def load(self, cls: type[T]) -> tuple[T, ...]: ...
 
     def reopen(self) -> None:
-        """A new daemon takes it over from one that has crashed."""
+        """Open the store for a new daemon after a crash."""
         ...
 
 
-class Values:
-    """The plainest memory."""
+class ValueStore:
+    """A store in memory."""
 
     def __init__(self) -> None:
         self._values: dict[tuple[str, str], Any] = {}
@@ -50,15 +50,15 @@ class Values:
         pass
 
 
-class Faulty:
-    """A memory that fails, or in whose commit the daemon dies, when it is told to."""
+class FaultyStore:
+    """A store that fails, or in whose commit the daemon dies, on demand."""
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
+    def __init__(self, store: VirtualStore) -> None:
+        self._store = store
         self.errors = 0
         """How many of the next commits fail."""
         self.crash: str | None = None
-        """Whether the daemon dies "before" or "after" the next commit is durable."""
+        """None, or "before" or "after": when the daemon dies, seen from the next durable commit."""
 
     def commit(self, changes: Sequence[Change]) -> None:
         if self.errors:
@@ -66,13 +66,13 @@ class Faulty:
             raise StoreError("the virtual disk is full")
         crash, self.crash = self.crash, None
         if crash == "before":
-            raise Crashed(durable=False)
-        self._memory.commit(changes)
+            raise VirtualCrash(durable=False)
+        self._store.commit(changes)
         if crash == "after":
-            raise Crashed(durable=True)
+            raise VirtualCrash(durable=True)
 
     def load(self, cls: type[T]) -> tuple[T, ...]:
-        return self._memory.load(cls)
+        return self._store.load(cls)
 
     def reopen(self) -> None:
-        self._memory.reopen()
+        self._store.reopen()

@@ -35,7 +35,7 @@ def test_run_waits_for_a_running_need_and_then_starts(world, job):
     report = w.trigger("report")
     assert w.engine.waiting_for(report) == NeedRunning("backup")
     w.end(backup)
-    assert list(w.in_hand) == [report]
+    assert list(w.active_starts) == [report]
 
 
 def test_run_is_skipped_when_the_need_it_waited_for_fails(world, job):
@@ -50,8 +50,8 @@ def test_due_jobs_are_decided_in_the_order_of_their_needs(world, job):
     w.advance(timedelta(hours=1))
     assert [start.run.job for start in w.started] == ["a"]
     for name in ("a", "b", "c"):
-        (run,) = w.in_hand
-        assert w.in_hand[run].run.job == name
+        (run,) = w.active_starts
+        assert w.active_starts[run].run.job == name
         w.end(run)
 
 

@@ -62,7 +62,7 @@ def states(w):
 
 def test_guards_that_say_yes_start_the_run_and_are_recorded(world, guarded):
     w = world(guarded(read=["power"], hours=(0, 24)))
-    w.guards_say = lambda job, name: YES
+    w.answer_guard = lambda job, name: YES
     w.fire("a", "file", "k")
     (start,) = w.started
     assert start.run.conditions.guards == {"power": YES, "hours": GuardResult(Verdict.YES, "it is 00:00")}
@@ -72,7 +72,7 @@ def test_guards_that_say_yes_start_the_run_and_are_recorded(world, guarded):
 @pytest.mark.parametrize("result", [NO, UNKNOWN])
 def test_guard_that_says_no_or_unknown_skips_the_run(world, guarded, result):
     w = world(guarded(read=["power"]))
-    w.guards_say = lambda job, name: result
+    w.answer_guard = lambda job, name: result
     w.fire("a", "file", "k")
     (run,) = w.history
     assert run.state is RunState.SKIPPED
@@ -92,7 +92,7 @@ def test_guards_are_checked_for_each_instant_of_a_schedule(world, guarded):
     w = world(guarded(hours=(8, 9), every_minutes=30))
     for _ in range(4 * 12):
         w.advance(timedelta(minutes=15))
-        for run in list(w.in_hand):
+        for run in list(w.active_starts):
             w.end(run)
     assert [start.run.scheduled_for.strftime("%H:%M") for start in w.started] == ["08:00", "08:30"]
     assert {decision.reason.code for decision in w.decisions} == {Due.code, GuardBlocked.code}
@@ -100,7 +100,7 @@ def test_guards_are_checked_for_each_instant_of_a_schedule(world, guarded):
 
 def test_manual_run_skips_the_guards(world, guarded):
     w = world(guarded(read=["power"], hours=(8, 17)))
-    w.guards_say = lambda job, name: NO
+    w.answer_guard = lambda job, name: NO
     w.trigger("a")
     assert len(w.started) == 1
 
@@ -108,7 +108,7 @@ def test_manual_run_skips_the_guards(world, guarded):
 def test_retry_skips_the_guards(world, guarded):
     w = world(guarded(read=["power"], retry_policy=RetryPolicy(attempts=2, delay=timedelta(0))))
     w.fire("a", "file", "k")
-    w.guards_say = lambda job, name: NO
+    w.answer_guard = lambda job, name: NO
     w.fail(w.started[0].run.id)
     assert [start.run.attempt for start in w.started] == [1, 2]
 
@@ -141,7 +141,7 @@ def test_blocked_run_has_its_guard_read_again_at_intervals(world, guarded):
         asked.append(w.now.wall)
         return YES if len(asked) == 4 else NO
 
-    w.guards_say = say
+    w.answer_guard = say
     w.fire("a", "file", "k")
     w.advance(timedelta(minutes=10))
     assert len(w.started) == 1
@@ -182,12 +182,12 @@ def test_old_guard_reading_is_read_again(world, guarded, job):
     w.fire("a", "file", "k")
     b = w.trigger("b")
     # The answer comes while there is no room, and the room comes a minute later.
-    w.guards_say = lambda job, name: asked.append(name) or YES
+    w.answer_guard = lambda job, name: asked.append(name) or YES
     w.guards_hang = False
     w.pause("b")
     assert asked == ["power"]
     w.advance(timedelta(minutes=1))
-    w.guards_say = lambda job, name: NO
+    w.answer_guard = lambda job, name: NO
     w.end(b)
     assert [run.reason for run in w.history if run.job == "a"] == [
         GuardBlocked("power", Verdict.NO, "on battery, 43 %")
@@ -241,9 +241,9 @@ def test_read_guards_carries_the_readers_of_the_current_plan(world, guarded):
     w.guards_hang = True
     w.fire("a", "file", "k")
     planned = guarded(read=["power"], guard_timeout="1h")
-    w.wanted.clear()
+    w.guard_requests.clear()
     w.add(Plan(evolve(planned.job, timeout="1h"), guards=planned.guards, readers={"power": "another"}), replace=True)
-    assert [dict(wanted.guards) for wanted in w.wanted] == [{"power": "another"}]
+    assert [dict(wanted.guards) for wanted in w.guard_requests] == [{"power": "another"}]
 
 
 def test_finished_run_leaves_no_blocked_entry(world, guarded):
@@ -256,7 +256,7 @@ def test_finished_run_leaves_no_blocked_entry(world, guarded):
 def test_repeated_rechecks_leave_one_valid_alarm(world, guarded):
     w = world(guarded(read=["power"], guard_timeout="1h"))
     asked = []
-    w.guards_say = lambda job, name: asked.append(w.now.wall) or NO
+    w.answer_guard = lambda job, name: asked.append(w.now.wall) or NO
     w.fire("a", "file", "k")
     for _ in range(5):
         w.advance(timedelta(seconds=1))

@@ -59,7 +59,7 @@ class TestRemoving:
         assert (w.run(waiting).state, w.run(waiting).reason) == (RunState.CANCELLED, Removed())
         w.end(running)
         assert w.run(running).state is RunState.SUCCEEDED
-        assert [w.kept(kind) for kind in (JobState, Run, Seen)] == [(), (), ()]
+        assert [w.stored(kind) for kind in (JobState, Run, Seen)] == [(), (), ()]
 
     def test_unknown_job_is_refused_with_a_suggestion(self, world, job):
         with pytest.raises(JobNotFound, match="no job 'backpu'; did you mean 'backup'"):
@@ -103,7 +103,7 @@ class TestPausing:
         w.advance(MINUTE)
         assert [d.reason for d in w.decisions] == [Paused()]
         w.trigger("a")
-        assert len(w.in_hand) == 1
+        assert len(w.active_starts) == 1
 
     def test_paused_job_blocks_waiting_runs_until_it_is_resumed(self, world, job):
         w = world(job("busy"), job("a", every=1), max_parallel=1)
@@ -114,7 +114,7 @@ class TestPausing:
         (waiting,) = w.engine.runs()
         assert w.engine.waiting_for(waiting.run.id) == Paused()
         w.resume("a")
-        assert list(w.in_hand) == [waiting.run.id]
+        assert list(w.active_starts) == [waiting.run.id]
 
     def test_pause_survives_a_restart(self, world, job):
         w = world(job("a", every=1))
@@ -128,7 +128,7 @@ class TestPausing:
         w.advance(MINUTE)
         assert [d.reason for d in w.decisions] == [Disabled()]
         w.trigger("a")
-        assert len(w.in_hand) == 1
+        assert len(w.active_starts) == 1
 
 
 class TestReloading:
@@ -159,7 +159,7 @@ class TestReloading:
         w.trigger("a")
         w.trigger("a")
         reload(w, configured(job("a", overlap="allow")), max_parallel=2)
-        assert len(w.in_hand) == 2
+        assert len(w.active_starts) == 2
 
 
 class TestCancelling:
@@ -189,7 +189,7 @@ class TestStopping:
         with pytest.raises(SchedulerClosed):
             w.trigger("b")
         assert w.engine.waiting_for(waiting) == DaemonStopping()
-        w.end(next(iter(w.in_hand)))
+        w.end(next(iter(w.active_starts)))
         assert w.stopped
         assert w.run(waiting).state is RunState.QUEUED
 
@@ -262,7 +262,7 @@ class TestAfterACrash:
         assert w.run(scheduled).state is RunState.LOST
         assert (w.run(asked).state, w.run(asked).reason) == (RunState.RETRYING, CrashRecovery())
         w.advance(MINUTE / 2)
-        assert w.in_hand[asked].run.attempt == 2
+        assert w.active_starts[asked].run.attempt == 2
 
     @pytest.mark.requirement("R8")
     def test_job_that_kills_the_daemon_is_given_up(self, world, job):
@@ -278,7 +278,7 @@ class TestAfterACrash:
         w = world(job("a", every=5, on_crash="fail"))
         w.advance(timedelta(minutes=5))
         (start,) = w.started
-        w.crash(unbegun=[start.run.id])
+        w.crash(never_started=[start.run.id])
         again = w.started[-1].run
         assert (again.id, again.attempt) == (start.run.id, 2)
         assert again.attempts[0].state is RunState.LOST
@@ -290,7 +290,7 @@ class TestAfterACrash:
         w.advance(timedelta(minutes=5))
         run = w.started[0].run.id
         for _ in range(5):
-            w.crash(unbegun=[run])
+            w.crash(never_started=[run])
         assert w.run(run).state is RunState.LOST
         assert len(w.run(run).attempts) < 5
 

@@ -18,7 +18,7 @@ def loop(w, times, *, feedback_key="", pause=timedelta(seconds=1)):
     for number in range(times):
         w.fire("a", "file", f"key-{number}", feedback_key=feedback_key)
         w.advance(pause)
-        for run in list(w.in_hand):
+        for run in list(w.active_starts):
             w.end(run)
 
 
@@ -54,7 +54,7 @@ def test_frequent_occurrences_apart_from_runs_always_run(world, job):
     w = world(job("a"))
     for number in range(3 * loop_detection.MAX_REPEATS):
         w.fire("a", "file", f"key-{number}", feedback_key="")
-        for run in list(w.in_hand):
+        for run in list(w.active_starts):
             w.end(run)
         w.advance(loop_detection.MAX_GAP + timedelta(milliseconds=1))
     assert ran(w) == 3 * loop_detection.MAX_REPEATS
@@ -78,7 +78,7 @@ def test_feedback_chain_with_new_keys_is_stopped(world, job):
     for number in range(loop_detection.MAX_CHAIN_LENGTH + 2):
         w.fire("a", "file", f"key-{number}", feedback_key=f"/inbox/{number}")
         w.advance(timedelta(seconds=10))
-        for run in list(w.in_hand):
+        for run in list(w.active_starts):
             w.end(run)
         w.advance(timedelta(seconds=1))
     assert ran(w) == loop_detection.MAX_CHAIN_LENGTH + 1
@@ -99,7 +99,7 @@ def test_simultaneous_occurrences_are_no_feedback_chain(world, job):
         w.fire("a", "file", f"key-{number}", feedback_key=f"/inbox/{number}")
     for _ in range(5 * loop_detection.MAX_CHAIN_LENGTH):
         w.advance(timedelta(seconds=1))
-        for run in list(w.in_hand):
+        for run in list(w.active_starts):
             w.end(run)
     assert ran(w) == 5 * loop_detection.MAX_CHAIN_LENGTH
 

@@ -27,7 +27,7 @@ def test_queue_keeps_one_run_waiting(world, job):
     with pytest.raises(NotStarted, match="another run is waiting already"):
         w.trigger("a")
     w.end(first)
-    assert list(w.in_hand) == [second]
+    assert list(w.active_starts) == [second]
 
 
 def test_replace_cancels_the_active_run_and_starts_after_its_end(world, job):
@@ -35,10 +35,10 @@ def test_replace_cancels_the_active_run_and_starts_after_its_end(world, job):
     first = w.trigger("a")
     second = w.trigger("a")
     assert [(c.run, c.grace) for c in w.cancelled] == [(first, timedelta(seconds=7))]
-    assert list(w.in_hand) == [first]
+    assert list(w.active_starts) == [first]
     w.fail(first)
     assert (w.run(first).state, w.run(first).reason) == (RunState.CANCELLED, Replaced())
-    assert list(w.in_hand) == [second]
+    assert list(w.active_starts) == [second]
 
 
 def test_replace_ends_a_waiting_run_at_once(world, job):
@@ -46,7 +46,7 @@ def test_replace_ends_a_waiting_run_at_once(world, job):
     running, waiting, latest = w.trigger("a"), w.trigger("a"), w.trigger("a")
     assert w.run(waiting).state is RunState.CANCELLED
     w.end(running)
-    assert list(w.in_hand) == [latest]
+    assert list(w.active_starts) == [latest]
 
 
 def test_allow_runs_up_to_overlap_max_at_once(world, job):
@@ -56,16 +56,16 @@ def test_allow_runs_up_to_overlap_max_at_once(world, job):
     with pytest.raises(NotStarted, match="2 runs of the same job are open already") as refused:
         w.trigger("a")
     assert refused.value.reason == MaxOverlap.code
-    assert len(w.in_hand) == 2
+    assert len(w.active_starts) == 2
 
 
 @pytest.mark.parametrize("overlap", [o for o in Overlap if o is not Overlap.ALLOW])
 def test_retrying_run_counts_as_open(world, job, overlap):
     w = world(job("a", every=1, overlap=overlap, retry_policy=_twice()))
     w.advance(MINUTE)
-    w.fail(next(iter(w.in_hand)))
+    w.fail(next(iter(w.active_starts)))
     w.advance(MINUTE)
-    assert len(w.in_hand) <= 1
+    assert len(w.active_starts) <= 1
 
 
 def _twice():

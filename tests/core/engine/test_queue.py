@@ -25,10 +25,10 @@ def test_max_parallel_limits_active_runs_and_is_named_as_reason(world, job):
     w = world(job("a"), job("b"), max_parallel=1)
     first = w.trigger("a")
     waiting = w.trigger("b")
-    assert list(w.in_hand) == [first]
+    assert list(w.active_starts) == [first]
     assert w.engine.waiting_for(waiting) == MaxParallel(1)
     w.end(first)
-    assert list(w.in_hand) == [waiting]
+    assert list(w.active_starts) == [waiting]
 
 
 def test_queue_starts_higher_priority_first(world, job):
@@ -36,8 +36,8 @@ def test_queue_starts_higher_priority_first(world, job):
     w.trigger("busy")
     for name in ("low", "high", "critical"):
         w.trigger(name)
-    while w.in_hand:
-        w.end(next(iter(w.in_hand)))
+    while w.active_starts:
+        w.end(next(iter(w.active_starts)))
     assert started_jobs(w) == ["busy", "critical", "high", "low"]
 
 
@@ -46,8 +46,8 @@ def test_queue_starts_equal_ranks_by_arrival(world, job):
     w.trigger("busy")
     for name in "cab":
         w.trigger(name)
-    while w.in_hand:
-        w.end(next(iter(w.in_hand)))
+    while w.active_starts:
+        w.end(next(iter(w.active_starts)))
     assert started_jobs(w) == ["busy", "c", "a", "b"]
 
 
@@ -57,7 +57,7 @@ def test_queue_raises_priority_by_waiting(world, job):
     w.trigger("low")
     w.advance(2 * HEAD_START_PER_LEVEL + timedelta(seconds=1))
     w.trigger("high")
-    w.end(next(iter(w.in_hand)))
+    w.end(next(iter(w.active_starts)))
     assert started_jobs(w)[-1] == "low"
 
 
@@ -92,7 +92,7 @@ def test_max_queue_skips_an_occurrence_with_a_reason(world, job):
     (decision,) = [d for d in w.decisions if d.job == "c"]
     assert isinstance(decision.reason, QueueLimit)
     assert decision.reason.text == "2 runs are waiting already, counting all jobs (max_queue)"
-    w.end(next(iter(w.in_hand)))
+    w.end(next(iter(w.active_starts)))
     w.advance(timedelta(minutes=1))
     assert [d.outcome for d in w.decisions if d.job == "c"] == [Outcome.SKIP, Outcome.RUN]
 

@@ -82,8 +82,8 @@ def move_clocks(world: VirtualWorld, wall: float, mono: float, slept: float) -> 
     world.now = Moment(now.wall + timedelta(seconds=wall), now.mono + mono, now.slept + slept)
 
 
-def one_in_hand(world: VirtualWorld, number: int) -> Any:
-    return sorted(world.in_hand)[number % len(world.in_hand)]
+def first_active_run(world: VirtualWorld, number: int) -> Any:
+    return sorted(world.active_starts)[number % len(world.active_starts)]
 
 
 def play(world: VirtualWorld, step: tuple[Any, ...]) -> None:
@@ -97,10 +97,10 @@ def play(world: VirtualWorld, step: tuple[Any, ...]) -> None:
             refused_or(world.trigger, name)
         case ("fire", name, key):
             world.fire(name, "source", f"event-{key}")
-        case ("confirm", number) if world.in_hand:
-            world.confirm(one_in_hand(world, number))
-        case ("end", number, exit_code) if world.in_hand:
-            world.end(one_in_hand(world, number), Result(exit_code=exit_code))
+        case ("confirm", number) if world.active_starts:
+            world.confirm(first_active_run(world, number))
+        case ("end", number, exit_code) if world.active_starts:
+            world.end(first_active_run(world, number), Result(exit_code=exit_code))
         case ("cancel", name):
             refused_or(world.cancel, job=name)
         case ("pause", name):
@@ -145,7 +145,7 @@ def seen_from_outside(world: VirtualWorld) -> dict[str, Any]:
         "notices": world.notices,
         "history": world.history,
         "decisions": world.decisions,
-        "kept": [set(map(repr, world.kept(cls))) for cls in (Run, JobState, Seen)],
+        "kept": [set(map(repr, world.stored(cls))) for cls in (Run, JobState, Seen)],
         "waits": {o.run.id: engine.waiting_for(o.run.id) for o in engine.runs()},
         "due": {name: engine.next_at(name) for name in NAMES},
         "wake": engine.next_wake(world.now),
@@ -187,7 +187,7 @@ def running(**fields: Any) -> VirtualWorld:
     """A world in which a job's first run is in hand."""
     world = VirtualWorld(planned(MAKING, **fields), settings=Settings(3, True, RESOURCES))
     world.advance(timedelta(minutes=7))
-    assert world.in_hand
+    assert world.active_starts
     return world
 
 
@@ -197,7 +197,7 @@ def reload(world: VirtualWorld, *plans: Plan) -> None:
 
 def test_reload_changes_a_job_from_its_next_occurrence_on():
     world = running()
-    (run,) = world.in_hand
+    (run,) = world.active_starts
     reload(world, planned(MAKING, attempts=1, timeout=None))
     world.fail(run)
     assert world.run(run).state is RunState.RETRYING
@@ -208,14 +208,14 @@ def test_reload_changes_a_job_from_its_next_occurrence_on():
     world.end(run, Result(signal=15))
     world.cancel(run=run)
     world.advance(timedelta(minutes=7))
-    (later,) = world.in_hand
+    (later,) = world.active_starts
     world.fail(later)
     assert world.run(later).state is RunState.FAILED, "one attempt, as it says now"
 
 
 def test_reload_that_removes_a_job_finishes_only_its_active_run():
     world = running(attempts=1)
-    (run,) = world.in_hand
+    (run,) = world.active_starts
     world.trigger("a")
     reload(world)
     assert [past.reason for past in world.history] == [Removed()]

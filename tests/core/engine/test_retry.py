@@ -24,7 +24,7 @@ def test_failed_attempt_is_repeated_after_its_delay(world, job):
     w.fail(run)
     assert w.run(run).state is RunState.RETRYING
     w.advance(timedelta(seconds=9))
-    assert not w.in_hand
+    assert not w.active_starts
     w.advance(timedelta(seconds=1))
     w.end(run)
     over = w.run(run)
@@ -75,9 +75,9 @@ def test_pending_retry_keeps_its_time_over_a_restart(world, job):
     w.fail(run)
     w.crash(down=timedelta(minutes=4))
     w.advance(timedelta(minutes=6) - timedelta(seconds=1))
-    assert not w.in_hand
+    assert not w.active_starts
     w.advance(timedelta(seconds=1))
-    assert list(w.in_hand) == [run]
+    assert list(w.active_starts) == [run]
 
 
 def test_retrying_run_frees_its_slot(world, job):
@@ -85,7 +85,7 @@ def test_retrying_run_frees_its_slot(world, job):
     failing = w.trigger("a")
     other = w.trigger("b")
     w.fail(failing)
-    assert list(w.in_hand) == [other]
+    assert list(w.active_starts) == [other]
 
 
 def a_run(attempt):

@@ -100,15 +100,15 @@ class EngineMachine(RuleBasedStateMachine):
     def advance(self, seconds: int) -> None:
         self.world.advance(timedelta(seconds=seconds))
 
-    @precondition(lambda self: self.world.in_hand)
+    @precondition(lambda self: self.world.active_starts)
     @rule(data=st.data())
     def confirm(self, data: st.DataObject) -> None:
-        self.world.confirm(data.draw(st.sampled_from(sorted(self.world.in_hand))))
+        self.world.confirm(data.draw(st.sampled_from(sorted(self.world.active_starts))))
 
-    @precondition(lambda self: self.world.in_hand)
+    @precondition(lambda self: self.world.active_starts)
     @rule(data=st.data(), exit_code=st.sampled_from([0, 0, 1]))
     def end(self, data: st.DataObject, exit_code: int) -> None:
-        self.world.end(data.draw(st.sampled_from(sorted(self.world.in_hand))), Result(exit_code=exit_code))
+        self.world.end(data.draw(st.sampled_from(sorted(self.world.active_starts))), Result(exit_code=exit_code))
 
     @rule(name=st.sampled_from(NAMES))
     def cancel(self, name: str) -> None:
@@ -120,8 +120,10 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), down=st.sampled_from([0, 30, 300, 90_000]))
     def crash(self, data: st.DataObject, down: int) -> None:
-        open_before = {run.id: run for run in self.world.kept(Run)}
-        alive = data.draw(st.sets(st.sampled_from(sorted(self.world.in_hand)))) if self.world.in_hand else set()
+        open_before = {run.id: run for run in self.world.stored(Run)}
+        alive = (
+            data.draw(st.sets(st.sampled_from(sorted(self.world.active_starts)))) if self.world.active_starts else set()
+        )
         self.world.crash(alive=alive, down=timedelta(seconds=down))
         for run in open_before:
             # Open or over, but on record: `run` fails where it is lost.
@@ -131,7 +133,7 @@ class EngineMachine(RuleBasedStateMachine):
     def never_more_than_max_parallel(self) -> None:
         active = [o.run for o in self.world.engine.runs() if o.run.state.active]
         assert len(active) <= MAX_PARALLEL
-        assert {run.id for run in active} == set(self.world.in_hand)
+        assert {run.id for run in active} == set(self.world.active_starts)
 
     @property
     def caught_up(self) -> set[str | None]:
@@ -169,7 +171,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_committed_is_what_the_engine_knows(self) -> None:
-        assert {run.id: run for run in self.world.kept(Run)} == {o.run.id: o.run for o in self.world.engine.runs()}
+        assert {run.id: run for run in self.world.stored(Run)} == {o.run.id: o.run for o in self.world.engine.runs()}
 
     @invariant()
     def a_finished_run_is_finished_once(self) -> None:
@@ -194,14 +196,14 @@ class EngineMachine(RuleBasedStateMachine):
         for name in NAMES:
             self.refused_or(self.world.resume, name)
         for _ in range(200):
-            if not self.world.in_hand:
+            if not self.world.active_starts:
                 break
-            self.world.end(next(iter(self.world.in_hand)))
+            self.world.end(next(iter(self.world.active_starts)))
         for opened in self.world.engine.runs():
             waiting = self.world.engine.waiting_for(opened.run.id)
             assert waiting is not None
             assert isinstance(waiting, StartDelayed | Disabled | Overlapping | NeedRunning), waiting
-        assert all(run.state is not RunState.RUNNING for run in self.world.kept(Run))
+        assert all(run.state is not RunState.RUNNING for run in self.world.stored(Run))
 
 
 EngineMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -38,7 +38,7 @@ STOPS = pytest.mark.parametrize(
 @STOPS
 def test_stop_is_saved_when_it_is_decided(world, job, stop, stopping):
     w, run = stop(world, job)
-    (kept,) = w.kept(Run)
+    (kept,) = w.stored(Run)
     assert (kept.stopping, kept.state.active) == (stopping, True)
     assert [cancel.run for cancel in w.cancelled] == [run]
 
@@ -64,7 +64,7 @@ def test_attempt_that_ended_in_a_crash_ends_as_decided(world, job, stop, stoppin
 @pytest.mark.parametrize("never_started", [False, True])
 def test_attempt_lost_in_a_crash_is_not_repeated(world, job, stop, stopping, never_started):
     w, run = stop(world, job)
-    w.crash(unbegun=[run] if never_started else [])
+    w.crash(never_started=[run] if never_started else [])
     (over,) = w.history
     assert (over.state, over.reason) == (stopping.state, stopping.reason or CrashLoss())
     assert len(w.started) == 1
@@ -103,7 +103,7 @@ def test_timeout_after_a_cancellation_changes_nothing(world, job):
 def test_interruption_is_not_saved_so_that_it_needs_no_store(world, job):
     w = world(job("a"))
     run = w.trigger("a")
-    w.memory.commit = None
+    w.store.commit = None
     w.stop()
     assert [cancel.run for cancel in w.cancelled] == [run]
 

@@ -17,7 +17,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 def test_due_job_starts_at_its_instant(world, job):
     w = world(job("a", every=5))
     w.advance(20 * MINUTE - timedelta(seconds=1))
-    for run in list(w.in_hand):
+    for run in list(w.active_starts):
         w.end(run)
     assert [start.run.scheduled_for - EPOCH for start in w.started] == [5 * MINUTE]
     assert [d.outcome for d in w.decisions] == [Outcome.RUN, Outcome.SKIP, Outcome.SKIP]
@@ -26,7 +26,7 @@ def test_due_job_starts_at_its_instant(world, job):
 def test_jobs_with_one_schedule_come_due_together(world, job):
     w = world(*(job(f"j{n}", every=5) for n in range(50)), max_parallel=100)
     w.advance(5 * MINUTE)
-    assert len(w.in_hand) == 50
+    assert len(w.active_starts) == 50
 
 
 def test_job_added_at_an_instant_is_due_from_the_next_one(world, job):
@@ -103,9 +103,9 @@ def test_catch_up_all_runs_one_after_the_other(world, job):
     w.crash(down=3 * HOUR + 30 * MINUTE)
     w.advance(MINUTE)
     instants = []
-    while w.in_hand:
-        (run,) = w.in_hand
-        instants.append(w.in_hand[run].run.scheduled_for - EPOCH)
+    while w.active_starts:
+        (run,) = w.active_starts
+        instants.append(w.active_starts[run].run.scheduled_for - EPOCH)
         w.end(run)
     assert instants == [HOUR, 2 * HOUR, 3 * HOUR]
 
@@ -114,28 +114,28 @@ def test_catch_up_all_respects_overlap_max(world, job):
     w = world(job("a", every=1, catch_up="all", overlap="allow", overlap_max=3), max_parallel=50)
     w.crash(down=HOUR)
     w.advance(MINUTE)
-    assert len(w.in_hand) == 3
+    assert len(w.active_starts) == 3
     waiting = [o.run.id for o in w.engine.runs() if not o.run.state.active]
     assert isinstance(w.engine.waiting_for(waiting[-1]), MaxOverlap)
-    w.end(next(iter(w.in_hand)))
-    assert len(w.in_hand) == 3
+    w.end(next(iter(w.active_starts)))
+    assert len(w.active_starts) == 3
 
 
 @pytest.mark.requirement("R13")
 def test_jobs_that_catch_up_together_start_at_intervals(world, job):
     w = world(*(job(f"j{n}", every=24 * 60) for n in range(240)), max_parallel=1000)
     w.crash(down=30 * HOUR)
-    assert len(w.in_hand) == 1
+    assert len(w.active_starts) == 1
     w.advance(30 * timedelta(seconds=1))
-    assert 110 <= len(w.in_hand) <= 130
+    assert 110 <= len(w.active_starts) <= 130
     w.advance(MINUTE)
-    assert len(w.in_hand) == 240
+    assert len(w.active_starts) == 240
 
 
 def test_late_instants_start_without_delay(world, job):
     w = world(*(job(f"j{n}", every=60) for n in range(20)), max_parallel=1000)
     w.crash(down=HOUR + timedelta(seconds=5))
-    assert len(w.in_hand) == 20
+    assert len(w.active_starts) == 20
 
 
 @pytest.mark.requirement("R12")
@@ -207,7 +207,7 @@ def test_delay_ends_during_sleep(world, job):
     run = w.trigger("a")
     w.fail(run)
     w.sleep(HOUR)
-    assert list(w.in_hand) == [run]
+    assert list(w.active_starts) == [run]
     w.end(run)
     w.advance(HOUR)
     assert len(w.started) == 2

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests.support.control_peer import in_time
-from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, one_in_hand, standing, world
+from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, first_active_run, standing, world
 
 from rae_auto import Cron, Job, JobNotFound, NotStarted, RunNotFound, Scheduler
 from rae_auto.engine.events import TriggerFired
@@ -24,7 +24,7 @@ from rae_auto.simulation.virtual_engine import EPOCH
 def test_it_ran_since_it_was_due():
     w = world(a_job())
     w.advance(HOUR)
-    w.end(next(iter(w.in_hand)))
+    w.end(next(iter(w.active_starts)))
     told = answer_at(w, EPOCH + HOUR)
     assert "succeeded at" in told.answer
     assert told.answer.endswith("it ran because it was due")
@@ -176,7 +176,7 @@ def test_the_chain_of_facts_goes_from_the_trigger_to_the_end_with_what_was_used(
     w.end(w.trigger("b"))
     w.advance(HOUR)
     used = Result(exit_code=0, cpu_time=timedelta(seconds=2), max_memory=3 << 20)
-    w.end(one_in_hand(w), used)
+    w.end(first_active_run(w), used)
     told = explain_now(standing(w))
     assert [fact.subject for fact in told.facts] == [
         *("trigger", "occurrence", "decided", "enabled", "overlap", "needs", "resources"),
@@ -194,7 +194,7 @@ def test_what_a_run_waited_for_is_known_after_it_has_ended_and_after_a_restart()
     w.trigger("b")
     run = w.trigger("a")
     w.advance(MINUTE)
-    w.end(next(o for o in w.in_hand if w.in_hand[o].run.job == "b"))
+    w.end(next(o for o in w.active_starts if w.active_starts[o].run.job == "b"))
     w.crash(alive=[run])
     w.end(run)
     assert facts_of(explain_run(w.run(run), standing(w)))["waited"] == '"b", which it needs, has an open run'

@@ -42,7 +42,7 @@ def play(w, by):
     end = w.now.mono + by.total_seconds()
     while w.now.mono < end:
         w.advance(5 * MINUTE)
-        for run in list(w.in_hand):
+        for run in list(w.active_starts):
             w.end(run)
 
 

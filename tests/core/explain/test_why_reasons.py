@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, one_in_hand, standing, world
+from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, first_active_run, standing, world
 
 from rae_auto import Job, RetryPolicy
 from rae_auto.engine.plan import Plan
@@ -44,7 +44,7 @@ from rae_auto.simulation.virtual_engine import EPOCH
 def due():
     w = world(a_job())
     w.advance(HOUR)
-    w.end(one_in_hand(w))
+    w.end(first_active_run(w))
     return explain_now(standing(w))
 
 
@@ -57,14 +57,14 @@ def asked():
 def fired():
     w = world(a_job(hourly=False))
     w.fire("a", "source", "event")
-    w.end(one_in_hand(w))
+    w.end(first_active_run(w))
     return explain_now(standing(w))
 
 
 def caught_up():
     w = world(a_job())
     w.crash(down=5 * HOUR + MINUTE * 5)
-    w.end(one_in_hand(w))
+    w.end(first_active_run(w))
     told = explain_now(standing(w))
     assert facts_of(told)["missed"] == "the daemon was down"
     return told
@@ -136,7 +136,7 @@ def tried_again():
     w.fail(w.trigger("a"))
     told = explain_now(standing(w))
     w.advance(MINUTE)
-    w.end(one_in_hand(w))
+    w.end(first_active_run(w))
     assert "the delay of a retry" in facts_of(explain_now(standing(w)))["waited"]
     return told
 
@@ -182,7 +182,7 @@ def lost():
 def kept_back():
     result = GuardResult(Verdict.NO, "on battery")
     w = world(Plan(Job(id="a", command="work", guards="power"), guards={"power": None}))
-    w.guards_say = lambda job, name: result
+    w.answer_guard = lambda job, name: result
     w.fire("a", "file", "key")
     return explain_now(standing(w))
 
@@ -191,7 +191,7 @@ def feeds_itself():
     w = world(a_job(hourly=False))
     for number in range(22):
         w.fire("a", "file", f"key-{number}", feedback_key="")
-        for run in list(w.in_hand):
+        for run in list(w.active_starts):
             w.end(run)
         w.advance(timedelta(seconds=1))
     return explain_now(standing(w))

@@ -180,7 +180,7 @@ def test_several_downtimes_are_played_one_after_the_other() -> None:
 
 
 def test_more_than_can_be_waited_for_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecasts, "MOST_DECISIONS", 10)
+    monkeypatch.setattr(forecasts, "MAX_DECISIONS", 10)
     with pytest.raises(BadRequest, match=r"^more than 10 occurrences until 2026-03-02T00:10:00\+00:00; simulate fewer"):
         forecast(job("a", 1))
 
