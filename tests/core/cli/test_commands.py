@@ -204,7 +204,7 @@ def test_what_the_daemon_refuses_is_one_line(cli, arguments, code, message):
     assert said.err.count("\n") == 1
 
 
-def test_why_answers_in_one_line_and_tells_the_facts_behind_it(cli):
+def test_why_prints_one_line_and_the_facts_behind_it(cli):
     run = cli("trigger", "broken").out.strip()
     ended(cli, run)
     answer, *facts = cli("why", "broken").out.splitlines()

@@ -14,7 +14,7 @@ def by_subject(found: Any) -> dict[str, Any]:
     return {finding["subject"]: finding for finding in found["findings"]}
 
 
-def test_a_healthy_machine_with_a_daemon(cli, daemon):
+def test_doctor_finds_nothing_on_a_healthy_machine(cli, daemon):
     said = cli("doctor", "--json")
     assert [finding for finding in said.json["findings"] if not finding["ok"]] == []
     assert (said.code, said.json["ok"]) == (0, True)
@@ -24,7 +24,7 @@ def test_a_healthy_machine_with_a_daemon(cli, daemon):
     assert "4 jobs" in found["configuration"]["observation"]
 
 
-def test_without_a_daemon_and_a_configuration(offline):
+def test_doctor_without_a_daemon_and_a_configuration(offline):
     said = offline("doctor")
     assert said.code == 1
     (problem,) = [line for line in said.out.splitlines() if line.startswith("problem")]
@@ -35,7 +35,7 @@ def test_without_a_daemon_and_a_configuration(offline):
     assert "ok       daemon: no daemon is running" in said.out
 
 
-def test_each_problem_is_a_line_with_its_remedy(offline, tmp_path, monkeypatch):
+def test_doctor_prints_a_line_with_a_hint_for_each_problem(offline, tmp_path, monkeypatch):
     (tmp_path / "rae.toml").write_text('max_paralel = 3\n[jobs.a]\ncommand = ["true"]\nschedule = "61 * * * *"\n')
     (tmp_path / "rae.toml").chmod(0o600)
     (tmp_path / "state").mkdir()
@@ -51,7 +51,7 @@ def test_each_problem_is_a_line_with_its_remedy(offline, tmp_path, monkeypatch):
     assert [f["observation"] for f in said.json["findings"] if "max_paralel" in f["observation"]] != []
 
 
-def test_a_broken_plugin_in_use_is_named_with_its_version(tmp_path):
+def test_doctor_names_a_broken_plugin_with_its_version(tmp_path):
     info = tmp_path / "site" / "rae_bad-2.5.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rae_bad\nVersion: 2.5\n")

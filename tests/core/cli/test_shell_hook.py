@@ -161,7 +161,7 @@ def program(path: Path) -> None:
     path.chmod(0o700)
 
 
-def test_a_command_is_recorded_with_its_program_exit_status_duration_and_directory(terminal, shell, tmp_path):
+def test_hook_records_program_status_duration_and_directory(terminal, shell, tmp_path):
     typing = terminal(shell)
     typing.install()
     assert typing.events() == []
@@ -174,7 +174,7 @@ def test_a_command_is_recorded_with_its_program_exit_status_duration_and_directo
     assert typing.events()[-1]["exit_code"] == 1
 
 
-def test_the_exit_status_and_the_jobs_of_the_shell_are_what_they_would_be_without_it(terminal, shell, tmp_path):
+def test_hook_preserves_exit_status_and_shell_jobs(terminal, shell, tmp_path):
     typing = terminal(shell)
     typing.install()
     status, last = ("$status", "$last_pid") if shell == "fish" else ("$?", "$!")
@@ -195,7 +195,7 @@ def test_the_exit_status_and_the_jobs_of_the_shell_are_what_they_would_be_withou
 NAMES = ["my prog", "it's", 'say "no"', "naïve", "two\nlines", "back\\slash"]
 
 
-def test_the_program_is_told_as_it_is_called_whatever_its_name(terminal, shell, tmp_path):
+def test_hook_records_programs_with_unusual_names(terminal, shell, tmp_path):
     typing = terminal(shell)
     typing.install()
     for name in NAMES:
@@ -231,7 +231,7 @@ POSIX_LINES = {
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]
 
 
-def test_the_program_is_the_first_word_behind_assignments_or_nothing_where_that_is_not_sure(terminal, shell, tmp_path):
+def test_hook_finds_the_program_behind_assignments(terminal, shell, tmp_path):
     (tmp_path / "programs").mkdir()
     for word in WORDS:
         program(tmp_path / "programs" / word)
@@ -245,7 +245,7 @@ def test_the_program_is_the_first_word_behind_assignments_or_nothing_where_that_
     assert Counter(data.get("program") for data in typing.events()) == Counter(lines.values())
 
 
-def test_neither_arguments_nor_assignments_get_anywhere_near_the_daemon(terminal, shell, tmp_path, home):
+def test_hook_never_sends_arguments_or_assignments(terminal, shell, tmp_path, home):
     typing = terminal(shell)
     typing.install()
     lines = [
@@ -276,7 +276,7 @@ def test_neither_arguments_nor_assignments_get_anywhere_near_the_daemon(terminal
         assert SECRET.encode() not in path.read_bytes(), path
 
 
-def test_what_is_no_command_is_no_event(terminal, shell, tmp_path):
+def test_hook_ignores_lines_that_are_not_commands(terminal, shell, tmp_path):
     typing = terminal(shell)
     typing.install()
     typing.type("")
@@ -293,7 +293,7 @@ def test_what_is_no_command_is_no_event(terminal, shell, tmp_path):
     assert [(data["program"], data["exit_code"]) for data in typing.events()] == [("sleep", 130), ("false", 1)]
 
 
-def test_installed_twice_it_tells_once_and_can_be_silenced(terminal, shell):
+def test_hook_installed_twice_records_once_and_can_be_disabled(terminal, shell):
     typing = terminal(shell)
     typing.install()
     typing.install()
@@ -307,7 +307,7 @@ def test_installed_twice_it_tells_once_and_can_be_silenced(terminal, shell):
     assert (programs.count("true"), programs.count("false")) == (1, 0)
 
 
-def test_without_a_daemon_it_says_nothing(terminal, shell, tmp_path):
+def test_hook_is_silent_without_a_daemon(terminal, shell, tmp_path):
     typing = terminal(shell, state=tmp_path / "nowhere")
     typing.install()
     for line in ("true", "sh -c 'exit 3'", "sleep 0.2"):
@@ -318,7 +318,7 @@ def test_without_a_daemon_it_says_nothing(terminal, shell, tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_what_else_is_hooked_into_bash_goes_on(terminal, tmp_path):
+def test_hook_keeps_other_hooks_of_bash(terminal, tmp_path):
     typing = terminal("bash")
     typing.type("PROMPT_COMMAND='echo $? >> prompts' PS0='(begun)'")
     typing.install()
@@ -330,7 +330,7 @@ def test_what_else_is_hooked_into_bash_goes_on(terminal, tmp_path):
     assert b"(begun)one two" in typing.said
 
 
-def test_the_debug_trap_of_bash_goes_on(terminal, tmp_path):
+def test_hook_keeps_the_debug_trap_of_bash(terminal, tmp_path):
     typing = terminal("bash")
     typing.type("trap 'echo \"$BASH_COMMAND\" >> traps' DEBUG; shopt -s extdebug")
     typing.install()
@@ -338,7 +338,7 @@ def test_the_debug_trap_of_bash_goes_on(terminal, tmp_path):
     assert "echo one two" in (tmp_path / "traps").read_text().splitlines()
 
 
-def test_what_else_is_hooked_into_zsh_goes_on(terminal, tmp_path):
+def test_hook_keeps_other_hooks_of_zsh(terminal, tmp_path):
     typing = terminal("zsh")
     typing.type("precmd() { echo $? >> prompts }; preexec() { echo $1 >> lines }")
     typing.install()

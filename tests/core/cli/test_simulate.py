@@ -52,7 +52,7 @@ def simulate(offline: Cli, config: Path) -> Cli:
     return lambda *arguments: offline("simulate", "--config", str(config), *arguments)
 
 
-def test_where_the_clock_is_set_back_a_fixed_time_runs_once_and_a_wild_one_in_both_hours(simulate: Cli) -> None:
+def test_simulate_shows_fixed_and_wildcard_times_in_a_fold(simulate: Cli) -> None:
     lines = simulate("--from", "2026-10-25").out.splitlines()
     assert [line.split()[:3] for line in lines if "start" in line] == [
         ["2026-10-25T02:00:00+02:00", "start", "sync"],
@@ -64,13 +64,13 @@ def test_where_the_clock_is_set_back_a_fixed_time_runs_once_and_a_wild_one_in_bo
     assert "busy  -  2 at once: backup, sync" in lines[-1]
 
 
-def test_overlaps_are_skipped_and_told_as_collisions(simulate: Cli) -> None:
+def test_simulate_shows_overlaps_as_collisions(simulate: Cli) -> None:
     said = simulate("--from", "2026-11-01", "--durations", "sync=40m")
     assert "2026-11-01T02:30:00+01:00  skip  sync  run " in said.out
     assert "collision  sync  overlap, 1 time" in said.out
 
 
-def test_json_has_runs_skips_and_what_is_crowded(simulate: Cli) -> None:
+def test_simulate_json_has_runs_skips_and_peaks(simulate: Cli) -> None:
     told = simulate("--from", "2026-11-01", "--durations", "sync=40m", "--json").json
     assert (told["from"], told["until"]) == ("2026-11-01T00:00:00+01:00", "2026-11-02T00:00:00+01:00")
     assert [(run["job"], run["state"], run["cause"], run["wait"]) for run in told["runs"]] == [
@@ -126,13 +126,13 @@ def test_no_state_is_made(simulate: Cli, tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
-def test_a_history_that_is_not_there_is_told(simulate: Cli) -> None:
+def test_simulate_reports_a_missing_history(simulate: Cli) -> None:
     said = simulate("--durations", "history")
     assert said.code == 1
     assert "no state in" in said.err
 
 
-def test_triggers_that_are_no_schedules_are_named_as_not_simulated(capsys: pytest.CaptureFixture[str]) -> None:
+def test_forecast_lists_triggers_that_are_not_simulated(capsys: pytest.CaptureFixture[str]) -> None:
     told = evolve(
         forecast(job("inbox")), unplayed=((JobId("inbox"), "file"),), taken_for_yes=((JobId("inbox"), "power"),)
     )
@@ -147,7 +147,7 @@ def test_triggers_that_are_no_schedules_are_named_as_not_simulated(capsys: pytes
     assert shown["assumed_yes"] == [{"job": "inbox", "guard": "power"}]
 
 
-def test_a_run_is_told_with_its_waits_ends_and_attempts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_forecast_shows_waits_ends_and_attempts(capsys: pytest.CaptureFixture[str]) -> None:
     retry = RetryPolicy(attempts=2, delay="1m", jitter=0.0)
     plans = job("first", 60, timeout="5m", retry_policy=retry), job("after", 60, needs=["first"])
     show_forecast(forecast(*plans, durations={"first": 9}), ZoneInfo("UTC"), False)
@@ -169,7 +169,7 @@ def test_on_a_terminal_there_is_a_table(simulate: Cli, config: Path, monkeypatch
     assert simulate("--against", str(config)).out == "nothing changes\n"
 
 
-def test_what_happens_to_an_occurrence_in_both_is_told_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+def test_simulate_against_shows_both_outcomes_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
     before = forecast(job("a", 30), durations={"a": 40})
     after = forecast(job("a", 30, overlap="queue", timeout="35m"), durations={"a": 40})
     show_differences(before, after, ZoneInfo("UTC"), False)
@@ -249,7 +249,7 @@ def told(said: Any) -> list[tuple[str, str]]:
     return [(run["job"], run["state"]) for run in json.loads(said.out)["runs"]]
 
 
-def test_nobody_tells_anything_of_the_world(world: Cli) -> None:
+def test_simulate_without_events_lists_assumptions(world: Cli) -> None:
     said = world("--from", "2026-10-25", "--json")
     assert told(said) == [("backup", "succeeded")]
     assert json.loads(said.out)["not_simulated"] == [{"job": "inbox", "trigger": "files"}]
@@ -257,12 +257,12 @@ def test_nobody_tells_anything_of_the_world(world: Cli) -> None:
 
 
 @pytest.mark.parametrize("name", ["power", "backup.power"])
-def test_a_guard_says_what_it_is_told_to_say(world: Cli, name: str) -> None:
+def test_simulate_uses_guard_results(world: Cli, name: str) -> None:
     said = world("--from", "2026-10-25", "--guard", f"{name}=no", "--json")
     assert told(said) == [("backup", "skipped")]
 
 
-def test_a_file_tells_what_happens(world: Cli, tmp_path: Path) -> None:
+def test_simulate_reads_events_from_a_file(world: Cli, tmp_path: Path) -> None:
     lines = [
         {"at": "2026-10-25T08:00", "job": "inbox", "trigger": "files", "event": {"paths": ["/a"]}},
         {"at": "2026-10-25T01:00", "guard": "power", "says": "no", "because": "on battery"},
@@ -288,7 +288,7 @@ def test_a_file_tells_what_happens(world: Cli, tmp_path: Path) -> None:
         (("--events", "time.jsonl"), 'invalid time "soon"'),
     ],
 )
-def test_what_can_not_be_understood_of_the_world_is_told(world: Cli, tmp_path: Path, arguments: Any, what: str) -> None:
+def test_simulate_refuses_bad_events_and_guards(world: Cli, tmp_path: Path, arguments: Any, what: str) -> None:
     (tmp_path / "bad.jsonl").write_text("x")
     (tmp_path / "time.jsonl").write_text('{"at": "soon", "name": "x"}')
     said = world(*arguments)
@@ -296,13 +296,13 @@ def test_what_can_not_be_understood_of_the_world_is_told(world: Cli, tmp_path: P
     assert what in said.err
 
 
-def test_a_file_that_is_not_there_is_told(world: Cli) -> None:
+def test_simulate_reports_a_missing_events_file(world: Cli) -> None:
     said = world("--events", "gone.jsonl")
     assert said.code == 1
     assert "gone.jsonl: No such file" in said.err
 
 
-def test_what_is_on_record_is_played_again(world: Cli, tmp_path: Path) -> None:
+def test_simulate_replays_recorded_events(world: Cli, tmp_path: Path) -> None:
     at = datetime(2026, 10, 25, 8, tzinfo=UTC)
     run = Run(
         id=RunId("01M5R5PS00DTK96VQVQ92TAA6Q"),

@@ -50,7 +50,7 @@ def test_what_would_be_started_is_shown_and_nothing_runs(configured: Cli, tmp_pa
     assert not (tmp_path / "state").exists()
 
 
-def test_in_json_each_sighting_is_a_line(configured: Cli) -> None:
+def test_trigger_trace_in_json_is_a_line_each(configured: Cli) -> None:
     done = configured(TICK, "tick", "--for", "1s", "--json")
     told = [json.loads(line) for line in done.out.splitlines()]
     fired = [one for one in told if one["what"] == "fires"]
@@ -66,7 +66,7 @@ def test_in_json_each_sighting_is_a_line(configured: Cli) -> None:
         ('[jobs.bare]\ncommand = ["true"]\n', ("bare",), 2, "job \"bare\" has no trigger; 'rae-auto trigger bare'"),
     ],
 )
-def test_what_can_not_be_tried_is_told(configured: Cli, config: str, arguments: Any, code: int, what: str) -> None:
+def test_trigger_trace_refuses_bad_jobs(configured: Cli, config: str, arguments: Any, code: int, what: str) -> None:
     done = configured(config, *arguments)
     assert done.code == code
     assert what in done.err

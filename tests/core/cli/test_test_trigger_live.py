@@ -95,7 +95,7 @@ def beside(daemon: Any, cli: Cli) -> Iterator[Cli]:
 
 @pytest.mark.usefixtures("beside")
 class TestBesideADaemon:
-    def test_what_is_recorded_is_heard_and_ctrl_c_ends_it_with_its_sum(self, written: Any) -> None:
+    def test_recorded_events_are_shown_until_ctrl_c(self, written: Any) -> None:
         trial = TriggerTrial(record("tick", room="kitchen"))
         assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 1
         assert 'tick {"room": "kitchen"}' in trial.lines("traces")
@@ -103,12 +103,12 @@ class TestBesideADaemon:
         assert (fired.trigger, fired.text) == ("ticks", "")
         assert fired.key
 
-    def test_an_event_as_large_as_may_be_is_heard(self, written: Any) -> None:
+    def test_largest_event_is_shown(self, written: Any) -> None:
         trial = TriggerTrial(record("tick", text="x" * 65_000))
         assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 1
         assert trial.lines("fails") == []
 
-    def test_ends_of_runs_are_heard(self, written: Any, beside: Cli) -> None:
+    def test_ends_of_runs_are_shown(self, written: Any, beside: Cli) -> None:
         def run_it() -> None:
             with Client() as client, suppress(NotStarted):
                 client.call("trigger", job="hello")
@@ -122,13 +122,13 @@ class TestBesideADaemon:
         assert data["seconds"] >= 0
 
 
-def test_where_no_daemon_runs_that_is_told(written: Any, offline: Cli) -> None:
+def test_trigger_trace_reports_a_missing_daemon(written: Any, offline: Cli) -> None:
     trial = TriggerTrial(lambda: None, until="traces")
     assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 0
     assert trial.lines("traces") == ["no daemon is running, so recorded events and ends of runs are not available"]
 
 
-def test_guards_that_would_keep_the_job_from_starting_are_shown(written: Any, offline: Cli) -> None:
+def test_trigger_trace_shows_blocking_guards(written: Any, offline: Cli) -> None:
     trial = TriggerTrial(lambda: None)
     config = """
 [jobs.a]
@@ -147,7 +147,7 @@ guards = [
     assert "root" not in fired.text
 
 
-def test_parts_of_a_trigger_are_shown_with_what_they_tell(written: Any, offline: Cli) -> None:
+def test_trigger_trace_shows_parts_of_a_trigger(written: Any, offline: Cli) -> None:
     trial = TriggerTrial(lambda: None)
     config = """
 [jobs.a]
@@ -186,7 +186,7 @@ class Blind(ReadGuard):
         raise OSError("no eyes")
 
 
-def test_what_a_source_records_is_shown_and_its_failure_ends_the_trial(
+def test_trigger_trace_shows_records_and_ends_on_failure(
     written: Any, offline: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _install(monkeypatch, Kind.TRIGGER, Broken)
@@ -196,7 +196,7 @@ def test_what_a_source_records_is_shown_and_its_failure_ends_the_trial(
     assert trial.lines("fails") == ["OSError('on fire')"]
 
 
-def test_a_guard_that_fails_can_not_tell(written: Any, offline: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trigger_trace_shows_a_failing_guard(written: Any, offline: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     _install(monkeypatch, Kind.GUARD, Blind)
     trial = TriggerTrial(lambda: None)
     config = '[jobs.a]\ncommand = ["false"]\nguards = ["blind"]\ntrigger = { type = "interval", every = "20ms" }\n'

@@ -85,11 +85,11 @@ async def forward(scheduler: Scheduler, server: ControlServer) -> None:
             server.publish(event)
 
 
-def test_ping_tells_who_answers(tmp_path):
+def test_ping_returns_pid_and_version(tmp_path):
     assert asked(tmp_path, lambda _, peer: peer.ask("ping")) == {"pid": os.getpid(), "version": __version__}
 
 
-def test_status_of_a_daemon_at_rest(tmp_path):
+def test_status_of_an_idle_daemon(tmp_path):
     status = asked(tmp_path, lambda _, peer: peer.ask("status"))
     assert datetime.fromisoformat(status.pop("started_at")) <= datetime.now(UTC)
     (due,) = status.pop("next")
@@ -109,7 +109,7 @@ def test_status_of_a_daemon_at_rest(tmp_path):
     }
 
 
-def test_status_tells_what_runs_what_waits_and_for_what_and_what_is_wrong(tmp_path):
+def test_status_lists_running_and_waiting_runs_and_problems(tmp_path):
     async def work(daemon, peer):
         runs = [(await peer.ask("trigger", job="slow"))["run_id"] for _ in range(2)]
         daemon.problems.append("the configuration is bad")
@@ -123,7 +123,7 @@ def test_status_tells_what_runs_what_waits_and_for_what_and_what_is_wrong(tmp_pa
     assert status["problems"] == ["the configuration is bad"]
 
 
-def test_list_has_a_line_for_each_job_and_show_the_whole_of_one(tmp_path):
+def test_list_returns_all_jobs_and_show_one_in_full(tmp_path):
     async def work(daemon, peer):
         await peer.ask("add", definition=NEW)
         await daemon.run(peer, "bad")
@@ -147,7 +147,7 @@ def test_list_has_a_line_for_each_job_and_show_the_whole_of_one(tmp_path):
     assert [list(record) for record in shown["open"]] == [RUN_KEYS]
 
 
-def test_a_job_is_added_once_replaced_and_removed(tmp_path):
+def test_add_replaces_only_on_request_and_remove_removes(tmp_path):
     async def work(_, peer):
         added = await peer.ask("add", definition=NEW, replace=False)
         again = await peer.refusal("add", definition=NEW)
@@ -161,7 +161,7 @@ def test_a_job_is_added_once_replaced_and_removed(tmp_path):
     assert gone.kind == "JobNotFound"
 
 
-def test_what_show_tells_of_a_job_can_be_added(tmp_path):
+def test_definition_from_show_can_be_added(tmp_path):
     async def work(_, peer):
         definition = (await peer.ask("show", job="quick"))["definition"]
         await peer.ask("add", definition={**definition, "id": "copy"})
@@ -171,7 +171,8 @@ def test_what_show_tells_of_a_job_can_be_added(tmp_path):
     assert {**first, "id": "copy"} == second
 
 
-def test_R3_a_request_that_is_repeated_leads_to_one_run(tmp_path):
+@pytest.mark.requirement("R3")
+def test_repeated_request_leads_to_one_run(tmp_path):
     async def work(_, peer):
         return [
             (await peer.ask("trigger", job="slow", request=request, event=event))["run_id"]
@@ -232,7 +233,7 @@ def test_history_is_filtered_and_the_newest_comes_first(tmp_path):
     assert told == [[2, 0], [1], [1], [2], [0], [2, 1], [2, 1, 0], []]
 
 
-def test_output_tells_where_it_lies(tmp_path):
+def test_output_returns_its_path(tmp_path):
     async def work(daemon, peer):
         run = await daemon.run(peer, "quick")
         return run, await peer.ask("output", run=run)
@@ -242,7 +243,8 @@ def test_output_tells_where_it_lies(tmp_path):
     assert Path(told["path"]).read_text() == "hello\n"
 
 
-def test_reload_tells_what_changed_or_all_that_is_wrong_R38(tmp_path):
+@pytest.mark.requirement("R38")
+def test_reload_returns_the_changes_or_all_errors(tmp_path):
     async def work(daemon, peer):
         daemon.problems.extend(["rae.toml:1: one", "rae.toml:2: two"])
         bad = await peer.refusal("reload")
@@ -254,7 +256,7 @@ def test_reload_tells_what_changed_or_all_that_is_wrong_R38(tmp_path):
     assert changes == {"added": ["fresh"], "changed": ["bad"], "removed": ["quick"]}
 
 
-def test_a_stop_lets_what_runs_go_on_and_a_second_one_ends_it(tmp_path):
+def test_stop_waits_for_runs_and_a_second_stop_ends_them(tmp_path):
     async def work(daemon, peer):
         run = (await peer.ask("trigger", job="slow"))["run_id"]
         first = await peer.ask("stop", now=False)
@@ -269,7 +271,7 @@ def test_a_stop_lets_what_runs_go_on_and_a_second_one_ends_it(tmp_path):
     assert run["state"] == "interrupted"
 
 
-def test_a_stop_can_leave_commands_to_the_next_daemon(tmp_path):
+def test_stop_can_leave_commands_to_the_next_daemon(tmp_path):
     async def first(daemon, peer):
         listener = await daemon.connect()
         await listener.ask("events")
@@ -287,7 +289,7 @@ def test_a_stop_can_leave_commands_to_the_next_daemon(tmp_path):
     assert asked(tmp_path, second) == [run]
 
 
-def test_the_stream_of_events_tells_of_jobs_runs_and_decisions(tmp_path):
+def test_event_stream_contains_jobs_runs_and_decisions(tmp_path):
     async def work(daemon, peer):
         listener = await daemon.connect()
         await listener.ask("events")
@@ -318,7 +320,7 @@ def test_the_stream_of_events_tells_of_jobs_runs_and_decisions(tmp_path):
     assert last == {"event": {"kind": "job", "job": "new", "change": "removed"}}
 
 
-def test_a_listener_can_still_ask(tmp_path):
+def test_listener_can_send_requests(tmp_path):
     async def work(_, peer):
         return await peer.ask("events"), await peer.ask("ping"), await peer.ask("events")
 
@@ -326,7 +328,7 @@ def test_a_listener_can_still_ask(tmp_path):
     assert (first, ping["pid"], again) == ({}, os.getpid(), {})
 
 
-def test_many_clients_at_once_are_each_answered_in_full(tmp_path):
+def test_concurrent_clients_are_all_answered_in_full(tmp_path):
     async def client(daemon, number):
         peer = await daemon.connect()
         job = f"job-{number}"
@@ -421,8 +423,9 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> list[Refused]:
     return answers
 
 
+@pytest.mark.requirement("S6")
 @pytest.mark.parametrize("number", range(len(REFUSALS)), ids=lambda number: f"{number}-{REFUSALS[number][0]}")
-def test_what_is_refused_is_one_bounded_line_of_a_known_kind_S6(refused, number):
+def test_refusal_is_one_bounded_line_of_a_known_kind(refused, number):
     _, _, kind, words = REFUSALS[number]
     assert (refused[number].kind, words in refused[number].message) == (kind, True), refused[number]
     assert refused[number].message.isprintable()
@@ -431,7 +434,7 @@ def test_what_is_refused_is_one_bounded_line_of_a_known_kind_S6(refused, number)
 
 
 @given(st.dictionaries(st.sampled_from(["job", "run", "states", "since", "until", "limit"]), json_values))
-def test_any_query_is_understood_or_refused_in_one_line(arguments):
+def test_log_query_parses_or_refuses_any_json(arguments):
     try:
         query = log_query(arguments)
     except BadRequest as error:

@@ -86,8 +86,9 @@ def config(tmp_path):
     return path
 
 
+@pytest.mark.requirement("R38")
 @pytest.mark.parametrize("save", [write, replace])
-def test_R38_a_change_is_taken_over_and_a_bad_one_is_told(config, serve, save):
+def test_config_watch_loads_a_change_and_reports_a_bad_one(config, serve, save):
     serve(config)
     save(config, WATCHED + jobs("a", "b"))
     eventually(lambda: names() == ["a", "b"])
@@ -99,7 +100,7 @@ def test_R38_a_change_is_taken_over_and_a_bad_one_is_told(config, serve, save):
     eventually(lambda: names() == ["c"] and ask("status")["problems"] == [])
 
 
-def test_a_file_that_is_gone_is_told_and_taken_over_when_it_is_back(config, serve):
+def test_config_watch_reports_a_missing_file_and_loads_it_again(config, serve):
     serve(config)
     config.unlink()
     (problem,) = eventually(lambda: ask("status")["problems"])
@@ -108,7 +109,7 @@ def test_a_file_that_is_gone_is_told_and_taken_over_when_it_is_back(config, serv
     eventually(lambda: names() == ["b"])
 
 
-def test_a_link_is_followed_when_its_file_changes_and_when_it_leads_elsewhere(config, serve, tmp_path):
+def test_config_watch_follows_links(config, serve, tmp_path):
     other, link = tmp_path / "other.toml", tmp_path / "link" / "rae.toml"
     link.parent.mkdir()
     link.symlink_to(config)
@@ -125,7 +126,7 @@ def test_a_link_is_followed_when_its_file_changes_and_when_it_leads_elsewhere(co
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_it_is_switched_on_and_off_by_a_reload_and_costs_nothing_while_off(config, serve):
+def test_reload_switches_config_watch_on_and_off(config, serve):
     write(config, jobs("a"))
     daemon = serve(config)
     assert inotify_handles(daemon.pid) == 0
@@ -139,7 +140,7 @@ def test_it_is_switched_on_and_off_by_a_reload_and_costs_nothing_while_off(confi
     eventually(lambda: inotify_handles(daemon.pid) == 0)
 
 
-def test_a_watch_that_cannot_be_is_told_and_harms_nothing_else(config, serve, tmp_path, monkeypatch):
+def test_failing_config_watch_is_reported_and_nothing_else_fails(config, serve, tmp_path, monkeypatch):
     broken = tmp_path / "broken" / "watchdog.py"
     broken.parent.mkdir()
     broken.write_text("raise OSError(28, 'inotify watch limit reached')")
@@ -153,13 +154,13 @@ def test_a_watch_that_cannot_be_is_told_and_harms_nothing_else(config, serve, tm
     assert ask("status")["problems"] == []
 
 
-def test_the_watching_library_is_not_imported_while_nobody_wants_it():
+def test_watch_library_is_imported_only_when_needed():
     asked = "import rae_auto.daemon.daemon, sys; print('watchdog' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert said.stdout == "False\n"
 
 
-def test_what_leads_to_a_file_is_each_link_and_the_file(tmp_path):
+def test_find_directory_entries_returns_links_and_the_file(tmp_path):
     there = tmp_path.resolve()
     (there / "1").mkdir()
     (there / "..data").symlink_to("1")

@@ -58,6 +58,7 @@ def path(tmp_path: Path) -> Path:
 # What a request is
 
 
+@pytest.mark.requirement("S6")
 @pytest.mark.parametrize(
     "line",
     [
@@ -79,7 +80,7 @@ def path(tmp_path: Path) -> Path:
     ],
     ids=lambda line: line[:30].decode(errors="replace"),
 )
-def test_what_is_no_request_is_told_and_the_line_is_cut_S6(path, line):
+def test_malformed_request_is_answered_and_disconnected(path, line):
     async def work(connect, _):
         peer, other = await connect(), await connect()
         return await peer.exchange(line + b"\n"), await peer.receive(), await other.exchange(PING)
@@ -90,6 +91,7 @@ def test_what_is_no_request_is_told_and_the_line_is_cut_S6(path, line):
     assert (after, other) == (None, PONG)
 
 
+@pytest.mark.requirement("S6")
 @pytest.mark.parametrize(
     ("name", "told"),
     [
@@ -101,7 +103,7 @@ def test_what_is_no_request_is_told_and_the_line_is_cut_S6(path, line):
         ("\x1b]0;x" + "z" * 1000, "unknown command '\\x1b]0;x" + "z" * 59 + "'"),
     ],
 )
-def test_an_unknown_command_is_told_and_the_next_is_served_S6(path, name, told):
+def test_unknown_command_is_refused_and_the_next_is_served(path, name, told):
     async def work(connect, _):
         peer = await connect()
         return await peer.refusal(name), await peer.exchange(PING)
@@ -111,14 +113,14 @@ def test_an_unknown_command_is_told_and_the_next_is_served_S6(path, name, told):
 
 
 @pytest.mark.parametrize("number", [None, 0, -1.5, "x", [1], {"a": None}, "\ud800"])
-def test_an_answer_bears_the_id_of_its_request(path, number):
+def test_answer_repeats_the_id_of_its_request(path, number):
     async def work(connect, _):
         return await (await connect()).exchange(json.dumps({"id": number, "command": "ping"}).encode() + b"\n")
 
     assert served(path, work) == {"id": number, "result": "pong"}
 
 
-def test_requests_come_in_pieces_or_many_at_once_and_are_answered_in_order(path):
+def test_split_and_batched_requests_are_answered_in_order(path):
     async def work(connect, _):
         peer = await connect()
         for byte in PING[:-1]:
@@ -131,7 +133,8 @@ def test_requests_come_in_pieces_or_many_at_once_and_are_answered_in_order(path)
     assert served(path, work) == (PONG, list(range(100)))
 
 
-def test_a_line_of_64_KiB_is_read_and_a_longer_one_cut_off_S6(path):
+@pytest.mark.requirement("S6")
+def test_longest_request_is_read_and_a_longer_one_disconnected(path):
     async def work(connect, _):
         return [
             await (await connect()).exchange(PING.rjust(size))
@@ -141,7 +144,7 @@ def test_a_line_of_64_KiB_is_read_and_a_longer_one_cut_off_S6(path):
     assert served(path, work) == [PONG, None, PONG]
 
 
-def test_a_command_that_fails_is_an_error_without_details_and_the_line_stays(path):
+def test_failing_command_hides_details_and_keeps_the_connection(path):
     async def broken(_):
         raise ZeroDivisionError("secret")
 
@@ -158,7 +161,8 @@ def test_a_command_that_fails_is_an_error_without_details_and_the_line_stays(pat
 # Who stalls, goes, or comes in crowds
 
 
-def test_half_a_line_is_not_waited_for_but_an_idle_client_is_R32(path, monkeypatch):
+@pytest.mark.requirement("R32")
+def test_half_a_request_times_out_but_an_idle_client_does_not(path, monkeypatch):
     monkeypatch.setattr(control_server, "CLIENT_TIMEOUT_SECONDS", 0.05)
 
     async def work(connect, _):
@@ -188,7 +192,8 @@ async def rest_of(plain: socket.socket) -> int:
     return received
 
 
-def test_who_asks_and_never_reads_is_cut_off_R32(path, monkeypatch):
+@pytest.mark.requirement("R32")
+def test_client_that_never_reads_is_disconnected(path, monkeypatch):
     monkeypatch.setattr(control_server, "CLIENT_TIMEOUT_SECONDS", 0.05)
 
     async def work(connect, _):
@@ -207,7 +212,8 @@ def test_who_asks_and_never_reads_is_cut_off_R32(path, monkeypatch):
     assert after == PONG
 
 
-def test_a_listener_that_never_reads_is_cut_off_and_the_others_hear_everything_R32(path):
+@pytest.mark.requirement("R32")
+def test_slow_listener_is_disconnected_and_others_get_all_events(path):
     event = {"kind": "job", "job": "x" * 10_000}
     told = 1000
 
@@ -228,7 +234,7 @@ def test_a_listener_that_never_reads_is_cut_off_and_the_others_hear_everything_R
 
 
 @pytest.mark.parametrize("sent", [b"", PING[:10], PING * 50, b'{"command":"events"}\n', b'{"command":"slow"}\n'])
-def test_who_goes_in_the_middle_disturbs_nobody(path, sent):
+def test_client_that_disconnects_does_not_disturb_others(path, sent):
     go = asyncio.Event()
 
     async def slow(_):
@@ -248,7 +254,7 @@ def test_who_goes_in_the_middle_disturbs_nobody(path, sent):
     assert served(path, work, slow=slow) == (PONG, {"event": {"kind": "job"}}, PONG)
 
 
-def test_a_slow_command_holds_up_its_own_client_only(path):
+def test_slow_command_blocks_only_its_own_client(path):
     go = asyncio.Event()
 
     async def slow(_):
@@ -265,7 +271,8 @@ def test_a_slow_command_holds_up_its_own_client_only(path):
     assert served(path, work, slow=slow) == (PONG, {"id": 2, "result": "done"})
 
 
-def test_of_too_many_clients_the_oldest_go_but_for_listeners_S6(path):
+@pytest.mark.requirement("S6")
+def test_too_many_clients_drop_the_oldest_except_listeners(path):
     async def work(connect, server):
         listener = await connect()
         await listener.ask("events")
@@ -282,7 +289,7 @@ def test_of_too_many_clients_the_oldest_go_but_for_listeners_S6(path):
     assert crowd == [None] * gone + [PONG] * (len(crowd) - gone)
 
 
-def test_where_all_listen_the_oldest_listener_goes(path):
+def test_oldest_listener_is_dropped_if_all_listen(path):
     async def work(connect, _):
         listeners = [await connect() for _ in range(MAX_CLIENTS)]
         for listener in listeners:
@@ -296,7 +303,8 @@ def test_where_all_listen_the_oldest_listener_goes(path):
 # The socket
 
 
-def test_the_socket_is_its_owners_alone_whatever_the_umask_S6(path):
+@pytest.mark.requirement("S6")
+def test_socket_is_private_whatever_the_umask(path):
     async def work(_connect, _server):
         return path.stat().st_mode
 
@@ -308,7 +316,8 @@ def test_the_socket_is_its_owners_alone_whatever_the_umask_S6(path):
     assert (stat.S_ISSOCK(mode), stat.S_IMODE(mode), after) == (True, 0o600, 0)
 
 
-def test_the_state_directory_is_its_owners_alone_S4_S6(tmp_path):
+@pytest.mark.requirement("S4", "S6")
+def test_state_directory_is_private(tmp_path):
     state = tmp_path / "state"
     state.mkdir()
     state.chmod(0o755)
@@ -331,15 +340,17 @@ class Credentials:
         return struct.pack("3i", 1, self.uid, OTHER_USER)
 
 
+@pytest.mark.requirement("S6")
 @pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="peers are known in another way there")
 @pytest.mark.parametrize(("uid", "ours"), [(0, True), (1000, True), (1001, False), (OTHER_USER, False)])
-def test_only_the_owner_and_root_are_served_S6(monkeypatch, uid, ours):
+def test_peer_must_be_the_owner_or_root(monkeypatch, uid, ours):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert control_server._is_trusted_peer(Credentials(uid)) is ours  # type: ignore[arg-type]  # as much of a socket as is asked
 
 
+@pytest.mark.requirement("S6")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
-def test_another_user_gets_no_answer_though_the_files_would_let_him_in_S6(path, monkeypatch):
+def test_other_user_gets_no_answer_despite_open_files(path, monkeypatch):
     async def work(connect, _):
         path.chmod(0o666)
         path.parent.chmod(0o711)
@@ -358,7 +369,8 @@ def test_another_user_gets_no_answer_though_the_files_would_let_him_in_S6(path, 
     assert served(path, work) == (None, PONG)
 
 
-def test_the_socket_that_a_dead_daemon_left_is_replaced_S7(path):
+@pytest.mark.requirement("S7")
+def test_socket_of_a_dead_daemon_is_replaced(path):
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
 
@@ -379,10 +391,11 @@ def a_link_to_a_socket(path: Path) -> None:
     path.symlink_to("other")
 
 
+@pytest.mark.requirement("S7")
 @pytest.mark.parametrize(
     "plant", [a_file, Path.mkdir, a_link_to_a_socket, lambda path: path.symlink_to("nowhere"), os.mkfifo]
 )
-def test_what_is_no_socket_is_left_in_its_place_S7(path, plant):
+def test_file_that_is_not_a_socket_is_left_in_place(path, plant):
     plant(path)
     before = path.lstat()
     with pytest.raises(StoreError, match=r"control.sock exists and is not a socket; remove it"):
@@ -390,7 +403,8 @@ def test_what_is_no_socket_is_left_in_its_place_S7(path, plant):
     assert path.lstat() == before
 
 
-def test_the_socket_of_a_living_daemon_is_not_taken_S7(tmp_path, path):
+@pytest.mark.requirement("S7")
+def test_socket_of_a_running_daemon_is_not_taken(tmp_path, path):
     async def work(connect, _):
         async with Scheduler(directory=tmp_path):
             before = path.stat().st_ino
@@ -402,7 +416,7 @@ def test_the_socket_of_a_living_daemon_is_not_taken_S7(tmp_path, path):
     assert served(path, work) == (True, PONG)
 
 
-def test_a_path_that_is_too_long_is_told_in_one_line(tmp_path):
+def test_socket_path_that_is_too_long_is_reported_in_one_line(tmp_path):
     path = tmp_path / ("x" * 120)
     with pytest.raises(StoreError, match="path too long") as refused:
         in_time(lambda: ControlServer({}).start(path))
@@ -411,7 +425,7 @@ def test_a_path_that_is_too_long_is_told_in_one_line(tmp_path):
     assert not path.exists()
 
 
-def test_a_retired_server_serves_whom_it_has_until_it_closes(path):
+def test_retired_server_serves_its_clients_until_it_closes(path):
     async def work(connect, server):
         peer = await connect()
         first = await peer.exchange(PING)

@@ -85,7 +85,7 @@ def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_leaves_running_jobs_their_grace(home, number):
+def test_signal_leaves_running_jobs_their_grace(home, number):
     daemon = home.serve()
     run = home.start_waiter()
     daemon.send_signal(number)
@@ -107,7 +107,8 @@ def test_a_second_signal_ends_the_grace(home):
     assert state not in ("running", "succeeded")
 
 
-def test_a_reload_is_all_or_nothing_R38(home):
+@pytest.mark.requirement("R38")
+def test_reload_is_all_or_nothing(home):
     daemon = home.serve()
     home.write('[jobs.new]\ncommand = ["true"]\n[jobs.bad]\ncolour = 1\n')
     daemon.send_signal(signal.SIGHUP)
@@ -121,7 +122,7 @@ def test_a_reload_is_all_or_nothing_R38(home):
 
 
 @pytest.mark.parametrize(("head", "options"), [("enabled = false\n", []), ("", ["--paused"])])
-def test_what_is_switched_off_starts_by_hand_only(home, head, options):
+def test_disabled_jobs_start_by_hand_only(home, head, options):
     home.write('[jobs.often]\ncommand = ["true"]\nschedule = "* * * * * *"\n', head)
     home.serve(*options)
     assert not home.ask("status")["enabled"]
@@ -133,7 +134,8 @@ def test_what_is_switched_off_starts_by_hand_only(home, head, options):
     assert [past["run_id"] for past in home.ask("history")] == [run]
 
 
-def test_R24_a_second_daemon_is_refused_with_the_pid_of_the_first(home):
+@pytest.mark.requirement("R24")
+def test_second_daemon_is_refused_with_the_pid_of_the_first(home):
     first = home.serve()
     second = home.launch()
     said = second.communicate(timeout=60)[1]
@@ -143,7 +145,8 @@ def test_R24_a_second_daemon_is_refused_with_the_pid_of_the_first(home):
     assert home.pid() == first.pid
 
 
-def test_R24_the_socket_of_a_killed_daemon_is_replaced(home):
+@pytest.mark.requirement("R24")
+def test_socket_of_a_killed_daemon_is_replaced(home):
     first = home.serve()
     first.kill()
     first.wait()
@@ -151,7 +154,7 @@ def test_R24_the_socket_of_a_killed_daemon_is_replaced(home):
     assert home.serve().pid != first.pid
 
 
-def test_a_run_outlives_a_killed_daemon_and_its_true_end_is_on_record(home):
+def test_run_survives_a_killed_daemon_and_its_end_is_recorded(home):
     first = home.serve()
     run = home.start_waiter()
     first.kill()

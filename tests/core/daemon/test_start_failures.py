@@ -31,6 +31,7 @@ def assert_one_line(said: str, *words: str) -> None:
     assert [word for word in words if word not in said] == []
 
 
+@pytest.mark.requirement("R38")
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -50,7 +51,7 @@ def assert_one_line(said: str, *words: str) -> None:
         ),
     ],
 )
-def test_a_bad_configuration_is_refused_in_one_line_R38(tmp_path, content, told):
+def test_bad_configuration_is_refused_in_one_line(tmp_path, content, told):
     write(tmp_path, content)
     code, said = start(tmp_path, tmp_path / "state")
     assert_one_line(said, told, "rae.toml")
@@ -66,6 +67,7 @@ def a_link_to_itself(home: Path) -> None:
     (home / "rae.toml").symlink_to("rae.toml")
 
 
+@pytest.mark.requirement("S1")
 @pytest.mark.parametrize(
     ("prepare", "told"),
     [
@@ -75,7 +77,7 @@ def a_link_to_itself(home: Path) -> None:
         (lambda home: write(home, JOB, 0o666), "can be written by everybody"),
     ],
 )
-def test_a_configuration_that_is_no_private_file_is_refused_S1(tmp_path, prepare: Callable[[Path], None], told):
+def test_configuration_writable_by_others_is_refused(tmp_path, prepare: Callable[[Path], None], told):
     prepare(tmp_path)
     code, said = start(tmp_path, tmp_path / "state")
     assert_one_line(said, told)
@@ -83,7 +85,7 @@ def test_a_configuration_that_is_no_private_file_is_refused_S1(tmp_path, prepare
 
 
 @pytest.mark.parametrize("below", ["", "deeper"])
-def test_a_file_in_place_of_the_state_directory_is_told(tmp_path, below):
+def test_file_in_place_of_the_state_directory_is_reported(tmp_path, below):
     write(tmp_path, JOB)
     (tmp_path / "state").touch()
     code, said = start(tmp_path, tmp_path / "state" / below)
@@ -91,7 +93,7 @@ def test_a_file_in_place_of_the_state_directory_is_told(tmp_path, below):
     assert code == 1
 
 
-def test_a_state_directory_that_can_not_be_written_is_told(tmp_path):
+def test_read_only_state_directory_is_reported(tmp_path):
     write(tmp_path, JOB)
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o500)
@@ -101,7 +103,8 @@ def test_a_state_directory_that_can_not_be_written_is_told(tmp_path):
     assert code == 1
 
 
-def test_a_store_of_garbage_is_told_and_kept_R20(tmp_path):
+@pytest.mark.requirement("R20")
+def test_garbage_store_is_reported_and_kept(tmp_path):
     write(tmp_path, JOB)
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
@@ -113,7 +116,7 @@ def test_a_store_of_garbage_is_told_and_kept_R20(tmp_path):
     assert (state / "state.sqlite").read_bytes() == garbage
 
 
-def test_a_socket_path_that_is_too_long_is_told_with_the_reason(tmp_path, monkeypatch):
+def test_long_socket_path_is_reported_with_the_reason(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     write(tmp_path, JOB)
     code, said = start(tmp_path, tmp_path / ("x" * 120))
@@ -121,7 +124,8 @@ def test_a_socket_path_that_is_too_long_is_told_with_the_reason(tmp_path, monkey
     assert code == 1
 
 
-def test_a_file_in_place_of_the_socket_is_told_and_kept_S7(tmp_path):
+@pytest.mark.requirement("S7")
+def test_file_in_place_of_the_socket_is_reported_and_kept(tmp_path):
     write(tmp_path, JOB)
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
@@ -132,7 +136,8 @@ def test_a_file_in_place_of_the_socket_is_told_and_kept_S7(tmp_path):
     assert (state / "control.sock").read_text() == "mine"
 
 
-def test_a_journal_of_garbage_is_told_R20(tmp_path):
+@pytest.mark.requirement("R20")
+def test_garbage_journal_is_reported(tmp_path):
     write(tmp_path, 'store = "json"\n' + JOB)
     state = tmp_path / "state"
     state.mkdir(mode=0o700)

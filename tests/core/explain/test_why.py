@@ -21,7 +21,7 @@ from rae_auto.registry.trigger_text import trigger_summary
 from rae_auto.simulation.virtual_engine import EPOCH
 
 
-def test_it_ran_since_it_was_due():
+def test_why_a_run_succeeded():
     w = world(a_job())
     w.advance(HOUR)
     w.end(next(iter(w.active_starts)))
@@ -32,14 +32,14 @@ def test_it_ran_since_it_was_due():
     assert facts_of(told)["next"].startswith("due at")
 
 
-def test_it_runs():
+def test_why_a_run_is_active():
     w = world(a_job(hourly=False))
     w.trigger("a")
     assert "has been starting since" in explain_now(standing(w)).answer
     assert "it was triggered by hand" in explain_now(standing(w)).answer
 
 
-def test_it_failed():
+def test_why_a_run_failed():
     w = world(a_job(hourly=False))
     run = w.trigger("a")
     w.fail(run, 3)
@@ -63,7 +63,7 @@ SKIPS = {
 
 
 @pytest.mark.parametrize(("fields", "prepare", "words"), SKIPS.values(), ids=SKIPS)
-def test_it_did_not_run(fields, prepare, words):
+def test_why_an_occurrence_was_skipped(fields, prepare, words):
     w = world(a_job("b", hourly=False), a_job(**fields))
     prepare(w)
     w.advance(2 * HOUR)
@@ -72,7 +72,7 @@ def test_it_did_not_run(fields, prepare, words):
     assert words in told.answer
 
 
-def test_it_was_skipped_since_a_need_failed():
+def test_why_names_the_need_that_failed():
     w = world(a_job("b", hourly=False), a_job(needs=["b"]))
     w.fail(w.trigger("b"))
     w.advance(HOUR)
@@ -87,7 +87,7 @@ def test_it_was_skipped_since_a_need_failed():
         (lambda w: w.set_clock(5 * HOUR), "the clock was set forward from"),
     ],
 )
-def test_it_was_missed_and_the_latest_made_up_for(happens, words):
+def test_why_an_occurrence_was_missed_and_the_latest_caught_up(happens, words):
     w = world(a_job())
     w.advance(30 * MINUTE)
     happens(w)
@@ -95,7 +95,7 @@ def test_it_was_missed_and_the_latest_made_up_for(happens, words):
     assert "it is a missed run, started late by catch_up" in answer_at(w, EPOCH + 5 * HOUR).answer
 
 
-def test_it_was_not_due():
+def test_why_nothing_was_due():
     w = world(a_job())
     w.advance(2 * HOUR)
     told = answer_at(w, EPOCH + 90 * MINUTE)
@@ -104,7 +104,7 @@ def test_it_was_not_due():
     assert ": it has no schedule" in answer_at(world(a_job(hourly=False)), EPOCH).answer
 
 
-def test_nothing_is_on_record_any_more():
+def test_why_without_a_record():
     w = world(a_job())
     assert "was due at" in answer_at(w, EPOCH - HOUR).answer
 
@@ -117,7 +117,7 @@ WAITS = {
 
 
 @pytest.mark.parametrize(("fields", "settings", "words"), WAITS.values(), ids=WAITS)
-def test_it_waits(fields, settings, words):
+def test_why_a_run_waits(fields, settings, words):
     w = world(
         a_job("b", hourly=False, resources=fields.get("resources", ())), a_job(hourly=False, **fields), **settings
     )
@@ -129,7 +129,7 @@ def test_it_waits(fields, settings, words):
 
 
 @pytest.mark.parametrize(("pause", "words"), [(True, "is paused"), (False, "has not run yet; it is next due at")])
-def test_it_has_done_nothing_yet(pause, words):
+def test_why_a_job_has_not_run_yet(pause, words):
     w = world(a_job())
     if pause:
         w.pause("a")
@@ -137,14 +137,14 @@ def test_it_has_done_nothing_yet(pause, words):
     assert "has no schedule; 'rae-auto trigger a' starts it" in explain_now(standing(world(a_job(hourly=False)))).answer
 
 
-def test_a_trigger_that_watches_has_told_of_nothing_yet():
+def test_why_a_source_has_reported_nothing():
     w = world(a_job(hourly=False, schedule=[TriggerRef("file", {"paths": ["/in"]}, "file")]))
     assert explain_now(standing(w)).answer == "a has not run yet: its trigger (file /in) has reported nothing"
     assert ": its trigger (file /in) reported nothing" in answer_at(w, EPOCH).answer
 
 
 @pytest.mark.parametrize("store", ["sqlite", "json"])
-def test_a_scheduler_answers_from_what_is_on_record(tmp_path, store):
+def test_explain_job_reads_the_records_of_a_scheduler(tmp_path, store):
     async def work():
         jobs = [Job(name="a", shell="exit 3", schedule=Cron("0 0 1 1 *")), Job(name="b", command="true", needs=["a"])]
         async with Scheduler(directory=tmp_path, store=store, jobs=jobs) as s:
@@ -171,7 +171,7 @@ def test_a_scheduler_answers_from_what_is_on_record(tmp_path, store):
     assert needing.reason == NeedFailed("a")
 
 
-def test_the_chain_of_facts_goes_from_the_trigger_to_the_end_with_what_was_used():
+def test_facts_go_from_the_trigger_to_the_end_with_resources():
     w = world(a_job("b", hourly=False), a_job(needs=["b"], resources=["db"], overlap="queue"), resources={"db": 1})
     w.end(w.trigger("b"))
     w.advance(HOUR)
@@ -189,7 +189,7 @@ def test_the_chain_of_facts_goes_from_the_trigger_to_the_end_with_what_was_used(
     assert result["attempt 1"] == "succeeded after 0 s (used 2 s of CPU time, 3 MB of memory)"
 
 
-def test_what_a_run_waited_for_is_known_after_it_has_ended_and_after_a_restart():
+def test_facts_keep_waits_after_the_end_and_a_restart():
     w = world(a_job("b", hourly=False), a_job(hourly=False, needs=["b"]))
     w.trigger("b")
     run = w.trigger("a")
@@ -200,27 +200,27 @@ def test_what_a_run_waited_for_is_known_after_it_has_ended_and_after_a_restart()
     assert facts_of(explain_run(w.run(run), standing(w)))["waited"] == '"b", which it needs, has an open run'
 
 
-def test_a_run_is_told_under_its_own_job_only():
+def test_explain_refuses_a_run_of_another_job():
     w = world(a_job("b", hourly=False), a_job(hourly=False))
     run = w.trigger("b")
     with pytest.raises(RunNotFound, match='belongs to job "b", not to "a"'):
         explain(EngineSource(w.engine, w.now, ZoneInfo("UTC")), Question("a"), [], [], w.run(run))
 
 
-def test_what_is_still_to_come():
+def test_why_a_future_time():
     w = world(a_job())
     assert answer_at(w, EPOCH + HOUR).answer.endswith("will be due at 2026-01-01 01:00:00+00:00")
     assert "will not run at" in answer_at(w, EPOCH + 90 * MINUTE).answer
 
 
-def test_an_instant_before_the_job_was_added():
+def test_why_a_time_before_the_job_was_added():
     w = world()
     w.advance(5 * HOUR)
     w.add(a_job())
     assert "its schedule counts only from 2026-01-01 05:00:00+00:00" in answer_at(w, EPOCH + 3 * HOUR).answer
 
 
-def test_a_decision_wakes_nobody():
+def test_decision_causes_no_extra_wake_up():
     w = world(a_job())
     w.pause("a")
     w.advance(HOUR)
@@ -228,7 +228,7 @@ def test_a_decision_wakes_nobody():
     assert w.engine.next_wake(w.now) == 3600, "the next instant of its schedule, and nothing before"
 
 
-def test_what_a_source_told_is_one_of_the_facts():
+def test_facts_contain_the_event_shortened():
     w = world(a_job(hourly=False))
     occurrence = Occurrence("a", "inbox", "key", w.now.wall, {"paths": ["/inbox/a"] * 200})
     w.feed(TriggerFired(occurrence))
@@ -258,5 +258,5 @@ def test_what_a_source_told_is_one_of_the_facts():
         ),
     ],
 )
-def test_a_trigger_is_told_in_a_few_words(type, options, text):
+def test_schedule_text_is_short(type, options, text):
     assert trigger_summary(TriggerRef(type, options, "t")) == text

@@ -47,7 +47,7 @@ def play(w, by):
 
 
 @pytest.mark.parametrize("asked_for", ["2026-03-29T02:30", "2026-03-29 03:00", "2026-03-29T02:30+01:00"])
-def test_a_time_that_the_clock_skips(asked_for):
+def test_why_a_local_time_that_does_not_exist(asked_for):
     w = cron("30 2 * * *", "2026-03-29T00:00:00+00:00")
     play(w, 3 * HOUR)
     told = on_the_wall(w, asked_for)
@@ -60,7 +60,7 @@ def test_a_time_that_the_clock_skips(asked_for):
 
 
 @pytest.mark.parametrize("asked_for", ["2026-10-25T02:30", "2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00"])
-def test_a_time_that_the_clock_shows_twice(asked_for):
+def test_why_a_local_time_that_occurs_twice(asked_for):
     w = cron("30 2 * * *", "2026-10-24T22:00:00+00:00")
     play(w, 6 * HOUR)
     told = on_the_wall(w, asked_for)
@@ -69,7 +69,7 @@ def test_a_time_that_the_clock_shows_twice(asked_for):
     assert ("did not run" in told.answer) == asked_for.endswith("+01:00")
 
 
-def test_a_wild_minute_runs_both_times_and_skips_what_does_not_exist():
+def test_why_a_wildcard_minute_at_clock_changes():
     w = cron("*/30 * * * *", "2026-10-24T22:00:00+00:00")
     play(w, 6 * HOUR)
     assert "ran both times, this is the first" in on_the_wall(w, "2026-10-25T02:30+02:00").answer
@@ -81,7 +81,7 @@ def test_a_wild_minute_runs_both_times_and_skips_what_does_not_exist():
     assert "does not exist" in facts_of(told)["time"]
 
 
-def test_a_zone_of_its_own_is_told_where_its_clock_shows_another_time():
+def test_facts_show_the_time_in_the_triggers_zone():
     w = cron("0 9 * * *", "2026-06-01T00:00:00+00:00", "America/New_York")
     play(w, 20 * HOUR)
     told = on_the_wall(w, "2026-06-01T15:00")
@@ -99,14 +99,14 @@ def test_a_zone_of_its_own_is_told_where_its_clock_shows_another_time():
         ("2026-10-25T02:30", ["2026-10-25T00:30:00+00:00", "2026-10-25T01:30:00+00:00"], "occurs twice"),
     ],
 )
-def test_times_as_people_write_them(text, instants, remark):
+def test_parse_local_time(text, instants, remark):
     found = parse_local_time(text, ZoneInfo(BERLIN), datetime(2026, 7, 1, 12, tzinfo=UTC))
     assert [instant.isoformat() for instant in found.instants] == instants
     assert (remark is None and found.remark is None) or remark in found.remark
 
 
 @pytest.mark.parametrize("text", ["yesterday", "", "25:00", "2026-02-30T01:00", "9" * 500, "0001-01-01T00:00+23:00"])
-def test_what_is_no_time_is_refused_in_one_line(text):
+def test_parse_local_time_refuses_in_one_line(text):
     with pytest.raises(ValueError, match=r"invalid time .*; write") as caught:
         parse_local_time(text, ZoneInfo(BERLIN), EPOCH)
     assert len(str(caught.value)) < 200

@@ -63,7 +63,7 @@ def facts_of(told):
     return {fact["subject"]: fact["text"] for fact in told["facts"]}
 
 
-def test_it_answers_as_the_daemon_did_and_says_that_none_is_running(config, failed):
+def test_offline_why_answers_like_the_daemon(config, failed):
     told = why(Project.load(config), {"job": "bad"})
     assert told["run_id"] == failed.id
     assert "exit code 3" in told["answer"]
@@ -72,7 +72,7 @@ def test_it_answers_as_the_daemon_did_and_says_that_none_is_running(config, fail
     assert why(Project.load(config), {"job": "bad", "at": failed.scheduled_for.isoformat()}) == told
 
 
-def test_skips_repetitions_and_what_is_switched_off_are_told(config, failed):
+def test_offline_why_explains_skips_repeats_and_disabled_jobs(config, failed):
     assert why(Project.load(config), {"job": "needing"})["reason"] == "need_failed"
     again = why(Project.load(config), {"job": "quick"})
     assert again["reason"] == "repeated"
@@ -82,12 +82,12 @@ def test_skips_repetitions_and_what_is_switched_off_are_told(config, failed):
     assert facts_of(off)["next"].endswith("-01-01 00:00:00+01:00")
 
 
-def test_a_job_that_is_gone_from_the_configuration_is_known_by_its_records(config, failed):
+def test_offline_why_explains_removed_jobs(config, failed):
     config.write_text(config.read_text().replace("[jobs.bad]", "[jobs.other]").replace('needs = ["bad"]', ""))
     assert "exit code 3" in why(Project.load(config), {"job": "bad"})["answer"]
 
 
-def test_an_instant_at_which_no_daemon_was_running(config, failed):
+def test_offline_why_explains_a_future_time(config, failed):
     text = config.read_text().replace('schedule = "0 0 1 1 *"\nenabled = false', 'schedule = "* * * * *"')
     config.write_text(text)
     told = why(Project.load(config), {"job": "yearly", "at": "2035-01-01T00:00"})
@@ -115,7 +115,7 @@ def test_asking_changes_nothing(config, failed):
     assert contents() == contents()
 
 
-def test_a_plugin_that_fails_to_note_leaves_the_rest_untold_of(config, failed, monkeypatch):
+def test_offline_why_survives_a_failing_plugin(config, failed, monkeypatch):
     def fails(self, instant):
         raise RuntimeError("a broken plugin")
 

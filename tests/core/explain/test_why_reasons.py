@@ -234,7 +234,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("reason", CASES)
-def test_every_reason_is_told_by_its_code_and_in_words(reason):
+def test_every_reason_has_its_code_and_text(reason):
     comes_about, words = CASES[reason]
     told = comes_about()
     assert isinstance(told.reason, reason)
@@ -242,7 +242,7 @@ def test_every_reason_is_told_by_its_code_and_in_words(reason):
     assert "\n" not in told.answer
 
 
-def test_a_skip_tells_what_the_policies_before_it_said():
+def test_skip_facts_list_the_checks_before_it():
     told = skipped_after(more=[a_job("b", hourly=False)], needs=["b"])
     of_policies = [(f.subject, f.text) for f in told.facts if f.subject in ("enabled", "paused", "overlap", "needs")]
     assert of_policies[:3] == [("enabled", "yes"), ("paused", "no"), ("overlap", "no other run in the way")]

@@ -36,7 +36,7 @@ def ran(config, *names):
     return asyncio.run(main())
 
 
-def test_past_runs_are_told_newest_first(config):
+def test_history_returns_the_newest_first(config):
     first, second = ran(config, "good", "bad")
     told = history(Project.load(config), {})
     assert [(run["run_id"], run["job"], run["state"], run["exit_code"]) for run in told] == [
@@ -45,7 +45,7 @@ def test_past_runs_are_told_newest_first(config):
     ]
 
 
-def test_they_are_filtered_as_a_daemon_would_do_it(config):
+def test_history_filters_like_the_daemon(config):
     first, second, third = ran(config, "good", "bad", "good")
 
     def ids(**query):
@@ -63,13 +63,14 @@ def test_asking_changes_nothing(config):
     assert history(Project.load(config), {}) == history(Project.load(config), {})
 
 
-def test_without_a_state_directory_it_says_what_makes_one(config):
+def test_history_without_a_state_directory_names_the_command(config):
     with pytest.raises(StoreError, match=r"no state in .* 'rae-auto run' creates it"):
         history(Project.load(config), {})
     assert not (config.parent / "state").exists()
 
 
-def test_R24_a_store_that_another_has_open_is_not_read(config):
+@pytest.mark.requirement("R24")
+def test_store_open_elsewhere_is_not_read(config):
     async def main():
         async with asyncio.timeout(60), scheduler(config):
             with pytest.raises(StoreLocked):

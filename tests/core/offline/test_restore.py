@@ -75,9 +75,7 @@ def files(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("other", KINDS)
-def test_a_backup_of_a_running_scheduler_comes_back_in_either_kind_of_store(
-    tmp_path: Path, state: Path, kind: str, other: str
-) -> None:
+def test_restore_works_between_kinds_of_stores(tmp_path: Path, state: Path, kind: str, other: str) -> None:
     async def work() -> list[str]:
         async with asyncio.timeout(60), Scheduler(directory=state, store=kind) as scheduler:
             await scheduler.add_job(Job(id="good", command="true"))
@@ -121,7 +119,7 @@ def test_a_store_in_use_is_not_touched(tmp_path: Path, state: Path, made: Path, 
     lock.release()
 
 
-def test_a_store_is_replaced_only_where_that_is_asked_for(tmp_path: Path, state: Path, made: Path, kind: str) -> None:
+def test_restore_replaces_a_store_only_on_request(tmp_path: Path, state: Path, made: Path, kind: str) -> None:
     path = config(tmp_path, kind)
     restore(Project.load(path), made, replace=False)
     with opened(kind, state) as store:
@@ -136,7 +134,7 @@ def test_a_store_is_replaced_only_where_that_is_asked_for(tmp_path: Path, state:
     assert files(restored.aside) == before
 
 
-def test_what_is_no_part_of_the_store_stays_where_it_is(tmp_path: Path, state: Path, made: Path, kind: str) -> None:
+def test_restore_leaves_other_files_in_place(tmp_path: Path, state: Path, made: Path, kind: str) -> None:
     restore(Project.load(config(tmp_path, kind)), made, replace=False)
     (state / "output").mkdir()
     kept = [state / "output" / "x.log", state / "rae-auto.log", state / "rae-auto.2026-01-01.log"]
@@ -158,7 +156,7 @@ def test_a_damaged_backup_changes_nothing(tmp_path: Path, state: Path, made: Pat
     assert not list(state.glob("replaced-*"))
 
 
-def test_one_that_was_interrupted_can_be_begun_again(
+def test_interrupted_restore_can_be_repeated(
     tmp_path: Path, state: Path, made: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = config(tmp_path, kind)
@@ -171,7 +169,7 @@ def test_one_that_was_interrupted_can_be_begun_again(
     assert not (state / restore_module.NEW_STORE_DIRECTORY).exists()
 
 
-def test_a_store_that_lies_elsewhere_is_not_added_to(
+def test_restore_refuses_an_external_store_with_contents(
     tmp_path: Path, state: Path, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = MemoryStore()
@@ -188,7 +186,8 @@ def test_a_bad_configuration_is_told_first(tmp_path: Path, state: Path) -> None:
         restore(Project.load(tmp_path / "nowhere.toml"), tmp_path / "nothing", replace=False)
 
 
-def test_r20_a_damaged_store_has_no_backup(tmp_path: Path, state: Path, made: Path) -> None:
+@pytest.mark.requirement("R20")
+def test_damaged_store_has_no_backup(tmp_path: Path, state: Path, made: Path) -> None:
     path = config(tmp_path, "sqlite")
     restore(Project.load(path), made, replace=False)
     with opened("sqlite", state) as store:

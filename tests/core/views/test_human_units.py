@@ -1,0 +1,49 @@
+"""Durations, sizes, counts and names as people read them."""
+
+from datetime import timedelta
+
+import pytest
+
+from rae_auto.model.primitives.human_units import format_bytes, format_count, format_elapsed, quote
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0 s"),
+        (0, "0 s"),
+        (0.0001, "less than 1 ms"),
+        (0.004, "4 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1 s"),
+        (1.24, "1.2 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min"),
+        (185, "3 min 5 s"),
+        (3600, "1 h"),
+        (7500, "2 h 5 min"),
+        (86400, "1 day"),
+        (180000, "2 days 2 h"),
+    ],
+)
+def test_format_elapsed(seconds, text):
+    assert format_elapsed(seconds) == format_elapsed(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(185, "3 min"), (129600, "36 h"), (180000, "2 days")])
+def test_format_elapsed_in_one_unit(seconds, text):
+    assert format_elapsed(seconds, parts=1) == text
+
+
+@pytest.mark.parametrize(("size", "text"), [(0, "0 bytes"), (1, "1 byte"), (1536, "1.5 KB"), (3 << 20, "3 MB")])
+def test_format_bytes(size, text):
+    assert format_bytes(size) == text
+
+
+def test_format_count():
+    assert [format_count(n, "run") for n in (0, 1, 2000)] == ["0 runs", "1 run", "2,000 runs"]
+    assert format_count(2, "entry", "entries") == "2 entries"
+
+
+def test_quote_escapes_what_is_not_printable():
+    assert quote('a"b\x1b\n') == '"a\\"b\\x1b\\n"'
