@@ -28,12 +28,12 @@ def limit(noun: str) -> "Callable[[F], F]":
 
 def config_path(given: str | None) -> Path:
     """Return the configuration file to use. Errors: ConfigError if there is none."""
-    found = find_config(given)
-    if found is None:
+    path = find_config(given)
+    if path is None:
         raise ConfigError(
             ["no rae.toml here or in a parent directory; create one with 'rae-auto init', or use --config"]
         )
-    return found
+    return path
 
 
 def _complete_job(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

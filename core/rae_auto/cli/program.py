@@ -108,6 +108,6 @@ def _usage(error: click.ClickException) -> str:
 
 def _text(error: Exception) -> str:
     if isinstance(error, OSError) and not isinstance(error, SchedulerError):
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror or error}"
+        file = f"{error.filename}: " if error.filename else ""
+        return f"{file}{error.strerror or error}"
     return str(error)

@@ -226,8 +226,8 @@ def _medians(jobs: "Sequence[JobId]", project: "Project") -> "dict[JobId, timede
     query = {"states": ["succeeded"], "limit": _MAX_RUNS_PER_MEDIAN}
     past = _histories([{**query, "job": job} for job in jobs], project)
     # The record of a run with retries doesn't contain the length of the attempt alone.
-    lengths = [[_length(run) for run in runs if run["attempt"] == 1] for runs in past]
-    return {job: timedelta(seconds=median(found)) for job, found in zip(jobs, lengths, strict=True) if found}
+    past_lengths = [[_length(run) for run in runs if run["attempt"] == 1] for runs in past]
+    return {job: timedelta(seconds=median(lengths)) for job, lengths in zip(jobs, past_lengths, strict=True) if lengths}
 
 
 def _length(run: Mapping[str, Any]) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from rae_auto.engine.time.catch_up import find_neighbours
-from rae_auto.explain.checks import Fact, format_state, list_outlook_facts, list_run_facts, list_skip_facts
+from rae_auto.explain.checks import ExplanationFact, format_state, list_outlook_facts, list_run_facts, list_skip_facts
 from rae_auto.explain.job_view import JobView, describe_occurrence, distance_to
 from rae_auto.explain.local_times import RequestedTime, distance_to_nearest
 from rae_auto.model.decision import Decision
@@ -33,7 +33,7 @@ class Explanation:
     """The answer, the facts behind it, and the reason and the run, if there are any."""
 
     answer: str
-    facts: tuple[Fact, ...]
+    facts: tuple[ExplanationFact, ...]
     reason: Reason | None = None
     run: str | None = None
 
@@ -57,7 +57,7 @@ def explain_at(time: RequestedTime, view: JobView) -> Explanation:
     """Return what became of the occurrence at about the time in question."""
     at = min(time.instants, key=lambda instant: _distance_to_records(instant, view))
     explanation = _explain_instant(at, view)
-    remarks = (Fact("time", time.remark),) if time.remark else ()
+    remarks = (ExplanationFact("time", time.remark),) if time.remark else ()
     return Explanation(explanation.answer, (*remarks, *explanation.facts), explanation.reason, explanation.run)
 
 
@@ -125,7 +125,7 @@ def _explain_no_record(at: datetime, view: JobView) -> Explanation:
     if before is not None and abs(before - at) <= NEAR:
         return Explanation(f"{job} was due at {view.time(before)}, but {_explain_missing_record(before, view)}", facts)
     verb, was = ("will not run", "is") if at > view.now else ("did not run", "was")
-    notes = tuple(Fact("clock", note) for note in _list_clock_notes(at, (before, after), view))
+    notes = tuple(ExplanationFact("clock", note) for note in _list_clock_notes(at, (before, after), view))
     around = [f"due {when} at {view.time(due)}" for when, due in (("before", before), ("after", after)) if due]
     sources = _describe_sources(view)
     if around:
@@ -167,9 +167,9 @@ def _explain_repeat(seen: Seen, view: JobView) -> Explanation:
         f"had already been handled at {view.time(seen.at)}; {outcome}"
     )
     facts = (
-        Fact("trigger", seen.trigger),
-        Fact("occurrence", f"for {view.time(seen.at)}, key {quote(seen.key)}"),
-        Fact("repeated", view.describe_repeats(seen)),
+        ExplanationFact("trigger", seen.trigger),
+        ExplanationFact("occurrence", f"for {view.time(seen.at)}, key {quote(seen.key)}"),
+        ExplanationFact("repeated", view.describe_repeats(seen)),
     )
     return Explanation(answer, (*facts, *list_outlook_facts(view)), Repeated(seen.at), seen.run)
 

@@ -46,7 +46,7 @@ _BY_HAND = "not checked, because the run was started by hand"
 
 
 @frozen
-class Fact:
+class ExplanationFact:
     """One fact of an explanation."""
 
     subject: str
@@ -56,59 +56,61 @@ class Fact:
         return f"{self.subject}: {self.text}"
 
 
-def list_run_facts(run: Run, view: JobView) -> Iterator[Fact]:
+def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     """Yield all that is known of a run."""
     yield from _occurrence(run.trigger, run.key, run.scheduled_for, view)
     if run.event:
-        yield Fact("event", _truncate(json.dumps(run.event, ensure_ascii=False)))
-    yield Fact("decided", f"run at {view.time(run.queued_at)}: {run.cause.text} ({run.cause.code})")
+        yield ExplanationFact("event", _truncate(json.dumps(run.event, ensure_ascii=False)))
+    yield ExplanationFact("decided", f"run at {view.time(run.queued_at)}: {run.cause.text} ({run.cause.code})")
     if isinstance(run.cause, CaughtUp):
-        yield Fact("missed", run.cause.cause.text)
+        yield ExplanationFact("missed", run.cause.cause.text)
     yield from _policies_of(run)
     if run.trigger == MANUAL and view.definition and view.definition.guards:
-        yield Fact("guards", _BY_HAND)
+        yield ExplanationFact("guards", _BY_HAND)
     yield from _wait(run, view)
     if run.started_at is not None:
         is_immediate = run.started_at - run.queued_at < timedelta(milliseconds=1)
         waited = (
             "without waiting" if is_immediate else f"after {format_elapsed(run.started_at - run.queued_at)} of waiting"
         )
-        yield Fact("started", f"at {view.time(run.started_at)}, {waited}")
+        yield ExplanationFact("started", f"at {view.time(run.started_at)}, {waited}")
     for attempt in run.attempts:
-        yield Fact(f"attempt {attempt.number}", _attempt(attempt))
+        yield ExplanationFact(f"attempt {attempt.number}", _attempt(attempt))
     if run.finished_at is not None:
         why = f": {run.reason.text}" if run.reason else ""
-        yield Fact("ended", f"{format_state(run.state)} at {view.time(run.finished_at)}{why}")
+        yield ExplanationFact("ended", f"{format_state(run.state)} at {view.time(run.finished_at)}{why}")
     for seen in view.repeated:
         if seen.run == run.id:
-            yield Fact("repeated", f"{describe_occurrence(seen)}: {view.describe_repeats(seen)}; it ran once")
+            yield ExplanationFact(
+                "repeated", f"{describe_occurrence(seen)}: {view.describe_repeats(seen)}; it ran once"
+            )
 
 
-def list_skip_facts(decision: Decision, view: JobView) -> Iterator[Fact]:
+def list_skip_facts(decision: Decision, view: JobView) -> Iterator[ExplanationFact]:
     """Yield all that is known of a decision not to run."""
     yield from _occurrence(decision.trigger, decision.key, decision.at, view)
-    yield Fact("decided", f"skip at {view.time(decision.decided_at)} ({decision.reason.code})")
+    yield ExplanationFact("decided", f"skip at {view.time(decision.decided_at)} ({decision.reason.code})")
     if isinstance(decision.reason, Missed):
         more = "more than " if decision.reason.has_older else ""
         count = format_count(decision.reason.count, "occurrence")
-        yield Fact("catch_up", f"{decision.reason.text}: {more}{count} skipped")
+        yield ExplanationFact("catch_up", f"{decision.reason.text}: {more}{count} skipped")
         return
     for reasons, policy, passed in _ORDER:
         if isinstance(decision.reason, reasons):
-            yield Fact(policy, decision.reason.text)
+            yield ExplanationFact(policy, decision.reason.text)
             return
         if decision.trigger == MANUAL and policy in ("enabled", "paused"):
-            yield Fact(policy, _BY_HAND)
+            yield ExplanationFact(policy, _BY_HAND)
         else:
-            yield Fact(policy, passed)
+            yield ExplanationFact(policy, passed)
 
 
-def list_outlook_facts(view: JobView) -> Iterator[Fact]:
+def list_outlook_facts(view: JobView) -> Iterator[ExplanationFact]:
     """Yield what comes next."""
     if view.next_at is not None:
-        yield Fact("next", f"due at {view.time(view.next_at)}")
+        yield ExplanationFact("next", f"due at {view.time(view.next_at)}")
     if not view.has_daemon:
-        yield Fact("daemon", "no daemon is running; 'rae-auto run' starts one")
+        yield ExplanationFact("daemon", "no daemon is running; 'rae-auto run' starts one")
 
 
 def format_state(state: RunState) -> str:
@@ -116,37 +118,39 @@ def format_state(state: RunState) -> str:
     return str(state).replace("_", " ")
 
 
-def _occurrence(trigger: str, key: str, at: datetime, view: JobView) -> Iterator[Fact]:
+def _occurrence(trigger: str, key: str, at: datetime, view: JobView) -> Iterator[ExplanationFact]:
     refs = view.definition.schedule if view.definition else ()
     ref = next((ref for ref in refs if ref.id == trigger), None)
-    yield Fact("trigger", f"{trigger}{f' ({trigger_summary(ref)})' if ref and trigger_summary(ref) != trigger else ''}")
+    yield ExplanationFact(
+        "trigger", f"{trigger}{f' ({trigger_summary(ref)})' if ref and trigger_summary(ref) != trigger else ''}"
+    )
     key_text = "" if trigger in view.schedules or trigger == MANUAL else f", key {quote(key)}"
-    yield Fact("occurrence", f"for {view.time(at)}{key_text}")
+    yield ExplanationFact("occurrence", f"for {view.time(at)}{key_text}")
     for remark in (view.clock_note(trigger, at), view.zone_note(trigger, at)):
         if remark is not None:
-            yield Fact("clock", remark)
+            yield ExplanationFact("clock", remark)
 
 
 def _truncate(text: str) -> str:
     return text if len(text) <= _MAX_EVENT_CHARACTERS else f"{text[:_MAX_EVENT_CHARACTERS]}…"
 
 
-def _policies_of(run: Run) -> Iterator[Fact]:
+def _policies_of(run: Run) -> Iterator[ExplanationFact]:
     if run.trigger == MANUAL:
-        yield Fact("enabled", _BY_HAND)
+        yield ExplanationFact("enabled", _BY_HAND)
     else:
-        yield Fact("enabled", "yes, and not paused")
+        yield ExplanationFact("enabled", "yes, and not paused")
     conditions = run.conditions
     others = conditions.other_runs
     verb = "was" if others == 1 else "were"
     open_runs = f"{format_count(others, 'other run')} {verb} open" if others else "no other run was open"
-    yield Fact("overlap", f"{conditions.overlap}: {open_runs}")
+    yield ExplanationFact("overlap", f"{conditions.overlap}: {open_runs}")
     if conditions.needs:
-        yield Fact("needs", f"{', '.join(conditions.needs)}{_met(run)}")
+        yield ExplanationFact("needs", f"{', '.join(conditions.needs)}{_met(run)}")
     for name, result in conditions.guards.items():
-        yield Fact(f"guard {name}", f"{result.verdict}: {result.reason}")
+        yield ExplanationFact(f"guard {name}", f"{result.verdict}: {result.reason}")
     if conditions.resources:
-        yield Fact("resources", ", ".join(conditions.resources))
+        yield ExplanationFact("resources", ", ".join(conditions.resources))
 
 
 def _met(run: Run) -> str:
@@ -155,7 +159,7 @@ def _met(run: Run) -> str:
     return f": {run.reason.text}" if run.state is RunState.SKIPPED and run.reason else ""
 
 
-def _wait(run: Run, view: JobView) -> Iterator[Fact]:
+def _wait(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     reasons = [_wait_text(reason, run) for reason in run.waited_for]
     if not run.state.final and not run.state.active:
         reasons.append(view.waiting.get(run.id, (None, "it is next"))[1])
@@ -163,7 +167,7 @@ def _wait(run: Run, view: JobView) -> Iterator[Fact]:
     if waited and not reasons:
         reasons = ["max_parallel runs were active"]
     if reasons:
-        yield Fact("waited", "; ".join(dict.fromkeys(reasons)))
+        yield ExplanationFact("waited", "; ".join(dict.fromkeys(reasons)))
 
 
 def _wait_text(reason: Block, run: Run) -> str:

@@ -67,11 +67,11 @@ async def explain_job(
     Errors: JobNotFound, RunNotFound, BadRequest (an invalid time).
     """
     runtime = scheduler.runtime
-    place = zone(runtime.factory.timezone)
-    question = parse_question(EngineSource(runtime.engine, runtime.clock.now(), place), job, at, run)
+    zone_shown = zone(runtime.factory.timezone)
+    question = parse_question(EngineSource(runtime.engine, runtime.clock.now(), zone_shown), job, at, run)
     query = question.query()
     runs, decisions = await runtime.runs(query), await runtime.decisions(query)
     requested_run = None if run is None else await scheduler.get_run(run)
     # Read after the records: a run that ended meanwhile is no longer open.
-    source = EngineSource(runtime.engine, runtime.clock.now(), place)
+    source = EngineSource(runtime.engine, runtime.clock.now(), zone_shown)
     return explain(source, question, runs, decisions, requested_run)

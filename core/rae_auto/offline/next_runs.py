@@ -39,8 +39,8 @@ def _next_runs(plugins: PluginFactory, refs: Sequence[TriggerRef], after: dateti
     except PluginError as error:
         raise BadRequest(str(error)) from error
     schedules = [_iterate(trigger, after) for trigger in triggers if isinstance(trigger, ScheduleTrigger)]
-    place = zone(plugins.timezone)
-    return (instant.astimezone(place) for instant in _without_repeats(heapq.merge(*schedules)))
+    local_zone = zone(plugins.timezone)
+    return (instant.astimezone(local_zone) for instant in _without_repeats(heapq.merge(*schedules)))
 
 
 def _iterate(trigger: ScheduleTrigger, after: datetime) -> Iterator[datetime]:

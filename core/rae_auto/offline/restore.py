@@ -28,14 +28,14 @@ OTHER_NAMES = ("lock", "control.sock", "output", "executors", "triggers", NEW_ST
 
 
 @frozen
-class Restored:
+class RestoreResult:
     """A backup that was restored, and the directory of the old store, if there was one."""
 
     backup: Backup
     aside: Path | None
 
 
-def restore(project: Project, source: Path, *, replace: bool) -> Restored:
+def restore(project: Project, source: Path, *, replace: bool) -> RestoreResult:
     """Create the store of a project from a backup, which may be of another kind of store.
 
     Errors: StoreLocked if a daemon is running; StoreDamaged if the backup is; StoreError if there is a store and not
@@ -57,7 +57,7 @@ def restore(project: Project, source: Path, *, replace: bool) -> Restored:
         shutil.rmtree(new)
     finally:
         lock.release()
-    return Restored(backup, aside)
+    return RestoreResult(backup, aside)
 
 
 def _is_of_store(path: Path) -> bool:
