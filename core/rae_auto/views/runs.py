@@ -21,7 +21,7 @@ def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
             _elapsed(run["started_at"], run["finished_at"]),
             run["attempt"],
             run["exit_code"],
-            run["reason"],
+            run["reason_text"],
         )
         for run in runs
     ]

@@ -168,7 +168,12 @@ def _find_skip(state: EngineState, entry: JobEntry, candidate: Candidate, starts
     return guards.find_certain_block(entry, trigger, starts_at)
 
 
+_USUAL_CONDITIONS = StartConditions()
+
+
 def _conditions(state: EngineState, job: Job) -> StartConditions:
+    if job.overlap is Overlap.SKIP and not (job.needs or job.resources or job.id in state.runs_of):
+        return _USUAL_CONDITIONS
     return StartConditions(
         overlap=job.overlap,
         other_runs=len(state.runs_of.get(job.id, ())),

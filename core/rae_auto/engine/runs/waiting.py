@@ -48,6 +48,8 @@ def release_guarded(turn: Turn, entry: RunEntry) -> None:
 
 def all_waits(entry: RunEntry) -> tuple[Block, ...]:
     """Return what the run has waited for, before a restart too, each code once."""
+    if not entry.waited_for:
+        return entry.run.waited_for
     waits: dict[str, Block] = {}
     for reason in (*entry.run.waited_for, *entry.waited_for):
         waits.setdefault(reason.code, reason)

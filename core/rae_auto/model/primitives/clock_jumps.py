@@ -36,7 +36,8 @@ def time_slept(before: Moment, now: Moment) -> timedelta:
 
 def clock_step(before: Moment, now: Moment) -> timedelta:
     """Return by how much the wall clock was set between two moments; negative where it was set back."""
-    return (now.wall - before.wall) - timedelta(seconds=now.mono - before.mono) - time_slept(before, now)
+    elapsed_seconds = (now.mono - before.mono) + (now.slept - before.slept)
+    return (now.wall - before.wall) - timedelta(seconds=elapsed_seconds)
 
 
 def clock_jumps(before: Moment, now: Moment) -> Iterator[tuple[ClockJump, timedelta]]:
