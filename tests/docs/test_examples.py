@@ -14,11 +14,11 @@ import click
 import pytest
 
 from rae_auto.api import Event
-from rae_auto.api.pattern import PatternRun
 from rae_auto.api.plugin import Kind
 from rae_auto.cli.program import COMMANDS, program
 from rae_auto.config import Report, check
 from rae_auto.registry import Registry
+from rae_auto.toolkit.pattern_run import PatternRun
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -78,8 +78,8 @@ def test_the_pattern_of_the_page_on_plugins_counts_events_and_no_gaps() -> None:
     names: dict[str, Any] = {"__name__": "example"}
     exec(next(text for _, _, text in EXAMPLES if "class EveryThird" in text), names)
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    play = PatternRun.begun(names["EveryThird"](name="door"), now)
-    fired = [play.miss(now, now, "down"), *(play.hear(Event(str(number), "door", now, {})) for number in range(3))]
+    play = PatternRun.start(names["EveryThird"](name="door"), now)
+    fired = [play.skip(now, now, "down"), *(play.handle(Event(str(number), "door", now, {})) for number in range(3))]
     assert [len(firings) for firings in fired] == [0, 0, 0, 1]
 
 

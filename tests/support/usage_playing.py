@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rae_auto.api.events import Event
-from rae_auto.api.pattern import Firing, PatternRun
+from rae_auto.api.pattern import Firing
+from rae_auto.toolkit.pattern_run import PatternRun
 from rae_plugins.triggers.usage import UsageTrigger
 
 BERLIN = "Europe/Berlin"
@@ -19,7 +20,7 @@ class Played:
 
     def __init__(self, begin: datetime = BEGIN, **options: Any) -> None:
         self.pattern = UsageTrigger(**{"timezone": BERLIN, **options})
-        self.play = PatternRun.begun(self.pattern, begin)
+        self.play = PatternRun.start(self.pattern, begin)
         self.fired: list[Firing] = []
         self._count = 0
 
@@ -28,11 +29,11 @@ class Played:
     ) -> list[Firing]:
         """Something happens; what fires until then and with it."""
         self._count += 1
-        return self._note(self.play.hear(Event(id or f"event-{self._count}", name, at, data or {})))
+        return self._note(self.play.handle(Event(id or f"event-{self._count}", name, at, data or {})))
 
     def hear_all(self, times: Iterable[datetime]) -> list[Firing]:
         """It happens at each of these times."""
-        return [firing for at in times for firing in self.hear(at)]
+        return [firing for at in times for firing in self.handle(at)]
 
     def pass_to(self, until: datetime) -> list[Firing]:
         """Nothing happens until then."""
@@ -40,7 +41,7 @@ class Played:
 
     def miss(self, since: datetime, until: datetime, why: str = "slept") -> list[Firing]:
         """Nobody watches."""
-        return self._note(self.play.miss(since, until, why))
+        return self._note(self.play.skip(since, until, why))
 
     def _note(self, firings: list[Firing]) -> list[Firing]:
         self.fired += firings

@@ -1,8 +1,9 @@
-"""Triggers that look for a pattern in events: a pure fold, so that they can be simulated, explained and taken up again.
+"""The contract of patterns: triggers that look for something in events, as a pure fold.
 
-A pattern is a state, and a function from a state and the next thing that happens to the next state and what is to be
-fired. Time is such a thing too: each step may say when it wants to be asked again though nothing happens. `PatternRun`
-runs a pattern over events in the order of time; the daemon and the simulator feed the same `PatternRun`.
+A pattern is a state, and a function from a state and the next event to the next state and the occurrences that it
+fires. Time is an event too: each step may say when the next one is due though nothing happens. Because it is pure, a
+pattern can be simulated, explained and continued after a restart. `rae_auto.toolkit.pattern_run.PatternRun` plays a
+pattern over events in the order of time; the daemon and the simulator feed the same one.
 """
 
 from abc import abstractmethod
@@ -10,11 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import define, frozen
+from attrs import frozen
 
 from rae_auto.api.events import Event
 from rae_auto.api.trigger import SourceTrigger, Trigger, TriggerContext
-from rae_auto.model.primitives.instants import format_instant
 
 State = Mapping[str, Any]
 """What a pattern remembers, in JSON values."""
@@ -74,48 +74,5 @@ class PatternTrigger(SourceTrigger):
         return tuple(dict.fromkeys(job for jobs in inner for job in jobs))
 
     async def watch(self, watch: TriggerContext) -> None:
-        """Fold what is recorded and what the parts tell, durably: nothing counts twice, whenever the daemon ends."""
-        # Late, since what plays a pattern knows it.
-        from rae_auto.runtime.pattern_runner import PatternRunner
-
-        await PatternRunner(self, watch).run()
-
-
-@define
-class PatternRun:
-    """A pattern at work: where it stands, and when it wants to be asked again."""
-
-    pattern: PatternTrigger
-    state: State
-    wake_at: datetime | None = None
-
-    @classmethod
-    def begun(cls, pattern: PatternTrigger, now: datetime) -> "PatternRun":
-        """At its very first start."""
-        progress = pattern.begin(now)
-        return cls(pattern, progress.state, progress.wake_at)
-
-    def advance(self, until: datetime) -> list[Firing]:
-        """Let time pass until an instant; what fires on the way. Errors: ValueError where the pattern stands still."""
-        fired: list[Firing] = []
-        while self.wake_at is not None and self.wake_at <= until:
-            at, self.wake_at = self.wake_at, None
-            fired += self._take(self.pattern.step(self.state, None, at))
-            if self.wake_at is not None and self.wake_at <= at:
-                # It would stand still for ever.
-                raise ValueError(f"{self.pattern.type}: was asked at {at}, and wants to be asked again no later")
-        return fired
-
-    def hear(self, event: Event) -> list[Firing]:
-        """Let time pass until an event, take it in, and return the firings."""
-        return [*self.advance(event.at), *self._take(self.pattern.step(self.state, event, event.at))]
-
-    def miss(self, since: datetime, until: datetime, why: str) -> list[Firing]:
-        """Nobody watched between these instants, or the clock was set back from one to the other; what fires."""
-        fired = self.advance(since)
-        gap = Event(format_instant(since), GAP, since, {"why": why})
-        return [*fired, *self._take(self.pattern.step(self.state, gap, until))]
-
-    def _take(self, progress: StepResult) -> tuple[Firing, ...]:
-        self.state, self.wake_at = progress.state, progress.wake_at
-        return progress.firings
+        """Run the pattern durably: no event counts twice, at whichever moment the daemon ends."""
+        await watch.run_pattern(self, watch)

@@ -81,8 +81,12 @@ class Timer(Protocol):
         ...
 
 
-def _to_nobody(_: str) -> None:
+def _discard_trace(_: str) -> None:
     pass
+
+
+async def _refuse_pattern(trigger: "SourceTrigger", _: "TriggerContext") -> None:
+    raise NotImplementedError(f"this context runs no patterns, and {trigger.type} is one")
 
 
 @frozen
@@ -98,9 +102,11 @@ class TriggerContext:
     emit: Emit
     timer: Timer
     events: Events
-    trace: Callable[[str], None] = _to_nobody
+    trace: Callable[[str], None] = _discard_trace
     """Takes a line on what it sees, for somebody who tries the trigger; nobody else hears it."""
     since: datetime | None = None
+    run_pattern: Callable[["SourceTrigger", "TriggerContext"], Awaitable[None]] = _refuse_pattern
+    """Runs a pattern in real time; its `watch` calls this."""
 
     def part(self, name: str, emit: Emit) -> "TriggerContext":
         """Return the context of a trigger inside this one, with a directory and an `emit` of its own."""

@@ -29,7 +29,7 @@ from rae_auto.registry.factory import Planned
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import read_guard
 from rae_auto.runtime.clock import SystemClock
-from rae_auto.runtime.pattern_runner import watched
+from rae_auto.runtime.pattern_runner import run_pattern, run_trigger
 from rae_auto.runtime.timer import RuntimeTimer
 
 CLOCK_CHECK_SECONDS = 10.0
@@ -102,10 +102,11 @@ class _TriggerSession:
             timer=self._timer,
             events=_TracingEvents(lambda text: show("traces", text)),
             trace=lambda text: show("traces", text),
+            run_pattern=run_pattern,
         )
         show("starts")
         try:
-            await watched(trigger, context)
+            await run_trigger(trigger, context)
         except Exception as error:
             show("fails", repr(error))
         else:

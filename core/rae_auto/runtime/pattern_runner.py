@@ -17,12 +17,13 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from rae_auto.api.events import Event, StreamPosition
-from rae_auto.api.pattern import Firing, PatternRun, PatternTrigger
+from rae_auto.api.pattern import Firing, PatternTrigger
 from rae_auto.api.trigger import Emit, EmitResult, ScheduleTrigger, SourceTrigger, Trigger, TriggerContext
 from rae_auto.engine.time.catch_up import find_due_instants
 from rae_auto.errors import StoreError
 from rae_auto.model.primitives.clock_jumps import ClockJump, clock_jumps
 from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
+from rae_auto.toolkit.pattern_run import PatternRun
 from rae_auto.toolkit.state_file import StateFile
 
 LEAST_GAP = timedelta(seconds=2)
@@ -101,7 +102,7 @@ class PatternRunner:
                 if self.pattern.event_names():
                     tasks.create_task(self._follow())
                 for name, part in self.pattern.parts().items():
-                    tasks.create_task(watched(part, self.watch.part(name, self._emit_of(name))))
+                    tasks.create_task(run_trigger(part, self.watch.part(name, self._emit_of(name))))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
@@ -115,7 +116,7 @@ class PatternRunner:
         kept = await self._file.load(lambda document: self._understood(document, now.wall))
         if kept is None:
             since = now.wall if self._file.damage else self.watch.since or now.wall
-            self._memory = _Memory(PatternRun.begun(self.pattern, since), StreamPosition(since))
+            self._memory = _Memory(PatternRun.start(self.pattern, since), StreamPosition(since))
             await self._keep(now.wall)
             return
         self._memory, watched_until = kept
@@ -123,7 +124,7 @@ class PatternRunner:
         async with self._turn() as play:
             if abs(now.wall - watched_until) >= LEAST_GAP:
                 why = "down" if now.wall > watched_until else "set_back"
-                await self._tell(play.miss(watched_until, now.wall, why))
+                await self._tell(play.skip(watched_until, now.wall, why))
 
     def _understood(self, document: Mapping[str, Any], now: datetime) -> tuple[_Memory, datetime] | None:
         """Return the saved state and the end of its watch, or None if it belongs to another pattern."""
@@ -139,7 +140,7 @@ class PatternRunner:
             try:
                 await self._tell(self._memory.untold)
                 for since, why in _gaps(self._clocks, now):
-                    await self._tell(play.miss(since, now.wall, why))
+                    await self._tell(play.skip(since, now.wall, why))
                 yield play
                 if self._memory != self._kept:
                     await self._keep(now.wall)
@@ -176,7 +177,7 @@ class PatternRunner:
         async with self._turn() as play:
             for event in batch:
                 if self._is_new(source, event):
-                    told = await self._tell(play.hear(event)) or told
+                    told = await self._tell(play.handle(event)) or told
         return told or EmitResult()
 
     def _is_new(self, source: str, event: Event) -> bool:
@@ -245,8 +246,14 @@ def _gaps(before: Moment, now: Moment) -> list[tuple[datetime, str]]:
     return gaps
 
 
-async def watched(trigger: Trigger, watch: TriggerContext) -> None:
-    """Have a trigger tell what it sees, whatever its shape: of a schedule, each instant from its first start on."""
+async def run_pattern(pattern: SourceTrigger, context: TriggerContext) -> None:
+    """Run a pattern in real time until cancelled."""
+    assert isinstance(pattern, PatternTrigger)
+    await PatternRunner(pattern, context).run()
+
+
+async def run_trigger(trigger: Trigger, watch: TriggerContext) -> None:
+    """Run a trigger of any shape until cancelled: a schedule emits each instant from its first start on."""
     if isinstance(trigger, SourceTrigger):
         await trigger.watch(watch)
     else:

@@ -19,6 +19,7 @@ from rae_auto.api.trigger import EmitResult, SourceTrigger, Timer, TriggerContex
 from rae_auto.model.primitives.names import JobId
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_LIMIT, wait_for_tasks
+from rae_auto.runtime.pattern_runner import run_pattern
 
 FIRST_DELAY, LAST_DELAY = 1.0, 300.0
 """Seconds before a failed source is started again; doubled each time up to the last."""
@@ -120,12 +121,14 @@ class SourceSupervisor:
             self._quarantine.succeeded(Kind.TRIGGER, source.type, place)
             return told
 
-        document_key = self._directory / "triggers" / job / trigger
-        watch = TriggerContext(job, trigger, document_key, emit, self._timer, self._events, since=since)
+        directory = self._directory / "triggers" / job / trigger
+        context = TriggerContext(
+            job, trigger, directory, emit, self._timer, self._events, since=since, run_pattern=run_pattern
+        )
         delay = FIRST_DELAY
         while True:
             try:
-                await source.watch(watch)
+                await source.watch(context)
             except (Exception, SystemExit) as error:  # a broken source must not touch anything else
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():

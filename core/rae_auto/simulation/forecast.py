@@ -115,7 +115,7 @@ class _Play:
 
     def _play_entry(self, happening: Event | Occurrence) -> list[Occurrence]:
         if isinstance(happening, Event):
-            return self._sources.hear(happening)
+            return self._sources.handle(happening)
         return self._sources.tell(happening)
 
     def go_on_until(self, end: datetime) -> None:
@@ -138,7 +138,7 @@ class _Play:
         self._ends.clear()
         while self._pending and _at(self._pending[0]) < downtime.until:
             self._pending.popleft()
-        missed = self._sources.miss(downtime)
+        missed = self._sources.skip(downtime)
         self._world.crash(down=downtime.until - downtime.since)
         self._fire(missed)
         self._take_results()
@@ -204,7 +204,7 @@ class _Play:
         self._seen_decisions = len(world.decisions)
         while self._delayed and self._delayed[0][0] <= world.now.wall:
             self._note_wait(heapq.heappop(self._delayed)[1])
-        self._fire(occurrence for run in ended for occurrence in self._sources.hear(end_of(run)))
+        self._fire(occurrence for run in ended for occurrence in self._sources.handle(end_of(run)))
         if self._seen_decisions > MAX_DECISIONS:
             raise BadRequest(
                 f"more than {MAX_DECISIONS:,} occurrences until {world.now.wall.isoformat(timespec='seconds')}; "

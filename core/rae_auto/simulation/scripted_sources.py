@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from attrs import define, field
 
 from rae_auto.api.events import Event, is_named
-from rae_auto.api.pattern import Firing, PatternRun, PatternTrigger
+from rae_auto.api.pattern import Firing, PatternTrigger
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.job_state import Span
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.primitives.names import JobId
+from rae_auto.toolkit.pattern_run import PatternRun
 
 Source = tuple[JobId, str]
 """A job and the path of a trigger of it."""
@@ -42,7 +43,7 @@ class _Node:
         }
         inner = {n: cls.begun(part, now) for n, part in parts.items() if isinstance(part, PatternTrigger)}
         told = frozenset(parts.keys() - schedules.keys() - inner.keys())
-        return cls(PatternRun.begun(pattern, now), tuple(pattern.event_names()), schedules, inner, told)
+        return cls(PatternRun.start(pattern, now), tuple(pattern.event_names()), schedules, inner, told)
 
     def next_at(self) -> datetime | None:
         """When something comes of time alone."""
@@ -57,42 +58,42 @@ class _Node:
             for name, (schedule, due) in self.schedules.items():
                 if due is not None and due <= at:
                     self.schedules[name] = schedule, schedule.next_after(due)
-                    fired += self.play.hear(Event(format_instant(due), name, due, {"due": format_instant(due)}))
+                    fired += self.play.handle(Event(format_instant(due), name, due, {"due": format_instant(due)}))
             for name, node in self.inner.items():
                 fired += self._heard(name, node.advance(at))
             fired += self.play.advance(at)
         return fired
 
-    def hear(self, event: Event) -> list[Firing]:
+    def handle(self, event: Event) -> list[Firing]:
         """A recorded event; what fires."""
         fired = self.advance(event.at)
         for name, node in self.inner.items():
-            fired += self._heard(name, node.hear(event))
-        return [*fired, *(self.play.hear(event) if is_named(event.name, self.event_names) else ())]
+            fired += self._heard(name, node.handle(event))
+        return [*fired, *(self.play.handle(event) if is_named(event.name, self.event_names) else ())]
 
     def tell(self, path: list[str], event: Event) -> list[Firing]:
         """A part at the end of a path tells something; what fires."""
         name, *deeper = path
         fired = self.advance(event.at)
         if not deeper:
-            return [*fired, *self.play.hear(Event(event.id, name, event.at, event.data))]
+            return [*fired, *self.play.handle(Event(event.id, name, event.at, event.data))]
         return [*fired, *self._heard(name, self.inner[name].tell(deeper, event))]
 
     def _heard(self, name: str, firings: Iterable[Firing]) -> list[Firing]:
         events = [Event(firing.key, name, firing.at, firing.event or {}) for firing in firings]
-        return [fired for event in events for fired in self.play.hear(event)]
+        return [fired for event in events for fired in self.play.handle(event)]
 
-    def miss(self, since: datetime, until: datetime) -> list[Firing]:
+    def skip(self, since: datetime, until: datetime) -> list[Firing]:
         """Nobody watches between these instants; what fires."""
-        fired = [*self.advance(since), *self.play.miss(since, until, "down")]
+        fired = [*self.advance(since), *self.play.skip(since, until, "down")]
         for name, (schedule, due) in self.schedules.items():
             # What was due meanwhile is told by whoever keeps the time, when he is back.
             while due is not None and due <= until:
-                fired += self.play.hear(Event(format_instant(due), name, due, {"due": format_instant(due)}))
+                fired += self.play.handle(Event(format_instant(due), name, due, {"due": format_instant(due)}))
                 due = schedule.next_after(due)
             self.schedules[name] = schedule, due
         for name, node in self.inner.items():
-            fired += self._heard(name, node.miss(since, until))
+            fired += self._heard(name, node.skip(since, until))
         return fired
 
     def untold(self, path: str) -> Iterator[str]:
@@ -128,10 +129,10 @@ class ScriptedSources:
             occurrence for place, node in self._nodes.items() for occurrence in _occurrences(place, node.advance(until))
         ]
 
-    def hear(self, event: Event) -> list[Occurrence]:
+    def handle(self, event: Event) -> list[Occurrence]:
         """A recorded event, or the end of a run; what fires."""
         return [
-            occurrence for place, node in self._nodes.items() for occurrence in _occurrences(place, node.hear(event))
+            occurrence for place, node in self._nodes.items() for occurrence in _occurrences(place, node.handle(event))
         ]
 
     def tell(self, told: Occurrence) -> list[Occurrence]:
@@ -145,12 +146,12 @@ class ScriptedSources:
         event = Event(told.key, path[-1], told.at, told.event or {})
         return _occurrences((told.job, trigger), node.tell(path, event))
 
-    def miss(self, downtime: Span) -> list[Occurrence]:
+    def skip(self, downtime: Span) -> list[Occurrence]:
         """The daemon is gone for a while; what fires when it is back."""
         return [
             occurrence
             for place, node in self._nodes.items()
-            for occurrence in _occurrences(place, node.miss(downtime.since, downtime.until))
+            for occurrence in _occurrences(place, node.skip(downtime.since, downtime.until))
         ]
 
     def watching(self) -> list[Source]:

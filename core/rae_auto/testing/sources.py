@@ -17,6 +17,7 @@ from rae_auto.api.events import Event, StreamPosition, is_named
 from rae_auto.api.trigger import EmitResult
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import RunId
+from rae_auto.runtime.pattern_runner import run_pattern
 from rae_auto.testing.plugin import PluginConformance
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -174,7 +175,7 @@ class Listener:
 
     def watch(self, job: str = "job", trigger: str = "trigger") -> TriggerContext:
         """Return the context of a source."""
-        return TriggerContext(job, trigger, self.directory, self.emit, self.timer, self.events)
+        return TriggerContext(job, trigger, self.directory, self.emit, self.timer, self.events, run_pattern=run_pattern)
 
     @asynccontextmanager
     async def watching(self, source: SourceTrigger) -> AsyncIterator["asyncio.Task[None]"]:

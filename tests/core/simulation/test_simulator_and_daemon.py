@@ -93,10 +93,10 @@ def _in_the_simulator(pattern: PatternTrigger, ticks, down):
     gap = None if down is None else Span(START + down[0] * SECOND, START + down[1] * SECOND)
     for event in events:
         if gap is not None and event.at > gap.until:
-            told += sources.miss(gap)
+            told += sources.skip(gap)
             gap = None
-        told += sources.hear(event)
-    told += sources.miss(gap) if gap is not None else []
+        told += sources.handle(event)
+    told += sources.skip(gap) if gap is not None else []
     told += sources.advance(START + LENGTH * SECOND)
     return [(one.key, one.at, one.event) for one in told]
 

@@ -104,8 +104,8 @@ def keeping(talk) -> Daemon:
 def test_a_job_is_reported_when_it_starts_and_when_it_ends(tmp_path, request_for):
     def talk(daemon):
         daemon.ask(**request_for("a", "echo hello; exit 3"))
-        daemon.hear()
-        daemon.hear()
+        daemon.handle()
+        daemon.handle()
 
     started, ended = keeping(talk).heard
     assert (started["started"], ended["ended"]) == ("a", "a")
@@ -122,7 +122,7 @@ def test_what_cannot_be_started_is_reported_with_its_reason(tmp_path, request_fo
         daemon.ask(**request_for("a", "", argv=["no-such-program"]))
         daemon.ask(**request_for("taken", "true"))
         daemon.ask(**request_for("b", "", argv=["nul\0"]))
-        daemon.hear(), daemon.hear(), daemon.hear()
+        daemon.handle(), daemon.handle(), daemon.handle()
 
     missing, taken, nul = (report["error"] for report in keeping(talk).heard)
     assert 'program "no-such-program" not found' in missing
@@ -139,9 +139,9 @@ def test_where_the_machine_has_no_room_for_a_process_the_attempt_fails_r31(reque
         with monkeypatch.context() as patch:
             patch.setattr(spawn.subprocess, "Popen", no_room)
             daemon.ask(**request_for("a", "true"))
-            daemon.hear()
+            daemon.handle()
         daemon.ask(**request_for("b", "exit 4"))
-        daemon.hear(), daemon.hear()
+        daemon.handle(), daemon.handle()
 
     failed, _, ended = keeping(talk).heard
     assert failed == {"failed": "a", "error": f'program "/bin/sh" cannot be started: {os.strerror(number)}'}
@@ -155,9 +155,9 @@ def test_what_outlives_sigkill_is_told(request_for, monkeypatch):
 
     def talk(daemon):
         daemon.ask(**request_for("a", "exec sleep 300"))
-        pids.append(daemon.hear()["pid"])
+        pids.append(daemon.handle()["pid"])
         daemon.ask(end="a", grace=0)
-        daemon.hear()
+        daemon.handle()
 
     pids: list[int] = []
     record = keeping(talk).heard[-1]["exit"]
@@ -172,7 +172,7 @@ def test_what_outlives_sigkill_is_told(request_for, monkeypatch):
 def test_when_the_daemon_has_gone_the_keeper_stays_until_its_last_job_has_ended(tmp_path, request_for):
     def talk(daemon):
         daemon.ask(**request_for("a", "until [ -e go ]; do sleep 0.02; done; echo late; exit 4"))
-        daemon.hear()
+        daemon.handle()
         # Let go by a timer, since from here on this thread is not heard any more.
         threading.Timer(0.1, (tmp_path / "go").touch).start()
 
@@ -184,7 +184,7 @@ def test_when_the_daemon_has_gone_the_keeper_stays_until_its_last_job_has_ended(
 def test_of_a_flood_the_head_and_the_tail_are_kept(tmp_path, request_for):
     def talk(daemon):
         daemon.ask(**request_for("a", "echo begin; seq 100000; echo end", cap=100))
-        daemon.hear(), daemon.hear()
+        daemon.handle(), daemon.handle()
 
     keeping(talk)
     output = (tmp_path / "a.log").read_text()
@@ -196,7 +196,7 @@ def test_of_a_flood_the_head_and_the_tail_are_kept(tmp_path, request_for):
 def test_a_cap_of_nothing_keeps_nothing(tmp_path, request_for):
     def talk(daemon):
         daemon.ask(**request_for("a", "seq 1000", cap=0))
-        daemon.hear(), daemon.hear()
+        daemon.handle(), daemon.handle()
 
     keeping(talk)
     assert (tmp_path / "a.log").read_text() == "\n[rae-auto: 3893 bytes omitted]\n"
@@ -207,7 +207,7 @@ def test_secrets_are_masked_also_where_two_chunks_meet(tmp_path, request_for):
 
     def talk(daemon):
         daemon.ask(**request_for("a", script, hide=["secret-word"]))
-        daemon.hear(), daemon.hear()
+        daemon.handle(), daemon.handle()
 
     keeping(talk)
     assert (tmp_path / "a.log").read_text() == "one ***, secr"
@@ -216,7 +216,7 @@ def test_secrets_are_masked_also_where_two_chunks_meet(tmp_path, request_for):
 def test_a_grandchild_that_holds_the_pipe_open_holds_nothing_up(tmp_path, request_for):
     def talk(daemon):
         daemon.ask(**request_for("a", "sleep 300 & echo $!", orphans="allow"))
-        daemon.hear(), daemon.hear()
+        daemon.handle(), daemon.handle()
 
     assert keeping(talk).heard[1]["exit"]["exit_code"] == 0
     os.kill(int((tmp_path / "a.log").read_text()), signal.SIGKILL)
@@ -225,7 +225,7 @@ def test_a_grandchild_that_holds_the_pipe_open_holds_nothing_up(tmp_path, reques
 def test_a_signal_is_told_as_such(request_for):
     def talk(daemon):
         daemon.ask(**request_for("a", "kill -9 $$"))
-        daemon.hear(), daemon.hear()
+        daemon.handle(), daemon.handle()
 
     assert (keeping(talk).heard[1]["exit"]["signal"], keeping(lambda _: None).heard) == (9, [])
 
@@ -237,7 +237,7 @@ def test_many_at_once_are_kept_apart(tmp_path, request_for):
         for key in keys:
             daemon.ask(**request_for(key, f"echo {key}"))
         for _ in range(2 * len(keys)):
-            daemon.hear()
+            daemon.handle()
 
     keeping(talk)
     assert [(tmp_path / f"{key}.log").read_text() for key in keys] == [f"{key}\n" for key in keys]
@@ -259,7 +259,7 @@ def test_the_script_adopts_orphans_and_goes_when_it_is_not_needed(tmp_path, requ
         theirs.close()
         daemon = Daemon(ours, None)
         daemon.ask(**request_for("a", "(sh -c 'echo $PPID > first; sleep 0.3; echo $PPID > then' &)", orphans="allow"))
-        assert daemon.hear()["started"] == "a"
+        assert daemon.handle()["started"] == "a"
         eventually(lambda: (tmp_path / "then").exists() and (tmp_path / "then").read_text().strip())
         assert int((tmp_path / "then").read_text()) in (script.pid, int((tmp_path / "first").read_text()))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

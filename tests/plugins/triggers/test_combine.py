@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rae_auto.api import Event, Trigger
-from rae_auto.api.pattern import PatternRun
 from rae_auto.testing.sources import START, Listener, SourceConformance
+from rae_auto.toolkit.pattern_run import PatternRun
 from rae_plugins.triggers import combine as module
 from rae_plugins.triggers.combine import MAX_SPARE_OCCURRENCES, CombineTrigger
 from rae_plugins.triggers.cron import CronTrigger
@@ -36,8 +36,8 @@ def told(part: int, at: float, key: str = "") -> Event:
 
 
 def fired(trigger: CombineTrigger, *events: Event) -> list[Any]:
-    play = PatternRun.begun(trigger, START)
-    return [firing for event in events for firing in play.hear(event)]
+    play = PatternRun.start(trigger, START)
+    return [firing for event in events for firing in play.handle(event)]
 
 
 def keys(firing: Any) -> list[str]:
@@ -186,11 +186,11 @@ def in_sequence(since_last: list[tuple[int, int]], window: int) -> set[tuple[int
 
 @given(occurrences, st.integers(1, 20))
 def test_all_agrees_with_the_whole_history(heard, window):
-    play = PatternRun.begun(all_of(3, within=f"{window}m"), START)
+    play = PatternRun.start(all_of(3, within=f"{window}m"), START)
     since_last: list[tuple[int, int]] = []
     for number, (part, at) in enumerate(heard):
         since_last.append((part, at))
-        firings = play.hear(told(part, at, f"{number}"))
+        firings = play.handle(told(part, at, f"{number}"))
         assert len(firings) == together(since_last, window)
         assert len(play.state["occurrences"]) <= 3
         if firings:
@@ -201,11 +201,11 @@ def test_all_agrees_with_the_whole_history(heard, window):
 def test_sequence_agrees_with_the_whole_history(heard, window, in_order):
     if in_order:
         heard = sorted(heard, key=lambda one: one[1])
-    play = PatternRun.begun(sequence_of(3, within=f"{window}m"), START)
+    play = PatternRun.start(sequence_of(3, within=f"{window}m"), START)
     since_last: list[tuple[int, int]] = []
     for number, (part, at) in enumerate(heard):
         since_last.append((part, at))
-        firings = play.hear(told(part, at, f"{number}"))
+        firings = play.handle(told(part, at, f"{number}"))
         possible = in_sequence(since_last, window)
         assert bool(firings) == bool(possible)
         if firings:
@@ -219,16 +219,16 @@ def test_sequence_agrees_with_the_whole_history(heard, window, in_order):
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), max_size=200))
 def test_sequence_state_is_bounded_and_loses_no_ordered_event(heard):
     """With room for nothing but the best beginnings."""
-    unlimited = PatternRun.begun(sequence_of(3, within="30m"), START)
-    small = PatternRun.begun(sequence_of(3, within="30m"), START)
+    unlimited = PatternRun.start(sequence_of(3, within="30m"), START)
+    small = PatternRun.start(sequence_of(3, within="30m"), START)
     at, room = 0, module.MAX_SPARE_OCCURRENCES
     try:
         for number, (part, pause) in enumerate(heard):
             at += pause
             module.MAX_SPARE_OCCURRENCES = 1000
-            expected = unlimited.hear(told(part, at, f"{number}"))
+            expected = unlimited.handle(told(part, at, f"{number}"))
             module.MAX_SPARE_OCCURRENCES = 1
-            assert [firing.key for firing in small.hear(told(part, at, f"{number}"))] == [one.key for one in expected]
+            assert [firing.key for firing in small.handle(told(part, at, f"{number}"))] == [one.key for one in expected]
             assert len(small.state["occurrences"]) <= 6 + 3
     finally:
         module.MAX_SPARE_OCCURRENCES = room
@@ -239,22 +239,22 @@ def test_sequence_state_is_bounded_and_loses_no_ordered_event(heard):
 
 def test_clock_set_back_keeps_no_occurrence_beyond_the_window():
     for trigger in (all_of(2), sequence_of(2)):
-        play = PatternRun.begun(trigger, START)
-        play.hear(told(0, 600))
-        play.miss(START + 600 * MINUTE, START, "set_back")
-        assert len(play.hear(told(1, 1))) == 1
-        play.hear(told(0, 600))
-        play.miss(START + 600 * MINUTE, START, "set_back")
-        assert play.hear(told(1, 11)) == []
+        play = PatternRun.start(trigger, START)
+        play.handle(told(0, 600))
+        play.skip(START + 600 * MINUTE, START, "set_back")
+        assert len(play.handle(told(1, 1))) == 1
+        play.handle(told(0, 600))
+        play.skip(START + 600 * MINUTE, START, "set_back")
+        assert play.handle(told(1, 11)) == []
 
 
 def test_time_alone_drops_no_occurrence():
-    play = PatternRun.begun(all_of(2), START)
-    play.hear(told(0, 1))
+    play = PatternRun.start(all_of(2), START)
+    play.handle(told(0, 1))
     play.advance(START + 2 * MINUTE)
-    play.miss(START + 2 * MINUTE, START + 3 * MINUTE, "slept")
+    play.skip(START + 2 * MINUTE, START + 3 * MINUTE, "slept")
     assert play.pattern.step(play.state, None, START).state == play.state
-    assert len(play.hear(told(1, 4))) == 1
+    assert len(play.handle(told(1, 4))) == 1
 
 
 # What is given

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rae_auto.api import Event
-from rae_auto.api.pattern import PatternRun
 from rae_auto.model.run import RunState
 from rae_auto.testing.sources import START, Listener, SourceConformance
+from rae_auto.toolkit.pattern_run import PatternRun
 from rae_plugins.triggers import job as module
 from rae_plugins.triggers.job import EndKind, JobTrigger, JobTriggerMode
 
@@ -28,8 +28,8 @@ def end(
 
 def fired(trigger: JobTrigger, *events: Event) -> list[Any]:
     """What becomes of events, of which the trigger hears those that it wants."""
-    play = PatternRun.begun(trigger, START)
-    return [firing for event in events if event.name in trigger.event_names() for firing in play.hear(event)]
+    play = PatternRun.start(trigger, START)
+    return [firing for event in events if event.name in trigger.event_names() for firing in play.handle(event)]
 
 
 def all_of(*jobs: str, within: str = "10m", **options: Any) -> JobTrigger:
@@ -99,13 +99,13 @@ def test_late_end_counts_by_its_instant():
 
 
 def test_clock_set_back_keeps_no_end_beyond_the_window():
-    play = PatternRun.begun(all_of("a", "b"), START)
-    play.hear(end("r1", "a", 600))
-    play.miss(START + 600 * MINUTE, START, "set_back")
-    assert len(play.hear(end("r2", "b", 1))) == 1
-    play.hear(end("r3", "a", 600))
-    play.miss(START + 600 * MINUTE, START, "set_back")
-    assert play.hear(end("r4", "b", 11)) == []
+    play = PatternRun.start(all_of("a", "b"), START)
+    play.handle(end("r1", "a", 600))
+    play.skip(START + 600 * MINUTE, START, "set_back")
+    assert len(play.handle(end("r2", "b", 1))) == 1
+    play.handle(end("r3", "a", 600))
+    play.skip(START + 600 * MINUTE, START, "set_back")
+    assert play.handle(end("r4", "b", 11)) == []
 
 
 ends = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), max_size=25)
@@ -115,10 +115,10 @@ ends = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), max_size=
 def test_mode_all_agrees_with_the_whole_history(told, window):
     """Against the definition: of what was told since it fired last, each job has an end within the window's length."""
     trigger = all_of("a", "b", "c", within=f"{window}m")
-    play = PatternRun.begun(trigger, START)
+    play = PatternRun.start(trigger, START)
     since_last: list[tuple[str, int]] = []
     for number, (job, at) in enumerate(told):
-        firings = play.hear(end(f"r{number}", job, at))
+        firings = play.handle(end(f"r{number}", job, at))
         since_last.append((job, at))
         newest = max(at for _, at in since_last)
         complete = {job for job, at in since_last if at >= newest - window} == set("abc")
@@ -160,6 +160,6 @@ def test_job_module_offers_one_trigger():
 
 
 def test_time_alone_fires_no_job_trigger():
-    play = PatternRun.begun(all_of("a", "b"), START)
+    play = PatternRun.start(all_of("a", "b"), START)
     assert play.advance(datetime.max.replace(tzinfo=START.tzinfo)) == []
     assert play.pattern.step(play.state, None, START).firings == ()

@@ -13,7 +13,7 @@ def keys(played: Played) -> list[str]:
 
 def test_nothing_for_so_long_fires_once() -> None:
     played = Played(pattern="absence", of="backup.done", for_="2d")
-    played.hear(after(hours=5), "backup.done")
+    played.handle(after(hours=5), "backup.done")
     assert played.pass_to(after(hours=5, days=2, seconds=-1)) == []
     (firing,) = played.pass_to(after(hours=5, days=2))
     assert (firing.key, firing.at) == ("after-event-1", after(hours=5, days=2))
@@ -23,7 +23,7 @@ def test_nothing_for_so_long_fires_once() -> None:
 def test_it_fires_again_after_the_next_one() -> None:
     played = Played(pattern="absence", of="*", for_="1h")
     played.pass_to(after(hours=3))
-    played.hear(after(hours=4))
+    played.handle(after(hours=4))
     played.pass_to(after(hours=9))
     assert keys(played) == [f"after-{BEGIN.isoformat()}", "after-event-1"]
     assert [firing.at for firing in played.fired] == [after(hours=1), after(hours=5)]
@@ -31,7 +31,7 @@ def test_it_fires_again_after_the_next_one() -> None:
 
 def test_it_says_since_when_there_was_nothing() -> None:
     played = Played(pattern="absence", of="backup.*", for_="1h")
-    played.hear(after(minutes=10), "backup.done")
+    played.handle(after(minutes=10), "backup.done")
     (firing,) = played.pass_to(after(hours=2))
     assert firing.event == {
         "pattern": "absence",
@@ -44,29 +44,29 @@ def test_it_says_since_when_there_was_nothing() -> None:
 
 def test_what_does_not_match_is_nothing() -> None:
     played = Played(pattern="absence", of="run.succeeded", where={"job": "backup"}, for_="1h")
-    played.hear(after(minutes=50), "run.succeeded", {"job": "other"})
+    played.handle(after(minutes=50), "run.succeeded", {"job": "other"})
     assert len(played.pass_to(after(hours=1))) == 1
 
 
 def test_time_asleep_or_unwatched_does_not_count() -> None:
     played = Played(pattern="absence", of="*", for_="1h")
-    assert played.miss(after(minutes=30), after(hours=10), "slept") == []
+    assert played.skip(after(minutes=30), after(hours=10), "slept") == []
     assert played.pass_to(after(hours=10, minutes=29)) == []
-    assert played.miss(after(hours=10, minutes=29), after(days=3), "down") == []
+    assert played.skip(after(hours=10, minutes=29), after(days=3), "down") == []
     assert len(played.pass_to(after(days=3, minutes=1))) == 1
 
 
 def test_a_clock_that_is_set_back_moves_what_it_showed_and_no_time_has_passed() -> None:
     played = Played(pattern="absence", of="*", for_="1h")
-    assert played.miss(after(minutes=30), after(hours=-5), "set_back") == []
+    assert played.skip(after(minutes=30), after(hours=-5), "set_back") == []
     assert played.pass_to(after(hours=-4, minutes=-31)) == []
     assert [firing.at for firing in played.pass_to(after(hours=-4))] == [after(hours=-4, minutes=-30)]
 
 
 def test_what_was_recorded_while_nobody_watched_sets_the_clock_to_the_end_of_the_gap() -> None:
     played = Played(pattern="absence", of="*", for_="1h")
-    played.miss(after(minutes=50), after(hours=5), "down")
-    played.hear(after(hours=2))
+    played.skip(after(minutes=50), after(hours=5), "down")
+    played.handle(after(hours=2))
     assert played.pass_to(after(hours=5, minutes=59)) == []
     assert [firing.at for firing in played.pass_to(after(hours=6))] == [after(hours=6)]
 
@@ -91,10 +91,10 @@ def test_absence_fires_where_an_hour_of_watched_minutes_has_nothing(story: list[
                 fired = True
                 expected.append(after(minutes=minute))
         if kind == "event":
-            played.hear(after(minutes=minute))
+            played.handle(after(minutes=minute))
             quiet, fired = 0, False
         else:
-            played.miss(after(minutes=minute), after(minutes=minute + length))
+            played.skip(after(minutes=minute), after(minutes=minute + length))
             minute += length
     played.pass_to(after(minutes=minute))
     assert [firing.at for firing in played.fired] == expected
@@ -110,11 +110,11 @@ def test_idle_fires_once_in_a_spell_and_return_at_its_end() -> None:
     idle = Played(pattern="idle", for_="10m")
     back = Played(pattern="return", for_="10m")
     for played in (idle, back):
-        played.hear(after(minutes=10), "idle", spell(0, 10, True), id="idle-1")
+        played.handle(after(minutes=10), "idle", spell(0, 10, True), id="idle-1")
         # After a restart the part may find the same spell anew.
-        played.hear(after(minutes=11), "idle", spell(0.01, 10.01, True), id="idle-1b")
-        played.hear(after(minutes=30), "idle", spell(0, 30, False), id="back-1")
-        played.hear(after(minutes=50), "idle", spell(40, 50, True), id="idle-2")
+        played.handle(after(minutes=11), "idle", spell(0.01, 10.01, True), id="idle-1b")
+        played.handle(after(minutes=30), "idle", spell(0, 30, False), id="back-1")
+        played.handle(after(minutes=50), "idle", spell(40, 50, True), id="idle-2")
         played.pass_to(after(hours=2))
     assert keys(idle) == ["idle-1", "idle-2"]
     assert keys(back) == ["back-1"]
@@ -124,7 +124,7 @@ def test_idle_fires_once_in_a_spell_and_return_at_its_end() -> None:
 
 def test_a_spell_that_was_too_short_is_nothing_to_come_back_from() -> None:
     played = Played(pattern="return", for_="10m")
-    assert played.hear(after(minutes=9), "idle", spell(0, 9.9, False)) == []
+    assert played.handle(after(minutes=9), "idle", spell(0, 9.9, False)) == []
 
 
 def test_patterns_of_spells_look_for_them_by_their_own_length() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support.usage_playing import BEGIN, Played, after
 
 from rae_auto.api.events import Event
-from rae_auto.api.pattern import PatternRun
+from rae_auto.toolkit.pattern_run import PatternRun
 from rae_plugins.triggers.usage import UsageTrigger
 
 offsets = st.lists(st.integers(0, 300), max_size=60).map(sorted)
@@ -49,13 +49,13 @@ def test_the_window_is_open_at_its_begin() -> None:
     """(t - W, t]: the first of two that are exactly W apart has left it."""
     played = Played(pattern="count", of="*", count=2, within="10s")
     assert played.hear_all([after(seconds=0), after(seconds=10)]) == []
-    assert [firing.key for firing in played.hear(after(seconds=19.999))] == ["event-3"]
+    assert [firing.key for firing in played.handle(after(seconds=19.999))] == ["event-3"]
 
 
 def test_a_count_says_what_it_counted() -> None:
     played = Played(pattern="count", of="shell.command", count=2, within="1h")
-    played.hear(after(minutes=1), data={"program": "git"})
-    (firing,) = played.hear(after(minutes=2), data={"program": "make"})
+    played.handle(after(minutes=1), data={"program": "git"})
+    (firing,) = played.handle(after(minutes=2), data={"program": "make"})
     assert firing.event == {
         "pattern": "count",
         "of": "shell.command",
@@ -88,7 +88,7 @@ def test_a_count_says_what_it_counted() -> None:
 )
 def test_where_says_what_the_data_must_say(where: dict[str, object], data: dict[str, object], counts: bool) -> None:
     played = Played(pattern="count", of="*", count=1, within="1s", where=where)
-    assert bool(played.hear(BEGIN, data=data)) == counts
+    assert bool(played.handle(BEGIN, data=data)) == counts
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_where_says_what_the_data_must_say(where: dict[str, object], data: dict[
 )
 def test_of_names_what_counts_and_what_would_have_fired_counts_only_by_name(of: str, name: str, counts: bool) -> None:
     played = Played(pattern="count", of=of, count=1, within="1s")
-    assert bool(played.hear(BEGIN, name)) == counts
+    assert bool(played.handle(BEGIN, name)) == counts
 
 
 def test_occurrences_of_a_trigger_can_be_what_counts() -> None:
@@ -113,14 +113,14 @@ def test_occurrences_of_a_trigger_can_be_what_counts() -> None:
     played = Played(pattern="count", of=inner, count=2, within="7d", where={"day": "2026-01-0*"})
     assert played.pattern.parts() == {"of": inner}
     assert played.pattern.event_names() == ()
-    assert played.hear(BEGIN, "of", {"day": "2026-01-05"}) == []
-    assert played.hear(BEGIN, "unlock", {"day": "2026-01-05"}) == []
-    assert len(played.hear(after(days=1), "of", {"day": "2026-01-06"})) == 1
+    assert played.handle(BEGIN, "of", {"day": "2026-01-05"}) == []
+    assert played.handle(BEGIN, "unlock", {"day": "2026-01-05"}) == []
+    assert len(played.handle(after(days=1), "of", {"day": "2026-01-06"})) == 1
 
 
 def test_a_gap_is_nothing_that_counts() -> None:
     played = Played(pattern="count", of="*", count=1, within="1s")
-    assert played.miss(after(hours=1), after(hours=2)) == []
+    assert played.skip(after(hours=1), after(hours=2)) == []
 
 
 def berlin(text: str) -> datetime:
@@ -131,7 +131,7 @@ def test_the_first_of_each_day_fires_and_no_other() -> None:
     played = Played(pattern="first_of_day", of="system.unlock")
     times = ["2026-01-05T09:30+01:00", "2026-01-05T10:00+01:00", "2026-01-06T03:59+01:00", "2026-01-06T04:00+01:00"]
     for text in times:
-        played.hear(berlin(text), "system.unlock")
+        played.handle(berlin(text), "system.unlock")
     assert [firing.key for firing in played.fired] == ["2026-01-05", "2026-01-06"]
     assert [firing.at for firing in played.fired] == [berlin(times[0]), berlin(times[3])]
 
@@ -184,10 +184,10 @@ def test_a_pattern_fires_the_same_whether_or_not_its_state_goes_through_json_in_
     fields = {name.replace("for", "for_"): value for name, value in options.items()}
     pattern = UsageTrigger(**fields, timezone="Europe/Berlin")  # type: ignore[arg-type]  # as people write them
     minutes = data.draw(st.lists(st.integers(0, 14 * 24 * 60), max_size=30).map(sorted))
-    one, other = PatternRun.begun(pattern, BEGIN), PatternRun.begun(pattern, BEGIN)
+    one, other = PatternRun.start(pattern, BEGIN), PatternRun.start(pattern, BEGIN)
     for number, minute in enumerate(minutes):
         event = Event(f"event-{number}", "x", after(minutes=minute))
         before = json.dumps(other.state)
         other.state = json.loads(before)
-        assert one.hear(event) == other.hear(event)
+        assert one.handle(event) == other.handle(event)
         assert json.dumps(one.state) == json.dumps(other.state)

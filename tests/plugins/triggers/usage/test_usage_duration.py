@@ -12,7 +12,7 @@ from rae_auto.api.pattern import Firing
 
 def use(played: Played, *intervals: tuple[datetime, datetime], id: str | None = None) -> list[Firing]:
     document: dict[str, Any] = {"began": False, "intervals": [[a.isoformat(), b.isoformat()] for a, b in intervals]}
-    return played.hear(intervals[-1][1], "use", document, id)
+    return played.handle(intervals[-1][1], "use", document, id)
 
 
 def test_it_fires_at_the_very_instant_at_which_use_has_added_up() -> None:
@@ -106,7 +106,7 @@ def test_a_day_fires_where_counting_its_minutes_says_so(story: list[tuple[int, i
 
 def test_the_beginning_of_use_can_be_what_a_pattern_counts() -> None:
     played = Played(pattern="streak", application="anki", days=2)
-    played.hear(after(hours=1), "use", {"began": True, "intervals": []})
-    played.hear(after(hours=25), "use", {"began": False, "intervals": []})
+    played.handle(after(hours=1), "use", {"began": True, "intervals": []})
+    played.handle(after(hours=25), "use", {"began": False, "intervals": []})
     assert played.fired == []
-    assert len(played.hear(after(hours=26), "use", {"began": True, "intervals": []})) == 1
+    assert len(played.handle(after(hours=26), "use", {"began": True, "intervals": []})) == 1

@@ -28,7 +28,7 @@ def learned(clock: str = "09:05", days: int = 30, **options: Any) -> Played:
     """Somebody who did it at this time on each of so many days."""
     played = Played(at(0, "04:00"), **{"pattern": "habit", "of": "*", **options})
     for day in range(days):
-        played.hear(at(day, clock))
+        played.handle(at(day, clock))
     return played
 
 
@@ -112,7 +112,7 @@ def test_it_explains_its_baseline() -> None:
 
 def test_it_says_where_it_was_done_already() -> None:
     played = learned(days=28)
-    played.hear(at(28, "08:40"))
+    played.handle(at(28, "08:40"))
     played.pass_to(at(28, "09:00"))
     assert played.fired[-1].event is not None
     assert played.fired[-1].event["already"] is True
@@ -121,7 +121,7 @@ def test_it_says_where_it_was_done_already() -> None:
 def test_weekdays_and_weekends_are_learned_apart() -> None:
     played = Played(at(0, "04:00"), pattern="habit", of="*")
     for day in range(70):
-        played.hear(at(day, "09:10" if day % 7 < 5 else "11:10"))
+        played.handle(at(day, "09:10" if day % 7 < 5 else "11:10"))
     played.pass_to(at(77, "03:00"))
     last_week = {firing.event["kind"]: shown(firing) for firing in played.fired[-7:] if firing.event}
     assert last_week == {"weekday": "09:00", "weekend": "11:00"}
@@ -153,7 +153,7 @@ def test_a_habit_that_was_given_up_is_forgotten() -> None:
 def test_days_on_which_nobody_watched_teach_nothing() -> None:
     played = learned(days=28)
     played.pass_to(at(28, "04:30"))
-    played.miss(at(28, "04:30"), at(35, "04:30"), "down")
+    played.skip(at(28, "04:30"), at(35, "04:30"), "down")
     played.pass_to(at(35, "09:00"))
     assert played.fired[-1].event is not None
     assert (played.fired[-1].event["days"], played.fired[-1].event["hits"]) == (20, 20)
@@ -164,10 +164,10 @@ def test_hours_asleep_teach_nothing_but_the_rest_of_the_day_does() -> None:
     played = Played(at(0, "04:00"), pattern="habit", of="*")
     for day in range(28):
         if day < 14:
-            played.miss(at(day, "06:00"), at(day, "12:00"))
+            played.skip(at(day, "06:00"), at(day, "12:00"))
         else:
-            played.hear(at(day, "09:05"))
-        played.hear(at(day, "15:05"))
+            played.handle(at(day, "09:05"))
+        played.handle(at(day, "15:05"))
     played.pass_to(at(28, "16:00"))
     # Ten weekdays are too few to speak of.
     assert {shown(firing) for firing in played.fired} == {"15:00"}
@@ -178,7 +178,7 @@ def test_what_was_due_while_the_machine_slept_fires_if_its_slot_still_runs() -> 
         played = learned(days=28)
         played.pass_to(at(28, "08:00"))
         played.fired.clear()
-        played.miss(at(28, "08:00"), at(28, wakes))
+        played.skip(at(28, "08:00"), at(28, wakes))
         played.pass_to(at(28, "12:00"))
         assert [firing.key for firing in played.fired] == expected, wakes
 
@@ -221,7 +221,7 @@ def test_what_it_keeps_are_counts_and_little() -> None:
 def test_one_who_begins_at_noon_has_not_missed_it_in_the_morning() -> None:
     played = Played(BEGIN + timedelta(hours=4), pattern="habit", of="*", warm_up=2)
     for day in (1, 2):
-        played.hear(at(day, "09:05"))
+        played.handle(at(day, "09:05"))
     played.pass_to(at(3, "09:00"))
     assert played.fired[-1].event is not None
     assert played.fired[-1].event["days"] == 2

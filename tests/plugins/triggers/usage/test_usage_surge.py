@@ -12,14 +12,14 @@ def usual(days: int = 20, each: int = 3, hour: str = "10", **options: Any) -> Pl
     played = Played(at(0, "04:00"), **{"pattern": "surge", "of": "error", **options})
     for day in range(days):
         for number in range(each - day % 2):
-            played.hear(at(day, f"{hour}:{4 * number:02}"), "error")
+            played.handle(at(day, f"{hour}:{4 * number:02}"), "error")
     return played
 
 
 def burst(played: Played, day: int, clock: str, count: int, apart: float = 60) -> list[int]:
     """The numbers, within the burst, of the events that fired."""
     begin = at(day, clock)
-    return [n for n in range(1, count + 1) if played.hear(begin + timedelta(seconds=apart * n), "error")]
+    return [n for n in range(1, count + 1) if played.handle(begin + timedelta(seconds=apart * n), "error")]
 
 
 def test_an_hour_with_many_more_than_usual_fires_once() -> None:
@@ -80,7 +80,7 @@ def test_hours_that_nobody_watched_are_not_taken_for_quiet_ones() -> None:
     played = Played(at(0, "04:00"), pattern="surge", of="error")
     for day in range(40):
         if day % 2:
-            played.miss(at(day, "09:00"), at(day, "12:00"))
+            played.skip(at(day, "09:00"), at(day, "12:00"))
         else:
             burst(played, day, "10:00", 10)
     played.fired.clear()
