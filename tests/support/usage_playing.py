@@ -24,7 +24,7 @@ class Played:
         self.fired: list[Firing] = []
         self._count = 0
 
-    def hear(
+    def handle(
         self, at: datetime, name: str = "shell.command", data: Mapping[str, Any] | None = None, id: str | None = None
     ) -> list[Firing]:
         """Something happens; what fires until then and with it."""
@@ -39,7 +39,7 @@ class Played:
         """Nothing happens until then."""
         return self._note(self.play.advance(until))
 
-    def miss(self, since: datetime, until: datetime, why: str = "slept") -> list[Firing]:
+    def skip(self, since: datetime, until: datetime, why: str = "slept") -> list[Firing]:
         """Nobody watches."""
         return self._note(self.play.skip(since, until, why))
 

@@ -43,5 +43,5 @@ def test_nothing_wakes_within_a_gap_of_which_the_pattern_hears_at_its_end():
 
 def test_a_pattern_that_stands_still_is_an_error_and_no_endless_loop():
     played = PatternRun.start(StuckPattern(), START)
-    with pytest.raises(ValueError, match="wants to be asked again no later"):
+    with pytest.raises(ValueError, match="has its next step no later"):
         played.advance(START + timedelta(hours=1))
