@@ -1,4 +1,4 @@
-"""Says yes where a command succeeds."""
+"""The command guard: a run may start if a command succeeds."""
 
 import signal
 from datetime import timedelta
@@ -8,66 +8,69 @@ from attrs import field, frozen
 
 from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.primitives.units import format_duration, parse_duration
+from rae_auto.model.primitives.human_units import format_elapsed
+from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.validators import longer_than_nothing
-from rae_plugins.guards.lines import shown
+from rae_plugins.guards.text import quote_short, to_printable
 from rae_plugins.machine.commands import CantStart, can_be_run, commands_missing, run
 
-MOST = timedelta(seconds=9)
-"""Nobody waits longer than ten for the answer of a guard."""
+MAX_TIMEOUT = timedelta(seconds=9)
+"""The daemon waits 10 s for a guard."""
 
 
 @frozen(kw_only=True)
 class CommandGuard(ReadGuard):
-    """Says yes where a command ends with exit code 0, no where it ends with another one."""
+    """Says yes if a command ends with exit code 0, and no if it ends with another one."""
 
     type: ClassVar[str] = "command"
 
     command: tuple[str, ...] = field(
-        converter=tuple, validator=can_be_run, metadata={"help": "the words of the command; never a shell"}
+        converter=tuple,
+        validator=can_be_run,
+        metadata={"help": "the program and its arguments, as a list; never run through a shell"},
     )
     timeout: timedelta = field(
-        default=MOST,
+        default=MAX_TIMEOUT,
         converter=parse_duration,
-        validator=longer_than_nothing(MOST, "let a job do what takes longer, and name it in needs"),
-        metadata={"help": "after which it is killed"},
+        validator=longer_than_nothing(MAX_TIMEOUT, "for a longer check use a job, and name it in 'needs'"),
+        metadata={"help": "time after which the command is killed, at most 9s"},
     )
 
     @classmethod
     def available(cls) -> str | None:
-        """Not without sessions and signals."""
+        """Return why it can't be used on this platform: it needs sessions and signals."""
         return commands_missing()
 
     async def read(self) -> GuardResult:
-        """Run it, and judge how it ends."""
-        name = shown(self.command[0])
+        """Run the command, and judge by its end."""
+        name = quote_short(self.command[0])
         try:
-            ended = await run(self.command, self.timeout.total_seconds(), errors=True)
-        except CantStart as problem:
-            return GuardResult(Verdict.UNKNOWN, f"{name} can't be started: {shown(str(problem))}")
+            result = await run(self.command, self.timeout.total_seconds(), errors=True)
+        except CantStart as error:
+            return GuardResult(Verdict.UNKNOWN, f"{name} cannot be started: {to_printable(str(error))}")
         except TimeoutError:
-            return GuardResult(Verdict.UNKNOWN, f"{name} took longer than {format_duration(self.timeout)}")
-        return _judged(name, ended.code, ended.output.decode(errors="replace"))
+            return GuardResult(Verdict.UNKNOWN, f"{name} took longer than {format_elapsed(self.timeout)}")
+        return _judge(name, result.code, result.output.decode(errors="replace"))
 
 
-def _judged(name: str, code: int, output: str) -> GuardResult:
-    last = next((line.strip() for line in reversed(output.split("\n")) if line.strip()), "")
-    printed = f": {shown(last)}" if last else ""
+def _judge(name: str, code: int, output: str) -> GuardResult:
+    last_line = next((line.strip() for line in reversed(output.split("\n")) if line.strip()), "")
+    printed = f": {to_printable(last_line)}" if last_line else ""
     if code < 0:
-        return GuardResult(Verdict.UNKNOWN, f"{name} was killed by {_signal(-code)}{printed}")
+        return GuardResult(Verdict.UNKNOWN, f"{name} was killed by {_signal_name(-code)}{printed}")
     if code == 0:
         return GuardResult(Verdict.YES, f"{name} succeeded{printed}")
-    return GuardResult(Verdict.NO, f"{name} ended with exit code {code}{printed}")
+    return GuardResult(Verdict.NO, f"{name} failed with exit code {code}{printed}")
 
 
-def _signal(number: int) -> str:
+def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
-    except ValueError:  # a real-time one
+    except ValueError:  # a real-time signal
         return f"signal {number}"
 
 
 @hookimpl
 def rae_guards() -> list[type[ReadGuard]]:
-    """The command guard."""
+    """Return the command guard."""
     return [CommandGuard]

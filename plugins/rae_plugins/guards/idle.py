@@ -1,4 +1,4 @@
-"""Says yes while nobody uses the machine."""
+"""The idle guard: a run may start once the machine has not been used for a while."""
 
 from datetime import timedelta
 from typing import ClassVar
@@ -7,35 +7,36 @@ from attrs import field, frozen
 
 from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.primitives.units import format_duration, parse_duration
+from rae_auto.model.primitives.human_units import format_elapsed
+from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.validators import longer_than_nothing
 
 
 @frozen(kw_only=True)
 class IdleGuard(ReadGuard):
-    """Says yes after keyboard, mouse and touch have been left alone for a time."""
+    """Says yes after keyboard, mouse and touch screen have not been used for a time."""
 
     type: ClassVar[str] = "idle"
 
     for_: timedelta = field(
         converter=parse_duration,
-        validator=longer_than_nothing(remedy="leave the guard out where use doesn't matter"),
-        metadata={"help": "how long nobody must have touched the machine"},
+        validator=longer_than_nothing(remedy="leave the guard out if use of the machine doesn't matter"),
+        metadata={"help": "time since the last input"},
     )
 
     async def read(self) -> GuardResult:
-        """Ask the desktop; where nobody knows, that is unknown, not idle."""
-        from rae_plugins.machine.idle import read_idle  # its ways to ask are loaded where they are needed
+        """Ask the desktop for the time since the last input; without an answer the verdict is unknown, not idle."""
+        from rae_plugins.machine.idle import read_idle  # lazy: start-up
 
         idle = await read_idle()
         if idle.seconds is None:
             return GuardResult(Verdict.UNKNOWN, idle.because)
-        seen = f"idle for {format_duration(timedelta(seconds=int(idle.seconds)))} ({idle.because})"
-        enough = idle.seconds >= self.for_.total_seconds()
-        return GuardResult(Verdict.YES if enough else Verdict.NO, seen)
+        is_long_enough = idle.seconds >= self.for_.total_seconds()
+        reason = f"idle for {format_elapsed(int(idle.seconds))} ({idle.because})"
+        return GuardResult(Verdict.YES if is_long_enough else Verdict.NO, reason)
 
 
 @hookimpl
 def rae_guards() -> list[type[ReadGuard]]:
-    """The idle guard."""
+    """Return the idle guard."""
     return [IdleGuard]

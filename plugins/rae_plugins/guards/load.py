@@ -1,4 +1,4 @@
-"""Says yes while the machine has little to do."""
+"""The load guard: a run may start while the machine has little to do."""
 
 import asyncio
 from typing import ClassVar
@@ -8,62 +8,62 @@ from attrs import field, frozen, validators
 from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 
-SAMPLE = 0.5
-"""Seconds over which the use of the processors is measured."""
+CPU_SAMPLE_SECONDS = 0.5
+"""Time over which the use of the processors is measured."""
 
 
 @frozen(kw_only=True)
 class LoadGuard(ReadGuard):
-    """Says yes while the load of each processor, or the use of all, is below a number."""
+    """Says yes while the load per processor, or the use of all processors, is below a limit."""
 
     type: ClassVar[str] = "load"
 
     below: float | None = field(
         default=None,
         validator=validators.optional(validators.gt(0)),
-        metadata={"help": "the load over the last minute, divided by the number of processors"},
+        metadata={"help": "limit of the load average over the last minute, per processor"},
     )
     cpu_below: float | None = field(
         default=None,
         validator=validators.optional([validators.gt(0), validators.le(100)]),
-        metadata={"help": "the use of all processors over half a second, in per cent"},
+        metadata={"help": "limit of the use of all processors, measured over half a second, in percent"},
     )
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a guard that asks for nothing."""
+        """Refuse a guard without a limit."""
         if self.below is None and self.cpu_below is None:
-            raise ValueError("there is no bound; give below (load per processor), or cpu_below (per cent)")
+            raise ValueError("no limit given; set 'below' (load per processor) or 'cpu_below' (percent)")
 
     async def read(self) -> GuardResult:
-        """Measure what is asked for."""
-        load = None if self.below is None else await asyncio.to_thread(load_per_processor)
-        use = None if self.cpu_below is None else await asyncio.to_thread(use_of_processors)
-        return self.judge(load, use)
+        """Measure what has a limit."""
+        load = None if self.below is None else await asyncio.to_thread(read_load_per_processor)
+        cpu_percent = None if self.cpu_below is None else await asyncio.to_thread(measure_cpu_percent)
+        return self.judge(load, cpu_percent)
 
-    def judge(self, load: float | None, use: float | None) -> GuardResult:
-        """What to say of what was measured; None is what couldn't be. One bound that is reached is a no."""
-        answers, seen = set(), []
+    def judge(self, load: float | None, cpu_percent: float | None) -> GuardResult:
+        """Return the result for measurements; None is one that failed. One limit that is reached is a no."""
+        verdicts, parts = set(), []
         if self.below is not None:
-            answers.add(_answer(load, self.below))
-            what = "load unknown" if load is None else f"load {load:.2f} per processor"
-            seen.append(f"{what} (below {self.below:g})")
+            verdicts.add(_compare(load, self.below))
+            measured = "load unknown" if load is None else f"load {load:.2f} per processor"
+            parts.append(f"{measured} (limit {self.below:g})")
         if self.cpu_below is not None:
-            answers.add(_answer(use, self.cpu_below))
-            what = "use of processors unknown" if use is None else f"processors used by {use:.0f} %"
-            seen.append(f"{what} (below {self.cpu_below:g})")
-        told = next(answer for answer in (Verdict.NO, Verdict.UNKNOWN, Verdict.YES) if answer in answers)
-        return GuardResult(told, ", ".join(seen))
+            verdicts.add(_compare(cpu_percent, self.cpu_below))
+            measured = "CPU use unknown" if cpu_percent is None else f"CPU use {cpu_percent:.0f} %"
+            parts.append(f"{measured} (limit {self.cpu_below:g} %)")
+        verdict = next(verdict for verdict in (Verdict.NO, Verdict.UNKNOWN, Verdict.YES) if verdict in verdicts)
+        return GuardResult(verdict, ", ".join(parts))
 
 
-def _answer(measured: float | None, bound: float) -> Verdict:
+def _compare(measured: float | None, limit: float) -> Verdict:
     if measured is None:
         return Verdict.UNKNOWN
-    return Verdict.YES if measured < bound else Verdict.NO
+    return Verdict.YES if measured < limit else Verdict.NO
 
 
-def load_per_processor() -> float | None:
-    """The one-minute load average of the machine by its logical processors; None where it has no such thing."""
-    import psutil  # some milliseconds that only users of this shall pay
+def read_load_per_processor() -> float | None:
+    """Return the one-minute load average divided by the number of logical processors; None where there is none."""
+    import psutil  # lazy: start-up
 
     try:
         return float(psutil.getloadavg()[0]) / (psutil.cpu_count() or 1)
@@ -71,17 +71,17 @@ def load_per_processor() -> float | None:
         return None
 
 
-def use_of_processors() -> float | None:
-    """Per cent of the time of all processors that was used; blocks for as long as it measures."""
-    import psutil  # as above
+def measure_cpu_percent() -> float | None:
+    """Return the use of all processors in percent; blocks while it measures."""
+    import psutil  # lazy: start-up
 
     try:
-        return float(psutil.cpu_percent(interval=SAMPLE))
+        return float(psutil.cpu_percent(interval=CPU_SAMPLE_SECONDS))
     except OSError:
         return None
 
 
 @hookimpl
 def rae_guards() -> list[type[ReadGuard]]:
-    """The load guard."""
+    """Return the load guard."""
     return [LoadGuard]

@@ -1,4 +1,4 @@
-"""Says yes while something is at a path, or nothing."""
+"""The path guard: a run may start while a path exists, is a mount point, or doesn't exist."""
 
 import errno
 import glob
@@ -11,52 +11,61 @@ from attrs import field, frozen
 
 from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
+from rae_auto.model.primitives.human_units import format_elapsed
 from rae_auto.toolkit.validators import absolute_path
-from rae_plugins.guards.lines import shown
+from rae_plugins.guards.text import quote_short
 from rae_plugins.machine.patience import look
 
-PATIENCE = 3.0
-"""Seconds after which a file system that doesn't answer is not waited for."""
+TIMEOUT_SECONDS = 3.0
+"""Time for which a file system that doesn't answer is waited for."""
 
-_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+MAX_PATH_CHARACTERS = 200
+"""Characters of a path in a reason."""
+
+_ABSENT_ERRORS = (errno.ENOENT, errno.ENOTDIR)
 
 
 @frozen(kw_only=True)
 class PathGuard(ReadGuard):
-    """Says yes where something exists at a path, or is mounted there; or nothing."""
+    """Says yes if something exists at a path, or is mounted there; or, with `exists = false`, if nothing is."""
 
     type: ClassVar[str] = "path"
 
     path: str = field(
-        converter=absolute_path, metadata={"help": "the path, or a pattern with *, ? and [], of which any counts"}
+        converter=absolute_path,
+        metadata={"help": "path, or a pattern with *, ?, [] and **; one match is enough"},
     )
-    exists: bool = field(default=True, metadata={"help": "false: yes where it is not there, or not a mount"})
-    is_mount: bool = field(default=False, metadata={"help": "true: it must be the root of a mounted file system"})
+    exists: bool = field(default=True, metadata={"help": "false: yes if nothing is there, or nothing is mounted there"})
+    is_mount: bool = field(default=False, metadata={"help": "true: the path must be a mount point"})
 
     async def read(self) -> GuardResult:
-        """Look there, in a thread of its own: a mount whose server is gone may never answer."""
-        shown_path = shown(self.path, 200)
+        """Look at the path, in a thread of its own: a mount whose server is gone may never answer."""
+        quoted = quote_short(self.path, MAX_PATH_CHARACTERS)
         try:
-            found = await look((self.path, self.is_mount), lambda: find(self.path, mount=self.is_mount), PATIENCE)
+            match = await look(
+                (self.path, self.is_mount), lambda: find_match(self.path, mount=self.is_mount), TIMEOUT_SECONDS
+            )
         except TimeoutError:
-            return GuardResult(Verdict.UNKNOWN, f"{shown_path} doesn't answer within {PATIENCE:g}s")
+            return GuardResult(Verdict.UNKNOWN, f"{quoted} did not answer within {format_elapsed(TIMEOUT_SECONDS)}")
         except OSError as error:
-            return GuardResult(Verdict.UNKNOWN, f"{shown_path}: {error.strerror or error}")
-        wanted = (found is not None) == self.exists
-        if found is None:
-            what = "nothing is mounted at" if self.is_mount else "there is no"
-            return GuardResult(Verdict.YES if wanted else Verdict.NO, f"{what} {shown_path}")
-        what = "is a mount" if self.is_mount else "exists"
-        return GuardResult(Verdict.YES if wanted else Verdict.NO, f"{shown(found, 200)} {what}")
+            return GuardResult(Verdict.UNKNOWN, f"{quoted} cannot be checked: {error.strerror or error}")
+        verdict = Verdict.YES if (match is not None) == self.exists else Verdict.NO
+        if match is None:
+            return GuardResult(verdict, f"{quoted} {'is not a mount point' if self.is_mount else 'does not exist'}")
+        state = "is a mount point" if self.is_mount else "exists"
+        return GuardResult(verdict, f"{quote_short(match, MAX_PATH_CHARACTERS)} {state}")
 
 
-def find(path: str, *, mount: bool) -> str | None:
-    """What is at the path, or matches it as a pattern; None if nothing is. Errors: OSError where that can't be told."""
+def find_match(path: str, *, mount: bool) -> str | None:
+    """Return what is at the path or matches it as a pattern; None if nothing does.
+
+    Errors: OSError where there is no match, and something could not be checked.
+    """
     refusal: OSError | None = None
     for candidate in _candidates(path):
         try:
-            # Asked in this order, since ismount would hide the error of a mount that is broken.
-            if _is_there(candidate) and (not mount or os.path.ismount(candidate)):
+            # In this order, because ismount would hide the error of a broken mount.
+            if _exists(candidate) and (not mount or os.path.ismount(candidate)):
                 return candidate
         except OSError as error:
             refusal = error
@@ -66,33 +75,33 @@ def find(path: str, *, mount: bool) -> str | None:
 
 
 def _candidates(path: str) -> Iterator[str]:
-    """The path as it stands, and what it matches; among that may be links that lead nowhere."""
+    """Yield the path itself, and what it matches as a pattern; dangling links may be among that."""
     yield path
     if not glob.has_magic(path):
         return
-    # What can't be listed has no matches for glob, so the part without a pattern is looked into first.
+    # glob ignores a folder that can't be listed, so the part without a pattern is listed here first.
     parts = Path(path).parts
-    plain = next(place for place, part in enumerate(parts) if glob.has_magic(part))
-    if _is_folder(os.path.join(*parts[:plain])):  # noqa: PTH118 - text in, text out
+    first_pattern = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+    if _is_listable(os.path.join(*parts[:first_pattern])):  # noqa: PTH118 - text in, text out
         yield from glob.iglob(path, recursive=True)  # noqa: PTH207 - as above
 
 
-def _is_folder(path: str) -> bool:
-    """Whether it is one that can be listed."""
+def _is_listable(path: str) -> bool:
+    """Return whether a folder exists. Errors: OSError where it can't be listed."""
     try:
         with os.scandir(path):
             return True
     except OSError as error:
-        if error.errno in _ABSENT:
+        if error.errno in _ABSENT_ERRORS:
             return False
         raise
 
 
-def _is_there(path: str) -> bool:
+def _exists(path: str) -> bool:
     try:
         os.stat(path)  # noqa: PTH116 - text in, text out
     except OSError as error:
-        if error.errno in _ABSENT:
+        if error.errno in _ABSENT_ERRORS:
             return False
         raise
     return True
@@ -100,5 +109,5 @@ def _is_there(path: str) -> bool:
 
 @hookimpl
 def rae_guards() -> list[type[ReadGuard]]:
-    """The path guard."""
+    """Return the path guard."""
     return [PathGuard]

@@ -1,4 +1,4 @@
-"""Says yes while the machine lives on mains, or on its battery."""
+"""The power guard: a run may start on mains power, or on battery, or while the battery holds enough."""
 
 import asyncio
 from enum import StrEnum
@@ -11,8 +11,8 @@ from rae_auto.hookspecs import hookimpl
 from rae_plugins.machine.power_supply import Power, Source, read_power
 
 
-class On(StrEnum):
-    """What the machine is to live on."""
+class RequiredSource(StrEnum):
+    """The power source that a guard asks for."""
 
     AC = "ac"
     BATTERY = "battery"
@@ -21,58 +21,62 @@ class On(StrEnum):
 
 @frozen(kw_only=True)
 class PowerGuard(ReadGuard):
-    """Says yes on mains, or on battery, and while the battery holds enough. No battery at all is mains."""
+    """Says yes on mains power, or on battery, and while the battery holds enough. No battery counts as mains."""
 
     type: ClassVar[str] = "power"
 
-    on: On = field(default=On.AC, converter=On, metadata={"help": "what the machine must live on; any: either"})
+    on: RequiredSource = field(
+        default=RequiredSource.AC,
+        converter=RequiredSource,
+        metadata={"help": 'required power source; "any" asks only for the charge'},
+    )
     charge_above: float | None = field(
         default=None,
         validator=validators.optional([validators.ge(0), validators.lt(100)]),
-        metadata={"help": "per cent that the battery must hold more than"},
+        metadata={"help": "charge in percent that the battery must exceed"},
     )
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a guard that asks for nothing."""
-        if self.on is On.ANY and self.charge_above is None:
-            raise ValueError('on = "any" asks for nothing; add charge_above, or leave the guard out')
+        """Refuse a guard that would always say yes."""
+        if self.on is RequiredSource.ANY and self.charge_above is None:
+            raise ValueError("\"any\" needs 'charge_above'; add it, or leave the guard out")
 
     async def read(self) -> GuardResult:
-        """Ask the machine."""
+        """Read power source and charge from the machine."""
         return self.judge(await asyncio.to_thread(read_power))
 
     def judge(self, power: Power) -> GuardResult:
-        """What to say of a reading. One condition that fails is a no, whatever else is unknown."""
-        answers = {_source_answer(self.on, power), _charge_answer(self.charge_above, power)}
-        told = next(answer for answer in (Verdict.NO, Verdict.UNKNOWN, Verdict.YES) if answer in answers)
-        return GuardResult(told, _seen(power))
+        """Return the result for a reading. One condition that fails is a no, whatever else is unknown."""
+        verdicts = {_judge_source(self.on, power), _judge_charge(self.charge_above, power)}
+        verdict = next(verdict for verdict in (Verdict.NO, Verdict.UNKNOWN, Verdict.YES) if verdict in verdicts)
+        return GuardResult(verdict, _describe(power))
 
 
-def _source_answer(on: On, power: Power) -> Verdict:
-    if on is On.ANY:
+def _judge_source(required: RequiredSource, power: Power) -> Verdict:
+    if required is RequiredSource.ANY:
         return Verdict.YES
     if power.source is None:
         return Verdict.UNKNOWN
-    return Verdict.YES if (power.source is Source.MAINS) == (on is On.AC) else Verdict.NO
+    return Verdict.YES if (power.source is Source.MAINS) == (required is RequiredSource.AC) else Verdict.NO
 
 
-def _charge_answer(least: float | None, power: Power) -> Verdict:
-    if least is None or not power.battery:
+def _judge_charge(limit_percent: float | None, power: Power) -> Verdict:
+    if limit_percent is None or not power.battery:
         return Verdict.YES
     if power.charge is None:
         return Verdict.UNKNOWN
-    return Verdict.YES if power.charge > least else Verdict.NO
+    return Verdict.YES if power.charge > limit_percent else Verdict.NO
 
 
-def _seen(power: Power) -> str:
+def _describe(power: Power) -> str:
     if not power.battery:
-        return "on mains, no battery"
-    source = {Source.MAINS: "on mains", Source.BATTERY: "on battery", None: "on mains or battery, which isn't told"}
-    charge = "charge unknown" if power.charge is None else f"{power.charge:.0f} %"
+        return "on mains power, no battery"
+    source = {Source.MAINS: "on mains power", Source.BATTERY: "on battery", None: "power source unknown"}
+    charge = "charge unknown" if power.charge is None else f"{power.charge:.0f} % charged"
     return f"{source[power.source]}, {charge}"
 
 
 @hookimpl
 def rae_guards() -> list[type[ReadGuard]]:
-    """The power guard."""
+    """Return the power guard."""
     return [PowerGuard]

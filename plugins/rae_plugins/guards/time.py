@@ -1,9 +1,11 @@
-"""Says yes at some times of the day.
+"""The time guard: a run may start within a window of the day.
 
-What the clock on the wall shows decides, and no more: from `from` on, until it shows `to`, which is outside. Where it
-is set forward past a bound, that counts as soon as it shows a later time; a window that lies in the gap as a whole
-doesn't come that day. Where it is set back, what is shown twice counts twice: a window from 02:15 to 02:45 comes in
-both passes, with a pause between.
+Only the wall clock of the zone decides: the window begins when it shows `from` and ends when it shows `to`.
+
+- Where the clock is set forward past a bound, the bound counts as soon as a later time is shown. A window that lies in
+  the gap as a whole does not occur that day.
+- Where it is set back, a time that is shown twice counts twice: a window from 02:15 to 02:45 occurs in both passes,
+  with a pause between.
 """
 
 from datetime import datetime, timedelta
@@ -23,55 +25,55 @@ _DAY = timedelta(days=1)
 
 
 @lru_cache(maxsize=1024)
-def _time(text: str) -> clock_time:
+def _parse_time(text: str) -> clock_time:
     return clock_time.fromisoformat(text)
 
 
 @frozen(kw_only=True)
 class TimeGuard(ComputedGuard):
-    """Says yes from one time of the day until another, perhaps of the next day, on the clocks of a zone."""
+    """Says yes from one time of the day until another, perhaps of the next day, on the clock of a zone."""
 
     type: ClassVar[str] = "time"
 
-    from_: str = field(converter=time_of_day, metadata={"help": "the first time of the day that is inside, as 22:00"})
+    from_: str = field(converter=time_of_day, metadata={"help": 'time at which the window begins, as in "22:00"'})
     to: str = field(
-        converter=time_of_day, metadata={"help": "the first that is outside again; before from: the next day"}
+        converter=time_of_day, metadata={"help": "time at which it ends; if before 'from', on the next day"}
     )
     timezone: str | None = field(
-        default=None, converter=zone_name, metadata={"help": "zone of the clock; by default the configured one"}
+        default=None, converter=zone_name, metadata={"help": "time zone of the clock; by default the configured one"}
     )
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a window that is no window."""
+        """Refuse an empty window."""
         if self.from_ == self.to:
             raise ValueError(
-                f"'to' must be another time than from, {self.from_}; for the whole day leave the guard out"
+                f"'to' must differ from 'from', which is {self.from_}; for the whole day leave the guard out"
             )
 
     def evaluate(self, instant: datetime) -> GuardResult:
-        """Whether the clock shows a time inside."""
-        place = zone(self.timezone or "local")
-        wall = shown_at(instant, place)
-        inside = self._holds(wall)
+        """Return whether the clock shows a time within the window."""
+        clock_zone = zone(self.timezone or "local")
+        wall = shown_at(instant, clock_zone)
+        inside = self._is_inside(wall)
         where = "within" if inside else "outside"
-        seconds = "%H:%M:%S" if len(self.from_ + self.to) > 10 else "%H:%M"
-        because = f"it is {wall.strftime(seconds)} in {place.key}, {where} {self.from_}-{self.to}"
-        return GuardResult(Verdict.YES if inside else Verdict.NO, because)
+        time_format = "%H:%M:%S" if len(self.from_ + self.to) > 10 else "%H:%M"
+        reason = f"it is {wall.strftime(time_format)} in {clock_zone.key}, {where} {self.from_}-{self.to}"
+        return GuardResult(Verdict.YES if inside else Verdict.NO, reason)
 
     def changes_after(self, instant: datetime) -> datetime | None:
-        """When the clock next gets in or out."""
-        return next_change(self._holds, self._next_bound, zone(self.timezone or "local"), instant)
+        """Return the instant at which the window next begins or ends."""
+        return next_change(self._is_inside, self._next_bound, zone(self.timezone or "local"), instant)
 
-    def _holds(self, wall: datetime) -> bool:
-        first, last, now = _time(self.from_), _time(self.to), wall.time()
+    def _is_inside(self, wall: datetime) -> bool:
+        first, last, now = _parse_time(self.from_), _parse_time(self.to), wall.time()
         return first <= now < last if first < last else now >= first or now < last
 
     def _next_bound(self, wall: datetime) -> datetime:
-        today = [datetime.combine(wall, _time(bound)) for bound in (self.from_, self.to)]
+        today = [datetime.combine(wall, _parse_time(bound)) for bound in (self.from_, self.to)]
         return min(bound if bound > wall else bound + _DAY for bound in today)
 
 
 @hookimpl
 def rae_guards() -> list[type[ComputedGuard]]:
-    """The time guard."""
+    """Return the time guard."""
     return [TimeGuard]

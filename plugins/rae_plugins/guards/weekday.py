@@ -1,7 +1,7 @@
-"""Says yes on some days of the week.
+"""The weekday guard: a run may start on some days of the week.
 
-The day is what the clock on the wall shows. Where it is set back over midnight, the day before comes again for as
-long as it is shown again.
+The day is the one that the wall clock of the zone shows. Where the clock is set back over midnight, the day before
+returns for as long as it is shown again.
 """
 
 from datetime import datetime, timedelta
@@ -14,67 +14,68 @@ from rae_auto.api import ComputedGuard, GuardResult, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.validators import zone_name
-from rae_plugins.guards.lines import shown
+from rae_plugins.guards.text import quote_short
 from rae_plugins.machine.wall_clock import next_change, shown_at
 
-NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_LONG_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+SHORT_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+LONG_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @lru_cache(maxsize=256)
-def _numbers(days: tuple[str, ...]) -> frozenset[int]:
-    """The days as Python counts them, from 0 for Monday. Errors: ValueError."""
-    return frozenset(number for item in days for number in _range(item))
+def _parse_days(days: tuple[str, ...]) -> frozenset[int]:
+    """Return the days as Python counts them, 0 being Monday. Errors: ValueError."""
+    return frozenset(number for item in days for number in _parse_range(item))
 
 
-def _range(item: str) -> list[int]:
+def _parse_range(item: str) -> list[int]:
     first, dash, last = item.partition("-")
-    low = _number(first, item)
-    high = _number(last, item) if dash else low
+    low = _parse_day(first, item)
+    high = _parse_day(last, item) if dash else low
     return [(low + step) % 7 for step in range((high - low) % 7 + 1)]
 
 
-def _number(word: str, item: str) -> int:
+def _parse_day(word: str, item: str) -> int:
     name = word.strip().lower()
-    for names in (NAMES, _LONG_NAMES):
+    for names in (SHORT_NAMES, LONG_NAMES):
         if name in names:
             return names.index(name)
-    raise ValueError(f'\'days\' must hold days of the week such as "sat" or "mon-fri", not {shown(repr(item))}')
+    raise ValueError(f'invalid day {quote_short(item)} in \'days\'; use names and ranges, as in "sat" or "mon-fri"')
 
 
-def _days(value: tuple[str, ...]) -> tuple[str, ...]:
-    if not _numbers(days := tuple(value)):
-        raise ValueError("'days' must name a day at least, such as \"mon-fri\"")
+def _convert_days(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not _parse_days(days := tuple(value)):
+        raise ValueError("'days' must not be empty; name days, as in \"mon-fri\"")
     return days
 
 
 @frozen(kw_only=True)
 class WeekdayGuard(ComputedGuard):
-    """Says yes on some days of the week, on the clocks of a zone."""
+    """Says yes on some days of the week, on the clock of a zone."""
 
     type: ClassVar[str] = "weekday"
 
     days: tuple[str, ...] = field(
-        converter=_days, metadata={"help": 'days and ranges by their English names, as ["mon-wed", "sat"]'}
+        converter=_convert_days, metadata={"help": 'days and ranges of days, as in ["mon-wed", "sat"]'}
     )
     timezone: str | None = field(
-        default=None, converter=zone_name, metadata={"help": "zone of the clock; by default the configured one"}
+        default=None, converter=zone_name, metadata={"help": "time zone of the clock; by default the configured one"}
     )
 
     def evaluate(self, instant: datetime) -> GuardResult:
-        """Whether the day is one of them."""
-        place = zone(self.timezone or "local")
-        wall = shown_at(instant, place)
-        inside = self._holds(wall)
-        because = f"it is {NAMES[wall.weekday()]} in {place.key}, {'' if inside else 'not '}in {','.join(self.days)}"
-        return GuardResult(Verdict.YES if inside else Verdict.NO, because)
+        """Return whether the clock shows one of the days."""
+        clock_zone = zone(self.timezone or "local")
+        wall = shown_at(instant, clock_zone)
+        inside = self._is_inside(wall)
+        day = LONG_NAMES[wall.weekday()].capitalize()
+        reason = f"it is {day} in {clock_zone.key}, {'within' if inside else 'outside'} {', '.join(self.days)}"
+        return GuardResult(Verdict.YES if inside else Verdict.NO, reason)
 
     def changes_after(self, instant: datetime) -> datetime | None:
-        """The midnight, or the setting of the clock, with which another kind of day begins."""
-        return next_change(self._holds, _next_midnight, zone(self.timezone or "local"), instant)
+        """Return the instant, a midnight or a change of the clock, at which the verdict changes."""
+        return next_change(self._is_inside, _next_midnight, zone(self.timezone or "local"), instant)
 
-    def _holds(self, wall: datetime) -> bool:
-        return wall.weekday() in _numbers(self.days)
+    def _is_inside(self, wall: datetime) -> bool:
+        return wall.weekday() in _parse_days(self.days)
 
 
 def _next_midnight(wall: datetime) -> datetime:
@@ -83,5 +84,5 @@ def _next_midnight(wall: datetime) -> datetime:
 
 @hookimpl
 def rae_guards() -> list[type[ComputedGuard]]:
-    """The weekday guard."""
+    """Return the weekday guard."""
     return [WeekdayGuard]

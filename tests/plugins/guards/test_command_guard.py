@@ -42,15 +42,15 @@ class TestCommandConforms(GuardConformance):
 @pytest.mark.parametrize(
     ("script", "answer", "because"),
     [
-        ("exit 0", "yes", "sh succeeded"),
-        ("exit 3", "no", "sh ended with exit code 3"),
-        ("echo a; echo ' b '; echo; exit 1", "no", "sh ended with exit code 1: b"),
-        ("echo broken >&2; exit 1", "no", "sh ended with exit code 1: broken"),
-        ("printf '\\033[31mred\\r\\377\\n'", "yes", "sh succeeded: \\x1b[31mred\\r\ufffd"),
-        ("kill -9 $$", "unknown", "sh was killed by SIGKILL"),
-        ("echo last words; kill -TERM $$", "unknown", "sh was killed by SIGTERM: last words"),
-        ("kill -40 $$", "unknown", "sh was killed by signal 40"),
-        ("read line; exit $?", "no", "sh ended with exit code 1"),
+        ("exit 0", "yes", '"sh" succeeded'),
+        ("exit 3", "no", '"sh" failed with exit code 3'),
+        ("echo a; echo ' b '; echo; exit 1", "no", '"sh" failed with exit code 1: b'),
+        ("echo broken >&2; exit 1", "no", '"sh" failed with exit code 1: broken'),
+        ("printf '\\033[31mred\\r\\377\\n'", "yes", '"sh" succeeded: \\x1b[31mred\\r\ufffd'),
+        ("kill -9 $$", "unknown", '"sh" was killed by SIGKILL'),
+        ("echo last words; kill -TERM $$", "unknown", '"sh" was killed by SIGTERM: last words'),
+        ("kill -40 $$", "unknown", '"sh" was killed by signal 40'),
+        ("read line; exit $?", "no", '"sh" failed with exit code 1'),
     ],
 )
 def test_an_exit_code_is_an_answer_and_a_signal_is_none(script: str, answer: str, because: str) -> None:
@@ -61,12 +61,12 @@ def test_an_exit_code_is_an_answer_and_a_signal_is_none(script: str, answer: str
 def test_what_can_not_be_started_is_unknown(program: str) -> None:
     said = asyncio.run(CommandGuard(command=(program,)).read())
     assert said.verdict is Verdict.UNKNOWN
-    assert said.reason.startswith(f"{program} can't be started: ")
+    assert said.reason.startswith(f'"{program}" cannot be started: ')
 
 
 def test_a_command_that_takes_too_long_is_unknown_and_killed_with_its_children(tmp_path: Path) -> None:
     script = 'echo $$ > "$1/own"; (echo $(exec sh -c "echo \\$PPID") > "$1/child"; sleep 600) & wait'
-    assert evaluate(script, tmp_path, timeout="1s") == GuardResult(Verdict.UNKNOWN, "sh took longer than 1s")
+    assert evaluate(script, tmp_path, timeout="1s") == GuardResult(Verdict.UNKNOWN, '"sh" took longer than 1 s')
     wait_until_gone(tmp_path / "own")
     wait_until_gone(tmp_path / "child")
 
@@ -74,14 +74,14 @@ def test_a_command_that_takes_too_long_is_unknown_and_killed_with_its_children(t
 def test_what_it_leaves_behind_neither_holds_it_up_nor_stays(tmp_path: Path) -> None:
     started = time.monotonic()
     assert evaluate('sleep 600 & echo $! > "$1/left"; echo done', tmp_path) == GuardResult(
-        Verdict.YES, "sh succeeded: done"
+        Verdict.YES, '"sh" succeeded: done'
     )
     assert time.monotonic() - started < 8, "it waited for the pipe"
     wait_until_gone(tmp_path / "left")
 
 
 def test_of_a_flood_the_last_line_is_kept() -> None:
-    assert evaluate("head -c 3000000 /dev/zero; echo; echo the end").reason == "sh succeeded: the end"
+    assert evaluate("head -c 3000000 /dev/zero; echo; echo the end").reason == '"sh" succeeded: the end'
     assert len(evaluate("head -c 3000000 /dev/zero | tr '\\0' x").reason) < 200
 
 
@@ -116,7 +116,7 @@ def test_it_stands_in_the_home_directory_or_in_the_root(tmp_path: Path, monkeypa
     monkeypatch.setenv("HOME", str(tmp_path))
     assert evaluate('test "$(pwd -P)" = "$1"', tmp_path.resolve()).verdict is Verdict.YES
     monkeypatch.setenv("HOME", str(tmp_path / "none"))
-    assert evaluate("pwd -P").reason == "sh succeeded: /"
+    assert evaluate("pwd -P").reason == '"sh" succeeded: /'
 
 
 def test_words_are_never_read_by_a_shell() -> None:
@@ -135,7 +135,7 @@ def test_it_is_made_of_what_people_write() -> None:
         ({"command": ()}, "must be a list of words"),
         ({"command": ("",)}, "must be a list of words"),
         ({"command": ("a\0b",)}, "must be a list of words"),
-        ({"command": ("true",), "timeout": "10s"}, "at most 9s; let a job do what takes longer"),
+        ({"command": ("true",), "timeout": "10s"}, "at most 9s; for a longer check use a job"),
         ({"command": ("true",), "timeout": 0}, "must be more than 0s"),
     ],
 )

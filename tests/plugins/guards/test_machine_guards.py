@@ -18,7 +18,7 @@ from rae_auto.testing.guards import GuardConformance
 from rae_plugins.guards import idle, load, power
 from rae_plugins.guards.idle import IdleGuard
 from rae_plugins.guards.load import LoadGuard
-from rae_plugins.guards.power import On, PowerGuard
+from rae_plugins.guards.power import PowerGuard, RequiredSource
 from rae_plugins.machine import idle as machine_idle
 from rae_plugins.machine import power_supply
 from rae_plugins.machine.idle import Idle
@@ -112,20 +112,20 @@ CHARGED = Power(Source.MAINS, True, 43.0)
 @pytest.mark.parametrize(
     ("options", "power", "answer", "because"),
     [
-        ({}, Power(Source.MAINS), "yes", "on mains, no battery"),
-        ({}, CHARGED, "yes", "on mains, 43 %"),
-        ({}, DRIVEN, "no", "on battery, 43 %"),
-        ({}, Power(None, True, 43.0), "unknown", "on mains or battery, which isn't told, 43 %"),
-        ({"on": "battery"}, DRIVEN, "yes", "on battery, 43 %"),
-        ({"on": "battery"}, Power(Source.MAINS), "no", "on mains, no battery"),
-        ({"charge_above": 30}, Power(Source.MAINS), "yes", "on mains, no battery"),
-        ({"charge_above": 30}, CHARGED, "yes", "on mains, 43 %"),
-        ({"charge_above": 43}, CHARGED, "no", "on mains, 43 %"),
-        ({"charge_above": 30}, Power(Source.MAINS, True), "unknown", "on mains, charge unknown"),
-        ({"charge_above": 50}, Power(None, True, 43.0), "no", "on mains or battery, which isn't told, 43 %"),
-        ({"on": "any", "charge_above": 30}, DRIVEN, "yes", "on battery, 43 %"),
-        ({"on": "any", "charge_above": 50}, DRIVEN, "no", "on battery, 43 %"),
-        ({"on": "battery", "charge_above": 50}, Power(Source.BATTERY, True, 43.0), "no", "on battery, 43 %"),
+        ({}, Power(Source.MAINS), "yes", "on mains power, no battery"),
+        ({}, CHARGED, "yes", "on mains power, 43 % charged"),
+        ({}, DRIVEN, "no", "on battery, 43 % charged"),
+        ({}, Power(None, True, 43.0), "unknown", "power source unknown, 43 % charged"),
+        ({"on": "battery"}, DRIVEN, "yes", "on battery, 43 % charged"),
+        ({"on": "battery"}, Power(Source.MAINS), "no", "on mains power, no battery"),
+        ({"charge_above": 30}, Power(Source.MAINS), "yes", "on mains power, no battery"),
+        ({"charge_above": 30}, CHARGED, "yes", "on mains power, 43 % charged"),
+        ({"charge_above": 43}, CHARGED, "no", "on mains power, 43 % charged"),
+        ({"charge_above": 30}, Power(Source.MAINS, True), "unknown", "on mains power, charge unknown"),
+        ({"charge_above": 50}, Power(None, True, 43.0), "no", "power source unknown, 43 % charged"),
+        ({"on": "any", "charge_above": 30}, DRIVEN, "yes", "on battery, 43 % charged"),
+        ({"on": "any", "charge_above": 50}, DRIVEN, "no", "on battery, 43 % charged"),
+        ({"on": "battery", "charge_above": 50}, Power(Source.BATTERY, True, 43.0), "no", "on battery, 43 % charged"),
     ],
 )  # fmt: skip
 def test_power_says_what_it_saw(options: dict[str, Any], power: Power, answer: str, because: str) -> None:
@@ -134,12 +134,16 @@ def test_power_says_what_it_saw(options: dict[str, Any], power: Power, answer: s
 
 def test_power_reads_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(power_supply, "SUPPLIES", supplies(tmp_path, AC=UNPLUGGED, BAT0=BATTERY))
-    assert asyncio.run(PowerGuard().read()) == GuardResult(Verdict.NO, "on battery, 43 %")
+    assert asyncio.run(PowerGuard().read()) == GuardResult(Verdict.NO, "on battery, 43 % charged")
 
 
 @pytest.mark.parametrize(
     ("options", "problem"),
-    [({"on": "any"}, "asks for nothing"), ({"charge_above": 100}, "charge_above"), ({"charge_above": -1}, "charge")],
+    [
+        ({"on": "any"}, "needs .charge_above."),
+        ({"charge_above": 100}, "charge_above"),
+        ({"charge_above": -1}, "charge"),
+    ],
 )
 def test_power_that_asks_for_what_never_or_always_is_is_refused(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
@@ -148,7 +152,7 @@ def test_power_that_asks_for_what_never_or_always_is_is_refused(options: dict[st
 
 def test_power_is_made_of_what_people_write() -> None:
     made = build(PowerGuard, {"on": "battery", "charge_above": 20}, timezone="UTC", plugins=Registry())
-    assert made == PowerGuard(on=On.BATTERY, charge_above=20)
+    assert made == PowerGuard(on=RequiredSource.BATTERY, charge_above=20)
 
 
 def idle_for(monkeypatch: pytest.MonkeyPatch, seconds: float | None, because: str) -> GuardResult:
@@ -162,9 +166,9 @@ def idle_for(monkeypatch: pytest.MonkeyPatch, seconds: float | None, because: st
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
-        (300.0, GuardResult(Verdict.YES, "idle for 5m (X11)")),
-        (299.9, GuardResult(Verdict.NO, "idle for 4m59s (X11)")),
-        (0.0, GuardResult(Verdict.NO, "idle for 0s (X11)")),
+        (300.0, GuardResult(Verdict.YES, "idle for 5 min (X11)")),
+        (299.9, GuardResult(Verdict.NO, "idle for 4 min 59 s (X11)")),
+        (0.0, GuardResult(Verdict.NO, "idle for 0 s (X11)")),
     ],
 )
 def test_idle_tells_for_how_long(monkeypatch: pytest.MonkeyPatch, seconds: float, expected: GuardResult) -> None:
@@ -183,14 +187,14 @@ def test_idle_for_no_time_is_refused() -> None:
 @pytest.mark.parametrize(
     ("bounds", "load", "use", "answer", "because"),
     [
-        ({"below": 0.5}, 0.49, None, "yes", "load 0.49 per processor (below 0.5)"),
-        ({"below": 0.5}, 0.5, None, "no", "load 0.50 per processor (below 0.5)"),
-        ({"below": 0.5}, None, None, "unknown", "load unknown (below 0.5)"),
-        ({"cpu_below": 25}, None, 24.6, "yes", "processors used by 25 % (below 25)"),
-        ({"cpu_below": 25}, None, 25.0, "no", "processors used by 25 % (below 25)"),
-        ({"below": 1, "cpu_below": 25}, None, 99.0, "no", "load unknown (below 1), processors used by 99 % (below 25)"),
+        ({"below": 0.5}, 0.49, None, "yes", "load 0.49 per processor (limit 0.5)"),
+        ({"below": 0.5}, 0.5, None, "no", "load 0.50 per processor (limit 0.5)"),
+        ({"below": 0.5}, None, None, "unknown", "load unknown (limit 0.5)"),
+        ({"cpu_below": 25}, None, 24.6, "yes", "CPU use 25 % (limit 25 %)"),
+        ({"cpu_below": 25}, None, 25.0, "no", "CPU use 25 % (limit 25 %)"),
+        ({"below": 1, "cpu_below": 25}, None, 99.0, "no", "load unknown (limit 1), CPU use 99 % (limit 25 %)"),
         ({"below": 1, "cpu_below": 25}, 0.1, None, "unknown",
-         "load 0.10 per processor (below 1), use of processors unknown (below 25)"),
+         "load 0.10 per processor (limit 1), CPU use unknown (limit 25 %)"),
     ],
 )  # fmt: skip
 def test_load_says_what_it_measured(
@@ -200,7 +204,7 @@ def test_load_says_what_it_measured(
 
 
 def test_load_is_that_of_the_last_minute_for_each_processor() -> None:
-    measured = load.load_per_processor()
+    measured = load.read_load_per_processor()
     assert measured is not None
     assert measured == pytest.approx(os.getloadavg()[0] / (os.cpu_count() or 1), abs=0.5)
 
@@ -225,7 +229,7 @@ def test_what_can_not_be_measured_is_unknown(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(
     ("bounds", "problem"),
-    [({}, "there is no bound"), ({"below": 0}, "below"), ({"cpu_below": 101}, "cpu_below"), ({"cpu_below": 0}, "cpu")],
+    [({}, "no limit given"), ({"below": 0}, "below"), ({"cpu_below": 101}, "cpu_below"), ({"cpu_below": 0}, "cpu")],
 )
 def test_a_bound_that_never_or_always_holds_is_refused(bounds: dict[str, float], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):

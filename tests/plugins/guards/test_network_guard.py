@@ -59,11 +59,11 @@ def test_an_address_counts_where_it_leads_further_than_the_cable(address: str, u
 @pytest.mark.parametrize(
     ("interface", "expected"),
     [
-        (None, GuardResult(Verdict.YES, "eth0 is up with 192.0.2.7")),
-        ("eth0", GuardResult(Verdict.YES, "eth0 is up with 192.0.2.7")),
-        ("eth1", GuardResult(Verdict.NO, "no interface eth1 is up with an address")),
-        ("wg0", GuardResult(Verdict.NO, "no interface wg0 is up with an address")),
-        ("lo", GuardResult(Verdict.NO, "no interface lo is up with an address")),
+        (None, GuardResult(Verdict.YES, 'interface "eth0" is up with address 192.0.2.7')),
+        ("eth0", GuardResult(Verdict.YES, 'interface "eth0" is up with address 192.0.2.7')),
+        ("eth1", GuardResult(Verdict.NO, 'interface "eth1" is down or has no address')),
+        ("wg0", GuardResult(Verdict.NO, 'interface "wg0" is down or has no address')),
+        ("lo", GuardResult(Verdict.NO, 'interface "lo" is down or has no address')),
     ],
 )
 def test_an_interface_is_up_with_an_address(interface: str | None, expected: GuardResult) -> None:
@@ -71,7 +71,7 @@ def test_an_interface_is_up_with_an_address(interface: str | None, expected: Gua
 
 
 def test_a_machine_with_nothing_but_itself_has_no_network() -> None:
-    expected = GuardResult(Verdict.NO, "no interface is up with an address")
+    expected = GuardResult(Verdict.NO, "no network interface is up with an address")
     assert NetworkGuard().judge({"lo": ["127.0.0.1"], "eth0": ["169.254.3.4"]}) == expected
 
 
@@ -82,7 +82,7 @@ def test_interfaces_are_those_of_the_machine() -> None:
 @pytest.mark.usefixtures("wired")
 def test_a_host_that_takes_connections_can_be_reached(listening: int) -> None:
     result = asyncio.run(NetworkGuard(host="localhost", port=listening).read())
-    assert result == GuardResult(Verdict.YES, f"localhost port {listening} takes connections")
+    assert result == GuardResult(Verdict.YES, f'"localhost" port {listening} accepts connections')
 
 
 @pytest.mark.usefixtures("wired")
@@ -91,7 +91,7 @@ def test_a_host_that_refuses_can_not() -> None:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
         result = asyncio.run(NetworkGuard(host="127.0.0.1", port=port).read())
-    assert result == GuardResult(Verdict.NO, f"127.0.0.1 port {port} can't be reached: Connection refused")
+    assert result == GuardResult(Verdict.NO, f'"127.0.0.1" port {port} cannot be reached: Connection refused')
 
 
 @pytest.mark.usefixtures("wired")
@@ -106,7 +106,7 @@ def test_a_host_that_does_not_answer_in_time_can_not() -> None:
             caller.connect_ex(server.getsockname())
         port = server.getsockname()[1]
         result = asyncio.run(NetworkGuard(host="127.0.0.1", port=port, timeout="50ms").read())
-    assert result == GuardResult(Verdict.NO, f"127.0.0.1 port {port} doesn't answer within 50ms")
+    assert result == GuardResult(Verdict.NO, f'"127.0.0.1" port {port} did not answer within 50 ms')
 
 
 @pytest.mark.usefixtures("wired")
@@ -130,7 +130,7 @@ def test_a_name_that_leads_nowhere_can_not_be_reached(host: str) -> None:
 def test_a_name_without_an_address_can_not_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
     result = asyncio.run(NetworkGuard(host="example.org", port=80).read())
-    assert result == GuardResult(Verdict.NO, "example.org port 80 can't be reached: it has no address")
+    assert result == GuardResult(Verdict.NO, '"example.org" port 80 cannot be reached: the host has no address')
 
 
 def test_without_a_network_no_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,9 +142,9 @@ def test_without_a_network_no_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"host": "example.org"}, "belong together"),
-        ({"port": 80}, "belong together"),
-        ({"host": "", "port": 80}, "belong together"),
+        ({"host": "example.org"}, "must be given together"),
+        ({"port": 80}, "must be given together"),
+        ({"host": "", "port": 80}, "must be given together"),
         ({"host": "example.org", "port": 0}, "port"),
         ({"host": "example.org", "port": 65536}, "port"),
         ({"timeout": "0s"}, "'timeout' must be more than 0s and at most 8s"),

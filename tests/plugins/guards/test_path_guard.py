@@ -59,22 +59,22 @@ def there(tmp_path: Path) -> Path:
 )
 def test_a_path_exists_where_something_is_there_or_matches(there: Path, path: str, found: str | None) -> None:
     if found is None:
-        assert evaluate(there / path) == GuardResult(Verdict.NO, f"there is no {there / path}")
+        assert evaluate(there / path) == GuardResult(Verdict.NO, f'"{there / path}" does not exist')
         assert evaluate(there / path, exists=False).verdict is Verdict.YES
     else:
-        assert evaluate(there / path) == GuardResult(Verdict.YES, f"{there / found} exists")
-        assert evaluate(there / path, exists=False) == GuardResult(Verdict.NO, f"{there / found} exists")
+        assert evaluate(there / path) == GuardResult(Verdict.YES, f'"{there / found}" exists')
+        assert evaluate(there / path, exists=False) == GuardResult(Verdict.NO, f'"{there / found}" exists')
 
 
 def test_the_home_directory_is_written_as_a_tilde(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(there))
-    assert evaluate("~/*.csv").reason == f"{there}/report-1.csv exists"
+    assert evaluate("~/*.csv").reason == f'"{there}/report-1.csv" exists'
 
 
 def test_a_mount_is_the_root_of_a_file_system(there: Path) -> None:
-    assert evaluate("/", is_mount=True) == GuardResult(Verdict.YES, "/ is a mount")
-    assert evaluate("/pro[c]", is_mount=True) == GuardResult(Verdict.YES, "/proc is a mount")
-    assert evaluate(there, is_mount=True) == GuardResult(Verdict.NO, f"nothing is mounted at {there}")
+    assert evaluate("/", is_mount=True) == GuardResult(Verdict.YES, '"/" is a mount point')
+    assert evaluate("/pro[c]", is_mount=True) == GuardResult(Verdict.YES, '"/proc" is a mount point')
+    assert evaluate(there, is_mount=True) == GuardResult(Verdict.NO, f'"{there}" is not a mount point')
     assert evaluate(there, is_mount=True, exists=False).verdict is Verdict.YES
     assert evaluate(there / "none", is_mount=True).verdict is Verdict.NO
 
@@ -83,7 +83,7 @@ def test_what_can_not_be_told_is_unknown_whatever_is_asked(there: Path) -> None:
     long = there / ("x" * 300)
     for exists in (True, False):
         assert evaluate(long, exists=exists) == GuardResult(
-            Verdict.UNKNOWN, f"{str(long)[:199]}…: {os.strerror(errno.ENAMETOOLONG)}"
+            Verdict.UNKNOWN, f'"{str(long)[:199]}…" cannot be checked: {os.strerror(errno.ENAMETOOLONG)}'
         )
     (there / "loop").symlink_to(there / "loop")
     assert evaluate(there / "loop").verdict is Verdict.UNKNOWN
@@ -141,9 +141,9 @@ def silent(tmp_path: Path) -> Iterator[Path]:
 def test_a_mount_that_never_answers_is_unknown_and_costs_one_thread(
     silent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(path_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(path_module, "TIMEOUT_SECONDS", 0.05)
     for _ in range(5):
-        assert evaluate(silent / "x") == GuardResult(Verdict.UNKNOWN, f"{silent}/x doesn't answer within 0.05s")
+        assert evaluate(silent / "x") == GuardResult(Verdict.UNKNOWN, f'"{silent}/x" did not answer within 50 ms')
     assert [thread.name for thread in threading.enumerate()].count("rae-look") == 1
     assert evaluate(silent.parent).verdict is Verdict.YES
 
@@ -161,7 +161,7 @@ def test_a_mount_whose_server_is_gone_is_unknown(tmp_path: Path) -> None:
     if not mounted:
         pytest.skip("may not mount")
     try:
-        expected = GuardResult(Verdict.UNKNOWN, f"{tmp_path}/broken: {os.strerror(errno.ENOTCONN)}")
+        expected = GuardResult(Verdict.UNKNOWN, f'"{tmp_path}/broken" cannot be checked: {os.strerror(errno.ENOTCONN)}')
         assert evaluate(tmp_path / "broken", is_mount=True) == expected
         assert evaluate(tmp_path / "broken", exists=False) == expected
     finally:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rae_plugins.guards.calendar import CalendarGuard
-from rae_plugins.guards.calendar.ical import read_events
-from rae_plugins.guards.calendar.lines import Unreadable
+from rae_plugins.guards.calendar.content_lines import CalendarSyntaxError
+from rae_plugins.guards.calendar.ical_parser import parse_events
 
 NEW_YORK = "America/New_York"
 BERLIN = "Europe/Berlin"
@@ -182,42 +182,42 @@ def test_folded_lines_escapes_other_components_and_windows_line_ends_are_underst
     for version in (text, text.replace("\n", "\r\n")):
         assert stretches(path, version) == ["2026-05-01/2026-05-02"]
     said = CalendarGuard(file=str(path), timezone=BERLIN).evaluate(datetime(2026, 5, 1, 10, tzinfo=UTC))
-    assert said.reason.endswith("is in c.ics: Tag der Arbeit, 1. Mai")
+    assert said.reason.endswith('within "Tag der Arbeit, 1. Mai" of c.ics')
 
 
 def test_an_event_without_a_name_has_none(path: Path) -> None:
     stretches(path, calendar("DTSTART:20260501"))
     said = CalendarGuard(file=str(path), timezone=BERLIN).evaluate(datetime(2026, 5, 1, 10, tzinfo=UTC))
-    assert said.reason.endswith("is in c.ics: no name")
+    assert said.reason.endswith("within an event without a name of c.ics")
 
 
 @pytest.mark.parametrize(
     ("event", "line", "problem"),
     [
-        ("SUMMARY:x", 3, "BEGIN of an event without DTSTART"),
-        ("DTSTART:tomorrow", 5, "DTSTART 'tomorrow' is no date"),
-        ("DTSTART:20260230", 5, "is no date"),
-        ("DTSTART:20260101\nDTSTART:20260102", 6, "DTSTART stands twice"),
-        ("DTSTART:20260101\nDTEND:20260101T100000", 6, "DTEND must be a date where DTSTART is one"),
-        ("DTSTART:20260102\nDTEND:20260101", 6, "DTEND is before DTSTART"),
-        ("DTSTART:20260102T100000\nDTEND:20260102T090000", 6, "DTEND is before DTSTART"),
-        ("DTSTART:20260102\nDURATION:-P1D", 6, "is no duration"),
-        ("DTSTART:20260102\nDURATION:P", 6, "is no duration"),
-        ("DTSTART:20260102\nDURATION:PT99999999999999H", 6, "DURATION is too long"),
-        ("DTSTART;TZID=Mars/Olympus:20260102T100000", 5, "DTSTART is in the time zone 'Mars/Olympus', which neither"),
-        ("DTSTART:20260102\nRRULE:FREQ=HOURLY", 6, "has no FREQ that is understood; these are: YEARLY"),
-        ("DTSTART:20260102\nRRULE:COUNT=3", 6, "has no FREQ"),
-        ("DTSTART:20260102\nRRULE:FREQ=DAILY;INTERVAL=0", 6, "not understood: INTERVAL=0"),
-        ("DTSTART:20260102\nRRULE:FREQ=DAILY;COUNT=x", 6, "not understood: COUNT=x"),
-        ("DTSTART:20260102\nRRULE:FREQ=YEARLY;BYMONTH=13", 6, "not understood: BYMONTH=13"),
-        ("DTSTART:20260102\nRRULE:FREQ=YEARLY;BYHOUR=3", 6, "not understood: BYHOUR=3"),
-        ("DTSTART:20260102\nRRULE:FREQ=YEARLY;BYDAY=XX", 6, "RRULE can't be understood"),
-        ("DTSTART:20260102\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", 6, "names no date that ever comes"),
-        ("DTSTART:20260102\nEXRULE:FREQ=DAILY", 6, "EXRULE is not understood; list what is left out in EXDATE"),
-        ("DTSTART:20260102\nRDATE;VALUE=PERIOD:20260102T100000Z/PT1H", 6, "RDATE holds periods"),
-        ("RECURRENCE-ID;RANGE=THISANDFUTURE:20260102\nDTSTART:20260102", 5, "changes all that follow"),
-        ("DTSTART:20260102\nnonsense", 6, "'nonsense' is no line of a calendar"),
-        ("DTSTART:20260102\nEND:VTODO", 6, "END VTODO comes before that of VEVENT"),
+        ("SUMMARY:x", 3, "BEGIN: event without DTSTART"),
+        ("DTSTART:tomorrow", 5, 'DTSTART: invalid date or time "tomorrow"; use 20261224'),
+        ("DTSTART:20260230", 5, 'invalid date or time "20260230"'),
+        ("DTSTART:20260101\nDTSTART:20260102", 6, "DTSTART: given twice"),
+        ("DTSTART:20260101\nDTEND:20260101T100000", 6, "DTEND: must be a date if DTSTART is a date"),
+        ("DTSTART:20260102\nDTEND:20260101", 6, "DTEND: must not be before DTSTART"),
+        ("DTSTART:20260102T100000\nDTEND:20260102T090000", 6, "DTEND: must not be before DTSTART"),
+        ("DTSTART:20260102\nDURATION:-P1D", 6, "invalid duration"),
+        ("DTSTART:20260102\nDURATION:P", 6, "invalid duration"),
+        ("DTSTART:20260102\nDURATION:PT99999999999999H", 6, "DURATION: too long"),
+        ("DTSTART;TZID=Mars/Olympus:20260102T100000", 5, 'DTSTART: unknown time zone "Mars/Olympus"; export'),
+        ("DTSTART:20260102\nRRULE:FREQ=HOURLY", 6, "unsupported or missing FREQ; use one of YEARLY"),
+        ("DTSTART:20260102\nRRULE:COUNT=3", 6, "missing FREQ"),
+        ("DTSTART:20260102\nRRULE:FREQ=DAILY;INTERVAL=0", 6, 'invalid part "INTERVAL=0"'),
+        ("DTSTART:20260102\nRRULE:FREQ=DAILY;COUNT=x", 6, 'invalid part "COUNT=x"'),
+        ("DTSTART:20260102\nRRULE:FREQ=YEARLY;BYMONTH=13", 6, 'invalid part "BYMONTH=13"'),
+        ("DTSTART:20260102\nRRULE:FREQ=YEARLY;BYHOUR=3", 6, 'invalid part "BYHOUR=3"'),
+        ("DTSTART:20260102\nRRULE:FREQ=YEARLY;BYDAY=XX", 6, "RRULE: invalid rule"),
+        ("DTSTART:20260102\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", 6, "matches no date"),
+        ("DTSTART:20260102\nEXRULE:FREQ=DAILY", 6, "EXRULE: not supported; list the excluded times in EXDATE"),
+        ("DTSTART:20260102\nRDATE;VALUE=PERIOD:20260102T100000Z/PT1H", 6, "RDATE: periods are not supported"),
+        ("RECURRENCE-ID;RANGE=THISANDFUTURE:20260102\nDTSTART:20260102", 5, "a change of all following"),
+        ("DTSTART:20260102\nnonsense", 6, 'invalid line "nonsense"'),
+        ("DTSTART:20260102\nEND:VTODO", 6, "END: found VTODO, expected VEVENT"),
     ],
 )
 def test_what_can_not_be_understood_is_refused_with_its_line(path: Path, event: str, line: int, problem: str) -> None:
@@ -232,14 +232,14 @@ def test_what_can_not_be_understood_is_refused_with_its_line(path: Path, event: 
     ("text", "line", "problem"),
     [
         ("", 1, "the file is empty"),
-        ("<html>\n</html>\n", 1, "is no line of a calendar"),
-        ("BEGIN:VEVENT\n", 1, "a file begins with BEGIN:VCALENDAR"),
-        ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\n", 3, "the file ends within a calendar"),
-        ("BEGIN:VCALENDAR\nEND:VCALENDAR\nX:1\n", 3, "stands outside of a calendar"),
+        ("<html>\n</html>\n", 1, "invalid line"),
+        ("BEGIN:VEVENT\n", 1, "starts with BEGIN:VCALENDAR"),
+        ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\n", 3, "the file ends inside a calendar"),
+        ("BEGIN:VCALENDAR\nEND:VCALENDAR\nX:1\n", 3, "outside of a calendar"),
         (
             calendar("DTSTART;TZID=Bad:20260101T100000", before="BEGIN:VTIMEZONE\nTZID:Bad\nEND:VTIMEZONE\n"),
             8,
-            "is in a time zone that the file describes badly",
+            'invalid VTIMEZONE of time zone "Bad"',
         ),
     ],
 )
@@ -275,9 +275,9 @@ WHOLE = ["BEGIN:VCALENDAR", "BEGIN:VEVENT", "DTSTART:20260101"], ["END:VEVENT", 
 def test_whatever_is_written_is_understood_or_refused_in_one_line(lines: list[str], whole: bool) -> None:
     text = "\n".join([*WHOLE[0], *lines, *WHOLE[1]] if whole else lines)
     try:
-        events = read_events(text, ZoneInfo(BERLIN))
-    except Unreadable as error:
+        events = parse_events(text, ZoneInfo(BERLIN))
+    except CalendarSyntaxError as error:
         assert str(error).isprintable()
-        assert error.number >= 1
+        assert error.line_number >= 1
     else:
         assert all(event.start.tzinfo is None for event in events)
