@@ -1,9 +1,9 @@
-"""Log lines in a file that is rotated."""
+"""The file logger: log lines in a file that is rotated."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from attrs import field, frozen
 
@@ -11,44 +11,46 @@ from rae_auto.api import Logger
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 from rae_auto.toolkit.files import open_private
-from rae_plugins.loggers.lines import Format, json_line, text_line
+from rae_plugins.loggers.line_formats import LineFormat, LogLevel, format_json, format_text
 
 if TYPE_CHECKING:
     from loguru import Record
 
-Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+DEFAULT_NAME = "rae-auto.log"
 
 
 @frozen(kw_only=True)
 class FileLogger(Logger):
-    """Writes to a file of the owner's alone; full ones are set aside, old ones removed."""
+    """Writes to a file that only its owner can read; full files are renamed, old ones deleted."""
 
     type: ClassVar[str] = "file"
 
-    path: str | None = field(default=None, metadata={"help": "the file; rae-auto.log in the state directory if absent"})
-    level: Level = field(default="INFO", metadata={"help": "the least level that is written"})
-    format: Format = field(default="text", metadata={"help": "lines for people, or JSON objects for programs"})
+    path: str | None = field(default=None, metadata={"help": "path; by default rae-auto.log in the state directory"})
+    level: LogLevel = field(default="INFO", metadata={"help": "lowest level that is written"})
+    format: LineFormat = field(default="text", metadata={"help": "text for people, or JSON objects for programs"})
     rotation: Size = field(
-        default=Size(10 << 20), converter=parse_size, metadata={"help": "the size at which a new file is begun"}
+        default=Size(10 << 20), converter=parse_size, metadata={"help": "size at which a new file is started"}
     )
     retention: timedelta = field(
-        default=timedelta(days=30), converter=parse_duration, metadata={"help": "how long old files are kept"}
+        default=timedelta(days=30),
+        converter=parse_duration,
+        metadata={"help": "age at which old files are deleted"},
     )
 
     def handler(self, directory: Path) -> Mapping[str, Any]:
-        """Lines to the file, through loguru's own rotation and retention."""
-        path = Path(self.path).expanduser() if self.path else directory / "rae-auto.log"
+        """Return the handler that writes to the file, with loguru's rotation and retention."""
+        path = Path(self.path).expanduser() if self.path else directory / DEFAULT_NAME
 
-        def line(record: "Record") -> str:
-            text = json_line(record) if self.format == "json" else text_line(record)
-            # Beside what other loggers read of the record, which they share; the text itself is no template.
+        def format_line(record: "Record") -> str:
+            text = format_json(record) if self.format == "json" else format_text(record)
+            # Under a key of its own, because loggers share the record; returned directly, it would be a template.
             cast("dict[str, Any]", record)["file_line"] = text
             return "{file_line}\n"
 
         return {
             "sink": path,
             "level": self.level,
-            "format": line,
+            "format": format_line,
             "rotation": self.rotation,
             "retention": self.retention,
             "encoding": "utf-8",
@@ -59,5 +61,5 @@ class FileLogger(Logger):
 
 @hookimpl
 def rae_loggers() -> list[type[Logger]]:
-    """The file logger."""
+    """Return the file logger."""
     return [FileLogger]

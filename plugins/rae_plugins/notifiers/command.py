@@ -1,4 +1,4 @@
-"""Tells people by running a command."""
+"""The command notifier: notices go to a command."""
 
 import asyncio
 import json
@@ -9,7 +9,8 @@ from attrs import field, frozen
 
 from rae_auto.api import Notice, Notifier
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.primitives.units import format_duration, parse_duration
+from rae_auto.model.primitives.human_units import format_elapsed, quote
+from rae_auto.model.primitives.units import parse_duration
 from rae_plugins.machine.commands import can_be_run, kill
 
 
@@ -20,14 +21,18 @@ class CommandNotifier(Notifier):
     type: ClassVar[str] = "command"
 
     command: tuple[str, ...] = field(
-        converter=tuple, validator=can_be_run, metadata={"help": "the words of the command; never a shell"}
+        converter=tuple,
+        validator=can_be_run,
+        metadata={"help": "the program and its arguments, as a list; never run through a shell"},
     )
     timeout: timedelta = field(
-        default=timedelta(seconds=10), converter=parse_duration, metadata={"help": "after which it is killed"}
+        default=timedelta(seconds=10),
+        converter=parse_duration,
+        metadata={"help": "time after which the command is killed"},
     )
 
     async def notify(self, notice: Notice) -> None:
-        """Run the command; anything but exit code 0 in time is an error."""
+        """Run the command. Errors: RuntimeError unless it ends with exit code 0 in time; OSError."""
         process = await asyncio.create_subprocess_exec(
             *self.command,
             stdin=asyncio.subprocess.PIPE,
@@ -36,17 +41,17 @@ class CommandNotifier(Notifier):
         )
         try:
             async with asyncio.timeout(self.timeout.total_seconds()):
-                await process.communicate(_document(notice))
+                await process.communicate(_to_json(notice))
         except TimeoutError:
-            raise RuntimeError(f"{self.command[0]} took longer than {format_duration(self.timeout)}") from None
+            raise RuntimeError(f"{quote(self.command[0])} took longer than {format_elapsed(self.timeout)}") from None
         finally:
             if process.returncode is None:
                 await kill(process)
         if process.returncode:
-            raise RuntimeError(f"{self.command[0]} ended with exit code {process.returncode}")
+            raise RuntimeError(f"{quote(self.command[0])} failed with exit code {process.returncode}")
 
 
-def _document(notice: Notice) -> bytes:
+def _to_json(notice: Notice) -> bytes:
     document: dict[str, Any] = {
         "kind": notice.kind.value,
         "job": notice.job,
@@ -62,5 +67,5 @@ def _document(notice: Notice) -> bytes:
 
 @hookimpl
 def rae_notifiers() -> list[type[Notifier]]:
-    """The command notifier."""
+    """Return the command notifier."""
     return [CommandNotifier]

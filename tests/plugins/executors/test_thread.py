@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from tests.plugins.executors.conftest import playing
 
-from rae_plugins.executors.thread import VALUE_LIMIT, ThreadExecutor
+from rae_plugins.executors.thread import MAX_VALUE_CHARACTERS, ThreadExecutor
 
 GATE = threading.Event()
 BEGUN = threading.Event()
@@ -75,7 +75,7 @@ def test_arguments_go_by_name_too(tmp_path, assigned):
 
 def test_what_is_no_json_or_too_much_is_kept_as_its_beginning(tmp_path, assigned):
     assert result_of(tmp_path, assigned(python=f"{__name__}:an_object")).value == repr(object)
-    assert len(result_of(tmp_path, assigned(python=f"{__name__}:too_much")).value) == VALUE_LIMIT
+    assert len(result_of(tmp_path, assigned(python=f"{__name__}:too_much")).value) == MAX_VALUE_CHARACTERS
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_call_that_has_not_begun_is_cancelled(tmp_path, assigned):
             return await second.wait(), second.handle
 
     result, handle = playing(work)
-    assert result.error == "cancelled before it began"
+    assert result.error == "cancelled before it started"
     assert handle == {}
 
 
@@ -127,4 +127,4 @@ def test_a_call_that_runs_is_given_up_after_the_grace(tmp_path, assigned):
             await call.cancel(timedelta(0))
             return await call.wait()
 
-    assert "a thread can't be killed" in playing(work).error
+    assert "a thread cannot be killed" in playing(work).error
