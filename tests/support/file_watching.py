@@ -73,7 +73,7 @@ class FileListener(Listener):
 
 
 def has_scanned(directory: Path) -> bool:
-    """Whether the snapshot in a directory shows that the first scan is over."""
+    """Return whether the snapshot in a directory shows that the first scan is over."""
     return read_metadata(directory, "options") is not None
 
 

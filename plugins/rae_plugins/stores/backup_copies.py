@@ -24,7 +24,7 @@ def list_copies(path: Path) -> list[Path]:
 
 
 def is_copy_due(path: Path, now: datetime) -> bool:
-    """Whether there is no copy, or the newest one is a day old."""
+    """Return whether there is no copy, or the newest one is a day old."""
     copies = list_copies(path)
     return not copies or _written_at(path, copies[-1]) < now - COPY_INTERVAL
 

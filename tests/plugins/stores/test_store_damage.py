@@ -1,4 +1,4 @@
-"""What stores make of files that are not what they wrote."""
+"""Stores whose files are damaged, missing, foreign or on a network file system."""
 
 import os
 import shutil
@@ -47,7 +47,7 @@ def fill(directory: Path, commits: int = COMMITS) -> None:
 def reopened(directory: Path) -> tuple[list[str], list[str]]:
     """The jobs that are there, and what was told; what is told once is repaired."""
     store = JsonStore()
-    told = list(store.open(directory))
+    messages = list(store.open(directory))
     found = jobs(store)
     assert len(numbers(store)) == len(found)
     store.commit([Put("other", "x", {})])
@@ -55,7 +55,7 @@ def reopened(directory: Path) -> tuple[list[str], list[str]]:
     assert list(store.open(directory)) == []
     assert jobs(store) == found
     store.close()
-    return found, told
+    return found, messages
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ def test_journal_with_a_torn_tail_loses_one_commit(tmp_path: Path) -> None:
         directory = tmp_path / str(end)
         directory.mkdir()
         (directory / "journal.jsonl").write_bytes(text[:end])
-        found, told = reopened(directory)
+        found, messages = reopened(directory)
         assert len(found) == COMMITS - 1
-        assert len(told) == (2 if end > tail else 0)
+        assert len(messages) == (2 if end > tail else 0)
         kept = [path.read_bytes() for path in directory.glob("*.corrupt-*")]
         assert kept == ([text[:end]] if end > tail else [])
 
@@ -98,9 +98,9 @@ def test_flipped_bit_costs_at_most_one_commit_and_is_reported(tmp_path: Path) ->
         damaged = bytearray(text)
         damaged[place] ^= 1 << place % 8
         (directory / "journal.jsonl").write_bytes(damaged)
-        found, told = reopened(directory)
+        found, messages = reopened(directory)
         assert COMMITS - 2 <= len(found) <= COMMITS - 1
-        assert told
+        assert messages
         assert [path.read_bytes() for path in directory.glob("*.corrupt-*")] == [damaged]
 
 
@@ -116,9 +116,9 @@ def test_damaged_or_missing_snapshot_costs_nothing(generations: Path, tmp_path: 
     assert len(reopened(tmp_path / "missing")[0]) == COMMITS
     snapshot = newest(generations, "snapshot-*.json")
     snapshot.write_bytes(snapshot.read_bytes().replace(b'"n": 1', b'"n": 7'))
-    found, told = reopened(generations)
+    found, messages = reopened(generations)
     assert len(found) == COMMITS
-    assert "older snapshot" in told[0]
+    assert "older snapshot" in messages[0]
 
 
 @pytest.mark.requirement("R20")
@@ -339,9 +339,9 @@ def damaged_sqlite(directory: Path, content: bytes | None) -> SqliteStore:
 @pytest.mark.parametrize("content", [None, b"", b"no database" * 500])
 def test_newest_good_copy_replaces_a_damaged_sqlite_file(tmp_path: Path, content: bytes | None) -> None:
     store = damaged_sqlite(tmp_path, content)
-    [told] = store.open(tmp_path)
-    assert str(tmp_path / "state.sqlite") in told
-    assert "everything written after" in told
+    [messages] = store.open(tmp_path)
+    assert str(tmp_path / "state.sqlite") in messages
+    assert "everything written after" in messages
     assert jobs(store) == ["a", "b"]
     store.close()
     assert [path.read_bytes() for path in tmp_path.glob("state.sqlite.corrupt-*")] == (
@@ -422,8 +422,8 @@ def test_network_file_system_stops_sqlite_and_warns_json(
         SqliteStore().open(place)
     assert [path.name for path in place.iterdir()] == ["lock"]
     store = JsonStore()
-    [told] = store.open(place)
-    assert f"network file system ({kind})" in told
+    [messages] = store.open(place)
+    assert f"network file system ({kind})" in messages
     store.close()
 
 

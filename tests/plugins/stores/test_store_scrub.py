@@ -1,4 +1,4 @@
-"""What was deleted because it is private is in no file of the store any more."""
+"""After a scrub, deleted entries are in no file of the store."""
 
 from datetime import UTC, datetime, timedelta
 

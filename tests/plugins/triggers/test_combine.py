@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def parts(count: int) -> tuple[Trigger, ...]:
-    """So many triggers; by name `interval`, `interval-2` …"""
+    """Return so many triggers, with the names `interval`, `interval-2` …"""
     return tuple(IntervalTrigger(every=timedelta(minutes=number + 1)) for number in range(count))
 
 
@@ -30,8 +30,8 @@ def name(number: int) -> str:
     return "interval" if number == 0 else f"interval-{number + 1}"
 
 
-def told(part: int, at: float, key: str = "") -> Event:
-    """What a part, by its number, tells so many minutes after the start."""
+def occurrence(part: int, at: float, key: str = "") -> Event:
+    """Return an occurrence of a part, by its number, so many minutes after the start."""
     return Event(key or f"{at}", name(part), START + at * MINUTE, {"n": part})
 
 
@@ -70,7 +70,7 @@ class TestConforms(SourceConformance):
 
 def test_any_fires_on_each_occurrence_and_names_its_part():
     trigger = CombineTrigger(any_=parts(2))
-    first, second = fired(trigger, told(0, 1, "same"), told(1, 1, "same"))
+    first, second = fired(trigger, occurrence(0, 1, "same"), occurrence(1, 1, "same"))
     assert (first.key, second.key) == ("interval:same", "interval-2:same")
     at = "2026-01-31T12:01:00+00:00"
     part = {"trigger": "interval-2", "key": "same", "at": at, "event": {"n": 1}}
@@ -81,81 +81,93 @@ def test_any_fires_on_each_occurrence_and_names_its_part():
 
 
 def test_all_fires_once_every_part_occurred_and_restarts():
-    (first,) = fired(all_of(2), told(0, 1), told(0, 2), told(1, 3), told(1, 4))
+    (first,) = fired(all_of(2), occurrence(0, 1), occurrence(0, 2), occurrence(1, 3), occurrence(1, 4))
     assert (keys(first), first.at) == (["2", "3"], START + 3 * MINUTE)
     assert [part["trigger"] for part in first.event["parts"]] == ["interval", "interval-2"]
 
 
 def test_all_needs_no_order():
-    (first,) = fired(all_of(3), told(2, 1), told(0, 2), told(1, 3))
+    (first,) = fired(all_of(3), occurrence(2, 1), occurrence(0, 2), occurrence(1, 3))
     assert keys(first) == ["2", "3", "1"]
 
 
 def test_occurrences_outside_the_window_do_not_combine():
-    assert fired(all_of(2), told(0, 0), told(1, 10.01)) == []
-    assert len(fired(all_of(2), told(0, 0), told(1, 10))) == 1
+    assert fired(all_of(2), occurrence(0, 0), occurrence(1, 10.01)) == []
+    assert len(fired(all_of(2), occurrence(0, 0), occurrence(1, 10))) == 1
 
 
 def test_late_delivery_counts_by_its_instant():
-    assert len(fired(all_of(2), told(0, 15), told(1, 5))) == 1
-    assert fired(all_of(2), told(0, 15), told(1, 4)) == []
+    assert len(fired(all_of(2), occurrence(0, 15), occurrence(1, 5))) == 1
+    assert fired(all_of(2), occurrence(0, 15), occurrence(1, 4)) == []
 
 
 def test_all_without_reset_fires_again_within_the_window():
-    found = fired(all_of(2, reset=False), told(0, 0), told(1, 1), told(1, 2), told(1, 10), told(1, 11))
+    found = fired(
+        all_of(2, reset=False),
+        occurrence(0, 0),
+        occurrence(1, 1),
+        occurrence(1, 2),
+        occurrence(1, 10),
+        occurrence(1, 11),
+    )
     assert [keys(firing) for firing in found] == [["0", "1"], ["0", "2"], ["0", "10"]]
 
 
 def test_combine_key_derives_from_the_occurrences():
-    (one,), (other,) = fired(all_of(2), told(0, 1), told(1, 2)), fired(all_of(2), told(1, 2), told(0, 1))
-    assert one.key == other.key != fired(all_of(2), told(0, 1), told(1, 3))[0].key
+    (one,), (other,) = (
+        fired(all_of(2), occurrence(0, 1), occurrence(1, 2)),
+        fired(all_of(2), occurrence(1, 2), occurrence(0, 1)),
+    )
+    assert one.key == other.key != fired(all_of(2), occurrence(0, 1), occurrence(1, 3))[0].key
 
 
 # sequence
 
 
 def test_sequence_fires_on_parts_in_their_order():
-    (found,) = fired(sequence_of(3), told(0, 1), told(1, 2), told(2, 3))
+    (found,) = fired(sequence_of(3), occurrence(0, 1), occurrence(1, 2), occurrence(2, 3))
     assert (keys(found), found.at) == (["1", "2", "3"], START + 3 * MINUTE)
-    assert fired(sequence_of(3), told(0, 1), told(2, 2), told(1, 3)) == []
+    assert fired(sequence_of(3), occurrence(0, 1), occurrence(2, 2), occurrence(1, 3)) == []
 
 
 def test_equal_instants_count_in_order_of_delivery():
-    assert len(fired(sequence_of(2), told(0, 1), told(1, 1))) == 1
-    assert fired(sequence_of(2), told(1, 1), told(0, 1)) == []
+    assert len(fired(sequence_of(2), occurrence(0, 1), occurrence(1, 1))) == 1
+    assert fired(sequence_of(2), occurrence(1, 1), occurrence(0, 1)) == []
 
 
 def test_sequence_with_the_latest_start_wins():
-    (found,) = fired(sequence_of(3), told(0, 1), told(1, 2), told(0, 3), told(1, 4), told(2, 5))
+    (found,) = fired(
+        sequence_of(3), occurrence(0, 1), occurrence(1, 2), occurrence(0, 3), occurrence(1, 4), occurrence(2, 5)
+    )
     assert keys(found) == ["3", "4", "5"]
 
 
 def test_older_start_with_more_progress_is_kept():
-    (found,) = fired(sequence_of(3), told(0, 1), told(1, 2), told(0, 3), told(2, 4))
+    (found,) = fired(sequence_of(3), occurrence(0, 1), occurrence(1, 2), occurrence(0, 3), occurrence(2, 4))
     assert keys(found) == ["1", "2", "4"]
 
 
 def test_sequence_lies_within_the_window():
-    assert fired(sequence_of(3), told(0, 0), told(1, 9), told(2, 10.01)) == []
-    assert len(fired(sequence_of(3), told(0, 0), told(1, 9), told(2, 10))) == 1
+    assert fired(sequence_of(3), occurrence(0, 0), occurrence(1, 9), occurrence(2, 10.01)) == []
+    assert len(fired(sequence_of(3), occurrence(0, 0), occurrence(1, 9), occurrence(2, 10))) == 1
 
 
 def test_many_new_starts_keep_the_progress_of_an_older_one():
-    starts = [told(0, 2 + number / 100) for number in range(10 * MAX_SPARE_OCCURRENCES)]
-    assert [keys(found) for found in fired(sequence_of(3), told(0, 1), told(1, 2), *starts, told(2, 5))] == [
-        ["1", "2", "5"]
-    ]
+    starts = [occurrence(0, 2 + number / 100) for number in range(10 * MAX_SPARE_OCCURRENCES)]
+    assert [
+        keys(found) for found in fired(sequence_of(3), occurrence(0, 1), occurrence(1, 2), *starts, occurrence(2, 5))
+    ] == [["1", "2", "5"]]
 
 
 @pytest.mark.parametrize("order", [(0, 2, 1), (1, 2, 0), (2, 1, 0), (1, 0, 2)])
 def test_sequence_is_found_in_any_order_of_delivery(order):
-    chain = [told(number, number + 1) for number in range(3)]
+    chain = [occurrence(number, number + 1) for number in range(3)]
     (found,) = fired(sequence_of(3), *(chain[number] for number in order))
     assert (keys(found), found.at) == (["1", "2", "3"], START + 3 * MINUTE)
 
 
 def test_sequence_without_reset_can_complete_again():
-    found = fired(sequence_of(2, reset=False), told(0, 0), told(1, 1), told(1, 2), told(1, 11))
+    found = fired(sequence_of(2, reset=False), occurrence(0, 0), occurrence(1, 1), occurrence(1, 2), occurrence(1, 11))
     assert [keys(firing) for firing in found] == [["0", "1"], ["0", "2"]]
 
 
@@ -185,12 +197,12 @@ def in_sequence(since_last: list[tuple[int, int]], window: int) -> set[tuple[int
 
 
 @given(occurrences, st.integers(1, 20))
-def test_all_agrees_with_the_whole_history(heard, window):
+def test_all_agrees_with_the_whole_history(events, window):
     play = PatternRun.start(all_of(3, within=f"{window}m"), START)
     since_last: list[tuple[int, int]] = []
-    for number, (part, at) in enumerate(heard):
+    for number, (part, at) in enumerate(events):
         since_last.append((part, at))
-        firings = play.handle(told(part, at, f"{number}"))
+        firings = play.handle(occurrence(part, at, f"{number}"))
         assert len(firings) == together(since_last, window)
         assert len(play.state["occurrences"]) <= 3
         if firings:
@@ -198,18 +210,18 @@ def test_all_agrees_with_the_whole_history(heard, window):
 
 
 @given(occurrences, st.integers(1, 20), st.booleans())
-def test_sequence_agrees_with_the_whole_history(heard, window, in_order):
+def test_sequence_agrees_with_the_whole_history(events, window, in_order):
     if in_order:
-        heard = sorted(heard, key=lambda one: one[1])
+        events = sorted(events, key=lambda one: one[1])
     play = PatternRun.start(sequence_of(3, within=f"{window}m"), START)
     since_last: list[tuple[int, int]] = []
-    for number, (part, at) in enumerate(heard):
+    for number, (part, at) in enumerate(events):
         since_last.append((part, at))
-        firings = play.handle(told(part, at, f"{number}"))
+        firings = play.handle(occurrence(part, at, f"{number}"))
         possible = in_sequence(since_last, window)
         assert bool(firings) == bool(possible)
         if firings:
-            first = len(heard[: number + 1]) - len(since_last)
+            first = len(events[: number + 1]) - len(since_last)
             chosen = tuple(int(key) - first for key in keys(firings[0]))
             assert chosen in possible
             assert since_last[chosen[0]][1] == max(since_last[one[0]][1] for one in possible)
@@ -217,18 +229,20 @@ def test_sequence_agrees_with_the_whole_history(heard, window, in_order):
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), max_size=200))
-def test_sequence_state_is_bounded_and_loses_no_ordered_event(heard):
+def test_sequence_state_is_bounded_and_loses_no_ordered_event(events):
     """With room for nothing but the best beginnings."""
     unlimited = PatternRun.start(sequence_of(3, within="30m"), START)
     small = PatternRun.start(sequence_of(3, within="30m"), START)
     at, room = 0, module.MAX_SPARE_OCCURRENCES
     try:
-        for number, (part, pause) in enumerate(heard):
+        for number, (part, pause) in enumerate(events):
             at += pause
             module.MAX_SPARE_OCCURRENCES = 1000
-            expected = unlimited.handle(told(part, at, f"{number}"))
+            expected = unlimited.handle(occurrence(part, at, f"{number}"))
             module.MAX_SPARE_OCCURRENCES = 1
-            assert [firing.key for firing in small.handle(told(part, at, f"{number}"))] == [one.key for one in expected]
+            assert [firing.key for firing in small.handle(occurrence(part, at, f"{number}"))] == [
+                one.key for one in expected
+            ]
             assert len(small.state["occurrences"]) <= 6 + 3
     finally:
         module.MAX_SPARE_OCCURRENCES = room
@@ -240,21 +254,21 @@ def test_sequence_state_is_bounded_and_loses_no_ordered_event(heard):
 def test_clock_set_back_keeps_no_occurrence_beyond_the_window():
     for trigger in (all_of(2), sequence_of(2)):
         play = PatternRun.start(trigger, START)
-        play.handle(told(0, 600))
+        play.handle(occurrence(0, 600))
         play.skip(START + 600 * MINUTE, START, "set_back")
-        assert len(play.handle(told(1, 1))) == 1
-        play.handle(told(0, 600))
+        assert len(play.handle(occurrence(1, 1))) == 1
+        play.handle(occurrence(0, 600))
         play.skip(START + 600 * MINUTE, START, "set_back")
-        assert play.handle(told(1, 11)) == []
+        assert play.handle(occurrence(1, 11)) == []
 
 
 def test_time_alone_drops_no_occurrence():
     play = PatternRun.start(all_of(2), START)
-    play.handle(told(0, 1))
+    play.handle(occurrence(0, 1))
     play.advance(START + 2 * MINUTE)
     play.skip(START + 2 * MINUTE, START + 3 * MINUTE, "slept")
     assert play.pattern.step(play.state, None, START).state == play.state
-    assert len(play.handle(told(1, 4))) == 1
+    assert len(play.handle(occurrence(1, 4))) == 1
 
 
 # What is given

@@ -71,8 +71,8 @@ def test_warnings_of_nested_triggers_are_shown(path):
     write(path, GOOD)
     report = check(path, Registry())
     assert report.errors == ()
-    (doubt,) = report.warnings
-    assert doubt.endswith(
+    (warning,) = report.warnings
+    assert warning.endswith(
         "jobs.x.trigger: combine: manual: never fires by itself; remove it, or use a job trigger instead"
     )
 

@@ -1,4 +1,4 @@
-"""job: fires when other jobs end."""
+"""The job trigger fires when other jobs end."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,13 +21,13 @@ MINUTE = timedelta(minutes=1)
 def end(
     run: str, job: str = "a", at: float = 0, state: RunState = RunState.SUCCEEDED, seconds: float | None = 1.0
 ) -> Event:
-    """The end of a run so many minutes after the start."""
+    """Return the end of a run so many minutes after the start."""
     data = {"job": job, "run_id": run, "trigger": "t", "state": str(state), "exit_code": 0, "seconds": seconds}
     return Event(run, f"run.{state}", START + at * MINUTE, data)
 
 
 def fired(trigger: JobTrigger, *events: Event) -> list[Any]:
-    """What becomes of events, of which the trigger hears those that it wants."""
+    """Return the firings of a trigger that follows its events among these."""
     play = PatternRun.start(trigger, START)
     return [firing for event in events if event.name in trigger.event_names() for firing in play.handle(event)]
 
@@ -112,12 +112,12 @@ ends = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), max_size=
 
 
 @given(ends, st.integers(1, 15))
-def test_mode_all_agrees_with_the_whole_history(told, window):
-    """Against the definition: of what was told since it fired last, each job has an end within the window's length."""
+def test_mode_all_agrees_with_the_whole_history(events, window):
+    """Compared with the definition: each job has an end within the window since the last firing."""
     trigger = all_of("a", "b", "c", within=f"{window}m")
     play = PatternRun.start(trigger, START)
     since_last: list[tuple[str, int]] = []
-    for number, (job, at) in enumerate(told):
+    for number, (job, at) in enumerate(events):
         firings = play.handle(end(f"r{number}", job, at))
         since_last.append((job, at))
         newest = max(at for _, at in since_last)

@@ -141,7 +141,7 @@ def test_all_combines_cron_job_and_manual_runs(tmp_path):
 
     jobs = job("a"), job("by-hand"), job("c", combine(all=parts, within="1h"))
     a, by_hand, combined = playing(tmp_path, work, *jobs)
-    names = [told["trigger"] for told in combined.event["parts"]]
+    names = [part_event["trigger"] for part_event in combined.event["parts"]]
     cron, first, second = combined.event["parts"]
     assert names == ["cron", "job", "job-2"]
     assert (first["key"], second["key"]) == (a.id, by_hand.id)
@@ -157,7 +157,9 @@ def test_any_combines_a_job_and_a_combination(tmp_path):
         await settled(scheduler, tmp_path, b, "c", "combine", "combine")
         for name in ("a", "b", "x"):
             await run(scheduler, name)
-        return sorted([told["trigger"] for told in one.event["parts"]] for one in await runs(scheduler, "c", 2))
+        return sorted(
+            [part_event["trigger"] for part_event in one.event["parts"]] for one in await runs(scheduler, "c", 2)
+        )
 
     jobs = job("a"), job("b"), job("x"), job("c", combine(any=[part("job", jobs=["x"]), part("manual"), inner]))
     assert playing(tmp_path, work, *jobs) == [["combine"], ["job"]]
@@ -179,7 +181,7 @@ def test_restart_within_a_window_forgets_nothing(tmp_path):
 
     a = playing(tmp_path, first, *BOTH)
     b, combined = playing(tmp_path, second, *BOTH)
-    assert [told["key"] for told in combined.event["parts"]] == [a.id, b.id]
+    assert [part_event["key"] for part_event in combined.event["parts"]] == [a.id, b.id]
 
 
 def test_reload_of_the_same_configuration_forgets_nothing(tmp_path):
@@ -189,7 +191,7 @@ def test_reload_of_the_same_configuration_forgets_nothing(tmp_path):
         await scheduler.runtime.reconfigure(BOTH, Settings(), "UTC", {})
         b = await run(scheduler, "b")
         (combined,) = await runs(scheduler, "c")
-        return [told["key"] for told in combined.event["parts"]] == [a.id, b.id]
+        return [part_event["key"] for part_event in combined.event["parts"]] == [a.id, b.id]
 
     assert playing(tmp_path, work, *BOTH)
 
@@ -203,7 +205,7 @@ def test_added_job_may_follow_a_job_but_not_close_a_cycle(tmp_path):
             await scheduler.add_job(job("a", combine(any=[part("job", jobs=["b"])])), replace=True)
         with pytest.raises(InvalidJob, match="would start itself: d -> d"):
             await scheduler.add_job(job("d", after("d")))
-        with pytest.raises(JobInUse, match="triggers 'b'; remove that first"):
+        with pytest.raises(JobInUse, match="triggers 'b'; remove that"):
             await scheduler.remove_job("a")
         await scheduler.remove_job("b")
         await scheduler.remove_job("a")
@@ -212,7 +214,7 @@ def test_added_job_may_follow_a_job_but_not_close_a_cycle(tmp_path):
 
 
 def test_cycle_among_stored_jobs_is_found(tmp_path):
-    """Jobs of a store are taken up with what they follow."""
+    """Stored jobs are loaded with the jobs that they follow."""
 
     async def first(scheduler):
         await scheduler.add_jobs([job("a"), job("b", after("a"))])

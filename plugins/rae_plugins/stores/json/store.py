@@ -34,7 +34,7 @@ MIN_COMPACTION_BYTES = 1 << 20
 
 
 def should_compact(journal: int, snapshot: int) -> bool:
-    """Whether a journal of so many bytes is too large beside a snapshot of so many."""
+    """Return whether a journal of so many bytes is too large beside a snapshot of so many."""
     return journal > max(MIN_COMPACTION_BYTES, 2 * snapshot)
 
 
@@ -73,7 +73,9 @@ class JsonStore(Store):
         problems = recovered.problems + self._read_history(recovered.history)
         for leftover in self._directory.glob(".*.tmp"):
             leftover.unlink()
-        self._snapshot_size = max((path.stat().st_size for _, path in self._numbered("snapshot", ".json")), default=0)
+        self._snapshot_size = max(
+            (path.stat().st_size for _, path in self._list_numbered_files("snapshot", ".json")), default=0
+        )
         copies = _copy_damaged_files(recovered.damaged)
         path = self._directory / JOURNAL
         if path.exists():
@@ -92,11 +94,11 @@ class JsonStore(Store):
         place = f"{self._directory} is on a network file system ({kind})"
         return [f"{place}: its lock may not stop a second daemon on another machine"]
 
-    def _numbered(self, prefix: str, suffix: str) -> list[tuple[int, Path]]:
+    def _list_numbered_files(self, prefix: str, suffix: str) -> list[tuple[int, Path]]:
         return list_numbered_files(self._directory, prefix, suffix)
 
     def _read_history(self, expected: Sequence[str]) -> list[str]:
-        found = {path.name: read_history_file(path) for _, path in self._numbered("history", ".jsonl")}
+        found = {path.name: read_history_file(path) for _, path in self._list_numbered_files("history", ".jsonl")}
         self._history_files = [history_file for history_file in found.values() if history_file is not None]
         return [
             f"{self._directory / name} is {'damaged' if name in found else 'missing'}; its log entries are lost"
@@ -171,11 +173,11 @@ class JsonStore(Store):
         self._remove_old_generations(max_snapshots)
 
     def _remove_old_generations(self, max_snapshots: int) -> None:
-        snapshots = self._numbered("snapshot", ".json")
+        snapshots = self._list_numbered_files("snapshot", ".json")
         if max_snapshots > 1 and len(snapshots) <= max_snapshots:
             return
         oldest, _ = snapshots[-max_snapshots]
-        for seq, path in snapshots[:-max_snapshots] + self._numbered("journal", ".jsonl"):
+        for seq, path in snapshots[:-max_snapshots] + self._list_numbered_files("journal", ".jsonl"):
             if seq <= oldest:
                 path.unlink()
 

@@ -37,7 +37,7 @@ def quick_check(database: sqlite3.Connection) -> str:
 
 
 def is_usable_copy(database: sqlite3.Connection) -> bool:
-    """Whether a backup copy is undamaged and of a known format."""
+    """Return whether a backup copy is undamaged and of a known format."""
     return (
         read_pragma(database, "application_id") == APPLICATION_ID
         and read_pragma(database, "user_version") <= FORMAT_VERSION

@@ -85,10 +85,10 @@ class SqliteStore(Store):
         self._clean_mark.unlink(missing_ok=True)
         return messages
 
-    def _restore_copy(self, problem: str, remedy: str) -> list[str]:
+    def _restore_copy(self, problem: str, hint: str) -> list[str]:
         message = backup_copies.restore_newest(self._path, is_usable_copy, datetime.now(UTC))
         if message is None:
-            raise StoreDamaged(f"{self._path} {problem}; {remedy}")
+            raise StoreDamaged(f"{self._path} {problem}; {hint}")
         return [f"{self._path} {problem}: {message}"]
 
     def _connect(self, *, is_new: bool) -> None:

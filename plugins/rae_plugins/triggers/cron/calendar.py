@@ -31,7 +31,7 @@ class Calendar:
 
 
 def can_match(days: str, years: Collection[int]) -> bool:
-    """Whether a date of these years, or of any year if none are given, matches `days` (day, month, weekday)."""
+    """Return whether a date of these years, or of any year if none are given, matches `days` (day, month, weekday)."""
     line = _make_croniter(f"0 0 {days}", 1)
     # A year's dates depend on its first weekday and on whether it is a leap year: at most 14 searches.
     kinds = {(isleap(year), weekday(year, 1, 1)): year for year in years or _SAMPLE_YEARS}

@@ -138,7 +138,7 @@ class FileTrigger(SourceTrigger):
 
     @property
     def has_event_per_file(self) -> bool:
-        """Whether each file gets an occurrence of its own."""
+        """Return whether each file gets an occurrence of its own."""
         return self.batch is Batch.EACH
 
     def warnings(self) -> tuple[str, ...]:

@@ -29,9 +29,9 @@ class StabilityTracker:
     _first_seen: dict[str, tuple[FileVersion, float]] = field(init=False, factory=dict)
 
     def is_stable(self, path: str, version: FileVersion, now: float, *, was_closed: bool) -> bool:
-        """Whether a file of this version is complete: its writer has closed it, or it has not changed for long enough.
+        """Return whether a file of this version is complete: closed by its writer, or unchanged for long enough.
 
-        Remembers the version if it is not.
+        Remember the version if it is not.
         """
         if self.rest_seconds == 0 or was_closed:
             self._first_seen.pop(path, None)

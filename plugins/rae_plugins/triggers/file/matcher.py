@@ -36,7 +36,7 @@ class PathPattern:
 
 
 def has_wildcard(segment: str) -> bool:
-    """Whether a segment stands for more than one name."""
+    """Return whether a segment stands for more than one name."""
     return _WILDCARD.search(segment) is not None
 
 
@@ -136,7 +136,7 @@ class Matcher:
         return self._close(positions)
 
     def matches(self, state: MatchState, directory: str, name: str) -> bool:
-        """Whether a file in a directory of this state matches."""
+        """Return whether a file in a directory of this state matches."""
         last = self._last_segments.get(state)
         if last is None:
             last = self._last_segments[state] = _NameMatcher.from_segments(self._final_segments(state))
@@ -145,12 +145,12 @@ class Matcher:
         return last.matches(name) and not self._is_ignored(directory, name)
 
     def matches_path(self, path: str) -> bool:
-        """Whether a file matches."""
+        """Return whether a file matches."""
         directory, name = os.path.split(path)
         return self.matches(self.state_of(directory), directory, name)
 
     def is_relevant(self, path: str) -> bool:
-        """Whether a path matches as a file, or is that of a directory which may hold matches."""
+        """Return whether a path matches as a file, or is that of a directory which may hold matches."""
         directory, name = os.path.split(path)
         state = self.state_of(directory)
         return self.matches(state, directory, name) or bool(self.enter(state, directory, name))
@@ -170,7 +170,7 @@ class Matcher:
         return frozenset(segment for segment in self._final_segments(state) if not has_wildcard(segment))
 
     def needs_tree(self, state: MatchState) -> bool:
-        """Whether sub-directories whose names are not known beforehand can hold matches."""
+        """Return whether sub-directories whose names are not known beforehand can hold matches."""
         positions = ((self.patterns[number].segments, position) for number, position in state)
         return any(
             has_wildcard(segments[position]) and position + 1 < len(segments) for segments, position in positions
@@ -216,7 +216,7 @@ class _NameMatcher:
         return cls(literal_names, re.compile("|".join(wild)) if wild else None)
 
     def matches(self, name: str) -> bool:
-        """Whether a name matches one of the segments."""
+        """Return whether a name matches one of the segments."""
         if name in self.literal_names:
             return True
         return self.wild is not None and self.wild.match(os.path.normcase(name)) is not None

@@ -118,7 +118,7 @@ class EventHandler(FileSystemEventHandler):
             self.pending.add_file(path, closed=closed)
 
     def _may_need_watch(self, path: str) -> bool:
-        """Whether a directory may need a watch of its own."""
+        """Return whether a directory may need a watch of its own."""
         directory, name = os.path.split(path)
         return not self.watched.recursive and name in self.matcher.literal_names(self.matcher.state_of(directory))
 
@@ -143,7 +143,7 @@ class WatchHandle:
                 observer.join()
 
     def is_alive(self) -> bool:
-        """Whether all threads are alive."""
+        """Return whether all threads are alive."""
         return all(
             observer.is_alive() and all(emitter.is_alive() for emitter in list(observer.emitters))
             for observer in self.observers

@@ -36,7 +36,7 @@ class ScanRequest:
     """Whether other directories may need a watch."""
 
     def __bool__(self) -> bool:
-        """Whether there is anything to do."""
+        """Return whether there is anything to do."""
         return bool(self.files or self.trees or self.listings or self.everything or self.rewatch_reason or self.replan)
 
 
@@ -95,7 +95,7 @@ class PendingPaths:
 
     @property
     def is_everything(self) -> bool:
-        """Whether everything is to be scanned."""
+        """Return whether everything is to be scanned."""
         return self._request.everything
 
     def pop_request(self) -> ScanRequest:

@@ -23,7 +23,7 @@ class Provenance:
         self._generations = {path: self._generations.get(path, self._latest_accepted + 1) for path in paths}
 
     def may_be_own_output(self, path: str) -> bool:
-        """Whether a run of the latest generation may have written the path."""
+        """Return whether a run of the latest generation may have written the path."""
         return self._generations.get(path, self._latest_accepted + 1) > self._latest_accepted
 
     def accept(self, path: str) -> None:

@@ -227,12 +227,12 @@ class Snapshot:
             self._database.execute(_SET_VERSION, (*_split(path), version.inode, version.mtime_ns, version.size))
 
     def is_known_directory(self, directory: str, inode: int) -> bool:
-        """Whether a directory is known and still the same inode."""
+        """Return whether a directory is known and still the same inode."""
         row = self._database.execute("SELECT inode FROM directories WHERE path = ?", (os.fsencode(directory),))
         return bool(row.fetchone() == (inode,))
 
     def has_files_below(self, directory: str) -> bool:
-        """Whether files in a directory, or below it, are known."""
+        """Return whether files in a directory, or below it, are known."""
         place = os.fsencode(directory)
         found = self._database.execute(
             "SELECT 1 FROM files WHERE directory = ? OR (directory > ? AND directory < ?) LIMIT 1",
@@ -283,7 +283,7 @@ class Snapshot:
         self._database.execute("DELETE FROM pending WHERE directory = ? AND name = ?", _split(path))
 
     def has_pending(self) -> bool:
-        """Whether any change is pending."""
+        """Return whether any change is pending."""
         return self._database.execute("SELECT 1 FROM pending LIMIT 1").fetchone() is not None
 
     def get_pending(

@@ -121,6 +121,6 @@ def _plan_mounts_below(watched: WatchedDir, mounts: Iterable[Mount]) -> list[Wat
 
 
 def is_watchable(path: str, mounts: Sequence[Mount]) -> bool:
-    """Whether the kernel sees every change in a directory, given the mounted file systems."""
+    """Return whether the kernel sees every change in a directory, given the mounted file systems."""
     mount = find_mount(Path(path), mounts)
     return mount is None or mount.is_watchable

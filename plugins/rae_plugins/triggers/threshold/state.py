@@ -52,11 +52,11 @@ class ThresholdRule:
     max_sample_gap: timedelta
 
     def is_beyond(self, value: float) -> bool:
-        """Whether a value is beyond the level; the level itself is not."""
+        """Return whether a value is beyond the level; the level itself is not."""
         return value > self.level if self.is_above else value < self.level
 
     def has_cleared(self, value: float) -> bool:
-        """Whether a value has come back so far that the threshold may fire again; `clear` itself has."""
+        """Return whether a value has come back so far that the threshold may fire again; `clear` itself has."""
         return value <= self.clear if self.is_above else value >= self.clear
 
 
@@ -110,7 +110,7 @@ def apply_sample(
 
 
 def _is_continuous(state: ThresholdState, rule: ThresholdRule, now: Moment) -> bool:
-    """Whether the machine and the daemon were awake since the last sample, as far as is known."""
+    """Return whether the machine and the daemon were awake since the last sample, as far as is known."""
     if state.slept is not None and now.slept - state.slept >= MIN_SUSPEND_SECONDS:
         return False
     return state.mono is None or now.mono - state.mono <= rule.max_sample_gap.total_seconds()

@@ -141,7 +141,7 @@ _SavedState = tuple[ThresholdState, Crossing | None]
 
 
 def _needs_saving(saved: _SavedState, current: _SavedState, max_unsaved: timedelta) -> bool:
-    """Whether more has changed than the time beyond the level, or that time by `max_unsaved`."""
+    """Return whether more has changed than the time beyond the level, or that time by `max_unsaved`."""
     (old, old_crossing), (new, new_crossing) = saved, current
     if old_crossing != new_crossing or (old.phase, old.since) != (new.phase, new.since):
         return True

@@ -1,4 +1,4 @@
-"""What cron refuses, and how it says so: one line with place, problem and remedy."""
+"""Invalid cron expressions, refused in one line with place, problem and remedy."""
 
 import pytest
 from hypothesis import given

@@ -21,10 +21,8 @@ from rae_plugins.triggers.file.delivery import RetryDelay
 VERSION = FileVersion(inode=5, mtime_ns=1_760_000_000_123_456_789, size=3)
 
 
-def changed(
-    path: str = "/in/a", happening: ChangeKind = ChangeKind.CREATED, version: FileVersion = VERSION
-) -> FileChange:
-    return FileChange(path, happening, version)
+def changed(path: str = "/in/a", kind: ChangeKind = ChangeKind.CREATED, version: FileVersion = VERSION) -> FileChange:
+    return FileChange(path, kind, version)
 
 
 def test_event_lists_paths_and_changes() -> None:

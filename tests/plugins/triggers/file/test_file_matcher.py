@@ -71,7 +71,7 @@ def test_matcher_skips_ignored_names_and_paths(ignore: str, ignored: list[str], 
     assert [file for file in counted if not matcher.matches_path(file)] == []
 
 
-def test_matcher_keeps_an_ignored_name_that_a_path_spells_out() -> None:
+def test_matcher_accepts_an_ignored_name_given_literally() -> None:
     matcher = make_matcher("/home/.cache/notes~", ignore=(".*", "*~"))
     assert matcher.matches_path("/home/.cache/notes~")
     assert not make_matcher("/home/.cache", ignore=("*~",)).matches_path("/home/.cache/notes~")
@@ -121,7 +121,7 @@ def test_matcher_enters_every_directory_with_a_match(pattern: list[str], names: 
 
 
 @pytest.mark.parametrize(
-    ("options", "remedy"),
+    ("options", "message"),
     [
         ({"paths": []}, "paths is empty; name files"),
         ({"paths": ["inbox"]}, "not an absolute path; begin it with / or ~"),
@@ -145,8 +145,8 @@ def test_matcher_enters_every_directory_with_a_match(pattern: list[str], names: 
         ({"paths": ["/in"], "polling": "some"}, "must be one of auto, always, never"),
     ],
 )
-def test_file_options_that_make_no_sense_are_refused(options: dict[str, object], remedy: str) -> None:
-    with pytest.raises(ValueError, match=remedy) as caught:
+def test_file_options_that_make_no_sense_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
         structure(options, FileTrigger)
     assert "\n" not in str(caught.value)
 
@@ -174,6 +174,6 @@ def test_warnings_name_paths_that_must_be_polled(tmp_path: Path, monkeypatch: py
     mounts = tmp_path / "mounts"
     mounts.write_text("1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:9 / /far rw shared:1 - nfs4 host:/x rw\n")
     monkeypatch.setattr("rae_auto.toolkit.mounts.MOUNT_TABLE", mounts)
-    (doubt,) = FileTrigger(paths=["/far/in", "/near"]).warnings()
-    assert doubt.startswith("/far/in is on a file system that does not report all changes")
+    (warning,) = FileTrigger(paths=["/far/in", "/near"]).warnings()
+    assert warning.startswith("/far/in is on a file system that does not report all changes")
     assert FileTrigger(paths=["/far/in"], polling="always").warnings() == ()

@@ -102,7 +102,7 @@ def test_a_command_that_hangs_is_killed_with_all_of_its_session(tmp_path: Path) 
     eventually(lambda: all(map(is_gone, hung)))
 
 
-def test_a_pipe_that_somebody_else_holds_open_does_not_hold_it_up() -> None:
+def test_pipe_kept_open_by_another_process_does_not_block() -> None:
     """The command has ended; a child of it in another session still could write."""
     child = "[sys.executable, '-S', '-c', 'import time; time.sleep(1000)']"
     code = f"import subprocess, sys; print(subprocess.Popen({child}, start_new_session=True).pid)"

@@ -212,13 +212,13 @@ def test_full_disk_is_reported_once_and_hides_no_crossing(
 
 
 def test_stopping_waits_for_a_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun, may_end, overlaps = threading.Event(), threading.Event(), []
+    started, may_end, overlaps = threading.Event(), threading.Event(), []
     busy = threading.Lock()
     write = watcher.StateFile.write
 
     def slow(file: Any, document: Any) -> None:
         overlaps.append(not busy.acquire(blocking=False))
-        begun.set()
+        started.set()
         assert may_end.wait(PATIENCE)
         write(file, document)
         busy.release()
@@ -227,7 +227,7 @@ def test_stopping_waits_for_a_write(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         listener = Listener(tmp_path, SamplingClock())
         monkeypatch.setattr(watcher.StateFile, "write", slow)
         task = asyncio.ensure_future(make_scripted().watch(listener.watch()))
-        await asyncio.to_thread(begun.wait, PATIENCE)
+        await asyncio.to_thread(started.wait, PATIENCE)
         task.cancel()
         await asyncio.sleep(0)
         assert not task.done()

@@ -184,7 +184,7 @@ def test_available_subjects_give_no_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "doubt"),
+    ("given", "warning"),
     [
         (options("disk-free", of="/no/such/mount"), 'disk-free of "/no/such/mount" is unavailable now; mount points'),
         (options("network-in", of="wlan\n9*"), 'network-in of "wlan\\n9*" is unavailable now; network interfaces here'),
@@ -192,9 +192,9 @@ def test_available_subjects_give_no_warning() -> None:
         (options("cpu", for_="5s"), "for is shorter than every; it takes two readings, so at least 10s"),
     ],
 )
-def test_missing_subjects_give_a_warning(given: dict[str, Any], doubt: str) -> None:
+def test_missing_subjects_give_a_warning(given: dict[str, Any], warning: str) -> None:
     (said,) = ThresholdTrigger(**given).warnings()
-    assert doubt in said
+    assert warning in said
     assert "\n" not in said
 
 

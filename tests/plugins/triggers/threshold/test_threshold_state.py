@@ -88,10 +88,10 @@ def expected(given_rule: ThresholdRule, samples: list[Sample]) -> list[int]:
     started_beyond = samples and beyond(first) and not given_rule.at_start
     disarmed_at = first if started_beyond else None
     for index in range(len(samples)):
-        begun = index
-        while begun > 0 and upstream_jobs(begun) and beyond(begun - 1):
-            begun -= 1
-        steps = [samples[step] for step in range(begun + 1, index + 1)]
+        started = index
+        while started > 0 and upstream_jobs(started) and beyond(started - 1):
+            started -= 1
+        steps = [samples[step] for step in range(started + 1, index + 1)]
         time_beyond = sum(step.awake for step in steps if not step.is_first_after_restart)
         is_long_enough = given_rule.duration == timedelta(0) or (
             bool(steps) and time_beyond >= given_rule.duration.total_seconds()
