@@ -1,4 +1,7 @@
-"""The configuration: read, checked, described. The names are imported when first used, since `paths` must be light."""
+"""The configuration file: reading, checking, and its JSON Schema.
+
+The names are imported on first use, so that commands that need no configuration start fast.
+"""
 
 from typing import TYPE_CHECKING, Any
 

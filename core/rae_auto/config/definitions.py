@@ -1,4 +1,4 @@
-"""Jobs that don't come from the configuration: definitions as documents, read as strictly as a file."""
+"""Jobs that come from elsewhere than the configuration: documents, checked as strictly as a file."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from rae_auto.config.structure import structure
 from rae_auto.errors import InvalidJob
 from rae_auto.model.job import Job
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.problems import Findings, Invalid, one_line
 
@@ -18,9 +19,9 @@ def read_job(document: Mapping[str, Any]) -> Job:
         findings.raise_if_any()
         return structure(given, Job)
     except Invalid as error:
-        raise InvalidJob(_of(document.get("id") or document.get("name"), error)) from None
+        raise InvalidJob(_add_job(document.get("id") or document.get("name"), error)) from None
 
 
-def _of(name: object, error: Invalid) -> str:
+def _add_job(name: object, error: Invalid) -> str:
     text = str(error)
-    return text if text.startswith("job ") else f"job {one_line(str(name), 64)!r}: {text}"
+    return text if text.startswith("job ") else f"job {quote(one_line(str(name), 64))}: {text}"

@@ -1,4 +1,4 @@
-"""A configuration file as a checked value, or all that is wrong with it."""
+"""Loading a configuration file as a checked value, or with all its problems."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -10,21 +10,22 @@ from attrs import evolve, field, fields_dict, frozen
 from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.options import check_plugins_of, limit_problems, make
 from rae_auto.config.positions import line_of, lines_of
-from rae_auto.config.reading import parse, place, read_text
+from rae_auto.config.reading import format_place, parse, read_text
 from rae_auto.config.relations import document_key, unknown_names
-from rae_auto.config.structure import structure, structure_what_is_good, unknown_key
-from rae_auto.config.tables import WHAT_RUNS, FileTable, JobTable, inherited
+from rae_auto.config.structure import structure, structure_valid_part, unknown_key
+from rae_auto.config.tables import RUN_KEYS, FileTable, JobTable, merge_defaults
 from rae_auto.errors import ConfigError, InvalidJob
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
 from rae_auto.model.primitives.graphs import find_cycles
+from rae_auto.model.primitives.human_units import format_count
 from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.names import JobId, check_name
-from rae_auto.model.primitives.problems import Findings, Invalid, Key, Problem, described, invalid, shown
+from rae_auto.model.primitives.problems import Findings, Invalid, Key, Problem, describe_problem, invalid, shown
 from rae_auto.model.primitives.zones import local_zone_name, zone
 
-_MOST_PROBLEMS = 100
+_MAX_REPORTED_PROBLEMS = 100
 
 
 @frozen(kw_only=True)
@@ -67,12 +68,12 @@ class _Examination:
         if not problems:
             return ()
         at = lines_of(self.text)
-        found = {(line_of(problem.key, at) or 1, described(problem)) for problem in problems}
-        lines = [f"{place(self.config.path, line)}: {text}" for line, text in sorted(found)]
-        more = len(lines) - _MOST_PROBLEMS
+        texts = {(line_of(problem.key, at) or 1, describe_problem(problem)) for problem in problems}
+        lines = [f"{format_place(self.config.path, line)}: {text}" for line, text in sorted(texts)]
+        more = len(lines) - _MAX_REPORTED_PROBLEMS
         return (
-            *lines[:_MOST_PROBLEMS],
-            *([f"{place(self.config.path)}: and {more} problems more"] if more > 0 else []),
+            *lines[:_MAX_REPORTED_PROBLEMS],
+            *([f"{format_place(self.config.path)}: and {format_count(more, 'more problem')}"] if more > 0 else []),
         )
 
 
@@ -85,21 +86,21 @@ def load(path: Path, plugins: PluginSource) -> Config:
 
 
 def check(path: Path, plugins: PluginSource) -> Report:
-    """All that is wrong or doubtful with a file; raises nothing."""
+    """Return the errors and warnings of a file; raises nothing."""
     try:
         examination = _examine(path, plugins)
     except ConfigError as error:
         return Report(error.problems)
     findings = examination.findings
-    return Report(examination.lines(findings.problems), examination.lines(findings.doubts))
+    return Report(examination.lines(findings.problems), examination.lines(findings.warnings))
 
 
 def _examine(path: Path, plugins: PluginSource) -> _Examination:
     text = read_text(path)
     findings = Findings()
     document = plain(parse(path, text), findings)
-    jobs = _table_of(document, "jobs", findings)
-    defaults = _table_of(document, "defaults", findings)
+    jobs = _pop_table(document, "jobs", findings)
+    defaults = _pop_table(document, "defaults", findings)
     table = _file_table(document, findings)
     timezone = _timezone(table.timezone, findings)
     for key, kind, ref in _plugins_of(table):
@@ -125,11 +126,12 @@ def _examine(path: Path, plugins: PluginSource) -> _Examination:
     return _Examination(config, evolve(findings, problems=_first_of_each_key(findings.problems)), text)
 
 
-def _table_of(document: dict[str, Any], name: str, findings: Findings) -> dict[str, Any]:
+def _pop_table(document: dict[str, Any], name: str, findings: Findings) -> dict[str, Any]:
     value = document.pop(name, {})
     if isinstance(value, dict):
         return value
-    findings.problems.append(Problem((name,), f"must be a table, not {shown(value)}"))
+    header = "[jobs.NAME]" if name == "jobs" else f"[{name}]"
+    findings.problems.append(Problem((name,), f"must be a table, not {shown(value)}; write {header}"))
     return {}
 
 
@@ -142,8 +144,8 @@ def _file_table(document: dict[str, Any], findings: Findings) -> FileTable:
     for kind, table in (("notifier", "notifiers"), ("resource", "resources")):
         for name in document.get(table) or ():
             with findings.within(table, name):
-                _name(kind, name)
-    return structure_what_is_good(document, FileTable, findings)
+                _check_name(f"{kind} name", name)
+    return structure_valid_part(document, FileTable, findings)
 
 
 def _timezone(name: str, findings: Findings) -> str:
@@ -163,7 +165,7 @@ def _plugins_of(table: FileTable) -> list[tuple[tuple[str | int, ...], Kind, Plu
     ]
 
 
-def _name(what: str, name: str) -> None:
+def _check_name(what: str, name: str) -> None:
     try:
         check_name(what, name)
     except ValueError as error:
@@ -172,13 +174,13 @@ def _name(what: str, name: str) -> None:
 
 @frozen
 class _JobReader:
-    """Makes jobs of their tables, and notes what is wrong with them."""
+    """Creates jobs from their tables, and collects problems and warnings."""
 
     directory: Path
     plugins: PluginSource
     timezone: str
     named: Mapping[str, set[str]]
-    """What the top level gives names to: notifiers and resources."""
+    """The names that the top level defines: notifiers and resources."""
     findings: Findings = field(factory=Findings)
 
     def read(self, tables: dict[str, Any], defaults: dict[str, Any]) -> tuple[Job, ...]:
@@ -196,43 +198,43 @@ class _JobReader:
                 job = self._job(name, job_table, own)
                 own.problems.extend(limit_problems(job.executor_ref, job.limits, self.plugins))
                 jobs.append(job)
-                own.doubts.extend(job_table.doubts())
-            self._note(name, table, defaults, own)
+                own.warnings.extend(job_table.warnings())
+            self._add_findings(name, table, defaults, own)
         if not tables:
-            self.findings.doubts.append(Problem(("jobs",), "there is no job; write a table [jobs.NAME]"))
-        self._refuse_circles(needs, upstream_jobs)
+            self.findings.warnings.append(Problem(("jobs",), "there are no jobs; add a table [jobs.NAME]"))
+        self._refuse_cycles(needs, upstream_jobs)
         return tuple(jobs)
 
-    def _refuse_circles(
+    def _refuse_cycles(
         self, needs: Mapping[str, Sequence[str]], upstream_jobs: Mapping[str, Mapping[str, Key]]
     ) -> None:
-        for circle in find_cycles(needs):
-            if len(circle) == 2:
-                continue  # the job itself has said so
-            what = f"waits for itself: {' → '.join(circle)}; take one of them out"
-            self.findings.problems.append(Problem(("jobs", circle[0], "needs"), what))
-        for circle in find_cycles({name: list(jobs) for name, jobs in upstream_jobs.items()}):
-            first, followed = circle[:2]
-            # Told in the order in which they start each other.
-            what = f"starts itself again: {' → '.join(reversed(circle))}; take one of them out"
+        for cycle in find_cycles(needs):
+            if len(cycle) == 2:
+                continue  # the job itself reports that it needs itself
+            what = f"jobs need each other in a cycle: {' → '.join(cycle)}; remove one of them"
+            self.findings.problems.append(Problem(("jobs", cycle[0], "needs"), what))
+        for cycle in find_cycles({name: list(jobs) for name, jobs in upstream_jobs.items()}):
+            first, followed = cycle[:2]
+            # In the order in which they start each other.
+            what = f"jobs start each other in a cycle: {' → '.join(reversed(cycle))}; remove one of them"
             self.findings.problems.append(Problem(("jobs", first, *upstream_jobs[first][followed]), what))
 
     def _job_table(self, name: str, table: Any, defaults: dict[str, Any], own: Findings) -> JobTable:
         with own.within():
-            _name("job name", name)
+            _check_name("job name", name)
         if not isinstance(table, dict):
             raise invalid(f"must be a table, not {shown(table)}; write [jobs.{name}]")
-        return structure_what_is_good(inherited(table, defaults), JobTable, own)
+        return structure_valid_part(merge_defaults(table, defaults), JobTable, own)
 
     def _relate(self, table: JobTable, tables: Mapping[str, Any], own: Findings) -> dict[str, Key]:
-        """Note what is wrong with the plugins, jobs and notifiers that a job names.
+        """Check the plugins, jobs, notifiers and resources that a job names.
 
-        Returns the jobs that it follows, and where it says so.
+        Returns the jobs that its triggers follow, each with its key in the table.
         """
-        reasons = dict(table.reasons())
-        followed = check_plugins_of(reasons.items(), table.guards, table.executor, self.plugins, self.timezone, own)
+        triggers = dict(table.trigger_refs())
+        followed = check_plugins_of(triggers.items(), table.guards, table.executor, self.plugins, self.timezone, own)
         upstream_jobs = {
-            job: (*key, *document_key(job, reasons[key].options)) for key, jobs in followed.items() for job in jobs
+            job: (*key, *document_key(job, triggers[key].options)) for key, jobs in followed.items() for job in jobs
         }
         for job, key in upstream_jobs.items():
             with own.within(*key):
@@ -247,22 +249,24 @@ class _JobReader:
 
     def _job(self, name: str, table: JobTable, own: Findings) -> Job:
         try:
-            return table.job(JobId(name), self.directory)
+            return table.to_job(JobId(name), self.directory)
         except InvalidJob as error:
-            if {problem.key[0] for problem in own.problems if problem.key} & set(WHAT_RUNS):
-                # It was left out for what is wrong with it, so that "nothing to run" would be an echo.
+            if {problem.key[0] for problem in own.problems if problem.key} & set(RUN_KEYS):
+                # Its value was dropped as invalid, so "nothing to run" would be a consequence of that.
                 raise Invalid(()) from None
             raise invalid(str(error).partition(": ")[2]) from None
 
-    def _note(self, name: str, table: Any, defaults: dict[str, Any], own: Findings) -> None:
-        """Take over what was found of a job; what is wrong in an inherited value is wrong in the defaults."""
-        for source, target in ((own.problems, self.findings.problems), (own.doubts, self.findings.doubts)):
+    def _add_findings(self, name: str, table: Any, defaults: dict[str, Any], own: Findings) -> None:
+        """Add the findings of a job; those about an inherited value are findings of the defaults."""
+        for source, target in ((own.problems, self.findings.problems), (own.warnings, self.findings.warnings)):
             for problem in source:
-                inherits = isinstance(table, dict) and not _leads(problem.key, table) and _leads(problem.key, defaults)
+                inherits = (
+                    isinstance(table, dict) and not _has_key(problem.key, table) and _has_key(problem.key, defaults)
+                )
                 target.append(Problem((*(("defaults",) if inherits else ("jobs", name)), *problem.key), problem.what))
 
 
-def _leads(key: tuple[str | int, ...], table: Mapping[str, Any]) -> bool:
+def _has_key(key: tuple[str | int, ...], table: Mapping[str, Any]) -> bool:
     """Return whether the table has the first part of a key, and the second if there is one."""
     if not key or key[0] not in table:
         return False
@@ -271,7 +275,7 @@ def _leads(key: tuple[str | int, ...], table: Mapping[str, Any]) -> bool:
 
 
 def _first_of_each_key(problems: list[Problem]) -> list[Problem]:
-    """One problem for a key: a later one is mostly an echo of the first."""
+    """Return one problem for each key, because later ones mostly follow from the first."""
     first: dict[tuple[str | int, ...], Problem] = {}
     for problem in problems:
         first.setdefault(problem.key, problem)

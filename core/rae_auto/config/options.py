@@ -1,4 +1,4 @@
-"""Plugins made of their options, by one path for the configuration and for jobs from elsewhere."""
+"""Plugins created from their options, in one way for the configuration and for jobs from elsewhere."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from rae_auto.config.structure import options_of, structure
 from rae_auto.errors import PluginError
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Limits
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.primitives.problems import Findings, Key, Problem, invalid
 
@@ -20,21 +21,21 @@ P = TypeVar("P")
 
 @frozen
 class InnerTriggers:
-    """Makes the triggers that are options of others."""
+    """Creates the triggers that are options of others."""
 
     plugins: PluginSource
     timezone: str
 
     def __call__(self, ref: TriggerRef) -> Plugin:
-        """Make the trigger of a reference. Raises Invalid if there is none."""
+        """Create the trigger of a reference. Raises Invalid."""
         return make(Kind.TRIGGER, ref, self.plugins, self.timezone)
 
 
 def build(plugin_class: type[P], options: Mapping[str, Any], *, timezone: str, plugins: PluginSource) -> P:
-    """Make a plugin of these options; triggers among them come from `plugins`. Raises Invalid.
+    """Create a plugin from its options; triggers among them come from `plugins`.
 
-    A field called `timezone` that is left unset gets `timezone`, an IANA name. Errors: Invalid (a ValueError) with
-    all problems of the options.
+    A field called `timezone` that is unset gets `timezone`, an IANA name. Raises Invalid, a ValueError, with all
+    problems of the options.
     """
     given = dict(options)
     if given.get("timezone") is None and "timezone" in options_of(plugin_class):
@@ -43,17 +44,17 @@ def build(plugin_class: type[P], options: Mapping[str, Any], *, timezone: str, p
 
 
 def make(kind: Kind, ref: PluginRef | TriggerRef | GuardRef, plugins: PluginSource, timezone: str) -> Plugin:
-    """Make the plugin that a reference names. Raises Invalid if there is none or it is unavailable."""
+    """Create the plugin that a reference names. Raises Invalid if it is unknown, unavailable or misconfigured."""
     known = plugins.names(kind)
     if ref.type not in known:
         near = did_you_mean(ref.type, known) or f"; installed: {', '.join(sorted(known)) or 'none'}"
-        raise invalid(f"there is no {kind} called {ref.type!r}{near}")
+        raise invalid(f"unknown {kind} {quote(ref.type)}{near}")
     try:
         plugin_class = plugins.get(kind, ref.type)
     except PluginError as error:
         raise invalid(str(error)) from None
     if reason := plugin_class.available():
-        raise invalid(f"{kind} {ref.type!r} can't serve here: {reason}")
+        raise invalid(f"{kind} {quote(ref.type)} is not available on this machine: {reason}")
     return build(plugin_class, ref.options, timezone=timezone, plugins=plugins)
 
 
@@ -65,16 +66,16 @@ def check_plugins_of(
     timezone: str,
     findings: Findings,
 ) -> dict[Key, tuple[str, ...]]:
-    """Note what is wrong or doubtful with the plugins of a job; the keys say where its triggers stand.
+    """Check the plugins of a job, add problems and warnings to `findings`, and return the jobs its triggers follow.
 
-    Returns the jobs that it follows, by the keys of the triggers that do.
+    Each trigger comes with its key in the job's table; the result has the upstream jobs by these keys.
     """
     upstream_jobs: dict[Key, tuple[str, ...]] = {}
     for key, ref in triggers:
         with findings.within(*key):
             trigger = make(Kind.TRIGGER, ref, plugins, timezone)
-            warnings = getattr(trigger, "warnings", tuple)
-            findings.doubts.extend(Problem(key, text) for text in warnings())
+            trigger_warnings = getattr(trigger, "warnings", tuple)
+            findings.warnings.extend(Problem(key, text) for text in trigger_warnings())
             if isinstance(trigger, SourceTrigger):
                 upstream_jobs[key] = trigger.upstream_jobs()
     for index, guard in enumerate(guards):
@@ -93,7 +94,7 @@ def limit_problems(ref: PluginRef, limits: Limits, plugins: PluginSource) -> lis
     try:
         executor = plugins.get(Kind.EXECUTOR, ref.type)
     except PluginError:
-        return []  # which is told of the executor itself
-    found = executor.unenforceable(limits) if issubclass(executor, Executor) else {}
-    remedy = "take it out, or set limits.best_effort = true to run without"
-    return [Problem(("limits", name), f"can't be enforced: {reason}; {remedy}") for name, reason in found.items()]
+        return []  # reported for the executor itself
+    reasons = executor.unenforceable(limits) if issubclass(executor, Executor) else {}
+    hint = "remove it, or set limits.best_effort = true to run without it"
+    return [Problem(("limits", name), f"can't be enforced: {reason}; {hint}") for name, reason in reasons.items()]

@@ -1,7 +1,8 @@
-"""Where the keys of a TOML document stand: tomllib doesn't tell, so this reads the file again where it matters.
+"""Line numbers of the keys of a TOML document.
 
-Only used on text that tomllib has read, and only when there is something to say. One pass over the marks that
-can hide or end a statement; tomllib reads the keys.
+tomllib does not return them, so the text is scanned a second time, only after tomllib has accepted it and only if there
+is a message to print. One pass over the tokens that can hide or end a statement (strings, comments, brackets, line
+ends: https://toml.io/en/v1.0.0) splits the text into statements; tomllib parses the key of each.
 """
 
 import re
@@ -9,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rae_auto.model.primitives.json_values import DEEPEST
+from rae_auto.model.primitives.json_values import MAX_NESTING_LEVELS
 from rae_auto.model.primitives.problems import Key
 
 _TOKEN = re.compile(
@@ -86,7 +87,7 @@ def _chain(document: Any) -> Iterator[str]:
 
 def _keys(value: Any, at: Key) -> Iterator[Key]:
     yield at
-    if len(at) == DEEPEST:
+    if len(at) == MAX_NESTING_LEVELS:
         return
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, item in items:

@@ -1,7 +1,7 @@
-"""From a file to a plain document: only a file that is safe to believe, only values that JSON can hold.
+"""Reading a configuration file: its permissions, its text, its TOML.
 
-The requirements S1 and R38: nobody but its owner can have written the file; whatever stands in it ends in a
-document or in a ConfigError of one line, in bounded time and memory.
+Only the owner can have written the file. Any content gives a document or a ConfigError of one line, in bounded time and
+memory.
 """
 
 import os
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from rae_auto.errors import ConfigError
-from rae_auto.model.primitives.json_values import DEEPEST
+from rae_auto.model.primitives.json_values import MAX_NESTING_LEVELS
 from rae_auto.model.primitives.problems import Invalid, invalid, one_line
 
-_LARGEST_FILE = 1 << 20
-_MOST_PARTS = 1000
+_MAX_FILE_BYTES = 1 << 20
+_MAX_KEY_PARTS = 1000
 
 
 def read_text(path: Path) -> str:
@@ -24,25 +24,27 @@ def read_text(path: Path) -> str:
     try:
         content = _content(path)
     except OSError as error:
-        raise ConfigError([f"{place(path)}: {_os_problem(error)}"]) from None
+        raise ConfigError([f"{format_place(path)}: {_os_problem(error)}"]) from None
     except Invalid as error:
-        raise ConfigError([f"{place(path)}: {error}"]) from None
+        raise ConfigError([f"{format_place(path)}: {error}"]) from None
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ConfigError([f"{place(path, 1)}: is UTF-16 text; save it as UTF-8"])
+        raise ConfigError([f"{format_place(path, 1)}: is UTF-16 text; save it as UTF-8"])
     try:
         # A byte order mark is what some editors put before UTF-8, and harmless.
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError([f"{place(path, line)}: is not UTF-8 text; save it as UTF-8"]) from None
+        raise ConfigError([f"{format_place(path, line)}: is not UTF-8 text; save it as UTF-8"]) from None
 
 
 def parse(path: Path, text: str) -> dict[str, Any]:
     """Parse TOML. Raises ConfigError with the line of a syntax error."""
     for line, content in enumerate(text.split("\n"), 1):
         # The time that tomllib takes for a key grows with the square of its parts.
-        if any(part.count(".") > _MOST_PARTS for part in content.split("=")):
-            raise ConfigError([f"{place(path, line)}: has a key of more than {_MOST_PARTS} parts; shorten it"])
+        if any(part.count(".") > _MAX_KEY_PARTS for part in content.split("=")):
+            raise ConfigError(
+                [f"{format_place(path, line)}: has a key of more than {_MAX_KEY_PARTS} parts; shorten it"]
+            )
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -50,25 +52,25 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
         what = message[: found.start()] if found else message
         line = int(found[1]) if found and found[1] else text.count("\n") + 1
-        raise ConfigError([f"{place(path, line)}: is no TOML: {one_line(what, 200)}"]) from None
+        raise ConfigError([f"{format_place(path, line)}: invalid TOML: {one_line(what, 200)}"]) from None
     except RecursionError:
         raise ConfigError(
-            [f"{place(path)}: lists or tables are nested too deep; {DEEPEST} levels are allowed"]
+            [f"{format_place(path)}: lists or tables are nested too deeply; use at most {MAX_NESTING_LEVELS} levels"]
         ) from None
     except ValueError:
         # Python refuses to read integers of more than 4,300 digits.
         long = re.search(r"[\d_]{4300}", text)
-        where = place(path, text.count("\n", 0, long.start()) + 1 if long else None)
-        raise ConfigError([f"{where}: holds a number that is too long; numbers have 64 bits"]) from None
+        where = format_place(path, text.count("\n", 0, long.start()) + 1 if long else None)
+        raise ConfigError([f"{where}: number too large; use at most 64 bits"]) from None
 
 
-def place(path: Path, line: int | None = None) -> str:
-    """Return the place with which a message begins."""
+def format_place(path: Path, line: int | None = None) -> str:
+    """Return the place at the start of a message: `FILE` or `FILE:LINE`."""
     return one_line(str(path), 4096) + (f":{line}" if line else "")
 
 
 def _content(path: Path) -> bytes:
-    # Without O_NONBLOCK a pipe in the file's place would hold us up for ever.
+    # Without O_NONBLOCK, opening a pipe in place of the file would block forever.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
@@ -76,43 +78,43 @@ def _content(path: Path) -> bytes:
             raise invalid("is not a regular file; name a TOML file")
         if os.name == "posix":
             _refuse_others(path, status)
-        content = file.read(_LARGEST_FILE + 1)
-    if len(content) > _LARGEST_FILE:
+        content = file.read(_MAX_FILE_BYTES + 1)
+    if len(content) > _MAX_FILE_BYTES:
         raise invalid("is larger than 1 MiB; split the jobs over several daemons, or add them with 'rae-auto add'")
     return content
 
 
 def _os_problem(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "there is no such file; write one with 'rae-auto init'"
+        return "file not found; create one with 'rae-auto init'"
     if isinstance(error, IsADirectoryError):
         return "is a directory; name a TOML file"
-    return f"can't be read ({error.strerror}); check its rights and those of its directories"
+    return f"can't be read ({error.strerror}); check its permissions and those of its directories"
 
 
 def _refuse_others(path: Path, status: os.stat_result) -> None:
-    """Raise Invalid where another user could have written the file, or put another one in its place."""
-    if whose := _doubt(status):
-        raise invalid(f"{whose}; run: chown {os.geteuid()} and chmod go-w on it")
+    """Raise Invalid if another user could have written the file or replaced it."""
+    if risk := _other_writer(status):
+        raise invalid(f"{risk}; run 'chown {os.geteuid()}' and 'chmod go-w' on it")
     directories = {*path.absolute().parents, *path.resolve().parents}
     for directory in sorted(directories, reverse=True):
         above = directory.stat()
-        # In a sticky directory, as /tmp is one, nobody can replace what another owns.
-        if (whose := _doubt(above)) and not (above.st_mode & stat.S_ISVTX and above.st_uid in (0, os.geteuid())):
-            raise invalid(f"its directory {directory} {whose}; run: chmod go-w on that, or move the file")
+        # In a sticky directory such as /tmp only the owner of a file can replace it.
+        if (risk := _other_writer(above)) and not (above.st_mode & stat.S_ISVTX and above.st_uid in (0, os.geteuid())):
+            raise invalid(f"its directory {directory} {risk}; run 'chmod go-w' on the directory, or move the file")
 
 
-def _doubt(status: os.stat_result) -> str | None:
+def _other_writer(status: os.stat_result) -> str | None:
     if status.st_uid not in (0, os.geteuid()):
-        return f"belongs to another user ({status.st_uid})"
+        return f"is owned by another user (uid {status.st_uid})"
     if status.st_mode & stat.S_IWOTH:
-        return "can be written by everybody"
-    if status.st_mode & stat.S_IWGRP and not _private_group(status):
-        return "can be written by its group"
+        return "is writable by everyone"
+    if status.st_mode & stat.S_IWGRP and not _is_private_group(status):
+        return "is writable by its group"
     return None
 
 
-def _private_group(status: os.stat_result) -> bool:
+def _is_private_group(status: os.stat_result) -> bool:
     """Return whether the group has the owner as its only member, as with umask 002 on many Linux distributions."""
     import grp
     import pwd

@@ -1,15 +1,18 @@
-"""What jobs say about each other and about notifiers: names must exist, and nothing may wait for itself."""
+"""Names by which jobs refer to other jobs, notifiers and resources."""
 
 from collections.abc import Collection, Mapping, Sequence
 
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.primitives.problems import Key, Problem
 
 
 def unknown_names(what: str, names: Sequence[str], known: Collection[str]) -> list[Problem]:
-    """Yield a problem for each unknown name, by index."""
+    """Return a problem for each unknown name, by index."""
     return [
-        Problem((index,), f"there is no {what} {name!r}{did_you_mean(name, known)}")
+        Problem(
+            (index,), f"unknown {what} {quote(name)}{did_you_mean(name, known) or '; define it, or remove the name'}"
+        )
         for index, name in enumerate(names)
         if name not in known
     ]

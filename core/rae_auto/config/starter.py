@@ -1,4 +1,4 @@
-"""The file that `rae-auto init` writes: it runs as it is, and shows what else could stand in it."""
+"""The file that `rae-auto init` writes: it runs as it is, and shows further settings as comments."""
 
 import os
 from pathlib import Path
@@ -17,37 +17,37 @@ STARTER = """\
 # store = "sqlite"                      # or "json": plain files
 loggers = ["console"]                   # and "file"
 # max_parallel = 8                      # how many runs at once
-# shutdown_grace = "30s"                # how long runs may go on after a stop
-# history = { keep = "90d", keep_failures = "1y" }    # how long runs are remembered
+# shutdown_grace = "30s"                # time that runs have to end at a stop
+# history = { keep = "90d", keep_failures = "1y" }    # how long runs are kept
 
-# Ways to tell people; a job chooses by `notify`.
+# Ways to notify people; a job chooses with `notify`.
 # [notifiers.desk]
 # type = "command"
 # command = ["logger", "-t", "rae-auto"]    # gets the notice as JSON on its standard input
 
-# What every job inherits, unless it says otherwise.
+# Keys that every job inherits unless it sets its own.
 [defaults]
 timeout = "1h"
 
-# At times: minute, hour, day of month, month, day of week.
+# At fixed times: minute, hour, day of month, month, day of week.
 [jobs.hello]
-command = ["echo", "Hello from rae-auto"]   # a list of words, never a shell
+command = ["echo", "Hello from rae-auto"]   # program and arguments, without a shell
 schedule = "* * * * *"
 
-# At intervals; and a shell, where one is needed.
+# At intervals, and with a shell.
 [jobs.disk]
 shell = "df -k / | tail -1"
 trigger = { type = "interval", every = "5m" }
 
-# By hand only: rae-auto trigger report
+# Only when triggered: rae-auto trigger report
 [jobs.report]
 command = ["uname", "-a"]
-needs = ["disk"]                        # runs only where the latest run of `disk` succeeded
+needs = ["disk"]                        # runs only if the latest run of `disk` succeeded
 # cwd = "~/reports"
 # env = { MODE = "prod" }
 # priority = "high"                     # low, normal, high, critical
 # overlap = "queue"                     # skip, queue, replace, allow
-# catch_up = "latest"                   # none, latest, all: what of the time while nothing ran
+# catch_up = "latest"                   # none, latest, all: which missed runs start late
 # retry = 2                             # or { attempts = 3, delay = "10s", backoff = "exponential" }
 # limits = { memory = "512MB", cpu_time = "60s" }
 # notify = { on = ["failure", "recovery"], via = ["desk"] }
@@ -55,13 +55,13 @@ needs = ["disk"]                        # runs only where the latest run of `dis
 
 
 def write_starter(path: Path) -> None:
-    """Write the starter file, for the owner alone to write. Errors: ConfigError, also where the file exists."""
+    """Write the starter file, writable by the owner alone. Raises ConfigError, also if the file exists."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise ConfigError([f"{path}: exists already; edit it, or name another file with --config"]) from None
+        raise ConfigError([f"{path}: already exists; edit it, or name another file with --config"]) from None
     except OSError as error:
-        raise ConfigError([f"{path}: can't be written ({error.strerror}); choose another place"]) from None
+        raise ConfigError([f"{path}: can't be written ({error.strerror}); choose another directory"]) from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(STARTER)

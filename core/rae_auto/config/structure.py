@@ -1,8 +1,8 @@
-"""From plain values to typed ones, strictly: nothing is coerced, and all problems are found at once.
+"""Conversion of plain values to typed ones: strict, without coercion, and with all problems at once.
 
-cattrs chooses the hook for a type; the hooks are our own, since its defaults make a list of the letters of a
-text and a number of the text "3". A field with a converter of its own gets the value as it was written, unless
-its type says more (a list, a table, a duration, an enumeration).
+cattrs chooses the hook for a type. The hooks are our own, because the default ones turn the text "abc" into a list of
+letters and the text "3" into a number. A field with a converter gets the value as written, unless its type already
+determines the conversion (a list, a table, a duration, an enumeration).
 """
 
 import re
@@ -31,22 +31,22 @@ TABLES = (dict, Mapping)
 _COMPARISONS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 
-Maker = Callable[[TriggerRef], object]
-"""Makes the trigger of a reference; Invalid where it can't. Hashable, and equal where it makes the same."""
+TriggerMaker = Callable[[TriggerRef], object]
+"""Creates the trigger of a reference; raises Invalid. Hashable, and equal if it creates the same triggers."""
 
 
-def structure(value: object, cls: type[T], *, short_plugins: bool = False, maker: Maker | None = None) -> T:
+def structure(value: object, cls: type[T], *, short_plugins: bool = False, maker: TriggerMaker | None = None) -> T:
     """Convert a plain value to `cls`. Raises Invalid with all problems.
 
     With `short_plugins` a plugin is a name, or a table with its type among its options, as people write it;
-    otherwise it is as documents have it. `maker` makes the triggers that stand inside of others.
+    otherwise it has the form of stored documents. `maker` creates triggers that are options of others.
     """
     result: T = _converter(short_plugins, maker).structure(value, cls)
     return result
 
 
-def structure_what_is_good(value: Mapping[str, Any], cls: type[T], findings: Findings) -> T:
-    """As `structure` with short plugins, without the keys in which there are problems, which are noted."""
+def structure_valid_part(value: Mapping[str, Any], cls: type[T], findings: Findings) -> T:
+    """Convert a table with short plugins, without the keys that have problems; those go to `findings`."""
     while True:
         try:
             return structure(value, cls, short_plugins=True)
@@ -63,7 +63,7 @@ def options_of(cls: type) -> dict[str, "attrs.Attribute[Any]"]:
 
 
 def renamed_key(name: str, fields: Iterable["attrs.Attribute[Any]"]) -> str | None:
-    """Return the message for a key that a field had before it was renamed, or None. Fields name it as `former`."""
+    """Return the message for a former name of a field, or None. A field has it in its metadata as `former`."""
     for field in fields:
         if field.metadata.get("former") == name:
             return f'was renamed; write "{field.alias or field.name}"'
@@ -71,21 +71,21 @@ def renamed_key(name: str, fields: Iterable["attrs.Attribute[Any]"]) -> str | No
 
 
 def unknown_key(name: str, known: Iterable[str]) -> str:
-    """Return the message for a key that no field has, with the nearest one that exists."""
+    """Return the message for an unknown key, with the nearest known one."""
     known = sorted(known)
     if near := did_you_mean(name, known):
         return f"unknown key{near}"
     if not known:
-        return "unknown key; remove it, there are none here"
+        return "unknown key; remove it, because there are no options here"
     return (
-        f"unknown key; known here: {', '.join(known)}"
+        f"unknown key; valid keys: {', '.join(known)}"
         if len(known) <= 16
-        else "unknown key; 'rae-auto schema' knows all"
+        else "unknown key; run 'rae-auto schema' to see all keys"
     )
 
 
 @lru_cache(maxsize=4)
-def _converter(short_plugins: bool, maker: Maker | None = None) -> Converter:
+def _converter(short_plugins: bool, maker: TriggerMaker | None = None) -> Converter:
     converter = Converter()
     for kind, hook in _SCALARS.items():
         converter.register_structure_hook(kind, _unless_enum(hook))
@@ -97,7 +97,7 @@ def _converter(short_plugins: bool, maker: Maker | None = None) -> Converter:
 
     factory(is_union, _union)
     if maker is not None:
-        # After the one for unions, which it is: of several hooks that fit the last one counts.
+        # Registered after the hook for unions, because the last matching hook is used.
         for shape in (Trigger, ScheduleTrigger, SourceTrigger):
             converter.register_structure_hook_func(_is(shape), partial(_inner_trigger, maker))
     factory(lambda cls: get_origin(cls) in LISTS, _list)
@@ -111,7 +111,7 @@ def _converter(short_plugins: bool, maker: Maker | None = None) -> Converter:
 
 
 def _is(kind: object) -> Callable[[object], bool]:
-    # Types that are made of others are equal, not the same.
+    # Generic types and unions are equal but not identical.
     return lambda cls: cls is kind or cls == kind
 
 
@@ -124,7 +124,7 @@ def _is_enum(cls: object) -> bool:
 
 
 def _unless_enum(hook: Callable[[object], Any]) -> Callable[[object, Any], Any]:
-    # cattrs finds the hook of a class by its bases, and an enumeration of texts is a text.
+    # cattrs finds the hook of a class by its bases, and a StrEnum is a str.
     return lambda value, cls: _enum(value, cls) if _is_enum(cls) else hook(value)
 
 
@@ -180,7 +180,7 @@ _SCALARS: Mapping[Any, Callable[[object], Any]] = {
 }
 
 
-_SCALAR_WORDS: Mapping[Any, str] = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+_SCALAR_NAMES: Mapping[Any, str] = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
 def words_of(cls: type[Enum]) -> dict[str, Enum]:
@@ -211,7 +211,7 @@ def _union(converter: Converter, value: object, cls: Any) -> object:
     kinds = get_args(cls)
     if value is None and NoneType in kinds:
         return None
-    wanted = [_SCALAR_WORDS.get(kind) for kind in kinds if kind is not NoneType]
+    names = [_SCALAR_NAMES.get(kind) for kind in kinds if kind is not NoneType]
     failure: ValueError = invalid("must not be empty")
     for kind in kinds:
         if kind is not NoneType:
@@ -219,8 +219,8 @@ def _union(converter: Converter, value: object, cls: Any) -> object:
                 return converter.structure(value, kind)
             except ValueError as error:
                 failure = error
-    if all(wanted):
-        raise invalid(f"must be {' or '.join(filter(None, wanted))}, not {shown(value)}")
+    if all(names):
+        raise invalid(f"must be {' or '.join(filter(None, names))}, not {shown(value)}")
     raise failure
 
 
@@ -256,7 +256,7 @@ def _table(converter: Converter, value: object, cls: Any) -> object:
                 raise invalid(renamed_key(name, fields.values()) or unknown_key(name, fields))
             given[name] = _field(converter, item, fields[name])
     missing = [name for name, field in fields.items() if field.default is attrs.NOTHING and name not in given]
-    findings.problems.extend(Problem((name,), "is missing; give it a value") for name in missing if name not in value)
+    findings.problems.extend(Problem((name,), "is missing; set it") for name in missing if name not in value)
     made = None if missing else _construct(cls, given, fields, findings.problems)
     findings.raise_if_any()
     return made
@@ -264,7 +264,7 @@ def _table(converter: Converter, value: object, cls: Any) -> object:
 
 def _field(converter: Converter, value: object, field: "attrs.Attribute[Any]") -> object:
     try:
-        if field.converter is None or _says_more(field.type):
+        if field.converter is None or _type_determines_conversion(field.type):
             return _checked(converter.structure, value, field.type or Any)
         if not isinstance(field.converter, attrs.Converter):
             _checked(field.converter, value)
@@ -275,7 +275,7 @@ def _field(converter: Converter, value: object, field: "attrs.Attribute[Any]") -
     return value
 
 
-def _says_more(cls: Any) -> bool:
+def _type_determines_conversion(cls: Any) -> bool:
     """Return whether the type needs no converter."""
     kinds = [kind for kind in get_args(cls) if kind is not NoneType] if is_union(cls) else [cls]
     return any(
@@ -303,7 +303,7 @@ def _construct(
 ) -> object:
     """Construct an instance. A value that a validator refuses is dropped, so that all problems are found.
 
-    What can't be put down to a field only counts when nothing else was wrong, since it may be an echo of that.
+    A problem without a field is kept only if there is no other, because it may be a consequence of the others.
     """
     while True:
         try:
@@ -325,10 +325,20 @@ def _attributed(error: Exception, fields: Mapping[str, object]) -> Sequence[Prob
     named = re.match(r"'(\w+)' (?=must )", text)
     if named is None or (name := named[1].rstrip("_")) not in fields:
         return (Problem((), text),)
-    what = text[named.end() :]
+    return (Problem((name,), _reworded(text[named.end() :], error.args[1:])),)
+
+
+def _reworded(what: str, details: Sequence[Any]) -> str:
+    """Return a message of a validator of attrs in our words; `details` are the further arguments of its error."""
     if compared := re.fullmatch(r"must be ([<>]=?) (\S+): (.*)", what):
-        what = f"must be {_COMPARISONS[compared[1]]} {compared[2]}, not {compared[3]}"
-    return (Problem((name,), what),)
+        return f"must be {_COMPARISONS[compared[1]]} {compared[2]}, not {compared[3]}"
+    if what.startswith("must be in ") and len(details) == 3:
+        _, options, value = details
+        return _choice(value, [str(option) for option in options])
+    if what.startswith("must match regex ") and len(details) == 3:
+        _, pattern, value = details
+        return f"must match the pattern {pattern.pattern}, not {shown(value)}"
+    return what
 
 
 def _text_of(error: Exception) -> str:
@@ -338,11 +348,11 @@ def _text_of(error: Exception) -> str:
 
 
 def _short_plugin(value: object) -> tuple[str, dict[str, Any]]:
-    """Type and options of a plugin as people write it."""
+    """Return type and options of a plugin in its short form."""
     if isinstance(value, str):
         value = {"type": value}
     if not isinstance(value, dict):
-        raise invalid(f"must be the name of a plugin, or a table with 'type' and its options, not {shown(value)}")
+        raise invalid(f"must be the name of a plugin, or a table with type and options, not {shown(value)}")
     if "type" not in value:
         raise invalid("is missing; name the plugin", "type")
     kind = value["type"]
@@ -355,11 +365,13 @@ def _short_trigger(value: object, _: object) -> TriggerRef:
     return TriggerRef(*_short_with_id(value))
 
 
-def _inner_trigger(maker: Maker, value: object, shape: Any) -> object:
+def _inner_trigger(maker: TriggerMaker, value: object, shape: Any) -> object:
     made = maker(_short_trigger(value, None))
     if not isinstance(made, shape):
-        what = "computes instants" if shape is ScheduleTrigger else "watches the world"
-        raise invalid(f"must be a trigger that {what}")
+        wanted = (
+            "schedule (a trigger that computes instants)" if shape is ScheduleTrigger else "source (one that watches)"
+        )
+        raise invalid(f"must be a {wanted}; choose another trigger")
     return made
 
 

@@ -1,4 +1,4 @@
-"""The job: what to run, why, and under which policies. Immutable once made."""
+"""The job: what to run, why, and under which policies; immutable."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -17,6 +17,7 @@ from rae_auto.model.policies import (
     Priority,
     RetryPolicy,
 )
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.names import JobId, check_name
 from rae_auto.model.primitives.problems import invalid
 from rae_auto.model.primitives.units import parse_duration
@@ -74,7 +75,9 @@ def _help(text: str, **more: str) -> dict[str, str]:
 def _check_variable_names(_: object, __: object, env: Mapping[str, str]) -> None:
     for name in env:
         if not name or "=" in name or "\0" in name:
-            raise invalid("invalid name of an environment variable; names have no '=' and aren't empty", "env", name)
+            raise invalid(
+                'invalid name of an environment variable; use at least one character, and no "="', "env", name
+            )
 
 
 @frozen(kw_only=True)
@@ -203,7 +206,7 @@ class Job(JobFields):
         try:
             self._check()
         except ValueError as error:
-            raise InvalidJob(f"job {str(self.id)[:64]!r}: {error}") from None
+            raise InvalidJob(f"job {quote(str(self.id)[:64])}: {error}") from None
 
     def _check(self) -> None:
         check_name("job id", self.id)
@@ -212,41 +215,41 @@ class Job(JobFields):
         for trigger in self.schedule:
             check_name("trigger id", trigger.id)
         if len({trigger.id for trigger in self.schedule}) != len(self.schedule):
-            raise ValueError("two triggers share one id; give each its own")
+            raise ValueError("two triggers have the same id; give each its own")
         self._check_work()
         for guard in self.guards:
             check_name("guard id", guard.id)
         if len({guard.id for guard in self.guards}) != len(self.guards):
-            raise ValueError("two guards share one id; give each its own")
+            raise ValueError("two guards have the same id; give each its own")
         for resource, units in self.resources.items():
-            check_name("resource", resource)
+            check_name("resource name", resource)
             if type(units) is not int or units < 1:
-                raise ValueError(f"resources: {resource} must be a number of units from 1, not {units!r}")
+                raise ValueError(f"resources: {quote(resource)} must be at least 1 unit, not {units!r}")
         if self.id in self.needs:
-            raise ValueError("needs itself; take it out of needs")
+            raise ValueError("needs itself; remove it from needs")
 
     def _check_work(self) -> None:
         given = [name for name in ("command", "shell", "python") if getattr(self, name)]
         if len(given) > 1:
-            raise ValueError(f"has both {given[0]} and {given[1]}; keep one")
+            raise ValueError(f"both {given[0]} and {given[1]} are set; keep one")
         if not given and self.executor is None:
-            raise ValueError('has nothing to run; give it command = ["program", "argument"], shell or python')
+            raise ValueError('nothing to run; set command = ["program", "argument"], shell or python')
         words = (*self.command, *self.args) if self.command else self.command
         if any(not isinstance(word, str) or "\0" in word for word in words) or "\0" in (self.shell or ""):
-            raise ValueError("command words must be text without NUL")
+            raise ValueError("command must be a list of texts without NUL characters; remove them")
         if self.python is not None and not _names_function(self.python):
-            raise ValueError(f'python = {self.python!r} must read "package.module:function"')
+            raise ValueError(f'invalid function {quote(self.python)} in python; use "package.module:function"')
         if (self.kwargs or (self.args and not self.command)) and self.python is None and self.executor is None:
-            raise ValueError("args and kwargs belong to command or python")
+            raise ValueError("args needs command or python, and kwargs needs python; remove what does not apply")
 
     @property
     def argv(self) -> tuple[str, ...]:
-        """The words of the process to start; empty where the job is no command."""
+        """The program and arguments to start; empty if the job does not run `command`."""
         return (*self.command, *self.args) if self.command else ()
 
     @property
     def executor_ref(self) -> PluginRef:
-        """The executor that the job names, or the one that fits what it runs."""
+        """The executor that the job names, or the default one for what it runs."""
         return self.executor or (_THREAD if self.python is not None else _PROCESS)
 
 

@@ -18,7 +18,7 @@ from rae_auto.errors import InvalidJob, PluginError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.primitives.problems import described
+from rae_auto.model.primitives.problems import describe_problem
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import SafeGuard
 from rae_auto.registry.safe_schedule import SafeSchedule
@@ -101,7 +101,7 @@ class PluginFactory:
         """Errors: InvalidJob, where the job has a limit that can't be enforced on this machine."""
         problems = limit_problems(job.executor_ref, job.limits, self.source)
         if problems:
-            raise InvalidJob(f"job {job.id!r}: {'; '.join(map(described, problems))}")
+            raise InvalidJob(f"job {job.id!r}: {'; '.join(map(describe_problem, problems))}")
 
     def distribution(self, kind: Kind, name: str) -> str:
         """Return the distribution and version of a plugin, if its source knows them."""

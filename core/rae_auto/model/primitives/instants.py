@@ -1,9 +1,11 @@
-"""Instants: timezone-aware, kept in UTC; and the pair of clocks by which the engine lives."""
+"""Instants, timezone-aware and kept in UTC, and the moment that all clocks show."""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from attrs import frozen
+
+from rae_auto.model.primitives.human_units import quote
 
 
 @frozen
@@ -25,9 +27,9 @@ class Moment:
 
 
 def as_utc(value: datetime) -> datetime:
-    """`value` in UTC; ValueError for a naive one, which names no instant."""
+    """Return an aware datetime in UTC. Raises ValueError for a naive one."""
     if value.tzinfo is None:
-        raise ValueError(f"{value.isoformat()} has no time zone; an instant needs one")
+        raise ValueError(f'instant {value.isoformat()} has no offset; add one, as in "2026-01-31T18:00:00+01:00"')
     return value.astimezone(UTC)
 
 
@@ -38,12 +40,12 @@ def parse_instant(text: str) -> datetime:
     except (ValueError, OverflowError) as error:
         shown = text if len(text) <= 60 else text[:60] + "…"
         raise ValueError(
-            f"{shown!r} is no instant; write ISO 8601 with an offset: 2026-01-31T18:00:00+01:00"
+            f'invalid instant {quote(shown)}; use ISO 8601 with an offset, as in "2026-01-31T18:00:00+01:00"'
         ) from error
 
 
-# Of a thousand things that happen at one moment all are told with it.
+# Cached because a thousand records may share one instant.
 @lru_cache(maxsize=256)
 def format_instant(value: datetime) -> str:
-    """ISO 8601 in UTC, as records keep it."""
+    """Return an instant as ISO 8601 in UTC, as records store it."""
     return as_utc(value).isoformat()

@@ -1,4 +1,4 @@
-"""JSON values: what a document may hold, whether it was read from a file or came from a program."""
+"""JSON values: the values a document may contain, whether it came from a file or a program."""
 
 import math
 from datetime import date, datetime, time
@@ -6,24 +6,24 @@ from typing import Any
 
 from rae_auto.model.primitives.problems import Findings, Key, invalid
 
-DEEPEST = 32
-"""How many levels of lists and tables a document may have."""
+MAX_NESTING_LEVELS = 32
+"""Maximum number of nested lists and tables in a document."""
 
 _INTEGERS = range(-(1 << 63), 1 << 63)
 
 
 def plain(document: dict[str, Any], findings: Findings) -> dict[str, Any]:
-    """Return a document of JSON values: dates become ISO 8601 text, other values a problem and null."""
+    """Return the document with JSON values only: dates become ISO 8601 text, other values a problem and null."""
     return _plain(document, (), findings) or {}
 
 
 def _plain(value: Any, key: Key, findings: Findings) -> Any:
     with findings.within(*key):
-        if len(key) > DEEPEST:
-            raise invalid(f"is nested too deep; {DEEPEST} levels are allowed")
+        if len(key) > MAX_NESTING_LEVELS:
+            raise invalid(f"nested too deeply; use at most {MAX_NESTING_LEVELS} levels")
         if isinstance(value, dict):
             if not all(isinstance(name, str) for name in value):
-                raise invalid("has a name that is no text")
+                raise invalid("a key is not text; use text for keys")
             return {name: _plain(item, (*key, name), findings) for name, item in value.items()}
         if isinstance(value, list | tuple):
             return [_plain(item, (*key, index), findings) for index, item in enumerate(value)]
@@ -35,11 +35,11 @@ def _scalar(value: Any) -> Any:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
-        raise invalid(f"{value} is no number that can be used; write a finite one")
+        raise invalid(f"invalid number {value}; use a finite number")
     if isinstance(value, int) and value not in _INTEGERS:
-        raise invalid("is a number that is too long; numbers have 64 bits")
+        raise invalid("number too large; use at most 64 bits")
     if isinstance(value, str) and "\0" in value:
-        raise invalid("holds a NUL character; remove it")
+        raise invalid("contains a NUL character; remove it")
     if not isinstance(value, str | int | float | None):
-        raise invalid(f"is of the type {type(value).__name__}; write text, numbers, true and false, lists or tables")
+        raise invalid(f"{type(value).__name__} is not a JSON value; use text, numbers, true, false, lists or tables")
     return value

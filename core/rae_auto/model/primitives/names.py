@@ -1,9 +1,11 @@
-"""Names of jobs, triggers and runs: what they may look like, and who they mean."""
+"""Names of jobs, triggers, runs and events, with their syntax, and suggestions for misspelled ones."""
 
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NewType
+
+from rae_auto.model.primitives.human_units import quote
 
 JobId = NewType("JobId", str)
 RunId = NewType("RunId", str)
@@ -12,29 +14,39 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def check_name(what: str, name: object) -> str:
-    """Return `name`, or raise ValueError: names become file names and log fields, so they stay plain."""
+    """Return `name` if it is valid; `what` says in the message what it names. Raises ValueError.
+
+    Names become file names and log fields, so they are plain.
+    """
     if isinstance(name, str) and NAME.fullmatch(name):
         return name
-    shown = repr(name if not isinstance(name, str) or len(name) <= 70 else name[:70] + "…")
-    raise ValueError(f"{what} {shown} must be 1 to 64 letters, digits, '-' or '_'")
+    raise ValueError(f'invalid {what} {_shortened(name)}; use 1 to 64 letters, digits, "-" or "_"')
 
 
 EVENT_NAME = re.compile(r"(?=.{1,128}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
-_OWN_EVENTS = ("run.", "gap")
+_RESERVED_EVENT_PREFIX = "run."
+_RESERVED_EVENT = "gap"
 
 
 def check_event_name(name: object) -> str:
-    """Return the name of an event to record, or raise ValueError; ends of runs and gaps are named by us alone."""
-    shown = repr(name)[:70]
+    """Return the name of an event to record if it is valid and not reserved. Raises ValueError."""
     if not isinstance(name, str) or not EVENT_NAME.fullmatch(name):
-        raise ValueError(f"event name {shown} must be letters, digits, '-', '_', and dots between them, at most 128")
-    if name.startswith(_OWN_EVENTS[0]) or name == _OWN_EVENTS[1]:
-        raise ValueError(f"event name {shown} is one that rae-auto itself gives; choose another")
+        raise ValueError(
+            f'invalid event name {_shortened(name)}; use words of letters, digits, "-" and "_", separated by dots, '
+            "with at most 128 characters"
+        )
+    if name.startswith(_RESERVED_EVENT_PREFIX) or name == _RESERVED_EVENT:
+        raise ValueError(f"event name {_shortened(name)} is reserved; choose another")
     return name
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a suggestion that ends an error message, or "": `; did you mean 'backup'?`."""
+    """Return a suggestion that ends an error message, or "": `; did you mean "backup"?`."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {str(near[0])!r}?" if near else ""
+    return f"; did you mean {quote(near[0])}?" if near else ""
+
+
+def _shortened(name: object) -> str:
+    text = str(name)
+    return quote(text if len(text) <= 70 else text[:70] + "…")

@@ -1,4 +1,4 @@
-"""What is wrong with a value, and where: collected, so that a person sees all of it at once."""
+"""Problems with values, each with its key, collected so that all are reported at once."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,25 +8,25 @@ from typing import Any
 from attrs import field, frozen
 
 Key = tuple[str | int, ...]
-"""The way to a value: table keys and list indices."""
+"""The path to a value: table keys and list indices."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @frozen
 class Problem:
-    """One thing that is wrong: what it is and what to do about it, at the value that `key` leads to."""
+    """One problem and its remedy, `what`, with the value at `key`."""
 
     key: Key
     what: str
 
 
 class Invalid(ValueError):
-    """A value with problems, all that were found. Its text is one line."""
+    """A value with one or more `problems`. Its text is one line."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("; ".join(described(problem) for problem in self.problems))
+        super().__init__("; ".join(describe_problem(problem) for problem in self.problems))
 
 
 def invalid(what: str, *key: str | int) -> Invalid:
@@ -36,14 +36,14 @@ def invalid(what: str, *key: str | int) -> Invalid:
 
 @frozen
 class Findings:
-    """Problems and doubts as they are found, and the way from one into the other's table."""
+    """Collects problems and warnings while a document is checked."""
 
     problems: list[Problem] = field(factory=list)
-    doubts: list[Problem] = field(factory=list)
+    warnings: list[Problem] = field(factory=list)
 
     @contextmanager
     def within(self, *key: str | int) -> Iterator[None]:
-        """Note what is raised as Invalid in the block, at `key`, and go on after it."""
+        """Collect the problems of an Invalid raised in the block, below `key`, and continue after the block."""
         try:
             yield
         except Invalid as error:
@@ -55,13 +55,13 @@ class Findings:
             raise Invalid(self.problems)
 
 
-def described(problem: Problem) -> str:
+def describe_problem(problem: Problem) -> str:
     """Return the problem as one line, with its key if it has one."""
     what = one_line(problem.what, 400)
-    return f"{key_text(problem.key)}: {what}" if problem.key else what
+    return f"{format_key(problem.key)}: {what}" if problem.key else what
 
 
-def key_text(key: Sequence[str | int]) -> str:
+def format_key(key: Sequence[str | int]) -> str:
     """Return the key in TOML's notation: `jobs.backup.triggers[1].every`; long parts are shortened."""
     text = ""
     for part in key:
@@ -74,7 +74,7 @@ def key_text(key: Sequence[str | int]) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """`text` without anything that a terminal or a log would act upon, and not much longer than `limit`."""
+    """Return the text with control characters escaped, shortened to about `limit` characters."""
     shortened = text if len(text) <= limit else text[: limit - 1] + "…"
     if shortened.isprintable():
         return shortened
@@ -92,7 +92,7 @@ def shown(value: Any) -> str:
     if isinstance(value, str):
         return f'the text "{one_line(value, 40)}"'
     if isinstance(value, int):
-        return f"the number {value}" if abs(value) < 1 << 64 else "a number of that size"
+        return f"the number {value}" if abs(value) < 1 << 64 else "a number of that many digits"
     if isinstance(value, float):
         return f"the number {value}"
     if value is None:

@@ -8,6 +8,8 @@ import re
 from datetime import timedelta
 from typing import NewType
 
+from rae_auto.model.primitives.human_units import quote
+
 Size = NewType("Size", int)
 """A number of bytes; as the type of a plugin's option it takes "512MB" too."""
 
@@ -15,16 +17,16 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 60
 _BYTES = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
 _PART = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|[smhdwy])")
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMGT]?)(i?)B?", re.IGNORECASE | re.ASCII)
-_LONGEST = timedelta(days=36525)
+_MAX_DURATION = timedelta(days=36525)
 
 
 def parse_duration(value: object) -> timedelta:
     """Parse a duration: seconds, or text such as "90s", "1h30m", "2d". Raises ValueError."""
     seconds = _seconds(value)
-    if seconds is not None and _LONGEST.total_seconds() < seconds < math.inf:
-        raise ValueError(f"{_shown(value)} is longer than 100 years; write a shorter duration")
+    if seconds is not None and _MAX_DURATION.total_seconds() < seconds < math.inf:
+        raise ValueError(f"duration {_shown(value)} is longer than 100 years; use a shorter one")
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
-        raise ValueError(f'{_shown(value)} is no duration; write seconds, or text such as "90s", "1h30m"')
+        raise ValueError(f'invalid duration {_shown(value)}; use a number and a unit, as in "90s" or "1h30m"')
     return value if isinstance(value, timedelta) else timedelta(seconds=seconds)
 
 
@@ -65,7 +67,7 @@ def parse_size(value: object) -> Size:
         return Size(value)
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f'{_shown(value)} is no size; write bytes, or text such as "512MB", "2GB"')
+        raise ValueError(f'invalid size {_shown(value)}; use a number and a unit, as in "512MB" or "2GB"')
     return Size(round(float(match[1]) * _BYTES[match[2].upper() + "B"]))
 
 
@@ -79,7 +81,9 @@ def format_size(value: int) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, int) and abs(value) > 10**30:
-        return "a number of that size"
+        return "a number of that many digits"
+    if isinstance(value, str):
+        return quote(value if len(value) <= 60 else value[:60] + "…")
     text = repr(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:60] + "…"
 

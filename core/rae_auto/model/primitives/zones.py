@@ -1,10 +1,11 @@
-"""Time zones by name: one clear error for every bad one."""
+"""Time zones by name, with one clear error for every bad name."""
 
 import os
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.names import did_you_mean
 
 LOCAL = "local"
@@ -25,9 +26,9 @@ def _named(name: str) -> ZoneInfo:
             return ZoneInfo(name)
         except (KeyError, OSError, ValueError):
             pass
-    shown = ascii(name if len(name) <= 60 else name[:60] + "...")
-    near = did_you_mean(name[:64], available_timezones()) or "; write one like Europe/Berlin"
-    raise ValueError(f"there is no time zone {shown}{near}")
+    shown = quote(name if len(name) <= 60 else name[:60] + "…")
+    near = did_you_mean(name[:64], available_timezones()) or '; use an IANA name, as in "Europe/Berlin"'
+    raise ValueError(f"unknown time zone {shown}{near}")
 
 
 def local_zone_name() -> str:
