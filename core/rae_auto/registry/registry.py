@@ -6,6 +6,7 @@ from attrs import evolve
 
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.errors import PluginBroken, PluginError, PluginNotFound, PluginUnavailable
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.registry.index import PluginInfo, State, claims, installed
 from rae_auto.registry.loading import load
@@ -64,7 +65,7 @@ class Registry:
         if not claimed_by:
             known = sorted(self.names(kind))
             near = did_you_mean(name, known) or f"; installed: {', '.join(known) or 'none'}"
-            return PluginNotFound(f"there is no {kind} called {name!r}{near}")
+            return PluginNotFound(f"unknown {kind} {quote(name)}{near}")
         if len(claimed_by) > 1:
             return PluginBroken(_clash(claimed_by))
         try:
@@ -76,7 +77,11 @@ class Registry:
             return PluginBroken(
                 f"{kind} {name!r} of {claimed_by[0].provenance} is broken: available() raised {error!r:.400}"
             )
-        return cls if reason is None else PluginUnavailable(f"{kind} {name!r} can't serve here: {reason}")
+        return (
+            cls
+            if reason is None
+            else PluginUnavailable(f"{kind} {quote(name)} is not available on this machine: {reason}")
+        )
 
     def _with_state(self, info: PluginInfo) -> PluginInfo:
         claimed_by = claims(self._infos, info.kind, info.name)

@@ -124,7 +124,7 @@ class TestTheDaemon:
         (home / "rae.toml").write_text("nonsense = [")
         refused = cli("reload")
         assert refused.code == 2
-        assert "rae.toml:1: is no TOML" in refused.err
+        assert "rae.toml:1: invalid TOML" in refused.err
         assert "late" in cli("list").out
         assert "was not reloaded" in cli("status").out
         (home / "rae.toml").write_text(before)
@@ -176,21 +176,21 @@ def test_a_terminal_gets_headers_and_relative_times_and_a_pipe_plain_lines(cli):
 
 
 def test_a_name_that_is_nearly_right_gets_a_suggestion(cli):
-    assert cli("trigger", "helo").err == "rae-auto: no job 'helo'; did you mean 'hello'?\n"
+    assert cli("trigger", "helo").err == "rae-auto: no job 'helo'; did you mean \"hello\"?\n"
     assert (
         cli("show", "helo", "--json").err
-        == json.dumps({"error": {"kind": "JobNotFound", "message": "no job 'helo'; did you mean 'hello'?"}}) + "\n"
+        == json.dumps({"error": {"kind": "JobNotFound", "message": "no job 'helo'; did you mean \"hello\"?"}}) + "\n"
     )
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["history", "--state", "faild"], 2, "unknown state \"faild\"; did you mean 'failed'?"),
-        (["history", "--since", "yesterday"], 2, "since: 'yesterday' is no instant; write ISO 8601"),
+        (["history", "--state", "faild"], 2, 'unknown state "faild"; did you mean "failed"?'),
+        (["history", "--since", "yesterday"], 2, 'since: invalid instant "yesterday"; use ISO 8601'),
         (["output", "nobody"], 1, "no run of \"nobody\" has started yet; 'rae-auto history' lists all runs"),
         (["output", "after", "--attempt", "7"], 1, 'no run of "after" has started yet'),
-        (["add", "bad/name", "--", "true"], 2, "job id 'bad/name' must be 1 to 64 letters, digits, '-' or '_'"),
+        (["add", "bad/name", "--", "true"], 2, 'invalid job id "bad/name"; use 1 to 64 letters, digits, "-" or "_"'),
         (["add", "x", "--schedule", "61 * * * *", "--", "true"], 2, "61"),
         (["add", "x", "--timeout", "soon", "--", "true"], 2, "soon"),
         (["add", "x"], 2, "command"),

@@ -110,9 +110,9 @@ def test_against_shows_only_what_changes(simulate: Cli, config: Path) -> None:
         (["--downtime", "night"], "must be A..B"),
         (["--downtime", "2020-01-01..2020-01-02"], "lie in the simulated time"),
         (["--durations", "5m"], "must be history or JOB=TIME"),
-        (["--durations", "bakup=5m"], "did you mean 'backup'"),
-        (["--durations", "backup=long"], "is no duration"),
-        (["--against", "/nowhere.toml"], "there is no such file"),
+        (["--durations", "bakup=5m"], 'did you mean "backup"'),
+        (["--durations", "backup=long"], "invalid duration"),
+        (["--against", "/nowhere.toml"], "file not found"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(simulate: Cli, arguments: list[str], problem: str) -> None:
@@ -279,7 +279,7 @@ def test_simulate_reads_events_from_a_file(world: Cli, tmp_path: Path) -> None:
         (("--guard", "power"), '--guard "power" must be GUARD=ANSWER'),
         (
             ("--guard", "powr=no"),
-            "--guard \"powr\": no job has this guard, or its result is computed; did you mean 'power'?",
+            '--guard "powr": no job has this guard, or its result is computed; did you mean "power"?',
         ),
         (("--guard", "night=no"), '--guard "night": no job has this guard, or its result is computed'),
         (("--guard", "no-job.power=no"), '--guard "no-job.power": no job has this guard, or its result is computed'),

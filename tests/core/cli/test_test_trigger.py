@@ -62,7 +62,7 @@ def test_trigger_trace_in_json_is_a_line_each(configured: Cli) -> None:
     ("config", "arguments", "code", "what"),
     [
         (TICK, ("tock",), 1, 'no job "tock" in'),
-        (TICK, ("tick", "--for", "soon"), 2, "--for: 'soon' is no duration"),
+        (TICK, ("tick", "--for", "soon"), 2, '--for: invalid duration "soon"'),
         ('[jobs.bare]\ncommand = ["true"]\n', ("bare",), 2, "job \"bare\" has no trigger; 'rae-auto trigger bare'"),
     ],
 )

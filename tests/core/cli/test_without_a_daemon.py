@@ -59,12 +59,12 @@ class TestCheck:
         said = offline("check")
         assert said.code == 2
         first, second = said.out.splitlines()
-        assert first.endswith("rae.toml:1: max_paralel: unknown key; did you mean 'max_parallel'?")
+        assert first.endswith('rae.toml:1: max_paralel: unknown key; did you mean "max_parallel"?')
         assert "rae.toml:4: jobs.a.schedule" in second
 
     def test_names_a_file_that_is_not_there(self, offline):
         said = offline("check", "--config", "nowhere.toml")
-        assert (said.code, said.out) == (2, "nowhere.toml: there is no such file; write one with 'rae-auto init'\n")
+        assert (said.code, said.out) == (2, "nowhere.toml: file not found; create one with 'rae-auto init'\n")
 
     def test_as_json(self, offline, config):
         assert offline("check", "--json").json == {"errors": [], "warnings": []}
@@ -114,7 +114,7 @@ class TestExec:
     def test_knows_the_jobs_of_the_configuration(self, offline, config):
         said = offline("exec", "gret")
         assert said.code == 1
-        assert said.err.endswith("rae.toml; did you mean 'greet'?\n")
+        assert said.err.endswith('rae.toml; did you mean "greet"?\n')
 
 
 def test_history_is_read_from_the_store(home, daemon, cli, offline, config, tmp_path):
@@ -183,14 +183,14 @@ def test_without_a_daemon_a_command_that_needs_one_ends_with_3(offline, command,
     ("arguments", "message"),
     [
         ("frobnicate", "unknown command \"frobnicate\"; 'rae-auto --help' lists them"),
-        ("reolad", "unknown command \"reolad\"; did you mean 'reload'?; see 'rae-auto --help'"),
+        ("reolad", 'unknown command "reolad"; did you mean "reload"?; see \'rae-auto --help\''),
         ("status --jsn", "No such option '--jsn'. Did you mean '--json'?"),
         ("trigger", "Missing argument 'JOB'; see 'rae-auto trigger --help'"),
         ("next 61_*_*_*_*", "61"),
         ("next 30_2_30_2_*", "30 2 30 2 *"),
         ("next a_b", "a b"),
-        ("next 0_9_*_*_* --tz Europe/Berln", "did you mean 'Europe/Berlin'?"),
-        ("next 0_9_*_*_* --from soon", "'soon' is no instant; write ISO 8601 with an offset"),
+        ("next 0_9_*_*_* --tz Europe/Berln", 'did you mean "Europe/Berlin"?'),
+        ("next 0_9_*_*_* --from soon", 'invalid instant "soon"; use ISO 8601 with an offset'),
         ("next 0_9_*_*_* --count many", "many"),
         ("next greet", "no rae.toml here or in a parent directory; create one with 'rae-auto init', or use --config"),
         ("run --config nowhere.toml", "nowhere.toml"),

@@ -104,7 +104,7 @@ def test_config_watch_reports_a_missing_file_and_loads_it_again(config, serve):
     serve(config)
     config.unlink()
     (problem,) = eventually(lambda: ask("status")["problems"])
-    assert "there is no such file" in problem
+    assert "file not found" in problem
     write(config, WATCHED + jobs("b"))
     eventually(lambda: names() == ["b"])
 

@@ -95,8 +95,8 @@ def test_malformed_request_is_answered_and_disconnected(path, line):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("pimg", "unknown command 'pimg'; did you mean 'ping'?"),
-        ("event", "unknown command 'event'; did you mean 'events'?"),
+        ("pimg", "unknown command 'pimg'; did you mean \"ping\"?"),
+        ("event", "unknown command 'event'; did you mean \"events\"?"),
         ("__class__", "unknown command '__class__'"),
         ("_serve", "unknown command '_serve'"),
         ("", "unknown command ''"),

@@ -35,15 +35,15 @@ def assert_one_line(said: str, *words: str) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("[jobs.a\n", "rae.toml:1: is no TOML"),
-        ('store = "nosuch"\n', "there is no store called 'nosuch'"),
-        ('loggers = ["nosuch"]\n', "there is no logger called 'nosuch'"),
+        ("[jobs.a\n", "rae.toml:1: invalid TOML"),
+        ('store = "nosuch"\n', 'unknown store "nosuch"'),
+        ('loggers = ["nosuch"]\n', 'unknown logger "nosuch"'),
         (JOB + 'schedule = {use = "nosuch"}\n', "jobs.a.schedule: must be text"),
-        (JOB + 'needs = ["b"]\n[jobs.b]\ncommand = ["true"]\nneeds = ["a"]\n', "waits for itself: a → b → a"),
+        (JOB + 'needs = ["b"]\n[jobs.b]\ncommand = ["true"]\nneeds = ["a"]\n', "in a cycle: a → b → a"),
         (JOB + 'needs = ["nobody"]\n', "nobody"),
         (JOB + 'schedule = "61 * * * *"\n', 'minute "61"'),
         ("colour = 1\n", "colour: unknown key"),
-        ('timezone = "Mars/X"\n', "there is no time zone 'Mars/X'"),
+        ('timezone = "Mars/X"\n', 'unknown time zone "Mars/X"'),
         ("max_parallel = nan\n", "max_parallel"),
         (
             '[jobs.a]\npython = "m:f"\nlimits = { nice = 5 }\n',
@@ -71,10 +71,10 @@ def a_link_to_itself(home: Path) -> None:
 @pytest.mark.parametrize(
     ("prepare", "told"),
     [
-        (lambda home: None, "there is no such file"),
+        (lambda home: None, "file not found"),
         (a_directory, "is a directory"),
         (a_link_to_itself, "can't be read"),
-        (lambda home: write(home, JOB, 0o666), "can be written by everybody"),
+        (lambda home: write(home, JOB, 0o666), "is writable by everyone"),
     ],
 )
 def test_configuration_writable_by_others_is_refused(tmp_path, prepare: Callable[[Path], None], told):

@@ -59,7 +59,7 @@ def test_cyclic_and_unknown_needs_are_refused(world, job):
     w = world(job("a", needs=()), job("b", needs=("a",)))
     with pytest.raises(InvalidJob, match="would need itself: a -> b -> a"):
         w.add(job("a", needs=("b",)), replace=True)
-    with pytest.raises(InvalidJob, match="needs 'aa', which does not exist; did you mean 'a'"):
+    with pytest.raises(InvalidJob, match="needs 'aa', which does not exist; did you mean \"a\""):
         w.add(job("c", needs=("aa",)))
 
 

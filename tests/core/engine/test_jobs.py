@@ -62,7 +62,7 @@ class TestRemoving:
         assert [w.stored(kind) for kind in (JobState, Run, Seen)] == [(), (), ()]
 
     def test_unknown_job_is_refused_with_a_suggestion(self, world, job):
-        with pytest.raises(JobNotFound, match="no job 'backpu'; did you mean 'backup'"):
+        with pytest.raises(JobNotFound, match="no job 'backpu'; did you mean \"backup\""):
             world(job("backup")).remove("backpu")
 
 

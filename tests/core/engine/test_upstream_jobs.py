@@ -16,7 +16,7 @@ def following(job):
 def test_add_job_refuses_an_unknown_upstream_job(world, job, following):
     w = world(job("backup"))
     with pytest.raises(
-        InvalidJob, match="job 'a' is triggered by job 'bakup', which does not exist; did you mean 'backup'"
+        InvalidJob, match="job 'a' is triggered by job 'bakup', which does not exist; did you mean \"backup\""
     ):
         w.add(following("a", "bakup"))
     w.add(following("a", "backup"))

@@ -95,7 +95,7 @@ def test_offline_why_explains_a_future_time(config, failed):
 
 
 def test_bad_questions(config, failed):
-    with pytest.raises(JobNotFound, match="did you mean 'yearly'"):
+    with pytest.raises(JobNotFound, match='did you mean "yearly"'):
         why(Project.load(config), {"job": "yearli"})
     with pytest.raises(RunNotFound):
         why(Project.load(config), {"job": "bad", "run": "0" * 26})

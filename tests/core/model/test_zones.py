@@ -26,7 +26,7 @@ def test_a_name_gives_its_zone():
     ],
 )
 def test_what_names_no_zone_is_one_clear_line(name):
-    with pytest.raises(ValueError, match="there is no time zone '") as caught:
+    with pytest.raises(ValueError, match='unknown time zone "') as caught:
         zone(name)
     message = str(caught.value)
     assert type(caught.value) is ValueError
@@ -42,7 +42,7 @@ def test_any_text_is_a_zone_or_a_value_error(text):
 
 @pytest.mark.parametrize("wrong", ["europe/berlin", "Europe/Berln", "Berlin"])
 def test_a_near_miss_gets_a_suggestion(wrong):
-    with pytest.raises(ValueError, match="did you mean 'Europe/Berlin'"):
+    with pytest.raises(ValueError, match='did you mean "Europe/Berlin"'):
         zone(wrong)
 
 
@@ -88,5 +88,5 @@ class TestTheLocalZone:
 
     def test_is_refused_where_the_variable_is_no_iana_name(self, monkeypatch):
         monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
-        with pytest.raises(ValueError, match="there is no time zone 'CET-1CEST"):
+        with pytest.raises(ValueError, match='unknown time zone "CET-1CEST'):
             zone("local")

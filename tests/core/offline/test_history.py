@@ -88,5 +88,5 @@ def test_bad_questions_are_refused(config):
 
 def test_a_bad_configuration_is_told(config):
     config.write_text("[jobs")
-    with pytest.raises(ConfigError, match="is no TOML"):
+    with pytest.raises(ConfigError, match="invalid TOML"):
         history(Project.load(config), {})

@@ -291,7 +291,7 @@ def test_equal_guards_that_are_wanted_at_once_are_read_once(tmp_path):
 
 def test_a_guard_that_nobody_has_is_refused_when_the_job_is_added(tmp_path):
     async def work(scheduler):
-        with pytest.raises(InvalidJob, match="there is no guard called 'stagd'; did you mean 'staged'"):
+        with pytest.raises(InvalidJob, match='unknown guard "stagd"; did you mean "staged"'):
             await scheduler.add_job(rung("b", GuardRef("stagd")))
 
     playing(tmp_path, work)

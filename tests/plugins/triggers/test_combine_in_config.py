@@ -98,14 +98,17 @@ HEAD = '[jobs.a]\ncommand = ["true"]\n[jobs.x]\ncommand = ["true"]\n[jobs.x.trig
         ),
         (
             'within = "1h"\nall = [{ type = "crn" }]',
-            "8: jobs.x.trigger.all[0]: there is no trigger called 'crn'; did you mean 'cron'?",
+            '8: jobs.x.trigger.all[0]: unknown trigger "crn"; did you mean "cron"?',
         ),
-        ('any = [{ type = "job", jobs = ["b", "aa"] }]', "7: jobs.x.trigger.any[0].jobs[0]: there is no job 'b'"),
+        ('any = [{ type = "job", jobs = ["b", "aa"] }]', '7: jobs.x.trigger.any[0].jobs[0]: unknown job "b"'),
         (
             'any = [{ type = "job", jobs = ["aa"] }]',
-            "7: jobs.x.trigger.any[0].jobs[0]: there is no job 'aa'; did you mean 'a'?",
+            '7: jobs.x.trigger.any[0].jobs[0]: unknown job "aa"; did you mean "a"?',
         ),
-        ('any = [{ type = "job", jobs = ["x"] }]', "7: jobs.x.trigger.any[0].jobs[0]: starts itself again: x → x"),
+        (
+            'any = [{ type = "job", jobs = ["x"] }]',
+            "7: jobs.x.trigger.any[0].jobs[0]: jobs start each other in a cycle: x → x",
+        ),
         (
             'any = [{ type = "job", jobs = ["a"], on = "sucess" }]',
             "7: jobs.x.trigger.any[0].on: must be one of success, failure, any",
@@ -122,12 +125,12 @@ HEAD = '[jobs.a]\ncommand = ["true"]\n[jobs.x]\ncommand = ["true"]\n[jobs.x.trig
         ('any = "manual"', '7: jobs.x.trigger.any: must be a list, not the text "manual"; write [{ type'),
         ('all = ["manual"]', "5: jobs.x.trigger.within: must give the longest time from the first occurrence"),
         ('all = ["manual"]\nwithin = "0s"', "8: jobs.x.trigger.within: must be more than 0s"),
-        ('al = ["manual"]', "7: jobs.x.trigger.al: unknown key; did you mean 'all'?"),
+        ('al = ["manual"]', '7: jobs.x.trigger.al: unknown key; did you mean "all"?'),
         ("", "5: jobs.x.trigger: give exactly one of all, any and sequence"),
         (
             '[[jobs.x.trigger.any]]\ntype = "interval"\nevery = "1h"\n'
             '[[jobs.x.trigger.any]]\ntype = "interval"\nevery = "soon"',
-            "12: jobs.x.trigger.any[1].every: 'soon' is no duration",
+            '12: jobs.x.trigger.any[1].every: invalid duration "soon"',
         ),
     ],
 )

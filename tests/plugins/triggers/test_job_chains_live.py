@@ -199,7 +199,7 @@ def test_reload_of_the_same_configuration_forgets_nothing(tmp_path):
 def test_added_job_may_follow_a_job_but_not_close_a_cycle(tmp_path):
     async def work(scheduler):
         await scheduler.add_jobs([job("a"), job("b", after("a"))])
-        with pytest.raises(InvalidJob, match="is triggered by job 'bb', which does not exist; did you mean 'b'"):
+        with pytest.raises(InvalidJob, match="is triggered by job 'bb', which does not exist; did you mean \"b\""):
             await scheduler.add_job(job("c", combine(any=[part("job", jobs=["bb"])])))
         with pytest.raises(InvalidJob, match="would start itself: a -> b -> a; remove one of these triggers"):
             await scheduler.add_job(job("a", combine(any=[part("job", jobs=["b"])])), replace=True)

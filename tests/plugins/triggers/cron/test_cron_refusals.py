@@ -119,7 +119,7 @@ def test_expression_must_be_a_string(value: object) -> None:
 
 @pytest.mark.parametrize("name", ["Nowhere/City", "../etc/passwd", "/etc/localtime", "Europe", "UTC\0", "x" * 5000, ""])
 def test_cron_refuses_an_unknown_zone(name: str) -> None:
-    with pytest.raises(ValueError, match="there is no time zone"):
+    with pytest.raises(ValueError, match="unknown time zone"):
         CronTrigger(expression="0 0 * * *", timezone=name)
 
 

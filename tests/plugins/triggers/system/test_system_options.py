@@ -100,7 +100,7 @@ def test_a_bus_that_is_no_file_is_believed_in(monkeypatch: pytest.MonkeyPatch) -
         ({"on": ["boot"], "low": 0}, "low is a percentage"),
         ({"on": ["boot"], "low": True}, "low is a percentage"),
         ({"on": ["boot"], "every": "0.5s"}, "'every' must be at least 1s"),
-        ({"on": ["boot"], "every": "soon"}, "is no duration"),
+        ({"on": ["boot"], "every": "soon"}, "invalid duration"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_in_one_line(options: dict[str, object], message: str) -> None:

@@ -123,7 +123,7 @@ def test_level_is_a_number_a_percentage_or_a_size(metric: str, written: Any, lev
         ("cpu", {"command": ["true"]}, "'command' must be left out with metric cpu"),
         ("cpu", {"every": "999ms"}, "'every' must be at least 1s"),
         ("cpu", {"timeout": 0}, "'timeout' must be more than 0s"),
-        ("cpu", {"for_": "soon"}, "no duration"),
+        ("cpu", {"for_": "soon"}, "invalid duration"),
     ],
 )
 def test_conflicting_threshold_options_are_refused(metric: str, others: dict[str, Any], problem: str) -> None:
@@ -171,7 +171,7 @@ def test_threshold_error_names_its_line(tmp_path: Path) -> None:
     path.chmod(0o600)
     assert check(path, Registry()).errors == (
         f"{path}:7: jobs.a.trigger.clear: must be at most above, which is 4",
-        f'{path}:8: jobs.a.trigger.for: \'never\' is no duration; write seconds, or text such as "90s", "1h30m"',
+        f'{path}:8: jobs.a.trigger.for: invalid duration "never"; use a number and a unit, as in "90s" or "1h30m"',
     )
 
 
