@@ -17,7 +17,7 @@ from rae_trigger_webhook import WebhookTrigger
 from rae_auto.testing.sources import Listener, RealTimer
 
 TOKEN = "0123456789abcdef0123456789abcdef"
-PATIENCE = 60.0
+TEST_TIMEOUT_SECONDS = 60.0
 
 
 @frozen
@@ -143,7 +143,7 @@ def watching(tmp_path: Path, client: Client) -> Callable[..., Any]:
     def play(work: Work, *triggers: WebhookTrigger, timer: Any = None) -> Any:
         async def main() -> Any:
             listener = Listener(tmp_path / "source", timer or RealTimer())
-            async with asyncio.timeout(PATIENCE), AsyncExitStack() as stack:
+            async with asyncio.timeout(TEST_TIMEOUT_SECONDS), AsyncExitStack() as stack:
                 for trigger in triggers:
                     await stack.enter_async_context(listener.watching(trigger))
                     await client.opened()

@@ -3,22 +3,22 @@
 import asyncio
 
 import pytest
-from rae_trigger_webhook import exchange, server
-from rae_trigger_webhook.limits import Bucket
+from rae_trigger_webhook import http_connection, server
+from rae_trigger_webhook.rate_limit import TokenBucket
 
 from rae_auto.testing.sources import VirtualTimer
 
 
 def test_a_bucket_lets_a_burst_pass_and_then_a_steady_rate():
-    bucket = Bucket(60)
-    assert [bucket.take(100.0) for _ in range(61)] == [0.0] * 60 + [1.0]
-    assert (bucket.take(100.5), bucket.take(101.0), bucket.take(101.0)) == (0.5, 0.0, 1.0)
-    assert [bucket.take(1e6) for _ in range(61)][-2:] == [0.0, 1.0]
+    bucket = TokenBucket(60)
+    assert [bucket.try_take(100.0) for _ in range(61)] == [0.0] * 60 + [1.0]
+    assert (bucket.try_take(100.5), bucket.try_take(101.0), bucket.try_take(101.0)) == (0.5, 0.0, 1.0)
+    assert [bucket.try_take(1e6) for _ in range(61)][-2:] == [0.0, 1.0]
 
 
 def test_a_clock_that_stands_still_fills_no_bucket():
-    bucket = Bucket(1)
-    assert (bucket.take(5.0), bucket.take(4.0), bucket.take(5.0)) == (0.0, 60.0, 60.0)
+    bucket = TokenBucket(1)
+    assert (bucket.try_take(5.0), bucket.try_take(4.0), bucket.try_take(5.0)) == (0.0, 60.0, 60.0)
 
 
 def test_too_many_requests_are_told_when_to_come_again(watching, client, hook):
@@ -64,7 +64,7 @@ def test_who_sends_far_too_much_gets_the_answer_all_the_same(watching, client, h
 
 
 def test_who_sends_without_an_end_is_cut_off(watching, client, hook, monkeypatch):
-    monkeypatch.setattr(exchange, "LINGER_SIZE", 1)
+    monkeypatch.setattr(http_connection, "LINGER_BYTES", 1)
 
     async def work(listener):
         async with client.connected() as (_, writer):
@@ -83,8 +83,8 @@ def test_who_sends_without_an_end_is_cut_off(watching, client, hook, monkeypatch
     [(b"", b""), (b"POST /deploy HT", b"408"), (b"POST /deploy HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"408")],
 )
 def test_a_client_that_goes_quiet_is_cut_off(watching, client, hook, monkeypatch, sent, status):
-    monkeypatch.setattr(exchange, "REQUEST_TIME", 0.05)
-    monkeypatch.setattr(exchange, "LINGER_TIME", 0.0)
+    monkeypatch.setattr(http_connection, "REQUEST_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(http_connection, "LINGER_SECONDS", 0.0)
 
     async def work(listener):
         return await client.hangs_up(sent)
@@ -93,7 +93,7 @@ def test_a_client_that_goes_quiet_is_cut_off(watching, client, hook, monkeypatch
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(watching, client, hook, monkeypatch):
-    monkeypatch.setattr(exchange, "REQUEST_TIME", 0.05)
+    monkeypatch.setattr(http_connection, "REQUEST_TIMEOUT_SECONDS", 0.05)
 
     async def work(listener):
         async with client.connected() as (reader, writer):
@@ -107,7 +107,7 @@ def test_more_clients_than_can_be_served_are_sent_away_and_the_others_stay(watch
     async def work(listener):
         async with client.talking() as ask:
             before = await ask(client.request())
-            monkeypatch.setattr(server, "MOST_CONNECTIONS", 1)
+            monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
             turned_away = await client.hangs_up()
             after = await ask(client.request())
         return before.status, turned_away.split()[1], after.status

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 from rae_trigger_webhook import WebhookTrigger
-from rae_trigger_webhook.secrets import resolved
+from rae_trigger_webhook.secrets import read_secret
 
 TOKEN = "${env:HOOK}"
 PLAIN = "0123456789abcdef"
@@ -16,23 +16,23 @@ PLAIN = "0123456789abcdef"
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({}, "either a token or a secret"),
-        ({"token": TOKEN, "secret": TOKEN}, "either a token or a secret"),
+        ({}, "set either .token. or .secret."),
+        ({"token": TOKEN, "secret": TOKEN}, "set either .token. or .secret."),
         ({"token": ""}, "at least 16 characters"),
         ({"secret": "short"}, "at least 16 characters"),
-        ({"token": "${vault:hook}"}, r"must be \$\{env:NAME\} or \$\{file:PATH\}"),
+        ({"token": "${vault:hook}"}, r"invalid reference; use \$\{env:NAME\} or \$\{file:PATH\}"),
         ({"token": TOKEN, "path": "deploy"}, "path of a URL"),
         ({"token": TOKEN, "path": "/a?b"}, "path of a URL"),
-        ({"token": TOKEN, "host": "example.org"}, "an address of this machine"),
+        ({"token": TOKEN, "host": "example.org"}, "an IP address of this machine"),
         ({"token": TOKEN, "port": 0}, "must be >= 1"),
         ({"token": TOKEN, "port": 65536}, "must be <= 65535"),
         ({"token": TOKEN, "rate": 0}, "must be >= 1"),
-        ({"token": TOKEN, "methods": ()}, "name one at least"),
+        ({"token": TOKEN, "methods": ()}, "must not be empty; name one"),
         ({"token": TOKEN, "max_body": "2MB"}, "from 1B to 1MB"),
         ({"token": TOKEN, "max_age": "soon"}, "no duration"),
-        ({"token": TOKEN, "headers": ("Accept", "authorization")}, "must not hold authorization"),
-        ({"token": TOKEN, "token_header": "X-Token", "headers": ("x-token",)}, "must not hold x-token"),
-        ({"secret": TOKEN, "idempotency_header": "X-Delivery"}, "webhook-id is signed"),
+        ({"token": TOKEN, "headers": ("Accept", "authorization")}, 'must not contain "authorization"'),
+        ({"token": TOKEN, "token_header": "X-Token", "headers": ("x-token",)}, 'must not contain "x-token"'),
+        ({"secret": TOKEN, "idempotency_header": "X-Delivery"}, "signed webhook-id"),
     ],
 )
 def test_what_can_not_be_meant_is_refused_in_one_line(options, problem):
@@ -45,13 +45,13 @@ def test_what_can_not_be_meant_is_refused_in_one_line(options, problem):
     ("options", "doubts"),
     [
         ({"token": TOKEN}, []),
-        ({"token": PLAIN}, ["token stands in the configuration itself"]),
-        ({"secret": PLAIN}, ["secret stands in the configuration itself"]),
+        ({"token": PLAIN}, ["'token' is written in the configuration itself"]),
+        ({"secret": PLAIN}, ["'secret' is written in the configuration itself"]),
         ({"token": TOKEN, "host": "::1"}, []),
-        ({"token": TOKEN, "host": "0.0.0.0"}, ["host 0.0.0.0 can be reached from other machines"]),
+        ({"token": TOKEN, "host": "0.0.0.0"}, ["'host' 0.0.0.0 accepts requests from other machines"]),
         ({"token": TOKEN, "idempotency_header": "X-Key"}, []),
         ({"secret": TOKEN, "scheme": "body"}, []),
-        ({"secret": TOKEN, "scheme": "body", "idempotency_header": "X-Key"}, ["X-Key isn't signed"]),
+        ({"secret": TOKEN, "scheme": "body", "idempotency_header": "X-Key"}, ['header "X-Key" isn\'t signed']),
     ],
 )
 def test_what_is_likely_to_be_regretted_is_doubted(options, doubts):
@@ -78,7 +78,7 @@ def test_a_secret_is_read_where_the_reference_says(tmp_path, monkeypatch):
     path.chmod(0o600)
     monkeypatch.setenv("HOOK", PLAIN)
     references = ["${env:HOOK}", f"${{file:{path}}}", PLAIN]
-    assert [asyncio.run(resolved("token", reference)) for reference in references] == [PLAIN.encode()] * 3
+    assert [asyncio.run(read_secret("token", reference)) for reference in references] == [PLAIN.encode()] * 3
 
 
 def test_a_secret_that_can_not_be_had_is_an_error_that_says_why(tmp_path, monkeypatch):
@@ -99,7 +99,7 @@ def test_a_secret_that_can_not_be_had_is_an_error_that_says_why(tmp_path, monkey
         (f"${{file:{tmp_path / 'missing'}}}", "No such file"),
     ]:
         with pytest.raises(ValueError, match=problem):
-            asyncio.run(resolved("token", reference))
+            asyncio.run(read_secret("token", reference))
 
 
 def test_a_token_that_is_changed_counts_at_once_and_one_that_is_gone_refuses_all(watching, client, hook, tmp_path):

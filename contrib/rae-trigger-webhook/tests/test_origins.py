@@ -1,7 +1,7 @@
 """By which names a server is called."""
 
 import pytest
-from rae_trigger_webhook.messages import Head, Refused
+from rae_trigger_webhook.messages import RequestHead, RequestRefused
 from rae_trigger_webhook.origins import check_origin
 
 
@@ -20,9 +20,9 @@ from rae_trigger_webhook.origins import check_origin
     ],
 )
 def test_its_own_address_and_the_names_that_it_was_given_are_taken(local, host, is_taken):
-    head = Head("POST", "/deploy", "", {"host": (host,)}, "127.0.0.1", local)
+    head = RequestHead("POST", "/deploy", "", {"host": (host,)}, "127.0.0.1", local)
     if is_taken:
         check_origin(head, ["hooks.example.org"])
     else:
-        with pytest.raises(Refused, match="no name of this server"):
+        with pytest.raises(RequestRefused, match="unknown host name"):
             check_origin(head, ["hooks.example.org"])

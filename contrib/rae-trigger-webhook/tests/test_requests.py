@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from loguru import logger
 from rae_trigger_webhook import endpoint
-from rae_trigger_webhook.trigger import Method
+from rae_trigger_webhook.trigger import HttpMethod
 
 from rae_auto.api.trigger import EmitResult
 from rae_auto.errors import BadRequest, SchedulerClosed
@@ -148,7 +148,7 @@ def test_our_own_names_are_taken_on_any_port(watching, client, hook, given):
 
 def test_other_methods_are_taken_where_the_options_say_so(watching, client, hook):
     replies, _ = answers(
-        watching, client, hook, client.request(method="PUT"), client.request(method="POST"), methods=(Method.PUT,)
+        watching, client, hook, client.request(method="PUT"), client.request(method="POST"), methods=(HttpMethod.PUT,)
     )
     assert [reply.status for reply in replies] == [202, 405]
     assert replies[1].headers["allow"] == "PUT"
@@ -194,7 +194,7 @@ def test_what_is_refused_is_logged_now_and_then(watching, client, hook, monkeypa
     async def work(listener):
         for token in ("guess-one", "guess-two", "guess-three"):
             await client.send(Authorization=f"Bearer {token}")
-        monkeypatch.setattr(endpoint, "COMPLAIN", 0.0)
+        monkeypatch.setattr(endpoint, "REFUSAL_LOG_INTERVAL_SECONDS", 0.0)
         await client.send(Authorization="Bearer guess-four")
 
     try:
@@ -202,7 +202,7 @@ def test_what_is_refused_is_logged_now_and_then(watching, client, hook, monkeypa
     finally:
         logger.remove(number)
     assert len(lines) == 2
-    assert "127.0.0.1 with 401" in lines[0]
+    assert "127.0.0.1 with status 401" in lines[0]
     assert "2 more" in lines[1]
     assert "guess" not in "".join(lines)
 
@@ -251,7 +251,7 @@ def test_what_a_client_sends_never_ends_the_watch_and_neither_does_the_end_of_th
 def test_while_it_is_not_durable_the_answer_is_503_and_asking_again_is_answered_with_the_same_run(
     watching, client, hook, monkeypatch
 ):
-    monkeypatch.setattr(endpoint, "ANSWER_WITHIN", 0.0)
+    monkeypatch.setattr(endpoint, "EMIT_TIMEOUT_SECONDS", 0.0)
     emitted = []
 
     async def work(listener):
@@ -268,9 +268,9 @@ def test_while_it_is_not_durable_the_answer_is_503_and_asking_again_is_answered_
             await client.opened()
             first = await client.send(Idempotency_Key="one")
             again = await client.send(Idempotency_Key="one")
-            monkeypatch.setattr(endpoint, "MOST_PENDING", 1)
+            monkeypatch.setattr(endpoint, "MAX_PENDING_EVENTS", 1)
             other = await client.send(Idempotency_Key="two")
-            monkeypatch.setattr(endpoint, "ANSWER_WITHIN", 30.0)
+            monkeypatch.setattr(endpoint, "EMIT_TIMEOUT_SECONDS", 30.0)
             waiting = asyncio.create_task(client.send(Idempotency_Key="one"))
             await asyncio.sleep(0)
             durable.set()

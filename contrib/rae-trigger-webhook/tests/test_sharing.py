@@ -37,7 +37,7 @@ def test_a_path_that_is_another_job_s_is_an_error_that_names_it(tmp_path, client
     async def work(listener):
         first = asyncio.create_task(hook().watch(listener.watch("first")))
         await client.opened()
-        with pytest.raises(ValueError, match=r"/deploy on port \d+ is a webhook of job 'first'; give 'second'"):
+        with pytest.raises(ValueError, match=r'/deploy on port \d+ is already used by job "first"; give job "second"'):
             await hook().watch(listener.watch("second"))
         status = (await client.send()).status
         first.cancel()
@@ -86,7 +86,7 @@ def test_a_reload_gives_paths_and_ports_to_others_without_an_error(tmp_path, cli
 def test_a_port_that_is_another_program_s_is_an_error_that_says_so(tmp_path, client, hook):
     async def work(listener):
         async with await asyncio.start_server(lambda *_: None, "127.0.0.1", client.port):
-            with pytest.raises(OSError, match=rf"can't listen on 127.0.0.1 port {client.port} \(.*\); give it another"):
+            with pytest.raises(OSError, match=rf"cannot listen on 127.0.0.1 port {client.port} \(.*\); choose another"):
                 await hook().watch(listener.watch())
         async with listener.watching(hook()):
             await client.opened()
@@ -134,7 +134,7 @@ def test_a_request_in_hand_is_answered_before_the_port_is_given_up(tmp_path, cli
 
 
 def test_what_does_not_become_durable_does_not_hold_up_the_end(tmp_path, client, hook, monkeypatch):
-    monkeypatch.setattr(server, "GRACE", 0.0)
+    monkeypatch.setattr(server, "CLOSE_TIMEOUT_SECONDS", 0.0)
 
     async def work(listener):
         begun = asyncio.Event()

@@ -6,8 +6,8 @@ import hmac
 from datetime import timedelta
 
 import pytest
-from rae_trigger_webhook.messages import Head
-from rae_trigger_webhook.signing import signs_body, signs_standard
+from rae_trigger_webhook.messages import RequestHead
+from rae_trigger_webhook.signing import has_body_signature, has_standard_signature
 
 from rae_auto.testing.sources import START, VirtualTimer
 
@@ -28,9 +28,9 @@ def standard(identity="one", time=NOW, body=b"{}", key=KEY):
     }  # fmt: skip
 
 
-def head(**headers: str) -> Head:
+def head(**headers: str) -> RequestHead:
     given = {name.replace("_", "-").lower(): (value,) for name, value in headers.items()}
-    return Head("POST", "/deploy", "", given, "127.0.0.1", "127.0.0.1")
+    return RequestHead("POST", "/deploy", "", given, "127.0.0.1", "127.0.0.1")
 
 
 def play(watching, client, hook, *requests, **options):
@@ -56,7 +56,7 @@ def test_the_example_of_standard_webhooks_is_believed():
     )
     at = START.fromtimestamp(1614265330, START.tzinfo)
     secret = b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    assert signs_standard(secret, given, b'{"test": 2432232314}', at, timedelta(minutes=5))
+    assert has_standard_signature(secret, given, b'{"test": 2432232314}', at, timedelta(minutes=5))
 
 
 # Signed: id, time and body
@@ -94,20 +94,20 @@ def test_a_request_of_another_time_is_not_believed(watching, client, hook, off, 
 
 @pytest.mark.parametrize("time", ["1e9", "-1", "²", "9" * 5000, "now"])
 def test_a_time_that_is_none_is_refused(time):
-    assert not signs_standard(KEY, head(**standard(time=time)), b"{}", START, timedelta.max)
+    assert not has_standard_signature(KEY, head(**standard(time=time)), b"{}", START, timedelta.max)
 
 
 def test_one_good_signature_of_several_is_enough():
     signed = standard()
     several = {**signed, "webhook_signature": f"v1,AAAA v2,x {signed['webhook_signature']}"}
-    assert signs_standard(KEY, head(**several), b"{}", START, timedelta(minutes=5))
+    assert has_standard_signature(KEY, head(**several), b"{}", START, timedelta(minutes=5))
 
 
 def test_a_secret_with_the_prefix_of_the_specification_is_base64():
     key = bytes(range(24))
     secret = b"whsec_" + base64.b64encode(key)
-    assert signs_standard(secret, head(**standard(key=key)), b"{}", START, timedelta(minutes=5))
-    assert signs_standard(b"whsec_!!", head(**standard(key=b"whsec_!!")), b"{}", START, timedelta(minutes=5))
+    assert has_standard_signature(secret, head(**standard(key=key)), b"{}", START, timedelta(minutes=5))
+    assert has_standard_signature(b"whsec_!!", head(**standard(key=b"whsec_!!")), b"{}", START, timedelta(minutes=5))
 
 
 # Signed: the body alone
@@ -137,7 +137,7 @@ def test_a_body_without_its_signature_is_refused(watching, client, hook, signatu
 
 def test_forges_that_leave_out_the_prefix_are_understood():
     bare = mac(KEY, b"{}").hex().upper()
-    assert signs_body(KEY, "X-Gitea-Signature", head(X_Gitea_Signature=bare), b"{}")
+    assert has_body_signature(KEY, "X-Gitea-Signature", head(X_Gitea_Signature=bare), b"{}")
 
 
 def test_a_token_is_no_signature_and_a_signature_no_token(watching, client, hook):

@@ -81,10 +81,10 @@ def test_while_state_can_not_be_written_nothing_is_promised_and_nothing_lost(tmp
     async def work(scheduler):
         await client.opened()
         store.sick = True
-        monkeypatch.setattr(endpoint, "ANSWER_WITHIN", 0.01)
+        monkeypatch.setattr(endpoint, "EMIT_TIMEOUT_SECONDS", 0.01)
         first = await client.send(Idempotency_Key="one")
         store.sick = False
-        monkeypatch.setattr(endpoint, "ANSWER_WITHIN", 60.0)
+        monkeypatch.setattr(endpoint, "EMIT_TIMEOUT_SECONDS", 60.0)
         again = await client.send(Idempotency_Key="one")
         return first.status, again, [run.id for run in await scheduler.history()]
 

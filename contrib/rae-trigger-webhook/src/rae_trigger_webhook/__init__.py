@@ -1,4 +1,4 @@
-"""Starts jobs when an HTTP request comes in. Begin with `trigger.py`."""
+"""Webhook trigger: starts jobs when an HTTP request comes in. Start reading at `trigger.py`."""
 
 from rae_auto.hookspecs import hookimpl
 from rae_trigger_webhook.trigger import WebhookTrigger
@@ -10,5 +10,5 @@ RAE_API = 1
 
 @hookimpl
 def rae_triggers() -> list[type[WebhookTrigger]]:
-    """The webhook trigger."""
+    """Return the webhook trigger."""
     return [WebhookTrigger]

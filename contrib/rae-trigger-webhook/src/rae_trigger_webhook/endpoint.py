@@ -1,4 +1,4 @@
-"""What becomes of the requests for one path: they are checked, told to the daemon, and answered."""
+"""The endpoint of one trigger: requests for its path are checked, recorded as events, and answered."""
 
 import asyncio
 import hashlib
@@ -12,193 +12,203 @@ from loguru import logger
 from rae_auto.api import TriggerContext
 from rae_auto.api.trigger import EmitResult
 from rae_auto.errors import BadRequest, SchedulerClosed
-from rae_trigger_webhook.content import event_of
-from rae_trigger_webhook.limits import Bucket
-from rae_trigger_webhook.messages import Head, ReadBody, Refused, Response
+from rae_trigger_webhook.event import build_event
+from rae_trigger_webhook.messages import ReadBody, RequestHead, RequestRefused, Response
 from rae_trigger_webhook.origins import check_origin
-from rae_trigger_webhook.secrets import resolved
-from rae_trigger_webhook.signing import bears, signs_body, signs_standard
-from rae_trigger_webhook.trigger import Scheme, WebhookTrigger
+from rae_trigger_webhook.rate_limit import TokenBucket
+from rae_trigger_webhook.secrets import read_secret
+from rae_trigger_webhook.signing import has_body_signature, has_standard_signature, has_token
+from rae_trigger_webhook.trigger import SignatureScheme, WebhookTrigger
 
-ANSWER_WITHIN = 10.0
-"""Seconds after which a request is answered though what it told isn't durable yet."""
+EMIT_TIMEOUT_SECONDS = 10.0
+"""Time after which a request is answered although its event is not durable yet."""
 
-MOST_PENDING = 256
-"""Requests that wait until they are durable; more are sent away."""
+MAX_PENDING_EVENTS = 256
+"""Events that wait until they are durable; further requests are refused."""
 
-COMPLAIN = 60.0
-"""Seconds between log lines on requests that were refused."""
+REFUSAL_LOG_INTERVAL_SECONDS = 60.0
+"""Time between log lines about refused requests."""
 
-_LONGEST_KEY = 255
+MAX_KEY_CHARACTERS = 255
 
 
 class Endpoint:
-    """The path of a trigger, as long as it watches."""
+    """The path of a trigger, while the trigger watches."""
 
-    def __init__(self, options: WebhookTrigger, watch: TriggerContext) -> None:
-        self._options, self._watch = options, watch
-        self.job, self.hosts = watch.job, options.hosts
-        self._taken, self._refused = Bucket(options.rate), Bucket(options.rate)
+    def __init__(self, options: WebhookTrigger, context: TriggerContext) -> None:
+        self._options, self._context = options, context
+        self.job, self.hosts = context.job, options.hosts
+        self._accepted_rate, self._refused_rate = TokenBucket(options.rate), TokenBucket(options.rate)
         self._pending: dict[str, asyncio.Task[EmitResult]] = {}
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._complained_at = float("-inf")
-        self._unsaid = 0
+        self._last_logged_at = float("-inf")
+        self._unlogged_refusals = 0
 
-    async def check(self) -> None:
-        """Errors: ValueError, where the token or secret can't be had."""
-        await self._secret()
+    async def check_secret(self) -> None:
+        """Check that the token or secret can be read. Errors: ValueError."""
+        await self._read_secret()
 
-    async def failed(self) -> None:
-        """Wait for an error of the daemon's, and raise it."""
+    async def wait_for_failure(self) -> None:
+        """Wait for an error of the daemon while it records an event, and raise it."""
         await self._failure
 
     async def close(self) -> None:
-        """Wait for nothing any more. What is not durable was not promised to anybody."""
+        """Abandon events that are not durable: no client was told that they are."""
         self._failure.cancel()
         pending = list(self._pending.values())
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
 
-    async def answer(self, head: Head, read_body: ReadBody) -> Response:
-        """The answer to a request. Errors: Refused."""
+    async def respond(self, head: RequestHead, read_body: ReadBody) -> Response:
+        """Return the response to a request. Errors: RequestRefused."""
         try:
             check_origin(head, self.hosts)
-            body = await self._authentic_body(head, read_body)
-            if wait := self._taken.take(self._now()):
-                raise _too_many(wait)
-            return await self._told(self._key(head, body), event_of(head, body, self._options.headers))
-        except Refused as refused:
-            self._complain(head, refused)
+            body = await self._read_authentic_body(head, read_body)
+            if wait := self._accepted_rate.try_take(self._now()):
+                raise _too_many_requests(wait)
+            return await self._record(self._event_key(head, body), build_event(head, body, self._options.headers))
+        except RequestRefused as refusal:
+            self._log_refusal(head, refusal)
             raise
 
-    # Who may
+    # Authentication
 
-    async def _authentic_body(self, head: Head, read_body: ReadBody) -> bytes:
-        """The body of a request that may start the job. A token is checked before anything more is read."""
+    async def _read_authentic_body(self, head: RequestHead, read_body: ReadBody) -> bytes:
+        """Return the body of a request that may start the job. A token is checked before the body is read."""
         options = self._options
         if head.method not in options.methods:
-            taken = ", ".join(options.methods)
-            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"the methods taken are {taken}", Allow=taken)
-        secret = await self._secret_now()
-        if options.token is not None and not bears(secret, options.token_header, head):
-            raise self._stranger()
-        body = await self._body(head, read_body)
+            methods = ", ".join(options.methods)
+            raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, f"method not allowed; use {methods}", Allow=methods)
+        secret = await self._read_secret_for_request()
+        if options.token is not None and not has_token(secret, options.token_header, head):
+            raise self._unauthorized()
+        body = await self._read_body(head, read_body)
         if options.secret is not None and not self._is_signed(secret, head, body):
-            raise self._stranger()
+            raise self._unauthorized()
         return body
 
-    async def _body(self, head: Head, read_body: ReadBody) -> bytes:
+    async def _read_body(self, head: RequestHead, read_body: ReadBody) -> bytes:
         limit = self._options.max_body
-        length = head.one("content-length")
+        length = head.single("content-length")
         if length is not None and int(length) > limit:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {limit} bytes")
+            raise RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes")
         return await read_body(limit)
 
-    def _is_signed(self, secret: bytes, head: Head, body: bytes) -> bool:
-        if self._options.scheme is Scheme.BODY:
-            return signs_body(secret, self._options.signature_header, head, body)
-        return signs_standard(secret, head, body, self._watch.timer.now().wall, self._options.max_age)
+    def _is_signed(self, secret: bytes, head: RequestHead, body: bytes) -> bool:
+        if self._options.scheme is SignatureScheme.BODY:
+            return has_body_signature(secret, self._options.signature_header, head, body)
+        return has_standard_signature(secret, head, body, self._context.timer.now().wall, self._options.max_age)
 
-    def _stranger(self) -> Refused:
-        """One answer, whatever it is that is wrong; and who guesses must take their time."""
-        if wait := self._refused.take(self._now()):
-            return _too_many(wait)
+    def _unauthorized(self) -> RequestRefused:
+        """Return the same refusal whatever is wrong; guesses have a rate limit of their own."""
+        if wait := self._refused_rate.try_take(self._now()):
+            return _too_many_requests(wait)
         scheme = "Bearer" if self._options.secret is None else "HMAC"
-        return Refused(HTTPStatus.UNAUTHORIZED, "this request may not start anything", WWW_Authenticate=scheme)
+        return RequestRefused(HTTPStatus.UNAUTHORIZED, "invalid token or signature", WWW_Authenticate=scheme)
 
-    async def _secret(self) -> bytes:
+    async def _read_secret(self) -> bytes:
         if self._options.token is not None:
-            return await resolved("token", self._options.token)
+            return await read_secret("token", self._options.token)
         assert self._options.secret is not None
-        return await resolved("secret", self._options.secret)
+        return await read_secret("secret", self._options.secret)
 
-    async def _secret_now(self) -> bytes:
+    async def _read_secret_for_request(self) -> bytes:
         try:
-            return await self._secret()
+            return await self._read_secret()
         except ValueError as error:
-            # Its sender need not know, the log must.
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "requests can't be checked at present") from error
+            # The log gets the cause; the sender must not learn it.
+            raise RequestRefused(
+                HTTPStatus.SERVICE_UNAVAILABLE, "requests cannot be checked at the moment; try again later"
+            ) from error
 
-    # What for
+    # Events
 
-    def _key(self, head: Head, body: bytes) -> str:
-        """What identifies the request: of a signed one only what is signed, unless the options say otherwise."""
+    def _event_key(self, head: RequestHead, body: bytes) -> str:
+        """Return the identity of a request: of a signed one only what is signed, unless the options say otherwise."""
         options = self._options
         name = options.idempotency_header
-        if options.secret is not None and options.scheme is Scheme.STANDARD:
+        if options.secret is not None and options.scheme is SignatureScheme.STANDARD:
             name = "webhook-id"
         elif options.secret is not None and name is None:
             return f"sha256:{hashlib.sha256(body).hexdigest()}"
-        key = head.one(name or "Idempotency-Key")
+        key = head.single(name or "Idempotency-Key")
         if key is None and (name or "idempotency-key").lower() not in head.headers:
-            # Without a name two requests are two.
+            # Requests without an identity are all different.
             return uuid.uuid4().hex
-        if not key or len(key) > _LONGEST_KEY or not (key.isascii() and key.isprintable()):
-            raise Refused(HTTPStatus.BAD_REQUEST, f"its identity must be 1 to {_LONGEST_KEY} printable characters")
+        if not key or len(key) > MAX_KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
+            raise RequestRefused(
+                HTTPStatus.BAD_REQUEST,
+                f"invalid header {name or 'Idempotency-Key'}; use 1 to {MAX_KEY_CHARACTERS} printable ASCII characters",
+            )
         return key
 
-    async def _told(self, key: str, event: Mapping[str, Any]) -> Response:
-        """Tell the daemon, and wait for a time until that is durable; who asks again meanwhile waits with the first."""
+    async def _record(self, key: str, event: Mapping[str, Any]) -> Response:
+        """Emit the event and wait for a while until it is durable; a repeated request joins the wait of the first."""
         task = self._pending.get(key)
         if task is None:
-            if len(self._pending) >= MOST_PENDING:
-                raise _not_yet()
+            if len(self._pending) >= MAX_PENDING_EVENTS:
+                raise _not_durable_yet()
             task = self._pending[key] = asyncio.get_running_loop().create_task(self._emit(key, event))
-            task.add_done_callback(lambda done: self._over(key, done))
-        await asyncio.wait({task}, timeout=ANSWER_WITHIN)
+            task.add_done_callback(lambda done: self._handle_emitted(key, done))
+        await asyncio.wait({task}, timeout=EMIT_TIMEOUT_SECONDS)
         if not task.done():
-            raise _not_yet()
-        return self._answer_to(task)
+            raise _not_durable_yet()
+        return self._to_response(task)
 
     async def _emit(self, key: str, event: Mapping[str, Any]) -> EmitResult:
-        return await self._watch.emit(key, event)
+        return await self._context.emit(key, event)
 
-    def _over(self, key: str, task: "asyncio.Task[EmitResult]") -> None:
+    def _handle_emitted(self, key: str, task: "asyncio.Task[EmitResult]") -> None:
         del self._pending[key]
         error = None if task.cancelled() else task.exception()
-        # What a client sent and the end of the daemon are no failures of this source.
+        # A bad request and the end of the daemon are not failures of this source.
         if error is not None and not isinstance(error, BadRequest | SchedulerClosed) and not self._failure.done():
             self._failure.set_exception(error)
 
-    def _answer_to(self, task: "asyncio.Task[EmitResult]") -> Response:
+    def _to_response(self, task: "asyncio.Task[EmitResult]") -> Response:
         try:
-            told = task.result()
+            result = task.result()
         except BadRequest as error:
-            raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, str(error)) from None
         except (SchedulerClosed, asyncio.CancelledError):
-            raise _not_yet() from None
+            raise _not_durable_yet() from None
         except Exception:
-            raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "this failed; the daemon's log says why") from None
-        if told.reason is not None:
-            return Response(HTTPStatus.CONFLICT, {"reason": told.reason.code})
-        return Response(HTTPStatus.ACCEPTED, {"run_id": told.run})
+            raise RequestRefused(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "the request failed; see the log of the daemon"
+            ) from None
+        if result.reason is not None:
+            return Response(HTTPStatus.CONFLICT, {"reason": result.reason.code})
+        return Response(HTTPStatus.ACCEPTED, {"run_id": result.run})
 
-    # Inside
+    # Log
 
     def _now(self) -> float:
-        return self._watch.timer.now().mono
+        return self._context.timer.now().mono
 
-    def _complain(self, head: Head, refused: Refused) -> None:
+    def _log_refusal(self, head: RequestHead, refusal: RequestRefused) -> None:
         now = self._now()
-        if now - self._complained_at < COMPLAIN:
-            self._unsaid += 1
+        if now - self._last_logged_at < REFUSAL_LOG_INTERVAL_SECONDS:
+            self._unlogged_refusals += 1
             return
-        more = f" (and {self._unsaid} more since the last such line)" if self._unsaid else ""
-        self._complained_at, self._unsaid = now, 0
-        why = refused.__cause__ or refused
-        status = int(refused.answer.status)
-        text = "trigger {} refused a request from {} with {}: {}{}"
-        logger.bind(job=self.job).warning(text, self._watch.trigger, head.remote, status, why, more)
+        count = self._unlogged_refusals
+        more = f" ({count} more since the last such line)" if count else ""
+        self._last_logged_at, self._unlogged_refusals = now, 0
+        cause = refusal.__cause__ or refusal
+        status = int(refusal.response.status)
+        text = 'trigger "{}" refused a request from {} with status {}: {}{}'
+        logger.bind(job=self.job).warning(text, self._context.trigger, head.remote, status, cause, more)
 
 
-def _too_many(wait: float) -> Refused:
-    return Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many requests", Retry_After=str(int(wait) + 1))
+def _too_many_requests(wait_seconds: float) -> RequestRefused:
+    return RequestRefused(
+        HTTPStatus.TOO_MANY_REQUESTS, "too many requests; try again later", Retry_After=str(int(wait_seconds) + 1)
+    )
 
 
-def _not_yet() -> Refused:
-    return Refused(
+def _not_durable_yet() -> RequestRefused:
+    return RequestRefused(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "not durable yet; ask again with the same identity, it is decided once",
+        "the request is not recorded yet; send it again with the same identity, it starts one run at most",
         Retry_After="10",
     )

@@ -1,4 +1,4 @@
-"""A request and an answer, as values."""
+"""Requests and responses, as values."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -8,8 +8,8 @@ from attrs import field, frozen
 
 
 @frozen
-class Head:
-    """A request without its body. The names of headers are in small letters; `local` is the address that it came to."""
+class RequestHead:
+    """A request without its body. Header names are in lower case; `local` is the address the request came to."""
 
     method: str
     path: str
@@ -18,28 +18,30 @@ class Head:
     remote: str
     local: str
 
-    def one(self, name: str) -> str | None:
-        """The value of a header; None where it is missing, or there is more than one to choose from."""
+    def single(self, name: str) -> str | None:
+        """Return the value of a header; None if it is missing or given several times."""
         values = self.headers.get(name.lower(), ())
         return values[0] if len(values) == 1 else None
 
 
 ReadBody = Callable[[int], Awaitable[bytes]]
-"""Reads the body of a request, up to so many bytes; Refused where it has more."""
+"""Reads the body of a request, up to so many bytes. Errors: RequestRefused if it is longer."""
 
 
 @frozen
 class Response:
-    """What a request is answered with: a status, a JSON object, headers."""
+    """A response: a status, a JSON object and headers."""
 
     status: HTTPStatus
     document: Mapping[str, Any]
     headers: Mapping[str, str] = field(factory=dict)
 
 
-class Refused(Exception):
-    """A request that leads to nothing; `answer` says why, as far as its sender may know."""
+class RequestRefused(Exception):
+    """A request that starts nothing; `response` says why, as far as its sender may know."""
 
-    def __init__(self, status: HTTPStatus, why: str, **headers: str) -> None:
-        super().__init__(why)
-        self.answer = Response(status, {"error": why}, {name.replace("_", "-"): text for name, text in headers.items()})
+    def __init__(self, status: HTTPStatus, reason: str, **headers: str) -> None:
+        """Refuse with a status, a reason and headers; `Name_Of="x"` is the header `Name-Of`."""
+        super().__init__(reason)
+        names = {name.replace("_", "-"): text for name, text in headers.items()}
+        self.response = Response(status, {"error": reason}, names)

@@ -1,54 +1,56 @@
-"""Tokens and secrets by reference, `${env:NAME}` and `${file:PATH}`: read late, and shown nowhere."""
+"""Tokens and secrets by reference, `${env:NAME}` and `${file:PATH}`: read when needed, and never shown."""
 
 import asyncio
 import os
 import re
 from pathlib import Path
 
-SHORTEST = 16
-"""Characters: what is shorter can be guessed."""
+MIN_SECRET_CHARACTERS = 16
+"""Shorter ones can be guessed."""
 
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
 
 
 def is_reference(value: str) -> bool:
-    """Whether it says where the secret is, and isn't the secret itself."""
+    """Return whether a value says where the secret is, and isn't the secret itself."""
     return _REFERENCE.fullmatch(value) is not None
 
 
 def check_secret(name: str, value: str | None) -> None:
-    """Raise ValueError for a value that can't be meant; it is not repeated in the message."""
+    """Check a token or secret of the configuration. Errors: ValueError, which doesn't repeat the value."""
     if value is None or is_reference(value):
         return
     if value.startswith("${"):
-        raise ValueError(f"{name} must be ${{env:NAME}} or ${{file:PATH}}")
-    _long_enough(name, value)
+        raise ValueError(f"'{name}' is an invalid reference; use ${{env:NAME}} or ${{file:PATH}}")
+    _check_length(f"'{name}'", value)
 
 
-async def resolved(name: str, value: str) -> bytes:
-    """The secret of a reference, as it is now, so that another one needs no restart; ValueError says what it lacks."""
+async def read_secret(name: str, value: str) -> bytes:
+    """Return the secret of a reference as it is now, so that a new one needs no restart. Errors: ValueError."""
     reference = _REFERENCE.fullmatch(value)
     if reference is None:
         return value.encode()
     if reference[1] == "env":
-        found = os.environ.get(reference[2], "")
+        secret = os.environ.get(reference[2], "")
     else:
-        found = await asyncio.to_thread(_read, name, reference[2])
-    return _long_enough(f"{name} {value}", found).encode()
+        secret = await asyncio.to_thread(_read_file, name, reference[2])
+    _check_length(f"'{name}' from {value}", secret)
+    return secret.encode()
 
 
-def _read(name: str, place: str) -> str:
-    path = Path(place).expanduser()
+def _read_file(name: str, path_text: str) -> str:
+    path = Path(path_text).expanduser()
     try:
         if os.name == "posix" and path.stat().st_mode & 0o077:
-            raise ValueError(f"{name}: others may read {path}; chmod 600 it")
+            raise ValueError(f"'{name}': other users can read {path}; run 'chmod 600' on it")
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it isn't UTF-8 text"
-        raise ValueError(f"{name}: {path} can't be read ({why})") from None
+        problem = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ValueError(f"'{name}': {path} cannot be read ({problem}); check the path in ${{file:…}}") from None
 
 
-def _long_enough(name: str, value: str) -> str:
-    if len(value) < SHORTEST:
-        raise ValueError(f"{name} must have at least {SHORTEST} characters; 'openssl rand -hex 32' makes some")
-    return value
+def _check_length(subject: str, secret: str) -> None:
+    if len(secret) < MIN_SECRET_CHARACTERS:
+        raise ValueError(
+            f"{subject} must have at least {MIN_SECRET_CHARACTERS} characters; create one with 'openssl rand -hex 32'"
+        )
