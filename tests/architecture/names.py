@@ -142,6 +142,19 @@ def classes_twice(root: Path = ROOT) -> dict[str, list[str]]:
     return {name: where for name, where in sorted(places.items()) if len(where) > 1}
 
 
+def unfit_test_names(longest: int, root: Path = ROOT) -> tuple[list[Place], list[Place]]:
+    """Return the tests whose names are too long, and those whose names hold the id of a requirement."""
+    long, numbered = [], []
+    for path, tree in modules(root, ("tests", "contrib")):
+        for line, kind, name in identifiers(tree):
+            if kind == "function" and name.startswith("test_"):
+                if len(name) > longest:
+                    long.append(Place(str(path), line, name))
+                if re.search(r"(?i)(^|_)[rs]\d+(_|$)", name):
+                    numbered.append(Place(str(path), line, name))
+    return long, numbered
+
+
 def import_graph(root: Path = ROOT) -> dict[str, set[str]]:
     """Return each module of the two packages with the modules it imports, late imports included.
 

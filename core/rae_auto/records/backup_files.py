@@ -67,7 +67,7 @@ def examine(path: Path) -> Backup:
     try:
         written, created_at, version = head["backup"], parse_instant(head["created_at"]), str(head["version"])
     except (KeyError, TypeError, ValueError):
-        raise StoreError(f"{path} is no backup of rae-auto; 'rae-auto backup FILE' makes one") from None
+        raise StoreError(f"{path} isn't a backup of rae-auto; 'rae-auto backup FILE' makes one") from None
     if written != FORMAT:
         raise StoreError(f"{path} was written by a newer rae-auto, {version:.20}; use that one")
     return Backup(path, created_at, version, sum(1 for _ in map(_decode, lines, repeat(path))))

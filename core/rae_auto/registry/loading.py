@@ -82,7 +82,7 @@ def _class_of(info: PluginInfo, offered: list[Any]) -> type[Plugin]:
     if not (isinstance(cls, type) and issubclass(cls, contract)):
         raise _broken(info, f"{cls!r} is no {' or '.join(base.__name__ for base in contract)}")
     if not attrs.has(cls):
-        raise _broken(info, f"{cls.__name__} is no attrs class")
+        raise _broken(info, f"{cls.__name__} isn't an attrs class")
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
         raise _broken(info, f"{cls.__name__} lacks {', '.join(missing)}")
     try:

@@ -50,7 +50,7 @@ class SafeGuard:
         try:
             change = self.inner.changes_after(instant)
             if change is not None and (change.tzinfo is None or change <= instant):
-                wrong = f"{change.isoformat()}, which is no aware instant after {instant.isoformat()}"
+                wrong = f"{change.isoformat()}, which isn't an aware instant after {instant.isoformat()}"
                 raise ValueError(f"changes_after returned {wrong}")
         except (Exception, SystemExit) as error:
             failed(self._quarantine, self.inner, error)
@@ -73,7 +73,7 @@ async def read_guard(guard: ReadGuard, quarantine: Quarantine) -> GuardResult:
 
 def _checked(result: object) -> GuardResult:
     if not isinstance(result, GuardResult) or not isinstance(result.verdict, Verdict):
-        raise TypeError(f"it answered {result!r:.60}, which is no GuardResult")
+        raise TypeError(f"it answered {result!r:.60}, which isn't a GuardResult")
     return GuardResult(result.verdict, " ".join(str(result.reason).split())[:300])
 
 

@@ -60,7 +60,7 @@ def _problem(found: object, instant: datetime) -> str | None:
     if found is None:
         return None
     if not isinstance(found, datetime):
-        return f"next_after returned {found!r:.60}, which is no datetime"
+        return f"next_after returned {found!r:.60}, which isn't a datetime"
     if found.utcoffset() is None:
         return f"next_after returned {found.isoformat()}, which has no time zone"
     if found <= instant:

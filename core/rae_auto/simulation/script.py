@@ -22,7 +22,7 @@ class GuardTurn:
     result: GuardResult
 
 
-TAKEN_FOR_YES = GuardResult(Verdict.YES, "taken for yes: nobody told the simulation otherwise")
+TAKEN_FOR_YES = GuardResult(Verdict.YES, "assumed to be yes in the simulation")
 
 
 @frozen

@@ -63,7 +63,7 @@ def _objects(text: str, place: str) -> Iterator[tuple[int, Any]]:
             try:
                 yield number, json.loads(line)
             except (ValueError, RecursionError):
-                raise ValueError(f"{place}:{number}: is no line of JSON") from None
+                raise ValueError(f"{place}:{number}: isn't a line of JSON") from None
 
 
 def _happening(number: int, given: Any, instant: Instant) -> Event | Occurrence | GuardTurn:
@@ -88,7 +88,7 @@ def _happening(number: int, given: Any, instant: Instant) -> Event | Occurrence 
 def says_of(word: str, because: Any = None) -> GuardResult:
     """What a guard says, by its word. ValueError where there is no such word."""
     if word not in list(Verdict):
-        raise ValueError(f"{word[:64]!r} is no answer of a guard; write yes, no or unknown")
+        raise ValueError(f"{word[:64]!r} isn't an answer of a guard; write yes, no or unknown")
     return GuardResult(Verdict(word), str(because or "as the simulation was told"))
 
 

@@ -58,7 +58,7 @@ class VirtualWorld:
         self.cancelled: list[Cancel] = []
         self.notices: list[Notify] = []
         self.answer_guard: Callable[[JobId, str], GuardResult] = lambda _, __: GuardResult(
-            Verdict.YES, "nobody says otherwise"
+            Verdict.YES, "assumed to be yes"
         )
         """What guards say that look at the machine, by job and id."""
         self.guard_requests: list[ReadGuards] = []

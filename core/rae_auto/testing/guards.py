@@ -13,10 +13,10 @@ PATIENCE = 10.0
 
 
 def _check(result: Any) -> None:
-    assert isinstance(result, GuardResult), f"it answered {result!r}, which is no Says"
-    assert isinstance(result.verdict, Verdict), f"it answered {result.verdict!r}, which is no Answer"
+    assert isinstance(result, GuardResult), f"it answered {result!r}, which isn't a GuardResult"
+    assert isinstance(result.verdict, Verdict), f"it answered {result.verdict!r}, which isn't a Verdict"
     assert result.reason, "it doesn't tell what it saw"
-    assert "\n" not in result.reason, f"it tells what it saw in more than one line: {result.reason!r}"
+    assert "\n" not in result.reason, f"its reason has more than one line: {result.reason!r}"
 
 
 class GuardConformance(PluginConformance):
@@ -44,6 +44,6 @@ class GuardConformance(PluginConformance):
             change = plugin.changes_after(instant)
             if change is not None:
                 assert change.tzinfo is not None, f"changes_after({instant}) has no time zone"
-                assert change > instant, f"changes_after({instant}) is {change}, which is no later"
+                assert change > instant, f"changes_after({instant}) is {change}, which isn't later"
                 between = instant + (change - instant) / 2
                 assert plugin.evaluate(between).verdict is said.verdict, f"it changes its mind before {change}"

@@ -168,7 +168,7 @@ class Listener:
             async with asyncio.timeout(patience), self._came:
                 await self._came.wait_for(lambda: len(self.occurrences) >= count)
         except TimeoutError:
-            told = f"it told of {len(self.occurrences)} occurrences instead of {count} within {patience:g} s"
+            told = f"it emitted {len(self.occurrences)} occurrences instead of {count} within {patience:g} s"
             still = "; its clocks stand still: advance them in provoke, or let timer() return RealTimer()"
             raise TimeoutError(told + (still if isinstance(self.timer, VirtualTimer) else "")) from None
         return list(self.occurrences)
@@ -239,7 +239,7 @@ class SourceConformance(PluginConformance):
         asyncio.run(play())
 
     def test_equal_options_make_equal_sources(self, plugin: Any) -> None:
-        assert attrs.evolve(plugin) == plugin, "a reload would start it anew though nothing changed"
+        assert attrs.evolve(plugin) == plugin, "a reload would start it again though nothing changed"
 
     def test_its_doubts_are_single_lines(self, plugin: SourceTrigger) -> None:
         assert [text for text in plugin.warnings() if not text or "\n" in text] == []

@@ -34,7 +34,7 @@ class ScheduleConformance(PluginConformance):
             following = plugin.next_after(start)
             if following is not None:
                 assert following.tzinfo is not None, f"next_after({start}) has no time zone"
-                assert following > start, f"next_after({start}) is {following}, which is no later"
+                assert following > start, f"next_after({start}) is {following}, which isn't later"
 
     @_instants
     def test_the_answer_depends_on_nothing_but_the_instant(self, plugin: ScheduleTrigger, instant: datetime) -> None:

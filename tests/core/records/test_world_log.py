@@ -8,6 +8,7 @@ from tests.support.control_peer import in_time
 
 from rae_auto import Job, Scheduler, TriggerRef
 from rae_auto.cli.simulate import _recorded
+from rae_auto.offline.project import Project
 from rae_auto.records.world_log import read_world_log
 from rae_auto.testing.memory_store import MemoryStore
 
@@ -53,5 +54,5 @@ def test_of_runs_that_ended_only_those_before_the_simulated_span_are_played(tmp_
 
     ended = in_time(work)
     until = ended + timedelta(days=1)
-    assert [one["name"] for one in _recorded(ended + timedelta(seconds=1), until, path)] == ["run.failed"]
-    assert _recorded(ended, until, path) == []
+    assert [one["name"] for one in _recorded(ended + timedelta(seconds=1), until, Project.load(path))] == ["run.failed"]
+    assert _recorded(ended, until, Project.load(path)) == []

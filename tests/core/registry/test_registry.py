@@ -41,7 +41,10 @@ BROKEN = {
         HEAD.replace("Pager(Notifier)", "Pager(Store)") + "@hookimpl\ndef rae_notifiers(): return [Pager]",
         "is no Notifier",
     ),
-    "no-attrs": (HEAD.replace("@frozen", "") + "@hookimpl\ndef rae_notifiers(): return [Pager]", "is no attrs class"),
+    "no-attrs": (
+        HEAD.replace("@frozen", "") + "@hookimpl\ndef rae_notifiers(): return [Pager]",
+        "isn't an attrs class",
+    ),
     "abstract": (
         HEAD.replace("async def notify", "async def tell") + "@hookimpl\ndef rae_notifiers(): return [Pager]",
         "Pager lacks notify",

@@ -184,7 +184,7 @@ def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path
         (GuardResult(Verdict.UNKNOWN, "no battery can be read"), '"power" can\'t tell: no battery can be read'),
         (OSError("no such device"), "\"power\" can't tell: it failed: OSError('no such device')"),
         (SystemExit(3), '"power" can\'t tell: it failed: SystemExit(3)'),
-        ("yes", '"power" can\'t tell: it failed: TypeError("it answered \'yes\', which is no GuardResult")'),
+        ("yes", "\"power\" can't tell: it failed: TypeError(\"it answered 'yes', which isn't a GuardResult\")"),
         (GuardResult(Verdict.NO, "two\nlines"), '"power" says no: two lines'),
         (asyncio.CancelledError(), '"power" can\'t tell: it was cancelled'),
     ],
@@ -234,7 +234,7 @@ def test_a_change_that_is_no_instant_to_come_is_none_and_told(change):
     guard = SafeGuard(Odd(change), quarantine)
     assert guard.changes_after(datetime(2026, 1, 1, tzinfo=UTC)) is None
     (told,) = quarantine.report()
-    assert "which is no aware instant after" in told["error"]
+    assert "which isn't an aware instant after" in told["error"]
 
 
 def test_a_guard_that_fails_time_and_again_is_told_and_not_said_to_be_left_out():

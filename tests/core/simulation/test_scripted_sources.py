@@ -247,7 +247,7 @@ def test_an_array_is_read_as_lines_are():
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        ("{", "is no line of JSON"),
+        ("{", "isn't a line of JSON"),
         ("7", "must be an object"),
         ('{"at": "2026-03-02T00:05:00+00:00"}', 'must have "name"'),
         ('{"at": "2026-03-02T00:05:00+00:00", "name": "x", "dta": {}}', "unknown key 'dta'; did you mean \"data\""),
@@ -256,7 +256,7 @@ def test_an_array_is_read_as_lines_are():
         ('{"at": "2026-03-02T00:05:00", "name": "x"}', "has no offset"),
         ('{"at": "2026-03-02T00:05:00+00:00", "name": "x", "data": []}', None),
         ('{"at": "2026-03-02T00:05:00+00:00", "name": "x", "data": [1]}', '"data" must be an object'),
-        ('{"at": "2026-03-02T00:05:00+00:00", "guard": "x", "says": "maybe"}', "'maybe' is no answer of a guard"),
+        ('{"at": "2026-03-02T00:05:00+00:00", "guard": "x", "says": "maybe"}', "'maybe' isn't an answer of a guard"),
     ],
 )
 def test_a_bad_line_is_named(line, what):

@@ -37,9 +37,9 @@ class Talkative(ReadGuard):
     [
         (
             None,
-            "^it told of 0 occurrences instead of 1 within 0 s; its clocks stand still: advance them",
+            "^it emitted 0 occurrences instead of 1 within 0 s; its clocks stand still: advance them",
         ),
-        (RealTimer(), "^it told of 0 occurrences instead of 1 within 0 s$"),
+        (RealTimer(), "^it emitted 0 occurrences instead of 1 within 0 s$"),
     ],
 )
 def test_a_source_that_tells_nothing_is_told_how_its_clocks_move(tmp_path, timer, message):
@@ -59,10 +59,10 @@ def test_a_guard_whose_answer_depends_on_the_zone_is_told_so():
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        (None, "it answered None, which is no Says"),
-        (GuardResult("maybe", "well"), "it answered 'maybe', which is no Answer"),
+        (None, "it answered None, which isn't a GuardResult"),
+        (GuardResult("maybe", "well"), "it answered 'maybe', which isn't a Verdict"),
         (GuardResult(Verdict.NO, ""), "it doesn't tell what it saw"),
-        (GuardResult(Verdict.NO, "two\nlines"), "in more than one line"),
+        (GuardResult(Verdict.NO, "two\nlines"), "more than one line"),
     ],
 )
 def test_a_guard_whose_answer_is_none_is_told_what_is_wrong_with_it(what, message):

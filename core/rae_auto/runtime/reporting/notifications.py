@@ -65,16 +65,16 @@ class Notifications:
         log = logger.bind(job=notice.job, run=notice.run)
         notifier = self.notifiers.get(name)
         if notifier is None:
-            log.error("notifier {} isn't configured, so nobody was told: {}", name, notice.text)
+            log.error('notifier "{}" isn\'t configured, so this was not delivered: {}', name, notice.text)
             return
         if self._quarantine.is_quarantined(Kind.NOTIFIER, notifier.type, name):
-            log.error("notifier {} is left out, so nobody was told: {}", name, notice.text)
+            log.error('notifier "{}" is quarantined, so this was not delivered: {}', name, notice.text)
             return
         try:
             async with asyncio.timeout(TIME_LIMIT):
                 await notifier.notify(notice)
         except (Exception, SystemExit) as error:  # nobody told must not mean nothing run, nor the daemon's end
-            log.error("notifier {} failed to tell: {}: {!r}", name, notice.text, error)
+            log.error('notifier "{}" failed to deliver: {}: {!r}', name, notice.text, error)
             self._quarantine.failed(Kind.NOTIFIER, notifier.type, name, error, is_reported=True)
         else:
             self._quarantine.succeeded(Kind.NOTIFIER, notifier.type, name)

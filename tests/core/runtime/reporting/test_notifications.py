@@ -170,7 +170,7 @@ def test_a_notifier_that_is_not_configured_is_logged_and_the_others_are_told(log
     assert [name for name, _ in told] == ["mail"]
     (line,) = log
     assert line.startswith("ERROR {'job': 'backup', 'run': 'run-1'}")
-    assert "notifier chat isn't configured, so nobody was told: backup failed: exit code 3" in line
+    assert 'notifier "chat" isn\'t configured, so this was not delivered: backup failed: exit code 3' in line
 
 
 # What goes wrong
@@ -181,7 +181,9 @@ def test_one_that_fails_is_logged_in_one_line_and_the_others_are_told_R35(log, e
     send({"bad": Failing(error), "good": Noting("good")}, wish(), wish())
     assert [name for name, _ in told] == ["good", "good"]
     assert [line.count("\n") for line in log] == [1, 1]
-    assert all(f"notifier bad failed to tell: backup failed: exit code 3: {ERRORS[error]!r}" in line for line in log)
+    assert all(
+        f'notifier "bad" failed to deliver: backup failed: exit code 3: {ERRORS[error]!r}' in line for line in log
+    )
 
 
 def test_one_that_hangs_is_given_up_and_the_others_are_told_R35(log, monkeypatch):
@@ -189,7 +191,7 @@ def test_one_that_hangs_is_given_up_and_the_others_are_told_R35(log, monkeypatch
     send({"bad": Hanging(), "good": Noting("good")}, wish())
     assert [name for name, _ in told] == ["good"]
     (line,) = log
-    assert "notifier bad failed to tell: backup failed: exit code 3: TimeoutError()" in line
+    assert 'notifier "bad" failed to deliver: backup failed: exit code 3: TimeoutError()' in line
 
 
 def test_nobody_waits_for_a_notice_to_be_told():

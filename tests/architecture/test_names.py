@@ -1,0 +1,54 @@
+"""Rules on names, docstrings and rooms. `python tests/architecture/names.py --where` lists the places."""
+
+import pytest
+from tests.architecture import names
+
+MAX_MODULES = 15
+MAX_TEST_NAME = 70
+
+LITERARY_NAMES_LEFT = 400
+"""Names that still hold a literary word: the number may fall and never rise."""
+
+
+def test_names_hold_no_more_literary_words_than_before() -> None:
+    _, found = names.literary_places()
+    assert len(found) <= LITERARY_NAMES_LEFT, "\n".join(map(str, found))
+
+
+def test_docstrings_open_with_a_verb_or_a_noun() -> None:
+    _, found = names.docstring_openings()
+    assert list(map(str, found)) == []
+
+
+def test_functions_are_not_called_by_participles() -> None:
+    assert list(map(str, names.participle_functions())) == []
+
+
+def test_class_names_are_unique_in_the_distribution() -> None:
+    assert names.classes_twice() == {}
+
+
+def test_rooms_hold_at_most_fifteen_modules() -> None:
+    assert {room: size for room, size in names.room_sizes().items() if size > MAX_MODULES} == {}
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    assert names.circles(names.import_graph()) == []
+
+
+def test_a_circle_of_imports_is_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": set()}
+    assert names.circles(graph) == [["a", "b", "c"]]
+
+
+def test_test_names_are_short_and_hold_no_requirement() -> None:
+    long, numbered = names.unfit_test_names(MAX_TEST_NAME)
+    assert list(map(str, [*long, *numbered])) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("is_left_over", ["is", "left", "over"]), ("HTMLPage", ["html", "page"]), ("aB2", ["a", "b", "2"])],
+)
+def test_words_of_a_name_are_told_apart(name: str, words: list[str]) -> None:
+    assert names.words_of(name) == words
