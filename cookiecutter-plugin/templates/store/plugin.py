@@ -11,7 +11,7 @@ from attrs import define, field
 from rae_auto.api import Append, Change, Delete, Document, LogQuery, Put, RetentionRule, Store
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.hookspecs import hookimpl
-from rae_auto.toolkit.files import DirectoryLock, write_whole
+from rae_auto.toolkit.files import DirectoryLock, write_atomically
 
 RAE_API = 1
 
@@ -53,7 +53,7 @@ class {{ cookiecutter.__class }}(Store):
 
     def _write(self, changed: dict[str, Any]) -> None:
         try:
-            write_whole(self._path, json.dumps(changed).encode())
+            write_atomically(self._path, json.dumps(changed).encode())
         except OSError as error:
             raise StoreError(f"{self._path}: can't be written ({error.strerror})") from error
         self._content = changed

@@ -26,7 +26,7 @@ from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import run_until_complete
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
-from rae_auto.toolkit.files import private_directory
+from rae_auto.toolkit.files import create_private_directory
 
 if TYPE_CHECKING:
     from rae_auto.daemon.config_watch import ConfigWatcher
@@ -41,7 +41,7 @@ def run(config_path: Path, *, paused: bool) -> int:
     # Before the file is read, so that a change in between is detected.
     identity = read_file_identity(config_path)
     config = load(config_path, registry)
-    directory = private_directory(state_directory())
+    directory = create_private_directory(state_directory())
     plugins = PluginFactory(registry, config.timezone)
     stall_detector = StallDetector(registry.owner_of)
     log_setup.attach([plugins.logger(ref) for ref in config.loggers], directory)

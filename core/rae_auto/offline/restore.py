@@ -16,7 +16,7 @@ from rae_auto.offline.project import Project
 from rae_auto.paths import state_directory
 from rae_auto.records.backup_files import Backup, changes_of, examine
 from rae_auto.runtime.clock import SystemClock
-from rae_auto.toolkit.files import DirectoryLock, private_directory, sync_directory
+from rae_auto.toolkit.files import DirectoryLock, create_private_directory, sync_directory
 
 BATCH_SIZE = 1000
 """The number of changes committed at once."""
@@ -42,7 +42,7 @@ def restore(project: Project, source: Path, *, replace: bool) -> RestoreResult:
     `replace`, or if the disk fails. After an error nothing has changed.
     """
     backup = examine(source)
-    directory = private_directory(state_directory())
+    directory = create_private_directory(state_directory())
     lock = DirectoryLock(directory)
     try:
         old = [path for path in directory.iterdir() if _is_of_store(path)]
@@ -69,7 +69,7 @@ def _build_store(project: Project, directory: Path, source: Path) -> Path:
     if directory.exists():
         # An earlier attempt was interrupted.
         shutil.rmtree(directory)
-    with project.open_store(private_directory(directory)) as store:
+    with project.open_store(create_private_directory(directory)) as store:
         if next(store.dump(), None) is not None:
             # A store on a server, say, that the directory has nothing to do with.
             raise StoreError(f"the {store.type} store is outside the state directory and not empty; empty it first")

@@ -19,7 +19,7 @@ from rae_auto._version import __version__
 from rae_auto.api.store import Append, Change, Put
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.model.primitives.instants import format_instant, parse_instant
-from rae_auto.toolkit.files import whole_file
+from rae_auto.toolkit.files import atomic_file
 
 FORMAT = 1
 
@@ -49,7 +49,7 @@ def write(path: Path, changes: Iterable[Change], now: datetime, *, replace: bool
     head = {"backup": FORMAT, "created_at": format_instant(now), "version": __version__}
     digest, number = hashlib.sha256(), -1
     try:
-        with whole_file(path) as file:
+        with atomic_file(path) as file:
             for line in map(_line, chain([head], map(_encode, changes))):
                 digest.update(line)
                 file.write(line)

@@ -156,10 +156,10 @@ class PatternRunner:
         memory = self._memory.copy()
         document = memory.document(watched_until)
         try:
-            await self._file.keep(document)
+            await self._file.save(document)
         finally:
             # Where it is cancelled it may be written all the same.
-            if self._file.written is document:
+            if self._file.last_written is document:
                 self._kept = memory
 
     async def _follow(self) -> None:
@@ -265,7 +265,7 @@ async def _keep_time(schedule: ScheduleTrigger, watch: TriggerContext) -> None:
     file = StateFile(watch.directory / "schedule.json", watch.job)
 
     async def keep(after: datetime) -> None:
-        await file.keep({"schedule": repr(schedule), "after": format_instant(after)})
+        await file.save({"schedule": repr(schedule), "after": format_instant(after)})
 
     def understood(document: Mapping[str, Any]) -> datetime | None:
         return parse_instant(document["after"]) if document["schedule"] == repr(schedule) else None

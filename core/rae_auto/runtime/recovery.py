@@ -41,7 +41,7 @@ from rae_auto.model.run import Run
 from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.repository import Hurt, Repository
-from rae_auto.toolkit.files import write_whole
+from rae_auto.toolkit.files import write_atomically
 
 
 @frozen
@@ -110,7 +110,7 @@ async def _put_aside(archive: Repository, directory: Path, hurts: Sequence[Hurt]
     aside = directory / f"documents.corrupt-{moment}.json"
     content = [{"kind": hurt.kind, "key": hurt.key, "problem": hurt.problem, "text": hurt.text} for hurt in hurts]
     try:
-        write_whole(aside, json.dumps(content, indent=1).encode())
+        write_atomically(aside, json.dumps(content, indent=1).encode())
     except OSError as error:
         raise StoreError(f"{aside}: can't be written ({error.strerror})") from error
     for hurt in hurts:

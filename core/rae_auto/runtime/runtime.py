@@ -45,7 +45,7 @@ from rae_auto.runtime.reporting.notifications import Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
 from rae_auto.runtime.retention import keep_history_bounded
 from rae_auto.runtime.shutdown import ShutdownDeadline
-from rae_auto.toolkit.files import private_directory
+from rae_auto.toolkit.files import create_private_directory
 
 FAILED_STORE_CLOSE_SECONDS = 1.0
 """Time that a store gets to close when it could not be written before."""
@@ -110,7 +110,7 @@ class Runtime:
         planned = [factory.plan(job, JobOrigin.CONFIG) for job in options.jobs]
         for ref in options.notifiers.values():
             factory.notifier(ref)
-        directory = private_directory(options.directory)
+        directory = create_private_directory(options.directory)
         repository = Repository(factory.store(options.store))
         for warning in await repository.open(directory):
             logger.warning("{}", warning)

@@ -1,4 +1,4 @@
-"""The conformance suite of loggers."""
+"""Conformance suite of loggers."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from loguru import logger
 from rae_auto.api import Logger
 from rae_auto.testing.plugin import PluginConformance
 
-# As the daemon adds a logger.
+# The arguments with which the daemon adds a logger.
 _SAFE: dict[str, Any] = {
     "diagnose": False,
     "backtrace": False,
@@ -32,34 +32,36 @@ class LoggerConformance(PluginConformance):
         return tmp_path
 
     @pytest.fixture(autouse=True)
-    def no_loggers_left(self) -> Iterator[None]:
+    def remove_loggers(self) -> Iterator[None]:
         logger.remove()
         yield
         logger.remove()
 
-    def test_a_message_arrives_once(self, plugin: Logger, read: Callable[[], str], directory: Path) -> None:
+    def test_message_is_written_once(self, plugin: Logger, read: Callable[[], str], directory: Path) -> None:
         logger.add(**{**plugin.handler(directory), **_SAFE})
         logger.info("the answer is {}", 42)
         logger.remove()
         assert read().count("the answer is 42") == 1
 
-    def test_messages_keep_their_order(self, plugin: Logger, read: Callable[[], str], directory: Path) -> None:
+    def test_messages_are_written_in_order(self, plugin: Logger, read: Callable[[], str], directory: Path) -> None:
         logger.add(**{**plugin.handler(directory), **_SAFE})
         for number in range(20):
             logger.info("this is number {:02}", number)
         logger.remove()
-        found = [read().find(f"number {number:02}") for number in range(20)]
-        assert -1 not in found, "some were lost"
-        assert found == sorted(found), "some overtook others"
+        positions = [read().find(f"number {number:02}") for number in range(20)]
+        assert -1 not in positions, "messages are missing"
+        assert positions == sorted(positions), "messages are in another order"
 
-    def test_a_level_below_its_own_is_left_out(self, plugin: Logger, read: Callable[[], str], directory: Path) -> None:
+    def test_message_below_the_level_is_not_written(
+        self, plugin: Logger, read: Callable[[], str], directory: Path
+    ) -> None:
         logger.add(**{**plugin.handler(directory), **_SAFE})
         logger.debug("small talk")
         logger.remove()
         assert "small talk" not in read()
 
     @pytest.mark.parametrize("text", ["{0.__class__}", "{", "<red>x</red>", "<level>", "%s %(x)s", "grüße ☂"])
-    def test_data_is_neither_format_nor_markup(
+    def test_braces_and_markup_in_a_message_are_literal(
         self, plugin: Logger, read: Callable[[], str], directory: Path, text: str
     ) -> None:
         logger.add(**{**plugin.handler(directory), **_SAFE})
@@ -67,14 +69,14 @@ class LoggerConformance(PluginConformance):
         logger.remove()
         assert text in read()
 
-    def test_an_error_shows_no_local_variables(self, plugin: Logger, read: Callable[[], str], directory: Path) -> None:
+    def test_traceback_shows_no_local_variables(self, plugin: Logger, read: Callable[[], str], directory: Path) -> None:
         logger.add(**{**plugin.handler(directory), **_SAFE})
         _fail_and_log("kept-to-itself")
         logger.remove()
         assert "it failed" in read()
         assert "kept-to-itself" not in read()
 
-    def test_the_next_logger_gets_the_record_unchanged(self, plugin: Logger, directory: Path) -> None:
+    def test_record_is_not_changed(self, plugin: Logger, directory: Path) -> None:
         seen: list[Any] = []
         logger.add(**{**plugin.handler(directory), **_SAFE})
         logger.add(lambda message: seen.append((message.record["message"], dict(message.record["extra"]))))

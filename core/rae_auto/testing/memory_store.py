@@ -1,4 +1,4 @@
-"""A store for tests, that forgets everything with its object."""
+"""A store for tests that keeps everything in memory."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from rae_auto.toolkit.files import DirectoryLock
 
 @define(eq=False)
 class MemoryStore(Store):
-    """Keeps documents and logs in memory, also over closing and opening; only its lock is a file."""
+    """A store in memory, whose content survives closing and opening; only its lock is a file."""
 
     type: ClassVar[str] = "memory"
 
@@ -24,41 +24,41 @@ class MemoryStore(Store):
     _lock: DirectoryLock | None = field(init=False, default=None)
 
     def open(self, directory: Path) -> Sequence[str]:
-        """Take the lock; there is nothing to read."""
+        """Acquire the lock."""
         self._lock = DirectoryLock(directory)
         return ()
 
     def _check_open(self) -> None:
         if self._lock is None:
-            raise StoreError("the store isn't open")
+            raise StoreError("the store is not open; call open() first")
 
     def load(self, kind: str) -> Iterator[tuple[str, Document]]:
-        """All documents of a kind, by key."""
+        """Yield the documents of a kind, ordered by key."""
         self._check_open()
         for (of, key), text in sorted(self._documents.items()):
             if of == kind:
                 yield key, json.loads(text)
 
     def commit(self, changes: Sequence[Change]) -> None:
-        """All changes, or none where one can't be written as JSON."""
+        """Make all changes, or none if one is not JSON."""
         self._check_open()
         documents, entries = dict(self._documents), dict(self._entries)
         for change in changes:
             match change:
                 case Put(kind, key, body):
-                    documents[kind, key] = _packed(body)
+                    documents[kind, key] = _to_json(body)
                 case Delete(kind, key):
                     documents.pop((kind, key), None)
                 case Append(log, key):
-                    # The later of one key is also the later appended.
+                    # An entry that replaces another counts as appended now.
                     entries.pop((log, key), None)
-                    entries[log, key] = evolve(change, body=json.loads(_packed(change.body)))
+                    entries[log, key] = evolve(change, body=json.loads(_to_json(change.body)))
         self._documents, self._entries = documents, entries
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
-        """Entries of a log, newest first."""
-        wanted = [e for e in self._newest_first(log) if query.matches(e.key, e.job, e.state, e.at)]
-        return [entry.body for entry in wanted[: query.limit]]
+        """Return entries of a log, newest first."""
+        entries = [e for e in self._newest_first(log) if query.matches(e.key, e.job, e.state, e.at)]
+        return [entry.body for entry in entries[: query.limit]]
 
     def _newest_first(self, log: str) -> list[Append]:
         self._check_open()
@@ -66,28 +66,28 @@ class MemoryStore(Store):
         return sorted(entries, key=lambda entry: entry.at, reverse=True)
 
     def prune(self, log: str, keep: RetentionRule) -> list[str]:
-        """Remove all that need not stay."""
+        """Remove all expired entries and return their keys."""
         keys = [entry.key for entry in keep.expired(self._newest_first(log))]
         removed = {(log, key) for key in keys}
-        self._entries = {place: entry for place, entry in self._entries.items() if place not in removed}
+        self._entries = {key: entry for key, entry in self._entries.items() if key not in removed}
         return keys
 
     def dump(self) -> Iterator[Change]:
-        """Everything; commits put new tables in the place of these."""
+        """Return all content; later commits replace these tables and do not change them."""
         self._check_open()
         documents, entries = self._documents, self._entries
         puts = (Put(kind, key, json.loads(text)) for (kind, key), text in sorted(documents.items()))
         return chain(puts, entries.values())
 
     def close(self) -> None:
-        """Let the lock go."""
+        """Release the lock."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
 
-def _packed(body: Document) -> str:
+def _to_json(body: Document) -> str:
     try:
         return json.dumps(body)
     except (TypeError, ValueError) as error:
-        raise StoreError(f"a document isn't JSON ({error})") from error
+        raise StoreError(f"document is not JSON ({error})") from error

@@ -1,4 +1,4 @@
-"""The conformance suite of notifiers."""
+"""Conformance suite of notifiers."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,27 +30,27 @@ NOTICE = Notice(
 class NotifierConformance(PluginConformance):
     """Conformance suite of notifiers. A subclass has three fixtures.
 
-    `plugin` is a notifier that reaches somebody, `read` a function that returns all texts that have arrived,
-    `failing` a notifier that can't reach anybody.
+    `plugin` is a notifier that works, `read` a function that returns the texts of all notices that have arrived,
+    `failing` a notifier that can't deliver.
     """
 
-    def test_a_notice_arrives(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
+    def test_notice_arrives(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
         asyncio.run(plugin.notify(NOTICE))
         assert read() == [NOTICE.text]
 
     @pytest.mark.parametrize(
         "text", ["$(touch x); 'a' \"b\" `c`", "{0.__class__} %s <b>&amp;", "-rf --help", "grüße ☂", "x" * 2000]
     )
-    def test_text_is_data(self, plugin: Notifier, read: Callable[[], list[str]], text: str) -> None:
+    def test_text_arrives_unchanged(self, plugin: Notifier, read: Callable[[], list[str]], text: str) -> None:
         asyncio.run(plugin.notify(attrs.evolve(NOTICE, text=text)))
         assert read() == [text]
 
-    def test_a_notice_without_an_exit_code_arrives(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
+    def test_notice_without_exit_code_arrives(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
         recovered = attrs.evolve(NOTICE, kind=NotifyOn.RECOVERY, state=RunState.SUCCEEDED, exit_code=None)
         asyncio.run(plugin.notify(recovered))
         assert read() == [NOTICE.text]
 
-    def test_notices_at_the_same_time_all_arrive(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
+    def test_concurrent_notices_all_arrive(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
         texts = [f"notice {number}" for number in range(5)]
 
         async def send() -> None:
@@ -60,6 +60,6 @@ class NotifierConformance(PluginConformance):
         asyncio.run(send())
         assert sorted(read()) == texts
 
-    def test_a_failure_is_raised(self, failing: Notifier) -> None:
-        with pytest.raises(Exception):  # noqa: B017 - whatever a store makes of what is no change
+    def test_failure_is_raised(self, failing: Notifier) -> None:
+        with pytest.raises(Exception):  # noqa: B017 - any error of the notifier
             asyncio.run(failing.notify(NOTICE))

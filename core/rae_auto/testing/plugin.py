@@ -1,4 +1,4 @@
-"""What every plugin promises, of whatever kind."""
+"""Conformance suite of all kinds of plugins."""
 
 from typing import Any
 
@@ -9,22 +9,24 @@ from rae_auto.model.primitives.names import NAME
 
 
 class PluginConformance:
-    """Base of the suites of all kinds. A subclass has a fixture `plugin` that returns a working one."""
+    """Base of the suites of all kinds. A subclass has a fixture `plugin` that returns a working plugin."""
 
-    def test_its_type_is_a_plain_name(self, plugin: Plugin) -> None:
-        assert NAME.fullmatch(plugin.type), f"type = {plugin.type!r} must be 1 to 64 letters, digits, '-' or '_'"
+    def test_type_is_a_valid_name(self, plugin: Plugin) -> None:
+        assert NAME.fullmatch(plugin.type), f'invalid type {plugin.type!r}; use 1 to 64 letters, digits, "-" or "_"'
 
-    def test_it_says_what_it_is_for(self, plugin: Plugin) -> None:
+    def test_class_has_a_docstring(self, plugin: Plugin) -> None:
         own = type(plugin).__dict__.get("__doc__")
-        assert own, f"{type(plugin).__name__} needs a docstring: 'rae-auto plugins show' prints it"
+        assert own, f"{type(plugin).__name__} needs a docstring, because 'rae-auto plugins show' prints it"
 
-    def test_it_is_an_attrs_class_whose_options_are_explained(self, plugin: Plugin) -> None:
+    def test_options_are_attrs_fields_with_help(self, plugin: Plugin) -> None:
         cls: Any = type(plugin)
         assert attrs.has(cls), f"decorate {cls.__name__} with attrs.frozen"
         options = [option for option in attrs.fields(cls) if option.init]
-        unexplained = [option.name for option in options if not option.metadata.get("help")]
-        assert not unexplained, f'options without metadata={{"help": …}}: {", ".join(unexplained)}'
+        without_help = [option.name for option in options if not option.metadata.get("help")]
+        assert not without_help, f'options without metadata={{"help": …}}: {", ".join(without_help)}'
 
-    def test_it_can_serve_here_or_says_why_not_in_one_line(self, plugin: Plugin) -> None:
+    def test_available_returns_none_or_one_line(self, plugin: Plugin) -> None:
         reason = type(plugin).available()
-        assert reason is None or (reason and "\n" not in reason), f"available() returned {reason!r}"
+        assert reason is None or (reason and "\n" not in reason), (
+            f"available() returned {reason!r}; return None or a reason of one line"
+        )

@@ -1,4 +1,4 @@
-"""The conformance suite of schedules."""
+"""Conformance suite of schedules."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -12,7 +12,7 @@ INSTANTS = [
     datetime(1970, 1, 1, tzinfo=UTC),
     datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
     datetime(2024, 2, 29, 12, tzinfo=UTC),
-    # Clocks are about to change in Berlin, to summer and to winter.
+    # Just before the clocks change in Berlin, to summer and to winter time.
     datetime(2026, 3, 29, 0, 59, 59, tzinfo=UTC),
     datetime(2026, 10, 25, 0, 59, 59, tzinfo=UTC),
     datetime(2038, 1, 19, 3, 14, 7, tzinfo=UTC),
@@ -25,45 +25,47 @@ _instants = pytest.mark.parametrize("instant", INSTANTS, ids=datetime.isoformat)
 class ScheduleConformance(PluginConformance):
     """Conformance suite of schedules. A subclass has a fixture `plugin`, the schedule to test."""
 
-    def test_it_can_be_shared(self, plugin: Any) -> None:
+    def test_schedule_is_hashable(self, plugin: Any) -> None:
         assert hash(plugin) == hash(plugin), "make the class attrs.frozen, with options that can be hashed"
 
     @_instants
-    def test_the_next_instant_is_aware_and_strictly_later(self, plugin: ScheduleTrigger, instant: datetime) -> None:
+    def test_next_after_is_aware_and_strictly_later(self, plugin: ScheduleTrigger, instant: datetime) -> None:
         for start in _walk(plugin, instant):
             following = plugin.next_after(start)
             if following is not None:
                 assert following.tzinfo is not None, f"next_after({start}) has no time zone"
-                assert following > start, f"next_after({start}) is {following}, which isn't later"
+                assert following > start, f"next_after({start}) is {following}; it must be later"
 
     @_instants
-    def test_the_answer_depends_on_nothing_but_the_instant(self, plugin: ScheduleTrigger, instant: datetime) -> None:
+    def test_next_after_is_pure(self, plugin: ScheduleTrigger, instant: datetime) -> None:
         first = plugin.next_after(instant)
         for other in INSTANTS:
             plugin.next_after(other)
-        assert plugin.next_after(instant) == first, "next_after must be pure: it was asked twice and answered otherwise"
+        assert plugin.next_after(instant) == first, (
+            "next_after must be pure, but a second call returned another instant"
+        )
         elsewhere = instant.astimezone(timezone(timedelta(hours=-9, minutes=-30)))
-        assert plugin.next_after(elsewhere) == first, "the same instant in another zone has another answer"
+        assert plugin.next_after(elsewhere) == first, "next_after must not depend on the zone of its argument"
 
     @_instants
-    def test_nothing_lies_between_an_instant_and_the_next(self, plugin: ScheduleTrigger, instant: datetime) -> None:
+    def test_next_after_skips_no_instant(self, plugin: ScheduleTrigger, instant: datetime) -> None:
         for start in _walk(plugin, instant):
             following = plugin.next_after(start)
             if following is not None:
                 between = start + (following - start) / 2
                 if between < following:
-                    assert plugin.next_after(between) == following, f"asked at {between} it skips {following}"
+                    assert plugin.next_after(between) == following, f"next_after({between}) skips {following}"
 
-    def test_it_has_an_end_where_the_calendar_has(self, plugin: ScheduleTrigger) -> None:
+    def test_next_after_the_last_instant_is_none(self, plugin: ScheduleTrigger) -> None:
         end = datetime.max.replace(tzinfo=UTC)
-        assert plugin.next_after(end) is None, "after the last instant there is none: return None"
+        assert plugin.next_after(end) is None, "return None if the next instant is beyond datetime.max"
 
-    def test_its_doubts_are_single_lines(self, plugin: ScheduleTrigger) -> None:
+    def test_warnings_are_single_lines(self, plugin: ScheduleTrigger) -> None:
         assert [text for text in plugin.warnings() if not text or "\n" in text] == []
 
 
 def _walk(plugin: ScheduleTrigger, instant: datetime) -> list[datetime]:
-    """Return the instant and some that the schedule has after it."""
+    """Return the instant and up to four of the schedule after it."""
     walked = [instant]
     while len(walked) < 5 and (following := plugin.next_after(walked[-1])) is not None and following > walked[-1]:
         walked.append(following)

@@ -1,4 +1,4 @@
-"""Files that hold state: private, whole or absent, and locked by one process."""
+"""Files with state: private, written atomically, and locked by one process."""
 
 import contextlib
 import os
@@ -12,8 +12,8 @@ _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 
-def private_directory(path: Path) -> Path:
-    """Make `path` a directory for the owner alone (0700) and return it resolved; StoreError where it can't be."""
+def create_private_directory(path: Path) -> Path:
+    """Create a directory for the owner alone (0700) if needed and return it resolved. Raises StoreError."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = path.resolve()
@@ -23,30 +23,30 @@ def private_directory(path: Path) -> Path:
             raise PermissionError(13, "Permission denied")
     except OSError as error:
         raise StoreError(
-            f"{path}: can't be used as state directory ({error.strerror}); choose another with RAE_STATE_DIR"
+            f"{path}: can't be used as a state directory ({error.strerror}); choose another with RAE_STATE_DIR"
         ) from error
     return path
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file for the owner alone (0600 whatever the umask), never through a symbolic link."""
+    """Open a file for the owner alone (0600 regardless of the umask), never through a symbolic link."""
     descriptor = os.open(path, flags | _NOFOLLOW | _CLOEXEC, 0o600)
     with contextlib.suppress(OSError):
         os.fchmod(descriptor, 0o600)
     return descriptor
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`, durably: whoever reads sees the old file or the new one, never a part."""
-    with whole_file(path) as file:
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace the content of `path` durably: a reader sees the old content or the new one, never a part."""
+    with atomic_file(path) as file:
         file.write(content)
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file that replaces `path` durably once it is complete; after an exception the old one remains.
 
-    Temporary file in the same directory, fsync, rename, fsync of the directory.
+    The steps: a temporary file in the same directory, fsync, rename, fsync of the directory.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with contextlib.suppress(FileNotFoundError):
@@ -66,7 +66,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable, where the platform knows how."""
+    """Make the names in a directory durable; does nothing on Windows, which has no means for it."""
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY | _CLOEXEC)
@@ -77,26 +77,28 @@ def sync_directory(path: Path) -> None:
 
 
 class DirectoryLock:
-    """An exclusive lock on a directory, let go by the kernel when its process ends.
+    """An exclusive lock on a directory, released by the kernel when its process ends.
 
-    It lies on a file that stays: deleting it would let two processes lock two files of one name.
+    The lock file is never deleted: otherwise two processes could lock two files of the same name.
     """
 
     def __init__(self, directory: Path) -> None:
-        """Take the lock, or raise StoreLocked with the pid of its holder."""
+        """Acquire the lock. Raises StoreLocked, with the process id of its holder, and StoreError."""
         self.path = directory / "lock"
         try:
             self._descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise StoreError(f"{self.path}: can't be opened ({error.strerror}); is it a link or another's?") from error
+            raise StoreError(
+                f"{self.path}: can't be opened ({error.strerror}); check that it is your own file and not a link"
+            ) from error
         try:
             _lock(self._descriptor)
         except OSError:
             pid = self._holder()
             os.close(self._descriptor)
-            held_by = f"process {pid}" if pid else "another process"
+            holder = f"process {pid}" if pid else "another process"
             raise StoreLocked(
-                f"{directory} is in use by {held_by}; stop it with 'rae-auto stop', or set another RAE_STATE_DIR",
+                f"{directory} is in use by {holder}; stop it with 'rae-auto stop', or set another RAE_STATE_DIR",
                 pid,
             ) from None
         os.ftruncate(self._descriptor, 0)
@@ -108,17 +110,17 @@ class DirectoryLock:
         return None
 
     def release(self) -> None:
-        """Let the lock go. Twice is no error."""
+        """Release the lock; a second call does nothing."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
 
 def _lock(descriptor: int) -> None:
-    if os.name == "nt":  # pragma: no cover - the same promise by the other system's call
+    if os.name == "nt":  # pragma: no cover - Windows only
         import msvcrt
 
-        # Far behind the pid, since a locked byte can't be read there.
+        # Far behind the process id, because Windows lets no other process read a locked byte.
         os.lseek(descriptor, 1 << 20, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
     else:

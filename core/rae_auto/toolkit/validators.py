@@ -1,4 +1,4 @@
-"""Converters and validators that options of many plugins share."""
+"""Converters and validators for common options: time zones, times of day, paths, durations."""
 
 import os
 import re
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.units import format_duration
 from rae_auto.model.primitives.zones import zone
 
@@ -15,46 +16,53 @@ Validator = Callable[[object, Any, Any], None]
 
 
 def zone_name(value: str | None) -> str | None:
-    """Convert the name of a time zone to its canonical one; None stays."""
+    """Convert a time zone to its IANA name, "local" to the machine's; None stays None. Raises ValueError."""
     return None if value is None else zone(value).key
 
 
 def time_of_day(value: object) -> str:
-    """Convert a time of day to a spelling that `time.fromisoformat` reads: 06:00, 22:30:15."""
-    found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
-    if found is None or (numbers := [int(part or 0) for part in found.groups()]) > [24, 0, 0] or max(numbers[1:]) > 59:
-        raise ValueError(f'{value!r:.60} is no time of the day; write hours and minutes, such as "22:00"')
+    """Convert a time of day to the form that `time.fromisoformat` parses: 06:00, 22:30:15. Raises ValueError."""
+    match = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if match is None or (numbers := [int(part or 0) for part in match.groups()]) > [24, 0, 0] or max(numbers[1:]) > 59:
+        raise ValueError(f'invalid time of day {_shown(value)}; use hours and minutes, as in "22:00"')
     numbers[0] %= 24
     return ":".join(f"{number:02}" for number in (numbers if numbers[2] else numbers[:2]))
 
 
 def absolute_path(value: object) -> str:
-    """Convert a path that begins with / or ~ to one that begins with /. It stays text; no file is touched."""
+    """Convert a path that begins with / or ~ to an absolute one, as text. Raises ValueError; touches no file."""
     if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError(f"must be a path, not {value!r:.60}")
+        raise ValueError(f"invalid path {_shown(value)}; use text that begins with / or ~")
     path = os.path.expanduser(value)  # noqa: PTH111 - text in, text out
     if not os.path.isabs(path):  # noqa: PTH117 - as above
-        raise ValueError(f"{value!r:.60} is relative; write a path that begins with / or ~")
+        raise ValueError(f"relative path {_shown(value)}; use a path that begins with / or ~")
     return path
 
 
-def at_least(least: timedelta) -> Validator:
-    """Refuses a shorter duration; None may be."""
+def at_least(minimum: timedelta) -> Validator:
+    """Return a validator that refuses durations shorter than `minimum`; None is valid."""
 
     def validate(_: object, attribute: Any, value: timedelta | None) -> None:
-        if value is not None and value < least:
-            raise ValueError(f"'{attribute.name.rstrip('_')}' must be at least {format_duration(least)}")
+        if value is not None and value < minimum:
+            raise ValueError(f"'{attribute.name.rstrip('_')}' must be at least {format_duration(minimum)}")
 
     return validate
 
 
-def longer_than_nothing(most: timedelta | None = None, remedy: str = "") -> Validator:
-    """Refuses no time at all, and more than `most`; None may be."""
-    limit = "" if most is None else f" and at most {format_duration(most)}"
-    words = f"must be more than 0s{limit}{remedy and f'; {remedy}'}"
+def positive_duration(maximum: timedelta | None = None, hint: str = "") -> Validator:
+    """Return a validator that refuses durations of zero and those longer than `maximum`; None is valid.
+
+    `hint` is added to the message.
+    """
+    limit = "" if maximum is None else f" and at most {format_duration(maximum)}"
+    problem = f"must be more than 0s{limit}{hint and f'; {hint}'}"
 
     def validate(_: object, attribute: Any, value: timedelta | None) -> None:
-        if value is not None and not timedelta(0) < value <= (most or value):
-            raise ValueError(f"'{attribute.name.rstrip('_')}' {words}")
+        if value is not None and not timedelta(0) < value <= (maximum or value):
+            raise ValueError(f"'{attribute.name.rstrip('_')}' {problem}")
 
     return validate
+
+
+def _shown(value: object) -> str:
+    return quote(value[:60]) if isinstance(value, str) else f"{value!r:.60}"

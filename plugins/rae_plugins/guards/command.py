@@ -10,7 +10,7 @@ from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.human_units import format_elapsed
 from rae_auto.model.primitives.units import parse_duration
-from rae_auto.toolkit.validators import longer_than_nothing
+from rae_auto.toolkit.validators import positive_duration
 from rae_plugins.guards.text import quote_short, to_printable
 from rae_plugins.machine.commands import CantStart, can_be_run, commands_missing, run
 
@@ -32,7 +32,7 @@ class CommandGuard(ReadGuard):
     timeout: timedelta = field(
         default=MAX_TIMEOUT,
         converter=parse_duration,
-        validator=longer_than_nothing(MAX_TIMEOUT, "for a longer check use a job, and name it in 'needs'"),
+        validator=positive_duration(MAX_TIMEOUT, "for a longer check use a job, and name it in 'needs'"),
         metadata={"help": "time after which the command is killed, at most 9s"},
     )
 

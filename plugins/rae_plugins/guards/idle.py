@@ -9,7 +9,7 @@ from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.human_units import format_elapsed
 from rae_auto.model.primitives.units import parse_duration
-from rae_auto.toolkit.validators import longer_than_nothing
+from rae_auto.toolkit.validators import positive_duration
 
 
 @frozen(kw_only=True)
@@ -20,7 +20,7 @@ class IdleGuard(ReadGuard):
 
     for_: timedelta = field(
         converter=parse_duration,
-        validator=longer_than_nothing(remedy="leave the guard out if use of the machine doesn't matter"),
+        validator=positive_duration(hint="leave the guard out if use of the machine doesn't matter"),
         metadata={"help": "time since the last input"},
     )
 

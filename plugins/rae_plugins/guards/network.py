@@ -14,7 +14,7 @@ from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.human_units import format_elapsed
 from rae_auto.model.primitives.units import parse_duration
-from rae_auto.toolkit.validators import longer_than_nothing
+from rae_auto.toolkit.validators import positive_duration
 from rae_plugins.guards.text import quote_short, to_printable
 from rae_plugins.machine.interfaces import addresses, is_usable
 from rae_plugins.machine.patience import look
@@ -44,7 +44,7 @@ class NetworkGuard(ReadGuard):
     timeout: timedelta = field(
         default=timedelta(seconds=1),
         converter=parse_duration,
-        validator=longer_than_nothing(MAX_TIMEOUT),
+        validator=positive_duration(MAX_TIMEOUT),
         metadata={"help": "time in which 'host' must answer, name resolution included; at most 8s"},
     )
 

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rae_auto.toolkit.files import open_private, sync_directory, whole_file
+from rae_auto.toolkit.files import atomic_file, open_private, sync_directory
 
 MAX_COPIES = 3
 
@@ -65,7 +65,7 @@ def restore_newest(path: Path, is_good: Callable[[sqlite3.Connection], bool], no
         for ending in ("-wal", "-shm"):
             with suppress(FileNotFoundError):
                 path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
-        with copy.open("rb") as source, whole_file(path) as target:
+        with copy.open("rb") as source, atomic_file(path) as target:
             shutil.copyfileobj(source, target)
         since = _written_at(path, copy).isoformat(timespec="seconds")
         return f"everything written after {since} is lost; {copy} replaces it, and the damaged file is now {aside}"

@@ -32,7 +32,7 @@ from rae_auto.api.pattern import GAP, State
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.units import parse_duration
-from rae_auto.toolkit.validators import longer_than_nothing
+from rae_auto.toolkit.validators import positive_duration
 
 MAX_SPARE_OCCURRENCES = 20
 """How many occurrences of each part of a sequence are kept beside the best beginnings."""
@@ -67,7 +67,7 @@ class CombineTrigger(PatternTrigger):
     within: timedelta | None = field(
         default=None,
         converter=optional(parse_duration),
-        validator=longer_than_nothing(),
+        validator=positive_duration(),
         metadata={"help": "longest time from the first occurrence to the last; required with all and sequence"},
     )
     reset: bool = field(

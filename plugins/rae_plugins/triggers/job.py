@@ -22,7 +22,7 @@ from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.run import RunState
-from rae_auto.toolkit.validators import longer_than_nothing
+from rae_auto.toolkit.validators import positive_duration
 from rae_plugins.triggers.quoting import quote
 
 
@@ -86,7 +86,7 @@ class JobTrigger(PatternTrigger):
     within: timedelta | None = field(
         default=None,
         converter=optional(parse_duration),
-        validator=longer_than_nothing(),
+        validator=positive_duration(),
         metadata={"help": 'longest time from the first end to the last; required with mode = "all"'},
     )
 

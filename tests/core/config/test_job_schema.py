@@ -30,19 +30,19 @@ def fault_of(document: Any, definition: str) -> str | None:
 
 
 @given(strategies.jobs())
-def test_every_job_that_is_kept_validates_and_comes_back(job: Job) -> None:
+def test_stored_job_validates_and_round_trips(job: Job) -> None:
     assert fault_of(dump(job), "configuration") is None
     assert load(Job, json.loads(json.dumps(dump(job)))) == job
 
 
 @given(strategies.runs)
-def test_every_run_that_is_kept_validates_and_comes_back(run: Run) -> None:
+def test_stored_run_validates_and_round_trips(run: Run) -> None:
     assert fault_of(dump(run), "run") is None
     assert load(Run, json.loads(json.dumps(dump(run)))) == run
 
 
 @given(strategies.job_states)
-def test_every_state_that_is_kept_validates_and_comes_back(state: JobState) -> None:
+def test_stored_job_state_validates_and_round_trips(state: JobState) -> None:
     assert fault_of(dump(state), "state") is None
     assert load(JobState, json.loads(json.dumps(dump(state)))) == state
 
@@ -60,15 +60,15 @@ def test_every_state_that_is_kept_validates_and_comes_back(state: JobState) -> N
         {"id": "R", "job": "a", "state": "queued"},
     ],
 )
-def test_what_is_no_record_is_refused(document: Any) -> None:
+def test_schema_refuses_other_documents(document: Any) -> None:
     assert not jsonschema.Draft7Validator(SCHEMA).is_valid(document)
 
 
-def test_the_committed_schema_is_the_one_of_the_code() -> None:
+def test_committed_schema_matches_the_code() -> None:
     written = json.dumps(SCHEMA, indent=2) + "\n"
     assert COMMITTED.read_text() == written, "rae-auto schema job > schemas/scheduler/job.json"
 
 
-def test_the_schema_is_valid_draft_07_and_says_its_version() -> None:
+def test_schema_is_valid_draft_07_with_a_version() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     assert SCHEMA["version"] == "1.0.0"

@@ -12,7 +12,7 @@ from rae_auto.model.primitives import zones
 from rae_auto.model.primitives.zones import local_zone_name, zone
 
 
-def test_a_name_gives_its_zone():
+def test_zone_returns_the_zone_of_a_name():
     assert zone("Europe/Berlin").key == "Europe/Berlin"
     assert zone("Europe/Berlin") is zone("Europe/Berlin")
 
@@ -25,7 +25,7 @@ def test_a_name_gives_its_zone():
         "x" * 5000,
     ],
 )
-def test_what_names_no_zone_is_one_clear_line(name):
+def test_unknown_zone_is_refused_in_one_line(name):
     with pytest.raises(ValueError, match='unknown time zone "') as caught:
         zone(name)
     message = str(caught.value)
@@ -35,18 +35,18 @@ def test_what_names_no_zone_is_one_clear_line(name):
 
 
 @given(st.text(max_size=300))
-def test_any_text_is_a_zone_or_a_value_error(text):
+def test_zone_of_any_text_is_a_zone_or_value_error(text):
     with contextlib.suppress(ValueError):
         assert zone(text).utcoffset(datetime(2024, 1, 1)) is not None
 
 
 @pytest.mark.parametrize("wrong", ["europe/berlin", "Europe/Berln", "Berlin"])
-def test_a_near_miss_gets_a_suggestion(wrong):
+def test_misspelled_zone_gets_a_suggestion(wrong):
     with pytest.raises(ValueError, match='did you mean "Europe/Berlin"'):
         zone(wrong)
 
 
-class TestTheLocalZone:
+class TestLocalZone:
     @pytest.fixture(autouse=True)
     def machine(self, monkeypatch, tmp_path) -> Path:
         monkeypatch.delenv("TZ", raising=False)
@@ -63,30 +63,30 @@ class TestTheLocalZone:
             ("", "UTC"),
         ],
     )
-    def test_is_what_the_variable_says(self, monkeypatch, variable, name):
+    def test_is_that_of_the_variable(self, monkeypatch, variable, name):
         monkeypatch.setenv("TZ", variable)
         assert local_zone_name() == name
         assert zone("local").key == name
 
-    def test_is_where_the_link_points(self, machine):
+    def test_is_that_of_the_link(self, machine):
         (machine / "localtime").symlink_to("/var/db/timezone/zoneinfo/America/Argentina/Ushuaia")
         (machine / "timezone").write_text("Europe/Rome\n")
         assert local_zone_name() == "America/Argentina/Ushuaia"
 
-    def test_is_what_the_file_says_where_there_is_no_such_link(self, machine):
+    def test_is_that_of_the_file_without_a_link(self, machine):
         (machine / "localtime").write_bytes(b"TZif")
         (machine / "timezone").write_text("Europe/Rome\n")
         assert local_zone_name() == "Europe/Rome"
 
-    def test_is_what_the_file_says_where_the_link_leads_elsewhere(self, machine):
+    def test_is_that_of_the_file_if_the_link_leads_elsewhere(self, machine):
         (machine / "localtime").symlink_to("/somewhere/else")
         (machine / "timezone").write_text("Europe/Rome\n")
         assert local_zone_name() == "Europe/Rome"
 
-    def test_is_utc_where_nothing_tells(self):
+    def test_is_utc_by_default(self):
         assert local_zone_name() == "UTC"
 
-    def test_is_refused_where_the_variable_is_no_iana_name(self, monkeypatch):
+    def test_is_refused_if_the_variable_has_no_iana_name(self, monkeypatch):
         monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
         with pytest.raises(ValueError, match='unknown time zone "CET-1CEST'):
             zone("local")

@@ -1,4 +1,4 @@
-"""What the conformance suites say to an author whose plugin isn't right yet."""
+"""Messages of the conformance suites to authors of plugins."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from rae_auto.testing.sources import Listener, RealTimer
 
 @frozen
 class OnTheHour(ComputedGuard):
-    """Looks at the clock of whoever asks."""
+    """Depends on the zone of its argument."""
 
     def evaluate(self, instant):
         return GuardResult(Verdict.YES if instant.minute == 0 else Verdict.NO, f"minute {instant.minute}")
@@ -23,13 +23,13 @@ class OnTheHour(ComputedGuard):
 
 
 @frozen
-class Talkative(ReadGuard):
-    """Says what it is given."""
+class FixedResult(ReadGuard):
+    """Returns a given value."""
 
-    what: object
+    result: object
 
     async def read(self):
-        return self.what
+        return self.result
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ class Talkative(ReadGuard):
         (RealTimer(), "^it emitted 0 occurrences instead of 1 within 0 s$"),
     ],
 )
-def test_a_source_that_tells_nothing_is_told_how_its_clocks_move(tmp_path, timer, message):
+def test_wait_for_explains_clocks_that_do_not_move(tmp_path, timer, message):
     async def wait():
         await Listener(tmp_path, timer).wait_for(1, patience=0)
 
@@ -50,21 +50,21 @@ def test_a_source_that_tells_nothing_is_told_how_its_clocks_move(tmp_path, timer
         asyncio.run(wait())
 
 
-def test_a_guard_whose_answer_depends_on_the_zone_is_told_so():
-    with pytest.raises(AssertionError, match="where the same instant comes in another zone"):
-        GuardConformance().test_what_is_computed_depends_on_nothing_but_the_instant(OnTheHour())
+def test_guard_conformance_names_dependence_on_the_zone():
+    with pytest.raises(AssertionError, match="for the same instant in another zone"):
+        GuardConformance().test_computed_guard_is_pure(OnTheHour())
     assert OnTheHour().evaluate(datetime(2026, 1, 1, tzinfo=UTC)).verdict is Verdict.YES
 
 
 @pytest.mark.parametrize(
-    ("what", "message"),
+    ("result", "message"),
     [
-        (None, "it answered None, which isn't a GuardResult"),
-        (GuardResult("maybe", "well"), "it answered 'maybe', which isn't a Verdict"),
-        (GuardResult(Verdict.NO, ""), "it doesn't tell what it saw"),
+        (None, "the guard returned None; return a GuardResult"),
+        (GuardResult("maybe", "well"), "the verdict is 'maybe'; use Verdict"),
+        (GuardResult(Verdict.NO, ""), "the reason is empty"),
         (GuardResult(Verdict.NO, "two\nlines"), "more than one line"),
     ],
 )
-def test_a_guard_whose_answer_is_none_is_told_what_is_wrong_with_it(what, message):
+def test_guard_conformance_names_the_fault_of_a_result(result, message):
     with pytest.raises(AssertionError, match=message):
-        GuardConformance().test_it_says_what_it_saw_in_one_line(Talkative(what))
+        GuardConformance().test_result_has_a_reason_of_one_line(FixedResult(result))

@@ -1,4 +1,4 @@
-"""The small document that a source keeps over restarts."""
+"""The document in which a source stores its state over restarts."""
 
 import asyncio
 import json
@@ -15,44 +15,42 @@ def load(path: Path) -> Any:
     return asyncio.run(StateFile(path, "backup").load(lambda document: document["n"]))
 
 
-def test_what_is_kept_is_loaded_by_the_next(tmp_path: Path, log: list[str]) -> None:
+def test_load_returns_the_saved_document(tmp_path: Path, log: list[str]) -> None:
     path = tmp_path / "trigger" / "state.json"
     assert load(path) is None
-    asyncio.run(StateFile(path).keep({"n": 5}))
+    asyncio.run(StateFile(path).save({"n": 5}))
     assert load(path) == 5
     assert path.parent.stat().st_mode & 0o077 == 0
     assert log == []
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"m": 5}', "[" * 100_000])
-def test_what_is_of_no_use_is_nothing_and_said_once(tmp_path: Path, content: str, log: list[str]) -> None:
+def test_load_of_a_damaged_file_is_none_with_one_warning(tmp_path: Path, content: str, log: list[str]) -> None:
     path = tmp_path / "state.json"
     path.write_text(content)
     assert load(path) is None
-    (said,) = log
-    assert str(path) in said
-    assert "it begins anew" in said
+    (line,) = log
+    assert str(path) in line
+    assert "the trigger starts from nothing" in line
 
 
-def test_one_that_is_cancelled_ends_when_its_document_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun, may_end, write = threading.Event(), threading.Event(), StateFile.write
+def test_cancelled_save_returns_after_the_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, may_end, write = threading.Event(), threading.Event(), StateFile.write
 
     def slow(file: StateFile, document: Any) -> None:
-        begun.set()
+        started.set()
         assert may_end.wait(60)
         write(file, document)
 
     async def main() -> None:
-        keeping = asyncio.ensure_future(StateFile(tmp_path / "state.json").keep({"n": 1}))
-        await asyncio.to_thread(begun.wait, 60)
-        keeping.cancel()
+        saving = asyncio.ensure_future(StateFile(tmp_path / "state.json").save({"n": 1}))
+        await asyncio.to_thread(started.wait, 60)
+        saving.cancel()
         await asyncio.sleep(0)
-        assert not keeping.done()
+        assert not saving.done()
         may_end.set()
-        await asyncio.wait({keeping})
-        assert keeping.cancelled()
+        await asyncio.wait({saving})
+        assert saving.cancelled()
         assert json.loads((tmp_path / "state.json").read_text()) == {"n": 1}
 
     monkeypatch.setattr(StateFile, "write", slow)

@@ -22,7 +22,7 @@ from rae_auto.runtime.execution.assignments import build_assignment, event_path,
 from rae_auto.runtime.execution.environment import oversized_event
 from rae_auto.runtime.execution.secrets import mask_result
 from rae_auto.runtime.reporting import log_setup
-from rae_auto.toolkit.files import private_directory, write_whole
+from rae_auto.toolkit.files import create_private_directory, write_atomically
 
 Key = tuple[RunId, int]
 
@@ -116,7 +116,7 @@ class Executions:
             # First, so that of many that start together each goes straight on to its start.
             executor = await self._open(job.executor_ref)
             if (event := oversized_event(run)) is not None:
-                await asyncio.to_thread(write_whole, event_path(self._directory, run.id), event)
+                await asyncio.to_thread(write_atomically, event_path(self._directory, run.id), event)
             assignment = build_assignment(run, job, self._directory, self._inherited)
             secrets = assignment.secrets
             log_setup.hide(secrets)
@@ -176,8 +176,8 @@ class Executions:
 
     async def _opened(self, ref: PluginRef) -> Executor:
         executor = self._executor_for(ref)
-        private_directory(self._directory / "output")
-        await executor.open(private_directory(self._directory / "executors" / ref.type))
+        create_private_directory(self._directory / "output")
+        await executor.open(create_private_directory(self._directory / "executors" / ref.type))
         return executor
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

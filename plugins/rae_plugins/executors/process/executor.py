@@ -11,7 +11,7 @@ from attrs import define, field
 from rae_auto.api import Assignment, Execution, Executor, NeverStarted
 from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
-from rae_auto.toolkit.files import write_whole
+from rae_auto.toolkit.files import write_atomically
 from rae_plugins.executors.process import limit_checks
 from rae_plugins.executors.process.adopted_attempt import AdoptedAttempt
 from rae_plugins.executors.process.attempt_files import claim_attempt, read_record, to_result, wait_for_start_record
@@ -66,7 +66,7 @@ class ProcessExecutor(Executor):
         last_boot = boot_file.read_text() if boot_file.exists() else boot
         self._is_same_boot = boot is not None and boot == last_boot
         if boot is not None and not (boot_file.exists() and self._is_same_boot):
-            write_whole(boot_file, boot.encode())
+            write_atomically(boot_file, boot.encode())
 
     async def start(self, assignment: Assignment) -> Execution:
         """Have the keeper spawn the command. Errors: ValueError, RuntimeError with the keeper's explanation."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rae_auto.errors import StoreDamaged
-from rae_auto.toolkit.files import write_whole
+from rae_auto.toolkit.files import write_atomically
 from rae_plugins.stores.checksum import checksum
 
 FORMAT_VERSION = 1
@@ -77,5 +77,5 @@ def iter_lines(file: BinaryIO) -> Iterator[tuple[int, dict[str, Any] | None]]:
 def copy_damaged_file(path: Path, moment: str) -> Path:
     """Copy a damaged file as it is to a name that no store reads, and return the copy."""
     aside = path.with_name(f"{path.name}.corrupt-{moment}")
-    write_whole(aside, path.read_bytes())
+    write_atomically(aside, path.read_bytes())
     return aside

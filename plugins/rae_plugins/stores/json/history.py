@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import StoreDamaged
-from rae_auto.toolkit.files import write_whole
+from rae_auto.toolkit.files import write_atomically
 from rae_plugins.stores.json.checksummed_lines import FORMAT_VERSION, add_checksum, check_format, iter_lines, read_lines
 from rae_plugins.stores.json.contents import LogEntry, decode_entry, encode_entry
 
@@ -38,7 +38,7 @@ def write_history_file(path: Path, entries: Iterable[LogEntry]) -> HistoryFile:
     make_header = add_checksum(
         {"format": FORMAT_VERSION, "newest": {log: at.isoformat() for log, at in newest.items()}}
     )
-    write_whole(path, make_header + b"".join(lines))
+    write_atomically(path, make_header + b"".join(lines))
     return HistoryFile(path, newest)
 
 

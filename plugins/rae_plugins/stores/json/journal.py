@@ -8,7 +8,7 @@ from typing import Any
 from attrs import define, field
 
 from rae_auto.errors import StoreError
-from rae_auto.toolkit.files import open_private, write_whole
+from rae_auto.toolkit.files import open_private, write_atomically
 from rae_plugins.stores.json.checksummed_lines import FORMAT_VERSION, MAX_LINE_BYTES, add_checksum
 
 
@@ -55,7 +55,7 @@ class Journal:
     def copy_to(self, path: Path) -> None:
         """Copy the commits, without a failed one, to another file."""
         with self.path.open("rb") as file:
-            write_whole(path, file.read(self.size))
+            write_atomically(path, file.read(self.size))
 
     def close(self) -> None:
         """Close the file."""

@@ -11,7 +11,7 @@ from attrs import define, field
 
 from rae_auto.api.store import Append, Change, Document, LogQuery, Put, RetentionRule, Store
 from rae_auto.errors import StoreError
-from rae_auto.toolkit.files import DirectoryLock, write_whole
+from rae_auto.toolkit.files import DirectoryLock, write_atomically
 from rae_auto.toolkit.mounts import network_type
 from rae_plugins.stores.json.checksummed_lines import copy_damaged_file
 from rae_plugins.stores.json.contents import LogEntry, StoreContents, encode, encode_prune
@@ -160,10 +160,10 @@ class JsonStore(Store):
         snapshot = encode_snapshot(
             self._seq, self._contents.documents, (history_file.path.name for history_file in self._history_files)
         )
-        write_whole(self._directory / f"snapshot-{self._seq}.json", snapshot)
+        write_atomically(self._directory / f"snapshot-{self._seq}.json", snapshot)
         self._snapshot_size = len(snapshot)
         path, first = self._directory / JOURNAL, make_header(self._seq)
-        write_whole(path, first)
+        write_atomically(path, first)
         if self._journal is not None:
             self._journal.close()
             self._journal = None

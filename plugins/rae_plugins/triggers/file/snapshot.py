@@ -46,7 +46,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from rae_auto.toolkit.files import open_private, private_directory
+from rae_auto.toolkit.files import create_private_directory, open_private
 from rae_plugins.triggers.file.changes import ChangeKind, FileChange, FileVersion
 
 FORMAT_VERSION = 2
@@ -114,7 +114,7 @@ class Snapshot:
 
     def __attrs_post_init__(self) -> None:
         """Open the file, or create it. Errors: StoreError, sqlite3.Error, OSError."""
-        private_directory(self.path.parent)
+        create_private_directory(self.path.parent)
         try:
             self._connect()
         except sqlite3.DatabaseError as error:

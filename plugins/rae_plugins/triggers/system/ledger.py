@@ -140,7 +140,7 @@ class Ledger:
                 pending=tuple(self._occurrence(change, number) for number, change in enumerate(told)),
             )
             if told or fact.is_kept:
-                await self._file.keep(self._memory.document())
+                await self._file.save(self._memory.document())
             await self._tell()
 
     def _occurrence(self, change: Change, number: int) -> Occurrence:
@@ -156,4 +156,4 @@ class Ledger:
         for occurrence in self._memory.pending:
             await self._watch.emit(occurrence.key, occurrence.event, parse_instant(occurrence.at))
         self._memory = evolve(self._memory, pending=())
-        await self._file.keep(self._memory.document())
+        await self._file.save(self._memory.document())

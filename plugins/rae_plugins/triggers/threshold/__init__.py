@@ -12,7 +12,7 @@ from attrs.converters import optional
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import format_duration, parse_duration
-from rae_auto.toolkit.validators import at_least, longer_than_nothing
+from rae_auto.toolkit.validators import at_least, positive_duration
 from rae_plugins.machine.commands import can_be_run
 from rae_plugins.machine.programs import checked
 from rae_plugins.triggers.threshold.command import read_command_number
@@ -65,7 +65,7 @@ class ThresholdTrigger(SourceTrigger):
     timeout: timedelta = field(
         default=timedelta(seconds=10),
         converter=parse_duration,
-        validator=longer_than_nothing(),
+        validator=positive_duration(),
         metadata={"help": "longest time that a reading may take"},
     )
     at_start: bool = field(default=False, metadata={"help": "whether to fire if the first reading is beyond the level"})

@@ -126,7 +126,7 @@ class ThresholdWatcher:
             "undelivered": _crossing_document(current[1]),
         }
         try:
-            await self._file.keep(document)
+            await self._file.save(document)
         except (OSError, StoreError) as error:
             if self._is_saved:
                 logger.bind(job=self.context.job).warning(

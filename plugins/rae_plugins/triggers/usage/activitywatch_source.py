@@ -176,7 +176,7 @@ async def _follow(
             silent, more = False, pulled.more
             if pulled.taken != taken:
                 taken = evolve(pulled.taken, used_until=used_until)
-                await file.keep(taken.document())
+                await file.save(taken.document())
         if not more:
             await watch.timer.sleep(PULL.total_seconds())
 

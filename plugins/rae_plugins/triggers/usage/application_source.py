@@ -90,7 +90,7 @@ class ApplicationSource(SourceTrigger):
                 use = Use.begun(now, last_input, now.wall)
             if told is not None:
                 used_until = await tell_use(watch, [told], used_until, {"application": self.application}) or told[1]
-                await file.keep({"until": format_instant(used_until)})
+                await file.save({"until": format_instant(used_until)})
             await watch.timer.sleep(LOOK.total_seconds())
 
     async def _last_input(self, watch: TriggerContext) -> tuple[datetime | None, str]:

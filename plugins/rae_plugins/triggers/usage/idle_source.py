@@ -121,7 +121,7 @@ class IdleSource(SourceTrigger):
                     await watch.emit(telling.key, telling.document(idle.because), telling.until)
                 if following.since != spells.since:
                     kept_since = following.since and format_instant(following.since)
-                    await file.keep({"since": kept_since})
+                    await file.save({"since": kept_since})
                 spells = following
                 pause = spells.pause()
             await watch.timer.sleep_until(now.wall + pause)

@@ -139,7 +139,7 @@ def test_crossing_is_saved_first_and_redelivered_after_a_crash(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "is damaged"),
+        ("{", "damaged ("),
         ('{"options": OPTIONS}', "can't be understood"),
         ('{"options": OPTIONS, "state": {"phase": "odd"}, "undelivered": null}', "can't be understood"),
         (

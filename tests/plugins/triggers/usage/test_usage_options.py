@@ -46,7 +46,7 @@ def made(**options: object) -> UsageTrigger:
             "where: must be taken",
         ),
         ({"pattern": "first_of_day", "of": "x", "days": 3}, "has no use for it"),
-        ({"pattern": "first_of_day", "of": "x", "day_start": "9"}, "no time of the day"),
+        ({"pattern": "first_of_day", "of": "x", "day_start": "9"}, "invalid time of day"),
         ({"pattern": "first_of_day", "of": "x", "source": "process"}, "source: must be taken out"),
         ({"pattern": "first_of_day", "of": "x", "timezone": "Mars/Olympus"}, "no time zone"),
         ({"pattern": "absence", "of": "x"}, "needs 'for'"),
