@@ -63,7 +63,7 @@ def test_invalid_interval_is_refused(every: object) -> None:
 
 @pytest.mark.parametrize("start", ["yesterday", "2026-01-31T12:00:00", 5, "x" * 10_000, datetime(2026, 1, 31)])
 def test_invalid_from_is_refused_in_one_line(start: object) -> None:
-    with pytest.raises(ValueError, match=r"invalid instant|no instant|time zone") as caught:
+    with pytest.raises(ValueError, match=r"invalid instant|has no offset") as caught:
         IntervalTrigger(every="1h", from_=start)  # type: ignore[arg-type]  # what a person may write
     assert len(str(caught.value)) < 200
 

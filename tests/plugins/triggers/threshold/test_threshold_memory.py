@@ -140,14 +140,14 @@ def test_crossing_is_saved_first_and_redelivered_after_a_crash(tmp_path: Path) -
     ("content", "said"),
     [
         ("{", "damaged ("),
-        ('{"options": OPTIONS}', "can't be understood"),
-        ('{"options": OPTIONS, "state": {"phase": "odd"}, "undelivered": null}', "can't be understood"),
+        ('{"options": OPTIONS}', "invalid state ("),
+        ('{"options": OPTIONS, "state": {"phase": "odd"}, "undelivered": null}', "invalid state ("),
         (
             '{"options": OPTIONS, "state": {"phase": "pending", "since": null, "seconds_beyond": 1, '
             '"fired_at": null, "slept": null}, "undelivered": null}',
-            "can't be understood",
+            "invalid state (",
         ),
-        ('{"options": OPTIONS, "state": [], "undelivered": null}', "can't be understood"),
+        ('{"options": OPTIONS, "state": [], "undelivered": null}', "invalid state ("),
     ],
 )
 def test_unreadable_state_is_reported_and_replaced(tmp_path: Path, log: list[str], content: str, said: str) -> None:

@@ -38,7 +38,7 @@ def made(**options: object) -> UsageTrigger:
         ({"pattern": "count", "of": "x", "count": 20_000, "within": "1h"}, "count: must be at most"),
         ({"pattern": "count", "count": 3, "within": "1h"}, "nothing counts"),
         ({"pattern": "count", "of": "x", "count": 3, "within": "1ms"}, "within: must be at least 1s"),
-        ({"pattern": "count", "of": {"type": "nothing"}, "count": 3, "within": "1h"}, "of: there is no trigger"),
+        ({"pattern": "count", "of": {"type": "nothing"}, "count": 3, "within": "1h"}, "of: unknown trigger"),
         ({"pattern": "count", "of": {"type": "interval"}, "count": 3, "within": "1h"}, "of.every: is missing"),
         ({"pattern": "count", "of": "x", "application": "y", "count": 3, "within": "1h"}, "only one of them"),
         (
@@ -48,7 +48,7 @@ def made(**options: object) -> UsageTrigger:
         ({"pattern": "first_of_day", "of": "x", "days": 3}, "has no use for it"),
         ({"pattern": "first_of_day", "of": "x", "day_start": "9"}, "invalid time of day"),
         ({"pattern": "first_of_day", "of": "x", "source": "process"}, "source: must be taken out"),
-        ({"pattern": "first_of_day", "of": "x", "timezone": "Mars/Olympus"}, "no time zone"),
+        ({"pattern": "first_of_day", "of": "x", "timezone": "Mars/Olympus"}, "unknown time zone"),
         ({"pattern": "absence", "of": "x"}, "needs 'for'"),
         ({"pattern": "idle"}, "needs 'for'"),
         ({"pattern": "idle", "for": "5s"}, "for: must be at least 10s"),
