@@ -283,7 +283,7 @@ def test_time_alone_drops_no_occurrence():
         ({"all_": parts(2)}, "'within' must give the longest time"),
         ({"sequence": parts(2)}, "'within' must give the longest time"),
         ({"sequence": parts(2), "within": 0}, "'within' must be more than 0s"),
-        ({"sequence": parts(2), "within": "soon"}, "no duration"),
+        ({"sequence": parts(2), "within": "soon"}, "invalid duration"),
     ],
 )
 def test_invalid_combine_options_are_refused(options, why):

@@ -136,7 +136,7 @@ def test_mode_all_agrees_with_the_whole_history(events, window):
         ({"jobs": "a"}, "'jobs' must be a list"),
         ({"jobs": ["a"], "mode": JobTriggerMode.ALL}, "'within' must give"),
         ({"jobs": ["a"], "mode": JobTriggerMode.ALL, "within": "0s"}, "'within' must be more than 0s"),
-        ({"jobs": ["a"], "mode": JobTriggerMode.ALL, "within": "soon"}, "no duration"),
+        ({"jobs": ["a"], "mode": JobTriggerMode.ALL, "within": "soon"}, "invalid duration"),
     ],
 )
 def test_invalid_job_options_are_refused(options, why):
