@@ -6,7 +6,7 @@ from rae_auto.api.guard import ComputedGuard, GuardResult, ReadGuard, Verdict
 from rae_auto.api.logger import Logger
 from rae_auto.api.notifier import Notice, Notifier
 from rae_auto.api.pattern import Firing, PatternTrigger, StepResult
-from rae_auto.api.plugin import Plugin
+from rae_auto.api.plugin import Plugin, Variants
 from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, RetentionRule, Store
 from rae_auto.api.trigger import Emit, EmitResult, ScheduleTrigger, SourceTrigger, Trigger, TriggerContext
 
@@ -41,5 +41,6 @@ __all__ = [
     "Store",
     "Trigger",
     "TriggerContext",
+    "Variants",
     "Verdict",
 ]

@@ -1,9 +1,11 @@
 """What every plugin is: an attrs class whose fields are its options."""
 
 from abc import ABC
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import ClassVar, Protocol
+
+from attrs import frozen
 
 
 class Kind(StrEnum):
@@ -15,6 +17,20 @@ class Kind(StrEnum):
     LOGGER = "logger"
     NOTIFIER = "notifier"
     GUARD = "guard"
+
+
+@frozen
+class Variants:
+    """The variants of a plugin: one option chooses among classes, each with options of its own."""
+
+    option: str
+    """The name of the option that chooses."""
+
+    classes: "Mapping[str, type[Plugin]]"
+    """The class of each value of the option: an attrs class, as any plugin, with the same `type`."""
+
+    help: str = ""
+    """The help of the option that chooses."""
 
 
 class Plugin(ABC):
@@ -30,6 +46,15 @@ class Plugin(ABC):
     @classmethod
     def available(cls) -> str | None:
         """Why the plugin can't serve on this machine, in one line, or None if it can. Quick, without side effects."""
+        return None
+
+    @classmethod
+    def variants(cls) -> Variants | None:
+        """Return the variants of the plugin, or None if it has the same options in each use.
+
+        A plugin with variants is an attrs class too, but is never instantiated: its variants take its place, and
+        must not derive from it.
+        """
         return None
 
 

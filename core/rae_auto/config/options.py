@@ -8,7 +8,7 @@ from attrs import frozen
 from rae_auto.api.executor import Executor
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.trigger import SourceTrigger
-from rae_auto.config.structure import options_of, structure
+from rae_auto.config.structure import options_of, structure, variant_of
 from rae_auto.errors import PluginError
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Limits
@@ -38,7 +38,7 @@ def build(plugin_class: type[P], options: Mapping[str, Any], *, timezone: str, p
     problems of the options.
     """
     given = dict(options)
-    if given.get("timezone") is None and "timezone" in options_of(plugin_class):
+    if given.get("timezone") is None and "timezone" in options_of(variant_of(plugin_class, given)):
         given["timezone"] = timezone
     return structure(given, plugin_class, maker=InnerTriggers(plugins, timezone))
 

@@ -3,6 +3,7 @@
 from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
 from rae_auto.config.schema_writer import Schema, SchemaWriter
+from rae_auto.config.structure import variants_of
 from rae_auto.config.tables import FileTable, JobTable
 from rae_auto.errors import PluginError
 from rae_auto.model.job import Job
@@ -56,10 +57,21 @@ def job_schema() -> Schema:
     }
 
 
-def plugin_schema(plugin_class: type) -> Schema:
-    """Return the schema of a plugin's options."""
+def plugin_schemas(plugin_class: type) -> list[Schema]:
+    """Return the schema of a plugin's options, or one for each of its variants."""
     inner = dict.fromkeys((Trigger, ScheduleTrigger, SourceTrigger), _named(Kind.TRIGGER))
-    return SchemaWriter(inner).object(plugin_class)
+    writer = SchemaWriter(inner)
+    variants = variants_of(plugin_class)
+    if variants is None:
+        return [writer.object(plugin_class)]
+    schemas = []
+    for word, cls in variants.classes.items():
+        schema = writer.object(cls)
+        chosen = {"const": word, "description": variants.help}
+        schema["properties"] = {variants.option: chosen, **schema["properties"]}
+        schema["required"] = [variants.option, *schema.get("required", ())]
+        schemas.append(schema)
+    return schemas
 
 
 def _named(kind: Kind) -> Schema:
@@ -75,13 +87,14 @@ def _plugins(kind: Kind, plugins: PluginSource) -> Schema:
     tables, names = [], []
     for name in sorted(plugins.names(kind)):
         try:
-            schema = plugin_schema(plugins.get(kind, name))
+            schemas = plugin_schemas(plugins.get(kind, name))
         except PluginError:
             # A plugin that can't be loaded here may be used elsewhere.
-            schema = {"type": "object", "properties": {}}
+            schemas = [{"type": "object", "properties": {}}]
         own = {"id": _NAME} if kind in (Kind.TRIGGER, Kind.GUARD) else {}
-        properties = {"type": {"const": name}, **own, **schema["properties"]}
-        if "required" not in schema:
+        if any("required" not in schema for schema in schemas):
             names.append(name)
-        tables.append({**schema, "properties": properties, "required": ["type", *schema.get("required", ())]})
+        for schema in schemas:
+            properties = {"type": {"const": name}, **own, **schema["properties"]}
+            tables.append({**schema, "properties": properties, "required": ["type", *schema.get("required", ())]})
     return {"oneOf": [*([{"enum": names}] if names else []), *tables]} if tables else {}

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 import attrs
 from cattrs import Converter
 
+from rae_auto.api.plugin import Plugin, Variants
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.instants import parse_instant
@@ -60,6 +61,18 @@ def options_of(cls: type) -> dict[str, "attrs.Attribute[Any]"]:
     """Return the fields of an attrs class by the names in a configuration: `from` for `from_`."""
     attrs.resolve_types(cls)
     return {(field.alias or field.name).rstrip("_"): field for field in attrs.fields(cls) if field.init}
+
+
+def variant_of(cls: type, options: Mapping[str, Any]) -> type:
+    """Return the class that the options of a plugin choose: a variant, or `cls` itself if there is none."""
+    variants = variants_of(cls)
+    word = options.get(variants.option) if variants is not None else None
+    return variants.classes.get(word, cls) if variants is not None and isinstance(word, str) else cls
+
+
+def variants_of(cls: type) -> Variants | None:
+    """Return the variants of a plugin class, or None."""
+    return cls.variants() if issubclass(cls, Plugin) else None
 
 
 def renamed_key(name: str, fields: Iterable["attrs.Attribute[Any]"]) -> str | None:
@@ -249,6 +262,8 @@ def _mapping(converter: Converter, value: object, cls: Any) -> dict[str, object]
 def _table(converter: Converter, value: object, cls: Any) -> object:
     if not isinstance(value, dict):
         raise invalid(f"must be a table, not {shown(value)}")
+    if (variants := variants_of(cls)) is not None:
+        return _variant(converter, value, variants)
     fields, findings, given = options_of(cls), Findings(), {}
     for name, item in value.items():
         with findings.within(name):
@@ -258,6 +273,28 @@ def _table(converter: Converter, value: object, cls: Any) -> object:
     missing = [name for name, field in fields.items() if field.default is attrs.NOTHING and name not in given]
     findings.problems.extend(Problem((name,), "is missing; set it") for name in missing if name not in value)
     made = None if missing else _construct(cls, given, fields, findings.problems)
+    findings.raise_if_any()
+    return made
+
+
+def _variant(converter: Converter, value: Mapping[str, Any], variants: Variants) -> object:
+    """Convert a table to the variant that it chooses. An option of other variants is a problem that names them."""
+    words = list(variants.classes)
+    if variants.option not in value:
+        raise invalid(f"is missing; set it to one of {', '.join(words)}", variants.option)
+    word = value[variants.option]
+    if not isinstance(word, str) or word not in variants.classes:
+        raise invalid(_choice(word, words), variants.option)
+    cls, findings = variants.classes[word], Findings()
+    options = {name: item for name, item in value.items() if name != variants.option}
+    own = options_of(cls)
+    for name in [name for name in options if name not in own]:
+        if takers := [other for other in words if name in options_of(variants.classes[other])]:
+            del options[name]
+            what = f'is not an option of {variants.option} "{word}", only of {", ".join(takers)}; remove it'
+            findings.problems.append(Problem((name,), what))
+    with findings.within():
+        made = converter.structure(options, cls)
     findings.raise_if_any()
     return made
 

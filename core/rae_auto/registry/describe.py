@@ -11,7 +11,7 @@ from typing import Any, Literal, NewType, Union, get_args, get_origin
 import attrs
 from attrs import frozen
 
-from rae_auto.api.plugin import Plugin
+from rae_auto.api.plugin import Plugin, Variants
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
 from rae_auto.model.primitives.units import Size, format_duration, format_size
 
@@ -62,14 +62,33 @@ class Description:
 
 def describe(plugin: type[Plugin]) -> Description:
     """Return the description of a plugin, from its docstring, and its options, from its fields."""
-    cls: Any = plugin
-    attrs.resolve_types(cls)
-    fields = [field for field in attrs.fields(cls) if field.init]
-    options = [
-        Option(field.name.rstrip("_"), type_text(field.type), _default(field), field.metadata.get("help", ""))
-        for field in fields
-    ]
+    variants = plugin.variants()
+    options = _options(plugin) if variants is None else _variant_options(variants)
     return Description(" ".join((plugin.__doc__ or "").split()), tuple(options))
+
+
+def _options(cls: Any) -> list[Option]:
+    attrs.resolve_types(cls)
+    return [
+        Option(field.name.rstrip("_"), type_text(field.type), _default(field), field.metadata.get("help", ""))
+        for field in attrs.fields(cls)
+        if field.init
+    ]
+
+
+def _variant_options(variants: Variants) -> list[Option]:
+    """Return the options of all variants; the help of one that not every variant has begins with those that do."""
+    words = list(variants.classes)
+    users: dict[Option, list[str]] = {}
+    for word, cls in variants.classes.items():
+        for option in _options(cls):
+            users.setdefault(option, []).append(word)
+    chosen = Option(variants.option, f"one of: {', '.join(words)}", None, variants.help)
+    named = [
+        option if having == words else attrs.evolve(option, help=f"{', '.join(having)}: {option.help}")
+        for option, having in users.items()
+    ]
+    return [chosen, *named]
 
 
 def type_text(kind: Any) -> str:
