@@ -51,17 +51,17 @@ def _installed(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
 
 
-def test_its_own_tests_pass(tmp_path: Path) -> None:
+def test_webhook_passes_its_own_tests(tmp_path: Path) -> None:
     assert " passed" in python("pytest", "-q", "-p", "no:cacheprovider", PROJECT, cwd=tmp_path)
 
 
-def test_it_is_found_under_its_name(tmp_path: Path) -> None:
+def test_webhook_is_listed_under_its_name(tmp_path: Path) -> None:
     listed = json.loads(python("rae_auto", "plugins", "--json", cwd=tmp_path))
     (found,) = [row for row in listed if row["name"] == "webhook"]
     assert (found["kind"], found["distribution"], found["state"]) == ("trigger", "rae-trigger-webhook", "indexed")
 
 
-def test_its_page_shows_every_option_as_the_program_does(tmp_path: Path) -> None:
+def test_webhook_readme_has_the_options_of_the_program(tmp_path: Path) -> None:
     shown = json.loads(python("rae_auto", "plugins", "show", "trigger", "webhook", "--json", cwd=tmp_path))
     assert option_rows() == [row(**option) for option in shown["options"]]
 
@@ -76,7 +76,7 @@ def row(option: str, type: str, default: str, help: str) -> str:
     return f"| `{option}` | {type} | {default if default == 'required' else f'`{default}`'} | {help} |"
 
 
-def test_every_link_of_its_page_leads_somewhere() -> None:
+def test_webhook_readme_has_no_dead_links() -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)\)", README)
     assert [target for target in targets if not (PROJECT / target).exists()] == []
 
@@ -87,7 +87,7 @@ def configuration(path: Path, text: str) -> Path:
     return path
 
 
-def test_what_is_wrong_with_its_options_is_told_with_the_line(tmp_path: Path) -> None:
+def test_webhook_option_errors_name_the_line(tmp_path: Path) -> None:
     config = configuration(
         tmp_path / "rae.toml",
         '[jobs.a]\ncommand = ["true"]\n[jobs.a.trigger]\ntype = "webhook"\npath = "deploy"\nport = "x"\n'
@@ -152,7 +152,7 @@ trigger = {{ type = "webhook", path = "/deploy", port = {port}, token = "{token}
 )
 
 
-def test_a_request_starts_the_job_which_finds_it_in_its_environment(start: Start, tmp_path: Path) -> None:
+def test_webhook_request_starts_the_job_with_its_event(start: Start, tmp_path: Path) -> None:
     _, port = start(CONFIGURATION)
     headers = {"Authorization": f"Bearer {TOKEN}", "Content_Type": "application/json", "Idempotency_Key": "one"}
     status, answer = post(port, "/deploy?from=test", '{"branch": "main"}', **headers)
@@ -166,7 +166,8 @@ def test_a_request_starts_the_job_which_finds_it_in_its_environment(start: Start
     assert TOKEN not in json.dumps(event)
 
 
-def test_R3_a_request_that_is_sent_again_after_kill_nine_leads_to_the_same_run(start: Start, tmp_path: Path) -> None:
+@pytest.mark.requirement("R3")
+def test_webhook_request_repeated_after_a_kill_is_the_same_run(start: Start, tmp_path: Path) -> None:
     daemons, port = start(CONFIGURATION)
     headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency_Key": "one"}
     before = post(port, "/deploy", "", **headers)
@@ -181,9 +182,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-def test_the_examples_of_its_page_do_what_it_says(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_webhook_readme_examples_work(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need({"curl": "curl", "openssl": "openssl"})
     make_secret, send = [text for text in blocks("sh") if "openssl" in text]
     example, _entry_point = blocks("toml")

@@ -9,19 +9,19 @@ from rae_trigger_webhook.rate_limit import TokenBucket
 from rae_auto.testing.sources import VirtualTimer
 
 
-def test_a_bucket_lets_a_burst_pass_and_then_a_steady_rate():
+def test_token_bucket_allows_a_burst_and_then_a_steady_rate():
     bucket = TokenBucket(60)
     assert [bucket.try_take(100.0) for _ in range(61)] == [0.0] * 60 + [1.0]
     assert (bucket.try_take(100.5), bucket.try_take(101.0), bucket.try_take(101.0)) == (0.5, 0.0, 1.0)
     assert [bucket.try_take(1e6) for _ in range(61)][-2:] == [0.0, 1.0]
 
 
-def test_a_clock_that_stands_still_fills_no_bucket():
+def test_token_bucket_is_not_filled_by_a_clock_set_back():
     bucket = TokenBucket(1)
     assert (bucket.try_take(5.0), bucket.try_take(4.0), bucket.try_take(5.0)) == (0.0, 60.0, 60.0)
 
 
-def test_too_many_requests_are_told_when_to_come_again(watching, client, hook):
+def test_rate_limit_says_when_to_try_again(watching, client, hook):
     timer = VirtualTimer()
 
     async def work(listener):
@@ -34,7 +34,7 @@ def test_too_many_requests_are_told_when_to_come_again(watching, client, hook):
     assert replies[2].headers["retry-after"] == "31"
 
 
-def test_who_guesses_is_slowed_down_and_takes_nothing_from_who_knows(watching, client, hook):
+def test_guesses_have_a_rate_limit_of_their_own(watching, client, hook):
     async def work(listener):
         guesses = [(await client.send(Authorization="Bearer x")).status for _ in range(3)]
         return guesses, (await client.send()).status
@@ -43,7 +43,7 @@ def test_who_guesses_is_slowed_down_and_takes_nothing_from_who_knows(watching, c
 
 
 @pytest.mark.parametrize(("size", "status"), [(1024, 202), (1025, 413)])
-def test_a_body_may_be_as_large_as_the_options_say(watching, client, hook, size, status):
+def test_max_body_limits_the_body(watching, client, hook, size, status):
     chunked = client.request(Transfer_Encoding="chunked", Content_Length="")
     half = size // 2
     pieces = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (half, b"x" * half, size - half, b"x" * (size - half))
@@ -54,7 +54,7 @@ def test_a_body_may_be_as_large_as_the_options_say(watching, client, hook, size,
     assert watching(work, hook(max_body=1024)) == [status, status]
 
 
-def test_who_sends_far_too_much_gets_the_answer_all_the_same(watching, client, hook):
+def test_oversized_request_still_gets_its_response(watching, client, hook):
     """A connection that is closed on unread bytes is reset, and the answer with it."""
 
     async def work(listener):
@@ -63,7 +63,7 @@ def test_who_sends_far_too_much_gets_the_answer_all_the_same(watching, client, h
     assert watching(work, hook()) == 413
 
 
-def test_who_sends_without_an_end_is_cut_off(watching, client, hook, monkeypatch):
+def test_endless_request_is_disconnected(watching, client, hook, monkeypatch):
     monkeypatch.setattr(http_connection, "LINGER_BYTES", 1)
 
     async def work(listener):
@@ -82,7 +82,7 @@ def test_who_sends_without_an_end_is_cut_off(watching, client, hook, monkeypatch
     ("sent", "status"),
     [(b"", b""), (b"POST /deploy HT", b"408"), (b"POST /deploy HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"408")],
 )
-def test_a_client_that_goes_quiet_is_cut_off(watching, client, hook, monkeypatch, sent, status):
+def test_silent_client_is_disconnected(watching, client, hook, monkeypatch, sent, status):
     monkeypatch.setattr(http_connection, "REQUEST_TIMEOUT_SECONDS", 0.05)
     monkeypatch.setattr(http_connection, "LINGER_SECONDS", 0.0)
 
@@ -92,7 +92,7 @@ def test_a_client_that_goes_quiet_is_cut_off(watching, client, hook, monkeypatch
     assert watching(work, hook())[9:12] == status
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(watching, client, hook, monkeypatch):
+def test_missing_body_times_out(watching, client, hook, monkeypatch):
     monkeypatch.setattr(http_connection, "REQUEST_TIMEOUT_SECONDS", 0.05)
 
     async def work(listener):
@@ -103,7 +103,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(watching, client, hook, mon
     assert watching(work, hook()) == (b"408", [])
 
 
-def test_more_clients_than_can_be_served_are_sent_away_and_the_others_stay(watching, client, hook, monkeypatch):
+def test_surplus_clients_get_503_and_the_others_stay(watching, client, hook, monkeypatch):
     async def work(listener):
         async with client.talking() as ask:
             before = await ask(client.request())
@@ -115,7 +115,7 @@ def test_more_clients_than_can_be_served_are_sent_away_and_the_others_stay(watch
     assert watching(work, hook()) == (202, b"503", 202)
 
 
-def test_a_client_that_hangs_up_is_in_nobody_s_way(watching, client, hook):
+def test_disconnecting_client_affects_no_other(watching, client, hook):
     async def work(listener):
         for content in (b"", b"POST", client.request(Content_Length="10"), client.request()):
             async with client.connected() as (_, writer):

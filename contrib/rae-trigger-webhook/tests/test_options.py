@@ -35,7 +35,7 @@ PLAIN = "0123456789abcdef"
         ({"secret": TOKEN, "idempotency_header": "X-Delivery"}, "signed webhook-id"),
     ],
 )
-def test_what_can_not_be_meant_is_refused_in_one_line(options, problem):
+def test_invalid_options_are_refused_in_one_line(options, problem):
     with pytest.raises(ValueError, match=problem) as error:
         WebhookTrigger(**{"path": "/deploy", **options})
     assert "\n" not in str(error.value.args[0])
@@ -54,17 +54,17 @@ def test_what_can_not_be_meant_is_refused_in_one_line(options, problem):
         ({"secret": TOKEN, "scheme": "body", "idempotency_header": "X-Key"}, ['header "X-Key" isn\'t signed']),
     ],
 )
-def test_what_is_likely_to_be_regretted_is_doubted(options, doubts):
+def test_warnings_name_doubtful_options(options, doubts):
     found = WebhookTrigger(path="/deploy", **options).warnings()
     assert len(found) == len(doubts)
     assert all(text.startswith(doubt) for text, doubt in zip(found, doubts, strict=True))
 
 
-def test_it_listens_where_nobody_else_gets_to_unless_told_otherwise():
+def test_default_host_is_loopback():
     assert ip_address(WebhookTrigger(path="/deploy", token=TOKEN).host).is_loopback
 
 
-def test_neither_token_nor_secret_is_shown():
+def test_repr_and_errors_hide_token_and_secret():
     shown = repr(WebhookTrigger(path="/a", token=PLAIN)) + repr(WebhookTrigger(path="/a", secret=PLAIN))
     assert PLAIN not in shown
     with pytest.raises(ValueError) as error:
@@ -72,7 +72,7 @@ def test_neither_token_nor_secret_is_shown():
     assert PLAIN[:15] not in str(error.value)
 
 
-def test_a_secret_is_read_where_the_reference_says(tmp_path, monkeypatch):
+def test_read_secret_follows_the_reference(tmp_path, monkeypatch):
     path = tmp_path / "hook"
     path.write_text(f"{PLAIN}\n")
     path.chmod(0o600)
@@ -81,7 +81,7 @@ def test_a_secret_is_read_where_the_reference_says(tmp_path, monkeypatch):
     assert [asyncio.run(read_secret("token", reference)) for reference in references] == [PLAIN.encode()] * 3
 
 
-def test_a_secret_that_can_not_be_had_is_an_error_that_says_why(tmp_path, monkeypatch):
+def test_read_secret_explains_why_it_fails(tmp_path, monkeypatch):
     open_to_all, binary, empty = (tmp_path / name for name in ("open", "binary", "empty"))
     open_to_all.write_text(PLAIN)
     open_to_all.chmod(0o644)
@@ -102,7 +102,7 @@ def test_a_secret_that_can_not_be_had_is_an_error_that_says_why(tmp_path, monkey
             asyncio.run(read_secret("token", reference))
 
 
-def test_a_token_that_is_changed_counts_at_once_and_one_that_is_gone_refuses_all(watching, client, hook, tmp_path):
+def test_changed_token_counts_at_once_and_missing_refuses_all(watching, client, hook, tmp_path):
     path = tmp_path / "token"
     path.write_text(PLAIN)
     path.chmod(0o600)
@@ -117,7 +117,7 @@ def test_a_token_that_is_changed_counts_at_once_and_one_that_is_gone_refuses_all
     assert watching(work, hook(token=f"${{file:{path}}}")) == [202, 401, 202, 503]
 
 
-def test_a_token_that_can_not_be_had_fails_the_watch(watching, client, hook):
+def test_unreadable_token_fails_the_watch(watching, client, hook):
     async def work(listener):
         async with listener.watching(hook(token="${env:MISSING_HOOK}")) as task:
             await asyncio.wait({task})
@@ -128,7 +128,7 @@ def test_a_token_that_can_not_be_had_fails_the_watch(watching, client, hook):
     assert not is_open
 
 
-def test_importing_it_imports_no_http():
+def test_import_loads_no_http_library():
     code = "import sys, rae_trigger_webhook; print('h11' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

@@ -19,7 +19,7 @@ from rae_trigger_webhook.origins import check_origin
         ("127.0.0.1", "", False),
     ],
 )
-def test_its_own_address_and_the_names_that_it_was_given_are_taken(local, host, is_taken):
+def test_check_origin_accepts_own_address_and_given_names(local, host, is_taken):
     head = RequestHead("POST", "/deploy", "", {"host": (host,)}, "127.0.0.1", local)
     if is_taken:
         check_origin(head, ["hooks.example.org"])

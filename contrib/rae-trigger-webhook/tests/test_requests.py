@@ -35,7 +35,7 @@ def one(watching, client, hook, request, **options):
 # What the job is told
 
 
-def test_a_request_starts_the_job_and_is_answered_with_the_run(watching, client, hook):
+def test_request_is_answered_with_the_run(watching, client, hook):
     reply, (event,) = one(watching, client, hook, client.request(Idempotency_Key="one"))
     assert (reply.status, reply.document) == (202, {"run_id": "run-one"})
     assert (reply.headers["content-type"], reply.headers["cache-control"]) == ("application/json", "no-store")
@@ -44,7 +44,7 @@ def test_a_request_starts_the_job_and_is_answered_with_the_run(watching, client,
     }  # fmt: skip
 
 
-def test_the_event_holds_query_and_chosen_headers_and_nothing_that_proves_the_request(watching, client, hook):
+def test_event_holds_query_and_chosen_headers_but_no_proof(watching, client, hook):
     request = client.request(
         "/deploy?branch=main&tag=&branch=next%20one", X_Event="push", User_Agent="forge", Cookie="c=1"
     )
@@ -65,12 +65,12 @@ def test_the_event_holds_query_and_chosen_headers_and_nothing_that_proves_the_re
         ("", b"{}", "{}"),
     ],
 )
-def test_a_body_is_told_as_json_or_as_text(watching, client, hook, kind, body, told):
+def test_event_body_is_json_or_text(watching, client, hook, kind, body, told):
     reply, (event,) = one(watching, client, hook, client.request(body=body, Content_Type=kind))
     assert (reply.status, event["body"]) == (202, told)
 
 
-def test_a_body_may_come_in_chunks_and_after_the_leave_to_send_it(watching, client, hook):
+def test_body_can_be_chunked_after_100_continue(watching, client, hook):
     head = client.request(Transfer_Encoding="chunked", Expect="100-continue", Content_Type="text/plain", **NOTHING)
 
     async def work(listener):
@@ -120,20 +120,20 @@ def test_a_body_may_come_in_chunks_and_after_the_leave_to_send_it(watching, clie
         ({"X_Long": "x" * 200_000}, 431),
     ],
 )
-def test_what_is_refused_starts_nothing_and_says_so(watching, client, hook, given, status):
+def test_refused_request_starts_nothing_and_gets_an_error(watching, client, hook, given, status):
     reply, events = one(watching, client, hook, client.request(**given))
     assert (reply.status, events) == (status, [])
     assert isinstance(reply.document["error"], str)
 
 
-def test_every_wrong_proof_is_answered_alike(watching, client, hook):
+def test_wrong_proofs_get_the_same_response(watching, client, hook):
     wrong = ["", "Bearer", "Bearer x", "Basic x", "Bearer 0123456789abcdef0123456789abcdee"]
     replies, _ = answers(watching, client, hook, *(client.request(Authorization=value) for value in wrong))
     assert len({(reply.status, reply.document["error"]) for reply in replies}) == 1
     assert replies[0].headers["www-authenticate"] == "Bearer"
 
 
-def test_two_tokens_are_none(watching, client, hook):
+def test_request_with_two_tokens_is_unauthorized(watching, client, hook):
     twice = client.request().replace(b"Authorization", b"Authorization: Bearer x\r\nAuthorization")
     assert one(watching, client, hook, twice)[0].status == 401
 
@@ -142,11 +142,11 @@ def test_two_tokens_are_none(watching, client, hook):
     "given",
     [{"Host": "LOCALHOST:1"}, {"Host": "127.0.0.1"}, {"Host": "hooks.example.org."}, {"Origin": "http://localhost:1"}],
 )
-def test_our_own_names_are_taken_on_any_port(watching, client, hook, given):
+def test_own_host_names_are_accepted_on_any_port(watching, client, hook, given):
     assert one(watching, client, hook, client.request(**given), hosts=("Hooks.example.org",))[0].status == 202
 
 
-def test_other_methods_are_taken_where_the_options_say_so(watching, client, hook):
+def test_methods_option_sets_the_accepted_methods(watching, client, hook):
     replies, _ = answers(
         watching, client, hook, client.request(method="PUT"), client.request(method="POST"), methods=(HttpMethod.PUT,)
     )
@@ -154,13 +154,13 @@ def test_other_methods_are_taken_where_the_options_say_so(watching, client, hook
     assert replies[1].headers["allow"] == "PUT"
 
 
-def test_a_token_may_come_in_another_header(watching, client, hook):
+def test_token_header_option_names_another_header(watching, client, hook):
     bare = client.request(Authorization="", X_Gitlab_Token="0123456789abcdef0123456789abcdef")
     replies, _ = answers(watching, client, hook, bare, client.request(), token_header="X-Gitlab-Token")
     assert [reply.status for reply in replies] == [202, 401]
 
 
-def test_the_answer_to_HEAD_has_no_body(watching, client, hook):
+def test_response_to_head_has_no_body(watching, client, hook):
     async def work(listener):
         return await client.hangs_up(client.request(method="HEAD", Connection="close"))
 
@@ -169,7 +169,7 @@ def test_the_answer_to_HEAD_has_no_body(watching, client, hook):
 
 
 @pytest.mark.parametrize("garbage", [b"\x16\x03\x01\x02\x00\x01\x00", b"\r\n" * 100 + b"?\r\n\r\n", b"GET /\r\n\r\n"])
-def test_garbage_is_answered_and_cut_off(watching, client, hook, garbage):
+def test_garbage_gets_an_error_and_is_disconnected(watching, client, hook, garbage):
     async def work(listener):
         came = await client.hangs_up(garbage + b"\0" * 20_000)
         return came, (await client.send()).status
@@ -179,7 +179,7 @@ def test_garbage_is_answered_and_cut_off(watching, client, hook, garbage):
     assert after == 202
 
 
-def test_connections_stay_open_for_more_requests(watching, client, hook):
+def test_connection_stays_open_for_more_requests(watching, client, hook):
     async def work(listener):
         async with client.talking() as ask:
             return [(await ask(client.request(path, body=b"x"))).status for path in ("/deploy", "/deploy?again")]
@@ -187,7 +187,7 @@ def test_connections_stay_open_for_more_requests(watching, client, hook):
     assert watching(work, hook()) == [202, 202]
 
 
-def test_what_is_refused_is_logged_now_and_then(watching, client, hook, monkeypatch):
+def test_refusals_are_logged_at_intervals(watching, client, hook, monkeypatch):
     lines: list[str] = []
     number = logger.add(lambda message: lines.append(message.record["message"]), level="WARNING")
 
@@ -219,7 +219,7 @@ def test_what_is_refused_is_logged_now_and_then(watching, client, hook, monkeypa
         (BadRequest("the event: holds a NUL character"), 400, {"error": "the event: holds a NUL character"}),
     ],
 )
-def test_the_answer_is_what_became_of_it(watching, client, hook, told, status, document):
+def test_response_is_the_result_of_the_event(watching, client, hook, told, status, document):
     def answer(key):
         if isinstance(told, Exception):
             raise told
@@ -233,7 +233,7 @@ def test_the_answer_is_what_became_of_it(watching, client, hook, told, status, d
     assert (reply.status, reply.document) == (status, document)
 
 
-def test_what_a_client_sends_never_ends_the_watch_and_neither_does_the_end_of_the_daemon(watching, client, hook):
+def test_bad_requests_and_shutdown_do_not_fail_the_watch(watching, client, hook):
     errors = iter([BadRequest("no"), SchedulerClosed("stopping")])
 
     async def work(listener):
@@ -248,9 +248,7 @@ def test_what_a_client_sends_never_ends_the_watch_and_neither_does_the_end_of_th
     assert watching(work, hook()) == [400, 503, 202]
 
 
-def test_while_it_is_not_durable_the_answer_is_503_and_asking_again_is_answered_with_the_same_run(
-    watching, client, hook, monkeypatch
-):
+def test_request_not_yet_durable_gets_503_and_later_its_run(watching, client, hook, monkeypatch):
     monkeypatch.setattr(endpoint, "EMIT_TIMEOUT_SECONDS", 0.0)
     emitted = []
 
@@ -283,7 +281,7 @@ def test_while_it_is_not_durable_the_answer_is_503_and_asking_again_is_answered_
     assert set(emitted) == {"one"}
 
 
-def test_two_hundred_at_once_are_all_told(watching, client, hook):
+def test_two_hundred_requests_at_once_are_all_recorded(watching, client, hook):
     async def work(listener):
         replies = await asyncio.gather(*(client.send(Idempotency_Key=f"key-{n}") for n in range(200)))
         return [reply.document for reply in replies], {told.key for told in listener.occurrences}
@@ -293,7 +291,7 @@ def test_two_hundred_at_once_are_all_told(watching, client, hook):
     assert keys == {f"key-{n}" for n in range(200)}
 
 
-def test_of_the_same_identity_at_once_one_is_told(watching, client, hook):
+def test_requests_with_one_identity_at_once_are_one_event(watching, client, hook):
     async def work(listener):
         replies = await asyncio.gather(*(client.send(Idempotency_Key="same") for _ in range(20)))
         return {reply.document["run_id"] for reply in replies}, len(listener.occurrences)
@@ -301,7 +299,7 @@ def test_of_the_same_identity_at_once_one_is_told(watching, client, hook):
     assert watching(work, hook()) == ({"run-same"}, 1)
 
 
-def test_without_an_identity_two_requests_are_two(watching, client, hook):
+def test_requests_without_identity_are_separate(watching, client, hook):
     async def work(listener):
         replies = [await client.send() for _ in range(2)]
         return len({reply.document["run_id"] for reply in replies})

@@ -21,7 +21,7 @@ def playing(tmp_path, work):
     return asyncio.run(main())
 
 
-def test_two_jobs_on_one_port_have_a_path_and_a_token_each(tmp_path, client, hook):
+def test_jobs_on_one_port_have_separate_paths_and_tokens(tmp_path, client, hook):
     async def work(listener):
         deploy, backup = hook(path="/deploy"), hook(path="/backup", token=OTHER_TOKEN)
         async with listener.watching(deploy), listener.watching(backup):
@@ -33,7 +33,7 @@ def test_two_jobs_on_one_port_have_a_path_and_a_token_each(tmp_path, client, hoo
     assert playing(tmp_path, work) == ([202, 401, 202], ["/deploy", "/backup"])
 
 
-def test_a_path_that_is_another_job_s_is_an_error_that_names_it(tmp_path, client, hook):
+def test_path_of_another_job_is_an_error_that_names_it(tmp_path, client, hook):
     async def work(listener):
         first = asyncio.create_task(hook().watch(listener.watch("first")))
         await client.opened()
@@ -47,7 +47,7 @@ def test_a_path_that_is_another_job_s_is_an_error_that_names_it(tmp_path, client
     assert playing(tmp_path, work) == 202
 
 
-def test_the_port_is_closed_with_the_last_and_can_be_had_again(tmp_path, client, hook):
+def test_port_closes_with_the_last_webhook_and_can_be_reused(tmp_path, client, hook):
     async def work(listener):
         for _ in range(3):
             async with AsyncExitStack() as both:
@@ -63,7 +63,7 @@ def test_the_port_is_closed_with_the_last_and_can_be_had_again(tmp_path, client,
     assert playing(tmp_path, work) == {}
 
 
-def test_a_reload_gives_paths_and_ports_to_others_without_an_error(tmp_path, client, hook):
+def test_reload_can_swap_paths(tmp_path, client, hook):
     """The daemon ends the old watch of a job and begins its new one, job by job, in one turn of the loop."""
 
     async def work(listener):
@@ -83,7 +83,7 @@ def test_a_reload_gives_paths_and_ports_to_others_without_an_error(tmp_path, cli
     assert playing(tmp_path, work) == ([202, 202], {asyncio.CancelledError})
 
 
-def test_a_port_that_is_another_program_s_is_an_error_that_says_so(tmp_path, client, hook):
+def test_port_of_another_program_is_an_error(tmp_path, client, hook):
     async def work(listener):
         async with await asyncio.start_server(lambda *_: None, "127.0.0.1", client.port):
             with pytest.raises(OSError, match=rf"cannot listen on 127.0.0.1 port {client.port} \(.*\); choose another"):
@@ -95,7 +95,7 @@ def test_a_port_that_is_another_program_s_is_an_error_that_says_so(tmp_path, cli
     assert playing(tmp_path, work) == 202
 
 
-def test_addresses_of_version_six_have_servers_of_their_own(tmp_path, client, hook):
+def test_ipv6_address_has_its_own_server(tmp_path, client, hook):
     async def work(listener):
         async with listener.watching(hook()), listener.watching(hook(host="::1")):
             await client.opened()
@@ -109,7 +109,7 @@ def test_addresses_of_version_six_have_servers_of_their_own(tmp_path, client, ho
     assert playing(tmp_path, work) == (b"202", "::1")
 
 
-def test_a_request_in_hand_is_answered_before_the_port_is_given_up(tmp_path, client, hook):
+def test_active_request_is_answered_before_the_port_closes(tmp_path, client, hook):
     async def work(listener):
         emit, begun, go = listener.emit, asyncio.Event(), asyncio.Event()
 
@@ -133,7 +133,7 @@ def test_a_request_in_hand_is_answered_before_the_port_is_given_up(tmp_path, cli
     assert isinstance(end, asyncio.CancelledError)
 
 
-def test_what_does_not_become_durable_does_not_hold_up_the_end(tmp_path, client, hook, monkeypatch):
+def test_undurable_event_does_not_delay_the_close(tmp_path, client, hook, monkeypatch):
     monkeypatch.setattr(server, "CLOSE_TIMEOUT_SECONDS", 0.0)
 
     async def work(listener):
@@ -153,7 +153,7 @@ def test_what_does_not_become_durable_does_not_hold_up_the_end(tmp_path, client,
     assert isinstance(playing(tmp_path, work), asyncio.IncompleteReadError | ConnectionError)
 
 
-def test_clients_that_are_about_to_be_taken_stay_with_who_comes_next(tmp_path, client, hook):
+def test_waiting_clients_survive_a_reload(tmp_path, client, hook):
     async def work(listener):
         start = asyncio.get_running_loop().create_task
         watches = [start(hook().watch(listener.watch()))]

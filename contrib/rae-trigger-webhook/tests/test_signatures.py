@@ -47,7 +47,7 @@ def play(watching, client, hook, *requests, **options):
 # The example of the specification
 
 
-def test_the_example_of_standard_webhooks_is_believed():
+def test_standard_signature_accepts_the_example_of_the_spec():
     """https://github.com/standard-webhooks/standard-webhooks, in the tests of its libraries."""
     given = head(
         webhook_id="msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -62,7 +62,7 @@ def test_the_example_of_standard_webhooks_is_believed():
 # Signed: id, time and body
 
 
-def test_a_signed_request_is_identified_by_its_id(watching, client, hook):
+def test_standard_signature_identifies_a_request_by_its_id(watching, client, hook):
     again = (b"{}", standard())
     assert play(watching, client, hook, again, again, (b"{}", standard("two"))) == ([202, 202, 202], ["one", "two"])
 
@@ -79,31 +79,31 @@ def test_a_signed_request_is_identified_by_its_id(watching, client, hook):
         {"webhook_signature": "v1,AAAA"},
     ],
 )
-def test_a_signed_request_can_not_be_changed(watching, client, hook, changed):
+def test_standard_signature_protects_the_headers(watching, client, hook, changed):
     assert play(watching, client, hook, (b"{}", {**standard(), **changed})) == ([401], [])
 
 
-def test_neither_can_its_body(watching, client, hook):
+def test_standard_signature_protects_the_body(watching, client, hook):
     assert play(watching, client, hook, (b"{1}", standard())) == ([401], [])
 
 
 @pytest.mark.parametrize(("off", "status"), [(-301, 401), (-300, 202), (300, 202), (301, 401)])
-def test_a_request_of_another_time_is_not_believed(watching, client, hook, off, status):
+def test_standard_signature_expires(watching, client, hook, off, status):
     assert play(watching, client, hook, (b"{}", standard(time=NOW + off)))[0] == [status]
 
 
 @pytest.mark.parametrize("time", ["1e9", "-1", "²", "9" * 5000, "now"])
-def test_a_time_that_is_none_is_refused(time):
+def test_standard_signature_refuses_an_invalid_time(time):
     assert not has_standard_signature(KEY, head(**standard(time=time)), b"{}", START, timedelta.max)
 
 
-def test_one_good_signature_of_several_is_enough():
+def test_standard_signature_needs_one_match_of_several():
     signed = standard()
     several = {**signed, "webhook_signature": f"v1,AAAA v2,x {signed['webhook_signature']}"}
     assert has_standard_signature(KEY, head(**several), b"{}", START, timedelta(minutes=5))
 
 
-def test_a_secret_with_the_prefix_of_the_specification_is_base64():
+def test_secret_with_the_prefix_of_the_spec_is_base64():
     key = bytes(range(24))
     secret = b"whsec_" + base64.b64encode(key)
     assert has_standard_signature(secret, head(**standard(key=key)), b"{}", START, timedelta(minutes=5))
@@ -117,30 +117,30 @@ def signed_body(body=b"{}", **headers):
     return body, {"X_Hub_Signature_256": f"sha256={mac(KEY, body).hex()}", **headers}
 
 
-def test_a_signed_body_is_one_occurrence_whatever_identity_stands_beside_it(watching, client, hook):
+def test_body_signature_identifies_a_request_by_its_body(watching, client, hook):
     requests = [signed_body(), signed_body(Idempotency_Key="another"), signed_body(b"[]")]
     statuses, keys = play(watching, client, hook, *requests, scheme="body")
     assert (statuses, len(keys)) == ([202, 202, 202], 2)
 
 
-def test_the_options_may_name_a_header_that_identifies_signed_bodies(watching, client, hook):
+def test_idempotency_header_identifies_signed_bodies(watching, client, hook):
     requests = [signed_body(X_GitHub_Delivery=delivery) for delivery in ("one", "two", "one")]
     options = {"scheme": "body", "idempotency_header": "X-GitHub-Delivery"}
     assert play(watching, client, hook, *requests, **options) == ([202, 202, 202], ["one", "two"])
 
 
 @pytest.mark.parametrize("signature", ["", "sha256=", "sha1=00", "sha256=" + "0" * 64, "\xff"])
-def test_a_body_without_its_signature_is_refused(watching, client, hook, signature):
+def test_body_without_its_signature_is_refused(watching, client, hook, signature):
     request = (b"{}", {"X_Hub_Signature_256": signature})
     assert play(watching, client, hook, request, scheme="body") == ([401], [])
 
 
-def test_forges_that_leave_out_the_prefix_are_understood():
+def test_body_signature_needs_no_prefix():
     bare = mac(KEY, b"{}").hex().upper()
     assert has_body_signature(KEY, "X-Gitea-Signature", head(X_Gitea_Signature=bare), b"{}")
 
 
-def test_a_token_is_no_signature_and_a_signature_no_token(watching, client, hook):
+def test_token_and_signature_are_not_interchangeable(watching, client, hook):
     assert play(watching, client, hook, (b"{}", {"Authorization": f"Bearer {SECRET}"}))[0] == [401]
     assert play(watching, client, hook, (b"{}", standard()), secret=None, token=SECRET)[0] == [401]
 
@@ -153,9 +153,7 @@ def test_a_token_is_no_signature_and_a_signature_no_token(watching, client, hook
         ({"scheme": "standard"}, (b"{}", standard())),
     ],
 )
-def test_who_is_believed_is_decided_by_a_comparison_that_always_takes_the_same_time(
-    watching, client, hook, monkeypatch, options, request_
-):
+def test_proofs_are_compared_in_constant_time(watching, client, hook, monkeypatch, options, request_):
     assert play(watching, client, hook, request_, **options)[0] == [202]
     monkeypatch.setattr(hmac, "compare_digest", lambda *_: False)
     assert play(watching, client, hook, request_, **options)[0] == [401]

@@ -28,7 +28,7 @@ def playing(work, tmp_path, *jobs, store: Any = "json"):
     return asyncio.run(main())
 
 
-def test_the_answer_names_the_run_that_is_on_record_with_its_event(tmp_path, client):
+def test_response_names_the_recorded_run(tmp_path, client):
     async def work(scheduler):
         await client.opened()
         reply = await client.send(body=b'{"ref": "main"}', Content_Type="application/json", Idempotency_Key="one")
@@ -41,7 +41,7 @@ def test_the_answer_names_the_run_that_is_on_record_with_its_event(tmp_path, cli
     assert over.state == "succeeded"
 
 
-def test_a_request_that_is_sent_again_after_a_restart_is_answered_with_the_same_run(tmp_path, client):
+def test_repeated_request_after_a_restart_gets_the_same_run(tmp_path, client):
     async def work(scheduler):
         await client.opened()
         reply = await client.send(Idempotency_Key="one")
@@ -52,7 +52,7 @@ def test_a_request_that_is_sent_again_after_a_restart_is_answered_with_the_same_
     assert first == {"run_id": runs[0]}
 
 
-def test_what_a_policy_refuses_is_answered_with_its_reason(tmp_path, client):
+def test_run_refused_by_a_policy_is_answered_with_the_reason(tmp_path, client):
     slow = job(client, command=["sleep", "600"], python=None, overlap=Overlap.SKIP)
 
     async def work(scheduler):
@@ -75,7 +75,7 @@ class Sick(MemoryStore):
         super().commit(changes)
 
 
-def test_while_state_can_not_be_written_nothing_is_promised_and_nothing_lost(tmp_path, client, monkeypatch):
+def test_failing_store_promises_nothing_and_loses_nothing(tmp_path, client, monkeypatch):
     store = Sick()
 
     async def work(scheduler):
@@ -92,7 +92,7 @@ def test_while_state_can_not_be_written_nothing_is_promised_and_nothing_lost(tmp
     assert (first, again.status, [again.document["run_id"]]) == (503, 202, runs)
 
 
-def test_a_job_that_is_changed_keeps_its_port_and_one_that_is_removed_gives_it_up(tmp_path, client):
+def test_changed_job_keeps_its_port_and_removed_job_frees_it(tmp_path, client):
     async def work(scheduler):
         await scheduler.add_job(job(client))
         await client.opened()
@@ -108,7 +108,7 @@ def test_a_job_that_is_changed_keeps_its_port_and_one_that_is_removed_gives_it_u
 
 
 @pytest.mark.parametrize("body", [b'"\\u0000"', b"[" * 200 + b"]" * 200, b"1e999", b"9" * 30])
-def test_what_no_store_can_keep_is_refused_and_the_webhook_goes_on(tmp_path, client, body):
+def test_event_no_store_can_keep_is_refused(tmp_path, client, body):
     async def work(scheduler):
         await client.opened()
         refused = await client.send(body=body, Content_Type="application/json")

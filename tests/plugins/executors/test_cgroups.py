@@ -23,7 +23,8 @@ needs_groups = pytest.mark.skipif(find_own_directory() is None, reason="needs a 
 
 
 @needs_groups
-def test_a_job_with_limits_on_its_tree_has_a_group_which_goes_with_it_r28(tmp_path, assigned):
+@pytest.mark.requirement("R28")
+def test_cgroup_of_a_job_is_removed_with_its_processes(tmp_path, assigned):
     script = "(setsid env -i sh -c 'trap \"\" TERM; echo $$ > pid; sleep 300; sleep 300' &); sleep 300"
 
     async def work():
@@ -41,7 +42,7 @@ def test_a_job_with_limits_on_its_tree_has_a_group_which_goes_with_it_r28(tmp_pa
 
 
 @needs_groups
-def test_a_job_without_such_limits_has_none(tmp_path, assigned):
+def test_cgroup_is_not_created_without_tree_limits(tmp_path, assigned):
     async def work():
         async with an_executor(tmp_path) as executor:
             execution = await executor.start(assigned("true", limits=Limits(nice=1)))
@@ -61,16 +62,16 @@ def place(tmp_path):
     return tmp_path
 
 
-def test_the_controllers_are_those_that_are_of_use(place):
+def test_available_controllers_are_those_of_our_limits(place):
     assert available_controllers(str(place)) == {"memory", "pids"}
 
 
-def test_where_others_live_there_are_no_controllers(place):
+def test_available_controllers_need_a_group_without_others(place):
     (place / "cgroup.procs").write_text("1\n")
     assert available_controllers(str(place)) == set()
 
 
-def test_keeper_and_daemon_move_into_a_leaf_before_controllers_are_enabled(place):
+def test_cgroup_factory_moves_processes_to_a_leaf_first(place):
     groups = CgroupFactory(str(place))
     # A directory takes only the last of what is written to a file of the kernel.
     assert (place / "rae-auto" / "cgroup.procs").read_text() == str(os.getppid())
@@ -78,7 +79,7 @@ def test_keeper_and_daemon_move_into_a_leaf_before_controllers_are_enabled(place
     assert groups.controllers == set()
 
 
-def test_limits_become_bounds_of_the_group(place):
+def test_cgroup_writes_its_limits(place):
     group = Cgroup(str(place / "job"), {"memory": 1 << 20, "processes": 5}, {"memory", "pids"})
     assert group.enforced == {"memory", "processes"}
     assert (place / "job" / "memory.max").read_text() == "1048576"
@@ -94,13 +95,13 @@ def test_limits_become_bounds_of_the_group(place):
         ("pids.events", "max 0\n", None),
     ],
 )
-def test_the_kernel_tells_what_was_exceeded(place, file, text, told):
+def test_cgroup_names_the_exceeded_limit(place, file, text, told):
     group = Cgroup(str(place / "job"), {}, set())
     (place / "job" / file).write_text(text)
     assert group.exceeded_limit() == told
 
 
-def test_the_group_tells_what_was_used(place):
+def test_cgroup_reports_usage(place):
     group = Cgroup(str(place / "job"), {}, set())
     assert (group.cpu_seconds(), group.peak_bytes(), group.exceeded_limit(), group.pids()) == (0, 0, None, [])
     (place / "job" / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1\n")
@@ -109,14 +110,14 @@ def test_the_group_tells_what_was_used(place):
     assert (group.cpu_seconds(), group.peak_bytes(), sorted(group.pids())) == (1.5, 4096, [12, 13])
 
 
-def test_groups_of_keepers_that_are_gone_are_removed(place):
+def test_cgroup_factory_removes_groups_of_dead_keepers(place):
     gone, ours = place / f"{cgroups.JOB_PREFIX}{2**22 + 1}-a", place / f"{cgroups.JOB_PREFIX}{os.getpid()}-b"
     gone.mkdir(), ours.mkdir()
     CgroupFactory(str(place))
     assert (gone.exists(), ours.exists()) == (False, True)
 
 
-def test_without_a_place_or_a_limit_there_is_no_group(place):
+def test_cgroup_factory_without_directory_or_limit_creates_none(place):
     assert CgroupFactory(None).create("a", {"memory": 1}) is None
     assert CgroupFactory(str(place)).create("a", {"nice": 1}) is None
     assert CgroupFactory(str(place / "missing")).create("a", {"memory": 1}) is None

@@ -101,7 +101,7 @@ def keeping(talk) -> Daemon:
     return daemon
 
 
-def test_a_job_is_reported_when_it_starts_and_when_it_ends(tmp_path, request_for):
+def test_keeper_reports_start_and_end_of_a_job(tmp_path, request_for):
     def talk(daemon):
         daemon.ask(**request_for("a", "echo hello; exit 3"))
         daemon.handle()
@@ -115,7 +115,7 @@ def test_a_job_is_reported_when_it_starts_and_when_it_ends(tmp_path, request_for
     assert (tmp_path / "a.log").read_text() == "hello\n"
 
 
-def test_what_cannot_be_started_is_reported_with_its_reason(tmp_path, request_for):
+def test_keeper_reports_why_a_job_cannot_start(tmp_path, request_for):
     (tmp_path / "taken.log").touch()
 
     def talk(daemon):
@@ -131,7 +131,8 @@ def test_what_cannot_be_started_is_reported_with_its_reason(tmp_path, request_fo
 
 
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])
-def test_where_the_machine_has_no_room_for_a_process_the_attempt_fails_r31(request_for, monkeypatch, number):
+@pytest.mark.requirement("R31")
+def test_keeper_reports_a_failed_fork_and_goes_on(request_for, monkeypatch, number):
     def no_room(*_, **__):
         raise OSError(number, os.strerror(number))
 
@@ -148,7 +149,7 @@ def test_where_the_machine_has_no_room_for_a_process_the_attempt_fails_r31(reque
     assert ended["exit"]["exit_code"] == 4
 
 
-def test_what_outlives_sigkill_is_told(request_for, monkeypatch):
+def test_keeper_names_processes_that_survive_sigkill(request_for, monkeypatch):
     """As a process of another user would."""
     monkeypatch.setattr(termination, "KILL_TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(termination, "send_signal", lambda *_: False)
@@ -169,7 +170,7 @@ def test_what_outlives_sigkill_is_told(request_for, monkeypatch):
     assert f"(pid {pids[0]})" in record["error"]
 
 
-def test_when_the_daemon_has_gone_the_keeper_stays_until_its_last_job_has_ended(tmp_path, request_for):
+def test_keeper_outlives_the_daemon_until_its_last_job_ends(tmp_path, request_for):
     def talk(daemon):
         daemon.ask(**request_for("a", "until [ -e go ]; do sleep 0.02; done; echo late; exit 4"))
         daemon.handle()
@@ -181,7 +182,7 @@ def test_when_the_daemon_has_gone_the_keeper_stays_until_its_last_job_has_ended(
     assert (tmp_path / "a.log").read_text() == "late\n"
 
 
-def test_of_a_flood_the_head_and_the_tail_are_kept(tmp_path, request_for):
+def test_keeper_keeps_head_and_tail_of_a_flood(tmp_path, request_for):
     def talk(daemon):
         daemon.ask(**request_for("a", "echo begin; seq 100000; echo end", cap=100))
         daemon.handle(), daemon.handle()
@@ -193,7 +194,7 @@ def test_of_a_flood_the_head_and_the_tail_are_kept(tmp_path, request_for):
     assert "bytes omitted]" in output
 
 
-def test_a_cap_of_nothing_keeps_nothing(tmp_path, request_for):
+def test_keeper_with_a_cap_of_zero_keeps_no_output(tmp_path, request_for):
     def talk(daemon):
         daemon.ask(**request_for("a", "seq 1000", cap=0))
         daemon.handle(), daemon.handle()
@@ -202,7 +203,7 @@ def test_a_cap_of_nothing_keeps_nothing(tmp_path, request_for):
     assert (tmp_path / "a.log").read_text() == "\n[rae-auto: 3893 bytes omitted]\n"
 
 
-def test_secrets_are_masked_also_where_two_chunks_meet(tmp_path, request_for):
+def test_keeper_masks_secrets_that_span_two_chunks(tmp_path, request_for):
     script = "printf 'one secr'; sleep 0.1; printf 'et-word, '; sleep 0.1; printf 'secr'"
 
     def talk(daemon):
@@ -213,7 +214,7 @@ def test_secrets_are_masked_also_where_two_chunks_meet(tmp_path, request_for):
     assert (tmp_path / "a.log").read_text() == "one ***, secr"
 
 
-def test_a_grandchild_that_holds_the_pipe_open_holds_nothing_up(tmp_path, request_for):
+def test_keeper_does_not_wait_for_a_grandchild_with_the_pipe(tmp_path, request_for):
     def talk(daemon):
         daemon.ask(**request_for("a", "sleep 300 & echo $!", orphans="allow"))
         daemon.handle(), daemon.handle()
@@ -222,7 +223,7 @@ def test_a_grandchild_that_holds_the_pipe_open_holds_nothing_up(tmp_path, reques
     os.kill(int((tmp_path / "a.log").read_text()), signal.SIGKILL)
 
 
-def test_a_signal_is_told_as_such(request_for):
+def test_keeper_reports_a_signal(request_for):
     def talk(daemon):
         daemon.ask(**request_for("a", "kill -9 $$"))
         daemon.handle(), daemon.handle()
@@ -230,7 +231,7 @@ def test_a_signal_is_told_as_such(request_for):
     assert (keeping(talk).heard[1]["exit"]["signal"], keeping(lambda _: None).heard) == (9, [])
 
 
-def test_many_at_once_are_kept_apart(tmp_path, request_for):
+def test_keeper_separates_jobs_that_run_at_once(tmp_path, request_for):
     keys = [f"job-{number}" for number in range(20)]
 
     def talk(daemon):
@@ -243,13 +244,13 @@ def test_many_at_once_are_kept_apart(tmp_path, request_for):
     assert [(tmp_path / f"{key}.log").read_text() for key in keys] == [f"{key}\n" for key in keys]
 
 
-def test_of_a_process_that_is_not_there_nothing_is_known():
+def test_procfs_returns_none_for_a_missing_process():
     gone = 2**22 + 1
     assert (procfs.read_process(gone), procfs.read_tag(gone), procfs.read_run_id(gone)) == (None, None, None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the subreaper of Linux")
-def test_the_script_adopts_orphans_and_goes_when_it_is_not_needed(tmp_path, request_for):
+def test_keeper_script_adopts_orphans_and_exits_when_idle(tmp_path, request_for):
     ours, theirs = socket.socketpair()
     with (
         ours,

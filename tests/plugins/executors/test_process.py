@@ -47,33 +47,35 @@ def failure(tmp_path, assigned, **job):
 
 
 @pytest.mark.parametrize("code", [0, 1, 42, 255])
-def test_the_exit_code_is_that_of_the_command(tmp_path, assigned, code):
+def test_process_result_has_the_exit_code_of_the_command(tmp_path, assigned, code):
     result, _ = run(tmp_path, assigned(f"exit {code}"))
     assert (result.exit_code, result.signal, result.error) == (code, None, None)
 
 
-def test_a_signal_is_told_as_such(tmp_path, assigned):
+def test_process_result_names_the_signal(tmp_path, assigned):
     result, _ = run(tmp_path, assigned("kill -KILL $$"))
     assert (result.exit_code, result.signal) == (None, signal.SIGKILL)
 
 
-def test_an_argv_goes_through_no_shell(tmp_path, assigned):
+def test_process_runs_argv_without_a_shell(tmp_path, assigned):
     _, output = run(tmp_path, assigned(command=["printf", "%s|"], args=["$HOME", "a b", "; id", "*"]))
     assert output == "$HOME|a b|; id|*|"
 
 
-def test_both_outputs_go_to_one_file_in_their_order(tmp_path, assigned):
+def test_process_writes_both_outputs_to_one_file_in_order(tmp_path, assigned):
     assignment = assigned("echo one; echo two >&2; echo three")
     assert run(tmp_path, assignment)[1] == "one\ntwo\nthree\n"
     assert assignment.output.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_command_gets_its_environment_and_nothing_else_s16(tmp_path, assigned):
+@pytest.mark.requirement("S16")
+def test_process_gets_only_the_environment_of_the_job(tmp_path, assigned):
     _, output = run(tmp_path, assigned(command=["env"], env={"ONLY": "this"}))
     assert sorted(line.partition("=")[0] for line in output.splitlines()) == ["ONLY", "PATH", "RAE_RUN_ID"]
 
 
-def test_a_job_inherits_nothing_of_the_daemon_r33(tmp_path, assigned):
+@pytest.mark.requirement("R33")
+def test_process_inherits_nothing_from_the_daemon(tmp_path, assigned):
     """No descriptor but 0 to 2, no input, its own session, the usual umask for private files, no masked signals."""
     script = """
 import os, signal, sys
@@ -112,18 +114,19 @@ print(os.getcwd())
         ({"command": "true", "args": ["x" * 3_000_000]}, 'program "true" cannot be started: Argument list too long'),
     ],
 )
-def test_what_cannot_be_started_is_told_in_one_line(tmp_path, assigned, job, told):
+def test_process_that_cannot_start_explains_why_in_one_line(tmp_path, assigned, job, told):
     for name, mode in (("text", 0o600), ("program", 0o700)):
         (tmp_path / name).write_text("some text")
         (tmp_path / name).chmod(mode)
     assert told in failure(tmp_path, assigned, **job)
 
 
-def test_a_job_without_a_command_is_told(tmp_path, assigned):
+def test_process_executor_refuses_a_job_without_a_command(tmp_path, assigned):
     assert failure(tmp_path, assigned, python="a:b") == "the process executor needs 'command' or 'shell'"
 
 
-def test_of_a_flood_the_beginning_and_the_end_are_kept_r30(tmp_path, assigned):
+@pytest.mark.requirement("R30")
+def test_process_output_keeps_beginning_and_end_of_a_flood(tmp_path, assigned):
     _, output = run(tmp_path, assigned("echo first; yes | head -c 300000; echo last", limits=Limits(output=10_000)))
     assert output.startswith("first\n")
     assert output.endswith("last\n")
@@ -131,18 +134,20 @@ def test_of_a_flood_the_beginning_and_the_end_are_kept_r30(tmp_path, assigned):
     assert len(output) < 10_100
 
 
-def test_secrets_are_masked_in_what_a_job_prints_s17(tmp_path, assigned):
+@pytest.mark.requirement("S17")
+def test_process_output_masks_secrets(tmp_path, assigned):
     script = "printf canary; sleep 0.05; printf -- -in-the-mine; echo; echo canary-in-the-cage"
     _, output = run(tmp_path, assigned(script, secrets=("canary-in-the-mine",)))
     assert output == "***\ncanary-in-the-cage\n"
 
 
-def test_the_time_on_the_processor_is_told(tmp_path, assigned):
+def test_process_result_has_the_cpu_time(tmp_path, assigned):
     result, _ = run(tmp_path, assigned(command=[sys.executable, "-c", "for _ in range(10**6): pass"]))
     assert result.cpu_time > timedelta(milliseconds=5)
 
 
-def test_what_a_command_leaves_behind_is_ended_with_it_r29(tmp_path, assigned):
+@pytest.mark.requirement("R29")
+def test_process_orphans_are_killed_when_the_command_ends(tmp_path, assigned):
     """Also what left its session, closed the pipe and ignores SIGTERM."""
     script = """
         sleep 300 & echo $!
@@ -153,7 +158,8 @@ def test_what_a_command_leaves_behind_is_ended_with_it_r29(tmp_path, assigned):
     assert [pid for pid in (int(output), int((tmp_path / "stubborn").read_text())) if alive(pid)] == []
 
 
-def test_what_a_command_leaves_behind_may_stay_where_that_is_wanted_r29(tmp_path, assigned):
+@pytest.mark.requirement("R29")
+def test_process_orphans_stay_if_allowed(tmp_path, assigned):
     """The run ends with its command, though a grandchild holds the pipe."""
     result, output = run(tmp_path, assigned("sleep 300 & echo $!"), ProcessExecutor(orphans="allow"))
     pid = int(output)
@@ -176,7 +182,8 @@ TREES = {
 
 
 @pytest.mark.parametrize("script", TREES.values(), ids=TREES)
-def test_a_cancel_ends_the_whole_tree_r28(tmp_path, assigned, script):
+@pytest.mark.requirement("R28")
+def test_process_cancel_ends_the_whole_tree(tmp_path, assigned, script):
     def pids():
         path = tmp_path / "pids"
         return [int(word) for word in path.read_text().split()] if path.exists() else []
@@ -194,7 +201,7 @@ def test_a_cancel_ends_the_whole_tree_r28(tmp_path, assigned, script):
         eventually(lambda pid=pid: not alive(pid))
 
 
-def test_another_cancel_may_shorten_the_grace(tmp_path, assigned):
+def test_process_second_cancel_can_shorten_the_grace(tmp_path, assigned):
     async def work():
         async with an_executor(tmp_path) as executor:
             execution = await executor.start(assigned("trap '' TERM; echo ready; while :; do sleep 0.1; done"))
@@ -214,7 +221,8 @@ def descriptors_of(pid):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
-def test_where_descriptors_run_out_the_attempt_fails_and_the_next_one_goes_r31_r32(tmp_path, assigned):
+@pytest.mark.requirement("R31", "R32")
+def test_process_without_descriptors_fails_and_the_next_starts(tmp_path, assigned):
     import resource
 
     async def work():
@@ -236,7 +244,8 @@ def test_where_descriptors_run_out_the_attempt_fails_and_the_next_one_goes_r31_r
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_no_zombie_stays_r34(tmp_path, assigned):
+@pytest.mark.requirement("R34")
+def test_process_leaves_no_zombies(tmp_path, assigned):
     """Neither of main processes nor of orphans, while another job runs on."""
     orphans = "for n in 1 2 3 4 5; do (setsid sh -c 'exit 3' &); done"
 
@@ -254,6 +263,6 @@ def test_no_zombie_stays_r34(tmp_path, assigned):
     playing(work)
 
 
-def test_process_option_of_before_names_the_new_one():
+def test_process_option_leftover_names_orphans():
     with pytest.raises(Invalid, match='leftover: was renamed; write "orphans"'):
         build(ProcessExecutor, {"leftover": "allow"}, timezone="UTC", plugins=Registry())

@@ -34,7 +34,8 @@ children = [subprocess.Popen([sys.executable, "-c", {child!r}]) for _ in range({
 
 
 @pytest.mark.parametrize("more", [300, 3000])
-def test_memory_r31(tmp_path, assigned, more):
+@pytest.mark.requirement("R31")
+def test_memory_limit_ends_a_job(tmp_path, assigned, more):
     """Also where it is used more quickly than anyone could look."""
     # The kernel counts as a child's peak what its parents had when it was made, and that is these tests.
     mb = more + (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
@@ -43,13 +44,15 @@ def test_memory_r31(tmp_path, assigned, more):
     assert result.max_memory > 100 << 20
 
 
-def test_memory_of_the_whole_tree_r31(tmp_path, assigned):
+@pytest.mark.requirement("R31")
+def test_memory_limit_counts_the_whole_tree(tmp_path, assigned):
     result, output = run(tmp_path, assigned(**python(in_parts(4, 60)), limits=Limits(memory="150MB")))
     assert result.error == "memory limit of 150MB exceeded"
     assert [pid for pid in map(int, output.split()) if alive(pid)] == []
 
 
-def test_memory_within_the_limit_r31(tmp_path, assigned):
+@pytest.mark.requirement("R31")
+def test_memory_limit_ignores_pages_of_files(tmp_path, assigned):
     """Pages of files that are only read don't count: the kernel takes them back when it needs them."""
     (tmp_path / "large").write_bytes(bytes(150 << 20))
     script = """
@@ -62,20 +65,23 @@ time.sleep(0.6)"""
     assert (result.exit_code, result.error) == (0, None)
 
 
-def test_time_on_the_processor_r31(tmp_path, assigned):
+@pytest.mark.requirement("R31")
+def test_cpu_time_limit_ends_a_job(tmp_path, assigned):
     result, _ = run(tmp_path, assigned(BURN, limits=Limits(cpu_time="300ms")))
     assert result.error == "cpu_time limit of 0.3s exceeded"
     assert result.cpu_time > timedelta(milliseconds=300)
 
 
-def test_time_on_the_processor_of_the_whole_tree_r31(tmp_path, assigned):
+@pytest.mark.requirement("R31")
+def test_cpu_time_limit_counts_the_whole_tree(tmp_path, assigned):
     """Each of them stays below what they use together; some of it is of those that are gone."""
     script = f"for n in 1 2 3 4; do (timeout 0.4 sh -c '{BURN}'); done; sleep 300"
     result, _ = run(tmp_path, assigned(script, limits=Limits(cpu_time="600ms")))
     assert result.error == "cpu_time limit of 0.6s exceeded"
 
 
-def test_processes_r31(tmp_path, assigned):
+@pytest.mark.requirement("R31")
+def test_processes_limit_ends_a_fork_bomb(tmp_path, assigned):
     """A fork bomb, of which nothing is left."""
     script = "bomb() { sleep 300 & echo $!; bomb & sleep 300; }; bomb"
     result, output = run(tmp_path, assigned(script, limits=Limits(processes=20)))
@@ -84,31 +90,33 @@ def test_processes_r31(tmp_path, assigned):
 
 
 @pytest.mark.parametrize("script", ["exec head -c 200000 /dev/zero > large", "head -c 200000 /dev/zero > large"])
-def test_the_size_of_a_file_r31(tmp_path, assigned, script):
+@pytest.mark.requirement("R31")
+def test_file_size_limit_ends_a_job(tmp_path, assigned, script):
     result, _ = run(tmp_path, assigned(script, limits=Limits(file_size="100KB")))
     assert result.error == "file_size limit of 100KB exceeded"
     assert (tmp_path / "large").stat().st_size == 100 << 10
 
 
-def test_open_files_r31(tmp_path, assigned):
+@pytest.mark.requirement("R31")
+def test_open_files_limit_is_set(tmp_path, assigned):
     _, output = run(tmp_path, assigned("ulimit -n; ulimit -Hn", limits=Limits(open_files=40)))
     assert output == "40\n40\n"
 
 
-def test_niceness(tmp_path, assigned):
+def test_nice_limit_is_set(tmp_path, assigned):
     _, output = run(tmp_path, assigned("nice", limits=Limits(nice=7)))
     assert output == "7\n"
 
 
 @pytest.mark.parametrize(("wanted", "told"), [("idle", "idle"), (6, "best-effort: prio 6")])
-def test_io_priority(tmp_path, assigned, wanted, told):
+def test_ionice_limit_is_set(tmp_path, assigned, wanted, told):
     if limit_checks.backends()["ionice"] is None or not Path("/usr/bin/ionice").exists():
         pytest.skip("needs ionice")
     _, output = run(tmp_path, assigned("ionice", limits=Limits(ionice=wanted)))
     assert output == f"{told}\n"
 
 
-def test_what_a_tree_has_used_is_told(tmp_path, assigned):
+def test_result_counts_usage_of_the_whole_tree(tmp_path, assigned):
     """Also what a process used that lost its parent."""
     burn = "x = bytearray(80 << 20)\nfor _ in range(3 * 10**6): pass"
     script = f"(setsid env -i {sys.executable} -c '{burn}' & ); until [ -e done ]; do sleep 0.05; done"
@@ -119,7 +127,7 @@ def test_what_a_tree_has_used_is_told(tmp_path, assigned):
     assert result.max_memory > 80 << 20
 
 
-def test_every_limit_has_a_mechanism_here():
+def test_every_limit_has_a_mechanism():
     assert [name for name, means in ProcessExecutor.backends().items() if means is None] == []
     limits = Limits(memory=1, cpu_time=1, processes=1, open_files=3, file_size=1, nice=1, ionice="idle")
     assert set(ProcessExecutor.backends()) == set(limits.given)
@@ -127,7 +135,8 @@ def test_every_limit_has_a_mechanism_here():
 
 
 @pytest.mark.parametrize("best_effort", [False, True])
-def test_a_limit_that_can_not_be_set_r31(tmp_path, assigned, best_effort):
+@pytest.mark.requirement("R31")
+def test_limit_that_cannot_be_set_fails_unless_best_effort(tmp_path, assigned, best_effort):
     """A number of open files above what the kernel allows even to root."""
     most = int(Path("/proc/sys/fs/nr_open").read_text())
     limits = Limits(open_files=most + 1, best_effort=best_effort)
@@ -139,7 +148,7 @@ def test_a_limit_that_can_not_be_set_r31(tmp_path, assigned, best_effort):
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may do anything")
-def test_limits_that_this_user_may_not_set():
+def test_unenforceable_names_limits_this_user_may_not_set():
     found = ProcessExecutor.unenforceable(Limits(nice=-5, open_files=1 << 30))
     assert re.match(r"only root", found["nice"])
     assert re.match(r"this user may set at most", found["open_files"])

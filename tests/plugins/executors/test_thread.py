@@ -64,16 +64,16 @@ def result_of(tmp_path, assignment):
 
 
 @pytest.mark.parametrize("value", [None, 7, "text", [1, {"a": True}]])
-def test_what_a_function_returns_is_kept(tmp_path, assigned, value):
+def test_thread_keeps_the_returned_value(tmp_path, assigned, value):
     result = result_of(tmp_path, assigned(python=f"{__name__}:give", args=[value]))
     assert (result.exit_code, result.value, result.error) == (0, value, None)
 
 
-def test_arguments_go_by_name_too(tmp_path, assigned):
+def test_thread_passes_keyword_arguments(tmp_path, assigned):
     assert result_of(tmp_path, assigned(python=f"{__name__}:give", kwargs={"value": 3})).value == 3
 
 
-def test_what_is_no_json_or_too_much_is_kept_as_its_beginning(tmp_path, assigned):
+def test_thread_shortens_values_that_json_cannot_hold(tmp_path, assigned):
     assert result_of(tmp_path, assigned(python=f"{__name__}:an_object")).value == repr(object)
     assert len(result_of(tmp_path, assigned(python=f"{__name__}:too_much")).value) == MAX_VALUE_CHARACTERS
 
@@ -87,7 +87,7 @@ def test_what_is_no_json_or_too_much_is_kept_as_its_beginning(tmp_path, assigned
         ("missing", "AttributeError: module"),
     ],
 )
-def test_what_it_raises_is_told_in_a_line_and_whole_in_its_output(tmp_path, assigned, function, error):
+def test_thread_reports_an_exception_and_writes_its_traceback(tmp_path, assigned, function, error):
     assignment = assigned(python=f"{__name__}:{function}")
     result = result_of(tmp_path, assignment)
     assert result.exit_code == 1
@@ -95,17 +95,17 @@ def test_what_it_raises_is_told_in_a_line_and_whole_in_its_output(tmp_path, assi
     assert "Traceback" in assignment.output.read_text()
 
 
-def test_a_module_that_is_not_there_is_told(tmp_path, assigned):
+def test_thread_reports_a_missing_module(tmp_path, assigned):
     result = result_of(tmp_path, assigned(python="no_such_module:function"))
     assert result.error == "ModuleNotFoundError: No module named 'no_such_module'"
 
 
-def test_a_job_without_a_function_is_told(tmp_path, assigned):
+def test_thread_executor_refuses_a_job_without_a_function(tmp_path, assigned):
     with pytest.raises(ValueError, match="needs python ="):
         result_of(tmp_path, assigned("true"))
 
 
-def test_a_call_that_has_not_begun_is_cancelled(tmp_path, assigned):
+def test_thread_cancel_before_the_start_drops_the_call(tmp_path, assigned):
     async def work():
         async with an_executor(tmp_path, threads=1) as executor:
             await executor.start(assigned(python=f"{__name__}:block"))
@@ -118,7 +118,7 @@ def test_a_call_that_has_not_begun_is_cancelled(tmp_path, assigned):
     assert handle == {}
 
 
-def test_a_call_that_runs_is_given_up_after_the_grace(tmp_path, assigned):
+def test_thread_cancel_abandons_a_running_call_after_the_grace(tmp_path, assigned):
     async def work():
         async with an_executor(tmp_path) as executor:
             call = await executor.start(assigned(python=f"{__name__}:block"))

@@ -53,25 +53,25 @@ class TestCommandConforms(GuardConformance):
         ("read line; exit $?", "no", '"sh" failed with exit code 1'),
     ],
 )
-def test_an_exit_code_is_an_answer_and_a_signal_is_none(script: str, answer: str, because: str) -> None:
+def test_command_guard_judges_by_the_exit_code(script: str, answer: str, because: str) -> None:
     assert evaluate(script) == GuardResult(Verdict(answer), because)
 
 
 @pytest.mark.parametrize("program", ["there-is-no-such-command", "/etc/passwd", "/"])
-def test_what_can_not_be_started_is_unknown(program: str) -> None:
+def test_command_guard_that_cannot_start_is_unknown(program: str) -> None:
     said = asyncio.run(CommandGuard(command=(program,)).read())
     assert said.verdict is Verdict.UNKNOWN
     assert said.reason.startswith(f'"{program}" cannot be started: ')
 
 
-def test_a_command_that_takes_too_long_is_unknown_and_killed_with_its_children(tmp_path: Path) -> None:
+def test_command_guard_at_the_timeout_is_unknown_and_killed(tmp_path: Path) -> None:
     script = 'echo $$ > "$1/own"; (echo $(exec sh -c "echo \\$PPID") > "$1/child"; sleep 600) & wait'
     assert evaluate(script, tmp_path, timeout="1s") == GuardResult(Verdict.UNKNOWN, '"sh" took longer than 1 s')
     wait_until_gone(tmp_path / "own")
     wait_until_gone(tmp_path / "child")
 
 
-def test_what_it_leaves_behind_neither_holds_it_up_nor_stays(tmp_path: Path) -> None:
+def test_command_guard_kills_what_its_command_leaves_behind(tmp_path: Path) -> None:
     started = time.monotonic()
     assert evaluate('sleep 600 & echo $! > "$1/left"; echo done', tmp_path) == GuardResult(
         Verdict.YES, '"sh" succeeded: done'
@@ -80,12 +80,12 @@ def test_what_it_leaves_behind_neither_holds_it_up_nor_stays(tmp_path: Path) -> 
     wait_until_gone(tmp_path / "left")
 
 
-def test_of_a_flood_the_last_line_is_kept() -> None:
+def test_command_guard_keeps_the_last_line_of_a_flood() -> None:
     assert evaluate("head -c 3000000 /dev/zero; echo; echo the end").reason == '"sh" succeeded: the end'
     assert len(evaluate("head -c 3000000 /dev/zero | tr '\\0' x").reason) < 200
 
 
-def test_a_guard_that_is_asked_no_longer_leaves_nothing(tmp_path: Path) -> None:
+def test_command_guard_that_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
     guard = CommandGuard(
         command=("sh", "-c", 'echo $$ > "$1/own.new"; mv "$1/own.new" "$1/own"; sleep 600', "sh", str(tmp_path))
     )
@@ -101,7 +101,7 @@ def test_a_guard_that_is_asked_no_longer_leaves_nothing(tmp_path: Path) -> None:
     wait_until_gone(tmp_path / "own")
 
 
-def test_it_costs_no_descriptors() -> None:
+def test_command_guard_leaks_no_descriptors() -> None:
     async def ask_often() -> int:
         await CommandGuard(command=("true",)).read()
         before = len(os.listdir("/dev/fd"))
@@ -112,19 +112,19 @@ def test_it_costs_no_descriptors() -> None:
     assert asyncio.run(ask_often()) == 0
 
 
-def test_it_stands_in_the_home_directory_or_in_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_guard_runs_in_the_home_directory_or_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert evaluate('test "$(pwd -P)" = "$1"', tmp_path.resolve()).verdict is Verdict.YES
     monkeypatch.setenv("HOME", str(tmp_path / "none"))
     assert evaluate("pwd -P").reason == '"sh" succeeded: /'
 
 
-def test_words_are_never_read_by_a_shell() -> None:
+def test_command_guard_uses_no_shell() -> None:
     guard = CommandGuard(command=(sys.executable, "-c", "import sys; print(sys.argv[1])", "$(echo no) > /x"))
     assert asyncio.run(guard.read()).reason.endswith("succeeded: $(echo no) > /x")
 
 
-def test_it_is_made_of_what_people_write() -> None:
+def test_command_guard_is_built_from_toml_values() -> None:
     made = build(CommandGuard, {"command": ["true"], "timeout": "2s"}, timezone="UTC", plugins=Registry())
     assert made == CommandGuard(command=("true",), timeout="2s")
 
@@ -139,10 +139,10 @@ def test_it_is_made_of_what_people_write() -> None:
         ({"command": ("true",), "timeout": 0}, "must be more than 0s"),
     ],
 )
-def test_what_can_not_be_run_or_is_waited_for_too_long_is_refused(options: dict[str, Any], problem: str) -> None:
+def test_command_guard_refuses_bad_commands_and_long_timeouts(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         CommandGuard(**options)
 
 
-def test_the_module_offers_the_guard() -> None:
+def test_command_guard_module_offers_the_guard() -> None:
     assert command.rae_guards() == [CommandGuard]

@@ -89,7 +89,7 @@ def starts(path: Path, rule: str, start: str = "19970902T090000", zone: str = NE
         ("DTSTART:20260328T120000\nDURATION:PT24H", "2026-03-28T12:00/2026-03-29T13:00"),
     ],
 )  # fmt: skip
-def test_an_event_covers_from_its_begin_until_before_its_end(path: Path, event: str, expected: str) -> None:
+def test_event_covers_its_start_and_excludes_its_end(path: Path, event: str, expected: str) -> None:
     assert stretches(path, calendar(event)) == [expected]
 
 
@@ -103,9 +103,7 @@ def test_an_event_covers_from_its_begin_until_before_its_end(path: Path, event: 
         "DTSTART:00010101T000000\nDURATION:PT1H",
     ],
 )
-def test_an_event_that_takes_no_time_or_was_cancelled_or_is_beyond_the_calendar_covers_nothing(
-    path: Path, event: str
-) -> None:
+def test_event_without_duration_or_cancelled_covers_nothing(path: Path, event: str) -> None:
     assert stretches(path, calendar(event)) == []
 
 
@@ -131,29 +129,29 @@ def test_an_event_that_takes_no_time_or_was_cancelled_or_is_beyond_the_calendar_
         ("RDATE:19970906T130000Z", ["1997-09-02", "1997-09-06"]),
     ],
 )
-def test_events_come_again_by_the_rules_of_the_rfc(path: Path, rule: str, expected: list[str]) -> None:
+def test_recurrence_follows_the_examples_of_the_rfc(path: Path, rule: str, expected: list[str]) -> None:
     assert starts(path, rule) == [f"{day}T09:00" for day in expected]
 
 
-def test_a_rule_keeps_to_the_clock_of_its_zone(path: Path) -> None:
+def test_recurrence_follows_the_clock_of_its_zone(path: Path) -> None:
     """After the clocks were set in New York and before they are in Berlin."""
     text = calendar(f"DTSTART;TZID={NEW_YORK}:20260306T090000\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;COUNT=2")
     assert [stretch[:16] for stretch in stretches(path, text)] == ["2026-03-06T15:00", "2026-03-13T14:00"]
 
 
-def test_a_rule_without_an_end_has_none(path: Path) -> None:
+def test_recurrence_without_an_end_goes_on(path: Path) -> None:
     text = calendar("DTSTART;VALUE=DATE:20001225\nRRULE:FREQ=YEARLY")
     found = stretches(path, text, start=2090, end=2099)
     assert found == [f"{year}-12-25/{year}-12-26" for year in range(2090, 2100)]
 
 
-def test_a_leap_day_comes_in_leap_years(path: Path) -> None:
+def test_recurrence_of_a_leap_day_is_in_leap_years(path: Path) -> None:
     text = calendar("DTSTART;VALUE=DATE:20000229\nRRULE:FREQ=YEARLY")
     found = stretches(path, text, start=2000, end=2007)
     assert [stretch[:10] for stretch in found] == ["2000-02-29", "2004-02-29", "2008-02-29"]
 
 
-def test_an_event_that_stands_for_an_occurrence_takes_its_place(path: Path) -> None:
+def test_event_with_recurrence_id_replaces_an_occurrence(path: Path) -> None:
     series = "DTSTART:20260601T100000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=4"
     moved = "RECURRENCE-ID:20260602T100000\nDTSTART:20260602T150000\nDURATION:PT2H"
     dropped = "RECURRENCE-ID:20260603T080000Z\nDTSTART:20260603T100000\nSTATUS:CANCELLED"
@@ -165,7 +163,7 @@ def test_an_event_that_stands_for_an_occurrence_takes_its_place(path: Path) -> N
     ]
 
 
-def test_a_zone_that_only_the_file_knows_is_read_from_it(path: Path) -> None:
+def test_time_zone_is_read_from_its_vtimezone(path: Path) -> None:
     event = "DTSTART;TZID=Custom Berlin:20260328T120000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=2"
     assert stretches(path, calendar(event, before=OUTLOOK_ZONE + "\n"), "UTC") == [
         "2026-03-28T11:00/2026-03-28T12:00",
@@ -173,7 +171,7 @@ def test_a_zone_that_only_the_file_knows_is_read_from_it(path: Path) -> None:
     ]
 
 
-def test_folded_lines_escapes_other_components_and_windows_line_ends_are_understood(path: Path) -> None:
+def test_parser_reads_folded_lines_escapes_and_nested_components(path: Path) -> None:
     text = calendar(
         "SUMMARY;LANGUAGE=de:Tag der\n  Arbeit\\, 1. Mai\nDTSTART;VALUE=D\n ATE:20260501\n"
         "BEGIN:VALARM\nTRIGGER:-PT15M\nSUMMARY:ring\nDURATION:PT1H\nEND:VALARM\nX-OWN;X-A=\"b;c:d\":e"
@@ -185,7 +183,7 @@ def test_folded_lines_escapes_other_components_and_windows_line_ends_are_underst
     assert said.reason.endswith('within "Tag der Arbeit, 1. Mai" of c.ics')
 
 
-def test_an_event_without_a_name_has_none(path: Path) -> None:
+def test_event_without_a_name_is_described_as_such(path: Path) -> None:
     stretches(path, calendar("DTSTART:20260501"))
     said = CalendarGuard(file=str(path), timezone=BERLIN).evaluate(datetime(2026, 5, 1, 10, tzinfo=UTC))
     assert said.reason.endswith("within an event without a name of c.ics")
@@ -220,7 +218,7 @@ def test_an_event_without_a_name_has_none(path: Path) -> None:
         ("DTSTART:20260102\nEND:VTODO", 6, "END: found VTODO, expected VEVENT"),
     ],
 )
-def test_what_can_not_be_understood_is_refused_with_its_line(path: Path, event: str, line: int, problem: str) -> None:
+def test_parser_refuses_an_invalid_event_with_its_line(path: Path, event: str, line: int, problem: str) -> None:
     path.write_text(calendar(event))
     with pytest.raises(ValueError, match=problem) as caught:
         CalendarGuard(file=str(path), timezone=BERLIN)
@@ -243,14 +241,14 @@ def test_what_can_not_be_understood_is_refused_with_its_line(path: Path, event: 
         ),
     ],
 )
-def test_what_is_no_whole_calendar_is_refused_with_its_line(path: Path, text: str, line: int, problem: str) -> None:
+def test_parser_refuses_an_incomplete_file_with_its_line(path: Path, text: str, line: int, problem: str) -> None:
     path.write_text(text)
     with pytest.raises(ValueError, match=problem) as caught:
         CalendarGuard(file=str(path), timezone=BERLIN)
     assert str(caught.value).startswith(f"{path}:{line}: ")
 
 
-def test_a_calendar_without_events_is_one(path: Path) -> None:
+def test_calendar_without_events_is_valid(path: Path) -> None:
     assert stretches(path, calendar()) == []
 
 
@@ -272,7 +270,7 @@ WHOLE = ["BEGIN:VCALENDAR", "BEGIN:VEVENT", "DTSTART:20260101"], ["END:VEVENT", 
 
 @settings(deadline=None)
 @given(st.lists(WORDS | st.text(max_size=20), max_size=8), st.booleans())
-def test_whatever_is_written_is_understood_or_refused_in_one_line(lines: list[str], whole: bool) -> None:
+def test_any_text_is_parsed_or_refused_with_its_line(lines: list[str], whole: bool) -> None:
     text = "\n".join([*WHOLE[0], *lines, *WHOLE[1]] if whole else lines)
     try:
         events = parse_events(text, ZoneInfo(BERLIN))

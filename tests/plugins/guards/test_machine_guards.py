@@ -82,11 +82,13 @@ class TestLoadConforms(GuardConformance):
          Power(Source.BATTERY, True, 25.0)),
     ],
 )  # fmt: skip
-def test_linux_tells_of_each_supply(tmp_path: Path, entries: dict[str, dict[str, str]], expected: Power) -> None:
+def test_read_supplies_combines_the_supplies_of_linux(
+    tmp_path: Path, entries: dict[str, dict[str, str]], expected: Power
+) -> None:
     assert read_supplies(supplies(tmp_path, **entries)) == expected
 
 
-def test_a_machine_that_tells_nothing_of_its_supplies_lives_on_mains(tmp_path: Path) -> None:
+def test_read_supplies_without_any_is_mains_power(tmp_path: Path) -> None:
     assert read_supplies(tmp_path / "none") == Power(Source.MAINS)
 
 
@@ -99,7 +101,7 @@ def test_a_machine_that_tells_nothing_of_its_supplies_lives_on_mains(tmp_path: P
         (SimpleNamespace(percent=None, power_plugged=None), Power(None, True, None)),
     ],
 )
-def test_elsewhere_psutil_tells(monkeypatch: pytest.MonkeyPatch, battery: Any, expected: Power) -> None:
+def test_read_power_uses_psutil_elsewhere(monkeypatch: pytest.MonkeyPatch, battery: Any, expected: Power) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(psutil, "sensors_battery", lambda: battery)
     assert read_power() == expected
@@ -128,11 +130,11 @@ CHARGED = Power(Source.MAINS, True, 43.0)
         ({"on": "battery", "charge_above": 50}, Power(Source.BATTERY, True, 43.0), "no", "on battery, 43 % charged"),
     ],
 )  # fmt: skip
-def test_power_says_what_it_saw(options: dict[str, Any], power: Power, answer: str, because: str) -> None:
+def test_power_guard_judges_a_reading(options: dict[str, Any], power: Power, answer: str, because: str) -> None:
     assert PowerGuard(**options).judge(power) == GuardResult(Verdict(answer), because)
 
 
-def test_power_reads_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_power_guard_reads_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(power_supply, "SUPPLIES", supplies(tmp_path, AC=UNPLUGGED, BAT0=BATTERY))
     assert asyncio.run(PowerGuard().read()) == GuardResult(Verdict.NO, "on battery, 43 % charged")
 
@@ -145,12 +147,12 @@ def test_power_reads_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ({"charge_above": -1}, "charge"),
     ],
 )
-def test_power_that_asks_for_what_never_or_always_is_is_refused(options: dict[str, Any], problem: str) -> None:
+def test_power_guard_refuses_options_that_never_or_always_hold(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         PowerGuard(**options)
 
 
-def test_power_is_made_of_what_people_write() -> None:
+def test_power_guard_is_built_from_toml_values() -> None:
     made = build(PowerGuard, {"on": "battery", "charge_above": 20}, timezone="UTC", plugins=Registry())
     assert made == PowerGuard(on=RequiredSource.BATTERY, charge_above=20)
 
@@ -171,15 +173,17 @@ def idle_for(monkeypatch: pytest.MonkeyPatch, seconds: float | None, because: st
         (0.0, GuardResult(Verdict.NO, "idle for 0 s (X11)")),
     ],
 )
-def test_idle_tells_for_how_long(monkeypatch: pytest.MonkeyPatch, seconds: float, expected: GuardResult) -> None:
+def test_idle_guard_reports_the_idle_time(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, expected: GuardResult
+) -> None:
     assert idle_for(monkeypatch, seconds, "X11") == expected
 
 
-def test_where_nobody_knows_of_use_the_machine_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_guard_without_a_desktop_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert idle_for(monkeypatch, None, "no desktop") == GuardResult(Verdict.UNKNOWN, "no desktop")
 
 
-def test_idle_for_no_time_is_refused() -> None:
+def test_idle_guard_refuses_zero() -> None:
     with pytest.raises(ValueError, match="'for' must be more than 0s"):
         IdleGuard(for_=timedelta(0))
 
@@ -197,26 +201,26 @@ def test_idle_for_no_time_is_refused() -> None:
          "load 0.10 per processor (limit 1), CPU use unknown (limit 25 %)"),
     ],
 )  # fmt: skip
-def test_load_says_what_it_measured(
+def test_load_guard_judges_measurements(
     bounds: dict[str, float], load: float | None, use: float | None, answer: str, because: str
 ) -> None:
     assert LoadGuard(**bounds).judge(load, use) == GuardResult(Verdict(answer), because)
 
 
-def test_load_is_that_of_the_last_minute_for_each_processor() -> None:
+def test_load_is_the_last_minute_per_processor() -> None:
     measured = load.read_load_per_processor()
     assert measured is not None
     assert measured == pytest.approx(os.getloadavg()[0] / (os.cpu_count() or 1), abs=0.5)
 
 
-def test_a_machine_that_is_never_so_idle_says_no() -> None:
+def test_load_guard_measures_the_machine() -> None:
     """No load average, and no use, is below the least number."""
     result = asyncio.run(LoadGuard(below=1e-300).read())
     assert result.verdict in (Verdict.NO, Verdict.YES)
     assert result.reason.startswith("load ")
 
 
-def test_what_can_not_be_measured_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_guard_without_measurements_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError
 
@@ -231,12 +235,12 @@ def test_what_can_not_be_measured_is_unknown(monkeypatch: pytest.MonkeyPatch) ->
     ("bounds", "problem"),
     [({}, "no limit given"), ({"below": 0}, "below"), ({"cpu_below": 101}, "cpu_below"), ({"cpu_below": 0}, "cpu")],
 )
-def test_a_bound_that_never_or_always_holds_is_refused(bounds: dict[str, float], problem: str) -> None:
+def test_load_guard_refuses_limits_that_never_or_always_hold(bounds: dict[str, float], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         LoadGuard(**bounds)
 
 
 @pytest.mark.parametrize("module", [power, idle, load])
-def test_each_module_offers_one_guard_of_its_name(module: Any) -> None:
+def test_machine_guard_modules_offer_one_guard_each(module: Any) -> None:
     (offered,) = module.rae_guards()
     assert offered.type == module.__name__.rpartition(".")[2]

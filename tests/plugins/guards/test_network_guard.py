@@ -52,7 +52,7 @@ def listening() -> Iterator[int]:
         ("52:54:00:12:34:56", False),
     ],
 )
-def test_an_address_counts_where_it_leads_further_than_the_cable(address: str, usable: bool) -> None:
+def test_address_is_usable_beyond_loopback_and_link_local(address: str, usable: bool) -> None:
     assert is_usable(address) is usable
 
 
@@ -66,27 +66,27 @@ def test_an_address_counts_where_it_leads_further_than_the_cable(address: str, u
         ("lo", GuardResult(Verdict.NO, 'interface "lo" is down or has no address')),
     ],
 )
-def test_an_interface_is_up_with_an_address(interface: str | None, expected: GuardResult) -> None:
+def test_network_guard_needs_an_interface_with_an_address(interface: str | None, expected: GuardResult) -> None:
     assert NetworkGuard(interface=interface).judge(WIRED) == expected
 
 
-def test_a_machine_with_nothing_but_itself_has_no_network() -> None:
+def test_network_guard_ignores_loopback_and_link_local() -> None:
     expected = GuardResult(Verdict.NO, "no network interface is up with an address")
     assert NetworkGuard().judge({"lo": ["127.0.0.1"], "eth0": ["169.254.3.4"]}) == expected
 
 
-def test_interfaces_are_those_of_the_machine() -> None:
+def test_addresses_are_those_of_the_machine() -> None:
     assert "127.0.0.1" in [address for given in addresses().values() for address in given]
 
 
 @pytest.mark.usefixtures("wired")
-def test_a_host_that_takes_connections_can_be_reached(listening: int) -> None:
+def test_network_guard_reaches_a_listening_host(listening: int) -> None:
     result = asyncio.run(NetworkGuard(host="localhost", port=listening).read())
     assert result == GuardResult(Verdict.YES, f'"localhost" port {listening} accepts connections')
 
 
 @pytest.mark.usefixtures("wired")
-def test_a_host_that_refuses_can_not() -> None:
+def test_network_guard_reports_a_refused_connection() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
@@ -96,7 +96,7 @@ def test_a_host_that_refuses_can_not() -> None:
 
 @pytest.mark.usefixtures("wired")
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="other systems refuse where the backlog is full")
-def test_a_host_that_does_not_answer_in_time_can_not() -> None:
+def test_network_guard_reports_a_timeout() -> None:
     with socket.socket() as server, contextlib.ExitStack() as callers:
         server.bind(("127.0.0.1", 0))
         server.listen(0)
@@ -110,7 +110,7 @@ def test_a_host_that_does_not_answer_in_time_can_not() -> None:
 
 
 @pytest.mark.usefixtures("wired")
-def test_of_several_addresses_one_suffices(listening: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_guard_needs_one_of_several_addresses(listening: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def resolve(*_: object, **__: object) -> list[Any]:
         return [(0, 0, 0, "", (address, listening)) for address in ("127.0.0.2", "::1", "127.0.0.1")]
 
@@ -120,20 +120,20 @@ def test_of_several_addresses_one_suffices(listening: int, monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("wired")
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "." * 300, "a\x1bb"])
-def test_a_name_that_leads_nowhere_can_not_be_reached(host: str) -> None:
+def test_network_guard_reports_a_host_that_cannot_be_resolved(host: str) -> None:
     result = asyncio.run(NetworkGuard(host=host, port=80, timeout="8s").read())
     assert result.verdict is Verdict.NO
     assert result.reason.isprintable()
 
 
 @pytest.mark.usefixtures("wired")
-def test_a_name_without_an_address_can_not_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_guard_reports_a_host_without_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
     result = asyncio.run(NetworkGuard(host="example.org", port=80).read())
     assert result == GuardResult(Verdict.NO, '"example.org" port 80 cannot be reached: the host has no address')
 
 
-def test_without_a_network_no_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_guard_without_a_network_tries_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "addresses", dict)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("it was tried"))
     assert asyncio.run(NetworkGuard(host="example.org", port=80).read()).verdict is Verdict.NO
@@ -151,10 +151,10 @@ def test_without_a_network_no_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> 
         ({"timeout": "9s"}, "'timeout' must be more than 0s and at most 8s"),
     ],
 )
-def test_half_an_address_and_long_waits_are_refused(options: dict[str, Any], problem: str) -> None:
+def test_network_guard_refuses_half_an_address_and_long_timeouts(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         NetworkGuard(**options)
 
 
-def test_the_module_offers_the_guard() -> None:
+def test_network_guard_module_offers_the_guard() -> None:
     assert network.rae_guards() == [NetworkGuard]

@@ -57,7 +57,7 @@ def there(tmp_path: Path) -> Path:
         ("*.lnk", None),
     ],
 )
-def test_a_path_exists_where_something_is_there_or_matches(there: Path, path: str, found: str | None) -> None:
+def test_path_guard_finds_paths_and_patterns(there: Path, path: str, found: str | None) -> None:
     if found is None:
         assert evaluate(there / path) == GuardResult(Verdict.NO, f'"{there / path}" does not exist')
         assert evaluate(there / path, exists=False).verdict is Verdict.YES
@@ -66,12 +66,12 @@ def test_a_path_exists_where_something_is_there_or_matches(there: Path, path: st
         assert evaluate(there / path, exists=False) == GuardResult(Verdict.NO, f'"{there / found}" exists')
 
 
-def test_the_home_directory_is_written_as_a_tilde(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_guard_expands_a_tilde(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(there))
     assert evaluate("~/*.csv").reason == f'"{there}/report-1.csv" exists'
 
 
-def test_a_mount_is_the_root_of_a_file_system(there: Path) -> None:
+def test_path_guard_recognises_mount_points(there: Path) -> None:
     assert evaluate("/", is_mount=True) == GuardResult(Verdict.YES, '"/" is a mount point')
     assert evaluate("/pro[c]", is_mount=True) == GuardResult(Verdict.YES, '"/proc" is a mount point')
     assert evaluate(there, is_mount=True) == GuardResult(Verdict.NO, f'"{there}" is not a mount point')
@@ -79,7 +79,7 @@ def test_a_mount_is_the_root_of_a_file_system(there: Path) -> None:
     assert evaluate(there / "none", is_mount=True).verdict is Verdict.NO
 
 
-def test_what_can_not_be_told_is_unknown_whatever_is_asked(there: Path) -> None:
+def test_path_guard_that_cannot_check_is_unknown(there: Path) -> None:
     long = there / ("x" * 300)
     for exists in (True, False):
         assert evaluate(long, exists=exists) == GuardResult(
@@ -94,7 +94,7 @@ def test_what_can_not_be_told_is_unknown_whatever_is_asked(there: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/usr/bin/setpriv").exists(), reason="root may look anywhere")
-def test_what_may_not_be_looked_into_is_unknown(tmp_path: Path) -> None:
+def test_path_guard_without_permission_is_unknown(tmp_path: Path) -> None:
     shut = tmp_path / "shut"
     shut.mkdir()
     code = (
@@ -138,7 +138,7 @@ def silent(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(not hasattr(libc, "umount2"), reason="needs Linux")
-def test_a_mount_that_never_answers_is_unknown_and_costs_one_thread(
+def test_path_guard_on_a_silent_mount_is_unknown_and_uses_one_thread(
     silent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(path_module, "TIMEOUT_SECONDS", 0.05)
@@ -149,7 +149,7 @@ def test_a_mount_that_never_answers_is_unknown_and_costs_one_thread(
 
 
 @pytest.mark.skipif(not hasattr(libc, "umount2"), reason="needs Linux")
-def test_a_mount_whose_server_is_gone_is_unknown(tmp_path: Path) -> None:
+def test_path_guard_on_a_broken_mount_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     try:
         server = os.open("/dev/fuse", os.O_RDWR)
@@ -168,7 +168,7 @@ def test_a_mount_whose_server_is_gone_is_unknown(tmp_path: Path) -> None:
         libc.umount2(bytes(tmp_path / "broken"), 2)
 
 
-def test_who_asks_while_a_look_goes_on_gets_its_result() -> None:
+def test_look_shares_its_result_with_later_callers() -> None:
     release, calls = threading.Event(), []
 
     def slow() -> str:
@@ -188,7 +188,7 @@ def test_who_asks_while_a_look_goes_on_gets_its_result() -> None:
     assert calls == [1]
 
 
-def test_a_look_that_fails_says_so_and_the_next_one_is_another() -> None:
+def test_look_passes_on_errors_and_can_be_repeated() -> None:
     def fail() -> None:
         raise PermissionError(13, "no")
 
@@ -199,10 +199,10 @@ def test_a_look_that_fails_says_so_and_the_next_one_is_another() -> None:
 
 
 @pytest.mark.parametrize("path", ["", "relative/x", "a\0b", 5])
-def test_a_path_that_depends_on_where_one_stands_is_refused(path: Any) -> None:
+def test_path_guard_refuses_a_relative_path(path: Any) -> None:
     with pytest.raises(ValueError, match=r"relative; write a path that begins|must be a path"):
         PathGuard(path=path)
 
 
-def test_the_module_offers_the_guard() -> None:
+def test_path_guard_module_offers_the_guard() -> None:
     assert path_module.rae_guards() == [PathGuard]

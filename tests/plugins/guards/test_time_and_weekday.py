@@ -80,7 +80,7 @@ def assert_a_walk_finds_the_same(guard: ComputedGuard, instant: datetime, longes
 
 @settings(max_examples=120, deadline=None)
 @given(moments(), clocks, clocks)
-def test_between_changes_of_a_time_guard_a_walk_over_the_minutes_finds_no_other(
+def test_time_guard_changes_agree_with_a_walk_over_the_minutes(
     moment: tuple[str, datetime], first: str, last: str
 ) -> None:
     if first == last:
@@ -92,9 +92,7 @@ def test_between_changes_of_a_time_guard_a_walk_over_the_minutes_finds_no_other(
 
 @settings(max_examples=40, deadline=None)
 @given(moments(), st.sets(st.sampled_from(SHORT_NAMES), min_size=1, max_size=6))
-def test_between_changes_of_a_weekday_guard_a_walk_over_the_minutes_finds_no_other(
-    moment: tuple[str, datetime], days: set[str]
-) -> None:
+def test_weekday_guard_changes_agree_with_a_walk_over_the_minutes(moment: tuple[str, datetime], days: set[str]) -> None:
     zone, instant = moment
     guard = WeekdayGuard(days=tuple(sorted(days)), timezone=zone)
     assert_a_walk_finds_the_same(guard, instant, timedelta(days=7))
@@ -102,7 +100,7 @@ def test_between_changes_of_a_weekday_guard_a_walk_over_the_minutes_finds_no_oth
 
 @settings(max_examples=200, deadline=None)
 @given(moments(), clocks, clocks)
-def test_a_time_guard_says_what_the_wall_says(moment: tuple[str, datetime], first: str, last: str) -> None:
+def test_time_guard_follows_the_wall_clock(moment: tuple[str, datetime], first: str, last: str) -> None:
     if first == last:
         return
     zone, instant = moment
@@ -111,7 +109,7 @@ def test_a_time_guard_says_what_the_wall_says(moment: tuple[str, datetime], firs
     assert TimeGuard(from_=first, to=last, timezone=zone).evaluate(instant).allows == inside
 
 
-def test_a_window_may_end_on_the_next_day() -> None:
+def test_time_window_can_end_on_the_next_day() -> None:
     night = TimeGuard(from_="22:00", to="06:00", timezone=BERLIN)
     assert changes(night, at("2026-06-01T12:00"), at("2026-06-03T12:00")) == [
         "01T22:00+02:00 yes",
@@ -129,9 +127,7 @@ def test_a_window_may_end_on_the_next_day() -> None:
         ("02:15", "02:45", ["30T02:15+02:00 yes"]),
     ],
 )
-def test_a_bound_that_the_clock_leaves_out_counts_as_soon_as_it_shows_a_later_time(
-    first: str, last: str, expected: list[str]
-) -> None:
+def test_time_bound_in_a_gap_counts_at_the_next_time_shown(first: str, last: str, expected: list[str]) -> None:
     guard = TimeGuard(from_=first, to=last, timezone=BERLIN)
     assert changes(guard, at("2026-03-29T00:30"), at("2026-03-30T02:40")) == expected
 
@@ -144,13 +140,13 @@ def test_a_bound_that_the_clock_leaves_out_counts_as_soon_as_it_shows_a_later_ti
         ("01:00", "03:00", ["01:00+02:00 yes", "03:00+01:00 no"]),
     ],
 )
-def test_what_the_clock_shows_twice_counts_twice(first: str, last: str, expected: list[str]) -> None:
+def test_time_shown_twice_counts_twice(first: str, last: str, expected: list[str]) -> None:
     guard = TimeGuard(from_=first, to=last, timezone=BERLIN)
     found = changes(guard, at("2026-10-25T00:30"), at("2026-10-25T12:00"))
     assert found == [f"25T{change}" for change in expected]
 
 
-def test_a_day_that_a_zone_leaves_out_has_neither_windows_nor_a_weekday() -> None:
+def test_skipped_day_has_no_windows_and_no_weekday() -> None:
     apia = "Pacific/Apia"
     noon = TimeGuard(from_="12:00", to="13:00", timezone=apia)
     assert changes(noon, DAY_SKIPPED, DAY_SKIPPED + timedelta(hours=20)) == ["31T12:00+14:00 yes", "31T13:00+14:00 no"]
@@ -158,7 +154,7 @@ def test_a_day_that_a_zone_leaves_out_has_neither_windows_nor_a_weekday() -> Non
     assert changes(friday, DAY_SKIPPED, DAY_SKIPPED + timedelta(days=8)) == ["06T00:00+14:00 yes", "07T00:00+14:00 no"]
 
 
-def test_because_tells_the_time_and_the_window() -> None:
+def test_time_guard_reason_names_time_and_window() -> None:
     night = TimeGuard(from_="22:00", to="6:00", timezone=BERLIN)
     assert night.evaluate(at("2026-06-01T21:14")).reason == f"it is 21:14 in {BERLIN}, outside 22:00-06:00"
     assert night.evaluate(at("2026-06-01T23:59")).reason == f"it is 23:59 in {BERLIN}, within 22:00-06:00"
@@ -166,39 +162,39 @@ def test_because_tells_the_time_and_the_window() -> None:
     assert seconds.evaluate(at("2026-06-01T22:00:29")).reason == f"it is 22:00:29 in {BERLIN}, outside 22:00:30-23:00"
 
 
-def test_because_tells_the_day_and_the_days() -> None:
+def test_weekday_guard_reason_names_day_and_days() -> None:
     guard = WeekdayGuard(days=("mon-fri", "Sunday"), timezone=BERLIN)
     assert guard.evaluate(at("2026-06-06T12:00")).reason == f"it is Saturday in {BERLIN}, outside mon-fri, Sunday"
     assert guard.evaluate(at("2026-06-07T12:00")).reason == f"it is Sunday in {BERLIN}, within mon-fri, Sunday"
 
 
-def test_a_range_of_days_may_go_over_the_weekend() -> None:
+def test_weekday_range_can_span_the_weekend() -> None:
     guard = WeekdayGuard(days=("fri-mon",), timezone="UTC")
     days = [SHORT_NAMES[day] for day in range(7) if guard.evaluate(datetime(2026, 6, 1 + day, tzinfo=UTC)).allows]
     assert days == ["mon", "fri", "sat", "sun"]
 
 
-def test_every_day_of_the_week_never_changes() -> None:
+def test_weekday_guard_with_all_days_never_changes() -> None:
     assert WeekdayGuard(days=("tue-mon",), timezone=BERLIN).changes_after(at("2026-06-01T12:00")) is None
 
 
-def test_at_the_end_of_the_calendar_nothing_changes_any_more() -> None:
+def test_time_guard_at_the_end_of_the_calendar_never_changes() -> None:
     end = datetime(9999, 12, 31, 23, tzinfo=UTC)
     assert TimeGuard(from_="09:00", to="10:00", timezone="UTC").changes_after(end) is None
 
 
-def test_midnight_is_written_in_two_ways() -> None:
+def test_time_guard_accepts_midnight_in_two_forms() -> None:
     late = TimeGuard(from_="22:00", to="24:00", timezone=BERLIN)
     assert late == TimeGuard(from_="22:00", to="00:00", timezone=BERLIN)
     assert changes(late, at("2026-06-01T12:00"), at("2026-06-02T12:00")) == ["01T22:00+02:00 yes", "02T00:00+02:00 no"]
 
 
-def test_guards_of_the_same_options_are_equal() -> None:
+def test_guards_with_the_same_options_are_equal() -> None:
     assert TimeGuard(from_="6:00", to="7:00") == TimeGuard(from_="06:00", to="07:00:00")
     assert len({WeekdayGuard(days=["mon"]), WeekdayGuard(days=("mon",))}) == 1  # type: ignore[arg-type]  # as in TOML
 
 
-def test_without_a_zone_it_is_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guard_without_a_zone_uses_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     assert TimeGuard(from_="09:00", to="10:00").evaluate(datetime(2026, 6, 1, 0, 30, tzinfo=UTC)).verdict is Verdict.YES
     assert WeekdayGuard(days=("tue",)).evaluate(datetime(2026, 6, 1, 16, tzinfo=UTC)).verdict is Verdict.YES
@@ -207,20 +203,20 @@ def test_without_a_zone_it_is_that_of_the_machine(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     "bound", ["noon", "24:01", "25:00", "12:60", "12", "12:00+01:00", "1\u0662:00", 12, None, "x" * 9999]
 )
-def test_a_bound_that_is_no_time_of_the_day_is_refused_in_a_short_line(bound: Any) -> None:
+def test_time_guard_refuses_an_invalid_bound_in_a_short_line(bound: Any) -> None:
     with pytest.raises(ValueError, match=r"invalid time of day .*; use hours and minutes") as caught:
         TimeGuard(from_=bound, to="06:00")
     assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize(("first", "last"), [("06:00", "6:00"), ("00:00", "24:00")])
-def test_a_window_without_an_inside_or_an_outside_is_refused(first: str, last: str) -> None:
+def test_time_guard_refuses_an_empty_or_full_window(first: str, last: str) -> None:
     with pytest.raises(ValueError, match="leave the guard out"):
         TimeGuard(from_=first, to=last)
 
 
 @pytest.mark.parametrize("days", [(), ("",), ("mon-",), ("weekend",), ("mon-fri-sun",), ("x" * 9999,), ("1-5",)])
-def test_days_that_are_none_are_refused_in_a_short_line(days: tuple[str, ...]) -> None:
+def test_weekday_guard_refuses_invalid_days_in_a_short_line(days: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="'days'") as caught:
         WeekdayGuard(days=days)
     assert len(str(caught.value)) < 200
@@ -228,12 +224,12 @@ def test_days_that_are_none_are_refused_in_a_short_line(days: tuple[str, ...]) -
 
 @pytest.mark.parametrize("make", [lambda zone: TimeGuard(from_="1:00", to="2:00", timezone=zone),
                                   lambda zone: WeekdayGuard(days=("mon",), timezone=zone)])  # fmt: skip
-def test_a_zone_that_is_none_is_refused(make: Any) -> None:
+def test_guard_refuses_an_unknown_zone(make: Any) -> None:
     with pytest.raises(ValueError, match="Mars/Olympus"):
         make("Mars/Olympus")
 
 
 @pytest.mark.parametrize("module", [time, weekday])
-def test_each_module_offers_one_guard_of_its_name(module: Any) -> None:
+def test_time_and_weekday_modules_offer_one_guard_each(module: Any) -> None:
     (offered,) = module.rae_guards()
     assert offered.type == module.__name__.rpartition(".")[2]

@@ -74,7 +74,8 @@ def no_loggers_left() -> Iterator[None]:
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_an_event_is_one_line_whatever_is_in_it_s18_s19(tmp_path: Path, text: str, form: str) -> None:
+@pytest.mark.requirement("S18", "S19")
+def test_log_record_is_one_line_whatever_it_contains(tmp_path: Path, text: str, form: str) -> None:
     log_setup.attach([FileLogger(format=form)], tmp_path)  # type: ignore[arg-type]  # one of the two
     logger.bind(job=text).warning("it said {}", text)
     log_setup.detach()
@@ -85,7 +86,8 @@ def test_an_event_is_one_line_whatever_is_in_it_s18_s19(tmp_path: Path, text: st
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_a_terminal_obeys_nothing_that_is_logged_s18(
+@pytest.mark.requirement("S18")
+def test_console_logger_escapes_control_characters(
     tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log_setup.attach([ConsoleLogger()], tmp_path)
@@ -97,7 +99,8 @@ def test_a_terminal_obeys_nothing_that_is_logged_s18(
 
 @pytest.mark.parametrize("secret", ["hunter2hunter2", "two\nlines", "<b>{0}</b>", 'quo"ted', "back\\slash", "tab\tbed"])
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_secret_is_masked_in_every_line_s17(tmp_path: Path, secret: str, form: str) -> None:
+@pytest.mark.requirement("S17")
+def test_log_masks_secrets_in_every_form(tmp_path: Path, secret: str, form: str) -> None:
     log_setup.attach([FileLogger(format=form)], tmp_path)  # type: ignore[arg-type]  # one of the two
     log_setup.hide([secret])
     logger.bind(job=secret).info("the password is {}.", secret)
@@ -109,7 +112,8 @@ def test_a_secret_is_masked_in_every_line_s17(tmp_path: Path, secret: str, form:
     assert not [form for form in (secret, log_setup.escaped(secret), json.dumps(secret)[1:-1]) if form in written]
 
 
-def test_a_secret_that_begins_with_another_is_masked_whole_s17(tmp_path: Path) -> None:
+@pytest.mark.requirement("S17")
+def test_log_masks_the_longest_of_overlapping_secrets(tmp_path: Path) -> None:
     log_setup.attach([FileLogger()], tmp_path)
     log_setup.hide([f"prefix{'x' * n}" for n in range(20)])
     logger.info("it is {}.", "prefix" + "x" * 19)
@@ -118,7 +122,8 @@ def test_a_secret_that_begins_with_another_is_masked_whole_s17(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_an_exception_brings_no_local_variables_and_no_second_line_s17(tmp_path: Path, form: str) -> None:
+@pytest.mark.requirement("S17")
+def test_log_of_an_exception_is_one_line_without_variables(tmp_path: Path, form: str) -> None:
     log_setup.attach([FileLogger(format=form)], tmp_path)  # type: ignore[arg-type]  # one of the two
     token = "canary"
     try:
@@ -131,7 +136,7 @@ def test_an_exception_brings_no_local_variables_and_no_second_line_s17(tmp_path:
     assert "canary" not in written
 
 
-def test_two_loggers_write_the_same(tmp_path: Path) -> None:
+def test_two_loggers_write_the_same_record(tmp_path: Path) -> None:
     paths = [tmp_path / "one.log", tmp_path / "two.log"]
     log_setup.attach([FileLogger(path=str(path), format="json") for path in paths], tmp_path)
     logger.bind(job="backup").info("started")
@@ -145,7 +150,7 @@ def test_two_loggers_write_the_same(tmp_path: Path) -> None:
     }
 
 
-def test_a_line_for_people_names_time_level_and_job(tmp_path: Path) -> None:
+def test_text_line_has_time_level_and_job(tmp_path: Path) -> None:
     log_setup.attach([FileLogger()], tmp_path)
     logger.bind(job="backup").error("failed")
     log_setup.detach()
@@ -153,7 +158,8 @@ def test_a_line_for_people_names_time_level_and_job(tmp_path: Path) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ERROR   backup: failed\n", line)
 
 
-def test_the_file_is_the_owners_alone_whatever_the_umask_s4(tmp_path: Path) -> None:
+@pytest.mark.requirement("S4")
+def test_file_logger_creates_a_private_file(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         log_setup.attach([FileLogger()], tmp_path)
@@ -163,7 +169,8 @@ def test_the_file_is_the_owners_alone_whatever_the_umask_s4(tmp_path: Path) -> N
     assert stat.S_IMODE((tmp_path / "rae-auto.log").stat().st_mode) == 0o600
 
 
-def test_the_file_is_never_written_through_a_link_s4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.requirement("S4")
+def test_file_logger_follows_no_links(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     victim = tmp_path / "victim"
     victim.touch()
     (tmp_path / "rae-auto.log").symlink_to(victim)
@@ -174,7 +181,7 @@ def test_the_file_is_never_written_through_a_link_s4(tmp_path: Path, capsys: pyt
     assert "Too many levels of symbolic links" in capsys.readouterr().err
 
 
-def test_a_full_file_is_set_aside_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_file_logger_rotates_without_loss(tmp_path: Path) -> None:
     log_setup.attach([FileLogger(rotation="1kB")], tmp_path)
     for number in range(100):
         logger.info("line {:03}", number)
@@ -187,7 +194,7 @@ def test_a_full_file_is_set_aside_and_nothing_is_lost(tmp_path: Path) -> None:
     assert sorted(re.findall(r"line (\d+)", written)) == [f"{number:03}" for number in range(100)]
 
 
-def test_old_files_are_removed_and_others_are_left_alone(tmp_path: Path) -> None:
+def test_file_logger_deletes_only_its_old_files(tmp_path: Path) -> None:
     old, young, other = (tmp_path / name for name in ("rae-auto.2020-01-01_00-00-00_000000.log", "rae-auto.2.log", "x"))
     for path in (old, young, other):
         path.write_text("before")
@@ -202,7 +209,7 @@ def test_old_files_are_removed_and_others_are_left_alone(tmp_path: Path) -> None
     assert other.exists()
 
 
-def test_the_path_may_begin_with_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_logger_expands_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     log_setup.attach([FileLogger(path="~/my.log")], tmp_path / "state")
     logger.info("hello")
@@ -211,7 +218,7 @@ def test_the_path_may_begin_with_the_home_directory(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize(("no_colour", "coloured"), [(None, True), ("1", False)])
-def test_colours_are_for_terminals_of_people_who_want_them(
+def test_console_logger_colors_only_terminals_without_no_color(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -228,5 +235,5 @@ def test_colours_are_for_terminals_of_people_who_want_them(
 
 
 @pytest.mark.parametrize(("module", "type_"), [(console, "console"), (file, "file")])
-def test_each_module_offers_its_logger(module: object, type_: str) -> None:
+def test_logger_modules_offer_one_logger_each(module: object, type_: str) -> None:
     assert [cls.type for cls in module.rae_loggers()] == [type_]  # type: ignore[attr-defined]  # a module

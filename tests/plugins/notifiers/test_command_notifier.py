@@ -51,7 +51,7 @@ class TestCommandConforms(NotifierConformance):
         return CommandNotifier(command=[request.param])  # type: ignore[arg-type]  # as read from TOML
 
 
-def test_the_notice_is_one_json_object_on_standard_input(tmp_path: Path) -> None:
+def test_notifier_passes_the_notice_as_json_on_stdin(tmp_path: Path) -> None:
     notify(python(KEEP, tmp_path))
     (path,) = tmp_path.glob("*.json")
     assert json.loads(path.read_bytes()) == {
@@ -66,14 +66,15 @@ def test_the_notice_is_one_json_object_on_standard_input(tmp_path: Path) -> None
     }
 
 
-def test_what_did_not_end_with_an_exit_code_has_null(tmp_path: Path) -> None:
+def test_notice_without_an_exit_code_has_null(tmp_path: Path) -> None:
     notify(python(KEEP, tmp_path), kind=NotifyOn.RECOVERY, state=RunState.SUCCEEDED, exit_code=None)
     (path,) = tmp_path.glob("*.json")
     assert json.loads(path.read_bytes())["exit_code"] is None
 
 
 @pytest.mark.parametrize("text", ["a\r\nBcc: x@example.org", "\x1b]0;x\x07", "\u202e", "\ud800", "\0"])
-def test_hostile_text_stays_inside_one_line_of_ascii_s22(tmp_path: Path, text: str) -> None:
+@pytest.mark.requirement("S22")
+def test_notice_with_hostile_text_is_one_line_of_ascii(tmp_path: Path, text: str) -> None:
     notify(python(KEEP, tmp_path), text=text)
     (path,) = tmp_path.glob("*.json")
     content = path.read_bytes()
@@ -81,7 +82,8 @@ def test_hostile_text_stays_inside_one_line_of_ascii_s22(tmp_path: Path, text: s
     assert json.loads(content)["text"] == text
 
 
-def test_the_words_of_the_command_see_no_shell_s22(tmp_path: Path) -> None:
+@pytest.mark.requirement("S22")
+def test_notifier_uses_no_shell(tmp_path: Path) -> None:
     trap = tmp_path / "trap"
     code = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"
     notify(python(code, tmp_path / "words", f"$(touch {trap}); *"))
@@ -90,12 +92,12 @@ def test_the_words_of_the_command_see_no_shell_s22(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [1, 3, 255])
-def test_an_exit_code_but_0_is_a_failure_that_names_it(code: int) -> None:
+def test_notifier_fails_with_the_exit_code(code: int) -> None:
     with pytest.raises(RuntimeError, match=f"failed with exit code {code}$"):
         notify(python(f"raise SystemExit({code})"))
 
 
-def test_a_command_that_hangs_is_killed_after_its_time(tmp_path: Path) -> None:
+def test_notifier_kills_a_command_at_the_timeout(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     hanging = python(HANG, pid, timeout="1s")
     with pytest.raises(RuntimeError, match=r"took longer than 1 s$"):
@@ -104,7 +106,7 @@ def test_a_command_that_hangs_is_killed_after_its_time(tmp_path: Path) -> None:
         assert not psutil.pid_exists(int(pid.read_text()))
 
 
-def test_what_a_command_that_hangs_has_started_is_killed_with_it(tmp_path: Path) -> None:
+def test_notifier_kills_the_children_at_the_timeout(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     script = 'sleep 600 & echo $! > "$1.new"; mv "$1.new" "$1"; wait'
     with pytest.raises(RuntimeError, match="took longer than 2 s"):
@@ -113,7 +115,7 @@ def test_what_a_command_that_hangs_has_started_is_killed_with_it(tmp_path: Path)
     eventually(lambda: not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE)
 
 
-def test_a_notifier_that_is_given_up_leaves_no_process(tmp_path: Path) -> None:
+def test_notifier_that_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
 
     async def give_up() -> None:
@@ -129,16 +131,16 @@ def test_a_notifier_that_is_given_up_leaves_no_process(tmp_path: Path) -> None:
     assert not psutil.pid_exists(int(pid.read_text()))
 
 
-def test_a_command_that_does_not_read_is_no_failure() -> None:
+def test_notifier_accepts_a_command_that_does_not_read() -> None:
     notify(python("import os; os.close(0)"), text="x" * 1_000_000)
 
 
 @pytest.mark.parametrize("words", [[], "notify-send", ["notify-send", 5], [""], ["echo", "a\0b"], None])
-def test_a_command_that_is_no_list_of_words_is_refused_in_a_line_that_names_it(words: Any) -> None:
+def test_notifier_refuses_an_invalid_command_in_one_line(words: Any) -> None:
     with pytest.raises(ValueError, match=r"^command(\[\d\])?:? must be") as caught:
         build(CommandNotifier, {"command": words}, timezone="UTC", plugins=Registry())
     assert "\n" not in str(caught.value)
 
 
-def test_the_module_offers_its_notifier() -> None:
+def test_command_notifier_module_offers_the_notifier() -> None:
     assert [cls.type for cls in command.rae_notifiers()] == ["command"]

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 NOW, SOON, LONG = timedelta(0), timedelta(milliseconds=100), timedelta(hours=1)
 
 
-def test_one_that_lives_is_taken_over_with_its_true_end(tmp_path, assigned):
+def test_find_adopts_a_running_attempt_with_its_true_status(tmp_path, assigned):
     assignment = assigned("echo begun; until [ -e go ]; do sleep 0.05; done; exit 7")
 
     async def work():
@@ -36,7 +36,7 @@ def test_one_that_lives_is_taken_over_with_its_true_end(tmp_path, assigned):
     assert playing(work).exit_code == 7
 
 
-def test_one_that_lives_can_be_cancelled(tmp_path, assigned):
+def test_find_returns_an_attempt_that_can_be_cancelled(tmp_path, assigned):
     assignment = assigned("sleep 300")
 
     async def work():
@@ -51,7 +51,7 @@ def test_one_that_lives_can_be_cancelled(tmp_path, assigned):
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["with its handle", "that was never recorded"])
-def test_one_that_ended_meanwhile_is_told(tmp_path, assigned, known):
+def test_find_returns_the_result_of_an_ended_attempt(tmp_path, assigned, known):
     assignment = assigned("exit 5")
 
     async def work():
@@ -64,11 +64,12 @@ def test_one_that_ended_meanwhile_is_told(tmp_path, assigned, known):
     assert playing(work).exit_code == 5
 
 
-def test_one_that_was_never_begun_is_unknown(tmp_path, assigned):
+def test_find_returns_none_before_open(tmp_path, assigned):
     assert playing(lambda: ProcessExecutor().find(assigned("true"), None)) is None
 
 
-def test_one_that_was_never_begun_in_this_boot_can_not_begin_any_more_r4(tmp_path, assigned):
+@pytest.mark.requirement("R4")
+def test_find_in_the_same_boot_claims_an_unstarted_attempt(tmp_path, assigned):
     assignment = assigned("touch began")
 
     async def work():
@@ -83,7 +84,8 @@ def test_one_that_was_never_begun_in_this_boot_can_not_begin_any_more_r4(tmp_pat
     assert not (tmp_path / "began").exists()
 
 
-def test_after_a_boot_nobody_knows_whether_it_began_r7(tmp_path, assigned):
+@pytest.mark.requirement("R7")
+def test_find_after_a_reboot_returns_none(tmp_path, assigned):
     async def work():
         async with an_executor(tmp_path):
             (tmp_path / "boot").write_text("another")
@@ -93,7 +95,7 @@ def test_after_a_boot_nobody_knows_whether_it_began_r7(tmp_path, assigned):
     assert playing(work) is None
 
 
-def test_one_that_could_not_be_started_has_left_its_reason(tmp_path, assigned):
+def test_find_returns_the_error_of_an_attempt_that_never_started(tmp_path, assigned):
     assignment = assigned(command=["/no/such/program"])
 
     async def work():
@@ -106,13 +108,14 @@ def test_one_that_could_not_be_started_has_left_its_reason(tmp_path, assigned):
 
 
 @pytest.mark.parametrize("change", [{"ticks": 1}, {"boot": "another"}, {"pid": 1}, {"pid": "x"}, {"ticks": None}])
-def test_a_stranger_is_never_taken_for_it_r6(tmp_path, assigned, change):
+@pytest.mark.requirement("R6")
+def test_find_never_adopts_another_process(tmp_path, assigned, change):
     stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     me = {"pid": os.getpid(), "ticks": int(stat[19]), "boot": read_boot_id()}
     assert playing(lambda: ProcessExecutor().find(assigned("true"), {**me, **change})) is None
 
 
-def test_where_the_keeper_was_killed_too_the_end_is_unknown(tmp_path, assigned):
+def test_killed_keeper_leaves_the_exit_status_unknown(tmp_path, assigned):
     assignment = assigned("echo $PPID; sleep 300")
 
     async def work():
@@ -129,7 +132,8 @@ def test_where_the_keeper_was_killed_too_the_end_is_unknown(tmp_path, assigned):
     assert playing(work) == Result(error="its keeper process was killed, so its exit status is unknown")
 
 
-def test_where_the_keeper_was_killed_too_nothing_goes_on_unseen_r9(tmp_path, assigned):
+@pytest.mark.requirement("R9")
+def test_killed_keeper_leaves_no_process_of_the_attempt(tmp_path, assigned):
     """Another attempt may follow at once."""
     assignment = assigned("trap '' TERM; setsid sleep 300 & echo $! $$ $PPID; while :; do sleep 0.1; done")
 
@@ -145,7 +149,8 @@ def test_where_the_keeper_was_killed_too_nothing_goes_on_unseen_r9(tmp_path, ass
     assert playing(work) == []
 
 
-def test_what_is_left_of_one_whose_end_is_unknown_is_ended_r9(tmp_path, assigned):
+@pytest.mark.requirement("R9")
+def test_find_ends_what_is_left_of_a_lost_attempt(tmp_path, assigned):
     assignment = assigned("setsid sleep 300 & echo $! $$ $PPID; sleep 300")
 
     async def work():
@@ -164,7 +169,8 @@ def test_what_is_left_of_one_whose_end_is_unknown_is_ended_r9(tmp_path, assigned
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the subreaper of Linux")
-def test_one_that_hides_is_ended_too_and_what_it_used_is_told_r28(tmp_path, assigned):
+@pytest.mark.requirement("R28")
+def test_adopted_attempt_ends_hidden_processes_and_counts_usage(tmp_path, assigned):
     """A daemon without session, parent, pipe and environment, while the keeper has other jobs."""
     burn = "x = bytearray(60 << 20); sum(range(4 * 10**6))"
     script = f"""
@@ -199,7 +205,7 @@ time.sleep(300)' > /dev/null 2>&1 & )
     assert result.cpu_time > timedelta(milliseconds=50)
 
 
-def test_an_adopted_one_whose_keeper_left_no_record_is_told(tmp_path, assigned):
+def test_adopted_attempt_without_exit_record_reports_an_error(tmp_path, assigned):
     assignment = assigned("echo $PPID; sleep 300")
 
     async def work():
@@ -215,7 +221,7 @@ def test_an_adopted_one_whose_keeper_left_no_record_is_told(tmp_path, assigned):
     assert playing(work) == Result(error="the process ended, but its keeper left no exit status")
 
 
-def test_a_tree_without_its_leader_signals_no_stranger(tmp_path):
+def test_process_tree_ignores_another_process_with_its_pid(tmp_path):
     """The number of a leader that is gone may be somebody else's by now: ours, for example."""
     stranger = ProcessIdentity(os.getpid(), ticks=1, boot=read_boot_id())
     assert ProcessTree(stranger, "no-such-run").members() == []
