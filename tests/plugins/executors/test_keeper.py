@@ -44,20 +44,20 @@ def a_process_to_itself(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 class Daemon(threading.Thread):
-    """The other end of the channel: says what it has to say, and hears until the keeper hangs up."""
+    """The other end of the channel: sends its requests, and reads reports until the keeper disconnects."""
 
     def __init__(self, channel: socket.socket, talk) -> None:
         super().__init__(daemon=True)
         self.channel, self.talk = channel, talk
         self.lines = channel.makefile("rb")
-        self.heard: list[dict] = []
+        self.reports: list[dict] = []
 
-    def ask(self, **request) -> None:
+    def send(self, **request) -> None:
         self.channel.sendall(json.dumps(request).encode() + b"\n")
 
-    def hear(self) -> dict:
-        self.heard.append(json.loads(self.lines.readline()))
-        return self.heard[-1]
+    def receive(self) -> dict:
+        self.reports.append(json.loads(self.lines.readline()))
+        return self.reports[-1]
 
     def hang_up(self) -> None:
         self.channel.shutdown(socket.SHUT_RDWR)
@@ -103,11 +103,11 @@ def keeping(talk) -> Daemon:
 
 def test_keeper_reports_start_and_end_of_a_job(tmp_path, request_for):
     def talk(daemon):
-        daemon.ask(**request_for("a", "echo hello; exit 3"))
-        daemon.handle()
-        daemon.handle()
+        daemon.send(**request_for("a", "echo hello; exit 3"))
+        daemon.receive()
+        daemon.receive()
 
-    started, ended = keeping(talk).heard
+    started, ended = keeping(talk).reports
     assert (started["started"], ended["ended"]) == ("a", "a")
     assert (ended["exit"]["exit_code"], ended["exit"]["signal"]) == (3, None)
     assert json.loads((tmp_path / "a.exit").read_text()) == ended["exit"]
@@ -119,12 +119,12 @@ def test_keeper_reports_why_a_job_cannot_start(tmp_path, request_for):
     (tmp_path / "taken.log").touch()
 
     def talk(daemon):
-        daemon.ask(**request_for("a", "", argv=["no-such-program"]))
-        daemon.ask(**request_for("taken", "true"))
-        daemon.ask(**request_for("b", "", argv=["nul\0"]))
-        daemon.handle(), daemon.handle(), daemon.handle()
+        daemon.send(**request_for("a", "", argv=["no-such-program"]))
+        daemon.send(**request_for("taken", "true"))
+        daemon.send(**request_for("b", "", argv=["nul\0"]))
+        daemon.receive(), daemon.receive(), daemon.receive()
 
-    missing, taken, nul = (report["error"] for report in keeping(talk).heard)
+    missing, taken, nul = (report["error"] for report in keeping(talk).reports)
     assert 'program "no-such-program" not found' in missing
     assert "File exists" in taken
     assert "embedded null byte" in nul
@@ -139,12 +139,12 @@ def test_keeper_reports_a_failed_fork_and_goes_on(request_for, monkeypatch, numb
     def talk(daemon):
         with monkeypatch.context() as patch:
             patch.setattr(spawn.subprocess, "Popen", no_room)
-            daemon.ask(**request_for("a", "true"))
-            daemon.handle()
-        daemon.ask(**request_for("b", "exit 4"))
-        daemon.handle(), daemon.handle()
+            daemon.send(**request_for("a", "true"))
+            daemon.receive()
+        daemon.send(**request_for("b", "exit 4"))
+        daemon.receive(), daemon.receive()
 
-    failed, _, ended = keeping(talk).heard
+    failed, _, ended = keeping(talk).reports
     assert failed == {"failed": "a", "error": f'program "/bin/sh" cannot be started: {os.strerror(number)}'}
     assert ended["exit"]["exit_code"] == 4
 
@@ -155,13 +155,13 @@ def test_keeper_names_processes_that_survive_sigkill(request_for, monkeypatch):
     monkeypatch.setattr(termination, "send_signal", lambda *_: False)
 
     def talk(daemon):
-        daemon.ask(**request_for("a", "exec sleep 300"))
-        pids.append(daemon.handle()["pid"])
-        daemon.ask(end="a", grace=0)
-        daemon.handle()
+        daemon.send(**request_for("a", "exec sleep 300"))
+        pids.append(daemon.receive()["pid"])
+        daemon.send(end="a", grace=0)
+        daemon.receive()
 
     pids: list[int] = []
-    record = keeping(talk).heard[-1]["exit"]
+    record = keeping(talk).reports[-1]["exit"]
     signal.set_wakeup_fd(-1)
     os.kill(pids[0], signal.SIGKILL)
     os.waitpid(pids[0], 0)
@@ -172,8 +172,8 @@ def test_keeper_names_processes_that_survive_sigkill(request_for, monkeypatch):
 
 def test_keeper_outlives_the_daemon_until_its_last_job_ends(tmp_path, request_for):
     def talk(daemon):
-        daemon.ask(**request_for("a", "until [ -e go ]; do sleep 0.02; done; echo late; exit 4"))
-        daemon.handle()
+        daemon.send(**request_for("a", "until [ -e go ]; do sleep 0.02; done; echo late; exit 4"))
+        daemon.receive()
         # Let go by a timer, since from here on this thread is not heard any more.
         threading.Timer(0.1, (tmp_path / "go").touch).start()
 
@@ -184,8 +184,8 @@ def test_keeper_outlives_the_daemon_until_its_last_job_ends(tmp_path, request_fo
 
 def test_keeper_keeps_head_and_tail_of_a_flood(tmp_path, request_for):
     def talk(daemon):
-        daemon.ask(**request_for("a", "echo begin; seq 100000; echo end", cap=100))
-        daemon.handle(), daemon.handle()
+        daemon.send(**request_for("a", "echo begin; seq 100000; echo end", cap=100))
+        daemon.receive(), daemon.receive()
 
     keeping(talk)
     output = (tmp_path / "a.log").read_text()
@@ -196,8 +196,8 @@ def test_keeper_keeps_head_and_tail_of_a_flood(tmp_path, request_for):
 
 def test_keeper_with_a_cap_of_zero_keeps_no_output(tmp_path, request_for):
     def talk(daemon):
-        daemon.ask(**request_for("a", "seq 1000", cap=0))
-        daemon.handle(), daemon.handle()
+        daemon.send(**request_for("a", "seq 1000", cap=0))
+        daemon.receive(), daemon.receive()
 
     keeping(talk)
     assert (tmp_path / "a.log").read_text() == "\n[rae-auto: 3893 bytes omitted]\n"
@@ -207,8 +207,8 @@ def test_keeper_masks_secrets_that_span_two_chunks(tmp_path, request_for):
     script = "printf 'one secr'; sleep 0.1; printf 'et-word, '; sleep 0.1; printf 'secr'"
 
     def talk(daemon):
-        daemon.ask(**request_for("a", script, hide=["secret-word"]))
-        daemon.handle(), daemon.handle()
+        daemon.send(**request_for("a", script, hide=["secret-word"]))
+        daemon.receive(), daemon.receive()
 
     keeping(talk)
     assert (tmp_path / "a.log").read_text() == "one ***, secr"
@@ -216,19 +216,19 @@ def test_keeper_masks_secrets_that_span_two_chunks(tmp_path, request_for):
 
 def test_keeper_does_not_wait_for_a_grandchild_with_the_pipe(tmp_path, request_for):
     def talk(daemon):
-        daemon.ask(**request_for("a", "sleep 300 & echo $!", orphans="allow"))
-        daemon.handle(), daemon.handle()
+        daemon.send(**request_for("a", "sleep 300 & echo $!", orphans="allow"))
+        daemon.receive(), daemon.receive()
 
-    assert keeping(talk).heard[1]["exit"]["exit_code"] == 0
+    assert keeping(talk).reports[1]["exit"]["exit_code"] == 0
     os.kill(int((tmp_path / "a.log").read_text()), signal.SIGKILL)
 
 
 def test_keeper_reports_a_signal(request_for):
     def talk(daemon):
-        daemon.ask(**request_for("a", "kill -9 $$"))
-        daemon.handle(), daemon.handle()
+        daemon.send(**request_for("a", "kill -9 $$"))
+        daemon.receive(), daemon.receive()
 
-    assert (keeping(talk).heard[1]["exit"]["signal"], keeping(lambda _: None).heard) == (9, [])
+    assert (keeping(talk).reports[1]["exit"]["signal"], keeping(lambda _: None).reports) == (9, [])
 
 
 def test_keeper_separates_jobs_that_run_at_once(tmp_path, request_for):
@@ -236,9 +236,9 @@ def test_keeper_separates_jobs_that_run_at_once(tmp_path, request_for):
 
     def talk(daemon):
         for key in keys:
-            daemon.ask(**request_for(key, f"echo {key}"))
+            daemon.send(**request_for(key, f"echo {key}"))
         for _ in range(2 * len(keys)):
-            daemon.handle()
+            daemon.receive()
 
     keeping(talk)
     assert [(tmp_path / f"{key}.log").read_text() for key in keys] == [f"{key}\n" for key in keys]
@@ -259,8 +259,8 @@ def test_keeper_script_adopts_orphans_and_exits_when_idle(tmp_path, request_for)
     ):
         theirs.close()
         daemon = Daemon(ours, None)
-        daemon.ask(**request_for("a", "(sh -c 'echo $PPID > first; sleep 0.3; echo $PPID > then' &)", orphans="allow"))
-        assert daemon.handle()["started"] == "a"
+        daemon.send(**request_for("a", "(sh -c 'echo $PPID > first; sleep 0.3; echo $PPID > then' &)", orphans="allow"))
+        assert daemon.receive()["started"] == "a"
         eventually(lambda: (tmp_path / "then").exists() and (tmp_path / "then").read_text().strip())
         assert int((tmp_path / "then").read_text()) in (script.pid, int((tmp_path / "first").read_text()))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
