@@ -195,7 +195,7 @@ limits = {{ cpu_time = "500ms" }}
 
     cancelled, failed = eventually(ended)
     assert (cancelled["state"], alive(hidden)) == ("cancelled", False)
-    assert (failed["state"], failed["reason"]) == ("failed", "cpu_time limit of 0.5s exceeded")
+    assert (failed["state"], failed["reason_text"]) == ("failed", "cpu_time limit of 0.5s exceeded")
     (attempt,) = failed["attempts"]
     assert attempt["cpu_time"] > 0.5
     assert attempt["max_memory"] > 0

@@ -1,22 +1,6 @@
-"""Reasons: why an occurrence was skipped, why a run started, waits or ended.
+"""Skips and blocks: why an occurrence led to no run, and why a run waits."""
 
-A reason is a value of one of the classes below, with the facts it needs for its sentence. The union is closed:
-
-    Cause       why a run was started:       Due, Manual, Fired, CaughtUp
-    Skip        why an occurrence led to no run
-    Block       why a run waits
-    End         why a run is in its state, where the state alone doesn't say
-
-Each class has a `code`, which is what JSON, filters and statistics show; a `meaning`, the line of docs/reasons.md; and
-a `text`, one clause in English that completes "because …" and ends without a full stop. Documents keep a reason without
-facts as its code alone, others as an object with `code` and the facts (see `documents`), so that stores stay small.
-"""
-
-from abc import abstractmethod
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import ClassVar, get_args
 
 from attrs import frozen
 
@@ -24,103 +8,7 @@ from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.policies import CatchUp
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.units import format_duration
-
-
-@frozen
-class ReasonBase:
-    """The base of all reasons; use the unions below in types."""
-
-    code: ClassVar[str]
-    meaning: ClassVar[str]
-
-    @property
-    @abstractmethod
-    def text(self) -> str:
-        """The reason as a clause, for a person."""
-
-
-class MissedCause(StrEnum):
-    """The cause of missing an instant."""
-
-    DOWN = "down"
-    SLEPT = "slept"
-    SET_FORWARD = "set_forward"
-    SET_BACK = "set_back"
-    BUSY = "busy"
-
-    @property
-    def text(self) -> str:
-        """The cause as a clause, for a person."""
-        return _MISSED_CAUSES[self]
-
-
-_MISSED_CAUSES: Mapping[MissedCause, str] = {
-    MissedCause.DOWN: "the daemon was down",
-    MissedCause.SLEPT: "the machine slept",
-    MissedCause.SET_FORWARD: "the clock was set forward",
-    MissedCause.SET_BACK: "the clock was set back",
-    MissedCause.BUSY: "the daemon was busy",
-}
-
-
-def _time(instant: datetime) -> str:
-    return instant.isoformat(timespec="seconds")
-
-
-# Causes of a run.
-
-
-@frozen
-class Due(ReasonBase):
-    """An instant of a schedule that had come."""
-
-    code = "due"
-    meaning = "started: an instant of its schedule had come"
-
-    @property
-    def text(self) -> str:
-        return "it was due"
-
-
-@frozen
-class Manual(ReasonBase):
-    """A request by a person or a program."""
-
-    code = "manual"
-    meaning = "started: a person or a program triggered it"
-
-    @property
-    def text(self) -> str:
-        return "it was triggered by hand"
-
-
-@frozen
-class Fired(ReasonBase):
-    """An occurrence that a source reported."""
-
-    code = "fired"
-    meaning = "started: a trigger that watches something fired"
-
-    @property
-    def text(self) -> str:
-        return "its trigger fired"
-
-
-@frozen
-class CaughtUp(ReasonBase):
-    """An instant that was missed, for which a run was started late."""
-
-    code = "caught_up"
-    meaning = "started late: the instant was missed (downtime, suspend, a clock step) and `catch_up` starts it late"
-
-    cause: MissedCause
-
-    @property
-    def text(self) -> str:
-        return "it is a missed run, started late by catch_up"
-
-
-# Skips and waits.
+from rae_auto.model.reasons.base import MissedCause, ReasonBase, time_text
 
 
 @frozen
@@ -135,7 +23,7 @@ class Overlapping(ReasonBase):
 
     @property
     def text(self) -> str:
-        return f"run {self.run} of the same job has been open since {_time(self.since)} (overlap)"
+        return f"run {self.run} of the same job has been open since {time_text(self.since)} (overlap)"
 
 
 @frozen
@@ -193,7 +81,7 @@ class Repeated(ReasonBase):
 
     @property
     def text(self) -> str:
-        return f"the same occurrence was decided before, at {_time(self.decided_at)}"
+        return f"the same occurrence was decided before, at {time_text(self.decided_at)}"
 
 
 @frozen
@@ -239,7 +127,7 @@ class Missed(ReasonBase):
 
     @property
     def text(self) -> str:
-        span = f"from {_time(self.first)} until {_time(self.last)}"
+        span = f"from {time_text(self.first)} until {time_text(self.last)}"
         return f"it was missed: {self.cause.text} {span} (catch_up = {self.catch_up})"
 
 
@@ -380,7 +268,7 @@ class StartDelayed(ReasonBase):
 
     @property
     def text(self) -> str:
-        return f"it may not start before {_time(self.until)} (jitter, or the delay of a retry)"
+        return f"it may not start before {time_text(self.until)} (jitter, or the delay of a retry)"
 
 
 @frozen
@@ -393,152 +281,3 @@ class DaemonStopping(ReasonBase):
     @property
     def text(self) -> str:
         return "the daemon is shutting down"
-
-
-# Ends.
-
-
-@frozen
-class Replaced(ReasonBase):
-    """A newer occurrence of the same job."""
-
-    code = "replaced"
-    meaning = 'cancelled: a newer occurrence took its place, by `overlap = "replace"`'
-
-    @property
-    def text(self) -> str:
-        return "a newer occurrence took its place (overlap = replace)"
-
-
-@frozen
-class Cancelled(ReasonBase):
-    """A request to cancel."""
-
-    code = "cancelled"
-    meaning = "cancelled: a person or a program cancelled the run"
-
-    @property
-    def text(self) -> str:
-        return "it was cancelled by hand"
-
-
-@frozen
-class Removed(ReasonBase):
-    """A job that was removed."""
-
-    code = "removed"
-    meaning = "cancelled: its job was removed"
-
-    @property
-    def text(self) -> str:
-        return "its job was removed"
-
-
-@frozen
-class CrashRecovery(ReasonBase):
-    """An attempt that was lost in a crash and is repeated."""
-
-    code = "recovered"
-    meaning = (
-        'retried: what became of the attempt could not be found out after a crash, and `on_crash` is `"rerun"`; '
-        "or the attempt is known never to have started"
-    )
-
-    @property
-    def text(self) -> str:
-        return "its attempt was lost in a crash and is repeated (on_crash = rerun)"
-
-
-@frozen
-class CrashLoss(ReasonBase):
-    """An attempt that was lost in a crash and is not repeated."""
-
-    code = "lost"
-    meaning = 'lost: what became of the attempt could not be found out after a crash, and `on_crash` is `"fail"`'
-
-    @property
-    def text(self) -> str:
-        return "what became of its attempt could not be found out after a crash (on_crash = fail)"
-
-
-@frozen
-class Killed(ReasonBase):
-    """A signal that ended the attempt."""
-
-    code = "killed"
-    meaning = "failed: a signal ended the attempt"
-
-    signal: int
-
-    @property
-    def text(self) -> str:
-        return f"killed by signal {self.signal}"
-
-
-@frozen
-class AttemptError(ReasonBase):
-    """An error that the executor reported."""
-
-    code = "error"
-    meaning = "failed: the executor reported an error; its text says which"
-
-    message: str
-
-    @property
-    def text(self) -> str:
-        return self.message
-
-
-Cause = Due | Manual | Fired | CaughtUp
-"""Why a run was started."""
-
-Skip = (
-    Overlapping
-    | QueueFull
-    | QueueLimit
-    | MaxOverlap
-    | Paused
-    | Disabled
-    | Missed
-    | NeedFailed
-    | NeedNeverRan
-    | GuardBlocked
-    | FeedbackLoop
-)
-"""Why an occurrence led to no run."""
-
-Block = (
-    Overlapping
-    | MaxOverlap
-    | Paused
-    | Disabled
-    | NeedRunning
-    | GuardBlocked
-    | GuardsPending
-    | MaxParallel
-    | ResourceBusy
-    | StartDelayed
-    | DaemonStopping
-)
-"""Why a run waits."""
-
-End = (
-    NeedFailed
-    | NeedNeverRan
-    | GuardBlocked
-    | DaemonStopping
-    | Replaced
-    | Cancelled
-    | Removed
-    | CrashRecovery
-    | CrashLoss
-    | Killed
-    | AttemptError
-)
-"""Why a run is in its state."""
-
-Reason = Cause | Skip | Block | End | Repeated
-"""Any reason."""
-
-REASONS: Mapping[str, type[ReasonBase]] = {reason.code: reason for reason in get_args(Reason)}
-"""The classes by their codes."""

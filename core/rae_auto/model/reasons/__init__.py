@@ -1,0 +1,134 @@
+"""Reasons: why an occurrence was skipped, why a run started, waits or ended.
+
+A reason is a value of one of the classes below, with the facts it needs for its sentence. The union is closed:
+
+    Cause       why a run was started:       Due, Manual, Fired, CaughtUp
+    Skip        why an occurrence led to no run
+    Block       why a run waits
+    End         why a run is in its state, where the state alone doesn't say
+
+Each class has a `code`, which is what JSON, filters and statistics show; a `meaning`, the line of docs/reasons.md; and
+a `text`, one clause in English that completes "because …" and ends without a full stop. Documents keep a reason without
+facts as its code alone, others as an object with `code` and the facts (see `documents`), so that stores stay small.
+"""
+
+from collections.abc import Mapping
+from typing import get_args
+
+from rae_auto.model.reasons.base import MissedCause, ReasonBase
+from rae_auto.model.reasons.blocks import (
+    DaemonStopping,
+    Disabled,
+    FeedbackLoop,
+    GuardBlocked,
+    GuardsPending,
+    MaxOverlap,
+    MaxParallel,
+    Missed,
+    NeedFailed,
+    NeedNeverRan,
+    NeedRunning,
+    Overlapping,
+    Paused,
+    QueueFull,
+    QueueLimit,
+    Repeated,
+    ResourceBusy,
+    StartDelayed,
+)
+from rae_auto.model.reasons.causes import CaughtUp, Due, Fired, Manual
+from rae_auto.model.reasons.ends import AttemptError, Cancelled, CrashLoss, CrashRecovery, Killed, Removed, Replaced
+
+__all__ = [
+    "REASONS",
+    "AttemptError",
+    "Block",
+    "Cancelled",
+    "CaughtUp",
+    "Cause",
+    "CrashLoss",
+    "CrashRecovery",
+    "DaemonStopping",
+    "Disabled",
+    "Due",
+    "End",
+    "FeedbackLoop",
+    "Fired",
+    "GuardBlocked",
+    "GuardsPending",
+    "Killed",
+    "Manual",
+    "MaxOverlap",
+    "MaxParallel",
+    "Missed",
+    "MissedCause",
+    "NeedFailed",
+    "NeedNeverRan",
+    "NeedRunning",
+    "Overlapping",
+    "Paused",
+    "QueueFull",
+    "QueueLimit",
+    "Reason",
+    "ReasonBase",
+    "Removed",
+    "Repeated",
+    "Replaced",
+    "ResourceBusy",
+    "Skip",
+    "StartDelayed",
+]
+
+Cause = Due | Manual | Fired | CaughtUp
+"""Why a run was started."""
+
+Skip = (
+    Overlapping
+    | QueueFull
+    | QueueLimit
+    | MaxOverlap
+    | Paused
+    | Disabled
+    | Missed
+    | NeedFailed
+    | NeedNeverRan
+    | GuardBlocked
+    | FeedbackLoop
+)
+"""Why an occurrence led to no run."""
+
+Block = (
+    Overlapping
+    | MaxOverlap
+    | Paused
+    | Disabled
+    | NeedRunning
+    | GuardBlocked
+    | GuardsPending
+    | MaxParallel
+    | ResourceBusy
+    | StartDelayed
+    | DaemonStopping
+)
+"""Why a run waits."""
+
+End = (
+    NeedFailed
+    | NeedNeverRan
+    | GuardBlocked
+    | DaemonStopping
+    | Replaced
+    | Cancelled
+    | Removed
+    | CrashRecovery
+    | CrashLoss
+    | Killed
+    | AttemptError
+)
+"""Why a run is in its state."""
+
+Reason = Cause | Skip | Block | End | Repeated
+"""Any reason."""
+
+REASONS: Mapping[str, type[ReasonBase]] = {reason.code: reason for reason in get_args(Reason)}
+"""The classes by their codes."""

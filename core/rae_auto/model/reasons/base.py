@@ -1,0 +1,50 @@
+"""The base of reasons, and what several of them share."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from attrs import frozen
+
+
+@frozen
+class ReasonBase:
+    """The base of all reasons; use the unions below in types."""
+
+    code: ClassVar[str]
+    meaning: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """The reason as a clause, for a person."""
+
+
+class MissedCause(StrEnum):
+    """The cause of missing an instant."""
+
+    DOWN = "down"
+    SLEPT = "slept"
+    SET_FORWARD = "set_forward"
+    SET_BACK = "set_back"
+    BUSY = "busy"
+
+    @property
+    def text(self) -> str:
+        """The cause as a clause, for a person."""
+        return _MISSED_CAUSES[self]
+
+
+_MISSED_CAUSES: Mapping[MissedCause, str] = {
+    MissedCause.DOWN: "the daemon was down",
+    MissedCause.SLEPT: "the machine slept",
+    MissedCause.SET_FORWARD: "the clock was set forward",
+    MissedCause.SET_BACK: "the clock was set back",
+    MissedCause.BUSY: "the daemon was busy",
+}
+
+
+def time_text(instant: datetime) -> str:
+    return instant.isoformat(timespec="seconds")

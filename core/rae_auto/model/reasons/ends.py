@@ -1,0 +1,96 @@
+"""Ends: why a run is in its state, where the state alone does not say."""
+
+from attrs import frozen
+
+from rae_auto.model.reasons.base import ReasonBase
+
+
+@frozen
+class Replaced(ReasonBase):
+    """A newer occurrence of the same job."""
+
+    code = "replaced"
+    meaning = 'cancelled: a newer occurrence took its place, by `overlap = "replace"`'
+
+    @property
+    def text(self) -> str:
+        return "a newer occurrence took its place (overlap = replace)"
+
+
+@frozen
+class Cancelled(ReasonBase):
+    """A request to cancel."""
+
+    code = "cancelled"
+    meaning = "cancelled: a person or a program cancelled the run"
+
+    @property
+    def text(self) -> str:
+        return "it was cancelled by hand"
+
+
+@frozen
+class Removed(ReasonBase):
+    """A job that was removed."""
+
+    code = "removed"
+    meaning = "cancelled: its job was removed"
+
+    @property
+    def text(self) -> str:
+        return "its job was removed"
+
+
+@frozen
+class CrashRecovery(ReasonBase):
+    """An attempt that was lost in a crash and is repeated."""
+
+    code = "recovered"
+    meaning = (
+        'retried: what became of the attempt could not be found out after a crash, and `on_crash` is `"rerun"`; '
+        "or the attempt is known never to have started"
+    )
+
+    @property
+    def text(self) -> str:
+        return "its attempt was lost in a crash and is repeated (on_crash = rerun)"
+
+
+@frozen
+class CrashLoss(ReasonBase):
+    """An attempt that was lost in a crash and is not repeated."""
+
+    code = "lost"
+    meaning = 'lost: what became of the attempt could not be found out after a crash, and `on_crash` is `"fail"`'
+
+    @property
+    def text(self) -> str:
+        return "what became of its attempt could not be found out after a crash (on_crash = fail)"
+
+
+@frozen
+class Killed(ReasonBase):
+    """A signal that ended the attempt."""
+
+    code = "killed"
+    meaning = "failed: a signal ended the attempt"
+
+    signal: int
+
+    @property
+    def text(self) -> str:
+        return f"killed by signal {self.signal}"
+
+
+@frozen
+class AttemptError(ReasonBase):
+    """An error that the executor reported."""
+
+    code = "error"
+    meaning = "failed: the executor reported an error; its text says which"
+
+    message: str
+
+    @property
+    def text(self) -> str:
+        return self.message
