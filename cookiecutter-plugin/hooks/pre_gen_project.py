@@ -1,4 +1,4 @@
-"""The name becomes a distribution, a module, a class and the word in a configuration."""
+"""Check the name, which becomes a distribution, a module, a class and a name in configurations."""
 
 import re
 import sys
@@ -6,4 +6,4 @@ import sys
 NAME = {{ cookiecutter.name | tojson }}
 
 if not re.fullmatch("[a-z][a-z0-9-]{0,63}", NAME):
-    sys.exit(f"name {NAME!r} must be 1 to 64 small letters, digits or '-', and begin with a letter")
+    sys.exit(f'invalid name {NAME!r}; use 1 to 64 lowercase letters, digits or "-", beginning with a letter')

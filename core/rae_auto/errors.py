@@ -1,59 +1,65 @@
-"""Every error a caller of rae-auto can meet.
+"""Errors that rae-auto raises on purpose.
 
     SchedulerError
-    ├── InvalidJob         (ValueError)   a definition that can't be run
-    ├── DuplicateJob       (ValueError)   a job of this id exists
-    ├── JobInUse           (ValueError)   the configuration or another job needs it
-    ├── JobNotFound        (LookupError)  no job of this id
-    ├── RunNotFound        (LookupError)  no run of this id
-    ├── NotStarted                        asked for a run, and a policy said no
-    ├── BadRequest         (ValueError)   what is asked can't be understood
-    ├── SchedulerClosed                   the scheduler isn't running, or is stopping
-    ├── ConfigError        (ValueError)   a configuration with one or more problems
-    ├── PluginError                       a plugin that can't serve
-    │   ├── PluginNotFound (LookupError)
-    │   ├── PluginBroken                  it can't be imported, or breaks its contract
-    │   └── PluginUnavailable             not on this platform, and why
-    ├── StoreError         (OSError)      state can't be read or written
-    │   ├── StoreLocked                   another process has it open; `.pid` says which
-    │   └── StoreDamaged                  what is on disk is not what was written
-    ├── UnknownCommand     (LookupError)  no command of this name on the control socket
-    ├── InternalError      (RuntimeError) a bug in the daemon or a plugin; its log says more
-    ├── DaemonUnreachable  (ConnectionError)
-    └── IllegalTransition  (AssertionError) a bug in rae-auto itself
+    ├── InvalidJob         (ValueError)       a job definition that contradicts itself
+    ├── DuplicateJob       (ValueError)       a job with this id exists
+    ├── JobInUse           (ValueError)       a job that the configuration or another job needs
+    ├── JobNotFound        (LookupError)      no job with this id
+    ├── RunNotFound        (LookupError)      no run with this id
+    ├── NotStarted                            a requested run that a policy refused; `.reason` is the code
+    ├── BadRequest         (ValueError)       a request with invalid arguments
+    ├── SchedulerClosed    (RuntimeError)     the scheduler is not running, or is stopping
+    ├── ConfigError        (ValueError)       an invalid configuration; `.problems` has one line each
+    ├── PluginError                           a plugin that can't be used
+    │   ├── PluginNotFound (LookupError)      no distribution provides it
+    │   ├── PluginBroken                      it can't be imported, or breaks its contract
+    │   └── PluginUnavailable                 it does not work on this machine
+    ├── StoreError         (OSError)          state can't be read or written
+    │   ├── StoreLocked                       another process has the store open; `.pid` is its process id
+    │   └── StoreDamaged                      the data read is not the data written
+    ├── UnknownCommand     (LookupError)      no such command on the control socket
+    ├── InternalError      (RuntimeError)     a fault of the daemon or a plugin; see its log
+    ├── DaemonUnreachable  (ConnectionError)  no daemon answers on the control socket
+    └── IllegalTransition  (AssertionError)   a bug: a run can't change to this state
 
-A message is one line for a person: the place, the problem, the remedy.
+Each error also inherits the built-in error that a caller would expect (in parentheses), so that
+`except LookupError` works without importing this module. A message is one line: place, problem, remedy.
+
+    try:
+        scheduler.trigger("backup")
+    except NotStarted as error:
+        print(error.reason)
 """
 
 from collections.abc import Sequence
 
 
 class SchedulerError(Exception):
-    """Base of all errors that rae-auto raises on purpose."""
+    """Base class of all errors that rae-auto raises on purpose."""
 
 
 class InvalidJob(SchedulerError, ValueError):
-    """A job definition that can't be run."""
+    """A job definition that contradicts itself or names something unknown."""
 
 
 class DuplicateJob(SchedulerError, ValueError):
-    """A job of this id exists already."""
+    """A job with this id exists already."""
 
 
 class JobInUse(SchedulerError, ValueError):
-    """A job that can't be removed, since the configuration or another job needs it."""
+    """A job that can't be removed because the configuration or another job needs it."""
 
 
 class JobNotFound(SchedulerError, LookupError):
-    """No job of this id."""
+    """No job has this id."""
 
 
 class RunNotFound(SchedulerError, LookupError):
-    """No run of this id."""
+    """No run has this id."""
 
 
 class NotStarted(SchedulerError):
-    """A run was asked for and a policy refused it; `reason` is the code of the decision."""
+    """A requested run that a policy refused; `reason` is the code of the decision."""
 
     def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)
@@ -61,15 +67,15 @@ class NotStarted(SchedulerError):
 
 
 class BadRequest(SchedulerError, ValueError):
-    """A request that can't be understood."""
+    """A request with invalid arguments."""
 
 
-class SchedulerClosed(SchedulerError):
-    """The scheduler isn't running, or is stopping."""
+class SchedulerClosed(SchedulerError, RuntimeError):
+    """The scheduler is not running, or is stopping."""
 
 
 class ConfigError(SchedulerError, ValueError):
-    """A configuration with problems; `problems` holds one line each, all that were found."""
+    """An invalid configuration; `problems` has one line for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -77,11 +83,11 @@ class ConfigError(SchedulerError, ValueError):
 
 
 class PluginError(SchedulerError):
-    """A plugin that can't serve."""
+    """A plugin that can't be used."""
 
 
 class PluginNotFound(PluginError, LookupError):
-    """No installed distribution offers this plugin."""
+    """No installed distribution provides this plugin."""
 
 
 class PluginBroken(PluginError):
@@ -89,7 +95,7 @@ class PluginBroken(PluginError):
 
 
 class PluginUnavailable(PluginError):
-    """The plugin can't serve on this platform."""
+    """The plugin does not work on this machine."""
 
 
 class StoreError(SchedulerError, OSError):
@@ -97,7 +103,7 @@ class StoreError(SchedulerError, OSError):
 
 
 class StoreLocked(StoreError):
-    """Another process has the store open; `pid` is its process id where known."""
+    """Another process has the store open; `pid` is its process id, if known."""
 
     def __init__(self, message: str, pid: int | None = None) -> None:
         super().__init__(message)
@@ -105,15 +111,15 @@ class StoreLocked(StoreError):
 
 
 class StoreDamaged(StoreError):
-    """The bytes on disk are not those that were written."""
+    """The data read from the store is not the data that was written."""
 
 
 class UnknownCommand(SchedulerError, LookupError):
-    """The control socket has no command of this name; the daemon may be of another version."""
+    """No such command on the control socket; the daemon may be of another version."""
 
 
 class InternalError(SchedulerError, RuntimeError):
-    """The daemon failed to answer, by its own fault or a plugin's."""
+    """The daemon failed to answer because of a fault of its own or of a plugin."""
 
 
 class DaemonUnreachable(SchedulerError, ConnectionError):
@@ -121,4 +127,4 @@ class DaemonUnreachable(SchedulerError, ConnectionError):
 
 
 class IllegalTransition(SchedulerError, AssertionError):
-    """A run was asked to change state in a way that the table of transitions forbids: a bug."""
+    """A change of a run's state that the table of transitions does not allow: a bug."""

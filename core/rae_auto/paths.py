@@ -1,4 +1,4 @@
-"""Where the state and the configuration live. Standard library only: every command needs it at once."""
+"""Paths of the state and the configuration. Imports the standard library only, because every command needs it."""
 
 import contextlib
 import os
@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 CONFIG_NAME = "rae.toml"
-_LONGEST_SOCKET_PATH = 100
-"""A little less than the 104 to 108 bytes that the kernels take."""
+_MAX_SOCKET_PATH_BYTES = 100
+"""A little less than the 104 to 108 bytes of `sun_path` in unix(7)."""
 
 
 def state_directory() -> Path:
@@ -35,7 +35,7 @@ def socket_path(directory: Path) -> Path:
     """Return the control socket of a state directory; it is in the runtime directory if the path is too long."""
     path = directory / "control.sock"
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH or not runtime:
+    if len(os.fsencode(path)) <= _MAX_SOCKET_PATH_BYTES or not runtime:
         return path
     from hashlib import sha256
 
@@ -45,18 +45,18 @@ def socket_path(directory: Path) -> Path:
 def find_config(explicit: str | None = None) -> Path | None:
     """Return the configuration file to use, or None if there is none.
 
-    An explicit one is taken as it is, existing or not; else the nearest `rae.toml` in the working directory
-    and those above it, then the one in the user's configuration directory.
+    An explicit one is returned even if it does not exist. Otherwise it is the nearest `rae.toml` in the working
+    directory or above, or else the one in the user's configuration directory.
     """
     if explicit is not None:
         return Path(explicit).expanduser()
-    places = []
+    directories: list[Path] = []
     with contextlib.suppress(FileNotFoundError):
         here = Path.cwd()
-        places = [here, *here.parents]
-    for place in (*places, config_directory()):
-        if os.path.lexists(place / CONFIG_NAME):
-            return place / CONFIG_NAME
+        directories = [here, *here.parents]
+    for directory in (*directories, config_directory()):
+        if os.path.lexists(directory / CONFIG_NAME):
+            return directory / CONFIG_NAME
     return None
 
 

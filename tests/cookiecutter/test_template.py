@@ -1,4 +1,4 @@
-"""Every kind of plugin that the template makes is installed, found, and passes the tests that came with it."""
+"""The plugin template: each kind renders, installs, is found, and passes its own tests."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def render(kind: str, target: Path, **answers: str) -> Path:
 
 def run(*command: object, site: Path, cwd: Path) -> str:
     environment = {**os.environ, "PYTHONPATH": str(site), "RAE_STATE_DIR": str(cwd / "state")}
-    # The plugin's own tests are no part of what is measured here, nor of how these tests are run.
+    # The plugin's own tests must not inherit options of this run, such as coverage.
     environment.pop("PYTEST_ADDOPTS", None)
     done = subprocess.run(
         [sys.executable, "-m", *map(str, command)], capture_output=True, text=True, cwd=cwd, env=environment
@@ -37,8 +37,8 @@ def run(*command: object, site: Path, cwd: Path) -> str:
     return done.stdout
 
 
-def installed(kind: str, target: Path) -> tuple[Path, Path]:
-    """The project of a kind, and the directory into which it is installed."""
+def install(kind: str, target: Path) -> tuple[Path, Path]:
+    """Render and install a project; return it and the directory into which it is installed."""
     project, site = render(kind, target), target / "site"
     flags = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", site]
     run("pip", "install", *flags, project, site=site, cwd=target)
@@ -46,20 +46,20 @@ def installed(kind: str, target: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_plugin_of_each_kind_is_installed_found_and_passes_its_tests(kind: str, tmp_path: Path) -> None:
-    project, site = installed(kind, tmp_path)
+def test_plugin_of_each_kind_installs_and_passes_its_tests(kind: str, tmp_path: Path) -> None:
+    project, site = install(kind, tmp_path)
 
     listed = json.loads(run("rae_auto", "plugins", "--json", site=site, cwd=project))
-    (found,) = [row for row in listed if row["name"] == "lunar-phase"]
-    assert (found["kind"], found["distribution"], found["state"]) == (kind, f"rae-{kind}-lunar-phase", "indexed")
+    (row,) = [row for row in listed if row["name"] == "lunar-phase"]
+    assert (row["kind"], row["distribution"], row["state"]) == (kind, f"rae-{kind}-lunar-phase", "indexed")
     shown = json.loads(run("rae_auto", "plugins", "show", kind, "lunar-phase", "--json", site=site, cwd=project))
     assert all(option["help"] for option in shown["options"])
     assert " passed" in run("pytest", "-q", "-p", "no:cacheprovider", "-W", "error", site=site, cwd=project)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_configuration_in_the_readme_is_accepted(kind: str, tmp_path: Path) -> None:
-    project, site = installed(kind, tmp_path)
+def test_configuration_in_the_readme_is_valid(kind: str, tmp_path: Path) -> None:
+    project, site = install(kind, tmp_path)
     example = (project / "README.md").read_text().split("```toml\n")[1].split("```")[0]
     configuration = project / "rae.toml"
     configuration.write_text(example)
@@ -67,21 +67,21 @@ def test_the_configuration_in_the_readme_is_accepted(kind: str, tmp_path: Path) 
     run("rae_auto", "check", "--config", configuration, site=site, cwd=project)
 
 
-def test_answers_with_quotes_make_a_project_that_can_be_read(tmp_path: Path) -> None:
+def test_answers_with_quotes_render_valid_toml(tmp_path: Path) -> None:
     project = render("logger", tmp_path, author='A "B" C', description='Says "hi" \\ bye.')
     about = tomllib.loads((project / "pyproject.toml").read_text())["project"]
     assert (about["authors"], about["description"]) == ([{"name": 'A "B" C'}], 'Says "hi" \\ bye.')
 
 
 @pytest.mark.parametrize("name", ["two words", "9lives", "../up", "", 'qu"ote'])
-def test_a_name_that_makes_no_module_is_refused_and_nothing_is_left(name: str, tmp_path: Path) -> None:
+def test_invalid_name_is_refused_and_renders_nothing(name: str, tmp_path: Path) -> None:
     with pytest.raises(FailedHookException):
         render("trigger", tmp_path, name=name)
     assert list(tmp_path.rglob("pyproject.toml")) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_of_the_template_is_left_and_the_code_is_tidy(kind: str, tmp_path: Path) -> None:
+def test_rendered_project_is_complete_and_passes_ruff(kind: str, tmp_path: Path) -> None:
     project = render(kind, tmp_path)
     files = [path for path in project.rglob("*") if path.is_file()]
     assert sorted(path.name for path in files) == sorted(

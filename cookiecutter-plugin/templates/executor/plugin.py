@@ -20,10 +20,10 @@ class {{ cookiecutter.__class }}(Executor):
 
     type = "{{ cookiecutter.name }}"
 
-    prefix: tuple[str, ...] = field(default=(), metadata={"help": "words to put before each command"})
+    prefix: tuple[str, ...] = field(default=(), metadata={"help": "program and arguments to put before each command"})
 
     async def start(self, assignment: Assignment) -> Execution:
-        # Opening the file and starting a process is quick; whatever is slow goes through asyncio.to_thread.
+        # Opening a file and starting a process are fast; run slow code in asyncio.to_thread.
         with assignment.output.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *self.prefix, *assignment.job.argv, env=assignment.environment, stdout=output, stderr=output
@@ -37,7 +37,7 @@ class _Process(Execution):
 
     @property
     def handle(self) -> Mapping[str, Any]:
-        return {}  # `find` keeps its default: after a crash of the daemon nothing is known of the process
+        return {}  # `find` keeps its default: after a crash of the daemon the result is unknown
 
     async def wait(self) -> Result:
         code = await self._process.wait()

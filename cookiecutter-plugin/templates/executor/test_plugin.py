@@ -26,7 +26,7 @@ def assignment(tmp_path):
 
 
 @pytest.mark.parametrize("code", [0, 3])
-def test_the_exit_code_is_the_result(assignment, code):
+def test_result_has_the_exit_code(assignment, code):
     async def main():
         execution = await {{ cookiecutter.__class }}().start(assignment(f"raise SystemExit({code})"))
         return await execution.wait()
@@ -34,17 +34,17 @@ def test_the_exit_code_is_the_result(assignment, code):
     assert asyncio.run(main()).exit_code == code
 
 
-def test_what_is_printed_is_kept(assignment):
+def test_output_is_written_to_the_file(assignment):
     async def main():
-        given = assignment("print('hello')")
-        execution = await {{ cookiecutter.__class }}().start(given)
+        attempt = assignment("print('hello')")
+        execution = await {{ cookiecutter.__class }}().start(attempt)
         await execution.wait()
-        return given.output.read_text()
+        return attempt.output.read_text()
 
     assert asyncio.run(main()) == "hello\n"
 
 
-def test_cancelling_ends_the_attempt(assignment):
+def test_cancel_ends_the_attempt(assignment):
     async def main():
         execution = await {{ cookiecutter.__class }}().start(assignment("import time; time.sleep(600)"))
         await execution.cancel(timedelta(seconds=5))
@@ -53,8 +53,8 @@ def test_cancelling_ends_the_attempt(assignment):
     assert not asyncio.run(main()).ok
 
 
-def test_a_command_that_does_not_exist_is_an_error(tmp_path):
+def test_unknown_command_raises_file_not_found(tmp_path):
     job = Job(id="example", command=["there-is-no-such-command"])
-    given = Assignment(run="example-1", attempt=1, job=job, environment={}, output=tmp_path / "output")
+    attempt = Assignment(run="example-1", attempt=1, job=job, environment={}, output=tmp_path / "output")
     with pytest.raises(FileNotFoundError):
-        asyncio.run({{ cookiecutter.__class }}().start(given))
+        asyncio.run({{ cookiecutter.__class }}().start(attempt))

@@ -16,13 +16,13 @@ class {{ cookiecutter.__class }}(ReadGuard):
 
     type = "{{ cookiecutter.name }}"
 
-    path: Path = field(metadata={"help": "a file that must be there"})
+    path: Path = field(metadata={"help": "a file that must exist"})
 
     async def read(self) -> GuardResult:
-        # In a thread, since a disk may take its time.
+        # In a thread, because a disk may be slow.
         if await to_thread(self.path.exists):
-            return GuardResult(Verdict.YES, f"{self.path} is there")
-        return GuardResult(Verdict.NO, f"{self.path} isn't there")
+            return GuardResult(Verdict.YES, f"{self.path} exists")
+        return GuardResult(Verdict.NO, f"{self.path} does not exist")
 
 
 @hookimpl

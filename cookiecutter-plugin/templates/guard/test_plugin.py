@@ -14,6 +14,6 @@ class TestConformance(GuardConformance):
         return {{ cookiecutter.__class }}(path=tmp_path)
 
 
-def test_what_is_not_there_lets_nothing_start(tmp_path: Path):
+def test_missing_file_blocks_the_start(tmp_path: Path):
     guard = {{ cookiecutter.__class }}(path=tmp_path / "missing")
     assert asyncio.run(guard.read()).verdict is Verdict.NO

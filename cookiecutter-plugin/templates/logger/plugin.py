@@ -18,7 +18,7 @@ class {{ cookiecutter.__class }}(Logger):
 
     type = "{{ cookiecutter.name }}"
 
-    level: str = field(default="INFO", metadata={"help": "the least level that is written"})
+    level: str = field(default="INFO", metadata={"help": "the lowest level that is written"})
 
     def handler(self, directory: Path) -> Mapping[str, Any]:
         return {

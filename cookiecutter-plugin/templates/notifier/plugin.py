@@ -17,11 +17,11 @@ class {{ cookiecutter.__class }}(Notifier):
 
     type = "{{ cookiecutter.name }}"
 
-    path: Path = field(converter=Path, metadata={"help": "the file to which notices are added, a line each"})
+    path: Path = field(converter=Path, metadata={"help": "the file to which notices are appended, one per line"})
 
     async def notify(self, notice: Notice) -> None:
         line = json.dumps({"job": notice.job, "at": notice.at.isoformat(), "text": notice.text})
-        await asyncio.to_thread(self._append, line)  # what blocks must not hold up the daemon
+        await asyncio.to_thread(self._append, line)  # blocking code must not delay the daemon
 
     def _append(self, line: str) -> None:
         with self.path.expanduser().open("a", encoding="utf-8") as file:

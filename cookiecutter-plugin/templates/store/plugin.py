@@ -20,7 +20,7 @@ RAE_API = 1
 class {{ cookiecutter.__class }}(Store):
     """{{ cookiecutter.description }}
 
-    One JSON file, written anew at each commit: easy to follow, and slow when there is much to keep.
+    One JSON file, rewritten at each commit: easy to read, and slow if it grows large.
     """
 
     type = "{{ cookiecutter.name }}"
@@ -39,40 +39,46 @@ class {{ cookiecutter.__class }}(Store):
                 self._content = json.loads(self._path.read_bytes())
             except ValueError as error:
                 self.close()
-                raise StoreDamaged(f"{self._path}: is no JSON ({error}); restore a backup") from error
+                raise StoreDamaged(f"{self._path}: invalid JSON ({error}); restore a backup") from error
         return ()
 
     def load(self, kind: str) -> Iterable[tuple[str, Document]]:
-        return list(self._content["documents"].get(kind, {}).items())
+        return sorted(self._open_content()["documents"].get(kind, {}).items())
 
     def commit(self, changes: Sequence[Change]) -> None:
-        changed = json.loads(json.dumps(self._content))
+        changed = json.loads(json.dumps(self._open_content()))
         for change in changes:
             _apply(change, changed)
         self._write(changed)
 
+    def _open_content(self) -> dict[str, Any]:
+        if self._lock is None:
+            raise StoreError("the store is not open; call open() first")
+        return self._content
+
     def _write(self, changed: dict[str, Any]) -> None:
+        text = json.dumps(changed)
         try:
-            write_atomically(self._path, json.dumps(changed).encode())
+            write_atomically(self._path, text.encode())
         except OSError as error:
             raise StoreError(f"{self._path}: can't be written ({error.strerror})") from error
-        self._content = changed
+        self._content = json.loads(text)  # a copy, because the bodies belong to the caller
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
-        wanted = [
+        entries = [
             entry for entry in self._newest_first(log) if query.matches(entry.key, entry.job, entry.state, entry.at)
         ]
-        return [entry.body for entry in wanted[: query.limit]]
+        return [entry.body for entry in entries[: query.limit]]
 
     def _newest_first(self, log: str) -> list[Append]:
-        entries = [_entry(log, key, entry) for key, entry in self._content["logs"].get(log, {}).items()]
+        entries = [_entry(log, key, entry) for key, entry in self._open_content()["logs"].get(log, {}).items()]
         entries.reverse()
         entries.sort(key=lambda entry: entry.at, reverse=True)
         return entries
 
     def prune(self, log: str, keep: RetentionRule) -> Sequence[str]:
         keys = [entry.key for entry in keep.expired(self._newest_first(log))]
-        changed = json.loads(json.dumps(self._content))
+        changed = json.loads(json.dumps(self._open_content()))
         for key in keys:
             del changed["logs"][log][key]
         if keys:
@@ -80,15 +86,16 @@ class {{ cookiecutter.__class }}(Store):
         return keys
 
     def dump(self) -> Iterator[Change]:
-        # A commit puts another object in its place, and leaves this one as it is.
-        content = self._content
+        # A commit replaces this object and does not change it.
+        content = self._open_content()
         puts = (Put(kind, key, body) for kind, keys in content["documents"].items() for key, body in keys.items())
-        logged = (_entry(log, key, entry) for log, kept in content["logs"].items() for key, entry in kept.items())
-        return chain(puts, logged)
+        appends = (_entry(log, key, entry) for log, keys in content["logs"].items() for key, entry in keys.items())
+        return chain(puts, appends)
 
     def close(self) -> None:
         if self._lock is not None:
             self._lock.release()
+            self._lock = None
 
 
 def _apply(change: Change, content: dict[str, Any]) -> None:

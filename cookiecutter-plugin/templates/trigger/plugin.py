@@ -18,13 +18,13 @@ class {{ cookiecutter.__class }}(ScheduleTrigger):
     type = "{{ cookiecutter.name }}"
 
     every: timedelta = field(
-        default=timedelta(days=29, hours=12, minutes=44), metadata={"help": "how far apart the instants are"}
+        default=timedelta(days=29, hours=12, minutes=44), metadata={"help": "time from one start to the next"}
     )
 
     def next_after(self, instant: datetime) -> datetime | None:
         try:
             return _START + ((instant - _START) // self.every + 1) * self.every
-        except OverflowError:  # the calendar's end
+        except OverflowError:  # beyond datetime.max
             return None
 
 

@@ -12,6 +12,6 @@ class TestConformance(ScheduleConformance):
         return {{ cookiecutter.__class }}()
 
 
-def test_it_fires_as_often_as_it_is_told():
+def test_next_after_follows_the_interval():
     trigger = {{ cookiecutter.__class }}(every=timedelta(days=1))
     assert trigger.next_after(datetime(2026, 1, 31, tzinfo=UTC)) == datetime(2026, 1, 31, 18, 14, tzinfo=UTC)

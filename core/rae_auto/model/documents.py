@@ -1,6 +1,6 @@
-"""Values as JSON documents and back: the form in which stores keep them and the control socket sends them.
+"""Conversion of values to JSON documents and back, for stores and the control socket.
 
-Defaults are left out, so that ten thousand jobs stay small; `schemas/scheduler/job.json` describes the result.
+Defaults are omitted, so that ten thousand jobs stay small. `schemas/scheduler/job.json` describes the documents.
 """
 
 import hashlib
@@ -25,12 +25,12 @@ JOB = "job"
 STATE = "state"
 RUN = "run"
 SEEN = "seen"
-"""Kinds of documents: jobs from the API, what is remembered of each job, open runs, occurrences already decided."""
+"""Kinds of documents: jobs from the API, states of jobs, open runs, occurrences already decided."""
 
 RUNS = "runs"
 DECISIONS = "decisions"
 EVENTS = "events"
-"""Logs: finished runs, decisions, recorded events (whose name stands for the job and the state of an entry)."""
+"""Logs: finished runs, decisions, recorded events (with the event name as job and state of the entry)."""
 
 
 @lru_cache(maxsize=1)
@@ -44,13 +44,13 @@ def _converter() -> Converter:
     converter.register_structure_hook(Priority, lambda name, _: Priority[name.upper()])
     converter.register_unstructure_hook_func(_is_reason, lambda reason: _dump_reason(converter, reason))
     converter.register_structure_hook_func(_is_reason, lambda document, _: _load_reason(converter, document))
-    # cattrs can't tell a number from a word by itself; the validator of the field knows which are right.
+    # cattrs can't choose between a number and a text; the validator of the field checks the value.
     converter.register_structure_hook(IoPriority | None, lambda value, _: value)
     return converter
 
 
 def _is_reason(annotation: Any) -> bool:
-    """Tell whether a type is a union of reasons, or one that may be None besides."""
+    """Return whether a type is a union of reasons, optional or not."""
     members = [member for member in get_args(annotation) if member is not type(None)]
     return bool(members) and all(isinstance(member, type) and issubclass(member, ReasonBase) for member in members)
 
@@ -74,7 +74,7 @@ def _load_reason(converter: Converter, document: Any) -> ReasonBase | None:
 
 
 def reason_code(document: Any) -> str:
-    """Return the code of a reason as documents keep it."""
+    """Return the code of a reason in a document."""
     return document if isinstance(document, str) else str(document["code"])
 
 
@@ -98,7 +98,7 @@ def document_key(value: Job | JobState | Run | Seen) -> tuple[str, str]:
         case Run():
             return RUN, value.id
         case Seen():
-            # What a source calls a key can be long and hold anything.
+            # The key of a source can be long and contain any character.
             digest = hashlib.blake2b(
                 "\0".join((value.trigger, value.key)).encode(errors="surrogatepass"), digest_size=12
             ).hexdigest()

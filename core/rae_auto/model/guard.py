@@ -1,4 +1,4 @@
-"""What guards say, and what the engine needs of one that it can ask by itself."""
+"""Results of guards, and the part of a computed guard that the engine uses."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ class Verdict(StrEnum):
 
 @frozen
 class GuardResult:
-    """A guard's answer, and why, in one line: what it saw."""
+    """Result of a guard: its verdict and the reason in one line."""
 
     verdict: Verdict
     reason: str
@@ -29,7 +29,7 @@ class GuardResult:
 
 
 class Computed(Protocol):
-    """A guard that depends on the time alone: the engine asks it by itself."""
+    """A guard that depends on the time alone, so that the engine evaluates it by itself."""
 
     def evaluate(self, instant: datetime) -> GuardResult:
         """Return whether a job may start at the instant (aware). Pure: no clock, no state."""

@@ -99,7 +99,7 @@ class JobFields:
         default=None, metadata=_help('a function, "package.module:function", called in a thread')
     )
     args: tuple[Any, ...] = field(
-        default=(), converter=tuple, metadata=_help("more words of command, or positional arguments of python")
+        default=(), converter=tuple, metadata=_help("further arguments of command, or positional arguments of python")
     )
     kwargs: Mapping[str, Any] = field(default=_EMPTY, metadata=_help("keyword arguments of python"))
     cwd: str | None = field(
@@ -115,7 +115,7 @@ class JobFields:
     priority: Priority = field(
         default=Priority.NORMAL,
         converter=Priority,
-        metadata=_help("which run starts first when not all can; waiting raises it"),
+        metadata=_help("which run starts first if not all can; waiting raises it"),
     )
     enabled: bool = field(default=True, metadata=_help("false: the job runs only when triggered by hand"))
     timeout: timedelta | None = field(
@@ -146,8 +146,8 @@ class JobFields:
         default=None,
         converter=_on_crash,
         metadata=_help(
-            "what happens to a run whose fate is unknown after a crash; if absent, scheduled runs fail "
-            "and runs triggered by hand start again"
+            "what happens to a run whose result is unknown after a crash; if absent, scheduled runs fail "
+            "and other runs start again"
         ),
     )
     limits: Limits = field(default=_NO_LIMITS, metadata=_help("resources an attempt may use"))
@@ -180,7 +180,7 @@ class JobFields:
         ),
     )
     notify: NotifyPolicy = field(
-        default=_NO_NOTICE, metadata=_help("which events of a run are reported, and through which notifiers")
+        default=_NO_NOTICE, metadata=_help("which results are reported, and by which notifiers")
     )
 
 

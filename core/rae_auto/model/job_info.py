@@ -1,4 +1,4 @@
-"""What can be asked about a job: how it stands, in values for programs."""
+"""Status and description of a job, as programs read them."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""How a configuration or a job names a plugin: its type and its options."""
+"""References by which configurations and jobs name plugins: type and options."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ def _plugin_type(value: object) -> str:
 
 @frozen
 class PluginRef:
-    """A plugin by the name of its entry point, with the options for it; options hold JSON values only."""
+    """A plugin by the name of its entry point, with its options, which are JSON values."""
 
     type: str = field(converter=_plugin_type)
     options: Mapping[str, Any] = field(factory=dict)
@@ -22,7 +22,7 @@ class PluginRef:
 
 @frozen
 class TriggerRef:
-    """One trigger of a job. `id` tells it from the job's other triggers and is part of every occurrence."""
+    """One trigger of a job. `id` is unique within the job and part of every occurrence."""
 
     type: str = field(converter=_plugin_type)
     options: Mapping[str, Any] = field(factory=dict)
@@ -31,7 +31,7 @@ class TriggerRef:
 
 @frozen
 class GuardRef:
-    """One guard of a job. `id` tells it from the job's other guards, in what is said of it."""
+    """One guard of a job. `id` is unique within the job."""
 
     type: str = field(converter=_plugin_type)
     options: Mapping[str, Any] = field(factory=dict)

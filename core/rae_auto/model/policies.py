@@ -1,4 +1,4 @@
-"""The policies of a job: frozen values, each with the default a careful person would choose."""
+"""The policies of a job: frozen values with careful defaults."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -20,7 +20,7 @@ class Priority(IntEnum):
 
 
 class Overlap(StrEnum):
-    """Policy for an occurrence that comes while the job has an open run."""
+    """Policy for an occurrence that is due while the job has an open run."""
 
     SKIP = "skip"
     QUEUE = "queue"
@@ -29,7 +29,7 @@ class Overlap(StrEnum):
 
 
 class CatchUp(StrEnum):
-    """Which of the occurrences that were missed (downtime, suspend, a clock step) are made up for."""
+    """Policy for occurrences missed during downtime, suspend or a clock step: which of them run late."""
 
     NONE = "none"
     LATEST = "latest"
@@ -37,7 +37,7 @@ class CatchUp(StrEnum):
 
 
 class OnCrash(StrEnum):
-    """Policy for a run whose fate is unknown after a crash."""
+    """Policy for a run whose result is unknown after a crash."""
 
     FAIL = "fail"
     RERUN = "rerun"
@@ -52,7 +52,7 @@ class Backoff(StrEnum):
 
 
 class RetryOn(StrEnum):
-    """Ends of an attempt that a retry policy can count."""
+    """Results of an attempt that can be retried."""
 
     FAILURE = "failure"
     TIMEOUT = "timeout"
@@ -60,7 +60,7 @@ class RetryOn(StrEnum):
 
 
 class NotifyOn(StrEnum):
-    """Ends of a run that can be told to a notifier."""
+    """Results of a run that can be reported to a notifier."""
 
     FAILURE = "failure"
     RECOVERY = "recovery"
@@ -85,25 +85,27 @@ def _codes(codes: Iterable[int] | None) -> tuple[int, ...] | None:
 
 @frozen
 class RetryPolicy:
-    """When a failed attempt is tried again, and how long after.
+    """Policy for retries: which failed attempts are retried, how often, and after which delay.
 
-    `attempts` counts all of them, the first included. `jitter` spreads the delay by up to that share,
-    the same share each time for the same attempt. `exit_codes`, where given, are the only ones retried.
+    `attempts` counts all attempts, including the first. `jitter` spreads the delay by up to that share, the same for
+    the same attempt. Only the exit codes in `exit_codes` are retried, if given.
     """
 
     attempts: int = field(
         default=1,
         validator=[validators.ge(1), validators.le(1000)],
-        metadata=_help("how many in all, the first included"),
+        metadata=_help("number of attempts, including the first"),
     )
     delay: timedelta = field(
-        default=timedelta(seconds=10), converter=parse_duration, metadata=_help("time before the second attempt")
+        default=timedelta(seconds=10), converter=parse_duration, metadata=_help("delay before the second attempt")
     )
     backoff: Backoff = field(
-        default=Backoff.EXPONENTIAL, converter=Backoff, metadata=_help("how the delay grows from one to the next")
+        default=Backoff.EXPONENTIAL,
+        converter=Backoff,
+        metadata=_help("how the delay grows from one attempt to the next"),
     )
     max_delay: timedelta = field(
-        default=timedelta(minutes=5), converter=parse_duration, metadata=_help("the longest delay")
+        default=timedelta(minutes=5), converter=parse_duration, metadata=_help("maximum delay")
     )
     jitter: float = field(
         default=0.1,
@@ -111,10 +113,10 @@ class RetryPolicy:
         metadata=_help("the share by which a delay is spread"),
     )
     on: tuple[RetryOn, ...] = field(
-        default=(RetryOn.FAILURE, RetryOn.TIMEOUT), converter=_retry_ends, metadata=_help("what is tried again")
+        default=(RetryOn.FAILURE, RetryOn.TIMEOUT), converter=_retry_ends, metadata=_help("results that are retried")
     )
     exit_codes: tuple[int, ...] | None = field(
-        default=None, converter=_codes, metadata=_help("the only exit codes that are tried again; all if absent")
+        default=None, converter=_codes, metadata=_help("the only exit codes that are retried; all if absent")
     )
 
 
@@ -127,7 +129,7 @@ def _duration(value: object) -> timedelta | None:
 
 
 IoPriority = int | Literal["idle"]
-"""Whom the disk serves first: 0 (first) to 7 (last), or only when nobody else wants it."""
+"""Disk priority: 0 (first) to 7 (last), or "idle" for only when the disk is otherwise idle."""
 
 
 def _io_priority(_: object, __: object, value: int | str | None) -> None:
@@ -137,45 +139,43 @@ def _io_priority(_: object, __: object, value: int | str | None) -> None:
 
 @frozen
 class Limits:
-    """Limits of an attempt, with all its processes together. None is no limit; `output` always has one.
+    """Limits of an attempt, for all its processes together. None means no limit; `output` always has one.
 
-    `open_files` and `file_size` are for each process and file. A limit that its executor can't enforce on this
-    machine is an error when the job is loaded, unless `best_effort`.
+    `open_files` and `file_size` apply to each process and file. A limit that the executor can't enforce on this machine
+    is an error when the job is loaded, unless `best_effort` is set.
     """
 
     memory: Size | None = field(default=None, converter=_size, metadata=_help("memory of all its processes together"))
     cpu_time: timedelta | None = field(
-        default=None, converter=_duration, metadata=_help("time on the processor, of all its processes together")
+        default=None, converter=_duration, metadata=_help("processor time of all its processes together")
     )
     processes: int | None = field(
         default=None,
         validator=validators.optional(validators.ge(1)),
-        metadata=_help("how many processes and threads at once"),
+        metadata=_help("number of processes and threads at a time"),
     )
     open_files: int | None = field(
         default=None, validator=validators.optional(validators.ge(3)), metadata=_help("open files of one process")
     )
-    file_size: Size | None = field(default=None, converter=_size, metadata=_help("size of a file that it writes"))
-    output: Size = field(
-        default=Size(10 << 20), converter=parse_size, metadata=_help("how much of what it prints is kept")
+    file_size: Size | None = field(
+        default=None, converter=_size, metadata=_help("size of a file that a process writes")
     )
+    output: Size = field(default=Size(10 << 20), converter=parse_size, metadata=_help("how much of its output is kept"))
     nice: int | None = field(
         default=None,
         validator=validators.optional([validators.ge(-20), validators.le(19)]),
-        metadata=_help("how far others go first: -20 to 19"),
+        metadata=_help("processor priority, from -20 (first) to 19 (last)"),
     )
     ionice: IoPriority | None = field(
         default=None,
         validator=_io_priority,
-        metadata=_help('whom the disk serves first: 0 (first) to 7 (last), or "idle"'),
+        metadata=_help('disk priority, from 0 (first) to 7 (last), or "idle"'),
     )
-    best_effort: bool = field(
-        default=False, metadata=_help("true: a limit that can't be enforced on this machine is left out")
-    )
+    best_effort: bool = field(default=False, metadata=_help("true: ignore limits that this machine can't enforce"))
 
     @property
     def given(self) -> tuple[str, ...]:
-        """The names of the limits that are set and need somebody to enforce them."""
+        """The names of the limits that are set and that the executor has to enforce."""
         return tuple(name for name in ENFORCED if getattr(self, name) is not None)
 
 
@@ -188,33 +188,37 @@ class Retention:
     """Retention of the history."""
 
     keep: timedelta = field(
-        default=timedelta(days=90), converter=parse_duration, metadata=_help("how long runs and decisions are kept")
+        default=timedelta(days=90),
+        converter=parse_duration,
+        metadata=_help("how long successful and skipped runs, and decisions, are kept"),
     )
     keep_failures: timedelta = field(
-        default=timedelta(days=365), converter=parse_duration, metadata=_help("and runs that didn't succeed")
+        default=timedelta(days=365),
+        converter=parse_duration,
+        metadata=_help("how long all other finished runs are kept"),
     )
     runs: int = field(
         default=1000,
         validator=[validators.ge(1), validators.le(1_000_000)],
-        metadata=_help("how many of each are kept of a job at most"),
+        metadata=_help("maximum number of each of these, per job"),
     )
     events: int = field(
         default=10_000,
         validator=[validators.ge(0), validators.le(1_000_000)],
-        metadata=_help("how many recorded events are kept of each name at most"),
+        metadata=_help("maximum number of recorded events of each name"),
     )
     output: Size = field(
-        default=Size(100 << 20), converter=parse_size, metadata=_help("how much is kept of what a job's runs printed")
+        default=Size(100 << 20), converter=parse_size, metadata=_help("maximum size of the output of a job's runs")
     )
 
 
 @frozen
 class NotifyPolicy:
-    """Which ends of a run are told, and through which of the configured notifiers."""
+    """Policy for notifications: which results are reported, and by which of the configured notifiers."""
 
     on: tuple[NotifyOn, ...] = field(
-        default=(), converter=_notify_ends, metadata=_help("which ends are told; recovery is the first success after")
+        default=(),
+        converter=_notify_ends,
+        metadata=_help("results to report; recovery is the first success after a failure"),
     )
-    via: tuple[str, ...] = field(
-        default=(), converter=tuple, metadata=_help("names of notifiers; all of them if empty")
-    )
+    via: tuple[str, ...] = field(default=(), converter=tuple, metadata=_help("names of notifiers; all if empty"))

@@ -1,4 +1,4 @@
-"""Runs and jobs as users see them in JSON: plain objects, instants in ISO 8601 with offset."""
+"""JSON views of runs and jobs: plain objects, with instants in ISO 8601 with offset."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Runs and attempts: a decision to run, carried through; its states, and the only ways between them."""
+"""Runs and attempts, the states of a run, and the allowed transitions between them."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ class RunState(StrEnum):
 
     @property
     def active(self) -> bool:
-        """An executor has, or may have, an attempt of it in hand."""
+        """Whether an executor has, or may have, an attempt of the run."""
         return self in (RunState.STARTING, RunState.RUNNING)
 
 
@@ -62,10 +62,10 @@ UNSUCCESSFUL = _ENDS - {RunState.SUCCEEDED}
 
 @frozen
 class Result:
-    """End of an attempt, as its executor saw it. Success is exit code 0 without signal or error.
+    """Result of an attempt. Success is exit code 0 without signal or error.
 
     `error` is one line for a person; `value` what a function returned, as JSON; `cpu_time` and
-    `max_memory` (bytes) where the executor can tell.
+    `max_memory` (bytes) are None if the executor can't measure them.
     """
 
     exit_code: int | None = None
@@ -93,9 +93,9 @@ class Attempt:
 
 @frozen(kw_only=True)
 class StartConditions:
-    """The facts that the policies decided by, where they differ from those of most jobs, so that histories stay small.
+    """Facts that the policies decided by; the defaults are those of most runs, so that histories stay small.
 
-    `other_runs` counts the open runs of the same job; `guards` has what each guard said when the run was started.
+    `other_runs` counts the open runs of the same job; `guards` has the result of each guard at the start.
     """
 
     overlap: Overlap = Overlap.SKIP
@@ -126,10 +126,10 @@ _NO_CONDITIONS = StartConditions()
 
 @frozen(kw_only=True)
 class Run:
-    """A decision to run, carried through. `attempt` is the number of the current or last one, 0 before the first.
+    """A decision to run and its execution. `attempt` is the number of the current or last one, 0 before the first.
 
-    It is itself the record of the decision to run: `cause` says why. `handle` is what the executor needs to find
-    a running attempt again after a crash; `reason` says why the run is in its state, where the state alone doesn't;
+    It is also the record of the decision: `cause` says why. `handle` is what the executor needs to find
+    a running attempt again after a crash; `reason` says why the run is in its state, if the state alone does not;
     a queued or retrying run may not start before `not_before`. `conditions` are the facts that the policies decided
     by, `guard_wait` says since when a guard has blocked it, `waited_for` what it has waited for, each code once.
     `stopping` is set from the decision to end an active run before its time until its attempt has ended.

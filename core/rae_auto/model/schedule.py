@@ -1,17 +1,17 @@
-"""What the engine needs of a schedule: the next instant, as a pure function."""
+"""The part of a schedule that the engine uses: the next instant, as a pure function."""
 
 from datetime import datetime, timedelta
 from typing import Protocol
 
 
 class Schedule(Protocol):
-    """A reason to run that can be computed. Hashable; equal ones are computed once for all their jobs."""
+    """A schedule. Hashable; equal ones are computed once for all their jobs."""
 
     def __hash__(self) -> int: ...
 
     @property
     def jitter(self) -> timedelta:
-        """Up to how much later a run may start, a fixed share of it for each job and instant."""
+        """The maximum delay of a start; each job and instant has a fixed share of it."""
         ...
 
     def next_after(self, instant: datetime) -> datetime | None:
