@@ -1,4 +1,4 @@
-"""rae-trigger-webhook as a stranger's plugin: installed, found, documented, and at work in a real daemon."""
+"""rae-trigger-webhook as a third-party plugin: installed, listed, documented, and used by a real daemon."""
 
 import json
 import random
@@ -34,9 +34,9 @@ def python(*command: object, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where it is installed."""
+    """Return the folder in which it is installed."""
     site = tmp_path_factory.mktemp("site")
-    # From a copy, since a build leaves things behind.
+    # From a copy, because a build leaves files behind.
     project = shutil.copytree(PROJECT, tmp_path_factory.mktemp("project") / PROJECT.name)
     flags = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", site]
     python("pip", "install", *flags, project, cwd=site)
@@ -72,7 +72,7 @@ def option_rows() -> list[str]:
 
 
 def row(option: str, type: str, default: str, help: str) -> str:
-    """As docs/generate.py has it."""
+    """Return a row as docs/generate.py writes it."""
     return f"| `{option}` | {type} | {default if default == 'required' else f'`{default}`'} | {help} |"
 
 
@@ -108,7 +108,7 @@ Start = Callable[[str], tuple[Daemons, int]]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a daemon with a configuration, in which `{port}` is a free port."""
+    """Return a function that starts a daemon with a configuration, in which `{port}` is a free port."""
     started: list[Daemons] = []
 
     def make(text: str) -> tuple[Daemons, int]:

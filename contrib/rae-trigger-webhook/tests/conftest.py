@@ -1,4 +1,4 @@
-"""A client as raw as a test needs it, and webhooks on a port that is free."""
+"""A raw HTTP client, and webhooks on a free port."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ class Reply:
 
 
 async def reply_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, content: bytes) -> Reply:
-    """The answer to a request on a connection."""
+    """Return the response to a request on a connection."""
     writer.write(content)
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     first, *lines = head.strip().split("\r\n")
@@ -46,7 +46,7 @@ class Client:
         self.port = port
 
     def request(self, path: str = "/deploy", body: bytes = b"", method: str = "POST", **headers: str) -> bytes:
-        """A request with the token; `Name_Of="x"` is the header `Name-Of`, and `""` leaves one out."""
+        """Return a request with the token; `Name_Of="x"` is the header `Name-Of`, and `""` leaves one out."""
         given = {
             "Host": f"127.0.0.1:{self.port}",
             "Authorization": f"Bearer {TOKEN}",
@@ -72,7 +72,7 @@ class Client:
 
     @asynccontextmanager
     async def talking(self) -> AsyncIterator[Callable[[bytes], Awaitable[Reply]]]:
-        """Sends one request after the other on one connection."""
+        """Send one request after the other on one connection."""
         async with self.connected() as connection:
             yield partial(reply_on, *connection)
 
@@ -80,7 +80,7 @@ class Client:
         return await self.raw(self.request(path, body, method, **headers))
 
     async def hangs_up(self, content: bytes = b"") -> bytes:
-        """All that comes until the server hangs up on a client that sends no more than this."""
+        """Return all that the server sends until it disconnects a client that sends no more than this."""
         async with self.connected() as (reader, writer):
             writer.write(content)
             return await reader.read()
@@ -90,11 +90,11 @@ class Client:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     async def opened(self) -> None:
-        """Return once somebody listens."""
+        """Return once the port is open."""
         await self.until(True)
 
     async def served(self, path: str) -> None:
-        """Return once a request for the path is taken."""
+        """Return once a request for the path is accepted."""
         while True:
             with suppress(OSError, EOFError, ValueError, IndexError):
                 if (await self.send(path)).status != 404:
@@ -102,7 +102,7 @@ class Client:
             await asyncio.sleep(0.005)
 
     async def closed(self) -> None:
-        """Return once nobody does any more."""
+        """Return once the port is closed."""
         await self.until(False)
 
     async def until(self, is_open: bool) -> None:
@@ -114,7 +114,7 @@ class Client:
 
 @pytest.fixture
 def client() -> Client:
-    """One for a port that nobody has, outside of those that the system gives to clients."""
+    """Return a client of a free port outside the range that the system gives to clients."""
     while True:
         port = random.randrange(20_000, 32_000)
         with socket.socket() as probe, suppress(OSError):
@@ -124,7 +124,7 @@ def client() -> Client:
 
 @pytest.fixture
 def hook(client: Client) -> Callable[..., WebhookTrigger]:
-    """Makes webhooks, with the token where no secret is given."""
+    """Return a factory of webhooks, with the token if no secret is given."""
 
     def make(**options: Any) -> WebhookTrigger:
         known = {} if "secret" in options else {"token": TOKEN}
@@ -138,7 +138,7 @@ Work = Callable[[Listener], Awaitable[Any]]
 
 @pytest.fixture
 def watching(tmp_path: Path, client: Client) -> Callable[..., Any]:
-    """`watching(work, *triggers)`: what `work` comes to while the triggers watch."""
+    """Return `watching(work, *triggers)`, which returns the result of `work` while the triggers watch."""
 
     def play(work: Work, *triggers: WebhookTrigger, timer: Any = None) -> Any:
         async def main() -> Any:

@@ -1,4 +1,4 @@
-"""Nobody gets more of the daemon than their share."""
+"""Limits of rate, size, time and connections."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What can be configured, and what is refused before anybody listens."""
+"""Options of the webhook trigger, and those that are refused."""
 
 import asyncio
 import subprocess
@@ -29,7 +29,7 @@ PLAIN = "0123456789abcdef"
         ({"token": TOKEN, "rate": 0}, "must be >= 1"),
         ({"token": TOKEN, "methods": ()}, "must not be empty; name one"),
         ({"token": TOKEN, "max_body": "2MB"}, "from 1B to 1MB"),
-        ({"token": TOKEN, "max_age": "soon"}, "no duration"),
+        ({"token": TOKEN, "max_age": "soon"}, "invalid duration"),
         ({"token": TOKEN, "headers": ("Accept", "authorization")}, 'must not contain "authorization"'),
         ({"token": TOKEN, "token_header": "X-Token", "headers": ("x-token",)}, 'must not contain "x-token"'),
         ({"secret": TOKEN, "idempotency_header": "X-Delivery"}, "signed webhook-id"),
@@ -42,7 +42,7 @@ def test_invalid_options_are_refused_in_one_line(options, problem):
 
 
 @pytest.mark.parametrize(
-    ("options", "doubts"),
+    ("options", "expected"),
     [
         ({"token": TOKEN}, []),
         ({"token": PLAIN}, ["'token' is written in the configuration itself"]),
@@ -54,10 +54,10 @@ def test_invalid_options_are_refused_in_one_line(options, problem):
         ({"secret": TOKEN, "scheme": "body", "idempotency_header": "X-Key"}, ['header "X-Key" isn\'t signed']),
     ],
 )
-def test_warnings_name_doubtful_options(options, doubts):
+def test_warnings_name_doubtful_options(options, expected):
     found = WebhookTrigger(path="/deploy", **options).warnings()
-    assert len(found) == len(doubts)
-    assert all(text.startswith(doubt) for text, doubt in zip(found, doubts, strict=True))
+    assert len(found) == len(expected)
+    assert all(text.startswith(start) for text, start in zip(found, expected, strict=True))
 
 
 def test_default_host_is_loopback():

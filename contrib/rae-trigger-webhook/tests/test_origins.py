@@ -1,4 +1,4 @@
-"""By which names a server is called."""
+"""Names by which requests may call the server."""
 
 import pytest
 from rae_trigger_webhook.messages import RequestHead, RequestRefused
@@ -6,7 +6,7 @@ from rae_trigger_webhook.origins import check_origin
 
 
 @pytest.mark.parametrize(
-    ("local", "host", "is_taken"),
+    ("local", "host", "is_accepted"),
     [
         ("127.0.0.1", "localhost:8787", True),
         ("::1", "localhost", True),
@@ -19,9 +19,9 @@ from rae_trigger_webhook.origins import check_origin
         ("127.0.0.1", "", False),
     ],
 )
-def test_check_origin_accepts_own_address_and_given_names(local, host, is_taken):
+def test_check_origin_accepts_own_address_and_given_names(local, host, is_accepted):
     head = RequestHead("POST", "/deploy", "", {"host": (host,)}, "127.0.0.1", local)
-    if is_taken:
+    if is_accepted:
         check_origin(head, ["hooks.example.org"])
     else:
         with pytest.raises(RequestRefused, match="unknown host name"):

@@ -1,4 +1,4 @@
-"""What a request is answered with, and what the job is told of it."""
+"""Responses to requests, and the events that they become."""
 
 import asyncio
 import json
@@ -18,11 +18,11 @@ NOTHING = {"Content_Length": ""}
 
 
 def answers(watching, client, hook, *requests, **options):
-    """The replies to requests, one after the other, and the events that came of them."""
+    """Return the replies to requests, one after the other, and their events."""
 
     async def work(listener):
         replies = [await client.raw(request) for request in requests]
-        return replies, [told.event for told in listener.occurrences]
+        return replies, [expected.event for expected in listener.occurrences]
 
     return watching(work, hook(**options))
 
@@ -32,7 +32,7 @@ def one(watching, client, hook, request, **options):
     return reply, events
 
 
-# What the job is told
+# Events
 
 
 def test_request_is_answered_with_the_run(watching, client, hook):
@@ -55,7 +55,7 @@ def test_event_holds_query_and_chosen_headers_but_no_proof(watching, client, hoo
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "told"),
+    ("kind", "body", "expected"),
     [
         ("application/json", b'{"a": [1, 2.5, null, "\xc3\xa9"]}', {"a": [1, 2.5, None, "é"]}),
         ("application/vnd.forge+json; charset=utf-8", b"[true]", [True]),
@@ -65,9 +65,9 @@ def test_event_holds_query_and_chosen_headers_but_no_proof(watching, client, hoo
         ("", b"{}", "{}"),
     ],
 )
-def test_event_body_is_json_or_text(watching, client, hook, kind, body, told):
+def test_event_body_is_json_or_text(watching, client, hook, kind, body, expected):
     reply, (event,) = one(watching, client, hook, client.request(body=body, Content_Type=kind))
-    assert (reply.status, event["body"]) == (202, told)
+    assert (reply.status, event["body"]) == (202, expected)
 
 
 def test_body_can_be_chunked_after_100_continue(watching, client, hook):
@@ -84,7 +84,7 @@ def test_body_can_be_chunked_after_100_continue(watching, client, hook):
     assert (interim, status, event["body"]) == (b"100", b"202", "abcde")
 
 
-# What is refused
+# Refusals
 
 
 @pytest.mark.parametrize(
@@ -207,11 +207,11 @@ def test_refusals_are_logged_at_intervals(watching, client, hook, monkeypatch):
     assert "guess" not in "".join(lines)
 
 
-# What the daemon says
+# Results of the daemon
 
 
 @pytest.mark.parametrize(
-    ("told", "status", "document"),
+    ("expected", "status", "document"),
     [
         (EmitResult(RunId("a-run")), 202, {"run_id": "a-run"}),
         (EmitResult(reason=Overlapping(RunId("r"), datetime(2026, 1, 1, tzinfo=UTC))), 409, {"reason": "overlap"}),
@@ -219,11 +219,11 @@ def test_refusals_are_logged_at_intervals(watching, client, hook, monkeypatch):
         (BadRequest("the event: holds a NUL character"), 400, {"error": "the event: holds a NUL character"}),
     ],
 )
-def test_response_is_the_result_of_the_event(watching, client, hook, told, status, document):
+def test_response_is_the_result_of_the_event(watching, client, hook, expected, status, document):
     def answer(key):
-        if isinstance(told, Exception):
-            raise told
-        return told
+        if isinstance(expected, Exception):
+            raise expected
+        return expected
 
     async def work(listener):
         listener.answer = answer
@@ -284,7 +284,7 @@ def test_request_not_yet_durable_gets_503_and_later_its_run(watching, client, ho
 def test_two_hundred_requests_at_once_are_all_recorded(watching, client, hook):
     async def work(listener):
         replies = await asyncio.gather(*(client.send(Idempotency_Key=f"key-{n}") for n in range(200)))
-        return [reply.document for reply in replies], {told.key for told in listener.occurrences}
+        return [reply.document for reply in replies], {expected.key for expected in listener.occurrences}
 
     documents, keys = watching(work, hook(rate=1000))
     assert documents == [{"run_id": f"run-key-{n}"} for n in range(200)]

@@ -1,4 +1,4 @@
-"""Webhooks of one process share a port, and let it go with the last of them."""
+"""Webhooks of one process that share a port, which closes with the last of them."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -12,7 +12,7 @@ OTHER_TOKEN = "fedcba9876543210fedcba9876543210"
 
 
 def playing(tmp_path, work):
-    """What `work` comes to with a listener."""
+    """Return the result of `work` with a listener."""
 
     async def main():
         async with asyncio.timeout(60):

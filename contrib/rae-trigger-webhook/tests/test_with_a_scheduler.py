@@ -1,4 +1,4 @@
-"""Webhooks in a real scheduler: what they are answered with is what is on record."""
+"""Webhooks in a real scheduler: responses agree with the recorded runs."""
 
 import asyncio
 from typing import Any
@@ -12,14 +12,14 @@ from rae_auto.testing.memory_store import MemoryStore
 
 
 def job(client, **fields: Any) -> Job:
-    """A job that is done at once, with a webhook."""
+    """Return a job with a webhook that ends at once."""
     options = {"path": "/deploy", "port": client.port, "token": client.token, **fields.pop("options", {})}
     ref = TriggerRef("webhook", options, "hook")
     return Job(id="deploy", schedule=[ref], **{"python": "time:time", "overlap": Overlap.ALLOW, **fields})
 
 
 def playing(work, tmp_path, *jobs, store: Any = "json"):
-    """What `work` comes to with an open scheduler."""
+    """Return the result of `work` with an open scheduler."""
 
     async def main() -> Any:
         async with asyncio.timeout(60), Scheduler(directory=tmp_path / "state", store=store, jobs=jobs) as scheduler:
@@ -64,26 +64,26 @@ def test_run_refused_by_a_policy_is_answered_with_the_reason(tmp_path, client):
     assert playing(work, tmp_path, slow) == [(202, None), (409, "overlap"), (409, "repeated"), (202, None)]
 
 
-class Sick(MemoryStore):
-    """Can't be written while it is sick."""
+class FailingStore(MemoryStore):
+    """A store that can't be written while it is failing."""
 
-    sick = False
+    is_failing = False
 
     def commit(self, changes: Any) -> None:
-        if self.sick:
+        if self.is_failing:
             raise StoreError("no space left on device")
         super().commit(changes)
 
 
 def test_failing_store_promises_nothing_and_loses_nothing(tmp_path, client, monkeypatch):
-    store = Sick()
+    store = FailingStore()
 
     async def work(scheduler):
         await client.opened()
-        store.sick = True
+        store.is_failing = True
         monkeypatch.setattr(endpoint, "EMIT_TIMEOUT_SECONDS", 0.01)
         first = await client.send(Idempotency_Key="one")
-        store.sick = False
+        store.is_failing = False
         monkeypatch.setattr(endpoint, "EMIT_TIMEOUT_SECONDS", 60.0)
         again = await client.send(Idempotency_Key="one")
         return first.status, again, [run.id for run in await scheduler.history()]

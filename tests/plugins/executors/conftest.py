@@ -1,4 +1,4 @@
-"""What the tests of executors share."""
+"""Fixtures and helpers of the tests of executors."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @pytest.fixture
 def assigned(tmp_path: Path) -> Callable[..., Assignment]:
-    """`assigned("exit 3")` is an attempt at a shell script; by keywords at any job."""
+    """Return `assigned("exit 3")`, which returns an attempt at a shell script, or by keywords at any job."""
     count = 0
 
     def make(shell: str | None = None, *, secrets: tuple[str, ...] = (), env: dict[str, str] | None = None, **job: Any):
@@ -41,7 +41,7 @@ def assigned(tmp_path: Path) -> Callable[..., Assignment]:
 
 @asynccontextmanager
 async def an_executor(tmp_path: Path, executor: Executor | None = None) -> AsyncIterator[Executor]:
-    """An executor, open in a directory; a process executor unless another is given."""
+    """Yield an executor, open in a directory; a process executor unless another is given."""
     executor = executor or ProcessExecutor()
     await executor.open(tmp_path)
     try:
@@ -51,7 +51,7 @@ async def an_executor(tmp_path: Path, executor: Executor | None = None) -> Async
 
 
 def playing(work: Callable[[], Awaitable[T]]) -> T:
-    """The result of an asynchronous test, that may not take for ever."""
+    """Return the result of an asynchronous test, with a timeout."""
 
     async def main() -> T:
         async with asyncio.timeout(60):
@@ -61,7 +61,7 @@ def playing(work: Callable[[], Awaitable[T]]) -> T:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; a zombie doesn't."""
+    """Return whether a process runs; a zombie doesn't."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -1,4 +1,4 @@
-"""Control groups: real ones where this machine lets us make them, and directories that look like them."""
+"""Control groups: real ones where this machine allows it, and directories that look like them."""
 
 import asyncio
 import os
@@ -53,8 +53,8 @@ def test_cgroup_is_not_created_without_tree_limits(tmp_path, assigned):
 
 
 @pytest.fixture
-def place(tmp_path):
-    """A directory like that of a delegated group with both controllers, in which only keeper and daemon live."""
+def directory(tmp_path):
+    """Return a directory like that of a delegated group with both controllers, in which only we live."""
     (tmp_path / "cgroup.type").write_text("domain\n")
     (tmp_path / "cgroup.procs").write_text(f"{os.getpid()}\n{os.getppid()}\n")
     (tmp_path / "cgroup.controllers").write_text("cpuset cpu io memory pids\n")
@@ -62,32 +62,32 @@ def place(tmp_path):
     return tmp_path
 
 
-def test_available_controllers_are_those_of_our_limits(place):
-    assert available_controllers(str(place)) == {"memory", "pids"}
+def test_available_controllers_are_those_of_our_limits(directory):
+    assert available_controllers(str(directory)) == {"memory", "pids"}
 
 
-def test_available_controllers_need_a_group_without_others(place):
-    (place / "cgroup.procs").write_text("1\n")
-    assert available_controllers(str(place)) == set()
+def test_available_controllers_need_a_group_without_others(directory):
+    (directory / "cgroup.procs").write_text("1\n")
+    assert available_controllers(str(directory)) == set()
 
 
-def test_cgroup_factory_moves_processes_to_a_leaf_first(place):
-    groups = CgroupFactory(str(place))
+def test_cgroup_factory_moves_processes_to_a_leaf_first(directory):
+    groups = CgroupFactory(str(directory))
     # A directory takes only the last of what is written to a file of the kernel.
-    assert (place / "rae-auto" / "cgroup.procs").read_text() == str(os.getppid())
-    assert (place / "cgroup.subtree_control").read_text() == "+pids"
+    assert (directory / "rae-auto" / "cgroup.procs").read_text() == str(os.getppid())
+    assert (directory / "cgroup.subtree_control").read_text() == "+pids"
     assert groups.controllers == set()
 
 
-def test_cgroup_writes_its_limits(place):
-    group = Cgroup(str(place / "job"), {"memory": 1 << 20, "processes": 5}, {"memory", "pids"})
+def test_cgroup_writes_its_limits(directory):
+    group = Cgroup(str(directory / "job"), {"memory": 1 << 20, "processes": 5}, {"memory", "pids"})
     assert group.enforced == {"memory", "processes"}
-    assert (place / "job" / "memory.max").read_text() == "1048576"
-    assert (place / "job" / "pids.max").read_text() == "5"
+    assert (directory / "job" / "memory.max").read_text() == "1048576"
+    assert (directory / "job" / "pids.max").read_text() == "5"
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "expected"),
     [
         ("memory.events", "low 0\nmax 7\noom 1\noom_kill 2\n", "memory"),
         ("memory.events", "low 0\nmax 7\noom 0\noom_kill 0\n", None),
@@ -95,29 +95,29 @@ def test_cgroup_writes_its_limits(place):
         ("pids.events", "max 0\n", None),
     ],
 )
-def test_cgroup_names_the_exceeded_limit(place, file, text, told):
-    group = Cgroup(str(place / "job"), {}, set())
-    (place / "job" / file).write_text(text)
-    assert group.exceeded_limit() == told
+def test_cgroup_names_the_exceeded_limit(directory, file, text, expected):
+    group = Cgroup(str(directory / "job"), {}, set())
+    (directory / "job" / file).write_text(text)
+    assert group.exceeded_limit() == expected
 
 
-def test_cgroup_reports_usage(place):
-    group = Cgroup(str(place / "job"), {}, set())
+def test_cgroup_reports_usage(directory):
+    group = Cgroup(str(directory / "job"), {}, set())
     assert (group.cpu_seconds(), group.peak_bytes(), group.exceeded_limit(), group.pids()) == (0, 0, None, [])
-    (place / "job" / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1\n")
-    (place / "job" / "memory.peak").write_text("4096\n")
-    (place / "job" / "cgroup.procs").write_text("12\n13\n")
+    (directory / "job" / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1\n")
+    (directory / "job" / "memory.peak").write_text("4096\n")
+    (directory / "job" / "cgroup.procs").write_text("12\n13\n")
     assert (group.cpu_seconds(), group.peak_bytes(), sorted(group.pids())) == (1.5, 4096, [12, 13])
 
 
-def test_cgroup_factory_removes_groups_of_dead_keepers(place):
-    gone, ours = place / f"{cgroups.JOB_PREFIX}{2**22 + 1}-a", place / f"{cgroups.JOB_PREFIX}{os.getpid()}-b"
+def test_cgroup_factory_removes_groups_of_dead_keepers(directory):
+    gone, ours = directory / f"{cgroups.JOB_PREFIX}{2**22 + 1}-a", directory / f"{cgroups.JOB_PREFIX}{os.getpid()}-b"
     gone.mkdir(), ours.mkdir()
-    CgroupFactory(str(place))
+    CgroupFactory(str(directory))
     assert (gone.exists(), ours.exists()) == (False, True)
 
 
-def test_cgroup_factory_without_directory_or_limit_creates_none(place):
+def test_cgroup_factory_without_directory_or_limit_creates_none(directory):
     assert CgroupFactory(None).create("a", {"memory": 1}) is None
-    assert CgroupFactory(str(place)).create("a", {"nice": 1}) is None
-    assert CgroupFactory(str(place / "missing")).create("a", {"memory": 1}) is None
+    assert CgroupFactory(str(directory)).create("a", {"nice": 1}) is None
+    assert CgroupFactory(str(directory / "missing")).create("a", {"memory": 1}) is None

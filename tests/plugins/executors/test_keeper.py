@@ -1,4 +1,4 @@
-"""The keeper, driven by its own protocol: what it reports, what it leaves on disk, and when it goes."""
+"""The keeper, driven by its protocol: its reports, its files, and its exit."""
 
 import errno
 import json
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 
 
 @pytest.fixture(autouse=True)
-def a_process_to_itself(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As a keeper has: it is given no children of other tests', such as a daemon, and gives back what it takes."""
+def isolated_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hide the children of other tests from the keeper, and restore signals and limits."""
     kind = getattr(resource, "RLIMIT_MSGQUEUE", resource.RLIMIT_CORE)  # which is Linux's
     handler, limit = signal.getsignal(signal.SIGCHLD), resource.getrlimit(kind)
     list_pids, read_table = procfs.list_child_pids, procfs.read_all_processes
@@ -39,7 +39,7 @@ def a_process_to_itself(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, handler)
         resource.setrlimit(kind, limit)
-        assert bystander.poll() is None, "a keeper has ended what was none of its jobs'"
+        assert bystander.poll() is None, "a keeper has ended a process of no job of its own"
         bystander.kill()
 
 
@@ -86,18 +86,18 @@ def request_for(tmp_path: Path):
     return make
 
 
-def keeping(talk) -> Daemon:
-    """A keeper at work in this thread, until the daemon that talks to it has gone and all jobs have ended."""
+def run_keeper(talk) -> Daemon:
+    """Run a keeper in this thread, until the daemon has disconnected and all jobs have ended."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         daemon = Daemon(ours, talk)
-        at_work = loop.Keeper(theirs)
+        keeper = loop.Keeper(theirs)
         daemon.start()
-        at_work.run()
+        keeper.run()
         daemon.join()
         daemon.lines.close()
-        at_work.selector.close()
-        os.close(at_work.wakeup_writer)
+        keeper.selector.close()
+        os.close(keeper.wakeup_writer)
     return daemon
 
 
@@ -107,7 +107,7 @@ def test_keeper_reports_start_and_end_of_a_job(tmp_path, request_for):
         daemon.receive()
         daemon.receive()
 
-    started, ended = keeping(talk).reports
+    started, ended = run_keeper(talk).reports
     assert (started["started"], ended["ended"]) == ("a", "a")
     assert (ended["exit"]["exit_code"], ended["exit"]["signal"]) == (3, None)
     assert json.loads((tmp_path / "a.exit").read_text()) == ended["exit"]
@@ -124,7 +124,7 @@ def test_keeper_reports_why_a_job_cannot_start(tmp_path, request_for):
         daemon.send(**request_for("b", "", argv=["nul\0"]))
         daemon.receive(), daemon.receive(), daemon.receive()
 
-    missing, taken, nul = (report["error"] for report in keeping(talk).reports)
+    missing, taken, nul = (report["error"] for report in run_keeper(talk).reports)
     assert 'program "no-such-program" not found' in missing
     assert "File exists" in taken
     assert "embedded null byte" in nul
@@ -144,7 +144,7 @@ def test_keeper_reports_a_failed_fork_and_goes_on(request_for, monkeypatch, numb
         daemon.send(**request_for("b", "exit 4"))
         daemon.receive(), daemon.receive()
 
-    failed, _, ended = keeping(talk).reports
+    failed, _, ended = run_keeper(talk).reports
     assert failed == {"failed": "a", "error": f'program "/bin/sh" cannot be started: {os.strerror(number)}'}
     assert ended["exit"]["exit_code"] == 4
 
@@ -161,7 +161,7 @@ def test_keeper_names_processes_that_survive_sigkill(request_for, monkeypatch):
         daemon.receive()
 
     pids: list[int] = []
-    record = keeping(talk).reports[-1]["exit"]
+    record = run_keeper(talk).reports[-1]["exit"]
     signal.set_wakeup_fd(-1)
     os.kill(pids[0], signal.SIGKILL)
     os.waitpid(pids[0], 0)
@@ -177,7 +177,7 @@ def test_keeper_outlives_the_daemon_until_its_last_job_ends(tmp_path, request_fo
         # Let go by a timer, since from here on this thread is not heard any more.
         threading.Timer(0.1, (tmp_path / "go").touch).start()
 
-    keeping(talk)
+    run_keeper(talk)
     assert json.loads((tmp_path / "a.exit").read_text())["exit_code"] == 4
     assert (tmp_path / "a.log").read_text() == "late\n"
 
@@ -187,7 +187,7 @@ def test_keeper_keeps_head_and_tail_of_a_flood(tmp_path, request_for):
         daemon.send(**request_for("a", "echo begin; seq 100000; echo end", cap=100))
         daemon.receive(), daemon.receive()
 
-    keeping(talk)
+    run_keeper(talk)
     output = (tmp_path / "a.log").read_text()
     assert output.startswith("begin\n1\n2\n")
     assert output.endswith("\n100000\nend\n")
@@ -199,7 +199,7 @@ def test_keeper_with_a_cap_of_zero_keeps_no_output(tmp_path, request_for):
         daemon.send(**request_for("a", "seq 1000", cap=0))
         daemon.receive(), daemon.receive()
 
-    keeping(talk)
+    run_keeper(talk)
     assert (tmp_path / "a.log").read_text() == "\n[rae-auto: 3893 bytes omitted]\n"
 
 
@@ -210,7 +210,7 @@ def test_keeper_masks_secrets_that_span_two_chunks(tmp_path, request_for):
         daemon.send(**request_for("a", script, hide=["secret-word"]))
         daemon.receive(), daemon.receive()
 
-    keeping(talk)
+    run_keeper(talk)
     assert (tmp_path / "a.log").read_text() == "one ***, secr"
 
 
@@ -219,7 +219,7 @@ def test_keeper_does_not_wait_for_a_grandchild_with_the_pipe(tmp_path, request_f
         daemon.send(**request_for("a", "sleep 300 & echo $!", orphans="allow"))
         daemon.receive(), daemon.receive()
 
-    assert keeping(talk).reports[1]["exit"]["exit_code"] == 0
+    assert run_keeper(talk).reports[1]["exit"]["exit_code"] == 0
     os.kill(int((tmp_path / "a.log").read_text()), signal.SIGKILL)
 
 
@@ -228,7 +228,7 @@ def test_keeper_reports_a_signal(request_for):
         daemon.send(**request_for("a", "kill -9 $$"))
         daemon.receive(), daemon.receive()
 
-    assert (keeping(talk).reports[1]["exit"]["signal"], keeping(lambda _: None).reports) == (9, [])
+    assert (run_keeper(talk).reports[1]["exit"]["signal"], run_keeper(lambda _: None).reports) == (9, [])
 
 
 def test_keeper_separates_jobs_that_run_at_once(tmp_path, request_for):
@@ -240,7 +240,7 @@ def test_keeper_separates_jobs_that_run_at_once(tmp_path, request_for):
         for _ in range(2 * len(keys)):
             daemon.receive()
 
-    keeping(talk)
+    run_keeper(talk)
     assert [(tmp_path / f"{key}.log").read_text() for key in keys] == [f"{key}\n" for key in keys]
 
 

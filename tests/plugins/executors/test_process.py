@@ -1,4 +1,4 @@
-"""The process executor, with real processes: what they get, how they end, and how they are ended."""
+"""The process executor, with real processes: their environment, their end, and their termination."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ NOW, SOON, LONG = timedelta(0), timedelta(milliseconds=100), timedelta(hours=1)
 
 
 def run(tmp_path, assignment, executor=None):
-    """The result and the output of one attempt."""
+    """Return the result and the output of one attempt."""
 
     async def work():
         async with an_executor(tmp_path, executor) as opened:
@@ -33,7 +33,7 @@ def run(tmp_path, assignment, executor=None):
 
 
 def failure(tmp_path, assigned, **job):
-    """What is said against starting an attempt at such a job."""
+    """Return the error of starting an attempt at a job."""
 
     async def work():
         async with an_executor(tmp_path) as executor:
@@ -99,7 +99,7 @@ print(os.getcwd())
 
 
 @pytest.mark.parametrize(
-    ("job", "told"),
+    ("job", "message"),
     [
         ({"command": "no-such-program"}, 'program "no-such-program" not found on the PATH of the job; install it'),
         ({"command": "./text"}, "program \"./text\" is not executable; run 'chmod +x' on it"),
@@ -114,11 +114,11 @@ print(os.getcwd())
         ({"command": "true", "args": ["x" * 3_000_000]}, 'program "true" cannot be started: Argument list too long'),
     ],
 )
-def test_process_that_cannot_start_explains_why_in_one_line(tmp_path, assigned, job, told):
+def test_process_that_cannot_start_explains_why_in_one_line(tmp_path, assigned, job, message):
     for name, mode in (("text", 0o600), ("program", 0o700)):
         (tmp_path / name).write_text("some text")
         (tmp_path / name).chmod(mode)
-    assert told in failure(tmp_path, assigned, **job)
+    assert message in failure(tmp_path, assigned, **job)
 
 
 def test_process_executor_refuses_a_job_without_a_command(tmp_path, assigned):

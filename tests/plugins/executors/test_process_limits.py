@@ -105,15 +105,15 @@ def test_open_files_limit_is_set(tmp_path, assigned):
 
 def test_nice_limit_is_set(tmp_path, assigned):
     _, output = run(tmp_path, assigned("nice", limits=Limits(nice=7)))
-    assert output == "7\n"
+    assert output == f"{os.nice(0) + 7}\n"
 
 
-@pytest.mark.parametrize(("wanted", "told"), [("idle", "idle"), (6, "best-effort: prio 6")])
-def test_ionice_limit_is_set(tmp_path, assigned, wanted, told):
+@pytest.mark.parametrize(("priority", "expected"), [("idle", "idle"), (6, "best-effort: prio 6")])
+def test_ionice_limit_is_set(tmp_path, assigned, priority, expected):
     if limit_checks.backends()["ionice"] is None or not Path("/usr/bin/ionice").exists():
         pytest.skip("needs ionice")
-    _, output = run(tmp_path, assigned("ionice", limits=Limits(ionice=wanted)))
-    assert output == f"{told}\n"
+    _, output = run(tmp_path, assigned("ionice", limits=Limits(ionice=priority)))
+    assert output == f"{expected}\n"
 
 
 def test_result_counts_usage_of_the_whole_tree(tmp_path, assigned):

@@ -1,4 +1,4 @@
-"""Attempts of an earlier daemon: found again alive, ended, or unknown."""
+"""Attempts of an earlier daemon: alive, ended, or unknown."""
 
 import asyncio
 import os
@@ -223,6 +223,6 @@ def test_adopted_attempt_without_exit_record_reports_an_error(tmp_path, assigned
 
 def test_process_tree_ignores_another_process_with_its_pid(tmp_path):
     """The number of a leader that is gone may be somebody else's by now: ours, for example."""
-    stranger = ProcessIdentity(os.getpid(), ticks=1, boot=read_boot_id())
-    assert ProcessTree(stranger, "no-such-run").members() == []
-    assert not stranger.is_alive()
+    other_process = ProcessIdentity(os.getpid(), ticks=1, boot=read_boot_id())
+    assert ProcessTree(other_process, "no-such-run").members() == []
+    assert not other_process.is_alive()

@@ -1,4 +1,4 @@
-"""The thread executor: what functions return and raise, and what it means to cancel one."""
+"""The thread executor: results, exceptions and cancellation of functions."""
 
 import threading
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from tests.plugins.executors.conftest import playing
 from rae_plugins.executors.thread import MAX_VALUE_CHARACTERS, ThreadExecutor
 
 GATE = threading.Event()
-BEGUN = threading.Event()
+STARTED = threading.Event()
 
 
 def give(value):
@@ -38,7 +38,7 @@ def too_much():
 
 
 def block():
-    BEGUN.set()
+    STARTED.set()
     GATE.wait(60)
 
 
@@ -52,7 +52,7 @@ async def an_executor(tmp_path, **options):
         GATE.set()
         await executor.close()
         GATE.clear()
-        BEGUN.clear()
+        STARTED.clear()
 
 
 def result_of(tmp_path, assignment):
@@ -122,7 +122,7 @@ def test_thread_cancel_abandons_a_running_call_after_the_grace(tmp_path, assigne
     async def work():
         async with an_executor(tmp_path) as executor:
             call = await executor.start(assigned(python=f"{__name__}:block"))
-            assert BEGUN.wait(60)
+            assert STARTED.wait(60)
             await call.cancel(timedelta(milliseconds=20))
             await call.cancel(timedelta(0))
             return await call.wait()

@@ -1,4 +1,4 @@
-"""The calendar guard: days and stretches of time, excluded or the only ones, and what a file that changed does."""
+"""The calendar guard: days and periods, excluded or included, and files that change."""
 
 import os
 from datetime import UTC, date, datetime, timedelta
@@ -39,7 +39,7 @@ def at(text: str, zone: str = BERLIN) -> datetime:
 
 
 def changes(guard: ComputedGuard, start: str, end: str, zone: str = BERLIN) -> list[str]:
-    """The wall times from start to end at which the guard changes its mind."""
+    """Return the wall times from start to end at which the verdict of the guard changes."""
     found: list[str] = []
     instant: datetime | None = at(start, zone)
     while instant is not None and instant < at(end, zone):
@@ -244,7 +244,7 @@ def test_calendar_refuses_invalid_dates_in_a_short_line(dates: tuple[str, ...], 
 
 @pytest.mark.parametrize("file", ["holidays.ics", "", 5])
 def test_calendar_refuses_a_relative_path(file: Any) -> None:
-    with pytest.raises(ValueError, match=r"relative; write a path that begins|must be a path"):
+    with pytest.raises(ValueError, match=r"invalid path|relative path"):
         CalendarGuard(file=file)
 
 

@@ -1,4 +1,4 @@
-"""The command guard: exit codes are answers, everything else is unknown, and nothing stays behind."""
+"""The command guard: verdicts by exit code, and no processes left behind."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from rae_plugins.guards.command import CommandGuard
 
 
 def evaluate(script: str, *words: object, **options: Any) -> GuardResult:
-    """What the guard says of a script for the shell."""
+    """Return the result of the guard for a shell script."""
     return asyncio.run(CommandGuard(command=("sh", "-c", script, "sh", *map(str, words)), **options).read())
 
 
@@ -59,9 +59,9 @@ def test_command_guard_judges_by_the_exit_code(script: str, answer: str, because
 
 @pytest.mark.parametrize("program", ["there-is-no-such-command", "/etc/passwd", "/"])
 def test_command_guard_that_cannot_start_is_unknown(program: str) -> None:
-    said = asyncio.run(CommandGuard(command=(program,)).read())
-    assert said.verdict is Verdict.UNKNOWN
-    assert said.reason.startswith(f'"{program}" cannot be started: ')
+    result = asyncio.run(CommandGuard(command=(program,)).read())
+    assert result.verdict is Verdict.UNKNOWN
+    assert result.reason.startswith(f'"{program}" cannot be started: ')
 
 
 def test_command_guard_at_the_timeout_is_unknown_and_killed(tmp_path: Path) -> None:

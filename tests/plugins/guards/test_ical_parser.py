@@ -1,4 +1,4 @@
-"""iCal files, as programs write them and as RFC 5545 has them."""
+"""iCalendar files, as programs write them and as RFC 5545 defines them."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +33,7 @@ END:VTIMEZONE"""
 
 
 def calendar(*events: str, before: str = "") -> str:
-    """A file with these events, each given by its lines."""
+    """Return a file with these events, each given by its lines."""
     bodies = "".join(f"BEGIN:VEVENT\nUID:{number}\n{event}\nEND:VEVENT\n" for number, event in enumerate(events))
     return f"BEGIN:VCALENDAR\nVERSION:2.0\n{before}{bodies}END:VCALENDAR\n"
 
@@ -43,8 +43,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "c.ics"
 
 
-def stretches(path: Path, text: str, zone: str = BERLIN, start: int = 1990, end: int = 2040) -> list[str]:
-    """What the file covers between two years, on the clocks of the zone: begin/end."""
+def covered_periods(path: Path, text: str, zone: str = BERLIN, start: int = 1990, end: int = 2040) -> list[str]:
+    """Return the periods that the file covers between two years, in wall times of the zone: start/end."""
     path.write_bytes(text.encode())
     guard, place = CalendarGuard(file=str(path), mode="include", timezone=zone), ZoneInfo(zone)
     found: list[str] = []
@@ -61,9 +61,9 @@ def stretches(path: Path, text: str, zone: str = BERLIN, start: int = 1990, end:
 
 
 def starts(path: Path, rule: str, start: str = "19970902T090000", zone: str = NEW_YORK, **bounds: int) -> list[str]:
-    """When events of an hour begin, by a rule in the notation of the RFC's examples."""
+    """Return the starts of events of one hour, by a rule in the notation of the RFC's examples."""
     text = calendar(f"DTSTART;TZID={zone}:{start}\nDURATION:PT1H\n{rule}")
-    return [stretch.split("/")[0] for stretch in stretches(path, text, zone, **bounds)]
+    return [period.split("/")[0] for period in covered_periods(path, text, zone, **bounds)]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def starts(path: Path, rule: str, start: str = "19970902T090000", zone: str = NE
     ],
 )  # fmt: skip
 def test_event_covers_its_start_and_excludes_its_end(path: Path, event: str, expected: str) -> None:
-    assert stretches(path, calendar(event)) == [expected]
+    assert covered_periods(path, calendar(event)) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_event_covers_its_start_and_excludes_its_end(path: Path, event: str, exp
     ],
 )
 def test_event_without_duration_or_cancelled_covers_nothing(path: Path, event: str) -> None:
-    assert stretches(path, calendar(event)) == []
+    assert covered_periods(path, calendar(event)) == []
 
 
 @pytest.mark.parametrize(
@@ -136,19 +136,19 @@ def test_recurrence_follows_the_examples_of_the_rfc(path: Path, rule: str, expec
 def test_recurrence_follows_the_clock_of_its_zone(path: Path) -> None:
     """After the clocks were set in New York and before they are in Berlin."""
     text = calendar(f"DTSTART;TZID={NEW_YORK}:20260306T090000\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;COUNT=2")
-    assert [stretch[:16] for stretch in stretches(path, text)] == ["2026-03-06T15:00", "2026-03-13T14:00"]
+    assert [period[:16] for period in covered_periods(path, text)] == ["2026-03-06T15:00", "2026-03-13T14:00"]
 
 
 def test_recurrence_without_an_end_goes_on(path: Path) -> None:
     text = calendar("DTSTART;VALUE=DATE:20001225\nRRULE:FREQ=YEARLY")
-    found = stretches(path, text, start=2090, end=2099)
+    found = covered_periods(path, text, start=2090, end=2099)
     assert found == [f"{year}-12-25/{year}-12-26" for year in range(2090, 2100)]
 
 
 def test_recurrence_of_a_leap_day_is_in_leap_years(path: Path) -> None:
     text = calendar("DTSTART;VALUE=DATE:20000229\nRRULE:FREQ=YEARLY")
-    found = stretches(path, text, start=2000, end=2007)
-    assert [stretch[:10] for stretch in found] == ["2000-02-29", "2004-02-29", "2008-02-29"]
+    found = covered_periods(path, text, start=2000, end=2007)
+    assert [period[:10] for period in found] == ["2000-02-29", "2004-02-29", "2008-02-29"]
 
 
 def test_event_with_recurrence_id_replaces_an_occurrence(path: Path) -> None:
@@ -156,7 +156,7 @@ def test_event_with_recurrence_id_replaces_an_occurrence(path: Path) -> None:
     moved = "RECURRENCE-ID:20260602T100000\nDTSTART:20260602T150000\nDURATION:PT2H"
     dropped = "RECURRENCE-ID:20260603T080000Z\nDTSTART:20260603T100000\nSTATUS:CANCELLED"
     text = calendar(series, moved, dropped).replace("UID:1", "UID:0").replace("UID:2", "UID:0")
-    assert stretches(path, text) == [
+    assert covered_periods(path, text) == [
         "2026-06-01T10:00/2026-06-01T11:00",
         "2026-06-02T15:00/2026-06-02T17:00",
         "2026-06-04T10:00/2026-06-04T11:00",
@@ -165,7 +165,7 @@ def test_event_with_recurrence_id_replaces_an_occurrence(path: Path) -> None:
 
 def test_time_zone_is_read_from_its_vtimezone(path: Path) -> None:
     event = "DTSTART;TZID=Custom Berlin:20260328T120000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=2"
-    assert stretches(path, calendar(event, before=OUTLOOK_ZONE + "\n"), "UTC") == [
+    assert covered_periods(path, calendar(event, before=OUTLOOK_ZONE + "\n"), "UTC") == [
         "2026-03-28T11:00/2026-03-28T12:00",
         "2026-03-29T10:00/2026-03-29T11:00",
     ]
@@ -178,15 +178,15 @@ def test_parser_reads_folded_lines_escapes_and_nested_components(path: Path) -> 
     )  # fmt: skip
     text = "\ufeff" + text.replace("END:VCALENDAR", "BEGIN:VTODO\nSUMMARY:x\nEND:VTODO\n\nEND:VCALENDAR")
     for version in (text, text.replace("\n", "\r\n")):
-        assert stretches(path, version) == ["2026-05-01/2026-05-02"]
-    said = CalendarGuard(file=str(path), timezone=BERLIN).evaluate(datetime(2026, 5, 1, 10, tzinfo=UTC))
-    assert said.reason.endswith('within "Tag der Arbeit, 1. Mai" of c.ics')
+        assert covered_periods(path, version) == ["2026-05-01/2026-05-02"]
+    result = CalendarGuard(file=str(path), timezone=BERLIN).evaluate(datetime(2026, 5, 1, 10, tzinfo=UTC))
+    assert result.reason.endswith('within "Tag der Arbeit, 1. Mai" of c.ics')
 
 
 def test_event_without_a_name_is_described_as_such(path: Path) -> None:
-    stretches(path, calendar("DTSTART:20260501"))
-    said = CalendarGuard(file=str(path), timezone=BERLIN).evaluate(datetime(2026, 5, 1, 10, tzinfo=UTC))
-    assert said.reason.endswith("within an event without a name of c.ics")
+    covered_periods(path, calendar("DTSTART:20260501"))
+    result = CalendarGuard(file=str(path), timezone=BERLIN).evaluate(datetime(2026, 5, 1, 10, tzinfo=UTC))
+    assert result.reason.endswith("within an event without a name of c.ics")
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_parser_refuses_an_incomplete_file_with_its_line(path: Path, text: str, 
 
 
 def test_calendar_without_events_is_valid(path: Path) -> None:
-    assert stretches(path, calendar()) == []
+    assert covered_periods(path, calendar()) == []
 
 
 WORDS = st.sampled_from(

@@ -1,4 +1,4 @@
-"""power, idle and load: what the machine tells, and what it can't tell, which is never a yes."""
+"""The guards power, idle and load: readings of the machine, and missing ones, which are never a yes."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ PLUGGED = {"type": "Mains", "online": "1"}
 
 
 def supplies(root: Path, **entries: dict[str, str]) -> Path:
-    """A folder such as /sys/class/power_supply."""
+    """Return a folder like /sys/class/power_supply."""
     for name, files in entries.items():
         (root / name).mkdir()
         for file, content in files.items():
@@ -112,7 +112,7 @@ CHARGED = Power(Source.MAINS, True, 43.0)
 
 
 @pytest.mark.parametrize(
-    ("options", "power", "answer", "because"),
+    ("options", "power", "verdict", "reason"),
     [
         ({}, Power(Source.MAINS), "yes", "on mains power, no battery"),
         ({}, CHARGED, "yes", "on mains power, 43 % charged"),
@@ -130,8 +130,8 @@ CHARGED = Power(Source.MAINS, True, 43.0)
         ({"on": "battery", "charge_above": 50}, Power(Source.BATTERY, True, 43.0), "no", "on battery, 43 % charged"),
     ],
 )  # fmt: skip
-def test_power_guard_judges_a_reading(options: dict[str, Any], power: Power, answer: str, because: str) -> None:
-    assert PowerGuard(**options).judge(power) == GuardResult(Verdict(answer), because)
+def test_power_guard_judges_a_reading(options: dict[str, Any], power: Power, verdict: str, reason: str) -> None:
+    assert PowerGuard(**options).judge(power) == GuardResult(Verdict(verdict), reason)
 
 
 def test_power_guard_reads_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ def test_idle_guard_refuses_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bounds", "load", "use", "answer", "because"),
+    ("bounds", "load", "use", "verdict", "reason"),
     [
         ({"below": 0.5}, 0.49, None, "yes", "load 0.49 per processor (limit 0.5)"),
         ({"below": 0.5}, 0.5, None, "no", "load 0.50 per processor (limit 0.5)"),
@@ -202,9 +202,9 @@ def test_idle_guard_refuses_zero() -> None:
     ],
 )  # fmt: skip
 def test_load_guard_judges_measurements(
-    bounds: dict[str, float], load: float | None, use: float | None, answer: str, because: str
+    bounds: dict[str, float], load: float | None, use: float | None, verdict: str, reason: str
 ) -> None:
-    assert LoadGuard(**bounds).judge(load, use) == GuardResult(Verdict(answer), because)
+    assert LoadGuard(**bounds).judge(load, use) == GuardResult(Verdict(verdict), reason)
 
 
 def test_load_is_the_last_minute_per_processor() -> None:

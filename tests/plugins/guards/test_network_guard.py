@@ -1,4 +1,4 @@
-"""The network guard: interfaces as psutil tells of them, and hosts that are really listening or not."""
+"""The network guard: interfaces as psutil lists them, and real hosts that listen or don't."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ class TestNetworkConforms(GuardConformance):
 
 @pytest.fixture
 def wired(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that has a network, which the one of the tests may not have."""
+    """Simulate a machine with a network, which the one of the tests may not have."""
     monkeypatch.setattr(network, "addresses", lambda: WIRED)
 
 

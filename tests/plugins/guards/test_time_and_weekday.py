@@ -1,4 +1,4 @@
-"""The time and weekday guards: what the clock on the wall shows, against a walk over the minutes in all zones."""
+"""The time and weekday guards, compared with a walk over the minutes in all zones."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,13 +24,13 @@ DAY_SKIPPED = datetime(2011, 12, 30, 9, tzinfo=UTC)
 
 
 def at(text: str, zone: str = BERLIN) -> datetime:
-    """The instant of a wall time with an offset, or of one in a zone."""
+    """Return the instant of a wall time with an offset, or of one in a zone."""
     instant = datetime.fromisoformat(text)
     return (instant if instant.tzinfo else instant.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 
 def changes(guard: ComputedGuard, start: datetime, end: datetime) -> list[str]:
-    """The wall times from start to end at which the guard changes its mind."""
+    """Return the wall times from start to end at which the verdict of the guard changes."""
     found, zone = [], ZoneInfo(guard.timezone)  # type: ignore[attr-defined]  # both kinds have one
     change = guard.changes_after(start)
     while change is not None and change < end:
@@ -53,7 +53,7 @@ class TestWeekdayConforms(GuardConformance):
 
 @st.composite
 def moments(draw: st.DrawFn) -> tuple[str, datetime]:
-    """A zone, and an instant that often lies within a day before its clock is set."""
+    """Draw a zone, and an instant that often lies within a day before a change of its clock."""
     name = draw(zones)
     instant = draw(st.datetimes(datetime(1972, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)))
     if draw(st.integers(0, 3)):
@@ -66,11 +66,11 @@ def moments(draw: st.DrawFn) -> tuple[str, datetime]:
     return name, instant
 
 
-def assert_a_walk_finds_the_same(guard: ComputedGuard, instant: datetime, longest: timedelta) -> None:
+def assert_a_walk_finds_the_same(guard: ComputedGuard, instant: datetime, max_gap: timedelta) -> None:
     before = guard.evaluate(instant).verdict
     change = guard.changes_after(instant)
-    end = instant + longest if change is None else change
-    assert end <= instant + longest
+    end = instant + max_gap if change is None else change
+    assert end <= instant + max_gap
     if change is not None:
         assert guard.evaluate(change).verdict is not before
         assert guard.evaluate(change - timedelta(microseconds=1)).verdict is before

@@ -1,4 +1,4 @@
-"""console and file: where log lines go, and what never gets there."""
+"""The loggers console and file: lines, escaping, masking and rotation."""
 
 import json
 import logging
@@ -63,7 +63,7 @@ class TestFileConforms(LoggerConformance):
 
 @pytest.fixture(autouse=True)
 def no_loggers_left() -> Iterator[None]:
-    """The root logger of the standard library gets back what pytest gave it."""
+    """Restore the root logger of the standard library as pytest set it up."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers = []
@@ -113,7 +113,7 @@ def test_log_masks_secrets_in_every_form(tmp_path: Path, secret: str, form: str)
 
 
 @pytest.mark.requirement("S17")
-def test_log_masks_the_longest_of_overlapping_secrets(tmp_path: Path) -> None:
+def test_log_masks_overlapping_secrets_as_a_whole(tmp_path: Path) -> None:
     log_setup.attach([FileLogger()], tmp_path)
     log_setup.hide([f"prefix{'x' * n}" for n in range(20)])
     logger.info("it is {}.", "prefix" + "x" * 19)

@@ -1,4 +1,4 @@
-"""The command notifier: the notice as JSON on standard input, never a shell, never for ever."""
+"""The command notifier: JSON on standard input, no shell, and a timeout."""
 
 import asyncio
 import json
@@ -119,13 +119,13 @@ def test_notifier_that_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
 
     async def give_up() -> None:
-        telling = asyncio.create_task(python(HANG, pid).notify(NOTICE))
+        notifying = asyncio.create_task(python(HANG, pid).notify(NOTICE))
         async with asyncio.timeout(60):
             while not (pid.exists() and pid.read_text()):  # noqa: ASYNC110 - another process tells, by a file
                 await asyncio.sleep(0.01)
-        telling.cancel()
-        await asyncio.wait([telling])
-        assert telling.cancelled()
+        notifying.cancel()
+        await asyncio.wait([notifying])
+        assert notifying.cancelled()
 
     asyncio.run(give_up())
     assert not psutil.pid_exists(int(pid.read_text()))

@@ -38,13 +38,13 @@ async def wait_for_start_record(output: Path) -> dict[str, Any] | None:
     for _ in range(MAX_START_RECORD_LOOKS):
         if (record := read_record(output.with_suffix(".start"))) is not None:
             return record
-        if not _has_begun(output):
+        if not _is_in_progress(output):
             break
         await asyncio.sleep(RECORD_INTERVAL_SECONDS)
     return None
 
 
-def _has_begun(output: Path) -> bool:
+def _is_in_progress(output: Path) -> bool:
     """Return whether a keeper has the attempt and has not finished it, as far as the files show."""
     return output.exists() and not output.with_suffix(".exit").exists()
 
