@@ -1,4 +1,4 @@
-"""What plugin authors import: one contract for each kind of plugin."""
+"""Contracts for plugin authors, one for each kind of plugin."""
 
 from rae_auto.api.events import Event, Events
 from rae_auto.api.executor import Assignment, Execution, Executor, NeverStarted

@@ -1,4 +1,4 @@
-"""What every plugin is: an attrs class whose fields are its options."""
+"""The base of all plugins: an attrs class whose fields are its options."""
 
 from abc import ABC
 from collections.abc import Collection, Mapping

@@ -161,7 +161,7 @@ def _guard_turn(text: str, read: "Sequence[tuple[JobId, str]]") -> "GuardTurn":
     """Parse the result of a guard, which must be one that reads the machine."""
     from rae_auto.model.primitives.names import JobId, did_you_mean
     from rae_auto.simulation.script import GuardTurn
-    from rae_auto.simulation.script_files import says_of
+    from rae_auto.simulation.script_files import parse_verdict
 
     name, equals, answer = text.partition("=")
     job, dot, guard = name.rpartition(".")
@@ -172,7 +172,7 @@ def _guard_turn(text: str, read: "Sequence[tuple[JobId, str]]") -> "GuardTurn":
         hint = did_you_mean(name[:64], sorted(names))
         raise click.UsageError(f"--guard {quote(name[:64])}: no job has this guard, or its result is computed{hint}")
     try:
-        return GuardTurn(datetime.min.replace(tzinfo=UTC), JobId(job) if dot else None, guard, says_of(answer))
+        return GuardTurn(datetime.min.replace(tzinfo=UTC), JobId(job) if dot else None, guard, parse_verdict(answer))
     except ValueError as error:
         raise click.UsageError(f"--guard {name[:64]}: {error}") from None
 

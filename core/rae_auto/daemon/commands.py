@@ -181,7 +181,7 @@ class Commands:
 
     async def delete_events(self, arguments: Arguments) -> Any:
         before = optional_instant(arguments, "before")
-        return {"deleted": await self._scheduler.forget_events(arguments.get("names", ()), before)}
+        return {"deleted": await self._scheduler.delete_events(arguments.get("names", ()), before)}
 
     async def backup(self, arguments: Arguments) -> Any:
         path, replace = absolute_path(arguments, "path"), flag(arguments, "replace")

@@ -1,1 +1,1 @@
-"""What can be read from a store: runs, events, statistics, backup files."""
+"""Reading a store: runs, events, statistics, backup files."""

@@ -16,20 +16,20 @@ from rae_auto.model.primitives.names import EVENT_NAME
 from rae_auto.model.primitives.problems import Findings, Invalid
 from rae_auto.model.run import Run, RunState
 
-MOST = 100_000
+MAX_EVENTS_READ = 100_000
 """How many recorded events are read at once."""
 
 _FOREVER = datetime.max.replace(tzinfo=UTC)
-_LONGEST_PATTERN = 256
+_MAX_PATTERN_LENGTH = 256
 _CLOCKS_DIFFER = timedelta(minutes=1)
 
-_RUNS = 10_000
+_MAX_RUNS_READ = 10_000
 """How many of the newest runs are looked through for ends that somebody has yet to hear of."""
 
-_FEW_RUNS = 1_000
+_MIN_RUNS_READ = 1_000
 """And at least: the last to end need not be the last that were queued."""
 
-_NAMES = 500
+_MAX_NAMES_PER_QUERY = 500
 """How many names a store is asked about at once."""
 
 
@@ -39,7 +39,7 @@ def read_events(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
-    limit: int = MOST,
+    limit: int = MAX_EVENTS_READ,
     ends: bool = True,
 ) -> list[Event]:
     """As `EventRecorder.recorded`, of an open store."""
@@ -47,7 +47,7 @@ def read_events(
     found = _newest(store, recordable, LogQuery(since=since, until=until, limit=limit)) if recordable else []
     states = tuple(state for state in RunState if state.final and is_named(f"{RUN_ENDED}{state.value}", names))
     if ends and states:
-        query = LogQuery(states=states, limit=min(max(limit, _FEW_RUNS), _RUNS))
+        query = LogQuery(states=states, limit=min(max(limit, _MIN_RUNS_READ), _MAX_RUNS_READ))
         bodies = store.query(documents.RUNS, query)
         # By the time of their end, which the log of runs isn't ordered by.
         late = [body for body in bodies if since is None or parse_instant(body["finished_at"]) >= since]
@@ -64,9 +64,9 @@ def _newest(store: Store, names: Sequence[str], query: LogQuery) -> list[Event]:
     while True:
         bodies = store.query(documents.EVENTS, evolve(query, limit=look_at))
         wanted = [body for body in bodies if is_named(body["name"], names)]
-        if len(wanted) >= query.limit or len(bodies) < look_at or look_at >= MOST:
+        if len(wanted) >= query.limit or len(bodies) < look_at or look_at >= MAX_EVENTS_READ:
             return [documents.load(Event, body) for body in wanted[: query.limit]]
-        look_at = min(look_at * 8, MOST)
+        look_at = min(look_at * 8, MAX_EVENTS_READ)
 
 
 def delete_events_in(store: Store, names: Sequence[str], before: datetime | None) -> int:
@@ -86,11 +86,11 @@ def deletion_rules(store: Store, names: Sequence[str], before: datetime | None) 
         return [RetentionRule(since=since, newest=newest)]
     known = {name for name in names if EVENT_NAME.fullmatch(name)}
     if len(known) < len(names):
-        known |= {body["name"] for body in store.query(documents.EVENTS, LogQuery(limit=MOST))}
+        known |= {body["name"] for body in store.query(documents.EVENTS, LogQuery(limit=MAX_EVENTS_READ))}
     wanted = sorted(name for name in known if is_named(name, names))
     return [
-        RetentionRule(states=tuple(wanted[first : first + _NAMES]), since=since, newest=newest)
-        for first in range(0, len(wanted), _NAMES)
+        RetentionRule(states=tuple(wanted[first : first + _MAX_NAMES_PER_QUERY]), since=since, newest=newest)
+        for first in range(0, len(wanted), _MAX_NAMES_PER_QUERY)
     ]
 
 
@@ -104,8 +104,8 @@ def parse_event_patterns(given: Any) -> tuple[str, ...]:
     if not isinstance(patterns, list | tuple) or not patterns:
         raise BadRequest("names must be a list of names of events; '*' stands for any text")
     for pattern in patterns:
-        if not isinstance(pattern, str) or not 0 < len(pattern) <= _LONGEST_PATTERN:
-            raise BadRequest(f"names must be texts of at most {_LONGEST_PATTERN} characters")
+        if not isinstance(pattern, str) or not 0 < len(pattern) <= _MAX_PATTERN_LENGTH:
+            raise BadRequest(f"names must be texts of at most {_MAX_PATTERN_LENGTH} characters")
     return tuple(patterns)
 
 

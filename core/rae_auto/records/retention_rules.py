@@ -1,4 +1,4 @@
-"""What of the history goes: decided here, done by the janitor."""
+"""Retention: which parts of the history may be removed. `runtime.retention` removes them."""
 
 from collections.abc import Mapping, Set
 from datetime import datetime

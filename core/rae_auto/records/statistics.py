@@ -1,4 +1,4 @@
-"""What the history of a job, or of all, comes to in numbers."""
+"""Statistics of the history of a job, or of all jobs."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What happened in the world, as far as it is on record, in the form in which a simulation reads it."""
+"""The world's recorded history, in the form that a simulation reads."""
 
 from datetime import datetime
 from typing import Any
@@ -12,23 +12,23 @@ from rae_auto.model.run import Run
 from rae_auto.records.events import read_events
 from rae_auto.records.runs import merge_newest
 
-MOST = 100_000
+MAX_EVENTS_READ = 100_000
 """How many of each kind are read: the newest."""
 
 
 def read_world_log(store: Store, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
     """Return recorded events, ends of runs and firings of sources, as far as they are on record, oldest first."""
-    query = LogQuery(since=since, until=until, limit=MOST)
+    query = LogQuery(since=since, until=until, limit=MAX_EVENTS_READ)
     runs = [documents.load(Run, body) for body in store.query(documents.RUNS, query)]
     bodies = [body for _, body in store.load(documents.RUN) if not isinstance(body, CorruptDocument)]
     runs = merge_newest(query, [documents.load(Run, body) for body in bodies], runs)
     skips = [documents.load(Decision, body) for body in store.query(documents.DECISIONS, query)]
     found = [
         {"at": format_instant(event.at), "name": event.name, "id": event.id, "data": event.data}
-        for event in read_events(store, ("*",), since=since, until=until, limit=MOST)
+        for event in read_events(store, ("*",), since=since, until=until, limit=MAX_EVENTS_READ)
     ]
-    found += [_told(run, run.scheduled_for, run.event) for run in runs if isinstance(run.cause, Fired)]
-    found += [_told(skip, skip.at, None) for skip in skips if _is_of_a_source(skip)]
+    found += [_emission(run, run.scheduled_for, run.event) for run in runs if isinstance(run.cause, Fired)]
+    found += [_emission(skip, skip.at, None) for skip in skips if _is_of_a_source(skip)]
     return sorted(found, key=lambda one: str(one["at"]))
 
 
@@ -37,7 +37,7 @@ def _is_of_a_source(skip: Decision) -> bool:
     return skip.trigger != MANUAL and skip.key != format_instant(skip.at)
 
 
-def _told(record: Run | Decision, at: datetime, event: Any) -> dict[str, Any]:
+def _emission(record: Run | Decision, at: datetime, event: Any) -> dict[str, Any]:
     return {
         "at": format_instant(at),
         "job": record.job,

@@ -7,7 +7,7 @@ from rae_auto.api.guard import ComputedGuard, GuardResult, ReadGuard, Verdict
 from rae_auto.api.plugin import Kind
 from rae_auto.registry.quarantine import Quarantine
 
-PATIENCE = 10.0
+GUARD_TIMEOUT_SECONDS = 10.0
 """Seconds that a guard has for its answer."""
 
 
@@ -36,7 +36,7 @@ class SafeGuard:
     def evaluate(self, instant: datetime) -> GuardResult:
         """Return the result of the guard; UNKNOWN if it fails."""
         try:
-            result = _checked(self.inner.evaluate(instant))
+            result = _check_result(self.inner.evaluate(instant))
         except (Exception, SystemExit) as error:
             self._is_failing = True
             return failed(self._quarantine, self.inner, error)
@@ -61,17 +61,17 @@ class SafeGuard:
 async def read_guard(guard: ReadGuard, quarantine: Quarantine) -> GuardResult:
     """Return the result of a guard; UNKNOWN if it fails or takes too long."""
     try:
-        async with asyncio.timeout(PATIENCE):
-            result = _checked(await guard.read())
+        async with asyncio.timeout(GUARD_TIMEOUT_SECONDS):
+            result = _check_result(await guard.read())
     except TimeoutError:
-        return GuardResult(Verdict.UNKNOWN, f"it has not answered within {PATIENCE:g} s")
+        return GuardResult(Verdict.UNKNOWN, f"it has not answered within {GUARD_TIMEOUT_SECONDS:g} s")
     except (Exception, SystemExit) as error:
         return failed(quarantine, guard, error)
     quarantine.succeeded(Kind.GUARD, guard.type, place(guard))
     return result
 
 
-def _checked(result: object) -> GuardResult:
+def _check_result(result: object) -> GuardResult:
     if not isinstance(result, GuardResult) or not isinstance(result.verdict, Verdict):
         raise TypeError(f"it answered {result!r:.60}, which isn't a GuardResult")
     return GuardResult(result.verdict, " ".join(str(result.reason).split())[:300])

@@ -113,8 +113,8 @@ class EngineLoop:
             # Others get their turn even under load.
             await asyncio.sleep(0)
         else:
-            longest = CLOCK_CHECK_SECONDS if wake is None else min(wake, CLOCK_CHECK_SECONDS)
-            timer = asyncio.get_running_loop().call_later(longest, self._woken.set)
+            timeout = CLOCK_CHECK_SECONDS if wake is None else min(wake, CLOCK_CHECK_SECONDS)
+            timer = asyncio.get_running_loop().call_later(timeout, self._woken.set)
             await self._woken.wait()
             timer.cancel()
         self._woken.clear()

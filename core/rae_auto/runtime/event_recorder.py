@@ -22,9 +22,9 @@ from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.names import check_event_name
 from rae_auto.model.primitives.problems import Findings, Invalid
 from rae_auto.model.run import Run
-from rae_auto.records.events import MOST, deletion_rules, prune, read_events
+from rae_auto.records.events import MAX_EVENTS_READ, deletion_rules, prune, read_events
 
-LARGEST = 64 << 10
+MAX_EVENT_BYTES = 64 << 10
 """Bytes of an event's data, as JSON."""
 
 BATCH = 1000
@@ -36,9 +36,11 @@ Ask = Callable[[Callable[[Store], Any]], Any]
 class EventRecorder:
     """Records events and hands them to whoever follows. Belongs to one event loop."""
 
-    def __init__(self, ask: Ask, now: Callable[[], datetime], tell: Callable[[Event], None] = lambda _: None) -> None:
-        """`ask` runs a function on the store in its own thread; `tell` hears of each event that was recorded."""
-        self._tell = tell
+    def __init__(
+        self, ask: Ask, now: Callable[[], datetime], on_recorded: Callable[[Event], None] = lambda _: None
+    ) -> None:
+        """`ask` runs a function on the store in its own thread; `on_recorded` gets each event once it is durable."""
+        self._on_recorded = on_recorded
         self._ask = ask
         self._now = now
         self._followers: WeakSet[_Follower] = WeakSet()
@@ -49,7 +51,7 @@ class EventRecorder:
 
     async def record(self, name: str, data: Mapping[str, Any] | None = None, at: datetime | None = None) -> Event:
         """Record an event; it is durable when this returns. Errors: BadRequest, StoreError."""
-        event = _checked(name, data or {}, as_utc(at) if at else self._now())
+        event = _check_event(name, data or {}, as_utc(at) if at else self._now())
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._unwritten.append((event, future))
         if self._writing is None:
@@ -72,14 +74,14 @@ class EventRecorder:
                     continue
                 self._publish([event for event, _ in batch])
                 for event, _ in batch:
-                    self._tell(event)
+                    self._on_recorded(event)
                 for _, future in batch:
                     if not future.done():
                         future.set_result(None)
         finally:
             self._writing = None
 
-    def ended(self, runs: Sequence[Run]) -> None:
+    def publish_ends(self, runs: Sequence[Run]) -> None:
         """Report runs whose end is durable to the followers."""
         if self._followers:
             self._publish([end_of(run) for run in runs])
@@ -99,22 +101,22 @@ class EventRecorder:
         self, follower: "_Follower", names: Sequence[str], after: StreamPosition | None
     ) -> AsyncGenerator[Sequence[Event], None]:
         try:
-            told: set[str] = set()
+            delivered: set[str] = set()
             if after is not None:
                 past = [event for event in await self._past(names, after.at) if after.is_before(event)]
-                told = {event.id for event in past}
+                delivered = {event.id for event in past}
                 for start in range(0, len(past), BATCH):
                     yield past[start : start + BATCH]
                 del past
             while True:
-                batch = [event for event in await follower.taken() if event.id not in told]
+                batch = [event for event in await follower.take() if event.id not in delivered]
                 if batch:
                     yield batch
         finally:
             self._followers.discard(follower)
 
     async def _past(self, names: Sequence[str], since: datetime) -> list[Event]:
-        """As `recorded`; those who ask at the same time, as all do at a start, share one reading."""
+        """As `list`; those who ask at the same time, as all do at a start, share one reading."""
         future: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
         self._unread.append((names, since, future))
         if self._reading is None:
@@ -127,7 +129,7 @@ class EventRecorder:
                 batch, self._unread = self._unread, []
                 wanted = {name for names, _, _ in batch for name in names}
                 try:
-                    found = await self.recorded(tuple(wanted), since=min(since for _, since, _ in batch))
+                    found = await self.list(tuple(wanted), since=min(since for _, since, _ in batch))
                 except Exception as error:  # which each of them is told of
                     for _, _, future in batch:
                         if not future.done():
@@ -139,20 +141,20 @@ class EventRecorder:
         finally:
             self._reading = None
 
-    async def recorded(
+    async def list(
         self,
         names: Sequence[str],
         *,
         since: datetime | None = None,
         until: datetime | None = None,
-        limit: int = MOST,
+        limit: int = MAX_EVENTS_READ,
         ends: bool = True,
     ) -> list[Event]:
         """Return the newest events of these names, and ends of runs unless `ends` is false, oldest first."""
         read = partial(read_events, names=names, since=since, until=until, limit=limit, ends=ends)
         return list(await self._ask(read))
 
-    async def forget(self, names: Sequence[str], before: datetime | None) -> int:
+    async def delete(self, names: Sequence[str], before: datetime | None) -> int:
         """Delete recorded events for good, also from the store's own copies; how many there were."""
         count = 0
         for keep in await self._ask(partial(deletion_rules, names=names, before=before)):
@@ -177,7 +179,7 @@ class _Follower:
             self._events += wanted
             self._some.set()
 
-    async def taken(self) -> list[Event]:
+    async def take(self) -> list[Event]:
         await self._some.wait()
         self._some.clear()
         events, self._events = self._events, []
@@ -192,7 +194,7 @@ def _entry(event: Event) -> Append:
     return Append(documents.EVENTS, event.id, event.name, event.name, event.at, documents.dump(event))
 
 
-def _checked(name: object, data: Mapping[str, Any], at: datetime) -> Event:
+def _check_event(name: object, data: Mapping[str, Any], at: datetime) -> Event:
     try:
         checked = check_event_name(name)
     except ValueError as error:
@@ -204,6 +206,6 @@ def _checked(name: object, data: Mapping[str, Any], at: datetime) -> Event:
     except (Invalid, TypeError, ValueError) as error:
         raise BadRequest(f"data: {error}") from None
     event = Event(uuid.uuid4().hex, checked, at, kept)
-    if len(json.dumps(kept, separators=(",", ":"))) > LARGEST:
-        raise BadRequest(f"data: is larger than {LARGEST >> 10} KB; keep it elsewhere and record its place")
+    if len(json.dumps(kept, separators=(",", ":"))) > MAX_EVENT_BYTES:
+        raise BadRequest(f"data: is larger than {MAX_EVENT_BYTES >> 10} KB; keep it elsewhere and record its place")
     return event

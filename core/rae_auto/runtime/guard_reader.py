@@ -8,15 +8,15 @@ from rae_auto.api.guard import GuardResult, ReadGuard, Verdict
 from rae_auto.engine.effects import ReadGuards
 from rae_auto.engine.events import GuardsRead
 from rae_auto.registry.quarantine import Quarantine
-from rae_auto.registry.safe_guard import PATIENCE, failed, failure, place, read_guard
+from rae_auto.registry.safe_guard import GUARD_TIMEOUT_SECONDS, failed, failure, place, read_guard
 from rae_auto.runtime.concurrency.background_tasks import wait_for_tasks
 
 
 class GuardReader:
     """Reads the guards that look at the machine. Equal ones that are wanted at once are read once."""
 
-    def __init__(self, tell: Callable[[GuardsRead], None], quarantine: Quarantine) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[GuardsRead], None], quarantine: Quarantine) -> None:
+        self._report = report
         self._quarantine = quarantine
         self._reading: dict[ReadGuard, asyncio.Task[GuardResult]] = {}
         self._answering: set[asyncio.Task[None]] = set()
@@ -38,7 +38,7 @@ class GuardReader:
         # Whatever they do there is an answer: without one the run would wait for ever.
         answers = await asyncio.gather(*map(self._read, guards), return_exceptions=True)
         result = [answer if isinstance(answer, GuardResult) else failure(answer) for answer in answers]
-        self._tell(GuardsRead(wanted.run, dict(zip(wanted.guards, result, strict=True))))
+        self._report(GuardsRead(wanted.run, dict(zip(wanted.guards, result, strict=True))))
 
     async def _read(self, guard: ReadGuard) -> GuardResult:
         try:
@@ -50,8 +50,8 @@ class GuardReader:
             reading = self._reading[guard] = asyncio.get_running_loop().create_task(work, name=place(guard))
             reading.add_done_callback(lambda _: self._reading.pop(guard, None))
         # Nothing but time ends this: a guard may ignore its cancellation, or be cancelled by a library of its own.
-        await asyncio.wait({reading}, timeout=PATIENCE)
+        await asyncio.wait({reading}, timeout=GUARD_TIMEOUT_SECONDS)
         if not reading.done():
             reading.cancel()
-            return GuardResult(Verdict.UNKNOWN, f"it has not answered within {PATIENCE:g} s")
+            return GuardResult(Verdict.UNKNOWN, f"it has not answered within {GUARD_TIMEOUT_SECONDS:g} s")
         return GuardResult(Verdict.UNKNOWN, "it was cancelled") if reading.cancelled() else reading.result()

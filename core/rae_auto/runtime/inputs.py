@@ -73,11 +73,11 @@ class Inputs:
 
     def reset_quarantine(self) -> None:
         """Start quarantined sources again."""
-        self._sources.forgive()
+        self._sources.restart_quarantined()
 
     def perform(self, step: Step) -> None:
         """Carry out the effects of a step that concern the inputs."""
-        self.events.ended([c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)])
+        self.events.publish_ends([c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)])
         for effect in step.effects:
             match effect:
                 case ClockJumped():

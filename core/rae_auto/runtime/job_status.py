@@ -1,4 +1,4 @@
-"""How jobs stand, read off the engine, and their runs."""
+"""The status of jobs, read from the engine."""
 
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.state import JobEntry

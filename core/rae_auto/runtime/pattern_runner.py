@@ -26,13 +26,13 @@ from rae_auto.model.primitives.instants import Moment, format_instant, parse_ins
 from rae_auto.toolkit.pattern_run import PatternRun
 from rae_auto.toolkit.state_file import StateFile
 
-LEAST_GAP = timedelta(seconds=2)
+MIN_GAP = timedelta(seconds=2)
 """Shorter times in which nobody watched are none."""
 
-REMEMBERED = 200
+MAX_REMEMBERED_IDS = 200
 """How many ids are remembered of what was heard last, of each part and of what is recorded."""
 
-SET_BACK = timedelta(minutes=10)
+REREAD_AFTER_SET_BACK = timedelta(minutes=10)
 """How far back recorded events are read again where the clock was set back behind the place that was kept."""
 
 RECORDED = ""
@@ -43,25 +43,25 @@ RECORDED = ""
 class _Memory:
     """All that a pattern that watches must not forget."""
 
-    play: PatternRun
+    run: PatternRun
     place: StreamPosition
-    heard: Mapping[str, tuple[str, ...]] = field(factory=dict)
-    untold: tuple[Firing, ...] = ()
+    seen: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    unsent: tuple[Firing, ...] = ()
 
     def copy(self) -> "_Memory":
         """One that stays as it is while the play goes on."""
-        return evolve(self, play=evolve(self.play))
+        return evolve(self, run=evolve(self.run))
 
     def document(self, watched_until: datetime) -> dict[str, Any]:
         """As JSON."""
         return {
-            "pattern": repr(self.play.pattern),
-            "state": self.play.state,
-            "wake_at": self.play.wake_at and format_instant(self.play.wake_at),
+            "pattern": repr(self.run.pattern),
+            "state": self.run.state,
+            "wake_at": self.run.wake_at and format_instant(self.run.wake_at),
             "at": format_instant(self.place.at),
             "ids": self.place.ids,
-            "heard": self.heard,
-            "untold": [[firing.key, format_instant(firing.at), firing.event] for firing in self.untold],
+            "heard": self.seen,
+            "untold": [[firing.key, format_instant(firing.at), firing.event] for firing in self.unsent],
             "watched_until": format_instant(watched_until),
         }
 
@@ -72,10 +72,10 @@ class _Memory:
         place = StreamPosition(parse_instant(kept["at"]), tuple(kept["ids"]))
         if place.at > now:
             # What was recorded since the clock was set back bears instants before the place.
-            place = StreamPosition(now - SET_BACK)
-        heard = {name: tuple(ids) for name, ids in kept["heard"].items()}
-        untold = tuple(Firing(key, parse_instant(at), event) for key, at, event in kept["untold"])
-        return cls(PatternRun(pattern, kept["state"], wake_at), place, heard, untold)
+            place = StreamPosition(now - REREAD_AFTER_SET_BACK)
+        seen = {name: tuple(ids) for name, ids in kept["heard"].items()}
+        unsent = tuple(Firing(key, parse_instant(at), event) for key, at, event in kept["untold"])
+        return cls(PatternRun(pattern, kept["state"], wake_at), place, seen, unsent)
 
 
 @define
@@ -85,7 +85,7 @@ class PatternRunner:
     pattern: PatternTrigger
     watch: TriggerContext
     _memory: _Memory = field(init=False)
-    _kept: _Memory = field(init=False)
+    _saved: _Memory = field(init=False)
     _clocks: Moment = field(init=False)
     _failed_at: datetime | None = field(init=False, default=None)
     _lock: asyncio.Lock = field(init=False, factory=asyncio.Lock)
@@ -108,25 +108,25 @@ class PatternRunner:
         finally:
             # What happens from now on is a gap. Where that can't be kept the gap only looks longer.
             with contextlib.suppress(OSError, StoreError):
-                await self._keep(self._failed_at or self.watch.timer.now().wall)
+                await self._save(self._failed_at or self.watch.timer.now().wall)
 
     async def _take_up(self) -> None:
         now = self.watch.timer.now()
         self._clocks = now
-        kept = await self._file.load(lambda document: self._understood(document, now.wall))
+        kept = await self._file.load(lambda document: self._read_memory(document, now.wall))
         if kept is None:
             since = now.wall if self._file.damage else self.watch.since or now.wall
             self._memory = _Memory(PatternRun.start(self.pattern, since), StreamPosition(since))
-            await self._keep(now.wall)
+            await self._save(now.wall)
             return
         self._memory, watched_until = kept
-        self._kept = self._memory.copy()
-        async with self._turn() as play:
-            if abs(now.wall - watched_until) >= LEAST_GAP:
+        self._saved = self._memory.copy()
+        async with self._turn() as run:
+            if abs(now.wall - watched_until) >= MIN_GAP:
                 why = "down" if now.wall > watched_until else "set_back"
-                await self._tell(play.skip(watched_until, now.wall, why))
+                await self._emit_firings(run.skip(watched_until, now.wall, why))
 
-    def _understood(self, document: Mapping[str, Any], now: datetime) -> tuple[_Memory, datetime] | None:
+    def _read_memory(self, document: Mapping[str, Any], now: datetime) -> tuple[_Memory, datetime] | None:
         """Return the saved state and the end of its watch, or None if it belongs to another pattern."""
         if document.get("pattern") != repr(self.pattern):
             return None
@@ -136,23 +136,23 @@ class PatternRunner:
     async def _turn(self) -> AsyncIterator[PatternRun]:
         """One step of the play: what it leads to is kept once it was told, or nothing of it."""
         async with self._lock:
-            now, play = self.watch.timer.now(), self._memory.play
+            now, run = self.watch.timer.now(), self._memory.run
             try:
-                await self._tell(self._memory.untold)
+                await self._emit_firings(self._memory.unsent)
                 for since, why in _gaps(self._clocks, now):
-                    await self._tell(play.skip(since, now.wall, why))
-                yield play
-                if self._memory != self._kept:
-                    await self._keep(now.wall)
+                    await self._emit_firings(run.skip(since, now.wall, why))
+                yield run
+                if self._memory != self._saved:
+                    await self._save(now.wall)
             except BaseException as error:
-                self._memory = self._kept.copy()
+                self._memory = self._saved.copy()
                 if not isinstance(error, asyncio.CancelledError):
                     self._failed_at = min([now.wall, *(since for since, _ in _gaps(self._clocks, now))])
                 raise
             self._clocks, self._failed_at = now, None
         self._moved.set()
 
-    async def _keep(self, watched_until: datetime) -> None:
+    async def _save(self, watched_until: datetime) -> None:
         memory = self._memory.copy()
         document = memory.document(watched_until)
         try:
@@ -160,7 +160,7 @@ class PatternRunner:
         finally:
             # Where it is cancelled it may be written all the same.
             if self._file.last_written is document:
-                self._kept = memory
+                self._saved = memory
 
     async def _follow(self) -> None:
         stream = self.watch.events.follow(self.pattern.event_names(), self._memory.place)
@@ -173,30 +173,30 @@ class PatternRunner:
 
     async def _take(self, batch: Sequence[Event], source: str) -> EmitResult:
         """Fold events of a source; returns what became of the last thing that fired, once durable."""
-        told = None
-        async with self._turn() as play:
+        result = None
+        async with self._turn() as run:
             for event in batch:
                 if self._is_new(source, event):
-                    told = await self._tell(play.handle(event)) or told
-        return told or EmitResult()
+                    result = await self._emit_firings(run.handle(event)) or result
+        return result or EmitResult()
 
     def _is_new(self, source: str, event: Event) -> bool:
         """Return whether an event is new, and remember it: parts repeat what was not acknowledged."""
-        ids = self._memory.heard.get(source, ())
+        ids = self._memory.seen.get(source, ())
         place = self._memory.place.after(event) if source == RECORDED else self._memory.place
-        heard = {**self._memory.heard, source: (*ids, event.id)[-REMEMBERED:]} if event.id not in ids else None
-        self._memory = evolve(self._memory, place=place, heard=heard or self._memory.heard)
-        return heard is not None
+        seen = {**self._memory.seen, source: (*ids, event.id)[-MAX_REMEMBERED_IDS:]} if event.id not in ids else None
+        self._memory = evolve(self._memory, place=place, seen=seen or self._memory.seen)
+        return seen is not None
 
-    async def _tell(self, firings: Sequence[Firing]) -> EmitResult | None:
-        told = None
-        if firings and self.pattern.parts() and not self._memory.untold:
-            self._memory = evolve(self._memory, untold=tuple(firings))
-            await self._keep(self.watch.timer.now().wall)
+    async def _emit_firings(self, firings: Sequence[Firing]) -> EmitResult | None:
+        result = None
+        if firings and self.pattern.parts() and not self._memory.unsent:
+            self._memory = evolve(self._memory, unsent=tuple(firings))
+            await self._save(self.watch.timer.now().wall)
         for firing in firings:
-            told = await self.watch.emit(firing.key, firing.event, firing.at)
-        self._memory = evolve(self._memory, untold=())
-        return told
+            result = await self.watch.emit(firing.key, firing.event, firing.at)
+        self._memory = evolve(self._memory, unsent=())
+        return result
 
     def _emit_of(self, name: str) -> Emit:
         async def emit(
@@ -213,10 +213,10 @@ class PatternRunner:
     async def _wake(self) -> None:
         while True:
             self._moved.clear()
-            wake_at, now = self._memory.play.wake_at, self.watch.timer.now()
+            wake_at, now = self._memory.run.wake_at, self.watch.timer.now()
             if _gaps(self._clocks, now) or (wake_at is not None and wake_at <= now.wall):
-                async with self._turn() as play:
-                    await self._tell(play.advance(now.wall))
+                async with self._turn() as run:
+                    await self._emit_firings(run.advance(now.wall))
                 continue
             alarm = asyncio.ensure_future(self._alarm(wake_at))
             try:
@@ -257,30 +257,30 @@ async def run_trigger(trigger: Trigger, watch: TriggerContext) -> None:
     if isinstance(trigger, SourceTrigger):
         await trigger.watch(watch)
     else:
-        await _keep_time(trigger, watch)
+        await _run_schedule(trigger, watch)
 
 
-async def _keep_time(schedule: ScheduleTrigger, watch: TriggerContext) -> None:
+async def _run_schedule(schedule: ScheduleTrigger, watch: TriggerContext) -> None:
     """Tell the instants of a schedule; of those that were missed the latest ones."""
     file = StateFile(watch.directory / "schedule.json", watch.job)
 
-    async def keep(after: datetime) -> None:
+    async def save(after: datetime) -> None:
         await file.save({"schedule": repr(schedule), "after": format_instant(after)})
 
-    def understood(document: Mapping[str, Any]) -> datetime | None:
+    def read_position(document: Mapping[str, Any]) -> datetime | None:
         return parse_instant(document["after"]) if document["schedule"] == repr(schedule) else None
 
-    after = await file.load(understood)
+    after = await file.load(read_position)
     if after is None:
         after = watch.since or watch.timer.now().wall
-        await keep(after)
+        await save(after)
     checked = _Checked(schedule)
     while (following := checked.next_after(after)) is not None:
         while (now := watch.timer.now().wall) < following:
             await watch.timer.sleep_until(following)
         for after in find_due_instants(checked, following, now).instants:
             await watch.emit(format_instant(after), {"due": format_instant(after)}, after)
-            await keep(after)
+            await save(after)
 
 
 @frozen

@@ -18,7 +18,7 @@ with O_EXCL before it spawns, and the next daemon creates it itself before it de
 Whoever comes second fails, so an attempt is spawned at most once, at whichever moment the daemon was killed.
 
 A document that can't be read costs its own job and nothing else: the job is paused durably, the bytes are kept in
-`documents.corrupt-*.json` beside the store, and doctor, status and the log say which job and why.
+`documents.item-*.json` beside the store, and doctor, status and the log say which job and why.
 """
 
 import json
@@ -40,7 +40,7 @@ from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import Run
 from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.execution.executions import Executions
-from rae_auto.runtime.repository import Hurt, Repository
+from rae_auto.runtime.repository import Repository, UnreadableDocument
 from rae_auto.toolkit.files import write_atomically
 
 
@@ -58,7 +58,7 @@ async def read_store(
 ) -> Recovered:
     """Read the store, and join it with the jobs of the configuration. Raises DuplicateJob, InvalidJob, StoreError."""
     plans = [one.plan for one in configured]
-    stored, bad_jobs = await archive.load(documents.JOB, Job)
+    stored, corrupt_jobs = await archive.load(documents.JOB, Job)
     names = {plan.job.id for plan in plans}
     for job in stored:
         if job.id in names:
@@ -72,17 +72,17 @@ async def read_store(
     all_plans = [*plans, *(one.plan for one in added)]
     # In the place of a job that can't be read: it can be seen, removed and replaced, and starts nothing.
     all_plans += [
-        Plan(Job(id=JobId(hurt.key), command="damaged", enabled=False), origin=JobOrigin.STORE)
-        for hurt in bad_jobs
-        if hurt.key not in names
+        Plan(Job(id=JobId(item.key), command="damaged", enabled=False), origin=JobOrigin.STORE)
+        for item in corrupt_jobs
+        if item.key not in names
     ]
-    hurts = [*bad_jobs, *bad_states, *bad_runs, *bad_seen]
-    damaged_jobs = {JobId(hurt.job): _damage_message(hurt, hurt.job) for hurt in hurts if hurt.job is not None}
+    unreadable = [*corrupt_jobs, *bad_states, *bad_runs, *bad_seen]
+    damaged_jobs = {JobId(item.job): _damage_message(item, item.job) for item in unreadable if item.job is not None}
     by_job = {state.job: state for state in states}
     for job_id in damaged_jobs:
         by_job[job_id] = evolve(by_job.get(job_id, JobState(job_id)), paused=True)
-    if hurts:
-        await _put_aside(archive, directory, hurts, [by_job[job_id] for job_id in damaged_jobs])
+    if unreadable:
+        await _put_aside(archive, directory, unreadable, [by_job[job_id] for job_id in damaged_jobs])
     restored = Restored(settings, tuple(all_plans), tuple(by_job.values()), runs, seen)
     return Recovered(restored, (*configured, *added), damaged_jobs)
 
@@ -97,27 +97,29 @@ async def find_attempts(restored: Restored, executions: Executions, report: Call
     await executions.find([(run, jobs[run.job]) for run in active if run.job in jobs])
 
 
-def _damage_message(hurt: Hurt, job: str) -> str:
+def _damage_message(item: UnreadableDocument, job: str) -> str:
     hint = f"'rae-auto resume {job}' lets it start again"
-    if hurt.kind == documents.JOB:
+    if item.kind == documents.JOB:
         hint = f"add it again with 'rae-auto add --replace' and resume it, or remove it with 'rae-auto remove {job}'"
-    return f'job "{job}" is paused because its {hurt.kind} in the store is damaged: {hurt.problem}; {hint}'
+    return f'job "{job}" is paused because its {item.kind} in the store is damaged: {item.problem}; {hint}'
 
 
-async def _put_aside(archive: Repository, directory: Path, hurts: Sequence[Hurt], states: Sequence[JobState]) -> None:
+async def _put_aside(
+    archive: Repository, directory: Path, unreadable: Sequence[UnreadableDocument], states: Sequence[JobState]
+) -> None:
     """Keep what is damaged in a file, and hold its jobs durably until somebody resumes them."""
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     aside = directory / f"documents.corrupt-{moment}.json"
-    content = [{"kind": hurt.kind, "key": hurt.key, "problem": hurt.problem, "text": hurt.text} for hurt in hurts]
+    content = [{"kind": item.kind, "key": item.key, "problem": item.problem, "text": item.text} for item in unreadable]
     try:
         write_atomically(aside, json.dumps(content, indent=1).encode())
     except OSError as error:
         raise StoreError(f"{aside}: can't be written ({error.strerror})") from error
-    for hurt in hurts:
-        of = "" if hurt.job is None else f'; job "{hurt.job}" is paused'
-        place = f'the {hurt.kind} "{hurt.key}" in the store'
-        logger.error("{} is damaged ({}){}; it is kept in {}", place, hurt.problem, of, aside)
+    for item in unreadable:
+        of = "" if item.job is None else f'; job "{item.job}" is paused'
+        place = f'the {item.kind} "{item.key}" in the store'
+        logger.error("{} is damaged ({}){}; it is kept in {}", place, item.problem, of, aside)
     # The job's own definition stays: only a person can say what it was.
-    changes: list[Change] = [Delete(hurt.kind, hurt.key) for hurt in hurts if hurt.kind != documents.JOB]
+    changes: list[Change] = [Delete(item.kind, item.key) for item in unreadable if item.kind != documents.JOB]
     changes += [Put(*documents.document_key(state), documents.dump(state)) for state in states]
     await archive.ask(lambda store: store.commit(changes))

@@ -53,7 +53,7 @@ def _entry(value: Run | Decision) -> Append:
 
 
 @frozen
-class Hurt:
+class UnreadableDocument:
     """A document that can't be read: why, and what is there in its place."""
 
     kind: str
@@ -90,11 +90,11 @@ class Repository:
         """Make all durable, or raise StoreError. Its turn counts from this call on: who asks after it finds it."""
         return self._result(self._worker.call(lambda: self._store.commit(encode(changes))))
 
-    async def load(self, kind: str, cls: type[T]) -> tuple[tuple[T, ...], list[Hurt]]:
+    async def load(self, kind: str, cls: type[T]) -> tuple[tuple[T, ...], list[UnreadableDocument]]:
         """All values of a kind, and the documents of it that can't be read."""
         found = await self._call(lambda: [_decode(kind, key, cls, body) for key, body in self._store.load(kind)])
-        values = tuple(value for value in found if not isinstance(value, Hurt))
-        return values, [value for value in found if isinstance(value, Hurt)]
+        values = tuple(value for value in found if not isinstance(value, UnreadableDocument))
+        return values, [value for value in found if isinstance(value, UnreadableDocument)]
 
     async def runs(self, query: LogQuery) -> list[Run]:
         """Finished runs, newest first."""
@@ -120,13 +120,13 @@ class Repository:
         """Everything as of now, to be read in any thread."""
         return await self._call(self._store.dump)
 
-    async def close(self, patience: float = CLOSE_TIMEOUT_SECONDS) -> None:
-        """Let the store go; one that doesn't come back within `patience` seconds is left behind."""
+    async def close(self, limit_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
+        """Let the store go; one that doesn't come back within `limit_seconds` seconds is left behind."""
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(limit_seconds):
                 await self._call(self._store.close)
         except TimeoutError:
-            logger.error("the store could not be closed within {:g} s", patience)
+            logger.error("the store could not be closed within {:g} s", limit_seconds)
         except StoreError as error:
             logger.error("the store could not be closed: {}", error)
         finally:
@@ -144,10 +144,10 @@ class Repository:
             raise StoreError(f"the store failed: {error!r:.300}") from error
 
 
-def _decode(kind: str, key: str, cls: type[T], body: Document | CorruptDocument) -> T | Hurt:
+def _decode(kind: str, key: str, cls: type[T], body: Document | CorruptDocument) -> T | UnreadableDocument:
     if isinstance(body, CorruptDocument):
-        return Hurt(kind, key, body.problem, body.text)
+        return UnreadableDocument(kind, key, body.problem, body.text)
     try:
         return documents.load(cls, body)
     except Exception as error:  # whatever a document is that only looks like one of ours
-        return Hurt(kind, key, f"it can't be understood: {error!r:.200}", json.dumps(body))
+        return UnreadableDocument(kind, key, f"it can't be understood: {error!r:.200}", json.dumps(body))

@@ -237,14 +237,14 @@ class Scheduler:
         runs: bool = False,
     ) -> list[Event]:
         """Return recorded events of these names, newest first; with `runs` also ends of runs. Raises BadRequest."""
-        found = self.runtime.inputs.events.recorded(
+        found = self.runtime.inputs.events.list(
             parse_event_patterns(names), since=since, until=until, limit=limit, ends=runs
         )
         return (await found)[::-1]
 
-    async def forget_events(self, names: str | Sequence[str], before: datetime | None = None) -> int:
+    async def delete_events(self, names: str | Sequence[str], before: datetime | None = None) -> int:
         """Delete recorded events for good; how many there were. Errors: BadRequest, StoreError."""
-        return await self.runtime.inputs.events.forget(deletable_patterns(names), before)
+        return await self.runtime.inputs.events.delete(deletable_patterns(names), before)
 
     def events(self) -> AsyncGenerator[Mapping[str, Any], None]:
         """Yield messages about runs, decisions and jobs as they become durable. Slow readers lose the oldest."""

@@ -81,7 +81,7 @@ class SourceSupervisor:
             if self._ending.get((job, trigger)) is asyncio.current_task():
                 del self._ending[job, trigger]
 
-    def forgive(self) -> None:
+    def restart_quarantined(self) -> None:
         """Give all plugins another chance; the next `set` starts sources that were left out."""
         for job, watching in self._watching.items():
             for trigger, (source, task) in list(watching.items()):
@@ -117,9 +117,9 @@ class SourceSupervisor:
             *,
             feedback_key: str | None = None,
         ) -> EmitResult:
-            told = await self._fire(job, trigger, key, event, at, feedback_key)
+            result = await self._fire(job, trigger, key, event, at, feedback_key)
             self._quarantine.succeeded(Kind.TRIGGER, source.type, place)
-            return told
+            return result
 
         directory = self._directory / "triggers" / job / trigger
         context = TriggerContext(

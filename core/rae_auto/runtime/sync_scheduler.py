@@ -147,9 +147,9 @@ class SyncScheduler:
         """As `Scheduler.recorded_events`."""
         return self._call(self._running.recorded_events(names, since=since, until=until, limit=limit, runs=runs))
 
-    def forget_events(self, names: str | Sequence[str], before: datetime | None = None) -> int:
-        """As `Scheduler.forget_events`."""
-        return self._call(self._running.forget_events(names, before))
+    def delete_events(self, names: str | Sequence[str], before: datetime | None = None) -> int:
+        """As `Scheduler.delete_events`."""
+        return self._call(self._running.delete_events(names, before))
 
     def backup(self, target: Path | str, *, replace: bool = False) -> Backup:
         """As `Scheduler.backup`."""

@@ -7,7 +7,7 @@ from weakref import WeakSet
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime.clock import Clock
 
-LONGEST = 86400.0
+MAX_SLEEP_SECONDS = 86400.0
 """Seconds after which somebody who waits looks at the clock again: no timer of a loop need reach farther."""
 
 
@@ -34,7 +34,7 @@ class RuntimeTimer:
             return
         jumped = asyncio.Event()
         self._waiting.add(jumped)
-        timer = asyncio.get_running_loop().call_later(min(left, LONGEST), jumped.set)
+        timer = asyncio.get_running_loop().call_later(min(left, MAX_SLEEP_SECONDS), jumped.set)
         try:
             await jumped.wait()
         finally:

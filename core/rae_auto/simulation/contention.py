@@ -64,7 +64,7 @@ def _spans(run: Run, forecast: Forecast) -> Iterator[tuple[datetime, datetime]]:
 
 
 def collisions(forecast: Forecast) -> tuple[Collision, ...]:
-    """What got into whose way, by job and reason; the most frequent first."""
+    """Return contention by job and reason, most frequent first."""
     found: dict[tuple[JobId, str], Collision] = {}
     for job, reason, at, wait in _obstacles(forecast):
         known = found.get((job, reason), Collision(job, reason, 0, at, wait))

@@ -1,4 +1,4 @@
-"""What differs between two forecasts, occurrence by occurrence."""
+"""Differences between two forecasts, occurrence by occurrence."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,7 +15,7 @@ Occasion = tuple[datetime, JobId, str]
 
 @frozen
 class ForecastOutcome:
-    """What became of an occurrence: when its run started, if it did, how it stands, and why where that isn't plain."""
+    """Outcome of an occurrence in a forecast: the start and state of its run, and the reason."""
 
     started_at: datetime | None
     state: RunState
@@ -24,7 +24,7 @@ class ForecastOutcome:
 
 @frozen
 class Difference:
-    """What became of an occurrence in each of two forecasts; None where there is no such occurrence."""
+    """Outcomes of an occurrence in two forecasts; None if one of them has no such occurrence."""
 
     at: datetime
     job: JobId
@@ -34,7 +34,7 @@ class Difference:
 
 
 def differences(before: Forecast, after: Forecast) -> tuple[Difference, ...]:
-    """What isn't the same in both, by instant and job."""
+    """Return the differences of two forecasts, by instant and job."""
     old, new = dict(_upshots(before)), dict(_upshots(after))
     occasions = sorted(old.keys() | new.keys())
     return tuple(

@@ -1,4 +1,4 @@
-"""What would happen: the real engine in virtual time, each attempt as long as it is said to be.
+"""Forecasts: the real engine in virtual time, with attempts of given lengths.
 
 Nothing fails by itself. An attempt that ends at the instant when something is due ends first; one that is cancelled or
 timed out ends at once; what is in hand when a downtime begins is lost, as if the machine had been switched off.
@@ -37,7 +37,7 @@ _RESOLUTION = timedelta(microseconds=1)
 
 @frozen(kw_only=True)
 class Scenario:
-    """What is played: these jobs, from `start` until just before `end`, with downtimes that lie between, ascending."""
+    """Input of a forecast: jobs, played from `start` until just before `end`, with downtimes in ascending order."""
 
     plans: tuple[Plan, ...]
     settings: Settings
@@ -61,7 +61,7 @@ class ForecastRun:
 
 @frozen
 class Forecast:
-    """What the scenario comes to, each in the order in which it was decided."""
+    """Result of a scenario: runs and skips in the order of their decisions."""
 
     scenario: Scenario
     runs: tuple[ForecastRun, ...]
@@ -93,7 +93,7 @@ class _Play:
         script = scenario.script
         self._world.answer_guard = lambda job, guard: script.guard_says(job, guard, self._world.now.wall)
         self._pending: deque[Event | Occurrence] = deque(_in_order(script))
-        self._sources = ScriptedSources.begun(scenario.sources, self._first())
+        self._sources = ScriptedSources.start(scenario.sources, self._first())
         self._ended = 0
         self._play_past()
         self._ends: list[tuple[datetime, RunId, int]] = []
@@ -108,15 +108,15 @@ class _Play:
         return min(start, _at(self._pending[0])) if self._pending else start
 
     def _play_past(self) -> None:
-        """What has happened before is known to patterns; what they made of it is over."""
+        """Feed patterns the events before the start; their firings are in the past."""
         while self._pending and _at(self._pending[0]) <= self._origin:
             self._play_entry(self._pending.popleft())
         self._sources.advance(self._origin)
 
-    def _play_entry(self, happening: Event | Occurrence) -> list[Occurrence]:
-        if isinstance(happening, Event):
-            return self._sources.handle(happening)
-        return self._sources.tell(happening)
+    def _play_entry(self, event: Event | Occurrence) -> list[Occurrence]:
+        if isinstance(event, Event):
+            return self._sources.handle(event)
+        return self._sources.emit(event)
 
     def go_on_until(self, end: datetime) -> None:
         """Let happen what happens before `end`."""
@@ -144,9 +144,9 @@ class _Play:
         self._take_results()
 
     def forecast(self) -> Forecast:
-        """What has come about."""
+        """Return the forecast."""
         script = self._scenario.script
-        told = {(occurrence.job, occurrence.trigger) for occurrence in script.occurrences}
+        emitted = {(occurrence.job, occurrence.trigger) for occurrence in script.occurrences}
         runs = [*self._world.history, *(opened.run for opened in self._world.engine.runs())]
         runs.sort(key=lambda run: (run.queued_at, run.scheduled_for, run.job))
         return Forecast(
@@ -156,7 +156,7 @@ class _Play:
                 ForecastRun(run, None if run.started_at == run.queued_at else self._waits.get(run.id)) for run in runs
             ),
             tuple(decision for decision in self._world.decisions if decision.outcome is Outcome.SKIP),
-            tuple(place for place in self._sources.watching() if place not in told),
+            tuple(place for place in self._sources.watching() if place not in emitted),
             tuple(guard for guard in self._scenario.guards if not script.knows_guard(*guard)),
         )
 
@@ -224,9 +224,9 @@ class _Play:
 
 
 def _in_order(script: Script) -> list[Event | Occurrence]:
-    happenings: list[Event | Occurrence] = [*script.events, *script.occurrences]
-    return sorted(happenings, key=_at)
+    events: list[Event | Occurrence] = [*script.events, *script.occurrences]
+    return sorted(events, key=_at)
 
 
-def _at(happening: Event | Occurrence) -> datetime:
-    return happening.at
+def _at(event: Event | Occurrence) -> datetime:
+    return event.at

@@ -1,4 +1,4 @@
-"""What happens in the world while a configuration is simulated: recorded events, what sources tell, what guards say."""
+"""Scripts: recorded events, emissions of sources and results of guards during a simulation."""
 
 import bisect
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class Script:
         object.__setattr__(self, "_turns", turns)
 
     def guard_says(self, job: JobId, guard: str, at: datetime) -> GuardResult:
-        """What a guard that looks at the machine says at an instant."""
+        """Return the result of a machine guard at an instant."""
         for of in (job, None):
             turns = self._turns.get((of, guard), ())
             number = bisect.bisect_right(turns, at, key=lambda turn: turn.at)
@@ -53,5 +53,5 @@ class Script:
         return TAKEN_FOR_YES
 
     def knows_guard(self, job: JobId, guard: str) -> bool:
-        """Whether anything is told of it."""
+        """Return whether the script has something for it."""
         return (job, guard) in self._turns or (None, guard) in self._turns

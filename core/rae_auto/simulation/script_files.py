@@ -34,7 +34,7 @@ def read_script(text: str, place: str, instant: Instant) -> Script:
     turns: list[GuardTurn] = []
     for number, given in _objects(text, place):
         try:
-            match _happening(number, given, instant):
+            match _parse_event(number, given, instant):
                 case Event() as event:
                     events.append(event)
                 case Occurrence() as occurrence:
@@ -46,8 +46,8 @@ def read_script(text: str, place: str, instant: Instant) -> Script:
     return Script(_in_order(events), _in_order(occurrences), _in_order(turns))
 
 
-def _in_order(happenings: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(sorted(happenings, key=lambda one: one.at))
+def _in_order(events: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(sorted(events, key=lambda one: one.at))
 
 
 def _objects(text: str, place: str) -> Iterator[tuple[int, Any]]:
@@ -66,7 +66,7 @@ def _objects(text: str, place: str) -> Iterator[tuple[int, Any]]:
                 raise ValueError(f"{place}:{number}: isn't a line of JSON") from None
 
 
-def _happening(number: int, given: Any, instant: Instant) -> Event | Occurrence | GuardTurn:
+def _parse_event(number: int, given: Any, instant: Instant) -> Event | Occurrence | GuardTurn:
     if not isinstance(given, dict):
         raise ValueError("must be an object")
     kind = next((kind for kind in _KEYS if kind in given), None)
@@ -82,11 +82,11 @@ def _happening(number: int, given: Any, instant: Instant) -> Event | Occurrence 
             key = str(given.get("key", f"line-{number}"))
             return Occurrence(JobId(_text(given, "job")), _text(given, "trigger"), key, at, _object(given, "event"))
     job = JobId(_text(given, "job")) if "job" in given else None
-    return GuardTurn(at, job, _text(given, "guard"), says_of(_text(given, "says"), given.get("because")))
+    return GuardTurn(at, job, _text(given, "guard"), parse_verdict(_text(given, "says"), given.get("because")))
 
 
-def says_of(word: str, because: Any = None) -> GuardResult:
-    """What a guard says, by its word. ValueError where there is no such word."""
+def parse_verdict(word: str, because: Any = None) -> GuardResult:
+    """Return the result for the word of a verdict. Raises ValueError."""
     if word not in list(Verdict):
         raise ValueError(f"{word[:64]!r} isn't an answer of a guard; write yes, no or unknown")
     return GuardResult(Verdict(word), str(because or "as the simulation was told"))

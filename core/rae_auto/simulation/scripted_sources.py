@@ -26,28 +26,28 @@ Source = tuple[JobId, str]
 class _Node:
     """A pattern at work, with what stands inside of it."""
 
-    play: PatternRun
+    run: PatternRun
     event_names: tuple[str, ...]
     schedules: dict[str, tuple[ScheduleTrigger, datetime | None]]
     inner: "dict[str, _Node]"
-    told: frozenset[str]
+    emission: frozenset[str]
     """The names of the parts that only a script can tell of."""
 
     @classmethod
-    def begun(cls, pattern: PatternTrigger, now: datetime) -> "_Node":
+    def start(cls, pattern: PatternTrigger, now: datetime) -> "_Node":
         parts = pattern.parts()
         # What is due at the start itself is part of it.
         before = now - timedelta(microseconds=1)
         schedules = {
             n: (part, part.next_after(before)) for n, part in parts.items() if isinstance(part, ScheduleTrigger)
         }
-        inner = {n: cls.begun(part, now) for n, part in parts.items() if isinstance(part, PatternTrigger)}
-        told = frozenset(parts.keys() - schedules.keys() - inner.keys())
-        return cls(PatternRun.start(pattern, now), tuple(pattern.event_names()), schedules, inner, told)
+        inner = {n: cls.start(part, now) for n, part in parts.items() if isinstance(part, PatternTrigger)}
+        emission = frozenset(parts.keys() - schedules.keys() - inner.keys())
+        return cls(PatternRun.start(pattern, now), tuple(pattern.event_names()), schedules, inner, emission)
 
     def next_at(self) -> datetime | None:
         """When something comes of time alone."""
-        times = [self.play.wake_at, *(at for _, at in self.schedules.values())]
+        times = [self.run.wake_at, *(at for _, at in self.schedules.values())]
         times += [node.next_at() for node in self.inner.values()]
         return min((at for at in times if at is not None), default=None)
 
@@ -58,47 +58,47 @@ class _Node:
             for name, (schedule, due) in self.schedules.items():
                 if due is not None and due <= at:
                     self.schedules[name] = schedule, schedule.next_after(due)
-                    fired += self.play.handle(Event(format_instant(due), name, due, {"due": format_instant(due)}))
+                    fired += self.run.handle(Event(format_instant(due), name, due, {"due": format_instant(due)}))
             for name, node in self.inner.items():
-                fired += self._heard(name, node.advance(at))
-            fired += self.play.advance(at)
+                fired += self._handle_part(name, node.advance(at))
+            fired += self.run.advance(at)
         return fired
 
     def handle(self, event: Event) -> list[Firing]:
         """A recorded event; what fires."""
         fired = self.advance(event.at)
         for name, node in self.inner.items():
-            fired += self._heard(name, node.handle(event))
-        return [*fired, *(self.play.handle(event) if is_named(event.name, self.event_names) else ())]
+            fired += self._handle_part(name, node.handle(event))
+        return [*fired, *(self.run.handle(event) if is_named(event.name, self.event_names) else ())]
 
-    def tell(self, path: list[str], event: Event) -> list[Firing]:
+    def emit(self, path: list[str], event: Event) -> list[Firing]:
         """A part at the end of a path tells something; what fires."""
         name, *deeper = path
         fired = self.advance(event.at)
         if not deeper:
-            return [*fired, *self.play.handle(Event(event.id, name, event.at, event.data))]
-        return [*fired, *self._heard(name, self.inner[name].tell(deeper, event))]
+            return [*fired, *self.run.handle(Event(event.id, name, event.at, event.data))]
+        return [*fired, *self._handle_part(name, self.inner[name].emit(deeper, event))]
 
-    def _heard(self, name: str, firings: Iterable[Firing]) -> list[Firing]:
+    def _handle_part(self, name: str, firings: Iterable[Firing]) -> list[Firing]:
         events = [Event(firing.key, name, firing.at, firing.event or {}) for firing in firings]
-        return [fired for event in events for fired in self.play.handle(event)]
+        return [fired for event in events for fired in self.run.handle(event)]
 
     def skip(self, since: datetime, until: datetime) -> list[Firing]:
         """Nobody watches between these instants; what fires."""
-        fired = [*self.advance(since), *self.play.skip(since, until, "down")]
+        fired = [*self.advance(since), *self.run.skip(since, until, "down")]
         for name, (schedule, due) in self.schedules.items():
             # What was due meanwhile is told by whoever keeps the time, when he is back.
             while due is not None and due <= until:
-                fired += self.play.handle(Event(format_instant(due), name, due, {"due": format_instant(due)}))
+                fired += self.run.handle(Event(format_instant(due), name, due, {"due": format_instant(due)}))
                 due = schedule.next_after(due)
             self.schedules[name] = schedule, due
         for name, node in self.inner.items():
-            fired += self._heard(name, node.skip(since, until))
+            fired += self._handle_part(name, node.skip(since, until))
         return fired
 
     def untold(self, path: str) -> Iterator[str]:
         """The paths of the parts that only a script can tell of."""
-        yield from (f"{path}.{name}" for name in sorted(self.told))
+        yield from (f"{path}.{name}" for name in sorted(self.emission))
         for name, node in self.inner.items():
             yield from node.untold(f"{path}.{name}")
 
@@ -111,10 +111,10 @@ class ScriptedSources:
     _plain: set[Source] = field(factory=set)
 
     @classmethod
-    def begun(cls, sources: Mapping[Source, SourceTrigger], now: datetime) -> "ScriptedSources":
+    def start(cls, sources: Mapping[Source, SourceTrigger], now: datetime) -> "ScriptedSources":
         """At their very first start."""
         nodes = {
-            place: _Node.begun(source, now) for place, source in sources.items() if isinstance(source, PatternTrigger)
+            place: _Node.start(source, now) for place, source in sources.items() if isinstance(source, PatternTrigger)
         }
         return cls(nodes, set(sources.keys() - nodes.keys()))
 
@@ -135,16 +135,16 @@ class ScriptedSources:
             occurrence for place, node in self._nodes.items() for occurrence in _occurrences(place, node.handle(event))
         ]
 
-    def tell(self, told: Occurrence) -> list[Occurrence]:
-        """What a source tells that can't be played, or a part of one; what fires."""
-        if (told.job, told.trigger) in self._plain:
-            return [told]
-        trigger, *path = told.trigger.split(".")
-        node = self._nodes.get((told.job, trigger))
-        if node is None or not path or told.trigger not in set(node.untold(trigger)):
+    def emit(self, emission: Occurrence) -> list[Occurrence]:
+        """Emit an occurrence of a source that can't be played, or of a part of one; return the firings."""
+        if (emission.job, emission.trigger) in self._plain:
+            return [emission]
+        trigger, *path = emission.trigger.split(".")
+        node = self._nodes.get((emission.job, trigger))
+        if node is None or not path or emission.trigger not in set(node.untold(trigger)):
             return []
-        event = Event(told.key, path[-1], told.at, told.event or {})
-        return _occurrences((told.job, trigger), node.tell(path, event))
+        event = Event(emission.key, path[-1], emission.at, emission.event or {})
+        return _occurrences((emission.job, trigger), node.emit(path, event))
 
     def skip(self, downtime: Span) -> list[Occurrence]:
         """The daemon is gone for a while; what fires when it is back."""
@@ -155,7 +155,7 @@ class ScriptedSources:
         ]
 
     def watching(self) -> list[Source]:
-        """Those that watch the world, so that only a script can tell what they see."""
+        """Return the sources that watch the world: only a script can emit for them."""
         parts = {(job, path) for (job, trigger), node in self._nodes.items() for path in node.untold(trigger)}
         return sorted(self._plain | parts)
 

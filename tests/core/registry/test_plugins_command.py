@@ -46,7 +46,7 @@ def test_show_prints_options_with_types_defaults_and_help(site: "Site") -> None:
     assert shown[1:] == [
         "every  duration  required  time from one start to the next",
         "from  instant  1970-01-01T00:00:00+00:00  an instant at which it fires, before or after now",
-        "jitter  duration  0s  up to how much later a run may start",
+        "jitter  duration  0s  longest random delay of a start",
     ]
 
 

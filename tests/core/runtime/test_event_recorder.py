@@ -86,7 +86,7 @@ def test_what_is_recorded_is_there_after_a_restart(tmp_path, store):
 
     event = playing(tmp_path, store, first)
     assert (event.name, event.at, event.data) == ("door.open", AT, {"room": ["hall", 1, None]})
-    assert playing(tmp_path, store, lambda scheduler: scheduler.runtime.inputs.events.recorded(["door.*"])) == [event]
+    assert playing(tmp_path, store, lambda scheduler: scheduler.runtime.inputs.events.list(["door.*"])) == [event]
 
 
 def test_without_an_instant_it_happened_now(tmp_path):
@@ -121,7 +121,7 @@ def test_what_comes_together_is_one_commit(tmp_path):
         ("x", {"size": float("nan")}, "no number"),
         ("x", {1: "x"}, "data"),
         ("x", {"what": object()}, "data"),
-        ("x", {"long": "x" * event_recorder.LARGEST}, "larger than 64 KB"),
+        ("x", {"long": "x" * event_recorder.MAX_EVENT_BYTES}, "larger than 64 KB"),
     ],
 )
 def test_what_can_not_be_kept_is_refused_in_one_line(tmp_path, name, data, why):
@@ -156,7 +156,7 @@ def test_who_gives_up_recording_is_in_nobodys_way(tmp_path):
         await asyncio.sleep(0)
         given_up.cancel()
         await scheduler.runtime.inputs.events.record("two")
-        return [event.name for event in await scheduler.runtime.inputs.events.recorded(["*"])]
+        return [event.name for event in await scheduler.runtime.inputs.events.list(["*"])]
 
     assert playing(tmp_path, MemoryStore(), work) == ["one", "two"]
 
@@ -242,7 +242,7 @@ def test_names_choose_among_ends_of_runs_too(tmp_path, names, expected):
     async def work(scheduler):
         await record(scheduler, "x")
         await run(scheduler, "a")
-        return len(await scheduler.runtime.inputs.events.recorded(names))
+        return len(await scheduler.runtime.inputs.events.list(names))
 
     assert playing(tmp_path, MemoryStore(), work) == expected
 
@@ -333,9 +333,9 @@ def test_the_newest_are_shown_of_a_span_and_of_names(tmp_path, store):
     async def work(scheduler):
         await record(scheduler, "a", "b", "a", "b", "a.b")
         log = scheduler.runtime.inputs.events
-        assert [e.at for e in await log.recorded(["a"], limit=1)] == [AT + 2 * SECOND]
-        assert [e.name for e in await log.recorded(["a*"], limit=2)] == ["a", "a.b"]
-        span = await log.recorded(["*"], since=AT + SECOND, until=AT + 2 * SECOND)
+        assert [e.at for e in await log.list(["a"], limit=1)] == [AT + 2 * SECOND]
+        assert [e.name for e in await log.list(["a*"], limit=2)] == ["a", "a.b"]
+        span = await log.list(["*"], since=AT + SECOND, until=AT + 2 * SECOND)
         assert [e.name for e in span] == ["b", "a"]
 
     playing(tmp_path, store, work)
@@ -345,10 +345,10 @@ def test_what_is_forgotten_is_gone_for_good(tmp_path, store):
     async def first(scheduler):
         await record(scheduler, "a.1", "a.2", "b", "a.1")
         log = scheduler.runtime.inputs.events
-        assert await log.forget(["c*"], None) == 0
-        assert await log.forget(["a.*"], AT + 3 * SECOND) == 2
-        assert [e.name for e in await log.recorded(["*"])] == ["b", "a.1"]
-        assert await log.forget(["*"], None) == 2
+        assert await log.delete(["c*"], None) == 0
+        assert await log.delete(["a.*"], AT + 3 * SECOND) == 2
+        assert [e.name for e in await log.list(["*"])] == ["b", "a.1"]
+        assert await log.delete(["*"], None) == 2
 
     playing(tmp_path, store, first)
-    assert playing(tmp_path, store, lambda scheduler: scheduler.runtime.inputs.events.recorded(["*"])) == []
+    assert playing(tmp_path, store, lambda scheduler: scheduler.runtime.inputs.events.list(["*"])) == []

@@ -197,14 +197,14 @@ def test_a_guard_that_does_not_say_yes_keeps_the_run_from_starting(tmp_path, res
 
 
 def test_a_guard_that_never_answers_can_not_tell(tmp_path, monkeypatch):
-    monkeypatch.setattr(guards_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(guards_module, "GUARD_TIMEOUT_SECONDS", 0.05)
     stage.results = {"power": "nothing"}
     run, _ = outcome(tmp_path, rung("a", "power"))
     assert run.reason.text == 'its guard "power" can\'t tell: it has not answered within 0.05 s'
 
 
 def test_a_guard_that_ignores_being_cancelled_can_not_tell(tmp_path, monkeypatch):
-    monkeypatch.setattr(guards_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(guards_module, "GUARD_TIMEOUT_SECONDS", 0.05)
     stage.results = {"power": "stubborn"}
 
     async def work(scheduler):

@@ -43,7 +43,7 @@ class TestTheAPI:
                 await scheduler.recorded_events(limit=1),
                 await scheduler.recorded_events(since=THEN + timedelta(hours=1), until=THEN + timedelta(hours=1)),
             ]
-            forgotten = await scheduler.forget_events("a.*", before=THEN + timedelta(hours=1))
+            forgotten = await scheduler.delete_events("a.*", before=THEN + timedelta(hours=1))
             return [[event.name for event in events] for events in found], forgotten
 
         found, forgotten = in_a_scheduler(tmp_path, work)
@@ -80,7 +80,7 @@ class TestTheAPI:
         async def work(scheduler):
             await scheduler.record_event("a")
             with pytest.raises(BadRequest, match=message):
-                await scheduler.forget_events(names)
+                await scheduler.delete_events(names)
             return len(await scheduler.recorded_events())
 
         assert in_a_scheduler(tmp_path, work) == 1
@@ -97,7 +97,7 @@ class TestTheAPI:
 
     def test_a_scheduler_that_is_not_open_records_nothing(self, tmp_path):
         scheduler = Scheduler(directory=tmp_path)
-        for call in (scheduler.record_event("a"), scheduler.recorded_events(), scheduler.forget_events("*")):
+        for call in (scheduler.record_event("a"), scheduler.recorded_events(), scheduler.delete_events("*")):
             with pytest.raises(SchedulerClosed):
                 asyncio.run(call)
 
@@ -106,7 +106,7 @@ class TestTheAPI:
             event = scheduler.record_event("a", {"x": 1}, THEN)
             assert event == Event(event.id, "a", THEN, {"x": 1})
             assert scheduler.recorded_events() == [event]
-            assert scheduler.forget_events("*") == 1
+            assert scheduler.delete_events("*") == 1
             assert scheduler.recorded_events(runs=True) == []
 
 

@@ -79,7 +79,7 @@ def test_all_who_wait_for_an_instant_are_woken_by_a_jump_and_wait_again_for_what
 
 
 def test_however_far_an_instant_is_the_clock_is_looked_at_from_time_to_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timer, "LONGEST", 0.01)
+    monkeypatch.setattr(timer, "MAX_SLEEP_SECONDS", 0.01)
 
     async def scene() -> None:
         clock = SetClock()

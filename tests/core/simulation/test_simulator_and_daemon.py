@@ -91,7 +91,7 @@ async def _settle():
 
 
 def _in_the_simulator(pattern: PatternTrigger, ticks, down):
-    sources = ScriptedSources.begun({(JobId("job"), "trigger"): pattern}, START)
+    sources = ScriptedSources.start({(JobId("job"), "trigger"): pattern}, START)
     told = []
     events = [Event(f"event-{n}", "tick", START + at * SECOND, {}) for n, at in enumerate(ticks)]
     gap = None if down is None else Span(START + down[0] * SECOND, START + down[1] * SECOND)

@@ -1,4 +1,4 @@
-"""What executors are given: an attempt with its environment, its secrets and its output file."""
+"""Assignments: an attempt with its environment, its secrets and its output file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run
 from rae_auto.runtime.execution.environment import build_environment
-from rae_auto.runtime.execution.secrets import resolved
+from rae_auto.runtime.execution.secrets import resolve_secrets
 
 
 def output_path(directory: Path, run: RunId, attempt: int) -> Path:
@@ -26,7 +26,7 @@ def build_assignment(run: Run, job: Job, directory: Path, inherited: Mapping[str
 
     `directory` is the state directory, `inherited` the daemon's own environment, of which jobs get a few names.
     """
-    env, secrets = resolved(job.env, inherited)
+    env, secrets = resolve_secrets(job.env, inherited)
     environment = build_environment(run, env, inherited, event_path(directory, run.id))
     return _assignment(run, job, directory, environment, secrets)
 

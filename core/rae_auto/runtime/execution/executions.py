@@ -26,7 +26,7 @@ from rae_auto.toolkit.files import create_private_directory, write_atomically
 
 Key = tuple[RunId, int]
 
-PATIENCE = 5.0
+FIND_TIMEOUT_SECONDS = 5.0
 """Seconds for which a start waits for executors to find what was in hand, and a cancel for one to have started."""
 
 
@@ -48,30 +48,30 @@ class Executions:
         self._inherited = inherited
         self._quarantine = quarantine or Quarantine(lambda *_: "unknown")
         self._executors: dict[str, asyncio.Future[Executor]] = {}
-        self._in_hand: dict[Key, asyncio.Future[Execution]] = {}
+        self._active: dict[Key, asyncio.Future[Execution]] = {}
         self._starting: dict[Key, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, run: Run, job: Job) -> None:
         """Start the run's attempt; `AttemptStarted` and `AttemptEnded` follow, or `AttemptEnded` alone."""
         # At once, so that a cancel that comes before the task's first step finds it.
-        self._in_hand[run.id, run.attempt] = asyncio.get_running_loop().create_future()
+        self._active[run.id, run.attempt] = asyncio.get_running_loop().create_future()
         self._starting[run.id, run.attempt] = self._spawn(self._carry_out(run, job))
 
     def cancel(self, run: RunId, attempt: int, grace: timedelta) -> None:
         """End an attempt, also one that is only being started; `AttemptEnded` follows."""
-        if (run, attempt) in self._in_hand:
+        if (run, attempt) in self._active:
             self._spawn(self._cancel((run, attempt), grace))
 
     async def find(self, runs: Iterable[tuple[Run, Job]]) -> None:
-        """After a restart: take over the attempts that are alive, and report what became of each.
+        """Adopt the attempts that are alive after a restart, and report the fate of each.
 
-        Returns when that is done, or after `PATIENCE`: what an executor is still looking for is reported later.
+        Returns when that is done, or after `FIND_TIMEOUT_SECONDS`; what is found later is reported later.
         """
         looking = {self._spawn(self._find(run, job)): run for run, job in runs}
         if not looking:
             return
-        _, pending = await asyncio.wait(looking, timeout=PATIENCE)
+        _, pending = await asyncio.wait(looking, timeout=FIND_TIMEOUT_SECONDS)
         for task in pending:
             run = looking[task]
             logger.bind(job=run.job, run=run.id).error("its executor is still looking for what became of it")
@@ -79,22 +79,22 @@ class Executions:
     async def _find(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)
         # At once, so that a cancel that comes meanwhile waits for what is found.
-        in_hand = self._in_hand[key] = asyncio.get_running_loop().create_future()
+        active = self._active[key] = asyncio.get_running_loop().create_future()
         try:
             executor = await self._open(job.executor_ref)
             found = await executor.find(rebuild_assignment(run, job, self._directory), run.handle)
         except (Exception, SystemExit) as error:  # a broken executor must not keep the others from being found
             found = Result(error=f"its executor failed to look for it: {error}")
-        if in_hand.cancelled():
+        if active.cancelled():
             await _too_late(found)
         elif isinstance(found, Execution):
-            in_hand.set_result(found)
+            active.set_result(found)
             logger.bind(job=run.job, run=run.id).info("goes on: taken over from the last daemon")
             self._report(AttemptFound(*key, found.handle))
             self._spawn(self._await_end(key, found))
         else:
-            del self._in_hand[key]
-            in_hand.cancel()
+            del self._active[key]
+            active.cancel()
             self._report(
                 AttemptEnded(*key, found) if isinstance(found, Result) else AttemptFound(*key, started=found is None)
             )
@@ -110,7 +110,7 @@ class Executions:
 
     async def _carry_out(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)
-        in_hand = self._in_hand[key]
+        active = self._active[key]
         secrets: Sequence[str] = ()
         try:
             # First, so that of many that start together each goes straight on to its start.
@@ -120,18 +120,18 @@ class Executions:
             assignment = build_assignment(run, job, self._directory, self._inherited)
             secrets = assignment.secrets
             log_setup.hide(secrets)
-            execution = _checked(await executor.start(assignment))
+            execution = _check_execution(await executor.start(assignment))
         except (Exception, SystemExit) as error:  # whatever an executor raises, the run must end
-            if not in_hand.cancelled():
-                in_hand.cancel()
+            if not active.cancelled():
+                active.cancel()
                 self._ended(key, Result(error=_one_line(error)), secrets)
             return
         finally:
             self._starting.pop(key, None)
-        if in_hand.cancelled():
+        if active.cancelled():
             await _too_late(execution)
             return
-        in_hand.set_result(execution)
+        active.set_result(execution)
         self._report(AttemptStarted(*key, execution.handle))
         await self._await_end(key, execution, secrets)
 
@@ -145,27 +145,27 @@ class Executions:
         self._ended(key, result, secrets)
 
     def _ended(self, key: Key, result: Result, secrets: Sequence[str]) -> None:
-        del self._in_hand[key]
+        del self._active[key]
         self._report(AttemptEnded(*key, mask_result(result, secrets)))
 
     async def _cancel(self, key: Key, grace: timedelta) -> None:
-        in_hand = self._in_hand[key]
-        await asyncio.wait([in_hand], timeout=grace.total_seconds() + PATIENCE)
-        if not in_hand.done():
-            in_hand.cancel()
+        active = self._active[key]
+        await asyncio.wait([active], timeout=grace.total_seconds() + FIND_TIMEOUT_SECONDS)
+        if not active.done():
+            active.cancel()
             if (starting := self._starting.get(key)) is not None:
                 starting.cancel()
             self._ended(key, Result(error="its executor neither started it nor said why, and was given up"), ())
-        elif not in_hand.cancelled():
+        elif not active.cancelled():
             try:
-                await in_hand.result().cancel(grace)
+                await active.result().cancel(grace)
             except (Exception, SystemExit) as error:
                 self._quarantine.failed(Kind.EXECUTOR, "executor", "cancel", error)
 
     async def _open(self, ref: PluginRef) -> Executor:
         key = repr(ref)
         if key not in self._executors:
-            self._executors[key] = asyncio.ensure_future(self._opened(ref))
+            self._executors[key] = asyncio.ensure_future(self._open_executor(ref))
         opening = self._executors[key]
         try:
             return opening.result() if opening.done() else await asyncio.shield(opening)
@@ -174,7 +174,7 @@ class Executions:
             self._executors.pop(key, None)
             raise
 
-    async def _opened(self, ref: PluginRef) -> Executor:
+    async def _open_executor(self, ref: PluginRef) -> Executor:
         executor = self._executor_for(ref)
         create_private_directory(self._directory / "output")
         await executor.open(create_private_directory(self._directory / "executors" / ref.type))
@@ -187,7 +187,7 @@ class Executions:
         return task
 
 
-def _checked(execution: Execution) -> Execution:
+def _check_execution(execution: Execution) -> Execution:
     """Return the result of `start` if it keeps the contract. Raises TypeError."""
     if not isinstance(execution, Execution):
         raise TypeError(f"start returned {execution!r:.60}, which is no Execution")

@@ -14,7 +14,7 @@ MASK = "***"
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
 
 
-def resolved(env: Mapping[str, str], inherited: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+def resolve_secrets(env: Mapping[str, str], inherited: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """`env` with its references replaced, and the values that they led to.
 
     `inherited` is the daemon's environment. ValueError for a reference that leads nowhere, or to a file that others
@@ -39,7 +39,7 @@ def sort_secrets(secrets: Iterable[str]) -> list[str]:
     return sorted({value for value in secrets if len(value) >= 4}, key=len, reverse=True)
 
 
-def masked(text: str, secrets: Iterable[str]) -> str:
+def mask_secrets(text: str, secrets: Iterable[str]) -> str:
     """Return the text with secrets masked; these come in the order of `sort_secrets`."""
     for value in secrets:
         text = text.replace(value, MASK)
@@ -52,8 +52,8 @@ def mask_result(result: Result, secrets: Iterable[str]) -> Result:
     value = json.dumps(result.value, ensure_ascii=False)
     return evolve(
         result,
-        error=None if result.error is None else masked(result.error, known),
-        value=result.value if masked(value, known) == value else MASK,
+        error=None if result.error is None else mask_secrets(result.error, known),
+        value=result.value if mask_secrets(value, known) == value else MASK,
     )
 
 

@@ -1,1 +1,1 @@
-"""What observers get to know: log lines, the event stream, notifications."""
+"""Reports to observers: log lines, the event stream, notifications."""

@@ -29,19 +29,19 @@ def announce(step: Step, broadcast: EventStream) -> None:
 
 def announce_event(broadcast: EventStream, event: Event) -> None:
     """Report a recorded event to the event stream."""
-    if broadcast.heard:
+    if broadcast.has_subscribers:
         broadcast.publish({"kind": "event", "event": {**documents.dump(event), "data": event.data}})
 
 
 def _announce_run(run: Run, broadcast: EventStream) -> None:
     log_run(run)
-    if broadcast.heard:
+    if broadcast.has_subscribers:
         broadcast.publish({"kind": "run", "run": run_record(run)})
 
 
 def _announce_decision(decision: Decision, broadcast: EventStream) -> None:
     log_decision(decision)
-    if broadcast.heard:
+    if broadcast.has_subscribers:
         broadcast.publish(_decision_event(decision))
 
 

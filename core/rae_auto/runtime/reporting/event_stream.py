@@ -1,4 +1,4 @@
-"""What happens, told to all who listen; nobody who listens slowly holds up the rest."""
+"""The event stream: messages to all subscribers, none of which can hold up the others."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -19,8 +19,8 @@ class EventStream:
         self._listeners: WeakSet[asyncio.Queue[Event | None]] = WeakSet()
 
     @property
-    def heard(self) -> bool:
-        """Whether the stream has a subscriber."""
+    def has_subscribers(self) -> bool:
+        """Return whether the stream has a subscriber."""
         return bool(self._listeners)
 
     def publish(self, event: Event) -> None:

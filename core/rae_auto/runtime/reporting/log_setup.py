@@ -10,7 +10,7 @@ from loguru import logger
 
 from rae_auto.api.logger import Logger
 from rae_auto.runtime import silence_library
-from rae_auto.runtime.execution.secrets import masked, sort_secrets
+from rae_auto.runtime.execution.secrets import mask_secrets, sort_secrets
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -53,9 +53,9 @@ def escaped(text: str) -> str:
 
 def _clean(record: "Record") -> None:
     hidden = sort_secrets(_hidden)
-    record["message"] = escaped(masked(record["message"], hidden))
+    record["message"] = escaped(mask_secrets(record["message"], hidden))
     for name, value in record["extra"].items():
-        record["extra"][name] = escaped(masked(str(value), hidden))
+        record["extra"][name] = escaped(mask_secrets(str(value), hidden))
 
 
 class _Forward(logging.Handler):

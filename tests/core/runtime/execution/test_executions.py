@@ -175,7 +175,7 @@ def test_what_fails_to_look_for_one_ends_it_and_keeps_nobody_waiting_R35(tmp_pat
 def test_who_looks_for_ever_holds_up_no_start_and_what_comes_after_it_was_given_up_is_ended_R35(
     tmp_path: Path, log: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executions, "PATIENCE", 0.05)
+    monkeypatch.setattr(executions, "FIND_TIMEOUT_SECONDS", 0.05)
 
     async def scene() -> None:
         attempt, go = Attempt(cancel=gives(None)), asyncio.Event()

@@ -8,7 +8,7 @@ import pytest
 
 from rae_auto import Job, Scheduler
 from rae_auto.model.run import Result
-from rae_auto.runtime.execution.secrets import mask_result, masked, resolved, sort_secrets
+from rae_auto.runtime.execution.secrets import mask_result, mask_secrets, resolve_secrets, sort_secrets
 
 CANARY = "canary-in-the-mine"
 
@@ -24,7 +24,7 @@ def private(tmp_path):
 
 def test_references_are_replaced_wherever_they_stand(private):
     env = {"URL": "https://${env:WHO}:${file:" + str(private) + "}@host", "PLAIN": "$HOME ${HOME} ${x:y}"}
-    assert resolved(env, {"WHO": "alice"}) == (
+    assert resolve_secrets(env, {"WHO": "alice"}) == (
         {"URL": f"https://alice:{CANARY}@host", "PLAIN": "$HOME ${HOME} ${x:y}"},
         (CANARY, "alice"),
     )
@@ -40,24 +40,24 @@ def test_references_are_replaced_wherever_they_stand(private):
 )
 def test_a_reference_that_leads_nowhere_is_told(reference, told):
     with pytest.raises(ValueError) as caught:
-        resolved({"TOKEN": reference}, {})
+        resolve_secrets({"TOKEN": reference}, {})
     assert told in str(caught.value)
 
 
 def test_a_file_that_others_may_read_holds_no_secret(private):
     private.chmod(0o640)
     with pytest.raises(ValueError, match="others may read; chmod 600 it"):
-        resolved({"TOKEN": f"${{file:{private}}}"}, {})
+        resolve_secrets({"TOKEN": f"${{file:{private}}}"}, {})
 
 
 def test_a_file_that_is_no_text_is_told(private):
     private.write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match="it isn't UTF-8 text"):
-        resolved({"TOKEN": f"${{file:{private}}}"}, {})
+        resolve_secrets({"TOKEN": f"${{file:{private}}}"}, {})
 
 
 def test_a_secret_that_begins_with_another_is_masked_whole():
-    assert masked("longer and long", sort_secrets(["long", "longer", "no"])) == "*** and ***"
+    assert mask_secrets("longer and long", sort_secrets(["long", "longer", "no"])) == "*** and ***"
 
 
 def test_a_result_keeps_no_secret():

@@ -145,7 +145,7 @@ def test_a_part_that_fails_fails_the_whole(tmp_path):
 
 
 def test_of_each_part_so_many_keys_are_remembered_as_it_may_repeat(tmp_path, monkeypatch):
-    monkeypatch.setattr(pattern_watch_module, "REMEMBERED", 5)
+    monkeypatch.setattr(pattern_watch_module, "MAX_REMEMBERED_IDS", 5)
 
     async def scene(listener: Listener) -> None:
         keys = [f"k{number}" for number in range(20)]

@@ -22,7 +22,7 @@ def test_each_listener_hears_what_comes_after_it_until_the_end():
         second = broadcast.subscribe()
         broadcast.publish({"number": 2})
         broadcast.close()
-        return await numbers(first), await numbers(second), broadcast.heard
+        return await numbers(first), await numbers(second), broadcast.has_subscribers
 
     assert in_time(work) == ([1, 2], [2], False)
 
@@ -46,8 +46,8 @@ def test_who_stops_listening_is_forgotten():
         async with aclosing(broadcast.subscribe()) as stream:
             broadcast.publish({"number": 1})
             await anext(stream)
-            before = broadcast.heard
-        return before, broadcast.heard
+            before = broadcast.has_subscribers
+        return before, broadcast.has_subscribers
 
     assert in_time(work) == (True, False)
 
@@ -56,10 +56,10 @@ def test_who_never_began_to_listen_is_forgotten_too():
     async def work():
         broadcast = EventStream()
         async with aclosing(broadcast.subscribe()) as stream:
-            before = broadcast.heard
+            before = broadcast.has_subscribers
         del stream
         gc.collect()
-        return before, broadcast.heard
+        return before, broadcast.has_subscribers
 
     assert in_time(work) == (True, False)
 
