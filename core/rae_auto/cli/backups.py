@@ -8,8 +8,8 @@ import click
 from rae_auto.cli import options
 from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable
+from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.human_units import format_count
-from rae_auto.views.escaping import visible_line
 from rae_auto.views.tables import print_json
 
 
@@ -27,7 +27,7 @@ def backup_command(file: str, replace: bool, config: str | None, json_: bool) ->
     if json_:
         print_json(backup)
     else:
-        click.echo(f"wrote {format_count(backup['changes'], 'record')} to {visible_line(backup['path'])}")
+        click.echo(f"wrote {format_count(backup['changes'], 'record')} to {escape_line(backup['path'])}")
 
 
 def _backup(path: Path, replace: bool, config: str | None) -> dict[str, Any]:
@@ -60,4 +60,4 @@ def restore_command(file: str, replace: bool, config: str | None, json_: bool) -
     count = format_count(restored.backup.changes, "record")
     click.echo(f"restored {count} from the backup of {restored.backup.created_at.isoformat()}")
     if restored.aside:
-        click.echo(f"the old store is now in {visible_line(restored.aside)}")
+        click.echo(f"the old store is now in {escape_line(restored.aside)}")

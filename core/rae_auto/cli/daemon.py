@@ -6,7 +6,7 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.control.client import Client
-from rae_auto.views.escaping import visible_line
+from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.status import STATUS_HEADERS, status_rows, status_summary
 from rae_auto.views.tables import print_json, show_table
 
@@ -78,7 +78,7 @@ def _show(status: dict[str, Any], json_: bool) -> None:
         return
     click.echo(status_summary(status))
     for problem in status["problems"]:
-        click.secho(f"problem: {visible_line(problem)}", fg="red")
+        click.secho(f"problem: {escape_line(problem)}", fg="red")
     rows = status_rows(status)
     if rows:
         show_table(STATUS_HEADERS, rows)

@@ -8,7 +8,7 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.control.client import Client
-from rae_auto.views.escaping import visible_line
+from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.jobs import JOB_HEADERS, job_details, job_rows
 from rae_auto.views.tables import print_json, show_table
 
@@ -78,7 +78,7 @@ def add_command(
     if json_:
         print_json(added)
     else:
-        click.echo(f"added {visible_line(added['job'])}")
+        click.echo(f"added {escape_line(added['job'])}")
 
 
 def _definition(fields: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def remove_command(job: str) -> None:
     """
     with Client() as client:
         client.call("remove", job=job)
-    click.echo(f"removed {visible_line(job)}")
+    click.echo(f"removed {escape_line(job)}")
 
 
 @click.command("pause")
@@ -130,7 +130,7 @@ def pause_command(job: str) -> None:
     """
     with Client() as client:
         client.call("pause", job=job)
-    click.echo(f"paused {visible_line(job)}")
+    click.echo(f"paused {escape_line(job)}")
 
 
 @click.command("resume")
@@ -142,4 +142,4 @@ def resume_command(job: str) -> None:
     """
     with Client() as client:
         client.call("resume", job=job)
-    click.echo(f"resumed {visible_line(job)}")
+    click.echo(f"resumed {escape_line(job)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rae_auto.cli import options
-from rae_auto.views.escaping import visible
+from rae_auto.model.primitives.escaping import escape_text
 from rae_auto.views.tables import instant, print_json
 
 
@@ -21,7 +21,7 @@ def init_command(file: str) -> None:
     from rae_auto.config.starter import write_starter
 
     write_starter(Path(file))
-    click.echo(f"wrote {visible(file)}; try 'rae-auto check', then 'rae-auto run'")
+    click.echo(f"wrote {escape_text(file)}; try 'rae-auto check', then 'rae-auto run'")
 
 
 @click.command("check")
@@ -40,9 +40,9 @@ def check_command(config: str | None, json_: bool) -> int:
         print_json({"errors": list(report.errors), "warnings": list(report.warnings)})
     else:
         for line in report.errors:
-            click.echo(visible(line))
+            click.echo(escape_text(line))
         for line in report.warnings:
-            click.echo(f"{visible(line)} (warning)")
+            click.echo(f"{escape_text(line)} (warning)")
         if not report.errors:
             click.echo("the configuration is valid")
     return 2 if report.errors else 0

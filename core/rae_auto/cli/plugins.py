@@ -3,7 +3,7 @@
 import click
 
 from rae_auto.cli import options
-from rae_auto.views.escaping import visible_line
+from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.tables import print_json, show_table
 
 
@@ -44,5 +44,5 @@ def show_command(kind: str, name: str, json_: bool) -> None:
     if json_:
         print_json({"kind": kind, "name": name, "help": described.help, "options": described.rows()})
         return
-    click.echo(f"{kind} {name}: {visible_line(described.help)}")
+    click.echo(f"{kind} {name}: {escape_line(described.help)}")
     show_table(["option", "type", "default", "help"], [list(row.values()) for row in described.rows()])

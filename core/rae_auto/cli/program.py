@@ -8,9 +8,9 @@ from importlib import import_module
 import click
 
 from rae_auto.errors import BadRequest, ConfigError, DaemonUnreachable, InvalidJob, SchedulerError
+from rae_auto.model.primitives.escaping import escape_text
 from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.views.escaping import visible
 
 COMMANDS = {
     "init": "planning", "check": "planning", "next": "planning", "schema": "planning",
@@ -95,7 +95,7 @@ def _fail(arguments: list[str], kind: str, message: str, code: int) -> int:
         click.echo(json.dumps({"error": {"kind": kind, "message": message}}), err=True)
     else:
         for line in message.splitlines():
-            click.echo(f"rae-auto: {visible(line)}", err=True)
+            click.echo(f"rae-auto: {escape_text(line)}", err=True)
     return code
 
 

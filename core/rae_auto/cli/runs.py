@@ -14,9 +14,9 @@ from rae_auto.cli import options
 from rae_auto.cli.queries import query
 from rae_auto.control.client import Client
 from rae_auto.errors import RunNotFound
+from rae_auto.model.primitives.escaping import escape_line, escape_text
 from rae_auto.model.primitives.human_units import format_count, quote
 from rae_auto.paths import state_directory
-from rae_auto.views.escaping import visible, visible_line
 from rae_auto.views.tables import print_json
 from rae_auto.views.traces import trace_line, trace_record
 
@@ -61,7 +61,7 @@ def exec_command(job: str, config: str | None) -> int:
     if result.ok:
         return 0
     end = f"signal {result.signal}" if result.signal else f"exit code {result.exit_code}"
-    click.echo(f"rae-auto: {visible_line(job)} failed: {visible_line(result.error or end)}", err=True)
+    click.echo(f"rae-auto: {escape_line(job)} failed: {escape_line(result.error or end)}", err=True)
     return 1
 
 
@@ -123,7 +123,7 @@ def _print_file(path: Path, raw: bool, is_open: Callable[[], bool]) -> None:
                     sys.stdout.buffer.write(chunk)
                     sys.stdout.buffer.flush()
                 else:
-                    click.echo(visible(chunk.decode(errors="backslashreplace")), nl=False)
+                    click.echo(escape_text(chunk.decode(errors="backslashreplace")), nl=False)
             if not continues:
                 return
             time.sleep(FOLLOW_INTERVAL_SECONDS)
@@ -151,4 +151,4 @@ def test_trigger_command(job: str, length: str, config: str | None, json_: bool)
         raise click.UsageError(f"--for: {error}") from None
     starts = watch_triggers(options.load_project(config), job, seconds, show)
     if not json_:
-        click.echo(f"{visible_line(job)} would have been started {format_count(starts, 'time')}")
+        click.echo(f"{escape_line(job)} would have been started {format_count(starts, 'time')}")

@@ -6,9 +6,10 @@ from typing import Any
 from rae_auto.config.structure import structure
 from rae_auto.errors import InvalidJob
 from rae_auto.model.job import Job
+from rae_auto.model.primitives.escaping import shorten_line
 from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.json_values import plain
-from rae_auto.model.primitives.problems import Findings, Invalid, one_line
+from rae_auto.model.primitives.problems import Findings, Invalid
 
 
 def read_job(document: Mapping[str, Any]) -> Job:
@@ -24,4 +25,4 @@ def read_job(document: Mapping[str, Any]) -> Job:
 
 def _add_job(name: object, error: Invalid) -> str:
     text = str(error)
-    return text if text.startswith("job ") else f"job {quote(one_line(str(name), 64))}: {text}"
+    return text if text.startswith("job ") else f"job {quote(shorten_line(str(name), 64))}: {text}"

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from rae_auto.errors import ConfigError
+from rae_auto.model.primitives.escaping import shorten_line
 from rae_auto.model.primitives.json_values import MAX_NESTING_LEVELS
-from rae_auto.model.primitives.problems import Invalid, invalid, one_line
+from rae_auto.model.primitives.problems import Invalid, invalid
 
 _MAX_FILE_BYTES = 1 << 20
 _MAX_KEY_PARTS = 1000
@@ -52,7 +53,7 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
         what = message[: found.start()] if found else message
         line = int(found[1]) if found and found[1] else text.count("\n") + 1
-        raise ConfigError([f"{format_place(path, line)}: invalid TOML: {one_line(what, 200)}"]) from None
+        raise ConfigError([f"{format_place(path, line)}: invalid TOML: {shorten_line(what, 200)}"]) from None
     except RecursionError:
         raise ConfigError(
             [f"{format_place(path)}: lists or tables are nested too deeply; use at most {MAX_NESTING_LEVELS} levels"]
@@ -66,7 +67,7 @@ def parse(path: Path, text: str) -> dict[str, Any]:
 
 def format_place(path: Path, line: int | None = None) -> str:
     """Return the place at the start of a message: `FILE` or `FILE:LINE`."""
-    return one_line(str(path), 4096) + (f":{line}" if line else "")
+    return shorten_line(str(path), 4096) + (f":{line}" if line else "")
 
 
 def _content(path: Path) -> bytes:

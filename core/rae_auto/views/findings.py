@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from rae_auto.views.escaping import visible_line
+from rae_auto.model.primitives.escaping import escape_line
 
 
 class CheckResult(Protocol):
@@ -30,4 +30,4 @@ def finding_line(finding: CheckResult) -> str:
     """Return one line for a person."""
     mark = "ok     " if finding.hint is None else "problem"
     hint = f"; {finding.hint}" if finding.hint else ""
-    return f"{mark}  {finding.subject}: {visible_line(finding.observation + hint)}"
+    return f"{mark}  {finding.subject}: {escape_line(finding.observation + hint)}"

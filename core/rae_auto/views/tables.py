@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from rae_auto.views.escaping import visible_line
+from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.times import local_and_relative_time
 
 
@@ -22,7 +22,7 @@ def instant(iso: str | None) -> str:
 
 def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print columns under headers on a terminal; in a pipe the rows alone, two spaces between their cells."""
-    cells = [[visible_line("-" if cell in (None, "") else cell) for cell in row] for row in rows]
+    cells = [[escape_line("-" if cell in (None, "") else cell) for cell in row] for row in rows]
     if not on_terminal():
         for row in cells:
             click.echo("  ".join(row))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from rae_auto.views.escaping import visible_line
+from rae_auto.model.primitives.escaping import escape_line
 
 MAX_LINE_CHARACTERS = 200
 
@@ -43,6 +43,6 @@ def trace_line(trace: Trace) -> str:
     """Return one line for a person, shortened if it is long."""
     event = "" if trace.event is None else json.dumps(trace.event, ensure_ascii=False)
     words = filter(None, (trace.trigger, trace.what, trace.key, event, trace.text))
-    text = visible_line(" ".join(words))
+    text = escape_line(" ".join(words))
     shown = text if len(text) <= MAX_LINE_CHARACTERS else text[:MAX_LINE_CHARACTERS] + "…"
     return f"{trace.at.isoformat(timespec='milliseconds')}  {shown}"

@@ -8,10 +8,10 @@ from attrs import field, frozen
 
 from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
+from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.human_units import format_elapsed
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.validators import positive_duration
-from rae_plugins.guards.text import quote_short, to_printable
 from rae_plugins.machine.commands import CantStart, can_be_run, commands_missing, run
 
 MAX_TIMEOUT = timedelta(seconds=9)
@@ -47,7 +47,7 @@ class CommandGuard(ReadGuard):
         try:
             result = await run(self.command, self.timeout.total_seconds(), errors=True)
         except CantStart as error:
-            return GuardResult(Verdict.UNKNOWN, f"{name} cannot be started: {to_printable(str(error))}")
+            return GuardResult(Verdict.UNKNOWN, f"{name} cannot be started: {shorten_line(str(error))}")
         except TimeoutError:
             return GuardResult(Verdict.UNKNOWN, f"{name} took longer than {format_elapsed(self.timeout)}")
         return _judge(name, result.code, result.output.decode(errors="replace"))
@@ -55,7 +55,7 @@ class CommandGuard(ReadGuard):
 
 def _judge(name: str, code: int, output: str) -> GuardResult:
     last_line = next((line.strip() for line in reversed(output.split("\n")) if line.strip()), "")
-    printed = f": {to_printable(last_line)}" if last_line else ""
+    printed = f": {shorten_line(last_line)}" if last_line else ""
     if code < 0:
         return GuardResult(Verdict.UNKNOWN, f"{name} was killed by {_signal_name(-code)}{printed}")
     if code == 0:

@@ -12,10 +12,10 @@ from attrs import field, frozen, validators
 
 from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
+from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.human_units import format_elapsed
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.validators import positive_duration
-from rae_plugins.guards.text import quote_short, to_printable
 from rae_plugins.machine.interfaces import addresses, is_usable
 from rae_plugins.machine.patience import look
 
@@ -84,7 +84,7 @@ class NetworkGuard(ReadGuard):
         except TimeoutError:
             return GuardResult(Verdict.NO, f"{target} did not answer within {format_elapsed(self.timeout)}")
         except (OSError, UnicodeError) as error:
-            return GuardResult(Verdict.NO, f"{target} cannot be reached: {to_printable(_explain(error))}")
+            return GuardResult(Verdict.NO, f"{target} cannot be reached: {shorten_line(_explain(error))}")
         return GuardResult(Verdict.YES, f"{target} accepts connections")
 
 

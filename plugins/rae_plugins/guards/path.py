@@ -11,9 +11,9 @@ from attrs import field, frozen
 
 from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
+from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.human_units import format_elapsed
 from rae_auto.toolkit.validators import absolute_path
-from rae_plugins.guards.text import quote_short
 from rae_plugins.machine.patience import look
 
 TIMEOUT_SECONDS = 3.0

@@ -12,9 +12,9 @@ from attrs import field, frozen
 
 from rae_auto.api import ComputedGuard, GuardResult, Verdict
 from rae_auto.hookspecs import hookimpl
+from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.validators import zone_name
-from rae_plugins.guards.text import quote_short
 from rae_plugins.machine.wall_clock import next_change, shown_at
 
 SHORT_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

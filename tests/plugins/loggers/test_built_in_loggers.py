@@ -12,6 +12,7 @@ import pytest
 from loguru import logger
 
 from rae_auto.api import Logger
+from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.testing.loggers import LoggerConformance
 from rae_plugins.loggers import console, file
@@ -109,7 +110,7 @@ def test_log_masks_secrets_in_every_form(tmp_path: Path, secret: str, form: str)
     log_setup.detach()
     written = (tmp_path / "rae-auto.log").read_text()
     assert written.count("is ***.") == 2
-    assert not [form for form in (secret, log_setup.escaped(secret), json.dumps(secret)[1:-1]) if form in written]
+    assert not [form for form in (secret, escape_line(secret), json.dumps(secret)[1:-1]) if form in written]
 
 
 @pytest.mark.requirement("S17")

@@ -5,6 +5,8 @@ For text that `parse_duration` and `parse_size` read back, see `units`.
 
 from datetime import timedelta
 
+from rae_auto.model.primitives.escaping import escape_unprintable
+
 _UNITS = ((86400, "day"), (3600, "h"), (60, "min"), (1, "s"))
 _SIZES = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
 
@@ -48,5 +50,4 @@ def format_count(count: int, noun: str, plural: str | None = None) -> str:
 
 def quote(name: object) -> str:
     """Return a name in double quotes, with everything that isn't printable escaped."""
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
-    return '"' + text.replace('"', '\\"') + '"'
+    return '"' + escape_unprintable(str(name)).replace('"', '\\"') + '"'

@@ -7,6 +7,8 @@ from typing import Any
 
 from attrs import field, frozen
 
+from rae_auto.model.primitives.escaping import shorten_line
+
 Key = tuple[str | int, ...]
 """The path to a value: table keys and list indices."""
 
@@ -57,7 +59,7 @@ class Findings:
 
 def describe_problem(problem: Problem) -> str:
     """Return the problem as one line, with its key if it has one."""
-    what = one_line(problem.what, 400)
+    what = shorten_line(problem.what, 400)
     return f"{format_key(problem.key)}: {what}" if problem.key else what
 
 
@@ -68,21 +70,9 @@ def format_key(key: Sequence[str | int]) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            name = part if _BARE.fullmatch(part) else '"' + one_line(part, 64) + '"'
+            name = part if _BARE.fullmatch(part) else '"' + shorten_line(part, 64) + '"'
             text += f".{name}" if text else name
     return text
-
-
-def one_line(text: str, limit: int) -> str:
-    """Return the text with control characters escaped, shortened to about `limit` characters."""
-    shortened = text if len(text) <= limit else text[: limit - 1] + "…"
-    if shortened.isprintable():
-        return shortened
-    return "".join(mark if mark.isprintable() else _escaped(mark) for mark in shortened)
-
-
-def _escaped(mark: str) -> str:
-    return mark.encode("unicode_escape").decode("ascii")
 
 
 def shown(value: Any) -> str:
@@ -90,7 +80,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f'the text "{one_line(value, 40)}"'
+        return f'the text "{shorten_line(value, 40)}"'
     if isinstance(value, int):
         return f"the number {value}" if abs(value) < 1 << 64 else "a number of that many digits"
     if isinstance(value, float):

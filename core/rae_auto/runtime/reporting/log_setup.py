@@ -1,7 +1,6 @@
 """The log: one escaped line for each event, to every configured logger, without secrets."""
 
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from rae_auto.api.logger import Logger
+from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.runtime import silence_library
 from rae_auto.runtime.execution.secrets import mask_secrets, sort_secrets
 
 if TYPE_CHECKING:
     from loguru import Record
-
-# C0, DEL, C1, the marks that turn the direction of text, and what no encoding can write.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _hidden: set[str] = set()
 
@@ -46,16 +43,11 @@ def hide(values: Iterable[str]) -> None:
     _hidden.update(form for value in sort_secrets(values) for form in (value, repr(value)[1:-1]))
 
 
-def escaped(text: str) -> str:
-    """Return the text as one line without control characters."""
-    return _UNSEEN.sub(lambda match: repr(match[0])[1:-1], text)
-
-
 def _clean(record: "Record") -> None:
     hidden = sort_secrets(_hidden)
-    record["message"] = escaped(mask_secrets(record["message"], hidden))
+    record["message"] = escape_line(mask_secrets(record["message"], hidden))
     for name, value in record["extra"].items():
-        record["extra"][name] = escaped(mask_secrets(str(value), hidden))
+        record["extra"][name] = escape_line(mask_secrets(str(value), hidden))
 
 
 class _Forward(logging.Handler):

@@ -20,13 +20,13 @@ from attrs.converters import optional
 
 from rae_auto.api import ComputedGuard, GuardResult, Verdict
 from rae_auto.hookspecs import hookimpl
+from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.human_units import format_bytes
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.validators import absolute_path, zone_name
 from rae_plugins.guards.calendar.date_entries import parse_date_entry
 from rae_plugins.guards.calendar.event_index import EventIndex
 from rae_plugins.guards.calendar.events import CalendarEvent
-from rae_plugins.guards.text import quote_short, to_printable
 from rae_plugins.machine.wall_clock import shown_at
 
 MAX_FILE_BYTES = 8 << 20
@@ -80,7 +80,7 @@ class CalendarGuard(ComputedGuard):
         clock_zone = zone(self.timezone or "local")
         name = self.index.name_at(instant)
         sources = ([Path(self.file).name] if self.file else []) + (["dates"] if self.dates else [])
-        source = to_printable(" and ".join(sources))
+        source = shorten_line(" and ".join(sources))
         clock = f"it is {shown_at(instant, clock_zone):%a %Y-%m-%d %H:%M} in {clock_zone.key}"
         if name is None:
             reason = f"{clock}, outside all events of {source}"
@@ -96,7 +96,7 @@ class CalendarGuard(ComputedGuard):
 
 def _read_file(path: str) -> bytes:
     """Return the content of a file, which may be written at this moment or be replaced by anything."""
-    quoted = to_printable(path, MAX_PATH_CHARACTERS)
+    quoted = shorten_line(path, MAX_PATH_CHARACTERS)
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
         with os.fdopen(descriptor, "rb") as file:
@@ -115,7 +115,7 @@ def _parse_file(path: str, content: bytes, home: ZoneInfo) -> tuple[CalendarEven
     from rae_plugins.guards.calendar.content_lines import CalendarSyntaxError  # lazy: start-up
     from rae_plugins.guards.calendar.ical_parser import parse_events  # lazy: start-up
 
-    quoted = to_printable(path, MAX_PATH_CHARACTERS)
+    quoted = shorten_line(path, MAX_PATH_CHARACTERS)
     try:
         text = content.decode()
     except UnicodeDecodeError as error:

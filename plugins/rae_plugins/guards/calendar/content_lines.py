@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from attrs import field, frozen
 
-from rae_plugins.guards.text import quote_short
+from rae_auto.model.primitives.escaping import quote_short
 
 MAX_SHOWN_CHARACTERS = 40
 """Characters of a file that a message shows."""

@@ -35,6 +35,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from attrs import evolve, field, frozen
 
+from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.zones import zone as named_zone
 from rae_plugins.guards.calendar.content_lines import (
     MAX_SHOWN_CHARACTERS,
@@ -43,7 +44,6 @@ from rae_plugins.guards.calendar.content_lines import (
     parse_content_lines,
 )
 from rae_plugins.guards.calendar.events import CalendarEvent, EventLength, RecurrenceRule, has_occurrence
-from rae_plugins.guards.text import quote_short, to_printable
 from rae_plugins.machine.wall_clock import first_shown, shown_at
 
 _TIME = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.ASCII)
@@ -124,7 +124,7 @@ class _ZoneTable:
             parsed = tzical(StringIO(self._definitions[name])).get()
         except Exception as error:
             quoted = quote_short(name, MAX_SHOWN_CHARACTERS)
-            raise line.error(f"invalid VTIMEZONE of time zone {quoted}: {to_printable(str(error))}") from None
+            raise line.error(f"invalid VTIMEZONE of time zone {quoted}: {shorten_line(str(error))}") from None
         assert isinstance(parsed, tzinfo)
         return parsed
 
@@ -178,7 +178,7 @@ def _parse_components(text: str) -> tuple[list[_Component], dict[str, str]]:
         elif line.name != "END":
             stack[-1].lines.append(line)
         elif stack[-1].kind != kind:
-            raise line.error(f"found {to_printable(kind, 20)}, expected {to_printable(stack[-1].kind, 20)}")
+            raise line.error(f"found {shorten_line(kind, 20)}, expected {shorten_line(stack[-1].kind, 20)}")
         else:
             closed.append(stack.pop())
             if kind == "VTIMEZONE":
@@ -285,7 +285,7 @@ def _parse_rule(line: ContentLine, start: datetime, zone: tzinfo, zones: _ZoneTa
     try:
         is_possible = has_occurrence(rule.text, start)
     except Exception as error:
-        raise line.error(f"invalid rule: {to_printable(str(error))}") from None
+        raise line.error(f"invalid rule: {shorten_line(str(error))}") from None
     if not is_possible:
         raise line.error("the rule matches no date; correct it, or delete the event")
     return rule

@@ -1,0 +1,46 @@
+"""Escaping of text from others (output, names, reasons, files), so that it is shown and never obeyed.
+
+There are two degrees. Output of a job is shown as it is, but for what a terminal would obey. A part of a message or of
+a log line must also stay in its line, so everything that isn't printable is escaped.
+"""
+
+import re
+
+MAX_PART_CHARACTERS = 80
+"""Characters of a text from elsewhere that a message shows, unless it asks for more."""
+
+# C0 except newline and tab, DEL, C1, the marks that change the direction of text, and surrogates.
+_CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_IN_TEXT = re.compile(f"[{_CONTROLS}]")
+_IN_LINE = re.compile(f"[{_CONTROLS}\n\t\u2028\u2029]")
+
+
+def escape_text(text: str) -> str:
+    """Return the text, of several lines perhaps, with every character escaped that a terminal would obey: `\\x1b`."""
+    return _IN_TEXT.sub(lambda match: _escape(match[0]), text)
+
+
+def escape_line(value: object) -> str:
+    """Return a value as one line: as `escape_text` does, with tabs and line separators escaped too."""
+    return _IN_LINE.sub(lambda match: _escape(match[0]), str(value))
+
+
+def escape_unprintable(text: str) -> str:
+    """Return the text with every character escaped that isn't printable, line separators included."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def shorten_line(text: str, max_characters: int = MAX_PART_CHARACTERS) -> str:
+    """Return the text shortened to `max_characters`, then with every character escaped that isn't printable."""
+    return escape_unprintable(text if len(text) <= max_characters else text[: max_characters - 1] + "…")
+
+
+def quote_short(text: str, max_characters: int = MAX_PART_CHARACTERS) -> str:
+    """Return the text as `shorten_line` does, in double quotes."""
+    return f'"{shorten_line(text, max_characters)}"'
+
+
+def _escape(char: str) -> str:
+    return ascii(char)[1:-1]
