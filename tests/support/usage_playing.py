@@ -4,10 +4,13 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from attrs import fields_dict
+
 from rae_auto.api.events import Event
 from rae_auto.api.pattern import Firing
 from rae_auto.toolkit.pattern_run import PatternRun
 from rae_plugins.triggers.usage import UsageTrigger
+from rae_plugins.triggers.usage.patterns.options import UsagePattern
 
 BERLIN = "Europe/Berlin"
 
@@ -15,11 +18,20 @@ BEGIN = datetime(2026, 1, 5, 8, tzinfo=UTC)
 """A Monday morning, nine o'clock in Berlin."""
 
 
+def make_pattern(pattern: str, **options: Any) -> UsagePattern:
+    """Return a pattern of the usage trigger; a time zone is dropped if it has no days."""
+    cls: Any = UsageTrigger.variants().classes[pattern]
+    if "timezone" not in fields_dict(cls):
+        options.pop("timezone", None)
+    made: UsagePattern = cls(**options)
+    return made
+
+
 class Played:
     """A pattern at work, from BEGIN on."""
 
     def __init__(self, begin: datetime = BEGIN, **options: Any) -> None:
-        self.pattern = UsageTrigger(**{"timezone": BERLIN, **options})
+        self.pattern = make_pattern(**{"timezone": BERLIN, **options})
         self.play = PatternRun.start(self.pattern, begin)
         self.fired: list[Firing] = []
         self._count = 0

@@ -78,19 +78,30 @@ def _class_of(info: PluginInfo, offered: list[Any]) -> type[Plugin]:
     if len(named) != 1:
         raise _broken(info, f"rae_{info.kind}s offers {len(named)} classes with type = {info.name!r}, not one")
     cls = named[0]
+    _check_contract(info, cls)
+    variants = cls.variants()
+    for instantiated in [cls] if variants is None else variants.classes.values():
+        _check_contract(info, instantiated)
+        _check_instantiable(info, instantiated)
+    return cast("type[Plugin]", cls)
+
+
+def _check_contract(info: PluginInfo, cls: Any) -> None:
     contract = _CONTRACTS[info.kind]
     if not (isinstance(cls, type) and issubclass(cls, contract)):
         raise _broken(info, f"{cls!r} is no {' or '.join(base.__name__ for base in contract)}")
     if not attrs.has(cls):
         raise _broken(info, f"{cls.__name__} isn't an attrs class")
+
+
+def _check_instantiable(info: PluginInfo, cls: type[Plugin]) -> None:
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
         raise _broken(info, f"{cls.__name__} lacks {', '.join(missing)}")
     try:
-        attrs.resolve_types(cls)
+        attrs.resolve_types(cast("Any", cls))
     except Exception as error:
         what = f"the types of its options can't be found ({error}); import them outside 'if TYPE_CHECKING'"
         raise _broken(info, what) from error
-    return cast("type[Plugin]", cls)
 
 
 def _broken(info: PluginInfo, what: str) -> PluginBroken:

@@ -11,7 +11,7 @@ from tests.support.waiting import eventually
 from rae_plugins.machine.programs import checked, is_called, running
 from rae_plugins.triggers.system import SystemTrigger
 from rae_plugins.triggers.threshold import ThresholdTrigger
-from rae_plugins.triggers.usage import UsageTrigger
+from rae_plugins.triggers.usage.patterns.duration import DurationPattern
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_name_is_a_glob_or_a_regular_expression_in_any_case(name: str, text: s
     [
         (SystemTrigger, {"on": ["process-started"], "process": "/(/"}),
         (ThresholdTrigger, {"metric": "process-count", "of": "/(/", "above": 1}),
-        (UsageTrigger, {"pattern": "duration", "application": "/(/", "for_": "1h"}),
+        (DurationPattern, {"application": "/(/", "for_": "1h"}),
     ],
 )
 def test_what_is_no_regular_expression_is_refused(trigger: Any, options: dict[str, Any]) -> None:

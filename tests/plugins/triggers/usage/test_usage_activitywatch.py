@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from tests.support.activitywatch_server import FakeActivityWatch
+from tests.support.usage_playing import make_pattern
 from tests.support.waiting import until
 
 from rae_auto.testing.sources import PATIENCE, START, Listener, VirtualTimer
-from rae_plugins.triggers.usage import UsageTrigger
+from rae_plugins.triggers.usage.patterns.options import UsagePattern
 
 WINDOW, AFK = "aw-watcher-window_here", "aw-watcher-afk_here"
 
@@ -66,9 +67,9 @@ def use(aw: FakeActivityWatch, since: float, until: float, app: str = "firefox",
         at += timedelta(seconds=10)
 
 
-def duration(url: str, **options: Any) -> UsageTrigger:
+def duration(url: str, **options: Any) -> UsagePattern:
     given = {"pattern": "duration", "application": "firefox", "for_": "30m", "source": "activitywatch", "url": url}
-    return UsageTrigger(**{**given, **options}, timezone="UTC")
+    return make_pattern(**{**given, **options}, timezone="UTC")
 
 
 def test_use_of_an_application_adds_up_while_the_last_event_grows(aw: FakeActivityWatch, tmp_path: Path) -> None:
@@ -233,7 +234,7 @@ def test_spells_without_input_are_those_that_it_knows(pattern: str, keys: list[s
 
     async def scene(listener: Listener) -> None:
         with aw.serving() as url:
-            async with listener.watching(UsageTrigger(pattern=pattern, for_="10m", source="activitywatch", url=url)):
+            async with listener.watching(make_pattern(pattern=pattern, for_="10m", source="activitywatch", url=url)):
                 await pulled(aw, listener)
                 use(aw, 3, 5)
                 for minute in range(5, 15):
@@ -259,7 +260,7 @@ def test_each_beginning_of_use_can_be_what_counts(tmp_path: Path) -> None:
 
     async def scene(listener: Listener) -> None:
         with aw.serving() as url:
-            trigger = UsageTrigger(
+            trigger = make_pattern(
                 pattern="count", count=2, within="1d", application="firefox", source="activitywatch", url=url
             )
             async with listener.watching(trigger):

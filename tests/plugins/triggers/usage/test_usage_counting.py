@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.usage_playing import BEGIN, Played, after
+from tests.support.usage_playing import BEGIN, Played, after, make_pattern
 
 from rae_auto.api.events import Event
 from rae_auto.toolkit.pattern_run import PatternRun
-from rae_plugins.triggers.usage import UsageTrigger
 
 offsets = st.lists(st.integers(0, 300), max_size=60).map(sorted)
 
@@ -109,7 +108,7 @@ def test_of_names_what_counts_and_what_would_have_fired_counts_only_by_name(of: 
 
 
 def test_occurrences_of_a_trigger_can_be_what_counts() -> None:
-    inner = UsageTrigger(pattern="first_of_day", of="unlock")
+    inner = make_pattern(pattern="first_of_day", of="unlock")
     played = Played(pattern="count", of=inner, count=2, within="7d", where={"day": "2026-01-0*"})
     assert played.pattern.parts() == {"of": inner}
     assert played.pattern.event_names() == ()
@@ -182,7 +181,7 @@ def test_a_pattern_fires_the_same_whether_or_not_its_state_goes_through_json_in_
 ) -> None:
     """As it does at each restart. It must also never change a state that it was given."""
     fields = {name.replace("for", "for_"): value for name, value in options.items()}
-    pattern = UsageTrigger(**fields, timezone="Europe/Berlin")  # type: ignore[arg-type]  # as people write them
+    pattern = make_pattern(**fields, timezone="Europe/Berlin")  # type: ignore[arg-type]  # as people write them
     minutes = data.draw(st.lists(st.integers(0, 14 * 24 * 60), max_size=30).map(sorted))
     one, other = PatternRun.start(pattern, BEGIN), PatternRun.start(pattern, BEGIN)
     for number, minute in enumerate(minutes):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rae_plugins.triggers.usage.days import Days, kind_of
+from rae_plugins.triggers.usage.patterns.days import Days, day_kind
 
 ZONES = ["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "America/Sao_Paulo", "Pacific/Apia"]
 instants = st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
@@ -70,4 +70,4 @@ def test_slots_that_the_clock_leaves_out_have_no_length() -> None:
 
 
 def test_saturday_and_sunday_are_the_weekend() -> None:
-    assert [kind_of(date(2026, 1, 5) + timedelta(days=day))[:5] for day in range(7)] == ["weekd"] * 5 + ["weeke"] * 2
+    assert [day_kind(date(2026, 1, 5) + timedelta(days=day))[:5] for day in range(7)] == ["weekd"] * 5 + ["weeke"] * 2

@@ -9,10 +9,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.support.usage_playing import BEGIN, BERLIN, Played
+from tests.support.usage_playing import BEGIN, BERLIN, Played, make_pattern
 
 from rae_auto.api.pattern import Firing
-from rae_plugins.triggers.usage import UsageTrigger
 
 ONE = timedelta(days=1)
 MONDAY = datetime(2026, 1, 5, tzinfo=ZoneInfo(BERLIN))
@@ -201,11 +200,11 @@ def test_another_threshold_or_lead_keeps_what_was_learned() -> None:
     """It takes weeks. What is kept is bound to the repr, and these are no part of it."""
     options = {"pattern": "habit", "of": "*", "timezone": BERLIN}
     changed = {"probability": 0.8, "lead": "10m", "dry_run": True, "warm_up": 20}
-    assert repr(UsageTrigger(**options)) == repr(UsageTrigger(**options, **changed))  # type: ignore[arg-type]
-    assert repr(UsageTrigger(**options)) != repr(UsageTrigger(**{**options, "of": "x"}))  # type: ignore[arg-type]
+    assert repr(make_pattern(**options)) == repr(make_pattern(**options, **changed))  # type: ignore[arg-type]
+    assert repr(make_pattern(**options)) != repr(make_pattern(**{**options, "of": "x"}))  # type: ignore[arg-type]
     played = learned(days=28)
     played.pass_to(at(28, "05:00"))
-    played.play.pattern = UsageTrigger(**options, lead="45m")  # type: ignore[arg-type]
+    played.play.pattern = make_pattern(**options, lead="45m")  # type: ignore[arg-type]
     played.pass_to(at(28, "12:00"))
     assert shown(played.fired[-1]) == "08:15"
 

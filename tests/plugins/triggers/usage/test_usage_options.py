@@ -12,22 +12,26 @@ from rae_auto.model.primitives.problems import Invalid
 from rae_auto.registry import Registry
 from rae_auto.testing.sources import START
 from rae_plugins.triggers.usage import UsageTrigger
+from rae_plugins.triggers.usage.patterns.idle_periods import ReturnPattern
+from rae_plugins.triggers.usage.patterns.options import UsagePattern
 
 PLUGINS = Registry()
 
 
-def made(**options: object) -> UsageTrigger:
+def made(**options: object) -> UsagePattern:
     options = {name.rstrip("_"): value for name, value in options.items()}
-    return build(UsageTrigger, options, timezone="Europe/Berlin", plugins=PLUGINS)
+    pattern = build(UsageTrigger, options, timezone="Europe/Berlin", plugins=PLUGINS)
+    assert isinstance(pattern, UsagePattern)
+    return pattern
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"pattern": "often"}, "must be one of count"),
-        ({"pattern": "count", "of": "x", "within": "1h"}, "needs 'count'"),
-        ({"pattern": "count", "of": "x", "count": 3}, "needs 'within'"),
-        ({"pattern": "count", "of": "x"}, "needs 'count' and 'within'; give them"),
+        ({"pattern": "count", "of": "x", "within": "1h"}, "count: is missing"),
+        ({"pattern": "count", "of": "x", "count": 3}, "within: is missing"),
+        ({"pattern": "count", "of": "x"}, "count: is missing; set it; within: is missing; set it"),
         ({"pattern": "first_of_day", "of": "door opened"}, "of: must be the name of an event"),
         ({"pattern": "first_of_day", "of": ""}, "of: must be the name of an event"),
         ({"pattern": "first_of_day", "of": "gap"}, "of: must be the name of an event"),
@@ -40,34 +44,43 @@ def made(**options: object) -> UsageTrigger:
         ({"pattern": "count", "of": "x", "count": 3, "within": "1ms"}, "within: must be at least 1s"),
         ({"pattern": "count", "of": {"type": "nothing"}, "count": 3, "within": "1h"}, "of: unknown trigger"),
         ({"pattern": "count", "of": {"type": "interval"}, "count": 3, "within": "1h"}, "of.every: is missing"),
-        ({"pattern": "count", "of": "x", "application": "y", "count": 3, "within": "1h"}, "only one of them"),
+        ({"pattern": "count", "of": "x", "application": "y", "count": 3, "within": "1h"}, "because 'of' already says"),
         (
             {"pattern": "count", "application": "y", "count": 3, "within": "1h", "where": {"a": 1}},
-            "where: must be taken",
+            "where: must be removed",
         ),
-        ({"pattern": "first_of_day", "of": "x", "days": 3}, "has no use for it"),
+        (
+            {"pattern": "first_of_day", "of": "x", "days": 3},
+            'days: is not an option of pattern "first_of_day", only of streak; remove it',
+        ),
         ({"pattern": "first_of_day", "of": "x", "day_start": "9"}, "invalid time of day"),
-        ({"pattern": "first_of_day", "of": "x", "source": "process"}, "source: must be taken out"),
+        ({"pattern": "first_of_day", "of": "x", "source": "process"}, "source: must be removed"),
         ({"pattern": "first_of_day", "of": "x", "timezone": "Mars/Olympus"}, "unknown time zone"),
-        ({"pattern": "absence", "of": "x"}, "needs 'for'"),
-        ({"pattern": "idle"}, "needs 'for'"),
+        ({"pattern": "absence", "of": "x"}, "for: is missing"),
+        ({"pattern": "idle"}, "for: is missing"),
         ({"pattern": "idle", "for": "5s"}, "for: must be at least 10s"),
-        ({"pattern": "idle", "for": "5m", "of": "x"}, "has no use for it"),
-        ({"pattern": "idle", "for": "5m", "source": "process"}, 'must be "idle" or "activitywatch"'),
-        ({"pattern": "return", "for": "5m", "url": "http://127.0.0.1:1"}, "only source = "),
+        ({"pattern": "idle", "for": "5m", "of": "x"}, "only of count, absence, first_of_day, streak, habit, surge"),
+        ({"pattern": "idle", "for": "5m", "source": "process"}, "source: must be one of idle, activitywatch"),
+        ({"pattern": "return", "for": "5m", "url": "http://127.0.0.1:1"}, 'source = "activitywatch" set'),
         ({"pattern": "duration", "for": "2h"}, "'application'"),
         ({"pattern": "duration", "for": "2h", "application": "/(/"}, "no regular expression"),
-        ({"pattern": "duration", "for": "2h", "application": "x", "source": "idle"}, 'must be "process" or'),
-        ({"pattern": "duration", "for": "2h", "application": "x", "title": "y"}, "only source = "),
-        ({"pattern": "duration", "for": "2h", "application": "x", "within": "4h", "per": "week"}, "'within' says"),
+        (
+            {"pattern": "duration", "for": "2h", "application": "x", "source": "idle"},
+            "source: must be one of process, activitywatch",
+        ),
+        ({"pattern": "duration", "for": "2h", "application": "x", "title": "y"}, 'source = "activitywatch" set'),
+        (
+            {"pattern": "duration", "for": "2h", "application": "x", "within": "4h", "per": "week"},
+            "per: must be removed",
+        ),
         (
             {"pattern": "duration", "for": "2h", "title": "x", "source": "activitywatch", "url": "http://example.org"},
-            "must be one of this machine",
+            "must be an address of this machine",
         ),
         ({"pattern": "streak", "of": "x", "days": 1}, "days: must be at least 2"),
         ({"pattern": "habit", "of": "x", "probability": 1.0}, "probability: must be less than"),
         ({"pattern": "habit", "of": "x", "lead": "13h"}, "lead: must be at most 12h"),
-        ({"pattern": "habit", "of": "x", "count": 3}, "has no use for it"),
+        ({"pattern": "habit", "of": "x", "count": 3}, "only of count, surge"),
         ({"pattern": "surge", "of": "x", "factor": 0.5}, "factor: must be at least 1"),
     ],
 )
@@ -82,7 +95,7 @@ def test_of_takes_the_name_of_an_event_or_a_trigger_as_people_write_one() -> Non
     assert (named.event_names(), named.parts()) == (("system.unlock",), {})
     inner = made(pattern="first_of_day", of={"type": "usage", "pattern": "return", "for": "1h"})
     (part,) = inner.parts().values()
-    assert isinstance(part, UsageTrigger)
+    assert isinstance(part, ReturnPattern)
     assert inner.event_names() == ()
     (name,) = inner.parts()
     (firing,) = inner.step(inner.begin(START).state, Event("1", name, START, {}), START).firings

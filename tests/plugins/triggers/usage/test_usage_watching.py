@@ -12,12 +12,14 @@ import pytest
 from attrs import evolve
 from tests.plugins.machine.test_idle import x_server
 from tests.support.packages import need
+from tests.support.usage_playing import make_pattern
 
 from rae_auto.api import EmitResult
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.testing.sources import PATIENCE, START, Listener, RealTimer, SourceConformance, VirtualTimer
 from rae_plugins.machine.idle import Idle
-from rae_plugins.triggers.usage import UsageTrigger, application_source, idle_source
+from rae_plugins.triggers.usage.patterns.options import UsagePattern
+from rae_plugins.triggers.usage.sources import application_source, idle_source
 
 IN_USE = Idle(0.0, "a test")
 
@@ -82,8 +84,8 @@ async def live(listener: Listener, seconds: float, *, each: float = 1) -> None:
 
 class TestCountConforms(SourceConformance):
     @pytest.fixture
-    def plugin(self) -> UsageTrigger:
-        return UsageTrigger(pattern="count", of="shell.command", count=2, within="1h", where={"program": "git"})
+    def plugin(self) -> UsagePattern:
+        return make_pattern(pattern="count", of="shell.command", count=2, within="1h", where={"program": "git"})
 
     async def provoke(self, listener: Listener, number: int) -> None:
         for _ in range(2):
@@ -92,15 +94,15 @@ class TestCountConforms(SourceConformance):
 
 class TestFirstOfDayConforms(SourceConformance):
     @pytest.fixture
-    def plugin(self) -> UsageTrigger:
-        return UsageTrigger(pattern="first_of_day", of="custom.*", timezone="UTC")
+    def plugin(self) -> UsagePattern:
+        return make_pattern(pattern="first_of_day", of="custom.*", timezone="UTC")
 
     async def provoke(self, listener: Listener, number: int) -> None:
         await listener.events.record("custom.tea", at=START + timedelta(days=number))
 
 
 def test_events_before_a_restart_count_after_it(tmp_path: Path) -> None:
-    trigger = UsageTrigger(pattern="count", of="tea", count=3, within="1h")
+    trigger = make_pattern(pattern="count", of="tea", count=3, within="1h")
 
     async def scene(listener: Listener) -> None:
         for _ in range(2):
@@ -118,7 +120,7 @@ def test_events_before_a_restart_count_after_it(tmp_path: Path) -> None:
 
 
 def test_absence_does_not_count_the_time_in_which_the_daemon_was_down(tmp_path: Path) -> None:
-    trigger = UsageTrigger(pattern="absence", of="tea", for_="1h")
+    trigger = make_pattern(pattern="absence", of="tea", for_="1h")
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(trigger):
@@ -135,7 +137,7 @@ def test_absence_does_not_count_the_time_in_which_the_daemon_was_down(tmp_path: 
 
 
 def test_absence_does_not_count_the_time_asleep(tmp_path: Path) -> None:
-    trigger = UsageTrigger(pattern="absence", of="tea", for_="1h")
+    trigger = make_pattern(pattern="absence", of="tea", for_="1h")
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(trigger):
@@ -150,7 +152,7 @@ def test_absence_does_not_count_the_time_asleep(tmp_path: Path) -> None:
 
 
 def test_in_the_shadow_it_is_recorded_and_logged_what_would_have_fired(log: list[str], tmp_path: Path) -> None:
-    trigger = UsageTrigger(pattern="surge", of="error", warm_up=1, dry_run=True, timezone="UTC")
+    trigger = make_pattern(pattern="surge", of="error", warm_up=1, dry_run=True, timezone="UTC")
     timer = VirtualTimer(datetime(2026, 1, 5, 4, tzinfo=UTC))
 
     async def scene(listener: Listener) -> None:
@@ -178,13 +180,13 @@ def test_out_of_the_shadow_it_fires_with_what_it_has_learned(tmp_path: Path) -> 
     timer = VirtualTimer(datetime(2026, 1, 5, 4, tzinfo=UTC))
 
     async def scene(listener: Listener) -> None:
-        async with listener.watching(UsageTrigger(**options, dry_run=True)):
+        async with listener.watching(make_pattern(**options, dry_run=True)):
             for _ in range(3):
                 await live(listener, 5 * 3600 + 300, each=900)
                 await listener.events.record("tea")
                 await live(listener, 19 * 3600 - 300, each=900)
         assert listener.occurrences == []
-        async with listener.watching(UsageTrigger(**options)):
+        async with listener.watching(make_pattern(**options)):
             await live(listener, 6 * 3600, each=900)
             (fired,) = await listener.wait_for(1)
         assert fired.key == "2026-01-08-09:00"
@@ -195,8 +197,8 @@ def test_out_of_the_shadow_it_fires_with_what_it_has_learned(tmp_path: Path) -> 
 def test_an_idle_spell_fires_once_at_its_length_and_its_end_is_a_return(machine: Machine, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
         back = Listener(tmp_path / "back", listener.timer)
-        idle = UsageTrigger(pattern="idle", for_="5m")
-        async with listener.watching(idle), back.watching(UsageTrigger(pattern="return", for_="5m")):
+        idle = make_pattern(pattern="idle", for_="5m")
+        async with listener.watching(idle), back.watching(make_pattern(pattern="return", for_="5m")):
             await live(listener, 100)
             machine.touch()
             await live(listener, 299)
@@ -221,7 +223,7 @@ def test_while_it_is_in_use_it_is_looked_at_no_more_often_than_a_spell_could_hav
     machine: Machine, tmp_path: Path
 ) -> None:
     async def scene(listener: Listener) -> None:
-        async with listener.watching(UsageTrigger(pattern="idle", for_="10m")):
+        async with listener.watching(make_pattern(pattern="idle", for_="10m")):
             for _ in range(60):
                 machine.touch()
                 await live(listener, 60, each=20)
@@ -235,7 +237,7 @@ def test_a_spell_goes_on_over_a_restart(machine: Machine, tmp_path: Path) -> Non
     async def scene(listener: Listener) -> None:
         back = Listener(tmp_path / "back", listener.timer)
         for _ in range(3):
-            trigger, returns = UsageTrigger(pattern="idle", for_="5m"), UsageTrigger(pattern="return", for_="5m")
+            trigger, returns = make_pattern(pattern="idle", for_="5m"), make_pattern(pattern="return", for_="5m")
             async with listener.watching(trigger), back.watching(returns):
                 await live(listener, 400, each=2)
             await listener.timer.advance(60)
@@ -254,7 +256,7 @@ def test_a_spell_goes_on_over_a_restart(machine: Machine, tmp_path: Path) -> Non
 
 def test_a_machine_that_wakes_up_is_come_back_to_with_the_first_input(machine: Machine, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
-        async with listener.watching(UsageTrigger(pattern="return", for_="1h")):
+        async with listener.watching(make_pattern(pattern="return", for_="1h")):
             for touched_before in (30, 2):
                 known = len(listener.occurrences)
                 machine.touch()
@@ -274,7 +276,7 @@ def test_what_can_not_be_told_is_neither_idle_nor_its_end_and_said_once(
 ) -> None:
     async def scene(listener: Listener) -> None:
         machine.unknown = "no desktop"
-        async with listener.watching(UsageTrigger(pattern="idle", for_="5m")):
+        async with listener.watching(make_pattern(pattern="idle", for_="5m")):
             await live(listener, 3600, each=10)
             assert listener.occurrences == []
             machine.unknown = None
@@ -295,7 +297,7 @@ def test_what_can_not_be_told_is_neither_idle_nor_its_end_and_said_once(
 
 def test_use_of_a_process_adds_up_as_far_as_somebody_is_there(machine: Machine, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
-        trigger = UsageTrigger(pattern="duration", application="editor", for_="10m", timezone="UTC")
+        trigger = make_pattern(pattern="duration", application="editor", for_="10m", timezone="UTC")
         async with listener.watching(trigger):
             for minute in range(30):
                 machine.runs = minute % 10 != 5
@@ -312,7 +314,7 @@ def test_use_of_a_process_adds_up_as_far_as_somebody_is_there(machine: Machine, 
 
 def test_use_counts_without_input_where_nobody_has_to_be_there(machine: Machine, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
-        trigger = UsageTrigger(pattern="duration", application="vlc", for_="30m", not_afk=False, timezone="UTC")
+        trigger = make_pattern(pattern="duration", application="vlc", for_="30m", not_afk=False, timezone="UTC")
         async with listener.watching(trigger):
             await live(listener, 2000, each=5)
             (fired,) = await listener.wait_for(1)
@@ -331,7 +333,7 @@ def test_use_counts_though_the_clocks_tremble(machine: Machine, tmp_path: Path) 
     machine.timer.now = trembling  # type: ignore[method-assign]
 
     async def scene(listener: Listener) -> None:
-        trigger = UsageTrigger(pattern="duration", application="vlc", for_="5m", not_afk=False, timezone="UTC")
+        trigger = make_pattern(pattern="duration", application="vlc", for_="5m", not_afk=False, timezone="UTC")
         async with listener.watching(trigger):
             await live(listener, 400, each=5)
             await listener.wait_for(1)
@@ -344,7 +346,7 @@ def test_no_use_counts_where_it_can_not_be_told_whether_somebody_is_there(
 ) -> None:
     async def scene(listener: Listener) -> None:
         machine.unknown = "no desktop"
-        async with listener.watching(UsageTrigger(pattern="duration", application="x", for_="5m", timezone="UTC")):
+        async with listener.watching(make_pattern(pattern="duration", application="x", for_="5m", timezone="UTC")):
             await live(listener, 1200, each=5)
         assert listener.occurrences == []
 
@@ -354,7 +356,7 @@ def test_no_use_counts_where_it_can_not_be_told_whether_somebody_is_there(
 
 def test_time_asleep_is_no_use(machine: Machine, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
-        trigger = UsageTrigger(pattern="duration", application="x", for_="1h", not_afk=False, timezone="UTC")
+        trigger = make_pattern(pattern="duration", application="x", for_="1h", not_afk=False, timezone="UTC")
         async with listener.watching(trigger):
             for _ in range(2):
                 await live(listener, 1000, each=5)
@@ -366,7 +368,7 @@ def test_time_asleep_is_no_use(machine: Machine, tmp_path: Path) -> None:
 
 
 def test_a_restart_of_the_daemon_does_not_begin_a_use(machine: Machine, tmp_path: Path) -> None:
-    trigger = UsageTrigger(pattern="count", application="x", count=2, within="1d", not_afk=False)
+    trigger = make_pattern(pattern="count", application="x", count=2, within="1d", not_afk=False)
 
     async def scene(listener: Listener) -> None:
         for _ in range(4):

@@ -16,7 +16,7 @@ from rae_auto.model.primitives.instants import Moment, format_instant, parse_ins
 from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.machine.idle import read_idle
 from rae_plugins.machine.programs import running
-from rae_plugins.triggers.usage.use import AFK, Interval, tell_use
+from rae_plugins.triggers.usage.sources.use import AFK_TIMEOUT, Interval, tell_use
 
 LOOK = timedelta(seconds=10)
 """How often it looks for processes."""
@@ -50,7 +50,7 @@ class Use:
         slept = now.slept - self.looked_at.slept >= _ASLEEP
         if not runs or slept or now.mono - self.looked_at.mono > _BLIND.total_seconds():
             return (Use.begun(now, last_input, now.wall) if runs else None), self._rest()
-        if last_input - self.last_input > AFK:
+        if last_input - self.last_input > AFK_TIMEOUT:
             return Use.begun(now, last_input, last_input), self._rest()
         grown = evolve(self, looked_at=now, until=max(last_input, self.until), last_input=last_input)
         if (rest := grown._rest()) is None or (self.is_reported and grown.until - grown.since < TELL):

@@ -1,7 +1,7 @@
-"""Days as people live them: from one `day_start` to the next on the clock of a zone, 23 to 25 hours long.
+"""Days from one `day_start` to the next on the clock of a time zone, 23 to 25 hours long.
 
-A wall time that the clock leaves out stands for the moment at which it was set forward; one that it shows twice for the
-first time. So each instant belongs to one day, and to one slot of that day.
+A wall time that the clock skips stands for the moment at which it was set forward; one that it shows twice stands for
+the first time. So each instant belongs to exactly one day, and to one slot of that day.
 """
 
 from datetime import date, datetime, time, timedelta
@@ -11,7 +11,7 @@ from attrs import field, frozen
 from rae_auto.model.primitives.zones import zone
 from rae_plugins.machine.wall_clock import first_shown, shown_at
 
-_ONE = timedelta(days=1)
+_ONE_DAY = timedelta(days=1)
 
 
 @frozen
@@ -23,40 +23,40 @@ class Days:
     _start: timedelta = field(init=False)
 
     @_start.default
-    def _since_midnight(self) -> timedelta:
+    def _make_start(self) -> timedelta:
         return datetime.combine(date.min, time.fromisoformat(self.day_start)) - datetime.combine(date.min, time())
 
     def date_of(self, instant: datetime) -> date:
-        """The day that an instant belongs to."""
+        """Return the day to which an instant belongs."""
         candidate = (self._shown(instant) - self._start).date()
-        # Where the clock goes through the start of the day twice, it has begun the first time.
-        return candidate + _ONE if instant >= self.start_of(candidate + _ONE) else candidate
+        # If the clock passes the start of the day twice, the day begins the first time.
+        return candidate + _ONE_DAY if instant >= self.start_of(candidate + _ONE_DAY) else candidate
 
     def start_of(self, day: date) -> datetime:
-        """The instant at which a day begins, in UTC."""
+        """Return the instant at which a day begins, in UTC."""
         return self._instant(datetime.combine(day, time()) + self._start)
 
     def week_of(self, day: date) -> date:
-        """The Monday of a day's week."""
-        return day - day.weekday() * _ONE
+        """Return the Monday of a day's week."""
+        return day - day.weekday() * _ONE_DAY
 
     def slot_of(self, instant: datetime, minutes: int) -> tuple[date, int]:
-        """Day, and number of the slot of so many minutes, counted from the day's start on the clock."""
+        """Return the day, and the number of the slot of `minutes`, counted from the day's start on the clock."""
         day = self.date_of(instant)
         shown = self._shown(instant) - datetime.combine(day, time()) - self._start
         last = 24 * 60 // minutes - 1
         return day, min(max(shown // timedelta(minutes=minutes), 0), last)
 
     def slot_start(self, day: date, slot: int, minutes: int) -> datetime:
-        """When a slot begins, in UTC; the one behind the last is the first of the next day."""
+        """Return the start of a slot, in UTC; the slot after the last is the first of the next day."""
         return self._instant(datetime.combine(day, time()) + self._start + slot * timedelta(minutes=minutes))
 
     def slot_text(self, slot: int, minutes: int) -> str:
-        """What the clock shows at a slot's start: "09:00"."""
+        """Return the time on the clock at a slot's start: "09:00"."""
         return (datetime.combine(date.min, time()) + self._start + slot * timedelta(minutes=minutes)).strftime("%H:%M")
 
     def is_shown_again(self, instant: datetime) -> bool:
-        """Whether the clock shows this time for the second time, since it was set back."""
+        """Return whether the clock shows this time for the second time, because it was set back."""
         return instant.astimezone(zone(self.zone_name)).fold == 1
 
     def _shown(self, instant: datetime) -> datetime:
@@ -66,6 +66,6 @@ class Days:
         return first_shown(wall, zone(self.zone_name))
 
 
-def kind_of(day: date) -> str:
-    """Whether people call it weekday or weekend."""
+def day_kind(day: date) -> str:
+    """Return "weekday" or "weekend"."""
     return "weekend" if day.weekday() >= 5 else "weekday"

@@ -7,7 +7,7 @@ from typing import Any
 from rae_auto.api import TriggerContext
 from rae_auto.model.primitives.instants import format_instant
 
-AFK = timedelta(minutes=3)
+AFK_TIMEOUT = timedelta(minutes=3)
 """After so long without input nobody is there, as ActivityWatch has it; use that pauses for longer begins anew."""
 
 Interval = tuple[datetime, datetime]
@@ -19,7 +19,7 @@ async def tell_use(
     """Tell intervals, in order; `used_until` is where the use before ended. Returns where this one does."""
     for spell in _spells(intervals):
         start, end = spell[0][0], spell[-1][1]
-        if used_until is None or start - used_until > AFK:
+        if used_until is None or start - used_until > AFK_TIMEOUT:
             await watch.emit(f"began-{format_instant(start)}", {**about, "began": True, "intervals": []}, start)
         document = {**about, "began": False, "intervals": [list(map(format_instant, interval)) for interval in spell]}
         await watch.emit(f"{format_instant(start)}/{format_instant(end)}", document, end)
@@ -59,7 +59,7 @@ def united(intervals: Sequence[Interval]) -> list[Interval]:
 def _spells(intervals: Sequence[Interval]) -> list[list[Interval]]:
     spells: list[list[Interval]] = []
     for interval in intervals:
-        if spells and interval[0] - spells[-1][-1][1] <= AFK:
+        if spells and interval[0] - spells[-1][-1][1] <= AFK_TIMEOUT:
             spells[-1].append(interval)
         else:
             spells.append([interval])

@@ -1,4 +1,4 @@
-"""What would have fired: recorded as an event and logged, and nothing runs."""
+"""Dry runs: a firing is recorded as an event and logged, and nothing runs."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,14 +9,14 @@ from loguru import logger
 
 from rae_auto.api import EmitResult, TriggerContext
 from rae_auto.model.primitives.instants import format_instant
-from rae_plugins.triggers.usage.fold import DRY_RUN
+from rae_plugins.triggers.usage.patterns.matching import DRY_RUN
 
 
 @frozen
-class DryRun:
-    """Takes what a pattern tells in place of the daemon."""
+class DryRunEmit:
+    """Stands in for the daemon's `emit` during a dry run."""
 
-    watch: TriggerContext
+    context: TriggerContext
 
     async def __call__(
         self,
@@ -26,15 +26,15 @@ class DryRun:
         *,
         feedback_key: str | None = None,
     ) -> EmitResult:
-        """Record it, durably. The same key may be recorded twice where the daemon is killed in between."""
+        """Record the firing durably. A key may be recorded twice if the daemon is killed in between."""
         data = {
-            "job": self.watch.job,
-            "trigger": self.watch.trigger,
+            "job": self.context.job,
+            "trigger": self.context.trigger,
             "key": key,
             "would_fire_at": at and format_instant(at),
             "event": event,
         }
-        await self.watch.events.record(DRY_RUN, data)
+        await self.context.events.record(DRY_RUN, data)
         text = "trigger {} would have fired (dry_run = true): {}"
-        logger.bind(job=self.watch.job).info(text, self.watch.trigger, key)
+        logger.bind(job=self.context.job).info(text, self.context.trigger, key)
         return EmitResult()

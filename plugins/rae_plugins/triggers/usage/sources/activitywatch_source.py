@@ -16,15 +16,15 @@ from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.machine.programs import is_called
-from rae_plugins.triggers.usage.activitywatch import (
+from rae_plugins.triggers.usage.sources.activitywatch import (
     AFK_STATUS,
     WINDOWS,
     ActivityWatch,
     NoAnswer,
     Recorded,
 )
-from rae_plugins.triggers.usage.idle_source import Telling
-from rae_plugins.triggers.usage.use import Interval, intersected, tell_use, united
+from rae_plugins.triggers.usage.sources.idle_source import Telling
+from rae_plugins.triggers.usage.sources.use import Interval, intersected, tell_use, united
 
 PULL = timedelta(seconds=60)
 """How often it is asked."""

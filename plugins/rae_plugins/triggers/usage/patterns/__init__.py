@@ -1,0 +1,1 @@
+"""Patterns, one class each: their options, and the pure functions that look for them."""

@@ -1,0 +1,1 @@
+"""Sources that report the use of applications, and idle periods."""
