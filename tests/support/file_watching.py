@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rae_auto.testing.sources import PATIENCE, Listener, Occurrence, RealTimer, VirtualTimer
+from rae_auto.testing.sources import WAIT_TIMEOUT_SECONDS, EmittedOccurrence, Listener, RealTimer, VirtualTimer
 from rae_plugins.triggers.file import FileTrigger
 
 ALL = ("created", "modified", "deleted", "moved")
@@ -49,7 +49,7 @@ class FileListener(Listener):
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Return once a condition holds."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             while not condition():  # noqa: ASYNC110 - threads and other processes change it
                 await asyncio.sleep(0.02)
 
@@ -90,7 +90,7 @@ def read_metadata(directory: Path, name: str) -> str | None:
     return row and str(row[0])
 
 
-def event_of(occurrence: Occurrence) -> Mapping[str, Any]:
+def event_of(occurrence: EmittedOccurrence) -> Mapping[str, Any]:
     """Return the event of an occurrence, which this trigger always has."""
     assert occurrence.event is not None
     return occurrence.event

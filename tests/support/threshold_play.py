@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from rae_auto.testing.sources import PATIENCE, Listener, VirtualTimer
+from rae_auto.testing.sources import WAIT_TIMEOUT_SECONDS, Listener, VirtualTimer
 from rae_plugins.triggers.threshold import ThresholdTrigger
 from rae_plugins.triggers.threshold.readers import Unavailable
 from rae_plugins.triggers.threshold.sampling import Sampler
@@ -72,7 +72,7 @@ class ThresholdRun:
 
     async def wait_until_ready(self) -> None:
         """Return when the source waits for its next sample."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             await self.listener.timer.is_waiting.wait()
 
     async def feed(self, *values: float | None) -> None:

@@ -65,7 +65,7 @@ class Executor(Plugin):
         """Which of the limits that a job sets can't be enforced on this machine, each with the reason."""
         backends = cls.backends()
         reason = f"the {cls.type} executor has no means for it on this machine"
-        return {name: reason for name in limits.given if backends.get(name) is None}
+        return {name: reason for name in limits.names if backends.get(name) is None}
 
     async def open(self, directory: Path) -> None:
         """Prepare; called once, before the first `start`. `directory` (0700, exists) is the executor's own."""

@@ -22,7 +22,15 @@ from rae_auto.model.primitives.graphs import find_cycles
 from rae_auto.model.primitives.human_units import format_count
 from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.names import JobId, check_name
-from rae_auto.model.primitives.problems import Findings, Invalid, Key, Problem, describe_problem, invalid, shown
+from rae_auto.model.primitives.problems import (
+    Findings,
+    Invalid,
+    Key,
+    Problem,
+    describe_problem,
+    describe_value,
+    invalid,
+)
 from rae_auto.model.primitives.zones import local_zone_name, zone
 
 _MAX_REPORTED_PROBLEMS = 100
@@ -131,7 +139,7 @@ def _pop_table(document: dict[str, Any], name: str, findings: Findings) -> dict[
     if isinstance(value, dict):
         return value
     header = "[jobs.NAME]" if name == "jobs" else f"[{name}]"
-    findings.problems.append(Problem((name,), f"must be a table, not {shown(value)}; write {header}"))
+    findings.problems.append(Problem((name,), f"must be a table, not {describe_value(value)}; write {header}"))
     return {}
 
 
@@ -223,7 +231,7 @@ class _JobReader:
         with own.within():
             _check_name("job name", name)
         if not isinstance(table, dict):
-            raise invalid(f"must be a table, not {shown(table)}; write [jobs.{name}]")
+            raise invalid(f"must be a table, not {describe_value(table)}; write [jobs.{name}]")
         return structure_valid_part(merge_defaults(table, defaults), JobTable, own)
 
     def _relate(self, table: JobTable, tables: Mapping[str, Any], own: Findings) -> dict[str, Key]:

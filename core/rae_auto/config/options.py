@@ -89,7 +89,7 @@ def check_plugins_of(
 
 def limit_problems(ref: PluginRef, limits: Limits, plugins: PluginSource) -> list[Problem]:
     """Return a problem for each limit that the executor can't enforce on this machine."""
-    if limits.best_effort or not limits.given:
+    if limits.best_effort or not limits.names:
         return []
     try:
         executor = plugins.get(Kind.EXECUTOR, ref.type)

@@ -22,7 +22,7 @@ from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.model.primitives.problems import Findings, Invalid, Problem, invalid, shown
+from rae_auto.model.primitives.problems import Findings, Invalid, Problem, describe_value, invalid
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 
 T = TypeVar("T")
@@ -144,25 +144,25 @@ def _unless_enum(hook: Callable[[object], Any]) -> Callable[[object, Any], Any]:
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value
-    raise invalid(f"must be text, not {shown(value)}")
+    raise invalid(f"must be text, not {describe_value(value)}")
 
 
 def _flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
-    raise invalid(f"must be true or false, not {shown(value)}")
+    raise invalid(f"must be true or false, not {describe_value(value)}")
 
 
 def _integer(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise invalid(f"must be a whole number, not {shown(value)}")
+    raise invalid(f"must be a whole number, not {describe_value(value)}")
 
 
 def _number(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    raise invalid(f"must be a number, not {shown(value)}")
+    raise invalid(f"must be a number, not {describe_value(value)}")
 
 
 def _duration(value: object) -> timedelta:
@@ -216,7 +216,7 @@ def _literal(value: object, cls: object) -> object:
 
 def _choice(value: object, words: Sequence[str]) -> str:
     near = did_you_mean(value, words) if isinstance(value, str) else ""
-    return f"must be one of {', '.join(words)}, not {shown(value)}{near}"
+    return f"must be one of {', '.join(words)}, not {describe_value(value)}{near}"
 
 
 def _union(converter: Converter, value: object, cls: Any) -> object:
@@ -233,35 +233,35 @@ def _union(converter: Converter, value: object, cls: Any) -> object:
             except ValueError as error:
                 failure = error
     if all(names):
-        raise invalid(f"must be {' or '.join(filter(None, names))}, not {shown(value)}")
+        raise invalid(f"must be {' or '.join(filter(None, names))}, not {describe_value(value)}")
     raise failure
 
 
 def _list(converter: Converter, value: object, cls: Any) -> object:
     if not isinstance(value, list | tuple):
-        raise invalid(f"must be a list, not {shown(value)}")
+        raise invalid(f"must be a list, not {describe_value(value)}")
     findings, items, kind = Findings(), [], get_args(cls)[0]
     for index, item in enumerate(value):
         with findings.within(index):
-            items.append(_checked(converter.structure, item, kind))
+            items.append(_call(converter.structure, item, kind))
     findings.raise_if_any()
     return items if get_origin(cls) is list else tuple(items)
 
 
 def _mapping(converter: Converter, value: object, cls: Any) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise invalid(f"must be a table, not {shown(value)}")
+        raise invalid(f"must be a table, not {describe_value(value)}")
     findings, items, kind = Findings(), {}, get_args(cls)[1]
     for name, item in value.items():
         with findings.within(name):
-            items[name] = _checked(converter.structure, item, kind)
+            items[name] = _call(converter.structure, item, kind)
     findings.raise_if_any()
     return items
 
 
 def _table(converter: Converter, value: object, cls: Any) -> object:
     if not isinstance(value, dict):
-        raise invalid(f"must be a table, not {shown(value)}")
+        raise invalid(f"must be a table, not {describe_value(value)}")
     if (variants := variants_of(cls)) is not None:
         return _variant(converter, value, variants)
     fields, findings, given = options_of(cls), Findings(), {}
@@ -302,9 +302,9 @@ def _variant(converter: Converter, value: Mapping[str, Any], variants: Variants)
 def _field(converter: Converter, value: object, field: "attrs.Attribute[Any]") -> object:
     try:
         if field.converter is None or _type_determines_conversion(field.type):
-            return _checked(converter.structure, value, field.type or Any)
+            return _call(converter.structure, value, field.type or Any)
         if not isinstance(field.converter, attrs.Converter):
-            _checked(field.converter, value)
+            _call(field.converter, value)
     except Invalid as error:
         if "hint" in field.metadata and not isinstance(value, list | dict):
             raise invalid(f"{error}; {field.metadata['hint']}") from None
@@ -325,7 +325,7 @@ def is_union(cls: object) -> bool:
     return get_origin(cls) in (Union, UnionType)
 
 
-def _checked(function: Callable[..., Any], *arguments: object) -> Any:
+def _call(function: Callable[..., Any], *arguments: object) -> Any:
     """Call a plugin's function. Raises Invalid for any error."""
     try:
         return function(*arguments)
@@ -374,7 +374,7 @@ def _reworded(what: str, details: Sequence[Any]) -> str:
         return _choice(value, [str(option) for option in options])
     if what.startswith("must match regex ") and len(details) == 3:
         _, pattern, value = details
-        return f"must match the pattern {pattern.pattern}, not {shown(value)}"
+        return f"must match the pattern {pattern.pattern}, not {describe_value(value)}"
     return what
 
 
@@ -389,12 +389,12 @@ def _short_plugin(value: object) -> tuple[str, dict[str, Any]]:
     if isinstance(value, str):
         value = {"type": value}
     if not isinstance(value, dict):
-        raise invalid(f"must be the name of a plugin, or a table with type and options, not {shown(value)}")
+        raise invalid(f"must be the name of a plugin, or a table with type and options, not {describe_value(value)}")
     if "type" not in value:
         raise invalid("is missing; name the plugin", "type")
     kind = value["type"]
     if not isinstance(kind, str):
-        raise invalid(f"must be text, not {shown(kind)}", "type")
+        raise invalid(f"must be text, not {describe_value(kind)}", "type")
     return kind, {name: option for name, option in value.items() if name != "type"}
 
 
@@ -420,5 +420,5 @@ def _short_with_id(value: object) -> tuple[str, dict[str, Any], str]:
     kind, options = _short_plugin(value)
     own = options.pop("id", "")
     if not isinstance(own, str):
-        raise invalid(f"must be text, not {shown(own)}", "id")
+        raise invalid(f"must be text, not {describe_value(own)}", "id")
     return kind, options, own

@@ -1,4 +1,4 @@
-"""Occurrences and the decisions made of them, with the reasons that `rae-auto why` tells."""
+"""Occurrences, and the decisions on them with their reasons, as `rae-auto why` shows them."""
 
 import hashlib
 from base64 import b32encode

@@ -24,7 +24,7 @@ class GuardResult:
 
     @property
     def allows(self) -> bool:
-        """Whether the job may start."""
+        """True if the job may start."""
         return self.verdict is Verdict.YES
 
 

@@ -1,4 +1,4 @@
-"""What the scheduler remembers of a job between its runs."""
+"""State of a job that is stored between its runs."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -25,8 +25,8 @@ class Span:
 class Cursor:
     """Progress of a schedule: each instant after `since`, up to and including `at`, has its decision.
 
-    What lies before `since` was given up as missed, or was there before the schedule. `others` are spans that were
-    dealt with too, before that or while the clock was ahead of its time. `schedule` is a digest of the schedule, to
+    Instants before `since` were skipped as missed, or are older than the schedule. `others` are further spans that are
+    decided, before that or while the clock was set ahead. `schedule` is a digest of the schedule, to
     notice a change.
     """
 
@@ -38,7 +38,7 @@ class Cursor:
 
 @frozen
 class JobState:
-    """`cursors` holds, by trigger id, how far each schedule has been dealt with.
+    """`cursors` holds the progress of each schedule by trigger id.
 
     `last_state` is the end of the latest finished run (skipped ones don't count), `failures` how many in a
     row did not succeed.
@@ -57,8 +57,8 @@ class JobState:
 class Seen:
     """An occurrence that no cursor covers, kept so that it is decided once; `run` is what it led to, if anything.
 
-    `repeats` is how often it was told of again, `repeated_at` when last. `refused` is set where it came too often: a
-    source that tells it again still learns that it has to offer it later.
+    `repeats` counts how often it was emitted again, `repeated_at` says when last. `refused` is set if it was emitted
+    too often: a source that emits it again gets the same refusal and offers it later.
     """
 
     job: JobId

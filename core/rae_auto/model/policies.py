@@ -174,7 +174,7 @@ class Limits:
     best_effort: bool = field(default=False, metadata=_help("true: ignore limits that this machine can't enforce"))
 
     @property
-    def given(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """The names of the limits that are set and that the executor has to enforce."""
         return tuple(name for name in ENFORCED if getattr(self, name) is not None)
 

@@ -35,7 +35,7 @@ class RunState(StrEnum):
 
     @property
     def active(self) -> bool:
-        """Whether an executor has, or may have, an attempt of the run."""
+        """True while an executor has, or may have, an attempt of the run."""
         return self in (RunState.STARTING, RunState.RUNNING)
 
 

@@ -1,4 +1,4 @@
-"""For those who write sources: clocks that a test moves, recorded events in memory, and the conformance suite."""
+"""Tests of sources: clocks that a test moves, recorded events in memory, and the conformance suite."""
 
 import asyncio
 import json
@@ -22,8 +22,8 @@ from rae_auto.testing.plugin import PluginConformance
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
-PATIENCE = 30.0
-"""Seconds after which a test gives up waiting."""
+WAIT_TIMEOUT_SECONDS = 30.0
+"""Time after which a test stops waiting and fails."""
 
 
 class VirtualTimer:
@@ -40,16 +40,16 @@ class VirtualTimer:
 
     @property
     def sleepers(self) -> int:
-        """Return how many tasks wait for these clocks; only these notice a change."""
+        """The number of tasks that wait for these clocks; only those notice a change."""
         return len(self._sleepers)
 
     async def sleep(self, seconds: float) -> None:
-        """Until the test has let so much time pass."""
+        """Return when the test has advanced the clocks by so many seconds."""
         until = self._now.mono + seconds
         await self._until(lambda: self._now.mono >= until)
 
     async def sleep_until(self, instant: datetime) -> None:
-        """Until the test has moved the clock there, set it, or let the machine sleep."""
+        """Return when the test has moved the clock to the instant, has set it, or has suspended the machine."""
         before = self._settings, self._now.slept
         await self._until(lambda: self._now.wall >= instant or (self._settings, self._now.slept) != before)
 
@@ -62,21 +62,21 @@ class VirtualTimer:
         await future
 
     async def advance(self, by: timedelta | float, *, step: timedelta = timedelta(seconds=1)) -> None:
-        """Let time pass in steps, in each of which whoever sleeps gets its turn."""
+        """Advance the clocks in steps, and run the tasks that wake up after each."""
         left = by if isinstance(by, timedelta) else timedelta(seconds=by)
         while left > timedelta(0):
-            one = min(step, left)
-            left -= one
-            self._now = self._now.later(one)
+            interval = min(step, left)
+            left -= interval
+            self._now = self._now.later(interval)
             await self._wake()
 
     async def sleep_machine(self, by: timedelta) -> None:
-        """Suspend the machine, and wake it up."""
+        """Suspend the machine for so long, and resume it."""
         self._now = Moment(self._now.wall + by, self._now.mono, self._now.slept + by.total_seconds())
         await self._wake()
 
     async def set_clock(self, by: timedelta) -> None:
-        """Somebody sets the clock on the wall forward, or back."""
+        """Set the wall clock forward or back."""
         self._now = Moment(self._now.wall + by, self._now.mono, self._now.slept)
         self._settings += 1
         await self._wake()
@@ -92,7 +92,7 @@ class VirtualTimer:
 
 
 class EventsInMemory:
-    """Recorded events that a test writes."""
+    """Recorded events in memory, written by a test."""
 
     def __init__(self, timer: VirtualTimer | None = None) -> None:
         self.recorded: list[Event] = []
@@ -124,7 +124,7 @@ class EventsInMemory:
 
 
 @frozen
-class Occurrence:
+class EmittedOccurrence:
     """An occurrence that a source emitted."""
 
     key: str
@@ -133,16 +133,16 @@ class Occurrence:
 
 
 class Listener:
-    """A daemon as a source sees it: takes what it tells, and decides each key once."""
+    """A stand-in for the daemon: records the occurrences of a source, each key once."""
 
     def __init__(self, directory: Path, timer: Any = None) -> None:
-        """`timer` defaults to clocks that stand still; pass `RealTimer()` for a source that touches the world."""
+        """Create a listener; `timer` defaults to clocks that a test moves, `RealTimer()` has the real ones."""
         self.directory = directory
         self.timer = timer or VirtualTimer()
         self.events = EventsInMemory(self.timer if isinstance(self.timer, VirtualTimer) else None)
-        self.occurrences: list[Occurrence] = []
+        self.occurrences: list[EmittedOccurrence] = []
         self.answer: Callable[[str], EmitResult] = lambda key: EmitResult(RunId(f"run-{key}"))
-        """What becomes of an occurrence, by its key; it may raise, as a store may that can't be written."""
+        """Returns the result of an occurrence by its key, or raises, as for a store that can't be written."""
         self._came = asyncio.Condition()
 
     async def emit(
@@ -154,23 +154,23 @@ class Listener:
         feedback_key: str | None = None,
     ) -> EmitResult:
         """Record an occurrence, as `TriggerContext.emit` does."""
-        told = self.answer(key)
+        result = self.answer(key)
         json.dumps(event)
         if all(known.key != key for known in self.occurrences):
-            self.occurrences.append(Occurrence(key, event, at))
+            self.occurrences.append(EmittedOccurrence(key, event, at))
         async with self._came:
             self._came.notify_all()
-        return told
+        return result
 
-    async def wait_for(self, count: int, patience: float = PATIENCE) -> list[Occurrence]:
-        """Wait for this many occurrences and return them."""
+    async def wait_for(self, count: int, within: float = WAIT_TIMEOUT_SECONDS) -> list[EmittedOccurrence]:
+        """Wait until there are `count` occurrences and return them. Raises TimeoutError after `within` seconds."""
         try:
-            async with asyncio.timeout(patience), self._came:
+            async with asyncio.timeout(within), self._came:
                 await self._came.wait_for(lambda: len(self.occurrences) >= count)
         except TimeoutError:
-            told = f"it emitted {len(self.occurrences)} occurrences instead of {count} within {patience:g} s"
-            still = "; its clocks stand still: advance them in provoke, or let timer() return RealTimer()"
-            raise TimeoutError(told + (still if isinstance(self.timer, VirtualTimer) else "")) from None
+            problem = f"the source emitted {len(self.occurrences)} occurrences instead of {count} within {within:g} s"
+            hint = "; its clocks do not move by themselves: advance them in provoke, or let timer() return RealTimer()"
+            raise TimeoutError(problem + (hint if isinstance(self.timer, VirtualTimer) else "")) from None
         return list(self.occurrences)
 
     def watch(self, job: str = "job", trigger: str = "trigger") -> TriggerContext:
@@ -186,7 +186,9 @@ class Listener:
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):
-                await asyncio.wait_for(asyncio.shield(asyncio.gather(task, return_exceptions=True)), PATIENCE)
+                await asyncio.wait_for(
+                    asyncio.shield(asyncio.gather(task, return_exceptions=True)), WAIT_TIMEOUT_SECONDS
+                )
 
 
 class RealTimer:
@@ -197,67 +199,69 @@ class RealTimer:
         return Moment(datetime.now(UTC), asyncio.get_running_loop().time())
 
     async def sleep(self, seconds: float) -> None:
-        """So long."""
+        """Sleep for so many seconds."""
         await asyncio.sleep(seconds)
 
     async def sleep_until(self, instant: datetime) -> None:
-        """Until then."""
+        """Sleep until the instant."""
         await asyncio.sleep(max((instant - datetime.now(UTC)).total_seconds(), 0))
 
 
 Provoke = Callable[[Listener, int], Awaitable[None]]
-"""Makes the world do something that the source tells of: each time, by a number, something else."""
+"""Makes something happen that the source emits: with each number something else."""
 
 
 class SourceConformance(PluginConformance):
     """Conformance suite of sources. A subclass has a fixture `plugin` and a method `provoke`.
 
-    `ready`, where the source needs time before it sees anything, returns once it does. `timer` makes its clocks.
+    Override `ready` if the source needs time before it watches, and `timer` to give it other clocks.
     """
 
     repeats_after_restart = False
-    """True for one that tells again after a restart what is still so."""
+    """Whether the source emits again, after a restart, what is still true."""
 
     @abstractmethod
     async def provoke(self, listener: Listener, number: int) -> None:
-        """Make the world do something that the source tells of once; with another number something else."""
+        """Make something happen that the source emits once; with another number something else."""
 
     async def ready(self, listener: Listener) -> None:
-        """Return once the source sees what happens."""
+        """Return once the source is watching."""
         for _ in range(50):
             await asyncio.sleep(0)
 
     def timer(self) -> Any:
-        """The clocks of the source."""
+        """Return the clocks of the source."""
         return VirtualTimer()
 
     def _play(self, tmp_path: Path, scene: Callable[[Listener], Awaitable[None]]) -> None:
         async def play() -> None:
-            async with asyncio.timeout(2 * PATIENCE):
+            async with asyncio.timeout(2 * WAIT_TIMEOUT_SECONDS):
                 await scene(Listener(tmp_path / "source", self.timer()))
 
         asyncio.run(play())
 
     def test_equal_options_make_equal_sources(self, plugin: Any) -> None:
-        assert attrs.evolve(plugin) == plugin, "a reload would start it again though nothing changed"
+        assert attrs.evolve(plugin) == plugin, (
+            "a reload would restart the source although nothing has changed; compare by options"
+        )
 
-    def test_its_doubts_are_single_lines(self, plugin: SourceTrigger) -> None:
+    def test_warnings_are_single_lines(self, plugin: SourceTrigger) -> None:
         assert [text for text in plugin.warnings() if not text or "\n" in text] == []
 
-    def test_it_tells_what_happens_with_a_key_and_an_event_in_json(self, plugin: SourceTrigger, tmp_path: Path) -> None:
+    def test_occurrence_has_a_key_and_a_json_event(self, plugin: SourceTrigger, tmp_path: Path) -> None:
         async def scene(listener: Listener) -> None:
             async with listener.watching(plugin):
                 await self.ready(listener)
                 await self.provoke(listener, 1)
-                (told, *_) = await listener.wait_for(1)
-            assert isinstance(told.key, str)
-            assert told.key
-            assert told.event is None or isinstance(told.event, Mapping)
-            assert told.at is None or told.at.tzinfo is not None
+                (occurrence, *_) = await listener.wait_for(1)
+            assert isinstance(occurrence.key, str), f"the key is {occurrence.key!r}; use text"
+            assert occurrence.key, "the key is empty"
+            assert occurrence.event is None or isinstance(occurrence.event, Mapping)
+            assert occurrence.at is None or occurrence.at.tzinfo is not None, "the instant has no time zone"
 
         self._play(tmp_path, scene)
 
-    def test_what_happens_again_has_another_key(self, plugin: SourceTrigger, tmp_path: Path) -> None:
+    def test_second_occurrence_has_another_key(self, plugin: SourceTrigger, tmp_path: Path) -> None:
         async def scene(listener: Listener) -> None:
             async with listener.watching(plugin):
                 await self.ready(listener)
@@ -268,18 +272,18 @@ class SourceConformance(PluginConformance):
 
         self._play(tmp_path, scene)
 
-    def test_it_ends_when_it_is_told_to_and_leaves_nothing_behind(self, plugin: SourceTrigger, tmp_path: Path) -> None:
+    def test_cancelled_source_ends_without_leftovers(self, plugin: SourceTrigger, tmp_path: Path) -> None:
         async def scene(listener: Listener) -> None:
             before = asyncio.all_tasks()
             async with listener.watching(plugin) as task:
                 await self.ready(listener)
-            assert task.done(), "it ignores being cancelled"
-            assert task.cancelled() or task.exception() is None, f"it ended with {task.exception()!r}"
-            assert asyncio.all_tasks() == before, "tasks of its own go on"
+            assert task.done(), "the source ignores its cancellation"
+            assert task.cancelled() or task.exception() is None, f"the source ended with {task.exception()!r}"
+            assert asyncio.all_tasks() == before, "the source left tasks behind"
 
         self._play(tmp_path, scene)
 
-    def test_a_restart_repeats_nothing_and_goes_on(self, plugin: SourceTrigger, tmp_path: Path) -> None:
+    def test_restarted_source_repeats_nothing_and_continues(self, plugin: SourceTrigger, tmp_path: Path) -> None:
         async def scene(listener: Listener) -> None:
             async with listener.watching(plugin):
                 await self.ready(listener)
@@ -290,11 +294,11 @@ class SourceConformance(PluginConformance):
                 await self.provoke(listener, 2)
                 both = await listener.wait_for(2)
             assert both[0] == first[0]
-            assert len(both) == 2 or self.repeats_after_restart, f"it told again: {both}"
+            assert len(both) == 2 or self.repeats_after_restart, f"the source emitted again: {both}"
 
         self._play(tmp_path, scene)
 
-    def test_what_can_not_be_kept_now_is_not_passed_over(self, plugin: SourceTrigger, tmp_path: Path) -> None:
+    def test_error_of_emit_is_raised(self, plugin: SourceTrigger, tmp_path: Path) -> None:
         async def scene(listener: Listener) -> None:
             def refuse(_: str) -> EmitResult:
                 raise OSError("no space left on device")
@@ -303,8 +307,8 @@ class SourceConformance(PluginConformance):
             async with listener.watching(plugin) as task:
                 await self.ready(listener)
                 await self.provoke(listener, 1)
-                await asyncio.wait({task}, timeout=PATIENCE)
-                assert task.done(), "it must raise what emit raised, to be started again"
+                await asyncio.wait({task}, timeout=WAIT_TIMEOUT_SECONDS)
+                assert task.done(), "watch must raise the error of emit, so that the source is restarted"
                 assert isinstance(task.exception(), OSError)
             listener.answer = good
 

@@ -24,7 +24,7 @@ def time_of_day(value: object) -> str:
     """Convert a time of day to the form that `time.fromisoformat` parses: 06:00, 22:30:15. Raises ValueError."""
     match = _CLOCK.fullmatch(value) if isinstance(value, str) else None
     if match is None or (numbers := [int(part or 0) for part in match.groups()]) > [24, 0, 0] or max(numbers[1:]) > 59:
-        raise ValueError(f'invalid time of day {_shown(value)}; use hours and minutes, as in "22:00"')
+        raise ValueError(f'invalid time of day {_quoted_value(value)}; use hours and minutes, as in "22:00"')
     numbers[0] %= 24
     return ":".join(f"{number:02}" for number in (numbers if numbers[2] else numbers[:2]))
 
@@ -32,10 +32,10 @@ def time_of_day(value: object) -> str:
 def absolute_path(value: object) -> str:
     """Convert a path that begins with / or ~ to an absolute one, as text. Raises ValueError; touches no file."""
     if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError(f"invalid path {_shown(value)}; use text that begins with / or ~")
+        raise ValueError(f"invalid path {_quoted_value(value)}; use text that begins with / or ~")
     path = os.path.expanduser(value)  # noqa: PTH111 - text in, text out
     if not os.path.isabs(path):  # noqa: PTH117 - as above
-        raise ValueError(f"relative path {_shown(value)}; use a path that begins with / or ~")
+        raise ValueError(f"relative path {_quoted_value(value)}; use a path that begins with / or ~")
     return path
 
 
@@ -64,5 +64,5 @@ def positive_duration(maximum: timedelta | None = None, hint: str = "") -> Valid
     return validate
 
 
-def _shown(value: object) -> str:
+def _quoted_value(value: object) -> str:
     return quote(value[:60]) if isinstance(value, str) else f"{value!r:.60}"

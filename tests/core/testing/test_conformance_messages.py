@@ -37,14 +37,14 @@ class FixedResult(ReadGuard):
     [
         (
             None,
-            "^it emitted 0 occurrences instead of 1 within 0 s; its clocks stand still: advance them",
+            "^the source emitted 0 occurrences instead of 1 within 0 s; its clocks do not move by themselves",
         ),
-        (RealTimer(), "^it emitted 0 occurrences instead of 1 within 0 s$"),
+        (RealTimer(), "^the source emitted 0 occurrences instead of 1 within 0 s$"),
     ],
 )
 def test_wait_for_explains_clocks_that_do_not_move(tmp_path, timer, message):
     async def wait():
-        await Listener(tmp_path, timer).wait_for(1, patience=0)
+        await Listener(tmp_path, timer).wait_for(1, within=0)
 
     with pytest.raises(TimeoutError, match=message):
         asyncio.run(wait())

@@ -130,7 +130,7 @@ def test_result_counts_usage_of_the_whole_tree(tmp_path, assigned):
 def test_every_limit_has_a_mechanism():
     assert [name for name, means in ProcessExecutor.backends().items() if means is None] == []
     limits = Limits(memory=1, cpu_time=1, processes=1, open_files=3, file_size=1, nice=1, ionice="idle")
-    assert set(ProcessExecutor.backends()) == set(limits.given)
+    assert set(ProcessExecutor.backends()) == set(limits.names)
     assert ProcessExecutor.unenforceable(limits) == {}
 
 

@@ -26,9 +26,9 @@ def format_elapsed(value: timedelta | float, parts: int = 2) -> str:
 
 def _in_units(seconds: int, parts: int, first_day: int) -> str:
     units = _UNITS if seconds >= first_day * 86400 else _UNITS[1:]
-    largest = next(n for n, (size, _) in enumerate(units) if seconds >= size)
+    first = next(n for n, (size, _) in enumerate(units) if seconds >= size)
     words = []
-    for size, unit in units[largest : largest + parts]:
+    for size, unit in units[first : first + parts]:
         count, seconds = divmod(seconds, size)
         if count:
             words.append(format_count(count, unit) if unit == "day" else f"{count} {unit}")

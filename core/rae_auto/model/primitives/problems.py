@@ -75,7 +75,7 @@ def format_key(key: Sequence[str | int]) -> str:
     return text
 
 
-def shown(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """Return a value for a message, with its kind: `the text "maybe"`."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -24,9 +24,9 @@ def parse_duration(value: object) -> timedelta:
     """Parse a duration: seconds, or text such as "90s", "1h30m", "2d". Raises ValueError."""
     seconds = _seconds(value)
     if seconds is not None and _MAX_DURATION.total_seconds() < seconds < math.inf:
-        raise ValueError(f"duration {_shown(value)} is longer than 100 years; use a shorter one")
+        raise ValueError(f"duration {_quoted_value(value)} is longer than 100 years; use a shorter one")
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
-        raise ValueError(f'invalid duration {_shown(value)}; use a number and a unit, as in "90s" or "1h30m"')
+        raise ValueError(f'invalid duration {_quoted_value(value)}; use a number and a unit, as in "90s" or "1h30m"')
     return value if isinstance(value, timedelta) else timedelta(seconds=seconds)
 
 
@@ -67,7 +67,7 @@ def parse_size(value: object) -> Size:
         return Size(value)
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f'invalid size {_shown(value)}; use a number and a unit, as in "512MB" or "2GB"')
+        raise ValueError(f'invalid size {_quoted_value(value)}; use a number and a unit, as in "512MB" or "2GB"')
     return Size(round(float(match[1]) * _BYTES[match[2].upper() + "B"]))
 
 
@@ -79,7 +79,7 @@ def format_size(value: int) -> str:
     return f"{value}B"
 
 
-def _shown(value: object) -> str:
+def _quoted_value(value: object) -> str:
     if isinstance(value, int) and abs(value) > 10**30:
         return "a number of that many digits"
     if isinstance(value, str):

@@ -52,7 +52,7 @@ def explain_not_permitted(limits: Limits) -> dict[str, str]:
 
 def to_request(limits: Limits) -> dict[str, Any]:
     """Return the limits that are set, as a request to the keeper holds them."""
-    values = {name: getattr(limits, name) for name in limits.given}
+    values = {name: getattr(limits, name) for name in limits.names}
     if limits.cpu_time is not None:
         values["cpu_time"] = limits.cpu_time.total_seconds()
     return {**values, "best_effort": limits.best_effort} if values else {}

@@ -10,7 +10,7 @@ import pytest
 from tests.support import file_watching
 from tests.support.file_watching import ALL, FileListener, event_of, find_repeated, has_scanned, run_scene, trigger
 
-from rae_auto.testing.sources import PATIENCE, Listener, RealTimer, SourceConformance
+from rae_auto.testing.sources import WAIT_TIMEOUT_SECONDS, Listener, RealTimer, SourceConformance
 from rae_plugins.triggers.file import FileTrigger, rae_triggers
 
 # A fixture.
@@ -28,7 +28,7 @@ class TestFileConforms(SourceConformance):
         return RealTimer()
 
     async def ready(self, listener: Listener) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             while not has_scanned(listener.directory):  # noqa: ASYNC110 - a file tells
                 await asyncio.sleep(0.02)
 

@@ -11,7 +11,7 @@ import pytest
 from tests.support.threshold_play import EVERY, SamplingClock, ThresholdRun, make_scripted, run_threshold_scene
 
 from rae_auto.api.trigger import EmitResult
-from rae_auto.testing.sources import PATIENCE, START, Listener
+from rae_auto.testing.sources import START, WAIT_TIMEOUT_SECONDS, Listener
 from rae_plugins.triggers.threshold import watcher
 
 
@@ -119,7 +119,7 @@ def test_crossing_is_saved_first_and_redelivered_after_a_crash(tmp_path: Path) -
             await play.wait_until_ready()
             source.world.value = 95
             await listener.timer.advance(EVERY)
-            await asyncio.wait({task}, timeout=PATIENCE)
+            await asyncio.wait({task}, timeout=WAIT_TIMEOUT_SECONDS)
             assert isinstance(task.exception(), OSError)
 
     async def nothing(play: ThresholdRun) -> None:
@@ -219,7 +219,7 @@ def test_stopping_waits_for_a_write(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def slow(file: Any, document: Any) -> None:
         overlaps.append(not busy.acquire(blocking=False))
         started.set()
-        assert may_end.wait(PATIENCE)
+        assert may_end.wait(WAIT_TIMEOUT_SECONDS)
         write(file, document)
         busy.release()
 
@@ -227,12 +227,12 @@ def test_stopping_waits_for_a_write(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         listener = Listener(tmp_path, SamplingClock())
         monkeypatch.setattr(watcher.StateFile, "write", slow)
         task = asyncio.ensure_future(make_scripted().watch(listener.watch()))
-        await asyncio.to_thread(started.wait, PATIENCE)
+        await asyncio.to_thread(started.wait, WAIT_TIMEOUT_SECONDS)
         task.cancel()
         await asyncio.sleep(0)
         assert not task.done()
         may_end.set()
-        await asyncio.wait({task}, timeout=PATIENCE)
+        await asyncio.wait({task}, timeout=WAIT_TIMEOUT_SECONDS)
         assert task.cancelled()
 
     asyncio.run(main())

@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 
 from rae_auto import Job, RunState, Scheduler, TriggerRef
 from rae_auto.model.primitives.instants import Moment
-from rae_auto.testing.sources import PATIENCE, Listener, RealTimer
+from rae_auto.testing.sources import WAIT_TIMEOUT_SECONDS, Listener, RealTimer
 from rae_plugins.triggers.threshold import ThresholdTrigger
 from rae_plugins.triggers.threshold.readers import Unavailable
 from rae_plugins.triggers.threshold.sampling import make_thread_sampler
@@ -81,7 +81,7 @@ def test_hanging_reading_is_unavailable_and_not_repeated() -> None:
 
     def hang() -> float:
         read.append(1)
-        assert may_end.wait(PATIENCE)
+        assert may_end.wait(WAIT_TIMEOUT_SECONDS)
         return 5.0
 
     async def main() -> None:
@@ -104,7 +104,7 @@ def test_hanging_reading_does_not_delay_shutdown() -> None:
 
     def hang() -> float:
         threads.append(threading.current_thread())
-        assert may_end.wait(PATIENCE)
+        assert may_end.wait(WAIT_TIMEOUT_SECONDS)
         return 5.0
 
     async def main() -> None:
@@ -115,7 +115,7 @@ def test_hanging_reading_does_not_delay_shutdown() -> None:
     assert threads[0].is_alive()
     assert threads[0].daemon
     may_end.set()
-    threads[0].join(PATIENCE)
+    threads[0].join(WAIT_TIMEOUT_SECONDS)
     assert not threads[0].is_alive()
 
 
@@ -124,7 +124,7 @@ def test_sampler_raises_errors_of_the_reader() -> None:
         raise PermissionError("not yours")
 
     with pytest.raises(PermissionError, match="not yours"):
-        asyncio.run(make_thread_sampler(fail, timedelta(seconds=PATIENCE))())
+        asyncio.run(make_thread_sampler(fail, timedelta(seconds=WAIT_TIMEOUT_SECONDS))())
 
 
 # With all of the rest

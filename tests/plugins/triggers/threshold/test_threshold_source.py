@@ -16,7 +16,7 @@ from tests.support.threshold_play import (
     run_threshold_scene,
 )
 
-from rae_auto.testing.sources import PATIENCE, START, Listener, SourceConformance
+from rae_auto.testing.sources import START, WAIT_TIMEOUT_SECONDS, Listener, SourceConformance
 from rae_plugins.triggers.threshold import watcher
 from rae_plugins.triggers.threshold.sampling import Sampler
 
@@ -35,7 +35,7 @@ class TestThresholdConforms(SourceConformance):
         return SamplingClock()
 
     async def wait_until_ready(self, listener: Listener) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             await listener.timer.is_waiting.wait()
 
     @pytest.fixture(autouse=True)
@@ -120,7 +120,10 @@ def test_slow_reading_does_not_stretch_the_interval(tmp_path: Path) -> None:
             return sample
 
     async def main() -> None:
-        async with Listener(tmp_path, clock).watching(Slow(metric="load", above=90)), asyncio.timeout(PATIENCE):
+        async with (
+            Listener(tmp_path, clock).watching(Slow(metric="load", above=90)),
+            asyncio.timeout(WAIT_TIMEOUT_SECONDS),
+        ):
             for _ in range(25):
                 await clock.is_waiting.wait()
                 await clock.advance(1)

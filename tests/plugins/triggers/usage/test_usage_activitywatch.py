@@ -12,7 +12,7 @@ from tests.support.activitywatch_server import FakeActivityWatch
 from tests.support.usage_playing import make_pattern
 from tests.support.waiting import until
 
-from rae_auto.testing.sources import PATIENCE, START, Listener, VirtualTimer
+from rae_auto.testing.sources import WAIT_TIMEOUT_SECONDS, START, Listener, VirtualTimer
 from rae_plugins.triggers.usage.patterns.options import UsagePattern
 
 WINDOW, AFK = "aw-watcher-window_here", "aw-watcher-afk_here"
@@ -38,7 +38,7 @@ def minutes(count: float) -> datetime:
 
 def play(tmp_path: Path, scene: Callable[[Listener], Awaitable[None]]) -> None:
     async def run() -> None:
-        async with asyncio.timeout(2 * PATIENCE):
+        async with asyncio.timeout(2 * WAIT_TIMEOUT_SECONDS):
             await scene(Listener(tmp_path, VirtualTimer()))
 
     asyncio.run(run())

@@ -16,7 +16,7 @@ from tests.support.usage_playing import make_pattern
 
 from rae_auto.api import EmitResult
 from rae_auto.model.primitives.instants import Moment
-from rae_auto.testing.sources import PATIENCE, START, Listener, RealTimer, SourceConformance, VirtualTimer
+from rae_auto.testing.sources import START, WAIT_TIMEOUT_SECONDS, Listener, RealTimer, SourceConformance, VirtualTimer
 from rae_plugins.machine.idle import Idle
 from rae_plugins.triggers.usage.patterns.options import UsagePattern
 from rae_plugins.triggers.usage.sources import application_source, idle_source
@@ -69,7 +69,7 @@ class AtOnce(ThreadPoolExecutor):
 def play(tmp_path: Path, timer: VirtualTimer, scene: Callable[[Listener], Awaitable[None]]) -> None:
     async def run() -> None:
         asyncio.get_running_loop().set_default_executor(AtOnce())
-        async with asyncio.timeout(2 * PATIENCE):
+        async with asyncio.timeout(2 * WAIT_TIMEOUT_SECONDS):
             await scene(Listener(tmp_path, timer))
 
     asyncio.run(run())
