@@ -12,7 +12,7 @@ from tests.support.activitywatch_server import FakeActivityWatch
 from tests.support.usage_playing import make_pattern
 from tests.support.waiting import until
 
-from rae_auto.testing.sources import WAIT_TIMEOUT_SECONDS, START, Listener, VirtualTimer
+from rae_auto.testing.sources import START, WAIT_TIMEOUT_SECONDS, Listener, VirtualTimer
 from rae_plugins.triggers.usage.patterns.options import UsagePattern
 
 WINDOW, AFK = "aw-watcher-window_here", "aw-watcher-afk_here"
