@@ -16,8 +16,8 @@ PLAIN = "0123456789abcdef"
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({}, "set either .token. or .secret."),
-        ({"token": TOKEN, "secret": TOKEN}, "set either .token. or .secret."),
+        ({}, 'set either "token" or "secret"'),
+        ({"token": TOKEN, "secret": TOKEN}, 'set either "token" or "secret"'),
         ({"token": ""}, "at least 16 characters"),
         ({"secret": "short"}, "at least 16 characters"),
         ({"token": "${vault:hook}"}, r"invalid reference; use \$\{env:NAME\} or \$\{file:PATH\}"),
@@ -45,10 +45,10 @@ def test_invalid_options_are_refused_in_one_line(options, problem):
     ("options", "expected"),
     [
         ({"token": TOKEN}, []),
-        ({"token": PLAIN}, ["'token' is written in the configuration itself"]),
-        ({"secret": PLAIN}, ["'secret' is written in the configuration itself"]),
+        ({"token": PLAIN}, ['"token" is written in the configuration itself']),
+        ({"secret": PLAIN}, ['"secret" is written in the configuration itself']),
         ({"token": TOKEN, "host": "::1"}, []),
-        ({"token": TOKEN, "host": "0.0.0.0"}, ["'host' 0.0.0.0 accepts requests from other machines"]),
+        ({"token": TOKEN, "host": "0.0.0.0"}, ['"host" 0.0.0.0 accepts requests from other machines']),
         ({"token": TOKEN, "idempotency_header": "X-Key"}, []),
         ({"secret": TOKEN, "scheme": "body"}, []),
         ({"secret": TOKEN, "scheme": "body", "idempotency_header": "X-Key"}, ['header "X-Key" isn\'t signed']),

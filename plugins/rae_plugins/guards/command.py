@@ -32,7 +32,7 @@ class CommandGuard(ReadGuard):
     timeout: timedelta = field(
         default=MAX_TIMEOUT,
         converter=parse_duration,
-        validator=positive_duration(MAX_TIMEOUT, "for a longer check use a job, and name it in 'needs'"),
+        validator=positive_duration(MAX_TIMEOUT, 'for a longer check use a job, and name it in "needs"'),
         metadata={"help": "time after which the command is killed, at most 9s"},
     )
 

@@ -32,7 +32,7 @@ class LoadGuard(ReadGuard):
     def __attrs_post_init__(self) -> None:
         """Refuse a guard without a limit."""
         if self.below is None and self.cpu_below is None:
-            raise ValueError("no limit given; set 'below' (load per processor) or 'cpu_below' (percent)")
+            raise ValueError('no limit given; set "below" (load per processor) or "cpu_below" (percent)')
 
     async def read(self) -> GuardResult:
         """Measure what has a limit."""

@@ -39,19 +39,19 @@ class NetworkGuard(ReadGuard):
     port: int | None = field(
         default=None,
         validator=validators.optional([validators.ge(1), validators.le(65535)]),
-        metadata={"help": "port of 'host'"},
+        metadata={"help": 'port of "host"'},
     )
     timeout: timedelta = field(
         default=timedelta(seconds=1),
         converter=parse_duration,
         validator=positive_duration(MAX_TIMEOUT),
-        metadata={"help": "time in which 'host' must answer, name resolution included; at most 8s"},
+        metadata={"help": 'time in which "host" must answer, name resolution included; at most 8s'},
     )
 
     def __attrs_post_init__(self) -> None:
         """Refuse a host without a port, or a port without a host."""
         if (not self.host) != (self.port is None):
-            raise ValueError("'host' and 'port' must be given together; give both, or neither")
+            raise ValueError('"host" and "port" must be given together; give both, or neither')
 
     async def read(self) -> GuardResult:
         """Check the interfaces, then try the host."""

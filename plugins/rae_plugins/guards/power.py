@@ -39,7 +39,7 @@ class PowerGuard(ReadGuard):
     def __attrs_post_init__(self) -> None:
         """Refuse a guard that would always say yes."""
         if self.on is RequiredSource.ANY and self.charge_above is None:
-            raise ValueError("\"any\" needs 'charge_above'; add it, or leave the guard out")
+            raise ValueError('"any" needs "charge_above"; add it, or leave the guard out')
 
     async def read(self) -> GuardResult:
         """Read power source and charge from the machine."""

@@ -37,7 +37,7 @@ class TimeGuard(ComputedGuard):
 
     from_: str = field(converter=time_of_day, metadata={"help": 'time at which the window begins, as in "22:00"'})
     to: str = field(
-        converter=time_of_day, metadata={"help": "time at which it ends; if before 'from', on the next day"}
+        converter=time_of_day, metadata={"help": 'time at which it ends; if before "from", on the next day'}
     )
     timezone: str | None = field(
         default=None, converter=zone_name, metadata={"help": "time zone of the clock; by default the configured one"}
@@ -47,7 +47,7 @@ class TimeGuard(ComputedGuard):
         """Refuse an empty window."""
         if self.from_ == self.to:
             raise ValueError(
-                f"'to' must differ from 'from', which is {self.from_}; for the whole day leave the guard out"
+                f'"to" must differ from "from", which is {self.from_}; for the whole day leave the guard out'
             )
 
     def evaluate(self, instant: datetime) -> GuardResult:

@@ -39,12 +39,12 @@ def _parse_day(word: str, item: str) -> int:
     for names in (SHORT_NAMES, LONG_NAMES):
         if name in names:
             return names.index(name)
-    raise ValueError(f'invalid day {quote_short(item)} in \'days\'; use names and ranges, as in "sat" or "mon-fri"')
+    raise ValueError(f'invalid day {quote_short(item)} in "days"; use names and ranges, as in "sat" or "mon-fri"')
 
 
 def _convert_days(value: tuple[str, ...]) -> tuple[str, ...]:
     if not _parse_days(days := tuple(value)):
-        raise ValueError("'days' must not be empty; name days, as in \"mon-fri\"")
+        raise ValueError('"days" must not be empty; name days, as in "mon-fri"')
     return days
 
 

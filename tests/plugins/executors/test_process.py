@@ -109,7 +109,7 @@ print(os.getcwd())
         ),
         (
             {"shell": "true", "cwd": "/no/such/place"},
-            "the working directory \"/no/such/place\" does not exist; create it, or change 'cwd'",
+            'the working directory "/no/such/place" does not exist; create it, or change "cwd"',
         ),
         ({"command": "true", "args": ["x" * 3_000_000]}, 'program "true" cannot be started: Argument list too long'),
     ],
@@ -122,7 +122,7 @@ def test_process_that_cannot_start_explains_why_in_one_line(tmp_path, assigned, 
 
 
 def test_process_executor_refuses_a_job_without_a_command(tmp_path, assigned):
-    assert failure(tmp_path, assigned, python="a:b") == "the process executor needs 'command' or 'shell'"
+    assert failure(tmp_path, assigned, python="a:b") == 'the process executor needs "command" or "shell"'
 
 
 @pytest.mark.requirement("R30")

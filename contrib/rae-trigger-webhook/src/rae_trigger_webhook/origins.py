@@ -20,7 +20,7 @@ def check_origin(head: RequestHead, names: Collection[str]) -> None:
     if ip_address(head.local).is_loopback:
         own_names.add("localhost")
     if _strip_port(head.single("host") or "") not in own_names:
-        raise RequestRefused(HTTPStatus.MISDIRECTED_REQUEST, "unknown host name; add it to the option 'hosts'")
+        raise RequestRefused(HTTPStatus.MISDIRECTED_REQUEST, 'unknown host name; add it to the option "hosts"')
     origins = head.headers.get("origin", ())
     if any(_strip_port(origin.partition("://")[2]) not in own_names for origin in origins):
         raise RequestRefused(HTTPStatus.FORBIDDEN, "requests from pages of other sites are not accepted")

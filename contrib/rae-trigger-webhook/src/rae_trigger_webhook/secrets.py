@@ -21,8 +21,8 @@ def check_secret(name: str, value: str | None) -> None:
     if value is None or is_reference(value):
         return
     if value.startswith("${"):
-        raise ValueError(f"'{name}' is an invalid reference; use ${{env:NAME}} or ${{file:PATH}}")
-    _check_length(f"'{name}'", value)
+        raise ValueError(f'"{name}" is an invalid reference; use ${{env:NAME}} or ${{file:PATH}}')
+    _check_length(f'"{name}"', value)
 
 
 async def read_secret(name: str, value: str) -> bytes:
@@ -34,7 +34,7 @@ async def read_secret(name: str, value: str) -> bytes:
         secret = os.environ.get(reference[2], "")
     else:
         secret = await asyncio.to_thread(_read_file, name, reference[2])
-    _check_length(f"'{name}' from {value}", secret)
+    _check_length(f'"{name}" from {value}', secret)
     return secret.encode()
 
 
@@ -42,11 +42,11 @@ def _read_file(name: str, path_text: str) -> str:
     path = Path(path_text).expanduser()
     try:
         if os.name == "posix" and path.stat().st_mode & 0o077:
-            raise ValueError(f"'{name}': other users can read {path}; run 'chmod 600' on it")
+            raise ValueError(f"\"{name}\": other users can read {path}; run 'chmod 600' on it")
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ValueError(f"'{name}': {path} cannot be read ({problem}); check the path in ${{file:…}}") from None
+        raise ValueError(f'"{name}": {path} cannot be read ({problem}); check the path in ${{file:…}}') from None
 
 
 def _check_length(subject: str, secret: str) -> None:

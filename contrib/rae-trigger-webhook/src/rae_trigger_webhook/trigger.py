@@ -109,37 +109,37 @@ class WebhookTrigger(SourceTrigger):
     def __attrs_post_init__(self) -> None:
         """Refuse options that contradict each other. Errors: ValueError."""
         if (self.token is None) == (self.secret is None):
-            raise ValueError("set either 'token' or 'secret'; without one, anyone could start the job")
+            raise ValueError('set either "token" or "secret"; without one, anyone could start the job')
         check_secret("token", self.token)
         check_secret("secret", self.secret)
         if not self.methods:
-            raise ValueError("'methods' must not be empty; name one, such as \"POST\"")
+            raise ValueError('"methods" must not be empty; name one, such as "POST"')
         if not 0 < self.max_body <= MAX_BODY_BYTES:
-            raise ValueError("'max_body' must be from 1B to 1MB, because each event is kept in the store")
+            raise ValueError('"max_body" must be from 1B to 1MB, because each event is kept in the store')
         if self.idempotency_header and self.secret is not None and self.scheme is SignatureScheme.STANDARD:
             raise ValueError(
-                "'idempotency_header' cannot be used with scheme \"standard\", whose signed webhook-id identifies a"
+                '"idempotency_header" cannot be used with scheme "standard", whose signed webhook-id identifies a'
                 " request; leave it out"
             )
         forbidden = FORBIDDEN_HEADERS | {self.token_header.lower(), self.signature_header.lower()}
         if names := [name for name in self.headers if name.lower() in forbidden]:
-            raise ValueError(f"'headers' must not contain \"{names[0]}\", which proves who sent a request; remove it")
+            raise ValueError(f'"headers" must not contain "{names[0]}", which proves who sent a request; remove it')
 
     def warnings(self) -> tuple[str, ...]:
         """Return warnings about options that work, but are probably not what is wanted."""
         warnings = [
-            f"'{name}' is written in the configuration itself; use ${{file:PATH}} or ${{env:NAME}}"
+            f'"{name}" is written in the configuration itself; use ${{file:PATH}} or ${{env:NAME}}'
             for name, value in (("token", self.token), ("secret", self.secret))
             if value is not None and not is_reference(value)
         ]
         if not ip_address(self.host).is_loopback:
             warnings.append(
-                f"'host' {self.host} accepts requests from other machines without encryption; use a TLS reverse proxy"
+                f'"host" {self.host} accepts requests from other machines without encryption; use a TLS reverse proxy'
             )
         if self.secret is not None and self.idempotency_header:
             warnings.append(
                 f'header "{self.idempotency_header}" isn\'t signed, so anyone who sees a request can repeat it with'
-                " another identity; leave 'idempotency_header' out"
+                ' another identity; leave "idempotency_header" out'
             )
         return tuple(warnings)
 

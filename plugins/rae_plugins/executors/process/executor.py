@@ -73,7 +73,7 @@ class ProcessExecutor(Executor):
         job = assignment.job
         argv = (SHELL, "-c", job.shell) if job.shell else job.argv
         if not argv:
-            raise ValueError("the process executor needs 'command' or 'shell'")
+            raise ValueError('the process executor needs "command" or "shell"')
         request = {
             "key": assignment.output.name,
             "run": assignment.run,

@@ -104,7 +104,7 @@ def _read_file(path: str) -> bytes:
                 raise ValueError(f"{quoted}: not a regular file; name an iCalendar file (.ics)")
             content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise ValueError(f"{quoted}: cannot be read ({error.strerror}); check the path in 'file'") from None
+        raise ValueError(f'{quoted}: cannot be read ({error.strerror}); check the path in "file"') from None
     if len(content) > MAX_FILE_BYTES:
         raise ValueError(f"{quoted}: larger than {format_bytes(MAX_FILE_BYTES)}; export fewer events")
     return content

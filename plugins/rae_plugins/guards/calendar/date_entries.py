@@ -21,9 +21,9 @@ def parse_date_entry(text: str, zone: tzinfo) -> CalendarEvent:
         low, low_is_day = _parse_point(first, zone)
         high, high_is_day = _parse_point(last, zone) if dots else (low, low_is_day)
     except (ValueError, OverflowError):
-        raise ValueError(f"invalid entry {quote_short(text)} in 'dates'; {_HINT}") from None
+        raise ValueError(f'invalid entry {quote_short(text)} in "dates"; {_HINT}') from None
     if not dots and not low_is_day:
-        raise ValueError(f"entry {quote_short(text)} in 'dates' has no end; {_HINT}")
+        raise ValueError(f'entry {quote_short(text)} in "dates" has no end; {_HINT}')
     if low_is_day and high_is_day:
         length = EventLength(days=(high - low).days + 1)
         is_empty = high < low
@@ -32,7 +32,7 @@ def parse_date_entry(text: str, zone: tzinfo) -> CalendarEvent:
         length = EventLength(exact=first_shown(after, zone) - first_shown(low, zone))
         is_empty = length.exact <= timedelta(0)
     if is_empty:
-        raise ValueError(f"entry {quote_short(text)} in 'dates' ends before it begins; swap its ends")
+        raise ValueError(f'entry {quote_short(text)} in "dates" ends before it begins; swap its ends')
     return CalendarEvent(text, low, zone, length)
 
 

@@ -67,7 +67,7 @@ def explain_spawn_error(error: Exception, request: Mapping[str, Any]) -> str:
     program = _quote(request["argv"][0])
     if isinstance(error, OSError):
         if request["cwd"] and not os.path.isdir(request["cwd"]):
-            return f"the working directory {_quote(request['cwd'])} does not exist; create it, or change 'cwd'"
+            return f'the working directory {_quote(request["cwd"])} does not exist; create it, or change "cwd"'
         if error.errno == errno.ENOENT:
             return f"program {program} not found on the PATH of the job; install it, or give its full path"
         if error.errno == errno.EACCES:
