@@ -50,9 +50,9 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         message = str(error)
-        found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
-        what = message[: found.start()] if found else message
-        line = int(found[1]) if found and found[1] else text.count("\n") + 1
+        location = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
+        what = message[: location.start()] if location else message
+        line = int(location[1]) if location and location[1] else text.count("\n") + 1
         raise ConfigError([f"{format_place(path, line)}: invalid TOML: {shorten_line(what, 200)}"]) from None
     except RecursionError:
         raise ConfigError(
@@ -87,7 +87,7 @@ def _content(path: Path) -> bytes:
 
 def _os_problem(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "file not found; create one with 'rae-auto init'"
+        return "file not location; create one with 'rae-auto init'"
     if isinstance(error, IsADirectoryError):
         return "is a directory; name a TOML file"
     return f"can't be read ({error.strerror}); check its permissions and those of its directories"

@@ -28,6 +28,6 @@ def document_key(name: str, options: object) -> Key:
     for key, value in inner:
         if value == name:
             return (key,)
-        if found := document_key(name, value):
-            return (key, *found)
+        if inner_key := document_key(name, value):
+            return (key, *inner_key)
     return ()

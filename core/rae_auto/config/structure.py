@@ -338,7 +338,7 @@ def _call(function: Callable[..., Any], *arguments: object) -> Any:
 def _construct(
     cls: Any, given: dict[str, object], fields: Mapping[str, "attrs.Attribute[Any]"], problems: list[Problem]
 ) -> object:
-    """Construct an instance. A value that a validator refuses is dropped, so that all problems are found.
+    """Construct an instance. A value that a validator refuses is dropped, so that all problems are attributed.
 
     A problem without a field is kept only if there is no other, because it may be a consequence of the others.
     """
@@ -346,9 +346,9 @@ def _construct(
         try:
             return cls(**{str(fields[name].alias): value for name, value in given.items()})
         except Exception as error:
-            found = _attributed(error, fields)
-            problems.extend(problem for problem in found if problem.key or not problems)
-            name = str(found[0].key[0]) if found[0].key else ""
+            attributed = _attributed(error, fields)
+            problems.extend(problem for problem in attributed if problem.key or not problems)
+            name = str(attributed[0].key[0]) if attributed[0].key else ""
             if name not in given or fields[name].default is attrs.NOTHING:
                 return None
             del given[name]
@@ -405,10 +405,10 @@ def _short_trigger(value: object, _: object) -> TriggerRef:
 def _inner_trigger(maker: TriggerMaker, value: object, shape: Any) -> object:
     made = maker(_short_trigger(value, None))
     if not isinstance(made, shape):
-        wanted = (
+        kind = (
             "schedule (a trigger that computes instants)" if shape is ScheduleTrigger else "source (one that watches)"
         )
-        raise invalid(f"must be a {wanted}; choose another trigger")
+        raise invalid(f"must be a {kind}; choose another trigger")
     return made
 
 

@@ -94,7 +94,7 @@ class JobTable(JobFields):
 
     def warnings(self) -> list[Problem]:
         """Return warnings about settings without effect."""
-        found = [
+        warnings = [
             Problem(
                 ("env", name), "is overwritten, because the daemon sets names that begin with RAE_; choose another name"
             )
@@ -102,12 +102,14 @@ class JobTable(JobFields):
             if name.startswith("RAE_")
         ]
         if self.notify.via and not self.notify.on:
-            found.append(Problem(("notify", "via"), 'has no effect without on; add on = ["failure"]'))
+            warnings.append(Problem(("notify", "via"), 'has no effect without on; add on = ["failure"]'))
         if self.guard_timeout and not self.guards:
-            found.append(Problem(("guard_timeout",), "has no effect without guards; add guards, or remove it"))
+            warnings.append(Problem(("guard_timeout",), "has no effect without guards; add guards, or remove it"))
         if self.overlap_max != _DEFAULTS.overlap_max and self.overlap is not Overlap.ALLOW:
-            found.append(Problem(("overlap_max",), 'has no effect without overlap = "allow"; set that, or remove it'))
-        return found
+            warnings.append(
+                Problem(("overlap_max",), 'has no effect without overlap = "allow"; set that, or remove it')
+            )
+        return warnings
 
     def to_job(self, id: JobId, directory: Path) -> Job:
         """Return the job of this table; `directory` is that of the file. Raises InvalidJob, Invalid."""

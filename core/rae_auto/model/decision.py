@@ -19,7 +19,7 @@ MANUAL = "manual"
 
 @frozen
 class Occurrence:
-    """One firing of one trigger. `(job, trigger, key)` is its identity: it is decided once, for ever."""
+    """One firing of one trigger. `(job, trigger, key)` is its identity: it is decided once."""
 
     job: JobId
     trigger: str

@@ -27,7 +27,7 @@ WAIT_TIMEOUT_SECONDS = 30.0
 
 
 class VirtualTimer:
-    """Clocks that stand still until a test moves them."""
+    """Clocks that a test moves."""
 
     def __init__(self, start: datetime = START) -> None:
         self._now = Moment(start, 0.0)

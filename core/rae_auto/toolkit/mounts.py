@@ -66,7 +66,7 @@ class Mount:
 
 
 def read_mounts() -> tuple[Mount, ...]:
-    """Return the mounted file systems, for each mount point only the topmost; empty where there is no mount table."""
+    """Return the mounted file systems, for each mount point only the topmost; empty if there is no mount table."""
     try:
         lines = MOUNT_TABLE.read_text(errors="surrogateescape").splitlines()
     except OSError:

@@ -3,8 +3,8 @@
 This is the only place with that arithmetic, and `CLOCK_JUMP_THRESHOLD` the only threshold. Three clocks take part:
 
     wall    what schedules go by; can be set, and goes on during sleep
-    mono    never set; stands still during sleep
-    slept   how long the machine has slept; stands still otherwise
+    mono    never set; does not advance during sleep
+    slept   how long the machine has slept; does not advance otherwise
 
 Between two moments `wall` should advance by the advance of `mono` plus that of `slept`. What `slept` advances is
 sleep; what `wall` advances beside both is a clock step. The three clocks are read one after the other, and a clock
@@ -35,7 +35,7 @@ def time_slept(before: Moment, now: Moment) -> timedelta:
 
 
 def clock_step(before: Moment, now: Moment) -> timedelta:
-    """Return by how much the wall clock was set between two moments; negative where it was set back."""
+    """Return by how much the wall clock was set between two moments; negative if it was set back."""
     elapsed_seconds = (now.mono - before.mono) + (now.slept - before.slept)
     return (now.wall - before.wall) - timedelta(seconds=elapsed_seconds)
 

@@ -33,7 +33,7 @@ def find_cycles(graph: Mapping[N, Iterable[N]]) -> Iterator[list[N]]:
 
 
 def find_cycle(graph: Mapping[N, Iterable[N]]) -> list[N] | None:
-    """Return a cycle of a graph as `find_cycles` yields it, or None where there is none."""
+    """Return a cycle of a graph as `find_cycles` yields it, or None if there is none."""
     return next(find_cycles(graph), None)
 
 

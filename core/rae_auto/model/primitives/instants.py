@@ -14,7 +14,7 @@ class Moment:
 
     `wall` (UTC) is for schedules and records: it can be stepped. `mono` (seconds from any origin,
     never going back) is for timeouts and delays: it can't. `slept` is how many seconds the machine was
-    suspended since any origin, which `mono` doesn't count; 0 where that can't be told.
+    suspended since any origin, which `mono` doesn't count; 0 if unknown.
     """
 
     wall: datetime
