@@ -85,10 +85,16 @@ def _variant_options(variants: Variants) -> list[Option]:
             users.setdefault(option, []).append(word)
     chosen = Option(variants.option, f"one of: {', '.join(words)}", None, variants.help)
     named = [
-        option if having == words else attrs.evolve(option, help=f"{', '.join(having)}: {option.help}")
-        for option, having in users.items()
+        attrs.evolve(option, help=_variants_having(having, words) + option.help) for option, having in users.items()
     ]
     return [chosen, *named]
+
+
+def _variants_having(having: Sequence[str], words: Sequence[str]) -> str:
+    others = [word for word in words if word not in having]
+    if not others:
+        return ""
+    return f"all but {', '.join(others)}: " if len(others) < len(having) else f"{', '.join(having)}: "
 
 
 def type_text(kind: Any) -> str:

@@ -11,7 +11,7 @@ def keys(played: Played) -> list[str]:
     return [firing.key for firing in played.fired]
 
 
-def test_nothing_for_so_long_fires_once() -> None:
+def test_absence_fires_once() -> None:
     played = Played(pattern="absence", of="backup.done", for_="2d")
     played.handle(after(hours=5), "backup.done")
     assert played.pass_to(after(hours=5, days=2, seconds=-1)) == []
@@ -20,7 +20,7 @@ def test_nothing_for_so_long_fires_once() -> None:
     assert played.pass_to(after(days=20)) == []
 
 
-def test_it_fires_again_after_the_next_one() -> None:
+def test_absence_fires_again_after_the_next_event() -> None:
     played = Played(pattern="absence", of="*", for_="1h")
     played.pass_to(after(hours=3))
     played.handle(after(hours=4))
@@ -29,7 +29,7 @@ def test_it_fires_again_after_the_next_one() -> None:
     assert [firing.at for firing in played.fired] == [after(hours=1), after(hours=5)]
 
 
-def test_it_says_since_when_there_was_nothing() -> None:
+def test_absence_says_since_when_nothing_came() -> None:
     played = Played(pattern="absence", of="backup.*", for_="1h")
     played.handle(after(minutes=10), "backup.done")
     (firing,) = played.pass_to(after(hours=2))
@@ -42,13 +42,13 @@ def test_it_says_since_when_there_was_nothing() -> None:
     }
 
 
-def test_what_does_not_match_is_nothing() -> None:
+def test_absence_ignores_other_events() -> None:
     played = Played(pattern="absence", of="run.succeeded", where={"job": "backup"}, for_="1h")
     played.handle(after(minutes=50), "run.succeeded", {"job": "other"})
     assert len(played.pass_to(after(hours=1))) == 1
 
 
-def test_time_asleep_or_unwatched_does_not_count() -> None:
+def test_absence_ignores_gaps() -> None:
     played = Played(pattern="absence", of="*", for_="1h")
     assert played.skip(after(minutes=30), after(hours=10), "slept") == []
     assert played.pass_to(after(hours=10, minutes=29)) == []
@@ -56,14 +56,14 @@ def test_time_asleep_or_unwatched_does_not_count() -> None:
     assert len(played.pass_to(after(days=3, minutes=1))) == 1
 
 
-def test_a_clock_that_is_set_back_moves_what_it_showed_and_no_time_has_passed() -> None:
+def test_absence_survives_a_clock_set_back() -> None:
     played = Played(pattern="absence", of="*", for_="1h")
     assert played.skip(after(minutes=30), after(hours=-5), "set_back") == []
     assert played.pass_to(after(hours=-4, minutes=-31)) == []
     assert [firing.at for firing in played.pass_to(after(hours=-4))] == [after(hours=-4, minutes=-30)]
 
 
-def test_what_was_recorded_while_nobody_watched_sets_the_clock_to_the_end_of_the_gap() -> None:
+def test_absence_restarts_at_the_end_of_a_gap_with_events() -> None:
     played = Played(pattern="absence", of="*", for_="1h")
     played.skip(after(minutes=50), after(hours=5), "down")
     played.handle(after(hours=2))
@@ -71,7 +71,7 @@ def test_what_was_recorded_while_nobody_watched_sets_the_clock_to_the_end_of_the
     assert [firing.at for firing in played.pass_to(after(hours=6))] == [after(hours=6)]
 
 
-def test_one_that_comes_late_behind_a_newer_one_changes_nothing() -> None:
+def test_absence_ignores_late_events() -> None:
     played = Played(pattern="absence", of="*", for_="1h")
     played.hear_all([after(minutes=30), after(minutes=10)])
     assert [firing.key for firing in played.pass_to(after(minutes=90))] == ["after-event-1"]
@@ -80,7 +80,7 @@ def test_one_that_comes_late_behind_a_newer_one_changes_nothing() -> None:
 @given(
     st.lists(st.tuples(st.sampled_from(["event", "gap"]), st.integers(1, 100), st.integers(0, 100)), max_size=20),
 )
-def test_absence_fires_where_an_hour_of_watched_minutes_has_nothing(story: list[tuple[str, int, int]]) -> None:
+def test_absence_agrees_with_counting_watched_minutes(story: list[tuple[str, int, int]]) -> None:
     """Against counting the watched minutes one by one."""
     played = Played(pattern="absence", of="*", for_="1h")
     minute, quiet, fired, expected = 0, 0, False, []
@@ -106,7 +106,7 @@ def spell(since: float, until: float, idle: bool) -> dict[str, object]:
     return {"idle": idle, **times, "seconds": (until - since) * 60, "because": "the X server :0"}
 
 
-def test_idle_fires_once_in_a_spell_and_return_at_its_end() -> None:
+def test_idle_fires_once_in_a_period_and_return_at_its_end() -> None:
     idle = Played(pattern="idle", for_="10m")
     back = Played(pattern="return", for_="10m")
     for played in (idle, back):
@@ -122,11 +122,11 @@ def test_idle_fires_once_in_a_spell_and_return_at_its_end() -> None:
     assert back.fired[0].event["seconds"] == 1800
 
 
-def test_a_spell_that_was_too_short_is_nothing_to_come_back_from() -> None:
+def test_return_ignores_short_idle_periods() -> None:
     played = Played(pattern="return", for_="10m")
     assert played.handle(after(minutes=9), "idle", spell(0, 9.9, False)) == []
 
 
-def test_patterns_of_spells_look_for_them_by_their_own_length() -> None:
+def test_idle_patterns_ask_for_periods_of_their_length() -> None:
     (part,) = Played(pattern="idle", for_="7m").pattern.parts().values()
     assert part.after == timedelta(minutes=7)  # type: ignore[union-attr]  # the part is known

@@ -72,7 +72,7 @@ def duration(url: str, **options: Any) -> UsagePattern:
     return make_pattern(**{**given, **options}, timezone="UTC")
 
 
-def test_use_of_an_application_adds_up_while_the_last_event_grows(aw: FakeActivityWatch, tmp_path: Path) -> None:
+def test_activitywatch_use_adds_up_while_the_last_event_grows(aw: FakeActivityWatch, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
         with aw.serving() as url:
             async with listener.watching(duration(url)):
@@ -89,7 +89,7 @@ def test_use_of_an_application_adds_up_while_the_last_event_grows(aw: FakeActivi
     play(tmp_path, scene)
 
 
-def test_only_time_in_which_somebody_was_there_counts(tmp_path: Path) -> None:
+def test_activitywatch_counts_only_time_with_input(tmp_path: Path) -> None:
     aw = fake()
     aw.record(WINDOW, minutes(1), minutes(200), {"app": "firefox", "title": "a film"})
     aw.record(AFK, minutes(0), minutes(20), {"status": "not-afk"})
@@ -117,7 +117,7 @@ def test_only_time_in_which_somebody_was_there_counts(tmp_path: Path) -> None:
     play(tmp_path / "late", late)
 
 
-def test_a_film_counts_where_nobody_has_to_be_there(tmp_path: Path) -> None:
+def test_activitywatch_counts_a_film_if_not_afk_is_false(tmp_path: Path) -> None:
     aw = fake()
     aw.kinds.pop(AFK)
     aw.record(WINDOW, minutes(1), minutes(200), {"app": "vlc", "title": "a film - VLC"})
@@ -135,7 +135,7 @@ def test_a_film_counts_where_nobody_has_to_be_there(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_what_it_recorded_while_the_daemon_was_down_counts_once(aw: FakeActivityWatch, tmp_path: Path) -> None:
+def test_activitywatch_records_of_a_downtime_count_once(aw: FakeActivityWatch, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
         with aw.serving() as url:
             trigger = duration(url, per="week", for_="3h")
@@ -159,7 +159,7 @@ def test_what_it_recorded_while_the_daemon_was_down_counts_once(aw: FakeActivity
     play(tmp_path, scene)
 
 
-def test_a_server_that_is_not_there_is_asked_again_and_told_of_once(log: list[str], tmp_path: Path) -> None:
+def test_activitywatch_is_polled_again_and_logged_once_when_down(log: list[str], tmp_path: Path) -> None:
     aw = fake()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -180,7 +180,7 @@ def test_a_server_that_is_not_there_is_asked_again_and_told_of_once(log: list[st
 
     play(tmp_path, scene)
     (line,) = log
-    assert "ActivityWatch can't be asked (" in line
+    assert "ActivityWatch can't be read (" in line
     assert "refused" in line
 
 
@@ -188,11 +188,11 @@ def test_a_server_that_is_not_there_is_asked_again_and_told_of_once(log: list[st
     ("answer", "words"),
     [
         (b"no json", "Expecting value"),
-        (b"[1]", "not what ActivityWatch says"),
+        (b"[1]", "has an unknown format"),
         (b'{"x": {"type": "other"}}', "no bucket of type currentwindow"),
     ],
 )
-def test_answers_that_are_none_are_told_of(answer: bytes, words: str, log: list[str], tmp_path: Path) -> None:
+def test_activitywatch_invalid_responses_are_logged(answer: bytes, words: str, log: list[str], tmp_path: Path) -> None:
     aw = fake()
     aw.answer = answer
 
@@ -205,7 +205,7 @@ def test_answers_that_are_none_are_told_of(answer: bytes, words: str, log: list[
     assert words in log[0]
 
 
-def test_a_server_with_a_key_wants_it(log: list[str], tmp_path: Path) -> None:
+def test_activitywatch_requires_its_key(log: list[str], tmp_path: Path) -> None:
     aw = fake(api_key="s3cret")
 
     async def refused(listener: Listener) -> None:
@@ -224,12 +224,12 @@ def test_a_server_with_a_key_wants_it(log: list[str], tmp_path: Path) -> None:
         assert "s3cret" not in "".join(path.read_text() for path in listener.directory.rglob("*.json"))
 
     play(tmp_path / "one", refused)
-    assert "401; it wants an api_key" in log[0]
+    assert "HTTP status 401; set api_key" in log[0]
     play(tmp_path / "two", taken)
 
 
 @pytest.mark.parametrize(("pattern", "keys"), [("idle", ["idle"]), ("return", ["back"])])
-def test_spells_without_input_are_those_that_it_knows(pattern: str, keys: list[str], tmp_path: Path) -> None:
+def test_activitywatch_reports_idle_periods(pattern: str, keys: list[str], tmp_path: Path) -> None:
     aw = fake()
 
     async def scene(listener: Listener) -> None:
@@ -254,7 +254,7 @@ def test_spells_without_input_are_those_that_it_knows(pattern: str, keys: list[s
     play(tmp_path, scene)
 
 
-def test_each_beginning_of_use_can_be_what_counts(tmp_path: Path) -> None:
+def test_count_can_count_sessions_of_activitywatch(tmp_path: Path) -> None:
     """A pause of more than three minutes ends it."""
     aw = fake()
 

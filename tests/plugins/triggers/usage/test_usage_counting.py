@@ -27,9 +27,7 @@ def fires_by_brute_force(seconds: list[int], count: int, within: int, reset: boo
 
 
 @given(offsets, st.integers(1, 6), st.integers(1, 60), st.booleans())
-def test_a_count_fires_where_counting_all_events_again_says_so(
-    seconds: list[int], count: int, within: int, reset: bool
-) -> None:
+def test_count_agrees_with_counting_all_events(seconds: list[int], count: int, within: int, reset: bool) -> None:
     played = Played(pattern="count", of="shell.*", count=count, within=within, reset=reset)
     played.hear_all(after(seconds=second) for second in seconds)
     expected = fires_by_brute_force(seconds, count, within, reset)
@@ -37,21 +35,21 @@ def test_a_count_fires_where_counting_all_events_again_says_so(
 
 
 @given(offsets, st.permutations(range(4)))
-def test_events_that_come_late_count_where_they_belong(seconds: list[int], order: list[int]) -> None:
+def test_count_puts_late_events_at_their_instant(seconds: list[int], order: list[int]) -> None:
     """Four within ten seconds, in whatever order they are told."""
     played = Played(pattern="count", of="*", count=4, within="10s")
     played.hear_all(after(hours=1, seconds=3 * place) for place in order)
     assert len(played.fired) == 1
 
 
-def test_the_window_is_open_at_its_begin() -> None:
+def test_count_window_excludes_its_begin() -> None:
     """(t - W, t]: the first of two that are exactly W apart has left it."""
     played = Played(pattern="count", of="*", count=2, within="10s")
     assert played.hear_all([after(seconds=0), after(seconds=10)]) == []
     assert [firing.key for firing in played.handle(after(seconds=19.999))] == ["event-3"]
 
 
-def test_a_count_says_what_it_counted() -> None:
+def test_count_firing_explains_itself() -> None:
     played = Played(pattern="count", of="shell.command", count=2, within="1h")
     played.handle(after(minutes=1), data={"program": "git"})
     (firing,) = played.handle(after(minutes=2), data={"program": "make"})
@@ -85,7 +83,7 @@ def test_a_count_says_what_it_counted() -> None:
         ({"paths": "*.pdf"}, {"paths": ["a.txt"]}, False),
     ],
 )
-def test_where_says_what_the_data_must_say(where: dict[str, object], data: dict[str, object], counts: bool) -> None:
+def test_where_compares_the_data_of_events(where: dict[str, object], data: dict[str, object], counts: bool) -> None:
     played = Played(pattern="count", of="*", count=1, within="1s", where=where)
     assert bool(played.handle(BEGIN, data=data)) == counts
 
@@ -102,12 +100,12 @@ def test_where_says_what_the_data_must_say(where: dict[str, object], data: dict[
         ("usage.*", "usage.dry_run", True),
     ],
 )
-def test_of_names_what_counts_and_what_would_have_fired_counts_only_by_name(of: str, name: str, counts: bool) -> None:
+def test_of_matches_dry_runs_only_by_their_name(of: str, name: str, counts: bool) -> None:
     played = Played(pattern="count", of=of, count=1, within="1s")
     assert bool(played.handle(BEGIN, name)) == counts
 
 
-def test_occurrences_of_a_trigger_can_be_what_counts() -> None:
+def test_of_can_be_a_trigger() -> None:
     inner = make_pattern(pattern="first_of_day", of="unlock")
     played = Played(pattern="count", of=inner, count=2, within="7d", where={"day": "2026-01-0*"})
     assert played.pattern.parts() == {"of": inner}
@@ -117,7 +115,7 @@ def test_occurrences_of_a_trigger_can_be_what_counts() -> None:
     assert len(played.handle(after(days=1), "of", {"day": "2026-01-06"})) == 1
 
 
-def test_a_gap_is_nothing_that_counts() -> None:
+def test_count_ignores_gaps() -> None:
     played = Played(pattern="count", of="*", count=1, within="1s")
     assert played.skip(after(hours=1), after(hours=2)) == []
 
@@ -126,7 +124,7 @@ def berlin(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def test_the_first_of_each_day_fires_and_no_other() -> None:
+def test_first_of_day_fires_once_a_day() -> None:
     played = Played(pattern="first_of_day", of="system.unlock")
     times = ["2026-01-05T09:30+01:00", "2026-01-05T10:00+01:00", "2026-01-06T03:59+01:00", "2026-01-06T04:00+01:00"]
     for text in times:
@@ -135,14 +133,14 @@ def test_the_first_of_each_day_fires_and_no_other() -> None:
     assert [firing.at for firing in played.fired] == [berlin(times[0]), berlin(times[3])]
 
 
-def test_one_that_comes_late_does_not_make_a_day_that_is_over_fire_again() -> None:
+def test_first_of_day_ignores_late_events() -> None:
     played = Played(pattern="first_of_day", of="*")
     played.hear_all([after(days=1), after(days=0), after(days=1, hours=1)])
     assert [firing.key for firing in played.fired] == ["2026-01-06"]
 
 
 @given(st.lists(st.integers(0, 30), max_size=40).map(sorted), st.integers(2, 5), st.booleans())
-def test_a_streak_fires_on_the_last_of_so_many_days_in_a_row(days: list[int], length: int, reset: bool) -> None:
+def test_streak_fires_on_the_last_of_its_days(days: list[int], length: int, reset: bool) -> None:
     played = Played(pattern="streak", of="*", days=length, reset=reset)
     played.hear_all(after(days=day) for day in days)
     expected, row = [], 0
@@ -154,7 +152,7 @@ def test_a_streak_fires_on_the_last_of_so_many_days_in_a_row(days: list[int], le
     assert [firing.key for firing in played.fired] == expected
 
 
-def test_a_streak_names_its_days() -> None:
+def test_streak_firing_explains_itself() -> None:
     played = Played(pattern="streak", of="*", days=3)
     played.hear_all(after(days=day) for day in (0, 1, 1.1, 2))
     (firing,) = played.fired
@@ -176,9 +174,7 @@ def test_a_streak_names_its_days() -> None:
 )
 @settings(max_examples=20)
 @given(data=st.data())
-def test_a_pattern_fires_the_same_whether_or_not_its_state_goes_through_json_in_between(
-    options: dict[str, str], data: st.DataObject
-) -> None:
+def test_pattern_fires_the_same_after_its_state_went_through_json(options: dict[str, str], data: st.DataObject) -> None:
     """As it does at each restart. It must also never change a state that it was given."""
     fields = {name.replace("for", "for_"): value for name, value in options.items()}
     pattern = make_pattern(**fields, timezone="Europe/Berlin")  # type: ignore[arg-type]  # as people write them

@@ -16,16 +16,14 @@ starts = st.sampled_from(["00:00", "00:30", "02:00", "02:30", "04:00", "23:59"])
 
 
 @given(st.sampled_from(ZONES), starts, instants)
-def test_each_instant_lies_between_the_start_of_its_day_and_that_of_the_next(
-    name: str, start: str, instant: datetime
-) -> None:
+def test_days_put_each_instant_between_the_starts_of_two_days(name: str, start: str, instant: datetime) -> None:
     days = Days(name, start)
     day = days.date_of(instant)
     assert days.start_of(day) <= instant < days.start_of(day + timedelta(days=1))
 
 
 @given(st.sampled_from(ZONES), starts, instants, st.sampled_from([30, 60]))
-def test_each_instant_lies_in_a_slot_that_the_clock_shows(
+def test_days_put_each_instant_into_the_slot_on_the_clock(
     name: str, start: str, instant: datetime, minutes: int
 ) -> None:
     days = Days(name, start)
@@ -43,31 +41,31 @@ def test_each_instant_lies_in_a_slot_that_the_clock_shows(
 @pytest.mark.parametrize(
     ("day", "hours"), [("2026-03-28", 24), ("2026-03-29", 23), ("2026-10-25", 25), ("2026-10-26", 24)]
 )
-def test_the_day_on_which_clocks_are_set_is_shorter_or_longer(day: str, hours: int) -> None:
+def test_day_is_shorter_or_longer_when_clocks_are_set(day: str, hours: int) -> None:
     days, begins = Days("Europe/Berlin", "00:00"), date.fromisoformat(day)
     assert days.start_of(begins + timedelta(days=1)) - days.start_of(begins) == timedelta(hours=hours)
 
 
-def test_a_start_that_the_clock_leaves_out_is_when_it_is_set_forward() -> None:
+def test_day_starts_at_the_change_if_the_clock_skips_its_start() -> None:
     days = Days("Europe/Berlin", "02:30")
     assert days.start_of(date(2026, 3, 29)) == datetime(2026, 3, 29, 1, tzinfo=UTC)
     assert days.date_of(datetime(2026, 3, 29, 0, 59, 59, tzinfo=UTC)) == date(2026, 3, 28)
     assert days.date_of(datetime(2026, 3, 29, 1, tzinfo=UTC)) == date(2026, 3, 29)
 
 
-def test_a_start_that_the_clock_shows_twice_is_the_first() -> None:
+def test_day_starts_the_first_time_if_the_clock_shows_its_start_twice() -> None:
     days = Days("Europe/Berlin", "02:30")
     assert days.start_of(date(2026, 10, 25)) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     # The clock shows 02:10 once more, but the day goes on.
     assert days.date_of(datetime(2026, 10, 25, 1, 10, tzinfo=UTC)) == date(2026, 10, 25)
 
 
-def test_slots_that_the_clock_leaves_out_have_no_length() -> None:
+def test_slot_that_the_clock_skips_has_no_length() -> None:
     days = Days("Europe/Berlin", "00:00")
     starts = [days.slot_start(date(2026, 3, 29), slot, 30) for slot in range(49)]
     lengths = [after - before for before, after in pairwise(starts)]
     assert [slot for slot, length in enumerate(lengths) if not length] == [4, 5]
 
 
-def test_saturday_and_sunday_are_the_weekend() -> None:
+def test_day_kind_is_weekend_on_saturday_and_sunday() -> None:
     assert [day_kind(date(2026, 1, 5) + timedelta(days=day))[:5] for day in range(7)] == ["weekd"] * 5 + ["weeke"] * 2

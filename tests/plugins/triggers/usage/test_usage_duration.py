@@ -15,7 +15,7 @@ def use(played: Played, *intervals: tuple[datetime, datetime], id: str | None = 
     return played.handle(intervals[-1][1], "use", document, id)
 
 
-def test_it_fires_at_the_very_instant_at_which_use_has_added_up() -> None:
+def test_duration_fires_at_the_instant_at_which_it_is_reached() -> None:
     played = Played(pattern="duration", application="firefox", for_="1h")
     assert use(played, (after(minutes=0), after(minutes=30))) == []
     (firing,) = use(played, (after(minutes=100), after(minutes=110)), (after(minutes=120), after(minutes=150)))
@@ -23,14 +23,14 @@ def test_it_fires_at_the_very_instant_at_which_use_has_added_up() -> None:
     assert use(played, (after(minutes=200), after(minutes=300))) == []
 
 
-def test_it_fires_once_in_each_day() -> None:
+def test_duration_fires_once_a_day() -> None:
     played = Played(pattern="duration", application="firefox", for_="1h")
     for day in range(3):
         use(played, (after(days=day), after(days=day, hours=3)))
     assert [firing.key for firing in played.fired] == ["day-2026-01-05", "day-2026-01-06", "day-2026-01-07"]
 
 
-def test_use_over_the_start_of_a_day_counts_on_both_days_for_its_part() -> None:
+def test_duration_splits_use_at_the_start_of_a_day() -> None:
     """Days begin at four o'clock in Berlin, three in UTC."""
     played = Played(pattern="duration", application="firefox", for_="1h")
     border = datetime(2026, 1, 6, 3, tzinfo=UTC)
@@ -39,14 +39,14 @@ def test_use_over_the_start_of_a_day_counts_on_both_days_for_its_part() -> None:
     assert (firing.key, firing.at) == ("day-2026-01-06", border + timedelta(hours=2, minutes=1))
 
 
-def test_a_week_begins_on_monday() -> None:
+def test_duration_week_begins_on_monday() -> None:
     played = Played(pattern="duration", application="firefox", for_="3h", per="week")
     for day in (0, 2, 6, 7, 8):
         use(played, (after(days=day), after(days=day, hours=1)))
     assert [firing.key for firing in played.fired] == ["week-2026-01-05"]
 
 
-def test_what_is_told_twice_or_overlaps_counts_once() -> None:
+def test_duration_counts_overlapping_use_once() -> None:
     """As after a crash, when it is told again with what came since."""
     played = Played(pattern="duration", application="firefox", for_="1h")
     use(played, (after(minutes=0), after(minutes=40)))
@@ -55,7 +55,7 @@ def test_what_is_told_twice_or_overlaps_counts_once() -> None:
     assert len(use(played, (after(minutes=50), after(minutes=60)))) == 1
 
 
-def test_in_a_window_it_fires_again_after_use_was_less() -> None:
+def test_duration_in_a_window_fires_again_after_less_use() -> None:
     played = Played(pattern="duration", application="firefox", for_="30m", within="1h")
     assert use(played, (after(minutes=0), after(minutes=20))) == []
     assert len(use(played, (after(minutes=30), after(minutes=45)), id="a")) == 1
@@ -69,7 +69,7 @@ def test_in_a_window_it_fires_again_after_use_was_less() -> None:
 @given(
     st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=20), st.integers(5, 60), st.integers(60, 90)
 )
-def test_a_window_fires_where_counting_its_minutes_says_so(
+def test_duration_in_a_window_agrees_with_counting_minutes(
     story: list[tuple[int, int]], lasting: int, within: int
 ) -> None:
     played = Played(pattern="duration", application="x", for_=lasting * 60, within=within * 60)
@@ -88,7 +88,7 @@ def test_a_window_fires_where_counting_its_minutes_says_so(
 
 
 @given(st.lists(st.tuples(st.integers(1, 900), st.integers(1, 900)), max_size=20))
-def test_a_day_fires_where_counting_its_minutes_says_so(story: list[tuple[int, int]]) -> None:
+def test_duration_in_a_day_agrees_with_counting_minutes(story: list[tuple[int, int]]) -> None:
     played = Played(pattern="duration", application="x", for_="5h")
     minute, sums, expected = 0, {}, []
     for pause, length in story:
@@ -104,7 +104,7 @@ def test_a_day_fires_where_counting_its_minutes_says_so(story: list[tuple[int, i
     assert [firing.at for firing in played.fired] == expected
 
 
-def test_the_beginning_of_use_can_be_what_a_pattern_counts() -> None:
+def test_count_can_count_sessions() -> None:
     played = Played(pattern="streak", application="anki", days=2)
     played.handle(after(hours=1), "use", {"began": True, "intervals": []})
     played.handle(after(hours=25), "use", {"began": False, "intervals": []})

@@ -61,24 +61,24 @@ def users() -> list[list[Firing]]:
     return fired
 
 
-def test_the_habit_of_each_of_twenty_users_is_found(users: list[list[Firing]]) -> None:
+def test_habit_is_found_for_each_of_twenty_users(users: list[list[Firing]]) -> None:
     """On nearly each weekday after the warm-up: of 56 days these are 26."""
     counts = [sum(shown(firing) in ("08:30", "09:00") for firing in fired) for fired in users]
     assert min(counts) >= 20, counts
 
 
-def test_nothing_else_is_taken_for_a_habit(users: list[list[Firing]]) -> None:
+def test_habit_fires_in_no_other_slot(users: list[list[Firing]]) -> None:
     others = [firing.key for fired in users for firing in fired if shown(firing) not in ("08:30", "09:00")]
     weekends = [firing.key for fired in users for firing in fired if firing.at.weekday() >= 5]
     assert (others, weekends) == ([], [])
 
 
-def test_each_day_has_it_once(users: list[list[Firing]]) -> None:
+def test_habit_fires_once_a_day(users: list[list[Firing]]) -> None:
     assert all(len({firing.key for firing in fired}) == len(fired) for fired in users)
     assert all(len({firing.at.date() for firing in fired}) == len(fired) for fired in users)
 
 
-def test_nothing_fires_in_the_warm_up_of_fourteen_days_of_its_kind(users: list[list[Firing]]) -> None:
+def test_habit_does_not_fire_in_the_warm_up(users: list[list[Firing]]) -> None:
     """Fourteen weekdays are over on the evening of the 18th day."""
     first = min(firing.at for fired in users for firing in fired)
     assert first >= at(18, "04:00")
@@ -89,7 +89,7 @@ def test_nothing_fires_in_the_warm_up_of_fourteen_days_of_its_kind(users: list[l
     assert [firing.key for firing in played.fired] == ["2026-01-23-09:00"]
 
 
-def test_it_explains_its_baseline() -> None:
+def test_habit_explains_its_baseline() -> None:
     """By the definition: a day of that age weighs e^(-age / 28), and p = (hits + 0.5) / (days + 1)."""
     played = learned(days=28)
     played.pass_to(at(28, "09:00"))
@@ -109,7 +109,7 @@ def test_it_explains_its_baseline() -> None:
     }
 
 
-def test_it_says_where_it_was_done_already() -> None:
+def test_habit_says_if_it_was_done_already() -> None:
     played = learned(days=28)
     played.handle(at(28, "08:40"))
     played.pass_to(at(28, "09:00"))
@@ -117,7 +117,7 @@ def test_it_says_where_it_was_done_already() -> None:
     assert played.fired[-1].event["already"] is True
 
 
-def test_weekdays_and_weekends_are_learned_apart() -> None:
+def test_habit_learns_weekdays_and_weekends_apart() -> None:
     played = Played(at(0, "04:00"), pattern="habit", of="*")
     for day in range(70):
         played.handle(at(day, "09:10" if day % 7 < 5 else "11:10"))
@@ -126,21 +126,21 @@ def test_weekdays_and_weekends_are_learned_apart() -> None:
     assert last_week == {"weekday": "09:00", "weekend": "11:00"}
 
 
-def test_it_fires_so_much_before_as_lead_says() -> None:
+def test_habit_fires_earlier_by_lead() -> None:
     played = learned(days=28, lead="45m")
     played.pass_to(at(29, "00:00"))
     firing = played.fired[-1]
     assert (shown(firing), firing.key) == ("08:15", "2026-02-02-09:00")
 
 
-def test_lead_reaches_back_into_the_day_before() -> None:
+def test_habit_lead_reaches_into_the_day_before() -> None:
     played = learned("04:10", days=28, lead="1h")
     played.pass_to(at(28, "03:30"))
     firing = played.fired[-1]
     assert (shown(firing), firing.key) == ("03:00", "2026-02-02-04:00")
 
 
-def test_a_habit_that_was_given_up_is_forgotten() -> None:
+def test_habit_is_forgotten_when_given_up() -> None:
     played = learned(days=28)
     played.pass_to(at(28, "03:00"))
     played.fired.clear()
@@ -149,7 +149,7 @@ def test_a_habit_that_was_given_up_is_forgotten() -> None:
     assert at(29, "00:00") < last < at(56, "00:00")
 
 
-def test_days_on_which_nobody_watched_teach_nothing() -> None:
+def test_habit_learns_nothing_from_unwatched_days() -> None:
     played = learned(days=28)
     played.pass_to(at(28, "04:30"))
     played.skip(at(28, "04:30"), at(35, "04:30"), "down")
@@ -158,7 +158,7 @@ def test_days_on_which_nobody_watched_teach_nothing() -> None:
     assert (played.fired[-1].event["days"], played.fired[-1].event["hits"]) == (20, 20)
 
 
-def test_hours_asleep_teach_nothing_but_the_rest_of_the_day_does() -> None:
+def test_habit_learns_from_the_watched_part_of_a_day() -> None:
     """Two habits; on ten days the machine sleeps through the first one."""
     played = Played(at(0, "04:00"), pattern="habit", of="*")
     for day in range(28):
@@ -172,7 +172,7 @@ def test_hours_asleep_teach_nothing_but_the_rest_of_the_day_does() -> None:
     assert {shown(firing) for firing in played.fired} == {"15:00"}
 
 
-def test_what_was_due_while_the_machine_slept_fires_if_its_slot_still_runs() -> None:
+def test_habit_due_during_a_suspend_fires_within_its_slot() -> None:
     for wakes, expected in (("09:20", ["2026-02-02-09:00"]), ("09:31", [])):
         played = learned(days=28)
         played.pass_to(at(28, "08:00"))
@@ -182,7 +182,7 @@ def test_what_was_due_while_the_machine_slept_fires_if_its_slot_still_runs() -> 
         assert [firing.key for firing in played.fired] == expected, wakes
 
 
-def test_the_slot_is_one_on_the_clock_of_the_zone_when_clocks_are_set() -> None:
+def test_habit_slot_follows_the_clock_when_clocks_are_set() -> None:
     """Summer time begins on the 83rd day: at nine it is an hour earlier in UTC from then on."""
     played = learned(days=90)
     late = [firing for firing in played.fired if firing.at >= at(84, "00:00")]
@@ -190,13 +190,13 @@ def test_the_slot_is_one_on_the_clock_of_the_zone_when_clocks_are_set() -> None:
     assert {shown(firing) for firing in played.fired} == {"09:00"}
 
 
-def test_in_the_shadow_a_simulation_sees_nothing_fire() -> None:
+def test_habit_does_not_fire_in_a_dry_run() -> None:
     played = learned(days=28, dry_run=True)
     played.pass_to(at(35, "04:00"))
     assert played.fired == []
 
 
-def test_another_threshold_or_lead_keeps_what_was_learned() -> None:
+def test_habit_keeps_what_it_learned_when_lead_changes() -> None:
     """It takes weeks. What is kept is bound to the repr, and these are no part of it."""
     options = {"pattern": "habit", "of": "*", "timezone": BERLIN}
     changed = {"probability": 0.8, "lead": "10m", "dry_run": True, "warm_up": 20}
@@ -209,7 +209,7 @@ def test_another_threshold_or_lead_keeps_what_was_learned() -> None:
     assert shown(played.fired[-1]) == "08:15"
 
 
-def test_what_it_keeps_are_counts_and_little() -> None:
+def test_habit_state_is_small_and_has_only_counts() -> None:
     played = Played(at(0, "04:00"), pattern="habit", of="shell.command")
     played.hear_all(User(1).times(120))
     text = json.dumps(played.play.state)
@@ -217,7 +217,7 @@ def test_what_it_keeps_are_counts_and_little() -> None:
     assert len(text) < 8000
 
 
-def test_one_who_begins_at_noon_has_not_missed_it_in_the_morning() -> None:
+def test_habit_started_at_noon_counts_no_missed_morning() -> None:
     played = Played(BEGIN + timedelta(hours=4), pattern="habit", of="*", warm_up=2)
     for day in (1, 2):
         played.handle(at(day, "09:05"))

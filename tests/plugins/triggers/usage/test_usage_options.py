@@ -84,13 +84,13 @@ def made(**options: object) -> UsagePattern:
         ({"pattern": "surge", "of": "x", "factor": 0.5}, "factor: must be at least 1"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line_that_names_it(options: dict[str, object], words: str) -> None:
+def test_usage_refuses_options_that_do_not_fit(options: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)) as caught:
         made(**options)
     assert "\n" not in str(caught.value)
 
 
-def test_of_takes_the_name_of_an_event_or_a_trigger_as_people_write_one() -> None:
+def test_of_takes_the_name_of_an_event_or_a_trigger() -> None:
     named = made(pattern="first_of_day", of="system.unlock")
     assert (named.event_names(), named.parts()) == (("system.unlock",), {})
     inner = made(pattern="first_of_day", of={"type": "usage", "pattern": "return", "for": "1h"})
@@ -103,7 +103,7 @@ def test_of_takes_the_name_of_an_event_or_a_trigger_as_people_write_one() -> Non
     assert firing.event["of"] == "usage"
 
 
-def test_days_are_those_of_the_configured_zone() -> None:
+def test_days_are_those_of_the_configured_time_zone() -> None:
     assert made(pattern="first_of_day", of="x").timezone == "Europe/Berlin"
     assert made(pattern="first_of_day", of="x", timezone="Asia/Tokyo").timezone == "Asia/Tokyo"
 
@@ -119,13 +119,13 @@ def test_days_are_those_of_the_configured_zone() -> None:
         ({"pattern": "absence", "of": "run.succeeded", "where": {"job": "poll"}}, ()),
     ],
 )
-def test_what_counts_the_ends_of_a_job_follows_it(options: dict[str, object], upstream_jobs: tuple[str, ...]) -> None:
+def test_count_of_run_ends_follows_the_job(options: dict[str, object], upstream_jobs: tuple[str, ...]) -> None:
     """So that it can't start itself. That a job did not succeed for long may well be a reason to run it."""
     more = {"count": 2, "within": "1h"} if options["pattern"] == "count" else {"for": "1h"}
     assert made(**options, **more).upstream_jobs() == upstream_jobs
 
 
-def test_doubts_are_told() -> None:
+def test_usage_warns_about_own_runs_and_short_periods() -> None:
     (own,) = made(pattern="count", of="run.*", count=2, within="1h").warnings()
     assert "its own runs" in own
     assert made(pattern="count", of="run.*", where={"job": "other"}, count=2, within="1h").warnings() == ()
@@ -135,19 +135,19 @@ def test_doubts_are_told() -> None:
     assert made(pattern="first_of_day", of=inner).warnings() == (own,)
 
 
-def test_the_key_of_activitywatch_is_not_shown() -> None:
+def test_api_key_is_not_in_the_repr() -> None:
     trigger = made(pattern="idle", for_="5m", source="activitywatch", api_key="s3cret")
     (part,) = trigger.parts().values()
     assert "s3cret" not in repr(trigger) + repr(part)
 
 
-def test_importing_it_is_cheap() -> None:
+def test_usage_imports_no_optional_libraries() -> None:
     """It takes none of the libraries that only some patterns need."""
     code = "import sys, rae_plugins.triggers.usage; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"psutil", "dbus_fast", "ctypes", "urllib.request"}.isdisjoint(modules)
 
 
-def test_usage_option_of_before_names_the_new_one() -> None:
+def test_usage_refuses_a_former_option_with_the_new_name() -> None:
     with pytest.raises(Invalid, match='shadow: was renamed; write "dry_run"'):
         made(pattern="habit", of="x", shadow=True)

@@ -22,13 +22,13 @@ def burst(played: Played, day: int, clock: str, count: int, apart: float = 60) -
     return [n for n in range(1, count + 1) if played.handle(begin + timedelta(seconds=apart * n), "error")]
 
 
-def test_an_hour_with_many_more_than_usual_fires_once() -> None:
+def test_surge_fires_once_in_an_unusual_hour() -> None:
     """Usual are 2.5 with a deviation of at least their root: the threshold is 2.5 + 3 * 1.58 = 7.2."""
     played = usual()
     assert burst(played, 20, "10:00", 30) == [8]
 
 
-def test_it_explains_its_baseline() -> None:
+def test_surge_explains_its_baseline() -> None:
     played = usual()
     burst(played, 20, "10:00", 8)
     (firing,) = played.fired
@@ -48,34 +48,34 @@ def test_it_explains_its_baseline() -> None:
     assert 7 < firing.event["threshold"] < 8
 
 
-def test_what_is_usual_in_one_hour_is_unusual_in_another() -> None:
+def test_surge_compares_with_the_same_hour() -> None:
     played = usual(each=12)
     assert burst(played, 20, "10:00", 12) == []
     assert burst(played, 20, "15:00", 12) == [5]
 
 
-def test_it_says_nothing_before_it_knows_enough_days() -> None:
+def test_surge_does_not_fire_in_the_warm_up() -> None:
     assert burst(usual(days=13), 13, "10:00", 30) == []
     assert burst(usual(days=14), 14, "10:00", 30) == [8]
 
 
-def test_few_are_no_surge_however_unusual() -> None:
+def test_surge_needs_at_least_count_events() -> None:
     assert burst(usual(), 20, "03:00", 4) == []
     assert burst(usual(count=3), 20, "03:00", 4) == [3]
 
 
-def test_sigma_and_factor_both_have_to_be_exceeded() -> None:
+def test_surge_needs_both_sigma_and_factor() -> None:
     assert burst(usual(sigma=6.0), 20, "10:00", 30) == [12]
     assert burst(usual(factor=5.0), 20, "10:00", 30) == [13]
 
 
-def test_between_two_there_is_the_cooldown() -> None:
+def test_surge_waits_for_the_cooldown() -> None:
     assert burst(usual(cooldown="10m"), 20, "10:00", 30) == [8, 18, 28]
     over_the_hour = usual()
     assert burst(over_the_hour, 20, "10:30", 80) == [8, 68]
 
 
-def test_hours_that_nobody_watched_are_not_taken_for_quiet_ones() -> None:
+def test_surge_ignores_unwatched_hours() -> None:
     """Ten a day in the hours that were watched, on every second day the machine slept."""
     played = Played(at(0, "04:00"), pattern="surge", of="error")
     for day in range(40):
@@ -88,7 +88,7 @@ def test_hours_that_nobody_watched_are_not_taken_for_quiet_ones() -> None:
     assert burst(played, 40, "11:00", 15) == [5]
 
 
-def test_an_hour_that_the_clock_shows_twice_counts_once() -> None:
+def test_surge_counts_an_hour_that_the_clock_shows_twice_once() -> None:
     """On the day 293 clocks go back from three to two."""
     played = Played(at(250, "04:00"), pattern="surge", of="error", day_start="00:00")
     for day in range(251, 293):

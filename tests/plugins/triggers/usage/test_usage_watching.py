@@ -50,7 +50,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine = Machine(timer)
     monkeypatch.setattr(idle_source, "read_idle", machine.read_idle)
     monkeypatch.setattr(application_source, "read_idle", machine.read_idle)
-    monkeypatch.setattr(application_source, "_runs", lambda _: machine.runs)
+    monkeypatch.setattr(application_source, "_is_running", lambda _: machine.runs)
     return machine
 
 
@@ -101,7 +101,7 @@ class TestFirstOfDayConforms(SourceConformance):
         await listener.events.record("custom.tea", at=START + timedelta(days=number))
 
 
-def test_events_before_a_restart_count_after_it(tmp_path: Path) -> None:
+def test_count_includes_events_before_a_restart(tmp_path: Path) -> None:
     trigger = make_pattern(pattern="count", of="tea", count=3, within="1h")
 
     async def scene(listener: Listener) -> None:
@@ -119,7 +119,7 @@ def test_events_before_a_restart_count_after_it(tmp_path: Path) -> None:
     play(tmp_path, VirtualTimer(), scene)
 
 
-def test_absence_does_not_count_the_time_in_which_the_daemon_was_down(tmp_path: Path) -> None:
+def test_absence_ignores_time_in_which_the_daemon_was_down(tmp_path: Path) -> None:
     trigger = make_pattern(pattern="absence", of="tea", for_="1h")
 
     async def scene(listener: Listener) -> None:
@@ -136,7 +136,7 @@ def test_absence_does_not_count_the_time_in_which_the_daemon_was_down(tmp_path: 
     play(tmp_path, VirtualTimer(), scene)
 
 
-def test_absence_does_not_count_the_time_asleep(tmp_path: Path) -> None:
+def test_absence_ignores_time_asleep(tmp_path: Path) -> None:
     trigger = make_pattern(pattern="absence", of="tea", for_="1h")
 
     async def scene(listener: Listener) -> None:
@@ -151,7 +151,7 @@ def test_absence_does_not_count_the_time_asleep(tmp_path: Path) -> None:
     play(tmp_path, VirtualTimer(), scene)
 
 
-def test_in_the_shadow_it_is_recorded_and_logged_what_would_have_fired(log: list[str], tmp_path: Path) -> None:
+def test_dry_run_records_and_logs_each_firing(log: list[str], tmp_path: Path) -> None:
     trigger = make_pattern(pattern="surge", of="error", warm_up=1, dry_run=True, timezone="UTC")
     timer = VirtualTimer(datetime(2026, 1, 5, 4, tzinfo=UTC))
 
@@ -175,7 +175,7 @@ def test_in_the_shadow_it_is_recorded_and_logged_what_would_have_fired(log: list
     ]
 
 
-def test_out_of_the_shadow_it_fires_with_what_it_has_learned(tmp_path: Path) -> None:
+def test_dry_run_keeps_what_was_learned_when_it_ends(tmp_path: Path) -> None:
     options: dict[str, Any] = {"pattern": "habit", "of": "tea", "warm_up": 2, "timezone": "UTC"}
     timer = VirtualTimer(datetime(2026, 1, 5, 4, tzinfo=UTC))
 
@@ -194,7 +194,7 @@ def test_out_of_the_shadow_it_fires_with_what_it_has_learned(tmp_path: Path) -> 
     play(tmp_path, timer, scene)
 
 
-def test_an_idle_spell_fires_once_at_its_length_and_its_end_is_a_return(machine: Machine, tmp_path: Path) -> None:
+def test_idle_fires_once_and_return_fires_at_the_end(machine: Machine, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
         back = Listener(tmp_path / "back", listener.timer)
         idle = make_pattern(pattern="idle", for_="5m")
@@ -219,9 +219,7 @@ def test_an_idle_spell_fires_once_at_its_length_and_its_end_is_a_return(machine:
     play(tmp_path / "idle", machine.timer, scene)
 
 
-def test_while_it_is_in_use_it_is_looked_at_no_more_often_than_a_spell_could_have_come_about(
-    machine: Machine, tmp_path: Path
-) -> None:
+def test_idle_source_reads_rarely_while_in_use(machine: Machine, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
         async with listener.watching(make_pattern(pattern="idle", for_="10m")):
             for _ in range(60):
@@ -233,7 +231,7 @@ def test_while_it_is_in_use_it_is_looked_at_no_more_often_than_a_spell_could_hav
     play(tmp_path, machine.timer, scene)
 
 
-def test_a_spell_goes_on_over_a_restart(machine: Machine, tmp_path: Path) -> None:
+def test_idle_period_continues_over_a_restart(machine: Machine, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
         back = Listener(tmp_path / "back", listener.timer)
         for _ in range(3):
@@ -254,7 +252,7 @@ def test_a_spell_goes_on_over_a_restart(machine: Machine, tmp_path: Path) -> Non
     play(tmp_path / "idle", machine.timer, scene)
 
 
-def test_a_machine_that_wakes_up_is_come_back_to_with_the_first_input(machine: Machine, tmp_path: Path) -> None:
+def test_return_fires_at_the_first_input_after_a_suspend(machine: Machine, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
         async with listener.watching(make_pattern(pattern="return", for_="1h")):
             for touched_before in (30, 2):
@@ -271,9 +269,7 @@ def test_a_machine_that_wakes_up_is_come_back_to_with_the_first_input(machine: M
     play(tmp_path, machine.timer, scene)
 
 
-def test_what_can_not_be_told_is_neither_idle_nor_its_end_and_said_once(
-    machine: Machine, log: list[str], tmp_path: Path
-) -> None:
+def test_idle_source_logs_unknown_idle_time_once(machine: Machine, log: list[str], tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
         machine.unknown = "no desktop"
         async with listener.watching(make_pattern(pattern="idle", for_="5m")):
@@ -290,12 +286,12 @@ def test_what_can_not_be_told_is_neither_idle_nor_its_end_and_said_once(
             assert len(await listener.wait_for(2)) == 2
 
     play(tmp_path, machine.timer, scene)
-    unknown = [line for line in log if "can't be told" in line]
+    unknown = [line for line in log if "idle time is unknown" in line]
     assert len(unknown) == 2
     assert "no desktop" in unknown[0]
 
 
-def test_use_of_a_process_adds_up_as_far_as_somebody_is_there(machine: Machine, tmp_path: Path) -> None:
+def test_duration_sums_use_while_there_is_input(machine: Machine, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
         trigger = make_pattern(pattern="duration", application="editor", for_="10m", timezone="UTC")
         async with listener.watching(trigger):
@@ -312,7 +308,7 @@ def test_use_of_a_process_adds_up_as_far_as_somebody_is_there(machine: Machine, 
     play(tmp_path, machine.timer, scene)
 
 
-def test_use_counts_without_input_where_nobody_has_to_be_there(machine: Machine, tmp_path: Path) -> None:
+def test_duration_sums_use_without_input_if_not_afk_is_false(machine: Machine, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
         trigger = make_pattern(pattern="duration", application="vlc", for_="30m", not_afk=False, timezone="UTC")
         async with listener.watching(trigger):
@@ -324,7 +320,7 @@ def test_use_counts_without_input_where_nobody_has_to_be_there(machine: Machine,
     play(tmp_path, machine.timer, scene)
 
 
-def test_use_counts_though_the_clocks_tremble(machine: Machine, tmp_path: Path) -> None:
+def test_duration_sums_use_despite_jitter_of_the_clocks(machine: Machine, tmp_path: Path) -> None:
     # How long the machine has slept is the difference of two clocks, which are never read at the same moment.
     def trembling() -> Moment:
         return evolve(steady := now(), slept=steady.slept + next(trembles))
@@ -341,9 +337,7 @@ def test_use_counts_though_the_clocks_tremble(machine: Machine, tmp_path: Path) 
     play(tmp_path, machine.timer, scene)
 
 
-def test_no_use_counts_where_it_can_not_be_told_whether_somebody_is_there(
-    machine: Machine, log: list[str], tmp_path: Path
-) -> None:
+def test_duration_ignores_use_while_idle_time_is_unknown(machine: Machine, log: list[str], tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
         machine.unknown = "no desktop"
         async with listener.watching(make_pattern(pattern="duration", application="x", for_="5m", timezone="UTC")):
@@ -354,7 +348,7 @@ def test_no_use_counts_where_it_can_not_be_told_whether_somebody_is_there(
     assert len([line for line in log if "no use counts" in line]) == 1
 
 
-def test_time_asleep_is_no_use(machine: Machine, tmp_path: Path) -> None:
+def test_duration_ignores_time_asleep(machine: Machine, tmp_path: Path) -> None:
     async def scene(listener: Listener) -> None:
         trigger = make_pattern(pattern="duration", application="x", for_="1h", not_afk=False, timezone="UTC")
         async with listener.watching(trigger):
@@ -367,7 +361,7 @@ def test_time_asleep_is_no_use(machine: Machine, tmp_path: Path) -> None:
     play(tmp_path, machine.timer, scene)
 
 
-def test_a_restart_of_the_daemon_does_not_begin_a_use(machine: Machine, tmp_path: Path) -> None:
+def test_session_continues_over_a_restart_of_the_daemon(machine: Machine, tmp_path: Path) -> None:
     trigger = make_pattern(pattern="count", application="x", count=2, within="1d", not_afk=False)
 
     async def scene(listener: Listener) -> None:
@@ -388,12 +382,12 @@ def test_a_restart_of_the_daemon_does_not_begin_a_use(machine: Machine, tmp_path
     play(tmp_path, machine.timer, scene)
 
 
-def test_a_process_is_found_by_its_name() -> None:
-    assert application_source._runs("*python*") or application_source._runs("*pytest*")
-    assert not application_source._runs("there is no such program")
+def test_application_source_finds_a_process_by_its_name() -> None:
+    assert application_source._is_running("*python*") or application_source._is_running("*pytest*")
+    assert not application_source._is_running("there is no such program")
 
 
-def test_a_spell_that_could_not_be_told_is_told_after_a_restart(machine: Machine, tmp_path: Path) -> None:
+def test_idle_period_is_reported_after_a_restart_if_it_could_not_before(machine: Machine, tmp_path: Path) -> None:
     source = idle_source.IdleSource(after=timedelta(minutes=1))
 
     async def scene(listener: Listener) -> None:
@@ -412,13 +406,11 @@ def test_a_spell_that_could_not_be_told_is_told_after_a_restart(machine: Machine
     play(tmp_path, machine.timer, scene)
 
 
-def test_a_real_x_server_that_is_left_alone_is_idle_until_the_mouse_moves(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_idle_source_reads_a_real_x_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With the times of a test: a spell of a second, looked at five times a second."""
     need({"xdotool": "xdotool"})
-    monkeypatch.setattr(idle_source, "PAUSE", timedelta(seconds=0.2))
-    monkeypatch.setattr(idle_source, "IN_USE", 0.5)
+    monkeypatch.setattr(idle_source, "IDLE_READ_INTERVAL", timedelta(seconds=0.2))
+    monkeypatch.setattr(idle_source, "IN_USE_SECONDS", 0.5)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.delenv("XDG_SESSION_TYPE", raising=False)
     source = idle_source.IdleSource(after=timedelta(seconds=1))

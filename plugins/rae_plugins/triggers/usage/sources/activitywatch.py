@@ -1,7 +1,7 @@
-"""What ActivityWatch has recorded, by its REST interface on loopback: buckets, and the events in them.
+"""Client of ActivityWatch, by its REST interface on loopback: buckets, and the events in them.
 
-The last event of a bucket grows while nothing changes, so each question begins with the last event that is known.
-Older servers leave out events that began before the time asked for; that is the other reason.
+The last event of a bucket grows while nothing changes, so each request begins with the last known event. Older servers
+also omit events that began before the requested time. Source: https://docs.activitywatch.net/en/latest/api/rest.html
 """
 
 import json
@@ -19,16 +19,16 @@ from rae_auto.model.primitives.instants import format_instant, parse_instant
 
 WINDOWS, AFK_STATUS = "currentwindow", "afkstatus"
 
-_PATIENCE = 5.0
-_LARGEST = 32 << 20
+_REQUEST_TIMEOUT_SECONDS = 5.0
+_MAX_RESPONSE_BYTES = 32 << 20
 
 
-class NoAnswer(Exception):  # one that is expected: it may not run
-    """ActivityWatch doesn't answer, or not as it should; the text says why."""
+class ActivityWatchError(Exception):
+    """ActivityWatch doesn't respond, or responds with an error or invalid data; the text says why."""
 
 
 @frozen
-class Recorded:
+class BucketEvent:
     """An event of a bucket."""
 
     start: datetime
@@ -36,56 +36,56 @@ class Recorded:
     data: Mapping[str, Any]
 
 
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """What is asked on loopback is asked nowhere else."""
+class _RefuseRedirects(urllib.request.HTTPRedirectHandler):
+    """Refuses redirects, because a request on loopback must not leave the machine."""
 
     def redirect_request(self, req: urllib.request.Request, *_: Any) -> NoReturn:
-        """Refuse."""
-        raise urllib.error.URLError("it leads elsewhere")
+        """Refuse the redirect. Raises URLError."""
+        raise urllib.error.URLError("it redirects to another address")
 
 
 @frozen
 class ActivityWatch:
-    """A server. Calls block, for some seconds at most."""
+    """A server. Calls block for at most some seconds."""
 
     url: str
     api_key: str | None = field(default=None, repr=False)
 
     def buckets(self, kind: str) -> list[str]:
-        """The buckets of a type, of this machine where the server has those of others too. Errors: NoAnswer."""
-        found = self._get("/api/0/buckets/")
+        """Return the buckets of a type: those of this machine, or all if it has none. Raises ActivityWatchError."""
+        buckets = self._get("/api/0/buckets/")
         try:
-            of_kind = {name: bucket.get("hostname") for name, bucket in found.items() if bucket.get("type") == kind}
+            of_kind = {name: bucket.get("hostname") for name, bucket in buckets.items() if bucket.get("type") == kind}
         except AttributeError:
-            raise NoAnswer("what it says of its buckets is not what ActivityWatch says") from None
+            raise ActivityWatchError("its list of buckets has an unknown format") from None
         own = [name for name, host in of_kind.items() if host == socket.gethostname()]
         return sorted(own or of_kind)
 
-    def events(self, bucket: str, start: datetime, end: datetime) -> list[Recorded]:
-        """The events of a bucket between two instants, oldest first. Errors: NoAnswer."""
+    def events(self, bucket: str, start: datetime, end: datetime) -> list[BucketEvent]:
+        """Return the events of a bucket between two instants, oldest first. Raises ActivityWatchError."""
         query = urllib.parse.urlencode({"start": format_instant(start), "end": format_instant(end), "limit": -1})
-        found = self._get(f"/api/0/buckets/{urllib.parse.quote(bucket, safe='')}/events?{query}")
+        response = self._get(f"/api/0/buckets/{urllib.parse.quote(bucket, safe='')}/events?{query}")
         try:
-            events = [_recorded(event) for event in found]
+            events = [_parse_event(event) for event in response]
         except (TypeError, KeyError, ValueError, OverflowError):
-            raise NoAnswer(f"the events of {bucket} are not what ActivityWatch says") from None
+            raise ActivityWatchError(f"the events of bucket {bucket} have an unknown format") from None
         return sorted(events, key=lambda event: event.start)
 
     def _get(self, path: str) -> Any:
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         request = urllib.request.Request(self.url.rstrip("/") + path, headers=headers)  # noqa: S310 - checked to be http
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _RefuseRedirects)
         try:
-            with opener.open(request, timeout=_PATIENCE) as answer:
-                return json.loads(answer.read(_LARGEST))
+            with opener.open(request, timeout=_REQUEST_TIMEOUT_SECONDS) as response:
+                return json.loads(response.read(_MAX_RESPONSE_BYTES))
         except urllib.error.HTTPError as error:
             error.close()
-            hint = "; it wants an api_key" if error.code in (401, 403) else ""
-            raise NoAnswer(f"it answers {error.code}{hint}") from None
+            hint = "; set api_key" if error.code in (401, 403) else ""
+            raise ActivityWatchError(f"it responded with HTTP status {error.code}{hint}") from None
         except (OSError, ValueError) as error:
-            raise NoAnswer(" ".join(str(getattr(error, "reason", error)).split())) from None
+            raise ActivityWatchError(" ".join(str(getattr(error, "reason", error)).split())) from None
 
 
-def _recorded(event: Mapping[str, Any]) -> Recorded:
+def _parse_event(event: Mapping[str, Any]) -> BucketEvent:
     start = parse_instant(event["timestamp"])
-    return Recorded(start, start + timedelta(seconds=float(event["duration"])), event["data"])
+    return BucketEvent(start, start + timedelta(seconds=float(event["duration"])), event["data"])

@@ -1,7 +1,7 @@
-"""The parts that tell of use and of idle spells from what ActivityWatch has recorded.
+"""Sources of use and of idle periods, read from the records of ActivityWatch.
 
-What was taken stands in a file, so that nothing counts twice, and what ActivityWatch recorded while the daemon was down
-counts when it is back. A bucket is taken up to the end of its last event: what lies before does not change any more.
+The position up to which records were read is saved, so that nothing counts twice, and what ActivityWatch recorded while
+the daemon was down counts when it is back. A bucket is read up to the end of its last event, before which it is final.
 """
 
 import asyncio
@@ -20,36 +20,36 @@ from rae_plugins.triggers.usage.sources.activitywatch import (
     AFK_STATUS,
     WINDOWS,
     ActivityWatch,
-    NoAnswer,
-    Recorded,
+    ActivityWatchError,
+    BucketEvent,
 )
-from rae_plugins.triggers.usage.sources.idle_source import Telling
-from rae_plugins.triggers.usage.sources.use import Interval, intersected, tell_use, united
+from rae_plugins.triggers.usage.sources.idle_source import IdleReport
+from rae_plugins.triggers.usage.sources.use import Interval, intersect, merge, report_use
 
-PULL = timedelta(seconds=60)
-"""How often it is asked."""
+POLL_INTERVAL = timedelta(seconds=60)
+"""Interval of the requests."""
 
-_AT_ONCE = timedelta(days=1)
-"""How much is asked for at once, after a time in which the daemon was down."""
+_MAX_REQUEST_SPAN = timedelta(days=1)
+"""Time that one request covers, after the daemon was down."""
 
 
 @frozen
-class Taken:
-    """How far the records were taken: all before `until`; `starts` are those of the last events, by bucket."""
+class ReadPosition:
+    """Position in the records: all before `until` were read; `starts` has the start of the last event by bucket."""
 
     until: datetime
     used_until: datetime | None = None
     starts: Mapping[str, datetime] = field(factory=dict)
 
     @classmethod
-    def read(cls, document: Mapping[str, Any]) -> "Taken":
-        """From JSON."""
+    def from_document(cls, document: Mapping[str, Any]) -> "ReadPosition":
+        """Return the position of a JSON object."""
         starts = {name: parse_instant(start) for name, start in document["starts"].items()}
         used = document["used_until"]
         return cls(parse_instant(document["until"]), parse_instant(used) if used else None, starts)
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the position as a JSON object."""
         return {
             "until": format_instant(self.until),
             "used_until": self.used_until and format_instant(self.used_until),
@@ -57,145 +57,148 @@ class Taken:
         }
 
     def start(self, bucket: str) -> datetime:
-        """From when on a bucket is asked for."""
+        """Return the instant from which a bucket is requested."""
         return min(self.starts.get(bucket, self.until), self.until)
 
 
 @frozen
-class Pull:
-    """What one question came to; `more` where there is more to ask for at once."""
+class PolledRecords:
+    """Result of one request; `more` if another should follow at once."""
 
-    taken: Taken
+    position: ReadPosition
     intervals: tuple[Interval, ...] = ()
-    tellings: tuple[Telling, ...] = ()
+    reports: tuple[IdleReport, ...] = ()
     more: bool = False
 
 
 @frozen(kw_only=True)
 class ActivityWatchUse(SourceTrigger):
-    """Tells when windows of an application were in front, as far as somebody was there."""
+    """Reports when windows of an application were active, by default only while there was input."""
 
     type: ClassVar[str] = "usage-activitywatch"
 
     application: str | None = field(metadata={"help": "name of the application"})
     title: str | None = field(metadata={"help": "title of the window"})
-    not_afk: bool = field(metadata={"help": "whether only time counts in which somebody was there"})
-    url: str = field(metadata={"help": "where ActivityWatch listens"})
-    api_key: str | None = field(repr=False, metadata={"help": "what ActivityWatch asks for, if so"})
+    not_afk: bool = field(metadata={"help": "count only time with keyboard or mouse input"})
+    url: str = field(metadata={"help": "address of ActivityWatch"})
+    api_key: str | None = field(repr=False, metadata={"help": "key of ActivityWatch, if it requires one"})
 
     async def watch(self, watch: TriggerContext) -> None:
-        """Ask once a minute, from where the last answer ended."""
-        about = {"application": self.application, "title": self.title}
+        """Request records once a minute, from the end of the last response."""
+        subject = {"application": self.application, "title": self.title}
 
-        async def tell(pull: Pull) -> datetime | None:
-            return await tell_use(watch, pull.intervals, pull.taken.used_until, about)
+        async def emit_use(polled: PolledRecords) -> datetime | None:
+            return await report_use(watch, polled.intervals, polled.position.used_until, subject)
 
-        await _follow(watch, self.pull, tell)
+        await _poll_forever(watch, self.poll, emit_use)
 
-    def pull(self, taken: Taken, now: datetime) -> Pull:
-        """Where windows and presence are both known, where they meet. Errors: NoAnswer."""
+    def poll(self, position: ReadPosition, now: datetime) -> PolledRecords:
+        """Return the use while windows and presence are both known. Raises ActivityWatchError."""
         server = ActivityWatch(self.url, self.api_key)
-        end = min(now, taken.until + _AT_ONCE)
-        windows = _ask(server, WINDOWS, taken, end)
-        statuses = _ask(server, AFK_STATUS, taken, end) if self.not_afk else {}
-        known = min(_known(windows, taken), _known(statuses, taken) if self.not_afk else end)
-        until = end if end < now else max(min(known, end), taken.until)
-        used = _within([event for event in _all(windows) if self._is_meant(event)], taken.until, until)
+        end = min(now, position.until + _MAX_REQUEST_SPAN)
+        windows = _request_events(server, WINDOWS, position, end)
+        statuses = _request_events(server, AFK_STATUS, position, end) if self.not_afk else {}
+        known = min(_known_until(windows, position), _known_until(statuses, position) if self.not_afk else end)
+        until = end if end < now else max(min(known, end), position.until)
+        used = _clip([event for event in _all_events(windows) if self._matches(event)], position.until, until)
         if self.not_afk:
-            present = [event for event in _all(statuses) if event.data.get("status") == "not-afk"]
-            used = intersected(used, _within(present, taken.until, until))
+            present = [event for event in _all_events(statuses) if event.data.get("status") == "not-afk"]
+            used = intersect(used, _clip(present, position.until, until))
         starts = {bucket: events[-1].start for bucket, events in {**windows, **statuses}.items() if events}
-        return Pull(Taken(until, taken.used_until, {**taken.starts, **starts}), tuple(used), more=end < now)
+        following = ReadPosition(until, position.used_until, {**position.starts, **starts})
+        return PolledRecords(following, tuple(used), more=end < now)
 
-    def _is_meant(self, event: Recorded) -> bool:
-        wanted = (("app", self.application), ("title", self.title))
-        return all(text is None or is_called(str(event.data.get(key, "")), text) for key, text in wanted)
+    def _matches(self, event: BucketEvent) -> bool:
+        filters = (("app", self.application), ("title", self.title))
+        return all(text is None or is_called(str(event.data.get(key, "")), text) for key, text in filters)
 
 
 @frozen(kw_only=True)
 class ActivityWatchIdle(SourceTrigger):
-    """Tells of spells in which nobody was there for `after`."""
+    """Reports idle periods of at least `after`."""
 
     type: ClassVar[str] = "usage-activitywatch-idle"
 
-    after: timedelta = field(metadata={"help": "how long a spell must be to be told"})
-    url: str = field(metadata={"help": "where ActivityWatch listens"})
-    api_key: str | None = field(repr=False, metadata={"help": "what ActivityWatch asks for, if so"})
+    after: timedelta = field(metadata={"help": "minimum length of an idle period"})
+    url: str = field(metadata={"help": "address of ActivityWatch"})
+    api_key: str | None = field(repr=False, metadata={"help": "key of ActivityWatch, if it requires one"})
 
     async def watch(self, watch: TriggerContext) -> None:
-        """Ask once a minute, from where the last answer ended."""
+        """Request records once a minute, from the end of the last response."""
 
-        async def tell(pull: Pull) -> None:
-            for telling in pull.tellings:
-                await watch.emit(telling.key, telling.document("ActivityWatch"), telling.until)
+        async def emit_reports(polled: PolledRecords) -> None:
+            for report in polled.reports:
+                await watch.emit(report.key, report.document("ActivityWatch"), report.until)
 
-        await _follow(watch, self.pull, tell)
+        await _poll_forever(watch, self.poll, emit_reports)
 
-    def pull(self, taken: Taken, now: datetime) -> Pull:
-        """Spells that have become long enough since the last answer, and those that are over. Errors: NoAnswer."""
-        end = min(now, taken.until + _AT_ONCE)
-        statuses = _ask(ActivityWatch(self.url, self.api_key), AFK_STATUS, taken, end)
-        until = end if end < now else max(min(_known(statuses, taken), end), taken.until)
-        tellings: list[Telling] = []
-        starts = dict(taken.starts)
+    def poll(self, position: ReadPosition, now: datetime) -> PolledRecords:
+        """Return the idle periods that became long enough or ended. Raises ActivityWatchError."""
+        end = min(now, position.until + _MAX_REQUEST_SPAN)
+        statuses = _request_events(ActivityWatch(self.url, self.api_key), AFK_STATUS, position, end)
+        until = end if end < now else max(min(_known_until(statuses, position), end), position.until)
+        reports: list[IdleReport] = []
+        starts = dict(position.starts)
         for bucket, events in statuses.items():
             since: datetime | None = None
             for event in events:
                 if event.data.get("status") == "afk":
                     since = since or event.start
-                    if event.end - since >= self.after and since + self.after >= taken.until:
-                        tellings.append(Telling(True, since, since + self.after))
+                    if event.end - since >= self.after and since + self.after >= position.until:
+                        reports.append(IdleReport(True, since, since + self.after))
                 elif since is not None:
-                    if event.start - since >= self.after and event.start >= taken.until:
-                        tellings.append(Telling(False, since, event.start))
+                    if event.start - since >= self.after and event.start >= position.until:
+                        reports.append(IdleReport(False, since, event.start))
                     since = None
                 starts[bucket] = since or event.start
-        # Events that follow each other tell of one spell more than once.
-        unique = {telling.key: telling for telling in tellings}
-        return Pull(Taken(until, None, starts), tellings=tuple(unique.values()), more=end < now)
+        # Successive events report one idle period more than once.
+        unique = {report.key: report for report in reports}
+        return PolledRecords(ReadPosition(until, None, starts), reports=tuple(unique.values()), more=end < now)
 
 
-async def _follow(
+async def _poll_forever(
     watch: TriggerContext,
-    pull: Callable[[Taken, datetime], Pull],
-    tell: Callable[[Pull], Awaitable[datetime | None]],
+    poll: Callable[[ReadPosition, datetime], PolledRecords],
+    report: Callable[[PolledRecords], Awaitable[datetime | None]],
 ) -> None:
-    file = StateFile(watch.directory / "taken.json", watch.job)
-    taken = await file.load(Taken.read) or Taken(watch.timer.now().wall)
-    silent = more = False
+    file = StateFile(watch.directory / "position.json", watch.job)
+    position = await file.load(ReadPosition.from_document) or ReadPosition(watch.timer.now().wall)
+    is_failing = more = False
     while True:
         try:
-            pulled = await asyncio.to_thread(pull, taken, watch.timer.now().wall)
-        except NoAnswer as error:
-            if not silent:
-                text = "trigger {}: ActivityWatch can't be asked ({}); what it records meanwhile counts later"
+            polled = await asyncio.to_thread(poll, position, watch.timer.now().wall)
+        except ActivityWatchError as error:
+            if not is_failing:
+                text = "trigger {}: ActivityWatch can't be read ({}); what it records meanwhile counts later"
                 logger.bind(job=watch.job).warning(text, watch.trigger, error)
-            silent, more = True, False
+            is_failing, more = True, False
         else:
-            used_until = await tell(pulled)
-            silent, more = False, pulled.more
-            if pulled.taken != taken:
-                taken = evolve(pulled.taken, used_until=used_until)
-                await file.save(taken.document())
+            used_until = await report(polled)
+            is_failing, more = False, polled.more
+            if polled.position != position:
+                position = evolve(polled.position, used_until=used_until)
+                await file.save(position.document())
         if not more:
-            await watch.timer.sleep(PULL.total_seconds())
+            await watch.timer.sleep(POLL_INTERVAL.total_seconds())
 
 
-def _ask(server: ActivityWatch, kind: str, taken: Taken, end: datetime) -> dict[str, list[Recorded]]:
+def _request_events(
+    server: ActivityWatch, kind: str, position: ReadPosition, end: datetime
+) -> dict[str, list[BucketEvent]]:
     buckets = server.buckets(kind)
     if not buckets:
-        raise NoAnswer(f"it has no bucket of type {kind}: its watcher for that has never run")
-    return {bucket: server.events(bucket, taken.start(bucket), end) for bucket in buckets}
+        raise ActivityWatchError(f"it has no bucket of type {kind}, because the watcher for it has never run")
+    return {bucket: server.events(bucket, position.start(bucket), end) for bucket in buckets}
 
 
-def _all(buckets: Mapping[str, Sequence[Recorded]]) -> list[Recorded]:
+def _all_events(buckets: Mapping[str, Sequence[BucketEvent]]) -> list[BucketEvent]:
     return [event for events in buckets.values() for event in events]
 
 
-def _known(buckets: Mapping[str, Sequence[Recorded]], taken: Taken) -> datetime:
-    """Up to when the records go."""
-    return max((event.end for event in _all(buckets)), default=taken.until)
+def _known_until(buckets: Mapping[str, Sequence[BucketEvent]], position: ReadPosition) -> datetime:
+    """Return the instant up to which the records go."""
+    return max((event.end for event in _all_events(buckets)), default=position.until)
 
 
-def _within(events: Sequence[Recorded], after: datetime, until: datetime) -> list[Interval]:
-    return united([(max(event.start, after), min(event.end, until)) for event in events])
+def _clip(events: Sequence[BucketEvent], after: datetime, until: datetime) -> list[Interval]:
+    return merge([(max(event.start, after), min(event.end, until)) for event in events])

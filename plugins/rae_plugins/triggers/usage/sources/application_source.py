@@ -1,7 +1,7 @@
-"""The part that tells when an application was used, from the machine's processes and its idle time.
+"""Source of the use of an application, read from the machine's processes and its idle time.
 
-An application is in use between two looks that both find a process of its name. With `not_afk` only as far as there was
-input: from one input to the next, where they are no farther apart than three minutes.
+An application is in use between two polls that both find a process of its name. With `not_afk` only time with input
+counts: from one input to the next, if they are at most three minutes apart.
 """
 
 import asyncio
@@ -16,86 +16,89 @@ from rae_auto.model.primitives.instants import Moment, format_instant, parse_ins
 from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.machine.idle import read_idle
 from rae_plugins.machine.programs import running
-from rae_plugins.triggers.usage.sources.use import AFK_TIMEOUT, Interval, tell_use
+from rae_plugins.triggers.usage.sources.use import AFK_TIMEOUT, Interval, report_use
 
-LOOK = timedelta(seconds=10)
-"""How often it looks for processes."""
+POLL_INTERVAL = timedelta(seconds=10)
+"""Interval at which processes are listed."""
 
-TELL = timedelta(seconds=60)
-"""How much use is told at once, after the first look that finds some."""
+REPORT_INTERVAL = timedelta(seconds=60)
+"""Use that is reported at once, after the first poll that finds some."""
 
-_BLIND = 3 * LOOK
+_MAX_POLL_DISTANCE = 3 * POLL_INTERVAL
 
-_ASLEEP = 1.0
-"""Seconds of sleep that are one; of two clocks that are read one after the other the difference trembles."""
+_MIN_SUSPEND_SECONDS = 1.0
+"""Shortest suspend that counts: two clocks are read one after the other, so their difference jitters."""
 
 
 @frozen
-class Use:
-    """What is known between two looks: from where on use is to be told, as far as it is sure, and the last input."""
+class UseTracker:
+    """State between two polls: use from `since` to `until` is certain but not reported, and there was a last input."""
 
-    looked_at: Moment
+    polled_at: Moment
     since: datetime
     until: datetime
     last_input: datetime
     is_reported: bool = False
 
     @classmethod
-    def begun(cls, now: Moment, last_input: datetime, since: datetime) -> "Use":
-        """None is sure yet."""
+    def start(cls, now: Moment, last_input: datetime, since: datetime) -> "UseTracker":
+        """Return the state at the begin of use; none is certain yet."""
         return cls(now, since, since, last_input)
 
-    def looked(self, runs: bool, last_input: datetime, now: Moment) -> tuple["Use | None", Interval | None]:
-        """After another look; and the interval that is to be told now."""
-        slept = now.slept - self.looked_at.slept >= _ASLEEP
-        if not runs or slept or now.mono - self.looked_at.mono > _BLIND.total_seconds():
-            return (Use.begun(now, last_input, now.wall) if runs else None), self._rest()
+    def update(self, runs: bool, last_input: datetime, now: Moment) -> tuple["UseTracker | None", Interval | None]:
+        """Return the state after another poll, and the interval to report now."""
+        suspended = now.slept - self.polled_at.slept >= _MIN_SUSPEND_SECONDS
+        if not runs or suspended or now.mono - self.polled_at.mono > _MAX_POLL_DISTANCE.total_seconds():
+            return (UseTracker.start(now, last_input, now.wall) if runs else None), self._unreported()
         if last_input - self.last_input > AFK_TIMEOUT:
-            return Use.begun(now, last_input, last_input), self._rest()
-        grown = evolve(self, looked_at=now, until=max(last_input, self.until), last_input=last_input)
-        if (rest := grown._rest()) is None or (self.is_reported and grown.until - grown.since < TELL):
+            return UseTracker.start(now, last_input, last_input), self._unreported()
+        grown = evolve(self, polled_at=now, until=max(last_input, self.until), last_input=last_input)
+        interval = grown._unreported()
+        is_early = self.is_reported and grown.until - grown.since < REPORT_INTERVAL
+        if interval is None or is_early:
             return grown, None
-        return evolve(grown, since=grown.until, is_reported=True), rest
+        return evolve(grown, since=grown.until, is_reported=True), interval
 
-    def _rest(self) -> Interval | None:
+    def _unreported(self) -> Interval | None:
         return (self.since, self.until) if self.until > self.since else None
 
 
 @frozen(kw_only=True)
 class ApplicationSource(SourceTrigger):
-    """Tells when processes of a name run, as far as somebody is there."""
+    """Reports when processes of a name run, by default only while there is input."""
 
     type: ClassVar[str] = "usage-application"
 
     application: str = field(metadata={"help": "name of the process, a glob or /regular expression/"})
-    not_afk: bool = field(metadata={"help": "whether only time counts in which there is input"})
+    not_afk: bool = field(metadata={"help": "count only time with keyboard or mouse input"})
 
     async def watch(self, watch: TriggerContext) -> None:
-        """Look every few seconds. What was not told yet when the daemon ends, less than a minute, is lost."""
+        """List processes every few seconds. Unreported use, less than a minute, is lost when the daemon ends."""
         file = StateFile(watch.directory / "use.json", watch.job)
-        used_until = await file.load(lambda kept: parse_instant(kept["until"]))
-        use: Use | None = None
+        used_until = await file.load(lambda document: parse_instant(document["until"]))
+        tracker: UseTracker | None = None
         is_known = True
         while True:
             last_input, unknown = await self._last_input(watch)
             if unknown and is_known:
-                text = "trigger {}: whether somebody is there can't be told ({}), so no use counts until it can"
+                text = "trigger {}: the idle time is unknown ({}); no use counts until it is known again"
                 logger.bind(job=watch.job).warning(text, watch.trigger, unknown)
             is_known = not unknown
             now = watch.timer.now()
-            told: Interval | None = None
-            if use is not None:
-                use, told = use.looked(last_input is not None, last_input or now.wall, now)
+            interval: Interval | None = None
+            if tracker is not None:
+                tracker, interval = tracker.update(last_input is not None, last_input or now.wall, now)
             elif last_input is not None:
-                use = Use.begun(now, last_input, now.wall)
-            if told is not None:
-                used_until = await tell_use(watch, [told], used_until, {"application": self.application}) or told[1]
+                tracker = UseTracker.start(now, last_input, now.wall)
+            if interval is not None:
+                subject = {"application": self.application}
+                used_until = await report_use(watch, [interval], used_until, subject) or interval[1]
                 await file.save({"until": format_instant(used_until)})
-            await watch.timer.sleep(LOOK.total_seconds())
+            await watch.timer.sleep(POLL_INTERVAL.total_seconds())
 
     async def _last_input(self, watch: TriggerContext) -> tuple[datetime | None, str]:
-        """The last input while it runs, None while it doesn't or that can't be told; and why it can't."""
-        if not await asyncio.to_thread(_runs, self.application):
+        """Return the last input if the application runs, or None; and why the idle time is unknown, if it is."""
+        if not await asyncio.to_thread(_is_running, self.application):
             return None, ""
         if not self.not_afk:
             return watch.timer.now().wall, ""
@@ -105,5 +108,5 @@ class ApplicationSource(SourceTrigger):
         return watch.timer.now().wall - timedelta(seconds=idle.seconds), ""
 
 
-def _runs(application: str) -> bool:
+def _is_running(application: str) -> bool:
     return any(True for _ in running(application))

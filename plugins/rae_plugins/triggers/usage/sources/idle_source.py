@@ -1,8 +1,8 @@
-"""The part that tells of spells without input, from what the machine says of its idle time.
+"""Source of idle periods, read from the idle time of the system.
 
-A spell begins with the last input before it, is told once it is `after` long, and ends when idle time is less than 5
-seconds, or less than it should have become since the last reading. A sleep of the machine of `after` or more is a spell
-that only its end tells. While idle time can't be told nothing begins and nothing ends.
+An idle period begins with the last input before it, is reported once it is `after` long, and ends when idle time is
+less than 5 seconds, or less than expected from the last reading. A suspend of `after` or more is an idle period that is
+reported only at its end. While the idle time is unknown, no period begins or ends.
 """
 
 from datetime import datetime, timedelta
@@ -16,22 +16,22 @@ from rae_auto.model.primitives.instants import Moment, format_instant, parse_ins
 from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.machine.idle import read_idle
 
-IN_USE = 5.0
-"""Seconds of idle time under which somebody is there."""
+IN_USE_SECONDS = 5.0
+"""Idle time below which the machine is in use."""
 
-PAUSE = timedelta(seconds=3)
-"""How often it is looked during a spell: less than IN_USE, so that a single touch is seen."""
+IDLE_READ_INTERVAL = timedelta(seconds=3)
+"""Interval of readings during an idle period: less than IN_USE_SECONDS, so that a single input is seen."""
 
-UNKNOWN_PAUSE = timedelta(minutes=1)
-"""How often it is looked while idle time can't be told."""
+UNKNOWN_READ_INTERVAL = timedelta(minutes=1)
+"""Interval of readings while the idle time is unknown."""
 
-_TOLERANCE = 2.0
+_TOLERANCE_SECONDS = 2.0
 _TOLERANCE_OVER_RESTART = timedelta(seconds=10)
 
 
 @frozen
-class Telling:
-    """What there is to tell: that a spell has become long enough, or that it is over."""
+class IdleReport:
+    """An idle period that has become long enough, or has ended."""
 
     idle: bool
     since: datetime
@@ -39,70 +39,72 @@ class Telling:
 
     @property
     def key(self) -> str:
-        """By the spell, which is known by the last input before it."""
+        """Key of the report: an idle period is identified by the last input before it."""
         return f"{'idle' if self.idle else 'back'}-{format_instant(self.since)}"
 
-    def document(self, because: str) -> dict[str, Any]:
-        """As an event."""
+    def document(self, reason: str) -> dict[str, Any]:
+        """Return the event document; `reason` says where the idle time was read."""
         return {
             "idle": self.idle,
             "since": format_instant(self.since),
             "until": format_instant(self.until),
             "seconds": round((self.until - self.since).total_seconds(), 3),
-            "because": because,
+            "because": reason,
         }
 
 
 @frozen
-class Spells:
-    """What is known between two readings. Pure."""
+class IdleTracker:
+    """State between two readings of the idle time. Pure; `since` is the begin of the current idle period, if any."""
 
     after: timedelta
     since: datetime | None = None
     read_at: Moment | None = None
     seconds: float = 0.0
 
-    def read(self, seconds: float, now: Moment) -> tuple["Spells", Telling | None]:
-        """After a reading of idle time; and what it tells."""
+    def update(self, seconds: float, now: Moment) -> tuple["IdleTracker", IdleReport | None]:
+        """Return the state after a reading of the idle time, and the report that follows from it."""
         following = evolve(self, read_at=now, seconds=seconds)
         last_input = now.wall - timedelta(seconds=seconds)
         slept = timedelta(seconds=now.slept - self.read_at.slept) if self.read_at is not None else timedelta(0)
         if self.since is not None:
-            if seconds >= IN_USE and not self._was_touched(seconds, now, last_input):
+            if seconds >= IN_USE_SECONDS and not self._had_input(seconds, now, last_input):
                 return following, None
-            return evolve(following, since=None), Telling(False, self.since, max(last_input, self.since))
+            return evolve(following, since=None), IdleReport(False, self.since, max(last_input, self.since))
         if slept >= self.after and self.read_at is not None:
             since = self.read_at.wall - timedelta(seconds=self.seconds)
-            if seconds < IN_USE:
-                return following, Telling(False, since, max(last_input, since))
+            if seconds < IN_USE_SECONDS:
+                return following, IdleReport(False, since, max(last_input, since))
             return evolve(following, since=since), None
         if timedelta(seconds=seconds) >= self.after:
-            return evolve(following, since=last_input), Telling(True, last_input, last_input + self.after)
+            return evolve(following, since=last_input), IdleReport(True, last_input, last_input + self.after)
         return following, None
 
-    def pause(self) -> timedelta:
-        """How long nothing can happen that would have to be told."""
-        return PAUSE if self.since is not None else max(self.after - timedelta(seconds=self.seconds), PAUSE)
+    def read_interval(self) -> timedelta:
+        """Return how long no report can become due."""
+        remaining = self.after - timedelta(seconds=self.seconds)
+        return IDLE_READ_INTERVAL if self.since is not None else max(remaining, IDLE_READ_INTERVAL)
 
-    def _was_touched(self, seconds: float, now: Moment, last_input: datetime) -> bool:
+    def _had_input(self, seconds: float, now: Moment, last_input: datetime) -> bool:
         if self.read_at is None:
             # Only the wall clock goes on while the daemon is down.
             return self.since is not None and last_input > self.since + _TOLERANCE_OVER_RESTART
-        return seconds < self.seconds + (now.mono - self.read_at.mono) - _TOLERANCE
+        return seconds < self.seconds + (now.mono - self.read_at.mono) - _TOLERANCE_SECONDS
 
 
 @frozen(kw_only=True)
 class IdleSource(SourceTrigger):
-    """Tells when nobody has touched the machine for `after`, and when somebody does again."""
+    """Reports idle periods of at least `after`: when they have become so long, and when they end."""
 
     type: ClassVar[str] = "usage-idle"
 
-    after: timedelta = field(metadata={"help": "how long a spell must be to be told"})
+    after: timedelta = field(metadata={"help": "minimum length of an idle period"})
 
     async def watch(self, watch: TriggerContext) -> None:
-        """Read idle time: before it can have become long enough never, during a spell every few seconds."""
+        """Read the idle time as rarely as reports allow, and every few seconds during an idle period."""
         file = StateFile(watch.directory / "idle.json", watch.job)
-        spells = Spells(self.after, await file.load(lambda kept: kept["since"] and parse_instant(kept["since"])))
+        since = await file.load(lambda document: document["since"] and parse_instant(document["since"]))
+        tracker = IdleTracker(self.after, since)
         unknown = ""
         while True:
             idle = await read_idle()
@@ -110,18 +112,17 @@ class IdleSource(SourceTrigger):
             watch.trace(f"idle for {idle.seconds:.0f} s" if idle.seconds is not None else f"idle: {idle.because}")
             if idle.seconds is None:
                 if not unknown:
-                    text = "trigger {}: idle time can't be told ({}), so nothing fires until it can"
+                    text = "trigger {}: the idle time is unknown ({}); nothing fires until it is known again"
                     logger.bind(job=watch.job).warning(text, watch.trigger, idle.because)
                 unknown = idle.because
-                pause = UNKNOWN_PAUSE
+                pause = UNKNOWN_READ_INTERVAL
             else:
                 unknown = ""
-                following, telling = spells.read(idle.seconds, now)
-                if telling is not None:
-                    await watch.emit(telling.key, telling.document(idle.because), telling.until)
-                if following.since != spells.since:
-                    kept_since = following.since and format_instant(following.since)
-                    await file.save({"since": kept_since})
-                spells = following
-                pause = spells.pause()
+                following, report = tracker.update(idle.seconds, now)
+                if report is not None:
+                    await watch.emit(report.key, report.document(idle.because), report.until)
+                if following.since != tracker.since:
+                    await file.save({"since": following.since and format_instant(following.since)})
+                tracker = following
+                pause = tracker.read_interval()
             await watch.timer.sleep_until(now.wall + pause)
