@@ -114,11 +114,11 @@ def test_what_comes_together_is_one_commit(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "why"),
     [
-        ("run.succeeded", {}, "rae-auto itself gives"),
-        ("gap", {}, "rae-auto itself gives"),
-        ("no name", {}, "must be letters"),
-        (7, {}, "must be letters"),
-        ("x", {"size": float("nan")}, "no number"),
+        ("run.succeeded", {}, "is reserved"),
+        ("gap", {}, "is reserved"),
+        ("no name", {}, "invalid event name"),
+        (7, {}, "invalid event name"),
+        ("x", {"size": float("nan")}, "invalid number nan"),
         ("x", {1: "x"}, "data"),
         ("x", {"what": object()}, "data"),
         ("x", {"long": "x" * event_recorder.MAX_EVENT_BYTES}, "larger than 64 KB"),
