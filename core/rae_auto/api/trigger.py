@@ -33,6 +33,10 @@ class ScheduleTrigger(Plugin):
         """Return a remark on one of its instants in one line, for instance on a shift by DST, or None. Pure."""
         return None
 
+    def summary(self) -> str:
+        """Return the trigger in a few words, for lists: one line of at most 80 characters. Pure."""
+        return self.type
+
     def warnings(self) -> tuple[str, ...]:
         """Doubts about the options that `rae-auto check` shows; one line each."""
         return ()
@@ -123,6 +127,10 @@ class SourceTrigger(Plugin):
     def upstream_jobs(self) -> tuple[str, ...]:
         """Return the jobs whose ends it waits for. They must exist, and cycles are refused."""
         return ()
+
+    def summary(self) -> str:
+        """Return the trigger in a few words, for lists: one line of at most 80 characters. Pure."""
+        return self.type
 
     def warnings(self) -> tuple[str, ...]:
         """Doubts about the options that `rae-auto check` shows; one line each."""

@@ -30,6 +30,8 @@ class Plan:
     readers: Mapping[str, object] = field(factory=dict, eq=False)
     """The readers of those guards by id; opaque to the engine."""
     upstream_jobs: tuple[JobId, ...] = ()
+    summaries: tuple[str, ...] = field(default=(), eq=False)
+    """A few words for each trigger, in the order of `job.schedule`; opaque to the engine."""
 
 
 @frozen

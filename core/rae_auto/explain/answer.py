@@ -19,7 +19,6 @@ from rae_auto.model.job_state import Seen
 from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.reasons import CaughtUp, CrashRecovery, Disabled, Paused, Reason, Repeated
 from rae_auto.model.run import Run, RunState
-from rae_auto.registry.trigger_text import trigger_summary
 
 NEAR = timedelta(minutes=1)
 """The distance within which an occurrence answers for the time in question."""
@@ -233,6 +232,5 @@ def _describe_next(view: JobView) -> str:
 
 def _describe_sources(view: JobView) -> str:
     """Return the triggers that are not schedules, in words; empty if there are none."""
-    refs = view.definition.schedule if view.definition else ()
-    sources = [trigger_summary(ref) for ref in refs if ref.id not in view.schedules]
+    sources = [summary for trigger, summary in view.summaries.items() if trigger not in view.schedules]
     return f"its trigger{'s' if len(sources) > 1 else ''} ({'; '.join(sources)})" if sources else ""

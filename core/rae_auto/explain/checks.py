@@ -25,7 +25,6 @@ from rae_auto.model.reasons import (
     QueueLimit,
 )
 from rae_auto.model.run import Attempt, Run, RunState
-from rae_auto.registry.trigger_text import trigger_summary
 
 _ORDER = (
     ((Disabled,), "enabled", "yes"),
@@ -119,11 +118,8 @@ def format_state(state: RunState) -> str:
 
 
 def _occurrence(trigger: str, key: str, at: datetime, view: JobView) -> Iterator[ExplanationFact]:
-    refs = view.definition.schedule if view.definition else ()
-    ref = next((ref for ref in refs if ref.id == trigger), None)
-    yield ExplanationFact(
-        "trigger", f"{trigger}{f' ({trigger_summary(ref)})' if ref and trigger_summary(ref) != trigger else ''}"
-    )
+    summary = view.summaries.get(trigger, trigger)
+    yield ExplanationFact("trigger", f"{trigger} ({summary})" if summary != trigger else trigger)
     key_text = "" if trigger in view.schedules or trigger == MANUAL else f", key {quote(key)}"
     yield ExplanationFact("occurrence", f"for {view.time(at)}{key_text}")
     for remark in (view.clock_note(trigger, at), view.zone_note(trigger, at)):

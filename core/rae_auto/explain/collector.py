@@ -135,6 +135,12 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
         repeated=[seen for seen in source.known_occurrences(job) if seen.repeats],
         waiting=source.waits(runs),
         schedules=plan.schedules if plan else {},
+        summaries=_summaries(plan) if plan else {},
         cursors=state.cursors,
         has_daemon=source.has_daemon,
     )
+
+
+def _summaries(plan: Plan) -> dict[str, str]:
+    refs = plan.job.schedule
+    return dict(zip((ref.id for ref in refs), plan.summaries or (ref.type for ref in refs), strict=True))

@@ -40,6 +40,8 @@ class JobView:
     waiting: Mapping[str, Wait] = field(factory=dict)
     """Why open runs wait, by their ids."""
     schedules: Mapping[str, Schedule] = field(factory=dict)
+    summaries: Mapping[str, str] = field(factory=dict)
+    """A few words for each trigger, by id."""
     cursors: Mapping[str, Cursor] = field(factory=dict)
     has_daemon: bool = True
 

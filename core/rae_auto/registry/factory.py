@@ -22,6 +22,7 @@ from rae_auto.model.primitives.problems import describe_problem
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import SafeGuard
 from rae_auto.registry.safe_schedule import SafeSchedule
+from rae_auto.toolkit.summaries import MAX_SUMMARY_LENGTH
 
 MOST_SHARED = 1000
 """How many plugins are remembered by the text of their references."""
@@ -70,12 +71,14 @@ class PluginFactory:
         """
         schedules: dict[str, SafeSchedule] = {}
         sources: dict[str, SourceTrigger] = {}
+        summaries: list[str] = []
         computed: dict[str, SafeGuard | None] = {}
         read: dict[str, ReadGuard] = {}
         try:
             self._shared_plugin(Kind.EXECUTOR, job.executor_ref)
             for ref in job.schedule:
                 trigger = self._shared_plugin(Kind.TRIGGER, ref)
+                summaries.append(_summary_of(trigger))
                 if isinstance(trigger, ScheduleTrigger):
                     # Of equal ones one is enough for all jobs.
                     schedules[ref.id] = self._make_guard(trigger)
@@ -94,7 +97,7 @@ class PluginFactory:
             JobId(followed) for source in sources.values() for followed in source.upstream_jobs()
         )
         # Most jobs have none, and there may be many jobs.
-        plan = Plan(job, schedules, origin, computed or _NONE, read or _NONE, tuple(upstream_jobs))
+        plan = Plan(job, schedules, origin, computed or _NONE, read or _NONE, tuple(upstream_jobs), tuple(summaries))
         return Planned(plan, sources or _NONE)
 
     def check_limits(self, job: Job) -> None:
@@ -131,3 +134,12 @@ class PluginFactory:
             return make(kind, ref, self.source, self.timezone)
         except ValueError as error:
             raise PluginError(str(error)) from error
+
+
+def _summary_of(trigger: Plugin) -> str:
+    """Return a trigger's summary; its type if it fails, because a job must not fail to load for a few words."""
+    assert isinstance(trigger, ScheduleTrigger | SourceTrigger)
+    try:
+        return " ".join(trigger.summary().split())[:MAX_SUMMARY_LENGTH]
+    except (Exception, SystemExit):
+        return trigger.type

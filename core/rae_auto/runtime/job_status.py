@@ -4,7 +4,6 @@ from rae_auto.engine.engine import Engine
 from rae_auto.engine.state import JobEntry
 from rae_auto.model.job_info import JobActivity, JobInfo, JobStatus
 from rae_auto.model.run import RunState
-from rae_auto.registry.trigger_text import trigger_summary
 
 
 def job_status_of(engine: Engine, entry: JobEntry) -> JobStatus:
@@ -44,7 +43,7 @@ def job_info_of(engine: Engine, entry: JobEntry) -> JobInfo:
         id=job.id,
         name=job.name,
         origin=entry.plan.origin.value,
-        schedule=tuple(trigger_summary(ref) for ref in job.schedule),
+        schedule=entry.plan.summaries or tuple(ref.type for ref in job.schedule),
         priority=job.priority,
         status=job_status_of(engine, entry),
     )

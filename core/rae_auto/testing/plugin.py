@@ -30,3 +30,10 @@ class PluginConformance:
         assert reason is None or (reason and "\n" not in reason), (
             f"available() returned {reason!r}; return None or a reason of one line"
         )
+
+    def test_summary_is_one_short_line(self, plugin: Plugin) -> None:
+        summary = getattr(plugin, "summary", lambda: plugin.type)()
+        assert isinstance(summary, str), f"summary() returned {summary!r}; return text"
+        assert summary, "summary() returned no text"
+        assert "\n" not in summary, f"summary() returned more than one line: {summary!r}"
+        assert len(summary) <= 80, f"summary() returned {len(summary)} characters; return at most 80"

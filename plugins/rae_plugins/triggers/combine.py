@@ -32,6 +32,7 @@ from rae_auto.api.pattern import GAP, State
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import positive_duration
 
 MAX_SPARE_OCCURRENCES = 20
@@ -96,6 +97,9 @@ class CombineTrigger(PatternTrigger):
                 name = f"{trigger.type}-{number}"
             named[name] = trigger
         return named
+
+    def summary(self) -> str:
+        return summarize(self.type, named("all", self.all_), named("any", self.any_), named("sequence", self.sequence))
 
     def warnings(self) -> tuple[str, ...]:
         """Return the warnings of its parts and its own."""

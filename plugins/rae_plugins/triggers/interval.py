@@ -9,6 +9,7 @@ from rae_auto.api import ScheduleTrigger
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.instants import as_utc, parse_instant
 from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.validators import at_least
 from rae_plugins.triggers.quoting import quote
 
@@ -48,6 +49,9 @@ class IntervalTrigger(ScheduleTrigger):
     jitter: timedelta = field(
         default=timedelta(0), converter=parse_duration, metadata={"help": "longest random delay of a start"}
     )
+
+    def summary(self) -> str:
+        return summarize("every", self.every)
 
     def next_after(self, instant: datetime) -> datetime | None:
         """Return the next multiple of `every` from `from`."""

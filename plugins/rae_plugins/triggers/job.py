@@ -22,6 +22,7 @@ from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.run import RunState
+from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import positive_duration
 from rae_plugins.triggers.quoting import quote
 
@@ -99,6 +100,9 @@ class JobTrigger(PatternTrigger):
     def upstream_jobs(self) -> tuple[str, ...]:
         """Return the jobs."""
         return self.jobs
+
+    def summary(self) -> str:
+        return summarize(self.type, self.jobs, named("on", self.on))
 
     def warnings(self) -> tuple[str, ...]:
         """Return a warning about a window without effect."""

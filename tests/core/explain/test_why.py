@@ -5,6 +5,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from attrs import evolve
 from tests.support.control_peer import in_time
 from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, first_active_run, standing, world
 
@@ -17,7 +18,6 @@ from rae_auto.model.decision import Occurrence
 from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.model.reasons import NeedFailed, Paused
 from rae_auto.model.run import Result, RunState
-from rae_auto.registry.trigger_text import trigger_summary
 from rae_auto.simulation.virtual_engine import EPOCH
 
 
@@ -138,7 +138,8 @@ def test_why_a_job_has_not_run_yet(pause, words):
 
 
 def test_why_a_source_has_reported_nothing():
-    w = world(a_job(hourly=False, schedule=[TriggerRef("file", {"paths": ["/in"]}, "file")]))
+    job = a_job(hourly=False, schedule=[TriggerRef("file", {"paths": ["/in"]}, "file")])
+    w = world(evolve(job, summaries=("file /in",)))
     assert explain_now(standing(w)).answer == "a has not run yet: its trigger (file /in) has reported nothing"
     assert ": its trigger (file /in) reported nothing" in answer_at(w, EPOCH).answer
 
@@ -235,28 +236,3 @@ def test_facts_contain_the_event_shortened():
     told = facts_of(explain_now(standing(w)))
     assert told["event"].startswith('{"paths": ["/inbox/a", ')
     assert len(told["event"]) == 301
-
-
-@pytest.mark.parametrize(
-    ("type", "options", "text"),
-    [
-        ("file", {"paths": ["~/inbox", "/srv"]}, "file ~/inbox, /srv"),
-        ("interval", {"every": 90}, "every 1m30s"),
-        ("threshold", {"metric": "disk-free", "of": "/", "below": "5%"}, "threshold disk-free of / below 5%"),
-        ("threshold", {"command": ["load"], "above": 9, "every": "1s"}, "threshold load above 9"),
-        ("combine", {"all": [{"type": "job", "jobs": ["a"]}, {"type": "cron"}]}, "combine all job, cron"),
-        ("system", {"on": ["resume"]}, "system resume"),
-        ("system", {"on": ["process-exited"], "process": "x*"}, "system process-exited process x*"),
-        ("job", {"jobs": ["a", "b"], "on": "failure"}, "job a, b on failure"),
-        ("usage", {"pattern": "count", "of": {"type": "file", "paths": ["/a"]}}, "usage count of file"),
-        ("usage", {"pattern": "absence", "of": "tea", "for": timedelta(hours=1)}, "usage absence of tea for 1h"),
-        ("stranger", {"colour": "red"}, "stranger"),
-        (
-            "file",
-            {"paths": ["/very/long"] * 20},
-            "file /very/long, /very/long, /very/long, /very/long, /very/long, /very/long, /v…",
-        ),
-    ],
-)
-def test_schedule_text_is_short(type, options, text):
-    assert trigger_summary(TriggerRef(type, options, "t")) == text

@@ -10,6 +10,7 @@ from attrs.validators import ge, le
 
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
+from rae_auto.toolkit.summaries import summarize
 from rae_trigger_webhook.secrets import check_secret, is_reference
 
 MAX_BODY_BYTES = 1 << 20
@@ -124,6 +125,9 @@ class WebhookTrigger(SourceTrigger):
         forbidden = FORBIDDEN_HEADERS | {self.token_header.lower(), self.signature_header.lower()}
         if names := [name for name in self.headers if name.lower() in forbidden]:
             raise ValueError(f'"headers" must not contain "{names[0]}", which proves who sent a request; remove it')
+
+    def summary(self) -> str:
+        return summarize(self.type, self.path)
 
     def warnings(self) -> tuple[str, ...]:
         """Return warnings about options that work, but are probably not what is wanted."""

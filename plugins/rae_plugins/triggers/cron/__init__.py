@@ -9,6 +9,7 @@ from rae_auto.api import ScheduleTrigger
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.primitives.zones import zone
+from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.validators import zone_name
 from rae_plugins.triggers.cron.clock_changes import find_next_fixed, find_next_wild
 from rae_plugins.triggers.cron.dst_notes import describe_clock_change
@@ -43,6 +44,9 @@ class CronTrigger(ScheduleTrigger):
     jitter: timedelta = field(
         default=timedelta(0), converter=parse_duration, metadata={"help": "longest random delay of a start"}
     )
+
+    def summary(self) -> str:
+        return summarize(self.type, self.expression)
 
     def next_after(self, instant: datetime) -> datetime | None:
         """Return the next time in UTC, or None after the last year of the expression."""

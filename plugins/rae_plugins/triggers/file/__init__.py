@@ -10,6 +10,7 @@ from attrs import field, frozen
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import format_duration, parse_duration
+from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.validators import at_least
 from rae_plugins.triggers.file.changes import ChangeKind
 from rae_plugins.triggers.file.matcher import expand_home, parse_path
@@ -140,6 +141,9 @@ class FileTrigger(SourceTrigger):
     def has_event_per_file(self) -> bool:
         """Return whether each file gets an occurrence of its own."""
         return self.batch is Batch.EACH
+
+    def summary(self) -> str:
+        return summarize(self.type, self.paths)
 
     def warnings(self) -> tuple[str, ...]:
         """Return a warning for each path that has to be polled."""

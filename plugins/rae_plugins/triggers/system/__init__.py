@@ -11,6 +11,7 @@ from attrs.converters import optional
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import at_least
 from rae_plugins.machine.programs import checked
 from rae_plugins.triggers.system.adapter import platform_adapter
@@ -81,6 +82,9 @@ class SystemTrigger(SourceTrigger):
             raise ValueError(
                 "; ".join(f"{', '.join(names)} can't be told of here: {why}" for why, names in reasons.items())
             )
+
+    def summary(self) -> str:
+        return summarize(self.type, self.on, named("process", self.process), named("device", self.device))
 
     def warnings(self) -> tuple[str, ...]:
         """Where an event can be told of, but the machine seems to have no occasion for it."""

@@ -12,6 +12,7 @@ from attrs.converters import optional
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import format_duration, parse_duration
+from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import at_least, positive_duration
 from rae_plugins.machine.commands import can_be_run
 from rae_plugins.machine.programs import checked
@@ -168,6 +169,15 @@ class ThresholdTrigger(SourceTrigger):
         # The reader runs in a thread, where the timer must not be used.
         subject = Subject(self._subject(), self.level.unit, time.monotonic)
         return make_thread_sampler(self.measure.reader(subject), self.timeout)
+
+    def summary(self) -> str:
+        return summarize(
+            self.type,
+            self.metric or self.command,
+            named("of", self.of),
+            named("above", self.above),
+            named("below", self.below),
+        )
 
     def warnings(self) -> tuple[str, ...]:
         """Return warnings about subjects that are missing now, and about options that do not fit together."""

@@ -14,6 +14,7 @@ from attrs import evolve, field, fields_dict, frozen
 from attrs.converters import optional as or_none
 from attrs.validators import ge
 
+from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.api import Event, PatternTrigger, SourceTrigger, StepResult, Trigger, TriggerContext
 from rae_auto.api.events import RUN_ENDED
 from rae_auto.api.pattern import State
@@ -74,6 +75,11 @@ class UsagePattern(PatternTrigger):
     type: ClassVar[str] = "usage"
     pattern: ClassVar[str]
     """The value of the option `pattern` that chooses the class."""
+
+    def summary(self) -> str:
+        """Return the pattern, and the options that most patterns have."""
+        options = (named(name.rstrip("_"), getattr(self, name, None)) for name in ("of", "application", "for_"))
+        return summarize(self.type, self.pattern, *options)
 
     def _require_activitywatch(self, source: str, *names: str) -> None:
         """Refuse options that only ActivityWatch has. Raises ValueError."""
