@@ -14,11 +14,11 @@ from attrs import evolve, field, fields_dict, frozen
 from attrs.converters import optional as or_none
 from attrs.validators import ge
 
-from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.api import Event, PatternTrigger, SourceTrigger, StepResult, Trigger, TriggerContext
 from rae_auto.api.events import RUN_ENDED
 from rae_auto.api.pattern import State
 from rae_auto.model.primitives.zones import zone
+from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import time_of_day, zone_name
 from rae_plugins.machine import programs
 from rae_plugins.triggers.usage.patterns.days import Days
