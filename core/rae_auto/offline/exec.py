@@ -16,8 +16,8 @@ from rae_auto.model.primitives.human_units import format_elapsed
 from rae_auto.model.reasons import Manual
 from rae_auto.model.run import Result, Run
 from rae_auto.offline.project import Project
-from rae_auto.runtime.clock import SystemClock
 from rae_auto.runtime.execution.assignments import build_assignment
+from rae_auto.runtime.time.clock import SystemClock
 
 POLL_INTERVAL_SECONDS = 0.05
 """The time between two reads of the output."""

@@ -31,7 +31,7 @@ from rae_auto.records.events import (
 from rae_auto.records.runs import merge_newest
 from rae_auto.records.statistics import statistics_of
 from rae_auto.records.world_log import read_world_log
-from rae_auto.runtime.clock import SystemClock
+from rae_auto.runtime.time.clock import SystemClock
 
 T = TypeVar("T")
 

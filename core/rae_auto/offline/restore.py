@@ -15,7 +15,7 @@ from rae_auto.errors import StoreError
 from rae_auto.offline.project import Project
 from rae_auto.paths import state_directory
 from rae_auto.records.backup_files import Backup, changes_of, examine
-from rae_auto.runtime.clock import SystemClock
+from rae_auto.runtime.time.clock import SystemClock
 from rae_auto.toolkit.files import DirectoryLock, create_private_directory, sync_directory
 
 BATCH_SIZE = 1000

@@ -28,9 +28,9 @@ from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry.factory import Planned
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import read_guard
-from rae_auto.runtime.clock import SystemClock
 from rae_auto.runtime.pattern_runner import run_pattern, run_trigger
-from rae_auto.runtime.timer import RuntimeTimer
+from rae_auto.runtime.time.clock import SystemClock
+from rae_auto.runtime.time.timer import RuntimeTimer
 
 CLOCK_CHECK_SECONDS = 10.0
 """The interval of the checks for a clock that was set or a machine that slept."""

@@ -28,7 +28,7 @@ from rae_auto.engine.engine import Engine, EngineInput
 from rae_auto.engine.events import TimePassed
 from rae_auto.errors import SchedulerClosed, SchedulerError, StoreError
 from rae_auto.model.primitives.instants import Moment
-from rae_auto.runtime.clock import Clock
+from rae_auto.runtime.time.clock import Clock
 
 CLOCK_CHECK_SECONDS = 10.0
 """Longest sleep of the loop, after which it compares the clocks."""

@@ -19,7 +19,6 @@ from rae_auto.model.run import Run
 from rae_auto.records.events import check_event
 from rae_auto.registry.factory import Planned
 from rae_auto.registry.quarantine import Quarantine
-from rae_auto.runtime.clock import Clock
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.event_recorder import EventRecorder
 from rae_auto.runtime.guard_reader import GuardReader
@@ -27,7 +26,8 @@ from rae_auto.runtime.reporting.announcements import announce_event
 from rae_auto.runtime.reporting.event_stream import EventStream
 from rae_auto.runtime.repository import Repository
 from rae_auto.runtime.source_supervisor import SourceSupervisor
-from rae_auto.runtime.timer import RuntimeTimer
+from rae_auto.runtime.time.clock import Clock
+from rae_auto.runtime.time.timer import RuntimeTimer
 
 RETRY_OCCURRENCE_SECONDS = 1.0
 """Time after which an occurrence that could not be made durable is submitted again."""

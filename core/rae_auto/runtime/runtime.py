@@ -34,7 +34,6 @@ from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run
 from rae_auto.records.runs import merge_newest
 from rae_auto.registry.factory import PluginFactory
-from rae_auto.runtime.clock import Clock
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.inputs import Inputs
@@ -45,6 +44,7 @@ from rae_auto.runtime.reporting.notifications import Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
 from rae_auto.runtime.retention import keep_history_bounded
 from rae_auto.runtime.shutdown import ShutdownDeadline
+from rae_auto.runtime.time.clock import Clock
 from rae_auto.toolkit.files import create_private_directory
 
 FAILED_STORE_CLOSE_SECONDS = 1.0

@@ -35,10 +35,10 @@ from rae_auto.records.backup_files import write as write_backup
 from rae_auto.records.events import check_not_in_future, deletable_patterns, parse_event_patterns
 from rae_auto.records.statistics import Statistics, statistics_of
 from rae_auto.registry import Registry
-from rae_auto.runtime.clock import Clock, SystemClock
 from rae_auto.runtime.inputs import occurrence_of
 from rae_auto.runtime.job_status import job_info_of, job_status_of
 from rae_auto.runtime.runtime import Runtime, RuntimeOptions
+from rae_auto.runtime.time.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from rae_auto.runtime.sync_scheduler import SyncScheduler

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rae_auto.model.primitives.instants import Moment
-from rae_auto.runtime import timer
-from rae_auto.runtime.clock import SystemClock
-from rae_auto.runtime.timer import RuntimeTimer
+from rae_auto.runtime.time import timer
+from rae_auto.runtime.time.clock import SystemClock
+from rae_auto.runtime.time.timer import RuntimeTimer
 
 HOUR = timedelta(hours=1)
 

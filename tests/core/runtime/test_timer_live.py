@@ -9,7 +9,7 @@ from tests.support.control_peer import in_time
 from rae_auto import Job, Scheduler, TriggerRef
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime import engine_loop
-from rae_auto.runtime.clock import SystemClock
+from rae_auto.runtime.time.clock import SystemClock
 
 
 class Jumping(SystemClock):

@@ -14,10 +14,10 @@ from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import at_least
 from rae_plugins.machine.programs import checked
-from rae_plugins.triggers.system.adapter import platform_adapter
-from rae_plugins.triggers.system.facts import Booted, Wanted
-from rae_plugins.triggers.system.ledger import Ledger, alone_in, slots_of
-from rae_plugins.triggers.system.names import DEVICES, POWER, PROCESSES, SESSIONS, EventName
+from rae_plugins.triggers.system.changes import Booted, EventFilter
+from rae_plugins.triggers.system.event_journal import EventJournal, alone_in, slots_of
+from rae_plugins.triggers.system.event_names import DEVICES, POWER, PROCESSES, SESSIONS, EventName
+from rae_plugins.triggers.system.platform import platform_adapter
 from rae_plugins.triggers.system.power import read_power
 
 SHORTEST = timedelta(seconds=1)
@@ -96,12 +96,12 @@ class SystemTrigger(SourceTrigger):
     async def watch(self, watch: TriggerContext) -> None:
         """Tell what happens, and what has happened since the last time in this boot."""
         platform = platform_adapter()
-        wanted = Wanted(
+        wanted = EventFilter(
             frozenset(self.on), self.process or "", self.device or "*", self.user, self.low, self.every, watch.job
         )
         boot = await asyncio.to_thread(platform.boot)
         async with alone_in(watch.directory):
-            ledger = Ledger(watch, wanted, boot)
+            ledger = EventJournal(watch, wanted, boot)
             await ledger.open(slots_of(wanted.names))
             if EventName.BOOT in wanted.names:
                 await ledger.report(Booted(boot))

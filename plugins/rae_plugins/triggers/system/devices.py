@@ -7,14 +7,14 @@ from typing import Self
 
 from attrs import evolve, frozen
 
-from rae_plugins.triggers.system.facts import Change, Fact, Wanted
-from rae_plugins.triggers.system.names import EventName
+from rae_plugins.triggers.system.changes import Change, EventFilter, SystemChange
+from rae_plugins.triggers.system.event_names import EventName
 
 SYS = Path("/sys")
 
 
 @frozen
-class Devices(Fact):
+class Devices(SystemChange):
     """The devices that fit the pattern."""
 
     slot = "devices"
@@ -24,7 +24,7 @@ class Devices(Fact):
     identity: str | None = None
     """What the kernel counted of the event that led here, if one did; None where it was read."""
 
-    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Those that came and went. What another pattern found says nothing."""
         remembered = evolve(self, identity=None)
         if before is None or before.pattern != self.pattern:
@@ -39,7 +39,7 @@ class Devices(Fact):
 
 
 @frozen
-class DeviceTold(Fact):
+class DeviceTold(SystemChange):
     """A device came or went, by a platform that tells of each once, and not which there are."""
 
     slot = "device"
@@ -48,7 +48,7 @@ class DeviceTold(Fact):
     device: str
     added: bool
 
-    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Always a change."""
         return (_change(EventName.DEVICE_ADDED if self.added else EventName.DEVICE_REMOVED, self.device, None),), self
 
@@ -87,7 +87,7 @@ def parse_uevent(datagram: bytes) -> Uevent | None:
     )
 
 
-def after(devices: Devices, event: Uevent, wanted: Wanted) -> Devices:
+def after(devices: Devices, event: Uevent, wanted: EventFilter) -> Devices:
     """The devices once something has happened to one of them."""
     names = set(devices.names)
     match event.action:
@@ -101,7 +101,7 @@ def after(devices: Devices, event: Uevent, wanted: Wanted) -> Devices:
     return evolve(devices, names=tuple(sorted(names)), identity=event.number or None)
 
 
-def read_devices(wanted: Wanted) -> Devices:
+def read_devices(wanted: EventFilter) -> Devices:
     """The devices that fit, by /sys. Blocks: some ten milliseconds."""
     found: set[str] = set()
     for kind, below in (("class", ""), ("bus", "devices")):

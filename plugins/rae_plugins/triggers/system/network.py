@@ -6,15 +6,15 @@ from typing import Self
 from attrs import evolve, frozen
 
 from rae_plugins.machine.interfaces import addresses, is_usable
-from rae_plugins.triggers.system.facts import Change, Fact, Wanted
-from rae_plugins.triggers.system.names import EventName
+from rae_plugins.triggers.system.changes import Change, EventFilter, SystemChange
+from rae_plugins.triggers.system.event_names import EventName
 
 LONGEST_V6 = 64
 """Bits of an IPv6 address that name the network; the others change from day to day."""
 
 
 @frozen
-class Network(Fact):
+class Network(SystemChange):
     """Whether there is a network, and what tells it from others: addresses as `interface address`, and its name.
 
     While there is none, what is remembered is the last one.
@@ -28,7 +28,7 @@ class Network(Fact):
     connection: str = ""
     """Empty where nobody names connections."""
 
-    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Up, down, and up but on another network than the last time."""
         if before is None:
             return (), self

@@ -5,8 +5,8 @@ from typing import Self
 from attrs import evolve, field, frozen
 
 from rae_plugins.machine import power_supply
-from rae_plugins.triggers.system.facts import Change, Fact, Wanted
-from rae_plugins.triggers.system.names import EventName
+from rae_plugins.triggers.system.changes import Change, EventFilter, SystemChange
+from rae_plugins.triggers.system.event_names import EventName
 
 RECOVERY = 2.0
 """Percent above the limit at which a battery is no longer low: one at the limit may read now more, now less."""
@@ -16,7 +16,7 @@ WARNS, CRITICAL = 3, 4
 
 
 @frozen
-class Power(Fact):
+class PowerState(SystemChange):
     """Whether the machine runs on its battery, and how many percent that has; None where there is none."""
 
     slot = "power"
@@ -27,7 +27,7 @@ class Power(Fact):
     warning: int = field(default=0, eq=False)
     low: bool = False
 
-    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """From the mains to the battery and back, and below the limit while on the battery."""
         now = evolve(self, low=self._is_low(before is not None and before.low, wanted.low))
         if before is None:
@@ -50,9 +50,9 @@ class Power(Fact):
         return self.percent <= (limit + RECOVERY if was_low else limit)
 
 
-def read_power() -> Power | None:
+def read_power() -> PowerState | None:
     """What the operating system says of a battery; None where it knows of none. Blocks for a moment."""
     found = power_supply.read_power()
     if not found.battery or found.source is None:
         return None
-    return Power(found.source is power_supply.Source.BATTERY, found.charge)
+    return PowerState(found.source is power_supply.Source.BATTERY, found.charge)

@@ -8,8 +8,8 @@ from typing import Self
 
 from attrs import frozen
 
-from rae_plugins.triggers.system.facts import Change, Fact, Wanted
-from rae_plugins.triggers.system.names import EventName
+from rae_plugins.triggers.system.changes import Change, EventFilter, SystemChange
+from rae_plugins.triggers.system.event_names import EventName
 
 PROC = Path("/proc")
 
@@ -44,7 +44,7 @@ class Process:
 
 
 @frozen
-class Processes(Fact):
+class Processes(SystemChange):
     """The processes whose names fit the pattern."""
 
     slot = "processes"
@@ -52,7 +52,7 @@ class Processes(Fact):
     pattern: str
     processes: tuple[Process, ...]
 
-    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Those that came and went. What another pattern found says nothing."""
         if before is None or before.pattern != self.pattern:
             return (), self
@@ -63,7 +63,7 @@ class Processes(Fact):
         return (*exited, *started), self
 
 
-def read_processes(wanted: Wanted) -> Processes:
+def read_processes(wanted: EventFilter) -> Processes:
     """The processes that fit, without those that the job itself has started. Blocks: some milliseconds."""
     found = _linux() if (PROC / "self" / "stat").exists() else _portable()
     fitting = [process for process in found if wanted.is_process(process.name)]

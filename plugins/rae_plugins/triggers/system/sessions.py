@@ -4,8 +4,8 @@ from typing import Self
 
 from attrs import evolve, frozen
 
-from rae_plugins.triggers.system.facts import Change, Fact, Wanted
-from rae_plugins.triggers.system.names import EventName
+from rae_plugins.triggers.system.changes import Change, EventFilter, SystemChange
+from rae_plugins.triggers.system.event_names import EventName
 
 
 @frozen
@@ -41,7 +41,7 @@ class Session:
 
 
 @frozen
-class Sessions(Fact):
+class Sessions(SystemChange):
     """All sessions, as `origin` knows them; `is_read` where that was asked anew, and not followed by signals."""
 
     slot = "sessions"
@@ -50,7 +50,7 @@ class Sessions(Fact):
     sessions: tuple[Session, ...]
     is_read: bool = False
 
-    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Who came and went, and whose screen was locked. Two origins name sessions differently."""
         if before is None or before.origin != self.origin:
             return (), evolve(self, is_read=False)
@@ -69,7 +69,7 @@ class Sessions(Fact):
 
 
 @frozen
-class Screen(Fact):
+class Screen(SystemChange):
     """Whether the one screen is locked, on a platform that tells of no more; `user` is who sits there."""
 
     slot = "screen"
@@ -77,7 +77,7 @@ class Screen(Fact):
     user: str
     locked: bool
 
-    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Locked and unlocked."""
         if before is None or before.locked == self.locked:
             return (), self

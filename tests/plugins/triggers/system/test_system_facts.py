@@ -7,18 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rae_plugins.triggers.system.changes import EventFilter, Rest, ShuttingDown, SystemChange
 from rae_plugins.triggers.system.devices import Devices, Uevent, after, parse_uevent
-from rae_plugins.triggers.system.facts import Fact, Rest, ShuttingDown, Wanted
-from rae_plugins.triggers.system.names import EventName
+from rae_plugins.triggers.system.event_names import EventName
 from rae_plugins.triggers.system.network import Network
-from rae_plugins.triggers.system.power import Power
+from rae_plugins.triggers.system.power import PowerState
 from rae_plugins.triggers.system.processes import Process, Processes
 from rae_plugins.triggers.system.sessions import Screen, Session, Sessions
 
-WANTED = Wanted(frozenset(EventName), low=15.0)
+WANTED = EventFilter(frozenset(EventName), low=15.0)
+
+reading = PowerState
 
 
-def told(facts: Sequence[Fact]) -> list[str]:
+def told(facts: Sequence[SystemChange]) -> list[str]:
     """The names of the events that these facts lead to, one after the other."""
     before: Any = None
     names = []
@@ -61,18 +63,18 @@ OFFLINE = Network(False)
         ([OFFLINE, home()], ["network-up"]),
         ([OFFLINE, OFFLINE], []),
         # The battery.
-        ([Power(False, 80), Power(True, 79), Power(True, 15)], ["power-battery", "power-low"]),
-        ([Power(True, 16), Power(True, 15), Power(True, 16.9), Power(True, 15)], ["power-low"]),
-        ([Power(True, 14), Power(True, 13)], []),
-        ([Power(True, 15.5), Power(True, 15), Power(True, 17.5), Power(True, 15)], ["power-low", "power-low"]),
-        ([Power(True, 10), Power(False, 11), Power(True, 12)], ["power-ac", "power-battery", "power-low"]),
-        ([Power(True, None), Power(True, None, 2), Power(True, None, 3)], ["power-low"]),
-        ([Power(True, 50), Power(True, 50, 3), Power(True, 50, 4)], ["power-low"]),
-        ([Power(False, 5), Power(False, 4)], []),
+        ([reading(False, 80), reading(True, 79), reading(True, 15)], ["power-battery", "power-low"]),
+        ([reading(True, 16), reading(True, 15), reading(True, 16.9), reading(True, 15)], ["power-low"]),
+        ([reading(True, 14), reading(True, 13)], []),
+        ([reading(True, 15.5), reading(True, 15), reading(True, 17.5), reading(True, 15)], ["power-low", "power-low"]),
+        ([reading(True, 10), reading(False, 11), reading(True, 12)], ["power-ac", "power-battery", "power-low"]),
+        ([reading(True, None), reading(True, None, 2), reading(True, None, 3)], ["power-low"]),
+        ([reading(True, 50), reading(True, 50, 3), reading(True, 50, 4)], ["power-low"]),
+        ([reading(False, 5), reading(False, 4)], []),
         ([Screen("x", False), Screen("x", True), Screen("x", True), Screen("x", False)], ["lock", "unlock"]),
     ],
 )  # fmt: skip
-def test_each_event_is_told_once_when_it_happens(facts: Sequence[Fact], names: list[str]) -> None:
+def test_each_event_is_told_once_when_it_happens(facts: Sequence[SystemChange], names: list[str]) -> None:
     assert told(facts) == names
 
 
@@ -100,7 +102,7 @@ NEXT = Session("1", "anna", "99", "seat0")
         ([sessions(ANNA), sessions(SAID, is_read=True), sessions(SAID, is_read=True)], ["lock"]),
     ],
 )
-def test_sessions_come_and_go_and_are_locked(facts: Sequence[Fact], names: list[str]) -> None:
+def test_sessions_come_and_go_and_are_locked(facts: Sequence[SystemChange], names: list[str]) -> None:
     assert told(facts) == names
 
 
@@ -108,14 +110,14 @@ facts = st.one_of(
     st.builds(Rest, st.sampled_from([True, False, None]), st.floats(0, 1e6)),
     st.builds(ShuttingDown, st.booleans()),
     st.builds(Network, st.booleans(), st.tuples(st.sampled_from("ab")), st.just(()), st.sampled_from(["", "x", "y"])),
-    st.builds(Power, st.booleans(), st.none() | st.floats(0, 100), st.integers(0, 5)),
+    st.builds(PowerState, st.booleans(), st.none() | st.floats(0, 100), st.integers(0, 5)),
     st.builds(lambda names: Devices("*", tuple(sorted(names))), st.sets(st.sampled_from(["a/b", "a/c"]))),
     st.builds(lambda locked: sessions(*locked), st.sampled_from([(), (ANNA,), (SAID,), (NEXT,)])),
 )
 
 
 @given(st.lists(facts, max_size=8), facts)
-def test_what_is_told_twice_is_nothing_new_whatever_was_before(earlier: list[Fact], fact: Fact) -> None:
+def test_what_is_told_twice_is_nothing_new_whatever_was_before(earlier: list[SystemChange], fact: SystemChange) -> None:
     """So whoever reads again what a signal has told, or tells twice, does no harm."""
     before: Any = None
     for other in earlier:
@@ -172,7 +174,7 @@ def test_a_device_that_is_renamed_comes_under_its_new_name_alone() -> None:
         )
     )  # fmt: skip
     assert renamed == Uevent("move", "net/enp3s0", "5", "net/eth0")
-    wanted = Wanted(frozenset(EventName), device="net/*")
+    wanted = EventFilter(frozenset(EventName), device="net/*")
     now = after(Devices("net/*", ("net/eth0",)), renamed, wanted)
     assert now.names == ("net/enp3s0",)
     assert after(now, Uevent("add", "block/sda", "6"), wanted).names == now.names
@@ -188,5 +190,5 @@ def test_a_device_that_is_renamed_comes_under_its_new_name_alone() -> None:
         (ShuttingDown(True), "stopping: stopping yes"),
     ],
 )
-def test_a_fact_is_told_as_people_read_it(fact: Fact, text: str) -> None:
+def test_a_fact_is_told_as_people_read_it(fact: SystemChange, text: str) -> None:
     assert str(fact) == text

@@ -89,7 +89,7 @@ def test_a_boot_is_told_once_and_again_after_the_next_one(tmp_path: Path, monkey
         await watch(1)
         await watch(1)
         # This machine is not booted for a test.
-        monkeypatch.setattr("rae_plugins.triggers.system.linux.BOOT_ID", another)
+        monkeypatch.setattr("rae_plugins.triggers.system.adapters.linux.BOOT_ID", another)
         await watch(2)
 
     asyncio.run(play())
@@ -111,7 +111,7 @@ def test_what_was_before_a_boot_is_not_compared_with(tmp_path: Path, monkeypatch
     asyncio.run(watch())
     another = tmp_path / "boot_id"
     another.write_text("00000000-0000-0000-0000-000000000001\n")
-    monkeypatch.setattr("rae_plugins.triggers.system.linux.BOOT_ID", another)
+    monkeypatch.setattr("rae_plugins.triggers.system.adapters.linux.BOOT_ID", another)
     asyncio.run(listener.timer.sleep_machine(timedelta(hours=1)))
     asyncio.run(watch())
     assert listener.occurrences == []
@@ -208,7 +208,7 @@ def test_where_the_kernel_may_not_tell_of_the_network_it_is_looked_at(
     def refuse() -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("rae_plugins.triggers.system.linux.route_socket", refuse)
+    monkeypatch.setattr("rae_plugins.triggers.system.adapters.linux.route_socket", refuse)
     listener = Listener(tmp_path / "source", RealTimer())
 
     async def play() -> None:
@@ -246,7 +246,7 @@ def test_the_devices_are_read_anew_when_the_kernel_told_more_than_could_be_heard
     tmp_path: Path, null: AskedDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The smallest that the kernel gives: some messages fill it.
-    monkeypatch.setattr("rae_plugins.triggers.system.kernel._BUFFER", 1)
+    monkeypatch.setattr("rae_plugins.triggers.system.adapters.kernel._BUFFER", 1)
     listener = Listener(tmp_path / "source", RealTimer())
 
     async def play() -> None:

@@ -8,7 +8,7 @@ import pytest
 from rae_plugins.machine import power_supply
 from rae_plugins.triggers import system
 from rae_plugins.triggers.system import SystemTrigger
-from rae_plugins.triggers.system.names import EventName
+from rae_plugins.triggers.system.event_names import EventName
 
 NEEDS_A_BUS = ["sleep", "shutdown", "lock", "unlock"]
 ANYWHERE = ["boot", "resume", "network-up", "network-down", "network-changed", "clock-changed"]
@@ -18,7 +18,7 @@ ANYWHERE = ["boot", "resume", "network-up", "network-down", "network-changed", "
 def no_bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     path = tmp_path / "no-bus"
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={path}")
-    monkeypatch.setattr("rae_plugins.triggers.system.linux._LOGIN_RECORDS", (tmp_path / "utmp",))
+    monkeypatch.setattr("rae_plugins.triggers.system.adapters.linux._LOGIN_RECORDS", (tmp_path / "utmp",))
     monkeypatch.setattr(power_supply, "SUPPLIES", tmp_path)
     return str(path)
 
@@ -77,7 +77,7 @@ def test_what_the_kernel_and_the_clocks_tell_needs_no_bus(no_bus: str, name: str
 def test_devices_are_refused_where_there_is_no_way_to_hear_of_them(
     no_bus: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("rae_plugins.triggers.system.linux.SYS", tmp_path / "sys")
+    monkeypatch.setattr("rae_plugins.triggers.system.adapters.linux.SYS", tmp_path / "sys")
     with pytest.raises(ValueError, match=r"^device-added can't be told of here: .*mount /sys"):
         SystemTrigger(on=["device-added"])
 

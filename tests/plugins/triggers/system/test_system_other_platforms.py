@@ -15,7 +15,7 @@ from tests.support.system_events import kept, knows, told
 
 from rae_auto.testing.sources import Listener, RealTimer
 from rae_plugins.triggers.system import SystemTrigger
-from rae_plugins.triggers.system.windows import Code, Message, device_name
+from rae_plugins.triggers.system.adapters.windows import Code, Message, device_name
 
 ALL_OF_WINDOWS = [
     "sleep", "resume", "shutdown", "login", "logout", "lock", "unlock", "device-added", "device-removed",
@@ -83,7 +83,7 @@ def module(name: str, **contents: Any) -> ModuleType:
 def install(monkeypatch: pytest.MonkeyPatch, platform: str, modules: dict[str, ModuleType]) -> None:
     for name, fake in modules.items():
         monkeypatch.setitem(sys.modules, name, fake)
-    monkeypatch.setattr("rae_plugins.triggers.system.adapter.sys", SimpleNamespace(platform=platform))
+    monkeypatch.setattr("rae_plugins.triggers.system.platform.sys", SimpleNamespace(platform=platform))
 
 
 @pytest.fixture
@@ -271,8 +271,8 @@ def test_every_platform_tells_of_processes_and_networks_by_looking(
 
 
 def test_the_boot_of_other_platforms_has_a_lasting_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rae_plugins.triggers.system.fallback import Portable
-    from rae_plugins.triggers.system.macos import MacOS
+    from rae_plugins.triggers.system.adapters.macos import MacOS
+    from rae_plugins.triggers.system.adapters.portable import Portable
 
     assert int(Portable().boot()) > 0
     asked = []

@@ -5,9 +5,9 @@ import asyncio
 from rae_auto.api.trigger import Timer
 from rae_plugins.machine.bus import PROPERTIES, Bus, BusFailure, Signals, Target
 from rae_plugins.triggers.system.adapter import Report
+from rae_plugins.triggers.system.adapters.bus_service import Following, Service
 from rae_plugins.triggers.system.network import read_network
-from rae_plugins.triggers.system.power import Power
-from rae_plugins.triggers.system.served import Following, Service
+from rae_plugins.triggers.system.power import PowerState
 
 _NM = "org.freedesktop.NetworkManager"
 _NM_MANAGER = Target(_NM, "/org/freedesktop/NetworkManager", _NM)
@@ -101,7 +101,7 @@ class UPowerWatch:
         while signals.owner == owner:
             percent = float(display.get("Percentage", 100)) if display.get("IsPresent") else None
             warning = int(display.get("WarningLevel", 0))
-            await self._report(Power(bool(manager.get("OnBattery")), percent, warning))
+            await self._report(PowerState(bool(manager.get("OnBattery")), percent, warning))
             # The values are in the signal: what is read again may be later ones already.
             match (signal := await signals.next()).body:
                 case (_, dict(changed), _):

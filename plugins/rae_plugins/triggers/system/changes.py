@@ -14,14 +14,14 @@ from typing import Any, ClassVar, Self
 from attrs import asdict, evolve, field, frozen
 
 from rae_plugins.machine.programs import is_called
-from rae_plugins.triggers.system.names import EventName
+from rae_plugins.triggers.system.event_names import EventName
 
 NOTICED = 1.0
 """Seconds by which a clock must have jumped; less is the slewing of one that is kept right."""
 
 
 @frozen
-class Wanted:
+class EventFilter:
     """What somebody wants to be told of."""
 
     names: frozenset[EventName]
@@ -55,7 +55,7 @@ class Change:
     identity: str | None = None
 
 
-class Fact(ABC):
+class SystemChange(ABC):
     """Something that is so. `slot` names the kind, of which the last is remembered."""
 
     slot: ClassVar[str]
@@ -68,7 +68,7 @@ class Fact(ABC):
         return f"{self.slot}: " + ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in told)
 
     @abstractmethod
-    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """What has changed since the last fact of the kind, and what to remember now. The first one is no change."""
 
 
@@ -81,14 +81,14 @@ def _said(value: object) -> str:
 
 
 @frozen
-class Booted(Fact):
+class Booted(SystemChange):
     """Which boot this is."""
 
     slot = "boot"
 
     boot: str
 
-    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Each boot is told once; the one in which a trigger watches for the first time, too."""
         if before is not None and before.boot == self.boot:
             return (), self
@@ -96,7 +96,7 @@ class Booted(Fact):
 
 
 @frozen
-class Rest(Fact):
+class Rest(SystemChange):
     """Whether the machine is about to sleep, where that is known, and how many seconds it has slept until now."""
 
     slot = "rest"
@@ -104,7 +104,7 @@ class Rest(Fact):
     asleep: bool | None
     slept: float
 
-    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Two tell of a resume, the service and the clocks; the first of them counts."""
         if before is None:
             return (), evolve(self, asleep=bool(self.asleep))
@@ -118,21 +118,21 @@ class Rest(Fact):
 
 
 @frozen
-class ShuttingDown(Fact):
+class ShuttingDown(SystemChange):
     """Whether the machine is about to shut down."""
 
     slot = "stopping"
 
     stopping: bool
 
-    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Told when it begins to."""
         begins = self.stopping and before is not None and not before.stopping
         return ((Change(EventName.SHUTDOWN),) if begins else ()), self
 
 
 @frozen
-class ClockSet(Fact):
+class ClockSet(SystemChange):
     """The clock was set by so many seconds."""
 
     slot = "clock"
@@ -140,6 +140,6 @@ class ClockSet(Fact):
 
     by: float
 
-    def since(self, before: Self | None, wanted: Wanted) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Always a change."""
         return (Change(EventName.CLOCK_CHANGED, {"by": round(self.by, 3)}),), self

@@ -10,14 +10,16 @@ from loguru import logger
 
 from rae_auto.api.trigger import Timer
 from rae_plugins.machine.bus import system_bus_missing
-from rae_plugins.triggers.system.adapter import Report, together
-from rae_plugins.triggers.system.desktop import UPOWER, NetworkWatch, UPowerWatch
+from rae_plugins.triggers.system.adapter import Report
+from rae_plugins.triggers.system.adapters.bus_service import Following
+from rae_plugins.triggers.system.adapters.desktop import UPOWER, NetworkWatch, UPowerWatch
+from rae_plugins.triggers.system.adapters.kernel import Ends, datagrams, has_netlink, route_socket, uevent_socket
+from rae_plugins.triggers.system.adapters.logind import Logind, logind_for
+from rae_plugins.triggers.system.adapters.portable import look_at_clocks, look_at_power, look_at_users, without_battery
+from rae_plugins.triggers.system.changes import EventFilter
+from rae_plugins.triggers.system.concurrency import run_together
 from rae_plugins.triggers.system.devices import SYS, after, parse_uevent, read_devices
-from rae_plugins.triggers.system.facts import Wanted
-from rae_plugins.triggers.system.fallback import look_at_clocks, look_at_power, look_at_users, without_battery
-from rae_plugins.triggers.system.kernel import Ends, datagrams, has_netlink, route_socket, uevent_socket
-from rae_plugins.triggers.system.logind import Logind, logind_for
-from rae_plugins.triggers.system.names import (
+from rae_plugins.triggers.system.event_names import (
     BEFORE_DOWN,
     DEVICES,
     LOCKS,
@@ -30,7 +32,6 @@ from rae_plugins.triggers.system.names import (
     EventName,
 )
 from rae_plugins.triggers.system.processes import read_processes
-from rae_plugins.triggers.system.served import Following
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _LOGIN_RECORDS = (Path("/run/utmp"), Path("/var/run/utmp"))
@@ -57,7 +58,7 @@ class Linux:
         """The kernel's boot id."""
         return BOOT_ID.read_text().strip()
 
-    async def watch(self, wanted: Wanted, report: Report, timer: Timer) -> None:
+    async def watch(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
         """Watch what is wanted, and nothing else."""
         names = wanted.names
         parts: list[Coroutine[Any, Any, None]] = []
@@ -78,10 +79,10 @@ class Linux:
             parts.append(_hear_of_devices(wanted, report))
         if names & PROCESSES:
             parts.append(_follow_processes(wanted, report, timer))
-        await together(parts)
+        await run_together(parts)
 
 
-async def _hear_of_links(network: NetworkWatch, wanted: Wanted, timer: Timer) -> None:
+async def _hear_of_links(network: NetworkWatch, wanted: EventFilter, timer: Timer) -> None:
     """Have the network looked at whenever the kernel tells of a link or an address; every so often where it may not."""
     try:
         kernel = route_socket()
@@ -95,7 +96,7 @@ async def _hear_of_links(network: NetworkWatch, wanted: Wanted, timer: Timer) ->
             network.changed.set()
 
 
-async def _hear_of_devices(wanted: Wanted, report: Report) -> None:
+async def _hear_of_devices(wanted: EventFilter, report: Report) -> None:
     """Report the devices, once as they are and then with each that comes or goes."""
     # The kernel is listened to before the devices are read, so that none comes in between unnoticed.
     with closing(uevent_socket()) as kernel:
@@ -109,7 +110,7 @@ async def _hear_of_devices(wanted: Wanted, report: Report) -> None:
             await report(devices)
 
 
-async def _follow_processes(wanted: Wanted, report: Report, timer: Timer) -> None:
+async def _follow_processes(wanted: EventFilter, report: Report, timer: Timer) -> None:
     """Report the processes: every so often, since nobody tells of a start, and when one ends."""
     look = asyncio.Event()
     ends = Ends(look)
@@ -128,6 +129,6 @@ async def _follow_processes(wanted: Wanted, report: Report, timer: Timer) -> Non
             await report(found)
 
     try:
-        await together([now_and_then(), read()])
+        await run_together([now_and_then(), read()])
     finally:
         ends.close()

@@ -5,7 +5,7 @@ from datetime import datetime
 from weakref import WeakSet
 
 from rae_auto.model.primitives.instants import Moment
-from rae_auto.runtime.clock import Clock
+from rae_auto.runtime.time.clock import Clock
 
 MAX_SLEEP_SECONDS = 86400.0
 """Seconds after which somebody who waits looks at the clock again: no timer of a loop need reach farther."""

@@ -11,12 +11,13 @@ from attrs import evolve
 
 from rae_auto.api.trigger import Timer
 from rae_auto.model.primitives.instants import format_instant
-from rae_plugins.triggers.system.adapter import Report, together
+from rae_plugins.triggers.system.adapter import Report
+from rae_plugins.triggers.system.adapters.portable import library_missing, looks, without_battery
+from rae_plugins.triggers.system.adapters.thread_bridge import Make, ThreadBridge
+from rae_plugins.triggers.system.changes import EventFilter, Rest, ShuttingDown, SystemChange
+from rae_plugins.triggers.system.concurrency import run_together
 from rae_plugins.triggers.system.devices import DeviceTold
-from rae_plugins.triggers.system.facts import Fact, Rest, ShuttingDown, Wanted
-from rae_plugins.triggers.system.fallback import library_missing, looks, without_battery
-from rae_plugins.triggers.system.mailbox import Mailbox, Make
-from rae_plugins.triggers.system.names import (
+from rae_plugins.triggers.system.event_names import (
     BEFORE_DOWN,
     DEVICES,
     REST,
@@ -79,14 +80,14 @@ class Windows:
         with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _BOOT_ID) as key:
             return str(winreg.QueryValueEx(key, "BootId")[0])
 
-    async def watch(self, wanted: Wanted, report: Report, timer: Timer) -> None:
+    async def watch(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
         """Watch what is wanted, and nothing else."""
         parts = looks(wanted, report, timer, but=MESSAGES)
         if wanted.names & MESSAGES:
-            mailbox = Mailbox()
+            mailbox = ThreadBridge()
             window = Window(wanted, mailbox, timer)
             parts.append(mailbox.serve(window.run, window.close, report))
-        await together(parts)
+        await run_together(parts)
 
 
 class Window:
@@ -95,7 +96,7 @@ class Window:
     Its messages come in the thread that runs it; the facts are made on the event loop.
     """
 
-    def __init__(self, wanted: Wanted, mailbox: Mailbox, timer: Timer) -> None:
+    def __init__(self, wanted: EventFilter, mailbox: ThreadBridge, timer: Timer) -> None:
         self._wanted = wanted
         self._mailbox = mailbox
         self._timer = timer
@@ -164,7 +165,7 @@ class Window:
     def _rests(self, asleep: bool) -> Make:
         return lambda: Rest(asleep, self._timer.now().slept)
 
-    def _session_changed(self, code: int, session: int) -> Fact:
+    def _session_changed(self, code: int, session: int) -> SystemChange:
         known = self._sessions.get(session)
         if code == Code.LOGON:
             self._log_on(session)
@@ -183,7 +184,7 @@ class Window:
         if session and user:
             self._sessions[session] = Session(str(session), str(user), "")
 
-    def _all_sessions(self) -> Fact:
+    def _all_sessions(self) -> SystemChange:
         return Sessions("windows", tuple(self._sessions[number] for number in sorted(self._sessions)))
 
     def _hear_of_devices(self) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 from rae_auto.api.trigger import Timer
 from rae_auto.model.primitives.instants import Moment
-from rae_plugins.triggers.system.adapter import Report, together
-from rae_plugins.triggers.system.facts import NOTICED, ClockSet, Rest, Wanted
-from rae_plugins.triggers.system.names import LOGINS, NETWORK, POWER, PROCESSES, REST, EventName
+from rae_plugins.triggers.system.adapter import Report
+from rae_plugins.triggers.system.changes import NOTICED, ClockSet, EventFilter, Rest
+from rae_plugins.triggers.system.concurrency import run_together
+from rae_plugins.triggers.system.event_names import LOGINS, NETWORK, POWER, PROCESSES, REST, EventName
 from rae_plugins.triggers.system.network import read_network
 from rae_plugins.triggers.system.power import read_power
 from rae_plugins.triggers.system.processes import read_processes
@@ -23,7 +24,7 @@ ALWAYS = NETWORK | PROCESSES | {EventName.BOOT, EventName.CLOCK_CHANGED}
 """What can be told anywhere."""
 
 
-Way = Callable[[Wanted, Report, Timer], Coroutine[Any, Any, None]]
+Way = Callable[[EventFilter, Report, Timer], Coroutine[Any, Any, None]]
 """A way of watching something."""
 
 
@@ -41,13 +42,13 @@ class Portable:
 
         return f"{psutil.boot_time():.0f}"
 
-    async def watch(self, wanted: Wanted, report: Report, timer: Timer) -> None:
+    async def watch(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
         """Look now and then."""
-        await together(looks(wanted, report, timer))
+        await run_together(looks(wanted, report, timer))
 
 
 def looks(
-    wanted: Wanted, report: Report, timer: Timer, but: frozenset[EventName] = frozenset()
+    wanted: EventFilter, report: Report, timer: Timer, but: frozenset[EventName] = frozenset()
 ) -> list[Coroutine[Any, Any, None]]:
     """Ways of looking at all that is wanted and can be looked at, without what somebody tells of."""
     ways: list[tuple[frozenset[EventName], Way]] = [
@@ -72,7 +73,7 @@ def library_missing(module: str, extra: str) -> str | None:
     return None if find_spec(module) else f"{module} is not installed; install rae-auto[{extra}]"
 
 
-async def look_at_users(wanted: Wanted, report: Report, timer: Timer, when: asyncio.Event | None = None) -> None:
+async def look_at_users(wanted: EventFilter, report: Report, timer: Timer, when: asyncio.Event | None = None) -> None:
     """Report who is logged in, every so often, while `when` is set."""
     while True:
         await _wait_for(when)
@@ -80,14 +81,14 @@ async def look_at_users(wanted: Wanted, report: Report, timer: Timer, when: asyn
         await timer.sleep(wanted.every.total_seconds())
 
 
-async def look_at_network(wanted: Wanted, report: Report, timer: Timer) -> None:
+async def look_at_network(wanted: EventFilter, report: Report, timer: Timer) -> None:
     """Report the network every so often."""
     while True:
         await report(await asyncio.to_thread(read_network))
         await timer.sleep(wanted.every.total_seconds())
 
 
-async def look_at_power(wanted: Wanted, report: Report, timer: Timer, when: asyncio.Event | None = None) -> None:
+async def look_at_power(wanted: EventFilter, report: Report, timer: Timer, when: asyncio.Event | None = None) -> None:
     """Report the power every so often, while `when` is set."""
     while True:
         await _wait_for(when)
@@ -96,14 +97,14 @@ async def look_at_power(wanted: Wanted, report: Report, timer: Timer, when: asyn
         await timer.sleep(wanted.every.total_seconds())
 
 
-async def look_at_processes(wanted: Wanted, report: Report, timer: Timer) -> None:
+async def look_at_processes(wanted: EventFilter, report: Report, timer: Timer) -> None:
     """Report the processes every so often."""
     while True:
         await report(await asyncio.to_thread(read_processes, wanted))
         await timer.sleep(wanted.every.total_seconds())
 
 
-async def look_at_clocks(wanted: Wanted, report: Report, timer: Timer) -> None:
+async def look_at_clocks(wanted: EventFilter, report: Report, timer: Timer) -> None:
     """Report how long the machine has slept, and that its clock was set; the timer wakes us when either happens."""
     before = timer.now()
     while True:

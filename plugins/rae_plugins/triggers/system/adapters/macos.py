@@ -11,11 +11,12 @@ from getpass import getuser
 from typing import Any
 
 from rae_auto.api.trigger import Timer
-from rae_plugins.triggers.system.adapter import Report, together
-from rae_plugins.triggers.system.facts import Rest, ShuttingDown, Wanted
-from rae_plugins.triggers.system.fallback import library_missing, looks, without_battery
-from rae_plugins.triggers.system.mailbox import Mailbox, Make
-from rae_plugins.triggers.system.names import (
+from rae_plugins.triggers.system.adapter import Report
+from rae_plugins.triggers.system.adapters.portable import library_missing, looks, without_battery
+from rae_plugins.triggers.system.adapters.thread_bridge import Make, ThreadBridge
+from rae_plugins.triggers.system.changes import EventFilter, Rest, ShuttingDown
+from rae_plugins.triggers.system.concurrency import run_together
+from rae_plugins.triggers.system.event_names import (
     BEFORE_DOWN,
     DEVICES,
     LOCKS,
@@ -48,16 +49,16 @@ class MacOS:
         named = subprocess.run(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True)
         return named.stdout.strip()
 
-    async def watch(self, wanted: Wanted, report: Report, timer: Timer) -> None:
+    async def watch(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
         """Watch what is wanted, and nothing else."""
         parts = looks(wanted, report, timer)
         if wanted.names & NOTIFICATIONS:
-            mailbox, over = Mailbox(), threading.Event()
+            mailbox, over = ThreadBridge(), threading.Event()
             parts.append(mailbox.serve(partial(listen, mailbox, timer, over), over.set, report))
-        await together(parts)
+        await run_together(parts)
 
 
-def listen(mailbox: Mailbox, timer: Timer, over: threading.Event) -> None:
+def listen(mailbox: ThreadBridge, timer: Timer, over: threading.Event) -> None:
     """Hand over what the workspace notifies of, on a run loop of this thread, until it is over."""
     from AppKit import NSWorkspace
     from Foundation import NSDate, NSDefaultRunLoopMode, NSDistributedNotificationCenter, NSRunLoop
@@ -86,5 +87,5 @@ def listen(mailbox: Mailbox, timer: Timer, over: threading.Event) -> None:
         center.removeObserver_(observer)
 
 
-def _block(mailbox: Mailbox, make: Make, wait: bool) -> Callable[[object], None]:
+def _block(mailbox: ThreadBridge, make: Make, wait: bool) -> Callable[[object], None]:
     return lambda _: mailbox.put(make, wait=wait)

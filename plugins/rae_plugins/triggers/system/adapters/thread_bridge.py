@@ -5,16 +5,16 @@ import threading
 from collections.abc import Callable
 
 from rae_plugins.triggers.system.adapter import Report
-from rae_plugins.triggers.system.facts import Fact
+from rae_plugins.triggers.system.changes import SystemChange
 
 PATIENCE = 1.5
 """Seconds for which a platform may be held up before it sleeps: Windows gives two."""
 
-Make = Callable[[], Fact]
+Make = Callable[[], SystemChange]
 """Makes a fact, on the event loop, whose clocks it may ask."""
 
 
-class Mailbox:
+class ThreadBridge:
     """Belongs to one event loop; `put` is for other threads."""
 
     def __init__(self) -> None:
@@ -51,5 +51,5 @@ class Mailbox:
             self.put(lambda error=error: _raise(error))  # type: ignore[misc]  # a lambda's default has no type
 
 
-def _raise(error: Exception) -> Fact:
+def _raise(error: Exception) -> SystemChange:
     raise error

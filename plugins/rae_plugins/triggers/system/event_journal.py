@@ -17,9 +17,9 @@ from cattrs import Converter
 from rae_auto.api import TriggerContext
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.toolkit.state_file import StateFile
+from rae_plugins.triggers.system.changes import Booted, Change, EventFilter, Rest, ShuttingDown, SystemChange
 from rae_plugins.triggers.system.devices import Devices
-from rae_plugins.triggers.system.facts import Booted, Change, Fact, Rest, ShuttingDown, Wanted
-from rae_plugins.triggers.system.names import (
+from rae_plugins.triggers.system.event_names import (
     DEVICES,
     LOCKS,
     NETWORK,
@@ -30,18 +30,18 @@ from rae_plugins.triggers.system.names import (
     EventName,
 )
 from rae_plugins.triggers.system.network import Network
-from rae_plugins.triggers.system.power import Power
+from rae_plugins.triggers.system.power import PowerState
 from rae_plugins.triggers.system.processes import Processes
 from rae_plugins.triggers.system.sessions import Screen, Sessions
 
-_KINDS: Mapping[str, type[Fact]] = {
-    kind.slot: kind for kind in (Booted, Devices, Network, Power, Processes, Rest, Screen, Sessions, ShuttingDown)
+_KINDS: Mapping[str, type[SystemChange]] = {
+    kind.slot: kind for kind in (Booted, Devices, Network, PowerState, Processes, Rest, Screen, Sessions, ShuttingDown)
 }
 _SLOTS: Mapping[str, frozenset[EventName]] = {
     Booted.slot: frozenset({EventName.BOOT}),
     Devices.slot: DEVICES,
     Network.slot: NETWORK,
-    Power.slot: POWER,
+    PowerState.slot: POWER,
     Processes.slot: PROCESSES,
     Rest.slot: REST,
     Screen.slot: LOCKS,
@@ -68,7 +68,7 @@ async def alone_in(directory: Path) -> AsyncIterator[None]:
 
 
 @frozen
-class Occurrence:
+class SystemOccurrence:
     """What is to be told. `at` is ISO 8601."""
 
     key: str
@@ -81,9 +81,9 @@ class Memory:
     """What is kept: of which boot, the last fact of each kind, how many events there were, and what isn't told yet."""
 
     boot: str
-    facts: Mapping[str, Fact] = field(factory=dict)
+    facts: Mapping[str, SystemChange] = field(factory=dict)
     count: int = 0
-    pending: tuple[Occurrence, ...] = ()
+    pending: tuple[SystemOccurrence, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -97,14 +97,14 @@ class Memory:
         facts = {
             slot: _plain.structure(value, _KINDS[slot]) for slot, value in document["facts"].items() if slot in _KINDS
         }
-        pending = _plain.structure(document["pending"], list[Occurrence])
+        pending = _plain.structure(document["pending"], list[SystemOccurrence])
         return cls(str(document["boot"]), facts, int(document["count"]), tuple(pending))
 
 
-class Ledger:
+class EventJournal:
     """Compares what is reported with what was, and tells the difference. Belongs to one event loop."""
 
-    def __init__(self, watch: TriggerContext, wanted: Wanted, boot: str) -> None:
+    def __init__(self, watch: TriggerContext, wanted: EventFilter, boot: str) -> None:
         self._watch = watch
         self._wanted = wanted
         self._file = StateFile(watch.directory / "system.json", watch.job)
@@ -124,7 +124,7 @@ class Ledger:
         self._memory = evolve(self._memory, facts=facts, count=kept.count, pending=kept.pending)
         await self._tell()
 
-    async def report(self, fact: Fact) -> None:
+    async def report(self, fact: SystemChange) -> None:
         """Tell what follows from a fact; returns once that is durable. Errors of `emit` pass through."""
         async with self._one_at_a_time:
             before = self._memory.facts.get(fact.slot)
@@ -143,12 +143,12 @@ class Ledger:
                 await self._file.save(self._memory.document())
             await self._tell()
 
-    def _occurrence(self, change: Change, number: int) -> Occurrence:
+    def _occurrence(self, change: Change, number: int) -> SystemOccurrence:
         now = self._watch.timer.now().wall
         identity = f"{self._memory.boot}:{change.identity}" if change.identity else ""
         # The count tells two of one instant apart, as a clock that was set back may make them.
         key = identity or f"{format_instant(now)}:{self._memory.count + number}"
-        return Occurrence(f"{change.name}:{key}", {"event": str(change.name), **change.data}, format_instant(now))
+        return SystemOccurrence(f"{change.name}:{key}", {"event": str(change.name), **change.data}, format_instant(now))
 
     async def _tell(self) -> None:
         if not self._memory.pending:

@@ -11,9 +11,9 @@ from rae_auto.api.trigger import Timer
 from rae_auto.model.primitives.instants import format_instant
 from rae_plugins.machine.bus import PROPERTIES, Bus, BusFailure, Signal, Signals, Target
 from rae_plugins.triggers.system.adapter import Report
-from rae_plugins.triggers.system.facts import Rest, ShuttingDown, Wanted
-from rae_plugins.triggers.system.names import BEFORE_DOWN, LOCKS, REST, SESSIONS, EventName
-from rae_plugins.triggers.system.served import Service
+from rae_plugins.triggers.system.adapters.bus_service import Service
+from rae_plugins.triggers.system.changes import EventFilter, Rest, ShuttingDown
+from rae_plugins.triggers.system.event_names import BEFORE_DOWN, LOCKS, REST, SESSIONS, EventName
 from rae_plugins.triggers.system.sessions import Session, Sessions
 
 _NAME = "org.freedesktop.login1"
@@ -43,7 +43,7 @@ def logind_for(names: Collection[EventName]) -> Service:
 class Logind:
     """Reports what logind tells."""
 
-    def __init__(self, wanted: Wanted, report: Report, timer: Timer) -> None:
+    def __init__(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
         self._names = wanted.names
         self._report = report
         self._timer = timer
