@@ -52,7 +52,7 @@ class User:
 
 @pytest.fixture(scope="module")
 def users() -> list[list[Firing]]:
-    """What fired in eight weeks of each of twenty users."""
+    """The firings in eight weeks of each of twenty users."""
     fired = []
     for seed in range(20):
         played = Played(at(0, "04:00"), pattern="habit", of="shell.command")

@@ -55,7 +55,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 class AtOnce(ThreadPoolExecutor):
-    """What would be done in a thread is done at once, so that a clock that a test moves runs away from nobody."""
+    """Do work of threads at once, so that no clock that a test moves runs ahead of it."""
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
         future: Future[Any] = Future()

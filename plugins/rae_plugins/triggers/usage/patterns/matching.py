@@ -33,7 +33,7 @@ class EventMatcher:
 
     @property
     def label(self) -> str:
-        """What counts, in the event document of a firing."""
+        """Label of the counted events in the document of a firing."""
         return self.description or self.name
 
     def matches(self, event: Event | None) -> bool:

@@ -199,7 +199,7 @@ class EventPattern(UsePattern, EventOptions):
 
     @property
     def _counts_run_ends(self) -> bool:
-        """Whether ends of runs may be among the events that count."""
+        """True if ends of runs may be among the events that count."""
         if not isinstance(self.of, str):
             return False
         start, star, _ = self.of.partition("*")
