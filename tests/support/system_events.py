@@ -27,7 +27,7 @@ async def asleep(listener: Listener) -> None:
     await until(lambda: listener.timer.sleepers >= 2)
 
 
-def told(listener: Listener) -> list[str]:
+def emitted(listener: Listener) -> list[str]:
     """The names of what was told."""
     return [str((occurrence.event or {})["event"]) for occurrence in listener.occurrences]
 

@@ -87,7 +87,7 @@ def _content(path: Path) -> bytes:
 
 def _os_problem(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "file not location; create one with 'rae-auto init'"
+        return "file not found; create one with 'rae-auto init'"
     if isinstance(error, IsADirectoryError):
         return "is a directory; name a TOML file"
     return f"can't be read ({error.strerror}); check its permissions and those of its directories"

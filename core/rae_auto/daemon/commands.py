@@ -199,10 +199,10 @@ class Commands:
 def _with_arguments(command: Command, *names: str) -> Command:
     """Return the command with a check of argument names, so that a misspelt one doesn't count as absent."""
 
-    async def checked(arguments: Arguments) -> Any:
+    async def check_arguments(arguments: Arguments) -> Any:
         for given in arguments:
             if given not in names:
                 raise BadRequest(f"unknown argument {given[:64]!r}{did_you_mean(given[:64], names)}")
         return await command(arguments)
 
-    return checked
+    return check_arguments

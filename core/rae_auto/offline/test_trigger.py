@@ -148,7 +148,7 @@ class _TracingContext(TriggerContext):
     """A context that shows what the parts of a trigger report to the whole."""
 
     def part(self, name: str, emit: Emit) -> TriggerContext:
-        async def shown(
+        async def emit_traced(
             key: str,
             event: Mapping[str, Any] | None = None,
             at: datetime | None = None,
@@ -158,7 +158,7 @@ class _TracingContext(TriggerContext):
             self.trace(f"{name}: {key} {json.dumps(event or {}, ensure_ascii=False)}")
             return await emit(key, event, at, feedback_key=feedback_key)
 
-        inner = super().part(name, shown)
+        inner = super().part(name, emit_traced)
         return evolve(inner, trace=lambda text: self.trace(f"{name}: {text}"))
 
 

@@ -1,4 +1,4 @@
-"""Where a forecast is crowded: its busiest moments, and the runs that get into each other's way."""
+"""Contention in a forecast: its busiest moments, and runs that block each other."""
 
 import heapq
 from collections.abc import Iterator
@@ -26,18 +26,18 @@ class Peak:
 
 @frozen
 class Collision:
-    """How often, by the code of its reason, other runs were in the way of a job's, when first, and how long a run had
+    """Contention of a job with other runs, by reason: how often, when first, and how long a run had
     to wait at most."""
 
     job: JobId
     reason: str
     times: int
     first_at: datetime
-    longest_wait: timedelta
+    max_wait: timedelta
 
 
 def busiest(forecast: Forecast, count: int = 5) -> tuple[Peak, ...]:
-    """The moments at which most attempts run together, at least two; the first ones where many are alike."""
+    """Return the moments with the most active attempts, at least two; the earliest of equal ones."""
     spans = [(since, until, seen.run.job) for seen in forecast.runs for since, until in _spans(seen.run, forecast)]
     steps = sorted([(since, 1) for since, _, _ in spans] + [(until, -1) for _, until, _ in spans])
     peaks: list[tuple[int, datetime]] = []
@@ -72,7 +72,7 @@ def collisions(forecast: Forecast) -> tuple[Collision, ...]:
             known,
             times=known.times + 1,
             first_at=min(known.first_at, at),
-            longest_wait=max(known.longest_wait, wait),
+            max_wait=max(known.max_wait, wait),
         )
     return tuple(sorted(found.values(), key=lambda collision: (-collision.times, collision.job, collision.reason)))
 

@@ -134,7 +134,7 @@ class _Play:
         self._set_clock(end)
 
     def crash(self, downtime: Span) -> None:
-        """The daemon is gone for a while, and with it all that was in hand, and what sources would have seen."""
+        """Simulate a downtime: active attempts and the observations of sources are lost."""
         self._ends.clear()
         while self._pending and _at(self._pending[0]) < downtime.until:
             self._pending.popleft()

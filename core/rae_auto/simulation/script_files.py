@@ -28,7 +28,7 @@ _KEYS = {
 
 
 def read_script(text: str, place: str, instant: Instant) -> Script:
-    """The script of a file's text. ValueError, one line `PLACE:LINE: what`, where it is none."""
+    """Parse the text of a script. Raises ValueError, one line `PLACE:LINE: problem`."""
     events: list[Event] = []
     occurrences: list[Occurrence] = []
     turns: list[GuardTurn] = []

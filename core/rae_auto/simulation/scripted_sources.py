@@ -65,14 +65,14 @@ class _Node:
         return fired
 
     def handle(self, event: Event) -> list[Firing]:
-        """A recorded event; what fires."""
+        """Handle a recorded event; return the firings."""
         fired = self.advance(event.at)
         for name, node in self.inner.items():
             fired += self._handle_part(name, node.handle(event))
         return [*fired, *(self.run.handle(event) if is_named(event.name, self.event_names) else ())]
 
     def emit(self, path: list[str], event: Event) -> list[Firing]:
-        """A part at the end of a path tells something; what fires."""
+        """Emit an occurrence of the part at the end of a path; return the firings."""
         name, *deeper = path
         fired = self.advance(event.at)
         if not deeper:
@@ -97,7 +97,7 @@ class _Node:
         return fired
 
     def untold(self, path: str) -> Iterator[str]:
-        """The paths of the parts that only a script can tell of."""
+        """Return the paths of the parts that only a script can emit for."""
         yield from (f"{path}.{name}" for name in sorted(self.emission))
         for name, node in self.inner.items():
             yield from node.untold(f"{path}.{name}")
@@ -130,7 +130,7 @@ class ScriptedSources:
         ]
 
     def handle(self, event: Event) -> list[Occurrence]:
-        """A recorded event, or the end of a run; what fires."""
+        """Handle a recorded event or the end of a run; return the occurrences."""
         return [
             occurrence for place, node in self._nodes.items() for occurrence in _occurrences(place, node.handle(event))
         ]
@@ -147,7 +147,7 @@ class ScriptedSources:
         return _occurrences((emission.job, trigger), node.emit(path, event))
 
     def skip(self, downtime: Span) -> list[Occurrence]:
-        """The daemon is gone for a while; what fires when it is back."""
+        """Skip a downtime; return what fires afterwards."""
         return [
             occurrence
             for place, node in self._nodes.items()

@@ -96,7 +96,7 @@ class VirtualWorld:
         return step
 
     def answer_guards(self) -> None:
-        """The guards that were wanted read have been, unless they hang."""
+        """Answer the requests to read guards, unless these hang."""
         while self.guard_requests and not self.guards_hang:
             wanted = self.guard_requests.pop(0)
             said = {name: self.answer_guard(wanted.job, name) for name in wanted.guards}
@@ -187,7 +187,7 @@ class VirtualWorld:
         return RunId(self._ask(lambda ask: Trigger(occurrence, ask))["run_id"])
 
     def fire(self, job: str, trigger: str, key: str, *, feedback_key: str | None = None) -> None:
-        """A source tells of something."""
+        """Let a source emit an occurrence."""
         self.feed(TriggerFired(Occurrence(JobId(job), trigger, key, self.now.wall), feedback_key=feedback_key))
 
     def cancel(self, *, job: str | None = None, run: RunId | None = None) -> None:
@@ -214,11 +214,11 @@ class VirtualWorld:
     # Executors
 
     def confirm(self, run: RunId) -> None:
-        """The executor has the run's attempt in hand."""
+        """Confirm the start of the run's attempt."""
         self.feed(AttemptStarted(run, self.active_starts[run].run.attempt, {"pid": 1}))
 
     def end(self, run: RunId, result: Result | None = None) -> None:
-        """The run's attempt ends; successfully unless a result says otherwise."""
+        """End the run's attempt; successfully unless a result says otherwise."""
         start = self.active_starts.pop(run)
         self.feed(AttemptEnded(run, start.run.attempt, result or Result(exit_code=0)))
 
@@ -235,7 +235,7 @@ class VirtualWorld:
         never_started: Iterable[RunId] = (),
         down: timedelta = timedelta(0),
     ) -> None:
-        """The daemon dies and comes back `down` later.
+        """Crash the daemon, and restart it `down` later.
 
         Attempts in `alive` go on, those in `ended` have left their ends on record, those in
         `never_started` never started, and of the others nothing is known.
@@ -259,11 +259,11 @@ class VirtualWorld:
         self.feed(TimePassed())
 
     def stored(self, cls: type[T]) -> tuple[T, ...]:
-        """The committed values of a type."""
+        """Return the committed values of a type."""
         return self.store.load(cls)
 
     def run(self, run: RunId) -> Run:
-        """A run as last committed, open or over."""
+        """Return a run as last committed, open or finished."""
         found = next((over for over in reversed(self.history) if over.id == run), None)
         stored = found or next((value for value in self.stored(Run) if value.id == run), None)
         assert stored is not None, f"run {run} is lost"
@@ -271,5 +271,5 @@ class VirtualWorld:
 
 
 def plan(job: Job, *, origin: JobOrigin = JobOrigin.STORE, **schedules: Any) -> Plan:
-    """A job with schedules by trigger id."""
+    """Return the plan of a job with schedules by trigger id."""
     return Plan(job, schedules, origin)

@@ -84,7 +84,7 @@ def _summary(forecast: Forecast, clock: _Clock) -> Iterator[Row]:
     for peak in busiest(forecast):
         yield clock(peak.at), "busy", "", f"{len(peak.jobs)} at once: {', '.join(peak.jobs)}"
     for collision in collisions(forecast):
-        waited = f", longest wait {format_elapsed(collision.longest_wait)}" if collision.longest_wait else ""
+        waited = f", longest wait {format_elapsed(collision.max_wait)}" if collision.max_wait else ""
         yield (
             clock(collision.first_at),
             "collision",
@@ -114,7 +114,7 @@ def _record(forecast: Forecast, clock: _Clock) -> dict[str, Any]:
                 "reason": collision.reason,
                 "times": collision.times,
                 "first_at": clock.iso(collision.first_at),
-                "longest_wait": format_duration(collision.longest_wait),
+                "longest_wait": format_duration(collision.max_wait),
             }
             for collision in collisions(forecast)
         ],

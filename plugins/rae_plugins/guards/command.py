@@ -12,7 +12,7 @@ from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.human_units import format_elapsed
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.validators import positive_duration
-from rae_plugins.machine.commands import CantStart, can_be_run, commands_missing, run
+from rae_plugins.machine.commands import CommandNotStarted, check_command, commands_missing, run
 
 MAX_TIMEOUT = timedelta(seconds=9)
 """The daemon waits 10 s for a guard."""
@@ -26,7 +26,7 @@ class CommandGuard(ReadGuard):
 
     command: tuple[str, ...] = field(
         converter=tuple,
-        validator=can_be_run,
+        validator=check_command,
         metadata={"help": "the program and its arguments, as a list; never run through a shell"},
     )
     timeout: timedelta = field(
@@ -46,7 +46,7 @@ class CommandGuard(ReadGuard):
         name = quote_short(self.command[0])
         try:
             result = await run(self.command, self.timeout.total_seconds(), errors=True)
-        except CantStart as error:
+        except CommandNotStarted as error:
             return GuardResult(Verdict.UNKNOWN, f"{name} cannot be started: {shorten_line(str(error))}")
         except TimeoutError:
             return GuardResult(Verdict.UNKNOWN, f"{name} took longer than {format_elapsed(self.timeout)}")

@@ -19,7 +19,7 @@ from rae_auto.api import ComputedGuard, GuardResult, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.validators import time_of_day, zone_name
-from rae_plugins.machine.wall_clock import next_change, shown_at
+from rae_plugins.machine.wall_clock import next_change, wall_time_at
 
 _DAY = timedelta(days=1)
 
@@ -53,7 +53,7 @@ class TimeGuard(ComputedGuard):
     def evaluate(self, instant: datetime) -> GuardResult:
         """Return whether the clock shows a time within the window."""
         clock_zone = zone(self.timezone or "local")
-        wall = shown_at(instant, clock_zone)
+        wall = wall_time_at(instant, clock_zone)
         inside = self._is_inside(wall)
         where = "within" if inside else "outside"
         time_format = "%H:%M:%S" if len(self.from_ + self.to) > 10 else "%H:%M"

@@ -15,7 +15,7 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.validators import zone_name
-from rae_plugins.machine.wall_clock import next_change, shown_at
+from rae_plugins.machine.wall_clock import next_change, wall_time_at
 
 SHORT_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LONG_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -64,7 +64,7 @@ class WeekdayGuard(ComputedGuard):
     def evaluate(self, instant: datetime) -> GuardResult:
         """Return whether the clock shows one of the days."""
         clock_zone = zone(self.timezone or "local")
-        wall = shown_at(instant, clock_zone)
+        wall = wall_time_at(instant, clock_zone)
         inside = self._is_inside(wall)
         day = LONG_NAMES[wall.weekday()].capitalize()
         reason = f"it is {day} in {clock_zone.key}, {'within' if inside else 'outside'} {', '.join(self.days)}"

@@ -62,12 +62,12 @@ def system_bus_missing() -> str | None:
 
 
 def system_bus_address() -> str:
-    """The address of the system bus, as the D-Bus specification finds it."""
+    """Return the address of the system bus, as the D-Bus specification finds it."""
     return os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or DEFAULT_ADDRESS
 
 
 def session_bus_address() -> str:
-    """The address of the session's bus, of which one that isn't a child of the session knows by its place alone."""
+    """Return the address of the session bus, from the environment or its well-known path."""
     directory = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     return os.environ.get("DBUS_SESSION_BUS_ADDRESS") or f"unix:path={directory}/bus"
 
@@ -82,14 +82,14 @@ def _missing(name: str, address: str) -> str | None:
 
 
 def _socket_path(address: str) -> Path | None:
-    """The socket file of an address; None for a transport that has none."""
+    """Return the socket file of an address; None for other transports."""
     transport, _, options = address.partition(":")
     pairs = dict(option.partition("=")[::2] for option in options.split(","))
     return Path(unquote(pairs["path"])) if transport == "unix" and "path" in pairs else None
 
 
 class Signals:
-    """What one service tells, in order. `owner` is who speaks for it now, None while nobody does."""
+    """Signals of a service, in order. `owner` is its current unique name, or None."""
 
     def __init__(self, service: str) -> None:
         self.service = service
@@ -97,7 +97,7 @@ class Signals:
         self._queue: asyncio.Queue[Signal | None] = asyncio.Queue()
 
     async def next(self) -> Signal:
-        """The next signal; `NameOwnerChanged` is one, too. Errors: BusFailure once the bus is lost."""
+        """Return the next signal, `NameOwnerChanged` included. Raises BusFailure once the bus is lost."""
         signal = await self._queue.get()
         if signal is None:
             raise BusFailure(_LOST)
@@ -121,7 +121,7 @@ class Signals:
         self._queue.put_nowait(Signal(message.path or "", message.interface or "", message.member or "", body))
 
     def lost(self) -> None:
-        """The bus is gone."""
+        """Record that the bus is gone."""
         self._queue.put_nowait(None)
 
 
@@ -156,13 +156,13 @@ class Bus:
         await self._ended
 
     async def call(self, target: Target, member: str, signature: str = "", *body: Any) -> tuple[Any, ...]:
-        """What a method answers, in plain values. No service is started for its sake. Errors: BusFailure."""
+        """Call a method and return its plain values; never starts a service. Raises BusFailure."""
         from dbus_fast.unpack import unpack_variants
 
         return tuple(unpack_variants((await self._call(target, member, signature, body)).body))
 
     async def call_for_descriptor(self, target: Target, member: str, signature: str = "", *body: Any) -> int:
-        """The file descriptor that a method answers; the caller closes it. Errors: BusFailure."""
+        """Call a method and return its file descriptor, which the caller closes. Raises BusFailure."""
         answer = await self._call(target, member, signature, body)
         if not answer.unix_fds:
             raise BusFailure(f"{target.service} answered {member} without a descriptor")
@@ -175,7 +175,7 @@ class Bus:
 
     @asynccontextmanager
     async def signals(self, service: str, *rules: str) -> AsyncIterator[Signals]:
-        """What a service tells within the block, as far as one of the match rules (without type and sender) fits it.
+        """Receive a service's signals within the block that match one of the rules (without type and sender).
 
         Errors: BusFailure.
         """
@@ -261,7 +261,7 @@ _SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictiona
 
 @asynccontextmanager
 async def system_bus() -> AsyncIterator[Bus]:
-    """The system bus within the block; opened by the first of the loop's users, closed by the last.
+    """Share the system bus within the block; the first user of the loop opens it, the last one closes it.
 
     Errors: BusFailure.
     """
@@ -283,7 +283,7 @@ async def system_bus() -> AsyncIterator[Bus]:
 
 @asynccontextmanager
 async def session_bus() -> AsyncIterator[Bus]:
-    """The session's bus within the block. Errors: BusFailure."""
+    """Share the session bus within the block. Raises BusFailure."""
     bus = await Bus.open(_SESSION, session_bus_address())
     try:
         yield bus

@@ -19,21 +19,21 @@ _PIPEFULS = 16
 """A pipe holds a megabyte at most."""
 
 
-class CantStart(Exception):
+class CommandNotStarted(Exception):
     """There is no such program, or it can't be started; the text says why."""
 
 
 @frozen
 class CommandResult:
-    """How a command has ended, the end of what it printed, and how many bytes that were in all."""
+    """End of a command, with the last part of its output and the number of bytes in all."""
 
     code: int
     output: bytes
     printed: int
 
 
-def can_be_run(_plugin: object, attribute: Any, words: tuple[str, ...]) -> None:
-    """Validates an option with the words of a command."""
+def check_command(_plugin: object, attribute: Any, words: tuple[str, ...]) -> None:
+    """Validate an option with the words of a command."""
     if not words or not words[0] or any(not isinstance(word, str) or "\0" in word for word in words):
         raise ValueError(
             f"'{attribute.name}' must be a list of words, of which the first names a program; none may hold a NUL"
@@ -62,7 +62,7 @@ async def run(words: Sequence[str], seconds: float, *, most: int | None = None, 
                 start_new_session=True,
             )
         except (OSError, ValueError, RuntimeError) as error:
-            raise CantStart((error.strerror if isinstance(error, OSError) else None) or str(error)) from None
+            raise CommandNotStarted((error.strerror if isinstance(error, OSError) else None) or str(error)) from None
         tail.process = process
         try:
             async with asyncio.timeout(seconds):
@@ -88,7 +88,7 @@ def _kill(process: Process) -> None:
 
 
 def _directory() -> Path:
-    """The home directory, as for jobs; users of services may have none."""
+    """Return the home directory, as for jobs; users of services may have none."""
     home = Path.home()
     return home if home.is_dir() else Path("/")
 

@@ -15,7 +15,7 @@ from attrs import frozen
 from rae_plugins.machine.bus import BusFailure
 from rae_plugins.machine.idle_bus import logind, mutter, screen_saver
 from rae_plugins.machine.idle_native import macos, windows
-from rae_plugins.machine.idle_source import NotTold
+from rae_plugins.machine.idle_source import IdleUnknown
 from rae_plugins.machine.idle_x11 import x11
 
 PATIENCE = 1.0
@@ -27,7 +27,7 @@ Source = Callable[[Mapping[str, str]], Awaitable["tuple[float, str]"]]
 
 @frozen
 class Idle:
-    """What was read: seconds since the last input, or None where that can't be told; and who says so, or why not."""
+    """A reading: seconds since the last input or None, and its source or the reason."""
 
     seconds: float | None
     because: str
@@ -44,7 +44,7 @@ async def read_idle() -> Idle:
             async with asyncio.timeout(PATIENCE):
                 seconds, who = await source(os.environ)
             return Idle(max(seconds, 0.0), who)
-        except (NotTold, BusFailure) as reason:
+        except (IdleUnknown, BusFailure) as reason:
             refusals.append(str(reason))
         except TimeoutError:
             refusals.append(f"{source.__name__}: no answer within {PATIENCE:g} s")

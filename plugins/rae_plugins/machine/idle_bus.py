@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 
 from rae_plugins.machine.bus import Target, session_bus, system_bus
-from rae_plugins.machine.idle_source import NotTold, is_wayland
+from rae_plugins.machine.idle_source import IdleUnknown, is_wayland
 
 _MUTTER = Target("org.gnome.Mutter.IdleMonitor", "/org/gnome/Mutter/IdleMonitor/Core", "org.gnome.Mutter.IdleMonitor")
 _SCREEN_SAVER = Target("org.freedesktop.ScreenSaver", "/org/freedesktop/ScreenSaver", "org.freedesktop.ScreenSaver")
@@ -24,18 +24,18 @@ async def screen_saver(environment: Mapping[str, str]) -> tuple[float, str]:
     async with session_bus() as bus:
         (milliseconds,) = await bus.call(_SCREEN_SAVER, "GetSessionIdleTime")
     if milliseconds == 0 and is_wayland(environment):
-        raise NotTold("org.freedesktop.ScreenSaver says 0, as it does on Wayland where it doesn't know")
+        raise IdleUnknown("org.freedesktop.ScreenSaver says 0, as it does on Wayland where it doesn't know")
     return milliseconds / 1000, "the screen saver"
 
 
 async def logind(_: Mapping[str, str]) -> tuple[float, str]:
-    """What a desktop has told logind: from when on it calls the session idle, so mostly less than the true time.
+    """Read the idle hint that a desktop gave logind, which is mostly less than the true time.
 
     One that never told anything has the value 0 for since when; then its "not idle" says nothing.
     """
     async with system_bus() as bus:
         session = await bus.properties(_SESSION)
     if not session["IdleSinceHintMonotonic"]:
-        raise NotTold("no desktop tells logind whether its session is idle")
+        raise IdleUnknown("no desktop tells logind whether its session is idle")
     since = session["IdleSinceHintMonotonic"] / 1e6
     return (time.monotonic() - since if session["IdleHint"] else 0.0), "logind"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rae_plugins.machine.idle_source import NotTold
+from rae_plugins.machine.idle_source import IdleUnknown
 
 _HID_SYSTEM_STATE = 1
 _ANY_INPUT = 0xFFFFFFFF
@@ -18,7 +18,7 @@ async def windows(_: Mapping[str, str]) -> tuple[float, str]:
     # LASTINPUTINFO: its own size, and the tick of the last input.
     last = (ctypes.c_uint * 2)(8, 0)
     if not libraries.user32.GetLastInputInfo(ctypes.byref(last)):
-        raise NotTold("GetLastInputInfo failed: the daemon runs in no session of a user")
+        raise IdleUnknown("GetLastInputInfo failed: the daemon runs in no session of a user")
     now = libraries.kernel32.GetTickCount()
     return ((now - last[1]) & 0xFFFFFFFF) / 1000, "Windows"
 

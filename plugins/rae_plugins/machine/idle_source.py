@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 
-class NotTold(Exception):  # an answer, not an error
+class IdleUnknown(Exception):  # an answer, not an error
     """The source can't tell; its text says why, in a few words."""
 
 
 def is_wayland(environment: Mapping[str, str]) -> bool:
-    """Whether the desktop is one on which X sees only a part of the input."""
+    """Return whether the desktop is Wayland, under which X sees only part of the input."""
     return bool(environment.get("WAYLAND_DISPLAY")) or environment.get("XDG_SESSION_TYPE") == "wayland"

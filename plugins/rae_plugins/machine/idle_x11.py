@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from rae_plugins.machine.idle_source import NotTold, is_wayland
+from rae_plugins.machine.idle_source import IdleUnknown, is_wayland
 
 _DISPLAY = re.compile(r"(?P<host>.*):(?P<number>\d{1,5})(?:\.\d+)?")
 _COOKIE = b"MIT-MAGIC-COOKIE-1"
@@ -30,20 +30,20 @@ async def x11(environment: Mapping[str, str]) -> tuple[float, str]:
     """Seconds since the last input, as the server of DISPLAY counts them."""
     display = environment.get("DISPLAY", "")
     if is_wayland(environment):
-        raise NotTold("X sees only a part of the input under Wayland")
+        raise IdleUnknown("X sees only a part of the input under Wayland")
     found = _DISPLAY.fullmatch(display)
     if found is None:
-        raise NotTold("DISPLAY names no X server" if display else "DISPLAY is not set")
+        raise IdleUnknown("DISPLAY names no X server" if display else "DISPLAY is not set")
     host, number = found["host"].removeprefix("unix"), int(found["number"])
     try:
         reader, writer = await _connect(host, number)
     except OSError as error:
-        raise NotTold(f"no X server at {display} ({error.strerror or error})") from None
+        raise IdleUnknown(f"no X server at {display} ({error.strerror or error})") from None
     try:
         cookie = await asyncio.to_thread(_cookie, environment, number)
         return await _ask(_Talk(reader, writer), cookie) / 1000, f"the X server {display}"
     except (asyncio.IncompleteReadError, struct.error, OSError):
-        raise NotTold(f"the X server {display} broke off") from None
+        raise IdleUnknown(f"the X server {display} broke off") from None
     finally:
         writer.close()
 
@@ -59,7 +59,7 @@ async def _connect(host: str, number: int) -> tuple[asyncio.StreamReader, asynci
 
 
 def _cookie(environment: Mapping[str, str], number: int) -> bytes:
-    """The secret of a display from the user's file, empty where there is none: the server may want none."""
+    """Return the secret of a display from the user's file, or b"": the server may need none."""
     path = environment.get("XAUTHORITY") or Path.home() / ".Xauthority"
     try:
         entries = list(_entries(Path(path).read_bytes()))
@@ -103,18 +103,18 @@ class _Talk:
         rest = await self.reader.readexactly(4 * length)
         if status != 1:
             reason = rest[:reason_length].decode("latin-1").strip() or "the user's cookie is missing"
-            raise NotTold(f"the X server lets nobody in: {reason}")
+            raise IdleUnknown(f"the X server lets nobody in: {reason}")
         vendor_length, formats = struct.unpack_from("<16xH3xB", rest)
         (root,) = struct.unpack_from("<I", rest, 32 + _pad(vendor_length) + 8 * formats)
         return int(root)
 
     async def reply(self, request: bytes) -> bytes:
-        """What the server answers to a request, without what it tells unasked."""
+        """Return the server's reply to a request, without events."""
         self.writer.write(request)
         while True:
             head = await self.reader.readexactly(32)
             if head[0] == _ERROR:
-                raise NotTold(f"the X server answers with error {head[1]}")
+                raise IdleUnknown(f"the X server answers with error {head[1]}")
             more = 4 * struct.unpack_from("<I", head, 4)[0] if head[0] in (_REPLY, _GENERIC_EVENT) else 0
             body = await self.reader.readexactly(more)
             if head[0] == _REPLY:
@@ -127,7 +127,7 @@ async def _ask(talk: _Talk, cookie: bytes) -> int:
     question = struct.pack("<BxHHxx", _QUERY_EXTENSION, length, len(_EXTENSION)) + _padded(_EXTENSION)
     present, opcode = struct.unpack_from("<8xBB", await talk.reply(question))
     if not present:
-        raise NotTold("the X server has no screen saver extension")
+        raise IdleUnknown("the X server has no screen saver extension")
     answer = await talk.reply(struct.pack("<BBHI", opcode, _QUERY_INFO, 2, root))
     (idle,) = struct.unpack_from("<16xI", answer)
     return int(idle)

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def is_usable(address: str) -> bool:
-    """Whether an address, perhaps with a scope, leads further than to the machine itself or its cable."""
+    """Return whether an address, perhaps with a scope, leads beyond the machine and its link."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:  # the address of a network card
@@ -15,7 +15,7 @@ def is_usable(address: str) -> bool:
 
 
 def addresses() -> dict[str, list[str]]:
-    """The addresses of each interface that is up and has a carrier."""
+    """Return the addresses of each interface that is up and has a carrier."""
     import psutil  # some milliseconds that only users of this shall pay
 
     stats: Mapping[str, Any] = psutil.net_if_stats()

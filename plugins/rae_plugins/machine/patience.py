@@ -18,7 +18,7 @@ _lock = Lock()
 
 
 async def look(what: Hashable, function: Callable[[], T], seconds: float) -> T:
-    """What the function returns or raises; TimeoutError after so long, and the look goes on.
+    """Return what the function returns, or raise what it raises; TimeoutError after the limit, and it goes on.
 
     `what` must tell looks apart that may have different results.
     """

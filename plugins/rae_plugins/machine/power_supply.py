@@ -19,7 +19,7 @@ _BATTERIES = ("Battery", "UPS")
 
 
 class Source(StrEnum):
-    """What the machine lives on."""
+    """Sources of power."""
 
     MAINS = "mains"
     BATTERY = "battery"
@@ -35,12 +35,12 @@ class Power:
 
 
 def read_power() -> Power:
-    """What it is now. Blocks for as long as the battery's controller takes to answer, some milliseconds."""
+    """Read the power supply. Blocks for some milliseconds, until the battery's controller has answered."""
     return read_supplies(SUPPLIES) if sys.platform == "linux" else _by_psutil()
 
 
 def read_supplies(root: Path) -> Power:
-    """What Linux tells below `root`. A machine that has no battery lives on mains."""
+    """Read the supplies that Linux lists below `root`. A machine without a battery is on mains."""
     try:
         entries = sorted(root.iterdir())
     except FileNotFoundError:
@@ -56,7 +56,7 @@ def read_supplies(root: Path) -> Power:
 
 
 def _source_by_status(statuses: Iterable[str]) -> Source | None:
-    """What batteries tell where no mains is said to be there: some machines have no entry for it."""
+    """Return the source by the status of batteries, for machines without an entry for mains."""
     told = set(statuses)
     if "Discharging" in told:
         return Source.BATTERY

@@ -16,7 +16,7 @@ def _finder(text: str) -> Callable[[str], object]:
 
 
 def checked(text: str) -> str:
-    """The text, or ValueError where it is none."""
+    """Check a pattern and return it. Raises ValueError."""
     try:
         _finder(text)
     except re.error as error:
@@ -25,13 +25,13 @@ def checked(text: str) -> str:
 
 
 def is_called(name: str, text: str) -> bool:
-    """Whether a name is what the text says. On Windows a program is called with or without its `.exe`."""
+    """Return whether a name matches the pattern. On Windows `.exe` may be left out."""
     find = _finder(text)
     return find(name) is not None or (name.lower().endswith(".exe") and find(name[:-4]) is not None)
 
 
 def running(text: str) -> Iterator[Any]:
-    """The processes of such programs, as psutil has them, but for those that are dead and only not yet buried."""
+    """Return the processes of matching programs, as psutil has them, without zombies."""
     import psutil
 
     for process in psutil.process_iter(["name"]):

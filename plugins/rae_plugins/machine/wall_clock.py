@@ -16,42 +16,42 @@ _MOST_STRETCHES = 16
 """A week has seven midnights; the clock may be set between them."""
 
 
-def shown_at(instant: datetime, zone: tzinfo) -> datetime:
-    """The naive wall time that the clock of a zone shows."""
+def wall_time_at(instant: datetime, zone: tzinfo) -> datetime:
+    """Return the naive wall time that the clock of a zone shows."""
     return instant.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
 def next_change(
     holds: Callable[[datetime], bool], next_bound: Callable[[datetime], datetime], zone: tzinfo, instant: datetime
 ) -> datetime | None:
-    """The first instant (UTC) after `instant` at which `holds` of the wall time is another; None if that is far.
+    """Return the first instant (UTC) after `instant` at which `holds` changes; None if it is far away.
 
     `next_bound` is the first wall time strictly after another, and at most a day, at which `holds` may differ.
     """
     at = instant.astimezone(UTC)
-    before = holds(shown_at(at, zone))
+    before = holds(wall_time_at(at, zone))
     try:
         for _ in range(_MOST_STRETCHES):
-            wall = shown_at(at, zone)
+            wall = wall_time_at(at, zone)
             bound = at + (next_bound(wall) - wall)
             at = _clock_set(at, bound, zone) or bound
-            if holds(shown_at(at, zone)) != before:
+            if holds(wall_time_at(at, zone)) != before:
                 return at
     except OverflowError:  # at the end of Python's calendar
         pass
     return None
 
 
-def first_shown(wall: datetime, zone: tzinfo) -> datetime:
-    """The instant (UTC) for which a wall time stands."""
+def first_instant_of(wall: datetime, zone: tzinfo) -> datetime:
+    """Return the first instant (UTC) that a wall time stands for."""
     early, late = _passes(wall, zone)
-    if early == late or shown_at(early, zone) == wall:
+    if early == late or wall_time_at(early, zone) == wall:
         return early
-    return set_around(wall, zone)
+    return clock_change_around(wall, zone)
 
 
-def set_around(wall: datetime, zone: tzinfo) -> datetime:
-    """The instant (UTC) at which the clock is set, for a wall time that is skipped or repeated by that."""
+def clock_change_around(wall: datetime, zone: tzinfo) -> datetime:
+    """Return the instant (UTC) of the clock change that skips or repeats a wall time."""
     early, late = _passes(wall, zone)
     return _clock_set(early, late, zone) or late
 
@@ -61,7 +61,7 @@ def _passes(wall: datetime, zone: tzinfo) -> list[datetime]:
 
 
 def _clock_set(early: datetime, late: datetime, zone: tzinfo) -> datetime | None:
-    """The instant after `early`, and up to `late`, at which the clock is set; None if it isn't. To the second."""
+    """Return the instant of a clock change after `early` and up to `late`, to the second; None without one."""
     before = early.astimezone(zone).utcoffset()
     if late.astimezone(zone).utcoffset() == before:
         return None

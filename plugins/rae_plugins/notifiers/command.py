@@ -11,7 +11,7 @@ from rae_auto.api import Notice, Notifier
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.human_units import format_elapsed, quote
 from rae_auto.model.primitives.units import parse_duration
-from rae_plugins.machine.commands import can_be_run, kill
+from rae_plugins.machine.commands import check_command, kill
 
 
 @frozen(kw_only=True)
@@ -22,7 +22,7 @@ class CommandNotifier(Notifier):
 
     command: tuple[str, ...] = field(
         converter=tuple,
-        validator=can_be_run,
+        validator=check_command,
         metadata={"help": "the program and its arguments, as a list; never run through a shell"},
     )
     timeout: timedelta = field(

@@ -246,7 +246,7 @@ def test_runs_that_collide_are_counted_by_job_and_reason() -> None:
     assert found["b", Replaced.code] == (1, "00:30")
     assert found["c", MaxParallel.code] == (1, "00:00")
     assert [one.times for one in collisions(told)] == sorted((one.times for one in collisions(told)), reverse=True)
-    longest = {str(one.job): one.longest_wait for one in collisions(told)}
+    longest = {str(one.job): one.max_wait for one in collisions(told)}
     assert longest["c"] == timedelta(minutes=15)
 
 

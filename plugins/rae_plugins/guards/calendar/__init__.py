@@ -27,7 +27,7 @@ from rae_auto.toolkit.validators import absolute_path, zone_name
 from rae_plugins.guards.calendar.date_entries import parse_date_entry
 from rae_plugins.guards.calendar.event_index import EventIndex
 from rae_plugins.guards.calendar.events import CalendarEvent
-from rae_plugins.machine.wall_clock import shown_at
+from rae_plugins.machine.wall_clock import wall_time_at
 
 MAX_FILE_BYTES = 8 << 20
 """Size of a file; the holidays of a country for ten years take some 50 KB."""
@@ -81,7 +81,7 @@ class CalendarGuard(ComputedGuard):
         name = self.index.name_at(instant)
         sources = ([Path(self.file).name] if self.file else []) + (["dates"] if self.dates else [])
         source = shorten_line(" and ".join(sources))
-        clock = f"it is {shown_at(instant, clock_zone):%a %Y-%m-%d %H:%M} in {clock_zone.key}"
+        clock = f"it is {wall_time_at(instant, clock_zone):%a %Y-%m-%d %H:%M} in {clock_zone.key}"
         if name is None:
             reason = f"{clock}, outside all events of {source}"
         else:

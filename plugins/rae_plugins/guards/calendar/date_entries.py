@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from rae_auto.model.primitives.escaping import quote_short
 from rae_plugins.guards.calendar.events import CalendarEvent, EventLength
-from rae_plugins.machine.wall_clock import first_shown
+from rae_plugins.machine.wall_clock import first_instant_of
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _HINT = "use a form like 2026-12-24, 2026-12-24..2026-12-31 or 2026-12-24T18:00..2026-12-27T06:00"
@@ -29,7 +29,7 @@ def parse_date_entry(text: str, zone: tzinfo) -> CalendarEvent:
         is_empty = high < low
     else:
         after = high + timedelta(days=1) if high_is_day else high
-        length = EventLength(exact=first_shown(after, zone) - first_shown(low, zone))
+        length = EventLength(exact=first_instant_of(after, zone) - first_instant_of(low, zone))
         is_empty = length.exact <= timedelta(0)
     if is_empty:
         raise ValueError(f'entry {quote_short(text)} in "dates" ends before it begins; swap its ends')

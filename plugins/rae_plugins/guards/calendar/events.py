@@ -12,7 +12,7 @@ from itertools import islice
 
 from attrs import frozen
 
-from rae_plugins.machine.wall_clock import first_shown
+from rae_plugins.machine.wall_clock import first_instant_of
 
 _ZERO = timedelta(0)
 
@@ -73,8 +73,8 @@ def busy_periods(event: CalendarEvent, low: datetime, high: datetime) -> Iterato
     """Yield the occurrences that start between the wall times `low` (included) and `high` (excluded)."""
     for wall in list_starts(event, low, high):
         try:
-            start = first_shown(wall, event.zone)
-            end = first_shown(wall + timedelta(days=event.length.days), event.zone) + event.length.exact
+            start = first_instant_of(wall, event.zone)
+            end = first_instant_of(wall + timedelta(days=event.length.days), event.zone) + event.length.exact
         except OverflowError:  # at an end of Python's calendar, the years 1 and 9999
             continue
         if end > start:

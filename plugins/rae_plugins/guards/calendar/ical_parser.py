@@ -44,7 +44,7 @@ from rae_plugins.guards.calendar.content_lines import (
     parse_content_lines,
 )
 from rae_plugins.guards.calendar.events import CalendarEvent, EventLength, RecurrenceRule, has_occurrence
-from rae_plugins.machine.wall_clock import first_shown, shown_at
+from rae_plugins.machine.wall_clock import first_instant_of, wall_time_at
 
 _TIME = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.ASCII)
 _DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
@@ -66,7 +66,7 @@ class _WrittenTime:
         """Return the wall time of a zone at that time."""
         if self.zone is None or self.zone is zone:
             return self.wall
-        return shown_at(first_shown(self.wall, self.zone), zone)
+        return wall_time_at(first_instant_of(self.wall, self.zone), zone)
 
 
 @frozen
@@ -226,7 +226,9 @@ def _parse_length(component: _Component, start: _WrittenTime, zone: tzinfo, zone
         length = EventLength(days=max((until.wall - start.wall).days, 1 if until.wall == start.wall else 0))
         is_backwards = until.wall < start.wall
     else:
-        length = EventLength(exact=first_shown(until.wall, until.zone or zones.home) - first_shown(start.wall, zone))
+        length = EventLength(
+            exact=first_instant_of(until.wall, until.zone or zones.home) - first_instant_of(start.wall, zone)
+        )
         is_backwards = length.exact < timedelta(0)
     if is_backwards:
         raise end.error("must not be before DTSTART")

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from rae_plugins.machine.wall_clock import first_shown, set_around
+from rae_plugins.machine.wall_clock import clock_change_around, first_instant_of
 
 NextWall = Callable[[datetime], datetime | None]
 """Returns the first match strictly after a naive wall time, or None."""
@@ -39,9 +39,9 @@ def find_next_fixed(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> dat
     shown = _naive(local)
     if local.fold:
         # The first pass has already shown these times, up to the moment when the clock was set back.
-        shown = _last_second_before(set_around(shown, zone), zone)
+        shown = _last_second_before(clock_change_around(shown, zone), zone)
     wall = next_wall(shown)
-    return None if wall is None else first_shown(wall, zone)
+    return None if wall is None else first_instant_of(wall, zone)
 
 
 def find_next_wild(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> datetime | None:
@@ -51,7 +51,7 @@ def find_next_wild(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> date
     wall = next_wall(shown)
     if not local.fold and _instant(shown, zone, 0) < _instant(shown, zone, 1):
         # In the first pass of a fold: the clock shows earlier times again before it shows those after the fold.
-        change = set_around(shown, zone)
+        change = clock_change_around(shown, zone)
         if wall is None or wall > _last_second_before(change, zone):
             wall = next_wall(_naive(change.astimezone(zone)) - _SECOND)
     while wall is not None:
@@ -59,7 +59,7 @@ def find_next_wild(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> date
             instant = _instant(wall, zone, fold)
             if instant > after and _exists(instant, wall, zone):
                 return instant
-        wall = next_wall(_naive(set_around(wall, zone).astimezone(zone)) - _SECOND)
+        wall = next_wall(_naive(clock_change_around(wall, zone).astimezone(zone)) - _SECOND)
     return None
 
 

@@ -15,12 +15,12 @@ from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import at_least
 from rae_plugins.machine.programs import checked
 from rae_plugins.triggers.system.changes import Booted, EventFilter
-from rae_plugins.triggers.system.event_journal import EventJournal, alone_in, slots_of
+from rae_plugins.triggers.system.event_journal import EventJournal, alone_in, kinds_of
 from rae_plugins.triggers.system.event_names import DEVICES, POWER, PROCESSES, SESSIONS, EventName
 from rae_plugins.triggers.system.platform import platform_adapter
 from rae_plugins.triggers.system.power import read_power
 
-SHORTEST = timedelta(seconds=1)
+MIN_POLL_INTERVAL = timedelta(seconds=1)
 
 
 def _names(value: Sequence[str]) -> tuple[EventName, ...]:
@@ -62,7 +62,7 @@ class SystemTrigger(SourceTrigger):
     every: timedelta = field(
         default=timedelta(seconds=5),
         converter=parse_duration,
-        validator=at_least(SHORTEST),
+        validator=at_least(MIN_POLL_INTERVAL),
         metadata={"help": "how often to look where nothing tells by itself"},
     )
 
@@ -101,14 +101,14 @@ class SystemTrigger(SourceTrigger):
         )
         boot = await asyncio.to_thread(platform.boot)
         async with alone_in(watch.directory):
-            ledger = EventJournal(watch, wanted, boot)
-            await ledger.open(slots_of(wanted.names))
+            journal = EventJournal(watch, wanted, boot)
+            await journal.open(kinds_of(wanted.names))
             if EventName.BOOT in wanted.names:
-                await ledger.report(Booted(boot))
-            await platform.watch(wanted, ledger.report, watch.timer)
+                await journal.report(Booted(boot))
+            await platform.watch(wanted, journal.report, watch.timer)
 
 
 @hookimpl
 def rae_triggers() -> list[type[SourceTrigger]]:
-    """The system trigger."""
+    """Return the system trigger."""
     return [SystemTrigger]

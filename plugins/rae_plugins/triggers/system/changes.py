@@ -1,4 +1,4 @@
-"""Facts about the machine, and what has changed from one to the next. All of it is pure.
+"""States of the machine, and the events between one and the next. Pure.
 
 An adapter reports *facts*: what is so now, however it has learnt of it. A fact compared with the last one of its kind
 gives the *changes*, which are the events. So whoever tells twice says nothing new, and one who looks again after a
@@ -22,7 +22,7 @@ NOTICED = 1.0
 
 @frozen
 class EventFilter:
-    """What somebody wants to be told of."""
+    """The events that a trigger selects."""
 
     names: frozenset[EventName]
     process: str = ""
@@ -34,15 +34,15 @@ class EventFilter:
     """The job whose own processes don't count."""
 
     def matches(self, change: "Change") -> bool:
-        """Whether an event is one of those."""
+        """Return whether an event is selected."""
         return change.name in self.names and (self.user is None or change.data.get("user") in (None, self.user))
 
     def is_process(self, name: str) -> bool:
-        """Whether a process of this name is meant."""
+        """Return whether processes of this name are selected."""
         return is_called(name, self.process)
 
     def is_device(self, name: str) -> bool:
-        """Whether a device, `subsystem/name`, is meant."""
+        """Return whether a device, `subsystem/name`, is selected."""
         return fnmatchcase(name, self.device)
 
 
@@ -64,15 +64,17 @@ class SystemChange(ABC):
 
     def __str__(self) -> str:
         """As people read it."""
-        told = asdict(self, recurse=False).items()  # type: ignore[arg-type]  # each of them is an attrs class
-        return f"{self.slot}: " + ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in told)
+        previous = asdict(self, recurse=False).items()  # type: ignore[arg-type]  # each of them is an attrs class
+        return f"{self.slot}: " + ", ".join(
+            f"{name.replace('_', ' ')} {_format_words(value)}" for name, value in previous
+        )
 
     @abstractmethod
     def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
-        """What has changed since the last fact of the kind, and what to remember now. The first one is no change."""
+        """Return the events since the last state of the kind, and the state to remember; the first one has none."""
 
 
-def _said(value: object) -> str:
+def _format_words(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
@@ -97,7 +99,7 @@ class Booted(SystemChange):
 
 @frozen
 class Rest(SystemChange):
-    """Whether the machine is about to sleep, where that is known, and how many seconds it has slept until now."""
+    """Suspension: whether it is about to begin, if known, and how many seconds the machine has slept so far."""
 
     slot = "rest"
 
@@ -110,8 +112,8 @@ class Rest(SystemChange):
             return (), evolve(self, asleep=bool(self.asleep))
         slept = self.slept - before.slept
         if self.asleep:
-            told = () if before.asleep else (Change(EventName.SLEEP),)
-            return told, evolve(before, asleep=True)
+            previous = () if before.asleep else (Change(EventName.SLEEP),)
+            return previous, evolve(before, asleep=True)
         if slept > NOTICED or (before.asleep and self.asleep is False):
             return (Change(EventName.RESUME, {"slept": round(max(slept, 0.0), 3)}),), evolve(self, asleep=False)
         return (), before
@@ -119,7 +121,7 @@ class Rest(SystemChange):
 
 @frozen
 class ShuttingDown(SystemChange):
-    """Whether the machine is about to shut down."""
+    """An announced shutdown, or its withdrawal."""
 
     slot = "stopping"
 
@@ -141,5 +143,5 @@ class ClockSet(SystemChange):
     by: float
 
     def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
-        """Always a change."""
+        """Return the event; every report is one."""
         return (Change(EventName.CLOCK_CHANGED, {"by": round(self.by, 3)}),), self

@@ -25,7 +25,7 @@ class Devices(SystemChange):
     """What the kernel counted of the event that led here, if one did; None where it was read."""
 
     def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
-        """Those that came and went. What another pattern found says nothing."""
+        """Return those that came and went; a state read with another pattern is not compared."""
         remembered = evolve(self, identity=None)
         if before is None or before.pattern != self.pattern:
             return (), remembered
@@ -39,7 +39,7 @@ class Devices(SystemChange):
 
 
 @frozen
-class DeviceTold(SystemChange):
+class DeviceEvent(SystemChange):
     """A device came or went, by a platform that tells of each once, and not which there are."""
 
     slot = "device"
@@ -49,7 +49,7 @@ class DeviceTold(SystemChange):
     added: bool
 
     def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
-        """Always a change."""
+        """Return the event; every report is one."""
         return (_change(EventName.DEVICE_ADDED if self.added else EventName.DEVICE_REMOVED, self.device, None),), self
 
 
@@ -72,7 +72,7 @@ class Uevent:
 
 
 def parse_uevent(datagram: bytes) -> Uevent | None:
-    """A kernel's uevent: `action@path` and then `KEY=value`, each ended by a zero byte.
+    """Parse a kernel's uevent: `action@path`, then `KEY=value`, each ended by a zero byte.
 
     None for what isn't one, or isn't about a device. (lib/kobject_uevent.c of Linux.)
     """
@@ -88,7 +88,7 @@ def parse_uevent(datagram: bytes) -> Uevent | None:
 
 
 def after(devices: Devices, event: Uevent, wanted: EventFilter) -> Devices:
-    """The devices once something has happened to one of them."""
+    """Return the devices after a uevent."""
     names = set(devices.names)
     match event.action:
         case "add" if wanted.is_device(event.device):
@@ -102,7 +102,7 @@ def after(devices: Devices, event: Uevent, wanted: EventFilter) -> Devices:
 
 
 def read_devices(wanted: EventFilter) -> Devices:
-    """The devices that fit, by /sys. Blocks: some ten milliseconds."""
+    """Return the selected devices, from /sys. Blocks for some ten milliseconds."""
     found: set[str] = set()
     for kind, below in (("class", ""), ("bus", "devices")):
         for subsystem in _entries(SYS / kind):

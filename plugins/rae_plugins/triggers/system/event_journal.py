@@ -1,4 +1,4 @@
-"""From facts to occurrences, over restarts.
+"""The journal of events: from states to occurrences, over restarts.
 
 What was last so is kept in a file. What follows from a new fact is noted there together with the fact, and crossed out
 once it is durable: after a crash in between the same is told again under the same key, though the world has moved on.
@@ -51,8 +51,8 @@ _SLOTS: Mapping[str, frozenset[EventName]] = {
 _plain = Converter()
 
 
-def slots_of(names: Collection[EventName]) -> frozenset[str]:
-    """The kinds of facts from which these events follow."""
+def kinds_of(names: Collection[EventName]) -> frozenset[str]:
+    """Return the kinds of changes from which these events follow."""
     return frozenset(slot for slot, events in _SLOTS.items() if not events.isdisjoint(names))
 
 
@@ -69,7 +69,7 @@ async def alone_in(directory: Path) -> AsyncIterator[None]:
 
 @frozen
 class SystemOccurrence:
-    """What is to be told. `at` is ISO 8601."""
+    """An occurrence to emit. `at` is ISO 8601."""
 
     key: str
     event: dict[str, Any]
@@ -78,7 +78,7 @@ class SystemOccurrence:
 
 @frozen
 class Memory:
-    """What is kept: of which boot, the last fact of each kind, how many events there were, and what isn't told yet."""
+    """Saved state: the boot, the last state of each kind, the number of events, and occurrences not emitted yet."""
 
     boot: str
     facts: Mapping[str, SystemChange] = field(factory=dict)
@@ -122,26 +122,26 @@ class EventJournal:
         same = kept.boot == self._memory.boot
         facts = {slot: fact for slot, fact in kept.facts.items() if slot in slots and (same or slot == Booted.slot)}
         self._memory = evolve(self._memory, facts=facts, count=kept.count, pending=kept.pending)
-        await self._tell()
+        await self._emit_pending()
 
     async def report(self, fact: SystemChange) -> None:
         """Tell what follows from a fact; returns once that is durable. Errors of `emit` pass through."""
         async with self._one_at_a_time:
             before = self._memory.facts.get(fact.slot)
             changes, now = fact.since(before, self._wanted)
-            told = [change for change in changes if self._wanted.matches(change)]
-            if not told and now == before:
+            previous = [change for change in changes if self._wanted.matches(change)]
+            if not previous and now == before:
                 return
             self._watch.trace(str(fact)[:200])
             self._memory = evolve(
                 self._memory,
                 facts={**self._memory.facts, fact.slot: now},
-                count=self._memory.count + len(told),
-                pending=tuple(self._occurrence(change, number) for number, change in enumerate(told)),
+                count=self._memory.count + len(previous),
+                pending=tuple(self._occurrence(change, number) for number, change in enumerate(previous)),
             )
-            if told or fact.is_kept:
+            if previous or fact.is_kept:
                 await self._file.save(self._memory.document())
-            await self._tell()
+            await self._emit_pending()
 
     def _occurrence(self, change: Change, number: int) -> SystemOccurrence:
         now = self._watch.timer.now().wall
@@ -150,7 +150,7 @@ class EventJournal:
         key = identity or f"{format_instant(now)}:{self._memory.count + number}"
         return SystemOccurrence(f"{change.name}:{key}", {"event": str(change.name), **change.data}, format_instant(now))
 
-    async def _tell(self) -> None:
+    async def _emit_pending(self) -> None:
         if not self._memory.pending:
             return
         for occurrence in self._memory.pending:

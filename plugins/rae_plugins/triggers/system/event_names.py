@@ -1,4 +1,4 @@
-"""What can happen to a machine, by the same names on every platform."""
+"""Names of events, the same on every platform."""
 
 from enum import StrEnum
 

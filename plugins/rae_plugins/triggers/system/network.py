@@ -1,4 +1,4 @@
-"""Whether the machine is on a network, and on which."""
+"""The network: whether there is one, and which."""
 
 import ipaddress
 from typing import Self
@@ -9,13 +9,13 @@ from rae_plugins.machine.interfaces import addresses, is_usable
 from rae_plugins.triggers.system.changes import Change, EventFilter, SystemChange
 from rae_plugins.triggers.system.event_names import EventName
 
-LONGEST_V6 = 64
+MAX_IPV6_PREFIX = 64
 """Bits of an IPv6 address that name the network; the others change from day to day."""
 
 
 @frozen
 class Network(SystemChange):
-    """Whether there is a network, and what tells it from others: addresses as `interface address`, and its name.
+    """State of the network: whether there is one, its addresses as `interface address`, and its name.
 
     While there is none, what is remembered is the last one.
     """
@@ -51,7 +51,7 @@ class Network(SystemChange):
 
 
 def read_network(connection: str = "", up: bool | None = None) -> Network:
-    """The network by the interfaces' own addresses. `up` says so where somebody knows better. Blocks for a moment."""
+    """Read the network from the interfaces' addresses; `up` overrides it if known. Blocks for a moment."""
     v4, v6 = set(), set()
     for name, given in addresses().items():
         for text in filter(is_usable, given):
@@ -59,7 +59,7 @@ def read_network(connection: str = "", up: bool | None = None) -> Network:
             if address.version == 4:
                 v4.add(f"{name} {address}")
             else:
-                prefix = ipaddress.ip_network(f"{address}/{LONGEST_V6}", strict=False)
+                prefix = ipaddress.ip_network(f"{address}/{MAX_IPV6_PREFIX}", strict=False)
                 v6.add(f"{name} {prefix}")
     has_address = bool(v4 or v6)
     return Network(has_address if up is None else up, tuple(sorted(v4)), tuple(sorted(v6)), connection)

@@ -1,4 +1,4 @@
-"""Where the machine has its power from, and how much of it is left."""
+"""The power supply: its source and charge."""
 
 from typing import Self
 
@@ -17,7 +17,7 @@ WARNS, CRITICAL = 3, 4
 
 @frozen
 class PowerState(SystemChange):
-    """Whether the machine runs on its battery, and how many percent that has; None where there is none."""
+    """State of the power supply: whether the battery is in use, and its charge in percent, or None."""
 
     slot = "power"
 
@@ -51,7 +51,7 @@ class PowerState(SystemChange):
 
 
 def read_power() -> PowerState | None:
-    """What the operating system says of a battery; None where it knows of none. Blocks for a moment."""
+    """Read the battery from the operating system; None if there is none. Blocks for a moment."""
     found = power_supply.read_power()
     if not found.battery or found.source is None:
         return None

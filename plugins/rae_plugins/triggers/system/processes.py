@@ -13,7 +13,7 @@ from rae_plugins.triggers.system.event_names import EventName
 
 PROC = Path("/proc")
 
-_LONGEST_NAME = 15
+_MAX_KERNEL_NAME = 15
 """Bytes of a name that Linux keeps; the command line may have the rest."""
 
 _KERNEL_THREAD = 0x00200000
@@ -35,11 +35,11 @@ class Process:
 
     @property
     def identity(self) -> str:
-        """What tells it from any other of this boot."""
+        """Return the identity of the process within this boot."""
         return f"{self.pid}@{self.start}"
 
     def change(self, name: EventName) -> Change:
-        """An event of this process."""
+        """Return an event of this process."""
         return Change(name, {"pid": self.pid, "process": self.name}, self.identity)
 
 
@@ -53,7 +53,7 @@ class Processes(SystemChange):
     processes: tuple[Process, ...]
 
     def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
-        """Those that came and went. What another pattern found says nothing."""
+        """Return those that came and went; a state read with another pattern is not compared."""
         if before is None or before.pattern != self.pattern:
             return (), self
         known = {process.identity: process for process in before.processes}
@@ -64,7 +64,7 @@ class Processes(SystemChange):
 
 
 def read_processes(wanted: EventFilter) -> Processes:
-    """The processes that fit, without those that the job itself has started. Blocks: some milliseconds."""
+    """Return the selected processes, without those of the job itself. Blocks for some milliseconds."""
     found = _linux() if (PROC / "self" / "stat").exists() else _portable()
     fitting = [process for process in found if wanted.is_process(process.name)]
     others = (process for process in fitting if not _is_of(process.identity, process.pid, wanted.job))
@@ -92,7 +92,7 @@ def _read_stat(pid: int) -> Process | None:
 
 
 def _whole_name(pid: int, name: str) -> str:
-    if len(name) < _LONGEST_NAME:
+    if len(name) < _MAX_KERNEL_NAME:
         return name
     try:
         program = (PROC / str(pid) / "cmdline").read_bytes().partition(b"\0")[0].decode(errors="replace")
@@ -111,7 +111,7 @@ def _portable() -> Iterator[Process]:
 
 @lru_cache(maxsize=4096)
 def _is_of(_identity: str, pid: int, job: str) -> bool:
-    """Whether the process carries the mark of a job, which else would start itself for ever."""
+    """Return whether the process carries the mark of the job, which would otherwise trigger itself."""
     import psutil
 
     try:

@@ -23,15 +23,15 @@ class Session:
 
     @property
     def identity(self) -> str:
-        """What tells it from others."""
+        """Return the identity of the session."""
         return f"{self.id}@{self.since}"
 
     def change(self, name: EventName, identity: str | None = None) -> Change:
-        """An event of this session."""
+        """Return an event of this session."""
         return Change(name, {"user": self.user, "session": self.id, "place": self.place}, identity)
 
     def after_reading(self, before: "Session | None") -> "Session":
-        """What a session that was read anew is, given what was known of it.
+        """Return the session after it was read again, given what was known of it.
 
         One that was locked by a locker that doesn't say so reads as if it were not.
         """
@@ -51,7 +51,7 @@ class Sessions(SystemChange):
     is_read: bool = False
 
     def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
-        """Who came and went, and whose screen was locked. Two origins name sessions differently."""
+        """Return logins, logouts and locks; sessions from different origins are not compared."""
         if before is None or before.origin != self.origin:
             return (), evolve(self, is_read=False)
         known = {session.identity: session for session in before.sessions}
@@ -70,7 +70,7 @@ class Sessions(SystemChange):
 
 @frozen
 class Screen(SystemChange):
-    """Whether the one screen is locked, on a platform that tells of no more; `user` is who sits there."""
+    """State of the one screen of a platform that reports no sessions; `user` is its user."""
 
     slot = "screen"
 

@@ -14,7 +14,7 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import at_least, positive_duration
-from rae_plugins.machine.commands import can_be_run
+from rae_plugins.machine.commands import check_command
 from rae_plugins.machine.programs import checked
 from rae_plugins.triggers.threshold.command import read_command_number
 from rae_plugins.triggers.threshold.levels import Level, parse_level, quote_value
@@ -99,7 +99,7 @@ class ThresholdTrigger(SourceTrigger):
             return
         if self.metric not in (None, Metric.COMMAND):
             raise ValueError(f"'command' must be left out with metric {self.metric}")
-        can_be_run(self, option, command)
+        check_command(self, option, command)
 
     @above.validator
     def _check_above(self, _: "Attribute[float | str | None]", above: float | str | None) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from rae_auto.model.primitives.units import format_duration
-from rae_plugins.machine.commands import KEPT, CantStart, run
+from rae_plugins.machine.commands import KEPT, CommandNotStarted, run
 from rae_plugins.triggers.threshold.levels import quote_value
 from rae_plugins.triggers.threshold.readers import Unavailable
 
@@ -17,7 +17,7 @@ async def read_command_number(command: Sequence[str], max_time: timedelta) -> fl
     program = command[0]
     try:
         result = await run(command, max_time.total_seconds(), most=KEPT)
-    except CantStart as error:
+    except CommandNotStarted as error:
         raise Unavailable(f"{program} can't be run: {error}") from None
     except TimeoutError:
         raise Unavailable(f"{program} took longer than {format_duration(max_time)}") from None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from dbus_fast import Variant
 from tests.support.mocked_bus import DAEMON, LOGIND, NETWORK, UPOWER, MockedBus, bus, log_in, set_property
-from tests.support.system_events import kept, knows, told
+from tests.support.system_events import emitted, kept, knows
 from tests.support.waiting import until
 
 from rae_auto.testing.sources import Listener, RealTimer, VirtualTimer
@@ -74,7 +74,7 @@ def test_sleep_and_resume_are_told_and_the_machine_waits_until_the_sleep_is_dura
         await until_held(bus, 0)
 
     asyncio.run(play())
-    assert told(listener) == ["sleep", "resume"]
+    assert emitted(listener) == ["sleep", "resume"]
     assert held_while_told[0] == ("sleep", [("sleep", "delay")])
 
 
@@ -90,7 +90,7 @@ def test_shutdown_is_told_while_the_machine_waits(bus: MockedBus, listener: List
             await until_held(bus, 0)
 
     asyncio.run(play())
-    assert told(listener) == ["shutdown"]
+    assert emitted(listener) == ["shutdown"]
 
 
 def test_the_network_goes_comes_back_and_is_another(bus: MockedBus, listener: Listener) -> None:
@@ -118,7 +118,7 @@ def test_the_network_goes_comes_back_and_is_another(bus: MockedBus, listener: Li
             await listener.wait_for(3)
 
     asyncio.run(play())
-    assert told(listener) == ["network-down", "network-up", "network-changed"]
+    assert emitted(listener) == ["network-down", "network-up", "network-changed"]
     assert (listener.occurrences[2].event or {})["connection"] == "uuid-2"
 
 
@@ -143,7 +143,7 @@ def test_the_power_goes_runs_low_and_comes_back(bus: MockedBus, listener: Listen
             await listener.wait_for(3)
 
     asyncio.run(play())
-    assert told(listener) == ["power-battery", "power-low", "power-ac"]
+    assert emitted(listener) == ["power-battery", "power-low", "power-ac"]
     assert (listener.occurrences[1].event or {})["percent"] == 19.5
 
 
@@ -166,7 +166,7 @@ def test_after_a_restart_of_the_bus_it_is_found_out_what_happened_meanwhile(bus:
             await until_held(bus, 1)
 
     asyncio.run(play())
-    assert told(listener) == ["login", "sleep", "resume", "logout", "login"]
+    assert emitted(listener) == ["login", "sleep", "resume", "logout", "login"]
 
 
 def test_a_service_that_is_restarted_is_followed_on_the_same_bus(bus: MockedBus, listener: Listener) -> None:
@@ -182,7 +182,7 @@ def test_a_service_that_is_restarted_is_followed_on_the_same_bus(bus: MockedBus,
             await listener.wait_for(2)
 
     asyncio.run(play())
-    assert told(listener) == ["power-battery", "power-ac"]
+    assert emitted(listener) == ["power-battery", "power-ac"]
 
 
 def test_a_service_that_comes_late_is_followed_from_then_on(bus: MockedBus, listener: Listener) -> None:
@@ -194,7 +194,7 @@ def test_a_service_that_comes_late_is_followed_from_then_on(bus: MockedBus, list
             await listener.wait_for(1)
 
     asyncio.run(play())
-    assert told(listener) == ["network-down"]
+    assert emitted(listener) == ["network-down"]
 
 
 def test_a_bus_that_stays_away_is_stood_in_for_after_a_while(bus: MockedBus, tmp_path: Any) -> None:
@@ -209,12 +209,12 @@ def test_a_bus_that_stays_away_is_stood_in_for_after_a_while(bus: MockedBus, tmp
         async with listener.watching(SystemTrigger(on=["network-up", "network-down"])):
             await pass_until(timer, lambda: "network" in kept(listener))
             await bus.mock(NETWORK, "SetGlobalConnectionState", "u", DOWN)
-            await pass_until(timer, lambda: told(listener) == ["network-down"])
+            await pass_until(timer, lambda: emitted(listener) == ["network-down"])
             await asyncio.to_thread(bus.stop)
             assert await pass_until(timer, lambda: len(listener.occurrences) == 2) >= 20
 
     asyncio.run(play())
-    assert told(listener) == ["network-down", "network-up"]
+    assert emitted(listener) == ["network-down", "network-up"]
 
 
 def test_a_service_that_is_there_but_answers_nothing_is_stood_in_for_too(
@@ -234,7 +234,7 @@ def test_a_service_that_is_there_but_answers_nothing_is_stood_in_for_too(
         async with listener.watching(SystemTrigger(on=["power-low"])):
             await pass_until(timer, lambda: "power" in kept(listener))
             (battery / "energy_now").write_text("5")
-            await pass_until(timer, lambda: told(listener) == ["power-low"])
+            await pass_until(timer, lambda: emitted(listener) == ["power-low"])
 
     asyncio.run(play())
 
@@ -253,7 +253,7 @@ def test_without_a_right_to_delay_a_sleep_is_told_all_the_same(
             await listener.wait_for(1)
 
     asyncio.run(play())
-    assert told(listener) == ["sleep"]
+    assert emitted(listener) == ["sleep"]
 
 
 def test_what_changed_while_nobody_watched_is_told_at_the_start(bus: MockedBus, listener: Listener) -> None:
@@ -268,7 +268,7 @@ def test_what_changed_while_nobody_watched_is_told_at_the_start(bus: MockedBus, 
             await listener.wait_for(1)
 
     asyncio.run(play())
-    assert told(listener) == ["power-battery"]
+    assert emitted(listener) == ["power-battery"]
 
 
 @pytest.mark.parametrize("moves_on", [True, False])
@@ -308,7 +308,7 @@ def test_what_was_told_right_before_a_crash_is_told_again_under_the_same_key_and
 
     asyncio.run(play())
     assert keys[0] == keys[1]
-    assert told(listener) == ["power-battery", *(["power-battery"] if moves_on else []), "power-low"]
+    assert emitted(listener) == ["power-battery", *(["power-battery"] if moves_on else []), "power-low"]
 
 
 def _pending(listener: Listener) -> list[Any]:
@@ -330,7 +330,7 @@ def test_signals_that_somebody_else_sends_in_the_name_of_a_service_do_not_count(
             await listener.wait_for(1)
 
     asyncio.run(play())
-    assert told(listener) == ["shutdown"]
+    assert emitted(listener) == ["shutdown"]
 
 
 def test_all_sources_of_a_loop_share_one_connection(bus: MockedBus, tmp_path: Any) -> None:

@@ -20,7 +20,7 @@ WANTED = EventFilter(frozenset(EventName), low=15.0)
 reading = PowerState
 
 
-def told(facts: Sequence[SystemChange]) -> list[str]:
+def emitted(facts: Sequence[SystemChange]) -> list[str]:
     """The names of the events that these facts lead to, one after the other."""
     before: Any = None
     names = []
@@ -75,7 +75,7 @@ OFFLINE = Network(False)
     ],
 )  # fmt: skip
 def test_each_event_is_told_once_when_it_happens(facts: Sequence[SystemChange], names: list[str]) -> None:
-    assert told(facts) == names
+    assert emitted(facts) == names
 
 
 def sessions(*found: Session, origin: str = "logind", is_read: bool = False) -> Sessions:
@@ -103,7 +103,7 @@ NEXT = Session("1", "anna", "99", "seat0")
     ],
 )
 def test_sessions_come_and_go_and_are_locked(facts: Sequence[SystemChange], names: list[str]) -> None:
-    assert told(facts) == names
+    assert emitted(facts) == names
 
 
 facts = st.one_of(

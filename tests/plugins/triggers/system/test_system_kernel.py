@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from tests.support.machine import alone, in_namespaces
-from tests.support.system_events import asleep, kept, knows, told
+from tests.support.system_events import asleep, emitted, kept, knows
 from tests.support.waiting import until
 
 from rae_auto.testing.sources import Listener, RealTimer, VirtualTimer
@@ -43,7 +43,7 @@ def test_what_was_kept_and_is_damaged_is_begun_anew(tmp_path: Path, damage: str)
             await listener.wait_for(1)
 
     asyncio.run(play())
-    assert told(listener) == ["resume"]
+    assert emitted(listener) == ["resume"]
 
 
 def test_whoever_watches_next_waits_for_the_one_before(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_whoever_watches_next_waits_for_the_one_before(tmp_path: Path) -> None:
                 await listener.wait_for(1)
 
     asyncio.run(play())
-    assert told(listener) == ["boot"]
+    assert emitted(listener) == ["boot"]
 
 
 def test_a_boot_is_told_once_and_again_after_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,8 +132,8 @@ def test_a_resume_is_seen_by_the_clocks_alone(tmp_path: Path) -> None:
             await listener.wait_for(2)
 
     asyncio.run(play())
-    assert [(told or {})["slept"] for told in (o.event for o in listener.occurrences)] == [7200.0, 60.0]
-    assert told(listener) == ["resume", "resume"]
+    assert [(emitted or {})["slept"] for emitted in (o.event for o in listener.occurrences)] == [7200.0, 60.0]
+    assert emitted(listener) == ["resume", "resume"]
 
 
 def test_a_clock_that_is_set_is_told_by_how_much_and_one_that_is_slewed_is_not(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_devices_that_the_kernel_tells_of_are_told_once(tmp_path: Path, null: As
             await listener.wait_for(4)
 
     asyncio.run(play())
-    assert told(listener) == ["device-removed", "device-added", "device-removed", "device-added"]
+    assert emitted(listener) == ["device-removed", "device-added", "device-removed", "device-added"]
     assert listener.occurrences[0].event == {"event": "device-removed", "subsystem": "mem", "device": "null"}
 
 
@@ -259,7 +259,7 @@ def test_the_devices_are_read_anew_when_the_kernel_told_more_than_could_be_heard
             await listener.wait_for(2)
 
     asyncio.run(play())
-    assert told(listener) == ["device-removed", "device-added"]
+    assert emitted(listener) == ["device-removed", "device-added"]
 
 
 def test_what_other_processes_send_as_the_kernel_does_not_count(tmp_path: Path, null: AskedDevice) -> None:
@@ -275,7 +275,7 @@ def test_what_other_processes_send_as_the_kernel_does_not_count(tmp_path: Path, 
             await listener.wait_for(1)
 
     asyncio.run(play())
-    assert told(listener) == ["device-removed"]
+    assert emitted(listener) == ["device-removed"]
 
 
 def test_the_battery_is_read_where_no_service_tells_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +307,7 @@ def test_the_battery_is_read_where_no_service_tells_of_it(tmp_path: Path, monkey
             await listener.wait_for(3)
 
     asyncio.run(play())
-    assert told(listener) == ["power-battery", "power-low", "power-ac"]
+    assert emitted(listener) == ["power-battery", "power-low", "power-ac"]
 
 
 def _login_record(line: str, user: str) -> bytes:
@@ -334,5 +334,5 @@ def test_logins_are_read_from_the_records_where_no_service_tells_of_them(tmp_pat
             await listener.wait_for(3)
 
     asyncio.run(play())
-    assert told(listener) == ["login", "logout", "logout"]
+    assert emitted(listener) == ["login", "logout", "logout"]
     assert (listener.occurrences[0].event or {})["user"] == "ben"

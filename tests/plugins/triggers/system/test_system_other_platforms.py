@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.support.system_events import kept, knows, told
+from tests.support.system_events import emitted, kept, knows
 
 from rae_auto.testing.sources import Listener, RealTimer
 from rae_plugins.triggers.system import SystemTrigger
@@ -105,7 +105,7 @@ def test_windows_tells_by_the_messages_to_a_window(windows: FakeWindows, tmp_pat
                 return await asyncio.to_thread(windows.send, *message)
 
             assert await send(Message.POWERBROADCAST, Code.SUSPEND) == 1
-            assert told(listener) == ["sleep"], "Windows goes to sleep when this has returned"
+            assert emitted(listener) == ["sleep"], "Windows goes to sleep when this has returned"
             await send(Message.POWERBROADCAST, Code.RESUMEAUTOMATIC)
             await send(Message.POWERBROADCAST, Code.RESUMESUSPEND)
             windows.users[3] = "ben"
@@ -126,7 +126,7 @@ def test_windows_tells_by_the_messages_to_a_window(windows: FakeWindows, tmp_pat
         assert windows.closed.is_set()
 
     asyncio.run(play())
-    assert told(listener) == [
+    assert emitted(listener) == [
         "sleep", "resume", "login", "lock", "unlock", "logout", "device-added", "device-removed", "shutdown",
     ]  # fmt: skip
     assert listener.occurrences[2].event == {"event": "login", "user": "ben", "session": "3", "place": ""}
@@ -226,7 +226,7 @@ def test_macos_tells_by_the_notifications_of_the_workspace(monkeypatch: pytest.M
             await listener.wait_for(5)
 
     asyncio.run(play())
-    assert told(listener) == ["sleep", "resume", "lock", "unlock", "shutdown"]
+    assert emitted(listener) == ["sleep", "resume", "lock", "unlock", "shutdown"]
     assert fake.observed == {}, "it left observers behind"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.system_events import kept, knows, program, told
+from tests.support.system_events import emitted, kept, knows, program
 from tests.support.waiting import until
 
 from rae_auto.api import SourceTrigger
@@ -72,7 +72,7 @@ def test_a_process_starts_and_exits_and_the_end_is_told_without_a_look(tmp_path:
 
     asyncio.run(play())
     started, exited = listener.occurrences
-    assert told(listener) == ["process-started", "process-exited"]
+    assert emitted(listener) == ["process-started", "process-exited"]
     assert (started.event or {})["process"] == name
     assert started.key.removeprefix("process-started") == exited.key.removeprefix("process-exited")
 
@@ -95,7 +95,7 @@ def test_processes_that_came_and_went_while_nobody_watched_are_told_at_the_start
         second.wait()
 
     asyncio.run(play())
-    assert told(listener) == ["process-exited", "process-started"]
+    assert emitted(listener) == ["process-exited", "process-started"]
 
 
 def test_another_pattern_begins_anew(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.support.mocked_bus import LOGIND, MockedBus, bus, log_in, log_out, session
-from tests.support.system_events import knows, told
+from tests.support.system_events import emitted, knows
 
 from rae_auto.api import SourceTrigger
 from rae_auto.testing.sources import Listener, RealTimer, SourceConformance, VirtualTimer
@@ -56,7 +56,7 @@ def test_what_logind_says_twice_is_told_once(bus: MockedBus, listener: Listener)
             await listener.wait_for(6)
 
     asyncio.run(play())
-    assert told(listener) == ["sleep", "resume", "login", "lock", "unlock", "lock"]
+    assert emitted(listener) == ["sleep", "resume", "login", "lock", "unlock", "lock"]
 
 
 def test_people_log_in_and_out_but_greeters_and_services_do_not_count(bus: MockedBus, listener: Listener) -> None:
@@ -114,7 +114,7 @@ def test_a_session_that_is_locked_while_nobody_watches_is_told_at_the_start(bus:
             await listener.wait_for(2)
 
     asyncio.run(play())
-    assert told(listener) == ["lock", "unlock"]
+    assert emitted(listener) == ["lock", "unlock"]
 
 
 def test_a_locker_that_never_says_when_it_unlocks_is_heard_the_next_time(bus: MockedBus, tmp_path: Any) -> None:

@@ -58,7 +58,7 @@ class Following:
             except BusFailure as failure:
                 if self._served_well():
                     self._lost_at, delay = None, FIRST_DELAY
-                self._lost(str(failure))
+                self._on_lost(str(failure))
             await self._timer.sleep(delay)
             delay = min(delay * 2, LAST_DELAY)
 
@@ -74,13 +74,13 @@ class Following:
                 self._lost_at = None
 
     def _served_well(self) -> bool:
-        """Whether it was of use at last: one that is there but can't be asked is as good as away."""
+        """Return whether the service could be used; one that is there but can't be queried counts as absent."""
         since, self._served_since = self._served_since, None
         return since is not None and self._timer.now().mono - since >= GRACE
 
     async def _wait_for_owner(self, signals: Signals) -> None:
         reason = f"{self._service.name} is not on the system bus"
-        self._lost(reason)
+        self._on_lost(reason)
         if not self.absent.is_set():
             try:
                 async with asyncio.timeout(GRACE):
@@ -89,7 +89,7 @@ class Following:
                 self._give_up(reason)
         await signals.owned()
 
-    def _lost(self, reason: str) -> None:
+    def _on_lost(self, reason: str) -> None:
         now = self._timer.now().mono
         self._lost_at = now if self._lost_at is None else self._lost_at
         if not self._was_there or now - self._lost_at >= GRACE:

@@ -76,7 +76,7 @@ class NetworkWatch:
             await signals.next()
 
     async def _connection(self, bus: Bus, path: str) -> str:
-        """The lasting name of a connection, whose path is another each time."""
+        """Return the lasting name of a connection, whose path changes each time."""
         if path == "/":
             return ""
         try:

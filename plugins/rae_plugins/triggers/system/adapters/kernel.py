@@ -1,4 +1,4 @@
-"""What Linux itself tells over sockets and descriptors: changes of the network, devices, ends of processes."""
+"""Reports of the Linux kernel: changes of the network, devices, ends of processes."""
 
 import asyncio
 import os
@@ -16,33 +16,33 @@ _LINKS_AND_ADDRESSES = 0x1 | 0x10 | 0x100
 _FROM_THE_KERNEL = 1
 """The group of uevents as the kernel sends them; udev sends its own to 2."""
 _BUFFER = 1 << 20
-_LONGEST = 1 << 16
+_MAX_DATAGRAM_BYTES = 1 << 16
 
 MOST_DESCRIPTORS = 128
 """Processes whose end is waited for; of more the others are looked at now and then."""
 
 
 def has_netlink() -> bool:
-    """Whether there is such a thing here."""
+    """Return whether netlink exists here."""
     return hasattr(socket, "AF_NETLINK")
 
 
 def route_socket() -> socket.socket:
-    """A socket at which the kernel tells of links and addresses. Errors: OSError."""
+    """Open a socket on which the kernel reports links and addresses. Raises OSError."""
     return _netlink(_NETLINK_ROUTE, _LINKS_AND_ADDRESSES)
 
 
 def uevent_socket() -> socket.socket:
-    """A socket at which the kernel tells of devices. Errors: OSError."""
+    """Open a socket on which the kernel reports devices. Raises OSError."""
     return _netlink(_NETLINK_KOBJECT_UEVENT, _FROM_THE_KERNEL)
 
 
 async def datagrams(kernel: socket.socket) -> AsyncIterator[bytes | None]:
-    """What the kernel tells, as it comes; None where it told more than the socket could hold, so that some is lost."""
+    """Yield the kernel's datagrams; None when the socket overflowed, so that some were lost."""
     loop = asyncio.get_running_loop()
     while True:
         try:
-            data, address = await loop.sock_recvfrom(kernel, _LONGEST)
+            data, address = await loop.sock_recvfrom(kernel, _MAX_DATAGRAM_BYTES)
         except OSError as error:
             logger.debug("a socket of the kernel was overrun: {}", error)
             yield None

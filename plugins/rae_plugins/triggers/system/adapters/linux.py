@@ -14,8 +14,13 @@ from rae_plugins.triggers.system.adapter import Report
 from rae_plugins.triggers.system.adapters.bus_service import Following
 from rae_plugins.triggers.system.adapters.desktop import UPOWER, NetworkWatch, UPowerWatch
 from rae_plugins.triggers.system.adapters.kernel import Ends, datagrams, has_netlink, route_socket, uevent_socket
-from rae_plugins.triggers.system.adapters.logind import Logind, logind_for
-from rae_plugins.triggers.system.adapters.portable import look_at_clocks, look_at_power, look_at_users, without_battery
+from rae_plugins.triggers.system.adapters.logind import Logind, make_logind
+from rae_plugins.triggers.system.adapters.portable import (
+    look_at_clocks,
+    look_at_power,
+    look_at_users,
+    missing_without_battery,
+)
 from rae_plugins.triggers.system.changes import EventFilter
 from rae_plugins.triggers.system.concurrency import run_together
 from rae_plugins.triggers.system.devices import SYS, after, parse_uevent, read_devices
@@ -41,21 +46,21 @@ class Linux:
     """The adapter of Linux."""
 
     def missing(self, names: Collection[EventName]) -> Mapping[EventName, str]:
-        """What needs the bus where there is none, and what has no other way."""
+        """Return the events that need the bus when there is none, and those that can't be reported otherwise."""
         found: dict[EventName, str] = {}
         if no_bus := system_bus_missing():
             needs = f"it is logind that tells, and {no_bus}"
-            remedy = "start dbus and systemd-logind, or set DBUS_SYSTEM_BUS_ADDRESS"
-            found |= dict.fromkeys(BEFORE_DOWN | LOCKS, f"{needs}; {remedy}")
+            hint = "start dbus and systemd-logind, or set DBUS_SYSTEM_BUS_ADDRESS"
+            found |= dict.fromkeys(BEFORE_DOWN | LOCKS, f"{needs}; {hint}")
             if not any(path.exists() for path in _LOGIN_RECORDS):
-                found |= dict.fromkeys(LOGINS, f"{needs}, nor are there records of logins in /run/utmp; {remedy}")
-            found |= without_battery(names)
+                found |= dict.fromkeys(LOGINS, f"{needs}, nor are there records of logins in /run/utmp; {hint}")
+            found |= missing_without_battery(names)
         if not has_netlink() or not SYS.is_dir():
             found |= dict.fromkeys(DEVICES, "the kernel's messages can't be read; mount /sys")
         return found
 
     def boot(self) -> str:
-        """The kernel's boot id."""
+        """Return the kernel's boot id."""
         return BOOT_ID.read_text().strip()
 
     async def watch(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
@@ -63,7 +68,7 @@ class Linux:
         names = wanted.names
         parts: list[Coroutine[Any, Any, None]] = []
         if names & (BEFORE_DOWN | REST | SESSIONS):
-            logind = Following(logind_for(names), Logind(wanted, report, timer).live, timer)
+            logind = Following(make_logind(names), Logind(wanted, report, timer).live, timer)
             parts.append(logind.run())
             if names & LOGINS:
                 parts.append(look_at_users(wanted, report, timer, logind.absent))
@@ -71,18 +76,18 @@ class Linux:
             parts.append(look_at_clocks(wanted, report, timer))
         if names & NETWORK:
             network = NetworkWatch(report, timer)
-            parts += [network.run(), network.manager.run(), _hear_of_links(network, wanted, timer)]
+            parts += [network.run(), network.manager.run(), _follow_links(network, wanted, timer)]
         if names & POWER:
             power = Following(UPOWER, UPowerWatch(report).live, timer)
             parts += [power.run(), look_at_power(wanted, report, timer, power.absent)]
         if names & DEVICES:
-            parts.append(_hear_of_devices(wanted, report))
+            parts.append(_follow_devices(wanted, report))
         if names & PROCESSES:
             parts.append(_follow_processes(wanted, report, timer))
         await run_together(parts)
 
 
-async def _hear_of_links(network: NetworkWatch, wanted: EventFilter, timer: Timer) -> None:
+async def _follow_links(network: NetworkWatch, wanted: EventFilter, timer: Timer) -> None:
     """Have the network looked at whenever the kernel tells of a link or an address; every so often where it may not."""
     try:
         kernel = route_socket()
@@ -96,7 +101,7 @@ async def _hear_of_links(network: NetworkWatch, wanted: EventFilter, timer: Time
             network.changed.set()
 
 
-async def _hear_of_devices(wanted: EventFilter, report: Report) -> None:
+async def _follow_devices(wanted: EventFilter, report: Report) -> None:
     """Report the devices, once as they are and then with each that comes or goes."""
     # The kernel is listened to before the devices are read, so that none comes in between unnoticed.
     with closing(uevent_socket()) as kernel:

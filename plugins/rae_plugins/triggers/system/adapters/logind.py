@@ -32,8 +32,8 @@ _REPEATED = 10.0
 """Seconds within which a session that is told to lock once more was not unlocked in between."""
 
 
-def logind_for(names: Collection[EventName]) -> Service:
-    """The service, as far as these events need it."""
+def make_logind(names: Collection[EventName]) -> Service:
+    """Return the service, as far as these events need it."""
     alone = sorted((BEFORE_DOWN | LOCKS) & set(names))
     if alone:
         return Service(_NAME, _RULES, f"{', '.join(alone)} can't be noticed until it comes", is_replaced=False)
@@ -58,7 +58,7 @@ class Logind:
             await self._delay.take(bus)
             await self._read(bus)
             while signals.owner == owner:
-                await self._hear(bus, await signals.next())
+                await self._follow_signals(bus, await signals.next())
         finally:
             self._delay.release()
 
@@ -75,9 +75,9 @@ class Logind:
             for path, session in found.items():
                 if session is not None:
                     self._sessions[path] = session.after_reading(known.get(path))
-            await self._tell_sessions(is_read=True)
+            await self._report_sessions(is_read=True)
 
-    async def _hear(self, bus: Bus, signal: Signal) -> None:
+    async def _follow_signals(self, bus: Bus, signal: Signal) -> None:
         match signal.member, signal.body:
             case "PrepareForSleep", (bool(begins),):
                 if self._names & REST:
@@ -88,7 +88,7 @@ class Logind:
                     await self._report(ShuttingDown(begins))
                 await self._hold(bus, not begins)
             case _ if self._names & SESSIONS:
-                await self._hear_of_session(bus, signal)
+                await self._handle_session(bus, signal)
 
     async def _hold(self, bus: Bus, hold: bool) -> None:
         # By now what was to be told is durable.
@@ -97,7 +97,7 @@ class Logind:
         else:
             self._delay.release()
 
-    async def _hear_of_session(self, bus: Bus, signal: Signal) -> None:
+    async def _handle_session(self, bus: Bus, signal: Signal) -> None:
         match signal.member, signal.body:
             case "SessionNew", (str(), str(path)) if path not in self._sessions:
                 if (session := await self._session(bus, path)) is not None:
@@ -115,10 +115,10 @@ class Logind:
                 self._change(signal.path, hint=hint, locked=since if hint else None)
             case _:
                 return
-        await self._tell_sessions()
+        await self._report_sessions()
 
     def _lock(self, path: str) -> None:
-        """A session was told to lock its screen.
+        """Handle a request to lock or unlock the screen of a session.
 
         Few lockers say when they unlock it again. Where one doesn't, being told to lock once more some time after says
         that it had.
@@ -137,12 +137,12 @@ class Logind:
     def _now(self) -> str:
         return format_instant(self._timer.now().wall)
 
-    async def _tell_sessions(self, *, is_read: bool = False) -> None:
+    async def _report_sessions(self, *, is_read: bool = False) -> None:
         sessions = sorted(self._sessions.values(), key=lambda session: session.id)
         await self._report(Sessions(_NAME, tuple(sessions), is_read))
 
     async def _session(self, bus: Bus, path: str) -> Session | None:
-        """A person's session; None for a greeter's or a service's, and for one that has gone."""
+        """Return a user's session; None for one of a greeter or a service, and for one that has ended."""
         try:
             properties = await bus.properties(Target(_NAME, path, _SESSION))
         except BusFailure:

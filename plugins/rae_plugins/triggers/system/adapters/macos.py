@@ -12,7 +12,7 @@ from typing import Any
 
 from rae_auto.api.trigger import Timer
 from rae_plugins.triggers.system.adapter import Report
-from rae_plugins.triggers.system.adapters.portable import library_missing, looks, without_battery
+from rae_plugins.triggers.system.adapters.portable import library_missing, missing_without_battery, polls
 from rae_plugins.triggers.system.adapters.thread_bridge import Make, ThreadBridge
 from rae_plugins.triggers.system.changes import EventFilter, Rest, ShuttingDown
 from rae_plugins.triggers.system.concurrency import run_together
@@ -42,23 +42,23 @@ class MacOS:
         found = dict.fromkeys(DEVICES, _NO_DEVICES)
         if reason := library_missing("AppKit", "macos"):
             found |= dict.fromkeys(NOTIFICATIONS, reason)
-        return found | without_battery(names)
+        return found | missing_without_battery(names)
 
     def boot(self) -> str:
-        """The kernel's name for its session, as Linux' boot id."""
+        """Return the kernel's boot session, the counterpart of Linux' boot id."""
         named = subprocess.run(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True)
         return named.stdout.strip()
 
     async def watch(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
         """Watch what is wanted, and nothing else."""
-        parts = looks(wanted, report, timer)
+        parts = polls(wanted, report, timer)
         if wanted.names & NOTIFICATIONS:
-            mailbox, over = ThreadBridge(), threading.Event()
-            parts.append(mailbox.serve(partial(listen, mailbox, timer, over), over.set, report))
+            bridge, over = ThreadBridge(), threading.Event()
+            parts.append(bridge.serve(partial(listen, bridge, timer, over), over.set, report))
         await run_together(parts)
 
 
-def listen(mailbox: ThreadBridge, timer: Timer, over: threading.Event) -> None:
+def listen(bridge: ThreadBridge, timer: Timer, over: threading.Event) -> None:
     """Hand over what the workspace notifies of, on a run loop of this thread, until it is over."""
     from AppKit import NSWorkspace
     from Foundation import NSDate, NSDefaultRunLoopMode, NSDistributedNotificationCenter, NSRunLoop
@@ -66,18 +66,18 @@ def listen(mailbox: ThreadBridge, timer: Timer, over: threading.Event) -> None:
     user = getuser()
     workspace = NSWorkspace.sharedWorkspace().notificationCenter()
     everywhere = NSDistributedNotificationCenter.defaultCenter()
-    heard: list[tuple[Any, str, Make, bool]] = [
+    received: list[tuple[Any, str, Make, bool]] = [
         (workspace, "NSWorkspaceWillSleepNotification", lambda: Rest(True, timer.now().slept), True),
         (workspace, "NSWorkspaceDidWakeNotification", lambda: Rest(False, timer.now().slept), False),
         (workspace, "NSWorkspaceWillPowerOffNotification", lambda: ShuttingDown(True), True),
         (everywhere, "com.apple.screenIsLocked", lambda: Screen(user, True), False),
         (everywhere, "com.apple.screenIsUnlocked", lambda: Screen(user, False), False),
     ]
-    for make in (heard[1][2], lambda: ShuttingDown(False), heard[4][2]):
-        mailbox.put(make)
+    for make in (received[1][2], lambda: ShuttingDown(False), received[4][2]):
+        bridge.put(make)
     observers = [
-        (center, center.addObserverForName_object_queue_usingBlock_(name, None, None, _block(mailbox, make, wait)))
-        for center, name, make, wait in heard
+        (center, center.addObserverForName_object_queue_usingBlock_(name, None, None, _block(bridge, make, wait)))
+        for center, name, make, wait in received
     ]
     while not over.is_set():
         NSRunLoop.currentRunLoop().runMode_beforeDate_(
@@ -87,5 +87,5 @@ def listen(mailbox: ThreadBridge, timer: Timer, over: threading.Event) -> None:
         center.removeObserver_(observer)
 
 
-def _block(mailbox: ThreadBridge, make: Make, wait: bool) -> Callable[[object], None]:
-    return lambda _: mailbox.put(make, wait=wait)
+def _block(bridge: ThreadBridge, make: Make, wait: bool) -> Callable[[object], None]:
+    return lambda _: bridge.put(make, wait=wait)

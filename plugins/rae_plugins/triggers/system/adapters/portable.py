@@ -1,4 +1,4 @@
-"""What can be told without any service, by looking again and again: psutil and the clocks."""
+"""The portable adapter: it polls psutil and the clocks, and needs no service."""
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping
@@ -34,7 +34,7 @@ class Portable:
     def missing(self, names: Collection[EventName]) -> Mapping[EventName, str]:
         """All that psutil and the clocks can't see."""
         reason = "there is no adapter for this platform; write a plugin for it"
-        return dict.fromkeys(set(EventName) - ALWAYS - POWER - LOGINS, reason) | without_battery(names)
+        return dict.fromkeys(set(EventName) - ALWAYS - POWER - LOGINS, reason) | missing_without_battery(names)
 
     def boot(self) -> str:
         """When it booted, as it said first."""
@@ -44,10 +44,10 @@ class Portable:
 
     async def watch(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
         """Look now and then."""
-        await run_together(looks(wanted, report, timer))
+        await run_together(polls(wanted, report, timer))
 
 
-def looks(
+def polls(
     wanted: EventFilter, report: Report, timer: Timer, but: frozenset[EventName] = frozenset()
 ) -> list[Coroutine[Any, Any, None]]:
     """Ways of looking at all that is wanted and can be looked at, without what somebody tells of."""
@@ -61,8 +61,8 @@ def looks(
     return [way(wanted, report, timer) for names, way in ways if wanted.names & names - but]
 
 
-def without_battery(names: Collection[EventName]) -> dict[EventName, str]:
-    """What of these can't be told since there is no battery, with the reason."""
+def missing_without_battery(names: Collection[EventName]) -> dict[EventName, str]:
+    """Return which of these events can't be reported without a battery, with the reason."""
     if POWER.isdisjoint(names) or read_power() is not None:
         return {}
     return dict.fromkeys(POWER, "there is no battery; take it out on this machine")
@@ -124,7 +124,7 @@ def set_by(before: Moment, now: Moment) -> float:
 
 
 def read_users() -> Sessions:
-    """Who is logged in, as the operating system's own list has it. Blocks for a moment."""
+    """Return the logged-in users from the operating system's list. Blocks for a moment."""
     import psutil
 
     found = {

@@ -1,4 +1,4 @@
-"""Facts from a thread that a platform's own message loop needs."""
+"""A bridge from the thread of a platform's message loop to asyncio."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rae_plugins.triggers.system.adapter import Report
 from rae_plugins.triggers.system.changes import SystemChange
 
-PATIENCE = 1.5
+STOP_TIMEOUT_SECONDS = 1.5
 """Seconds for which a platform may be held up before it sleeps: Windows gives two."""
 
 Make = Callable[[], SystemChange]
@@ -26,7 +26,7 @@ class ThreadBridge:
         done = threading.Event()
         self._loop.call_soon_threadsafe(self._queue.put_nowait, (make, done))
         if wait:
-            done.wait(PATIENCE)
+            done.wait(STOP_TIMEOUT_SECONDS)
 
     async def serve(self, work: Callable[[], None], stop: Callable[[], None], report: Report) -> None:
         """Have a thread do its work, and report what it puts in until cancelled; then `stop` is to end it.

@@ -12,11 +12,11 @@ from attrs import evolve
 from rae_auto.api.trigger import Timer
 from rae_auto.model.primitives.instants import format_instant
 from rae_plugins.triggers.system.adapter import Report
-from rae_plugins.triggers.system.adapters.portable import library_missing, looks, without_battery
+from rae_plugins.triggers.system.adapters.portable import library_missing, missing_without_battery, polls
 from rae_plugins.triggers.system.adapters.thread_bridge import Make, ThreadBridge
 from rae_plugins.triggers.system.changes import EventFilter, Rest, ShuttingDown, SystemChange
 from rae_plugins.triggers.system.concurrency import run_together
-from rae_plugins.triggers.system.devices import DeviceTold
+from rae_plugins.triggers.system.devices import DeviceEvent
 from rae_plugins.triggers.system.event_names import (
     BEFORE_DOWN,
     DEVICES,
@@ -36,7 +36,7 @@ _ALL_SESSIONS, _USER_NAME, _ALL_CLASSES = 1, 5, 4
 
 
 class Message(IntEnum):
-    """What a window is told; the names are Windows' own, without `WM_`."""
+    """Messages to a window; the names are those of Windows without `WM_`."""
 
     CLOSE = 0x10
     QUERYENDSESSION = 0x11
@@ -47,7 +47,7 @@ class Message(IntEnum):
 
 
 class Code(IntEnum):
-    """What a message is about: power (`PBT_APM`), sessions (`WTS_SESSION`) and devices (`DBT_DEVICE`)."""
+    """Codes of messages: power (`PBT_APM`), sessions (`WTS_SESSION`) and devices (`DBT_DEVICE`)."""
 
     SUSPEND = 0x4
     RESUMESUSPEND = 0x7
@@ -67,10 +67,10 @@ class Windows:
     """The adapter of Windows."""
 
     def missing(self, names: Collection[EventName]) -> Mapping[EventName, str]:
-        """What needs pywin32 where that isn't installed, and power without a battery."""
+        """Return the events that need pywin32 when it isn't installed, and power events without a battery."""
         reason = library_missing("win32gui", "windows")
         found: dict[EventName, str] = dict.fromkeys(MESSAGES, reason) if reason else {}
-        return found | without_battery(names)
+        return found | missing_without_battery(names)
 
     def boot(self) -> str:
         """Windows' own count of its boots."""
@@ -82,11 +82,11 @@ class Windows:
 
     async def watch(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
         """Watch what is wanted, and nothing else."""
-        parts = looks(wanted, report, timer, but=MESSAGES)
+        parts = polls(wanted, report, timer, but=MESSAGES)
         if wanted.names & MESSAGES:
-            mailbox = ThreadBridge()
-            window = Window(wanted, mailbox, timer)
-            parts.append(mailbox.serve(window.run, window.close, report))
+            bridge = ThreadBridge()
+            window = Window(wanted, bridge, timer)
+            parts.append(bridge.serve(window.run, window.close, report))
         await run_together(parts)
 
 
@@ -96,9 +96,9 @@ class Window:
     Its messages come in the thread that runs it; the facts are made on the event loop.
     """
 
-    def __init__(self, wanted: EventFilter, mailbox: ThreadBridge, timer: Timer) -> None:
+    def __init__(self, wanted: EventFilter, bridge: ThreadBridge, timer: Timer) -> None:
         self._wanted = wanted
-        self._mailbox = mailbox
+        self._bridge = bridge
         self._timer = timer
         self._sessions: dict[int, Session] = {}
         self._present: dict[str, bool] = {}
@@ -116,12 +116,12 @@ class Window:
         # Not a message-only window: those get no broadcasts.
         self._handle = win32gui.CreateWindow(win32gui.RegisterClass(kind), "rae-auto", 0, 0, 0, 0, 0, 0, 0, 0, None)
         win32ts.WTSRegisterSessionNotification(self._handle, _ALL_SESSIONS)
-        self._hear_of_devices()
-        self._mailbox.put(self._rests(False))
-        self._mailbox.put(lambda: ShuttingDown(False))
+        self._follow_devices()
+        self._bridge.put(self._rests(False))
+        self._bridge.put(lambda: ShuttingDown(False))
         for found in win32ts.WTSEnumerateSessions():
             self._log_on(int(found["SessionId"]))
-        self._mailbox.put(self._all_sessions)
+        self._bridge.put(self._all_sessions)
         if not self._is_over:
             win32gui.PumpMessages()
 
@@ -142,9 +142,9 @@ class Window:
                 self._power_changed(word)
             case Message.ENDSESSION:
                 if word and not long & _LOGOFF:
-                    self._mailbox.put(lambda: ShuttingDown(True), wait=True)
+                    self._bridge.put(lambda: ShuttingDown(True), wait=True)
             case Message.WTSSESSION_CHANGE:
-                self._mailbox.put(lambda: self._session_changed(word, long))
+                self._bridge.put(lambda: self._session_changed(word, long))
             case Message.DEVICECHANGE:
                 if word in (Code.ARRIVAL, Code.REMOVECOMPLETE) and long:
                     self._device_changed(word == Code.ARRIVAL, long)
@@ -158,9 +158,9 @@ class Window:
 
     def _power_changed(self, code: int) -> None:
         if code == Code.SUSPEND:
-            self._mailbox.put(self._rests(True), wait=True)
+            self._bridge.put(self._rests(True), wait=True)
         elif code in (Code.RESUMESUSPEND, Code.RESUMEAUTOMATIC):  # often both
-            self._mailbox.put(self._rests(False))
+            self._bridge.put(self._rests(False))
 
     def _rests(self, asleep: bool) -> Make:
         return lambda: Rest(asleep, self._timer.now().slept)
@@ -187,7 +187,7 @@ class Window:
     def _all_sessions(self) -> SystemChange:
         return Sessions("windows", tuple(self._sessions[number] for number in sorted(self._sessions)))
 
-    def _hear_of_devices(self) -> None:
+    def _follow_devices(self) -> None:
         import win32gui
         import win32gui_struct
 
@@ -201,7 +201,7 @@ class Window:
         # Each of a device's interfaces tells, and some more than once.
         if name and self._wanted.is_device(name) and self._present.get(name) != arrived:
             self._present[name] = arrived
-            self._mailbox.put(lambda: DeviceTold(name, arrived))
+            self._bridge.put(lambda: DeviceEvent(name, arrived))
 
 
 def device_name(interface: str) -> str:

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from attrs import field, frozen
 
 from rae_auto.model.primitives.zones import zone
-from rae_plugins.machine.wall_clock import first_shown, shown_at
+from rae_plugins.machine.wall_clock import first_instant_of, wall_time_at
 
 _ONE_DAY = timedelta(days=1)
 
@@ -60,10 +60,10 @@ class Days:
         return instant.astimezone(zone(self.zone_name)).fold == 1
 
     def _shown(self, instant: datetime) -> datetime:
-        return shown_at(instant, zone(self.zone_name))
+        return wall_time_at(instant, zone(self.zone_name))
 
     def _instant(self, wall: datetime) -> datetime:
-        return first_shown(wall, zone(self.zone_name))
+        return first_instant_of(wall, zone(self.zone_name))
 
 
 def day_kind(day: date) -> str:
