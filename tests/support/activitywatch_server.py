@@ -1,4 +1,4 @@
-"""A small ActivityWatch on loopback: buckets, heartbeats that let the last event grow, and its REST interface."""
+"""A fake ActivityWatch on loopback: buckets, heartbeats that extend the last event, and the REST interface."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class FakeActivityWatch:
-    """What a test records is what it answers. `old` servers leave out events that began before the time asked for."""
+    """A server of recorded events. An `old` one omits events that began before the requested time."""
 
     def __init__(self, *, old: bool = False, api_key: str | None = None) -> None:
         self.old, self.api_key = old, api_key
@@ -19,14 +19,14 @@ class FakeActivityWatch:
         self.events: dict[str, list[dict[str, Any]]] = {}
         self.asked: list[str] = []
         self.answer: bytes | None = None
-        """What it answers to everything, if so."""
+        """Response to each request, if set."""
 
     def bucket(self, name: str, kind: str, host: str) -> None:
         self.kinds[name] = (kind, host)
         self.events[name] = []
 
     def heartbeat(self, bucket: str, at: datetime, data: Mapping[str, Any], pulse: float = 60) -> None:
-        """Equal data within `pulse` seconds extend the last event."""
+        """Extend the last event if the data is equal and it ended within `pulse` seconds, or add a new one."""
         events = self.events[bucket]
         if events and events[-1]["data"] == data and at - _end(events[-1]) <= timedelta(seconds=pulse):
             events[-1]["duration"] = (at - events[-1]["timestamp"]).total_seconds()
@@ -51,7 +51,7 @@ class FakeActivityWatch:
 
     @contextmanager
     def serving(self, port: int = 0) -> Iterator[str]:
-        """Answer within the block; gives the address."""
+        """Serve within the block, and return the address."""
         fake = self
 
         class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Patterns and parts for tests of those who watch them, and ways to look at what they keep."""
+"""Patterns and parts for tests of pattern runners, and access to their stored state."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ SECOND = timedelta(seconds=1)
 
 @frozen
 class Every(PatternTrigger):
-    """Fires at each so many ticks, and tells which; a gap is noted."""
+    """Fires at every `count`th tick, with the ids of the ticks; gaps are recorded in the state."""
 
     type = "every"
     count: int = 3
@@ -60,7 +60,7 @@ class Every(PatternTrigger):
 
 @frozen
 class Silence(PatternTrigger):
-    """Fires when there was no tick for a minute, and then again after each minute."""
+    """Fires when there was no tick for a minute, and again after each further minute."""
 
     type = "silence"
 
@@ -77,7 +77,7 @@ class Silence(PatternTrigger):
 
 @frozen
 class StuckPattern(Silence):
-    """Wants to be asked again at once, for ever."""
+    """Requests the next step at once, forever."""
 
     def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         return StepResult(state, (), now)
@@ -85,7 +85,7 @@ class StuckPattern(Silence):
 
 @frozen
 class Repeating(SourceTrigger):
-    """Tells the same keys at each start, then waits."""
+    """Emits the same keys at each start, then waits."""
 
     type = "repeating"
     keys: Sequence[str] = ()
@@ -98,7 +98,7 @@ class Repeating(SourceTrigger):
 
 @frozen
 class Minutes(ScheduleTrigger):
-    """Each full minute."""
+    """Fires at each full minute."""
 
     type = "minutes"
     step: int = 1
@@ -136,14 +136,14 @@ def state_of(directory: Path) -> dict[str, Any]:
 
 
 async def ticks(listener: Listener, directory: Path, count: int) -> None:
-    """Record so many ticks, and wait until the last of them is kept."""
+    """Record `count` ticks, and wait until the state includes the last one."""
     for _ in range(count):
         event = await listener.events.record("tick")
     await until(lambda: event.id in kept(directory).get("ids", ()))
 
 
 def noting(listener: Listener) -> list[str]:
-    """Every key that is told, again and again where it is."""
+    """Return the list of emitted keys, with repetitions, which grows."""
     told: list[str] = []
 
     def answer(key: str) -> EmitResult:

@@ -1,4 +1,4 @@
-"""Playing usage patterns: events by their times, and what fires."""
+"""A player of usage patterns: events go in, firings come out."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -27,8 +27,8 @@ def make_pattern(pattern: str, **options: Any) -> UsagePattern:
     return made
 
 
-class Played:
-    """A pattern at work, from BEGIN on."""
+class PatternPlayer:
+    """A pattern that runs from BEGIN on."""
 
     def __init__(self, begin: datetime = BEGIN, **options: Any) -> None:
         self.pattern = make_pattern(**{"timezone": BERLIN, **options})
@@ -39,20 +39,20 @@ class Played:
     def handle(
         self, at: datetime, name: str = "shell.command", data: Mapping[str, Any] | None = None, id: str | None = None
     ) -> list[Firing]:
-        """Something happens; what fires until then and with it."""
+        """Handle an event, and return the firings until then and with it."""
         self._count += 1
         return self._note(self.play.handle(Event(id or f"event-{self._count}", name, at, data or {})))
 
-    def hear_all(self, times: Iterable[datetime]) -> list[Firing]:
-        """It happens at each of these times."""
+    def handle_all(self, times: Iterable[datetime]) -> list[Firing]:
+        """Handle an event at each of these times, and return the firings."""
         return [firing for at in times for firing in self.handle(at)]
 
-    def pass_to(self, until: datetime) -> list[Firing]:
-        """Nothing happens until then."""
+    def advance_to(self, until: datetime) -> list[Firing]:
+        """Advance the time without events, and return the firings."""
         return self._note(self.play.advance(until))
 
     def skip(self, since: datetime, until: datetime, why: str = "slept") -> list[Firing]:
-        """Nobody watches."""
+        """Skip a gap, and return the firings."""
         return self._note(self.play.skip(since, until, why))
 
     def _note(self, firings: list[Firing]) -> list[Firing]:
@@ -61,5 +61,5 @@ class Played:
 
 
 def after(**time: float) -> datetime:
-    """So long after BEGIN."""
+    """Return an instant after BEGIN."""
     return BEGIN + timedelta(**time)

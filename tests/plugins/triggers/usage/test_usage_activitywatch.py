@@ -1,4 +1,4 @@
-"""usage: what ActivityWatch has recorded, over HTTP from a small server of the same interface."""
+"""usage: records of ActivityWatch, over HTTP from a fake server."""
 
 import asyncio
 import socket
@@ -45,13 +45,13 @@ def play(tmp_path: Path, scene: Callable[[Listener], Awaitable[None]]) -> None:
 
 
 async def begun(aw: FakeActivityWatch, questions: int = 4) -> None:
-    """It has been asked for the first time: what is recorded from now on counts."""
+    """Wait for the first request: records count from then on."""
     goal = len(aw.asked) + questions
     await until(lambda: len(aw.asked) >= goal)
 
 
 async def pulled(aw: FakeActivityWatch, listener: Listener) -> None:
-    """All that is recorded by now was taken: it has been asked, and what came of that was told, since it asks again."""
+    """Wait until all present records were read and reported: the next request proves it."""
     goal = len(aw.asked) + 10
     while len(aw.asked) < goal:
         await listener.timer.advance(61, step=timedelta(seconds=61))
@@ -59,7 +59,7 @@ async def pulled(aw: FakeActivityWatch, listener: Listener) -> None:
 
 
 def use(aw: FakeActivityWatch, since: float, until: float, app: str = "firefox", title: str = "x") -> None:
-    """Somebody uses it, as the watchers tell: every ten seconds, and every minute."""
+    """Record use as the watchers of ActivityWatch do: every ten seconds, and every minute."""
     at = minutes(since)
     while at <= minutes(until):
         aw.heartbeat(WINDOW, at, {"app": app, "title": title}, pulse=11)
@@ -255,7 +255,7 @@ def test_activitywatch_reports_idle_periods(pattern: str, keys: list[str], tmp_p
 
 
 def test_count_can_count_sessions_of_activitywatch(tmp_path: Path) -> None:
-    """A pause of more than three minutes ends it."""
+    """A pause of more than three minutes ends a session."""
     aw = fake()
 
     async def scene(listener: Listener) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.usage_playing import BEGIN, Played, after, make_pattern
+from tests.support.usage_playing import BEGIN, PatternPlayer, after, make_pattern
 
 from rae_auto.api.events import Event
 from rae_auto.toolkit.pattern_run import PatternRun
@@ -15,7 +15,7 @@ offsets = st.lists(st.integers(0, 300), max_size=60).map(sorted)
 
 
 def fires_by_brute_force(seconds: list[int], count: int, within: int, reset: bool) -> list[int]:
-    """The indices at which it fires, by looking at all events each time."""
+    """Return the indices at which it fires, by counting all events each time."""
     fired: list[int] = []
     for index, at in enumerate(seconds):
         begin = fired[-1] + 1 if reset and fired else 0
@@ -28,29 +28,29 @@ def fires_by_brute_force(seconds: list[int], count: int, within: int, reset: boo
 
 @given(offsets, st.integers(1, 6), st.integers(1, 60), st.booleans())
 def test_count_agrees_with_counting_all_events(seconds: list[int], count: int, within: int, reset: bool) -> None:
-    played = Played(pattern="count", of="shell.*", count=count, within=within, reset=reset)
-    played.hear_all(after(seconds=second) for second in seconds)
+    played = PatternPlayer(pattern="count", of="shell.*", count=count, within=within, reset=reset)
+    played.handle_all(after(seconds=second) for second in seconds)
     expected = fires_by_brute_force(seconds, count, within, reset)
     assert [firing.key for firing in played.fired] == [f"event-{index + 1}" for index in expected]
 
 
 @given(offsets, st.permutations(range(4)))
 def test_count_puts_late_events_at_their_instant(seconds: list[int], order: list[int]) -> None:
-    """Four within ten seconds, in whatever order they are told."""
-    played = Played(pattern="count", of="*", count=4, within="10s")
-    played.hear_all(after(hours=1, seconds=3 * place) for place in order)
+    """Four within ten seconds fire, in any order."""
+    played = PatternPlayer(pattern="count", of="*", count=4, within="10s")
+    played.handle_all(after(hours=1, seconds=3 * place) for place in order)
     assert len(played.fired) == 1
 
 
 def test_count_window_excludes_its_begin() -> None:
-    """(t - W, t]: the first of two that are exactly W apart has left it."""
-    played = Played(pattern="count", of="*", count=2, within="10s")
-    assert played.hear_all([after(seconds=0), after(seconds=10)]) == []
+    """The window is (t - W, t]: the first of two events exactly W apart is outside."""
+    played = PatternPlayer(pattern="count", of="*", count=2, within="10s")
+    assert played.handle_all([after(seconds=0), after(seconds=10)]) == []
     assert [firing.key for firing in played.handle(after(seconds=19.999))] == ["event-3"]
 
 
 def test_count_firing_explains_itself() -> None:
-    played = Played(pattern="count", of="shell.command", count=2, within="1h")
+    played = PatternPlayer(pattern="count", of="shell.command", count=2, within="1h")
     played.handle(after(minutes=1), data={"program": "git"})
     (firing,) = played.handle(after(minutes=2), data={"program": "make"})
     assert firing.event == {
@@ -84,7 +84,7 @@ def test_count_firing_explains_itself() -> None:
     ],
 )
 def test_where_compares_the_data_of_events(where: dict[str, object], data: dict[str, object], counts: bool) -> None:
-    played = Played(pattern="count", of="*", count=1, within="1s", where=where)
+    played = PatternPlayer(pattern="count", of="*", count=1, within="1s", where=where)
     assert bool(played.handle(BEGIN, data=data)) == counts
 
 
@@ -101,13 +101,13 @@ def test_where_compares_the_data_of_events(where: dict[str, object], data: dict[
     ],
 )
 def test_of_matches_dry_runs_only_by_their_name(of: str, name: str, counts: bool) -> None:
-    played = Played(pattern="count", of=of, count=1, within="1s")
+    played = PatternPlayer(pattern="count", of=of, count=1, within="1s")
     assert bool(played.handle(BEGIN, name)) == counts
 
 
 def test_of_can_be_a_trigger() -> None:
     inner = make_pattern(pattern="first_of_day", of="unlock")
-    played = Played(pattern="count", of=inner, count=2, within="7d", where={"day": "2026-01-0*"})
+    played = PatternPlayer(pattern="count", of=inner, count=2, within="7d", where={"day": "2026-01-0*"})
     assert played.pattern.parts() == {"of": inner}
     assert played.pattern.event_names() == ()
     assert played.handle(BEGIN, "of", {"day": "2026-01-05"}) == []
@@ -116,7 +116,7 @@ def test_of_can_be_a_trigger() -> None:
 
 
 def test_count_ignores_gaps() -> None:
-    played = Played(pattern="count", of="*", count=1, within="1s")
+    played = PatternPlayer(pattern="count", of="*", count=1, within="1s")
     assert played.skip(after(hours=1), after(hours=2)) == []
 
 
@@ -125,7 +125,7 @@ def berlin(text: str) -> datetime:
 
 
 def test_first_of_day_fires_once_a_day() -> None:
-    played = Played(pattern="first_of_day", of="system.unlock")
+    played = PatternPlayer(pattern="first_of_day", of="system.unlock")
     times = ["2026-01-05T09:30+01:00", "2026-01-05T10:00+01:00", "2026-01-06T03:59+01:00", "2026-01-06T04:00+01:00"]
     for text in times:
         played.handle(berlin(text), "system.unlock")
@@ -134,15 +134,15 @@ def test_first_of_day_fires_once_a_day() -> None:
 
 
 def test_first_of_day_ignores_late_events() -> None:
-    played = Played(pattern="first_of_day", of="*")
-    played.hear_all([after(days=1), after(days=0), after(days=1, hours=1)])
+    played = PatternPlayer(pattern="first_of_day", of="*")
+    played.handle_all([after(days=1), after(days=0), after(days=1, hours=1)])
     assert [firing.key for firing in played.fired] == ["2026-01-06"]
 
 
 @given(st.lists(st.integers(0, 30), max_size=40).map(sorted), st.integers(2, 5), st.booleans())
 def test_streak_fires_on_the_last_of_its_days(days: list[int], length: int, reset: bool) -> None:
-    played = Played(pattern="streak", of="*", days=length, reset=reset)
-    played.hear_all(after(days=day) for day in days)
+    played = PatternPlayer(pattern="streak", of="*", days=length, reset=reset)
+    played.handle_all(after(days=day) for day in days)
     expected, row = [], 0
     for day in range(31):
         row = row + 1 if day in days else 0
@@ -153,8 +153,8 @@ def test_streak_fires_on_the_last_of_its_days(days: list[int], length: int, rese
 
 
 def test_streak_firing_explains_itself() -> None:
-    played = Played(pattern="streak", of="*", days=3)
-    played.hear_all(after(days=day) for day in (0, 1, 1.1, 2))
+    played = PatternPlayer(pattern="streak", of="*", days=3)
+    played.handle_all(after(days=day) for day in (0, 1, 1.1, 2))
     (firing,) = played.fired
     assert firing.event is not None
     assert (firing.event["first"], firing.event["last"], firing.event["days"]) == ("2026-01-05", "2026-01-07", 3)
@@ -175,7 +175,7 @@ def test_streak_firing_explains_itself() -> None:
 @settings(max_examples=20)
 @given(data=st.data())
 def test_pattern_fires_the_same_after_its_state_went_through_json(options: dict[str, str], data: st.DataObject) -> None:
-    """As it does at each restart. It must also never change a state that it was given."""
+    """State goes through JSON at each restart, and a step must not change the state that it gets."""
     fields = {name.replace("for", "for_"): value for name, value in options.items()}
     pattern = make_pattern(**fields, timezone="Europe/Berlin")  # type: ignore[arg-type]  # as people write them
     minutes = data.draw(st.lists(st.integers(0, 14 * 24 * 60), max_size=30).map(sorted))

@@ -1,4 +1,4 @@
-"""usage: days that begin when people say, on clocks that are set forward and back."""
+"""usage: days with a configured start, on clocks that are set forward and back."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise

@@ -5,18 +5,18 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.usage_playing import BEGIN, Played, after
+from tests.support.usage_playing import BEGIN, PatternPlayer, after
 
 from rae_auto.api.pattern import Firing
 
 
-def use(played: Played, *intervals: tuple[datetime, datetime], id: str | None = None) -> list[Firing]:
+def use(played: PatternPlayer, *intervals: tuple[datetime, datetime], id: str | None = None) -> list[Firing]:
     document: dict[str, Any] = {"began": False, "intervals": [[a.isoformat(), b.isoformat()] for a, b in intervals]}
     return played.handle(intervals[-1][1], "use", document, id)
 
 
 def test_duration_fires_at_the_instant_at_which_it_is_reached() -> None:
-    played = Played(pattern="duration", application="firefox", for_="1h")
+    played = PatternPlayer(pattern="duration", application="firefox", for_="1h")
     assert use(played, (after(minutes=0), after(minutes=30))) == []
     (firing,) = use(played, (after(minutes=100), after(minutes=110)), (after(minutes=120), after(minutes=150)))
     assert (firing.key, firing.at) == ("day-2026-01-05", after(minutes=140))
@@ -24,7 +24,7 @@ def test_duration_fires_at_the_instant_at_which_it_is_reached() -> None:
 
 
 def test_duration_fires_once_a_day() -> None:
-    played = Played(pattern="duration", application="firefox", for_="1h")
+    played = PatternPlayer(pattern="duration", application="firefox", for_="1h")
     for day in range(3):
         use(played, (after(days=day), after(days=day, hours=3)))
     assert [firing.key for firing in played.fired] == ["day-2026-01-05", "day-2026-01-06", "day-2026-01-07"]
@@ -32,7 +32,7 @@ def test_duration_fires_once_a_day() -> None:
 
 def test_duration_splits_use_at_the_start_of_a_day() -> None:
     """Days begin at four o'clock in Berlin, three in UTC."""
-    played = Played(pattern="duration", application="firefox", for_="1h")
+    played = PatternPlayer(pattern="duration", application="firefox", for_="1h")
     border = datetime(2026, 1, 6, 3, tzinfo=UTC)
     assert use(played, (border - timedelta(minutes=59), border + timedelta(minutes=59))) == []
     (firing,) = use(played, (border + timedelta(hours=2), border + timedelta(hours=3)))
@@ -40,15 +40,15 @@ def test_duration_splits_use_at_the_start_of_a_day() -> None:
 
 
 def test_duration_week_begins_on_monday() -> None:
-    played = Played(pattern="duration", application="firefox", for_="3h", per="week")
+    played = PatternPlayer(pattern="duration", application="firefox", for_="3h", per="week")
     for day in (0, 2, 6, 7, 8):
         use(played, (after(days=day), after(days=day, hours=1)))
     assert [firing.key for firing in played.fired] == ["week-2026-01-05"]
 
 
 def test_duration_counts_overlapping_use_once() -> None:
-    """As after a crash, when it is told again with what came since."""
-    played = Played(pattern="duration", application="firefox", for_="1h")
+    """Use is reported twice after a crash, together with later use."""
+    played = PatternPlayer(pattern="duration", application="firefox", for_="1h")
     use(played, (after(minutes=0), after(minutes=40)))
     assert use(played, (after(minutes=0), after(minutes=59))) == []
     assert use(played, (after(minutes=30), after(minutes=35))) == []
@@ -56,7 +56,7 @@ def test_duration_counts_overlapping_use_once() -> None:
 
 
 def test_duration_in_a_window_fires_again_after_less_use() -> None:
-    played = Played(pattern="duration", application="firefox", for_="30m", within="1h")
+    played = PatternPlayer(pattern="duration", application="firefox", for_="30m", within="1h")
     assert use(played, (after(minutes=0), after(minutes=20))) == []
     assert len(use(played, (after(minutes=30), after(minutes=45)), id="a")) == 1
     assert use(played, (after(minutes=45), after(minutes=60)), id="b") == []
@@ -72,7 +72,7 @@ def test_duration_in_a_window_fires_again_after_less_use() -> None:
 def test_duration_in_a_window_agrees_with_counting_minutes(
     story: list[tuple[int, int]], lasting: int, within: int
 ) -> None:
-    played = Played(pattern="duration", application="x", for_=lasting * 60, within=within * 60)
+    played = PatternPlayer(pattern="duration", application="x", for_=lasting * 60, within=within * 60)
     used: set[int] = set()
     minute, armed, expected = 0, True, []
     for pause, length in story:
@@ -89,7 +89,7 @@ def test_duration_in_a_window_agrees_with_counting_minutes(
 
 @given(st.lists(st.tuples(st.integers(1, 900), st.integers(1, 900)), max_size=20))
 def test_duration_in_a_day_agrees_with_counting_minutes(story: list[tuple[int, int]]) -> None:
-    played = Played(pattern="duration", application="x", for_="5h")
+    played = PatternPlayer(pattern="duration", application="x", for_="5h")
     minute, sums, expected = 0, {}, []
     for pause, length in story:
         minute += pause
@@ -105,7 +105,7 @@ def test_duration_in_a_day_agrees_with_counting_minutes(story: list[tuple[int, i
 
 
 def test_count_can_count_sessions() -> None:
-    played = Played(pattern="streak", application="anki", days=2)
+    played = PatternPlayer(pattern="streak", application="anki", days=2)
     played.handle(after(hours=1), "use", {"began": True, "intervals": []})
     played.handle(after(hours=25), "use", {"began": False, "intervals": []})
     assert played.fired == []

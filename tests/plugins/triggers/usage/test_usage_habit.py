@@ -1,4 +1,4 @@
-"""usage: habit. A learned time of day, found and explained, and nothing that isn't one."""
+"""usage: habit, a learned time of day."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.support.usage_playing import BEGIN, BERLIN, Played, make_pattern
+from tests.support.usage_playing import BEGIN, BERLIN, PatternPlayer, make_pattern
 
 from rae_auto.api.pattern import Firing
 
@@ -18,14 +18,14 @@ MONDAY = datetime(2026, 1, 5, tzinfo=ZoneInfo(BERLIN))
 
 
 def at(day: int, clock: str) -> datetime:
-    """On the wall in Berlin, so many days after the first Monday."""
+    """Return an instant by the clock in Berlin, counted in days from the first Monday."""
     date = (MONDAY + day * ONE).date()
     return datetime.combine(date, time.fromisoformat(clock), ZoneInfo(BERLIN)).astimezone(UTC)
 
 
-def learned(clock: str = "09:05", days: int = 30, **options: Any) -> Played:
-    """Somebody who did it at this time on each of so many days."""
-    played = Played(at(0, "04:00"), **{"pattern": "habit", "of": "*", **options})
+def learned(clock: str = "09:05", days: int = 30, **options: Any) -> PatternPlayer:
+    """Return a player with a habit at this time on each of the days."""
+    played = PatternPlayer(at(0, "04:00"), **{"pattern": "habit", "of": "*", **options})
     for day in range(days):
         played.handle(at(day, clock))
     return played
@@ -36,7 +36,7 @@ def shown(firing: Firing) -> str:
 
 
 class User:
-    """Does it on 85 % of weekdays at 09:05 ± 10 minutes, and now and then at any time of the day."""
+    """Yield events on 85 % of weekdays at 09:05 ± 10 minutes, and sometimes at any time of the day."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -55,14 +55,14 @@ def users() -> list[list[Firing]]:
     """The firings in eight weeks of each of twenty users."""
     fired = []
     for seed in range(20):
-        played = Played(at(0, "04:00"), pattern="habit", of="shell.command")
-        played.hear_all(User(seed).times(56))
+        played = PatternPlayer(at(0, "04:00"), pattern="habit", of="shell.command")
+        played.handle_all(User(seed).times(56))
         fired.append(played.fired)
     return fired
 
 
 def test_habit_is_found_for_each_of_twenty_users(users: list[list[Firing]]) -> None:
-    """On nearly each weekday after the warm-up: of 56 days these are 26."""
+    """A habit fires on nearly each weekday after the warm-up: 26 of 56 days."""
     counts = [sum(shown(firing) in ("08:30", "09:00") for firing in fired) for fired in users]
     assert min(counts) >= 20, counts
 
@@ -83,16 +83,16 @@ def test_habit_does_not_fire_in_the_warm_up(users: list[list[Firing]]) -> None:
     first = min(firing.at for fired in users for firing in fired)
     assert first >= at(18, "04:00")
     played = learned(days=18)
-    played.pass_to(at(18, "08:59"))
+    played.advance_to(at(18, "08:59"))
     assert [shown(firing) for firing in played.fired] == []
-    played.pass_to(at(18, "09:00"))
+    played.advance_to(at(18, "09:00"))
     assert [firing.key for firing in played.fired] == ["2026-01-23-09:00"]
 
 
 def test_habit_explains_its_baseline() -> None:
-    """By the definition: a day of that age weighs e^(-age / 28), and p = (hits + 0.5) / (days + 1)."""
+    """By definition a day weighs e^(-age / 28), and p = (hits + 0.5) / (days + 1)."""
     played = learned(days=28)
-    played.pass_to(at(28, "09:00"))
+    played.advance_to(at(28, "09:00"))
     weight = sum(math.exp(-(28 - day) / 28) for day in range(28) if day % 7 < 5)
     assert played.fired[-1].event == {
         "pattern": "habit",
@@ -112,62 +112,62 @@ def test_habit_explains_its_baseline() -> None:
 def test_habit_says_if_it_was_done_already() -> None:
     played = learned(days=28)
     played.handle(at(28, "08:40"))
-    played.pass_to(at(28, "09:00"))
+    played.advance_to(at(28, "09:00"))
     assert played.fired[-1].event is not None
     assert played.fired[-1].event["already"] is True
 
 
 def test_habit_learns_weekdays_and_weekends_apart() -> None:
-    played = Played(at(0, "04:00"), pattern="habit", of="*")
+    played = PatternPlayer(at(0, "04:00"), pattern="habit", of="*")
     for day in range(70):
         played.handle(at(day, "09:10" if day % 7 < 5 else "11:10"))
-    played.pass_to(at(77, "03:00"))
+    played.advance_to(at(77, "03:00"))
     last_week = {firing.event["kind"]: shown(firing) for firing in played.fired[-7:] if firing.event}
     assert last_week == {"weekday": "09:00", "weekend": "11:00"}
 
 
 def test_habit_fires_earlier_by_lead() -> None:
     played = learned(days=28, lead="45m")
-    played.pass_to(at(29, "00:00"))
+    played.advance_to(at(29, "00:00"))
     firing = played.fired[-1]
     assert (shown(firing), firing.key) == ("08:15", "2026-02-02-09:00")
 
 
 def test_habit_lead_reaches_into_the_day_before() -> None:
     played = learned("04:10", days=28, lead="1h")
-    played.pass_to(at(28, "03:30"))
+    played.advance_to(at(28, "03:30"))
     firing = played.fired[-1]
     assert (shown(firing), firing.key) == ("03:00", "2026-02-02-04:00")
 
 
 def test_habit_is_forgotten_when_given_up() -> None:
     played = learned(days=28)
-    played.pass_to(at(28, "03:00"))
+    played.advance_to(at(28, "03:00"))
     played.fired.clear()
-    played.pass_to(at(84, "03:00"))
+    played.advance_to(at(84, "03:00"))
     last = max(firing.at for firing in played.fired)
     assert at(29, "00:00") < last < at(56, "00:00")
 
 
 def test_habit_learns_nothing_from_unwatched_days() -> None:
     played = learned(days=28)
-    played.pass_to(at(28, "04:30"))
+    played.advance_to(at(28, "04:30"))
     played.skip(at(28, "04:30"), at(35, "04:30"), "down")
-    played.pass_to(at(35, "09:00"))
+    played.advance_to(at(35, "09:00"))
     assert played.fired[-1].event is not None
     assert (played.fired[-1].event["days"], played.fired[-1].event["hits"]) == (20, 20)
 
 
 def test_habit_learns_from_the_watched_part_of_a_day() -> None:
     """Two habits; on ten days the machine sleeps through the first one."""
-    played = Played(at(0, "04:00"), pattern="habit", of="*")
+    played = PatternPlayer(at(0, "04:00"), pattern="habit", of="*")
     for day in range(28):
         if day < 14:
             played.skip(at(day, "06:00"), at(day, "12:00"))
         else:
             played.handle(at(day, "09:05"))
         played.handle(at(day, "15:05"))
-    played.pass_to(at(28, "16:00"))
+    played.advance_to(at(28, "16:00"))
     # Ten weekdays are too few to speak of.
     assert {shown(firing) for firing in played.fired} == {"15:00"}
 
@@ -175,10 +175,10 @@ def test_habit_learns_from_the_watched_part_of_a_day() -> None:
 def test_habit_due_during_a_suspend_fires_within_its_slot() -> None:
     for wakes, expected in (("09:20", ["2026-02-02-09:00"]), ("09:31", [])):
         played = learned(days=28)
-        played.pass_to(at(28, "08:00"))
+        played.advance_to(at(28, "08:00"))
         played.fired.clear()
         played.skip(at(28, "08:00"), at(28, wakes))
-        played.pass_to(at(28, "12:00"))
+        played.advance_to(at(28, "12:00"))
         assert [firing.key for firing in played.fired] == expected, wakes
 
 
@@ -192,35 +192,35 @@ def test_habit_slot_follows_the_clock_when_clocks_are_set() -> None:
 
 def test_habit_does_not_fire_in_a_dry_run() -> None:
     played = learned(days=28, dry_run=True)
-    played.pass_to(at(35, "04:00"))
+    played.advance_to(at(35, "04:00"))
     assert played.fired == []
 
 
 def test_habit_keeps_what_it_learned_when_lead_changes() -> None:
-    """It takes weeks. What is kept is bound to the repr, and these are no part of it."""
+    """Learning takes weeks. The state is bound to the repr, and these options are not part of it."""
     options = {"pattern": "habit", "of": "*", "timezone": BERLIN}
     changed = {"probability": 0.8, "lead": "10m", "dry_run": True, "warm_up": 20}
     assert repr(make_pattern(**options)) == repr(make_pattern(**options, **changed))  # type: ignore[arg-type]
     assert repr(make_pattern(**options)) != repr(make_pattern(**{**options, "of": "x"}))  # type: ignore[arg-type]
     played = learned(days=28)
-    played.pass_to(at(28, "05:00"))
+    played.advance_to(at(28, "05:00"))
     played.play.pattern = make_pattern(**options, lead="45m")  # type: ignore[arg-type]
-    played.pass_to(at(28, "12:00"))
+    played.advance_to(at(28, "12:00"))
     assert shown(played.fired[-1]) == "08:15"
 
 
 def test_habit_state_is_small_and_has_only_counts() -> None:
-    played = Played(at(0, "04:00"), pattern="habit", of="shell.command")
-    played.hear_all(User(1).times(120))
+    played = PatternPlayer(at(0, "04:00"), pattern="habit", of="shell.command")
+    played.handle_all(User(1).times(120))
     text = json.dumps(played.play.state)
     assert "shell" not in text
     assert len(text) < 8000
 
 
 def test_habit_started_at_noon_counts_no_missed_morning() -> None:
-    played = Played(BEGIN + timedelta(hours=4), pattern="habit", of="*", warm_up=2)
+    played = PatternPlayer(BEGIN + timedelta(hours=4), pattern="habit", of="*", warm_up=2)
     for day in (1, 2):
         played.handle(at(day, "09:05"))
-    played.pass_to(at(3, "09:00"))
+    played.advance_to(at(3, "09:00"))
     assert played.fired[-1].event is not None
     assert played.fired[-1].event["days"] == 2

@@ -1,4 +1,4 @@
-"""usage: options as people write them, and what is refused."""
+"""usage: options as in a configuration, and refusals."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ from rae_plugins.triggers.usage.patterns.options import UsagePattern
 PLUGINS = Registry()
 
 
-def made(**options: object) -> UsagePattern:
+def make_usage(**options: object) -> UsagePattern:
     options = {name.rstrip("_"): value for name, value in options.items()}
     pattern = build(UsageTrigger, options, timezone="Europe/Berlin", plugins=PLUGINS)
     assert isinstance(pattern, UsagePattern)
@@ -86,14 +86,14 @@ def made(**options: object) -> UsagePattern:
 )
 def test_usage_refuses_options_that_do_not_fit(options: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)) as caught:
-        made(**options)
+        make_usage(**options)
     assert "\n" not in str(caught.value)
 
 
 def test_of_takes_the_name_of_an_event_or_a_trigger() -> None:
-    named = made(pattern="first_of_day", of="system.unlock")
+    named = make_usage(pattern="first_of_day", of="system.unlock")
     assert (named.event_names(), named.parts()) == (("system.unlock",), {})
-    inner = made(pattern="first_of_day", of={"type": "usage", "pattern": "return", "for": "1h"})
+    inner = make_usage(pattern="first_of_day", of={"type": "usage", "pattern": "return", "for": "1h"})
     (part,) = inner.parts().values()
     assert isinstance(part, ReturnPattern)
     assert inner.event_names() == ()
@@ -104,8 +104,8 @@ def test_of_takes_the_name_of_an_event_or_a_trigger() -> None:
 
 
 def test_days_are_those_of_the_configured_time_zone() -> None:
-    assert made(pattern="first_of_day", of="x").timezone == "Europe/Berlin"
-    assert made(pattern="first_of_day", of="x", timezone="Asia/Tokyo").timezone == "Asia/Tokyo"
+    assert make_usage(pattern="first_of_day", of="x").timezone == "Europe/Berlin"
+    assert make_usage(pattern="first_of_day", of="x", timezone="Asia/Tokyo").timezone == "Asia/Tokyo"
 
 
 @pytest.mark.parametrize(
@@ -120,29 +120,29 @@ def test_days_are_those_of_the_configured_time_zone() -> None:
     ],
 )
 def test_count_of_run_ends_follows_the_job(options: dict[str, object], upstream_jobs: tuple[str, ...]) -> None:
-    """So that it can't start itself. That a job did not succeed for long may well be a reason to run it."""
+    """A job must not start itself by its own ends, but may run because it has not succeeded for long."""
     more = {"count": 2, "within": "1h"} if options["pattern"] == "count" else {"for": "1h"}
-    assert made(**options, **more).upstream_jobs() == upstream_jobs
+    assert make_usage(**options, **more).upstream_jobs() == upstream_jobs
 
 
 def test_usage_warns_about_own_runs_and_short_periods() -> None:
-    (own,) = made(pattern="count", of="run.*", count=2, within="1h").warnings()
+    (own,) = make_usage(pattern="count", of="run.*", count=2, within="1h").warnings()
     assert "its own runs" in own
-    assert made(pattern="count", of="run.*", where={"job": "other"}, count=2, within="1h").warnings() == ()
-    (short,) = made(pattern="idle", for_="1m", source="activitywatch").warnings()
+    assert make_usage(pattern="count", of="run.*", where={"job": "other"}, count=2, within="1h").warnings() == ()
+    (short,) = make_usage(pattern="idle", for_="1m", source="activitywatch").warnings()
     assert "shorter" in short
     inner = {"type": "usage", "pattern": "count", "of": "run.*", "count": 2, "within": "1h"}
-    assert made(pattern="first_of_day", of=inner).warnings() == (own,)
+    assert make_usage(pattern="first_of_day", of=inner).warnings() == (own,)
 
 
 def test_api_key_is_not_in_the_repr() -> None:
-    trigger = made(pattern="idle", for_="5m", source="activitywatch", api_key="s3cret")
+    trigger = make_usage(pattern="idle", for_="5m", source="activitywatch", api_key="s3cret")
     (part,) = trigger.parts().values()
     assert "s3cret" not in repr(trigger) + repr(part)
 
 
 def test_usage_imports_no_optional_libraries() -> None:
-    """It takes none of the libraries that only some patterns need."""
+    """Libraries that only some patterns need are imported with these."""
     code = "import sys, rae_plugins.triggers.usage; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"psutil", "dbus_fast", "ctypes", "urllib.request"}.isdisjoint(modules)
@@ -150,4 +150,4 @@ def test_usage_imports_no_optional_libraries() -> None:
 
 def test_usage_refuses_a_former_option_with_the_new_name() -> None:
     with pytest.raises(Invalid, match='shadow: was renamed; write "dry_run"'):
-        made(pattern="habit", of="x", shadow=True)
+        make_usage(pattern="habit", of="x", shadow=True)

@@ -1,29 +1,29 @@
-"""usage: surge. More than in the same hour of other days."""
+"""usage: surge, more events than in the same hour of other days."""
 
 from datetime import timedelta
 from typing import Any
 
 from tests.plugins.triggers.usage.test_usage_habit import at
-from tests.support.usage_playing import Played
+from tests.support.usage_playing import PatternPlayer
 
 
-def usual(days: int = 20, each: int = 3, hour: str = "10", **options: Any) -> Played:
-    """So many days on each of which there were some in one hour: one fewer on every second day."""
-    played = Played(at(0, "04:00"), **{"pattern": "surge", "of": "error", **options})
+def usual(days: int = 20, each: int = 3, hour: str = "10", **options: Any) -> PatternPlayer:
+    """Return a player after days with some events in one hour each, one fewer on every second day."""
+    played = PatternPlayer(at(0, "04:00"), **{"pattern": "surge", "of": "error", **options})
     for day in range(days):
         for number in range(each - day % 2):
             played.handle(at(day, f"{hour}:{4 * number:02}"), "error")
     return played
 
 
-def burst(played: Played, day: int, clock: str, count: int, apart: float = 60) -> list[int]:
-    """The numbers, within the burst, of the events that fired."""
+def burst(played: PatternPlayer, day: int, clock: str, count: int, apart: float = 60) -> list[int]:
+    """Return the numbers, within a burst, of the events that fired."""
     begin = at(day, clock)
     return [n for n in range(1, count + 1) if played.handle(begin + timedelta(seconds=apart * n), "error")]
 
 
 def test_surge_fires_once_in_an_unusual_hour() -> None:
-    """Usual are 2.5 with a deviation of at least their root: the threshold is 2.5 + 3 * 1.58 = 7.2."""
+    """The mean is 2.5, and the deviation at least its root: the threshold is 2.5 + 3 * 1.58 = 7.2."""
     played = usual()
     assert burst(played, 20, "10:00", 30) == [8]
 
@@ -76,8 +76,8 @@ def test_surge_waits_for_the_cooldown() -> None:
 
 
 def test_surge_ignores_unwatched_hours() -> None:
-    """Ten a day in the hours that were watched, on every second day the machine slept."""
-    played = Played(at(0, "04:00"), pattern="surge", of="error")
+    """Ten events a day in the watched hours; on every second day the machine slept."""
+    played = PatternPlayer(at(0, "04:00"), pattern="surge", of="error")
     for day in range(40):
         if day % 2:
             played.skip(at(day, "09:00"), at(day, "12:00"))
@@ -90,7 +90,7 @@ def test_surge_ignores_unwatched_hours() -> None:
 
 def test_surge_counts_an_hour_that_the_clock_shows_twice_once() -> None:
     """On the day 293 clocks go back from three to two."""
-    played = Played(at(250, "04:00"), pattern="surge", of="error", day_start="00:00")
+    played = PatternPlayer(at(250, "04:00"), pattern="surge", of="error", day_start="00:00")
     for day in range(251, 293):
         burst(played, day, "02:00", 10, apart=300)
     played.fired.clear()

@@ -1,4 +1,4 @@
-"""usage: as the daemon plays it. It is durable, and in the shadow nothing fires."""
+"""usage: patterns as the daemon runs them, durably, and dry runs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,7 @@ IN_USE = Idle(0.0, "a test")
 
 
 class Machine:
-    """A machine whose input, and whose processes, a test decides."""
+    """A machine with input and processes that a test sets."""
 
     def __init__(self, timer: VirtualTimer) -> None:
         self.timer = timer
@@ -76,7 +76,7 @@ def play(tmp_path: Path, timer: VirtualTimer, scene: Callable[[Listener], Awaita
 
 
 async def live(listener: Listener, seconds: float, *, each: float = 1) -> None:
-    """Time passes, once whoever has just begun to watch does so."""
+    """Advance the time, after sources that just started have begun to watch."""
     for _ in range(50):
         await asyncio.sleep(0)
     await listener.timer.advance(seconds, step=timedelta(seconds=each))
@@ -407,7 +407,7 @@ def test_idle_period_is_reported_after_a_restart_if_it_could_not_before(machine:
 
 
 def test_idle_source_reads_a_real_x_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With the times of a test: a spell of a second, looked at five times a second."""
+    """Use short times: an idle period of a second, read five times a second."""
     need({"xdotool": "xdotool"})
     monkeypatch.setattr(idle_source, "IDLE_READ_INTERVAL", timedelta(seconds=0.2))
     monkeypatch.setattr(idle_source, "IN_USE_SECONDS", 0.5)

@@ -28,7 +28,7 @@ class Days:
 
     def date_of(self, instant: datetime) -> date:
         """Return the day to which an instant belongs."""
-        candidate = (self._shown(instant) - self._start).date()
+        candidate = (self._wall_time(instant) - self._start).date()
         # If the clock passes the start of the day twice, the day begins the first time.
         return candidate + _ONE_DAY if instant >= self.start_of(candidate + _ONE_DAY) else candidate
 
@@ -43,9 +43,9 @@ class Days:
     def slot_of(self, instant: datetime, minutes: int) -> tuple[date, int]:
         """Return the day, and the number of the slot of `minutes`, counted from the day's start on the clock."""
         day = self.date_of(instant)
-        shown = self._shown(instant) - datetime.combine(day, time()) - self._start
+        wall_time = self._wall_time(instant) - datetime.combine(day, time()) - self._start
         last = 24 * 60 // minutes - 1
-        return day, min(max(shown // timedelta(minutes=minutes), 0), last)
+        return day, min(max(wall_time // timedelta(minutes=minutes), 0), last)
 
     def slot_start(self, day: date, slot: int, minutes: int) -> datetime:
         """Return the start of a slot, in UTC; the slot after the last is the first of the next day."""
@@ -59,7 +59,7 @@ class Days:
         """Return whether the clock shows this time for the second time, because it was set back."""
         return instant.astimezone(zone(self.zone_name)).fold == 1
 
-    def _shown(self, instant: datetime) -> datetime:
+    def _wall_time(self, instant: datetime) -> datetime:
         return wall_time_at(instant, zone(self.zone_name))
 
     def _instant(self, wall: datetime) -> datetime:

@@ -159,7 +159,7 @@ _EMPTY: Table = {
 def _learn_day(table: Table, record: DayRecord, history: UsageHistory) -> Table:
     """Return the table with one more day."""
     factor = decay_factor(table["last"], record.day)
-    watched = history.watched(record)
+    watched = history.watched_slots(record)
     own = [slot in record.seen for slot in range(SLOTS)]
     hits = [any(own[max(slot - 1, 0) : slot + 2]) for slot in range(SLOTS)]
     days = [hit or slot in watched for slot, hit in enumerate(hits)]

@@ -126,7 +126,7 @@ _EMPTY: Table = {
 
 def _learn_day(table: Table, record: DayRecord, history: UsageHistory) -> Table:
     """Return the table with one more day, for the hours that were watched."""
-    factor, watched = decay_factor(table["last"], record.day), history.watched(record)
+    factor, watched = decay_factor(table["last"], record.day), history.watched_slots(record)
     days = [float(slot in watched) for slot in range(SLOTS)]
     seen = [float(record.seen.get(slot, 0)) * day for slot, day in enumerate(days)]
     return {

@@ -84,7 +84,7 @@ class UsageHistory:
             record, since = DayRecord(today), self.days.start_of(today)
         return finished, self._mark_unwatched(record, since, until)
 
-    def watched(self, record: DayRecord) -> frozenset[int]:
+    def watched_slots(self, record: DayRecord) -> frozenset[int]:
         """Return the watched slots, without those that a clock set forward leaves out."""
         existing = {
             slot for slot in range(self.slots) if self._bounds(record.day, slot)[1] > self._bounds(record.day, slot)[0]
