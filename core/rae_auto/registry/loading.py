@@ -12,7 +12,7 @@ from rae_auto.api.executor import Executor
 from rae_auto.api.guard import ComputedGuard, ReadGuard
 from rae_auto.api.logger import Logger
 from rae_auto.api.notifier import Notifier
-from rae_auto.api.plugin import Kind, Plugin
+from rae_auto.api.plugin import Kind, Plugin, Variants
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.errors import PluginBroken
@@ -79,11 +79,23 @@ def _class_of(info: PluginInfo, offered: list[Any]) -> type[Plugin]:
         raise _broken(info, f"rae_{info.kind}s offers {len(named)} classes with type = {info.name!r}, not one")
     cls = named[0]
     _check_contract(info, cls)
-    variants = cls.variants()
-    for instantiated in [cls] if variants is None else variants.classes.values():
+    for instantiated in _instantiated_classes(info, cls):
         _check_contract(info, instantiated)
         _check_instantiable(info, instantiated)
     return cast("type[Plugin]", cls)
+
+
+def _instantiated_classes(info: PluginInfo, cls: type[Plugin]) -> list[Any]:
+    """Return the variants of a plugin, or the plugin itself."""
+    try:
+        variants = cls.variants()
+    except (Exception, SystemExit) as error:
+        raise _broken(info, f"variants() raised {error!r}") from error
+    if variants is None:
+        return [cls]
+    if not isinstance(variants, Variants) or not variants.classes:
+        raise _broken(info, "variants() returned neither Variants with a class nor None")
+    return list(variants.classes.values())
 
 
 def _check_contract(info: PluginInfo, cls: Any) -> None:

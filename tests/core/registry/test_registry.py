@@ -57,6 +57,22 @@ BROKEN = {
         HEAD.replace('"NAME"\n', '"NAME"\n    size: "Sise" = 1\n') + "@hookimpl\ndef rae_notifiers(): return [Pager]",
         "the types of its options can't be found (name 'Sise' is not defined)",
     ),
+    "variants-raise": (
+        HEAD + "    @classmethod\n    def variants(cls): raise OSError('eh')\n"
+        "@hookimpl\ndef rae_notifiers(): return [Pager]",
+        "variants() raised OSError('eh')",
+    ),
+    "variants-of-nothing": (
+        HEAD + "    @classmethod\n    def variants(cls): return 'x'\n@hookimpl\ndef rae_notifiers(): return [Pager]",
+        "variants() returned neither Variants with a class nor None",
+    ),
+    "variant-abstract": (
+        "from rae_auto.api import Variants\n" + HEAD + "    @classmethod\n"
+        "    def variants(cls): return Variants('how', {'a': Notifier_})\n"
+        "@frozen\nclass Notifier_(Notifier):\n    type = 'variant-abstract'\n"
+        "@hookimpl\ndef rae_notifiers(): return [Pager]",
+        "Notifier_ lacks notify",
+    ),
     "available-raises": (
         HEAD + "    @classmethod\n    def available(cls): raise OSError('eh')\n"
         "@hookimpl\ndef rae_notifiers(): return [Pager]",
