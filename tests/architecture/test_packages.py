@@ -45,7 +45,7 @@ def why_skipped(named: dict[str, str]) -> str:
     return str(skipped.value)
 
 
-def test_what_is_missing_is_installed_without_questions_after_the_lists_were_read(apt: Callable[[], list[str]]) -> None:
+def test_need_installs_what_is_missing_without_questions(apt: Callable[[], list[str]]) -> None:
     need({"apt-get": "apt", "prog": "a-package"})
     update, download, install = apt()
     assert update.split()[0] == "noninteractive"

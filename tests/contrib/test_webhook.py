@@ -93,12 +93,12 @@ def test_webhook_option_errors_name_the_line(tmp_path: Path) -> None:
         '[jobs.a]\ncommand = ["true"]\n[jobs.a.trigger]\ntype = "webhook"\npath = "deploy"\nport = "x"\n'
         'token = "${env:X}"\n',
     )
-    checked = subprocess.run(
+    check_pattern = subprocess.run(
         [sys.executable, "-m", "rae_auto", "check", "--config", config], capture_output=True, text=True
     )
-    assert checked.returncode == 2
-    assert '/rae.toml:5: jobs.a.trigger.path: must be the path of a URL, such as "/deploy"' in checked.stdout
-    assert "/rae.toml:6: jobs.a.trigger.port: must be a whole number" in checked.stdout
+    assert check_pattern.returncode == 2
+    assert '/rae.toml:5: jobs.a.trigger.path: must be the path of a URL, such as "/deploy"' in check_pattern.stdout
+    assert "/rae.toml:6: jobs.a.trigger.port: must be a whole number" in check_pattern.stdout
 
 
 # At work
@@ -190,8 +190,8 @@ def test_webhook_readme_examples_work(start: Start, tmp_path: Path, monkeypatch:
     (tmp_path / "deploy.sh").chmod(0o700)
     monkeypatch.setenv("HOME", str(tmp_path))
     run("bash", "-ec", make_secret, cwd=tmp_path)
-    checked = configuration(tmp_path / "checked.toml", example)
-    python("rae_auto", "check", "--config", checked, cwd=tmp_path)
+    check_pattern = configuration(tmp_path / "checked.toml", example)
+    python("rae_auto", "check", "--config", check_pattern, cwd=tmp_path)
 
     _, port = start(example.replace("path =", "port = {port}, path =") + 'cwd = "{home}"\n')
     send = send.replace("8787", str(port))

@@ -13,8 +13,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def test_help_texts_and_tables_of_options_are_up_to_date() -> None:
-    checked = subprocess.run([sys.executable, DOCS / "generate.py", "--check"], capture_output=True, text=True)
-    assert checked.returncode == 0, f"run python docs/generate.py\n{checked.stdout}{checked.stderr}"
+    check_pattern = subprocess.run([sys.executable, DOCS / "generate.py", "--check"], capture_output=True, text=True)
+    assert check_pattern.returncode == 0, f"run python docs/generate.py\n{check_pattern.stdout}{check_pattern.stderr}"
 
 
 @pytest.mark.parametrize("kind", Kind)

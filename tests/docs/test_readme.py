@@ -53,9 +53,7 @@ def daemon(clone: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.timeout(400)
-def test_the_first_command_runs_a_daemon_whose_jobs_succeed_until_it_is_told_to_stop(
-    daemon: subprocess.Popen[str], tmp_path: Path
-) -> None:
+def test_readme_first_command_runs_a_daemon_whose_jobs_succeed(daemon: subprocess.Popen[str], tmp_path: Path) -> None:
     assert daemon.stdout is not None
     seen = []
     for line in daemon.stdout:

@@ -148,7 +148,8 @@ def machine(tmp_path, library, monkeypatch):
         machine.process.wait()
 
 
-def test_R13_R14_a_clock_that_is_set_forward_loses_nothing_and_back_repeats_nothing(machine):
+@pytest.mark.requirement("R13", "R14")
+def test_clock_set_forward_loses_nothing_set_back_repeats_nothing(machine):
     machine.set("2026-06-01T09:30:00+00:00")
     machine.serve("0 * * * *")
     machine.set("2026-06-01T10:30:00+00:00")
@@ -167,7 +168,8 @@ def test_R13_R14_a_clock_that_is_set_forward_loses_nothing_and_back_repeats_noth
     assert "it is a missed run, started late by catch_up" in why["answer"]
 
 
-def test_R15_a_fixed_time_in_a_gap_runs_once_at_its_end_while_the_clock_changes(machine):
+@pytest.mark.requirement("R15")
+def test_fixed_time_in_a_dst_gap_runs_once_at_its_end(machine):
     machine.set("2026-03-29T00:30:00+00:00")
     machine.serve("30 2 * * *")
     machine.set("2026-03-29T00:59:58+00:00")
@@ -179,7 +181,8 @@ def test_R15_a_fixed_time_in_a_gap_runs_once_at_its_end_while_the_clock_changes(
     assert "02:30 does not exist on 2026-03-29 in Europe/Berlin; ran at 03:00" in why["answer"]
 
 
-def test_R15_a_fixed_time_in_a_fold_runs_in_its_first_pass_only(machine):
+@pytest.mark.requirement("R15")
+def test_a_fixed_time_in_a_fold_runs_in_its_first_pass_only(machine):
     machine.set("2026-10-25T00:00:00+00:00")
     machine.serve("30 2 * * *")
     machine.set("2026-10-25T00:29:58+00:00")
@@ -192,7 +195,8 @@ def test_R15_a_fixed_time_in_a_fold_runs_in_its_first_pass_only(machine):
     assert "02:30 comes twice on 2026-10-25 in Europe/Berlin; ran the first time" in why["answer"]
 
 
-def test_R15_a_wild_minute_runs_in_both_passes(machine):
+@pytest.mark.requirement("R15")
+def test_a_wild_minute_runs_in_both_passes(machine):
     machine.set("2026-10-25T00:00:00+00:00")
     machine.serve("30 * * * *")
     machine.set("2026-10-25T00:29:58+00:00")

@@ -34,7 +34,8 @@ def cpu_seconds(of: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_R32_without_descriptors_the_daemon_answers_spins_not_and_recovers(tmp_path, monkeypatch):
+@pytest.mark.requirement("R32")
+def test_without_descriptors_the_daemon_answers_spins_not_and_recovers(tmp_path, monkeypatch):
     monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
     config = tmp_path / "rae.toml"
     config.write_text('loggers = ["file"]\n[jobs.a]\ncommand = ["true"]\n')

@@ -127,9 +127,10 @@ def check(daemons: Daemons, store: Store, acknowledged: dict[str, str]) -> None:
     assert {f"{run.id}.{run.attempt}" for run in runs if run.state is RunState.SUCCEEDED} <= set(marks)
 
 
+@pytest.mark.requirement("R3", "R4", "R7")
 @pytest.mark.timeout(60 + 8 * KILLS)
 @pytest.mark.parametrize("kind", ["sqlite", "json"])
-def test_a_daemon_that_is_killed_again_and_again_loses_and_doubles_nothing_R3_R4_R7(
+def test_a_daemon_that_is_killed_again_and_again_loses_and_doubles_nothing(
     daemons: Callable[..., Daemons], kind: str
 ) -> None:
     ours = daemons(JOBS, f'store = "{kind}"\nmax_parallel = 50\n')

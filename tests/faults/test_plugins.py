@@ -151,8 +151,9 @@ def log() -> Iterator[list[str]]:
     logger.remove(number)
 
 
+@pytest.mark.requirement("R35")
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_R35_a_schedule_that_answers_nonsense_is_held_with_its_reason_and_the_rest_goes_on(tmp_path, log, answer):
+def test_schedule_with_bad_result_is_quarantined_alone(tmp_path, log, answer):
     odd = Job(id="odd", command="true", schedule=(TriggerRef(id="t", type="odd", options={"answer": answer}),))
 
     async def work():
@@ -172,7 +173,8 @@ def test_R35_a_schedule_that_answers_nonsense_is_held_with_its_reason_and_the_re
     assert (problems, next_at) == ([], datetime(2200, 1, 1, tzinfo=UTC))
 
 
-def test_R35_what_fails_is_told_once_and_left_out_after_so_many_failures_in_a_row(log):
+@pytest.mark.requirement("R35")
+def test_failure_is_logged_once_and_quarantined_after_many(log):
     ward = Quarantine(lambda *_: "rae-x 1.0")
     for _ in range(MAX_FAILURES_IN_A_ROW - 1):
         ward.failed(Kind.NOTIFIER, "x", "ops", OSError("no"))
@@ -189,7 +191,8 @@ def test_R35_what_fails_is_told_once_and_left_out_after_so_many_failures_in_a_ro
     assert not ward.is_quarantined(Kind.NOTIFIER, "x", "ops")
 
 
-def test_R35_a_notifier_that_ignores_its_cancellation_holds_up_no_end(tmp_path, log, monkeypatch):
+@pytest.mark.requirement("R35")
+def test_a_notifier_that_ignores_its_cancellation_holds_up_no_end(tmp_path, log, monkeypatch):
     monkeypatch.setattr(notifications, "TIME_LIMIT", 0.1)
     monkeypatch.setattr(background_tasks, "CLOSE_LIMIT", 0.1)
 
@@ -205,7 +208,8 @@ def test_R35_a_notifier_that_ignores_its_cancellation_holds_up_no_end(tmp_path, 
     assert any("a notifier didn't end" in line for line in log)
 
 
-def test_R35_an_executor_that_returns_nonsense_fails_the_run_and_one_that_hangs_closes_in_time(tmp_path, log):
+@pytest.mark.requirement("R35")
+def test_executor_with_bad_result_fails_the_run_and_close_is_bounded(tmp_path, log):
     async def work():
         async with Scheduler(
             directory=tmp_path, jobs=[Job(id="a", command="true", executor=PluginRef("liar"))], plugins=Source()
@@ -218,7 +222,8 @@ def test_R35_an_executor_that_returns_nonsense_fails_the_run_and_one_that_hangs_
     assert any("an executor didn't end in 1 s" in line for line in log)
 
 
-def test_R35_an_executor_that_never_starts_holds_no_run_open_and_what_comes_too_late_is_ended(tmp_path, monkeypatch):
+@pytest.mark.requirement("R35")
+def test_executor_that_never_starts_holds_no_run_open(tmp_path, monkeypatch):
     monkeypatch.setattr(executions, "PATIENCE", 0.1)
     job = Job(id="a", command="true", executor=PluginRef("sleeper"), timeout="0.1s", kill_after="0s")
 
@@ -282,8 +287,9 @@ def answers() -> bool:
         return False
 
 
+@pytest.mark.requirement("R35")
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the watchdog needs interval timers")
-def test_R35_what_blocks_the_loop_is_named_with_its_distribution_and_line(home):
+def test_what_blocks_the_loop_is_named_with_its_distribution_and_line(home):
     environment = {**os.environ, "PYTHONPATH": str(home / "site")}
     command = [sys.executable, "-m", "rae_auto", "run", "--config", str(home / "rae.toml")]
     daemon = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)

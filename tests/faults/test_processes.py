@@ -41,9 +41,10 @@ def noted(pids: Path) -> list[int]:
     return [int(line) for line in pids.read_text().split()] if pids.exists() else []
 
 
+@pytest.mark.requirement("R28")
 @pytest.mark.parametrize("how", ["timeout", "cancel", "shutdown"])
 @pytest.mark.parametrize("script", TROUBLE.values(), ids=TROUBLE)
-def test_whatever_a_command_does_all_of_it_ends_r28(tmp_path, how, script):
+def test_whatever_a_command_does_all_of_it_ends(tmp_path, how, script):
     pids = tmp_path / "pids"
     shell = script.replace("{pids}", str(pids))
     # Beside another one, so that what it hides can't be told by being the only one.
@@ -76,7 +77,8 @@ def test_whatever_a_command_does_all_of_it_ends_r28(tmp_path, how, script):
     )
 
 
-def test_a_flood_is_kept_within_bounds_in_memory_and_on_disk_r30(tmp_path):
+@pytest.mark.requirement("R30")
+def test_a_flood_is_kept_within_bounds_in_memory_and_on_disk(tmp_path):
     """A hundred megabytes of output, without a line's end."""
     job = Job(id="flood", shell="head -c 100000000 /dev/zero | tr '\\0' x", limits=Limits(output="1MB"))
 
@@ -99,7 +101,8 @@ def test_a_flood_is_kept_within_bounds_in_memory_and_on_disk_r30(tmp_path):
     assert b"bytes omitted]" in output.read_bytes()
 
 
-def test_what_a_command_leaves_behind_goes_or_stays_as_it_is_wanted_r29(tmp_path):
+@pytest.mark.requirement("R29")
+def test_what_a_command_leaves_behind_goes_or_stays_as_it_is_wanted(tmp_path):
     start = "setsid sleep 300 > /dev/null 2>&1 & echo $! > {}"
     allow = PluginRef("process", {"orphans": "allow"})
     jobs = [
@@ -118,7 +121,8 @@ def test_what_a_command_leaves_behind_goes_or_stays_as_it_is_wanted_r29(tmp_path
     os.kill(stays, signal.SIGKILL)
 
 
-def test_an_exceeded_limit_is_the_reason_and_usage_is_on_record_r31(tmp_path):
+@pytest.mark.requirement("R31")
+def test_an_exceeded_limit_is_the_reason_and_usage_is_on_record(tmp_path):
     hog = [sys.executable, "-c", "x = bytearray(200 << 20)"]
     job = Job(id="hog", command=hog, limits=Limits(memory="50MB"))
 
@@ -134,7 +138,7 @@ def test_an_exceeded_limit_is_the_reason_and_usage_is_on_record_r31(tmp_path):
 
 
 @pytest.mark.parametrize("best_effort", [False, True])
-def test_a_job_with_a_limit_that_nobody_enforces_is_added_only_where_that_is_accepted(tmp_path, best_effort):
+def test_unenforceable_limit_is_refused_unless_best_effort(tmp_path, best_effort):
     job = Job(id="call", python="os:getpid", limits=Limits(cpu_time="1s", best_effort=best_effort))
 
     async def work():
@@ -160,7 +164,8 @@ def home(tmp_path, monkeypatch):
         daemon.communicate(timeout=60)
 
 
-def test_a_run_that_was_taken_over_is_bounded_ended_and_on_record_like_any_other_r28_r31(home, tmp_path):
+@pytest.mark.requirement("R28", "R31")
+def test_adopted_run_is_limited_ended_and_recorded_like_any_other(home, tmp_path):
     """The daemon is killed; its successor hears of the limit, and cancels what hides."""
     hide = "( setsid env -i sh -c 'echo $$ > {home}/hidden; exec sleep 300' > /dev/null 2>&1 & ); sleep 300"
     burn = "until [ -e {home}/go ]; do sleep 0.05; done; while :; do :; done"

@@ -55,8 +55,9 @@ class Senders:
             thread.join()
 
 
+@pytest.mark.requirement("R3")
 @pytest.mark.parametrize("store", ["sqlite", "json"])
-def test_an_event_that_was_acknowledged_survives_kill_nine_R3(daemons: Callable[..., Daemons], store: str) -> None:
+def test_an_event_that_was_acknowledged_survives_kill_nine(daemons: Callable[..., Daemons], store: str) -> None:
     ours = daemons(JOBS, f'store = "{store}"\n')
     dice = random.Random(SEED)
     ours.serve()

@@ -127,8 +127,9 @@ def goes_through(ours: Daemons, heal: Callable[[], None], told: str) -> None:
     assert "Traceback" not in ours.said()
 
 
+@pytest.mark.requirement("R22", "R23")
 @STORES
-def test_a_full_disk_stops_starts_alone_and_is_recovered_from_R22_R23(
+def test_a_full_disk_stops_starts_alone_and_is_recovered_from(
     daemons: Callable[..., Daemons], small_disk: Path, kind: str
 ) -> None:
     ours = daemons(JOBS, f'store = "{kind}"\n', small_disk)
@@ -139,8 +140,9 @@ def test_a_full_disk_stops_starts_alone_and_is_recovered_from_R22_R23(
     goes_through(ours, filler.unlink, "o space left on device")
 
 
+@pytest.mark.requirement("R22", "R23")
 @STORES
-def test_on_a_disk_that_can_only_be_read_any_more_nothing_starts_and_the_daemon_stops_R22_R23(
+def test_read_only_disk_starts_nothing_and_lets_the_daemon_stop(
     daemons: Callable[..., Daemons], failing_disk: tuple[Path, Callable[[], None]], kind: str
 ) -> None:
     disk, fail = failing_disk
@@ -165,8 +167,9 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.requirement("R22", "R23")
 @STORES
-def test_files_that_must_not_grow_are_a_full_disk_too_and_cost_no_time_R22_R23(
+def test_files_that_must_not_grow_are_a_full_disk_too_and_cost_no_time(
     daemons: Callable[..., Daemons], kind: str
 ) -> None:
     ours = daemons(JOBS, f'store = "{kind}"\n')
@@ -213,9 +216,8 @@ class Hanging(MemoryStore):
 QUICK = Job(id="quick", command=["true"])
 
 
-def test_a_store_that_hangs_is_told_and_let_go_R35(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
-) -> None:
+@pytest.mark.requirement("R35")
+def test_a_store_that_hangs_is_told_and_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]) -> None:
     monkeypatch.setattr(engine_loop, "SLOW_COMMIT_SECONDS", 0.1)
     store = Hanging()
 
@@ -237,7 +239,8 @@ def test_a_store_that_hangs_is_told_and_let_go_R35(
     assert not list(tmp_path.glob("output/*.log"))
 
 
-def test_a_store_that_hung_goes_on_R35(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.requirement("R35")
+def test_a_store_that_hung_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_loop, "SLOW_COMMIT_SECONDS", 0.1)
     store = Hanging()
 
@@ -269,7 +272,8 @@ class Raising(MemoryStore):
         super().commit(changes)
 
 
-def test_a_store_that_raises_stops_nobody_from_leaving_R35(tmp_path: Path, log: list[str]) -> None:
+@pytest.mark.requirement("R35")
+def test_a_store_that_raises_stops_nobody_from_leaving(tmp_path: Path, log: list[str]) -> None:
     store = Raising()
 
     async def work() -> None:
@@ -286,8 +290,9 @@ def test_a_store_that_raises_stops_nobody_from_leaving_R35(tmp_path: Path, log: 
     assert not list(tmp_path.glob("output/*.log"))
 
 
+@pytest.mark.requirement("R24")
 @STORES
-def test_a_second_daemon_names_the_first_also_by_another_path_R24(
+def test_a_second_daemon_names_the_first_also_by_another_path(
     daemons: Callable[..., Daemons], tmp_path: Path, kind: str
 ) -> None:
     ours = daemons(JOBS, f'store = "{kind}"\n')
@@ -305,8 +310,9 @@ def test_a_second_daemon_names_the_first_also_by_another_path_R24(
     assert first.wait(60) == 0
 
 
+@pytest.mark.requirement("R24")
 @STORES
-def test_a_job_doesnt_hold_the_lock_of_its_daemon_R24(daemons: Callable[..., Daemons], kind: str) -> None:
+def test_a_job_doesnt_hold_the_lock_of_its_daemon(daemons: Callable[..., Daemons], kind: str) -> None:
     ours = daemons(JOBS, f'store = "{kind}"\n')
     ours.serve()
     ours.ask("trigger", job="waiter")
@@ -319,7 +325,8 @@ def test_a_job_doesnt_hold_the_lock_of_its_daemon_R24(daemons: Callable[..., Dae
     assert ours.stop() == 0
 
 
-def test_a_damaged_sqlite_file_is_replaced_by_its_copy_R20(daemons: Callable[..., Daemons]) -> None:
+@pytest.mark.requirement("R20")
+def test_a_damaged_sqlite_file_is_replaced_by_its_copy(daemons: Callable[..., Daemons]) -> None:
     ours = daemons(JOBS)
     ours.serve()
     run = ours.ask("trigger", job="quick")["run_id"]
@@ -335,7 +342,8 @@ def test_a_damaged_sqlite_file_is_replaced_by_its_copy_R20(daemons: Callable[...
     assert ours.stop() == 0
 
 
-def test_a_torn_journal_costs_its_last_commit_and_is_told_R20(daemons: Callable[..., Daemons]) -> None:
+@pytest.mark.requirement("R20")
+def test_a_torn_journal_costs_its_last_commit_and_is_told(daemons: Callable[..., Daemons]) -> None:
     ours = daemons(JOBS, 'store = "json"\n')
     ours.serve()
     run = ours.ask("trigger", job="quick")["run_id"]
@@ -351,7 +359,8 @@ def test_a_torn_journal_costs_its_last_commit_and_is_told_R20(daemons: Callable[
     assert ours.stop() == 0
 
 
-def test_a_damaged_snapshot_without_another_is_refused_in_one_line_R20(daemons: Callable[..., Daemons]) -> None:
+@pytest.mark.requirement("R20")
+def test_a_damaged_snapshot_without_another_is_refused_in_one_line(daemons: Callable[..., Daemons]) -> None:
     ours = daemons(JOBS, 'store = "json"\n')
     ours.state.mkdir(mode=0o700)
     (ours.state / "snapshot-7.json").write_text("{}")
@@ -377,8 +386,9 @@ def spoil(ours: Daemons, kind: str, key: str) -> None:
         assert changed.rowcount == 1
 
 
+@pytest.mark.requirement("R21")
 @pytest.mark.parametrize("what", ["state", "job"])
-def test_damage_of_one_job_holds_that_job_alone_R21(daemons: Callable[..., Daemons], what: str) -> None:
+def test_damage_of_one_job_holds_that_job_alone(daemons: Callable[..., Daemons], what: str) -> None:
     ours = daemons(JOBS)
     ours.serve()
     ours.ask("add", definition=ADDED)

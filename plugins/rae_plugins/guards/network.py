@@ -16,8 +16,8 @@ from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.human_units import format_elapsed
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.validators import positive_duration
+from rae_plugins.machine.blocking_calls import call_with_timeout
 from rae_plugins.machine.interfaces import addresses, is_usable
-from rae_plugins.machine.patience import look
 
 MAX_TIMEOUT = timedelta(seconds=8)
 """The daemon waits 10 s for a guard."""
@@ -91,7 +91,9 @@ class NetworkGuard(ReadGuard):
 async def _connect(host: str, port: int, seconds: float) -> None:
     """Connect to one of the host's addresses, and disconnect at once. Errors: OSError, UnicodeError, TimeoutError."""
     # The resolver blocks, for minutes where there is no network.
-    infos = await look((host, port), lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), seconds)
+    infos = await call_with_timeout(
+        (host, port), lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), seconds
+    )
     # All at once: the addresses of one family may be unreachable without any refusal.
     tries = [asyncio.create_task(_connect_address(str(address[0]), port)) for *_, address in infos[:MAX_ADDRESSES]]
     refusal = OSError("the host has no address")

@@ -14,7 +14,7 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.human_units import format_elapsed
 from rae_auto.toolkit.validators import absolute_path
-from rae_plugins.machine.patience import look
+from rae_plugins.machine.blocking_calls import call_with_timeout
 
 TIMEOUT_SECONDS = 3.0
 """Time for which a file system that doesn't answer is waited for."""
@@ -42,7 +42,7 @@ class PathGuard(ReadGuard):
         """Look at the path, in a thread of its own: a mount whose server is gone may never answer."""
         quoted = quote_short(self.path, MAX_PATH_CHARACTERS)
         try:
-            match = await look(
+            match = await call_with_timeout(
                 (self.path, self.is_mount), lambda: find_match(self.path, mount=self.is_mount), TIMEOUT_SECONDS
             )
         except TimeoutError:

@@ -1,1 +1,1 @@
-"""What several plugins need of the machine."""
+"""Readings of the machine that several plugins share."""

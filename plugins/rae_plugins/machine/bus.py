@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_ADDRESS = "unix:path=/run/dbus/system_bus_socket"
 _SYSTEM, _SESSION = "system bus", "session bus"
 
-PATIENCE = 25.0
+REPLY_TIMEOUT_SECONDS = 25.0
 """Seconds within which a service has to answer: what D-Bus libraries agree upon."""
 
 _LOST = "the connection to the bus was lost"
@@ -120,7 +120,7 @@ class Signals:
         body = tuple(unpack_variants(message.body))
         self._queue.put_nowait(Signal(message.path or "", message.interface or "", message.member or "", body))
 
-    def lost(self) -> None:
+    def mark_lost(self) -> None:
         """Record that the bus is gone."""
         self._queue.put_nowait(None)
 
@@ -144,7 +144,7 @@ class Bus:
         from dbus_fast.aio import MessageBus
 
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
                 # Descriptors are what logind's inhibitors are made of.
                 return cls(await MessageBus(bus_address=address, negotiate_unix_fd=True).connect())
         except Exception as error:
@@ -221,7 +221,7 @@ class Bus:
             flags=MessageFlag.NO_AUTOSTART,
         )  # fmt: skip
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
                 answer = await self._connection.call(message)
         except Exception as error:
             raise BusFailure(f"{target.service} didn't answer {member}: {error or type(error).__name__}") from error
@@ -242,7 +242,7 @@ class Bus:
             await self._connection.wait_for_disconnect()  # type: ignore[no-untyped-call]  # it has no annotations
         self.is_lost = True
         for signals in self._listening:
-            signals.lost()
+            signals.mark_lost()
 
 
 _BUS = Target(_DAEMON, "/org/freedesktop/DBus", _DAEMON)

@@ -69,7 +69,7 @@ async def run(words: Sequence[str], seconds: float, *, most: int | None = None, 
                 code = await process.wait()
         finally:
             await kill(process)
-        tail.read_out()
+        tail.read_output()
         return CommandResult(code, bytes(tail.kept), tail.printed)
 
 
@@ -117,7 +117,7 @@ class _Tail:
         os.close(self._reading)
         os.close(self.writing)
 
-    def read_out(self) -> None:
+    def read_output(self) -> None:
         """Take what is still in the pipe."""
         for _ in range(_PIPEFULS):
             if not self._read():

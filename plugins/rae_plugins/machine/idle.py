@@ -18,7 +18,7 @@ from rae_plugins.machine.idle_native import macos, windows
 from rae_plugins.machine.idle_source import IdleUnknown
 from rae_plugins.machine.idle_x11 import x11
 
-PATIENCE = 1.0
+REPLY_TIMEOUT_SECONDS = 1.0
 """Seconds after which a source that doesn't answer is passed over."""
 
 Source = Callable[[Mapping[str, str]], Awaitable["tuple[float, str]"]]
@@ -41,13 +41,13 @@ async def read_idle() -> Idle:
     refusals = []
     for source in _sources():
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
                 seconds, who = await source(os.environ)
             return Idle(max(seconds, 0.0), who)
         except (IdleUnknown, BusFailure) as reason:
             refusals.append(str(reason))
         except TimeoutError:
-            refusals.append(f"{source.__name__}: no answer within {PATIENCE:g} s")
+            refusals.append(f"{source.__name__}: no answer within {REPLY_TIMEOUT_SECONDS:g} s")
         except Exception as error:
             refusals.append(f"{source.__name__}: {error or type(error).__name__}")
     return Idle(None, "; ".join(dict.fromkeys(" ".join(refusal.split()) for refusal in refusals)))

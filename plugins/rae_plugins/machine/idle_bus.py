@@ -36,6 +36,6 @@ async def logind(_: Mapping[str, str]) -> tuple[float, str]:
     async with system_bus() as bus:
         session = await bus.properties(_SESSION)
     if not session["IdleSinceHintMonotonic"]:
-        raise IdleUnknown("no desktop tells logind whether its session is idle")
+        raise IdleUnknown("no desktop reports to logind whether its session is idle")
     since = session["IdleSinceHintMonotonic"] / 1e6
     return (time.monotonic() - since if session["IdleHint"] else 0.0), "logind"

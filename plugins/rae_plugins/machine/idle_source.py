@@ -1,4 +1,4 @@
-"""What the sources of idle time share."""
+"""Shared parts of the sources of idle time."""
 
 from collections.abc import Mapping
 

@@ -103,7 +103,7 @@ class _Talk:
         rest = await self.reader.readexactly(4 * length)
         if status != 1:
             reason = rest[:reason_length].decode("latin-1").strip() or "the user's cookie is missing"
-            raise IdleUnknown(f"the X server lets nobody in: {reason}")
+            raise IdleUnknown(f"the X server refuses the connection: {reason}")
         vendor_length, formats = struct.unpack_from("<16xH3xB", rest)
         (root,) = struct.unpack_from("<I", rest, 32 + _pad(vendor_length) + 8 * formats)
         return int(root)

@@ -1,4 +1,4 @@
-"""What the machine lives on: mains or battery, and how full that is.
+"""The power supply: mains or battery, and its charge.
 
 Linux tells of each supply in /sys/class/power_supply. That is read here rather than through psutil, which takes
 the battery of a wireless mouse for the machine's own. Elsewhere psutil tells.
@@ -57,10 +57,10 @@ def read_supplies(root: Path) -> Power:
 
 def _source_by_status(statuses: Iterable[str]) -> Source | None:
     """Return the source by the status of batteries, for machines without an entry for mains."""
-    told = set(statuses)
-    if "Discharging" in told:
+    statuses = set(statuses)
+    if "Discharging" in statuses:
         return Source.BATTERY
-    return Source.MAINS if told & {"Charging", "Full", "Not charging"} else None
+    return Source.MAINS if statuses & {"Charging", "Full", "Not charging"} else None
 
 
 def _charge(batteries: Iterable[Path]) -> float | None:

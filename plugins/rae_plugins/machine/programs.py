@@ -15,12 +15,12 @@ def _finder(text: str) -> Callable[[str], object]:
     return re.compile(translate(text), re.IGNORECASE).match
 
 
-def checked(text: str) -> str:
+def check_pattern(text: str) -> str:
     """Check a pattern and return it. Raises ValueError."""
     try:
         _finder(text)
     except re.error as error:
-        raise ValueError(f"{text!r:.60} is no regular expression: {error}; write a glob, or mend it") from None
+        raise ValueError(f"invalid regular expression {text!r:.60}: {error}; write a glob, or correct it") from None
     return text
 
 

@@ -1,4 +1,4 @@
-"""What the clock on the wall shows, and when that changes, where it may be set forward (a gap) or back (a fold).
+"""Wall-clock times and their changes, where it may be set forward (a gap) or back (a fold).
 
 For what is a function of what the clock shows, as guards are, the rule is that and no more. So a bound that lies in
 a gap counts at the gap's end, when the clock first shows a later time; and what is repeated in a fold holds in both

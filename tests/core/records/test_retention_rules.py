@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,15 +45,17 @@ def kept(keep: RetentionRule, found: list[Entry]) -> list[Entry]:
     return [entry for entry in found if id(entry) not in gone]
 
 
+@pytest.mark.requirement("R26")
 @given(entries, keeps)
-def test_r26_what_stays_is_neither_old_nor_too_much(found: list[Entry], keep: RetentionRule) -> None:
+def test_what_stays_is_neither_old_nor_too_much(found: list[Entry], keep: RetentionRule) -> None:
     stays = [entry for entry in kept(keep, found) if not keep.states or entry.state in keep.states]
     assert all(entry.at >= keep.since for entry in stays)
     assert all(count <= keep.newest for count in Counter(entry.job for entry in stays).values())
 
 
+@pytest.mark.requirement("R26")
 @given(entries, keeps)
-def test_r26_nothing_goes_without_need(found: list[Entry], keep: RetentionRule) -> None:
+def test_nothing_goes_without_need(found: list[Entry], keep: RetentionRule) -> None:
     for entry in keep.expired(found):
         assert not keep.states or entry.state in keep.states
         before = found[: next(n for n, other in enumerate(found) if other is entry)]
@@ -65,8 +68,9 @@ def test_what_was_kept_once_is_kept_again(found: list[Entry], keep: RetentionRul
     assert keep.expired(kept(keep, found)) == []
 
 
+@pytest.mark.requirement("R26")
 @given(entries)
-def test_r26_failures_are_kept_longer_and_many_successes_dont_drive_them_out(found: list[Entry]) -> None:
+def test_failures_are_kept_longer_and_many_successes_dont_drive_them_out(found: list[Entry]) -> None:
     left = found
     for log, keep in rules(Retention(keep="90d", keep_failures="1y", runs=5), NOW):
         if log == documents.RUNS:
@@ -89,8 +93,9 @@ def test_every_final_state_has_its_rule_and_decisions_have_theirs() -> None:
 sizes = st.dictionaries(st.integers(0, 99).map(lambda n: f"{n:026}"), st.integers(0, 100), max_size=30)
 
 
+@pytest.mark.requirement("R26")
 @given(sizes, st.data(), st.integers(0, 300))
-def test_r26_output_stays_within_its_bound_and_the_newest_stays(sizes: dict[str, int], data, most: int) -> None:
+def test_output_stays_within_its_bound_and_the_newest_stays(sizes: dict[str, int], data, most: int) -> None:
     job_of = {run: data.draw(st.sampled_from("ab")) for run in sizes if data.draw(st.booleans())}
     open_runs = {run for run in job_of if data.draw(st.booleans())}
     gone = expired_output(sizes, job_of, open_runs, most)

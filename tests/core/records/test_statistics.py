@@ -73,7 +73,7 @@ def test_skips_are_counted_by_reason_whether_decided_at_once_or_later() -> None:
     assert statistics([later], decided).skipped == {"overlap": 2, "need_failed": 2}
 
 
-def test_duration_is_from_the_first_start_to_the_end_and_lateness_from_the_instant_to_the_start() -> None:
+def test_statistics_measure_duration_and_lateness() -> None:
     found = statistics([run(n, late=n / 10) for n in range(1, 101)], [])
     assert found.duration is not None
     assert (found.duration.p50, found.duration.p90, found.duration.p99) == (50, 90, 99)

@@ -22,7 +22,7 @@ trigger = { type = "job", jobs = ["a"], on = "failure" }
 """
 
 
-def test_ends_of_runs_are_among_it_and_what_a_source_told_though_its_run_is_open(tmp_path):
+def test_world_log_has_ends_of_runs_and_firings_of_open_runs(tmp_path):
     a = Job(id="a", command=["true"])
     b = Job(id="b", command=["sleep", "600"], schedule=TriggerRef("job", {"jobs": ["a"]}, "after-a"))
 
@@ -41,7 +41,7 @@ def test_ends_of_runs_are_among_it_and_what_a_source_told_though_its_run_is_open
     assert [(one["job"], one["trigger"]) for one in told if "trigger" in one] == [("b", "after-a")]
 
 
-def test_of_runs_that_ended_only_those_before_the_simulated_span_are_played(tmp_path: Path, monkeypatch):
+def test_simulation_plays_only_runs_that_ended_before_its_span(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
     path = tmp_path / "rae.toml"
     path.write_text(CONFIG)

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 EXITS = "raise SystemExit('imported')"
 
 
-def test_plugins_lists_kind_name_distribution_version_and_state_without_importing_s20(site: "Site") -> None:
+@pytest.mark.requirement("S20")
+def test_plugins_command_lists_all_without_importing_any(site: "Site") -> None:
     site.lay_out("pager", EXITS)
     done = site.rae_auto("plugins")
     assert (done.returncode, done.stderr) == (0, "")
@@ -33,7 +34,8 @@ def test_plugins_as_json_is_one_object_for_each(site: "Site") -> None:
     assert {(row["kind"], row["name"]) for row in listed} >= {("trigger", "interval"), ("store", "sqlite")}
 
 
-def test_plugins_shows_a_name_that_two_claim_as_broken_s21(site: "Site") -> None:
+@pytest.mark.requirement("S21")
+def test_plugins_shows_a_name_that_two_claim_as_broken(site: "Site") -> None:
     site.lay_out("interval", EXITS, "rae_trigger_thief", group="triggers")
     rows = [line for line in site.rae_auto("plugins").stdout.splitlines() if line.startswith("trigger  interval")]
     assert len(rows) == 2
@@ -63,13 +65,12 @@ def test_show_as_json_has_the_same(site: "Site") -> None:
     }
 
 
+@pytest.mark.requirement("S18")
 @pytest.mark.parametrize(
     ("source", "problem"),
     [("raise OSError('\\x1b]0;owned\\x07')", r"OSError: \x1b]0;owned\x07"), (EXITS, "SystemExit: imported")],
 )
-def test_show_of_a_broken_plugin_is_one_escaped_line_and_no_traceback_s18(
-    site: "Site", source: str, problem: str
-) -> None:
+def test_show_of_a_broken_plugin_is_one_escaped_line_and_no_traceback(site: "Site", source: str, problem: str) -> None:
     site.lay_out("pager", source)
     done = site.rae_auto("plugins", "show", "notifier", "pager")
     assert (done.returncode, done.stdout) == (1, "")

@@ -115,7 +115,8 @@ def test_a_distribution_installed_by_pip_is_found_and_serves(site: "Site", tmp_p
     assert registry.info(Kind.NOTIFIER, "pager").state is State.LOADED
 
 
-def test_the_index_imports_nothing_s20(site: "Site") -> None:
+@pytest.mark.requirement("S20")
+def test_the_index_imports_nothing(site: "Site") -> None:
     module = site.lay_out("pager", "raise SystemExit('imported')")
     registry = site.registry()
     assert "pager" in registry.names(Kind.NOTIFIER)
@@ -123,7 +124,8 @@ def test_the_index_imports_nothing_s20(site: "Site") -> None:
     assert module not in sys.modules
 
 
-def test_a_plugin_is_imported_alone_and_only_when_its_class_is_asked_for_s20(site: "Site") -> None:
+@pytest.mark.requirement("S20")
+def test_a_plugin_is_imported_alone_and_only_when_its_class_is_asked_for(site: "Site") -> None:
     wanted, other = site.lay_out("pager"), site.lay_out("bell")
     registry = site.registry()
     registry.get(Kind.NOTIFIER, "pager")
@@ -137,8 +139,9 @@ def test_the_same_class_is_given_every_time(site: "Site") -> None:
     assert registry.get(Kind.NOTIFIER, "pager") is registry.get(Kind.NOTIFIER, "pager")
 
 
+@pytest.mark.requirement("S21")
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_broken_plugin_is_one_line_that_says_whose_it_is_and_harms_no_other_s21(site: "Site", fault: str) -> None:
+def test_broken_plugin_is_one_line_with_its_distribution(site: "Site", fault: str) -> None:
     source, problem = BROKEN[fault]
     site.lay_out(fault, source, "rae_notifier_broken")
     site.lay_out("pager")
@@ -168,7 +171,8 @@ def test_what_a_plugin_says_of_its_fault_is_bounded(site: "Site") -> None:
     assert len(str(caught.value)) < 600
 
 
-def test_two_distributions_that_claim_one_name_are_both_named_and_neither_is_imported_s21(site: "Site") -> None:
+@pytest.mark.requirement("S21")
+def test_name_clash_names_both_distributions_and_imports_none(site: "Site") -> None:
     modules = {site.lay_out("pager", distribution=name) for name in ("rae_notifier_one", "rae_notifier_two")}
     registry = site.registry()
     with pytest.raises(
@@ -179,7 +183,8 @@ def test_two_distributions_that_claim_one_name_are_both_named_and_neither_is_imp
     assert not modules & set(sys.modules)
 
 
-def test_no_distribution_replaces_a_built_in_s21(site: "Site") -> None:
+@pytest.mark.requirement("S21")
+def test_no_distribution_replaces_a_built_in(site: "Site") -> None:
     site.lay_out("command", distribution="rae_notifier_thief")
     with pytest.raises(PluginBroken, match=r"claimed by rae-auto \S+ and rae_notifier_thief 1.0"):
         site.registry().get(Kind.NOTIFIER, "command")

@@ -133,7 +133,7 @@ def test_what_can_not_be_kept_is_refused_in_one_line(tmp_path, name, data, why):
     playing(tmp_path, MemoryStore(), work)
 
 
-def test_a_store_that_fails_is_told_and_nobody_hears_of_what_it_did_not_keep(tmp_path):
+def test_failed_store_raises_and_publishes_nothing(tmp_path):
     store = Noting()
 
     async def work(scheduler):
@@ -186,7 +186,7 @@ def test_who_follows_from_now_on_hears_nothing_of_the_past(tmp_path, store):
     assert playing(tmp_path, store, work)
 
 
-def test_after_a_restart_one_goes_on_from_a_place_also_among_events_of_one_instant(tmp_path, store):
+def test_follow_continues_from_a_position_within_one_instant(tmp_path, store):
     async def first(scheduler):
         return [await scheduler.runtime.inputs.events.record(f"e{number}", {}, AT) for number in range(4)]
 

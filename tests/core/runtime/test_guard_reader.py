@@ -147,7 +147,7 @@ def outcome(tmp_path, *jobs):
     return playing(tmp_path, work, *jobs)
 
 
-def test_a_run_starts_where_all_guards_say_yes_and_why_tells_what_each_said(tmp_path):
+def test_run_starts_when_all_guards_allow_and_why_shows_each(tmp_path):
     stage.results = {"power": GuardResult(Verdict.YES, "on mains"), "quiet": GuardResult(Verdict.YES, "load 0.1")}
     run, told = outcome(tmp_path, rung("a", "power", "quiet"))
     assert run.state is RunState.SUCCEEDED
@@ -237,7 +237,7 @@ def test_a_change_that_is_no_instant_to_come_is_none_and_told(change):
     assert "which isn't an aware instant after" in told["error"]
 
 
-def test_a_guard_that_fails_time_and_again_is_told_and_not_said_to_be_left_out():
+def test_guard_that_keeps_failing_is_reported_not_quarantined():
     quarantine = Quarantine(lambda kind, name: "a distribution")
     guard, now = SafeGuard(Odd(), quarantine), datetime(2026, 1, 1, tzinfo=UTC)
     for _ in range(MAX_FAILURES_IN_A_ROW):

@@ -85,7 +85,8 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Reten
         one.store.close()
 
 
-def test_r26_old_runs_go_with_all_their_files_and_failures_later(world) -> None:
+@pytest.mark.requirement("R26")
+def test_old_runs_go_with_all_their_files_and_failures_later(world) -> None:
     failed = RunState.FAILED
     w = world([finished(1, days=400, state=failed), finished(2, days=100, state=failed), finished(3, days=100)])
     w.store.commit([finished(4, days=80)])
@@ -94,20 +95,23 @@ def test_r26_old_runs_go_with_all_their_files_and_failures_later(world) -> None:
     assert (w.runs(), w.printed()) == ([2, 4], [2, 4])
 
 
-def test_r26_of_each_job_the_newest_stay(world) -> None:
+@pytest.mark.requirement("R26")
+def test_of_each_job_the_newest_stay(world) -> None:
     w = world([finished(n, days=n / 10, job="ab"[n % 2]) for n in range(20)])
     w.prints(*range(20))
     w.tidy(Retention(runs=3))
     assert w.runs() == w.printed() == list(range(6))
 
 
-def test_r26_more_than_one_step_removes_is_removed(world) -> None:
+@pytest.mark.requirement("R26")
+def test_more_than_one_step_removes_is_removed(world) -> None:
     w = world([finished(n, days=n / 1000) for n in range(1700)])
     w.tidy(Retention(runs=7))
     assert w.runs() == list(range(7))
 
 
-def test_r26_decisions_are_bounded_for_each_job(world) -> None:
+@pytest.mark.requirement("R26")
+def test_decisions_are_bounded_for_each_job(world) -> None:
     w = world(
         [
             Append(documents.DECISIONS, str(n), "ab"[n % 2], "overlap", NOW - timedelta(days=n * 9), {"n": n})
@@ -120,7 +124,8 @@ def test_r26_decisions_are_bounded_for_each_job(world) -> None:
     assert [body["n"] for body in w.store.query(documents.DECISIONS, LogQuery())] == list(range(4))
 
 
-def test_r26_the_oldest_output_goes_where_a_job_has_too_much_but_never_that_of_an_open_run(world) -> None:
+@pytest.mark.requirement("R26")
+def test_retention_removes_oldest_output_but_not_of_open_runs(world) -> None:
     opened = Put(documents.RUN, run_id(1), documents.dump(a_run(1)))
     w = world([opened, *(finished(n) for n in range(2, 6)), finished(6, job="other")])
     w.prints(1, 2, 3, 4, 5, 6, size=10)
@@ -140,7 +145,7 @@ def test_files_with_events_go_with_their_runs_and_count_as_their_output(world) -
     assert [path.name for path in w.outputs.iterdir()] == [f"{run_id(3)}.event.json"]
 
 
-def test_output_of_no_run_goes_in_the_first_round_and_what_is_no_output_stays(world) -> None:
+def test_retention_removes_orphaned_output_in_the_first_round(world) -> None:
     w = world([finished(1), Put(documents.RUN, run_id(2), documents.dump(a_run(2)))])
     w.prints(1, 2, 3)
     w.tidy(Retention())
@@ -159,7 +164,8 @@ def test_without_any_output_there_is_nothing_to_do(world) -> None:
     assert w.runs() == [1]
 
 
-def test_r26_a_scheduler_tidies_when_it_opens(tmp_path: Path) -> None:
+@pytest.mark.requirement("R26")
+def test_a_scheduler_tidies_when_it_opens(tmp_path: Path) -> None:
     async def main() -> None:
         async with asyncio.timeout(60):
             async with Scheduler(directory=tmp_path) as scheduler:

@@ -167,7 +167,8 @@ def test_refusals_are_errors_of_the_package(tmp_path):
     playing(work, tmp_path)
 
 
-def test_R3_a_repeated_request_leads_to_one_run(tmp_path):
+@pytest.mark.requirement("R3")
+def test_a_repeated_request_leads_to_one_run(tmp_path):
     async def work(s):
         return await asyncio.gather(*(s.trigger("a", request="same") for _ in range(5)))
 
@@ -214,7 +215,8 @@ def test_a_removed_job_is_gone_after_a_restart_too(tmp_path):
     assert playing(second, tmp_path) == []
 
 
-def test_R24_a_second_scheduler_is_refused_with_the_pid_of_the_first(tmp_path):
+@pytest.mark.requirement("R24")
+def test_a_second_scheduler_is_refused_with_the_pid_of_the_first(tmp_path):
     async def work(s):
         with pytest.raises(StoreLocked, match=f"in use by process {os.getpid()}") as refused:
             await Scheduler(directory=tmp_path).open()

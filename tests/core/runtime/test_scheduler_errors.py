@@ -16,8 +16,9 @@ from rae_auto.testing.memory_store import MemoryStore
 JOB = Job(name="a", python="time:time")
 
 
+@pytest.mark.requirement("R35")
 @pytest.mark.parametrize("event", [{"what": object()}, {"names": {7: "seven"}}, ["no object"], {"size": float("inf")}])
-def test_an_event_that_no_store_can_keep_is_refused_R35(tmp_path, event):
+def test_an_event_that_no_store_can_keep_is_refused(tmp_path, event):
     async def work():
         async with Scheduler(directory=tmp_path, store="json", jobs=[JOB]) as scheduler:
             with pytest.raises(BadRequest, match="the event"):
@@ -27,7 +28,8 @@ def test_an_event_that_no_store_can_keep_is_refused_R35(tmp_path, event):
     assert in_time(work).event == {"pair": [1, 2]}
 
 
-def test_a_request_is_text_R35(tmp_path):
+@pytest.mark.requirement("R35")
+def test_a_request_is_text(tmp_path):
     async def work():
         async with Scheduler(directory=tmp_path, store="json", jobs=[JOB]) as scheduler:
             with pytest.raises(BadRequest, match="the key of an occurrence is text"):
@@ -37,8 +39,9 @@ def test_a_request_is_text_R35(tmp_path):
     assert in_time(work).state is RunState.SUCCEEDED
 
 
+@pytest.mark.requirement("R35")
 @pytest.mark.parametrize("fields", [{"args": [object()]}, {"kwargs": {"x": {1, 2}}}, {"env": {"A": b"bytes"}}])
-def test_a_job_that_no_store_can_keep_is_refused_R35(tmp_path, fields):
+def test_a_job_that_no_store_can_keep_is_refused(tmp_path, fields):
     async def work():
         async with Scheduler(directory=tmp_path, store="json", jobs=[JOB]) as scheduler:
             with pytest.raises(InvalidJob, match="job 'b': holds what no store can keep"):
@@ -100,7 +103,8 @@ class OddStore(MemoryStore):
         super().commit(changes)
 
 
-def test_a_store_that_raises_what_it_should_not_is_tried_again_R35(tmp_path):
+@pytest.mark.requirement("R35")
+def test_a_store_that_raises_what_it_should_not_is_tried_again(tmp_path):
     store = OddStore()
 
     async def work():

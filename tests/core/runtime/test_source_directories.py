@@ -84,7 +84,7 @@ def test_a_job_that_is_removed_and_added_anew_begins_anew(tmp_path):
     assert not list(tmp_path.glob("triggers/*/*"))
 
 
-def test_a_trigger_that_is_taken_away_and_given_back_begins_anew_and_the_others_go_on(tmp_path):
+def test_trigger_removed_and_added_again_starts_fresh(tmp_path):
     async def work(scheduler):
         await scheduler.add_job(job("x", "y"))
         await beginning(scheduler, 2)
@@ -107,7 +107,7 @@ def test_an_option_that_changes_takes_nothing_away(tmp_path):
     assert playing(tmp_path, work) == [("x", True)]
 
 
-def test_what_was_taken_out_of_the_configuration_while_no_daemon_ran_begins_anew(tmp_path):
+def test_trigger_removed_while_no_daemon_ran_starts_fresh(tmp_path):
     playing(tmp_path, lambda s: beginning(s, 2), job("x", "y"))
     assert playing(tmp_path, beginning, job("y")) == [("y", True)]
     assert playing(tmp_path, lambda s: beginning(s, 2), job("x", "y")) == [("x", False), ("y", True)]

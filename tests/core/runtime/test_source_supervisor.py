@@ -144,7 +144,8 @@ def test_what_is_told_without_an_instant_happened_now(tmp_path):
     assert playing(tmp_path, work, job())
 
 
-def test_R3_a_key_that_is_told_again_leads_to_one_run_also_after_a_restart(tmp_path):
+@pytest.mark.requirement("R3")
+def test_a_key_that_is_told_again_leads_to_one_run_also_after_a_restart(tmp_path):
     async def work(scheduler):
         watch = await stage.begins("x")
         await asyncio.gather(*(watch.emit("same") for _ in range(3)))
@@ -192,7 +193,8 @@ class Sick(MemoryStore):
         super().commit(changes)
 
 
-def test_what_is_told_while_state_can_not_be_written_is_kept_R23(tmp_path, monkeypatch):
+@pytest.mark.requirement("R23")
+def test_what_is_told_while_state_can_not_be_written_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(engine_loop, "COMMIT_RETRY_SECONDS", (0.01,))
     monkeypatch.setattr(inputs, "RETRY_OCCURRENCE_SECONDS", 0.01)
     store = Sick()
@@ -254,8 +256,9 @@ def test_a_source_that_fails_is_logged_and_started_again_ever_later(tmp_path, lo
     assert all("{'job': 'a'} trigger on-x failed, tried again in" in line and line.count("\n") == 1 for line in log)
 
 
+@pytest.mark.requirement("R35")
 @pytest.mark.parametrize("error", [RuntimeError("oh no"), SystemExit(3)], ids=repr)
-def test_a_source_that_fails_is_in_nobodys_way_R35(tmp_path, log, error):
+def test_a_source_that_fails_is_in_nobodys_way(tmp_path, log, error):
     async def script(watch):
         if watch.job == "bad":
             raise error
@@ -289,6 +292,7 @@ def test_a_source_that_returns_has_ended_for_good(tmp_path, log):
     assert (stage.begun, log) == (["x"], [])
 
 
+@pytest.mark.requirement("R35")
 @pytest.mark.parametrize(
     ("told", "why"),
     [
@@ -301,7 +305,7 @@ def test_a_source_that_returns_has_ended_for_good(tmp_path, log):
         ({"key": 7}, "key"),
     ],
 )
-def test_what_can_not_be_kept_is_an_error_of_the_source_alone_R35(tmp_path, told, why):
+def test_what_can_not_be_kept_is_an_error_of_the_source_alone(tmp_path, told, why):
     async def work(scheduler):
         watch = await stage.begins("x")
         with pytest.raises(ValueError, match=why):
@@ -423,7 +427,7 @@ def test_what_fails_while_it_is_ended_is_not_started_again(tmp_path):
     assert (stage.begun, sorted(stage.ended)) == (["x", "y"], ["x", "y"])
 
 
-def test_closing_waits_for_sources_to_tidy_up_also_those_of_jobs_removed_before(tmp_path):
+def test_close_waits_for_cleanup_of_all_sources(tmp_path):
     may_end = asyncio.Event()
     tidied = []
 

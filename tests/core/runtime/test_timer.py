@@ -31,7 +31,7 @@ async def begun(waiting: "asyncio.Task[None]") -> None:
 
 
 @pytest.mark.parametrize("left", [timedelta(0), -HOUR])
-def test_an_instant_that_has_passed_is_not_waited_for_and_others_get_their_turn(left: timedelta) -> None:
+def test_sleep_until_a_past_instant_returns_after_one_turn(left: timedelta) -> None:
     async def scene() -> None:
         clock, turns = SetClock(), []
         other = asyncio.ensure_future(asyncio.sleep(0))
@@ -57,7 +57,7 @@ def test_who_waits_for_an_instant_or_a_while_is_woken_in_time() -> None:
     asyncio.run(asyncio.wait_for(scene(), 60))
 
 
-def test_all_who_wait_for_an_instant_are_woken_by_a_jump_and_wait_again_for_what_is_left() -> None:
+def test_clock_jump_wakes_all_sleepers() -> None:
     async def scene() -> None:
         clock = SetClock()
         timer = RuntimeTimer(clock)
@@ -78,7 +78,7 @@ def test_all_who_wait_for_an_instant_are_woken_by_a_jump_and_wait_again_for_what
     asyncio.run(asyncio.wait_for(scene(), 60))
 
 
-def test_however_far_an_instant_is_the_clock_is_looked_at_from_time_to_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timer_checks_the_clock_however_far_the_instant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timer, "MAX_SLEEP_SECONDS", 0.01)
 
     async def scene() -> None:

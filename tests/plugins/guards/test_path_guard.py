@@ -17,7 +17,7 @@ from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.testing.guards import GuardConformance
 from rae_plugins.guards import path as path_module
 from rae_plugins.guards.path import PathGuard
-from rae_plugins.machine.patience import look
+from rae_plugins.machine.blocking_calls import call_with_timeout
 
 
 def evaluate(path: object, **options: bool) -> GuardResult:
@@ -178,8 +178,8 @@ def test_look_shares_its_result_with_later_callers() -> None:
 
     async def ask_thrice() -> list[Any]:
         with pytest.raises(TimeoutError):
-            await look("it", slow, 0.01)
-        asked = [asyncio.create_task(look("it", slow, 60)) for _ in range(2)]
+            await call_with_timeout("it", slow, 0.01)
+        asked = [asyncio.create_task(call_with_timeout("it", slow, 60)) for _ in range(2)]
         await asyncio.sleep(0)
         release.set()
         return [await task for task in asked]
@@ -194,8 +194,8 @@ def test_look_passes_on_errors_and_can_be_repeated() -> None:
 
     for _ in range(2):
         with pytest.raises(PermissionError):
-            asyncio.run(look("it", fail, 60))
-    assert asyncio.run(look("it", lambda: 5, 60)) == 5
+            asyncio.run(call_with_timeout("it", fail, 60))
+    assert asyncio.run(call_with_timeout("it", lambda: 5, 60)) == 5
 
 
 @pytest.mark.parametrize("path", ["", "relative/x", "a\0b", 5])

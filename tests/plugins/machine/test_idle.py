@@ -91,7 +91,7 @@ def test_an_x_server_that_wants_a_cookie_gets_that_of_the_user(monkeypatch: pyte
         monkeypatch.setenv("DISPLAY", display)
         refused = read()
         assert refused.seconds is None
-        assert "lets nobody in" in refused.because
+        assert "refuses the connection" in refused.because
         authority(tmp_path / ".Xauthority", display[1:], cookie)
         assert read().seconds is not None
         monkeypatch.setenv("XAUTHORITY", str(tmp_path / "other"))
@@ -135,7 +135,7 @@ def test_without_an_x_server_it_says_so(display: str, words: str, monkeypatch: p
 
 @pytest.mark.parametrize("result", ["nothing", "goodbye", "nonsense"])
 def test_one_that_is_none_is_passed_over(result: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idle, "PATIENCE", 0.2)
+    monkeypatch.setattr(idle, "REPLY_TIMEOUT_SECONDS", 0.2)
 
     async def scene() -> Idle:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -291,7 +291,7 @@ def test_logind_comes_last(bus: str) -> None:
 def test_a_desktop_that_never_told_logind_anything_is_not_in_use_for_that(bus: str) -> None:
     found = read_with(bus, logind(False, None))
     assert found.seconds is None
-    assert "no desktop tells logind" in found.because
+    assert "no desktop reports to logind" in found.because
 
 
 def test_a_bus_with_nobody_on_it_says_why(bus: str) -> None:
@@ -312,7 +312,7 @@ def test_the_bus_of_the_session_is_found_where_sessions_have_it(
 def test_a_bus_that_never_answers_is_given_up_and_left_behind_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idle, "PATIENCE", 0.1)
+    monkeypatch.setattr(idle, "REPLY_TIMEOUT_SECONDS", 0.1)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "silent"))
         silent.listen()

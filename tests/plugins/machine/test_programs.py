@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.support.waiting import eventually
 
-from rae_plugins.machine.programs import checked, is_called, running
+from rae_plugins.machine.programs import check_pattern, is_called, running
 from rae_plugins.triggers.system import SystemTrigger
 from rae_plugins.triggers.threshold import ThresholdTrigger
 from rae_plugins.triggers.usage.patterns.duration import DurationPattern
@@ -29,7 +29,7 @@ from rae_plugins.triggers.usage.patterns.duration import DurationPattern
     ],
 )
 def test_a_name_is_a_glob_or_a_regular_expression_in_any_case(name: str, text: str, is_meant: bool) -> None:
-    assert is_called(name, checked(text)) is is_meant
+    assert is_called(name, check_pattern(text)) is is_meant
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_name_is_a_glob_or_a_regular_expression_in_any_case(name: str, text: s
     ],
 )
 def test_what_is_no_regular_expression_is_refused(trigger: Any, options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=re.escape("'/(/' is no regular expression")):
+    with pytest.raises(ValueError, match=re.escape("invalid regular expression '/(/'")):
         trigger(**options)
 
 

@@ -1,4 +1,4 @@
-"""Fires when something happens to the machine: it sleeps, is unlocked, gets a network, loses its power …"""
+"""Fires on events of the machine: sleep, unlocked screens, networks, power, devices, processes and more."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import at_least
-from rae_plugins.machine.programs import checked
+from rae_plugins.machine.programs import check_pattern
 from rae_plugins.triggers.system.changes import Booted, EventFilter
 from rae_plugins.triggers.system.event_journal import EventJournal, alone_in, kinds_of
 from rae_plugins.triggers.system.event_names import DEVICES, POWER, PROCESSES, SESSIONS, EventName
@@ -49,7 +49,7 @@ class SystemTrigger(SourceTrigger):
     on: tuple[EventName, ...] = field(converter=_names, metadata={"help": "names of the events that count"})
     process: str | None = field(
         default=None,
-        converter=optional(checked),
+        converter=optional(check_pattern),
         metadata={"help": "program of process-started and process-exited: its name, a glob or /regular expression/"},
     )
     device: str | None = field(
@@ -63,7 +63,7 @@ class SystemTrigger(SourceTrigger):
         default=timedelta(seconds=5),
         converter=parse_duration,
         validator=at_least(MIN_POLL_INTERVAL),
-        metadata={"help": "how often to look where nothing tells by itself"},
+        metadata={"help": "how often to poll what sends no notification"},
     )
 
     def __attrs_post_init__(self) -> None:
@@ -80,7 +80,7 @@ class SystemTrigger(SourceTrigger):
                 reasons.setdefault(missing[name], []).append(name)
         if reasons:
             raise ValueError(
-                "; ".join(f"{', '.join(names)} can't be told of here: {why}" for why, names in reasons.items())
+                "; ".join(f"{', '.join(names)} can't be reported here: {why}" for why, names in reasons.items())
             )
 
     def summary(self) -> str:

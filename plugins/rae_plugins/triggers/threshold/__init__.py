@@ -15,7 +15,7 @@ from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import at_least, positive_duration
 from rae_plugins.machine.commands import check_command
-from rae_plugins.machine.programs import checked
+from rae_plugins.machine.programs import check_pattern
 from rae_plugins.triggers.threshold.command import read_command_number
 from rae_plugins.triggers.threshold.levels import Level, parse_level, quote_value
 from rae_plugins.triggers.threshold.metrics import MEASURES, Measure, Metric, SubjectKind, unsupported_reason
@@ -91,7 +91,7 @@ class ThresholdTrigger(SourceTrigger):
         elif not of.strip() or "\0" in of or (kind is SubjectKind.MOUNT and not os.path.isabs(of)):  # noqa: PTH117 - no file is meant
             raise ValueError(f"'of' must be {kind.value}, not {quote_value(of)}")
         elif kind is SubjectKind.PROCESS:
-            checked(of)
+            check_pattern(of)
 
     @command.validator
     def _check_command(self, option: "Attribute[tuple[str, ...] | None]", command: tuple[str, ...] | None) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from rae_auto.model.primitives.units import format_duration
-from rae_plugins.machine.patience import look
+from rae_plugins.machine.blocking_calls import call_with_timeout
 from rae_plugins.triggers.threshold.readers import Read, Unavailable
 
 Sampler = Callable[[], Awaitable[float]]
@@ -20,7 +20,7 @@ def make_thread_sampler(read: Read, timeout: timedelta) -> Sampler:
 
     async def sample() -> float:
         try:
-            return await look(owner, read, timeout.total_seconds())
+            return await call_with_timeout(owner, read, timeout.total_seconds())
         except TimeoutError:
             raise Unavailable(f"the reading took longer than {format_duration(timeout)}") from None
 

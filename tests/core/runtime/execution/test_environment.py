@@ -29,7 +29,8 @@ def environment_seen_by(tmp_path, job, event=None):
     return json.loads((tmp_path / "state" / "output" / f"{run.id}.1.log").read_text()), run
 
 
-def test_a_job_sees_a_few_names_its_own_and_what_tells_it_of_itself_s16(tmp_path, monkeypatch):
+@pytest.mark.requirement("S16")
+def test_a_job_sees_a_few_names_its_own_and_what_tells_it_of_itself(tmp_path, monkeypatch):
     for name in ("AWS_SECRET_ACCESS_KEY", "LD_PRELOAD_CANARY", "PYTHONSTARTUP", "SOME_TOKEN"):
         monkeypatch.setenv(name, "canary")
     monkeypatch.setenv("LANG", "C.UTF-8")
@@ -43,29 +44,32 @@ def test_a_job_sees_a_few_names_its_own_and_what_tells_it_of_itself_s16(tmp_path
     assert not [name for name in seen if name.startswith(("LD_", "PYTHON"))]
 
 
-def test_a_job_cannot_pretend_to_be_another_s16(tmp_path):
+@pytest.mark.requirement("S16")
+def test_a_job_cannot_pretend_to_be_another(tmp_path):
     job = Job(name="see", command=sys.executable, args=["-c", PRINT_ENVIRONMENT], env={"RAE_JOB": "root"})
     seen, _ = environment_seen_by(tmp_path, job)
     assert seen["RAE_JOB"] == "see"
 
 
-def test_without_a_path_a_job_gets_the_usual_one_s16(tmp_path, monkeypatch):
+@pytest.mark.requirement("S16")
+def test_without_a_path_a_job_gets_the_usual_one(tmp_path, monkeypatch):
     monkeypatch.delenv("PATH")
     seen, _ = environment_seen_by(tmp_path, Job(name="see", command=sys.executable, args=["-c", PRINT_ENVIRONMENT]))
     assert seen["PATH"] == "/usr/local/bin:/usr/bin:/bin"
 
 
+@pytest.mark.requirement("S2")
 @pytest.mark.parametrize(
     "name", ["$(touch x);'\"\n", "-rf", "{0.__class__}", "`id`", "${env:HOME}", "${file:/etc/passwd}"]
 )
-def test_data_of_an_event_reaches_the_job_as_it_is_and_does_nothing_s2(tmp_path, name):
+def test_data_of_an_event_reaches_the_job_as_it_is_and_does_nothing(tmp_path, name):
     job = Job(name="see", shell='printf "%s" "$RAE_EVENT"', cwd=str(tmp_path))
     seen, _ = environment_seen_by(tmp_path, job, event={"path": name})
     assert seen == {"path": name}
     assert not (tmp_path / "x").exists()
 
 
-def test_an_event_that_is_too_large_for_a_variable_stands_in_a_file_that_both_variables_name(tmp_path):
+def test_large_event_is_in_a_file_that_both_variables_name(tmp_path):
     event = {"text": "x" * 40_000, "path": "naïve"}
     job = Job(name="see", command=sys.executable, args=["-c", PRINT_ENVIRONMENT])
     seen, run = environment_seen_by(tmp_path, job, event)
@@ -96,7 +100,7 @@ def test_an_event_that_fits_has_no_file(tmp_path):
     assert not list((tmp_path / "state" / "output").glob("*.json"))
 
 
-def test_a_large_event_that_can_not_be_written_fails_the_run_with_the_reason(tmp_path):
+def test_large_event_that_cannot_be_written_fails_the_run(tmp_path):
     async def main():
         async with asyncio.timeout(60), Scheduler(directory=tmp_path / "state") as scheduler:
             await scheduler.add_job(Job(name="see", command=["true"]))

@@ -117,6 +117,7 @@ def log() -> Iterator[list[str]]:
     logger.remove(number)
 
 
+@pytest.mark.requirement("R35")
 @pytest.mark.parametrize(
     ("wait", "error"),
     [
@@ -125,7 +126,7 @@ def log() -> Iterator[list[str]]:
         (gives("done"), "its executor failed: wait returned 'done', which is no Result"),
     ],
 )
-def test_one_whose_end_can_not_be_had_has_ended_with_the_reason_R35(tmp_path: Path, wait: Does, error: str) -> None:
+def test_one_whose_end_can_not_be_had_has_ended_with_the_reason(tmp_path: Path, wait: Does, error: str) -> None:
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(gives(Attempt(wait))))
         desk.executions.start(RUN, JOB)
@@ -136,7 +137,8 @@ def test_one_whose_end_can_not_be_had_has_ended_with_the_reason_R35(tmp_path: Pa
     asyncio.run(scene())
 
 
-def test_one_that_can_not_be_ended_is_told_and_goes_on_R35(tmp_path: Path, log: list[str]) -> None:
+@pytest.mark.requirement("R35")
+def test_one_that_can_not_be_ended_is_told_and_goes_on(tmp_path: Path, log: list[str]) -> None:
     go = asyncio.Event()
 
     async def until_let_go() -> Result:
@@ -158,8 +160,9 @@ def test_one_that_can_not_be_ended_is_told_and_goes_on_R35(tmp_path: Path, log: 
     assert any("failed (cancel): RuntimeError" in line for line in log)
 
 
+@pytest.mark.requirement("R35")
 @pytest.mark.parametrize("find", [fail, leave])
-def test_what_fails_to_look_for_one_ends_it_and_keeps_nobody_waiting_R35(tmp_path: Path, find: Does) -> None:
+def test_what_fails_to_look_for_one_ends_it_and_keeps_nobody_waiting(tmp_path: Path, find: Does) -> None:
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(find=find))
         await desk.executions.find([(RUN, JOB)])
@@ -172,7 +175,8 @@ def test_what_fails_to_look_for_one_ends_it_and_keeps_nobody_waiting_R35(tmp_pat
     asyncio.run(scene())
 
 
-def test_who_looks_for_ever_holds_up_no_start_and_what_comes_after_it_was_given_up_is_ended_R35(
+@pytest.mark.requirement("R35")
+def test_find_that_hangs_delays_no_start_and_is_ended_when_late(
     tmp_path: Path, log: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(executions, "FIND_TIMEOUT_SECONDS", 0.05)
@@ -207,8 +211,9 @@ def test_one_of_which_nothing_can_be_known_is_told_as_such(tmp_path: Path) -> No
     asyncio.run(scene())
 
 
+@pytest.mark.requirement("R35")
 @pytest.mark.parametrize("close", [fail, leave])
-def test_an_executor_that_fails_to_close_is_told_R35(tmp_path: Path, log: list[str], close: Does) -> None:
+def test_an_executor_that_fails_to_close_is_told(tmp_path: Path, log: list[str], close: Does) -> None:
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(gives(Attempt(gives(Result(exit_code=0)))), close=close))
         desk.executions.start(RUN, JOB)

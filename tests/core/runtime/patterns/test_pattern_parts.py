@@ -21,7 +21,7 @@ from rae_auto.toolkit.state_file import StateFile
 # Parts
 
 
-def test_what_a_part_tells_comes_under_its_name_and_counts_once_however_often_it_is_told(tmp_path):
+def test_part_occurrence_has_its_name_and_counts_once(tmp_path):
     pattern = Every(2, {"first": Repeating(["a", "a", "b"]), "second": Repeating(["a"])})
 
     async def scene(listener: Listener) -> None:
@@ -68,7 +68,7 @@ def test_a_part_learns_what_became_of_what_it_told(tmp_path):
     assert told == [EmitResult(), EmitResult(RunId("run-x+y")), EmitResult()]
 
 
-def test_what_a_part_told_and_what_failed_is_counted_when_it_tells_it_again(tmp_path):
+def test_part_occurrence_that_failed_counts_when_repeated(tmp_path):
     async def scene(listener: Listener) -> None:
         good, listener.answer = listener.answer, refuse
         pattern = Every(1, {"part": Repeating(["a"])})
@@ -100,7 +100,7 @@ def test_a_part_that_passes_over_an_error_leaves_no_trace_of_it(tmp_path):
     play(scene, tmp_path)
 
 
-def test_what_fired_is_told_again_as_it_was_though_the_parts_repeat_in_another_order(tmp_path, monkeypatch):
+def test_firing_is_repeated_unchanged_when_parts_repeat_reordered(tmp_path, monkeypatch):
     """Else what was told before a crash would be told after it in another company, and so twice."""
     write = StateFile.write
 
@@ -174,7 +174,7 @@ def test_a_schedule_tells_each_of_its_instants_from_its_first_start_on(tmp_path)
     play(scene, tmp_path)
 
 
-def test_instants_that_were_missed_are_told_after_a_restart_the_latest_of_them(tmp_path):
+def test_schedule_part_emits_latest_missed_instants_on_restart(tmp_path):
     async def scene(listener: Listener) -> None:
         pattern = Every(1, {"time": Minutes()})
         async with listener.watching(pattern):

@@ -80,7 +80,7 @@ def test_a_pattern_of_other_options_begins_anew(tmp_path):
     play(scene, tmp_path)
 
 
-def test_a_first_start_that_takes_its_time_misses_nothing_since_it_was_asked_for(tmp_path):
+def test_slow_first_start_misses_nothing(tmp_path):
     async def scene(listener: Listener) -> None:
         asked = listener.timer.now().wall
         await listener.timer.advance(90)
@@ -136,7 +136,7 @@ def test_what_can_not_be_told_is_raised_and_told_after_the_restart(tmp_path):
     play(scene, tmp_path)
 
 
-def test_a_crash_between_telling_and_keeping_leads_to_the_same_key_and_counts_nothing_twice(tmp_path, monkeypatch):
+def test_crash_between_emit_and_save_repeats_the_same_key(tmp_path, monkeypatch):
     write = StateFile.write
 
     def fail(self: StateFile, document: Mapping[str, Any]) -> None:

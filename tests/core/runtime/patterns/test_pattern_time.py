@@ -50,7 +50,7 @@ def test_a_sleep_wakes_whoever_waits_for_an_instant(tmp_path):
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-def test_a_clock_that_was_set_back_is_told_and_nothing_that_follows_is_missed(tmp_path, restarts):
+def test_clock_set_back_is_reported_and_nothing_is_missed(tmp_path, restarts):
     async def scene(listener: Listener) -> None:
         later = START + timedelta(hours=1)
         async with listener.watching(Every()):

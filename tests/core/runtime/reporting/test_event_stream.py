@@ -4,6 +4,7 @@ import asyncio
 import gc
 from contextlib import aclosing
 
+import pytest
 from tests.support.control_peer import in_time
 
 from rae_auto.runtime.reporting.event_stream import BACKLOG, EventStream
@@ -27,7 +28,8 @@ def test_each_listener_hears_what_comes_after_it_until_the_end():
     assert in_time(work) == ([1, 2], [2], False)
 
 
-def test_a_slow_listener_loses_the_oldest_events_and_still_hears_the_end_R32():
+@pytest.mark.requirement("R32")
+def test_a_slow_listener_loses_the_oldest_events_and_still_hears_the_end():
     async def work():
         broadcast = EventStream()
         slow = broadcast.subscribe()

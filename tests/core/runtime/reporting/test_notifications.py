@@ -165,7 +165,7 @@ def test_without_notifiers_nobody_is_told_and_nothing_is_wrong(log):
     assert (told, log) == ([], [])
 
 
-def test_a_notifier_that_is_not_configured_is_logged_and_the_others_are_told(log):
+def test_unknown_notifier_is_logged_and_the_others_deliver(log):
     send({"mail": Noting("mail")}, wish("chat", "mail"))
     assert [name for name, _ in told] == ["mail"]
     (line,) = log
@@ -176,8 +176,9 @@ def test_a_notifier_that_is_not_configured_is_logged_and_the_others_are_told(log
 # What goes wrong
 
 
+@pytest.mark.requirement("R35")
 @pytest.mark.parametrize("error", ERRORS)
-def test_one_that_fails_is_logged_in_one_line_and_the_others_are_told_R35(log, error):
+def test_one_that_fails_is_logged_in_one_line_and_the_others_are_told(log, error):
     send({"bad": Failing(error), "good": Noting("good")}, wish(), wish())
     assert [name for name, _ in told] == ["good", "good"]
     assert [line.count("\n") for line in log] == [1, 1]
@@ -186,7 +187,8 @@ def test_one_that_fails_is_logged_in_one_line_and_the_others_are_told_R35(log, e
     )
 
 
-def test_one_that_hangs_is_given_up_and_the_others_are_told_R35(log, monkeypatch):
+@pytest.mark.requirement("R35")
+def test_one_that_hangs_is_given_up_and_the_others_are_told(log, monkeypatch):
     monkeypatch.setattr(notifications, "TIME_LIMIT", 0.05)
     send({"bad": Hanging(), "good": Noting("good")}, wish())
     assert [name for name, _ in told] == ["good"]
@@ -206,7 +208,8 @@ def test_nobody_waits_for_a_notice_to_be_told():
     assert [name for name, _ in told] == ["good"]
 
 
-def test_close_lets_deliveries_finish_R35():
+@pytest.mark.requirement("R35")
+def test_close_lets_deliveries_finish():
     go = asyncio.Event()
 
     @frozen
@@ -329,7 +332,8 @@ def test_each_job_is_told_through_the_notifiers_that_it_names(tmp_path):
     ]
 
 
-def test_bad_notifiers_hold_up_neither_runs_nor_the_end_R35(tmp_path, monkeypatch):
+@pytest.mark.requirement("R35")
+def test_bad_notifiers_hold_up_neither_runs_nor_the_end(tmp_path, monkeypatch):
     monkeypatch.setattr(notifications, "TIME_LIMIT", 0.05)
     jobs = [Job(name="a", python="time:time", notify=every_end())]
 

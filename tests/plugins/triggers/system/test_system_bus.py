@@ -50,9 +50,7 @@ def listener(tmp_path: Any) -> Listener:
     return Listener(tmp_path / "source", RealTimer())
 
 
-def test_sleep_and_resume_are_told_and_the_machine_waits_until_the_sleep_is_durable(
-    bus: MockedBus, listener: Listener
-) -> None:
+def test_sleep_and_resume_are_reported_and_sleep_waits_for_commit(bus: MockedBus, listener: Listener) -> None:
     bus.serve("logind")
     held_while_told = []
 
@@ -147,7 +145,7 @@ def test_the_power_goes_runs_low_and_comes_back(bus: MockedBus, listener: Listen
     assert (listener.occurrences[1].event or {})["percent"] == 19.5
 
 
-def test_after_a_restart_of_the_bus_it_is_found_out_what_happened_meanwhile(bus: MockedBus, listener: Listener) -> None:
+def test_bus_restart_catches_up_with_what_happened_meanwhile(bus: MockedBus, listener: Listener) -> None:
     bus.serve("logind")
 
     async def play() -> None:
@@ -272,7 +270,7 @@ def test_what_changed_while_nobody_watched_is_told_at_the_start(bus: MockedBus, 
 
 
 @pytest.mark.parametrize("moves_on", [True, False])
-def test_what_was_told_right_before_a_crash_is_told_again_under_the_same_key_and_no_other(
+def test_event_emitted_before_a_crash_is_repeated_with_the_same_key(
     bus: MockedBus, listener: Listener, moves_on: bool
 ) -> None:
     """Whether the world has moved on since, so that the battery of then is charged now, or not."""
@@ -315,9 +313,7 @@ def _pending(listener: Listener) -> list[Any]:
     return list(json.loads((listener.directory / "system.json").read_text())["pending"])
 
 
-def test_signals_that_somebody_else_sends_in_the_name_of_a_service_do_not_count(
-    bus: MockedBus, listener: Listener
-) -> None:
+def test_signals_forged_in_the_name_of_a_service_are_ignored(bus: MockedBus, listener: Listener) -> None:
     bus.serve("logind")
     bus.serve("upower")
 

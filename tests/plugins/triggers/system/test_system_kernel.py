@@ -136,7 +136,7 @@ def test_a_resume_is_seen_by_the_clocks_alone(tmp_path: Path) -> None:
     assert emitted(listener) == ["resume", "resume"]
 
 
-def test_a_clock_that_is_set_is_told_by_how_much_and_one_that_is_slewed_is_not(tmp_path: Path) -> None:
+def test_clock_step_is_reported_with_its_size_and_slewing_is_not(tmp_path: Path) -> None:
     listener = Listener(tmp_path / "source", VirtualTimer())
 
     async def play() -> None:
@@ -242,7 +242,7 @@ def test_devices_that_the_kernel_tells_of_are_told_once(tmp_path: Path, null: As
     assert listener.occurrences[0].event == {"event": "device-removed", "subsystem": "mem", "device": "null"}
 
 
-def test_the_devices_are_read_anew_when_the_kernel_told_more_than_could_be_heard(
+def test_devices_are_read_again_after_a_netlink_overflow(
     tmp_path: Path, null: AskedDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The smallest that the kernel gives: some messages fill it.

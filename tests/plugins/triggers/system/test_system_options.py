@@ -37,31 +37,33 @@ def test_every_event_has_its_name(a_bus: None) -> None:
 
 
 @pytest.mark.parametrize("name", NEEDS_A_BUS)
-def test_what_only_a_service_tells_is_refused_without_a_bus_by_name_and_with_the_remedy(no_bus: str, name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} can't be told of here: .*no system bus at .*; start dbus") as caught:
+def test_events_of_a_service_are_refused_without_a_bus(no_bus: str, name: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"^{name} can't be reported here: .*no system bus at .*; start dbus"
+    ) as caught:
         SystemTrigger(on=["resume", name])
     assert no_bus in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_of_several_that_are_refused_each_reason_is_given_once(no_bus: str) -> None:
-    with pytest.raises(ValueError, match=r"^sleep, lock can't be told of here: .*; power-ac can't be told of here: "):
+    with pytest.raises(ValueError, match=r"^sleep, lock can't be reported here: .*; power-ac can't be reported here: "):
         SystemTrigger(on=["sleep", "resume", "lock", "power-ac"])
 
 
 @pytest.mark.parametrize("name", ["login", "logout"])
-def test_logins_are_refused_where_neither_a_service_nor_a_record_tells_of_them(no_bus: str, name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} can't be told of here: .*/run/utmp"):
+def test_logins_are_refused_without_a_service_or_records(no_bus: str, name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} can't be reported here: .*/run/utmp"):
         SystemTrigger(on=[name])
 
 
 @pytest.mark.parametrize("name", ["power-ac", "power-battery", "power-low"])
-def test_power_is_refused_where_there_is_no_battery_and_nobody_who_may_know_of_one(no_bus: str, name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} can't be told of here: there is no battery"):
+def test_power_is_refused_without_a_battery_or_upower(no_bus: str, name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} can't be reported here: there is no battery"):
         SystemTrigger(on=[name])
 
 
-def test_a_battery_that_may_never_run_low_is_doubted_where_a_service_may_know_of_one(
+def test_power_low_without_a_known_battery_is_a_warning(
     a_bus: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(power_supply, "SUPPLIES", tmp_path)
@@ -78,7 +80,7 @@ def test_devices_are_refused_where_there_is_no_way_to_hear_of_them(
     no_bus: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("rae_plugins.triggers.system.adapters.linux.SYS", tmp_path / "sys")
-    with pytest.raises(ValueError, match=r"^device-added can't be told of here: .*mount /sys"):
+    with pytest.raises(ValueError, match=r"^device-added can't be reported here: .*mount /sys"):
         SystemTrigger(on=["device-added"])
 
 
@@ -117,7 +119,7 @@ def test_options_are_read_as_people_write_them() -> None:
 
 def test_without_the_library_there_is_no_bus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rae_plugins.machine.bus.find_spec", lambda _: None)
-    with pytest.raises(ValueError, match=r"^lock can't be told of here: .* dbus-fast is not installed"):
+    with pytest.raises(ValueError, match=r"^lock can't be reported here: .* dbus-fast is not installed"):
         SystemTrigger(on=["lock"])
 
 

@@ -238,18 +238,18 @@ def platform(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tm
     yield request.param
 
 
-def test_without_its_library_a_platform_refuses_by_name_what_only_that_can_tell(platform: str) -> None:
+def test_platform_without_its_library_refuses_its_events(platform: str) -> None:
     reasons = {"win32": r"rae-auto\[windows\]", "darwin": r"rae-auto\[macos\]", "sunos5": "no adapter"}
     for name in ("sleep", "resume", "lock", "unlock", "shutdown"):
-        with pytest.raises(ValueError, match=f"^{name} can't be told of here: .*{reasons[platform]}"):
+        with pytest.raises(ValueError, match=f"^{name} can't be reported here: .*{reasons[platform]}"):
             SystemTrigger(on=[name])
-    with pytest.raises(ValueError, match=r"^power-ac can't be told of here: there is no battery"):
+    with pytest.raises(ValueError, match=r"^power-ac can't be reported here: there is no battery"):
         SystemTrigger(on=["power-ac"])
 
 
 def test_macos_refuses_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, "darwin", FakeMacOS().modules())
-    with pytest.raises(ValueError, match=r"^device-added can't be told of here: .*file trigger"):
+    with pytest.raises(ValueError, match=r"^device-added can't be reported here: .*file trigger"):
         SystemTrigger(on=["device-added"])
 
 

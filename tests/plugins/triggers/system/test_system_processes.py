@@ -77,7 +77,7 @@ def test_a_process_starts_and_exits_and_the_end_is_told_without_a_look(tmp_path:
     assert started.key.removeprefix("process-started") == exited.key.removeprefix("process-exited")
 
 
-def test_processes_that_came_and_went_while_nobody_watched_are_told_at_the_start(tmp_path: Path) -> None:
+def test_processes_changed_while_not_watched_are_reported_at_start(tmp_path: Path) -> None:
     sleeper = program(tmp_path, f"between-{os.getpid()}")
     source = SystemTrigger(on=["process-started", "process-exited"], process=sleeper.name, every="1s")
     listener = Listener(tmp_path / "source", RealTimer())

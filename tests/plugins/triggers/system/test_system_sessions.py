@@ -97,7 +97,7 @@ def test_only_the_sessions_of_the_user_count(bus: MockedBus, listener: Listener)
     assert [(occurrence.event or {})["user"] for occurrence in listener.occurrences] == ["ben", "ben"]
 
 
-def test_a_session_that_is_locked_while_nobody_watches_is_told_at_the_start(bus: MockedBus, listener: Listener) -> None:
+def test_session_locked_while_not_watched_is_reported_at_start(bus: MockedBus, listener: Listener) -> None:
     bus.serve("logind")
     source = SystemTrigger(on=["lock", "unlock"])
 

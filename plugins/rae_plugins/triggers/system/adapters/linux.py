@@ -117,18 +117,18 @@ async def _follow_devices(wanted: EventFilter, report: Report) -> None:
 
 async def _follow_processes(wanted: EventFilter, report: Report, timer: Timer) -> None:
     """Report the processes: every so often, since nobody tells of a start, and when one ends."""
-    look = asyncio.Event()
-    ends = Ends(look)
+    call_with_timeout = asyncio.Event()
+    ends = Ends(call_with_timeout)
 
     async def now_and_then() -> None:
         while True:
-            look.set()
+            call_with_timeout.set()
             await timer.sleep(wanted.every.total_seconds())
 
     async def read() -> None:
         while True:
-            await look.wait()
-            look.clear()
+            await call_with_timeout.wait()
+            call_with_timeout.clear()
             found = await asyncio.to_thread(read_processes, wanted)
             ends.follow(found.processes if EventName.PROCESS_EXITED in wanted.names else ())
             await report(found)

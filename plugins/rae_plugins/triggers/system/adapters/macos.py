@@ -31,7 +31,7 @@ NOTIFICATIONS = BEFORE_DOWN | REST | LOCKS
 _SLICE = 0.5
 """Seconds after which the thread of notifications looks whether it is still wanted."""
 
-_NO_DEVICES = "macOS tells of devices through IOKit, which this adapter doesn't use; watch /Volumes with a file trigger"
+_NO_DEVICES = "macOS reports devices through IOKit, which this adapter doesn't use; watch /Volumes with a file trigger"
 
 
 class MacOS:

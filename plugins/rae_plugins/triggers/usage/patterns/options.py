@@ -98,12 +98,12 @@ class UsePattern(UsagePattern):
 
     application: str | None = field(
         default=None,
-        converter=or_none(programs.checked),
+        converter=or_none(programs.check_pattern),
         metadata=option_help("application whose use counts: name of the process, a glob or /regular expression/"),
     )
     title: str | None = field(
         default=None,
-        converter=or_none(programs.checked),
+        converter=or_none(programs.check_pattern),
         metadata=option_help("title of the window, like `application`; ActivityWatch only"),
     )
     not_afk: bool = field(default=True, metadata=option_help("count use only while there is keyboard or mouse input"))

@@ -13,31 +13,31 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_looks: dict[Hashable, "Future[Any]"] = {}
+_calls: dict[Hashable, "Future[Any]"] = {}
 _lock = Lock()
 
 
-async def look(what: Hashable, function: Callable[[], T], seconds: float) -> T:
+async def call_with_timeout(what: Hashable, function: Callable[[], T], seconds: float) -> T:
     """Return what the function returns, or raise what it raises; TimeoutError after the limit, and it goes on.
 
     `what` must tell looks apart that may have different results.
     """
-    return await asyncio.wait_for(asyncio.wrap_future(_begun(what, function)), seconds)
+    return await asyncio.wait_for(asyncio.wrap_future(_start_call(what, function)), seconds)
 
 
-def _begun(what: Hashable, function: Callable[[], T]) -> "Future[T]":
+def _start_call(what: Hashable, function: Callable[[], T]) -> "Future[T]":
     with _lock:
-        if what in _looks:
-            return _looks[what]
+        if what in _calls:
+            return _calls[what]
         future: Future[T] = Future()
         # From here on nobody who loses patience can cancel it for others.
         future.set_running_or_notify_cancel()
-        _looks[what] = future
-    Thread(target=_carry_out, args=(what, function, future), daemon=True, name="rae-look").start()
+        _calls[what] = future
+    Thread(target=_run_call, args=(what, function, future), daemon=True, name="rae-look").start()
     return future
 
 
-def _carry_out(what: Hashable, function: Callable[[], T], future: "Future[T]") -> None:
+def _run_call(what: Hashable, function: Callable[[], T], future: "Future[T]") -> None:
     try:
         result = function()
     except BaseException as error:
@@ -45,5 +45,5 @@ def _carry_out(what: Hashable, function: Callable[[], T], future: "Future[T]") -
     else:
         outcome = lambda: future.set_result(result)  # noqa: E731
     with _lock:
-        del _looks[what]
+        del _calls[what]
     outcome()
