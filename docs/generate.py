@@ -3,6 +3,7 @@
 `python docs/generate.py` brings the pages up to date; with `--check` it only names those that are not, and fails.
 """
 
+import ast
 import re
 import sys
 from collections.abc import Iterator
@@ -90,10 +91,41 @@ def filled(text: str) -> str:
     )
 
 
+def tests_by_requirement() -> dict[str, list[str]]:
+    """Return the tests that prove each requirement, by the markers `@pytest.mark.requirement("R1", …)`."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        tree = ast.parse(path.read_text())
+        module = [
+            node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
+        ]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                marks = [*node.decorator_list, *(one for assign in module for one in ast.walk(assign.value))]
+                for mark in marks:
+                    if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.requirement":
+                        for argument in mark.args:
+                            found.setdefault(ast.literal_eval(argument), []).append(node.name)
+    return found
+
+
+def reliability_page(text: str) -> str:
+    """Return the page with the tests of each requirement; the page itself says what is required."""
+    tests = tests_by_requirement()
+
+    def row(found: re.Match[str]) -> str:
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(tests.get(found["id"], ())))
+        return f"| {found['id']} | {found['what']} | {names} |"
+
+    return re.sub(r"^\| (?P<id>R\d+) \| (?P<what>.+?) \| ?.*\|$", row, text, flags=re.MULTILINE)
+
+
 def main(check_only: bool) -> int:
     """Write, or check, all pages; the exit code."""
     pages = {page: filled(page.read_text()) for page in [ROOT / "README.md", *DOCS.rglob("*.md")]}
     pages[DOCS / "commands.md"] = command_page()
+    reliability = DOCS / "design" / "reliability.md"
+    pages[reliability] = reliability_page(pages[reliability])
     stale = [page for page, text in pages.items() if not page.exists() or page.read_text() != text]
     for page in stale:
         print(f"{page.relative_to(ROOT)} {'is out of date' if check_only else 'written'}")

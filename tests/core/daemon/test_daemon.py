@@ -154,6 +154,7 @@ def test_socket_of_a_killed_daemon_is_replaced(home):
     assert home.serve().pid != first.pid
 
 
+@pytest.mark.requirement("R7")
 def test_run_survives_a_killed_daemon_and_its_end_is_recorded(home):
     first = home.serve()
     run = home.start_waiter()

@@ -149,6 +149,7 @@ def test_keeper_reports_a_failed_fork_and_goes_on(request_for, monkeypatch, numb
     assert ended["exit"]["exit_code"] == 4
 
 
+@pytest.mark.requirement("R28")
 def test_keeper_names_processes_that_survive_sigkill(request_for, monkeypatch):
     """As a process of another user would."""
     monkeypatch.setattr(termination, "KILL_TIMEOUT_SECONDS", 0.2)
@@ -170,6 +171,7 @@ def test_keeper_names_processes_that_survive_sigkill(request_for, monkeypatch):
     assert f"(pid {pids[0]})" in record["error"]
 
 
+@pytest.mark.requirement("R5")
 def test_keeper_outlives_the_daemon_until_its_last_job_ends(tmp_path, request_for):
     def talk(daemon):
         daemon.send(**request_for("a", "until [ -e go ]; do sleep 0.02; done; echo late; exit 4"))
@@ -214,6 +216,7 @@ def test_keeper_masks_secrets_that_span_two_chunks(tmp_path, request_for):
     assert (tmp_path / "a.log").read_text() == "one ***, secr"
 
 
+@pytest.mark.requirement("R29")
 def test_keeper_does_not_wait_for_a_grandchild_with_the_pipe(tmp_path, request_for):
     def talk(daemon):
         daemon.send(**request_for("a", "sleep 300 & echo $!", orphans="allow"))

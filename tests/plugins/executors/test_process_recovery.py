@@ -68,7 +68,7 @@ def test_find_returns_none_before_open(tmp_path, assigned):
     assert playing(lambda: ProcessExecutor().find(assigned("true"), None)) is None
 
 
-@pytest.mark.requirement("R4")
+@pytest.mark.requirement("R4", "R5")
 def test_find_in_the_same_boot_claims_an_unstarted_attempt(tmp_path, assigned):
     assignment = assigned("touch began")
 
@@ -221,6 +221,7 @@ def test_adopted_attempt_without_exit_record_reports_an_error(tmp_path, assigned
     assert playing(work) == Result(error="the process ended, but its keeper left no exit status")
 
 
+@pytest.mark.requirement("R6")
 def test_process_tree_ignores_another_process_with_its_pid(tmp_path):
     """The number of a leader that is gone may be somebody else's by now: ours, for example."""
     other_process = ProcessIdentity(os.getpid(), ticks=1, boot=read_boot_id())

@@ -63,7 +63,7 @@ def make_usage(**options: object) -> UsagePattern:
         ({"pattern": "idle", "for": "5m", "source": "process"}, "source: must be one of idle, activitywatch"),
         ({"pattern": "return", "for": "5m", "url": "http://127.0.0.1:1"}, 'source = "activitywatch" set'),
         ({"pattern": "duration", "for": "2h"}, "'application'"),
-        ({"pattern": "duration", "for": "2h", "application": "/(/"}, "no regular expression"),
+        ({"pattern": "duration", "for": "2h", "application": "/(/"}, "invalid regular expression"),
         (
             {"pattern": "duration", "for": "2h", "application": "x", "source": "idle"},
             "source: must be one of process, activitywatch",
