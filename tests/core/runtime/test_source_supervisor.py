@@ -1,4 +1,4 @@
-"""Sources: what they tell leads to runs, and whatever they do is in nobody else's way."""
+"""Sources: their occurrences lead to runs, and none can disturb another."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -24,7 +24,7 @@ AT = datetime(2026, 1, 31, 18, tzinfo=UTC)
 
 
 class Stage:
-    """What the sources of a test do, and what became of them."""
+    """The script of a test's sources, and their progress."""
 
     def __init__(self) -> None:
         self.script: Callable[[TriggerContext], Awaitable[None]] = forever
@@ -39,8 +39,7 @@ class Stage:
     async def begins(self, name: str) -> TriggerContext:
         """The watch of the next source to begin, which is called so."""
         begun, watch = await self.watches.get()
-        assert begun == name
-        return watch
+        return watch if begun == name else pytest.fail(f"{begun} began")
 
 
 async def forever(watch: TriggerContext) -> None:
@@ -440,8 +439,7 @@ def test_close_waits_for_cleanup_of_all_sources(tmp_path):
 
     async def work(scheduler):
         await scheduler.add_job(job("b", "y"))
-        await stage.begins("x")
-        await stage.begins("y")
+        assert await stage.begins("x") and await stage.begins("y")
         await scheduler.remove_job("b")
         closing = asyncio.ensure_future(scheduler.close(timedelta(0)))
         await scheduler.wait_stopped()

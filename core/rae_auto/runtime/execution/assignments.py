@@ -8,7 +8,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run
 from rae_auto.runtime.execution.environment import build_environment
-from rae_auto.runtime.execution.secrets import resolve_secrets
+from rae_auto.runtime.secrets import resolve_secrets
 
 
 def output_path(directory: Path, run: RunId, attempt: int) -> Path:

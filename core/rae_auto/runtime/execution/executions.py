@@ -20,8 +20,8 @@ from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import wait_for_tasks
 from rae_auto.runtime.execution.assignments import build_assignment, event_path, rebuild_assignment
 from rae_auto.runtime.execution.environment import oversized_event
-from rae_auto.runtime.execution.secrets import mask_result
 from rae_auto.runtime.reporting import log_setup
+from rae_auto.runtime.secrets import mask_result
 from rae_auto.toolkit.files import create_private_directory, write_atomically
 
 Key = tuple[RunId, int]

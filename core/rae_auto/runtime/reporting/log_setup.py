@@ -10,7 +10,7 @@ from loguru import logger
 from rae_auto.api.logger import Logger
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.runtime import silence_library
-from rae_auto.runtime.execution.secrets import mask_secrets, sort_secrets
+from rae_auto.runtime.secrets import mask_secrets, sort_secrets
 
 if TYPE_CHECKING:
     from loguru import Record

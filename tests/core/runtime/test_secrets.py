@@ -8,7 +8,7 @@ import pytest
 
 from rae_auto import Job, Scheduler
 from rae_auto.model.run import Result
-from rae_auto.runtime.execution.secrets import mask_result, mask_secrets, resolve_secrets, sort_secrets
+from rae_auto.runtime.secrets import mask_result, mask_secrets, resolve_secrets, sort_secrets
 
 CANARY = "canary-in-the-mine"
 
