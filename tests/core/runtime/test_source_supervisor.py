@@ -51,8 +51,6 @@ stage = Stage()
 
 @frozen
 class Scripted(SourceTrigger):
-    """Does what the stage says."""
-
     type = "scripted"
     name: str = ""
 
