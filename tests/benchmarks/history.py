@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from rae_auto import Run, RunState, Scheduler
+from rae_auto import Retention, Run, RunState, Scheduler
 from rae_auto.api.store import Append, RetentionRule
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
@@ -79,11 +79,9 @@ async def timed(what: str, ask: Callable[[], Awaitable[Any]]) -> None:
 
 async def ask(directory: Path, count: int) -> None:
     middle = START + timedelta(seconds=10 * count)
-    scheduler = Scheduler(directory=directory)
     # What is measured is a history of this size, not how it shrinks.
-    scheduler.runtime.retention = type(scheduler.runtime.retention)(
-        keep="36500d", keep_failures="36500d", runs=1_000_000
-    )
+    retention = Retention(keep="36500d", keep_failures="36500d", runs=1_000_000)
+    scheduler = Scheduler(directory=directory, retention=retention)
     async with scheduler as s:
         await timed("history", s.history)
         await timed("history JOB", lambda: s.history("job-7"))

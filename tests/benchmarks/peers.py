@@ -96,9 +96,9 @@ def _cronstable(place: Path, jobs: Sequence[tuple[str, str, str]]) -> "subproces
     ]
     config.write_text("jobs:\n" + "".join(tables))
     started = _start([str(Path(sys.executable).with_name("cronstable")), "-c", str(config)], place)
-    # It doesn't tell when it is ready: it is when it does nothing any more.
-    spent = -1.0
-    while spent != (spent := cpu_seconds(started.pid)) or spent < 0.3:
+    # It doesn't say when it is ready: it is when it has used no processor time for a second, at the latest after 60.
+    spent, deadline = -1.0, time.monotonic() + 60
+    while spent != (spent := cpu_seconds(started.pid)) and time.monotonic() < deadline:
         assert started.poll() is None, "cronstable ended"
         time.sleep(1)
     return started

@@ -45,7 +45,7 @@ WORDS = {
     "raises": "ZeroDivisionError",
     "exits": "SystemExit",
     "naive": "no time zone",
-    "text": "no datetime",
+    "text": "isn't a datetime",
     "the same": "isn't after",
     "the past": "isn't after",
 }
@@ -224,7 +224,7 @@ def test_executor_with_bad_result_fails_the_run_and_close_is_bounded(tmp_path, l
 
 @pytest.mark.requirement("R35")
 def test_executor_that_never_starts_holds_no_run_open(tmp_path, monkeypatch):
-    monkeypatch.setattr(executions, "PATIENCE", 0.1)
+    monkeypatch.setattr(executions, "FIND_TIMEOUT_SECONDS", 0.1)
     job = Job(id="a", command="true", executor=PluginRef("sleeper"), timeout="0.1s", kill_after="0s")
 
     async def work():

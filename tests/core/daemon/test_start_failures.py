@@ -89,7 +89,7 @@ def test_file_in_place_of_the_state_directory_is_reported(tmp_path, below):
     write(tmp_path, JOB)
     (tmp_path / "state").touch()
     code, said = start(tmp_path, tmp_path / "state" / below)
-    assert_one_line(said, "can't be used as state directory", "RAE_STATE_DIR")
+    assert_one_line(said, "can't be used as a state directory", "RAE_STATE_DIR")
     assert code == 1
 
 
@@ -99,7 +99,7 @@ def test_read_only_state_directory_is_reported(tmp_path):
     closed.mkdir(mode=0o500)
     # Root may write wherever there is a disk.
     code, said = start(tmp_path, closed / "state" if os.geteuid() else Path("/proc/self/state"))
-    assert_one_line(said, "can't be used as state directory", "RAE_STATE_DIR")
+    assert_one_line(said, "can't be used as a state directory", "RAE_STATE_DIR")
     assert code == 1
 
 
