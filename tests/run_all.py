@@ -15,6 +15,8 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "format": ("ruff", "format", "--check"),
     "types": ("mypy",),
     "layers": ("lint-imports",),
+    "names": ("pytest", "-q", "tests/architecture/test_names.py"),
+    "messages": ("pytest", "-q", "tests/architecture/test_messages.py"),
     "tests": (
         "pytest", "-rs", "-n", "2", "--dist", "worksteal",
         "--cov", "--cov-report=term:skip-covered", "--cov-fail-under=90",

@@ -2,7 +2,7 @@
 
 `python tests/architecture/names.py [CHECKOUT]` prints the figures by which the tree is judged: literary words per
 thousand name tokens, docstring openings, participles as function names, modules per room, import circles and class
-names that stand twice. `--where` lists the places as well.
+names that stand twice. `--where` lists the places as well, `--tests` reads the tests too.
 """
 
 import ast
@@ -10,32 +10,30 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from attrs import frozen
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("core", "plugins", "contrib")
+TOPS = (*SOURCES, "tests")
 
-_LITERARY_WORDS = """
-    eyes dirt tell tells telling told hear hears heard sees kin upshot foreseen foresee rehearsal sighting patience
-    doubt doubts remedy happening happenings lineage ledger mailbox hurt surroundings spell spells diary shadow echo
-    echoes anew begun whose whoever somebody nobody standing rounds dearest bears betimes lest whence thereby heel
-    heels ought longest shortest largest dealt fate bygone trifle stranger news beware forgive mind dwell midst
-    hither twofold
-"""
-LITERARY_WORDS = frozenset(_LITERARY_WORDS.split())
-"""Words of the old dialect, and others that stand in no API of the field."""
+VOCABULARY = ROOT / "docs" / "design" / "vocabulary.md"
 
-_PARTICIPLES = """
-    answered watched begun made told said seen taken given kept gone known lost found held left read_out understood
-    wanted asked needed shown noted settled unwatched awaited meant written opened numbered appended resolved masked
-    matched joined learned listed lengthened faded intersected united fading sealed checked built
-"""
-PARTICIPLES = frozenset(_PARTICIPLES.split())
-"""Participles that were function names."""
 
-BAD_OPENINGS = frozenset(("What", "Whether", "Who", "Whom", "Whose", "Of", "Those", "How"))
+def refused_words(heading: str, page: str | None = None) -> frozenset[str]:
+    """Return the words that the page of the vocabulary lists after `- **heading**:`; the page is their only home."""
+    text = VOCABULARY.read_text(encoding="utf-8") if page is None else page
+    found = re.search(rf"^- \*\*{re.escape(heading)}\*\*: (.+?)(?=^- |^#|^$|\Z)", text, re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise ValueError(f"{VOCABULARY}: no list called {heading!r}")
+    return frozenset(re.findall(r"\w+", found[1]))
+
+
+LITERARY_WORDS = refused_words("In names")
+PARTICIPLES = refused_words("As the whole name of a function")
+BAD_OPENINGS = refused_words("As the first word of a docstring")
 
 
 @frozen
@@ -98,26 +96,34 @@ def literary_places(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> tuple
     return total, found
 
 
+def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield line and text of each docstring, those of attributes and constants included: a string after a name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if text := ast.get_docstring(node):
+                yield getattr(node, "lineno", 1), text
+            for before, after in pairwise(node.body):
+                match before, after:
+                    case ast.Assign() | ast.AnnAssign(), ast.Expr(value=ast.Constant(value=str(text))):
+                        yield after.lineno, text
+
+
 def docstring_openings(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> tuple[int, list[Place]]:
     """Return how many docstrings there are, and each that opens with a question word or a genitive."""
     total, found = 0, []
     for path, tree in modules(root, tops):
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                continue
-            text = ast.get_docstring(node)
-            if text:
-                total += 1
-                if re.split(r"[\s,.:]", text, maxsplit=1)[0] in BAD_OPENINGS:
-                    found.append(Place(str(path), getattr(node, "lineno", 1), text.splitlines()[0]))
+        for line, text in docstrings(tree):
+            total += 1
+            if re.split(r"[\s,.:]", text, maxsplit=1)[0] in BAD_OPENINGS:
+                found.append(Place(str(path), line, text.splitlines()[0]))
     return total, found
 
 
-def participle_functions(root: Path = ROOT) -> list[Place]:
+def participle_functions(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> list[Place]:
     """Return the functions that are called by a participle."""
     return [
         Place(str(path), line, name)
-        for path, tree in modules(root)
+        for path, tree in modules(root, tops)
         for line, kind, name in identifiers(tree)
         if kind == "function" and name.strip("_") in PARTICIPLES
     ]
@@ -142,13 +148,13 @@ def classes_twice(root: Path = ROOT) -> dict[str, list[str]]:
     return {name: where for name, where in sorted(places.items()) if len(where) > 1}
 
 
-def unfit_test_names(longest: int, root: Path = ROOT) -> tuple[list[Place], list[Place]]:
+def unfit_test_names(max_length: int, root: Path = ROOT) -> tuple[list[Place], list[Place]]:
     """Return the tests whose names are too long, and those whose names hold the id of a requirement."""
     long, numbered = [], []
     for path, tree in modules(root, ("tests", "contrib")):
         for line, kind, name in identifiers(tree):
             if kind == "function" and name.startswith("test_"):
-                if len(name) > longest:
+                if len(name) > max_length:
                     long.append(Place(str(path), line, name))
                 if re.search(r"(?i)(^|_)[rs]\d+(_|$)", name):
                     numbered.append(Place(str(path), line, name))
@@ -224,9 +230,10 @@ def main(arguments: list[str]) -> None:
     where = "--where" in arguments
     given = [word for word in arguments if not word.startswith("-")]
     root = Path(given[0]).resolve() if given else ROOT
-    total, literary = literary_places(root)
-    strings, openings = docstring_openings(root)
-    participles = participle_functions(root)
+    tops = TOPS if "--tests" in arguments else SOURCES
+    total, literary = literary_places(root, tops)
+    strings, openings = docstring_openings(root, tops)
+    participles = participle_functions(root, tops)
     rooms = [(room, size) for room, size in room_sizes(root).most_common() if size > 15]
     twice, loops = classes_twice(root), circles(import_graph(root))
     print(f"literary words per 1,000 name tokens: {1000 * len(literary) / total:.1f} ({len(literary)} of {total})")

@@ -1,5 +1,7 @@
 """Rules on names, docstrings and rooms. `python tests/architecture/names.py --where` lists the places."""
 
+import ast
+
 import pytest
 from tests.architecture import names
 
@@ -47,5 +49,18 @@ def test_test_names_are_short_and_hold_no_requirement() -> None:
     ("name", "words"),
     [("is_left_over", ["is", "left", "over"]), ("HTMLPage", ["html", "page"]), ("aB2", ["a", "b", "2"])],
 )
-def test_words_of_a_name_are_told_apart(name: str, words: list[str]) -> None:
+def test_words_of_a_name_are_split(name: str, words: list[str]) -> None:
     assert names.words_of(name) == words
+
+
+def test_refused_words_are_read_from_their_list() -> None:
+    page = "# Page\n\n- **One**: alpha, beta,\n  gamma.\n- **Two**: delta.\n\nText.\n"
+    assert names.refused_words("One", page) == {"alpha", "beta", "gamma"}
+    assert names.refused_words("Two", page) == {"delta"}
+    with pytest.raises(ValueError, match="no list called 'Three'"):
+        names.refused_words("Three", page)
+
+
+def test_docstrings_of_constants_and_attributes_are_read() -> None:
+    source = '"""Module."""\nA = 1\n"""Constant."""\nclass B:\n    c: int = 2\n    """Attribute."""\n'
+    assert sorted(text for _, text in names.docstrings(ast.parse(source))) == ["Attribute.", "Constant.", "Module."]

@@ -15,7 +15,7 @@ from lateness import report
 from peers import daemon, names
 
 READY = timedelta(seconds=40)
-"""How long before the minute the daemons are started at the latest."""
+"""Time before the minute by which the daemons are started."""
 
 
 def main(sizes: Sequence[int]) -> None:

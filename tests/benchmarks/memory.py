@@ -13,7 +13,7 @@ from pathlib import Path
 from peers import daemon, expression, names, resident
 
 LARGEST_FILE = 15_000
-"""How many jobs fit into a configuration, which may have 1 MiB."""
+"""Number of jobs that fit into a configuration, which may have 1 MiB."""
 
 
 def main(sizes: Sequence[int]) -> None:

@@ -30,7 +30,7 @@ NAMES = "abcdefg"
 RESOURCES = ("x", "y")
 SECONDS = (1, 5, 30, 60, 61, 200, 1000, 4000)
 HOLDING = (Disabled, Paused, StartDelayed, GuardBlocked, GuardsPending)
-"""What may keep a run waiting for ever: people, guards, and nobody letting time pass."""
+"""Reasons for which a run may wait for ever: people, guards, and time that does not pass."""
 
 
 @frozen
@@ -366,7 +366,7 @@ _HAPPENINGS: dict[Callable[[FuzzRun], None], int] = {
     FuzzRun._set_clock: 2,
     FuzzRun._crash: 4,
 }
-"""What may happen, and how often."""
+"""Steps of a fuzz run, with their weights."""
 
 
 def failures(seeds: Sequence[int], steps: int = STEPS) -> list[Failure]:

@@ -19,7 +19,7 @@ from rae_auto.model.schedule import Schedule
 from rae_auto.simulation.virtual_engine import VirtualWorld
 
 LOOKED_AT = 400
-"""How many instants of a schedule are looked at for their decisions after each event."""
+"""Number of instants of a schedule whose decisions are checked after each event."""
 
 
 class InvariantViolated(AssertionError):
@@ -43,7 +43,7 @@ class Invariants:
         self._targets: dict[tuple[RunId, int], RunState] = {}
         """The states that attempts are to end in because they were cancelled or timed out."""
         self._cancels_before = 0
-        """How many cancellations the daemons before the present one requested."""
+        """Number of cancellations that earlier daemons requested."""
         self._new_since: dict[tuple[JobId, str], int] = {}
         """From which decision on a job, or its trigger, is another than the one before it of the same name."""
 

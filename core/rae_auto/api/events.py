@@ -10,7 +10,7 @@ from attrs import field, frozen
 from rae_auto.model.run import Run
 
 RUN_ENDED = "run."
-"""How the names of events begin that tell of the end of a run: `run.succeeded`, `run.failed` …"""
+"""Prefix of the events that record the end of a run: `run.succeeded`, `run.failed` …"""
 
 
 @frozen

@@ -17,7 +17,7 @@ from rae_auto.api.events import Event
 from rae_auto.api.trigger import SourceTrigger, Trigger, TriggerContext
 
 State = Mapping[str, Any]
-"""What a pattern remembers, in JSON values."""
+"""The memory of a pattern, in JSON values."""
 
 GAP = "gap"
 """The name of the event by which a pattern learns that nobody watched for a while: `at` is when that began, the step's

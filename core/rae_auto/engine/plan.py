@@ -41,6 +41,6 @@ class Settings:
     max_parallel: int = 8
     enabled: bool = True
     resources: Mapping[str, int] = field(factory=dict)
-    """How many units of each resource attempts may use at once."""
+    """Units of each resource that attempts may use at once."""
     max_queue: int = 10_000
-    """How many runs may wait, of all jobs together."""
+    """Number of runs that may wait, of all jobs together."""

@@ -72,7 +72,7 @@ from rae_auto.model.reasons import Block, DaemonStopping, GuardBlocked
 from rae_auto.model.run import Run, RunState, Stopping
 
 MAX_SEEN_PER_TRIGGER = 1000
-"""How many occurrences without a schedule are remembered for each trigger."""
+"""Number of occurrences without a schedule that are remembered for each trigger."""
 
 
 @frozen
@@ -206,11 +206,11 @@ class EngineState:
     """Occurrences that no cursor covers, by trigger and key, the oldest first."""
 
     active: int = 0
-    """How many runs are `Active`."""
+    """Number of runs that are `Active`."""
     reserved: int = 0
-    """How many slots are reserved for runs whose guards are being asked."""
+    """Number of slots that are reserved for runs whose guards are being asked."""
     resources_in_use: Counter[str] = field(factory=Counter)
-    """How many units of each resource active runs and reservations use."""
+    """Units of each resource that active runs and reservations use."""
 
     timetable: Timetable = field(factory=Timetable)
     timers: Timers = field(factory=Timers)

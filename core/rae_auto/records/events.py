@@ -17,20 +17,20 @@ from rae_auto.model.primitives.problems import Findings, Invalid
 from rae_auto.model.run import Run, RunState
 
 MAX_EVENTS_READ = 100_000
-"""How many recorded events are read at once."""
+"""Number of recorded events that are read at once."""
 
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _MAX_PATTERN_LENGTH = 256
 _CLOCKS_DIFFER = timedelta(minutes=1)
 
 _MAX_RUNS_READ = 10_000
-"""How many of the newest runs are looked through for ends that somebody has yet to hear of."""
+"""Number of newest runs that are searched for ends that are yet to be delivered."""
 
 _MIN_RUNS_READ = 1_000
 """And at least: the last to end need not be the last that were queued."""
 
 _MAX_NAMES_PER_QUERY = 500
-"""How many names a store is asked about at once."""
+"""Number of names in one query of a store."""
 
 
 def read_events(

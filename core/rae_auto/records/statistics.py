@@ -17,7 +17,7 @@ from rae_auto.model.reasons import CaughtUp
 from rae_auto.model.run import RunState
 
 NEWEST = 10_000
-"""How many runs, and how many decisions, are looked at."""
+"""Number of runs, and of decisions, that are examined."""
 
 PARTS = 24
 """Into how many parts of equal size the runs are cut to see a trend."""

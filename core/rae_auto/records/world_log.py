@@ -13,7 +13,7 @@ from rae_auto.records.events import read_events
 from rae_auto.records.runs import merge_newest
 
 MAX_EVENTS_READ = 100_000
-"""How many of each kind are read: the newest."""
+"""Number of each kind that are read: the newest."""
 
 
 def read_world_log(store: Store, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from rae_auto.registry.safe_schedule import SafeSchedule
 from rae_auto.toolkit.summaries import MAX_SUMMARY_LENGTH
 
 MOST_SHARED = 1000
-"""How many plugins are remembered by the text of their references."""
+"""Number of plugins that are remembered by the text of their references."""
 
 _NONE: Mapping[str, Any] = {}
 

@@ -28,7 +28,7 @@ MAX_EVENT_BYTES = 64 << 10
 """Bytes of an event's data, as JSON."""
 
 BATCH = 1000
-"""How many events of the past are handed over at once."""
+"""Number of past events that are handed over at once."""
 
 Ask = Callable[[Callable[[Store], Any]], Any]
 

@@ -30,10 +30,10 @@ MIN_GAP = timedelta(seconds=2)
 """Shorter times in which nobody watched are none."""
 
 MAX_REMEMBERED_IDS = 200
-"""How many ids are remembered of what was heard last, of each part and of what is recorded."""
+"""Number of ids that are remembered of the last events, of each part and of the recorded ones."""
 
 REREAD_AFTER_SET_BACK = timedelta(minutes=10)
-"""How far back recorded events are read again where the clock was set back behind the place that was kept."""
+"""Time for which recorded events are read again after the clock was set back behind the stored position."""
 
 RECORDED = ""
 """The name, among those of the parts, of what is recorded."""

@@ -39,7 +39,7 @@ class SourceSupervisor:
         self._fire = fire
         self._watching: dict[JobId, dict[str, tuple[SourceTrigger, asyncio.Task[None]]]] = {}
         self._ending: dict[tuple[JobId, str], asyncio.Task[None]] = {}
-        """What must be over before another source has the same directory."""
+        """Tasks that must end before another source gets the same directory."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def set(self, job: JobId, sources: Mapping[str, SourceTrigger]) -> None:

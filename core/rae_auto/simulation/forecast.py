@@ -27,10 +27,10 @@ from rae_auto.simulation.scripted_sources import ScriptedSources, Source
 from rae_auto.simulation.virtual_engine import VirtualWorld
 
 DEFAULT_DURATION = timedelta(minutes=1)
-"""How long an attempt takes of which nothing is known."""
+"""Duration of an attempt without known durations."""
 
 MAX_DECISIONS = 1_000_000
-"""What is worth waiting for, and fits into memory."""
+"""Number of decisions that a forecast may hold: worth the wait, and small enough for memory."""
 
 _RESOLUTION = timedelta(microseconds=1)
 

@@ -60,14 +60,14 @@ class VirtualWorld:
         self.answer_guard: Callable[[JobId, str], GuardResult] = lambda _, __: GuardResult(
             Verdict.YES, "assumed to be yes"
         )
-        """What guards say that look at the machine, by job and id."""
+        """Results of guards that read the machine, by job and id."""
         self.guard_requests: list[ReadGuards] = []
         """Which guards the engine wants read, as long as they hang."""
         self.guards_age: dict[RunId, float] = {}
-        """How many seconds before its start the guards of a run were read."""
+        """Seconds between the reading of a run's guards and its start."""
         self._guards_read_at: dict[RunId, float] = {}
         self.guards_hang = False
-        """Whether those guards answer at all for now."""
+        """True while those guards answer."""
         self.stopped = False
         self.effects_until_crash: int | None = None
         """After how many more effects the daemon dies."""

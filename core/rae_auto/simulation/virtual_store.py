@@ -56,7 +56,7 @@ class FaultyStore:
     def __init__(self, store: VirtualStore) -> None:
         self._store = store
         self.errors = 0
-        """How many of the next commits fail."""
+        """Number of next commits that fail."""
         self.crash: str | None = None
         """None, or "before" or "after": when the daemon dies, seen from the next durable commit."""
 

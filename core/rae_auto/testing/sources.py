@@ -218,7 +218,7 @@ class SourceConformance(PluginConformance):
     """
 
     repeats_after_restart = False
-    """Whether the source emits again, after a restart, what is still true."""
+    """True if the source emits again, after a restart, what is still true."""
 
     @abstractmethod
     async def provoke(self, listener: Listener, number: int) -> None:

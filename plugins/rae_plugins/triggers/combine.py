@@ -36,7 +36,7 @@ from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import positive_duration
 
 MAX_SPARE_OCCURRENCES = 20
-"""How many occurrences of each part of a sequence are kept beside the best beginnings."""
+"""Number of occurrences of each part of a sequence that are kept beside the best beginnings."""
 
 _KINDS = ("all", "any", "sequence")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

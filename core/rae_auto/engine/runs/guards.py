@@ -30,7 +30,7 @@ from rae_auto.model.reasons import GuardBlocked
 from rae_auto.model.run import GuardWait, RunState
 
 MAX_READING_AGE = timedelta(seconds=5)
-"""How long the answer of a guard that was read counts."""
+"""Time for which the verdict of a guard stays valid."""
 
 READ_INTERVAL = timedelta(seconds=15)
 """After what time a guard that said no is read again, for a run that waits."""

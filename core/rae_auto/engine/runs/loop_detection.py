@@ -18,18 +18,18 @@ from rae_auto.model.decision import Occurrence
 from rae_auto.model.reasons import FeedbackLoop
 
 MAX_REPEATS = 20
-"""How many times in a row within `REPEAT_WINDOW` the same key may come during or right after a run."""
+"""Number of times in a row, within `REPEAT_WINDOW`, that the same key may come during or right after a run."""
 
 REPEAT_WINDOW = timedelta(minutes=1)
 
 MAX_GAP = timedelta(seconds=5)
-"""How soon after the end of a run an occurrence of its trigger may be its effect."""
+"""Time after the end of a run within which an occurrence of its trigger may be its effect."""
 
 MAX_CHAIN_LENGTH = 100
-"""How many runs may follow each other, each during or right after the one before."""
+"""Number of runs that may follow each other, each during or right after the one before."""
 
 MAX_FEEDBACK_KEYS = 10_000
-"""How many feedback keys are remembered, of all jobs together."""
+"""Number of feedback keys that are remembered, of all jobs together."""
 
 
 def find_feedback_loop(turn: Turn, occurrence: Occurrence, feedback_key: str | None) -> FeedbackLoop | None:

@@ -7,7 +7,7 @@ from rae_auto.model.policies import Backoff, RetryOn, RetryPolicy
 from rae_auto.model.run import Result, Run, RunState
 
 MAX_RECOVERIES = 3
-"""How often a run is started again because its fate was unknown: a job that kills the daemon must not loop."""
+"""Number of times that a run of unknown outcome is started again; a job that kills the daemon must not loop."""
 
 _COUNTED_AS = {
     RunState.FAILED: RetryOn.FAILURE,

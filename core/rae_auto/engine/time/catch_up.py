@@ -46,10 +46,10 @@ MAX_LATENESS = timedelta(seconds=60)
 """The latest instant is merely late up to this, and missed from then on."""
 
 MAX_LOOK_BACK = timedelta(days=400)
-"""How far back the last instant of a schedule is looked for."""
+"""Time back to which the last instant of a schedule is searched."""
 
 MAX_INSTANTS = 100
-"""How many missed instants are looked at: the latest ones."""
+"""Number of missed instants that are examined: the latest ones."""
 
 START_INTERVAL = timedelta(milliseconds=500)
 MAX_START_SPREAD = timedelta(seconds=60)

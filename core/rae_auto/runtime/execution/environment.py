@@ -12,7 +12,7 @@ INHERITED = (
     "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR",
     "APPDATA", "COMSPEC", "LOCALAPPDATA", "PATHEXT", "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE",
 )  # fmt: skip
-"""What jobs get of the daemon's environment. Not loaders' and interpreters' switches, and no secrets by accident."""
+"""Variables of the daemon's environment that jobs get: no switches of loaders or interpreters, and no secrets."""
 
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 

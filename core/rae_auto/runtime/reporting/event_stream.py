@@ -8,7 +8,7 @@ from weakref import WeakSet
 Event = Mapping[str, Any]
 
 BACKLOG = 10_000
-"""How many events wait for a slow listener before it loses the oldest."""
+"""Number of events that wait for a slow listener before it loses the oldest."""
 
 
 class EventStream:

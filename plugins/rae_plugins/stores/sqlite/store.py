@@ -30,7 +30,7 @@ from rae_plugins.stores.sqlite.schema import (
 from rae_plugins.stores.sqlite.statements import StatementBatch, find_expired, group_changes, select_entries
 
 PRUNE_BATCH_SIZE = 500
-"""How many entries are removed at once."""
+"""Number of entries that are removed at once."""
 
 
 @define(eq=False)

@@ -35,7 +35,7 @@ class Expression:
 
     calendar: Calendar = field(repr=False)
     is_wildcard: bool
-    """Whether it follows the wall clock through a DST change, because its minute, hour or second is a `*`."""
+    """True if it follows the wall clock through a DST change, because its minute, hour or second is a `*`."""
     warnings: tuple[str, ...]
 
 

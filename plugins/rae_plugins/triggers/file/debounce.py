@@ -24,7 +24,7 @@ class StabilityTracker:
     """The files that may still grow, each with its version and the time at which that version was first seen."""
 
     rest_seconds: float
-    """How long a file must not change before it is stable; 0: no file is held back."""
+    """Time without a change after which a file is stable; 0: files are delivered at once."""
 
     _first_seen: dict[str, tuple[FileVersion, float]] = field(init=False, factory=dict)
 

@@ -24,7 +24,7 @@ MAX_FILES_PER_EVENT = 50_000
 """More files make several events."""
 
 _MAX_CONCURRENT_EVENTS = 50
-"""How many events of one file each are emitted at once."""
+"""Number of events of one file each that are emitted at once."""
 
 _MAX_INLINE_FILES = 200
 """A document of so many files is built on the event loop, before a thread would have started."""

@@ -18,7 +18,7 @@ from rae_plugins.triggers.file.matcher import Matcher, MatchState
 from rae_plugins.triggers.file.snapshot import Snapshot
 
 _CHUNK_SIZE = 400
-"""How many files are looked up at once; SQLite binds at most 999 values."""
+"""Number of files that are looked up at once; SQLite binds at most 999 values."""
 
 
 class ScanCancelled(Exception):
@@ -35,7 +35,7 @@ class DirectoryDiff:
     """The number of this scan, by which directories are marked as seen."""
 
     is_baseline: Callable[[str], bool]
-    """Whether a file of this path that is not in the snapshot enters it without a change."""
+    """True if a file of this path that is not in the snapshot enters it without a change."""
 
     unmounted: Sequence[str]
     """Where file systems were mounted that are not mounted now: their files stay as they were."""

@@ -33,7 +33,7 @@ class ScanRequest:
     """Why the watches can no longer be trusted; an empty text if that needs no message."""
 
     replan: bool = False
-    """Whether other directories may need a watch."""
+    """True if other directories may need a watch."""
 
     def __bool__(self) -> bool:
         """Return whether there is anything to do."""

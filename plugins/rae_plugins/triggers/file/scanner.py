@@ -43,7 +43,7 @@ class ScanResult:
     """The outcome of a scan."""
 
     is_full: bool
-    """Whether everything was scanned."""
+    """True if everything was scanned."""
 
     has_new_changes: bool
     directories_changed: bool

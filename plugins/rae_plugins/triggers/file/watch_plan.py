@@ -43,7 +43,7 @@ class WatchedDir:
     recursive: bool
     is_polled: bool
     reports_writes: bool = True
-    """Whether writes to files matter, and not only their creation, deletion and renaming."""
+    """True if writes to files matter, and not only their creation, deletion and renaming."""
 
     def to_pattern_path(self, real_path: str) -> str:
         """Return a path in the directory as the patterns name it."""

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HEALTH_CHECK_INTERVAL = timedelta(seconds=30)
-"""How often to check that the threads live, and that the watches still fit the directories."""
+"""Interval of the checks that the threads live, and that the watches still fit the directories."""
 
 MIN_QUIET_BEFORE_FULL_SCAN = timedelta(milliseconds=500)
 
@@ -64,7 +64,7 @@ WATCH_SETUP_SECONDS = 6.0
 """A directory that the kernel has not watched for so long will not be watched any more."""
 
 POLLING_FALLBACK_SECONDS = 3600.0
-"""How long everything is polled after watching has failed."""
+"""Time for which everything is polled after watching has failed."""
 
 
 @define(eq=False)

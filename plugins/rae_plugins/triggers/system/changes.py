@@ -60,7 +60,7 @@ class SystemChange(ABC):
 
     slot: ClassVar[str]
     is_kept: ClassVar[bool] = True
-    """Whether it is worth remembering over a restart of the daemon; none is over a boot."""
+    """True if it is remembered over a restart of the daemon; none is over a boot."""
 
     def __str__(self) -> str:
         """As people read it."""

@@ -22,7 +22,7 @@ class Devices(SystemChange):
     pattern: str
     names: tuple[str, ...]
     identity: str | None = None
-    """What the kernel counted of the event that led here, if one did; None where it was read."""
+    """Sequence number of the kernel's event that led here; None where the devices were read."""
 
     def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Return those that came and went; a state read with another pattern is not compared."""
@@ -68,7 +68,7 @@ class Uevent:
     number: str
     """The kernel's own count of them."""
     was: str | None = None
-    """What the device was called before it was renamed."""
+    """Name of the device before it was renamed."""
 
 
 def parse_uevent(datagram: bytes) -> Uevent | None:

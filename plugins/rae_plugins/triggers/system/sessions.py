@@ -19,7 +19,7 @@ class Session:
     locked: str | None = None
     """Since when its screen is locked, as far as that is known."""
     hint: bool = False
-    """Whether the session itself says that it is locked; few lockers let it."""
+    """True if the session itself reports that it is locked; few lockers do."""
 
     @property
     def identity(self) -> str:

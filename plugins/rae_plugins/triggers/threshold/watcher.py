@@ -23,7 +23,7 @@ RATE_WARMUP_SECONDS = 1.0
 """The time until a rate has its first value."""
 
 MAX_UNSAVED_TIME = timedelta(seconds=10)
-"""How much observed time beyond the level a kill may lose at most."""
+"""Observed time beyond the level that a kill may lose at most."""
 
 
 @define(kw_only=True)

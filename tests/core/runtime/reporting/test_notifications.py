@@ -31,7 +31,7 @@ NOW = datetime(2026, 1, 31, 18, tzinfo=UTC)
 ERRORS = {"no network": OSError("no network\nhere"), "nothing to say": ValueError(), "exit": SystemExit(3)}
 
 told: list[tuple[str, Notice]] = []
-"""What the notifiers of a test were handed, and by what name."""
+"""Messages that the notifiers of a test received, with the name of the notifier."""
 
 
 @pytest.fixture(autouse=True)

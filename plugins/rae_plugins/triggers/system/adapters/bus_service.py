@@ -30,9 +30,9 @@ class Service:
     name: str
     rules: Sequence[str]
     without: str
-    """What is so while it is away, for the log."""
+    """The consequence of its absence, for the log."""
     is_replaced: bool = True
-    """Whether something stands in for it then."""
+    """True if something replaces it then."""
 
 
 class Following:

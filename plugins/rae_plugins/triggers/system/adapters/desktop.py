@@ -52,7 +52,7 @@ class NetworkWatch:
         self._report = report
         self._timer = timer
         self._state: tuple[bool, str] | None = None
-        """Whether NetworkManager says that there is a network, and which; None until it has said so."""
+        """The state of the network according to NetworkManager; None until it has reported it."""
 
     async def run(self) -> None:
         """Report until cancelled."""

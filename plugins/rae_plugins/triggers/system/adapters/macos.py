@@ -26,7 +26,7 @@ from rae_plugins.triggers.system.event_names import (
 from rae_plugins.triggers.system.sessions import Screen
 
 NOTIFICATIONS = BEFORE_DOWN | REST | LOCKS
-"""What only the workspace tells."""
+"""Events that only the workspace reports."""
 
 _SLICE = 0.5
 """Seconds after which the thread of notifications looks whether it is still wanted."""

@@ -18,10 +18,10 @@ from rae_plugins.triggers.system.processes import read_processes
 from rae_plugins.triggers.system.sessions import Session, Sessions
 
 HORIZON = timedelta(minutes=10)
-"""How long the clocks are left alone where nobody wakes: slewing, at most 0.05 %, is no jump within that time."""
+"""Interval of the comparisons of clocks: slewing, at most 0.05 %, is no jump within that time."""
 
 ALWAYS = NETWORK | PROCESSES | {EventName.BOOT, EventName.CLOCK_CHANGED}
-"""What can be told anywhere."""
+"""Events that can be observed on any platform."""
 
 
 Way = Callable[[EventFilter, Report, Timer], Coroutine[Any, Any, None]]

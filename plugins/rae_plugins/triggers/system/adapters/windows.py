@@ -27,7 +27,7 @@ from rae_plugins.triggers.system.event_names import (
 from rae_plugins.triggers.system.sessions import Session, Sessions
 
 MESSAGES = BEFORE_DOWN | REST | SESSIONS | DEVICES
-"""What only a window is told of."""
+"""Events that only a window receives."""
 
 _LOGOFF = 0x80000000
 """The flag of END_SESSION that says that it is the session alone that ends."""
