@@ -1,4 +1,4 @@
-"""What a command may import: budgets that are counts, not times."""
+"""Modules that a command may import: budgets that are counts, not times."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What tests need of the machine: installed where they may, else each is skipped with its reason."""
+"""Programs that tests need on the machine: installed where they may, else each is skipped with its reason."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What people install: the two packages, typed, with their schema, and nothing else."""
+"""Contents of the wheel: the two packages, typed, with their schema, and nothing else."""
 
 import subprocess
 import sys

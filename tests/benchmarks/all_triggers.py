@@ -1,4 +1,4 @@
-"""What each trigger and guard costs while nothing happens: `python tests/benchmarks/all_triggers.py [SECONDS]`.
+"""Cost of each trigger and guard while nothing happens: `python tests/benchmarks/all_triggers.py [SECONDS]`.
 
 One real daemon without any, one for each trigger with one job, one in which each guard has been asked once, and one
 with all of it, which has a budget of 50 MB; all at once, so that each has the same time. Processor time is that of the

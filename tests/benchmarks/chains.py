@@ -1,4 +1,4 @@
-"""How long after a job's end the next one of a chain starts: `python tests/benchmarks/chains.py [RUNS]`.
+"""Delay between a job's end and the start of the next one of a chain: `python tests/benchmarks/chains.py [RUNS]`.
 
 Each run of `child` follows one of `parent` by a job trigger, and each of `grandchild` one of `child` by a combination
 of two. Thread executor, no-op function, SQLite store: the parent's end is durable before anybody hears of it, the

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROUNDS = 30
+REPEATS = 30
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
 
 def milliseconds(command: list[str], environment: dict[str, str]) -> float:
     taken = []
-    for _ in range(ROUNDS):
+    for _ in range(REPEATS):
         began = time.perf_counter()
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
         taken.append((time.perf_counter() - began) * 1e3)

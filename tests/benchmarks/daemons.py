@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 
-PATIENCE = 30.0
+WAIT_SECONDS = 30.0
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def daemon_of(place: Path, *tables: str) -> Iterator[int]:
     with log.open("wb") as output:
         started = subprocess.Popen([*_RAE, "run"], env=_environment(place), stdout=output, stderr=output, cwd=place)
     try:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + WAIT_SECONDS
         while not (place / "state" / "control.sock").exists():
             assert started.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
@@ -32,14 +32,14 @@ def daemon_of(place: Path, *tables: str) -> Iterator[int]:
     finally:
         started.send_signal(signal.SIGTERM)
         try:
-            started.wait(PATIENCE)
+            started.wait(WAIT_SECONDS)
         except subprocess.TimeoutExpired:
             started.kill()
             started.wait()
 
 
-def asked(place: Path, *words: str) -> str:
-    """What a command of rae-auto prints there."""
+def run_rae_auto(place: Path, *words: str) -> str:
+    """Return the output of a command of rae-auto in this directory."""
     command = [*_RAE, *words]
     return subprocess.run(
         command, env=_environment(place), cwd=place, check=True, capture_output=True, text=True

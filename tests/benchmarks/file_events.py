@@ -1,4 +1,4 @@
-"""What the file trigger absorbs and costs: `python tests/benchmarks/file_events.py [FILES] [WATCHED]`.
+"""Capacity and cost of the file trigger: `python tests/benchmarks/file_events.py [FILES] [WATCHED]`.
 
 Events a second that four writers make without one being lost, in one flat directory and in nested new ones; memory that
 many watched files add; processor time while nothing happens; and the delay from a file's close to its being told.
@@ -43,12 +43,12 @@ class Counter(Listener):
         super().__init__(directory, RealTimer())
         self.paths: dict[str, float] = {}
         self.twice = 0
-        self.occurrences_told = 0
+        self.occurrence_count = 0
         self.changed = asyncio.Condition()
 
     async def emit(self, key: str, event: Mapping[str, Any] | None = None, at: datetime | None = None) -> EmitResult:
         now = time.monotonic()
-        self.occurrences_told += 1
+        self.occurrence_count += 1
         for path in (event or {})["paths"]:
             self.twice += path in self.paths
             self.paths[path] = now
@@ -56,9 +56,9 @@ class Counter(Listener):
             self.changed.notify_all()
         return EmitResult(RunId(key))
 
-    async def wait_until(self, count: int, patience: float = 120) -> None:
+    async def wait_until(self, count: int, seconds: float = 120) -> None:
         try:
-            async with asyncio.timeout(patience), self.changed:
+            async with asyncio.timeout(seconds), self.changed:
                 await self.changed.wait_for(lambda: len(self.paths) >= count)
         except TimeoutError:
             pass
@@ -69,7 +69,7 @@ def resident() -> float:
     return int(fields["VmRSS"].split()[0]) / 1024
 
 
-async def until_begun(directory: Path) -> None:
+async def wait_until_started(directory: Path) -> None:
     """The first look is over when the snapshot says what it is of."""
     while True:
         with (
@@ -94,7 +94,7 @@ async def burst(files: int, per_directory: int) -> None:
         top.mkdir()
         listener = Counter(Path(place) / "state")
         async with listener.watching(FileTrigger(paths=[str(top)], recursive=True)):
-            await until_begun(listener.directory)
+            await wait_until_started(listener.directory)
             began = time.monotonic()
             await asyncio.gather(*(run(top, number, files // WRITERS, per_directory) for number in range(WRITERS)))
             written = time.monotonic() - began
@@ -104,7 +104,7 @@ async def burst(files: int, per_directory: int) -> None:
         shape = f"directories of {per_directory}" if per_directory else "one directory"
         print(
             f"{files} files by {WRITERS} writers in {shape}: {lost} lost, {listener.twice} told twice; written in "
-            f"{written:.1f} s, all told after {seen:.1f} s in {listener.occurrences_told} occurrences: "
+            f"{written:.1f} s, all told after {seen:.1f} s in {listener.occurrence_count} occurrences: "
             f"{files / seen:.0f} files a second",
             flush=True,
         )
@@ -119,12 +119,12 @@ async def memory_and_idle(watched: int, seconds: int, polling: str) -> None:
         listener = Counter(Path(place) / "state")
         trigger = FileTrigger(paths=[str(top)], recursive=True, polling=polling)
         async with Listener(Path(place) / "other", RealTimer()).watching(FileTrigger(paths=[str(small)])):
-            await until_begun(Path(place) / "other")
+            await wait_until_started(Path(place) / "other")
             gc.collect()
             before = resident()
             async with listener.watching(trigger):
                 began = time.monotonic()
-                await until_begun(listener.directory)
+                await wait_until_started(listener.directory)
                 looked = time.monotonic() - began
                 await asyncio.sleep(5)
                 print(
@@ -149,7 +149,7 @@ async def delay(quiet: str, count: int = 200) -> None:
         top.mkdir()
         listener = Counter(Path(place) / "state")
         async with listener.watching(FileTrigger(paths=[str(top)], quiet=quiet)):
-            await until_begun(listener.directory)
+            await wait_until_started(listener.directory)
             closed = {}
             for number in range(count):
                 path = str(top / str(number))

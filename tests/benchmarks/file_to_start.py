@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from daemons import asked, daemon_of
+from daemons import daemon_of, run_rae_auto
 
 QUIET = ("0s", "500ms")
 """At once, and the default."""
@@ -21,7 +21,7 @@ QUIET = ("0s", "500ms")
 BETWEEN = 0.05
 """Seconds of rest before the next file, so that each has the daemon at rest."""
 
-PATIENCE = 30.0
+WAIT_SECONDS = 30.0
 
 
 def main(files: int) -> None:
@@ -52,18 +52,18 @@ def measure(place: Path, quiet: str, files: int) -> tuple[list[float], list[floa
             closed.append(time.time())
             until(notes, number + 1)
             time.sleep(BETWEEN)
-        runs = json.loads(asked(place, "history", "note", "--limit", str(files), "--json"))
-    begun = [float(line) for line in notes.read_text().splitlines()]
-    started = sorted(datetime.fromisoformat(run["started_at"]).timestamp() for run in runs)
+        runs = json.loads(run_rae_auto(place, "history", "note", "--limit", str(files), "--json"))
+    started = [float(line) for line in notes.read_text().splitlines()]
+    decided = sorted(datetime.fromisoformat(run["started_at"]).timestamp() for run in runs)
     return (
-        [at - since for at, since in zip(begun, closed, strict=True)],
         [at - since for at, since in zip(started, closed, strict=True)],
+        [at - since for at, since in zip(decided, closed, strict=True)],
     )
 
 
 def until_watched(place: Path) -> None:
     """The first look is over when the snapshot is there; what came before it would be taken for told."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + WAIT_SECONDS
     while not (place / "state" / "triggers" / "note" / "file" / "snapshot.sqlite").exists():
         assert time.monotonic() < deadline, "it doesn't watch"
         time.sleep(0.05)
@@ -71,7 +71,7 @@ def until_watched(place: Path) -> None:
 
 
 def until(notes: Path, count: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + WAIT_SECONDS
     while notes.read_bytes().count(b"\n") < count:
         assert time.monotonic() < deadline, f"file {count} started nothing"
         time.sleep(0.002)

@@ -29,7 +29,7 @@ def entries(count: int) -> Iterator[Append]:
     chance = random.Random(1)
     for number in range(count):
         job, at = JobId(f"job-{number % JOBS}"), START + timedelta(seconds=20 * number)
-        begun, ended = at + timedelta(milliseconds=chance.randrange(9)), at + timedelta(seconds=chance.expovariate(1))
+        started, ended = at + timedelta(milliseconds=chance.randrange(9)), at + timedelta(seconds=chance.expovariate(1))
         state = RunState.SUCCEEDED if chance.random() < 0.98 else RunState.FAILED
         result = Result(exit_code=int(state is RunState.FAILED))
         run = Run(
@@ -41,12 +41,12 @@ def entries(count: int) -> Iterator[Append]:
             queued_at=at,
             cause=Due(),
             state=state,
-            started_at=begun,
-            attempt_started_at=begun,
-            finished_at=max(begun, ended),
+            started_at=started,
+            attempt_started_at=started,
+            finished_at=max(started, ended),
             attempt=1,
             exit_code=result.exit_code,
-            attempts=(Attempt(1, begun, max(begun, ended), state, result),),
+            attempts=(Attempt(1, started, max(started, ended), state, result),),
         )
         yield Append(documents.RUNS, run.id, job, state, at, documents.dump(run))
         if number % 10 == 0:

@@ -1,4 +1,4 @@
-"""How late jobs start that are all due in one second: `python tests/benchmarks/lateness.py [JOBS …]`.
+"""Lateness of jobs that are all due in one second: `python tests/benchmarks/lateness.py [JOBS …]`.
 
 Thread executor, no-op function, SQLite store: each start is durable before it happens. Beside it APScheduler 3 in the
 same run, where it is installed (its default store is in memory; here it gets SQLite, as ours has).

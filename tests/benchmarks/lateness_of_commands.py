@@ -1,4 +1,4 @@
-"""How late commands start that are due at one whole minute: `python tests/benchmarks/lateness_of_commands.py [JOBS …]`.
+"""Lateness of commands that are due at one whole minute: `python tests/benchmarks/lateness_of_commands.py [JOBS …]`.
 
 Each job is a shell that appends the time to a file. rae-auto beside cronstable in the same run, one after the other;
 ours has each start durable before it happens. What is measured is mostly how fast a daemon can spawn.

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from peers import daemon, expression, names, resident
 
-LARGEST_FILE = 15_000
+MAX_JOBS = 15_000
 """Number of jobs that fit into a configuration, which may have 1 MiB."""
 
 
 def main(sizes: Sequence[int]) -> None:
     for size in sizes:
         for name in names():
-            if name == "rae-auto" and size > LARGEST_FILE:
+            if name == "rae-auto" and size > MAX_JOBS:
                 continue
             with tempfile.TemporaryDirectory() as place, daemon(name, Path(place), size) as pid:
                 report(name, size, pid)

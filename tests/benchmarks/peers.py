@@ -121,7 +121,7 @@ def resident(pid: int) -> float:
 
 
 def wake_ups(pid: int) -> int:
-    """How often the threads of a process have gone to sleep so far: each time something woke them before."""
+    """Return how often the threads of a process have gone to sleep so far: once after each wake-up."""
     return sum(
         int(line.split()[1])
         for status in Path(f"/proc/{pid}/task").glob("*/status")

@@ -59,7 +59,7 @@ async def measure(port: int, clients: int, count: int) -> None:
 
 
 async def talk(port: int, count: int) -> list[float]:
-    """How long the answers take on one connection."""
+    """Return the response times on one connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     request = (
         f"POST /hook HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 2\r\n\r\n{{}}"

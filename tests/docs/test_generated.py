@@ -1,4 +1,4 @@
-"""What the pages repeat of the program is what the program says."""
+"""Generated parts of the pages are current."""
 
 import subprocess
 import sys

@@ -53,7 +53,9 @@ def daemon(clone: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.timeout(400)
-def test_readme_first_command_runs_a_daemon_whose_jobs_succeed(daemon: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_readme_first_command_runs_a_daemon_with_jobs_that_succeed(
+    daemon: subprocess.Popen[str], tmp_path: Path
+) -> None:
     assert daemon.stdout is not None
     seen = []
     for line in daemon.stdout:

@@ -94,12 +94,12 @@ def found_within_seconds(daemons: Daemons) -> None:
     before = datetime.now(UTC)
     daemons.serve()
 
-    def left() -> list[str]:
+    def list_earlier_runs() -> list[str]:
         running = daemons.ask("status")["running"]
         return [run["run_id"] for run in running if datetime.fromisoformat(run["started_at"]) < before]
 
     # The longest command takes 1.5 s and is tried once more.
-    eventually(lambda: not left(), within=5.0)
+    eventually(lambda: not list_earlier_runs(), within=5.0)
 
 
 def check(daemons: Daemons, store: Store, acknowledged: dict[str, str]) -> None:
@@ -144,8 +144,8 @@ def test_a_daemon_that_is_killed_again_and_again_loses_and_doubles_nothing(
     ours.write(re.sub("schedule = .*", "", ours.config.read_text()))
     ours.ask("reload")
     eventually(lambda: not any(ours.ask("status")[open_ones] for open_ones in ("running", "waiting")))
-    assert ours.stop() == 0, ours.said()
-    assert "Traceback" not in ours.said()
+    assert ours.stop() == 0, ours.output()
+    assert "Traceback" not in ours.output()
     store = cast("Store", Registry().get(Kind.STORE, kind)())
     store.open(ours.state)
     try:

@@ -198,8 +198,8 @@ def test_a_notifier_that_ignores_its_cancellation_holds_up_no_end(tmp_path, log,
 
     async def work():
         job = Job(id="a", command="false", notify=NotifyPolicy(on=("failure",)))
-        told = {"ops": PluginRef("stubborn")}
-        async with Scheduler(directory=tmp_path, jobs=[job], notifiers=told, plugins=Source()) as s:
+        notifiers = {"ops": PluginRef("stubborn")}
+        async with Scheduler(directory=tmp_path, jobs=[job], notifiers=notifiers, plugins=Source()) as s:
             await s.wait(await s.trigger("a"))
 
     loop = asyncio.new_event_loop()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.core.daemon.test_daemon import Home
 from tests.plugins.executors.conftest import playing
-from tests.plugins.executors.test_process import alive
+from tests.plugins.executors.test_process import is_alive
 from tests.support.waiting import eventually
 
 from rae_auto import Job, Limits, Scheduler
@@ -37,7 +37,7 @@ TROUBLE = {
 }
 
 
-def noted(pids: Path) -> list[int]:
+def read_pids(pids: Path) -> list[int]:
     return [int(line) for line in pids.read_text().split()] if pids.exists() else []
 
 
@@ -55,15 +55,15 @@ def test_whatever_a_command_does_all_of_it_ends(tmp_path, how, script):
         async with Scheduler(directory=tmp_path / "state", jobs=jobs, shutdown_grace=timedelta(0)) as scheduler:
             other = await scheduler.trigger("other")
             run = await scheduler.trigger("job")
-            await asyncio.to_thread(eventually, lambda: len(noted(pids)) >= (2 if "sleep 300' " in shell else 1))
+            await asyncio.to_thread(eventually, lambda: len(read_pids(pids)) >= (2 if "sleep 300' " in shell else 1))
             if how == "cancel":
                 await scheduler.cancel(run)
             if how != "shutdown":
                 ended = await scheduler.wait(run)
-                left = [pid for pid in noted(pids) if alive(pid)]
+                left = [pid for pid in read_pids(pids) if is_alive(pid)]
                 assert (await scheduler.get_run(other)).state is RunState.RUNNING
                 return ended.state, left
-        return RunState.INTERRUPTED, [pid for pid in noted(pids) if alive(pid)]
+        return RunState.INTERRUPTED, [pid for pid in read_pids(pids) if is_alive(pid)]
 
     state, left = playing(work)
     assert left == []
@@ -117,7 +117,7 @@ def test_what_a_command_leaves_behind_goes_or_stays_as_it_is_wanted(tmp_path):
 
     assert playing(work) == [RunState.SUCCEEDED, RunState.SUCCEEDED]
     goes, stays = (int((tmp_path / name).read_text()) for name in ("goes", "stays"))
-    assert (alive(goes), alive(stays)) == (False, True)
+    assert (is_alive(goes), is_alive(stays)) == (False, True)
     os.kill(stays, signal.SIGKILL)
 
 
@@ -190,16 +190,16 @@ limits = {{ cpu_time = "500ms" }}
     (tmp_path / "go").touch()
 
     def ended():
-        records = {run["run_id"]: run for run in json.loads(told("history", "--json"))}
+        records = {run["run_id"]: run for run in json.loads(run_rae_auto("history", "--json"))}
         found = [records[run] for run in runs]
         return found if all(run["finished_at"] for run in found) else None
 
-    def told(*words: str) -> str:
+    def run_rae_auto(*words: str) -> str:
         command = [sys.executable, "-m", "rae_auto", *words, "--config", str(home.config)]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     cancelled, failed = eventually(ended)
-    assert (cancelled["state"], alive(hidden)) == ("cancelled", False)
+    assert (cancelled["state"], is_alive(hidden)) == ("cancelled", False)
     assert (failed["state"], failed["reason_text"]) == ("failed", "cpu_time limit of 0.5s exceeded")
     (attempt,) = failed["attempts"]
     assert attempt["cpu_time"] > 0.5

@@ -102,18 +102,18 @@ def degraded(ours: Daemons) -> list[str]:
     return list(status["problems"]) if status["state"] == "degraded" else []
 
 
-def goes_through(ours: Daemons, heal: Callable[[], None], told: str) -> None:
+def goes_through(ours: Daemons, heal: Callable[[], None], message: str) -> None:
     """From the moment of harm on: nothing starts, all is told, ends are kept, and `heal` mends everything."""
     [problem] = eventually(lambda: degraded(ours))
-    assert told in problem
-    begun = count(ours.home / "due")
-    with pytest.raises(StoreError, match=told):
+    assert message in problem
+    count_before = count(ours.home / "due")
+    with pytest.raises(StoreError, match=message):
         ours.ask("trigger", job="quick")
     (ours.home / "go").touch()
     # Long enough for two instants. What was durable before the harm may just have been starting.
     time.sleep(2.0)
     assert degraded(ours)
-    assert count(ours.home / "due") <= begun + 1
+    assert count(ours.home / "due") <= count_before + 1
     assert count(ours.home / "quick") == 0
     heal()
     eventually(lambda: ours.ask("status")["state"] == "running")
@@ -121,10 +121,10 @@ def goes_through(ours: Daemons, heal: Callable[[], None], told: str) -> None:
     assert ended["exit_code"] == 7
     ours.ask("trigger", job="quick")
     eventually(lambda: count(ours.home / "quick") == 1)
-    eventually(lambda: count(ours.home / "due") > begun)
-    assert ours.stop() == 0, ours.said()
-    assert ours.said().count("state can't be written") == 1
-    assert "Traceback" not in ours.said()
+    eventually(lambda: count(ours.home / "due") > count_before)
+    assert ours.stop() == 0, ours.output()
+    assert ours.output().count("state can't be written") == 1
+    assert "Traceback" not in ours.output()
 
 
 @pytest.mark.requirement("R22", "R23")
@@ -152,14 +152,14 @@ def test_read_only_disk_starts_nothing_and_lets_the_daemon_stop(
     fail()
     [problem] = eventually(lambda: degraded(ours))
     assert "can't be written" in problem
-    begun = count(ours.home / "due")
+    count_before = count(ours.home / "due")
     with pytest.raises(StoreError, match="can't be written"):
         ours.ask("trigger", job="quick")
     time.sleep(2.0)
-    assert count(ours.home / "due") <= begun + 1
+    assert count(ours.home / "due") <= count_before + 1
     assert ours.stop() == 1
-    assert "the next start looks for what was running" in ours.said()
-    assert "Traceback" not in ours.said()
+    assert "the next start looks for what was running" in ours.output()
+    assert "Traceback" not in ours.output()
 
 
 def cpu_seconds(pid: int) -> float:
@@ -217,7 +217,9 @@ QUICK = Job(id="quick", command=["true"])
 
 
 @pytest.mark.requirement("R35")
-def test_a_store_that_hangs_is_told_and_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]) -> None:
+def test_hanging_store_is_reported_and_abandoned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
+) -> None:
     monkeypatch.setattr(engine_loop, "SLOW_COMMIT_SECONDS", 0.1)
     store = Hanging()
 
@@ -273,7 +275,7 @@ class Raising(MemoryStore):
 
 
 @pytest.mark.requirement("R35")
-def test_a_store_that_raises_stops_nobody_from_leaving(tmp_path: Path, log: list[str]) -> None:
+def test_failing_store_does_not_stop_the_shutdown(tmp_path: Path, log: list[str]) -> None:
     store = Raising()
 
     async def work() -> None:
@@ -305,7 +307,7 @@ def test_a_second_daemon_names_the_first_also_by_another_path(
         [said] = [line for line in ours.lines if line.startswith("rae-auto: ")]
         assert f"in use by process {first.pid}" in said
         ours.lines.clear()
-        assert "Traceback" not in ours.said()
+        assert "Traceback" not in ours.output()
     first.terminate()
     assert first.wait(60) == 0
 
@@ -343,7 +345,7 @@ def test_a_damaged_sqlite_file_is_replaced_by_its_copy(daemons: Callable[..., Da
 
 
 @pytest.mark.requirement("R20")
-def test_a_torn_journal_costs_its_last_commit_and_is_told(daemons: Callable[..., Daemons]) -> None:
+def test_torn_journal_costs_its_last_commit_and_is_reported(daemons: Callable[..., Daemons]) -> None:
     ours = daemons(JOBS, 'store = "json"\n')
     ours.serve()
     run = ours.ask("trigger", job="quick")["run_id"]

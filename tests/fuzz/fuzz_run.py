@@ -56,7 +56,7 @@ class EvenHours:
 
 
 def reading(at: datetime) -> GuardResult:
-    """What every guard says that looks at the machine: another thing each minute."""
+    """Return the result of every guard that reads the machine: another one each minute."""
     return GuardResult((Verdict.YES, Verdict.YES, Verdict.NO, Verdict.UNKNOWN)[at.minute % 4], f"it is {at:%H:%M}")
 
 
@@ -80,7 +80,7 @@ class FuzzRun:
         self._random = Random(seed)
         self._log = log or (lambda _: None)
         self._plans: dict[str, Plan] = {}
-        self._rounds = 0
+        self._loops = 0
         settings = Settings(self._random.randint(1, 4), True, {name: self._random.randint(1, 2) for name in RESOURCES})
         settings = evolve(settings, max_queue=4 + seed % 20)
         self._store = FaultyStore(store or ValueStore())
@@ -103,11 +103,11 @@ class FuzzRun:
         return None
 
     def _step(self) -> None:
-        happening = self._random.choices(list(_HAPPENINGS), list(_HAPPENINGS.values()))[0]
+        step = self._random.choices(list(_STEPS), list(_STEPS.values()))[0]
         if self._random.random() < 0.06:
             self._plan_a_fault()
         try:
-            happening(self)
+            step(self)
             # A commit may have taken its time.
             self.world.advance(timedelta(0))
         except VirtualCrash:
@@ -147,11 +147,11 @@ class FuzzRun:
         except VirtualCrash as crashed:
             if crashed.durable:
                 self.world.drop_plan(name)
-                self._gone(name)
+                self._drop_plan(name)
             raise
-        self._gone(name)
+        self._drop_plan(name)
 
-    def _gone(self, name: str) -> None:
+    def _drop_plan(self, name: str) -> None:
         plan = self._plans.pop(name, None)
         if plan is not None:
             self._invariants.forget(plan.job.id)
@@ -167,12 +167,12 @@ class FuzzRun:
         self.world.fire(name, "source", key, feedback_key=self._random.choice([None, "", key]))
 
     def _feed_itself(self) -> None:
-        """What the job does makes its trigger fire, again and again."""
-        name, self._rounds = self._random.choice(NAMES), self._rounds + 1
+        """Fire a trigger again and again, as a job does that causes its own trigger."""
+        name, self._loops = self._random.choice(NAMES), self._loops + 1
         self._log(f"{name} feeds itself")
         decided = len(self.world.decisions)
         for number in range(loop_detection.MAX_REPEATS + 2):
-            self.world.fire(name, "source", f"round-{self._rounds}-{number}", feedback_key="loop")
+            self.world.fire(name, "source", f"round-{self._loops}-{number}", feedback_key="loop")
             for run in sorted(run for run, start in self.world.active_starts.items() if start.job.id == name):
                 self.world.end(run, Result(exit_code=0))
         ran = sum(one.run is not None for one in self.world.decisions[decided:] if one.trigger == "source")
@@ -349,7 +349,7 @@ class FuzzRun:
 
 _GUARDS: Mapping[str, EvenHours | None] = {"hours": EvenHours(), "power": None, "idle": None}
 
-_HAPPENINGS: dict[Callable[[FuzzRun], None], int] = {
+_STEPS: dict[Callable[[FuzzRun], None], int] = {
     FuzzRun._add: 8,
     FuzzRun._remove: 1,
     FuzzRun._trigger: 12,
@@ -370,5 +370,5 @@ _HAPPENINGS: dict[Callable[[FuzzRun], None], int] = {
 
 
 def failures(seeds: Sequence[int], steps: int = STEPS) -> list[Failure]:
-    """What breaks in the trials of these seeds."""
+    """Return the failures of these seeds."""
     return [failure for seed in seeds if (failure := FuzzRun(seed).play(steps)) is not None]

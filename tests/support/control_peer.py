@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 60.0
+ANSWER_TIMEOUT_SECONDS = 60.0
 """Seconds after which what should have come never will."""
 
 
@@ -92,10 +92,10 @@ async def connecting(path: Path) -> AsyncIterator[Connect]:
 
 
 def in_time(work: Callable[[], Awaitable[T]]) -> T:
-    """What `work` comes to, in an event loop of its own."""
+    """Return the result of `work`, in an event loop of its own."""
 
     async def main() -> T:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
             return await work()
 
     return asyncio.run(main())

@@ -74,7 +74,7 @@ class Daemons:
         with Client(self.state) as client:
             return client.call(command, **arguments)
 
-    def said(self) -> str:
+    def output(self) -> str:
         return "".join(self.lines)
 
     def kill(self) -> None:
@@ -87,7 +87,7 @@ class Daemons:
         return self.started[-1].wait(60)
 
     def history(self, **query: Any) -> list[dict[str, Any]]:
-        """What the store says while no daemon runs."""
+        """Return what the store holds while no daemon runs."""
         return history(Project.load(self.config), {"limit": 100_000, **query})
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""What all of a machine share: a test that changes it has it alone, or changes one of its own.
+"""Shared state of the machine: a test that changes it has it alone, or changes a copy.
 
 Two workers run tests at once, and somebody else may run them in another checkout.
 """

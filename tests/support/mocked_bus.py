@@ -36,7 +36,7 @@ DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus
 
 
 def _imports(module: str) -> bool:
-    """Whether that Python has it."""
+    """Return whether that Python has it."""
     with suppress(FileNotFoundError):
         return subprocess.run([_PYTHON, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0
     return False
@@ -91,7 +91,7 @@ class MockedBus:
         service.wait()
 
     async def call(self, target: Target, member: str, signature: str = "", *body: Any) -> list[Any]:
-        """What a method of a service answers."""
+        """Return the answer of a method of a service."""
         connection = await MessageBus(bus_address=self.address, negotiate_unix_fd=True).connect()
         try:
             message = Message(*target, member, signature=signature, body=list(body))
@@ -120,7 +120,7 @@ def session(number: object) -> Target:
 
 
 async def log_in(bus: MockedBus, number: object, user: str = "anna", *, kind: str = "user") -> None:
-    """What logind does when somebody logs in; the mock leaves out the signal."""
+    """Log a user in as logind does; the mock omits the signal."""
     await bus.mock(LOGIND, "AddSession", "ssusb", str(number), "seat0", 1000, user, True)
     await set_property(bus, session(number), "Class", "s", kind)
     await bus.emit(LOGIND, "SessionNew", "so", str(number), session(number)[1])

@@ -15,12 +15,12 @@ _APT = (
     "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20",
 )  # fmt: skip
 _WITHOUT_QUESTIONS = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
-_PATIENCE = 300.0
+_INSTALL_TIMEOUT_SECONDS = 300.0
 """Seconds for the network. What has been downloaded is installed however long it takes: dpkg isn't to be killed."""
 
 
 def is_installed(name: str) -> bool:
-    """Whether there is a program of this name, or a file at this path."""
+    """Return whether there is a program of this name, or a file at this path."""
     return os.path.exists(name) if os.path.isabs(name) else shutil.which(name) is not None
 
 
@@ -47,17 +47,19 @@ def _install(packages: tuple[str, ...]) -> str:
     with _no_timeout(), alone("apt"):
         _update()
         install = ("install", "-y", "--no-install-recommends", *packages)
-        return _run(*install, "--download-only", within=_PATIENCE) or _run(*install, "--no-download", within=None)
+        return _run(*install, "--download-only", within=_INSTALL_TIMEOUT_SECONDS) or _run(
+            *install, "--no-download", within=None
+        )
 
 
 @functools.cache
 def _update() -> None:
     """Have the lists of today; where they can't be had, those of before may still do."""
-    _run("update", within=_PATIENCE)
+    _run("update", within=_INSTALL_TIMEOUT_SECONDS)
 
 
 def _run(*arguments: str, within: float | None) -> str:
-    """What went wrong, or nothing."""
+    """Return the error, or nothing."""
     try:
         done = subprocess.run(
             [*_APT, *arguments],

@@ -120,38 +120,38 @@ async def idle() -> None:
         await asyncio.sleep(0)
 
 
-def kept(directory: Path) -> dict[str, Any]:
+def read_document(directory: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((directory / "pattern.json").read_bytes()))
     except (FileNotFoundError, ValueError):
         return {"heard": {}, "state": {"ids": []}}
 
 
-def begun(directory: Path) -> bool:
+def has_document(directory: Path) -> bool:
     return (directory / "pattern.json").exists()
 
 
 def state_of(directory: Path) -> dict[str, Any]:
-    return dict(kept(directory).get("state", {}))
+    return dict(read_document(directory).get("state", {}))
 
 
 async def ticks(listener: Listener, directory: Path, count: int) -> None:
     """Record `count` ticks, and wait until the state includes the last one."""
     for _ in range(count):
         event = await listener.events.record("tick")
-    await until(lambda: event.id in kept(directory).get("ids", ()))
+    await until(lambda: event.id in read_document(directory).get("ids", ()))
 
 
 def noting(listener: Listener) -> list[str]:
     """Return the list of emitted keys, with repetitions, which grows."""
-    told: list[str] = []
+    emitted: list[str] = []
 
     def answer(key: str) -> EmitResult:
-        told.append(key)
+        emitted.append(key)
         return EmitResult(RunId(f"run-{key}"))
 
     listener.answer = answer
-    return told
+    return emitted
 
 
 def refuse(_: str) -> EmitResult:

@@ -1,4 +1,4 @@
-"""What the tests of the system trigger share."""
+"""Helpers of the tests of the system trigger."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.support.waiting import until
 from rae_auto.testing.sources import Listener
 
 
-def kept(listener: Listener) -> dict[str, Any]:
+def read_memory(listener: Listener) -> dict[str, Any]:
     """The facts that the source has kept."""
     try:
         return dict(json.loads((listener.directory / "system.json").read_text())["facts"])
@@ -19,7 +19,7 @@ def kept(listener: Listener) -> dict[str, Any]:
 
 async def knows(listener: Listener, *slots: str) -> None:
     """Wait until the source knows how these things are now."""
-    await until(lambda: set(slots) <= set(kept(listener)))
+    await until(lambda: set(slots) <= set(read_memory(listener)))
 
 
 async def asleep(listener: Listener) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def eventually(holds: Callable[[], Any], within: float = 60.0) -> Any:
-    """What `holds` gives once it is true; looked at again and again, for at most so many seconds."""
+    """Return the value of `holds` once it is true; it is called again and again, for at most so many seconds."""
     deadline = time.monotonic() + within
     while not (found := holds()):
         assert time.monotonic() < deadline, "it didn't come to pass"

@@ -29,7 +29,7 @@ def a_job(name="a", *, hourly=True, **fields):
     return plan(Job(id=name, command="work", **fields), **({"t": Hourly()} if hourly else {}))
 
 
-def standing(w, name="a", zone="UTC"):
+def view_job(w, name="a", zone="UTC"):
     opened = [o.run for o in w.engine.runs(name)]
     runs = sorted([*(r for r in w.history if r.job == name), *opened], key=lambda run: run.queued_at, reverse=True)
     decisions = [d for d in reversed(w.decisions) if d.job == name and d.run is None]
@@ -37,11 +37,11 @@ def standing(w, name="a", zone="UTC"):
 
 
 def answer_at(w, at, name="a"):
-    return explain_at(RequestedTime((at,)), standing(w, name))
+    return explain_at(RequestedTime((at,)), view_job(w, name))
 
 
-def facts_of(told):
-    return {fact.subject: fact.text for fact in told.facts}
+def facts_of(explanation):
+    return {fact.subject: fact.text for fact in explanation.facts}
 
 
 def first_active_run(w):

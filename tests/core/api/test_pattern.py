@@ -23,19 +23,19 @@ def test_what_fires_follows_from_the_events_and_the_state():
     assert played.state["ids"] == ["e3"]
 
 
-def test_time_passes_before_an_event_is_heard():
+def test_time_passes_before_an_event_is_delivered():
     played = PatternRun.start(Silence(), START)
     assert [firing.key for firing in played.handle(event(1, 150))] == ["silent-120100", "silent-120200"]
     assert played.wake_at == START + timedelta(seconds=210)
 
 
-def test_an_event_that_is_told_late_turns_no_time_back():
+def test_late_event_does_not_turn_time_back():
     played = PatternRun.start(Silence(), START)
     played.advance(START + timedelta(seconds=100))
     assert played.handle(event(1, 50)) == []
 
 
-def test_nothing_wakes_within_a_gap_of_which_the_pattern_hears_at_its_end():
+def test_gap_wakes_nothing_and_is_delivered_at_its_end():
     played = PatternRun.start(Every(), START)
     assert played.skip(START + SECOND, START + 5 * SECOND, "slept") == []
     assert played.state["gaps"] == [["slept", format_instant(START + SECOND), format_instant(START + 5 * SECOND)]]

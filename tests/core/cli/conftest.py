@@ -38,7 +38,7 @@ command = ["sh", "-c", "echo oh no >&2; exit 3"]
 
 @frozen
 class Said:
-    """What a command printed, and how it ended."""
+    """The output and the exit code of a command."""
 
     code: int
     out: str

@@ -17,11 +17,11 @@ pytestmark = pytest.mark.usefixtures("daemon")
 def ended(cli, run_id):
     """The record of a run once it is over."""
 
-    def found():
+    def find_run():
         runs = cli("history", "--limit", "100", "--json").json
         return next((run for run in runs if run["run_id"] == run_id and run["finished_at"]), None)
 
-    return eventually(found)
+    return eventually(find_run)
 
 
 class TestARun:

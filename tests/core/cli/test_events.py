@@ -163,7 +163,7 @@ class TestForget:
         empty_log("event", "delete", "a")
         assert b"hunter2" not in b"".join(path.read_bytes() for path in (home / "state").glob("state*"))
 
-    def test_wants_to_be_told_what(self, empty_log):
+    def test_delete_without_a_valid_selection_is_bad_usage(self, empty_log):
         empty_log("event", "send", "a")
         for arguments in ([], ["--all", "a"], ["run.*"], ["x" * 300], ["a", "--before", "now"]):
             assert empty_log("event", "delete", *arguments).code == 2

@@ -38,7 +38,7 @@ class TestBesideADaemon:
         assert lines["duration"].startswith("p50 ")
         assert set(lines["trend of success"]) == {"█"}
 
-    def test_a_misspelt_job_or_instant_is_told(self, cli):
+    def test_misspelt_job_or_instant_is_reported(self, cli):
         said = cli("stats", "helo")
         assert (said.code, said.err) == (1, "rae-auto: no job 'helo'; did you mean \"hello\"?\n")
         assert cli("stats", "--since", "yesterday").code == 2
@@ -78,7 +78,7 @@ class TestWithoutADaemon:
         path.chmod(0o600)
         return path
 
-    def test_there_is_nothing_to_tell_before_the_first_start(self, offline, config):
+    def test_stats_and_backup_before_the_first_start_name_the_command(self, offline, config):
         for command in (("stats",), ("backup", "file")):
             said = offline(*command)
             assert (said.code, said.out) == (1, "")
@@ -100,7 +100,7 @@ class TestWithoutADaemon:
         assert second.startswith("the old store is now in ")
         assert offline("restore", "two", "--replace", "--json").json["aside"]
 
-    def test_a_damaged_backup_is_told_in_one_line(self, offline, config, tmp_path):
+    def test_damaged_backup_is_reported_in_one_line(self, offline, config, tmp_path):
         (tmp_path / "bad").write_text("hello\n")
         said = offline("restore", "bad", "--json")
         assert said.code == 1

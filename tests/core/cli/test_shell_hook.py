@@ -82,10 +82,10 @@ class Terminal:
     def type(self, line: str) -> None:
         os.write(self._ours, line.replace("\n", "\r").encode() + b"\r")
 
-    def interrupt(self, begun: str = "") -> None:
+    def interrupt(self, typed: str = "") -> None:
         """Ctrl-C, after the beginning of a line."""
-        os.write(self._ours, begun.encode())
-        eventually(lambda: begun.encode() in self.said)
+        os.write(self._ours, typed.encode())
+        eventually(lambda: typed.encode() in self.said)
         # A signal that comes just before it waits for a key, readline notices with the next key only.
         eventually(lambda: psutil.Process(self._process.pid).status() == psutil.STATUS_SLEEPING)
         before = self.said.count(PROMPT.encode())
@@ -94,7 +94,7 @@ class Terminal:
         eventually(lambda: self.said.count(PROMPT.encode()) > before)
 
     def waits_for(self, program: str) -> bool:
-        """Whether it has begun, as a child of the shell: a fork of the shell's may lose Ctrl-C."""
+        """Return whether it has started as a child of the shell: a fork of the shell's may lose Ctrl-C."""
         with contextlib.suppress(psutil.NoSuchProcess):
             return any(child.name() == program for child in psutil.Process(self._process.pid).children())
         return False
@@ -111,16 +111,16 @@ class Terminal:
         eventually(mark.exists)
 
     def events(self) -> list[dict[str, Any]]:
-        """What is recorded of this shell, but for the marks, the oldest first."""
+        """Return the events of this shell without its marks, the oldest first."""
         found = [event["data"] for event in reversed(self._recorded())]
         return [data for data in found if data["cwd"].startswith(str(self.place)) and data.get("program") != ":"]
 
-    def told(self) -> set[str]:
+    def programs(self) -> set[str]:
         """The programs that are recorded."""
         return {data["program"] for data in self.events() if "program" in data}
 
     def run(self, line: str) -> dict[str, Any]:
-        """What is recorded of a line once it is over."""
+        """Type a line and return the data of its event."""
         before = len(self.events())
         self.type(line)
         eventually(lambda: len(self.events()) > before)
@@ -203,7 +203,7 @@ def test_hook_records_programs_with_unusual_names(terminal, shell, tmp_path):
         escaped = name.replace("\\", "\\\\") if shell == "fish" else name
         quoted = '"./' + escaped + '"' if "'" in name else f"'./{escaped}'"
         typing.type(f"{quoted} an argument")
-    eventually(lambda: typing.told() == {f"./{name}" for name in NAMES})
+    eventually(lambda: typing.programs() == {f"./{name}" for name in NAMES})
     assert {data["exit_code"] for data in typing.events()} == {0}
 
 
@@ -302,7 +302,7 @@ def test_hook_installed_twice_records_once_and_can_be_disabled(terminal, shell):
     typing.type("false")
     typing.type("set -e RAE_SHELL_EVENTS" if shell == "fish" else "unset RAE_SHELL_EVENTS")
     typing.run("env true")
-    eventually(lambda: {"true", "set" if shell == "fish" else "unset", "env"} <= typing.told())
+    eventually(lambda: {"true", "set" if shell == "fish" else "unset", "env"} <= typing.programs())
     programs = [data.get("program") for data in typing.events()]
     assert (programs.count("true"), programs.count("false")) == (1, 0)
 

@@ -71,16 +71,16 @@ def test_simulate_shows_overlaps_as_collisions(simulate: Cli) -> None:
 
 
 def test_simulate_json_has_runs_skips_and_peaks(simulate: Cli) -> None:
-    told = simulate("--from", "2026-11-01", "--durations", "sync=40m", "--json").json
-    assert (told["from"], told["until"]) == ("2026-11-01T00:00:00+01:00", "2026-11-02T00:00:00+01:00")
-    assert [(run["job"], run["state"], run["cause"], run["wait"]) for run in told["runs"]] == [
+    result = simulate("--from", "2026-11-01", "--durations", "sync=40m", "--json").json
+    assert (result["from"], result["until"]) == ("2026-11-01T00:00:00+01:00", "2026-11-02T00:00:00+01:00")
+    assert [(run["job"], run["state"], run["cause"], run["wait"]) for run in result["runs"]] == [
         ("sync", "succeeded", "due", None),
         ("backup", "succeeded", "due", None),
     ]
-    assert [(skip["job"], skip["reason"]) for skip in told["skips"]] == [("sync", "overlap")]
-    assert [peak["jobs"] for peak in told["busiest"]] == [["backup", "sync"]]
-    assert [(one["job"], one["times"]) for one in told["collisions"]] == [("sync", 1)]
-    assert told["not_simulated"] == []
+    assert [(skip["job"], skip["reason"]) for skip in result["skips"]] == [("sync", "overlap")]
+    assert [peak["jobs"] for peak in result["busiest"]] == [["backup", "sync"]]
+    assert [(one["job"], one["times"]) for one in result["collisions"]] == [("sync", 1)]
+    assert result["not_simulated"] == []
 
 
 def test_a_downtime_is_caught_up_with(simulate: Cli) -> None:
@@ -133,15 +133,15 @@ def test_simulate_reports_a_missing_history(simulate: Cli) -> None:
 
 
 def test_forecast_lists_triggers_that_are_not_simulated(capsys: pytest.CaptureFixture[str]) -> None:
-    told = evolve(
+    result = evolve(
         forecast(job("inbox")), unplayed=((JobId("inbox"), "file"),), taken_for_yes=((JobId("inbox"), "power"),)
     )
-    show_forecast(told, ZoneInfo("UTC"), False)
+    show_forecast(result, ZoneInfo("UTC"), False)
     assert capsys.readouterr().out.splitlines() == [
         '-  not simulated  inbox  trigger "file": its occurrences can\'t be computed; supply them with --events',
         '-  assumed yes  inbox  guard "power": its result can\'t be computed; set it with --guard',
     ]
-    show_forecast(told, ZoneInfo("UTC"), True)
+    show_forecast(result, ZoneInfo("UTC"), True)
     shown = json.loads(capsys.readouterr().out)
     assert shown["not_simulated"] == [{"job": "inbox", "trigger": "file"}]
     assert shown["assumed_yes"] == [{"job": "inbox", "guard": "power"}]
@@ -192,8 +192,8 @@ def test_durations_come_from_the_history(simulate: Cli, monkeypatch: pytest.Monk
         return [past.get(query["job"], []) for query in queries]
 
     monkeypatch.setattr("rae_auto.offline.queries.histories", histories)
-    told = simulate("--from", "2026-11-01", "--durations", "history", "--json").json
-    ends = {run["job"]: run["finished_at"][11:16] for run in told["runs"]}
+    result = simulate("--from", "2026-11-01", "--durations", "history", "--json").json
+    ends = {run["job"]: run["finished_at"][11:16] for run in result["runs"]}
     assert ends == {"backup": "01:50", "sync": "01:31"}
 
 
@@ -245,13 +245,13 @@ def world(simulate: Cli, config: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     return simulate
 
 
-def told(said: Any) -> list[tuple[str, str]]:
+def runs_and_states(said: Any) -> list[tuple[str, str]]:
     return [(run["job"], run["state"]) for run in json.loads(said.out)["runs"]]
 
 
 def test_simulate_without_events_lists_assumptions(world: Cli) -> None:
     said = world("--from", "2026-10-25", "--json")
-    assert told(said) == [("backup", "succeeded")]
+    assert runs_and_states(said) == [("backup", "succeeded")]
     assert json.loads(said.out)["not_simulated"] == [{"job": "inbox", "trigger": "files"}]
     assert json.loads(said.out)["assumed_yes"] == [{"job": "backup", "guard": "power"}]
 
@@ -259,7 +259,7 @@ def test_simulate_without_events_lists_assumptions(world: Cli) -> None:
 @pytest.mark.parametrize("name", ["power", "backup.power"])
 def test_simulate_uses_guard_results(world: Cli, name: str) -> None:
     said = world("--from", "2026-10-25", "--guard", f"{name}=no", "--json")
-    assert told(said) == [("backup", "skipped")]
+    assert runs_and_states(said) == [("backup", "skipped")]
 
 
 def test_simulate_reads_events_from_a_file(world: Cli, tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_simulate_reads_events_from_a_file(world: Cli, tmp_path: Path) -> None:
     ]
     (tmp_path / "world.jsonl").write_text("\n".join(map(json.dumps, lines)))
     said = world("--from", "2026-10-25", "--events", "world.jsonl", "--json")
-    assert told(said) == [("backup", "skipped"), ("inbox", "succeeded")]
+    assert runs_and_states(said) == [("backup", "skipped"), ("inbox", "succeeded")]
     assert json.loads(said.out)["not_simulated"] == json.loads(said.out)["assumed_yes"] == []
 
 
@@ -327,5 +327,5 @@ def test_simulate_replays_recorded_events(world: Cli, tmp_path: Path) -> None:
     store.commit([*encode([Record(run), Record(skip), Record(due)]), event])
     store.close()
     said = world("--from", "2026-10-25", "--events", "recorded", "--json")
-    assert told(said) == [("backup", "succeeded"), ("inbox", "succeeded")]
+    assert runs_and_states(said) == [("backup", "succeeded"), ("inbox", "succeeded")]
     assert [one["reason"] for one in json.loads(said.out)["skips"]] == ["overlap"]

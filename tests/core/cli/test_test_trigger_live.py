@@ -36,7 +36,7 @@ within = "1h"
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Callable[[str], Path]:
+def write_config(tmp_path: Path) -> Callable[[str], Path]:
     def write(config: str) -> Path:
         path = tmp_path / "rae.toml"
         path.write_text(config)
@@ -55,9 +55,9 @@ class TriggerTrial:
         self._until = until
         self._over = threading.Event()
 
-    def show(self, sighting: TraceLine) -> None:
-        self.seen.append(sighting)
-        if sighting.what == self._until and not self._over.is_set():
+    def show(self, line: TraceLine) -> None:
+        self.seen.append(line)
+        if line.what == self._until and not self._over.is_set():
             self._over.set()
             # As Ctrl-C does.
             os.kill(os.getpid(), signal.SIGINT)
@@ -76,7 +76,7 @@ class TriggerTrial:
             self._meanwhile()
 
     def lines(self, what: str) -> list[str]:
-        return [sighting.text for sighting in self.seen if sighting.what == what]
+        return [line.text for line in self.seen if line.what == what]
 
 
 def record(name: str, **data: Any) -> Callable[[], None]:
@@ -95,40 +95,40 @@ def beside(daemon: Any, cli: Cli) -> Iterator[Cli]:
 
 @pytest.mark.usefixtures("beside")
 class TestBesideADaemon:
-    def test_recorded_events_are_shown_until_ctrl_c(self, written: Any) -> None:
+    def test_recorded_events_are_shown_until_ctrl_c(self, write_config: Any) -> None:
         trial = TriggerTrial(record("tick", room="kitchen"))
-        assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 1
+        assert trial.play(write_config(ON_TICK.format(of="tick")), "tidy") == 1
         assert 'tick {"room": "kitchen"}' in trial.lines("traces")
         (fired,) = [one for one in trial.seen if one.what == "fires"]
         assert (fired.trigger, fired.text) == ("ticks", "")
         assert fired.key
 
-    def test_largest_event_is_shown(self, written: Any) -> None:
+    def test_event_of_maximum_size_is_shown(self, write_config: Any) -> None:
         trial = TriggerTrial(record("tick", text="x" * 65_000))
-        assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 1
+        assert trial.play(write_config(ON_TICK.format(of="tick")), "tidy") == 1
         assert trial.lines("fails") == []
 
-    def test_ends_of_runs_are_shown(self, written: Any, beside: Cli) -> None:
+    def test_ends_of_runs_are_shown(self, write_config: Any, beside: Cli) -> None:
         def run_it() -> None:
             with Client() as client, suppress(NotStarted):
                 client.call("trigger", job="hello")
 
         trial = TriggerTrial(run_it)
-        path = written(ON_TICK.format(of="run.succeeded") + '\n[jobs.hello]\ncommand = ["true"]\n')
+        path = write_config(ON_TICK.format(of="run.succeeded") + '\n[jobs.hello]\ncommand = ["true"]\n')
         assert trial.play(path, "tidy") == 1
-        heard = [line for line in trial.lines("traces") if line.startswith("run.succeeded ")]
-        data = json.loads(heard[0].partition(" ")[2])
+        ends = [line for line in trial.lines("traces") if line.startswith("run.succeeded ")]
+        data = json.loads(ends[0].partition(" ")[2])
         assert (data["job"], data["state"], data["exit_code"]) == ("hello", "succeeded", 0)
         assert data["seconds"] >= 0
 
 
-def test_trigger_trace_reports_a_missing_daemon(written: Any, offline: Cli) -> None:
+def test_trigger_trace_reports_a_missing_daemon(write_config: Any, offline: Cli) -> None:
     trial = TriggerTrial(lambda: None, until="traces")
-    assert trial.play(written(ON_TICK.format(of="tick")), "tidy") == 0
+    assert trial.play(write_config(ON_TICK.format(of="tick")), "tidy") == 0
     assert trial.lines("traces") == ["no daemon is running, so recorded events and ends of runs are not available"]
 
 
-def test_trigger_trace_shows_blocking_guards(written: Any, offline: Cli) -> None:
+def test_trigger_trace_shows_blocking_guards(write_config: Any, offline: Cli) -> None:
     trial = TriggerTrial(lambda: None)
     config = """
 [jobs.a]
@@ -140,14 +140,14 @@ guards = [
     { id = "root", type = "path", path = "/" },
 ]
 """
-    assert trial.play(written(config), "a") >= 1
+    assert trial.play(write_config(config), "a") >= 1
     fired = next(one for one in trial.seen if one.what == "fires")
     assert fired.text.startswith("but guard ")
     assert '"there" says no: ' in fired.text
     assert "root" not in fired.text
 
 
-def test_trigger_trace_shows_parts_of_a_trigger(written: Any, offline: Cli) -> None:
+def test_trigger_trace_shows_parts_of_a_trigger(write_config: Any, offline: Cli) -> None:
     trial = TriggerTrial(lambda: None)
     config = """
 [jobs.a]
@@ -159,7 +159,7 @@ type = "combine"
 within = "1m"
 all = [{ type = "interval", every = "20ms" }, { type = "interval", every = "30ms" }]
 """
-    assert trial.play(written(config), "a") >= 1
+    assert trial.play(write_config(config), "a") >= 1
     parts = {line.split(" ")[0] for line in trial.lines("traces") if '{"due": "' in line}
     assert parts == {"interval:", "interval-2:"}
 
@@ -187,20 +187,20 @@ class Blind(ReadGuard):
 
 
 def test_trigger_trace_shows_records_and_ends_on_failure(
-    written: Any, offline: Cli, monkeypatch: pytest.MonkeyPatch
+    write_config: Any, offline: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _install(monkeypatch, Kind.TRIGGER, Broken)
     trial = TriggerTrial(lambda: None, until="never")
-    assert trial.play(written('[jobs.a]\ncommand = ["false"]\ntrigger = "broken"\n'), "a") == 0
+    assert trial.play(write_config('[jobs.a]\ncommand = ["false"]\ntrigger = "broken"\n'), "a") == 0
     assert trial.lines("traces") == ["smoke", 'records smoke {"much": true}']
     assert trial.lines("fails") == ["OSError('on fire')"]
 
 
-def test_trigger_trace_shows_a_failing_guard(written: Any, offline: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trigger_trace_shows_a_failing_guard(write_config: Any, offline: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     _install(monkeypatch, Kind.GUARD, Blind)
     trial = TriggerTrial(lambda: None)
     config = '[jobs.a]\ncommand = ["false"]\nguards = ["blind"]\ntrigger = { type = "interval", every = "20ms" }\n'
-    assert trial.play(written(config), "a") >= 1
+    assert trial.play(write_config(config), "a") >= 1
     fired = next(one for one in trial.seen if one.what == "fires")
     assert fired.text == "but guard \"blind\" says unknown: it failed: OSError('no eyes')"
 

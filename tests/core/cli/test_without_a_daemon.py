@@ -1,4 +1,4 @@
-"""What needs no daemon: writing and trying a configuration, running a job here and now, looking back."""
+"""Commands that need no daemon: writing and trying a configuration, running a job here and now, looking back."""
 
 import json
 import subprocess
@@ -54,7 +54,7 @@ class TestTheStarterFile:
 
 
 class TestCheck:
-    def test_tells_every_mistake_with_its_line(self, offline, config):
+    def test_check_reports_every_mistake_with_its_line(self, offline, config):
         config.write_text('max_paralel = 2\n[jobs.a]\ncommand = ["true"]\nschedule = "30 2 30 2 *"\n')
         said = offline("check")
         assert said.code == 2

@@ -1,9 +1,9 @@
-"""What a running daemon has on record of the world, for a simulation."""
+"""The world log of a running daemon, as a script for a simulation."""
 
 from rae_auto.control.client import Client
 
 
-def test_a_daemon_tells_what_was_recorded_and_a_simulation_plays_it(cli, daemon, home):
+def test_world_log_of_a_daemon_is_played_by_a_simulation(cli, daemon, home):
     cli("event", "send", "coffee.made", "--field", "cups=2")
     with Client(home / "state") as client:
         found = client.call("world_log")

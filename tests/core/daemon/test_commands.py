@@ -50,8 +50,8 @@ class Daemon:
         return run
 
 
-def asked(directory: Path, work: Callable[[Daemon, Peer], Awaitable[Any]]) -> Any:
-    """What comes of `work(daemon, peer)`."""
+def run_with_daemon(directory: Path, work: Callable[[Daemon, Peer], Awaitable[Any]]) -> Any:
+    """Return the result of `work(daemon, peer)`."""
 
     async def main() -> Any:
         problems: list[str] = []
@@ -86,11 +86,11 @@ async def forward(scheduler: Scheduler, server: ControlServer) -> None:
 
 
 def test_ping_returns_pid_and_version(tmp_path):
-    assert asked(tmp_path, lambda _, peer: peer.ask("ping")) == {"pid": os.getpid(), "version": __version__}
+    assert run_with_daemon(tmp_path, lambda _, peer: peer.ask("ping")) == {"pid": os.getpid(), "version": __version__}
 
 
 def test_status_of_an_idle_daemon(tmp_path):
-    status = asked(tmp_path, lambda _, peer: peer.ask("status"))
+    status = run_with_daemon(tmp_path, lambda _, peer: peer.ask("status"))
     assert datetime.fromisoformat(status.pop("started_at")) <= datetime.now(UTC)
     (due,) = status.pop("next")
     assert due["job"] == "quick"
@@ -115,7 +115,7 @@ def test_status_lists_running_and_waiting_runs_and_problems(tmp_path):
         daemon.problems.append("the configuration is bad")
         return runs, await peer.ask("status")
 
-    (first, second), status = asked(tmp_path, work)
+    (first, second), status = run_with_daemon(tmp_path, work)
     (running,), (waiting,) = status["running"], status["waiting"]
     assert (list(running), running["run_id"]) == (RUN_KEYS, first)
     assert (list(waiting), waiting["run_id"]) == ([*RUN_KEYS, "waiting_for"], second)
@@ -130,7 +130,7 @@ def test_list_returns_all_jobs_and_show_one_in_full(tmp_path):
         run = (await peer.ask("trigger", job="slow"))["run_id"]
         return run, await peer.ask("list"), await peer.ask("show", job="slow")
 
-    run, listed, shown = asked(tmp_path, work)
+    run, listed, shown = run_with_daemon(tmp_path, work)
     by_id = {job["id"]: job for job in listed}
     assert list(by_id) == ["quick", "bad", "slow", "single", "new"]
     assert {
@@ -156,8 +156,8 @@ def test_add_replaces_only_on_request_and_remove_removes(tmp_path):
         removed = await peer.ask("remove", job="new")
         return added, again.kind, replaced, shown["info"]["priority"], removed, (await peer.refusal("show", job="new"))
 
-    *told, gone = asked(tmp_path, work)
-    assert told == [{"job": "new"}, "DuplicateJob", {"job": "new"}, "high", {}]
+    *answers, gone = run_with_daemon(tmp_path, work)
+    assert answers == [{"job": "new"}, "DuplicateJob", {"job": "new"}, "high", {}]
     assert gone.kind == "JobNotFound"
 
 
@@ -167,7 +167,7 @@ def test_definition_from_show_can_be_added(tmp_path):
         await peer.ask("add", definition={**definition, "id": "copy"})
         return definition, (await peer.ask("show", job="copy"))["definition"]
 
-    first, second = asked(tmp_path, work)
+    first, second = run_with_daemon(tmp_path, work)
     assert {**first, "id": "copy"} == second
 
 
@@ -179,7 +179,7 @@ def test_repeated_request_leads_to_one_run(tmp_path):
             for request, event in [("a", {"file": "x"}), ("a", None), (None, None)]
         ]
 
-    first, again, another = asked(tmp_path, work)
+    first, again, another = run_with_daemon(tmp_path, work)
     assert first == again != another
 
 
@@ -192,7 +192,7 @@ def test_cancel_ends_a_run_or_all_of_a_job(tmp_path):
         ends = [(await daemon.scheduler.wait(run)).state.value for run in runs]
         return runs, one, rest, ends, await peer.ask("cancel", job="slow")
 
-    runs, one, rest, ends, nothing = asked(tmp_path, work)
+    runs, one, rest, ends, nothing = run_with_daemon(tmp_path, work)
     assert one == {"cancelled": [runs[1]]}
     assert sorted(rest["cancelled"]) == sorted([runs[0], runs[2]])
     assert (ends, nothing) == (["cancelled"] * 3, {"cancelled": []})
@@ -203,7 +203,7 @@ def test_pause_and_resume(tmp_path):
         commands = ("pause", "pause", "resume", "resume")
         return [(await peer.ask(name, job="quick"), (await peer.ask("list"))[0]["paused"]) for name in commands]
 
-    assert asked(tmp_path, work) == [({}, True), ({}, True), ({}, False), ({}, False)]
+    assert run_with_daemon(tmp_path, work) == [({}, True), ({}, True), ({}, False), ({}, False)]
 
 
 def test_history_is_filtered_and_the_newest_comes_first(tmp_path):
@@ -221,16 +221,16 @@ def test_history_is_filtered_and_the_newest_comes_first(tmp_path):
             {"job": None, "run": None, "states": None, "since": None, "until": None},
             {"job": "quick", "states": ["failed"]},
         ]
-        told = [[runs.index(run["run_id"]) for run in await peer.ask("history", **query)] for query in asking]
-        return everything, told
+        answers = [[runs.index(run["run_id"]) for run in await peer.ask("history", **query)] for query in asking]
+        return everything, answers
 
-    everything, told = asked(tmp_path, work)
+    everything, answers = run_with_daemon(tmp_path, work)
     assert [(list(run), run["state"], run["exit_code"]) for run in everything] == [
         (RUN_KEYS, "succeeded", 0),
         (RUN_KEYS, "failed", 3),
         (RUN_KEYS, "succeeded", 0),
     ]
-    assert told == [[2, 0], [1], [1], [2], [0], [2, 1], [2, 1, 0], []]
+    assert answers == [[2, 0], [1], [1], [2], [0], [2, 1], [2, 1, 0], []]
 
 
 def test_output_returns_its_path(tmp_path):
@@ -238,9 +238,9 @@ def test_output_returns_its_path(tmp_path):
         run = await daemon.run(peer, "quick")
         return run, await peer.ask("output", run=run)
 
-    run, told = asked(tmp_path, work)
-    assert told == {"path": str(tmp_path / "output" / f"{run}.1.log"), "state": "succeeded", "attempt": 1}
-    assert Path(told["path"]).read_text() == "hello\n"
+    run, answers = run_with_daemon(tmp_path, work)
+    assert answers == {"path": str(tmp_path / "output" / f"{run}.1.log"), "state": "succeeded", "attempt": 1}
+    assert Path(answers["path"]).read_text() == "hello\n"
 
 
 @pytest.mark.requirement("R38")
@@ -251,7 +251,7 @@ def test_reload_returns_the_changes_or_all_errors(tmp_path):
         daemon.problems.clear()
         return bad, await peer.ask("reload")
 
-    bad, changes = asked(tmp_path, work)
+    bad, changes = run_with_daemon(tmp_path, work)
     assert (bad.kind, bad.message) == ("ConfigError", "rae.toml:1: one\nrae.toml:2: two")
     assert changes == {"added": ["fresh"], "changed": ["bad"], "removed": ["quick"]}
 
@@ -266,8 +266,8 @@ def test_stop_waits_for_runs_and_a_second_stop_ends_them(tmp_path):
         await daemon.scheduler.wait_stopped()
         return first, second, status["state"], len(status["running"]), refused.kind, await peer.ask("history", run=run)
 
-    *told, (run,) = asked(tmp_path, work)
-    assert told == [{}, {}, "stopping", 1, "SchedulerClosed"]
+    *answers, (run,) = run_with_daemon(tmp_path, work)
+    assert answers == [{}, {}, "stopping", 1, "SchedulerClosed"]
     assert run["state"] == "interrupted"
 
 
@@ -285,8 +285,8 @@ def test_stop_can_leave_commands_to_the_next_daemon(tmp_path):
     async def second(_, peer):
         return [run["run_id"] for run in (await peer.ask("status"))["running"]]
 
-    run = asked(tmp_path, first)
-    assert asked(tmp_path, second) == [run]
+    run = run_with_daemon(tmp_path, first)
+    assert run_with_daemon(tmp_path, second) == [run]
 
 
 def test_event_stream_contains_jobs_runs_and_decisions(tmp_path):
@@ -298,18 +298,18 @@ def test_event_stream_contains_jobs_runs_and_decisions(tmp_path):
         await peer.ask("pause", job="new")
         await peer.ask("resume", job="new")
         run = (await peer.ask("trigger", job="new"))["run_id"]
-        heard: list[Any] = []
-        while not heard or heard[-1].get("run", {}).get("state") != "succeeded":
+        events: list[Any] = []
+        while not events or events[-1].get("run", {}).get("state") != "succeeded":
             line = await listener.receive()
             assert list(line) == ["event"]
-            heard.append(line["event"])
+            events.append(line["event"])
         await peer.ask("remove", job="new")
-        return run, heard, await listener.receive()
+        return run, events, await listener.receive()
 
-    run, heard, last = asked(tmp_path, work)
-    jobs = [event for event in heard if event["kind"] == "job"]
-    runs = [event["run"] for event in heard if event["kind"] == "run"]
-    (decision,) = [event for event in heard if event["kind"] == "decision"]
+    run, events, last = run_with_daemon(tmp_path, work)
+    jobs = [event for event in events if event["kind"] == "job"]
+    runs = [event["run"] for event in events if event["kind"] == "run"]
+    (decision,) = [event for event in events if event["kind"] == "decision"]
     assert jobs == [
         {"kind": "job", "job": "new", "change": change} for change in ("added", "changed", "paused", "resumed")
     ]
@@ -324,7 +324,7 @@ def test_listener_can_send_requests(tmp_path):
     async def work(_, peer):
         return await peer.ask("events"), await peer.ask("ping"), await peer.ask("events")
 
-    first, ping, again = asked(tmp_path, work)
+    first, ping, again = run_with_daemon(tmp_path, work)
     assert (first, ping["pid"], again) == ({}, os.getpid(), {})
 
 
@@ -341,7 +341,7 @@ def test_concurrent_clients_are_all_answered_in_full(tmp_path):
     async def work(daemon, peer):
         return await asyncio.gather(*(client(daemon, n) for n in range(20))), len(await peer.ask("list"))
 
-    assert asked(tmp_path, work) == ([True] * 20, len(JOBS))
+    assert run_with_daemon(tmp_path, work) == ([True] * 20, len(JOBS))
 
 
 # Refusals
@@ -419,7 +419,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> list[Refused]:
         await peer.ask("trigger", job="single")
         return [await peer.refusal(command, **arguments) for command, arguments, _, _ in REFUSALS]
 
-    answers: list[Refused] = asked(tmp_path_factory.mktemp("refusals"), work)
+    answers: list[Refused] = run_with_daemon(tmp_path_factory.mktemp("refusals"), work)
     return answers
 
 

@@ -155,8 +155,8 @@ def test_failing_config_watch_is_reported_and_nothing_else_fails(config, serve, 
 
 
 def test_watch_library_is_imported_only_when_needed():
-    asked = "import rae_auto.daemon.daemon, sys; print('watchdog' in sys.modules)"
-    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    script = "import rae_auto.daemon.daemon, sys; print('watchdog' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert said.stdout == "False\n"
 
 

@@ -41,7 +41,7 @@ async def serving(path: Path, **commands: Command) -> AsyncIterator[ControlServe
 
 
 def served(path: Path, work: Callable[[Connect, ControlServer], Awaitable[Any]], **commands: Command) -> Any:
-    """What comes of `work(connect, server)` beside a server."""
+    """Return the result of `work(connect, server)` beside a server."""
 
     async def main() -> Any:
         async with serving(path, **commands) as server, connecting(path) as connect:
@@ -93,7 +93,7 @@ def test_malformed_request_is_answered_and_disconnected(path, line):
 
 @pytest.mark.requirement("S6")
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("pimg", "unknown command 'pimg'; did you mean \"ping\"?"),
         ("event", "unknown command 'event'; did you mean \"events\"?"),
@@ -103,13 +103,13 @@ def test_malformed_request_is_answered_and_disconnected(path, line):
         ("\x1b]0;x" + "z" * 1000, "unknown command '\\x1b]0;x" + "z" * 59 + "'"),
     ],
 )
-def test_unknown_command_is_refused_and_the_next_is_served(path, name, told):
+def test_unknown_command_is_refused_and_the_next_is_served(path, name, expected):
     async def work(connect, _):
         peer = await connect()
         return await peer.refusal(name), await peer.exchange(PING)
 
     refused, after = served(path, work)
-    assert (refused.kind, refused.message, after) == ("UnknownCommand", told, PONG)
+    assert (refused.kind, refused.message, after) == ("UnknownCommand", expected, PONG)
 
 
 @pytest.mark.parametrize("number", [None, 0, -1.5, "x", [1], {"a": None}, "\ud800"])
@@ -134,7 +134,7 @@ def test_split_and_batched_requests_are_answered_in_order(path):
 
 
 @pytest.mark.requirement("S6")
-def test_longest_request_is_read_and_a_longer_one_disconnected(path):
+def test_request_of_maximum_size_is_read_and_a_longer_one_disconnected(path):
     async def work(connect, _):
         return [
             await (await connect()).exchange(PING.rjust(size))
@@ -184,7 +184,7 @@ async def deaf(path: Path, request: bytes) -> AsyncIterator[socket.socket]:
 
 
 async def rest_of(plain: socket.socket) -> int:
-    """How many bytes come until the other end has hung up."""
+    """Return the number of bytes until the other end closes."""
     received = 0
     with suppress(ConnectionError):
         while got := await asyncio.get_running_loop().sock_recv(plain, 1 << 20):
@@ -215,21 +215,21 @@ def test_client_that_never_reads_is_disconnected(path, monkeypatch):
 @pytest.mark.requirement("R32")
 def test_slow_listener_is_disconnected_and_others_get_all_events(path):
     event = {"kind": "job", "job": "x" * 10_000}
-    told = 1000
+    expected = 1000
 
     async def work(connect, server):
         async with deaf(path, b'{"command":"events"}\n') as silent:
             keen, other = await connect(), await connect()
             await keen.ask("events")
-            heard = 0
-            for _ in range(told):
+            delivered = 0
+            for _ in range(expected):
                 server.publish(event)
-                heard += await keen.receive() == {"event": event}
-            return heard, await rest_of(silent), await keen.exchange(PING), await other.exchange(PING)
+                delivered += await keen.receive() == {"event": event}
+            return delivered, await rest_of(silent), await keen.exchange(PING), await other.exchange(PING)
 
-    heard, received, *answers = served(path, work)
-    assert heard == told
-    assert received < told * len(event["job"])
+    delivered, received, *answers = served(path, work)
+    assert delivered == expected
+    assert received < expected * len(event["job"])
     assert answers == [PONG, PONG]
 
 
@@ -282,8 +282,8 @@ def test_too_many_clients_drop_the_oldest_except_listeners(path):
         server.publish({"kind": "job"})
         return answers, await listener.receive()
 
-    (newest, *crowd), heard = served(path, work)
-    assert (newest, heard) == (PONG, {"event": {"kind": "job"}})
+    (newest, *crowd), delivered = served(path, work)
+    assert (newest, delivered) == (PONG, {"event": {"kind": "job"}})
     # The listener and the newest have two of the places.
     gone = MAX_CLIENTS + 2
     assert crowd == [None] * gone + [PONG] * (len(crowd) - gone)
@@ -355,16 +355,16 @@ def test_other_user_gets_no_answer_despite_open_files(path, monkeypatch):
         path.chmod(0o666)
         path.parent.chmod(0o711)
         monkeypatch.chdir(path.parent)
-        stranger = socket.socket(socket.AF_UNIX)
+        unbound = socket.socket(socket.AF_UNIX)
         os.seteuid(OTHER_USER)
         try:
-            stranger.connect(path.name)
+            unbound.connect(path.name)
         finally:
             os.seteuid(0)
-        peer = Peer(*await asyncio.open_unix_connection(sock=stranger))
-        told = await peer.exchange(PING)
+        peer = Peer(*await asyncio.open_unix_connection(sock=unbound))
+        expected = await peer.exchange(PING)
         await peer.close()
-        return told, await (await connect()).exchange(PING)
+        return expected, await (await connect()).exchange(PING)
 
     assert served(path, work) == (None, PONG)
 

@@ -33,7 +33,7 @@ def assert_one_line(said: str, *words: str) -> None:
 
 @pytest.mark.requirement("R38")
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("[jobs.a\n", "rae.toml:1: invalid TOML"),
         ('store = "nosuch"\n', 'unknown store "nosuch"'),
@@ -51,10 +51,10 @@ def assert_one_line(said: str, *words: str) -> None:
         ),
     ],
 )
-def test_bad_configuration_is_refused_in_one_line(tmp_path, content, told):
+def test_bad_configuration_is_refused_in_one_line(tmp_path, content, message):
     write(tmp_path, content)
     code, said = start(tmp_path, tmp_path / "state")
-    assert_one_line(said, told, "rae.toml")
+    assert_one_line(said, message, "rae.toml")
     assert code == 2
     assert not (tmp_path / "state").exists()
 
@@ -69,7 +69,7 @@ def a_link_to_itself(home: Path) -> None:
 
 @pytest.mark.requirement("S1")
 @pytest.mark.parametrize(
-    ("prepare", "told"),
+    ("prepare", "message"),
     [
         (lambda home: None, "file not found"),
         (a_directory, "is a directory"),
@@ -77,10 +77,10 @@ def a_link_to_itself(home: Path) -> None:
         (lambda home: write(home, JOB, 0o666), "is writable by everyone"),
     ],
 )
-def test_configuration_writable_by_others_is_refused(tmp_path, prepare: Callable[[Path], None], told):
+def test_configuration_writable_by_others_is_refused(tmp_path, prepare: Callable[[Path], None], message):
     prepare(tmp_path)
     code, said = start(tmp_path, tmp_path / "state")
-    assert_one_line(said, told)
+    assert_one_line(said, message)
     assert code == 2
 
 

@@ -1,4 +1,4 @@
-"""What the engine's tests share: a schedule of minutes, and short ways to make jobs and worlds."""
+"""Fixtures of the engine's tests: a schedule of minutes, and short ways to make jobs and worlds."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

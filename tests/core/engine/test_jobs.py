@@ -311,7 +311,7 @@ class TestAfterACrash:
         assert not w.feed(AttemptFound(run, 1)).changes
 
 
-class TestTelling:
+class TestNotifications:
     def test_notices_are_requested_for_failure_recovery_and_success(self, world, job):
         w = world(job("a", notify=NotifyPolicy(on=["failure", "recovery"], via=["ops"])))
         for exit_code in (0, 1, 0, 0):

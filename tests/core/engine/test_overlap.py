@@ -1,4 +1,4 @@
-"""What happens to an occurrence while the job still has an open run."""
+"""Occurrences while the job still has an open run."""
 
 from datetime import timedelta
 

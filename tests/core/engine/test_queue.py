@@ -1,4 +1,4 @@
-"""Who goes first when more is due than may run."""
+"""Order of the queue when more is due than may run."""
 
 from datetime import timedelta
 

@@ -39,7 +39,7 @@ class EveryMinutes:
 
 @st.composite
 def plans(draw: st.DrawFn) -> tuple[dict[str, Any], ...]:
-    """What makes a plan of each name, so that each reload can make equal ones anew."""
+    """Factories of plans by name, so that each reload can create equal ones again."""
     return tuple(
         {
             "id": name,

@@ -1,4 +1,4 @@
-"""Whether an attempt is tried again, and when."""
+"""Retries: which attempts, and when."""
 
 from datetime import timedelta
 

@@ -71,7 +71,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.of_others: set[tuple[str, str, str]] = set()
 
     def refused_or(self, action, *args, **kwargs):  # type: ignore[no-untyped-def]
-        """What people ask may be refused; it must be refused with an error of ours."""
+        """Run a command that may be refused, but only with an error of ours."""
         try:
             return action(*args, **kwargs)
         except SchedulerError:

@@ -224,12 +224,12 @@ def test_timeout_does_not_count_sleep(world, job):
 
 
 @pytest.mark.requirement("R7")
-@pytest.mark.parametrize("fate", ["ended", "lost"])
-def test_fates_of_attempts_come_before_catch_up(world, job, fate):
+@pytest.mark.parametrize("outcome", ["ended", "lost"])
+def test_fates_of_attempts_come_before_catch_up(world, job, outcome):
     w = world(job("a", every=60, overlap="skip", on_crash="fail"))
     w.advance(timedelta(hours=1))
     (start,) = w.started
     w.confirm(start.run.id)
-    w.crash(ended={start.run.id: Result(exit_code=0)} if fate == "ended" else {}, down=timedelta(hours=1))
+    w.crash(ended={start.run.id: Result(exit_code=0)} if outcome == "ended" else {}, down=timedelta(hours=1))
     assert w.decisions[-1].outcome is Outcome.RUN, "the run of before isn't in the way any more"
     assert isinstance(w.decisions[-1].reason, Due)

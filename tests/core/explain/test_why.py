@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from attrs import evolve
 from tests.support.control_peer import in_time
-from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, first_active_run, standing, world
+from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, first_active_run, view_job, world
 
 from rae_auto import Cron, Job, JobNotFound, NotStarted, RunNotFound, Scheduler
 from rae_auto.engine.events import TriggerFired
@@ -25,27 +25,27 @@ def test_why_a_run_succeeded():
     w = world(a_job())
     w.advance(HOUR)
     w.end(next(iter(w.active_starts)))
-    told = answer_at(w, EPOCH + HOUR)
-    assert "succeeded at" in told.answer
-    assert told.answer.endswith("it ran because it was due")
-    assert "without waiting" in facts_of(told)["started"]
-    assert facts_of(told)["next"].startswith("due at")
+    explanation = answer_at(w, EPOCH + HOUR)
+    assert "succeeded at" in explanation.answer
+    assert explanation.answer.endswith("it ran because it was due")
+    assert "without waiting" in facts_of(explanation)["started"]
+    assert facts_of(explanation)["next"].startswith("due at")
 
 
 def test_why_a_run_is_active():
     w = world(a_job(hourly=False))
     w.trigger("a")
-    assert "has been starting since" in explain_now(standing(w)).answer
-    assert "it was triggered by hand" in explain_now(standing(w)).answer
+    assert "has been starting since" in explain_now(view_job(w)).answer
+    assert "it was triggered by hand" in explain_now(view_job(w)).answer
 
 
 def test_why_a_run_failed():
     w = world(a_job(hourly=False))
     run = w.trigger("a")
     w.fail(run, 3)
-    told = explain_run(w.run(run), standing(w))
-    assert "failed at" in told.answer
-    assert "exit code 3" in told.answer
+    explanation = explain_run(w.run(run), view_job(w))
+    assert "failed at" in explanation.answer
+    assert "exit code 3" in explanation.answer
 
 
 SKIPS = {
@@ -67,16 +67,16 @@ def test_why_an_occurrence_was_skipped(fields, prepare, words):
     w = world(a_job("b", hourly=False), a_job(**fields))
     prepare(w)
     w.advance(2 * HOUR)
-    told = answer_at(w, w.now.wall)
-    assert told.answer.startswith("a did not run at")
-    assert words in told.answer
+    explanation = answer_at(w, w.now.wall)
+    assert explanation.answer.startswith("a did not run at")
+    assert words in explanation.answer
 
 
 def test_why_names_the_need_that_failed():
     w = world(a_job("b", hourly=False), a_job(needs=["b"]))
     w.fail(w.trigger("b"))
     w.advance(HOUR)
-    assert 'the latest run of "b", which it needs, did not succeed' in explain_now(standing(w)).answer
+    assert 'the latest run of "b", which it needs, did not succeed' in explain_now(view_job(w)).answer
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ def test_why_an_occurrence_was_missed_and_the_latest_caught_up(happens, words):
 def test_why_nothing_was_due():
     w = world(a_job())
     w.advance(2 * HOUR)
-    told = answer_at(w, EPOCH + 90 * MINUTE)
-    assert "it was not due (due before at" in told.answer
-    assert ", due after at" in told.answer
+    explanation = answer_at(w, EPOCH + 90 * MINUTE)
+    assert "it was not due (due before at" in explanation.answer
+    assert ", due after at" in explanation.answer
     assert ": it has no schedule" in answer_at(world(a_job(hourly=False)), EPOCH).answer
 
 
@@ -123,9 +123,9 @@ def test_why_a_run_waits(fields, settings, words):
     )
     w.trigger("b")
     w.trigger("a")
-    told = explain_now(standing(w))
-    assert "has been waiting since" in told.answer
-    assert words in told.answer
+    explanation = explain_now(view_job(w))
+    assert "has been waiting since" in explanation.answer
+    assert words in explanation.answer
 
 
 @pytest.mark.parametrize(("pause", "words"), [(True, "is paused"), (False, "has not run yet; it is next due at")])
@@ -133,14 +133,14 @@ def test_why_a_job_has_not_run_yet(pause, words):
     w = world(a_job())
     if pause:
         w.pause("a")
-    assert words in explain_now(standing(w)).answer
-    assert "has no schedule; 'rae-auto trigger a' starts it" in explain_now(standing(world(a_job(hourly=False)))).answer
+    assert words in explain_now(view_job(w)).answer
+    assert "has no schedule; 'rae-auto trigger a' starts it" in explain_now(view_job(world(a_job(hourly=False)))).answer
 
 
 def test_why_a_source_has_reported_nothing():
     job = a_job(hourly=False, schedule=[TriggerRef("file", {"paths": ["/in"]}, "file")])
     w = world(evolve(job, summaries=("file /in",)))
-    assert explain_now(standing(w)).answer == "a has not run yet: its trigger (file /in) has reported nothing"
+    assert explain_now(view_job(w)).answer == "a has not run yet: its trigger (file /in) has reported nothing"
     assert ": its trigger (file /in) reported nothing" in answer_at(w, EPOCH).answer
 
 
@@ -178,12 +178,12 @@ def test_facts_go_from_the_trigger_to_the_end_with_resources():
     w.advance(HOUR)
     used = Result(exit_code=0, cpu_time=timedelta(seconds=2), max_memory=3 << 20)
     w.end(first_active_run(w), used)
-    told = explain_now(standing(w))
-    assert [fact.subject for fact in told.facts] == [
+    explanation = explain_now(view_job(w))
+    assert [fact.subject for fact in explanation.facts] == [
         *("trigger", "occurrence", "decided", "enabled", "overlap", "needs", "resources"),
         *("started", "attempt 1", "ended", "next"),
     ]
-    result = facts_of(told)
+    result = facts_of(explanation)
     assert result["overlap"] == "queue: no other run was open"
     assert result["needs"] == "b: the latest run of each had succeeded when this run started"
     assert result["resources"] == "db"
@@ -198,7 +198,7 @@ def test_facts_keep_waits_after_the_end_and_a_restart():
     w.end(next(o for o in w.active_starts if w.active_starts[o].run.job == "b"))
     w.crash(alive=[run])
     w.end(run)
-    assert facts_of(explain_run(w.run(run), standing(w)))["waited"] == '"b", which it needs, has an open run'
+    assert facts_of(explain_run(w.run(run), view_job(w)))["waited"] == '"b", which it needs, has an open run'
 
 
 def test_explain_refuses_a_run_of_another_job():
@@ -225,7 +225,7 @@ def test_decision_causes_no_extra_wake_up():
     w = world(a_job())
     w.pause("a")
     w.advance(HOUR)
-    assert explain_now(standing(w)).reason == Paused()
+    assert explain_now(view_job(w)).reason == Paused()
     assert w.engine.next_wake(w.now) == 3600, "the next instant of its schedule, and nothing before"
 
 
@@ -233,6 +233,6 @@ def test_facts_contain_the_event_shortened():
     w = world(a_job(hourly=False))
     occurrence = Occurrence("a", "inbox", "key", w.now.wall, {"paths": ["/inbox/a"] * 200})
     w.feed(TriggerFired(occurrence))
-    told = facts_of(explain_now(standing(w)))
-    assert told["event"].startswith('{"paths": ["/inbox/a", ')
-    assert len(told["event"]) == 301
+    explanation = facts_of(explain_now(view_job(w)))
+    assert explanation["event"].startswith('{"paths": ["/inbox/a", ')
+    assert len(explanation["event"]) == 301

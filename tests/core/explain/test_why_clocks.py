@@ -18,8 +18,8 @@ from rae_auto.simulation.virtual_engine import EPOCH, VirtualWorld
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
-def facts_of(told):
-    return {fact.subject: fact.text for fact in told.facts}
+def facts_of(explanation):
+    return {fact.subject: fact.text for fact in explanation.facts}
 
 
 BERLIN = "Europe/Berlin"
@@ -50,23 +50,25 @@ def play(w, by):
 def test_why_a_local_time_that_does_not_exist(asked_for):
     w = cron("30 2 * * *", "2026-03-29T00:00:00+00:00")
     play(w, 3 * HOUR)
-    told = on_the_wall(w, asked_for)
-    everything = "\n".join([told.answer, *map(str, told.facts)])
+    explanation = on_the_wall(w, asked_for)
+    everything = "\n".join([explanation.answer, *map(str, explanation.facts)])
     assert "02:30 does not exist on 2026-03-29 in Europe/Berlin; ran at 03:00" in everything
     if "+" not in asked_for:
-        assert "it ran because it was due; 02:30 does not exist" in told.answer
+        assert "it ran because it was due; 02:30 does not exist" in explanation.answer
     if asked_for.endswith("T02:30"):
-        assert facts_of(told)["time"].startswith("02:30 does not exist on 2026-03-29 in Europe/Berlin: the clock goes")
+        assert facts_of(explanation)["time"].startswith(
+            "02:30 does not exist on 2026-03-29 in Europe/Berlin: the clock goes"
+        )
 
 
 @pytest.mark.parametrize("asked_for", ["2026-10-25T02:30", "2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00"])
 def test_why_a_local_time_that_occurs_twice(asked_for):
     w = cron("30 2 * * *", "2026-10-24T22:00:00+00:00")
     play(w, 6 * HOUR)
-    told = on_the_wall(w, asked_for)
-    everything = "\n".join([told.answer, *map(str, told.facts)])
+    explanation = on_the_wall(w, asked_for)
+    everything = "\n".join([explanation.answer, *map(str, explanation.facts)])
     assert "02:30 comes twice on 2026-10-25 in Europe/Berlin; ran the first time" in everything
-    assert ("did not run" in told.answer) == asked_for.endswith("+01:00")
+    assert ("did not run" in explanation.answer) == asked_for.endswith("+01:00")
 
 
 def test_why_a_wildcard_minute_at_clock_changes():
@@ -76,16 +78,16 @@ def test_why_a_wildcard_minute_at_clock_changes():
     assert "ran both times, this is the second" in on_the_wall(w, "2026-10-25T02:30+01:00").answer
     w = cron("*/30 * * * *", "2026-03-29T00:00:00+00:00")
     play(w, 3 * HOUR)
-    told = on_the_wall(w, "2026-03-29T02:30")
-    assert "does not exist" not in told.answer
-    assert "does not exist" in facts_of(told)["time"]
+    explanation = on_the_wall(w, "2026-03-29T02:30")
+    assert "does not exist" not in explanation.answer
+    assert "does not exist" in facts_of(explanation)["time"]
 
 
 def test_facts_show_the_time_in_the_triggers_zone():
     w = cron("0 9 * * *", "2026-06-01T00:00:00+00:00", "America/New_York")
     play(w, 20 * HOUR)
-    told = on_the_wall(w, "2026-06-01T15:00")
-    assert facts_of(told)["clock"] == (
+    explanation = on_the_wall(w, "2026-06-01T15:00")
+    assert facts_of(explanation)["clock"] == (
         "15:00 in Europe/Berlin is 09:00 on 2026-06-01 in America/New_York, the trigger's zone"
     )
 

@@ -59,17 +59,17 @@ def failed(config):
     return asyncio.run(main())
 
 
-def facts_of(told):
-    return {fact["subject"]: fact["text"] for fact in told["facts"]}
+def facts_of(explanation):
+    return {fact["subject"]: fact["text"] for fact in explanation["facts"]}
 
 
 def test_offline_why_answers_like_the_daemon(config, failed):
-    told = why(Project.load(config), {"job": "bad"})
-    assert told["run_id"] == failed.id
-    assert "exit code 3" in told["answer"]
-    assert facts_of(told)["daemon"] == "no daemon is running; 'rae-auto run' starts one"
-    assert why(Project.load(config), {"job": "bad", "run": failed.id}) == told
-    assert why(Project.load(config), {"job": "bad", "at": failed.scheduled_for.isoformat()}) == told
+    explanation = why(Project.load(config), {"job": "bad"})
+    assert explanation["run_id"] == failed.id
+    assert "exit code 3" in explanation["answer"]
+    assert facts_of(explanation)["daemon"] == "no daemon is running; 'rae-auto run' starts one"
+    assert why(Project.load(config), {"job": "bad", "run": failed.id}) == explanation
+    assert why(Project.load(config), {"job": "bad", "at": failed.scheduled_for.isoformat()}) == explanation
 
 
 def test_offline_why_explains_skips_repeats_and_disabled_jobs(config, failed):
@@ -90,8 +90,8 @@ def test_offline_why_explains_removed_jobs(config, failed):
 def test_offline_why_explains_a_future_time(config, failed):
     text = config.read_text().replace('schedule = "0 0 1 1 *"\nenabled = false', 'schedule = "* * * * *"')
     config.write_text(text)
-    told = why(Project.load(config), {"job": "yearly", "at": "2035-01-01T00:00"})
-    assert "will be due at 2035-01-01 00:00:00+01:00" in told["answer"]
+    explanation = why(Project.load(config), {"job": "yearly", "at": "2035-01-01T00:00"})
+    assert "will be due at 2035-01-01 00:00:00+01:00" in explanation["answer"]
 
 
 def test_bad_questions(config, failed):

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, first_active_run, standing, world
+from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, first_active_run, view_job, world
 
 from rae_auto import Job, RetryPolicy
 from rae_auto.engine.plan import Plan
@@ -45,29 +45,29 @@ def due():
     w = world(a_job())
     w.advance(HOUR)
     w.end(first_active_run(w))
-    return explain_now(standing(w))
+    return explain_now(view_job(w))
 
 
-def asked():
+def explain_manual_run():
     w = world(a_job(hourly=False))
     w.end(w.trigger("a"))
-    return explain_now(standing(w))
+    return explain_now(view_job(w))
 
 
 def fired():
     w = world(a_job(hourly=False))
     w.fire("a", "source", "event")
     w.end(first_active_run(w))
-    return explain_now(standing(w))
+    return explain_now(view_job(w))
 
 
 def caught_up():
     w = world(a_job())
     w.crash(down=5 * HOUR + MINUTE * 5)
     w.end(first_active_run(w))
-    told = explain_now(standing(w))
-    assert facts_of(told)["missed"] == "the daemon was down"
-    return told
+    explanation = explain_now(view_job(w))
+    assert facts_of(explanation)["missed"] == "the daemon was down"
+    return explanation
 
 
 def skipped_after(prepare=lambda w: None, more=(), **fields):
@@ -84,12 +84,15 @@ def repeated():
     w.trigger("a", request="mine")
     # What was told again is known after a restart too.
     w.crash()
-    told = explain_now(standing(w))
-    assert 'because request "mine" had already been handled at 2026-01-01 00:00:00+00:00; it led to run' in told.answer
-    of_the_run = explain_run(w.history[0], standing(w))
+    explanation = explain_now(view_job(w))
+    assert (
+        'because request "mine" had already been handled at 2026-01-01 00:00:00+00:00; it led to run'
+        in explanation.answer
+    )
+    of_the_run = explain_run(w.history[0], view_job(w))
     assert "reported once more, at " in facts_of(of_the_run)["repeated"]
-    assert answer_at(w, EPOCH + MINUTE) == told
-    return told
+    assert answer_at(w, EPOCH + MINUTE) == explanation
+    return explanation
 
 
 def replaced():
@@ -97,7 +100,7 @@ def replaced():
     w.trigger("b")
     first = w.trigger("a")
     w.trigger("a")
-    return explain_run(w.run(first), standing(w))
+    return explain_run(w.run(first), view_job(w))
 
 
 def disabled():
@@ -119,7 +122,7 @@ def too_many_wait():
     w.trigger("b")
     w.trigger("c")
     w.advance(HOUR)
-    return explain_now(standing(w))
+    return explain_now(view_job(w))
 
 
 def waits(fields, **settings):
@@ -128,17 +131,17 @@ def waits(fields, **settings):
     )
     w.trigger("b")
     w.trigger("a")
-    return explain_now(standing(w))
+    return explain_now(view_job(w))
 
 
 def tried_again():
     w = world(a_job(hourly=False, retry_policy=RetryPolicy(attempts=2)))
     w.fail(w.trigger("a"))
-    told = explain_now(standing(w))
+    explanation = explain_now(view_job(w))
     w.advance(MINUTE)
     w.end(first_active_run(w))
-    assert "the delay of a retry" in facts_of(explain_now(standing(w)))["waited"]
-    return told
+    assert "the delay of a retry" in facts_of(explain_now(view_job(w)))["waited"]
+    return explanation
 
 
 def stopping():
@@ -146,7 +149,7 @@ def stopping():
     run = w.trigger("a")
     w.stop()
     w.end(run, Result(signal=15))
-    return explain_run(w.run(run), standing(w))
+    return explain_run(w.run(run), view_job(w))
 
 
 def cancelled():
@@ -154,7 +157,7 @@ def cancelled():
     w.trigger("b")
     run = w.trigger("a")
     w.cancel(run=run)
-    return explain_run(w.run(run), standing(w))
+    return explain_run(w.run(run), view_job(w))
 
 
 def removed():
@@ -162,21 +165,21 @@ def removed():
     w.trigger("b")
     run = w.trigger("a")
     w.remove("a")
-    return explain_run(w.run(run), standing(w))
+    return explain_run(w.run(run), view_job(w))
 
 
 def recovered():
     w = world(a_job(hourly=False, on_crash="rerun"))
     w.trigger("a")
     w.crash()
-    return explain_now(standing(w))
+    return explain_now(view_job(w))
 
 
-def lost():
+def explain_lost_run():
     w = world(a_job(hourly=False, on_crash="fail"))
     w.trigger("a")
     w.crash()
-    return explain_now(standing(w))
+    return explain_now(view_job(w))
 
 
 def kept_back():
@@ -184,7 +187,7 @@ def kept_back():
     w = world(Plan(Job(id="a", command="work", guards="power"), guards={"power": None}))
     w.answer_guard = lambda job, name: result
     w.fire("a", "file", "key")
-    return explain_now(standing(w))
+    return explain_now(view_job(w))
 
 
 def feeds_itself():
@@ -194,12 +197,12 @@ def feeds_itself():
         for run in list(w.active_starts):
             w.end(run)
         w.advance(timedelta(seconds=1))
-    return explain_now(standing(w))
+    return explain_now(view_job(w))
 
 
 CASES = {
     Due: (due, "it ran because it was due"),
-    Manual: (asked, "it ran because it was triggered by hand"),
+    Manual: (explain_manual_run, "it ran because it was triggered by hand"),
     Fired: (fired, "it ran because its trigger fired"),
     CaughtUp: (caught_up, "it is a missed run, started late by catch_up"),
     Overlapping: (skipped_after, "of the same job has been open since"),
@@ -229,21 +232,23 @@ CASES = {
     Cancelled: (cancelled, "it was cancelled by hand"),
     Removed: (removed, "its job was removed"),
     CrashRecovery: (recovered, "its attempt was lost in a crash and is repeated"),
-    CrashLoss: (lost, "what became of its attempt could not be found out after a crash"),
+    CrashLoss: (explain_lost_run, "what became of its attempt could not be found out after a crash"),
 }
 
 
 @pytest.mark.parametrize("reason", CASES)
 def test_every_reason_has_its_code_and_text(reason):
     comes_about, words = CASES[reason]
-    told = comes_about()
-    assert isinstance(told.reason, reason)
-    assert words in told.answer
-    assert "\n" not in told.answer
+    explanation = comes_about()
+    assert isinstance(explanation.reason, reason)
+    assert words in explanation.answer
+    assert "\n" not in explanation.answer
 
 
 def test_skip_facts_list_the_checks_before_it():
-    told = skipped_after(more=[a_job("b", hourly=False)], needs=["b"])
-    of_policies = [(f.subject, f.text) for f in told.facts if f.subject in ("enabled", "paused", "overlap", "needs")]
+    explanation = skipped_after(more=[a_job("b", hourly=False)], needs=["b"])
+    of_policies = [
+        (f.subject, f.text) for f in explanation.facts if f.subject in ("enabled", "paused", "overlap", "needs")
+    ]
     assert of_policies[:3] == [("enabled", "yes"), ("paused", "no"), ("overlap", "no other run in the way")]
     assert of_policies[3][0] == "needs"

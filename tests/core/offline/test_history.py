@@ -38,8 +38,8 @@ def ran(config, *names):
 
 def test_history_returns_the_newest_first(config):
     first, second = ran(config, "good", "bad")
-    told = history(Project.load(config), {})
-    assert [(run["run_id"], run["job"], run["state"], run["exit_code"]) for run in told] == [
+    runs = history(Project.load(config), {})
+    assert [(run["run_id"], run["job"], run["state"], run["exit_code"]) for run in runs] == [
         (second, "bad", "failed", 3),
         (first, "good", "succeeded", 0),
     ]
@@ -86,7 +86,7 @@ def test_bad_questions_are_refused(config):
             history(Project.load(config), query)
 
 
-def test_a_bad_configuration_is_told(config):
+def test_bad_configuration_is_reported(config):
     config.write_text("[jobs")
     with pytest.raises(ConfigError, match="invalid TOML"):
         history(Project.load(config), {})

@@ -39,7 +39,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Path:
+def backup_path(tmp_path: Path) -> Path:
     """A backup of a job and two entries."""
     path = tmp_path / "backup"
     entries = [Append("runs", f"r{n}", "a", "failed", NOON, {"n": n}) for n in range(2)]
@@ -55,7 +55,7 @@ def config(tmp_path: Path, kind: str) -> Path:
 
 
 @contextmanager
-def opened(kind: str, directory: Path) -> Iterator[Any]:
+def open_store(kind: str, directory: Path) -> Iterator[Any]:
     store = KINDS[kind]()
     store.open(directory)
     yield store
@@ -80,8 +80,8 @@ def test_restore_works_between_kinds_of_stores(tmp_path: Path, state: Path, kind
         async with asyncio.timeout(60), Scheduler(directory=state, store=kind) as scheduler:
             await scheduler.add_job(Job(id="good", command="true"))
             runs = [(await scheduler.wait(await scheduler.trigger("good"))).id for _ in range(3)]
-            told = await scheduler.backup(tmp_path / "backup")
-            assert told.changes == len(list(changes_of(tmp_path / "backup")))
+            summary = await scheduler.backup(tmp_path / "backup")
+            assert summary.changes == len(list(changes_of(tmp_path / "backup")))
             await scheduler.wait(await scheduler.trigger("good"))
             return runs
 
@@ -99,78 +99,78 @@ def test_restore_works_between_kinds_of_stores(tmp_path: Path, state: Path, kind
     asyncio.run(go_on())
 
 
-def test_nothing_is_changed_by_going_round_through_both_kinds(tmp_path: Path, state: Path, made: Path) -> None:
-    wanted = list(changes_of(made))
+def test_nothing_is_changed_by_going_round_through_both_kinds(tmp_path: Path, state: Path, backup_path: Path) -> None:
+    wanted = list(changes_of(backup_path))
     for step, kind in enumerate(["sqlite", "json", "json", "sqlite"]):
         path = config(tmp_path, kind)
-        restore(Project.load(path), made, replace=step > 0)
-        made = tmp_path / f"backup-{step}"
-        backup(Project.load(path), made, replace=False)
-    assert list(changes_of(made)) == wanted
+        restore(Project.load(path), backup_path, replace=step > 0)
+        backup_path = tmp_path / f"backup-{step}"
+        backup(Project.load(path), backup_path, replace=False)
+    assert list(changes_of(backup_path)) == wanted
 
 
-def test_a_store_in_use_is_not_touched(tmp_path: Path, state: Path, made: Path, kind: str) -> None:
-    restore(Project.load(config(tmp_path, kind)), made, replace=False)
+def test_a_store_in_use_is_not_touched(tmp_path: Path, state: Path, backup_path: Path, kind: str) -> None:
+    restore(Project.load(config(tmp_path, kind)), backup_path, replace=False)
     lock = DirectoryLock(state)
     before = files(state)
     with pytest.raises(StoreLocked, match="rae-auto stop"):
-        restore(Project.load(tmp_path / "rae.toml"), made, replace=True)
+        restore(Project.load(tmp_path / "rae.toml"), backup_path, replace=True)
     assert files(state) == before
     lock.release()
 
 
-def test_restore_replaces_a_store_only_on_request(tmp_path: Path, state: Path, made: Path, kind: str) -> None:
+def test_restore_replaces_a_store_only_on_request(tmp_path: Path, state: Path, backup_path: Path, kind: str) -> None:
     path = config(tmp_path, kind)
-    restore(Project.load(path), made, replace=False)
-    with opened(kind, state) as store:
+    restore(Project.load(path), backup_path, replace=False)
+    with open_store(kind, state) as store:
         store.commit([Put("job", "newer", {}), Delete("job", "a")])
     before = files(state)
     with pytest.raises(StoreError, match="--replace"):
-        restore(Project.load(path), made, replace=False)
+        restore(Project.load(path), backup_path, replace=False)
     assert files(state) == before
-    restored = restore(Project.load(path), made, replace=True)
-    assert contents(KINDS[kind](), state) == list(changes_of(made))
+    restored = restore(Project.load(path), backup_path, replace=True)
+    assert contents(KINDS[kind](), state) == list(changes_of(backup_path))
     assert restored.aside is not None
     assert files(restored.aside) == before
 
 
-def test_restore_leaves_other_files_in_place(tmp_path: Path, state: Path, made: Path, kind: str) -> None:
-    restore(Project.load(config(tmp_path, kind)), made, replace=False)
+def test_restore_leaves_other_files_in_place(tmp_path: Path, state: Path, backup_path: Path, kind: str) -> None:
+    restore(Project.load(config(tmp_path, kind)), backup_path, replace=False)
     (state / "output").mkdir()
     kept = [state / "output" / "x.log", state / "rae-auto.log", state / "rae-auto.2026-01-01.log"]
     for path in kept:
         path.write_text("kept")
-    restore(Project.load(tmp_path / "rae.toml"), made, replace=True)
+    restore(Project.load(tmp_path / "rae.toml"), backup_path, replace=True)
     assert [path.read_text() for path in kept] == ["kept"] * 3
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}\n", None])
-def test_a_damaged_backup_changes_nothing(tmp_path: Path, state: Path, made: Path, damage: bytes | None) -> None:
+def test_a_damaged_backup_changes_nothing(tmp_path: Path, state: Path, backup_path: Path, damage: bytes | None) -> None:
     path = config(tmp_path, "json")
-    restore(Project.load(path), made, replace=False)
+    restore(Project.load(path), backup_path, replace=False)
     before = files(state)
-    made.write_bytes(made.read_bytes()[:-1] if damage is None else damage)
+    backup_path.write_bytes(backup_path.read_bytes()[:-1] if damage is None else damage)
     with pytest.raises(StoreError):
-        restore(Project.load(path), made, replace=True)
+        restore(Project.load(path), backup_path, replace=True)
     assert files(state) == before
     assert not list(state.glob("replaced-*"))
 
 
 def test_interrupted_restore_can_be_repeated(
-    tmp_path: Path, state: Path, made: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, state: Path, backup_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = config(tmp_path, kind)
     with monkeypatch.context() as patched:
         patched.setattr(restore_module, "changes_of", lambda source: iter([*changes_of(source), object()]))
         with pytest.raises(Exception):  # noqa: B017 - whatever a store makes of what is no change
-            restore(Project.load(path), made, replace=False)
-    restore(Project.load(path), made, replace=False)
-    assert contents(KINDS[kind](), state) == list(changes_of(made))
+            restore(Project.load(path), backup_path, replace=False)
+    restore(Project.load(path), backup_path, replace=False)
+    assert contents(KINDS[kind](), state) == list(changes_of(backup_path))
     assert not (state / restore_module.NEW_STORE_DIRECTORY).exists()
 
 
 def test_restore_refuses_an_external_store_with_contents(
-    tmp_path: Path, state: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, state: Path, backup_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = MemoryStore()
     full.open(tmp_path)
@@ -178,19 +178,19 @@ def test_restore_refuses_an_external_store_with_contents(
     full.close()
     monkeypatch.setattr(PluginFactory, "store", lambda *_: full)
     with pytest.raises(StoreError, match="empty it first"):
-        restore(Project.load(config(tmp_path, "json")), made, replace=False)
+        restore(Project.load(config(tmp_path, "json")), backup_path, replace=False)
 
 
-def test_a_bad_configuration_is_told_first(tmp_path: Path, state: Path) -> None:
+def test_bad_configuration_is_reported_first(tmp_path: Path, state: Path) -> None:
     with pytest.raises(ConfigError):
         restore(Project.load(tmp_path / "nowhere.toml"), tmp_path / "nothing", replace=False)
 
 
 @pytest.mark.requirement("R20")
-def test_damaged_store_has_no_backup(tmp_path: Path, state: Path, made: Path) -> None:
+def test_damaged_store_has_no_backup(tmp_path: Path, state: Path, backup_path: Path) -> None:
     path = config(tmp_path, "sqlite")
-    restore(Project.load(path), made, replace=False)
-    with opened("sqlite", state) as store:
+    restore(Project.load(path), backup_path, replace=False)
+    with open_store("sqlite", state) as store:
         store._database.execute("UPDATE entries SET body = replace(body, '1', '2')")
     with pytest.raises(StoreDamaged, match="checksum"):
         backup(Project.load(path), tmp_path / "bad", replace=False)

@@ -86,13 +86,13 @@ def test_one_that_fails_halfway_leaves_the_old_one_and_nothing_else(path: Path) 
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_store_that_dumps_what_it_must_not_is_told(path: Path) -> None:
+def test_dump_with_a_deletion_is_refused(path: Path) -> None:
     with pytest.raises(StoreError, match="a dump has no Delete"):
         write(path, [Delete("job", "a")], NOON)
     assert not path.exists()
 
 
-def test_a_place_that_cant_be_written_is_told_in_a_line(tmp_path: Path) -> None:
+def test_unwritable_directory_is_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"nowhere.backup: can't be written \(No such file or directory\)"):
         write(tmp_path / "nowhere" / "backup", CHANGES, NOON)
 
@@ -142,7 +142,7 @@ def test_one_of_a_newer_rae_auto_is_refused_by_name(path: Path) -> None:
         examine(path)
 
 
-def test_one_that_isnt_there_is_told_in_a_line(path: Path) -> None:
+def test_missing_backup_is_reported_in_one_line(path: Path) -> None:
     with pytest.raises(StoreError, match=r"can't be read \(No such file or directory\)"):
         examine(path)
     path.mkdir()

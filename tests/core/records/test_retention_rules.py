@@ -40,7 +40,7 @@ keeps = st.builds(
 )
 
 
-def kept(keep: RetentionRule, found: list[Entry]) -> list[Entry]:
+def remaining(keep: RetentionRule, found: list[Entry]) -> list[Entry]:
     gone = {id(entry) for entry in keep.expired(found)}
     return [entry for entry in found if id(entry) not in gone]
 
@@ -48,7 +48,7 @@ def kept(keep: RetentionRule, found: list[Entry]) -> list[Entry]:
 @pytest.mark.requirement("R26")
 @given(entries, keeps)
 def test_what_stays_is_neither_old_nor_too_much(found: list[Entry], keep: RetentionRule) -> None:
-    stays = [entry for entry in kept(keep, found) if not keep.states or entry.state in keep.states]
+    stays = [entry for entry in remaining(keep, found) if not keep.states or entry.state in keep.states]
     assert all(entry.at >= keep.since for entry in stays)
     assert all(count <= keep.newest for count in Counter(entry.job for entry in stays).values())
 
@@ -65,7 +65,7 @@ def test_nothing_goes_without_need(found: list[Entry], keep: RetentionRule) -> N
 
 @given(entries, keeps)
 def test_what_was_kept_once_is_kept_again(found: list[Entry], keep: RetentionRule) -> None:
-    assert keep.expired(kept(keep, found)) == []
+    assert keep.expired(remaining(keep, found)) == []
 
 
 @pytest.mark.requirement("R26")
@@ -74,7 +74,7 @@ def test_failures_are_kept_longer_and_many_successes_dont_drive_them_out(found: 
     left = found
     for log, keep in rules(Retention(keep="90d", keep_failures="1y", runs=5), NOW):
         if log == documents.RUNS:
-            left = kept(keep, left)
+            left = remaining(keep, left)
     for entry in found:
         failed = entry.state not in ("succeeded", "skipped")
         limit = timedelta(days=365 if failed else 90)

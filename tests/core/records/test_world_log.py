@@ -1,4 +1,4 @@
-"""What is on record of the world, as a simulation reads it."""
+"""The world log, as a simulation reads it."""
 
 from contextlib import aclosing
 from datetime import timedelta
@@ -32,13 +32,13 @@ def test_world_log_has_ends_of_runs_and_firings_of_open_runs(tmp_path):
                 run = await scheduler.trigger("a")
                 while not await scheduler.history("b"):
                     await anext(events)
-            told = await scheduler.runtime.read_store(lambda store: read_world_log(store, None, None))
+            entries = await scheduler.runtime.read_store(lambda store: read_world_log(store, None, None))
             await scheduler.close(timedelta(0))
-            return run, told
+            return run, entries
 
-    run, told = in_time(work)
-    assert [one["id"] for one in told if one.get("name") == "run.succeeded"] == [run]
-    assert [(one["job"], one["trigger"]) for one in told if "trigger" in one] == [("b", "after-a")]
+    run, entries = in_time(work)
+    assert [one["id"] for one in entries if one.get("name") == "run.succeeded"] == [run]
+    assert [(one["job"], one["trigger"]) for one in entries if "trigger" in one] == [("b", "after-a")]
 
 
 def test_simulation_plays_only_runs_that_ended_before_its_span(tmp_path: Path, monkeypatch):

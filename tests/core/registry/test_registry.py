@@ -209,7 +209,7 @@ def test_a_plugin_that_cannot_serve_here_says_why(site: "Site") -> None:
 @pytest.mark.parametrize(
     ("asked", "hint"), [("comand", '; did you mean "command"?'), ("zzzzzz", "; installed: command")]
 )
-def test_a_name_that_nobody_offers_gets_a_suggestion(site: "Site", asked: str, hint: str) -> None:
+def test_unknown_plugin_name_gets_a_suggestion(site: "Site", asked: str, hint: str) -> None:
     registry = site.registry()
     with pytest.raises(PluginNotFound, match=f'unknown notifier "{asked}"') as caught:
         registry.info(Kind.NOTIFIER, asked)

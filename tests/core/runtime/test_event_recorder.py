@@ -52,7 +52,7 @@ def store(request: pytest.FixtureRequest) -> Any:
     return MemoryStore() if request.param == "memory" else request.param
 
 
-def playing(directory: Path, store: Any, work: Callable[[Scheduler], Awaitable[Any]]) -> Any:
+def run_with_scheduler(directory: Path, store: Any, work: Callable[[Scheduler], Awaitable[Any]]) -> Any:
     async def main() -> Any:
         async with Scheduler(directory=directory, store=store, jobs=JOBS) as scheduler:
             return await work(scheduler)
@@ -60,7 +60,9 @@ def playing(directory: Path, store: Any, work: Callable[[Scheduler], Awaitable[A
     return in_time(main)
 
 
-async def heard(scheduler: Scheduler, count: int, *names: str, after: StreamPosition | None = BEFORE) -> list[Event]:
+async def read_events(
+    scheduler: Scheduler, count: int, *names: str, after: StreamPosition | None = BEFORE
+) -> list[Event]:
     """So many events."""
     found: list[Event] = []
     async with aclosing(scheduler.runtime.inputs.events.follow(names or ("*",), after)) as stream:
@@ -84,9 +86,11 @@ def test_what_is_recorded_is_there_after_a_restart(tmp_path, store):
     async def first(scheduler):
         return await scheduler.runtime.inputs.events.record("door.open", {"room": ["hall", 1, None]}, AT)
 
-    event = playing(tmp_path, store, first)
+    event = run_with_scheduler(tmp_path, store, first)
     assert (event.name, event.at, event.data) == ("door.open", AT, {"room": ["hall", 1, None]})
-    assert playing(tmp_path, store, lambda scheduler: scheduler.runtime.inputs.events.list(["door.*"])) == [event]
+    assert run_with_scheduler(tmp_path, store, lambda scheduler: scheduler.runtime.inputs.events.list(["door.*"])) == [
+        event
+    ]
 
 
 def test_without_an_instant_it_happened_now(tmp_path):
@@ -95,7 +99,7 @@ def test_without_an_instant_it_happened_now(tmp_path):
         event = await scheduler.runtime.inputs.events.record("x")
         return before <= event.at <= scheduler.runtime.now()
 
-    assert playing(tmp_path, MemoryStore(), work)
+    assert run_with_scheduler(tmp_path, MemoryStore(), work)
 
 
 def test_what_comes_together_is_one_commit(tmp_path):
@@ -105,7 +109,7 @@ def test_what_comes_together_is_one_commit(tmp_path):
         store.commits.clear()
         await asyncio.gather(*(scheduler.runtime.inputs.events.record(f"e{number}") for number in range(200)))
 
-    playing(tmp_path, store, work)
+    run_with_scheduler(tmp_path, store, work)
     events = [commit for commit in store.commits if any(getattr(c, "log", "") == documents.EVENTS for c in commit)]
     assert sum(map(len, events)) == 200
     assert len(events) <= 3
@@ -130,7 +134,7 @@ def test_what_can_not_be_kept_is_refused_in_one_line(tmp_path, name, data, why):
             await scheduler.runtime.inputs.events.record(name, data)
         assert "\n" not in str(caught.value)
 
-    playing(tmp_path, MemoryStore(), work)
+    run_with_scheduler(tmp_path, MemoryStore(), work)
 
 
 def test_failed_store_raises_and_publishes_nothing(tmp_path):
@@ -147,7 +151,7 @@ def test_failed_store_raises_and_publishes_nothing(tmp_path):
         assert await anext(stream) == [event]
         await stream.aclose()
 
-    playing(tmp_path, store, work)
+    run_with_scheduler(tmp_path, store, work)
 
 
 def test_who_gives_up_recording_is_in_nobodys_way(tmp_path):
@@ -158,57 +162,59 @@ def test_who_gives_up_recording_is_in_nobodys_way(tmp_path):
         await scheduler.runtime.inputs.events.record("two")
         return [event.name for event in await scheduler.runtime.inputs.events.list(["*"])]
 
-    assert playing(tmp_path, MemoryStore(), work) == ["one", "two"]
+    assert run_with_scheduler(tmp_path, MemoryStore(), work) == ["one", "two"]
 
 
 # Following
 
 
-def test_who_follows_hears_what_was_and_what_comes_once_and_in_order(tmp_path, store):
+def test_follow_delivers_past_and_new_events_once_and_in_order(tmp_path, store):
     async def work(scheduler):
         before = await record(scheduler, "a.1", "b.1", "a.2")
-        hearing = asyncio.ensure_future(heard(scheduler, 3, "a.*"))
+        hearing = asyncio.ensure_future(read_events(scheduler, 3, "a.*"))
         await asyncio.sleep(0)
         after = await record(scheduler, "b.2", "a.3", at=AT + timedelta(minutes=1))
         return [before[0], before[2], after[1]] == await hearing
 
-    assert playing(tmp_path, store, work)
+    assert run_with_scheduler(tmp_path, store, work)
 
 
-def test_who_follows_from_now_on_hears_nothing_of_the_past(tmp_path, store):
+def test_follow_from_now_on_skips_the_past(tmp_path, store):
     async def work(scheduler):
         await record(scheduler, "old")
-        hearing = asyncio.ensure_future(heard(scheduler, 1, after=None))
+        hearing = asyncio.ensure_future(read_events(scheduler, 1, after=None))
         await asyncio.sleep(0)
         (new,) = await record(scheduler, "new")
         return await hearing == [new]
 
-    assert playing(tmp_path, store, work)
+    assert run_with_scheduler(tmp_path, store, work)
 
 
 def test_follow_continues_from_a_position_within_one_instant(tmp_path, store):
     async def first(scheduler):
         return [await scheduler.runtime.inputs.events.record(f"e{number}", {}, AT) for number in range(4)]
 
-    events = playing(tmp_path, store, first)
+    events = run_with_scheduler(tmp_path, store, first)
     place = BEFORE
     for read in events[:2]:
         place = place.after(read)
 
     async def second(scheduler):
-        return await heard(scheduler, 2, after=place)
+        return await read_events(scheduler, 2, after=place)
 
-    assert sorted(playing(tmp_path, store, second), key=lambda e: e.name) == events[2:]
+    assert sorted(run_with_scheduler(tmp_path, store, second), key=lambda e: e.name) == events[2:]
 
 
 def test_the_ends_of_runs_are_events_live_and_after_a_restart(tmp_path, store):
     async def first(scheduler):
-        hearing = asyncio.ensure_future(heard(scheduler, 2, "run.*", after=StreamPosition(scheduler.runtime.now())))
+        hearing = asyncio.ensure_future(
+            read_events(scheduler, 2, "run.*", after=StreamPosition(scheduler.runtime.now()))
+        )
         await asyncio.sleep(0)
         runs = [await run(scheduler, name) for name in "ab"]
         return runs, await hearing
 
-    runs, live = playing(tmp_path, store, first)
+    runs, live = run_with_scheduler(tmp_path, store, first)
     assert [(e.id, e.name, e.at) for e in live] == [(r.id, "run.succeeded", r.finished_at) for r in runs]
     assert {**live[0].data, "seconds": 0} == {
         "job": "a",
@@ -220,9 +226,9 @@ def test_the_ends_of_runs_are_events_live_and_after_a_restart(tmp_path, store):
     }
 
     async def second(scheduler):
-        return await heard(scheduler, 1, "run.succeeded", after=StreamPosition(live[0].at, (live[0].id,)))
+        return await read_events(scheduler, 1, "run.succeeded", after=StreamPosition(live[0].at, (live[0].id,)))
 
-    assert playing(tmp_path, store, second) == live[1:]
+    assert run_with_scheduler(tmp_path, store, second) == live[1:]
 
 
 @pytest.mark.parametrize(
@@ -244,10 +250,10 @@ def test_names_choose_among_ends_of_runs_too(tmp_path, names, expected):
         await run(scheduler, "a")
         return len(await scheduler.runtime.inputs.events.list(names))
 
-    assert playing(tmp_path, MemoryStore(), work) == expected
+    assert run_with_scheduler(tmp_path, MemoryStore(), work) == expected
 
 
-def test_a_run_that_ends_while_the_past_is_read_is_heard_once(tmp_path):
+def test_run_that_ends_while_the_past_is_read_is_delivered_once(tmp_path):
     store = Noting()
 
     async def work(scheduler):
@@ -266,7 +272,7 @@ def test_a_run_that_ends_while_the_past_is_read_is_heard_once(tmp_path):
             await stream.aclose()
         return counts
 
-    assert playing(tmp_path, store, work) == [["a", "b"]] * 20
+    assert run_with_scheduler(tmp_path, store, work) == [["a", "b"]] * 20
 
 
 def test_the_past_comes_in_batches(tmp_path, monkeypatch):
@@ -279,7 +285,7 @@ def test_the_past_comes_in_batches(tmp_path, monkeypatch):
         await stream.aclose()
         return sizes
 
-    assert playing(tmp_path, MemoryStore(), work) == [10, 10, 5]
+    assert run_with_scheduler(tmp_path, MemoryStore(), work) == [10, 10, 5]
 
 
 def test_those_who_begin_together_share_one_reading(tmp_path):
@@ -290,12 +296,12 @@ def test_those_who_begin_together_share_one_reading(tmp_path):
         await record(scheduler, "a", "b")
         await run(scheduler, "a")
         store.queries.clear()
-        hearings = [heard(scheduler, 1, "a" if number % 2 else "run.*") for number in range(100)]
+        hearings = [read_events(scheduler, 1, "a" if number % 2 else "run.*") for number in range(100)]
         names = [event.name for (event,) in await asyncio.gather(*hearings)]
         assert names == ["run.succeeded", "a"] * 50
         return len([log for log in store.queries if log == documents.RUNS])
 
-    assert playing(tmp_path, store, work) <= 2
+    assert run_with_scheduler(tmp_path, store, work) <= 2
 
 
 def test_who_follows_learns_that_the_past_can_not_be_read(tmp_path):
@@ -304,26 +310,26 @@ def test_who_follows_learns_that_the_past_can_not_be_read(tmp_path):
     async def work(scheduler):
         store.fails = True
         with pytest.raises(StoreError, match="can't be read"):
-            await heard(scheduler, 1)
+            await read_events(scheduler, 1)
         store.fails = False
         await record(scheduler, "x")
-        assert len(await heard(scheduler, 1)) == 1
+        assert len(await read_events(scheduler, 1)) == 1
 
-    playing(tmp_path, store, work)
+    run_with_scheduler(tmp_path, store, work)
 
 
 def test_who_follows_no_more_costs_nothing(tmp_path):
     async def work(scheduler):
         log = scheduler.runtime.inputs.events
-        never_begun = log.follow(["*"], None)
+        never_started = log.follow(["*"], None)
         stream = log.follow(["*"], BEFORE)
         await record(scheduler, "x")
         await anext(stream)
         await stream.aclose()
-        del never_begun
+        del never_started
         return len(log._followers)
 
-    assert playing(tmp_path, MemoryStore(), work) == 0
+    assert run_with_scheduler(tmp_path, MemoryStore(), work) == 0
 
 
 # Looking and forgetting
@@ -338,7 +344,7 @@ def test_the_newest_are_shown_of_a_span_and_of_names(tmp_path, store):
         span = await log.list(["*"], since=AT + SECOND, until=AT + 2 * SECOND)
         assert [e.name for e in span] == ["b", "a"]
 
-    playing(tmp_path, store, work)
+    run_with_scheduler(tmp_path, store, work)
 
 
 def test_what_is_forgotten_is_gone_for_good(tmp_path, store):
@@ -350,5 +356,5 @@ def test_what_is_forgotten_is_gone_for_good(tmp_path, store):
         assert [e.name for e in await log.list(["*"])] == ["b", "a.1"]
         assert await log.delete(["*"], None) == 2
 
-    playing(tmp_path, store, first)
-    assert playing(tmp_path, store, lambda scheduler: scheduler.runtime.inputs.events.list(["*"])) == []
+    run_with_scheduler(tmp_path, store, first)
+    assert run_with_scheduler(tmp_path, store, lambda scheduler: scheduler.runtime.inputs.events.list(["*"])) == []

@@ -24,7 +24,7 @@ from rae_auto.testing.memory_store import MemoryStore
 
 
 class Stage:
-    """What the guards of a test say, by name, and how often they were asked."""
+    """Results of the guards of a test, by name, and the calls that they got."""
 
     def __init__(self) -> None:
         self.sweep()
@@ -123,7 +123,7 @@ def rung(id="a", *guards, **fields):
     return Job(id=id, python="time:time", schedule=TriggerRef("bell"), guards=refs, **fields)
 
 
-def playing(tmp_path, work, *jobs):
+def run_with_scheduler(tmp_path, work, *jobs):
     async def play():
         scheduler = Scheduler(directory=tmp_path, store=MemoryStore(), jobs=jobs, plugins=WithStaged())
         async with scheduler:
@@ -144,35 +144,37 @@ def outcome(tmp_path, *jobs):
     async def work(scheduler):
         return await the_end(scheduler), await explain_job(scheduler, "a")
 
-    return playing(tmp_path, work, *jobs)
+    return run_with_scheduler(tmp_path, work, *jobs)
 
 
 def test_run_starts_when_all_guards_allow_and_why_shows_each(tmp_path):
     stage.results = {"power": GuardResult(Verdict.YES, "on mains"), "quiet": GuardResult(Verdict.YES, "load 0.1")}
-    run, told = outcome(tmp_path, rung("a", "power", "quiet"))
+    run, result = outcome(tmp_path, rung("a", "power", "quiet"))
     assert run.state is RunState.SUCCEEDED
-    facts = {fact.subject: fact.text for fact in told.facts}
+    facts = {fact.subject: fact.text for fact in result.facts}
     assert (facts["guard power"], facts["guard quiet"]) == ("yes: on mains", "yes: load 0.1")
 
 
-def test_why_tells_for_which_guard_a_run_has_waited_after_it_started(tmp_path, monkeypatch):
+def test_why_names_the_guard_for_which_a_started_run_has_waited(tmp_path, monkeypatch):
     monkeypatch.setattr("rae_auto.engine.runs.guards.READ_INTERVAL", timedelta(milliseconds=20))
     stage.results = {"power": [GuardResult(Verdict.NO, "on battery"), GuardResult(Verdict.YES, "on mains")]}
-    run, told = outcome(tmp_path, rung("a", "power", guard_timeout="1h"))
-    facts = {fact.subject: fact.text for fact in told.facts}
+    run, result = outcome(tmp_path, rung("a", "power", guard_timeout="1h"))
+    facts = {fact.subject: fact.text for fact in result.facts}
     assert run.state is RunState.SUCCEEDED
     assert (facts["waited"], facts["guard power"]) == ('its guard "power" says no: on battery', "yes: on mains")
 
 
-def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path):
+def test_why_says_that_a_manual_run_checked_no_guard(tmp_path):
     async def work(scheduler):
         run = await scheduler.trigger("a")
         await scheduler.wait(run)
         return await explain_job(scheduler, "a", run=run)
 
-    told = playing(tmp_path, work, Job(id="a", python="time:time", guards=[GuardRef("staged", {"name": "power"})]))
+    result = run_with_scheduler(
+        tmp_path, work, Job(id="a", python="time:time", guards=[GuardRef("staged", {"name": "power"})])
+    )
     assert ("guards", "not checked, because the run was started by hand") in [
-        (fact.subject, fact.text) for fact in told.facts
+        (fact.subject, fact.text) for fact in result.facts
     ]
     assert stage.asked == []
 
@@ -191,19 +193,19 @@ def test_why_tells_that_no_guard_was_asked_where_somebody_wants_the_run(tmp_path
 )
 def test_a_guard_that_does_not_say_yes_keeps_the_run_from_starting(tmp_path, result, reason):
     stage.results = {"power": result}
-    run, told = outcome(tmp_path, rung("a", "power"))
+    run, result = outcome(tmp_path, rung("a", "power"))
     assert (run.state, run.reason.text) == (RunState.SKIPPED, f"its guard {reason}")
-    assert reason in told.answer
+    assert reason in result.answer
 
 
-def test_a_guard_that_never_answers_can_not_tell(tmp_path, monkeypatch):
+def test_guard_that_never_answers_is_unknown(tmp_path, monkeypatch):
     monkeypatch.setattr(guards_module, "GUARD_TIMEOUT_SECONDS", 0.05)
     stage.results = {"power": "nothing"}
     run, _ = outcome(tmp_path, rung("a", "power"))
     assert run.reason.text == 'its guard "power" can\'t tell: it has not answered within 0.05 s'
 
 
-def test_a_guard_that_ignores_being_cancelled_can_not_tell(tmp_path, monkeypatch):
+def test_guard_that_ignores_cancellation_is_unknown(tmp_path, monkeypatch):
     monkeypatch.setattr(guards_module, "GUARD_TIMEOUT_SECONDS", 0.05)
     stage.results = {"power": "stubborn"}
 
@@ -212,29 +214,29 @@ def test_a_guard_that_ignores_being_cancelled_can_not_tell(tmp_path, monkeypatch
         stage.over.set()
         return run
 
-    assert playing(tmp_path, work, rung("a", "power")).reason.text == (
+    assert run_with_scheduler(tmp_path, work, rung("a", "power")).reason.text == (
         'its guard "power" can\'t tell: it has not answered within 0.05 s'
     )
 
 
-def test_a_guard_that_can_not_be_hashed_can_not_tell(tmp_path):
+def test_unhashable_guard_is_unknown(tmp_path):
     run, _ = outcome(tmp_path, rung("a", GuardRef("tabled", {}, "table")))
     assert run.reason.text == 'its guard "table" can\'t tell: it failed: TypeError("unhashable type: \'dict\'")'
 
 
-def test_a_guard_that_is_cancelled_by_itself_can_not_tell(tmp_path):
+def test_guard_that_cancels_itself_is_unknown(tmp_path):
     stage.results = {"power": asyncio.CancelledError()}
     run, _ = outcome(tmp_path, rung("a", "power"))
     assert run.reason.text == 'its guard "power" can\'t tell: it was cancelled'
 
 
 @pytest.mark.parametrize("change", [None, datetime(2027, 1, 1)])
-def test_a_change_that_is_no_instant_to_come_is_none_and_told(change):
+def test_next_change_that_is_not_a_future_instant_is_none_and_reported(change):
     quarantine = Quarantine(lambda kind, name: "a distribution")
     guard = SafeGuard(Odd(change), quarantine)
     assert guard.changes_after(datetime(2026, 1, 1, tzinfo=UTC)) is None
-    (told,) = quarantine.report()
-    assert "which isn't an aware instant after" in told["error"]
+    (result,) = quarantine.report()
+    assert "which isn't an aware instant after" in result["error"]
 
 
 def test_guard_that_keeps_failing_is_reported_not_quarantined():
@@ -263,17 +265,17 @@ def test_a_guard_that_a_reload_brings_is_read_for_runs_that_wait(tmp_path):
         await scheduler.add_job(rung("a", "power", guard_timeout="1h"), replace=True)
         return await the_end(scheduler)
 
-    assert playing(tmp_path, work).conditions.guards == {"power": GuardResult(Verdict.YES, "on mains")}
+    assert run_with_scheduler(tmp_path, work).conditions.guards == {"power": GuardResult(Verdict.YES, "on mains")}
 
 
-def test_a_computed_guard_that_answers_nonsense_can_not_tell(tmp_path):
+def test_computed_guard_with_an_invalid_result_is_unknown(tmp_path):
     async def work(scheduler):
         async with aclosing(scheduler.events()) as events:
             while not (decisions := await scheduler.runtime.decisions(LogQuery(job="a"))):
                 await anext(events)
         return decisions[0], scheduler.runtime.quarantine.report()
 
-    decision, report = playing(tmp_path, work, rung("a", GuardRef("odd")))
+    decision, report = run_with_scheduler(tmp_path, work, rung("a", GuardRef("odd")))
     assert decision.reason.verdict is Verdict.UNKNOWN
     assert [row["name"] for row in report] == ["odd"]
 
@@ -285,16 +287,16 @@ def test_equal_guards_that_are_wanted_at_once_are_read_once(tmp_path):
         for number in range(20):
             await the_end(scheduler, f"job-{number}")
 
-    playing(tmp_path, work, *(rung(f"job-{number}", "power") for number in range(20)))
+    run_with_scheduler(tmp_path, work, *(rung(f"job-{number}", "power") for number in range(20)))
     assert len(stage.asked) < 20
 
 
-def test_a_guard_that_nobody_has_is_refused_when_the_job_is_added(tmp_path):
+def test_unknown_guard_is_refused_when_the_job_is_added(tmp_path):
     async def work(scheduler):
         with pytest.raises(InvalidJob, match='unknown guard "stagd"; did you mean "staged"'):
             await scheduler.add_job(rung("b", GuardRef("stagd")))
 
-    playing(tmp_path, work)
+    run_with_scheduler(tmp_path, work)
 
 
 def test_a_job_that_is_kept_has_its_guards_after_a_restart(tmp_path):

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.core.daemon.test_commands import asked
+from tests.core.daemon.test_commands import run_with_daemon
 
 from rae_auto import Event, Job, Scheduler, SyncScheduler
 from rae_auto.errors import BadRequest, SchedulerClosed
@@ -113,13 +113,13 @@ class TestTheAPI:
 class TestTheSocket:
     def test_record_recorded_and_forget(self, tmp_path):
         async def work(daemon, peer):
-            told = await peer.ask("record_event", name="a", data={"x": None}, at=THEN.isoformat())
+            event = await peer.ask("record_event", name="a", data={"x": None}, at=THEN.isoformat())
             found = await peer.ask("list_events", names=["a"])
-            return told, found, await peer.ask("delete_events", names=["*"]), await peer.ask("list_events")
+            return event, found, await peer.ask("delete_events", names=["*"]), await peer.ask("list_events")
 
-        told, found, forgotten, left = asked(tmp_path, work)
-        assert told == {"id": told["id"], "name": "a", "at": THEN.isoformat()}
-        assert found == [{**told, "data": {"x": None}}]
+        event, found, forgotten, left = run_with_daemon(tmp_path, work)
+        assert event == {"id": event["id"], "name": "a", "at": THEN.isoformat()}
+        assert found == [{**event, "data": {"x": None}}]
         assert (forgotten, left) == ({"deleted": 1}, [])
 
     @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ class TestTheSocket:
         ],
     )
     def test_what_makes_no_sense_is_refused(self, tmp_path, command, arguments):
-        assert asked(tmp_path, lambda _, peer: peer.refusal(command, **arguments)).kind == "BadRequest"
+        assert run_with_daemon(tmp_path, lambda _, peer: peer.refusal(command, **arguments)).kind == "BadRequest"
 
     def test_many_at_once_become_durable_together(self, tmp_path):
         async def work(daemon, peer):
@@ -149,4 +149,4 @@ class TestTheSocket:
             await asyncio.gather(*(one.ask("record_event", name="a", data={"n": n}) for n, one in enumerate(peers)))
             return sorted(event["data"]["n"] for event in await peer.ask("list_events"))
 
-        assert asked(tmp_path, work) == list(range(20))
+        assert run_with_daemon(tmp_path, work) == list(range(20))

@@ -26,7 +26,7 @@ RUN = Run(
 )
 
 
-def test_who_asks_after_a_commit_has_begun_finds_what_it_wrote(tmp_path):
+def test_query_after_the_start_of_a_commit_finds_what_it_wrote(tmp_path):
     """Else a run that has just ended would be nowhere for a moment: open no more, and not yet on record."""
 
     async def play():

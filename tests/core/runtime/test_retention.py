@@ -183,16 +183,16 @@ def test_a_scheduler_tidies_when_it_opens(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_a_round_that_fails_is_told_and_the_next_one_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rounds: list[bool] = []
+def test_failed_pruning_is_reported_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[bool] = []
     said: list[str] = []
     third = asyncio.Event()
 
     async def failing(*_: object, for_orphans: bool) -> None:
-        rounds.append(for_orphans)
-        if len(rounds) == 3:
+        passes.append(for_orphans)
+        if len(passes) == 3:
             third.set()
-        if len(rounds) == 1:
+        if len(passes) == 1:
             raise StoreError("the disk is full")
 
     async def main() -> None:
@@ -213,5 +213,5 @@ def test_a_round_that_fails_is_told_and_the_next_one_comes(tmp_path: Path, monke
         logger.remove(sink)
         silence_library()
     # Orphans are looked for until that has succeeded once.
-    assert rounds[:3] == [True, True, False]
+    assert passes[:3] == [True, True, False]
     assert said == ["old history could not be removed: the disk is full\n"]

@@ -31,7 +31,7 @@ from rae_auto import (
 STORES = ["sqlite", "json"]
 
 
-def playing(work, directory, **options):
+def run_with_scheduler(work, directory, **options):
     """Run `work(scheduler)` with an open scheduler."""
 
     async def main():
@@ -50,7 +50,7 @@ def test_a_job_is_added_run_and_on_record(tmp_path, store):
         (entry,) = await s.list_jobs()
         return run, entry, await s.history("greet")
 
-    run, entry, history = playing(work, tmp_path, store=store)
+    run, entry, history = run_with_scheduler(work, tmp_path, store=store)
     assert (run.state, run.exit_code, run.attempt) == (RunState.SUCCEEDED, 0, 1)
     assert (entry.id, entry.origin, entry.priority) == ("greet", "store", Priority.HIGH)
     assert entry.status.last_state is RunState.SUCCEEDED
@@ -67,8 +67,8 @@ def test_jobs_and_history_are_there_after_a_restart(tmp_path, store):
     async def second(s):
         return await s.get_job("sum"), await s.history(), await s.get_job_status("sum")
 
-    run = playing(first, tmp_path, store=store)
-    job, history, status = playing(second, tmp_path, store=store)
+    run = run_with_scheduler(first, tmp_path, store=store)
+    job, history, status = run_with_scheduler(second, tmp_path, store=store)
     assert (job.python, job.args) == ("operator:add", (1, 2))
     assert history == [run]
     assert run.attempts[0].result.value == 3
@@ -93,7 +93,7 @@ def test_schedules_start_jobs_by_themselves(tmp_path):
                 break
         return await s.history("once")
 
-    (run,) = playing(work, tmp_path, jobs=jobs)
+    (run,) = run_with_scheduler(work, tmp_path, jobs=jobs)
     assert run.scheduled_for == soon
     assert run.started_at >= soon
 
@@ -104,7 +104,7 @@ def test_a_failing_job_is_tried_again(tmp_path):
     async def work(s):
         return await s.wait(await s.trigger("bad"))
 
-    run = playing(work, tmp_path, jobs=[job])
+    run = run_with_scheduler(work, tmp_path, jobs=[job])
     assert (run.state, run.attempt, run.exit_code) == (RunState.FAILED, 2, 1)
 
 
@@ -112,7 +112,7 @@ def test_a_timeout_ends_it(tmp_path):
     async def work(s):
         return await s.wait(await s.trigger("slow"))
 
-    run = playing(work, tmp_path, jobs=[Job(name="slow", command=["sleep", "600"], timeout="100ms")])
+    run = run_with_scheduler(work, tmp_path, jobs=[Job(name="slow", command=["sleep", "600"], timeout="100ms")])
     assert run.state is RunState.TIMED_OUT
 
 
@@ -126,7 +126,7 @@ def test_a_run_is_cancelled_by_its_id_or_its_job(tmp_path):
             ends.append(await s.wait(run))
         return ends
 
-    ends = playing(work, tmp_path, jobs=[Job(name="slow", command=["sleep", "600"])])
+    ends = run_with_scheduler(work, tmp_path, jobs=[Job(name="slow", command=["sleep", "600"])])
     assert {run.state for run in ends} == {RunState.CANCELLED}
 
 
@@ -135,7 +135,7 @@ def test_what_can_not_be_started_ends_with_a_line_that_says_why(tmp_path):
         return [await s.wait(await s.trigger(name)) for name in ("no-program", "no-module")]
 
     jobs = [Job(name="no-program", command="no-such-program-here"), Job(name="no-module", python="nowhere:main")]
-    runs = playing(work, tmp_path, jobs=jobs)
+    runs = run_with_scheduler(work, tmp_path, jobs=jobs)
     assert [run.state for run in runs] == [RunState.FAILED, RunState.FAILED]
     assert "no-such-program-here" in runs[0].reason.text
     assert "nowhere" in runs[1].reason.text
@@ -164,7 +164,7 @@ def test_refusals_are_errors_of_the_package(tmp_path):
         with pytest.raises(SchedulerClosed):
             await s.trigger("a")
 
-    playing(work, tmp_path)
+    run_with_scheduler(work, tmp_path)
 
 
 @pytest.mark.requirement("R3")
@@ -172,7 +172,7 @@ def test_a_repeated_request_leads_to_one_run(tmp_path):
     async def work(s):
         return await asyncio.gather(*(s.trigger("a", request="same") for _ in range(5)))
 
-    assert len(set(playing(work, tmp_path, jobs=[Job(name="a", python="time:time")]))) == 1
+    assert len(set(run_with_scheduler(work, tmp_path, jobs=[Job(name="a", python="time:time")]))) == 1
 
 
 def test_pause_and_resume(tmp_path):
@@ -182,7 +182,7 @@ def test_pause_and_resume(tmp_path):
         await s.resume("a")
         return paused, await s.get_job_status("a")
 
-    paused, resumed = playing(work, tmp_path, jobs=[Job(name="a", command="true")])
+    paused, resumed = run_with_scheduler(work, tmp_path, jobs=[Job(name="a", command="true")])
     assert (paused.activity, resumed.activity) == (JobActivity.PAUSED, JobActivity.IDLE)
 
 
@@ -200,7 +200,7 @@ def test_history_is_filtered(tmp_path):
         )
 
     jobs = [Job(name="good", command="true"), Job(name="bad", command="false")]
-    assert playing(work, tmp_path, jobs=jobs) == (["good", "bad", "good"], ["bad"], 1, [], 1)
+    assert run_with_scheduler(work, tmp_path, jobs=jobs) == (["good", "bad", "good"], ["bad"], 1, [], 1)
 
 
 def test_a_removed_job_is_gone_after_a_restart_too(tmp_path):
@@ -211,8 +211,8 @@ def test_a_removed_job_is_gone_after_a_restart_too(tmp_path):
     async def second(s):
         return await s.list_jobs()
 
-    playing(first, tmp_path)
-    assert playing(second, tmp_path) == []
+    run_with_scheduler(first, tmp_path)
+    assert run_with_scheduler(second, tmp_path) == []
 
 
 @pytest.mark.requirement("R24")
@@ -222,7 +222,7 @@ def test_a_second_scheduler_is_refused_with_the_pid_of_the_first(tmp_path):
             await Scheduler(directory=tmp_path).open()
         return refused.value.pid
 
-    assert playing(work, tmp_path) == os.getpid()
+    assert run_with_scheduler(work, tmp_path) == os.getpid()
 
 
 def test_an_unopened_scheduler_says_how_to_open_it(tmp_path):
@@ -253,7 +253,7 @@ class TestFromOtherThreads:
                 await asyncio.to_thread(thread.join)
             return errors, await s.list_jobs()
 
-        assert playing(work, tmp_path) == ([], [])
+        assert run_with_scheduler(work, tmp_path) == ([], [])
 
     def test_without_an_event_loop(self, tmp_path):
         with SyncScheduler(directory=tmp_path) as s:

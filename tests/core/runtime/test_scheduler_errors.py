@@ -1,4 +1,4 @@
-"""What a program hands to a scheduler and asks of it at a bad moment: nothing of it ends the scheduler."""
+"""Bad arguments and bad moments: no call of a program ends the scheduler."""
 
 import asyncio
 import threading
@@ -116,7 +116,7 @@ def test_a_store_that_raises_what_it_should_not_is_tried_again(tmp_path):
     assert not store.odd
 
 
-def test_an_engine_that_fails_ends_the_scheduler_and_hangs_nobody(tmp_path, monkeypatch):
+def test_failing_engine_ends_the_scheduler_without_a_hang(tmp_path, monkeypatch):
     async def work():
         async with Scheduler(directory=tmp_path, jobs=[JOB]) as scheduler:
             monkeypatch.setattr(scheduler.runtime.engine, "handle", lambda *_: 1 / 0)

@@ -31,17 +31,17 @@ def test_references_are_replaced_wherever_they_stand(private):
 
 
 @pytest.mark.parametrize(
-    ("reference", "told"),
+    ("reference", "message"),
     [
         ("${env:NOBODY}", "refers to ${env:NOBODY}, which the daemon's environment doesn't have"),
         ("${file:/does/not/exist}", "refers to /does/not/exist, which can't be read: No such file or directory"),
         ("${file:/}", "refers to /, which others may read; chmod 600 it"),
     ],
 )
-def test_a_reference_that_leads_nowhere_is_told(reference, told):
+def test_secret_reference_without_a_target_is_reported(reference, message):
     with pytest.raises(ValueError) as caught:
         resolve_secrets({"TOKEN": reference}, {})
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_file_that_others_may_read_holds_no_secret(private):
@@ -50,7 +50,7 @@ def test_a_file_that_others_may_read_holds_no_secret(private):
         resolve_secrets({"TOKEN": f"${{file:{private}}}"}, {})
 
 
-def test_a_file_that_is_no_text_is_told(private):
+def test_binary_secret_file_is_reported(private):
     private.write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match="it isn't UTF-8 text"):
         resolve_secrets({"TOKEN": f"${{file:{private}}}"}, {})

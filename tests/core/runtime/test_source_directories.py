@@ -1,4 +1,4 @@
-"""What sources keep in their directories: as long as the job has the trigger, and no longer."""
+"""Directories of sources: kept as long as the job has the trigger, and no longer."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ from rae_auto.registry import Registry
 
 
 class Stage:
-    begun: asyncio.Queue[tuple[str, bool]]
+    starts: asyncio.Queue[tuple[str, bool]]
     """Which triggers have begun, and whether they found anything."""
 
 
@@ -28,7 +28,7 @@ class Keeping(SourceTrigger):
 
     async def watch(self, watch: TriggerContext) -> None:
         kept = watch.directory / "kept"
-        Stage.begun.put_nowait((watch.trigger, kept.exists()))
+        Stage.starts.put_nowait((watch.trigger, kept.exists()))
         watch.directory.mkdir(parents=True, exist_ok=True)
         try:
             kept.touch()
@@ -55,9 +55,9 @@ def job(*triggers, **fields):
     return Job(id="a", python="time:time", schedule=refs, **fields)
 
 
-def playing(directory, work, *jobs):
+def run_with_scheduler(directory, work, *jobs):
     async def main():
-        Stage.begun = asyncio.Queue()
+        Stage.starts = asyncio.Queue()
         async with Scheduler(directory=directory, store="json", plugins=WithKeeping(), jobs=jobs) as scheduler:
             return await work(scheduler)
 
@@ -65,22 +65,22 @@ def playing(directory, work, *jobs):
 
 
 async def beginning(scheduler, count=1):
-    return [await Stage.begun.get() for _ in range(count)]
+    return [await Stage.starts.get() for _ in range(count)]
 
 
 def test_it_is_there_after_a_restart(tmp_path):
-    assert playing(tmp_path, beginning, job("x")) == [("x", False)]
-    assert playing(tmp_path, beginning, job("x")) == [("x", True)]
+    assert run_with_scheduler(tmp_path, beginning, job("x")) == [("x", False)]
+    assert run_with_scheduler(tmp_path, beginning, job("x")) == [("x", True)]
 
 
-def test_a_job_that_is_removed_and_added_anew_begins_anew(tmp_path):
+def test_source_of_a_removed_and_added_job_starts_with_no_files(tmp_path):
     async def work(scheduler):
         for _ in range(3):
             await scheduler.add_job(job("x"))
             assert await beginning(scheduler) == [("x", False)]
             await scheduler.remove_job("a")
 
-    playing(tmp_path, work)
+    run_with_scheduler(tmp_path, work)
     assert not list(tmp_path.glob("triggers/*/*"))
 
 
@@ -92,7 +92,7 @@ def test_trigger_removed_and_added_again_starts_fresh(tmp_path):
         await scheduler.add_job(job("x", "y"), replace=True)
         return await beginning(scheduler)
 
-    assert playing(tmp_path, work) == [("y", False)]
+    assert run_with_scheduler(tmp_path, work) == [("y", False)]
 
 
 def test_an_option_that_changes_takes_nothing_away(tmp_path):
@@ -104,18 +104,18 @@ def test_an_option_that_changes_takes_nothing_away(tmp_path):
         )
         return await beginning(scheduler)
 
-    assert playing(tmp_path, work) == [("x", True)]
+    assert run_with_scheduler(tmp_path, work) == [("x", True)]
 
 
 def test_trigger_removed_while_no_daemon_ran_starts_fresh(tmp_path):
-    playing(tmp_path, lambda s: beginning(s, 2), job("x", "y"))
-    assert playing(tmp_path, beginning, job("y")) == [("y", True)]
-    assert playing(tmp_path, lambda s: beginning(s, 2), job("x", "y")) == [("x", False), ("y", True)]
-    playing(tmp_path, lambda _: asyncio.sleep(0))
+    run_with_scheduler(tmp_path, lambda s: beginning(s, 2), job("x", "y"))
+    assert run_with_scheduler(tmp_path, beginning, job("y")) == [("y", True)]
+    assert run_with_scheduler(tmp_path, lambda s: beginning(s, 2), job("x", "y")) == [("x", False), ("y", True)]
+    run_with_scheduler(tmp_path, lambda _: asyncio.sleep(0))
     assert not list((tmp_path / "triggers").iterdir())
 
 
-def test_of_a_job_whose_definition_is_damaged_everything_stays(tmp_path):
+def test_damaged_job_definition_keeps_the_source_directory(tmp_path):
     async def adding(scheduler):
         await scheduler.add_job(job("x"))
         await beginning(scheduler)
@@ -123,6 +123,6 @@ def test_of_a_job_whose_definition_is_damaged_everything_stays(tmp_path):
             lambda store: store.commit([Put(documents.JOB, "a", {"id": "a", "nonsense": True})])
         )
 
-    playing(tmp_path, adding)
-    playing(tmp_path, lambda _: asyncio.sleep(0))
+    run_with_scheduler(tmp_path, adding)
+    run_with_scheduler(tmp_path, lambda _: asyncio.sleep(0))
     assert (tmp_path / "triggers" / "a" / "x" / "kept").exists()

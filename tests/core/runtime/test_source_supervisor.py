@@ -31,15 +31,15 @@ class Stage:
         self.sweep()
 
     def sweep(self) -> None:
-        self.begun: list[str] = []
+        self.starts: list[str] = []
         self.ended: list[str] = []
         self.watches: asyncio.Queue[tuple[str, TriggerContext]] = asyncio.Queue()
         self.ends: asyncio.Queue[str] = asyncio.Queue()
 
     async def begins(self, name: str) -> TriggerContext:
         """The watch of the next source to begin, which is called so."""
-        begun, watch = await self.watches.get()
-        return watch if begun == name else pytest.fail(f"{begun} began")
+        starts, watch = await self.watches.get()
+        return watch if starts == name else pytest.fail(f"{starts} began")
 
 
 async def forever(watch: TriggerContext) -> None:
@@ -55,7 +55,7 @@ class Scripted(SourceTrigger):
     name: str = ""
 
     async def watch(self, watch: TriggerContext) -> None:
-        stage.begun.append(self.name)
+        stage.starts.append(self.name)
         stage.watches.put_nowait((self.name, watch))
         try:
             await stage.script(watch)
@@ -100,8 +100,8 @@ def job(id: str = "a", *names: str, **fields: Any) -> Job:
     return Job(id=id, python="time:time", schedule=refs, **{"overlap": Overlap.ALLOW, **fields})
 
 
-def playing(directory: Path, work: Callable[[Scheduler], Awaitable[Any]], *jobs: Job) -> Any:
-    """What `work` comes to with an open scheduler and a stage swept clean."""
+def run_with_scheduler(directory: Path, work: Callable[[Scheduler], Awaitable[Any]], *jobs: Job) -> Any:
+    """Return the result of `work` with an open scheduler and a clean stage."""
 
     async def main() -> Any:
         stage.sweep()
@@ -119,38 +119,38 @@ async def ends(scheduler: Scheduler) -> list[Any]:
 # What is told
 
 
-def test_what_a_source_tells_leads_to_a_run_with_its_event(tmp_path):
+def test_emitted_occurrence_leads_to_a_run_with_its_event(tmp_path):
     async def work(scheduler):
         watch = await stage.begins("x")
         await watch.emit("key", {"path": "/tmp/new"}, AT)
         return watch, await ends(scheduler)
 
-    watch, (run,) = playing(tmp_path, work, job())
+    watch, (run,) = run_with_scheduler(tmp_path, work, job())
     assert (run.job, run.trigger, run.key, run.event) == ("a", "on-x", "key", {"path": "/tmp/new"})
     assert (run.state, run.scheduled_for) == (RunState.SUCCEEDED, AT)
     assert (watch.job, watch.trigger, watch.directory) == ("a", "on-x", tmp_path / "triggers" / "a" / "on-x")
 
 
-def test_what_is_told_without_an_instant_happened_now(tmp_path):
+def test_occurrence_without_an_instant_happened_now(tmp_path):
     async def work(scheduler):
         before = scheduler.runtime.now()
         await (await stage.begins("x")).emit("key")
         (run,) = await ends(scheduler)
         return before <= run.scheduled_for <= scheduler.runtime.now()
 
-    assert playing(tmp_path, work, job())
+    assert run_with_scheduler(tmp_path, work, job())
 
 
 @pytest.mark.requirement("R3")
-def test_a_key_that_is_told_again_leads_to_one_run_also_after_a_restart(tmp_path):
+def test_repeated_key_leads_to_one_run_also_after_a_restart(tmp_path):
     async def work(scheduler):
         watch = await stage.begins("x")
         await asyncio.gather(*(watch.emit("same") for _ in range(3)))
         return await ends(scheduler)
 
-    first = playing(tmp_path, work, job())
+    first = run_with_scheduler(tmp_path, work, job())
     assert len(first) == 1
-    assert playing(tmp_path, work, job()) == first
+    assert run_with_scheduler(tmp_path, work, job()) == first
 
 
 def test_other_keys_triggers_and_jobs_lead_to_runs_of_their_own(tmp_path):
@@ -161,7 +161,7 @@ def test_other_keys_triggers_and_jobs_lead_to_runs_of_their_own(tmp_path):
         await watches["aon-x"].emit("another")
         return sorted((run.job, run.trigger, run.key) for run in await ends(scheduler))
 
-    assert playing(tmp_path, work, job("a", "x", "y"), job("b")) == [
+    assert run_with_scheduler(tmp_path, work, job("a", "x", "y"), job("b")) == [
         ("a", "on-x", "another"),
         ("a", "on-x", "key"),
         ("a", "on-y", "key"),
@@ -169,12 +169,12 @@ def test_other_keys_triggers_and_jobs_lead_to_runs_of_their_own(tmp_path):
     ]
 
 
-def test_what_is_told_is_durable_when_emit_returns(tmp_path):
+def test_occurrence_is_durable_when_emit_returns(tmp_path):
     async def work(scheduler):
         await (await stage.begins("x")).emit("key")
         return await scheduler.history()
 
-    (run,) = playing(tmp_path, work, job())
+    (run,) = run_with_scheduler(tmp_path, work, job())
     assert run.key == "key"
 
 
@@ -191,7 +191,7 @@ class Sick(MemoryStore):
 
 
 @pytest.mark.requirement("R23")
-def test_what_is_told_while_state_can_not_be_written_is_kept(tmp_path, monkeypatch):
+def test_occurrence_emitted_while_commits_fail_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(engine_loop, "COMMIT_RETRY_SECONDS", (0.01,))
     monkeypatch.setattr(inputs, "RETRY_OCCURRENCE_SECONDS", 0.01)
     store = Sick()
@@ -214,8 +214,8 @@ def test_a_policy_that_says_no_is_no_error_of_the_source(tmp_path, log):
         await (await stage.begins("x")).emit("key")
         return await scheduler.history()
 
-    assert playing(tmp_path, work, job()) == []
-    assert (stage.begun, log) == (["x"], [])
+    assert run_with_scheduler(tmp_path, work, job()) == []
+    assert (stage.starts, log) == (["x"], [])
 
 
 # What goes wrong
@@ -232,7 +232,7 @@ def test_a_source_that_fails_is_logged_and_started_again_ever_later(tmp_path, lo
         await sleep(0)
 
     async def script(watch):
-        if len(stage.begun) <= 4:
+        if len(stage.starts) <= 4:
             monkeypatch.setattr(source_supervisor.asyncio, "sleep", noting_sleep)
             raise OSError("no such\nplace")
         monkeypatch.setattr(source_supervisor.asyncio, "sleep", sleep)
@@ -247,7 +247,7 @@ def test_a_source_that_fails_is_logged_and_started_again_ever_later(tmp_path, lo
                 return
 
     stage.script = script
-    playing(tmp_path, work, job())
+    run_with_scheduler(tmp_path, work, job())
     assert [delay for delay in delays if delay] == [0.001, 0.002, 0.003, 0.003]
     assert len(log) == 4
     assert all("{'job': 'a'} trigger on-x failed, tried again in" in line and line.count("\n") == 1 for line in log)
@@ -263,7 +263,7 @@ def test_a_source_that_fails_is_in_nobodys_way(tmp_path, log, error):
 
     async def work(scheduler):
         watches = {}
-        while "good" not in watches or len(stage.begun) < 3:
+        while "good" not in watches or len(stage.starts) < 3:
             _, watch = await stage.watches.get()
             watches[watch.job] = watch
         await watches["good"].emit("key")
@@ -271,7 +271,7 @@ def test_a_source_that_fails_is_in_nobodys_way(tmp_path, log, error):
         return sorted(run.job for run in await ends(scheduler))
 
     stage.script = script
-    assert playing(tmp_path, work, job("bad"), job("good")) == ["bad", "good"]
+    assert run_with_scheduler(tmp_path, work, job("bad"), job("good")) == ["bad", "good"]
     assert repr(error) in log[0]
 
 
@@ -285,13 +285,13 @@ def test_a_source_that_returns_has_ended_for_good(tmp_path, log):
         return [run.key for run in await ends(scheduler)]
 
     stage.script = script
-    assert playing(tmp_path, work, job()) == ["last"]
-    assert (stage.begun, log) == (["x"], [])
+    assert run_with_scheduler(tmp_path, work, job()) == ["last"]
+    assert (stage.starts, log) == (["x"], [])
 
 
 @pytest.mark.requirement("R35")
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("arguments", "why"),
     [
         ({"event": {"size": float("nan")}}, "size: invalid number nan"),
         ({"event": ["no object"]}, "must be a JSON object"),
@@ -302,15 +302,15 @@ def test_a_source_that_returns_has_ended_for_good(tmp_path, log):
         ({"key": 7}, "key"),
     ],
 )
-def test_what_can_not_be_kept_is_an_error_of_the_source_alone(tmp_path, told, why):
+def test_what_can_not_be_kept_is_an_error_of_the_source_alone(tmp_path, arguments, why):
     async def work(scheduler):
         watch = await stage.begins("x")
         with pytest.raises(ValueError, match=why):
-            await watch.emit(**{"key": "bad", **told})
+            await watch.emit(**{"key": "bad", **arguments})
         await watch.emit("good")
         return [run.key for run in await ends(scheduler)]
 
-    assert playing(tmp_path, work, job()) == ["good"]
+    assert run_with_scheduler(tmp_path, work, job()) == ["good"]
 
 
 # Jobs come and go
@@ -323,8 +323,8 @@ def test_a_job_that_is_added_is_watched_and_one_that_is_removed_no_more(tmp_path
         await scheduler.remove_job("a")
         await stage.ends.get()
 
-    playing(tmp_path, work)
-    assert (stage.begun, stage.ended) == (["x"], ["x"])
+    run_with_scheduler(tmp_path, work)
+    assert (stage.starts, stage.ended) == (["x"], ["x"])
 
 
 def test_a_job_that_is_kept_is_watched_after_a_restart(tmp_path):
@@ -335,8 +335,8 @@ def test_a_job_that_is_kept_is_watched_after_a_restart(tmp_path):
         await (await stage.begins("x")).emit("key")
         return [run.key for run in await ends(scheduler)]
 
-    playing(tmp_path, first)
-    assert playing(tmp_path, second) == ["key"]
+    run_with_scheduler(tmp_path, first)
+    assert run_with_scheduler(tmp_path, second) == ["key"]
 
 
 def test_of_a_job_that_is_replaced_equal_sources_watch_on(tmp_path):
@@ -351,8 +351,8 @@ def test_of_a_job_that_is_replaced_equal_sources_watch_on(tmp_path):
         await kept.emit("key")
         return [run.trigger for run in await ends(scheduler)]
 
-    assert playing(tmp_path, work) == ["on-x"]
-    assert stage.begun == ["x", "y", "z"]
+    assert run_with_scheduler(tmp_path, work) == ["on-x"]
+    assert stage.starts == ["x", "y", "z"]
 
 
 def test_a_source_of_other_options_begins_when_the_old_one_has_tidied_up(tmp_path):
@@ -374,7 +374,7 @@ def test_a_source_of_other_options_begins_when_the_old_one_has_tidied_up(tmp_pat
         return list(stage.ended)
 
     stage.script = script
-    assert playing(tmp_path, work) == ["old"]
+    assert run_with_scheduler(tmp_path, work) == ["old"]
 
 
 def test_a_configuration_that_is_read_again_begins_and_ends_sources(tmp_path):
@@ -386,7 +386,7 @@ def test_a_configuration_that_is_read_again_begins_and_ends_sources(tmp_path):
         await stage.ends.get()
         return list(stage.ended)
 
-    assert playing(tmp_path, work, job("a", "x")) == ["x"]
+    assert run_with_scheduler(tmp_path, work, job("a", "x")) == ["x"]
 
 
 # The end
@@ -397,7 +397,7 @@ def test_closing_ends_every_source(tmp_path, log):
         for name in ("x", "y"):
             await stage.begins(name)
 
-    playing(tmp_path, work, job("a", "x", "y"))
+    run_with_scheduler(tmp_path, work, job("a", "x", "y"))
     assert sorted(stage.ended) == ["x", "y"]
     assert log == []
 
@@ -420,8 +420,8 @@ def test_what_fails_while_it_is_ended_is_not_started_again(tmp_path):
         await work(scheduler)
 
     stage.script = script
-    playing(tmp_path, adding, job("a", "x"))
-    assert (stage.begun, sorted(stage.ended)) == (["x", "y"], ["x", "y"])
+    run_with_scheduler(tmp_path, adding, job("a", "x"))
+    assert (stage.starts, sorted(stage.ended)) == (["x", "y"], ["x", "y"])
 
 
 def test_close_waits_for_cleanup_of_all_sources(tmp_path):
@@ -446,4 +446,4 @@ def test_close_waits_for_cleanup_of_all_sources(tmp_path):
         return list(tidied)
 
     stage.script = script
-    assert sorted(playing(tmp_path, work, job("a", "x"))) == ["a", "b"]
+    assert sorted(run_with_scheduler(tmp_path, work, job("a", "x"))) == ["a", "b"]

@@ -23,7 +23,7 @@ class SetClock:
         return self.moment
 
 
-async def begun(waiting: "asyncio.Task[None]") -> None:
+async def wait_until_asleep(waiting: "asyncio.Task[None]") -> None:
     """Return when it waits: a few turns of the loop suffice."""
     for _ in range(5):
         await asyncio.sleep(0)
@@ -64,12 +64,12 @@ def test_clock_jump_wakes_all_sleepers() -> None:
         instant = clock.moment.wall + HOUR
         waiting = [asyncio.ensure_future(timer.sleep_until(instant)) for _ in range(2)]
         for each in waiting:
-            await begun(each)
+            await wait_until_asleep(each)
         clock.moment = Moment(instant - timedelta(minutes=1), 0.0)
         timer.jumped()
         await asyncio.gather(*waiting)
         again = asyncio.ensure_future(timer.sleep_until(instant))
-        await begun(again)
+        await wait_until_asleep(again)
         clock.moment = Moment(instant, 0.0)
         timer.jumped()
         await again
@@ -88,12 +88,12 @@ def test_timer_checks_the_clock_however_far_the_instant(monkeypatch: pytest.Monk
     asyncio.run(asyncio.wait_for(scene(), 60))
 
 
-def test_nobody_is_woken_who_has_given_up() -> None:
+def test_cancelled_wait_is_not_woken() -> None:
     async def scene() -> None:
         clock = SetClock()
         timer = RuntimeTimer(clock)
         waiting = asyncio.ensure_future(timer.sleep_until(clock.moment.wall + HOUR))
-        await begun(waiting)
+        await wait_until_asleep(waiting)
         waiting.cancel()
         assert await asyncio.gather(waiting, return_exceptions=True)
         assert not timer._waiting

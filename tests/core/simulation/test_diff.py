@@ -1,4 +1,4 @@
-"""What differs between two forecasts."""
+"""Differences between two forecasts."""
 
 from tests.support.forecasting import at, forecast, job
 
@@ -10,17 +10,17 @@ SUCCEEDED = RunState.SUCCEEDED
 
 
 def test_a_forecast_does_not_differ_from_itself() -> None:
-    told = forecast(job("a", 10), job("b", 15), max_parallel=1, durations={"a": 12}, down=[("00:20", "00:40")])
-    assert told.runs
-    assert told.skips
-    assert differences(told, told) == ()
+    result = forecast(job("a", 10), job("b", 15), max_parallel=1, durations={"a": 12}, down=[("00:20", "00:40")])
+    assert result.runs
+    assert result.skips
+    assert differences(result, result) == ()
 
 
 def test_a_job_that_comes_or_goes_has_no_counterpart() -> None:
     with_it, without = forecast(job("a", 60), job("b", 60)), forecast(job("a", 60))
-    upshot = ForecastOutcome(at("00:00"), SUCCEEDED, None)
-    assert differences(with_it, without) == (Difference(at("00:00"), job("b").job.id, "t", upshot, None),)
-    assert differences(without, with_it) == (Difference(at("00:00"), job("b").job.id, "t", None, upshot),)
+    outcome = ForecastOutcome(at("00:00"), SUCCEEDED, None)
+    assert differences(with_it, without) == (Difference(at("00:00"), job("b").job.id, "t", outcome, None),)
+    assert differences(without, with_it) == (Difference(at("00:00"), job("b").job.id, "t", None, outcome),)
 
 
 def test_another_schedule_changes_only_the_instants_that_are_not_in_both() -> None:

@@ -1,4 +1,4 @@
-"""What a forecast tells: starts, waits, skips, downtimes, and where it is crowded."""
+"""Forecasts: starts, waits, skips, downtimes, and where it is crowded."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -29,13 +29,13 @@ from rae_auto.simulation.contention import busiest, collisions
 from rae_auto.simulation.forecast import Forecast
 
 
-def starts(told: Forecast, name: str | None = None) -> list[str]:
-    runs = [seen.run for seen in told.runs if name in (None, seen.run.job)]
+def starts(result: Forecast, name: str | None = None) -> list[str]:
+    runs = [seen.run for seen in result.runs if name in (None, seen.run.job)]
     return [f"{run.started_at:%H:%M}" for run in runs if run.started_at is not None]
 
 
-def skips(told: Forecast) -> list[tuple[str, str, str]]:
-    return [(f"{skip.at:%H:%M}", skip.job, skip.reason.code) for skip in told.skips]
+def skips(result: Forecast) -> list[tuple[str, str, str]]:
+    return [(f"{skip.at:%H:%M}", skip.job, skip.reason.code) for skip in result.skips]
 
 
 def instants(schedule: Schedule, since: datetime, minutes: int) -> Iterator[datetime]:
@@ -54,66 +54,66 @@ def test_of_an_attempt_nothing_is_known_and_it_takes_a_minute() -> None:
     assert (seen.run.started_at, seen.run.finished_at, seen.run.state) == (at("00:00"), at("00:01"), "succeeded")
 
 
-def test_what_goes_on_at_the_end_is_told_as_it_stands_then() -> None:
+def test_run_active_at_the_end_keeps_its_state() -> None:
     (seen,) = forecast(job("a", 60), durations={"a": 90}).runs
     assert seen.run.state is RunState.STARTING
     assert seen.run.finished_at is None
 
 
 def test_an_attempt_that_ends_when_the_next_is_due_is_not_in_its_way() -> None:
-    told = forecast(job("a", 1), minutes=10)
-    assert len(starts(told)) == 10
-    assert not told.skips
+    result = forecast(job("a", 1), minutes=10)
+    assert len(starts(result)) == 10
+    assert not result.skips
 
 
 def test_a_job_that_overlaps_itself_skips_with_its_reason() -> None:
-    told = forecast(job("a", 10), durations={"a": 15}, minutes=40)
-    assert starts(told) == ["00:00", "00:20"]
-    assert skips(told) == [("00:10", "a", Overlapping.code), ("00:30", "a", Overlapping.code)]
+    result = forecast(job("a", 10), durations={"a": 15}, minutes=40)
+    assert starts(result) == ["00:00", "00:20"]
+    assert skips(result) == [("00:10", "a", Overlapping.code), ("00:30", "a", Overlapping.code)]
 
 
 def test_a_job_that_queues_behind_itself_waits() -> None:
-    told = forecast(job("a", 10, overlap=Overlap.QUEUE), durations={"a": 15}, minutes=20)
-    assert starts(told) == ["00:00", "00:15"]
-    wait = told.runs[1].wait
+    result = forecast(job("a", 10, overlap=Overlap.QUEUE), durations={"a": 15}, minutes=20)
+    assert starts(result) == ["00:00", "00:15"]
+    wait = result.runs[1].wait
     assert wait is not None
     assert isinstance(wait, Overlapping)
 
 
 def test_a_job_that_replaces_itself_ends_the_older_run_at_once() -> None:
-    told = forecast(job("a", 10, overlap=Overlap.REPLACE), durations={"a": 15}, minutes=20)
-    first, second = (seen.run for seen in told.runs)
+    result = forecast(job("a", 10, overlap=Overlap.REPLACE), durations={"a": 15}, minutes=20)
+    first, second = (seen.run for seen in result.runs)
     assert (first.state, first.reason, first.finished_at) == (RunState.CANCELLED, Replaced(), at("00:10"))
     assert second.started_at == at("00:10")
 
 
 def test_what_finds_no_free_place_waits_for_one() -> None:
-    told = forecast(job("a", 60), job("b", 60), job("c", 60), max_parallel=1, durations={"a": 5, "b": 5})
-    assert {name: starts(told, name) for name in "abc"} == {"a": ["00:00"], "b": ["00:05"], "c": ["00:10"]}
-    assert [seen.wait and seen.wait.code for seen in told.runs] == [None, MaxParallel.code, MaxParallel.code]
+    result = forecast(job("a", 60), job("b", 60), job("c", 60), max_parallel=1, durations={"a": 5, "b": 5})
+    assert {name: starts(result, name) for name in "abc"} == {"a": ["00:00"], "b": ["00:05"], "c": ["00:10"]}
+    assert [seen.wait and seen.wait.code for seen in result.runs] == [None, MaxParallel.code, MaxParallel.code]
 
 
 def test_what_uses_the_same_resource_waits_for_it() -> None:
-    told = forecast(job("a", 60, resources=["db"]), job("b", 60, resources=["db"]), resources={"db": 1})
-    assert starts(told) == ["00:00", "00:01"]
-    assert told.runs[1].wait is not None
-    assert isinstance(told.runs[1].wait, ResourceBusy)
+    result = forecast(job("a", 60, resources=["db"]), job("b", 60, resources=["db"]), resources={"db": 1})
+    assert starts(result) == ["00:00", "00:01"]
+    assert result.runs[1].wait is not None
+    assert isinstance(result.runs[1].wait, ResourceBusy)
 
 
 def test_what_needs_another_waits_until_that_has_succeeded() -> None:
-    told = forecast(job("after", 60, needs=["first"]), job("first", 60), durations={"first": 7})
-    assert starts(told, "after") == ["00:07"]
-    assert [seen.wait.code for seen in told.runs if seen.wait] == [NeedRunning.code]
+    result = forecast(job("after", 60, needs=["first"]), job("first", 60), durations={"first": 7})
+    assert starts(result, "after") == ["00:07"]
+    assert [seen.wait.code for seen in result.runs if seen.wait] == [NeedRunning.code]
 
 
 def test_what_needs_one_that_times_out_is_skipped() -> None:
-    told = forecast(job("after", 60, needs=["first"]), job("first", 60, timeout="5m"), durations={"first": 7})
-    assert {seen.run.job: seen.run.state for seen in told.runs} == {"first": "timed_out", "after": "skipped"}
+    result = forecast(job("after", 60, needs=["first"]), job("first", 60, timeout="5m"), durations={"first": 7})
+    assert {seen.run.job: seen.run.state for seen in result.runs} == {"first": "timed_out", "after": "skipped"}
 
 
 def test_what_needs_one_that_never_runs_is_skipped() -> None:
-    told = forecast(job("after", 60, needs=["first"]), job("first"))
-    assert skips(told) == [("00:00", "after", NeedNeverRan.code)]
+    result = forecast(job("after", 60, needs=["first"]), job("first"))
+    assert skips(result) == [("00:00", "after", NeedNeverRan.code)]
 
 
 def test_an_attempt_that_is_tried_again_takes_its_time_again() -> None:
@@ -125,8 +125,8 @@ def test_an_attempt_that_is_tried_again_takes_its_time_again() -> None:
 
 def test_jitter_is_a_wait_and_so_is_what_comes_after_it() -> None:
     spread = timedelta(minutes=10)
-    told = forecast(job("a", 60, spread), job("b", 60, spread), max_parallel=1, durations={"a": 30, "b": 30})
-    first, second = sorted(told.runs, key=lambda seen: seen.run.started_at or MIDNIGHT)
+    result = forecast(job("a", 60, spread), job("b", 60, spread), max_parallel=1, durations={"a": 30, "b": 30})
+    first, second = sorted(result.runs, key=lambda seen: seen.run.started_at or MIDNIGHT)
     assert first.run.started_at is not None
     assert MIDNIGHT < first.run.started_at < at("00:10")
     assert second.run.started_at == first.run.started_at + timedelta(minutes=30)
@@ -152,22 +152,22 @@ DOWN = [("00:15", "00:47")]
 def test_after_a_downtime_each_job_catches_up_as_it_says(
     policy: CatchUp, made_up_for: list[str], given_up: list[str]
 ) -> None:
-    told = forecast(job("a", 10, catch_up=policy), down=DOWN)
-    caught_up = [seen.run for seen in told.runs if isinstance(seen.run.cause, CaughtUp)]
+    result = forecast(job("a", 10, catch_up=policy), down=DOWN)
+    caught_up = [seen.run for seen in result.runs if isinstance(seen.run.cause, CaughtUp)]
     assert [f"{run.scheduled_for:%H:%M}" for run in caught_up] == made_up_for
     assert all(run.started_at is not None and run.started_at >= at("00:47") for run in caught_up)
-    assert skips(told) == [(until, "a", Missed.code) for until in given_up]
-    assert starts(told)[-1] == "00:50"
+    assert skips(result) == [(until, "a", Missed.code) for until in given_up]
+    assert starts(result)[-1] == "00:50"
 
 
 def test_what_is_in_hand_when_a_downtime_begins_is_lost() -> None:
-    told = forecast(job("a", 60), durations={"a": 30}, down=DOWN)
-    assert [(seen.run.state, seen.run.finished_at) for seen in told.runs] == [(RunState.LOST, at("00:47"))]
+    result = forecast(job("a", 60), durations={"a": 30}, down=DOWN)
+    assert [(seen.run.state, seen.run.finished_at) for seen in result.runs] == [(RunState.LOST, at("00:47"))]
 
 
 def test_what_is_run_again_after_a_crash_takes_its_time_again() -> None:
-    told = forecast(job("a", 60, on_crash="rerun"), durations={"a": 5}, down=[("00:03", "00:20")])
-    (seen,) = told.runs
+    result = forecast(job("a", 60, on_crash="rerun"), durations={"a": 5}, down=[("00:03", "00:20")])
+    (seen,) = result.runs
     assert (seen.run.state, seen.run.attempt) == (RunState.SUCCEEDED, 2)
     assert seen.run.attempts[0].started_at == at("00:00")
     assert seen.run.finished_at is not None
@@ -175,8 +175,8 @@ def test_what_is_run_again_after_a_crash_takes_its_time_again() -> None:
 
 
 def test_several_downtimes_are_played_one_after_the_other() -> None:
-    told = forecast(job("a", 10, catch_up="none"), down=[("00:05", "00:15"), ("00:25", "00:35")])
-    assert starts(told) == ["00:00", "00:20", "00:40", "00:50"]
+    result = forecast(job("a", 10, catch_up="none"), down=[("00:05", "00:15"), ("00:25", "00:35")])
+    assert starts(result) == ["00:00", "00:20", "00:40", "00:50"]
 
 
 def test_more_than_can_be_waited_for_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,54 +201,54 @@ def test_every_occurrence_has_one_decision_and_no_limit_is_exceeded(
         for n, (every, _, overlap, jitter) in enumerate(jobs)
     ]
     durations = {f"j{n}": length for n, (_, length, _, _) in enumerate(jobs)}
-    told = forecast(*plans, max_parallel=max_parallel, durations=durations, minutes=90)
-    decided = [(skip.job, skip.at) for skip in told.skips] + [(s.run.job, s.run.scheduled_for) for s in told.runs]
+    result = forecast(*plans, max_parallel=max_parallel, durations=durations, minutes=90)
+    decided = [(skip.job, skip.at) for skip in result.skips] + [(s.run.job, s.run.scheduled_for) for s in result.runs]
     due = {(plan.job.id, instant) for plan in plans for instant in instants(plan.schedules["t"], MIDNIGHT, minutes=90)}
     assert set(decided) == due
     assert len(decided) == len(set(decided))
-    assert all(len(peak.jobs) <= max_parallel for peak in busiest(told))
-    for seen in told.runs:
+    assert all(len(peak.jobs) <= max_parallel for peak in busiest(result))
+    for seen in result.runs:
         started = seen.run.started_at
         assert started is None or started >= seen.run.scheduled_for
         assert (seen.wait is not None) == (started != seen.run.queued_at)
 
 
 def test_the_busiest_moments_are_those_when_most_run_together() -> None:
-    told = forecast(job("a", 10), job("b", 20), job("c", 30), durations={"a": 2, "b": 2, "c": 2})
-    assert [(f"{peak.at:%H:%M}", peak.jobs) for peak in busiest(told)] == [
+    result = forecast(job("a", 10), job("b", 20), job("c", 30), durations={"a": 2, "b": 2, "c": 2})
+    assert [(f"{peak.at:%H:%M}", peak.jobs) for peak in busiest(result)] == [
         ("00:00", ("a", "b", "c")),
         ("00:20", ("a", "b")),
         ("00:30", ("a", "c")),
         ("00:40", ("a", "b")),
     ]
-    assert len(busiest(told, 2)) == 2
+    assert len(busiest(result, 2)) == 2
 
 
 def test_what_still_runs_at_the_end_counts_as_busy() -> None:
-    told = forecast(job("a", 60), job("b", 20), durations={"a": 90, "b": 90}, minutes=30)
-    assert [peak.jobs for peak in busiest(told)] == [("a", "b")]
+    result = forecast(job("a", 60), job("b", 20), durations={"a": 90, "b": 90}, minutes=30)
+    assert [peak.jobs for peak in busiest(result)] == [("a", "b")]
 
 
-def test_alone_nobody_is_busy() -> None:
+def test_single_job_is_never_busy() -> None:
     assert busiest(forecast(job("a", 10))) == ()
 
 
 def test_runs_that_collide_are_counted_by_job_and_reason() -> None:
-    told = forecast(
+    result = forecast(
         job("a", 10),
         job("b", 30, overlap=Overlap.REPLACE),
         job("c", 60),
         max_parallel=2,
         durations={"a": 15, "b": 40, "c": 1},
     )
-    found = {(str(one.job), one.reason): (one.times, f"{one.first_at:%H:%M}") for one in collisions(told)}
+    found = {(str(one.job), one.reason): (one.times, f"{one.first_at:%H:%M}") for one in collisions(result)}
     assert found["a", Overlapping.code] == (3, "00:10")
     assert found["b", Replaced.code] == (1, "00:30")
     assert found["c", MaxParallel.code] == (1, "00:00")
-    assert [one.times for one in collisions(told)] == sorted((one.times for one in collisions(told)), reverse=True)
-    longest = {str(one.job): one.max_wait for one in collisions(told)}
-    assert longest["c"] == timedelta(minutes=15)
+    assert [one.times for one in collisions(result)] == sorted((one.times for one in collisions(result)), reverse=True)
+    max_waits = {str(one.job): one.max_wait for one in collisions(result)}
+    assert max_waits["c"] == timedelta(minutes=15)
 
 
-def test_where_nobody_is_in_the_way_nothing_collides() -> None:
+def test_jobs_at_different_times_do_not_collide() -> None:
     assert collisions(forecast(job("a", 10), down=DOWN)) == ()

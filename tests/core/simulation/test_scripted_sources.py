@@ -53,9 +53,9 @@ class Third(PatternTrigger):
         later = now + timedelta(hours=1)
         if event is None:
             return StepResult(state, (Firing(f"silence-{now.isoformat()}", now, {"silence": True}),), later)
-        heard = state["heard"] + 1
-        fired = (Firing(event.id, event.at, {"of": event.name}),) if heard % 3 == 0 else ()
-        return StepResult({"heard": heard}, fired, later)
+        count = state["heard"] + 1
+        fired = (Firing(event.id, event.at, {"of": event.name}),) if count % 3 == 0 else ()
+        return StepResult({"heard": count}, fired, later)
 
 
 @frozen
@@ -82,7 +82,7 @@ def coffee(clock: str) -> Event:
     return Event(f"coffee-{clock}", "coffee", at(clock))
 
 
-def told(*plans: Plan, sources: Any = None, minutes: float = 60, down: Any = (), **script: Any) -> Forecast:
+def run_forecast(*plans: Plan, sources: Any = None, minutes: float = 60, down: Any = (), **script: Any) -> Forecast:
     named = {(JobId("a"), name): source for name, source in (sources or {}).items()}
     guards = tuple((plan.job.id, name) for plan in plans for name, guard in plan.guards.items() if guard is None)
     return simulate(
@@ -106,33 +106,33 @@ def starts(forecast: Forecast, name: str = "a") -> list[str]:
 
 def test_a_pattern_is_played_over_recorded_events():
     events = tuple(coffee(f"00:{minute:02}") for minute in (1, 2, 3, 10, 20, 30, 40))
-    forecast = told(sources={"third": Third()}, events=events)
+    forecast = run_forecast(sources={"third": Third()}, events=events)
     assert starts(forecast) == ["00:03 third", "00:30 third"]
     assert forecast.runs[0].run.event == {"of": "coffee"}
 
 
 def test_a_pattern_fires_by_time_alone():
-    assert starts(told(sources={"third": Third()}, minutes=150)) == ["01:00 third", "02:00 third"]
+    assert starts(run_forecast(sources={"third": Third()}, minutes=150)) == ["01:00 third", "02:00 third"]
 
 
 def test_earlier_events_are_known_and_fire_nothing():
     before = Event("early", "coffee", MIDNIGHT - timedelta(minutes=10))
     earlier = Event("earlier", "coffee", MIDNIGHT - timedelta(minutes=20))
-    forecast = told(sources={"third": Third()}, events=(earlier, before, coffee("00:05")))
+    forecast = run_forecast(sources={"third": Third()}, events=(earlier, before, coffee("00:05")))
     assert starts(forecast) == ["00:05 third"]
 
 
 def test_ends_of_simulated_runs_trigger_other_jobs():
-    forecast = told(job("a"), job("b", 10), sources={"third": Third(of=("run.succeeded",))})
+    forecast = run_forecast(job("a"), job("b", 10), sources={"third": Third(of=("run.succeeded",))})
     # b ends a minute after each start; a's own ends count too, since it hears of all.
     assert starts(forecast)[0] == "00:21 third"
 
 
-def test_parts_are_computed_played_and_told():
+def test_parts_are_computed_played_and_listed():
     inner = {"time": Quarterly(), "pattern": Third(), "world": ScriptedWorld()}
     events = tuple(coffee(clock) for clock in ("00:01", "00:02", "00:03"))
     seen = Occurrence(JobId("a"), "both.world", "k", at("00:04"), {"x": 1})
-    forecast = told(sources={"both": Third(of=(), inner=inner)}, minutes=46, events=events, occurrences=(seen,))
+    forecast = run_forecast(sources={"both": Third(of=(), inner=inner)}, minutes=46, events=events, occurrences=(seen,))
     # Heard: the time at 00:00, 00:15, 00:30 and 00:45, the pattern at 00:03, the world at 00:04.
     assert starts(forecast) == ["00:04 both", "00:45 both"]
     assert forecast.unplayed == ()
@@ -140,9 +140,9 @@ def test_parts_are_computed_played_and_told():
 
 def test_source_without_script_is_listed():
     both = Third(of=(), inner={"world": ScriptedWorld(), "deeper": Third(of=(), inner={"world": ScriptedWorld()})})
-    told_of = Occurrence(JobId("a"), "seen", "k", at("00:10"), {"paths": ["/x"]})
+    occurrence = Occurrence(JobId("a"), "seen", "k", at("00:10"), {"paths": ["/x"]})
     sources = {"seen": ScriptedWorld(), "unseen": ScriptedWorld(), "both": both}
-    forecast = told(sources=sources, occurrences=(told_of,), minutes=50)
+    forecast = run_forecast(sources=sources, occurrences=(occurrence,), minutes=50)
     assert starts(forecast) == ["00:10 seen"]
     assert forecast.runs[0].run.event == {"paths": ["/x"]}
     assert forecast.unplayed == (("a", "both.deeper.world"), ("a", "both.world"), ("a", "unseen"))
@@ -152,27 +152,27 @@ def test_script_reaches_a_nested_part():
     both = Third(of=(), inner={"deeper": Third(of=(), inner={"world": ScriptedWorld()})})
     times = [f"00:0{number}" for number in range(1, 10)]
     script = tuple(Occurrence(JobId("a"), "both.deeper.world", time, at(time)) for time in times)
-    assert starts(told(sources={"both": both}, occurrences=script, minutes=50)) == ["00:09 both"]
+    assert starts(run_forecast(sources={"both": both}, occurrences=script, minutes=50)) == ["00:09 both"]
 
 
 @pytest.mark.parametrize("trigger", ["gone", "third.gone", "both.time"])
 def test_script_of_an_unknown_or_computed_trigger_is_ignored(trigger):
     script = tuple(Occurrence(JobId("a"), trigger, str(number), at("00:01")) for number in range(9))
     both = Third(of=(), inner={"time": Quarterly()})
-    forecast = told(sources={"third": Third(), "both": both}, occurrences=script, minutes=14)
+    forecast = run_forecast(sources={"third": Third(), "both": both}, occurrences=script, minutes=14)
     assert starts(forecast) == []
 
 
 def test_downtime_hides_events_from_patterns():
     events = tuple(coffee(f"00:{minute:02}") for minute in (1, 2, 15, 31))
-    forecast = told(sources={"third": Third()}, events=events, down=[("00:10", "00:20")], minutes=40)
+    forecast = run_forecast(sources={"third": Third()}, events=events, down=[("00:10", "00:20")], minutes=40)
     # What is missed is told to the pattern as a gap, which this one counts as well.
     assert starts(forecast) == ["00:20 third"]
 
 
 def test_schedule_in_a_pattern_fires_late_after_downtime():
     both = Third(of=(), inner={"time": Quarterly()})
-    forecast = told(sources={"both": both}, down=[("00:10", "00:50")], minutes=55)
+    forecast = run_forecast(sources={"both": both}, down=[("00:10", "00:50")], minutes=55)
     assert starts(forecast) == ["00:50 both"]
 
 
@@ -183,7 +183,7 @@ def guarded(**fields: Any) -> Plan:
 
 def test_guard_answers_as_scripted():
     no = GuardResult(Verdict.NO, "on battery")
-    forecast = told(guarded(), guards=(GuardTurn(at("00:15"), None, "power", no),), minutes=40)
+    forecast = run_forecast(guarded(), guards=(GuardTurn(at("00:15"), None, "power", no),), minutes=40)
     assert starts(forecast) == ["00:00 t", "00:10 t"]
     assert {seen.run.reason for seen in forecast.runs if seen.run.state is RunState.SKIPPED} == {
         GuardBlocked("power", Verdict.NO, "on battery")
@@ -192,7 +192,7 @@ def test_guard_answers_as_scripted():
 
 
 def test_guard_without_script_is_taken_for_yes_and_listed():
-    forecast = told(guarded(), minutes=15)
+    forecast = run_forecast(guarded(), minutes=15)
     assert starts(forecast) == ["00:00 t", "00:10 t"]
     assert forecast.taken_for_yes == (("a", "power"),)
 
@@ -200,7 +200,7 @@ def test_guard_without_script_is_taken_for_yes_and_listed():
 def test_a_guard_of_one_job_goes_before_one_of_that_name():
     yes, no = GuardResult(Verdict.YES, "x"), GuardResult(Verdict.NO, "x")
     turns = (GuardTurn(MIDNIGHT, None, "power", no), GuardTurn(MIDNIGHT, JobId("a"), "power", yes))
-    assert starts(told(guarded(), guards=turns, minutes=5)) == ["00:00 t"]
+    assert starts(run_forecast(guarded(), guards=turns, minutes=5)) == ["00:00 t"]
 
 
 def test_blocked_run_starts_when_its_scripted_guard_says_yes():
@@ -208,7 +208,7 @@ def test_blocked_run_starts_when_its_scripted_guard_says_yes():
         GuardTurn(MIDNIGHT, None, "power", GuardResult(Verdict.NO, "on battery")),
         GuardTurn(at("00:05"), None, "power", GuardResult(Verdict.YES, "on mains")),
     )
-    forecast = told(guarded(guard_timeout="1h"), guards=turns, minutes=9)
+    forecast = run_forecast(guarded(guard_timeout="1h"), guards=turns, minutes=9)
     (seen,) = forecast.runs
     assert seen.run.started_at is not None
     assert at("00:05") <= seen.run.started_at <= at("00:05") + timedelta(seconds=15)
@@ -274,4 +274,4 @@ def test_an_array_that_is_none_is_named():
 
 
 def test_a_plan_without_sources_is_as_before():
-    assert starts(told(Plan(Job(id=JobId("a"), command="work")))) == []
+    assert starts(run_forecast(Plan(Job(id=JobId("a"), command="work")))) == []

@@ -63,7 +63,7 @@ DOWN = (110, 180)
 
 
 async def _in_the_daemon(pattern: PatternTrigger, listener: Listener, ticks, down):
-    """What a pattern tells that really watches, by clocks that the test moves."""
+    """Return the firings of a pattern that really watches, by clocks that the test moves."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1))
     now = 0
     stretches = [(0, LENGTH)] if down is None else [(0, down[0]), (down[1], LENGTH)]
@@ -79,7 +79,7 @@ async def _in_the_daemon(pattern: PatternTrigger, listener: Listener, ticks, dow
                 if now in ticks:
                     await listener.events.record("tick")
                 await _settle()
-    return [(told.key, told.at, told.event) for told in listener.occurrences]
+    return [(emitted.key, emitted.at, emitted.event) for emitted in listener.occurrences]
 
 
 async def _settle():
@@ -92,23 +92,23 @@ async def _settle():
 
 def _in_the_simulator(pattern: PatternTrigger, ticks, down):
     sources = ScriptedSources.start({(JobId("job"), "trigger"): pattern}, START)
-    told = []
+    emitted = []
     events = [Event(f"event-{n}", "tick", START + at * SECOND, {}) for n, at in enumerate(ticks)]
     gap = None if down is None else Span(START + down[0] * SECOND, START + down[1] * SECOND)
     for event in events:
         if gap is not None and event.at > gap.until:
-            told += sources.skip(gap)
+            emitted += sources.skip(gap)
             gap = None
-        told += sources.handle(event)
-    told += sources.skip(gap) if gap is not None else []
-    told += sources.advance(START + LENGTH * SECOND)
-    return [(one.key, one.at, one.event) for one in told]
+        emitted += sources.handle(event)
+    emitted += sources.skip(gap) if gap is not None else []
+    emitted += sources.advance(START + LENGTH * SECOND)
+    return [(one.key, one.at, one.event) for one in emitted]
 
 
 @pytest.mark.parametrize("down", [None, DOWN], ids=["up", "down for a while"])
 @pytest.mark.parametrize("name", SCENES)
 def test_the_same_fires(tmp_path, name, down):
     pattern = SCENES[name]
-    told = asyncio.run(_in_the_daemon(pattern, Listener(tmp_path), TICKS, down))
-    assert told, "something is to be compared"
-    assert _in_the_simulator(pattern, TICKS, down) == told
+    emitted = asyncio.run(_in_the_daemon(pattern, Listener(tmp_path), TICKS, down))
+    assert emitted, "something is to be compared"
+    assert _in_the_simulator(pattern, TICKS, down) == emitted

@@ -17,8 +17,8 @@ T = TypeVar("T")
 
 
 @pytest.fixture
-def assigned(tmp_path: Path) -> Callable[..., Assignment]:
-    """Return `assigned("exit 3")`, which returns an attempt at a shell script, or by keywords at any job."""
+def make_assignment(tmp_path: Path) -> Callable[..., Assignment]:
+    """Return `make_assignment("exit 3")`, which returns an attempt at a shell script, or by keywords at any job."""
     count = 0
 
     def make(shell: str | None = None, *, secrets: tuple[str, ...] = (), env: dict[str, str] | None = None, **job: Any):
@@ -50,7 +50,7 @@ async def an_executor(tmp_path: Path, executor: Executor | None = None) -> Async
         await executor.close()
 
 
-def playing(work: Callable[[], Awaitable[T]]) -> T:
+def run_async(work: Callable[[], Awaitable[T]]) -> T:
     """Return the result of an asynchronous test, with a timeout."""
 
     async def main() -> T:
@@ -60,7 +60,7 @@ def playing(work: Callable[[], Awaitable[T]]) -> T:
     return asyncio.run(main())
 
 
-def alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     """Return whether a process runs; a zombie doesn't."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.plugins.executors.conftest import playing
-from tests.plugins.executors.test_process import alive, an_executor
+from tests.plugins.executors.conftest import run_async
+from tests.plugins.executors.test_process import an_executor, is_alive
 from tests.support.waiting import eventually
 
 from rae_auto.model.policies import Limits
@@ -24,32 +24,32 @@ needs_groups = pytest.mark.skipif(find_own_directory() is None, reason="needs a 
 
 @needs_groups
 @pytest.mark.requirement("R28")
-def test_cgroup_of_a_job_is_removed_with_its_processes(tmp_path, assigned):
+def test_cgroup_of_a_job_is_removed_with_its_processes(tmp_path, make_assignment):
     script = "(setsid env -i sh -c 'trap \"\" TERM; echo $$ > pid; sleep 300; sleep 300' &); sleep 300"
 
     async def work():
         async with an_executor(tmp_path) as executor:
-            execution = await executor.start(assigned(script, limits=Limits(cpu_time="1h")))
+            execution = await executor.start(make_assignment(script, limits=Limits(cpu_time="1h")))
             group = Path(execution.handle["group"])
             await asyncio.to_thread(eventually, lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
             pid = int((tmp_path / "pid").read_text())
             assert str(pid) in (group / "cgroup.procs").read_text().split()
             await execution.cancel(timedelta(milliseconds=50))
-            return group, alive(pid), await execution.wait()
+            return group, is_alive(pid), await execution.wait()
 
-    group, still_alive, result = playing(work)
+    group, still_alive, result = run_async(work)
     assert (group.exists(), still_alive, result.error) == (False, False, None)
 
 
 @needs_groups
-def test_cgroup_is_not_created_without_tree_limits(tmp_path, assigned):
+def test_cgroup_is_not_created_without_tree_limits(tmp_path, make_assignment):
     async def work():
         async with an_executor(tmp_path) as executor:
-            execution = await executor.start(assigned("true", limits=Limits(nice=1)))
+            execution = await executor.start(make_assignment("true", limits=Limits(nice=1)))
             await execution.wait()
             return execution.handle["group"]
 
-    assert playing(work) is None
+    assert run_async(work) is None
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 from datetime import timedelta
 
 import pytest
-from tests.plugins.executors.conftest import alive, an_executor, playing
+from tests.plugins.executors.conftest import an_executor, is_alive, run_async
 from tests.support.waiting import eventually
 
 from rae_auto.config.options import build
@@ -29,53 +29,53 @@ def run(tmp_path, assignment, executor=None):
         async with an_executor(tmp_path, executor) as opened:
             return await (await opened.start(assignment)).wait()
 
-    return playing(work), assignment.output.read_text()
+    return run_async(work), assignment.output.read_text()
 
 
-def failure(tmp_path, assigned, **job):
+def failure(tmp_path, make_assignment, **job):
     """Return the error of starting an attempt at a job."""
 
     async def work():
         async with an_executor(tmp_path) as executor:
             with pytest.raises(Exception) as caught:
-                await executor.start(assigned(**job))
+                await executor.start(make_assignment(**job))
             # One that can't be started leaves the others alone.
-            assert (await (await executor.start(assigned("true"))).wait()).ok
+            assert (await (await executor.start(make_assignment("true"))).wait()).ok
             return str(caught.value)
 
-    return playing(work)
+    return run_async(work)
 
 
 @pytest.mark.parametrize("code", [0, 1, 42, 255])
-def test_process_result_has_the_exit_code_of_the_command(tmp_path, assigned, code):
-    result, _ = run(tmp_path, assigned(f"exit {code}"))
+def test_process_result_has_the_exit_code_of_the_command(tmp_path, make_assignment, code):
+    result, _ = run(tmp_path, make_assignment(f"exit {code}"))
     assert (result.exit_code, result.signal, result.error) == (code, None, None)
 
 
-def test_process_result_names_the_signal(tmp_path, assigned):
-    result, _ = run(tmp_path, assigned("kill -KILL $$"))
+def test_process_result_names_the_signal(tmp_path, make_assignment):
+    result, _ = run(tmp_path, make_assignment("kill -KILL $$"))
     assert (result.exit_code, result.signal) == (None, signal.SIGKILL)
 
 
-def test_process_runs_argv_without_a_shell(tmp_path, assigned):
-    _, output = run(tmp_path, assigned(command=["printf", "%s|"], args=["$HOME", "a b", "; id", "*"]))
+def test_process_runs_argv_without_a_shell(tmp_path, make_assignment):
+    _, output = run(tmp_path, make_assignment(command=["printf", "%s|"], args=["$HOME", "a b", "; id", "*"]))
     assert output == "$HOME|a b|; id|*|"
 
 
-def test_process_writes_both_outputs_to_one_file_in_order(tmp_path, assigned):
-    assignment = assigned("echo one; echo two >&2; echo three")
+def test_process_writes_both_outputs_to_one_file_in_order(tmp_path, make_assignment):
+    assignment = make_assignment("echo one; echo two >&2; echo three")
     assert run(tmp_path, assignment)[1] == "one\ntwo\nthree\n"
     assert assignment.output.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.requirement("S16")
-def test_process_gets_only_the_environment_of_the_job(tmp_path, assigned):
-    _, output = run(tmp_path, assigned(command=["env"], env={"ONLY": "this"}))
+def test_process_gets_only_the_environment_of_the_job(tmp_path, make_assignment):
+    _, output = run(tmp_path, make_assignment(command=["env"], env={"ONLY": "this"}))
     assert sorted(line.partition("=")[0] for line in output.splitlines()) == ["ONLY", "PATH", "RAE_RUN_ID"]
 
 
 @pytest.mark.requirement("R33")
-def test_process_inherits_nothing_from_the_daemon(tmp_path, assigned):
+def test_process_inherits_nothing_from_the_daemon(tmp_path, make_assignment):
     """No descriptor but 0 to 2, no input, its own session, the usual umask for private files, no masked signals."""
     script = """
 import os, signal, sys
@@ -90,7 +90,7 @@ print(os.getcwd())
 """
     with (tmp_path / "left-open").open("w") as left_open:
         os.set_inheritable(left_open.fileno(), True)
-        _, output = run(tmp_path, assigned(command=[sys.executable, "-c", script]))
+        _, output = run(tmp_path, make_assignment(command=[sys.executable, "-c", script]))
     fds, stdin, leads, umask, unmasked, ignored, cwd = output.splitlines()
     assert [int(fd) for fd in fds.strip("[]").split(", ")][:3] == [0, 1, 2]
     assert len(fds.split(",")) <= 4  # the listing itself has one
@@ -114,20 +114,22 @@ print(os.getcwd())
         ({"command": "true", "args": ["x" * 3_000_000]}, 'program "true" cannot be started: Argument list too long'),
     ],
 )
-def test_process_that_cannot_start_explains_why_in_one_line(tmp_path, assigned, job, message):
+def test_process_that_cannot_start_explains_why_in_one_line(tmp_path, make_assignment, job, message):
     for name, mode in (("text", 0o600), ("program", 0o700)):
         (tmp_path / name).write_text("some text")
         (tmp_path / name).chmod(mode)
-    assert message in failure(tmp_path, assigned, **job)
+    assert message in failure(tmp_path, make_assignment, **job)
 
 
-def test_process_executor_refuses_a_job_without_a_command(tmp_path, assigned):
-    assert failure(tmp_path, assigned, python="a:b") == 'the process executor needs "command" or "shell"'
+def test_process_executor_refuses_a_job_without_a_command(tmp_path, make_assignment):
+    assert failure(tmp_path, make_assignment, python="a:b") == 'the process executor needs "command" or "shell"'
 
 
 @pytest.mark.requirement("R30")
-def test_process_output_keeps_beginning_and_end_of_a_flood(tmp_path, assigned):
-    _, output = run(tmp_path, assigned("echo first; yes | head -c 300000; echo last", limits=Limits(output=10_000)))
+def test_process_output_keeps_beginning_and_end_of_a_flood(tmp_path, make_assignment):
+    _, output = run(
+        tmp_path, make_assignment("echo first; yes | head -c 300000; echo last", limits=Limits(output=10_000))
+    )
     assert output.startswith("first\n")
     assert output.endswith("last\n")
     assert "[rae-auto: 290011 bytes omitted]" in output
@@ -135,36 +137,36 @@ def test_process_output_keeps_beginning_and_end_of_a_flood(tmp_path, assigned):
 
 
 @pytest.mark.requirement("S17")
-def test_process_output_masks_secrets(tmp_path, assigned):
+def test_process_output_masks_secrets(tmp_path, make_assignment):
     script = "printf canary; sleep 0.05; printf -- -in-the-mine; echo; echo canary-in-the-cage"
-    _, output = run(tmp_path, assigned(script, secrets=("canary-in-the-mine",)))
+    _, output = run(tmp_path, make_assignment(script, secrets=("canary-in-the-mine",)))
     assert output == "***\ncanary-in-the-cage\n"
 
 
-def test_process_result_has_the_cpu_time(tmp_path, assigned):
-    result, _ = run(tmp_path, assigned(command=[sys.executable, "-c", "for _ in range(10**6): pass"]))
+def test_process_result_has_the_cpu_time(tmp_path, make_assignment):
+    result, _ = run(tmp_path, make_assignment(command=[sys.executable, "-c", "for _ in range(10**6): pass"]))
     assert result.cpu_time > timedelta(milliseconds=5)
 
 
 @pytest.mark.requirement("R29")
-def test_process_orphans_are_killed_when_the_command_ends(tmp_path, assigned):
+def test_process_orphans_are_killed_when_the_command_ends(tmp_path, make_assignment):
     """Also what left its session, closed the pipe and ignores SIGTERM."""
     script = """
         sleep 300 & echo $!
         setsid sh -c 'trap "" TERM; echo $$ > stubborn; exec sleep 300' > /dev/null 2>&1 &
         until [ -s stubborn ]; do sleep 0.01; done; exit 3"""
-    result, output = run(tmp_path, assigned(script, kill_after="200ms"))
+    result, output = run(tmp_path, make_assignment(script, kill_after="200ms"))
     assert (result.exit_code, result.signal, result.error) == (3, None, None)
-    assert [pid for pid in (int(output), int((tmp_path / "stubborn").read_text())) if alive(pid)] == []
+    assert [pid for pid in (int(output), int((tmp_path / "stubborn").read_text())) if is_alive(pid)] == []
 
 
 @pytest.mark.requirement("R29")
-def test_process_orphans_stay_if_allowed(tmp_path, assigned):
+def test_process_orphans_stay_if_allowed(tmp_path, make_assignment):
     """The run ends with its command, though a grandchild holds the pipe."""
-    result, output = run(tmp_path, assigned("sleep 300 & echo $!"), ProcessExecutor(orphans="allow"))
+    result, output = run(tmp_path, make_assignment("sleep 300 & echo $!"), ProcessExecutor(orphans="allow"))
     pid = int(output)
     assert result.ok
-    assert alive(pid)
+    assert is_alive(pid)
     os.kill(pid, signal.SIGKILL)
 
 
@@ -183,28 +185,28 @@ TREES = {
 
 @pytest.mark.parametrize("script", TREES.values(), ids=TREES)
 @pytest.mark.requirement("R28")
-def test_process_cancel_ends_the_whole_tree(tmp_path, assigned, script):
+def test_process_cancel_ends_the_whole_tree(tmp_path, make_assignment, script):
     def pids():
         path = tmp_path / "pids"
         return [int(word) for word in path.read_text().split()] if path.exists() else []
 
     async def work():
         async with an_executor(tmp_path) as executor:
-            execution = await executor.start(assigned(script))
+            execution = await executor.start(make_assignment(script))
             await asyncio.to_thread(eventually, pids)
             await execution.cancel(SOON)
             result = await execution.wait()
             assert result.exit_code != 0 or result.signal is None
             return pids()
 
-    for pid in playing(work):
-        eventually(lambda pid=pid: not alive(pid))
+    for pid in run_async(work):
+        eventually(lambda pid=pid: not is_alive(pid))
 
 
-def test_process_second_cancel_can_shorten_the_grace(tmp_path, assigned):
+def test_process_second_cancel_can_shorten_the_grace(tmp_path, make_assignment):
     async def work():
         async with an_executor(tmp_path) as executor:
-            execution = await executor.start(assigned("trap '' TERM; echo ready; while :; do sleep 0.1; done"))
+            execution = await executor.start(make_assignment("trap '' TERM; echo ready; while :; do sleep 0.1; done"))
             output = next(tmp_path.glob("*.log"))
             await asyncio.to_thread(eventually, lambda: output.read_text() == "ready\n")
             first = asyncio.create_task(execution.cancel(LONG))
@@ -213,7 +215,7 @@ def test_process_second_cancel_can_shorten_the_grace(tmp_path, assigned):
             await first
             return await execution.wait()
 
-    assert playing(work).signal == signal.SIGKILL
+    assert run_async(work).signal == signal.SIGKILL
 
 
 def descriptors_of(pid):
@@ -222,30 +224,30 @@ def descriptors_of(pid):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
 @pytest.mark.requirement("R31", "R32")
-def test_process_without_descriptors_fails_and_the_next_starts(tmp_path, assigned):
+def test_process_without_descriptors_fails_and_the_next_starts(tmp_path, make_assignment):
     import resource
 
     async def work():
         async with an_executor(tmp_path) as executor:
-            first = await executor.start(assigned("sleep 300"))
+            first = await executor.start(make_assignment("sleep 300"))
             keeper = first.handle["keeper"][0]
             before = descriptors_of(keeper)
             usual = resource.prlimit(keeper, resource.RLIMIT_NOFILE)
             for room in range(3):
                 resource.prlimit(keeper, resource.RLIMIT_NOFILE, (max(before) + 1 + room, usual[1]))
                 with pytest.raises(RuntimeError, match="cannot be started: Too many open files"):
-                    await executor.start(assigned("true"))
+                    await executor.start(make_assignment("true"))
             resource.prlimit(keeper, resource.RLIMIT_NOFILE, usual)
             assert descriptors_of(keeper) == before
-            assert (await (await executor.start(assigned("true"))).wait()).ok
+            assert (await (await executor.start(make_assignment("true"))).wait()).ok
             await first.cancel(NOW)
 
-    playing(work)
+    run_async(work)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 @pytest.mark.requirement("R34")
-def test_process_leaves_no_zombies(tmp_path, assigned):
+def test_process_leaves_no_zombies(tmp_path, make_assignment):
     """Neither of main processes nor of orphans, while another job runs on."""
     orphans = "for n in 1 2 3 4 5; do (setsid sh -c 'exit 3' &); done"
 
@@ -254,13 +256,13 @@ def test_process_leaves_no_zombies(tmp_path, assigned):
 
     async def work():
         async with an_executor(tmp_path) as executor:
-            long = await executor.start(assigned("sleep 300"))
+            long = await executor.start(make_assignment("sleep 300"))
             keeper = long.handle["keeper"][0]
-            await asyncio.gather(*[(await executor.start(assigned(orphans))).wait() for _ in range(20)])
+            await asyncio.gather(*[(await executor.start(make_assignment(orphans))).wait() for _ in range(20)])
             await asyncio.to_thread(eventually, lambda: not zombies(keeper))
             await long.cancel(NOW)
 
-    playing(work)
+    run_async(work)
 
 
 def test_process_option_leftover_names_orphans():

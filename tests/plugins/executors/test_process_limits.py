@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.plugins.executors.test_process import alive, run
+from tests.plugins.executors.test_process import is_alive, run
 
 from rae_auto.model.policies import Limits
 from rae_plugins.executors.process import ProcessExecutor, limit_checks
@@ -35,24 +35,24 @@ children = [subprocess.Popen([sys.executable, "-c", {child!r}]) for _ in range({
 
 @pytest.mark.parametrize("more", [300, 3000])
 @pytest.mark.requirement("R31")
-def test_memory_limit_ends_a_job(tmp_path, assigned, more):
+def test_memory_limit_ends_a_job(tmp_path, make_assignment, more):
     """Also where it is used more quickly than anyone could look."""
     # The kernel counts as a child's peak what its parents had when it was made, and that is these tests.
     mb = more + (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
-    result, _ = run(tmp_path, assigned(**python(HOG.format(mb=mb)), limits=Limits(memory="100MB")))
+    result, _ = run(tmp_path, make_assignment(**python(HOG.format(mb=mb)), limits=Limits(memory="100MB")))
     assert (result.ok, result.error) == (False, "memory limit of 100MB exceeded")
     assert result.max_memory > 100 << 20
 
 
 @pytest.mark.requirement("R31")
-def test_memory_limit_counts_the_whole_tree(tmp_path, assigned):
-    result, output = run(tmp_path, assigned(**python(in_parts(4, 60)), limits=Limits(memory="150MB")))
+def test_memory_limit_counts_the_whole_tree(tmp_path, make_assignment):
+    result, output = run(tmp_path, make_assignment(**python(in_parts(4, 60)), limits=Limits(memory="150MB")))
     assert result.error == "memory limit of 150MB exceeded"
-    assert [pid for pid in map(int, output.split()) if alive(pid)] == []
+    assert [pid for pid in map(int, output.split()) if is_alive(pid)] == []
 
 
 @pytest.mark.requirement("R31")
-def test_memory_limit_ignores_pages_of_files(tmp_path, assigned):
+def test_memory_limit_ignores_pages_of_files(tmp_path, make_assignment):
     """Pages of files that are only read don't count: the kernel takes them back when it needs them."""
     (tmp_path / "large").write_bytes(bytes(150 << 20))
     script = """
@@ -61,67 +61,67 @@ with open("large", "rb") as file:
     pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
 sum(pages[at] for at in range(0, len(pages), 4096))
 time.sleep(0.6)"""
-    result, _ = run(tmp_path, assigned(**python(script), limits=Limits(memory="100MB")))
+    result, _ = run(tmp_path, make_assignment(**python(script), limits=Limits(memory="100MB")))
     assert (result.exit_code, result.error) == (0, None)
 
 
 @pytest.mark.requirement("R31")
-def test_cpu_time_limit_ends_a_job(tmp_path, assigned):
-    result, _ = run(tmp_path, assigned(BURN, limits=Limits(cpu_time="300ms")))
+def test_cpu_time_limit_ends_a_job(tmp_path, make_assignment):
+    result, _ = run(tmp_path, make_assignment(BURN, limits=Limits(cpu_time="300ms")))
     assert result.error == "cpu_time limit of 0.3s exceeded"
     assert result.cpu_time > timedelta(milliseconds=300)
 
 
 @pytest.mark.requirement("R31")
-def test_cpu_time_limit_counts_the_whole_tree(tmp_path, assigned):
+def test_cpu_time_limit_counts_the_whole_tree(tmp_path, make_assignment):
     """Each of them stays below what they use together; some of it is of those that are gone."""
     script = f"for n in 1 2 3 4; do (timeout 0.4 sh -c '{BURN}'); done; sleep 300"
-    result, _ = run(tmp_path, assigned(script, limits=Limits(cpu_time="600ms")))
+    result, _ = run(tmp_path, make_assignment(script, limits=Limits(cpu_time="600ms")))
     assert result.error == "cpu_time limit of 0.6s exceeded"
 
 
 @pytest.mark.requirement("R31")
-def test_processes_limit_ends_a_fork_bomb(tmp_path, assigned):
+def test_processes_limit_ends_a_fork_bomb(tmp_path, make_assignment):
     """A fork bomb, of which nothing is left."""
     script = "bomb() { sleep 300 & echo $!; bomb & sleep 300; }; bomb"
-    result, output = run(tmp_path, assigned(script, limits=Limits(processes=20)))
+    result, output = run(tmp_path, make_assignment(script, limits=Limits(processes=20)))
     assert result.error == "processes limit of 20 exceeded"
-    assert [pid for pid in map(int, output.split()) if alive(pid)] == []
+    assert [pid for pid in map(int, output.split()) if is_alive(pid)] == []
 
 
 @pytest.mark.parametrize("script", ["exec head -c 200000 /dev/zero > large", "head -c 200000 /dev/zero > large"])
 @pytest.mark.requirement("R31")
-def test_file_size_limit_ends_a_job(tmp_path, assigned, script):
-    result, _ = run(tmp_path, assigned(script, limits=Limits(file_size="100KB")))
+def test_file_size_limit_ends_a_job(tmp_path, make_assignment, script):
+    result, _ = run(tmp_path, make_assignment(script, limits=Limits(file_size="100KB")))
     assert result.error == "file_size limit of 100KB exceeded"
     assert (tmp_path / "large").stat().st_size == 100 << 10
 
 
 @pytest.mark.requirement("R31")
-def test_open_files_limit_is_set(tmp_path, assigned):
-    _, output = run(tmp_path, assigned("ulimit -n; ulimit -Hn", limits=Limits(open_files=40)))
+def test_open_files_limit_is_set(tmp_path, make_assignment):
+    _, output = run(tmp_path, make_assignment("ulimit -n; ulimit -Hn", limits=Limits(open_files=40)))
     assert output == "40\n40\n"
 
 
-def test_nice_limit_is_set(tmp_path, assigned):
-    _, output = run(tmp_path, assigned("nice", limits=Limits(nice=7)))
+def test_nice_limit_is_set(tmp_path, make_assignment):
+    _, output = run(tmp_path, make_assignment("nice", limits=Limits(nice=7)))
     assert output == f"{os.nice(0) + 7}\n"
 
 
 @pytest.mark.parametrize(("priority", "expected"), [("idle", "idle"), (6, "best-effort: prio 6")])
-def test_ionice_limit_is_set(tmp_path, assigned, priority, expected):
+def test_ionice_limit_is_set(tmp_path, make_assignment, priority, expected):
     if limit_checks.backends()["ionice"] is None or not Path("/usr/bin/ionice").exists():
         pytest.skip("needs ionice")
-    _, output = run(tmp_path, assigned("ionice", limits=Limits(ionice=priority)))
+    _, output = run(tmp_path, make_assignment("ionice", limits=Limits(ionice=priority)))
     assert output == f"{expected}\n"
 
 
-def test_result_counts_usage_of_the_whole_tree(tmp_path, assigned):
+def test_result_counts_usage_of_the_whole_tree(tmp_path, make_assignment):
     """Also what a process used that lost its parent."""
     burn = "x = bytearray(80 << 20)\nfor _ in range(3 * 10**6): pass"
     script = f"(setsid env -i {sys.executable} -c '{burn}' & ); until [ -e done ]; do sleep 0.05; done"
     script = script.replace("pass'", 'pass\nopen("done", "w")\'')
-    result, _ = run(tmp_path, assigned(script))
+    result, _ = run(tmp_path, make_assignment(script))
     assert result.ok
     assert result.cpu_time > timedelta(milliseconds=40)
     assert result.max_memory > 80 << 20
@@ -136,15 +136,15 @@ def test_every_limit_has_a_mechanism():
 
 @pytest.mark.parametrize("best_effort", [False, True])
 @pytest.mark.requirement("R31")
-def test_limit_that_cannot_be_set_fails_unless_best_effort(tmp_path, assigned, best_effort):
+def test_limit_that_cannot_be_set_fails_unless_best_effort(tmp_path, make_assignment, best_effort):
     """A number of open files above what the kernel allows even to root."""
     most = int(Path("/proc/sys/fs/nr_open").read_text())
     limits = Limits(open_files=most + 1, best_effort=best_effort)
     if best_effort:
-        assert run(tmp_path, assigned("true", limits=limits))[0].ok
+        assert run(tmp_path, make_assignment("true", limits=limits))[0].ok
     else:
         with pytest.raises(RuntimeError, match=r'"/bin/sh" cannot be started: limit "open_files" cannot be set'):
-            run(tmp_path, assigned("true", limits=limits))
+            run(tmp_path, make_assignment("true", limits=limits))
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may do anything")

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from tests.plugins.executors.conftest import playing
+from tests.plugins.executors.conftest import run_async
 
 from rae_plugins.executors.thread import MAX_VALUE_CHARACTERS, ThreadExecutor
 
@@ -60,22 +60,22 @@ def result_of(tmp_path, assignment):
         async with an_executor(tmp_path) as executor:
             return await (await executor.start(assignment)).wait()
 
-    return playing(work)
+    return run_async(work)
 
 
 @pytest.mark.parametrize("value", [None, 7, "text", [1, {"a": True}]])
-def test_thread_keeps_the_returned_value(tmp_path, assigned, value):
-    result = result_of(tmp_path, assigned(python=f"{__name__}:give", args=[value]))
+def test_thread_keeps_the_returned_value(tmp_path, make_assignment, value):
+    result = result_of(tmp_path, make_assignment(python=f"{__name__}:give", args=[value]))
     assert (result.exit_code, result.value, result.error) == (0, value, None)
 
 
-def test_thread_passes_keyword_arguments(tmp_path, assigned):
-    assert result_of(tmp_path, assigned(python=f"{__name__}:give", kwargs={"value": 3})).value == 3
+def test_thread_passes_keyword_arguments(tmp_path, make_assignment):
+    assert result_of(tmp_path, make_assignment(python=f"{__name__}:give", kwargs={"value": 3})).value == 3
 
 
-def test_thread_shortens_values_that_json_cannot_hold(tmp_path, assigned):
-    assert result_of(tmp_path, assigned(python=f"{__name__}:an_object")).value == repr(object)
-    assert len(result_of(tmp_path, assigned(python=f"{__name__}:too_much")).value) == MAX_VALUE_CHARACTERS
+def test_thread_shortens_values_that_json_cannot_hold(tmp_path, make_assignment):
+    assert result_of(tmp_path, make_assignment(python=f"{__name__}:an_object")).value == repr(object)
+    assert len(result_of(tmp_path, make_assignment(python=f"{__name__}:too_much")).value) == MAX_VALUE_CHARACTERS
 
 
 @pytest.mark.parametrize(
@@ -87,44 +87,44 @@ def test_thread_shortens_values_that_json_cannot_hold(tmp_path, assigned):
         ("missing", "AttributeError: module"),
     ],
 )
-def test_thread_reports_an_exception_and_writes_its_traceback(tmp_path, assigned, function, error):
-    assignment = assigned(python=f"{__name__}:{function}")
+def test_thread_reports_an_exception_and_writes_its_traceback(tmp_path, make_assignment, function, error):
+    assignment = make_assignment(python=f"{__name__}:{function}")
     result = result_of(tmp_path, assignment)
     assert result.exit_code == 1
     assert result.error.startswith(error)
     assert "Traceback" in assignment.output.read_text()
 
 
-def test_thread_reports_a_missing_module(tmp_path, assigned):
-    result = result_of(tmp_path, assigned(python="no_such_module:function"))
+def test_thread_reports_a_missing_module(tmp_path, make_assignment):
+    result = result_of(tmp_path, make_assignment(python="no_such_module:function"))
     assert result.error == "ModuleNotFoundError: No module named 'no_such_module'"
 
 
-def test_thread_executor_refuses_a_job_without_a_function(tmp_path, assigned):
+def test_thread_executor_refuses_a_job_without_a_function(tmp_path, make_assignment):
     with pytest.raises(ValueError, match="needs python ="):
-        result_of(tmp_path, assigned("true"))
+        result_of(tmp_path, make_assignment("true"))
 
 
-def test_thread_cancel_before_the_start_drops_the_call(tmp_path, assigned):
+def test_thread_cancel_before_the_start_drops_the_call(tmp_path, make_assignment):
     async def work():
         async with an_executor(tmp_path, threads=1) as executor:
-            await executor.start(assigned(python=f"{__name__}:block"))
-            second = await executor.start(assigned(python=f"{__name__}:give", args=[1]))
+            await executor.start(make_assignment(python=f"{__name__}:block"))
+            second = await executor.start(make_assignment(python=f"{__name__}:give", args=[1]))
             await second.cancel(timedelta(hours=1))
             return await second.wait(), second.handle
 
-    result, handle = playing(work)
+    result, handle = run_async(work)
     assert result.error == "cancelled before it started"
     assert handle == {}
 
 
-def test_thread_cancel_abandons_a_running_call_after_the_grace(tmp_path, assigned):
+def test_thread_cancel_abandons_a_running_call_after_the_grace(tmp_path, make_assignment):
     async def work():
         async with an_executor(tmp_path) as executor:
-            call = await executor.start(assigned(python=f"{__name__}:block"))
+            call = await executor.start(make_assignment(python=f"{__name__}:block"))
             assert STARTED.wait(60)
             await call.cancel(timedelta(milliseconds=20))
             await call.cancel(timedelta(0))
             return await call.wait()
 
-    assert "a thread cannot be killed" in playing(work).error
+    assert "a thread cannot be killed" in run_async(work).error

@@ -24,13 +24,13 @@ def evaluate(script: str, *words: object, **options: Any) -> GuardResult:
     return asyncio.run(CommandGuard(command=("sh", "-c", script, "sh", *map(str, words)), **options).read())
 
 
-def gone(pid: int) -> bool:
+def is_gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def wait_until_gone(path: Path) -> None:
     pid = int(path.read_text())
-    eventually(lambda: gone(pid))
+    eventually(lambda: is_gone(pid))
 
 
 class TestCommandConforms(GuardConformance):

@@ -52,8 +52,8 @@ def x_server(*options: str) -> Iterator[str]:
     )
     os.close(its)
     try:
-        with os.fdopen(ours) as told:
-            number = told.readline().strip()
+        with os.fdopen(ours) as output:
+            number = output.readline().strip()
         assert number, "Xvfb did not start"
         yield f":{number}"
     finally:
@@ -61,7 +61,7 @@ def x_server(*options: str) -> Iterator[str]:
         server.wait()
 
 
-def test_input_to_an_x_server_begins_the_time_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_input_to_an_x_server_resets_the_idle_time(monkeypatch: pytest.MonkeyPatch) -> None:
     need({"xdotool": "xdotool"})
     with x_server() as display:
         monkeypatch.setenv("DISPLAY", display)
@@ -102,7 +102,7 @@ def test_an_x_server_that_wants_a_cookie_gets_that_of_the_user(monkeypatch: pyte
         assert read().seconds is None
 
 
-def test_a_server_without_the_extension_can_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_x_server_without_the_extension_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     with x_server("-extension", "MIT-SCREEN-SAVER") as display:
         monkeypatch.setenv("DISPLAY", display)
         found = read()
@@ -166,7 +166,7 @@ def test_one_that_is_none_is_passed_over(result: str, monkeypatch: pytest.Monkey
 
 
 class IdleMonitor(ServiceInterface):
-    """What GNOME's compositor offers."""
+    """A stand-in for GNOME's compositor."""
 
     def __init__(self, milliseconds: int) -> None:
         super().__init__("org.gnome.Mutter.IdleMonitor")
@@ -178,7 +178,7 @@ class IdleMonitor(ServiceInterface):
 
 
 class ScreenSaver(ServiceInterface):
-    """What KDE's screen locker offers."""
+    """A stand-in for KDE's screen locker."""
 
     def __init__(self, milliseconds: int) -> None:
         super().__init__("org.freedesktop.ScreenSaver")
@@ -190,7 +190,7 @@ class ScreenSaver(ServiceInterface):
 
 
 class Session(ServiceInterface):
-    """What logind says of a session."""
+    """A stand-in for a session of logind."""
 
     def __init__(self, is_idle: bool, since: int) -> None:
         super().__init__("org.freedesktop.login1.Session")
@@ -264,11 +264,11 @@ def logind(is_idle: bool, seconds_ago: float | None) -> tuple[str, str, ServiceI
     return ("org.freedesktop.login1", "/org/freedesktop/login1/session/auto", Session(is_idle, since))
 
 
-def test_gnome_tells_and_comes_before_the_others(bus: str) -> None:
+def test_gnome_comes_before_the_other_sources(bus: str) -> None:
     assert read_with(bus, gnome(90_500), kde(1000)) == Idle(90.5, "GNOME's compositor")
 
 
-def test_kde_tells_milliseconds(bus: str) -> None:
+def test_kde_idle_time_is_in_milliseconds(bus: str) -> None:
     assert read_with(bus, kde(61_000), logind(True, 5)) == Idle(61.0, "the screen saver")
     assert read_with(bus, kde(0)) == Idle(0.0, "the screen saver")
 
@@ -288,13 +288,13 @@ def test_logind_comes_last(bus: str) -> None:
     assert read_with(bus, logind(False, 300)) == Idle(0.0, "logind")
 
 
-def test_a_desktop_that_never_told_logind_anything_is_not_in_use_for_that(bus: str) -> None:
+def test_idle_hint_that_was_never_set_is_ignored(bus: str) -> None:
     found = read_with(bus, logind(False, None))
     assert found.seconds is None
     assert "no desktop reports to logind" in found.because
 
 
-def test_a_bus_with_nobody_on_it_says_why(bus: str) -> None:
+def test_bus_without_services_gives_the_reason(bus: str) -> None:
     found = read()
     assert found.seconds is None
     assert "org.gnome.Mutter.IdleMonitor answers" in found.because
@@ -371,7 +371,7 @@ def test_windows_counts_in_ticks_that_wrap(
     assert read() == Idle(seconds, "Windows")
 
 
-def test_windows_does_not_tell_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_idle_time_is_unknown_to_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(ctypes, "windll", Windows(1, 1, works=False), raising=False)
     assert read().seconds is None

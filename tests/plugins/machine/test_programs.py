@@ -1,4 +1,4 @@
-"""What a program is called: by one rule in every trigger that takes a name."""
+"""Names of programs: one rule in every trigger that takes a name."""
 
 import re
 import subprocess

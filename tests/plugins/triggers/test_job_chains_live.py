@@ -29,7 +29,7 @@ def part(type: str, **options: Any) -> dict[str, Any]:
     return {"type": type, **options}
 
 
-def playing(directory: Path, work: Callable[[Scheduler], Awaitable[Any]], *jobs: Job) -> Any:
+def run_with_scheduler(directory: Path, work: Callable[[Scheduler], Awaitable[Any]], *jobs: Job) -> Any:
     async def main() -> Any:
         async with Scheduler(directory=directory, jobs=jobs, timezone="UTC") as scheduler:
             return await work(scheduler)
@@ -51,7 +51,7 @@ async def run(scheduler: Scheduler, job: str) -> Any:
     return await scheduler.wait(await scheduler.trigger(job))
 
 
-async def settled(scheduler: Scheduler, directory: Path, run: Any, *trigger: str) -> None:
+async def wait_until_stored(scheduler: Scheduler, directory: Path, run: Any, *trigger: str) -> None:
     """Once a trigger has kept that it heard of a run."""
     file = directory.joinpath("triggers", *trigger, "pattern.json")
     while not (file.exists() and run.id in file.read_text()):  # noqa: ASYNC110 - a file sets no event
@@ -64,7 +64,7 @@ def test_end_of_a_job_starts_a_chain_of_jobs(tmp_path):
         (second,), (third,) = await runs(scheduler, "b"), await runs(scheduler, "c")
         return first, second, third
 
-    first, second, third = playing(tmp_path, work, job("a"), job("b", after("a")), job("c", after("b")))
+    first, second, third = run_with_scheduler(tmp_path, work, job("a"), job("b", after("a")), job("c", after("b")))
     assert (second.trigger, second.key, second.scheduled_for) == ("job", first.id, first.finished_at)
     assert (third.key, third.event["job"]) == (second.id, "b")
     assert second.event | {"seconds": 0} == {
@@ -90,7 +90,7 @@ def test_failure_starts_the_job_for_failures(tmp_path):
         job("alarm", after("good", "bad", on="failure")),
         job("log", after("good", "bad", on="any")),
     )
-    assert playing(tmp_path, work, *jobs) == ("bad", 1)
+    assert run_with_scheduler(tmp_path, work, *jobs) == ("bad", 1)
 
 
 @pytest.mark.requirement("R37")
@@ -106,8 +106,8 @@ def test_restart_repeats_no_chained_run(tmp_path):
         await runs(scheduler, "b", 2)
         return len(await scheduler.history("b"))
 
-    playing(tmp_path, first, *jobs)
-    assert playing(tmp_path, second, *jobs) == 2
+    run_with_scheduler(tmp_path, first, *jobs)
+    assert run_with_scheduler(tmp_path, second, *jobs) == 2
 
 
 def test_run_ending_during_downtime_starts_the_next(tmp_path):
@@ -126,9 +126,9 @@ def test_run_ending_during_downtime_starts_the_next(tmp_path):
         (child,) = await runs(scheduler, "b")
         return child
 
-    parent = playing(tmp_path / "state", first, *jobs)
+    parent = run_with_scheduler(tmp_path / "state", first, *jobs)
     go.touch()
-    assert playing(tmp_path / "state", second, *jobs).key == parent
+    assert run_with_scheduler(tmp_path / "state", second, *jobs).key == parent
 
 
 def test_all_combines_cron_job_and_manual_runs(tmp_path):
@@ -140,7 +140,7 @@ def test_all_combines_cron_job_and_manual_runs(tmp_path):
         return a, by_hand, combined
 
     jobs = job("a"), job("by-hand"), job("c", combine(all=parts, within="1h"))
-    a, by_hand, combined = playing(tmp_path, work, *jobs)
+    a, by_hand, combined = run_with_scheduler(tmp_path, work, *jobs)
     names = [part_event["trigger"] for part_event in combined.event["parts"]]
     cron, first, second = combined.event["parts"]
     assert names == ["cron", "job", "job-2"]
@@ -154,7 +154,7 @@ def test_any_combines_a_job_and_a_combination(tmp_path):
 
     async def work(scheduler):
         b = await run(scheduler, "b")
-        await settled(scheduler, tmp_path, b, "c", "combine", "combine")
+        await wait_until_stored(scheduler, tmp_path, b, "c", "combine", "combine")
         for name in ("a", "b", "x"):
             await run(scheduler, name)
         return sorted(
@@ -162,7 +162,7 @@ def test_any_combines_a_job_and_a_combination(tmp_path):
         )
 
     jobs = job("a"), job("b"), job("x"), job("c", combine(any=[part("job", jobs=["x"]), part("manual"), inner]))
-    assert playing(tmp_path, work, *jobs) == [["combine"], ["job"]]
+    assert run_with_scheduler(tmp_path, work, *jobs) == [["combine"], ["job"]]
 
 
 BOTH = (job("a"), job("b"), job("c", combine(all=[part("job", jobs=["a"]), part("job", jobs=["b"])], within="1h")))
@@ -171,7 +171,7 @@ BOTH = (job("a"), job("b"), job("c", combine(all=[part("job", jobs=["a"]), part(
 def test_restart_within_a_window_forgets_nothing(tmp_path):
     async def first(scheduler):
         a = await run(scheduler, "a")
-        await settled(scheduler, tmp_path, a, "c", "combine")
+        await wait_until_stored(scheduler, tmp_path, a, "c", "combine")
         return a
 
     async def second(scheduler):
@@ -179,21 +179,21 @@ def test_restart_within_a_window_forgets_nothing(tmp_path):
         (combined,) = await runs(scheduler, "c")
         return b, combined
 
-    a = playing(tmp_path, first, *BOTH)
-    b, combined = playing(tmp_path, second, *BOTH)
+    a = run_with_scheduler(tmp_path, first, *BOTH)
+    b, combined = run_with_scheduler(tmp_path, second, *BOTH)
     assert [part_event["key"] for part_event in combined.event["parts"]] == [a.id, b.id]
 
 
 def test_reload_of_the_same_configuration_forgets_nothing(tmp_path):
     async def work(scheduler):
         a = await run(scheduler, "a")
-        await settled(scheduler, tmp_path, a, "c", "combine")
+        await wait_until_stored(scheduler, tmp_path, a, "c", "combine")
         await scheduler.runtime.reconfigure(BOTH, Settings(), "UTC", {})
         b = await run(scheduler, "b")
         (combined,) = await runs(scheduler, "c")
         return [part_event["key"] for part_event in combined.event["parts"]] == [a.id, b.id]
 
-    assert playing(tmp_path, work, *BOTH)
+    assert run_with_scheduler(tmp_path, work, *BOTH)
 
 
 def test_added_job_may_follow_a_job_but_not_close_a_cycle(tmp_path):
@@ -210,7 +210,7 @@ def test_added_job_may_follow_a_job_but_not_close_a_cycle(tmp_path):
         await scheduler.remove_job("b")
         await scheduler.remove_job("a")
 
-    playing(tmp_path, work)
+    run_with_scheduler(tmp_path, work)
 
 
 def test_cycle_among_stored_jobs_is_found(tmp_path):
@@ -226,8 +226,8 @@ def test_cycle_among_stored_jobs_is_found(tmp_path):
         (child,) = await runs(scheduler, "b")
         return child.state
 
-    playing(tmp_path, first)
-    assert playing(tmp_path, second) is RunState.SUCCEEDED
+    run_with_scheduler(tmp_path, first)
+    assert run_with_scheduler(tmp_path, second) is RunState.SUCCEEDED
 
 
 def test_schedule_due_during_downtime_counts_in_the_window(tmp_path):
@@ -243,5 +243,5 @@ def test_schedule_due_during_downtime_counts_in_the_window(tmp_path):
         await run(scheduler, "a")
         return len(await runs(scheduler, "c"))
 
-    playing(tmp_path, first, *jobs)
-    assert playing(tmp_path, second, *jobs) == 1
+    run_with_scheduler(tmp_path, first, *jobs)
+    assert run_with_scheduler(tmp_path, second, *jobs) == 1

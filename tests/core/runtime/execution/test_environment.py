@@ -16,7 +16,7 @@ PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 
 
 def environment_seen_by(tmp_path, job, event=None):
-    """What `job` prints, as JSON, and its run."""
+    """Return the JSON that `job` prints, and its run."""
 
     async def main():
         async with asyncio.timeout(60):
@@ -30,7 +30,7 @@ def environment_seen_by(tmp_path, job, event=None):
 
 
 @pytest.mark.requirement("S16")
-def test_a_job_sees_a_few_names_its_own_and_what_tells_it_of_itself(tmp_path, monkeypatch):
+def test_job_gets_an_allowlist_its_own_variables_and_those_of_its_run(tmp_path, monkeypatch):
     for name in ("AWS_SECRET_ACCESS_KEY", "LD_PRELOAD_CANARY", "PYTHONSTARTUP", "SOME_TOKEN"):
         monkeypatch.setenv(name, "canary")
     monkeypatch.setenv("LANG", "C.UTF-8")

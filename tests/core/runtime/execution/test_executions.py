@@ -92,7 +92,7 @@ class Desk:
         self.events: asyncio.Queue[Event] = asyncio.Queue()
         self.executions = Executions(directory, lambda _: executor, self.events.put_nowait, {})
 
-    async def told(self, kind: type[Event]) -> Any:
+    async def deliver(self, kind: type[Event]) -> Any:
         """The next thing that is reported, which is of this kind."""
         async with asyncio.timeout(60):
             event = await self.events.get()
@@ -126,19 +126,19 @@ def log() -> Iterator[list[str]]:
         (gives("done"), "its executor failed: wait returned 'done', which is no Result"),
     ],
 )
-def test_one_whose_end_can_not_be_had_has_ended_with_the_reason(tmp_path: Path, wait: Does, error: str) -> None:
+def test_attempt_without_a_result_ends_with_the_reason(tmp_path: Path, wait: Does, error: str) -> None:
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(gives(Attempt(wait))))
         desk.executions.start(RUN, JOB)
-        assert (await desk.told(AttemptStarted)).handle == {"pid": 5}
-        assert (await desk.told(AttemptEnded)).result == Result(error=error)
+        assert (await desk.deliver(AttemptStarted)).handle == {"pid": 5}
+        assert (await desk.deliver(AttemptEnded)).result == Result(error=error)
         await desk.executions.close()
 
     asyncio.run(scene())
 
 
 @pytest.mark.requirement("R35")
-def test_one_that_can_not_be_ended_is_told_and_goes_on(tmp_path: Path, log: list[str]) -> None:
+def test_attempt_that_cannot_be_ended_is_reported_and_goes_on(tmp_path: Path, log: list[str]) -> None:
     go = asyncio.Event()
 
     async def until_let_go() -> Result:
@@ -149,11 +149,11 @@ def test_one_that_can_not_be_ended_is_told_and_goes_on(tmp_path: Path, log: list
         attempt = Attempt(until_let_go, fail)
         desk = Desk(tmp_path, Odd(gives(attempt)))
         desk.executions.start(RUN, JOB)
-        await desk.told(AttemptStarted)
+        await desk.deliver(AttemptStarted)
         desk.executions.cancel(RUN.id, 1, timedelta(0))
         await asyncio.wait_for(attempt.was_cancelled.wait(), 60)
         go.set()
-        assert (await desk.told(AttemptEnded)).result == Result(exit_code=0)
+        assert (await desk.deliver(AttemptEnded)).result == Result(exit_code=0)
         await desk.executions.close()
 
     asyncio.run(scene())
@@ -162,11 +162,11 @@ def test_one_that_can_not_be_ended_is_told_and_goes_on(tmp_path: Path, log: list
 
 @pytest.mark.requirement("R35")
 @pytest.mark.parametrize("find", [fail, leave])
-def test_what_fails_to_look_for_one_ends_it_and_keeps_nobody_waiting(tmp_path: Path, find: Does) -> None:
+def test_failed_search_for_an_attempt_ends_it_without_delay(tmp_path: Path, find: Does) -> None:
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(find=find))
         await desk.executions.find([(RUN, JOB)])
-        assert "its executor failed to look for it" in (await desk.told(AttemptEnded)).result.error
+        assert "its executor failed to look for it" in (await desk.deliver(AttemptEnded)).result.error
         # It is in nobody's hands any more.
         desk.executions.cancel(RUN.id, 1, timedelta(0))
         await desk.executions.close()
@@ -192,7 +192,7 @@ def test_find_that_hangs_delays_no_start_and_is_ended_when_late(
         await desk.executions.find([(RUN, JOB)])
         assert any("still looking for what became of it" in line for line in log)
         desk.executions.cancel(RUN.id, 1, timedelta(0))
-        assert "was given up" in (await desk.told(AttemptEnded)).result.error
+        assert "was given up" in (await desk.deliver(AttemptEnded)).result.error
         go.set()
         await asyncio.wait_for(attempt.was_cancelled.wait(), 60)
         await desk.executions.close()
@@ -201,11 +201,11 @@ def test_find_that_hangs_delays_no_start_and_is_ended_when_late(
     asyncio.run(scene())
 
 
-def test_one_of_which_nothing_can_be_known_is_told_as_such(tmp_path: Path) -> None:
+def test_attempt_of_unknown_outcome_is_reported_as_such(tmp_path: Path) -> None:
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(find=gives(None)))
         await desk.executions.find([(RUN, JOB)])
-        assert await desk.told(AttemptFound) == AttemptFound(RUN.id, 1, started=True)
+        assert await desk.deliver(AttemptFound) == AttemptFound(RUN.id, 1, started=True)
         await desk.executions.close()
 
     asyncio.run(scene())
@@ -213,12 +213,12 @@ def test_one_of_which_nothing_can_be_known_is_told_as_such(tmp_path: Path) -> No
 
 @pytest.mark.requirement("R35")
 @pytest.mark.parametrize("close", [fail, leave])
-def test_an_executor_that_fails_to_close_is_told(tmp_path: Path, log: list[str], close: Does) -> None:
+def test_executor_that_fails_to_close_is_reported(tmp_path: Path, log: list[str], close: Does) -> None:
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(gives(Attempt(gives(Result(exit_code=0)))), close=close))
         desk.executions.start(RUN, JOB)
-        await desk.told(AttemptStarted)
-        await desk.told(AttemptEnded)
+        await desk.deliver(AttemptStarted)
+        await desk.deliver(AttemptEnded)
         await desk.executions.close()
 
     asyncio.run(scene())

@@ -6,7 +6,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import frozen
-from tests.support.patterns import Every, Minutes, Repeating, ends_with, idle, kept, noting, play, refuse, state_of
+from tests.support.patterns import (
+    Every,
+    Minutes,
+    Repeating,
+    ends_with,
+    idle,
+    noting,
+    play,
+    read_document,
+    refuse,
+    state_of,
+)
 from tests.support.waiting import until
 
 from rae_auto.api import Event, StepResult, TriggerContext
@@ -27,7 +38,7 @@ def test_part_occurrence_has_its_name_and_counts_once(tmp_path):
     async def scene(listener: Listener) -> None:
         for _ in range(3):
             async with listener.watching(pattern):
-                await until(lambda: sum(map(len, kept(tmp_path)["heard"].values())) == 3)
+                await until(lambda: sum(map(len, read_document(tmp_path)["heard"].values())) == 3)
                 await idle()
         assert len(listener.occurrences) == 1, "three things happened: a of the first, b of the first, a of the second"
 
@@ -52,20 +63,20 @@ def test_a_part_works_in_a_directory_of_its_own(tmp_path):
     assert seen == [("one", "k", START, {"directory": "one", "trigger": "trigger.one"})]
 
 
-def test_a_part_learns_what_became_of_what_it_told(tmp_path):
-    told = []
+def test_part_gets_the_result_of_what_it_emitted(tmp_path):
+    emitted = []
 
     @frozen
     class Asking(Repeating):
         async def watch(self, watch: TriggerContext) -> None:
-            told.extend([await watch.emit("x"), await watch.emit("y"), await watch.emit("y")])
+            emitted.extend([await watch.emit("x"), await watch.emit("y"), await watch.emit("y")])
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(Every(2, {"part": Asking()})):
-            await until(lambda: len(told) == 3)
+            await until(lambda: len(emitted) == 3)
 
     play(scene, tmp_path)
-    assert told == [EmitResult(), EmitResult(RunId("run-x+y")), EmitResult()]
+    assert emitted == [EmitResult(), EmitResult(RunId("run-x+y")), EmitResult()]
 
 
 def test_part_occurrence_that_failed_counts_when_repeated(tmp_path):
@@ -118,7 +129,7 @@ def test_firing_is_repeated_unchanged_when_parts_repeat_reordered(tmp_path, monk
             return "the same"
 
     async def scene(listener: Listener) -> None:
-        told = noting(listener)
+        emitted = noting(listener)
         monkeypatch.setattr(StateFile, "write", fail)
         async with listener.watching(pattern("a", "b", "c")) as task:
             await ends_with(task, OSError)
@@ -126,7 +137,7 @@ def test_firing_is_repeated_unchanged_when_parts_repeat_reordered(tmp_path, monk
         async with listener.watching(pattern("c", "b", "a", "d")):
             await listener.wait_for(2)
             await idle()
-        assert told == ["a+b", "a+b", "c+d"]
+        assert emitted == ["a+b", "a+b", "c+d"]
 
     play(scene, tmp_path)
 
@@ -151,7 +162,7 @@ def test_of_each_part_so_many_keys_are_remembered_as_it_may_repeat(tmp_path, mon
         keys = [f"k{number}" for number in range(20)]
         async with listener.watching(Every(100, {"part": Repeating(keys)})):
             await until(lambda: len(state_of(tmp_path)["ids"]) == 20)
-        assert kept(tmp_path)["heard"] == {"part": keys[-5:]}
+        assert read_document(tmp_path)["heard"] == {"part": keys[-5:]}
 
     play(scene, tmp_path)
 
@@ -159,7 +170,7 @@ def test_of_each_part_so_many_keys_are_remembered_as_it_may_repeat(tmp_path, mon
 # Schedules as parts
 
 
-def test_a_schedule_tells_each_of_its_instants_from_its_first_start_on(tmp_path):
+def test_schedule_emits_each_instant_from_its_first_start_on(tmp_path):
     async def scene(listener: Listener) -> None:
         async with listener.watching(Every(1, {"time": Minutes()})):
             await until(lambda: (tmp_path / "time" / "schedule.json").exists())
@@ -168,7 +179,7 @@ def test_a_schedule_tells_each_of_its_instants_from_its_first_start_on(tmp_path)
                 count = len(listener.occurrences)
                 await listener.timer.advance(60)
                 await listener.wait_for(count + 1)
-        assert [told.at for told in listener.occurrences] == [START + timedelta(minutes=n) for n in (1, 2)]
+        assert [emitted.at for emitted in listener.occurrences] == [START + timedelta(minutes=n) for n in (1, 2)]
         assert listener.occurrences[0].key == format_instant(START + timedelta(minutes=1))
 
     play(scene, tmp_path)
@@ -181,11 +192,11 @@ def test_schedule_part_emits_latest_missed_instants_on_restart(tmp_path):
             await until(lambda: (tmp_path / "time" / "schedule.json").exists())
         await listener.timer.advance(timedelta(days=365), step=timedelta(days=365))
         async with listener.watching(pattern):
-            told = await listener.wait_for(100)
+            emitted = await listener.wait_for(100)
             await idle()
         assert len(listener.occurrences) == 100
-        assert told[-1].at == START + timedelta(days=365)
-        assert told[0].at == START + timedelta(days=365) - timedelta(minutes=99)
+        assert emitted[-1].at == START + timedelta(days=365)
+        assert emitted[0].at == START + timedelta(days=365) - timedelta(minutes=99)
 
     play(scene, tmp_path)
 

@@ -14,12 +14,12 @@ from tests.support.patterns import (
     Minutes,
     Repeating,
     Silence,
-    begun,
     ends_with,
+    has_document,
     idle,
-    kept,
     noting,
     play,
+    read_document,
     refuse,
     state_of,
     ticks,
@@ -37,38 +37,38 @@ from rae_auto.toolkit.state_file import StateFile
 def test_a_restart_goes_on_in_the_middle(tmp_path):
     async def scene(listener: Listener) -> None:
         async with listener.watching(Every()):
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
             await ticks(listener, tmp_path, 2)
         async with listener.watching(Every()):
             await idle()
             await ticks(listener, tmp_path, 1)
-            (told,) = await listener.wait_for(1)
-        assert told.event == {"ids": ["event-0", "event-1", "event-2"]}
+            (emitted,) = await listener.wait_for(1)
+        assert emitted.event == {"ids": ["event-0", "event-1", "event-2"]}
 
     play(scene, tmp_path)
 
 
-def test_what_is_recorded_while_nobody_watched_is_heard_after_the_gap(tmp_path):
+def test_events_recorded_during_a_gap_are_delivered_after_it(tmp_path):
     async def scene(listener: Listener) -> None:
         async with listener.watching(Every(1)):
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
         await listener.timer.advance(10)
         await listener.events.record("tick")
         await listener.events.record("other")
         await listener.timer.advance(10)
         async with listener.watching(Every(1)):
-            (told,) = await listener.wait_for(1)
-            await until(lambda: kept(tmp_path)["ids"])
-        assert (told.key, told.at) == ("event-0", START + 10 * SECOND)
+            (emitted,) = await listener.wait_for(1)
+            await until(lambda: read_document(tmp_path)["ids"])
+        assert (emitted.key, emitted.at) == ("event-0", START + 10 * SECOND)
         assert state_of(tmp_path)["gaps"] == [["down", format_instant(START), format_instant(START + 20 * SECOND)]]
 
     play(scene, tmp_path)
 
 
-def test_a_pattern_of_other_options_begins_anew(tmp_path):
+def test_pattern_with_other_options_starts_with_a_new_state(tmp_path):
     async def scene(listener: Listener) -> None:
         async with listener.watching(Every(3)):
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
             await ticks(listener, tmp_path, 2)
         await listener.timer.advance(1)
         async with listener.watching(Every(2)):
@@ -85,14 +85,14 @@ def test_slow_first_start_misses_nothing(tmp_path):
         asked = listener.timer.now().wall
         await listener.timer.advance(90)
         await listener.events.record("tick")
-        for pattern, told in (
+        for pattern, emitted in (
             (Every(1), ["event-0"]),
             (Every(1, {"time": Minutes()}), [format_instant(asked + 60 * SECOND)]),
         ):
             watch = evolve(listener.watch(), since=asked)
             listener.occurrences.clear()
             task = asyncio.ensure_future(pattern.watch(watch))
-            assert [one.key for one in await listener.wait_for(1)] == told
+            assert [one.key for one in await listener.wait_for(1)] == emitted
             task.cancel()
             await asyncio.wait({task})
 
@@ -104,12 +104,12 @@ def test_slow_first_start_misses_nothing(tmp_path):
     [b"{", b"[]", json.dumps({"pattern": repr(Every(1)), "state": {}}).encode()],
     ids=["no JSON", "no object", "half of it"],
 )
-def test_a_damaged_state_is_begun_anew(tmp_path, damage):
+def test_damaged_state_is_replaced_by_a_new_one(tmp_path, damage):
     (tmp_path / "pattern.json").write_bytes(damage)
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(Every(1)):
-            await until(lambda: "ids" in kept(tmp_path))
+            await until(lambda: "ids" in read_document(tmp_path))
             await listener.events.record("tick")
             await listener.wait_for(1)
 
@@ -119,19 +119,19 @@ def test_a_damaged_state_is_begun_anew(tmp_path, damage):
 # What goes wrong on the way
 
 
-def test_what_can_not_be_told_is_raised_and_told_after_the_restart(tmp_path):
+def test_failed_emit_is_raised_and_repeated_after_the_restart(tmp_path):
     async def scene(listener: Listener) -> None:
         good, listener.answer = listener.answer, refuse
         async with listener.watching(Every(2)) as task:
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
             await ticks(listener, tmp_path, 1)
             await listener.events.record("tick")
             await ends_with(task, OSError)
         assert state_of(tmp_path)["ids"] == ["event-0"], "as if the last event had not come"
         listener.answer = good
         async with listener.watching(Every(2)):
-            (told,) = await listener.wait_for(1)
-        assert told.key == "event-0+event-1"
+            (emitted,) = await listener.wait_for(1)
+        assert emitted.key == "event-0+event-1"
 
     play(scene, tmp_path)
 
@@ -145,24 +145,24 @@ def test_crash_between_emit_and_save_repeats_the_same_key(tmp_path, monkeypatch)
         write(self, document)
 
     async def scene(listener: Listener) -> None:
-        told = noting(listener)
+        emitted = noting(listener)
         monkeypatch.setattr(StateFile, "write", fail)
         async with listener.watching(Every(2)) as task:
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
             await ticks(listener, tmp_path, 1)
             await listener.events.record("tick")
             await ends_with(task, OSError)
         monkeypatch.setattr(StateFile, "write", write)
         async with listener.watching(Every(2)):
-            await until(lambda: len(told) == 2)
+            await until(lambda: len(emitted) == 2)
             await ticks(listener, tmp_path, 2)
             await listener.wait_for(2)
-        assert told == ["event-0+event-1", "event-0+event-1", "event-2+event-3"]
+        assert emitted == ["event-0+event-1", "event-0+event-1", "event-2+event-3"]
 
     play(scene, tmp_path)
 
 
-def test_what_is_cancelled_before_it_was_told_is_told_after_the_restart(tmp_path):
+def test_cancelled_emit_is_repeated_after_the_restart(tmp_path):
     async def scene(listener: Listener) -> None:
         asked = asyncio.Event()
 
@@ -173,7 +173,7 @@ def test_what_is_cancelled_before_it_was_told_is_told_after_the_restart(tmp_path
 
         emit, listener.emit = listener.emit, hang  # type: ignore[method-assign]
         async with listener.watching(Every(1)):
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
             await listener.events.record("tick")
             await asked.wait()
         listener.emit = emit  # type: ignore[method-assign]
@@ -199,7 +199,7 @@ def test_a_write_is_over_before_the_next_begins_also_when_it_is_cancelled(tmp_pa
     async def scene(listener: Listener) -> None:
         monkeypatch.setattr(StateFile, "write", slow)
         async with listener.watching(Every()) as task:
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
             await listener.events.record("tick")
             await until(blocked.is_set)
             task.cancel()
@@ -207,7 +207,9 @@ def test_a_write_is_over_before_the_next_begins_also_when_it_is_cancelled(tmp_pa
             may_go.set()
         assert task.cancelled()
         # The one or the other is right: what was kept is not read again, what was not is.
-        assert (kept(tmp_path)["ids"] == ["event-0"]) == (kept(tmp_path)["state"]["ids"] == ["event-0"])
+        assert (read_document(tmp_path)["ids"] == ["event-0"]) == (
+            read_document(tmp_path)["state"]["ids"] == ["event-0"]
+        )
 
     play(scene, tmp_path)
 
@@ -218,7 +220,7 @@ def test_a_state_that_can_not_be_written_at_the_end_is_no_error_of_its_own(tmp_p
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(Every()) as task:
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
             monkeypatch.setattr(StateFile, "write", fail)
         assert task.cancelled()
 
@@ -231,7 +233,7 @@ def test_cancellation_leaves_no_tasks(tmp_path):
         parts = {"a": Minutes(), "b": Silence(), "c": Repeating(["x"])}
         for pattern in (Every(3, parts), Silence()):
             async with listener.watching(pattern) as task:
-                await until(lambda: begun(tmp_path))
+                await until(lambda: has_document(tmp_path))
                 await idle()
             assert task.cancelled()
             assert asyncio.all_tasks() == before

@@ -1,10 +1,22 @@
-"""What a pattern that watches learns of time: instants, gaps, and a clock that is set back."""
+"""Time as a watching pattern gets it: instants, gaps, and a clock that is set back."""
 
 from datetime import datetime, timedelta
 
 import pytest
 from attrs import frozen
-from tests.support.patterns import SECOND, Every, Silence, begun, ends_with, idle, kept, play, refuse, state_of, ticks
+from tests.support.patterns import (
+    SECOND,
+    Every,
+    Silence,
+    ends_with,
+    has_document,
+    idle,
+    play,
+    read_document,
+    refuse,
+    state_of,
+    ticks,
+)
 from tests.support.waiting import until
 
 from rae_auto.api import Event, Firing, StepResult
@@ -18,7 +30,7 @@ from rae_auto.testing.sources import START, Listener, VirtualTimer
 def test_a_sleep_of_the_machine_is_a_gap(tmp_path):
     async def scene(listener: Listener) -> None:
         async with listener.watching(Every()):
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
             await listener.timer.advance(5)
             await listener.timer.sleep_machine(timedelta(hours=1))
             await ticks(listener, tmp_path, 1)
@@ -30,7 +42,7 @@ def test_a_sleep_of_the_machine_is_a_gap(tmp_path):
     play(scene, tmp_path)
 
 
-def test_a_sleep_wakes_whoever_waits_for_an_instant(tmp_path):
+def test_sleep_wakes_waits_for_an_instant(tmp_path):
     @frozen
     class Noticing(Silence):
         def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
@@ -39,12 +51,12 @@ def test_a_sleep_wakes_whoever_waits_for_an_instant(tmp_path):
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(Noticing()):
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
             await idle()
             await listener.timer.sleep_machine(timedelta(seconds=30))
             await listener.wait_for(1)
             # The minute is counted from the end of the gap.
-            await until(lambda: kept(tmp_path)["wake_at"] == format_instant(START + timedelta(seconds=90)))
+            await until(lambda: read_document(tmp_path)["wake_at"] == format_instant(START + timedelta(seconds=90)))
 
     play(scene, tmp_path)
 
@@ -54,7 +66,7 @@ def test_clock_set_back_is_reported_and_nothing_is_missed(tmp_path, restarts):
     async def scene(listener: Listener) -> None:
         later = START + timedelta(hours=1)
         async with listener.watching(Every()):
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
             await listener.timer.advance(timedelta(hours=1), step=timedelta(hours=1))
             await ticks(listener, tmp_path, 1)
             if not restarts:
@@ -72,11 +84,11 @@ def test_clock_set_back_is_reported_and_nothing_is_missed(tmp_path, restarts):
     play(scene, tmp_path, VirtualTimer())
 
 
-def test_no_gap_is_told_of_a_restart_within_a_moment(tmp_path):
+def test_quick_restart_is_not_a_gap(tmp_path):
     async def scene(listener: Listener) -> None:
         for _ in range(2):
             async with listener.watching(Every()):
-                await until(lambda: begun(tmp_path))
+                await until(lambda: has_document(tmp_path))
             await listener.timer.advance(1)
         assert state_of(tmp_path)["gaps"] == []
 
@@ -87,7 +99,7 @@ def test_after_a_failure_the_gap_begins_with_it(tmp_path):
     async def scene(listener: Listener) -> None:
         good, listener.answer = listener.answer, refuse
         async with listener.watching(Every(2)) as task:
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
             await ticks(listener, tmp_path, 1)
             await listener.timer.advance(60)
             await listener.timer.sleep_machine(timedelta(seconds=60))
@@ -110,7 +122,7 @@ def test_after_a_failure_the_gap_begins_with_it(tmp_path):
 def test_a_pattern_is_asked_again_when_it_wants_to_be(tmp_path):
     async def scene(listener: Listener) -> None:
         async with listener.watching(Silence()):
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
             await idle()
             await listener.timer.advance(59)
             assert listener.occurrences == []
@@ -124,27 +136,27 @@ def test_a_pattern_is_asked_again_when_it_wants_to_be(tmp_path):
 def test_an_event_moves_the_instant_at_which_it_is_asked(tmp_path):
     async def scene(listener: Listener) -> None:
         async with listener.watching(Silence()):
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
             await listener.timer.advance(30)
             await ticks(listener, tmp_path, 1)
             await idle()
             await listener.timer.advance(59)
             assert listener.occurrences == []
             await listener.timer.advance(1)
-            assert [told.key for told in await listener.wait_for(1)] == ["silent-120130"]
+            assert [emitted.key for emitted in await listener.wait_for(1)] == ["silent-120130"]
 
     play(scene, tmp_path)
 
 
-def test_what_came_due_while_nobody_watched_is_told_after_the_restart(tmp_path):
+def test_firing_due_during_downtime_is_emitted_after_the_restart(tmp_path):
     """The gap is heard of at its end, so that the pattern decides what it means: this one counts anew."""
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(Silence()):
-            await until(lambda: begun(tmp_path))
+            await until(lambda: has_document(tmp_path))
         await listener.timer.advance(timedelta(minutes=5), step=timedelta(minutes=5))
         async with listener.watching(Silence()):
-            await until(lambda: kept(tmp_path)["wake_at"] == format_instant(START + timedelta(minutes=6)))
+            await until(lambda: read_document(tmp_path)["wake_at"] == format_instant(START + timedelta(minutes=6)))
         assert listener.occurrences == []
 
     play(scene, tmp_path)

@@ -14,7 +14,7 @@ async def numbers(stream):
     return [event["number"] async for event in stream]
 
 
-def test_each_listener_hears_what_comes_after_it_until_the_end():
+def test_listener_gets_what_comes_after_it_until_the_end():
     async def work():
         broadcast = EventStream()
         broadcast.publish({"number": 0})
@@ -29,7 +29,7 @@ def test_each_listener_hears_what_comes_after_it_until_the_end():
 
 
 @pytest.mark.requirement("R32")
-def test_a_slow_listener_loses_the_oldest_events_and_still_hears_the_end():
+def test_slow_listener_loses_the_oldest_events_and_still_gets_the_end():
     async def work():
         broadcast = EventStream()
         slow = broadcast.subscribe()

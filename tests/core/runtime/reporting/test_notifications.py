@@ -1,4 +1,4 @@
-"""Who is told what about the end of a run, and that telling is never in the way."""
+"""Notifications of the ends of runs: their recipients, and that delivery delays nothing."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -30,13 +30,13 @@ NOW = datetime(2026, 1, 31, 18, tzinfo=UTC)
 
 ERRORS = {"no network": OSError("no network\nhere"), "nothing to say": ValueError(), "exit": SystemExit(3)}
 
-told: list[tuple[str, Notice]] = []
+delivered: list[tuple[str, Notice]] = []
 """Messages that the notifiers of a test received, with the name of the notifier."""
 
 
 @pytest.fixture(autouse=True)
-def _nothing_told() -> None:
-    told.clear()
+def _clear_delivered() -> None:
+    delivered.clear()
 
 
 @frozen
@@ -47,7 +47,7 @@ class Noting(Notifier):
     name: str = ""
 
     async def notify(self, notice: Notice) -> None:
-        told.append((self.name, notice))
+        delivered.append((self.name, notice))
 
 
 @frozen
@@ -134,7 +134,7 @@ def test_the_text_is_one_line_for_a_person(kind, run, text):
     assert notice_of(wish(kind=kind, run=run)).text == text
 
 
-def test_a_notice_bears_the_facts_of_its_run():
+def test_notice_has_the_data_of_its_run():
     run = ended(attempt=2)
     assert notice_of(wish(run=run)) == Notice(
         kind=NotifyOn.FAILURE,
@@ -154,20 +154,20 @@ def test_a_notice_bears_the_facts_of_its_run():
 @pytest.mark.parametrize(
     ("via", "names"), [([], ["mail", "chat"]), (["chat"], ["chat"]), (["chat", "mail"], ["chat", "mail"])]
 )
-def test_the_notifiers_that_a_job_names_are_told_or_all(via, names):
+def test_notice_goes_to_the_named_notifiers_or_to_all(via, names):
     send({name: Noting(name) for name in ("mail", "chat")}, wish(*via))
-    assert sorted(name for name, _ in told) == sorted(names)
-    assert all(notice == notice_of(wish()) for _, notice in told)
+    assert sorted(name for name, _ in delivered) == sorted(names)
+    assert all(notice == notice_of(wish()) for _, notice in delivered)
 
 
-def test_without_notifiers_nobody_is_told_and_nothing_is_wrong(log):
+def test_notice_without_notifiers_is_dropped_silently(log):
     send({}, wish())
-    assert (told, log) == ([], [])
+    assert (delivered, log) == ([], [])
 
 
 def test_unknown_notifier_is_logged_and_the_others_deliver(log):
     send({"mail": Noting("mail")}, wish("chat", "mail"))
-    assert [name for name, _ in told] == ["mail"]
+    assert [name for name, _ in delivered] == ["mail"]
     (line,) = log
     assert line.startswith("ERROR {'job': 'backup', 'run': 'run-1'}")
     assert 'notifier "chat" isn\'t configured, so this was not delivered: backup failed: exit code 3' in line
@@ -178,9 +178,9 @@ def test_unknown_notifier_is_logged_and_the_others_deliver(log):
 
 @pytest.mark.requirement("R35")
 @pytest.mark.parametrize("error", ERRORS)
-def test_one_that_fails_is_logged_in_one_line_and_the_others_are_told(log, error):
+def test_failing_notifier_is_logged_in_one_line_and_others_deliver(log, error):
     send({"bad": Failing(error), "good": Noting("good")}, wish(), wish())
-    assert [name for name, _ in told] == ["good", "good"]
+    assert [name for name, _ in delivered] == ["good", "good"]
     assert [line.count("\n") for line in log] == [1, 1]
     assert all(
         f'notifier "bad" failed to deliver: backup failed: exit code 3: {ERRORS[error]!r}' in line for line in log
@@ -188,24 +188,24 @@ def test_one_that_fails_is_logged_in_one_line_and_the_others_are_told(log, error
 
 
 @pytest.mark.requirement("R35")
-def test_one_that_hangs_is_given_up_and_the_others_are_told(log, monkeypatch):
+def test_hanging_notifier_is_given_up_and_others_deliver(log, monkeypatch):
     monkeypatch.setattr(notifications, "TIME_LIMIT", 0.05)
     send({"bad": Hanging(), "good": Noting("good")}, wish())
-    assert [name for name, _ in told] == ["good"]
+    assert [name for name, _ in delivered] == ["good"]
     (line,) = log
     assert 'notifier "bad" failed to deliver: backup failed: exit code 3: TimeoutError()' in line
 
 
-def test_nobody_waits_for_a_notice_to_be_told():
+def test_delivery_of_a_notice_delays_nothing():
     async def work():
         sending = Notifications({"slow": Hanging(), "good": Noting("good")})
         sending.send(wish())
-        assert told == []
+        assert delivered == []
         # One turn of the loop begins all deliveries.
         await asyncio.sleep(0)
 
     in_time(work)
-    assert [name for name, _ in told] == ["good"]
+    assert [name for name, _ in delivered] == ["good"]
 
 
 @pytest.mark.requirement("R35")
@@ -218,21 +218,21 @@ def test_close_lets_deliveries_finish():
 
         async def notify(self, notice: Notice) -> None:
             await go.wait()
-            told.append(("waiting", notice))
+            delivered.append(("waiting", notice))
 
     async def work():
         sending = Notifications({"waiting": Waiting()})
         sending.send(wish())
         closing = asyncio.ensure_future(sending.close())
         await asyncio.sleep(0)
-        before = closing.done(), list(told)
+        before = closing.done(), list(delivered)
         go.set()
         await closing
         await sending.close()
         return before
 
     assert in_time(work) == (False, [])
-    assert [name for name, _ in told] == ["waiting"]
+    assert [name for name, _ in delivered] == ["waiting"]
 
 
 # Which ends of runs are told
@@ -253,7 +253,7 @@ class WithNoting:
 
 
 def after(jobs: list[Job], work: Callable[[Scheduler], Any], directory: Path, **notifiers: PluginRef) -> Any:
-    """What `told` holds once a scheduler with these jobs has done its work and closed: name, kind, job, attempt."""
+    """Return what was `delivered` by a scheduler with these jobs: notifier, kind, job and attempt, sorted."""
 
     async def main() -> None:
         options: dict[str, Any] = {"plugins": WithNoting(), "notifiers": notifiers, "store": "json"}
@@ -262,7 +262,7 @@ def after(jobs: list[Job], work: Callable[[Scheduler], Any], directory: Path, **
             await scheduler.stop(timedelta(0))
 
     in_time(main)
-    return sorted((name, str(notice.kind), notice.job, notice.attempt) for name, notice in told)
+    return sorted((name, str(notice.kind), notice.job, notice.attempt) for name, notice in delivered)
 
 
 def noting(name: str) -> PluginRef:
@@ -277,7 +277,7 @@ def every_end(via: tuple[str, ...] = ()) -> NotifyPolicy:
     return NotifyPolicy(on=("failure", "recovery", "success"), via=via)
 
 
-def test_the_ends_that_a_job_wants_told_are_told(tmp_path):
+def test_ends_that_a_job_selects_are_notified(tmp_path):
     flag = tmp_path / "flag"
     jobs = [
         Job(name="all", shell=f"test -e {flag}", notify=every_end()),
@@ -299,13 +299,13 @@ def test_the_ends_that_a_job_wants_told_are_told(tmp_path):
     ]
 
 
-def test_a_failure_is_told_once_after_the_last_attempt(tmp_path):
+def test_failure_is_notified_once_after_the_last_attempt(tmp_path):
     retries = RetryPolicy(attempts=3, delay="1ms")
     job = Job(name="bad", command="false", notify=every_end(), retry_policy=retries)
     assert after([job], lambda s: run(s, "bad"), tmp_path, mail=noting("mail")) == [("mail", "failure", "bad", 3)]
 
 
-def test_what_a_person_cancelled_is_told_to_nobody(tmp_path):
+def test_run_cancelled_by_a_person_is_not_notified(tmp_path):
     async def work(scheduler):
         asked = await scheduler.trigger("slow")
         await scheduler.cancel(asked)
@@ -315,7 +315,7 @@ def test_what_a_person_cancelled_is_told_to_nobody(tmp_path):
     assert after([job], work, tmp_path, mail=noting("mail")) == []
 
 
-def test_each_job_is_told_through_the_notifiers_that_it_names(tmp_path):
+def test_job_is_notified_through_the_notifiers_that_it_names(tmp_path):
     jobs = [
         Job(name="a", python="time:time", notify=every_end(("chat",))),
         Job(name="b", python="time:time", notify=every_end()),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from dbus_fast import Variant
 from tests.support.mocked_bus import DAEMON, LOGIND, NETWORK, UPOWER, MockedBus, bus, log_in, set_property
-from tests.support.system_events import emitted, kept, knows
+from tests.support.system_events import emitted, knows, read_memory
 from tests.support.waiting import until
 
 from rae_auto.testing.sources import Listener, RealTimer, VirtualTimer
@@ -52,11 +52,11 @@ def listener(tmp_path: Any) -> Listener:
 
 def test_sleep_and_resume_are_reported_and_sleep_waits_for_commit(bus: MockedBus, listener: Listener) -> None:
     bus.serve("logind")
-    held_while_told = []
+    held_during_emit = []
 
     async def play() -> None:
         async def emit(key: str, event: Any = None, at: Any = None) -> Any:
-            held_while_told.append((event["event"], await inhibitors(bus)))
+            held_during_emit.append((event["event"], await inhibitors(bus)))
             return await Listener.emit(listener, key, event, at)
 
         listener.emit = emit  # type: ignore[method-assign]  # looks what is held meanwhile
@@ -73,10 +73,10 @@ def test_sleep_and_resume_are_reported_and_sleep_waits_for_commit(bus: MockedBus
 
     asyncio.run(play())
     assert emitted(listener) == ["sleep", "resume"]
-    assert held_while_told[0] == ("sleep", [("sleep", "delay")])
+    assert held_during_emit[0] == ("sleep", [("sleep", "delay")])
 
 
-def test_shutdown_is_told_while_the_machine_waits(bus: MockedBus, listener: Listener) -> None:
+def test_shutdown_is_emitted_while_the_machine_waits(bus: MockedBus, listener: Listener) -> None:
     bus.serve("logind")
 
     async def play() -> None:
@@ -205,7 +205,7 @@ def test_a_bus_that_stays_away_is_stood_in_for_after_a_while(bus: MockedBus, tmp
 
     async def play() -> None:
         async with listener.watching(SystemTrigger(on=["network-up", "network-down"])):
-            await pass_until(timer, lambda: "network" in kept(listener))
+            await pass_until(timer, lambda: "network" in read_memory(listener))
             await bus.mock(NETWORK, "SetGlobalConnectionState", "u", DOWN)
             await pass_until(timer, lambda: emitted(listener) == ["network-down"])
             await asyncio.to_thread(bus.stop)
@@ -230,16 +230,14 @@ def test_a_service_that_is_there_but_answers_nothing_is_stood_in_for_too(
     async def play() -> None:
         await bus.mock(UPOWER, "RemoveObject", "s", DISPLAY[1])
         async with listener.watching(SystemTrigger(on=["power-low"])):
-            await pass_until(timer, lambda: "power" in kept(listener))
+            await pass_until(timer, lambda: "power" in read_memory(listener))
             (battery / "energy_now").write_text("5")
             await pass_until(timer, lambda: emitted(listener) == ["power-low"])
 
     asyncio.run(play())
 
 
-def test_without_a_right_to_delay_a_sleep_is_told_all_the_same(
-    bus: MockedBus, listener: Listener, log: list[str]
-) -> None:
+def test_sleep_is_emitted_without_the_right_to_delay_it(bus: MockedBus, listener: Listener, log: list[str]) -> None:
     bus.serve("logind")
 
     async def play() -> None:
@@ -254,7 +252,7 @@ def test_without_a_right_to_delay_a_sleep_is_told_all_the_same(
     assert emitted(listener) == ["sleep"]
 
 
-def test_what_changed_while_nobody_watched_is_told_at_the_start(bus: MockedBus, listener: Listener) -> None:
+def test_change_during_downtime_is_emitted_at_the_start(bus: MockedBus, listener: Listener) -> None:
     bus.serve("upower")
     source = SystemTrigger(on=["power-battery"])
 
@@ -273,7 +271,7 @@ def test_what_changed_while_nobody_watched_is_told_at_the_start(bus: MockedBus, 
 def test_event_emitted_before_a_crash_is_repeated_with_the_same_key(
     bus: MockedBus, listener: Listener, moves_on: bool
 ) -> None:
-    """Whether the world has moved on since, so that the battery of then is charged now, or not."""
+    """Changes during the downtime: the battery of before is charged by now, or not."""
     bus.serve("upower")
     source = SystemTrigger(on=["power-battery", "power-low"])
     keys = []
@@ -298,7 +296,7 @@ def test_event_emitted_before_a_crash_is_repeated_with_the_same_key(
         dies = False
         async with listener.watching(source):
             await until(lambda: len(keys) == 2 and not _pending(listener))
-            await until(lambda: kept(listener)["power"]["on_battery"] is not moves_on)
+            await until(lambda: read_memory(listener)["power"]["on_battery"] is not moves_on)
             # What is told after that is read after that.
             await set_property(bus, DISPLAY, "WarningLevel", "u", 4)
             await set_property(bus, UPOWER, "OnBattery", "b", True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from tests.support.machine import alone, in_namespaces
-from tests.support.system_events import asleep, emitted, kept, knows
+from tests.support.system_events import asleep, emitted, knows, read_memory
 from tests.support.waiting import until
 
 from rae_auto.testing.sources import Listener, RealTimer, VirtualTimer
@@ -30,14 +30,14 @@ def no_bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["[]", "{}", '{"boot": "b", "facts": {"rest": 5}, "count": 0, "pending": []}', "{"])
-def test_what_was_kept_and_is_damaged_is_begun_anew(tmp_path: Path, damage: str) -> None:
+def test_damaged_memory_is_replaced_by_a_new_one(tmp_path: Path, damage: str) -> None:
     listener = Listener(tmp_path / "source", VirtualTimer())
     listener.directory.mkdir()
     (listener.directory / "system.json").write_text(damage)
 
     async def play() -> None:
         async with listener.watching(SystemTrigger(on=["resume"])):
-            await until(lambda: kept(listener).get("rest") == {"asleep": False, "slept": 0.0})
+            await until(lambda: read_memory(listener).get("rest") == {"asleep": False, "slept": 0.0})
             await asleep(listener)
             await listener.timer.sleep_machine(timedelta(hours=2))
             await listener.wait_for(1)
@@ -46,26 +46,26 @@ def test_what_was_kept_and_is_damaged_is_begun_anew(tmp_path: Path, damage: str)
     assert emitted(listener) == ["resume"]
 
 
-def test_whoever_watches_next_waits_for_the_one_before(tmp_path: Path) -> None:
+def test_next_watcher_waits_for_the_end_of_the_one_before(tmp_path: Path) -> None:
     """As on a reload, when one that was told to end has not yet."""
     listener = Listener(tmp_path / "source", VirtualTimer())
     source = SystemTrigger(on=["boot", "resume"])
 
     async def play() -> None:
-        telling, go_on = asyncio.Event(), asyncio.Event()
+        emitting, go_on = asyncio.Event(), asyncio.Event()
 
         async def emit(key: str, event: Any = None, at: Any = None) -> Any:
-            telling.set()
+            emitting.set()
             await go_on.wait()
             return await Listener.emit(listener, key, event, at)
 
         listener.emit = emit  # type: ignore[method-assign]  # a daemon that takes its time
         async with listener.watching(source):
-            await telling.wait()
-            telling.clear()
+            await emitting.wait()
+            emitting.clear()
             async with listener.watching(source):
                 await listener.timer.advance(1)
-                assert not telling.is_set(), "both tell at the same time"
+                assert not emitting.is_set(), "both tell at the same time"
                 go_on.set()
                 await listener.wait_for(1)
 
@@ -73,7 +73,7 @@ def test_whoever_watches_next_waits_for_the_one_before(tmp_path: Path) -> None:
     assert emitted(listener) == ["boot"]
 
 
-def test_a_boot_is_told_once_and_again_after_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boot_is_emitted_once_for_each_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listener = Listener(tmp_path / "source", RealTimer())
     source = SystemTrigger(on=["boot"])
 
@@ -200,9 +200,7 @@ def test_an_address_that_comes_changes_the_network(tmp_path: Path) -> None:
     assert "lo 198.51.100.1" in (listener.occurrences[0].event or {})["addresses"]
 
 
-def test_where_the_kernel_may_not_tell_of_the_network_it_is_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_network_is_polled_where_netlink_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a sandbox without netlink."""
 
     def refuse() -> None:
@@ -219,7 +217,7 @@ def test_where_the_kernel_may_not_tell_of_the_network_it_is_looked_at(
     asyncio.run(play())
 
 
-def test_devices_that_the_kernel_tells_of_are_told_once(tmp_path: Path, null: AskedDevice) -> None:
+def test_device_events_of_the_kernel_are_emitted_once(tmp_path: Path, null: AskedDevice) -> None:
     zero = AskedDevice("zero")
     listener = Listener(tmp_path / "source", RealTimer())
 
@@ -227,7 +225,7 @@ def test_devices_that_the_kernel_tells_of_are_told_once(tmp_path: Path, null: As
         source = SystemTrigger(on=["device-added", "device-removed"], device="mem/nul*")
         async with listener.watching(source):
             await knows(listener, "devices")
-            assert kept(listener)["devices"]["names"] == ["mem/null"]
+            assert read_memory(listener)["devices"]["names"] == ["mem/null"]
             null.say("add", "remove", "remove", "change", "add", "add")
             zero.say("remove")
             await listener.wait_for(2)
@@ -278,7 +276,7 @@ def test_what_other_processes_send_as_the_kernel_does_not_count(tmp_path: Path, 
     assert emitted(listener) == ["device-removed"]
 
 
-def test_the_battery_is_read_where_no_service_tells_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_battery_is_read_without_upower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files such as a laptop's kernel shows: this machine has no battery."""
     supply = tmp_path / "power_supply"
     battery, mains = supply / "BAT0", supply / "AC0"
@@ -317,7 +315,7 @@ def _login_record(line: str, user: str) -> bytes:
 
 
 @in_namespaces("user", "mount")
-def test_logins_are_read_from_the_records_where_no_service_tells_of_them(tmp_path: Path) -> None:
+def test_logins_are_read_from_the_records_without_logind(tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "none", "/run"], check=True)
     utmp = Path("/run/utmp")
     utmp.write_bytes(_login_record("tty1", "anna"))

@@ -1,4 +1,4 @@
-"""What the system trigger takes and refuses, before anything is watched."""
+"""Options that the system trigger takes and refuses, before anything is watched."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -72,11 +72,11 @@ def test_power_low_without_a_known_battery_is_a_warning(
 
 
 @pytest.mark.parametrize("name", ANYWHERE)
-def test_what_the_kernel_and_the_clocks_tell_needs_no_bus(no_bus: str, name: str) -> None:
+def test_events_of_kernel_and_clocks_need_no_bus(no_bus: str, name: str) -> None:
     assert SystemTrigger(on=[name]).on == (name,)
 
 
-def test_devices_are_refused_where_there_is_no_way_to_hear_of_them(
+def test_devices_are_refused_where_they_cannot_be_observed(
     no_bus: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("rae_plugins.triggers.system.adapters.linux.SYS", tmp_path / "sys")
@@ -85,7 +85,7 @@ def test_devices_are_refused_where_there_is_no_way_to_hear_of_them(
 
 
 def test_a_bus_that_is_no_file_is_believed_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether it is there can't be told without a connection, and loading makes none."""
+    """The service may be absent, but only a connection shows that, and loading makes none."""
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:abstract=somewhere")
     assert SystemTrigger(on=["lock"]).on == ("lock",)
 

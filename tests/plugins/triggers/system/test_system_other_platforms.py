@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.support.system_events import emitted, kept, knows
+from tests.support.system_events import emitted, knows, read_memory
 
 from rae_auto.testing.sources import Listener, RealTimer
 from rae_plugins.triggers.system import SystemTrigger
@@ -24,7 +24,7 @@ ALL_OF_MACOS = ["sleep", "resume", "shutdown", "lock", "unlock"]
 
 
 class FakeWindows:
-    """What the adapter uses of pywin32: one window, whose messages a test sends."""
+    """A stand-in for pywin32: one window, whose messages a test sends."""
 
     def __init__(self) -> None:
         self.users = {0: "", 1: "anna", 2: ""}
@@ -93,7 +93,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> FakeWindows:
     return fake
 
 
-def test_windows_tells_by_the_messages_to_a_window(windows: FakeWindows, tmp_path: Path) -> None:
+def test_windows_events_come_from_messages_to_a_window(windows: FakeWindows, tmp_path: Path) -> None:
     listener = Listener(tmp_path / "source", RealTimer())
 
     async def play() -> None:
@@ -176,7 +176,7 @@ def test_a_device_of_windows_has_a_subsystem_and_a_name(interface: str, name: st
 
 
 class FakeMacOS:
-    """What the adapter uses of pyobjc: centres that call back what was observed."""
+    """A stand-in for pyobjc: centres that call back what was observed."""
 
     def __init__(self) -> None:
         self.observed: dict[str, Callable[[object], None]] = {}
@@ -206,7 +206,7 @@ class FakeMacOS:
         }
 
 
-def test_macos_tells_by_the_notifications_of_the_workspace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_macos_events_come_from_workspace_notifications(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fake = FakeMacOS()
     install(monkeypatch, "darwin", fake.modules())
     listener = Listener(tmp_path / "source", RealTimer())
@@ -253,7 +253,7 @@ def test_macos_refuses_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         SystemTrigger(on=["device-added"])
 
 
-def test_every_platform_tells_of_processes_and_networks_by_looking(
+def test_processes_and_networks_are_polled_on_every_platform(
     platform: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("rae_plugins.triggers.system.processes.PROC", tmp_path / "no-proc")
@@ -265,7 +265,7 @@ def test_every_platform_tells_of_processes_and_networks_by_looking(
             names.append("login")
         async with listener.watching(SystemTrigger(on=names, process="[!k]*", every=timedelta(seconds=1))):
             await knows(listener, "processes", "network", *(["sessions"] if "login" in names else []))
-        assert os.getpid() in [process["pid"] for process in kept(listener)["processes"]["processes"]]
+        assert os.getpid() in [process["pid"] for process in read_memory(listener)["processes"]["processes"]]
 
     asyncio.run(play())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.system_events import emitted, kept, knows, program
+from tests.support.system_events import emitted, knows, program, read_memory
 from tests.support.waiting import until
 
 from rae_auto.api import SourceTrigger
@@ -52,7 +52,7 @@ class TestProcessesConform(SourceConformance):
         self.started.append(start(self.program))
 
 
-def test_a_process_starts_and_exits_and_the_end_is_told_without_a_look(tmp_path: Path) -> None:
+def test_process_start_is_polled_and_its_exit_emitted_at_once(tmp_path: Path) -> None:
     """The clocks stand still after the start, so nobody looks: the kernel tells of the end."""
     name = f"a-program-with-a-name-longer-than-15-{os.getpid()}"
     sleeper = program(tmp_path, name)
@@ -98,7 +98,7 @@ def test_processes_changed_while_not_watched_are_reported_at_start(tmp_path: Pat
     assert emitted(listener) == ["process-exited", "process-started"]
 
 
-def test_another_pattern_begins_anew(tmp_path: Path) -> None:
+def test_other_process_pattern_starts_with_no_memory(tmp_path: Path) -> None:
     sleeper = program(tmp_path, f"pattern-{os.getpid()}")
     process = start(sleeper)
     listener = Listener(tmp_path / "source", RealTimer())
@@ -106,7 +106,7 @@ def test_another_pattern_begins_anew(tmp_path: Path) -> None:
     async def play() -> None:
         for pattern in ("nothing-has-this-name", sleeper.name):
             async with listener.watching(SystemTrigger(on=["process-started"], process=pattern, every="1s")):
-                await until(lambda: kept(listener).get("processes", {}).get("pattern") == pattern)  # noqa: B023
+                await until(lambda: read_memory(listener).get("processes", {}).get("pattern") == pattern)  # noqa: B023
 
     asyncio.run(play())
     process.kill()
@@ -125,7 +125,7 @@ def test_a_process_that_the_job_itself_started_does_not_count(tmp_path: Path) ->
             await knows(listener, "processes")
             processes.extend(start(sleeper, job) for job in ("job", "another-job"))
             await listener.wait_for(1)
-            await until(lambda: len(kept(listener)["processes"]["processes"]) == 1)
+            await until(lambda: len(read_memory(listener)["processes"]["processes"]) == 1)
 
     asyncio.run(play())
     for process in processes:

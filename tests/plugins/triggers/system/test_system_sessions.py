@@ -37,7 +37,7 @@ class TestLoginsConform(SourceConformance):
         await log_in(self.bus, f"c{number}")
 
 
-def test_what_logind_says_twice_is_told_once(bus: MockedBus, listener: Listener) -> None:
+def test_repeated_logind_signal_is_emitted_once(bus: MockedBus, listener: Listener) -> None:
     bus.serve("logind")
 
     async def play() -> None:
@@ -117,7 +117,7 @@ def test_session_locked_while_not_watched_is_reported_at_start(bus: MockedBus, l
     assert emitted(listener) == ["lock", "unlock"]
 
 
-def test_a_locker_that_never_says_when_it_unlocks_is_heard_the_next_time(bus: MockedBus, tmp_path: Any) -> None:
+def test_lock_without_an_unlock_in_between_is_emitted_again(bus: MockedBus, tmp_path: Any) -> None:
     bus.serve("logind")
     timer = VirtualTimer()
     listener = Listener(tmp_path / "source", timer)

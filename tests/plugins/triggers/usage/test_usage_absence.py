@@ -101,7 +101,7 @@ def test_absence_agrees_with_counting_watched_minutes(story: list[tuple[str, int
     assert len(set(keys(played))) == len(expected)
 
 
-def spell(since: float, until: float, idle: bool) -> dict[str, object]:
+def idle_event(since: float, until: float, idle: bool) -> dict[str, object]:
     times = {"since": after(minutes=since).isoformat(), "until": after(minutes=until).isoformat()}
     return {"idle": idle, **times, "seconds": (until - since) * 60, "because": "the X server :0"}
 
@@ -110,11 +110,11 @@ def test_idle_fires_once_in_a_period_and_return_at_its_end() -> None:
     idle = PatternPlayer(pattern="idle", for_="10m")
     back = PatternPlayer(pattern="return", for_="10m")
     for played in (idle, back):
-        played.handle(after(minutes=10), "idle", spell(0, 10, True), id="idle-1")
+        played.handle(after(minutes=10), "idle", idle_event(0, 10, True), id="idle-1")
         # After a restart the part may find the same spell anew.
-        played.handle(after(minutes=11), "idle", spell(0.01, 10.01, True), id="idle-1b")
-        played.handle(after(minutes=30), "idle", spell(0, 30, False), id="back-1")
-        played.handle(after(minutes=50), "idle", spell(40, 50, True), id="idle-2")
+        played.handle(after(minutes=11), "idle", idle_event(0.01, 10.01, True), id="idle-1b")
+        played.handle(after(minutes=30), "idle", idle_event(0, 30, False), id="back-1")
+        played.handle(after(minutes=50), "idle", idle_event(40, 50, True), id="idle-2")
         played.advance_to(after(hours=2))
     assert keys(idle) == ["idle-1", "idle-2"]
     assert keys(back) == ["back-1"]
@@ -124,7 +124,7 @@ def test_idle_fires_once_in_a_period_and_return_at_its_end() -> None:
 
 def test_return_ignores_short_idle_periods() -> None:
     played = PatternPlayer(pattern="return", for_="10m")
-    assert played.handle(after(minutes=9), "idle", spell(0, 9.9, False)) == []
+    assert played.handle(after(minutes=9), "idle", idle_event(0, 9.9, False)) == []
 
 
 def test_idle_patterns_ask_for_periods_of_their_length() -> None:

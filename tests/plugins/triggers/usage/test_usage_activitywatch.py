@@ -44,7 +44,7 @@ def play(tmp_path: Path, scene: Callable[[Listener], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
-async def begun(aw: FakeActivityWatch, questions: int = 4) -> None:
+async def wait_for_requests(aw: FakeActivityWatch, questions: int = 4) -> None:
     """Wait for the first request: records count from then on."""
     goal = len(aw.asked) + questions
     await until(lambda: len(aw.asked) >= goal)
@@ -106,7 +106,7 @@ def test_activitywatch_counts_only_time_with_input(tmp_path: Path) -> None:
     async def from_the_first(listener: Listener) -> None:
         with aw.serving() as url:
             async with listener.watching(duration(url)):
-                await begun(aw)
+                await wait_for_requests(aw)
                 await listener.timer.advance(12_000, step=timedelta(hours=4))
                 await pulled(aw, listener)
                 (fired,) = await listener.wait_for(1)
@@ -126,7 +126,7 @@ def test_activitywatch_counts_a_film_if_not_afk_is_false(tmp_path: Path) -> None
         with aw.serving() as url:
             film = duration(url, application="/^VLC$/", title="*film*", not_afk=False)
             async with listener.watching(film):
-                await begun(aw, 2)
+                await wait_for_requests(aw, 2)
                 await listener.timer.advance(12_000, step=timedelta(hours=4))
                 await pulled(aw, listener)
                 (fired,) = await listener.wait_for(1)
@@ -140,7 +140,7 @@ def test_activitywatch_records_of_a_downtime_count_once(aw: FakeActivityWatch, t
         with aw.serving() as url:
             trigger = duration(url, per="week", for_="3h")
             async with listener.watching(trigger):
-                await begun(aw)
+                await wait_for_requests(aw)
                 use(aw, 10, 70)
                 await listener.timer.advance(timedelta(minutes=80), step=timedelta(minutes=80))
                 await pulled(aw, listener)
@@ -161,8 +161,8 @@ def test_activitywatch_records_of_a_downtime_count_once(aw: FakeActivityWatch, t
 
 def test_activitywatch_is_polled_again_and_logged_once_when_down(log: list[str], tmp_path: Path) -> None:
     aw = fake()
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as take_position:
+        port = take_position.getsockname()[1]
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(duration(f"http://127.0.0.1:{port}", for_="5m")):
@@ -213,7 +213,7 @@ def test_activitywatch_requires_its_key(log: list[str], tmp_path: Path) -> None:
             async with listener.watching(duration(url)):
                 await until(lambda: bool(log))
 
-    async def taken(listener: Listener) -> None:
+    async def take_position(listener: Listener) -> None:
         with aw.serving() as url:
             async with listener.watching(duration(url, api_key="s3cret", for_="5m")):
                 await pulled(aw, listener)
@@ -225,7 +225,7 @@ def test_activitywatch_requires_its_key(log: list[str], tmp_path: Path) -> None:
 
     play(tmp_path / "one", refused)
     assert "HTTP status 401; set api_key" in log[0]
-    play(tmp_path / "two", taken)
+    play(tmp_path / "two", take_position)
 
 
 @pytest.mark.parametrize(("pattern", "keys"), [("idle", ["idle"]), ("return", ["back"])])

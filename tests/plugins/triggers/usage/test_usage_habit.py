@@ -23,7 +23,7 @@ def at(day: int, clock: str) -> datetime:
     return datetime.combine(date, time.fromisoformat(clock), ZoneInfo(BERLIN)).astimezone(UTC)
 
 
-def learned(clock: str = "09:05", days: int = 30, **options: Any) -> PatternPlayer:
+def learn_habit(clock: str = "09:05", days: int = 30, **options: Any) -> PatternPlayer:
     """Return a player with a habit at this time on each of the days."""
     played = PatternPlayer(at(0, "04:00"), **{"pattern": "habit", "of": "*", **options})
     for day in range(days):
@@ -31,7 +31,7 @@ def learned(clock: str = "09:05", days: int = 30, **options: Any) -> PatternPlay
     return played
 
 
-def shown(firing: Firing) -> str:
+def format_time(firing: Firing) -> str:
     return firing.at.astimezone(ZoneInfo(BERLIN)).strftime("%H:%M")
 
 
@@ -63,12 +63,12 @@ def users() -> list[list[Firing]]:
 
 def test_habit_is_found_for_each_of_twenty_users(users: list[list[Firing]]) -> None:
     """A habit fires on nearly each weekday after the warm-up: 26 of 56 days."""
-    counts = [sum(shown(firing) in ("08:30", "09:00") for firing in fired) for fired in users]
+    counts = [sum(format_time(firing) in ("08:30", "09:00") for firing in fired) for fired in users]
     assert min(counts) >= 20, counts
 
 
 def test_habit_fires_in_no_other_slot(users: list[list[Firing]]) -> None:
-    others = [firing.key for fired in users for firing in fired if shown(firing) not in ("08:30", "09:00")]
+    others = [firing.key for fired in users for firing in fired if format_time(firing) not in ("08:30", "09:00")]
     weekends = [firing.key for fired in users for firing in fired if firing.at.weekday() >= 5]
     assert (others, weekends) == ([], [])
 
@@ -82,16 +82,16 @@ def test_habit_does_not_fire_in_the_warm_up(users: list[list[Firing]]) -> None:
     """Fourteen weekdays are over on the evening of the 18th day."""
     first = min(firing.at for fired in users for firing in fired)
     assert first >= at(18, "04:00")
-    played = learned(days=18)
+    played = learn_habit(days=18)
     played.advance_to(at(18, "08:59"))
-    assert [shown(firing) for firing in played.fired] == []
+    assert [format_time(firing) for firing in played.fired] == []
     played.advance_to(at(18, "09:00"))
     assert [firing.key for firing in played.fired] == ["2026-01-23-09:00"]
 
 
 def test_habit_explains_its_baseline() -> None:
     """By definition a day weighs e^(-age / 28), and p = (hits + 0.5) / (days + 1)."""
-    played = learned(days=28)
+    played = learn_habit(days=28)
     played.advance_to(at(28, "09:00"))
     weight = sum(math.exp(-(28 - day) / 28) for day in range(28) if day % 7 < 5)
     assert played.fired[-1].event == {
@@ -110,7 +110,7 @@ def test_habit_explains_its_baseline() -> None:
 
 
 def test_habit_says_if_it_was_done_already() -> None:
-    played = learned(days=28)
+    played = learn_habit(days=28)
     played.handle(at(28, "08:40"))
     played.advance_to(at(28, "09:00"))
     assert played.fired[-1].event is not None
@@ -122,26 +122,26 @@ def test_habit_learns_weekdays_and_weekends_apart() -> None:
     for day in range(70):
         played.handle(at(day, "09:10" if day % 7 < 5 else "11:10"))
     played.advance_to(at(77, "03:00"))
-    last_week = {firing.event["kind"]: shown(firing) for firing in played.fired[-7:] if firing.event}
+    last_week = {firing.event["kind"]: format_time(firing) for firing in played.fired[-7:] if firing.event}
     assert last_week == {"weekday": "09:00", "weekend": "11:00"}
 
 
 def test_habit_fires_earlier_by_lead() -> None:
-    played = learned(days=28, lead="45m")
+    played = learn_habit(days=28, lead="45m")
     played.advance_to(at(29, "00:00"))
     firing = played.fired[-1]
-    assert (shown(firing), firing.key) == ("08:15", "2026-02-02-09:00")
+    assert (format_time(firing), firing.key) == ("08:15", "2026-02-02-09:00")
 
 
 def test_habit_lead_reaches_into_the_day_before() -> None:
-    played = learned("04:10", days=28, lead="1h")
+    played = learn_habit("04:10", days=28, lead="1h")
     played.advance_to(at(28, "03:30"))
     firing = played.fired[-1]
-    assert (shown(firing), firing.key) == ("03:00", "2026-02-02-04:00")
+    assert (format_time(firing), firing.key) == ("03:00", "2026-02-02-04:00")
 
 
 def test_habit_is_forgotten_when_given_up() -> None:
-    played = learned(days=28)
+    played = learn_habit(days=28)
     played.advance_to(at(28, "03:00"))
     played.fired.clear()
     played.advance_to(at(84, "03:00"))
@@ -150,7 +150,7 @@ def test_habit_is_forgotten_when_given_up() -> None:
 
 
 def test_habit_learns_nothing_from_unwatched_days() -> None:
-    played = learned(days=28)
+    played = learn_habit(days=28)
     played.advance_to(at(28, "04:30"))
     played.skip(at(28, "04:30"), at(35, "04:30"), "down")
     played.advance_to(at(35, "09:00"))
@@ -169,12 +169,12 @@ def test_habit_learns_from_the_watched_part_of_a_day() -> None:
         played.handle(at(day, "15:05"))
     played.advance_to(at(28, "16:00"))
     # Ten weekdays are too few to speak of.
-    assert {shown(firing) for firing in played.fired} == {"15:00"}
+    assert {format_time(firing) for firing in played.fired} == {"15:00"}
 
 
 def test_habit_due_during_a_suspend_fires_within_its_slot() -> None:
     for wakes, expected in (("09:20", ["2026-02-02-09:00"]), ("09:31", [])):
-        played = learned(days=28)
+        played = learn_habit(days=28)
         played.advance_to(at(28, "08:00"))
         played.fired.clear()
         played.skip(at(28, "08:00"), at(28, wakes))
@@ -184,14 +184,14 @@ def test_habit_due_during_a_suspend_fires_within_its_slot() -> None:
 
 def test_habit_slot_follows_the_clock_when_clocks_are_set() -> None:
     """Summer time begins on the 83rd day: at nine it is an hour earlier in UTC from then on."""
-    played = learned(days=90)
+    played = learn_habit(days=90)
     late = [firing for firing in played.fired if firing.at >= at(84, "00:00")]
     assert {firing.at.hour for firing in late} == {7}
-    assert {shown(firing) for firing in played.fired} == {"09:00"}
+    assert {format_time(firing) for firing in played.fired} == {"09:00"}
 
 
 def test_habit_does_not_fire_in_a_dry_run() -> None:
-    played = learned(days=28, dry_run=True)
+    played = learn_habit(days=28, dry_run=True)
     played.advance_to(at(35, "04:00"))
     assert played.fired == []
 
@@ -202,11 +202,11 @@ def test_habit_keeps_what_it_learned_when_lead_changes() -> None:
     changed = {"probability": 0.8, "lead": "10m", "dry_run": True, "warm_up": 20}
     assert repr(make_pattern(**options)) == repr(make_pattern(**options, **changed))  # type: ignore[arg-type]
     assert repr(make_pattern(**options)) != repr(make_pattern(**{**options, "of": "x"}))  # type: ignore[arg-type]
-    played = learned(days=28)
+    played = learn_habit(days=28)
     played.advance_to(at(28, "05:00"))
     played.play.pattern = make_pattern(**options, lead="45m")  # type: ignore[arg-type]
     played.advance_to(at(28, "12:00"))
-    assert shown(played.fired[-1]) == "08:15"
+    assert format_time(played.fired[-1]) == "08:15"
 
 
 def test_habit_state_is_small_and_has_only_counts() -> None:

@@ -162,12 +162,12 @@ def test_dry_run_records_and_logs_each_firing(log: list[str], tmp_path: Path) ->
                 await listener.events.record("error")
             await live(listener, 0)
         assert listener.occurrences == []
-        told = listener.events.recorded[-1]
-        assert told.name == "usage.dry_run"
-        assert told.data["job"] == "job"
-        assert told.data["key"] == "event-4"
-        assert told.data["event"]["pattern"] == "surge"
-        assert told.data["would_fire_at"] == listener.timer.now().wall.isoformat()
+        dry_run_event = listener.events.recorded[-1]
+        assert dry_run_event.name == "usage.dry_run"
+        assert dry_run_event.data["job"] == "job"
+        assert dry_run_event.data["key"] == "event-4"
+        assert dry_run_event.data["event"]["pattern"] == "surge"
+        assert dry_run_event.data["would_fire_at"] == listener.timer.now().wall.isoformat()
 
     play(tmp_path, timer, scene)
     assert [line for line in log if "would have fired" in line] == [

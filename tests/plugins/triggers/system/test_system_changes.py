@@ -1,4 +1,4 @@
-"""What follows from one fact after another: pure, and so without a machine."""
+"""Changes between observations: pure, and so without a machine."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -74,7 +74,7 @@ OFFLINE = Network(False)
         ([Screen("x", False), Screen("x", True), Screen("x", True), Screen("x", False)], ["lock", "unlock"]),
     ],
 )  # fmt: skip
-def test_each_event_is_told_once_when_it_happens(facts: Sequence[SystemChange], names: list[str]) -> None:
+def test_event_is_emitted_once_when_it_happens(facts: Sequence[SystemChange], names: list[str]) -> None:
     assert emitted(facts) == names
 
 
@@ -117,7 +117,7 @@ facts = st.one_of(
 
 
 @given(st.lists(facts, max_size=8), facts)
-def test_what_is_told_twice_is_nothing_new_whatever_was_before(earlier: list[SystemChange], fact: SystemChange) -> None:
+def test_repeated_observation_is_not_a_change(earlier: list[SystemChange], fact: SystemChange) -> None:
     """So whoever reads again what a signal has told, or tells twice, does no harm."""
     before: Any = None
     for other in earlier:
@@ -190,5 +190,5 @@ def test_a_device_that_is_renamed_comes_under_its_new_name_alone() -> None:
         (ShuttingDown(True), "stopping: stopping yes"),
     ],
 )
-def test_a_fact_is_told_as_people_read_it(fact: SystemChange, text: str) -> None:
+def test_observation_is_shown_in_plain_words(fact: SystemChange, text: str) -> None:
     assert str(fact) == text
