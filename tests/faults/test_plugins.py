@@ -45,7 +45,7 @@ WORDS = {
     "raises": "ZeroDivisionError",
     "exits": "SystemExit",
     "naive": "no time zone",
-    "text": "isn't a datetime",
+    "text": "is not a datetime",
     "the same": "isn't after",
     "the past": "isn't after",
 }
@@ -193,8 +193,8 @@ def test_failure_is_logged_once_and_quarantined_after_many(log):
 
 @pytest.mark.requirement("R35")
 def test_a_notifier_that_ignores_its_cancellation_holds_up_no_end(tmp_path, log, monkeypatch):
-    monkeypatch.setattr(notifications, "TIME_LIMIT", 0.1)
-    monkeypatch.setattr(background_tasks, "CLOSE_LIMIT", 0.1)
+    monkeypatch.setattr(notifications, "NOTIFY_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(background_tasks, "CLOSE_TIMEOUT_SECONDS", 0.1)
 
     async def work():
         job = Job(id="a", command="false", notify=NotifyPolicy(on=("failure",)))
@@ -205,7 +205,7 @@ def test_a_notifier_that_ignores_its_cancellation_holds_up_no_end(tmp_path, log,
     loop = asyncio.new_event_loop()
     background_tasks.run_until_complete(asyncio.wait_for(work(), 60), loop)
     assert loop.is_closed()
-    assert any("a notifier didn't end" in line for line in log)
+    assert any("a notifier did not end" in line for line in log)
 
 
 @pytest.mark.requirement("R35")
@@ -218,8 +218,8 @@ def test_executor_with_bad_result_fails_the_run_and_close_is_bounded(tmp_path, l
 
     run = in_time(work)
     assert run.state is RunState.FAILED
-    assert "is no Execution" in run.attempts[-1].result.error
-    assert any("an executor didn't end in 1 s" in line for line in log)
+    assert "is not an Execution" in run.attempts[-1].result.error
+    assert any("an executor did not end within 1 s" in line for line in log)
 
 
 @pytest.mark.requirement("R35")
@@ -236,7 +236,7 @@ def test_executor_that_never_starts_holds_no_run_open(tmp_path, monkeypatch):
 
     run = in_time(work)
     assert run.state is RunState.TIMED_OUT
-    assert "was given up" in run.attempts[-1].result.error
+    assert "did not start it in time" in run.attempts[-1].result.error
 
 
 BLOCKER = '''
@@ -300,7 +300,7 @@ def test_what_blocks_the_loop_is_named_with_its_distribution_and_line(home):
             client.call("trigger", job="bad", request=None)
             (problem,) = eventually(lambda: client.call("status")["problems"])
         line = 1 + BLOCKER.splitlines().index("        time.sleep(2.5)")
-        assert "notifier 'blocker' of rae_blocker 1.0" in problem
+        assert 'notifier "blocker" of rae_blocker 1.0' in problem
         assert f"rae_blocker.py:{line} (notify)" in problem
         assert problem in "".join(path.read_text() for path in (home / "state").rglob("*.log"))
     finally:

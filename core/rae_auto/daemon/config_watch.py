@@ -46,7 +46,7 @@ _CHANGES = [
 class ConfigWatcher(FileSystemEventHandler):
     """Calls `on_change` on the event loop after the file may have changed. Belongs to that loop."""
 
-    def __init__(self, path: Path, on_change: Callable[[], None]) -> None:
+    def __init__(self, path: Path, on_change: Callable[[], object]) -> None:
         """Start watching. Errors: OSError if a directory can't be watched."""
         self._path = path
         self._on_change = on_change

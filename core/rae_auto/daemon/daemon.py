@@ -23,7 +23,7 @@ from rae_auto.model.primitives.human_units import format_count
 from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
-from rae_auto.runtime.concurrency.background_tasks import run_until_complete
+from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, run_until_complete
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.toolkit.files import create_private_directory
@@ -80,6 +80,7 @@ class Daemon:
         self._watch: ConfigWatcher | None = None
         self._watch_problem: str | None = None
         self._reloading = asyncio.Lock()
+        self._tasks = BackgroundTasks("a request")
         self._scheduler = Scheduler(
             directory=directory,
             store=config.store,
@@ -134,23 +135,17 @@ class Daemon:
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
         grace: list[timedelta | None] = [None]
 
         def stop() -> None:
             logger.info("stopping" if grace[0] is None else "stopping immediately")
-            self._start_task(self._scheduler.stop(grace[0]))
+            self._tasks.start(self._scheduler.stop(grace[0]))
             # A second signal ends the grace period.
             grace[0] = timedelta(0)
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._start_task(self._reload_quietly()))
-
-    def _start_task(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.start(self._reload_quietly()))
 
     async def _reload_quietly(self) -> None:
         # The error has been logged by the reload.
@@ -200,7 +195,7 @@ class Daemon:
         try:
             from rae_auto.daemon.config_watch import ConfigWatcher  # lazy: start-up
 
-            self._watch = ConfigWatcher(self._path, lambda: self._start_task(self._reload_if_changed()))
+            self._watch = ConfigWatcher(self._path, lambda: self._tasks.start(self._reload_if_changed()))
         except Exception as error:  # The watching library raises many kinds.
             self._watch_problem = f"the configuration is not watched ({error}); 'rae-auto reload' reads it again"
             logger.warning("{}", self._watch_problem)

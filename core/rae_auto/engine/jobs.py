@@ -16,6 +16,7 @@ from rae_auto.engine.turn import Turn
 from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, SchedulerError
 from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.graphs import find_cycle, reachable
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.reasons import Removed
 from rae_auto.model.run import RunState
@@ -36,19 +37,21 @@ def add_job(turn: Turn, command: AddJob) -> None:
 def _find_refusal(state: EngineState, command: AddJob) -> SchedulerError | None:
     job, known = command.plan.job, state.jobs.get(command.plan.job.id)
     if known is not None and known.plan.origin is JobOrigin.CONFIG:
-        return DuplicateJob(f"job {job.id!r} is defined in the configuration; change it there")
+        return DuplicateJob(f"job {quote(job.id)} is defined in the configuration; change it there")
     if known is not None and not command.replace:
-        return DuplicateJob(f"job {job.id!r} exists already; remove it first, or add it with 'replace'")
+        return DuplicateJob(f"job {quote(job.id)} exists already; remove it first, or add it with 'replace'")
     for need in job.needs:
         if need not in state.jobs:
-            return InvalidJob(f"job {job.id!r} needs {need!r}, which does not exist{did_you_mean(need, state.jobs)}")
+            return InvalidJob(
+                f"job {quote(job.id)} needs {quote(need)}, which does not exist{did_you_mean(need, state.jobs)}"
+            )
     for resource in job.resources:
         if resource not in state.settings.resources:
             hint = did_you_mean(resource, state.settings.resources)
-            return InvalidJob(f'job "{job.id}": unknown resource "{resource}"{hint}')
+            return InvalidJob(f"job {quote(job.id)}: unknown resource {quote(resource)}{hint}")
     cycle = find_cycle(reachable([job.id], lambda other: (job if other == job.id else state.jobs[other].job).needs))
     if cycle:
-        return InvalidJob(f"job {job.id!r} would need itself: {' -> '.join(cycle)}; remove one of these needs")
+        return InvalidJob(f"job {quote(job.id)} would need itself: {' -> '.join(cycle)}; remove one of these needs")
     return _find_upstream_refusal(state, command.plan)
 
 
@@ -58,7 +61,7 @@ def _find_upstream_refusal(state: EngineState, plan: Plan) -> InvalidJob | None:
     for upstream in plan.upstream_jobs:
         if upstream != job and upstream not in state.jobs:
             hint = did_you_mean(upstream, state.jobs)
-            return InvalidJob(f"job {job!r} is triggered by job {upstream!r}, which does not exist{hint}")
+            return InvalidJob(f"job {quote(job)} is triggered by job {quote(upstream)}, which does not exist{hint}")
 
     def upstream_of(other: JobId) -> tuple[JobId, ...]:
         if other == job:
@@ -69,7 +72,9 @@ def _find_upstream_refusal(state: EngineState, plan: Plan) -> InvalidJob | None:
     cycle = find_cycle(reachable([job], upstream_of))
     if cycle is None:
         return None
-    return InvalidJob(f"job {job!r} would start itself: {' -> '.join(reversed(cycle))}; remove one of these triggers")
+    return InvalidJob(
+        f"job {quote(job)} would start itself: {' -> '.join(reversed(cycle))}; remove one of these triggers"
+    )
 
 
 def remove_job(turn: Turn, command: RemoveJob) -> None:
@@ -90,18 +95,18 @@ def remove_job(turn: Turn, command: RemoveJob) -> None:
 def _find_removal_refusal(state: EngineState, entry: JobEntry) -> JobInUse | None:
     job = entry.job.id
     if entry.plan.origin is JobOrigin.CONFIG:
-        return JobInUse(f"job {job!r} is defined in the configuration; remove it there")
+        return JobInUse(f"job {quote(job)} is defined in the configuration; remove it there")
     needed_by = [other.job.id for other in state.jobs.values() if job in other.job.needs]
     if needed_by:
-        return JobInUse(f"job {job!r} is needed by {_join(needed_by)}; remove {_them(needed_by)} first")
+        return JobInUse(f"job {quote(job)} is needed by {_join(needed_by)}; remove {_them(needed_by)} first")
     triggers = [other.job.id for other in state.jobs.values() if job in other.plan.upstream_jobs]
     if triggers:
-        return JobInUse(f"job {job!r} triggers {_join(triggers)}; remove {_them(triggers)} first")
+        return JobInUse(f"job {quote(job)} triggers {_join(triggers)}; remove {_them(triggers)} first")
     return None
 
 
 def _join(jobs: Iterable[JobId]) -> str:
-    return ", ".join(repr(job) for job in jobs)
+    return ", ".join(map(quote, jobs))
 
 
 def _them(jobs: list[JobId]) -> str:
@@ -127,7 +132,7 @@ def reconfigure(turn: Turn, command: Reconfigure) -> None:
     state = turn.state
     clash = next((plan.job.id for plan in command.plans if _is_stored(state, plan.job.id)), None)
     if clash is not None:
-        message = f"job {clash!r} has been added to the store already; rename one of the two"
+        message = f"job {quote(clash)} has been added to the store already; rename one of the two"
         turn.step.reply(command.ask, DuplicateJob(message))
         return
     before, state.settings = state.settings, command.settings

@@ -14,6 +14,7 @@ from rae_auto.errors import RunNotFound
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import OnCrash
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.reasons import Cancelled, Removed
 from rae_auto.model.run import Run, RunState
 
@@ -62,7 +63,7 @@ def cancel_runs(turn: Turn, command: CancelRuns) -> None:
     if command.run is not None:
         entry = state.runs.get(command.run)
         if entry is None:
-            message = f"no open run {command.run!r}; 'rae-auto history' lists those that are over"
+            message = f"no open run {quote(command.run)}; 'rae-auto history' lists those that are over"
             turn.step.reply(command.ask, RunNotFound(message))
             return
         targets = [entry]

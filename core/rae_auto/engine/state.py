@@ -66,6 +66,7 @@ from rae_auto.model.guard import GuardResult
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, Seen
 from rae_auto.model.primitives.clock_jumps import ClockJump
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId, did_you_mean
 from rae_auto.model.reasons import Block, DaemonStopping, GuardBlocked
@@ -278,4 +279,4 @@ class EngineState:
 
     def job_not_found(self, job: str) -> JobNotFound:
         """Return the error for a job that isn't known, with a suggestion."""
-        return JobNotFound(f"no job {job!r}{did_you_mean(job, self.jobs)}")
+        return JobNotFound(f"no job {quote(job)}{did_you_mean(job, self.jobs)}")

@@ -45,7 +45,7 @@ class Backup:
 def write(path: Path, changes: Iterable[Change], now: datetime, *, replace: bool = False) -> Backup:
     """Write changes to a file of the owner's alone, whole or not at all. Errors: StoreError."""
     if path.exists() and not replace:
-        raise StoreError(f"{path} is there already; choose another name, or add --replace")
+        raise StoreError(f"{path} already exists; choose another name, or add --replace")
     head = {"backup": FORMAT, "created_at": format_instant(now), "version": __version__}
     digest, number = hashlib.sha256(), -1
     try:
@@ -67,9 +67,9 @@ def examine(path: Path) -> Backup:
     try:
         written, created_at, version = head["backup"], parse_instant(head["created_at"]), str(head["version"])
     except (KeyError, TypeError, ValueError):
-        raise StoreError(f"{path} isn't a backup of rae-auto; 'rae-auto backup FILE' makes one") from None
+        raise StoreError(f"{path} is not a backup of rae-auto; create one with 'rae-auto backup FILE'") from None
     if written != FORMAT:
-        raise StoreError(f"{path} was written by a newer rae-auto, {version:.20}; use that one")
+        raise StoreError(f"{path} was written by rae-auto {version:.20}, which is newer; restore it with that version")
     return Backup(path, created_at, version, sum(1 for _ in map(_decode, lines, repeat(path))))
 
 
@@ -117,7 +117,9 @@ def _encode(change: Change) -> dict[str, Any]:
         case Append(log, key, job, state, at, body):
             return {"append": [log, key], "job": job, "state": str(state), "at": format_instant(at), "body": body}
         case _:
-            raise StoreError(f"the store broke its contract: a dump has no {type(change).__name__}")
+            raise StoreError(
+                f"the store returned a {type(change).__name__} for a backup; report this to the author of the store"
+            )
 
 
 def _decode(document: Mapping[str, Any], path: Path) -> Change:
@@ -133,7 +135,7 @@ def _decode(document: Mapping[str, Any], path: Path) -> Change:
 
 
 def _damaged(path: Path) -> StoreDamaged:
-    return StoreDamaged(f"{path} isn't a backup as it was written, or not all of it; restore another one")
+    return StoreDamaged(f"{path} is damaged or incomplete; restore another backup")
 
 
 def _unless_ours(error: OSError, what: str) -> OSError:

@@ -102,10 +102,10 @@ def parse_event_patterns(given: Any) -> tuple[str, ...]:
     """Names of events, in which `*` stands for any text: one, or a list. Errors: BadRequest."""
     patterns = [given] if isinstance(given, str) else given
     if not isinstance(patterns, list | tuple) or not patterns:
-        raise BadRequest("names must be a list of names of events; '*' stands for any text")
+        raise BadRequest("names must be a list of event names; '*' matches any text")
     for pattern in patterns:
         if not isinstance(pattern, str) or not 0 < len(pattern) <= _MAX_PATTERN_LENGTH:
-            raise BadRequest(f"names must be texts of at most {_MAX_PATTERN_LENGTH} characters")
+            raise BadRequest(f"event names must be text of at most {_MAX_PATTERN_LENGTH} characters")
     return tuple(patterns)
 
 
@@ -114,7 +114,9 @@ def deletable_patterns(given: Any) -> tuple[str, ...]:
     patterns = parse_event_patterns(given)
     for pattern in patterns:
         if pattern.startswith(RUN_ENDED):
-            raise BadRequest(f"{pattern[:64]!r}: ends of runs are history, which [history] in rae.toml bounds")
+            raise BadRequest(
+                f"{pattern[:64]!r}: ends of runs belong to the history; [history] in rae.toml says how long it is kept"
+            )
     return patterns
 
 
@@ -127,7 +129,7 @@ def check_not_in_future(at: datetime | None, now: datetime) -> datetime | None:
     """Return the instant of an event after checking that it isn't in the future. Raises BadRequest."""
     try:
         if at is not None and as_utc(at) > now + _CLOCKS_DIFFER:
-            raise ValueError(f"{at.isoformat()} lies in the future")
+            raise ValueError(f"{at.isoformat()} is in the future")
     except ValueError as error:
         raise BadRequest(f"at: {error}") from None
     return at

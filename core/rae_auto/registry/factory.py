@@ -17,6 +17,7 @@ from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import InvalidJob, PluginError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import describe_problem
 from rae_auto.registry.quarantine import Quarantine
@@ -92,7 +93,7 @@ class PluginFactory:
                 elif isinstance(guard, ReadGuard):
                     read[guard_ref.id] = guard
         except PluginError as error:
-            raise InvalidJob(f"job {job.id!r}: {error}") from error
+            raise InvalidJob(f"job {quote(job.id)}: {error}") from error
         upstream_jobs = dict.fromkeys(
             JobId(followed) for source in sources.values() for followed in source.upstream_jobs()
         )
@@ -104,7 +105,7 @@ class PluginFactory:
         """Errors: InvalidJob, where the job has a limit that can't be enforced on this machine."""
         problems = limit_problems(job.executor_ref, job.limits, self.source)
         if problems:
-            raise InvalidJob(f"job {job.id!r}: {'; '.join(map(describe_problem, problems))}")
+            raise InvalidJob(f"job {quote(job.id)}: {'; '.join(map(describe_problem, problems))}")
 
     def distribution(self, kind: Kind, name: str) -> str:
         """Return the distribution and version of a plugin, if its source knows them."""

@@ -16,6 +16,7 @@ from rae_auto.api.plugin import Kind, Plugin, Variants
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.errors import PluginBroken
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.registry.index import PluginInfo
 
 _CONTRACTS: dict[Kind, tuple[type[Plugin], ...]] = {
@@ -54,29 +55,33 @@ def _offered(info: PluginInfo, module: ModuleType) -> list[Any]:
     major = hookspecs.API_VERSION[0]
     made_for = getattr(module, "RAE_API", major)
     if made_for != major:
-        raise _broken(info, f"it was made for plugin API {made_for}, this is {major}; get another version of either")
+        raise _broken(
+            info,
+            f"it was made for version {made_for} of the plugin API, but this is version {major}; "
+            "install a matching version of the plugin or of rae-auto",
+        )
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     hook = f"rae_{info.kind}s"
     try:
         manager.register(module)
     except pluggy.PluginValidationError as error:
-        raise _broken(info, f"its hook has the wrong form ({error})") from error
+        raise _broken(info, f"its hook has the wrong signature ({error})") from error
     caller = getattr(manager.hook, hook)
     if not caller.get_hookimpls():
-        raise _broken(info, f"{info.module} has no function {hook} marked with @hookimpl")
+        raise _broken(info, f"{info.module} has no function {hook} with @hookimpl; add one")
     # pluggy leaves out an answer that is None.
     match caller():
         case [list() | tuple() as offered]:
             return list(offered)
         case _:
-            raise _broken(info, f"{hook} returned no list of classes")
+            raise _broken(info, f"{hook} did not return a list of classes")
 
 
 def _class_of(info: PluginInfo, offered: list[Any]) -> type[Plugin]:
     named = [cls for cls in offered if getattr(cls, "type", None) == info.name]
     if len(named) != 1:
-        raise _broken(info, f"rae_{info.kind}s offers {len(named)} classes with type = {info.name!r}, not one")
+        raise _broken(info, f"rae_{info.kind}s returned {len(named)} classes with type = {quote(info.name)}, not one")
     cls = named[0]
     _check_contract(info, cls)
     for instantiated in _instantiated_classes(info, cls):
@@ -101,14 +106,14 @@ def _instantiated_classes(info: PluginInfo, cls: type[Plugin]) -> list[Any]:
 def _check_contract(info: PluginInfo, cls: Any) -> None:
     contract = _CONTRACTS[info.kind]
     if not (isinstance(cls, type) and issubclass(cls, contract)):
-        raise _broken(info, f"{cls!r} is no {' or '.join(base.__name__ for base in contract)}")
+        raise _broken(info, f"{cls!r} is not a subclass of {' or '.join(base.__name__ for base in contract)}")
     if not attrs.has(cls):
-        raise _broken(info, f"{cls.__name__} isn't an attrs class")
+        raise _broken(info, f"{cls.__name__} is not an attrs class; decorate it with @attrs.frozen")
 
 
 def _check_instantiable(info: PluginInfo, cls: type[Plugin]) -> None:
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
-        raise _broken(info, f"{cls.__name__} lacks {', '.join(missing)}")
+        raise _broken(info, f"{cls.__name__} does not define {', '.join(missing)}")
     try:
         attrs.resolve_types(cast("Any", cls))
     except Exception as error:
@@ -118,4 +123,4 @@ def _check_instantiable(info: PluginInfo, cls: type[Plugin]) -> None:
 
 def _broken(info: PluginInfo, what: str) -> PluginBroken:
     line = " ".join(what.split())
-    return PluginBroken(f"{info.kind} {info.name!r} of {info.provenance} is broken: {line[:400]}")
+    return PluginBroken(f"{info.kind} {quote(info.name)} of {info.provenance} is broken: {line[:400]}")

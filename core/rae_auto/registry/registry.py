@@ -57,7 +57,7 @@ class Registry:
             # An entry point may name an object in its module.
             home = info.module.partition(":")[0]
             if module == home or module.startswith(home + "."):
-                return f"{info.kind} {info.name!r} of {info.provenance}"
+                return f"{info.kind} {quote(info.name)} of {info.provenance}"
         return None
 
     def _load(self, kind: Kind, name: str) -> type[Plugin] | PluginError:
@@ -75,7 +75,7 @@ class Registry:
             return error
         except (Exception, SystemExit) as error:
             return PluginBroken(
-                f"{kind} {name!r} of {claimed_by[0].provenance} is broken: available() raised {error!r:.400}"
+                f"{kind} {quote(name)} of {claimed_by[0].provenance} is broken: available() raised {error!r:.400}"
             )
         return (
             cls
@@ -100,4 +100,4 @@ class Registry:
 
 def _clash(infos: list[PluginInfo]) -> str:
     owners = " and ".join(info.provenance for info in infos)
-    return f"{infos[0].kind} {infos[0].name!r} is claimed by {owners}; uninstall one of them"
+    return f"{infos[0].kind} {quote(infos[0].name)} is provided by {owners}; uninstall one of them"

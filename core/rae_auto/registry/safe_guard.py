@@ -73,7 +73,7 @@ async def read_guard(guard: ReadGuard, quarantine: Quarantine) -> GuardResult:
 
 def _check_result(result: object) -> GuardResult:
     if not isinstance(result, GuardResult) or not isinstance(result.verdict, Verdict):
-        raise TypeError(f"it answered {result!r:.60}, which isn't a GuardResult")
+        raise TypeError(f"it answered {result!r:.60}, which is not a GuardResult")
     return GuardResult(result.verdict, " ".join(str(result.reason).split())[:300])
 
 

@@ -51,7 +51,7 @@ class SafeSchedule:
             return found
         self._ended = True
         place = f"{self.inner!r:.120}"
-        text = f"{problem}; jobs on this schedule start no more by it"
+        text = f"{problem}; this schedule starts no more jobs"
         self._quarantine.failed(Kind.TRIGGER, self.inner.type, place, text, for_good=True)
         return None
 
@@ -60,7 +60,7 @@ def _problem(found: object, instant: datetime) -> str | None:
     if found is None:
         return None
     if not isinstance(found, datetime):
-        return f"next_after returned {found!r:.60}, which isn't a datetime"
+        return f"next_after returned {found!r:.60}, which is not a datetime"
     if found.utcoffset() is None:
         return f"next_after returned {found.isoformat()}, which has no time zone"
     if found <= instant:

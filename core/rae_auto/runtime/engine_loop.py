@@ -82,7 +82,7 @@ class EngineLoop:
         if self._closed:
             raise SchedulerClosed("the scheduler isn't running")
         if self.trouble:
-            raise StoreError(f"state can't be written, so no request is accepted: {self.trouble}")
+            raise StoreError(f"the store can't be written, so requests are refused: {self.trouble}")
         self._last_request += 1
         answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         self._requests[self._last_request] = answer
@@ -146,7 +146,7 @@ class EngineLoop:
             else:
                 break
         if self.trouble is not None:
-            logger.info("state can be written again")
+            logger.info("the store can be written again")
             self.trouble, self._reported_at = None, float("-inf")
 
     async def _commit_once(self, changes: Sequence[Change]) -> None:
@@ -166,7 +166,7 @@ class EngineLoop:
         now = asyncio.get_running_loop().time()
         if now - self._reported_at >= LOG_INTERVAL_SECONDS:
             self._reported_at = now
-            logger.error("state can't be written, so nothing new starts: {}", trouble)
+            logger.error("the store can't be written, so nothing new starts: {}", trouble)
 
     def _refuse_requests(self) -> None:
         """Answer open requests with StoreError; the engine has decided them, and its own answer will come too late."""
@@ -174,7 +174,7 @@ class EngineLoop:
             if not answer.done():
                 answer.set_exception(
                     StoreError(
-                        f"not done yet: state can't be written ({self.trouble}); it will be done as soon as it can"
+                        f"not done yet: the store can't be written ({self.trouble}); it will be done as soon as it can"
                     )
                 )
 

@@ -207,5 +207,5 @@ def _check_event(name: object, data: Mapping[str, Any], at: datetime) -> Event:
         raise BadRequest(f"data: {error}") from None
     event = Event(uuid.uuid4().hex, checked, at, kept)
     if len(json.dumps(kept, separators=(",", ":"))) > MAX_EVENT_BYTES:
-        raise BadRequest(f"data: is larger than {MAX_EVENT_BYTES >> 10} KB; keep it elsewhere and record its place")
+        raise BadRequest(f"data: is larger than {MAX_EVENT_BYTES >> 10} KB; store it in a file and record its path")
     return event

@@ -9,7 +9,7 @@ from rae_auto.engine.effects import ReadGuards
 from rae_auto.engine.events import GuardsRead
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import GUARD_TIMEOUT_SECONDS, failed, failure, place, read_guard
-from rae_auto.runtime.concurrency.background_tasks import wait_for_tasks
+from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 
 
 class GuardReader:
@@ -19,19 +19,15 @@ class GuardReader:
         self._report = report
         self._quarantine = quarantine
         self._reading: dict[ReadGuard, asyncio.Task[GuardResult]] = {}
-        self._answering: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks("a guard")
 
     def read(self, wanted: ReadGuards) -> None:
         """Begin to read what the engine wants to know; it is told when all have answered."""
-        task = asyncio.get_running_loop().create_task(self._answer(wanted))
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
+        self._tasks.start(self._answer(wanted))
 
     async def close(self) -> None:
         """Read no more."""
-        for task in (*self._answering, *self._reading.values()):
-            task.cancel()
-        await wait_for_tasks({*self._answering, *self._reading.values()}, "a guard")
+        await self._tasks.close()
 
     async def _answer(self, wanted: ReadGuards) -> None:
         guards = cast("Iterable[ReadGuard]", wanted.guards.values())
@@ -47,7 +43,7 @@ class GuardReader:
             return failed(self._quarantine, guard, error)
         if reading is None:
             work = read_guard(guard, self._quarantine)
-            reading = self._reading[guard] = asyncio.get_running_loop().create_task(work, name=place(guard))
+            reading = self._reading[guard] = self._tasks.start(work, name=place(guard))
             reading.add_done_callback(lambda _: self._reading.pop(guard, None))
         # Nothing but time ends this: a guard may ignore its cancellation, or be cancelled by a library of its own.
         await asyncio.wait({reading}, timeout=GUARD_TIMEOUT_SECONDS)

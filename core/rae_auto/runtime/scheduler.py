@@ -26,6 +26,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
+from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.zones import local_zone_name
 from rae_auto.model.run import Run
@@ -191,7 +192,7 @@ class Scheduler:
         """Return a run, open or finished. Raises RunNotFound."""
         found = await self.runtime.runs(LogQuery(key=run, limit=1))
         if not found:
-            raise RunNotFound(f"no run {run!r}; 'rae-auto history' lists them")
+            raise RunNotFound(f"no run {quote(run)}; 'rae-auto history' lists them")
         return found[0]
 
     async def wait(self, run: str) -> Run:
@@ -270,4 +271,4 @@ def _check_keepable(job: Job) -> None:
     try:
         json.dumps(documents.dump(job))
     except (TypeError, ValueError) as error:
-        raise InvalidJob(f"job {job.id!r}: holds what no store can keep: {error}") from None
+        raise InvalidJob(f"job {quote(job.id)}: holds what no store can keep: {error}") from None

@@ -59,7 +59,7 @@ def mask_result(result: Result, secrets: Iterable[str]) -> Result:
 
 def _from_environment(name: str, inherited: Mapping[str, str]) -> str:
     if name not in inherited:
-        raise ValueError(f"env refers to ${{env:{name}}}, which the daemon's environment doesn't have")
+        raise ValueError(f"env refers to ${{env:{name}}}, which is not set in the daemon's environment")
     return inherited[name]
 
 
@@ -67,8 +67,8 @@ def _from_file(name: str) -> str:
     path = Path(name).expanduser()
     try:
         if path.stat().st_mode & 0o077:
-            raise ValueError(f"env refers to {path}, which others may read; chmod 600 it")
+            raise ValueError(f"env refers to {path}, which other users can read; run 'chmod 600 {path}'")
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it isn't UTF-8 text"
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ValueError(f"env refers to {path}, which can't be read: {why}") from None

@@ -31,5 +31,5 @@ class ShutdownDeadline:
         # The store may fail at any time from now on.
         while (trouble := self._trouble()) is None:  # noqa: ASYNC110 - a store sends no event
             await asyncio.sleep(STORE_CHECK_SECONDS)
-        self.reason = f"stopped without writing state, so the next start looks for what was running: {trouble}"
+        self.reason = f"stopped without saving its state; the next start finds out what still runs: {trouble}"
         self._stopped.set()

@@ -6,7 +6,7 @@ job, or the trigger, is taken away, it goes: one that is added under the same na
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from rae_auto.api.plugin import Kind
 from rae_auto.api.trigger import EmitResult, SourceTrigger, Timer, TriggerContext
 from rae_auto.model.primitives.names import JobId
 from rae_auto.registry.quarantine import Quarantine
-from rae_auto.runtime.concurrency.background_tasks import CLOSE_LIMIT, wait_for_tasks
+from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.pattern_runner import run_pattern
 
 FIRST_DELAY, LAST_DELAY = 1.0, 300.0
@@ -40,7 +40,7 @@ class SourceSupervisor:
         self._watching: dict[JobId, dict[str, tuple[SourceTrigger, asyncio.Task[None]]]] = {}
         self._ending: dict[tuple[JobId, str], asyncio.Task[None]] = {}
         """Tasks that must end before another source gets the same directory."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks("a source")
 
     def set(self, job: JobId, sources: Mapping[str, SourceTrigger]) -> None:
         """Have these sources for the job, and no others; those that stay the same watch on."""
@@ -51,31 +51,25 @@ class SourceSupervisor:
                 del watching[trigger]
                 self._ending[job, trigger] = task
             if trigger not in sources:
-                self._ending[job, trigger] = self._begin(self._forget(job, trigger, task))
+                self._ending[job, trigger] = self._tasks.start(self._forget(job, trigger, task))
         for trigger, source in sources.items():
             if trigger not in watching:
                 before, since = self._ending.pop((job, trigger), None), self._timer.now().wall
-                watching[trigger] = source, self._begin(self._supervise(job, trigger, source, before, since))
+                watching[trigger] = source, self._tasks.start(self._supervise(job, trigger, source, before, since))
         if watching:
             self._watching[job] = watching
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     async def forget_all_but(self, known: Mapping[JobId, Container[str]]) -> None:
         """Before the first `set`: remove what triggers have kept that are gone since."""
         try:
             await asyncio.to_thread(_remove_others, self._directory / "triggers", known)
         except OSError as error:
-            logger.warning("what triggers that are gone have kept could not be removed: {}", error)
+            logger.warning("the files of removed triggers can't be deleted: {}", error)
 
     async def _forget(self, job: JobId, trigger: str, task: "asyncio.Task[None]") -> None:
         """Remove what a source has kept, once it has ended."""
         try:
-            await asyncio.wait({task}, timeout=CLOSE_LIMIT)
+            await asyncio.wait({task}, timeout=CLOSE_TIMEOUT_SECONDS)
             await asyncio.to_thread(shutil.rmtree, self._directory / "triggers" / job / trigger, ignore_errors=True)
         finally:
             if self._ending.get((job, trigger)) is asyncio.current_task():
@@ -94,7 +88,7 @@ class SourceSupervisor:
         for watching in self._watching.values():
             for _, task in watching.values():
                 task.cancel()
-        await wait_for_tasks(self._tasks, "a source")
+        await self._tasks.wait(CLOSE_TIMEOUT_SECONDS)
         self._watching.clear()
 
     async def _supervise(
@@ -107,7 +101,7 @@ class SourceSupervisor:
     ) -> None:
         if before is not None:
             # It may still be writing into the directory that is this one's now, or removing it.
-            await asyncio.wait({before}, timeout=2 * CLOSE_LIMIT)
+            await asyncio.wait({before}, timeout=2 * CLOSE_TIMEOUT_SECONDS)
         place = f"{job}.{trigger}"
 
         async def emit(
@@ -132,9 +126,11 @@ class SourceSupervisor:
             except (Exception, SystemExit) as error:  # a broken source must not touch anything else
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
-                    logger.bind(job=job).error("trigger {} failed to end: {!r}", trigger, error)
+                    logger.bind(job=job).error('trigger "{}" failed while it was stopped: {!r}', trigger, error)
                     return
-                logger.bind(job=job).error("trigger {} failed, tried again in {:.0f} s: {!r}", trigger, delay, error)
+                logger.bind(job=job).error(
+                    'trigger "{}" failed and starts again in {:.0f} s: {!r}', trigger, delay, error
+                )
                 self._quarantine.failed(Kind.TRIGGER, source.type, place, error, is_reported=True)
                 if self._quarantine.is_quarantined(Kind.TRIGGER, source.type, place):
                     return

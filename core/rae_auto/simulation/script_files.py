@@ -56,14 +56,14 @@ def _objects(text: str, place: str) -> Iterator[tuple[int, Any]]:
         try:
             yield from enumerate(json.loads(text), 1)
         except ValueError as error:
-            raise ValueError(f"{place}: is no JSON ({error})") from None
+            raise ValueError(f"{place}: is not valid JSON ({error})") from None
         return
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:
                 yield number, json.loads(line)
             except (ValueError, RecursionError):
-                raise ValueError(f"{place}:{number}: isn't a line of JSON") from None
+                raise ValueError(f"{place}:{number}: is not a line of JSON") from None
 
 
 def _parse_event(number: int, given: Any, instant: Instant) -> Event | Occurrence | GuardTurn:
@@ -71,7 +71,7 @@ def _parse_event(number: int, given: Any, instant: Instant) -> Event | Occurrenc
         raise ValueError("must be an object")
     kind = next((kind for kind in _KEYS if kind in given), None)
     if kind is None:
-        raise ValueError('must have "name" (a recorded event), "trigger" (what a source tells) or "guard"')
+        raise ValueError('must have "name" (a recorded event), "trigger" (an occurrence of a source) or "guard"')
     for key in given.keys() - _KEYS[kind]:
         raise ValueError(f"unknown key {key[:64]!r}{did_you_mean(key[:64], _KEYS[kind])}")
     at = as_utc(instant(_text(given, "at")))
@@ -89,7 +89,7 @@ def parse_verdict(word: str, because: Any = None) -> GuardResult:
     """Return the result for the word of a verdict. Raises ValueError."""
     if word not in list(Verdict):
         raise ValueError(f"{word[:64]!r} isn't an answer of a guard; write yes, no or unknown")
-    return GuardResult(Verdict(word), str(because or "as the simulation was told"))
+    return GuardResult(Verdict(word), str(because or "as the script of the simulation says"))
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

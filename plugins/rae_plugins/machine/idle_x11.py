@@ -30,7 +30,7 @@ async def x11(environment: Mapping[str, str]) -> tuple[float, str]:
     """Seconds since the last input, as the server of DISPLAY counts them."""
     display = environment.get("DISPLAY", "")
     if is_wayland(environment):
-        raise IdleUnknown("X sees only a part of the input under Wayland")
+        raise IdleUnknown("under Wayland the X server sees only part of the input")
     found = _DISPLAY.fullmatch(display)
     if found is None:
         raise IdleUnknown("DISPLAY names no X server" if display else "DISPLAY is not set")
@@ -43,7 +43,7 @@ async def x11(environment: Mapping[str, str]) -> tuple[float, str]:
         cookie = await asyncio.to_thread(_cookie, environment, number)
         return await _ask(_Talk(reader, writer), cookie) / 1000, f"the X server {display}"
     except (asyncio.IncompleteReadError, struct.error, OSError):
-        raise IdleUnknown(f"the X server {display} broke off") from None
+        raise IdleUnknown(f"the X server {display} closed the connection") from None
     finally:
         writer.close()
 

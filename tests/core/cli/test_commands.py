@@ -95,10 +95,10 @@ class TestAJob:
         assert cli("pause", "tidy").out == "paused tidy\n"
         assert "paused" in cli("show", "tidy").out
         assert cli("resume", "tidy").out == "resumed tidy\n"
-        assert cli("add", "tidy", "--", "true").err.startswith("rae-auto: job 'tidy' exists already; remove it first")
+        assert cli("add", "tidy", "--", "true").err.startswith('rae-auto: job "tidy" exists already; remove it first')
         assert cli("add", "tidy", "--replace", "--json", "--", "true").json == {"job": "tidy"}
         assert cli("remove", "tidy").out == "removed tidy\n"
-        assert cli("remove", "tidy").err == "rae-auto: no job 'tidy'\n"
+        assert cli("remove", "tidy").err == 'rae-auto: no job "tidy"\n'
 
     @pytest.mark.parametrize("text", ['command = ["true"]\ntimeout = "5s"\n', '{"command": ["true"], "timeout": "5s"}'])
     def test_is_read_from_a_file(self, cli, tmp_path, text):
@@ -112,7 +112,7 @@ class TestAJob:
         refused = cli("remove", "hello")
         assert (refused.code, refused.err) == (
             1,
-            "rae-auto: job 'hello' is defined in the configuration; remove it there\n",
+            'rae-auto: job "hello" is defined in the configuration; remove it there\n',
         )
 
 
@@ -176,10 +176,10 @@ def test_a_terminal_gets_headers_and_relative_times_and_a_pipe_plain_lines(cli):
 
 
 def test_a_name_that_is_nearly_right_gets_a_suggestion(cli):
-    assert cli("trigger", "helo").err == "rae-auto: no job 'helo'; did you mean \"hello\"?\n"
+    assert cli("trigger", "helo").err == 'rae-auto: no job "helo"; did you mean "hello"?\n'
     assert (
         cli("show", "helo", "--json").err
-        == json.dumps({"error": {"kind": "JobNotFound", "message": "no job 'helo'; did you mean \"hello\"?"}}) + "\n"
+        == json.dumps({"error": {"kind": "JobNotFound", "message": 'no job "helo"; did you mean "hello"?'}}) + "\n"
     )
 
 

@@ -61,4 +61,4 @@ def test_doctor_names_a_broken_plugin_with_its_version(tmp_path):
     said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
     problems = [f["observation"] for f in json.loads(said.stdout)["findings"] if f["subject"] == "plugin"]
     assert said.returncode == 1
-    assert any("trigger 'cron' is claimed by" in problem and "rae_bad 2.5" in problem for problem in problems)
+    assert any('trigger "cron" is provided by' in problem and "rae_bad 2.5" in problem for problem in problems)

@@ -66,7 +66,7 @@ class TestSend:
             (["no name"], 'invalid event name "no name"'),
             (["run.succeeded"], "is reserved; choose another"),
             (["a", "--at", "yesterday"], 'at: invalid instant "yesterday"'),
-            (["a", "--at", "2199-01-01T00:00:00Z"], "rae-auto: at: 2199-01-01T00:00:00+00:00 lies in the future"),
+            (["a", "--at", "2199-01-01T00:00:00Z"], "rae-auto: at: 2199-01-01T00:00:00+00:00 is in the future"),
             (["a", "--field", f"x={'y' * 70_000}"], "data: is larger than 64 KB"),
             (["a", "--field", f"x={'y' * 200_000}"], "a request is limited to 128 KB"),
             (["a", "--field", "x:=1e999"], "invalid number"),

@@ -40,7 +40,7 @@ class TestBesideADaemon:
 
     def test_misspelt_job_or_instant_is_reported(self, cli):
         said = cli("stats", "helo")
-        assert (said.code, said.err) == (1, "rae-auto: no job 'helo'; did you mean \"hello\"?\n")
+        assert (said.code, said.err) == (1, 'rae-auto: no job "helo"; did you mean "hello"?\n')
         assert cli("stats", "--since", "yesterday").code == 2
 
     def test_backup_asks_the_daemon(self, cli, tmp_path):
@@ -104,7 +104,7 @@ class TestWithoutADaemon:
         (tmp_path / "bad").write_text("hello\n")
         said = offline("restore", "bad", "--json")
         assert said.code == 1
-        assert "restore another one" in json.loads(said.err)["error"]["message"]
+        assert "restore another backup" in json.loads(said.err)["error"]["message"]
 
 
 def test_a_sparkline_has_a_bar_for_each_value():

@@ -284,7 +284,7 @@ def test_simulate_reads_events_from_a_file(world: Cli, tmp_path: Path) -> None:
         (("--guard", "night=no"), '--guard "night": no job has this guard, or its result is computed'),
         (("--guard", "no-job.power=no"), '--guard "no-job.power": no job has this guard, or its result is computed'),
         (("--guard", "power=maybe"), "--guard power: 'maybe' isn't an answer of a guard"),
-        (("--events", "bad.jsonl"), "--events bad.jsonl:1: isn't a line of JSON"),
+        (("--events", "bad.jsonl"), "--events bad.jsonl:1: is not a line of JSON"),
         (("--events", "time.jsonl"), 'invalid time "soon"'),
     ],
 )

@@ -59,13 +59,13 @@ def test_cyclic_and_unknown_needs_are_refused(world, job):
     w = world(job("a", needs=()), job("b", needs=("a",)))
     with pytest.raises(InvalidJob, match="would need itself: a -> b -> a"):
         w.add(job("a", needs=("b",)), replace=True)
-    with pytest.raises(InvalidJob, match="needs 'aa', which does not exist; did you mean \"a\""):
+    with pytest.raises(InvalidJob, match='needs "aa", which does not exist; did you mean "a"'):
         w.add(job("c", needs=("aa",)))
 
 
 def test_needed_job_cannot_be_removed(world, job):
     w = world(job("a"), job("b", needs=("a",)))
-    with pytest.raises(JobInUse, match="is needed by 'b'; remove that job first"):
+    with pytest.raises(JobInUse, match='is needed by "b"; remove that job first'):
         w.remove("a")
 
 

@@ -29,7 +29,7 @@ def reload(w, *plans, **settings):
 class TestAdding:
     def test_add_job_refuses_a_known_id_unless_it_replaces(self, world, job):
         w = world(job("a"))
-        with pytest.raises(DuplicateJob, match="job 'a' exists"):
+        with pytest.raises(DuplicateJob, match='job "a" exists'):
             w.add(job("a", timeout="1m"))
         w.add(job("a", timeout="1m"), replace=True)
         assert w.engine.job("a").job.timeout == MINUTE
@@ -62,7 +62,7 @@ class TestRemoving:
         assert [w.stored(kind) for kind in (JobState, Run, Seen)] == [(), (), ()]
 
     def test_unknown_job_is_refused_with_a_suggestion(self, world, job):
-        with pytest.raises(JobNotFound, match="no job 'backpu'; did you mean \"backup\""):
+        with pytest.raises(JobNotFound, match='no job "backpu"; did you mean "backup"'):
             world(job("backup")).remove("backpu")
 
 
@@ -174,7 +174,7 @@ class TestCancelling:
         w = world(job("a"))
         run = w.trigger("a")
         w.end(run)
-        with pytest.raises(RunNotFound, match=f"no open run '{run}'"):
+        with pytest.raises(RunNotFound, match=f'no open run "{run}"'):
             w.cancel(run=run)
         with pytest.raises(JobNotFound):
             w.cancel(job="b")

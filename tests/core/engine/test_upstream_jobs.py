@@ -16,7 +16,7 @@ def following(job):
 def test_add_job_refuses_an_unknown_upstream_job(world, job, following):
     w = world(job("backup"))
     with pytest.raises(
-        InvalidJob, match="job 'a' is triggered by job 'bakup', which does not exist; did you mean \"backup\""
+        InvalidJob, match='job "a" is triggered by job "bakup", which does not exist; did you mean "backup"'
     ):
         w.add(following("a", "bakup"))
     w.add(following("a", "backup"))
@@ -24,7 +24,7 @@ def test_add_job_refuses_an_unknown_upstream_job(world, job, following):
 
 def test_add_job_refuses_a_cycle_of_upstream_jobs(world, job, following):
     w = world(job("a"), following("b", "a"), following("c", "b"))
-    with pytest.raises(InvalidJob, match="job 'a' would start itself: a -> b -> c -> a; remove one of these triggers"):
+    with pytest.raises(InvalidJob, match='job "a" would start itself: a -> b -> c -> a; remove one of these triggers'):
         w.add(following("a", "c"), replace=True)
     with pytest.raises(InvalidJob, match="would start itself: d -> d"):
         w.add(following("d", "d"))
@@ -37,7 +37,7 @@ def test_two_paths_to_one_upstream_job_are_no_cycle(world, job, following):
 
 def test_upstream_job_cannot_be_removed(world, job, following):
     w = world(job("a"), following("b", "a"), following("c", "a"))
-    with pytest.raises(JobInUse, match="triggers 'b', 'c'; remove those jobs first"):
+    with pytest.raises(JobInUse, match='triggers "b", "c"; remove those jobs first'):
         w.remove("a")
     for name in ("c", "b", "a"):
         w.remove(name)

@@ -229,7 +229,7 @@ CASES = {
     ),
     StartDelayed: (tried_again, "it may not start before 2026-01-01"),
     DaemonStopping: (stopping, "was interrupted at"),
-    Cancelled: (cancelled, "it was cancelled by hand"),
+    Cancelled: (cancelled, "it was cancelled by a person or a program"),
     Removed: (removed, "its job was removed"),
     CrashRecovery: (recovered, "its attempt was lost in a crash and is repeated"),
     CrashLoss: (explain_lost_run, "what became of its attempt could not be found out after a crash"),

@@ -39,7 +39,7 @@ def test_plugins_shows_a_name_that_two_claim_as_broken(site: "Site") -> None:
     site.lay_out("interval", EXITS, "rae_trigger_thief", group="triggers")
     rows = [line for line in site.rae_auto("plugins").stdout.splitlines() if line.startswith("trigger  interval")]
     assert len(rows) == 2
-    assert all("broken  trigger 'interval' is claimed by" in row for row in rows)
+    assert all('broken  trigger "interval" is provided by' in row for row in rows)
 
 
 def test_show_prints_options_with_types_defaults_and_help(site: "Site") -> None:

@@ -29,29 +29,35 @@ BROKEN = {
     "cannot-be-imported": ("import there_is_no_such_module", "can't be imported (ModuleNotFoundError"),
     "no-python": ("def def", "can't be imported (SyntaxError"),
     "exits": ("import sys; sys.exit(3)", "can't be imported (SystemExit: 3)"),
-    "wrong-signature": (HEAD + "@hookimpl\ndef rae_notifiers(config): return [Pager]", "its hook has the wrong form"),
-    "no-hook": (HEAD + "def rae_notifiers(): return [Pager]", "has no function rae_notifiers marked with @hookimpl"),
+    "wrong-signature": (
+        HEAD + "@hookimpl\ndef rae_notifiers(config): return [Pager]",
+        "its hook has the wrong signature",
+    ),
+    "no-hook": (HEAD + "def rae_notifiers(): return [Pager]", "has no function rae_notifiers with @hookimpl"),
     "hook-raises": (HEAD + "@hookimpl\ndef rae_notifiers(): raise OSError('no\\nluck')", "OSError: no luck"),
     "hook-exits": (HEAD + "@hookimpl\ndef rae_notifiers(): raise SystemExit(4)", "SystemExit: 4"),
-    "nothing": (HEAD + "@hookimpl\ndef rae_notifiers(): pass", "rae_notifiers returned no list of classes"),
-    "no-list": (HEAD + "@hookimpl\ndef rae_notifiers(): return Pager", "rae_notifiers returned no list of classes"),
-    "other-type": (HEAD.replace("NAME", "x") + "@hookimpl\ndef rae_notifiers(): return [Pager]", "offers 0 classes"),
-    "twice": (HEAD + "@hookimpl\ndef rae_notifiers(): return [Pager, Pager]", "offers 2 classes"),
+    "nothing": (HEAD + "@hookimpl\ndef rae_notifiers(): pass", "rae_notifiers did not return a list of classes"),
+    "no-list": (
+        HEAD + "@hookimpl\ndef rae_notifiers(): return Pager",
+        "rae_notifiers did not return a list of classes",
+    ),
+    "other-type": (HEAD.replace("NAME", "x") + "@hookimpl\ndef rae_notifiers(): return [Pager]", "returned 0 classes"),
+    "twice": (HEAD + "@hookimpl\ndef rae_notifiers(): return [Pager, Pager]", "returned 2 classes"),
     "other-kind": (
         HEAD.replace("Pager(Notifier)", "Pager(Store)") + "@hookimpl\ndef rae_notifiers(): return [Pager]",
-        "is no Notifier",
+        "is not a subclass of Notifier",
     ),
     "no-attrs": (
         HEAD.replace("@frozen", "") + "@hookimpl\ndef rae_notifiers(): return [Pager]",
-        "isn't an attrs class",
+        "is not an attrs class",
     ),
     "abstract": (
         HEAD.replace("async def notify", "async def tell") + "@hookimpl\ndef rae_notifiers(): return [Pager]",
-        "Pager lacks notify",
+        "Pager does not define notify",
     ),
     "other-api": (
         "RAE_API = 2\n" + HEAD + "@hookimpl\ndef rae_notifiers(): return [Pager]",
-        "it was made for plugin API 2, this is 1",
+        "it was made for version 2 of the plugin API, but this is version 1",
     ),
     "type-of-nothing": (
         HEAD.replace('"NAME"\n', '"NAME"\n    size: "Sise" = 1\n') + "@hookimpl\ndef rae_notifiers(): return [Pager]",
@@ -71,7 +77,7 @@ BROKEN = {
         "    def variants(cls): return Variants('how', {'a': Notifier_})\n"
         "@frozen\nclass Notifier_(Notifier):\n    type = 'variant-abstract'\n"
         "@hookimpl\ndef rae_notifiers(): return [Pager]",
-        "Notifier_ lacks notify",
+        "Notifier_ does not define notify",
     ),
     "available-raises": (
         HEAD + "    @classmethod\n    def available(cls): raise OSError('eh')\n"
@@ -150,7 +156,7 @@ def test_broken_plugin_is_one_line_with_its_distribution(site: "Site", fault: st
     with pytest.raises(PluginBroken) as caught:
         registry.get(Kind.NOTIFIER, fault)
     message = str(caught.value)
-    assert message.startswith(f"notifier {fault!r} of rae_notifier_broken 1.0 is broken: ")
+    assert message.startswith(f'notifier "{fault}" of rae_notifier_broken 1.0 is broken: ')
     assert problem in message
     assert "\n" not in message
     info = registry.info(Kind.NOTIFIER, fault)
@@ -176,7 +182,7 @@ def test_name_clash_names_both_distributions_and_imports_none(site: "Site") -> N
     modules = {site.lay_out("pager", distribution=name) for name in ("rae_notifier_one", "rae_notifier_two")}
     registry = site.registry()
     with pytest.raises(
-        PluginBroken, match=r"claimed by rae_notifier_one 1\.0 and rae_notifier_two 1\.0; uninstall one"
+        PluginBroken, match=r"provided by rae_notifier_one 1\.0 and rae_notifier_two 1\.0; uninstall one"
     ):
         registry.get(Kind.NOTIFIER, "pager")
     assert {info.state for info in claims(registry.infos(), Kind.NOTIFIER, "pager")} == {State.BROKEN}
@@ -186,7 +192,7 @@ def test_name_clash_names_both_distributions_and_imports_none(site: "Site") -> N
 @pytest.mark.requirement("S21")
 def test_no_distribution_replaces_a_built_in(site: "Site") -> None:
     site.lay_out("command", distribution="rae_notifier_thief")
-    with pytest.raises(PluginBroken, match=r"claimed by rae-auto \S+ and rae_notifier_thief 1.0"):
+    with pytest.raises(PluginBroken, match=r"provided by rae-auto \S+ and rae_notifier_thief 1.0"):
         site.registry().get(Kind.NOTIFIER, "command")
 
 

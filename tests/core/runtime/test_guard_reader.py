@@ -186,7 +186,7 @@ def test_why_says_that_a_manual_run_checked_no_guard(tmp_path):
         (GuardResult(Verdict.UNKNOWN, "no battery can be read"), '"power" can\'t tell: no battery can be read'),
         (OSError("no such device"), "\"power\" can't tell: it failed: OSError('no such device')"),
         (SystemExit(3), '"power" can\'t tell: it failed: SystemExit(3)'),
-        ("yes", "\"power\" can't tell: it failed: TypeError(\"it answered 'yes', which isn't a GuardResult\")"),
+        ("yes", '"power" can\'t tell: it failed: TypeError("it answered \'yes\', which is not a GuardResult")'),
         (GuardResult(Verdict.NO, "two\nlines"), '"power" says no: two lines'),
         (asyncio.CancelledError(), '"power" can\'t tell: it was cancelled'),
     ],

@@ -44,7 +44,7 @@ def test_a_request_is_text(tmp_path):
 def test_a_job_that_no_store_can_keep_is_refused(tmp_path, fields):
     async def work():
         async with Scheduler(directory=tmp_path, store="json", jobs=[JOB]) as scheduler:
-            with pytest.raises(InvalidJob, match="job 'b': holds what no store can keep"):
+            with pytest.raises(InvalidJob, match='job "b": holds what no store can keep'):
                 await scheduler.add_job(Job(name="b", python="time:time", **fields))
             return [job.id for job in await scheduler.list_jobs()]
 

@@ -33,9 +33,9 @@ def test_references_are_replaced_wherever_they_stand(private):
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("${env:NOBODY}", "refers to ${env:NOBODY}, which the daemon's environment doesn't have"),
+        ("${env:NOBODY}", "refers to ${env:NOBODY}, which is not set in the daemon's environment"),
         ("${file:/does/not/exist}", "refers to /does/not/exist, which can't be read: No such file or directory"),
-        ("${file:/}", "refers to /, which others may read; chmod 600 it"),
+        ("${file:/}", "refers to /, which other users can read; run 'chmod 600 /'"),
     ],
 )
 def test_secret_reference_without_a_target_is_reported(reference, message):
@@ -46,13 +46,13 @@ def test_secret_reference_without_a_target_is_reported(reference, message):
 
 def test_a_file_that_others_may_read_holds_no_secret(private):
     private.chmod(0o640)
-    with pytest.raises(ValueError, match="others may read; chmod 600 it"):
+    with pytest.raises(ValueError, match="other users can read; run 'chmod 600"):
         resolve_secrets({"TOKEN": f"${{file:{private}}}"}, {})
 
 
 def test_binary_secret_file_is_reported(private):
     private.write_bytes(b"\xff\xfe")
-    with pytest.raises(ValueError, match="it isn't UTF-8 text"):
+    with pytest.raises(ValueError, match="it is not UTF-8 text"):
         resolve_secrets({"TOKEN": f"${{file:{private}}}"}, {})
 
 
@@ -87,7 +87,7 @@ def test_a_secret_reaches_its_job_and_no_file(tmp_path, private, monkeypatch, st
 
     ran, lacked = asyncio.run(main())
     assert ran.exit_code == 0
-    assert "which the daemon's environment doesn't have" in lacked.attempts[0].result.error
+    assert "which is not set in the daemon's environment" in lacked.attempts[0].result.error
     output = (state / "output" / f"{ran.id}.1.log").read_text()
     assert output.startswith("*** and ***\n")
     holding = [p for p in Path(state).rglob("*") if p.is_file() and CANARY.encode() in p.read_bytes()]

@@ -247,7 +247,7 @@ def test_an_array_is_read_as_lines_are():
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        ("{", "isn't a line of JSON"),
+        ("{", "is not a line of JSON"),
         ("7", "must be an object"),
         ('{"at": "2026-03-02T00:05:00+00:00"}', 'must have "name"'),
         ('{"at": "2026-03-02T00:05:00+00:00", "name": "x", "dta": {}}', "unknown key 'dta'; did you mean \"data\""),
@@ -269,7 +269,7 @@ def test_a_bad_line_is_named(line, what):
 
 
 def test_an_array_that_is_none_is_named():
-    with pytest.raises(ValueError, match="x: is no JSON"):
+    with pytest.raises(ValueError, match="x: is not valid JSON"):
         read_script("[{", "x", datetime.fromisoformat)
 
 

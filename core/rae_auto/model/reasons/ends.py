@@ -26,7 +26,7 @@ class Cancelled(ReasonBase):
 
     @property
     def text(self) -> str:
-        return "it was cancelled by hand"
+        return "it was cancelled by a person or a program"
 
 
 @frozen

@@ -1,17 +1,47 @@
-"""Ends that plugins can't put off: tasks are waited for, for a time, and then left to themselves."""
+"""Background tasks, whose end plugins can't put off: after a time limit they are left behind."""
 
 import asyncio
 from collections.abc import Collection, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from loguru import logger
 
-CLOSE_LIMIT = 1.0
+CLOSE_TIMEOUT_SECONDS = 1.0
 """Seconds that a plugin may take to close."""
 
+T = TypeVar("T")
 
-async def wait_for_tasks(tasks: Collection["asyncio.Task[Any]"], what: str, limit: float = CLOSE_LIMIT) -> None:
-    """Wait until all have ended, or until the limit: one that ignores its cancellation is left behind, and told."""
+
+class BackgroundTasks:
+    """Tasks of one kind. Each is referenced until it ends; asyncio itself would let it be collected."""
+
+    def __init__(self, kind: str) -> None:
+        """Create an empty set; `kind` names one of its tasks in messages, as in "a notifier"."""
+        self._kind = kind
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, T], name: str | None = None) -> "asyncio.Task[T]":
+        """Run it in a task of its own, from the next turn of the event loop on."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def wait(self, limit: float) -> None:
+        """Wait for so many seconds at most until all have ended; what has not is cancelled and left behind."""
+        await wait_for_tasks(self._tasks, self._kind, limit)
+
+    async def close(self) -> None:
+        """Cancel all, and wait until they have ended, or for `CLOSE_TIMEOUT_SECONDS`."""
+        for task in self._tasks:
+            task.cancel()
+        await self.wait(CLOSE_TIMEOUT_SECONDS)
+
+
+async def wait_for_tasks(
+    tasks: Collection["asyncio.Task[Any]"], kind: str, limit: float = CLOSE_TIMEOUT_SECONDS
+) -> None:
+    """Wait for so many seconds until all have ended: one that ignores its cancellation is logged and left behind."""
     if not tasks:
         return
     done, left = await asyncio.wait(tasks, timeout=limit)
@@ -20,11 +50,11 @@ async def wait_for_tasks(tasks: Collection["asyncio.Task[Any]"], what: str, limi
             task.exception()
     for task in left:
         task.cancel()
-        logger.error("{} didn't end in {:g} s and is left behind: {}", what, limit, task.get_name())
+        logger.error("{} did not end within {:g} s and was left behind: {}", kind, limit, task.get_name())
 
 
 def run_until_complete(main: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> None:
-    """As `asyncio.run`, but for tasks that ignore being cancelled: these are left behind."""
+    """Run as `asyncio.run` does, but leave behind tasks that ignore being cancelled."""
     asyncio.set_event_loop(loop)
     try:
         loop.run_until_complete(main)

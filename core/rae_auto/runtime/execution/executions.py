@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from loguru import logger
 
@@ -17,7 +16,7 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result, Run
 from rae_auto.registry.quarantine import Quarantine
-from rae_auto.runtime.concurrency.background_tasks import wait_for_tasks
+from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, wait_for_tasks
 from rae_auto.runtime.execution.assignments import build_assignment, event_path, rebuild_assignment
 from rae_auto.runtime.execution.environment import oversized_event
 from rae_auto.runtime.reporting import log_setup
@@ -50,31 +49,31 @@ class Executions:
         self._executors: dict[str, asyncio.Future[Executor]] = {}
         self._active: dict[Key, asyncio.Future[Execution]] = {}
         self._starting: dict[Key, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks("a task of an executor")
 
     def start(self, run: Run, job: Job) -> None:
         """Start the run's attempt; `AttemptStarted` and `AttemptEnded` follow, or `AttemptEnded` alone."""
         # At once, so that a cancel that comes before the task's first step finds it.
         self._active[run.id, run.attempt] = asyncio.get_running_loop().create_future()
-        self._starting[run.id, run.attempt] = self._spawn(self._carry_out(run, job))
+        self._starting[run.id, run.attempt] = self._tasks.start(self._carry_out(run, job))
 
     def cancel(self, run: RunId, attempt: int, grace: timedelta) -> None:
         """End an attempt, also one that is only being started; `AttemptEnded` follows."""
         if (run, attempt) in self._active:
-            self._spawn(self._cancel((run, attempt), grace))
+            self._tasks.start(self._cancel((run, attempt), grace))
 
     async def find(self, runs: Iterable[tuple[Run, Job]]) -> None:
         """Adopt the attempts that are alive after a restart, and report the fate of each.
 
         Returns when that is done, or after `FIND_TIMEOUT_SECONDS`; what is found later is reported later.
         """
-        looking = {self._spawn(self._find(run, job)): run for run, job in runs}
+        looking = {self._tasks.start(self._find(run, job)): run for run, job in runs}
         if not looking:
             return
         _, pending = await asyncio.wait(looking, timeout=FIND_TIMEOUT_SECONDS)
         for task in pending:
             run = looking[task]
-            logger.bind(job=run.job, run=run.id).error("its executor is still looking for what became of it")
+            logger.bind(job=run.job, run=run.id).error("its executor has not found out yet whether it still runs")
 
     async def _find(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)
@@ -84,14 +83,14 @@ class Executions:
             executor = await self._open(job.executor_ref)
             found = await executor.find(rebuild_assignment(run, job, self._directory), run.handle)
         except (Exception, SystemExit) as error:  # a broken executor must not keep the others from being found
-            found = Result(error=f"its executor failed to look for it: {error}")
+            found = Result(error=f"its executor could not find out whether it still runs: {error}")
         if active.cancelled():
             await _too_late(found)
         elif isinstance(found, Execution):
             active.set_result(found)
-            logger.bind(job=run.job, run=run.id).info("goes on: taken over from the last daemon")
+            logger.bind(job=run.job, run=run.id).info("still running; taken over from the last daemon")
             self._report(AttemptFound(*key, found.handle))
-            self._spawn(self._await_end(key, found))
+            self._tasks.start(self._await_end(key, found))
         else:
             del self._active[key]
             active.cancel()
@@ -101,9 +100,7 @@ class Executions:
 
     async def close(self) -> None:
         """Let executors go. Whatever is still in their hands is left to them."""
-        for task in self._tasks:
-            task.cancel()
-        await wait_for_tasks(self._tasks, "an executor's work")
+        await self._tasks.close()
         opened = [o.result() for o in self._executors.values() if o.done() and not o.exception()]
         closing = [asyncio.ensure_future(_closed(executor)) for executor in opened]
         await wait_for_tasks(closing, "an executor")
@@ -139,7 +136,7 @@ class Executions:
         try:
             result = await execution.wait()
             if not isinstance(result, Result):
-                raise TypeError(f"wait returned {result!r:.60}, which is no Result")
+                raise TypeError(f"wait returned {result!r:.60}, which is not a Result")
         except (Exception, SystemExit) as error:
             result = Result(error=f"its executor failed: {_one_line(error)}")
         self._ended(key, result, secrets)
@@ -155,7 +152,7 @@ class Executions:
             active.cancel()
             if (starting := self._starting.get(key)) is not None:
                 starting.cancel()
-            self._ended(key, Result(error="its executor neither started it nor said why, and was given up"), ())
+            self._ended(key, Result(error="its executor did not start it in time and reported no reason"), ())
         elif not active.cancelled():
             try:
                 await active.result().cancel(grace)
@@ -180,17 +177,11 @@ class Executions:
         await executor.open(create_private_directory(self._directory / "executors" / ref.type))
         return executor
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
 
 def _check_execution(execution: Execution) -> Execution:
     """Return the result of `start` if it keeps the contract. Raises TypeError."""
     if not isinstance(execution, Execution):
-        raise TypeError(f"start returned {execution!r:.60}, which is no Execution")
+        raise TypeError(f"start returned {execution!r:.60}, which is not an Execution")
     json.dumps(dict(execution.handle))
     return execution
 
@@ -205,7 +196,7 @@ async def _closed(executor: Executor) -> None:
     try:
         await executor.close()
     except (Exception, SystemExit) as error:
-        logger.error("executor {} failed to close: {!r}", executor.type, error)
+        logger.error('executor "{}" failed to close: {!r}', executor.type, error)
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Telling people: each notice in a task of its own, with a time limit, never in the way of a run."""
+"""Notifications: each notice in a task of its own, with a time limit, never in the way of a run."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from rae_auto.engine.effects import Notify
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.run import Run
 from rae_auto.registry.quarantine import Quarantine
-from rae_auto.runtime.concurrency.background_tasks import CLOSE_LIMIT, wait_for_tasks
+from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 
-TIME_LIMIT = 30.0
+NOTIFY_TIMEOUT_SECONDS = 30.0
 """Seconds that a notifier may take."""
 
 
@@ -42,24 +42,22 @@ def _text(kind: NotifyOn, run: Run) -> str:
 
 
 class Notifications:
-    """Hands notices to notifiers."""
+    """The notifiers, and the deliveries to them that have not ended."""
 
     def __init__(self, notifiers: Mapping[str, Notifier], quarantine: Quarantine | None = None) -> None:
         self._quarantine = quarantine or Quarantine(lambda *_: "unknown")
         self.notifiers = notifiers
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks("a notifier")
 
     def send(self, wish: Notify) -> None:
-        """Tell it through every notifier that the job names, or through all."""
+        """Deliver the notice through every notifier that the job names, or through all."""
         notice = notice_of(wish)
         for name in wish.job.notify.via or self.notifiers:
-            task = asyncio.get_running_loop().create_task(self._deliver(name, notice))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.start(self._deliver(name, notice), name=name)
 
     async def close(self) -> None:
         """Let deliveries finish; each has its time limit."""
-        await wait_for_tasks(self._tasks, "a notifier", TIME_LIMIT + CLOSE_LIMIT)
+        await self._tasks.wait(NOTIFY_TIMEOUT_SECONDS + CLOSE_TIMEOUT_SECONDS)
 
     async def _deliver(self, name: str, notice: Notice) -> None:
         log = logger.bind(job=notice.job, run=notice.run)
@@ -71,9 +69,9 @@ class Notifications:
             log.error('notifier "{}" is quarantined, so this was not delivered: {}', name, notice.text)
             return
         try:
-            async with asyncio.timeout(TIME_LIMIT):
+            async with asyncio.timeout(NOTIFY_TIMEOUT_SECONDS):
                 await notifier.notify(notice)
-        except (Exception, SystemExit) as error:  # nobody told must not mean nothing run, nor the daemon's end
+        except (Exception, SystemExit) as error:  # a failed delivery must not stop the daemon
             log.error('notifier "{}" failed to deliver: {}: {!r}', name, notice.text, error)
             self._quarantine.failed(Kind.NOTIFIER, notifier.type, name, error, is_reported=True)
         else:

@@ -123,7 +123,7 @@ def log() -> Iterator[list[str]]:
     [
         (fail, "its executor failed: a bug of its own"),
         (leave, "its executor failed: 3"),
-        (gives("done"), "its executor failed: wait returned 'done', which is no Result"),
+        (gives("done"), "its executor failed: wait returned 'done', which is not a Result"),
     ],
 )
 def test_attempt_without_a_result_ends_with_the_reason(tmp_path: Path, wait: Does, error: str) -> None:
@@ -166,7 +166,7 @@ def test_failed_search_for_an_attempt_ends_it_without_delay(tmp_path: Path, find
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(find=find))
         await desk.executions.find([(RUN, JOB)])
-        assert "its executor failed to look for it" in (await desk.deliver(AttemptEnded)).result.error
+        assert "its executor could not find out whether it still runs" in (await desk.deliver(AttemptEnded)).result.error
         # It is in nobody's hands any more.
         desk.executions.cancel(RUN.id, 1, timedelta(0))
         await desk.executions.close()
@@ -190,9 +190,9 @@ def test_find_that_hangs_delays_no_start_and_is_ended_when_late(
 
         desk = Desk(tmp_path, Odd(find=find))
         await desk.executions.find([(RUN, JOB)])
-        assert any("still looking for what became of it" in line for line in log)
+        assert any("has not found out yet" in line for line in log)
         desk.executions.cancel(RUN.id, 1, timedelta(0))
-        assert "was given up" in (await desk.deliver(AttemptEnded)).result.error
+        assert "did not start it in time" in (await desk.deliver(AttemptEnded)).result.error
         go.set()
         await asyncio.wait_for(attempt.was_cancelled.wait(), 60)
         await desk.executions.close()
@@ -222,4 +222,4 @@ def test_executor_that_fails_to_close_is_reported(tmp_path: Path, log: list[str]
         await desk.executions.close()
 
     asyncio.run(scene())
-    assert any("executor odd failed to close" in line for line in log)
+    assert any('executor "odd" failed to close' in line for line in log)

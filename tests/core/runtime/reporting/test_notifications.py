@@ -189,7 +189,7 @@ def test_failing_notifier_is_logged_in_one_line_and_others_deliver(log, error):
 
 @pytest.mark.requirement("R35")
 def test_hanging_notifier_is_given_up_and_others_deliver(log, monkeypatch):
-    monkeypatch.setattr(notifications, "TIME_LIMIT", 0.05)
+    monkeypatch.setattr(notifications, "NOTIFY_TIMEOUT_SECONDS", 0.05)
     send({"bad": Hanging(), "good": Noting("good")}, wish())
     assert [name for name, _ in delivered] == ["good"]
     (line,) = log
@@ -334,7 +334,7 @@ def test_job_is_notified_through_the_notifiers_that_it_names(tmp_path):
 
 @pytest.mark.requirement("R35")
 def test_bad_notifiers_hold_up_neither_runs_nor_the_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(notifications, "TIME_LIMIT", 0.05)
+    monkeypatch.setattr(notifications, "NOTIFY_TIMEOUT_SECONDS", 0.05)
     jobs = [Job(name="a", python="time:time", notify=every_end())]
 
     async def work(scheduler):
