@@ -166,7 +166,9 @@ def test_failed_search_for_an_attempt_ends_it_without_delay(tmp_path: Path, find
     async def scene() -> None:
         desk = Desk(tmp_path, Odd(find=find))
         await desk.executions.find([(RUN, JOB)])
-        assert "its executor could not find out whether it still runs" in (await desk.deliver(AttemptEnded)).result.error
+        assert (
+            "its executor could not find out whether it still runs" in (await desk.deliver(AttemptEnded)).result.error
+        )
         # It is in nobody's hands any more.
         desk.executions.cancel(RUN.id, 1, timedelta(0))
         await desk.executions.close()
