@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.core.daemon.test_daemon import Home
-from tests.plugins.executors.conftest import playing
-from tests.plugins.executors.test_process import is_alive
+from tests.plugins.executors.conftest import is_alive, run_async
 from tests.support.waiting import eventually
 
 from rae_auto import Job, Limits, Scheduler
@@ -65,7 +64,7 @@ def test_whatever_a_command_does_all_of_it_ends(tmp_path, how, script):
                 return ended.state, left
         return RunState.INTERRUPTED, [pid for pid in read_pids(pids) if is_alive(pid)]
 
-    state, left = playing(work)
+    state, left = run_async(work)
     assert left == []
     assert (
         state
@@ -93,7 +92,7 @@ def test_a_flood_is_kept_within_bounds_in_memory_and_on_disk(tmp_path):
             keeper = int(json.loads((tmp_path / "output" / f"{run}.1.start").read_text())["keeper"][0])
             return ended, peak_of(keeper)
 
-    ended, peak = playing(work)
+    ended, peak = run_async(work)
     assert ended.state is RunState.SUCCEEDED
     assert peak < 40 << 20
     (output,) = (tmp_path / "output").glob("*.log")
@@ -115,7 +114,7 @@ def test_what_a_command_leaves_behind_goes_or_stays_as_it_is_wanted(tmp_path):
             ended = [await scheduler.wait(await scheduler.trigger(job.id)) for job in jobs]
             return [run.state for run in ended]
 
-    assert playing(work) == [RunState.SUCCEEDED, RunState.SUCCEEDED]
+    assert run_async(work) == [RunState.SUCCEEDED, RunState.SUCCEEDED]
     goes, stays = (int((tmp_path / name).read_text()) for name in ("goes", "stays"))
     assert (is_alive(goes), is_alive(stays)) == (False, True)
     os.kill(stays, signal.SIGKILL)
@@ -130,7 +129,7 @@ def test_an_exceeded_limit_is_the_reason_and_usage_is_on_record(tmp_path):
         async with Scheduler(directory=tmp_path, jobs=[job]) as scheduler:
             return await scheduler.wait(await scheduler.trigger("hog"))
 
-    run = playing(work)
+    run = run_async(work)
     assert (run.state, run.reason.text) == (RunState.FAILED, "memory limit of 50MB exceeded")
     (attempt,) = run.attempts
     assert attempt.result.max_memory > 50 << 20
@@ -147,10 +146,10 @@ def test_unenforceable_limit_is_refused_unless_best_effort(tmp_path, best_effort
             return (await scheduler.wait(await scheduler.trigger("call"))).state
 
     if best_effort:
-        assert playing(work) is RunState.SUCCEEDED
+        assert run_async(work) is RunState.SUCCEEDED
     else:
         with pytest.raises(InvalidJob, match=r"'call': limits.cpu_time: can't be enforced: the thread executor has no"):
-            playing(work)
+            run_async(work)
 
 
 @pytest.fixture

@@ -90,9 +90,9 @@ class Repeating(SourceTrigger):
     type = "repeating"
     keys: Sequence[str] = ()
 
-    async def watch(self, watch: TriggerContext) -> None:
+    async def watch(self, context: TriggerContext) -> None:
         for key in self.keys:
-            await watch.emit(key, {"directory": watch.directory.name, "trigger": watch.trigger})
+            await context.emit(key, {"directory": context.directory.name, "trigger": context.trigger})
         await asyncio.Event().wait()
 
 

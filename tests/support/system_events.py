@@ -10,9 +10,9 @@ from rae_auto.testing.sources import Listener
 
 
 def read_memory(listener: Listener) -> dict[str, Any]:
-    """The facts that the source has kept."""
+    """Return the states that the source has saved."""
     try:
-        return dict(json.loads((listener.directory / "system.json").read_text())["facts"])
+        return dict(json.loads((listener.directory / "system.json").read_text())["states"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return {}
 

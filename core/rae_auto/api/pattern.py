@@ -73,6 +73,6 @@ class PatternTrigger(SourceTrigger):
         inner = (part.upstream_jobs() for part in self.parts().values() if isinstance(part, SourceTrigger))
         return tuple(dict.fromkeys(job for jobs in inner for job in jobs))
 
-    async def watch(self, watch: TriggerContext) -> None:
+    async def watch(self, context: TriggerContext) -> None:
         """Run the pattern durably: no event counts twice, at whichever moment the daemon ends."""
-        await watch.run_pattern(self, watch)
+        await context.run_pattern(self, context)

@@ -121,7 +121,7 @@ class SourceTrigger(Plugin):
     """A trigger that watches the world and tells what happened."""
 
     @abstractmethod
-    async def watch(self, watch: TriggerContext) -> None:
+    async def watch(self, context: TriggerContext) -> None:
         """Watch until cancelled. Returning ends the source for good; raising has it restarted, ever later."""
 
     def upstream_jobs(self) -> tuple[str, ...]:

@@ -71,9 +71,11 @@ class Commands:
         }
 
     async def ping(self, _: Arguments) -> Any:
+        """Return the pid and the version of the daemon."""
         return {"pid": os.getpid(), "version": __version__}
 
     async def status(self, _: Arguments) -> Any:
+        """Return the state of the daemon, its open runs, the next starts and its problems."""
         runtime = self._scheduler.runtime
         engine = runtime.engine
         runs = [opened.run for opened in engine.runs()]
@@ -98,9 +100,11 @@ class Commands:
         return {**run_record(run), "waiting_for": self._scheduler.runtime.waiting_for(run.id)}
 
     async def list(self, _: Arguments) -> Any:
+        """Return all jobs, with their next starts and latest runs."""
         return [job_record(info) for info in await self._scheduler.list_jobs()]
 
     async def show(self, arguments: Arguments) -> Any:
+        """Return the definition of a job, its state and its open runs."""
         entry = self._scheduler.runtime.engine.job(text(arguments, "job"))  # type: ignore[arg-type]
         opened = self._scheduler.runtime.engine.runs(entry.job.id)
         return {
@@ -110,50 +114,61 @@ class Commands:
         }
 
     async def add(self, arguments: Arguments) -> Any:
+        """Add a job from its definition; raises InvalidJob or DuplicateJob."""
         definition = arguments.get("definition")
         if not isinstance(definition, Mapping):
             raise BadRequest("'add' needs \"definition\": an object with the fields of a job")
         return {"job": await self._scheduler.add_job(read_job(definition), replace=flag(arguments, "replace"))}
 
     async def remove(self, arguments: Arguments) -> Any:
+        """Remove a job; raises JobNotFound or JobInUse."""
         await self._scheduler.remove_job(text(arguments, "job"))
         return {}
 
     async def trigger(self, arguments: Arguments) -> Any:
+        """Start a run by hand; returns its id once the run is durable. A repeated `request` returns the same run."""
         run = await self._scheduler.trigger(
             text(arguments, "job"), event=arguments.get("event"), request=optional_text(arguments, "request")
         )
         return {"run_id": run}
 
     async def cancel(self, arguments: Arguments) -> Any:
+        """Cancel a run, or the open runs of a job; returns the ids of the cancelled runs."""
         target = text(arguments, "job" if arguments.get("run") is None else "run")
         return {"cancelled": await self._scheduler.cancel(target)}
 
     async def pause(self, arguments: Arguments) -> Any:
+        """Pause a job: its triggers start nothing until it is resumed."""
         await self._scheduler.pause(text(arguments, "job"))
         return {}
 
     async def resume(self, arguments: Arguments) -> Any:
+        """Resume a paused job."""
         await self._scheduler.resume(text(arguments, "job"))
         return {}
 
     async def history(self, arguments: Arguments) -> Any:
+        """Return the runs that match, newest first."""
         return [run_record(run) for run in await self._scheduler.runtime.runs(log_query(arguments))]
 
     async def why(self, arguments: Arguments) -> Any:
+        """Return why a job ran, did not run or waits, at an instant or in a run."""
         at, run = optional_text(arguments, "at"), optional_text(arguments, "run")
         return (await explain_job(self._scheduler, text(arguments, "job"), at, run)).record()
 
     async def output(self, arguments: Arguments) -> Any:
+        """Return the path of the output of a run's latest attempt; raises RunNotFound."""
         run = await self._scheduler.get_run(text(arguments, "run"))
         path = output_path(self._scheduler.directory, run.id, run.attempt)
         return {"path": str(path), "state": run.state.value, "attempt": run.attempt}
 
     async def world_log(self, arguments: Arguments) -> Any:
+        """Return the recorded events and occurrences of a period, as a script for a simulation."""
         since, until = optional_instant(arguments, "since"), optional_instant(arguments, "until")
         return await self._scheduler.runtime.read_store(lambda store: read_world_log(store, since, until))
 
     async def stats(self, arguments: Arguments) -> Any:
+        """Return statistics of all jobs or of one; raises JobNotFound."""
         job = optional_text(arguments, "job")
         found = await self._scheduler.statistics(job, optional_instant(arguments, "since"))
         if job is not None and not found.runs:
@@ -162,6 +177,7 @@ class Commands:
         return found.record()
 
     async def record_event(self, arguments: Arguments) -> Any:
+        """Record an event; returns it once it is durable."""
         data = arguments.get("data")
         if not isinstance(data, Mapping | None):
             raise BadRequest('"data" must be an object')
@@ -170,6 +186,7 @@ class Commands:
         return {"id": event.id, "name": event.name, "at": event.at.isoformat()}
 
     async def list_events(self, arguments: Arguments) -> Any:
+        """Return the recorded events that match, newest first."""
         events = await self._scheduler.recorded_events(
             arguments.get("names", "*"),
             since=optional_instant(arguments, "since"),
@@ -180,17 +197,21 @@ class Commands:
         return [event_as_json(event) for event in events]
 
     async def delete_events(self, arguments: Arguments) -> Any:
+        """Delete recorded events; returns how many."""
         before = optional_instant(arguments, "before")
         return {"deleted": await self._scheduler.delete_events(arguments.get("names", ()), before)}
 
     async def backup(self, arguments: Arguments) -> Any:
+        """Write a backup of the store; returns its summary."""
         path, replace = absolute_path(arguments, "path"), flag(arguments, "replace")
         return (await self._scheduler.backup(path, replace=replace)).record()
 
     async def reload(self, _: Arguments) -> Any:
+        """Load the configuration again, as a whole or not at all; returns the changes."""
         return await self._reload()
 
     async def stop(self, arguments: Arguments) -> Any:
+        """Stop the daemon: at once with `now`, else after the grace time of the settings."""
         grace = timedelta(0) if flag(arguments, "now") else None
         await self._scheduler.stop(grace, leave_running=flag(arguments, "leave_running"))
         return {}

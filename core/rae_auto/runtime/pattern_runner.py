@@ -83,7 +83,7 @@ class PatternRunner:
     """Plays a pattern."""
 
     pattern: PatternTrigger
-    watch: TriggerContext
+    context: TriggerContext
     _memory: _Memory = field(init=False)
     _saved: _Memory = field(init=False)
     _clocks: Moment = field(init=False)
@@ -94,7 +94,7 @@ class PatternRunner:
 
     async def run(self) -> None:
         """Until cancelled."""
-        self._file = StateFile(self.watch.directory / "pattern.json", self.watch.job)
+        self._file = StateFile(self.context.directory / "pattern.json", self.context.job)
         await self._take_up()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -102,20 +102,20 @@ class PatternRunner:
                 if self.pattern.event_names():
                     tasks.create_task(self._follow())
                 for name, part in self.pattern.parts().items():
-                    tasks.create_task(run_trigger(part, self.watch.part(name, self._emit_of(name))))
+                    tasks.create_task(run_trigger(part, self.context.part(name, self._emit_of(name))))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
             # What happens from now on is a gap. Where that can't be kept the gap only looks longer.
             with contextlib.suppress(OSError, StoreError):
-                await self._save(self._failed_at or self.watch.timer.now().wall)
+                await self._save(self._failed_at or self.context.timer.now().wall)
 
     async def _take_up(self) -> None:
-        now = self.watch.timer.now()
+        now = self.context.timer.now()
         self._clocks = now
         kept = await self._file.load(lambda document: self._read_memory(document, now.wall))
         if kept is None:
-            since = now.wall if self._file.damage else self.watch.since or now.wall
+            since = now.wall if self._file.damage else self.context.since or now.wall
             self._memory = _Memory(PatternRun.start(self.pattern, since), StreamPosition(since))
             await self._save(now.wall)
             return
@@ -136,7 +136,7 @@ class PatternRunner:
     async def _turn(self) -> AsyncIterator[PatternRun]:
         """One step of the play: what it leads to is kept once it was told, or nothing of it."""
         async with self._lock:
-            now, run = self.watch.timer.now(), self._memory.run
+            now, run = self.context.timer.now(), self._memory.run
             try:
                 await self._emit_firings(self._memory.unsent)
                 for since, why in _gaps(self._clocks, now):
@@ -163,7 +163,7 @@ class PatternRunner:
                 self._saved = memory
 
     async def _follow(self) -> None:
-        stream = self.watch.events.follow(self.pattern.event_names(), self._memory.place)
+        stream = self.context.events.follow(self.pattern.event_names(), self._memory.place)
         try:
             async for batch in stream:
                 await self._take(batch, RECORDED)
@@ -192,9 +192,9 @@ class PatternRunner:
         result = None
         if firings and self.pattern.parts() and not self._memory.unsent:
             self._memory = evolve(self._memory, unsent=tuple(firings))
-            await self._save(self.watch.timer.now().wall)
+            await self._save(self.context.timer.now().wall)
         for firing in firings:
-            result = await self.watch.emit(firing.key, firing.event, firing.at)
+            result = await self.context.emit(firing.key, firing.event, firing.at)
         self._memory = evolve(self._memory, unsent=())
         return result
 
@@ -206,14 +206,14 @@ class PatternRunner:
             *,
             feedback_key: str | None = None,  # noqa: ARG001 - the job never runs, so nothing is its doing
         ) -> EmitResult:
-            return await self._take([Event(key, name, at or self.watch.timer.now().wall, event or {})], name)
+            return await self._take([Event(key, name, at or self.context.timer.now().wall, event or {})], name)
 
         return emit
 
     async def _wake(self) -> None:
         while True:
             self._moved.clear()
-            wake_at, now = self._memory.run.wake_at, self.watch.timer.now()
+            wake_at, now = self._memory.run.wake_at, self.context.timer.now()
             if _gaps(self._clocks, now) or (wake_at is not None and wake_at <= now.wall):
                 async with self._turn() as run:
                     await self._emit_firings(run.advance(now.wall))
@@ -230,7 +230,7 @@ class PatternRunner:
     async def _alarm(self, at: datetime | None) -> None:
         if at is not None:
             try:
-                await self.watch.timer.sleep_until(at)
+                await self.context.timer.sleep_until(at)
             finally:
                 self._moved.set()
 
@@ -252,17 +252,17 @@ async def run_pattern(pattern: SourceTrigger, context: TriggerContext) -> None:
     await PatternRunner(pattern, context).run()
 
 
-async def run_trigger(trigger: Trigger, watch: TriggerContext) -> None:
+async def run_trigger(trigger: Trigger, context: TriggerContext) -> None:
     """Run a trigger of any shape until cancelled: a schedule emits each instant from its first start on."""
     if isinstance(trigger, SourceTrigger):
-        await trigger.watch(watch)
+        await trigger.watch(context)
     else:
-        await _run_schedule(trigger, watch)
+        await _run_schedule(trigger, context)
 
 
-async def _run_schedule(schedule: ScheduleTrigger, watch: TriggerContext) -> None:
+async def _run_schedule(schedule: ScheduleTrigger, context: TriggerContext) -> None:
     """Tell the instants of a schedule; of those that were missed the latest ones."""
-    file = StateFile(watch.directory / "schedule.json", watch.job)
+    file = StateFile(context.directory / "schedule.json", context.job)
 
     async def save(after: datetime) -> None:
         await file.save({"schedule": repr(schedule), "after": format_instant(after)})
@@ -272,14 +272,14 @@ async def _run_schedule(schedule: ScheduleTrigger, watch: TriggerContext) -> Non
 
     after = await file.load(read_position)
     if after is None:
-        after = watch.since or watch.timer.now().wall
+        after = context.since or context.timer.now().wall
         await save(after)
     checked = _Checked(schedule)
     while (following := checked.next_after(after)) is not None:
-        while (now := watch.timer.now().wall) < following:
-            await watch.timer.sleep_until(following)
+        while (now := context.timer.now().wall) < following:
+            await context.timer.sleep_until(following)
         for after in find_due_instants(checked, following, now).instants:
-            await watch.emit(format_instant(after), {"due": format_instant(after)}, after)
+            await context.emit(format_instant(after), {"due": format_instant(after)}, after)
             await save(after)
 
 

@@ -21,7 +21,7 @@ from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.pattern_runner import run_pattern
 
-FIRST_DELAY, LAST_DELAY = 1.0, 300.0
+MIN_RESTART_DELAY_SECONDS, MAX_RESTART_DELAY_SECONDS = 1.0, 300.0
 """Seconds before a failed source is started again; doubled each time up to the last."""
 
 Fire = Callable[[JobId, str, str, Mapping[str, Any] | None, datetime | None, str | None], Awaitable[EmitResult]]
@@ -119,7 +119,7 @@ class SourceSupervisor:
         context = TriggerContext(
             job, trigger, directory, emit, self._timer, self._events, since=since, run_pattern=run_pattern
         )
-        delay = FIRST_DELAY
+        delay = MIN_RESTART_DELAY_SECONDS
         while True:
             try:
                 await source.watch(context)
@@ -137,7 +137,7 @@ class SourceSupervisor:
             else:
                 return
             await asyncio.sleep(delay)
-            delay = min(delay * 2, LAST_DELAY)
+            delay = min(delay * 2, MAX_RESTART_DELAY_SECONDS)
 
 
 def _remove_others(directory: Path, known: Mapping[JobId, Container[str]]) -> None:

@@ -1,6 +1,6 @@
 """Blocking looks at things that may never answer: a mount whose server is gone, a resolver without a network.
 
-Such a look gets a daemon thread of its own. In asyncio's few threads it would keep others waiting, and the program
+Such a look gets a daemon thread of its own. In asyncio's few threads it would delay others, and the program
 from ending. There is one look at a time for each thing: who asks meanwhile waits for that one, so that something that
 hangs for a day costs one thread.
 """
@@ -20,7 +20,7 @@ _lock = Lock()
 async def call_with_timeout(what: Hashable, function: Callable[[], T], seconds: float) -> T:
     """Return what the function returns, or raise what it raises; TimeoutError after the limit, and it goes on.
 
-    `what` must tell looks apart that may have different results.
+    `what` must distinguish calls that may have different results.
     """
     return await asyncio.wait_for(asyncio.wrap_future(_start_call(what, function)), seconds)
 
@@ -30,7 +30,7 @@ def _start_call(what: Hashable, function: Callable[[], T]) -> "Future[T]":
         if what in _calls:
             return _calls[what]
         future: Future[T] = Future()
-        # From here on nobody who loses patience can cancel it for others.
+        # From here on a caller that gives up can't cancel it for others.
         future.set_running_or_notify_cancel()
         _calls[what] = future
     Thread(target=_run_call, args=(what, function, future), daemon=True, name="rae-look").start()

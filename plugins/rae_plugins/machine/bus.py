@@ -1,7 +1,7 @@
 """D-Bus: that of the system by one connection that all of a loop's users share, that of the session by one for each.
 
 No D-Bus library connects again by itself, so this one doesn't either: when the bus is lost every user hears of it as
-`BusFailure`, asks for the bus anew when it likes, and reads what is so now, since nobody told it of the time between.
+`BusFailure`, connects again when it likes, and reads the present state, because signals in between were lost.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class Target:
 
 @frozen
 class Signal:
-    """Something that a service told. `body` holds plain values."""
+    """A signal of a service. `body` holds plain values."""
 
     path: str
     interface: str
@@ -104,7 +104,7 @@ class Signals:
         return signal
 
     async def owned(self) -> None:
-        """Return once somebody speaks for the service. Errors: BusFailure."""
+        """Return once the service has an owner. Errors: BusFailure."""
         while self.owner is None:
             await self.next()
 

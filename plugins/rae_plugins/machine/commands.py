@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-KEPT = 4096
+MAX_OUTPUT_BYTES = 4096
 """Bytes of the end of what a command prints."""
 
 _PIPE = 1 << 16
@@ -70,7 +70,7 @@ async def run(words: Sequence[str], seconds: float, *, most: int | None = None, 
         finally:
             await kill(process)
         tail.read_output()
-        return CommandResult(code, bytes(tail.kept), tail.printed)
+        return CommandResult(code, bytes(tail.data), tail.printed)
 
 
 async def kill(process: Process) -> None:
@@ -94,7 +94,7 @@ def _directory() -> Path:
 
 
 class _Tail:
-    """A pipe for what the command prints, read all the time, of which the end is kept.
+    """A pipe for what the command prints, read all the time, of which the end is stored.
 
     asyncio's own would be waited for until all have closed it, also those whom the command has left behind.
     """
@@ -102,7 +102,7 @@ class _Tail:
     process: Process | None = None
 
     def __init__(self, most: int | None) -> None:
-        self.kept = bytearray()
+        self.data = bytearray()
         self.printed = 0
         self._most = most
         self._reading, self.writing = os.pipe()
@@ -129,8 +129,8 @@ class _Tail:
         except BlockingIOError:
             return False
         self.printed += len(part)
-        self.kept += part
-        del self.kept[:-KEPT]
+        self.data += part
+        del self.data[:-MAX_OUTPUT_BYTES]
         if self._most is not None and self.printed > self._most and self.process is not None:
             _kill(self.process)
         return True

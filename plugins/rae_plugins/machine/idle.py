@@ -1,6 +1,6 @@
-"""For how long nobody has touched the machine: keyboard, mouse, touch.
+"""The idle time of the machine: without keyboard, mouse and touch.
 
-Each desktop keeps this somewhere else, and some keep it nowhere. What can't be told is None, with the reasons: that is
+Each desktop has this somewhere else, and some have it nowhere. An unknown time is None, with the reasons: that is
 neither idle nor in use. Of the sources the first that knows is believed, in an order that goes from counters of
 input to what a desktop says of itself now and then.
 """

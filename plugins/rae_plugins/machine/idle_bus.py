@@ -20,7 +20,7 @@ async def mutter(_: Mapping[str, str]) -> tuple[float, str]:
 
 
 async def screen_saver(environment: Mapping[str, str]) -> tuple[float, str]:
-    """KDE's screen saver tells milliseconds from KIdleTime, which on Wayland can't tell and then says 0."""
+    """KDE's screen saver reports milliseconds from KIdleTime, which on Wayland doesn't know them and says 0."""
     async with session_bus() as bus:
         (milliseconds,) = await bus.call(_SCREEN_SAVER, "GetSessionIdleTime")
     if milliseconds == 0 and is_wayland(environment):
@@ -31,7 +31,7 @@ async def screen_saver(environment: Mapping[str, str]) -> tuple[float, str]:
 async def logind(_: Mapping[str, str]) -> tuple[float, str]:
     """Read the idle hint that a desktop gave logind, which is mostly less than the true time.
 
-    One that never told anything has the value 0 for since when; then its "not idle" says nothing.
+    A hint that was never set has the time 0; then its "not idle" says nothing.
     """
     async with system_bus() as bus:
         session = await bus.properties(_SESSION)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 
 class IdleUnknown(Exception):  # an answer, not an error
-    """The source can't tell; its text says why, in a few words."""
+    """The source doesn't know; its text gives the reason, in a few words."""
 
 
 def is_wayland(environment: Mapping[str, str]) -> bool:

@@ -1,7 +1,7 @@
 """The power supply: mains or battery, and its charge.
 
-Linux tells of each supply in /sys/class/power_supply. That is read here rather than through psutil, which takes
-the battery of a wireless mouse for the machine's own. Elsewhere psutil tells.
+Linux lists each supply in /sys/class/power_supply. That is read here rather than through psutil, which takes
+the battery of a wireless mouse for the machine's own. Elsewhere psutil reports it.
 
 https://www.kernel.org/doc/Documentation/ABI/testing/sysfs-class-power
 """
@@ -27,7 +27,7 @@ class Source(StrEnum):
 
 @frozen
 class Power:
-    """The source, None where it can't be told; whether there is a battery, and its charge in per cent if known."""
+    """The source, None if unknown; whether there is a battery, and its charge in per cent if known."""
 
     source: Source | None
     battery: bool = False
@@ -64,7 +64,7 @@ def _source_by_status(statuses: Iterable[str]) -> Source | None:
 
 
 def _charge(batteries: Iterable[Path]) -> float | None:
-    """Per cent of all batteries together; by what each can hold, where they tell that."""
+    """Per cent of all batteries together; weighted by what each can hold, where that is known."""
     now = full = 0.0
     shares = []
     for entry in batteries:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 
 _SECOND = timedelta(seconds=1)
-_MOST_STRETCHES = 16
-"""A week has seven midnights; the clock may be set between them."""
+_MAX_BOUNDS = 16
+"""Bounds that are examined: a week has seven midnights, and the clock may be set between them."""
 
 
 def wall_time_at(instant: datetime, zone: tzinfo) -> datetime:
@@ -31,7 +31,7 @@ def next_change(
     at = instant.astimezone(UTC)
     before = holds(wall_time_at(at, zone))
     try:
-        for _ in range(_MOST_STRETCHES):
+        for _ in range(_MAX_BOUNDS):
             wall = wall_time_at(at, zone)
             bound = at + (next_bound(wall) - wall)
             at = _clock_set(at, bound, zone) or bound

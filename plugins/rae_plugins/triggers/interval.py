@@ -7,11 +7,11 @@ from attrs import field, frozen
 
 from rae_auto.api import ScheduleTrigger
 from rae_auto.hookspecs import hookimpl
+from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.instants import as_utc, parse_instant
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.validators import at_least
-from rae_plugins.triggers.quoting import quote
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MIN_INTERVAL = timedelta(milliseconds=1)
@@ -24,7 +24,7 @@ def _parse_start(value: object) -> datetime:
     if isinstance(value, str):
         return parse_instant(value)
     raise ValueError(
-        f"invalid instant {quote(str(value))}; write ISO 8601 with an offset, as in 2026-01-31T18:00:00+01:00"
+        f"invalid instant {quote_short(str(value))}; write ISO 8601 with an offset, as in 2026-01-31T18:00:00+01:00"
     )
 
 

@@ -18,13 +18,13 @@ from rae_auto.api import Event, Firing, PatternTrigger, StepResult
 from rae_auto.api.events import RUN_ENDED
 from rae_auto.api.pattern import GAP, State
 from rae_auto.hookspecs import hookimpl
+from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.run import RunState
 from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import positive_duration
-from rae_plugins.triggers.quoting import quote
 
 
 class EndKind(StrEnum):
@@ -54,7 +54,7 @@ STATES_BY_END: Mapping[EndKind, tuple[RunState, ...]] = {
 
 def _parse_jobs(value: Iterable[str]) -> tuple[JobId, ...]:
     if isinstance(value, str):
-        raise ValueError(f"'jobs' must be a list; write [{quote(value)}]")
+        raise ValueError(f"'jobs' must be a list; write [{quote_short(value)}]")
     return tuple(map(JobId, value))
 
 

@@ -9,11 +9,11 @@ from attrs import field, frozen
 
 from rae_auto.api import ScheduleTrigger
 from rae_auto.hookspecs import hookimpl
+from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.validators import zone_name
-from rae_plugins.triggers.quoting import quote
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -25,7 +25,7 @@ def _parse_time(value: object) -> datetime:
             value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
         return value
-    raise ValueError(f"invalid time {quote(str(value))}; write ISO 8601, as in 2026-01-31T18:00:00+01:00")
+    raise ValueError(f"invalid time {quote_short(str(value))}; write ISO 8601, as in 2026-01-31T18:00:00+01:00")
 
 
 @frozen(kw_only=True)

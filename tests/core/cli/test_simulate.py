@@ -228,7 +228,7 @@ class Drop(SourceTrigger):
 
     type: ClassVar[str] = "drop"
 
-    async def watch(self, watch: TriggerContext) -> None:
+    async def watch(self, context: TriggerContext) -> None:
         raise NotImplementedError
 
 

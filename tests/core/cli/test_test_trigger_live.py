@@ -170,9 +170,9 @@ class Broken(SourceTrigger):
 
     type = "broken"
 
-    async def watch(self, watch: TriggerContext) -> None:
-        watch.trace("smoke")
-        await watch.events.record("smoke", {"much": True})
+    async def watch(self, context: TriggerContext) -> None:
+        context.trace("smoke")
+        await context.events.record("smoke", {"much": True})
         raise OSError("on fire")
 
 

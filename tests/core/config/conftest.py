@@ -65,7 +65,7 @@ class After(SourceTrigger):
             *(job for one in self.inner if isinstance(one, SourceTrigger) for job in one.upstream_jobs()),
         )
 
-    async def watch(self, watch: TriggerContext) -> None:
+    async def watch(self, context: TriggerContext) -> None:
         raise NotImplementedError
 
 

@@ -81,8 +81,8 @@ class Bell(SourceTrigger):
 
     type = "bell"
 
-    async def watch(self, watch: TriggerContext) -> None:
-        await watch.emit("ring")
+    async def watch(self, context: TriggerContext) -> None:
+        await context.emit("ring")
 
 
 @frozen

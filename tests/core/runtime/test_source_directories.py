@@ -26,16 +26,16 @@ class Keeping(SourceTrigger):
     type = "keeping"
     name: str = ""
 
-    async def watch(self, watch: TriggerContext) -> None:
-        kept = watch.directory / "kept"
-        Stage.starts.put_nowait((watch.trigger, kept.exists()))
-        watch.directory.mkdir(parents=True, exist_ok=True)
+    async def watch(self, context: TriggerContext) -> None:
+        kept = context.directory / "kept"
+        Stage.starts.put_nowait((context.trigger, kept.exists()))
+        context.directory.mkdir(parents=True, exist_ok=True)
         try:
             kept.touch()
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0.05)
-            watch.directory.mkdir(parents=True, exist_ok=True)
+            context.directory.mkdir(parents=True, exist_ok=True)
             kept.touch()
 
 

@@ -42,7 +42,7 @@ class Stage:
         return watch if starts == name else pytest.fail(f"{starts} began")
 
 
-async def forever(watch: TriggerContext) -> None:
+async def forever(context: TriggerContext) -> None:
     await asyncio.Event().wait()
 
 
@@ -54,11 +54,11 @@ class Scripted(SourceTrigger):
     type = "scripted"
     name: str = ""
 
-    async def watch(self, watch: TriggerContext) -> None:
+    async def watch(self, context: TriggerContext) -> None:
         stage.starts.append(self.name)
-        stage.watches.put_nowait((self.name, watch))
+        stage.watches.put_nowait((self.name, context))
         try:
-            await stage.script(watch)
+            await stage.script(context)
         finally:
             stage.ended.append(self.name)
             stage.ends.put_nowait(self.name)
@@ -81,7 +81,7 @@ class WithScripted:
 def _empty_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "script", forever)
     # What is restarted is restarted at once.
-    monkeypatch.setattr(source_supervisor, "FIRST_DELAY", 0.0)
+    monkeypatch.setattr(source_supervisor, "MIN_RESTART_DELAY_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -222,8 +222,8 @@ def test_a_policy_that_says_no_is_no_error_of_the_source(tmp_path, log):
 
 
 def test_a_source_that_fails_is_logged_and_started_again_ever_later(tmp_path, log, monkeypatch):
-    monkeypatch.setattr(source_supervisor, "FIRST_DELAY", 0.001)
-    monkeypatch.setattr(source_supervisor, "LAST_DELAY", 0.003)
+    monkeypatch.setattr(source_supervisor, "MIN_RESTART_DELAY_SECONDS", 0.001)
+    monkeypatch.setattr(source_supervisor, "MAX_RESTART_DELAY_SECONDS", 0.003)
     delays = []
     sleep = asyncio.sleep
 

@@ -74,7 +74,7 @@ class ScriptedWorld(SourceTrigger):
 
     type: ClassVar[str] = "world"
 
-    async def watch(self, watch: TriggerContext) -> None:
+    async def watch(self, context: TriggerContext) -> None:
         raise NotImplementedError
 
 

@@ -29,6 +29,11 @@ class ClockJump(StrEnum):
     SET_BACK = "set_back"
 
 
+def has_slept(slept_before: float, slept_now: float) -> bool:
+    """Return whether the machine slept between two moments, by the seconds of `Moment.slept` at each."""
+    return timedelta(seconds=slept_now - slept_before) > CLOCK_JUMP_THRESHOLD
+
+
 def time_slept(before: Moment, now: Moment) -> timedelta:
     """Return how long the machine slept between two moments."""
     return timedelta(seconds=now.slept - before.slept)
@@ -43,7 +48,7 @@ def clock_step(before: Moment, now: Moment) -> timedelta:
 def clock_jumps(before: Moment, now: Moment) -> Iterator[tuple[ClockJump, timedelta]]:
     """Yield each jump between two moments with its length (positive): sleep first, then a clock step."""
     slept, step = time_slept(before, now), clock_step(before, now)
-    if slept > CLOCK_JUMP_THRESHOLD:
+    if has_slept(before.slept, now.slept):
         yield ClockJump.SLEPT, slept
     if step > CLOCK_JUMP_THRESHOLD:
         yield ClockJump.SET_FORWARD, step

@@ -7,9 +7,9 @@ from itertools import product
 
 from attrs import field, frozen
 
+from rae_auto.model.primitives.escaping import quote_short
 from rae_plugins.triggers.cron.calendar import Calendar, can_match
 from rae_plugins.triggers.cron.fields import DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, YEAR, Field
-from rae_plugins.triggers.quoting import quote
 
 _MAX_CHARS = 4096
 _MACROS = {
@@ -55,8 +55,8 @@ def parse_expression(text: str) -> Expression:
     possible = [line for line in lines if can_match(line, years)]
     if not possible:
         given = {DAY: day, MONTH: month, WEEKDAY: weekday} | ({YEAR: words[6]} if years else {})
-        named = ", ".join(f"{field.name} {quote(word)}" for field, word in given.items() if word not in "*?")
-        raise ValueError(f"{quote(text)} never matches: no date has {named}; change one of them")
+        named = ", ".join(f"{field.name} {quote_short(word)}" for field, word in given.items() if word not in "*?")
+        raise ValueError(f"{quote_short(text)} never matches: no date has {named}; change one of them")
     year = f" {','.join(map(str, years))}" if years else ""
     calendar = Calendar([f"{' '.join(clock)} {line}{year}" for line in possible])
     is_wildcard = any(word.startswith("*") for word in (*seconds, minute, hour))
@@ -71,22 +71,22 @@ def _split_fields(text: str) -> list[str]:
         if not "!" <= letter <= "~" and letter not in " \t":
             code = letter.encode("unicode_escape").decode()
             raise ValueError(
-                f'{quote(text)} contains the character "{code}"; write ASCII only, with spaces between the fields'
+                f'{quote_short(text)} contains the character "{code}"; write ASCII only, with spaces between the fields'
             )
     words = text.upper().replace("\t", " ").split()
     first, last = (words[0], words[-1]) if words else ("", "")
     if first in _UNSUPPORTED_MACROS:
-        raise ValueError(f"{quote(text)} {_UNSUPPORTED_MACROS[first]}")
+        raise ValueError(f"{quote_short(text)} {_UNSUPPORTED_MACROS[first]}")
     if _ZONE.fullmatch(first) or _ZONE.fullmatch(last):
-        raise ValueError(f"{quote(text)} contains a time zone; give it as the option timezone")
+        raise ValueError(f"{quote_short(text)} contains a time zone; give it as the option timezone")
     if len(words) == 1 and first in _MACROS:
         return _MACROS[first].split()
     if first.startswith("@"):
-        raise ValueError(f"unknown macro {quote(text)}; write one of {', '.join(_MACROS).lower()}")
+        raise ValueError(f"unknown macro {quote_short(text)}; write one of {', '.join(_MACROS).lower()}")
     if not 5 <= len(words) <= 7:
         count = f"{len(words)} {'field' if len(words) == 1 else 'fields'}"
         raise ValueError(
-            f"{quote(text)} has {count}; write 5 (minute hour day month weekday), "
+            f"{quote_short(text)} has {count}; write 5 (minute hour day month weekday), "
             "6 (seconds first) or 7 (the year last)"
         )
     return words
@@ -172,6 +172,6 @@ def _find_warnings(day: str, weekday: str) -> tuple[str, ...]:
     if "*" in pair or "?" in pair or not any(word.startswith("*") for word in pair):
         return ()
     return (
-        f"day of month {quote(day)} and day of week {quote(weekday)} must both match, as in Debian's cron; "
+        f"day of month {quote_short(day)} and day of week {quote_short(weekday)} must both match, as in Debian's cron; "
         "other programs run if either does",
     )

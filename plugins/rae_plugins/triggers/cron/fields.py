@@ -2,7 +2,7 @@
 
 from attrs import frozen
 
-from rae_plugins.triggers.quoting import quote
+from rae_auto.model.primitives.escaping import quote_short
 
 MAX_QUOTED_CHARS = 40
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -25,7 +25,7 @@ class Field:
 
     def make_error(self, item: str, problem: str) -> ValueError:
         """Return the error for an item of this field."""
-        return ValueError(f"{self.name} {quote(item, MAX_QUOTED_CHARS)}: {problem}")
+        return ValueError(f"{self.name} {quote_short(item, MAX_QUOTED_CHARS)}: {problem}")
 
     def parse_value(self, text: str, item: str) -> int:
         """Return the value of a number or a name in capitals; `item` is for messages. Errors: ValueError."""

@@ -9,13 +9,13 @@ from attrs import field, frozen
 
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
+from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.validators import at_least
 from rae_plugins.triggers.file.changes import ChangeKind
 from rae_plugins.triggers.file.matcher import expand_home, parse_path
 from rae_plugins.triggers.file.watch_plan import Polling, is_watchable
-from rae_plugins.triggers.quoting import quote
 
 DEFAULT_IGNORE = ("*~", ".*.sw?", ".#*", "#*#", "*.tmp", "*.part", "*.crdownload")
 """Names of temporary files that editors and downloads write beside a file."""
@@ -69,7 +69,7 @@ def _parse_events(value: object) -> tuple[ChangeKind, ...]:
         raise ValueError(f"events must be a list with one or more of {', '.join(ChangeKind)}")
     unknown = [item for item in value if item not in list(ChangeKind)]
     if unknown:
-        raise ValueError(f"unknown event {quote(str(unknown[0]))}; write one of {', '.join(ChangeKind)}")
+        raise ValueError(f"unknown event {quote_short(str(unknown[0]))}; write one of {', '.join(ChangeKind)}")
     # In one order, so that equal choices compare equal.
     return tuple(kind for kind in ChangeKind if kind in value)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from rae_plugins.triggers.quoting import quote
+from rae_auto.model.primitives.escaping import quote_short
 
 MatchState = frozenset[tuple[int, int]]
 """Positions, each the number of a pattern and the index of its next segment."""
@@ -45,7 +45,7 @@ def expand_home(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise ValueError(f"{quote(path)} begins with an unknown user; write the whole path") from None
+        raise ValueError(f"{quote_short(path)} begins with an unknown user; write the whole path") from None
 
 
 def parse_path(path: str, *, recursive: bool) -> list[PathPattern]:
@@ -55,7 +55,7 @@ def parse_path(path: str, *, recursive: bool) -> list[PathPattern]:
     """
     whole = expand_home(path)
     if not path or not whole.is_absolute() or ".." in whole.parts or "\0" in path:
-        raise ValueError(f"{quote(path)} is not an absolute path; begin it with / or ~, and leave out ..")
+        raise ValueError(f"{quote_short(path)} is not an absolute path; begin it with / or ~, and leave out ..")
     anchor, *segments = whole.parts
     if segments[-1:] == [ANY_DEPTH]:
         segments.append("*")

@@ -40,6 +40,7 @@ from attrs import define, evolve, field
 from loguru import logger
 
 from rae_auto.api import TriggerContext
+from rae_auto.model.primitives.clock_jumps import has_slept
 from rae_plugins.triggers.file.debounce import Burst, StabilityTracker
 from rae_plugins.triggers.file.delivery import Delivery
 from rae_plugins.triggers.file.observers import OverflowHandler, WatchHandle, start_watching
@@ -58,8 +59,6 @@ HEALTH_CHECK_INTERVAL = timedelta(seconds=30)
 
 MIN_QUIET_BEFORE_FULL_SCAN = timedelta(milliseconds=500)
 
-MIN_SUSPEND_SECONDS = 2.0
-
 WATCH_SETUP_SECONDS = 6.0
 """A directory that the kernel has not watched for so long will not be watched any more."""
 
@@ -77,7 +76,7 @@ class FileWatcher:
     _scanner: Scanner = field(init=False)
     _delivery: Delivery = field(init=False)
     _watches: WatchHandle = field(init=False, default=WatchHandle((), ()))
-    _suspended_seconds: float = field(init=False)
+    _slept: float = field(init=False)
     _polling_until: float | None = field(init=False, default=None)
     """The monotonic time until which everything is polled, because watching has failed."""
 
@@ -90,7 +89,7 @@ class FileWatcher:
     async def run(self) -> None:
         """Watch until cancelled."""
         timer, options = self.context.timer, self.options
-        self._suspended_seconds = timer.now().slept
+        self._slept = timer.now().slept
         self._pending = PendingPaths(lambda: timer.now().mono)
         snapshot = await asyncio.to_thread(Snapshot, self.context.directory / "snapshot.sqlite")
         if snapshot.damage:
@@ -243,9 +242,9 @@ class FileWatcher:
     async def _handle_timers(self) -> None:
         """Do the work that no event announces: suspends, retries, files to check again."""
         now = self.context.timer.now()
-        suspended, self._suspended_seconds = now.slept - self._suspended_seconds, now.slept
-        if suspended >= MIN_SUSPEND_SECONDS:
+        if has_slept(self._slept, now.slept):
             self._pending.add_everything()
+        self._slept = now.slept
         if self._polling_until is not None and now.mono >= self._polling_until:
             self._polling_until = None
         retry_at, stability_due = self._delivery.retry_at, self._scanner.stability.next_due()

@@ -41,7 +41,7 @@ class SystemTrigger(SourceTrigger):
     """Fires when something happens to the machine: boot and sleep, sessions and locks, network, power, devices,
     processes, the clock.
 
-    An event that this machine can't tell of is refused, with the reason.
+    An event that can't be observed on this machine is refused, with the reason.
     """
 
     type: ClassVar[str] = "system"
@@ -67,11 +67,11 @@ class SystemTrigger(SourceTrigger):
     )
 
     def __attrs_post_init__(self) -> None:
-        wanted = set(self.on)
-        if wanted & PROCESSES and not self.process:
+        names = set(self.on)
+        if names & PROCESSES and not self.process:
             raise ValueError("process-started and process-exited need the option process: the name of the program")
         for option, of in (("process", PROCESSES), ("device", DEVICES), ("user", SESSIONS)):
-            if getattr(self, option) is not None and not wanted & of:
+            if getattr(self, option) is not None and not names & of:
                 raise ValueError(f"{option} is for {', '.join(sorted(of))}; name one of them in on, or take it out")
         missing = platform_adapter().missing(self.on)
         reasons: dict[str, list[str]] = {}
@@ -87,25 +87,25 @@ class SystemTrigger(SourceTrigger):
         return summarize(self.type, self.on, named("process", self.process), named("device", self.device))
 
     def warnings(self) -> tuple[str, ...]:
-        """Where an event can be told of, but the machine seems to have no occasion for it."""
+        """Return warnings about events that can be observed but seem impossible on this machine."""
         power = sorted(set(self.on) & POWER)
         if power and read_power() is None:
             return (f"no battery is known here, so {', '.join(power)} may never come",)
         return ()
 
-    async def watch(self, watch: TriggerContext) -> None:
+    async def watch(self, context: TriggerContext) -> None:
         """Tell what happens, and what has happened since the last time in this boot."""
         platform = platform_adapter()
-        wanted = EventFilter(
-            frozenset(self.on), self.process or "", self.device or "*", self.user, self.low, self.every, watch.job
+        event_filter = EventFilter(
+            frozenset(self.on), self.process or "", self.device or "*", self.user, self.low, self.every, context.job
         )
         boot = await asyncio.to_thread(platform.boot)
-        async with alone_in(watch.directory):
-            journal = EventJournal(watch, wanted, boot)
-            await journal.open(kinds_of(wanted.names))
-            if EventName.BOOT in wanted.names:
+        async with alone_in(context.directory):
+            journal = EventJournal(context, event_filter, boot)
+            await journal.open(kinds_of(event_filter.names))
+            if EventName.BOOT in event_filter.names:
                 await journal.report(Booted(boot))
-            await platform.watch(wanted, journal.report, watch.timer)
+            await platform.watch(event_filter, journal.report, context.timer)
 
 
 @hookimpl

@@ -1,14 +1,14 @@
-"""The contract of platform adapters: they report changes, and name the events they can't report."""
+"""The contract of platform adapters: they report states, and name the events they can't report."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Protocol
 
 from rae_auto.api.trigger import Timer
-from rae_plugins.triggers.system.changes import EventFilter, SystemChange
+from rae_plugins.triggers.system.changes import EventFilter, SystemState
 from rae_plugins.triggers.system.event_names import EventName
 
-Report = Callable[[SystemChange], Awaitable[None]]
-"""Takes a change, and returns once its events are durable. A repeated change has no effect."""
+Report = Callable[[SystemState], Awaitable[None]]
+"""Takes a state, and returns once its events are durable. A repeated state has no effect."""
 
 
 class Adapter(Protocol):
@@ -22,6 +22,6 @@ class Adapter(Protocol):
         """Return an identifier of this boot of the machine. May block for a moment."""
         ...
 
-    async def watch(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
-        """Report the changes from which the wanted events follow, until cancelled. Errors of `report` pass through."""
+    async def watch(self, event_filter: EventFilter, report: Report, timer: Timer) -> None:
+        """Report the states from which the selected events follow, until cancelled. Errors of `report` pass through."""
         ...

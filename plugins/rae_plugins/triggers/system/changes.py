@@ -1,8 +1,8 @@
 """States of the machine, and the events between one and the next. Pure.
 
-An adapter reports *facts*: what is so now, however it has learnt of it. A fact compared with the last one of its kind
-gives the *changes*, which are the events. So whoever tells twice says nothing new, and one who looks again after a
-time in which nobody told (a bus that was lost, a daemon that was down) finds what happened meanwhile.
+An adapter reports *states*: how the machine is now, however the adapter has learnt of it. A state compared with the
+last one of its kind gives the *changes*, which are the events. So a repeated report adds nothing, and a report after a
+time without any (a bus that was lost, a daemon that was down) contains what happened meanwhile.
 """
 
 from abc import ABC, abstractmethod
@@ -13,11 +13,9 @@ from typing import Any, ClassVar, Self
 
 from attrs import asdict, evolve, field, frozen
 
+from rae_auto.model.primitives.clock_jumps import has_slept
 from rae_plugins.machine.programs import is_called
 from rae_plugins.triggers.system.event_names import EventName
-
-NOTICED = 1.0
-"""Seconds by which a clock must have jumped; less is the slewing of one that is kept right."""
 
 
 @frozen
@@ -48,29 +46,29 @@ class EventFilter:
 
 @frozen
 class Change:
-    """An event that follows from two facts. Without an `identity` of its own it is known by its instant."""
+    """An event that follows from two states. Without an `identity` of its own it is known by its instant."""
 
     name: EventName
     data: Mapping[str, Any] = field(factory=dict)
     identity: str | None = None
 
 
-class SystemChange(ABC):
-    """Something that is so. `slot` names the kind, of which the last is remembered."""
+class SystemState(ABC):
+    """A state of the machine. `slot` names its kind, of which the last is remembered."""
 
     slot: ClassVar[str]
-    is_kept: ClassVar[bool] = True
+    is_saved: ClassVar[bool] = True
     """True if it is remembered over a restart of the daemon; none is over a boot."""
 
     def __str__(self) -> str:
-        """As people read it."""
+        """Return the state in plain words."""
         previous = asdict(self, recurse=False).items()  # type: ignore[arg-type]  # each of them is an attrs class
         return f"{self.slot}: " + ", ".join(
             f"{name.replace('_', ' ')} {_format_words(value)}" for name, value in previous
         )
 
     @abstractmethod
-    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, event_filter: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Return the events since the last state of the kind, and the state to remember; the first one has none."""
 
 
@@ -83,22 +81,22 @@ def _format_words(value: object) -> str:
 
 
 @frozen
-class Booted(SystemChange):
-    """Which boot this is."""
+class Booted(SystemState):
+    """The current boot of the machine."""
 
     slot = "boot"
 
     boot: str
 
-    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
-        """Each boot is told once; the one in which a trigger watches for the first time, too."""
+    def since(self, before: Self | None, event_filter: EventFilter) -> tuple[tuple[Change, ...], Self]:
+        """Return an event once for each boot, the one in which a trigger first watches included."""
         if before is not None and before.boot == self.boot:
             return (), self
         return (Change(EventName.BOOT, {"boot": self.boot}, self.boot),), self
 
 
 @frozen
-class Rest(SystemChange):
+class Rest(SystemState):
     """Suspension: whether it is about to begin, if known, and how many seconds the machine has slept so far."""
 
     slot = "rest"
@@ -106,42 +104,42 @@ class Rest(SystemChange):
     asleep: bool | None
     slept: float
 
-    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
-        """Two tell of a resume, the service and the clocks; the first of them counts."""
+    def since(self, before: Self | None, event_filter: EventFilter) -> tuple[tuple[Change, ...], Self]:
+        """Return the events. Service and clocks both report a resume; the first report counts."""
         if before is None:
             return (), evolve(self, asleep=bool(self.asleep))
         slept = self.slept - before.slept
         if self.asleep:
             previous = () if before.asleep else (Change(EventName.SLEEP),)
             return previous, evolve(before, asleep=True)
-        if slept > NOTICED or (before.asleep and self.asleep is False):
+        if has_slept(before.slept, self.slept) or (before.asleep and self.asleep is False):
             return (Change(EventName.RESUME, {"slept": round(max(slept, 0.0), 3)}),), evolve(self, asleep=False)
         return (), before
 
 
 @frozen
-class ShuttingDown(SystemChange):
+class ShuttingDown(SystemState):
     """An announced shutdown, or its withdrawal."""
 
     slot = "stopping"
 
     stopping: bool
 
-    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
-        """Told when it begins to."""
+    def since(self, before: Self | None, event_filter: EventFilter) -> tuple[tuple[Change, ...], Self]:
+        """Return the event when a shutdown is announced."""
         begins = self.stopping and before is not None and not before.stopping
         return ((Change(EventName.SHUTDOWN),) if begins else ()), self
 
 
 @frozen
-class ClockSet(SystemChange):
+class ClockSet(SystemState):
     """The clock was set by so many seconds."""
 
     slot = "clock"
-    is_kept = False
+    is_saved = False
 
     by: float
 
-    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, event_filter: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Return the event; every report is one."""
         return (Change(EventName.CLOCK_CHANGED, {"by": round(self.by, 3)}),), self

@@ -1,4 +1,4 @@
-"""Devices as Linux knows them, `subsystem/name`: by /sys, and by what the kernel tells of each that comes and goes."""
+"""Devices as Linux knows them, `subsystem/name`: from /sys, and from the kernel's events of those that come and go."""
 
 import os
 from contextlib import suppress
@@ -7,14 +7,14 @@ from typing import Self
 
 from attrs import evolve, frozen
 
-from rae_plugins.triggers.system.changes import Change, EventFilter, SystemChange
+from rae_plugins.triggers.system.changes import Change, EventFilter, SystemState
 from rae_plugins.triggers.system.event_names import EventName
 
 SYS = Path("/sys")
 
 
 @frozen
-class Devices(SystemChange):
+class Devices(SystemState):
     """The devices that fit the pattern."""
 
     slot = "devices"
@@ -24,7 +24,7 @@ class Devices(SystemChange):
     identity: str | None = None
     """Sequence number of the kernel's event that led here; None where the devices were read."""
 
-    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, event_filter: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Return those that came and went; a state read with another pattern is not compared."""
         remembered = evolve(self, identity=None)
         if before is None or before.pattern != self.pattern:
@@ -39,8 +39,8 @@ class Devices(SystemChange):
 
 
 @frozen
-class DeviceEvent(SystemChange):
-    """A device came or went, by a platform that tells of each once, and not which there are."""
+class DeviceEvent(SystemState):
+    """A device came or went, from a platform that reports each once, and no list of them."""
 
     slot = "device"
     is_kept = False
@@ -48,7 +48,7 @@ class DeviceEvent(SystemChange):
     device: str
     added: bool
 
-    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, event_filter: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Return the event; every report is one."""
         return (_change(EventName.DEVICE_ADDED if self.added else EventName.DEVICE_REMOVED, self.device, None),), self
 
@@ -87,28 +87,28 @@ def parse_uevent(datagram: bytes) -> Uevent | None:
     )
 
 
-def after(devices: Devices, event: Uevent, wanted: EventFilter) -> Devices:
+def after(devices: Devices, event: Uevent, event_filter: EventFilter) -> Devices:
     """Return the devices after a uevent."""
     names = set(devices.names)
     match event.action:
-        case "add" if wanted.is_device(event.device):
+        case "add" if event_filter.is_device(event.device):
             names.add(event.device)
         case "remove":
             names.discard(event.device)
         case "move":
             names.discard(event.was or "")
-            names |= {event.device} if wanted.is_device(event.device) else set()
+            names |= {event.device} if event_filter.is_device(event.device) else set()
     return evolve(devices, names=tuple(sorted(names)), identity=event.number or None)
 
 
-def read_devices(wanted: EventFilter) -> Devices:
+def read_devices(event_filter: EventFilter) -> Devices:
     """Return the selected devices, from /sys. Blocks for some ten milliseconds."""
     found: set[str] = set()
     for kind, below in (("class", ""), ("bus", "devices")):
         for subsystem in _entries(SYS / kind):
             names = (f"{subsystem}/{name}" for name in _entries(SYS / kind / subsystem / below))
-            found.update(name for name in names if wanted.is_device(name))
-    return Devices(wanted.device, tuple(sorted(found)))
+            found.update(name for name in names if event_filter.is_device(name))
+    return Devices(event_filter.device, tuple(sorted(found)))
 
 
 def _entries(directory: Path) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Self
 from attrs import evolve, frozen
 
 from rae_plugins.machine.interfaces import addresses, is_usable
-from rae_plugins.triggers.system.changes import Change, EventFilter, SystemChange
+from rae_plugins.triggers.system.changes import Change, EventFilter, SystemState
 from rae_plugins.triggers.system.event_names import EventName
 
 MAX_IPV6_PREFIX = 64
@@ -14,7 +14,7 @@ MAX_IPV6_PREFIX = 64
 
 
 @frozen
-class Network(SystemChange):
+class Network(SystemState):
     """State of the network: whether there is one, its addresses as `interface address`, and its name.
 
     While there is none, what is remembered is the last one.
@@ -26,9 +26,9 @@ class Network(SystemChange):
     v4: tuple[str, ...] = ()
     v6: tuple[str, ...] = ()
     connection: str = ""
-    """Empty where nobody names connections."""
+    """Empty where connections have no names."""
 
-    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, event_filter: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Up, down, and up but on another network than the last time."""
         if before is None:
             return (), self
@@ -40,10 +40,10 @@ class Network(SystemChange):
             changes.append(Change(EventName.NETWORK_CHANGED, data))
             return tuple(changes), self
         # Addresses of the two families come one after the other: what isn't there yet is no difference.
-        kept = evolve(
+        merged = evolve(
             self, v4=self.v4 or before.v4, v6=self.v6 or before.v6, connection=self.connection or before.connection
         )
-        return tuple(changes), kept
+        return tuple(changes), merged
 
     def _is_another_than(self, last: "Network") -> bool:
         pairs = ((self.v4, last.v4), (self.v6, last.v6), (self.connection, last.connection))

@@ -5,7 +5,7 @@ from typing import Self
 from attrs import evolve, field, frozen
 
 from rae_plugins.machine import power_supply
-from rae_plugins.triggers.system.changes import Change, EventFilter, SystemChange
+from rae_plugins.triggers.system.changes import Change, EventFilter, SystemState
 from rae_plugins.triggers.system.event_names import EventName
 
 RECOVERY = 2.0
@@ -16,7 +16,7 @@ WARNS, CRITICAL = 3, 4
 
 
 @frozen
-class PowerState(SystemChange):
+class PowerState(SystemState):
     """State of the power supply: whether the battery is in use, and its charge in percent, or None."""
 
     slot = "power"
@@ -27,9 +27,9 @@ class PowerState(SystemChange):
     warning: int = field(default=0, eq=False)
     low: bool = False
 
-    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, event_filter: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """From the mains to the battery and back, and below the limit while on the battery."""
-        now = evolve(self, low=self._is_low(before is not None and before.low, wanted.low))
+        now = evolve(self, low=self._is_low(before is not None and before.low, event_filter.low))
         if before is None:
             return (), now
         data = {"percent": self.percent}

@@ -8,13 +8,13 @@ from typing import Self
 
 from attrs import frozen
 
-from rae_plugins.triggers.system.changes import Change, EventFilter, SystemChange
+from rae_plugins.triggers.system.changes import Change, EventFilter, SystemState
 from rae_plugins.triggers.system.event_names import EventName
 
 PROC = Path("/proc")
 
 _MAX_KERNEL_NAME = 15
-"""Bytes of a name that Linux keeps; the command line may have the rest."""
+"""Bytes of a name that Linux stores; the command line may have the rest."""
 
 _KERNEL_THREAD = 0x00200000
 """The flag of proc(5)'s field 9 that marks the kernel's own threads."""
@@ -22,8 +22,8 @@ _KERNEL_THREAD = 0x00200000
 
 @frozen
 class Process:
-    """One process. `start` is when it began, in the operating system's own measure, and tells it from its successors
-    of the same number."""
+    """One process. `start` is its start time in the units of the operating system; it distinguishes processes that had
+    the same pid."""
 
     pid: int
     start: str
@@ -44,7 +44,7 @@ class Process:
 
 
 @frozen
-class Processes(SystemChange):
+class Processes(SystemState):
     """The processes whose names fit the pattern."""
 
     slot = "processes"
@@ -52,7 +52,7 @@ class Processes(SystemChange):
     pattern: str
     processes: tuple[Process, ...]
 
-    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, event_filter: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Return those that came and went; a state read with another pattern is not compared."""
         if before is None or before.pattern != self.pattern:
             return (), self
@@ -63,12 +63,12 @@ class Processes(SystemChange):
         return (*exited, *started), self
 
 
-def read_processes(wanted: EventFilter) -> Processes:
+def read_processes(event_filter: EventFilter) -> Processes:
     """Return the selected processes, without those of the job itself. Blocks for some milliseconds."""
     found = _linux() if (PROC / "self" / "stat").exists() else _portable()
-    fitting = [process for process in found if wanted.is_process(process.name)]
-    others = (process for process in fitting if not _is_of(process.identity, process.pid, wanted.job))
-    return Processes(wanted.process, tuple(sorted(others, key=lambda process: process.pid)))
+    fitting = [process for process in found if event_filter.is_process(process.name)]
+    others = (process for process in fitting if not _is_of(process.identity, process.pid, event_filter.job))
+    return Processes(event_filter.process, tuple(sorted(others, key=lambda process: process.pid)))
 
 
 def _linux() -> Iterator[Process]:
@@ -117,4 +117,4 @@ def _is_of(_identity: str, pid: int, job: str) -> bool:
     try:
         return bool(job) and psutil.Process(pid).environ().get("RAE_JOB") == job
     except (psutil.Error, OSError):
-        return False  # somebody else's, or gone
+        return False  # of another user, or gone

@@ -4,13 +4,13 @@ from typing import Self
 
 from attrs import evolve, frozen
 
-from rae_plugins.triggers.system.changes import Change, EventFilter, SystemChange
+from rae_plugins.triggers.system.changes import Change, EventFilter, SystemState
 from rae_plugins.triggers.system.event_names import EventName
 
 
 @frozen
 class Session:
-    """One session. `id` and `since` tell it from any other of this boot; `place` is a seat, a terminal or a host."""
+    """One session. `id` and `since` identify it within this boot; `place` is a seat, a terminal or a host."""
 
     id: str
     user: str
@@ -41,7 +41,7 @@ class Session:
 
 
 @frozen
-class Sessions(SystemChange):
+class Sessions(SystemState):
     """All sessions, as `origin` knows them; `is_read` where that was asked anew, and not followed by signals."""
 
     slot = "sessions"
@@ -50,7 +50,7 @@ class Sessions(SystemChange):
     sessions: tuple[Session, ...]
     is_read: bool = False
 
-    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, event_filter: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Return logins, logouts and locks; sessions from different origins are not compared."""
         if before is None or before.origin != self.origin:
             return (), evolve(self, is_read=False)
@@ -69,7 +69,7 @@ class Sessions(SystemChange):
 
 
 @frozen
-class Screen(SystemChange):
+class Screen(SystemState):
     """State of the one screen of a platform that reports no sessions; `user` is its user."""
 
     slot = "screen"
@@ -77,7 +77,7 @@ class Screen(SystemChange):
     user: str
     locked: bool
 
-    def since(self, before: Self | None, wanted: EventFilter) -> tuple[tuple[Change, ...], Self]:
+    def since(self, before: Self | None, event_filter: EventFilter) -> tuple[tuple[Change, ...], Self]:
         """Locked and unlocked."""
         if before is None or before.locked == self.locked:
             return (), self

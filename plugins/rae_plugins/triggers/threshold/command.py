@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from rae_auto.model.primitives.units import format_duration
-from rae_plugins.machine.commands import KEPT, CommandNotStarted, run
+from rae_plugins.machine.commands import MAX_OUTPUT_BYTES, CommandNotStarted, run
 from rae_plugins.triggers.threshold.levels import quote_value
 from rae_plugins.triggers.threshold.readers import Unavailable
 
@@ -16,13 +16,13 @@ async def read_command_number(command: Sequence[str], max_time: timedelta) -> fl
     """Run a command and return the number that it prints. Errors: Unavailable."""
     program = command[0]
     try:
-        result = await run(command, max_time.total_seconds(), most=KEPT)
+        result = await run(command, max_time.total_seconds(), most=MAX_OUTPUT_BYTES)
     except CommandNotStarted as error:
         raise Unavailable(f"{program} can't be run: {error}") from None
     except TimeoutError:
         raise Unavailable(f"{program} took longer than {format_duration(max_time)}") from None
-    if result.printed > KEPT:
-        raise Unavailable(f"{program} printed more than {KEPT} bytes; it must print one number")
+    if result.printed > MAX_OUTPUT_BYTES:
+        raise Unavailable(f"{program} printed more than {MAX_OUTPUT_BYTES} bytes; it must print one number")
     if result.code:
         raise Unavailable(f"{program} ended with exit code {result.code}")
     return _parse_number(program, result.output)

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from attrs import define, frozen
 
+from rae_auto.model.primitives.escaping import quote_short
 from rae_plugins.machine import power_supply
 from rae_plugins.machine.programs import running
-from rae_plugins.triggers.quoting import quote
 from rae_plugins.triggers.threshold.levels import Unit
 
 T = TypeVar("T")
@@ -162,7 +162,7 @@ def make_temperature_reader(subject: Subject) -> Read:
     def read() -> float:
         found = [degrees for name, degrees in read_temperatures() if fnmatchcase(name, subject.of)]
         if not found:
-            raise Unavailable(f"there is no temperature sensor {quote(subject.of)}")
+            raise Unavailable(f"there is no temperature sensor {quote_short(subject.of)}")
         return max(found)
 
     return read
@@ -232,7 +232,7 @@ def _to_unit(amount: int, total: int, unit: Unit) -> float:
 def _read_disk_usage(mount: str) -> Any:
     # The directory of a disk that is not mounted belongs to another disk.
     if mount not in list_mount_points():
-        raise Unavailable(f"nothing is mounted at {quote(mount)}")
+        raise Unavailable(f"nothing is mounted at {quote_short(mount)}")
     return _psutil().disk_usage(mount)
 
 
@@ -240,7 +240,7 @@ def _read_network(pattern: str, counter: str) -> Mapping[Hashable, float]:
     counters = _psutil().net_io_counters(pernic=True, nowrap=False)
     found = {name: getattr(nic, counter) for name, nic in counters.items() if fnmatchcase(name, pattern)}
     if not found:
-        raise Unavailable(f"there is no network interface {quote(pattern)}")
+        raise Unavailable(f"there is no network interface {quote_short(pattern)}")
     return found
 
 
@@ -255,5 +255,5 @@ def _read_processes(pattern: str, value: Callable[[Any], T]) -> list[T]:
 
 def _require_any(values: list[T], pattern: str) -> list[T]:
     if not values:
-        raise Unavailable(f"there is no readable process {quote(pattern)}")
+        raise Unavailable(f"there is no readable process {quote_short(pattern)}")
     return values

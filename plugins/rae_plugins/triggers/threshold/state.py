@@ -21,10 +21,8 @@ from enum import StrEnum
 
 from attrs import evolve, frozen
 
+from rae_auto.model.primitives.clock_jumps import has_slept
 from rae_auto.model.primitives.instants import Moment, format_instant
-
-MIN_SUSPEND_SECONDS = 1.0
-"""A shorter suspend is only the time between reading two clocks."""
 
 
 class Phase(StrEnum):
@@ -111,7 +109,7 @@ def apply_sample(
 
 def _is_continuous(state: ThresholdState, rule: ThresholdRule, now: Moment) -> bool:
     """Return whether the machine and the daemon were awake since the last sample, as far as is known."""
-    if state.slept is not None and now.slept - state.slept >= MIN_SUSPEND_SECONDS:
+    if state.slept is not None and has_slept(state.slept, now.slept):
         return False
     return state.mono is None or now.mono - state.mono <= rule.max_sample_gap.total_seconds()
 

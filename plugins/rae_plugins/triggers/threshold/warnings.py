@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
+from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.units import format_duration
-from rae_plugins.triggers.quoting import quote
 from rae_plugins.triggers.threshold import readers
 from rae_plugins.triggers.threshold.levels import Unit
 from rae_plugins.triggers.threshold.metrics import MEASURES, Metric, SubjectKind
@@ -31,7 +31,7 @@ def _find_missing(metric: Metric, of: str, command: Sequence[str] | None) -> str
         return (
             None
             if shutil.which(command[0])
-            else f"there is no program {quote(command[0])} here; install it, or give its path"
+            else f"there is no program {quote_short(command[0])} here; install it, or give its path"
         )
     if metric in (Metric.BATTERY, Metric.SWAP):
         return _unavailable_warning(metric)
@@ -46,7 +46,7 @@ def _find_missing(metric: Metric, of: str, command: Sequence[str] | None) -> str
         return f"{metric} can't be read now: {error}"
     if kind is not SubjectKind.MOUNT and any(fnmatchcase(name, of) for name in known):
         return None
-    name = metric.value if of == "*" else f"{metric} of {quote(of)}"
+    name = metric.value if of == "*" else f"{metric} of {quote_short(of)}"
     return f"{name} is unavailable now; {_PLURALS[kind]} here: {_join_names(known)}"
 
 

@@ -68,8 +68,8 @@ def test_part_gets_the_result_of_what_it_emitted(tmp_path):
 
     @frozen
     class Asking(Repeating):
-        async def watch(self, watch: TriggerContext) -> None:
-            emitted.extend([await watch.emit("x"), await watch.emit("y"), await watch.emit("y")])
+        async def watch(self, context: TriggerContext) -> None:
+            emitted.extend([await context.emit("x"), await context.emit("y"), await context.emit("y")])
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(Every(2, {"part": Asking()})):
@@ -95,11 +95,11 @@ def test_part_occurrence_that_failed_counts_when_repeated(tmp_path):
 def test_a_part_that_passes_over_an_error_leaves_no_trace_of_it(tmp_path):
     @frozen
     class Careless(Repeating):
-        async def watch(self, watch: TriggerContext) -> None:
+        async def watch(self, context: TriggerContext) -> None:
             try:
-                await watch.emit("a")
+                await context.emit("a")
             except OSError:
-                await watch.emit("a")
+                await context.emit("a")
             await asyncio.Event().wait()
 
     async def scene(listener: Listener) -> None:
@@ -145,7 +145,7 @@ def test_firing_is_repeated_unchanged_when_parts_repeat_reordered(tmp_path, monk
 def test_a_part_that_fails_fails_the_whole(tmp_path):
     @frozen
     class Failing(Repeating):
-        async def watch(self, watch: TriggerContext) -> None:
+        async def watch(self, context: TriggerContext) -> None:
             raise LookupError("gone")
 
     async def scene(listener: Listener) -> None:

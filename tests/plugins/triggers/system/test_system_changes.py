@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rae_plugins.triggers.system.changes import EventFilter, Rest, ShuttingDown, SystemChange
+from rae_plugins.triggers.system.changes import EventFilter, Rest, ShuttingDown, SystemState
 from rae_plugins.triggers.system.devices import Devices, Uevent, after, parse_uevent
 from rae_plugins.triggers.system.event_names import EventName
 from rae_plugins.triggers.system.network import Network
@@ -20,12 +20,12 @@ WANTED = EventFilter(frozenset(EventName), low=15.0)
 reading = PowerState
 
 
-def emitted(facts: Sequence[SystemChange]) -> list[str]:
-    """The names of the events that these facts lead to, one after the other."""
+def emitted(states: Sequence[SystemState]) -> list[str]:
+    """The names of the events that these states lead to, one after the other."""
     before: Any = None
     names = []
-    for fact in facts:
-        changes, before = fact.since(before, WANTED)
+    for state in states:
+        changes, before = state.since(before, WANTED)
         names += [str(change.name) for change in changes]
     return names
 
@@ -38,7 +38,7 @@ OFFLINE = Network(False)
 
 
 @pytest.mark.parametrize(
-    ("facts", "names"),
+    ("states", "names"),
     [
         # Sleep, by a service and by the clocks, whichever tells first.
         ([Rest(False, 0), Rest(True, 0), Rest(False, 60), Rest(None, 60)], ["sleep", "resume"]),
@@ -74,8 +74,8 @@ OFFLINE = Network(False)
         ([Screen("x", False), Screen("x", True), Screen("x", True), Screen("x", False)], ["lock", "unlock"]),
     ],
 )  # fmt: skip
-def test_event_is_emitted_once_when_it_happens(facts: Sequence[SystemChange], names: list[str]) -> None:
-    assert emitted(facts) == names
+def test_event_is_emitted_once_when_it_happens(states: Sequence[SystemState], names: list[str]) -> None:
+    assert emitted(states) == names
 
 
 def sessions(*found: Session, origin: str = "logind", is_read: bool = False) -> Sessions:
@@ -89,7 +89,7 @@ NEXT = Session("1", "anna", "99", "seat0")
 
 
 @pytest.mark.parametrize(
-    ("facts", "names"),
+    ("states", "names"),
     [
         ([sessions(), sessions(ANNA), sessions(ANNA), sessions()], ["login", "logout"]),
         ([sessions(), sessions(SAID), sessions(ANNA)], ["login", "lock", "unlock"]),
@@ -102,11 +102,11 @@ NEXT = Session("1", "anna", "99", "seat0")
         ([sessions(ANNA), sessions(SAID, is_read=True), sessions(SAID, is_read=True)], ["lock"]),
     ],
 )
-def test_sessions_come_and_go_and_are_locked(facts: Sequence[SystemChange], names: list[str]) -> None:
-    assert emitted(facts) == names
+def test_sessions_come_and_go_and_are_locked(states: Sequence[SystemState], names: list[str]) -> None:
+    assert emitted(states) == names
 
 
-facts = st.one_of(
+states = st.one_of(
     st.builds(Rest, st.sampled_from([True, False, None]), st.floats(0, 1e6)),
     st.builds(ShuttingDown, st.booleans()),
     st.builds(Network, st.booleans(), st.tuples(st.sampled_from("ab")), st.just(()), st.sampled_from(["", "x", "y"])),
@@ -116,15 +116,15 @@ facts = st.one_of(
 )
 
 
-@given(st.lists(facts, max_size=8), facts)
-def test_repeated_observation_is_not_a_change(earlier: list[SystemChange], fact: SystemChange) -> None:
+@given(st.lists(states, max_size=8), states)
+def test_repeated_observation_is_not_a_change(earlier: list[SystemState], state: SystemState) -> None:
     """So whoever reads again what a signal has told, or tells twice, does no harm."""
     before: Any = None
     for other in earlier:
-        if other.slot == fact.slot:
+        if other.slot == state.slot:
             _, before = other.since(before, WANTED)
-    _, known = fact.since(before, WANTED)
-    changes, again = fact.since(known, WANTED)
+    _, known = state.since(before, WANTED)
+    changes, again = state.since(known, WANTED)
     assert changes == ()
     assert again == known
 
@@ -174,15 +174,15 @@ def test_a_device_that_is_renamed_comes_under_its_new_name_alone() -> None:
         )
     )  # fmt: skip
     assert renamed == Uevent("move", "net/enp3s0", "5", "net/eth0")
-    wanted = EventFilter(frozenset(EventName), device="net/*")
-    now = after(Devices("net/*", ("net/eth0",)), renamed, wanted)
+    event_filter = EventFilter(frozenset(EventName), device="net/*")
+    now = after(Devices("net/*", ("net/eth0",)), renamed, event_filter)
     assert now.names == ("net/enp3s0",)
-    assert after(now, Uevent("add", "block/sda", "6"), wanted).names == now.names
-    assert after(now, Uevent("bind", "net/other", "7"), wanted).names == now.names
+    assert after(now, Uevent("add", "block/sda", "6"), event_filter).names == now.names
+    assert after(now, Uevent("bind", "net/other", "7"), event_filter).names == now.names
 
 
 @pytest.mark.parametrize(
-    ("fact", "text"),
+    ("state", "text"),
     [
         (Processes("sl*", (Process(7, "100", "sleep"),)), "processes: pattern sl*, processes sleep (pid 7)"),
         (Processes("sl*", ()), "processes: pattern sl*, processes none"),
@@ -190,5 +190,5 @@ def test_a_device_that_is_renamed_comes_under_its_new_name_alone() -> None:
         (ShuttingDown(True), "stopping: stopping yes"),
     ],
 )
-def test_observation_is_shown_in_plain_words(fact: SystemChange, text: str) -> None:
-    assert str(fact) == text
+def test_observation_is_shown_in_plain_words(state: SystemState, text: str) -> None:
+    assert str(state) == text

@@ -29,7 +29,7 @@ def no_bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'no-bus'}")
 
 
-@pytest.mark.parametrize("damage", ["[]", "{}", '{"boot": "b", "facts": {"rest": 5}, "count": 0, "pending": []}', "{"])
+@pytest.mark.parametrize("damage", ["[]", "{}", '{"boot": "b", "states": {"rest": 5}, "count": 0, "pending": []}', "{"])
 def test_damaged_memory_is_replaced_by_a_new_one(tmp_path: Path, damage: str) -> None:
     listener = Listener(tmp_path / "source", VirtualTimer())
     listener.directory.mkdir()

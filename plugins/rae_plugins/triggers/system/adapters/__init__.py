@@ -1,1 +1,1 @@
-"""Adapters of the platforms: each reports what its platform can tell. `platform.py` picks one."""
+"""Adapters of the platforms: each reports the states that its platform shows. `platform.py` picks one."""

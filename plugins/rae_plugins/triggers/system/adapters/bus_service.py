@@ -9,14 +9,14 @@ from loguru import logger
 from rae_auto.api.trigger import Timer
 from rae_plugins.machine.bus import Bus, BusFailure, Signals, system_bus
 
-FIRST_DELAY, LAST_DELAY = 1.0, 30.0
-"""Seconds before the bus is asked for again; doubled each time up to the last."""
+MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 1.0, 30.0
+"""Delays before the next connection to the bus; doubled each time up to the maximum."""
 
-GRACE = 20.0
-"""Seconds for which a service that was there may be away, as it is while it is restarted, before another stands in."""
+RESTART_GRACE_SECONDS = 20.0
+"""Time for which a service that was there may be away, as while it is restarted, before it counts as absent."""
 
 Live = Callable[[Bus, Signals], Awaitable[None]]
-"""Reads what is so and follows the signals; returns when the service has another owner or none."""
+"""Reads the state and follows the signals; returns when the service has another owner or none."""
 
 
 def nothing() -> None:
@@ -25,7 +25,7 @@ def nothing() -> None:
 
 @frozen
 class Service:
-    """A service that tells things, and the rules (of D-Bus) for those of its signals that count."""
+    """A service on the bus, and the D-Bus rules for those of its signals that count."""
 
     name: str
     rules: Sequence[str]
@@ -36,7 +36,7 @@ class Service:
 
 
 class Following:
-    """Has `live` follow the service whenever it is there. `absent` is set while it isn't and another is to stand in."""
+    """Runs `live` whenever the service is there. `absent` is set while the service is away and must be replaced."""
 
     def __init__(self, service: Service, live: Live, timer: Timer, on_absence: Callable[[], None] = nothing) -> None:
         self.absent = asyncio.Event()
@@ -50,17 +50,17 @@ class Following:
 
     async def run(self) -> None:
         """Follow until cancelled. What `live` raises passes through, but for BusFailure."""
-        delay = FIRST_DELAY
+        delay = MIN_RETRY_SECONDS
         while True:
             try:
                 async with system_bus() as bus, bus.signals(self._service.name, *self._service.rules) as signals:
                     await self._attend(bus, signals)
             except BusFailure as failure:
                 if self._served_well():
-                    self._lost_at, delay = None, FIRST_DELAY
+                    self._lost_at, delay = None, MIN_RETRY_SECONDS
                 self._on_lost(str(failure))
             await self._timer.sleep(delay)
-            delay = min(delay * 2, LAST_DELAY)
+            delay = min(delay * 2, MAX_RETRY_SECONDS)
 
     async def _attend(self, bus: Bus, signals: Signals) -> None:
         while True:
@@ -76,14 +76,14 @@ class Following:
     def _served_well(self) -> bool:
         """Return whether the service could be used; one that is there but can't be queried counts as absent."""
         since, self._served_since = self._served_since, None
-        return since is not None and self._timer.now().mono - since >= GRACE
+        return since is not None and self._timer.now().mono - since >= RESTART_GRACE_SECONDS
 
     async def _wait_for_owner(self, signals: Signals) -> None:
         reason = f"{self._service.name} is not on the system bus"
         self._on_lost(reason)
         if not self.absent.is_set():
             try:
-                async with asyncio.timeout(GRACE):
+                async with asyncio.timeout(RESTART_GRACE_SECONDS):
                     await signals.owned()
             except TimeoutError:
                 self._give_up(reason)
@@ -92,7 +92,7 @@ class Following:
     def _on_lost(self, reason: str) -> None:
         now = self._timer.now().mono
         self._lost_at = now if self._lost_at is None else self._lost_at
-        if not self._was_there or now - self._lost_at >= GRACE:
+        if not self._was_there or now - self._lost_at >= RESTART_GRACE_SECONDS:
             self._give_up(reason)
 
     def _give_up(self, reason: str) -> None:

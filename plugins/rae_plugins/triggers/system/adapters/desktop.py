@@ -43,11 +43,11 @@ SETTLING = 0.3
 
 
 class NetworkWatch:
-    """Reports the network whenever somebody says that something about it has changed."""
+    """Reports the network after each signal of a change."""
 
     def __init__(self, report: Report, timer: Timer) -> None:
         self.changed = asyncio.Event()
-        """Set by whoever knows that it must be looked at again."""
+        """Set to have the network read again."""
         self.manager = Following(NETWORK_MANAGER, self._live, timer, self.changed.set)
         self._report = report
         self._timer = timer
@@ -89,7 +89,7 @@ class NetworkWatch:
 
 
 class UPowerWatch:
-    """Reports the power when UPower tells that something about it has changed."""
+    """Reports the power when UPower signals a change."""
 
     def __init__(self, report: Report) -> None:
         self._report = report

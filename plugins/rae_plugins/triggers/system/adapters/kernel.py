@@ -18,7 +18,7 @@ _FROM_THE_KERNEL = 1
 _BUFFER = 1 << 20
 _MAX_DATAGRAM_BYTES = 1 << 16
 
-MOST_DESCRIPTORS = 128
+MAX_PROCESS_DESCRIPTORS = 128
 """Processes whose end is waited for; of more the others are looked at now and then."""
 
 
@@ -73,11 +73,11 @@ class Ends:
 
     def follow(self, processes: Collection[Process]) -> None:
         """Wait for the ends of these, and of no others."""
-        wanted = {process.identity: process.pid for process in processes}
-        for identity in self._descriptors.keys() - wanted.keys():
+        alive = {process.identity: process.pid for process in processes}
+        for identity in self._descriptors.keys() - alive.keys():
             self._forget(identity)
-        for identity, pid in wanted.items():
-            if identity not in self._descriptors and len(self._descriptors) < MOST_DESCRIPTORS:
+        for identity, pid in alive.items():
+            if identity not in self._descriptors and len(self._descriptors) < MAX_PROCESS_DESCRIPTORS:
                 with suppress(OSError):  # it has ended, which the next look shows
                     descriptor = os.pidfd_open(pid)
                     self._descriptors[identity] = descriptor

@@ -49,7 +49,7 @@ class Linux:
         """Return the events that need the bus when there is none, and those that can't be reported otherwise."""
         found: dict[EventName, str] = {}
         if no_bus := system_bus_missing():
-            needs = f"it is logind that tells, and {no_bus}"
+            needs = f"only logind reports it, and {no_bus}"
             hint = "start dbus and systemd-logind, or set DBUS_SYSTEM_BUS_ADDRESS"
             found |= dict.fromkeys(BEFORE_DOWN | LOCKS, f"{needs}; {hint}")
             if not any(path.exists() for path in _LOGIN_RECORDS):
@@ -63,74 +63,74 @@ class Linux:
         """Return the kernel's boot id."""
         return BOOT_ID.read_text().strip()
 
-    async def watch(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
-        """Watch what is wanted, and nothing else."""
-        names = wanted.names
+    async def watch(self, event_filter: EventFilter, report: Report, timer: Timer) -> None:
+        """Watch what is event_filter, and nothing else."""
+        names = event_filter.names
         parts: list[Coroutine[Any, Any, None]] = []
         if names & (BEFORE_DOWN | REST | SESSIONS):
-            logind = Following(make_logind(names), Logind(wanted, report, timer).live, timer)
+            logind = Following(make_logind(names), Logind(event_filter, report, timer).live, timer)
             parts.append(logind.run())
             if names & LOGINS:
-                parts.append(look_at_users(wanted, report, timer, logind.absent))
+                parts.append(look_at_users(event_filter, report, timer, logind.absent))
         if names & (REST | {EventName.CLOCK_CHANGED}):
-            parts.append(look_at_clocks(wanted, report, timer))
+            parts.append(look_at_clocks(event_filter, report, timer))
         if names & NETWORK:
             network = NetworkWatch(report, timer)
-            parts += [network.run(), network.manager.run(), _follow_links(network, wanted, timer)]
+            parts += [network.run(), network.manager.run(), _follow_links(network, event_filter, timer)]
         if names & POWER:
             power = Following(UPOWER, UPowerWatch(report).live, timer)
-            parts += [power.run(), look_at_power(wanted, report, timer, power.absent)]
+            parts += [power.run(), look_at_power(event_filter, report, timer, power.absent)]
         if names & DEVICES:
-            parts.append(_follow_devices(wanted, report))
+            parts.append(_follow_devices(event_filter, report))
         if names & PROCESSES:
-            parts.append(_follow_processes(wanted, report, timer))
+            parts.append(_follow_processes(event_filter, report, timer))
         await run_together(parts)
 
 
-async def _follow_links(network: NetworkWatch, wanted: EventFilter, timer: Timer) -> None:
-    """Have the network looked at whenever the kernel tells of a link or an address; every so often where it may not."""
+async def _follow_links(network: NetworkWatch, event_filter: EventFilter, timer: Timer) -> None:
+    """Read the network after each link or address event of the kernel; poll it where those are refused."""
     try:
         kernel = route_socket()
     except OSError as error:
-        logger.warning("the kernel may not tell of the network, so it is looked at: {}", error)
+        logger.warning("network events of the kernel are refused, so the network is polled: {}", error)
         while True:
             network.changed.set()
-            await timer.sleep(wanted.every.total_seconds())
+            await timer.sleep(event_filter.every.total_seconds())
     with closing(kernel):
         async for _ in datagrams(kernel):
             network.changed.set()
 
 
-async def _follow_devices(wanted: EventFilter, report: Report) -> None:
+async def _follow_devices(event_filter: EventFilter, report: Report) -> None:
     """Report the devices, once as they are and then with each that comes or goes."""
     # The kernel is listened to before the devices are read, so that none comes in between unnoticed.
     with closing(uevent_socket()) as kernel:
-        devices = await asyncio.to_thread(read_devices, wanted)
+        devices = await asyncio.to_thread(read_devices, event_filter)
         await report(devices)
         async for datagram in datagrams(kernel):
             if datagram is None:
-                devices = await asyncio.to_thread(read_devices, wanted)
+                devices = await asyncio.to_thread(read_devices, event_filter)
             elif (event := parse_uevent(datagram)) is not None:
-                devices = after(devices, event, wanted)
+                devices = after(devices, event, event_filter)
             await report(devices)
 
 
-async def _follow_processes(wanted: EventFilter, report: Report, timer: Timer) -> None:
-    """Report the processes: every so often, since nobody tells of a start, and when one ends."""
+async def _follow_processes(event_filter: EventFilter, report: Report, timer: Timer) -> None:
+    """Report the processes: every so often, because starts are not signalled, and when one ends."""
     call_with_timeout = asyncio.Event()
     ends = Ends(call_with_timeout)
 
     async def now_and_then() -> None:
         while True:
             call_with_timeout.set()
-            await timer.sleep(wanted.every.total_seconds())
+            await timer.sleep(event_filter.every.total_seconds())
 
     async def read() -> None:
         while True:
             await call_with_timeout.wait()
             call_with_timeout.clear()
-            found = await asyncio.to_thread(read_processes, wanted)
-            ends.follow(found.processes if EventName.PROCESS_EXITED in wanted.names else ())
+            found = await asyncio.to_thread(read_processes, event_filter)
+            ends.follow(found.processes if EventName.PROCESS_EXITED in event_filter.names else ())
             await report(found)
 
     try:

@@ -29,7 +29,7 @@ _RULES = (
 )
 
 _REPEATED = 10.0
-"""Seconds within which a session that is told to lock once more was not unlocked in between."""
+"""Seconds within which a session that is locked again was not unlocked in between."""
 
 
 def make_logind(names: Collection[EventName]) -> Service:
@@ -37,17 +37,17 @@ def make_logind(names: Collection[EventName]) -> Service:
     alone = sorted((BEFORE_DOWN | LOCKS) & set(names))
     if alone:
         return Service(_NAME, _RULES, f"{', '.join(alone)} can't be noticed until it comes", is_replaced=False)
-    return Service(_NAME, _RULES, "the clocks and the records of logins tell what logind would")
+    return Service(_NAME, _RULES, "the clocks and the records of logins replace it")
 
 
 class Logind:
-    """Reports what logind tells."""
+    """Reports the states that logind signals."""
 
-    def __init__(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
-        self._names = wanted.names
+    def __init__(self, event_filter: EventFilter, report: Report, timer: Timer) -> None:
+        self._names = event_filter.names
         self._report = report
         self._timer = timer
-        self._delay = _Delay(sorted(wanted.names & BEFORE_DOWN))
+        self._delay = _Delay(sorted(event_filter.names & BEFORE_DOWN))
         self._sessions: dict[str, Session] = {}
         self._locked_at: dict[str, float] = {}
 
@@ -91,7 +91,7 @@ class Logind:
                 await self._handle_session(bus, signal)
 
     async def _hold(self, bus: Bus, hold: bool) -> None:
-        # By now what was to be told is durable.
+        # By now the events are durable.
         if hold:
             await self._delay.take(bus)
         else:
@@ -120,7 +120,7 @@ class Logind:
     def _lock(self, path: str) -> None:
         """Handle a request to lock or unlock the screen of a session.
 
-        Few lockers say when they unlock it again. Where one doesn't, being told to lock once more some time after says
+        Few lockers say when they unlock it again. Where one doesn't, a second request to lock, some time later, says
         that it had.
         """
         known, now = self._sessions.get(path), self._timer.now().mono
@@ -164,7 +164,7 @@ class Logind:
 
 
 class _Delay:
-    """A delay inhibitor: the machine waits, some seconds at most, until what is to be told before is durable."""
+    """A delay inhibitor: the machine waits, some seconds at most, until the events before it are durable."""
 
     def __init__(self, before: Sequence[str]) -> None:
         self._before = ":".join(before)

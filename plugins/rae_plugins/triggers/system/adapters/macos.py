@@ -1,6 +1,6 @@
 """macOS: notifications of the workspace, by pyobjc; psutil and the clocks for the rest.
 
-Written by Apple's documentation and tested with stand-ins for pyobjc only: nobody has run it on macOS yet.
+Written by Apple's documentation and tested with stand-ins for pyobjc only; it has not been run on macOS yet.
 """
 
 import subprocess
@@ -29,7 +29,7 @@ NOTIFICATIONS = BEFORE_DOWN | REST | LOCKS
 """Events that only the workspace reports."""
 
 _SLICE = 0.5
-"""Seconds after which the thread of notifications looks whether it is still wanted."""
+"""Seconds after which the thread of notifications checks whether it is still needed."""
 
 _NO_DEVICES = "macOS reports devices through IOKit, which this adapter doesn't use; watch /Volumes with a file trigger"
 
@@ -49,10 +49,10 @@ class MacOS:
         named = subprocess.run(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True)
         return named.stdout.strip()
 
-    async def watch(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
-        """Watch what is wanted, and nothing else."""
-        parts = polls(wanted, report, timer)
-        if wanted.names & NOTIFICATIONS:
+    async def watch(self, event_filter: EventFilter, report: Report, timer: Timer) -> None:
+        """Watch what is event_filter, and nothing else."""
+        parts = polls(event_filter, report, timer)
+        if event_filter.names & NOTIFICATIONS:
             bridge, over = ThreadBridge(), threading.Event()
             parts.append(bridge.serve(partial(listen, bridge, timer, over), over.set, report))
         await run_together(parts)

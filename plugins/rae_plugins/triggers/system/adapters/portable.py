@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from rae_auto.api.trigger import Timer
-from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.clock_jumps import CLOCK_JUMP_THRESHOLD, clock_step
 from rae_plugins.triggers.system.adapter import Report
-from rae_plugins.triggers.system.changes import NOTICED, ClockSet, EventFilter, Rest
+from rae_plugins.triggers.system.changes import ClockSet, EventFilter, Rest
 from rae_plugins.triggers.system.concurrency import run_together
 from rae_plugins.triggers.system.event_names import LOGINS, NETWORK, POWER, PROCESSES, REST, EventName
 from rae_plugins.triggers.system.network import read_network
@@ -17,7 +17,7 @@ from rae_plugins.triggers.system.power import read_power
 from rae_plugins.triggers.system.processes import read_processes
 from rae_plugins.triggers.system.sessions import Session, Sessions
 
-HORIZON = timedelta(minutes=10)
+CLOCK_CHECK_INTERVAL = timedelta(minutes=10)
 """Interval of the comparisons of clocks: slewing, at most 0.05 %, is no jump within that time."""
 
 ALWAYS = NETWORK | PROCESSES | {EventName.BOOT, EventName.CLOCK_CHANGED}
@@ -25,7 +25,7 @@ ALWAYS = NETWORK | PROCESSES | {EventName.BOOT, EventName.CLOCK_CHANGED}
 
 
 Way = Callable[[EventFilter, Report, Timer], Coroutine[Any, Any, None]]
-"""A way of watching something."""
+"""A poll of one kind of state."""
 
 
 class Portable:
@@ -37,20 +37,20 @@ class Portable:
         return dict.fromkeys(set(EventName) - ALWAYS - POWER - LOGINS, reason) | missing_without_battery(names)
 
     def boot(self) -> str:
-        """When it booted, as it said first."""
+        """Return the time of the boot."""
         import psutil
 
         return f"{psutil.boot_time():.0f}"
 
-    async def watch(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
-        """Look now and then."""
-        await run_together(polls(wanted, report, timer))
+    async def watch(self, event_filter: EventFilter, report: Report, timer: Timer) -> None:
+        """Poll the selected states."""
+        await run_together(polls(event_filter, report, timer))
 
 
 def polls(
-    wanted: EventFilter, report: Report, timer: Timer, but: frozenset[EventName] = frozenset()
+    event_filter: EventFilter, report: Report, timer: Timer, but: frozenset[EventName] = frozenset()
 ) -> list[Coroutine[Any, Any, None]]:
-    """Ways of looking at all that is wanted and can be looked at, without what somebody tells of."""
+    """Return a poll for each selected state that can be polled, except for the events in `but`."""
     ways: list[tuple[frozenset[EventName], Way]] = [
         (LOGINS, look_at_users),
         (NETWORK, look_at_network),
@@ -58,7 +58,7 @@ def polls(
         (PROCESSES, look_at_processes),
         (frozenset({EventName.CLOCK_CHANGED}), look_at_clocks),
     ]
-    return [way(wanted, report, timer) for names, way in ways if wanted.names & names - but]
+    return [way(event_filter, report, timer) for names, way in ways if event_filter.names & names - but]
 
 
 def missing_without_battery(names: Collection[EventName]) -> dict[EventName, str]:
@@ -69,58 +69,59 @@ def missing_without_battery(names: Collection[EventName]) -> dict[EventName, str
 
 
 def library_missing(module: str, extra: str) -> str | None:
-    """Why a platform's own library can't be used, or None."""
+    """Return why a library of the platform can't be used, or None."""
     return None if find_spec(module) else f"{module} is not installed; install rae-auto[{extra}]"
 
 
-async def look_at_users(wanted: EventFilter, report: Report, timer: Timer, when: asyncio.Event | None = None) -> None:
+async def look_at_users(
+    event_filter: EventFilter, report: Report, timer: Timer, when: asyncio.Event | None = None
+) -> None:
     """Report who is logged in, every so often, while `when` is set."""
     while True:
         await _wait_for(when)
         await report(await asyncio.to_thread(read_users))
-        await timer.sleep(wanted.every.total_seconds())
+        await timer.sleep(event_filter.every.total_seconds())
 
 
-async def look_at_network(wanted: EventFilter, report: Report, timer: Timer) -> None:
+async def look_at_network(event_filter: EventFilter, report: Report, timer: Timer) -> None:
     """Report the network every so often."""
     while True:
         await report(await asyncio.to_thread(read_network))
-        await timer.sleep(wanted.every.total_seconds())
+        await timer.sleep(event_filter.every.total_seconds())
 
 
-async def look_at_power(wanted: EventFilter, report: Report, timer: Timer, when: asyncio.Event | None = None) -> None:
+async def look_at_power(
+    event_filter: EventFilter, report: Report, timer: Timer, when: asyncio.Event | None = None
+) -> None:
     """Report the power every so often, while `when` is set."""
     while True:
         await _wait_for(when)
         if (power := await asyncio.to_thread(read_power)) is not None:
             await report(power)
-        await timer.sleep(wanted.every.total_seconds())
+        await timer.sleep(event_filter.every.total_seconds())
 
 
-async def look_at_processes(wanted: EventFilter, report: Report, timer: Timer) -> None:
+async def look_at_processes(event_filter: EventFilter, report: Report, timer: Timer) -> None:
     """Report the processes every so often."""
     while True:
-        await report(await asyncio.to_thread(read_processes, wanted))
-        await timer.sleep(wanted.every.total_seconds())
+        await report(await asyncio.to_thread(read_processes, event_filter))
+        await timer.sleep(event_filter.every.total_seconds())
 
 
-async def look_at_clocks(wanted: EventFilter, report: Report, timer: Timer) -> None:
-    """Report how long the machine has slept, and that its clock was set; the timer wakes us when either happens."""
+async def look_at_clocks(event_filter: EventFilter, report: Report, timer: Timer) -> None:
+    """Report how long the machine has slept, and that its clock was set; the timer wakes it when either happens."""
     before = timer.now()
     while True:
-        if wanted.names & REST:
+        if event_filter.names & REST:
             await report(Rest(None, before.slept))
-        await timer.sleep_until(before.wall + HORIZON)
+        await timer.sleep_until(before.wall + CLOCK_CHECK_INTERVAL)
         now = timer.now()
-        if EventName.CLOCK_CHANGED in wanted.names and abs(by := set_by(before, now)) > NOTICED:
-            await report(ClockSet(by))
+        if (
+            EventName.CLOCK_CHANGED in event_filter.names
+            and abs(step := clock_step(before, now)) > CLOCK_JUMP_THRESHOLD
+        ):
+            await report(ClockSet(step.total_seconds()))
         before = now
-
-
-def set_by(before: Moment, now: Moment) -> float:
-    """By how many seconds the wall clock went on more than time did."""
-    passed = (now.mono - before.mono) + (now.slept - before.slept)
-    return (now.wall - before.wall).total_seconds() - passed
 
 
 def read_users() -> Sessions:

@@ -5,13 +5,13 @@ import threading
 from collections.abc import Callable
 
 from rae_plugins.triggers.system.adapter import Report
-from rae_plugins.triggers.system.changes import SystemChange
+from rae_plugins.triggers.system.changes import SystemState
 
 STOP_TIMEOUT_SECONDS = 1.5
 """Seconds for which a platform may be held up before it sleeps: Windows gives two."""
 
-Make = Callable[[], SystemChange]
-"""Makes a fact, on the event loop, whose clocks it may ask."""
+Make = Callable[[], SystemState]
+"""Makes a state on the event loop, whose clocks it may read."""
 
 
 class ThreadBridge:
@@ -22,7 +22,7 @@ class ThreadBridge:
         self._queue: asyncio.Queue[tuple[Make, threading.Event]] = asyncio.Queue()
 
     def put(self, make: Make, *, wait: bool = False) -> None:
-        """Hand over a fact; with `wait` return when what follows from it is durable, or the patience is over."""
+        """Hand over a state; with `wait` return when its events are durable, or after the timeout."""
         done = threading.Event()
         self._loop.call_soon_threadsafe(self._queue.put_nowait, (make, done))
         if wait:
@@ -51,5 +51,5 @@ class ThreadBridge:
             self.put(lambda error=error: _raise(error))  # type: ignore[misc]  # a lambda's default has no type
 
 
-def _raise(error: Exception) -> SystemChange:
+def _raise(error: Exception) -> SystemState:
     raise error

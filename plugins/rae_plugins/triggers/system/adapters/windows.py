@@ -1,6 +1,6 @@
 """Windows: messages to a hidden window, by pywin32; psutil and the clocks for the rest.
 
-Written by Microsoft's documentation and tested with stand-ins for pywin32 only: nobody has run it on Windows yet.
+Written by Microsoft's documentation and tested with stand-ins for pywin32 only; it has not been run on Windows yet.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,7 +14,7 @@ from rae_auto.model.primitives.instants import format_instant
 from rae_plugins.triggers.system.adapter import Report
 from rae_plugins.triggers.system.adapters.portable import library_missing, missing_without_battery, polls
 from rae_plugins.triggers.system.adapters.thread_bridge import Make, ThreadBridge
-from rae_plugins.triggers.system.changes import EventFilter, Rest, ShuttingDown, SystemChange
+from rae_plugins.triggers.system.changes import EventFilter, Rest, ShuttingDown, SystemState
 from rae_plugins.triggers.system.concurrency import run_together
 from rae_plugins.triggers.system.devices import DeviceEvent
 from rae_plugins.triggers.system.event_names import (
@@ -80,24 +80,24 @@ class Windows:
         with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _BOOT_ID) as key:
             return str(winreg.QueryValueEx(key, "BootId")[0])
 
-    async def watch(self, wanted: EventFilter, report: Report, timer: Timer) -> None:
-        """Watch what is wanted, and nothing else."""
-        parts = polls(wanted, report, timer, but=MESSAGES)
-        if wanted.names & MESSAGES:
+    async def watch(self, event_filter: EventFilter, report: Report, timer: Timer) -> None:
+        """Watch what is event_filter, and nothing else."""
+        parts = polls(event_filter, report, timer, but=MESSAGES)
+        if event_filter.names & MESSAGES:
             bridge = ThreadBridge()
-            window = Window(wanted, bridge, timer)
+            window = Window(event_filter, bridge, timer)
             parts.append(bridge.serve(window.run, window.close, report))
         await run_together(parts)
 
 
 class Window:
-    """A hidden window and the facts that its messages tell.
+    """A hidden window, and the states that its messages report.
 
-    Its messages come in the thread that runs it; the facts are made on the event loop.
+    Its messages come in the thread that runs it; the states are made on the event loop.
     """
 
-    def __init__(self, wanted: EventFilter, bridge: ThreadBridge, timer: Timer) -> None:
-        self._wanted = wanted
+    def __init__(self, event_filter: EventFilter, bridge: ThreadBridge, timer: Timer) -> None:
+        self._event_filter = event_filter
         self._bridge = bridge
         self._timer = timer
         self._sessions: dict[int, Session] = {}
@@ -106,7 +106,7 @@ class Window:
         self._is_over = False
 
     def run(self) -> None:
-        """Make the window, tell what is so, and serve its messages until it is closed."""
+        """Make the window, report the present state, and serve its messages until it is closed."""
         import win32gui
         import win32ts
 
@@ -165,7 +165,7 @@ class Window:
     def _rests(self, asleep: bool) -> Make:
         return lambda: Rest(asleep, self._timer.now().slept)
 
-    def _session_changed(self, code: int, session: int) -> SystemChange:
+    def _session_changed(self, code: int, session: int) -> SystemState:
         known = self._sessions.get(session)
         if code == Code.LOGON:
             self._log_on(session)
@@ -179,12 +179,12 @@ class Window:
     def _log_on(self, session: int) -> None:
         import win32ts
 
-        # Session 0 is of services, and one without a user waits for somebody to log in.
+        # Session 0 is of services, and one without a user waits for a login.
         user = win32ts.WTSQuerySessionInformation(0, session, _USER_NAME)
         if session and user:
             self._sessions[session] = Session(str(session), str(user), "")
 
-    def _all_sessions(self) -> SystemChange:
+    def _all_sessions(self) -> SystemState:
         return Sessions("windows", tuple(self._sessions[number] for number in sorted(self._sessions)))
 
     def _follow_devices(self) -> None:
@@ -198,8 +198,8 @@ class Window:
         import win32gui_struct
 
         name = device_name(str(getattr(win32gui_struct.UnpackDEV_BROADCAST(pointer), "name", "") or ""))
-        # Each of a device's interfaces tells, and some more than once.
-        if name and self._wanted.is_device(name) and self._present.get(name) != arrived:
+        # Each interface of a device reports, and some report more than once.
+        if name and self._event_filter.is_device(name) and self._present.get(name) != arrived:
             self._present[name] = arrived
             self._bridge.put(lambda: DeviceEvent(name, arrived))
 

@@ -247,9 +247,9 @@ class LearningPattern(DayOptions, EventPattern):
     def _learn(self, state: State, event: Event | None, now: datetime) -> StepResult:
         raise NotImplementedError
 
-    async def watch(self, watch: TriggerContext) -> None:
+    async def watch(self, context: TriggerContext) -> None:
         """Run the pattern; in a dry run each firing is recorded as an event and logged."""
         if self.dry_run:
-            await evolve(self, dry_run=False).watch(evolve(watch, emit=DryRunEmit(watch)))
+            await evolve(self, dry_run=False).watch(evolve(context, emit=DryRunEmit(context)))
         else:
-            await super().watch(watch)
+            await super().watch(context)

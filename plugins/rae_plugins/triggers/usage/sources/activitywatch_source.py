@@ -83,14 +83,14 @@ class ActivityWatchUse(SourceTrigger):
     url: str = field(metadata={"help": "address of ActivityWatch"})
     api_key: str | None = field(repr=False, metadata={"help": "key of ActivityWatch, if it requires one"})
 
-    async def watch(self, watch: TriggerContext) -> None:
+    async def watch(self, context: TriggerContext) -> None:
         """Request records once a minute, from the end of the last response."""
         subject = {"application": self.application, "title": self.title}
 
         async def emit_use(polled: PolledRecords) -> datetime | None:
-            return await report_use(watch, polled.intervals, polled.position.used_until, subject)
+            return await report_use(context, polled.intervals, polled.position.used_until, subject)
 
-        await _poll_forever(watch, self.poll, emit_use)
+        await _poll_forever(context, self.poll, emit_use)
 
     def poll(self, position: ReadPosition, now: datetime) -> PolledRecords:
         """Return the use while windows and presence are both known. Raises ActivityWatchError."""
@@ -123,14 +123,14 @@ class ActivityWatchIdle(SourceTrigger):
     url: str = field(metadata={"help": "address of ActivityWatch"})
     api_key: str | None = field(repr=False, metadata={"help": "key of ActivityWatch, if it requires one"})
 
-    async def watch(self, watch: TriggerContext) -> None:
+    async def watch(self, context: TriggerContext) -> None:
         """Request records once a minute, from the end of the last response."""
 
         async def emit_reports(polled: PolledRecords) -> None:
             for report in polled.reports:
-                await watch.emit(report.key, report.document("ActivityWatch"), report.until)
+                await context.emit(report.key, report.document("ActivityWatch"), report.until)
 
-        await _poll_forever(watch, self.poll, emit_reports)
+        await _poll_forever(context, self.poll, emit_reports)
 
     def poll(self, position: ReadPosition, now: datetime) -> PolledRecords:
         """Return the idle periods that became long enough or ended. Raises ActivityWatchError."""
@@ -157,20 +157,20 @@ class ActivityWatchIdle(SourceTrigger):
 
 
 async def _poll_forever(
-    watch: TriggerContext,
+    context: TriggerContext,
     poll: Callable[[ReadPosition, datetime], PolledRecords],
     report: Callable[[PolledRecords], Awaitable[datetime | None]],
 ) -> None:
-    file = StateFile(watch.directory / "position.json", watch.job)
-    position = await file.load(ReadPosition.from_document) or ReadPosition(watch.timer.now().wall)
+    file = StateFile(context.directory / "position.json", context.job)
+    position = await file.load(ReadPosition.from_document) or ReadPosition(context.timer.now().wall)
     is_failing = more = False
     while True:
         try:
-            polled = await asyncio.to_thread(poll, position, watch.timer.now().wall)
+            polled = await asyncio.to_thread(poll, position, context.timer.now().wall)
         except ActivityWatchError as error:
             if not is_failing:
                 text = "trigger {}: ActivityWatch can't be read ({}); what it records meanwhile counts later"
-                logger.bind(job=watch.job).warning(text, watch.trigger, error)
+                logger.bind(job=context.job).warning(text, context.trigger, error)
             is_failing, more = True, False
         else:
             used_until = await report(polled)
@@ -179,7 +179,7 @@ async def _poll_forever(
                 position = evolve(polled.position, used_until=used_until)
                 await file.save(position.document())
         if not more:
-            await watch.timer.sleep(POLL_INTERVAL.total_seconds())
+            await context.timer.sleep(POLL_INTERVAL.total_seconds())
 
 
 def _request_events(

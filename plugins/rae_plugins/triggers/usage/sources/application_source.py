@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 from loguru import logger
 
 from rae_auto.api import SourceTrigger, TriggerContext
+from rae_auto.model.primitives.clock_jumps import has_slept
 from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
 from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.machine.idle import read_idle
@@ -25,9 +26,6 @@ REPORT_INTERVAL = timedelta(seconds=60)
 """Use that is reported at once, after the first poll that finds some."""
 
 _MAX_POLL_DISTANCE = 3 * POLL_INTERVAL
-
-_MIN_SUSPEND_SECONDS = 1.0
-"""Shortest suspend that counts: two clocks are read one after the other, so their difference jitters."""
 
 
 @frozen
@@ -47,7 +45,7 @@ class UseTracker:
 
     def update(self, runs: bool, last_input: datetime, now: Moment) -> tuple["UseTracker | None", Interval | None]:
         """Return the state after another poll, and the interval to report now."""
-        suspended = now.slept - self.polled_at.slept >= _MIN_SUSPEND_SECONDS
+        suspended = has_slept(self.polled_at.slept, now.slept)
         if not runs or suspended or now.mono - self.polled_at.mono > _MAX_POLL_DISTANCE.total_seconds():
             return (UseTracker.start(now, last_input, now.wall) if runs else None), self._unreported()
         if last_input - self.last_input > AFK_TIMEOUT:
@@ -72,19 +70,19 @@ class ApplicationSource(SourceTrigger):
     application: str = field(metadata={"help": "name of the process, a glob or /regular expression/"})
     not_afk: bool = field(metadata={"help": "count only time with keyboard or mouse input"})
 
-    async def watch(self, watch: TriggerContext) -> None:
+    async def watch(self, context: TriggerContext) -> None:
         """List processes every few seconds. Unreported use, less than a minute, is lost when the daemon ends."""
-        file = StateFile(watch.directory / "use.json", watch.job)
+        file = StateFile(context.directory / "use.json", context.job)
         used_until = await file.load(lambda document: parse_instant(document["until"]))
         tracker: UseTracker | None = None
         is_known = True
         while True:
-            last_input, unknown = await self._last_input(watch)
+            last_input, unknown = await self._last_input(context)
             if unknown and is_known:
                 text = "trigger {}: the idle time is unknown ({}); no use counts until it is known again"
-                logger.bind(job=watch.job).warning(text, watch.trigger, unknown)
+                logger.bind(job=context.job).warning(text, context.trigger, unknown)
             is_known = not unknown
-            now = watch.timer.now()
+            now = context.timer.now()
             interval: Interval | None = None
             if tracker is not None:
                 tracker, interval = tracker.update(last_input is not None, last_input or now.wall, now)
@@ -92,20 +90,20 @@ class ApplicationSource(SourceTrigger):
                 tracker = UseTracker.start(now, last_input, now.wall)
             if interval is not None:
                 subject = {"application": self.application}
-                used_until = await report_use(watch, [interval], used_until, subject) or interval[1]
+                used_until = await report_use(context, [interval], used_until, subject) or interval[1]
                 await file.save({"until": format_instant(used_until)})
-            await watch.timer.sleep(POLL_INTERVAL.total_seconds())
+            await context.timer.sleep(POLL_INTERVAL.total_seconds())
 
-    async def _last_input(self, watch: TriggerContext) -> tuple[datetime | None, str]:
+    async def _last_input(self, context: TriggerContext) -> tuple[datetime | None, str]:
         """Return the last input if the application runs, or None; and why the idle time is unknown, if it is."""
         if not await asyncio.to_thread(_is_running, self.application):
             return None, ""
         if not self.not_afk:
-            return watch.timer.now().wall, ""
+            return context.timer.now().wall, ""
         idle = await read_idle()
         if idle.seconds is None:
             return None, idle.because
-        return watch.timer.now().wall - timedelta(seconds=idle.seconds), ""
+        return context.timer.now().wall - timedelta(seconds=idle.seconds), ""
 
 
 def _is_running(application: str) -> bool:

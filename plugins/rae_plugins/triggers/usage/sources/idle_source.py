@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 from loguru import logger
 
 from rae_auto.api import SourceTrigger, TriggerContext
+from rae_auto.model.primitives.clock_jumps import time_slept
 from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
 from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.machine.idle import read_idle
@@ -66,7 +67,7 @@ class IdleTracker:
         """Return the state after a reading of the idle time, and the report that follows from it."""
         following = evolve(self, read_at=now, seconds=seconds)
         last_input = now.wall - timedelta(seconds=seconds)
-        slept = timedelta(seconds=now.slept - self.read_at.slept) if self.read_at is not None else timedelta(0)
+        slept = time_slept(self.read_at, now) if self.read_at is not None else timedelta(0)
         if self.since is not None:
             if seconds >= IN_USE_SECONDS and not self._had_input(seconds, now, last_input):
                 return following, None
@@ -100,29 +101,29 @@ class IdleSource(SourceTrigger):
 
     after: timedelta = field(metadata={"help": "minimum length of an idle period"})
 
-    async def watch(self, watch: TriggerContext) -> None:
+    async def watch(self, context: TriggerContext) -> None:
         """Read the idle time as rarely as reports allow, and every few seconds during an idle period."""
-        file = StateFile(watch.directory / "idle.json", watch.job)
+        file = StateFile(context.directory / "idle.json", context.job)
         since = await file.load(lambda document: document["since"] and parse_instant(document["since"]))
         tracker = IdleTracker(self.after, since)
         unknown = ""
         while True:
             idle = await read_idle()
-            now = watch.timer.now()
-            watch.trace(f"idle for {idle.seconds:.0f} s" if idle.seconds is not None else f"idle: {idle.because}")
+            now = context.timer.now()
+            context.trace(f"idle for {idle.seconds:.0f} s" if idle.seconds is not None else f"idle: {idle.because}")
             if idle.seconds is None:
                 if not unknown:
                     text = "trigger {}: the idle time is unknown ({}); nothing fires until it is known again"
-                    logger.bind(job=watch.job).warning(text, watch.trigger, idle.because)
+                    logger.bind(job=context.job).warning(text, context.trigger, idle.because)
                 unknown = idle.because
                 pause = UNKNOWN_READ_INTERVAL
             else:
                 unknown = ""
                 following, report = tracker.update(idle.seconds, now)
                 if report is not None:
-                    await watch.emit(report.key, report.document(idle.because), report.until)
+                    await context.emit(report.key, report.document(idle.because), report.until)
                 if following.since != tracker.since:
                     await file.save({"since": following.since and format_instant(following.since)})
                 tracker = following
                 pause = tracker.read_interval()
-            await watch.timer.sleep_until(now.wall + pause)
+            await context.timer.sleep_until(now.wall + pause)
