@@ -64,7 +64,7 @@ class Executor(Plugin):
     def unenforceable(cls, limits: Limits) -> Mapping[str, str]:
         """Which of the limits that a job sets can't be enforced on this machine, each with the reason."""
         backends = cls.backends()
-        reason = f"the {cls.type} executor has no means for it on this machine"
+        reason = f"the {cls.type} executor can't enforce it on this machine"
         return {name: reason for name in limits.names if backends.get(name) is None}
 
     async def open(self, directory: Path) -> None:

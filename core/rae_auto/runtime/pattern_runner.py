@@ -296,5 +296,5 @@ class _Checked:
     def next_after(self, instant: datetime) -> datetime | None:
         found = self.inner.next_after(instant)
         if found is not None and found <= instant:
-            raise ValueError(f"{self.inner.type}: next_after({instant}) is {found}, which isn't later")
+            raise ValueError(f"{self.inner.type}: next_after({instant}) is {found}, which is not later")
         return found

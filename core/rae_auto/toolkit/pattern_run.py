@@ -31,7 +31,7 @@ class PatternRun:
             fired += self._take(self.pattern.step(self.state, None, at))
             if self.wake_at is not None and self.wake_at <= at:
                 # The loop would never end.
-                raise ValueError(f"{self.pattern.type}: the step at {at} has its next step no later")
+                raise ValueError(f"{self.pattern.type}: the step at {at} must set its next step later than that")
         return fired
 
     def handle(self, event: Event) -> list[Firing]:

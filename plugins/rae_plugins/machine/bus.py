@@ -165,7 +165,7 @@ class Bus:
         """Call a method and return its file descriptor, which the caller closes. Raises BusFailure."""
         answer = await self._call(target, member, signature, body)
         if not answer.unix_fds:
-            raise BusFailure(f"{target.service} answered {member} without a descriptor")
+            raise BusFailure(f"{target.service} did not return a descriptor for {member}")
         return answer.unix_fds[0]
 
     async def properties(self, target: Target) -> dict[str, Any]:
@@ -224,10 +224,12 @@ class Bus:
             async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
                 answer = await self._connection.call(message)
         except Exception as error:
-            raise BusFailure(f"{target.service} didn't answer {member}: {error or type(error).__name__}") from error
+            raise BusFailure(
+                f"{target.service} did not respond to {member}: {error or type(error).__name__}"
+            ) from error
         if answer is None or (answer.message_type is MessageType.ERROR and not may_fail):
             what = (answer and answer.error_name) or "nothing"
-            raise BusFailure(f"{target.service} answers {member} with {what.rpartition('.')[2]}")
+            raise BusFailure(f"{target.service} responded to {member} with {what.rpartition('.')[2]}")
         return answer
 
     def _take(self, message: "Message") -> None:

@@ -47,7 +47,7 @@ def assert_one_line(said: str, *words: str) -> None:
         ("max_parallel = nan\n", "max_parallel"),
         (
             '[jobs.a]\npython = "m:f"\nlimits = { nice = 5 }\n',
-            "rae.toml:3: jobs.a.limits.nice: can't be enforced: the thread executor has no means for it",
+            "rae.toml:3: jobs.a.limits.nice: can't be enforced: the thread executor can't enforce it",
         ),
     ],
 )

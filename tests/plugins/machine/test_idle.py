@@ -162,7 +162,7 @@ def test_one_that_is_none_is_passed_over(result: str, monkeypatch: pytest.Monkey
 
     found = asyncio.run(scene())
     assert found.seconds is None
-    assert "no answer" in found.because if result == "nothing" else "broke off" in found.because
+    assert "no answer" in found.because if result == "nothing" else "closed the connection" in found.because
 
 
 class IdleMonitor(ServiceInterface):
@@ -297,8 +297,8 @@ def test_idle_hint_that_was_never_set_is_ignored(bus: str) -> None:
 def test_bus_without_services_gives_the_reason(bus: str) -> None:
     found = read()
     assert found.seconds is None
-    assert "org.gnome.Mutter.IdleMonitor answers" in found.because
-    assert "org.freedesktop.login1 answers" in found.because
+    assert "org.gnome.Mutter.IdleMonitor responded" in found.because
+    assert "org.freedesktop.login1 responded" in found.because
 
 
 def test_the_bus_of_the_session_is_found_where_sessions_have_it(

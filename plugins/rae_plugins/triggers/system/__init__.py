@@ -72,7 +72,7 @@ class SystemTrigger(SourceTrigger):
             raise ValueError("process-started and process-exited need the option process: the name of the program")
         for option, of in (("process", PROCESSES), ("device", DEVICES), ("user", SESSIONS)):
             if getattr(self, option) is not None and not names & of:
-                raise ValueError(f"{option} is for {', '.join(sorted(of))}; name one of them in on, or take it out")
+                raise ValueError(f"{option} is for {', '.join(sorted(of))}; add one of them to on, or remove {option}")
         missing = platform_adapter().missing(self.on)
         reasons: dict[str, list[str]] = {}
         for name in self.on:
@@ -90,7 +90,7 @@ class SystemTrigger(SourceTrigger):
         """Return warnings about events that can be observed but seem impossible on this machine."""
         power = sorted(set(self.on) & POWER)
         if power and read_power() is None:
-            return (f"no battery is known here, so {', '.join(power)} may never come",)
+            return (f"no battery is known here, so {', '.join(power)} may never occur",)
         return ()
 
     async def watch(self, context: TriggerContext) -> None:

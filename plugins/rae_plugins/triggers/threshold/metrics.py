@@ -92,7 +92,7 @@ def unsupported_reason(metric: Metric) -> str | None:
         import psutil
 
         if not hasattr(psutil, "sensors_temperatures" if metric is Metric.TEMPERATURE else "sensors_battery"):
-            return f"must be another one: this platform does not report {metric}"
+            return f"can't be used, because this platform does not report {metric}; choose another metric"
     if metric is Metric.COMMAND and (missing := commands_missing()):
-        return f"must be another one: for {metric} {missing}"
+        return f"can't be used, because for {metric} {missing}; choose another metric"
     return None

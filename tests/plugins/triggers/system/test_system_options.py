@@ -59,7 +59,7 @@ def test_logins_are_refused_without_a_service_or_records(no_bus: str, name: str)
 
 @pytest.mark.parametrize("name", ["power-ac", "power-battery", "power-low"])
 def test_power_is_refused_without_a_battery_or_upower(no_bus: str, name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} can't be reported here: there is no battery"):
+    with pytest.raises(ValueError, match=f"^{name} can't be reported here: this machine has no battery"):
         SystemTrigger(on=[name])
 
 
@@ -67,7 +67,7 @@ def test_power_low_without_a_known_battery_is_a_warning(
     a_bus: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(power_supply, "SUPPLIES", tmp_path)
-    assert SystemTrigger(on=["power-low"]).warnings() == ("no battery is known here, so power-low may never come",)
+    assert SystemTrigger(on=["power-low"]).warnings() == ("no battery is known here, so power-low may never occur",)
     assert SystemTrigger(on=["lock"]).warnings() == ()
 
 

@@ -158,7 +158,10 @@ def test_threshold_without_a_metric_is_refused() -> None:
 )
 def test_metric_missing_on_the_platform_is_refused(monkeypatch: pytest.MonkeyPatch, metric: str, function: str) -> None:
     monkeypatch.delattr(psutil, function)
-    with pytest.raises(ValueError, match=f"'metric' must be another one: this platform does not report {metric}"):
+    with pytest.raises(
+        ValueError,
+        match=f"'metric' can't be used, because this platform does not report {metric}",
+    ):
         ThresholdTrigger(metric=metric, above=50)
 
 

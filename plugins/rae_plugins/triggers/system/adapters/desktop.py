@@ -19,7 +19,7 @@ NETWORK_MANAGER = Service(
         f"path='{_NM_MANAGER.path}',interface='{PROPERTIES}',arg0='{_NM}'",
         f"path='{_NM_MANAGER.path}',interface='{_NM}',member='StateChanged'",
     ),
-    "the network is judged by its interfaces",
+    "the state of its interfaces is used instead",
 )
 
 HAS_A_WAY_OUT = 60
@@ -35,7 +35,7 @@ UPOWER = Service(
         f"path='{_UP_MANAGER.path}',interface='{PROPERTIES}',arg0='{_UP}'",
         f"path='{_UP_DISPLAY.path}',interface='{PROPERTIES}',arg0='{_UP_DISPLAY.interface}'",
     ),
-    "the power is judged by what the kernel says of the battery",
+    "the kernel's report of the battery is used instead",
 )
 
 SETTLING = 0.3

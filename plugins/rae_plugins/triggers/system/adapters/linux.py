@@ -53,7 +53,7 @@ class Linux:
             hint = "start dbus and systemd-logind, or set DBUS_SYSTEM_BUS_ADDRESS"
             found |= dict.fromkeys(BEFORE_DOWN | LOCKS, f"{needs}; {hint}")
             if not any(path.exists() for path in _LOGIN_RECORDS):
-                found |= dict.fromkeys(LOGINS, f"{needs}, nor are there records of logins in /run/utmp; {hint}")
+                found |= dict.fromkeys(LOGINS, f"{needs}, and /run/utmp has no records of logins; {hint}")
             found |= missing_without_battery(names)
         if not has_netlink() or not SYS.is_dir():
             found |= dict.fromkeys(DEVICES, "the kernel's messages can't be read; mount /sys")
@@ -117,18 +117,18 @@ async def _follow_devices(event_filter: EventFilter, report: Report) -> None:
 
 async def _follow_processes(event_filter: EventFilter, report: Report, timer: Timer) -> None:
     """Report the processes: every so often, because starts are not signalled, and when one ends."""
-    call_with_timeout = asyncio.Event()
-    ends = Ends(call_with_timeout)
+    is_due = asyncio.Event()
+    ends = Ends(is_due)
 
     async def now_and_then() -> None:
         while True:
-            call_with_timeout.set()
+            is_due.set()
             await timer.sleep(event_filter.every.total_seconds())
 
     async def read() -> None:
         while True:
-            await call_with_timeout.wait()
-            call_with_timeout.clear()
+            await is_due.wait()
+            is_due.clear()
             found = await asyncio.to_thread(read_processes, event_filter)
             ends.follow(found.processes if EventName.PROCESS_EXITED in event_filter.names else ())
             await report(found)

@@ -36,7 +36,7 @@ def make_logind(names: Collection[EventName]) -> Service:
     """Return the service, as far as these events need it."""
     alone = sorted((BEFORE_DOWN | LOCKS) & set(names))
     if alone:
-        return Service(_NAME, _RULES, f"{', '.join(alone)} can't be noticed until it comes", is_replaced=False)
+        return Service(_NAME, _RULES, f"{', '.join(alone)} can't be reported until it appears", is_replaced=False)
     return Service(_NAME, _RULES, "the clocks and the records of logins replace it")
 
 
@@ -174,13 +174,13 @@ class _Delay:
         """Hold the machine the next time."""
         if not self._before or self._descriptor is not None:
             return
-        what = (self._before, "rae-auto", "notes what is to be run", "delay")
+        what = (self._before, "rae-auto", "saves what must run", "delay")
         try:
             self._descriptor = await bus.call_for_descriptor(_MANAGER, "Inhibit", "ssss", *what)
         except BusFailure as failure:
             if bus.is_lost:
                 raise
-            logger.warning("the machine won't wait until its sleep or shutdown is noted: {}", failure)
+            logger.warning("the machine won't wait until its sleep or shutdown has been recorded: {}", failure)
 
     def release(self) -> None:
         """Let it go on."""

@@ -65,7 +65,7 @@ def missing_without_battery(names: Collection[EventName]) -> dict[EventName, str
     """Return which of these events can't be reported without a battery, with the reason."""
     if POWER.isdisjoint(names) or read_power() is not None:
         return {}
-    return dict.fromkeys(POWER, "there is no battery; take it out on this machine")
+    return dict.fromkeys(POWER, "this machine has no battery; remove it from on")
 
 
 def library_missing(module: str, extra: str) -> str | None:
