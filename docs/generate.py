@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import click
 
@@ -91,33 +92,72 @@ def filled(text: str) -> str:
     )
 
 
-def tests_by_requirement() -> dict[str, list[str]]:
-    """Return the tests that prove each requirement, by the markers `@pytest.mark.requirement("R1", …)`."""
+def tests_by_requirement(root: Path = ROOT / "tests") -> dict[str, list[str]]:
+    """Return the tests that prove each requirement, by the markers `@pytest.mark.requirement("R1", …)`.
+
+    A marker of a class counts for its tests, or for the class itself where it inherits them all from a suite.
+    """
     found: dict[str, list[str]] = {}
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+
+    def visit(body: list[ast.stmt], ids: list[str]) -> None:
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                marked = [*ids, *requirements_of(*node.decorator_list, *assigned_marks(node.body))]
+                if any(is_test(inner) for inner in node.body):
+                    visit(node.body, marked)
+                else:
+                    record(node.name, marked)
+            elif is_test(node):
+                record(node.name, [*ids, *requirements_of(*node.decorator_list)])
+
+    def record(name: str, ids: list[str]) -> None:
+        for one in dict.fromkeys(ids):
+            found.setdefault(one, []).append(name)
+
+    for path in sorted(root.rglob("test_*.py")):
         tree = ast.parse(path.read_text())
-        module = [
-            node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
-        ]
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                marks = [*node.decorator_list, *(one for assign in module for one in ast.walk(assign.value))]
-                for mark in marks:
-                    if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.requirement":
-                        for argument in mark.args:
-                            found.setdefault(ast.literal_eval(argument), []).append(node.name)
+        visit(tree.body, requirements_of(*assigned_marks(tree.body)))
     return found
 
 
-def reliability_page(text: str) -> str:
-    """Return the page with the tests of each requirement; the page itself says what is required."""
-    tests = tests_by_requirement()
+def is_test(node: ast.stmt) -> TypeGuard[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Return whether a statement defines a test."""
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+
+
+def assigned_marks(body: list[ast.stmt]) -> list[ast.expr]:
+    """Return the value of `pytestmark`, if there is one."""
+    return [
+        node.value for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
+    ]
+
+
+def requirements_of(*marks: ast.expr) -> list[str]:
+    """Return the ids in these markers, or in lists of them."""
+    calls = [node for mark in marks for node in ast.walk(mark) if isinstance(node, ast.Call)]
+    ours = [call for call in calls if ast.unparse(call.func) == "pytest.mark.requirement"]
+    return [ast.literal_eval(argument) for call in ours for argument in call.args]
+
+
+def reliability_page(text: str, tests: dict[str, list[str]]) -> str:
+    """Return the page with the tests of each requirement; the page itself says what is required.
+
+    Errors: ValueError for a marker without a line on the page, a line without a test or a reason, or with both.
+    """
+    known: set[str] = set()
 
     def row(found: re.Match[str]) -> str:
-        names = ", ".join(f"`{name}`" for name in dict.fromkeys(tests.get(found["id"], ())))
-        return f"| {found['id']} | {found['what']} | {names} |"
+        known.add(found["id"])
+        names = list(dict.fromkeys(tests.get(found["id"], ())))
+        is_untested = found["tests"].startswith("not tested: ")
+        if bool(names) == is_untested:
+            raise ValueError(f"{found['id']}: needs tests, or a reason that begins with 'not tested: ', and not both")
+        return f"| {found['id']} | {found['what']} | {', '.join(f'`{name}`' for name in names) or found['tests']} |"
 
-    return re.sub(r"^\| (?P<id>R\d+) \| (?P<what>.+?) \| ?.*\|$", row, text, flags=re.MULTILINE)
+    page = re.sub(r"^\| (?P<id>[RS]\d+) \| (?P<what>.+?) \| ?(?P<tests>.*?) ?\|$", row, text, flags=re.MULTILINE)
+    if unknown := tests.keys() - known:
+        raise ValueError(f"markers of requirements that the page of reliability lacks: {', '.join(sorted(unknown))}")
+    return page
 
 
 def main(check_only: bool) -> int:
@@ -125,7 +165,11 @@ def main(check_only: bool) -> int:
     pages = {page: filled(page.read_text()) for page in [ROOT / "README.md", *DOCS.rglob("*.md")]}
     pages[DOCS / "commands.md"] = command_page()
     reliability = DOCS / "design" / "reliability.md"
-    pages[reliability] = reliability_page(pages[reliability])
+    try:
+        pages[reliability] = reliability_page(pages[reliability], tests_by_requirement())
+    except ValueError as error:
+        print(f"{reliability.relative_to(ROOT)}: {error}")
+        return 1
     stale = [page for page, text in pages.items() if not page.exists() or page.read_text() != text]
     for page in stale:
         print(f"{page.relative_to(ROOT)} {'is out of date' if check_only else 'written'}")

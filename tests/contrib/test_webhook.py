@@ -51,6 +51,7 @@ def _installed(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
 
 
+@pytest.mark.requirement("S15")
 def test_webhook_passes_its_own_tests(tmp_path: Path) -> None:
     assert " passed" in python("pytest", "-q", "-p", "no:cacheprovider", PROJECT, cwd=tmp_path)
 
@@ -166,7 +167,7 @@ def test_webhook_request_starts_the_job_with_its_event(start: Start, tmp_path: P
     assert TOKEN not in json.dumps(event)
 
 
-@pytest.mark.requirement("R3")
+@pytest.mark.requirement("R3", "S15")
 def test_webhook_request_repeated_after_a_kill_is_the_same_run(start: Start, tmp_path: Path) -> None:
     daemons, port = start(CONFIGURATION)
     headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency_Key": "one"}

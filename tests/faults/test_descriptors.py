@@ -1,4 +1,4 @@
-"""R32: the daemon has no file descriptors left."""
+"""A daemon without free file descriptors."""
 
 import os
 import resource

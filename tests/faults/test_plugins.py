@@ -1,4 +1,4 @@
-"""R35: a plugin can raise, hang, block or answer nonsense; the daemon and the other plugins go on."""
+"""Plugins that raise, hang, block or return wrong types: the daemon and the other plugins go on."""
 
 import asyncio
 import contextlib

@@ -217,6 +217,7 @@ class TestHook:
         assert cli("event", "hook", "csh").code == 2
 
 
+@pytest.mark.requirement("S4")
 def test_an_event_that_was_sent_is_kept_by_its_owner_alone(empty_log, home):
     empty_log("event", "send", "a")
     assert (home / "state").stat().st_mode & 0o777 == 0o700

@@ -55,6 +55,7 @@ def test_any_changes_come_back(tmp_path_factory: pytest.TempPathFactory, changes
     assert list(changes_of(path)) == changes
 
 
+@pytest.mark.requirement("S4")
 def test_it_is_the_owners_alone_whatever_the_umask(path: Path) -> None:
     before = os.umask(0)
     try:

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -272,3 +274,33 @@ class TestFromOtherThreads:
     def test_an_error_at_the_start_reaches_the_caller(self, tmp_path):
         with SyncScheduler(directory=tmp_path), pytest.raises(StoreLocked), SyncScheduler(directory=tmp_path):
             pass
+
+
+WATCH_THE_NETWORK = """
+import asyncio, socket, sys
+from pathlib import Path
+from rae_auto import Job, Scheduler
+
+used = []
+
+def record(event, arguments):
+    if event in ("socket.bind", "socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        if not (arguments and getattr(arguments[0], "family", None) == getattr(socket, "AF_UNIX", None)):
+            used.append(event)
+
+async def main():
+    jobs = [Job(name="a", command=[sys.executable, "--version"])]
+    async with Scheduler(directory=Path(sys.argv[1]), jobs=jobs) as scheduler:
+        await scheduler.wait(await scheduler.trigger("a"))
+
+sys.addaudithook(record)
+asyncio.run(main())
+print(used)
+"""
+
+
+@pytest.mark.requirement("S26")
+@pytest.mark.skipif(sys.platform == "win32", reason="event loops of Windows use a socket of their own")
+def test_scheduler_uses_no_network(tmp_path):
+    command = [sys.executable, "-c", WATCH_THE_NETWORK, str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=50, check=True).stdout == "[]\n"

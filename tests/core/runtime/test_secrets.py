@@ -1,4 +1,4 @@
-"""S17: secrets come by reference, reach the job, and stand nowhere else."""
+"""Secrets come by reference, reach the job, and are found nowhere else."""
 
 import asyncio
 import os
@@ -22,6 +22,7 @@ def private(tmp_path):
     return path
 
 
+@pytest.mark.requirement("S17")
 def test_references_are_replaced_wherever_they_stand(private):
     env = {"URL": "https://${env:WHO}:${file:" + str(private) + "}@host", "PLAIN": "$HOME ${HOME} ${x:y}"}
     assert resolve_secrets(env, {"WHO": "alice"}) == (
@@ -30,6 +31,7 @@ def test_references_are_replaced_wherever_they_stand(private):
     )
 
 
+@pytest.mark.requirement("S17")
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
@@ -44,6 +46,7 @@ def test_secret_reference_without_a_target_is_reported(reference, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.requirement("S17")
 def test_a_file_that_others_may_read_holds_no_secret(private):
     private.chmod(0o640)
     with pytest.raises(ValueError, match="other users can read; run 'chmod 600"):
@@ -56,10 +59,12 @@ def test_binary_secret_file_is_reported(private):
         resolve_secrets({"TOKEN": f"${{file:{private}}}"}, {})
 
 
+@pytest.mark.requirement("S17")
 def test_a_secret_that_begins_with_another_is_masked_whole():
     assert mask_secrets("longer and long", sort_secrets(["long", "longer", "no"])) == "*** and ***"
 
 
+@pytest.mark.requirement("S17")
 def test_a_result_keeps_no_secret():
     result = Result(exit_code=1, error=f"bad token {CANARY}", value={"token": CANARY})
     assert mask_result(result, [CANARY]) == Result(exit_code=1, error="bad token ***", value="***")
@@ -67,6 +72,7 @@ def test_a_result_keeps_no_secret():
     assert mask_result(harmless, [CANARY]) == harmless
 
 
+@pytest.mark.requirement("S17")
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 @pytest.mark.parametrize("store", ["sqlite", "json"])
 def test_a_secret_reaches_its_job_and_no_file(tmp_path, private, monkeypatch, store):

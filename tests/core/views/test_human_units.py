@@ -45,5 +45,6 @@ def test_format_count():
     assert format_count(2, "entry", "entries") == "2 entries"
 
 
+@pytest.mark.requirement("S18")
 def test_quote_escapes_what_is_not_printable():
     assert quote('a"b\x1b\n') == '"a\\"b\\x1b\\n"'

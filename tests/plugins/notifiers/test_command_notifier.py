@@ -97,6 +97,7 @@ def test_notifier_fails_with_the_exit_code(code: int) -> None:
         notify(python(f"raise SystemExit({code})"))
 
 
+@pytest.mark.requirement("S22")
 def test_notifier_kills_a_command_at_the_timeout(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     hanging = python(HANG, pid, timeout="1s")

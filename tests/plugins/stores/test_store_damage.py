@@ -216,6 +216,7 @@ def test_json_store_refuses_a_newer_format(tmp_path: Path, name: str) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.requirement("S5")
 @pytest.mark.parametrize("planted", [b"[" * 100_000, b'{"seq": 1e400}', b"\xff\xfe", b'{"crc":"00000000",' * 9])
 def test_planted_journal_lines_are_refused_or_cut_off(tmp_path: Path, planted: bytes) -> None:
     fill(tmp_path)
@@ -310,6 +311,7 @@ def test_row_with_a_wrong_checksum_is_reported(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.requirement("S4")
 @pytest.mark.parametrize("cls", [JsonStore, SqliteStore])
 def test_link_in_place_of_the_lock_is_not_followed(tmp_path: Path, cls: type[Store]) -> None:
     victim = tmp_path / "victim"

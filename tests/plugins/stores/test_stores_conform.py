@@ -1,4 +1,4 @@
-"""The built-in stores keep the promises of stores (R27)."""
+"""The built-in stores pass the conformance suite of stores."""
 
 import pytest
 
@@ -16,18 +16,21 @@ class TestMemoryConforms(StoreConformance):
         return MemoryStore()
 
 
+@pytest.mark.requirement("R27")
 class TestSqliteConforms(StoreConformance):
     @pytest.fixture
     def plugin(self) -> Store:
         return SqliteStore()
 
 
+@pytest.mark.requirement("R27")
 class TestJsonConforms(StoreConformance):
     @pytest.fixture
     def plugin(self) -> Store:
         return JsonStore()
 
 
+@pytest.mark.requirement("R27")
 class TestJsonConformsWhenEveryCommitCompacts(StoreConformance):
     @pytest.fixture
     def plugin(self, monkeypatch: pytest.MonkeyPatch) -> Store:

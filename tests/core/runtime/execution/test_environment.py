@@ -1,4 +1,4 @@
-"""S16 and S2: what a job finds in its environment, and that data of events is only ever data."""
+"""The environment of a job, and that data of events is only ever data."""
 
 import asyncio
 import json
@@ -115,6 +115,7 @@ def test_large_event_that_cannot_be_written_fails_the_run(tmp_path):
     assert "Not a directory" in run.reason.text
 
 
+@pytest.mark.requirement("S2", "S25")
 def test_the_name_of_a_file_that_is_no_text_reaches_the_job_byte_by_byte(tmp_path):
     name = os.fsdecode(b"caf\xe9")
     job = Job(name="see", command=sys.executable, args=["-c", PRINT_ENVIRONMENT])

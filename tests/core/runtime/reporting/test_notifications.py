@@ -332,7 +332,7 @@ def test_job_is_notified_through_the_notifiers_that_it_names(tmp_path):
     ]
 
 
-@pytest.mark.requirement("R35")
+@pytest.mark.requirement("R35", "S22")
 def test_bad_notifiers_hold_up_neither_runs_nor_the_end(tmp_path, monkeypatch):
     monkeypatch.setattr(notifications, "NOTIFY_TIMEOUT_SECONDS", 0.05)
     jobs = [Job(name="a", python="time:time", notify=every_end())]

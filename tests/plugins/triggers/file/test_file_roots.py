@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
 from tests.support import file_watching
 from tests.support.file_watching import FileListener, run_scene, trigger
 
@@ -105,6 +106,7 @@ def test_event_names_a_linked_root_as_written(top: Path, tmp_path: Path) -> None
     assert run_scene(tmp_path, scene).summaries[:1] == ["created file"]
 
 
+@pytest.mark.requirement("S25")
 def test_links_inside_a_folder_are_not_followed(top: Path, tmp_path: Path) -> None:
     async def scene(listener: FileListener) -> None:
         (top / "round").symlink_to(top)
