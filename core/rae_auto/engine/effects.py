@@ -4,7 +4,7 @@ Effects are requests. They are performed only after the changes of their step ar
 back as an event.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -115,13 +115,49 @@ class EngineStopped:
 Effect = Start | Cancel | ReadGuards | Notify | JobChanged | ClockJumped | Reply | EngineStopped
 
 
+@frozen(eq=False)
+class PartFailure:
+    """A fault of the engine: the part of the turn that raised and was undone, and its error."""
+
+    part: str
+    error: Exception
+
+
 @define
 class Step:
-    """The outcome of one command or event, in the order in which it came about."""
+    """The outcome of one command or event, in the order in which it came about.
+
+    `part_ends` are the places in `changes` where a part of the turn ended. What is durable may end at each of them,
+    but nowhere else.
+    """
 
     changes: list[Change] = field(factory=list)
     effects: list[Effect] = field(factory=list)
     decisions: list[Decision] = field(factory=list)
+    part_ends: list[int] = field(factory=list)
+    failures: list[PartFailure] = field(factory=list)
+    is_refused: bool = False
+    """The input itself could not be handled because of a fault, and has changed nothing."""
+    _kept: tuple[int, int, int] = (0, 0, 0)
+
+    def parts(self) -> Iterator[list[Change]]:
+        """Iterate over the changes, part by part."""
+        begin = 0
+        for end in [*self.part_ends, len(self.changes)]:
+            if end > begin:
+                yield self.changes[begin:end]
+                begin = end
+
+    def keep(self) -> None:
+        """End a part: what there is so far stays."""
+        if len(self.changes) > self._kept[0]:
+            self.part_ends.append(len(self.changes))
+        self._kept = (len(self.changes), len(self.effects), len(self.decisions))
+
+    def roll_back(self) -> None:
+        """Drop what came after the last `keep`."""
+        changes, effects, decisions = self._kept
+        del self.changes[changes:], self.effects[effects:], self.decisions[decisions:]
 
     def save(self, value: Job | JobState | Run | Seen) -> None:
         """Have a value written."""

@@ -31,6 +31,7 @@ from rae_auto.engine.events import (
 from rae_auto.engine.runs import admission, attempts, dispatch, guards
 from rae_auto.engine.state import Active, AskingGuards, Blocked, Delayed, EngineState, JobEntry, RunEntry
 from rae_auto.engine.turn import Turn
+from rae_auto.errors import InternalError
 from rae_auto.model.job_state import Seen
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
@@ -46,7 +47,6 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     Trigger: admission.trigger,
     CancelRuns: lifecycle.cancel_runs,
     Stop: lifecycle.stop,
-    Restored: lifecycle.restored,
     TimePassed: time_passing.time_passed,
     TriggerFired: admission.trigger_fired,
     GuardsRead: guards.guards_read,
@@ -56,8 +56,20 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
 }
 
 
+def _refuse(turn: Turn, input_: EngineInput) -> None:
+    """Answer the sender of an input that could not be handled because of a fault."""
+    turn.step.is_refused = True
+    error = turn.step.failures[-1].error
+    message = f"internal error ({error!r:.200}); nothing has changed, and the daemon's log has the details"
+    turn.step.reply(getattr(input_, "ask", None), InternalError(message))
+
+
 class Engine:
-    """Decides. One instance, one thread, one input at a time."""
+    """Decides. One instance, one thread, one input at a time.
+
+    An exception in a handler is a fault of the engine. It undoes the part of the turn in which it happened, is
+    reported in the step, and is the answer to whoever asked.
+    """
 
     def __init__(self) -> None:
         self._state = EngineState()
@@ -65,13 +77,27 @@ class Engine:
     def handle(self, input_: EngineInput, now: Moment) -> Step:
         """Handle a command or an event, and return what follows from it."""
         turn = Turn(self._state, now, Step())
-        time_passing.handle_clock_jumps(turn)
+        if isinstance(input_, Restored):
+            return self._restore(turn, input_)
+        turn.perform(time_passing.handle_clock_jumps)
+        # A jump that could not be handled isn't handled in each later turn again.
+        self._state.last_moment = now
         if isinstance(input_, Reconfigure):
             # What fell due before is decided by the configuration as it was.
-            time_passing.time_passed(turn, TimePassed())
-        _HANDLERS[type(input_)](turn, input_)
+            turn.perform(time_passing.time_passed, TimePassed())
+        if not turn.perform(_HANDLERS[type(input_)], input_):
+            _refuse(turn, input_)
         dispatch.dispatch(turn)
-        lifecycle.stop_when_idle(turn)
+        turn.perform(lifecycle.stop_when_idle)
+        return turn.step
+
+    def _restore(self, turn: Turn, event: Restored) -> Step:
+        # There is nothing to go back to: a state that can't be taken in is an error of the start.
+        self._state.undo_log.is_recording = False
+        self._state.last_moment = turn.now
+        lifecycle.restored(turn, event)
+        self._state.undo_log.is_recording = True
+        dispatch.dispatch(turn)
         return turn.step
 
     def next_wake(self, now: Moment) -> float | None:

@@ -85,4 +85,7 @@ class AttemptFound:
     started: bool = True
 
 
-Event = Restored | TimePassed | TriggerFired | GuardsRead | AttemptStarted | AttemptEnded | AttemptFound
+Fact = GuardsRead | AttemptStarted | AttemptEnded | AttemptFound
+"""Facts that are reported once; the others come again by themselves."""
+
+Event = Restored | TimePassed | TriggerFired | Fact

@@ -49,7 +49,14 @@ def _find_refusal(state: EngineState, command: AddJob) -> SchedulerError | None:
         if resource not in state.settings.resources:
             hint = did_you_mean(resource, state.settings.resources)
             return InvalidJob(f"job {quote(job.id)}: unknown resource {quote(resource)}{hint}")
-    cycle = find_cycle(reachable([job.id], lambda other: (job if other == job.id else state.jobs[other].job).needs))
+
+    def needs_of(other: JobId) -> tuple[JobId, ...]:
+        if other == job.id:
+            return job.needs
+        # A needed job of the configuration may be gone from it by now.
+        return state.jobs[other].job.needs if other in state.jobs else ()
+
+    cycle = find_cycle(reachable([job.id], needs_of))
     if cycle:
         return InvalidJob(f"job {quote(job.id)} would need itself: {' -> '.join(cycle)}; remove one of these needs")
     return _find_upstream_refusal(state, command.plan)
@@ -161,7 +168,7 @@ def put_job(turn: Turn, plan: Plan) -> str | None:
     if known is not None and known.plan == plan:
         return None
     old = known.plan.schedules if known else {}
-    entry = known or JobEntry(plan, JobState(job.id))
+    entry = known or JobEntry(plan, JobState(job.id), state.undo_log)
     entry.plan = plan
     state.jobs[job.id] = entry
     for trigger, schedule in old.items():

@@ -28,11 +28,11 @@ def restored(turn: Turn, event: Restored) -> None:
     state.settings = event.settings
     states = {job_state.job: job_state for job_state in event.states}
     for plan in event.plans:
-        state.jobs[plan.job.id] = JobEntry(plan, states.pop(plan.job.id, JobState(plan.job.id)))
+        state.jobs[plan.job.id] = JobEntry(plan, states.pop(plan.job.id, JobState(plan.job.id)), state.undo_log)
     for orphan in states.values():
         turn.step.discard(orphan)
     for seen in sorted(event.seen, key=lambda seen: seen.at):
-        state.seen.setdefault((seen.job, seen.trigger), {})[seen.key] = seen
+        state.remember(seen)
     # Started runs come first, whatever the clock did meanwhile: of a job's runs the oldest goes on.
     for run in sorted(event.runs, key=lambda run: (not run.attempt, run.queued_at, run.id)):
         _reopen(turn, run)
@@ -47,7 +47,7 @@ def _reopen(turn: Turn, run: Run) -> None:
     job_entry = turn.state.jobs.get(run.job)
     # Without a definition a run can only be given up.
     job = job_entry.job if job_entry else Job(id=run.job, command="gone", on_crash=OnCrash.FAIL)
-    entry = RunEntry(run, job, Active() if run.state.active else Queued())
+    entry = RunEntry(run, job, turn.state.undo_log, Active() if run.state.active else Queued())
     turn.state.open(entry)
     if entry.is_active:
         set_timeout(turn, entry)
@@ -67,7 +67,7 @@ def cancel_runs(turn: Turn, command: CancelRuns) -> None:
             turn.step.reply(command.ask, RunNotFound(message))
             return
         targets = [entry]
-    elif command.job in state.jobs or command.job in state.runs_of:
+    elif command.job is not None and (command.job in state.jobs or command.job in state.runs_of):
         targets = state.open_runs(command.job)
     else:
         turn.step.reply(command.ask, state.job_not_found(command.job or ""))

@@ -5,9 +5,9 @@ queued (its time, less its head start), a heap needs no re-sorting, and every ru
 starves.
 """
 
-import heapq
 from datetime import datetime, timedelta
 
+from rae_auto.engine.undo_log import RevertibleHeap, UndoLog
 from rae_auto.model.policies import Priority
 from rae_auto.model.primitives.names import RunId
 
@@ -22,15 +22,15 @@ def queue_rank(priority: Priority, queued_at: datetime) -> float:
 class Queue:
     """Runs in the order in which they may start; equal ranks by arrival."""
 
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, RunId]] = []
+    def __init__(self, undo_log: UndoLog) -> None:
+        self._heap: RevertibleHeap[tuple[float, int, RunId]] = RevertibleHeap(undo_log)
         self._arrivals = 0
 
     def push(self, run: RunId, rank: float) -> None:
         """Queue a run at its rank."""
         self._arrivals += 1
-        heapq.heappush(self._heap, (rank, self._arrivals, run))
+        self._heap.push((rank, self._arrivals, run))
 
     def pop(self) -> RunId | None:
         """Remove and return the first one, or None."""
-        return heapq.heappop(self._heap)[2] if self._heap else None
+        return None if self._heap.peek() is None else self._heap.pop()[2]

@@ -40,6 +40,11 @@ Invariants, checked by the fuzzer (`tests/fuzz`) after each event:
 5. A job's open runs are in the order in which they came (`runs_of`); with any overlap but "allow" only the oldest
    starts.
 
+*Parts.* A turn is made of parts: the clocks, the input, each due alarm, each job with due instants, each run that is
+dispatched. Each part happens whole or not at all (`Turn.perform`): one that raises is undone, and what is around it
+goes on. So a fault costs what it touches and nothing else, and the changes of a step may be made durable part by part.
+For this every container in here and every entry notes its changes in the `undo_log`.
+
 *Stopping.* A run that is to end before its time and has an attempt can't end at once: the executor has to end it first.
 Its target is decided once and the first decision counts. A requested cancellation and a timeout are saved with the run
 (`Run.stopping`) in the turn that decides them, before the executor hears of it; so after a crash the stop is carried
@@ -52,15 +57,16 @@ has not heard of it either, because effects follow their commit. A clock that go
 that was set right: see `time.cursors`.
 """
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen, setters
 
 from rae_auto.engine.plan import Plan, Settings
 from rae_auto.engine.queue import Queue
 from rae_auto.engine.time.timers import Timers
 from rae_auto.engine.time.timetable import Timetable
+from rae_auto.engine.undo_log import RevertibleDict, RevertibleList, UndoLog, note_old_value
 from rae_auto.errors import JobNotFound
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.job import Job
@@ -71,6 +77,8 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId, did_you_mean
 from rae_auto.model.reasons import Block, DaemonStopping, GuardBlocked
 from rae_auto.model.run import Run, RunState, Stopping
+
+K = TypeVar("K")
 
 MAX_SEEN_PER_TRIGGER = 1000
 """Number of occurrences without a schedule that are remembered for each trigger."""
@@ -122,12 +130,13 @@ class GuardReadings:
     at: float
 
 
-@define(eq=False)
+@define(eq=False, on_setattr=note_old_value)
 class JobEntry:
     """A job as loaded, and its remembered state."""
 
     plan: Plan
     state: JobState
+    undo_log: UndoLog
 
     @property
     def job(self) -> Job:
@@ -135,7 +144,7 @@ class JobEntry:
         return self.plan.job
 
 
-@define(eq=False)
+@define(eq=False, on_setattr=note_old_value)
 class RunEntry:
     """An open run. `job` is the definition that it was decided under; a reload doesn't change it.
 
@@ -144,6 +153,7 @@ class RunEntry:
 
     run: Run
     job: Job
+    undo_log: UndoLog
     activity: Activity = field(factory=Queued)
     waited_for: tuple[Block, ...] = ()
     guard_readings: GuardReadings | None = None
@@ -179,6 +189,11 @@ def guard_key(run: RunId) -> str:
     return f"guard {run}"
 
 
+def fault_key(run: RunId) -> str:
+    """Return the key under which a run waits that a fault of the engine kept from starting."""
+    return f"fault {run}"
+
+
 @frozen
 class FeedbackChain:
     """Runs of a trigger that followed each other closely: their number, and the first and last start (monotonic)."""
@@ -192,42 +207,52 @@ TriggerKey = tuple[JobId, str]
 """A job and the id of one of its triggers."""
 
 
-@define(eq=False)
+def _revertible(kind: Callable[[UndoLog], Any]) -> Any:
+    """Return the default of a field whose value notes its changes in the state's undo log."""
+    return Factory(lambda state: kind(state.undo_log), takes_self=True)
+
+
+_MAPPING, _TIMETABLE, _TIMERS, _QUEUE = map(_revertible, (RevertibleDict, Timetable, Timers, Queue))
+
+
+@define(eq=False, on_setattr=note_old_value)
 class EngineState:
     """Everything that the engine knows."""
 
+    undo_log: UndoLog = field(factory=UndoLog)
+    """The changes of the current part of the turn, which can be undone."""
     settings: Settings = field(factory=Settings)
-    jobs: dict[JobId, JobEntry] = field(factory=dict)
-    runs: dict[RunId, RunEntry] = field(factory=dict)
-    runs_of: dict[JobId, list[RunId]] = field(factory=dict)
+    jobs: RevertibleDict[JobId, JobEntry] = field(default=_MAPPING)
+    runs: RevertibleDict[RunId, RunEntry] = field(default=_MAPPING)
+    runs_of: RevertibleDict[JobId, RevertibleList[RunId]] = field(default=_MAPPING)
     """Open runs of each job, the oldest first; a job without any has no entry."""
-    blocked: dict[str, list[RunId]] = field(factory=dict)
+    blocked: RevertibleDict[str, RevertibleList[RunId]] = field(default=_MAPPING)
     """Runs that wait until something happens to a job (its id), a resource (`resource_key`) or guards (`guard_key`)."""
-    seen: dict[TriggerKey, dict[str, Seen]] = field(factory=dict)
+    seen: RevertibleDict[TriggerKey, RevertibleDict[str, Seen]] = field(default=_MAPPING)
     """Occurrences that no cursor covers, by trigger and key, the oldest first."""
 
     active: int = 0
     """Number of runs that are `Active`."""
     reserved: int = 0
     """Number of slots that are reserved for runs whose guards are being asked."""
-    resources_in_use: Counter[str] = field(factory=Counter)
+    resources_in_use: RevertibleDict[str, int] = field(default=_MAPPING)
     """Units of each resource that active runs and reservations use."""
 
-    timetable: Timetable = field(factory=Timetable)
-    timers: Timers = field(factory=Timers)
-    queue: Queue = field(factory=Queue)
+    timetable: Timetable = field(default=_TIMETABLE)
+    timers: Timers = field(default=_TIMERS)
+    queue: Queue = field(default=_QUEUE)
 
-    ended_at: dict[TriggerKey, float] = field(factory=dict)
+    ended_at: RevertibleDict[TriggerKey, float] = field(default=_MAPPING)
     """When the last run of a trigger ended (monotonic seconds); for `loop_detection`."""
-    feedback_times: dict[tuple[JobId, str, str], list[float]] = field(factory=dict)
+    feedback_times: RevertibleDict[tuple[JobId, str, str], tuple[float, ...]] = field(default=_MAPPING)
     """When the same feedback key came during or right after a run of its trigger; for `loop_detection`."""
-    feedback_chains: dict[TriggerKey, FeedbackChain] = field(factory=dict)
+    feedback_chains: RevertibleDict[TriggerKey, FeedbackChain] = field(default=_MAPPING)
     """Runs of a trigger that followed each other closely; for `loop_detection`."""
 
     is_restarted: bool = False
     """No instant has been decided yet in this process, so that what is due now fell due while the daemon was down."""
-    last_moment: Moment | None = None
-    """The moment of the last turn."""
+    last_moment: Moment | None = field(default=None, on_setattr=setters.NO_OP)
+    """The moment of the last turn, whatever became of that turn."""
     last_jump: ClockJump | None = None
     """The first clock jump since instants were decided last."""
 
@@ -248,8 +273,26 @@ class EngineState:
     def open(self, entry: RunEntry) -> None:
         """Add an open run."""
         self.runs[entry.run.id] = entry
-        self.runs_of.setdefault(entry.run.job, []).append(entry.run.id)
+        self._append(self.runs_of, entry.run.job, entry.run.id)
         self._count(entry, 1)
+
+    def block(self, run: RunId, key: str) -> None:
+        """Let a run wait until something happens to a job, a resource or guards."""
+        self._append(self.blocked, key, run)
+
+    def _append(self, lists: RevertibleDict[K, RevertibleList[RunId]], key: K, run: RunId) -> None:
+        if key not in lists:
+            lists[key] = RevertibleList(self.undo_log)
+        lists[key].append(run)
+
+    def remember(self, seen: Seen) -> Seen | None:
+        """Remember an occurrence, and return the oldest one of its trigger if that is forgotten instead."""
+        trigger = (seen.job, seen.trigger)
+        if trigger not in self.seen:
+            self.seen[trigger] = RevertibleDict(self.undo_log)
+        known = self.seen[trigger]
+        known[seen.key] = seen
+        return known.pop(next(iter(known))) if len(known) > MAX_SEEN_PER_TRIGGER else None
 
     def close(self, entry: RunEntry) -> None:
         """Remove a run that is over."""
@@ -275,7 +318,7 @@ class EngineState:
         else:
             return
         for resource, units in entry.job.resources.items():
-            self.resources_in_use[resource] += by * units
+            self.resources_in_use[resource] = self.resources_in_use.get(resource, 0) + by * units
 
     def job_not_found(self, job: str) -> JobNotFound:
         """Return the error for a job that isn't known, with a suggestion."""

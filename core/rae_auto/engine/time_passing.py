@@ -12,7 +12,7 @@ from rae_auto.engine.effects import ClockJumped
 from rae_auto.engine.events import TimePassed
 from rae_auto.engine.runs import admission, attempts, guards
 from rae_auto.engine.runs.ending import interrupt_runs
-from rae_auto.engine.runs.waiting import enqueue
+from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, enqueue, release
 from rae_auto.engine.state import Delayed, EngineState, JobEntry
 from rae_auto.engine.time import catch_up, cursors
 from rae_auto.engine.time.catch_up import DueSpan
@@ -29,8 +29,7 @@ from rae_auto.model.reasons import CaughtUp, Due, Missed, MissedCause
 def handle_clock_jumps(turn: Turn) -> None:
     """Compare the clocks with those of the last turn, and adjust what a jump concerns."""
     state, now = turn.state, turn.now
-    before, state.last_moment = state.last_moment, now
-    for jump, by in clock_jumps(before, now) if before else ():
+    for jump, by in clock_jumps(state.last_moment, now) if state.last_moment else ():
         turn.step.request(ClockJumped(jump, by))
         state.last_jump = state.last_jump or jump
         guards.recheck_guards(turn, state.runs.values())
@@ -64,18 +63,37 @@ def _end_delays(turn: Turn) -> None:
 
 def time_passed(turn: Turn, _: TimePassed) -> None:
     """Handle every alarm and every instant up to now."""
-    for alarm, run, attempt in turn.state.timers.pop_due(turn.now.mono):
-        match alarm:
-            case Alarm.READY:
-                _end_delay(turn, run, attempt)
-            case Alarm.GUARD:
-                guards.recheck_guard(turn, run)
-            case Alarm.TIMEOUT:
-                attempts.time_out(turn, run, attempt)
-            case Alarm.GRACE_OVER:
-                interrupt_runs(turn)
+    for alarm, subject, attempt in turn.state.timers.pop_due(turn.now.mono):
+        if not turn.perform(_ring, alarm, subject, attempt):
+            turn.state.timers.set(turn.now.mono + FAULT_RETRY_SECONDS, alarm, subject, attempt)
     if not turn.state.is_stopping:
         _decide_due_instants(turn)
+
+
+def _ring(turn: Turn, alarm: Alarm, subject: str, attempt: int) -> None:
+    match alarm:
+        case Alarm.READY:
+            _end_delay(turn, RunId(subject), attempt)
+        case Alarm.GUARD:
+            guards.recheck_guard(turn, RunId(subject))
+        case Alarm.TIMEOUT:
+            attempts.time_out(turn, RunId(subject), attempt)
+        case Alarm.FAULT_RETRY:
+            release(turn, subject)
+        case Alarm.DECIDE_AGAIN:
+            _rejoin(turn, JobId(subject))
+        case Alarm.GRACE_OVER:
+            interrupt_runs(turn)
+
+
+def _rejoin(turn: Turn, job: JobId) -> None:
+    """Let the instants of a job that have no decision be due again."""
+    entry = turn.state.jobs.get(job)
+    if entry is None:
+        return
+    for trigger, schedule in entry.plan.schedules.items():
+        turn.state.timetable.leave((job, trigger))
+        turn.state.timetable.join((job, trigger), schedule, entry.state.cursors[trigger].at)
 
 
 def _end_delay(turn: Turn, run: RunId, attempt: int) -> None:
@@ -113,10 +131,21 @@ def _decide_due_instants(turn: Turn) -> None:
                 by_job.setdefault(job, []).append((trigger, undecided))
     spread = catch_up.StartSpread(len(by_job))
     for job in sort_by_successors(by_job, lambda job: state.jobs[job].job.needs if job in state.jobs else ()):
-        entry = state.jobs[job]
-        for trigger, span in by_job[job]:
-            _decide_span(turn, entry, trigger, span, spread, cause)
-        turn.step.save(entry.state)
+        if not turn.perform(_decide_job, state.jobs[job], by_job[job], spread, cause):
+            state.timers.set(turn.now.mono + FAULT_RETRY_SECONDS, Alarm.DECIDE_AGAIN, job)
+
+
+def _decide_job(
+    turn: Turn,
+    entry: JobEntry,
+    spans: Sequence[tuple[str, DueSpan]],
+    spread: catch_up.StartSpread,
+    cause: MissedCause,
+) -> None:
+    """Decide the due instants of a job."""
+    for trigger, span in spans:
+        _decide_span(turn, entry, trigger, span, spread, cause)
+    turn.step.save(entry.state)
 
 
 def _decide_span(

@@ -1,19 +1,45 @@
 """The argument that handlers take beside their command or event."""
 
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+
 from attrs import frozen
 
-from rae_auto.engine.effects import Step
+from rae_auto.engine.effects import PartFailure, Step
 from rae_auto.engine.state import EngineState
 from rae_auto.model.primitives.instants import Moment
+
+P = ParamSpec("P")
 
 
 @frozen(eq=False)
 class Turn:
     """One turn of the engine: the state that a handler changes, the moment, and the step that it fills.
 
-    A turn handles one command or event. Everything in it happens at the same moment.
+    A turn handles one command or event. Everything in it happens at the same moment. It is made of parts.
     """
 
     state: EngineState
     now: Moment
     step: Step
+
+    def perform(self, part: "Callable[Concatenate[Turn, P], None]", *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Carry out a part of the turn whole or not at all, and tell whether it succeeded.
+
+        What the turn has done before stands. A part that raises is undone, with its changes, effects and decisions,
+        and is reported in the step. Parts may have parts: then each change belongs to the innermost one.
+        """
+        self._keep()
+        try:
+            part(self, *args, **kwargs)
+        except Exception as error:  # whatever the fault is, it must not touch the other parts
+            self.state.undo_log.roll_back()
+            self.step.roll_back()
+            self.step.failures.append(PartFailure(part.__name__, error))
+            return False
+        self._keep()
+        return True
+
+    def _keep(self) -> None:
+        self.state.undo_log.clear()
+        self.step.keep()

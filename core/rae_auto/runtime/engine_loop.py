@@ -4,12 +4,16 @@ A turn has four steps, and the order is the promise "durable before visible":
 
 1. take all events that have arrived since the last turn,
 2. let the engine handle each; the steps it returns hold changes and effects,
-3. make the changes of all steps durable in one commit (a group commit: its cost is shared by all),
+3. make the changes of all steps durable in one commit (a group commit: its cost is shared by all), or in a few where
+   one would be too large,
 4. perform the effects, step by step: starts, cancels, notifications, answers to requests.
 
 If the commit fails, the loop stays in step 3 and tries again: the engine's state is ahead of the disk, but nobody has
 seen it, and no further event is handled. Requests that wait meanwhile are answered with StoreError. If the process
 dies in step 3, the steps never happened; if it dies in step 4, recovery finds the intent in the store.
+
+A fault of the engine costs the input that it happened in: it is logged, whoever asked gets an InternalError, a fact
+that could not be handled is handed to the engine again after `FAULT_RETRY_SECONDS`, and the loop goes on.
 
 Between turns the loop sleeps until the engine's next instant, or until an event arrives, but never longer than
 `CLOCK_CHECK_SECONDS`: nothing announces that the wall clock was set or that the machine has slept.
@@ -25,9 +29,10 @@ from loguru import logger
 from rae_auto.engine.commands import Ask
 from rae_auto.engine.effects import Change, Reply, Step
 from rae_auto.engine.engine import Engine, EngineInput
-from rae_auto.engine.events import TimePassed
+from rae_auto.engine.events import Fact, TimePassed
 from rae_auto.errors import SchedulerClosed, SchedulerError, StoreError
 from rae_auto.model.primitives.instants import Moment
+from rae_auto.runtime.concurrency.commit_batches import split_into_batches
 from rae_auto.runtime.time.clock import Clock
 
 CLOCK_CHECK_SECONDS = 10.0
@@ -35,6 +40,9 @@ CLOCK_CHECK_SECONDS = 10.0
 
 COMMIT_RETRY_SECONDS = (0.2, 1.0, 5.0, 15.0)
 """Pauses before a failed commit is tried again; the last one is repeated."""
+
+FAULT_RETRY_SECONDS = 60.0
+"""Time after which a fact that a fault kept from being handled is handed to the engine again."""
 
 SLOW_COMMIT_SECONDS = 10.0
 """Time after which a commit that has not returned is reported."""
@@ -53,7 +61,8 @@ class EngineLoop:
         commit: Callable[[Sequence[Change]], Awaitable[None]],
         perform: Callable[[Step], None],
     ) -> None:
-        """`commit` makes changes durable or raises StoreError; `perform` carries out all effects but replies."""
+        """`commit` makes changes durable or raises StoreError; `perform` carries out all effects but
+        replies, and never raises."""
         self.engine = engine
         self.trouble: str | None = None
         """Why state can't be written at present; None when it can."""
@@ -68,6 +77,8 @@ class EngineLoop:
         self._requests: dict[Ask, asyncio.Future[Mapping[str, Any]]] = {}
         self._last_request = 0
         self._closed = False
+        self._no_time_before = float("-inf")
+        """Monotonic seconds before which time does not pass, because a fault kept the engine from handling that."""
 
     def now(self) -> Moment:
         return self._clock.now()
@@ -108,7 +119,10 @@ class EngineLoop:
         self._requests.clear()
 
     async def _sleep(self) -> None:
-        wake = self.engine.next_wake(self._clock.now())
+        now = self._clock.now()
+        wake = self.engine.next_wake(now)
+        if wake is not None:
+            wake = max(wake, self._no_time_before - now.mono)
         if self._inbox or wake == 0:
             # Others get their turn even under load.
             await asyncio.sleep(0)
@@ -122,16 +136,30 @@ class EngineLoop:
     async def _turn(self) -> None:
         now = self._clock.now()
         events, self._inbox = self._inbox, []
-        steps = [self.engine.handle(event, now) for event in events]
-        if self.engine.next_wake(now) == 0:
-            steps.append(self.engine.handle(TimePassed(), now))
-        changes = [change for step in steps for change in step.changes]
-        if changes:
+        steps = [self._handle(event, now) for event in events]
+        if self.engine.next_wake(now) == 0 and now.mono >= self._no_time_before:
+            steps.append(self._handle(TimePassed(), now))
+        for changes in split_into_batches(steps):
             await self._make_durable(changes)
         for step in steps:
             self._perform(step)
             self._answer(step)
         self.started.set()
+
+    def _handle(self, input_: EngineInput, now: Moment) -> Step:
+        step = self.engine.handle(input_, now)
+        for failure in step.failures:
+            logger.opt(exception=failure.error).error(
+                "internal error in {} of {}: {!r}; it has changed nothing, and everything else goes on",
+                failure.part,
+                type(input_).__name__,
+                failure.error,
+            )
+        if step.is_refused and isinstance(input_, TimePassed):
+            self._no_time_before = now.mono + FAULT_RETRY_SECONDS
+        elif step.is_refused and isinstance(input_, Fact):
+            asyncio.get_running_loop().call_later(FAULT_RETRY_SECONDS, self.submit, input_)
+        return step
 
     async def _make_durable(self, changes: Sequence[Change]) -> None:
         """Commit until it succeeds. Until then nothing of these changes is visible, and no other turn begins."""

@@ -11,7 +11,7 @@ nothing behind. Nothing is created after that.
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -22,7 +22,7 @@ from loguru import logger
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.engine.commands import Ask, Reconfigure, Stop
-from rae_auto.engine.effects import Cancel, EngineStopped, Notify, Start, Step
+from rae_auto.engine.effects import Cancel, Effect, EngineStopped, Notify, Start, Step
 from rae_auto.engine.engine import Engine, EngineInput
 from rae_auto.engine.plan import JobOrigin, Settings
 from rae_auto.errors import SchedulerClosed, StoreError
@@ -131,10 +131,20 @@ class Runtime:
         # A loop that has failed can't stop the scheduler any more: waiting for the end must not last for ever.
         turning.add_done_callback(lambda _: self.stopped.set())
         self._tasks = (turning,)
-        await self._engine_loop.started.wait()
+        await self._wait_started(turning)
         await self.inputs.start([one for one in recovered.planned if one.sources], self._damaged_jobs)
         bounding = keep_history_bounded(self._repository, self.directory, lambda: self.retention, self.now)
         self._tasks = (turning, asyncio.create_task(bounding))
+
+    async def _wait_started(self, turning: "asyncio.Task[None]") -> None:
+        """Return after the first turn. Raises the error with which the loop ended before that."""
+        started = asyncio.ensure_future(self._engine_loop.started.wait())
+        await asyncio.wait({turning, started}, return_when=asyncio.FIRST_COMPLETED)
+        if not started.done():
+            started.cancel()
+            await self._executions.close()
+            await self._repository.close()
+            turning.result()
 
     # Stopping
 
@@ -248,15 +258,30 @@ class Runtime:
 
     def _perform(self, step: Step) -> None:
         """Carry out the effects of a step whose changes are durable."""
-        announce(step, self.events)
-        self.inputs.perform(step)
+        with _contained("published"):
+            announce(step, self.events)
+        with _contained("passed on"):
+            self.inputs.perform(step)
         for effect in step.effects:
-            match effect:
-                case Start(run, job):
-                    self._executions.start(run, job)
-                case Cancel(run_id, attempt, grace):
-                    self._executions.cancel(run_id, attempt, grace)
-                case Notify():
-                    self._notifications.send(effect)
-                case EngineStopped():
-                    self.stopped.set()
+            with _contained("carried out"):
+                self._perform_effect(effect)
+
+    def _perform_effect(self, effect: Effect) -> None:
+        match effect:
+            case Start(run, job):
+                self._executions.start(run, job)
+            case Cancel(run_id, attempt, grace):
+                self._executions.cancel(run_id, attempt, grace)
+            case Notify():
+                self._notifications.send(effect)
+            case EngineStopped():
+                self.stopped.set()
+
+
+@contextlib.contextmanager
+def _contained(done: str) -> Iterator[None]:
+    """Log an error, so that one effect that fails keeps no other from being carried out."""
+    try:
+        yield
+    except Exception as error:
+        logger.opt(exception=error).error("internal error: a decision could not be {}: {!r}", done, error)

@@ -68,6 +68,8 @@ class VirtualWorld:
         self._guards_read_at: dict[RunId, float] = {}
         self.guards_hang = False
         """True while those guards answer."""
+        self.tolerates_faults = False
+        """True leaves faults of the engine to it; otherwise they are raised."""
         self.stopped = False
         self.effects_until_crash: int | None = None
         """After how many more effects the daemon dies."""
@@ -79,8 +81,10 @@ class VirtualWorld:
         self.feed(TimePassed())
 
     def feed(self, event: EngineInput) -> Step:
-        """Feed an input, commit its changes, note its effects. Errors: VirtualCrash, where a fault is planned."""
+        """Feed an input, commit its changes, note its effects. Errors: VirtualCrash, where one is planned."""
         step = self.engine.handle(event, self.now)
+        if step.failures and not self.tolerates_faults:
+            raise step.failures[0].error
         if step.changes:
             try:
                 self._commit(step)

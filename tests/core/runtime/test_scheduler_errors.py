@@ -5,12 +5,17 @@ import threading
 from pathlib import Path
 
 import pytest
+from loguru import logger
 from tests.support.control_peer import in_time
 from tests.support.waiting import eventually
 
 from rae_auto import InvalidJob, Job, RunState, Scheduler, SchedulerClosed
 from rae_auto.api.store import LogQuery
-from rae_auto.errors import BadRequest
+from rae_auto.engine import engine as engine_module
+from rae_auto.engine.commands import SetPaused
+from rae_auto.engine.events import AttemptEnded
+from rae_auto.errors import BadRequest, InternalError
+from rae_auto.runtime import engine_loop
 from rae_auto.testing.memory_store import MemoryStore
 
 JOB = Job(name="a", python="time:time")
@@ -114,6 +119,46 @@ def test_a_store_that_raises_what_it_should_not_is_tried_again(tmp_path):
 
     assert in_time(work).state is RunState.SUCCEEDED
     assert not store.odd
+
+
+@pytest.mark.requirement("R35")
+def test_a_fault_in_a_handler_is_an_answer_and_a_line_in_the_log(tmp_path, monkeypatch):
+    lines: list[str] = []
+    sink = logger.add(lambda line: lines.append(str(line)), format="{message}")
+    logger.enable("rae_auto")
+    monkeypatch.setitem(engine_module._HANDLERS, SetPaused, lambda *_: 1 / 0)
+
+    async def work():
+        async with Scheduler(directory=tmp_path, jobs=[JOB]) as scheduler:
+            with pytest.raises(InternalError, match="division by zero"):
+                await scheduler.pause("a")
+            return await scheduler.wait(await scheduler.trigger("a"))
+
+    try:
+        assert in_time(work).state is RunState.SUCCEEDED
+    finally:
+        logger.remove(sink)
+        logger.disable("rae_auto")
+    assert [line for line in lines if "of SetPaused: ZeroDivisionError" in line], lines
+
+
+def test_a_fact_that_could_not_be_handled_is_handled_later(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine_loop, "FAULT_RETRY_SECONDS", 0.05)
+    original, faults = engine_module._HANDLERS[AttemptEnded], [1, 2]
+
+    def handler(turn, event):
+        if faults:
+            raise RuntimeError(faults.pop())
+        original(turn, event)
+
+    monkeypatch.setitem(engine_module._HANDLERS, AttemptEnded, handler)
+
+    async def work():
+        async with Scheduler(directory=tmp_path, jobs=[JOB]) as scheduler:
+            return await scheduler.wait(await scheduler.trigger("a"))
+
+    assert in_time(work).state is RunState.SUCCEEDED
+    assert not faults
 
 
 def test_failing_engine_ends_the_scheduler_without_a_hang(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from rae_auto.engine.runs import dependencies, guards, loop_detection
 from rae_auto.engine.runs.ending import stop_run
 from rae_auto.engine.runs.retry import hash_fraction
 from rae_auto.engine.runs.waiting import wait
-from rae_auto.engine.state import MAX_SEEN_PER_TRIGGER, EngineState, JobEntry, RunEntry
+from rae_auto.engine.state import EngineState, JobEntry, RunEntry
 from rae_auto.engine.turn import Turn
 from rae_auto.errors import NotStarted, SchedulerClosed, SchedulerError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome, run_id_of
@@ -83,7 +83,8 @@ def _decide_once(turn: Turn, candidate: Candidate) -> RunId | Cause | Skip | Rep
         return state.job_not_found(occurrence.job)
     if state.is_stopping:
         return SchedulerClosed("the scheduler is stopping and starts nothing more")
-    seen = state.seen.get((occurrence.job, occurrence.trigger), {}).get(occurrence.key)
+    known = state.seen.get((occurrence.job, occurrence.trigger))
+    seen = None if known is None else known.get(occurrence.key)
     if seen is not None:
         _count_repeat(turn, seen)
         return seen.run or seen.refused or Repeated(seen.at)
@@ -122,7 +123,7 @@ def admit(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
         conditions=conditions,
         not_before=not_before,
     )
-    entry = RunEntry(run, job_entry.job)
+    entry = RunEntry(run, job_entry.job, turn.state.undo_log)
     turn.state.open(entry)
     wait(turn, entry)
     turn.step.save(run)
@@ -220,8 +221,7 @@ def remember(turn: Turn, occurrence: Occurrence, decision: Decision) -> None:
     """Remember the identity of an occurrence that no schedule's cursor covers."""
     refused = decision.reason if isinstance(decision.reason, FeedbackLoop) else None
     seen = Seen(occurrence.job, occurrence.trigger, occurrence.key, occurrence.at, decision.run, refused=refused)
-    known = turn.state.seen.setdefault((occurrence.job, occurrence.trigger), {})
-    known[occurrence.key] = seen
     turn.step.save(seen)
-    if len(known) > MAX_SEEN_PER_TRIGGER:
-        turn.step.discard(known.pop(next(iter(known))))
+    forgotten = turn.state.remember(seen)
+    if forgotten is not None:
+        turn.step.discard(forgotten)

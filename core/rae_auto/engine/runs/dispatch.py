@@ -4,13 +4,14 @@ from rae_auto.engine.effects import Start
 from rae_auto.engine.runs import dependencies, guards
 from rae_auto.engine.runs.attempts import set_timeout
 from rae_auto.engine.runs.ending import finish
-from rae_auto.engine.runs.waiting import all_waits, block
-from rae_auto.engine.state import Active, EngineState, Queued, RunEntry, resource_key
+from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, all_waits, block
+from rae_auto.engine.state import Active, EngineState, Queued, RunEntry, fault_key, resource_key
+from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
 from rae_auto.model.policies import Overlap
-from rae_auto.model.reasons import Block, Disabled, MaxOverlap, Overlapping, Paused, ResourceBusy
+from rae_auto.model.reasons import Block, Disabled, InternalFault, MaxOverlap, Overlapping, Paused, ResourceBusy
 from rae_auto.model.run import RunState
 
 Obstacle = tuple[Block, str]
@@ -27,15 +28,28 @@ def dispatch(turn: Turn) -> None:
         entry = state.runs.get(run)
         if entry is None or not isinstance(entry.activity, Queued):
             continue
-        obstacle = find_obstacle(state, entry)
-        if obstacle is not None:
-            block(turn, entry, *obstacle)
-            continue
-        need = dependencies.find_unmet_need(state, entry.job) if entry.run.attempt == 0 else None
-        if need is not None:
-            finish(turn, entry, RunState.SKIPPED, reason=need)
-        elif guards.check_guards(turn, entry):
-            _start(turn, entry)
+        if not turn.perform(_dispatch_run, entry):
+            turn.perform(_set_aside, entry, turn.step.failures[-1].error)
+
+
+def _dispatch_run(turn: Turn, entry: RunEntry) -> None:
+    """Start the run, or let it wait for what keeps it from starting."""
+    obstacle = find_obstacle(turn.state, entry)
+    if obstacle is not None:
+        block(turn, entry, *obstacle)
+        return
+    need = dependencies.find_unmet_need(turn.state, entry.job) if entry.run.attempt == 0 else None
+    if need is not None:
+        finish(turn, entry, RunState.SKIPPED, reason=need)
+    elif guards.check_guards(turn, entry):
+        _start(turn, entry)
+
+
+def _set_aside(turn: Turn, entry: RunEntry, error: Exception) -> None:
+    """Let a run wait that could not be dispatched because of a fault."""
+    key = fault_key(entry.run.id)
+    block(turn, entry, InternalFault(f"{error!r:.200}"), key)
+    turn.state.timers.set(turn.now.mono + FAULT_RETRY_SECONDS, Alarm.FAULT_RETRY, key)
 
 
 def find_obstacle(state: EngineState, entry: RunEntry) -> Obstacle | None:
@@ -61,7 +75,7 @@ def find_obstacle(state: EngineState, entry: RunEntry) -> Obstacle | None:
 def _find_busy_resource(state: EngineState, job: Job) -> Obstacle | None:
     for name, units in job.resources.items():
         # A resource that a reload took away limits nothing; one that was made smaller lets one run after the other.
-        capacity, used = state.settings.resources.get(name), state.resources_in_use[name]
+        capacity, used = state.settings.resources.get(name), state.resources_in_use.get(name, 0)
         if capacity is not None and used and used + units > capacity:
             return ResourceBusy(name, used, capacity), resource_key(name)
     return None

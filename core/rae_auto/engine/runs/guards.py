@@ -106,7 +106,7 @@ def _ask_guards(turn: Turn, entry: RunEntry, readers: Mapping[str, object]) -> N
     turn.step.request(ReadGuards(run.id, run.job, readers))
     has_slot = readings is not None and all(result.allows for result in readings.results.values())
     turn.state.set_activity(entry, AskingGuards(has_slot))
-    turn.state.blocked.setdefault(guard_key(run.id), []).append(run.id)
+    turn.state.block(run.id, guard_key(run.id))
 
 
 def _block_run(turn: Turn, job_entry: JobEntry, entry: RunEntry, blocker: GuardBlocked) -> None:

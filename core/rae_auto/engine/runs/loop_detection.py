@@ -39,13 +39,13 @@ def find_feedback_loop(turn: Turn, occurrence: Occurrence, feedback_key: str | N
     state, now = turn.state, turn.now
     trigger = (occurrence.job, occurrence.trigger)
     key = (*trigger, feedback_key)
-    times = [at for at in state.feedback_times.pop(key, ()) if now.mono - at <= REPEAT_WINDOW.total_seconds()]
+    times = tuple(at for at in state.feedback_times.pop(key, ()) if now.mono - at <= REPEAT_WINDOW.total_seconds())
     if not _follows_run(turn, occurrence):
         state.feedback_chains[trigger] = FeedbackChain(0, now.mono, now.mono)
         return None
     loop = FeedbackLoop(len(times), REPEAT_WINDOW) if len(times) >= MAX_REPEATS else None
     if loop is None:
-        times.append(now.mono)
+        times += (now.mono,)
     # Inserted at the end: the key that was longest unused is forgotten first.
     state.feedback_times[key] = times
     _forget_oldest_keys(state)

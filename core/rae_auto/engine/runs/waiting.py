@@ -6,6 +6,9 @@ from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.reasons import Block, StartDelayed
 
+FAULT_RETRY_SECONDS = 60.0
+"""Time after which what failed because of a fault of the engine is tried again."""
+
 
 def wait(turn: Turn, entry: RunEntry) -> None:
     """Let a run wait until its time has come, if it has one, and then in the queue."""
@@ -29,7 +32,7 @@ def block(turn: Turn, entry: RunEntry, by: Block, key: str, recheck_at: float = 
     """Let a run wait until `key` (a job's id, or a resource's or guard's key) is released."""
     turn.state.set_activity(entry, Blocked(by, recheck_at))
     _note_wait(entry, by)
-    turn.state.blocked.setdefault(key, []).append(entry.run.id)
+    turn.state.block(entry.run.id, key)
 
 
 def release(turn: Turn, key: str) -> None:

@@ -1,12 +1,12 @@
 """The timetable: which instants are due next, each schedule computed once for all the triggers that share it."""
 
-import heapq
 from collections.abc import Iterator
 from datetime import datetime
 
-from attrs import define, field
+from attrs import define
 
 from rae_auto.engine.time.catch_up import DueSpan, find_due_instants
+from rae_auto.engine.undo_log import RevertibleDict, RevertibleHeap, UndoLog, note_old_value
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.schedule import Schedule
 
@@ -14,30 +14,34 @@ Member = tuple[JobId, str]
 """A job and the id of one of its triggers."""
 
 
-@define(eq=False)
+@define(eq=False, on_setattr=note_old_value)
 class ScheduleGroup:
     """The triggers of one schedule, in the order in which they came, and its `next` instant after `after`."""
 
     schedule: Schedule
     after: datetime
     next: datetime | None
-    members: dict[Member, None] = field(factory=dict)
+    undo_log: UndoLog
+    members: RevertibleDict[Member, None]
 
 
 class Timetable:
     """All schedules in use, in the order in which they come due."""
 
-    def __init__(self) -> None:
-        self._groups: dict[Schedule, ScheduleGroup] = {}
-        self._group_of: dict[Member, ScheduleGroup] = {}
-        self._heap: list[tuple[datetime, int, ScheduleGroup]] = []
+    def __init__(self, undo_log: UndoLog) -> None:
+        self._undo_log = undo_log
+        self._groups: RevertibleDict[Schedule, ScheduleGroup] = RevertibleDict(undo_log)
+        self._group_of: RevertibleDict[Member, ScheduleGroup] = RevertibleDict(undo_log)
+        self._heap: RevertibleHeap[tuple[datetime, int, ScheduleGroup]] = RevertibleHeap(undo_log)
         self._pushed = 0
 
     def join(self, member: Member, schedule: Schedule, after: datetime) -> None:
         """Let `member` be due by the schedule, from its first instant after `after` on."""
         group = self._groups.get(schedule)
         if group is None:
-            group = self._groups[schedule] = ScheduleGroup(schedule, after, schedule.next_after(after))
+            members: RevertibleDict[Member, None] = RevertibleDict(self._undo_log)
+            group = ScheduleGroup(schedule, after, schedule.next_after(after), self._undo_log, members)
+            self._groups[schedule] = group
             self._push(group)
         elif after < group.after:
             self._restart_at(group, after)
@@ -65,14 +69,14 @@ class Timetable:
 
     def next_at(self) -> datetime | None:
         """Return when anything is due next."""
-        while self._heap and self._heap[0][2].next != self._heap[0][0]:
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        while (first := self._heap.peek()) is not None and first[2].next != first[0]:
+            self._heap.pop()
+        return None if first is None else first[0]
 
     def pop_due(self, now: datetime) -> Iterator[tuple[DueSpan, ScheduleGroup]]:
         """Yield each group that is due with its instants, and move it on to its first instant after `now`."""
         while (instant := self.next_at()) is not None and instant <= now:
-            group = heapq.heappop(self._heap)[2]
+            group = self._heap.pop()[2]
             span = find_due_instants(group.schedule, instant, now)
             group.after, group.next = now, span.next
             self._push(group)
@@ -90,4 +94,4 @@ class Timetable:
     def _push(self, group: ScheduleGroup) -> None:
         if group.next is not None:
             self._pushed += 1
-            heapq.heappush(self._heap, (group.next, self._pushed, group))
+            self._heap.push((group.next, self._pushed, group))

@@ -22,6 +22,7 @@ from rae_auto.model.reasons.blocks import (
     FeedbackLoop,
     GuardBlocked,
     GuardsPending,
+    InternalFault,
     MaxOverlap,
     MaxParallel,
     Missed,
@@ -56,6 +57,7 @@ __all__ = [
     "Fired",
     "GuardBlocked",
     "GuardsPending",
+    "InternalFault",
     "Killed",
     "Manual",
     "MaxOverlap",
@@ -108,6 +110,7 @@ Block = (
     | MaxParallel
     | ResourceBusy
     | StartDelayed
+    | InternalFault
     | DaemonStopping
 )
 """Why a run waits."""

@@ -281,3 +281,17 @@ class DaemonStopping(ReasonBase):
     @property
     def text(self) -> str:
         return "the daemon is shutting down"
+
+
+@frozen
+class InternalFault(ReasonBase):
+    """A fault of the engine."""
+
+    code = "internal_fault"
+    meaning = "waits: a fault in rae-auto kept it from starting; it is tried again each minute"
+
+    error: str
+
+    @property
+    def text(self) -> str:
+        return f"a fault in rae-auto keeps it from starting ({self.error}); it is tried again each minute"

@@ -1,0 +1,136 @@
+"""The undo log of a turn: how to undo what a part of the turn has changed, so that one that fails changes nothing.
+
+Each container and each entry of the engine's state notes how to undo a change before it makes it. Noting costs less
+than a microsecond, so a turn pays for what it changes and not for the size of the state.
+
+What is undone is the same in every respect but one: a key that was deleted from a mapping comes back at its end. The
+order of mappings is for readers only, and decides nothing.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from attrs import Attribute
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+
+
+class UndoLog:
+    """The changes since the last `clear`, as functions that undo them."""
+
+    __slots__ = ("_undo", "is_recording")
+
+    def __init__(self) -> None:
+        self.is_recording = True
+        self._undo: list[Callable[[], object]] = []
+
+    def note(self, undo: Callable[..., object], *args: object) -> None:
+        """Note how to undo a change."""
+        if self.is_recording:
+            self._undo.append(partial(undo, *args))
+
+    def clear(self) -> None:
+        """Let all changes so far stand."""
+        self._undo.clear()
+
+    def roll_back(self) -> None:
+        """Undo all changes since the last `clear`, the latest first."""
+        self.is_recording = False
+        try:
+            while self._undo:
+                self._undo.pop()()
+        finally:
+            self.is_recording = True
+
+
+def note_old_value(instance: Any, attribute: "Attribute[Any]", value: Any) -> Any:
+    """Note the value that an attribute of an attrs class had, for its `on_setattr`; the class has an `undo_log`."""
+    instance.undo_log.note(object.__setattr__, instance, attribute.name, getattr(instance, attribute.name))
+    return value
+
+
+class RevertibleDict(dict[K, V], Generic[K, V]):
+    """A mapping that notes its changes. Only the methods below may change it."""
+
+    __slots__ = ("_undo_log",)
+
+    def __init__(self, undo_log: UndoLog) -> None:
+        super().__init__()
+        self._undo_log = undo_log
+
+    def __setitem__(self, key: K, value: V) -> None:
+        if key in self:
+            self._undo_log.note(super().__setitem__, key, self[key])
+        else:
+            self._undo_log.note(super().pop, key)
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: K) -> None:
+        self._undo_log.note(super().__setitem__, key, self[key])
+        super().__delitem__(key)
+
+    def pop(self, key: K, default: Any = None) -> Any:
+        """Remove a key, and return its value, or the default where there is none."""
+        if key not in self:
+            return default
+        value = self[key]
+        del self[key]
+        return value
+
+
+class RevertibleList(list[T], Generic[T]):
+    """A list that notes its changes. Only the methods below may change it."""
+
+    __slots__ = ("_undo_log",)
+
+    def __init__(self, undo_log: UndoLog) -> None:
+        super().__init__()
+        self._undo_log = undo_log
+
+    def append(self, value: T) -> None:
+        """Append a value."""
+        self._undo_log.note(super().pop)
+        super().append(value)
+
+    def remove(self, value: T) -> None:
+        """Remove the first of the values that equal this one."""
+        self._undo_log.note(super().insert, self.index(value), value)
+        super().remove(value)
+
+
+class RevertibleHeap(Generic[T]):
+    """A heap that notes its changes. No two of its values are equal."""
+
+    __slots__ = ("_heap", "_undo_log")
+
+    def __init__(self, undo_log: UndoLog) -> None:
+        self._undo_log = undo_log
+        self._heap: list[Any] = []
+
+    def __iter__(self) -> Iterator[T]:
+        """Iterate over the values in no order."""
+        return iter(self._heap)
+
+    def push(self, value: T) -> None:
+        """Add a value."""
+        self._undo_log.note(self._take_out, value)
+        heapq.heappush(self._heap, value)
+
+    def peek(self) -> T | None:
+        """Return the least value, or None if there is none."""
+        return self._heap[0] if self._heap else None
+
+    def pop(self) -> T:
+        """Remove and return the least value. Raises IndexError if there is none."""
+        value: T = self._heap[0]
+        self._undo_log.note(heapq.heappush, self._heap, value)
+        heapq.heappop(self._heap)
+        return value
+
+    def _take_out(self, value: T) -> None:
+        self._heap.remove(value)
+        heapq.heapify(self._heap)
