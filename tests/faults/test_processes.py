@@ -148,7 +148,7 @@ def test_unenforceable_limit_is_refused_unless_best_effort(tmp_path, best_effort
     if best_effort:
         assert run_async(work) is RunState.SUCCEEDED
     else:
-        with pytest.raises(InvalidJob, match=r"'call': limits.cpu_time: can't be enforced: the thread executor has no"):
+        with pytest.raises(InvalidJob, match=r'"call": limits.cpu_time: can.t be enforced: the thread executor'):
             run_async(work)
 
 

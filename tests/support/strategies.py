@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rae_auto.model.decision import Decision, Occurrence, Outcome, run_id_of
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import Cursor, JobState, Seen
+from rae_auto.model.job_state import Cursor, JobState, SeenOccurrence
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
 from rae_auto.model.policies import (
     Backoff,
@@ -205,7 +205,7 @@ job_states = st.builds(
     failures=st.integers(0, 1000),
 )
 seen = st.builds(
-    Seen,
+    SeenOccurrence,
     job=job_ids,
     trigger=names,
     key=texts,

@@ -9,7 +9,7 @@ from rae_auto.cli import options
 from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
-from rae_auto.model.primitives.human_units import format_count
+from rae_auto.model.primitives.formatting import format_count
 from rae_auto.views.tables import print_json
 
 

@@ -12,7 +12,7 @@ from rae_auto.cli import options
 from rae_auto.cli.queries import query
 from rae_auto.control.client import Client
 from rae_auto.errors import BadRequest
-from rae_auto.model.primitives.human_units import format_count, quote
+from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.views.events import EVENT_HEADERS, event_rows
 from rae_auto.views.tables import print_json, show_table
 

@@ -9,7 +9,7 @@ import click
 
 from rae_auto.errors import BadRequest, ConfigError, DaemonUnreachable, InvalidJob, SchedulerError
 from rae_auto.model.primitives.escaping import escape_text
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
 
 COMMANDS = {

@@ -15,7 +15,7 @@ from rae_auto.cli.queries import query
 from rae_auto.control.client import Client
 from rae_auto.errors import RunNotFound
 from rae_auto.model.primitives.escaping import escape_line, escape_text
-from rae_auto.model.primitives.human_units import format_count, quote
+from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.paths import state_directory
 from rae_auto.views.tables import print_json
 from rae_auto.views.traces import trace_line, trace_record

@@ -12,7 +12,7 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.errors import DaemonUnreachable
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 
 if TYPE_CHECKING:
     from rae_auto.model.job_state import Span

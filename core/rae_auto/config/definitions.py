@@ -7,14 +7,14 @@ from rae_auto.config.structure import structure
 from rae_auto.errors import InvalidJob
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.escaping import shorten_line
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.json_values import plain
-from rae_auto.model.primitives.problems import Findings, Invalid
+from rae_auto.model.primitives.problems import Invalid, ProblemCollector
 
 
 def read_job(document: Mapping[str, Any]) -> Job:
     """Return the job of a document of `rae_auto.model.documents.dump`. Raises InvalidJob with all problems."""
-    findings = Findings()
+    findings = ProblemCollector()
     given = plain(dict(document), findings)
     try:
         findings.raise_if_any()

@@ -18,15 +18,15 @@ from rae_auto.errors import ConfigError, InvalidJob
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
+from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.primitives.graphs import find_cycles
-from rae_auto.model.primitives.human_units import format_count
 from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.names import JobId, check_name
 from rae_auto.model.primitives.problems import (
-    Findings,
     Invalid,
     Key,
     Problem,
+    ProblemCollector,
     describe_problem,
     describe_value,
     invalid,
@@ -68,7 +68,7 @@ class _Examination:
     """Result of reading a file; the configuration is valid only if there are no problems."""
 
     config: Config
-    findings: Findings
+    findings: ProblemCollector
     text: str
 
     def lines(self, problems: list[Problem]) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ def check(path: Path, plugins: PluginSource) -> Report:
 
 def _examine(path: Path, plugins: PluginSource) -> _Examination:
     text = read_text(path)
-    findings = Findings()
+    findings = ProblemCollector()
     document = plain(parse(path, text), findings)
     jobs = _pop_table(document, "jobs", findings)
     defaults = _pop_table(document, "defaults", findings)
@@ -134,7 +134,7 @@ def _examine(path: Path, plugins: PluginSource) -> _Examination:
     return _Examination(config, evolve(findings, problems=_first_of_each_key(findings.problems)), text)
 
 
-def _pop_table(document: dict[str, Any], name: str, findings: Findings) -> dict[str, Any]:
+def _pop_table(document: dict[str, Any], name: str, findings: ProblemCollector) -> dict[str, Any]:
     value = document.pop(name, {})
     if isinstance(value, dict):
         return value
@@ -143,7 +143,7 @@ def _pop_table(document: dict[str, Any], name: str, findings: Findings) -> dict[
     return {}
 
 
-def _file_table(document: dict[str, Any], findings: Findings) -> FileTable:
+def _file_table(document: dict[str, Any], findings: ProblemCollector) -> FileTable:
     """Return the valid part of the top level, so that the rest can be examined too."""
     known = fields_dict(FileTable)
     for name in [name for name in document if name not in known]:
@@ -156,7 +156,7 @@ def _file_table(document: dict[str, Any], findings: Findings) -> FileTable:
     return structure_valid_part(document, FileTable, findings)
 
 
-def _timezone(name: str, findings: Findings) -> str:
+def _timezone(name: str, findings: ProblemCollector) -> str:
     with findings.within("timezone"):
         try:
             return zone(local_zone_name() if name == "local" else name).key
@@ -189,7 +189,7 @@ class _JobReader:
     timezone: str
     named: Mapping[str, set[str]]
     """The names that the top level defines: notifiers and resources."""
-    findings: Findings = field(factory=Findings)
+    findings: ProblemCollector = field(factory=ProblemCollector)
 
     def read(self, tables: dict[str, Any], defaults: dict[str, Any]) -> tuple[Job, ...]:
         with self.findings.within("defaults"):
@@ -198,7 +198,7 @@ class _JobReader:
         needs: dict[str, Sequence[str]] = {}
         upstream_jobs: dict[str, Mapping[str, Key]] = {}
         for name, table in tables.items():
-            own = Findings()
+            own = ProblemCollector()
             with own.within():
                 job_table = self._job_table(name, table, defaults, own)
                 needs[name] = job_table.needs
@@ -227,14 +227,14 @@ class _JobReader:
             what = f"jobs start each other in a cycle: {' → '.join(reversed(cycle))}; remove one of them"
             self.findings.problems.append(Problem(("jobs", first, *upstream_jobs[first][followed]), what))
 
-    def _job_table(self, name: str, table: Any, defaults: dict[str, Any], own: Findings) -> JobTable:
+    def _job_table(self, name: str, table: Any, defaults: dict[str, Any], own: ProblemCollector) -> JobTable:
         with own.within():
             _check_name("job name", name)
         if not isinstance(table, dict):
             raise invalid(f"must be a table, not {describe_value(table)}; write [jobs.{name}]")
         return structure_valid_part(merge_defaults(table, defaults), JobTable, own)
 
-    def _relate(self, table: JobTable, tables: Mapping[str, Any], own: Findings) -> dict[str, Key]:
+    def _relate(self, table: JobTable, tables: Mapping[str, Any], own: ProblemCollector) -> dict[str, Key]:
         """Check the plugins, jobs, notifiers and resources that a job names.
 
         Returns the jobs that its triggers follow, each with its key in the table.
@@ -255,7 +255,7 @@ class _JobReader:
             raise Invalid(unknown_names("resource", table.resources, self.named["resource"]))
         return upstream_jobs
 
-    def _job(self, name: str, table: JobTable, own: Findings) -> Job:
+    def _job(self, name: str, table: JobTable, own: ProblemCollector) -> Job:
         try:
             return table.to_job(JobId(name), self.directory)
         except InvalidJob as error:
@@ -264,7 +264,7 @@ class _JobReader:
                 raise Invalid(()) from None
             raise invalid(str(error).partition(": ")[2]) from None
 
-    def _add_findings(self, name: str, table: Any, defaults: dict[str, Any], own: Findings) -> None:
+    def _add_findings(self, name: str, table: Any, defaults: dict[str, Any], own: ProblemCollector) -> None:
         """Add the findings of a job; those about an inherited value are findings of the defaults."""
         for source, target in ((own.problems, self.findings.problems), (own.warnings, self.findings.warnings)):
             for problem in source:

@@ -12,9 +12,9 @@ from rae_auto.config.structure import options_of, structure, variant_of
 from rae_auto.errors import PluginError
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Limits
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.model.primitives.problems import Findings, Key, Problem, invalid
+from rae_auto.model.primitives.problems import Key, Problem, ProblemCollector, invalid
 
 P = TypeVar("P")
 
@@ -64,7 +64,7 @@ def check_plugins_of(
     executor: PluginRef | None,
     plugins: PluginSource,
     timezone: str,
-    findings: Findings,
+    findings: ProblemCollector,
 ) -> dict[Key, tuple[str, ...]]:
     """Check the plugins of a job, add problems and warnings to `findings`, and return the jobs its triggers follow.
 

@@ -22,7 +22,7 @@ from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.model.primitives.problems import Findings, Invalid, Problem, describe_value, invalid
+from rae_auto.model.primitives.problems import Invalid, Problem, ProblemCollector, describe_value, invalid
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ def structure(value: object, cls: type[T], *, short_plugins: bool = False, maker
     return result
 
 
-def structure_valid_part(value: Mapping[str, Any], cls: type[T], findings: Findings) -> T:
+def structure_valid_part(value: Mapping[str, Any], cls: type[T], findings: ProblemCollector) -> T:
     """Convert a table with short plugins, without the keys that have problems; those go to `findings`."""
     while True:
         try:
@@ -240,7 +240,7 @@ def _union(converter: Converter, value: object, cls: Any) -> object:
 def _list(converter: Converter, value: object, cls: Any) -> object:
     if not isinstance(value, list | tuple):
         raise invalid(f"must be a list, not {describe_value(value)}")
-    findings, items, kind = Findings(), [], get_args(cls)[0]
+    findings, items, kind = ProblemCollector(), [], get_args(cls)[0]
     for index, item in enumerate(value):
         with findings.within(index):
             items.append(_call(converter.structure, item, kind))
@@ -251,7 +251,7 @@ def _list(converter: Converter, value: object, cls: Any) -> object:
 def _mapping(converter: Converter, value: object, cls: Any) -> dict[str, object]:
     if not isinstance(value, dict):
         raise invalid(f"must be a table, not {describe_value(value)}")
-    findings, items, kind = Findings(), {}, get_args(cls)[1]
+    findings, items, kind = ProblemCollector(), {}, get_args(cls)[1]
     for name, item in value.items():
         with findings.within(name):
             items[name] = _call(converter.structure, item, kind)
@@ -264,7 +264,7 @@ def _table(converter: Converter, value: object, cls: Any) -> object:
         raise invalid(f"must be a table, not {describe_value(value)}")
     if (variants := variants_of(cls)) is not None:
         return _variant(converter, value, variants)
-    fields, findings, given = options_of(cls), Findings(), {}
+    fields, findings, given = options_of(cls), ProblemCollector(), {}
     for name, item in value.items():
         with findings.within(name):
             if name not in fields:
@@ -285,7 +285,7 @@ def _variant(converter: Converter, value: Mapping[str, Any], variants: Variants)
     word = value[variants.option]
     if not isinstance(word, str) or word not in variants.classes:
         raise invalid(_choice(word, words), variants.option)
-    cls, findings = variants.classes[word], Findings()
+    cls, findings = variants.classes[word], ProblemCollector()
     options = {name: item for name, item in value.items() if name != variants.option}
     own = options_of(cls)
     for name in [name for name in options if name not in own]:

@@ -14,7 +14,7 @@ from attrs import field, fields, frozen, validators
 from rae_auto.model.job import Job, JobFields
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
 from rae_auto.model.policies import Overlap, Retention, RetryPolicy
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import Key, Problem, invalid
 

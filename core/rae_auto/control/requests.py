@@ -7,7 +7,7 @@ from typing import Any
 
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import BadRequest
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.run import RunState

@@ -19,7 +19,7 @@ from rae_auto.daemon.file_identity import FileIdentity, read_file_identity
 from rae_auto.daemon.stall_detector import StallDetector
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import SchedulerError
-from rae_auto.model.primitives.human_units import format_count
+from rae_auto.model.primitives.formatting import format_count
 from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory

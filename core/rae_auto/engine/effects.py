@@ -14,7 +14,7 @@ from rae_auto.engine.commands import Ask
 from rae_auto.errors import SchedulerError
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.names import JobId, RunId
@@ -25,14 +25,14 @@ from rae_auto.model.run import Run
 class Save:
     """A value to write; its type and id say which document."""
 
-    value: Job | JobState | Run | Seen
+    value: Job | JobState | Run | SeenOccurrence
 
 
 @frozen
 class Discard:
     """A value to delete; its type and id say which document."""
 
-    value: Job | JobState | Run | Seen
+    value: Job | JobState | Run | SeenOccurrence
 
 
 @frozen
@@ -159,11 +159,11 @@ class Step:
         changes, effects, decisions = self._kept
         del self.changes[changes:], self.effects[effects:], self.decisions[decisions:]
 
-    def save(self, value: Job | JobState | Run | Seen) -> None:
+    def save(self, value: Job | JobState | Run | SeenOccurrence) -> None:
         """Have a value written."""
         self.changes.append(Save(value))
 
-    def discard(self, value: Job | JobState | Run | Seen) -> None:
+    def discard(self, value: Job | JobState | Run | SeenOccurrence) -> None:
         """Have a value deleted."""
         self.changes.append(Discard(value))
 

@@ -32,7 +32,7 @@ from rae_auto.engine.runs import admission, attempts, dispatch, guards
 from rae_auto.engine.state import Active, AskingGuards, Blocked, Delayed, EngineState, JobEntry, RunEntry
 from rae_auto.engine.turn import Turn
 from rae_auto.errors import InternalError
-from rae_auto.model.job_state import Seen
+from rae_auto.model.job_state import SeenOccurrence
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Block, DaemonStopping, GuardsPending, MaxParallel, StartDelayed
@@ -158,7 +158,7 @@ class Engine:
                 return GuardsPending()
         return DaemonStopping() if self._state.is_stopping else MaxParallel(self._state.settings.max_parallel)
 
-    def remembered(self, job: JobId) -> list[Seen]:
+    def remembered(self, job: JobId) -> list[SeenOccurrence]:
         """Return the newest occurrences of the job that no schedule's cursor covers."""
         return [seen for (owner, _), known in self._state.seen.items() if owner == job for seen in known.values()]
 

@@ -9,7 +9,7 @@ from rae_auto.engine.commands import Ask
 from rae_auto.engine.plan import Plan, Settings
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.guard import GuardResult
-from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result, Run
 
@@ -25,7 +25,7 @@ class Restored:
     plans: tuple[Plan, ...] = ()
     states: tuple[JobState, ...] = ()
     runs: tuple[Run, ...] = ()
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[SeenOccurrence, ...] = ()
 
 
 @frozen

@@ -15,8 +15,8 @@ from rae_auto.engine.time import cursors
 from rae_auto.engine.turn import Turn
 from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, SchedulerError
 from rae_auto.model.job_state import JobState
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.graphs import find_cycle, reachable
-from rae_auto.model.primitives.human_units import quote
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.reasons import Removed
 from rae_auto.model.run import RunState

@@ -14,7 +14,7 @@ from rae_auto.errors import RunNotFound
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import OnCrash
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.reasons import Cancelled, Removed
 from rae_auto.model.run import Run, RunState
 

@@ -3,12 +3,12 @@
 Theory
 ======
 
-*Durable and derived.* What must survive a crash is in the model: `Job`, `JobState`, `Run`, `Seen`. Each change of such
-a value is put into the step (`Save`, `Discard`, `Record`) in the same turn, so that the sum of all changes so far is
-the durable state, and a `Restored` event with it makes an equal engine. All else in here is derived, or belongs to one
-process: the queue, the timers and the timetable are filled again from the model; monotonic times mean nothing after a
-restart. A run that was being cancelled or timed out is the one case where "being in the middle of something" is
-durable: see `Run.stopping` below.
+*Durable and derived.* What must survive a crash is in the model: `Job`, `JobState`, `Run`, `SeenOccurrence`. Each
+change of such a value is put into the step (`Save`, `Discard`, `Record`) in the same turn, so that the sum of all
+changes so far is the durable state, and a `Restored` event with it makes an equal engine. All else in here is
+derived, or belongs to one process: the queue, the timers and the timetable are filled again from the model; monotonic
+times mean nothing after a restart. A run that was being cancelled or timed out is the one case where "being in the
+middle of something" is durable: see `Run.stopping` below.
 
 *What a run is doing is one value*, `RunEntry.activity`. It refines the stored `Run.state`:
 
@@ -70,9 +70,9 @@ from rae_auto.engine.undo_log import RevertibleDict, RevertibleList, UndoLog, no
 from rae_auto.errors import JobNotFound
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.clock_jumps import ClockJump
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId, did_you_mean
 from rae_auto.model.reasons import Block, DaemonStopping, GuardBlocked
@@ -228,7 +228,7 @@ class EngineState:
     """Open runs of each job, the oldest first; a job without any has no entry."""
     blocked: RevertibleDict[str, RevertibleList[RunId]] = field(default=_MAPPING)
     """Runs that wait until something happens to a job (its id), a resource (`resource_key`) or guards (`guard_key`)."""
-    seen: RevertibleDict[TriggerKey, RevertibleDict[str, Seen]] = field(default=_MAPPING)
+    seen: RevertibleDict[TriggerKey, RevertibleDict[str, SeenOccurrence]] = field(default=_MAPPING)
     """Occurrences that no cursor covers, by trigger and key, the oldest first."""
 
     active: int = 0
@@ -285,7 +285,7 @@ class EngineState:
             lists[key] = RevertibleList(self.undo_log)
         lists[key].append(run)
 
-    def remember(self, seen: Seen) -> Seen | None:
+    def remember(self, seen: SeenOccurrence) -> SeenOccurrence | None:
         """Remember an occurrence, and return the oldest one of its trigger if that is forgotten instead."""
         trigger = (seen.job, seen.trigger)
         if trigger not in self.seen:

@@ -15,9 +15,9 @@ from rae_auto.explain.checks import ExplanationFact, format_state, list_outlook_
 from rae_auto.explain.job_view import JobView, describe_occurrence, distance_to
 from rae_auto.explain.local_times import RequestedTime, distance_to_nearest
 from rae_auto.model.decision import Decision
-from rae_auto.model.job_state import Seen
-from rae_auto.model.primitives.human_units import quote
-from rae_auto.model.reasons import CaughtUp, CrashRecovery, Disabled, Paused, Reason, Repeated
+from rae_auto.model.job_state import SeenOccurrence
+from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.reasons import CaughtUp, Disabled, Paused, Reason, Repeated, RepeatedAfterCrash
 from rae_auto.model.run import Run, RunState
 
 NEAR = timedelta(minutes=1)
@@ -159,7 +159,7 @@ def _explain_skip(decision: Decision, view: JobView, at: datetime) -> Explanatio
     return Explanation(answer, (*list_skip_facts(decision, view), *list_outlook_facts(view)), decision.reason)
 
 
-def _explain_repeat(seen: Seen, view: JobView) -> Explanation:
+def _explain_repeat(seen: SeenOccurrence, view: JobView) -> Explanation:
     outcome = f"it led to run {seen.run}" if seen.run else "it led to no run"
     answer = (
         f"{view.job} did not run again at {view.time(seen.repeated_at)}, because {describe_occurrence(seen)} "
@@ -173,7 +173,7 @@ def _explain_repeat(seen: Seen, view: JobView) -> Explanation:
     return Explanation(answer, (*facts, *list_outlook_facts(view)), Repeated(seen.at), seen.run)
 
 
-def _distance_to_repeat(seen: Seen, at: datetime) -> timedelta:
+def _distance_to_repeat(seen: SeenOccurrence, at: datetime) -> timedelta:
     return abs((seen.repeated_at or seen.at) - at)
 
 
@@ -212,7 +212,7 @@ def _because(cause: Reason) -> str:
 def _describe_wait(run: Run, view: JobView, name: str) -> tuple[str, Reason]:
     reason, why = view.waiting.get(run.id, (None, "it is next"))
     # That an attempt was lost says more than the delay before the next one.
-    retry = run.reason if isinstance(run.reason, CrashRecovery) else None
+    retry = run.reason if isinstance(run.reason, RepeatedAfterCrash) else None
     also = f"; {retry.text}" if retry else ""
     return f"{name} has been waiting since {view.time(run.queued_at)}: {why}{also}", retry or reason or run.cause
 

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from rae_auto.explain.job_view import JobView, describe_occurrence
 from rae_auto.model.decision import MANUAL, Decision
-from rae_auto.model.primitives.human_units import format_bytes, format_count, format_elapsed, quote
+from rae_auto.model.primitives.formatting import format_bytes, format_count, format_elapsed, quote
 from rae_auto.model.reasons import (
     Block,
     CaughtUp,

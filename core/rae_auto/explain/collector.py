@@ -22,8 +22,8 @@ from rae_auto.explain.answer import Explanation, explain_at, explain_now, explai
 from rae_auto.explain.job_view import JobView, Wait
 from rae_auto.explain.local_times import RequestedTime, parse_local_time
 from rae_auto.model.decision import Decision
-from rae_auto.model.job_state import JobState, Seen
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.run import Run
 
@@ -62,7 +62,7 @@ class JobSource(Protocol):
         """Return when the schedules of a job are due next."""
         ...
 
-    def known_occurrences(self, job: str) -> Iterable[Seen]:
+    def known_occurrences(self, job: str) -> Iterable[SeenOccurrence]:
         """Return the newest occurrences that sources or requests reported."""
         ...
 

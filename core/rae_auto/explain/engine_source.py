@@ -10,7 +10,7 @@ from rae_auto.errors import JobNotFound
 from rae_auto.explain.answer import Explanation
 from rae_auto.explain.collector import explain, parse_question
 from rae_auto.explain.job_view import Wait
-from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.zones import zone
@@ -50,7 +50,7 @@ class EngineSource:
     def next_run_at(self, plan: Plan) -> datetime | None:
         return self._engine.next_at(plan.job.id)
 
-    def known_occurrences(self, job: str) -> Iterable[Seen]:
+    def known_occurrences(self, job: str) -> Iterable[SeenOccurrence]:
         return self._engine.remembered(JobId(job))
 
     def waits(self, runs: Sequence[Run]) -> Mapping[str, Wait]:

@@ -9,8 +9,8 @@ from attrs import field, frozen
 from rae_auto.api.trigger import ScheduleTrigger
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import Cursor, Seen
-from rae_auto.model.primitives.human_units import format_count, quote
+from rae_auto.model.job_state import Cursor, SeenOccurrence
+from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.reasons import Missed, Reason
 from rae_auto.model.run import Run
 from rae_auto.model.schedule import Schedule
@@ -35,7 +35,7 @@ class JobView:
     next_at: datetime | None = None
     runs: Sequence[Run] = ()
     decisions: Sequence[Decision] = ()
-    repeated: Sequence[Seen] = ()
+    repeated: Sequence[SeenOccurrence] = ()
     """Occurrences that were reported more than once."""
     waiting: Mapping[str, Wait] = field(factory=dict)
     """Why open runs wait, by their ids."""
@@ -73,14 +73,14 @@ class JobView:
             return None
         return f"{here:%H:%M} in {self.zone.key} is {there:%H:%M} on {there.date()} in {name}, the trigger's zone"
 
-    def describe_repeats(self, seen: Seen) -> str:
+    def describe_repeats(self, seen: SeenOccurrence) -> str:
         """Return how often an occurrence was reported again, and when last."""
         if seen.repeats == 1:
             return f"reported once more, at {self.time(seen.repeated_at)}"
         return f"reported {format_count(seen.repeats, 'more time')}, last at {self.time(seen.repeated_at)}"
 
 
-def describe_occurrence(seen: Seen) -> str:
+def describe_occurrence(seen: SeenOccurrence) -> str:
     """Return an occurrence in words: a request, or an event of a source."""
     return f"{'request' if seen.trigger == MANUAL else 'event'} {quote(seen.key)}"
 

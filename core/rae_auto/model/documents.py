@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args
 from cattrs import Converter
 
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.policies import IoPriority, Priority
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.units import format_duration, parse_duration
@@ -88,7 +88,7 @@ def load(cls: type[T], document: Mapping[str, Any]) -> T:
     return _converter().structure(document, cls)
 
 
-def document_key(value: Job | JobState | Run | Seen) -> tuple[str, str]:
+def document_key(value: Job | JobState | Run | SeenOccurrence) -> tuple[str, str]:
     """Return the kind and key under which a value is stored."""
     match value:
         case Job():
@@ -97,7 +97,7 @@ def document_key(value: Job | JobState | Run | Seen) -> tuple[str, str]:
             return STATE, value.job
         case Run():
             return RUN, value.id
-        case Seen():
+        case SeenOccurrence():
             # The key of a source can be long and contain any character.
             digest = hashlib.blake2b(
                 "\0".join((value.trigger, value.key)).encode(errors="surrogatepass"), digest_size=12

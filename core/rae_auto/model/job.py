@@ -17,7 +17,7 @@ from rae_auto.model.policies import (
     Priority,
     RetryPolicy,
 )
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId, check_name
 from rae_auto.model.primitives.problems import invalid
 from rae_auto.model.primitives.units import parse_duration

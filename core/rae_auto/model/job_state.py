@@ -54,7 +54,7 @@ class JobState:
 
 
 @frozen
-class Seen:
+class SeenOccurrence:
     """An occurrence that no cursor covers, kept so that it is decided once; `run` is what it led to, if anything.
 
     `repeats` counts how often it was emitted again, `repeated_at` says when last. `refused` is set if it was emitted

@@ -14,7 +14,7 @@ from rae_auto.api.plugin import Kind
 from rae_auto.config import Config
 from rae_auto.errors import ConfigError, PluginError
 from rae_auto.model.plugin_ref import PluginRef
-from rae_auto.model.primitives.human_units import format_bytes, format_count, quote
+from rae_auto.model.primitives.formatting import format_bytes, format_count, quote
 from rae_auto.model.primitives.zones import local_zone_name, zone
 from rae_auto.offline.project import Project
 from rae_auto.paths import socket_path, state_directory

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from rae_auto.api.executor import Execution, Executor
 from rae_auto.model.decision import MANUAL, Occurrence, run_id_of
 from rae_auto.model.job import Job
-from rae_auto.model.primitives.human_units import format_elapsed
+from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.reasons import Manual
 from rae_auto.model.run import Result, Run
 from rae_auto.offline.project import Project

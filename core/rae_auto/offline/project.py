@@ -15,7 +15,7 @@ from rae_auto.config import Config, load
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import JobNotFound, StoreError
 from rae_auto.model.job import Job
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.primitives.zones import zone
 from rae_auto.paths import state_directory

@@ -14,8 +14,8 @@ from rae_auto.explain.job_view import Wait
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import JobState, Seen
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
@@ -129,8 +129,8 @@ class StoreSource:
         instants = [schedule.next_after(self.now) for schedule in plan.schedules.values()]
         return min((instant for instant in instants if instant is not None), default=None)
 
-    def known_occurrences(self, job: str) -> Iterable[Seen]:
-        return [seen for seen in _load_values(self._store, documents.SEEN, Seen) if seen.job == job]
+    def known_occurrences(self, job: str) -> Iterable[SeenOccurrence]:
+        return [seen for seen in _load_values(self._store, documents.SEEN, SeenOccurrence) if seen.job == job]
 
     def waits(self, runs: Sequence[Run]) -> Mapping[str, Wait]:
         return {run.id: (None, "no daemon is running") for run in runs if not run.state.final}

@@ -21,7 +21,7 @@ from rae_auto.api.trigger import Emit, EmitResult, Trigger, TriggerContext
 from rae_auto.control.protocol import MAX_EVENT_BYTES, Request, decode_event, encode_request
 from rae_auto.engine.plan import JobOrigin
 from rae_auto.errors import BadRequest
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.offline.project import Project
 from rae_auto.paths import socket_path, state_directory
@@ -40,11 +40,11 @@ Show = Callable[["TraceLine"], None]
 
 @frozen(kw_only=True)
 class TraceLine:
-    """One line of the trace of a trigger: `what` is starts, traces, fires, ends or fails."""
+    """One line of the trace of a trigger: `kind` is starts, traces, fires, ends or fails."""
 
     at: datetime
     trigger: str
-    what: str
+    kind: str
     key: str | None = None
     text: str = ""
     event: Mapping[str, Any] | None = None
@@ -91,8 +91,8 @@ class _TriggerSession:
             self._timer.jumped()
 
     async def _watch(self, name: str, trigger: Trigger) -> None:
-        def show(what: str, text: str = "") -> None:
-            self._show(TraceLine(at=self._timer.now().wall, trigger=name, what=what, text=text))
+        def show(kind: str, text: str = "") -> None:
+            self._show(TraceLine(at=self._timer.now().wall, trigger=name, kind=kind, text=text))
 
         context = _TracingContext(
             job=self._planned.plan.job.id,
@@ -123,7 +123,7 @@ class _TriggerSession:
             self._fired += 1
             blocked = await self._describe_blocking_guards()
             now = self._timer.now().wall
-            self._show(TraceLine(at=at or now, trigger=name, what="fires", key=key, event=event, text=blocked))
+            self._show(TraceLine(at=at or now, trigger=name, kind="fires", key=key, event=event, text=blocked))
             return EmitResult()
 
         return emit

@@ -13,7 +13,7 @@ from rae_auto.model import documents
 from rae_auto.model.primitives.instants import as_utc, parse_instant
 from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.names import EVENT_NAME
-from rae_auto.model.primitives.problems import Findings, Invalid
+from rae_auto.model.primitives.problems import Invalid, ProblemCollector
 from rae_auto.model.run import Run, RunState
 
 MAX_EVENTS_READ = 100_000
@@ -141,7 +141,7 @@ def check_event(event: Any) -> Mapping[str, Any] | None:
         return None
     if not isinstance(event, Mapping):
         raise BadRequest("the event must be a JSON object")
-    findings = Findings()
+    findings = ProblemCollector()
     try:
         kept = plain(dict(event), findings)
         findings.raise_if_any()

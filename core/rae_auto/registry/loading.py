@@ -16,7 +16,7 @@ from rae_auto.api.plugin import Kind, Plugin, Variants
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.errors import PluginBroken
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.registry.index import PluginInfo
 
 _CONTRACTS: dict[Kind, tuple[type[Plugin], ...]] = {

@@ -6,7 +6,7 @@ from attrs import evolve
 
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.errors import PluginBroken, PluginError, PluginNotFound, PluginUnavailable
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.registry.index import PluginInfo, State, claims, installed
 from rae_auto.registry.loading import load

@@ -20,7 +20,7 @@ from rae_auto.model import documents
 from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.names import check_event_name
-from rae_auto.model.primitives.problems import Findings, Invalid
+from rae_auto.model.primitives.problems import Invalid, ProblemCollector
 from rae_auto.model.run import Run
 from rae_auto.records.events import MAX_EVENTS_READ, deletion_rules, prune, read_events
 
@@ -199,7 +199,7 @@ def _check_event(name: object, data: Mapping[str, Any], at: datetime) -> Event:
         checked = check_event_name(name)
     except ValueError as error:
         raise BadRequest(str(error)) from None
-    findings = Findings()
+    findings = ProblemCollector()
     try:
         kept = plain(dict(data), findings)
         findings.raise_if_any()

@@ -35,7 +35,7 @@ from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import DuplicateJob, StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import Run
 from rae_auto.registry.factory import Planned, PluginFactory
@@ -67,7 +67,7 @@ async def read_store(
             )
     states, bad_states = await archive.load(documents.STATE, JobState)
     runs, bad_runs = await archive.load(documents.RUN, Run)
-    seen, bad_seen = await archive.load(documents.SEEN, Seen)
+    seen, bad_seen = await archive.load(documents.SEEN, SeenOccurrence)
     added = [factory.plan(job, JobOrigin.STORE) for job in stored]
     all_plans = [*plans, *(one.plan for one in added)]
     # In the place of a job that can't be read: it can be seen, removed and replaced, and starts nothing.

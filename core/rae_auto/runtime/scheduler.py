@@ -26,7 +26,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.zones import local_zone_name
 from rae_auto.model.run import Run

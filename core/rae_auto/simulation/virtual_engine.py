@@ -24,7 +24,7 @@ from rae_auto.errors import SchedulerError, StoreError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Result, Run
@@ -253,7 +253,7 @@ class VirtualWorld:
         plans = tuple(self._plans.values())
         self.guard_requests.clear()
         self.active_starts = {run: start for run, start in self.active_starts.items() if run in going_on}
-        self.feed(Restored(self.settings, plans, self.stored(JobState), open_runs, self.stored(Seen)))
+        self.feed(Restored(self.settings, plans, self.stored(JobState), open_runs, self.stored(SeenOccurrence)))
         for run in open_runs:
             if run.state.active and run.id in over:
                 self.feed(AttemptEnded(run.id, run.attempt, over[run.id]))

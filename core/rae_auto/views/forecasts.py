@@ -9,7 +9,7 @@ import click
 from attrs import frozen
 
 from rae_auto.model.decision import Decision
-from rae_auto.model.primitives.human_units import format_count, format_elapsed, quote
+from rae_auto.model.primitives.formatting import format_count, format_elapsed, quote
 from rae_auto.model.primitives.units import format_duration
 from rae_auto.model.reasons import CaughtUp
 from rae_auto.model.records import run_record

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from rae_auto.model.primitives.human_units import format_elapsed
+from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.views.tables import instant
 
 RUN_HEADERS = ("run", "job", "state", "queued", "took", "attempt", "exit", "reason")

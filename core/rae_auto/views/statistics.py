@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rae_auto.model.primitives.human_units import format_elapsed
+from rae_auto.model.primitives.formatting import format_elapsed
 
 BARS = "▁▂▃▄▅▆▇█"
 STATISTICS_HEADERS = ("", "value")

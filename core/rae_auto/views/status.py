@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rae_auto.model.primitives.human_units import format_count
+from rae_auto.model.primitives.formatting import format_count
 from rae_auto.views.tables import instant
 
 STATUS_HEADERS = ("", "job", "since / at", "details", "run")

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from rae_auto.model.primitives.human_units import format_elapsed
+from rae_auto.model.primitives.formatting import format_elapsed
 
 
 def local_time(iso: str | None, now: datetime | None = None) -> str:

@@ -18,7 +18,7 @@ class Trace(Protocol):
     @property
     def trigger(self) -> str: ...
     @property
-    def what(self) -> str: ...
+    def kind(self) -> str: ...
     @property
     def key(self) -> str | None: ...
     @property
@@ -32,7 +32,7 @@ def trace_record(trace: Trace) -> dict[str, Any]:
     return {
         "at": trace.at.isoformat(timespec="milliseconds"),
         "trigger": trace.trigger,
-        "what": trace.what,
+        "kind": trace.kind,
         "key": trace.key,
         "text": trace.text,
         "event": trace.event,
@@ -42,7 +42,7 @@ def trace_record(trace: Trace) -> dict[str, Any]:
 def trace_line(trace: Trace) -> str:
     """Return one line for a person, shortened if it is long."""
     event = "" if trace.event is None else json.dumps(trace.event, ensure_ascii=False)
-    words = filter(None, (trace.trigger, trace.what, trace.key, event, trace.text))
+    words = filter(None, (trace.trigger, trace.kind, trace.key, event, trace.text))
     text = escape_line(" ".join(words))
     shown = text if len(text) <= MAX_LINE_CHARACTERS else text[:MAX_LINE_CHARACTERS] + "…"
     return f"{trace.at.isoformat(timespec='milliseconds')}  {shown}"

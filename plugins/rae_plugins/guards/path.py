@@ -12,7 +12,7 @@ from attrs import field, frozen
 from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short
-from rae_auto.model.primitives.human_units import format_elapsed
+from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.toolkit.validators import absolute_path
 from rae_plugins.machine.blocking_calls import call_with_timeout
 

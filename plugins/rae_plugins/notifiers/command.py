@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from rae_auto.api import Notice, Notifier
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.primitives.human_units import format_elapsed, quote
+from rae_auto.model.primitives.formatting import format_elapsed, quote
 from rae_auto.model.primitives.units import parse_duration
 from rae_plugins.machine.commands import check_command, kill
 

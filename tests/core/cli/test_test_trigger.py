@@ -53,7 +53,7 @@ def test_what_would_be_started_is_shown_and_nothing_runs(configured: Cli, tmp_pa
 def test_trigger_trace_in_json_is_a_line_each(configured: Cli) -> None:
     done = configured(TICK, "tick", "--for", "1s", "--json")
     lines = [json.loads(line) for line in done.out.splitlines()]
-    fired = [one for one in lines if one["what"] == "fires"]
+    fired = [one for one in lines if one["kind"] == "fires"]
     assert fired[0]["trigger"] == "fast"
     assert fired[0]["event"] == {"due": fired[0]["key"]}
 

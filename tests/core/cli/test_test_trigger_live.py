@@ -57,7 +57,7 @@ class TriggerTrial:
 
     def show(self, line: TraceLine) -> None:
         self.seen.append(line)
-        if line.what == self._until and not self._over.is_set():
+        if line.kind == self._until and not self._over.is_set():
             self._over.set()
             # As Ctrl-C does.
             os.kill(os.getpid(), signal.SIGINT)
@@ -75,8 +75,8 @@ class TriggerTrial:
         while not self._over.wait(0.05):
             self._meanwhile()
 
-    def lines(self, what: str) -> list[str]:
-        return [line.text for line in self.seen if line.what == what]
+    def lines(self, kind: str) -> list[str]:
+        return [line.text for line in self.seen if line.kind == kind]
 
 
 def record(name: str, **data: Any) -> Callable[[], None]:
@@ -99,7 +99,7 @@ class TestBesideADaemon:
         trial = TriggerTrial(record("tick", room="kitchen"))
         assert trial.play(write_config(ON_TICK.format(of="tick")), "tidy") == 1
         assert 'tick {"room": "kitchen"}' in trial.lines("traces")
-        (fired,) = [one for one in trial.seen if one.what == "fires"]
+        (fired,) = [one for one in trial.seen if one.kind == "fires"]
         assert (fired.trigger, fired.text) == ("ticks", "")
         assert fired.key
 
@@ -141,7 +141,7 @@ guards = [
 ]
 """
     assert trial.play(write_config(config), "a") >= 1
-    fired = next(one for one in trial.seen if one.what == "fires")
+    fired = next(one for one in trial.seen if one.kind == "fires")
     assert fired.text.startswith("but guard ")
     assert '"there" says no: ' in fired.text
     assert "root" not in fired.text
@@ -201,7 +201,7 @@ def test_trigger_trace_shows_a_failing_guard(write_config: Any, offline: Cli, mo
     trial = TriggerTrial(lambda: None)
     config = '[jobs.a]\ncommand = ["false"]\nguards = ["blind"]\ntrigger = { type = "interval", every = "20ms" }\n'
     assert trial.play(write_config(config), "a") >= 1
-    fired = next(one for one in trial.seen if one.what == "fires")
+    fired = next(one for one in trial.seen if one.kind == "fires")
     assert fired.text == "but guard \"blind\" says unknown: it failed: OSError('no eyes')"
 
 

@@ -9,9 +9,9 @@ from rae_auto.engine.effects import Reply
 from rae_auto.engine.events import AttemptFound, AttemptStarted
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import DuplicateJob, JobInUse, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
-from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.policies import NotifyOn, NotifyPolicy
-from rae_auto.model.reasons import CrashRecovery, DaemonStopping, Disabled, Paused, Removed
+from rae_auto.model.reasons import DaemonStopping, Disabled, Paused, Removed, RepeatedAfterCrash
 from rae_auto.model.run import Result, Run, RunState
 
 MINUTE = timedelta(minutes=1)
@@ -59,7 +59,7 @@ class TestRemoving:
         assert (w.run(waiting).state, w.run(waiting).reason) == (RunState.CANCELLED, Removed())
         w.end(running)
         assert w.run(running).state is RunState.SUCCEEDED
-        assert [w.stored(kind) for kind in (JobState, Run, Seen)] == [(), (), ()]
+        assert [w.stored(kind) for kind in (JobState, Run, SeenOccurrence)] == [(), (), ()]
 
     def test_unknown_job_is_refused_with_a_suggestion(self, world, job):
         with pytest.raises(JobNotFound, match='no job "backpu"; did you mean "backup"'):
@@ -260,7 +260,7 @@ class TestAfterACrash:
         asked = w.trigger("m")
         w.crash()
         assert w.run(scheduled).state is RunState.LOST
-        assert (w.run(asked).state, w.run(asked).reason) == (RunState.RETRYING, CrashRecovery())
+        assert (w.run(asked).state, w.run(asked).reason) == (RunState.RETRYING, RepeatedAfterCrash())
         w.advance(MINUTE / 2)
         assert w.active_starts[asked].run.attempt == 2
 

@@ -14,7 +14,7 @@ from rae_auto.engine.events import TimePassed
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import SchedulerError
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.policies import CatchUp, Overlap, Priority, RetryPolicy
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.reasons import Missed, MissedCause, Removed
@@ -145,7 +145,7 @@ def seen_from_outside(world: VirtualWorld) -> dict[str, Any]:
         "notices": world.notices,
         "history": world.history,
         "decisions": world.decisions,
-        "kept": [set(map(repr, world.stored(cls))) for cls in (Run, JobState, Seen)],
+        "kept": [set(map(repr, world.stored(cls))) for cls in (Run, JobState, SeenOccurrence)],
         "waits": {o.run.id: engine.waiting_for(o.run.id) for o in engine.runs()},
         "due": {name: engine.next_at(name) for name in NAMES},
         "wake": engine.next_wake(world.now),

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from rae_auto.model.policies import RetryPolicy
-from rae_auto.model.reasons import Cancelled, CrashLoss, DaemonStopping
+from rae_auto.model.reasons import Cancelled, DaemonStopping, LostInCrash
 from rae_auto.model.run import Result, Run, RunState, Stopping
 
 MINUTE = timedelta(minutes=1)
@@ -66,7 +66,7 @@ def test_attempt_lost_in_a_crash_is_not_repeated(world, job, stop, stopping, nev
     w, run = stop(world, job)
     w.crash(never_started=[run] if never_started else [])
     (over,) = w.history
-    assert (over.state, over.reason) == (stopping.state, stopping.reason or CrashLoss())
+    assert (over.state, over.reason) == (stopping.state, stopping.reason or LostInCrash())
     assert len(w.started) == 1
 
 

@@ -12,14 +12,13 @@ from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.reasons import (
     Cancelled,
     CaughtUp,
-    CrashLoss,
-    CrashRecovery,
     DaemonStopping,
     Disabled,
     Due,
     FeedbackLoop,
     Fired,
     GuardBlocked,
+    LostInCrash,
     Manual,
     MaxOverlap,
     MaxParallel,
@@ -33,6 +32,7 @@ from rae_auto.model.reasons import (
     QueueLimit,
     Removed,
     Repeated,
+    RepeatedAfterCrash,
     Replaced,
     ResourceBusy,
     StartDelayed,
@@ -231,8 +231,8 @@ CASES = {
     DaemonStopping: (stopping, "was interrupted at"),
     Cancelled: (cancelled, "it was cancelled by a person or a program"),
     Removed: (removed, "its job was removed"),
-    CrashRecovery: (recovered, "its attempt was lost in a crash and is repeated"),
-    CrashLoss: (explain_lost_run, "what became of its attempt could not be found out after a crash"),
+    RepeatedAfterCrash: (recovered, "its attempt was lost in a crash and is repeated"),
+    LostInCrash: (explain_lost_run, "what became of its attempt could not be found out after a crash"),
 }
 
 

@@ -10,7 +10,7 @@ from rae_auto.api import Store
 from rae_auto.api.store import LogQuery
 from rae_auto.model import documents
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import JobState, Seen
+from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.run import Run, RunState
 from rae_auto.runtime.repository import Repository
 from rae_plugins.stores.json import JsonStore
@@ -30,7 +30,7 @@ def test_store_of_an_earlier_version_can_be_read(tmp_path: Path, name: str, stor
         [job], _ = await archive.load(documents.JOB, Job)
         [state], _ = await archive.load(documents.STATE, JobState)
         [opened], _ = await archive.load(documents.RUN, Run)
-        [seen], _ = await archive.load(documents.SEEN, Seen)
+        [seen], _ = await archive.load(documents.SEEN, SeenOccurrence)
         [past] = await archive.runs(LogQuery())
         [decision] = await archive.decisions(LogQuery())
         await archive.close()

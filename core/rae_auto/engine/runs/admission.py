@@ -16,7 +16,7 @@ from rae_auto.engine.turn import Turn
 from rae_auto.errors import NotStarted, SchedulerClosed, SchedulerError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome, run_id_of
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import Seen
+from rae_auto.model.job_state import SeenOccurrence
 from rae_auto.model.policies import Overlap
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import (
@@ -93,7 +93,7 @@ def _decide_once(turn: Turn, candidate: Candidate) -> RunId | Cause | Skip | Rep
     return decision.run or decision.reason
 
 
-def _count_repeat(turn: Turn, seen: Seen) -> None:
+def _count_repeat(turn: Turn, seen: SeenOccurrence) -> None:
     repeated = evolve(seen, repeats=seen.repeats + 1, repeated_at=turn.now.wall)
     turn.state.seen[seen.job, seen.trigger][seen.key] = repeated
     turn.step.save(repeated)
@@ -220,7 +220,9 @@ def _not_before(turn: Turn, candidate: Candidate) -> datetime | None:
 def remember(turn: Turn, occurrence: Occurrence, decision: Decision) -> None:
     """Remember the identity of an occurrence that no schedule's cursor covers."""
     refused = decision.reason if isinstance(decision.reason, FeedbackLoop) else None
-    seen = Seen(occurrence.job, occurrence.trigger, occurrence.key, occurrence.at, decision.run, refused=refused)
+    seen = SeenOccurrence(
+        occurrence.job, occurrence.trigger, occurrence.key, occurrence.at, decision.run, refused=refused
+    )
     turn.step.save(seen)
     forgotten = turn.state.remember(seen)
     if forgotten is not None:

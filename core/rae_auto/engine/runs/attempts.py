@@ -13,7 +13,7 @@ from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.policies import OnCrash
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.reasons import AttemptError, CaughtUp, CrashLoss, CrashRecovery, Due, End, Killed
+from rae_auto.model.reasons import AttemptError, CaughtUp, Due, End, Killed, LostInCrash, RepeatedAfterCrash
 from rae_auto.model.run import Attempt, Result, RunState
 
 NEVER_STARTED = "the daemon ended before the attempt started"
@@ -64,7 +64,7 @@ def attempt_found(turn: Turn, event: AttemptFound) -> None:
     stopping = entry.stopping
     _close_attempt(turn, entry, RunState.LOST, None if event.started else Result(error=NEVER_STARTED))
     if stopping is not None:
-        finish(turn, entry, stopping.state, reason=stopping.reason or CrashLoss())
+        finish(turn, entry, stopping.state, reason=stopping.reason or LostInCrash())
         return
     policy = entry.job.retry_policy
     # Repeating what never started doubles nothing, whatever the job says about crashes.
@@ -74,9 +74,9 @@ def attempt_found(turn: Turn, event: AttemptFound) -> None:
     )
     if is_repeated:
         delay = retry.retry_delay(policy, entry.run) if event.started else timedelta(0)
-        _repeat(turn, entry, delay, CrashRecovery())
+        _repeat(turn, entry, delay, RepeatedAfterCrash())
     else:
-        finish(turn, entry, RunState.LOST, reason=CrashLoss())
+        finish(turn, entry, RunState.LOST, reason=LostInCrash())
 
 
 def crash_policy(entry: RunEntry) -> OnCrash:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from attrs import frozen
 
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 
 
 @frozen

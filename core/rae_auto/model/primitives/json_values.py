@@ -4,7 +4,7 @@ import math
 from datetime import date, datetime, time
 from typing import Any
 
-from rae_auto.model.primitives.problems import Findings, Key, invalid
+from rae_auto.model.primitives.problems import Key, ProblemCollector, invalid
 
 MAX_NESTING_LEVELS = 32
 """Maximum number of nested lists and tables in a document."""
@@ -12,12 +12,12 @@ MAX_NESTING_LEVELS = 32
 _INTEGERS = range(-(1 << 63), 1 << 63)
 
 
-def plain(document: dict[str, Any], findings: Findings) -> dict[str, Any]:
+def plain(document: dict[str, Any], findings: ProblemCollector) -> dict[str, Any]:
     """Return the document with JSON values only: dates become ISO 8601 text, other values a problem and null."""
     return _plain(document, (), findings) or {}
 
 
-def _plain(value: Any, key: Key, findings: Findings) -> Any:
+def _plain(value: Any, key: Key, findings: ProblemCollector) -> Any:
     with findings.within(*key):
         if len(key) > MAX_NESTING_LEVELS:
             raise invalid(f"nested too deeply; use at most {MAX_NESTING_LEVELS} levels")

@@ -37,7 +37,7 @@ def invalid(what: str, *key: str | int) -> Invalid:
 
 
 @frozen
-class Findings:
+class ProblemCollector:
     """Collects problems and warnings while a document is checked."""
 
     problems: list[Problem] = field(factory=list)

@@ -8,7 +8,7 @@ import re
 from datetime import timedelta
 from typing import NewType
 
-from rae_auto.model.primitives.human_units import quote
+from rae_auto.model.primitives.formatting import quote
 
 Size = NewType("Size", int)
 """A number of bytes; as the type of a plugin's option it takes "512MB" too."""

@@ -38,7 +38,15 @@ from rae_auto.model.reasons.blocks import (
     StartDelayed,
 )
 from rae_auto.model.reasons.causes import CaughtUp, Due, Fired, Manual
-from rae_auto.model.reasons.ends import AttemptError, Cancelled, CrashLoss, CrashRecovery, Killed, Removed, Replaced
+from rae_auto.model.reasons.ends import (
+    AttemptError,
+    Cancelled,
+    Killed,
+    LostInCrash,
+    Removed,
+    RepeatedAfterCrash,
+    Replaced,
+)
 
 __all__ = [
     "REASONS",
@@ -47,8 +55,6 @@ __all__ = [
     "Cancelled",
     "CaughtUp",
     "Cause",
-    "CrashLoss",
-    "CrashRecovery",
     "DaemonStopping",
     "Disabled",
     "Due",
@@ -59,6 +65,7 @@ __all__ = [
     "GuardsPending",
     "InternalFault",
     "Killed",
+    "LostInCrash",
     "Manual",
     "MaxOverlap",
     "MaxParallel",
@@ -75,6 +82,7 @@ __all__ = [
     "ReasonBase",
     "Removed",
     "Repeated",
+    "RepeatedAfterCrash",
     "Replaced",
     "ResourceBusy",
     "Skip",
@@ -123,8 +131,8 @@ End = (
     | Replaced
     | Cancelled
     | Removed
-    | CrashRecovery
-    | CrashLoss
+    | RepeatedAfterCrash
+    | LostInCrash
     | Killed
     | AttemptError
 )

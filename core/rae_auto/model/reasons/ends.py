@@ -42,7 +42,7 @@ class Removed(ReasonBase):
 
 
 @frozen
-class CrashRecovery(ReasonBase):
+class RepeatedAfterCrash(ReasonBase):
     """An attempt that was lost in a crash and is repeated."""
 
     code = "recovered"
@@ -57,7 +57,7 @@ class CrashRecovery(ReasonBase):
 
 
 @frozen
-class CrashLoss(ReasonBase):
+class LostInCrash(ReasonBase):
     """An attempt that was lost in a crash and is not repeated."""
 
     code = "lost"

@@ -6,7 +6,7 @@ from loguru import logger
 
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.primitives.clock_jumps import ClockJump
-from rae_auto.model.primitives.human_units import format_elapsed
+from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.run import Run, RunState
 
 _LEVELS = {

@@ -35,13 +35,13 @@ class KeeperClient:
     _connecting: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     _process: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
     _reading: "asyncio.Task[None] | None" = field(init=False, default=None)
-    _attempts: "dict[str, KeptAttempt]" = field(init=False, factory=dict)
+    _attempts: "dict[str, KeeperAttempt]" = field(init=False, factory=dict)
 
     async def spawn(self, request: Mapping[str, Any]) -> Execution:
         """Have a job spawned. Errors: RuntimeError with the keeper's explanation."""
         writer = await self._connect()
         key = request["key"]
-        attempt = self._attempts[key] = KeptAttempt(writer, key, request["run"])
+        attempt = self._attempts[key] = KeeperAttempt(writer, key, request["run"])
         _send(writer, request)
         await attempt.started
         return attempt
@@ -95,7 +95,7 @@ class KeeperClient:
                 _set_result(self._attempts.pop(key).ended, to_result(record))
 
 
-class KeptAttempt(Execution):
+class KeeperAttempt(Execution):
     """An attempt that our own keeper holds, and ends on request."""
 
     def __init__(self, writer: asyncio.StreamWriter, key: str, run: str) -> None:

@@ -21,7 +21,7 @@ from attrs.converters import optional
 from rae_auto.api import ComputedGuard, GuardResult, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short, shorten_line
-from rae_auto.model.primitives.human_units import format_bytes
+from rae_auto.model.primitives.formatting import format_bytes
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.validators import absolute_path, zone_name
 from rae_plugins.guards.calendar.date_entries import parse_date_entry

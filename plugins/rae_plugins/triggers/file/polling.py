@@ -36,7 +36,7 @@ class SubdirectoryEntry(NamedTuple):
 
 
 @define(eq=False)
-class FingerprintedTree:
+class PolledTree:
     """The view of a watched tree that the observer gets. Only the observer's thread calls it."""
 
     watched: WatchedDir
@@ -83,7 +83,7 @@ def _numbers(entry: "os.DirEntry[str]") -> tuple[int, ...]:
 
 def make_polling_observer(watched: WatchedDir, matcher: Matcher, poll: timedelta) -> PollingObserverVFS:
     """Return an observer that polls a watched tree every `poll`."""
-    tree = FingerprintedTree(watched, matcher)
+    tree = PolledTree(watched, matcher)
     return PollingObserverVFS(
         stat=tree.status,  # type: ignore[arg-type]  # watchdog reads no other field of a status
         listdir=tree.listing,

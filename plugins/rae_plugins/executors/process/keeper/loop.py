@@ -17,8 +17,8 @@ from contextlib import suppress
 from typing import Any
 
 from rae_plugins.executors.process.keeper import procfs
+from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
 from rae_plugins.executors.process.keeper.cgroups import Cgroup, CgroupFactory, find_own_directory
-from rae_plugins.executors.process.keeper.kept_process import KeptProcess
 from rae_plugins.executors.process.keeper.ownership import Ownership
 from rae_plugins.executors.process.keeper.records import record_path, write_atomically
 from rae_plugins.executors.process.keeper.spawn import READ_BYTES, explain_spawn_error, spawn_process
@@ -39,7 +39,7 @@ class Keeper:
         self.channel = channel
         self.selector = selectors.DefaultSelector()
         self.call_when_readable(channel, self.read_requests)
-        self.jobs: dict[int, KeptProcess] = {}
+        self.jobs: dict[int, AttemptProcess] = {}
         self.ownership = Ownership(self.jobs)
         self.cgroups: CgroupFactory | None = None
         self.incoming = b""
@@ -141,7 +141,7 @@ class Keeper:
         if job is not None:
             self.terminate(job, grace_seconds)
 
-    def terminate(self, job: KeptProcess, grace_seconds: float) -> None:
+    def terminate(self, job: AttemptProcess, grace_seconds: float) -> None:
         """Begin to end the job's whole tree, or shorten the grace of a termination under way."""
         now = time.monotonic()
         if job.termination is not None:
@@ -152,7 +152,7 @@ class Keeper:
 
     # Children
 
-    def read_output(self, job: KeptProcess) -> None:
+    def read_output(self, job: AttemptProcess) -> None:
         try:
             data = os.read(job.pipe, READ_BYTES)
         except BlockingIOError:
@@ -166,7 +166,7 @@ class Keeper:
         else:
             self.close_pipe(job)
 
-    def close_pipe(self, job: KeptProcess) -> None:
+    def close_pipe(self, job: AttemptProcess) -> None:
         if job.is_pipe_open:
             job.is_pipe_open = False
             self.selector.unregister(job.pipe)
@@ -211,11 +211,11 @@ class Keeper:
             self.reap()
         return [pid for pid in self.ownership.orphan_pids() if procfs.is_alive(pid)]
 
-    def has_exceeded_limit(self, job: KeptProcess, now: float) -> bool:
+    def has_exceeded_limit(self, job: AttemptProcess, now: float) -> bool:
         is_due = job.limit_watch is not None and job.status is None and now >= job.limit_watch.next_check
         return is_due and job.check_limits(self.ownership.members(job), now)
 
-    def step_termination(self, job: KeptProcess, termination: Termination, now: float) -> None:
+    def step_termination(self, job: AttemptProcess, termination: Termination, now: float) -> None:
         if now >= termination.next_check and not termination.is_over:
             termination.step(now)
             if termination.is_over:
@@ -224,14 +224,14 @@ class Keeper:
                 # What they printed last may still be in the pipe.
                 job.drain_deadline = now + OUTPUT_DRAIN_SECONDS
 
-    def is_finished(self, job: KeptProcess, now: float) -> bool:
+    def is_finished(self, job: AttemptProcess, now: float) -> bool:
         if job.termination is not None and not job.termination.is_over:
             return False
         if job.status is None:
             return job.termination is not None and bool(job.termination.survivors)
         return not job.is_pipe_open or (job.drain_deadline is not None and now >= job.drain_deadline)
 
-    def finish(self, job: KeptProcess) -> None:
+    def finish(self, job: AttemptProcess) -> None:
         record = job.exit_record(read_own_peak_bytes() if job.limits else 0)
         if job.cgroup is not None:
             job.cgroup.remove()

@@ -5,7 +5,7 @@ import resource
 from collections.abc import Iterable, Mapping
 
 from rae_plugins.executors.process.keeper import procfs
-from rae_plugins.executors.process.keeper.kept_process import KeptProcess
+from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
 from rae_plugins.executors.process.keeper.procfs import ProcessInfo
 
 MAX_TAGS = 100_000
@@ -18,7 +18,7 @@ FALLBACK_TAG_BASE = 1 << 30
 class Ownership:
     """Assigns tags to jobs, and finds out which job a process belongs to."""
 
-    def __init__(self, jobs: Mapping[int, KeptProcess]) -> None:
+    def __init__(self, jobs: Mapping[int, AttemptProcess]) -> None:
         """Work on `jobs`, the jobs that have not finished, by the pid of their main process."""
         self.tag: int | None = None
         self._jobs = jobs
@@ -39,7 +39,7 @@ class Ownership:
         """Return the keeper's children that aren't a job's main process."""
         return [pid for pid in procfs.list_child_pids() if pid not in self._jobs]
 
-    def find_owner(self, orphan: int) -> KeptProcess | None:
+    def find_owner(self, orphan: int) -> AttemptProcess | None:
         """Return the job that an orphan belongs to."""
         tag = procfs.read_tag(orphan)
         if tag is not None and self._base - MAX_TAGS <= tag < self._base:
@@ -53,13 +53,13 @@ class Ownership:
         # An orphan that shed every mark belongs to the only job, if there is only one.
         return owner or (next(iter(self._jobs.values())) if len(self._jobs) == 1 else None)
 
-    def has_orphans(self, job: KeptProcess, orphans: Iterable[int]) -> bool:
+    def has_orphans(self, job: AttemptProcess, orphans: Iterable[int]) -> bool:
         """Return whether a job whose main process has ended has left processes behind."""
         if any(self.find_owner(pid) is job for pid in orphans):
             return True
         return not procfs.has_procfs() and procfs.is_group_alive(job.pid)
 
-    def members(self, job: KeptProcess) -> list[ProcessInfo]:
+    def members(self, job: AttemptProcess) -> list[ProcessInfo]:
         """Return all processes of a job, zombies included."""
         table = procfs.read_all_processes()
         if not table:
@@ -75,6 +75,6 @@ class Ownership:
             roots += [table[pid] for pid in job.cgroup.pids() if pid in table]
         return procfs.collect_trees(roots, table)
 
-    def live_members(self, job: KeptProcess) -> list[ProcessInfo]:
+    def live_members(self, job: AttemptProcess) -> list[ProcessInfo]:
         """Return all processes of a job but zombies."""
         return [process for process in self.members(job) if not process.is_dead]

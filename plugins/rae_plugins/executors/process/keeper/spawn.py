@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rae_plugins.executors.process.keeper.kept_process import KeptProcess
+from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
 from rae_plugins.executors.process.keeper.limits import build_preexec
 from rae_plugins.executors.process.keeper.output import CappedOutput
 
@@ -15,7 +15,7 @@ READ_BYTES = 1 << 16
 """Bytes read at once from a pipe or a socket."""
 
 
-def spawn_process(request: Mapping[str, Any], group_path: str | None) -> KeptProcess:
+def spawn_process(request: Mapping[str, Any], group_path: str | None) -> AttemptProcess:
     """Spawn the command of a request, in the cgroup at `group_path` if there is one.
 
     Errors: OSError, ValueError or RuntimeError where the command can't be started; FileExistsError where the attempt
@@ -39,7 +39,7 @@ def spawn_process(request: Mapping[str, Any], group_path: str | None) -> KeptPro
             )
         except subprocess.SubprocessError:
             raise RuntimeError(os.read(reading, READ_BYTES).decode(errors="replace")) from None
-    return KeptProcess(request, process, CappedOutput(output, request["cap"], request["hide"]), reading)
+    return AttemptProcess(request, process, CappedOutput(output, request["cap"], request["hide"]), reading)
 
 
 @contextmanager

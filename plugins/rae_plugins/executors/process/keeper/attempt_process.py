@@ -17,7 +17,7 @@ from rae_plugins.executors.process.keeper.termination import Termination, descri
 DEFAULT_KILL_AFTER_SECONDS = 5.0
 
 
-class KeptProcess:
+class AttemptProcess:
     """The main process of an attempt, with its output, its limits and the end of its tree."""
 
     def __init__(

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from rae_auto.model.primitives.human_units import format_bytes, format_count, format_elapsed, quote
+from rae_auto.model.primitives.formatting import format_bytes, format_count, format_elapsed, quote
 
 
 @pytest.mark.parametrize(
