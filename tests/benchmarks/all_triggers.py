@@ -1,13 +1,15 @@
-"""Cost of each trigger and guard while nothing happens: `python tests/benchmarks/all_triggers.py [SECONDS]`.
+"""Cost of each trigger and guard while nothing happens: `python tests/benchmarks/all_triggers.py`.
 
 One real daemon without any, one for each trigger with one job, one in which each guard has been asked once, and one
 with all of it, which has a budget of 50 MB; all at once, so that each has the same time. Processor time is that of the
 daemon itself, and of the commands that it has waited for. TMPDIR should lie where little happens: the folders above the
 watched one are watched too.
+
+Options: `--seconds` to measure, `--settle` seconds before, and the names of what to measure, as they are printed.
 """
 
+import argparse
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -15,13 +17,13 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from daemons import daemon_of
-from peers import cpu_seconds, resident, wake_ups
+from measuring.daemons import rae_daemon
+from measuring.processes import cpu_seconds, resident_mb, wake_ups
 
-SETTLE = 20
-"""Seconds in which what is done once after a start is done; the guards are asked in them."""
+SETTLE_SECONDS = 20
+"""Time in which what is done once after a start is done; the guards are asked in it."""
 
-ASKED_AFTER = timedelta(seconds=8)
+GUARDS_ASKED_AFTER = timedelta(seconds=8)
 
 TRIGGERS = {
     "cron": '{ type = "cron", expression = "0 0 1 1 *" }',
@@ -58,49 +60,55 @@ GUARDS = {
 FOLLOWED = '[jobs.followed]\ncommand = ["true"]\n'
 
 
-def triggers(kinds: Mapping[str, str]) -> str:
+def trigger_tables(kinds: Mapping[str, str]) -> str:
     tables = [f'[jobs.t{n}]\ncommand = ["true"]\ntrigger = {text}\n' for n, text in enumerate(kinds.values())]
     return "\n".join([FOLLOWED, *tables])
 
 
-def guards() -> str:
+def guard_tables() -> str:
     """Each guard in a job of its own, so that each is asked: once."""
-    at = (datetime.now(UTC) + ASKED_AFTER).isoformat()
+    at = (datetime.now(UTC) + GUARDS_ASKED_AFTER).isoformat()
     tables = [
-        f'[jobs.g{n}]\ncommand = ["true"]\ntrigger = {{ type = "once", at = "{at}" }}\nonly = [{text}]\n'
+        f'[jobs.g{n}]\ncommand = ["true"]\ntrigger = {{ type = "once", at = "{at}" }}\nguards = [{text}]\n'
         for n, text in enumerate(GUARDS.values())
     ]
     return "\n".join(tables)
 
 
-def main(seconds: int) -> None:
-    configurations = {
+def configurations() -> dict[str, str]:
+    """Return the jobs of each daemon by what they have."""
+    return {
         "(no trigger)": FOLLOWED,
-        **{name: triggers({name: text}) for name, text in TRIGGERS.items()},
-        "(all guards)": guards(),
-        "(all)": triggers(TRIGGERS) + guards(),
+        **{name: trigger_tables({name: text}) for name, text in TRIGGERS.items()},
+        "(all guards)": guard_tables(),
+        "(all)": trigger_tables(TRIGGERS) + guard_tables(),
     }
+
+
+def main(seconds: float, settle: float, names: list[str]) -> None:
     with ExitStack() as stack:
         pids = {}
-        for name, tables in configurations.items():
+        for name, tables in configurations().items():
+            if names and name not in names:
+                continue
             place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             (place / "in").mkdir()
-            pids[name] = stack.enter_context(daemon_of(place, tables))
-        time.sleep(SETTLE)
-        before = {name: (spent(pid), wake_ups(pid)) for name, pid in pids.items()}
+            pids[name] = stack.enter_context(rae_daemon(place, tables))
+        time.sleep(settle)
+        before = {name: (cpu_seconds(pid, with_children=True), wake_ups(pid)) for name, pid in pids.items()}
         time.sleep(seconds)
-        print(f"{seconds} s of {len(pids)} idle daemons at a load average of {os.getloadavg()[0]:.1f}")
+        print(f"{seconds:g} s of {len(pids)} idle daemons at a load average of {os.getloadavg()[0]:.1f}")
         print(f"{'one job with':>22}  resident     processor    wake-ups")
         for name, pid in pids.items():
-            ms, woken = (spent(pid) - before[name][0]) * 1e3 / seconds, (wake_ups(pid) - before[name][1]) / seconds
-            print(f"{name:>22}  {resident(pid):5.1f} MB  {ms:6.2f} ms/s  {woken:6.2f} a second", flush=True)
-
-
-def spent(pid: int) -> float:
-    """Seconds of the processor, with those of the children that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    return cpu_seconds(pid) + (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+            spent, woken = cpu_seconds(pid, with_children=True) - before[name][0], wake_ups(pid) - before[name][1]
+            ms, times = spent * 1e3 / seconds, woken / seconds
+            print(f"{name:>22}  {resident_mb(pid):5.1f} MB  {ms:6.2f} ms/s  {times:6.2f} a second")
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in sys.argv[1:2] or ["30"]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", choices=[*configurations(), []])
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--settle", type=float, default=SETTLE_SECONDS)
+    given = parser.parse_args()
+    main(given.seconds, given.settle, given.names)

@@ -13,15 +13,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from daemons import daemon_of, run_rae_auto
+from measuring.daemons import rae_daemon, run_rae_auto
+from measuring.processes import wait_until
 
 QUIET = ("0s", "500ms")
 """At once, and the default."""
 
-BETWEEN = 0.05
-"""Seconds of rest before the next file, so that each has the daemon at rest."""
-
-WAIT_SECONDS = 30.0
+REST_SECONDS = 0.05
+"""Time of rest before the next file, so that each has the daemon at rest."""
 
 
 def main(files: int) -> None:
@@ -44,14 +43,14 @@ def measure(place: Path, quiet: str, files: int) -> tuple[list[float], list[floa
         trigger = {{ type = "file", paths = ["{top}"], quiet = "{quiet}", batch = "each", stable = "10s" }}
     """
     closed = []
-    with daemon_of(place, job):
-        until_watched(place)
+    with rae_daemon(place, job):
+        wait_until_watched(place)
         for number in range(files):
             with (top / str(number)).open("w") as file:
                 file.write("x")
             closed.append(time.time())
-            until(notes, number + 1)
-            time.sleep(BETWEEN)
+            wait_for_lines(notes, number + 1)
+            time.sleep(REST_SECONDS)
         runs = json.loads(run_rae_auto(place, "history", "note", "--limit", str(files), "--json"))
     started = [float(line) for line in notes.read_text().splitlines()]
     decided = sorted(datetime.fromisoformat(run["started_at"]).timestamp() for run in runs)
@@ -61,20 +60,15 @@ def measure(place: Path, quiet: str, files: int) -> tuple[list[float], list[floa
     )
 
 
-def until_watched(place: Path) -> None:
-    """The first look is over when the snapshot is there; what came before it would be taken for told."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not (place / "state" / "triggers" / "note" / "file" / "snapshot.sqlite").exists():
-        assert time.monotonic() < deadline, "it doesn't watch"
-        time.sleep(0.05)
+def wait_for_lines(notes: Path, count: int) -> None:
+    wait_until(lambda: notes.read_bytes().count(b"\n") >= count, f"file {count} started nothing")
+
+
+def wait_until_watched(place: Path) -> None:
+    """Return once the first look is over, which is when the snapshot is there; it takes files of before for known."""
+    snapshot = place / "state" / "triggers" / "note" / "file" / "snapshot.sqlite"
+    wait_until(snapshot.exists, "the trigger took no snapshot")
     time.sleep(1)
-
-
-def until(notes: Path, count: int) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while notes.read_bytes().count(b"\n") < count:
-        assert time.monotonic() < deadline, f"file {count} started nothing"
-        time.sleep(0.002)
 
 
 def report(what: str, delays: Sequence[float]) -> None:

@@ -1,19 +1,21 @@
-"""Requests to a webhook, each answered once its run is durable: `python tests/benchmarks/webhook.py`.
+"""Requests to a webhook, each answered once its run is durable: `python tests/benchmarks/webhook.py [REQUESTS]`.
 
 Needs rae-trigger-webhook: `pip install contrib/rae-trigger-webhook`.
 """
 
 import asyncio
-import os
 import socket
-import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from measuring.daemons import rae_daemon
+from measuring.processes import wait_until
+
 TOKEN = "0123456789abcdef0123456789abcdef"
-CONFIGURATION = """
+JOB = """
 [jobs.hook]
 python = "time:time"
 overlap = "allow"
@@ -23,25 +25,18 @@ trigger = {{ type = "webhook", path = "/hook", port = {port}, token = "{token}",
 
 
 def main(count: int) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        home = Path(place)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        config = home / "rae.toml"
-        config.write_text(CONFIGURATION.format(port=port, token=TOKEN))
-        config.chmod(0o600)
-        environment = {**os.environ, "RAE_STATE_DIR": str(home / "state")}
-        command = [sys.executable, "-m", "rae_auto", "run", "--config", str(config)]
-        daemon = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-        try:
-            while not is_open(port):
-                time.sleep(0.05)
-            for clients in (1, 8, 32):
-                asyncio.run(measure(port, clients, count))
-        finally:
-            daemon.terminate()
-            daemon.wait()
+    port = free_port()
+    job = JOB.format(port=port, token=TOKEN)
+    with tempfile.TemporaryDirectory() as place, rae_daemon(Path(place), job):
+        wait_until(lambda: is_open(port), f"nothing listened on port {port}")
+        for clients in (1, 8, 32):
+            asyncio.run(measure(port, clients, count))
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def is_open(port: int) -> bool:
@@ -51,7 +46,7 @@ def is_open(port: int) -> bool:
 
 async def measure(port: int, clients: int, count: int) -> None:
     began = time.perf_counter()
-    shares = await asyncio.gather(*(talk(port, count // clients) for _ in range(clients)))
+    shares = await asyncio.gather(*(talk(port, max(count // clients, 1)) for _ in range(clients)))
     took = time.perf_counter() - began
     delays = sorted(delay for share in shares for delay in share)
     p50, p99 = (delays[int(len(delays) * part)] * 1000 for part in (0.5, 0.99))
@@ -78,5 +73,16 @@ async def talk(port: int, count: int) -> list[float]:
     return delays
 
 
+def problem() -> str:
+    """Return why the benchmark can't run here and what helps, or nothing."""
+    try:
+        version("rae-trigger-webhook")
+    except PackageNotFoundError:
+        return "rae-trigger-webhook isn't installed; install it with 'pip install contrib/rae-trigger-webhook'"
+    return ""
+
+
 if __name__ == "__main__":
+    if why := problem():
+        sys.exit(why)
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 2_000)

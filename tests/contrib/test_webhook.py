@@ -3,7 +3,6 @@
 import json
 import random
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from tests.support.contrib_plugins import install_contrib_plugin
 from tests.support.daemons import Daemons
 from tests.support.packages import need
 from tests.support.waiting import eventually
@@ -35,12 +35,7 @@ def python(*command: object, cwd: Path) -> str:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder in which it is installed."""
-    site = tmp_path_factory.mktemp("site")
-    # From a copy, because a build leaves files behind.
-    project = shutil.copytree(PROJECT, tmp_path_factory.mktemp("project") / PROJECT.name)
-    flags = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", site]
-    python("pip", "install", *flags, project, cwd=site)
-    return site
+    return install_contrib_plugin(PROJECT.name, tmp_path_factory.mktemp("plugin"))
 
 
 @pytest.fixture(autouse=True)
