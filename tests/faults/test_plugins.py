@@ -27,7 +27,6 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import NotifyPolicy
 from rae_auto.model.run import Result
 from rae_auto.registry import Registry
-from rae_auto.registry.quarantine import MAX_FAILURES_IN_A_ROW, Quarantine
 from rae_auto.runtime import silence_library
 from rae_auto.runtime.concurrency import background_tasks
 from rae_auto.runtime.execution import executions
@@ -174,24 +173,6 @@ def test_schedule_with_bad_result_is_quarantined_alone(tmp_path, log, answer):
 
 
 @pytest.mark.requirement("R35")
-def test_failure_is_logged_once_and_quarantined_after_many(log):
-    ward = Quarantine(lambda *_: "rae-x 1.0")
-    for _ in range(MAX_FAILURES_IN_A_ROW - 1):
-        ward.failed(Kind.NOTIFIER, "x", "ops", OSError("no"))
-    ward.succeeded(Kind.NOTIFIER, "x", "ops")
-    ward.failed(Kind.NOTIFIER, "x", "ops", OSError("no"))
-    assert not ward.is_quarantined(Kind.NOTIFIER, "x", "ops")
-    assert log == ["ERROR notifier \"x\" of rae-x 1.0 failed (ops): OSError('no')\n"]
-    for _ in range(MAX_FAILURES_IN_A_ROW):
-        ward.failed(Kind.NOTIFIER, "x", "ops", OSError("no"))
-    assert ward.is_quarantined(Kind.NOTIFIER, "x", "ops")
-    assert not ward.is_quarantined(Kind.NOTIFIER, "x", "chat")
-    assert [line.split()[0] for line in log] == ["ERROR", "CRITICAL"]
-    ward.clear()
-    assert not ward.is_quarantined(Kind.NOTIFIER, "x", "ops")
-
-
-@pytest.mark.requirement("R35")
 def test_a_notifier_that_ignores_its_cancellation_holds_up_no_end(tmp_path, log, monkeypatch):
     monkeypatch.setattr(notifications, "NOTIFY_TIMEOUT_SECONDS", 0.1)
     monkeypatch.setattr(background_tasks, "CLOSE_TIMEOUT_SECONDS", 0.1)
@@ -240,6 +221,8 @@ def test_executor_that_never_starts_holds_no_run_open(tmp_path, monkeypatch):
 
 
 BLOCKER = '''
+import asyncio
+import threading
 import time
 from attrs import frozen
 from rae_auto.api import Notice, Notifier
@@ -248,11 +231,14 @@ from rae_auto.hookspecs import hookimpl
 
 @frozen
 class Blocker(Notifier):
-    """Blocks."""
+    """Blocks the event loop, or as many threads as it gets."""
 
     type = "blocker"
+    threads: bool = False
 
     async def notify(self, notice: Notice) -> None:
+        if self.threads:
+            await asyncio.gather(*(asyncio.to_thread(threading.Event().wait) for _ in range(50)))
         time.sleep(2.5)
 
 
@@ -271,7 +257,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (info / "entry_points.txt").write_text("[rae_auto.notifiers]\nblocker = rae_blocker\n")
     (info.parent / "rae_blocker.py").write_text(BLOCKER)
     config = tmp_path / "rae.toml"
-    notifier = '[notifiers.ops]\ntype = "blocker"\n'
+    notifier = '[notifiers.ops]\ntype = "blocker"\nthreads = false\n'
     job = '[jobs.bad]\ncommand = ["false"]\nnotify = { on = ["failure"] }\n'
     config.write_text(f'loggers = ["file"]\n{notifier}{job}')
     config.chmod(0o600)
@@ -287,22 +273,46 @@ def answers() -> bool:
         return False
 
 
+@contextlib.contextmanager
+def daemon(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a daemon with the plugins of the site."""
+    environment = {**os.environ, "PYTHONPATH": str(home / "site")}
+    command = [sys.executable, "-m", "rae_auto", "run", "--config", str(home / "rae.toml")]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        eventually(lambda: process.poll() is not None or answers())
+        assert process.poll() is None, process.communicate()[1]
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
+
+
 @pytest.mark.requirement("R35")
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the watchdog needs interval timers")
 def test_what_blocks_the_loop_is_named_with_its_distribution_and_line(home):
-    environment = {**os.environ, "PYTHONPATH": str(home / "site")}
-    command = [sys.executable, "-m", "rae_auto", "run", "--config", str(home / "rae.toml")]
-    daemon = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    try:
-        eventually(lambda: daemon.poll() is not None or answers())
-        assert daemon.poll() is None, daemon.communicate()[1]
-        with Client() as client:
-            client.call("trigger", job="bad", request=None)
-            (problem,) = eventually(lambda: client.call("status")["problems"])
+    with daemon(home), Client() as client:
+        client.call("trigger", job="bad", request=None)
+        (problem,) = eventually(lambda: client.call("status")["problems"])
         line = 1 + BLOCKER.splitlines().index("        time.sleep(2.5)")
         assert 'notifier "blocker" of rae_blocker 1.0' in problem
         assert f"rae_blocker.py:{line} (notify)" in problem
         assert problem in "".join(path.read_text() for path in (home / "state").rglob("*.log"))
-    finally:
-        daemon.send_signal(signal.SIGTERM)
-        daemon.communicate(timeout=60)
+
+
+@pytest.mark.requirement("R35")
+def test_plugin_that_blocks_its_threads_delays_nothing_else(home):
+    config = home / "rae.toml"
+    config.write_text(config.read_text().replace("threads = false", "threads = true"))
+    with daemon(home) as process, Client() as client:
+        client.call("trigger", job="bad", request=None)
+        eventually(lambda: [run for run in client.call("history", job="bad") if run["state"] == "failed"])
+        # These read and write files in threads.
+        config.write_text(config.read_text() + '[jobs.new]\ncommand = ["true"]\n')
+        assert client.call("reload")["added"] == ["new"]
+        client.call("record_event", name="big", data={"text": "x" * 60_000}, at=None)
+        assert len(client.call("list_events", names=["big"])) == 1
+        process.kill()

@@ -24,6 +24,7 @@ from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, run_until_complete
+from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.toolkit.files import create_private_directory
@@ -47,6 +48,7 @@ def run(config_path: Path, *, paused: bool) -> int:
     log_setup.attach([plugins.logger(ref) for ref in config.loggers], directory)
     try:
         loop = stall_detector.new_loop()
+        loop.set_default_executor(OwnedThreads())
         run_until_complete(
             Daemon(config_path, config, registry, directory, paused, identity, stall_detector).run(), loop
         )

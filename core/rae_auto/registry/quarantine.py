@@ -1,17 +1,32 @@
-"""Quarantine: failures of plugins, counted, reported once for each distinct error, and answered.
+"""Quarantine: failures of plugins are counted, reported once for each distinct error, and answered.
 
-A plugin that fails several times in a row is quarantined until a reload. It is known by its place of use, so that a
-notifier that fails for one address still serves another. Guards are never quarantined: one that fails answers UNKNOWN,
-which starts nothing, and is evaluated again.
+Theory. A plugin that fails again and again costs something each time: a log line, a process, a delivery that waits. So
+it is left out for a time, and then tried once, as a circuit breaker does:
+
+    in use ── MAX_FAILURES_IN_A_ROW failures ──► quarantined ── the interval has passed ──► on trial (one use)
+       ▲                                             ▲                                          │
+       └──────────────── it succeeds ────────────────┼──────────────────────────────────────────┤
+                                                     └── it fails: twice the interval, at most MAX_INTERVAL_SECONDS
+
+- *In a row* means without a success between them, and without `HEALTHY_SECONDS` between two of them: a source that
+  fails once a month works, though it reports no successes.
+- Failures of the *environment* (disk full, network gone, store not writable) are reported but don't count. They end by
+  themselves, and a plugin that is left out meanwhile would miss that.
+- It is known by its place of use, so that a notifier that fails for one address still serves another.
+- Guards are never quarantined: one that fails answers UNKNOWN, which starts nothing, and is evaluated again.
+- A schedule that breaks its contract is quarantined *for good*, until a reload: it computes its instants, so the same
+  question would get the same answer.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import define, field
 from loguru import logger
 
 from rae_auto.api.plugin import Kind
+from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.primitives.units import count_of
 
 MAX_FAILURES_IN_A_ROW = 10
@@ -20,22 +35,40 @@ MAX_FAILURES_IN_A_ROW = 10
 MAX_REPORTED_ERRORS = 20
 """Number of distinct errors of a plugin that are logged; further ones are only counted."""
 
+HEALTHY_SECONDS = 900.0
+"""Time without a failure after which the next failure begins a new row."""
+
+MIN_INTERVAL_SECONDS = 60.0
+"""Time in quarantine before the first trial."""
+
+MAX_INTERVAL_SECONDS = 3600.0
+"""Longest time in quarantine before a trial."""
+
 
 @define
 class _Record:
     distribution: str
     failures: int = 0
     in_a_row: int = 0
+    last_failure_at: float = 0.0
     errors: set[str] = field(factory=set)
     last: str = ""
-    quarantined: bool = False
+    is_for_good: bool = False
+    interval: float = 0.0
+    """Seconds from the last failure to the next trial; 0 if it isn't quarantined."""
+    trial_at: float = 0.0
 
 
 class Quarantine:
-    """Counts failures by plugin and place. `distribution` returns the distribution and version of a plugin."""
+    """Counts failures by plugin and place."""
 
-    def __init__(self, distribution: Callable[[Kind, str], str]) -> None:
+    def __init__(self, distribution: Callable[[Kind, str], str], clock: Callable[[], float] = time.monotonic) -> None:
+        """Count from nothing.
+
+        `distribution` returns the distribution and version of a plugin, `clock` seconds that only grow.
+        """
         self._distribution = distribution
+        self._clock = clock
         self._records: dict[tuple[Kind, str, str], _Record] = {}
 
     def failed(
@@ -43,38 +76,80 @@ class Quarantine:
     ) -> None:
         """Record a failure of a plugin at a place of use.
 
-        `for_good` quarantines it at once; `is_reported` says that the caller has logged it.
+        `for_good` quarantines it at once and until a reload; `is_reported` says that the caller has logged it.
         """
         text = " ".join((str(error) if isinstance(error, str) else repr(error)).split())[:300]
         name = (kind, plugin, place)
         record = self._records.get(name) or self._records.setdefault(name, _Record(self._distribution(kind, plugin)))
-        record.failures += 1
-        record.in_a_row += 1
-        record.last = text
         called = f'{kind} "{plugin}" of {record.distribution}'
+        record.failures += 1
+        record.last = text
         if text not in record.errors and len(record.errors) < MAX_REPORTED_ERRORS:
             record.errors.add(text)
             if not is_reported:
                 logger.error("{} failed ({}): {}", called, place, text)
-        if kind is not Kind.GUARD and not record.quarantined and (for_good or record.in_a_row >= MAX_FAILURES_IN_A_ROW):
-            record.quarantined = True
+        if kind is not Kind.GUARD and is_environmental(error):
+            return
+        self._count(record)
+        if for_good:
+            record.is_for_good = True
+            logger.critical("{} is quarantined ({}); fix it, then run 'rae-auto reload'", called, place)
+        elif kind is not Kind.GUARD and record.in_a_row >= MAX_FAILURES_IN_A_ROW:
+            self._lengthen(record, called, place)
+
+    def _count(self, record: _Record) -> None:
+        now = self._clock()
+        if now - record.last_failure_at > HEALTHY_SECONDS + record.interval:
+            record.in_a_row, record.interval = 0, 0.0
+        record.in_a_row += 1
+        record.last_failure_at = now
+
+    def _lengthen(self, record: _Record, called: str, place: str) -> None:
+        is_new = not record.interval
+        record.interval = min(max(2 * record.interval, MIN_INTERVAL_SECONDS), MAX_INTERVAL_SECONDS)
+        record.trial_at = record.last_failure_at + record.interval
+        if is_new:
             logger.critical(
-                "{} is quarantined ({}) after {} in a row; fix it, then run 'rae-auto reload'",
+                "{} is quarantined ({}) after {} in a row, and tried again in {}; 'rae-auto reload' tries it at once",
                 called,
                 place,
                 count_of(record.in_a_row, "failure"),
+                format_elapsed(record.interval),
             )
 
     def succeeded(self, kind: Kind, plugin: str, place: str) -> None:
-        """Record a success, which ends a row of failures."""
+        """Record a success, which ends a row of failures and the quarantine."""
         record = self._records.get((kind, plugin, place))
-        if record is not None:
-            record.in_a_row = 0
+        if record is None or record.is_for_good:
+            return
+        if record.interval:
+            logger.info('{} "{}" of {} works again ({})', kind, plugin, record.distribution, place)
+        record.in_a_row, record.interval = 0, 0.0
 
     def is_quarantined(self, kind: Kind, plugin: str, place: str) -> bool:
-        """Return whether the plugin is quarantined."""
+        """Return whether the plugin is left out, on trial included."""
         record = self._records.get((kind, plugin, place))
-        return record is not None and record.quarantined
+        return record is not None and (record.is_for_good or record.interval > 0)
+
+    def may_use(self, kind: Kind, plugin: str, place: str) -> bool:
+        """Return whether the plugin may be used now. In quarantine one use in each interval is allowed, as a trial."""
+        record = self._records.get((kind, plugin, place))
+        if record is None:
+            return True
+        if record.is_for_good:
+            return False
+        if not record.interval:
+            return True
+        now = self._clock()
+        if now < record.trial_at:
+            return False
+        record.trial_at = now + record.interval
+        return True
+
+    def seconds_to_trial(self, kind: Kind, plugin: str, place: str) -> float:
+        """Return the seconds until the plugin may be used again; 0 if it may be used now."""
+        record = self._records.get((kind, plugin, place))
+        return max(0.0, record.trial_at - self._clock()) if record is not None and record.interval else 0.0
 
     def clear(self) -> None:
         """Forget all failures, so that every plugin is used again."""
@@ -83,13 +158,11 @@ class Quarantine:
     def problems(self) -> list[str]:
         """Return a line for each quarantined plugin and for each guard that keeps failing."""
         return [
-            f'{kind} "{plugin}" of {record.distribution} is quarantined ({place}) after '
-            f"{count_of(record.failures, 'failure')}: {record.last}; fix it, then run 'rae-auto reload'"
-            if record.quarantined
-            else f'{kind} "{plugin}" of {record.distribution} fails each time ({place}): {record.last}; jobs with it '
-            "do not start; fix it, or remove it from guards"
+            _problem(f'{kind} "{plugin}" of {record.distribution}', place, record)
             for (kind, plugin, place), record in self._records.items()
-            if record.quarantined or (kind is Kind.GUARD and record.in_a_row >= MAX_FAILURES_IN_A_ROW)
+            if record.is_for_good
+            or record.interval
+            or (kind is Kind.GUARD and record.in_a_row >= MAX_FAILURES_IN_A_ROW)
         ]
 
     def report(self) -> list[dict[str, Any]]:
@@ -102,8 +175,36 @@ class Quarantine:
                 "provenance": record.distribution,
                 "failures": record.failures,
                 "in_a_row": record.in_a_row,
-                "quarantined": record.quarantined,
+                "quarantined": record.is_for_good or record.interval > 0,
                 "error": record.last,
             }
             for (kind, plugin, place), record in self._records.items()
         ]
+
+
+def _problem(called: str, place: str, record: _Record) -> str:
+    if record.is_for_good or record.interval:
+        hint = "fix it, then run 'rae-auto reload'"
+        if not record.is_for_good:
+            hint = f"it is tried every {format_elapsed(record.interval)}; {hint}"
+        return (
+            f"{called} is quarantined ({place}) after {count_of(record.failures, 'failure')}: {record.last}; {hint}"
+        )
+    hint = "jobs with it do not start; fix it, or remove it from guards"
+    return f"{called} fails each time ({place}): {record.last}; {hint}"
+
+
+def is_environmental(error: object) -> bool:
+    """Return whether the system or the store refused something: the failure is an OSError, or a cause of it is one."""
+    return any(isinstance(one, OSError) for one in _chain(error))
+
+
+def _chain(error: object, depth: int = 0) -> Iterator[object]:
+    """Yield an error, its parts if it is a group, and its causes."""
+    yield error
+    if depth < 10 and isinstance(error, BaseException):
+        parts = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+        context = None if error.__suppress_context__ else error.__context__
+        for one in (*parts, error.__cause__, context):
+            if one is not None:
+                yield from _chain(one, depth + 1)

@@ -43,7 +43,7 @@ class GuardReader:
             return failed(self._quarantine, guard, error)
         if reading is None:
             work = read_guard(guard, self._quarantine)
-            reading = self._reading[guard] = self._tasks.start(work, name=place(guard))
+            reading = self._reading[guard] = self._tasks.start(work, name=place(guard), owner=f"guard {place(guard)}")
             reading.add_done_callback(lambda _: self._reading.pop(guard, None))
         # Nothing but time ends this: a guard may ignore its cancellation, or be cancelled by a library of its own.
         await asyncio.wait({reading}, timeout=GUARD_TIMEOUT_SECONDS)

@@ -17,7 +17,7 @@ from rae_auto.api.events import Events
 from rae_auto.api.plugin import Kind
 from rae_auto.api.trigger import EmitResult, SourceTrigger, Timer, TriggerContext
 from rae_auto.model.primitives.names import JobId
-from rae_auto.registry.quarantine import Quarantine
+from rae_auto.registry.quarantine import HEALTHY_SECONDS, Quarantine
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.pattern_runner import run_pattern
 
@@ -55,7 +55,8 @@ class SourceSupervisor:
         for trigger, source in sources.items():
             if trigger not in watching:
                 before, since = self._ending.pop((job, trigger), None), self._timer.now().wall
-                watching[trigger] = source, self._tasks.start(self._supervise(job, trigger, source, before, since))
+                work = self._supervise(job, trigger, source, before, since)
+                watching[trigger] = source, self._tasks.start(work, owner=f"trigger {job}.{trigger}")
         if watching:
             self._watching[job] = watching
 
@@ -76,11 +77,13 @@ class SourceSupervisor:
                 del self._ending[job, trigger]
 
     def restart_quarantined(self) -> None:
-        """Give all plugins another chance; the next `set` starts sources that were left out."""
+        """Try all plugins again at once; the next `set` starts sources that are quarantined."""
         for job, watching in self._watching.items():
             for trigger, (source, task) in list(watching.items()):
-                if task.done() and self._quarantine.is_quarantined(Kind.TRIGGER, source.type, f"{job}.{trigger}"):
+                if self._quarantine.is_quarantined(Kind.TRIGGER, source.type, f"{job}.{trigger}"):
+                    task.cancel()
                     del watching[trigger]
+                    self._ending[job, trigger] = task
         self._quarantine.clear()
 
     async def close(self) -> None:
@@ -120,7 +123,9 @@ class SourceSupervisor:
             job, trigger, directory, emit, self._timer, self._events, since=since, run_pattern=run_pattern
         )
         delay = MIN_RESTART_DELAY_SECONDS
+        clock = asyncio.get_running_loop().time
         while True:
+            started_at = clock()
             try:
                 await source.watch(context)
             except (Exception, SystemExit) as error:  # a broken source must not touch anything else
@@ -128,15 +133,16 @@ class SourceSupervisor:
                 if task is not None and task.cancelling():
                     logger.bind(job=job).error('trigger "{}" failed while it was stopped: {!r}', trigger, error)
                     return
-                logger.bind(job=job).error(
-                    'trigger "{}" failed and starts again in {:.0f} s: {!r}', trigger, delay, error
-                )
+                if clock() - started_at > HEALTHY_SECONDS:
+                    delay = MIN_RESTART_DELAY_SECONDS
                 self._quarantine.failed(Kind.TRIGGER, source.type, place, error, is_reported=True)
-                if self._quarantine.is_quarantined(Kind.TRIGGER, source.type, place):
-                    return
+                waits = max(delay, self._quarantine.seconds_to_trial(Kind.TRIGGER, source.type, place))
+                logger.bind(job=job).error(
+                    'trigger "{}" failed and starts again in {:.0f} s: {!r}', trigger, waits, error
+                )
             else:
                 return
-            await asyncio.sleep(delay)
+            await asyncio.sleep(waits)
             delay = min(delay * 2, MAX_RESTART_DELAY_SECONDS)
 
 

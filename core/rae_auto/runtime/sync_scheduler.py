@@ -17,6 +17,7 @@ from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Run
 from rae_auto.records.backup_files import Backup
 from rae_auto.records.statistics import Statistics
+from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
 from rae_auto.runtime.scheduler import Scheduler
 
 T = TypeVar("T")
@@ -175,6 +176,7 @@ class SyncScheduler:
     def _run(self, opened: "Future[None]") -> None:
         with asyncio.Runner() as runner:
             self._loop = runner.get_loop()
+            self._loop.set_default_executor(OwnedThreads())
             try:
                 self._scheduler = runner.run(self._open())
             except BaseException as error:

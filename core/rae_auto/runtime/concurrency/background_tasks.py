@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from loguru import logger
 
+from rae_auto.runtime.concurrency.owned_threads import context_of
+
 CLOSE_TIMEOUT_SECONDS = 1.0
 """Seconds that a plugin may take to close."""
 
@@ -20,9 +22,15 @@ class BackgroundTasks:
         self._kind = kind
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def start(self, work: Coroutine[Any, Any, T], name: str | None = None) -> "asyncio.Task[T]":
-        """Run it in a task of its own, from the next turn of the event loop on."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
+    def start(
+        self, work: Coroutine[Any, Any, T], name: str | None = None, *, owner: str | None = None
+    ) -> "asyncio.Task[T]":
+        """Run it in a task of its own, from the next turn of the event loop on.
+
+        `owner` is the place where a plugin is used: its blocking calls get threads of their own.
+        """
+        context = None if owner is None else context_of(owner)
+        task = asyncio.get_running_loop().create_task(work, name=name, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -16,7 +16,7 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result, Run
 from rae_auto.registry.quarantine import Quarantine
-from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, wait_for_tasks
+from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.execution.assignments import build_assignment, event_path, rebuild_assignment
 from rae_auto.runtime.execution.environment import oversized_event
 from rae_auto.runtime.reporting import log_setup
@@ -55,7 +55,7 @@ class Executions:
         """Start the run's attempt; `AttemptStarted` and `AttemptEnded` follow, or `AttemptEnded` alone."""
         # At once, so that a cancel that comes before the task's first step finds it.
         self._active[run.id, run.attempt] = asyncio.get_running_loop().create_future()
-        self._starting[run.id, run.attempt] = self._tasks.start(self._carry_out(run, job))
+        self._starting[run.id, run.attempt] = self._tasks.start(self._carry_out(run, job), owner=_owner(job))
 
     def cancel(self, run: RunId, attempt: int, grace: timedelta) -> None:
         """End an attempt, also one that is only being started; `AttemptEnded` follows."""
@@ -67,7 +67,7 @@ class Executions:
 
         Returns when that is done, or after `FIND_TIMEOUT_SECONDS`; what is found later is reported later.
         """
-        looking = {self._tasks.start(self._find(run, job)): run for run, job in runs}
+        looking = {self._tasks.start(self._find(run, job), owner=_owner(job)): run for run, job in runs}
         if not looking:
             return
         _, pending = await asyncio.wait(looking, timeout=FIND_TIMEOUT_SECONDS)
@@ -90,7 +90,7 @@ class Executions:
             active.set_result(found)
             logger.bind(job=run.job, run=run.id).info("still running; taken over from the last daemon")
             self._report(AttemptFound(*key, found.handle))
-            self._tasks.start(self._await_end(key, found))
+            self._tasks.start(self._await_end(key, found), owner=_owner(job))
         else:
             del self._active[key]
             active.cancel()
@@ -102,8 +102,10 @@ class Executions:
         """Let executors go. Whatever is still in their hands is left to them."""
         await self._tasks.close()
         opened = [o.result() for o in self._executors.values() if o.done() and not o.exception()]
-        closing = [asyncio.ensure_future(_closed(executor)) for executor in opened]
-        await wait_for_tasks(closing, "an executor")
+        closing = BackgroundTasks("an executor")
+        for executor in opened:
+            closing.start(_closed(executor), name=executor.type, owner=f"executor {executor.type}")
+        await closing.wait(CLOSE_TIMEOUT_SECONDS)
 
     async def _carry_out(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)
@@ -184,6 +186,11 @@ def _check_execution(execution: Execution) -> Execution:
         raise TypeError(f"start returned {execution!r:.60}, which is not an Execution")
     json.dumps(dict(execution.handle))
     return execution
+
+
+def _owner(job: Job) -> str:
+    """Return the owner of the threads in which the job's executor makes blocking calls."""
+    return f"executor {job.executor_ref.type}"
 
 
 async def _too_late(found: object) -> None:

@@ -53,7 +53,7 @@ class Notifications:
         """Deliver the notice through every notifier that the job names, or through all."""
         notice = notice_of(wish)
         for name in wish.job.notify.via or self.notifiers:
-            self._tasks.start(self._deliver(name, notice), name=name)
+            self._tasks.start(self._deliver(name, notice), name=name, owner=f"notifier {name}")
 
     async def close(self) -> None:
         """Let deliveries finish; each has its time limit."""
@@ -65,7 +65,7 @@ class Notifications:
         if notifier is None:
             log.error('notifier "{}" isn\'t configured, so this was not delivered: {}', name, notice.text)
             return
-        if self._quarantine.is_quarantined(Kind.NOTIFIER, notifier.type, name):
+        if not self._quarantine.may_use(Kind.NOTIFIER, notifier.type, name):
             log.error('notifier "{}" is quarantined, so this was not delivered: {}', name, notice.text)
             return
         try:
