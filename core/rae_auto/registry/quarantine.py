@@ -187,9 +187,7 @@ def _problem(called: str, place: str, record: _Record) -> str:
         hint = "fix it, then run 'rae-auto reload'"
         if not record.is_for_good:
             hint = f"it is tried every {format_elapsed(record.interval)}; {hint}"
-        return (
-            f"{called} is quarantined ({place}) after {count_of(record.failures, 'failure')}: {record.last}; {hint}"
-        )
+        return f"{called} is quarantined ({place}) after {count_of(record.failures, 'failure')}: {record.last}; {hint}"
     hint = "jobs with it do not start; fix it, or remove it from guards"
     return f"{called} fails each time ({place}): {record.last}; {hint}"
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rae_auto.model.primitives.instants import format_instant
 
@@ -57,6 +57,9 @@ class FileChange:
     source: str | None = None
     """The previous path of a moved file."""
 
+    number: int = field(default=0, eq=False)
+    """The number of the pending change in its snapshot. It makes the key of a change that comes back another one."""
+
 
 def check_event(changes: Sequence[FileChange], origin: ChangeOrigin) -> dict[str, Any]:
     """Return the event that reports these changes."""
@@ -87,11 +90,11 @@ def _format_mtime(nanoseconds: int) -> str | None:
         return None
 
 
-def event_key(changes: Iterable[FileChange], refusals: int = 0) -> str:
-    """Return the key of these changes: the same for the same changes, a new one after each refusal."""
-    digest = blake2b(digest_size=16)
+def event_key(changes: Iterable[FileChange], snapshot_id: str = "", refusals: int = 0) -> str:
+    """Return the key of these changes: the same for the same rows of a snapshot, a new one after each refusal."""
+    digest = blake2b(snapshot_id.encode(), digest_size=16)
     lines = sorted(
-        b"\0".join((os.fsencode(change.path), b"%s %d %d %d" % (change.kind.encode(), *_numbers(change.version))))
+        b"\0".join((os.fsencode(change.path), b"%s %d %d %d %d" % (change.kind.encode(), *_numbers(change))))
         for change in changes
     )
     for line in lines:
@@ -99,5 +102,5 @@ def event_key(changes: Iterable[FileChange], refusals: int = 0) -> str:
     return digest.hexdigest() + (f"-{refusals}" if refusals else "")
 
 
-def _numbers(version: FileVersion) -> tuple[int, int, int]:
-    return version.inode, version.mtime_ns, version.size
+def _numbers(change: FileChange) -> tuple[int, int, int, int]:
+    return change.version.inode, change.version.mtime_ns, change.version.size, change.number

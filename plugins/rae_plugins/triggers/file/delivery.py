@@ -130,9 +130,9 @@ class Delivery:
     async def _emit(self, changes: Sequence[FileChange], origin: ChangeOrigin, refusals: int) -> EmitResult:
         if len(changes) > _MAX_INLINE_FILES:
             document = await self.run_in_thread(check_event, changes, origin)
-            key = await self.run_in_thread(event_key, changes, refusals)
+            key = await self.run_in_thread(event_key, changes, self.snapshot.id, refusals)
         else:
-            document, key = check_event(changes, origin), event_key(changes, refusals)
+            document, key = check_event(changes, origin), event_key(changes, self.snapshot.id, refusals)
         # A job may change what it watches. With one event per file, each file has a count of its own.
         feedback_key: str | None = ""
         if self.one_per_file:

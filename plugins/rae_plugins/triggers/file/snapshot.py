@@ -5,7 +5,8 @@ One SQLite file per trigger, four tables:
 - `files`: the version (inode, mtime, size) of each file as it was when its last change was delivered.
 - `directories`: the directories on the way, with their inodes and the number of the last scan that saw them.
 - `pending`: the differences between the disk and `files` that a scan has found and nobody has delivered yet.
-- `metadata`: `options` (which files match), `scan_number`, `origin`, `refusals`, `mounts`.
+- `metadata`: `options` (which files match), `scan_number`, `origin`, `refusals`, `mounts`, `id` (random, made with the
+  file), `last_number` (of a pending change).
 
 Invariants:
 
@@ -13,8 +14,10 @@ Invariants:
    it replaces the first, and a file that is again as it was leaves `pending` without a trace.
 2. A row of `files` changes only together with the removal of its `pending` row, in one transaction (`mark_delivered`).
    The exceptions have no event: the baseline of a first start, and files that no longer match after the options change.
-3. The key of an event depends on nothing but the `pending` rows in it and `refusals`. So the same rows are always
+3. The key of an event depends on nothing but the `pending` rows in it, `id` and `refusals`. So the same rows are always
    delivered under the same key, and the engine decides about a key once.
+4. A row of `pending` has a number that no earlier row had. A file that is moved away and back has the version that it
+   had before, but is another change: its key is a new one.
 
 Moves are found by comparing versions, never by pairing rename events, because those can be lost or split over two
 reads. After each comparison `join_moves` turns a deleted row and a created row of the same version into one moved row.
@@ -41,6 +44,7 @@ Rows are read in chunks and by directory, so a hundred thousand files take no mo
 import contextlib
 import os
 import sqlite3
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -49,7 +53,7 @@ from attrs import define, field
 from rae_auto.toolkit.files import create_private_directory, open_private
 from rae_plugins.triggers.file.changes import ChangeKind, FileChange, FileVersion
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _CHUNK_SIZE = 1000
 
@@ -60,13 +64,14 @@ CREATE TABLE files (directory BLOB NOT NULL, name BLOB NOT NULL,
 CREATE TABLE directories (path BLOB PRIMARY KEY, inode INTEGER NOT NULL, seen INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE pending (directory BLOB NOT NULL, name BLOB NOT NULL, change TEXT NOT NULL,
     inode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
-    from_directory BLOB, from_name BLOB,
+    from_directory BLOB, from_name BLOB, number INTEGER NOT NULL,
     PRIMARY KEY (directory, name)) WITHOUT ROWID;
 CREATE INDEX pending_by_version ON pending (inode, mtime_ns, size);
 CREATE TABLE metadata (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
-_ADD_PENDING = """INSERT INTO pending (directory, name, change, inode, mtime_ns, size) VALUES (?, ?, ?, ?, ?, ?)
+_ADD_PENDING = """INSERT INTO pending (directory, name, change, inode, mtime_ns, size, number)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET change = excluded.change, inode = excluded.inode, mtime_ns = excluded.mtime_ns,
     size = excluded.size, from_directory = NULL, from_name = NULL"""
 _SET_VERSION = """INSERT INTO files VALUES (?, ?, ?, ?, ?)
@@ -82,7 +87,7 @@ _REMOVE_JOINED_SOURCES = """DELETE FROM pending WHERE change = 'deleted' AND (di
     (SELECT from_directory, from_name FROM pending WHERE change = 'moved')"""
 
 _RESTORE_SOURCES = """INSERT OR IGNORE INTO pending SELECT
-    files.directory, files.name, 'deleted', files.inode, files.mtime_ns, files.size, NULL, NULL
+    files.directory, files.name, 'deleted', files.inode, files.mtime_ns, files.size, NULL, NULL, number
     FROM pending JOIN files ON (files.directory, files.name) = (from_directory, from_name)
     WHERE change = 'moved'"""
 _RESTORE_DESTINATIONS = """UPDATE pending SET from_directory = NULL, from_name = NULL, change =
@@ -109,6 +114,12 @@ class Snapshot:
     path: Path
     damage: str | None = field(init=False, default=None)
     """Why the previous file could not be read, if so; it was renamed."""
+
+    id: str = field(init=False)
+    """A random id of the file, which distinguishes the keys of its events from those of another one."""
+
+    _last_number: int = field(init=False)
+    """The number of the last pending change that was added."""
 
     _database: sqlite3.Connection = field(init=False)
 
@@ -148,6 +159,11 @@ class Snapshot:
             elif version != FORMAT_VERSION:
                 raise sqlite3.DatabaseError(f"its format is {version}, not {FORMAT_VERSION}")
             self._database.execute("SELECT count(*) FROM pending").fetchone()
+            self._last_number = int(self.get_metadata("last_number") or 0)
+            self.id = self.get_metadata("id") or ""
+            if not self.id:
+                self.id = uuid.uuid4().hex
+                self.set_metadata("id", self.id)
         except BaseException:
             self._database.close()
             raise
@@ -159,9 +175,12 @@ class Snapshot:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Run the block in one durable transaction, which an exception rolls back."""
+        number = self._last_number
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
+            if self._last_number != number:
+                self.set_metadata("last_number", str(self._last_number))
             self._database.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
@@ -276,7 +295,9 @@ class Snapshot:
 
     def add_pending(self, path: str, kind: ChangeKind, version: FileVersion) -> None:
         """Add a change to deliver; it replaces a pending one of the same path."""
-        self._database.execute(_ADD_PENDING, (*_split(path), str(kind), version.inode, version.mtime_ns, version.size))
+        self._last_number += 1
+        numbers = version.inode, version.mtime_ns, version.size, self._last_number
+        self._database.execute(_ADD_PENDING, (*_split(path), str(kind), *numbers))
 
     def remove_pending(self, path: str) -> None:
         """Remove a pending change without delivering it."""
@@ -291,7 +312,7 @@ class Snapshot:
     ) -> list[FileChange]:
         """Return the first pending changes in the order of their paths, optionally of one kind or after another one."""
         rows = self._database.execute(
-            "SELECT directory, name, change, inode, mtime_ns, size, from_directory, from_name FROM pending"
+            "SELECT directory, name, change, inode, mtime_ns, size, from_directory, from_name, number FROM pending"
             " WHERE (?1 IS NULL OR change = ?1) AND (directory, name) > (?2, ?3) ORDER BY directory, name LIMIT ?4",
             (kind, *(_split(after.path) if after else (b"", b"")), limit),
         )
@@ -301,8 +322,9 @@ class Snapshot:
                 ChangeKind(change),
                 FileVersion(*numbers),
                 None if from_name is None else os.fsdecode(os.path.join(from_directory, from_name)),
+                number,
             )
-            for directory, name, change, *numbers, from_directory, from_name in rows
+            for directory, name, change, *numbers, from_directory, from_name, number in rows
         ]
 
     def iter_pending(self) -> Iterator[FileChange]:

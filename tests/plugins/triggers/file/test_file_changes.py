@@ -75,7 +75,7 @@ def test_event_key_differs_for_other_changes(one: list[FileChange], other: list[
 
 
 def test_event_key_differs_after_each_refusal() -> None:
-    assert len({event_key([changed()], refusals) for refusals in range(4)}) == 4
+    assert len({event_key([changed()], "snapshot", refusals) for refusals in range(4)}) == 4
 
 
 def test_file_version_stores_64_bit_inodes_as_signed() -> None:

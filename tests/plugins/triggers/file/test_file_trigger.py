@@ -77,6 +77,23 @@ def test_file_trigger_reports_only_the_chosen_events(top: Path, tmp_path: Path) 
 
 
 @pytest.mark.requirement("R36")
+@pytest.mark.parametrize("batch", ["all", "each"])
+def test_file_moved_away_and_back_is_another_change(top: Path, tmp_path: Path, batch: str) -> None:
+    async def scene(listener: FileListener) -> None:
+        async with listener.running(trigger(top, batch=batch)):
+            (top / "a").write_text("1")
+            await listener.wait_for(1)
+            for count in (1, 3):
+                (top / "a").rename(tmp_path / "away")
+                await listener.wait_for(count + 1)
+                (tmp_path / "away").rename(top / "a")
+                await listener.wait_for(count + 2)
+
+    listener = run_scene(tmp_path, scene)
+    assert listener.summaries == ["created a", "deleted a", "created a", "deleted a", "created a"]
+    assert len({occurrence.key for occurrence in listener.occurrences}) == 5
+
+
 def test_burst_is_one_occurrence(top: Path, tmp_path: Path) -> None:
     async def scene(listener: FileListener) -> None:
         async with listener.running(trigger(top, quiet="300ms")):
