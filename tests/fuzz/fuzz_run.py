@@ -325,7 +325,7 @@ class FuzzRun:
             needs=needs,
             guards=[GuardRef("guard", {}, guard) for guard in guards],
             guard_timeout=pick(["0s", "0s", "20m"]),
-            resources=[resource for resource in RESOURCES if self._random.random() < 0.2],
+            resources={name: self._random.randint(1, 2) for name in RESOURCES if self._random.random() < 0.3},
             retry_policy=RetryPolicy(
                 attempts=self._random.randint(1, 3),
                 delay=pick(["1s", "90s"]),

@@ -1,7 +1,6 @@
 """The invariants of the engine, as checks on a virtual world. Each raises InvariantViolated with what it found."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from rae_auto.engine.plan import Plan
@@ -13,7 +12,7 @@ from rae_auto.model.guard import Verdict
 from rae_auto.model.policies import Overlap
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import MaxParallel, Missed
+from rae_auto.model.reasons import MaxParallel, Missed, ResourceReserved
 from rae_auto.model.run import Run, RunState
 from rae_auto.model.schedule import Schedule
 from rae_auto.simulation.virtual_engine import VirtualWorld
@@ -89,6 +88,7 @@ class Invariants:
         self._store()
         self._every_instant()
         self._stops()
+        self._reservations()
 
     def _stops(self) -> None:
         """A cancellation or a timeout that was decided stays so, across crashes too, and is carried out."""
@@ -212,13 +212,24 @@ class Invariants:
             if isinstance(opened.activity, AskingGuards) and opened.run.id not in asked:
                 raise InvariantViolated(f"{opened.run.id} waits for guards that nobody reads")
 
-    def _check_resources(self, resources: tuple[str, ...]) -> None:
+    def _reservations(self) -> None:
+        """Whoever waits because of a reservation waits for an open run of an earlier rank that needs the resource."""
+        engine = self._world.engine
+        for opened in engine.runs():
+            waiting = engine.waiting_for(opened.run.id)
+            if isinstance(waiting, ResourceReserved):
+                other = engine.run(waiting.run)
+                if other is None or waiting.resource not in other.job.resources or other.rank > opened.rank:
+                    raise InvariantViolated(f"{opened.run.id} waits for a reservation of {waiting.run} that is void")
+
+    def _check_resources(self, resources: Mapping[str, int]) -> None:
         active = [opened for opened in self._world.engine.runs() if opened.run.state.active]
-        used = Counter(name for opened in active for name in opened.job.resources)
         for name in resources:
-            if used[name] > self._world.settings.resources[name]:
+            units = [opened.job.resources[name] for opened in active if name in opened.job.resources]
+            # One that wants more than there is has the resource to itself.
+            if sum(units) > self._world.settings.resources[name] and len(units) > 1:
                 raise InvariantViolated(
-                    f"{used[name]} attempts use {name}, which has {self._world.settings.resources[name]}"
+                    f"attempts use {units} of {name}, which has {self._world.settings.resources[name]}"
                 )
 
     def _order(self) -> None:

@@ -9,7 +9,7 @@ from rae_auto.engine.effects import JobChanged
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.engine.runs import guards
 from rae_auto.engine.runs.ending import stop_run
-from rae_auto.engine.runs.waiting import release
+from rae_auto.engine.runs.waiting import release, release_resources
 from rae_auto.engine.state import EngineState, JobEntry
 from rae_auto.engine.time import cursors
 from rae_auto.engine.turn import Turn
@@ -131,6 +131,8 @@ def set_paused(turn: Turn, command: SetPaused) -> None:
         turn.step.save(entry.state)
         turn.step.request(JobChanged(command.job, "paused" if command.paused else "resumed"))
         release(turn, command.job)
+        # A run that is paused while it waits for a resource must not have it reserved.
+        release_resources(turn, entry.job)
     turn.step.reply(command.ask, {"job": command.job})
 
 
@@ -168,6 +170,8 @@ def put_job(turn: Turn, plan: Plan) -> str | None:
     if known is not None and known.plan == plan:
         return None
     old = known.plan.schedules if known else {}
+    if known is not None:
+        release_resources(turn, known.job)
     entry = known or JobEntry(plan, JobState(job.id), state.undo_log)
     entry.plan = plan
     state.jobs[job.id] = entry

@@ -3,15 +3,24 @@
 A level of priority is a head start of `HEAD_START_PER_LEVEL` in the queue. So the rank of a run is fixed when it is
 queued (its time, less its head start), a heap needs no re-sorting, and every run is first at some time: nothing
 starves.
+
+Runs that wait for resources stand in a line of their own by the same rank. A run that needs several resources, or
+several units, would wait for ever while others take one at a time what becomes free. So the first one in the line,
+once it has waited for `RESERVATION_DELAY_SECONDS`, has what it needs reserved: no run of a later rank takes it. Before
+that others may overtake it, because a resource that is free and unused helps nobody. Only the first one has a
+reservation, so no two runs wait for each other.
 """
 
 from datetime import datetime, timedelta
 
-from rae_auto.engine.undo_log import RevertibleHeap, UndoLog
+from rae_auto.engine.undo_log import RevertibleDict, RevertibleHeap, UndoLog
 from rae_auto.model.policies import Priority
 from rae_auto.model.primitives.names import RunId
 
 HEAD_START_PER_LEVEL = timedelta(minutes=5)
+
+RESERVATION_DELAY_SECONDS = 60.0
+"""Time after which the resources of the first run that waits for some are reserved for it."""
 
 
 def queue_rank(priority: Priority, queued_at: datetime) -> float:
@@ -34,3 +43,32 @@ class Queue:
     def pop(self) -> RunId | None:
         """Remove and return the first one, or None."""
         return None if self._heap.peek() is None else self._heap.pop()[2]
+
+
+class ResourceLine:
+    """Runs that wait for resources, in the order of their ranks. Any of them may leave at any time."""
+
+    def __init__(self, undo_log: UndoLog) -> None:
+        self._heap: RevertibleHeap[tuple[float, RunId]] = RevertibleHeap(undo_log)
+        self._in_heap: RevertibleDict[RunId, None] = RevertibleDict(undo_log)
+        self._waiting_since: RevertibleDict[RunId, float] = RevertibleDict(undo_log)
+
+    def enter(self, run: RunId, rank: float, since: float) -> None:
+        """Let a run wait, which it has done since then (monotonic seconds), with or without a break."""
+        self._waiting_since[run] = since
+        if run not in self._in_heap:
+            self._in_heap[run] = None
+            self._heap.push((rank, run))
+
+    def leave(self, run: RunId) -> None:
+        """Let a run wait no more."""
+        self._waiting_since.pop(run)
+
+    def first(self, now: float) -> tuple[float, RunId] | None:
+        """Return the rank and the run that others may not overtake, if there is one."""
+        while (first := self._heap.peek()) is not None and first[1] not in self._waiting_since:
+            self._heap.pop()
+            del self._in_heap[first[1]]
+        if first is None or now - self._waiting_since[first[1]] < RESERVATION_DELAY_SECONDS:
+            return None
+        return first

@@ -63,7 +63,7 @@ from typing import Any, TypeVar
 from attrs import Factory, define, field, frozen, setters
 
 from rae_auto.engine.plan import Plan, Settings
-from rae_auto.engine.queue import Queue
+from rae_auto.engine.queue import Queue, ResourceLine, queue_rank
 from rae_auto.engine.time.timers import Timers
 from rae_auto.engine.time.timetable import Timetable
 from rae_auto.engine.undo_log import RevertibleDict, RevertibleList, UndoLog, note_old_value
@@ -75,7 +75,7 @@ from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId, did_you_mean
-from rae_auto.model.reasons import Block, DaemonStopping, GuardBlocked
+from rae_auto.model.reasons import Block, DaemonStopping, GuardBlocked, ResourceBusy, ResourceReserved
 from rae_auto.model.run import Run, RunState, Stopping
 
 K = TypeVar("K")
@@ -148,7 +148,8 @@ class JobEntry:
 class RunEntry:
     """An open run. `job` is the definition that it was decided under; a reload doesn't change it.
 
-    `waited_for` has the reasons it has waited for since it was taken in, each code once.
+    `waited_for` has the reasons it has waited for since it was taken in, each code once. `resources_wanted_since` says
+    since when its next attempt could have started but for resources (monotonic seconds).
     """
 
     run: Run
@@ -156,7 +157,13 @@ class RunEntry:
     undo_log: UndoLog
     activity: Activity = field(factory=Queued)
     waited_for: tuple[Block, ...] = ()
+    resources_wanted_since: float | None = None
     guard_readings: GuardReadings | None = None
+
+    @property
+    def rank(self) -> float:
+        """The run's rank in the queue: the lower one goes first."""
+        return queue_rank(self.job.priority, self.run.queued_at)
 
     @property
     def is_active(self) -> bool:
@@ -169,6 +176,11 @@ class RunEntry:
         if self.run.stopping is None and isinstance(self.activity, Active) and self.activity.is_interrupted:
             return Stopping(RunState.INTERRUPTED, DaemonStopping())
         return self.run.stopping
+
+    @property
+    def waits_for_resource(self) -> bool:
+        """Tell whether all that the run waits for is a resource."""
+        return isinstance(self.activity, Blocked) and isinstance(self.activity.by, ResourceBusy | ResourceReserved)
 
     @property
     def waits_for_guards(self) -> bool:
@@ -212,7 +224,8 @@ def _revertible(kind: Callable[[UndoLog], Any]) -> Any:
     return Factory(lambda state: kind(state.undo_log), takes_self=True)
 
 
-_MAPPING, _TIMETABLE, _TIMERS, _QUEUE = map(_revertible, (RevertibleDict, Timetable, Timers, Queue))
+_MAPPING, _TIMETABLE, _TIMERS = map(_revertible, (RevertibleDict, Timetable, Timers))
+_QUEUE, _RESOURCE_LINE = map(_revertible, (Queue, ResourceLine))
 
 
 @define(eq=False, on_setattr=note_old_value)
@@ -230,6 +243,9 @@ class EngineState:
     """Runs that wait until something happens to a job (its id), a resource (`resource_key`) or guards (`guard_key`)."""
     seen: RevertibleDict[TriggerKey, RevertibleDict[str, SeenOccurrence]] = field(default=_MAPPING)
     """Occurrences that no cursor covers, by trigger and key, the oldest first."""
+
+    resource_line: ResourceLine = field(default=_RESOURCE_LINE)
+    """The runs that wait for resources."""
 
     active: int = 0
     """Number of runs that are `Active`."""
@@ -297,6 +313,7 @@ class EngineState:
     def close(self, entry: RunEntry) -> None:
         """Remove a run that is over."""
         self._count(entry, -1)
+        self._leave_resource_line(entry)
         self.blocked.pop(guard_key(entry.run.id), None)
         del self.runs[entry.run.id]
         siblings = self.runs_of[entry.run.job]
@@ -307,8 +324,15 @@ class EngineState:
     def set_activity(self, entry: RunEntry, activity: Activity) -> None:
         """Let an open run do something else, and count slots and resources accordingly."""
         self._count(entry, -1)
+        self._leave_resource_line(entry)
         entry.activity = activity
         self._count(entry, 1)
+        if entry.waits_for_resource and entry.resources_wanted_since is not None:
+            self.resource_line.enter(entry.run.id, entry.rank, entry.resources_wanted_since)
+
+    def _leave_resource_line(self, entry: RunEntry) -> None:
+        if entry.waits_for_resource:
+            self.resource_line.leave(entry.run.id)
 
     def _count(self, entry: RunEntry, by: int) -> None:
         if isinstance(entry.activity, Active):

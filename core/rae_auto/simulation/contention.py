@@ -8,11 +8,29 @@ from itertools import groupby
 from attrs import evolve, frozen
 
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.reasons import MaxOverlap, MaxParallel, NeedRunning, Overlapping, QueueFull, Replaced, ResourceBusy
+from rae_auto.model.reasons import (
+    MaxOverlap,
+    MaxParallel,
+    NeedRunning,
+    Overlapping,
+    QueueFull,
+    Replaced,
+    ResourceBusy,
+    ResourceReserved,
+)
 from rae_auto.model.run import Run
 from rae_auto.simulation.forecast import Forecast
 
-IN_THE_WAY = (Overlapping, QueueFull, MaxOverlap, Replaced, MaxParallel, ResourceBusy, NeedRunning)
+IN_THE_WAY = (
+    Overlapping,
+    QueueFull,
+    MaxOverlap,
+    Replaced,
+    MaxParallel,
+    ResourceBusy,
+    ResourceReserved,
+    NeedRunning,
+)
 """Why a run waits, is skipped or is cut short where other runs are the cause."""
 
 

@@ -72,3 +72,27 @@ def _twice():
     from rae_auto import RetryPolicy
 
     return RetryPolicy(attempts=2, delay="10m", max_delay="10m")
+
+
+def test_runs_caught_up_together_do_not_replace_each_other(world, job):
+    w = world(job("a", every=1, overlap="replace", catch_up="all"))
+    w.crash(down=timedelta(minutes=10))
+    # They start at short intervals.
+    w.advance(timedelta(seconds=5))
+    for _ in range(10):
+        (run,) = w.active_starts
+        w.end(run)
+    assert [run.state for run in w.history] == [RunState.SUCCEEDED] * 10
+
+
+def test_runs_caught_up_together_replace_an_older_run(world, job):
+    w = world(job("a", every=1, overlap="replace", catch_up="all"))
+    w.advance(timedelta(minutes=1))
+    (old,) = w.active_starts
+    w.crash(alive=[old], down=timedelta(minutes=3))
+    w.end(old)
+    w.advance(timedelta(seconds=5))
+    for _ in range(3):
+        (run,) = w.active_starts
+        w.end(run)
+    assert [run.state for run in w.history] == [RunState.CANCELLED] + [RunState.SUCCEEDED] * 3

@@ -1,12 +1,14 @@
 """Named resources bound what runs together across jobs."""
 
+from datetime import timedelta
+
 import pytest
 
 from rae_auto.engine.commands import Reconfigure
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import InvalidJob
-from rae_auto.model.policies import RetryPolicy
-from rae_auto.model.reasons import ResourceBusy
+from rae_auto.model.policies import Priority, RetryPolicy
+from rae_auto.model.reasons import ResourceBusy, ResourceReserved
 
 
 def running(w):
@@ -94,3 +96,82 @@ def test_add_job_refuses_an_unknown_resource(world, job):
     w = world(resources={"database": 1})
     with pytest.raises(InvalidJob, match=r'unknown resource "databse"; did you mean .database'):
         w.add(job("a", resources=["databse"]))
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+def test_a_run_that_needs_several_resources_does_not_starve(world, job, priority):
+    small = [
+        job(f"{name}{n}", every=1, resources=[name], overlap="allow", overlap_max=3) for name in "xy" for n in range(2)
+    ]
+    w = world(*small, job("both", resources=["x", "y"], priority=priority), resources={"x": 1, "y": 1})
+    # The attempts of one resource never end together, so that both are never free by chance.
+    ends: dict[str, float] = {}
+    started_at, begun = None, w.now.mono
+    w.advance(timedelta(minutes=2))
+    wanted = w.trigger("both")
+    for _ in range(4000):
+        for run, start in list(w.active_starts.items()):
+            offset = 7 if "x" in start.job.resources else 13
+            if w.now.mono >= ends.setdefault(run, w.now.mono + 60 + offset):
+                w.end(run)
+        if wanted in w.active_starts:
+            started_at = w.now.mono
+            break
+        w.advance(timedelta(seconds=1))
+    assert started_at is not None, "it waits for ever"
+    assert started_at - begun < 3600
+
+
+def test_what_is_reserved_is_free_again_when_the_run_is_gone(world, job):
+    w = world(
+        job("x", resources=["x"]),
+        job("y", resources=["y"]),
+        job("both", resources=["x", "y"]),
+        resources={"x": 1, "y": 1},
+    )
+    for gone in ("cancel", "pause", "remove"):
+        holder = w.trigger("x")
+        w.fire("both", "source", gone)
+        (first,) = w.engine.runs("both")
+        w.advance(timedelta(minutes=2))
+        late = w.trigger("y")
+        assert w.engine.waiting_for(late) == ResourceReserved("y", first.run.id)
+        getattr(w, gone)(job="both")
+        assert late in w.active_starts
+        w.end(late)
+        w.end(holder)
+        w.resume("both") if gone == "pause" else None
+        for run in list(w.active_starts):
+            w.end(run)
+
+
+def test_a_run_of_higher_rank_may_take_what_is_reserved(world, job):
+    w = world(
+        job("x", resources=["x"]),
+        job("urgent", resources=["y"], priority=Priority.CRITICAL),
+        job("both", resources=["x", "y"]),
+        resources={"x": 1, "y": 1},
+    )
+    w.trigger("x")
+    w.trigger("both")
+    w.advance(timedelta(minutes=2))
+    assert w.trigger("urgent") in w.active_starts
+
+
+def test_a_large_run_gets_its_units(world, job):
+    w = world(
+        *(job(f"one{n}", resources=["db"]) for n in range(20)),
+        job("all", resources={"db": 3}),
+        resources={"db": 3},
+        max_parallel=8,
+    )
+    runs = [w.trigger(f"one{n}") for n in range(3)]
+    whole = w.trigger("all")
+    w.advance(timedelta(minutes=2))
+    runs += [w.trigger(f"one{n}") for n in range(3, 20)]
+    for run in runs[:3]:
+        assert whole not in w.active_starts
+        w.end(run)
+    assert list(w.active_starts) == [whole]
+    w.end(whole)
+    assert len(w.active_starts) == 3

@@ -110,7 +110,8 @@ def admit(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
     conditions = _conditions(turn.state, job_entry.job)
     if job_entry.job.overlap is Overlap.REPLACE:
         for other in turn.state.open_runs(job_entry.job.id):
-            stop_run(turn, other, RunState.CANCELLED, Replaced())
+            if other.run.id not in candidate.batch:
+                stop_run(turn, other, RunState.CANCELLED, Replaced())
     run = Run(
         id=run_id_of(occurrence, turn.now),
         job=occurrence.job,
@@ -159,7 +160,7 @@ def _find_skip(state: EngineState, entry: JobEntry, candidate: Candidate, starts
     overlap = _find_overlap(state, entry, candidate.batch)
     if overlap is not None:
         return overlap
-    waiting = _count_waiting(state, job)
+    waiting = _count_waiting(state, job, candidate.batch)
     if waiting >= state.settings.max_queue:
         return QueueLimit(waiting)
     if dependencies.find_running_need(state, job) is None:
@@ -183,12 +184,13 @@ def _conditions(state: EngineState, job: Job) -> StartConditions:
     )
 
 
-def _count_waiting(state: EngineState, job: Job) -> int:
+def _count_waiting(state: EngineState, job: Job, batch: Set[RunId]) -> int:
     """Count the runs that would wait beside another one of the job."""
     waiting = len(state.runs) - state.active
     if job.overlap is not Overlap.REPLACE:
         return waiting
-    return waiting - sum(not other.is_active for other in state.open_runs(job.id))
+    others = [other for other in state.open_runs(job.id) if other.run.id not in batch]
+    return waiting - sum(not other.is_active for other in others)
 
 
 def _find_overlap(state: EngineState, entry: JobEntry, batch: Set[RunId]) -> Skip | None:

@@ -7,8 +7,8 @@ from attrs import evolve
 from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted
 from rae_auto.engine.runs import retry
 from rae_auto.engine.runs.ending import finish, request_cancel, stop_run
-from rae_auto.engine.runs.waiting import release, wait
-from rae_auto.engine.state import Queued, RunEntry, resource_key
+from rae_auto.engine.runs.waiting import release, release_resources, wait
+from rae_auto.engine.state import Queued, RunEntry
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.policies import OnCrash
@@ -113,8 +113,7 @@ def _close_attempt(turn: Turn, entry: RunEntry, state: RunState, result: Result 
     run, now = entry.run, turn.now.wall
     # Frees the slot; the caller says where the run goes from here.
     turn.state.set_activity(entry, Queued())
-    for resource in entry.job.resources:
-        release(turn, resource_key(resource))
+    release_resources(turn, entry.job)
     attempt = Attempt(run.attempt, run.attempt_started_at or now, now, state, result)
     entry.run = evolve(run, attempts=(*run.attempts, attempt), stopping=None)
 

@@ -4,14 +4,23 @@ from rae_auto.engine.effects import Start
 from rae_auto.engine.runs import dependencies, guards
 from rae_auto.engine.runs.attempts import set_timeout
 from rae_auto.engine.runs.ending import finish
-from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, all_waits, block
+from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, all_waits, block, release_resources
 from rae_auto.engine.state import Active, EngineState, Queued, RunEntry, fault_key, resource_key
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
 from rae_auto.model.policies import Overlap
-from rae_auto.model.reasons import Block, Disabled, InternalFault, MaxOverlap, Overlapping, Paused, ResourceBusy
+from rae_auto.model.reasons import (
+    Block,
+    Disabled,
+    InternalFault,
+    MaxOverlap,
+    Overlapping,
+    Paused,
+    ResourceBusy,
+    ResourceReserved,
+)
 from rae_auto.model.run import RunState
 
 Obstacle = tuple[Block, str]
@@ -34,10 +43,19 @@ def dispatch(turn: Turn) -> None:
 
 def _dispatch_run(turn: Turn, entry: RunEntry) -> None:
     """Start the run, or let it wait for what keeps it from starting."""
-    obstacle = find_obstacle(turn.state, entry)
+    obstacle = find_obstacle(turn.state, entry) or _find_missing_resource(turn, entry)
     if obstacle is not None:
         block(turn, entry, *obstacle)
-        return
+    else:
+        _start_if_allowed(turn, entry)
+    if entry.resources_wanted_since is not None and not entry.waits_for_resource:
+        # What was reserved for it may be free for others now.
+        entry.resources_wanted_since = None
+        release_resources(turn, entry.job)
+
+
+def _start_if_allowed(turn: Turn, entry: RunEntry) -> None:
+    """Start a run that nothing is in the way of, unless a need or a guard forbids it."""
     need = dependencies.find_unmet_need(turn.state, entry.job) if entry.run.attempt == 0 else None
     if need is not None:
         finish(turn, entry, RunState.SKIPPED, reason=need)
@@ -53,7 +71,7 @@ def _set_aside(turn: Turn, entry: RunEntry, error: Exception) -> None:
 
 
 def find_obstacle(state: EngineState, entry: RunEntry) -> Obstacle | None:
-    """Return what keeps a run from starting, though a slot is free."""
+    """Return what keeps a run from starting, though a slot is free and its resources may be."""
     run, job = entry.run, entry.job
     job_entry = state.jobs.get(run.job)
     if run.trigger != MANUAL and job_entry is not None:
@@ -67,9 +85,15 @@ def find_obstacle(state: EngineState, entry: RunEntry) -> Obstacle | None:
     if sum(other.is_active for other in state.open_runs(run.job)) >= job.overlap_max:
         return MaxOverlap(job.overlap_max), run.job
     need = dependencies.find_running_need(state, job) if run.attempt == 0 else None
-    if need is not None:
-        return need, need.job
-    return _find_busy_resource(state, job)
+    return None if need is None else (need, need.job)
+
+
+def _find_missing_resource(turn: Turn, entry: RunEntry) -> Obstacle | None:
+    """Return a resource that is used up by other runs, or reserved for one that comes first."""
+    missing = _find_busy_resource(turn.state, entry.job) or _find_reserved_resource(turn, entry)
+    if missing is not None and entry.resources_wanted_since is None:
+        entry.resources_wanted_since = turn.now.mono
+    return missing
 
 
 def _find_busy_resource(state: EngineState, job: Job) -> Obstacle | None:
@@ -78,6 +102,19 @@ def _find_busy_resource(state: EngineState, job: Job) -> Obstacle | None:
         capacity, used = state.settings.resources.get(name), state.resources_in_use.get(name, 0)
         if capacity is not None and used and used + units > capacity:
             return ResourceBusy(name, used, capacity), resource_key(name)
+    return None
+
+
+def _find_reserved_resource(turn: Turn, entry: RunEntry) -> Obstacle | None:
+    state = turn.state
+    first = state.resource_line.first(turn.now.mono) if entry.job.resources else None
+    if first is None or (entry.rank, entry.run.id) < first:
+        return None
+    reserved = state.runs[first[1]].job.resources
+    for name, units in entry.job.resources.items():
+        capacity, used = state.settings.resources.get(name), state.resources_in_use.get(name, 0)
+        if capacity is not None and name in reserved and used + units + reserved[name] > capacity:
+            return ResourceReserved(name, first[1]), resource_key(name)
     return None
 
 

@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from rae_auto.engine.effects import Cancel, Notify
-from rae_auto.engine.runs.waiting import all_waits, release
+from rae_auto.engine.runs.waiting import all_waits, release, release_resources
 from rae_auto.engine.state import Active, RunEntry
 from rae_auto.engine.turn import Turn
 from rae_auto.model.job_state import JobState
@@ -49,6 +49,9 @@ def finish(turn: Turn, entry: RunEntry, state: RunState, *, reason: End | None, 
     turn.step.discard(run)
     turn.step.record(run)
     turn.state.close(entry)
+    if entry.resources_wanted_since is not None:
+        # Something may have been reserved for it.
+        release_resources(turn, entry.job)
     if isinstance(run.cause, Fired):
         turn.state.ended_at[run.job, run.trigger] = turn.now.mono
     job_entry = turn.state.jobs.get(run.job)

@@ -1,9 +1,9 @@
 """Waiting: until a run's time has come, in the queue, or for what blocks it."""
 
-from rae_auto.engine.queue import queue_rank
-from rae_auto.engine.state import Blocked, Delayed, Queued, RunEntry, guard_key
+from rae_auto.engine.state import Blocked, Delayed, Queued, RunEntry, guard_key, resource_key
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
+from rae_auto.model.job import Job
 from rae_auto.model.reasons import Block, StartDelayed
 
 FAULT_RETRY_SECONDS = 60.0
@@ -25,7 +25,7 @@ def wait(turn: Turn, entry: RunEntry) -> None:
 def enqueue(turn: Turn, entry: RunEntry) -> None:
     """Let a run wait in the queue."""
     turn.state.set_activity(entry, Queued())
-    turn.state.queue.push(entry.run.id, queue_rank(entry.job.priority, entry.run.queued_at))
+    turn.state.queue.push(entry.run.id, entry.rank)
 
 
 def block(turn: Turn, entry: RunEntry, by: Block, key: str, recheck_at: float = float("inf")) -> None:
@@ -40,6 +40,12 @@ def release(turn: Turn, key: str) -> None:
     for run in turn.state.blocked.pop(key, ()):
         if run in turn.state.runs:
             wait(turn, turn.state.runs[run])
+
+
+def release_resources(turn: Turn, job: Job) -> None:
+    """Let the runs that wait for a resource of the job try again: some of it may have become free for them."""
+    for resource in job.resources:
+        release(turn, resource_key(resource))
 
 
 def release_guarded(turn: Turn, entry: RunEntry) -> None:

@@ -35,6 +35,7 @@ from rae_auto.model.reasons.blocks import (
     QueueLimit,
     Repeated,
     ResourceBusy,
+    ResourceReserved,
     StartDelayed,
 )
 from rae_auto.model.reasons.causes import CaughtUp, Due, Fired, Manual
@@ -85,6 +86,7 @@ __all__ = [
     "RepeatedAfterCrash",
     "Replaced",
     "ResourceBusy",
+    "ResourceReserved",
     "Skip",
     "StartDelayed",
 ]
@@ -117,6 +119,7 @@ Block = (
     | GuardsPending
     | MaxParallel
     | ResourceBusy
+    | ResourceReserved
     | StartDelayed
     | InternalFault
     | DaemonStopping

@@ -258,6 +258,21 @@ class ResourceBusy(ReasonBase):
 
 
 @frozen
+class ResourceReserved(ReasonBase):
+    """A resource that is kept for a run that comes first."""
+
+    code = "resource_reserved"
+    meaning = "waits: what is left of a resource is reserved for a run that has been waiting for it longer"
+
+    resource: str
+    run: RunId
+
+    @property
+    def text(self) -> str:
+        return f'what is left of resource "{self.resource}" is reserved for run {self.run}, which comes first'
+
+
+@frozen
 class StartDelayed(ReasonBase):
     """A jitter, or the delay before a retry."""
 
