@@ -8,9 +8,10 @@ from tests.fuzz.fuzz_run import FuzzRun
 
 from rae_auto.engine import engine as engine_module
 from rae_auto.engine import jobs, lifecycle, time_passing
+from rae_auto.engine import state as state_module
 from rae_auto.engine.effects import Step
-from rae_auto.engine.events import AttemptEnded, AttemptFound, GuardsRead, Restored
-from rae_auto.engine.runs import admission, attempts, dependencies, dispatch, guards, loop_detection, retry, waiting
+from rae_auto.engine.events import AttemptEnded, AttemptFound, GuardsRead
+from rae_auto.engine.runs import admission, attempts, dependencies, dispatch, guards, loop_detection, retry
 from rae_auto.engine.state import AskingGuards, EngineState
 from rae_auto.engine.time import cursors, timetable
 from rae_auto.model.guard import GuardResult, Verdict
@@ -139,11 +140,15 @@ def a_lost_attempt_stays_open(patch):
 
 
 def the_queue_is_upside_down(patch):
-    patch.setattr(waiting, "queue_rank", lambda priority, queued_at: -queued_at.timestamp())
+    patch.setattr(state_module, "queue_rank", lambda priority, queued_at: -queued_at.timestamp())
 
 
 def a_clock_that_is_set_back_repeats_instants(patch):
     patch.setattr(cursors, "set_back", lambda cursor, now: evolve(cursor, at=min(cursor.at, now), since=now, others=()))
+
+
+def a_reservation_outlives_its_run(patch):
+    patch.setattr(EngineState, "_leave_resource_line", lambda *_: None)
 
 
 def a_cancelled_run_is_repeated(patch):
@@ -156,7 +161,7 @@ def a_cancelled_run_is_repeated(patch):
 
 
 def a_stop_is_forgotten_in_a_crash(patch):
-    original = engine_module._HANDLERS[Restored]
+    original = lifecycle.restored
 
     def mutant(turn, event):
         original(turn, evolve(event, runs=tuple(evolve(run, stopping=None) for run in event.runs)))
@@ -164,7 +169,7 @@ def a_stop_is_forgotten_in_a_crash(patch):
             if run.id in turn.state.runs:
                 turn.step.save(turn.state.runs[run.id].run)
 
-    patch.setitem(engine_module._HANDLERS, Restored, mutant)
+    patch.setattr(lifecycle, "restored", mutant)
 
 
 def a_stop_is_not_carried_out_again(patch):
@@ -197,6 +202,7 @@ def a_missed_instant_is_not_on_record(patch):
 
 MUTANTS = [
     a_retry_frees_its_slot_twice,
+    a_reservation_outlives_its_run,
     a_key_that_was_decided_is_forgotten,
     a_job_may_feed_itself_for_ever,
     a_reserved_slot_is_never_freed,

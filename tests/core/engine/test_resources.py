@@ -106,7 +106,7 @@ def test_a_run_that_needs_several_resources_does_not_starve(world, job, priority
     w = world(*small, job("both", resources=["x", "y"], priority=priority), resources={"x": 1, "y": 1})
     # The attempts of one resource never end together, so that both are never free by chance.
     ends: dict[str, float] = {}
-    started_at, begun = None, w.now.mono
+    started_at, since = None, w.now.mono
     w.advance(timedelta(minutes=2))
     wanted = w.trigger("both")
     for _ in range(4000):
@@ -119,7 +119,7 @@ def test_a_run_that_needs_several_resources_does_not_starve(world, job, priority
             break
         w.advance(timedelta(seconds=1))
     assert started_at is not None, "it waits for ever"
-    assert started_at - begun < 3600
+    assert started_at - since < 3600
 
 
 def test_what_is_reserved_is_free_again_when_the_run_is_gone(world, job):

@@ -46,6 +46,7 @@ def _dispatch_run(turn: Turn, entry: RunEntry) -> None:
     obstacle = find_obstacle(turn.state, entry) or _find_missing_resource(turn, entry)
     if obstacle is not None:
         block(turn, entry, *obstacle)
+        _wake_first(turn, obstacle[0])
     else:
         _start_if_allowed(turn, entry)
     if entry.resources_wanted_since is not None and not entry.waits_for_resource:
@@ -94,6 +95,14 @@ def _find_missing_resource(turn: Turn, entry: RunEntry) -> Obstacle | None:
     if missing is not None and entry.resources_wanted_since is None:
         entry.resources_wanted_since = turn.now.mono
     return missing
+
+
+def _wake_first(turn: Turn, block: Block) -> None:
+    """Let the run that resources are reserved for try again if all of them have become free, however that came."""
+    if isinstance(block, ResourceReserved):
+        first = turn.state.runs[block.run].job
+        if _find_busy_resource(turn.state, first) is None:
+            release_resources(turn, first)
 
 
 def _find_busy_resource(state: EngineState, job: Job) -> Obstacle | None:
