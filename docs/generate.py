@@ -40,8 +40,8 @@ def command_page() -> str:
     helps = [("rae-auto", program.get_help(root))]
     helps += [(name, command.get_help(context)) for name, command, context in commands(program, root)]
     intro = (
-        "What `--help` prints, of each command. Exit codes: 0 done, 1 refused or failed, 2 bad usage or configuration, "
-        "3 no daemon to talk to."
+        "The help texts of all commands, as `--help` prints them. Exit codes: 0 done, 1 refused or failed,\n"
+        "2 bad usage or configuration, 3 no daemon is running."
     )
     sections = [f"## {name}\n\n```text\n{text.rstrip()}\n```\n" for name, text in helps]
     return "\n".join(["# Commands\n", f"{intro}\n", *sections])

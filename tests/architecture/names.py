@@ -22,18 +22,18 @@ TOPS = (*SOURCES, "tests")
 VOCABULARY = ROOT / "docs" / "design" / "vocabulary.md"
 
 
-def refused_words(heading: str, page: str | None = None) -> frozenset[str]:
-    """Return the words that the page of the vocabulary lists after `- **heading**:`; the page is their only home."""
+def refused_phrases(heading: str, page: str | None = None) -> frozenset[str]:
+    """Return what the page of the vocabulary lists after `- **heading**:`; the page is its only home."""
     text = VOCABULARY.read_text(encoding="utf-8") if page is None else page
     found = re.search(rf"^- \*\*{re.escape(heading)}\*\*: (.+?)(?=^- |^#|^$|\Z)", text, re.MULTILINE | re.DOTALL)
     if found is None:
         raise ValueError(f"{VOCABULARY}: no list called {heading!r}")
-    return frozenset(re.findall(r"\w+", found[1]))
+    return frozenset(" ".join(phrase.split()) for phrase in found[1].strip().rstrip(".").split(","))
 
 
-LITERARY_WORDS = refused_words("In names")
-PARTICIPLES = refused_words("As the whole name of a function")
-BAD_OPENINGS = refused_words("As the first word of a docstring")
+LITERARY_WORDS = refused_phrases("In names")
+PARTICIPLES = refused_phrases("As the whole name of a function")
+BAD_OPENINGS = refused_phrases("As the first word of a docstring")
 
 
 @frozen

@@ -53,12 +53,12 @@ def test_words_of_a_name_are_split(name: str, words: list[str]) -> None:
     assert names.words_of(name) == words
 
 
-def test_refused_words_are_read_from_their_list() -> None:
+def test_refused_phrases_are_read_from_their_list() -> None:
     page = "# Page\n\n- **One**: alpha, beta,\n  gamma.\n- **Two**: delta.\n\nText.\n"
-    assert names.refused_words("One", page) == {"alpha", "beta", "gamma"}
-    assert names.refused_words("Two", page) == {"delta"}
+    assert names.refused_phrases("One", page) == {"alpha", "beta", "gamma"}
+    assert names.refused_phrases("Two", page) == {"delta"}
     with pytest.raises(ValueError, match="no list called 'Three'"):
-        names.refused_words("Three", page)
+        names.refused_phrases("Three", page)
 
 
 def test_docstrings_of_constants_and_attributes_are_read() -> None:

@@ -303,7 +303,7 @@ class InternalFault(ReasonBase):
     """A fault of the engine."""
 
     code = "internal_fault"
-    meaning = "waits: a fault in rae-auto kept it from starting; it is tried again each minute"
+    meaning = "waits: a fault in the engine kept it from starting; it is tried again each minute"
 
     error: str
 
