@@ -17,6 +17,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "layers": ("lint-imports",),
     "names": ("pytest", "-q", "tests/architecture/test_names.py"),
     "messages": ("pytest", "-q", "tests/architecture/test_messages.py"),
+    "prose": ("pytest", "-q", "tests/architecture/test_prose.py"),
     "tests": (
         "pytest", "-rs", "-n", "2", "--dist", "worksteal",
         "--cov", "--cov-report=term:skip-covered", "--cov-fail-under=90",
