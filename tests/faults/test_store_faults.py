@@ -123,7 +123,7 @@ def goes_through(ours: Daemons, heal: Callable[[], None], message: str) -> None:
     eventually(lambda: count(ours.home / "quick") == 1)
     eventually(lambda: count(ours.home / "due") > count_before)
     assert ours.stop() == 0, ours.output()
-    assert ours.output().count("state can't be written") == 1
+    assert ours.output().count("the store can't be written") == 1
     assert "Traceback" not in ours.output()
 
 
@@ -158,7 +158,7 @@ def test_read_only_disk_starts_nothing_and_lets_the_daemon_stop(
     time.sleep(2.0)
     assert count(ours.home / "due") <= count_before + 1
     assert ours.stop() == 1
-    assert "the next start looks for what was running" in ours.output()
+    assert "the next start finds out what still runs" in ours.output()
     assert "Traceback" not in ours.output()
 
 
@@ -230,7 +230,7 @@ def test_hanging_store_is_reported_and_abandoned(
         with pytest.raises(StoreError, match="has not answered"):
             await scheduler.trigger("quick")
         assert scheduler.runtime.store_problem
-        with pytest.raises(StoreError, match="next start looks for what was running"):
+        with pytest.raises(StoreError, match="next start finds out what still runs"):
             await scheduler.close(timedelta(seconds=1))
 
     try:
@@ -251,7 +251,7 @@ def test_a_store_that_hung_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             store.may_go.clear()
             with pytest.raises(StoreError, match="as soon as it can"):
                 await scheduler.trigger("quick", request="the same")
-            with pytest.raises(StoreError, match="no request is accepted"):
+            with pytest.raises(StoreError, match="requests are refused"):
                 await scheduler.trigger("quick")
             store.may_go.set()
             while scheduler.runtime.store_problem:  # noqa: ASYNC110 - nothing else is told of it
@@ -284,7 +284,7 @@ def test_failing_store_does_not_stop_the_shutdown(tmp_path: Path, log: list[str]
         store.is_broken = True
         with pytest.raises(StoreError, match="the store failed: KeyError"):
             await scheduler.trigger("quick")
-        with pytest.raises(StoreError, match="next start looks for what was running"):
+        with pytest.raises(StoreError, match="next start finds out what still runs"):
             await scheduler.close(timedelta(0))
 
     asyncio.run(asyncio.wait_for(work(), 30))

@@ -9,7 +9,8 @@ A turn has four steps, and the order is the promise "durable before visible":
 4. perform the effects, step by step: starts, cancels, notifications, answers to requests.
 
 If the commit fails, the loop stays in step 3 and tries again: the engine's state is ahead of the disk, but nobody has
-seen it, and no further event is handled. Requests that wait meanwhile are answered with StoreError. If the process
+seen it, and no further event is handled. A request that comes meanwhile makes the loop try at once; if that fails too,
+it is refused with StoreError, as are requests that wait. If the process
 dies in step 3, the steps never happened; if it dies in step 4, recovery finds the intent in the store.
 
 A fault of the engine costs the input that it happened in: it is logged, whoever asked gets an InternalError, a fact
@@ -38,8 +39,8 @@ from rae_auto.runtime.time.clock import Clock
 CLOCK_CHECK_SECONDS = 10.0
 """Longest sleep of the loop, after which it compares the clocks."""
 
-COMMIT_RETRY_SECONDS = (0.2, 1.0, 5.0, 15.0)
-"""Pauses before a failed commit is tried again; the last one is repeated."""
+COMMIT_RETRY_SECONDS = (0.2, 1.0, 1.5)
+"""Pauses before a failed commit is tried again; the last one is repeated. A request ends a pause at once."""
 
 FAULT_RETRY_SECONDS = 60.0
 """Time after which a fact that a fault kept from being handled is handed to the engine again."""
@@ -77,6 +78,10 @@ class EngineLoop:
         self._requests: dict[Ask, asyncio.Future[Mapping[str, Any]]] = {}
         self._last_request = 0
         self._closed = False
+        self._retry = asyncio.Event()
+        """Set to end the pause before the next try of a failed commit."""
+        self._next_try: asyncio.Future[None] | None = None
+        """Done when that try has ended; None while there is no pause."""
         self._no_time_before = float("-inf")
         """Monotonic seconds before which time does not pass, because a fault kept the engine from handling that."""
 
@@ -90,6 +95,9 @@ class EngineLoop:
 
     async def request(self, event_for: Callable[[Ask], EngineInput]) -> Mapping[str, Any]:
         """Queue an event and return its durable answer. Raises the error that the engine answers with."""
+        if self.trouble and self._next_try is not None:
+            self._retry.set()
+            await asyncio.wait({self._next_try})
         if self._closed:
             raise SchedulerClosed("the scheduler isn't running")
         if self.trouble:
@@ -170,12 +178,22 @@ class EngineLoop:
                 self._report_problem(str(error))
                 if attempt:
                     self._refuse_requests()
-                await asyncio.sleep(COMMIT_RETRY_SECONDS[min(attempt, len(COMMIT_RETRY_SECONDS) - 1)])
             else:
-                break
-        if self.trouble is not None:
-            logger.info("the store can be written again")
-            self.trouble, self._reported_at = None, float("-inf")
+                self._report_success()
+                return
+            finally:
+                self._end_try()
+            await self._pause(COMMIT_RETRY_SECONDS[min(attempt, len(COMMIT_RETRY_SECONDS) - 1)])
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait until the next try of a commit: for so long, or until a request comes."""
+        self._retry.clear()
+        self._next_try = asyncio.get_running_loop().create_future()
+        timer = asyncio.get_running_loop().call_later(seconds, self._retry.set)
+        try:
+            await self._retry.wait()
+        finally:
+            timer.cancel()
 
     async def _commit_once(self, changes: Sequence[Change]) -> None:
         """Commit once, and report a commit that takes long."""
@@ -184,10 +202,22 @@ class EngineLoop:
         try:
             while not (await asyncio.wait({committing}, timeout=SLOW_COMMIT_SECONDS))[0]:
                 self._report_problem(f"the store has not answered for {now() - since:.0f} s")
+                self._end_try()
                 self._refuse_requests()
             committing.result()
         finally:
             committing.cancel()
+
+    def _end_try(self) -> None:
+        if self._next_try is not None:
+            if not self._next_try.done():
+                self._next_try.set_result(None)
+            self._next_try = None
+
+    def _report_success(self) -> None:
+        if self.trouble is not None:
+            logger.info("the store can be written again")
+            self.trouble, self._reported_at = None, float("-inf")
 
     def _report_problem(self, trouble: str) -> None:
         self.trouble = trouble

@@ -83,7 +83,7 @@ class DirectoryLock:
     """
 
     def __init__(self, directory: Path) -> None:
-        """Acquire the lock. Raises StoreLocked, with the process id of its holder, and StoreError."""
+        """Acquire the lock. Raises StoreLocked, with the process id of its holder if it is known, and StoreError."""
         self.path = directory / "lock"
         try:
             self._descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT)
@@ -101,8 +101,10 @@ class DirectoryLock:
                 f"{directory} is in use by {holder}; stop it with 'rae-auto stop', or set another RAE_STATE_DIR",
                 pid,
             ) from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        # The process id is only for messages: a full disk must not keep anyone from reading.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def _holder(self) -> int | None:
         with contextlib.suppress(OSError, ValueError):

@@ -30,6 +30,7 @@ Races, and how they are closed:
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -40,6 +41,7 @@ from attrs import define, evolve, field
 from loguru import logger
 
 from rae_auto.api import TriggerContext
+from rae_auto.errors import StoreError
 from rae_auto.model.primitives.clock_jumps import has_slept
 from rae_plugins.triggers.file.debounce import Burst, StabilityTracker
 from rae_plugins.triggers.file.delivery import Delivery
@@ -87,11 +89,18 @@ class FileWatcher:
     """Paths that could not be read, to be scanned again."""
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watch until cancelled. Raises StoreError if the snapshot can't be written, as on a full disk."""
+        path = self.context.directory / "snapshot.sqlite"
+        try:
+            await self._run(path)
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"{path}: can't be read or written ({error}); check the disk") from error
+
+    async def _run(self, snapshot_path: Path) -> None:
         timer, options = self.context.timer, self.options
         self._slept = timer.now().slept
         self._pending = PendingPaths(lambda: timer.now().mono)
-        snapshot = await asyncio.to_thread(Snapshot, self.context.directory / "snapshot.sqlite")
+        snapshot = await asyncio.to_thread(Snapshot, snapshot_path)
         if snapshot.damage:
             self._warn(snapshot.damage)
         try:

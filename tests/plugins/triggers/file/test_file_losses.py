@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from tests.support import file_watching
 from tests.support.file_watching import FileListener, advance, event_of, find_repeated, run_scene, trigger, write_files
 from tests.support.machine import alone, in_namespaces
 
+from rae_auto.registry.quarantine import is_environmental
 from rae_auto.testing.sources import VirtualTimer
 from rae_plugins.triggers.file import observers, pending, watcher
+from rae_plugins.triggers.file.snapshot import Snapshot
 
 # Fixtures.
 top = file_watching.top
@@ -263,3 +266,26 @@ def test_unreadable_directory_reports_no_deletion(
 
     assert run_scene(tmp_path, scene).summaries == ["created a", "created b"]
     assert [line for line in log if "locked can't be read (Permission denied); changes in it are not seen" in line]
+
+
+def test_full_disk_is_an_error_of_the_environment(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon starts the trigger again without counting it, however long the disk stays full."""
+    errors: list[BaseException | None] = []
+
+    def refuse(_: Snapshot) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async def scene(listener: FileListener) -> None:
+        async with listener.running(trigger(top)) as task:
+            with monkeypatch.context() as full:
+                full.setattr(Snapshot, "transaction", refuse)
+                (top / "a").write_text("x")
+                await listener.wait_until(task.done)
+            errors.append(task.exception())
+        async with listener.running(trigger(top)):
+            await listener.wait_for(1)
+
+    listener = run_scene(tmp_path, scene)
+    assert listener.summaries == ["created a"]
+    assert is_environmental(errors[0])
+    assert "snapshot.sqlite: can't be read or written (database or disk is full); check the disk" in str(errors[0])
