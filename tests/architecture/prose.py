@@ -1,4 +1,4 @@
-"""Rules on the prose of README, CONTRIBUTING, CHANGELOG and all pages of docs/, the help texts included.
+"""Rules on the prose of the README files, CONTRIBUTING, CHANGELOG and all pages of docs/, help texts included.
 
 `python -m tests.architecture.prose` prints each finding with its place. Three checkers read the same text, in which
 code is blanked out: proselint (style), codespell (spelling), and the rules of this module (voice).
@@ -63,6 +63,7 @@ def pages(root: Path = ROOT) -> dict[str, str]:
         root / "CONTRIBUTING.md",
         root / "CHANGELOG.md",
         *sorted((root / "docs").rglob("*.md")),
+        *sorted(root.glob("contrib/*/README.md")),
     ]
     return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
