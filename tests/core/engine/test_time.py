@@ -1,8 +1,9 @@
 """Schedules come due; what was missed is made up for, or given up on record."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from attrs import frozen
 
 from rae_auto.engine.time.catch_up import MAX_INSTANTS, find_due_instants
 from rae_auto.model.decision import Outcome
@@ -87,6 +88,30 @@ def test_find_due_instants_is_bounded_over_years(every):
     missed = find_due_instants(schedule, EPOCH, EPOCH + 3650 * DAY)
     assert (len(missed.instants), missed.older) == (MAX_INSTANTS, missed.instants[0] - MINUTE)
     assert missed.instants[-1] == EPOCH + 3650 * DAY
+
+
+@frozen
+class CountedWindow:
+    """A schedule of every second in a window, which counts how often it is asked."""
+
+    since: datetime
+    until: datetime
+    asked: list[datetime]
+    jitter: timedelta = timedelta(0)
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        self.asked.append(instant)
+        following = max(instant.replace(microsecond=0) + timedelta(seconds=1), self.since)
+        return following if following <= self.until else None
+
+
+@pytest.mark.parametrize("hours_since", [0, 0.01, 1, 16, 24 * 30, 24 * 3650])
+def test_find_due_instants_is_bounded_behind_a_dense_window(hours_since):
+    window = CountedWindow(EPOCH, EPOCH + timedelta(hours=8), [])
+    found = find_due_instants(window, EPOCH, window.until + timedelta(hours=hours_since))
+    assert found.instants == tuple(window.until - timedelta(seconds=n) for n in reversed(range(MAX_INSTANTS)))
+    assert found.older == found.instants[0] - timedelta(seconds=1)
+    assert len(window.asked) < 12_000
 
 
 def test_find_due_instants_finds_few_instants_in_a_long_time(every):

@@ -25,9 +25,10 @@ that is three milliseconds late goes the same way as one that is a week late.
 - Jobs that catch up together start at intervals (`StartSpread`), so that a resume is no stampede; needed jobs come
   first.
 
-*Cost.* A schedule may be due every second and the downtime a year long. The latest instants are found from the end,
-with a stride that doubles until it holds more than `MAX_INSTANTS`; the cost doesn't depend on the length of the
-downtime.
+*Cost.* A schedule may be due every second, in a window that has closed, and the downtime a year long. The latest
+instants are found from the end: a stride doubles until it holds more than `MAX_INSTANTS`, and where it holds far more,
+bisection finds a later start. No look at a span computes more than `MAX_LOOK` instants, so neither the length of the
+downtime nor the number of instants in it counts: time and memory are bounded.
 
 *Considered and left out.* Counting how many instants were missed in all: it would need to compute each of them. The
 decision says "more" instead.
@@ -51,6 +52,9 @@ MAX_LOOK_BACK = timedelta(days=400)
 MAX_INSTANTS = 100
 """Number of missed instants that are examined: the latest ones."""
 
+MAX_LOOK = 250
+"""How many instants are computed at once to find the latest ones."""
+
 START_INTERVAL = timedelta(milliseconds=500)
 MAX_START_SPREAD = timedelta(seconds=60)
 """The time between the starts of jobs that catch up together, and the time within which the last of them starts."""
@@ -70,17 +74,47 @@ class DueSpan:
 
 def find_due_instants(schedule: Schedule, first: datetime, now: datetime) -> DueSpan:
     """Return what fell due from `first` (the earliest one due) until `now`, at most `MAX_INSTANTS`."""
-    stride = timedelta(seconds=1)
+    stride, late = timedelta(seconds=1), now
     while True:
-        start = now - stride
-        if start < first:
-            return _instants_between(schedule, first, now)
-        instant = schedule.next_after(start)
-        if instant is not None:
-            span = _instants_between(schedule, instant, now)
-            if span.older is not None:
-                return span
-        stride *= 2
+        early = now - stride
+        if early < first:
+            found = _look(schedule, first, now)
+            break
+        found = _look(schedule, schedule.next_after(early), now)
+        if len(found.instants) > MAX_INSTANTS:
+            break
+        late, stride = early, stride * 2
+    # From `early` on there are enough instants, if from `first` on there are, and from `late` on too few.
+    while found.is_cut:
+        middle = early + (late - early) / 2
+        later = _look(schedule, schedule.next_after(middle), now)
+        if len(later.instants) > MAX_INSTANTS:
+            early, found = middle, later
+        else:
+            late = middle
+    older = found.instants[-MAX_INSTANTS - 1] if len(found.instants) > MAX_INSTANTS else None
+    return DueSpan(tuple(found.instants[-MAX_INSTANTS:]), older, found.next)
+
+
+@frozen
+class _Look:
+    """Instants from one on, ascending; with `is_cut` there are more, else `next` is the first one that is not due."""
+
+    instants: list[datetime]
+    next: datetime | None
+    is_cut: bool
+
+
+def _look(schedule: Schedule, first: datetime | None, now: datetime) -> _Look:
+    """Return the first instants from `first` until `now`, at most `MAX_LOOK`."""
+    instants: list[datetime] = []
+    instant = first
+    while instant is not None and instant <= now:
+        if len(instants) == MAX_LOOK:
+            return _Look(instants, None, True)
+        instants.append(instant)
+        instant = schedule.next_after(instant)
+    return _Look(instants, instant, False)
 
 
 def find_neighbours(schedules: Iterable[Schedule], at: datetime) -> tuple[datetime | None, datetime | None]:
@@ -93,16 +127,6 @@ def find_neighbours(schedules: Iterable[Schedule], at: datetime) -> tuple[dateti
         if earliest is not None and earliest <= at:
             before.append(find_due_instants(schedule, earliest, at).instants[-1])
     return max(before, default=None), min(after, default=None)
-
-
-def _instants_between(schedule: Schedule, first: datetime, now: datetime) -> DueSpan:
-    instants = []
-    instant: datetime | None = first
-    while instant is not None and instant <= now:
-        instants.append(instant)
-        instant = schedule.next_after(instant)
-    older = instants[-MAX_INSTANTS - 1] if len(instants) > MAX_INSTANTS else None
-    return DueSpan(tuple(instants[-MAX_INSTANTS:]), older, instant)
 
 
 def select_instants(job: Job, due: DueSpan, now: datetime) -> frozenset[datetime]:
