@@ -12,7 +12,7 @@ from rae_auto.model.guard import Verdict
 from rae_auto.model.policies import Overlap
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import MaxParallel, Missed, ResourceReserved
+from rae_auto.model.reasons import MaxParallel, Missed, ResourceBusy, ResourceReserved
 from rae_auto.model.run import Run, RunState
 from rae_auto.model.schedule import Schedule
 from rae_auto.simulation.virtual_engine import VirtualWorld
@@ -215,8 +215,11 @@ class Invariants:
     def _reservations(self) -> None:
         """Whoever waits because of a reservation waits for an open run of an earlier rank that needs the resource."""
         engine = self._world.engine
+        users = [o.job.resources for o in engine.runs() if o.is_active or o.has_reserved_slot]
         for opened in engine.runs():
             waiting = engine.waiting_for(opened.run.id)
+            if isinstance(waiting, ResourceBusy) and not any(waiting.resource in used for used in users):
+                raise InvariantViolated(f"{opened.run.id} waits for {waiting.resource}, which nobody uses")
             if isinstance(waiting, ResourceReserved):
                 other = engine.run(waiting.run)
                 if other is None or waiting.resource not in other.job.resources or other.rank > opened.rank:
@@ -271,6 +274,7 @@ class Invariants:
             made = by_trigger.get(key, [])
             decided = {decision.key for decision in made}
             spans = [(d.reason.first, d.reason.last) for d in made if isinstance(d.reason, Missed)]
+            spans += [(decision.since, decision.at) for decision in made if decision.since is not None]
             for instant in _instants(schedule, since, self._world.now.wall):
                 if format_instant(instant) not in decided and not any(a <= instant <= b for a, b in spans):
                     raise InvariantViolated(f"{key} at {instant} has no decision")

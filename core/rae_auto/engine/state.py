@@ -149,7 +149,7 @@ class RunEntry:
     """An open run. `job` is the definition that it was decided under; a reload doesn't change it.
 
     `waited_for` has the reasons it has waited for since it was taken in, each code once. `resources_wanted_since` says
-    since when its next attempt could have started but for resources (monotonic seconds).
+    since when it has been waiting for resources, or has had them reserved (monotonic seconds).
     """
 
     run: Run
@@ -181,6 +181,11 @@ class RunEntry:
     def waits_for_resource(self) -> bool:
         """Tell whether all that the run waits for is a resource."""
         return isinstance(self.activity, Blocked) and isinstance(self.activity.by, ResourceBusy | ResourceReserved)
+
+    @property
+    def has_reserved_slot(self) -> bool:
+        """Tell whether a slot and its resources are reserved for the run while its guards are being asked."""
+        return self.activity == AskingGuards(has_slot=True)
 
     @property
     def waits_for_guards(self) -> bool:

@@ -23,7 +23,7 @@ from rae_auto.model.primitives.clock_jumps import ClockJump, clock_jumps
 from rae_auto.model.primitives.graphs import sort_by_successors
 from rae_auto.model.primitives.instants import Moment, format_instant
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import CaughtUp, Due, Missed, MissedCause
+from rae_auto.model.reasons import CaughtUp, Due, Missed, MissedCause, Skip
 
 
 def handle_clock_jumps(turn: Turn) -> None:
@@ -160,6 +160,7 @@ def _decide_span(
         _give_up(turn, entry, trigger, skipped, span.older, cause)
     last = span.instants[-1]
     batch: set[RunId] = set()
+    refused: list[tuple[datetime, Skip]] = []
     for instant in sorted(selected):
         is_due = instant == last and now - instant <= catch_up.MAX_LATENESS
         candidate = admission.Candidate(
@@ -168,11 +169,26 @@ def _decide_span(
             not_before=now if is_due else now + spread.next_delay(),
             batch=batch,
         )
-        decision = admission.admit(turn, entry, candidate)
-        if decision.run is not None:
-            batch.add(decision.run)
+        refusal = admission.find_refusal(turn, entry, candidate)
+        if refused and type(refused[-1][1]) is not type(refusal):
+            _record_refusals(turn, entry, trigger, refused)
+            refused = []
+        if refusal is not None:
+            refused.append((instant, refusal))
+        elif (run := admission.open_run(turn, entry, candidate).run) is not None:
+            batch.add(run)
+    if refused:
+        _record_refusals(turn, entry, trigger, refused)
     cursor = cursors.advance(entry.state.cursors[trigger], last, given_up)
     entry.state = evolve(entry.state, cursors={**entry.state.cursors, trigger: cursor})
+
+
+def _record_refusals(turn: Turn, entry: JobEntry, trigger: str, refused: Sequence[tuple[datetime, Skip]]) -> None:
+    """Record one decision for instants in a row that are refused for the same reason."""
+    since, (last, reason) = refused[0][0], refused[-1]
+    occurrence = Occurrence(entry.job.id, trigger, format_instant(last), last)
+    count = len(refused)
+    admission.decide(turn, occurrence, reason, since=since if count > 1 else None, count=count)
 
 
 def _give_up(

@@ -94,6 +94,9 @@ def list_skip_facts(decision: Decision, view: JobView) -> Iterator[ExplanationFa
         count = format_count(decision.reason.count, "occurrence")
         yield ExplanationFact("catch_up", f"{decision.reason.text}: {more}{count} skipped")
         return
+    if decision.since is not None:
+        count = format_count(decision.count, "occurrence")
+        yield ExplanationFact("together", f"one decision on {count} since {view.time(decision.since)}")
     for reasons, policy, passed in _ORDER:
         if isinstance(decision.reason, reasons):
             yield ExplanationFact(policy, decision.reason.text)

@@ -86,8 +86,8 @@ def describe_occurrence(seen: SeenOccurrence) -> str:
 
 
 def distance_to(decision: Decision, at: datetime) -> timedelta:
-    """Return the distance of a decision from an instant: a decision on missed occurrences covers a whole span."""
+    """Return the distance of a decision from an instant: one on several occurrences covers the whole span of them."""
+    first, last = decision.since or decision.at, decision.at
     if isinstance(decision.reason, Missed):
         first, last = decision.reason.first, decision.reason.last
-        return timedelta(0) if first <= at <= last else min(abs(first - at), abs(last - at))
-    return abs(decision.at - at)
+    return timedelta(0) if first <= at <= last else min(abs(first - at), abs(last - at))

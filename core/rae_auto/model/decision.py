@@ -41,7 +41,11 @@ class Outcome(StrEnum):
 
 @frozen
 class Decision:
-    """The decision on one occurrence, and its reason."""
+    """The decision on one occurrence, and its reason.
+
+    Instants that are skipped together have one decision, that of the last of them: it is about `count` instants of
+    the trigger, the first of which is `since`.
+    """
 
     job: JobId
     trigger: str
@@ -51,6 +55,8 @@ class Decision:
     reason: Cause | Skip
     decided_at: datetime
     run: RunId | None = None
+    since: datetime | None = None
+    count: int = 1
 
 
 _CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")

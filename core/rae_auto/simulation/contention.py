@@ -98,7 +98,7 @@ def collisions(forecast: Forecast) -> tuple[Collision, ...]:
 def _obstacles(forecast: Forecast) -> Iterator[tuple[JobId, str, datetime, timedelta]]:
     none = timedelta(0)
     for skip in forecast.skips:
-        if isinstance(skip.reason, IN_THE_WAY):
+        for _ in range(skip.count if isinstance(skip.reason, IN_THE_WAY) else 0):
             yield skip.job, skip.reason.code, skip.decided_at, none
     for seen in forecast.runs:
         run = seen.run

@@ -178,14 +178,14 @@ def test_a_run_that_cannot_be_dispatched_does_not_hold_up_others(world, job, mon
 
 def test_instants_that_a_fault_kept_undecided_are_decided_later(world, job, monkeypatch):
     faults = ["a"]
-    original = admission.admit
+    original = admission.find_refusal
 
-    def admit(turn, entry, candidate):
+    def find_refusal(turn, entry, candidate):
         if entry.job.id in faults:
             raise RuntimeError("a fault")
         return original(turn, entry, candidate)
 
-    monkeypatch.setattr(admission, "admit", admit)
+    monkeypatch.setattr(admission, "find_refusal", find_refusal)
     w = world(job("a", every=60), job("b", every=60))
     w.tolerates_faults = True
     w.advance(timedelta(minutes=60))

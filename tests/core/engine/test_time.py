@@ -8,7 +8,7 @@ from attrs import frozen
 from rae_auto.engine.time.catch_up import MAX_INSTANTS, find_due_instants
 from rae_auto.model.decision import Outcome
 from rae_auto.model.policies import RetryPolicy
-from rae_auto.model.reasons import CaughtUp, Due, MaxOverlap, Missed, MissedCause
+from rae_auto.model.reasons import CaughtUp, Due, MaxOverlap, Missed, MissedCause, Paused
 from rae_auto.model.run import Result
 from rae_auto.simulation.virtual_engine import EPOCH
 
@@ -258,3 +258,23 @@ def test_fates_of_attempts_come_before_catch_up(world, job, outcome):
     w.crash(ended={start.run.id: Result(exit_code=0)} if outcome == "ended" else {}, down=timedelta(hours=1))
     assert w.decisions[-1].outcome is Outcome.RUN, "the run of before isn't in the way any more"
     assert isinstance(w.decisions[-1].reason, Due)
+
+
+def test_instants_refused_together_have_one_decision(world, job):
+    w = world(job("a", every=1, catch_up="all"))
+    w.pause("a")
+    w.crash(down=60 * MINUTE)
+    (decision,) = w.decisions
+    assert decision.reason == Paused()
+    assert (decision.since, decision.at, decision.count) == (EPOCH + MINUTE, EPOCH + 60 * MINUTE, 60)
+    w.advance(MINUTE)
+    assert (w.decisions[-1].since, w.decisions[-1].count) == (None, 1)
+
+
+def test_many_jobs_that_catch_up_make_a_bounded_number_of_changes(world, job):
+    """2,500 jobs with 100 missed instants each: no more changes than runs fit into the queue, and one span a job."""
+    w = world(*(job(f"j{n}", every=1, overlap="allow", overlap_max=100, catch_up="all") for n in range(2500)))
+    w.crash(down=3 * HOUR)
+    runs = sum(decision.run is not None for decision in w.decisions)
+    assert runs <= 10_000 + 8
+    assert len(w.decisions) - runs <= 2 * 2500

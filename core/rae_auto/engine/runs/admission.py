@@ -101,13 +101,22 @@ def _count_repeat(turn: Turn, seen: SeenOccurrence) -> None:
 
 def admit(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
     """Decide an occurrence and carry the decision out: a waiting run, or a skip on record."""
-    occurrence = candidate.occurrence
-    not_before = _not_before(turn, candidate)
-    skip: Skip | None = _find_skip(turn.state, job_entry, candidate, not_before or turn.now.wall)
-    skip = skip or loop_detection.find_feedback_loop(turn, occurrence, candidate.feedback_key)
-    if skip is not None:
-        return decide(turn, occurrence, skip)
-    conditions = _conditions(turn.state, job_entry.job)
+    refusal = find_refusal(turn, job_entry, candidate)
+    if refusal is not None:
+        return decide(turn, candidate.occurrence, refusal)
+    return open_run(turn, job_entry, candidate)
+
+
+def find_refusal(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Skip | None:
+    """Return why an occurrence leads to no run; None if it leads to one."""
+    starts_at = _not_before(turn, candidate) or turn.now.wall
+    skip: Skip | None = _find_skip(turn.state, job_entry, candidate, starts_at)
+    return skip or loop_detection.find_feedback_loop(turn, candidate.occurrence, candidate.feedback_key)
+
+
+def open_run(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
+    """Open the run of an occurrence that nothing refuses."""
+    occurrence, conditions = candidate.occurrence, _conditions(turn.state, job_entry.job)
     if job_entry.job.overlap is Overlap.REPLACE:
         for other in turn.state.open_runs(job_entry.job.id):
             if other.run.id not in candidate.batch:
@@ -122,7 +131,7 @@ def admit(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
         cause=candidate.cause,
         event=occurrence.event,
         conditions=conditions,
-        not_before=not_before,
+        not_before=_not_before(turn, candidate),
     )
     entry = RunEntry(run, job_entry.job, turn.state.undo_log)
     turn.state.open(entry)
@@ -131,8 +140,19 @@ def admit(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
     return decide(turn, occurrence, candidate.cause, run)
 
 
-def decide(turn: Turn, occurrence: Occurrence, reason: Cause | Skip, run: Run | None = None) -> Decision:
-    """Put a decision into the step, and a skip on record. A decision to run is recorded by the run itself."""
+def decide(
+    turn: Turn,
+    occurrence: Occurrence,
+    reason: Cause | Skip,
+    run: Run | None = None,
+    *,
+    since: datetime | None = None,
+    count: int = 1,
+) -> Decision:
+    """Put a decision into the step, and a skip on record. A decision to run is recorded by the run itself.
+
+    With `count` it is one decision on so many instants, from `since` to that of the occurrence.
+    """
     decision = Decision(
         occurrence.job,
         occurrence.trigger,
@@ -142,6 +162,8 @@ def decide(turn: Turn, occurrence: Occurrence, reason: Cause | Skip, run: Run | 
         reason,
         turn.now.wall,
         None if run is None else run.id,
+        since,
+        count,
     )
     turn.step.decisions.append(decision)
     if run is None:

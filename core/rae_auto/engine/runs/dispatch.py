@@ -49,7 +49,7 @@ def _dispatch_run(turn: Turn, entry: RunEntry) -> None:
         _wake_first(turn, obstacle[0])
     else:
         _start_if_allowed(turn, entry)
-    if entry.resources_wanted_since is not None and not entry.waits_for_resource:
+    if entry.resources_wanted_since is not None and not (entry.waits_for_resource or entry.has_reserved_slot):
         # What was reserved for it may be free for others now.
         entry.resources_wanted_since = None
         release_resources(turn, entry.job)

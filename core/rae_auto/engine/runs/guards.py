@@ -105,6 +105,8 @@ def _ask_guards(turn: Turn, entry: RunEntry, readers: Mapping[str, object]) -> N
     run, readings = entry.run, entry.guard_readings
     turn.step.request(ReadGuards(run.id, run.job, readers))
     has_slot = readings is not None and all(result.allows for result in readings.results.values())
+    if has_slot and entry.resources_wanted_since is None:
+        entry.resources_wanted_since = turn.now.mono
     turn.state.set_activity(entry, AskingGuards(has_slot))
     turn.state.block(run.id, guard_key(run.id))
 

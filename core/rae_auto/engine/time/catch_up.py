@@ -53,7 +53,7 @@ MAX_INSTANTS = 100
 """Number of missed instants that are examined: the latest ones."""
 
 MAX_LOOK = 250
-"""How many instants are computed at once to find the latest ones."""
+"""Number of instants that are computed at once to find the latest ones."""
 
 START_INTERVAL = timedelta(milliseconds=500)
 MAX_START_SPREAD = timedelta(seconds=60)
