@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rae_auto.model.job_state import Span
     from rae_auto.model.primitives.names import JobId
     from rae_auto.offline.project import Project
-    from rae_auto.simulation.script import GuardTurn, Script
+    from rae_auto.simulation.script import Script, ScriptedGuardResult
 
 _SUPPORTED_YEARS = range(1970, 9000)
 _MAX_RUNS_PER_MEDIAN = 101
@@ -137,7 +137,7 @@ def _downtimes(given: Iterable[str], since: datetime, until: datetime, where: Zo
 
 def _script(
     events: str | None,
-    guards: "Sequence[GuardTurn]",
+    guards: "Sequence[ScriptedGuardResult]",
     span: tuple[datetime, datetime],
     where: ZoneInfo,
     project: "Project",
@@ -157,10 +157,10 @@ def _script(
     return Script(script.events, script.occurrences, (*guards, *script.guards))
 
 
-def _guard_turn(text: str, read: "Sequence[tuple[JobId, str]]") -> "GuardTurn":
+def _guard_turn(text: str, read: "Sequence[tuple[JobId, str]]") -> "ScriptedGuardResult":
     """Parse the result of a guard, which must be one that reads the machine."""
     from rae_auto.model.primitives.names import JobId, did_you_mean
-    from rae_auto.simulation.script import GuardTurn
+    from rae_auto.simulation.script import ScriptedGuardResult
     from rae_auto.simulation.script_files import parse_verdict
 
     name, equals, answer = text.partition("=")
@@ -172,7 +172,9 @@ def _guard_turn(text: str, read: "Sequence[tuple[JobId, str]]") -> "GuardTurn":
         hint = did_you_mean(name[:64], sorted(names))
         raise click.UsageError(f"--guard {quote(name[:64])}: no job has this guard, or its result is computed{hint}")
     try:
-        return GuardTurn(datetime.min.replace(tzinfo=UTC), JobId(job) if dot else None, guard, parse_verdict(answer))
+        return ScriptedGuardResult(
+            datetime.min.replace(tzinfo=UTC), JobId(job) if dot else None, guard, parse_verdict(answer)
+        )
     except ValueError as error:
         raise click.UsageError(f"--guard {name[:64]}: {error}") from None
 

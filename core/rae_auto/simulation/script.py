@@ -13,8 +13,8 @@ from rae_auto.model.primitives.names import JobId
 
 
 @frozen
-class GuardTurn:
-    """From an instant on a guard says this: that of one job, or all of this name (`job` is None)."""
+class ScriptedGuardResult:
+    """The result of a guard from an instant on: of one job, or of all guards of the name (`job` is None)."""
 
     at: datetime
     job: JobId | None
@@ -34,11 +34,11 @@ class Script:
 
     events: tuple[Event, ...] = ()
     occurrences: tuple[Occurrence, ...] = ()
-    guards: tuple[GuardTurn, ...] = ()
-    _turns: Mapping[tuple[JobId | None, str], Sequence[GuardTurn]] = field(init=False, eq=False)
+    guards: tuple[ScriptedGuardResult, ...] = ()
+    _turns: Mapping[tuple[JobId | None, str], Sequence[ScriptedGuardResult]] = field(init=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        turns: dict[tuple[JobId | None, str], list[GuardTurn]] = {}
+        turns: dict[tuple[JobId | None, str], list[ScriptedGuardResult]] = {}
         for turn in self.guards:
             turns.setdefault((turn.job, turn.guard), []).append(turn)
         object.__setattr__(self, "_turns", turns)

@@ -2,7 +2,7 @@
 
 {"at": "2026-10-25T08:00:00+02:00", "name": "shell.command", "data": {"program": "git"}}     a recorded event
 {"at": …, "job": "import", "trigger": "inbox", "event": {"paths": ["/inbox/a"]}}             what a source tells
-{"at": …, "guard": "power", "says": "no", "because": "on battery"}     what a guard says from then on (or "job": …)
+{"at": …, "guard": "power", "verdict": "no", "reason": "on battery"}   the result of a guard from then on (or "job": …)
 """
 
 import json
@@ -13,9 +13,10 @@ from typing import Any
 from rae_auto.api.events import Event
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.guard import GuardResult, Verdict
+from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.names import JobId, did_you_mean
-from rae_auto.simulation.script import GuardTurn, Script
+from rae_auto.simulation.script import Script, ScriptedGuardResult
 
 Instant = Callable[[str], datetime]
 """Reads a time as a person writes it; ValueError where it is none."""
@@ -23,7 +24,7 @@ Instant = Callable[[str], datetime]
 _KEYS = {
     "name": {"at", "name", "data", "id"},
     "trigger": {"at", "job", "trigger", "key", "event"},
-    "guard": {"at", "job", "guard", "says", "because"},
+    "guard": {"at", "job", "guard", "verdict", "reason"},
 }
 
 
@@ -31,7 +32,7 @@ def read_script(text: str, place: str, instant: Instant) -> Script:
     """Parse the text of a script. Raises ValueError, one line `PLACE:LINE: problem`."""
     events: list[Event] = []
     occurrences: list[Occurrence] = []
-    turns: list[GuardTurn] = []
+    turns: list[ScriptedGuardResult] = []
     for number, given in _objects(text, place):
         try:
             match _parse_event(number, given, instant):
@@ -66,7 +67,7 @@ def _objects(text: str, place: str) -> Iterator[tuple[int, Any]]:
                 raise ValueError(f"{place}:{number}: is not a line of JSON") from None
 
 
-def _parse_event(number: int, given: Any, instant: Instant) -> Event | Occurrence | GuardTurn:
+def _parse_event(number: int, given: Any, instant: Instant) -> Event | Occurrence | ScriptedGuardResult:
     if not isinstance(given, dict):
         raise ValueError("must be an object")
     kind = next((kind for kind in _KEYS if kind in given), None)
@@ -82,14 +83,16 @@ def _parse_event(number: int, given: Any, instant: Instant) -> Event | Occurrenc
             key = str(given.get("key", f"line-{number}"))
             return Occurrence(JobId(_text(given, "job")), _text(given, "trigger"), key, at, _object(given, "event"))
     job = JobId(_text(given, "job")) if "job" in given else None
-    return GuardTurn(at, job, _text(given, "guard"), parse_verdict(_text(given, "says"), given.get("because")))
+    return ScriptedGuardResult(
+        at, job, _text(given, "guard"), parse_verdict(_text(given, "verdict"), given.get("reason"))
+    )
 
 
-def parse_verdict(word: str, because: Any = None) -> GuardResult:
+def parse_verdict(word: str, reason: Any = None) -> GuardResult:
     """Return the result for the word of a verdict. Raises ValueError."""
     if word not in list(Verdict):
-        raise ValueError(f"{word[:64]!r} isn't an answer of a guard; write yes, no or unknown")
-    return GuardResult(Verdict(word), str(because or "as the script of the simulation says"))
+        raise ValueError(f"unknown verdict {quote_short(word)}; write yes, no or unknown")
+    return GuardResult(Verdict(word), str(reason or "as the script of the simulation says"))
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

@@ -130,7 +130,7 @@ def _span(forecast: Forecast, clock: _Clock) -> dict[str, Any]:
 
 def _run_record(forecast_run: ForecastRun) -> dict[str, Any]:
     wait = forecast_run.wait
-    waited = None if wait is None else {"reason": wait.code, "because": wait.text}
+    waited = None if wait is None else {"reason": wait.code, "reason_text": wait.text}
     return {**run_record(forecast_run.run), "cause": forecast_run.run.cause.code, "wait": waited}
 
 
@@ -141,7 +141,7 @@ def _skip_record(skip: Decision) -> dict[str, Any]:
         "scheduled_for": skip.at.isoformat(),
         "decided_at": skip.decided_at.isoformat(),
         "reason": skip.reason.code,
-        "because": skip.reason.text,
+        "reason_text": skip.reason.text,
     }
 
 

@@ -30,9 +30,9 @@ class IdleGuard(ReadGuard):
 
         idle = await read_idle()
         if idle.seconds is None:
-            return GuardResult(Verdict.UNKNOWN, idle.because)
+            return GuardResult(Verdict.UNKNOWN, idle.reason)
         is_long_enough = idle.seconds >= self.for_.total_seconds()
-        reason = f"idle for {format_elapsed(int(idle.seconds))} ({idle.because})"
+        reason = f"idle for {format_elapsed(int(idle.seconds))} ({idle.reason})"
         return GuardResult(Verdict.YES if is_long_enough else Verdict.NO, reason)
 
 

@@ -22,7 +22,7 @@ REPLY_TIMEOUT_SECONDS = 1.0
 """Seconds after which a source that doesn't answer is passed over."""
 
 Source = Callable[[Mapping[str, str]], Awaitable["tuple[float, str]"]]
-"""Reads seconds, and who says so, given the environment; raises NotTold, or BusFailure."""
+"""Reads the seconds and names their source, given the environment; raises IdleUnknown or BusFailure."""
 
 
 @frozen
@@ -30,7 +30,7 @@ class Idle:
     """A reading: seconds since the last input or None, and its source or the reason."""
 
     seconds: float | None
-    because: str
+    reason: str
 
 
 async def read_idle() -> Idle:

@@ -265,7 +265,7 @@ def test_simulate_uses_guard_results(world: Cli, name: str) -> None:
 def test_simulate_reads_events_from_a_file(world: Cli, tmp_path: Path) -> None:
     lines = [
         {"at": "2026-10-25T08:00", "job": "inbox", "trigger": "files", "event": {"paths": ["/a"]}},
-        {"at": "2026-10-25T01:00", "guard": "power", "says": "no", "because": "on battery"},
+        {"at": "2026-10-25T01:00", "guard": "power", "verdict": "no", "reason": "on battery"},
     ]
     (tmp_path / "world.jsonl").write_text("\n".join(map(json.dumps, lines)))
     said = world("--from", "2026-10-25", "--events", "world.jsonl", "--json")
@@ -283,7 +283,7 @@ def test_simulate_reads_events_from_a_file(world: Cli, tmp_path: Path) -> None:
         ),
         (("--guard", "night=no"), '--guard "night": no job has this guard, or its result is computed'),
         (("--guard", "no-job.power=no"), '--guard "no-job.power": no job has this guard, or its result is computed'),
-        (("--guard", "power=maybe"), "--guard power: 'maybe' isn't an answer of a guard"),
+        (("--guard", "power=maybe"), '--guard power: unknown verdict "maybe"'),
         (("--events", "bad.jsonl"), "--events bad.jsonl:1: is not a line of JSON"),
         (("--events", "time.jsonl"), 'invalid time "soon"'),
     ],

@@ -28,7 +28,7 @@ from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons import GuardBlocked
 from rae_auto.model.run import RunState
 from rae_auto.simulation.forecast import Forecast, Scenario, simulate
-from rae_auto.simulation.script import GuardTurn, Script
+from rae_auto.simulation.script import Script, ScriptedGuardResult
 from rae_auto.simulation.script_files import read_script
 
 
@@ -183,7 +183,7 @@ def guarded(**fields: Any) -> Plan:
 
 def test_guard_answers_as_scripted():
     no = GuardResult(Verdict.NO, "on battery")
-    forecast = run_forecast(guarded(), guards=(GuardTurn(at("00:15"), None, "power", no),), minutes=40)
+    forecast = run_forecast(guarded(), guards=(ScriptedGuardResult(at("00:15"), None, "power", no),), minutes=40)
     assert starts(forecast) == ["00:00 t", "00:10 t"]
     assert {seen.run.reason for seen in forecast.runs if seen.run.state is RunState.SKIPPED} == {
         GuardBlocked("power", Verdict.NO, "on battery")
@@ -199,14 +199,14 @@ def test_guard_without_script_is_taken_for_yes_and_listed():
 
 def test_a_guard_of_one_job_goes_before_one_of_that_name():
     yes, no = GuardResult(Verdict.YES, "x"), GuardResult(Verdict.NO, "x")
-    turns = (GuardTurn(MIDNIGHT, None, "power", no), GuardTurn(MIDNIGHT, JobId("a"), "power", yes))
+    turns = (ScriptedGuardResult(MIDNIGHT, None, "power", no), ScriptedGuardResult(MIDNIGHT, JobId("a"), "power", yes))
     assert starts(run_forecast(guarded(), guards=turns, minutes=5)) == ["00:00 t"]
 
 
 def test_blocked_run_starts_when_its_scripted_guard_says_yes():
     turns = (
-        GuardTurn(MIDNIGHT, None, "power", GuardResult(Verdict.NO, "on battery")),
-        GuardTurn(at("00:05"), None, "power", GuardResult(Verdict.YES, "on mains")),
+        ScriptedGuardResult(MIDNIGHT, None, "power", GuardResult(Verdict.NO, "on battery")),
+        ScriptedGuardResult(at("00:05"), None, "power", GuardResult(Verdict.YES, "on mains")),
     )
     forecast = run_forecast(guarded(guard_timeout="1h"), guards=turns, minutes=9)
     (seen,) = forecast.runs
@@ -223,8 +223,8 @@ GOOD = """
 {"at": "2026-03-02T00:05:00+00:00", "name": "coffee", "data": {"sugar": 2}}
 
 {"at": "2026-03-02T00:01:00+00:00", "job": "a", "trigger": "inbox", "event": {"paths": []}}
-{"at": "2026-03-02T00:02:00+00:00", "guard": "power", "says": "no", "because": "on battery"}
-{"at": "2026-03-02T00:03:00+00:00", "job": "a", "guard": "idle", "says": "unknown"}
+{"at": "2026-03-02T00:02:00+00:00", "guard": "power", "verdict": "no", "reason": "on battery"}
+{"at": "2026-03-02T00:03:00+00:00", "job": "a", "guard": "idle", "verdict": "unknown"}
 {"at": "2026-03-02T00:04:00+00:00", "name": "coffee", "id": "mine"}
 """
 
@@ -256,7 +256,7 @@ def test_an_array_is_read_as_lines_are():
         ('{"at": "2026-03-02T00:05:00", "name": "x"}', "has no offset"),
         ('{"at": "2026-03-02T00:05:00+00:00", "name": "x", "data": []}', None),
         ('{"at": "2026-03-02T00:05:00+00:00", "name": "x", "data": [1]}', '"data" must be an object'),
-        ('{"at": "2026-03-02T00:05:00+00:00", "guard": "x", "says": "maybe"}', "'maybe' isn't an answer of a guard"),
+        ('{"at": "2026-03-02T00:05:00+00:00", "guard": "x", "verdict": "maybe"}', 'unknown verdict "maybe"'),
     ],
 )
 def test_a_bad_line_is_named(line, what):

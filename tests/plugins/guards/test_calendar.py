@@ -178,10 +178,10 @@ def test_calendar_combines_file_and_dates(holidays: Path) -> None:
 
 def test_calendar_reason_escapes_and_shortens_names(holidays: Path) -> None:
     holidays.write_text(HOLIDAYS.replace("SUMMARY:Christmas", "SUMMARY:a\\nb\x1b[31m" + "c" * 500))
-    because = CalendarGuard(file=str(holidays), timezone=BERLIN).evaluate(at("2026-12-25T12:00")).reason
-    assert because.isprintable()
-    assert len(because) < 200
-    assert "a b\\x1b[31mc" in because
+    reason = CalendarGuard(file=str(holidays), timezone=BERLIN).evaluate(at("2026-12-25T12:00")).reason
+    assert reason.isprintable()
+    assert len(reason) < 200
+    assert "a b\\x1b[31mc" in reason
 
 
 def test_calendar_with_a_changed_file_is_another_guard(holidays: Path) -> None:

@@ -40,7 +40,7 @@ class TestCommandConforms(GuardConformance):
 
 
 @pytest.mark.parametrize(
-    ("script", "answer", "because"),
+    ("script", "answer", "reason"),
     [
         ("exit 0", "yes", '"sh" succeeded'),
         ("exit 3", "no", '"sh" failed with exit code 3'),
@@ -53,8 +53,8 @@ class TestCommandConforms(GuardConformance):
         ("read line; exit $?", "no", '"sh" failed with exit code 1'),
     ],
 )
-def test_command_guard_judges_by_the_exit_code(script: str, answer: str, because: str) -> None:
-    assert evaluate(script) == GuardResult(Verdict(answer), because)
+def test_command_guard_judges_by_the_exit_code(script: str, answer: str, reason: str) -> None:
+    assert evaluate(script) == GuardResult(Verdict(answer), reason)
 
 
 @pytest.mark.parametrize("program", ["there-is-no-such-command", "/etc/passwd", "/"])

@@ -157,9 +157,9 @@ def test_power_guard_is_built_from_toml_values() -> None:
     assert made == PowerGuard(on=RequiredSource.BATTERY, charge_above=20)
 
 
-def idle_for(monkeypatch: pytest.MonkeyPatch, seconds: float | None, because: str) -> GuardResult:
+def idle_for(monkeypatch: pytest.MonkeyPatch, seconds: float | None, reason: str) -> GuardResult:
     async def read() -> Idle:
-        return Idle(seconds, because)
+        return Idle(seconds, reason)
 
     monkeypatch.setattr(machine_idle, "read_idle", read)
     return asyncio.run(IdleGuard(for_="5m").read())

@@ -66,7 +66,7 @@ def test_input_to_an_x_server_resets_the_idle_time(monkeypatch: pytest.MonkeyPat
     with x_server() as display:
         monkeypatch.setenv("DISPLAY", display)
         before = eventually(lambda: (found := read()).seconds and found.seconds > 0.3 and found)
-        assert before.because == f"the X server {display}"
+        assert before.reason == f"the X server {display}"
         subprocess.run(["xdotool", "mousemove_relative", "30", "20"], check=True)
         after = read()
         assert after.seconds is not None
@@ -91,7 +91,7 @@ def test_an_x_server_that_wants_a_cookie_gets_that_of_the_user(monkeypatch: pyte
         monkeypatch.setenv("DISPLAY", display)
         refused = read()
         assert refused.seconds is None
-        assert "refuses the connection" in refused.because
+        assert "refuses the connection" in refused.reason
         authority(tmp_path / ".Xauthority", display[1:], cookie)
         assert read().seconds is not None
         monkeypatch.setenv("XAUTHORITY", str(tmp_path / "other"))
@@ -107,13 +107,13 @@ def test_x_server_without_the_extension_is_unknown(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("DISPLAY", display)
         found = read()
     assert found.seconds is None
-    assert "no screen saver extension" in found.because
+    assert "no screen saver extension" in found.reason
 
 
 def test_under_wayland_x_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
-    assert "under Wayland" in read().because
+    assert "under Wayland" in read().reason
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_without_an_x_server_it_says_so(display: str, words: str, monkeypatch: p
     monkeypatch.setenv("DISPLAY", display)
     found = read()
     assert found.seconds is None
-    assert words in found.because
-    assert "\n" not in found.because
+    assert words in found.reason
+    assert "\n" not in found.reason
 
 
 @pytest.mark.parametrize("result", ["nothing", "goodbye", "nonsense"])
@@ -162,7 +162,7 @@ def test_one_that_is_none_is_passed_over(result: str, monkeypatch: pytest.Monkey
 
     found = asyncio.run(scene())
     assert found.seconds is None
-    assert "no answer" in found.because if result == "nothing" else "closed the connection" in found.because
+    assert "no answer" in found.reason if result == "nothing" else "closed the connection" in found.reason
 
 
 class IdleMonitor(ServiceInterface):
@@ -277,12 +277,12 @@ def test_the_zero_that_kde_says_on_wayland_is_no_answer(bus: str, monkeypatch: p
     monkeypatch.setenv("XDG_SESSION_TYPE", "wayland")
     found = read_with(bus, kde(0))
     assert found.seconds is None
-    assert "doesn't know" in found.because
+    assert "doesn't know" in found.reason
 
 
 def test_logind_comes_last(bus: str) -> None:
     found = read_with(bus, logind(True, 300))
-    assert found.because == "logind"
+    assert found.reason == "logind"
     assert found.seconds is not None
     assert 300 <= found.seconds < 330
     assert read_with(bus, logind(False, 300)) == Idle(0.0, "logind")
@@ -291,14 +291,14 @@ def test_logind_comes_last(bus: str) -> None:
 def test_idle_hint_that_was_never_set_is_ignored(bus: str) -> None:
     found = read_with(bus, logind(False, None))
     assert found.seconds is None
-    assert "no desktop reports to logind" in found.because
+    assert "no desktop reports to logind" in found.reason
 
 
 def test_bus_without_services_gives_the_reason(bus: str) -> None:
     found = read()
     assert found.seconds is None
-    assert "org.gnome.Mutter.IdleMonitor responded" in found.because
-    assert "org.freedesktop.login1 responded" in found.because
+    assert "org.gnome.Mutter.IdleMonitor responded" in found.reason
+    assert "org.freedesktop.login1 responded" in found.reason
 
 
 def test_the_bus_of_the_session_is_found_where_sessions_have_it(
@@ -319,22 +319,22 @@ def test_a_bus_that_never_answers_is_given_up_and_left_behind_closed(
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path / 'silent'}")
         before = len(os.listdir("/proc/self/fd"))
         found = read()
-        assert "mutter: no answer within 0.1 s; screen_saver: no answer" in found.because
+        assert "mutter: no answer within 0.1 s; screen_saver: no answer" in found.reason
         assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_no_bus_at_all_is_no_answer_and_said_once() -> None:
     found = read()
     assert found.seconds is None
-    assert "no session bus" in found.because
-    assert "no system bus at" in found.because
-    assert found.because.count("no session bus") == 1
+    assert "no session bus" in found.reason
+    assert "no system bus at" in found.reason
+    assert found.reason.count("no session bus") == 1
 
 
 def test_a_bus_that_refuses_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "no-socket").touch()
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'no-socket'}")
-    assert "Connection refused" in read().because
+    assert "Connection refused" in read().reason
 
 
 def test_whatever_a_source_does_it_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ def test_absence_agrees_with_counting_watched_minutes(story: list[tuple[str, int
 
 def idle_event(since: float, until: float, idle: bool) -> dict[str, object]:
     times = {"since": after(minutes=since).isoformat(), "until": after(minutes=until).isoformat()}
-    return {"idle": idle, **times, "seconds": (until - since) * 60, "because": "the X server :0"}
+    return {"idle": idle, **times, "seconds": (until - since) * 60, "reason": "the X server :0"}
 
 
 def test_idle_fires_once_in_a_period_and_return_at_its_end() -> None:

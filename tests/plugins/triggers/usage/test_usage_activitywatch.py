@@ -249,7 +249,7 @@ def test_activitywatch_reports_idle_periods(pattern: str, keys: list[str], tmp_p
         (event,) = [occurrence.event for occurrence in fired]
         assert event is not None
         assert event["since"] == minutes(5).isoformat()
-        assert event["because"] == "ActivityWatch"
+        assert event["reason"] == "ActivityWatch"
 
     play(tmp_path, scene)
 

@@ -102,7 +102,7 @@ class ApplicationSource(SourceTrigger):
             return context.timer.now().wall, ""
         idle = await read_idle()
         if idle.seconds is None:
-            return None, idle.because
+            return None, idle.reason
         return context.timer.now().wall - timedelta(seconds=idle.seconds), ""
 
 

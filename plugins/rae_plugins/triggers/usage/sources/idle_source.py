@@ -50,7 +50,7 @@ class IdleReport:
             "since": format_instant(self.since),
             "until": format_instant(self.until),
             "seconds": round((self.until - self.since).total_seconds(), 3),
-            "because": reason,
+            "reason": reason,
         }
 
 
@@ -110,18 +110,18 @@ class IdleSource(SourceTrigger):
         while True:
             idle = await read_idle()
             now = context.timer.now()
-            context.trace(f"idle for {idle.seconds:.0f} s" if idle.seconds is not None else f"idle: {idle.because}")
+            context.trace(f"idle for {idle.seconds:.0f} s" if idle.seconds is not None else f"idle: {idle.reason}")
             if idle.seconds is None:
                 if not unknown:
                     text = "trigger {}: the idle time is unknown ({}); nothing fires until it is known again"
-                    logger.bind(job=context.job).warning(text, context.trigger, idle.because)
-                unknown = idle.because
+                    logger.bind(job=context.job).warning(text, context.trigger, idle.reason)
+                unknown = idle.reason
                 pause = UNKNOWN_READ_INTERVAL
             else:
                 unknown = ""
                 following, report = tracker.update(idle.seconds, now)
                 if report is not None:
-                    await context.emit(report.key, report.document(idle.because), report.until)
+                    await context.emit(report.key, report.document(idle.reason), report.until)
                 if following.since != tracker.since:
                     await file.save({"since": following.since and format_instant(following.since)})
                 tracker = following
