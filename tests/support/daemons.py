@@ -53,7 +53,7 @@ class Daemons:
         """A daemon that answers."""
         process = self.launch(*wrapper)
         eventually(lambda: process.poll() is not None or self.answers())
-        assert process.poll() is None, self.said()
+        assert process.poll() is None, self.output()
         return process
 
     def refused(self) -> tuple[int, str]:

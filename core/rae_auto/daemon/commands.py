@@ -4,7 +4,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rae_auto._version import __version__
 from rae_auto.config.definitions import read_job
@@ -24,6 +24,13 @@ from rae_auto.runtime.scheduler import Scheduler
 Arguments = Mapping[str, Any]
 Command = Callable[[Arguments], Awaitable[Any]]
 
+
+class StopFunction(Protocol):
+    """Begins to stop the daemon; `grace` is that of the settings if it is None."""
+
+    async def __call__(self, grace: timedelta | None, *, leave_running: bool) -> None: ...
+
+
 MAX_NEXT_JOBS = 10
 """The number of jobs in the list "next" of `status`."""
 
@@ -36,38 +43,40 @@ class Commands:
         scheduler: Scheduler,
         config: Path | None,
         reload: Callable[[], Awaitable[Mapping[str, Any]]],
+        stop: StopFunction,
         problems: Callable[[], list[str]],
     ) -> None:
         self._scheduler = scheduler
         self._config = config
         self._reload = reload
+        self._stop = stop
         self._problems = problems
         self._started_at = scheduler.runtime.now()
 
     def table(self) -> dict[str, Command]:
         """Return the commands by name."""
         return {
-            "ping": _with_arguments(self.ping),
-            "status": _with_arguments(self.status),
-            "list": _with_arguments(self.list),
-            "show": _with_arguments(self.show, "job"),
-            "add": _with_arguments(self.add, "definition", "replace"),
-            "remove": _with_arguments(self.remove, "job"),
-            "trigger": _with_arguments(self.trigger, "job", "request", "event"),
-            "cancel": _with_arguments(self.cancel, "job", "run"),
-            "pause": _with_arguments(self.pause, "job"),
-            "resume": _with_arguments(self.resume, "job"),
-            "history": _with_arguments(self.history, "job", "run", "states", "since", "until", "limit"),
-            "output": _with_arguments(self.output, "run"),
-            "why": _with_arguments(self.why, "job", "at", "run"),
-            "world_log": _with_arguments(self.world_log, "since", "until"),
-            "stats": _with_arguments(self.stats, "job", "since"),
-            "record_event": _with_arguments(self.record_event, "name", "data", "at"),
-            "list_events": _with_arguments(self.list_events, "names", "since", "until", "limit", "runs"),
-            "delete_events": _with_arguments(self.delete_events, "names", "before"),
-            "backup": _with_arguments(self.backup, "path", "replace"),
-            "reload": _with_arguments(self.reload),
-            "stop": _with_arguments(self.stop, "now", "leave_running"),
+            "ping": with_arguments(self.ping),
+            "status": with_arguments(self.status),
+            "list": with_arguments(self.list),
+            "show": with_arguments(self.show, "job"),
+            "add": with_arguments(self.add, "definition", "replace"),
+            "remove": with_arguments(self.remove, "job"),
+            "trigger": with_arguments(self.trigger, "job", "request", "event"),
+            "cancel": with_arguments(self.cancel, "job", "run"),
+            "pause": with_arguments(self.pause, "job"),
+            "resume": with_arguments(self.resume, "job"),
+            "history": with_arguments(self.history, "job", "run", "states", "since", "until", "limit"),
+            "output": with_arguments(self.output, "run"),
+            "why": with_arguments(self.why, "job", "at", "run"),
+            "world_log": with_arguments(self.world_log, "since", "until"),
+            "stats": with_arguments(self.stats, "job", "since"),
+            "record_event": with_arguments(self.record_event, "name", "data", "at"),
+            "list_events": with_arguments(self.list_events, "names", "since", "until", "limit", "runs"),
+            "delete_events": with_arguments(self.delete_events, "names", "before"),
+            "backup": with_arguments(self.backup, "path", "replace"),
+            "reload": with_arguments(self.reload),
+            "stop": with_arguments(self.stop, "now", "leave_running"),
         }
 
     async def ping(self, _: Arguments) -> Any:
@@ -212,12 +221,17 @@ class Commands:
 
     async def stop(self, arguments: Arguments) -> Any:
         """Stop the daemon: at once with `now`, else after the grace time of the settings."""
-        grace = timedelta(0) if flag(arguments, "now") else None
-        await self._scheduler.stop(grace, leave_running=flag(arguments, "leave_running"))
-        return {}
+        return await stop_as_requested(self._stop, arguments)
 
 
-def _with_arguments(command: Command, *names: str) -> Command:
+async def stop_as_requested(stop: StopFunction, arguments: Arguments) -> Any:
+    """Carry out the command "stop"."""
+    grace = timedelta(0) if flag(arguments, "now") else None
+    await stop(grace, leave_running=flag(arguments, "leave_running"))
+    return {}
+
+
+def with_arguments(command: Command, *names: str) -> Command:
     """Return the command with a check of argument names, so that a misspelt one doesn't count as absent."""
 
     async def check_arguments(arguments: Arguments) -> Any:

@@ -42,26 +42,63 @@ MAX_BACKLOG_BYTES = 1 << 20
 """A listener to events that has more than this unread is disconnected."""
 
 
+EARLY_ANSWER_SECONDS = 3.0
+"""Time that a request waits for the end of a start before it is answered by an early command."""
+
+
 class ControlServer:
     """Serves a table of commands on a Unix socket."""
 
-    def __init__(self, commands: Mapping[str, Command]) -> None:
+    def __init__(self, commands: Mapping[str, Command], early_commands: Mapping[str, Command] | None = None) -> None:
+        """Serve `commands`; if `early_commands` are given, only these until `complete` is called.
+
+        Requests for other commands wait until then.
+        """
         self._commands = commands
+        self._early_commands = early_commands
+        self._complete = asyncio.Event()
         self._clients: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._listeners: set[asyncio.StreamWriter] = set()
+        self._listening: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
+        self._identity: tuple[int, int] | None = None
         self._reserve = DescriptorReserve()
 
-    async def start(self, path: Path) -> None:
+    def bind(self, path: Path) -> None:
         """Listen at `path`, replacing the socket of a dead daemon. The caller holds the state directory's lock.
 
         Errors: StoreError if something other than a socket is at the path, or it can't be bound.
         """
-        listening = _bind(path)
-        self._server = await asyncio.start_unix_server(self._handle_client, sock=listening, limit=MAX_REQUEST_BYTES)
-        self._path = path
+        self._listening = _bind(path)
+        self._path, self._identity = path, _read_identity(path)
+
+    @property
+    def is_bound(self) -> bool:
+        """Return whether clients still find the socket: cleaners of temporary folders remove sockets, and logouts."""
+        return self._path is None or self._server is None or _read_identity(self._path) == self._identity
+
+    async def restore(self) -> None:
+        """Listen again at the same path. Clients that are connected stay so. Errors: StoreError, OSError."""
+        if self._path is not None and self._server is not None:
+            before = self._server
+            self.bind(self._path)
+            await self.start(self._path)
+            before.close()
+
+    async def start(self, path: Path) -> None:
+        """Listen at `path` if `bind` has not been called, and answer clients. Errors: StoreError."""
+        if self._listening is None:
+            self.bind(path)
+        self._server = await asyncio.start_unix_server(
+            self._handle_client, sock=self._listening, limit=MAX_REQUEST_BYTES
+        )
         asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
+
+    def complete(self, commands: Mapping[str, Command]) -> None:
+        """Serve these commands from now on."""
+        self._commands, self._early_commands = commands, None
+        self._complete.set()
 
     def retire(self) -> None:
         """Accept no more clients.
@@ -156,7 +193,7 @@ class ControlServer:
     async def _answer(self, request: Request) -> bytes:
         if request.command == "events":
             return encode_result(request.id, {})
-        command = self._commands.get(request.command)
+        command = await self._find_command(request.command)
         if command is None:
             name = request.command[:64]
             hint = did_you_mean(name, [*self._commands, "events"])
@@ -169,6 +206,16 @@ class ControlServer:
             logger.exception("the command {} failed", request.command)
             failure = InternalError("the daemon could not answer because of an internal error; its log has the details")
             return encode_error(request.id, failure)
+
+    async def _find_command(self, name: str) -> Command | None:
+        """Return the command of this name; during a start an early one, or that of later."""
+        if self._early_commands is None:
+            return self._commands.get(name)
+        early = self._early_commands.get(name)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if early is None else EARLY_ANSWER_SECONDS):
+                await self._complete.wait()
+        return self._commands.get(name, early)
 
 
 async def _read_line(reader: asyncio.StreamReader) -> bytes:
@@ -203,6 +250,14 @@ def _bind(path: Path) -> socket.socket:
     finally:
         os.umask(before)
     return listening
+
+
+def _read_identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _is_trusted_peer(connection: socket.socket) -> bool:

@@ -15,10 +15,12 @@ from rae_auto._version import __version__
 from rae_auto.config import Config, load
 from rae_auto.daemon.commands import Commands
 from rae_auto.daemon.control_server import ControlServer
+from rae_auto.daemon.early_commands import EarlyCommands
+from rae_auto.daemon.exit_deadline import ExitDeadline, leave_hung_threads
 from rae_auto.daemon.file_identity import FileIdentity, read_file_identity
 from rae_auto.daemon.stall_detector import StallDetector
 from rae_auto.engine.plan import Settings
-from rae_auto.errors import SchedulerError
+from rae_auto.errors import SchedulerError, StoreError
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry import Registry
@@ -46,15 +48,16 @@ def run(config_path: Path, *, paused: bool) -> int:
     plugins = PluginFactory(registry, config.timezone)
     stall_detector = StallDetector(registry.owner_of)
     log_setup.attach([plugins.logger(ref) for ref in config.loggers], directory)
+    daemon = Daemon(config_path, config, registry, directory, paused, identity, stall_detector)
     try:
         loop = stall_detector.new_loop()
         loop.set_default_executor(OwnedThreads())
-        run_until_complete(
-            Daemon(config_path, config, registry, directory, paused, identity, stall_detector).run(), loop
-        )
+        run_until_complete(daemon.run(), loop)
     finally:
         stall_detector.close()
         log_setup.detach()
+        daemon.close()
+    leave_hung_threads(0)
     return 0
 
 
@@ -82,6 +85,11 @@ class Daemon:
         self._watch: ConfigWatcher | None = None
         self._watch_problem: str | None = None
         self._reloading = asyncio.Lock()
+        self._shutdown_grace = config.shutdown_grace
+        self._deadline: ExitDeadline | None = None
+        self._opening: asyncio.Future[None] | None = None
+        self._is_stop_requested = self._is_signalled = False
+        self._socket_problem: str | None = None
         self._tasks = BackgroundTasks("a request")
         self._scheduler = Scheduler(
             directory=directory,
@@ -101,24 +109,61 @@ class Daemon:
     async def run(self) -> None:
         """Open the scheduler, serve until it stops, and close it."""
         _watch_children_by_pidfd()
-        await self._scheduler.open()
+        loop = asyncio.get_running_loop()
+
+        def report_signal(number: int) -> None:
+            loop.call_soon_threadsafe(self._handle_signal, number)
+
+        self._deadline = ExitDeadline(report_signal, self._shutdown_grace.total_seconds())
+        control = ControlServer({}, EarlyCommands(self._scheduler.directory, self._path, self._stop).table())
+        try:
+            if await self._open(control):
+                await self._run_opened(control)
+        finally:
+            # Last, because a client that waits for the end may start another daemon at once.
+            await control.close()
+        logger.info("stopped")
+
+    def close(self) -> None:
+        """Restore the handlers of signals. Call it when the event loop has ended, whose end may hang too."""
+        if self._deadline is not None:
+            self._deadline.close()
+
+    async def _open(self, control: ControlServer) -> bool:
+        """Open the scheduler; return whether it is open, or was to stop before that. Raises as `Scheduler.open`."""
+
+        def bind() -> None:
+            # Before anything is started: a start that is refused must have no effect.
+            control.bind(socket_path(self._scheduler.directory))
+            self._tasks.start(control.start(socket_path(self._scheduler.directory)))
+
+        self._opening = asyncio.ensure_future(self._scheduler.open(bind))
+        try:
+            await self._opening
+        except BaseException as error:
+            control.retire()
+            if isinstance(error, asyncio.CancelledError) and self._is_stop_requested:
+                return False
+            raise
+        finally:
+            self._opening = None
+        if self._is_stop_requested:
+            # A cancellation that came too late, or was ignored.
+            await self._scheduler.stop()
+        return True
+
+    async def _run_opened(self, control: ControlServer) -> None:
         _tune_garbage_collection()
-        control = ControlServer(Commands(self._scheduler, self._path, self.reload, self._problems).table())
+        control.complete(Commands(self._scheduler, self._path, self.reload, self._stop, self._problems).table())
         try:
             await self._serve(control)
         finally:
             control.retire()
-            try:
-                await self._scheduler.close()
-            finally:
-                # Last, because a client that waits for the end may start another daemon at once.
-                await control.close()
-        logger.info("stopped")
+            await self._scheduler.close()
 
     async def _serve(self, control: ControlServer) -> None:
         forwarding = asyncio.create_task(self._forward(control))
-        await control.start(socket_path(self._scheduler.directory))
-        self._listen_to_signals()
+        self._scheduler.runtime.call_at_clock_checks(lambda: self._check_socket(control))
         self._set_watch(self._is_watch_enabled)
         jobs = len(await self._scheduler.list_jobs())
         logger.info("rae-auto {} started with {} from {}", __version__, format_count(jobs, "job"), self._path)
@@ -135,19 +180,41 @@ class Daemon:
             async for event in events:
                 control.publish(event)
 
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        grace: list[timedelta | None] = [None]
+    def _check_socket(self, control: ControlServer) -> None:
+        if not control.is_bound:
+            self._tasks.start(self._restore_socket(control))
 
-        def stop() -> None:
-            logger.info("stopping" if grace[0] is None else "stopping immediately")
-            self._tasks.start(self._scheduler.stop(grace[0]))
-            # A second signal ends the grace period.
-            grace[0] = timedelta(0)
+    async def _restore_socket(self, control: ControlServer) -> None:
+        try:
+            await control.restore()
+        except (StoreError, OSError) as error:
+            if self._socket_problem is None:
+                logger.error("the control socket has been removed and can't be created again: {}", error)
+            self._socket_problem = str(error)
+        else:
+            logger.warning("the control socket had been removed and has been created again")
+            self._socket_problem = None
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.start(self._reload_quietly()))
+    # Stopping
+
+    def _handle_signal(self, number: int) -> None:
+        if number == signal.SIGHUP:
+            if self._opening is None:
+                self._tasks.start(self._reload_quietly())
+            return
+        logger.info("stopping immediately" if self._is_signalled else "stopping")
+        # A second signal ends the grace period.
+        grace = timedelta(0) if self._is_signalled else None
+        self._is_signalled = True
+        self._tasks.start(self._stop(grace, leave_running=False))
+
+    async def _stop(self, grace: timedelta | None, *, leave_running: bool) -> None:
+        """Stop the scheduler, or its start if it isn't open yet."""
+        self._is_stop_requested = True
+        if self._deadline is not None:
+            self._deadline.set((self._shutdown_grace if grace is None else grace).total_seconds())
+        if self._opening is None or not self._opening.cancel():
+            await self._scheduler.stop(grace, leave_running=leave_running)
 
     async def _reload_quietly(self) -> None:
         # The error has been logged by the reload.
@@ -174,7 +241,9 @@ class Daemon:
                 logger.error("{}", self._config_problem)
                 raise
             self._config_problem = None
-            self._scheduler.runtime.shutdown_grace = config.shutdown_grace
+            self._shutdown_grace = self._scheduler.runtime.shutdown_grace = config.shutdown_grace
+            if self._deadline is not None:
+                self._deadline.grace_seconds = config.shutdown_grace.total_seconds()
             self._scheduler.runtime.retention = config.history
             self._set_watch(config.watch_config)
             logger.info("reloaded: {}", ", ".join(f"{len(jobs)} {change}" for change, jobs in summary.items()))

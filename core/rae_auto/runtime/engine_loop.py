@@ -82,6 +82,10 @@ class EngineLoop:
         """Set to end the pause before the next try of a failed commit."""
         self._next_try: asyncio.Future[None] | None = None
         """Done when that try has ended; None while there is no pause."""
+        self.on_clock_check: Callable[[], None] = lambda: None
+        """Called at a turn once `CLOCK_CHECK_SECONDS` have passed: for what has to be looked at now and then."""
+        self._checked_at = float("-inf")
+        self._committing_since: float | None = None
         self._no_time_before = float("-inf")
         """Monotonic seconds before which time does not pass, because a fault kept the engine from handling that."""
 
@@ -107,6 +111,13 @@ class EngineLoop:
         self._requests[self._last_request] = answer
         self.submit(event_for(self._last_request))
         return await answer
+
+    def pending_commit(self) -> str | None:
+        """Return a line on the commit that the store has not answered yet; None if there is none."""
+        if self._committing_since is None:
+            return None
+        seconds = asyncio.get_running_loop().time() - self._committing_since
+        return f"the store has not answered for {seconds:.0f} s"
 
     async def run(self) -> None:
         """Take turns until `close`."""
@@ -143,6 +154,9 @@ class EngineLoop:
 
     async def _turn(self) -> None:
         now = self._clock.now()
+        if now.mono - self._checked_at >= CLOCK_CHECK_SECONDS:
+            self._checked_at = now.mono
+            self.on_clock_check()
         events, self._inbox = self._inbox, []
         steps = [self._handle(event, now) for event in events]
         if self.engine.next_wake(now) == 0 and now.mono >= self._no_time_before:
@@ -197,14 +211,15 @@ class EngineLoop:
 
     async def _commit_once(self, changes: Sequence[Change]) -> None:
         """Commit once, and report a commit that takes long."""
-        now = asyncio.get_running_loop().time
-        committing, since = asyncio.ensure_future(self._commit(changes)), now()
+        self._committing_since = asyncio.get_running_loop().time()
+        committing = asyncio.ensure_future(self._commit(changes))
         try:
             while not (await asyncio.wait({committing}, timeout=SLOW_COMMIT_SECONDS))[0]:
-                self._report_problem(f"the store has not answered for {now() - since:.0f} s")
+                self._report_problem(self.pending_commit() or "")
                 self._end_try()
                 self._refuse_requests()
             committing.result()
+            self._committing_since = None
         finally:
             committing.cancel()
 

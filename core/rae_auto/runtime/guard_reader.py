@@ -9,7 +9,7 @@ from rae_auto.engine.effects import ReadGuards
 from rae_auto.engine.events import GuardsRead
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import GUARD_TIMEOUT_SECONDS, failed, failure, place, read_guard
-from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
+from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 
 
 class GuardReader:
@@ -25,9 +25,9 @@ class GuardReader:
         """Begin to read what the engine wants to know; it is told when all have answered."""
         self._tasks.start(self._answer(wanted))
 
-    async def close(self) -> None:
-        """Read no more."""
-        await self._tasks.close()
+    async def close(self, limit_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
+        """Read no more; wait for so many seconds at most."""
+        await self._tasks.close(limit_seconds)
 
     async def _answer(self, wanted: ReadGuards) -> None:
         guards = cast("Iterable[ReadGuard]", wanted.guards.values())

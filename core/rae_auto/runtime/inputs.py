@@ -19,6 +19,7 @@ from rae_auto.model.run import Run
 from rae_auto.records.events import check_event
 from rae_auto.registry.factory import Planned
 from rae_auto.registry.quarantine import Quarantine
+from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.event_recorder import EventRecorder
 from rae_auto.runtime.guard_reader import GuardReader
@@ -85,10 +86,10 @@ class Inputs:
                 case ReadGuards():
                     self._guards.read(effect)
 
-    async def close(self) -> None:
-        """Stop all sources and guards."""
-        await self._sources.close()
-        await self._guards.close()
+    async def close(self, limit_seconds: Callable[[float], float]) -> None:
+        """Stop all sources and guards; `limit_seconds` returns how many seconds of a limit are left."""
+        await self._sources.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
+        await self._guards.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
 
     async def _fire(
         self,

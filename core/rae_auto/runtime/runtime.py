@@ -40,7 +40,7 @@ from rae_auto.runtime.inputs import Inputs
 from rae_auto.runtime.recovery import Recovered, find_attempts, read_store
 from rae_auto.runtime.reporting.announcements import announce
 from rae_auto.runtime.reporting.event_stream import EventStream
-from rae_auto.runtime.reporting.notifications import Notifications
+from rae_auto.runtime.reporting.notifications import LAST_NOTICES_SECONDS, Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
 from rae_auto.runtime.retention import keep_history_bounded
 from rae_auto.runtime.shutdown import ShutdownDeadline
@@ -98,12 +98,18 @@ class Runtime:
         self.inputs = Inputs(
             self.directory, repository, self._engine_loop, self.request, self.clock, self.events, self.quarantine
         )
-        self._deadline = ShutdownDeadline(lambda: self.store_problem, self.stopped)
+        self._deadline = ShutdownDeadline(
+            lambda: self.store_problem, self._engine_loop.pending_commit, self._count_active, self.stopped
+        )
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     @classmethod
-    async def open(cls, options: RuntimeOptions) -> Self:
-        """Open the store, recover what it holds, and start. Raises StoreLocked, StoreError, InvalidJob, PluginError."""
+    async def open(cls, options: RuntimeOptions, on_locked: Callable[[], None] = lambda: None) -> Self:
+        """Open the store, recover what it holds, and start. Raises StoreLocked, StoreError, InvalidJob, PluginError.
+
+        `on_locked` is called once the state directory is ours and nothing has been read or started; if it raises, the
+        start is refused.
+        """
         factory = PluginFactory(options.plugins, options.timezone)
         for job in options.jobs:
             factory.check_limits(job)
@@ -115,12 +121,17 @@ class Runtime:
         for warning in await repository.open(directory):
             logger.warning("{}", warning)
         try:
+            on_locked()
             recovered = await read_store(repository, directory, options.settings, planned, factory)
             runtime = cls(options, factory, repository, recovered)
         except BaseException:
             await repository.close()
             raise
-        await runtime._start(recovered)
+        try:
+            await runtime._start(recovered)
+        except BaseException:
+            await runtime._abandon()
+            raise
         return runtime
 
     async def _start(self, recovered: Recovered) -> None:
@@ -142,9 +153,22 @@ class Runtime:
         await asyncio.wait({turning, started}, return_when=asyncio.FIRST_COMPLETED)
         if not started.done():
             started.cancel()
-            await self._executions.close()
-            await self._repository.close()
             turning.result()
+
+    async def _abandon(self) -> None:
+        """Close the parts of a start that failed or was cancelled; what has been started is left to the next one."""
+        tasks, self._tasks = self._tasks, ()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=FAILED_STORE_CLOSE_SECONDS)
+        await self.inputs.close(lambda limit: limit)
+        await self._executions.close()
+        await self._repository.close(FAILED_STORE_CLOSE_SECONDS)
+
+    def call_at_clock_checks(self, function: Callable[[], None]) -> None:
+        """Call a function now and then, whenever the engine loop compares the clocks: at no cost of a wake-up."""
+        self._engine_loop.on_clock_check = function
 
     # Stopping
 
@@ -162,26 +186,42 @@ class Runtime:
         """Stop, then close every part: inputs first, the store last. Raises StoreError if state was not written."""
         if not self._tasks:
             return
-        await self.stop(grace, leave_running=leave_running)
+        stopping = asyncio.ensure_future(self.stop(grace, leave_running=leave_running))
         await self.stopped.wait()
+        # It is still waiting for an answer if the store hangs.
+        stopping.cancel()
         self._deadline.cancel()
         (turning, *others), self._tasks = self._tasks, ()
         for task in others:
             task.cancel()
-        await self.inputs.close()
+        await self.inputs.close(self._deadline.time_to_close)
+        await self._end_loop(turning)
+        await self._executions.close(self._deadline.time_to_close)
+        await self._notifications.close(self._deadline.time_to_close(LAST_NOTICES_SECONDS))
+        self.events.close()
+        failure = self._deadline.failure
+        limit = FAILED_STORE_CLOSE_SECONDS if failure and failure.is_state_lost else CLOSE_TIMEOUT_SECONDS
+        await self._repository.close(self._deadline.time_to_close(limit))
+        if failure is not None:
+            if failure.is_state_lost:
+                raise StoreError(failure.text)
+            logger.error("{}", failure.text)
+        if not turning.cancelled():
+            turning.result()
+
+    async def _end_loop(self, turning: "asyncio.Task[None]") -> None:
+        """Let the engine loop finish its turn, unless its store doesn't answer."""
         self._engine_loop.close()
-        failure = self._deadline.reason
-        if failure:
+        if self._deadline.failure is not None and self._deadline.failure.is_state_lost:
             turning.cancel()
-        try:
-            await (asyncio.wait({turning}) if failure else turning)
-        finally:
-            await self._executions.close()
-            await self._notifications.close()
-            self.events.close()
-            await self._repository.close(FAILED_STORE_CLOSE_SECONDS if failure else CLOSE_TIMEOUT_SECONDS)
-        if failure:
-            raise StoreError(failure)
+        await asyncio.wait({turning}, timeout=self._deadline.time_to_close(CLOSE_TIMEOUT_SECONDS))
+        if not turning.done():
+            self._deadline.fail(self._engine_loop.pending_commit() or "the last turn did not end")
+            turning.cancel()
+            await asyncio.wait({turning}, timeout=self._deadline.time_to_close(FAILED_STORE_CLOSE_SECONDS))
+
+    def _count_active(self) -> int:
+        return sum(entry.run.state.active for entry in self.engine.runs())
 
     @property
     def is_open(self) -> bool:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -107,10 +107,13 @@ class Scheduler:
     ) -> None:
         await self.close()
 
-    async def open(self) -> None:
-        """Open the store, recover what it holds, and start. Raises StoreLocked, StoreError, InvalidJob, PluginError."""
+    async def open(self, on_locked: Callable[[], None] = lambda: None) -> None:
+        """Open the store, recover what it holds, and start. Raises StoreLocked, StoreError, InvalidJob, PluginError.
+
+        `on_locked` is called when the state directory is ours, before anything is started; if it raises, nothing is.
+        """
         self._loop = asyncio.get_running_loop()
-        self._runtime = await Runtime.open(self._options)
+        self._runtime = await Runtime.open(self._options, on_locked)
 
     async def close(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
         """Start nothing more, give active runs `grace` (default: `shutdown_grace`), end the rest, close the store.

@@ -1,35 +1,94 @@
-"""Shutdown with a store that can't be written: after the grace the scheduler ends as if it had crashed."""
+"""Shutdown in time: whatever hangs, a stop takes at most its grace and `STOP_SECONDS`.
+
+The engine says when nothing is active any more. If it doesn't, because the store can't be written or an executor
+doesn't end what it was asked to end, the scheduler stops as if it had crashed: the intent of every active run is in the
+store, and the next start finds out what became of it. What is closed then shares the time that is left.
+"""
 
 import asyncio
 from collections.abc import Callable
 
+from attrs import frozen
+
+from rae_auto.model.primitives.formatting import format_count
+
+STOP_SECONDS = 8.5
+"""Time that a stop may take after its grace, all told."""
+
+CLOSE_SECONDS = 2.5
+"""The part of it that is left for closing: runs that have not ended before that are left behind."""
+
+MIN_CLOSE_SECONDS = 0.2
+"""Time that each part gets to close, even if none is left."""
+
 STORE_CHECK_SECONDS = 0.5
-"""Time between checks of the store while stopping takes longer than its grace."""
+"""Time between checks of the store once the grace is over."""
+
+
+@frozen
+class UncleanStop:
+    """Why a scheduler stops although something is still active; `is_state_lost` if its state could not be written."""
+
+    text: str
+    is_state_lost: bool
 
 
 class ShutdownDeadline:
-    """Sets `stopped` when a store that can't be written would keep it from ever being set; `reason` says why."""
+    """Sets `stopped` when a store or an executor would keep it from being set in time; `failure` says why."""
 
-    def __init__(self, trouble: Callable[[], str | None], stopped: asyncio.Event) -> None:
-        self.reason: str | None = None
-        self._trouble = trouble
+    def __init__(
+        self,
+        store_problem: Callable[[], str | None],
+        pending_commit: Callable[[], str | None],
+        active_runs: Callable[[], int],
+        stopped: asyncio.Event,
+    ) -> None:
+        """`store_problem` and `pending_commit` return a line if the store can't be written, or has not answered yet."""
+        self.failure: UncleanStop | None = None
+        self._store_problem = store_problem
+        self._pending_commit = pending_commit
+        self._active_runs = active_runs
         self._stopped = stopped
         self._task: asyncio.Task[None] | None = None
+        self._ends_at: float | None = None
 
-    def start(self, grace: float) -> None:
-        """Check the store once `grace` seconds have passed; the last call counts."""
+    def start(self, grace_seconds: float) -> None:
+        """Expect the end within this grace; a later call can only shorten it."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + grace_seconds + STOP_SECONDS
+        if self._ends_at is not None and ends_at >= self._ends_at:
+            return
+        self._ends_at = ends_at
         self.cancel()
-        self._task = asyncio.get_running_loop().create_task(self._watch(grace))
+        self._task = loop.create_task(self._watch(ends_at))
 
     def cancel(self) -> None:
-        """Stop checking."""
+        """Stop watching."""
         if self._task is not None:
             self._task.cancel()
 
-    async def _watch(self, grace: float) -> None:
-        await asyncio.sleep(grace)
-        # The store may fail at any time from now on.
-        while (trouble := self._trouble()) is None:  # noqa: ASYNC110 - a store sends no event
+    def time_to_close(self, limit_seconds: float) -> float:
+        """Return how many seconds the next part may take to close: its own limit, or what is left if that is less."""
+        if self._ends_at is None:
+            return limit_seconds
+        left = self._ends_at - asyncio.get_running_loop().time()
+        return min(limit_seconds, max(left, MIN_CLOSE_SECONDS))
+
+    async def _watch(self, ends_at: float) -> None:
+        now = asyncio.get_running_loop().time
+        await asyncio.sleep(ends_at - STOP_SECONDS - now())
+        # The store may fail at any time from now on, and sends no event.
+        while self._store_problem() is None and now() < ends_at - CLOSE_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(STORE_CHECK_SECONDS)
-        self.reason = f"stopped without saving its state; the next start finds out what still runs: {trouble}"
+        if problem := self._store_problem() or self._pending_commit():
+            self.fail(problem)
+        else:
+            runs = format_count(self._active_runs(), "run")
+            text = f"stopped while {runs} had not ended; the next start finds out what became of them"
+            self.failure = UncleanStop(text, is_state_lost=False)
         self._stopped.set()
+
+    def fail(self, problem: str) -> None:
+        """Note that state was not written, and why."""
+        text = f"stopped without saving its state; the next start finds out what still runs: {problem}"
+        self.failure = UncleanStop(text, is_state_lost=True)

@@ -86,12 +86,12 @@ class SourceSupervisor:
                     self._ending[job, trigger] = task
         self._quarantine.clear()
 
-    async def close(self) -> None:
-        """Stop watching; return once all have tidied up, those of jobs that were removed before too."""
+    async def close(self, limit_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
+        """Stop watching; return once all have tidied up, those of removed jobs too, or after so many seconds."""
         for watching in self._watching.values():
             for _, task in watching.values():
                 task.cancel()
-        await self._tasks.wait(CLOSE_TIMEOUT_SECONDS)
+        await self._tasks.wait(limit_seconds)
         self._watching.clear()
 
     async def _supervise(

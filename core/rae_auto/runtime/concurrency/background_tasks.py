@@ -39,11 +39,11 @@ class BackgroundTasks:
         """Wait for so many seconds at most until all have ended; what has not is cancelled and left behind."""
         await wait_for_tasks(self._tasks, self._kind, limit)
 
-    async def close(self) -> None:
-        """Cancel all, and wait until they have ended, or for `CLOSE_TIMEOUT_SECONDS`."""
+    async def close(self, limit: float = CLOSE_TIMEOUT_SECONDS) -> None:
+        """Cancel all, and wait for so many seconds at most until they have ended."""
         for task in self._tasks:
             task.cancel()
-        await self.wait(CLOSE_TIMEOUT_SECONDS)
+        await self.wait(limit)
 
 
 async def wait_for_tasks(

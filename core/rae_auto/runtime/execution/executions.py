@@ -98,14 +98,17 @@ class Executions:
                 AttemptEnded(*key, found) if isinstance(found, Result) else AttemptFound(*key, started=found is None)
             )
 
-    async def close(self) -> None:
-        """Let executors go. Whatever is still in their hands is left to them."""
-        await self._tasks.close()
+    async def close(self, limit_seconds: Callable[[float], float] = lambda limit: limit) -> None:
+        """Let executors go. Whatever is still in their hands is left to them.
+
+        `limit_seconds` returns how many seconds of a limit are left.
+        """
+        await self._tasks.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
         opened = [o.result() for o in self._executors.values() if o.done() and not o.exception()]
         closing = BackgroundTasks("an executor")
         for executor in opened:
             closing.start(_closed(executor), name=executor.type, owner=f"executor {executor.type}")
-        await closing.wait(CLOSE_TIMEOUT_SECONDS)
+        await closing.wait(limit_seconds(CLOSE_TIMEOUT_SECONDS))
 
     async def _carry_out(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)

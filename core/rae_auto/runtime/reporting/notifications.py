@@ -11,10 +11,13 @@ from rae_auto.engine.effects import Notify
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.run import Run
 from rae_auto.registry.quarantine import Quarantine
-from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
+from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 
 NOTIFY_TIMEOUT_SECONDS = 30.0
 """Seconds that a notifier may take."""
+
+LAST_NOTICES_SECONDS = 5.0
+"""Seconds that deliveries may still take at a stop."""
 
 
 def notice_of(wish: Notify) -> Notice:
@@ -55,9 +58,9 @@ class Notifications:
         for name in wish.job.notify.via or self.notifiers:
             self._tasks.start(self._deliver(name, notice), name=name, owner=f"notifier {name}")
 
-    async def close(self) -> None:
-        """Let deliveries finish; each has its time limit."""
-        await self._tasks.wait(NOTIFY_TIMEOUT_SECONDS + CLOSE_TIMEOUT_SECONDS)
+    async def close(self, limit_seconds: float = LAST_NOTICES_SECONDS) -> None:
+        """Let deliveries finish for so many seconds."""
+        await self._tasks.wait(limit_seconds)
 
     async def _deliver(self, name: str, notice: Notice) -> None:
         log = logger.bind(job=notice.job, run=notice.run)

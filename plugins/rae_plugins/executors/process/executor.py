@@ -62,6 +62,7 @@ class ProcessExecutor(Executor):
 
     async def open(self, directory: Path) -> None:
         """Record the boot id, to learn whether the last daemon ran in the same boot."""
+        self._keeper.error_path = directory / "keeper-errors.log"
         boot, boot_file = read_boot_id(), directory / "boot"
         last_boot = boot_file.read_text() if boot_file.exists() else boot
         self._is_same_boot = boot is not None and boot == last_boot

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -10,12 +11,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from attrs import define, field
 
 from rae_auto.api import Execution
 from rae_auto.model.run import Result
+from rae_auto.toolkit.files import open_private
 from rae_plugins.executors.process.attempt_files import to_result
 from rae_plugins.executors.process.identity import ProcessTree
 from rae_plugins.executors.process.keeper.termination import Termination, describe_survivors
@@ -31,6 +33,8 @@ KEEPER_EXIT_SECONDS = 0.2
 class KeeperClient:
     """Starts a keeper when the first job starts, and another one after it was killed."""
 
+    error_path: Path | None = None
+    """Path of the file for the traceback of a keeper that fails; it is thrown away if there is no path."""
     _writer: asyncio.StreamWriter | None = field(init=False, default=None)
     _connecting: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     _process: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
@@ -64,7 +68,7 @@ class KeeperClient:
             if self._writer is None:
                 ours, theirs = socket.socketpair()
                 with theirs:
-                    self._process = _start_keeper(theirs)
+                    self._process = _start_keeper(theirs, self.error_path)
                 reader, self._writer = await asyncio.open_connection(sock=ours)
                 self._reading = asyncio.get_running_loop().create_task(self._read_reports(reader))
             return self._writer
@@ -131,16 +135,28 @@ class KeeperAttempt(Execution):
         _set_result(self.ended, Result(error=f"{error}; {describe_survivors(survivors)}" if survivors else error))
 
 
-def _start_keeper(channel: socket.socket) -> "subprocess.Popen[bytes]":
-    """Start a keeper that reads from `channel`: without site packages, environment or our terminal's signals."""
-    return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(KEEPER_SCRIPT)],
-        stdin=channel.fileno(),
-        stdout=subprocess.DEVNULL,
-        cwd="/",
-        env={},
-        start_new_session=True,
-    )
+def _start_keeper(channel: socket.socket, error_path: Path | None) -> "subprocess.Popen[bytes]":
+    """Start a keeper that reads from `channel`: without site packages, environment or our terminal's signals.
+
+    Nor with our standard error: it survives us, and whoever reads that would wait for its end.
+    """
+    with _open_error_file(error_path) as errors:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(KEEPER_SCRIPT)],
+            stdin=channel.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            cwd="/",
+            env={},
+            start_new_session=True,
+        )
+
+
+def _open_error_file(path: Path | None) -> IO[bytes]:
+    with suppress(OSError):
+        if path is not None:
+            return os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND), "wb")
+    return Path(os.devnull).open("wb")
 
 
 def _send(writer: asyncio.StreamWriter, request: Mapping[str, Any]) -> None:

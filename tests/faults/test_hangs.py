@@ -1,0 +1,305 @@
+"""Stopping while something hangs: the process ends within its grace and ten seconds, whatever it is."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.support.daemons import Daemons
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+
+PLUGINS = '''
+"""Plugins that hang once the file "hang" exists in the working directory of the test."""
+
+import asyncio
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from attrs import define, frozen
+from rae_auto.api import EmitResult, Logger, Notice, Notifier, SourceTrigger
+from rae_auto.hookspecs import hookimpl
+from rae_plugins.stores.sqlite import SqliteStore
+
+HANG = Path(os.environ["RAE_TEST_HOME"]) / "hang"
+HANGS = Path(os.environ["RAE_TEST_HOME"]) / "hangs"
+
+
+def hang_if_told():
+    if HANG.exists():
+        HANGS.touch()
+        while True:
+            time.sleep(60)
+
+
+async def hang_asynchronously():
+    HANGS.touch()
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
+@frozen
+class HangingNotifier(Notifier):
+    """Ignores its cancellation."""
+
+    type: ClassVar[str] = "hanging"
+
+    async def notify(self, notice: Notice) -> None:
+        await hang_asynchronously()
+
+
+@frozen
+class HangingSource(SourceTrigger):
+    """Ignores its cancellation, or blocks the event loop."""
+
+    type: ClassVar[str] = "hanging"
+    blocks: bool = False
+
+    async def watch(self, context) -> None:
+        while self.blocks:
+            hang_if_told()
+            await asyncio.sleep(0.05)
+        await hang_asynchronously()
+
+
+@frozen
+class HangingLogger(Logger):
+    """Blocks whoever logs."""
+
+    type: ClassVar[str] = "hanging"
+
+    def handler(self, directory):
+        return {"sink": lambda _: hang_if_told()}
+
+
+class HangingStore(SqliteStore):
+    """Never answers."""
+
+    type: ClassVar[str] = "hanging"
+
+    def commit(self, changes):
+        hang_if_told()
+        super().commit(changes)
+
+
+class UnclosableStore(SqliteStore):
+    """Never ends."""
+
+    type: ClassVar[str] = "unclosable"
+
+    def close(self):
+        HANG.touch()
+        hang_if_told()
+
+
+class UnopenableStore(SqliteStore):
+    """Never begins."""
+
+    type: ClassVar[str] = "unopenable"
+
+    def open(self, directory):
+        HANG.touch()
+        hang_if_told()
+
+
+@hookimpl
+def rae_notifiers():
+    return [HangingNotifier]
+
+
+@hookimpl
+def rae_triggers():
+    return [HangingSource]
+
+
+@hookimpl
+def rae_loggers():
+    return [HangingLogger]
+
+
+@hookimpl
+def rae_stores():
+    return [HangingStore, UnclosableStore, UnopenableStore]
+
+
+def hang_in_job():
+    """Hang in a call of the thread executor."""
+    HANGS.touch()
+    while True:
+        time.sleep(60)
+'''
+
+ENTRY_POINTS = """
+[rae_auto.notifiers]
+hanging = rae_hanging
+[rae_auto.triggers]
+hanging = rae_hanging
+[rae_auto.loggers]
+hanging = rae_hanging
+[rae_auto.stores]
+hanging = rae_hanging
+unclosable = rae_hanging
+unopenable = rae_hanging
+"""
+
+GRACE_SECONDS = 1
+MAX_STOP_SECONDS = GRACE_SECONDS + 10
+SLOW_MACHINE_SECONDS = 3
+"""Time that the end of a process may take on a busy machine."""
+
+QUIET = '[jobs.quiet]\ncommand = ["true"]\n'
+SLEEPER = '[jobs.job]\nshell = "echo $PPID $$ > {home}/pids; exec sleep 300"\n'
+
+
+@pytest.fixture
+def make(daemons: Callable[..., Daemons], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Daemons]:
+    """Makes a daemon with the plugins that hang, and a short grace."""
+    site = tmp_path / "site"
+    info = site / "rae_hanging-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rae_hanging\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    (site / "rae_hanging.py").write_text(PLUGINS)
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("RAE_TEST_HOME", str(tmp_path))
+    return lambda jobs, head="": daemons(jobs, f'{head}shutdown_grace = "{GRACE_SECONDS}s"\n')
+
+
+def stop_in_time(daemon: Daemons) -> int:
+    """Return the exit code of a daemon after one SIGTERM; fail if it takes too long."""
+    process = daemon.started[-1]
+    process.send_signal(signal.SIGTERM)
+    return process.wait(MAX_STOP_SECONDS + SLOW_MACHINE_SECONDS)
+
+
+def read_pids(tmp_path: Path) -> tuple[int, int]:
+    """Return the pids of the keeper and of the command of `SLEEPER`."""
+    path = tmp_path / "pids"
+    keeper, sleeper = map(int, eventually(lambda: path.exists() and path.read_text()).split())
+    return keeper, sleeper
+
+
+@pytest.mark.requirement("R35")
+def test_hanging_python_job_delays_no_exit(make: Callable[..., Daemons], tmp_path: Path) -> None:
+    daemon = make('[jobs.job]\npython = "rae_hanging:hang_in_job"\nkill_after = "1s"\n')
+    daemon.serve()
+    daemon.ask("trigger", job="job", request=None)
+    eventually((tmp_path / "hangs").exists)
+    assert stop_in_time(daemon) == 0
+    assert "stopped" in daemon.output()
+    (run,) = daemon.history()
+    assert run["state"] == "interrupted"
+
+
+@pytest.mark.requirement("R35")
+def test_stopped_keeper_delays_no_exit_and_its_run_is_adopted(make: Callable[..., Daemons], tmp_path: Path) -> None:
+    daemon = make(SLEEPER)
+    daemon.serve()
+    run = daemon.ask("trigger", job="job", request=None)["run_id"]
+    keeper, _ = read_pids(tmp_path)
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        assert stop_in_time(daemon) == 0
+        assert "stopped while 1 run had not ended" in daemon.output()
+        daemon.serve()
+        assert [running["run_id"] for running in daemon.ask("status")["running"]] == [run]
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    daemon.ask("cancel", run=run)
+    eventually(lambda: not daemon.ask("status")["running"])
+
+
+@pytest.mark.requirement("R35")
+@pytest.mark.parametrize(
+    ("jobs", "head"),
+    [
+        ('[jobs.job]\ncommand = ["true"]\n[jobs.job.trigger]\ntype = "hanging"\n', ""),
+        ('[jobs.job]\ncommand = ["true"]\n[jobs.job.trigger]\ntype = "hanging"\nblocks = true\n', ""),
+        (QUIET, 'loggers = ["hanging"]\n'),
+        (QUIET + 'schedule = "* * * * * *"\n', 'store = "hanging"\n'),
+        (QUIET, 'store = "unclosable"\n'),
+    ],
+    ids=["source", "source that blocks the loop", "logger", "store", "store that does not close"],
+)
+def test_hanging_plugin_delays_no_exit(make: Callable[..., Daemons], tmp_path: Path, jobs: str, head: str) -> None:
+    daemon = make(jobs, head)
+    daemon.serve()
+    (tmp_path / "hang").touch()
+    if "hanging" in jobs or "schedule" in jobs:
+        eventually((tmp_path / "hangs").exists)
+    stop_in_time(daemon)
+
+
+@pytest.mark.requirement("R35")
+def test_hanging_notifier_delays_no_exit(make: Callable[..., Daemons], tmp_path: Path) -> None:
+    head = '[notifiers.ops]\ntype = "hanging"\n'
+    daemon = make(f'{head}[jobs.job]\ncommand = ["false"]\nnotify = {{ on = ["failure"] }}\n')
+    daemon.serve()
+    daemon.ask("trigger", job="job", request=None)
+    eventually((tmp_path / "hangs").exists)
+    assert stop_in_time(daemon) == 0
+
+
+@pytest.mark.requirement("R35")
+def test_store_that_never_opens_delays_no_exit(make: Callable[..., Daemons], tmp_path: Path) -> None:
+    daemon = make(QUIET, 'store = "unopenable"\n')
+    daemon.launch()
+    eventually((tmp_path / "hangs").exists)
+    assert stop_in_time(daemon) == 0
+
+
+def test_keeper_does_not_hold_the_output_of_its_daemon(daemons: Callable[..., Daemons], tmp_path: Path) -> None:
+    """Whoever reads the standard error of the daemon, as `tee` and ssh do, sees its end, though jobs go on."""
+    daemon = daemons(SLEEPER)
+    daemon.serve()
+    daemon.ask("trigger", job="job", request=None)
+    _, sleeper = read_pids(tmp_path)
+    daemon.ask("stop", leave_running=True)
+    daemon.started[-1].wait(60)
+    try:
+        daemon.listening[-1].join(60)
+        assert not daemon.listening[-1].is_alive()
+    finally:
+        os.kill(sleeper, signal.SIGKILL)
+
+
+def test_refused_start_leaves_the_runs_of_the_last_daemon_alone(
+    daemons: Callable[..., Daemons], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket can't be bound because its path is too long; the next daemon adopts the run."""
+    job = '[jobs.job]\nshell = "echo x >> {home}/started; until [ -e {home}/go ]; do sleep 0.05; done"\n'
+    daemon = daemons(job + '[jobs.often]\nshell = "echo x >> {home}/often"\nschedule = "* * * * * *"\n')
+    long_state = tmp_path / ("d" * 110)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    daemon.state = long_state
+    monkeypatch.setenv("RAE_STATE_DIR", str(long_state))
+    daemon.serve()
+    run = daemon.ask("trigger", job="job", request=None)["run_id"]
+    eventually((tmp_path / "started").exists)
+    eventually((tmp_path / "often").exists)
+    daemon.kill()
+    starts = (tmp_path / "often").read_text()
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    code, said = daemon.refused()
+    assert (code, "can't create the control socket" in said) == (1, True)
+    assert (tmp_path / "often").read_text() == starts
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    daemon.serve()
+    assert run in [running["run_id"] for running in daemon.ask("status")["running"]]
+    (tmp_path / "go").touch()
+
+
+def test_removed_control_socket_is_created_again(daemons: Callable[..., Daemons]) -> None:
+    daemon = daemons(QUIET)
+    daemon.serve()
+    (daemon.state / "control.sock").unlink()
+    assert not daemon.answers()
+    eventually(daemon.answers)
+    assert "control socket had been removed" in daemon.output()
+    assert daemon.stop() == 0
