@@ -24,6 +24,17 @@ class CorruptDocument:
 
 
 @frozen
+class Setback:
+    """A step back in time: commits that were acknowledged are not in the store any more.
+
+    `since` is the time of the last commit that is left, `commits` the number of lost ones; None where not known.
+    """
+
+    since: datetime | None
+    commits: int | None
+
+
+@frozen
 class Put:
     """The document `key` of `kind` is now `body`."""
 
@@ -127,6 +138,23 @@ class Store(Plugin):
 
         Errors: StoreLocked (with the holder's pid), StoreDamaged (nothing was touched), StoreError.
         """
+
+    def open_read_only(self, directory: Path) -> Sequence[str]:
+        """Open for reading alone: take no lock, repair nothing. Returns what a daemon would repair, a line each.
+
+        Only `load`, `query`, `dump` and `close` may follow. By default the same as `open`. Errors: as `open`.
+        """
+        return self.open(directory)
+
+    @property
+    def setback(self) -> Setback | None:
+        """The commits that were lost when the store was opened last, until the next commit; None if there are none."""
+        return None
+
+    @property
+    def skipped_entries(self) -> int:
+        """The number of damaged entries that `query` and `dump` met since the store was opened, and left out."""
+        return 0
 
     @abstractmethod
     def load(self, kind: str) -> Iterable[tuple[str, Document | CorruptDocument]]:

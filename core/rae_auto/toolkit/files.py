@@ -118,6 +118,18 @@ class DirectoryLock:
             self._descriptor = -1
 
 
+def is_locked(directory: Path) -> bool:
+    """Return whether a process holds the lock of a directory. Holds it for a moment itself, if nobody does."""
+    try:
+        with (directory / "lock").open("rb+") as file:
+            _lock(file.fileno())
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 def _lock(descriptor: int) -> None:
     if os.name == "nt":  # pragma: no cover - Windows only
         import msvcrt

@@ -1,14 +1,13 @@
-"""Backup copies of a SQLite file, the newest good one of which replaces it if it is damaged."""
+"""Backup copies of a SQLite file."""
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rae_auto.toolkit.files import atomic_file, open_private, sync_directory
+from rae_auto.toolkit.files import open_private, sync_directory
 
 MAX_COPIES = 3
 
@@ -29,10 +28,16 @@ def is_copy_due(path: Path, now: datetime) -> bool:
     return not copies or _written_at(path, copies[-1]) < now - COPY_INTERVAL
 
 
-def make_copy(database: sqlite3.Connection, path: Path, now: datetime, max_copies: int = MAX_COPIES) -> None:
+def make_copy(
+    database: sqlite3.Connection,
+    path: Path,
+    now: datetime,
+    max_copies: int,
+    verify: Callable[[Path], None],
+) -> None:
     """Make a copy of an open file, whole or not at all, and remove all but the newest `max_copies`.
 
-    Errors: OSError, sqlite3.Error.
+    `verify` raises an error if the copy is not good; then no older copy is replaced. Errors: OSError, sqlite3.Error.
     """
     temporary = path.with_name(f".{path.stem}.bak.tmp")
     _remove(temporary)
@@ -42,6 +47,7 @@ def make_copy(database: sqlite3.Connection, path: Path, now: datetime, max_copie
             database.backup(copy)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
+        verify(temporary)
         temporary.replace(path.with_name(f"{path.stem}-{now:{_TIME_FORMAT}}.bak"))
     except BaseException:
         _remove(temporary)
@@ -49,34 +55,6 @@ def make_copy(database: sqlite3.Connection, path: Path, now: datetime, max_copie
     sync_directory(path.parent)
     for old in list_copies(path)[:-max_copies]:
         old.unlink()
-
-
-def restore_newest(path: Path, is_good: Callable[[sqlite3.Connection], bool], now: datetime) -> str | None:
-    """Replace a damaged file by its newest good copy; return a message, or None if there is no good copy.
-
-    The damaged file is renamed. A kill leaves the file missing at worst, and the next start repeats this.
-    """
-    for copy in reversed(list_copies(path)):
-        if not _verify(copy, is_good):
-            continue
-        aside = path.with_name(f"{path.name}.corrupt-{now:{_TIME_FORMAT}}")
-        if path.exists():
-            path.rename(aside)
-        for ending in ("-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
-        with copy.open("rb") as source, atomic_file(path) as target:
-            shutil.copyfileobj(source, target)
-        since = _written_at(path, copy).isoformat(timespec="seconds")
-        return f"everything written after {since} is lost; {copy} replaces it, and the damaged file is now {aside}"
-    return None
-
-
-def _verify(copy: Path, is_good: Callable[[sqlite3.Connection], bool]) -> bool:
-    # Immutable, so that reading it leaves no files beside it.
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{copy.as_uri()}?immutable=1", uri=True)) as database:
-        return is_good(database)
-    return False
 
 
 def _written_at(path: Path, copy: Path) -> datetime:

@@ -2,34 +2,42 @@
 
 Files in the state directory:
 
-| file                        | content                                                                              |
-| --------------------------- | ------------------------------------------------------------------------------------ |
-| `state.sqlite`              | the database, with `-wal` and `-shm` while it is open                                |
-| `state.clean`               | an empty mark: the last process closed the database                                  |
-| `state-<time>.bak`          | backup copies, the newest three                                                      |
-| `state.sqlite.corrupt-<time>` | a damaged database, as it was found                                                 |
+| file                          | content                                                                            |
+| ----------------------------- | ---------------------------------------------------------------------------------- |
+| `state.sqlite`                | the database, with `-wal` and `-shm` while it is open                              |
+| `state.commits`               | the mark: the number of the last commit (see `commit_line`)                        |
+| `state.clean`                 | the proof of a clean stop: the checksum of all bytes of the database               |
+| `state-<time>.bak`            | backup copies, the newest three                                                    |
+| `state.sqlite.corrupt-<time>` | a damaged database as it was found, with its `-wal`                                |
+| `rows.corrupt-<time>.json`    | damaged rows as they were found                                                    |
+| `state.sqlite.repaired`       | a repaired database that is about to take its place                                |
 
 Format (version 1, in `user_version`; `application_id` is "RAEA"): a row of `documents` is a document by kind and key, a
-row of `entries` an entry of a log, in the order of `seq`. Both carry the CRC-32 of their JSON text in `crc`, because
-SQLite has checksums for its write-ahead log only and does not notice flipped bits in the file itself.
+row of `entries` an entry of a log, in the order of `seq`. Both carry a CRC-32 of all their columns in `crc`, because
+SQLite has checksums for its write-ahead log only and does not notice flipped bits in the file itself. `last_commit` has
+one row, the number of the last commit.
 
-Commit rule: a commit is one transaction, with a write-ahead log and `synchronous = FULL`, so it is durable when
-`commit` returns. A transaction that a kill cuts off leaves no trace.
+Commit rule: a commit is one transaction, with a write-ahead log and `synchronous = FULL`; then its number is written
+to the mark and synced; then `commit` returns. A transaction that a kill cuts off leaves no trace.
 
-Recovery, when the store is opened:
+Opening the store (in `opening`):
 
-1. The file is missing or empty, though a mark or a copy shows that it existed: the newest good copy replaces it.
-2. SQLite cannot read it, or (only without the mark, because that takes time) `quick_check` fails: the damaged file is
-   renamed, and the newest good copy replaces it. A copy is good if its format is known and `quick_check` passes.
-3. There is no good copy: the store refuses to open and changes nothing.
-4. The format is newer, or the file belongs to another program: the store refuses to open, without using a copy.
-5. A full disk or missing permission (`OperationalError`) is not damage: the store refuses to open.
+1. A repair that was interrupted is finished.
+2. Nothing says that a store ever existed (no database, no mark, no copy): it is created, whole or not at all.
+3. The files are surveyed as bytes, before SQLite sees them (in `recovery`): the header, the log (in `wal_check`), and
+   the numbers of the last commit in the database, the log and the mark.
+4. Without the proof of a clean stop, SQLite checks all pages and indexes, and every row is held against its checksum.
+5. If 3 or 4 finds a problem, the newest good state that the files and the copies yield replaces them (in `recovery`).
+   The damaged files are kept. The message says what was lost and since when.
+6. Without any good state, or if another program or a newer rae-auto wrote the files, the store refuses to open and
+   changes nothing. A full disk or missing permission is not damage.
+7. Rows with wrong checksums are kept in a file. Damaged entries are deleted; damaged documents stay, and `load` returns
+   them as `CorruptDocument`. `query` and `dump` leave out what is damaged, and count it.
 
-The commits after the copy are lost, and the message says from when on. A row with a wrong checksum costs that row only:
-`load` returns a `CorruptDocument`, and `query` and `dump` raise `StoreDamaged`, so that it is never silently believed.
+Damage that shows while the store is open is repaired in the same way at once; the call that met it raises StoreDamaged.
 
-Backup copies are made with SQLite's backup API (whole or not at all), when a store that was written to is closed, and
-once a day while it stays open.
+Backup copies are made with SQLite's backup API, when a store that was written to is closed, and once a day while it
+stays open. A copy is checked like in step 4 before it replaces an older one.
 """
 
 from rae_auto.api.store import Store

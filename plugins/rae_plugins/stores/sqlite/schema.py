@@ -1,18 +1,25 @@
-"""The tables of the SQLite store, and checks of a file against them."""
+"""The tables of the SQLite store, the constants in the header of its file, and checks against both."""
 
 import os
 import sqlite3
+import struct
 from pathlib import Path
+from typing import Any
 
 from rae_auto.errors import StoreError
 from rae_auto.toolkit.files import open_private
+from rae_plugins.stores.commit_line import CommitLine, find_commit_line
 
 APPLICATION_ID = 0x5241_4541
 """'RAEA': marks the files of rae-auto, also for file(1)."""
 
 FORMAT_VERSION = 1
 
+PAGE_BYTES = 4096
+
+# The page of the first table is page 2, where `wal_check` looks for the last commit.
 TABLES = """
+CREATE TABLE last_commit (id INTEGER PRIMARY KEY CHECK (id = 0), line BLOB NOT NULL);
 CREATE TABLE documents (kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL,
     PRIMARY KEY (kind, key)) WITHOUT ROWID;
 CREATE TABLE entries (seq INTEGER PRIMARY KEY, log TEXT NOT NULL, key TEXT NOT NULL, job TEXT NOT NULL,
@@ -23,6 +30,66 @@ CREATE INDEX entries_by_job ON entries (log, job, at, seq, state);
 CREATE INDEX entries_by_state ON entries (log, state, at, seq);
 """
 
+SET_LAST_COMMIT = "INSERT OR REPLACE INTO last_commit VALUES (0, ?)"
+
+_STATEMENTS = frozenset(statement.strip().encode() for statement in TABLES.split(";") if statement.strip())
+
+_NO_DAMAGE = frozenset(
+    {
+        sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_AUTH,
+    }
+)  # fmt: skip
+
+# Offset and content of what never changes in the header (https://www.sqlite.org/fileformat2.html#database_header).
+_CONSTANTS = (
+    (0, b"SQLite format 3\0"),
+    (16, struct.pack(">H", PAGE_BYTES)),
+    (18, b"\2\2"),  # written and read with a write-ahead log
+    (20, b"\0\x40\x20\x20"),  # no reserved bytes; the fractions of payloads
+    (44, struct.pack(">2I", 4, 0)),  # the format of the schema; the default of the cache
+    (52, struct.pack(">2I", 0, 1)),  # no automatic vacuum; UTF-8
+    (60, struct.pack(">3I", FORMAT_VERSION, 0, APPLICATION_ID)),
+    (72, bytes(20)),
+)
+
+
+def fix_header(header: bytes) -> bytes:
+    """Return the header of a file with all constants of the format in their places."""
+    fixed = bytearray(header)
+    for offset, content in _CONSTANTS:
+        fixed[offset : offset + len(content)] = content
+    return bytes(fixed)
+
+
+def is_header_good(header: bytes) -> bool:
+    """Return whether all constants are in their places."""
+    return len(header) >= 100 and fix_header(header) == header
+
+
+def read_versions(header: bytes) -> tuple[int, int]:
+    """Return the application id and the version of the format in a header."""
+    version, _, application = struct.unpack_from(">3I", header, 60)
+    return application, version
+
+
+def has_our_tables(database: sqlite3.Connection) -> bool:
+    """Return whether a file has the tables and indexes of this format, and nothing else."""
+    rows = database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {as_bytes(sql) for (sql,) in rows} == _STATEMENTS
+
+
+def read_last_commit(database: sqlite3.Connection) -> CommitLine | None:
+    """Return the last commit in a file, or None if its line is damaged."""
+    row = database.execute("SELECT line FROM last_commit").fetchone()
+    return None if row is None else find_commit_line(as_bytes(row[0]))
+
+
+def as_bytes(value: Any) -> bytes:
+    """Return the bytes of a text, whatever damage has made of it."""
+    return value if isinstance(value, bytes) else str(value).encode(errors="backslashreplace")
+
 
 def read_pragma(database: sqlite3.Connection, name: str) -> int:
     """Return the value of a pragma."""
@@ -30,19 +97,10 @@ def read_pragma(database: sqlite3.Connection, name: str) -> int:
     return int(value)
 
 
-def quick_check(database: sqlite3.Connection) -> str:
-    """Return the first problem that SQLite finds in a file, or "ok"."""
-    (result,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    return str(result)
-
-
-def is_usable_copy(database: sqlite3.Connection) -> bool:
-    """Return whether a backup copy is undamaged and of a known format."""
-    return (
-        read_pragma(database, "application_id") == APPLICATION_ID
-        and read_pragma(database, "user_version") <= FORMAT_VERSION
-        and quick_check(database) == "ok"
-    )
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether an error says that the file is damaged, and not that the disk or the permissions refuse."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.DatabaseError) and code is not None and code & 0xFF not in _NO_DAMAGE
 
 
 def error_text(error: Exception) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC
 from typing import Any
 
-from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, RetentionRule
-from rae_plugins.stores.checksum import checksum, pack_json
+from rae_auto.api.store import Append, Change, Delete, LogQuery, Put, RetentionRule
+from rae_plugins.stores.checksum import pack_json
+from rae_plugins.stores.sqlite.rows import SELECT_ENTRIES, document_checksum, entry_checksum
 
 _PUT = "INSERT INTO documents VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body, crc = excluded.crc"
 _DELETE = "DELETE FROM documents WHERE kind = ? AND key = ?"
@@ -34,16 +35,14 @@ def group_changes(changes: Sequence[Change]) -> Iterator[StatementBatch]:
 def _make_row(change: Change) -> tuple[str, tuple[Any, ...]]:
     match change:
         case Put(kind, key, body):
-            return _PUT, (kind, key, *_pack(body))
+            text = pack_json(body)
+            return _PUT, (kind, key, text, document_checksum(kind.encode(), key.encode(), text.encode()))
         case Delete(kind, key):
             return _DELETE, (kind, key)
         case Append(log, key, job, state, at, body):
-            return _APPEND, (log, key, job, str(state), at.astimezone(UTC).timestamp(), *_pack(body))
-
-
-def _pack(body: Document) -> tuple[str, int]:
-    text = pack_json(body)
-    return text, checksum(text.encode())
+            text, instant = pack_json(body), at.astimezone(UTC).timestamp()
+            crc = entry_checksum((log.encode(), key.encode(), job.encode(), state.encode()), instant, text.encode())
+            return _APPEND, (log, key, job, str(state), instant, text, crc)
 
 
 def select_entries(log: str, query: LogQuery) -> tuple[str, list[Any]]:
@@ -58,19 +57,20 @@ def select_entries(log: str, query: LogQuery) -> tuple[str, list[Any]]:
             conditions.append(f"at {comparison} {instant.timestamp()!r}")
     where = " AND ".join(conditions)
     # Column names and numbers are ours; values from outside are bound.
-    sql = f"SELECT key, body, crc FROM entries WHERE {where} ORDER BY at DESC, seq DESC LIMIT {query.limit:d}"  # noqa: S608
+    sql = f"{SELECT_ENTRIES} WHERE {where} ORDER BY at DESC, seq DESC LIMIT {query.limit:d}"
     return sql, values
 
 
-def find_expired(database: sqlite3.Connection, log: str, rule: RetentionRule) -> Iterator[tuple[int, str]]:
-    """Yield the number and key of each entry that need not be retained, once."""
+def find_expired(database: sqlite3.Connection, log: str, rule: RetentionRule) -> Iterator[tuple[int, bytes]]:
+    """Yield the number and key of each entry that need not be retained, once. Text is read as bytes."""
     conditions, values = _match_log(log, rule.states)
     # Only column names are interpolated; values from outside are bound.
     where, since = " AND ".join(conditions), rule.since.timestamp()
     yield from database.execute(f"SELECT seq, key FROM entries WHERE {where} AND at < ?", (*values, since))  # noqa: S608
+    # Jobs are read as bytes, which are not equal to text without the cast.
     recent, bound = f"FROM entries WHERE {where} AND at >= ?", (*values, since)
     crowded = f"SELECT job {recent} GROUP BY job HAVING count(*) > ?"
-    oldest = f"SELECT seq, key {recent} AND job = ? ORDER BY at DESC, seq DESC LIMIT -1 OFFSET ?"
+    oldest = f"SELECT seq, key {recent} AND job = CAST(? AS TEXT) ORDER BY at DESC, seq DESC LIMIT -1 OFFSET ?"
     for (job,) in database.execute(crowded, (*bound, rule.newest)).fetchall():
         yield from database.execute(oldest, (*bound, job, rule.newest))
 

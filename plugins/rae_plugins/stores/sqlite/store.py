@@ -2,35 +2,38 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import ClassVar, NoReturn, TypeVar, cast
 
 from attrs import define, field
 
-from rae_auto.api.store import Append, Change, CorruptDocument, Document, LogQuery, Put, RetentionRule, Store
+from rae_auto.api.store import Append, Change, CorruptDocument, Document, LogQuery, Put, RetentionRule, Setback, Store
 from rae_auto.errors import StoreDamaged, StoreError
-from rae_auto.toolkit.files import DirectoryLock
+from rae_auto.toolkit.files import DirectoryLock, is_locked
 from rae_auto.toolkit.mounts import network_type
 from rae_plugins.stores import backup_copies
-from rae_plugins.stores.checksum import checksum
-from rae_plugins.stores.sqlite.schema import (
-    APPLICATION_ID,
-    FORMAT_VERSION,
-    TABLES,
-    create_private,
-    error_text,
-    is_usable_copy,
-    quick_check,
-    read_pragma,
+from rae_plugins.stores.commit_line import CommitLine, CommitMark
+from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading
+from rae_plugins.stores.sqlite.rows import (
+    SELECT_DOCUMENTS,
+    SELECT_ENTRIES,
+    Row,
+    as_text,
+    is_good_document,
+    is_good_entry,
 )
+from rae_plugins.stores.sqlite.schema import SET_LAST_COMMIT, error_text, is_damage, read_last_commit
 from rae_plugins.stores.sqlite.statements import StatementBatch, find_expired, group_changes, select_entries
+from rae_plugins.stores.sqlite.verification import verify_file, write_proof
 
 PRUNE_BATCH_SIZE = 500
 """Number of entries that are removed at once."""
+
+T = TypeVar("T")
 
 
 @define(eq=False)
@@ -42,87 +45,77 @@ class SqliteStore(Store):
     _directory: Path = field(init=False, default=Path())
     _lock: DirectoryLock | None = field(init=False, default=None)
     _connection: sqlite3.Connection | None = field(init=False, default=None)
+    _mark: CommitMark | None = field(init=False, default=None)
+    _last: CommitLine = field(init=False, factory=CommitLine.first)
+    _floor: int = field(init=False, default=0)
+    """The largest number that a commit had, which the store may have lost."""
+    _setback: Setback | None = field(init=False, default=None)
+    _skipped: set[int] = field(init=False, factory=set)
+    _is_suspect: bool = field(init=False, default=False)
+    """Damage was met that the next start has to look for."""
 
     @property
     def _path(self) -> Path:
         return self._directory / "state.sqlite"
 
     @property
-    def _clean_mark(self) -> Path:
-        """The mark that the last process closed the file; without it the file is checked when it is opened."""
-        return self._directory / "state.clean"
+    def setback(self) -> Setback | None:
+        """The commits that were lost when the store was opened or repaired; None if there are none."""
+        return self._setback
+
+    @property
+    def skipped_entries(self) -> int:
+        """The number of damaged entries that were met since the store was opened."""
+        return len(self._skipped)
 
     def open(self, directory: Path) -> Sequence[str]:
         """Take the lock, then open the file, or create it; return messages about repairs."""
-        self._directory = directory
+        self._directory, self._is_suspect, self._skipped = directory, False, set()
         self._lock = DirectoryLock(directory)
         try:
-            return self._open()
+            if (kind := network_type(directory)) is not None:
+                raise StoreError(
+                    f"{directory} is on a network file system ({kind}), where SQLite can lose what it wrote; "
+                    'set RAE_STATE_DIR to a local directory, or use store = "json"'
+                )
+            opener = FileOpener(self._path)
+            messages = self._of_disk(opener.prepare)
+            self._take(opener)
         except BaseException:
             self.close()
             raise
-
-    def _open(self) -> Sequence[str]:
-        if (kind := network_type(self._directory)) is not None:
-            raise StoreError(
-                f"{self._directory} is on a network file system ({kind}), where SQLite can lose what it wrote; "
-                'set RAE_STATE_DIR to a local directory, or use store = "json"'
-            )
-        is_new = not self._path.exists() or self._path.stat().st_size == 0
-        messages = []
-        if is_new and (self._clean_mark.exists() or backup_copies.list_copies(self._path)):
-            messages = self._restore_copy(
-                "is missing or empty, though it existed",
-                f"restore it, or remove {self._clean_mark} to start without a history",
-            )
-            is_new = False
-        try:
-            self._connect(is_new=is_new)
-        except sqlite3.DatabaseError as error:
-            self._disconnect()
-            messages += self._restore_copy(f"can't be read ({error})", "restore a backup of it")
-            self._connect(is_new=False)
-        self._clean_mark.unlink(missing_ok=True)
         return messages
 
-    def _restore_copy(self, problem: str, hint: str) -> list[str]:
-        message = backup_copies.restore_newest(self._path, is_usable_copy, datetime.now(UTC))
-        if message is None:
-            raise StoreDamaged(f"{self._path} {problem}; {hint}")
-        return [f"{self._path} {problem}: {message}"]
-
-    def _connect(self, *, is_new: bool) -> None:
-        """Open the file. Errors: sqlite3.DatabaseError if it is damaged, StoreError if it may be undamaged."""
-        create_private(self._path)
-        self._connection = sqlite3.connect(
-            self._path, isolation_level=None, check_same_thread=False, cached_statements=32
+    def open_read_only(self, directory: Path) -> Sequence[str]:
+        """Open the file for reading without the lock, and repair nothing; return messages about damage."""
+        self._directory, self._is_suspect, self._skipped = directory, False, set()
+        self._connection, messages = self._of_disk(
+            lambda: connect_for_reading(self._path, is_in_use=is_locked(directory))
         )
-        try:
-            self._prepare()
-        except sqlite3.OperationalError as error:
-            if is_new:
-                self._path.unlink(missing_ok=True)
-            raise StoreError(f"{self._path}: can't be opened ({error_text(error)})") from error
+        return messages
 
-    def _prepare(self) -> None:
-        database = self._database
-        application, version = read_pragma(database, "application_id"), read_pragma(database, "user_version")
-        if application not in (0, APPLICATION_ID):
-            raise StoreDamaged(f"{self._path} belongs to another program; move it away")
-        if version > FORMAT_VERSION:
-            raise StoreDamaged(
-                f"{self._path} was written by a newer rae-auto (format {version}); install that version or a later one"
-            )
-        # Every commit is synced, so a process that is killed leaves a consistent file.
-        for setting in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -1024", "temp_store = MEMORY"):
-            database.execute(f"PRAGMA {setting}")
-        if version == 0:
-            database.executescript(
-                f"BEGIN IMMEDIATE;{TABLES}"
-                f"PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {FORMAT_VERSION};COMMIT;"
-            )
-        elif not self._clean_mark.exists() and (result := quick_check(database)) != "ok":
-            raise sqlite3.DatabaseError(result)
+    def _take(self, opener: FileOpener) -> None:
+        """Connect to the file that has been checked."""
+        self._setback, self._floor = opener.setback, opener.floor
+        self._connection = self._of_disk(lambda: connect(self._path))
+        last = read_last_commit(self._connection)
+        if last is None:
+            raise StoreDamaged(f"{self._path}: the number of the last commit is damaged; restore a backup of it")
+        self._last = last
+        if opener.bad_entries:
+            self._write([("DELETE FROM entries WHERE seq = ?", [(seq,) for seq in opener.bad_entries])])
+        self._mark = self._of_disk(lambda: opener.open_mark(self._last))
+
+    def _of_disk(self, function: Callable[[], T]) -> T:
+        """Call a function, and turn errors of the disk into StoreError."""
+        try:
+            return function()
+        except StoreError:
+            raise
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path}: can't be opened ({error_text(error)})") from error
+        except OSError as error:
+            raise StoreError(f"{self._path}: can't be opened ({error.strerror})") from error
 
     @property
     def _database(self) -> sqlite3.Connection:
@@ -130,14 +123,38 @@ class SqliteStore(Store):
             raise StoreError(f"the store in {self._directory} is not open")
         return self._connection
 
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection; damage that shows while it is used is repaired at once."""
+        try:
+            yield self._database
+        except sqlite3.Error as error:
+            if is_damage(error):
+                self._repair_in_use(error)
+            raise StoreError(f"{self._path}: can't be read ({error_text(error)})") from error
+
+    def _repair_in_use(self, error: sqlite3.Error) -> NoReturn:
+        """Repair the file like at a start, and raise StoreDamaged with what was lost."""
+        self._is_suspect = True
+        if self._mark is None:
+            raise StoreDamaged(f"{self._path} is damaged ({error}); the next start of the daemon repairs it") from error
+        self._mark.close()
+        self._disconnect()
+        opener = FileOpener(self._path)
+        messages = self._of_disk(lambda: opener.prepare(str(error)))
+        self._take(opener)
+        raise StoreDamaged("; ".join(messages)) from error
+
     def load(self, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
         """Yield all documents of a kind by key; damaged ones as CorruptDocument."""
-        rows = self._database.execute("SELECT key, body, crc FROM documents WHERE kind = ? ORDER BY key", (kind,))
-        for key, body, crc in rows:
-            try:
-                yield key, self._decode(body, crc, kind, key)
-            except StoreDamaged:
-                yield key, CorruptDocument("its checksum is wrong", str(body))
+        with self._using() as database:
+            rows = database.execute(f"{SELECT_DOCUMENTS} WHERE kind = ? ORDER BY key", (kind,)).fetchall()
+        for row in rows:
+            _, key, body, _ = row
+            if is_good_document(row):
+                yield key.decode(), json.loads(body)
+            else:
+                yield as_text(key), CorruptDocument("its checksum is wrong", as_text(body))
 
     def commit(self, changes: Sequence[Change]) -> None:
         """Write all changes in one synced transaction. Errors: StoreError."""
@@ -146,36 +163,54 @@ class SqliteStore(Store):
 
     def _write(self, batches: Sequence[StatementBatch]) -> None:
         database = self._database
+        line = self._last.next(self._floor)
         try:
             database.execute("BEGIN IMMEDIATE")
-            for statement, rows in batches:
+            for statement, rows in (*batches, (SET_LAST_COMMIT, [(line.encode(),)])):
                 database.executemany(statement, rows)
             database.execute("COMMIT")
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 database.execute("ROLLBACK")
+            if is_damage(error):
+                self._repair_in_use(error)
             raise StoreError(f"{self._path}: can't be written ({error_text(error)})") from error
+        self._last = line
+        if self._mark is not None:
+            try:
+                self._mark.write(line)
+            except OSError as error:
+                raise StoreError(f"{self._mark.path}: can't be written ({error.strerror})") from error
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
-        """Return entries of a log, newest first. Errors: StoreDamaged."""
+        """Return entries of a log, newest first. Damaged ones are skipped and counted."""
         sql, values = select_entries(log, query)
-        rows = self._database.execute(sql, values).fetchall()
-        for key, body, crc in rows:
-            self._verify(body, crc, log, key)
+        with self._using() as database:
+            rows = database.execute(sql, values).fetchall()
+        bodies = []
+        for row in rows:
+            if is_good_entry(row):
+                bodies.append(row[6])
+            else:
+                self._skip(row[0])
         # Parsed at once, which takes less than half the time and shares the names of fields.
-        documents: list[Document] = json.loads(f"[{','.join(body for _, body, _ in rows)}]")
+        documents: list[Document] = json.loads(b"[%s]" % b",".join(bodies))
         return documents
+
+    def _skip(self, seq: int) -> None:
+        self._skipped.add(seq)
+        self._is_suspect = True
 
     def prune(self, log: str, keep: RetentionRule) -> list[str]:
         """Remove some hundred entries: old ones first, then those of jobs with too many."""
-        database = self._database
-        rows = list(islice(find_expired(database, log, keep), PRUNE_BATCH_SIZE))
+        with self._using() as database:
+            rows = list(islice(find_expired(database, log, keep), PRUNE_BATCH_SIZE))
         if rows:
             self._write([("DELETE FROM entries WHERE seq = ?", [(seq,) for seq, _ in rows])])
         elif backup_copies.is_copy_due(self._path, now := datetime.now(UTC)):
             # Here, because this is called every hour.
             self._make_copy(now)
-        return [key for _, key in rows]
+        return [as_text(key) for _, key in rows]
 
     def scrub(self) -> None:
         """Rewrite the file and its copies, because SQLite leaves deleted entries in free pages."""
@@ -190,7 +225,7 @@ class SqliteStore(Store):
         self._make_copy(datetime.now(UTC), max_copies=1)
 
     def dump(self) -> Iterator[Change]:
-        """Yield everything, read in one transaction of a second connection. Errors: StoreDamaged."""
+        """Yield everything but damaged rows, read in one transaction of a second connection. Errors: StoreDamaged."""
         _ = self._database
         changes = self._dump()
         # Advance to the begin of the read transaction: from then on it sees no later commit.
@@ -198,29 +233,46 @@ class SqliteStore(Store):
         return cast("Iterator[Change]", changes)
 
     def _dump(self) -> Iterator[Change | None]:
-        with closing(sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)) as database:
+        with closing(self._second_connection()) as database:
             try:
                 database.execute("BEGIN")
                 database.execute("SELECT 1 FROM documents LIMIT 1").fetchone()
                 yield None
-                for kind, key, body, crc in database.execute("SELECT * FROM documents ORDER BY kind, key"):
-                    yield Put(kind, key, self._decode(body, crc, kind, key))
-                for _, log, key, job, state, at, body, crc in database.execute("SELECT * FROM entries ORDER BY seq"):
-                    document = self._decode(body, crc, log, key)
-                    yield Append(log, key, job, state, datetime.fromtimestamp(at, UTC), document)
+                for row in database.execute(f"{SELECT_DOCUMENTS} ORDER BY kind, key"):
+                    if is_good_document(row):
+                        kind, key, body, _ = row
+                        yield Put(kind.decode(), key.decode(), json.loads(body))
+                for row in database.execute(f"{SELECT_ENTRIES} ORDER BY seq"):
+                    if not is_good_entry(row):
+                        self._skip(row[0])
+                        continue
+                    yield _to_append(row)
             except sqlite3.DatabaseError as error:
-                raise StoreDamaged(f"{self._path} can't be read ({error}); restore a backup of it") from error
+                self._is_suspect = True
+                raise StoreDamaged(
+                    f"{self._path} can't be read ({error}); restart the daemon, which repairs it"
+                ) from error
+
+    def _second_connection(self) -> sqlite3.Connection:
+        if self._lock is None:
+            return connect_for_reading(self._path, is_in_use=is_locked(self._directory))[0]
+        return connect(self._path)
 
     def close(self) -> None:
-        """Copy the file if it was written to, close it, and release the lock."""
-        if self._connection is not None:
+        """Copy the file if it was written to, close it, prove it, and release the lock."""
+        if self._connection is not None and self._mark is not None:
             if self._connection.total_changes:
                 # A failed copy does not harm the file itself.
                 with suppress(StoreError):
                     self._make_copy(datetime.now(UTC))
             self._disconnect()
-            with suppress(OSError):
-                create_private(self._clean_mark)
+            if not self._is_suspect and not self._path.with_name(f"{self._path.name}-wal").exists():
+                with suppress(OSError):
+                    write_proof(FileOpener(self._path).proof, self._path)
+        self._disconnect()
+        if self._mark is not None:
+            self._mark.close()
+            self._mark = None
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -232,16 +284,21 @@ class SqliteStore(Store):
 
     def _make_copy(self, now: datetime, max_copies: int = backup_copies.MAX_COPIES) -> None:
         try:
-            backup_copies.make_copy(self._database, self._path, now, max_copies)
+            backup_copies.make_copy(self._database, self._path, now, max_copies, self._verify_copy)
         except (OSError, sqlite3.Error) as error:
+            if isinstance(error, StoreError):
+                raise
             raise StoreError(f"{self._path}: can't be copied ({error_text(error)})") from error
 
-    def _decode(self, body: str, crc: int, table: str, key: str) -> Document:
-        self._verify(body, crc, table, key)
-        document: dict[str, Any] = json.loads(body)
-        return document
+    def _verify_copy(self, copy: Path) -> None:
+        checked = verify_file(copy)
+        if not checked.is_perfect:
+            self._is_suspect = True
+            problem = checked.problem or "rows with wrong checksums"
+            raise StoreDamaged(f"{self._path}: a copy of it is damaged ({problem}), so it is not kept")
 
-    def _verify(self, body: str, crc: int, table: str, key: str) -> None:
-        # SQLite does not notice flipped bits itself.
-        if checksum(body.encode()) != crc:
-            raise StoreDamaged(f'{self._path}: the checksum of {table} "{key}" is wrong; restore a backup')
+
+def _to_append(row: Row) -> Append:
+    _, log, key, job, state, at, body, _ = row
+    instant = datetime.fromtimestamp(at, UTC)
+    return Append(log.decode(), key.decode(), job.decode(), state.decode(), instant, json.loads(body))

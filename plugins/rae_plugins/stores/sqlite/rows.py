@@ -1,0 +1,78 @@
+"""The rows of the SQLite store: their checksums, and reading them without believing them.
+
+Every column of a row but its place is covered by its checksum: a flipped bit in the key of a document would otherwise
+make another document of it. All text is read as bytes, so that one bad bit is a wrong checksum and no decoding error.
+"""
+
+import sqlite3
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from rae_plugins.stores.sqlite.schema import as_bytes
+
+SELECT_DOCUMENTS = "SELECT kind, key, body, crc FROM documents"
+SELECT_ENTRIES = "SELECT seq, log, key, job, state, at, body, crc FROM entries"
+
+Row = tuple[Any, ...]
+
+
+@frozen
+class BadRow:
+    """A row whose checksum is wrong: its table, its place there, and its values as they are."""
+
+    table: str
+    place: tuple[Any, ...]
+    values: Row
+
+    def describe(self) -> dict[str, Any]:
+        """Return the row as JSON, in which bytes that are no text are escaped."""
+        return {
+            "table": self.table,
+            "values": [as_text(value) if isinstance(value, bytes) else value for value in self.values],
+        }
+
+
+def document_checksum(kind: bytes, key: bytes, body: bytes) -> int:
+    """Return the checksum of a document."""
+    return zlib.crc32(body, zlib.crc32(b"%s\0%s\0" % (kind, key)))
+
+
+def entry_checksum(names: Sequence[bytes], at: float, body: bytes) -> int:
+    """Return the checksum of an entry: of its log, key, job and state, its seconds since the epoch, and its body."""
+    head = b"\0".join((*names, struct.pack(">d", at)))
+    return zlib.crc32(body, zlib.crc32(head))
+
+
+def is_good_document(row: Row) -> bool:
+    """Return whether a row of `SELECT_DOCUMENTS` is what was written."""
+    *fields, crc = row
+    return all(type(value) is bytes for value in fields) and crc == document_checksum(*fields)
+
+
+def is_good_entry(row: Row) -> bool:
+    """Return whether a row of `SELECT_ENTRIES` is what was written."""
+    _, log, key, job, state, at, body, crc = row
+    return (
+        all(type(value) is bytes for value in (log, key, job, state, body))
+        and type(at) is float
+        and crc == entry_checksum((log, key, job, state), at, body)
+    )
+
+
+def find_bad_rows(database: sqlite3.Connection) -> Iterator[BadRow]:
+    """Yield every row whose checksum is wrong. The connection must read text as bytes."""
+    for row in database.execute(SELECT_DOCUMENTS):
+        if not is_good_document(row):
+            yield BadRow("documents", row[:2], row)
+    for row in database.execute(f"{SELECT_ENTRIES} NOT INDEXED"):
+        if not is_good_entry(row):
+            yield BadRow("entries", row[:1], row)
+
+
+def as_text(value: Any) -> str:
+    """Return a text for people, whatever damage has made of it."""
+    return as_bytes(value).decode(errors="backslashreplace")

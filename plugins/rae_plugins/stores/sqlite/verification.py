@@ -1,0 +1,85 @@
+"""Proofs that a file of the SQLite store is what was written.
+
+Costs, measured with 280,000 entries in 330 MB: the checksum of all bytes 0.2 s, `quick_check` 0.3 s, `integrity_check`
+1.2 s, the checksums of all rows 0.9 s. So a clean stop leaves the checksum of all bytes, which proves everything at
+the next start; only a file without that proof is checked by SQLite (`integrity_check`, because `quick_check` doesn't
+hold indexes against their table) and row by row. A copy is checked in the same way before it replaces an older one.
+"""
+
+import sqlite3
+import zlib
+from contextlib import closing
+from pathlib import Path
+
+from attrs import field, frozen
+
+from rae_auto.toolkit.files import write_atomically
+from rae_plugins.stores.commit_line import CommitLine
+from rae_plugins.stores.sqlite.rows import BadRow, find_bad_rows
+from rae_plugins.stores.sqlite.schema import as_bytes, error_text, has_our_tables, is_damage, read_last_commit
+
+_CHUNK_BYTES = 1 << 20
+
+
+@frozen
+class Verification:
+    """The result of a check: a structural problem, the rows with wrong checksums, and the last commit."""
+
+    problem: str | None
+    bad_rows: list[BadRow] = field(factory=list)
+    commit: CommitLine | None = None
+
+    @property
+    def is_perfect(self) -> bool:
+        """True if nothing at all is wrong."""
+        return self.problem is None and not self.bad_rows and self.commit is not None
+
+
+def verify(database: sqlite3.Connection) -> Verification:
+    """Check a file: its tables, all its pages and indexes, and every row. Errors: sqlite3.Error of the disk."""
+    factory, database.text_factory = database.text_factory, bytes
+    try:
+        if not has_our_tables(database):
+            return Verification("it doesn't have the tables of this format")
+        (result,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+        if result != b"ok":
+            return Verification(" ".join(as_bytes(result).decode(errors="replace").split()))
+        return Verification(None, list(find_bad_rows(database)), read_last_commit(database))
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return Verification(error_text(error))
+    finally:
+        database.text_factory = factory
+
+
+def verify_file(path: Path) -> Verification:
+    """Check a file that nothing writes to, and leave no files beside it."""
+    with closing(connect_immutable(path)) as database:
+        return verify(database)
+
+
+def connect_immutable(path: Path) -> sqlite3.Connection:
+    """Open a file that nothing writes to, without its log."""
+    return sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True, check_same_thread=False)
+
+
+def write_proof(proof: Path, path: Path) -> None:
+    """Write the checksum of all bytes of a file beside it, durably. Errors: OSError."""
+    write_atomically(proof, _proof_of(path))
+
+
+def has_proof(proof: Path, path: Path) -> bool:
+    """Return whether a file has the checksum that was written beside it."""
+    try:
+        return proof.read_bytes() == _proof_of(path)
+    except OSError:
+        return False
+
+
+def _proof_of(path: Path) -> bytes:
+    checksum, size = 0, 0
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            checksum, size = zlib.crc32(chunk, checksum), size + len(chunk)
+    return b"%d bytes, crc32 %08x\n" % (size, checksum)
