@@ -10,7 +10,6 @@ from rae_auto._version import __version__
 from rae_auto.config.definitions import read_job
 from rae_auto.control.requests import absolute_path, flag, limit_of, log_query, optional_instant, optional_text, text
 from rae_auto.errors import BadRequest
-from rae_auto.explain.engine_source import explain_job
 from rae_auto.model import documents
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.records import job_record, run_record
@@ -163,6 +162,8 @@ class Commands:
     async def why(self, arguments: Arguments) -> Any:
         """Return why a job ran, did not run or waits, at an instant or in a run."""
         at, run = optional_text(arguments, "at"), optional_text(arguments, "run")
+        from rae_auto.explain.engine_source import explain_job  # lazy: memory, asked for rarely
+
         return (await explain_job(self._scheduler, text(arguments, "job"), at, run)).record()
 
     async def output(self, arguments: Arguments) -> Any:

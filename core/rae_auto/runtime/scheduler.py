@@ -31,10 +31,7 @@ from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.zones import local_zone_name
 from rae_auto.model.run import Run
 from rae_auto.paths import state_directory
-from rae_auto.records.backup_files import Backup
-from rae_auto.records.backup_files import write as write_backup
 from rae_auto.records.events import check_not_in_future, deletable_patterns, parse_event_patterns
-from rae_auto.records.statistics import Statistics, statistics_of
 from rae_auto.registry import Registry
 from rae_auto.runtime.inputs import occurrence_of
 from rae_auto.runtime.job_status import job_info_of, job_status_of
@@ -42,6 +39,8 @@ from rae_auto.runtime.runtime import Runtime, RuntimeOptions
 from rae_auto.runtime.time.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
+    from rae_auto.records.backup_files import Backup
+    from rae_auto.records.statistics import Statistics
     from rae_auto.runtime.sync_scheduler import SyncScheduler
 
 
@@ -221,8 +220,10 @@ class Scheduler:
         """Return runs, open ones included, newest first; `since` and `until` bound the time of queueing."""
         return await self.runtime.runs(LogQuery(job=job, states=tuple(states), since=since, until=until, limit=limit))
 
-    async def statistics(self, job: str | None = None, since: datetime | None = None) -> Statistics:
+    async def statistics(self, job: str | None = None, since: datetime | None = None) -> "Statistics":
         """Numbers on the newest runs of a job, or of all, that are over and were queued since then."""
+        from rae_auto.records.statistics import statistics_of  # lazy: memory
+
         return await self.runtime.read_store(lambda store: statistics_of(store, job, since))
 
     # Events
@@ -254,8 +255,10 @@ class Scheduler:
         """Yield messages about runs, decisions and jobs as they become durable. Slow readers lose the oldest."""
         return self.runtime.events.subscribe()
 
-    async def backup(self, target: Path | str, *, replace: bool = False) -> Backup:
+    async def backup(self, target: Path | str, *, replace: bool = False) -> "Backup":
         """Write everything that is durable now to a file that `rae-auto restore` reads. Raises StoreError."""
+        from rae_auto.records.backup_files import write as write_backup  # lazy: memory
+
         changes = await self.runtime.dump_store()
         return await asyncio.to_thread(write_backup, Path(target), changes, self.runtime.now(), replace=replace)
 
