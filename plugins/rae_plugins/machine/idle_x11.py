@@ -15,15 +15,15 @@ Python 3.11, two cores):
     question, with its connection     0.7 ms           3.4 ms (it asks for all extensions and makes classes of them)
     server that stops, before or      given up, the    waits without end: it has no timeout, and a thread that waits
     after the greeting                socket closed    can't be ended
-    server that ends meanwhile        an answer        an exception of its own
+    server that ends meanwhile        said             an exception of its own
     cookie of the family "wild"       used             ignored, so that the server refuses
     torn authority file               no cookie        prints two lines to the daemon's standard output
     DISPLAY=:65000                    no X server      OverflowError
     server without the extension      said             AttributeError
 
 The decisive point is the third. A stopped server would cost a thread and a connection for each question; here the event
-loop gives the question up and closes the socket. `Display()` waits in its constructor, before its socket can be closed from outside,
-so that only a process of its own would bound it.
+loop gives the question up and closes the socket. `Display()` waits in its constructor, before its socket can be closed
+from outside, so that only a process of its own would bound it.
 """
 
 import asyncio
