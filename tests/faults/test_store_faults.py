@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -11,7 +12,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from loguru import logger
@@ -19,7 +20,10 @@ from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
 from rae_auto import Job, Scheduler
+from rae_auto.api.plugin import Kind
+from rae_auto.api.store import Put, Store
 from rae_auto.errors import StoreError
+from rae_auto.registry import Registry
 from rae_auto.runtime import engine_loop, silence_library
 from rae_auto.testing.memory_store import MemoryStore
 
@@ -138,6 +142,35 @@ def test_a_full_disk_stops_starts_alone_and_is_recovered_from(
     eventually((ours.home / "begun").exists)
     filler = fill(small_disk)
     goes_through(ours, filler.unlink, "o space left on device")
+
+
+@pytest.mark.requirement("R22")
+@STORES
+def test_first_start_on_a_full_disk_spoils_no_later_one(small_disk: Path, kind: str) -> None:
+    """The disk is full, or becomes full at some moment of the start; then there is space again."""
+    make = cast("Callable[[], Store]", Registry().get(Kind.STORE, kind))
+    ends = set()
+    for free_blocks in range(0, 28, 3):
+        state = small_disk / str(free_blocks)
+        state.mkdir()
+        filler = fill(small_disk)
+        os.truncate(filler, filler.stat().st_size - 4096 * free_blocks)
+        store = make()
+        try:
+            store.open(state)
+            store.commit([Put("job", "a", {"text": "x" * 200})])
+            ends.add("written")
+        except StoreError:
+            ends.add("refused")
+        finally:
+            store.close()
+        filler.unlink()
+        later = make()
+        assert not later.open(state)
+        later.commit([Put("job", "b", {})])
+        later.close()
+        shutil.rmtree(state)
+    assert ends == {"written", "refused"}
 
 
 @pytest.mark.requirement("R22", "R23")
