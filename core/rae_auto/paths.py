@@ -42,6 +42,14 @@ def socket_path(directory: Path) -> Path:
     return Path(runtime) / f"rae-auto-{sha256(os.fsencode(directory)).hexdigest()[:16]}.sock"
 
 
+def output_path(directory: Path, job: str, run: str, attempt: int) -> Path:
+    """Return the path of an attempt's output file in a state directory.
+
+    Each job has a directory of its own: ten thousand jobs with a thousand runs each would be too much for one.
+    """
+    return directory / "output" / job / f"{run}.{attempt}.log"
+
+
 def find_config(explicit: str | None = None) -> Path | None:
     """Return the configuration file to use, or None if there is none.
 

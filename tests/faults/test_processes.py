@@ -89,13 +89,13 @@ def test_a_flood_is_kept_within_bounds_in_memory_and_on_disk(tmp_path):
         async with Scheduler(directory=tmp_path, jobs=[job]) as scheduler:
             run = await scheduler.trigger("flood")
             ended = await scheduler.wait(run)
-            keeper = int(json.loads((tmp_path / "output" / f"{run}.1.start").read_text())["keeper"][0])
-            return ended, peak_of(keeper)
+            (note,) = (tmp_path / "executors" / "process" / "keepers").iterdir()
+            return ended, peak_of(int(note.stem))
 
     ended, peak = run_async(work)
     assert ended.state is RunState.SUCCEEDED
     assert peak < 40 << 20
-    (output,) = (tmp_path / "output").glob("*.log")
+    (output,) = (tmp_path / "output").glob("flood/*.log")
     assert output.stat().st_size < 1_100_000
     assert b"bytes omitted]" in output.read_bytes()
 

@@ -108,9 +108,11 @@ L = TypeVar("L", bound=Logged)
 class RetentionRule:
     """Which entries of a log stay, of those in one of `states` (none named: of all).
 
-    Those since `since`, and of these no more than the `newest` ones of each job. Entries in other states stay.
+    Those since `since`, and of these no more than the `newest` ones of each job. Entries in other states stay, and
+    those of other jobs than `job`, if one is given.
     """
 
+    job: str | None = None
     states: tuple[str, ...] = ()
     since: datetime
     newest: int
@@ -120,7 +122,7 @@ class RetentionRule:
         kept: Counter[str] = Counter()
         found = []
         for entry in entries:
-            if self.states and entry.state not in self.states:
+            if (self.states and entry.state not in self.states) or self.job not in (None, entry.job):
                 continue
             if entry.at >= self.since and kept[entry.job] < self.newest:
                 kept[entry.job] += 1

@@ -16,7 +16,7 @@ from rae_auto.control.client import Client
 from rae_auto.errors import RunNotFound
 from rae_auto.model.primitives.escaping import escape_line, escape_text
 from rae_auto.model.primitives.formatting import format_count, quote
-from rae_auto.paths import state_directory
+from rae_auto.paths import output_path, state_directory
 from rae_auto.views.tables import print_json
 from rae_auto.views.traces import trace_line, trace_record
 
@@ -94,10 +94,18 @@ def output_command(target: str, attempt: int | None, follow: bool, raw: bool, co
     """
     run = _latest_run(target, config)
     number = attempt or run["attempt"]
-    path = state_directory() / "output" / f"{run['run_id']}.{number}.log"
-    if not path.exists():
-        raise RunNotFound(f"attempt {number} of run {run['run_id']} has no output")
-    _print_file(path, raw, is_open=lambda: follow and _latest_run(run["run_id"], config)["state"] in OPEN_STATES)
+    path = output_path(state_directory(), run["job"], run["run_id"], number)
+
+    def is_followed() -> bool:
+        return follow and _latest_run(run["run_id"], config)["state"] in OPEN_STATES
+
+    while not path.exists() and is_followed():
+        time.sleep(FOLLOW_INTERVAL_SECONDS)
+    if path.exists():
+        _print_file(path, raw, is_followed)
+    else:
+        text = f"attempt {number} of run {run['run_id']} has no output: it printed nothing, or it has been removed"
+        click.echo(text, err=True)
 
 
 def _latest_run(target: str, config: str | None) -> dict[str, Any]:

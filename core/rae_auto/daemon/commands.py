@@ -14,9 +14,9 @@ from rae_auto.model import documents
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run
+from rae_auto.paths import output_path
 from rae_auto.records.events import event_as_json
 from rae_auto.records.world_log import read_world_log
-from rae_auto.runtime.execution.assignments import output_path
 from rae_auto.runtime.job_status import job_info_of
 from rae_auto.runtime.scheduler import Scheduler
 
@@ -169,7 +169,7 @@ class Commands:
     async def output(self, arguments: Arguments) -> Any:
         """Return the path of the output of a run's latest attempt; raises RunNotFound."""
         run = await self._scheduler.get_run(text(arguments, "run"))
-        path = output_path(self._scheduler.directory, run.id, run.attempt)
+        path = output_path(self._scheduler.directory, run.job, run.id, run.attempt)
         return {"path": str(path), "state": run.state.value, "attempt": run.attempt}
 
     async def world_log(self, arguments: Arguments) -> Any:

@@ -39,7 +39,7 @@ async def _execute(job: Job, executor: Executor, directory: Path, out: BinaryIO)
         assignment = build_assignment(_new_run(job), job, directory, os.environ)
     except ValueError as error:
         return Result(error=str(error))
-    assignment.output.parent.mkdir()
+    assignment.output.parent.mkdir(parents=True)
     await executor.open(directory)
     try:
         execution = await executor.start(assignment)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Set
 from datetime import datetime
 
+from attrs import evolve
+
 from rae_auto.api.store import RetentionRule
 from rae_auto.model import documents
 from rae_auto.model.policies import Retention
@@ -11,10 +13,13 @@ from rae_auto.model.run import UNSUCCESSFUL, RunState
 _WELL = (RunState.SUCCEEDED, RunState.SKIPPED)
 
 
-def rules(retention: Retention, now: datetime) -> list[tuple[str, RetentionRule]]:
-    """Return the retention rule of each log. Failures have their own, so that successes can't displace them."""
+def rules(retention: Retention, now: datetime, job: str | None = None) -> list[tuple[str, RetentionRule]]:
+    """Return the retention rule of each log, for a job or a name of events if one is given.
+
+    Failures have a rule of their own, so that successes can't displace them.
+    """
     since = now - retention.keep
-    return [
+    found = [
         (documents.RUNS, RetentionRule(states=_WELL, since=since, newest=retention.runs)),
         (
             documents.RUNS,
@@ -25,6 +30,7 @@ def rules(retention: Retention, now: datetime) -> list[tuple[str, RetentionRule]
         (documents.DECISIONS, RetentionRule(since=since, newest=retention.runs)),
         (documents.EVENTS, RetentionRule(since=since, newest=retention.events)),
     ]
+    return found if job is None else [(log, evolve(rule, job=job)) for log, rule in found]
 
 
 def expired_output(sizes: Mapping[str, int], job_of: Mapping[str, str], open_runs: Set[str], most: int) -> list[str]:

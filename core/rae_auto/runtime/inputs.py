@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Container, Mapping
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rae_auto.api.events import Event as RecordedEvent
 from rae_auto.api.trigger import EmitResult
 from rae_auto.engine.commands import Ask
 from rae_auto.engine.effects import ClockJumped, ReadGuards, Record, Step
@@ -23,8 +23,6 @@ from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.event_recorder import EventRecorder
 from rae_auto.runtime.guard_reader import GuardReader
-from rae_auto.runtime.reporting.announcements import announce_event
-from rae_auto.runtime.reporting.event_stream import EventStream
 from rae_auto.runtime.repository import Repository
 from rae_auto.runtime.source_supervisor import SourceSupervisor
 from rae_auto.runtime.time.clock import Clock
@@ -46,13 +44,16 @@ class Inputs:
         shell: EngineLoop,
         request: Request,
         clock: Clock,
-        broadcast: EventStream,
+        on_recorded: Callable[[RecordedEvent], None],
         quarantine: Quarantine,
     ) -> None:
-        """Connect the inputs. `request` hands the engine an event that is made of a token, and returns its answer."""
+        """Connect the inputs. `on_recorded` gets each recorded event once it is durable.
+
+        `request` hands the engine an event that is made of a token, and returns its answer.
+        """
         self._request = request
         self.timer = RuntimeTimer(clock)
-        self.events = EventRecorder(archive.ask, lambda: clock.now().wall, partial(announce_event, broadcast))
+        self.events = EventRecorder(archive.ask, lambda: clock.now().wall, on_recorded)
         self._sources = SourceSupervisor(directory, self._fire, quarantine, self.timer, self.events)
         self._guards = GuardReader(shell.submit, quarantine)
 

@@ -1,103 +1,217 @@
-"""Keeps the history as large as it may be: at start and then once an hour, in small steps."""
+"""Keeps history and output within their bounds: as runs end, in small steps, and as a whole at start and once an hour.
+
+- *When an attempt has ended* and its end is durable, the records of the keeper are removed, and its output counts.
+  Where the output of its job is too large, the oldest goes.
+- *When a job has ended a twentieth of the runs that may stay*, its surplus is pruned. A store that is slow at that is
+  asked less often: pruning may take a fiftieth of its time.
+- *Once an hour* whatever has become too old goes, and at start the files of runs that nobody knows.
+"""
 
 import asyncio
-import contextlib
-import os
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from datetime import datetime
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import frozen
 from loguru import logger
 
 from rae_auto.api.store import Append, Change, Put
+from rae_auto.engine.effects import Record, Save, Step
 from rae_auto.model import documents
+from rae_auto.model.decision import Decision
 from rae_auto.model.policies import Retention
+from rae_auto.model.run import Run, RunState
 from rae_auto.records.retention_rules import expired_output, rules
+from rae_auto.runtime.execution.output_files import OutputFiles, RunFiles, remove_runs
 from rae_auto.runtime.repository import Repository
 
 RETENTION_PERIOD_SECONDS = 3600.0
 """Time from one round to the next."""
 
-# The last are what a write that was cut off leaves.
-_OF_A_RUN = re.compile(r"([0-9A-Z]{26})\.(?:\d+\.\w+|event\.json)|\.([0-9A-Z]{26})\.event\.json\.\d+\.tmp")
+GATHER_SECONDS = 0.2
+"""Time for which ends are gathered, so that many at once are dealt with together."""
 
+PRUNE_SHARE = 20
+"""A job is pruned when it has ended this part of the runs that may stay."""
 
-async def keep_history_bounded(
-    archive: Repository, directory: Path, retention: Callable[[], Retention], now: Callable[[], datetime]
-) -> None:
-    """Apply the retention at once and then once an hour, until cancelled."""
-    is_first = True
-    while True:
-        try:
-            await apply_retention(archive, directory / "output", retention(), now(), for_orphans=is_first)
-            is_first = False
-        except Exception as error:  # what is too much for an hour more harms nobody
-            logger.warning("old history could not be removed: {}", error)
-        await asyncio.sleep(RETENTION_PERIOD_SECONDS)
-
-
-async def apply_retention(
-    archive: Repository, outputs: Path, retention: Retention, now: datetime, *, for_orphans: bool
-) -> None:
-    """Remove runs and decisions that need not stay, and output that has no run or is too much."""
-    # Before the store is asked: what is there now belongs to runs that it knows.
-    files = await asyncio.to_thread(_files_in, outputs)
-    for log, keep in rules(retention, now):
-        while keys := await archive.prune(log, keep):
-            logger.debug("removed {} old entries of the log {}", len(keys), log)
-            if log == documents.RUNS:
-                await asyncio.to_thread(_remove, files, keys)
-    if files and (for_orphans or sum(output.size for output in files.values()) > retention.output):
-        known = await archive.dump()
-        await asyncio.to_thread(_remove_surplus, files, known, retention.output)
+PRUNE_PAUSE_FACTOR = 50
+"""A store that needs a second to prune isn't asked again for so many seconds."""
 
 
 @frozen
-class _Output:
-    """The files of a run."""
+class EndedAttempt:
+    """An attempt whose end is durable; the last one of its run if `is_last`."""
 
-    paths: list[Path] = field(factory=list)
-    sizes: list[int] = field(factory=list)
-
-    @property
-    def size(self) -> int:
-        return sum(self.sizes)
+    job: str
+    run: str
+    attempt: int
+    is_last: bool
 
 
-def _files_in(directory: Path) -> dict[str, _Output]:
-    """Return the output files by run."""
-    found: dict[str, _Output] = {}
-    with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
-        for entry in entries:
-            if of_run := _OF_A_RUN.fullmatch(entry.name):
-                output = found.setdefault(of_run[1] or of_run[2], _Output())
-                output.paths.append(Path(entry))
-                output.sizes.append(entry.stat(follow_symlinks=False).st_size)
-    return found
+class HistoryBounds:
+    """The bounds of `[history]`, applied to a store and to the files of attempts."""
+
+    def __init__(
+        self,
+        archive: Repository,
+        directory: Path,
+        retention: Callable[[], Retention],
+        now: Callable[[], datetime],
+        open_runs: Callable[[str], Set[str]] = lambda _: frozenset(),
+    ) -> None:
+        """`directory` is the state directory; `open_runs` returns the open runs of a job, whose files stay."""
+        self._archive = archive
+        self._files = OutputFiles(directory / "output")
+        self._retention = retention
+        self._now = now
+        self._open_runs = open_runs
+        self._ended: list[EndedAttempt] = []
+        self._added: Counter[str] = Counter()
+        """Number of log entries since the last pruning, by job or by name of an event."""
+        self._sizes: dict[str, int] = {}
+        """Bytes of output by job, of the jobs that have been looked at."""
+        self._prune_not_before = float("-inf")
+        self._woken = asyncio.Event()
+
+    def note(self, step: Step) -> None:
+        """Take note of what a step has added to the history. Its changes are durable."""
+        for change in step.changes:
+            value = change.value if isinstance(change, Record | Save) else None
+            if isinstance(value, Run) and (value.state.final or value.state is RunState.RETRYING):
+                is_last = isinstance(change, Record)
+                self._ended.append(EndedAttempt(value.job, value.id, value.attempt, is_last))
+                self._count(value.job, is_last)
+            elif isinstance(value, Decision):
+                self._count(value.job, True)
+
+    def note_event(self, name: str) -> None:
+        """Take note of an event that was recorded."""
+        self._count(name, True)
+
+    def _count(self, name: str, is_entry: bool) -> None:
+        self._added[name] += is_entry
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Keep the bounds until cancelled."""
+        loop = asyncio.get_running_loop()
+        next_round, is_first = loop.time(), True
+        while True:
+            try:
+                if loop.time() >= next_round:
+                    next_round = loop.time() + RETENTION_PERIOD_SECONDS
+                    await self.apply(for_orphans=is_first)
+                    is_first = False
+                await self._tidy_ended()
+                await self._prune_full_jobs()
+            except Exception as error:  # what is too much for an hour more harms nobody
+                logger.warning("old history could not be removed: {}", error)
+            await self._wait(next_round - loop.time())
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait until something has ended, and a little longer, or for so many seconds."""
+        try:
+            async with asyncio.timeout(max(seconds, 0)):
+                await self._woken.wait()
+                await asyncio.sleep(GATHER_SECONDS)
+        except TimeoutError:
+            return
+        finally:
+            self._woken.clear()
+
+    # As runs end
+
+    async def _tidy_ended(self) -> None:
+        ended, self._ended = self._ended, []
+        if ended:
+            open_runs = {job: self._open_runs(job) for job in {one.job for one in ended}}
+            await asyncio.to_thread(self._tidy_files, ended, open_runs, self._retention().output)
+
+    def _tidy_files(self, ended: Iterable[EndedAttempt], open_runs: Mapping[str, Set[str]], max_bytes: int) -> None:
+        for one in ended:
+            self._files.remove_records(one.job, one.run, one.attempt)
+            if one.is_last and one.job in self._sizes:
+                self._sizes[one.job] += self._files.size_of_run(one.job, one.run, one.attempt)
+        for job, runs in open_runs.items():
+            if self._sizes.get(job, max_bytes + 1) > max_bytes:
+                self._bound_output(job, self._files.of_job(job), runs, max_bytes)
+
+    def _bound_output(self, job: str, files: dict[str, RunFiles], open_runs: Set[str], max_bytes: int) -> None:
+        sizes = {run: found.size for run, found in files.items()}
+        if sum(sizes.values()) > max_bytes:
+            remove_runs(files, expired_output(sizes, dict.fromkeys(sizes, job), open_runs, max_bytes))
+        # Those of open runs count when they end.
+        self._sizes[job] = sum(found.size for run, found in files.items() if run not in open_runs)
+
+    async def _prune_full_jobs(self) -> None:
+        retention, loop = self._retention(), asyncio.get_running_loop()
+        for name, count in list(self._added.items()):
+            began = loop.time()
+            if count * PRUNE_SHARE < min(retention.runs, retention.events) or began < self._prune_not_before:
+                continue
+            del self._added[name]
+            await self._prune(retention, name)
+            self._prune_not_before = loop.time() + (loop.time() - began) * PRUNE_PAUSE_FACTOR
+
+    async def _prune(self, retention: Retention, job: str) -> None:
+        for log, rule in rules(retention, self._now(), job):
+            while keys := await self._archive.prune(log, rule):
+                if log == documents.RUNS:
+                    await asyncio.to_thread(self._remove_files, job, keys)
+
+    def _remove_files(self, job: str, runs: Iterable[str]) -> None:
+        files = self._files.of_job(job)
+        remove_runs(files, runs)
+        self._sizes.pop(job, None)
+
+    # Once an hour
+
+    async def apply(self, *, for_orphans: bool) -> None:
+        """Remove runs and decisions that need not stay, and output that is too much or has no run."""
+        # Before the store is asked: what is there now belongs to runs that it knows.
+        files = await asyncio.to_thread(lambda: dict(self._files.all()))
+        for log, rule in rules(self._retention(), self._now()):
+            while keys := await self._archive.prune(log, rule):
+                logger.debug("removed {} old entries of the log {}", len(keys), log)
+                if log == documents.RUNS:
+                    await asyncio.to_thread(_remove_everywhere, files.values(), keys)
+        self._added.clear()
+        if files and for_orphans:
+            known = await self._archive.dump()
+            await asyncio.to_thread(self._remove_orphans, files, known)
+        open_runs = {job: self._open_runs(job) for job in files}
+        await asyncio.to_thread(self._bound_all, files, open_runs, self._retention().output)
+
+    def _remove_orphans(self, files: Mapping[str, dict[str, RunFiles]], known: Iterable[Change]) -> None:
+        """Remove the files of unknown runs, and what is left of the work of runs that are over."""
+        closed, opened = _runs_in(known, {run for of_job in files.values() for run in of_job})
+        for job, of_job in files.items():
+            remove_runs(of_job, [run for run in of_job if run not in closed and run not in opened])
+            self._files.remove_leftovers(found for run, found in of_job.items() if run not in opened)
+            if not of_job:
+                self._files.remove_unused_directory(job)
+
+    def _bound_all(
+        self, files: Mapping[str, dict[str, RunFiles]], open_runs: Mapping[str, Set[str]], max_bytes: int
+    ) -> None:
+        for job, of_job in files.items():
+            self._bound_output(job, of_job, open_runs[job], max_bytes)
 
 
-def _remove(files: dict[str, _Output], runs: Iterable[str]) -> None:
-    for run in runs:
-        for path in files.pop(run, _Output()).paths:
-            path.unlink(missing_ok=True)
+def _remove_everywhere(files: Iterable[dict[str, RunFiles]], runs: Iterable[str]) -> None:
+    wanted = set(runs)
+    for of_job in files:
+        remove_runs(of_job, [run for run in of_job if run in wanted])
 
 
-def _remove_surplus(files: dict[str, _Output], known: Iterable[Change], most: int) -> None:
-    job_of, open_runs = _runs_in(known, files)
-    sizes = {run: output.size for run, output in files.items()}
-    _remove(files, expired_output(sizes, job_of, open_runs, most))
-
-
-def _runs_in(known: Iterable[Change], wanted: Collection[str]) -> tuple[Mapping[str, str], set[str]]:
-    """Return the jobs of these runs, and which of the runs are open."""
-    job_of, open_runs = {}, set()
+def _runs_in(known: Iterable[Change], wanted: Collection[str]) -> tuple[set[str], set[str]]:
+    """Return which of these runs are over, and which are open."""
+    closed, opened = set(), set()
     for change in known:
         match change:
-            case Put(documents.RUN, key, body) if key in wanted:
-                job_of[key] = body["job"]
-                open_runs.add(key)
-            case Append(documents.RUNS, key, job) if key in wanted:
-                job_of[key] = job
-    return job_of, open_runs
+            case Put(documents.RUN, key, _) if key in wanted:
+                opened.add(key)
+            case Append(documents.RUNS, key) if key in wanted:
+                closed.add(key)
+    return closed, opened

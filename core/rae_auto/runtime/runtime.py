@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 from attrs import frozen
 from loguru import logger
 
+from rae_auto.api.events import Event
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.engine.commands import Ask, Reconfigure, Stop
@@ -30,7 +31,7 @@ from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
-from rae_auto.model.primitives.names import RunId
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Run
 from rae_auto.records.runs import merge_newest
 from rae_auto.registry.factory import PluginFactory
@@ -38,11 +39,11 @@ from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.inputs import Inputs
 from rae_auto.runtime.recovery import Recovered, find_attempts, read_store
-from rae_auto.runtime.reporting.announcements import announce
+from rae_auto.runtime.reporting.announcements import announce, announce_event
 from rae_auto.runtime.reporting.event_stream import EventStream
 from rae_auto.runtime.reporting.notifications import LAST_NOTICES_SECONDS, Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
-from rae_auto.runtime.retention import keep_history_bounded
+from rae_auto.runtime.retention import HistoryBounds
 from rae_auto.runtime.shutdown import ShutdownDeadline
 from rae_auto.runtime.time.clock import Clock
 from rae_auto.toolkit.files import create_private_directory
@@ -90,17 +91,29 @@ class Runtime:
         self._repository = repository
         self._engine_loop = EngineLoop(self.engine, self.clock, repository.commit, self._perform)
         self._executions = Executions(
-            self.directory, factory.executor, self._engine_loop.submit, dict(os.environ), self.quarantine
+            self.directory,
+            factory.executor,
+            self._engine_loop.submit,
+            dict(os.environ),
+            self.quarantine,
+            lambda: self.retention.output,
         )
         self._notifications = Notifications(
             {name: factory.notifier(ref) for name, ref in options.notifiers.items()}, self.quarantine
         )
         self.inputs = Inputs(
-            self.directory, repository, self._engine_loop, self.request, self.clock, self.events, self.quarantine
+            self.directory,
+            repository,
+            self._engine_loop,
+            self.request,
+            self.clock,
+            self._handle_recorded_event,
+            self.quarantine,
         )
         self._deadline = ShutdownDeadline(
             lambda: self.store_problem, self._engine_loop.pending_commit, self._count_active, self.stopped
         )
+        self._bounds = HistoryBounds(repository, self.directory, lambda: self.retention, self.now, self._open_runs)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     @classmethod
@@ -144,8 +157,7 @@ class Runtime:
         self._tasks = (turning,)
         await self._wait_started(turning)
         await self.inputs.start([one for one in recovered.planned if one.sources], self._damaged_jobs)
-        bounding = keep_history_bounded(self._repository, self.directory, lambda: self.retention, self.now)
-        self._tasks = (turning, asyncio.create_task(bounding))
+        self._tasks = (turning, asyncio.create_task(self._bounds.run()))
 
     async def _wait_started(self, turning: "asyncio.Task[None]") -> None:
         """Return after the first turn. Raises the error with which the loop ended before that."""
@@ -219,6 +231,9 @@ class Runtime:
             self._deadline.fail(self._engine_loop.pending_commit() or "the last turn did not end")
             turning.cancel()
             await asyncio.wait({turning}, timeout=self._deadline.time_to_close(FAILED_STORE_CLOSE_SECONDS))
+
+    def _open_runs(self, job: str) -> frozenset[str]:
+        return frozenset(entry.run.id for entry in self.engine.runs(JobId(job)))
 
     def _count_active(self) -> int:
         return sum(entry.run.state.active for entry in self.engine.runs())
@@ -296,12 +311,17 @@ class Runtime:
         reason = self.engine.waiting_for(run)
         return None if reason is None else reason.text
 
+    def _handle_recorded_event(self, event: Event) -> None:
+        self._bounds.note_event(event.name)
+        announce_event(self.events, event)
+
     def _perform(self, step: Step) -> None:
         """Carry out the effects of a step whose changes are durable."""
         with _contained("published"):
             announce(step, self.events)
         with _contained("passed on"):
             self.inputs.perform(step)
+            self._bounds.note(step)
         for effect in step.effects:
             with _contained("carried out"):
                 self._perform_effect(effect)

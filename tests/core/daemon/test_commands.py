@@ -241,7 +241,7 @@ def test_output_returns_its_path(tmp_path):
         return run, await peer.ask("output", run=run)
 
     run, answers = run_with_daemon(tmp_path, work)
-    assert answers == {"path": str(tmp_path / "output" / f"{run}.1.log"), "state": "succeeded", "attempt": 1}
+    assert answers == {"path": str(tmp_path / "output" / "quick" / f"{run}.1.log"), "state": "succeeded", "attempt": 1}
     assert Path(answers["path"]).read_text() == "hello\n"
 
 

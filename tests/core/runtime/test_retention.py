@@ -14,11 +14,13 @@ from rae_auto.api.store import Append, Change, LogQuery, Put, Store
 from rae_auto.errors import StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import JobId
+from rae_auto.model.policies import Limits
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Due
+from rae_auto.records.retention_rules import rules
 from rae_auto.runtime import retention, silence_library
 from rae_auto.runtime.repository import Repository
-from rae_auto.runtime.retention import apply_retention
+from rae_auto.runtime.retention import HistoryBounds
 from rae_auto.testing.memory_store import MemoryStore
 from rae_plugins.stores.json import JsonStore
 from rae_plugins.stores.sqlite import SqliteStore
@@ -45,8 +47,8 @@ class RetentionWorld:
 
     def __init__(self, store: Store, directory: Path) -> None:
         self.store, self.directory = store, directory
-        self.outputs = directory / "output"
-        self.outputs.mkdir()
+        self.outputs = directory / "output" / "job"
+        self.outputs.mkdir(parents=True)
         store.open(directory)
 
     def prints(self, *numbers: int, size: int = 10) -> None:
@@ -56,8 +58,12 @@ class RetentionWorld:
 
     def tidy(self, retention: Retention, *, for_orphans: bool = False) -> None:
         async def main() -> None:
+            opened = frozenset(body["id"] for _, body in self.store.load(documents.RUN))
+            bounds = HistoryBounds(
+                Repository(self.store), self.directory, lambda: retention, lambda: NOW, lambda _: opened
+            )
             async with asyncio.timeout(60):
-                await apply_retention(Repository(self.store), self.outputs, retention, NOW, for_orphans=for_orphans)
+                await bounds.apply(for_orphans=for_orphans)
 
         asyncio.run(main())
 
@@ -66,7 +72,6 @@ class RetentionWorld:
 
     def printed(self) -> list[int]:
         names = [path.name for path in self.outputs.iterdir()]
-        assert len(names) % 3 == 0
         return sorted({int(name.split(".")[0]) for name in names})
 
 
@@ -127,10 +132,10 @@ def test_decisions_are_bounded_for_each_job(world) -> None:
 @pytest.mark.requirement("R26")
 def test_retention_removes_oldest_output_but_not_of_open_runs(world) -> None:
     opened = Put(documents.RUN, run_id(1), documents.dump(a_run(1)))
-    w = world([opened, *(finished(n) for n in range(2, 6)), finished(6, job="other")])
+    w = world([opened, *(finished(n) for n in range(2, 7))])
     w.prints(1, 2, 3, 4, 5, 6, size=10)
     w.tidy(Retention(output=25))
-    assert w.printed() == [1, 4, 5, 6]
+    assert w.printed() == [1, 5, 6]
     assert w.runs() == [2, 3, 4, 5, 6]
 
 
@@ -139,6 +144,7 @@ def test_files_with_events_go_with_their_runs_and_count_as_their_output(world) -
     for number in (1, 2, 3, 4):
         (w.outputs / f"{run_id(number)}.event.json").write_bytes(b"x" * 10)
     (w.outputs / f".{run_id(5)}.event.json.123.tmp").touch()
+    (w.outputs / f"{run_id(2)}.1.start.tmp").touch()
     w.tidy(Retention(), for_orphans=True)
     assert [path.name for path in sorted(w.outputs.iterdir())] == [f"{run_id(n)}.event.json" for n in (2, 3)]
     w.tidy(Retention(output=15))
@@ -169,7 +175,7 @@ def test_a_scheduler_tidies_when_it_opens(tmp_path: Path) -> None:
     async def main() -> None:
         async with asyncio.timeout(60):
             async with Scheduler(directory=tmp_path) as scheduler:
-                await scheduler.add_job(Job(id="job", command="true"))
+                await scheduler.add_job(Job(id="job", command=["echo"]))
                 runs = [(await scheduler.wait(await scheduler.trigger("job"))).id for _ in range(4)]
             async with Scheduler(directory=tmp_path, retention=Retention(runs=2)) as scheduler:
                 in_thread = scheduler.sync
@@ -178,7 +184,7 @@ def test_a_scheduler_tidies_when_it_opens(tmp_path: Path) -> None:
                 await asyncio.to_thread(eventually, lambda: printed() == set(runs[2:]))
 
     def printed() -> set[str]:
-        return {path.name.split(".")[0] for path in (tmp_path / "output").iterdir()}
+        return {path.name.split(".")[0] for path in (tmp_path / "output" / "job").iterdir()}
 
     asyncio.run(main())
 
@@ -188,7 +194,7 @@ def test_failed_pruning_is_reported_and_tried_again(tmp_path: Path, monkeypatch:
     said: list[str] = []
     third = asyncio.Event()
 
-    async def failing(*_: object, for_orphans: bool) -> None:
+    async def failing(_: HistoryBounds, *, for_orphans: bool) -> None:
         passes.append(for_orphans)
         if len(passes) == 3:
             third.set()
@@ -197,13 +203,12 @@ def test_failed_pruning_is_reported_and_tried_again(tmp_path: Path, monkeypatch:
 
     async def main() -> None:
         async with asyncio.timeout(60):
-            going = asyncio.create_task(
-                retention.keep_history_bounded(Repository(MemoryStore()), tmp_path, lambda: Retention(), lambda: NOW)
-            )
+            bounds = HistoryBounds(Repository(MemoryStore()), tmp_path, Retention, lambda: NOW)
+            going = asyncio.create_task(bounds.run())
             await third.wait()
             going.cancel()
 
-    monkeypatch.setattr(retention, "apply_retention", failing)
+    monkeypatch.setattr(HistoryBounds, "apply", failing)
     monkeypatch.setattr(retention, "RETENTION_PERIOD_SECONDS", 0)
     logger.enable("rae_auto")
     sink = logger.add(lambda line: said.append(str(line)), format="{message}")
@@ -215,3 +220,58 @@ def test_failed_pruning_is_reported_and_tried_again(tmp_path: Path, monkeypatch:
     # Orphans are looked for until that has succeeded once.
     assert passes[:3] == [True, True, False]
     assert said == ["old history could not be removed: the disk is full\n"]
+
+
+def run_jobs(tmp_path: Path, job: Job, times: int, retention: Retention, check: Callable[[], object]) -> None:
+    """Run a job so many times, and wait until a check holds, long before the hourly round."""
+
+    async def main() -> None:
+        async with asyncio.timeout(60):
+            async with Scheduler(directory=tmp_path, jobs=[job], retention=retention) as scheduler:
+                for _ in range(times):
+                    await scheduler.wait(await scheduler.trigger(job.id))
+                await asyncio.to_thread(eventually, check)
+
+    asyncio.run(main())
+
+
+@pytest.mark.requirement("R26")
+def test_quiet_run_leaves_no_files(tmp_path: Path) -> None:
+    (tmp_path / "output" / "job").mkdir(parents=True)
+
+    def is_empty() -> bool:
+        return not list((tmp_path / "output" / "job").iterdir())
+
+    run_jobs(tmp_path, Job(id="job", command="true"), 3, Retention(), is_empty)
+
+
+@pytest.mark.requirement("R26", "R30")
+def test_output_of_a_job_is_bounded_as_its_runs_end(tmp_path: Path) -> None:
+    """A flood of each run is as large as the bound for all of them."""
+
+    def files() -> list[Path]:
+        return list((tmp_path / "output" / "job").iterdir())
+
+    def has_newest_only() -> bool:
+        return [path.suffix for path in files()] == [".log"]
+
+    flood = Job(id="job", shell="head -c 300000 /dev/zero", limits=Limits(output="10MB"))
+    run_jobs(tmp_path, flood, 4, Retention(output=100_000), has_newest_only)
+    (path,) = files()
+    assert path.stat().st_size <= 101_000
+
+
+@pytest.mark.requirement("R26")
+def test_number_of_runs_is_bounded_as_runs_end(tmp_path: Path) -> None:
+    def has_two_runs() -> bool:
+        return len({path.name.split(".")[0] for path in (tmp_path / "output" / "job").iterdir()}) <= 2
+
+    run_jobs(tmp_path, Job(id="job", command=["echo"]), 6, Retention(runs=2), has_two_runs)
+
+
+@pytest.mark.requirement("R26")
+def test_retention_of_one_job_leaves_the_others_alone(world) -> None:
+    w = world([finished(n, job="ab"[n % 2]) for n in range(10)])
+    ((log, rule), *_) = rules(Retention(runs=1), NOW, job="a")
+    assert sorted(int(key) for key in w.store.prune(log, rule)) == [0, 2, 4, 6]
+    assert w.runs() == [1, 3, 5, 7, 8, 9]

@@ -57,7 +57,7 @@ def test_a_job_is_added_run_and_on_record(tmp_path, store):
     assert (entry.id, entry.origin, entry.priority) == ("greet", "store", Priority.HIGH)
     assert entry.status.last_state is RunState.SUCCEEDED
     assert history == [run]
-    assert (tmp_path / "output" / f"{run.id}.1.log").read_text() == "hello\n"
+    assert (tmp_path / "output" / run.job / f"{run.id}.1.log").read_text() == "hello\n"
 
 
 @pytest.mark.parametrize("store", STORES)

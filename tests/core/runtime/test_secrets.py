@@ -94,7 +94,7 @@ def test_a_secret_reaches_its_job_and_no_file(tmp_path, private, monkeypatch, st
     ran, lacked = asyncio.run(main())
     assert ran.exit_code == 0
     assert "which is not set in the daemon's environment" in lacked.attempts[0].result.error
-    output = (state / "output" / f"{ran.id}.1.log").read_text()
+    output = (state / "output" / ran.job / f"{ran.id}.1.log").read_text()
     assert output.startswith("*** and ***\n")
     holding = [p for p in Path(state).rglob("*") if p.is_file() and CANARY.encode() in p.read_bytes()]
     assert holding == []

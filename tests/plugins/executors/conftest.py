@@ -60,6 +60,11 @@ def run_async(work: Callable[[], Awaitable[T]]) -> T:
     return asyncio.run(main())
 
 
+def read_output(assignment: Assignment) -> str:
+    """Return what an attempt has printed; one that prints nothing leaves no file."""
+    return assignment.output.read_text() if assignment.output.exists() else ""
+
+
 def is_alive(pid: int) -> bool:
     """Return whether a process runs; a zombie doesn't."""
     try:

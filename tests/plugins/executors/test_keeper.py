@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.support.waiting import eventually
 
-from rae_plugins.executors.process.keeper import loop, procfs, spawn, termination
+from rae_plugins.executors.process.keeper import loop, ownership, procfs, records, spawn, termination
 from rae_plugins.executors.process.keeper_client import KEEPER_SCRIPT
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
@@ -271,3 +271,73 @@ def test_keeper_script_adopts_orphans_and_exits_when_idle(tmp_path, request_for)
         daemon.lines.close()
         daemon.hang_up()
         assert script.wait(60) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the tags of Linux")
+@pytest.mark.requirement("R28")
+def test_keeper_takes_no_service_left_running_for_a_later_job(tmp_path, request_for, monkeypatch):
+    """Tags are used again after many starts, but not while a process carries one."""
+    monkeypatch.setattr(ownership, "MAX_TAGS", 12)
+
+    def talk(daemon):
+        service = "setsid sleep 300 > /dev/null 2>&1 & echo $! > service"
+        daemon.send(**request_for("service", service, orphans="allow"))
+        daemon.receive(), daemon.receive()
+        for number in range(25):
+            daemon.send(**request_for(f"job{number}", "true"))
+            daemon.receive(), daemon.receive()
+
+    run_keeper(talk)
+    service = int((tmp_path / "service").read_text())
+    try:
+        assert procfs.is_alive(service)
+    finally:
+        os.kill(service, signal.SIGKILL)
+
+
+def test_keeper_syncs_exit_records_only_without_a_daemon(tmp_path, request_for, monkeypatch):
+    synced: list[int] = []
+    monkeypatch.setattr(records.os, "fsync", synced.append)
+    while_connected: list[int] = []
+
+    def talk(daemon):
+        daemon.send(**request_for("a", "true"))
+        daemon.receive(), daemon.receive()
+        while_connected.extend(synced)
+        daemon.send(**request_for("b", "until [ -e go ]; do sleep 0.05; done"))
+        daemon.receive()
+        daemon.hang_up()
+        # The record of "a" and its directory.
+        eventually(lambda: len(synced) == 2)
+        (tmp_path / "go").touch()
+
+    run_keeper(talk)
+    assert while_connected == []
+    assert len(synced) == 4
+
+
+@pytest.mark.parametrize(
+    ("prepare", "changes", "expected"),
+    [
+        (None, {"output": "missing/a.log"}, 'missing" has been removed'),
+        (None, {"output": "script/a.log"}, "the output file cannot be created: Not a directory"),
+        (None, {"cwd": "script"}, 'script" cannot be entered: Not a directory'),
+        (None, {"cwd": "missing"}, 'missing" does not exist; create it'),
+        (0o700, {"argv": ["./script"]}, 'the interpreter that the first line of "./script" names does not exist'),
+        (0o600, {"argv": ["./script"]}, "is not executable; run 'chmod +x' on it"),
+        (0o600, {"argv": ["./directory"]}, '"./directory" is a directory'),
+        (0o600, {"argv": ["no-such-program"]}, 'program "no-such-program" not found on the PATH'),
+    ],
+)
+def test_keeper_names_what_failed_at_a_start(tmp_path, request_for, prepare, changes, expected):
+    (tmp_path / "script").write_text("#!/no/such/interpreter\n")
+    (tmp_path / "script").chmod(prepare or 0o600)
+    (tmp_path / "directory").mkdir()
+    paths = {name: str(tmp_path / value) for name, value in changes.items() if name != "argv"}
+
+    def talk(daemon):
+        daemon.send(**{**request_for("a", "true"), **changes, **paths})
+        daemon.receive()
+
+    (report,) = run_keeper(talk).reports
+    assert expected in report["error"]

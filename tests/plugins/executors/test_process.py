@@ -7,7 +7,7 @@ import sys
 from datetime import timedelta
 
 import pytest
-from tests.plugins.executors.conftest import an_executor, is_alive, run_async
+from tests.plugins.executors.conftest import an_executor, is_alive, read_output, run_async
 from tests.support.waiting import eventually
 
 from rae_auto.config.options import build
@@ -29,7 +29,7 @@ def run(tmp_path, assignment, executor=None):
         async with an_executor(tmp_path, executor) as opened:
             return await (await opened.start(assignment)).wait()
 
-    return run_async(work), assignment.output.read_text()
+    return run_async(work), read_output(assignment)
 
 
 def failure(tmp_path, make_assignment, **job):

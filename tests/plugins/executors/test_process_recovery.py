@@ -1,6 +1,7 @@
 """Attempts of an earlier daemon: alive, ended, or unknown."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from tests.support.waiting import eventually
 
 from rae_auto.api import NeverStarted
 from rae_auto.model.run import Result
-from rae_plugins.executors.process import ProcessExecutor
+from rae_plugins.executors.process import ProcessExecutor, keeper_client
 from rae_plugins.executors.process.identity import ProcessIdentity, ProcessTree
 from rae_plugins.executors.process.keeper.procfs import read_boot_id
 
@@ -84,15 +85,159 @@ def test_find_in_the_same_boot_claims_an_unstarted_attempt(tmp_path, make_assign
     assert not (tmp_path / "began").exists()
 
 
+def write_note_of_another_boot(directory: Path) -> None:
+    """Make the directory look as a daemon of an earlier boot has left it."""
+    note = json.loads((directory / "boot.json").read_text())
+    (directory / "boot.json").write_text(json.dumps({**note, "boot": "another", "daemon": [1, 1]}))
+
+
 @pytest.mark.requirement("R7")
 def test_find_after_a_reboot_returns_none(tmp_path, make_assignment):
     async def work():
         async with an_executor(tmp_path):
-            (tmp_path / "boot").write_text("another")
+            write_note_of_another_boot(tmp_path)
         async with an_executor(tmp_path) as executor:
             return await executor.find(make_assignment("true"), None)
 
     assert run_async(work) is None
+
+
+@pytest.mark.requirement("R7")
+def test_every_executor_of_a_daemon_notices_a_reboot(tmp_path, make_assignment):
+    """They share a directory, and the first one must not hide the reboot from the others."""
+    assignment = make_assignment("true")
+
+    async def work():
+        async with an_executor(tmp_path):
+            write_note_of_another_boot(tmp_path)
+        async with an_executor(tmp_path), an_executor(tmp_path, ProcessExecutor(orphans="allow")) as second:
+            return await second.find(assignment, None)
+
+    assert run_async(work) is None
+
+
+@pytest.mark.requirement("R4", "R7")
+def test_find_after_a_claim_and_a_reboot_says_never_started(tmp_path, make_assignment):
+    """A claim that is there is proof enough, whatever the reboot has taken away."""
+    assignment = make_assignment("true")
+
+    async def work():
+        async with an_executor(tmp_path) as first:
+            claimed = await first.find(assignment, None)
+            write_note_of_another_boot(tmp_path)
+        async with an_executor(tmp_path) as second:
+            return claimed, await second.find(assignment, None)
+
+    assert run_async(work) == (NeverStarted(), NeverStarted())
+
+
+@pytest.mark.requirement("R3")
+def test_find_returns_the_result_of_a_quiet_attempt(tmp_path, make_assignment):
+    """It has left no output file, which must not look as if it had never begun."""
+    assignment = make_assignment("exit 0")
+
+    async def work():
+        async with an_executor(tmp_path) as first:
+            await (await first.start(assignment)).wait()
+        assert not assignment.output.exists()
+        async with an_executor(tmp_path) as second:
+            return await second.find(assignment, None)
+
+    assert run_async(work).exit_code == 0
+    assert not assignment.output.exists()
+
+
+@pytest.mark.requirement("R9")
+def test_find_waits_for_a_slow_keeper(tmp_path, make_assignment):
+    """An output file is all there is yet, and a keeper that may be about to spawn the job is alive."""
+    keeping, slow = make_assignment("sleep 300"), make_assignment("true")
+
+    async def work():
+        async with an_executor(tmp_path) as first:
+            running = await first.start(keeping)
+            slow.output.touch(0o600)
+            async with an_executor(tmp_path) as second:
+                finding = asyncio.create_task(second.find(slow, None))
+                # Longer than any keeper was waited for before.
+                done, _ = await asyncio.wait({finding}, timeout=1.5)
+                assert not done
+                slow.output.with_suffix(".exit").write_text(json.dumps({"exit_code": 6, "signal": None}))
+                result = await finding
+            await running.cancel(NOW)
+            return result
+
+    assert run_async(work).exit_code == 6
+
+
+@pytest.mark.requirement("R9")
+def test_find_gives_up_once_no_keeper_is_alive(tmp_path, make_assignment):
+    assignment = make_assignment("true")
+
+    async def work():
+        async with an_executor(tmp_path) as first:
+            await (await first.start(make_assignment("true"))).wait()
+        assignment.output.touch(0o600)
+        async with an_executor(tmp_path) as second:
+            return await second.find(assignment, None)
+
+    assert run_async(work) is None
+
+
+DYING_KEEPER = """
+import json, os, socket, time
+channel = socket.socket(fileno=0)
+request = json.loads(channel.makefile("rb").readline())
+started = {"started": request["key"], "pid": 1, "ticks": 1, "boot": "x", "keeper": None, "tag": None, "group": None}
+channel.sendall(json.dumps(started).encode() + b"\\n")
+if os.path.exists(request["cwd"] + "/records"):
+    with open(request["output"][:-3] + "exit", "w") as file:
+        json.dump({"exit_code": 9, "signal": None}, file)
+channel.sendall(b'{"ended": "')
+"""
+
+
+@pytest.mark.parametrize(("has_record", "expected"), [(False, "its keeper process was killed"), (True, "")])
+def test_keeper_that_dies_in_the_middle_of_a_line_leaves_no_run_open(
+    tmp_path, make_assignment, monkeypatch, has_record, expected
+):
+    script = tmp_path / "keeper.py"
+    script.write_text(DYING_KEEPER)
+    if has_record:
+        (tmp_path / "records").touch()
+
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            with monkeypatch.context() as patch:
+                patch.setattr(keeper_client, "KEEPER_SCRIPT", script)
+                result = await (await executor.start(make_assignment("true"))).wait()
+            # The next one gets a keeper of its own.
+            assert (await (await executor.start(make_assignment("true"))).wait()).ok
+            return result
+
+    result = run_async(work)
+    assert result.exit_code == (9 if has_record else None)
+    assert expected in (result.error or "")
+
+
+@pytest.mark.requirement("R35")
+def test_cancel_ends_a_job_whose_keeper_hangs(tmp_path, make_assignment, monkeypatch):
+    monkeypatch.setattr(keeper_client, "KEEPER_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(keeper_client, "KILL_TIMEOUT_SECONDS", 0.1)
+    assignment = make_assignment("echo $PPID; sleep 300")
+
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            execution = await executor.start(assignment)
+            keeper = int(await asyncio.to_thread(eventually, lambda: assignment.output.read_text().strip()))
+            os.kill(keeper, signal.SIGSTOP)
+            try:
+                await execution.cancel(NOW)
+                return await execution.wait(), is_alive(execution.handle["pid"])
+            finally:
+                os.kill(keeper, signal.SIGCONT)
+
+    result, is_left = run_async(work)
+    assert (result.error, is_left) == ("its keeper process does not answer, so its exit status is unknown", False)
 
 
 def test_find_returns_the_error_of_an_attempt_that_never_started(tmp_path, make_assignment):

@@ -5,20 +5,15 @@ from pathlib import Path
 
 from rae_auto.api.executor import Assignment
 from rae_auto.model.job import Job
-from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run
+from rae_auto.paths import output_path
 from rae_auto.runtime.execution.environment import build_environment
 from rae_auto.runtime.secrets import resolve_secrets
 
 
-def output_path(directory: Path, run: RunId, attempt: int) -> Path:
-    """Return the path of an attempt's output file."""
-    return directory / "output" / f"{run}.{attempt}.log"
-
-
-def event_path(directory: Path, run: RunId) -> Path:
+def event_path(directory: Path, run: Run) -> Path:
     """Return the path of the event of a run, used when it is too large for a variable."""
-    return directory / "output" / f"{run}.event.json"
+    return output_path(directory, run.job, run.id, 1).with_name(f"{run.id}.event.json")
 
 
 def build_assignment(run: Run, job: Job, directory: Path, inherited: Mapping[str, str]) -> Assignment:
@@ -27,7 +22,7 @@ def build_assignment(run: Run, job: Job, directory: Path, inherited: Mapping[str
     `directory` is the state directory, `inherited` the daemon's own environment, of which jobs get a few names.
     """
     env, secrets = resolve_secrets(job.env, inherited)
-    environment = build_environment(run, env, inherited, event_path(directory, run.id))
+    environment = build_environment(run, env, inherited, event_path(directory, run))
     return _assignment(run, job, directory, environment, secrets)
 
 
@@ -45,5 +40,5 @@ def _assignment(
         job=job,
         environment=environment,
         secrets=secrets,
-        output=output_path(directory, run.id, run.attempt),
+        output=output_path(directory, run.job, run.id, run.attempt),
     )

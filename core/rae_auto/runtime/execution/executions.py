@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from attrs import evolve
 from loguru import logger
 
 from rae_auto.api.executor import Execution, Executor
@@ -25,6 +26,9 @@ from rae_auto.toolkit.files import create_private_directory, write_atomically
 
 Key = tuple[RunId, int]
 
+MAX_NOTE_BYTES = 256
+"""Bytes that an executor may add to an output file, to say how much is missing."""
+
 FIND_TIMEOUT_SECONDS = 5.0
 """Seconds for which a start waits for executors to find what was in hand, and a cancel for one to have started."""
 
@@ -39,12 +43,17 @@ class Executions:
         report: Callable[[Event], None],
         inherited: Mapping[str, str],
         quarantine: Quarantine | None = None,
+        max_output_bytes: Callable[[], int] | None = None,
     ) -> None:
-        """`inherited` is the daemon's own environment as of its start, of which jobs get a few names."""
+        """`inherited` is the daemon's own environment as of its start, of which jobs get a few names.
+
+        `max_output_bytes` returns the bound on the output of a job, which a single attempt must not exceed either.
+        """
         self._directory = directory
         self._executor_for = executor_for
         self._report = report
         self._inherited = inherited
+        self._max_output_bytes = max_output_bytes
         self._quarantine = quarantine or Quarantine(lambda *_: "unknown")
         self._executors: dict[str, asyncio.Future[Executor]] = {}
         self._active: dict[Key, asyncio.Future[Execution]] = {}
@@ -117,9 +126,11 @@ class Executions:
         try:
             # First, so that of many that start together each goes straight on to its start.
             executor = await self._open(job.executor_ref)
+            # Each time, since whoever tidies up may remove it; it costs some microseconds.
+            _create_output_directory(self._directory / "output" / run.job)
             if (event := oversized_event(run)) is not None:
-                await asyncio.to_thread(write_atomically, event_path(self._directory, run.id), event)
-            assignment = build_assignment(run, job, self._directory, self._inherited)
+                await asyncio.to_thread(write_atomically, event_path(self._directory, run), event)
+            assignment = build_assignment(run, self._bound_output(job), self._directory, self._inherited)
             secrets = assignment.secrets
             log_setup.hide(secrets)
             execution = _check_execution(await executor.start(assignment))
@@ -136,6 +147,15 @@ class Executions:
         active.set_result(execution)
         self._report(AttemptStarted(*key, execution.handle))
         await self._await_end(key, execution, secrets)
+
+    def _bound_output(self, job: Job) -> Job:
+        """Return the job with a limit on its output that leaves room for all of it within the bound for the job."""
+        if self._max_output_bytes is None:
+            return job
+        max_bytes = max(self._max_output_bytes() - MAX_NOTE_BYTES, 0)
+        if job.limits.output <= max_bytes:
+            return job
+        return evolve(job, limits=evolve(job.limits, output=max_bytes))
 
     async def _await_end(self, key: Key, execution: Execution, secrets: Sequence[str] = ()) -> None:
         try:
@@ -178,9 +198,15 @@ class Executions:
 
     async def _open_executor(self, ref: PluginRef) -> Executor:
         executor = self._executor_for(ref)
-        create_private_directory(self._directory / "output")
         await executor.open(create_private_directory(self._directory / "executors" / ref.type))
         return executor
+
+
+def _create_output_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise RuntimeError(f"the output directory {path} can't be created ({error.strerror})") from error
 
 
 def _check_execution(execution: Execution) -> Execution:

@@ -6,42 +6,67 @@ The table in the keeper's docstring says what each combination of files means.
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from rae_auto.model.run import Result
-from rae_auto.toolkit.files import open_private
 
 RECORD_INTERVAL_SECONDS = 0.1
 """Time between looks for a record of another daemon's keeper."""
 
-MAX_START_RECORD_LOOKS = 10
-"""Number of looks for the start record of an attempt that a keeper has begun."""
+MAX_RECORD_INTERVAL_SECONDS = 2.0
+"""The longest time between looks for a start record."""
+
+_CLAIM_MODE = 0o400
 
 
 def claim_attempt(output: Path) -> bool:
     """Return whether no keeper has begun the attempt; from then on none can.
 
-    The first thing a keeper does is to create the output file too, and only one can.
+    The first thing a keeper does is to create the output file too, and only one can. The mode of a claim tells it from
+    the file of a keeper, at the very moment when it comes into being.
     """
     try:
-        os.close(open_private(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        output.parent.mkdir(mode=0o700, exist_ok=True)
+        os.close(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _CLAIM_MODE))
     except OSError:
-        return False
+        return is_claimed(output)
     return True
 
 
-async def wait_for_start_record(output: Path) -> dict[str, Any] | None:
-    """Return what the keeper recorded at the start; wait for it briefly where the output file is all there is."""
-    for _ in range(MAX_START_RECORD_LOOKS):
+def has_record(output: Path) -> bool:
+    """Return whether a keeper has recorded the start or the end of the attempt."""
+    return output.with_suffix(".start").exists() or output.with_suffix(".exit").exists()
+
+
+def is_claimed(output: Path) -> bool:
+    """Return whether a daemon has claimed the attempt, so that no keeper has begun it or ever will."""
+    try:
+        status = output.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == _CLAIM_MODE
+
+
+async def wait_for_start_record(output: Path, is_keeper_alive: Callable[[], bool]) -> dict[str, Any] | None:
+    """Return what the keeper recorded at the start.
+
+    Where the output file is all there is, a keeper may be about to spawn the job, however long that takes: this waits
+    for as long as a keeper is alive.
+    """
+    interval_seconds = RECORD_INTERVAL_SECONDS
+    while True:
+        # This look comes first: what a keeper wrote before it exited is then seen.
+        may_come = is_keeper_alive()
         if (record := read_record(output.with_suffix(".start"))) is not None:
             return record
-        if not _is_in_progress(output):
-            break
-        await asyncio.sleep(RECORD_INTERVAL_SECONDS)
-    return None
+        if not may_come or not _is_in_progress(output):
+            return None
+        await asyncio.sleep(interval_seconds)
+        interval_seconds = min(2 * interval_seconds, MAX_RECORD_INTERVAL_SECONDS)
 
 
 def _is_in_progress(output: Path) -> bool:

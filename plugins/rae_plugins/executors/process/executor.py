@@ -11,12 +11,18 @@ from attrs import define, field
 from rae_auto.api import Assignment, Execution, Executor, NeverStarted
 from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
-from rae_auto.toolkit.files import write_atomically
 from rae_plugins.executors.process import limit_checks
 from rae_plugins.executors.process.adopted_attempt import AdoptedAttempt
-from rae_plugins.executors.process.attempt_files import claim_attempt, read_record, to_result, wait_for_start_record
-from rae_plugins.executors.process.identity import ProcessTree
-from rae_plugins.executors.process.keeper.procfs import read_boot_id
+from rae_plugins.executors.process.attempt_files import (
+    claim_attempt,
+    has_record,
+    is_claimed,
+    read_record,
+    to_result,
+    wait_for_start_record,
+)
+from rae_plugins.executors.process.earlier_daemons import is_any_keeper_alive, note_boot
+from rae_plugins.executors.process.identity import ProcessIdentity, ProcessTree
 from rae_plugins.executors.process.keeper.termination import Termination
 from rae_plugins.executors.process.keeper_client import KeeperClient
 from rae_plugins.executors.process.terminate import carry_out
@@ -43,6 +49,7 @@ class ProcessExecutor(Executor):
     )
     _is_same_boot: bool = field(init=False, default=False)
     """The machine has been up since the last daemon: only then does a missing file mean that it was never written."""
+    _directory: Path | None = field(init=False, default=None)
     _keeper: KeeperClient = field(init=False, factory=KeeperClient)
 
     @classmethod
@@ -61,13 +68,10 @@ class ProcessExecutor(Executor):
         return {**super().unenforceable(limits), **limit_checks.explain_not_permitted(limits)}
 
     async def open(self, directory: Path) -> None:
-        """Record the boot id, to learn whether the last daemon ran in the same boot."""
-        self._keeper.error_path = directory / "keeper-errors.log"
-        boot, boot_file = read_boot_id(), directory / "boot"
-        last_boot = boot_file.read_text() if boot_file.exists() else boot
-        self._is_same_boot = boot is not None and boot == last_boot
-        if boot is not None and not (boot_file.exists() and self._is_same_boot):
-            write_atomically(boot_file, boot.encode())
+        """Find out whether the last daemon ran in the same boot. Errors: OSError."""
+        self._directory = self._keeper.directory = directory
+        me = ProcessIdentity.of(os.getpid())
+        self._is_same_boot = me is not None and note_boot(directory, me)
 
     async def start(self, assignment: Assignment) -> Execution:
         """Have the keeper spawn the command. Errors: ValueError, RuntimeError with the keeper's explanation."""
@@ -95,13 +99,14 @@ class ProcessExecutor(Executor):
     ) -> Execution | Result | NeverStarted | None:
         """Return the attempt of an earlier daemon as its keeper's records and its processes show it.
 
-        The order matters. The claim comes first, because it can only succeed before a keeper has begun. The exit record
-        is read before and after the processes are looked at: the attempt may end between the two.
+        The order matters. The claim comes first, because it can only succeed before a keeper has begun, or after a
+        quiet attempt has ended, which its records show. The exit record is read before and after the processes are
+        looked at: the attempt may end between the two.
         """
         output = assignment.output
-        if handle is None and self._is_same_boot and claim_attempt(output):
+        if handle is None and self._has_never_started(output):
             return NeverStarted()
-        record = await wait_for_start_record(output) or handle or {}
+        record = await self._read_start_record(output, handle)
         exit_path = output.with_suffix(".exit")
         if (exit_record := read_record(exit_path)) is not None:
             return to_result(exit_record)
@@ -113,6 +118,26 @@ class ProcessExecutor(Executor):
         # There must be no second attempt while anything of the first may live.
         await carry_out(Termination(0, time.monotonic(), tree.members))
         return None
+
+    def _has_never_started(self, output: Path) -> bool:
+        """Return whether an attempt never started, and see to it that it can't start any more."""
+        if has_record(output):
+            return False
+        if not (self._is_same_boot and claim_attempt(output)):
+            return is_claimed(output)
+        if has_record(output):
+            # A quiet attempt has ended since the first look.
+            output.unlink()
+            return False
+        return True
+
+    async def _read_start_record(self, output: Path, handle: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        if handle is not None:
+            return read_record(output.with_suffix(".start")) or handle
+        directory = self._directory
+        return (
+            await wait_for_start_record(output, lambda: directory is not None and is_any_keeper_alive(directory)) or {}
+        )
 
     async def close(self) -> None:
         """Disconnect from the keeper, which stays until its last job has ended."""

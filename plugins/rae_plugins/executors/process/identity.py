@@ -26,6 +26,12 @@ class ProcessIdentity:
             return cls(pid, ticks, boot)
         return None
 
+    @classmethod
+    def of(cls, pid: int) -> "ProcessIdentity | None":
+        """Return the identity of the process that has this pid now; None if there is none."""
+        process = procfs.read_process(pid)
+        return None if process is None else cls(pid, process.ticks, procfs.read_boot_id())
+
     def is_alive(self) -> bool:
         """Return whether this very process runs; a zombie doesn't."""
         process = procfs.read_process(self.pid)

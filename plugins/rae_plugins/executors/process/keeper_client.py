@@ -18,9 +18,11 @@ from attrs import define, field
 from rae_auto.api import Execution
 from rae_auto.model.run import Result
 from rae_auto.toolkit.files import open_private
-from rae_plugins.executors.process.attempt_files import to_result
-from rae_plugins.executors.process.identity import ProcessTree
-from rae_plugins.executors.process.keeper.termination import Termination, describe_survivors
+from rae_plugins.executors.process.adopted_attempt import AdoptedAttempt
+from rae_plugins.executors.process.attempt_files import claim_attempt, read_record, to_result
+from rae_plugins.executors.process.earlier_daemons import note_keeper
+from rae_plugins.executors.process.identity import ProcessIdentity, ProcessTree
+from rae_plugins.executors.process.keeper.termination import KILL_TIMEOUT_SECONDS, Termination, describe_survivors
 from rae_plugins.executors.process.terminate import carry_out
 
 KEEPER_SCRIPT = Path(__file__).parent / "keeper" / "__main__.py"
@@ -28,13 +30,16 @@ KEEPER_SCRIPT = Path(__file__).parent / "keeper" / "__main__.py"
 KEEPER_EXIT_SECONDS = 0.2
 """Time in which a keeper without jobs exits once the daemon has disconnected."""
 
+KEEPER_ANSWER_SECONDS = 2.0
+"""Time that a keeper may take to report an end, on top of what ending it may take."""
+
 
 @define(eq=False)
 class KeeperClient:
     """Starts a keeper when the first job starts, and another one after it was killed."""
 
-    error_path: Path | None = None
-    """Path of the file for the traceback of a keeper that fails; it is thrown away if there is no path."""
+    directory: Path | None = None
+    """Directory for notes on the keeper and for the traceback of one that fails."""
     _writer: asyncio.StreamWriter | None = field(init=False, default=None)
     _connecting: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     _process: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
@@ -45,7 +50,7 @@ class KeeperClient:
         """Have a job spawned. Errors: RuntimeError with the keeper's explanation."""
         writer = await self._connect()
         key = request["key"]
-        attempt = self._attempts[key] = KeeperAttempt(writer, key, request["run"])
+        attempt = self._attempts[key] = KeeperAttempt(writer, key, request["run"], Path(request["output"]))
         _send(writer, request)
         await attempt.started
         return attempt
@@ -57,10 +62,7 @@ class KeeperClient:
         if self._reading is not None:
             self._reading.cancel()
         if self._process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(self._process.wait, KEEPER_EXIT_SECONDS)
-            # It survives the daemon on purpose, of which Popen would warn.
-            self._process.returncode = self._process.returncode or 0
+            await asyncio.to_thread(_reap, self._process, KEEPER_EXIT_SECONDS)
 
     async def _connect(self) -> asyncio.StreamWriter:
         # Several first starts come together: one of them starts the keeper for all.
@@ -68,14 +70,17 @@ class KeeperClient:
             if self._writer is None:
                 ours, theirs = socket.socketpair()
                 with theirs:
-                    self._process = _start_keeper(theirs, self.error_path)
+                    self._process = _start_keeper(theirs, self.directory)
                 reader, self._writer = await asyncio.open_connection(sock=ours)
                 self._reading = asyncio.get_running_loop().create_task(self._read_reports(reader))
             return self._writer
 
     async def _read_reports(self, reader: asyncio.StreamReader) -> None:
-        while line := await reader.readline():
-            self._handle_report(json.loads(line))
+        """Handle reports until the keeper has gone, or until what comes from it is no report."""
+        with suppress(OSError, ValueError):
+            # A last line without its end is that of a keeper which was killed while it wrote.
+            while (line := await reader.readline()).endswith(b"\n"):
+                self._handle_report(json.loads(line))
         attempts, self._attempts = self._attempts, {}
         # Forgotten at once: the next start may come at any time, and gets a keeper of its own.
         writer, self._writer = self._writer, None
@@ -83,32 +88,32 @@ class KeeperClient:
         if writer is not None:
             writer.close()
         if process is not None:
-            # It has closed its end of the socket, so it is gone, and this only reaps it.
-            await asyncio.to_thread(process.wait)
-        for attempt in attempts.values():
-            await attempt.handle_lost_keeper()
+            await asyncio.to_thread(_reap, process, KEEPER_ANSWER_SECONDS)
+        await asyncio.gather(*(attempt.handle_lost_keeper() for attempt in attempts.values()))
 
     def _handle_report(self, report: Mapping[str, Any]) -> None:
+        # Attempts that the daemon has ended by itself are no longer known.
         match report:
-            case {"started": key}:
+            case {"started": key} if key in self._attempts:
                 record = {name: report[name] for name in report if name != "started"}
                 _set_result(self._attempts[key].started, record)
-            case {"failed": key, "error": error}:
+            case {"failed": key, "error": error} if key in self._attempts:
                 _set_error(self._attempts.pop(key).started, error)
-            case {"ended": key, "exit": record}:
+            case {"ended": key, "exit": record} if key in self._attempts:
                 _set_result(self._attempts.pop(key).ended, to_result(record))
 
 
 class KeeperAttempt(Execution):
     """An attempt that our own keeper holds, and ends on request."""
 
-    def __init__(self, writer: asyncio.StreamWriter, key: str, run: str) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, key: str, run: str, output: Path) -> None:
         loop = asyncio.get_running_loop()
         self.started: asyncio.Future[Mapping[str, Any]] = loop.create_future()
         self.ended: asyncio.Future[Result] = loop.create_future()
         self._writer = writer
         self._key = key
         self._run = run
+        self._output = output
 
     @property
     def handle(self) -> Mapping[str, Any]:
@@ -119,29 +124,56 @@ class KeeperAttempt(Execution):
 
     async def cancel(self, grace: timedelta) -> None:
         """Have the whole tree end: SIGTERM, and after the grace SIGKILL until nothing is left."""
+        if self.ended.done():
+            return
+        _send(self._writer, {"end": self._key, "grace": grace.total_seconds()})
+        limit_seconds = grace.total_seconds() + KILL_TIMEOUT_SECONDS + KEEPER_ANSWER_SECONDS
+        await asyncio.wait({self.ended}, timeout=limit_seconds)
         if not self.ended.done():
-            _send(self._writer, {"end": self._key, "grace": grace.total_seconds()})
-            await asyncio.wait({self.ended})
+            await self._end_tree("its keeper process does not answer, so its exit status is unknown")
 
     async def handle_lost_keeper(self) -> None:
-        """End what is left of the attempt: its keeper was killed, so nothing holds or watches it any more."""
+        """Find out how the attempt ended: its keeper was killed, or has lost us and carries on."""
         if not self.started.done():
+            if not claim_attempt(self._output):
+                # It may have been spawned.
+                record = read_record(self._output.with_suffix(".start")) or {}
+                tree = ProcessTree.from_record(record, self._run)
+                await carry_out(Termination(0, time.monotonic(), tree.members))
             _set_error(self.started, "the keeper process was killed")
             return
+        exit_path = self._output.with_suffix(".exit")
+        tree = ProcessTree.from_record(self.handle, self._run)
+        if (exit_record := await asyncio.to_thread(read_record, exit_path)) is not None:
+            _set_result(self.ended, to_result(exit_record))
+        elif tree.is_kept():
+            _set_result(self.ended, await AdoptedAttempt(self.handle, tree, exit_path).wait())
+        else:
+            await self._end_tree("its keeper process was killed, so its exit status is unknown")
+
+    async def _end_tree(self, error: str) -> None:
+        """End what is left of the attempt, because nothing else does."""
         tree = ProcessTree.from_record(self.handle, self._run)
         termination = await carry_out(Termination(0, time.monotonic(), tree.members))
-        error = "its keeper process was killed, so its exit status is unknown"
         survivors = termination.survivors
         _set_result(self.ended, Result(error=f"{error}; {describe_survivors(survivors)}" if survivors else error))
 
 
-def _start_keeper(channel: socket.socket, error_path: Path | None) -> "subprocess.Popen[bytes]":
+def _reap(process: "subprocess.Popen[bytes]", limit_seconds: float) -> None:
+    """Reap a keeper, if it ends within this time."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(limit_seconds)
+    # One that carries on outlives us, of which Popen would warn.
+    process.returncode = process.returncode or 0
+
+
+def _start_keeper(channel: socket.socket, directory: Path | None) -> "subprocess.Popen[bytes]":
     """Start a keeper that reads from `channel`: without site packages, environment or our terminal's signals.
 
     Nor with our standard error: it survives us, and whoever reads that would wait for its end.
     """
-    with _open_error_file(error_path) as errors:
-        return subprocess.Popen(
+    with _open_error_file(directory) as errors:
+        process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(KEEPER_SCRIPT)],
             stdin=channel.fileno(),
             stdout=subprocess.DEVNULL,
@@ -150,11 +182,18 @@ def _start_keeper(channel: socket.socket, error_path: Path | None) -> "subproces
             env={},
             start_new_session=True,
         )
+    identity = ProcessIdentity.of(process.pid)
+    if directory is not None and identity is not None:
+        # On a full disk commands still start; only after a crash the next daemon then waits less carefully.
+        with suppress(OSError):
+            note_keeper(directory, identity)
+    return process
 
 
-def _open_error_file(path: Path | None) -> IO[bytes]:
+def _open_error_file(directory: Path | None) -> IO[bytes]:
     with suppress(OSError):
-        if path is not None:
+        if directory is not None:
+            path = directory / "keeper-errors.txt"
             return os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND), "wb")
     return Path(os.devnull).open("wb")
 

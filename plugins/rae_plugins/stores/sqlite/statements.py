@@ -64,6 +64,8 @@ def select_entries(log: str, query: LogQuery) -> tuple[str, list[Any]]:
 def find_expired(database: sqlite3.Connection, log: str, rule: RetentionRule) -> Iterator[tuple[int, bytes]]:
     """Yield the number and key of each entry that need not be retained, once. Text is read as bytes."""
     conditions, values = _match_log(log, rule.states)
+    if rule.job is not None:
+        conditions, values = [*conditions, "job = ?"], [*values, rule.job]
     # Only column names are interpolated; values from outside are bound.
     where, since = " AND ".join(conditions), rule.since.timestamp()
     yield from database.execute(f"SELECT seq, key FROM entries WHERE {where} AND at < ?", (*values, since))  # noqa: S608

@@ -26,7 +26,7 @@ def environment_seen_by(tmp_path, job, event=None):
 
     run = asyncio.run(main())
     assert run.exit_code == 0, run
-    return json.loads((tmp_path / "state" / "output" / f"{run.id}.1.log").read_text()), run
+    return json.loads((tmp_path / "state" / "output" / run.job / f"{run.id}.1.log").read_text()), run
 
 
 @pytest.mark.requirement("S16")
@@ -73,7 +73,7 @@ def test_large_event_is_in_a_file_that_both_variables_name(tmp_path):
     event = {"text": "x" * 40_000, "path": "naïve"}
     job = Job(name="see", command=sys.executable, args=["-c", PRINT_ENVIRONMENT])
     seen, run = environment_seen_by(tmp_path, job, event)
-    path = tmp_path / "state" / "output" / f"{run.id}.event.json"
+    path = tmp_path / "state" / "output" / run.job / f"{run.id}.event.json"
     assert seen["RAE_EVENT_FILE"] == str(path)
     assert json.loads(seen["RAE_EVENT"]) == {"too_large": path.stat().st_size, "file": str(path)}
     assert json.loads(path.read_text()) == event
@@ -97,7 +97,7 @@ def test_an_event_that_fits_has_no_file(tmp_path):
     seen, _ = environment_seen_by(tmp_path, job, event={"text": "x" * 30_000})
     assert len(json.loads(seen["RAE_EVENT"])["text"]) == 30_000
     assert "RAE_EVENT_FILE" not in seen
-    assert not list((tmp_path / "state" / "output").glob("*.json"))
+    assert not list((tmp_path / "state" / "output").glob("*/*.json"))
 
 
 def test_large_event_that_cannot_be_written_fails_the_run(tmp_path):

@@ -31,9 +31,12 @@ the other side has gone; the keeper then sends no more reports and finishes its 
 The files
 =========
 
-    NAME.log     created with O_EXCL by whoever decides about the attempt; then the job's output, at most `cap` bytes
+    NAME.log     created with O_EXCL by whoever decides about the attempt; then the job's output, at most `cap` bytes.
+                 A daemon creates it with mode 0400, a keeper with 0600. A job that prints nothing leaves none.
     NAME.start   the `started` report, once the job has been spawned
     NAME.exit    the exit record, once the job has ended or could not be spawned
+
+The daemon removes the records of an attempt once its end is durable in the store.
 
 Start and exit records are replaced atomically, so that a reader sees them whole or not at all. What they mean to the
 next daemon:
@@ -41,7 +44,8 @@ next daemon:
     .log   .start  .exit   fate of the attempt
     ----   ------  -----   ------------------------------------------------------------------------------------------
     no     no      no      not spawned; whoever creates the log file now decides whether it ever is
-    yes    no      no      a keeper is about to spawn it (wait briefly) or was killed doing so, or a daemon claimed it
+    0400   no      no      claimed by a daemon: not spawned, and never will be
+    0600   no      no      a keeper is about to spawn it (wait while any is alive), or was killed doing so
     yes    yes     no      running while its process is alive; otherwise its keeper was killed: fate unknown
     any    any     yes     ended, with this status
 
@@ -63,8 +67,11 @@ Races, and how they are closed
 *The daemon dies between its commit "starting" and the request.* The next daemon can't tell this from a request that
 the keeper has yet to read. So the first act of both is the same: create the log file with O_EXCL. Only one can. If the
 daemon wins, the keeper finds the file and spawns nothing (and writes no exit record, as the attempt is not its own);
-the run is started again. If the keeper wins, the daemon finds a record, or waits briefly for one. After a reboot the
-file system may have lost either file, so the rule holds only within one boot; otherwise the fate is unknown.
+the run is started again. If the keeper wins, the daemon finds a record, or waits for one while a keeper lives. After a
+reboot the file system may have lost either file, so the rule holds only within one boot; otherwise the fate is unknown.
+
+*A quiet job ends just as the next daemon looks.* Its log file is removed, so the daemon could claim an attempt that is
+over. The exit record is written first, so the daemon looks for records before its claim and after it.
 
 *A pid is used again.* A process is identified by pid, start time and boot id. A signal goes through a pidfd, and only
 after the start time was compared through that pidfd's process, so it reaches the process that was meant or none.

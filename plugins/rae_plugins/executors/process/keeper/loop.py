@@ -20,7 +20,7 @@ from rae_plugins.executors.process.keeper import procfs
 from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
 from rae_plugins.executors.process.keeper.cgroups import Cgroup, CgroupFactory, find_own_directory
 from rae_plugins.executors.process.keeper.ownership import Ownership
-from rae_plugins.executors.process.keeper.records import record_path, write_atomically
+from rae_plugins.executors.process.keeper.records import ExitRecords, record_path, write_atomically
 from rae_plugins.executors.process.keeper.spawn import READ_BYTES, explain_spawn_error, spawn_process
 from rae_plugins.executors.process.keeper.termination import Termination
 
@@ -45,6 +45,7 @@ class Keeper:
         self.incoming = b""
         self.outgoing: list[bytes] = []
         self.is_connected = True
+        self.exit_records = ExitRecords()
         own = procfs.read_process(os.getpid())
         self.identity = {"boot": procfs.read_boot_id(), "keeper": [own.pid, own.ticks] if own else None}
         wakeup, self.wakeup_writer = os.pipe()
@@ -92,6 +93,7 @@ class Keeper:
     def disconnect(self) -> None:
         self.is_connected = False
         self.selector.unregister(self.channel)
+        self.exit_records.handle_lost_daemon()
 
     def report_failure(self, request: Message, error: Exception) -> None:
         text = explain_spawn_error(error, request)[:MAX_ERROR_CHARACTERS]
@@ -99,7 +101,7 @@ class Keeper:
         if not isinstance(error, FileExistsError):
             record = {"exit_code": None, "signal": None, "error": text, "cpu": 0.0, "memory": None}
             with suppress(OSError):
-                write_atomically(record_path(request["output"], "exit"), {**record, "ended_at": time.time()})
+                self.exit_records.write(record_path(request["output"], "exit"), {**record, "ended_at": time.time()})
         self.report({"failed": request["key"], "error": text})
 
     def spawn(self, request: Message) -> None:
@@ -237,7 +239,10 @@ class Keeper:
             job.cgroup.remove()
         try:
             job.output.close()
-            write_atomically(record_path(job.path, "exit"), record)
+            self.exit_records.write(record_path(job.path, "exit"), record)
+            if not job.output.written_bytes:
+                # After the record: without either, the attempt would seem never to have begun.
+                os.unlink(job.path)
         except OSError:
             pass  # the daemon gets the report in any case
         self.report({"ended": job.key, "exit": record})

@@ -9,7 +9,7 @@ from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
 from rae_plugins.executors.process.keeper.procfs import ProcessInfo
 
 MAX_TAGS = 100_000
-"""Number of starts after which tags are used again."""
+"""Number of starts after which tags are used again, unless a process still carries them."""
 
 FALLBACK_TAG_BASE = 1 << 30
 """Base of the tags where the limit that carries them is unlimited."""
@@ -23,6 +23,8 @@ class Ownership:
         self.tag: int | None = None
         self._jobs = jobs
         self._count = 0
+        self._taken: set[int] = set()
+        """Tags that processes carried when the count began again, such as those of services left running."""
         resource_number = getattr(resource, "RLIMIT_MSGQUEUE", None)
         self._resource_number: int | None = resource_number
         soft, self._hard = resource.getrlimit(resource_number) if resource_number is not None else (0, 0)
@@ -31,9 +33,17 @@ class Ownership:
     def assign_next_tag(self) -> None:
         """Give processes that are spawned from now on a tag of their own."""
         if self._resource_number is not None and self._base > 2 * MAX_TAGS:
-            self._count = self._count % MAX_TAGS + 1
-            self.tag = self._base - self._count
+            self.tag = self._next_free_tag()
             resource.setrlimit(self._resource_number, (self.tag, self._hard))
+
+    def _next_free_tag(self) -> int:
+        for _ in range(MAX_TAGS):
+            self._count = self._count % MAX_TAGS + 1
+            if self._count == 1 and self.tag is not None:
+                self._taken = {tag for pid in procfs.read_all_processes() if (tag := procfs.read_tag(pid)) is not None}
+            if self._base - self._count not in self._taken:
+                break
+        return self._base - self._count
 
     def orphan_pids(self) -> list[int]:
         """Return the keeper's children that aren't a job's main process."""

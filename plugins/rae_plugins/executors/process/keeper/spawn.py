@@ -42,12 +42,21 @@ def spawn_process(request: Mapping[str, Any], group_path: str | None) -> Attempt
     return AttemptProcess(request, process, CappedOutput(output, request["cap"], request["hide"]), reading)
 
 
+class OutputError(Exception):
+    """The output file of a job can't be created."""
+
+
 @contextmanager
 def _open_output(path: str) -> Iterator[tuple[int, int, int]]:
     """Open a fresh output file and a pipe. The writing end is closed in any case, the others only after an error."""
     # Nobody else's file: the name must be fresh, and links are not followed.
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    output = os.open(path, flags, 0o600)
+    try:
+        output = os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.EMFILE, errno.ENFILE):
+            raise
+        raise OutputError(_explain_output_error(error, path)) from error
     descriptors = [output]
     try:
         reading, writing = os.pipe()
@@ -62,20 +71,54 @@ def _open_output(path: str) -> Iterator[tuple[int, int, int]]:
         raise
 
 
+def _explain_output_error(error: OSError, path: str) -> str:
+    directory = os.path.dirname(path)
+    if error.errno == errno.ENOENT:
+        remedy = f"the directory {_quote(directory)} has been removed; the next start creates it again"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = f"the user of the daemon must be able to write into {_quote(directory)}"
+    else:
+        remedy = f"make room or repair the file system of {_quote(directory)}"
+    return f"the output file cannot be created: {error.strerror}; {remedy}"
+
+
 def explain_spawn_error(error: Exception, request: Mapping[str, Any]) -> str:
-    """Return one line on why the command of a request can't be started, and what to do."""
+    """Return one line on what failed when a job could not be started, and what to do."""
     program = _quote(request["argv"][0])
-    if isinstance(error, OSError):
-        if request["cwd"] and not os.path.isdir(request["cwd"]):
-            return f'the working directory {_quote(request["cwd"])} does not exist; create it, or change "cwd"'
-        if error.errno == errno.ENOENT:
-            return f"program {program} not found on the PATH of the job; install it, or give its full path"
-        if error.errno == errno.EACCES:
-            return f"program {program} is not executable; run 'chmod +x' on it"
-        if error.errno == errno.ENOEXEC:
-            return f"{program} is not a program for this machine; start a script with a line like '#!/bin/sh'"
-        return f"program {program} cannot be started: {error.strerror}"
-    return f"program {program} cannot be started: {error}"
+    if isinstance(error, OutputError):
+        return str(error)
+    if not isinstance(error, OSError):
+        return f"program {program} cannot be started: {error}"
+    if request["cwd"] and error.filename == request["cwd"] != request["argv"][0]:
+        return _explain_directory_error(error, request["cwd"])
+    if error.errno == errno.ENOENT:
+        if _find_program(request) is not None:
+            return f"the interpreter that the first line of {program} names does not exist; correct that line"
+        return f"program {program} not found on the PATH of the job; install it, or give its full path"
+    if error.errno == errno.EACCES:
+        path = _find_program(request)
+        if path is not None and os.path.isdir(path):
+            return f"{program} is a directory; name a program"
+        if path is not None and os.access(path, os.X_OK):
+            return f"program {program} cannot be started: its interpreter, or its file system, does not permit it"
+        return f"program {program} is not executable; run 'chmod +x' on it"
+    if error.errno == errno.ENOEXEC:
+        return f"{program} is not a program for this machine; start a script with a line like '#!/bin/sh'"
+    return f"program {program} cannot be started: {error.strerror}"
+
+
+def _explain_directory_error(error: OSError, directory: str) -> str:
+    if error.errno == errno.ENOENT:
+        return f'the working directory {_quote(directory)} does not exist; create it, or change "cwd"'
+    return f'the working directory {_quote(directory)} cannot be entered: {error.strerror}; change its mode, or "cwd"'
+
+
+def _find_program(request: Mapping[str, Any]) -> str | None:
+    """Return the path of the program of a request, if there is such a file."""
+    name = request["argv"][0]
+    directories = [""] if "/" in name else request["env"].get("PATH", os.defpath).split(os.pathsep)
+    candidates = (os.path.join(request["cwd"] or "", directory, name) for directory in directories)
+    return next((path for path in candidates if os.path.exists(path)), None)
 
 
 def _quote(text: str) -> str:

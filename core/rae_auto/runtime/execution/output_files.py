@@ -1,0 +1,102 @@
+"""The files of attempts in the output directory: `output/JOB/RUN.N.log`, the records beside it, and large events.
+
+Everything in here may block on the disk, so it is called in threads.
+"""
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from attrs import field, frozen
+
+UNUSED_DIRECTORY_SECONDS = 3600.0
+"""Age after which an empty directory of a job is removed: a younger one may be about to get its first file."""
+
+# The last two are what a write that was cut off leaves.
+_FILE_NAME = re.compile(
+    r"([0-9A-Z]{26})\.(?:\d+\.\w+|event\.json|\d+\.\w+\.tmp)|\.([0-9A-Z]{26})\.event\.json\.\d+\.tmp"
+)
+_RECORD_SUFFIXES = (".start", ".exit")
+_UNFINISHED_SUFFIX = ".tmp"
+
+
+@frozen
+class RunFiles:
+    """The files of a run."""
+
+    paths: list[Path] = field(factory=list)
+    sizes: list[int] = field(factory=list)
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes they have."""
+        return sum(self.sizes)
+
+
+class OutputFiles:
+    """The output directory of a state directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def jobs(self) -> list[str]:
+        """Return the jobs that have a directory."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(self._directory) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        return []
+
+    def of_job(self, job: str) -> dict[str, RunFiles]:
+        """Return the files of a job by run."""
+        found: dict[str, RunFiles] = {}
+        with contextlib.suppress(FileNotFoundError), os.scandir(self._directory / job) as entries:
+            for entry in entries:
+                if match := _FILE_NAME.fullmatch(entry.name):
+                    with contextlib.suppress(FileNotFoundError):
+                        size = entry.stat(follow_symlinks=False).st_size
+                        files = found.setdefault(match[1] or match[2], RunFiles())
+                        files.paths.append(Path(entry))
+                        files.sizes.append(size)
+        return found
+
+    def all(self) -> Iterator[tuple[str, dict[str, RunFiles]]]:
+        """Yield each job with its files."""
+        for job in self.jobs():
+            yield job, self.of_job(job)
+
+    def size_of_run(self, job: str, run: str, attempts: int) -> int:
+        """Return how many bytes the output of a run has."""
+        names = [f"{run}.{attempt}.log" for attempt in range(1, attempts + 1)]
+        total = 0
+        for name in [*names, f"{run}.event.json"]:
+            with contextlib.suppress(OSError):
+                total += (self._directory / job / name).lstat().st_size
+        return total
+
+    def remove_records(self, job: str, run: str, attempt: int) -> None:
+        """Remove the records of an attempt whose end is durable in the store."""
+        for suffix in _RECORD_SUFFIXES:
+            (self._directory / job / f"{run}.{attempt}{suffix}").unlink(missing_ok=True)
+
+    def remove_leftovers(self, files: Iterable[RunFiles]) -> None:
+        """Remove records, and what writes that were cut off have left, of runs that are over."""
+        for run in files:
+            for path in run.paths:
+                if path.suffix in (*_RECORD_SUFFIXES, _UNFINISHED_SUFFIX):
+                    path.unlink(missing_ok=True)
+
+    def remove_unused_directory(self, job: str) -> None:
+        """Remove the directory of a job if it is empty and not about to be used."""
+        path = self._directory / job
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > UNUSED_DIRECTORY_SECONDS:
+                path.rmdir()
+
+
+def remove_runs(files: dict[str, RunFiles], runs: Iterable[str]) -> None:
+    """Remove the files of these runs, and forget them."""
+    for run in runs:
+        for path in files.pop(run, RunFiles()).paths:
+            path.unlink(missing_ok=True)

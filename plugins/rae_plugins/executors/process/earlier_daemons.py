@@ -1,0 +1,57 @@
+"""Notes in the executor's directory: the boot of the last daemon, and the keepers that may still be at work."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from rae_auto.toolkit.files import write_atomically
+from rae_plugins.executors.process.identity import ProcessIdentity
+
+BOOT_NOTE = "boot.json"
+KEEPER_DIRECTORY = "keepers"
+
+
+def note_boot(directory: Path, me: ProcessIdentity) -> bool:
+    """Note that this daemon runs in this boot; return whether the last daemon ran in the same one.
+
+    Several executors of a daemon share the directory. So the note says which daemon wrote it and what that found out:
+    only the first executor of a daemon compares boots.
+    """
+    note = directory / BOOT_NOTE
+    last: object = None
+    with suppress(OSError, ValueError):
+        last = json.loads(note.read_bytes())
+    found = last if isinstance(last, dict) else {}
+    if found.get("daemon") == [me.pid, me.ticks] and found.get("boot") == me.boot:
+        return found.get("is_same_boot") is True
+    # Without a note no daemon has been here, so there is nothing that a reboot could have undone.
+    is_same = me.boot is not None and (last is None or found.get("boot") == me.boot)
+    content = {"boot": me.boot, "daemon": [me.pid, me.ticks], "is_same_boot": is_same}
+    write_atomically(note, json.dumps(content).encode())
+    return is_same
+
+
+def note_keeper(directory: Path, keeper: ProcessIdentity) -> None:
+    """Note that a keeper has been started; call it before its first job."""
+    notes = directory / KEEPER_DIRECTORY
+    notes.mkdir(mode=0o700, exist_ok=True)
+    content = {"pid": keeper.pid, "ticks": keeper.ticks, "boot": keeper.boot}
+    (notes / f"{keeper.pid}.json").write_text(json.dumps(content))
+
+
+def is_any_keeper_alive(directory: Path) -> bool:
+    """Return whether a keeper of any daemon is alive; the notes of others are removed."""
+    is_any_alive = False
+    for path, keeper in list(_read_keepers(directory / KEEPER_DIRECTORY)):
+        if keeper is not None and keeper.is_alive():
+            is_any_alive = True
+        else:
+            path.unlink(missing_ok=True)
+    return is_any_alive
+
+
+def _read_keepers(notes: Path) -> Iterator[tuple[Path, ProcessIdentity | None]]:
+    for path in notes.iterdir() if notes.is_dir() else ():
+        with suppress(OSError, ValueError):
+            yield path, ProcessIdentity.from_record(json.loads(path.read_bytes()))
