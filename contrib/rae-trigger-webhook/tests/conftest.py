@@ -97,7 +97,7 @@ class Client:
         """Return once a request for the path is accepted."""
         while True:
             with suppress(OSError, EOFError, ValueError, IndexError):
-                if (await self.send(path)).status != 404:
+                if (await self.send(path)).status not in (404, 429):
                     return
             await asyncio.sleep(0.005)
 

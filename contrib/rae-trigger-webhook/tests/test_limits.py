@@ -1,6 +1,7 @@
 """Limits of rate, size, time and connections."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 from rae_trigger_webhook import http_connection, server
@@ -34,12 +35,15 @@ def test_rate_limit_says_when_to_try_again(watching, client, hook):
     assert replies[2].headers["retry-after"] == "31"
 
 
-def test_guesses_have_a_rate_limit_of_their_own(watching, client, hook):
+def test_guesses_have_a_rate_limit_of_their_own(watching, client, hook, monkeypatch):
+    monkeypatch.setattr(server, "MAX_GUESSES_PER_MINUTE", 2)
+
     async def work(listener):
-        guesses = [(await client.send(Authorization="Bearer x")).status for _ in range(3)]
+        guesses = [(await client.send(Authorization="Bearer x")).status, (await client.send("/unknown")).status]
+        guesses += [(await client.send(Authorization="Bearer x")).status, (await client.send("/unknown")).status]
         return guesses, (await client.send()).status
 
-    assert watching(work, hook(rate=2), timer=VirtualTimer()) == ([401, 401, 429], 202)
+    assert watching(work, hook()) == ([404, 404, 429, 429], 202)
 
 
 @pytest.mark.parametrize(("size", "status"), [(1024, 202), (1025, 413)])
@@ -105,14 +109,29 @@ def test_missing_body_times_out(watching, client, hook, monkeypatch):
 
 def test_surplus_clients_get_503_and_the_others_stay(watching, client, hook, monkeypatch):
     async def work(listener):
-        async with client.talking() as ask:
-            before = await ask(client.request())
+        async with client.connected() as (reader, writer):
+            writer.write(client.request(Content_Length="1", Expect="100-continue"))
+            await reader.readuntil(b"\r\n\r\n")
             monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
             turned_away = await client.hangs_up()
-            after = await ask(client.request())
-        return before.status, turned_away.split()[1], after.status
+            writer.write(b"x")
+            after = await reader.readuntil(b"\r\n")
+        return turned_away.split()[1], after.split()[1]
 
-    assert watching(work, hook()) == (202, b"503", 202)
+    assert watching(work, hook()) == (b"503", b"202")
+
+
+def test_idle_clients_make_room_for_others(watching, client, hook, monkeypatch):
+    """Connections that send nothing keep nobody waiting."""
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
+
+    async def work(listener):
+        async with AsyncExitStack() as idle:
+            for _ in range(6):
+                await idle.enter_async_context(client.connected())
+            return [(await client.send()).status for _ in range(2)]
+
+    assert watching(work, hook()) == [202, 202]
 
 
 def test_disconnecting_client_affects_no_other(watching, client, hook):

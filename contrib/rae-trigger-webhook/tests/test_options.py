@@ -114,7 +114,7 @@ def test_changed_token_counts_at_once_and_missing_refuses_all(watching, client, 
         path.unlink()
         return [*statuses, (await client.send(Authorization=f"Bearer {PLAIN[::-1]}")).status]
 
-    assert watching(work, hook(token=f"${{file:{path}}}")) == [202, 401, 202, 503]
+    assert watching(work, hook(token=f"${{file:{path}}}")) == [202, 404, 202, 503]
 
 
 def test_unreadable_token_fails_the_watch(watching, client, hook):

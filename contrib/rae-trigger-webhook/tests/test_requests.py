@@ -95,11 +95,12 @@ def test_body_can_be_chunked_after_100_continue(watching, client, hook):
         ({"path": "/deploy/"}, 404),
         ({"method": "GET"}, 405),
         ({"method": "OPTIONS"}, 405),
-        ({"Authorization": ""}, 401),
-        ({"Authorization": "Bearer"}, 401),
-        ({"Authorization": "Bearer 0123456789abcdef0123456789abcdee"}, 401),
-        ({"Authorization": "Basic 0123456789abcdef0123456789abcdef"}, 401),
-        ({"Authorization": "Bearer \xff"}, 401),
+        ({"method": "GET", "Authorization": ""}, 404),
+        ({"Authorization": ""}, 404),
+        ({"Authorization": "Bearer"}, 404),
+        ({"Authorization": "Bearer 0123456789abcdef0123456789abcdee"}, 404),
+        ({"Authorization": "Basic 0123456789abcdef0123456789abcdef"}, 404),
+        ({"Authorization": "Bearer \xff"}, 404),
         ({"Host": "evil.example.org"}, 421),
         ({"Host": "evil.example.org", "path": "/other"}, 421),
         ({"Host": "[::1]:8787"}, 421),
@@ -126,16 +127,18 @@ def test_refused_request_starts_nothing_and_gets_an_error(watching, client, hook
     assert isinstance(reply.document["error"], str)
 
 
-def test_wrong_proofs_get_the_same_response(watching, client, hook):
+def test_wrong_proofs_and_unknown_paths_get_the_same_response(watching, client, hook):
     wrong = ["", "Bearer", "Bearer x", "Basic x", "Bearer 0123456789abcdef0123456789abcdee"]
-    replies, _ = answers(watching, client, hook, *(client.request(Authorization=value) for value in wrong))
-    assert len({(reply.status, reply.document["error"]) for reply in replies}) == 1
-    assert replies[0].headers["www-authenticate"] == "Bearer"
+    requests = [client.request(Authorization=value) for value in wrong]
+    requests += [client.request(path="/unknown"), client.request(method="GET", Authorization="")]
+    replies, _ = answers(watching, client, hook, *requests)
+    assert len({(reply.status, reply.document["error"], *sorted(reply.headers)) for reply in replies}) == 1
+    assert replies[0].status == 404
 
 
 def test_request_with_two_tokens_is_unauthorized(watching, client, hook):
     twice = client.request().replace(b"Authorization", b"Authorization: Bearer x\r\nAuthorization")
-    assert one(watching, client, hook, twice)[0].status == 401
+    assert one(watching, client, hook, twice)[0].status == 404
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def test_methods_option_sets_the_accepted_methods(watching, client, hook):
 def test_token_header_option_names_another_header(watching, client, hook):
     bare = client.request(Authorization="", X_Gitlab_Token="0123456789abcdef0123456789abcdef")
     replies, _ = answers(watching, client, hook, bare, client.request(), token_header="X-Gitlab-Token")
-    assert [reply.status for reply in replies] == [202, 401]
+    assert [reply.status for reply in replies] == [202, 404]
 
 
 def test_response_to_head_has_no_body(watching, client, hook):
@@ -202,7 +205,7 @@ def test_refusals_are_logged_at_intervals(watching, client, hook, monkeypatch):
     finally:
         logger.remove(number)
     assert len(lines) == 2
-    assert "127.0.0.1 with status 401" in lines[0]
+    assert "127.0.0.1 with status 404" in lines[0]
     assert "2 more" in lines[1]
     assert "guess" not in "".join(lines)
 

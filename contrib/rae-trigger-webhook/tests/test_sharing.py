@@ -30,7 +30,7 @@ def test_jobs_on_one_port_have_separate_paths_and_tokens(tmp_path, client, hook)
             statuses = [(await client.send(path, **headers)).status for path, headers in requests]
         return statuses, [told.event["path"] for told in listener.occurrences]
 
-    assert playing(tmp_path, work) == ([202, 401, 202], ["/deploy", "/backup"])
+    assert playing(tmp_path, work) == ([202, 404, 202], ["/deploy", "/backup"])
 
 
 def test_path_of_another_job_is_an_error_that_names_it(tmp_path, client, hook):

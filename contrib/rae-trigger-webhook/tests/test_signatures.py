@@ -80,14 +80,14 @@ def test_standard_signature_identifies_a_request_by_its_id(watching, client, hoo
     ],
 )
 def test_standard_signature_protects_the_headers(watching, client, hook, changed):
-    assert play(watching, client, hook, (b"{}", {**standard(), **changed})) == ([401], [])
+    assert play(watching, client, hook, (b"{}", {**standard(), **changed})) == ([404], [])
 
 
 def test_standard_signature_protects_the_body(watching, client, hook):
-    assert play(watching, client, hook, (b"{1}", standard())) == ([401], [])
+    assert play(watching, client, hook, (b"{1}", standard())) == ([404], [])
 
 
-@pytest.mark.parametrize(("off", "status"), [(-301, 401), (-300, 202), (300, 202), (301, 401)])
+@pytest.mark.parametrize(("off", "status"), [(-301, 404), (-300, 202), (300, 202), (301, 404)])
 def test_standard_signature_expires(watching, client, hook, off, status):
     assert play(watching, client, hook, (b"{}", standard(time=NOW + off)))[0] == [status]
 
@@ -132,7 +132,7 @@ def test_idempotency_header_identifies_signed_bodies(watching, client, hook):
 @pytest.mark.parametrize("signature", ["", "sha256=", "sha1=00", "sha256=" + "0" * 64, "\xff"])
 def test_body_without_its_signature_is_refused(watching, client, hook, signature):
     request = (b"{}", {"X_Hub_Signature_256": signature})
-    assert play(watching, client, hook, request, scheme="body") == ([401], [])
+    assert play(watching, client, hook, request, scheme="body") == ([404], [])
 
 
 def test_body_signature_needs_no_prefix():
@@ -141,8 +141,8 @@ def test_body_signature_needs_no_prefix():
 
 
 def test_token_and_signature_are_not_interchangeable(watching, client, hook):
-    assert play(watching, client, hook, (b"{}", {"Authorization": f"Bearer {SECRET}"}))[0] == [401]
-    assert play(watching, client, hook, (b"{}", standard()), secret=None, token=SECRET)[0] == [401]
+    assert play(watching, client, hook, (b"{}", {"Authorization": f"Bearer {SECRET}"}))[0] == [404]
+    assert play(watching, client, hook, (b"{}", standard()), secret=None, token=SECRET)[0] == [404]
 
 
 @pytest.mark.parametrize(
@@ -156,4 +156,4 @@ def test_token_and_signature_are_not_interchangeable(watching, client, hook):
 def test_proofs_are_compared_in_constant_time(watching, client, hook, monkeypatch, options, request_):
     assert play(watching, client, hook, request_, **options)[0] == [202]
     monkeypatch.setattr(hmac, "compare_digest", lambda *_: False)
-    assert play(watching, client, hook, request_, **options)[0] == [401]
+    assert play(watching, client, hook, request_, **options)[0] == [404]

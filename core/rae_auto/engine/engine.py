@@ -76,6 +76,7 @@ class Engine:
 
     def handle(self, input_: EngineInput, now: Moment) -> Step:
         """Handle a command or an event, and return what follows from it."""
+        self._state.timers.forget_closed(self._state.runs)
         turn = Turn(self._state, now, Step())
         if isinstance(input_, Restored):
             return self._restore(turn, input_)

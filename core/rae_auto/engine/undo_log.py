@@ -131,6 +131,14 @@ class RevertibleHeap(Generic[T]):
         heapq.heappop(self._heap)
         return value
 
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def retain(self, values: list[T]) -> None:
+        """Keep only these of its values. This can't be undone, so it is for the time between two turns."""
+        self._heap[:] = values
+        heapq.heapify(self._heap)
+
     def _take_out(self, value: T) -> None:
         self._heap.remove(value)
         heapq.heapify(self._heap)

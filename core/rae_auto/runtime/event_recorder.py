@@ -30,6 +30,9 @@ MAX_EVENT_BYTES = 64 << 10
 BATCH = 1000
 """Number of past events that are handed over at once."""
 
+REPEAT_SECONDS = 60.0
+"""Time in which a recorded event may still be published that a follower has already read from the store."""
+
 Ask = Callable[[Callable[[Store], Any]], Any]
 
 
@@ -102,14 +105,18 @@ class EventRecorder:
     ) -> AsyncGenerator[Sequence[Event], None]:
         try:
             delivered: set[str] = set()
+            forget_at = 0.0
             if after is not None:
                 past = [event for event in await self._past(names, after.at) if after.is_before(event)]
                 delivered = {event.id for event in past}
+                forget_at = asyncio.get_running_loop().time() + REPEAT_SECONDS
                 for start in range(0, len(past), BATCH):
                     yield past[start : start + BATCH]
                 del past
             while True:
                 batch = [event for event in await follower.take() if event.id not in delivered]
+                if delivered and asyncio.get_running_loop().time() >= forget_at:
+                    delivered.clear()
                 if batch:
                     yield batch
         finally:

@@ -11,6 +11,8 @@ from typing import Any
 
 from attrs import frozen
 
+from rae_auto.toolkit.environment import inherited_environment
+
 MAX_OUTPUT_BYTES = 4096
 """Bytes of the end of what a command prints."""
 
@@ -59,6 +61,7 @@ async def run(words: Sequence[str], seconds: float, *, most: int | None = None, 
                 stdout=tail.writing,
                 stderr=tail.writing if errors else DEVNULL,
                 cwd=_directory(),
+                env=inherited_environment(os.environ),
                 start_new_session=True,
             )
         except (OSError, ValueError, RuntimeError) as error:

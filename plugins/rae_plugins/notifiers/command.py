@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from rae_auto.api import Notice, Notifier
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.formatting import format_elapsed, quote
 from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.environment import inherited_environment
 from rae_plugins.machine.commands import check_command, kill
 
 
@@ -37,6 +39,7 @@ class CommandNotifier(Notifier):
             *self.command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
+            env=inherited_environment(os.environ),
             start_new_session=True,
         )
         try:

@@ -220,7 +220,7 @@ def test_keeper_that_dies_in_the_middle_of_a_line_leaves_no_run_open(
 
 
 @pytest.mark.requirement("R35")
-def test_cancel_ends_a_job_whose_keeper_hangs(tmp_path, make_assignment, monkeypatch):
+def test_cancel_ends_a_job_of_a_keeper_that_does_not_answer(tmp_path, make_assignment, monkeypatch):
     monkeypatch.setattr(keeper_client, "KEEPER_ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(keeper_client, "KILL_TIMEOUT_SECONDS", 0.1)
     assignment = make_assignment("echo $PPID; sleep 300")

@@ -119,6 +119,14 @@ def test_command_guard_runs_in_the_home_directory_or_the_root(tmp_path: Path, mo
     assert evaluate("pwd -P").reason == '"sh" succeeded: /'
 
 
+@pytest.mark.requirement("S16", "S17")
+def test_command_guard_gets_no_secrets_of_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "canary")
+    monkeypatch.setenv("LD_PRELOAD_TEST", "canary")
+    answer = evaluate('test -n "$PATH" && test -n "$HOME" && ! env | grep canary')
+    assert answer.verdict is Verdict.YES, answer.reason
+
+
 def test_command_guard_uses_no_shell() -> None:
     guard = CommandGuard(command=(sys.executable, "-c", "import sys; print(sys.argv[1])", "$(echo no) > /x"))
     assert asyncio.run(guard.read()).reason.endswith("succeeded: $(echo no) > /x")

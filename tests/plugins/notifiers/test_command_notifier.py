@@ -132,6 +132,16 @@ def test_notifier_that_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
     assert not psutil.pid_exists(int(pid.read_text()))
 
 
+@pytest.mark.requirement("S16", "S17")
+def test_notifier_command_gets_no_secrets_of_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "canary")
+    code = "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(repr(dict(os.environ)))"
+    notify(python(code, tmp_path / "seen"))
+    seen = (tmp_path / "seen").read_text()
+    assert "PATH" in seen
+    assert "canary" not in seen
+
+
 def test_notifier_accepts_a_command_that_does_not_read() -> None:
     notify(python("import os; os.close(0)"), text="x" * 1_000_000)
 

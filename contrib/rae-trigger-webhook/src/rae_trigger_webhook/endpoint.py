@@ -13,7 +13,7 @@ from rae_auto.api import TriggerContext
 from rae_auto.api.trigger import EmitResult
 from rae_auto.errors import BadRequest, SchedulerClosed
 from rae_trigger_webhook.event import build_event
-from rae_trigger_webhook.messages import ReadBody, RequestHead, RequestRefused, Response
+from rae_trigger_webhook.messages import ReadBody, RequestHead, RequestRefused, Response, refuse_for_now
 from rae_trigger_webhook.origins import check_origin
 from rae_trigger_webhook.rate_limit import TokenBucket
 from rae_trigger_webhook.secrets import read_secret
@@ -32,13 +32,17 @@ REFUSAL_LOG_INTERVAL_SECONDS = 60.0
 MAX_KEY_CHARACTERS = 255
 
 
+class InvalidProof(Exception):
+    """A request doesn't prove that its sender has the token or secret; the text is for the log alone."""
+
+
 class Endpoint:
     """The path of a trigger, while the trigger watches."""
 
     def __init__(self, options: WebhookTrigger, context: TriggerContext) -> None:
         self._options, self._context = options, context
         self.job, self.hosts = context.job, options.hosts
-        self._accepted_rate, self._refused_rate = TokenBucket(options.rate), TokenBucket(options.rate)
+        self._accepted_rate = TokenBucket(options.rate)
         self._pending: dict[str, asyncio.Task[EmitResult]] = {}
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._last_logged_at = float("-inf")
@@ -61,15 +65,18 @@ class Endpoint:
         await asyncio.gather(*pending, return_exceptions=True)
 
     async def respond(self, head: RequestHead, read_body: ReadBody) -> Response:
-        """Return the response to a request. Errors: RequestRefused."""
+        """Return the response to a request. Errors: RequestRefused, InvalidProof."""
         try:
             check_origin(head, self.hosts)
             body = await self._read_authentic_body(head, read_body)
             if wait := self._accepted_rate.try_take(self._now()):
-                raise _too_many_requests(wait)
+                raise refuse_for_now(wait)
             return await self._record(self._event_key(head, body), build_event(head, body, self._options.headers))
+        except InvalidProof as problem:
+            self._log_refusal(head, HTTPStatus.NOT_FOUND, problem)
+            raise
         except RequestRefused as refusal:
-            self._log_refusal(head, refusal)
+            self._log_refusal(head, refusal.response.status, refusal.__cause__ or refusal)
             raise
 
     # Authentication
@@ -77,35 +84,41 @@ class Endpoint:
     async def _read_authentic_body(self, head: RequestHead, read_body: ReadBody) -> bytes:
         """Return the body of a request that may start the job. A token is checked before the body is read."""
         options = self._options
+        secret = await self._read_secret_for_request()
+        if options.token is not None and not has_token(secret, options.token_header, head):
+            raise InvalidProof("invalid token")
+        body = await self._read_body(head, read_body)
+        if options.secret is not None and not self._is_signed(secret, head, body):
+            raise InvalidProof("invalid signature")
+        # Last, or it would show to anyone which paths there are.
         if head.method not in options.methods:
             methods = ", ".join(options.methods)
             raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, f"method not allowed; use {methods}", Allow=methods)
-        secret = await self._read_secret_for_request()
-        if options.token is not None and not has_token(secret, options.token_header, head):
-            raise self._unauthorized()
-        body = await self._read_body(head, read_body)
-        if options.secret is not None and not self._is_signed(secret, head, body):
-            raise self._unauthorized()
         return body
 
     async def _read_body(self, head: RequestHead, read_body: ReadBody) -> bytes:
         limit = self._options.max_body
         length = head.single("content-length")
         if length is not None and int(length) > limit:
-            raise RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes")
-        return await read_body(limit)
+            raise self._too_large(limit)
+        try:
+            return await read_body(limit)
+        except RequestRefused as refusal:
+            if refusal.response.status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                raise self._too_large(limit) from None
+            raise
+
+    def _too_large(self, limit: int) -> Exception:
+        """Return the refusal of a body that is too large; one that is not read can't prove who sent it."""
+        text = f"the body is larger than {limit} bytes"
+        if self._options.secret is not None:
+            return InvalidProof(text)
+        return RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
 
     def _is_signed(self, secret: bytes, head: RequestHead, body: bytes) -> bool:
         if self._options.scheme is SignatureScheme.BODY:
             return has_body_signature(secret, self._options.signature_header, head, body)
         return has_standard_signature(secret, head, body, self._context.timer.now().wall, self._options.max_age)
-
-    def _unauthorized(self) -> RequestRefused:
-        """Return the same refusal whatever is wrong; guesses have a rate limit of their own."""
-        if wait := self._refused_rate.try_take(self._now()):
-            return _too_many_requests(wait)
-        scheme = "Bearer" if self._options.secret is None else "HMAC"
-        return RequestRefused(HTTPStatus.UNAUTHORIZED, "invalid token or signature", WWW_Authenticate=scheme)
 
     async def _read_secret(self) -> bytes:
         if self._options.token is not None:
@@ -186,7 +199,7 @@ class Endpoint:
     def _now(self) -> float:
         return self._context.timer.now().mono
 
-    def _log_refusal(self, head: RequestHead, refusal: RequestRefused) -> None:
+    def _log_refusal(self, head: RequestHead, status: HTTPStatus, cause: BaseException) -> None:
         now = self._now()
         if now - self._last_logged_at < REFUSAL_LOG_INTERVAL_SECONDS:
             self._unlogged_refusals += 1
@@ -194,16 +207,8 @@ class Endpoint:
         count = self._unlogged_refusals
         more = f" ({count} more since the last such line)" if count else ""
         self._last_logged_at, self._unlogged_refusals = now, 0
-        cause = refusal.__cause__ or refusal
-        status = int(refusal.response.status)
         text = 'trigger "{}" refused a request from {} with status {}: {}{}'
-        logger.bind(job=self.job).warning(text, self._context.trigger, head.remote, status, cause, more)
-
-
-def _too_many_requests(wait_seconds: float) -> RequestRefused:
-    return RequestRefused(
-        HTTPStatus.TOO_MANY_REQUESTS, "too many requests; try again later", Retry_After=str(int(wait_seconds) + 1)
-    )
+        logger.bind(job=self.job).warning(text, self._context.trigger, head.remote, int(status), cause, more)
 
 
 def _not_durable_yet() -> RequestRefused:

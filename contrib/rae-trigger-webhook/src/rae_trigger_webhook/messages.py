@@ -37,6 +37,10 @@ class Response:
     headers: Mapping[str, str] = field(factory=dict)
 
 
+UNKNOWN_TEXT = "no webhook has this path, or the token or signature is invalid"
+"""Reason of the one refusal for everything that a sender without the token or secret may not learn."""
+
+
 class RequestRefused(Exception):
     """A request that starts nothing; `response` says why, as far as its sender may know."""
 
@@ -45,3 +49,14 @@ class RequestRefused(Exception):
         super().__init__(reason)
         names = {name.replace("_", "-"): text for name, text in headers.items()}
         self.response = Response(status, {"error": reason}, names)
+
+
+def refuse_unknown() -> RequestRefused:
+    """Return the refusal of an unknown path and of an invalid proof, so that nobody can find paths by trying."""
+    return RequestRefused(HTTPStatus.NOT_FOUND, UNKNOWN_TEXT)
+
+
+def refuse_for_now(wait_seconds: float) -> RequestRefused:
+    """Return the refusal of a request beyond a rate limit; another one may pass after `wait_seconds`."""
+    retry_after = str(int(wait_seconds) + 1)
+    return RequestRefused(HTTPStatus.TOO_MANY_REQUESTS, "too many requests; try again later", Retry_After=retry_after)

@@ -12,16 +12,19 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from http import HTTPStatus
 from weakref import WeakKeyDictionary
 
-from rae_trigger_webhook.endpoint import Endpoint
+from rae_trigger_webhook.endpoint import Endpoint, InvalidProof
 from rae_trigger_webhook.http_connection import HttpConnection
-from rae_trigger_webhook.messages import RequestRefused, Response
+from rae_trigger_webhook.messages import RequestRefused, Response, refuse_for_now, refuse_unknown
 from rae_trigger_webhook.origins import check_origin
+from rae_trigger_webhook.rate_limit import TokenBucket
 
 MAX_CONNECTIONS = 256
 """Clients that are served at once; others are asked to try again."""
+
+MAX_GUESSES_PER_MINUTE = 60
+"""Requests for unknown paths, or without a valid token or signature, that are answered in a minute."""
 
 BACKLOG_CONNECTIONS = 256
 """Clients that may wait until they are accepted."""
@@ -82,6 +85,7 @@ class WebhookServer:
         self.endpoints: dict[str, Endpoint] = {}
         self._server: asyncio.Server | None = None
         self._is_closed = False
+        self._guesses = TokenBucket(MAX_GUESSES_PER_MINUTE)
         self._connections: dict[asyncio.Task[None], Endpoint | None] = {}
         """The tasks of open connections, each with the endpoint that serves it at present."""
 
@@ -118,15 +122,27 @@ class WebhookServer:
         await asyncio.gather(*active, *idle, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_closed or len(self._connections) >= MAX_CONNECTIONS:
+        if self._is_closed or not self._has_room():
             writer.write(_BUSY)
             writer.close()
             return
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
         self._connections[task] = None
-        task.add_done_callback(self._connections.pop)
+        task.add_done_callback(lambda done: self._connections.pop(done, None))
         # As a callback, because a task that is cancelled before it starts never reaches its `finally`.
         task.add_done_callback(lambda _: writer.close())
+
+    def _has_room(self) -> bool:
+        """Return whether another client can be served; if necessary, the one that has been idle longest has to go."""
+        if len(self._connections) < MAX_CONNECTIONS:
+            return True
+        idle = next((task for task, serving in self._connections.items() if serving is None), None)
+        if idle is None:
+            return False
+        # Immediately, or a burst of new clients would all choose the same one.
+        del self._connections[idle]
+        idle.cancel()
+        return True
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = HttpConnection(reader, writer)
@@ -159,12 +175,21 @@ class WebhookServer:
         endpoint = self.endpoints.get(head.path)
         if endpoint is None:
             check_origin(head, [name for other in self.endpoints.values() for name in other.hosts])
-            raise RequestRefused(HTTPStatus.NOT_FOUND, "no webhook has this path")
+            raise self._refuse_unknown()
         self._set_endpoint(endpoint)
-        return await endpoint.respond(head, connection.read_body)
+        try:
+            return await endpoint.respond(head, connection.read_body)
+        except InvalidProof:
+            raise self._refuse_unknown() from None
+
+    def _refuse_unknown(self) -> RequestRefused:
+        """Return the same refusal whatever is wrong. Guesses have a rate limit, whatever their path."""
+        wait_seconds = self._guesses.try_take(asyncio.get_running_loop().time())
+        return refuse_for_now(wait_seconds) if wait_seconds else refuse_unknown()
 
     def _set_endpoint(self, endpoint: Endpoint | None) -> None:
         """Record the endpoint that serves the connection of this task."""
         task = asyncio.current_task()
         assert task is not None
-        self._connections[task] = endpoint
+        if task in self._connections:
+            self._connections[task] = endpoint

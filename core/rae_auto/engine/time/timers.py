@@ -1,6 +1,6 @@
 """Timers: alarms to ring after a while, by the monotonic clock."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from enum import Enum, auto
 
 from rae_auto.engine.undo_log import RevertibleHeap, UndoLog
@@ -26,21 +26,39 @@ class Alarm(Enum):
     """The grace of a shutdown is over."""
 
 
+_OF_RUNS = (Alarm.READY, Alarm.GUARD, Alarm.TIMEOUT)
+
+MIN_TIMERS_KEPT = 1000
+"""Number of timers up to which those of runs that are over are not looked for."""
+
 Timer = tuple[Alarm, str, int]
 """An alarm, and the run (or the job) and the attempt that it is for."""
 
 
 class Timers:
-    """Pending alarms. None is ever taken back: the handler of one checks that it still means anything."""
+    """Pending alarms. None is ever taken back: the handler of one checks that it still means anything.
+
+    Those of runs that are over are forgotten whenever the number of timers has doubled, or a job with a timeout of an
+    hour that runs each second would have 3,600 of them.
+    """
 
     def __init__(self, undo_log: UndoLog) -> None:
         self._heap: RevertibleHeap[tuple[float, int, Timer]] = RevertibleHeap(undo_log)
         self._count = 0
+        self._max_timers = MIN_TIMERS_KEPT
 
     def set(self, at: float, alarm: Alarm, subject: str = NO_RUN, attempt: int = 0) -> None:
         """Let the alarm ring at `at` (monotonic seconds)."""
         self._count += 1
         self._heap.push((at, self._count, (alarm, subject, attempt)))
+
+    def forget_closed(self, open_runs: Container[RunId]) -> None:
+        """Forget timers of runs that are over, if there may be many. Call it between two turns."""
+        if len(self._heap) > self._max_timers:
+            self._heap.retain(
+                [timer for timer in self._heap if timer[2][0] not in _OF_RUNS or timer[2][1] in open_runs]
+            )
+            self._max_timers = max(2 * len(self._heap), MIN_TIMERS_KEPT)
 
     def next_at(self) -> float | None:
         """Return when the next one rings (monotonic seconds)."""

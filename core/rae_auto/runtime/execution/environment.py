@@ -6,15 +6,7 @@ from pathlib import Path
 
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.run import Run
-
-INHERITED = (
-    "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER",
-    "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR",
-    "APPDATA", "COMSPEC", "LOCALAPPDATA", "PATHEXT", "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE",
-)  # fmt: skip
-"""Variables of the daemon's environment that jobs get: no switches of loaders or interpreters, and no secrets."""
-
-DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+from rae_auto.toolkit.environment import inherited_environment
 
 EVENT_LIMIT = 32 << 10
 """Bytes of RAE_EVENT: a single variable can't be much larger than this on every system."""
@@ -38,8 +30,7 @@ def build_environment(
     if (large := oversized_event(run)) is not None:
         own["RAE_EVENT"] = json.dumps({"too_large": len(large), "file": str(event_file)})
         own["RAE_EVENT_FILE"] = str(event_file)
-    kept = {name: inherited[name] for name in INHERITED if name in inherited}
-    return {"PATH": DEFAULT_PATH, **kept, **env, **own}
+    return {**inherited_environment(inherited), **env, **own}
 
 
 def oversized_event(run: Run) -> bytes | None:

@@ -74,12 +74,12 @@ def _open_output(path: str) -> Iterator[tuple[int, int, int]]:
 def _explain_output_error(error: OSError, path: str) -> str:
     directory = os.path.dirname(path)
     if error.errno == errno.ENOENT:
-        remedy = f"the directory {_quote(directory)} has been removed; the next start creates it again"
+        hint = f"the directory {_quote(directory)} has been removed; the next start creates it again"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        remedy = f"the user of the daemon must be able to write into {_quote(directory)}"
+        hint = f"the user of the daemon must be able to write into {_quote(directory)}"
     else:
-        remedy = f"make room or repair the file system of {_quote(directory)}"
-    return f"the output file cannot be created: {error.strerror}; {remedy}"
+        hint = f"make room or repair the file system of {_quote(directory)}"
+    return f"the output file cannot be created: {error.strerror}; {hint}"
 
 
 def explain_spawn_error(error: Exception, request: Mapping[str, Any]) -> str:
