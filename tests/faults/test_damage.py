@@ -10,7 +10,7 @@ SAMPLE = 60
 
 
 @pytest.mark.requirement("R19", "R20")
-@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize("kind", ["sqlite", "json"])
 def test_damage_is_survived_or_reported(tmp_path: Path, kind: str) -> None:
     choice, violations = random.Random(20), []
     cases = [case for image in make_images(tmp_path) if image.kind == kind for case in cases_of(image, choice)]

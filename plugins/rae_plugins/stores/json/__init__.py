@@ -7,15 +7,16 @@ Files in the state directory (N: the number of the last commit in them):
 | `journal.jsonl`    | a header with the number of the last commit before it, then one line per commit          |
 | `journal-N.jsonl`  | the journals between the snapshots that are kept                                         |
 | `snapshot-N.json`  | all documents after commit N, and the names of the history files; the newest three        |
-| `history-N.jsonl`  | log entries that have left the journal, with the newest instant of each log in the header |
+| `history-N.jsonl`  | log entries that have left the journal, with their number and newest instants in the header |
+| `journal.commits`  | the mark: the number of the last commit (see `commit_line`)                               |
 | `*.corrupt-<time>` | a damaged file, as it was found                                                           |
 
 Checksum: every line, and a snapshot as a whole, is a JSON object whose first member is `crc`, the CRC-32 (eight
 hexadecimal digits) of the object's text without that member. It is verified before the text is parsed.
 
-Commit rule: a commit is one line, written at the known end of the journal and synced before `commit` returns. If that
-fails, the file is cut back to the known end, and the next commit starts a new journal, because the state of the disk is
-unknown after a failed fsync.
+Commit rule: a commit is one line, written at the known end of the journal and synced; then its number is written to
+the mark and synced; then `commit` returns. If the line can't be written, the file is cut back to the known end, and the
+next commit starts a new journal, because the state of the disk is unknown after a failed fsync.
 
 Compaction: when the journal is large, its log entries go to a history file, its lines to `journal-N.jsonl`, the
 documents to `snapshot-N.json`, and then an empty journal replaces it, in this order. Each file is written whole and
@@ -28,7 +29,9 @@ Recovery, when the store is opened: the newest good snapshot, then every journal
 - A bad line at the end of the current journal is a *torn tail*, a commit that was never acknowledged: it is cut off.
 - A bad line anywhere else is *damage*: it costs that commit, and the gap in the numbers shows how many were lost.
 - A missing journal loses the commits after the newest snapshot.
-- A damaged or missing history file costs its entries; a query that needs a damaged one raises `StoreDamaged`.
+- A missing history file costs its entries, a damaged line in it its own entry. The lines are checked at each start.
+- If the mark has a larger number than the last commit that could be read, the commits between them are lost. The next
+  commit follows the number of the mark.
 - Without a good snapshot, and without journals from the first commit on, the store refuses to open and changes nothing.
 
 Every loss is reported. Damaged files are copied to `*.corrupt-<time>` before anything is repaired.

@@ -74,6 +74,12 @@ def iter_lines(file: BinaryIO) -> Iterator[tuple[int, dict[str, Any] | None]]:
         yield end, verify_checksum(line)
 
 
+def is_line_good(text: bytes) -> bool:
+    """Return whether the checksum of a line is right, without parsing it."""
+    match = _CHECKSUM_PREFIX.match(text)
+    return match is not None and text.endswith(b"\n") and checksum(b"{" + text[match.end() : -1]) == int(match[1], 16)
+
+
 def copy_damaged_file(path: Path, moment: str) -> Path:
     """Copy a damaged file as it is to a name that no store reads, and return the copy."""
     aside = path.with_name(f"{path.name}.corrupt-{moment}")

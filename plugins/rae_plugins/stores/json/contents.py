@@ -55,6 +55,12 @@ class StoreContents:
                 self.entries.pop((entry.log, entry.key), None)
                 self.entries[entry.log, entry.key] = entry
 
+    def drop_repeated(self, stored: Iterable[LogEntry]) -> None:
+        """Drop entries that are in a history file already."""
+        for entry in stored:
+            if self.entries.get((entry.log, entry.key)) == entry:
+                del self.entries[entry.log, entry.key]
+
 
 def encode(change: Change) -> dict[str, Any]:
     """Return a change as an object of the journal."""

@@ -11,44 +11,70 @@ from attrs import evolve, frozen
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import StoreDamaged
 from rae_auto.toolkit.files import write_atomically
-from rae_plugins.stores.json.checksummed_lines import FORMAT_VERSION, add_checksum, check_format, iter_lines, read_lines
+from rae_plugins.stores.json.checksummed_lines import (
+    FORMAT_VERSION,
+    add_checksum,
+    check_format,
+    is_line_good,
+    iter_lines,
+    read_lines,
+)
 from rae_plugins.stores.json.contents import LogEntry, decode_entry, encode_entry
 
 
 @frozen
 class HistoryFile:
-    """A history file, and the newest instant of each log in it."""
+    """A history file, the number of its last commit, its length, and the newest instant of each log in it."""
 
     path: Path
+    seq: int
+    count: int
     newest: dict[str, datetime]
 
     def entries(self) -> list[LogEntry]:
-        """Return its entries in the order in which they were appended."""
+        """Return its entries in the order in which they were appended, without damaged ones."""
         with open_history_file(self.path) as file:
             return list(read_entries(self.path, file))
 
 
-def write_history_file(path: Path, entries: Iterable[LogEntry]) -> HistoryFile:
-    """Write entries to a new history file, and return it."""
+def write_history_file(path: Path, seq: int, entries: Iterable[LogEntry]) -> HistoryFile:
+    """Write entries to a new history file, and return it. `seq` is the number of their last commit."""
     newest: dict[str, datetime] = {}
     lines = []
     for entry in entries:
         newest[entry.log] = max(entry.at, newest.get(entry.log, entry.at))
         lines.append(add_checksum(encode_entry(entry)))
-    make_header = add_checksum(
-        {"format": FORMAT_VERSION, "newest": {log: at.isoformat() for log, at in newest.items()}}
-    )
-    write_atomically(path, make_header + b"".join(lines))
-    return HistoryFile(path, newest)
+    instants = {log: at.isoformat() for log, at in newest.items()}
+    header = {"format": FORMAT_VERSION, "seq": seq, "entries": len(lines), "newest": instants}
+    write_atomically(path, add_checksum(header) + b"".join(lines))
+    return HistoryFile(path, seq, len(lines), newest)
 
 
 def read_history_file(path: Path) -> HistoryFile | None:
     """Return a history file by its first line, or None if that is damaged."""
-    _, make_header = next(read_lines(path), (0, None))
-    check_format(path, make_header)
-    if make_header is None:
+    _, header = next(read_lines(path), (0, None))
+    check_format(path, header)
+    if header is None or "newest" not in header:
         return None
-    return HistoryFile(path, {log: datetime.fromisoformat(at) for log, at in make_header["newest"].items()})
+    newest = {log: datetime.fromisoformat(at) for log, at in header["newest"].items()}
+    return HistoryFile(path, header["seq"], header["entries"], newest)
+
+
+def count_lost_entries(history_file: HistoryFile) -> int:
+    """Return the number of entries that are damaged or missing, by the checksums of all lines."""
+    with history_file.path.open("rb") as file:
+        next(file)
+        return history_file.count - sum(map(is_line_good, file))
+
+
+def salvage_history_file(path: Path) -> HistoryFile | None:
+    """Rewrite a damaged history file with its good entries, and return it; None if it has none."""
+    digits = path.stem.rpartition("-")[2]
+    entries = [decode_entry(line) for _, line in read_lines(path) if line is not None and "append" in line]
+    if not entries:
+        path.unlink()
+        return None
+    return write_history_file(path, int(digits), entries)
 
 
 def open_history_file(path: Path) -> BinaryIO:
@@ -60,18 +86,12 @@ def open_history_file(path: Path) -> BinaryIO:
 
 
 def read_entries(path: Path, file: BinaryIO) -> Iterator[LogEntry]:
-    """Yield the entries of an open history file. Errors: StoreDamaged if a checksum is wrong."""
+    """Yield the entries of an open history file, without damaged ones. Errors: StoreDamaged if it can't be read."""
     try:
-        for number, (_, line) in enumerate(iter_lines(file), 1):
-            if line is None:
-                raise StoreDamaged(
-                    f"{path}, the checksum of line {number} is wrong; restore a backup, or move the file away"
-                )
-            if number > 1:
+        for _, line in iter_lines(file):
+            if line is not None and "append" in line:
                 yield decode_entry(line)
     except OSError as error:
-        if isinstance(error, StoreDamaged):
-            raise
         raise StoreDamaged(f"{path} can't be read ({error.strerror}); restore a backup of it") from error
 
 
@@ -79,7 +99,9 @@ def remove_entries(history_file: HistoryFile, log: str, keys: Set[str]) -> Histo
     """Rewrite a history file without some entries of a log, and return it."""
     entries = history_file.entries()
     kept = [entry for entry in entries if entry.log != log or entry.key not in keys]
-    return history_file if len(kept) == len(entries) else write_history_file(history_file.path, kept)
+    if len(kept) == len(entries):
+        return history_file
+    return write_history_file(history_file.path, history_file.seq, kept)
 
 
 def list_newest_first(log: str, recent: Sequence[LogEntry], history_files: Sequence[HistoryFile]) -> list[LogEntry]:

@@ -12,9 +12,9 @@ from rae_auto.toolkit.files import open_private, write_atomically
 from rae_plugins.stores.json.checksummed_lines import FORMAT_VERSION, MAX_LINE_BYTES, add_checksum
 
 
-def make_header(seq: int) -> bytes:
-    """Return the first line of a journal whose commits come after `seq`."""
-    return add_checksum({"format": FORMAT_VERSION, "seq": seq, "changes": []})
+def make_header(seq: int, at: str) -> bytes:
+    """Return the first line of a journal whose commits come after `seq`, which was made at that time."""
+    return add_checksum({"format": FORMAT_VERSION, "seq": seq, "at": at, "changes": []})
 
 
 @define(eq=False)
@@ -30,9 +30,9 @@ class Journal:
     def __attrs_post_init__(self) -> None:
         self._descriptor = open_private(self.path, os.O_WRONLY)
 
-    def add(self, seq: int, changes: Sequence[dict[str, Any]]) -> None:
+    def add(self, seq: int, at: str, changes: Sequence[dict[str, Any]]) -> None:
         """Write a commit as one line and sync it. Errors: StoreError."""
-        line = add_checksum({"seq": seq, "changes": changes})
+        line = add_checksum({"seq": seq, "at": at, "changes": changes})
         if len(line) > MAX_LINE_BYTES:
             raise StoreError(f"{self.path}: a commit of {len(line)} bytes is too large; the limit is {MAX_LINE_BYTES}")
         try:

@@ -25,6 +25,10 @@ class RecoveredState:
     contents: StoreContents
     seq: int
     history: list[str] = field(factory=list)
+    base: int = 0
+    """The number of the last commit in the snapshot."""
+    at: str = ""
+    """The time of the last commit that is left."""
     journal_size: int = 0
     """The number of bytes up to the end of the last good line of the journal."""
     damaged: list[Path] = field(factory=list)
@@ -41,62 +45,68 @@ def list_numbered_files(directory: Path, prefix: str, suffix: str) -> list[tuple
     return sorted(found)
 
 
-def encode_snapshot(seq: int, documents: dict[str, dict[str, str]], history: Iterable[str]) -> bytes:
-    """Return the text of a snapshot, indented for people."""
+def encode_snapshot(seq: int, at: str, documents: dict[str, dict[str, str]], history: Iterable[str]) -> bytes:
+    """Return the text of a snapshot of what was there after commit `seq`, at that time, indented for people."""
     readable = {kind: {key: json.loads(text) for key, text in sorted(keys.items())} for kind, keys in documents.items()}
     return add_checksum(
-        {"format": FORMAT_VERSION, "seq": seq, "history": list(history), "documents": readable}, indent=1
+        {"format": FORMAT_VERSION, "seq": seq, "at": at, "history": list(history), "documents": readable}, indent=1
     )
 
 
-def recover(directory: Path) -> RecoveredState:
-    """Read the state. Errors: StoreDamaged if no snapshot is good, or a newer rae-auto wrote the files."""
+def recover(directory: Path, last_commit: int) -> RecoveredState:
+    """Read the state. `last_commit` is the number of the last commit that was acknowledged.
+
+    Errors: StoreDamaged if no snapshot is good, or a newer rae-auto wrote the files.
+    """
     journal = directory / JOURNAL
-    state = _newest_snapshot(directory)
+    state = _newest_snapshot(directory, last_commit)
     parts = list_numbered_files(directory, "journal", ".jsonl")
-    base = state.seq
+    state.base = base = state.seq
     for path in [path for seq, path in parts if seq > base]:
         _replay_journal(path, state, is_current=False)
     if journal.exists():
         _replay_journal(journal, state, is_current=True)
-    elif state.seq or state.history or parts:
+    elif state.seq or state.history or parts or last_commit:
         state.problems.append(f"{journal} is missing; the commits after number {state.seq} are lost")
     return state
 
 
-def _newest_snapshot(directory: Path) -> RecoveredState:
+def _newest_snapshot(directory: Path, last_commit: int) -> RecoveredState:
     snapshots = list_numbered_files(directory, "snapshot", ".json")
     state = RecoveredState(StoreContents(), 0)
     for seq, path in reversed(snapshots):
         document = read_file(path)
-        if document is None:
+        if document is None or document.get("seq") != seq or "documents" not in document:
             state.damaged.append(path)
-            state.problems.append(f"the checksum of {path} is wrong; an older snapshot and the journals replace it")
+            state.problems.append(f"{path} is damaged; an older snapshot and the journals replace it")
             continue
-        state.seq, state.history = seq, document["history"]
+        state.seq, state.history, state.at = seq, document["history"], document.get("at", "")
         state.contents.documents = {
             kind: {key: pack_json(body) for key, body in keys.items()} for kind, keys in document["documents"].items()
         }
         return state
-    _require_complete_journals(directory, has_snapshots=bool(snapshots))
+    _require_complete_journals(directory, existed=last_commit > 0, has_snapshots=bool(snapshots))
     return state
 
 
-def _require_complete_journals(directory: Path, *, has_snapshots: bool) -> None:
+def _require_complete_journals(directory: Path, *, existed: bool, has_snapshots: bool) -> None:
     """Check that the journals begin with the first commit, because there is no snapshot. Errors: StoreDamaged."""
     paths = [path for _, path in list_numbered_files(directory, "journal", ".jsonl")]
-    journal = directory / JOURNAL
-    if journal.exists():
+    is_first_generation = not paths and not has_snapshots and not list_numbered_files(directory, "history", ".jsonl")
+    if (journal := directory / JOURNAL).exists():
         paths.append(journal)
-    if not paths and not has_snapshots and not list_numbered_files(directory, "history", ".jsonl"):
+    if is_first_generation and not paths and not existed:
         return
-    first = next(read_lines(paths[0]), (0, None))[1] if paths else None
-    if paths:
-        check_format(paths[0], first)
-    if first is None or first["seq"] > 0:
-        raise StoreDamaged(
-            f"{directory}: no snapshot is good, and the journals do not begin with the first commit; restore a backup"
-        )
+    lines = [line for _, line in read_lines(paths[0])] if paths else []
+    for line in lines[:1]:
+        check_format(paths[0], line)
+    good = [line for line in lines if line is not None and "changes" in line]
+    if good and (good[0]["seq"] == 0 or (is_first_generation and good[0]["changes"])):
+        return
+    raise StoreDamaged(
+        f"{directory}: no snapshot is good, and the journals do not begin with the first commit; restore a backup, or "
+        f"move the files away to start with an empty store"
+    )
 
 
 def _replay_journal(path: Path, state: RecoveredState, *, is_current: bool) -> None:
@@ -105,7 +115,7 @@ def _replay_journal(path: Path, state: RecoveredState, *, is_current: bool) -> N
     for number, (line_end, line) in enumerate(read_lines(path), 1):
         if number == 1:
             check_format(path, line)
-        if line is None:
+        if line is None or "changes" not in line:
             bad = bad or number
             continue
         _apply(path, state, line)
@@ -128,4 +138,4 @@ def _apply(path: Path, state: RecoveredState, line: dict[str, Any]) -> None:
         state.problems.append(f"{path}: commits {state.seq + 1} to {seq - 1 if changes else seq} are lost")
     if seq > state.seq:
         state.contents.apply(changes)
-        state.seq = seq
+        state.seq, state.at = seq, line.get("at", state.at)

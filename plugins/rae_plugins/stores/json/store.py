@@ -7,26 +7,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from attrs import define, field
+from attrs import define, evolve, field
 
-from rae_auto.api.store import Append, Change, Document, LogQuery, Put, RetentionRule, Store
+from rae_auto.api.store import Append, Change, Document, LogQuery, Put, RetentionRule, Setback, Store
 from rae_auto.errors import StoreError
+from rae_auto.model.primitives.formatting import format_count
 from rae_auto.toolkit.files import DirectoryLock, write_atomically
 from rae_auto.toolkit.mounts import network_type
+from rae_plugins.stores.commit_line import CommitLine, CommitMark, read_mark
 from rae_plugins.stores.json.checksummed_lines import copy_damaged_file
 from rae_plugins.stores.json.contents import LogEntry, StoreContents, encode, encode_prune
 from rae_plugins.stores.json.history import (
     HistoryFile,
+    count_lost_entries,
     find_entries,
     list_newest_first,
     open_history_file,
     read_entries,
     read_history_file,
     remove_entries,
+    salvage_history_file,
     write_history_file,
 )
 from rae_plugins.stores.json.journal import Journal, make_header
-from rae_plugins.stores.json.recovery import JOURNAL, encode_snapshot, list_numbered_files, recover
+from rae_plugins.stores.json.recovery import JOURNAL, RecoveredState, encode_snapshot, list_numbered_files, recover
+
+MARK = "journal.commits"
+"""The mark beside the journal, see `commit_line`."""
 
 MAX_SNAPSHOTS = 3
 MIN_COMPACTION_BYTES = 1 << 20
@@ -50,6 +57,12 @@ class JsonStore(Store):
     _contents: StoreContents = field(init=False, factory=StoreContents)
     _history_files: list[HistoryFile] = field(init=False, factory=list)
     _seq: int = field(init=False, default=0)
+    _at: str = field(init=False, default="")
+    """The time of the last commit."""
+    _mark: CommitMark | None = field(init=False, default=None)
+    _last: CommitLine = field(init=False, factory=CommitLine.first)
+    _setback: Setback | None = field(init=False, default=None)
+    _skipped: set[Path] = field(init=False, factory=set)
     _snapshot_size: int = field(init=False, default=0)
 
     def open(self, directory: Path) -> Sequence[str]:
@@ -68,24 +81,52 @@ class JsonStore(Store):
             raise
 
     def _open(self) -> Sequence[str]:
-        recovered = recover(self._directory)
-        self._contents, self._seq = recovered.contents, recovered.seq
-        problems = recovered.problems + self._read_history(recovered.history)
+        last = read_mark(self._directory / MARK)
+        recovered = recover(self._directory, 0 if last is None else last.number)
+        self._contents, self._seq, self._at = recovered.contents, recovered.seq, recovered.at
+        problems = recovered.problems + self._read_history(recovered)
+        problems += self._compare(last)
         for leftover in self._directory.glob(".*.tmp"):
             leftover.unlink()
         self._snapshot_size = max(
             (path.stat().st_size for _, path in self._list_numbered_files("snapshot", ".json")), default=0
         )
         copies = _copy_damaged_files(recovered.damaged)
+        for damaged in recovered.damaged:
+            if damaged.name.startswith("history-") and (salvaged := salvage_history_file(damaged)) is not None:
+                self._history_files.append(salvaged)
+        self._history_files.sort(key=lambda history_file: history_file.seq)
+        # Journals that were read again, because a snapshot is gone, repeat what is in history files.
+        newer = [history_file for history_file in self._history_files if history_file.seq > recovered.base]
+        self._contents.drop_repeated(entry for history_file in newer for entry in history_file.entries())
         path = self._directory / JOURNAL
         if path.exists():
             self._journal = Journal(path, recovered.journal_size)
         if problems or self._journal is None:
             self._write_generation()
         for snapshot in recovered.damaged:
-            if snapshot != path and snapshot.name != f"snapshot-{self._seq}.json":
+            if snapshot.name.startswith("snapshot-") and snapshot.name != f"snapshot-{self._seq}.json":
                 snapshot.unlink()
+        self._open_mark(last)
         return (*problems, *copies, *self._network_warnings())
+
+    def _compare(self, last: CommitLine | None) -> list[str]:
+        """Compare the last commit with the mark; return a message if commits are missing."""
+        self._setback = None
+        if last is None or last.number <= self._seq:
+            return []
+        since = parse_time(self._at)
+        self._setback = Setback(since, last.number - self._seq)
+        when = "everything" if since is None else f"everything written after {since.isoformat(timespec='seconds')}"
+        return [f"{self._directory}: commits {self._seq + 1} to {last.number} are lost, {when}"]
+
+    def _open_mark(self, last: CommitLine | None) -> None:
+        self._mark = CommitMark(self._directory / MARK)
+        if last is None:
+            last = evolve(CommitLine.first(), number=self._seq)
+            self._mark.create(last)
+        self._mark.open()
+        self._last = last
 
     def _network_warnings(self) -> list[str]:
         kind = network_type(self._directory)
@@ -97,20 +138,37 @@ class JsonStore(Store):
     def _list_numbered_files(self, prefix: str, suffix: str) -> list[tuple[int, Path]]:
         return list_numbered_files(self._directory, prefix, suffix)
 
-    def _read_history(self, expected: Sequence[str]) -> list[str]:
-        found = {path.name: read_history_file(path) for _, path in self._list_numbered_files("history", ".jsonl")}
-        self._history_files = [history_file for history_file in found.values() if history_file is not None]
-        return [
-            f"{self._directory / name} is {'damaged' if name in found else 'missing'}; its log entries are lost"
-            for name in sorted({*expected, *found})
-            if found.get(name) is None
-        ]
+    def _read_history(self, recovered: RecoveredState) -> list[str]:
+        """Read the headers of the history files and the checksums of their lines; return problems."""
+        paths = {path.name: path for _, path in self._list_numbered_files("history", ".jsonl")}
+        self._history_files, problems = [], []
+        for name in sorted({*recovered.history, *paths}):
+            path = paths.get(name)
+            history_file = None if path is None else read_history_file(path)
+            if path is None:
+                problems.append(f"{self._directory / name} is missing; its log entries are lost")
+            elif history_file is None or any(known.seq == history_file.seq for known in self._history_files):
+                problems.append(f"{path} is damaged; what is good in it is kept")
+                recovered.damaged.append(path)
+            elif lost := count_lost_entries(history_file):
+                count = format_count(lost, "log entry", "log entries")
+                problems.append(f"{path} is damaged; it has lost {count}")
+                recovered.damaged.append(path)
+            else:
+                self._history_files.append(history_file)
+        self._history_files.sort(key=lambda history_file: history_file.seq)
+        return problems
 
     @property
     def _open_journal(self) -> Journal:
         if self._journal is None:
             raise StoreError(f"the store in {self._directory} is not open")
         return self._journal
+
+    @property
+    def setback(self) -> Setback | None:
+        """The commits that were lost when the store was opened; None if there are none."""
+        return self._setback
 
     def load(self, kind: str) -> Iterator[tuple[str, Document]]:
         """Yield all documents of a kind by key."""
@@ -142,27 +200,37 @@ class JsonStore(Store):
             raise StoreError(f"{self._directory}: can't be written ({error.strerror})") from error
 
     def _append_commit(self, encoded: Sequence[dict[str, Any]]) -> None:
-        self._open_journal.add(self._seq + 1, encoded)
-        self._seq += 1
+        if self._last.number > self._seq:
+            # After a step back: a number is not used twice, and a new generation shows no gap.
+            self._seq = self._last.number
+            self._compact()
+        line = self._last.next(self._seq)
+        at = line.at.isoformat()
+        self._open_journal.add(line.number, at, encoded)
+        self._seq, self._at, self._last = line.number, at, line
         self._contents.apply(encoded)
+        assert self._mark is not None
+        try:
+            self._mark.write(line)
+        except OSError as error:
+            raise StoreError(f"{self._mark.path}: can't be written ({error.strerror})") from error
 
     def _write_generation(self, max_snapshots: int = MAX_SNAPSHOTS) -> None:
         """Write history, journal and snapshot of all commits, and start an empty journal."""
         if self._contents.entries:
             path = self._directory / f"history-{self._seq}.jsonl"
-            history_file = write_history_file(path, self._contents.entries.values())
+            history_file = write_history_file(path, self._seq, self._contents.entries.values())
             self._history_files = [*(known for known in self._history_files if known.path != path), history_file]
             self._contents.entries = {}
         if self._journal is not None:
             self._journal.copy_to(self._directory / f"journal-{self._seq}.jsonl")
         emptied = [history_file.path for history_file in self._history_files if not history_file.newest]
         self._history_files = [history_file for history_file in self._history_files if history_file.newest]
-        snapshot = encode_snapshot(
-            self._seq, self._contents.documents, (history_file.path.name for history_file in self._history_files)
-        )
+        names = [history_file.path.name for history_file in self._history_files]
+        snapshot = encode_snapshot(self._seq, self._at, self._contents.documents, names)
         write_atomically(self._directory / f"snapshot-{self._seq}.json", snapshot)
         self._snapshot_size = len(snapshot)
-        path, first = self._directory / JOURNAL, make_header(self._seq)
+        path, first = self._directory / JOURNAL, make_header(self._seq, self._at)
         write_atomically(path, first)
         if self._journal is not None:
             self._journal.close()
@@ -232,10 +300,20 @@ class JsonStore(Store):
         if self._journal is not None:
             self._journal.close()
             self._journal = None
+        if self._mark is not None:
+            self._mark.close()
+            self._mark = None
         if self._lock is not None:
             with suppress(OSError):
                 self._lock.release()
             self._lock = None
+
+
+def parse_time(text: str) -> datetime | None:
+    """Return the time of a commit, or None if it isn't known."""
+    with suppress(ValueError):
+        return datetime.fromisoformat(text)
+    return None
 
 
 def _to_append(entry: LogEntry) -> Append:
