@@ -29,7 +29,7 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.units import Size
 from rae_auto.model.reasons import Block, Cause, End, FeedbackLoop, GuardBlocked, MissedCause, Skip
-from rae_auto.model.run import Attempt, GuardWait, Result, Run, RunState, StartConditions, Stopping
+from rae_auto.model.run import Attempt, AttemptTerms, GuardWait, Result, Run, RunState, StartConditions, Stopping
 
 _NAME_LETTERS = string.ascii_letters + string.digits + "-_"
 _JSON_INTEGERS = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -161,6 +161,7 @@ def reasons(union: Any) -> st.SearchStrategy[Any]:
     )
 
 
+moments = st.builds(Moment, instants, st.floats(0, 1e9), st.floats(0, 1e9), names)
 guard_results = st.builds(GuardResult, verdict=st.sampled_from(Verdict), reason=texts)
 runs = st.builds(
     Run,
@@ -191,8 +192,10 @@ runs = st.builds(
         resources=st.dictionaries(names, st.integers(1, 9), max_size=2),
         guards=st.dictionaries(names, guard_results, max_size=2),
     ),
-    guard_wait=st.none() | st.builds(GuardWait, since=instants, by=reasons(GuardBlocked)),
+    guard_wait=st.none() | st.builds(GuardWait, since=moments, by=reasons(GuardBlocked)),
     waited_for=st.lists(reasons(Block), max_size=3).map(tuple),
+    clocks=st.none() | moments,
+    terms=st.builds(AttemptTerms, executor=st.builds(PluginRef, names, json_objects)),
 )
 job_states = st.builds(
     JobState,

@@ -1,5 +1,7 @@
 """The life of the engine: restored at the start, runs cancelled by request, brought to a stop."""
 
+from attrs import evolve
+
 from rae_auto.engine.commands import CancelRuns, Stop
 from rae_auto.engine.effects import EngineStopped
 from rae_auto.engine.events import Restored
@@ -15,6 +17,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import OnCrash
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.reasons import Cancelled, Removed
 from rae_auto.model.run import Run, RunState
 
@@ -45,16 +48,46 @@ def restored(turn: Turn, event: Restored) -> None:
 
 def _reopen(turn: Turn, run: Run) -> None:
     job_entry = turn.state.jobs.get(run.job)
-    # Without a definition a run can only be given up.
-    job = job_entry.job if job_entry else Job(id=run.job, command="gone", on_crash=OnCrash.FAIL)
-    entry = RunEntry(run, job, turn.state.undo_log, Active() if run.state.active else Queued())
+    job = job_entry.job if job_entry else job_of_terms(run)
+    moved = _move_to_this_boot(run, turn.now)
+    entry = RunEntry(moved, job, turn.state.undo_log, Active() if run.state.active else Queued())
     turn.state.open(entry)
+    if moved != run:
+        turn.step.save(moved)
     if entry.is_active:
         set_timeout(turn, entry)
     elif job_entry is None:
         finish(turn, entry, RunState.CANCELLED, reason=Removed())
     else:
         wait(turn, entry)
+
+
+def job_of_terms(run: Run) -> Job:
+    """Return a stand-in for a job that is gone: its attempt can be ended, and is never repeated."""
+    terms = run.terms
+    return Job(
+        id=run.job,
+        command="gone",
+        executor=terms.executor,
+        kill_after=terms.kill_after,
+        timeout=terms.timeout,
+        on_crash=OnCrash.FAIL,
+    )
+
+
+def _move_to_this_boot(run: Run, now: Moment) -> Run:
+    """Return the run with what it has waited and used so far as the clocks of this boot show it.
+
+    Once the wall clock had to be believed, because the machine was booted meanwhile; never again after that.
+    """
+    if run.guard_wait is not None and run.guard_wait.since.boot != now.boot:
+        waited = now.elapsed_since(run.guard_wait.since)
+        run = evolve(run, guard_wait=evolve(run.guard_wait, since=now.later(-waited)))
+    if run.clocks is None or run.clocks.boot == now.boot:
+        return run
+    if run.not_before is not None:
+        return evolve(run, not_before=now.wall + run.delay_left(now), clocks=now)
+    return evolve(run, clocks=now.later(-now.elapsed_since(run.clocks, with_sleep=False)))
 
 
 def cancel_runs(turn: Turn, command: CancelRuns) -> None:

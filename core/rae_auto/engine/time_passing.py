@@ -57,7 +57,9 @@ def _end_delays(turn: Turn) -> None:
     """Queue the runs whose delay would have ended while the machine slept."""
     for entry in turn.state.runs.values():
         not_before = entry.run.not_before
-        if isinstance(entry.activity, Delayed) and not_before is not None and not_before <= turn.now.wall:
+        if not isinstance(entry.activity, Delayed) or not_before is None:
+            continue
+        if not_before <= turn.now.wall or not entry.run.delay_left(turn.now):
             enqueue(turn, entry)
 
 

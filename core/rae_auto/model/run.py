@@ -9,9 +9,13 @@ from attrs import evolve, field, frozen
 
 from rae_auto.errors import IllegalTransition
 from rae_auto.model.guard import GuardResult
+from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Overlap
+from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Block, Cause, End
+
+_DEFAULT_EXECUTOR = PluginRef("process")
 
 
 class RunState(StrEnum):
@@ -115,13 +119,23 @@ class Stopping:
 
 @frozen
 class GuardWait:
-    """When a guard first blocked a run, and the latest guard that did."""
+    """When a guard first blocked a run, by all clocks, and the latest guard that did."""
 
-    since: datetime
+    since: Moment
     by: Block
 
 
+@frozen
+class AttemptTerms:
+    """The part of a job that an attempt under way depends on, for a daemon that no longer has the job."""
+
+    executor: PluginRef = _DEFAULT_EXECUTOR
+    kill_after: timedelta = timedelta(seconds=5)
+    timeout: timedelta | None = None
+
+
 _NO_CONDITIONS = StartConditions()
+_NO_TERMS = AttemptTerms()
 
 
 @frozen(kw_only=True)
@@ -132,6 +146,8 @@ class Run:
     a running attempt again after a crash; `reason` says why the run is in its state, if the state alone does not;
     a queued or retrying run may not start before `not_before`. `conditions` are the facts that the policies decided
     by, `guard_wait` says since when a guard has blocked it, `waited_for` what it has waited for, each code once.
+    `clocks` shows all clocks when the delay until `not_before` began, or the current attempt: what is left of a delay
+    or a timeout doesn't go by a wall clock that may be set. `terms` are those of the current attempt.
     `stopping` is set from the decision to end an active run before its time until its attempt has ended.
     """
 
@@ -157,6 +173,22 @@ class Run:
     conditions: StartConditions = _NO_CONDITIONS
     guard_wait: GuardWait | None = None
     waited_for: tuple[Block, ...] = ()
+    clocks: Moment | None = None
+    terms: AttemptTerms = _NO_TERMS
+
+    def delay_left(self, now: Moment) -> timedelta:
+        """Return how long the run still has to wait for `not_before`, at most as long as was decided."""
+        if self.not_before is None:
+            return timedelta(0)
+        if self.clocks is None:
+            return max(self.not_before - now.wall, timedelta(0))
+        return max(self.not_before - self.clocks.wall - now.elapsed_since(self.clocks), timedelta(0))
+
+    def time_left(self, timeout: timedelta, now: Moment) -> timedelta:
+        """Return how long the current attempt may still take; the time that the machine sleeps doesn't count."""
+        if self.clocks is None:
+            return timeout
+        return max(timeout - now.elapsed_since(self.clocks, with_sleep=False), timedelta(0))
 
     def to(self, state: RunState, **changes: Any) -> "Run":
         """Return this run in another state. Raises IllegalTransition if the table does not allow it."""

@@ -10,6 +10,7 @@ Invariants, in the order in which they are established:
    - never started (`AttemptFound(begun=False)`): the store holds the intent, but the output file, which is created
      exclusively by whoever starts the attempt, is not there; starting it now can't double it,
    - lost: neither of these can be proven; `on_crash` and the retry policy decide whether it runs again.
+   The attempt of a job that is gone is found in the same way: it goes on, keeps its timeout, and its end is recorded.
 4. *Schedules last.* Only then does the first `TimePassed` decide what fell due while no daemon ran. A run that is
    still alive so counts for overlap, resources and dependencies of everything that is caught up.
 
@@ -22,7 +23,7 @@ A document that can't be read costs its own job and nothing else: the job is pau
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +31,8 @@ from attrs import evolve, frozen
 from loguru import logger
 
 from rae_auto.api.store import Change, Delete, Put
-from rae_auto.engine.events import AttemptFound, Event, Restored
+from rae_auto.engine.events import Restored
+from rae_auto.engine.lifecycle import job_of_terms
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import DuplicateJob, StoreError
 from rae_auto.model import documents
@@ -87,14 +89,22 @@ async def read_store(
     return Recovered(restored, (*configured, *added), damaged_jobs)
 
 
-async def find_attempts(restored: Restored, executions: Executions, report: Callable[[Event], None]) -> None:
-    """Ask the executors for the fate of each attempt that was active when the last daemon ended."""
+async def find_attempts(restored: Restored, executions: Executions) -> None:
+    """Ask the executors for the fate of each attempt that was active when the last daemon ended.
+
+    An attempt is looked for by the executor that started it, whatever its job says now, and where the job is gone too.
+    """
     jobs = {plan.job.id: plan.job for plan in restored.plans}
     active = [run for run in restored.runs if run.state.active]
     for run in active:
         if run.job not in jobs:
-            report(AttemptFound(run.id, run.attempt))
-    await executions.find([(run, jobs[run.job]) for run in active if run.job in jobs])
+            logger.bind(job=run.job, run=run.id).warning("its job is gone; the attempt is looked for all the same")
+    await executions.find([(run, _job_as_started(run, jobs.get(run.job))) for run in active])
+
+
+def _job_as_started(run: Run, job: Job | None) -> Job:
+    """Return the job with the executor that started the run's attempt."""
+    return job if job is not None and job.executor_ref == run.terms.executor else job_of_terms(run)
 
 
 def _damage_message(item: UnreadableDocument, job: str) -> str:

@@ -150,7 +150,7 @@ class Runtime:
     async def _start(self, recovered: Recovered) -> None:
         """Hand the engine what was recovered, then the fate of each attempt, and only then let it decide."""
         self._engine_loop.submit(recovered.restored)
-        await find_attempts(recovered.restored, self._executions, self._engine_loop.submit)
+        await find_attempts(recovered.restored, self._executions)
         turning = asyncio.create_task(self._engine_loop.run())
         # A loop that has failed can't stop the scheduler any more: waiting for the end must not last for ever.
         turning.add_done_callback(lambda _: self.stopped.set())

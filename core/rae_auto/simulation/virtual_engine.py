@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from attrs import evolve
+
 from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, Stop, Trigger
 from rae_auto.engine.effects import Cancel, EngineStopped, Notify, ReadGuards, Record, Reply, Start, Step
 from rae_auto.engine.engine import Engine, EngineInput
@@ -49,7 +51,7 @@ class VirtualWorld:
     ) -> None:
         self.settings = settings or Settings()
         # Monotonic time begins at 0: near the epoch's size its steps would be lost in the float.
-        self.now = Moment(start, 0.0)
+        self.now = Moment(start, 0.0, boot="virtual")
         self.store = store or ValueStore()
         self.history: list[Run] = []
         self.decisions: list[Decision] = []
@@ -74,7 +76,7 @@ class VirtualWorld:
         self.effects_until_crash: int | None = None
         """After how many more effects the daemon dies."""
         self._plans = {plan.job.id: plan for plan in plans}
-        self._asks = 0
+        self._asks = self._boots = 0
         self._answer: Mapping[str, Any] | SchedulerError | None = None
         self.engine = Engine()
         self.feed(Restored(self.settings, tuple(plans)))
@@ -151,18 +153,18 @@ class VirtualWorld:
         wall_end = self.now.wall + by
         while (wake := self.engine.next_wake(self.now)) is not None and self.now.mono + wake <= end:
             # Not by way of a timedelta alone: its microseconds may be too coarse to reach an alarm.
-            self.now = Moment(self.now.wall + timedelta(seconds=wake), self.now.mono + wake, self.now.slept)
+            self.now = evolve(self.now, wall=self.now.wall + timedelta(seconds=wake), mono=self.now.mono + wake)
             self.feed(TimePassed())
-        self.now = Moment(wall_end, end, self.now.slept)
+        self.now = evolve(self.now, wall=wall_end, mono=end)
 
     def sleep(self, by: timedelta) -> None:
         """Suspend the machine, and wake it up."""
-        self.now = Moment(self.now.wall + by, self.now.mono, self.now.slept + by.total_seconds())
+        self.now = evolve(self.now, wall=self.now.wall + by, slept=self.now.slept + by.total_seconds())
         self.feed(TimePassed())
 
     def set_clock(self, by: timedelta) -> None:
         """Somebody sets the clock, forward or back."""
-        self.now = Moment(self.now.wall + by, self.now.mono, self.now.slept)
+        self.now = evolve(self.now, wall=self.now.wall + by)
         self.feed(TimePassed())
 
     # People
@@ -238,13 +240,20 @@ class VirtualWorld:
         ended: Mapping[RunId, Result] | None = None,
         never_started: Iterable[RunId] = (),
         down: timedelta = timedelta(0),
+        clock_set_by: timedelta = timedelta(0),
+        reboots: bool = False,
     ) -> None:
         """Crash the daemon, and restart it `down` later.
 
         Attempts in `alive` go on, those in `ended` have left their ends on record, those in
-        `never_started` never started, and of the others nothing is known.
+        `never_started` never started, and of the others nothing is known. Meanwhile the wall clock is set by
+        `clock_set_by`, and with `reboots` the other clocks begin again.
         """
         self.now = self.now.later(down)
+        self.now = evolve(self.now, wall=self.now.wall + clock_set_by)
+        if reboots:
+            self._boots += 1
+            self.now = evolve(self.now, mono=1.0, slept=0.0, boot=f"virtual-{self._boots}")
         going_on, over, never = set(alive), ended or {}, set(never_started)
         self.store.reopen()
         open_runs = self.stored(Run)

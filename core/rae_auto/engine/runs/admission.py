@@ -117,6 +117,7 @@ def find_refusal(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Skip 
 def open_run(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
     """Open the run of an occurrence that nothing refuses."""
     occurrence, conditions = candidate.occurrence, _conditions(turn.state, job_entry.job)
+    not_before = _not_before(turn, candidate)
     if job_entry.job.overlap is Overlap.REPLACE:
         for other in turn.state.open_runs(job_entry.job.id):
             if other.run.id not in candidate.batch:
@@ -131,7 +132,8 @@ def open_run(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
         cause=candidate.cause,
         event=occurrence.event,
         conditions=conditions,
-        not_before=_not_before(turn, candidate),
+        not_before=not_before,
+        clocks=None if not_before is None else turn.now,
     )
     entry = RunEntry(run, job_entry.job, turn.state.undo_log)
     turn.state.open(entry)

@@ -14,7 +14,7 @@ from rae_auto.engine.turn import Turn
 from rae_auto.model.policies import OnCrash
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import AttemptError, CaughtUp, Due, End, Killed, LostInCrash, RepeatedAfterCrash
-from rae_auto.model.run import Attempt, Result, RunState
+from rae_auto.model.run import Attempt, AttemptTerms, Result, RunState
 
 NEVER_STARTED = "the daemon ended before the attempt started"
 
@@ -88,10 +88,8 @@ def crash_policy(entry: RunEntry) -> OnCrash:
 
 def set_timeout(turn: Turn, entry: RunEntry) -> None:
     """Set the timer of an attempt, counted from its start, which may lie before a restart."""
-    started_at = entry.run.attempt_started_at
-    if entry.job.timeout is not None and started_at is not None:
-        left = max(entry.job.timeout - (turn.now.wall - started_at), timedelta(0))
-        rings_at = turn.now.mono + left.total_seconds()
+    if entry.job.timeout is not None:
+        rings_at = turn.now.mono + entry.run.time_left(entry.job.timeout, turn.now).total_seconds()
         turn.state.timers.set(rings_at, Alarm.TIMEOUT, entry.run.id, entry.run.attempt)
 
 
@@ -115,11 +113,13 @@ def _close_attempt(turn: Turn, entry: RunEntry, state: RunState, result: Result 
     turn.state.set_activity(entry, Queued())
     release_resources(turn, entry.job)
     attempt = Attempt(run.attempt, run.attempt_started_at or now, now, state, result)
-    entry.run = evolve(run, attempts=(*run.attempts, attempt), stopping=None)
+    entry.run = evolve(run, attempts=(*run.attempts, attempt), stopping=None, terms=AttemptTerms(), clocks=None)
 
 
 def _repeat(turn: Turn, entry: RunEntry, delay: timedelta, reason: End | None) -> None:
-    entry.run = entry.run.to(RunState.RETRYING, not_before=turn.now.wall + delay, reason=reason, handle=None)
+    entry.run = entry.run.to(
+        RunState.RETRYING, not_before=turn.now.wall + delay, clocks=turn.now, reason=reason, handle=None
+    )
     turn.step.save(entry.run)
     wait(turn, entry)
     release(turn, entry.run.job)

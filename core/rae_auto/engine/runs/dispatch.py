@@ -21,7 +21,7 @@ from rae_auto.model.reasons import (
     ResourceBusy,
     ResourceReserved,
 )
-from rae_auto.model.run import RunState
+from rae_auto.model.run import AttemptTerms, RunState
 
 Obstacle = tuple[Block, str]
 """Why a run can't start, and the key of what must change first: a job's id, or a resource's key."""
@@ -137,6 +137,8 @@ def _start(turn: Turn, entry: RunEntry) -> None:
         not_before=None,
         reason=None,
         waited_for=all_waits(entry),
+        clocks=None if entry.job.timeout is None else turn.now,
+        terms=AttemptTerms(entry.job.executor_ref, entry.job.kill_after, entry.job.timeout),
     )
     turn.state.set_activity(entry, Active())
     set_timeout(turn, entry)

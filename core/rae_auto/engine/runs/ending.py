@@ -9,7 +9,7 @@ from rae_auto.engine.turn import Turn
 from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.reasons import End, Fired
-from rae_auto.model.run import Result, Run, RunState, Stopping
+from rae_auto.model.run import AttemptTerms, Result, Run, RunState, Stopping
 
 
 def stop_run(turn: Turn, entry: RunEntry, state: RunState, reason: End | None) -> None:
@@ -43,6 +43,8 @@ def finish(turn: Turn, entry: RunEntry, state: RunState, *, reason: End | None, 
         reason=reason,
         handle=None,
         not_before=None,
+        clocks=None,
+        terms=AttemptTerms(),
         stopping=None,
         waited_for=all_waits(entry),
     )

@@ -113,15 +113,14 @@ def _ask_guards(turn: Turn, entry: RunEntry, readers: Mapping[str, object]) -> N
 
 def _block_run(turn: Turn, job_entry: JobEntry, entry: RunEntry, blocker: GuardBlocked) -> None:
     now, known = turn.now, entry.run.guard_wait
-    # Where the clock was set back behind it, waiting starts again: no run waits for as long as that too.
-    since = min(known.since, now.wall) if known else now.wall
-    left = since + job_entry.job.guard_timeout - now.wall
+    waited = now.elapsed_since(known.since) if known else timedelta(0)
+    left = job_entry.job.guard_timeout - waited
     if left <= timedelta(0):
         finish(turn, entry, RunState.SKIPPED, reason=blocker)
         return
-    if known is None or known.since > since:
+    if known is None:
         # Saved, so that a restart doesn't count from the start again.
-        entry.run = evolve(entry.run, guard_wait=GuardWait(since, blocker))
+        entry.run = evolve(entry.run, guard_wait=GuardWait(now, blocker))
         turn.step.save(entry.run)
     entry.guard_readings = None
     recheck_at = now.mono + min(left, _time_until_change(job_entry, blocker.guard, now.wall)).total_seconds()

@@ -13,10 +13,11 @@ FAULT_RETRY_SECONDS = 60.0
 def wait(turn: Turn, entry: RunEntry) -> None:
     """Let a run wait until its time has come, if it has one, and then in the queue."""
     run, now = entry.run, turn.now
-    if run.not_before is None or run.not_before <= now.wall:
+    left = run.delay_left(now)
+    if run.not_before is None or not left:
         enqueue(turn, entry)
         return
-    rings_at = now.mono + (run.not_before - now.wall).total_seconds()
+    rings_at = now.mono + left.total_seconds()
     turn.state.timers.set(rings_at, Alarm.READY, run.id, run.attempt)
     turn.state.set_activity(entry, Delayed())
     _note_wait(entry, StartDelayed(run.not_before))

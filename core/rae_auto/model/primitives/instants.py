@@ -14,16 +14,28 @@ class Moment:
 
     `wall` (UTC) is for schedules and records: it can be stepped. `mono` (seconds from any origin,
     never going back) is for timeouts and delays: it can't. `slept` is how many seconds the machine was
-    suspended since any origin, which `mono` doesn't count; 0 if unknown.
+    suspended since any origin, which `mono` doesn't count; 0 if unknown. Moments with the same `boot` count `mono` and
+    `slept` from the same origin, also in different processes; it is empty where nothing is known about that.
     """
 
     wall: datetime
     mono: float
     slept: float = 0.0
+    boot: str = ""
 
     def later(self, delay: timedelta) -> "Moment":
         """Return the moment `delay` after this one, provided that the wall clock is not set."""
-        return Moment(self.wall + delay, self.mono + delay.total_seconds(), self.slept)
+        return Moment(self.wall + delay, self.mono + delay.total_seconds(), self.slept, self.boot)
+
+    def elapsed_since(self, before: "Moment", *, with_sleep: bool = True) -> timedelta:
+        """Return the time that has passed since an earlier moment, perhaps of another process; it is never negative.
+
+        Where the clocks that can't be set tell it, the wall clock doesn't count.
+        """
+        if before.boot and before.boot == self.boot and self.mono >= before.mono:
+            slept = max(self.slept - before.slept, 0.0) if with_sleep else 0.0
+            return timedelta(seconds=self.mono - before.mono + slept)
+        return max(self.wall - before.wall, timedelta(0))
 
 
 def as_utc(value: datetime) -> datetime:

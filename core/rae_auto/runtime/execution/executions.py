@@ -12,6 +12,7 @@ from loguru import logger
 from rae_auto.api.executor import Execution, Executor
 from rae_auto.api.plugin import Kind
 from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted, Event
+from rae_auto.errors import PluginError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.names import RunId
@@ -91,6 +92,13 @@ class Executions:
         try:
             executor = await self._open(job.executor_ref)
             found = await executor.find(rebuild_assignment(run, job, self._directory), run.handle)
+        except PluginError as error:
+            logger.bind(job=run.job, run=run.id).error(
+                "its executor can't be used any more ({}), so it may still be running unseen; its handle is {}",
+                error,
+                run.handle,
+            )
+            found = None
         except (Exception, SystemExit) as error:  # a broken executor must not keep the others from being found
             found = Result(error=f"its executor could not find out whether it still runs: {error}")
         if active.cancelled():

@@ -1,7 +1,10 @@
 """The one module that reads the clock."""
 
+import contextlib
 import time
+import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from rae_auto.model.primitives.instants import Moment
@@ -18,8 +21,17 @@ class SystemClock:
 
     def now(self) -> Moment:
         mono = time.monotonic()
-        return Moment(datetime.now(UTC), mono, _uptime() - mono)
+        return Moment(datetime.now(UTC), mono, _uptime() - mono, _BOOT)
 
+
+def _read_boot_id() -> str:
+    """Return what tells one boot of the machine from another; where nothing does, what tells processes apart."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"process-{uuid.uuid4()}"
+
+
+_BOOT = _read_boot_id()
 
 # Linux alone has one clock that goes on while the machine sleeps, and one that doesn't.
 if hasattr(time, "CLOCK_BOOTTIME"):

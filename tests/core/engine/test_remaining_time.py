@@ -1,0 +1,106 @@
+"""Delays, timeouts and waits keep what is left of them, whatever the clocks do, in a process and across restarts."""
+
+from datetime import timedelta
+from itertools import product
+
+import pytest
+
+from rae_auto.engine.plan import Plan
+from rae_auto.model.guard import GuardResult, Verdict
+from rae_auto.model.job import Job
+from rae_auto.model.plugin_ref import GuardRef
+from rae_auto.model.policies import RetryPolicy
+from rae_auto.model.run import RunState
+
+SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
+
+HAPPENINGS = [
+    pytest.param(restarts, set_by, reboots, id=f"{'restart' if restarts else 'no restart'}, {set_by}, {reboots=}")
+    for restarts, set_by, reboots in product([False, True], [-DAY, timedelta(0), DAY], [False, True])
+    if restarts or not reboots
+]
+happens = pytest.mark.parametrize(("restarts", "set_by", "reboots"), HAPPENINGS)
+
+
+def let_happen(w, restarts, set_by, reboots, alive=()):
+    if restarts:
+        w.crash(alive=alive, clock_set_by=set_by, reboots=reboots)
+    elif set_by:
+        w.set_clock(set_by)
+
+
+@happens
+def test_a_retry_waits_no_longer_than_was_decided(world, job, restarts, set_by, reboots):
+    w = world(job("a", retry_policy=RetryPolicy(attempts=2, delay="60s", jitter=0)))
+    w.fail(w.trigger("a"))
+    w.advance(20 * SECOND)
+    let_happen(w, restarts, set_by, reboots)
+    w.advance(39 * SECOND)
+    if set_by <= timedelta(0) and not (reboots and set_by):
+        assert not w.active_starts, "it waits for the rest of its delay"
+    w.advance(22 * SECOND)
+    assert w.active_starts, "the clock was set, and the retry waits for longer than its delay"
+
+
+@happens
+def test_a_start_delay_is_no_longer_than_was_decided(world, job, restarts, set_by, reboots):
+    w = world(job("a", every=60, jitter=10 * MINUTE))
+    w.advance(60 * MINUTE)
+    (entry,) = w.engine.runs()
+    delay = entry.run.not_before - w.now.wall
+    let_happen(w, restarts, set_by, reboots)
+    w.advance(delay + SECOND)
+    assert entry.run.id in w.active_starts
+
+
+@happens
+def test_a_timeout_is_no_longer_than_was_decided(world, job, restarts, set_by, reboots):
+    w = world(job("a", timeout="10m"))
+    run = w.trigger("a")
+    w.confirm(run)
+    w.advance(4 * MINUTE)
+    let_happen(w, restarts, set_by, reboots, alive=[run])
+    if not reboots:
+        w.advance(5 * MINUTE)
+        assert not w.cancelled, "it may use the rest of its time"
+    w.advance(10 * MINUTE)
+    assert [cancel.run for cancel in w.cancelled] == [run]
+
+
+def test_time_asleep_counts_for_a_delay_and_not_for_a_timeout(world, job):
+    w = world(job("a", retry_policy=RetryPolicy(attempts=2, delay="60s", jitter=0)), job("b", timeout="10m"))
+    run = w.trigger("b")
+    w.fail(w.trigger("a"))
+    w.crash(alive=[run])
+    w.sleep(30 * MINUTE)
+    assert {start.job.id for start in w.active_starts.values()} == {"a", "b"}
+    w.advance(9 * MINUTE)
+    assert not w.cancelled
+    w.advance(2 * MINUTE)
+    assert [cancel.run for cancel in w.cancelled] == [run]
+
+
+@happens
+def test_a_wait_for_a_guard_is_no_longer_than_was_decided(world, restarts, set_by, reboots):
+    guarded = Job(id="a", command="work", guards=[GuardRef("power", {}, "power")], guard_timeout="10m")
+    w = world(Plan(guarded, guards={"power": None}))
+    w.answer_guard = lambda _, __: GuardResult(Verdict.NO, "on battery")
+    w.fire("a", "source", "event")
+    w.advance(4 * MINUTE)
+    let_happen(w, restarts, set_by, reboots)
+    if set_by <= timedelta(0) or not reboots:
+        w.advance(5 * MINUTE)
+        assert w.engine.runs(), "it waits for the rest of its time"
+    w.advance(6 * MINUTE)
+    assert [run.state for run in w.history] == [RunState.SKIPPED]
+
+
+def test_several_restarts_count_a_delay_once(world, job):
+    w = world(job("a", retry_policy=RetryPolicy(attempts=2, delay="60s", jitter=0)))
+    w.fail(w.trigger("a"))
+    for _ in range(5):
+        w.advance(10 * SECOND)
+        w.crash(reboots=True)
+        assert not w.active_starts
+    w.advance(11 * SECOND)
+    assert w.active_starts

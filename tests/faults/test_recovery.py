@@ -1,0 +1,128 @@
+"""kill -9 in odd moments: what was decided is carried out, and no attempt lives on unseen."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.support.daemons import Daemons
+from tests.support.waiting import eventually
+
+from rae_auto.runtime.time.clock import SystemClock
+
+STUBBORN = """
+[jobs.stubborn]
+shell = "trap '' TERM; echo x >> {home}/begun; while :; do sleep 0.1; done"
+kill_after = "1s"
+retry = { attempts = 3, delay = "100ms", on = ["failure", "timeout", "lost"] }
+on_crash = "rerun"
+"""
+
+WAITER = """
+[jobs.waiter]
+shell = "echo x >> {home}/begun; until [ -e {home}/go ]; do sleep 0.05; done; exit 7"
+on_crash = "rerun"
+
+[jobs.other]
+command = ["true"]
+"""
+
+STORES = pytest.mark.parametrize("kind", ["sqlite", "json"])
+
+
+def begun(daemons: Daemons) -> int:
+    marks = daemons.home / "begun"
+    return len(marks.read_text().split()) if marks.exists() else 0
+
+
+def newest(daemons: Daemons, job: str) -> dict[str, Any]:
+    (run,) = daemons.ask("history", job=job)
+    return dict(run)
+
+
+@pytest.mark.requirement("R7")
+@STORES
+def test_a_cancelled_run_stays_cancelled_across_a_crash(daemons: Callable[..., Daemons], kind: str) -> None:
+    ours = daemons(STUBBORN, f'store = "{kind}"\n')
+    ours.serve()
+    run = ours.ask("trigger", job="stubborn", request=None)["run_id"]
+    eventually(lambda: begun(ours) == 1)
+    ours.ask("cancel", target=run)
+    ours.kill()
+    ours.serve()
+    eventually(lambda: newest(ours, "stubborn")["state"] == "cancelled")
+    assert begun(ours) == 1
+    assert not lives(ours)
+
+
+@pytest.mark.requirement("R7", "R39")
+@STORES
+def test_a_timeout_stays_a_timeout_across_a_crash(daemons: Callable[..., Daemons], kind: str) -> None:
+    timed = STUBBORN.replace("kill_after", 'timeout = "500ms"\nkill_after').replace("attempts = 3", "attempts = 1")
+    ours = daemons(timed, f'store = "{kind}"\n')
+    ours.serve()
+    ours.ask("trigger", job="stubborn", request=None)
+    eventually(lambda: ours.ask("status")["running"] and newest(ours, "stubborn")["started_at"])
+    eventually(lambda: "timed out" in ours.output() or is_stopping(ours))
+    ours.kill()
+    ours.serve()
+    eventually(lambda: newest(ours, "stubborn")["state"] == "timed_out")
+    assert begun(ours) == 1
+    assert not lives(ours)
+
+
+def is_stopping(daemons: Daemons) -> bool:
+    """Tell whether the timeout is decided: it is a matter of time alone."""
+    from datetime import UTC, datetime, timedelta
+
+    started = datetime.fromisoformat(newest(daemons, "stubborn")["started_at"])
+    return datetime.now(UTC) - started > timedelta(milliseconds=900)
+
+
+def lives(daemons: Daemons) -> bool:
+    found = subprocess.run(["pgrep", "-f", f"{daemons.home}/begun"], capture_output=True, text=True, check=False)
+    return bool(found.stdout.split())
+
+
+@pytest.mark.requirement("R7")
+@pytest.mark.parametrize("changed", ["", '[jobs.waiter]\npython = "time:time"\n'], ids=["gone", "other executor"])
+@STORES
+def test_an_attempt_outlives_its_job(daemons: Callable[..., Daemons], kind: str, changed: str) -> None:
+    head = f'store = "{kind}"\n'
+    ours = daemons(WAITER, head)
+    ours.serve()
+    run = ours.ask("trigger", job="waiter", request=None)["run_id"]
+    eventually(lambda: begun(ours) == 1)
+    ours.kill()
+    ours.write(head + changed + '[jobs.other]\ncommand = ["true"]\n')
+    ours.serve()
+    assert [one["run_id"] for one in ours.ask("status")["running"]] == [run]
+    (ours.home / "go").touch()
+    eventually(lambda: not ours.ask("status")["running"])
+    found = newest(ours, "waiter")
+    assert (found["run_id"], found["state"], found["exit_code"]) == (run, "failed", 7)
+    assert begun(ours) == 1
+
+
+@STORES
+def test_an_attempt_of_a_job_that_is_gone_can_be_cancelled(daemons: Callable[..., Daemons], kind: str) -> None:
+    head = f'store = "{kind}"\n'
+    ours = daemons(STUBBORN, head)
+    ours.serve()
+    run = ours.ask("trigger", job="stubborn", request=None)["run_id"]
+    eventually(lambda: begun(ours) == 1)
+    ours.kill()
+    ours.write(head)
+    ours.serve()
+    assert "its job is gone" in ours.output()
+    ours.ask("cancel", target=run)
+    eventually(lambda: newest(ours, "stubborn")["state"] == "cancelled")
+    assert not lives(ours)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other platforms have no id of a boot")
+def test_processes_of_one_boot_know_that_their_clocks_compare() -> None:
+    code = "from rae_auto.runtime.time.clock import SystemClock; print(SystemClock().now().boot)"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert other == SystemClock().now().boot
