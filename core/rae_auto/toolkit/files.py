@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +18,8 @@ def create_private_directory(path: Path) -> Path:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = path.resolve()
-        if path.stat().st_mode & 0o077:
+        problem = _find_other_owner(path)
+        if problem is None and path.stat().st_mode & 0o077:
             path.chmod(0o700)
         if not os.access(path, os.W_OK | os.X_OK):
             raise PermissionError(13, "Permission denied")
@@ -25,7 +27,34 @@ def create_private_directory(path: Path) -> Path:
         raise StoreError(
             f"{path}: can't be used as a state directory ({error.strerror}); choose another with RAE_STATE_DIR"
         ) from error
+    if problem is not None:
+        raise StoreError(f"{path}: {problem}; run as the user who owns it, or choose another with RAE_STATE_DIR")
     return path
+
+
+def remove_set_aside(directory: Path) -> None:
+    """Remove damaged files that were kept as they were found: they may hold what a person wants deleted."""
+    for path in directory.glob("*.corrupt-*"):
+        path.unlink(missing_ok=True)
+
+
+def _find_other_owner(path: Path) -> str | None:
+    """Return why another user could change what is in a directory: it belongs to him, or root can be led elsewhere.
+
+    A user's own parent directories are his own affair. Root checks them too: whoever owns one can replace what is in
+    it, unless the sticky bit keeps others from that.
+    """
+    if os.name == "nt":
+        return None
+    me, status = os.geteuid(), path.stat()
+    if status.st_uid != me:
+        return f"the state directory is owned by another user (uid {status.st_uid})"
+    for parent in path.parents if me == 0 else ():
+        status = parent.stat()
+        is_sticky = status.st_mode & stat.S_ISVTX
+        if status.st_uid != 0 or (status.st_mode & 0o022 and not is_sticky):
+            return f"{parent}, in which the state directory of root is, can be changed by another user"
+    return None
 
 
 def open_private(path: Path, flags: int) -> int:

@@ -83,3 +83,11 @@ def test_scrub_needs_an_open_store(tmp_path):
     for store in (SqliteStore(), JsonStore()):
         with pytest.raises(StoreError):
             store.scrub()
+
+
+def test_scrub_removes_damaged_files_that_were_set_aside(store, tmp_path):
+    aside = [tmp_path / name for name in ("state.sqlite.corrupt-20260101", "rows.corrupt-20260101.json")]
+    for path in aside:
+        path.write_text("secret-0")
+    store.scrub()
+    assert holding(tmp_path, b"secret-0") == []

@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 from rae_auto.api.store import Append, Change, Document, LogQuery, Put, RetentionRule, Setback, Store
 from rae_auto.errors import StoreError
 from rae_auto.model.primitives.formatting import format_count
-from rae_auto.toolkit.files import DirectoryLock, write_atomically
+from rae_auto.toolkit.files import DirectoryLock, remove_set_aside, write_atomically
 from rae_auto.toolkit.mounts import network_type
 from rae_plugins.stores.commit_line import CommitLine, CommitMark, read_mark
 from rae_plugins.stores.json.checksummed_lines import copy_damaged_file
@@ -183,9 +183,10 @@ class JsonStore(Store):
             self._append_commit([encode(change) for change in changes])
 
     def scrub(self) -> None:
-        """Write new files without the pruned entries, and remove all older ones."""
+        """Write new files without the pruned entries, and remove all older and all damaged ones."""
         _ = self._open_journal
         self._compact(max_snapshots=1)
+        remove_set_aside(self._directory)
 
     def _compact_if_needed(self) -> None:
         """Compact if the journal is too large, or cannot be written to any more."""

@@ -13,7 +13,7 @@ from attrs import define, field
 
 from rae_auto.api.store import Append, Change, CorruptDocument, Document, LogQuery, Put, RetentionRule, Setback, Store
 from rae_auto.errors import StoreDamaged, StoreError
-from rae_auto.toolkit.files import DirectoryLock, is_locked
+from rae_auto.toolkit.files import DirectoryLock, is_locked, remove_set_aside
 from rae_auto.toolkit.mounts import network_type
 from rae_plugins.stores import backup_copies
 from rae_plugins.stores.commit_line import CommitLine, CommitMark
@@ -213,7 +213,10 @@ class SqliteStore(Store):
         return [as_text(key) for _, key in rows]
 
     def scrub(self) -> None:
-        """Rewrite the file and its copies, because SQLite leaves deleted entries in free pages."""
+        """Rewrite the file and its copies, because SQLite leaves deleted entries in free pages.
+
+        Damaged files that were set aside can't be rewritten, so they are removed.
+        """
         database = self._database
         try:
             database.execute("VACUUM")
@@ -223,6 +226,7 @@ class SqliteStore(Store):
         if is_busy:
             raise StoreError(f"{self._path}: is being read, so deleted entries are still in it; try again later")
         self._make_copy(datetime.now(UTC), max_copies=1)
+        remove_set_aside(self._path.parent)
 
     def dump(self) -> Iterator[Change]:
         """Yield everything but damaged rows, read in one transaction of a second connection. Errors: StoreDamaged."""
