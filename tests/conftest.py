@@ -22,5 +22,7 @@ def log() -> Iterator[list[str]]:
     handler = logger.add(
         lambda message: lines.append(str(message).strip()), format="{level} {extra} {message}", level="INFO"
     )
+    logger.enable("rae_auto")
     yield lines
+    logger.disable("rae_auto")
     logger.remove(handler)

@@ -150,9 +150,11 @@ class Step:
 
     def keep(self) -> None:
         """End a part: what there is so far stays."""
-        if len(self.changes) > self._kept[0]:
-            self.part_ends.append(len(self.changes))
-        self._kept = (len(self.changes), len(self.effects), len(self.decisions))
+        kept = (len(self.changes), len(self.effects), len(self.decisions))
+        if kept != self._kept:
+            if kept[0] > self._kept[0]:
+                self.part_ends.append(kept[0])
+            self._kept = kept
 
     def roll_back(self) -> None:
         """Drop what came after the last `keep`."""

@@ -9,7 +9,6 @@ order of mappings is for readers only, and decides nothing.
 
 import heapq
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any, Generic, TypeVar
 
 from attrs import Attribute
@@ -26,30 +25,36 @@ class UndoLog:
 
     def __init__(self) -> None:
         self.is_recording = True
-        self._undo: list[Callable[[], object]] = []
+        self._undo: list[tuple[Callable[..., object], tuple[object, ...]]] = []
 
     def note(self, undo: Callable[..., object], *args: object) -> None:
         """Note how to undo a change."""
         if self.is_recording:
-            self._undo.append(partial(undo, *args))
+            self._undo.append((undo, args))
 
     def clear(self) -> None:
         """Let all changes so far stand."""
-        self._undo.clear()
+        if self._undo:
+            self._undo.clear()
 
     def roll_back(self) -> None:
         """Undo all changes since the last `clear`, the latest first."""
         self.is_recording = False
         try:
             while self._undo:
-                self._undo.pop()()
+                undo, args = self._undo.pop()
+                undo(*args)
         finally:
             self.is_recording = True
 
 
 def note_old_value(instance: Any, attribute: "Attribute[Any]", value: Any) -> Any:
     """Note the value that an attribute of an attrs class had, for its `on_setattr`; the class has an `undo_log`."""
-    instance.undo_log.note(object.__setattr__, instance, attribute.name, getattr(instance, attribute.name))
+    # Inlined from `UndoLog.note`, because most changes of the engine come this way.
+    undo_log: UndoLog = instance.undo_log
+    if undo_log.is_recording:
+        name = attribute.name
+        undo_log._undo.append((object.__setattr__, (instance, name, getattr(instance, name))))
     return value
 
 

@@ -43,5 +43,5 @@ def test_gap_wakes_nothing_and_is_delivered_at_its_end():
 
 def test_a_pattern_that_stands_still_is_an_error_and_no_endless_loop():
     played = PatternRun.start(StuckPattern(), START)
-    with pytest.raises(ValueError, match="has its next step no later"):
+    with pytest.raises(ValueError, match="must set its next step later"):
         played.advance(START + timedelta(hours=1))

@@ -199,13 +199,13 @@ def test_reload_of_the_same_configuration_forgets_nothing(tmp_path):
 def test_added_job_may_follow_a_job_but_not_close_a_cycle(tmp_path):
     async def work(scheduler):
         await scheduler.add_jobs([job("a"), job("b", after("a"))])
-        with pytest.raises(InvalidJob, match="is triggered by job 'bb', which does not exist; did you mean \"b\""):
+        with pytest.raises(InvalidJob, match='is triggered by job "bb", which does not exist; did you mean "b"'):
             await scheduler.add_job(job("c", combine(any=[part("job", jobs=["bb"])])))
         with pytest.raises(InvalidJob, match="would start itself: a -> b -> a; remove one of these triggers"):
             await scheduler.add_job(job("a", combine(any=[part("job", jobs=["b"])])), replace=True)
         with pytest.raises(InvalidJob, match="would start itself: d -> d"):
             await scheduler.add_job(job("d", after("d")))
-        with pytest.raises(JobInUse, match="triggers 'b'; remove that"):
+        with pytest.raises(JobInUse, match='triggers "b"; remove that'):
             await scheduler.remove_job("a")
         await scheduler.remove_job("b")
         await scheduler.remove_job("a")
@@ -220,7 +220,7 @@ def test_cycle_among_stored_jobs_is_found(tmp_path):
         await scheduler.add_jobs([job("a"), job("b", after("a"))])
 
     async def second(scheduler):
-        with pytest.raises(JobInUse, match="triggers 'b'"):
+        with pytest.raises(JobInUse, match='triggers "b"'):
             await scheduler.remove_job("a")
         await run(scheduler, "a")
         (child,) = await runs(scheduler, "b")
