@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rae_auto.toolkit.files import write_atomically
 from rae_plugins.executors.process.identity import ProcessIdentity
+from rae_plugins.executors.process.process_table import read_boot
 
 BOOT_NOTE = "boot.json"
 KEEPER_DIRECTORY = "keepers"
@@ -18,16 +19,16 @@ def note_boot(directory: Path, me: ProcessIdentity) -> bool:
     Several executors of a daemon share the directory. So the note says which daemon wrote it and what that found out:
     only the first executor of a daemon compares boots.
     """
-    note = directory / BOOT_NOTE
+    note, boot, daemon = directory / BOOT_NOTE, read_boot(), me.record()
     last: object = None
     with suppress(OSError, ValueError):
         last = json.loads(note.read_bytes())
     found = last if isinstance(last, dict) else {}
-    if found.get("daemon") == [me.pid, me.ticks] and found.get("boot") == me.boot:
+    if found.get("daemon") == daemon and found.get("boot") == boot:
         return found.get("is_same_boot") is True
     # Without a note no daemon has been here, so there is nothing that a reboot could have undone.
-    is_same = me.boot is not None and (last is None or found.get("boot") == me.boot)
-    content = {"boot": me.boot, "daemon": [me.pid, me.ticks], "is_same_boot": is_same}
+    is_same = boot is not None and (last is None or found.get("boot") == boot)
+    content = {"boot": boot, "daemon": daemon, "is_same_boot": is_same}
     write_atomically(note, json.dumps(content).encode())
     return is_same
 
@@ -36,8 +37,7 @@ def note_keeper(directory: Path, keeper: ProcessIdentity) -> None:
     """Note that a keeper has been started; call it before its first job."""
     notes = directory / KEEPER_DIRECTORY
     notes.mkdir(mode=0o700, exist_ok=True)
-    content = {"pid": keeper.pid, "ticks": keeper.ticks, "boot": keeper.boot}
-    (notes / f"{keeper.pid}.json").write_text(json.dumps(content))
+    (notes / f"{keeper.pid}.json").write_text(json.dumps(keeper.record()))
 
 
 def is_any_keeper_alive(directory: Path) -> bool:

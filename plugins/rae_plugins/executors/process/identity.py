@@ -8,40 +8,86 @@ from attrs import frozen
 from rae_plugins.executors.process.keeper import procfs
 from rae_plugins.executors.process.keeper.cgroups import read_pids
 from rae_plugins.executors.process.keeper.procfs import ProcessInfo
+from rae_plugins.executors.process.process_table import (
+    TICKS_PER_SECOND,
+    read_all_processes,
+    read_boot,
+    read_process,
+    read_run_id,
+)
+
+CREATION_TOLERANCE_SECONDS = 1.0
+"""How far a time of creation may lie outside of the moments between which a process was spawned."""
 
 
 @frozen
 class ProcessIdentity:
-    """One process of one boot; `ticks` is its start in clock ticks since then (field 22 of proc(5)'s stat)."""
+    """One process of one boot.
+
+    `ticks` is its start in clock ticks since then (field 22 of proc(5)'s stat). Where there is no /proc, it is None,
+    and `spawned` has the moments between which the process was created, in seconds since the epoch.
+    """
 
     pid: int
     ticks: int | None
     boot: str | None
+    spawned: tuple[float, float] | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "ProcessIdentity | None":
         """Return the identity in a start record or a handle, if it is complete."""
-        pid, ticks, boot = record.get("pid"), record.get("ticks"), record.get("boot")
-        if isinstance(pid, int) and pid > 1 and isinstance(ticks, int) and isinstance(boot, str):
+        return cls._complete(record.get("pid"), record.get("ticks"), record.get("boot"), record.get("spawned"))
+
+    @classmethod
+    def of_keeper(cls, record: Mapping[str, Any]) -> "ProcessIdentity | None":
+        """Return the identity of the keeper in a start record or a handle, if it is complete."""
+        keeper = record.get("keeper")
+        pid, ticks = keeper if isinstance(keeper, list) and len(keeper) == 2 else (None, None)
+        return cls._complete(pid, ticks, record.get("boot"), record.get("keeper_spawned"))
+
+    @classmethod
+    def _complete(cls, pid: Any, ticks: Any, boot: Any, spawned: Any) -> "ProcessIdentity | None":
+        if not isinstance(pid, int) or pid <= 1:
+            return None
+        if isinstance(ticks, int) and isinstance(boot, str):
             return cls(pid, ticks, boot)
+        if not procfs.has_procfs() and isinstance(spawned, list) and len(spawned) == 2:
+            return cls(pid, None, None, (float(spawned[0]), float(spawned[1])))
         return None
 
     @classmethod
     def of(cls, pid: int) -> "ProcessIdentity | None":
         """Return the identity of the process that has this pid now; None if there is none."""
-        process = procfs.read_process(pid)
-        return None if process is None else cls(pid, process.ticks, procfs.read_boot_id())
+        process = read_process(pid)
+        if process is None:
+            return None
+        if procfs.has_procfs():
+            return cls(pid, process.ticks, read_boot())
+        created = process.ticks / TICKS_PER_SECOND
+        return cls(pid, None, None, (created, created))
+
+    def record(self) -> dict[str, Any]:
+        """Return a record from which `from_record` makes an equal identity."""
+        return {"pid": self.pid, "ticks": self.ticks, "boot": self.boot, "spawned": self.spawned and [*self.spawned]}
 
     def is_alive(self) -> bool:
         """Return whether this very process runs; a zombie doesn't."""
-        process = procfs.read_process(self.pid)
-        return (
-            self.boot == procfs.read_boot_id() and process is not None and self.is_same(process) and not process.is_dead
-        )
+        if not self.is_of_this_boot():
+            return False
+        process = read_process(self.pid)
+        return process is not None and self.is_same(process) and not process.is_dead
+
+    def is_of_this_boot(self) -> bool:
+        """Return whether the process can be there at all; no time of creation lies before the boot."""
+        return self.ticks is None or self.boot == read_boot()
 
     def is_same(self, process: ProcessInfo) -> bool:
         """Return whether the process that has the pid now is this one."""
-        return process.ticks == self.ticks
+        if self.spawned is None:
+            return process.ticks == self.ticks
+        first, last = self.spawned
+        created = process.ticks / TICKS_PER_SECOND
+        return first - CREATION_TOLERANCE_SECONDS <= created <= last + CREATION_TOLERANCE_SECONDS
 
 
 @frozen
@@ -62,12 +108,11 @@ class ProcessTree:
     @classmethod
     def from_record(cls, record: Mapping[str, Any], run: str) -> "ProcessTree":
         """Return the tree of a start record or a handle; of an empty one, only what has the run in its environment."""
-        keeper, tag, cgroup_path = record.get("keeper"), record.get("tag"), record.get("group")
-        pid, ticks = keeper if isinstance(keeper, list) and len(keeper) == 2 else (None, None)
+        tag, cgroup_path = record.get("tag"), record.get("group")
         return cls(
             ProcessIdentity.from_record(record),
             run,
-            ProcessIdentity.from_record({"pid": pid, "ticks": ticks, "boot": record.get("boot")}),
+            ProcessIdentity.of_keeper(record),
             tag if isinstance(tag, int) else None,
             cgroup_path if isinstance(cgroup_path, str) else None,
         )
@@ -82,7 +127,7 @@ class ProcessTree:
 
     def members(self) -> list[ProcessInfo]:
         """Return its processes that are alive."""
-        table = procfs.read_all_processes()
+        table = read_all_processes()
         session = self._find_session(table)
         keeper_pid = self.keeper.pid if self.keeper is not None and self.keeper.is_alive() else None
         in_cgroup = set(read_pids(self.cgroup_path)) if self.cgroup_path else set()
@@ -92,14 +137,14 @@ class ProcessTree:
             if process.session == session
             or process.pid in in_cgroup
             or (process.parent == keeper_pid and self.tag is not None and procfs.read_tag(process.pid) == self.tag)
-            or procfs.read_run_id(process.pid) == self.run
+            or read_run_id(process.pid) == self.run
         ]
         return [process for process in procfs.collect_trees(roots, table) if not process.is_dead]
 
     def _find_session(self, table: procfs.ProcessTable) -> int | None:
         # The kernel gives a session's number to no other process while it has members, so the number is ours unless a
         # process with another start time has it.
-        if self.leader is None or self.leader.boot != procfs.read_boot_id():
+        if self.leader is None or not self.leader.is_of_this_boot():
             return None
         holder = table.get(self.leader.pid)
         return self.leader.pid if holder is None or self.leader.is_same(holder) else None

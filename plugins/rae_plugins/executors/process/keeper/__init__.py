@@ -19,7 +19,8 @@ JSON lines over a socket pair; the keeper's end is its standard input. Requests 
 
 Reports of the keeper:
 
-    {"started": KEY, "pid": N, "ticks": N, "boot": ID, "keeper": [PID, TICKS], "tag": N, "group": PATH}
+    {"started": KEY, "pid": N, "ticks": N, "spawned": [FROM, TO], "boot": ID, "keeper": [PID, TICKS],
+     "keeper_spawned": [FROM, TO], "tag": N, "group": PATH}
     {"failed": KEY, "error": TEXT}       the job was never spawned
     {"ended": KEY, "exit": {"exit_code": N, "signal": N, "error": TEXT, "cpu": SECONDS, "memory": BYTES, "ended_at": N}}
 
@@ -73,8 +74,9 @@ reboot the file system may have lost either file, so the rule holds only within 
 *A quiet job ends just as the next daemon looks.* Its log file is removed, so the daemon could claim an attempt that is
 over. The exit record is written first, so the daemon looks for records before its claim and after it.
 
-*A pid is used again.* A process is identified by pid, start time and boot id. A signal goes through a pidfd, and only
-after the start time was compared through that pidfd's process, so it reaches the process that was meant or none.
+*A pid is used again.* A process is identified by pid, start time and boot id; without /proc by pid and the moments
+between which it was spawned, with which the daemon compares the time of creation. A signal goes through a pidfd, and
+only after the start time was compared through that pidfd's process, so it reaches the process that was meant or none.
 
 *A process exits between two looks.* The keeper reaps a child only in `reap`, and reads its owner while it is still a
 zombie: until then its pid can't be used again and /proc still describes it. Before a job is declared free of orphans,

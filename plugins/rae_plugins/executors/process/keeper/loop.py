@@ -31,6 +31,9 @@ OUTPUT_DRAIN_SECONDS = 0.5
 
 MAX_ERROR_CHARACTERS = 500
 
+MAX_START_SECONDS = 30.0
+"""Time that the keeper itself may have taken from its creation to its first look at the clock."""
+
 
 class Keeper:
     """The keeper of one daemon's jobs; it works until the daemon has gone and the last job has ended."""
@@ -47,7 +50,13 @@ class Keeper:
         self.is_connected = True
         self.exit_records = ExitRecords()
         own = procfs.read_process(os.getpid())
-        self.identity = {"boot": procfs.read_boot_id(), "keeper": [own.pid, own.ticks] if own else None}
+        now = time.time()
+        self.identity = {
+            "boot": procfs.read_boot_id(),
+            "keeper": [os.getpid(), own.ticks if own else None],
+            # Where there is no /proc, a process is identified by the time of its creation.
+            "keeper_spawned": [now - MAX_START_SECONDS, now],
+        }
         wakeup, self.wakeup_writer = os.pipe()
         for end in (wakeup, self.wakeup_writer):
             os.set_blocking(end, False)
@@ -109,6 +118,7 @@ class Keeper:
         cgroup = self.create_cgroup(request["key"], limits) if limits else None
         try:
             self.ownership.assign_next_tag()
+            spawning_at = time.time()
             job = spawn_process(request, cgroup.path if cgroup else None)
         except BaseException:
             if cgroup is not None:
@@ -122,6 +132,7 @@ class Keeper:
         record = {
             "pid": job.pid,
             "ticks": process.ticks if process else None,
+            "spawned": [spawning_at, time.time()],
             **self.identity,
             "tag": job.tag,
             "group": cgroup.path if cgroup else None,

@@ -160,7 +160,7 @@ def read_run_id(pid: int) -> str | None:
 def send_signal(process: ProcessInfo, number: signal.Signals) -> bool:
     """Signal this very process, never another one that got its pid; return whether it may be signalled at all."""
     try:
-        if process.pid < 0 or not hasattr(os, "pidfd_open"):
+        if process.pid < 0 or not hasattr(os, "pidfd_open") or not has_procfs():
             os.kill(process.pid, number)
             return True
         handle = os.pidfd_open(process.pid)

@@ -1,0 +1,69 @@
+"""Processes as the daemon sees them: from /proc, or from psutil where there is none (macOS, the BSDs).
+
+The keeper has no psutil, because it runs without site packages. It records between which two moments it spawned a job,
+and psutil says when a process was created. That identifies a process as surely as its start in ticks does.
+"""
+
+import os
+from contextlib import suppress
+
+from rae_plugins.executors.process.keeper import procfs
+from rae_plugins.executors.process.keeper.procfs import ProcessInfo, ProcessTable
+
+TICKS_PER_SECOND = 100
+"""Unit of `ProcessInfo.ticks` where it is the time of creation, counted from the epoch."""
+
+
+def read_boot() -> str | None:
+    """Return what tells this boot of the machine from others; None where nothing does."""
+    if procfs.has_procfs():
+        return procfs.read_boot_id()
+    import psutil  # lazy: start-up
+
+    # It changes when the clock is set, too: then a boot is taken for another one, which is the careful answer.
+    return f"booted at {int(psutil.boot_time())}"
+
+
+def read_process(pid: int) -> ProcessInfo | None:
+    """Return the process with this pid, zombies included; None where there is none."""
+    if procfs.has_procfs():
+        return procfs.read_process(pid)
+    import psutil  # lazy: start-up
+
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            return ProcessInfo(
+                pid=pid,
+                name=process.name(),
+                is_dead=process.status() == psutil.STATUS_ZOMBIE,
+                parent=process.ppid(),
+                session=os.getsid(pid),
+                ticks=int(process.create_time() * TICKS_PER_SECOND),
+                cpu_seconds=0.0,
+                threads=1,
+                resident_bytes=0,
+            )
+    except (psutil.Error, OSError):
+        return None
+
+
+def read_all_processes() -> ProcessTable:
+    """Return all processes by their pids, as far as this user may look at them."""
+    if procfs.has_procfs():
+        return procfs.read_all_processes()
+    import psutil  # lazy: start-up
+
+    return {pid: process for pid in psutil.pids() if (process := read_process(pid)) is not None}
+
+
+def read_run_id(pid: int) -> str | None:
+    """Return RAE_RUN_ID in the environment of a process."""
+    if procfs.has_procfs():
+        return procfs.read_run_id(pid)
+    import psutil  # lazy: start-up
+
+    with suppress(psutil.Error, OSError):
+        value: str | None = psutil.Process(pid).environ().get("RAE_RUN_ID")
+        return value
+    return None
