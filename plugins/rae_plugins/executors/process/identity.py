@@ -17,7 +17,7 @@ from rae_plugins.executors.process.process_table import (
 )
 
 CREATION_TOLERANCE_SECONDS = 1.0
-"""How far a time of creation may lie outside of the moments between which a process was spawned."""
+"""Distance that a time of creation may have from the moments between which a process was spawned."""
 
 
 @frozen
