@@ -240,6 +240,29 @@ def test_cancel_ends_a_job_of_a_keeper_that_does_not_answer(tmp_path, make_assig
     assert (result.error, is_left) == ("its keeper process does not answer, so its exit status is unknown", False)
 
 
+@pytest.mark.requirement("R9", "R35")
+def test_start_that_was_given_up_never_begins(tmp_path, make_assignment):
+    """The keeper hangs, and reads the request only when nobody waits for it any more."""
+    keeping, late = make_assignment("echo $PPID; sleep 300"), make_assignment("touch began")
+
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            running = await executor.start(keeping)
+            keeper = int(await asyncio.to_thread(eventually, lambda: keeping.output.read_text().strip()))
+            os.kill(keeper, signal.SIGSTOP)
+            try:
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(executor.start(late), 0.2)
+            finally:
+                os.kill(keeper, signal.SIGCONT)
+            # By its answer to this the keeper has read the request before.
+            assert (await (await executor.start(make_assignment("true"))).wait()).ok
+            await running.cancel(NOW)
+
+    run_async(work)
+    assert not (tmp_path / "began").exists()
+
+
 def test_find_returns_the_error_of_an_attempt_that_never_started(tmp_path, make_assignment):
     assignment = make_assignment(command=["/no/such/program"])
 

@@ -52,7 +52,13 @@ class KeeperClient:
         key = request["key"]
         attempt = self._attempts[key] = KeeperAttempt(writer, key, request["run"], Path(request["output"]))
         _send(writer, request)
-        await attempt.started
+        try:
+            await attempt.started
+        except asyncio.CancelledError:
+            # It has been given up, so it must never start, or end at once: another attempt may follow.
+            if not claim_attempt(Path(request["output"])):
+                _send(writer, {"end": key, "grace": 0})
+            raise
         return attempt
 
     async def close(self) -> None:
