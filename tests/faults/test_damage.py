@@ -1,10 +1,12 @@
 """A sample of the damage campaign; `python -m tests.faults.damage` tries everything."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.faults.damage import cases_of, make_images, run
+from tests.support.daemons import Daemons
 
 SAMPLE = 60
 
@@ -20,3 +22,20 @@ def test_damage_is_survived_or_reported(tmp_path: Path, kind: str) -> None:
 
 def test_campaign_has_thousands_of_cases(tmp_path: Path) -> None:
     assert sum(1 for image in make_images(tmp_path) for _ in cases_of(image, random.Random(1))) > 2000
+
+
+JOB = """
+[jobs.quick]
+command = "true"
+"""
+
+
+@pytest.mark.requirement("R20")
+def test_a_damaged_snapshot_without_another_is_refused_in_one_line(daemons: Callable[..., Daemons]) -> None:
+    ours = daemons(JOB, 'store = "json"\n')
+    ours.state.mkdir(mode=0o700)
+    (ours.state / "snapshot-7.json").write_text("{}")
+    code, said = ours.refused()
+    assert code == 1
+    assert said.count("\n") == 1
+    assert "no snapshot is good" in said

@@ -394,17 +394,6 @@ def test_torn_journal_costs_its_last_commit_and_is_reported(daemons: Callable[..
     assert ours.stop() == 0
 
 
-@pytest.mark.requirement("R20")
-def test_a_damaged_snapshot_without_another_is_refused_in_one_line(daemons: Callable[..., Daemons]) -> None:
-    ours = daemons(JOBS, 'store = "json"\n')
-    ours.state.mkdir(mode=0o700)
-    (ours.state / "snapshot-7.json").write_text("{}")
-    code, said = ours.refused()
-    assert code == 1
-    assert said.count("\n") == 1
-    assert "no snapshot is good" in said
-
-
 ADDED = {
     "id": "added",
     "command": ["true"],

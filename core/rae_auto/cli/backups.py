@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.queries import print_notices
 from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
@@ -38,7 +39,10 @@ def _backup(path: Path, replace: bool, config: str | None) -> dict[str, Any]:
     except DaemonUnreachable:
         from rae_auto.offline import queries  # lazy: start-up
 
-        return queries.backup(options.load_project(config), path, replace=replace)
+        project = options.load_project(config)
+        record = queries.backup(project, path, replace=replace)
+        print_notices(project)
+        return record
 
 
 @click.command("restore")

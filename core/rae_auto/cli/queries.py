@@ -1,10 +1,16 @@
 """Queries that the daemon answers, or the store while no daemon is running."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from rae_auto.cli import options
 from rae_auto.control.client import ANSWER_TIMEOUT_SECONDS, Client
 from rae_auto.errors import DaemonUnreachable
+from rae_auto.model.primitives.escaping import escape_line
+
+if TYPE_CHECKING:
+    from rae_auto.offline.project import Project
 
 
 def query(
@@ -17,4 +23,13 @@ def query(
     except DaemonUnreachable:
         from rae_auto.offline import queries  # lazy: start-up
 
-        return getattr(queries, command)(options.load_project(config), arguments)
+        project = options.load_project(config)
+        answer = getattr(queries, command)(project, arguments)
+        print_notices(project)
+        return answer
+
+
+def print_notices(project: "Project") -> None:
+    """Print what an offline command found out about the store to the standard error."""
+    for notice in project.notices:
+        click.echo(f"rae-auto: {escape_line(notice)}", err=True)

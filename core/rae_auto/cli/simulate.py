@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.queries import print_notices
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.formatting import quote
 
@@ -195,6 +196,7 @@ def _recorded(since: datetime, until: datetime, project: "Project") -> list[dict
         from rae_auto.offline.queries import world_log
 
         records = world_log(project, until)
+        print_notices(project)
     return [
         record
         for record in records
@@ -247,4 +249,6 @@ def _histories(queries: list[dict[str, Any]], project: "Project") -> list[list[d
     except DaemonUnreachable:
         from rae_auto.offline.queries import histories
 
-        return histories(project, queries)
+        records = histories(project, queries)
+        print_notices(project)
+        return records

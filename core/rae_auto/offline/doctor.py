@@ -12,7 +12,7 @@ from attrs import frozen
 from rae_auto.api.executor import Executor
 from rae_auto.api.plugin import Kind
 from rae_auto.config import Config
-from rae_auto.errors import ConfigError, PluginError
+from rae_auto.errors import ConfigError, PluginError, StoreError
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.formatting import format_bytes, format_count, quote
 from rae_auto.model.primitives.zones import local_zone_name, zone
@@ -58,8 +58,10 @@ def diagnose(config_path: Path | None) -> Iterator[Finding]:
         )
     else:
         try:
-            config = Project.load(config_path, registry).config
+            project = Project.load(config_path, registry)
+            config = project.config
             yield Finding("configuration", f"{config_path}: {format_count(len(config.jobs), 'job')}")
+            yield from _contents(project, state_directory())
         except ConfigError as error:
             yield from (Finding("configuration", line, "correct the line") for line in error.problems)
     yield from _plugins(registry, config)
@@ -158,6 +160,24 @@ def _store(directory: Path) -> Finding:
     is_clean = any(directory.glob("*.clean"))
     crash = "not in use; the last daemon crashed, and the next one recovers its runs"
     return Finding("store", "not in use; the last daemon stopped cleanly" if is_clean else crash)
+
+
+def _contents(project: Project, directory: Path) -> Iterator[Finding]:
+    """Read all of the store, without its lock."""
+    if not (directory / "lock").exists():
+        return
+    hint = "start the daemon, which repairs what it can and keeps what is damaged; its log says what was lost"
+    try:
+        with project.read_store() as store:
+            for _ in store.dump():
+                pass
+    except (StoreError, PluginError) as error:
+        yield Finding("store", str(error), hint)
+    yield from (Finding("store", notice, hint) for notice in project.notices)
+    kept = sorted(path.name for path in directory.glob("*.corrupt-*"))
+    if kept:
+        count = format_count(len(kept), "file")
+        yield Finding("store", f"{count} with damaged data in {directory}: {', '.join(kept[-3:])}")
 
 
 def _service() -> Finding:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import SourceTrigger
@@ -15,10 +15,11 @@ from rae_auto.config import Config, load
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import JobNotFound, StoreError
 from rae_auto.model.job import Job
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.primitives.zones import zone
 from rae_auto.paths import state_directory
+from rae_auto.records.store_move import finish_move
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 
@@ -43,6 +44,8 @@ class Project:
     path: Path
     config: Config
     registry: Registry
+    notices: list[str] = field(factory=list)
+    """Messages about the store that the user should see."""
 
     @classmethod
     def load(cls, path: Path, registry: Registry | None = None) -> Self:
@@ -82,11 +85,35 @@ class Project:
             directory = state_directory()
             if not directory.is_dir():
                 raise StoreError(f"no state in {directory} yet; 'rae-auto run' creates it")
+        finish_move(directory)
         store = self.plugins.store(self.config.store)
         store.open(directory)
         try:
             yield store
         finally:
+            store.close()
+
+    @contextmanager
+    def read_store(self) -> Iterator[Store]:
+        """Open the store in the state directory for reading alone, beside a daemon too, and note damage in `notices`.
+
+        Errors: StoreError.
+        """
+        directory = state_directory()
+        if not directory.is_dir():
+            raise StoreError(f"no state in {directory} yet; 'rae-auto run' creates it")
+        if (message := finish_move(directory)) is not None:
+            self.notices.append(message)
+        store = self.plugins.store(self.config.store)
+        self.notices += store.open_read_only(directory)
+        try:
+            yield store
+        finally:
+            if count := store.skipped_entries:
+                self.notices.append(
+                    f"left out {format_count(count, 'damaged entry', 'damaged entries')} of the store; the next start "
+                    "of the daemon sets them aside"
+                )
             store.close()
 
     def plan(self) -> ProjectPlan:

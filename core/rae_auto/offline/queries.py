@@ -44,7 +44,7 @@ def history(project: Project, query: Mapping[str, Any]) -> list[dict[str, Any]]:
 def histories(project: Project, queries: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
     """Return the answers to several queries for runs. Errors: as `history`."""
     log_queries = [log_query(query) for query in queries]
-    with project.open_store() as store:
+    with project.read_store() as store:
         open_runs = _load_values(store, documents.RUN, Run)
         return [[run_record(run) for run in _find_runs(store, open_runs, query)] for query in log_queries]
 
@@ -55,7 +55,7 @@ def list_events(project: Project, query: Mapping[str, Any]) -> list[dict[str, An
         parse_event_patterns(query["names"]),
         {name: optional_instant(query, name) for name in ("since", "until")},
     )
-    with project.open_store() as store:
+    with project.read_store() as store:
         events = read_events(store, names, **bounds, limit=limit_of(query), ends=flag(query, "runs"))
     return [event_as_json(event) for event in reversed(events)]
 
@@ -69,26 +69,26 @@ def delete_events(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
 
 def stats(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     """Return statistics of runs. Errors: StoreError, BadRequest."""
-    with project.open_store() as store:
+    with project.read_store() as store:
         return statistics_of(store, optional_text(query, "job"), optional_instant(query, "since")).record()
 
 
 def world_log(project: Project, until: datetime) -> list[dict[str, Any]]:
     """Return all events and occurrences on record until then. Errors: StoreError."""
-    with project.open_store() as store:
+    with project.read_store() as store:
         return read_world_log(store, None, until)
 
 
 def backup(project: Project, target: Path, *, replace: bool) -> dict[str, Any]:
     """Write a backup of the store to a file. Errors: StoreError."""
-    with project.open_store() as store:
+    with project.read_store() as store:
         return write(target, store.dump(), SystemClock().now().wall, replace=replace).record()
 
 
 def why(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     """Return why a job ran, didn't run or waits. Errors: StoreError, JobNotFound, RunNotFound, BadRequest."""
     name, run = text(query, "job"), optional_text(query, "run")
-    with project.open_store() as store:
+    with project.read_store() as store:
         source = StoreSource(project, store, SystemClock().now().wall)
         question = parse_question(source, name, optional_text(query, "at"), run)
         records = question.query()

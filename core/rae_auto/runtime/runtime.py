@@ -34,6 +34,7 @@ from rae_auto.model.policies import Retention
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Run
 from rae_auto.records.runs import merge_newest
+from rae_auto.records.store_move import finish_move
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.execution.executions import Executions
@@ -131,6 +132,8 @@ class Runtime:
             factory.notifier(ref)
         directory = create_private_directory(options.directory)
         repository = Repository(factory.store(options.store))
+        if (message := finish_move(directory)) is not None:
+            logger.warning("{}", message)
         for warning in await repository.open(directory):
             logger.warning("{}", warning)
         try:

@@ -3,11 +3,15 @@
 import contextlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from rae_auto.errors import StoreError, StoreLocked
+
+LOCK_ATTEMPTS = 5
+LOCK_RETRY_SECONDS = 0.05
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
@@ -121,7 +125,7 @@ class DirectoryLock:
                 f"{self.path}: can't be opened ({error.strerror}); check that it is your own file and not a link"
             ) from error
         try:
-            _lock(self._descriptor)
+            _lock_soon(self._descriptor)
         except OSError:
             pid = self._holder()
             os.close(self._descriptor)
@@ -157,6 +161,18 @@ def is_locked(directory: Path) -> bool:
     except OSError:
         return True
     return False
+
+
+def _lock_soon(descriptor: int) -> None:
+    """Lock a file, and wait for a moment for those who only look whether it is locked."""
+    for attempt in range(1, LOCK_ATTEMPTS + 1):
+        try:
+            _lock(descriptor)
+            return
+        except OSError:
+            if attempt == LOCK_ATTEMPTS:
+                raise
+            time.sleep(LOCK_RETRY_SECONDS)
 
 
 def _lock(descriptor: int) -> None:

@@ -3,11 +3,14 @@
 import asyncio
 
 import pytest
+from attrs import evolve
 
 from rae_auto import Job, Scheduler
-from rae_auto.errors import BadRequest, ConfigError, StoreError, StoreLocked
+from rae_auto.errors import BadRequest, ConfigError, StoreError
+from rae_auto.offline.doctor import diagnose
 from rae_auto.offline.project import Project
 from rae_auto.offline.queries import history
+from rae_plugins.stores.commit_line import CommitMark, read_mark
 
 
 @pytest.fixture(params=["sqlite", "json"])
@@ -70,11 +73,15 @@ def test_history_without_a_state_directory_names_the_command(config):
 
 
 @pytest.mark.requirement("R24")
-def test_store_open_elsewhere_is_not_read(config):
+def test_store_in_use_is_read_without_its_lock(config):
     async def main():
-        async with asyncio.timeout(60), scheduler(config):
-            with pytest.raises(StoreLocked):
-                history(Project.load(config), {})
+        async with asyncio.timeout(60), scheduler(config) as first:
+            await first.wait(await first.trigger("good"))
+            project = Project.load(config)
+            assert [run["job"] for run in history(project, {})] == ["good"]
+            assert project.notices == []
+            await first.wait(await first.trigger("good"))
+            assert len(history(project, {})) == 2
 
     asyncio.run(main())
 
@@ -90,3 +97,20 @@ def test_bad_configuration_is_reported(config):
     config.write_text("[jobs")
     with pytest.raises(ConfigError, match="invalid TOML"):
         history(Project.load(config), {})
+
+
+@pytest.mark.requirement("R20")
+def test_offline_commands_say_damage_and_repair_nothing(config):
+    ran(config, "good")
+    state = config.parent / "state"
+    (mark,) = state.glob("*.commits")
+    # As if the store were from before the last three commits.
+    line = read_mark(mark)
+    CommitMark(mark).create(evolve(line, number=line.number + 3))
+    before = {path.name: path.read_bytes() for path in state.iterdir() if path.is_file()}
+    project = Project.load(config)
+    assert len(history(project, {})) == 1
+    assert ["the next start of the daemon repairs it" in notice for notice in project.notices] == [True]
+    found = [finding for finding in diagnose(config) if finding.subject == "store" and finding.hint]
+    assert len(found) == 1
+    assert {path.name: path.read_bytes() for path in state.iterdir() if path.is_file()} == before

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from rae_auto.offline.project import Project
 from rae_auto.offline.queries import backup, history
 from rae_auto.offline.restore import restore
 from rae_auto.records.backup_files import changes_of, write
+from rae_auto.records.store_move import BUILDING_DIRECTORY
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.testing.memory_store import MemoryStore
 from rae_auto.toolkit.files import DirectoryLock
@@ -166,7 +167,7 @@ def test_interrupted_restore_can_be_repeated(
             restore(Project.load(path), backup_path, replace=False)
     restore(Project.load(path), backup_path, replace=False)
     assert contents(KINDS[kind](), state) == list(changes_of(backup_path))
-    assert not (state / restore_module.NEW_STORE_DIRECTORY).exists()
+    assert not (state / BUILDING_DIRECTORY).exists()
 
 
 def test_restore_refuses_an_external_store_with_contents(
@@ -204,3 +205,36 @@ def test_a_program_without_an_event_loop_can_back_up_and_count_too(tmp_path: Pat
         scheduler.wait(scheduler.trigger("good"), timeout=60)
         assert scheduler.statistics("good").states == {"succeeded": 1}
         assert scheduler.backup(tmp_path / "backup").changes == len(list(changes_of(tmp_path / "backup")))
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_restore_that_is_killed_has_happened_or_not(
+    tmp_path: Path, state: Path, backup_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    path = config(tmp_path, kind)
+    with open_store_in(state, kind) as store:
+        store.commit([Put("job", "old", {"id": "old"})])
+    rename, left = Path.rename, [step]
+
+    def rename_or_die(source: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return rename(source, target)
+
+    with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+        patched.setattr(Path, "rename", rename_or_die)
+        restore(Project.load(path), backup_path, replace=True)
+    project = Project.load(path)
+    with project.read_store() as store:
+        found = {key for key, _ in store.load("job")}
+    assert found in ({"old"}, {"a"})
+    assert (found == {"a"}) == (step > 0)
+    assert not list(state.glob(".restored-*"))
+
+
+@contextmanager
+def open_store_in(state: Path, kind: str) -> Iterator[Any]:
+    state.mkdir(mode=0o700)
+    with open_store(kind, state) as store:
+        yield store

@@ -29,6 +29,10 @@ class RecoveredState:
     """The number of the last commit in the snapshot."""
     at: str = ""
     """The time of the last commit that is left."""
+    lost: int = 0
+    """The number of commits that are missing between others."""
+    lost_since: str = ""
+    """The time of the last commit before the first of these."""
     journal_size: int = 0
     """The number of bytes up to the end of the last good line of the journal."""
     damaged: list[Path] = field(factory=list)
@@ -135,7 +139,10 @@ def _apply(path: Path, state: RecoveredState, line: dict[str, Any]) -> None:
     seq, changes = line["seq"], line["changes"]
     expected = state.seq + 1 if changes else state.seq
     if seq > expected:
-        state.problems.append(f"{path}: commits {state.seq + 1} to {seq - 1 if changes else seq} are lost")
+        last = seq - 1 if changes else seq
+        state.problems.append(f"{path}: commits {state.seq + 1} to {last} are lost")
+        state.lost_since = state.lost_since or state.at
+        state.lost += last - state.seq
     if seq > state.seq:
         state.contents.apply(changes)
         state.seq, state.at = seq, line.get("at", state.at)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -12,7 +13,7 @@ from attrs import define, evolve, field
 from rae_auto.api.store import Append, Change, Document, LogQuery, Put, RetentionRule, Setback, Store
 from rae_auto.errors import StoreError
 from rae_auto.model.primitives.formatting import format_count
-from rae_auto.toolkit.files import DirectoryLock, remove_set_aside, write_atomically
+from rae_auto.toolkit.files import DirectoryLock, is_locked, remove_set_aside, write_atomically
 from rae_auto.toolkit.mounts import network_type
 from rae_plugins.stores.commit_line import CommitLine, CommitMark, read_mark
 from rae_plugins.stores.json.checksummed_lines import copy_damaged_file
@@ -34,6 +35,9 @@ from rae_plugins.stores.json.recovery import JOURNAL, RecoveredState, encode_sna
 
 MARK = "journal.commits"
 """The mark beside the journal, see `commit_line`."""
+
+MAX_READ_ATTEMPTS = 5
+"""Number of times that a store in use is read, if a file vanishes meanwhile."""
 
 MAX_SNAPSHOTS = 3
 MIN_COMPACTION_BYTES = 1 << 20
@@ -62,7 +66,7 @@ class JsonStore(Store):
     _mark: CommitMark | None = field(init=False, default=None)
     _last: CommitLine = field(init=False, factory=CommitLine.first)
     _setback: Setback | None = field(init=False, default=None)
-    _skipped: set[Path] = field(init=False, factory=set)
+    _is_read_only: bool = field(init=False, default=False)
     _snapshot_size: int = field(init=False, default=0)
 
     def open(self, directory: Path) -> Sequence[str]:
@@ -80,12 +84,40 @@ class JsonStore(Store):
             self.close()
             raise
 
-    def _open(self) -> Sequence[str]:
-        last = read_mark(self._directory / MARK)
+    def open_read_only(self, directory: Path) -> Sequence[str]:
+        """Read the state without the lock, and repair nothing; return messages about damage."""
+        self._directory, is_in_use = directory, is_locked(directory)
+        try:
+            for attempt in count(1):
+                try:
+                    _, problems = self._read(read_mark(directory / MARK))
+                    break
+                except FileNotFoundError:
+                    # A daemon that compacts has removed a file that was still listed a moment ago.
+                    if not is_in_use or attempt == MAX_READ_ATTEMPTS:
+                        raise
+        except OSError as error:
+            if isinstance(error, StoreError):
+                raise
+            raise StoreError(f"{directory}: can't be read ({error.strerror})") from error
+        self._is_read_only = True
+        # While a daemon writes, the last line may not be complete yet, and the mark is read before the journal.
+        return [] if is_in_use else [f"{problem}; the next start of the daemon repairs it" for problem in problems]
+
+    def _read(self, last: CommitLine | None) -> tuple[RecoveredState, list[str]]:
+        """Read the state into memory; return it with all problems. Nothing is written."""
         recovered = recover(self._directory, 0 if last is None else last.number)
         self._contents, self._seq, self._at = recovered.contents, recovered.seq, recovered.at
         problems = recovered.problems + self._read_history(recovered)
-        problems += self._compare(last)
+        # Journals that were read again, because a snapshot is gone, repeat what is in history files.
+        newer = [history_file for history_file in self._history_files if history_file.seq > recovered.base]
+        self._contents.drop_repeated(entry for history_file in newer for entry in history_file.entries())
+        return recovered, problems + self._compare(last, recovered)
+
+    def _open(self) -> Sequence[str]:
+        self._is_read_only = False
+        last = read_mark(self._directory / MARK)
+        recovered, problems = self._read(last)
         for leftover in self._directory.glob(".*.tmp"):
             leftover.unlink()
         self._snapshot_size = max(
@@ -96,9 +128,6 @@ class JsonStore(Store):
             if damaged.name.startswith("history-") and (salvaged := salvage_history_file(damaged)) is not None:
                 self._history_files.append(salvaged)
         self._history_files.sort(key=lambda history_file: history_file.seq)
-        # Journals that were read again, because a snapshot is gone, repeat what is in history files.
-        newer = [history_file for history_file in self._history_files if history_file.seq > recovered.base]
-        self._contents.drop_repeated(entry for history_file in newer for entry in history_file.entries())
         path = self._directory / JOURNAL
         if path.exists():
             self._journal = Journal(path, recovered.journal_size)
@@ -110,13 +139,15 @@ class JsonStore(Store):
         self._open_mark(last)
         return (*problems, *copies, *self._network_warnings())
 
-    def _compare(self, last: CommitLine | None) -> list[str]:
+    def _compare(self, last: CommitLine | None, recovered: RecoveredState) -> list[str]:
         """Compare the last commit with the mark; return a message if commits are missing."""
         self._setback = None
+        if recovered.lost:
+            self._setback = Setback(parse_time(recovered.lost_since), recovered.lost)
         if last is None or last.number <= self._seq:
             return []
         since = parse_time(self._at)
-        self._setback = Setback(since, last.number - self._seq)
+        self._setback = Setback(parse_time(recovered.lost_since or self._at), recovered.lost + last.number - self._seq)
         when = "everything" if since is None else f"everything written after {since.isoformat(timespec='seconds')}"
         return [f"{self._directory}: commits {self._seq + 1} to {last.number} are lost, {when}"]
 
@@ -151,8 +182,8 @@ class JsonStore(Store):
                 problems.append(f"{path} is damaged; what is good in it is kept")
                 recovered.damaged.append(path)
             elif lost := count_lost_entries(history_file):
-                count = format_count(lost, "log entry", "log entries")
-                problems.append(f"{path} is damaged; it has lost {count}")
+                number = format_count(lost, "log entry", "log entries")
+                problems.append(f"{path} is damaged; it has lost {number}")
                 recovered.damaged.append(path)
             else:
                 self._history_files.append(history_file)
@@ -170,9 +201,13 @@ class JsonStore(Store):
         """The commits that were lost when the store was opened; None if there are none."""
         return self._setback
 
+    def _check_open(self) -> None:
+        if not self._is_read_only:
+            _ = self._open_journal
+
     def load(self, kind: str) -> Iterator[tuple[str, Document]]:
         """Yield all documents of a kind by key."""
-        _ = self._open_journal
+        self._check_open()
         for key, text in sorted(self._contents.documents.get(kind, {}).items()):
             yield key, json.loads(text)
 
@@ -252,7 +287,7 @@ class JsonStore(Store):
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Errors: StoreDamaged."""
-        _ = self._open_journal
+        self._check_open()
         return [
             entry.body for entry in find_entries(log, query, list(self._contents.entries.values()), self._history_files)
         ]
@@ -278,7 +313,7 @@ class JsonStore(Store):
 
     def dump(self) -> Iterator[Change]:
         """Yield everything, from copies of the memory and open files, which stay readable when they are replaced."""
-        _ = self._open_journal
+        self._check_open()
         changes = self._dump()
         # Advance to where everything is copied or open.
         next(changes)
@@ -298,6 +333,7 @@ class JsonStore(Store):
 
     def close(self) -> None:
         """Close the journal and release the lock."""
+        self._is_read_only = False
         if self._journal is not None:
             self._journal.close()
             self._journal = None
