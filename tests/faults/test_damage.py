@@ -26,7 +26,7 @@ def test_campaign_has_thousands_of_cases(tmp_path: Path) -> None:
 
 JOB = """
 [jobs.quick]
-command = "true"
+command = ["true"]
 """
 
 
