@@ -51,7 +51,7 @@ def entries(count: int) -> Iterator[Append]:
         yield Append(documents.RUNS, run.id, job, state, at, documents.dump(run))
         if number % 10 == 0:
             skip = Decision(job, "cron", at.isoformat(), at, Outcome.SKIP, Overlapping(RunId("r"), at), at)
-            yield Append(documents.DECISIONS, run.id, job, skip.reason, at, documents.dump(skip))
+            yield Append(documents.DECISIONS, run.id, job, skip.reason.code, at, documents.dump(skip))
 
 
 def fill(directory: Path, count: int) -> SqliteStore:

@@ -7,7 +7,7 @@ Invariants, in the order in which they are established:
 3. *Known fates second.* Executors are asked for every run that is `starting` or `running` in the store. Each is
    - adopted (`AttemptFound` with a handle): its process is alive and the same one (pid, start time, boot id),
    - finished (`AttemptEnded`): an exit record, written by the keeper and not by the daemon, says how it ended,
-   - never started (`AttemptFound(begun=False)`): the store holds the intent, but the output file, which is created
+   - never started (`AttemptFound(started=False)`): the store holds the intent, but the output file, which is created
      exclusively by whoever starts the attempt, is not there; starting it now can't double it,
    - lost: neither of these can be proven; `on_crash` and the retry policy decide whether it runs again.
    The attempt of a job that is gone is found in the same way: it goes on, keeps its timeout, and its end is recorded.
@@ -19,7 +19,7 @@ with O_EXCL before it spawns, and the next daemon creates it itself before it de
 Whoever comes second fails, so an attempt is spawned at most once, at whichever moment the daemon was killed.
 
 A document that can't be read costs its own job and nothing else: the job is paused durably, the bytes are kept in
-`documents.item-*.json` beside the store, and doctor, status and the log say which job and why.
+`documents.corrupt-*.json` beside the store, and doctor, status and the log say which job and why.
 """
 
 import json

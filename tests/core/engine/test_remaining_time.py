@@ -14,12 +14,12 @@ from rae_auto.model.run import RunState
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 
-HAPPENINGS = [
+CLOCK_CASES = [
     pytest.param(restarts, set_by, reboots, id=f"{'restart' if restarts else 'no restart'}, {set_by}, {reboots=}")
     for restarts, set_by, reboots in product([False, True], [-DAY, timedelta(0), DAY], [False, True])
     if restarts or not reboots
 ]
-happens = pytest.mark.parametrize(("restarts", "set_by", "reboots"), HAPPENINGS)
+in_each_case = pytest.mark.parametrize(("restarts", "set_by", "reboots"), CLOCK_CASES)
 
 
 def let_happen(w, restarts, set_by, reboots, alive=()):
@@ -29,7 +29,7 @@ def let_happen(w, restarts, set_by, reboots, alive=()):
         w.set_clock(set_by)
 
 
-@happens
+@in_each_case
 def test_a_retry_waits_no_longer_than_was_decided(world, job, restarts, set_by, reboots):
     w = world(job("a", retry_policy=RetryPolicy(attempts=2, delay="60s", jitter=0)))
     w.fail(w.trigger("a"))
@@ -42,7 +42,7 @@ def test_a_retry_waits_no_longer_than_was_decided(world, job, restarts, set_by, 
     assert w.active_starts, "the clock was set, and the retry waits for longer than its delay"
 
 
-@happens
+@in_each_case
 def test_a_start_delay_is_no_longer_than_was_decided(world, job, restarts, set_by, reboots):
     w = world(job("a", every=60, jitter=10 * MINUTE))
     w.advance(60 * MINUTE)
@@ -53,7 +53,7 @@ def test_a_start_delay_is_no_longer_than_was_decided(world, job, restarts, set_b
     assert entry.run.id in w.active_starts
 
 
-@happens
+@in_each_case
 def test_a_timeout_is_no_longer_than_was_decided(world, job, restarts, set_by, reboots):
     w = world(job("a", timeout="10m"))
     run = w.trigger("a")
@@ -80,7 +80,7 @@ def test_time_asleep_counts_for_a_delay_and_not_for_a_timeout(world, job):
     assert [cancel.run for cancel in w.cancelled] == [run]
 
 
-@happens
+@in_each_case
 def test_a_wait_for_a_guard_is_no_longer_than_was_decided(world, restarts, set_by, reboots):
     guarded = Job(id="a", command="work", guards=[GuardRef("power", {}, "power")], guard_timeout="10m")
     w = world(Plan(guarded, guards={"power": None}))
