@@ -198,10 +198,9 @@ def _describe_run(run: Run, view: JobView) -> tuple[str, Reason]:
         return f"{ended}{cause}{f'; {note}' if note else ''}", run.cause
     code = f"exit code {run.exit_code}" if run.exit_code else None
     given = run.reason.text if run.reason else None
-    return (
-        f"{ended}: {', '.join(filter(None, [code, given])) or run.cause.text}",
-        run.reason or run.cause,
-    )
+    # The exit code of an attempt that was ended early says how it took that, not why it was ended.
+    details = [code, given] if run.state is RunState.FAILED else [given, code]
+    return f"{ended}: {', '.join(filter(None, details)) or run.cause.text}", run.reason or run.cause
 
 
 def _because(cause: Reason) -> str:

@@ -24,7 +24,7 @@ from rae_auto.model.reasons import (
     QueueFull,
     QueueLimit,
 )
-from rae_auto.model.run import Attempt, Run, RunState
+from rae_auto.model.run import Attempt, Result, Run, RunState
 
 _ORDER = (
     ((Disabled,), "enabled", "yes"),
@@ -182,6 +182,15 @@ def _attempt(attempt: Attempt) -> str:
         used.append(f"{format_elapsed(attempt.result.cpu_time)} of CPU time")
     if attempt.result.max_memory is not None:
         used.append(f"{format_bytes(attempt.result.max_memory)} of memory")
-    error = attempt.result.error
+    end = describe_result(attempt.result)
     usage = f" (used {', '.join(used)})" if used else ""
-    return f"{line}{usage}{f': {error}' if error else ''}"
+    return f"{line}{usage}{f': {end}' if end else ''}"
+
+
+def describe_result(result: Result | None) -> str:
+    """Return what an attempt ended with, apart from success, in words; empty if there is nothing to say."""
+    if result is None:
+        return ""
+    code = f"exit code {result.exit_code}" if result.exit_code else ""
+    signal = f"signal {result.signal}" if result.signal is not None and not result.error else ""
+    return ", ".join(filter(None, (code, signal, result.error)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rae_auto import RetryPolicy
 from rae_auto.engine.runs.retry import hash_fraction, retry_delay
 from rae_auto.model.policies import Backoff
-from rae_auto.model.reasons import Cancelled, Due, Killed
+from rae_auto.model.reasons import Cancelled, Due, TimedOut
 from rae_auto.model.run import Result, Run, RunState
 from rae_auto.simulation.virtual_engine import EPOCH
 
@@ -56,7 +56,7 @@ def test_timeout_is_retried_only_if_the_policy_says_so(world, job):
     w.advance(timedelta(minutes=1))
     assert [c.run for c in w.cancelled] == [run]
     w.end(run, Result(signal=15))
-    assert (w.run(run).state, w.run(run).reason) == (RunState.TIMED_OUT, Killed(15))
+    assert (w.run(run).state, w.run(run).reason) == (RunState.TIMED_OUT, TimedOut(timedelta(minutes=1)))
 
 
 @pytest.mark.requirement("R39")

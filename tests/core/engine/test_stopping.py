@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from rae_auto.model.policies import RetryPolicy
-from rae_auto.model.reasons import Cancelled, DaemonStopping, LostInCrash
+from rae_auto.model.reasons import Cancelled, DaemonStopping, LostInCrash, TimedOut
 from rae_auto.model.run import Result, Run, RunState, Stopping
 
 MINUTE = timedelta(minutes=1)
@@ -31,7 +31,10 @@ def timed_out(world, job):
 
 STOPS = pytest.mark.parametrize(
     ("stop", "stopping"),
-    [(cancelled, Stopping(RunState.CANCELLED, Cancelled())), (timed_out, Stopping(RunState.TIMED_OUT))],
+    [
+        (cancelled, Stopping(RunState.CANCELLED, Cancelled())),
+        (timed_out, Stopping(RunState.TIMED_OUT, TimedOut(MINUTE))),
+    ],
 )
 
 

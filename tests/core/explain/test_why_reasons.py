@@ -10,6 +10,7 @@ from rae_auto.engine.plan import Plan
 from rae_auto.explain.answer import explain_now, explain_run
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.reasons import (
+    AttemptError,
     Cancelled,
     CaughtUp,
     DaemonStopping,
@@ -18,6 +19,7 @@ from rae_auto.model.reasons import (
     FeedbackLoop,
     Fired,
     GuardBlocked,
+    Killed,
     LostInCrash,
     Manual,
     MaxOverlap,
@@ -36,6 +38,7 @@ from rae_auto.model.reasons import (
     Replaced,
     ResourceBusy,
     StartDelayed,
+    TimedOut,
 )
 from rae_auto.model.run import Result
 from rae_auto.simulation.virtual_engine import EPOCH
@@ -144,6 +147,14 @@ def tried_again():
     return explanation
 
 
+def ends(result, elapsed=timedelta(0)):
+    w = world(a_job(hourly=False, timeout="90s"))
+    run = w.trigger("a")
+    w.advance(elapsed)
+    w.end(run, result)
+    return explain_now(view_job(w))
+
+
 def stopping():
     w = world(a_job(hourly=False))
     run = w.trigger("a")
@@ -232,6 +243,9 @@ CASES = {
     Cancelled: (cancelled, "it was cancelled by a person or a program"),
     Removed: (removed, "its job was removed"),
     RepeatedAfterCrash: (recovered, "its attempt was lost in a crash and is repeated"),
+    TimedOut: (lambda: ends(Result(signal=15), 2 * MINUTE), ": its timeout of 1 min 30 s passed"),
+    Killed: (lambda: ends(Result(signal=9)), ": killed by signal 9"),
+    AttemptError: (lambda: ends(Result(exit_code=1, error="boom")), ": exit code 1, boom"),
     LostInCrash: (explain_lost_run, "what became of its attempt could not be found out after a crash"),
 }
 
@@ -243,6 +257,22 @@ def test_every_reason_has_its_code_and_text(reason):
     assert isinstance(explanation.reason, reason)
     assert words in explanation.answer
     assert "\n" not in explanation.answer
+
+
+def test_why_a_run_timed_out_gives_the_exit_code_last():
+    explanation = ends(Result(exit_code=143), 2 * MINUTE)
+    assert explanation.answer.endswith(": its timeout of 1 min 30 s passed, exit code 143")
+    assert explanation.record()["reason"] == "timeout"
+    assert facts_of(explanation)["attempt 1"] == "timed out after 2 min: exit code 143"
+
+
+def test_timeout_after_an_adoption_names_the_timeout_it_started_under():
+    w = world(a_job(hourly=False, timeout="90s"))
+    run = w.trigger("a")
+    w.crash(down=MINUTE, alive={run})
+    w.advance(MINUTE)
+    w.end(run, Result(signal=15))
+    assert ": its timeout of 1 min 30 s passed" in explain_now(view_job(w)).answer
 
 
 def test_skip_facts_list_the_checks_before_it():

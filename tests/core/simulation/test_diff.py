@@ -52,7 +52,7 @@ def test_a_start_that_moves_is_a_difference() -> None:
 
 def test_another_end_is_a_difference() -> None:
     (found,) = differences(forecast(job("a", 60)), forecast(job("a", 60, timeout="30s")))
-    assert found.after == ForecastOutcome(at("00:00"), RunState.TIMED_OUT, "killed")
+    assert found.after == ForecastOutcome(at("00:00"), RunState.TIMED_OUT, "timeout")
 
 
 def test_differences_come_in_the_order_of_time() -> None:

@@ -13,7 +13,16 @@ from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.policies import OnCrash
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.reasons import AttemptError, CaughtUp, Due, End, Killed, LostInCrash, RepeatedAfterCrash
+from rae_auto.model.reasons import (
+    AttemptError,
+    CaughtUp,
+    Due,
+    End,
+    Killed,
+    LostInCrash,
+    RepeatedAfterCrash,
+    TimedOut,
+)
 from rae_auto.model.run import Attempt, AttemptTerms, Result, RunState
 
 NEVER_STARTED = "the daemon ended before the attempt started"
@@ -96,8 +105,8 @@ def set_timeout(turn: Turn, entry: RunEntry) -> None:
 def time_out(turn: Turn, run: RunId, attempt: int) -> None:
     """Stop an attempt that has used up its time."""
     entry = turn.state.active_attempt(run, attempt)
-    if entry is not None and entry.stopping is None:
-        stop_run(turn, entry, RunState.TIMED_OUT, None)
+    if entry is not None and entry.stopping is None and entry.job.timeout is not None:
+        stop_run(turn, entry, RunState.TIMED_OUT, TimedOut(entry.job.timeout))
 
 
 def reason_of(result: Result) -> End | None:

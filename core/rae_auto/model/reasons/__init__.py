@@ -47,6 +47,7 @@ from rae_auto.model.reasons.ends import (
     Removed,
     RepeatedAfterCrash,
     Replaced,
+    TimedOut,
 )
 
 __all__ = [
@@ -89,6 +90,7 @@ __all__ = [
     "ResourceReserved",
     "Skip",
     "StartDelayed",
+    "TimedOut",
 ]
 
 Cause = Due | Manual | Fired | CaughtUp
@@ -137,6 +139,7 @@ End = (
     | RepeatedAfterCrash
     | LostInCrash
     | Killed
+    | TimedOut
     | AttemptError
 )
 """Why a run is in its state."""

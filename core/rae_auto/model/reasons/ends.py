@@ -1,7 +1,10 @@
 """Ends: why a run is in its state, where the state alone does not say."""
 
+from datetime import timedelta
+
 from attrs import frozen
 
+from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.reasons.base import ReasonBase
 
 
@@ -80,6 +83,20 @@ class Killed(ReasonBase):
     @property
     def text(self) -> str:
         return f"killed by signal {self.signal}"
+
+
+@frozen
+class TimedOut(ReasonBase):
+    """A timeout that the attempt used up."""
+
+    code = "timeout"
+    meaning = "timed out: the attempt took longer than the job's `timeout`, and was ended"
+
+    timeout: timedelta
+
+    @property
+    def text(self) -> str:
+        return f"its timeout of {format_elapsed(self.timeout)} passed"
 
 
 @frozen
