@@ -254,6 +254,24 @@ def test_store_that_never_opens_delays_no_exit(make: Callable[..., Daemons], tmp
     assert stop_in_time(daemon) == 0
 
 
+def test_third_signal_ends_the_process_at_once(daemons: Callable[..., Daemons], tmp_path: Path) -> None:
+    """The command ignores SIGTERM, and has an hour until it is killed."""
+    job = '[jobs.job]\nshell = "trap \'\' TERM; echo $$ > {home}/pid; while :; do sleep 0.1; done"\nkill_after = "1h"\n'
+    daemon = daemons(job, 'shutdown_grace = "1h"\n')
+    process = daemon.serve()
+    daemon.ask("trigger", job="job", request=None)
+    pid = int(eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
+    try:
+        process.send_signal(signal.SIGTERM)
+        eventually(lambda: "stopping" in daemon.output())
+        process.send_signal(signal.SIGTERM)
+        eventually(lambda: "stopping immediately" in daemon.output())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SLOW_MACHINE_SECONDS) == 1
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
 def test_keeper_does_not_hold_the_output_of_its_daemon(daemons: Callable[..., Daemons], tmp_path: Path) -> None:
     """Whoever reads the standard error of the daemon, as `tee` and ssh do, sees its end, though jobs go on."""
     daemon = daemons(SLEEPER)

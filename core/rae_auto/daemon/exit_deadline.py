@@ -30,6 +30,9 @@ LOG_SECONDS = 0.3
 THREADS_SECONDS = 1.0
 """Time in which other threads may end once everything is closed."""
 
+SIGNALS_UNTIL_EXIT = 3
+"""The first signal begins to stop, the second ends the grace, and this one ends the process at once."""
+
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _PIPE_BYTES = 256
@@ -51,6 +54,7 @@ class ExitDeadline:
         self._lock = threading.Lock()
         self._ends_at: float | None = None
         self._is_closed = False
+        self._stop_signals = 0
         self._reading, self._writing = os.pipe()
         for end in (self._reading, self._writing):
             os.set_blocking(end, False)
@@ -89,6 +93,9 @@ class ExitDeadline:
     def _handle(self, number: int) -> None:
         if number in self._handlers:
             if number in STOP_SIGNALS:
+                self._stop_signals += 1
+                if self._stop_signals == SIGNALS_UNTIL_EXIT:
+                    self._end()
                 self.set(self.grace_seconds)
                 self.grace_seconds = 0
             # A loop that is closed is about to end in any case.
@@ -97,7 +104,7 @@ class ExitDeadline:
 
     def _end(self) -> None:
         """End the process. The log gets a moment, in a thread of its own."""
-        text = "something hangs, so the process ends without a clean stop; the next start finds out what still runs"
+        text = "the process ends without a clean stop; the next start finds out what still runs"
         logging = threading.Thread(target=lambda: logger.critical("{}", text), daemon=True)
         logging.start()
         logging.join(LOG_SECONDS)

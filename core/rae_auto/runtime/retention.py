@@ -2,8 +2,8 @@
 
 - *When an attempt has ended* and its end is durable, the records of the keeper are removed, and its output counts.
   Where the output of its job is too large, the oldest goes.
-- *When a job has ended a twentieth of the runs that may stay*, its surplus is pruned. A store that is slow at that is
-  asked less often: pruning may take a fiftieth of its time.
+- *When a job has ended a twentieth of the runs that may stay*, its surplus is pruned. That may take a fiftieth of the
+  store's time, and a thousandth if it is slow, because commits wait for it.
 - *Once an hour* whatever has become too old goes, and at start the files of runs that nobody knows.
 """
 
@@ -35,8 +35,11 @@ GATHER_SECONDS = 0.2
 PRUNE_SHARE = 20
 """A job is pruned when it has ended this part of the runs that may stay."""
 
-PRUNE_PAUSE_FACTOR = 50
-"""A store that needs a second to prune isn't asked again for so many seconds."""
+SLOW_PRUNE_SECONDS = 0.05
+"""Time from which on pruning a job counts as slow: commits wait meanwhile."""
+
+PRUNE_PAUSE_FACTOR, SLOW_PRUNE_PAUSE_FACTOR = 50, 1000
+"""Pauses after pruning a job, in terms of the time that it took."""
 
 
 @frozen
@@ -152,7 +155,9 @@ class HistoryBounds:
                 continue
             del self._added[name]
             await self._prune(retention, name)
-            self._prune_not_before = loop.time() + (loop.time() - began) * PRUNE_PAUSE_FACTOR
+            seconds = loop.time() - began
+            factor = SLOW_PRUNE_PAUSE_FACTOR if seconds > SLOW_PRUNE_SECONDS else PRUNE_PAUSE_FACTOR
+            self._prune_not_before = loop.time() + seconds * factor
 
     async def _prune(self, retention: Retention, job: str) -> None:
         for log, rule in rules(retention, self._now(), job):

@@ -208,6 +208,8 @@ class StoreConformance(PluginConformance):
             (RetentionRule(since=NOON + timedelta(minutes=3), newest=99), [6, 5, 4, 3]),
             (RetentionRule(since=NOON, newest=1), [6, 5]),
             (RetentionRule(since=NOON, newest=0), []),
+            (RetentionRule(since=NOON, newest=1, job="a"), [6, 5, 3, 1]),
+            (RetentionRule(since=NOON + timedelta(minutes=5), newest=9, job="b"), [6, 5, 4, 2]),
             (RetentionRule(since=NOON, newest=1, states=("failed", "lost")), [6, 5, 4, 3, 1]),
             (RetentionRule(since=NOON + timedelta(minutes=9), newest=9, states=("succeeded",)), [4, 2]),
         ],
