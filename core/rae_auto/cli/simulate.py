@@ -13,6 +13,7 @@ import click
 from rae_auto.cli import options
 from rae_auto.cli.queries import print_notices
 from rae_auto.errors import DaemonUnreachable
+from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import quote
 
 if TYPE_CHECKING:
@@ -62,8 +63,10 @@ def simulate_command(
     against: str | None,
     config: str | None,
     json_: bool,
-) -> None:
+) -> int:
     """Show what the configuration would do: each start, wait and skip, with its reason. Nothing is executed.
+
+    The exit code is 1 if a plugin failed, because the forecast is incomplete then.
 
     Example: rae-auto simulate --from 2026-10-25 --days 7 --durations history
     """
@@ -100,6 +103,10 @@ def simulate_command(
         show_forecast(forecasts[0], where, json_)
     else:
         show_differences(forecasts[0], forecasts[1], where, json_)
+    problems = dict.fromkeys(problem for one in projects for problem in one.plugins.quarantine.problems())
+    for problem in problems:
+        click.echo(f"rae-auto: {escape_line(problem)}", err=True)
+    return 1 if problems else 0
 
 
 def _span(start: str | None, days: int, where: ZoneInfo) -> tuple[datetime, datetime]:

@@ -1,6 +1,6 @@
 """Loading a configuration file as a checked value, or with all its problems."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ def _examine(path: Path, plugins: PluginSource) -> _Examination:
     for key, kind, ref in _plugins_of(table):
         with findings.within(*key):
             make(kind, ref, plugins, timezone)
-    named = {"notifier": set(document.get("notifiers") or ()), "resource": set(document.get("resources") or ())}
+    named = {"notifier": set(_keys_of(document, "notifiers")), "resource": set(_keys_of(document, "resources"))}
     reader = _JobReader(path.absolute().parent, plugins, timezone, named, findings)
     config = Config(
         path=path,
@@ -143,6 +143,12 @@ def _pop_table(document: dict[str, Any], name: str, findings: ProblemCollector) 
     return {}
 
 
+def _keys_of(document: Mapping[str, Any], name: str) -> Collection[str]:
+    """Return the keys of a table; none if the value isn't one, which is reported where it is converted."""
+    value = document.get(name)
+    return value if isinstance(value, dict) else ()
+
+
 def _file_table(document: dict[str, Any], findings: ProblemCollector) -> FileTable:
     """Return the valid part of the top level, so that the rest can be examined too."""
     known = fields_dict(FileTable)
@@ -150,7 +156,7 @@ def _file_table(document: dict[str, Any], findings: ProblemCollector) -> FileTab
         findings.problems.append(Problem((name,), unknown_key(name, {*known, "jobs", "defaults"})))
         del document[name]
     for kind, table in (("notifier", "notifiers"), ("resource", "resources")):
-        for name in document.get(table) or ():
+        for name in _keys_of(document, table):
             with findings.within(table, name):
                 _check_name(f"{kind} name", name)
     return structure_valid_part(document, FileTable, findings)

@@ -8,13 +8,13 @@ from attrs import frozen
 from rae_auto.api.executor import Executor
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.trigger import SourceTrigger
-from rae_auto.config.structure import options_of, structure, variant_of
+from rae_auto.config.structure import call_plugin, options_of, structure, variant_of
 from rae_auto.errors import PluginError
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Limits
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.model.primitives.problems import Key, Problem, ProblemCollector, invalid
+from rae_auto.model.primitives.problems import Invalid, Key, Problem, ProblemCollector, invalid
 
 P = TypeVar("P")
 
@@ -53,7 +53,7 @@ def make(kind: Kind, ref: PluginRef | TriggerRef | GuardRef, plugins: PluginSour
         plugin_class = plugins.get(kind, ref.type)
     except PluginError as error:
         raise invalid(str(error)) from None
-    if reason := plugin_class.available():
+    if reason := call_plugin(plugin_class.available):
         raise invalid(f"{kind} {quote(ref.type)} is not available on this machine: {reason}")
     return build(plugin_class, ref.options, timezone=timezone, plugins=plugins)
 
@@ -74,10 +74,10 @@ def check_plugins_of(
     for key, ref in triggers:
         with findings.within(*key):
             trigger = make(Kind.TRIGGER, ref, plugins, timezone)
-            trigger_warnings = getattr(trigger, "warnings", tuple)
-            findings.warnings.extend(Problem(key, text) for text in trigger_warnings())
+            warnings = call_plugin(getattr(trigger, "warnings", tuple))
+            findings.warnings.extend(Problem(key, text) for text in warnings)
             if isinstance(trigger, SourceTrigger):
-                upstream_jobs[key] = trigger.upstream_jobs()
+                upstream_jobs[key] = call_plugin(trigger.upstream_jobs)
     for index, guard in enumerate(guards):
         with findings.within("guards", index):
             make(Kind.GUARD, guard, plugins, timezone)
@@ -95,6 +95,9 @@ def limit_problems(ref: PluginRef, limits: Limits, plugins: PluginSource) -> lis
         executor = plugins.get(Kind.EXECUTOR, ref.type)
     except PluginError:
         return []  # reported for the executor itself
-    reasons = executor.unenforceable(limits) if issubclass(executor, Executor) else {}
+    try:
+        reasons = call_plugin(executor.unenforceable, limits) if issubclass(executor, Executor) else {}
+    except Invalid as error:
+        return [Problem(("limits",), f"can't be checked: {error}")]
     hint = "remove it, or set limits.best_effort = true to run without it"
     return [Problem(("limits", name), f"can't be enforced: {reason}; {hint}") for name, reason in reasons.items()]

@@ -243,7 +243,7 @@ def _list(converter: Converter, value: object, cls: Any) -> object:
     findings, items, kind = ProblemCollector(), [], get_args(cls)[0]
     for index, item in enumerate(value):
         with findings.within(index):
-            items.append(_call(converter.structure, item, kind))
+            items.append(call_plugin(converter.structure, item, kind))
     findings.raise_if_any()
     return items if get_origin(cls) is list else tuple(items)
 
@@ -254,7 +254,7 @@ def _mapping(converter: Converter, value: object, cls: Any) -> dict[str, object]
     findings, items, kind = ProblemCollector(), {}, get_args(cls)[1]
     for name, item in value.items():
         with findings.within(name):
-            items[name] = _call(converter.structure, item, kind)
+            items[name] = call_plugin(converter.structure, item, kind)
     findings.raise_if_any()
     return items
 
@@ -302,9 +302,9 @@ def _variant(converter: Converter, value: Mapping[str, Any], variants: Variants)
 def _field(converter: Converter, value: object, field: "attrs.Attribute[Any]") -> object:
     try:
         if field.converter is None or _type_determines_conversion(field.type):
-            return _call(converter.structure, value, field.type or Any)
+            return call_plugin(converter.structure, value, field.type or Any)
         if not isinstance(field.converter, attrs.Converter):
-            _call(field.converter, value)
+            call_plugin(field.converter, value)
     except Invalid as error:
         if "hint" in field.metadata and not isinstance(value, list | dict):
             raise invalid(f"{error}; {field.metadata['hint']}") from None
@@ -325,7 +325,7 @@ def is_union(cls: object) -> bool:
     return get_origin(cls) in (Union, UnionType)
 
 
-def _call(function: Callable[..., Any], *arguments: object) -> Any:
+def call_plugin(function: Callable[..., Any], *arguments: object) -> Any:
     """Call a plugin's function. Raises Invalid for any error."""
     try:
         return function(*arguments)

@@ -1,1 +1,3 @@
-"""Commands that work without a daemon."""
+"""Commands that work without a daemon. They print problems themselves and log nothing."""
+
+import rae_auto.runtime  # noqa: F401 - silences the log

@@ -40,8 +40,8 @@ async def _execute(job: Job, executor: Executor, directory: Path, out: BinaryIO)
     except ValueError as error:
         return Result(error=str(error))
     assignment.output.parent.mkdir(parents=True)
-    await executor.open(directory)
     try:
+        await executor.open(directory)
         execution = await executor.start(assignment)
         end = asyncio.create_task(_wait_for_end(execution, job))
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, end.cancel)

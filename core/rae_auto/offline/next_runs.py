@@ -6,18 +6,20 @@ from datetime import datetime
 from pathlib import Path
 
 from rae_auto.api.trigger import ScheduleTrigger
-from rae_auto.errors import BadRequest, PluginError
+from rae_auto.errors import BadRequest, PluginBroken, PluginError
 from rae_auto.model.plugin_ref import Cron, TriggerRef
 from rae_auto.model.primitives.zones import local_zone_name, zone
 from rae_auto.offline.project import Project
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
+from rae_auto.registry.quarantine import Quarantine
+from rae_auto.registry.safe_schedule import SafeSchedule
 
 
 def next_runs_of_expression(expression: str, timezone: str | None, after: datetime) -> Iterator[datetime]:
     """Yield the instants of a cron expression after `after`, ascending, each with the offset its zone has then.
 
-    Errors: BadRequest for an invalid expression, ValueError for an unknown time zone.
+    Errors: BadRequest for an invalid expression, ValueError for an unknown time zone; PluginBroken while iterating.
     """
     plugins = PluginFactory(Registry(), zone(timezone or local_zone_name()).key)
     return _next_runs(plugins, (Cron(expression),), after)
@@ -26,7 +28,7 @@ def next_runs_of_expression(expression: str, timezone: str | None, after: dateti
 def next_runs_of_job(config_path: Path, job: str, timezone: str | None, after: datetime) -> Iterator[datetime]:
     """Yield the instants of all schedules of a job, as `next_runs_of_expression` does.
 
-    Errors: ConfigError, JobNotFound, ValueError for an unknown time zone.
+    Errors: ConfigError, JobNotFound, ValueError for an unknown time zone; PluginBroken while iterating.
     """
     project = Project.load(config_path)
     plugins = PluginFactory(project.registry, zone(timezone or project.config.timezone).key)
@@ -38,16 +40,22 @@ def _next_runs(plugins: PluginFactory, refs: Sequence[TriggerRef], after: dateti
         triggers = [plugins.trigger(ref) for ref in refs]
     except PluginError as error:
         raise BadRequest(str(error)) from error
-    schedules = [_iterate(trigger, after) for trigger in triggers if isinstance(trigger, ScheduleTrigger)]
+    schedules = [
+        _iterate(SafeSchedule(trigger, plugins.quarantine), plugins.quarantine, after)
+        for trigger in triggers
+        if isinstance(trigger, ScheduleTrigger)
+    ]
     local_zone = zone(plugins.timezone)
     return (instant.astimezone(local_zone) for instant in _without_repeats(heapq.merge(*schedules)))
 
 
-def _iterate(trigger: ScheduleTrigger, after: datetime) -> Iterator[datetime]:
-    instant = trigger.next_after(after)
+def _iterate(schedule: SafeSchedule, quarantine: Quarantine, after: datetime) -> Iterator[datetime]:
+    instant = schedule.next_after(after)
     while instant is not None:
         yield instant
-        instant = trigger.next_after(instant)
+        instant = schedule.next_after(instant)
+    if problems := quarantine.problems():
+        raise PluginBroken(problems[0])
 
 
 def _without_repeats(instants: Iterator[datetime]) -> Iterator[datetime]:

@@ -114,6 +114,7 @@ class Source:
         Kind.STORE: {"sqlite": Plain, "json": Plain, "elsewhere": Elsewhere},
         Kind.LOGGER: {"console": Plain, "file": Anything},
         Kind.NOTIFIER: {"command": Anything},
+        Kind.GUARD: {},
     }
 
     def names(self, kind: Kind) -> Collection[str]:

@@ -1,0 +1,122 @@
+"""Plugins that fail while a command without a daemon uses them: one line each, never a traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TRIGGER = '''
+from attrs import frozen
+from rae_auto.api import ScheduleTrigger, SourceTrigger
+from rae_auto.hookspecs import hookimpl
+
+RAE_API = 1
+
+
+@frozen
+class Bad(ScheduleTrigger):
+    """Fails."""
+
+    type = "bad"
+
+    def next_after(self, instant):
+        raise RuntimeError("kaboom")
+
+
+@frozen
+class Worse(SourceTrigger):
+    """Fails earlier."""
+
+    type = "worse"
+
+    def upstream_jobs(self):
+        raise RuntimeError("kaboom")
+
+    def warnings(self):
+        raise RuntimeError("kaboom")
+
+    async def watch(self, context):
+        raise RuntimeError("kaboom")
+
+
+@hookimpl
+def rae_triggers():
+    return [Bad, Worse]
+'''
+EXECUTOR = '''
+from attrs import frozen
+from rae_auto.api import Executor
+from rae_auto.hookspecs import hookimpl
+
+RAE_API = 1
+
+
+@frozen
+class Bad(Executor):
+    """Fails."""
+
+    type = "bad"
+
+    async def open(self, directory):
+        raise RuntimeError("kaboom")
+
+    async def start(self, assignment):
+        raise RuntimeError("kaboom")
+
+    async def adopt(self, assignment):
+        raise RuntimeError("kaboom")
+
+
+@hookimpl
+def rae_executors():
+    return [Bad]
+'''
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A directory with distributions of plugins that fail."""
+    for kind, names, source in (("triggers", ("bad", "worse"), TRIGGER), ("executors", ("bad",), EXECUTOR)):
+        info = tmp_path / "site" / f"rae_bad_{kind}-2.5.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: rae_bad_{kind}\nVersion: 2.5\n")
+        lines = "".join(f"{name} = rae_bad_{kind}\n" for name in names)
+        (info / "entry_points.txt").write_text(f"[rae_auto.{kind}]\n{lines}")
+        (info.parent / f"rae_bad_{kind}.py").write_text(source)
+    return tmp_path / "site"
+
+
+def run(site: Path, job: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the program in a process of its own, with a configuration of one job "a"."""
+    config = site.parent / "rae.toml"
+    config.write_text(f"[jobs.a]\n{job}\n")
+    config.chmod(0o600)
+    environment = {**os.environ, "PYTHONPATH": str(site), "RAE_STATE_DIR": str(site.parent / "state")}
+    command = [sys.executable, "-m", "rae_auto", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=site.parent, env=environment, timeout=50)
+
+
+SCHEDULE = 'shell = "true"\ntrigger = "bad"'
+PROBLEM = (
+    'rae-auto: trigger "bad" of rae_bad_triggers 2.5 is quarantined (Bad()) after 1 failure: '
+    "next_after raised RuntimeError('kaboom'); this schedule starts no more jobs; fix it, then run 'rae-auto reload'\n"
+)
+
+
+@pytest.mark.parametrize("arguments", [("next", "a"), ("simulate",), ("simulate", "--json")])
+def test_command_reports_a_schedule_that_raises(site: Path, arguments: tuple[str, ...]) -> None:
+    said = run(site, SCHEDULE, *arguments)
+    assert (said.returncode, said.stderr) == (1, PROBLEM)
+
+
+def test_check_reports_a_source_that_raises(site: Path) -> None:
+    said = run(site, 'shell = "true"\ntrigger = "worse"', "check")
+    assert (said.returncode, said.stderr) == (2, "")
+    assert said.stdout.endswith("rae.toml:3: jobs.a.trigger: RuntimeError: kaboom\n")
+
+
+def test_exec_reports_an_executor_that_raises(site: Path) -> None:
+    said = run(site, 'shell = "true"\nexecutor = "bad"', "exec", "a")
+    assert (said.returncode, said.stderr) == (1, "rae-auto: a failed: kaboom\n")
