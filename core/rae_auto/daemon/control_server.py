@@ -63,6 +63,7 @@ class ControlServer:
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
         self._identity: tuple[int, int] | None = None
+        self._is_retired = False
         self._reserve = DescriptorReserve()
 
     def bind(self, path: Path) -> None:
@@ -80,7 +81,7 @@ class ControlServer:
 
     async def restore(self) -> None:
         """Listen again at the same path. Clients that are connected stay so. Errors: StoreError, OSError."""
-        if self._path is not None and self._server is not None:
+        if self._path is not None and self._server is not None and not self._is_retired:
             before = self._server
             self.bind(self._path)
             await self.start(self._path)
@@ -88,6 +89,8 @@ class ControlServer:
 
     async def start(self, path: Path) -> None:
         """Listen at `path` if `bind` has not been called, and answer clients. Errors: StoreError."""
+        if self._is_retired:
+            return
         if self._listening is None:
             self.bind(path)
         self._server = await asyncio.start_unix_server(
@@ -101,15 +104,16 @@ class ControlServer:
         self._complete.set()
 
     def retire(self) -> None:
-        """Accept no more clients.
-
-        The caller still holds the state directory's lock; later the path may belong to another daemon.
-        """
-        if self._server is not None and self._path is not None:
+        """Accept no more clients, and remove the socket unless another daemon has bound the path by now."""
+        self._is_retired = True
+        if self._server is not None:
             self._server.close()
-            # The next daemon remax_clients a socket that can't be removed.
-            with contextlib.suppress(OSError):
-                self._path.unlink()
+        if self._listening is not None and self._path is not None:
+            self._listening.close()
+            if _read_identity(self._path) == self._identity:
+                # The next daemon replaces a socket that can't be removed.
+                with contextlib.suppress(OSError):
+                    self._path.unlink()
 
     async def close(self) -> None:
         """Disconnect every client."""
