@@ -42,6 +42,10 @@ def socket_path(directory: Path) -> Path:
     return Path(runtime) / f"rae-auto-{sha256(os.fsencode(directory)).hexdigest()[:16]}.sock"
 
 
+RESTORED_MARK = "restored-at"
+"""Name of a file in the state directory: the store was restored from a backup of that time, and not used since."""
+
+
 def output_path(directory: Path, job: str, run: str, attempt: int) -> Path:
     """Return the path of an attempt's output file in a state directory.
 

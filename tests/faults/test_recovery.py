@@ -10,6 +10,9 @@ import pytest
 from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
+from rae_auto.offline.project import Project
+from rae_auto.offline.restore import restore
+from rae_auto.paths import RESTORED_MARK
 from rae_auto.runtime.time.clock import SystemClock
 
 STUBBORN = """
@@ -120,3 +123,32 @@ def test_processes_of_one_boot_know_that_their_clocks_compare() -> None:
     code = "from rae_auto.runtime.time.clock import SystemClock; print(SystemClock().now().boot)"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert other == SystemClock().now().boot
+
+
+@pytest.mark.requirement("R7")
+@STORES
+def test_a_restore_repeats_nothing(daemons: Callable[..., Daemons], kind: str) -> None:
+    due = '[jobs.due]\nshell = "echo x >> {home}/due"\nschedule = "* * * * * *"\ncatch_up = "all"\n'
+    ours = daemons(WAITER + due, f'store = "{kind}"\nmax_parallel = 2\n')
+    ours.serve()
+    run = ours.ask("trigger", job="waiter", request=None)["run_id"]
+    eventually(lambda: count_starts(ours) == 1)
+    ours.ask("backup", path=str(ours.home / "backup"), replace=False)
+    (ours.home / "go").touch()
+    eventually(lambda: newest(ours, "waiter")["state"] == "failed")
+    time.sleep(1.5)
+    assert ours.stop() == 0
+    restore(Project.load(ours.config), ours.home / "backup", replace=True)
+    lines = len((ours.home / "due").read_text().split())
+    ours.serve()
+    assert "is not run again" in ours.output()
+    eventually(lambda: newest(ours, "waiter")["state"] in ("failed", "lost"))
+    found = newest(ours, "waiter")
+    assert found["run_id"] == run
+    assert found["exit_code"] == 7 or found["reason"] == "store_reverted"
+    eventually(lambda: len((ours.home / "due").read_text().split()) > lines)
+    assert count_starts(ours) == 1
+    due_runs = ours.ask("history", job="due")
+    assert not [one for one in due_runs if one["reason"] == "error"], "no attempt failed because of an earlier one"
+    # The mark is used up.
+    assert not (ours.state / RESTORED_MARK).exists()

@@ -83,7 +83,10 @@ class FuzzRun:
         self._loops = 0
         settings = Settings(self._random.randint(1, 4), True, {name: self._random.randint(1, 2) for name in RESOURCES})
         settings = evolve(settings, max_queue=4 + seed % 20)
-        self._store = FaultyStore(store or ValueStore())
+        self._values = store or ValueStore()
+        self._store = FaultyStore(self._values)
+        self._copy: tuple[ValueStore, int, int] | None = None
+        """A copy of the store, and how many runs and decisions were on record then."""
         self.world = VirtualWorld(settings=settings, store=self._store)
         self.world.answer_guard = lambda _, __: reading(self.world.now.wall)
         self._invariants = Invariants(self.world)
@@ -248,6 +251,26 @@ class FuzzRun:
         self._log("the daemon is killed")
         self._restart()
 
+    def _copy_store(self) -> None:
+        if isinstance(self._values, ValueStore):
+            self._log("the store is copied")
+            self._copy = self._values.copy(), len(self.world.history), len(self.world.decisions)
+
+    def _revert_store(self) -> None:
+        """The store is damaged, and the next daemon finds an older state of it."""
+        if self._copy is None:
+            return
+        copy, runs, decisions = self._copy
+        self._copy = None
+        self._log("the store goes back to its copy")
+        self._values = copy
+        self._store.replace(copy)
+        del self.world.history[runs:], self.world.decisions[decisions:]
+        kept = {run.id for run in self.world.stored(Run)}
+        self.world.active_starts = {run: start for run, start in self.world.active_starts.items() if run in kept}
+        self._invariants.reverted()
+        self._restart(reverts=True)
+
     # Faults
 
     def _plan_a_fault(self) -> None:
@@ -266,7 +289,7 @@ class FuzzRun:
         open_runs = self.world.stored(Run) if self.seed % 2 else ()
         return {run.id for run in open_runs if run.state.active and run.id not in self.world.active_starts}
 
-    def _restart(self) -> None:
+    def _restart(self, *, reverts: bool = False) -> None:
         """A new daemon; of what was in hand some goes on, some has ended, of some nothing is known."""
         self._store.crash, self._store.errors, self.world.effects_until_crash = None, 0, None
         alive, ended = set(), {}
@@ -279,8 +302,10 @@ class FuzzRun:
         down = timedelta(seconds=self._random.choice([0, 1, 30, 300, 90_000]))
         self._log(f"  back after {down}; alive: {sorted(alive)}, ended: {sorted(ended)}")
         self._invariants.crashed()
-        self.world.crash(alive=alive, ended=ended, never_started=self._never_started(), down=down)
+        self.world.crash(alive=alive, ended=ended, never_started=self._never_started(), down=down, reverts=reverts)
         self._invariants.restarted()
+        if reverts:
+            self._invariants.begin_schedules_again()
 
     # The end
 
@@ -365,6 +390,8 @@ _STEPS: dict[Callable[[FuzzRun], None], int] = {
     FuzzRun._sleep: 1,
     FuzzRun._set_clock: 2,
     FuzzRun._crash: 4,
+    FuzzRun._copy_store: 2,
+    FuzzRun._revert_store: 1,
 }
 """Steps of a fuzz run, with their weights."""
 

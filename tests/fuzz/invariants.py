@@ -72,6 +72,20 @@ class Invariants:
         """The daemon has died; the next one requests its own cancellations."""
         self._cancels_before = len(self._world.cancelled)
 
+    def reverted(self) -> None:
+        """The store and the records are as they were once. What has started since has started all the same."""
+        history, decisions = self._world.history, self._world.decisions
+        self._seen_ends, self._seen_decisions = len(history), len(decisions)
+        self._ended = {run.id for run in history}
+        self._decided_runs = {decision.run for decision in decisions if decision.run is not None}
+        self._decided.clear()
+        self._targets.clear()
+        self._new_since = {key: min(number, len(decisions)) for key, number in self._new_since.items()}
+
+    def begin_schedules_again(self) -> None:
+        """Cursors that have no record in the older state begin now; the others have given up what came before."""
+        self._due_since = {key: (schedule, self._world.now.wall) for key, (schedule, _) in self._due_since.items()}
+
     def restarted(self) -> None:
         """A new daemon: jobs that were changed meanwhile have other ranks."""
         self._waiting = {}
@@ -106,7 +120,7 @@ class Invariants:
                 if (run_id, attempt) not in cancelled:
                     raise InvariantViolated(f"{run_id} is to be {target}, but its executor has not been asked")
                 continue
-            ended = run.attempts[attempt - 1].state
+            ended = next(one.state for one in run.attempts if one.number == attempt)
             if ended is not target and (ended is not RunState.LOST or run.state is not target):
                 raise InvariantViolated(f"attempt {attempt} of {run_id} was to be {target}, and is {ended}")
             if target is RunState.CANCELLED and run.state is not target:

@@ -18,7 +18,8 @@ from rae_auto.model.run import Result, Run
 class Restored:
     """The contents of configuration and store, when the daemon has started.
 
-    What is known of active attempts (`AttemptFound`, `AttemptEnded`) comes next, and then a `TimePassed`.
+    What is known of active attempts (`AttemptFound`, `AttemptEnded`) comes next, and then a `TimePassed`. With
+    `is_reverted` the store went back to an older state, and all open runs come as uncertain.
     """
 
     settings: Settings
@@ -26,6 +27,7 @@ class Restored:
     states: tuple[JobState, ...] = ()
     runs: tuple[Run, ...] = ()
     seen: tuple[SeenOccurrence, ...] = ()
+    is_reverted: bool = False
 
 
 @frozen

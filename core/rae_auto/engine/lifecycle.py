@@ -6,7 +6,7 @@ from rae_auto.engine.commands import CancelRuns, Stop
 from rae_auto.engine.effects import EngineStopped
 from rae_auto.engine.events import Restored
 from rae_auto.engine.jobs import set_cursors
-from rae_auto.engine.runs.attempts import set_timeout
+from rae_auto.engine.runs.attempts import set_timeout, terms_of
 from rae_auto.engine.runs.ending import finish, interrupt_runs, must_wait_for, stop_run
 from rae_auto.engine.runs.waiting import wait
 from rae_auto.engine.state import Active, JobEntry, Queued, RunEntry
@@ -18,7 +18,7 @@ from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import OnCrash
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import Moment
-from rae_auto.model.reasons import Cancelled, Removed
+from rae_auto.model.reasons import Cancelled, Removed, StoreReverted
 from rae_auto.model.run import Run, RunState
 
 
@@ -44,6 +44,7 @@ def restored(turn: Turn, event: Restored) -> None:
         for trigger, schedule in entry.plan.schedules.items():
             state.timetable.join((entry.job.id, trigger), schedule, entry.state.cursors[trigger].at)
     state.is_restarted = True
+    state.is_reverted = event.is_reverted
 
 
 def _reopen(turn: Turn, run: Run) -> None:
@@ -52,7 +53,7 @@ def _reopen(turn: Turn, run: Run) -> None:
     moved = _move_to_this_boot(run, turn.now)
     entry = RunEntry(moved, job, turn.state.undo_log, Active() if run.state.active else Queued())
     turn.state.open(entry)
-    if moved != run:
+    if moved != run or entry.is_uncertain:
         turn.step.save(moved)
     if entry.is_active:
         set_timeout(turn, entry)
@@ -60,6 +61,20 @@ def _reopen(turn: Turn, run: Run) -> None:
         finish(turn, entry, RunState.CANCELLED, reason=Removed())
     else:
         wait(turn, entry)
+
+
+def mark_uncertain(run: Run, job: Job | None, attempt: int) -> Run:
+    """Return an open run of a store that went back to an older state.
+
+    It may have gone on meanwhile, so it counts as started, with the latest attempt of which there is a trace (0 for
+    none), or the next one that was possible. Its executor is asked for that; where nothing is found the run is lost.
+    """
+    attempt = max(attempt, run.attempt if run.state.active else run.attempt + 1)
+    if run.state.active and attempt == run.attempt:
+        return evolve(run, reason=StoreReverted())
+    terms = terms_of(job) if job else run.terms
+    started = evolve(run, state=RunState.STARTING, attempt=attempt, handle=None, terms=terms)
+    return evolve(started, not_before=None, clocks=None, reason=StoreReverted())
 
 
 def job_of_terms(run: Run) -> Job:

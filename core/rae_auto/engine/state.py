@@ -75,7 +75,7 @@ from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId, did_you_mean
-from rae_auto.model.reasons import Block, DaemonStopping, GuardBlocked, ResourceBusy, ResourceReserved
+from rae_auto.model.reasons import Block, DaemonStopping, GuardBlocked, ResourceBusy, ResourceReserved, StoreReverted
 from rae_auto.model.run import Run, RunState, Stopping
 
 K = TypeVar("K")
@@ -178,6 +178,11 @@ class RunEntry:
         return self.run.stopping
 
     @property
+    def is_uncertain(self) -> bool:
+        """Tell whether the run is one of a store that went back to an older state, and its attempt isn't found yet."""
+        return self.run.state.active and isinstance(self.run.reason, StoreReverted)
+
+    @property
     def waits_for_resource(self) -> bool:
         """Tell whether all that the run waits for is a resource."""
         return isinstance(self.activity, Blocked) and isinstance(self.activity.by, ResourceBusy | ResourceReserved)
@@ -272,6 +277,8 @@ class EngineState:
 
     is_restarted: bool = False
     """No instant has been decided yet in this process, so that what is due now fell due while the daemon was down."""
+    is_reverted: bool = False
+    """No instant has been decided yet since the store went back to an older state."""
     last_moment: Moment | None = field(default=None, on_setattr=setters.NO_OP)
     """The moment of the last turn, whatever became of that turn."""
     last_jump: ClockJump | None = None

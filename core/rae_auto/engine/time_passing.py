@@ -116,6 +116,9 @@ def _take_missed_cause(state: EngineState) -> MissedCause:
     """Return why instants are late, if they are, and forget it: it holds for this turn only."""
     jump, state.last_jump = state.last_jump, None
     is_restarted, state.is_restarted = state.is_restarted, False
+    is_reverted, state.is_reverted = state.is_reverted, False
+    if is_reverted:
+        return MissedCause.STORE_REVERTED
     if is_restarted:
         return MissedCause.DOWN
     return _CAUSES[jump] if jump else MissedCause.BUSY
@@ -155,7 +158,9 @@ def _decide_span(
 ) -> None:
     """Decide the due instants of one trigger, and move its cursor. The caller saves the job's state."""
     now = turn.now.wall
-    selected = catch_up.select_instants(entry.job, span, now)
+    # What may have run, with nothing left to show it, must not run again.
+    is_unknown = cause is MissedCause.STORE_REVERTED
+    selected = frozenset() if is_unknown else catch_up.select_instants(entry.job, span, now)
     skipped = [instant for instant in span.instants if instant not in selected]
     given_up = skipped[-1] if skipped else span.older
     if given_up is not None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from attrs import frozen
 
 from rae_auto.errors import StoreError
+from rae_auto.model.primitives.instants import format_instant
 from rae_auto.offline.project import Project
-from rae_auto.paths import state_directory
+from rae_auto.paths import RESTORED_MARK, state_directory
 from rae_auto.records.backup_files import Backup, changes_of, examine
 from rae_auto.records.store_move import (
     BUILDING_DIRECTORY,
@@ -21,7 +22,7 @@ from rae_auto.records.store_move import (
     is_of_store,
     move_into_place,
 )
-from rae_auto.toolkit.files import DirectoryLock, create_private_directory, sync_directory
+from rae_auto.toolkit.files import DirectoryLock, create_private_directory, sync_directory, write_atomically
 
 BATCH_SIZE = 1000
 """The number of changes committed at once."""
@@ -48,7 +49,7 @@ def restore(project: Project, source: Path, *, replace: bool) -> RestoreResult:
     try:
         if any(map(is_of_store, directory.iterdir())) and not replace:
             raise StoreError(f"{directory} already has a store; 'rae-auto restore --replace' moves it aside")
-        new = _build_store(project, directory / BUILDING_DIRECTORY, source)
+        new = _build_store(project, directory / BUILDING_DIRECTORY, source, backup)
         new.rename(directory / COMPLETE_DIRECTORY)
         sync_directory(directory)
         aside = move_into_place(directory)
@@ -57,7 +58,7 @@ def restore(project: Project, source: Path, *, replace: bool) -> RestoreResult:
     return RestoreResult(backup, aside)
 
 
-def _build_store(project: Project, directory: Path, source: Path) -> Path:
+def _build_store(project: Project, directory: Path, source: Path, backup: Backup) -> Path:
     """Build a new store from the backup in a directory, and return the directory."""
     if directory.exists():
         # An earlier attempt was interrupted.
@@ -69,5 +70,7 @@ def _build_store(project: Project, directory: Path, source: Path) -> Path:
         changes = changes_of(source)
         while batch := list(islice(changes, BATCH_SIZE)):
             store.commit(batch)
+    # It takes its place with the store: the next daemon must not repeat what ran since the backup was made.
+    write_atomically(directory / RESTORED_MARK, format_instant(backup.created_at).encode())
     sync_directory(directory)
     return directory

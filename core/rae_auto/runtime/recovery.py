@@ -18,28 +18,37 @@ The race between "intent to start is durable" and "process exists" is closed by 
 with O_EXCL before it spawns, and the next daemon creates it itself before it declares that the attempt never started.
 Whoever comes second fails, so an attempt is spawned at most once, at whichever moment the daemon was killed.
 
+A store may have gone back to an older state: it was repaired from a copy, or restored from a backup. Then nothing is
+repeated. Each open run counts as started, and its executor is asked for the latest attempt of which there is a trace:
+it is adopted or ends as the record says, and without a trace the run is lost. What fell due since is given up, on
+record.
+
 A document that can't be read costs its own job and nothing else: the job is paused durably, the bytes are kept in
 `documents.corrupt-*.json` beside the store, and doctor, status and the log say which job and why.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from attrs import evolve, frozen
 from loguru import logger
 
-from rae_auto.api.store import Change, Delete, Put
+from rae_auto.api.store import Change, Delete, Put, Setback, Store
 from rae_auto.engine.events import Restored
-from rae_auto.engine.lifecycle import job_of_terms
+from rae_auto.engine.lifecycle import job_of_terms, mark_uncertain
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import DuplicateJob, StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.primitives.formatting import format_count
+from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import Run
+from rae_auto.paths import RESTORED_MARK, output_path
 from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.repository import Repository, UnreadableDocument
@@ -67,6 +76,8 @@ async def read_store(
             raise DuplicateJob(
                 f'job "{job.id}" is defined in the configuration and was also added by hand; rename one of them'
             )
+    # Before anything is committed, which takes the sign away.
+    setback = await archive.ask(partial(find_setback, directory))
     states, bad_states = await archive.load(documents.STATE, JobState)
     runs, bad_runs = await archive.load(documents.RUN, Run)
     seen, bad_seen = await archive.load(documents.SEEN, SeenOccurrence)
@@ -85,8 +96,54 @@ async def read_store(
         by_job[job_id] = evolve(by_job.get(job_id, JobState(job_id)), paused=True)
     if unreadable:
         await _put_aside(archive, directory, unreadable, [by_job[job_id] for job_id in damaged_jobs])
-    restored = Restored(settings, tuple(all_plans), tuple(by_job.values()), runs, seen)
+    if setback is not None:
+        known = {plan.job.id: plan.job for plan in all_plans}
+        runs = tuple([_mark_uncertain(run, known.get(run.job), directory) for run in runs])
+        _report_setback(setback, len(runs))
+    restored = Restored(settings, tuple(all_plans), tuple(by_job.values()), runs, seen, setback is not None)
     return Recovered(restored, (*configured, *added), damaged_jobs)
+
+
+def find_setback(directory: Path, store: Store) -> Setback | None:
+    """Return the sign that the store went back to an older state: by a repair, or because it was restored."""
+    if store.setback is not None:
+        return store.setback
+    try:
+        return Setback(parse_instant((directory / RESTORED_MARK).read_text(encoding="ascii").strip()), None)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return Setback(None, None)
+
+
+def forget_restore(directory: Path) -> None:
+    """Remove the mark of a restore, once everything that follows from it is durable. Raises StoreError."""
+    try:
+        (directory / RESTORED_MARK).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{directory / RESTORED_MARK}: can't be removed ({error.strerror})") from error
+
+
+def _mark_uncertain(run: Run, job: Job | None, directory: Path) -> Run:
+    """Return an open run of a store that went back, with the latest attempt of which its executor left a trace."""
+    attempt = run.attempt
+    while any(_traces(run, attempt + 1, directory)):
+        attempt += 1
+    return mark_uncertain(run, job, attempt)
+
+
+def _traces(run: Run, attempt: int, directory: Path) -> Iterator[Path]:
+    output = output_path(directory, run.job, run.id, attempt)
+    return output.parent.glob(f"{output.stem}.*")
+
+
+def _report_setback(setback: Setback, runs: int) -> None:
+    since = "an earlier time" if setback.since is None else f"{setback.since:%Y-%m-%d %H:%M:%S} UTC"
+    logger.warning(
+        "the store is as it was at {}: what ran or fell due since is not run again; {}",
+        since,
+        f"{format_count(runs, 'open run')} of that time: finished where the end is on record, lost otherwise",
+    )
 
 
 async def find_attempts(restored: Restored, executions: Executions) -> None:

@@ -39,7 +39,7 @@ from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.inputs import Inputs
-from rae_auto.runtime.recovery import Recovered, find_attempts, read_store
+from rae_auto.runtime.recovery import Recovered, find_attempts, forget_restore, read_store
 from rae_auto.runtime.reporting.announcements import announce, announce_event
 from rae_auto.runtime.reporting.event_stream import EventStream
 from rae_auto.runtime.reporting.notifications import LAST_NOTICES_SECONDS, Notifications
@@ -159,6 +159,8 @@ class Runtime:
         turning.add_done_callback(lambda _: self.stopped.set())
         self._tasks = (turning,)
         await self._wait_started(turning)
+        if recovered.restored.is_reverted:
+            forget_restore(self.directory)
         await self.inputs.start([one for one in recovered.planned if one.sources], self._damaged_jobs)
         self._tasks = (turning, asyncio.create_task(self._bounds.run()))
 

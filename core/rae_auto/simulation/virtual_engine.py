@@ -21,6 +21,7 @@ from rae_auto.engine.events import (
     TimePassed,
     TriggerFired,
 )
+from rae_auto.engine.lifecycle import mark_uncertain
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import SchedulerError, StoreError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence
@@ -242,12 +243,14 @@ class VirtualWorld:
         down: timedelta = timedelta(0),
         clock_set_by: timedelta = timedelta(0),
         reboots: bool = False,
+        reverts: bool = False,
     ) -> None:
         """Crash the daemon, and restart it `down` later.
 
         Attempts in `alive` go on, those in `ended` have left their ends on record, those in
         `never_started` never started, and of the others nothing is known. Meanwhile the wall clock is set by
-        `clock_set_by`, and with `reboots` the other clocks begin again.
+        `clock_set_by`, and with `reboots` the other clocks begin again. With `reverts` the store is known to have
+        gone back to an older state.
         """
         self.now = self.now.later(down)
         self.now = evolve(self.now, wall=self.now.wall + clock_set_by)
@@ -260,9 +263,12 @@ class VirtualWorld:
         self.engine = Engine()
         self.stopped = False
         plans = tuple(self._plans.values())
+        if reverts:
+            open_runs = tuple([self._mark_uncertain(run) for run in open_runs])
         self.guard_requests.clear()
         self.active_starts = {run: start for run, start in self.active_starts.items() if run in going_on}
-        self.feed(Restored(self.settings, plans, self.stored(JobState), open_runs, self.stored(SeenOccurrence)))
+        seen = self.stored(SeenOccurrence)
+        self.feed(Restored(self.settings, plans, self.stored(JobState), open_runs, seen, reverts))
         for run in open_runs:
             if run.state.active and run.id in over:
                 self.feed(AttemptEnded(run.id, run.attempt, over[run.id]))
@@ -270,6 +276,12 @@ class VirtualWorld:
                 handle = {"pid": 1} if run.id in going_on else None
                 self.feed(AttemptFound(run.id, run.attempt, handle, started=run.id not in never))
         self.feed(TimePassed())
+
+    def _mark_uncertain(self, run: Run) -> Run:
+        """Return a run of a store that went back; each attempt that was started has left a trace."""
+        attempts = [start.run.attempt for start in self.started if start.run.id == run.id]
+        plan = self._plans.get(run.job)
+        return mark_uncertain(run, plan.job if plan else None, max(attempts, default=0))
 
     def stored(self, cls: type[T]) -> tuple[T, ...]:
         """Return the committed values of a type."""

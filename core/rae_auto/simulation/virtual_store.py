@@ -49,6 +49,12 @@ class ValueStore:
     def reopen(self) -> None:
         pass
 
+    def copy(self) -> "ValueStore":
+        """Return a store with the same values."""
+        copied = ValueStore()
+        copied._values = dict(self._values)
+        return copied
+
 
 class FaultyStore:
     """A store that fails, or in whose commit the daemon dies, on demand."""
@@ -59,6 +65,10 @@ class FaultyStore:
         """Number of next commits that fail."""
         self.crash: str | None = None
         """None, or "before" or "after": when the daemon dies, seen from the next durable commit."""
+
+    def replace(self, store: VirtualStore) -> None:
+        """Let another store be in the place of this one."""
+        self._store = store
 
     def commit(self, changes: Sequence[Change]) -> None:
         if self.errors:

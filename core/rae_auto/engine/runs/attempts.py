@@ -11,6 +11,7 @@ from rae_auto.engine.runs.waiting import release, release_resources, wait
 from rae_auto.engine.state import Queued, RunEntry
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
+from rae_auto.model.job import Job
 from rae_auto.model.policies import OnCrash
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import (
@@ -21,6 +22,7 @@ from rae_auto.model.reasons import (
     Killed,
     LostInCrash,
     RepeatedAfterCrash,
+    StoreReverted,
     TimedOut,
 )
 from rae_auto.model.run import Attempt, AttemptTerms, Result, RunState
@@ -41,14 +43,14 @@ def attempt_ended(turn: Turn, event: AttemptEnded) -> None:
     entry = turn.state.active_attempt(event.run, event.attempt)
     if entry is None:
         return
-    result, stopping = event.result, entry.stopping
+    result, stopping, is_uncertain = event.result, entry.stopping, entry.is_uncertain
     if stopping is not None:
         state, reason = stopping.state, stopping.reason or reason_of(result)
     else:
         state, reason = RunState.SUCCEEDED if result.ok else RunState.FAILED, reason_of(result)
     _close_attempt(turn, entry, state, result)
     policy = entry.job.retry_policy
-    if retry.should_retry(policy, entry.run, state, result):
+    if not is_uncertain and retry.should_retry(policy, entry.run, state, result):
         _repeat(turn, entry, retry.retry_delay(policy, entry.run), reason)
     else:
         finish(turn, entry, state, result=result, reason=reason)
@@ -58,22 +60,28 @@ def attempt_found(turn: Turn, event: AttemptFound) -> None:
     """Adopt an attempt after a restart, or handle one whose fate is unknown.
 
     A stop that was decided before the crash is carried out: again where the attempt is alive, and by ending the run
-    where the attempt is gone. Such a run is never repeated.
+    where the attempt is gone. Such a run is never repeated, nor is one of a store that went back to an older state.
     """
     entry = turn.state.active_attempt(event.run, event.attempt)
     if entry is None:
         return
     if event.handle is not None:
         if entry.run.state is RunState.STARTING:
-            entry.run = entry.run.to(RunState.RUNNING, handle=event.handle)
+            entry.run = entry.run.to(RunState.RUNNING, handle=event.handle, reason=None)
+            turn.step.save(entry.run)
+        elif entry.is_uncertain:
+            entry.run = evolve(entry.run, reason=None)
             turn.step.save(entry.run)
         if entry.stopping is not None:
             request_cancel(turn, entry)
         return
-    stopping = entry.stopping
+    stopping, is_uncertain = entry.stopping, entry.is_uncertain
     _close_attempt(turn, entry, RunState.LOST, None if event.started else Result(error=NEVER_STARTED))
     if stopping is not None:
         finish(turn, entry, stopping.state, reason=stopping.reason or LostInCrash())
+        return
+    if is_uncertain:
+        finish(turn, entry, RunState.LOST, reason=StoreReverted())
         return
     policy = entry.job.retry_policy
     # Repeating what never started doubles nothing, whatever the job says about crashes.
@@ -93,6 +101,11 @@ def crash_policy(entry: RunEntry) -> OnCrash:
     if entry.job.on_crash is not None:
         return entry.job.on_crash
     return OnCrash.FAIL if isinstance(entry.run.cause, Due | CaughtUp) else OnCrash.RERUN
+
+
+def terms_of(job: Job) -> AttemptTerms:
+    """Return the terms of an attempt of the job."""
+    return AttemptTerms(job.executor_ref, job.kill_after, job.timeout)
 
 
 def set_timeout(turn: Turn, entry: RunEntry) -> None:

@@ -2,7 +2,7 @@
 
 from rae_auto.engine.effects import Start
 from rae_auto.engine.runs import dependencies, guards
-from rae_auto.engine.runs.attempts import set_timeout
+from rae_auto.engine.runs.attempts import set_timeout, terms_of
 from rae_auto.engine.runs.ending import finish
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, all_waits, block, release_resources
 from rae_auto.engine.state import Active, EngineState, Queued, RunEntry, fault_key, resource_key
@@ -21,7 +21,7 @@ from rae_auto.model.reasons import (
     ResourceBusy,
     ResourceReserved,
 )
-from rae_auto.model.run import AttemptTerms, RunState
+from rae_auto.model.run import RunState
 
 Obstacle = tuple[Block, str]
 """Why a run can't start, and the key of what must change first: a job's id, or a resource's key."""
@@ -138,7 +138,7 @@ def _start(turn: Turn, entry: RunEntry) -> None:
         reason=None,
         waited_for=all_waits(entry),
         clocks=None if entry.job.timeout is None else turn.now,
-        terms=AttemptTerms(entry.job.executor_ref, entry.job.kill_after, entry.job.timeout),
+        terms=terms_of(entry.job),
     )
     turn.state.set_activity(entry, Active())
     set_timeout(turn, entry)

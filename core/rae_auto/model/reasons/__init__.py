@@ -47,6 +47,7 @@ from rae_auto.model.reasons.ends import (
     Removed,
     RepeatedAfterCrash,
     Replaced,
+    StoreReverted,
     TimedOut,
 )
 
@@ -90,6 +91,7 @@ __all__ = [
     "ResourceReserved",
     "Skip",
     "StartDelayed",
+    "StoreReverted",
     "TimedOut",
 ]
 
@@ -138,6 +140,7 @@ End = (
     | Removed
     | RepeatedAfterCrash
     | LostInCrash
+    | StoreReverted
     | Killed
     | TimedOut
     | AttemptError

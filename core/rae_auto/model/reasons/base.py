@@ -30,6 +30,7 @@ class MissedCause(StrEnum):
     SET_FORWARD = "set_forward"
     SET_BACK = "set_back"
     BUSY = "busy"
+    STORE_REVERTED = "store_reverted"
 
     @property
     def text(self) -> str:
@@ -43,6 +44,7 @@ _MISSED_CAUSES: Mapping[MissedCause, str] = {
     MissedCause.SET_FORWARD: "the clock was set forward",
     MissedCause.SET_BACK: "the clock was set back",
     MissedCause.BUSY: "the daemon was busy",
+    MissedCause.STORE_REVERTED: "the store went back to an older state, so nothing shows what ran",
 }
 
 

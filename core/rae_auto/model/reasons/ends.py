@@ -72,6 +72,21 @@ class LostInCrash(ReasonBase):
 
 
 @frozen
+class StoreReverted(ReasonBase):
+    """A store that went back to an older state."""
+
+    code = "store_reverted"
+    meaning = (
+        "lost: the store went back to an older state, by a repair or a restore, and nothing shows what became of the "
+        "run since"
+    )
+
+    @property
+    def text(self) -> str:
+        return "the store went back to an older state, and nothing shows what became of the run since"
+
+
+@frozen
 class Killed(ReasonBase):
     """A signal that ended the attempt."""
 
