@@ -23,6 +23,7 @@ from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.control.client import Client
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import SchedulerError
+from rae_auto.explain.engine_source import explain_job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import NotifyPolicy
 from rae_auto.model.run import Result
@@ -159,14 +160,21 @@ def test_schedule_with_bad_result_is_quarantined_alone(tmp_path, log, answer):
         async with Scheduler(directory=tmp_path, jobs=[odd, Job(id="good", command="true")], plugins=Source()) as s:
             by_hand = [await s.wait(await s.trigger(job)) for job in ("odd", "good")]
             held = s.runtime.quarantine.problems(), (await s.get_job_status("odd")).next_at
+            why = [
+                (await explain_job(s, "odd")).facts[-1],
+                await explain_job(s, "odd", datetime(2200, 1, 1, tzinfo=UTC)),
+            ]
             healed.append("yes")
             await s.runtime.reconfigure([odd], Settings(), "UTC", {})
-            return by_hand, held, s.runtime.quarantine.problems(), (await s.get_job_status("odd")).next_at
+            return by_hand, held, why, s.runtime.quarantine.problems(), (await s.get_job_status("odd")).next_at
 
-    by_hand, ((problem,), at), problems, next_at = in_time(work)
+    by_hand, ((problem,), at), (fact, future), problems, next_at = in_time(work)
     assert [run.state for run in by_hand] == [RunState.SUCCEEDED] * 2
     assert WORDS[answer] in problem
     assert "rae-auto reload" in problem
+    assert fact.subject == "trigger t"
+    assert fact.text.startswith("is quarantined after 1 failure: next_after ")
+    assert future.answer.endswith(f': its trigger "t" {fact.text}')
     assert at is None
     assert len(log) == 2
     assert (problems, next_at) == ([], datetime(2200, 1, 1, tzinfo=UTC))

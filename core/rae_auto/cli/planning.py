@@ -48,6 +48,11 @@ def check_command(config: str | None, json_: bool) -> int:
     return 2 if report.errors else 0
 
 
+def print_note(line: str) -> None:
+    """Print a line for a person, beside the output proper."""
+    click.echo(escape_text(line), err=True)
+
+
 @click.command("next")
 @click.argument("what", metavar="EXPR|JOB")
 @click.option("--tz", metavar="ZONE", help="An IANA time zone; by default the configured or the local one.")
@@ -69,7 +74,7 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
         if is_expression:
             instants = next_runs_of_expression(what, tz, after)
         else:
-            instants = next_runs_of_job(options.config_path(config), what, tz, after)
+            instants = next_runs_of_job(options.config_path(config), what, tz, after, print_note)
         next_runs = [moment.isoformat() for moment in islice(instants, count)]
     except ValueError as error:
         raise click.UsageError(str(error)) from None

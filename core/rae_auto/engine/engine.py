@@ -164,7 +164,11 @@ class Engine:
         return [seen for (owner, _), known in self._state.seen.items() if owner == job for seen in known.values()]
 
     def next_at(self, job: JobId) -> datetime | None:
-        """Return when the job's schedules are due next."""
-        triggers = self._state.jobs[job].plan.schedules
+        """Return when the job's schedules start it next; None if they don't, as long as it is paused or disabled."""
+        entry = self._state.jobs[job]
+        is_enabled = entry.job.enabled and self._state.settings.enabled
+        if not is_enabled or entry.state.paused or self._state.is_stopping:
+            return None
+        triggers = entry.plan.schedules
         instants = [self._state.timetable.next_of((job, trigger)) for trigger in triggers]
         return min((instant for instant in instants if instant is not None), default=None)

@@ -71,7 +71,7 @@ def explain_now(view: JobView) -> Explanation:
         state = (
             f"is paused; 'rae-auto resume {view.job}' resumes it" if view.paused else "is disabled (enabled = false)"
         )
-        latest = tuple(list_run_facts(run, view)) if run else ()
+        latest = (ExplanationFact("latest run", _describe_run(run, view)[0]),) if run else ()
         return Explanation(f"{view.job} {state}", (*latest, *list_outlook_facts(view)), reason)
     decision = view.decisions[0] if view.decisions else None
     repeat = max(view.repeated, key=lambda seen: seen.repeated_at or seen.at, default=None)
@@ -118,6 +118,9 @@ def _explain_no_record(at: datetime, view: JobView) -> Explanation:
     job = view.job
     before, after = find_neighbours(view.schedules.values(), at)
     facts = tuple(list_outlook_facts(view))
+    if at > view.now and view.definition is not None and (view.paused or not view.enabled):
+        reason = Paused() if view.paused else Disabled()
+        return Explanation(f"{job} will not run at {view.time(at)}: {reason.text}", facts, reason)
     for due in (before, after):
         if due is not None and abs(due - at) <= NEAR and due > view.now:
             return Explanation(f"{job} will be due at {view.time(due)}", facts)
@@ -127,7 +130,9 @@ def _explain_no_record(at: datetime, view: JobView) -> Explanation:
     notes = tuple(ExplanationFact("clock", note) for note in _list_clock_notes(at, (before, after), view))
     around = [f"due {when} at {view.time(due)}" for when, due in (("before", before), ("after", after)) if due]
     sources = _describe_sources(view)
-    if around:
+    if view.trigger_problems:
+        why = _describe_trigger_problems(view)
+    elif around:
         why = f"it {was} not due ({', '.join(around)})"
     elif sources:
         why = f"{sources} reported nothing" if at <= view.now else f"it has no schedule; it waits for {sources}"
@@ -220,6 +225,8 @@ _PASSIVE_STATES = (RunState.CANCELLED, RunState.INTERRUPTED, RunState.SKIPPED, R
 
 
 def _describe_next(view: JobView) -> str:
+    if view.trigger_problems:
+        return f": {_describe_trigger_problems(view)}"
     if view.next_at:
         return f"; it is next due at {view.time(view.next_at)}"
     sources = _describe_sources(view)
@@ -227,6 +234,10 @@ def _describe_next(view: JobView) -> str:
         verb = "have" if sources.startswith("its triggers") else "has"
         return f": {sources} {verb} reported nothing"
     return f": it has no schedule; 'rae-auto trigger {view.job}' starts it"
+
+
+def _describe_trigger_problems(view: JobView) -> str:
+    return "; ".join(f"its trigger {quote(trigger)} {problem}" for trigger, problem in view.trigger_problems.items())
 
 
 def _describe_sources(view: JobView) -> str:

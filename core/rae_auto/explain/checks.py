@@ -108,7 +108,9 @@ def list_skip_facts(decision: Decision, view: JobView) -> Iterator[ExplanationFa
 
 
 def list_outlook_facts(view: JobView) -> Iterator[ExplanationFact]:
-    """Yield what comes next."""
+    """Yield what comes next, and what keeps it from coming."""
+    for trigger, problem in view.trigger_problems.items():
+        yield ExplanationFact(f"trigger {trigger}", problem)
     if view.next_at is not None:
         yield ExplanationFact("next", f"due at {view.time(view.next_at)}")
     if not view.has_daemon:

@@ -62,6 +62,10 @@ class JobSource(Protocol):
         """Return when the schedules of a job are due next."""
         ...
 
+    def trigger_problems(self, plan: Plan) -> Mapping[str, str]:
+        """Return why triggers of a job don't work at present, by their ids: a clause that follows the name of each."""
+        ...
+
     def known_occurrences(self, job: str) -> Iterable[SeenOccurrence]:
         """Return the newest occurrences that sources or requests reported."""
         ...
@@ -122,14 +126,16 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
     if plan is None and not runs and not decisions:
         raise JobNotFound(f"no job {quote(job)}{did_you_mean(job, source.job_names())}")
     state = source.job_state(job)
+    enabled = plan is not None and plan.job.enabled and source.is_enabled()
+    next_at = source.next_run_at(plan) if plan else None
     return JobView(
         job=job,
         definition=plan.job if plan else None,
-        enabled=plan is not None and plan.job.enabled and source.is_enabled(),
+        enabled=enabled,
         paused=plan is not None and state.paused,
         now=source.now,
         zone=source.zone,
-        next_at=source.next_run_at(plan) if plan else None,
+        next_at=next_at if enabled and not state.paused else None,
         runs=runs,
         decisions=decisions,
         repeated=[seen for seen in source.known_occurrences(job) if seen.repeats],
@@ -137,6 +143,7 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
         schedules=plan.schedules if plan else {},
         summaries=_summaries(plan) if plan else {},
         cursors=state.cursors,
+        trigger_problems=source.trigger_problems(plan) if plan else {},
         has_daemon=source.has_daemon,
     )
 

@@ -1,6 +1,6 @@
 """Explanations from a running engine."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -17,14 +17,20 @@ from rae_auto.model.primitives.zones import zone
 from rae_auto.model.run import Run
 from rae_auto.runtime.scheduler import Scheduler
 
+ProblemFinder = Callable[[Plan], Mapping[str, str]]
+"""Returns why triggers of a job don't work at present, by their ids."""
+
 
 class EngineSource:
     """A `JobSource` that reads an engine at one moment."""
 
     has_daemon = True
 
-    def __init__(self, engine: Engine, moment: Moment, zone: ZoneInfo) -> None:
+    def __init__(
+        self, engine: Engine, moment: Moment, zone: ZoneInfo, find_problems: ProblemFinder = lambda _: {}
+    ) -> None:
         self._engine = engine
+        self._find_problems = find_problems
         self._moment = moment
         self.zone = zone
         self.now = moment.wall
@@ -50,6 +56,9 @@ class EngineSource:
     def next_run_at(self, plan: Plan) -> datetime | None:
         return self._engine.next_at(plan.job.id)
 
+    def trigger_problems(self, plan: Plan) -> Mapping[str, str]:
+        return self._find_problems(plan)
+
     def known_occurrences(self, job: str) -> Iterable[SeenOccurrence]:
         return self._engine.remembered(JobId(job))
 
@@ -73,5 +82,5 @@ async def explain_job(
     runs, decisions = await runtime.runs(query), await runtime.decisions(query)
     requested_run = None if run is None else await scheduler.get_run(run)
     # Read after the records: a run that ended meanwhile is no longer open.
-    source = EngineSource(runtime.engine, runtime.clock.now(), zone_shown)
+    source = EngineSource(runtime.engine, runtime.clock.now(), zone_shown, runtime.factory.trigger_problems)
     return explain(source, question, runs, decisions, requested_run)

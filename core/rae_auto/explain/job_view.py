@@ -43,6 +43,8 @@ class JobView:
     summaries: Mapping[str, str] = field(factory=dict)
     """A few words for each trigger, by id."""
     cursors: Mapping[str, Cursor] = field(factory=dict)
+    trigger_problems: Mapping[str, str] = field(factory=dict)
+    """Why triggers don't work at present, by their ids."""
     has_daemon: bool = True
 
     def time(self, instant: datetime | None) -> str:

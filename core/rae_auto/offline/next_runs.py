@@ -1,13 +1,14 @@
 """The next run times of a cron expression or a configured job."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from rae_auto.api.trigger import ScheduleTrigger
 from rae_auto.errors import BadRequest, PluginBroken, PluginError
 from rae_auto.model.plugin_ref import Cron, TriggerRef
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.zones import local_zone_name, zone
 from rae_auto.offline.project import Project
 from rae_auto.registry import Registry
@@ -25,14 +26,23 @@ def next_runs_of_expression(expression: str, timezone: str | None, after: dateti
     return _next_runs(plugins, (Cron(expression),), after)
 
 
-def next_runs_of_job(config_path: Path, job: str, timezone: str | None, after: datetime) -> Iterator[datetime]:
+def next_runs_of_job(
+    config_path: Path, job: str, timezone: str | None, after: datetime, note: Callable[[str], None]
+) -> Iterator[datetime]:
     """Yield the instants of all schedules of a job, as `next_runs_of_expression` does.
+
+    A disabled job has none; `note` gets a line that says so.
 
     Errors: ConfigError, JobNotFound, ValueError for an unknown time zone; PluginBroken while iterating.
     """
     project = Project.load(config_path)
     plugins = PluginFactory(project.registry, zone(timezone or project.config.timezone).key)
-    return _next_runs(plugins, project.find_job(job, "; a cron expression has five fields").schedule, after)
+    definition = project.find_job(job, "; a cron expression has five fields")
+    if not (definition.enabled and project.config.enabled):
+        subject = f"job {quote(job)}" if project.config.enabled else "the whole configuration"
+        note(f"{subject} is disabled (enabled = false); 'rae-auto trigger {job}' starts it by hand")
+        return iter(())
+    return _next_runs(plugins, definition.schedule, after)
 
 
 def _next_runs(plugins: PluginFactory, refs: Sequence[TriggerRef], after: datetime) -> Iterator[datetime]:

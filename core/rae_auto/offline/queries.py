@@ -129,6 +129,9 @@ class StoreSource:
         instants = [schedule.next_after(self.now) for schedule in plan.schedules.values()]
         return min((instant for instant in instants if instant is not None), default=None)
 
+    def trigger_problems(self, plan: Plan) -> Mapping[str, str]:
+        return self._project.plugins.trigger_problems(plan)
+
     def known_occurrences(self, job: str) -> Iterable[SeenOccurrence]:
         return [seen for seen in _load_values(self._store, documents.SEEN, SeenOccurrence) if seen.job == job]
 

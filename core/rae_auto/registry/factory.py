@@ -20,7 +20,7 @@ from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import describe_problem
-from rae_auto.registry.quarantine import Quarantine
+from rae_auto.registry.quarantine import Quarantine, place_of_source
 from rae_auto.registry.safe_guard import SafeGuard
 from rae_auto.registry.safe_schedule import SafeSchedule
 from rae_auto.toolkit.summaries import MAX_SUMMARY_LENGTH
@@ -100,6 +100,17 @@ class PluginFactory:
         # Most jobs have none, and there may be many jobs.
         plan = Plan(job, schedules, origin, computed or _NONE, read or _NONE, tuple(upstream_jobs), tuple(summaries))
         return Planned(plan, sources or _NONE)
+
+    def trigger_problems(self, plan: Plan) -> Mapping[str, str]:
+        """Return why triggers of a job are not in use at present, by their ids: a clause that follows the name."""
+        problems = {}
+        for ref in plan.job.schedule:
+            schedule = plan.schedules.get(ref.id)
+            place = schedule.place if isinstance(schedule, SafeSchedule) else place_of_source(plan.job.id, ref.id)
+            problem = self.quarantine.describe(Kind.TRIGGER, ref.type, place)
+            if problem is not None:
+                problems[ref.id] = problem
+        return problems
 
     def check_limits(self, job: Job) -> None:
         """Errors: InvalidJob, where the job has a limit that can't be enforced on this machine."""

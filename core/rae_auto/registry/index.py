@@ -13,7 +13,7 @@ from rae_auto.api.plugin import Kind
 class State(StrEnum):
     """Loading state of a plugin."""
 
-    INDEXED = "indexed"
+    INSTALLED = "installed"
     LOADED = "loaded"
     UNAVAILABLE = "unavailable"
     BROKEN = "broken"
@@ -28,7 +28,7 @@ class PluginInfo:
     module: str
     distribution: str
     version: str
-    state: State = State.INDEXED
+    state: State = State.INSTALLED
     problem: str | None = None
 
     @property

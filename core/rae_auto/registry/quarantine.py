@@ -45,6 +45,11 @@ MAX_INTERVAL_SECONDS = 3600.0
 """Longest time in quarantine before a trial."""
 
 
+def place_of_source(job: str, trigger: str) -> str:
+    """Return the place of use under which the quarantine knows the source of a job."""
+    return f"{job}.{trigger}"
+
+
 @define
 class _Record:
     distribution: str
@@ -165,6 +170,13 @@ class Quarantine:
             or (kind is Kind.GUARD and record.in_a_row >= MAX_FAILURES_IN_A_ROW)
         ]
 
+    def describe(self, kind: Kind, plugin: str, place: str) -> str | None:
+        """Return why a plugin is not in use at a place, as a clause that follows its name; None if it is in use."""
+        record = self._records.get((kind, plugin, place))
+        if record is None or not (record.is_for_good or record.interval):
+            return None
+        return _describe_quarantine(record)
+
     def report(self) -> list[dict[str, Any]]:
         """Return all failures as JSON objects."""
         return [
@@ -184,12 +196,16 @@ class Quarantine:
 
 def _problem(called: str, place: str, record: _Record) -> str:
     if record.is_for_good or record.interval:
-        hint = "fix it, then run 'rae-auto reload'"
-        if not record.is_for_good:
-            hint = f"it is tried every {format_elapsed(record.interval)}; {hint}"
-        return f"{called} is quarantined ({place}) after {count_of(record.failures, 'failure')}: {record.last}; {hint}"
+        return f"{called} {_describe_quarantine(record, f' ({place})')}"
     hint = "jobs with it do not start; fix it, or remove it from guards"
     return f"{called} fails each time ({place}): {record.last}; {hint}"
+
+
+def _describe_quarantine(record: _Record, place: str = "") -> str:
+    hint = "fix it, then run 'rae-auto reload'"
+    if not record.is_for_good:
+        hint = f"it is tried every {format_elapsed(record.interval)}; {hint}"
+    return f"is quarantined{place} after {count_of(record.failures, 'failure')}: {record.last}; {hint}"
 
 
 def is_environmental(error: object) -> bool:

@@ -35,6 +35,11 @@ class SafeSchedule:
         return repr(self.inner)
 
     @property
+    def place(self) -> str:
+        """The place of use under which the quarantine knows this schedule."""
+        return f"{self.inner!r:.120}"
+
+    @property
     def jitter(self) -> timedelta:
         return self.inner.jitter
 
@@ -50,9 +55,8 @@ class SafeSchedule:
         if problem is None:
             return found
         self._ended = True
-        place = f"{self.inner!r:.120}"
         text = f"{problem}; this schedule starts no more jobs"
-        self._quarantine.failed(Kind.TRIGGER, self.inner.type, place, text, for_good=True)
+        self._quarantine.failed(Kind.TRIGGER, self.inner.type, self.place, text, for_good=True)
         return None
 
 

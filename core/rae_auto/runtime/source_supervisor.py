@@ -17,7 +17,7 @@ from rae_auto.api.events import Events
 from rae_auto.api.plugin import Kind
 from rae_auto.api.trigger import EmitResult, SourceTrigger, Timer, TriggerContext
 from rae_auto.model.primitives.names import JobId
-from rae_auto.registry.quarantine import HEALTHY_SECONDS, Quarantine
+from rae_auto.registry.quarantine import HEALTHY_SECONDS, Quarantine, place_of_source
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.pattern_runner import run_pattern
 
@@ -80,7 +80,7 @@ class SourceSupervisor:
         """Try all plugins again at once; the next `set` starts sources that are quarantined."""
         for job, watching in self._watching.items():
             for trigger, (source, task) in list(watching.items()):
-                if self._quarantine.is_quarantined(Kind.TRIGGER, source.type, f"{job}.{trigger}"):
+                if self._quarantine.is_quarantined(Kind.TRIGGER, source.type, place_of_source(job, trigger)):
                     task.cancel()
                     del watching[trigger]
                     self._ending[job, trigger] = task
@@ -105,7 +105,7 @@ class SourceSupervisor:
         if before is not None:
             # It may still be writing into the directory that is this one's now, or removing it.
             await asyncio.wait({before}, timeout=2 * CLOSE_TIMEOUT_SECONDS)
-        place = f"{job}.{trigger}"
+        place = place_of_source(job, trigger)
 
         async def emit(
             key: str,

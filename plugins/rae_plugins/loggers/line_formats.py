@@ -19,7 +19,7 @@ def format_text(record: "Record", *, color: bool = False) -> str:
     subject = f"{job}: " if job else ""
     time = record["time"].strftime("%Y-%m-%d %H:%M:%S")
     level = record["level"].name
-    line = f"{time} {level:<8}{subject}{record['message']}"
+    line = f"{time} {level:<7} {subject}{record['message']}"
     start = _COLORS.get(level) if color else None
     return f"{start}{line}{_RESET}" if start else line
 

@@ -82,6 +82,20 @@ class TestNext:
         said = offline("next", "greet", "--from", "2026-11-20T23:00:00Z", "--count", "1", "--json")
         assert said.json == ["2026-11-23T09:30:00+01:00"]
 
+    @pytest.mark.parametrize(
+        ("disable", "subject"),
+        [
+            (lambda text: text.replace("[jobs.greet]", "[jobs.greet]\nenabled = false"), 'job "greet"'),
+            (lambda text: f"enabled = false\n{text}", "the whole configuration"),
+        ],
+        ids=["job", "all"],
+    )
+    def test_of_a_disabled_job_is_nothing_and_says_why(self, offline, config, disable, subject):
+        config.write_text(disable(config.read_text()))
+        said = offline("next", "greet", "--json")
+        assert (said.code, said.json) == (0, [])
+        assert said.err == f"{subject} is disabled (enabled = false); 'rae-auto trigger greet' starts it by hand\n"
+
     def test_in_a_pipe_is_a_line_for_each(self, offline):
         said = offline("next", "@yearly", "--tz", "UTC", "--from", "2026-01-01T00:00:00Z", "--count", "2")
         assert said.out == "2027-01-01T00:00:00+00:00\n2028-01-01T00:00:00+00:00\n"

@@ -105,6 +105,23 @@ class TestPausing:
         w.trigger("a")
         assert len(w.active_starts) == 1
 
+    @pytest.mark.parametrize(
+        "keep_from_starting",
+        [
+            lambda w, job: w.pause("a"),
+            lambda w, job: w.add(job("a", every=1, enabled=False), replace=True),
+            lambda w, job: reload(w, enabled=False),
+            lambda w, job: w.stop(),
+        ],
+        ids=["paused", "disabled", "all disabled", "stopping"],
+    )
+    def test_next_start_is_none_while_the_schedule_starts_nothing(self, world, job, keep_from_starting):
+        w = world(job("a", every=1), job("busy"))
+        w.trigger("busy")
+        assert w.engine.next_at("a") is not None
+        keep_from_starting(w, job)
+        assert w.engine.next_at("a") is None
+
     def test_paused_job_blocks_waiting_runs_until_it_is_resumed(self, world, job):
         w = world(job("busy"), job("a", every=1), max_parallel=1)
         busy = w.trigger("busy")

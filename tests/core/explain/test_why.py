@@ -10,7 +10,9 @@ from tests.support.control_peer import in_time
 from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, first_active_run, view_job, world
 
 from rae_auto import Cron, Job, JobNotFound, NotStarted, RunNotFound, Scheduler
+from rae_auto.api.plugin import Kind
 from rae_auto.engine.events import TriggerFired
+from rae_auto.engine.plan import JobOrigin
 from rae_auto.explain.answer import explain_now, explain_run
 from rae_auto.explain.collector import Question, explain
 from rae_auto.explain.engine_source import EngineSource, explain_job
@@ -18,6 +20,9 @@ from rae_auto.model.decision import Occurrence
 from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.model.reasons import NeedFailed, Paused
 from rae_auto.model.run import Result, RunState
+from rae_auto.registry import Registry
+from rae_auto.registry.factory import PluginFactory
+from rae_auto.registry.quarantine import MAX_FAILURES_IN_A_ROW, place_of_source
 from rae_auto.simulation.virtual_engine import EPOCH
 
 
@@ -135,6 +140,36 @@ def test_why_a_job_has_not_run_yet(pause, words):
         w.pause("a")
     assert words in explain_now(view_job(w)).answer
     assert "has no schedule; 'rae-auto trigger a' starts it" in explain_now(view_job(world(a_job(hourly=False)))).answer
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_why_a_job_starts_nothing_promises_no_next_run(enabled):
+    w = world(a_job(enabled=enabled))
+    w.end(w.trigger("a"))
+    if enabled:
+        w.pause("a")
+    explanation = explain_now(view_job(w))
+    assert [fact.subject for fact in explanation.facts] == ["latest run"]
+    assert "succeeded at 2026-01-01 00:00:00+00:00" in facts_of(explanation)["latest run"]
+    later = answer_at(w, EPOCH + HOUR)
+    assert later.answer.startswith("a will not run at 2026-01-01 01:00:00+00:00: ")
+    assert later.reason == explanation.reason
+
+
+def test_why_names_a_source_that_is_quarantined():
+    factory = PluginFactory(Registry(), "UTC")
+    job = Job(id="a", command="work", schedule=[TriggerRef("file", {"paths": ["/in"]}, "t")])
+    w = world(factory.plan(job, JobOrigin.STORE).plan)
+    for _ in range(MAX_FAILURES_IN_A_ROW):
+        factory.quarantine.failed(Kind.TRIGGER, "file", place_of_source("a", "t"), ValueError("no"))
+    source = EngineSource(w.engine, w.now, ZoneInfo("UTC"), factory.trigger_problems)
+    explanation = explain(source, Question("a"), [], [])
+    hint = "it is tried every 1 min; fix it, then run 'rae-auto reload'"
+    problem = f"is quarantined after 10 failures: ValueError('no'); {hint}"
+    assert explanation.answer == f'a has not run yet: its trigger "t" {problem}'
+    assert facts_of(explanation) == {"trigger t": problem}
+    factory.quarantine.clear()
+    assert "has reported nothing" in explain(source, Question("a"), [], []).answer
 
 
 def test_why_a_source_has_reported_nothing():

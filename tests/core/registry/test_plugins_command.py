@@ -16,7 +16,7 @@ def test_plugins_command_lists_all_without_importing_any(site: "Site") -> None:
     site.lay_out("pager", EXITS)
     done = site.rae_auto("plugins")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "notifier  pager  rae_notifier_pager  1.0  indexed  -" in done.stdout.splitlines()
+    assert "notifier  pager  rae_notifier_pager  1.0  installed  -" in done.stdout.splitlines()
 
 
 def test_plugins_as_json_is_one_object_for_each(site: "Site") -> None:
@@ -28,7 +28,7 @@ def test_plugins_as_json_is_one_object_for_each(site: "Site") -> None:
         "name": "pager",
         "distribution": "rae_notifier_pager",
         "version": "1.0",
-        "state": "indexed",
+        "state": "installed",
         "problem": None,
     }
     assert {(row["kind"], row["name"]) for row in listed} >= {("trigger", "interval"), ("store", "sqlite")}

@@ -116,7 +116,7 @@ def test_a_distribution_installed_by_pip_is_found_and_serves(site: "Site", tmp_p
     registry = site.registry()
 
     (found,) = claims(registry.infos(), Kind.NOTIFIER, "pager")
-    assert (found.state, found.provenance) == (State.INDEXED, "rae-notifier-pager 1.2.3")
+    assert (found.state, found.provenance) == (State.INSTALLED, "rae-notifier-pager 1.2.3")
     assert registry.get(Kind.NOTIFIER, "pager").__name__ == "Pager"
     assert registry.info(Kind.NOTIFIER, "pager").state is State.LOADED
 
@@ -126,7 +126,7 @@ def test_the_index_imports_nothing(site: "Site") -> None:
     module = site.lay_out("pager", "raise SystemExit('imported')")
     registry = site.registry()
     assert "pager" in registry.names(Kind.NOTIFIER)
-    assert claims(registry.infos(), Kind.NOTIFIER, "pager")[0].state is State.INDEXED
+    assert claims(registry.infos(), Kind.NOTIFIER, "pager")[0].state is State.INSTALLED
     assert module not in sys.modules
 
 
@@ -200,7 +200,7 @@ def test_one_name_in_two_kinds_is_no_clash(site: "Site") -> None:
     site.lay_out("cron", distribution="rae_notifier_cron")
     registry = site.registry()
     assert registry.get(Kind.NOTIFIER, "cron").type == "cron"
-    assert claims(registry.infos(), Kind.TRIGGER, "cron")[0].state is State.INDEXED
+    assert claims(registry.infos(), Kind.TRIGGER, "cron")[0].state is State.INSTALLED
 
 
 def test_a_plugin_that_cannot_serve_here_says_why(site: "Site") -> None:

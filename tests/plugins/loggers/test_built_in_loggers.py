@@ -238,3 +238,12 @@ def test_console_logger_colors_only_terminals_without_no_color(
 @pytest.mark.parametrize(("module", "type_"), [(console, "console"), (file, "file")])
 def test_logger_modules_offer_one_logger_each(module: object, type_: str) -> None:
     assert [cls.type for cls in module.rae_loggers()] == [type_]  # type: ignore[attr-defined]  # a module
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
+def test_line_separates_the_level_from_the_message(tmp_path, level):
+    log_setup.attach([FileLogger(level="DEBUG")], tmp_path)
+    logger.log(level, "said")
+    log_setup.detach()
+    (line,) = (tmp_path / "rae-auto.log").read_text().splitlines()
+    assert line.split()[2:] == [level, "said"]
