@@ -5,8 +5,10 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.control.client import Client
+from rae_auto.control.client import Client, is_daemon_running
+from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
+from rae_auto.model.primitives.formatting import format_count, format_elapsed
 from rae_auto.views.status import STATUS_HEADERS, status_rows, status_summary
 from rae_auto.views.tables import print_json, show_table
 
@@ -33,10 +35,17 @@ def stop_command(now: bool, leave_running: bool) -> None:
     Example: rae-auto stop --leave-running
     """
     with Client() as client:
-        client.call("stop", now=now, leave_running=leave_running)
-        # The daemon closes the connection when it has stopped.
-        for _ in client.events():
-            pass
+        try:
+            begun = client.call("stop", now=now, leave_running=leave_running)
+        except DaemonUnreachable:
+            # It may have ended before it could answer; then it has done what it was asked to do.
+            if is_daemon_running():
+                raise
+            return
+        if begun.get("active_runs"):
+            grace = format_elapsed(begun["grace_seconds"])
+            click.echo(f"waiting up to {grace} for {format_count(begun['active_runs'], 'run')}", err=True)
+        client.wait_closed()
 
 
 @click.command("reload")
@@ -50,8 +59,12 @@ def reload_command(json_: bool) -> None:
         changes = client.call("reload")
     if json_:
         print_json(changes)
+        return
+    rows = [(change, job) for change, jobs in changes.items() for job in jobs]
+    if rows:
+        show_table(["change", "job"], rows)
     else:
-        show_table(["change", "job"], [(change, job) for change, jobs in changes.items() for job in jobs])
+        click.echo("reloaded: no job changed")
 
 
 @click.command("status")

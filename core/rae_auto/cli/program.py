@@ -77,6 +77,9 @@ def run(arguments: list[str]) -> int:
     except click.Abort:
         return 130
     except click.ClickException as error:
+        if _is_help(error):
+            click.echo(error.format_message(), err=True)
+            return 2
         return _fail(arguments, "BadUsage", _usage(error), 2)
     except BrokenPipeError:
         # The reader has closed the pipe; without this Python would report it again when it flushes.
@@ -99,11 +102,17 @@ def _fail(arguments: list[str], kind: str, message: str, code: int) -> int:
     return code
 
 
+def _is_help(error: click.ClickException) -> bool:
+    """Return whether click wants to show the help of a group, because it was called without a command."""
+    # The class is new in click 8.2; earlier versions print the help themselves.
+    return type(error).__name__ == "NoArgsIsHelpError"
+
+
 def _usage(error: click.ClickException) -> str:
     message = " ".join(error.format_message().split())
     context = error.ctx if isinstance(error, click.UsageError) else None
     where = context.command_path if context else "rae-auto"
-    return f"{message.rstrip('.')}; see '{where} --help'" if "--help" not in message else message
+    return message if "--help" in message else f"{message.rstrip('.')}; see '{where} --help'"
 
 
 def _text(error: Exception) -> str:

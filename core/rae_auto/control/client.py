@@ -44,6 +44,13 @@ class Client:
         """Return the result of a command, or raise the error that the daemon answers with."""
         return decode_answer(self._exchange(encode_request(Request(command, arguments, 1))))
 
+    def wait_closed(self) -> None:
+        """Wait without a limit until the daemon closes the connection, which it does when it has stopped."""
+        self._socket.settimeout(None)
+        with contextlib.suppress(OSError):
+            while self._lines.read(1):
+                pass
+
     def events(self) -> Iterator[Mapping[str, Any]]:
         """Yield the events of the event stream from now on, until the daemon ends."""
         self.call("events")
@@ -63,3 +70,12 @@ class Client:
         if not line:
             raise DaemonUnreachable("the daemon closed the connection; its log says why")
         return line
+
+
+def is_daemon_running(directory: Path | None = None) -> bool:
+    """Return whether a daemon accepts connections for a state directory."""
+    try:
+        Client(directory).close()
+    except DaemonUnreachable:
+        return False
+    return True

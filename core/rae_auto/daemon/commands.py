@@ -221,8 +221,13 @@ class Commands:
         return await self._reload()
 
     async def stop(self, arguments: Arguments) -> Any:
-        """Stop the daemon: at once with `now`, else after the grace time of the settings."""
-        return await stop_as_requested(self._stop, arguments)
+        """Stop the daemon: at once with `now`, else after the grace of the settings; returns what that waits for."""
+        runtime = self._scheduler.runtime
+        is_waiting = not flag(arguments, "leave_running")
+        grace = 0.0 if flag(arguments, "now") else runtime.shutdown_grace.total_seconds()
+        active_runs = sum(opened.run.state.active for opened in runtime.engine.runs())
+        await stop_as_requested(self._stop, arguments)
+        return {"active_runs": active_runs if is_waiting and grace else 0, "grace_seconds": grace}
 
 
 async def stop_as_requested(stop: StopFunction, arguments: Arguments) -> Any:

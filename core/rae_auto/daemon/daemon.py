@@ -61,6 +61,9 @@ def run(config_path: Path, *, paused: bool) -> int:
     return 0
 
 
+NO_GRACE = timedelta(0)
+
+
 class Daemon:
     """A scheduler with its control server, and the reloads of its configuration."""
 
@@ -202,14 +205,16 @@ class Daemon:
             if self._opening is None:
                 self._tasks.start(self._reload_quietly())
             return
-        logger.info("stopping immediately" if self._is_signalled else "stopping")
         # A second signal ends the grace period.
-        grace = timedelta(0) if self._is_signalled else None
+        grace = NO_GRACE if self._is_signalled else None
         self._is_signalled = True
         self._tasks.start(self._stop(grace, leave_running=False))
 
     async def _stop(self, grace: timedelta | None, *, leave_running: bool) -> None:
         """Stop the scheduler, or its start if it isn't open yet."""
+        logger.info(
+            "stopping{}", "; commands keep running" if leave_running else " immediately" if grace == NO_GRACE else ""
+        )
         self._is_stop_requested = True
         if self._deadline is not None:
             self._deadline.set((self._shutdown_grace if grace is None else grace).total_seconds())

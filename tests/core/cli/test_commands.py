@@ -130,6 +130,8 @@ class TestTheDaemon:
         (home / "rae.toml").write_text(before)
         assert "removed  late" in cli("reload").out
         assert "was not reloaded" not in cli("status").out
+        assert cli("reload").out == "reloaded: no job changed\n"
+        assert cli("reload", "--json").json == {"added": [], "changed": [], "removed": []}
 
     def test_is_followed_live_until_ctrl_c(self, cli, home):
         """`status --watch` shows the next state when something happens."""

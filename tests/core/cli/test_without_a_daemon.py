@@ -227,6 +227,14 @@ def test_bad_usage_is_one_line_and_ends_with_2(offline, arguments, message):
     assert (said.code, said.out) == (2, "")
 
 
+@pytest.mark.parametrize("command", ["", "event"])
+def test_a_group_without_a_command_prints_its_help(offline, command):
+    said = offline(*command.split())
+    assert (said.code, said.out) == (2, "")
+    assert said.err == offline(*command.split(), "--help").out
+    assert "\nCommands:\n" in said.err
+
+
 def test_an_error_is_json_where_json_was_asked_for(offline):
     said = offline("status", "--json")
     assert json.loads(said.err)["error"]["kind"] == "DaemonUnreachable"

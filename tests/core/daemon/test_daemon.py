@@ -13,7 +13,7 @@ import pytest
 from tests.support.waiting import eventually
 
 from rae_auto.control.client import Client
-from rae_auto.errors import DaemonUnreachable
+from rae_auto.errors import DaemonUnreachable, SchedulerClosed
 from rae_auto.offline.project import Project
 from rae_auto.offline.queries import history
 
@@ -93,6 +93,20 @@ def test_signal_leaves_running_jobs_their_grace(home, number):
     (home.path / "go").touch()
     assert daemon.wait(60) == 0
     assert home.past() == [(run, "failed", 7)]
+
+
+def test_stop_says_what_it_waits_for(home):
+    daemon = home.serve()
+    home.start_waiter()
+    command = [sys.executable, "-m", "rae_auto", "stop"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as stopping:
+        assert stopping.stderr.readline() == "waiting up to 10 min for 1 run\n"
+        with pytest.raises(SchedulerClosed, match="nothing more starts, because a stop was requested"):
+            home.ask("trigger", job="waiter", request=None)
+        (home.path / "go").touch()
+        assert (stopping.wait(60), stopping.stderr.read()) == (0, "")
+    assert " stopping\n" in daemon.communicate(timeout=60)[1]
+    assert daemon.returncode == 0
 
 
 def test_a_second_signal_ends_the_grace(home):

@@ -82,7 +82,7 @@ def _decide_once(turn: Turn, candidate: Candidate) -> RunId | Cause | Skip | Rep
     if job_entry is None:
         return state.job_not_found(occurrence.job)
     if state.is_stopping:
-        return SchedulerClosed("the scheduler is stopping and starts nothing more")
+        return SchedulerClosed("nothing more starts, because a stop was requested")
     known = state.seen.get((occurrence.job, occurrence.trigger))
     seen = None if known is None else known.get(occurrence.key)
     if seen is not None:
