@@ -10,10 +10,10 @@ from pathlib import Path
 
 from attrs import frozen
 
+from rae_auto.api.store import Setback
 from rae_auto.errors import StoreError
-from rae_auto.model.primitives.instants import format_instant
 from rae_auto.offline.project import Project
-from rae_auto.paths import RESTORED_MARK, state_directory
+from rae_auto.paths import state_directory
 from rae_auto.records.backup_files import Backup, changes_of, examine
 from rae_auto.records.store_move import (
     BUILDING_DIRECTORY,
@@ -21,8 +21,9 @@ from rae_auto.records.store_move import (
     finish_move,
     is_of_store,
     move_into_place,
+    note_setback,
 )
-from rae_auto.toolkit.files import DirectoryLock, create_private_directory, sync_directory, write_atomically
+from rae_auto.toolkit.files import DirectoryLock, create_private_directory, sync_directory
 
 BATCH_SIZE = 1000
 """The number of changes committed at once."""
@@ -71,6 +72,6 @@ def _build_store(project: Project, directory: Path, source: Path, backup: Backup
         while batch := list(islice(changes, BATCH_SIZE)):
             store.commit(batch)
     # It takes its place with the store: the next daemon must not repeat what ran since the backup was made.
-    write_atomically(directory / RESTORED_MARK, format_instant(backup.created_at).encode())
+    note_setback(directory, Setback(backup.created_at, None))
     sync_directory(directory)
     return directory

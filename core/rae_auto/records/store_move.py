@@ -17,8 +17,11 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rae_auto.api.store import Setback
 from rae_auto.errors import StoreError
-from rae_auto.toolkit.files import DirectoryLock, sync_directory
+from rae_auto.model.primitives.instants import format_instant
+from rae_auto.paths import RESTORED_MARK
+from rae_auto.toolkit.files import DirectoryLock, sync_directory, write_atomically
 
 BUILDING_DIRECTORY = ".restored"
 COMPLETE_DIRECTORY = ".restored-complete"
@@ -50,6 +53,16 @@ def finish_move(directory: Path) -> str | None:
     return f"{directory}: a restore was interrupted and is finished now" + (
         f"; the old store is in {aside}" if aside else ""
     )
+
+
+def note_setback(directory: Path, setback: Setback) -> None:
+    """Note durably that the store is in an older state, for this start or the next. Errors: StoreError."""
+    since = "unknown" if setback.since is None else format_instant(setback.since)
+    mark = directory / RESTORED_MARK
+    try:
+        write_atomically(mark, since.encode())
+    except OSError as error:
+        raise StoreError(f"{mark}: can't be written ({error.strerror})") from error
 
 
 def move_into_place(directory: Path) -> Path | None:

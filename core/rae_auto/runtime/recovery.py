@@ -49,6 +49,7 @@ from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import Run
 from rae_auto.paths import RESTORED_MARK, output_path
+from rae_auto.records.store_move import note_setback
 from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.repository import Repository, UnreadableDocument
@@ -105,8 +106,12 @@ async def read_store(
 
 
 def find_setback(directory: Path, store: Store) -> Setback | None:
-    """Return the sign that the store went back to an older state: by a repair, or because it was restored."""
+    """Return the sign that the store went back to an older state: by a repair, or because it was restored.
+
+    The sign of a repair is made durable: the store itself forgets it with the next commit.
+    """
     if store.setback is not None:
+        note_setback(directory, store.setback)
         return store.setback
     try:
         return Setback(parse_instant((directory / RESTORED_MARK).read_text(encoding="ascii").strip()), None)

@@ -14,10 +14,11 @@ from loguru import logger
 from rae_auto.api.store import Append, CorruptDocument, Delete, Document, LogQuery, Put, RetentionRule, Store
 from rae_auto.api.store import Change as StoreChange
 from rae_auto.engine.effects import Change, Discard, Record, Save
-from rae_auto.errors import SchedulerError, StoreError
+from rae_auto.errors import SchedulerError, StoreDamaged, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.run import Run
+from rae_auto.records.store_move import note_setback
 from rae_auto.runtime.concurrency.worker import Worker
 
 T = TypeVar("T")
@@ -77,18 +78,21 @@ class Repository:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._worker = Worker("store")
+        self._directory: Path | None = None
 
     async def open(self, directory: Path) -> Sequence[str]:
         """Lock and open; what had to be repaired, a line each."""
         try:
-            return await self._call(self._store.open, directory)
+            messages = await self._call(self._store.open, directory)
+            self._directory = directory
+            return messages
         except BaseException:
             self._worker.end()
             raise
 
     def commit(self, changes: Sequence[Change]) -> Awaitable[None]:
         """Make all durable, or raise StoreError. Its turn counts from this call on: who asks after it finds it."""
-        return self._result(self._worker.call(lambda: self._store.commit(encode(changes))))
+        return self._result(self._worker.call(self._guard_setback, lambda: self._store.commit(encode(changes))))
 
     async def load(self, kind: str, cls: type[T]) -> tuple[tuple[T, ...], list[UnreadableDocument]]:
         """All values of a kind, and the documents of it that can't be read."""
@@ -133,7 +137,16 @@ class Repository:
             self._worker.end()
 
     async def _call(self, function: Callable[..., T], *args: Any) -> T:
-        return await self._result(self._worker.call(function, *args))
+        return await self._result(self._worker.call(self._guard_setback, function, *args))
+
+    def _guard_setback(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function; if the store repairs itself meanwhile by going back, leave a note for the next start."""
+        try:
+            return function(*args)
+        except StoreDamaged:
+            if self._directory is not None and self._store.setback is not None:
+                note_setback(self._directory, self._store.setback)
+            raise
 
     async def _result(self, answer: "asyncio.Future[T]") -> T:
         try:
