@@ -11,7 +11,7 @@ from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.options import check_plugins_of, limit_problems, make
 from rae_auto.config.positions import line_of, lines_of
 from rae_auto.config.reading import format_place, parse, read_text
-from rae_auto.config.relations import document_key, unknown_names
+from rae_auto.config.relations import document_key, excess_units, unknown_names
 from rae_auto.config.structure import structure, structure_valid_part, unknown_key
 from rae_auto.config.tables import RUN_KEYS, FileTable, JobTable, merge_defaults
 from rae_auto.errors import ConfigError, InvalidJob
@@ -115,7 +115,7 @@ def _examine(path: Path, plugins: PluginSource) -> _Examination:
         with findings.within(*key):
             make(kind, ref, plugins, timezone)
     named = {"notifier": set(_keys_of(document, "notifiers")), "resource": set(_keys_of(document, "resources"))}
-    reader = _JobReader(path.absolute().parent, plugins, timezone, named, findings)
+    reader = _JobReader(path.absolute().parent, plugins, timezone, named, table.resources, findings)
     config = Config(
         path=path,
         timezone=timezone,
@@ -195,6 +195,8 @@ class _JobReader:
     timezone: str
     named: Mapping[str, set[str]]
     """The names that the top level defines: notifiers and resources."""
+    units: Mapping[str, int]
+    """The units of each resource."""
     findings: ProblemCollector = field(factory=ProblemCollector)
 
     def read(self, tables: dict[str, Any], defaults: dict[str, Any]) -> tuple[Job, ...]:
@@ -259,6 +261,9 @@ class _JobReader:
             raise Invalid(unknown_names("notifier", table.notify.via, self.named["notifier"]))
         with own.within("resources"):
             raise Invalid(unknown_names("resource", table.resources, self.named["resource"]))
+        if isinstance(table.resources, Mapping):
+            with own.within("resources"):
+                raise Invalid(excess_units(table.resources, self.units))
         return upstream_jobs
 
     def _job(self, name: str, table: JobTable, own: ProblemCollector) -> Job:

@@ -1,8 +1,8 @@
-"""Names by which jobs refer to other jobs, notifiers and resources."""
+"""Other jobs, notifiers and resources, to which jobs refer by name."""
 
 from collections.abc import Collection, Mapping, Sequence
 
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.primitives.problems import Key, Problem
 
@@ -15,6 +15,15 @@ def unknown_names(what: str, names: Sequence[str], known: Collection[str]) -> li
         )
         for index, name in enumerate(names)
         if name not in known
+    ]
+
+
+def excess_units(wanted: Mapping[str, int], units: Mapping[str, int]) -> list[Problem]:
+    """Return a problem for each resource of which a job takes more units than there are."""
+    return [
+        Problem((name,), f"takes {count} of {format_count(units[name], 'unit')}; take fewer, or raise resources.{name}")
+        for name, count in wanted.items()
+        if count > units.get(name, count)
     ]
 
 

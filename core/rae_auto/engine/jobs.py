@@ -15,7 +15,7 @@ from rae_auto.engine.time import cursors
 from rae_auto.engine.turn import Turn
 from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, SchedulerError
 from rae_auto.model.job_state import JobState
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.graphs import find_cycle, reachable
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.reasons import Removed
@@ -39,16 +39,21 @@ def _find_refusal(state: EngineState, command: AddJob) -> SchedulerError | None:
     if known is not None and known.plan.origin is JobOrigin.CONFIG:
         return DuplicateJob(f"job {quote(job.id)} is defined in the configuration; change it there")
     if known is not None and not command.replace:
-        return DuplicateJob(f"job {quote(job.id)} exists already; remove it first, or add it with 'replace'")
+        return DuplicateJob(
+            f"job {quote(job.id)} exists already; remove it first, or replace it with 'rae-auto add --replace'"
+        )
     for need in job.needs:
         if need not in state.jobs:
             return InvalidJob(
                 f"job {quote(job.id)} needs {quote(need)}, which does not exist{did_you_mean(need, state.jobs)}"
             )
-    for resource in job.resources:
+    for resource, units in job.resources.items():
         if resource not in state.settings.resources:
             hint = did_you_mean(resource, state.settings.resources)
             return InvalidJob(f"job {quote(job.id)}: unknown resource {quote(resource)}{hint}")
+        if units > state.settings.resources[resource]:
+            known_units = format_count(state.settings.resources[resource], "unit")
+            return InvalidJob(f"job {quote(job.id)}: takes {units} of {known_units} of {quote(resource)}; take fewer")
 
     def needs_of(other: JobId) -> tuple[JobId, ...]:
         if other == job.id:

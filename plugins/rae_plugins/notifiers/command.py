@@ -34,14 +34,20 @@ class CommandNotifier(Notifier):
     )
 
     async def notify(self, notice: Notice) -> None:
-        """Run the command. Errors: RuntimeError unless it ends with exit code 0 in time; OSError."""
-        process = await asyncio.create_subprocess_exec(
-            *self.command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            env=inherited_environment(os.environ),
-            start_new_session=True,
-        )
+        """Run the command. Errors: RuntimeError unless it ends with exit code 0 in time."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self.command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                env=inherited_environment(os.environ),
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            program = quote(self.command[0])
+            raise RuntimeError(f"program {program} not found; install it, or give its full path") from error
+        except OSError as error:
+            raise RuntimeError(f"program {quote(self.command[0])} can't be started: {error.strerror}") from error
         try:
             async with asyncio.timeout(self.timeout.total_seconds()):
                 await process.communicate(_to_json(notice))

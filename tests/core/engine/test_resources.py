@@ -98,6 +98,12 @@ def test_add_job_refuses_an_unknown_resource(world, job):
         w.add(job("a", resources=["databse"]))
 
 
+def test_add_job_refuses_more_units_than_there_are(world, job):
+    w = world(resources={"database": 1})
+    with pytest.raises(InvalidJob, match=r'takes 3 of 1 unit of "database"; take fewer'):
+        w.add(job("a", resources={"database": 3}))
+
+
 @pytest.mark.parametrize("priority", list(Priority))
 def test_a_run_that_needs_several_resources_does_not_starve(world, job, priority):
     small = [

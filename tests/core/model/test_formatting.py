@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from rae_auto.model.primitives.formatting import format_bytes, format_count, format_elapsed, quote
+from rae_auto.model.primitives.formatting import describe_error, format_bytes, format_count, format_elapsed, quote
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,20 @@ def test_format_count():
 @pytest.mark.requirement("S18")
 def test_quote_escapes_what_is_not_printable():
     assert quote('a"b\x1b\n') == '"a\\"b\\x1b\\n"'
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (RuntimeError('program "x" not\nfound'), 'program "x" not found'),
+        (FileNotFoundError(2, "No such file or directory", "x"), 'No such file or directory: "x"'),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError("odd"), "OSError: odd"),
+        (TimeoutError(), "it took too long"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (RuntimeError(), "RuntimeError"),
+        (SystemExit(3), "SystemExit: 3"),
+    ],
+)
+def test_describe_error_is_not_in_the_notation_of_python(error, text):
+    assert describe_error(error) == text

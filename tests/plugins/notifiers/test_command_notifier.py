@@ -142,6 +142,13 @@ def test_notifier_command_gets_no_secrets_of_the_daemon(tmp_path: Path, monkeypa
     assert "canary" not in seen
 
 
+def test_notifier_names_a_program_that_can_not_be_started(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r'^program "nosuch-notifier" not found; install it, or give its full path$'):
+        notify(CommandNotifier(command=["nosuch-notifier"]))  # type: ignore[arg-type]  # as read from TOML
+    with pytest.raises(RuntimeError, match=r'^program "/.*" can\'t be started: Permission denied$'):
+        notify(CommandNotifier(command=[str(tmp_path)]))  # type: ignore[arg-type]  # as read from TOML
+
+
 def test_notifier_accepts_a_command_that_does_not_read() -> None:
     notify(python("import os; os.close(0)"), text="x" * 1_000_000)
 

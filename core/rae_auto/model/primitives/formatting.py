@@ -51,3 +51,17 @@ def format_count(count: int, noun: str, plural: str | None = None) -> str:
 def quote(name: object) -> str:
     """Return a name in double quotes, with everything that isn't printable escaped."""
     return '"' + escape_unprintable(str(name)).replace('"', '\\"') + '"'
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the text of an error of a plugin without Python's notation; with its class if the text says little."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {quote(error.filename)}" if error.filename else error.strerror
+    text = " ".join(str(error).split())
+    if isinstance(error, TimeoutError):
+        return text or "it took too long"
+    return (
+        text
+        if text and isinstance(error, ValueError | RuntimeError)
+        else f"{type(error).__name__}: {text}".rstrip(": ")
+    )

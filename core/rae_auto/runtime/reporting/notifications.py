@@ -9,6 +9,7 @@ from rae_auto.api.notifier import Notice, Notifier
 from rae_auto.api.plugin import Kind
 from rae_auto.engine.effects import Notify
 from rae_auto.model.policies import NotifyOn
+from rae_auto.model.primitives.formatting import describe_error
 from rae_auto.model.run import Run
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
@@ -75,7 +76,7 @@ class Notifications:
             async with asyncio.timeout(NOTIFY_TIMEOUT_SECONDS):
                 await notifier.notify(notice)
         except (Exception, SystemExit) as error:  # a failed delivery must not stop the daemon
-            log.error('notifier "{}" failed to deliver: {}: {!r}', name, notice.text, error)
+            log.error('notifier "{}" failed: {}; not delivered: {}', name, describe_error(error), notice.text)
             self._quarantine.failed(Kind.NOTIFIER, notifier.type, name, error, is_reported=True)
         else:
             self._quarantine.succeeded(Kind.NOTIFIER, notifier.type, name)

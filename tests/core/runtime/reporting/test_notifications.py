@@ -18,6 +18,7 @@ from rae_auto.engine.effects import Notify
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import NotifyOn, NotifyPolicy
+from rae_auto.model.primitives.formatting import describe_error
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import AttemptError, Cancelled, Manual
 from rae_auto.model.run import Run
@@ -183,7 +184,8 @@ def test_failing_notifier_is_logged_in_one_line_and_others_deliver(log, error):
     assert [name for name, _ in delivered] == ["good", "good"]
     assert [line.count("\n") for line in log] == [1, 1]
     assert all(
-        f'notifier "bad" failed to deliver: backup failed: exit code 3: {ERRORS[error]!r}' in line for line in log
+        f'notifier "bad" failed: {describe_error(ERRORS[error])}; not delivered: backup failed: exit code 3' in line
+        for line in log
     )
 
 
@@ -193,7 +195,7 @@ def test_hanging_notifier_is_given_up_and_others_deliver(log, monkeypatch):
     send({"bad": Hanging(), "good": Noting("good")}, wish())
     assert [name for name, _ in delivered] == ["good"]
     (line,) = log
-    assert 'notifier "bad" failed to deliver: backup failed: exit code 3: TimeoutError()' in line
+    assert 'notifier "bad" failed: it took too long; not delivered: backup failed: exit code 3' in line
 
 
 def test_delivery_of_a_notice_delays_nothing():
