@@ -123,6 +123,14 @@ class HistoryBounds:
         finally:
             self._woken.clear()
 
+    async def finish(self, limit_seconds: float) -> None:
+        """Deal with the files of what has ended last, once `run` is cancelled; the next start does what is left."""
+        try:
+            async with asyncio.timeout(limit_seconds):
+                await self._tidy_ended()
+        except Exception as error:
+            logger.warning("files of runs that have ended could not be removed: {!r}", error)
+
     # As runs end
 
     async def _tidy_ended(self) -> None:

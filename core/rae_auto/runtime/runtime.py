@@ -45,7 +45,7 @@ from rae_auto.runtime.reporting.event_stream import EventStream
 from rae_auto.runtime.reporting.notifications import LAST_NOTICES_SECONDS, Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
 from rae_auto.runtime.retention import HistoryBounds
-from rae_auto.runtime.shutdown import ShutdownDeadline
+from rae_auto.runtime.shutdown import CLOSE_SECONDS, ShutdownDeadline
 from rae_auto.runtime.time.clock import Clock
 from rae_auto.toolkit.files import create_private_directory
 
@@ -213,6 +213,7 @@ class Runtime:
             task.cancel()
         await self.inputs.close(self._deadline.time_to_close)
         await self._end_loop(turning)
+        await self._bounds.finish(self._deadline.time_to_close(CLOSE_SECONDS))
         await self._executions.close(self._deadline.time_to_close)
         await self._notifications.close(self._deadline.time_to_close(LAST_NOTICES_SECONDS))
         self.events.close()

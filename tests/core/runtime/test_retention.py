@@ -245,6 +245,12 @@ def test_quiet_run_leaves_no_files(tmp_path: Path) -> None:
     run_jobs(tmp_path, Job(id="job", command="true"), 3, Retention(), is_empty)
 
 
+@pytest.mark.requirement("R26")
+def test_stop_leaves_no_files_of_the_last_run(tmp_path: Path) -> None:
+    run_jobs(tmp_path, Job(id="job", command="true"), 1, Retention(), lambda: True)
+    assert not list((tmp_path / "output" / "job").iterdir())
+
+
 @pytest.mark.requirement("R26", "R30")
 def test_output_of_a_job_is_bounded_as_its_runs_end(tmp_path: Path) -> None:
     """A flood of each run is as large as the bound for all of them."""

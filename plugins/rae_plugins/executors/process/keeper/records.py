@@ -62,8 +62,9 @@ class ExitRecords:
         oldest = time.monotonic() - UNSYNCED_SECONDS
         paths = [path for at, path in self._recent if at >= oldest]
         self._recent.clear()
-        for path in [*paths, *{os.path.dirname(path) for path in paths}]:
-            # The daemon has removed those of ends that it has committed.
+        # The daemon has removed those of ends that it has committed.
+        left = [path for path in paths if os.path.exists(path)]
+        for path in [*left, *{os.path.dirname(path) for path in left}]:
             with suppress(OSError):
                 _sync(path)
 
