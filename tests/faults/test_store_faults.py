@@ -143,7 +143,7 @@ def test_read_only_disk_starts_nothing_and_lets_the_daemon_stop(
     time.sleep(2.0)
     assert count(ours.home / "due") <= count_before + 1
     assert ours.stop() == 1
-    assert "the next start finds out what still runs" in ours.output()
+    assert "the next start checks which runs are still active" in ours.output()
     assert "Traceback" not in ours.output()
 
 
@@ -215,7 +215,7 @@ def test_hanging_store_is_reported_and_abandoned(
         with pytest.raises(StoreError, match="has not answered"):
             await scheduler.trigger("quick")
         assert scheduler.runtime.store_problem
-        with pytest.raises(StoreError, match="next start finds out what still runs"):
+        with pytest.raises(StoreError, match="next start checks which runs are still active"):
             await scheduler.close(timedelta(seconds=1))
 
     try:
@@ -234,7 +234,7 @@ def test_a_store_that_hung_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     async def work() -> None:
         async with Scheduler(directory=tmp_path, store=store, jobs=[QUICK]) as scheduler:
             store.may_go.clear()
-            with pytest.raises(StoreError, match="as soon as it can"):
+            with pytest.raises(StoreError, match="accepted but not saved yet"):
                 await scheduler.trigger("quick", request="the same")
             with pytest.raises(StoreError, match="requests are refused"):
                 await scheduler.trigger("quick")
@@ -269,7 +269,7 @@ def test_failing_store_does_not_stop_the_shutdown(tmp_path: Path, log: list[str]
         store.is_broken = True
         with pytest.raises(StoreError, match="the store failed: KeyError"):
             await scheduler.trigger("quick")
-        with pytest.raises(StoreError, match="next start finds out what still runs"):
+        with pytest.raises(StoreError, match="next start checks which runs are still active"):
             await scheduler.close(timedelta(0))
 
     asyncio.run(asyncio.wait_for(work(), 30))

@@ -68,7 +68,7 @@ class Client:
         except OSError as error:
             raise DaemonUnreachable(f"the daemon does not answer ({error})") from error
         if not line:
-            raise DaemonUnreachable("the daemon closed the connection; its log says why")
+            raise DaemonUnreachable("the daemon closed the connection; see its log")
         return line
 
 

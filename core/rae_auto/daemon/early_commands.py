@@ -45,7 +45,7 @@ class EarlyCommands:
             "running": [],
             "waiting": [],
             "next": [],
-            "problems": ["the start takes long; the log says what it is waiting for"],
+            "problems": ["the daemon is still starting; see its log for the cause"],
         }
 
     async def stop(self, arguments: Mapping[str, Any]) -> Any:

@@ -104,7 +104,7 @@ class ExitDeadline:
 
     def _end(self) -> None:
         """End the process. The log gets a moment, in a thread of its own."""
-        text = "the process ends without a clean stop; the next start finds out what still runs"
+        text = "the process ends without a clean stop; the next start checks what still runs"
         logging = threading.Thread(target=lambda: logger.critical("{}", text), daemon=True)
         logging.start()
         logging.join(LOG_SECONDS)

@@ -111,7 +111,7 @@ def cancel_runs(turn: Turn, command: CancelRuns) -> None:
     if command.run is not None:
         entry = state.runs.get(command.run)
         if entry is None:
-            message = f"no open run {quote(command.run)}; 'rae-auto history' lists those that are over"
+            message = f"no open run {quote(command.run)}; 'rae-auto history' lists finished runs"
             turn.step.reply(command.ask, RunNotFound(message))
             return
         targets = [entry]

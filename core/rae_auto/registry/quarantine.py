@@ -115,7 +115,7 @@ class Quarantine:
         record.trial_at = record.last_failure_at + record.interval
         if is_new:
             logger.critical(
-                "{} is quarantined ({}) after {} in a row, and tried again in {}; 'rae-auto reload' tries it at once",
+                "{} is quarantined ({}) after {} in a row, to be tried again in {}; 'rae-auto reload' tries it now",
                 called,
                 place,
                 count_of(record.in_a_row, "failure"),
@@ -197,7 +197,7 @@ class Quarantine:
 def _problem(called: str, place: str, record: _Record) -> str:
     if record.is_for_good or record.interval:
         return f"{called} {_describe_quarantine(record, f' ({place})')}"
-    hint = "jobs with it do not start; fix it, or remove it from guards"
+    hint = "jobs that use it do not start; fix it, or remove it from guards"
     return f"{called} fails each time ({place}): {record.last}; {hint}"
 
 

@@ -172,7 +172,7 @@ class EngineLoop:
         step = self.engine.handle(input_, now)
         for failure in step.failures:
             logger.opt(exception=failure.error).error(
-                "internal error in {} of {}: {!r}; it has changed nothing, and everything else goes on",
+                "internal error in {} of {}: {!r}; nothing was changed, and the daemon continues",
                 failure.part,
                 type(input_).__name__,
                 failure.error,
@@ -247,7 +247,8 @@ class EngineLoop:
             if not answer.done():
                 answer.set_exception(
                     StoreError(
-                        f"not done yet: the store can't be written ({self.trouble}); it will be done as soon as it can"
+                        f"accepted but not saved yet: the store can't be written ({self.trouble}); "
+                        "it takes effect once the store can be written"
                     )
                 )
 

@@ -90,5 +90,5 @@ class ShutdownDeadline:
 
     def fail(self, problem: str) -> None:
         """Note that state was not written, and why."""
-        text = f"stopped without saving its state; the next start finds out what still runs: {problem}"
+        text = f"stopped without saving its state; the next start checks which runs are still active: {problem}"
         self.failure = UncleanStop(text, is_state_lost=True)

@@ -35,7 +35,7 @@ class Difference:
 
 def differences(before: Forecast, after: Forecast) -> tuple[Difference, ...]:
     """Return the differences of two forecasts, by instant and job."""
-    old, new = dict(_upshots(before)), dict(_upshots(after))
+    old, new = dict(_outcomes(before)), dict(_outcomes(after))
     occasions = sorted(old.keys() | new.keys())
     return tuple(
         Difference(*occasion, old.get(occasion), new.get(occasion))
@@ -44,7 +44,7 @@ def differences(before: Forecast, after: Forecast) -> tuple[Difference, ...]:
     )
 
 
-def _upshots(forecast: Forecast) -> Iterator[tuple[Occasion, ForecastOutcome]]:
+def _outcomes(forecast: Forecast) -> Iterator[tuple[Occasion, ForecastOutcome]]:
     for skip in forecast.skips:
         yield (skip.at, skip.job, skip.trigger), ForecastOutcome(None, RunState.SKIPPED, skip.reason.code)
     for seen in forecast.runs:

@@ -122,7 +122,7 @@ class DirectoryLock:
             self._descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise StoreError(
-                f"{self.path}: can't be opened ({error.strerror}); check that it is your own file and not a link"
+                f"{self.path}: can't be opened ({error.strerror}); it must be a regular file that you own"
             ) from error
         try:
             _lock_soon(self._descriptor)

@@ -24,7 +24,7 @@ async def screen_saver(environment: Mapping[str, str]) -> tuple[float, str]:
     async with session_bus() as bus:
         (milliseconds,) = await bus.call(_SCREEN_SAVER, "GetSessionIdleTime")
     if milliseconds == 0 and is_wayland(environment):
-        raise IdleUnknown("org.freedesktop.ScreenSaver says 0, as it does on Wayland where it doesn't know")
+        raise IdleUnknown("org.freedesktop.ScreenSaver reports 0, which on Wayland means unknown")
     return milliseconds / 1000, "the screen saver"
 
 

@@ -42,7 +42,7 @@ def test_request_ends_the_pause_and_is_accepted(tmp_path, monkeypatch):
     async def work():
         async with Scheduler(directory=tmp_path, store=store, jobs=[JOB]) as scheduler:
             store.is_full = True
-            with pytest.raises(StoreError, match="as soon as it can"):
+            with pytest.raises(StoreError, match="accepted but not saved yet"):
                 await scheduler.trigger("a", request="first")
             store.is_full = False
             second = await scheduler.trigger("a", request="second")

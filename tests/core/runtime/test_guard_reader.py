@@ -247,7 +247,7 @@ def test_guard_that_keeps_failing_is_reported_not_quarantined():
         guard.evaluate(now)
     (problem,) = quarantine.problems()
     assert problem.startswith('guard "odd" of a distribution fails each time (Odd(change=None)): TypeError(')
-    assert problem.endswith("jobs with it do not start; fix it, or remove it from guards")
+    assert problem.endswith("jobs that use it do not start; fix it, or remove it from guards")
 
     stage.results["odd"] = GuardResult(Verdict.YES, "it is well again")
     guard.evaluate(now)

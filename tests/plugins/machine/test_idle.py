@@ -277,7 +277,7 @@ def test_the_zero_that_kde_says_on_wayland_is_no_answer(bus: str, monkeypatch: p
     monkeypatch.setenv("XDG_SESSION_TYPE", "wayland")
     found = read_with(bus, kde(0))
     assert found.seconds is None
-    assert "doesn't know" in found.reason
+    assert "on Wayland means unknown" in found.reason
 
 
 def test_logind_comes_last(bus: str) -> None:

@@ -58,7 +58,7 @@ async def wait_for_tasks(
             task.exception()
     for task in left:
         task.cancel()
-        logger.error("{} did not end within {:g} s and was left behind: {}", kind, limit, task.get_name())
+        logger.error("{} did not end within {:g} s and was abandoned: {}", kind, limit, task.get_name())
 
 
 def run_until_complete(main: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> None:

@@ -83,7 +83,7 @@ class Executions:
         _, pending = await asyncio.wait(looking, timeout=FIND_TIMEOUT_SECONDS)
         for task in pending:
             run = looking[task]
-            logger.bind(job=run.job, run=run.id).error("its executor has not found out yet whether it still runs")
+            logger.bind(job=run.job, run=run.id).error("its executor has not yet determined whether it still runs")
 
     async def _find(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)

@@ -67,10 +67,10 @@ class Notifications:
         log = logger.bind(job=notice.job, run=notice.run)
         notifier = self.notifiers.get(name)
         if notifier is None:
-            log.error('notifier "{}" isn\'t configured, so this was not delivered: {}', name, notice.text)
+            log.error('notifier "{}" isn\'t configured, so this notice was not delivered: {}', name, notice.text)
             return
         if not self._quarantine.may_use(Kind.NOTIFIER, notifier.type, name):
-            log.error('notifier "{}" is quarantined, so this was not delivered: {}', name, notice.text)
+            log.error('notifier "{}" is quarantined, so this notice was not delivered: {}', name, notice.text)
             return
         try:
             async with asyncio.timeout(NOTIFY_TIMEOUT_SECONDS):

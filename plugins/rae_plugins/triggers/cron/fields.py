@@ -57,7 +57,7 @@ class Field:
 
     def _parse_step(self, item: str, text: str) -> int:
         if not text.isdecimal() or (step := int(text)) < 1:
-            raise self.make_error(item, "the step must be a whole number from 1 on; write it as in */5")
+            raise self.make_error(item, "the step must be a whole number of at least 1; write it as in */5")
         if step > self.size:
             hint = "; for the first Monday of a month write MON#1 as day of week" if self is DAY else ""
             raise self.make_error(item, f"the step is larger than the field; use an interval trigger{hint}")

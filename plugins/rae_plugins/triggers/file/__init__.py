@@ -129,7 +129,7 @@ class FileTrigger(SourceTrigger):
         default=timedelta(seconds=10),
         converter=parse_duration,
         validator=at_least(MIN_POLL_INTERVAL),
-        metadata={"help": "the interval of polling"},
+        metadata={"help": "polling interval"},
     )
 
     def __attrs_post_init__(self) -> None:

@@ -26,7 +26,7 @@ MIN_POLL_INTERVAL = timedelta(seconds=1)
 def _names(value: Sequence[str]) -> tuple[EventName, ...]:
     names = tuple(dict.fromkeys(EventName(name) for name in value))
     if not names:
-        raise ValueError(f"on names no event; name some of {', '.join(EventName)}")
+        raise ValueError(f"on must not be empty; choose from {', '.join(EventName)}")
     return names
 
 
@@ -90,7 +90,7 @@ class SystemTrigger(SourceTrigger):
         """Return warnings about events that can be observed but seem impossible on this machine."""
         power = sorted(set(self.on) & POWER)
         if power and read_power() is None:
-            return (f"no battery is known here, so {', '.join(power)} may never occur",)
+            return (f"no battery is known here, so {', '.join(power)} may never fire",)
         return ()
 
     async def watch(self, context: TriggerContext) -> None:

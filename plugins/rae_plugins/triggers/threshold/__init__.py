@@ -111,7 +111,7 @@ class ThresholdTrigger(SourceTrigger):
     @below.validator
     def _check_below(self, _: "Attribute[float | str | None]", below: float | str | None) -> None:
         if (below is None) == (self.above is None):
-            raise ValueError("give exactly one of above and below: the level to cross")
+            raise ValueError("set exactly one of above and below")
         if below is not None:
             level = self._level_of("below", below)
             if level.value <= self.measure.minimum or level.value > self.measure.maximum_in(level.unit):

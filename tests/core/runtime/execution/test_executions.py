@@ -192,7 +192,7 @@ def test_find_that_hangs_delays_no_start_and_is_ended_when_late(
 
         desk = Desk(tmp_path, Odd(find=find))
         await desk.executions.find([(RUN, JOB)])
-        assert any("has not found out yet" in line for line in log)
+        assert any("has not yet determined" in line for line in log)
         desk.executions.cancel(RUN.id, 1, timedelta(0))
         assert "did not start it in time" in (await desk.deliver(AttemptEnded)).result.error
         go.set()

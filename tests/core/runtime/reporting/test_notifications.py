@@ -171,7 +171,7 @@ def test_unknown_notifier_is_logged_and_the_others_deliver(log):
     assert [name for name, _ in delivered] == ["mail"]
     (line,) = log
     assert line.startswith("ERROR {'job': 'backup', 'run': 'run-1'}")
-    assert 'notifier "chat" isn\'t configured, so this was not delivered: backup failed: exit code 3' in line
+    assert 'notifier "chat" isn\'t configured, so this notice was not delivered: backup failed: exit code 3' in line
 
 
 # What goes wrong

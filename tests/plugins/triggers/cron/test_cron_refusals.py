@@ -44,7 +44,7 @@ REFUSED = [
     ("1-2-3 * * * *", 'minute "1-2-3"'),
     ("*-5 * * * *", 'minute "*-5"'),
     ("0 0 0 1 7 * 2031-2029", 'year "2031-2029": the range runs backwards; write the earlier year first'),
-    ("*/0 * * * *", 'minute "*/0": the step must be a whole number from 1 on'),
+    ("*/0 * * * *", 'minute "*/0": the step must be a whole number of at least 1'),
     ("*/ * * * *", 'minute "*/": the step'),
     ("*/-1 * * * *", 'minute "*/-1": the step'),
     ("*/2/2 * * * *", 'minute "*/2/2": the step'),

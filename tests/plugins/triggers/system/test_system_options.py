@@ -67,7 +67,7 @@ def test_power_low_without_a_known_battery_is_a_warning(
     a_bus: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(power_supply, "SUPPLIES", tmp_path)
-    assert SystemTrigger(on=["power-low"]).warnings() == ("no battery is known here, so power-low may never occur",)
+    assert SystemTrigger(on=["power-low"]).warnings() == ("no battery is known here, so power-low may never fire",)
     assert SystemTrigger(on=["lock"]).warnings() == ()
 
 
@@ -93,7 +93,7 @@ def test_a_bus_that_is_no_file_is_believed_in(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"on": []}, "on names no event; name some of boot, shutdown"),
+        ({"on": []}, "on must not be empty; choose from boot, shutdown"),
         ({"on": ["reboot"]}, "reboot"),
         ({"on": ["process-started"]}, "need the option process"),
         ({"on": ["boot"], "process": "rsync"}, "process is for process-exited, process-started"),

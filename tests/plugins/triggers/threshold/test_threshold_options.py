@@ -112,7 +112,7 @@ def test_level_is_a_number_a_percentage_or_a_size(metric: str, written: Any, lev
         ("load", {"above": 1, "clear": -1}, "'clear' must be more than 0: load can't reach -1"),
         ("battery", {"below": 20, "clear": 101}, "battery can't reach 101"),
         ("disk-free", {"below": "10GB", "clear": 20}, "'clear' must be in bytes, like the level 10GB"),
-        ("load", {"above": None}, "give exactly one of above and below"),
+        ("load", {"above": None}, "set exactly one of above and below"),
         ("cpu", {"of": "x"}, "'of' must be left out: metric cpu has no parts to choose from"),
         ("command", {"of": "x"}, "'of' must be left out"),
         ("disk-free", {"of": None}, "metric disk-free needs the mount point"),
@@ -136,7 +136,7 @@ def test_conflicting_threshold_options_are_refused(metric: str, others: dict[str
 
 
 def test_above_and_below_together_are_refused() -> None:
-    with pytest.raises(ValueError, match="give exactly one of above and below"):
+    with pytest.raises(ValueError, match="set exactly one of above and below"):
         ThresholdTrigger(metric="load", above=1, below=2)
 
 

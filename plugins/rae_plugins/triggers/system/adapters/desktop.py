@@ -19,7 +19,7 @@ NETWORK_MANAGER = Service(
         f"path='{_NM_MANAGER.path}',interface='{PROPERTIES}',arg0='{_NM}'",
         f"path='{_NM_MANAGER.path}',interface='{_NM}',member='StateChanged'",
     ),
-    "the state of its interfaces is used instead",
+    "the interface state is used instead",
 )
 
 HAS_A_WAY_OUT = 60

@@ -44,7 +44,7 @@ async def datagrams(kernel: socket.socket) -> AsyncIterator[bytes | None]:
         try:
             data, address = await loop.sock_recvfrom(kernel, _MAX_DATAGRAM_BYTES)
         except OSError as error:
-            logger.debug("a socket of the kernel was overrun: {}", error)
+            logger.debug("kernel events were lost: {}", error)
             yield None
             continue
         if address[0] == 0:  # the kernel's number; another process has its own

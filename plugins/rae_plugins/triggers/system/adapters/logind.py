@@ -174,7 +174,7 @@ class _Delay:
         """Hold the machine the next time."""
         if not self._before or self._descriptor is not None:
             return
-        what = (self._before, "rae-auto", "saves what must run", "delay")
+        what = (self._before, "rae-auto", "recording the event before sleep or shutdown", "delay")
         try:
             self._descriptor = await bus.call_for_descriptor(_MANAGER, "Inhibit", "ssss", *what)
         except BusFailure as failure:

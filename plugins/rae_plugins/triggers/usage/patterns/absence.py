@@ -30,7 +30,7 @@ class AbsencePattern(EventPattern):
     pattern: ClassVar[str] = "absence"
 
     for_: timedelta = field(
-        converter=parse_duration, validator=at_least(MIN_PERIOD), metadata=option_help("how long nothing must come")
+        converter=parse_duration, validator=at_least(MIN_PERIOD), metadata=option_help("time without an event")
     )
 
     def begin(self, now: datetime) -> StepResult:
