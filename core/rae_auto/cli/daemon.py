@@ -36,15 +36,15 @@ def stop_command(now: bool, leave_running: bool) -> None:
     """
     with Client() as client:
         try:
-            begun = client.call("stop", now=now, leave_running=leave_running)
+            answer = client.call("stop", now=now, leave_running=leave_running)
         except DaemonUnreachable:
             # It may have ended before it could answer; then it has done what it was asked to do.
             if is_daemon_running():
                 raise
             return
-        if begun.get("active_runs"):
-            grace = format_elapsed(begun["grace_seconds"])
-            click.echo(f"waiting up to {grace} for {format_count(begun['active_runs'], 'run')}", err=True)
+        if answer.get("active_runs"):
+            grace = format_elapsed(answer["grace_seconds"])
+            click.echo(f"waiting up to {grace} for {format_count(answer['active_runs'], 'run')}", err=True)
         client.wait_closed()
 
 
