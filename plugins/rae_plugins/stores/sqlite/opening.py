@@ -27,14 +27,7 @@ from rae_plugins.stores.sqlite.recovery import (
     survey,
 )
 from rae_plugins.stores.sqlite.rows import BadRow
-from rae_plugins.stores.sqlite.schema import (
-    APPLICATION_ID,
-    FORMAT_VERSION,
-    PAGE_BYTES,
-    SET_LAST_COMMIT,
-    TABLES,
-    fix_header,
-)
+from rae_plugins.stores.sqlite.schema import fill, finish_new_file
 from rae_plugins.stores.sqlite.verification import connect_immutable, has_proof, verify
 
 _WAL_SETTINGS = ("journal_mode = WAL", "synchronous = FULL", "cache_size = -1024", "temp_store = MEMORY")
@@ -61,25 +54,11 @@ def create(path: Path, line: CommitLine) -> None:
     try:
         with closing(sqlite3.connect(temporary, isolation_level=None)) as database:
             fill(database, line)
-        with temporary.open("r+b") as file:
-            header = file.read(100)
-            file.seek(0)
-            file.write(fix_header(header))
-            file.flush()
-            os.fsync(file.fileno())
+        finish_new_file(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     sync_directory(path.parent)
-
-
-def fill(database: sqlite3.Connection, line: CommitLine) -> None:
-    """Create the tables in an empty database."""
-    database.executescript(
-        f"PRAGMA page_size = {PAGE_BYTES};PRAGMA journal_mode = MEMORY;BEGIN IMMEDIATE;{TABLES}"
-        f"PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {FORMAT_VERSION};COMMIT;"
-    )
-    database.execute(SET_LAST_COMMIT, (line.encode(),))
 
 
 def connect_for_reading(path: Path, *, is_in_use: bool) -> tuple[sqlite3.Connection, list[str]]:
@@ -178,7 +157,13 @@ class FileOpener:
         last = made.candidate.expected
         assert last is not None
         since = last.at.isoformat(timespec="seconds")
-        if self._mark is None or self._mark.store != last.store:
+        if made.candidate.is_partial:
+            self.setback = Setback(made.candidate.complete_until, None)
+            loss = "some of what was written before may be lost"
+            if made.candidate.complete_until is not None:
+                until = made.candidate.complete_until.isoformat(timespec="seconds")
+                loss = f"some of what was written after {until} may be lost"
+        elif self._mark is None or self._mark.store != last.store:
             self.setback = Setback(last.at, None)
             loss = f"everything written after {since} may be lost"
         elif last.number >= self._mark.number:

@@ -34,6 +34,7 @@ from rae_auto.errors import StoreDamaged
 from rae_auto.toolkit.files import open_private, sync_directory
 from rae_plugins.stores.backup_copies import list_copies
 from rae_plugins.stores.commit_line import CommitLine, find_commit_line, read_mark
+from rae_plugins.stores.sqlite.salvage import salvage
 from rae_plugins.stores.sqlite.schema import (
     APPLICATION_ID,
     FORMAT_VERSION,
@@ -123,6 +124,10 @@ class RepairCandidate:
     frames: tuple[Frame, ...] = ()
     expected: CommitLine | None = None
     checked: Verification = field(factory=lambda: Verification("not checked"))
+    is_partial: bool = False
+    """Rows may be missing, and some may be older than the last commit."""
+    complete_until: datetime | None = None
+    """The time until which a partial one is complete."""
 
     @property
     def number(self) -> int:
@@ -270,6 +275,9 @@ def repair(path: Path, found: Survey) -> Repair | None:
     target = path.with_name(f".{path.name}.candidate")
     try:
         best = _find_best(path, found, target)
+        salvaged = _salvage(path, found, best)
+        if salvaged is not None:
+            return Repair(salvaged, _install(path, _salvage_path(path)))
         if best is None:
             return None
         if best.source != path and len(found.header) == 100 and read_versions(found.header)[0] == APPLICATION_ID:
@@ -278,7 +286,36 @@ def repair(path: Path, found: Survey) -> Repair | None:
         # Once more, because another one may have been built after it.
         return Repair(build(best, target, found.wal_content), _install(path, target))
     finally:
-        _remove_with_companions(target)
+        for temporary in (target, _salvage_path(path)):
+            _remove_with_companions(temporary)
+
+
+def _salvage(path: Path, found: Survey, best: RepairCandidate | None) -> RepairCandidate | None:
+    """Read rows out of the damaged files, if they are newer than the best state that passes its check."""
+    newest = next((candidate for candidate in list_candidates(path, found) if candidate.source == path), None)
+    if newest is None or newest.expected is None or (best is not None and newest.number <= best.number):
+        return None
+    if found.mark is not None and newest.expected.store != found.mark.store:
+        return None
+    damaged, older, target = (path.with_name(f".{path.name}.{word}") for word in ("damaged", "older", "salvaged"))
+    try:
+        build(newest, damaged, found.wal_content)
+        if best is not None:
+            build(best, older, found.wal_content)
+        report = salvage(damaged, None if best is None else older, target, newest.expected)
+    finally:
+        _remove_with_companions(damaged)
+        _remove_with_companions(older)
+    checked = verify_file(target)
+    if not report.rows or not checked.is_perfect:
+        return None
+    until = None if best is None or best.expected is None else best.expected.at
+    name = "what can be read of it" if best is None else f"what can be read of it, over {best.name},"
+    return evolve(newest, name=name, checked=checked, is_partial=not report.is_complete, complete_until=until)
+
+
+def _salvage_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.salvaged")
 
 
 def _find_best(path: Path, found: Survey, target: Path) -> RepairCandidate | None:

@@ -68,6 +68,25 @@ def is_header_good(header: bytes) -> bool:
     return len(header) >= 100 and fix_header(header) == header
 
 
+def fill(database: sqlite3.Connection, line: CommitLine) -> None:
+    """Create the tables in an empty database."""
+    database.executescript(
+        f"PRAGMA page_size = {PAGE_BYTES};PRAGMA journal_mode = MEMORY;BEGIN IMMEDIATE;{TABLES}"
+        f"PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {FORMAT_VERSION};COMMIT;"
+    )
+    database.execute(SET_LAST_COMMIT, (line.encode(),))
+
+
+def finish_new_file(path: Path) -> None:
+    """Give a database that was made with a rollback journal the header of the format, and sync it. Errors: OSError."""
+    with path.open("r+b") as file:
+        header = file.read(100)
+        file.seek(0)
+        file.write(fix_header(header))
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def read_versions(header: bytes) -> tuple[int, int]:
     """Return the application id and the version of the format in a header."""
     version, _, application = struct.unpack_from(">3I", header, 60)
