@@ -29,13 +29,14 @@ from rae_auto.engine.events import (
     TriggerFired,
 )
 from rae_auto.engine.runs import admission, attempts, dispatch, guards
+from rae_auto.engine.runs.waiting import delay_of
 from rae_auto.engine.state import Active, AskingGuards, Blocked, Delayed, EngineState, JobEntry, RunEntry
 from rae_auto.engine.turn import Turn
 from rae_auto.errors import InternalError
 from rae_auto.model.job_state import SeenOccurrence
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Block, DaemonStopping, GuardsPending, MaxParallel, StartDelayed
+from rae_auto.model.reasons import Block, DaemonStopping, GuardsPending, MaxParallel
 
 EngineInput = Command | Event
 
@@ -152,7 +153,7 @@ class Engine:
             case Active():
                 return None
             case Delayed() if entry.run.not_before is not None:
-                return StartDelayed(entry.run.not_before)
+                return delay_of(entry, entry.run.not_before)
             case Blocked(by=by):
                 return by
             case AskingGuards():

@@ -8,16 +8,16 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rae_auto.engine.time.catch_up import find_neighbours
-from rae_auto.explain.checks import ExplanationFact, format_state, list_outlook_facts, list_run_facts, list_skip_facts
+from rae_auto.explain.checks import ExplanationFact, list_outlook_facts, list_run_facts, list_skip_facts
 from rae_auto.explain.job_view import JobView, describe_occurrence, distance_to
 from rae_auto.explain.local_times import RequestedTime, distance_to_nearest
 from rae_auto.model.decision import Decision
 from rae_auto.model.job_state import SeenOccurrence
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.reasons import CaughtUp, Disabled, Paused, Reason, Repeated, RepeatedAfterCrash
+from rae_auto.model.reasons import CaughtUp, Disabled, Paused, Reason, Repeated, RepeatedAfterCrash, RetryDelayed
 from rae_auto.model.run import Run, RunState
 
 NEAR = timedelta(minutes=1)
@@ -65,7 +65,7 @@ def explain_now(view: JobView) -> Explanation:
     open_runs = [run for run in view.runs if not run.state.final]
     if open_runs:
         return explain_run(open_runs[-1], view)
-    run = view.runs[0] if view.runs else None
+    run = max(view.runs, key=lambda run: (run.finished_at or run.queued_at, run.queued_at), default=None)
     if view.definition is not None and (not view.enabled or view.paused):
         reason = Paused() if view.paused else Disabled()
         state = (
@@ -75,7 +75,7 @@ def explain_now(view: JobView) -> Explanation:
         return Explanation(f"{view.job} {state}", (*latest, *list_outlook_facts(view)), reason)
     decision = view.decisions[0] if view.decisions else None
     repeat = max(view.repeated, key=lambda seen: seen.repeated_at or seen.at, default=None)
-    decided_at = run.queued_at if run else None
+    decided_at = (run.finished_at or run.queued_at) if run else None
     is_skipped = decision is not None and (decided_at is None or decision.decided_at > decided_at)
     if decision is not None and is_skipped:
         decided_at = decision.decided_at
@@ -88,7 +88,11 @@ def explain_now(view: JobView) -> Explanation:
     if decision is not None and is_skipped:
         return _explain_skip(decision, view, decision.at)
     if run is not None:
-        return explain_run(run, view)
+        explanation = explain_run(run, view)
+        if decision is None or decision.decided_at <= run.queued_at:
+            return explanation
+        meanwhile = ExplanationFact("meanwhile", _describe_skip(decision, view, decision.at))
+        return evolve(explanation, facts=(*explanation.facts, meanwhile))
     return Explanation(f"{view.job} has not run yet{_describe_next(view)}", tuple(list_outlook_facts(view)))
 
 
@@ -120,7 +124,7 @@ def _explain_no_record(at: datetime, view: JobView) -> Explanation:
     facts = tuple(list_outlook_facts(view))
     if at > view.now and view.definition is not None and (view.paused or not view.enabled):
         reason = Paused() if view.paused else Disabled()
-        return Explanation(f"{job} will not run at {view.time(at)}: {reason.text}", facts, reason)
+        return Explanation(f"{job} will not run at {view.time(at)}: {reason.describe(view.time)}", facts, reason)
     for due in (before, after):
         if due is not None and abs(due - at) <= NEAR and due > view.now:
             return Explanation(f"{job} will be due at {view.time(due)}", facts)
@@ -160,8 +164,12 @@ def _explain_missing_record(due: datetime, view: JobView) -> str:
 
 
 def _explain_skip(decision: Decision, view: JobView, at: datetime) -> Explanation:
-    answer = f"{view.job} did not run at {view.time(at)}: {decision.reason.text}"
+    answer = _describe_skip(decision, view, at)
     return Explanation(answer, (*list_skip_facts(decision, view), *list_outlook_facts(view)), decision.reason)
+
+
+def _describe_skip(decision: Decision, view: JobView, at: datetime) -> str:
+    return f"{view.job} did not run at {view.time(at)}: {decision.reason.describe(view.time)}"
 
 
 def _explain_repeat(seen: SeenOccurrence, view: JobView) -> Explanation:
@@ -195,14 +203,14 @@ def _describe_run(run: Run, view: JobView) -> tuple[str, Reason]:
         )
     if not run.state.final:
         return _describe_wait(run, view, name)
-    verb = f"{'was ' if run.state in _PASSIVE_STATES else ''}{format_state(run.state)}"
+    verb = f"{'was ' if run.state in _PASSIVE_STATES else ''}{run.state.text}"
     ended = f"{name} {verb} at {view.time(run.finished_at)}"
     if run.state is RunState.SUCCEEDED:
         note = view.clock_note(run.trigger, run.scheduled_for)
         cause = f"; {run.cause.text}" if isinstance(run.cause, CaughtUp) else f"; it ran because {run.cause.text}"
         return f"{ended}{cause}{f'; {note}' if note else ''}", run.cause
     code = f"exit code {run.exit_code}" if run.exit_code else None
-    given = run.reason.text if run.reason else None
+    given = run.reason.describe(view.time) if run.reason else None
     # The exit code of an attempt that was ended early says how it took that, not why it was ended.
     details = [code, given] if run.state is RunState.FAILED else [given, code]
     return f"{ended}: {', '.join(filter(None, details)) or run.cause.text}", run.reason or run.cause
@@ -215,10 +223,20 @@ def _because(cause: Reason) -> str:
 
 def _describe_wait(run: Run, view: JobView, name: str) -> tuple[str, Reason]:
     reason, why = view.waiting.get(run.id, (None, "it is next"))
+    if isinstance(reason, RetryDelayed) and not isinstance(run.reason, RepeatedAfterCrash):
+        return f"{name} will be retried: {why}", reason
     # That an attempt was lost says more than the delay before the next one.
     retry = run.reason if isinstance(run.reason, RepeatedAfterCrash) else None
     also = f"; {retry.text}" if retry else ""
-    return f"{name} has been waiting since {view.time(run.queued_at)}: {why}{also}", retry or reason or run.cause
+    waits = f"{name} has been waiting since {view.time(run.queued_at)}: {why}"
+    return f"{waits}{_describe_guard_timeout(run, view)}{also}", retry or reason or run.cause
+
+
+def _describe_guard_timeout(run: Run, view: JobView) -> str:
+    timeout = view.definition.guard_timeout if view.definition else None
+    if run.guard_wait is None or not timeout:
+        return ""
+    return f"; it is skipped if that lasts until {view.time(run.guard_wait.since.wall + timeout)} (guard_timeout)"
 
 
 _PASSIVE_STATES = (RunState.CANCELLED, RunState.INTERRUPTED, RunState.SKIPPED, RunState.LOST)

@@ -24,7 +24,7 @@ from rae_auto.model.reasons import (
     QueueFull,
     QueueLimit,
 )
-from rae_auto.model.run import Attempt, Result, Run, RunState
+from rae_auto.model.run import Attempt, Run, RunState
 
 _ORDER = (
     ((Disabled,), "enabled", "yes"),
@@ -76,8 +76,8 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     for attempt in run.attempts:
         yield ExplanationFact(f"attempt {attempt.number}", _attempt(attempt))
     if run.finished_at is not None:
-        why = f": {run.reason.text}" if run.reason else ""
-        yield ExplanationFact("ended", f"{format_state(run.state)} at {view.time(run.finished_at)}{why}")
+        why = f": {run.reason.describe(view.time)}" if run.reason else ""
+        yield ExplanationFact("ended", f"{run.state.text} at {view.time(run.finished_at)}{why}")
     for seen in view.repeated:
         if seen.run == run.id:
             yield ExplanationFact(
@@ -92,14 +92,14 @@ def list_skip_facts(decision: Decision, view: JobView) -> Iterator[ExplanationFa
     if isinstance(decision.reason, Missed):
         more = "more than " if decision.reason.has_older else ""
         count = format_count(decision.reason.count, "occurrence")
-        yield ExplanationFact("catch_up", f"{decision.reason.text}: {more}{count} skipped")
+        yield ExplanationFact("catch_up", f"{decision.reason.describe(view.time)}: {more}{count} skipped")
         return
     if decision.since is not None:
         count = format_count(decision.count, "occurrence")
         yield ExplanationFact("together", f"one decision on {count} since {view.time(decision.since)}")
     for reasons, policy, passed in _ORDER:
         if isinstance(decision.reason, reasons):
-            yield ExplanationFact(policy, decision.reason.text)
+            yield ExplanationFact(policy, decision.reason.describe(view.time))
             return
         if decision.trigger == MANUAL and policy in ("enabled", "paused"):
             yield ExplanationFact(policy, _BY_HAND)
@@ -115,11 +115,6 @@ def list_outlook_facts(view: JobView) -> Iterator[ExplanationFact]:
         yield ExplanationFact("next", f"due at {view.time(view.next_at)}")
     if not view.has_daemon:
         yield ExplanationFact("daemon", "no daemon is running; 'rae-auto run' starts one")
-
-
-def format_state(state: RunState) -> str:
-    """Return a state as words."""
-    return str(state).replace("_", " ")
 
 
 def _occurrence(trigger: str, key: str, at: datetime, view: JobView) -> Iterator[ExplanationFact]:
@@ -161,7 +156,7 @@ def _met(run: Run) -> str:
 
 
 def _wait(run: Run, view: JobView) -> Iterator[ExplanationFact]:
-    reasons = [_wait_text(reason, run) for reason in run.waited_for]
+    reasons = [_wait_text(reason, run, view) for reason in run.waited_for]
     if not run.state.final and not run.state.active:
         reasons.append(view.waiting.get(run.id, (None, "it is next"))[1])
     waited = run.started_at is not None and (run.started_at - run.queued_at).total_seconds() >= 1
@@ -171,12 +166,13 @@ def _wait(run: Run, view: JobView) -> Iterator[ExplanationFact]:
         yield ExplanationFact("waited", "; ".join(dict.fromkeys(reasons)))
 
 
-def _wait_text(reason: Block, run: Run) -> str:
-    return run.guard_wait.by.text if isinstance(reason, GuardBlocked) and run.guard_wait else reason.text
+def _wait_text(reason: Block, run: Run, view: JobView) -> str:
+    current = run.guard_wait.by if isinstance(reason, GuardBlocked) and run.guard_wait else reason
+    return current.describe(view.time)
 
 
 def _attempt(attempt: Attempt) -> str:
-    line = f"{format_state(attempt.state)} after {format_elapsed(attempt.finished_at - attempt.started_at)}"
+    line = f"{attempt.state.text} after {format_elapsed(attempt.finished_at - attempt.started_at)}"
     if attempt.result is None:
         return line
     used = []
@@ -184,15 +180,6 @@ def _attempt(attempt: Attempt) -> str:
         used.append(f"{format_elapsed(attempt.result.cpu_time)} of CPU time")
     if attempt.result.max_memory is not None:
         used.append(f"{format_bytes(attempt.result.max_memory)} of memory")
-    end = describe_result(attempt.result)
+    end = attempt.result.text
     usage = f" (used {', '.join(used)})" if used else ""
     return f"{line}{usage}{f': {end}' if end else ''}"
-
-
-def describe_result(result: Result | None) -> str:
-    """Return what an attempt ended with, apart from success, in words; empty if there is nothing to say."""
-    if result is None:
-        return ""
-    code = f"exit code {result.exit_code}" if result.exit_code else ""
-    signal = f"signal {result.signal}" if result.signal is not None and not result.error else ""
-    return ", ".join(filter(None, (code, signal, result.error)))

@@ -9,7 +9,7 @@ from rae_auto.engine.plan import Plan
 from rae_auto.errors import JobNotFound
 from rae_auto.explain.answer import Explanation
 from rae_auto.explain.collector import explain, parse_question
-from rae_auto.explain.job_view import Wait
+from rae_auto.explain.job_view import Wait, format_time
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId
@@ -65,7 +65,10 @@ class EngineSource:
     def waits(self, runs: Sequence[Run]) -> Mapping[str, Wait]:
         open_runs = [run.id for run in runs if self._engine.run(run.id) is not None]
         waits = {run: self._engine.waiting_for(run) for run in open_runs}
-        return {run: (by, by.text) for run, by in waits.items() if by is not None}
+        return {run: (by, by.describe(self._format_time)) for run, by in waits.items() if by is not None}
+
+    def _format_time(self, instant: datetime) -> str:
+        return format_time(instant, self.zone)
 
 
 async def explain_job(

@@ -20,6 +20,11 @@ Wait = tuple[Reason | None, str]
 """Why a run waits: the reason, if the engine gives one, and the words."""
 
 
+def format_time(instant: datetime, zone: ZoneInfo) -> str:
+    """Return an instant as text in a zone: the date, the time, and the offset that the zone has then."""
+    return instant.astimezone(zone).isoformat(" ", "seconds")
+
+
 @frozen(kw_only=True)
 class JobView:
     """The state of a job and its records: runs and decisions, the newest first."""
@@ -49,7 +54,7 @@ class JobView:
 
     def time(self, instant: datetime | None) -> str:
         """Return an instant as text in the zone of the view."""
-        return "-" if instant is None else instant.astimezone(self.zone).isoformat(" ", "seconds")
+        return "-" if instant is None else format_time(instant, self.zone)
 
     def _schedule(self, trigger: str) -> Schedule | None:
         schedule = self.schedules.get(trigger)

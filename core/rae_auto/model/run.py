@@ -34,6 +34,11 @@ class RunState(StrEnum):
     SKIPPED = "skipped"
 
     @property
+    def text(self) -> str:
+        """The state as words, for a person."""
+        return self.value.replace("_", " ")
+
+    @property
     def final(self) -> bool:
         return self not in TRANSITIONS
 
@@ -83,6 +88,13 @@ class Result:
     def ok(self) -> bool:
         return self.exit_code == 0 and self.signal is None and self.error is None
 
+    @property
+    def text(self) -> str:
+        """What the attempt ended with, in words; empty for a success."""
+        code = f"exit code {self.exit_code}" if self.exit_code else ""
+        signal = f"signal {self.signal}" if self.signal is not None and not self.error else ""
+        return ", ".join(filter(None, (code, signal, self.error)))
+
 
 @frozen
 class Attempt:
@@ -93,6 +105,12 @@ class Attempt:
     finished_at: datetime
     state: RunState
     result: Result | None = None
+
+    @property
+    def end_text(self) -> str:
+        """The end of the attempt, in words: "failed (exit code 1)"."""
+        details = self.result.text if self.result else ""
+        return f"{self.state.text}{f' ({details})' if details else ''}"
 
 
 @frozen(kw_only=True)

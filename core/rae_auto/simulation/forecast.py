@@ -20,7 +20,7 @@ from rae_auto.model.decision import Decision, Occurrence, Outcome
 from rae_auto.model.job_state import Span
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Block, StartDelayed
+from rae_auto.model.reasons import Block, RetryDelayed, StartDelayed
 from rae_auto.model.run import Result, Run
 from rae_auto.simulation.script import Script
 from rae_auto.simulation.scripted_sources import ScriptedSources, Source
@@ -217,7 +217,7 @@ class _Play:
         if waiting_for is None:
             return
         self._waits[run] = waiting_for
-        if isinstance(waiting_for, StartDelayed):
+        if isinstance(waiting_for, StartDelayed | RetryDelayed):
             # Its alarm may come a little later, between two microseconds.
             look_again = max(waiting_for.until, self._world.now.wall + _RESOLUTION)
             heapq.heappush(self._delayed, (look_again, run))

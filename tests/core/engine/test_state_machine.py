@@ -13,7 +13,7 @@ from rae_auto.errors import SchedulerError
 from rae_auto.model.decision import Outcome
 from rae_auto.model.job import Job
 from rae_auto.model.policies import CatchUp, OnCrash, Overlap, Priority, RetryPolicy
-from rae_auto.model.reasons import Disabled, MaxParallel, Missed, NeedRunning, Overlapping, StartDelayed
+from rae_auto.model.reasons import Disabled, MaxParallel, Missed, NeedRunning, Overlapping, RetryDelayed, StartDelayed
 from rae_auto.model.run import Result, Run, RunState
 from rae_auto.simulation.virtual_engine import VirtualWorld
 
@@ -202,7 +202,7 @@ class EngineMachine(RuleBasedStateMachine):
         for opened in self.world.engine.runs():
             waiting = self.world.engine.waiting_for(opened.run.id)
             assert waiting is not None
-            assert isinstance(waiting, StartDelayed | Disabled | Overlapping | NeedRunning), waiting
+            assert isinstance(waiting, StartDelayed | RetryDelayed | Disabled | Overlapping | NeedRunning), waiting
         assert all(run.state is not RunState.RUNNING for run in self.world.stored(Run))
 
 

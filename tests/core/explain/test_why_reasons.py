@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from tests.support.why import HOUR, MINUTE, a_job, answer_at, facts_of, first_active_run, view_job, world
+from tests.support.why import HOUR, MINUTE, Hourly, a_job, answer_at, facts_of, first_active_run, view_job, world
 
-from rae_auto import Job, RetryPolicy
+from rae_auto import Job, NotStarted, RetryPolicy
 from rae_auto.engine.plan import Plan
-from rae_auto.explain.answer import explain_now, explain_run
+from rae_auto.explain.answer import explain_at, explain_now, explain_run
+from rae_auto.explain.local_times import RequestedTime
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.reasons import (
     AttemptError,
@@ -37,11 +38,16 @@ from rae_auto.model.reasons import (
     RepeatedAfterCrash,
     Replaced,
     ResourceBusy,
+    RetryDelayed,
     StartDelayed,
     TimedOut,
 )
 from rae_auto.model.run import Result
-from rae_auto.simulation.virtual_engine import EPOCH
+from rae_auto.simulation.virtual_engine import EPOCH, plan
+
+
+class Jittered(Hourly):
+    jitter = timedelta(minutes=1)
 
 
 def due():
@@ -143,8 +149,14 @@ def tried_again():
     explanation = explain_now(view_job(w))
     w.advance(MINUTE)
     w.end(first_active_run(w))
-    assert "the delay of a retry" in facts_of(explain_now(view_job(w)))["waited"]
+    assert facts_of(explain_now(view_job(w)))["waited"].startswith("attempt 1 of 2 failed (exit code 1); attempt 2")
     return explanation
+
+
+def delayed():
+    w = world(plan(Job(id="a", command="work"), t=Jittered()))
+    w.advance(HOUR)
+    return explain_now(view_job(w))
 
 
 def ends(result, elapsed=timedelta(0)):
@@ -238,9 +250,13 @@ CASES = {
         lambda: waits({"resources": ["db"]}, resources={"db": 1}),
         '1 of 1 unit of resource "db"',
     ),
-    StartDelayed: (tried_again, "it may not start before 2026-01-01"),
+    RetryDelayed: (
+        tried_again,
+        " will be retried: attempt 1 of 2 failed (exit code 1); attempt 2 starts at 2026-01-01 00:00:",
+    ),
+    StartDelayed: (delayed, " at the earliest (jitter, or the distance between missed runs)"),
     DaemonStopping: (stopping, "was interrupted at"),
-    Cancelled: (cancelled, "it was cancelled by a person or a program"),
+    Cancelled: (cancelled, " was cancelled at 2026-01-01 00:00:00+00:00: a person or a program requested it"),
     Removed: (removed, "its job was removed"),
     RepeatedAfterCrash: (recovered, "its attempt was lost in a crash and is repeated"),
     TimedOut: (lambda: ends(Result(signal=15), 2 * MINUTE), ": its timeout of 1 min 30 s passed"),
@@ -264,6 +280,69 @@ def test_why_a_run_timed_out_gives_the_exit_code_last():
     assert explanation.answer.endswith(": its timeout of 1 min 30 s passed, exit code 143")
     assert explanation.record()["reason"] == "timeout"
     assert facts_of(explanation)["attempt 1"] == "timed out after 2 min: exit code 143"
+
+
+@pytest.mark.parametrize(
+    ("result", "end"),
+    [
+        (Result(exit_code=7), "failed (exit code 7)"),
+        (Result(signal=9), "failed (signal 9)"),
+        (Result(exit_code=1, error="boom"), "failed (exit code 1, boom)"),
+    ],
+)
+def test_why_of_a_retry_says_how_the_attempt_ended(result, end):
+    w = world(a_job(hourly=False, retry_policy=RetryPolicy(attempts=3, delay="10s", jitter=0)))
+    w.end(w.trigger("a"), result)
+    answer = explain_now(view_job(w, zone="Europe/Berlin")).answer
+    assert answer.endswith(f"attempt 1 of 3 {end}; attempt 2 starts at 2026-01-01 01:00:10+01:00")
+
+
+def test_why_of_a_wait_for_a_guard_says_when_it_is_given_up():
+    result = GuardResult(Verdict.NO, "on battery")
+    w = world(Plan(Job(id="a", command="work", guards="power", guard_timeout="2h"), guards={"power": None}))
+    w.answer_guard = lambda job, name: result
+    w.fire("a", "file", "key")
+    words = "; it is skipped if that lasts until 2026-01-01 02:00:00+00:00 (guard_timeout)"
+    assert explain_now(view_job(w)).answer.endswith(words)
+
+
+@pytest.mark.parametrize("code", ["overlap", "missed"])
+def test_instants_in_reasons_are_in_the_zone_of_the_answer(code):
+    w = world(a_job(**({"catch_up": "none"} if code == "missed" else {})))
+    w.advance(HOUR)
+    if code == "missed":
+        w.crash(down=5 * HOUR + 5 * MINUTE)
+    w.advance(HOUR)
+    at = EPOCH + (2 * HOUR if code == "overlap" else 3 * HOUR)
+    explanation = explain_at(RequestedTime((at,)), view_job(w, zone="Asia/Tokyo"))
+    assert explanation.reason.code == code
+    said = " ".join([explanation.answer, *(fact.text for fact in explanation.facts if fact.subject != "event")])
+    assert "+09:00" in explanation.answer
+    assert "+00:00" not in said
+
+
+@pytest.mark.parametrize("ends", ["cancel", "fail", "end"])
+def test_why_explains_the_end_of_a_run_rather_than_an_older_skip(ends):
+    w = world(a_job(hourly=False, overlap="queue"))
+    runs = [w.trigger("a"), w.trigger("a")]
+    w.advance(timedelta(seconds=1))
+    with pytest.raises(NotStarted):
+        w.trigger("a")
+    w.advance(MINUTE)
+    if ends == "cancel":
+        w.cancel(job="a")
+        w.end(runs[0], Result(signal=15))
+    else:
+        for run in runs:
+            getattr(w, ends)(run)
+    explanation = explain_now(view_job(w))
+    assert explanation.run in runs
+    assert isinstance(explanation.reason, Cancelled if ends == "cancel" else Manual)
+    assert "a did not run at 2026-01-01 00:00:01+00:00: another run is waiting" in facts_of(explanation)["meanwhile"]
+    w.advance(MINUTE)
+    w.pause("a")
+    w.resume("a")
+    assert explain_now(view_job(w)) == explanation
 
 
 def test_timeout_after_an_adoption_names_the_timeout_it_started_under():

@@ -1,10 +1,13 @@
 """Waiting: until a run's time has come, in the queue, or for what blocks it."""
 
+from datetime import datetime
+
 from rae_auto.engine.state import Blocked, Delayed, Queued, RunEntry, guard_key, resource_key
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.job import Job
-from rae_auto.model.reasons import Block, StartDelayed
+from rae_auto.model.reasons import Block, RetryDelayed, StartDelayed
+from rae_auto.model.run import RunState
 
 FAULT_RETRY_SECONDS = 60.0
 """Time after which what failed because of a fault of the engine is tried again."""
@@ -20,7 +23,15 @@ def wait(turn: Turn, entry: RunEntry) -> None:
     rings_at = now.mono + left.total_seconds()
     turn.state.timers.set(rings_at, Alarm.READY, run.id, run.attempt)
     turn.state.set_activity(entry, Delayed())
-    _note_wait(entry, StartDelayed(run.not_before))
+    _note_wait(entry, delay_of(entry, run.not_before))
+
+
+def delay_of(entry: RunEntry, until: datetime) -> RetryDelayed | StartDelayed:
+    """Return why a run is delayed until then: for a retry, or before its first attempt."""
+    run = entry.run
+    if run.state is RunState.RETRYING and run.attempts:
+        return RetryDelayed(run.attempt, entry.job.retry_policy.attempts, run.attempts[-1].end_text, until)
+    return StartDelayed(until)
 
 
 def enqueue(turn: Turn, entry: RunEntry) -> None:

@@ -15,7 +15,7 @@ facts as its code alone, others as an object with `code` and the facts (see `doc
 from collections.abc import Mapping
 from typing import get_args
 
-from rae_auto.model.reasons.base import MissedCause, ReasonBase
+from rae_auto.model.reasons.base import MissedCause, ReasonBase, TimeFormat
 from rae_auto.model.reasons.blocks import (
     DaemonStopping,
     Disabled,
@@ -36,6 +36,7 @@ from rae_auto.model.reasons.blocks import (
     Repeated,
     ResourceBusy,
     ResourceReserved,
+    RetryDelayed,
     StartDelayed,
 )
 from rae_auto.model.reasons.causes import CaughtUp, Due, Fired, Manual
@@ -89,9 +90,11 @@ __all__ = [
     "Replaced",
     "ResourceBusy",
     "ResourceReserved",
+    "RetryDelayed",
     "Skip",
     "StartDelayed",
     "StoreReverted",
+    "TimeFormat",
     "TimedOut",
 ]
 
@@ -125,6 +128,7 @@ Block = (
     | ResourceBusy
     | ResourceReserved
     | StartDelayed
+    | RetryDelayed
     | InternalFault
     | DaemonStopping
 )

@@ -1,12 +1,20 @@
 """The base of reasons, and what several of them share."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
 from attrs import frozen
+
+TimeFormat = Callable[[datetime], str]
+"""Returns an instant as text."""
+
+
+def time_text(instant: datetime) -> str:
+    """Return an instant in ISO 8601, to the second."""
+    return instant.isoformat(timespec="seconds")
 
 
 @frozen
@@ -20,6 +28,23 @@ class ReasonBase:
     @abstractmethod
     def text(self) -> str:
         """The reason as a clause, for a person."""
+
+    def describe(self, time: TimeFormat) -> str:
+        """Return the reason as a clause, with instants as `time` shows them."""
+        return self.text
+
+
+@frozen
+class TimedReason(ReasonBase):
+    """The base of reasons with an instant in their text."""
+
+    @property
+    def text(self) -> str:
+        return self.describe(time_text)
+
+    @abstractmethod
+    def describe(self, time: TimeFormat) -> str:
+        """Return the reason as a clause, with instants as `time` shows them."""
 
 
 class MissedCause(StrEnum):
@@ -46,7 +71,3 @@ _MISSED_CAUSES: Mapping[MissedCause, str] = {
     MissedCause.BUSY: "the daemon was busy",
     MissedCause.STORE_REVERTED: "the store went back to an older state, so nothing shows what ran",
 }
-
-
-def time_text(instant: datetime) -> str:
-    return instant.isoformat(timespec="seconds")

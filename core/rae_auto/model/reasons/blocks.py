@@ -8,11 +8,11 @@ from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.policies import CatchUp
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.units import format_duration
-from rae_auto.model.reasons.base import MissedCause, ReasonBase, time_text
+from rae_auto.model.reasons.base import MissedCause, ReasonBase, TimedReason, TimeFormat
 
 
 @frozen
-class Overlapping(ReasonBase):
+class Overlapping(TimedReason):
     """Another open run of the same job."""
 
     code = "overlap"
@@ -21,9 +21,8 @@ class Overlapping(ReasonBase):
     run: RunId
     since: datetime
 
-    @property
-    def text(self) -> str:
-        return f"run {self.run} of the same job has been open since {time_text(self.since)} (overlap)"
+    def describe(self, time: TimeFormat) -> str:
+        return f"run {self.run} of the same job has been open since {time(self.since)} (overlap)"
 
 
 @frozen
@@ -71,7 +70,7 @@ class MaxOverlap(ReasonBase):
 
 
 @frozen
-class Repeated(ReasonBase):
+class Repeated(TimedReason):
     """An occurrence that was decided before."""
 
     code = "repeated"
@@ -79,9 +78,8 @@ class Repeated(ReasonBase):
 
     decided_at: datetime
 
-    @property
-    def text(self) -> str:
-        return f"the same occurrence was decided before, at {time_text(self.decided_at)}"
+    def describe(self, time: TimeFormat) -> str:
+        return f"the same occurrence was decided before, at {time(self.decided_at)}"
 
 
 @frozen
@@ -109,7 +107,7 @@ class Disabled(ReasonBase):
 
 
 @frozen
-class Missed(ReasonBase):
+class Missed(TimedReason):
     """Instants that passed while nothing could start them, given up together.
 
     `first` to `last` is the span; `count` counts the latest of them, and `has_older` says that there were more.
@@ -125,9 +123,8 @@ class Missed(ReasonBase):
     has_older: bool
     catch_up: CatchUp
 
-    @property
-    def text(self) -> str:
-        span = f"from {time_text(self.first)} until {time_text(self.last)}"
+    def describe(self, time: TimeFormat) -> str:
+        span = f"from {time(self.first)} until {time(self.last)}"
         return f"it was missed: {self.cause.text} {span} (catch_up = {self.catch_up})"
 
 
@@ -273,17 +270,34 @@ class ResourceReserved(ReasonBase):
 
 
 @frozen
-class StartDelayed(ReasonBase):
-    """A jitter, or the delay before a retry."""
+class StartDelayed(TimedReason):
+    """A jitter, or the distance between runs that are caught up."""
 
     code = "delayed"
-    meaning = "waits: for its jitter, or for the delay of a retry"
+    meaning = "waits: for its jitter, or because missed runs that are caught up start one after another"
 
     until: datetime
 
-    @property
-    def text(self) -> str:
-        return f"it may not start before {time_text(self.until)} (jitter, or the delay of a retry)"
+    def describe(self, time: TimeFormat) -> str:
+        return f"it starts at {time(self.until)} at the earliest (jitter, or the distance between missed runs)"
+
+
+@frozen
+class RetryDelayed(TimedReason):
+    """The delay before a retry; `end` is the end of the attempt before it, in words."""
+
+    code = "retry_delay"
+    meaning = "waits: for the delay of a retry"
+
+    attempt: int
+    max_attempts: int
+    end: str
+    until: datetime
+
+    def describe(self, time: TimeFormat) -> str:
+        # A run that was lost in a crash may have more attempts than its policy says.
+        of = f" of {self.max_attempts}" if self.attempt < self.max_attempts else ""
+        return f"attempt {self.attempt}{of} {self.end}; attempt {self.attempt + 1} starts at {time(self.until)}"
 
 
 @frozen

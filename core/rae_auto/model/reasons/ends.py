@@ -29,7 +29,7 @@ class Cancelled(ReasonBase):
 
     @property
     def text(self) -> str:
-        return "it was cancelled by a person or a program"
+        return "a person or a program requested it"
 
 
 @frozen

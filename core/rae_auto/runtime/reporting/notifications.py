@@ -41,7 +41,7 @@ def _text(kind: NotifyOn, run: Run) -> str:
     if kind is NotifyOn.RECOVERY:
         return f"{run.job} succeeded again"
     why = run.reason.text if run.reason else (f"exit code {run.exit_code}" if run.exit_code else "")
-    ended = str(run.state).replace("_", " ")
+    ended = run.state.text
     return f"{run.job} {ended}" + (f": {why}" if why and kind is NotifyOn.FAILURE else "")
 
 

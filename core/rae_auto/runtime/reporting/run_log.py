@@ -33,20 +33,14 @@ def log_run(run: Run) -> None:
     if run.state is RunState.STARTING:
         log.info("started" if run.attempt == 1 else "started, attempt {}", run.attempt)
     elif run.state is RunState.RETRYING:
-        log.warning("attempt {} {}; next at {}", run.attempt, _describe_attempt(run), _next_attempt_time(run))
+        log.warning("attempt {} {}; next at {}", run.attempt, run.attempts[-1].end_text, _next_attempt_time(run))
     elif run.state.final:
-        log.log(_LEVELS[run.state], "{}{}", str(run.state).replace("_", " "), _details(run))
+        log.log(_LEVELS[run.state], "{}{}", run.state.text, _details(run))
 
 
 def log_jump(jump: ClockJump, by: timedelta) -> None:
     """Log a jump of the clock."""
     logger.warning(_JUMP_TEXTS[jump], format_elapsed(by))
-
-
-def _describe_attempt(run: Run) -> str:
-    last = run.attempts[-1]
-    code = last.result.exit_code if last.result else None
-    return f"{last.state}".replace("_", " ") + (f" (exit code {code})" if code else "")
 
 
 def _next_attempt_time(run: Run) -> str:
