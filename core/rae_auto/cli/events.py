@@ -10,6 +10,7 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.cli.queries import query
+from rae_auto.cli.usage import CommandGroup, OneOf
 from rae_auto.control.client import Client
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import format_count, quote
@@ -20,7 +21,7 @@ MAX_INPUT_CHARACTERS = 1 << 20
 """The part of standard input that is read; the daemon accepts less."""
 
 
-@click.group("event")
+@click.group("event", cls=CommandGroup, renamed={"forget": "delete"})
 def event_command() -> None:
     """Record events that triggers react to, and list or delete recorded events.
 
@@ -128,7 +129,7 @@ def delete_command(names: tuple[str, ...], all_: bool, before: str | None, confi
 
 
 @event_command.command("hook")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=OneOf(["bash", "zsh", "fish"]))
 def hook_command(shell: str) -> None:
     """Print a hook that makes a shell record each command as an event. See docs/events.md first.
 

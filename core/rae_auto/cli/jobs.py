@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.usage import OneOf, WholeNumber
 from rae_auto.control.client import Client
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.jobs import JOB_HEADERS, job_details, job_rows
@@ -52,13 +53,13 @@ def show_command(job: str, json_: bool) -> None:
 @click.option("--every", metavar="DURATION", help="Run it repeatedly, at this interval.")
 @click.option("--at", metavar="INSTANT", help="Run it once, at this instant.")
 @click.option("--timeout", metavar="DURATION", help="End a run that takes longer.")
-@click.option("--priority", type=click.Choice(["low", "normal", "high", "critical"]), help="Its place in the queue.")
+@click.option("--priority", type=OneOf(["low", "normal", "high", "critical"]), help="Its place in the queue.")
 @click.option(
     "--overlap",
-    type=click.Choice(["skip", "queue", "replace", "allow"]),
+    type=OneOf(["skip", "queue", "replace", "allow"]),
     help="What to do while a run of the job is open.",
 )
-@click.option("--retries", type=click.IntRange(0, 999), help="Retry a failed run so many times.")
+@click.option("--retries", type=WholeNumber(0, 999), help="Retry a failed run so many times.")
 @click.option("--replace", is_flag=True, help="Replace the job if it exists.")
 @options.as_json
 def add_command(

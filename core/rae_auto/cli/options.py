@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rae_auto.cli.usage import WholeNumber
 from rae_auto.errors import ConfigError
 from rae_auto.paths import find_config
 
@@ -22,7 +23,7 @@ config = click.option("--config", metavar="FILE", help="The configuration file; 
 def limit(noun: str) -> "Callable[[F], F]":
     """Return the option for the number of records to show."""
     return click.option(
-        "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help=f"Show so many {noun} at most."
+        "--limit", type=WholeNumber(1, 100_000), default=20, show_default=True, help=f"Show so many {noun} at most."
     )
 
 

@@ -1,4 +1,4 @@
-"""The commands init, check, next and schema: before anything runs."""
+"""The commands init, check, next, schema and completion: before anything runs."""
 
 from datetime import UTC, datetime
 from itertools import islice
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.usage import OneOf, WholeNumber
 from rae_auto.model.primitives.escaping import escape_text
 from rae_auto.views.tables import instant, print_json
 
@@ -57,7 +58,7 @@ def print_note(line: str) -> None:
 @click.argument("what", metavar="EXPR|JOB")
 @click.option("--tz", metavar="ZONE", help="An IANA time zone; by default the configured or the local one.")
 @click.option("--from", "start", metavar="ISO", help="Only instants after this one; by default now.")
-@click.option("--count", type=click.IntRange(0, 10_000), default=5, show_default=True, help="Show so many instants.")
+@click.option("--count", type=WholeNumber(0, 10_000), default=5, show_default=True, help="Show so many instants.")
 @options.config
 @options.as_json
 def next_command(what: str, tz: str | None, start: str | None, count: int, config: str | None, json_: bool) -> None:
@@ -86,7 +87,7 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
 
 
 @click.command("schema")
-@click.argument("name", type=click.Choice(["config", "job"]), default="config")
+@click.argument("name", type=OneOf(["config", "job"]), default="config")
 def schema_command(name: str) -> None:
     """Print the JSON Schema of the configuration (with all installed plugins), or of stored jobs and runs.
 
@@ -96,3 +97,19 @@ def schema_command(name: str) -> None:
     from rae_auto.registry import Registry
 
     print_json(config_schema(Registry()) if name == "config" else job_schema())
+
+
+@click.command("completion")
+@click.argument("shell", type=OneOf(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> None:
+    """Print the completion script for a shell.
+
+    Example: rae-auto completion bash > ~/.local/share/bash-completion/completions/rae-auto
+    """
+    from click.shell_completion import get_completion_class
+
+    from rae_auto.cli.program import program
+
+    completion = get_completion_class(shell)
+    assert completion is not None
+    click.echo(completion(program, {}, "rae-auto", "_RAE_AUTO_COMPLETE").source())

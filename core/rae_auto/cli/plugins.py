@@ -3,11 +3,12 @@
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.usage import CommandGroup, OneOf
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.tables import print_json, show_table
 
 
-@click.group("plugins", invoke_without_command=True)
+@click.group("plugins", cls=CommandGroup, invoke_without_command=True)
 @options.as_json
 @click.pass_context
 def plugins_command(ctx: click.Context, json_: bool) -> None:
@@ -28,7 +29,7 @@ def plugins_command(ctx: click.Context, json_: bool) -> None:
 
 
 @plugins_command.command("show")
-@click.argument("kind", type=click.Choice(["trigger", "executor", "store", "logger", "notifier", "guard"]))
+@click.argument("kind", type=OneOf(["trigger", "executor", "store", "logger", "notifier", "guard"]))
 @click.argument("name")
 @options.as_json
 def show_command(kind: str, name: str, json_: bool) -> None:

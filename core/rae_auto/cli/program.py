@@ -7,10 +7,9 @@ from importlib import import_module
 
 import click
 
+from rae_auto.cli.usage import CommandGroup, describe_usage_error
 from rae_auto.errors import BadRequest, ConfigError, DaemonUnreachable, InvalidJob, SchedulerError
 from rae_auto.model.primitives.escaping import escape_text
-from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.primitives.names import did_you_mean
 
 COMMANDS = {
     "init": "planning", "check": "planning", "next": "planning", "schema": "planning",
@@ -22,7 +21,7 @@ COMMANDS = {
     "simulate": "simulate",
     "event": "events",
     "plugins": "plugins",
-    "completion": "completion",
+    "completion": "planning",
 }  # fmt: skip
 """Each command, and the module of `rae_auto.cli` that defines it as NAME_command."""
 
@@ -36,7 +35,7 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
-class Program(click.Group):
+class Program(CommandGroup):
     """A group that finds commands by name without importing the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -49,14 +48,6 @@ class Program(click.Group):
         command = getattr(import_module(f"rae_auto.cli.{module}"), f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(command, click.Command)
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS:
-            near = did_you_mean(args[0], COMMANDS) or "; 'rae-auto --help' lists them"
-            ctx.fail(f"unknown command {quote(args[0][:64])}{near}")
-        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -80,7 +71,7 @@ def run(arguments: list[str]) -> int:
         if _is_help(error):
             click.echo(error.format_message(), err=True)
             return 2
-        return _fail(arguments, "BadUsage", _usage(error), 2)
+        return _fail(arguments, "BadUsage", describe_usage_error(error), 2)
     except BrokenPipeError:
         # The reader has closed the pipe; without this Python would report it again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -106,13 +97,6 @@ def _is_help(error: click.ClickException) -> bool:
     """Return whether click wants to show the help of a group, because it was called without a command."""
     # The class is new in click 8.2; earlier versions print the help themselves.
     return type(error).__name__ == "NoArgsIsHelpError"
-
-
-def _usage(error: click.ClickException) -> str:
-    message = " ".join(error.format_message().split())
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    where = context.command_path if context else "rae-auto"
-    return message if "--help" in message else f"{message.rstrip('.')}; see '{where} --help'"
 
 
 def _text(error: Exception) -> str:

@@ -12,6 +12,7 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.cli.queries import query
+from rae_auto.cli.usage import WholeNumber
 from rae_auto.control.client import Client
 from rae_auto.errors import RunNotFound
 from rae_auto.model.primitives.escaping import escape_line, escape_text
@@ -83,7 +84,7 @@ def cancel_command(target: str, json_: bool) -> None:
 
 @click.command("output")
 @click.argument("target", metavar="JOB|RUN")
-@click.option("--attempt", type=click.IntRange(1), help="Show this attempt; by default the last one.")
+@click.option("--attempt", type=WholeNumber(1), help="Show this attempt; by default the last one.")
 @click.option("--follow", "-f", is_flag=True, help="Continue until the run ends.")
 @click.option("--raw", is_flag=True, help="Print the bytes unchanged; a terminal obeys control sequences in them.")
 @options.config

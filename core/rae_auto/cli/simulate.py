@@ -12,6 +12,7 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.cli.queries import print_notices
+from rae_auto.cli.usage import WholeNumber
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import quote
@@ -28,7 +29,7 @@ _MAX_RUNS_PER_MEDIAN = 101
 
 @click.command("simulate")
 @click.option("--from", "start", metavar="TIME", help="The start, in the configured time zone; by default now.")
-@click.option("--days", type=click.IntRange(1, 366), default=1, show_default=True, help="Simulate so many days.")
+@click.option("--days", type=WholeNumber(1, 366), default=1, show_default=True, help="Simulate so many days.")
 @click.option(
     "--downtime", "downtimes", multiple=True, metavar="A..B", help="No daemon between A and B; may be repeated."
 )

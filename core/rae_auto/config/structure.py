@@ -19,6 +19,7 @@ from cattrs import Converter
 
 from rae_auto.api.plugin import Plugin, Variants
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
+from rae_auto.config.synonyms import KEY_SYNONYMS
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import did_you_mean
@@ -86,7 +87,7 @@ def renamed_key(name: str, fields: Iterable["attrs.Attribute[Any]"]) -> str | No
 def unknown_key(name: str, known: Iterable[str]) -> str:
     """Return the message for an unknown key, with the nearest known one."""
     known = sorted(known)
-    if near := did_you_mean(name, known):
+    if near := did_you_mean(name, known, KEY_SYNONYMS):
         return f"unknown key{near}"
     if not known:
         return "unknown key; remove it, because there are no options here"

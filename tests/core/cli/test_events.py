@@ -70,7 +70,7 @@ class TestSend:
             (["a", "--field", f"x={'y' * 70_000}"], "data: is larger than 64 KB"),
             (["a", "--field", f"x={'y' * 200_000}"], "a request is limited to 128 KB"),
             (["a", "--field", "x:=1e999"], "invalid number"),
-            ([], "Missing argument 'NAME'"),
+            ([], "NAME is missing"),
         ],
     )
     def test_refuses_what_is_no_event_with_exit_code_2(self, empty_log, arguments, message):

@@ -1,8 +1,7 @@
 """Names of jobs, triggers, runs and events, with their syntax, and suggestions for misspelled ones."""
 
 import re
-from collections.abc import Iterable
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NewType
 
 from rae_auto.model.primitives.formatting import quote
@@ -41,10 +40,58 @@ def check_event_name(name: object) -> str:
     return name
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+Synonyms = Mapping[str, Sequence[str]]
+"""Our names for what other tools call differently, by those tools' names."""
+
+_TRANSPOSITION_COST = 0.5
+_MAX_DISTANCE_PER_CHARACTER = 0.28
+_MIN_PREFIX_CHARACTERS = 3
+
+
+def did_you_mean(word: str, known: Iterable[str], synonyms: Synonyms | None = None) -> str:
     """Return a suggestion that ends an error message, or "": `; did you mean "backup"?`."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {quote(near[0])}?" if near else ""
+    candidates = list(known)
+    same = [name for name in (synonyms or {}).get(_plain(word), ()) if name in candidates]
+    near = same or _find_nearest(word, candidates)
+    return f"; did you mean {' or '.join(map(quote, near))}?" if near else ""
+
+
+def _find_nearest(word: str, known: Sequence[str]) -> list[str]:
+    """Return the name that is nearest to a misspelled word, or the only one that it is a part of."""
+    plain = _plain(word)
+    letters, limit = set(plain), min(max(len(plain) * _MAX_DISTANCE_PER_CHARACTER, 1.0), len(plain) - 1)
+    best = limit
+    nearest: list[str] = []
+    for name in known:
+        candidate = _plain(name)
+        # A change concerns two letters at most; there may be thousands of names.
+        if abs(len(candidate) - len(plain)) <= best and len(letters.symmetric_difference(candidate)) <= 2 * limit:
+            distance = _measure_distance(plain, candidate)
+            if distance < best or (distance == best and not nearest):
+                best, nearest = distance, [name]
+    if not nearest and len(plain) >= _MIN_PREFIX_CHARACTERS:
+        wholes = [name for name in known if _plain(name).startswith(plain) or _plain(name).endswith(f"/{plain}")]
+        nearest = wholes if len(wholes) == 1 else []
+    return nearest
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("-", "_")
+
+
+def _measure_distance(one: str, other: str) -> float:
+    """Return the number of changed, missing, added and exchanged letters; exchanged ones are the likeliest mistake."""
+    before: list[float] = []
+    row = [float(number) for number in range(len(other) + 1)]
+    for n, letter in enumerate(one, 1):
+        above, row = row, [float(n)]
+        for m, counterpart in enumerate(other, 1):
+            cost = min(above[m] + 1, row[m - 1] + 1, above[m - 1] + (letter != counterpart))
+            if n > 1 and m > 1 and letter == other[m - 2] and one[n - 2] == counterpart:
+                cost = min(cost, before[m - 2] + _TRANSPOSITION_COST)
+            row.append(cost)
+        before = above
+    return row[-1]
 
 
 def _shortened(name: object) -> str:

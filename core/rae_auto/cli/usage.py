@@ -1,0 +1,131 @@
+"""Bad usage: click's errors in our words, and groups and types whose errors are ours."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import click
+
+from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.names import Synonyms, did_you_mean
+
+COMMAND_SYNONYMS: Synonyms = {
+    **dict.fromkeys(("log", "logs", "tail"), ("output",)),
+    **dict.fromkeys(("start", "launch"), ("trigger", "run")),
+    **dict.fromkeys(("daemon", "serve", "up"), ("run",)),
+    **dict.fromkeys(("restart",), ("reload",)),
+    **dict.fromkeys(("ls", "jobs"), ("list",)),
+    **dict.fromkeys(("ps", "top"), ("status",)),
+    **dict.fromkeys(("kill", "abort"), ("cancel",)),
+    **dict.fromkeys(("down", "quit", "exit", "shutdown"), ("stop",)),
+    **dict.fromkeys(("rm", "delete", "del"), ("remove", "delete")),
+    **dict.fromkeys(("create", "new"), ("add", "init")),
+    **dict.fromkeys(("disable",), ("pause",)),
+    **dict.fromkeys(("enable", "unpause"), ("resume",)),
+    **dict.fromkeys(("validate", "lint", "verify"), ("check",)),
+    **dict.fromkeys(("explain",), ("why",)),
+    **dict.fromkeys(("runs", "last"), ("history",)),
+    **dict.fromkeys(("info", "describe", "inspect"), ("show",)),
+    **dict.fromkeys(("dry_run", "forecast", "preview"), ("simulate",)),
+    **dict.fromkeys(("events",), ("event",)),
+    **dict.fromkeys(("plugin",), ("plugins",)),
+}
+"""Our commands for those of systemctl, cron, Docker and other tools."""
+
+_MAX_SHOWN_CHARACTERS = 64
+
+
+class CommandGroup(click.Group):
+    """A group that answers an unknown command with the one that may be meant."""
+
+    def __init__(self, *args: Any, renamed: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.renamed = renamed or {}
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            ctx.fail(self._describe_unknown(args[0], ctx))
+        return super().resolve_command(ctx, args)
+
+    def _describe_unknown(self, name: str, ctx: click.Context) -> str:
+        if name in self.renamed:
+            return f"command {quote(name)} was renamed; use '{ctx.command_path} {self.renamed[name]}'"
+        near = did_you_mean(name[:_MAX_SHOWN_CHARACTERS], self.list_commands(ctx), COMMAND_SYNONYMS)
+        return f"unknown command {_quote_short(name)}{near or _see_help(ctx, 'lists them')}"
+
+
+class WholeNumber(click.IntRange):
+    """A whole number from `min` to `max`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            limits = f"from {self.min} to {self.max}" if self.max is not None else f"of at least {self.min}"
+            self.fail(f"must be a whole number {limits}, not {_quote_short(value)}", param, ctx)
+
+
+class OneOf(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """One of a few words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        words = [str(choice) for choice in self.choices]
+        if value not in words:
+            near = did_you_mean(str(value)[:_MAX_SHOWN_CHARACTERS], words)
+            self.fail(f"must be one of {', '.join(words)}, not {_quote_short(value)}{near}", param, ctx)
+        return value
+
+
+def describe_usage_error(error: click.ClickException) -> str:
+    """Return the error as one line: place, problem and remedy."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    message = " ".join(_restate(error, context).split()).rstrip(".")
+    is_remedied = "; " in message
+    return message if is_remedied else f"{message}{_see_help(context)}"
+
+
+def _restate(error: click.ClickException, context: click.Context | None) -> str:
+    match error:
+        case click.NoSuchOption():
+            near = did_you_mean(error.option_name[:_MAX_SHOWN_CHARACTERS], _options_of(context))
+            return f"unknown option {_quote_short(error.option_name)}{near}"
+        case click.MissingParameter(param=click.Parameter() as parameter):
+            return f"{_name_of(parameter)} is missing"
+        case click.BadOptionUsage():
+            needs = "must stand alone" if "does not take a value" in error.message else "needs a value"
+            return f"{error.option_name} {needs}"
+        case click.BadParameter(param=click.Parameter() as parameter):
+            return f"{_name_of(parameter)} {error.message}"
+        case click.UsageError() if "unexpected extra argument" in error.message and context is not None:
+            # "Got unexpected extra argument (x)", or "arguments (x y)".
+            return _describe_extra(error.message.partition("(")[2].rpartition(")")[0].split(" ")[0], context)
+    return error.format_message()
+
+
+def _describe_extra(extra: str, context: click.Context) -> str:
+    if extra.endswith(".toml") and "--config" in _options_of(context):
+        return f"unexpected argument {_quote_short(extra)}; name a configuration with '--config {extra}'"
+    return f"unexpected argument {_quote_short(extra)}"
+
+
+def _options_of(context: click.Context | None) -> Collection[str]:
+    if context is None:
+        return ()
+    return [name for parameter in context.command.get_params(context) for name in parameter.opts if name[:1] == "-"]
+
+
+def _name_of(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Option):
+        return max(parameter.opts, key=len)
+    return parameter.human_readable_name
+
+
+def _quote_short(value: object) -> str:
+    text = str(value)
+    return quote(text if len(text) <= _MAX_SHOWN_CHARACTERS else text[:_MAX_SHOWN_CHARACTERS] + "…")
+
+
+def _see_help(context: click.Context | None, does: str = "") -> str:
+    program = context.command_path if context else "rae-auto"
+    return f"; '{program} --help' {does}" if does else f"; see '{program} --help'"
