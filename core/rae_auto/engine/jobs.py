@@ -195,7 +195,9 @@ def put_job(turn: Turn, plan: Plan) -> str | None:
 
 
 def set_cursors(turn: Turn, entry: JobEntry) -> None:
-    """Have a cursor for each schedule of the job."""
+    """Have a cursor for each schedule of the job. One that can't be used keeps those it had."""
+    if entry.plan.problem is not None:
+        return
     current = cursors.cursors_for(entry.plan.schedules, entry.state.cursors, turn.now.wall)
     if current != entry.state.cursors:
         entry.state = evolve(entry.state, cursors=current)

@@ -32,6 +32,8 @@ class Plan:
     upstream_jobs: tuple[JobId, ...] = ()
     summaries: tuple[str, ...] = field(default=(), eq=False)
     """A few words for each trigger, in the order of `job.schedule`; opaque to the engine."""
+    problem: str | None = None
+    """Why the job can't be used at present, for instance because a plugin is gone: it is kept, and starts nothing."""
 
 
 @frozen

@@ -17,7 +17,16 @@ from rae_auto.explain.local_times import RequestedTime, distance_to_nearest
 from rae_auto.model.decision import Decision
 from rae_auto.model.job_state import SeenOccurrence
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.reasons import CaughtUp, Disabled, Paused, Reason, Repeated, RepeatedAfterCrash, RetryDelayed
+from rae_auto.model.reasons import (
+    CaughtUp,
+    Disabled,
+    Paused,
+    Reason,
+    Repeated,
+    RepeatedAfterCrash,
+    RetryDelayed,
+    UnusableJob,
+)
 from rae_auto.model.run import Run, RunState
 
 NEAR = timedelta(minutes=1)
@@ -66,6 +75,8 @@ def explain_now(view: JobView) -> Explanation:
     if open_runs:
         return explain_run(open_runs[-1], view)
     run = max(view.runs, key=lambda run: (run.finished_at or run.queued_at, run.queued_at), default=None)
+    if view.problem is not None:
+        return Explanation(f"{view.job} starts nothing: {view.problem}", (), UnusableJob(view.problem))
     if view.definition is not None and (not view.enabled or view.paused):
         reason = Paused() if view.paused else Disabled()
         state = (

@@ -131,6 +131,7 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
     return JobView(
         job=job,
         definition=plan.job if plan else None,
+        problem=plan.problem if plan else None,
         enabled=enabled,
         paused=plan is not None and state.paused,
         now=source.now,

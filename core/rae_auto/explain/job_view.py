@@ -32,6 +32,8 @@ class JobView:
     job: str
     definition: Job | None
     """None if the job was removed and only its records are left."""
+    problem: str | None = None
+    """Why the job can't be used; None if it can."""
     enabled: bool
     paused: bool
     now: datetime

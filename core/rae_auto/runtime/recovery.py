@@ -28,7 +28,7 @@ A document that can't be read costs its own job and nothing else: the job is pau
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,7 @@ from rae_auto.api.store import Change, Delete, Put, Setback, Store
 from rae_auto.engine.events import Restored
 from rae_auto.engine.lifecycle import job_of_terms, mark_uncertain
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
-from rae_auto.errors import DuplicateJob, StoreError
+from rae_auto.errors import DuplicateJob, InvalidJob, StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
@@ -63,6 +63,8 @@ class Recovered:
     restored: Restored
     planned: tuple[Planned, ...]
     damaged_jobs: Mapping[JobId, str]
+    unusable_jobs: Collection[JobId] = ()
+    """Jobs of the store that can't be used, for instance because a plugin is gone."""
 
 
 async def read_store(
@@ -82,7 +84,7 @@ async def read_store(
     states, bad_states = await archive.load(documents.STATE, JobState)
     runs, bad_runs = await archive.load(documents.RUN, Run)
     seen, bad_seen = await archive.load(documents.SEEN, SeenOccurrence)
-    added = [factory.plan(job, JobOrigin.STORE) for job in stored]
+    added = [_plan_stored(job, factory) for job in stored]
     all_plans = [*plans, *(one.plan for one in added)]
     # In the place of a job that can't be read: it can be seen, removed and replaced, and starts nothing.
     all_plans += [
@@ -102,7 +104,19 @@ async def read_store(
         runs = tuple([_mark_uncertain(run, known.get(run.job), directory) for run in runs])
         _report_setback(setback, len(runs))
     restored = Restored(settings, tuple(all_plans), tuple(by_job.values()), runs, seen, setback is not None)
-    return Recovered(restored, (*configured, *added), damaged_jobs)
+    unusable = [one.plan.job.id for one in added if one.plan.problem is not None]
+    return Recovered(restored, (*configured, *added), damaged_jobs, unusable)
+
+
+def _plan_stored(job: Job, factory: PluginFactory) -> Planned:
+    """Return the plan of a job of the store. One that can't be used costs itself alone, and is kept as it is."""
+    try:
+        return factory.plan(job, JobOrigin.STORE)
+    except InvalidJob as error:
+        logger.bind(job=job.id).error(
+            "starts nothing until its plugins are back and the daemon is restarted: {}", error
+        )
+        return Planned(Plan(job, origin=JobOrigin.STORE, problem=str(error)), {})
 
 
 def find_setback(directory: Path, store: Store) -> Setback | None:

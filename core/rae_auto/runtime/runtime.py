@@ -161,7 +161,8 @@ class Runtime:
         await self._wait_started(turning)
         if recovered.restored.is_reverted:
             forget_restore(self.directory)
-        await self.inputs.start([one for one in recovered.planned if one.sources], self._damaged_jobs)
+        kept = {*self._damaged_jobs, *recovered.unusable_jobs}
+        await self.inputs.start([one for one in recovered.planned if one.sources], kept)
         self._tasks = (turning, asyncio.create_task(self._bounds.run()))
 
     async def _wait_started(self, turning: "asyncio.Task[None]") -> None:
@@ -290,9 +291,11 @@ class Runtime:
 
     @property
     def damaged_jobs(self) -> list[str]:
-        """Messages on jobs that are paused because their documents were damaged, until each is resumed."""
+        """Messages on jobs that damage has paused, until each is resumed, and on jobs that can't be used."""
         paused = {entry.job.id for entry in self.engine.jobs() if entry.state.paused}
-        return [message for job, message in self._damaged_jobs.items() if job in paused]
+        damaged = [message for job, message in self._damaged_jobs.items() if job in paused]
+        unusable = (entry.plan.problem for entry in self.engine.jobs())
+        return [*damaged, *(f"{problem}; it starts nothing" for problem in unusable if problem is not None)]
 
     async def runs(self, query: LogQuery) -> list[Run]:
         """Return the runs that match a query, open ones included, newest first."""

@@ -13,6 +13,7 @@ from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.policies import NotifyOn, NotifyPolicy
 from rae_auto.model.reasons import DaemonStopping, Disabled, Paused, Removed, RepeatedAfterCrash
 from rae_auto.model.run import Result, Run, RunState
+from rae_auto.simulation.virtual_engine import EPOCH
 
 MINUTE = timedelta(minutes=1)
 
@@ -334,3 +335,41 @@ class TestNotifications:
         for exit_code in (0, 1, 0, 0):
             w.fail(w.trigger("a"), exit_code)
         assert [notice.kind for notice in w.notices] == [NotifyOn.FAILURE, NotifyOn.RECOVERY]
+
+
+def test_job_that_cannot_be_used_starts_nothing_and_keeps_its_cursor(world, job):
+    w = world(job("a", every=1))
+    w.advance(timedelta(minutes=1))
+    w.end(*w.active_starts)
+    (before,) = [state.cursors for state in w.stored(JobState)]
+    usable = w._plans["a"]
+    w.put_plan(Plan(usable.job, problem="its plugin is gone"))
+    w.crash(down=timedelta(minutes=5))
+    with pytest.raises(NotStarted, match="its plugin is gone"):
+        w.trigger("a")
+    w.fire("a", "source", "event")
+    assert not w.active_starts
+    assert [state.cursors for state in w.stored(JobState)] == [before]
+    w.put_plan(usable)
+    w.crash()
+    assert [start.run.scheduled_for for start in w.active_starts.values()] == [EPOCH + timedelta(minutes=6)]
+
+
+@pytest.mark.parametrize("held", ["paused", "disabled", "failed need", "no need yet"])
+def test_an_event_waits_for_a_job_that_may_not_run(world, job, held):
+    needs = ["b"] if "need" in held else []
+    w = world(job("b"), job("a", needs=needs, enabled=held != "disabled"))
+    if held == "paused":
+        w.pause("a")
+    if held == "failed need":
+        w.fail(w.trigger("b"))
+    w.fire("a", "source", "event")
+    w.crash()
+    assert not w.active_starts
+    if held == "paused":
+        w.resume("a")
+    elif held == "disabled":
+        w.add(job("a"), replace=True)
+    else:
+        w.end(w.trigger("b"))
+    assert [(start.job.id, start.run.key) for start in w.active_starts.values()] == [("a", "event")]

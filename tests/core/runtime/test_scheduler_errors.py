@@ -5,16 +5,18 @@ import threading
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from loguru import logger
 from tests.support.control_peer import in_time
 from tests.support.waiting import eventually
 
-from rae_auto import InvalidJob, Job, RunState, Scheduler, SchedulerClosed
+from rae_auto import InvalidJob, Job, NotStarted, RunState, Scheduler, SchedulerClosed
 from rae_auto.api.store import LogQuery
 from rae_auto.engine import engine as engine_module
 from rae_auto.engine.commands import SetPaused
 from rae_auto.engine.events import AttemptEnded
 from rae_auto.errors import BadRequest, InternalError
+from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime import engine_loop
 from rae_auto.testing.memory_store import MemoryStore
 
@@ -178,3 +180,36 @@ def test_failing_engine_ends_the_scheduler_without_a_hang(tmp_path, monkeypatch)
 
     # It has let the store go.
     assert in_time(afterwards).state is RunState.SUCCEEDED
+
+
+def test_a_stored_job_without_its_plugin_is_held_alone(tmp_path, monkeypatch):
+    async def before():
+        async with Scheduler(directory=tmp_path) as scheduler:
+            await scheduler.add_jobs([evolve(JOB, id=name, name=name) for name in "ab"])
+
+    in_time(before)
+    original = PluginFactory.plan
+
+    def plan(self, job, origin):
+        if job.id == "a":
+            raise InvalidJob('job "a": no plugin "moon"')
+        return original(self, job, origin)
+
+    async def without():
+        async with Scheduler(directory=tmp_path) as scheduler:
+            with pytest.raises(NotStarted, match="moon"):
+                await scheduler.trigger("a")
+            run = await scheduler.wait(await scheduler.trigger("b"))
+            return run.state, scheduler.runtime.damaged_jobs
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PluginFactory, "plan", plan)
+        state, messages = in_time(without)
+    assert state is RunState.SUCCEEDED
+    assert messages == ['job "a": no plugin "moon"; it starts nothing']
+
+    async def with_it():
+        async with Scheduler(directory=tmp_path) as scheduler:
+            return await scheduler.wait(await scheduler.trigger("a"))
+
+    assert in_time(with_it).state is RunState.SUCCEEDED

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from loguru import logger
 from tests.support.control_peer import in_time
 
@@ -208,14 +208,17 @@ def test_occurrence_emitted_while_commits_fail_is_kept(tmp_path, monkeypatch):
     assert store.failures == 0
 
 
-def test_a_policy_that_says_no_is_no_error_of_the_source(tmp_path, log):
+def test_a_policy_that_says_no_is_no_error_of_the_source(tmp_path):
     async def work(scheduler):
         await scheduler.pause("a")
-        await (await stage.begins("x")).emit("key")
-        return await scheduler.history()
+        watch = await stage.begins("x")
+        waiting = await watch.emit("key")
+        refused = await watch.emit("other key")
+        runs = await scheduler.history()
+        return [run.id for run in runs] == [waiting.run], refused.reason.code
 
-    assert run_with_scheduler(tmp_path, work, job()) == []
-    assert (stage.starts, log) == (["x"], [])
+    assert run_with_scheduler(tmp_path, work, evolve(job(), overlap="skip")) == (True, "overlap")
+    assert stage.starts == ["x"]
 
 
 # What goes wrong

@@ -33,6 +33,7 @@ from rae_auto.model.reasons import (
     Repeated,
     Replaced,
     Skip,
+    UnusableJob,
 )
 from rae_auto.model.run import Run, RunState, StartConditions
 
@@ -176,7 +177,11 @@ def decide(
 def _find_skip(state: EngineState, entry: JobEntry, candidate: Candidate, starts_at: datetime) -> Skip | None:
     """Return the first policy's reason to skip an occurrence."""
     job, trigger = entry.job, candidate.occurrence.trigger
-    if trigger != MANUAL:
+    if entry.plan.problem is not None:
+        return UnusableJob(entry.plan.problem)
+    # An event comes once, so it waits for a job that may not run now; a schedule comes round again.
+    is_event = isinstance(candidate.cause, Fired)
+    if trigger != MANUAL and not is_event:
         if not (state.settings.enabled and job.enabled):
             return Disabled()
         if entry.state.paused:
@@ -187,7 +192,7 @@ def _find_skip(state: EngineState, entry: JobEntry, candidate: Candidate, starts
     waiting = _count_waiting(state, job, candidate.batch)
     if waiting >= state.settings.max_queue:
         return QueueLimit(waiting)
-    if dependencies.find_running_need(state, job) is None:
+    if not is_event and dependencies.find_running_need(state, job) is None:
         need = dependencies.find_unmet_need(state, job)
         if need is not None:
             return need

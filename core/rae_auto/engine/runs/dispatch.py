@@ -14,12 +14,14 @@ from rae_auto.model.policies import Overlap
 from rae_auto.model.reasons import (
     Block,
     Disabled,
+    Fired,
     InternalFault,
     MaxOverlap,
     Overlapping,
     Paused,
     ResourceBusy,
     ResourceReserved,
+    UnusableJob,
 )
 from rae_auto.model.run import RunState
 
@@ -58,7 +60,9 @@ def _dispatch_run(turn: Turn, entry: RunEntry) -> None:
 def _start_if_allowed(turn: Turn, entry: RunEntry) -> None:
     """Start a run that nothing is in the way of, unless a need or a guard forbids it."""
     need = dependencies.find_unmet_need(turn.state, entry.job) if entry.run.attempt == 0 else None
-    if need is not None:
+    if need is not None and isinstance(entry.run.cause, Fired):
+        block(turn, entry, need, need.job)
+    elif need is not None:
         finish(turn, entry, RunState.SKIPPED, reason=need)
     elif guards.check_guards(turn, entry):
         _start(turn, entry)
@@ -75,6 +79,8 @@ def find_obstacle(state: EngineState, entry: RunEntry) -> Obstacle | None:
     """Return what keeps a run from starting, though a slot is free and its resources may be."""
     run, job = entry.run, entry.job
     job_entry = state.jobs.get(run.job)
+    if job_entry is not None and job_entry.plan.problem is not None:
+        return UnusableJob(job_entry.plan.problem), run.job
     if run.trigger != MANUAL and job_entry is not None:
         if job_entry.state.paused:
             return Paused(), run.job

@@ -38,6 +38,7 @@ from rae_auto.model.reasons.blocks import (
     ResourceReserved,
     RetryDelayed,
     StartDelayed,
+    UnusableJob,
 )
 from rae_auto.model.reasons.causes import CaughtUp, Due, Fired, Manual
 from rae_auto.model.reasons.ends import (
@@ -96,6 +97,7 @@ __all__ = [
     "StoreReverted",
     "TimeFormat",
     "TimedOut",
+    "UnusableJob",
 ]
 
 Cause = Due | Manual | Fired | CaughtUp
@@ -113,6 +115,7 @@ Skip = (
     | NeedNeverRan
     | GuardBlocked
     | FeedbackLoop
+    | UnusableJob
 )
 """Why an occurrence led to no run."""
 
@@ -122,6 +125,8 @@ Block = (
     | Paused
     | Disabled
     | NeedRunning
+    | NeedFailed
+    | NeedNeverRan
     | GuardBlocked
     | GuardsPending
     | MaxParallel
@@ -130,6 +135,7 @@ Block = (
     | StartDelayed
     | RetryDelayed
     | InternalFault
+    | UnusableJob
     | DaemonStopping
 )
 """Why a run waits."""

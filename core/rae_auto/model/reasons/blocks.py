@@ -133,7 +133,7 @@ class NeedFailed(ReasonBase):
     """A needed job whose latest run did not succeed."""
 
     code = "need_failed"
-    meaning = "skipped: the latest run of a needed job did not succeed"
+    meaning = "skipped, or waits: the latest run of a needed job did not succeed"
 
     job: JobId
 
@@ -147,7 +147,7 @@ class NeedNeverRan(ReasonBase):
     """A needed job that has no finished run."""
 
     code = "need_never_ran"
-    meaning = "skipped: a needed job has not run yet"
+    meaning = "skipped, or waits: a needed job has not run yet"
 
     job: JobId
 
@@ -324,3 +324,17 @@ class InternalFault(ReasonBase):
     @property
     def text(self) -> str:
         return f"a fault in rae-auto keeps it from starting ({self.error}); it is tried again each minute"
+
+
+@frozen
+class UnusableJob(ReasonBase):
+    """A job that can't be used, for instance because a plugin that it names is gone."""
+
+    code = "unusable"
+    meaning = "skipped, refused, or waits: the job can't be used, for instance because a plugin that it names is gone"
+
+    problem: str
+
+    @property
+    def text(self) -> str:
+        return f"the job can't be used: {self.problem}"

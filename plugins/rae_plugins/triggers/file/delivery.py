@@ -1,8 +1,8 @@
 """Delivers pending changes to the engine, and removes them from the snapshot once the decision is durable.
 
 A delivery has three outcomes. *Accepted*: the engine has decided, and the files are known in their new version.
-*Busy*: the job cannot take another run now (overlap, full queue); a file whose change were dropped would never be
-looked at again, so the change stays pending and is offered again after half a second, then after up to 30 s.
+*Busy*: the job cannot take another run now (overlap, full queue, a guard); a file whose change were dropped would
+never be looked at again, so the change stays pending and is offered again after half a second, then after up to 30 s.
 *Feedback*: the engine takes the change for the output of the job's own runs; it stays pending and is offered again
 after a minute, then after up to an hour, until a retry is accepted and stays quiet for that long.
 """
@@ -15,7 +15,16 @@ from attrs import define, field, frozen
 from loguru import logger
 
 from rae_auto.api import EmitResult, TriggerContext
-from rae_auto.model.reasons import FeedbackLoop, MaxOverlap, Overlapping, QueueFull, QueueLimit, Reason, Repeated
+from rae_auto.model.reasons import (
+    FeedbackLoop,
+    GuardBlocked,
+    MaxOverlap,
+    Overlapping,
+    QueueFull,
+    QueueLimit,
+    Reason,
+    Repeated,
+)
 from rae_plugins.triggers.file.changes import ChangeOrigin, FileChange, check_event, event_key
 from rae_plugins.triggers.file.provenance import Provenance
 from rae_plugins.triggers.file.snapshot import Snapshot
@@ -32,7 +41,7 @@ _MAX_INLINE_FILES = 200
 _MIN_BUSY_DELAY_SECONDS, _MAX_BUSY_DELAY_SECONDS = 0.5, 30.0
 
 # `Repeated` without a run: the same key was refused right before a kill, so the change needs a new key.
-_BUSY_REASONS = (Overlapping, QueueFull, QueueLimit, MaxOverlap, Repeated)
+_BUSY_REASONS = (Overlapping, QueueFull, QueueLimit, MaxOverlap, GuardBlocked, Repeated)
 _REFUSAL_REASONS = (*_BUSY_REASONS, FeedbackLoop)
 
 RunInThread = Callable[..., Awaitable[Any]]
