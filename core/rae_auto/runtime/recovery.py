@@ -37,6 +37,7 @@ from attrs import evolve, frozen
 from loguru import logger
 
 from rae_auto.api.store import Change, Delete, Put, Setback, Store
+from rae_auto.engine.effects import Record
 from rae_auto.engine.events import Restored
 from rae_auto.engine.lifecycle import job_of_terms, mark_uncertain
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
@@ -46,13 +47,14 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.primitives.instants import parse_instant
-from rae_auto.model.primitives.names import JobId
-from rae_auto.model.run import Run
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import AttemptError, Due
+from rae_auto.model.run import Run, RunState
 from rae_auto.paths import RESTORED_MARK, output_path
 from rae_auto.records.store_move import note_setback
 from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.execution.executions import Executions
-from rae_auto.runtime.repository import Repository, UnreadableDocument
+from rae_auto.runtime.repository import Repository, UnreadableDocument, encode
 from rae_auto.toolkit.files import write_atomically
 
 
@@ -190,6 +192,18 @@ def _damage_message(item: UnreadableDocument, job: str) -> str:
     return f'job "{job}" is paused because its {item.kind} in the store is damaged: {item.problem}; {hint}'
 
 
+def _lost_run(item: UnreadableDocument, job: str) -> Run:
+    """Return the record of a run whose document is damaged, with as much as can be read of it."""
+    now, reason = datetime.now(UTC), AttemptError("its document in the store was damaged")
+    try:
+        run = documents.load(Run, json.loads(item.text))
+    except Exception:  # whatever damage has made of it
+        run = Run(
+            id=RunId(item.key), job=JobId(job), trigger="", key="", scheduled_for=now, queued_at=now, cause=Due()
+        )  # fmt: skip
+    return evolve(run, state=RunState.LOST, finished_at=now, reason=reason, handle=None, stopping=None)
+
+
 async def _put_aside(
     archive: Repository, directory: Path, unreadable: Sequence[UnreadableDocument], states: Sequence[JobState]
 ) -> None:
@@ -208,4 +222,6 @@ async def _put_aside(
     # The job's own definition stays: only a person can say what it was.
     changes: list[Change] = [Delete(item.kind, item.key) for item in unreadable if item.kind != documents.JOB]
     changes += [Put(*documents.document_key(state), documents.dump(state)) for state in states]
+    runs = [_lost_run(item, item.job) for item in unreadable if item.kind == documents.RUN and item.job is not None]
+    changes += encode(map(Record, runs))
     await archive.ask(lambda store: store.commit(changes))
