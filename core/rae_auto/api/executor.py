@@ -1,4 +1,4 @@
-"""The contract of executors: they carry out attempts and tell how they ended."""
+"""The contract of executors, which carry out attempts and report how they ended."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Assignment:
 
 
 class Execution(ABC):
-    """An attempt in hand."""
+    """An attempt that an executor is carrying out."""
 
     @property
     @abstractmethod
@@ -77,7 +77,7 @@ class Executor(Plugin):
     async def find(
         self, assignment: Assignment, handle: Mapping[str, Any] | None
     ) -> "Execution | Result | NeverStarted | None":
-        """After a restart: the attempt still alive, or its end, or None where its fate can't be known.
+        """Return, after a restart, the attempt if it is alive, its result if it ended, or None if that can't be known.
 
         `handle` is None where the daemon died before it was recorded.
         """

@@ -1,4 +1,4 @@
-"""The contract of notifiers: how people are told."""
+"""The contract of notifiers, which deliver notices to people."""
 
 from abc import abstractmethod
 from collections.abc import Mapping

@@ -20,16 +20,16 @@ State = Mapping[str, Any]
 """The memory of a pattern, in JSON values."""
 
 GAP = "gap"
-"""The name of the event by which a pattern learns that nobody watched for a while: `at` is when that began, the step's
+"""The name of the event that reports a time without a watch to a pattern: `at` is when that began, the step's
 `now` when it ended, `data["why"]` is `slept` or `down`.
 
 `set_back` says that the clock was set back: from `at`, which is later, to `now`; no time has passed. Instants that a
-state holds are to be moved by as much, lest they lie in the future until the clock comes there again."""
+state holds must be moved by as much, or they lie in the future until the clock comes there again."""
 
 
 @frozen
 class Firing:
-    """An occurrence that a pattern wants told. `key` must follow from the events alone, never from the clock."""
+    """An occurrence that a pattern emits. `key` must follow from the events alone, never from the clock."""
 
     key: str
     at: datetime
@@ -53,7 +53,7 @@ class PatternTrigger(SourceTrigger):
         return ()
 
     def parts(self) -> Mapping[str, Trigger]:
-        """Triggers inside of it, by name: what each tells comes as an event of that name, with its key as id."""
+        """Return the triggers inside of it by name. An occurrence of one is an event of that name; its key is the id."""
         return {}
 
     @abstractmethod
@@ -64,8 +64,8 @@ class PatternTrigger(SourceTrigger):
     def step(self, state: State, event: Event | None, now: datetime) -> StepResult:
         """Return the next state and firings after an event, or after time has passed until `now` (None). Pure.
 
-        Events come in the order in which they are told: one may bear an instant before that of the last. What was
-        recorded while nobody watched comes after the gap.
+        Events come in the order in which they are reported: one may have an earlier instant than the last. What was
+        recorded without a watch comes after the gap.
         """
 
     def upstream_jobs(self) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ class Emit(Protocol):
         *,
         feedback_key: str | None = None,
     ) -> Awaitable[EmitResult]:
-        """`key` identifies what happened, so that it is decided once however often it is told.
+        """Emit an occurrence. `key` identifies it, so that it is decided once however often it is emitted.
 
         `feedback_key` says what of it may be the doing of the job itself (a path, for instance): what comes again and
         again on the heels of its own run is refused with `FeedbackLoop`, and the source offers it again later.
@@ -107,7 +107,7 @@ class TriggerContext:
     timer: Timer
     events: Events
     trace: Callable[[str], None] = _discard_trace
-    """Takes a line on what it sees, for somebody who tries the trigger; nobody else hears it."""
+    """Takes a line about what the trigger observes; only `rae-auto test-trigger` shows it."""
     since: datetime | None = None
     run_pattern: Callable[["SourceTrigger", "TriggerContext"], Awaitable[None]] = _refuse_pattern
     """Runs a pattern in real time; its `watch` calls this."""
@@ -118,7 +118,7 @@ class TriggerContext:
 
 
 class SourceTrigger(Plugin):
-    """A trigger that watches the world and tells what happened."""
+    """A trigger that watches something and emits what happens."""
 
     @abstractmethod
     async def watch(self, context: TriggerContext) -> None:

@@ -80,7 +80,7 @@ def decode_answer(line: bytes) -> Any:
 
 
 def encode_event(event: Mapping[str, Any]) -> bytes:
-    """Return the line that tells a listener of an event."""
+    """Return the line that reports an event to a listener."""
     return encode_line({"event": event})
 
 

@@ -1,6 +1,6 @@
 """The end of the process: signals, and a deadline after which nothing delays the exit.
 
-A thread does both, because the event loop may be what hangs: a plugin that blocks it, a log that nobody reads. Python
+A thread does both, because the event loop may be what hangs: a plugin that blocks it, a log without a reader. Python
 writes the number of each signal to a pipe (`signal.set_wakeup_fd`), whatever the main thread is doing. The thread reads
 the pipe, hands the signal to the event loop and sets the deadline. If the process is still there when the deadline is
 over, the thread ends it without further ado: what is durable is so at every moment, and the next start recovers.

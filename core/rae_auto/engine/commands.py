@@ -1,6 +1,6 @@
 """Commands: requests that the engine may refuse.
 
-`ask` is the token under which the requester waits for a `Reply`; None where nobody waits. A refusal is a Reply with
+`ask` is the token under which the requester waits for a `Reply`; None where there is none. A refusal is a Reply with
 an error. Facts, which can't be refused, are in `events`.
 """
 

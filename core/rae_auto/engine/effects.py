@@ -178,6 +178,6 @@ class Step:
         self.effects.append(effect)
 
     def reply(self, ask: Ask | None, value: Mapping[str, Any] | SchedulerError) -> None:
-        """Answer a request, if somebody waits for the answer."""
+        """Answer a request, if it waits for an answer."""
         if ask is not None:
             self.effects.append(Reply(ask, value))

@@ -69,7 +69,7 @@ class Engine:
     """Decides. One instance, one thread, one input at a time.
 
     An exception in a handler is a fault of the engine. It undoes the part of the turn in which it happened, is
-    reported in the step, and is the answer to whoever asked.
+    reported in the step, and is the answer to the request.
     """
 
     def __init__(self) -> None:

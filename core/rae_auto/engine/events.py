@@ -76,7 +76,7 @@ class AttemptEnded:
 
 @frozen
 class AttemptFound:
-    """An attempt after a restart: alive (its `handle`), or of unknown fate (None).
+    """An attempt after a restart: alive (its `handle`), or with an unknown result (None).
 
     `started` is False where it is known never to have started. One that has ended meanwhile comes as `AttemptEnded`.
     """

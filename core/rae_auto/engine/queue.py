@@ -7,7 +7,7 @@ starves.
 Runs that wait for resources stand in a line of their own by the same rank. A run that needs several resources, or
 several units, would wait for ever while others take one at a time what becomes free. So the first one in the line,
 once it has waited for `RESERVATION_DELAY_SECONDS`, has what it needs reserved: no run of a later rank takes it. Before
-that others may overtake it, because a resource that is free and unused helps nobody. Only the first one has a
+that others may overtake it, because a resource that is free and unused is wasted. Only the first one has a
 reservation, so no two runs wait for each other.
 """
 

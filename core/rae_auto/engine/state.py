@@ -47,13 +47,13 @@ For this every container in here and every entry notes its changes in the `undo_
 
 *Stopping.* A run that is to end before its time and has an attempt can't end at once: the executor has to end it first.
 Its target is decided once and the first decision counts. A requested cancellation and a timeout are saved with the run
-(`Run.stopping`) in the turn that decides them, before the executor hears of it; so after a crash the stop is carried
+(`Run.stopping`) in the turn that decides them, before the executor is asked; so after a crash the stop is carried
 out again once the attempt is found alive, an attempt that has ended meanwhile ends as decided, and neither is ever
 repeated. An interruption by a shutdown is kept in `Active.is_interrupted` alone: a shutdown must work on a full disk,
 and the next daemon adopts what outlives it.
 
 *What does not fit.* A stop that is decided but not yet durable when the daemon dies has not been decided; the executor
-has not heard of it either, because effects follow their commit. A clock that goes wrong can't be told apart from one
+has not been asked either, because effects follow their commit. A clock that goes wrong can't be told apart from one
 that was set right: see `time.cursors`.
 """
 

@@ -24,7 +24,7 @@ class Turn:
     step: Step
 
     def perform(self, part: "Callable[Concatenate[Turn, P], None]", *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Carry out a part of the turn whole or not at all, and tell whether it succeeded.
+        """Carry out a part of the turn whole or not at all, and return whether it succeeded.
 
         What the turn has done before stands. A part that raises is undone, with its changes, effects and decisions,
         and is reported in the step. Parts may have parts: then each change belongs to the innermost one.

@@ -9,7 +9,7 @@ one rename. The name of the directory in which the new store was built says how 
 | `.restored-complete` | the new store counts; the files of the old one move aside | goes on with that |
 | `.restored-moving` | the old files are aside; the new ones move into their place | goes on with that |
 
-Each step from one row to the next is one rename. Whoever opens a store calls `finish_move` before that, so nobody ever
+Each step from one row to the next is one rename. `finish_move` is called before a store is opened, so nothing ever
 sees the state between.
 """
 

@@ -13,7 +13,7 @@ from rae_auto.registry.loading import load
 
 
 class Registry:
-    """Finds plugins by kind and name. Nothing is imported until somebody asks for its class."""
+    """Finds plugins by kind and name. Nothing is imported until its class is asked for."""
 
     def __init__(self, infos: Collection[PluginInfo] | None = None) -> None:
         """`infos` are the plugins there are; by default those installed."""

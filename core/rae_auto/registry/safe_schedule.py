@@ -31,7 +31,7 @@ class SafeSchedule:
         return hash(self.inner)
 
     def __repr__(self) -> str:
-        # Cursors are kept by a digest of this: it must not tell that there is a guard.
+        # Cursors are kept by a digest of this: it must not show that there is a wrapper.
         return repr(self.inner)
 
     @property

@@ -8,12 +8,12 @@ A turn has four steps, and the order is the promise "durable before visible":
    one would be too large,
 4. perform the effects, step by step: starts, cancels, notifications, answers to requests.
 
-If the commit fails, the loop stays in step 3 and tries again: the engine's state is ahead of the disk, but nobody has
-seen it, and no further event is handled. A request that comes meanwhile makes the loop try at once; if that fails too,
+If the commit fails, the loop stays in step 3 and tries again: the engine's state is ahead of the disk, but nothing
+shows it, and no further event is handled. A request that comes meanwhile makes the loop try at once; if that fails too,
 it is refused with StoreError, as are requests that wait. If the process
 dies in step 3, the steps never happened; if it dies in step 4, recovery finds the intent in the store.
 
-A fault of the engine costs the input that it happened in: it is logged, whoever asked gets an InternalError, a fact
+A fault of the engine costs the input that it happened in: it is logged, the requester gets an InternalError, a fact
 that could not be handled is handed to the engine again after `FAULT_RETRY_SECONDS`, and the loop goes on.
 
 Between turns the loop sleeps until the engine's next instant, or until an event arrives, but never longer than

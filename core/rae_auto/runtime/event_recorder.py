@@ -1,6 +1,6 @@
-"""Recorded events: durable before anybody hears of them, bounded, and on this machine alone.
+"""Recorded events: durable before they are published, bounded, and on this machine alone.
 
-The ends of runs are events too. They are not written twice: whoever follows them from a place in the past gets them
+The ends of runs are events too. They are not written twice: a follower that begins at a place in the past gets them
 out of the history.
 """
 
@@ -37,7 +37,7 @@ Ask = Callable[[Callable[[Store], Any]], Any]
 
 
 class EventRecorder:
-    """Records events and hands them to whoever follows. Belongs to one event loop."""
+    """Records events and hands them to followers. Belongs to one event loop."""
 
     def __init__(
         self, ask: Ask, now: Callable[[], datetime], on_recorded: Callable[[Event], None] = lambda _: None
@@ -137,7 +137,7 @@ class EventRecorder:
                 wanted = {name for names, _, _ in batch for name in names}
                 try:
                     found = await self.list(tuple(wanted), since=min(since for _, since, _ in batch))
-                except Exception as error:  # which each of them is told of
+                except Exception as error:  # each of them gets it
                     for _, _, future in batch:
                         if not future.done():
                             future.set_exception(error)

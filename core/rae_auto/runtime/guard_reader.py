@@ -22,7 +22,7 @@ class GuardReader:
         self._tasks = BackgroundTasks("a guard")
 
     def read(self, wanted: ReadGuards) -> None:
-        """Begin to read what the engine wants to know; it is told when all have answered."""
+        """Begin to read the guards that the engine asks for; it gets all results at once."""
         self._tasks.start(self._answer(wanted))
 
     async def close(self, limit_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:

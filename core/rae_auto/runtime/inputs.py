@@ -107,7 +107,7 @@ class Inputs:
                 answer = await self._request(lambda ask: TriggerFired(occurrence, ask, feedback_key))
                 return EmitResult(answer.get("run_id"), answer.get("reason"))
             except StoreError:
-                # What happened in the world is told once; by its key it is decided once, however often it is tried.
+                # An occurrence is emitted once; by its key it is decided once, however often it is submitted.
                 await asyncio.sleep(RETRY_OCCURRENCE_SECONDS)
 
 

@@ -1,11 +1,11 @@
-"""A pattern in real time: what is recorded and what its parts tell, folded one by one, durably.
+"""A pattern in real time: recorded events and occurrences of its parts are folded one by one, durably.
 
-Each turn is whole or nothing. What comes in is folded, what fires is told, and once that is durable the new state is
+Each turn is whole or nothing. What comes in is folded, what fires is emitted, and once that is durable the new state is
 kept. Where one of these fails, or the daemon ends in between, it is as if nothing had come in: recorded events are read
 again from the place that was kept, parts repeat what they got no answer for, and what fires again has its old key.
 
 But parts repeat in an order of their own, and of other neighbours something else may come. So what fires in a pattern
-that has parts is kept as untold, with the new state, before it is told; and told again until that is durable.
+that has parts is saved as unsent, with the new state, before it is emitted; and emitted again until that is durable.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from rae_auto.toolkit.pattern_run import PatternRun
 from rae_auto.toolkit.state_file import StateFile
 
 MIN_GAP = timedelta(seconds=2)
-"""Shorter times in which nobody watched are none."""
+"""Shorter times without a watch don't count as gaps."""
 
 MAX_REMEMBERED_IDS = 200
 """Number of ids that are remembered of the last events, of each part and of the recorded ones."""
@@ -60,8 +60,8 @@ class _Memory:
             "wake_at": self.run.wake_at and format_instant(self.run.wake_at),
             "at": format_instant(self.place.at),
             "ids": self.place.ids,
-            "heard": self.seen,
-            "untold": [[firing.key, format_instant(firing.at), firing.event] for firing in self.unsent],
+            "seen": self.seen,
+            "unsent": [[firing.key, format_instant(firing.at), firing.event] for firing in self.unsent],
             "watched_until": format_instant(watched_until),
         }
 
@@ -73,8 +73,8 @@ class _Memory:
         if place.at > now:
             # What was recorded since the clock was set back bears instants before the place.
             place = StreamPosition(now - REREAD_AFTER_SET_BACK)
-        seen = {name: tuple(ids) for name, ids in kept["heard"].items()}
-        unsent = tuple(Firing(key, parse_instant(at), event) for key, at, event in kept["untold"])
+        seen = {name: tuple(ids) for name, ids in kept["seen"].items()}
+        unsent = tuple(Firing(key, parse_instant(at), event) for key, at, event in kept["unsent"])
         return cls(PatternRun(pattern, kept["state"], wake_at), place, seen, unsent)
 
 
@@ -134,7 +134,7 @@ class PatternRunner:
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[PatternRun]:
-        """One step of the play: what it leads to is kept once it was told, or nothing of it."""
+        """Take one step: its results are saved once they were emitted, or none of them."""
         async with self._lock:
             now, run = self.context.timer.now(), self._memory.run
             try:

@@ -168,7 +168,7 @@ def _report_setback(setback: Setback, runs: int) -> None:
 
 
 async def find_attempts(restored: Restored, executions: Executions) -> None:
-    """Ask the executors for the fate of each attempt that was active when the last daemon ended.
+    """Ask the executors for the result of each attempt that was active when the last daemon ended.
 
     An attempt is looked for by the executor that started it, whatever its job says now, and where the job is gone too.
     """
@@ -207,7 +207,7 @@ def _lost_run(item: UnreadableDocument, job: str) -> Run:
 async def _put_aside(
     archive: Repository, directory: Path, unreadable: Sequence[UnreadableDocument], states: Sequence[JobState]
 ) -> None:
-    """Keep what is damaged in a file, and hold its jobs durably until somebody resumes them."""
+    """Keep what is damaged in a file, and hold its jobs durably until they are resumed."""
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     aside = directory / f"documents.corrupt-{moment}.json"
     content = [{"kind": item.kind, "key": item.key, "problem": item.problem, "text": item.text} for item in unreadable]

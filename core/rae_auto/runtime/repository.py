@@ -64,7 +64,7 @@ class UnreadableDocument:
 
     @property
     def job(self) -> str | None:
-        """The id of the job that it belongs to, as far as that can be told."""
+        """The id of the job that it belongs to, as far as it is known."""
         if self.kind == documents.RUN:
             with contextlib.suppress(ValueError, TypeError, LookupError):
                 return str(json.loads(self.text)["job"])

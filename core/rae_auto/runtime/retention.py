@@ -4,7 +4,7 @@
   Where the output of its job is too large, the oldest goes.
 - *When a job has ended a twentieth of the runs that may stay*, its surplus is pruned. That may take a fiftieth of the
   store's time, and a thousandth if it is slow, because commits wait for it.
-- *Once an hour* whatever has become too old goes, and at start the files of runs that nobody knows.
+- *Once an hour* whatever has become too old goes, and at start the files of unknown runs.
 """
 
 import asyncio
@@ -108,7 +108,7 @@ class HistoryBounds:
                     is_first = False
                 await self._tidy_ended()
                 await self._prune_full_jobs()
-            except Exception as error:  # what is too much for an hour more harms nobody
+            except Exception as error:  # the surplus may stay for another hour
                 logger.warning("old history could not be removed: {}", error)
             await self._wait(next_round - loop.time())
 

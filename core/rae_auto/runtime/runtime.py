@@ -151,7 +151,7 @@ class Runtime:
         return runtime
 
     async def _start(self, recovered: Recovered) -> None:
-        """Hand the engine what was recovered, then the fate of each attempt, and only then let it decide."""
+        """Hand the engine what was recovered, then the result of each attempt, and only then let it decide."""
         self._engine_loop.submit(recovered.restored)
         await find_attempts(recovered.restored, self._executions)
         turning = asyncio.create_task(self._engine_loop.run())

@@ -147,7 +147,7 @@ class Scheduler:
         return list(await asyncio.gather(*(self.add_job(job, replace=replace) for job in jobs)))
 
     async def remove_job(self, job: str) -> None:
-        """Forget a job; runs in hand finish. Errors: JobNotFound, JobInUse."""
+        """Remove a job; its active runs finish. Errors: JobNotFound, JobInUse."""
         await self.runtime.request(lambda ask: RemoveJob(JobId(job), ask))
         self.runtime.inputs.remove_job(JobId(job))
 

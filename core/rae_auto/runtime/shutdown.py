@@ -13,7 +13,7 @@ from attrs import frozen
 from rae_auto.model.primitives.formatting import format_count
 
 STOP_SECONDS = 8.5
-"""Time that a stop may take after its grace, all told."""
+"""Time that a stop may take after its grace, altogether."""
 
 CLOSE_SECONDS = 2.5
 """The part of it that is left for closing: runs that have not ended before that are left behind."""

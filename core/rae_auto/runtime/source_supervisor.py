@@ -1,7 +1,7 @@
 """Sources at work: each watches in a task of its own, and is started again, ever later, when it fails.
 
 What a source keeps in its directory lasts as long as its job has it, over restarts and changes of its options. When the
-job, or the trigger, is taken away, it goes: one that is added under the same name later begins anew.
+job, or the trigger, is taken away, it goes: one that is added under the same name later starts without it.
 """
 
 import asyncio

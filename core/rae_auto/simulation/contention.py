@@ -74,7 +74,7 @@ def busiest(forecast: Forecast, count: int = 5) -> tuple[Peak, ...]:
 
 
 def _spans(run: Run, forecast: Forecast) -> Iterator[tuple[datetime, datetime]]:
-    """From when until when each attempt of the run was in hand."""
+    """Return the begin and the end of each attempt of the run."""
     for attempt in run.attempts:
         yield attempt.started_at, attempt.finished_at
     if run.state.active and run.attempt_started_at is not None:

@@ -1,7 +1,7 @@
 """Forecasts: the real engine in virtual time, with attempts of given lengths.
 
 Nothing fails by itself. An attempt that ends at the instant when something is due ends first; one that is cancelled or
-timed out ends at once; what is in hand when a downtime begins is lost, as if the machine had been switched off.
+timed out ends at once; what is active when a downtime begins is lost, as if the machine had been switched off.
 """
 
 import heapq
@@ -67,9 +67,9 @@ class Forecast:
     runs: tuple[ForecastRun, ...]
     skips: tuple[Decision, ...]
     unplayed: tuple[Source, ...] = ()
-    """Triggers that watch the world, of which the script told nothing."""
+    """Triggers that watch something and have no occurrence in the script."""
     taken_for_yes: tuple[tuple[JobId, str], ...] = ()
-    """Guards of which the script told nothing."""
+    """Guards that have no result in the script."""
 
 
 def simulate(scenario: Scenario) -> Forecast:

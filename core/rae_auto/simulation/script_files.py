@@ -1,7 +1,7 @@
 """Scripts as files: one JSON object a line, or one array of them; what a daemon has recorded comes in the same form.
 
 {"at": "2026-10-25T08:00:00+02:00", "name": "shell.command", "data": {"program": "git"}}     a recorded event
-{"at": …, "job": "import", "trigger": "inbox", "event": {"paths": ["/inbox/a"]}}             what a source tells
+{"at": …, "job": "import", "trigger": "inbox", "event": {"paths": ["/inbox/a"]}}             an occurrence of a source
 {"at": …, "guard": "power", "verdict": "no", "reason": "on battery"}   the result of a guard from then on (or "job": …)
 """
 

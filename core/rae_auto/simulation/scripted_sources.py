@@ -1,7 +1,7 @@
-"""The sources of a simulated world: patterns are played as the daemon plays them, the rest is told by a script.
+"""The sources of a simulated world: patterns run as in the daemon, the rest comes from a script.
 
 A pattern may hold other triggers: schedules are computed, patterns played in their turn, and of those that watch the
-world what the script tells of them counts, under the name of their path: `both.file`.
+world what the script says of them counts, under the name of their path: `both.file`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ class _Node:
     schedules: dict[str, tuple[ScheduleTrigger, datetime | None]]
     inner: "dict[str, _Node]"
     emission: frozenset[str]
-    """The names of the parts that only a script can tell of."""
+    """The names of the parts that only a script can supply."""
 
     @classmethod
     def start(cls, pattern: PatternTrigger, now: datetime) -> "_Node":
@@ -87,7 +87,7 @@ class _Node:
         """Nobody watches between these instants; what fires."""
         fired = [*self.advance(since), *self.run.skip(since, until, "down")]
         for name, (schedule, due) in self.schedules.items():
-            # What was due meanwhile is told by whoever keeps the time, when he is back.
+            # What was due meanwhile is emitted when the simulated daemon runs again.
             while due is not None and due <= until:
                 fired += self.run.handle(Event(format_instant(due), name, due, {"due": format_instant(due)}))
                 due = schedule.next_after(due)
@@ -96,11 +96,11 @@ class _Node:
             fired += self._handle_part(name, node.skip(since, until))
         return fired
 
-    def untold(self, path: str) -> Iterator[str]:
+    def unscripted(self, path: str) -> Iterator[str]:
         """Return the paths of the parts that only a script can emit for."""
         yield from (f"{path}.{name}" for name in sorted(self.emission))
         for name, node in self.inner.items():
-            yield from node.untold(f"{path}.{name}")
+            yield from node.unscripted(f"{path}.{name}")
 
 
 @define
@@ -141,7 +141,7 @@ class ScriptedSources:
             return [emission]
         trigger, *path = emission.trigger.split(".")
         node = self._nodes.get((emission.job, trigger))
-        if node is None or not path or emission.trigger not in set(node.untold(trigger)):
+        if node is None or not path or emission.trigger not in set(node.unscripted(trigger)):
             return []
         event = Event(emission.key, path[-1], emission.at, emission.event or {})
         return _occurrences((emission.job, trigger), node.emit(path, event))
@@ -156,7 +156,7 @@ class ScriptedSources:
 
     def watching(self) -> list[Source]:
         """Return the sources that watch the world: only a script can emit for them."""
-        parts = {(job, path) for (job, trigger), node in self._nodes.items() for path in node.untold(trigger)}
+        parts = {(job, path) for (job, trigger), node in self._nodes.items() for path in node.unscripted(trigger)}
         return sorted(self._plain | parts)
 
 

@@ -92,7 +92,7 @@ class VirtualWorld:
             try:
                 self._commit(step)
             except VirtualCrash as crashed:
-                # What became durable has happened, though nobody saw it.
+                # What became durable has happened, even if it was never shown.
                 if crashed.durable:
                     self._remember(step)
                 raise

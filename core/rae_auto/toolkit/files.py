@@ -45,7 +45,7 @@ def remove_set_aside(directory: Path) -> None:
 def _find_other_owner(path: Path) -> str | None:
     """Return why another user could change what is in a directory: it belongs to him, or root can be led elsewhere.
 
-    A user's own parent directories are his own affair. Root checks them too: whoever owns one can replace what is in
+    A user's own parent directories are his own affair. Root checks them too: the owner of one can replace what is in
     it, unless the sticky bit keeps others from that.
     """
     if os.name == "nt":
@@ -152,7 +152,7 @@ class DirectoryLock:
 
 
 def is_locked(directory: Path) -> bool:
-    """Return whether a process holds the lock of a directory. Holds it for a moment itself, if nobody does."""
+    """Return whether a process holds the lock of a directory. Holds it for a moment itself, if it is free."""
     try:
         with (directory / "lock").open("rb+") as file:
             _lock(file.fileno())

@@ -1,6 +1,6 @@
 """D-Bus: that of the system by one connection that all of a loop's users share, that of the session by one for each.
 
-No D-Bus library connects again by itself, so this one doesn't either: when the bus is lost every user hears of it as
+No D-Bus library connects again by itself, so this one doesn't either: when the bus is lost every user gets
 `BusFailure`, connects again when it likes, and reads the present state, because signals in between were lost.
 """
 

@@ -57,7 +57,7 @@ def attempt_ended(turn: Turn, event: AttemptEnded) -> None:
 
 
 def attempt_found(turn: Turn, event: AttemptFound) -> None:
-    """Adopt an attempt after a restart, or handle one whose fate is unknown.
+    """Adopt an attempt after a restart, or handle one whose result is unknown.
 
     A stop that was decided before the crash is carried out: again where the attempt is alive, and by ending the run
     where the attempt is gone. Such a run is never repeated, nor is one of a store that went back to an older state.

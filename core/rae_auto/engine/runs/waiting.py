@@ -61,7 +61,7 @@ def release_resources(turn: Turn, job: Job) -> None:
 
 
 def release_guarded(turn: Turn, entry: RunEntry) -> None:
-    """Let a run ask its guards anew if it waits for them: their answers may have changed."""
+    """Let a run ask its guards again if it waits for them: their results may have changed."""
     if entry.waits_for_guards:
         entry.guard_readings = None
         release(turn, guard_key(entry.run.id))

@@ -15,7 +15,7 @@ EVENT_LIMIT = 32 << 10
 def build_environment(
     run: Run, env: Mapping[str, str], inherited: Mapping[str, str], event_file: Path
 ) -> dict[str, str]:
-    """All variables of the run's current attempt: a few of the daemon's, the job's own, and what tells it of itself.
+    """Return all variables of the run's current attempt: a few of the daemon's, the job's own, and those about the run.
 
     `event_file` is where the event stands if it is too large for a variable.
     """
@@ -44,6 +44,6 @@ def _event(run: Run) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        # The name of a file need not be text, and then only an escape can tell it.
+        # The name of a file need not be text, and then only an escape can express it.
         return json.dumps(run.event)
     return text

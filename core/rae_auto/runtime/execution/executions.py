@@ -1,4 +1,4 @@
-"""Attempts in the hands of executors: started, cancelled, found again, and told as events."""
+"""Attempts that executors carry out: started, cancelled, found again, and reported as events."""
 
 import asyncio
 import json
@@ -31,11 +31,11 @@ MAX_NOTE_BYTES = 256
 """Bytes that an executor may add to an output file, to say how much is missing."""
 
 FIND_TIMEOUT_SECONDS = 5.0
-"""Seconds for which a start waits for executors to find what was in hand, and a cancel for one to have started."""
+"""Seconds for which a start waits for executors to find active attempts, and a cancel for an attempt to start."""
 
 
 class Executions:
-    """Carries out what the engine wants of executors, and reports what they tell."""
+    """Has executors carry out what the engine decides, and reports the results."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Executions:
             self._tasks.start(self._cancel((run, attempt), grace))
 
     async def find(self, runs: Iterable[tuple[Run, Job]]) -> None:
-        """Adopt the attempts that are alive after a restart, and report the fate of each.
+        """Adopt the attempts that are alive after a restart, and report the result of each.
 
         Returns when that is done, or after `FIND_TIMEOUT_SECONDS`; what is found later is reported later.
         """
@@ -134,7 +134,7 @@ class Executions:
         try:
             # First, so that of many that start together each goes straight on to its start.
             executor = await self._open(job.executor_ref)
-            # Each time, since whoever tidies up may remove it; it costs some microseconds.
+            # Each time, because tidying up may remove it; it costs some microseconds.
             _create_output_directory(self._directory / "output" / run.job)
             if (event := oversized_event(run)) is not None:
                 await asyncio.to_thread(write_atomically, event_path(self._directory, run), event)

@@ -25,7 +25,7 @@ class SystemClock:
 
 
 def _read_boot_id() -> str:
-    """Return what tells one boot of the machine from another; where nothing does, what tells processes apart."""
+    """Return an id of the current boot of the machine; where there is none, an id of the process."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return f"process-{uuid.uuid4()}"

@@ -1,4 +1,4 @@
-"""The clocks of sources: whoever waits for an instant is woken when the machine has slept or its clock was set, too."""
+"""The clocks of sources. A wait for an instant also ends when the machine has slept or its clock was set."""
 
 import asyncio
 from datetime import datetime
@@ -8,11 +8,11 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime.time.clock import Clock
 
 MAX_SLEEP_SECONDS = 86400.0
-"""Seconds after which somebody who waits looks at the clock again: no timer of a loop need reach farther."""
+"""Seconds after which a wait looks at the clock again, so that no timer of a loop need reach farther."""
 
 
 class RuntimeTimer:
-    """A `Timer` of the real world. Belongs to one event loop, whose shell tells it of jumps."""
+    """A `Timer` of the real world. Belongs to one event loop; the runtime reports jumps to it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

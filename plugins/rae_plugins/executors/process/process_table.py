@@ -15,7 +15,7 @@ TICKS_PER_SECOND = 100
 
 
 def read_boot() -> str | None:
-    """Return what tells this boot of the machine from others; None where nothing does."""
+    """Return an id of the current boot of the machine; None where there is none."""
     if procfs.has_procfs():
         return procfs.read_boot_id()
     import psutil  # lazy: start-up

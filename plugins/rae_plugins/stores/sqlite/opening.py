@@ -175,7 +175,7 @@ class FileOpener:
         return f"{made.candidate.name} replaces it; {loss}; {_describe_aside(made.aside)}"
 
     def _set_aside(self, bad_rows: Sequence[BadRow]) -> None:
-        """Keep damaged rows in a file; damaged documents stay in the store too, for whoever loads them."""
+        """Keep damaged rows in a file; damaged documents stay in the store too, for the next load."""
         if not bad_rows:
             return
         aside = self.path.with_name(f"rows.corrupt-{datetime.now(UTC):{TIME_FORMAT}}.json")

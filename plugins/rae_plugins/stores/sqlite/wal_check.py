@@ -1,4 +1,4 @@
-"""Reads a write-ahead log of SQLite as bytes, before SQLite does, and tells damage from a torn end.
+"""Reads a write-ahead log of SQLite as bytes, before SQLite does, and distinguishes damage from a torn end.
 
 Format (https://www.sqlite.org/fileformat2.html#walformat; all numbers are big-endian and have 32 bits):
 

@@ -35,7 +35,7 @@ class WatchedDir:
     """Its path without symbolic links."""
 
     identity: tuple[int, int]
-    """Device and inode, which tell it from another directory that takes its place."""
+    """Device and inode, which distinguish it from another directory in its place."""
 
     names: frozenset[str] | None
     """The only names that matter in it; None for all, empty if it cannot be read."""

@@ -42,7 +42,7 @@ class Session:
 
 @frozen
 class Sessions(SystemState):
-    """All sessions, as `origin` knows them; `is_read` where that was asked anew, and not followed by signals."""
+    """All sessions, as `origin` knows them; `is_read` where they were read again, and not followed by signals."""
 
     slot = "sessions"
 
