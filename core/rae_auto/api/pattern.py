@@ -53,7 +53,7 @@ class PatternTrigger(SourceTrigger):
         return ()
 
     def parts(self) -> Mapping[str, Trigger]:
-        """Return the triggers inside of it by name. An occurrence of one is an event of that name; its key is the id."""
+        """Return the triggers inside it by name. An occurrence of one is an event of that name; its key is its id."""
         return {}
 
     @abstractmethod
