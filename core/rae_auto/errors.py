@@ -31,7 +31,8 @@ Each error also inherits the built-in error that a caller would expect (in paren
         print(error.reason)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 
 class SchedulerError(Exception):
@@ -61,9 +62,13 @@ class RunNotFound(SchedulerError, LookupError):
 class NotStarted(SchedulerError):
     """A requested run that a policy refused; `reason` is the code of the decision."""
 
-    def __init__(self, message: str, reason: str = "") -> None:
+    def __init__(
+        self, message: str, reason: str = "", describe: Callable[[Callable[[datetime], str]], str] | None = None
+    ) -> None:
+        """`describe` returns the message with instants as a function shows them."""
         super().__init__(message)
         self.reason = reason
+        self.describe = describe
 
 
 class BadRequest(SchedulerError, ValueError):

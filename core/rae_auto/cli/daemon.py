@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.queries import show_zone_of
 from rae_auto.control.client import Client, is_daemon_running
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
@@ -76,6 +77,7 @@ def status_command(json_: bool, watch: bool) -> None:
     Example: rae-auto status --watch
     """
     with Client() as client:
+        show_zone_of(client)
         _show(client.call("status"), json_)
         if watch:
             with Client() as status_client:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.queries import show_zone_of
 from rae_auto.cli.usage import OneOf, WholeNumber
 from rae_auto.control.client import Client
 from rae_auto.model.primitives.escaping import escape_line
@@ -22,6 +23,7 @@ def list_command(json_: bool) -> None:
     Example: rae-auto list --json
     """
     with Client() as client:
+        show_zone_of(client)
         jobs = client.call("list")
     if json_:
         print_json(jobs)
@@ -38,6 +40,7 @@ def show_command(job: str, json_: bool) -> None:
     Example: rae-auto show backup
     """
     with Client() as client:
+        show_zone_of(client)
         details = client.call("show", job=job)
     if json_:
         print_json(details)

@@ -10,6 +10,7 @@ from rae_auto.cli import options
 from rae_auto.cli.usage import OneOf, WholeNumber
 from rae_auto.model.primitives.escaping import escape_text
 from rae_auto.views.tables import instant, print_json
+from rae_auto.views.times import show_times_in
 
 
 @click.command("init")
@@ -76,14 +77,16 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
             instants = next_runs_of_expression(what, tz, after)
         else:
             instants = next_runs_of_job(options.config_path(config), what, tz, after, print_note)
-        next_runs = [moment.isoformat() for moment in islice(instants, count)]
+        moments = list(islice(instants, count))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    next_runs = [moment.isoformat() for moment in moments]
     if json_:
         print_json(next_runs)
     else:
-        for moment in next_runs:
-            click.echo(instant(moment))
+        show_times_in(moments[0].tzinfo if moments else None)
+        for text in next_runs:
+            click.echo(instant(text))
 
 
 @click.command("schema")

@@ -79,8 +79,8 @@ class Commands:
         }
 
     async def ping(self, _: Arguments) -> Any:
-        """Return the pid and the version of the daemon."""
-        return {"pid": os.getpid(), "version": __version__}
+        """Return the pid, the version and the time zone of the daemon."""
+        return {"pid": os.getpid(), "version": __version__, "timezone": self._scheduler.runtime.zone.key}
 
     async def status(self, _: Arguments) -> Any:
         """Return the state of the daemon, its open runs, the next starts and its problems."""

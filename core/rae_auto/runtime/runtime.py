@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from zoneinfo import ZoneInfo
 
 from attrs import frozen
 from loguru import logger
@@ -32,6 +33,8 @@ from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
 from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.primitives.zones import zone
+from rae_auto.model.reasons.base import time_text
 from rae_auto.model.run import Run
 from rae_auto.records.runs import merge_newest
 from rae_auto.records.store_move import finish_move
@@ -318,7 +321,16 @@ class Runtime:
     def waiting_for(self, run: RunId) -> str | None:
         """Return why an open run isn't active, as a sentence; None if it is."""
         reason = self.engine.waiting_for(run)
-        return None if reason is None else reason.text
+        return None if reason is None else reason.describe(self.format_time)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The configured time zone."""
+        return zone(self.factory.timezone)
+
+    def format_time(self, instant: datetime) -> str:
+        """Return an instant in ISO 8601, with the offset of the configured time zone."""
+        return time_text(instant.astimezone(self.zone))
 
     def _handle_recorded_event(self, event: Event) -> None:
         self._bounds.note_event(event.name)

@@ -19,7 +19,7 @@ from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, Trigger
 from rae_auto.engine.plan import JobOrigin, Settings
-from rae_auto.errors import InvalidJob, RunNotFound, SchedulerClosed
+from rae_auto.errors import InvalidJob, NotStarted, RunNotFound, SchedulerClosed
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
@@ -179,7 +179,12 @@ class Scheduler:
         Errors: JobNotFound, NotStarted (a policy refused it; the message says which), BadRequest (an event no JSON).
         """
         occurrence = occurrence_of(JobId(job), MANUAL, request or uuid.uuid4().hex, event, self.runtime.now())
-        answer = await self.runtime.request(lambda ask: Trigger(occurrence, ask))
+        try:
+            answer = await self.runtime.request(lambda ask: Trigger(occurrence, ask))
+        except NotStarted as error:
+            if error.describe is None:
+                raise
+            raise NotStarted(error.describe(self.runtime.format_time), error.reason) from None
         return RunId(answer["run_id"])
 
     async def cancel(self, target: str) -> list[RunId]:

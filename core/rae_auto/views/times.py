@@ -1,17 +1,27 @@
-"""Instants for people: in the local time zone, with the distance from now."""
+"""Instants for people: in one time zone, marked where it isn't the machine's, with the distance from now."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from rae_auto.model.primitives.formatting import format_elapsed
 
+_shown_zone: tzinfo | None = None
+
+
+def show_times_in(zone: tzinfo | None) -> None:
+    """Show all times of this process in a zone; None stands for the machine's."""
+    global _shown_zone
+    _shown_zone = zone
+
 
 def local_time(iso: str | None, now: datetime | None = None) -> str:
-    """Return `18:00:05`, with the date unless it is today; `-` for None."""
+    """Return `18:00:05`, with the date unless it is today, and the zone where it isn't the machine's; `-` for None."""
     if iso is None:
         return "-"
-    instant = datetime.fromisoformat(iso).astimezone()
-    today = (now or datetime.now(UTC)).astimezone().date()
-    return instant.strftime("%H:%M:%S" if instant.date() == today else "%Y-%m-%d %H:%M:%S")
+    instant = datetime.fromisoformat(iso).astimezone(_shown_zone)
+    today = (now or datetime.now(UTC)).astimezone(_shown_zone).date()
+    is_marked = instant.utcoffset() != instant.astimezone().utcoffset()
+    text = instant.strftime("%H:%M:%S" if instant.date() == today else "%Y-%m-%d %H:%M:%S")
+    return f"{text} {instant.tzname()}" if is_marked else text
 
 
 def relative_time(iso: str | None, now: datetime | None = None) -> str:

@@ -35,6 +35,7 @@ from rae_auto.model.reasons import (
     Skip,
     UnusableJob,
 )
+from rae_auto.model.reasons.base import TimeFormat, time_text
 from rae_auto.model.run import Run, RunState, StartConditions
 
 
@@ -62,8 +63,11 @@ def trigger(turn: Turn, command: Trigger) -> None:
     elif isinstance(answer, str):
         turn.step.reply(command.ask, {"run_id": answer})
     else:
-        message = f'job "{occurrence.job}" was not started: {answer.text}'
-        turn.step.reply(command.ask, NotStarted(message, answer.code))
+
+        def describe(time: TimeFormat) -> str:
+            return f'job "{occurrence.job}" was not started: {answer.describe(time)}'
+
+        turn.step.reply(command.ask, NotStarted(describe(time_text), answer.code, describe))
 
 
 def trigger_fired(turn: Turn, event: TriggerFired) -> None:

@@ -1,6 +1,6 @@
 """The log lines about runs and decisions."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from loguru import logger
 
@@ -47,6 +47,11 @@ def _next_attempt_time(run: Run) -> str:
     return "once" if run.not_before is None else run.not_before.astimezone().strftime("%H:%M:%S")
 
 
+def _local_time(instant: datetime) -> str:
+    """Return an instant as the log shows that of each line."""
+    return instant.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _details(run: Run) -> str:
     parts = []
     if run.started_at is not None and run.finished_at is not None:
@@ -54,7 +59,7 @@ def _details(run: Run) -> str:
     if run.exit_code:
         parts.append(f", exit code {run.exit_code}")
     if run.reason is not None:
-        parts.append(f": {run.reason.text}")
+        parts.append(f": {run.reason.describe(_local_time)}")
     # An executor may add a remark, such as that a process could not be killed.
     last = run.attempts[-1].result if run.attempts else None
     if last is not None and last.error and last.error != (run.reason and run.reason.text):
@@ -65,4 +70,4 @@ def _details(run: Run) -> str:
 def log_decision(decision: Decision) -> None:
     """Log a decision not to run, with its reason."""
     if decision.outcome is Outcome.SKIP:
-        logger.bind(job=decision.job).info("not started: {}", decision.reason.text)
+        logger.bind(job=decision.job).info("not started: {}", decision.reason.describe(_local_time))

@@ -1,0 +1,80 @@
+"""Times on a terminal: one zone in all commands, the configured one, marked where the machine's clock differs."""
+
+import time
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from rae_auto.views.times import local_time, show_times_in
+
+NOW = datetime(2026, 11, 28, 11, 5, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def machine_in_utc(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    show_times_in(None)
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    for module in ("views.tables", "cli.queries"):
+        monkeypatch.setattr(f"rae_auto.{module}.on_terminal", lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("zone", "text"),
+    [
+        (None, "11:06:00"),
+        ("UTC", "11:06:00"),
+        ("Europe/London", "11:06:00"),
+        ("Europe/Berlin", "12:06:00 CET"),
+        ("Pacific/Auckland", "00:06:00 NZDT"),
+    ],
+)
+def test_time_is_in_the_shown_zone_and_marked_where_it_differs(zone, text):
+    show_times_in(zone and ZoneInfo(zone))
+    assert local_time("2026-11-28T11:06:00+00:00", NOW) == text
+
+
+def test_time_has_its_date_unless_that_is_today_in_the_shown_zone():
+    show_times_in(ZoneInfo("Pacific/Auckland"))
+    assert local_time("2026-11-28T10:59:00+00:00", NOW) == "2026-11-28 23:59:00 NZDT"
+
+
+@pytest.mark.usefixtures("daemon", "terminal")
+@pytest.mark.parametrize("command", ["status", "list", "show hello"])
+def test_commands_show_the_configured_zone_of_the_daemon(cli, command):
+    said = cli(*command.split())
+    assert (said.code, said.err) == (0, "")
+    assert "-01-01 00:00:00 CET (in " in said.out
+
+
+@pytest.mark.usefixtures("daemon", "terminal")
+def test_history_shows_the_configured_zone_of_the_daemon(cli):
+    cli("trigger", "hello")
+    assert " CE" in cli("history", "hello").out.splitlines()[1]
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize(
+    ("zone", "first"), [("Europe/Berlin", "2030-01-01 07:00:00 CET"), ("UTC", "2030-01-01 07:00:00 (")]
+)
+def test_next_shows_the_zone_that_was_asked_for(cli, zone, first):
+    said = cli("next", "0 7 * * *", "--tz", zone, "--from", "2030-01-01T00:00:00+00:00", "--count", "1")
+    assert said.out.startswith(first)
+
+
+@pytest.mark.usefixtures("daemon")
+def test_refusals_and_waits_are_in_the_configured_zone(cli):
+    first = cli("trigger", "sleeper", "--json").json["run_id"]
+    refused = cli("trigger", "sleeper").err
+    cli("cancel", first)
+    assert " has been open since " in refused
+    assert "+00:00" not in refused
+    assert "+01:00" in refused or "+02:00" in refused
