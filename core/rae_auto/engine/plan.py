@@ -33,7 +33,7 @@ class Plan:
     summaries: tuple[str, ...] = field(default=(), eq=False)
     """A few words for each trigger, in the order of `job.schedule`; opaque to the engine."""
     problem: str | None = None
-    """Why the job can't be used at present, for instance because a plugin is gone: it is kept, and starts nothing."""
+    """The reason why the job can't be used, such as a plugin that is gone: it is kept, and starts nothing."""
 
 
 @frozen

@@ -33,7 +33,7 @@ class JobView:
     definition: Job | None
     """None if the job was removed and only its records are left."""
     problem: str | None = None
-    """Why the job can't be used; None if it can."""
+    """The reason why the job can't be used; None if it can."""
     enabled: bool
     paused: bool
     now: datetime
