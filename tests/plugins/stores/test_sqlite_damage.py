@@ -129,15 +129,20 @@ def test_sqlite_store_keeps_three_copies(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("R19")
 def test_open_sqlite_store_is_copied_once_a_day(tmp_path: Path) -> None:
+    def prune(store: SqliteStore) -> None:
+        store.prune("runs", RetentionRule(since=NOON, newest=9))
+        # The copy is made in a thread; a commit doesn't wait for it.
+        store.commit([Put("job", "a", {})])
+        store._end_copy()
+
     store = SqliteStore()
     store.open(tmp_path)
     store.commit([Put("job", "a", {})])
-    keep = RetentionRule(since=NOON, newest=9)
-    store.prune("runs", keep)
+    prune(store)
     [first] = tmp_path.glob("state-*.bak")
-    store.prune("runs", keep)
+    prune(store)
     assert list(tmp_path.glob("state-*.bak")) == [first]
     first.rename(tmp_path / "state-20260101T000000.000000Z.bak")
-    store.prune("runs", keep)
+    prune(store)
     assert len(list(tmp_path.glob("state-*.bak"))) == 2
     store.close()

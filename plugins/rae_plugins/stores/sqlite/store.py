@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from typing import ClassVar, NoReturn, TypeVar, cast
 
 from attrs import define, field
@@ -51,6 +52,8 @@ class SqliteStore(Store):
     """The largest number that a commit had, which the store may have lost."""
     _setback: Setback | None = field(init=False, default=None)
     _skipped: set[int] = field(init=False, factory=set)
+    _copying: Thread | None = field(init=False, default=None)
+    _copy_error: StoreError | None = field(init=False, default=None)
     _is_suspect: bool = field(init=False, default=False)
     """Damage was met that the next start has to look for."""
 
@@ -138,6 +141,7 @@ class SqliteStore(Store):
         self._is_suspect = True
         if self._mark is None:
             raise StoreDamaged(f"{self._path} is damaged ({error}); the next start of the daemon repairs it") from error
+        self._end_copy()
         self._mark.close()
         self._disconnect()
         opener = FileOpener(self._path)
@@ -209,7 +213,7 @@ class SqliteStore(Store):
             self._write([("DELETE FROM entries WHERE seq = ?", [(seq,) for seq, _ in rows])])
         elif backup_copies.is_copy_due(self._path, now := datetime.now(UTC)):
             # Here, because this is called every hour.
-            self._make_copy(now)
+            self._start_copy(now)
         return [as_text(key) for _, key in rows]
 
     def scrub(self) -> None:
@@ -218,6 +222,7 @@ class SqliteStore(Store):
         Damaged files that were set aside can't be rewritten, so they are removed.
         """
         database = self._database
+        self._end_copy()
         try:
             database.execute("VACUUM")
             (is_busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -264,6 +269,7 @@ class SqliteStore(Store):
 
     def close(self) -> None:
         """Copy the file if it was written to, close it, prove it, and release the lock."""
+        self._end_copy()
         if self._connection is not None and self._mark is not None:
             if self._connection.total_changes:
                 # A failed copy does not harm the file itself.
@@ -286,7 +292,34 @@ class SqliteStore(Store):
             self._connection.close()
             self._connection = None
 
+    def _start_copy(self, now: datetime) -> None:
+        """Make a copy in a thread with a connection of its own, so that commits don't wait for it.
+
+        Raises the StoreError of the last such copy, if that failed.
+        """
+        if self._copying is not None and self._copying.is_alive():
+            return
+        error, self._copy_error = self._copy_error, None
+        if error is not None:
+            raise error
+        self._copying = Thread(target=self._copy, args=(self._path, now), name="store copy", daemon=True)
+        self._copying.start()
+
+    def _copy(self, path: Path, now: datetime) -> None:
+        try:
+            with closing(connect(path)) as database:
+                backup_copies.make_copy(database, path, now, backup_copies.MAX_COPIES, self._verify_copy)
+        except (OSError, sqlite3.Error) as error:
+            self._copy_error = StoreError(f"{path}: can't be copied ({error_text(error)})")
+
+    def _end_copy(self) -> None:
+        """Wait for a copy that is being made."""
+        if self._copying is not None:
+            self._copying.join()
+            self._copying = None
+
     def _make_copy(self, now: datetime, max_copies: int = backup_copies.MAX_COPIES) -> None:
+        self._end_copy()
         try:
             backup_copies.make_copy(self._database, self._path, now, max_copies, self._verify_copy)
         except (OSError, sqlite3.Error) as error:
