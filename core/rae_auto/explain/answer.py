@@ -1,7 +1,7 @@
 """The explanation of what a job did: one sentence, and the facts behind it.
 
 Each sentence is about one record: a run, a decision not to run, a repeated report, or the absence of any of them. For a
-time in question the record nearest to it answers, if it is at most `NEAR` away.
+time in question the record nearest to it answers, if it is at most `MAX_DISTANCE` away.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ from rae_auto.model.reasons import (
 )
 from rae_auto.model.run import Run, RunState
 
-NEAR = timedelta(minutes=1)
+MAX_DISTANCE = timedelta(minutes=1)
 """The distance within which an occurrence answers for the time in question."""
 
 CLOCK_CHANGE_SPAN = timedelta(hours=3)
@@ -120,11 +120,11 @@ def _explain_instant(at: datetime, view: JobView) -> Explanation:
     repeat = min(view.repeated, key=lambda seen: _distance_to_repeat(seen, at), default=None)
     to_run = abs(run.scheduled_for - at) if run else timedelta.max
     to_decision = distance_to(decision, at) if decision else timedelta.max
-    if repeat is not None and _distance_to_repeat(repeat, at) < min(to_run, to_decision, NEAR):
+    if repeat is not None and _distance_to_repeat(repeat, at) < min(to_run, to_decision, MAX_DISTANCE):
         return _explain_repeat(repeat, view)
-    if decision is not None and to_decision < to_run and to_decision <= NEAR:
+    if decision is not None and to_decision < to_run and to_decision <= MAX_DISTANCE:
         return _explain_skip(decision, view, at)
-    if run is not None and to_run <= NEAR:
+    if run is not None and to_run <= MAX_DISTANCE:
         return explain_run(run, view)
     return _explain_no_record(at, view)
 
@@ -137,9 +137,9 @@ def _explain_no_record(at: datetime, view: JobView) -> Explanation:
         reason = Paused() if view.paused else Disabled()
         return Explanation(f"{job} will not run at {view.time(at)}: {reason.describe(view.time)}", facts, reason)
     for due in (before, after):
-        if due is not None and abs(due - at) <= NEAR and due > view.now:
+        if due is not None and abs(due - at) <= MAX_DISTANCE and due > view.now:
             return Explanation(f"{job} will be due at {view.time(due)}", facts)
-    if before is not None and abs(before - at) <= NEAR:
+    if before is not None and abs(before - at) <= MAX_DISTANCE:
         return Explanation(f"{job} was due at {view.time(before)}, but {_explain_missing_record(before, view)}", facts)
     verb, was = ("will not run", "is") if at > view.now else ("did not run", "was")
     notes = tuple(ExplanationFact("clock", note) for note in _list_clock_notes(at, (before, after), view))

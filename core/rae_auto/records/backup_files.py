@@ -23,7 +23,7 @@ from rae_auto.toolkit.files import atomic_file
 
 FORMAT = 1
 
-MAX_LINE = 64 << 20
+MAX_LINE_BYTES = 64 << 20
 """Bytes of a line that is read."""
 
 
@@ -85,7 +85,7 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
     digest, number = hashlib.sha256(), -1
     try:
         with path.open("rb") as file:
-            while document := _document(line := file.readline(MAX_LINE)):
+            while document := _document(line := file.readline(MAX_LINE_BYTES)):
                 if "end" in document and not file.read(1):
                     if document != {"end": number, "sha256": digest.hexdigest()}:
                         break

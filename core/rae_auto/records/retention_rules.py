@@ -10,7 +10,7 @@ from rae_auto.model import documents
 from rae_auto.model.policies import Retention
 from rae_auto.model.run import UNSUCCESSFUL, RunState
 
-_WELL = (RunState.SUCCEEDED, RunState.SKIPPED)
+_SHORT_KEPT_STATES = (RunState.SUCCEEDED, RunState.SKIPPED)
 
 
 def rules(retention: Retention, now: datetime, job: str | None = None) -> list[tuple[str, RetentionRule]]:
@@ -20,7 +20,7 @@ def rules(retention: Retention, now: datetime, job: str | None = None) -> list[t
     """
     since = now - retention.keep
     found = [
-        (documents.RUNS, RetentionRule(states=_WELL, since=since, newest=retention.runs)),
+        (documents.RUNS, RetentionRule(states=_SHORT_KEPT_STATES, since=since, newest=retention.runs)),
         (
             documents.RUNS,
             RetentionRule(

@@ -16,10 +16,10 @@ from rae_auto.model.decision import Outcome
 from rae_auto.model.reasons import CaughtUp
 from rae_auto.model.run import RunState
 
-NEWEST = 10_000
+MAX_EXAMINED_RUNS = 10_000
 """Number of runs, and of decisions, that are examined."""
 
-PARTS = 24
+TREND_PARTS = 24
 """Into how many parts of equal size the runs are cut to see a trend."""
 
 
@@ -64,7 +64,7 @@ class Statistics:
 
 def statistics_of(store: Store, job: str | None, since: datetime | None) -> Statistics:
     """Numbers on the newest runs of a job, or of all, that were queued since then."""
-    query = LogQuery(job=job, since=since, limit=NEWEST)
+    query = LogQuery(job=job, since=since, limit=MAX_EXAMINED_RUNS)
     return statistics(store.query(documents.RUNS, query), store.query(documents.DECISIONS, query))
 
 
@@ -114,7 +114,7 @@ def _lateness(run: Document) -> float:
 def _trend(successes: Sequence[bool], durations: Sequence[float]) -> Trend:
     """Return the trend of started runs, oldest first."""
     count = len(durations)
-    parts = min(PARTS, count)
+    parts = min(TREND_PARTS, count)
     slices = [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
     return Trend(
         success=tuple(fmean(successes[part]) for part in slices),

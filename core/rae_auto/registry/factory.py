@@ -25,7 +25,7 @@ from rae_auto.registry.safe_guard import SafeGuard
 from rae_auto.registry.safe_schedule import SafeSchedule
 from rae_auto.toolkit.summaries import MAX_SUMMARY_LENGTH
 
-MOST_SHARED = 1000
+MAX_SHARED_PLUGINS = 1000
 """Number of plugins that are remembered by the text of their references."""
 
 _NONE: Mapping[str, Any] = {}
@@ -136,7 +136,7 @@ class PluginFactory:
         if known is None:
             known = self._make(kind, ref)
             if not isinstance(known, SourceTrigger):
-                if len(self._shared) >= MOST_SHARED:
+                if len(self._shared) >= MAX_SHARED_PLUGINS:
                     self._shared.clear()
                 self._shared[key] = known
         return known

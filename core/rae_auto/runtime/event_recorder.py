@@ -27,7 +27,7 @@ from rae_auto.records.events import MAX_EVENTS_READ, deletion_rules, prune, read
 MAX_EVENT_BYTES = 64 << 10
 """Bytes of an event's data, as JSON."""
 
-BATCH = 1000
+EVENTS_PER_BATCH = 1000
 """Number of past events that are handed over at once."""
 
 REPEAT_SECONDS = 60.0
@@ -110,8 +110,8 @@ class EventRecorder:
                 past = [event for event in await self._past(names, after.at) if after.is_before(event)]
                 delivered = {event.id for event in past}
                 forget_at = asyncio.get_running_loop().time() + REPEAT_SECONDS
-                for start in range(0, len(past), BATCH):
-                    yield past[start : start + BATCH]
+                for start in range(0, len(past), EVENTS_PER_BATCH):
+                    yield past[start : start + EVENTS_PER_BATCH]
                 del past
             while True:
                 batch = [event for event in await follower.take() if event.id not in delivered]

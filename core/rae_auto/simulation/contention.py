@@ -21,7 +21,7 @@ from rae_auto.model.reasons import (
 from rae_auto.model.run import Run
 from rae_auto.simulation.forecast import Forecast
 
-IN_THE_WAY = (
+CONTENTION_REASONS = (
     Overlapping,
     QueueFull,
     MaxOverlap,
@@ -98,11 +98,11 @@ def collisions(forecast: Forecast) -> tuple[Collision, ...]:
 def _obstacles(forecast: Forecast) -> Iterator[tuple[JobId, str, datetime, timedelta]]:
     none = timedelta(0)
     for skip in forecast.skips:
-        for _ in range(skip.count if isinstance(skip.reason, IN_THE_WAY) else 0):
+        for _ in range(skip.count if isinstance(skip.reason, CONTENTION_REASONS) else 0):
             yield skip.job, skip.reason.code, skip.decided_at, none
     for seen in forecast.runs:
         run = seen.run
-        if isinstance(seen.wait, IN_THE_WAY):
+        if isinstance(seen.wait, CONTENTION_REASONS):
             waited = (run.started_at or run.finished_at or forecast.scenario.end) - run.queued_at
             yield run.job, seen.wait.code, run.queued_at, waited
         if isinstance(run.reason, Replaced):

@@ -22,7 +22,7 @@ class ScriptedGuardResult:
     result: GuardResult
 
 
-TAKEN_FOR_YES = GuardResult(Verdict.YES, "assumed to be yes in the simulation")
+ASSUMED_YES = GuardResult(Verdict.YES, "assumed to be yes in the simulation")
 
 
 @frozen
@@ -50,7 +50,7 @@ class Script:
             number = bisect.bisect_right(turns, at, key=lambda turn: turn.at)
             if number:
                 return turns[number - 1].result
-        return TAKEN_FOR_YES
+        return ASSUMED_YES
 
     def knows_guard(self, job: JobId, guard: str) -> bool:
         """Return whether the script has something for it."""

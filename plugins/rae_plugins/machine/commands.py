@@ -17,7 +17,7 @@ MAX_OUTPUT_BYTES = 4096
 """Bytes of the end of what a command prints."""
 
 _PIPE = 1 << 16
-_PIPEFULS = 16
+_MAX_PIPE_READS = 16
 """A pipe holds a megabyte at most."""
 
 
@@ -122,7 +122,7 @@ class _Tail:
 
     def read_output(self) -> None:
         """Take what is still in the pipe."""
-        for _ in range(_PIPEFULS):
+        for _ in range(_MAX_PIPE_READS):
             if not self._read():
                 break
 

@@ -15,7 +15,7 @@ from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.job import JobId
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import CaughtUp, Due, MissedCause, NeedFailed, Overlapping, Skip
-from rae_auto.records.statistics import NEWEST, PARTS, percentiles, statistics, statistics_of
+from rae_auto.records.statistics import MAX_EXAMINED_RUNS, TREND_PARTS, percentiles, statistics, statistics_of
 from rae_auto.testing.memory_store import MemoryStore
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -107,7 +107,7 @@ def test_the_trend_goes_from_the_oldest_to_the_newest() -> None:
 @given(st.integers(0, 200))
 def test_every_run_is_in_one_part_of_the_trend(count: int) -> None:
     trend = statistics([run(1, state=RunState.SUCCEEDED)] * count, []).trend
-    assert len(trend.success) == len(trend.duration) == min(PARTS, count)
+    assert len(trend.success) == len(trend.duration) == min(TREND_PARTS, count)
     assert set(trend.success) <= {1.0}
 
 
@@ -129,8 +129,8 @@ def test_only_the_newest_runs_of_the_job_since_then_are_looked_at(tmp_path: Path
     assert statistics_of(store, None, None).runs == 10
     assert statistics_of(store, "a", None).runs == 5
     assert statistics_of(store, "a", NOON + seconds(5)).runs == 2
-    store.commit([Append("runs", str(n), "c", "x", NOON, bodies[0]) for n in range(NEWEST + 5)])
-    assert statistics_of(store, "c", None).runs == NEWEST
+    store.commit([Append("runs", str(n), "c", "x", NOON, bodies[0]) for n in range(MAX_EXAMINED_RUNS + 5)])
+    assert statistics_of(store, "c", None).runs == MAX_EXAMINED_RUNS
     store.close()
 
 

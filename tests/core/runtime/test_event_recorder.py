@@ -276,7 +276,7 @@ def test_run_that_ends_while_the_past_is_read_is_delivered_once(tmp_path):
 
 
 def test_the_past_comes_in_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr(event_recorder, "BATCH", 10)
+    monkeypatch.setattr(event_recorder, "EVENTS_PER_BATCH", 10)
 
     async def work(scheduler):
         await record(scheduler, *(f"e{number}" for number in range(25)))

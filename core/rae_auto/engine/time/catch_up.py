@@ -27,8 +27,8 @@ that is three milliseconds late goes the same way as one that is a week late.
 
 *Cost.* A schedule may be due every second, in a window that has closed, and the downtime a year long. The latest
 instants are found from the end: a stride doubles until it holds more than `MAX_INSTANTS`, and where it holds far more,
-bisection finds a later start. No look at a span computes more than `MAX_LOOK` instants, so neither the length of the
-downtime nor the number of instants in it counts: time and memory are bounded.
+bisection finds a later start. No look at a span computes more than `MAX_INSTANTS_AT_ONCE` instants, so neither the
+length of the downtime nor the number of instants in it counts: time and memory are bounded.
 
 *Considered and left out.* Counting how many instants were missed in all: it would need to compute each of them. The
 decision says "more" instead.
@@ -52,7 +52,7 @@ MAX_LOOK_BACK = timedelta(days=400)
 MAX_INSTANTS = 100
 """Number of missed instants that are examined: the latest ones."""
 
-MAX_LOOK = 250
+MAX_INSTANTS_AT_ONCE = 250
 """Number of instants that are computed at once to find the latest ones."""
 
 START_INTERVAL = timedelta(milliseconds=500)
@@ -106,11 +106,11 @@ class _Look:
 
 
 def _look(schedule: Schedule, first: datetime | None, now: datetime) -> _Look:
-    """Return the first instants from `first` until `now`, at most `MAX_LOOK`."""
+    """Return the first instants from `first` until `now`, at most `MAX_INSTANTS_AT_ONCE`."""
     instants: list[datetime] = []
     instant = first
     while instant is not None and instant <= now:
-        if len(instants) == MAX_LOOK:
+        if len(instants) == MAX_INSTANTS_AT_ONCE:
             return _Look(instants, None, True)
         instants.append(instant)
         instant = schedule.next_after(instant)

@@ -8,7 +8,7 @@ from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.run import Run
 from rae_auto.toolkit.environment import inherited_environment
 
-EVENT_LIMIT = 32 << 10
+MAX_EVENT_VARIABLE_BYTES = 32 << 10
 """Bytes of RAE_EVENT: a single variable can't be much larger than this on every system."""
 
 
@@ -36,7 +36,7 @@ def build_environment(
 def oversized_event(run: Run) -> bytes | None:
     """Return the run's event as JSON if it is too large for a variable, else None."""
     content = _event(run).encode()
-    return content if len(content) > EVENT_LIMIT else None
+    return content if len(content) > MAX_EVENT_VARIABLE_BYTES else None
 
 
 def _event(run: Run) -> str:

@@ -7,7 +7,7 @@ from weakref import WeakSet
 
 Event = Mapping[str, Any]
 
-BACKLOG = 10_000
+MAX_BACKLOG_EVENTS = 10_000
 """Number of events that wait for a slow listener before it loses the oldest."""
 
 
@@ -35,7 +35,7 @@ class EventStream:
 
     def subscribe(self) -> AsyncGenerator[Event, None]:
         """Events from this call on, until the stream is closed by either side."""
-        queue: asyncio.Queue[Event | None] = asyncio.Queue(BACKLOG)
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(MAX_BACKLOG_EVENTS)
         self._listeners.add(queue)
         return self._stream(queue)
 

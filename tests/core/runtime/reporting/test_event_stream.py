@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 from tests.support.control_peer import in_time
 
-from rae_auto.runtime.reporting.event_stream import BACKLOG, EventStream
+from rae_auto.runtime.reporting.event_stream import MAX_BACKLOG_EVENTS, EventStream
 
 
 async def numbers(stream):
@@ -33,13 +33,13 @@ def test_slow_listener_loses_the_oldest_events_and_still_gets_the_end():
     async def work():
         broadcast = EventStream()
         slow = broadcast.subscribe()
-        for number in range(BACKLOG + 5):
+        for number in range(MAX_BACKLOG_EVENTS + 5):
             broadcast.publish({"number": number})
         broadcast.close()
         return await numbers(slow)
 
     # The end takes a place too.
-    assert in_time(work) == list(range(6, BACKLOG + 5))
+    assert in_time(work) == list(range(6, MAX_BACKLOG_EVENTS + 5))
 
 
 def test_who_stops_listening_is_forgotten():

@@ -22,7 +22,7 @@ NETWORK_MANAGER = Service(
     "the interface state is used instead",
 )
 
-HAS_A_WAY_OUT = 60
+MIN_ROUTED_STATE = 60
 """NetworkManager's state (NMState) from which on there is a default route: CONNECTED_SITE; 70 is CONNECTED_GLOBAL."""
 
 _UP = "org.freedesktop.UPower"
@@ -38,7 +38,7 @@ UPOWER = Service(
     "the kernel's report of the battery is used instead",
 )
 
-SETTLING = 0.3
+SETTLING_SECONDS = 0.3
 """Seconds after which a change of the network, which comes in many steps, is looked at."""
 
 
@@ -58,7 +58,7 @@ class NetworkWatch:
         """Report until cancelled."""
         while True:
             await self.changed.wait()
-            await self._timer.sleep(SETTLING)
+            await self._timer.sleep(SETTLING_SECONDS)
             self.changed.clear()
             if self.manager.absent.is_set():
                 await self._report(await asyncio.to_thread(read_network))
@@ -70,7 +70,7 @@ class NetworkWatch:
         owner = signals.owner
         while signals.owner == owner:
             properties = await bus.properties(_NM_MANAGER)
-            up = int(properties.get("State", 0)) >= HAS_A_WAY_OUT
+            up = int(properties.get("State", 0)) >= MIN_ROUTED_STATE
             self._state = up, await self._connection(bus, str(properties.get("PrimaryConnection", "/")))
             self.changed.set()
             await signals.next()

@@ -28,7 +28,7 @@ _RULES = (
     f"{_SESSIONS},interface='{PROPERTIES}',arg0='{_SESSION}'",
 )
 
-_REPEATED = 10.0
+RELOCK_SECONDS = 10.0
 """Seconds within which a session that is locked again was not unlocked in between."""
 
 
@@ -126,7 +126,7 @@ class Logind:
         known, now = self._sessions.get(path), self._timer.now().mono
         if known is None or (known.locked and known.hint):
             return
-        if not known.locked or now - self._locked_at.get(path, now) > _REPEATED:
+        if not known.locked or now - self._locked_at.get(path, now) > RELOCK_SECONDS:
             self._change(path, locked=self._now())
         self._locked_at[path] = now
 

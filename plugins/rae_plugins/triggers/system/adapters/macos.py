@@ -28,7 +28,7 @@ from rae_plugins.triggers.system.sessions import Screen
 NOTIFICATIONS = BEFORE_DOWN | REST | LOCKS
 """Events that only the workspace reports."""
 
-_SLICE = 0.5
+_CHECK_SECONDS = 0.5
 """Seconds after which the thread of notifications checks whether it is still needed."""
 
 _NO_DEVICES = "macOS reports devices through IOKit, which this adapter doesn't use; watch /Volumes with a file trigger"
@@ -81,7 +81,7 @@ def listen(bridge: ThreadBridge, timer: Timer, over: threading.Event) -> None:
     ]
     while not over.is_set():
         NSRunLoop.currentRunLoop().runMode_beforeDate_(
-            NSDefaultRunLoopMode, NSDate.dateWithTimeIntervalSinceNow_(_SLICE)
+            NSDefaultRunLoopMode, NSDate.dateWithTimeIntervalSinceNow_(_CHECK_SECONDS)
         )
     for center, observer in observers:
         center.removeObserver_(observer)
