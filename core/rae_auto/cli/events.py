@@ -118,8 +118,10 @@ def delete_command(names: tuple[str, ...], all_: bool, before: str | None, confi
 
     Example: rae-auto event delete "shell.*"
     """
-    if all_ == bool(names):
-        raise click.UsageError("name the events to delete, or use --all")
+    if all_ and names:
+        raise click.UsageError("--all deletes all events; leave it out to delete only those named")
+    if not all_ and not names:
+        raise click.UsageError("no events are named; name those to delete, or use --all")
     # Without a time limit: deleting rewrites the files of the store, which may be large.
     answer = query("delete_events", {"names": list(names) or ["*"], "before": before}, config, timeout=None)
     if json_:

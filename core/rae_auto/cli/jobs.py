@@ -77,6 +77,10 @@ def add_command(
         definition["id"] = name
     if command:
         definition["command"] = list(command)
+    if not any(definition.get(key) for key in ("command", "shell", "python", "executor")):
+        raise click.UsageError("nothing to run; end with -- and a command, as in 'rae-auto add tidy -- ls /tmp'")
+    if not definition.get("id"):
+        raise click.UsageError("the job has no name; write 'rae-auto add NAME', or set id in the file")
     with Client() as client:
         added = client.call("add", definition=definition, replace=replace)
     if json_:

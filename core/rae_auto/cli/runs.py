@@ -117,8 +117,10 @@ def _latest_run(target: str, config: str | None) -> dict[str, Any]:
         runs = query("history", {**arguments, "run": target}, config)
     else:
         runs = [run for run in query("history", {**arguments, "job": target}, config) if run["attempt"]]
+        if not runs:
+            raise RunNotFound(f"job {quote(target)} has no run that started; 'rae-auto trigger {target}' starts one")
     if not runs:
-        raise RunNotFound(f"no run of {quote(target)} has started yet; 'rae-auto history' lists all runs")
+        raise RunNotFound(f"no run {quote(target)}; 'rae-auto history' lists them")
     return runs[0]
 
 

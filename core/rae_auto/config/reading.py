@@ -6,6 +6,7 @@ memory.
 
 import os
 import re
+import shlex
 import stat
 import tomllib
 from pathlib import Path
@@ -53,7 +54,7 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         location = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
         what = message[: location.start()] if location else message
         line = int(location[1]) if location and location[1] else text.count("\n") + 1
-        raise ConfigError([f"{format_place(path, line)}: invalid TOML: {shorten_line(what, 200)}"]) from None
+        raise ConfigError([f"{format_place(path, line)}: invalid TOML: {_explain(what)}"]) from None
     except RecursionError:
         raise ConfigError(
             [f"{format_place(path)}: lists or tables are nested too deeply; use at most {MAX_NESTING_LEVELS} levels"]
@@ -63,6 +64,14 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         long = re.search(r"[\d_]{4300}", text)
         where = format_place(path, text.count("\n", 0, long.start()) + 1 if long else None)
         raise ConfigError([f"{where}: number too large; use at most 64 bits"]) from None
+
+
+def _explain(what: str) -> str:
+    """Return what tomllib says about a mistake, in words where it shows an invisible character."""
+    what = re.sub(
+        r"^Illegal character '\\[nr]'$", "a text isn't closed on its line; end it with a quotation mark", what
+    )
+    return shorten_line(what, 200)
 
 
 def format_place(path: Path, line: int | None = None) -> str:
@@ -96,13 +105,21 @@ def _os_problem(error: OSError) -> str:
 def _refuse_others(path: Path, status: os.stat_result) -> None:
     """Raise Invalid if another user could have written the file or replaced it."""
     if risk := _other_writer(status):
-        raise invalid(f"{risk}; run 'chown {os.geteuid()}' and 'chmod go-w' on it")
+        raise invalid(f"{risk}; run '{_repair_command(path, status)}'")
     directories = {*path.absolute().parents, *path.resolve().parents}
     for directory in sorted(directories, reverse=True):
         above = directory.stat()
         # In a sticky directory such as /tmp only the owner of a file can replace it.
         if (risk := _other_writer(above)) and not (above.st_mode & stat.S_ISVTX and above.st_uid in (0, os.geteuid())):
-            raise invalid(f"its directory {directory} {risk}; run 'chmod go-w' on the directory, or move the file")
+            raise invalid(
+                f"its directory {directory} {risk}; run '{_repair_command(directory, above)}', or move the file"
+            )
+
+
+def _repair_command(path: Path, status: os.stat_result) -> str:
+    """Return the command that takes a file or directory from other users."""
+    name = shlex.quote(str(path))
+    return f"chmod go-w {name}" if status.st_uid in (0, os.geteuid()) else f"sudo chown {os.geteuid()} {name}"
 
 
 def _other_writer(status: os.stat_result) -> str | None:

@@ -60,7 +60,7 @@ def write_starter(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise ConfigError([f"{path}: already exists; edit it, or name another file with --config"]) from None
+        raise ConfigError([f"{path}: already exists; edit it, or write another with 'rae-auto init FILE'"]) from None
     except OSError as error:
         raise ConfigError([f"{path}: can't be written ({error.strerror}); choose another directory"]) from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

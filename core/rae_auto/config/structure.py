@@ -272,7 +272,7 @@ def _table(converter: Converter, value: object, cls: Any) -> object:
                 raise invalid(renamed_key(name, fields.values()) or unknown_key(name, fields))
             given[name] = _field(converter, item, fields[name])
     missing = [name for name, field in fields.items() if field.default is attrs.NOTHING and name not in given]
-    findings.problems.extend(Problem((name,), "is missing; set it") for name in missing if name not in value)
+    findings.problems.extend(Problem((name,), "is missing; add it") for name in missing if name not in value)
     made = None if missing else _construct(cls, given, fields, findings.problems)
     findings.raise_if_any()
     return made

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rae_auto._version import __version__
+from rae_auto.api.store import LogQuery
 from rae_auto.config.definitions import read_job
 from rae_auto.control.requests import absolute_path, flag, limit_of, log_query, optional_instant, optional_text, text
 from rae_auto.errors import BadRequest
@@ -156,8 +157,17 @@ class Commands:
         return {}
 
     async def history(self, arguments: Arguments) -> Any:
-        """Return the runs that match, newest first."""
-        return [run_record(run) for run in await self._scheduler.runtime.runs(log_query(arguments))]
+        """Return the runs that match, newest first; raises JobNotFound."""
+        query = log_query(arguments)
+        runs = await self._scheduler.runtime.runs(query)
+        if (
+            not runs
+            and query.job is not None
+            and not await self._scheduler.runtime.runs(LogQuery(job=query.job, limit=1))
+        ):
+            # Without any runs the name may be misspelt; this raises JobNotFound.
+            self._scheduler.runtime.engine.job(JobId(query.job))
+        return [run_record(run) for run in runs]
 
     async def why(self, arguments: Arguments) -> Any:
         """Return why a job ran, did not run or waits, at an instant or in a run."""

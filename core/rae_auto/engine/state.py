@@ -74,7 +74,7 @@ from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import Moment
-from rae_auto.model.primitives.names import JobId, RunId, did_you_mean
+from rae_auto.model.primitives.names import SEE_JOBS, JobId, RunId, did_you_mean
 from rae_auto.model.reasons import Block, DaemonStopping, GuardBlocked, ResourceBusy, ResourceReserved, StoreReverted
 from rae_auto.model.run import Run, RunState, Stopping
 
@@ -358,4 +358,4 @@ class EngineState:
 
     def job_not_found(self, job: str) -> JobNotFound:
         """Return the error for a job that isn't known, with a suggestion."""
-        return JobNotFound(f"no job {quote(job)}{did_you_mean(job, self.jobs)}")
+        return JobNotFound(f"no job {quote(job)}{did_you_mean(job, self.jobs) or SEE_JOBS}")

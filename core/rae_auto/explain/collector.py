@@ -24,7 +24,7 @@ from rae_auto.explain.local_times import RequestedTime, parse_local_time
 from rae_auto.model.decision import Decision
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.primitives.names import did_you_mean
+from rae_auto.model.primitives.names import SEE_JOBS, did_you_mean
 from rae_auto.model.run import Run
 
 SEARCH_SPAN = timedelta(days=1)
@@ -124,7 +124,7 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
     """Return all that an explanation is based on. Errors: JobNotFound, unless there are records of the job."""
     plan = source.find_plan(job)
     if plan is None and not runs and not decisions:
-        raise JobNotFound(f"no job {quote(job)}{did_you_mean(job, source.job_names())}")
+        raise JobNotFound(f"no job {quote(job)}{did_you_mean(job, source.job_names()) or SEE_JOBS}")
     state = source.job_state(job)
     enabled = plan is not None and plan.job.enabled and source.is_enabled()
     next_at = source.next_run_at(plan) if plan else None

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from rae_auto.api.store import CorruptDocument, LogQuery, Store
 from rae_auto.control.requests import flag, limit_of, log_query, optional_instant, optional_text, text
 from rae_auto.engine.plan import JobOrigin, Plan
-from rae_auto.errors import RunNotFound
+from rae_auto.errors import JobNotFound, RunNotFound
 from rae_auto.explain.collector import explain, parse_question
 from rae_auto.explain.job_view import Wait
 from rae_auto.model import documents
@@ -16,7 +16,7 @@ from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.primitives.names import JobId
+from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
 from rae_auto.offline.project import Project
@@ -46,6 +46,9 @@ def histories(project: Project, queries: Sequence[Mapping[str, Any]]) -> list[li
     log_queries = [log_query(query) for query in queries]
     with project.read_store() as store:
         open_runs = _load_values(store, documents.RUN, Run)
+        for query in log_queries:
+            if query.job is not None:
+                _check_job(project, store, open_runs, query.job)
         return [[run_record(run) for run in _find_runs(store, open_runs, query)] for query in log_queries]
 
 
@@ -69,8 +72,11 @@ def delete_events(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
 
 def stats(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     """Return statistics of runs. Errors: StoreError, BadRequest."""
+    job = optional_text(query, "job")
     with project.read_store() as store:
-        return statistics_of(store, optional_text(query, "job"), optional_instant(query, "since")).record()
+        if job is not None:
+            _check_job(project, store, _load_values(store, documents.RUN, Run), job)
+        return statistics_of(store, job, optional_instant(query, "since")).record()
 
 
 def world_log(project: Project, until: datetime) -> list[dict[str, Any]]:
@@ -142,6 +148,14 @@ class StoreSource:
 def _find_runs(store: Store, open_runs: Sequence[Run], query: LogQuery) -> list[Run]:
     past = [documents.load(Run, body) for body in store.query(documents.RUNS, query)]
     return merge_newest(query, open_runs, past)
+
+
+def _check_job(project: Project, store: Store, open_runs: Sequence[Run], job: str) -> None:
+    """Raise JobNotFound if there is neither a job of this name nor a run of it."""
+    known = [*project.job_names, *(stored.id for stored in _load_values(store, documents.JOB, Job))]
+    if job not in known and not _find_runs(store, open_runs, LogQuery(job=job, limit=1)):
+        near = did_you_mean(job, known) or f"; jobs are defined in {project.path}"
+        raise JobNotFound(f"no job {quote(job)}{near}")
 
 
 def _find_run(store: Store, open_runs: Sequence[Run], run: str) -> Run:

@@ -135,7 +135,7 @@ def _decode(document: Mapping[str, Any], path: Path) -> Change:
 
 
 def _damaged(path: Path) -> StoreDamaged:
-    return StoreDamaged(f"{path} is damaged or incomplete; restore another backup")
+    return StoreDamaged(f"{path} is not a complete backup of rae-auto; restore another backup")
 
 
 def _unless_ours(error: OSError, what: str) -> OSError:

@@ -25,6 +25,6 @@ def job_details(details: Mapping[str, Any]) -> list[tuple[str, str]]:
         *((name, value if isinstance(value, str) else json.dumps(value)) for name, value in fields),
         ("now", info["activity"]),
         ("next", instant(info["next_at"])),
-        ("last", f"{info['last_state'] or '-'} {instant(info['last_finished_at'])}"),
+        ("last", f"{info['last_state']} {instant(info['last_finished_at'])}" if info["last_state"] else "-"),
         *(("open run", f"{run['run_id']} {run['state']}") for run in details["open"]),
     ]

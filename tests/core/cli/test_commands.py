@@ -98,7 +98,7 @@ class TestAJob:
         assert cli("add", "tidy", "--", "true").err.startswith('rae-auto: job "tidy" exists already; remove it first')
         assert cli("add", "tidy", "--replace", "--json", "--", "true").json == {"job": "tidy"}
         assert cli("remove", "tidy").out == "removed tidy\n"
-        assert cli("remove", "tidy").err == 'rae-auto: no job "tidy"\n'
+        assert cli("remove", "tidy").err == "rae-auto: no job \"tidy\"; 'rae-auto list' shows all jobs\n"
 
     @pytest.mark.parametrize("text", ['command = ["true"]\ntimeout = "5s"\n', '{"command": ["true"], "timeout": "5s"}'])
     def test_is_read_from_a_file(self, cli, tmp_path, text):
@@ -190,12 +190,29 @@ def test_a_name_that_is_nearly_right_gets_a_suggestion(cli):
     [
         (["history", "--state", "faild"], 2, 'unknown state "faild"; did you mean "failed"?'),
         (["history", "--since", "yesterday"], 2, 'since: invalid instant "yesterday"; use ISO 8601'),
-        (["output", "nobody"], 1, "no run of \"nobody\" has started yet; 'rae-auto history' lists all runs"),
-        (["output", "after", "--attempt", "7"], 1, 'no run of "after" has started yet'),
+        *(
+            ([*command.split(), "nobody"], 1, "no job \"nobody\"; 'rae-auto list' shows all jobs")
+            for command in (
+                "history",
+                "history --state failed",
+                "stats",
+                "output",
+                "why",
+                "pause",
+                "show",
+                "cancel",
+                "remove",
+            )
+        ),
+        (["history", "helo"], 1, 'no job "helo"; did you mean "hello"?'),
+        (["output", "01" + "A" * 24], 1, "; 'rae-auto history' lists them"),
+        (["output", "after", "--attempt", "7"], 1, "job \"after\" has no run that started; 'rae-auto trigger after'"),
         (["add", "bad/name", "--", "true"], 2, 'invalid job id "bad/name"; use 1 to 64 letters, digits, "-" or "_"'),
         (["add", "x", "--schedule", "61 * * * *", "--", "true"], 2, "61"),
         (["add", "x", "--timeout", "soon", "--", "true"], 2, "soon"),
-        (["add", "x"], 2, "command"),
+        (["add", "x"], 2, "nothing to run; end with -- and a command, as in 'rae-auto add tidy -- ls /tmp'"),
+        (["event", "delete", "--all", "x"], 2, "--all deletes all events; leave it out to delete only those named"),
+        (["event", "delete"], 2, "no events are named; name those to delete, or use --all"),
         (["pause", "x" * 300], 2, "at most 256 printable characters"),
     ],
 )

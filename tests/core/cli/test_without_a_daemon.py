@@ -49,7 +49,7 @@ class TestTheStarterFile:
         (tmp_path / "rae.toml").write_text("mine")
         said = offline("init")
         assert said.code != 0
-        assert said.err.startswith("rae-auto: ")
+        assert said.err == "rae-auto: rae.toml: already exists; edit it, or write another with 'rae-auto init FILE'\n"
         assert (tmp_path / "rae.toml").read_text() == "mine"
 
 

@@ -84,3 +84,9 @@ def test_load_reports_at_most_100_problems(write: Callable[[str], Path], plugins
     lines = lines_about(path, plugins)
     assert len(lines) == 101
     assert lines[-1] == "and 400 more problems"
+
+
+def test_load_gives_the_command_that_repairs_permissions(write: Callable[[str], Path], plugins: PluginSource) -> None:
+    path = write("")
+    path.chmod(0o666)
+    assert lines_about(path, plugins) == [f"is writable by everyone; run 'chmod go-w {path}'"]

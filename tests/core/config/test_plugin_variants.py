@@ -58,7 +58,7 @@ def test_variant_gets_the_time_zone_only_if_it_has_one() -> None:
         ({}, "form: is missing; set it to one of circle, square"),
         ({"form": "sqare"}, 'form: must be one of circle, square, not the text "sqare"; did you mean "square"?'),
         ({"form": 1}, "form: must be one of circle, square, not the number 1"),
-        ({"form": "circle"}, "radius: is missing; set it"),
+        ({"form": "circle"}, "radius: is missing; add it"),
         (
             {"form": "square", "radius": 1},
             'radius: is not an option of form "square", only of circle; remove it',

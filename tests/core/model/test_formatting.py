@@ -1,10 +1,12 @@
 """Durations, sizes, counts and names as people read them."""
 
+import re
 from datetime import timedelta
 
 import pytest
 
 from rae_auto.model.primitives.formatting import describe_error, format_bytes, format_count, format_elapsed, quote
+from rae_auto.model.primitives.units import parse_duration
 
 
 @pytest.mark.parametrize(
@@ -65,3 +67,18 @@ def test_quote_escapes_what_is_not_printable():
 )
 def test_describe_error_is_not_in_the_notation_of_python(error, text):
     assert describe_error(error) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("90 days", 'write "90d"'),
+        ("1 h 30 min", 'write "1h30m"'),
+        ("5 ms", 'write "5ms"'),
+        ("2.5 minutes", 'write "2.5m"'),
+        ("90 parsecs", 'use a number and a unit, as in "90s" or "1h30m"'),
+    ],
+)
+def test_parse_duration_writes_out_what_may_be_meant(text, hint):
+    with pytest.raises(ValueError, match=f'^invalid duration "{text}"; {re.escape(hint)}$'):
+        parse_duration(text)

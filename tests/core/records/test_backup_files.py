@@ -131,7 +131,7 @@ def test_lines_left_out_swapped_or_added_are_noticed(path: Path) -> None:
 )
 def test_another_kind_of_file_is_no_backup(path: Path, text: str) -> None:
     path.write_text(text)
-    with pytest.raises(StoreError, match=r"is not a backup of rae-auto|is damaged or incomplete"):
+    with pytest.raises(StoreError, match=r"is not a backup of rae-auto|is not a complete backup of rae-auto"):
         examine(path)
 
 

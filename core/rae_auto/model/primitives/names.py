@@ -40,6 +40,9 @@ def check_event_name(name: object) -> str:
     return name
 
 
+SEE_JOBS = "; 'rae-auto list' shows all jobs"
+"""The remedy for an unknown job, if none has a similar name."""
+
 Synonyms = Mapping[str, Sequence[str]]
 """Our names for what other tools call differently, by those tools' names."""
 

@@ -16,6 +16,9 @@ Size = NewType("Size", int)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _BYTES = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
 _PART = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|[smhdwy])")
+_UNIT_WORDS = re.compile(
+    r"([0-9.]+) *(ms|s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:ours?)?|d(?:ays?)?|w(?:eeks?)?|y(?:ears?)?)\b *"
+)
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMGT]?)(i?)B?", re.IGNORECASE | re.ASCII)
 _MAX_DURATION = timedelta(days=36525)
 
@@ -26,8 +29,16 @@ def parse_duration(value: object) -> timedelta:
     if seconds is not None and _MAX_DURATION.total_seconds() < seconds < math.inf:
         raise ValueError(f"duration {_quoted_value(value)} is longer than 100 years; use a shorter one")
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
-        raise ValueError(f'invalid duration {_quoted_value(value)}; use a number and a unit, as in "90s" or "1h30m"')
+        near = _join_units(value) if isinstance(value, str) else ""
+        hint = f"write {quote(near)}" if near else 'use a number and a unit, as in "90s" or "1h30m"'
+        raise ValueError(f"invalid duration {_quoted_value(value)}; {hint}")
     return value if isinstance(value, timedelta) else timedelta(seconds=seconds)
+
+
+def _join_units(text: str) -> str:
+    """Return `90 days` as `90d`; "" if it can't be read like that."""
+    joined = _UNIT_WORDS.sub(lambda match: match[1] + ("ms" if match[2] == "ms" else match[2][0]), text[:60].strip())
+    return joined if re.fullmatch(f"(?:{_PART.pattern})+", joined) else ""
 
 
 def _seconds(value: object) -> float | None:

@@ -31,7 +31,7 @@ def make_usage(**options: object) -> UsagePattern:
         ({"pattern": "often"}, "must be one of count"),
         ({"pattern": "count", "of": "x", "within": "1h"}, "count: is missing"),
         ({"pattern": "count", "of": "x", "count": 3}, "within: is missing"),
-        ({"pattern": "count", "of": "x"}, "count: is missing; set it; within: is missing; set it"),
+        ({"pattern": "count", "of": "x"}, "count: is missing; add it; within: is missing; add it"),
         ({"pattern": "first_of_day", "of": "door opened"}, "of: must be the name of an event"),
         ({"pattern": "first_of_day", "of": ""}, "of: must be the name of an event"),
         ({"pattern": "first_of_day", "of": "gap"}, "of: must be the name of an event"),
