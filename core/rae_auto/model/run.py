@@ -90,7 +90,7 @@ class Result:
 
     @property
     def text(self) -> str:
-        """What the attempt ended with, in words; empty for a success."""
+        """The result in words, for a person; empty for a success."""
         code = f"exit code {self.exit_code}" if self.exit_code else ""
         signal = f"signal {self.signal}" if self.signal is not None and not self.error else ""
         return ", ".join(filter(None, (code, signal, self.error)))

@@ -87,8 +87,9 @@ async def forward(scheduler: Scheduler, server: ControlServer) -> None:
             server.publish(event)
 
 
-def test_ping_returns_pid_and_version(tmp_path):
-    assert run_with_daemon(tmp_path, lambda _, peer: peer.ask("ping")) == {"pid": os.getpid(), "version": __version__}
+def test_ping_returns_pid_version_and_time_zone(tmp_path):
+    answer = run_with_daemon(tmp_path, lambda _, peer: peer.ask("ping"))
+    assert answer == {"pid": os.getpid(), "version": __version__, "timezone": "UTC"}
 
 
 def test_status_of_an_idle_daemon(tmp_path):
