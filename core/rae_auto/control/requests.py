@@ -78,8 +78,19 @@ def _states(states: Any) -> tuple[str, ...]:
         raise BadRequest('"states" must be a list')
     for state in states:
         if state not in list(RunState):
-            raise BadRequest(f"unknown state {quote(str(state)[:64])}{did_you_mean(str(state)[:64], RunState)}")
+            raise BadRequest(f"unknown state {quote(str(state)[:64])}; {_suggest_states(str(state)[:64])}")
     return tuple(states)
+
+
+_OTHER_WORDS = {"waiting": ("queued", "retrying"), "pending": ("queued",), "ok": ("succeeded",), "error": ("failed",)}
+"""States by words that mean the same elsewhere."""
+
+
+def _suggest_states(given: str) -> str:
+    hint = did_you_mean(given, RunState).removeprefix("; ")
+    if given in _OTHER_WORDS or not hint:
+        return f"use {' or '.join(map(quote, _OTHER_WORDS.get(given, RunState)))}"
+    return hint
 
 
 def optional_instant(arguments: Mapping[str, Any], name: str) -> datetime | None:

@@ -180,7 +180,7 @@ def _explain_skip(decision: Decision, view: JobView, at: datetime) -> Explanatio
 
 
 def _describe_skip(decision: Decision, view: JobView, at: datetime) -> str:
-    return f"{view.job} did not run at {view.time(at)}: {decision.reason.describe(view.time)}"
+    return f"{view.job} was skipped at {view.time(at)}: {decision.reason.describe(view.time)}"
 
 
 def _explain_repeat(seen: SeenOccurrence, view: JobView) -> Explanation:

@@ -29,7 +29,7 @@ from rae_auto.model.run import Attempt, Run, RunState
 _ORDER = (
     ((Disabled,), "enabled", "yes"),
     ((Paused,), "paused", "no"),
-    ((Overlapping, QueueFull, MaxOverlap), "overlap", "no other run in the way"),
+    ((Overlapping, QueueFull, MaxOverlap), "overlap", "no other run was open"),
     ((QueueLimit,), "queue", "has room"),
     ((NeedFailed, NeedNeverRan), "needs", "met"),
     ((GuardBlocked,), "guards", "passed"),
@@ -140,7 +140,7 @@ def _policies_of(run: Run) -> Iterator[ExplanationFact]:
     others = conditions.other_runs
     verb = "was" if others == 1 else "were"
     open_runs = f"{format_count(others, 'other run')} {verb} open" if others else "no other run was open"
-    yield ExplanationFact("overlap", f"{conditions.overlap}: {open_runs}")
+    yield ExplanationFact("overlap", f'{open_runs} (overlap = "{conditions.overlap}")')
     if conditions.needs:
         yield ExplanationFact("needs", f"{', '.join(conditions.needs)}{_met(run)}")
     for name, result in conditions.guards.items():
@@ -161,7 +161,7 @@ def _wait(run: Run, view: JobView) -> Iterator[ExplanationFact]:
         reasons.append(view.waiting.get(run.id, (None, "it is next"))[1])
     waited = run.started_at is not None and (run.started_at - run.queued_at).total_seconds() >= 1
     if waited and not reasons:
-        reasons = ["max_parallel runs were active"]
+        reasons = ["all slots were in use (max_parallel)"]
     if reasons:
         yield ExplanationFact("waited", "; ".join(dict.fromkeys(reasons)))
 

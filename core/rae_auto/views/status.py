@@ -19,9 +19,15 @@ def status_summary(status: Mapping[str, Any]) -> str:
 
 
 def status_rows(status: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Return a row for each open run and for each job that is due next."""
-    running = [(r["job"], instant(r["started_at"]), f"attempt {r['attempt']}", r["run_id"]) for r in status["running"]]
-    waiting = [(r["job"], instant(r["queued_at"]), r["waiting_for"], r["run_id"]) for r in status["waiting"]]
-    upcoming = [(job["job"], instant(job["at"]), "", "") for job in status["next"]]
-    sections = (("running", running), ("waiting", waiting), ("next", upcoming))
-    return [(section, *row) for section, rows in sections for row in rows]
+    """Return a row for each open run, with its state, and for each job that is due next."""
+    return [
+        *(
+            (run["state"], run["job"], instant(run["started_at"]), f"attempt {run['attempt']}", run["run_id"])
+            for run in status["running"]
+        ),
+        *(
+            (run["state"], run["job"], instant(run["queued_at"]), run["waiting_for"], run["run_id"])
+            for run in status["waiting"]
+        ),
+        *(("next", job["job"], instant(job["at"]), "", "") for job in status["next"]),
+    ]

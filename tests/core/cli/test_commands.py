@@ -189,6 +189,8 @@ def test_a_name_that_is_nearly_right_gets_a_suggestion(cli):
     ("arguments", "code", "message"),
     [
         (["history", "--state", "faild"], 2, 'unknown state "faild"; did you mean "failed"?'),
+        (["history", "--state", "waiting"], 2, 'unknown state "waiting"; use "queued" or "retrying"'),
+        (["history", "--state", "xyzzy"], 2, 'unknown state "xyzzy"; use "queued" or "starting" or'),
         (["history", "--since", "yesterday"], 2, 'since: invalid instant "yesterday"; use ISO 8601'),
         *(
             ([*command.split(), "nobody"], 1, "no job \"nobody\"; 'rae-auto list' shows all jobs")

@@ -73,7 +73,7 @@ def test_why_an_occurrence_was_skipped(fields, prepare, words):
     prepare(w)
     w.advance(2 * HOUR)
     explanation = answer_at(w, w.now.wall)
-    assert explanation.answer.startswith("a did not run at")
+    assert explanation.answer.startswith("a was skipped at")
     assert words in explanation.answer
 
 
@@ -219,7 +219,7 @@ def test_facts_go_from_the_trigger_to_the_end_with_resources():
         *("started", "attempt 1", "ended", "next"),
     ]
     result = facts_of(explanation)
-    assert result["overlap"] == "queue: no other run was open"
+    assert result["overlap"] == 'no other run was open (overlap = "queue")'
     assert result["needs"] == "b: the latest run of each had succeeded when this run started"
     assert result["resources"] == "db"
     assert result["attempt 1"] == "succeeded after 0 s (used 2 s of CPU time, 3 MB of memory)"

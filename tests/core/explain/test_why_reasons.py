@@ -338,7 +338,7 @@ def test_why_explains_the_end_of_a_run_rather_than_an_older_skip(ends):
     explanation = explain_now(view_job(w))
     assert explanation.run in runs
     assert isinstance(explanation.reason, Cancelled if ends == "cancel" else Manual)
-    assert "a did not run at 2026-01-01 00:00:01+00:00: another run is waiting" in facts_of(explanation)["meanwhile"]
+    assert "a was skipped at 2026-01-01 00:00:01+00:00: another run is waiting" in facts_of(explanation)["meanwhile"]
     w.advance(MINUTE)
     w.pause("a")
     w.resume("a")
@@ -359,5 +359,5 @@ def test_skip_facts_list_the_checks_before_it():
     of_policies = [
         (f.subject, f.text) for f in explanation.facts if f.subject in ("enabled", "paused", "overlap", "needs")
     ]
-    assert of_policies[:3] == [("enabled", "yes"), ("paused", "no"), ("overlap", "no other run in the way")]
+    assert of_policies[:3] == [("enabled", "yes"), ("paused", "no"), ("overlap", "no other run was open")]
     assert of_policies[3][0] == "needs"

@@ -70,4 +70,4 @@ def _details(run: Run) -> str:
 def log_decision(decision: Decision) -> None:
     """Log a decision not to run, with its reason."""
     if decision.outcome is Outcome.SKIP:
-        logger.bind(job=decision.job).info("not started: {}", decision.reason.describe(_local_time))
+        logger.bind(job=decision.job).info("skipped: {}", decision.reason.describe(_local_time))
