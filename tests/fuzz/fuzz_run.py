@@ -20,7 +20,16 @@ from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.model.policies import Backoff, CatchUp, OnCrash, Overlap, Priority, RetryOn, RetryPolicy
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Disabled, GuardBlocked, GuardsPending, NeedFailed, NeedNeverRan, Paused, StartDelayed
+from rae_auto.model.reasons import (
+    Disabled,
+    GuardBlocked,
+    GuardsPending,
+    NeedFailed,
+    NeedNeverRan,
+    Paused,
+    RetryDelayed,
+    StartDelayed,
+)
 from rae_auto.model.run import Result, Run
 from rae_auto.simulation.virtual_engine import VirtualWorld
 from rae_auto.simulation.virtual_store import FaultyStore, ValueStore, VirtualCrash, VirtualStore
@@ -29,7 +38,7 @@ STEPS = 150
 NAMES = "abcdefg"
 RESOURCES = ("x", "y")
 SECONDS = (1, 5, 30, 60, 61, 200, 1000, 4000)
-HOLDING = (Disabled, Paused, NeedFailed, NeedNeverRan, StartDelayed, GuardBlocked, GuardsPending)
+HOLDING = (Disabled, Paused, NeedFailed, NeedNeverRan, StartDelayed, RetryDelayed, GuardBlocked, GuardsPending)
 """Reasons for which a run may wait for ever: people, guards, and time that does not pass."""
 
 

@@ -124,7 +124,7 @@ def read_document(directory: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((directory / "pattern.json").read_bytes()))
     except (FileNotFoundError, ValueError):
-        return {"heard": {}, "state": {"ids": []}}
+        return {"seen": {}, "state": {"ids": []}}
 
 
 def has_document(directory: Path) -> bool:

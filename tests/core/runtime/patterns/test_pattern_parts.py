@@ -38,7 +38,7 @@ def test_part_occurrence_has_its_name_and_counts_once(tmp_path):
     async def scene(listener: Listener) -> None:
         for _ in range(3):
             async with listener.watching(pattern):
-                await until(lambda: sum(map(len, read_document(tmp_path)["heard"].values())) == 3)
+                await until(lambda: sum(map(len, read_document(tmp_path)["seen"].values())) == 3)
                 await idle()
         assert len(listener.occurrences) == 1, "three things happened: a of the first, b of the first, a of the second"
 
@@ -116,7 +116,7 @@ def test_firing_is_repeated_unchanged_when_parts_repeat_reordered(tmp_path, monk
     write = StateFile.write
 
     def fail(self: StateFile, document: Mapping[str, Any]) -> None:
-        if document["heard"] and not document["untold"] and not document["state"]["ids"]:
+        if document["seen"] and not document["unsent"] and not document["state"]["ids"]:
             raise OSError("killed")
         write(self, document)
 
@@ -162,7 +162,7 @@ def test_of_each_part_so_many_keys_are_remembered_as_it_may_repeat(tmp_path, mon
         keys = [f"k{number}" for number in range(20)]
         async with listener.watching(Every(100, {"part": Repeating(keys)})):
             await until(lambda: len(state_of(tmp_path)["ids"]) == 20)
-        assert read_document(tmp_path)["heard"] == {"part": keys[-5:]}
+        assert read_document(tmp_path)["seen"] == {"part": keys[-5:]}
 
     play(scene, tmp_path)
 
