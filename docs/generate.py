@@ -36,7 +36,7 @@ def commands(group: click.Group, parent: click.Context) -> Iterator[tuple[str, c
 
 def command_page() -> str:
     """The page of all help texts."""
-    root = click.Context(program, info_name="rae-auto", terminal_width=WIDTH)
+    root = click.Context(program, info_name="rae-auto", terminal_width=WIDTH, **program.context_settings)
     helps = [("rae-auto", program.get_help(root))]
     helps += [(name, command.get_help(context)) for name, command, context in commands(program, root)]
     intro = (

@@ -39,7 +39,7 @@ def event_command() -> None:
     metavar="KEY=TEXT",
     help="One field of the data; KEY:=JSON if not text.",
 )
-@click.option("--at", metavar="ISO", help="The time of the event; by default now.")
+@click.option("--at", metavar="TIME", help="The time of the event; by default now.")
 @options.as_json
 def send_command(name: str, data: str | None, fields: tuple[str, ...], at: str | None, json_: bool) -> None:
     """Record an event and print its id once it is durable.
@@ -89,8 +89,8 @@ def _text(argument: str) -> str:
 
 @event_command.command("list")
 @click.option("--name", "names", multiple=True, metavar="GLOB", help="Only events with this name; may be repeated.")
-@click.option("--since", metavar="ISO", help="Only events at or after this instant.")
-@click.option("--until", metavar="ISO", help="Only events at or before this instant.")
+@click.option("--since", metavar="TIME", help="Only events at or after this time: 2026-01-31T18:00, 18:00.")
+@click.option("--until", metavar="TIME", help="Only events at or before this time.")
 @options.limit("events")
 @click.option("--runs", is_flag=True, help="Include the ends of runs: run.succeeded, run.failed …")
 @options.config
@@ -110,7 +110,7 @@ def list_command(names: tuple[str, ...], config: str | None, json_: bool, **boun
 @event_command.command("delete")
 @click.argument("names", nargs=-1, metavar="[GLOB]...")
 @click.option("--all", "all_", is_flag=True, help="Delete all events.")
-@click.option("--before", metavar="ISO", help="Only events before this instant.")
+@click.option("--before", metavar="TIME", help="Only events before this time: 2026-01-31T18:00, 18:00.")
 @options.config
 @options.as_json
 def delete_command(names: tuple[str, ...], all_: bool, before: str | None, config: str | None, json_: bool) -> None:

@@ -15,8 +15,8 @@ from rae_auto.views.tables import print_json, show_table
 @click.command("history")
 @options.optional_job
 @click.option("--state", "states", multiple=True, metavar="STATE", help="Only runs in this state; may be repeated.")
-@click.option("--since", metavar="ISO", help="Only runs queued at or after this instant.")
-@click.option("--until", metavar="ISO", help="Only runs queued at or before this instant.")
+@click.option("--since", metavar="TIME", help="Only runs queued at or after this time: 2026-01-31T18:00, 18:00.")
+@click.option("--until", metavar="TIME", help="Only runs queued at or before this time.")
 @options.limit("runs")
 @options.config
 @options.as_json
@@ -34,7 +34,7 @@ def history_command(job: str | None, states: tuple[str, ...], config: str | None
 
 @click.command("stats")
 @options.optional_job
-@click.option("--since", metavar="ISO", help="Only runs queued at or after this instant.")
+@click.option("--since", metavar="TIME", help="Only runs queued at or after this time: 2026-01-31T18:00, 18:00.")
 @options.config
 @options.as_json
 def stats_command(job: str | None, since: str | None, config: str | None, json_: bool) -> None:

@@ -1,6 +1,5 @@
 """The commands init, check, next, schema and completion: before anything runs."""
 
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -58,7 +57,7 @@ def print_note(line: str) -> None:
 @click.command("next")
 @click.argument("what", metavar="EXPR|JOB")
 @click.option("--tz", metavar="ZONE", help="An IANA time zone; by default the configured or the local one.")
-@click.option("--from", "start", metavar="ISO", help="Only instants after this one; by default now.")
+@click.option("--from", "start", metavar="TIME", help="Only instants after this time; by default now.")
 @click.option("--count", type=WholeNumber(0, 10_000), default=5, show_default=True, help="Show so many instants.")
 @options.config
 @options.as_json
@@ -67,16 +66,14 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
 
     Example: rae-auto next "0 9 * * mon-fri" --tz Europe/Berlin --count 3
     """
-    from rae_auto.model.primitives.instants import parse_instant
     from rae_auto.offline.next_runs import next_runs_of_expression, next_runs_of_job
 
     try:
-        after = parse_instant(start) if start else datetime.now(UTC)
         is_expression = what.startswith("@") or len(what.split()) > 1
         if is_expression:
-            instants = next_runs_of_expression(what, tz, after)
+            instants = next_runs_of_expression(what, tz, start)
         else:
-            instants = next_runs_of_job(options.config_path(config), what, tz, after, print_note)
+            instants = next_runs_of_job(options.config_path(config), what, tz, start, print_note)
         moments = list(islice(instants, count))
     except ValueError as error:
         raise click.UsageError(str(error)) from None

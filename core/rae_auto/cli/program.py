@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from importlib import import_module
 
@@ -28,7 +29,6 @@ COMMANDS = {
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (ConfigError, 2),
     (InvalidJob, 2),
-    (BadRequest, 2),
     (DaemonUnreachable, 3),
     (SchedulerError, 1),
     (OSError, 1),
@@ -79,6 +79,10 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except (SchedulerError, OSError) as error:
+        if isinstance(error, BadRequest):
+            # The daemon names the argument of the request, and the command line has an option for it.
+            message = re.sub(r"^(since|until|before|at): ", r"--\1: ", str(error))
+            return _fail(arguments, type(error).__name__, message, 2)
         code = next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
         return _fail(arguments, type(error).__name__, _text(error), code)
     return result if isinstance(result, int) else 0

@@ -1,14 +1,15 @@
 """Checks the arguments of requests, which come as arbitrary JSON from the socket or the command line."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import BadRequest
+from rae_auto.explain.local_times import parse_local_time
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.run import RunState
 
@@ -53,14 +54,14 @@ def flag(arguments: Mapping[str, Any], name: str) -> bool:
     return value is True
 
 
-def log_query(arguments: Mapping[str, Any]) -> LogQuery:
+def log_query(arguments: Mapping[str, Any], zone: ZoneInfo) -> LogQuery:
     """Return a query for runs: job, run, states, since, until and limit, all optional. Errors: BadRequest."""
     return LogQuery(
         job=optional_text(arguments, "job"),
         key=optional_text(arguments, "run"),
         states=_states(arguments.get("states") or []),
-        since=optional_instant(arguments, "since"),
-        until=optional_instant(arguments, "until"),
+        since=optional_instant(arguments, "since", zone),
+        until=optional_instant(arguments, "until", zone),
         limit=limit_of(arguments),
     )
 
@@ -93,10 +94,10 @@ def _suggest_states(given: str) -> str:
     return hint
 
 
-def optional_instant(arguments: Mapping[str, Any], name: str) -> datetime | None:
-    """Return an instant, or None if it is absent or null. Errors: BadRequest."""
+def optional_instant(arguments: Mapping[str, Any], name: str, zone: ZoneInfo) -> datetime | None:
+    """Return an instant, or None if it is absent or null; a time without an offset is in `zone`. Errors: BadRequest."""
     value = optional_text(arguments, name)
     try:
-        return None if value is None else parse_instant(value)
+        return None if value is None else parse_local_time(value, zone, datetime.now(UTC)).instants[0]
     except ValueError as error:
         raise BadRequest(f"{name}: {error}") from error

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from rae_auto._version import __version__
 from rae_auto.api.store import LogQuery
@@ -13,6 +14,7 @@ from rae_auto.control.requests import absolute_path, flag, limit_of, log_query, 
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
 from rae_auto.model.primitives.names import JobId, did_you_mean
+from rae_auto.model.primitives.zones import zone
 from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run
 from rae_auto.paths import output_path
@@ -52,6 +54,11 @@ class Commands:
         self._stop = stop
         self._problems = problems
         self._started_at = scheduler.runtime.now()
+
+    @property
+    def _zone(self) -> ZoneInfo:
+        """The time zone of the configuration, which a reload may change."""
+        return zone(self._scheduler.runtime.factory.timezone)
 
     def table(self) -> dict[str, Command]:
         """Return the commands by name."""
@@ -158,7 +165,7 @@ class Commands:
 
     async def history(self, arguments: Arguments) -> Any:
         """Return the runs that match, newest first; raises JobNotFound."""
-        query = log_query(arguments)
+        query = log_query(arguments, self._zone)
         runs = await self._scheduler.runtime.runs(query)
         if (
             not runs
@@ -184,13 +191,16 @@ class Commands:
 
     async def world_log(self, arguments: Arguments) -> Any:
         """Return the recorded events and occurrences of a period, as a script for a simulation."""
-        since, until = optional_instant(arguments, "since"), optional_instant(arguments, "until")
+        since, until = (
+            optional_instant(arguments, "since", self._zone),
+            optional_instant(arguments, "until", self._zone),
+        )
         return await self._scheduler.runtime.read_store(lambda store: read_world_log(store, since, until))
 
     async def stats(self, arguments: Arguments) -> Any:
         """Return statistics of all jobs or of one; raises JobNotFound."""
         job = optional_text(arguments, "job")
-        found = await self._scheduler.statistics(job, optional_instant(arguments, "since"))
+        found = await self._scheduler.statistics(job, optional_instant(arguments, "since", self._zone))
         if job is not None and not found.runs:
             # Without runs the name may be misspelt; this raises JobNotFound.
             self._scheduler.runtime.engine.job(JobId(job))
@@ -201,7 +211,7 @@ class Commands:
         data = arguments.get("data")
         if not isinstance(data, Mapping | None):
             raise BadRequest('"data" must be an object')
-        at = optional_instant(arguments, "at")
+        at = optional_instant(arguments, "at", self._zone)
         event = await self._scheduler.record_event(text(arguments, "name"), data, at)
         return {"id": event.id, "name": event.name, "at": event.at.isoformat()}
 
@@ -209,8 +219,8 @@ class Commands:
         """Return the recorded events that match, newest first."""
         events = await self._scheduler.recorded_events(
             arguments.get("names", "*"),
-            since=optional_instant(arguments, "since"),
-            until=optional_instant(arguments, "until"),
+            since=optional_instant(arguments, "since", self._zone),
+            until=optional_instant(arguments, "until", self._zone),
             limit=limit_of(arguments),
             runs=flag(arguments, "runs"),
         )
@@ -218,7 +228,7 @@ class Commands:
 
     async def delete_events(self, arguments: Arguments) -> Any:
         """Delete recorded events; returns how many."""
-        before = optional_instant(arguments, "before")
+        before = optional_instant(arguments, "before", self._zone)
         return {"deleted": await self._scheduler.delete_events(arguments.get("names", ()), before)}
 
     async def backup(self, arguments: Arguments) -> Any:

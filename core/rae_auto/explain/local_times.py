@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
+from rae_auto.model.primitives.formatting import quote
+
 _SECOND = timedelta(seconds=1)
 _MAX_SHOWN_CHARACTERS = 60
 
@@ -28,7 +30,9 @@ def parse_local_time(text: str, zone: ZoneInfo, now: datetime) -> RequestedTime:
         return RequestedTime((time.astimezone(UTC),)) if time.tzinfo else _find_instants(time, zone)
     except (ValueError, OverflowError) as error:
         shown = text if len(text) <= _MAX_SHOWN_CHARACTERS else text[:_MAX_SHOWN_CHARACTERS] + "…"
-        raise ValueError(f"invalid time {shown!r}; write 2026-01-31T18:00, 18:00, or 2026-01-31T18:00+01:00") from error
+        raise ValueError(
+            f"invalid time {quote(shown)}; write 2026-01-31T18:00, 18:00, or 2026-01-31T18:00+01:00"
+        ) from error
 
 
 def _has_no_date(text: str) -> bool:

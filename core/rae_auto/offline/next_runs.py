@@ -2,11 +2,13 @@
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from rae_auto.api.trigger import ScheduleTrigger
 from rae_auto.errors import BadRequest, PluginBroken, PluginError
+from rae_auto.explain.local_times import parse_local_time
 from rae_auto.model.plugin_ref import Cron, TriggerRef
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.zones import local_zone_name, zone
@@ -17,17 +19,19 @@ from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_schedule import SafeSchedule
 
 
-def next_runs_of_expression(expression: str, timezone: str | None, after: datetime) -> Iterator[datetime]:
-    """Yield the instants of a cron expression after `after`, ascending, each with the offset its zone has then.
+def next_runs_of_expression(expression: str, timezone: str | None, start: str | None) -> Iterator[datetime]:
+    """Yield the instants of a cron expression, ascending, each with the offset its zone has then.
+
+    They come after `start`, a time as people write it, in the same zone; by default after now.
 
     Errors: BadRequest for an invalid expression, ValueError for an unknown time zone; PluginBroken while iterating.
     """
     plugins = PluginFactory(Registry(), zone(timezone or local_zone_name()).key)
-    return _next_runs(plugins, (Cron(expression),), after)
+    return _next_runs(plugins, (Cron(expression),), start)
 
 
 def next_runs_of_job(
-    config_path: Path, job: str, timezone: str | None, after: datetime, note: Callable[[str], None]
+    config_path: Path, job: str, timezone: str | None, start: str | None, note: Callable[[str], None]
 ) -> Iterator[datetime]:
     """Yield the instants of all schedules of a job, as `next_runs_of_expression` does.
 
@@ -42,14 +46,15 @@ def next_runs_of_job(
         subject = f"job {quote(job)}" if project.config.enabled else "the whole configuration"
         note(f"{subject} is disabled (enabled = false); 'rae-auto trigger {job}' starts it by hand")
         return iter(())
-    return _next_runs(plugins, definition.schedule, after)
+    return _next_runs(plugins, definition.schedule, start)
 
 
-def _next_runs(plugins: PluginFactory, refs: Sequence[TriggerRef], after: datetime) -> Iterator[datetime]:
+def _next_runs(plugins: PluginFactory, refs: Sequence[TriggerRef], start: str | None) -> Iterator[datetime]:
     try:
         triggers = [plugins.trigger(ref) for ref in refs]
     except PluginError as error:
         raise BadRequest(str(error)) from error
+    after = _parse_start(start, zone(plugins.timezone))
     schedules = [
         _iterate(SafeSchedule(trigger, plugins.quarantine), plugins.quarantine, after)
         for trigger in triggers
@@ -57,6 +62,14 @@ def _next_runs(plugins: PluginFactory, refs: Sequence[TriggerRef], after: dateti
     ]
     local_zone = zone(plugins.timezone)
     return (instant.astimezone(local_zone) for instant in _without_repeats(heapq.merge(*schedules)))
+
+
+def _parse_start(start: str | None, local_zone: ZoneInfo) -> datetime:
+    now = datetime.now(UTC)
+    try:
+        return now if start is None else parse_local_time(start, local_zone, now).instants[0]
+    except ValueError as error:
+        raise BadRequest(f"--from: {error}") from None
 
 
 def _iterate(schedule: SafeSchedule, quarantine: Quarantine, after: datetime) -> Iterator[datetime]:

@@ -43,7 +43,7 @@ def history(project: Project, query: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def histories(project: Project, queries: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
     """Return the answers to several queries for runs. Errors: as `history`."""
-    log_queries = [log_query(query) for query in queries]
+    log_queries = [log_query(query, project.zone) for query in queries]
     with project.read_store() as store:
         open_runs = _load_values(store, documents.RUN, Run)
         for query in log_queries:
@@ -56,7 +56,7 @@ def list_events(project: Project, query: Mapping[str, Any]) -> list[dict[str, An
     """Return recorded events, the newest first. Errors: StoreError, BadRequest."""
     names, bounds = (
         parse_event_patterns(query["names"]),
-        {name: optional_instant(query, name) for name in ("since", "until")},
+        {name: optional_instant(query, name, project.zone) for name in ("since", "until")},
     )
     with project.read_store() as store:
         events = read_events(store, names, **bounds, limit=limit_of(query), ends=flag(query, "runs"))
@@ -65,7 +65,7 @@ def list_events(project: Project, query: Mapping[str, Any]) -> list[dict[str, An
 
 def delete_events(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     """Delete recorded events and return their number. Errors: StoreError, BadRequest."""
-    names, before = deletable_patterns(query["names"]), optional_instant(query, "before")
+    names, before = deletable_patterns(query["names"]), optional_instant(query, "before", project.zone)
     with project.open_store() as store:
         return {"deleted": delete_events_in(store, names, before)}
 
@@ -76,7 +76,7 @@ def stats(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     with project.read_store() as store:
         if job is not None:
             _check_job(project, store, _load_values(store, documents.RUN, Run), job)
-        return statistics_of(store, job, optional_instant(query, "since")).record()
+        return statistics_of(store, job, optional_instant(query, "since", project.zone)).record()
 
 
 def world_log(project: Project, until: datetime) -> list[dict[str, Any]]:

@@ -191,7 +191,11 @@ def test_a_name_that_is_nearly_right_gets_a_suggestion(cli):
         (["history", "--state", "faild"], 2, 'unknown state "faild"; did you mean "failed"?'),
         (["history", "--state", "waiting"], 2, 'unknown state "waiting"; use "queued" or "retrying"'),
         (["history", "--state", "xyzzy"], 2, 'unknown state "xyzzy"; use "queued" or "starting" or'),
-        (["history", "--since", "yesterday"], 2, 'since: invalid instant "yesterday"; use ISO 8601'),
+        (["history", "--since", "yesterday"], 2, 'rae-auto: --since: invalid time "yesterday"; write 2026-01'),
+        (["history", "--until", "1h"], 2, 'rae-auto: --until: invalid time "1h"; write 2026-01'),
+        (["stats", "--since", "x"], 2, 'rae-auto: --since: invalid time "x"; write 2026-01'),
+        (["event", "list", "--until", "x"], 2, 'rae-auto: --until: invalid time "x"; write 2026-01'),
+        (["event", "delete", "--before", "x", "y"], 2, 'rae-auto: --before: invalid time "x"; write 2026-01'),
         *(
             ([*command.split(), "nobody"], 1, "no job \"nobody\"; 'rae-auto list' shows all jobs")
             for command in (
@@ -235,3 +239,15 @@ def test_why_prints_one_line_and_the_facts_behind_it(cli):
     assert cli("why", "broken", "--run", run, "--json").json["answer"] == answer
     assert cli("why", "nothing").code == 1
     assert cli("why", "broken", "--at", "yesterday").code == 2
+
+
+def test_times_without_an_offset_are_in_the_configured_zone(cli):
+    at = cli("event", "send", "local.time", "--at", "2026-01-31T18:00", "--json").json["at"]
+    assert at == "2026-01-31T17:00:00+00:00"
+
+    def listed(*bounds):
+        return len(cli("event", "list", "--name", "local.time", *bounds, "--json").json)
+
+    assert (listed("--since", "2026-01-31T18:00"), listed("--since", "2026-01-31T18:01")) == (1, 0)
+    assert (listed("--until", "2026-01-31T18:00"), listed("--until", "2026-01-31")) == (1, 0)
+    assert cli("history", "--until", "2020-01-31", "--json").json == []

@@ -96,6 +96,12 @@ class TestNext:
         assert (said.code, said.json) == (0, [])
         assert said.err == f"{subject} is disabled (enabled = false); 'rae-auto trigger greet' starts it by hand\n"
 
+    def test_starts_at_a_local_time(self, offline, config):
+        said = offline("next", "greet", "--from", "2026-11-23T09:30", "--count", "1")
+        assert said.out == "2026-11-24T09:30:00+01:00\n"
+        said = offline("next", "@hourly", "--tz", "Asia/Tokyo", "--from", "2026-11-23", "--count", "1")
+        assert said.out == "2026-11-23T01:00:00+09:00\n"
+
     def test_in_a_pipe_is_a_line_for_each(self, offline):
         said = offline("next", "@yearly", "--tz", "UTC", "--from", "2026-01-01T00:00:00Z", "--count", "2")
         assert said.out == "2027-01-01T00:00:00+00:00\n2028-01-01T00:00:00+00:00\n"
@@ -223,7 +229,7 @@ def test_without_a_daemon_a_command_that_needs_one_ends_with_3(offline, command,
         ("next 30_2_30_2_*", "30 2 30 2 *"),
         ("next a_b", "a b"),
         ("next 0_9_*_*_* --tz Europe/Berln", 'did you mean "Europe/Berlin"?'),
-        ("next 0_9_*_*_* --from soon", 'invalid instant "soon"; use ISO 8601 with an offset'),
+        ("next 0_9_*_*_* --from soon", '--from: invalid time "soon"; write 2026-01-31T18:00, 18:00, or'),
         ("next 0_9_*_*_* --count many", "many"),
         ("next greet", "no rae.toml here or in a parent directory; create one with 'rae-auto init', or use --config"),
         ("run --config nowhere.toml", "nowhere.toml"),

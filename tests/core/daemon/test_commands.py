@@ -7,6 +7,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from attrs import frozen
@@ -406,8 +407,8 @@ REFUSALS = [
     ("history", {"states": "failed"}, "BadRequest", '"states" must be a list'),
     ("history", {"states": ["faild"]}, "BadRequest", 'did you mean "failed"?'),
     ("history", {"states": [{}]}, "BadRequest", 'unknown state "{}"'),
-    ("history", {"since": "yesterday"}, "BadRequest", 'since: invalid instant "yesterday"'),
-    ("history", {"until": "2026-01-31T18:00:00"}, "BadRequest", "until: "),
+    ("history", {"since": "yesterday"}, "BadRequest", 'since: invalid time "yesterday"'),
+    ("history", {"until": "2026-01-32"}, "BadRequest", "until: "),
     ("history", {"job": "\ud800"}, "BadRequest", '"job"'),
     ("output", {}, "BadRequest", '"run"'),
     ("output", {"run": "../../x"}, "RunNotFound", "rae-auto history"),
@@ -442,7 +443,7 @@ def test_refusal_is_one_bounded_line_of_a_known_kind(refused, number):
 @given(st.dictionaries(st.sampled_from(["job", "run", "states", "since", "until", "limit"]), json_values))
 def test_log_query_parses_or_refuses_any_json(arguments):
     try:
-        query = log_query(arguments)
+        query = log_query(arguments, ZoneInfo("Europe/Berlin"))
     except BadRequest as error:
         assert str(error).isprintable()
         assert len(str(error)) < 400
