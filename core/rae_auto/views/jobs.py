@@ -22,7 +22,10 @@ def job_details(details: Mapping[str, Any]) -> list[tuple[str, str]]:
     info = details["info"]
     fields = details["definition"].items()
     return [
-        *((name, value if isinstance(value, str) else json.dumps(value)) for name, value in fields),
+        *(
+            ("retry" if name == "retry_policy" else name, value if isinstance(value, str) else json.dumps(value))
+            for name, value in fields
+        ),
         ("now", info["activity"]),
         ("next", instant(info["next_at"])),
         ("last", f"{info['last_state']} {instant(info['last_finished_at'])}" if info["last_state"] else "-"),

@@ -20,7 +20,7 @@ MAX_TIMEOUT = timedelta(seconds=9)
 
 @frozen(kw_only=True)
 class CommandGuard(ReadGuard):
-    """Says yes if a command ends with exit code 0, and no if it ends with another one."""
+    """Answers yes if a command ends with exit code 0, and no if it ends with another one."""
 
     type: ClassVar[str] = "command"
 

@@ -14,7 +14,7 @@ from rae_auto.toolkit.validators import positive_duration
 
 @frozen(kw_only=True)
 class IdleGuard(ReadGuard):
-    """Says yes after keyboard, mouse and touch screen have not been used for a time."""
+    """Answers yes after keyboard, mouse and touch screen have not been used for a time."""
 
     type: ClassVar[str] = "idle"
 

@@ -14,7 +14,7 @@ CPU_SAMPLE_SECONDS = 0.5
 
 @frozen(kw_only=True)
 class LoadGuard(ReadGuard):
-    """Says yes while the load per processor, or the use of all processors, is below a limit."""
+    """Answers yes while the load per processor, or the use of all processors, is below a limit."""
 
     type: ClassVar[str] = "load"
 

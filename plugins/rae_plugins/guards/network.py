@@ -28,7 +28,7 @@ MAX_ADDRESSES = 8
 
 @frozen(kw_only=True)
 class NetworkGuard(ReadGuard):
-    """Says yes while an interface is up with an address, and a host, if one is named, accepts connections."""
+    """Answers yes while an interface is up with an address, and a host, if one is named, accepts connections."""
 
     type: ClassVar[str] = "network"
 

@@ -27,7 +27,7 @@ _ABSENT_ERRORS = (errno.ENOENT, errno.ENOTDIR)
 
 @frozen(kw_only=True)
 class PathGuard(ReadGuard):
-    """Says yes if something exists at a path, or is mounted there; or, with `exists = false`, if nothing is."""
+    """Answers yes if something exists at a path, or is mounted there; or, with `exists = false`, if nothing is."""
 
     type: ClassVar[str] = "path"
 

@@ -21,7 +21,7 @@ class RequiredSource(StrEnum):
 
 @frozen(kw_only=True)
 class PowerGuard(ReadGuard):
-    """Says yes on mains power, or on battery, and while the battery holds enough. No battery counts as mains."""
+    """Answers yes on mains power, or on battery, and while the battery holds enough. No battery counts as mains."""
 
     type: ClassVar[str] = "power"
 

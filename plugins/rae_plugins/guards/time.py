@@ -31,7 +31,7 @@ def _parse_time(text: str) -> clock_time:
 
 @frozen(kw_only=True)
 class TimeGuard(ComputedGuard):
-    """Says yes from one time of the day until another, perhaps of the next day, on the clock of a zone."""
+    """Answers yes from one time of the day until another, perhaps of the next day, on the clock of a zone."""
 
     type: ClassVar[str] = "time"
 

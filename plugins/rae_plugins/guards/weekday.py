@@ -50,7 +50,7 @@ def _convert_days(value: tuple[str, ...]) -> tuple[str, ...]:
 
 @frozen(kw_only=True)
 class WeekdayGuard(ComputedGuard):
-    """Says yes on some days of the week, on the clock of a zone."""
+    """Answers yes on some days of the week, on the clock of a zone."""
 
     type: ClassVar[str] = "weekday"
 

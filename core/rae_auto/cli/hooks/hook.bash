@@ -1,5 +1,5 @@
-# rae-auto: tells the daemon of each command that ends in this shell, as the event shell.command. Of the command
-# line only the first word is told, never an argument; RAE_SHELL_EVENTS=off keeps this shell to itself.
+# rae-auto: records each command that ends in this shell as the event shell.command. Only the first word of the
+# command line is recorded, never an argument. RAE_SHELL_EVENTS=off turns this off in a shell.
 if [[ $- == *i* && -z ${__rae_auto_hook-} ]]; then
     if ((BASH_VERSINFO[0] < 5)); then
         echo 'rae-auto: the hook needs bash 5 or newer' >&2

@@ -12,7 +12,7 @@ from rae_plugins.executors.process.keeper.limits import find_ioprio_call
 if os.name == "posix":
     import resource
 
-KEEPER_CHECKS = "the keeper checks the processes of the job while they run"
+KEEPER_CHECKS = "checked while the job runs"
 
 
 def backends() -> dict[str, str | None]:
