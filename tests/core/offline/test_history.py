@@ -58,7 +58,8 @@ def test_history_filters_like_the_daemon(config):
     assert ids(states=["failed"]) == [second]
     assert ids(run=first) == [first]
     assert ids(limit=1) == [third]
-    assert ids(job="nobody") == []
+    with pytest.raises(JobNotFound):
+        ids(job="unknown")
 
 
 def test_asking_changes_nothing(config):

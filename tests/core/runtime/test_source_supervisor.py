@@ -10,15 +10,14 @@ import pytest
 from attrs import evolve, frozen
 from loguru import logger
 from tests.support.control_peer import in_time
+from tests.support.refusing_store import RefusingStore
 
 from rae_auto import Interval, Job, Overlap, RunState, Scheduler, TriggerRef
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.engine.plan import Settings
-from rae_auto.errors import StoreError
 from rae_auto.registry import Registry
 from rae_auto.runtime import engine_loop, inputs, silence_library, source_supervisor
-from rae_auto.testing.memory_store import MemoryStore
 
 AT = datetime(2026, 1, 31, 18, tzinfo=UTC)
 
@@ -178,34 +177,22 @@ def test_occurrence_is_durable_when_emit_returns(tmp_path):
     assert run.key == "key"
 
 
-class Sick(MemoryStore):
-    """Can't be written so many times."""
-
-    failures = 0
-
-    def commit(self, changes: Any) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise StoreError("no space left on device")
-        super().commit(changes)
-
-
 @pytest.mark.requirement("R23")
 def test_occurrence_emitted_while_commits_fail_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(engine_loop, "COMMIT_RETRY_SECONDS", (0.01,))
     monkeypatch.setattr(inputs, "RETRY_OCCURRENCE_SECONDS", 0.01)
-    store = Sick()
+    store = RefusingStore()
 
     async def work():
         stage.sweep()
         async with Scheduler(directory=tmp_path, store=store, plugins=WithScripted(), jobs=[job()]) as scheduler:
             watch = await stage.begins("x")
-            store.failures = 5
+            store.refusals = 5
             await watch.emit("k")
             return await scheduler.history("a")
 
     assert [run.key for run in in_time(work)] == ["k"]
-    assert store.failures == 0
+    assert store.refusals == 0
 
 
 def test_a_policy_that_says_no_is_no_error_of_the_source(tmp_path):
