@@ -140,7 +140,8 @@ class FuzzRun:
         try:
             put()
         except VirtualCrash as crashed:
-            if not crashed.durable:
+            # The daemon may also die on the answer to a request that it refused.
+            if not crashed.durable or plan.job not in self.world.stored(Job):
                 raise
             self.world.put_plan(plan)
             self._watch(plan)
