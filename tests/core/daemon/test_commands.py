@@ -65,9 +65,8 @@ def run_with_daemon(directory: Path, work: Callable[[Daemon, Peer], Awaitable[An
             return await scheduler.runtime.reconfigure(jobs, scheduler.runtime.settings, "UTC", {})
 
         await scheduler.open()
-        server = ControlServer(
-            Commands(scheduler, directory / "rae.toml", reload, scheduler.stop, lambda: problems).table()
-        )
+        commands = Commands(scheduler, directory / "rae.toml", reload, scheduler.stop, lambda: problems)
+        server = ControlServer(commands.table())
         await server.start(directory / "control.sock")
         forwarding = asyncio.create_task(forward(scheduler, server))
         try:

@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from rae_auto import Job, Scheduler
-from rae_auto.errors import BadRequest, ConfigError, StoreError
+from rae_auto.errors import BadRequest, ConfigError, JobNotFound, StoreError
 from rae_auto.offline.doctor import diagnose
 from rae_auto.offline.project import Project
 from rae_auto.offline.queries import history
