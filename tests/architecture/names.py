@@ -164,12 +164,11 @@ def unfit_test_names(max_length: int, root: Path = ROOT) -> tuple[list[Place], l
 def import_graph(root: Path = ROOT) -> dict[str, set[str]]:
     """Return each module of the two packages with the modules it imports, late imports included.
 
-    A late import that is marked `# lazy:` is left out, as are those for type checkers alone.
+    Imports for type checkers alone are left out.
     """
     names = {_dotted(path): path for path, _ in modules(root, ("core", "plugins"))}
     graph: dict[str, set[str]] = {}
     for path, tree in modules(root, ("core", "plugins")):
-        lines = (root / path).read_text(encoding="utf-8").splitlines()
         typing_only = {
             id(inner)
             for node in ast.walk(tree)
@@ -179,8 +178,6 @@ def import_graph(root: Path = ROOT) -> dict[str, set[str]]:
         targets: set[str] = set()
         for node in ast.walk(tree):
             if not isinstance(node, ast.ImportFrom) or not node.module or id(node) in typing_only:
-                continue
-            if "# lazy:" in lines[node.lineno - 1]:
                 continue
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"

@@ -41,13 +41,12 @@ from rae_auto.runtime.time.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from rae_auto.records.backup_files import Backup
     from rae_auto.records.statistics import Statistics
-    from rae_auto.runtime.sync_scheduler import SyncScheduler
 
 
 class Scheduler:
     """Runs jobs. Use it as `async with Scheduler() as scheduler:`; all methods belong to that event loop.
 
-    Other threads go through `scheduler.sync`. Jobs that are added live in the store and are there after a restart.
+    Other threads use `SyncScheduler.of(scheduler)`. Added jobs live in the store and are there after a restart.
     """
 
     def __init__(
@@ -268,13 +267,11 @@ class Scheduler:
         return await asyncio.to_thread(write_backup, Path(target), changes, self.runtime.now(), replace=replace)
 
     @property
-    def sync(self) -> "SyncScheduler":
-        """The same scheduler for other threads, with blocking methods."""
-        from rae_auto.runtime.sync_scheduler import SyncScheduler  # lazy: it is made of this class
-
+    def event_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the loop that the scheduler was opened in. Raises SchedulerClosed before `open`."""
         if self._loop is None:
             raise SchedulerClosed("the scheduler isn't open")
-        return SyncScheduler.of(self, self._loop)
+        return self._loop
 
 
 def _check_keepable(job: Job) -> None:

@@ -27,7 +27,7 @@ class SyncScheduler:
     """A scheduler whose methods block. Any number of threads may share one.
 
     `with SyncScheduler(...) as s:` takes the arguments of `Scheduler` and runs it in a thread of its own;
-    `scheduler.sync` is one for a scheduler that runs already. Not for the thread of the event loop itself.
+    `SyncScheduler.of(scheduler)` is one for a scheduler that runs already. Not for the thread of the event loop itself.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -37,10 +37,10 @@ class SyncScheduler:
         self._thread: threading.Thread | None = None
 
     @classmethod
-    def of(cls, scheduler: Scheduler, loop: asyncio.AbstractEventLoop) -> Self:
-        """One for a scheduler that runs on `loop`."""
+    def of(cls, scheduler: Scheduler) -> Self:
+        """Return one for a scheduler that is open. Raises SchedulerClosed if it isn't."""
         self = cls()
-        self._scheduler, self._loop = scheduler, loop
+        self._scheduler, self._loop = scheduler, scheduler.event_loop
         return self
 
     def __enter__(self) -> Self:

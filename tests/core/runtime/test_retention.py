@@ -9,7 +9,7 @@ import pytest
 from loguru import logger
 from tests.support.waiting import eventually
 
-from rae_auto import Job, Retention, Run, RunState, Scheduler
+from rae_auto import Job, Retention, Run, RunState, Scheduler, SyncScheduler
 from rae_auto.api.store import Append, Change, LogQuery, Put, Store
 from rae_auto.errors import StoreError
 from rae_auto.model import documents
@@ -178,7 +178,7 @@ def test_a_scheduler_tidies_when_it_opens(tmp_path: Path) -> None:
                 await scheduler.add_job(Job(id="job", command=["echo"]))
                 runs = [(await scheduler.wait(await scheduler.trigger("job"))).id for _ in range(4)]
             async with Scheduler(directory=tmp_path, retention=Retention(runs=2)) as scheduler:
-                in_thread = scheduler.sync
+                in_thread = SyncScheduler.of(scheduler)
                 await asyncio.to_thread(eventually, lambda: len(in_thread.history()) == 2)
                 assert [run.id for run in await scheduler.history()] == runs[:1:-1]
                 await asyncio.to_thread(eventually, lambda: printed() == set(runs[2:]))

@@ -235,7 +235,7 @@ def test_an_unopened_scheduler_says_how_to_open_it(tmp_path):
 class TestFromOtherThreads:
     def test_the_facade_of_a_running_scheduler_serves_many_threads_at_once(self, tmp_path):
         async def work(s):
-            sync, errors = s.sync, []
+            sync, errors = SyncScheduler.of(s), []
 
             def client(number):
                 try:
