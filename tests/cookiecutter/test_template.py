@@ -51,7 +51,7 @@ def test_plugin_of_each_kind_installs_and_passes_its_tests(kind: str, tmp_path: 
 
     listed = json.loads(run("rae_auto", "plugins", "--json", site=site, cwd=project))
     (row,) = [row for row in listed if row["name"] == "lunar-phase"]
-    assert (row["kind"], row["distribution"], row["state"]) == (kind, f"rae-{kind}-lunar-phase", "indexed")
+    assert (row["kind"], row["distribution"], row["state"]) == (kind, f"rae-{kind}-lunar-phase", "installed")
     shown = json.loads(run("rae_auto", "plugins", "show", kind, "lunar-phase", "--json", site=site, cwd=project))
     assert all(option["help"] for option in shown["options"])
     assert " passed" in run("pytest", "-q", "-p", "no:cacheprovider", "-W", "error", site=site, cwd=project)

@@ -247,9 +247,9 @@ def test_times_without_an_offset_are_in_the_configured_zone(cli):
     at = cli("event", "send", "local.time", "--at", "2026-01-31T18:00", "--json").json["at"]
     assert at == "2026-01-31T17:00:00+00:00"
 
-    def listed(*bounds):
+    def count_listed(*bounds):
         return len(cli("event", "list", "--name", "local.time", *bounds, "--json").json)
 
-    assert (listed("--since", "2026-01-31T18:00"), listed("--since", "2026-01-31T18:01")) == (1, 0)
-    assert (listed("--until", "2026-01-31T18:00"), listed("--until", "2026-01-31")) == (1, 0)
+    assert (count_listed("--since", "2026-01-31T18:00"), count_listed("--since", "2026-01-31T18:01")) == (1, 0)
+    assert (count_listed("--until", "2026-01-31T18:00"), count_listed("--until", "2026-01-31")) == (1, 0)
     assert cli("history", "--until", "2020-01-31", "--json").json == []

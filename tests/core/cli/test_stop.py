@@ -50,4 +50,4 @@ def test_stop_succeeds_when_the_daemon_is_gone_at_once(offline, serve, answer):
 def test_stop_fails_when_the_daemon_does_not_answer(offline, serve):
     serve(b"", stays=True)
     said = offline("stop")
-    assert (said.code, said.err) == (3, "rae-auto: the daemon closed the connection; its log says why\n")
+    assert (said.code, said.err) == (3, "rae-auto: the daemon closed the connection; see its log\n")

@@ -13,11 +13,22 @@ from rae_auto.errors import SchedulerError
 from rae_auto.model.decision import Outcome
 from rae_auto.model.job import Job
 from rae_auto.model.policies import CatchUp, OnCrash, Overlap, Priority, RetryPolicy
-from rae_auto.model.reasons import Disabled, MaxParallel, Missed, NeedRunning, Overlapping, RetryDelayed, StartDelayed
+from rae_auto.model.reasons import (
+    Disabled,
+    MaxParallel,
+    Missed,
+    NeedFailed,
+    NeedNeverRan,
+    NeedRunning,
+    Overlapping,
+    RetryDelayed,
+    StartDelayed,
+)
 from rae_auto.model.run import Result, Run, RunState
 from rae_auto.simulation.virtual_engine import VirtualWorld
 
 MAX_PARALLEL = 3
+HOLDING = (StartDelayed, RetryDelayed, Disabled, Overlapping, NeedRunning, NeedFailed, NeedNeverRan)
 NAMES = ("a", "b", "c", "d")
 
 
@@ -202,7 +213,7 @@ class EngineMachine(RuleBasedStateMachine):
         for opened in self.world.engine.runs():
             waiting = self.world.engine.waiting_for(opened.run.id)
             assert waiting is not None
-            assert isinstance(waiting, StartDelayed | RetryDelayed | Disabled | Overlapping | NeedRunning), waiting
+            assert isinstance(waiting, HOLDING), waiting
         assert all(run.state is not RunState.RUNNING for run in self.world.stored(Run))
 
 
