@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -264,7 +264,12 @@ class Scheduler:
         from rae_auto.records.backup_files import write as write_backup  # lazy: memory
 
         changes = await self.runtime.dump_store()
-        return await asyncio.to_thread(write_backup, Path(target), changes, self.runtime.now(), replace=replace)
+        try:
+            return await asyncio.to_thread(write_backup, Path(target), changes, self.runtime.now(), replace=replace)
+        finally:
+            # One that is left unfinished would keep its read transaction open, and the store from deleting anything.
+            if isinstance(changes, Generator):
+                changes.close()
 
     @property
     def event_loop(self) -> asyncio.AbstractEventLoop:

@@ -8,6 +8,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.support.control_peer import in_time
 
 from rae_auto import (
     Cron,
@@ -29,6 +30,7 @@ from rae_auto import (
     SyncScheduler,
     TriggerRef,
 )
+from rae_auto.errors import StoreError
 
 STORES = ["sqlite", "json"]
 
@@ -304,3 +306,19 @@ print(used)
 def test_scheduler_uses_no_network(tmp_path):
     command = [sys.executable, "-c", WATCH_THE_NETWORK, str(tmp_path)]
     assert subprocess.run(command, capture_output=True, text=True, timeout=50, check=True).stdout == "[]\n"
+
+
+def test_refused_backup_leaves_no_reader_behind(tmp_path):
+    """An iterator that was left unfinished would keep deleted events in the file."""
+    target = tmp_path / "backup"
+    target.write_text("another file")
+
+    async def work():
+        async with Scheduler(directory=tmp_path / "state", store="sqlite") as s:
+            await s.record_event("door.opened")
+            with pytest.raises(StoreError, match="already exists") as refusal:
+                await s.backup(target)
+            assert await s.delete_events("*") == 1
+            return refusal
+
+    assert in_time(work).type is StoreError
