@@ -122,7 +122,7 @@ def test_surplus_clients_get_503_and_the_others_stay(watching, client, hook, mon
 
 
 def test_idle_clients_make_room_for_others(watching, client, hook, monkeypatch):
-    """Connections that send nothing keep nobody waiting."""
+    """Connections that send nothing delay no other."""
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
 
     async def work(listener):

@@ -71,7 +71,7 @@ def _build_store(project: Project, directory: Path, source: Path, backup: Backup
         changes = changes_of(source)
         while batch := list(islice(changes, BATCH_SIZE)):
             store.commit(batch)
-    # It takes its place with the store: the next daemon must not repeat what ran since the backup was made.
+    # It moves in together with the store: the next daemon must not repeat what ran since the backup was made.
     note_setback(directory, Setback(backup.created_at, None))
     sync_directory(directory)
     return directory

@@ -81,7 +81,7 @@ class EngineLoop:
         self._retry = asyncio.Event()
         """Set to end the pause before the next try of a failed commit."""
         self._next_try: asyncio.Future[None] | None = None
-        """Done when that try has ended; None while there is no pause."""
+        """Done when that try has ended; None outside of a pause."""
         self.on_clock_check: Callable[[], None] = lambda: None
         """Called at a turn once `CLOCK_CHECK_SECONDS` have passed: for what has to be looked at now and then."""
         self._checked_at = float("-inf")

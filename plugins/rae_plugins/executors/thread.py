@@ -4,14 +4,11 @@ import asyncio
 import importlib
 import json
 import traceback
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
-from threading import Condition, Thread
 from typing import Any, ClassVar
 
 from attrs import define, field, validators
@@ -20,6 +17,7 @@ from rae_auto.api import Assignment, Execution, Executor
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.job import Job
 from rae_auto.model.run import Result
+from rae_auto.toolkit.daemon_threads import DaemonThreads
 
 MAX_VALUE_CHARACTERS = 4096
 """Characters of a returned value that are kept with the run."""
@@ -40,70 +38,23 @@ class ThreadExecutor(Executor):
     type: ClassVar[str] = "thread"
 
     threads: int = field(default=32, validator=validators.ge(1), metadata={"help": "number of calls that run at once"})
-    _pool: "CallThreads | None" = field(init=False, default=None)
+    _threads: DaemonThreads | None = field(init=False, default=None)
 
     async def open(self, directory: Path) -> None:
-        """Create the pool; its threads start when they are needed."""
-        self._pool = CallThreads(self.threads)
+        """Create the threads, which start when they are needed."""
+        self._threads = DaemonThreads("rae-job", self.threads)
 
     async def start(self, assignment: Assignment) -> Execution:
         """Submit the call. Errors: ValueError if the job names no function."""
         if assignment.job.python is None:
             raise ValueError('the thread executor needs python = "package.module:function"')
-        assert self._pool is not None, "open must be called before start"
-        return FunctionCall(self._pool.submit(_call_function, assignment.job, assignment.output))
+        assert self._threads is not None, "open must be called before start"
+        return FunctionCall(self._threads.submit(_call_function, assignment.job, assignment.output))
 
     async def close(self) -> None:
-        """Close the pool without waiting for calls."""
-        if self._pool is not None:
-            self._pool.close()
-
-
-class CallThreads:
-    """Threads for calls, as many as there are calls and at most `max_threads`.
-
-    They are daemon threads, unlike those of `concurrent.futures`: Python would wait for a call that hangs before it
-    exits, for ever.
-    """
-
-    def __init__(self, max_threads: int) -> None:
-        self._max_threads = max_threads
-        self._calls: deque[tuple[Future[Result], Callable[[], Result]]] = deque()
-        self._is_ready = Condition()
-        self._threads = self._idle = 0
-        self._is_closed = False
-
-    def submit(self, function: Callable[..., Result], *args: Any) -> "Future[Result]":
-        """Call the function in a thread, as soon as one is free."""
-        future: Future[Result] = Future()
-        with self._is_ready:
-            self._calls.append((future, partial(function, *args)))
-            if self._idle >= len(self._calls):
-                self._is_ready.notify()
-            elif self._threads < self._max_threads:
-                self._threads += 1
-                Thread(target=self._work, name=f"rae-job-{self._threads}", daemon=True).start()
-        return future
-
-    def close(self) -> None:
-        """Begin no other call, and cancel those that wait."""
-        with self._is_ready:
-            self._is_closed = True
-            while self._calls:
-                self._calls.pop()[0].cancel()
-            self._is_ready.notify_all()
-
-    def _work(self) -> None:
-        while True:
-            with self._is_ready:
-                self._idle += 1
-                self._is_ready.wait_for(lambda: self._calls or self._is_closed)
-                self._idle -= 1
-                if not self._calls:
-                    return
-                future, call = self._calls.popleft()
-            if future.set_running_or_notify_cancel():
-                future.set_result(call())
+        """Cancel calls that wait, and leave the others behind."""
+        if self._threads is not None:
+            self._threads.cancel_waiting()
 
 
 class FunctionCall(Execution):

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from rae_auto.runtime.concurrency import owned_threads
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.concurrency.owned_threads import MAX_THREADS, OwnedThreads
+from rae_auto.toolkit import daemon_threads
 
 LIMIT_SECONDS = 30
 
@@ -57,7 +57,7 @@ def test_tasks_inherit_the_owner_of_the_task_that_starts_them(hang):
 
 
 def test_threads_are_reused_and_end_when_idle(monkeypatch):
-    monkeypatch.setattr(owned_threads, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(daemon_threads, "IDLE_SECONDS", 0.01)
 
     async def scene(tasks: BackgroundTasks) -> set[int]:
         async def call() -> int:

@@ -52,7 +52,7 @@ class RequestRefused(Exception):
 
 
 def refuse_unknown() -> RequestRefused:
-    """Return the refusal of an unknown path and of an invalid proof, so that nobody can find paths by trying."""
+    """Return the refusal of an unknown path and of an invalid proof, so that paths can't be found by trying."""
     return RequestRefused(HTTPStatus.NOT_FOUND, UNKNOWN_TEXT)
 
 
