@@ -13,7 +13,7 @@ from typing import TypeGuard
 import click
 
 from rae_auto.api.plugin import Kind
-from rae_auto.cli.program import program
+from rae_auto.cli.program import COMMAND_GROUPS, program
 from rae_auto.model.reasons import REASONS
 from rae_auto.registry import Registry
 from rae_auto.registry.describe import describe
@@ -43,19 +43,28 @@ def command_page() -> str:
         "The help texts of all commands, as `--help` prints them. Exit codes: 0 done, 1 refused or failed,\n"
         "2 bad usage or configuration, 3 no daemon is running."
     )
-    sections = [f"## {name}\n\n```text\n{text.rstrip()}\n```\n" for name, text in helps]
+    first_of_group = {f"rae-auto {next(iter(names))}": title for title, names in COMMAND_GROUPS.items()}
+    sections = []
+    for name, text in helps:
+        if name in first_of_group:
+            sections.append(f"## {first_of_group[name]}\n")
+        level = "##" if name == "rae-auto" else "###" if name.count(" ") == 1 else "####"
+        sections.append(f"{level} {name}\n\n```text\n{text.rstrip()}\n```\n")
     return "\n".join(["# Commands\n", f"{intro}\n", *sections])
 
 
 def command_table() -> str:
-    """One row for each command."""
+    """A table for each group, with one row for each command."""
     root = click.Context(program, info_name="rae-auto")
-    rows = [
-        (name, command.get_short_help_str(limit=200))
-        for name, command, _ in commands(program, root)
-        if name.count(" ") == 1
-    ]
-    return table(("command", "what it does"), [(f"`{name}`", text) for name, text in rows])
+    tables = []
+    for title, names in COMMAND_GROUPS.items():
+        rows = []
+        for name in names:
+            command = program.get_command(root, name)
+            assert command is not None
+            rows.append((f"`rae-auto {name}`", command.get_short_help_str(limit=200)))
+        tables.append(table((title.lower(), "what it does"), rows))
+    return "\n\n".join(tables)
 
 
 def option_table(kind: str, name: str) -> str:

@@ -12,19 +12,25 @@ from rae_auto.cli.usage import CommandGroup, describe_usage_error
 from rae_auto.errors import BadRequest, ConfigError, DaemonUnreachable, InvalidJob, SchedulerError
 from rae_auto.model.primitives.escaping import escape_text
 
-COMMANDS = {
-    "init": "planning", "check": "planning", "next": "planning", "schema": "planning",
-    "run": "daemon", "stop": "daemon", "reload": "daemon", "status": "daemon",
-    "list": "jobs", "show": "jobs", "add": "jobs", "remove": "jobs", "pause": "jobs", "resume": "jobs",
-    "trigger": "runs", "test-trigger": "runs", "exec": "runs", "cancel": "runs", "output": "runs",
-    "history": "history", "stats": "history", "why": "history",
-    "doctor": "doctor", "backup": "backups", "restore": "backups",
-    "simulate": "simulate",
-    "event": "events",
-    "plugins": "plugins",
-    "completion": "planning",
+COMMAND_GROUPS = {
+    "Run": {
+        "run": "daemon", "stop": "daemon", "reload": "daemon",
+        "trigger": "runs", "exec": "runs", "cancel": "runs", "event": "events",
+    },
+    "Look": {
+        "status": "daemon", "list": "jobs", "show": "jobs", "next": "planning",
+        "history": "history", "output": "runs", "why": "history", "stats": "history",
+    },
+    "Change": {"add": "jobs", "remove": "jobs", "pause": "jobs", "resume": "jobs"},
+    "Plan": {"check": "planning", "simulate": "simulate", "test-trigger": "runs"},
+    "Store": {"backup": "backups", "restore": "backups"},
+    "Plugins": {"plugins": "plugins", "schema": "planning"},
+    "Setup": {"init": "planning", "doctor": "doctor", "completion": "planning"},
 }  # fmt: skip
-"""Each command, and the module of `rae_auto.cli` that defines it as NAME_command."""
+"""The groups of the help: each command, and the module of `rae_auto.cli` that defines it as NAME_command."""
+
+COMMANDS = {name: module for group in COMMAND_GROUPS.values() for name, module in group.items()}
+"""Each command, and its module."""
 
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (ConfigError, 2),
@@ -49,14 +55,44 @@ class Program(CommandGroup):
         assert isinstance(command, click.Command)
         return command
 
+    def command_sections(self) -> dict[str, list[str]]:
+        return {title: list(commands) for title, commands in COMMAND_GROUPS.items()}
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+EPILOG = """
+\b
+Configuration: the file of --config, or the nearest rae.toml here or in a
+parent directory, or else rae.toml in your configuration directory
+(on Linux ~/.config/rae-auto/rae.toml).
+
+\b
+State: the directory that the environment variable RAE_STATE_DIR names, or
+your state directory (on Linux ~/.local/state/rae-auto).
+
+\b
+'rae-auto COMMAND --help' explains a command, with an example. Without a
+command, rae-auto shows the status if a daemon is running, else this help.
+"""
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EPILOG,
+    invoke_without_command=True,
+)
 @click.version_option(package_name="rae-auto", message="rae-auto %(version)s")
-def program() -> None:
+@click.pass_context
+def program(context: click.Context) -> None:
     """Run your automations on your own machine.
 
     Write a rae.toml (rae-auto init), check it (rae-auto check, rae-auto simulate) and run it (rae-auto run).
     """
+    if context.invoked_subcommand is None:
+        from rae_auto.cli.interactive.overview import show_overview  # lazy: start-up
+
+        if not show_overview():
+            click.echo(context.get_help(), color=context.color)
 
 
 def run(arguments: list[str]) -> int:
@@ -68,9 +104,6 @@ def run(arguments: list[str]) -> int:
     except click.Abort:
         return 130
     except click.ClickException as error:
-        if _is_help(error):
-            click.echo(error.format_message(), err=True)
-            return 2
         return _fail(arguments, "BadUsage", describe_usage_error(error), 2)
     except BrokenPipeError:
         # The reader has closed the pipe; without this Python would report it again when it flushes.
@@ -95,12 +128,6 @@ def _fail(arguments: list[str], kind: str, message: str, code: int) -> int:
         for line in message.splitlines():
             click.echo(f"rae-auto: {escape_text(line)}", err=True)
     return code
-
-
-def _is_help(error: click.ClickException) -> bool:
-    """Return whether click wants to show the help of a group, because it was called without a command."""
-    # The class is new in click 8.2; earlier versions print the help themselves.
-    return type(error).__name__ == "NoArgsIsHelpError"
 
 
 def _text(error: Exception) -> str:

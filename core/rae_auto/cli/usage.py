@@ -1,6 +1,6 @@
 """Bad usage: click's errors in our words, and groups and types whose errors are ours."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import click
@@ -34,12 +34,40 @@ COMMAND_SYNONYMS: Synonyms = {
 _MAX_SHOWN_CHARACTERS = 64
 
 
+MAX_SUMMARY_CHARACTERS = 200
+"""The length of a command's line in the help of its group, which is wrapped and not cut off."""
+
+
 class CommandGroup(click.Group):
-    """A group that answers an unknown command with the one that may be meant."""
+    """A group that answers an unknown command with the one that may be meant, and no command with its help."""
 
     def __init__(self, *args: Any, renamed: Mapping[str, str] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.renamed = renamed or {}
+
+    def command_sections(self) -> Mapping[str, Sequence[str]]:
+        """Return the commands by the title under which the help shows them."""
+        return {"Commands": list(self.commands)}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and self.no_args_is_help and not ctx.resilient_parsing:
+            # By ourselves, because click 8.2 and later raise the help as an error.
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in sections, each with its whole summary; click would cut it off."""
+        sections = self.command_sections()
+        width = max(len(name) for names in sections.values() for name in names)
+        for title, names in sections.items():
+            rows = []
+            for name in names:
+                command = self.get_command(ctx, name)
+                assert command is not None
+                rows.append((name.ljust(width), command.get_short_help_str(MAX_SUMMARY_CHARACTERS)))
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

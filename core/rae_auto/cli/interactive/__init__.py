@@ -1,0 +1,1 @@
+"""Help for a person at a terminal: the first screen, completion, an editor."""

@@ -1,0 +1,53 @@
+"""The answer to `rae-auto` without a command: one screen of status, where a daemon is running for this folder."""
+
+import os
+import shutil
+from pathlib import Path
+
+import click
+
+from rae_auto.cli.queries import show_zone_of
+from rae_auto.control.client import Client
+from rae_auto.errors import SchedulerError
+from rae_auto.model.primitives.escaping import escape_line
+from rae_auto.paths import find_config
+from rae_auto.views.status import STATUS_HEADERS, status_rows, status_summary
+from rae_auto.views.tables import show_table
+
+ANSWER_TIMEOUT_SECONDS = 2.0
+"""The time to wait for a daemon; a person who typed one word must not wait for one that hangs."""
+
+_RESERVED_LINES = 4
+"""The lines of the screen for the headers, the last line, and the two lines of the prompt."""
+
+
+def show_overview() -> bool:
+    """Print the status of the daemon of this folder, cut to one screen; return whether there is such a daemon.
+
+    A folder with a configuration of its own that the daemon doesn't use has none.
+    """
+    try:
+        with Client(timeout=ANSWER_TIMEOUT_SECONDS) as client:
+            show_zone_of(client)
+            status = client.call("status")
+    except (SchedulerError, OSError):
+        return False
+    if not _is_daemon_of_folder(status["config"]):
+        return False
+    lines = [click.style(f"problem: {escape_line(problem)}", fg="red") for problem in status["problems"]]
+    for line in (status_summary(status), *lines):
+        click.echo(line)
+    rows = status_rows(status)
+    room = max(shutil.get_terminal_size().lines - _RESERVED_LINES - len(lines) - 1, 1)
+    if rows:
+        show_table(STATUS_HEADERS, rows[:room])
+    more = f"{len(rows) - room} more lines: 'rae-auto status'; " if len(rows) > room else ""
+    click.echo(f"{more}all commands: 'rae-auto --help'")
+    return True
+
+
+def _is_daemon_of_folder(config: str | None) -> bool:
+    found = find_config()
+    if found is None or config is None:
+        return True
+    return os.path.realpath(found) == os.path.realpath(Path(config))

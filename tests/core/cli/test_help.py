@@ -1,0 +1,71 @@
+"""The program without a command: its grouped help, or the status of a running daemon."""
+
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+from tests.core.cli.conftest import Cli
+
+from rae_auto.cli.program import COMMAND_GROUPS, program
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_help_of_the_program_is_grouped_and_never_cut_off(
+    offline: Cli, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    said = offline()
+    assert (said.code, said.err) == (0, "")
+    assert said.out == offline("--help").out
+    assert "..." not in said.out.replace("[ARGS]...", "")
+    titles = [line[:-1] for line in said.out.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert titles == ["Options", *COMMAND_GROUPS]
+    for group in COMMAND_GROUPS.values():
+        assert all(f"\n  {name} " in said.out for name in group)
+
+
+def test_help_names_the_variable_of_the_state_and_the_usual_configuration(offline: Cli) -> None:
+    assert {"RAE_STATE_DIR", "~/.config/rae-auto/rae.toml)."} <= set(offline("--help").out.split())
+
+
+def test_a_group_without_a_command_shows_its_help(offline: Cli) -> None:
+    groups = [
+        name
+        for names in COMMAND_GROUPS.values()
+        for name in names
+        if isinstance(group := program.get_command(click.Context(program), name), click.Group) and group.no_args_is_help
+    ]
+    assert "event" in groups
+    for name in groups:
+        said = offline(name)
+        assert (said.code, said.err) == (0, "")
+        assert said.out == offline(name, "--help").out
+
+
+def test_program_without_a_command_shows_the_status_of_the_daemon(cli: Cli, daemon: subprocess.Popen[bytes]) -> None:
+    said = cli()
+    assert said.code == 0
+    assert f"pid {daemon.pid}" in said.out
+    assert said.out.splitlines()[-1] == "all commands: 'rae-auto --help'"
+
+
+def test_status_without_a_command_fits_one_screen(
+    cli: Cli, daemon: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINES", "5")
+    runs = [cli("trigger", "sleeper").out.strip(), cli("trigger", "after").out.strip()]
+    lines = cli().out.splitlines()
+    cli("cancel", "sleeper")
+    cli("cancel", "after")
+    assert len(runs) == 2
+    assert len(lines) == 3
+    assert "more lines: 'rae-auto status'" in lines[-1]
+
+
+def test_a_folder_with_another_configuration_gets_the_help(
+    cli: Cli, daemon: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rae.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert cli().out.startswith("Usage: rae-auto ")
