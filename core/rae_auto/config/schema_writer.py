@@ -14,8 +14,9 @@ from typing import Any, Literal, get_args, get_origin
 
 import attrs
 
-from rae_auto.config.structure import LISTS, TABLES, is_union, options_of, words_of
+from rae_auto.config.structure import LISTS, TABLES, is_union, options_of
 from rae_auto.model.documents import dump
+from rae_auto.model.primitives.choices import words_of
 from rae_auto.model.primitives.units import Size
 from rae_auto.model.reasons import ReasonBase
 
@@ -103,7 +104,8 @@ class SchemaWriter:
 
     def _property(self, field: "attrs.Attribute[Any]") -> Schema:
         schema = self.of(field.type or Any)
-        if field.converter is not None and schema.get("type") in ("integer", "number", "string"):
+        converts = field.converter is not None and "converts_code_only" not in field.metadata
+        if converts and schema.get("type") in ("integer", "number", "string"):
             # The converter decides what else it takes.
             schema = {}
         for validator in _validators(field.validator):

@@ -21,6 +21,7 @@ from rae_auto.api.plugin import Plugin, Variants
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
 from rae_auto.config.synonyms import KEY_SYNONYMS
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
+from rae_auto.model.primitives.choices import choose, unknown_choice
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.primitives.problems import Invalid, Problem, ProblemCollector, describe_value, invalid
@@ -197,27 +198,14 @@ _SCALARS: Mapping[Any, Callable[[object], Any]] = {
 _SCALAR_NAMES: Mapping[Any, str] = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
-def words_of(cls: type[Enum]) -> dict[str, Enum]:
-    """Return the members of an enumeration by their words in a configuration."""
-    return {(member.value if isinstance(member.value, str) else member.name.lower()): member for member in cls}
-
-
 def _enum(value: object, cls: type[Enum]) -> Enum:
-    words = words_of(cls)
-    if isinstance(value, str) and value in words:
-        return words[value]
-    raise invalid(_choice(value, list(words)))
+    return choose(value, cls)
 
 
 def _literal(value: object, cls: object) -> object:
     if value in (allowed := get_args(cls)) and not isinstance(value, bool):
         return value
-    raise invalid(_choice(value, [str(item) for item in allowed]))
-
-
-def _choice(value: object, words: Sequence[str]) -> str:
-    near = did_you_mean(value, words) if isinstance(value, str) else ""
-    return f"must be one of {', '.join(words)}, not {describe_value(value)}{near}"
+    raise invalid(unknown_choice(value, [str(item) for item in allowed]))
 
 
 def _union(converter: Converter, value: object, cls: Any) -> object:
@@ -285,7 +273,7 @@ def _variant(converter: Converter, value: Mapping[str, Any], variants: Variants)
         raise invalid(f"is missing; set it to one of {', '.join(words)}", variants.option)
     word = value[variants.option]
     if not isinstance(word, str) or word not in variants.classes:
-        raise invalid(_choice(word, words), variants.option)
+        raise invalid(unknown_choice(word, words), variants.option)
     cls, findings = variants.classes[word], ProblemCollector()
     options = {name: item for name, item in value.items() if name != variants.option}
     own = options_of(cls)
@@ -372,7 +360,7 @@ def _reworded(what: str, details: Sequence[Any]) -> str:
         return f"must be {_COMPARISONS[compared[1]]} {compared[2]}, not {compared[3]}"
     if what.startswith("must be in ") and len(details) == 3:
         _, options, value = details
-        return _choice(value, [str(option) for option in options])
+        return unknown_choice(value, [str(option) for option in options])
     if what.startswith("must match regex ") and len(details) == 3:
         _, pattern, value = details
         return f"must match the pattern {pattern.pattern}, not {describe_value(value)}"

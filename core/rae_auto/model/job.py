@@ -1,13 +1,13 @@
 """The job: what to run, why, and under which policies; immutable."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from attrs import field, frozen, validators
 
 from rae_auto.errors import InvalidJob
-from rae_auto.model.plugin_ref import Cron, GuardRef, PluginRef, TriggerRef, with_ids
+from rae_auto.model.plugin_ref import Cron, GuardRef, PluginRef, TriggerRef, to_ref, with_ids
 from rae_auto.model.policies import (
     CatchUp,
     Limits,
@@ -16,10 +16,15 @@ from rae_auto.model.policies import (
     Overlap,
     Priority,
     RetryPolicy,
+    to_catch_up,
+    to_on_crash,
+    to_overlap,
+    to_priority,
 )
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.functions import function_name, is_function_name
 from rae_auto.model.primitives.names import JobId, check_name
-from rae_auto.model.primitives.problems import invalid
+from rae_auto.model.primitives.problems import describe_value, invalid
 from rae_auto.model.primitives.units import parse_duration
 
 _PROCESS = PluginRef("process")
@@ -29,21 +34,54 @@ _NO_LIMITS = Limits()
 _NO_NOTICE = NotifyPolicy()
 _EMPTY: Mapping[str, Any] = {}
 
+_FOR_CODE = {"converts_code_only": "true"}
+"""Metadata of a field whose converter takes more than documents can hold, such as functions."""
+
 
 def _words(value: str | Iterable[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+    if not isinstance(value, str):
+        return tuple(value)
+    if len(value.split()) > 1:
+        words = ", ".join(map(quote, value.split()))
+        raise ValueError(f"command must be a list of words; write [{words}], or use shell for a command line")
+    return (value,)
 
 
-def _triggers(value: str | TriggerRef | Iterable[TriggerRef | str] | None) -> tuple[TriggerRef, ...]:
+Table = Mapping[str, Any]
+"""A plugin as a configuration writes it: its type among its options."""
+
+
+def _arguments(values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(values)
+
+
+def _triggers(value: str | TriggerRef | Table | Iterable[str | TriggerRef | Table] | None) -> tuple[TriggerRef, ...]:
     if value is None:
         return ()
-    given = (value,) if isinstance(value, str | TriggerRef) else tuple(value)
-    return with_ids(Cron(item) if isinstance(item, str) else item for item in given)
+    given = (value,) if isinstance(value, str | TriggerRef | Mapping) else tuple(value)
+    return with_ids(Cron(item) if isinstance(item, str) else to_ref(item, TriggerRef) for item in given)
 
 
-def _guards(value: str | GuardRef | Iterable[GuardRef | str]) -> tuple[GuardRef, ...]:
-    given = (value,) if isinstance(value, str | GuardRef) else tuple(value)
-    return with_ids(GuardRef(item) if isinstance(item, str) else item for item in given)
+def _guards(value: str | GuardRef | Table | Iterable[str | GuardRef | Table]) -> tuple[GuardRef, ...]:
+    given = (value,) if isinstance(value, str | GuardRef | Mapping) else tuple(value)
+    return with_ids(to_ref(item, GuardRef) for item in given)
+
+
+def _job_id(value: str) -> JobId:
+    return JobId(value)
+
+
+def _retry_policy(value: RetryPolicy | int) -> RetryPolicy:
+    """Return the policy; a number is that of attempts."""
+    if isinstance(value, RetryPolicy):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return RetryPolicy(attempts=value)
+    raise ValueError(f"retry_policy must be a RetryPolicy or a number of attempts, not {describe_value(value)}")
+
+
+def _function(value: str | Callable[..., Any] | None) -> str | None:
+    return None if value is None else function_name(value)
 
 
 def _ids(names: Iterable[str]) -> tuple[JobId, ...]:
@@ -64,20 +102,18 @@ def _optional_duration(value: object) -> timedelta | None:
     return None if value is None else parse_duration(value)
 
 
-def _on_crash(value: str | None) -> OnCrash | None:
-    return None if value is None else OnCrash(value)
-
-
 def _help(text: str, **more: str) -> dict[str, str]:
     return {"help": text, **more}
 
 
-def _check_variable_names(_: object, __: object, env: Mapping[str, str]) -> None:
-    for name in env:
+def _check_variables(_: object, __: object, env: Mapping[str, str]) -> None:
+    for name, value in env.items():
         if not name or "=" in name or "\0" in name:
             raise invalid(
                 'invalid name of an environment variable; use at least one character, and no "="', "env", name
             )
+        if not isinstance(value, str):
+            raise invalid(f"must be text, not {describe_value(value)}", "env", name)
 
 
 @frozen(kw_only=True)
@@ -96,25 +132,27 @@ class JobFields:
     )
     shell: str | None = field(default=None, metadata=_help("a command line for the system's shell"))
     python: str | None = field(
-        default=None, metadata=_help('a function, "package.module:function", called in a thread')
+        default=None,
+        converter=_function,
+        metadata=_help('a function, "package.module:function", called in a thread') | _FOR_CODE,
     )
     args: tuple[Any, ...] = field(
-        default=(), converter=tuple, metadata=_help("further arguments of command, or positional arguments of python")
+        default=(),
+        converter=_arguments,
+        metadata=_help("further arguments of command, or positional arguments of python"),
     )
     kwargs: Mapping[str, Any] = field(default=_EMPTY, metadata=_help("keyword arguments of python"))
     cwd: str | None = field(
         default=None,
         metadata=_help("working directory; relative to the directory of this file, ~ is the home directory"),
     )
-    env: Mapping[str, str] = field(
-        default=_EMPTY, validator=_check_variable_names, metadata=_help("environment variables")
-    )
+    env: Mapping[str, str] = field(default=_EMPTY, validator=_check_variables, metadata=_help("environment variables"))
     executor: PluginRef | None = field(
         default=None, metadata=_help("the executor, if not the one that fits command, shell or python")
     )
     priority: Priority = field(
         default=Priority.NORMAL,
-        converter=Priority,
+        converter=to_priority,
         metadata=_help("which run starts first if not all can; waiting raises it"),
     )
     enabled: bool = field(default=True, metadata=_help("false: the job runs only when triggered by hand"))
@@ -128,14 +166,14 @@ class JobFields:
     )
     overlap: Overlap = field(
         default=Overlap.SKIP,
-        converter=Overlap,
+        converter=to_overlap,
         metadata=_help("what happens to an occurrence while a run of the job is open"),
     )
     overlap_max: int = field(
         default=10, validator=validators.ge(1), metadata=_help('the most open runs with overlap = "allow"')
     )
     catch_up: CatchUp = field(
-        default=CatchUp.LATEST, converter=CatchUp, metadata=_help("which missed occurrences run late")
+        default=CatchUp.LATEST, converter=to_catch_up, metadata=_help("which missed occurrences run late")
     )
     catch_up_window: timedelta = field(
         default=timedelta(days=1),
@@ -144,7 +182,7 @@ class JobFields:
     )
     on_crash: OnCrash | None = field(
         default=None,
-        converter=_on_crash,
+        converter=to_on_crash,
         metadata=_help(
             "what happens to a run whose result is unknown after a crash; if absent, scheduled runs fail "
             "and other runs start again"
@@ -189,16 +227,18 @@ class Job(JobFields):
     """A job: what to run, why, and under which policies.
 
     Exactly one of `command` (a list of words; a string is its first word, `args` follow), `shell` (a command line for
-    the system's shell) and `python` ("package.module:function", called with `args` and `kwargs`) is given, unless an
-    `executor` of another kind needs none. `schedule` takes a cron expression, a trigger (`Cron`, `Interval`, `Once`,
-    `TriggerRef`) or several, `guards` takes `GuardRef`s or names, `resources` names or a mapping of names to units.
+    the system's shell) and `python` (a function or its name, "package.module:function", called with `args` and
+    `kwargs`) is given, unless an `executor` of another kind needs none. `schedule` takes a cron expression, a trigger
+    (`Cron`, `Interval`, `Once`, `TriggerRef`) or several, `guards` takes names or `GuardRef`s; both also take tables
+    as a configuration has them. `resources` takes names or a mapping of names to units. A policy is given as such or
+    by its word, `retry_policy` also as a number of attempts.
 
-    Raises InvalidJob for values that contradict each other.
+    Raises InvalidJob, a ValueError, for values that contradict each other, and ValueError for one that is wrong alone.
     """
 
-    id: JobId = field(default=JobId(""))
+    id: JobId = field(default=JobId(""), converter=_job_id, metadata=_FOR_CODE)
     schedule: tuple[TriggerRef, ...] = field(default=(), converter=_triggers)
-    retry_policy: RetryPolicy = _NO_RETRY
+    retry_policy: RetryPolicy = field(default=_NO_RETRY, converter=_retry_policy)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "id", self.id or self.name)
@@ -237,7 +277,7 @@ class Job(JobFields):
         words = (*self.command, *self.args) if self.command else self.command
         if any(not isinstance(word, str) or "\0" in word for word in words) or "\0" in (self.shell or ""):
             raise ValueError("command must be a list of texts without NUL characters; remove them")
-        if self.python is not None and not _names_function(self.python):
+        if self.python is not None and not is_function_name(self.python):
             raise ValueError(f'invalid function {quote(self.python)} in python; use "package.module:function"')
         if (self.kwargs or (self.args and not self.command)) and self.python is None and self.executor is None:
             raise ValueError("args needs command or python, and kwargs needs python; remove what does not apply")
@@ -251,9 +291,3 @@ class Job(JobFields):
     def executor_ref(self) -> PluginRef:
         """The executor that the job names, or the default one for what it runs."""
         return self.executor or (_THREAD if self.python is not None else _PROCESS)
-
-
-def _names_function(text: str) -> bool:
-    module, colon, function = text.partition(":")
-    parts = (*module.split("."), *function.split("."))
-    return bool(colon) and all(part.isidentifier() for part in parts)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from attrs import evolve, field, frozen
 
 from rae_auto.model.primitives.names import check_name
+from rae_auto.model.primitives.problems import describe_value
 
 
 def _plugin_type(value: object) -> str:
@@ -39,6 +40,20 @@ class GuardRef:
 
 
 R = TypeVar("R", TriggerRef, GuardRef)
+
+
+def to_ref(value: "R | str | Mapping[str, Any]", kind: type[R]) -> R:
+    """Return a reference that is given as such, by its type, or as a table with its type among its options."""
+    if isinstance(value, kind):
+        return value
+    if isinstance(value, str):
+        return kind(value)
+    if not isinstance(value, Mapping):
+        raise ValueError(f'must be a {kind.__name__}, a name or a table with "type", not {describe_value(value)}')
+    options = dict(value)
+    if "type" not in options:
+        raise ValueError(f'a table for a {kind.__name__} needs "type", the name of the plugin')
+    return kind(options.pop("type"), id=options.pop("id", ""), options=options)
 
 
 def with_ids(refs: Iterable[R]) -> tuple[R, ...]:

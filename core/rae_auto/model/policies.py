@@ -7,6 +7,7 @@ from typing import Literal
 
 from attrs import field, frozen, validators
 
+from rae_auto.model.primitives.choices import choose
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 
 
@@ -71,12 +72,47 @@ def _help(text: str) -> dict[str, str]:
     return {"help": text}
 
 
-def _retry_ends(names: Iterable[str]) -> tuple[RetryOn, ...]:
-    return tuple(RetryOn(name) for name in names)
+# Type checkers take the types of a constructor from converters with names: hence one for each enumeration.
 
 
-def _notify_ends(names: Iterable[str]) -> tuple[NotifyOn, ...]:
-    return tuple(NotifyOn(name) for name in names)
+def to_priority(value: str | Priority) -> Priority:
+    """Return a priority by its word."""
+    return choose(value, Priority)
+
+
+def to_overlap(value: str | Overlap) -> Overlap:
+    """Return an overlap policy by its word."""
+    return choose(value, Overlap)
+
+
+def to_catch_up(value: str | CatchUp) -> CatchUp:
+    """Return a catch-up policy by its word."""
+    return choose(value, CatchUp)
+
+
+def to_on_crash(value: str | OnCrash | None) -> OnCrash | None:
+    """Return a policy for crashes by its word; None stays None."""
+    return None if value is None else choose(value, OnCrash)
+
+
+def _to_backoff(value: str | Backoff) -> Backoff:
+    return choose(value, Backoff)
+
+
+def _retry_ends(names: Iterable[str | RetryOn]) -> tuple[RetryOn, ...]:
+    return tuple(choose(name, RetryOn) for name in _as_tuple(names))
+
+
+def _notify_ends(names: Iterable[str | NotifyOn]) -> tuple[NotifyOn, ...]:
+    return tuple(choose(name, NotifyOn) for name in _as_tuple(names))
+
+
+def _as_tuple(names: Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _notifier_names(names: Iterable[str]) -> tuple[str, ...]:
+    return _as_tuple(names)
 
 
 def _codes(codes: Iterable[int] | None) -> tuple[int, ...] | None:
@@ -101,7 +137,7 @@ class RetryPolicy:
     )
     backoff: Backoff = field(
         default=Backoff.EXPONENTIAL,
-        converter=Backoff,
+        converter=_to_backoff,
         metadata=_help("how the delay grows from one attempt to the next"),
     )
     max_delay: timedelta = field(
@@ -221,4 +257,6 @@ class NotifyPolicy:
         converter=_notify_ends,
         metadata=_help("results to report; recovery is the first success after a failure"),
     )
-    via: tuple[str, ...] = field(default=(), converter=tuple, metadata=_help("names of notifiers; all if empty"))
+    via: tuple[str, ...] = field(
+        default=(), converter=_notifier_names, metadata=_help("names of notifiers; all if empty")
+    )
