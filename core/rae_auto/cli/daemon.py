@@ -10,8 +10,11 @@ from rae_auto.control.client import Client, is_daemon_running
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
-from rae_auto.views.status import STATUS_HEADERS, status_rows, status_summary
-from rae_auto.views.tables import print_json, show_table
+from rae_auto.views.status import STATUS_HEADERS, problem_lines, status_lines, status_record, status_rows
+from rae_auto.views.tables import on_terminal, print_json, show_table, style
+
+COUNTDOWN_SECONDS = 1.0
+"""Time between updates of 'status --watch' while nothing happens."""
 
 
 @click.command("run")
@@ -72,28 +75,42 @@ def reload_command(json_: bool) -> None:
 @options.as_json
 @click.option("--watch", is_flag=True, help="Update the status whenever something happens.")
 def status_command(json_: bool, watch: bool) -> None:
-    """Show what is running, what is waiting and why, and what comes next.
+    """Show whether all is well, what is running, what is waiting and why, and what comes next.
 
     Example: rae-auto status --watch
     """
     with Client() as client:
         show_zone_of(client)
-        _show(client.call("status"), json_)
+        status = client.call("status")
+        _show(status, json_)
         if watch:
-            with Client() as status_client:
-                for _ in client.events():
-                    if not json_:
-                        click.clear()
-                    _show(status_client.call("status"), json_)
+            _watch(client, status, json_)
+
+
+def _watch(client: Client, status: dict[str, Any], json_: bool) -> None:
+    """Show the status again whenever something happens, and count down meanwhile on a terminal."""
+    is_redrawn = on_terminal() and not json_
+    with Client() as listener:
+        listener.subscribe()
+        while True:
+            happened = listener.wait_for_event(COUNTDOWN_SECONDS if is_redrawn else None)
+            if happened is None:
+                return
+            if happened:
+                status = client.call("status")
+            if is_redrawn:
+                click.clear()
+            _show(status, json_)
 
 
 def _show(status: dict[str, Any], json_: bool) -> None:
     if json_:
-        print_json(status)
+        print_json(status_record(status))
         return
-    click.echo(status_summary(status))
-    for problem in status["problems"]:
-        click.secho(f"problem: {escape_line(problem)}", fg="red")
+    for line in status_lines(status):
+        click.echo(escape_line(line))
+    for line in problem_lines(status):
+        click.echo(style(escape_line(line), fg="red"))
     rows = status_rows(status)
     if rows:
         show_table(STATUS_HEADERS, rows)

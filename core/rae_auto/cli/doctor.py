@@ -57,4 +57,5 @@ def _diagnose_daemon() -> "Iterator[Finding]":
         hint = f"restart it, because this is version {__version__}" if is_other_version else None
         yield Finding("daemon", f"version {status['version']} is running, pid {status['pid']}", hint)
         for problem in status["problems"]:
-            yield Finding("daemon", problem, "check its log")
+            # One of the configuration has a line for each error.
+            yield from (Finding("daemon", line, "check its log") for line in problem.splitlines())

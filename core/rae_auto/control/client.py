@@ -61,6 +61,21 @@ class Client:
                 if event is not None:
                     yield event
 
+    def subscribe(self) -> None:
+        """Ask for the event stream, of which `wait_for_event` reports. The connection serves for nothing else then."""
+        self.call("events")
+
+    def wait_for_event(self, limit_seconds: float | None) -> bool | None:
+        """Return whether something happened within so many seconds; None if the daemon has ended."""
+        self._socket.settimeout(limit_seconds)
+        try:
+            # What was said doesn't matter, and all that has come by now counts as one event.
+            return True if self._socket.recv(1 << 16) else None
+        except TimeoutError:
+            return False
+        except OSError:
+            return None
+
     def _exchange(self, request: bytes) -> bytes:
         try:
             self._socket.sendall(request)

@@ -11,12 +11,12 @@ from rae_auto._version import __version__
 from rae_auto.api.store import LogQuery
 from rae_auto.config.definitions import read_job
 from rae_auto.control.requests import absolute_path, flag, limit_of, log_query, optional_instant, optional_text, text
+from rae_auto.daemon.status import DaemonFacts, read_status
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.primitives.zones import zone
 from rae_auto.model.records import job_record, run_record
-from rae_auto.model.run import Run
 from rae_auto.paths import output_path
 from rae_auto.records.events import event_as_json
 from rae_auto.records.world_log import read_world_log
@@ -33,10 +33,6 @@ class StopFunction(Protocol):
     async def __call__(self, grace: timedelta | None, *, leave_running: bool) -> None: ...
 
 
-MAX_NEXT_JOBS = 10
-"""The number of jobs in the list "next" of `status`."""
-
-
 class Commands:
     """Answers requests with JSON values; raises the errors of `rae_auto.errors`."""
 
@@ -47,13 +43,14 @@ class Commands:
         reload: Callable[[], Awaitable[Mapping[str, Any]]],
         stop: StopFunction,
         problems: Callable[[], list[str]],
+        *,
+        is_paused: bool = False,
     ) -> None:
         self._scheduler = scheduler
-        self._config = config
+        self._facts = DaemonFacts(config=config, started_at=scheduler.runtime.now(), is_paused=is_paused)
         self._reload = reload
         self._stop = stop
         self._problems = problems
-        self._started_at = scheduler.runtime.now()
 
     @property
     def _zone(self) -> ZoneInfo:
@@ -91,29 +88,8 @@ class Commands:
         return {"pid": os.getpid(), "version": __version__, "timezone": self._scheduler.runtime.zone.key}
 
     async def status(self, _: Arguments) -> Any:
-        """Return the state of the daemon, its open runs, the next starts and its problems."""
-        runtime = self._scheduler.runtime
-        engine = runtime.engine
-        runs = [opened.run for opened in engine.runs()]
-        jobs = [(engine.next_at(entry.job.id), entry) for entry in engine.jobs()]
-        due = sorted(((at, entry.job.id) for at, entry in jobs if at is not None), key=lambda pair: pair[0])
-        return {
-            "pid": os.getpid(),
-            "version": __version__,
-            "started_at": self._started_at.isoformat(),
-            "state_directory": str(runtime.directory),
-            "config": self._config and str(self._config),
-            "state": "degraded" if runtime.store_problem else "stopping" if engine.is_stopping else "running",
-            "enabled": runtime.settings.enabled,
-            "jobs": len(jobs),
-            "running": [run_record(run) for run in runs if run.state.active],
-            "waiting": [self._waiting(run) for run in runs if not run.state.active],
-            "next": [{"job": job, "at": at.isoformat()} for at, job in due[:MAX_NEXT_JOBS]],
-            "problems": [*filter(None, [runtime.store_problem]), *runtime.damaged_jobs, *self._problems()],
-        }
-
-    def _waiting(self, run: Run) -> dict[str, Any]:
-        return {**run_record(run), "waiting_for": self._scheduler.runtime.waiting_for(run.id)}
+        """Return the state of the daemon, its open runs, the next starts, and what needs attention."""
+        return read_status(self._scheduler.runtime, self._facts, self._problems())
 
     async def list(self, _: Arguments) -> Any:
         """Return all jobs, with their next starts and latest runs."""
@@ -181,7 +157,7 @@ class Commands:
         at, run = optional_text(arguments, "at"), optional_text(arguments, "run")
         from rae_auto.explain.engine_source import explain_job  # lazy: memory, asked for rarely
 
-        return (await explain_job(self._scheduler, text(arguments, "job"), at, run)).record()
+        return (await explain_job(self._scheduler, text(arguments, "job"), at, run, self._facts.disabled_by())).record()
 
     async def output(self, arguments: Arguments) -> Any:
         """Return the path of the output of a run's latest attempt; raises RunNotFound."""

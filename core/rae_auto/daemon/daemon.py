@@ -157,7 +157,10 @@ class Daemon:
 
     async def _run_opened(self, control: ControlServer) -> None:
         _tune_garbage_collection()
-        control.complete(Commands(self._scheduler, self._path, self.reload, self._stop, self._problems).table())
+        commands = Commands(
+            self._scheduler, self._path, self.reload, self._stop, self._problems, is_paused=self._paused
+        )
+        control.complete(commands.table())
         try:
             await self._serve(control)
         finally:

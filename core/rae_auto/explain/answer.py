@@ -77,10 +77,12 @@ def explain_now(view: JobView) -> Explanation:
     run = max(view.runs, key=lambda run: (run.finished_at or run.queued_at, run.queued_at), default=None)
     if view.problem is not None:
         return Explanation(f"{view.job} starts nothing: {view.problem}", (), UnusableJob(view.problem))
-    if view.definition is not None and (not view.enabled or view.paused):
+    if view.definition is not None and (view.disabled_by or view.paused):
         reason = Paused() if view.paused else Disabled()
         state = (
-            f"is paused; 'rae-auto resume {view.job}' resumes it" if view.paused else "is disabled (enabled = false)"
+            f"is paused; 'rae-auto resume {view.job}' resumes it"
+            if view.paused
+            else f"does not start by itself: {view.disabled_by}"
         )
         latest = (ExplanationFact("latest run", _describe_run(run, view)[0]),) if run else ()
         return Explanation(f"{view.job} {state}", (*latest, *list_outlook_facts(view)), reason)
@@ -133,9 +135,10 @@ def _explain_no_record(at: datetime, view: JobView) -> Explanation:
     job = view.job
     before, after = find_neighbours(view.schedules.values(), at)
     facts = tuple(list_outlook_facts(view))
-    if at > view.now and view.definition is not None and (view.paused or not view.enabled):
+    if at > view.now and view.definition is not None and (view.paused or view.disabled_by):
         reason = Paused() if view.paused else Disabled()
-        return Explanation(f"{job} will not run at {view.time(at)}: {reason.describe(view.time)}", facts, reason)
+        why = reason.describe(view.time) if view.paused else view.disabled_by
+        return Explanation(f"{job} will not run at {view.time(at)}: {why}", facts, reason)
     for due in (before, after):
         if due is not None and abs(due - at) <= MAX_DISTANCE and due > view.now:
             return Explanation(f"{job} will be due at {view.time(due)}", facts)

@@ -22,6 +22,7 @@ from rae_auto.explain.answer import Explanation, explain_at, explain_now, explai
 from rae_auto.explain.job_view import JobView, Wait
 from rae_auto.explain.local_times import RequestedTime, parse_local_time
 from rae_auto.model.decision import Decision
+from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import SEE_JOBS, did_you_mean
@@ -29,6 +30,9 @@ from rae_auto.model.run import Run
 
 SEARCH_SPAN = timedelta(days=1)
 """The distance from the time in question within which records are read: catch-up looks back one day by default."""
+
+DISABLED_BY_CONFIGURATION = "enabled = false in the configuration"
+"""The cause that all jobs start by hand only, unless it is an option of the daemon."""
 
 MAX_RECORDS = 1000
 """The number of runs, and of decisions, that are read: the newest."""
@@ -41,6 +45,8 @@ class JobSource(Protocol):
     zone: ZoneInfo
     """The time zone in which times are shown."""
     now: datetime
+    disabled_by: str
+    """The cause that all jobs start by hand only, if `is_enabled` is false."""
 
     def job_names(self) -> Iterable[str]:
         """Return the names of all jobs, for suggestions."""
@@ -126,17 +132,17 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
     if plan is None and not runs and not decisions:
         raise JobNotFound(f"no job {quote(job)}{did_you_mean(job, source.job_names()) or SEE_JOBS}")
     state = source.job_state(job)
-    enabled = plan is not None and plan.job.enabled and source.is_enabled()
+    disabled_by = _disabled_by(plan.job, source) if plan else "it is no longer defined"
     next_at = source.next_run_at(plan) if plan else None
     return JobView(
         job=job,
         definition=plan.job if plan else None,
         problem=plan.problem if plan else None,
-        enabled=enabled,
+        disabled_by=disabled_by,
         paused=plan is not None and state.paused,
         now=source.now,
         zone=source.zone,
-        next_at=next_at if enabled and not state.paused else None,
+        next_at=next_at if disabled_by is None and not state.paused else None,
         runs=runs,
         decisions=decisions,
         repeated=[seen for seen in source.known_occurrences(job) if seen.repeats],
@@ -147,6 +153,13 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
         trigger_problems=source.trigger_problems(plan) if plan else {},
         has_daemon=source.has_daemon,
     )
+
+
+def _disabled_by(job: Job, source: JobSource) -> str | None:
+    """Return what keeps a job from starting by itself, or None."""
+    if not job.enabled:
+        return "enabled = false in its definition"
+    return None if source.is_enabled() else source.disabled_by
 
 
 def _summaries(plan: Plan) -> dict[str, str]:

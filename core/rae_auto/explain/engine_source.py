@@ -8,7 +8,7 @@ from rae_auto.engine.engine import Engine
 from rae_auto.engine.plan import Plan
 from rae_auto.errors import JobNotFound
 from rae_auto.explain.answer import Explanation
-from rae_auto.explain.collector import explain, parse_question
+from rae_auto.explain.collector import DISABLED_BY_CONFIGURATION, explain, parse_question
 from rae_auto.explain.job_view import Wait, format_time
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.instants import Moment
@@ -27,11 +27,17 @@ class EngineSource:
     has_daemon = True
 
     def __init__(
-        self, engine: Engine, moment: Moment, zone: ZoneInfo, find_problems: ProblemFinder = lambda _: {}
+        self,
+        engine: Engine,
+        moment: Moment,
+        zone: ZoneInfo,
+        find_problems: ProblemFinder = lambda _: {},
+        disabled_by: str = DISABLED_BY_CONFIGURATION,
     ) -> None:
         self._engine = engine
         self._find_problems = find_problems
         self._moment = moment
+        self.disabled_by = disabled_by
         self.zone = zone
         self.now = moment.wall
 
@@ -72,7 +78,11 @@ class EngineSource:
 
 
 async def explain_job(
-    scheduler: Scheduler, job: str, at: str | datetime | None = None, run: str | None = None
+    scheduler: Scheduler,
+    job: str,
+    at: str | datetime | None = None,
+    run: str | None = None,
+    disabled_by: str = DISABLED_BY_CONFIGURATION,
 ) -> Explanation:
     """Return why a job ran, didn't run or waits: at a time, or for one of its runs.
 
@@ -85,5 +95,7 @@ async def explain_job(
     runs, decisions = await runtime.runs(query), await runtime.decisions(query)
     requested_run = None if run is None else await scheduler.get_run(run)
     # Read after the records: a run that ended meanwhile is no longer open.
-    source = EngineSource(runtime.engine, runtime.clock.now(), zone_shown, runtime.factory.trigger_problems)
+    source = EngineSource(
+        runtime.engine, runtime.clock.now(), zone_shown, runtime.factory.trigger_problems, disabled_by
+    )
     return explain(source, question, runs, decisions, requested_run)

@@ -34,7 +34,8 @@ class JobView:
     """None if the job was removed and only its records are left."""
     problem: str | None = None
     """The reason why the job can't be used; None if it can."""
-    enabled: bool
+    disabled_by: str | None
+    """The cause that the job starts by hand only, apart from a pause; None if there is none."""
     paused: bool
     now: datetime
     zone: ZoneInfo

@@ -9,7 +9,7 @@ from rae_auto.api.store import CorruptDocument, LogQuery, Store
 from rae_auto.control.requests import flag, limit_of, log_query, optional_instant, optional_text, text
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import JobNotFound, RunNotFound
-from rae_auto.explain.collector import explain, parse_question
+from rae_auto.explain.collector import DISABLED_BY_CONFIGURATION, explain, parse_question
 from rae_auto.explain.job_view import Wait
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
@@ -108,6 +108,7 @@ class StoreSource:
     """A `JobSource` that reads an opened store, and the configuration as the next daemon will load it."""
 
     has_daemon = False
+    disabled_by = DISABLED_BY_CONFIGURATION
 
     def __init__(self, project: Project, store: Store, now: datetime) -> None:
         self._project = project

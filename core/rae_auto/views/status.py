@@ -1,25 +1,91 @@
-"""The status of a daemon, as `rae-auto status` shows it."""
+"""The status of a daemon, as `rae-auto status` shows it.
 
-from collections.abc import Mapping
-from typing import Any
+The first line answers "is all well?"; the second says which daemon that is, and with which configuration.
+"""
 
-from rae_auto.model.primitives.formatting import format_count
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.views.tables import instant
 
 STATUS_HEADERS = ("", "job", "since / at", "details", "run")
+MAX_NAMED_JOBS = 3
+"""The number of jobs that the first line names; it counts the others."""
 
 
-def status_summary(status: Mapping[str, Any]) -> str:
-    """Return one line about the daemon itself."""
-    manual = "" if status["enabled"] else "; jobs start by hand only"
-    return (
-        f"rae-auto {status['version']} is {status['state']}: pid {status['pid']}, "
-        f"started {instant(status['started_at'])}, {format_count(status['jobs'], 'job')}{manual}"
-    )
+class Health(NamedTuple):
+    """The answer to "is all well?", as one line."""
+
+    ok: bool
+    text: str
+
+
+def judge_health(status: Mapping[str, Any]) -> Health:
+    """Return whether the daemon does what it is meant to do, and what it has to do next."""
+    troubles = list(_troubles(status))
+    facts = ", ".join(_facts(status))
+    if status["state"] in ("starting", "stopping"):
+        state = str(status["state"]).capitalize()
+        return Health(not troubles, f"{'; '.join([state, *troubles])}: {facts}")
+    if troubles:
+        return Health(False, f"{'; '.join(troubles)} ({facts})")
+    if not status["enabled"]:
+        return Health(True, f"Jobs start by hand only, because {status['disabled_by']}: {facts}")
+    return Health(True, f"All is well: {facts}")
+
+
+def _troubles(status: Mapping[str, Any]) -> Iterable[str]:
+    if status["problems"]:
+        yield format_count(len(status["problems"]), "problem")
+    if status["failed"]:
+        count = format_count(len(status["failed"]), "job")
+        yield f"{count} failed last time: {_name_some([job['job'] for job in status['failed']])}"
+
+
+def _name_some(jobs: Sequence[str]) -> str:
+    named = ", ".join(quote(job) for job in jobs[:MAX_NAMED_JOBS])
+    more = len(jobs) - MAX_NAMED_JOBS
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def _facts(status: Mapping[str, Any]) -> Iterable[str]:
+    yield format_count(status["jobs"], "job")
+    for name in ("running", "waiting", "paused", "disabled"):
+        if status[name]:
+            yield f"{len(status[name])} {name}"
+    if status["next"]:
+        first = status["next"][0]
+        yield f"next {quote(first['job'])} at {instant(first['at'])}"
+
+
+def status_record(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON of a status: whether all is well, the line that says so, and the facts behind it."""
+    health = judge_health(status)
+    return {"ok": health.ok, "summary": health.text, **status}
+
+
+def status_lines(status: Mapping[str, Any]) -> list[str]:
+    """Return what is to be said above the table: the health, and which daemon and configuration it is about."""
+    file = f" from {status['config']}" if status["config"] else ""
+    return [
+        judge_health(status).text,
+        f"rae-auto {status['version']} (pid {status['pid']}) {status['state']}{file} "
+        f"since {instant(status['started_at'])}; state in {status['state_directory']}",
+    ]
+
+
+def problem_lines(status: Mapping[str, Any]) -> list[str]:
+    """Return the problems; one of the configuration has a line for each error."""
+    return [
+        f"{'  ' if number else 'problem: '}{line}"
+        for problem in status["problems"]
+        for number, line in enumerate(problem.splitlines())
+    ]
 
 
 def status_rows(status: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Return a row for each open run, with its state, and for each job that is due next."""
+    """Return a row for each open run with its state, for each job that failed last or is paused, and what is next."""
     return [
         *(
             (run["state"], run["job"], instant(run["started_at"]), f"attempt {run['attempt']}", run["run_id"])
@@ -29,5 +95,14 @@ def status_rows(status: Mapping[str, Any]) -> list[tuple[str, ...]]:
             (run["state"], run["job"], instant(run["queued_at"]), run["waiting_for"], run["run_id"])
             for run in status["waiting"]
         ),
+        *(
+            (job["state"], job["job"], instant(job["at"]), _failures(job["failures"]), job["run_id"] or "")
+            for job in status["failed"]
+        ),
+        *(("paused", job, "", f"'rae-auto resume {job}' resumes it", "") for job in status["paused"]),
         *(("next", job["job"], instant(job["at"]), "", "") for job in status["next"]),
     ]
+
+
+def _failures(count: int) -> str:
+    return "last time" if count == 1 else f"{format_count(count, 'time')} in a row"

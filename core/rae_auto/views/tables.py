@@ -3,16 +3,23 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import click
 
 from rae_auto.model.primitives.escaping import escape_line
+from rae_auto.toolkit.terminals import can_color
 from rae_auto.views.times import local_and_relative_time
 
 
 def on_terminal() -> bool:
     """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
+
+
+def style(text: str, **look: Any) -> str:
+    """Return the text as `click.style` makes it look, or plain where colors aren't wanted."""
+    return click.style(text, **look) if can_color(sys.stdout) else text
 
 
 def instant(iso: str | None) -> str:
@@ -28,7 +35,7 @@ def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None
             click.echo("  ".join(row))
         return
     widths = [max(len(row[n]) for row in [list(headers), *cells]) for n in range(len(headers))]
-    click.secho(_format_row([header.upper() for header in headers], widths), dim=True)
+    click.echo(style(_format_row([header.upper() for header in headers], widths), dim=True))
     for row in cells:
         click.echo(_format_row(row, widths))
 

@@ -1,6 +1,5 @@
 """The console logger: log lines on standard error."""
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from attrs import field, frozen
 
 from rae_auto.api import Logger
 from rae_auto.hookspecs import hookimpl
+from rae_auto.toolkit.terminals import can_color
 from rae_plugins.loggers.line_formats import LineFormat, LogLevel, format_json, format_text
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class ConsoleLogger(Logger):
 
     def handler(self, directory: Path) -> Mapping[str, Any]:
         """Return the handler that prints to standard error."""
-        color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        color = can_color(sys.stderr)
 
         def write(message: "Message") -> None:
             record = message.record

@@ -105,10 +105,9 @@ def test_status_of_an_idle_daemon(tmp_path):
         "config": str(tmp_path / "rae.toml"),
         "state": "running",
         "enabled": True,
+        "disabled_by": None,
         "jobs": 4,
-        "running": [],
-        "waiting": [],
-        "problems": [],
+        **{name: [] for name in ("paused", "disabled", "failed", "running", "waiting", "problems")},
     }
 
 

@@ -1,16 +1,77 @@
-"""The rows of `status`: open runs under the word for their state that `history` has too."""
+"""The status as people and programs read it: "is all well?" first, and no promise of a run that won't happen."""
 
 import pytest
 
 from rae_auto.model.run import RunState
-from rae_auto.views.status import status_rows
+from rae_auto.views.status import judge_health, problem_lines, status_lines, status_record, status_rows
 
 NOW = "2026-11-28T11:06:00+00:00"
+STATUS = {
+    "pid": 7,
+    "version": "1.0",
+    "started_at": NOW,
+    "state_directory": "/home/me/state",
+    "config": "/home/me/rae.toml",
+    "state": "running",
+    "enabled": True,
+    "disabled_by": None,
+    "jobs": 5,
+    **{name: [] for name in ("paused", "disabled", "failed", "running", "waiting", "next", "problems")},
+}
+NEXT = [{"job": "backup", "at": NOW}]
+
+
+def failed(*jobs):
+    return [{"job": job, "run_id": "R", "state": "failed", "at": NOW, "failures": 2} for job in jobs]
 
 
 @pytest.mark.parametrize("state", [state for state in RunState if not state.final])
 def test_open_run_is_shown_under_its_state(state):
     run = {"job": "a", "run_id": "R", "state": state.value, "started_at": NOW, "queued_at": NOW, "attempt": 1}
     section = "running" if state.active else "waiting"
-    status = {"running": [], "waiting": [], "next": [], section: [{**run, "waiting_for": "it is next"}]}
+    status = {**STATUS, section: [{**run, "waiting_for": "it is next"}]}
     assert [(row[0], row[1], row[4]) for row in status_rows(status)] == [(state.value, "a", "R")]
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        ({}, "All is well: 5 jobs"),
+        (
+            {"next": NEXT, "running": [{}], "paused": ["a"]},
+            f'All is well: 5 jobs, 1 running, 1 paused, next "backup" at {NOW}',
+        ),
+        ({"failed": failed("a", "b")}, '2 jobs failed last time: "a", "b" (5 jobs)'),
+        ({"failed": failed(*"abcde")}, '5 jobs failed last time: "a", "b", "c" and 2 more (5 jobs)'),
+        ({"problems": ["the disk is full"], "failed": failed("a")}, '1 problem; 1 job failed last time: "a" (5 jobs)'),
+        ({"state": "stopping", "running": [{}]}, "Stopping: 5 jobs, 1 running"),
+        (
+            {"enabled": False, "disabled_by": "the daemon was started with --paused"},
+            "Jobs start by hand only, because the daemon was started with --paused: 5 jobs",
+        ),
+    ],
+)
+def test_first_line_says_whether_all_is_well(facts, text):
+    status = {**STATUS, **facts}
+    assert status_lines(status)[0] == judge_health(status).text == text
+    assert status_record(status)["ok"] is not bool(status["failed"] or status["problems"])
+    assert status_record(status)["summary"] == text
+
+
+def test_second_line_says_which_configuration_and_state():
+    assert status_lines(STATUS)[1] == (
+        f"rae-auto 1.0 (pid 7) running from /home/me/rae.toml since {NOW}; state in /home/me/state"
+    )
+
+
+def test_failed_and_paused_jobs_have_rows():
+    rows = status_rows({**STATUS, "failed": failed("a"), "paused": ["b"]})
+    assert rows == [
+        ("failed", "a", NOW, "2 times in a row", "R"),
+        ("paused", "b", "", "'rae-auto resume b' resumes it", ""),
+    ]
+
+
+def test_each_error_of_the_configuration_has_a_line():
+    status = {**STATUS, "problems": ["the configuration was not reloaded: a.toml:1: x\na.toml:2: y"]}
+    assert problem_lines(status) == ["problem: the configuration was not reloaded: a.toml:1: x", "  a.toml:2: y"]

@@ -1,0 +1,78 @@
+"""The facts of `rae-auto status`, read from a running scheduler."""
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from rae_auto._version import __version__
+from rae_auto.engine.state import JobEntry
+from rae_auto.model.records import run_record
+from rae_auto.model.run import Run, RunState
+from rae_auto.runtime.runtime import Runtime
+
+MAX_NEXT_JOBS = 10
+"""The number of jobs in the list "next"."""
+
+_FAILURES = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
+"""Ends that nobody asked for, unlike a cancellation or a stop of the daemon."""
+
+
+@frozen(kw_only=True)
+class DaemonFacts:
+    """Facts of the daemon that its scheduler doesn't know."""
+
+    config: Path | None
+    started_at: datetime
+    is_paused: bool
+    """True for `rae-auto run --paused`."""
+
+    def disabled_by(self) -> str:
+        """Return what keeps jobs from starting by themselves, if anything does."""
+        return "the daemon was started with --paused" if self.is_paused else "enabled = false in the configuration"
+
+
+def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str]) -> dict[str, Any]:
+    """Return the state of the daemon, its open runs, the next starts, and the jobs that need attention."""
+    engine = runtime.engine
+    runs = [opened.run for opened in engine.runs()]
+    jobs = list(engine.jobs())
+    starts = [(engine.next_at(entry.job.id), entry.job.id) for entry in jobs]
+    due = sorted(((at, job) for at, job in starts if at is not None), key=lambda pair: pair[0])
+    return {
+        "pid": os.getpid(),
+        "version": __version__,
+        "started_at": facts.started_at.isoformat(),
+        "state_directory": str(runtime.directory),
+        "config": facts.config and str(facts.config),
+        "state": "degraded" if runtime.store_problem else "stopping" if engine.is_stopping else "running",
+        "enabled": runtime.settings.enabled,
+        "disabled_by": None if runtime.settings.enabled else facts.disabled_by(),
+        "jobs": len(jobs),
+        "paused": [entry.job.id for entry in jobs if entry.state.paused],
+        "disabled": [entry.job.id for entry in jobs if not entry.job.enabled],
+        "failed": [_failure(entry) for entry in jobs if entry.job.enabled and entry.state.last_state in _FAILURES],
+        "running": [run_record(run) for run in runs if run.state.active],
+        "waiting": [_waiting(run, runtime) for run in runs if not run.state.active],
+        "next": [{"job": job, "at": at.isoformat()} for at, job in due[:MAX_NEXT_JOBS]],
+        "problems": [*filter(None, [runtime.store_problem]), *runtime.damaged_jobs, *problems],
+    }
+
+
+def _waiting(run: Run, runtime: Runtime) -> dict[str, Any]:
+    return {**run_record(run), "waiting_for": runtime.waiting_for(run.id)}
+
+
+def _failure(entry: JobEntry) -> dict[str, Any]:
+    state = entry.state
+    assert state.last_state is not None
+    return {
+        "job": entry.job.id,
+        "run_id": state.last_run,
+        "state": state.last_state.value,
+        "at": state.last_finished_at and state.last_finished_at.isoformat(),
+        "failures": state.failures,
+    }
