@@ -59,7 +59,7 @@ def test_status_without_a_command_fits_one_screen(
     cli("cancel", "sleeper")
     cli("cancel", "after")
     assert len(runs) == 2
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert "more lines: 'rae-auto status'" in lines[-1]
 
 

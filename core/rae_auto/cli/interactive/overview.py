@@ -11,8 +11,8 @@ from rae_auto.control.client import Client
 from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.paths import find_config
-from rae_auto.views.status import STATUS_HEADERS, status_rows, status_summary
-from rae_auto.views.tables import show_table
+from rae_auto.views.status import STATUS_HEADERS, problem_lines, status_lines, status_rows
+from rae_auto.views.tables import show_table, style
 
 ANSWER_TIMEOUT_SECONDS = 2.0
 """The time to wait for a daemon; a person who typed one word must not wait for one that hangs."""
@@ -34,11 +34,12 @@ def show_overview() -> bool:
         return False
     if not _is_daemon_of_folder(status["config"]):
         return False
-    lines = [click.style(f"problem: {escape_line(problem)}", fg="red") for problem in status["problems"]]
-    for line in (status_summary(status), *lines):
+    lines = [escape_line(line) for line in status_lines(status)]
+    lines += [style(escape_line(line), fg="red") for line in problem_lines(status)]
+    for line in lines:
         click.echo(line)
     rows = status_rows(status)
-    room = max(shutil.get_terminal_size().lines - _RESERVED_LINES - len(lines) - 1, 1)
+    room = max(shutil.get_terminal_size().lines - _RESERVED_LINES - len(lines), 1)
     if rows:
         show_table(STATUS_HEADERS, rows[:room])
     more = f"{len(rows) - room} more lines: 'rae-auto status'; " if len(rows) > room else ""
