@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN, TEST = re.findall(r"^python3 -m venv .+$", (ROOT / "README.md").read_text(), re.MULTILINE)
+RUN, TEST = re.findall(r"^.*python3 -m venv .+$", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 
 @pytest.fixture
@@ -64,9 +64,22 @@ def test_readme_first_command_runs_a_daemon_with_jobs_that_succeed(
             break
     else:
         pytest.fail("it ended by itself:\n" + "".join(seen))
+    text = "".join(seen)
+    assert any(re.search(r"\bdisk: \| Filesystem", line) for line in seen), text
+    status = re.search(r"in a second terminal: '(.+? status)'", text)
+    assert status is not None, text
+    answer = subprocess.run(
+        ["bash", "-c", status[1]], cwd="/", env={"HOME": str(tmp_path / "home")}, capture_output=True, text=True
+    )
+    assert "5 jobs" in answer.stdout, answer.stderr
     os.kill(int((tmp_path / "home" / "state" / "lock").read_text()), signal.SIGTERM)
     rest = daemon.stdout.read()
-    assert daemon.wait() == 0, "".join(seen) + rest
+    assert daemon.wait() == 0, text + rest
+
+
+def test_readme_first_command_speaks_before_it_creates_anything() -> None:
+    assert re.match(r'echo "[^"]+" && python3 -m venv ', RUN)
+    assert "-q" not in RUN.split()
 
 
 def test_the_second_command_is_the_one_that_ci_runs() -> None:

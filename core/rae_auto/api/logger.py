@@ -18,3 +18,7 @@ class Logger(Plugin):
         `directory` is the state directory. The core adds what keeps secrets and itself safe
         (`diagnose=False`, `backtrace=False`, `catch=True`), and messages are one escaped line each.
         """
+
+    def shows_output(self) -> bool:
+        """Return whether this logger also wants what jobs print, line by line, as records with the extra `output`."""
+        return False

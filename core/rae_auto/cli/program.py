@@ -71,7 +71,7 @@ your state directory (on Linux ~/.local/state/rae-auto).
 
 \b
 'rae-auto COMMAND --help' explains a command, with an example. Without a
-command, rae-auto shows the status if a daemon is running, else this help.
+command you get the status if a daemon is running, else this help.
 """
 
 

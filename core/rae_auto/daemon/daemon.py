@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from rae_auto._version import __version__
 from rae_auto.config import Config, load
 from rae_auto.daemon.commands import Commands
 from rae_auto.daemon.control_server import ControlServer
@@ -19,9 +18,9 @@ from rae_auto.daemon.early_commands import EarlyCommands
 from rae_auto.daemon.exit_deadline import ExitDeadline, leave_hung_threads
 from rae_auto.daemon.file_identity import FileIdentity, read_file_identity
 from rae_auto.daemon.stall_detector import StallDetector
+from rae_auto.daemon.start_report import log_ready, log_start
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import SchedulerError, StoreError
-from rae_auto.model.primitives.formatting import format_count
 from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
@@ -138,6 +137,7 @@ class Daemon:
         def bind() -> None:
             # Before anything is started: a start that is refused must have no effect.
             control.bind(socket_path(self._scheduler.directory))
+            log_start(self._path, self._scheduler.directory)
             self._tasks.start(control.start(socket_path(self._scheduler.directory)))
 
         self._opening = asyncio.ensure_future(self._scheduler.open(bind))
@@ -171,10 +171,10 @@ class Daemon:
         forwarding = asyncio.create_task(self._forward(control))
         self._scheduler.runtime.call_at_clock_checks(lambda: self._check_socket(control))
         self._set_watch(self._is_watch_enabled)
-        jobs = len(await self._scheduler.list_jobs())
-        logger.info("rae-auto {} started with {} from {}", __version__, format_count(jobs, "job"), self._path)
-        if not self._scheduler.runtime.settings.enabled:
-            logger.warning("jobs start by hand only, with 'rae-auto trigger JOB'")
+        engine = self._scheduler.runtime.engine
+        jobs = [(engine.next_at(entry.job.id), entry.job.id) for entry in engine.jobs()]
+        due = [(at, job) for at, job in jobs if at is not None]
+        log_ready(len(jobs), due, is_enabled=self._scheduler.runtime.settings.enabled)
         try:
             await self._scheduler.wait_stopped()
         finally:

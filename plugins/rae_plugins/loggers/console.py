@@ -24,6 +24,11 @@ class ConsoleLogger(Logger):
 
     level: LogLevel = field(default="INFO", metadata={"help": "lowest level that is shown"})
     format: LineFormat = field(default="text", metadata={"help": "text for people, or JSON objects for programs"})
+    output: bool = field(default=False, metadata={"help": "also show what jobs print, line by line, as it comes"})
+
+    def shows_output(self) -> bool:
+        """Return whether what jobs print is shown too."""
+        return self.output
 
     def handler(self, directory: Path) -> Mapping[str, Any]:
         """Return the handler that prints to standard error."""

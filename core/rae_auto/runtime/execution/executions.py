@@ -17,10 +17,12 @@ from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result, Run
+from rae_auto.paths import output_path
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.execution.assignments import build_assignment, event_path, rebuild_assignment
 from rae_auto.runtime.execution.environment import oversized_event
+from rae_auto.runtime.execution.live_output import LiveOutput
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.secrets import mask_result
 from rae_auto.toolkit.files import create_private_directory, write_atomically
@@ -107,7 +109,8 @@ class Executions:
             active.set_result(found)
             logger.bind(job=run.job, run=run.id).info("still running; taken over from the last daemon")
             self._report(AttemptFound(*key, found.handle))
-            self._tasks.start(self._await_end(key, found), owner=_owner(job))
+            output = self._follow_output(run, is_adopted=True)
+            self._tasks.start(self._await_end(key, found, output), owner=_owner(job))
         else:
             del self._active[key]
             active.cancel()
@@ -154,7 +157,7 @@ class Executions:
             return
         active.set_result(execution)
         self._report(AttemptStarted(*key, execution.handle))
-        await self._await_end(key, execution, secrets)
+        await self._await_end(key, execution, self._follow_output(run), secrets)
 
     def _bound_output(self, job: Job) -> Job:
         """Return the job with a limit on its output that leaves room for all of it within the bound for the job."""
@@ -165,13 +168,18 @@ class Executions:
             return job
         return evolve(job, limits=evolve(job.limits, output=max_bytes))
 
-    async def _await_end(self, key: Key, execution: Execution, secrets: Sequence[str] = ()) -> None:
+    def _follow_output(self, run: Run, *, is_adopted: bool = False) -> LiveOutput:
+        path = output_path(self._directory, run.job, run.id, run.attempt)
+        return LiveOutput(path, run.job, run.id, self._tasks, is_adopted=is_adopted)
+
+    async def _await_end(self, key: Key, execution: Execution, output: LiveOutput, secrets: Sequence[str] = ()) -> None:
         try:
             result = await execution.wait()
             if not isinstance(result, Result):
                 raise TypeError(f"wait returned {result!r:.60}, which is not a Result")
         except (Exception, SystemExit) as error:
             result = Result(error=f"its executor failed: {_one_line(error)}")
+        await output.finish()
         self._ended(key, result, secrets)
 
     def _ended(self, key: Key, result: Result, secrets: Sequence[str]) -> None:

@@ -1,0 +1,73 @@
+"""The first lines of the log: which daemon this is, what is due next, and what to type in a second terminal."""
+
+import heapq
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from loguru import logger
+
+from rae_auto._version import __version__
+from rae_auto.model.primitives.formatting import format_count
+
+MAX_NEXT_STARTS = 3
+"""The number of starts that the log names at first."""
+
+
+def log_start(config: Path, directory: Path) -> None:
+    """Log the configuration and the state directory, before anything is started."""
+    logger.info("rae-auto {} starts; configuration {}, state {}", __version__, config, directory)
+
+
+def log_ready(jobs: int, due: Iterable[tuple[datetime, str]], *, is_enabled: bool) -> None:
+    """Log how many jobs there are, which are due next, and the commands for a second terminal."""
+    if not is_enabled:
+        logger.info("{}", format_count(jobs, "job"))
+        logger.warning("jobs start by hand only, with 'rae-auto trigger JOB'")
+    elif starts := heapq.nsmallest(MAX_NEXT_STARTS, due):
+        text = ", ".join(f"{job} at {_local_time(at)}" for at, job in starts)
+        logger.info("{}; next: {}", format_count(jobs, "job"), text)
+    else:
+        logger.info("{}; none has a next start that is known yet", format_count(jobs, "job"))
+    stops = "; Ctrl-C here stops the daemon" if sys.stdin is not None and sys.stdin.isatty() else ""
+    logger.info(
+        "in a second terminal: '{} status' (and 'trigger JOB', 'output JOB', 'why JOB', 'stop'){}",
+        command_elsewhere(),
+        stops,
+    )
+
+
+def command_elsewhere() -> str:
+    """Return what to type for `rae-auto` in another terminal, in any folder, so that it finds this daemon."""
+    state = os.environ.get("RAE_STATE_DIR")
+    variable = f"RAE_STATE_DIR={_shell_path(Path(state).expanduser())} " if state else ""
+    return variable + _program(Path(sys.argv[0]))
+
+
+def _program(started_as: Path) -> str:
+    if started_as.name == "__main__.py":
+        return f"{_shell_path(Path(sys.executable))} -m rae_auto"
+    found = shutil.which("rae-auto")
+    if found is not None and os.path.realpath(found) == os.path.realpath(started_as):
+        return "rae-auto"
+    return _shell_path(started_as)
+
+
+def _shell_path(path: Path) -> str:
+    """Return an absolute path as one types it: from `~` on where that is shorter, and quoted where needed."""
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - links are kept: a virtual environment is found by them
+    home = Path.home()
+    if path.is_relative_to(home) and path != home:
+        return f"~/{shlex.quote(str(path.relative_to(home)))}"
+    return shlex.quote(str(path))
+
+
+def _local_time(instant: datetime) -> str:
+    """Return an instant as the log shows the times of its lines; the date only where it isn't today."""
+    local = instant.astimezone()
+    is_today = local.date() == datetime.now().astimezone().date()
+    return local.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")

@@ -1,0 +1,73 @@
+"""The first lines of the log, and the command for a second terminal."""
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from loguru import logger
+
+from rae_auto.daemon.start_report import command_elsewhere, log_ready, log_start
+from rae_auto.runtime import silence_library
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    lines: list[str] = []
+    number = logger.add(lambda message: lines.append(message.record["message"]), level="INFO")
+    logger.enable("rae_auto")
+    yield lines
+    silence_library()
+    logger.remove(number)
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The program in a virtual environment in the home directory, started by its relative path."""
+    program = tmp_path / "home" / "my clone" / "bin" / "rae-auto"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("RAE_STATE_DIR", raising=False)
+    monkeypatch.chdir(program.parents[1])
+    monkeypatch.setattr(sys, "argv", ["bin/rae-auto", "run"])
+    return program
+
+
+def test_command_elsewhere_is_a_path_that_works_in_any_folder(program: Path) -> None:
+    assert command_elsewhere() == "~/'my clone/bin/rae-auto'"
+
+
+def test_command_elsewhere_is_the_name_if_the_path_finds_it(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert command_elsewhere() == "rae-auto"
+
+
+def test_command_elsewhere_names_the_state_directory(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAE_STATE_DIR", "state")
+    assert command_elsewhere() == "RAE_STATE_DIR=~/'my clone/state' ~/'my clone/bin/rae-auto'"
+
+
+def test_command_elsewhere_of_a_module_names_the_interpreter(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/x/rae_auto/__main__.py", "run"])
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+    assert command_elsewhere() == "/usr/bin/python3 -m rae_auto"
+
+
+def test_first_lines_say_where_things_are_and_what_is_next(log: list[str], program: Path) -> None:
+    log_start(Path("/etc/rae.toml"), Path("/state"))
+    log_ready(4, [(datetime(2050, 1, day, tzinfo=UTC), f"job{day}") for day in (4, 1, 3, 2)], is_enabled=True)
+    assert "configuration /etc/rae.toml, state /state" in log[0]
+    assert "4 jobs; next: job1 at 20" in log[1]
+    assert log[1].index("job1") < log[1].index("job2") < log[1].index("job3")
+    assert "job4" not in log[1]
+    assert "in a second terminal: '~/'my clone/bin/rae-auto' status'" in log[2]
+
+
+def test_first_lines_of_jobs_that_nothing_starts_say_so(log: list[str], program: Path) -> None:
+    log_ready(1, [], is_enabled=True)
+    log_ready(1, [], is_enabled=False)
+    assert log[0] == "1 job; none has a next start that is known yet"
+    assert "by hand only" in log[3]
