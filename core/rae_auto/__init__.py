@@ -7,11 +7,13 @@ from rae_auto._version import __version__
 
 if TYPE_CHECKING:
     from rae_auto.api.events import Event as Event
+    from rae_auto.errors import BadRequest as BadRequest
     from rae_auto.errors import DuplicateJob as DuplicateJob
     from rae_auto.errors import InvalidJob as InvalidJob
     from rae_auto.errors import JobInUse as JobInUse
     from rae_auto.errors import JobNotFound as JobNotFound
     from rae_auto.errors import NotStarted as NotStarted
+    from rae_auto.errors import PluginError as PluginError
     from rae_auto.errors import RunNotFound as RunNotFound
     from rae_auto.errors import SchedulerClosed as SchedulerClosed
     from rae_auto.errors import SchedulerError as SchedulerError
@@ -48,8 +50,8 @@ _HOMES = {
     "rae_auto.runtime.scheduler": ("Scheduler",),
     "rae_auto.runtime.sync_scheduler": ("SyncScheduler",),
     "rae_auto.errors": (
-        "DuplicateJob", "InvalidJob", "JobInUse", "JobNotFound", "NotStarted", "RunNotFound",
-        "SchedulerClosed", "SchedulerError", "StoreError", "StoreLocked",
+        "BadRequest", "DuplicateJob", "InvalidJob", "JobInUse", "JobNotFound", "NotStarted", "PluginError",
+        "RunNotFound", "SchedulerClosed", "SchedulerError", "StoreError", "StoreLocked",
     ),
     "rae_auto.model.job": ("Job",),
     "rae_auto.model.job_info": ("JobActivity", "JobInfo", "JobStatus"),

@@ -8,7 +8,7 @@ PUBLIC = """
     Job JobId RunId Run RunState Event
     Cron Interval Once PluginRef TriggerRef GuardRef
     Backoff CatchUp Limits NotifyPolicy OnCrash Overlap Priority Retention RetryPolicy
-    SchedulerError DuplicateJob InvalidJob JobInUse JobNotFound NotStarted RunNotFound
+    SchedulerError BadRequest DuplicateJob InvalidJob JobInUse JobNotFound NotStarted PluginError RunNotFound
     SchedulerClosed StoreError StoreLocked
 """
 

@@ -55,8 +55,9 @@ def test_every_example_is_in_a_language_that_is_tried_here() -> None:
 
 
 @pytest.mark.parametrize("text", written_in("python"))
-def test_a_python_example_runs(text: str, tmp_path: Path) -> None:
-    run("-c", text, cwd=tmp_path)
+def test_a_python_example_runs_twice_in_a_row(text: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert "failed" not in run("-c", text, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.startswith("test_")])
@@ -64,7 +65,7 @@ def test_the_tests_of_an_example_pass(name: str, tmp_path: Path) -> None:
     run("-m", "pytest", "-q", "-p", "no:cacheprovider", name, cwd=tmp_path)
 
 
-def run(*arguments: str, cwd: Path) -> None:
+def run(*arguments: str, cwd: Path) -> str:
     for name, text in FILES.items():
         (cwd / name).write_text(text)
     environment = {**os.environ, "RAE_STATE_DIR": str(cwd / "state"), "PYTHONPATH": str(cwd)}
@@ -72,6 +73,7 @@ def run(*arguments: str, cwd: Path) -> None:
     command = [sys.executable, *arguments]
     ran = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=100)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
 
 
 def test_the_pattern_of_the_page_on_plugins_counts_events_and_no_gaps() -> None:

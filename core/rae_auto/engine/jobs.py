@@ -40,7 +40,7 @@ def _find_refusal(state: EngineState, command: AddJob) -> SchedulerError | None:
         return DuplicateJob(f"job {quote(job.id)} is defined in the configuration; change it there")
     if known is not None and not command.replace:
         return DuplicateJob(
-            f"job {quote(job.id)} exists already; remove it first, or replace it with 'rae-auto add --replace'"
+            f"job {quote(job.id)} exists already; to replace it, set replace=True, or use 'rae-auto add --replace'"
         )
     for need in job.needs:
         if need not in state.jobs:

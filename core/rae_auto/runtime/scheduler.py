@@ -30,9 +30,10 @@ from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.zones import local_zone_name
 from rae_auto.model.run import Run
-from rae_auto.paths import state_directory
+from rae_auto.paths import output_path, state_directory
 from rae_auto.records.events import check_not_in_future, deletable_patterns, parse_event_patterns
 from rae_auto.registry import Registry
+from rae_auto.runtime.execution.output_files import read_output_file
 from rae_auto.runtime.inputs import occurrence_of
 from rae_auto.runtime.job_status import job_info_of, job_status_of
 from rae_auto.runtime.runtime import Runtime, RuntimeOptions
@@ -68,7 +69,8 @@ class Scheduler:
     ) -> None:
         """`directory` holds the state (default: RAE_STATE_DIR or the platform's); `jobs` are as of a configuration."""
         self._options = RuntimeOptions(
-            directory=Path(directory) if directory is not None else state_directory(),
+            # Absolute, because the processes that run jobs have working directories of their own.
+            directory=Path(directory).absolute() if directory is not None else state_directory(),
             store=store,
             timezone=timezone or local_zone_name(),
             settings=Settings(max_parallel, enabled, dict(resources or {}), max_queue),
@@ -89,8 +91,8 @@ class Scheduler:
 
     @property
     def runtime(self) -> Runtime:
-        """The parts at work, for the daemon and for tests. Raises SchedulerClosed before `open`."""
-        if self._runtime is None:
+        """The parts at work, for the daemon and for tests. Raises SchedulerClosed before `open` and after `close`."""
+        if self._runtime is None or not self._runtime.is_open:
             raise SchedulerClosed("the scheduler isn't open; use it as 'async with Scheduler() as scheduler:'")
         return self._runtime
 
@@ -200,6 +202,15 @@ class Scheduler:
         if not found:
             raise RunNotFound(f"no run {quote(run)}; 'rae-auto history' lists them")
         return found[0]
+
+    async def read_output(self, run: str, attempt: int | None = None) -> str:
+        """Return what an attempt of a run has printed so far, by default the latest one. Raises RunNotFound.
+
+        It is "" if the attempt printed nothing, or if its output has been removed. Bytes that aren't UTF-8 are escaped.
+        """
+        found = await self.get_run(run)
+        path = output_path(self.directory, found.job, found.id, attempt or found.attempt)
+        return await asyncio.to_thread(read_output_file, path)
 
     async def wait(self, run: str) -> Run:
         """Return the run once it has finished. Raises RunNotFound."""

@@ -22,6 +22,8 @@ from rae_auto.runtime.scheduler import Scheduler
 
 T = TypeVar("T")
 
+NOT_OPEN = "the scheduler isn't open; use it as 'with SyncScheduler() as scheduler:'"
+
 
 class SyncScheduler:
     """A scheduler whose methods block. Any number of threads may share one.
@@ -44,6 +46,16 @@ class SyncScheduler:
         return self
 
     def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def open(self) -> None:
+        """Start a scheduler in a thread of its own, as `with` does. Raises what `Scheduler.open` raises.
+
+        For a REPL or a notebook; call `close` at the end.
+        """
+        if self._scheduler is not None:
+            raise RuntimeError("the scheduler is open already")
         opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(opened,), name="rae-auto")
         self._thread.start()
@@ -51,8 +63,8 @@ class SyncScheduler:
             opened.result()
         except BaseException:
             self._thread.join()
+            self._thread = None
             raise
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -60,7 +72,7 @@ class SyncScheduler:
         self.close()
 
     def close(self) -> None:
-        """Stop the scheduler that `with` started, as `Scheduler.close` does."""
+        """Stop the scheduler that `open` or `with` started, as `Scheduler.close` does."""
         if self._thread is None or self._loop is None:
             return
         self._call(self._running.close())
@@ -114,7 +126,11 @@ class SyncScheduler:
 
     def wait(self, run: str, timeout: float | None = None) -> Run:
         """As `Scheduler.wait`; TimeoutError after `timeout` seconds."""
-        return self._call(self._running.wait(run), timeout)
+        return self._call(_wait_in_time(self._running, run, timeout))
+
+    def read_output(self, run: str, attempt: int | None = None) -> str:
+        """As `Scheduler.read_output`."""
+        return self._call(self._running.read_output(run, attempt))
 
     def history(
         self,
@@ -159,19 +175,17 @@ class SyncScheduler:
     @property
     def _running(self) -> Scheduler:
         if self._scheduler is None:
-            raise SchedulerClosed("the scheduler isn't open; use it as 'with SyncScheduler() as scheduler:'")
+            raise SchedulerClosed(NOT_OPEN)
         return self._scheduler
 
-    def _call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
         if self._loop is None or self._loop.is_closed():
             work.close()
-            raise SchedulerClosed("the scheduler isn't running")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result(timeout)
-        except TimeoutError:
-            future.cancel()
-            raise
+            raise SchedulerClosed(NOT_OPEN)
+        if asyncio._get_running_loop() is self._loop:
+            work.close()
+            raise RuntimeError("this is the thread of the scheduler's own event loop; await the Scheduler's method")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _run(self, opened: "Future[None]") -> None:
         with asyncio.Runner() as runner:
@@ -190,3 +204,11 @@ class SyncScheduler:
         scheduler = Scheduler(**self._options)
         await scheduler.open()
         return scheduler
+
+
+async def _wait_in_time(scheduler: Scheduler, run: str, seconds: float | None) -> Run:
+    try:
+        async with asyncio.timeout(seconds):
+            return await scheduler.wait(run)
+    except TimeoutError:
+        raise TimeoutError(f"run {run} has not finished after {seconds} s; it continues") from None

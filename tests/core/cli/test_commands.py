@@ -97,7 +97,7 @@ class TestAJob:
         assert cli("pause", "tidy").out == "paused tidy\n"
         assert "paused" in cli("show", "tidy").out
         assert cli("resume", "tidy").out == "resumed tidy\n"
-        assert cli("add", "tidy", "--", "true").err.startswith('rae-auto: job "tidy" exists already; remove it first')
+        assert cli("add", "tidy", "--", "true").err.startswith('rae-auto: job "tidy" exists already; to replace it')
         assert cli("add", "tidy", "--replace", "--json", "--", "true").json == {"job": "tidy"}
         assert cli("remove", "tidy").out == "removed tidy\n"
         assert cli("remove", "tidy").err == "rae-auto: no job \"tidy\"; 'rae-auto list' shows all jobs\n"

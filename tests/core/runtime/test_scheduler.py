@@ -229,9 +229,68 @@ def test_a_second_scheduler_is_refused_with_the_pid_of_the_first(tmp_path):
     assert run_with_scheduler(work, tmp_path) == os.getpid()
 
 
-def test_an_unopened_scheduler_says_how_to_open_it(tmp_path):
-    with pytest.raises(SchedulerClosed, match="async with"):
-        asyncio.run(Scheduler(directory=tmp_path).trigger("a"))
+CALLS = {
+    "list_jobs": (),
+    "get_job": ("a",),
+    "get_job_status": ("a",),
+    "add_job": (Job(id="b", command="true"),),
+    "remove_job": ("a",),
+    "trigger": ("a",),
+    "cancel": ("a",),
+    "pause": ("a",),
+    "get_run": ("a",),
+    "wait": ("a",),
+    "read_output": ("a",),
+    "history": (),
+    "statistics": (),
+    "record_event": ("a",),
+    "recorded_events": (),
+    "delete_events": ("a",),
+    "backup": ("a",),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_unopened_and_closed_schedulers_say_how_to_open_them(tmp_path, call):
+    async def use_unopened_and_closed():
+        scheduler = Scheduler(directory=tmp_path)
+        with pytest.raises(SchedulerClosed, match="use it as 'async with Scheduler"):
+            await getattr(scheduler, call)(*CALLS[call])
+        async with scheduler:
+            pass
+        with pytest.raises(SchedulerClosed, match="use it as 'async with Scheduler"):
+            await getattr(scheduler, call)(*CALLS[call])
+
+    in_time(use_unopened_and_closed)
+    sync = SyncScheduler(directory=tmp_path)
+    with pytest.raises(SchedulerClosed, match="use it as 'with SyncScheduler"):
+        getattr(sync, call)(*CALLS[call])
+
+
+def test_relative_state_directory_serves_commands_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def run_command(s):
+        await s.add_job(Job(id="a", command=["echo", "hello"]))
+        return await s.read_output((await s.wait(await s.trigger("a"))).id)
+
+    assert run_with_scheduler(run_command, "state") == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("job", "output"),
+    [
+        (Job(id="a", shell="echo hello; printf 'caf\\303\\251 \\377'"), "hello\ncafé \\xff"),
+        (Job(id="a", command="true"), ""),
+    ],
+)
+def test_output_of_a_run_is_read_as_text(tmp_path, job, output):
+    async def run_and_read(s):
+        await s.add_job(job)
+        run = await s.wait(await s.trigger("a"))
+        return await s.read_output(run.id), await s.read_output(run.id, 1)
+
+    assert run_with_scheduler(run_and_read, tmp_path) == (output, output)
 
 
 class TestFromOtherThreads:
@@ -272,6 +331,31 @@ class TestFromOtherThreads:
             assert len(s.history()) == 2
         with pytest.raises(SchedulerClosed):
             s.trigger("a")
+
+    def test_its_own_event_loop_gets_an_error_instead_of_a_deadlock(self, tmp_path):
+        async def call_blocking(s):
+            with pytest.raises(RuntimeError, match="await the Scheduler's method"):
+                SyncScheduler.of(s).list_jobs()
+
+        run_with_scheduler(call_blocking, tmp_path)
+
+    def test_open_and_close_serve_a_session_without_with(self, tmp_path):
+        s = SyncScheduler(directory=tmp_path)
+        for _ in range(2):
+            s.open()
+            with pytest.raises(RuntimeError, match="open already"):
+                s.open()
+            assert s.list_jobs() == []
+            s.close()
+        with pytest.raises(SchedulerClosed):
+            s.list_jobs()
+
+    def test_a_wait_that_takes_too_long_says_so(self, tmp_path):
+        with SyncScheduler(directory=tmp_path) as s:
+            run = s.trigger(s.add_job(Job(id="long", command=["sleep", "60"])))
+            with pytest.raises(TimeoutError, match=f"run {run} has not finished after 0.01 s; it continues"):
+                s.wait(run, timeout=0.01)
+            s.cancel(run)
 
     def test_an_error_at_the_start_reaches_the_caller(self, tmp_path):
         with SyncScheduler(directory=tmp_path), pytest.raises(StoreLocked), SyncScheduler(directory=tmp_path):

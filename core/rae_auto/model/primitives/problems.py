@@ -87,4 +87,6 @@ def describe_value(value: Any) -> str:
         return f"the number {value}"
     if value is None:
         return "null"
-    return "a table" if isinstance(value, dict) else "a list"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "a table" if isinstance(value, dict) else f"a value of type {type(value).__name__}"

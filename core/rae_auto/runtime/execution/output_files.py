@@ -95,6 +95,14 @@ class OutputFiles:
                 path.rmdir()
 
 
+def read_output_file(path: Path) -> str:
+    """Return the output in a file, "" if there is none; bytes that aren't UTF-8 are escaped."""
+    try:
+        return path.read_bytes().decode(errors="backslashreplace")
+    except FileNotFoundError:
+        return ""
+
+
 def remove_runs(files: dict[str, RunFiles], runs: Iterable[str]) -> None:
     """Remove the files of these runs, and forget them."""
     for run in runs:
