@@ -21,7 +21,7 @@ COMMAND_GROUPS = {
         "status": "daemon", "list": "jobs", "show": "jobs", "next": "planning",
         "history": "history", "output": "runs", "why": "history", "stats": "history",
     },
-    "Change": {"add": "jobs", "remove": "jobs", "pause": "jobs", "resume": "jobs"},
+    "Change": {"add": "change.add", "remove": "jobs", "pause": "jobs", "resume": "jobs"},
     "Plan": {"check": "planning", "simulate": "simulate", "test-trigger": "runs"},
     "Store": {"backup": "backups", "restore": "backups"},
     "Plugins": {"plugins": "plugins", "schema": "planning"},

@@ -94,6 +94,20 @@ class WholeNumber(click.IntRange):
             self.fail(f"must be a whole number {limits}, not {_quote_short(value)}", param, ctx)
 
 
+class Assignment(click.ParamType):
+    """A text of the form KEY=VALUE, as a pair."""
+
+    name = "assignment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        key, is_pair, text = str(value).partition("=")
+        if not is_pair or not key:
+            self.fail(f"must be KEY=VALUE, not {_quote_short(value)}", param, ctx)
+        return key, text
+
+
 class OneOf(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
     """One of a few words."""
 

@@ -106,11 +106,18 @@ class Commands:
         }
 
     async def add(self, arguments: Arguments) -> Any:
-        """Add a job from its definition; raises InvalidJob or DuplicateJob."""
+        """Add a job from its definition, and return when it is due next; raises InvalidJob or DuplicateJob."""
         definition = arguments.get("definition")
         if not isinstance(definition, Mapping):
             raise BadRequest("'add' needs \"definition\": an object with the fields of a job")
-        return {"job": await self._scheduler.add_job(read_job(definition), replace=flag(arguments, "replace"))}
+        job = await self._scheduler.add_job(read_job(definition), replace=flag(arguments, "replace"))
+        engine = self._scheduler.runtime.engine
+        next_at = engine.next_at(job)
+        return {
+            "job": job,
+            "next_at": None if next_at is None else next_at.isoformat(),
+            "is_triggered": bool(engine.job(job).job.schedule),
+        }
 
     async def remove(self, arguments: Arguments) -> Any:
         """Remove a job; raises JobNotFound or JobInUse."""

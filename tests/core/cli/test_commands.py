@@ -87,7 +87,9 @@ class TestARun:
 
 class TestAJob:
     def test_is_added_shown_paused_resumed_and_removed(self, cli):
-        assert cli("add", "tidy", "--every", "1h", "--retries", "2", "--", "find", ".").out == "added tidy\n"
+        assert cli("add", "tidy", "--every", "1h", "--retries", "2", "--", "find", ".").out.startswith(
+            "added tidy; next at "
+        )
         shown = cli("show", "tidy", "--json").json
         assert shown["definition"]["command"] == ["find", "."]
         assert shown["definition"]["retry_policy"] == {"attempts": 3}
@@ -98,7 +100,7 @@ class TestAJob:
         assert "paused" in cli("show", "tidy").out
         assert cli("resume", "tidy").out == "resumed tidy\n"
         assert cli("add", "tidy", "--", "true").err.startswith('rae-auto: job "tidy" exists already; to replace it')
-        assert cli("add", "tidy", "--replace", "--json", "--", "true").json == {"job": "tidy"}
+        assert cli("add", "tidy", "--replace", "--json", "--", "true").json["job"] == "tidy"
         assert cli("remove", "tidy").out == "removed tidy\n"
         assert cli("remove", "tidy").err == "rae-auto: no job \"tidy\"; 'rae-auto list' shows all jobs\n"
 
@@ -106,7 +108,7 @@ class TestAJob:
     def test_is_read_from_a_file(self, cli, tmp_path, text):
         path = tmp_path / ("job.toml" if text.startswith("c") else "job.json")
         path.write_text(text)
-        assert cli("add", "filed", "--file", str(path)).out == "added filed\n"
+        assert cli("add", "filed", "--file", str(path)).out.startswith("added filed; ")
         assert cli("show", "filed", "--json").json["definition"]["timeout"] == "5s"
         cli("remove", "filed")
 

@@ -1,0 +1,1 @@
+"""Commands that change jobs: the definition of an added job, editing and renaming."""

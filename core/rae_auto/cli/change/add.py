@@ -1,0 +1,92 @@
+"""The command add: a job from options, a file, or both."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rae_auto.cli import options
+from rae_auto.cli.change.definition import definition_of
+from rae_auto.cli.queries import show_zone_of
+from rae_auto.cli.usage import Assignment, OneOf, WholeNumber
+from rae_auto.control.client import Client
+from rae_auto.model.primitives.escaping import escape_line
+from rae_auto.views.tables import print_json
+from rae_auto.views.times import local_and_relative_time
+
+
+@click.command("add")
+@click.argument("name", required=False)
+@click.argument("command", nargs=-1)
+@click.option("--file", "file_", metavar="FILE", help="Read the fields of the job from a TOML or JSON file.")
+@click.option("--shell", metavar="LINE", help="Run a command line of the system's shell, instead of a command.")
+@click.option("--schedule", metavar="EXPR", help="A cron expression.")
+@click.option("--tz", metavar="ZONE", help="The time zone of --schedule; by default the configured one.")
+@click.option("--every", metavar="DURATION", help="Run it repeatedly, at this interval.")
+@click.option("--at", metavar="INSTANT", help="Run it once, at this instant.")
+@click.option("--on", "paths", multiple=True, metavar="PATH", help="Run it when this file or folder changes.")
+@click.option("--trigger", "triggers", multiple=True, metavar="TYPE", help="Another trigger, as a table or 'TYPE K=V'.")
+@click.option("--cwd", metavar="FOLDER", help="Where the command starts; by default in this folder.")
+@click.option("--env", type=Assignment(), multiple=True, metavar="KEY=VALUE", help="A variable of its environment.")
+@click.option("--needs", multiple=True, metavar="JOB", help="A job whose latest run must have succeeded.")
+@click.option("--guard", "guards", multiple=True, metavar="TYPE", help="A guard, as 'load below=2' or a table.")
+@click.option("--guard-timeout", metavar="DURATION", help="Wait so long for its guards.")
+@click.option("--timeout", metavar="DURATION", help="End a run that takes longer.")
+@click.option("--priority", type=OneOf(["low", "normal", "high", "critical"]), help="Its place in the queue.")
+@click.option(
+    "--overlap",
+    type=OneOf(["skip", "queue", "replace", "allow"]),
+    help="What to do while a run of the job is open.",
+)
+@click.option("--retries", type=WholeNumber(0, 999), help="Retry a failed run so many times.")
+@click.option("--replace", is_flag=True, help="Replace the job if it exists.")
+@options.as_json
+def add_command(
+    name: str | None, command: tuple[str, ...], file_: str | None, replace: bool, json_: bool, **fields: Any
+) -> None:
+    """Add a job to the daemon, which keeps it in the store.
+
+    The job runs in the folder where you type this. --on, --trigger, --env, --needs and --guard may be repeated.
+
+    Example: rae-auto add tidy --every 1h --guard "load below=2" -- find /tmp/scratch -mtime +7 -delete
+    """
+    definition = definition_of(fields, _from_file(file_), command)
+    if name:
+        definition["id"] = name
+    if not any(definition.get(key) for key in ("command", "shell", "python", "executor")):
+        raise click.UsageError("nothing to run; end with -- and a command, as in 'rae-auto add tidy -- ls /tmp'")
+    if not definition.get("id"):
+        raise click.UsageError("the job has no name; write 'rae-auto add NAME', or set id in the file")
+    with Client() as client:
+        show_zone_of(client)
+        added = client.call("add", definition=definition, replace=replace)
+    if json_:
+        print_json(added)
+    else:
+        click.echo(f"added {escape_line(added['job'])}; {_describe_start(added)}")
+
+
+def _describe_start(added: dict[str, Any]) -> str:
+    if added["next_at"] is not None:
+        return f"next at {local_and_relative_time(added['next_at'])}"
+    if added["is_triggered"]:
+        return "it runs when its trigger fires"
+    return f"start it with 'rae-auto trigger {escape_line(added['job'])}'"
+
+
+def _from_file(name: str | None) -> dict[str, Any]:
+    if name is None:
+        return {}
+    import tomllib  # lazy: start-up
+
+    try:
+        text = Path(name).read_text()
+        definition: Any = json.loads(text) if name.endswith(".json") else tomllib.loads(text)
+    except OSError as error:
+        raise click.UsageError(f"{name}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise click.UsageError(f"{name}: {error}") from None
+    if not isinstance(definition, dict):
+        raise click.UsageError(f"{name}: must contain the fields of one job")
+    return definition
