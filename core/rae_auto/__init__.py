@@ -7,7 +7,10 @@ from rae_auto._version import __version__
 
 if TYPE_CHECKING:
     from rae_auto.api.events import Event as Event
+    from rae_auto.control.remote_scheduler import RemoteScheduler as RemoteScheduler
+    from rae_auto.control.remote_scheduler import connect as connect
     from rae_auto.errors import BadRequest as BadRequest
+    from rae_auto.errors import DaemonUnreachable as DaemonUnreachable
     from rae_auto.errors import DuplicateJob as DuplicateJob
     from rae_auto.errors import InvalidJob as InvalidJob
     from rae_auto.errors import JobInUse as JobInUse
@@ -47,11 +50,12 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "rae_auto.api.events": ("Event",),
+    "rae_auto.control.remote_scheduler": ("RemoteScheduler", "connect"),
     "rae_auto.runtime.scheduler": ("Scheduler",),
     "rae_auto.runtime.sync_scheduler": ("SyncScheduler",),
     "rae_auto.errors": (
-        "BadRequest", "DuplicateJob", "InvalidJob", "JobInUse", "JobNotFound", "NotStarted", "PluginError",
-        "RunNotFound", "SchedulerClosed", "SchedulerError", "StoreError", "StoreLocked",
+        "BadRequest", "DaemonUnreachable", "DuplicateJob", "InvalidJob", "JobInUse", "JobNotFound", "NotStarted",
+        "PluginError", "RunNotFound", "SchedulerClosed", "SchedulerError", "StoreError", "StoreLocked",
     ),
     "rae_auto.model.job": ("Job",),
     "rae_auto.model.job_info": ("JobActivity", "JobInfo", "JobStatus"),

@@ -4,12 +4,12 @@ import rae_auto
 
 PUBLIC = """
     __version__
-    Scheduler SyncScheduler JobActivity JobInfo JobStatus
+    Scheduler SyncScheduler RemoteScheduler connect JobActivity JobInfo JobStatus
     Job JobId RunId Run RunState Event
     Cron Interval Once PluginRef TriggerRef GuardRef
     Backoff CatchUp Limits NotifyPolicy OnCrash Overlap Priority Retention RetryPolicy
-    SchedulerError BadRequest DuplicateJob InvalidJob JobInUse JobNotFound NotStarted PluginError RunNotFound
-    SchedulerClosed StoreError StoreLocked
+    SchedulerError BadRequest DaemonUnreachable DuplicateJob InvalidJob JobInUse JobNotFound NotStarted PluginError
+    RunNotFound SchedulerClosed StoreError StoreLocked
 """
 
 

@@ -26,7 +26,7 @@ class Client:
             self._socket.connect(str(socket_path(directory)))
         except OSError as error:
             self._socket.close()
-            raise DaemonUnreachable(f"no daemon is running for {directory}; start one with 'rae-auto run'") from error
+            raise unreachable(directory) from error
         self._lines = self._socket.makefile("rb")
 
     def __enter__(self) -> "Client":
@@ -85,6 +85,11 @@ class Client:
         if not line:
             raise DaemonUnreachable("the daemon closed the connection; see its log")
         return line
+
+
+def unreachable(directory: Path) -> DaemonUnreachable:
+    """Return the error for a state directory without a daemon that answers."""
+    return DaemonUnreachable(f"no daemon is running for {directory}; start one with 'rae-auto run'")
 
 
 def is_daemon_running(directory: Path | None = None) -> bool:

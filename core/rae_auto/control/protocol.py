@@ -7,8 +7,8 @@
 | event | `{"event": {…}}`, on connections that have sent the command `events` |
 
 `id` is any JSON value and is repeated in the answer; `with` holds the arguments and may be absent. `kind` is the name
-of a class in `rae_auto.errors`. Answers come in the order of their requests. A line that isn't a request is answered
-with `BadRequest`, after which the server closes the connection.
+of a class in `rae_auto.errors`; a `NotStarted` has its `reason` too. Answers come in the order of their requests. A
+line that isn't a request is answered with `BadRequest`, after which the server closes the connection.
 """
 
 import json
@@ -68,7 +68,10 @@ def encode_result(request_id: Any, result: Any) -> bytes:
 
 def encode_error(request_id: Any, error: Exception) -> bytes:
     """Return the line that refuses a request."""
-    return encode_line({"id": request_id, "error": {"kind": type(error).__name__, "message": str(error)}})
+    refusal = {"kind": type(error).__name__, "message": str(error)}
+    if isinstance(error, errors.NotStarted):
+        refusal["reason"] = error.reason
+    return encode_line({"id": request_id, "error": refusal})
 
 
 def decode_answer(line: bytes) -> Any:
@@ -95,5 +98,7 @@ def _error_of(refusal: Mapping[str, Any]) -> errors.SchedulerError:
     message = str(refusal.get("message"))
     if kind is errors.ConfigError:
         return errors.ConfigError(message.splitlines())
+    if kind is errors.NotStarted:
+        return errors.NotStarted(message, str(refusal.get("reason", "")))
     is_known = isinstance(kind, type) and issubclass(kind, errors.SchedulerError)
     return kind(message) if is_known else errors.SchedulerError(message)  # type: ignore[misc]

@@ -62,15 +62,15 @@ class Commands:
         return {
             "ping": with_arguments(self.ping),
             "status": with_arguments(self.status),
-            "list": with_arguments(self.list),
-            "show": with_arguments(self.show, "job"),
+            "list": with_arguments(self.list, "documents"),
+            "show": with_arguments(self.show, "job", "documents"),
             "add": with_arguments(self.add, "definition", "replace"),
             "remove": with_arguments(self.remove, "job"),
             "trigger": with_arguments(self.trigger, "job", "request", "event"),
             "cancel": with_arguments(self.cancel, "job", "run"),
             "pause": with_arguments(self.pause, "job"),
             "resume": with_arguments(self.resume, "job"),
-            "history": with_arguments(self.history, "job", "run", "states", "since", "until", "limit"),
+            "history": with_arguments(self.history, "job", "run", "states", "since", "until", "limit", "documents"),
             "output": with_arguments(self.output, "run"),
             "why": with_arguments(self.why, "job", "at", "run"),
             "world_log": with_arguments(self.world_log, "since", "until"),
@@ -91,17 +91,19 @@ class Commands:
         """Return the state of the daemon, its open runs, the next starts, and what needs attention."""
         return read_status(self._scheduler.runtime, self._facts, self._problems())
 
-    async def list(self, _: Arguments) -> Any:
+    async def list(self, arguments: Arguments) -> Any:
         """Return all jobs, with their next starts and latest runs."""
-        return [job_record(info) for info in await self._scheduler.list_jobs()]
+        as_json = documents.dump if flag(arguments, "documents") else job_record
+        return [as_json(info) for info in await self._scheduler.list_jobs()]
 
     async def show(self, arguments: Arguments) -> Any:
         """Return the definition of a job, its state and its open runs."""
         entry = self._scheduler.runtime.engine.job(text(arguments, "job"))  # type: ignore[arg-type]
         opened = self._scheduler.runtime.engine.runs(entry.job.id)
+        as_json = documents.dump if flag(arguments, "documents") else job_record
         return {
             "definition": documents.dump(entry.job),
-            "info": job_record(job_info_of(self._scheduler.runtime.engine, entry)),
+            "info": as_json(job_info_of(self._scheduler.runtime.engine, entry)),
             "open": [run_record(o.run) for o in opened],
         }
 
@@ -147,7 +149,7 @@ class Commands:
         return {}
 
     async def history(self, arguments: Arguments) -> Any:
-        """Return the runs that match, newest first; raises JobNotFound."""
+        """Return the runs that match, newest first, with `documents` as stores keep them; raises JobNotFound."""
         query = log_query(arguments, self._zone)
         runs = await self._scheduler.runtime.runs(query)
         if (
@@ -157,7 +159,8 @@ class Commands:
         ):
             # Without any runs the name may be misspelt; this raises JobNotFound.
             self._scheduler.runtime.engine.job(JobId(query.job))
-        return [run_record(run) for run in runs]
+        as_json = documents.dump if flag(arguments, "documents") else run_record
+        return [as_json(run) for run in runs]
 
     async def why(self, arguments: Arguments) -> Any:
         """Return why a job ran, did not run or waits, at an instant or in a run."""

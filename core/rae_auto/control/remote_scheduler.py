@@ -1,0 +1,285 @@
+"""The scheduler of a running daemon for programs: the methods of `Scheduler`, through the control socket."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+from rae_auto.api.events import Event
+from rae_auto.control.client import unreachable
+from rae_auto.control.protocol import Request, decode_answer, decode_event, encode_request
+from rae_auto.errors import DaemonUnreachable, RunNotFound
+from rae_auto.model import documents
+from rae_auto.model.job import Job
+from rae_auto.model.job_info import JobInfo, JobStatus
+from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.instants import parse_instant
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.run import Run
+from rae_auto.paths import output_path, socket_path, state_directory
+from rae_auto.records.backup_files import Backup
+from rae_auto.records.statistics import Statistics
+from rae_auto.runtime.execution.output_files import read_output_file
+from rae_auto.runtime.scheduler import Scheduler
+from rae_auto.runtime.sync_scheduler import SyncScheduler
+
+MAX_ANSWER_BYTES = 1 << 30
+"""The longest answer that is read: a hundred thousand runs, and much to spare."""
+
+
+def connect(directory: Path | str | None = None) -> "Connection":
+    """Return a connection to the daemon of a state directory (default: RAE_STATE_DIR or the platform's).
+
+    `async with rae_auto.connect() as scheduler:` gives the methods of `Scheduler`, `with rae_auto.connect() as
+    scheduler:` those of `SyncScheduler`. Raises DaemonUnreachable, at the `with`, if no daemon runs.
+    """
+    return Connection(Path(directory).absolute() if directory is not None else state_directory())
+
+
+class Connection:
+    """A daemon to connect to: for `async with`, for `with`, or by `sync()` for a REPL."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._opened: SyncScheduler | None = None
+
+    async def __aenter__(self) -> "RemoteScheduler":
+        return await RemoteScheduler(self._directory).__aenter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    def __enter__(self) -> SyncScheduler:
+        self._opened = self.sync()
+        self._opened.open()
+        return self._opened
+
+    def __exit__(self, *_: object) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+    def sync(self) -> SyncScheduler:
+        """Return a SyncScheduler that `open` connects and `close` disconnects."""
+        return _SyncRemoteScheduler(self._directory)
+
+
+class RemoteScheduler:
+    """A scheduler in another process. Its methods, results and errors are those of `Scheduler`.
+
+    Each call has a connection of its own: one that takes long holds up no other, and the next call after a restart of
+    the daemon finds the new one. Errors beside those of `Scheduler`: DaemonUnreachable.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def __aenter__(self) -> Self:
+        await self._ask("ping")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def directory(self) -> Path:
+        """Return the state directory."""
+        return self._directory
+
+    async def close(self) -> None:
+        """Disconnect; the daemon goes on."""
+
+    # Jobs
+
+    async def add_job(self, job: Job, *, replace: bool = False) -> JobId:
+        """As `Scheduler.add_job`."""
+        return JobId((await self._ask("add", definition=documents.dump(job), replace=replace))["job"])
+
+    async def add_jobs(self, jobs: Iterable[Job], *, replace: bool = False) -> list[JobId]:
+        """As `Scheduler.add_jobs`."""
+        return list(await asyncio.gather(*(self.add_job(job, replace=replace) for job in jobs)))
+
+    async def remove_job(self, job: str) -> None:
+        """As `Scheduler.remove_job`."""
+        await self._ask("remove", job=job)
+
+    async def get_job_status(self, job: str) -> JobStatus:
+        """As `Scheduler.get_job_status`."""
+        return (await self._show(job))[1].status
+
+    async def list_jobs(self) -> list[JobInfo]:
+        """As `Scheduler.list_jobs`."""
+        return [documents.load(JobInfo, info) for info in await self._ask("list", documents=True)]
+
+    async def get_job(self, job: str) -> Job:
+        """As `Scheduler.get_job`."""
+        return (await self._show(job))[0]
+
+    async def pause(self, job: str) -> None:
+        """As `Scheduler.pause`."""
+        await self._ask("pause", job=job)
+
+    async def resume(self, job: str) -> None:
+        """As `Scheduler.resume`."""
+        await self._ask("resume", job=job)
+
+    async def _show(self, job: str) -> tuple[Job, JobInfo]:
+        shown = await self._ask("show", job=job, documents=True)
+        return documents.load(Job, shown["definition"]), documents.load(JobInfo, shown["info"])
+
+    # Runs
+
+    async def trigger(self, job: str, *, event: Mapping[str, Any] | None = None, request: str | None = None) -> RunId:
+        """As `Scheduler.trigger`."""
+        return RunId((await self._ask("trigger", job=job, event=event, request=request))["run_id"])
+
+    async def cancel(self, target: str) -> list[RunId]:
+        """As `Scheduler.cancel`."""
+        return [RunId(run) for run in (await self._ask("cancel", job=target))["cancelled"]]
+
+    async def get_run(self, run: str) -> Run:
+        """As `Scheduler.get_run`."""
+        found = await self._history(run=run, limit=1)
+        if not found:
+            raise RunNotFound(f"no run {quote(run)}; 'rae-auto history' lists them")
+        return found[0]
+
+    async def wait(self, run: str) -> Run:
+        """As `Scheduler.wait`."""
+        async with self._listening() as events:
+            found = await self.get_run(run)
+            while not found.state.final:
+                async for event in events:
+                    if event.get("kind") == "run" and event["run"]["run_id"] == run:
+                        break
+                else:
+                    raise DaemonUnreachable(f"the daemon stopped before run {run} finished")
+                found = await self.get_run(run)
+            return found
+
+    async def read_output(self, run: str, attempt: int | None = None) -> str:
+        """As `Scheduler.read_output`."""
+        found = await self.get_run(run)
+        path = output_path(self._directory, found.job, found.id, attempt or found.attempt)
+        return await asyncio.to_thread(read_output_file, path)
+
+    async def history(
+        self,
+        job: str | None = None,
+        *,
+        states: Sequence[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+    ) -> list[Run]:
+        """As `Scheduler.history`."""
+        return await self._history(job=job, states=list(states), since=since, until=until, limit=limit)
+
+    async def _history(self, **query: Any) -> list[Run]:
+        return [documents.load(Run, run) for run in await self._ask("history", documents=True, **query)]
+
+    async def statistics(self, job: str | None = None, since: datetime | None = None) -> Statistics:
+        """As `Scheduler.statistics`."""
+        return documents.load(Statistics, await self._ask("stats", job=job, since=since))
+
+    # Events
+
+    async def record_event(self, name: str, data: Mapping[str, Any] | None = None, at: datetime | None = None) -> Event:
+        """As `Scheduler.record_event`."""
+        recorded = await self._ask("record_event", name=name, data=data, at=at)
+        return Event(recorded["id"], recorded["name"], parse_instant(recorded["at"]), dict(data or {}))
+
+    async def recorded_events(
+        self,
+        names: str | Sequence[str] = "*",
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        runs: bool = False,
+    ) -> list[Event]:
+        """As `Scheduler.recorded_events`."""
+        given = names if isinstance(names, str) else list(names)
+        found = await self._ask("list_events", names=given, since=since, until=until, limit=limit, runs=runs)
+        return [Event(event["id"], event["name"], parse_instant(event["at"]), event["data"]) for event in found]
+
+    async def delete_events(self, names: str | Sequence[str], before: datetime | None = None) -> int:
+        """As `Scheduler.delete_events`."""
+        given = names if isinstance(names, str) else list(names)
+        return int((await self._ask("delete_events", names=given, before=before))["deleted"])
+
+    async def events(self) -> AsyncGenerator[Mapping[str, Any], None]:
+        """As `Scheduler.events`, from the first event on that is waited for, until the daemon stops."""
+        async with self._listening() as events:
+            async for event in events:
+                yield event
+
+    @contextlib.asynccontextmanager
+    async def _listening(self) -> AsyncIterator[AsyncIterator[Mapping[str, Any]]]:
+        """Give the events from now on: what is read inside the `with` is not older than they are."""
+        async with self._connected() as (reader, writer):
+            writer.write(encode_request(Request("events", {}, 1)))
+            decode_answer(await reader.readline())
+            yield _decode_events(reader)
+
+    async def backup(self, target: Path | str, *, replace: bool = False) -> Backup:
+        """As `Scheduler.backup`."""
+        made = await self._ask("backup", path=_absolute(target), replace=replace)
+        return Backup(Path(made["path"]), parse_instant(made["created_at"]), made["version"], made["changes"])
+
+    # The socket
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        path = socket_path(self._directory)
+        try:
+            reader, writer = await asyncio.open_unix_connection(path, limit=MAX_ANSWER_BYTES)
+        except OSError as error:
+            raise unreachable(self._directory) from error
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+
+    async def _ask(self, command: str, **arguments: Any) -> Any:
+        given = {name: _as_json(value) for name, value in arguments.items() if value is not None}
+        request = encode_request(Request(command, given, 1))
+        async with self._connected() as (reader, writer):
+            try:
+                writer.write(request)
+                line = await reader.readline()
+            except OSError as error:
+                raise DaemonUnreachable(f"the daemon does not answer ({error})") from error
+        if not line:
+            raise DaemonUnreachable("the daemon closed the connection; see its log")
+        return decode_answer(line)
+
+
+def _absolute(path: Path | str) -> str:
+    return str(Path(path).absolute())
+
+
+async def _decode_events(reader: asyncio.StreamReader) -> AsyncIterator[Mapping[str, Any]]:
+    while line := await reader.readline():
+        if (event := decode_event(line)) is not None:
+            yield event
+
+
+def _as_json(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+class _SyncRemoteScheduler(SyncScheduler):
+    """A SyncScheduler whose scheduler is a remote one."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self._directory = directory
+
+    async def _open(self) -> Scheduler:
+        # It has the methods of a Scheduler, which a test compares; a common base would list them all once more.
+        return cast("Scheduler", await RemoteScheduler(self._directory).__aenter__())
