@@ -94,10 +94,10 @@ class WholeNumber(click.IntRange):
             self.fail(f"must be a whole number {limits}, not {_quote_short(value)}", param, ctx)
 
 
-class Assignment(click.ParamType):
+class KeyValue(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
     """A text of the form KEY=VALUE, as a pair."""
 
-    name = "assignment"
+    name = "key_value"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         if isinstance(value, tuple):

@@ -159,13 +159,8 @@ def test_add_replaces_only_on_request_and_remove_removes(tmp_path):
         return added, again.kind, replaced, shown["info"]["priority"], removed, (await peer.refusal("show", job="new"))
 
     *answers, gone = run_with_daemon(tmp_path, work)
-    assert answers == [
-        {"job": "new", "next_at": None, "is_triggered": False},
-        "DuplicateJob",
-        {"job": "new", "next_at": None, "is_triggered": False},
-        "high",
-        {},
-    ]
+    added = {"job": "new", "next_at": None, "is_triggered": False}
+    assert answers == [added, "DuplicateJob", added, "high", {}]
     assert gone.kind == "JobNotFound"
 
 

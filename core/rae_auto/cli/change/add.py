@@ -9,7 +9,7 @@ import click
 from rae_auto.cli import options
 from rae_auto.cli.change.definition import definition_of
 from rae_auto.cli.queries import show_zone_of
-from rae_auto.cli.usage import Assignment, OneOf, WholeNumber
+from rae_auto.cli.usage import KeyValue, OneOf, WholeNumber
 from rae_auto.control.client import Client
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.tables import print_json
@@ -28,7 +28,7 @@ from rae_auto.views.times import local_and_relative_time
 @click.option("--on", "paths", multiple=True, metavar="PATH", help="Run it when this file or folder changes.")
 @click.option("--trigger", "triggers", multiple=True, metavar="TYPE", help="Another trigger, as a table or 'TYPE K=V'.")
 @click.option("--cwd", metavar="FOLDER", help="Where the command starts; by default in this folder.")
-@click.option("--env", type=Assignment(), multiple=True, metavar="KEY=VALUE", help="A variable of its environment.")
+@click.option("--env", type=KeyValue(), multiple=True, metavar="KEY=VALUE", help="A variable of its environment.")
 @click.option("--needs", multiple=True, metavar="JOB", help="A job whose latest run must have succeeded.")
 @click.option("--guard", "guards", multiple=True, metavar="TYPE", help="A guard, as 'load below=2' or a table.")
 @click.option("--guard-timeout", metavar="DURATION", help="Wait so long for its guards.")
