@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from rae_auto.model.primitives.names import RunId as RunId
     from rae_auto.model.run import Run as Run
     from rae_auto.model.run import RunState as RunState
+    from rae_auto.runtime.reporting.standard_logging import use_logging as use_logging
     from rae_auto.runtime.scheduler import Scheduler as Scheduler
     from rae_auto.runtime.sync_scheduler import SyncScheduler as SyncScheduler
 
@@ -52,6 +53,7 @@ _HOMES = {
     "rae_auto.api.events": ("Event",),
     "rae_auto.control.remote_scheduler": ("RemoteScheduler", "connect"),
     "rae_auto.runtime.scheduler": ("Scheduler",),
+    "rae_auto.runtime.reporting.standard_logging": ("use_logging",),
     "rae_auto.runtime.sync_scheduler": ("SyncScheduler",),
     "rae_auto.errors": (
         "BadRequest", "DaemonUnreachable", "DuplicateJob", "InvalidJob", "JobInUse", "JobNotFound", "NotStarted",

@@ -4,7 +4,7 @@ import rae_auto
 
 PUBLIC = """
     __version__
-    Scheduler SyncScheduler RemoteScheduler connect JobActivity JobInfo JobStatus
+    Scheduler SyncScheduler RemoteScheduler connect use_logging JobActivity JobInfo JobStatus
     Job JobId RunId Run RunState Event
     Cron Interval Once PluginRef TriggerRef GuardRef
     Backoff CatchUp Limits NotifyPolicy OnCrash Overlap Priority Retention RetryPolicy

@@ -24,7 +24,7 @@ def attach(loggers: Sequence[Logger], directory: Path) -> None:
     """Send log lines to these loggers, and nowhere else."""
     logger.remove()
     logger.enable("rae_auto")
-    logger.configure(patcher=_clean)
+    logger.configure(patcher=clean_record)
     _shown_output[:] = [plugin for plugin in loggers if plugin.shows_output()]
     for plugin in loggers:
         # What would show local variables, secrets among them, stays off whatever a plugin says.
@@ -64,7 +64,8 @@ def _without_output(inner: Any) -> "Callable[[Record], bool]":
     return accepts
 
 
-def _clean(record: "Record") -> None:
+def clean_record(record: "Record") -> None:
+    """Escape the message and the fields of a record, and mask secrets in them."""
     hidden = sort_secrets(_hidden)
     record["message"] = escape_line(mask_secrets(record["message"], hidden))
     for name, value in record["extra"].items():
