@@ -1,7 +1,7 @@
 """Contracts for plugin authors, one for each kind of plugin."""
 
 from rae_auto.api.events import Event, Events
-from rae_auto.api.executor import Assignment, Execution, Executor, NeverStarted
+from rae_auto.api.executor import Assignment, Execution, Executor, JobContext, NeverStarted
 from rae_auto.api.guard import ComputedGuard, GuardResult, ReadGuard, Verdict
 from rae_auto.api.logger import Logger
 from rae_auto.api.notifier import Notice, Notifier
@@ -25,6 +25,7 @@ __all__ = [
     "Executor",
     "Firing",
     "GuardResult",
+    "JobContext",
     "LogQuery",
     "Logger",
     "NeverStarted",

@@ -47,6 +47,14 @@ class Execution(ABC):
         """Ask the attempt to end, and force it `grace` later; `wait` then returns. Another call may shorten it."""
 
 
+@frozen(kw_only=True)
+class JobContext:
+    """What is known of a job before it runs: its `environment`, and the `directory` of its configuration file."""
+
+    environment: Mapping[str, str]
+    directory: Path
+
+
 @frozen
 class NeverStarted:
     """The attempt never began, and can't begin any more."""
@@ -66,6 +74,13 @@ class Executor(Plugin):
         backends = cls.backends()
         reason = f"the {cls.type} executor can't enforce it on this machine"
         return {name: reason for name in limits.names if backends.get(name) is None}
+
+    def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
+        """Return what of a job can't work on this machine now, by its key: a missing program, for instance.
+
+        `rae-auto check` shows it. One line each, with the remedy; quick, and without side effects.
+        """
+        return {}
 
     async def open(self, directory: Path) -> None:
         """Prepare; called once, before the first `start`. `directory` (0700, exists) is the executor's own."""

@@ -57,6 +57,14 @@ class Plugin(ABC):
         """
         return None
 
+    def warnings(self) -> tuple[str, ...]:
+        """Return doubts about the options on this machine, which `rae-auto check` shows; one line each.
+
+        A program that isn't installed, a folder that doesn't exist: what may yet come about is no error. Quick, and
+        without side effects; nothing is run, and no network is asked.
+        """
+        return ()
+
 
 class PluginSource(Protocol):
     """A source of plugin classes, by kind and name."""

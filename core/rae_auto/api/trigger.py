@@ -37,10 +37,6 @@ class ScheduleTrigger(Plugin):
         """Return the trigger in a few words, for lists: one line of at most 80 characters. Pure."""
         return self.type
 
-    def warnings(self) -> tuple[str, ...]:
-        """Doubts about the options that `rae-auto check` shows; one line each."""
-        return ()
-
 
 @frozen
 class EmitResult:
@@ -128,13 +124,13 @@ class SourceTrigger(Plugin):
         """Return the jobs whose ends it waits for. They must exist, and cycles are refused."""
         return ()
 
+    def can_burst(self) -> bool:
+        """Return whether one thing that happens can bring several occurrences at once, such as one for each file."""
+        return False
+
     def summary(self) -> str:
         """Return the trigger in a few words, for lists: one line of at most 80 characters. Pure."""
         return self.type
-
-    def warnings(self) -> tuple[str, ...]:
-        """Doubts about the options that `rae-auto check` shows; one line each."""
-        return ()
 
 
 Trigger = ScheduleTrigger | SourceTrigger

@@ -2,14 +2,19 @@
 
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rae_auto.cli import options
 from rae_auto.cli.usage import OneOf, WholeNumber
 from rae_auto.model.primitives.escaping import escape_text
+from rae_auto.model.primitives.formatting import format_count
 from rae_auto.views.tables import instant, print_json
 from rae_auto.views.times import show_times_in
+
+if TYPE_CHECKING:
+    from rae_auto.config import Report
 
 
 @click.command("init")
@@ -26,27 +31,46 @@ def init_command(file: str) -> None:
 
 
 @click.command("check")
+@click.option("--strict", is_flag=True, help="Fail if there are warnings.")
 @options.config
 @options.as_json
-def check_command(config: str | None, json_: bool) -> int:
-    """Find all errors of a configuration.
+def check_command(strict: bool, config: str | None, json_: bool) -> int:
+    """Find all errors of a configuration, and what is likely to fail on this machine, without running anything.
 
     Example: rae-auto check --config rae.toml
     """
-    from rae_auto.config import check
+    from rae_auto.checks.check import check_file
     from rae_auto.registry import Registry
 
-    report = check(options.config_path(config), Registry())
+    path = options.config_path(config)
+    report = check_file(path, Registry())
+    has_failed = bool(report.errors or (strict and report.warnings))
     if json_:
-        print_json({"errors": list(report.errors), "warnings": list(report.warnings)})
+        print_json(
+            {
+                "file": str(path),
+                "valid": not report.errors,
+                "jobs": report.jobs,
+                "errors": list(report.errors),
+                "warnings": list(report.warnings),
+            }
+        )
     else:
         for line in report.errors:
             click.echo(escape_text(line))
         for line in report.warnings:
             click.echo(f"{escape_text(line)} (warning)")
-        if not report.errors:
-            click.echo("the configuration is valid")
-    return 2 if report.errors else 0
+        click.echo(_summarize(path, report))
+    return 2 if has_failed else 0
+
+
+def _summarize(path: Path, report: "Report") -> str:
+    """Return the last line of a check."""
+    name = escape_text(str(path))
+    warnings = format_count(len(report.warnings), "warning") if report.warnings else "no warnings"
+    if report.errors:
+        return f"{name}: {format_count(len(report.errors), 'error')}, {warnings}"
+    return f"{name} is valid: {format_count(report.jobs, 'job')}, {warnings}"
 
 
 def print_note(line: str) -> None:

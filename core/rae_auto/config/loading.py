@@ -1,14 +1,15 @@
 """Loading a configuration file as a checked value, or with all its problems."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve, field, fields_dict, frozen
 
-from rae_auto.api.plugin import Kind, PluginSource
-from rae_auto.config.options import check_plugins_of, limit_problems, make
+from rae_auto.api.plugin import Kind, Plugin, PluginSource
+from rae_auto.config.advice import Advisor, CheckedJob
+from rae_auto.config.options import check_plugins_of, find_upstream_jobs, limit_problems, make, warnings_of
 from rae_auto.config.positions import line_of, lines_of
 from rae_auto.config.reading import format_place, parse, read_text
 from rae_auto.config.relations import document_key, excess_units, unknown_names
@@ -57,10 +58,11 @@ class Config:
 
 @frozen
 class Report:
-    """Errors and warnings of `rae-auto check`, one line each."""
+    """Errors and warnings of `rae-auto check`, one line each, and the number of valid jobs."""
 
     errors: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    jobs: int = 0
 
 
 @frozen
@@ -93,17 +95,37 @@ def load(path: Path, plugins: PluginSource) -> Config:
     return examination.config
 
 
-def check(path: Path, plugins: PluginSource) -> Report:
-    """Return the errors and warnings of a file; raises nothing."""
+def check(path: Path, plugins: PluginSource, advisor: Advisor | None = None) -> Report:
+    """Return the errors and warnings of a file, with those of an `advisor`; raises nothing."""
     try:
-        examination = _examine(path, plugins)
+        examination = _examine(path, plugins, _Warnings(advisor))
     except ConfigError as error:
         return Report(error.problems)
     findings = examination.findings
-    return Report(examination.lines(findings.problems), examination.lines(findings.warnings))
+    return Report(
+        examination.lines(findings.problems), examination.lines(findings.warnings), len(examination.config.jobs)
+    )
 
 
-def _examine(path: Path, plugins: PluginSource) -> _Examination:
+@frozen
+class _Warnings:
+    """What is asked for warnings beside the tables themselves: the plugins, and the advisor if there is one."""
+
+    advisor: Advisor | None
+    jobs: list[CheckedJob] = field(factory=list)
+
+    def of_plugin(self, key: Key, plugin: Plugin) -> list[Problem]:
+        return [Problem(key, text) for text in warnings_of(plugin)]
+
+    def of_job(self, job: CheckedJob) -> Iterable[Problem]:
+        self.jobs.append(job)
+        return self.advisor.advise_on_job(job) if self.advisor is not None else ()
+
+    def of_all(self) -> Iterable[Problem]:
+        return self.advisor.advise_on_all(self.jobs) if self.advisor is not None else ()
+
+
+def _examine(path: Path, plugins: PluginSource, warnings: _Warnings | None = None) -> _Examination:
     text = read_text(path)
     findings = ProblemCollector()
     document = plain(parse(path, text), findings)
@@ -113,9 +135,11 @@ def _examine(path: Path, plugins: PluginSource) -> _Examination:
     timezone = _timezone(table.timezone, findings)
     for key, kind, ref in _plugins_of(table):
         with findings.within(*key):
-            make(kind, ref, plugins, timezone)
+            plugin = make(kind, ref, plugins, timezone)
+            if warnings is not None:
+                findings.warnings.extend(warnings.of_plugin(key, plugin))
     named = {"notifier": set(_keys_of(document, "notifiers")), "resource": set(_keys_of(document, "resources"))}
-    reader = _JobReader(path.absolute().parent, plugins, timezone, named, table.resources, findings)
+    reader = _JobReader(path.absolute().parent, plugins, timezone, named, table.resources, findings, warnings)
     config = Config(
         path=path,
         timezone=timezone,
@@ -198,6 +222,8 @@ class _JobReader:
     units: Mapping[str, int]
     """The units of each resource."""
     findings: ProblemCollector = field(factory=ProblemCollector)
+    warnings: _Warnings | None = None
+    """What is asked for warnings, if any are wanted."""
 
     def read(self, tables: dict[str, Any], defaults: dict[str, Any]) -> tuple[Job, ...]:
         with self.findings.within("defaults"):
@@ -210,15 +236,21 @@ class _JobReader:
             with own.within():
                 job_table = self._job_table(name, table, defaults, own)
                 needs[name] = job_table.needs
-                upstream_jobs[name] = self._relate(job_table, tables, own)
-                job = self._job(name, job_table, own)
-                own.problems.extend(limit_problems(job.executor_ref, job.limits, self.plugins))
-                jobs.append(job)
+                triggers = self._check_plugins(job_table, own)
+                upstream_jobs[name] = self._relate(job_table, triggers, tables, own)
+                own.problems.extend(limit_problems(job_table.executor_ref, job_table.limits, self.plugins))
                 own.warnings.extend(job_table.warnings())
+                job = self._job(name, job_table, own)
+                jobs.append(job)
+                if self.warnings is not None and not own.problems:
+                    has_notifiers = bool(self.named["notifier"])
+                    own.warnings.extend(self.warnings.of_job(CheckedJob(job, triggers, self.timezone, has_notifiers)))
             self._add_findings(name, table, defaults, own)
         if not tables:
             self.findings.warnings.append(Problem(("jobs",), "there are no jobs; add a table [jobs.NAME]"))
         self._refuse_cycles(needs, upstream_jobs)
+        if self.warnings is not None:
+            self.findings.warnings.extend(self.warnings.of_all())
         return tuple(jobs)
 
     def _refuse_cycles(
@@ -242,15 +274,27 @@ class _JobReader:
             raise invalid(f"must be a table, not {describe_value(table)}; write [jobs.{name}]")
         return structure_valid_part(merge_defaults(table, defaults), JobTable, own)
 
-    def _relate(self, table: JobTable, tables: Mapping[str, Any], own: ProblemCollector) -> dict[str, Key]:
-        """Check the plugins, jobs, notifiers and resources that a job names.
+    def _check_plugins(self, table: JobTable, own: ProblemCollector) -> dict[Key, Plugin]:
+        """Check the plugins that a job names, and return its triggers by their keys in the table."""
+        made = check_plugins_of(table.trigger_refs(), table.guards, table.executor, self.plugins, self.timezone, own)
+        if self.warnings is not None:
+            for key, plugin in made.items():
+                with own.within(*key):
+                    own.warnings.extend(self.warnings.of_plugin(key, plugin))
+        keys = {key for key, _ in table.trigger_refs()}
+        return {key: plugin for key, plugin in made.items() if key in keys}
+
+    def _relate(
+        self, table: JobTable, triggers: Mapping[Key, Plugin], tables: Mapping[str, Any], own: ProblemCollector
+    ) -> dict[str, Key]:
+        """Check the jobs, notifiers and resources that a job names.
 
         Returns the jobs that its triggers follow, each with its key in the table.
         """
-        triggers = dict(table.trigger_refs())
-        followed = check_plugins_of(triggers.items(), table.guards, table.executor, self.plugins, self.timezone, own)
+        refs = dict(table.trigger_refs())
+        followed = find_upstream_jobs(triggers, own)
         upstream_jobs = {
-            job: (*key, *document_key(job, triggers[key].options)) for key, jobs in followed.items() for job in jobs
+            job: (*key, *document_key(job, refs[key].options)) for key, jobs in followed.items() for job in jobs
         }
         for job, key in upstream_jobs.items():
             with own.within(*key):
@@ -270,10 +314,11 @@ class _JobReader:
         try:
             return table.to_job(JobId(name), self.directory)
         except InvalidJob as error:
-            if {problem.key[0] for problem in own.problems if problem.key} & set(RUN_KEYS):
-                # Its value was dropped as invalid, so "nothing to run" would be a consequence of that.
-                raise Invalid(()) from None
-            raise invalid(str(error).partition(": ")[2]) from None
+            if not isinstance(error.__cause__, Invalid):
+                raise invalid(str(error).partition(": ")[2]) from None
+            has_bad_work = {problem.key[0] for problem in own.problems if problem.key} & set(RUN_KEYS)
+            # Where a value was dropped as invalid, "nothing to run" would be a consequence of that.
+            raise Invalid(p for p in error.__cause__.problems if p.key or not has_bad_work) from None
 
     def _add_findings(self, name: str, table: Any, defaults: dict[str, Any], own: ProblemCollector) -> None:
         """Add the findings of a job; those about an inherited value are findings of the defaults."""

@@ -12,7 +12,7 @@ from rae_auto.config.structure import call_plugin, options_of, structure, varian
 from rae_auto.errors import PluginError
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Limits
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import describe_error, quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.primitives.problems import Invalid, Key, Problem, ProblemCollector, invalid
 
@@ -65,26 +65,40 @@ def check_plugins_of(
     plugins: PluginSource,
     timezone: str,
     findings: ProblemCollector,
-) -> dict[Key, tuple[str, ...]]:
-    """Check the plugins of a job, add problems and warnings to `findings`, and return the jobs its triggers follow.
+) -> dict[Key, Plugin]:
+    """Check the plugins of a job, add problems to `findings`, and return those that are valid by their keys.
 
-    Each trigger comes with its key in the job's table; the result has the upstream jobs by these keys.
+    Each trigger comes with its key in the job's table.
     """
-    upstream_jobs: dict[Key, tuple[str, ...]] = {}
-    for key, ref in triggers:
+    named = [(Kind.TRIGGER, key, ref) for key, ref in triggers]
+    references: list[tuple[Kind, Key, PluginRef | TriggerRef | GuardRef]] = [
+        *named,
+        *((Kind.GUARD, ("guards", index), guard) for index, guard in enumerate(guards)),
+        *([] if executor is None else [(Kind.EXECUTOR, ("executor",), executor)]),
+    ]
+    made: dict[Key, Plugin] = {}
+    for kind, key, ref in references:
         with findings.within(*key):
-            trigger = make(Kind.TRIGGER, ref, plugins, timezone)
-            warnings = call_plugin(getattr(trigger, "warnings", tuple))
-            findings.warnings.extend(Problem(key, text) for text in warnings)
-            if isinstance(trigger, SourceTrigger):
+            made[key] = make(kind, ref, plugins, timezone)
+    return made
+
+
+def find_upstream_jobs(triggers: Mapping[Key, Plugin], findings: ProblemCollector) -> dict[Key, tuple[str, ...]]:
+    """Return the jobs that triggers follow, by the keys of the triggers."""
+    upstream_jobs: dict[Key, tuple[str, ...]] = {}
+    for key, trigger in triggers.items():
+        if isinstance(trigger, SourceTrigger):
+            with findings.within(*key):
                 upstream_jobs[key] = call_plugin(trigger.upstream_jobs)
-    for index, guard in enumerate(guards):
-        with findings.within("guards", index):
-            make(Kind.GUARD, guard, plugins, timezone)
-    if executor is not None:
-        with findings.within("executor"):
-            make(Kind.EXECUTOR, executor, plugins, timezone)
     return upstream_jobs
+
+
+def warnings_of(plugin: Plugin) -> tuple[str, ...]:
+    """Return a plugin's doubts about its options; if it fails to say them, that."""
+    try:
+        return tuple(plugin.warnings())
+    except Exception as error:
+        return (f"can't be checked further: {describe_error(error)}",)
 
 
 def limit_problems(ref: PluginRef, limits: Limits, plugins: PluginSource) -> list[Problem]:

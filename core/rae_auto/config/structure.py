@@ -24,7 +24,7 @@ from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.choices import choose, unknown_choice
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.model.primitives.problems import Invalid, Problem, ProblemCollector, describe_value, invalid
+from rae_auto.model.primitives.problems import Invalid, Key, Problem, ProblemCollector, describe_value, invalid
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 
 T = TypeVar("T")
@@ -49,14 +49,22 @@ def structure(value: object, cls: type[T], *, short_plugins: bool = False, maker
 
 
 def structure_valid_part(value: Mapping[str, Any], cls: type[T], findings: ProblemCollector) -> T:
-    """Convert a table with short plugins, without the keys that have problems; those go to `findings`."""
+    """Convert a table with short plugins, without the values that have problems; those go to `findings`."""
     while True:
         try:
             return structure(value, cls, short_plugins=True)
         except Invalid as error:
             findings.problems.extend(error.problems)
-            bad = {problem.key[0] for problem in error.problems}
-            value = {name: item for name, item in value.items() if name not in bad}
+            for problem in error.problems:
+                value = _without(value, problem.key)
+
+
+def _without(table: Mapping[str, Any], key: Key) -> dict[str, Any]:
+    """Return a table without the value at a key, or without the innermost table or list around one that isn.t there."""
+    name, inner = str(key[0]), table.get(str(key[0]))
+    if len(key) > 1 and isinstance(inner, dict) and key[1] in inner:
+        return {**table, name: _without(inner, key[1:])}
+    return {other: value for other, value in table.items() if other != name}
 
 
 def options_of(cls: type) -> dict[str, "attrs.Attribute[Any]"]:

@@ -1,6 +1,6 @@
 """The job: what to run, why, and under which policies; immutable."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -23,8 +23,8 @@ from rae_auto.model.policies import (
 )
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.functions import function_name, is_function_name
-from rae_auto.model.primitives.names import JobId, check_name
-from rae_auto.model.primitives.problems import describe_value, invalid
+from rae_auto.model.primitives.names import JobId, find_name_problem
+from rae_auto.model.primitives.problems import Invalid, Problem, describe_value, invalid
 from rae_auto.model.primitives.units import parse_duration
 
 _PROCESS = PluginRef("process")
@@ -221,6 +221,11 @@ class JobFields:
         default=_NO_NOTICE, metadata=_help("which results are reported, and by which notifiers")
     )
 
+    @property
+    def executor_ref(self) -> PluginRef:
+        """The executor that the job names, or the default one for what it runs."""
+        return self.executor or (_THREAD if self.python is not None else _PROCESS)
+
 
 @frozen(kw_only=True)
 class Job(JobFields):
@@ -243,51 +248,55 @@ class Job(JobFields):
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "id", self.id or self.name)
         object.__setattr__(self, "name", self.name or self.id)
-        try:
-            self._check()
-        except ValueError as error:
-            raise InvalidJob(f"job {quote(str(self.id)[:64])}: {error}") from None
+        if problems := [*self._find_problems(), *self._find_problems_of_work()]:
+            text = "; ".join(problem.what for problem in problems)
+            raise InvalidJob(f"job {quote(str(self.id)[:64])}: {text}") from Invalid(problems)
 
-    def _check(self) -> None:
-        check_name("job id", self.id)
+    def _find_problems(self) -> Iterator[Problem]:
+        """Yield what contradicts itself, each with its key."""
+        if problem := find_name_problem("job id", self.id):
+            yield Problem(("id",), problem)
         if not isinstance(self.name, str) or not self.name.isprintable() or len(self.name) > 200:
-            raise ValueError("name must be one printable line of at most 200 characters")
-        for trigger in self.schedule:
-            check_name("trigger id", trigger.id)
-        if len({trigger.id for trigger in self.schedule}) != len(self.schedule):
-            raise ValueError("two triggers have the same id; give each its own")
-        self._check_work()
-        for guard in self.guards:
-            check_name("guard id", guard.id)
-        if len({guard.id for guard in self.guards}) != len(self.guards):
-            raise ValueError("two guards have the same id; give each its own")
+            yield Problem(("name",), "name must be one printable line of at most 200 characters")
+        for key, what, refs in (("schedule", "trigger", self.schedule), ("guards", "guard", self.guards)):
+            for ref in refs:
+                if problem := find_name_problem(f"{what} id", ref.id):
+                    yield Problem((key, ref.id), problem)
+            if len({ref.id for ref in refs}) != len(refs):
+                yield Problem((key,), f"two {what}s have the same id; give each its own")
         for resource, units in self.resources.items():
-            check_name("resource name", resource)
+            if problem := find_name_problem("resource name", resource):
+                yield Problem(("resources", resource), problem)
             if type(units) is not int or units < 1:
-                raise ValueError(f"resources: {quote(resource)} must be at least 1 unit, not {units!r}")
+                yield Problem(
+                    ("resources", resource), f"resources: {quote(resource)} must be at least 1 unit, not {units!r}"
+                )
         if self.id in self.needs:
-            raise ValueError("needs itself; remove it from needs")
+            yield Problem(("needs",), "needs itself; remove it from needs")
 
-    def _check_work(self) -> None:
+    def _find_problems_of_work(self) -> Iterator[Problem]:
         given = [name for name in ("command", "shell", "python") if getattr(self, name)]
         if len(given) > 1:
-            raise ValueError(f"both {given[0]} and {given[1]} are set; keep one")
+            yield Problem((given[1],), f"both {given[0]} and {given[1]} are set; keep one")
         if not given and self.executor is None:
-            raise ValueError('nothing to run; set command = ["program", "argument"], shell or python')
+            yield Problem((), 'nothing to run; set command = ["program", "argument"], shell or python')
         words = (*self.command, *self.args) if self.command else self.command
         if any(not isinstance(word, str) or "\0" in word for word in words) or "\0" in (self.shell or ""):
-            raise ValueError("command must be a list of texts without NUL characters; remove them")
+            yield Problem(("command",), "command must be a list of texts without NUL characters; remove them")
+        elif self.command and not self.command[0].strip():
+            yield Problem(("command", 0), "the first word of command is empty; it must name a program")
         if self.python is not None and not is_function_name(self.python):
-            raise ValueError(f'invalid function {quote(self.python)} in python; use "package.module:function"')
+            yield Problem(
+                ("python",), f'invalid function {quote(self.python)} in python; use "package.module:function"'
+            )
         if (self.kwargs or (self.args and not self.command)) and self.python is None and self.executor is None:
-            raise ValueError("args needs command or python, and kwargs needs python; remove what does not apply")
+            yield Problem(
+                ("args" if self.args else "kwargs",),
+                "args needs command or python, and kwargs needs python; remove what does not apply",
+            )
 
     @property
     def argv(self) -> tuple[str, ...]:
         """The program and arguments to start; empty if the job does not run `command`."""
         return (*self.command, *self.args) if self.command else ()
 
-    @property
-    def executor_ref(self) -> PluginRef:
-        """The executor that the job names, or the default one for what it runs."""
-        return self.executor or (_THREAD if self.python is not None else _PROCESS)

@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 
 from attrs import define, field, validators
 
-from rae_auto.api import Assignment, Execution, Executor
+from rae_auto.api import Assignment, Execution, Executor, JobContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.job import Job
 from rae_auto.model.run import Result
 from rae_auto.toolkit.daemon_threads import DaemonThreads
+from rae_auto.toolkit.python_functions import find_function_problem
 
 MAX_VALUE_CHARACTERS = 4096
 """Characters of a returned value that are kept with the run."""
@@ -39,6 +40,13 @@ class ThreadExecutor(Executor):
 
     threads: int = field(default=32, validator=validators.ge(1), metadata={"help": "number of calls that run at once"})
     _threads: DaemonThreads | None = field(init=False, default=None)
+
+    def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
+        """Return a warning if the function can't be found; imports nothing."""
+        if job.python is None:
+            return {}
+        problem = find_function_problem(job.python, [context.directory])
+        return {} if problem is None else {"python": problem}
 
     async def open(self, directory: Path) -> None:
         """Create the threads, which start when they are needed."""

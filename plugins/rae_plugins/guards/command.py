@@ -11,6 +11,7 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.programs import find_inherited_program_problem
 from rae_auto.toolkit.validators import positive_duration
 from rae_plugins.machine.commands import CommandNotStarted, check_command, commands_missing, run
 
@@ -40,6 +41,10 @@ class CommandGuard(ReadGuard):
     def available(cls) -> str | None:
         """Return why it can't be used on this platform: it needs sessions and signals."""
         return commands_missing()
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return a warning if the program can't be started now."""
+        return tuple(filter(None, [find_inherited_program_problem(self.command[0])]))
 
     async def read(self) -> GuardResult:
         """Run the command, and judge by its end."""

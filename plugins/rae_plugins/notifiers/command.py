@@ -13,6 +13,7 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.formatting import format_elapsed, quote
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.environment import inherited_environment
+from rae_auto.toolkit.programs import find_inherited_program_problem
 from rae_plugins.machine.commands import check_command, kill
 
 
@@ -32,6 +33,10 @@ class CommandNotifier(Notifier):
         converter=parse_duration,
         metadata={"help": "time after which the command is killed"},
     )
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return a warning if the program can't be started now."""
+        return tuple(filter(None, [find_inherited_program_problem(self.command[0])]))
 
     async def notify(self, notice: Notice) -> None:
         """Run the command. Errors: RuntimeError unless it ends with exit code 0 in time."""

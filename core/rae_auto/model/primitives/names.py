@@ -17,9 +17,16 @@ def check_name(what: str, name: object) -> str:
 
     Names become file names and log fields, so they are plain.
     """
+    if problem := find_name_problem(what, name):
+        raise ValueError(problem)
+    return str(name)
+
+
+def find_name_problem(what: str, name: object) -> str | None:
+    """Return what is wrong with a name, or None; `what` says in the message what it names."""
     if isinstance(name, str) and NAME.fullmatch(name):
-        return name
-    raise ValueError(f'invalid {what} {_shortened(name)}; use 1 to 64 letters, digits, "-" or "_"')
+        return None
+    return f'invalid {what} {_shortened(name)}; use 1 to 64 letters, digits, "-" or "_"'
 
 
 EVENT_NAME = re.compile(r"(?=.{1,128}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")

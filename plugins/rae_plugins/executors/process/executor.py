@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from attrs import define, field
 
-from rae_auto.api import Assignment, Execution, Executor, NeverStarted
+from rae_auto.api import Assignment, Execution, Executor, JobContext, NeverStarted
+from rae_auto.model.job import Job
 from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
 from rae_plugins.executors.process import limit_checks
@@ -23,6 +24,7 @@ from rae_plugins.executors.process.attempt_files import (
 )
 from rae_plugins.executors.process.earlier_daemons import is_any_keeper_alive, note_boot
 from rae_plugins.executors.process.identity import ProcessIdentity, ProcessTree
+from rae_plugins.executors.process.job_checks import find_job_warnings
 from rae_plugins.executors.process.keeper.termination import Termination
 from rae_plugins.executors.process.keeper_client import KeeperClient
 from rae_plugins.executors.process.terminate import carry_out
@@ -67,6 +69,10 @@ class ProcessExecutor(Executor):
         """Return the limits without a mechanism here, and those whose values this user may not set."""
         return {**super().unenforceable(limits), **limit_checks.explain_not_permitted(limits)}
 
+    def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
+        """Return a warning if the working directory or the program is missing; runs nothing."""
+        return find_job_warnings(job, context, _working_directory(job)) if job.shell or job.command else {}
+
     async def open(self, directory: Path) -> None:
         """Find out whether the last daemon ran in the same boot. Errors: OSError."""
         self._directory = self._keeper.directory = directory
@@ -84,7 +90,7 @@ class ProcessExecutor(Executor):
             "run": assignment.run,
             "argv": argv,
             "env": dict(assignment.environment),
-            "cwd": job.cwd or str(Path.home()),
+            "cwd": _working_directory(job),
             "output": str(assignment.output),
             "cap": job.limits.output,
             "hide": assignment.secrets,
@@ -142,3 +148,7 @@ class ProcessExecutor(Executor):
     async def close(self) -> None:
         """Disconnect from the keeper, which stays until its last job has ended."""
         await self._keeper.close()
+
+
+def _working_directory(job: Job) -> str:
+    return job.cwd or str(Path.home())

@@ -9,7 +9,9 @@ from attrs import field, frozen
 
 from rae_auto.model.primitives.escaping import quote_short
 from rae_plugins.triggers.cron.calendar import Calendar, can_match
+from rae_plugins.triggers.cron.doubts import find_doubts
 from rae_plugins.triggers.cron.fields import DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, YEAR, Field
+from rae_plugins.triggers.cron.foreign_forms import MANUAL, find_equivalent
 
 _MAX_CHARS = 4096
 _MACROS = {
@@ -20,10 +22,6 @@ _MACROS = {
     "@DAILY": "0 0 * * *",
     "@MIDNIGHT": "0 0 * * *",
     "@HOURLY": "0 * * * *",
-}
-_UNSUPPORTED_MACROS = {
-    "@REBOOT": "is not a time; use a trigger for the start-up",
-    "@EVERY": "is not a time of day; use an interval trigger",
 }
 _ZONE = re.compile(r"(CRON_)?TZ=.*|[A-Z_]+/[A-Z_/+-]+\d*|UTC|GMT")
 _HASH_ITEM = re.compile(r"[HR]([(/].*)?")
@@ -56,11 +54,14 @@ def parse_expression(text: str) -> Expression:
     if not possible:
         given = {DAY: day, MONTH: month, WEEKDAY: weekday} | ({YEAR: words[6]} if years else {})
         named = ", ".join(f"{field.name} {quote_short(word)}" for field, word in given.items() if word not in "*?")
-        raise ValueError(f"{quote_short(text)} never matches: no date has {named}; change one of them")
+        raise ValueError(
+            f"{quote_short(text)} never matches: no date has {named}; change one of them, or "
+            f"write {MANUAL} to start it by hand only"
+        )
     year = f" {','.join(map(str, years))}" if years else ""
     calendar = Calendar([f"{' '.join(clock)} {line}{year}" for line in possible])
     is_wildcard = any(word.startswith("*") for word in (*seconds, minute, hour))
-    return Expression(calendar, is_wildcard, _find_warnings(day, weekday))
+    return Expression(calendar, is_wildcard, find_doubts(words))
 
 
 def _split_fields(text: str) -> list[str]:
@@ -75,12 +76,16 @@ def _split_fields(text: str) -> list[str]:
             )
     words = text.upper().replace("\t", " ").split()
     first, last = (words[0], words[-1]) if words else ("", "")
-    if first in _UNSUPPORTED_MACROS:
-        raise ValueError(f"{quote_short(text)} {_UNSUPPORTED_MACROS[first]}")
     if _ZONE.fullmatch(first) or _ZONE.fullmatch(last):
         raise ValueError(f"{quote_short(text)} contains a time zone; give it as the option timezone")
+    if (equivalent := find_equivalent(text)) is not None:
+        raise ValueError(f"{quote_short(text)} {equivalent}")
+    if first == "@EVERY":
+        raise ValueError(f"{quote_short(text)} is not a time of day; use an interval trigger")
     if len(words) == 1 and first in _MACROS:
         return _MACROS[first].split()
+    if len(words) == 1 and f"@{first}" in _MACROS:
+        raise ValueError(f'{quote_short(text)} is not a cron expression; write "@{first.lower()}"')
     if first.startswith("@"):
         raise ValueError(f"unknown macro {quote_short(text)}; write one of {', '.join(_MACROS).lower()}")
     if not 5 <= len(words) <= 7:
@@ -99,6 +104,10 @@ def _split_list(column: Field, word: str) -> Iterable[str]:
         if _HASH_ITEM.fullmatch(item):
             raise column.make_error(
                 item, "H and R are not supported; write a number, and spread starts with the option jitter"
+            )
+        if "~" in item:
+            raise column.make_error(
+                item, "~ is not supported; write a number, and spread starts with the option jitter"
             )
         yield item
 
@@ -165,13 +174,3 @@ def _parse_weekdays(word: str) -> list[str]:
         else:
             plain |= WEEKDAY.parse_item(item)
     return [",".join(map(str, sorted(plain)))] * bool(plain) + [",".join(special)] * bool(special)
-
-
-def _find_warnings(day: str, weekday: str) -> tuple[str, ...]:
-    pair = (day, weekday)
-    if "*" in pair or "?" in pair or not any(word.startswith("*") for word in pair):
-        return ()
-    return (
-        f"day of month {quote_short(day)} and day of week {quote_short(weekday)} must both match, as in Debian's cron; "
-        "other programs run if either does",
-    )

@@ -14,7 +14,7 @@ from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.validators import at_least
 from rae_plugins.triggers.file.changes import ChangeKind
-from rae_plugins.triggers.file.matcher import expand_home, parse_path
+from rae_plugins.triggers.file.matcher import describe_missing_folder, expand_home, parse_path
 from rae_plugins.triggers.file.watch_plan import Polling, is_watchable
 
 DEFAULT_IGNORE = ("*~", ".*.sw?", ".#*", "#*#", "*.tmp", "*.part", "*.crdownload")
@@ -145,16 +145,24 @@ class FileTrigger(SourceTrigger):
     def summary(self) -> str:
         return summarize(self.type, self.paths)
 
+    def can_burst(self) -> bool:
+        """Return whether a burst of files brings an occurrence for each."""
+        return self.has_event_per_file
+
     def warnings(self) -> tuple[str, ...]:
-        """Return a warning for each path that has to be polled."""
+        """Return a warning for each path whose folder is missing, and for each that has to be polled."""
         from rae_auto.toolkit.mounts import read_mounts
 
+        missing = [text for path in self.paths if (text := describe_missing_folder(path)) is not None]
         mounts = read_mounts() if self.polling is Polling.AUTO else ()
         polled = [path for path in self.paths if not is_watchable(str(expand_home(path)), mounts)]
         interval = format_duration(self.poll)
-        return tuple(
-            f"{path} is on a file system that does not report all changes; it is polled every {interval}"
-            for path in polled
+        return (
+            *missing,
+            *(
+                f"{path} is on a file system that does not report all changes; it is polled every {interval}"
+                for path in polled
+            ),
         )
 
     async def watch(self, context: TriggerContext) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from fnmatch import translate
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 
 from attrs import define, field, frozen
@@ -46,6 +47,19 @@ def expand_home(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise ValueError(f"{quote_short(path)} begins with an unknown user; write the whole path") from None
+
+
+def describe_missing_folder(path: str) -> str | None:
+    """Return a line if there is neither the path nor the folder that would hold it, or None.
+
+    Of a glob it is the last folder before the first wildcard.
+    """
+    whole = expand_home(path)
+    fixed = Path(*takewhile(lambda part: not has_wildcard(part), whole.parts))
+    folder = fixed if fixed != whole else whole.parent
+    if whole.exists() or folder.is_dir():
+        return None
+    return f"folder {quote_short(str(folder), 200)} does not exist yet; create it, or correct the path"
 
 
 def parse_path(path: str, *, recursive: bool) -> list[PathPattern]:

@@ -1,12 +1,12 @@
 """Warnings of `rae-auto check` about a threshold on this machine; not errors, because machines change."""
 
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
 from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.units import format_duration
+from rae_auto.toolkit.programs import find_inherited_program_problem
 from rae_plugins.triggers.threshold import readers
 from rae_plugins.triggers.threshold.levels import Unit
 from rae_plugins.triggers.threshold.metrics import MEASURES, Metric, SubjectKind
@@ -28,11 +28,7 @@ def find_warnings(
 
 def _find_missing(metric: Metric, of: str, command: Sequence[str] | None) -> str | None:
     if command is not None:
-        return (
-            None
-            if shutil.which(command[0])
-            else f"there is no program {quote_short(command[0])} here; install it, or give its path"
-        )
+        return find_inherited_program_problem(command[0])
     if metric in (Metric.BATTERY, Metric.SWAP):
         return _unavailable_warning(metric)
     kind = MEASURES[metric].of

@@ -1,0 +1,33 @@
+"""What `check` knows of a valid job when it asks for advice, and the contract of whoever gives it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from attrs import frozen
+
+from rae_auto.api.plugin import Plugin
+from rae_auto.model.job import Job
+from rae_auto.model.primitives.problems import Key, Problem
+
+
+@frozen
+class CheckedJob:
+    """A valid job with its triggers by their keys in its table, and with the file's `timezone`."""
+
+    job: Job
+    triggers: Mapping[Key, Plugin]
+    timezone: str
+    has_notifiers: bool
+    """Whether the file defines any."""
+
+
+class Advisor(Protocol):
+    """Doubts about valid jobs on this machine."""
+
+    def advise_on_job(self, job: CheckedJob) -> Iterable[Problem]:
+        """Return warnings about a job, with keys in its table."""
+        ...
+
+    def advise_on_all(self, jobs: Sequence[CheckedJob]) -> Iterable[Problem]:
+        """Return warnings about jobs together, with keys in the file."""
+        ...

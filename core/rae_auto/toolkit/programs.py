@@ -1,0 +1,103 @@
+"""Programs as they would be started: looked up without running them, with the problem and the remedy in one line.
+
+`shutil.which` answers only whether there is one. Where there is none, people need to know which of the many reasons it
+is: a name that no folder has, a script without the x bit, a first line whose interpreter is missing.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from rae_auto.model.primitives.escaping import quote_short
+from rae_auto.toolkit.environment import inherited_environment
+
+MAX_PATH_CHARACTERS = 200
+"""Characters of a path in a message."""
+
+_MAX_FIRST_LINE_BYTES = 256
+
+
+def find_program_problem(program: str, environment: Mapping[str, str], directory: str | Path) -> str | None:
+    """Return why a program can't be started now, and what to do, or None if it can.
+
+    A name without a slash is looked up on the PATH of `environment`, any other from the working `directory`, as
+    execvp(3) does.
+    """
+    found = [path for path in _candidates(program, environment, directory) if path.is_file()]
+    runnable = next((path for path in found if os.access(path, os.X_OK)), None)
+    if runnable is not None:
+        return _find_interpreter_problem(runnable, environment)
+    if found:
+        return f"program {_quote(found[0])} is not executable; run 'chmod +x {found[0]}'"
+    if "/" not in program:
+        return f"program {quote_short(program)} not found on PATH; install it, or give its full path"
+    path = Path(directory, program)
+    if path.is_dir():
+        return f"{_quote(path)} is a directory; name a program"
+    where = "" if Path(program).is_absolute() else f" in {_quote(Path(directory))}"
+    return f"program {quote_short(program)} does not exist{where}; correct the path"
+
+
+def find_inherited_program_problem(program: str) -> str | None:
+    """Return why a program of a plugin can't be started now, with the environment that plugins give their commands."""
+    return find_program_problem(program, inherited_environment(os.environ), _home())
+
+
+def find_directory_problem(path: str | Path) -> str | None:
+    """Return why a folder can't be used as working directory, and what to do, or None if it can."""
+    try:
+        mode = Path(path).stat().st_mode
+    except FileNotFoundError:
+        return f"directory {_quote(path)} does not exist; create it, or change the path"
+    except OSError as error:
+        return f"directory {_quote(path)} can't be read: {error.strerror}; change its permissions, or the path"
+    if not stat.S_ISDIR(mode):
+        return f"{_quote(path)} is not a directory; change the path"
+    if not os.access(path, os.X_OK):
+        return f"directory {_quote(path)} may not be entered; change its permissions, or the path"
+    return None
+
+
+def _candidates(program: str, environment: Mapping[str, str], directory: str | Path) -> Iterator[Path]:
+    if "/" in program or (os.name == "nt" and "\\" in program):
+        yield Path(directory, program)
+        return
+    suffixes = ["", *environment.get("PATHEXT", ".EXE;.BAT;.CMD").split(";")] if os.name == "nt" else [""]
+    for folder in environment.get("PATH", os.defpath).split(os.pathsep):
+        for suffix in suffixes:
+            yield Path(directory, folder, program + suffix)
+
+
+def _find_interpreter_problem(path: Path, environment: Mapping[str, str]) -> str | None:
+    """Return what is wrong with the first line of a script, as execve(2) reads it, or None."""
+    if os.name == "nt":
+        return None
+    try:
+        with path.open("rb") as file:
+            first = file.read(_MAX_FIRST_LINE_BYTES).split(b"\n", 1)[0]
+    except OSError:
+        return None
+    if not first.startswith(b"#!"):
+        return None
+    if first.endswith(b"\r"):
+        return f"the lines of {_quote(path)} end with CR LF, as on Windows; run 'sed -i \"s/\\r$//\" {path}'"
+    words = os.fsdecode(first[2:]).split()
+    if not words:
+        return None
+    if not os.access(words[0], os.X_OK):
+        return f"the first line of {_quote(path)} names {quote_short(words[0])}, which can't be run; correct that line"
+    if os.path.basename(words[0]) == "env" and len(words) == 2 and "=" not in words[1]:  # noqa: PTH119 - a word
+        runnable = any(os.access(found, os.X_OK) for found in _candidates(words[1], environment, "/"))
+        if not runnable:
+            return f"the first line of {_quote(path)} needs {quote_short(words[1])}, which is not on PATH; install it"
+    return None
+
+
+def _home() -> Path:
+    home = Path("~").expanduser()
+    return home if home.is_absolute() else Path("/")
+
+
+def _quote(path: str | Path) -> str:
+    return quote_short(str(path), MAX_PATH_CHARACTERS)

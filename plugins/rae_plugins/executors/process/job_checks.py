@@ -1,0 +1,47 @@
+"""Checks of a job before it runs: its working directory, and its program."""
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from rae_auto.api import JobContext
+from rae_auto.model.job import Job
+from rae_auto.toolkit.programs import find_directory_problem, find_program_problem
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_./+-]+")
+
+# POSIX.1-2024, Shell & Utilities 2.4, 2.9, 2.15, with the built-ins that bash, dash and zsh add.
+_SHELL_WORDS = {
+    ".", "[", "alias", "bg", "bind", "break", "builtin", "caller", "case", "cd", "command", "compgen", "complete",
+    "continue", "coproc", "declare", "dirs", "disown", "do", "done", "echo", "elif", "else", "enable", "esac",
+    "eval", "exec", "exit", "export", "false", "fc", "fg", "fi", "for", "function", "getopts", "hash", "help",
+    "history", "if", "in", "jobs", "kill", "let", "local", "logout", "mapfile", "popd", "printf", "pushd", "pwd",
+    "read", "readarray", "readonly", "return", "select", "set", "shift", "shopt", "source", "suspend", "test",
+    "then", "time", "times", "trap", "true", "type", "typeset", "ulimit", "umask", "unalias", "unset", "until",
+    "wait", "while",
+}  # fmt: skip
+
+
+def find_job_warnings(job: Job, context: JobContext, directory: str) -> Mapping[str, str]:
+    """Return why the command of a job can't be started now, by key; `directory` is its working directory."""
+    warnings = {}
+    if job.cwd is not None and (problem := find_directory_problem(job.cwd)) is not None:
+        warnings["cwd"] = problem
+    key, program = ("shell", _first_program(job.shell)) if job.shell else ("command", job.command[0])
+    if program is not None:
+        problem = find_program_problem(program, context.environment, directory)
+        # What a relative path leads to is unknown while its directory is missing.
+        if problem is not None and ("/" not in program or Path(program).is_absolute() or "cwd" not in warnings):
+            warnings[key] = problem
+    return warnings
+
+
+def _first_program(line: str) -> str | None:
+    """Return the program that a command line begins with, or None where a shell alone can know it."""
+    try:
+        word = shlex.split(line, comments=True)[0]
+    except (ValueError, IndexError):
+        return None
+    is_plain = line.lstrip().startswith(word) and _PLAIN_NAME.fullmatch(word) is not None
+    return word if is_plain and word not in _SHELL_WORDS else None
