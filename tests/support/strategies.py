@@ -84,9 +84,14 @@ notify_policies = st.builds(
 def jobs(draw: st.DrawFn, ids: st.SearchStrategy[JobId] = job_ids) -> Job:
     """A job of any kind, with any policies."""
     id = draw(ids)
-    words = st.lists(texts, min_size=1, max_size=3)
+    words = st.lists(texts, min_size=1, max_size=3).filter(lambda given: bool(given[0].strip()))
     work: dict[str, Any] = draw(
-        st.fixed_dictionaries({"command": words, "args": st.lists(texts, max_size=2)})
+        st.fixed_dictionaries(
+            {
+                "command": words,
+                "args": st.lists(texts, max_size=2),
+            }
+        )
         | st.fixed_dictionaries({"shell": texts.filter(bool)})
         | st.fixed_dictionaries(
             {

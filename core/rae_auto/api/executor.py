@@ -49,7 +49,7 @@ class Execution(ABC):
 
 @frozen(kw_only=True)
 class JobContext:
-    """What is known of a job before it runs: its `environment`, and the `directory` of its configuration file."""
+    """Facts about a job before it runs: its `environment`, and the `directory` of its configuration file."""
 
     environment: Mapping[str, str]
     directory: Path

@@ -37,8 +37,11 @@ class JobAdvisor:
         words = list(find_shell_words(job.job))
         yield from words
         yield from find_bad_references(job.job, self.environment)
-        if not any(problem.key == ("command", 0) for problem in words):
-            yield from self._find_executor_warnings(job.job, job.timezone)
+        # What a shell would have to expand can't be found as it stands, so that is the same doubt again.
+        known = {problem.key[0] for problem in words if problem.key[1:] in ((), (0,))}
+        for problem in self._find_executor_warnings(job.job, job.timezone):
+            if problem.key[0] not in known:
+                yield problem
         yield from self._find_ended_schedules(job.triggers)
         if job.job.notify.on and not job.has_notifiers:
             yield Problem(("notify",), "has no effect, because there are no notifiers; add [notifiers.NAME]")

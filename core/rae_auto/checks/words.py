@@ -12,7 +12,7 @@ _OPERATORS = frozenset(
     {"|", "||", "&&", ";", "&", ">", ">>", "<", "<<", "2>", "2>>", "2>&1", "&>", "|&", ">&2", "1>&2"}
 )
 _VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
-_SUBSTITUTION = re.compile(r"\$\(|`[^`]+`")
+_SUBSTITUTION = re.compile(r"\$\([^)]*\)?|`[^`]+`")
 _HOME = re.compile(r"(?:^|=)~[\w.-]*(?:/|$)")
 _REFERENCE = re.compile(r"\$\{\w+:")
 _GLOB = re.compile(r"[*?]|\[.+\]")

@@ -1,4 +1,4 @@
-"""What `check` knows of a valid job when it asks for advice, and the contract of whoever gives it."""
+"""The contract of advice on valid jobs, which `check` asks for."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -18,7 +18,7 @@ class CheckedJob:
     triggers: Mapping[Key, Plugin]
     timezone: str
     has_notifiers: bool
-    """Whether the file defines any."""
+    """True if the file defines any."""
 
 
 class Advisor(Protocol):

@@ -109,7 +109,7 @@ def check(path: Path, plugins: PluginSource, advisor: Advisor | None = None) -> 
 
 @frozen
 class _Warnings:
-    """What is asked for warnings beside the tables themselves: the plugins, and the advisor if there is one."""
+    """Sources of warnings beside the tables themselves: the plugins, and the advisor if there is one."""
 
     advisor: Advisor | None
     jobs: list[CheckedJob] = field(factory=list)
@@ -223,7 +223,7 @@ class _JobReader:
     """The units of each resource."""
     findings: ProblemCollector = field(factory=ProblemCollector)
     warnings: _Warnings | None = None
-    """What is asked for warnings, if any are wanted."""
+    """The sources of warnings, if any are wanted."""
 
     def read(self, tables: dict[str, Any], defaults: dict[str, Any]) -> tuple[Job, ...]:
         with self.findings.within("defaults"):
@@ -318,7 +318,9 @@ class _JobReader:
                 raise invalid(str(error).partition(": ")[2]) from None
             has_bad_work = {problem.key[0] for problem in own.problems if problem.key} & set(RUN_KEYS)
             # Where a value was dropped as invalid, "nothing to run" would be a consequence of that.
-            raise Invalid(p for p in error.__cause__.problems if p.key or not has_bad_work) from None
+            # The name of the table has been checked before.
+            same = {("id",), *([] if table.name else [("name",)]), *([()] if has_bad_work else [])}
+            raise Invalid(problem for problem in error.__cause__.problems if problem.key not in same) from None
 
     def _add_findings(self, name: str, table: Any, defaults: dict[str, Any], own: ProblemCollector) -> None:
         """Add the findings of a job; those about an inherited value are findings of the defaults."""

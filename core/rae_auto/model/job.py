@@ -258,10 +258,10 @@ class Job(JobFields):
             yield Problem(("id",), problem)
         if not isinstance(self.name, str) or not self.name.isprintable() or len(self.name) > 200:
             yield Problem(("name",), "name must be one printable line of at most 200 characters")
-        for key, what, refs in (("schedule", "trigger", self.schedule), ("guards", "guard", self.guards)):
+        for key, what, refs in (("triggers", "trigger", self.schedule), ("guards", "guard", self.guards)):
             for ref in refs:
                 if problem := find_name_problem(f"{what} id", ref.id):
-                    yield Problem((key, ref.id), problem)
+                    yield Problem((key,), problem)
             if len({ref.id for ref in refs}) != len(refs):
                 yield Problem((key,), f"two {what}s have the same id; give each its own")
         for resource, units in self.resources.items():
@@ -269,7 +269,7 @@ class Job(JobFields):
                 yield Problem(("resources", resource), problem)
             if type(units) is not int or units < 1:
                 yield Problem(
-                    ("resources", resource), f"resources: {quote(resource)} must be at least 1 unit, not {units!r}"
+                    ("resources", resource), f"resource {quote(resource)} must be at least 1 unit, not {units!r}"
                 )
         if self.id in self.needs:
             yield Problem(("needs",), "needs itself; remove it from needs")
@@ -299,4 +299,3 @@ class Job(JobFields):
     def argv(self) -> tuple[str, ...]:
         """The program and arguments to start; empty if the job does not run `command`."""
         return (*self.command, *self.args) if self.command else ()
-

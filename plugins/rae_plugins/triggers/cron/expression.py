@@ -9,9 +9,9 @@ from attrs import field, frozen
 
 from rae_auto.model.primitives.escaping import quote_short
 from rae_plugins.triggers.cron.calendar import Calendar, can_match
-from rae_plugins.triggers.cron.doubts import find_doubts
 from rae_plugins.triggers.cron.fields import DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, YEAR, Field
 from rae_plugins.triggers.cron.foreign_forms import MANUAL, find_equivalent
+from rae_plugins.triggers.cron.traps import find_traps
 
 _MAX_CHARS = 4096
 _MACROS = {
@@ -61,7 +61,7 @@ def parse_expression(text: str) -> Expression:
     year = f" {','.join(map(str, years))}" if years else ""
     calendar = Calendar([f"{' '.join(clock)} {line}{year}" for line in possible])
     is_wildcard = any(word.startswith("*") for word in (*seconds, minute, hour))
-    return Expression(calendar, is_wildcard, find_doubts(words))
+    return Expression(calendar, is_wildcard, find_traps(words))
 
 
 def _split_fields(text: str) -> list[str]:

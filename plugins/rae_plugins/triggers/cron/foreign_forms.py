@@ -54,6 +54,8 @@ def _expression(match: Match[str], days: str) -> str | None:
     hour, minute = int(match["hour"]), int(match["minute"] or 0)
     half = match.groupdict().get("half")
     if half:
+        if not 1 <= hour <= 12:
+            return None
         hour = hour % 12 + (12 if half == "PM" else 0)
     if hour > 23 or minute > 59:
         return None

@@ -75,8 +75,7 @@ REFUSED = [
     ("0 0 * * 1-3L", 'day of week "1-3L"'),
     ("0 0 5#3 * *", 'day of month "5#3"'),
     # macros, zones, hashes
-    ("@reboot", "use a trigger for the start-up"),
-    ("@EVERY 5m", "use an interval trigger"),
+    ("@every", "use an interval trigger"),
     ("@fortnightly", 'unknown macro "@fortnightly"; write one of @yearly'),
     ("@daily 5", "unknown macro"),
     ("CRON_TZ=Europe/Paris 0 2 * * *", "give it as the option timezone"),

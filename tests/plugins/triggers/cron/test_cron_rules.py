@@ -154,7 +154,30 @@ def test_expression_read_differently_elsewhere_gives_a_warning(expression: str) 
     assert warning.isprintable()
 
 
-@pytest.mark.parametrize("expression", ["0 0 1 * MON", "0 0 */2 * *", "0 0 ? * */2", "*/5 * * * *", "@daily"])
+@pytest.mark.parametrize(
+    ("expression", "trap"),
+    [
+        ("* 9 * * *", 'every minute of each hour that matches "9", 60 times; write "0 9 * * *"'),
+        ("* */2 * * mon", 'write "0 */2 * * mon" to start once'),
+        ("* */15 * * * *", 'every second of each minute that matches "*/15"'),
+        ("0 4 8-14 * mon", "are alternatives, as in cron: a date matches if either does; write MON#2"),
+        ("0 0 1 * MON", "are alternatives"),
+        ("*/59 * * * *", "after minute 59 comes 0, only 1 later"),
+        ("0 */5 * * *", "after hour 20 comes 0, only 4 later"),
+        ("0 0 */2 * *", "starts over on day 1 of each month"),
+        ("0 0 ? * */2", "after day of week 6 comes 0, only 1 later"),
+        ("0 0 1 */5 *", "after month 11 comes 1, only 2 later"),
+    ],
+)
+def test_expression_that_may_not_say_what_is_meant_gives_a_warning(expression: str, trap: str) -> None:
+    (warning,) = CronTrigger(expression=expression).warnings()
+    assert trap in warning
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["0 0 1 * *", "* 9-17 * * MON-FRI", "0 0 ? * MON", "*/5 * * * *", "@daily", "*/10 */2 * * * *", "0 0 1 */3 *"],
+)
 def test_plain_expression_gives_no_warning(expression: str) -> None:
     assert CronTrigger(expression=expression).warnings() == ()
 

@@ -174,6 +174,14 @@ def test_warnings_name_paths_that_must_be_polled(tmp_path: Path, monkeypatch: py
     mounts = tmp_path / "mounts"
     mounts.write_text("1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:9 / /far rw shared:1 - nfs4 host:/x rw\n")
     monkeypatch.setattr("rae_auto.toolkit.mounts.MOUNT_TABLE", mounts)
-    (warning,) = FileTrigger(paths=["/far/in", "/near"]).warnings()
-    assert warning.startswith("/far/in is on a file system that does not report all changes")
-    assert FileTrigger(paths=["/far/in"], polling="always").warnings() == ()
+    warnings = FileTrigger(paths=["/far", "/near"]).warnings()
+    assert [text for text in warnings if "does not report all changes" in text] == [
+        "/far is on a file system that does not report all changes; it is polled every 10s"
+    ]
+    assert FileTrigger(paths=["/far"], polling="always").warnings() == ()
+
+
+def test_warnings_name_folders_that_do_not_exist(tmp_path: Path) -> None:
+    paths = [tmp_path / "later.txt", tmp_path / "*.pdf", tmp_path / "in" / "later.txt", tmp_path / "in" / "*" / "x"]
+    missing = f'folder "{tmp_path / "in"}" does not exist yet; create it, or correct the path'
+    assert FileTrigger(paths=[str(path) for path in paths]).warnings() == (missing, missing)

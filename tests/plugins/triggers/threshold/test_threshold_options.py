@@ -191,7 +191,7 @@ def test_available_subjects_give_no_warning() -> None:
     [
         (options("disk-free", of="/no/such/mount"), 'disk-free of "/no/such/mount" is unavailable now; mount points'),
         (options("network-in", of="wlan\n9*"), 'network-in of "wlan\\n9*" is unavailable now; network interfaces here'),
-        ({"command": ["no-such-program-anywhere"], "above": 1}, 'there is no program "no-such-program-anywhere"'),
+        ({"command": ["no-such-program-anywhere"], "above": 1}, 'program "no-such-program-anywhere" not found'),
         (options("cpu", for_="5s"), "for is shorter than every; it takes two readings, so at least 10s"),
     ],
 )

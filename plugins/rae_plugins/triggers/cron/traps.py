@@ -1,4 +1,4 @@
-"""Doubts about valid expressions: the known traps, in which an expression says something else than was meant."""
+"""Traps in valid expressions, in which an expression says something else than was meant."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,12 +10,14 @@ _ANY = ("*", "?")
 _TIMES_PER_UNIT = 60
 
 
-def find_doubts(words: Sequence[str]) -> tuple[str, ...]:
+def find_traps(words: Sequence[str]) -> tuple[str, ...]:
     """Return warnings about an expression of five, six or seven fields in capitals, one line each."""
     start = len(words) > 5
     columns = (SECOND, *_COLUMNS) if start else _COLUMNS
     fields = list(zip(columns, words, strict=False))
-    return (*_find_repeated(words, has_seconds=start), *_find_day_pairs(*words[start:][2::2]), *_find_uneven(fields))
+    pairs = tuple(_find_day_pairs(*words[start:][2:5:2]))
+    alone = [(column, word) for column, word in fields if not pairs or column not in (DAY, WEEKDAY)]
+    return (*_find_repeated(words, has_seconds=start), *pairs, *_find_uneven(alone))
 
 
 def _find_repeated(words: Sequence[str], *, has_seconds: bool) -> Iterator[str]:
@@ -50,7 +52,7 @@ def _find_uneven(fields: Sequence[tuple[Field, str]]) -> Iterator[str]:
         last = column.lowest + (column.size - 1) // int(step) * int(step)
         rest = column.lowest + column.size - last
         if column is DAY:
-            yield f"{column.name} {quote_short(word)} begins anew on day 1 of each month, so its distances are uneven"
+            yield f"{column.name} {quote_short(word)} starts over on day 1 of each month, so its distances are uneven"
         else:
             yield (
                 f"{column.name} {quote_short(word)} is uneven: after {column.name} {last} comes {column.lowest}, "
