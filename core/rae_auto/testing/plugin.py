@@ -31,6 +31,9 @@ class PluginConformance:
             f"available() returned {reason!r}; return None or a reason of one line"
         )
 
+    def test_warnings_are_single_lines(self, plugin: Plugin) -> None:
+        assert [text for text in plugin.warnings() if not text or "\n" in text] == []
+
     def test_summary_is_one_short_line(self, plugin: Plugin) -> None:
         summary = getattr(plugin, "summary", lambda: plugin.type)()
         assert isinstance(summary, str), f"summary() returned {summary!r}; return text"

@@ -245,9 +245,6 @@ class SourceConformance(PluginConformance):
             "a reload would restart the source although nothing has changed; compare by options"
         )
 
-    def test_warnings_are_single_lines(self, plugin: SourceTrigger) -> None:
-        assert [text for text in plugin.warnings() if not text or "\n" in text] == []
-
     def test_occurrence_has_a_key_and_a_json_event(self, plugin: SourceTrigger, tmp_path: Path) -> None:
         async def scene(listener: Listener) -> None:
             async with listener.watching(plugin):

@@ -60,9 +60,6 @@ class ScheduleConformance(PluginConformance):
         end = datetime.max.replace(tzinfo=UTC)
         assert plugin.next_after(end) is None, "return None if the next instant is beyond datetime.max"
 
-    def test_warnings_are_single_lines(self, plugin: ScheduleTrigger) -> None:
-        assert [text for text in plugin.warnings() if not text or "\n" in text] == []
-
 
 def _walk(plugin: ScheduleTrigger, instant: datetime) -> list[datetime]:
     """Return the instant and up to four of the schedule after it."""

@@ -42,7 +42,7 @@ def config(offline, tmp_path):
 class TestTheStarterFile:
     def test_is_good_as_it_is_written(self, offline, tmp_path):
         assert offline("init").out == "wrote rae.toml; try 'rae-auto check', then 'rae-auto run'\n"
-        assert offline("check").out == "the configuration is valid\n"
+        assert offline("check").out == f"{tmp_path / 'rae.toml'} is valid: 3 jobs, no warnings\n"
         assert (tmp_path / "rae.toml").stat().st_mode & 0o777 == 0o600
 
     def test_is_never_written_over_another(self, offline, tmp_path):
@@ -58,16 +58,29 @@ class TestCheck:
         config.write_text('max_paralel = 2\n[jobs.a]\ncommand = ["true"]\nschedule = "30 2 30 2 *"\n')
         said = offline("check")
         assert said.code == 2
-        first, second = said.out.splitlines()
+        first, second, last = said.out.splitlines()
         assert first.endswith('rae.toml:1: max_paralel: unknown key; did you mean "max_parallel"?')
         assert "rae.toml:4: jobs.a.schedule" in second
+        assert last == f"{config}: 2 errors, no warnings"
 
     def test_names_a_file_that_is_not_there(self, offline):
         said = offline("check", "--config", "nowhere.toml")
-        assert (said.code, said.out) == (2, "nowhere.toml: file not found; create one with 'rae-auto init'\n")
+        assert said.code == 2
+        assert said.out.startswith("nowhere.toml: file not found; create one with 'rae-auto init'\n")
+
+    def test_warnings_make_a_strict_check_fail(self, offline, config):
+        said = offline("check")
+        assert said.code == 0
+        assert 'jobs.gone.command: program "no-such-program" not found on PATH' in said.out
+        assert said.out.endswith("1 warning\n")
+        assert offline("check", "--strict").code == 2
+        config.write_text('[jobs.a]\ncommand = ["true"]\n')
+        assert offline("check", "--strict").code == 0
 
     def test_as_json(self, offline, config):
-        assert offline("check", "--json").json == {"errors": [], "warnings": []}
+        config.write_text('[jobs.a]\ncommand = ["true"]\n')
+        said = offline("check", "--json").json
+        assert said == {"file": str(config), "valid": True, "jobs": 1, "errors": [], "warnings": []}
         config.write_text("timezone = 5\n")
         assert len(offline("check", "--json").json["errors"]) == 1
 
