@@ -20,11 +20,12 @@ from rae_auto.daemon.file_identity import FileIdentity, read_file_identity
 from rae_auto.daemon.stall_detector import StallDetector
 from rae_auto.daemon.start_report import log_ready, log_start
 from rae_auto.engine.plan import Settings
-from rae_auto.errors import SchedulerError, StoreError
+from rae_auto.errors import ConfigError, SchedulerError, StoreError
 from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, run_until_complete
+from rae_auto.runtime.concurrency.limited_calls import call_within
 from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
@@ -61,6 +62,9 @@ def run(config_path: Path, *, paused: bool) -> int:
 
 
 NO_GRACE = timedelta(0)
+
+MAX_READ_SECONDS = 20.0
+"""Time that reading the configuration again may take; less than a client waits for the answer."""
 
 
 class Daemon:
@@ -235,9 +239,8 @@ class Daemon:
         Errors: SchedulerError; nothing has changed then, and the problem is part of the status.
         """
         async with self._reloading:
-            self._identity = await asyncio.to_thread(read_file_identity, self._path)
             try:
-                config = await asyncio.to_thread(load, self._path, self._registry)
+                config = await self._load()
                 settings = Settings(
                     config.max_parallel, config.enabled and not self._paused, config.resources, config.max_queue
                 )
@@ -257,10 +260,31 @@ class Daemon:
             logger.info("reloaded: {}", ", ".join(f"{len(jobs)} {change}" for change, jobs in summary.items()))
             return summary
 
+    async def _load(self) -> Config:
+        """Return the configuration as it is now, and remember its file's identity. Raises ConfigError."""
+
+        def read() -> tuple[FileIdentity, Config | ConfigError]:
+            # First, so that a change in between is detected.
+            identity = read_file_identity(self._path)
+            try:
+                return identity, load(self._path, self._registry)
+            except ConfigError as error:
+                return identity, error
+
+        try:
+            self._identity, config = await call_within(MAX_READ_SECONDS, "reload", read)
+        except TimeoutError:
+            problem = f"reading and checking it took longer than {MAX_READ_SECONDS:g} s"
+            hint = "check its file system, and those of the files that its plugins read"
+            raise ConfigError([f"{self._path}: {problem}; {hint}"]) from None
+        if isinstance(config, ConfigError):
+            raise config
+        return config
+
     def _problems(self) -> list[str]:
         problems = [problem for problem in (self._config_problem, self._watch_problem) if problem]
         stalls = dict.fromkeys(stall.text() for stall in self._stall_detector.stalls if stall.plugin)
-        return [*problems, *self._scheduler.runtime.quarantine.problems(), *stalls]
+        return [*problems, *self._scheduler.runtime.quarantine.problems(), *log_setup.problems(), *stalls]
 
     def _set_watch(self, enabled: bool) -> None:
         """Start or stop watching the configuration file. A failure becomes a problem in the status."""
@@ -280,8 +304,10 @@ class Daemon:
             logger.warning("{}", self._watch_problem)
 
     async def _reload_if_changed(self) -> None:
-        if await asyncio.to_thread(read_file_identity, self._path) != self._identity:
-            await self._reload_quietly()
+        # One that can't be read in time is read again at the next change.
+        with contextlib.suppress(TimeoutError):
+            if await call_within(MAX_READ_SECONDS, "reload", read_file_identity, self._path) != self._identity:
+                await self._reload_quietly()
 
 
 def _tune_garbage_collection() -> None:

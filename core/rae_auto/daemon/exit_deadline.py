@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 from loguru import logger
 
+from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.shutdown import STOP_SECONDS
 
 EXIT_MARGIN_SECONDS = 1.0
@@ -105,7 +106,12 @@ class ExitDeadline:
     def _end(self) -> None:
         """End the process. The log gets a moment, in a thread of its own."""
         text = "the process ends without a clean stop; the next start checks what still runs"
-        logging = threading.Thread(target=lambda: logger.critical("{}", text), daemon=True)
+
+        def log() -> None:
+            logger.critical("{}", text)
+            log_setup.flush(LOG_SECONDS)
+
+        logging = threading.Thread(target=log, daemon=True)
         logging.start()
         logging.join(LOG_SECONDS)
         os._exit(1)

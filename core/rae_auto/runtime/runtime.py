@@ -21,13 +21,14 @@ from attrs import frozen
 from loguru import logger
 
 from rae_auto.api.events import Event
+from rae_auto.api.notifier import Notifier
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.engine.commands import Ask, Reconfigure, Stop
 from rae_auto.engine.effects import Cancel, Effect, EngineStopped, Notify, Start, Step
 from rae_auto.engine.engine import Engine, EngineInput
 from rae_auto.engine.plan import JobOrigin, Settings
-from rae_auto.errors import SchedulerClosed, StoreError
+from rae_auto.errors import PluginError, SchedulerClosed, StoreError
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
@@ -38,7 +39,8 @@ from rae_auto.model.reasons.base import time_text
 from rae_auto.model.run import Run
 from rae_auto.records.runs import merge_newest
 from rae_auto.records.store_move import finish_move
-from rae_auto.registry.factory import PluginFactory
+from rae_auto.registry.factory import Planned, PluginFactory
+from rae_auto.runtime.concurrency.limited_calls import call_in_thread, call_within, report_if_slow
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.inputs import Inputs
@@ -54,6 +56,9 @@ from rae_auto.toolkit.files import create_private_directory
 
 FAILED_STORE_CLOSE_SECONDS = 1.0
 """Time that a store gets to close when it could not be written before."""
+
+MAX_CREATION_SECONDS = 8.0
+"""Time that creating the plugins of a configuration that was read again may take."""
 
 T = TypeVar("T")
 
@@ -128,16 +133,24 @@ class Runtime:
         start is refused.
         """
         factory = PluginFactory(options.plugins, options.timezone)
-        for job in options.jobs:
-            factory.check_limits(job)
-        planned = [factory.plan(job, JobOrigin.CONFIG) for job in options.jobs]
-        for ref in options.notifiers.values():
-            factory.notifier(ref)
+
+        def make_plugins() -> list[Planned]:
+            for job in options.jobs:
+                factory.check_limits(job)
+            for ref in options.notifiers.values():
+                factory.notifier(ref)
+            return [factory.plan(job, JobOrigin.CONFIG) for job in options.jobs]
+
+        making = call_in_thread("start", make_plugins)
+        planned = await report_if_slow(making, "the start waits for a plugin that takes long to be created")
         directory = create_private_directory(options.directory)
         repository = Repository(factory.store(options.store))
         if (message := finish_move(directory)) is not None:
             logger.warning("{}", message)
-        for warning in await repository.open(directory):
+        opening = repository.open(directory)
+        for warning in await report_if_slow(
+            opening, f"the start waits for the store in {directory}, which has not opened yet"
+        ):
             logger.warning("{}", warning)
         try:
             on_locked()
@@ -268,8 +281,17 @@ class Runtime:
         Returns the ids of the jobs that were added, changed and removed. Raises InvalidJob, DuplicateJob, PluginError.
         """
         factory = PluginFactory(self.factory.source, timezone, self.quarantine)
-        planned = [factory.plan(job, JobOrigin.CONFIG) for job in jobs]
-        made = {name: factory.notifier(ref) for name, ref in notifiers.items()}
+
+        def make_plugins() -> tuple[list[Planned], dict[str, Notifier]]:
+            made = {name: factory.notifier(ref) for name, ref in notifiers.items()}
+            return [factory.plan(job, JobOrigin.CONFIG) for job in jobs], made
+
+        try:
+            planned, made = await call_within(MAX_CREATION_SECONDS, "reload", make_plugins)
+        except TimeoutError:
+            raise PluginError(
+                f"creating its plugins took longer than {MAX_CREATION_SECONDS:g} s; check the files that they read"
+            ) from None
         plans = tuple(one.plan for one in planned)
         # Before the engine evaluates the new schedules, whose failures are to stay on record.
         self.inputs.reset_quarantine()

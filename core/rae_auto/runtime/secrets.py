@@ -1,7 +1,9 @@
 """Secrets that a job's environment refers to, `${env:NAME}` and `${file:PATH}`: read late, and shown nowhere."""
 
 import json
+import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -29,6 +31,11 @@ def resolve_secrets(env: Mapping[str, str], inherited: Mapping[str, str]) -> tup
 
     values = {name: _REFERENCE.sub(secret, value) for name, value in env.items()}
     return values, tuple(sort_secrets(secrets))
+
+
+def refers_to_files(env: Mapping[str, str]) -> bool:
+    """Return whether `resolve_secrets` reads files for these values, which may block."""
+    return any(match[1] == "file" for value in env.values() for match in _REFERENCE.finditer(value))
 
 
 def sort_secrets(secrets: Iterable[str]) -> list[str]:
@@ -66,9 +73,15 @@ def _from_environment(name: str, inherited: Mapping[str, str]) -> str:
 def _from_file(name: str) -> str:
     path = Path(name).expanduser()
     try:
-        if path.stat().st_mode & 0o077:
-            raise ValueError(f"env refers to {path}, which other users can read; run 'chmod 600 {path}'")
-        return path.read_text().strip()
+        # Without O_NONBLOCK, opening a pipe would block until something writes to it.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        with os.fdopen(descriptor, encoding="utf-8") as file:
+            mode = os.fstat(descriptor).st_mode
+            if mode & 0o077:
+                raise ValueError(f"env refers to {path}, which other users can read; run 'chmod 600 {path}'")
+            if not stat.S_ISREG(mode):
+                raise ValueError(f"env refers to {path}, which is not a regular file; write the secret to one")
+            return file.read().strip()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ValueError(f"env refers to {path}, which can't be read: {why}") from None

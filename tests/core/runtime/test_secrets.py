@@ -37,7 +37,8 @@ def test_references_are_replaced_wherever_they_stand(private):
     [
         ("${env:NOBODY}", "refers to ${env:NOBODY}, which is not set in the daemon's environment"),
         ("${file:/does/not/exist}", "refers to /does/not/exist, which can't be read: No such file or directory"),
-        ("${file:/}", "refers to /, which other users can read; run 'chmod 600 /'"),
+        ("${file:/}", "refers to /, which can't be read: Is a directory"),
+        ("${file:/dev/null}", "refers to /dev/null, which other users can read; run 'chmod 600 /dev/null'"),
     ],
 )
 def test_secret_reference_without_a_target_is_reported(reference, message):
@@ -51,6 +52,13 @@ def test_a_file_that_others_may_read_holds_no_secret(private):
     private.chmod(0o640)
     with pytest.raises(ValueError, match="other users can read; run 'chmod 600"):
         resolve_secrets({"TOKEN": f"${{file:{private}}}"}, {})
+
+
+def test_secret_in_a_pipe_is_refused_without_waiting(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    with pytest.raises(ValueError, match="is not a regular file; write the secret to one"):
+        resolve_secrets({"TOKEN": f"${{file:{pipe}}}"}, {})
 
 
 def test_binary_secret_file_is_reported(private):

@@ -93,6 +93,7 @@ def test_console_logger_escapes_control_characters(
 ) -> None:
     log_setup.attach([ConsoleLogger()], tmp_path)
     logger.bind(job=text).warning("it said {}", text)
+    log_setup.detach()
     shown = capsys.readouterr().err
     assert len(shown.splitlines()) == 1
     assert shown.rstrip("\n").isprintable()
@@ -232,6 +233,7 @@ def test_console_logger_colors_only_terminals_without_no_color(
         monkeypatch.setenv("NO_COLOR", no_colour)
     log_setup.attach([ConsoleLogger()], tmp_path)
     logger.error("bad")
+    log_setup.detach()
     assert ("\x1b[31m" in capsys.readouterr().err) is coloured
 
 

@@ -9,28 +9,33 @@ from pathlib import Path
 from attrs import evolve
 from loguru import logger
 
-from rae_auto.api.executor import Execution, Executor
+from rae_auto.api.executor import Assignment, Execution, Executor
 from rae_auto.api.plugin import Kind
 from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted, Event
 from rae_auto.errors import PluginError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result, Run
 from rae_auto.paths import output_path
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
+from rae_auto.runtime.concurrency.limited_calls import call_within, report_if_slow
 from rae_auto.runtime.execution.assignments import build_assignment, event_path, rebuild_assignment
 from rae_auto.runtime.execution.environment import oversized_event
 from rae_auto.runtime.execution.live_output import LiveOutput
 from rae_auto.runtime.reporting import log_setup
-from rae_auto.runtime.secrets import mask_result
+from rae_auto.runtime.secrets import mask_result, refers_to_files
 from rae_auto.toolkit.files import create_private_directory, write_atomically
 
 Key = tuple[RunId, int]
 
 MAX_NOTE_BYTES = 256
 """Bytes that an executor may add to an output file, to say how much is missing."""
+
+READ_SECRETS_SECONDS = 10.0
+"""Seconds that reading the files with a job's secrets may take."""
 
 FIND_TIMEOUT_SECONDS = 5.0
 """Seconds for which a start waits for executors to find active attempts, and a cancel for an attempt to start."""
@@ -141,10 +146,13 @@ class Executions:
             _create_output_directory(self._directory / "output" / run.job)
             if (event := oversized_event(run)) is not None:
                 await asyncio.to_thread(write_atomically, event_path(self._directory, run), event)
-            assignment = build_assignment(run, self._bound_output(job), self._directory, self._inherited)
+            assignment = await self._build_assignment(run, job)
             secrets = assignment.secrets
             log_setup.hide(secrets)
-            execution = _check_execution(await executor.start(assignment))
+            starting = (
+                f'job "{job.id}" has not started yet: its executor {quote(job.executor_ref.type)} does not answer'
+            )
+            execution = _check_execution(await report_if_slow(executor.start(assignment), starting))
         except (Exception, SystemExit) as error:  # whatever an executor raises, the run must end
             if not active.cancelled():
                 active.cancel()
@@ -158,6 +166,18 @@ class Executions:
         active.set_result(execution)
         self._report(AttemptStarted(*key, execution.handle))
         await self._await_end(key, execution, self._follow_output(run), secrets)
+
+    async def _build_assignment(self, run: Run, job: Job) -> Assignment:
+        """Return the run's current attempt. Raises ValueError if a secret is missing, or can't be read in time."""
+        parts = run, self._bound_output(job), self._directory, self._inherited
+        if not refers_to_files(job.env):
+            return build_assignment(*parts)
+        try:
+            return await call_within(READ_SECRETS_SECONDS, "secrets", build_assignment, *parts)
+        except TimeoutError:
+            raise ValueError(
+                f"a file that env refers to could not be read within {READ_SECRETS_SECONDS:g} s; check its file system"
+            ) from None
 
     def _bound_output(self, job: Job) -> Job:
         """Return the job with a limit on its output that leaves room for all of it within the bound for the job."""
@@ -206,7 +226,9 @@ class Executions:
             self._executors[key] = asyncio.ensure_future(self._open_executor(ref))
         opening = self._executors[key]
         try:
-            return opening.result() if opening.done() else await asyncio.shield(opening)
+            if opening.done():
+                return opening.result()
+            return await report_if_slow(asyncio.shield(opening), f"executor {quote(ref.type)} has not opened yet")
         except Exception:
             # The next attempt may find what this one missed.
             self._executors.pop(key, None)

@@ -1,6 +1,8 @@
 """The log: one escaped line for each event, to every configured logger, without secrets."""
 
+import copy
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,35 +12,48 @@ from loguru import logger
 from rae_auto.api.logger import Logger
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.runtime import silence_library
+from rae_auto.runtime.reporting.log_threads import LogThread, add_in_thread
 from rae_auto.runtime.secrets import mask_secrets, sort_secrets
 
 if TYPE_CHECKING:
     from loguru import Record
 
+DETACH_SECONDS = 1.0
+"""Time that the last lines may take."""
+
 _hidden: set[str] = set()
 _shown_output: list[Logger] = []
 """The attached loggers that show what jobs print."""
+_threads: list[LogThread] = []
 
 
 def attach(loggers: Sequence[Logger], directory: Path) -> None:
     """Send log lines to these loggers, and nowhere else."""
     logger.remove()
     logger.enable("rae_auto")
+    # Without handlers, since these can't be copied.
+    bare = copy.deepcopy(logger)
     logger.configure(patcher=clean_record)
     _shown_output[:] = [plugin for plugin in loggers if plugin.shows_output()]
+    # What would show local variables, secrets among them, stays off whatever a plugin says.
+    safe = {"diagnose": False, "backtrace": False, "catch": True, "enqueue": False, "colorize": False}
     for plugin in loggers:
-        # What would show local variables, secrets among them, stays off whatever a plugin says.
-        safe = {"diagnose": False, "backtrace": False, "catch": True, "enqueue": False, "colorize": False}
-        handler = plugin.handler(directory)
+        handler = {**plugin.handler(directory), **safe}
         if plugin not in _shown_output:
             handler = {**handler, "filter": _without_output(handler.get("filter"))}
-        logger.add(**{**handler, **safe})
+        thread = add_in_thread(plugin.type, handler, bare)
+        if thread is not None:
+            _threads.append(thread)
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
 
 
 def detach() -> None:
-    """Close all loggers."""
+    """Write the last lines and close all loggers, but for those that hang."""
     logger.remove()
+    deadline = time.monotonic() + DETACH_SECONDS
+    for thread in _threads:
+        thread.close(max(0.0, deadline - time.monotonic()))
+    _threads.clear()
     silence_library()
     logging.basicConfig(handlers=[], force=True)
     _hidden.clear()
@@ -48,6 +63,18 @@ def detach() -> None:
 def is_output_shown() -> bool:
     """Return whether a logger shows what jobs print."""
     return bool(_shown_output)
+
+
+def flush(limit_seconds: float) -> None:
+    """Wait until each line is written, for so many seconds at most."""
+    deadline = time.monotonic() + limit_seconds
+    for thread in _threads:
+        thread.flush(max(0.0, deadline - time.monotonic()))
+
+
+def problems() -> list[str]:
+    """Return a line for each logger that hangs or fails."""
+    return [problem for thread in _threads if (problem := thread.problem()) is not None]
 
 
 def hide(values: Iterable[str]) -> None:
