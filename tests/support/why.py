@@ -8,7 +8,7 @@ from rae_auto.engine.plan import Settings
 from rae_auto.explain.answer import explain_at
 from rae_auto.explain.collector import collect
 from rae_auto.explain.engine_source import EngineSource
-from rae_auto.explain.local_times import RequestedTime
+from rae_auto.model.primitives.local_times import RequestedTime
 from rae_auto.simulation.virtual_engine import VirtualWorld, plan
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

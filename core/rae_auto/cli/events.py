@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import query
+from rae_auto.cli.queries import query, zone_of
 from rae_auto.cli.usage import CommandGroup, OneOf
 from rae_auto.control.client import Client
 from rae_auto.errors import BadRequest
@@ -39,7 +39,7 @@ def event_command() -> None:
     metavar="KEY=TEXT",
     help="One field of the data; KEY:=JSON if not text.",
 )
-@click.option("--at", metavar="TIME", help="The time of the event; by default now.")
+@click.option("--at", metavar="TIME", help="The time of the event: 5m ago, 09:00; by default now.")
 @options.as_json
 def send_command(name: str, data: str | None, fields: tuple[str, ...], at: str | None, json_: bool) -> None:
     """Record an event and print its id once it is durable.
@@ -48,7 +48,8 @@ def send_command(name: str, data: str | None, fields: tuple[str, ...], at: str |
     """
     content = {**_parse_data(data), **dict(map(_parse_field, fields))}
     with Client() as client:
-        answer = client.call("record_event", name=_text(name), data=content, at=at)
+        moment = None if at is None else options.read_time("--at", at, zone_of(client)).instants[0].isoformat()
+        answer = client.call("record_event", name=_text(name), data=content, at=moment)
     if json_:
         print_json(answer)
     else:
@@ -89,7 +90,7 @@ def _text(argument: str) -> str:
 
 @event_command.command("list")
 @click.option("--name", "names", multiple=True, metavar="GLOB", help="Only events with this name; may be repeated.")
-@click.option("--since", metavar="TIME", help="Only events at or after this time: 2026-01-31T18:00, 18:00.")
+@click.option("--since", metavar="TIME", help="Only events at or after this time: yesterday, 1h, 09:00.")
 @click.option("--until", metavar="TIME", help="Only events at or before this time.")
 @options.limit("events")
 @click.option("--runs", is_flag=True, help="Include the ends of runs: run.succeeded, run.failed …")
@@ -110,7 +111,7 @@ def list_command(names: tuple[str, ...], config: str | None, json_: bool, **boun
 @event_command.command("delete")
 @click.argument("names", nargs=-1, metavar="[GLOB]...")
 @click.option("--all", "all_", is_flag=True, help="Delete all events.")
-@click.option("--before", metavar="TIME", help="Only events before this time: 2026-01-31T18:00, 18:00.")
+@click.option("--before", metavar="TIME", help="Only events before this time: yesterday, 1h, 09:00.")
 @options.config
 @options.as_json
 def delete_command(names: tuple[str, ...], all_: bool, before: str | None, config: str | None, json_: bool) -> None:

@@ -15,7 +15,7 @@ from rae_auto.views.tables import print_json, show_table
 @click.command("history")
 @options.optional_job
 @click.option("--state", "states", multiple=True, metavar="STATE", help="Only runs in this state; may be repeated.")
-@click.option("--since", metavar="TIME", help="Only runs queued at or after this time: 2026-01-31T18:00, 18:00.")
+@click.option("--since", metavar="TIME", help="Only runs queued at or after this time: yesterday, 1h, 09:00.")
 @click.option("--until", metavar="TIME", help="Only runs queued at or before this time.")
 @options.limit("runs")
 @options.config
@@ -34,7 +34,7 @@ def history_command(job: str | None, states: tuple[str, ...], config: str | None
 
 @click.command("stats")
 @options.optional_job
-@click.option("--since", metavar="TIME", help="Only runs queued at or after this time: 2026-01-31T18:00, 18:00.")
+@click.option("--since", metavar="TIME", help="Only runs queued at or after this time: yesterday, 1h, 09:00.")
 @options.config
 @options.as_json
 def stats_command(job: str | None, since: str | None, config: str | None, json_: bool) -> None:
@@ -53,7 +53,7 @@ def stats_command(job: str | None, since: str | None, config: str | None, json_:
 
 @click.command("why")
 @options.job
-@click.option("--at", metavar="TIME", help="Explain the occurrence at about this time: 02:30, or ISO 8601.")
+@click.option("--at", metavar="TIME", help="Explain the occurrence at about this time: 02:30, yesterday 18:00.")
 @click.option("--run", metavar="ID", help="Explain this run.")
 @options.config
 @options.as_json

@@ -1,9 +1,12 @@
 """Options, arguments and helpers that several commands share."""
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -12,6 +15,7 @@ from rae_auto.errors import ConfigError
 from rae_auto.paths import find_config
 
 if TYPE_CHECKING:
+    from rae_auto.model.primitives.local_times import Direction, RequestedTime
     from rae_auto.offline.project import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,6 +39,37 @@ def config_path(given: str | None) -> Path:
             ["no rae.toml here or in a parent directory; create one with 'rae-auto init', or use --config"]
         )
     return path
+
+
+def read_time(option: str, text: str, zone: ZoneInfo, direction: "Direction | None" = None) -> "RequestedTime":
+    """Return the time that an option gives, by default one of the past, and say on a terminal how it was understood.
+
+    Errors: click.UsageError, which names the option and gives examples.
+    """
+    from rae_auto.model.primitives.local_times import Direction, parse_local_time  # lazy: start-up
+    from rae_auto.views.times import describe_instant  # lazy: start-up
+
+    now = datetime.now(UTC)
+    try:
+        time = parse_local_time(text, zone, now, direction or Direction.PAST)
+    except ValueError as error:
+        raise click.UsageError(f"{option}: {error}") from None
+    if sys.stderr.isatty():
+        remark = f"; {time.remark}" if time.remark else ""
+        click.echo(f"{option}: {describe_instant(time.instants[0], zone, now)}{remark}", err=True)
+    return time
+
+
+def read_future_time(option: str, text: str, zone: ZoneInfo) -> datetime:
+    """Return the instant that an option gives, as `read_time` does, but never one of the past."""
+    from rae_auto.model.primitives.local_times import Direction  # lazy: start-up
+    from rae_auto.views.times import describe_instant  # lazy: start-up
+
+    instant, now = read_time(option, text, zone, Direction.FUTURE).instants[0], datetime.now(UTC)
+    if instant <= now:
+        past = describe_instant(instant, zone, now)
+        raise click.UsageError(f'{option}: {past} is in the past; name a time to come, as in "in 10 minutes"')
+    return instant
 
 
 def _complete_job(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

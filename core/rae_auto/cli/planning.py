@@ -81,7 +81,7 @@ def print_note(line: str) -> None:
 @click.command("next")
 @click.argument("what", metavar="EXPR|JOB")
 @click.option("--tz", metavar="ZONE", help="An IANA time zone; by default the configured or the local one.")
-@click.option("--from", "start", metavar="TIME", help="Only instants after this time; by default now.")
+@click.option("--from", "start", metavar="TIME", help="Only instants after this time: tomorrow, 18:00; by default now.")
 @click.option("--count", type=WholeNumber(0, 10_000), default=5, show_default=True, help="Show so many instants.")
 @options.config
 @options.as_json

@@ -1,6 +1,8 @@
 """Queries that the daemon answers, or the store while no daemon is running."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -8,7 +10,7 @@ from rae_auto.cli import options
 from rae_auto.control.client import ANSWER_TIMEOUT_SECONDS, Client
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
-from rae_auto.model.primitives.zones import zone
+from rae_auto.model.primitives.zones import LOCAL, zone
 from rae_auto.views.tables import on_terminal
 from rae_auto.views.times import show_times_in
 
@@ -19,19 +21,42 @@ if TYPE_CHECKING:
 def query(
     command: str, arguments: dict[str, Any], config: str | None, timeout: float | None = ANSWER_TIMEOUT_SECONDS
 ) -> Any:
-    """Return the answer of the control command, or of the function of this name in `rae_auto.offline.queries`."""
+    """Return the answer of the control command, or of the function of this name in `rae_auto.offline.queries`.
+
+    Times of the past among the arguments, as people write them, are by the clock of the configured zone.
+    """
     try:
         with Client(timeout=timeout) as client:
             show_zone_of(client)
-            return client.call(command, **arguments)
+            return client.call(command, **_with_instants(arguments, lambda: zone_of(client)))
     except DaemonUnreachable:
         from rae_auto.offline import queries  # lazy: start-up
 
         project = options.load_project(config)
         show_times_in(project.zone)
-        answer = getattr(queries, command)(project, arguments)
+        answer = getattr(queries, command)(project, _with_instants(arguments, lambda: project.zone))
         print_notices(project)
         return answer
+
+
+_TIMES = ("since", "until", "before", "at")
+
+
+def _with_instants(arguments: dict[str, Any], find_zone: Callable[[], ZoneInfo]) -> dict[str, Any]:
+    """Return the arguments with instants in the place of times, so that all understand the same by them."""
+    given = {name: arguments[name] for name in _TIMES if isinstance(arguments.get(name), str)}
+    if not given:
+        return arguments
+    where = find_zone()
+    times = {name: options.read_time(f"--{name}", text, where) for name, text in given.items()}
+    # Which of several instants is meant depends on the records, as far as a question is about one time.
+    exact = {name: time.instants[0].isoformat() for name, time in times.items() if name != "at" or not time.remark}
+    return {**arguments, **exact}
+
+
+def zone_of(client: Client) -> ZoneInfo:
+    """Return the configured time zone of the daemon; the machine's while it is starting."""
+    return zone(client.call("ping").get("timezone") or LOCAL)
 
 
 def show_zone_of(client: Client) -> None:

@@ -23,12 +23,11 @@ if TYPE_CHECKING:
     from rae_auto.offline.project import Project
     from rae_auto.simulation.script import Script, ScriptedGuardResult
 
-_SUPPORTED_YEARS = range(1970, 9000)
 _MAX_RUNS_PER_MEDIAN = 101
 
 
 @click.command("simulate")
-@click.option("--from", "start", metavar="TIME", help="The start, in the configured time zone; by default now.")
+@click.option("--from", "start", metavar="TIME", help="The start: tomorrow, 18:00, 2026-10-25; by default now.")
 @click.option("--days", type=WholeNumber(1, 366), default=1, show_default=True, help="Simulate so many days.")
 @click.option(
     "--downtime", "downtimes", multiple=True, metavar="A..B", help="No daemon between A and B; may be repeated."
@@ -112,18 +111,18 @@ def simulate_command(
 
 def _span(start: str | None, days: int, where: ZoneInfo) -> tuple[datetime, datetime]:
     """Return the first and the last instant. Days are calendar days, which may have 23 or 25 hours."""
-    begin = datetime.now(where).replace(microsecond=0) if start is None else _instant(start, where).astimezone(where)
+    begin = (
+        datetime.now(where).replace(microsecond=0)
+        if start is None
+        else _instant("--from", start, where).astimezone(where)
+    )
     return begin.astimezone(UTC), (begin + timedelta(days=days)).astimezone(UTC)
 
 
-def _instant(text: str, where: ZoneInfo) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.year not in _SUPPORTED_YEARS:
-        raise click.UsageError(f"invalid time {quote(text[:60])}; write 2026-10-25, 2026-10-25T18:00, or add an offset")
-    return (moment if moment.tzinfo else moment.replace(tzinfo=where)).astimezone(UTC)
+def _instant(option: str, text: str, where: ZoneInfo) -> datetime:
+    from rae_auto.model.primitives.local_times import Direction  # lazy: start-up
+
+    return options.read_time(option, text, where, Direction.FUTURE).instants[0]
 
 
 def _downtimes(given: Iterable[str], since: datetime, until: datetime, where: ZoneInfo) -> "tuple[Span, ...]":
@@ -136,7 +135,7 @@ def _downtimes(given: Iterable[str], since: datetime, until: datetime, where: Zo
             raise click.UsageError(
                 f"--downtime {quote(text[:60])} must be A..B, as in 2026-10-25T18:00..2026-10-26T08:00"
             )
-        spans.append(Span(_instant(begin, where), _instant(end, where)))
+        spans.append(Span(_instant("--downtime", begin, where), _instant("--downtime", end, where)))
     spans.sort(key=lambda span: span.since)
     bounds = [since, *(bound for span in spans for bound in (span.since, span.until)), until]
     if bounds != sorted(bounds):
@@ -152,6 +151,7 @@ def _script(
     project: "Project",
 ) -> "Script":
     """Return the events from a file or from the records, and the results of guards."""
+    from rae_auto.model.primitives.local_times import parse_local_time
     from rae_auto.simulation.script import Script
     from rae_auto.simulation.script_files import read_script
 
@@ -159,7 +159,7 @@ def _script(
         return Script(guards=tuple(guards))
     try:
         text = json.dumps(_recorded(*span, project)) if events == "recorded" else Path(events).expanduser().read_text()
-        script = read_script(text, events, lambda text: _instant(text, where))
+        script = read_script(text, events, lambda text: parse_local_time(text, where, span[0]).instants[0])
     except ValueError as error:
         raise click.UsageError(f"--events {error}") from None
     # A result on the command line applies to the whole time.

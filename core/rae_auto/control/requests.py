@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import BadRequest
-from rae_auto.explain.local_times import parse_local_time
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.local_times import parse_local_time
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.run import RunState
 

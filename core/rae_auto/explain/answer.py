@@ -13,10 +13,10 @@ from attrs import evolve, frozen
 from rae_auto.engine.time.catch_up import find_neighbours
 from rae_auto.explain.checks import ExplanationFact, list_outlook_facts, list_run_facts, list_skip_facts
 from rae_auto.explain.job_view import JobView, describe_occurrence, distance_to
-from rae_auto.explain.local_times import RequestedTime, distance_to_nearest
 from rae_auto.model.decision import Decision
 from rae_auto.model.job_state import SeenOccurrence
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.local_times import RequestedTime, distance_to_nearest
 from rae_auto.model.reasons import (
     CaughtUp,
     Disabled,

@@ -20,11 +20,11 @@ from rae_auto.engine.plan import Plan
 from rae_auto.errors import BadRequest, JobNotFound, RunNotFound
 from rae_auto.explain.answer import Explanation, explain_at, explain_now, explain_run
 from rae_auto.explain.job_view import JobView, Wait
-from rae_auto.explain.local_times import RequestedTime, parse_local_time
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.local_times import RequestedTime, parse_local_time
 from rae_auto.model.primitives.names import SEE_JOBS, did_you_mean
 from rae_auto.model.run import Run
 

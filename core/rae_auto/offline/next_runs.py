@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from rae_auto.api.trigger import ScheduleTrigger
 from rae_auto.errors import BadRequest, PluginBroken, PluginError
-from rae_auto.explain.local_times import parse_local_time
 from rae_auto.model.plugin_ref import Cron, TriggerRef
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.local_times import Direction, parse_local_time
 from rae_auto.model.primitives.zones import local_zone_name, zone
 from rae_auto.offline.project import Project
 from rae_auto.registry import Registry
@@ -67,7 +67,7 @@ def _next_runs(plugins: PluginFactory, refs: Sequence[TriggerRef], start: str | 
 def _parse_start(start: str | None, local_zone: ZoneInfo) -> datetime:
     now = datetime.now(UTC)
     try:
-        return now if start is None else parse_local_time(start, local_zone, now).instants[0]
+        return now if start is None else parse_local_time(start, local_zone, now, Direction.FUTURE).instants[0]
     except ValueError as error:
         raise BadRequest(f"--from: {error}") from None
 

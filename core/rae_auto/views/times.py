@@ -38,3 +38,9 @@ def relative_time(iso: str | None, now: datetime | None = None) -> str:
 def local_and_relative_time(iso: str | None, now: datetime | None = None) -> str:
     """Return `18:00:05 (in 4 min)`; `-` for None."""
     return "-" if iso is None else f"{local_time(iso, now)} ({relative_time(iso, now)})"
+
+
+def describe_instant(instant: datetime, zone: tzinfo, now: datetime) -> str:
+    """Return an instant in full: `Sat 2026-11-28 18:00:05 CET (in 4 min)`."""
+    text = instant.astimezone(zone).strftime("%a %Y-%m-%d %H:%M:%S %Z")
+    return f"{text} ({relative_time(instant.isoformat(), now)})"

@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.support.waiting import eventually
@@ -195,11 +196,14 @@ def test_a_name_that_is_nearly_right_gets_a_suggestion(cli):
         (["history", "--state", "faild"], 2, 'unknown state "faild"; did you mean "failed"?'),
         (["history", "--state", "waiting"], 2, 'unknown state "waiting"; use "queued" or "retrying"'),
         (["history", "--state", "xyzzy"], 2, 'unknown state "xyzzy"; use "queued" or "starting" or'),
-        (["history", "--since", "yesterday"], 2, 'rae-auto: --since: invalid time "yesterday"; write 2026-01'),
-        (["history", "--until", "1h"], 2, 'rae-auto: --until: invalid time "1h"; write 2026-01'),
-        (["stats", "--since", "x"], 2, 'rae-auto: --since: invalid time "x"; write 2026-01'),
-        (["event", "list", "--until", "x"], 2, 'rae-auto: --until: invalid time "x"; write 2026-01'),
-        (["event", "delete", "--before", "x", "y"], 2, 'rae-auto: --before: invalid time "x"; write 2026-01'),
+        (["history", "--since", "soon"], 2, 'rae-auto: --since: invalid time "soon"; write yesterday, "1h ago", 09:00'),
+        (["history", "--until", "10"], 2, 'rae-auto: --until: invalid time "10"; write yesterday'),
+        (["add", "x", "--at", "x", "--", "true"], 2, 'rae-auto: --at: invalid time "x"; write "in 10 minutes", 09:00'),
+        (["add", "x", "--at", "2026-01-01", "--", "true"], 2, "ago) is in the past; name a time to come"),
+        (["add", "x", "--at", "1h ago", "--", "true"], 2, "(1 h ago) is in the past; name a time to come"),
+        (["stats", "--since", "x"], 2, 'rae-auto: --since: invalid time "x"; write yesterday'),
+        (["event", "list", "--until", "x"], 2, 'rae-auto: --until: invalid time "x"; write yesterday'),
+        (["event", "delete", "--before", "x", "y"], 2, 'rae-auto: --before: invalid time "x"; write yesterday'),
         *(
             ([*command.split(), "nobody"], 1, "no job \"nobody\"; 'rae-auto list' shows all jobs")
             for command in (
@@ -242,7 +246,7 @@ def test_why_prints_one_line_and_the_facts_behind_it(cli):
     assert facts[0].startswith("  trigger: manual")
     assert cli("why", "broken", "--run", run, "--json").json["answer"] == answer
     assert cli("why", "nothing").code == 1
-    assert cli("why", "broken", "--at", "yesterday").code == 2
+    assert cli("why", "broken", "--at", "soon").code == 2
 
 
 def test_times_without_an_offset_are_in_the_configured_zone(cli):
@@ -255,3 +259,11 @@ def test_times_without_an_offset_are_in_the_configured_zone(cli):
     assert (count_listed("--since", "2026-01-31T18:00"), count_listed("--since", "2026-01-31T18:01")) == (1, 0)
     assert (count_listed("--until", "2026-01-31T18:00"), count_listed("--until", "2026-01-31")) == (1, 0)
     assert cli("history", "--until", "2020-01-31", "--json").json == []
+    assert cli("history", "--until", "yesterday", "--json").json == []
+
+
+def test_add_runs_a_job_once_at_a_time_as_people_write_it(cli):
+    said = cli("add", "tea", "--at", "in 10 minutes", "--", "true")
+    assert (said.code, said.err) == (0, "")
+    next_at = datetime.fromisoformat(cli("show", "tea", "--json").json["info"]["next_at"])
+    assert timedelta(minutes=9) < next_at - datetime.now(UTC) <= timedelta(minutes=10)

@@ -41,7 +41,7 @@ class TestBesideADaemon:
     def test_misspelt_job_or_instant_is_reported(self, cli):
         said = cli("stats", "helo")
         assert (said.code, said.err) == (1, 'rae-auto: no job "helo"; did you mean "hello"?\n')
-        assert cli("stats", "--since", "yesterday").code == 2
+        assert cli("stats", "--since", "yesterdy").code == 2
 
     def test_backup_asks_the_daemon(self, cli, tmp_path):
         run = ran(cli, "hello")

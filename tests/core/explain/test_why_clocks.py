@@ -1,6 +1,6 @@
 """Why, of times that a clock that was set skips or brings twice, and as people write them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,10 +10,10 @@ from rae_auto.engine.plan import JobOrigin
 from rae_auto.explain.answer import explain_at
 from rae_auto.explain.collector import collect
 from rae_auto.explain.engine_source import EngineSource
-from rae_auto.explain.local_times import parse_local_time
+from rae_auto.model.primitives.local_times import parse_local_time
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
-from rae_auto.simulation.virtual_engine import EPOCH, VirtualWorld
+from rae_auto.simulation.virtual_engine import VirtualWorld
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -90,25 +90,3 @@ def test_facts_show_the_time_in_the_triggers_zone():
     assert facts_of(explanation)["clock"] == (
         "15:00 in Europe/Berlin is 09:00 on 2026-06-01 in America/New_York, the trigger's zone"
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "instants", "remark"),
-    [
-        ("02:30", ["2026-07-01T00:30:00+00:00"], None),
-        ("2026-07-01T02:30Z", ["2026-07-01T02:30:00+00:00"], None),
-        ("2026-03-29T02:30:15", ["2026-03-29T01:00:00+00:00"], "02:30:15 does not exist"),
-        ("2026-10-25T02:30", ["2026-10-25T00:30:00+00:00", "2026-10-25T01:30:00+00:00"], "occurs twice"),
-    ],
-)
-def test_parse_local_time(text, instants, remark):
-    found = parse_local_time(text, ZoneInfo(BERLIN), datetime(2026, 7, 1, 12, tzinfo=UTC))
-    assert [instant.isoformat() for instant in found.instants] == instants
-    assert (remark is None and found.remark is None) or remark in found.remark
-
-
-@pytest.mark.parametrize("text", ["yesterday", "", "25:00", "2026-02-30T01:00", "9" * 500, "0001-01-01T00:00+23:00"])
-def test_parse_local_time_refuses_in_one_line(text):
-    with pytest.raises(ValueError, match=r"invalid time .*; write") as caught:
-        parse_local_time(text, ZoneInfo(BERLIN), EPOCH)
-    assert len(str(caught.value)) < 200

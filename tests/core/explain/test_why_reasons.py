@@ -8,8 +8,8 @@ from tests.support.why import HOUR, MINUTE, Hourly, a_job, answer_at, facts_of, 
 from rae_auto import Job, NotStarted, RetryPolicy
 from rae_auto.engine.plan import Plan
 from rae_auto.explain.answer import explain_at, explain_now, explain_run
-from rae_auto.explain.local_times import RequestedTime
 from rae_auto.model.guard import GuardResult, Verdict
+from rae_auto.model.primitives.local_times import RequestedTime
 from rae_auto.model.reasons import (
     AttemptError,
     Cancelled,

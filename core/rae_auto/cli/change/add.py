@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.change.definition import definition_of
-from rae_auto.cli.queries import show_zone_of
+from rae_auto.cli.change.definition import definition_of, triggers_of
+from rae_auto.cli.queries import show_zone_of, zone_of
 from rae_auto.cli.usage import KeyValue, OneOf, WholeNumber
 from rae_auto.control.client import Client
 from rae_auto.model.primitives.escaping import escape_line
@@ -24,7 +24,7 @@ from rae_auto.views.times import local_and_relative_time
 @click.option("--schedule", metavar="EXPR", help="A cron expression.")
 @click.option("--tz", metavar="ZONE", help="The time zone of --schedule; by default the configured one.")
 @click.option("--every", metavar="DURATION", help="Run it repeatedly, at this interval.")
-@click.option("--at", metavar="INSTANT", help="Run it once, at this instant.")
+@click.option("--at", metavar="TIME", help="Run it once, at this time: in 10 minutes, tomorrow 9:00.")
 @click.option("--on", "paths", multiple=True, metavar="PATH", help="Run it when this file or folder changes.")
 @click.option("--trigger", "triggers", multiple=True, metavar="TYPE", help="Another trigger, as a table or 'TYPE K=V'.")
 @click.option("--cwd", metavar="FOLDER", help="Where the command starts; by default in this folder.")
@@ -60,6 +60,9 @@ def add_command(
         raise click.UsageError("the job has no name; write 'rae-auto add NAME', or set id in the file")
     with Client() as client:
         show_zone_of(client)
+        if fields["at"]:
+            at = options.read_future_time("--at", fields["at"], zone_of(client))
+            definition["schedule"] = triggers_of({**fields, "at": at.isoformat()})
         added = client.call("add", definition=definition, replace=replace)
     if json_:
         print_json(added)

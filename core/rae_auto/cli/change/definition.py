@@ -32,7 +32,7 @@ def definition_of(options: Mapping[str, Any], given: Mapping[str, Any], command:
         definition["needs"] = list(options["needs"])
     if options["guards"]:
         definition["guards"] = [_plugin("--guard", text) for text in options["guards"]]
-    if triggers := _triggers(options):
+    if triggers := triggers_of(options):
         definition["schedule"] = triggers
     if options["cwd"]:
         definition["cwd"] = _absolute(options["cwd"])
@@ -41,7 +41,8 @@ def definition_of(options: Mapping[str, Any], given: Mapping[str, Any], command:
     return definition
 
 
-def _triggers(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+def triggers_of(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the triggers that the options name. Errors: UsageError."""
     zone = options["tz"]
     if zone and not options["schedule"]:
         raise _refusal("--tz", "is the time zone of --schedule; use both, or write --at with an offset")
