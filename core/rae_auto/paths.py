@@ -1,7 +1,10 @@
 """Paths of the state and the configuration. Imports the standard library only, because every command needs it."""
 
 import contextlib
+import json
 import os
+import re
+import stat
 import sys
 from pathlib import Path
 
@@ -10,16 +13,70 @@ _MAX_SOCKET_PATH_BYTES = 100
 """A little less than the 104 to 108 bytes of `sun_path` in unix(7)."""
 
 
-def state_directory() -> Path:
-    """Return the state directory: RAE_STATE_DIR, or the platform's for this user. It need not exist."""
+def absolute_path(path: Path) -> Path:
+    """Return a path that doesn't depend on the working directory; links in it are kept."""
+    return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - resolving links is the store's task
+
+
+def state_directory(config: Path | None = None) -> Path:
+    """Return the state directory that belongs to a configuration file. It need not exist.
+
+    RAE_STATE_DIR names it, or else the key `state` of the file; without both it is the platform's for this user.
+    """
     chosen = os.environ.get("RAE_STATE_DIR")
     if chosen:
-        return Path(os.path.abspath(Path(chosen).expanduser()))  # noqa: PTH100 - resolving links is the store's task
+        return absolute_path(Path(chosen))
+    if config is not None and (configured := configured_state_directory(config)) is not None:
+        return configured
     if sys.platform == "win32":
         return _from_environment("LOCALAPPDATA", "AppData/Local") / "rae-auto" / "state"
     if sys.platform == "darwin":
         return _home() / "Library" / "Application Support" / "rae-auto" / "state"
     return _from_environment("XDG_STATE_HOME", ".local/state") / "rae-auto"
+
+
+_TABLE_HEADER = re.compile(r"^[ \t]*\[.*\][ \t]*(#.*)?$", re.MULTILINE)
+_STATE_KEY = re.compile(r"""^[ \t]*(state|"state"|'state')[ \t]*=.*$""", re.MULTILINE)
+
+
+def configured_state_directory(config: Path) -> Path | None:
+    """Return the directory that the key `state` of a configuration file names, relative to the file; None without it.
+
+    Reads that line alone: every command needs it, also while the rest of the file has errors. A file that another
+    user owns or everyone can write is ignored, because whoever writes it could lead commands to a daemon of his own.
+    """
+    try:
+        status = config.stat()
+        is_own = not hasattr(os, "geteuid") or (status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o002)
+        if not is_own or not stat.S_ISREG(status.st_mode):
+            return None
+        text = config.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    header = _TABLE_HEADER.search(text)
+    line = _STATE_KEY.search(text, 0, header.start() if header else len(text))
+    if line is None:
+        return None
+    import tomllib
+
+    with contextlib.suppress(tomllib.TOMLDecodeError, RuntimeError):
+        value = tomllib.loads(line.group())["state"]
+        if isinstance(value, str) and value:
+            return absolute_path(config.absolute().parent / Path(value).expanduser())
+    return None
+
+
+STATE_MARKER = "rae-auto.json"
+"""Name of the file that makes a directory a state directory, and says which configuration used it last."""
+
+
+def last_config(directory: Path) -> Path | None:
+    """Return the configuration file that a daemon ran last with this state directory, if that is known."""
+    try:
+        path = json.loads((directory / STATE_MARKER).read_bytes()).get("config")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return Path(path) if isinstance(path, str) else None
 
 
 def config_directory() -> Path:
@@ -52,6 +109,11 @@ def output_path(directory: Path, job: str, run: str, attempt: int) -> Path:
     Each job has a directory of its own: ten thousand jobs with a thousand runs each would be too much for one.
     """
     return directory / "output" / job / f"{run}.{attempt}.log"
+
+
+def is_same_config(one: Path, other: Path) -> bool:
+    """Return whether two paths lead to the same configuration file, which need not exist."""
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def find_config(explicit: str | None = None) -> Path | None:

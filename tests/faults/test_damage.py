@@ -8,6 +8,8 @@ import pytest
 from tests.faults.damage import cases_of, make_images, run
 from tests.support.daemons import Daemons
 
+from rae_auto.records.state_directory import claim_state_directory
+
 SAMPLE = 60
 
 
@@ -33,7 +35,7 @@ command = ["true"]
 @pytest.mark.requirement("R20")
 def test_a_damaged_snapshot_without_another_is_refused_in_one_line(daemons: Callable[..., Daemons]) -> None:
     ours = daemons(JOB, 'store = "json"\n')
-    ours.state.mkdir(mode=0o700)
+    claim_state_directory(ours.state)
     (ours.state / "snapshot-7.json").write_text("{}")
     code, said = ours.refused()
     assert code == 1

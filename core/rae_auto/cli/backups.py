@@ -6,8 +6,7 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import print_notices
-from rae_auto.control.client import Client
+from rae_auto.cli.queries import connect, print_notices
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count
@@ -33,7 +32,7 @@ def backup_command(file: str, replace: bool, config: str | None, json_: bool) ->
 
 def _backup(path: Path, replace: bool, config: str | None) -> dict[str, Any]:
     try:
-        with Client(timeout=None) as client:
+        with connect(config, timeout=None) as client:
             record: dict[str, Any] = client.call("backup", path=str(path), replace=replace)
             return record
     except DaemonUnreachable:

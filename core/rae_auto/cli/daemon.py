@@ -5,11 +5,12 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import show_zone_of
+from rae_auto.cli.queries import connect
 from rae_auto.control.client import Client, is_daemon_running
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
+from rae_auto.paths import find_config, state_directory
 from rae_auto.views.status import STATUS_HEADERS, problem_lines, status_lines, status_record, status_rows
 from rae_auto.views.tables import on_terminal, print_json, show_table, style
 
@@ -33,17 +34,18 @@ def run_command(config: str | None, paused: bool) -> int:
 @click.command("stop")
 @click.option("--now", is_flag=True, help="End running jobs immediately, without shutdown_grace.")
 @click.option("--leave-running", is_flag=True, help="Leave commands running; the next daemon takes them over.")
-def stop_command(now: bool, leave_running: bool) -> None:
+@options.config
+def stop_command(now: bool, leave_running: bool, config: str | None) -> None:
     """Stop the daemon. Running jobs get the time shutdown_grace to end.
 
     Example: rae-auto stop --leave-running
     """
-    with Client() as client:
+    with connect(config) as client:
         try:
             answer = client.call("stop", now=now, leave_running=leave_running)
         except DaemonUnreachable:
             # It may have ended before it could answer; then it has done what it was asked to do.
-            if is_daemon_running():
+            if is_daemon_running(state_directory(find_config(config))):
                 raise
             return
         if answer.get("active_runs"):
@@ -53,13 +55,14 @@ def stop_command(now: bool, leave_running: bool) -> None:
 
 
 @click.command("reload")
+@options.config
 @options.as_json
-def reload_command(json_: bool) -> None:
+def reload_command(config: str | None, json_: bool) -> None:
     """Make the daemon read its configuration again. If it has errors, nothing changes.
 
     Example: rae-auto reload
     """
-    with Client() as client:
+    with connect(config) as client:
         changes = client.call("reload")
     if json_:
         print_json(changes)
@@ -72,25 +75,25 @@ def reload_command(json_: bool) -> None:
 
 
 @click.command("status")
+@options.config
 @options.as_json
 @click.option("--watch", is_flag=True, help="Update the status whenever something happens.")
-def status_command(json_: bool, watch: bool) -> None:
+def status_command(config: str | None, json_: bool, watch: bool) -> None:
     """Show whether all is well, what is running, what is waiting and why, and what comes next.
 
     Example: rae-auto status --watch
     """
-    with Client() as client:
-        show_zone_of(client)
+    with connect(config) as client:
         status = client.call("status")
         _show(status, json_)
         if watch:
-            _watch(client, status, json_)
+            _watch(client, status, config, json_)
 
 
-def _watch(client: Client, status: dict[str, Any], json_: bool) -> None:
+def _watch(client: Client, status: dict[str, Any], config: str | None, json_: bool) -> None:
     """Show the status again whenever something happens, and count down meanwhile on a terminal."""
     is_redrawn = on_terminal() and not json_
-    with Client() as listener:
+    with connect(config) as listener:
         listener.subscribe()
         while True:
             happened = listener.wait_for_event(COUNTDOWN_SECONDS if is_redrawn else None)

@@ -7,7 +7,7 @@ import click
 
 from rae_auto._version import __version__
 from rae_auto.cli import options
-from rae_auto.control.client import Client
+from rae_auto.cli.queries import connect
 from rae_auto.errors import DaemonUnreachable, SchedulerError
 from rae_auto.paths import find_config
 from rae_auto.views.findings import finding_line, finding_record
@@ -31,7 +31,7 @@ def doctor_command(config: str | None, json_: bool) -> int:
     """
     from rae_auto.offline.doctor import diagnose  # lazy: start-up
 
-    findings = [*diagnose(find_config(config)), *_diagnose_daemon()]
+    findings = [*diagnose(find_config(config)), *_diagnose_daemon(config)]
     has_problems = any(finding.hint is not None for finding in findings)
     if json_:
         print_json({"ok": not has_problems, "findings": [finding_record(finding) for finding in findings]})
@@ -41,11 +41,11 @@ def doctor_command(config: str | None, json_: bool) -> int:
     return 1 if has_problems else 0
 
 
-def _diagnose_daemon() -> "Iterator[Finding]":
+def _diagnose_daemon(config: str | None) -> "Iterator[Finding]":
     from rae_auto.offline.doctor import Finding  # lazy: start-up
 
     try:
-        with Client(timeout=DAEMON_TIMEOUT_SECONDS) as client:
+        with connect(config, DAEMON_TIMEOUT_SECONDS) as client:
             status = client.call("status")
     except DaemonUnreachable as error:
         is_absent = "no daemon is running" in str(error)

@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import query, zone_of
+from rae_auto.cli.queries import connect, query, zone_of
 from rae_auto.cli.usage import CommandGroup, OneOf
-from rae_auto.control.client import Client
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.views.events import EVENT_HEADERS, event_rows
@@ -40,14 +39,17 @@ def event_command() -> None:
     help="One field of the data; KEY:=JSON if not text.",
 )
 @click.option("--at", metavar="TIME", help="The time of the event: 5m ago, 09:00; by default now.")
+@options.config
 @options.as_json
-def send_command(name: str, data: str | None, fields: tuple[str, ...], at: str | None, json_: bool) -> None:
+def send_command(
+    name: str, data: str | None, fields: tuple[str, ...], at: str | None, config: str | None, json_: bool
+) -> None:
     """Record an event and print its id once it is durable.
 
     Example: rae-auto event send door.opened --field room=kitchen --field times:=2
     """
     content = {**_parse_data(data), **dict(map(_parse_field, fields))}
-    with Client() as client:
+    with connect(config) as client:
         moment = None if at is None else options.read_time("--at", at, zone_of(client)).instants[0].isoformat()
         answer = client.call("record_event", name=_text(name), data=content, at=moment)
     if json_:

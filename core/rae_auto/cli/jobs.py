@@ -3,22 +3,21 @@
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import show_zone_of
-from rae_auto.control.client import Client
+from rae_auto.cli.queries import connect
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.jobs import JOB_HEADERS, job_details, job_rows
 from rae_auto.views.tables import print_json, show_table
 
 
 @click.command("list")
+@options.config
 @options.as_json
-def list_command(json_: bool) -> None:
+def list_command(config: str | None, json_: bool) -> None:
     """List all jobs, with their present state and their next run.
 
     Example: rae-auto list --json
     """
-    with Client() as client:
-        show_zone_of(client)
+    with connect(config) as client:
         jobs = client.call("list")
     if json_:
         print_json(jobs)
@@ -28,14 +27,14 @@ def list_command(json_: bool) -> None:
 
 @click.command("show")
 @options.job
+@options.config
 @options.as_json
-def show_command(job: str, json_: bool) -> None:
+def show_command(job: str, config: str | None, json_: bool) -> None:
     """Show a job: its definition, its state, and its open runs.
 
     Example: rae-auto show backup
     """
-    with Client() as client:
-        show_zone_of(client)
+    with connect(config) as client:
         details = client.call("show", job=job)
     if json_:
         print_json(details)
@@ -45,35 +44,38 @@ def show_command(job: str, json_: bool) -> None:
 
 @click.command("remove")
 @options.job
-def remove_command(job: str) -> None:
+@options.config
+def remove_command(job: str, config: str | None) -> None:
     """Remove a job that was added by hand. Its open runs finish.
 
     Example: rae-auto remove tidy
     """
-    with Client() as client:
+    with connect(config) as client:
         client.call("remove", job=job)
     click.echo(f"removed {escape_line(job)}")
 
 
 @click.command("pause")
 @options.job
-def pause_command(job: str) -> None:
+@options.config
+def pause_command(job: str, config: str | None) -> None:
     """Pause a job: it starts by hand only, until it is resumed.
 
     Example: rae-auto pause backup
     """
-    with Client() as client:
+    with connect(config) as client:
         client.call("pause", job=job)
     click.echo(f"paused {escape_line(job)}")
 
 
 @click.command("resume")
 @options.job
-def resume_command(job: str) -> None:
+@options.config
+def resume_command(job: str, config: str | None) -> None:
     """Resume a paused job.
 
     Example: rae-auto resume backup
     """
-    with Client() as client:
+    with connect(config) as client:
         client.call("resume", job=job)
     click.echo(f"resumed {escape_line(job)}")

@@ -12,7 +12,7 @@ import click
 
 from rae_auto.cli.usage import WholeNumber
 from rae_auto.errors import ConfigError
-from rae_auto.paths import find_config
+from rae_auto.paths import find_config, last_config, state_directory
 
 if TYPE_CHECKING:
     from rae_auto.model.primitives.local_times import Direction, RequestedTime
@@ -80,7 +80,7 @@ def _complete_job(_ctx: click.Context, _param: click.Parameter, incomplete: str)
 
     names: list[str] = []
     with suppress(Exception):
-        with Client() as client:
+        with Client(state_directory(find_config(_ctx.params.get("config")))) as client:
             names = [job["id"] for job in client.call("list")]
         return [name for name in names if name.startswith(incomplete)]
     with suppress(Exception):
@@ -92,7 +92,8 @@ def load_project(given: str | None) -> "Project":
     """Load the project of a configuration. Errors: ConfigError."""
     from rae_auto.offline.project import Project  # lazy: start-up
 
-    return Project.load(config_path(given))
+    path = find_config(given) or last_config(state_directory())
+    return Project.load(config_path(given) if path is None else path)
 
 
 job = click.argument("job", shell_complete=_complete_job)

@@ -1,6 +1,7 @@
-"""Queries that the daemon answers, or the store while no daemon is running."""
+"""The connection to the daemon of a configuration, and queries that the store answers while none is running."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -11,11 +12,44 @@ from rae_auto.control.client import ANSWER_TIMEOUT_SECONDS, Client
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.zones import LOCAL, zone
+from rae_auto.paths import find_config, is_same_config, state_directory
 from rae_auto.views.tables import on_terminal
 from rae_auto.views.times import show_times_in
 
 if TYPE_CHECKING:
     from rae_auto.offline.project import Project
+
+
+def connect(config: str | None, timeout: float | None = ANSWER_TIMEOUT_SECONDS) -> Client:
+    """Return a connection to the daemon of a configuration: that of `--config`, or the nearest `rae.toml`.
+
+    From then on a terminal shows times in the time zone of that daemon.
+
+    Errors: DaemonUnreachable if none is running, or if the one with this state directory runs another configuration.
+    """
+    path = find_config(config)
+    client = Client(state_directory(path), timeout)
+    try:
+        daemon = client.call("ping")
+        _check_config(path, daemon.get("config"), state_directory(path))
+    except BaseException:
+        client.close()
+        raise
+    if on_terminal():
+        # A daemon that is just starting can't say yet.
+        name = daemon.get("timezone")
+        show_times_in(zone(name) if name else None)
+    return client
+
+
+def _check_config(wanted: Path | None, running: str | None, directory: Path) -> None:
+    # A program that embeds a scheduler has no configuration.
+    if wanted is None or running is None or is_same_config(wanted, Path(running)):
+        return
+    raise DaemonUnreachable(
+        f"no daemon is running for {wanted.absolute()}: the one in {directory} runs {running}; "
+        f"use '--config {running}' for that, or give this file a directory of its own with the key state"
+    )
 
 
 def query(
@@ -26,8 +60,7 @@ def query(
     Times of the past among the arguments, as people write them, are by the clock of the configured zone.
     """
     try:
-        with Client(timeout=timeout) as client:
-            show_zone_of(client)
+        with connect(config, timeout) as client:
             return client.call(command, **_with_instants(arguments, lambda: zone_of(client)))
     except DaemonUnreachable:
         from rae_auto.offline import queries  # lazy: start-up
@@ -57,14 +90,6 @@ def _with_instants(arguments: dict[str, Any], find_zone: Callable[[], ZoneInfo])
 def zone_of(client: Client) -> ZoneInfo:
     """Return the configured time zone of the daemon; the machine's while it is starting."""
     return zone(client.call("ping").get("timezone") or LOCAL)
-
-
-def show_zone_of(client: Client) -> None:
-    """Show times on a terminal in the configured time zone of the daemon."""
-    if on_terminal():
-        # A daemon that is just starting can't say yet.
-        name = client.call("ping").get("timezone")
-        show_times_in(zone(name) if name else None)
 
 
 def print_notices(project: "Project") -> None:

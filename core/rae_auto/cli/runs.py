@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import query
+from rae_auto.cli.queries import connect, query
 from rae_auto.cli.usage import WholeNumber
-from rae_auto.control.client import Client
 from rae_auto.errors import RunNotFound
 from rae_auto.model.primitives.escaping import escape_line, escape_text
 from rae_auto.model.primitives.formatting import format_count, quote
-from rae_auto.paths import output_path, state_directory
+from rae_auto.paths import find_config, output_path, state_directory
 from rae_auto.views.tables import print_json
 from rae_auto.views.traces import trace_line, trace_record
 
@@ -32,15 +31,16 @@ _RUN_ID_LENGTH = 26
 @click.command("trigger")
 @options.job
 @click.option("--request", metavar="TEXT", help="An id for the request: repeating it does not start a second run.")
+@options.config
 @options.as_json
-def trigger_command(job: str, request: str | None, json_: bool) -> None:
+def trigger_command(job: str, request: str | None, config: str | None, json_: bool) -> None:
     """Start a job by hand and print the id of its run.
 
     The id is printed once the run is durable.
 
     Example: rae-auto trigger backup
     """
-    with Client() as client:
+    with connect(config) as client:
         answer = client.call("trigger", job=job, request=request or uuid.uuid4().hex)
     if json_:
         print_json(answer)
@@ -68,13 +68,14 @@ def exec_command(job: str, config: str | None) -> int:
 
 @click.command("cancel")
 @click.argument("target", metavar="JOB|RUN")
+@options.config
 @options.as_json
-def cancel_command(target: str, json_: bool) -> None:
+def cancel_command(target: str, config: str | None, json_: bool) -> None:
     """Cancel a run, or all open runs of a job.
 
     Example: rae-auto cancel backup
     """
-    with Client() as client:
+    with connect(config) as client:
         answer = client.call("cancel", job=target)
     if json_:
         print_json(answer)
@@ -95,7 +96,7 @@ def output_command(target: str, attempt: int | None, follow: bool, raw: bool, co
     """
     run = _latest_run(target, config)
     number = attempt or run["attempt"]
-    path = output_path(state_directory(), run["job"], run["run_id"], number)
+    path = output_path(state_directory(find_config(config)), run["job"], run["run_id"], number)
 
     def is_followed() -> bool:
         return follow and _latest_run(run["run_id"], config)["state"] in OPEN_STATES

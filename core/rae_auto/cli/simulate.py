@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import print_notices
+from rae_auto.cli.queries import connect, print_notices
 from rae_auto.cli.usage import WholeNumber
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
@@ -194,11 +194,10 @@ def _recorded(since: datetime, until: datetime, project: "Project") -> list[dict
     The ends of runs from `since` on are left out, because the simulation has its own.
     """
     from rae_auto.api.events import RUN_ENDED
-    from rae_auto.control.client import Client
 
     records: list[dict[str, Any]]
     try:
-        with Client() as client:
+        with connect(str(project.path)) as client:
             records = client.call("world_log", until=until.isoformat())
     except DaemonUnreachable:
         from rae_auto.offline.queries import world_log
@@ -249,10 +248,9 @@ def _length(run: Mapping[str, Any]) -> float:
 
 
 def _histories(queries: list[dict[str, Any]], project: "Project") -> list[list[dict[str, Any]]]:
-    from rae_auto.control.client import Client
 
     try:
-        with Client() as client:
+        with connect(str(project.path)) as client:
             return [client.call("history", **query) for query in queries]
     except DaemonUnreachable:
         from rae_auto.offline.queries import histories

@@ -33,6 +33,7 @@ from rae_auto.model.primitives.problems import (
     invalid,
 )
 from rae_auto.model.primitives.zones import local_zone_name, zone
+from rae_auto.paths import absolute_path, configured_state_directory
 
 _MAX_REPORTED_PROBLEMS = 100
 
@@ -133,6 +134,7 @@ def _examine(path: Path, plugins: PluginSource, warnings: _Warnings | None = Non
     defaults = _pop_table(document, "defaults", findings)
     table = _file_table(document, findings)
     timezone = _timezone(table.timezone, findings)
+    _check_state(table.state, path, findings)
     for key, kind, ref in _plugins_of(table):
         with findings.within(*key):
             plugin = make(kind, ref, plugins, timezone)
@@ -193,6 +195,17 @@ def _timezone(name: str, findings: ProblemCollector) -> str:
         except ValueError as error:
             raise invalid(str(error)) from None
     return "UTC"
+
+
+def _check_state(state: str | None, path: Path, findings: ProblemCollector) -> None:
+    """Check that commands, which read the line of the key `state` alone, find what the file means."""
+    if state is None:
+        return
+    with findings.within("state"):
+        if not state:
+            raise invalid('must name a directory, as in state = "state"')
+        if configured_state_directory(path) != absolute_path(path.absolute().parent / Path(state).expanduser()):
+            raise invalid('must be on a line of its own above all tables, as in state = "state"')
 
 
 def _plugins_of(table: FileTable) -> list[tuple[tuple[str | int, ...], Kind, PluginRef]]:

@@ -14,6 +14,7 @@ STARTER = """\
 # A duration is "90s", "5m", "1h30m", "2d" or a number of seconds; a size is "512MB" or a number of bytes.
 
 # timezone = "Europe/Berlin"            # of schedules; the machine's own if absent
+# state = "state"                       # a directory for the state of this file alone
 # store = "sqlite"                      # or "json": plain files
 loggers = ["console"]                   # and "file"
 # max_parallel = 8                      # how many runs at once
@@ -35,14 +36,14 @@ command = ["echo", "Hello from rae-auto"]   # program and arguments, without a s
 schedule = "* * * * *"
 
 # At intervals, and with a shell.
-[jobs.disk]
+[jobs.free-space]
 shell = "df -k / | tail -1"
 trigger = { type = "interval", every = "5m" }
 
-# Only when triggered: rae-auto trigger report
-[jobs.report]
+# Only when triggered: rae-auto trigger system
+[jobs.system]
 command = ["uname", "-a"]
-needs = ["disk"]                        # runs only if the latest run of `disk` succeeded
+needs = ["free-space"]                  # runs only if the latest run of it succeeded
 # cwd = "~/reports"
 # env = { MODE = "prod" }
 # priority = "high"                     # low, normal, high, critical

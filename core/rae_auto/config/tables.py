@@ -37,6 +37,10 @@ class FileTable:
     """The top level of a configuration file, without its jobs and their defaults."""
 
     timezone: str = field(default="local", metadata=_help('time zone of schedules: an IANA name, or "local"'))
+    state: str | None = field(
+        default=None,
+        metadata=_help("directory of the state, relative to this file; RAE_STATE_DIR overrides it"),
+    )
     store: PluginRef = field(default=PluginRef("sqlite"), metadata=_help("where state is stored"))
     loggers: tuple[PluginRef, ...] = field(
         default=(PluginRef("console"),), metadata=_help("where log lines go", hint='write ["console"]')

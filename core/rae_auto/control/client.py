@@ -8,7 +8,7 @@ from typing import Any
 
 from rae_auto.control.protocol import Request, decode_answer, decode_event, encode_request
 from rae_auto.errors import DaemonUnreachable
-from rae_auto.paths import socket_path, state_directory
+from rae_auto.paths import find_config, socket_path, state_directory
 
 ANSWER_TIMEOUT_SECONDS = 30.0
 """The time to wait for an answer that takes the daemon no time to prepare."""
@@ -19,7 +19,7 @@ class Client:
 
     def __init__(self, directory: Path | None = None, timeout: float | None = ANSWER_TIMEOUT_SECONDS) -> None:
         """Connect. An answer may take `timeout` seconds; None waits without a limit. Errors: DaemonUnreachable."""
-        directory = directory or state_directory()
+        directory = directory or state_directory(find_config())
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(timeout)
         try:

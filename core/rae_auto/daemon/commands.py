@@ -84,8 +84,13 @@ class Commands:
         }
 
     async def ping(self, _: Arguments) -> Any:
-        """Return the pid, the version and the time zone of the daemon."""
-        return {"pid": os.getpid(), "version": __version__, "timezone": self._scheduler.runtime.zone.key}
+        """Return the pid, the version, the configuration and the time zone of the daemon."""
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "config": self._facts.config and str(self._facts.config),
+            "timezone": self._scheduler.runtime.zone.key,
+        }
 
     async def status(self, _: Arguments) -> Any:
         """Return the state of the daemon, its open runs, the next starts, and what needs attention."""

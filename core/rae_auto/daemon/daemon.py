@@ -5,7 +5,7 @@ import contextlib
 import gc
 import signal
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,13 @@ from rae_auto.daemon.control_server import ControlServer
 from rae_auto.daemon.early_commands import EarlyCommands
 from rae_auto.daemon.exit_deadline import ExitDeadline, leave_hung_threads
 from rae_auto.daemon.file_identity import FileIdentity, read_file_identity
+from rae_auto.daemon.inheritance import describe_inheritance
 from rae_auto.daemon.stall_detector import StallDetector
 from rae_auto.daemon.start_report import log_ready, log_start
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import ConfigError, SchedulerError, StoreError
-from rae_auto.paths import socket_path, state_directory
+from rae_auto.paths import last_config, socket_path, state_directory
+from rae_auto.records.state_directory import claim_state_directory, note_config
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, run_until_complete
@@ -29,7 +31,6 @@ from rae_auto.runtime.concurrency.limited_calls import call_within
 from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
-from rae_auto.toolkit.files import create_private_directory
 
 if TYPE_CHECKING:
     from rae_auto.daemon.config_watch import ConfigWatcher
@@ -44,7 +45,7 @@ def run(config_path: Path, *, paused: bool) -> int:
     # Before the file is read, so that a change in between is detected.
     identity = read_file_identity(config_path)
     config = load(config_path, registry)
-    directory = create_private_directory(state_directory())
+    directory = claim_state_directory(state_directory(config_path))
     plugins = PluginFactory(registry, config.timezone)
     stall_detector = StallDetector(registry.owner_of)
     log_setup.attach([plugins.logger(ref) for ref in config.loggers], directory)
@@ -81,7 +82,7 @@ class Daemon:
         stall_detector: StallDetector,
     ) -> None:
         """Create a daemon; `identity` is that of the file from which `config` was read."""
-        self._path = path
+        self._path = path.absolute()
         self._stall_detector = stall_detector
         self._registry = registry
         self._paused = paused
@@ -97,6 +98,8 @@ class Daemon:
         self._is_stop_requested = self._is_signalled = False
         self._socket_problem: str | None = None
         self._tasks = BackgroundTasks("a request")
+        self._previous_config: Path | None = None
+        self._started_at = datetime.now(UTC)
         self._scheduler = Scheduler(
             directory=directory,
             store=config.store,
@@ -142,6 +145,7 @@ class Daemon:
             # Before anything is started: a start that is refused must have no effect.
             control.bind(socket_path(self._scheduler.directory))
             log_start(self._path, self._scheduler.directory)
+            self._note_config()
             self._tasks.start(control.start(socket_path(self._scheduler.directory)))
 
         self._opening = asyncio.ensure_future(self._scheduler.open(bind))
@@ -158,6 +162,21 @@ class Daemon:
             # A cancellation that came too late, or was ignored.
             await self._scheduler.stop()
         return True
+
+    def _note_config(self) -> None:
+        """Note whose state this is from now on, and remember whose it was."""
+        self._started_at = datetime.now(UTC)
+        self._previous_config = last_config(self._scheduler.directory)
+        try:
+            note_config(self._scheduler.directory, self._path)
+        except OSError as error:
+            logger.warning("the state directory doesn't say which configuration it belongs to: {}", error)
+
+    async def _report_inheritance(self) -> None:
+        """Log what comes from the state of another configuration."""
+        text = await describe_inheritance(self._scheduler.runtime, self._previous_config, self._path, self._started_at)
+        if text is not None:
+            logger.warning("{}", text)
 
     async def _run_opened(self, control: ControlServer) -> None:
         _tune_garbage_collection()
@@ -178,7 +197,8 @@ class Daemon:
         engine = self._scheduler.runtime.engine
         jobs = [(engine.next_at(entry.job.id), entry.job.id) for entry in engine.jobs()]
         due = [(at, job) for at, job in jobs if at is not None]
-        log_ready(len(jobs), due, is_enabled=self._scheduler.runtime.settings.enabled)
+        await self._report_inheritance()
+        log_ready(self._path, len(jobs), due, is_enabled=self._scheduler.runtime.settings.enabled)
         try:
             await self._scheduler.wait_stopped()
         finally:

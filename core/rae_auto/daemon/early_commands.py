@@ -28,8 +28,8 @@ class EarlyCommands:
         }
 
     async def ping(self, _: Mapping[str, Any]) -> Any:
-        """Return the pid and the version of the daemon."""
-        return {"pid": os.getpid(), "version": __version__}
+        """Return the pid, the version and the configuration of the daemon."""
+        return {"pid": os.getpid(), "version": __version__, "config": str(self._config)}
 
     async def status(self, _: Mapping[str, Any]) -> Any:
         """Return the state of the daemon, as far as it is known."""

@@ -13,6 +13,7 @@ from loguru import logger
 
 from rae_auto._version import __version__
 from rae_auto.model.primitives.formatting import format_count
+from rae_auto.paths import configured_state_directory
 
 MAX_NEXT_STARTS = 3
 """The number of starts that the log names at first."""
@@ -23,7 +24,7 @@ def log_start(config: Path, directory: Path) -> None:
     logger.info("rae-auto {} starts; configuration {}, state {}", __version__, config, directory)
 
 
-def log_ready(jobs: int, due: Iterable[tuple[datetime, str]], *, is_enabled: bool) -> None:
+def log_ready(config: Path, jobs: int, due: Iterable[tuple[datetime, str]], *, is_enabled: bool) -> None:
     """Log how many jobs there are, which are due next, and the commands for a second terminal."""
     if not is_enabled:
         logger.info("{}", format_count(jobs, "job"))
@@ -35,8 +36,9 @@ def log_ready(jobs: int, due: Iterable[tuple[datetime, str]], *, is_enabled: boo
         logger.info("{}; none has a next start that is known yet", format_count(jobs, "job"))
     stops = "; Ctrl-C here stops the daemon" if sys.stdin is not None and sys.stdin.isatty() else ""
     logger.info(
-        "in a second terminal: '{} status' (and 'trigger JOB', 'output JOB', 'why JOB', 'stop'){}",
+        "in a second terminal: '{} status{}' (and 'trigger JOB', 'output JOB', 'why JOB', 'stop'){}",
         command_elsewhere(),
+        _config_elsewhere(config),
         stops,
     )
 
@@ -46,6 +48,12 @@ def command_elsewhere() -> str:
     state = os.environ.get("RAE_STATE_DIR")
     variable = f"RAE_STATE_DIR={_shell_path(Path(state).expanduser())} " if state else ""
     return variable + _program(Path(sys.argv[0]))
+
+
+def _config_elsewhere(config: Path) -> str:
+    """Return the option that names the configuration, if only the configuration says where the state is."""
+    is_needed = not os.environ.get("RAE_STATE_DIR") and configured_state_directory(config) is not None
+    return f" --config {_shell_path(config)}" if is_needed else ""
 
 
 def _program(started_as: Path) -> str:

@@ -46,7 +46,7 @@ def diagnose(config_path: Path | None) -> Iterator[Finding]:
     yield _zones()
     yield _open_files()
     yield _inotify()
-    yield from _state(state_directory())
+    yield from _state(state_directory(config_path))
     yield _service()
     registry = Registry()
     config = None
@@ -61,7 +61,7 @@ def diagnose(config_path: Path | None) -> Iterator[Finding]:
             project = Project.load(config_path, registry)
             config = project.config
             yield Finding("configuration", f"{config_path}: {format_count(len(config.jobs), 'job')}")
-            yield from _contents(project, state_directory())
+            yield from _contents(project, project.directory)
         except ConfigError as error:
             yield from (Finding("configuration", line, "correct the line") for line in error.problems)
     yield from _plugins(registry, config)

@@ -59,6 +59,11 @@ class Project:
         return PluginFactory(self.registry, self.config.timezone)
 
     @property
+    def directory(self) -> Path:
+        """The state directory of the configuration."""
+        return state_directory(self.path)
+
+    @property
     def zone(self) -> ZoneInfo:
         """The time zone of the configuration."""
         return zone(self.config.timezone)
@@ -82,7 +87,7 @@ class Project:
         Errors: StoreLocked if a daemon has it open; StoreError.
         """
         if directory is None:
-            directory = state_directory()
+            directory = self.directory
             if not directory.is_dir():
                 raise StoreError(f"no state in {directory} yet; 'rae-auto run' creates it")
         finish_move(directory)
@@ -99,7 +104,7 @@ class Project:
 
         Errors: StoreError.
         """
-        directory = state_directory()
+        directory = self.directory
         if not directory.is_dir():
             raise StoreError(f"no state in {directory} yet; 'rae-auto run' creates it")
         if (message := finish_move(directory)) is not None:

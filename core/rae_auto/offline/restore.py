@@ -13,8 +13,8 @@ from attrs import frozen
 from rae_auto.api.store import Setback
 from rae_auto.errors import StoreError
 from rae_auto.offline.project import Project
-from rae_auto.paths import state_directory
 from rae_auto.records.backup_files import Backup, changes_of, examine
+from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.records.store_move import (
     BUILDING_DIRECTORY,
     COMPLETE_DIRECTORY,
@@ -44,7 +44,7 @@ def restore(project: Project, source: Path, *, replace: bool) -> RestoreResult:
     `replace`, or if the disk fails. After an error nothing has changed.
     """
     backup = examine(source)
-    directory = create_private_directory(state_directory())
+    directory = claim_state_directory(project.directory)
     finish_move(directory)
     lock = DirectoryLock(directory)
     try:

@@ -24,7 +24,7 @@ from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.offline.project import Project
-from rae_auto.paths import socket_path, state_directory
+from rae_auto.paths import socket_path
 from rae_auto.registry.factory import Planned
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import read_guard
@@ -61,15 +61,19 @@ def watch_triggers(project: Project, job: str, seconds: float, show: Show) -> in
     planned = plugins.plan(definition, JobOrigin.CONFIG)
     triggers = {ref.id: plugins.trigger(ref) for ref in definition.schedule}
     with tempfile.TemporaryDirectory(prefix="rae-auto-") as directory:
-        return asyncio.run(_TriggerSession(planned, Path(directory), show, plugins.quarantine).run(triggers, seconds))
+        session = _TriggerSession(planned, Path(directory), show, plugins.quarantine, project.directory)
+        return asyncio.run(session.run(triggers, seconds))
 
 
 class _TriggerSession:
     """The triggers of one job at work."""
 
-    def __init__(self, planned: Planned, directory: Path, show: Show, quarantine: Quarantine) -> None:
+    def __init__(
+        self, planned: Planned, directory: Path, show: Show, quarantine: Quarantine, state_directory: Path
+    ) -> None:
         self._planned = planned
         self._directory = directory
+        self._state_directory = state_directory
         self._show = show
         self._quarantine = quarantine
         self._timer = RuntimeTimer(SystemClock())
@@ -100,7 +104,7 @@ class _TriggerSession:
             directory=self._directory / name,
             emit=self._emit_of(name),
             timer=self._timer,
-            events=_TracingEvents(lambda text: show("traces", text)),
+            events=_TracingEvents(lambda text: show("traces", text), self._state_directory),
             trace=lambda text: show("traces", text),
             run_pattern=run_pattern,
         )
@@ -165,8 +169,9 @@ class _TracingContext(TriggerContext):
 class _TracingEvents:
     """Recorded events from the daemon, if one is running."""
 
-    def __init__(self, trace: Callable[[str], None]) -> None:
+    def __init__(self, trace: Callable[[str], None], directory: Path) -> None:
         self._trace = trace
+        self._directory = directory
 
     async def record(self, name: str, data: Mapping[str, Any] | None = None, at: datetime | None = None) -> Event:
         """Show the event instead of recording it."""
@@ -177,7 +182,7 @@ class _TracingEvents:
         """Yield the events that the daemon publishes from now on."""
         try:
             reader, writer = await asyncio.open_unix_connection(
-                str(socket_path(state_directory())), limit=MAX_EVENT_BYTES
+                str(socket_path(self._directory)), limit=MAX_EVENT_BYTES
             )
         except OSError:
             self._trace("no daemon is running, so recorded events and ends of runs are not available")

@@ -38,6 +38,7 @@ from rae_auto.model.primitives.zones import zone
 from rae_auto.model.reasons.base import time_text
 from rae_auto.model.run import Run
 from rae_auto.records.runs import merge_newest
+from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.records.store_move import finish_move
 from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.concurrency.limited_calls import call_in_thread, call_within, report_if_slow
@@ -52,7 +53,6 @@ from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
 from rae_auto.runtime.retention import HistoryBounds
 from rae_auto.runtime.shutdown import CLOSE_SECONDS, ShutdownDeadline
 from rae_auto.runtime.time.clock import Clock
-from rae_auto.toolkit.files import create_private_directory
 
 FAILED_STORE_CLOSE_SECONDS = 1.0
 """Time that a store gets to close when it could not be written before."""
@@ -143,7 +143,7 @@ class Runtime:
 
         making = call_in_thread("start", make_plugins)
         planned = await report_if_slow(making, "the start waits for a plugin that takes long to be created")
-        directory = create_private_directory(options.directory)
+        directory = claim_state_directory(options.directory)
         repository = Repository(factory.store(options.store))
         if (message := finish_move(directory)) is not None:
             logger.warning("{}", message)

@@ -10,6 +10,7 @@ import pytest
 from rae_auto.paths import socket_path
 
 ANSWER = b'{"id": 1, "ok": true, "result": {"active_runs": 0, "grace_seconds": 30.0}}\n'
+PING_ANSWER = b'{"id": 1, "result": {"pid": 7, "config": null}}\n'
 
 
 @pytest.fixture
@@ -21,6 +22,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., None]]:
     def answer_once(answer: bytes, stays: bool) -> None:
         connection, _ = listening.accept()
         with connection, connection.makefile("rb") as lines:
+            lines.readline()
+            connection.sendall(PING_ANSWER)
             lines.readline()
             if not stays:
                 listening.close()

@@ -87,9 +87,10 @@ async def forward(scheduler: Scheduler, server: ControlServer) -> None:
             server.publish(event)
 
 
-def test_ping_returns_pid_version_and_time_zone(tmp_path):
+def test_ping_says_which_daemon_it_is(tmp_path):
     answer = run_with_daemon(tmp_path, lambda _, peer: peer.ask("ping"))
-    assert answer == {"pid": os.getpid(), "version": __version__, "timezone": "UTC"}
+    config = str(tmp_path / "rae.toml")
+    assert answer == {"pid": os.getpid(), "version": __version__, "config": config, "timezone": "UTC"}
 
 
 def test_status_of_an_idle_daemon(tmp_path):

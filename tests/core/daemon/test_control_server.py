@@ -406,10 +406,10 @@ def test_file_that_is_not_a_socket_is_left_in_place(path, plant):
 @pytest.mark.requirement("S7")
 def test_socket_of_a_running_daemon_is_not_taken(tmp_path, path):
     async def work(connect, _):
-        async with Scheduler(directory=tmp_path):
+        async with Scheduler(directory=tmp_path / "state"):
             before = path.stat().st_ino
             with pytest.raises(StoreLocked):
-                async with Scheduler(directory=tmp_path), serving(path):
+                async with Scheduler(directory=tmp_path / "state"), serving(path):
                     pass
             return path.stat().st_ino == before, await (await connect()).exchange(PING)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rae_auto.records.state_directory import claim_state_directory
+
 JOB = '[jobs.a]\ncommand = ["true"]\n'
 
 
@@ -107,7 +109,7 @@ def test_read_only_state_directory_is_reported(tmp_path):
 def test_garbage_store_is_reported_and_kept(tmp_path):
     write(tmp_path, JOB)
     state = tmp_path / "state"
-    state.mkdir(mode=0o700)
+    claim_state_directory(state)
     garbage = bytes(range(256)) * 32
     (state / "state.sqlite").write_bytes(garbage)
     code, said = start(tmp_path, state)
@@ -128,7 +130,7 @@ def test_long_socket_path_is_reported_with_the_reason(tmp_path, monkeypatch):
 def test_file_in_place_of_the_socket_is_reported_and_kept(tmp_path):
     write(tmp_path, JOB)
     state = tmp_path / "state"
-    state.mkdir(mode=0o700)
+    claim_state_directory(state)
     (state / "control.sock").write_text("mine")
     code, said = start(tmp_path, state)
     assert_one_line(said, "control.sock", "remove it")
@@ -140,7 +142,7 @@ def test_file_in_place_of_the_socket_is_reported_and_kept(tmp_path):
 def test_garbage_journal_is_reported(tmp_path):
     write(tmp_path, 'store = "json"\n' + JOB)
     state = tmp_path / "state"
-    state.mkdir(mode=0o700)
+    claim_state_directory(state)
     (state / "journal.jsonl").write_bytes(bytes(range(256)) * 8)
     code, said = start(tmp_path, state)
     assert_one_line(said, "restore a backup")

@@ -16,7 +16,9 @@ from rae_auto.errors import ConfigError, StoreError, StoreLocked
 from rae_auto.offline.project import Project
 from rae_auto.offline.queries import backup, history
 from rae_auto.offline.restore import restore
+from rae_auto.paths import STATE_MARKER
 from rae_auto.records.backup_files import changes_of, write
+from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.records.store_move import BUILDING_DIRECTORY
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.testing.memory_store import MemoryStore
@@ -72,7 +74,11 @@ def contents(store: Store, directory: Path) -> list[object]:
 
 
 def files(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file() and path.name != "lock"}
+    return {
+        path.name: path.read_bytes()
+        for path in directory.iterdir()
+        if path.is_file() and path.name not in ("lock", STATE_MARKER)
+    }
 
 
 @pytest.mark.parametrize("other", KINDS)
@@ -235,6 +241,6 @@ def test_restore_that_is_killed_has_happened_or_not(
 
 @contextmanager
 def open_store_in(state: Path, kind: str) -> Iterator[Any]:
-    state.mkdir(mode=0o700)
+    claim_state_directory(state)
     with open_store(kind, state) as store:
         yield store

@@ -18,6 +18,7 @@ from rae_auto.model.policies import Limits
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Due
 from rae_auto.records.retention_rules import rules
+from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.runtime import retention, silence_library
 from rae_auto.runtime.repository import Repository
 from rae_auto.runtime.retention import HistoryBounds
@@ -237,7 +238,7 @@ def run_jobs(tmp_path: Path, job: Job, times: int, retention: Retention, check: 
 
 @pytest.mark.requirement("R26")
 def test_quiet_run_leaves_no_files(tmp_path: Path) -> None:
-    (tmp_path / "output" / "job").mkdir(parents=True)
+    (claim_state_directory(tmp_path) / "output" / "job").mkdir(parents=True)
 
     def is_empty() -> bool:
         return not list((tmp_path / "output" / "job").iterdir())

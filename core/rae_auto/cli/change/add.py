@@ -8,9 +8,8 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.cli.change.definition import definition_of, triggers_of
-from rae_auto.cli.queries import show_zone_of, zone_of
+from rae_auto.cli.queries import connect, zone_of
 from rae_auto.cli.usage import KeyValue, OneOf, WholeNumber
-from rae_auto.control.client import Client
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.tables import print_json
 from rae_auto.views.times import local_and_relative_time
@@ -41,9 +40,16 @@ from rae_auto.views.times import local_and_relative_time
 )
 @click.option("--retries", type=WholeNumber(0, 999), help="Retry a failed run so many times.")
 @click.option("--replace", is_flag=True, help="Replace the job if it exists.")
+@options.config
 @options.as_json
 def add_command(
-    name: str | None, command: tuple[str, ...], file_: str | None, replace: bool, json_: bool, **fields: Any
+    name: str | None,
+    command: tuple[str, ...],
+    file_: str | None,
+    replace: bool,
+    config: str | None,
+    json_: bool,
+    **fields: Any,
 ) -> None:
     """Add a job to the daemon, which keeps it in the store.
 
@@ -58,8 +64,7 @@ def add_command(
         raise click.UsageError("nothing to run; end with -- and a command, as in 'rae-auto add tidy -- ls /tmp'")
     if not definition.get("id"):
         raise click.UsageError("the job has no name; write 'rae-auto add NAME', or set id in the file")
-    with Client() as client:
-        show_zone_of(client)
+    with connect(config) as client:
         if fields["at"]:
             at = options.read_future_time("--at", fields["at"], zone_of(client))
             definition["schedule"] = triggers_of({**fields, "at": at.isoformat()})

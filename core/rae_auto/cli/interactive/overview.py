@@ -1,16 +1,12 @@
 """The answer to `rae-auto` without a command: one screen of status, where a daemon is running for this folder."""
 
-import os
 import shutil
-from pathlib import Path
 
 import click
 
-from rae_auto.cli.queries import show_zone_of
-from rae_auto.control.client import Client
+from rae_auto.cli.queries import connect
 from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.escaping import escape_line
-from rae_auto.paths import find_config
 from rae_auto.views.status import STATUS_HEADERS, problem_lines, status_lines, status_rows
 from rae_auto.views.tables import show_table, style
 
@@ -27,12 +23,9 @@ def show_overview() -> bool:
     A folder with a configuration of its own that the daemon doesn't use has none.
     """
     try:
-        with Client(timeout=ANSWER_TIMEOUT_SECONDS) as client:
-            show_zone_of(client)
+        with connect(None, ANSWER_TIMEOUT_SECONDS) as client:
             status = client.call("status")
     except (SchedulerError, OSError):
-        return False
-    if not _is_daemon_of_folder(status["config"]):
         return False
     lines = [escape_line(line) for line in status_lines(status)]
     lines += [style(escape_line(line), fg="red") for line in problem_lines(status)]
@@ -45,10 +38,3 @@ def show_overview() -> bool:
     more = f"{len(rows) - room} more lines: 'rae-auto status'; " if len(rows) > room else ""
     click.echo(f"{more}all commands: 'rae-auto --help'")
     return True
-
-
-def _is_daemon_of_folder(config: str | None) -> bool:
-    found = find_config()
-    if found is None or config is None:
-        return True
-    return os.path.realpath(found) == os.path.realpath(Path(config))

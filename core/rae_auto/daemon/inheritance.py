@@ -1,0 +1,44 @@
+"""The report on what a daemon inherits from another configuration that used its state directory before."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from rae_auto.api.store import LogQuery
+from rae_auto.engine.plan import JobOrigin
+from rae_auto.model.primitives.formatting import format_count, quote
+from rae_auto.paths import is_same_config
+from rae_auto.runtime.runtime import Runtime
+
+MAX_NAMED_JOBS = 5
+
+
+async def describe_inheritance(runtime: Runtime, previous: Path | None, config: Path, since: datetime) -> str | None:
+    """Return a line on what the state of another configuration holds; None if it is the same, or holds nothing.
+
+    Runs that were queued after `since`, the start of this daemon, are its own.
+    """
+    if previous is None or is_same_config(previous, config):
+        return None
+    jobs = list(runtime.engine.jobs())
+    found = [
+        _name("paused job", [entry.job.id for entry in jobs if entry.state.paused]),
+        _name("added job", [entry.job.id for entry in jobs if entry.plan.origin is JobOrigin.STORE]),
+        _name("open run", [opened.run.job for opened in runtime.engine.runs() if opened.run.queued_at < since]),
+        "its history" if await runtime.runs(LogQuery(limit=1)) else "",
+    ]
+    inherited = " and ".join(filter(None, found))
+    if not inherited:
+        return None
+    return (
+        f"the state in {runtime.directory} was last used with {previous}, and this daemon inherits {inherited}; "
+        f'to keep them apart, write state = "PATH" in {config}'
+    )
+
+
+def _name(noun: str, jobs: Iterable[str]) -> str:
+    names = list(jobs)
+    if not names:
+        return ""
+    more = ", …" if len(names) > MAX_NAMED_JOBS else ""
+    return f"{format_count(len(names), noun)} ({', '.join(map(quote, names[:MAX_NAMED_JOBS]))}{more})"
