@@ -14,6 +14,7 @@ from rae_auto.config.positions import line_of, lines_of
 from rae_auto.config.reading import format_place, parse, read_text
 from rae_auto.config.relations import document_key, excess_units, unknown_names
 from rae_auto.config.structure import structure, structure_valid_part, unknown_key
+from rae_auto.config.synonyms import find_key_synonyms
 from rae_auto.config.tables import RUN_KEYS, FileTable, JobTable, merge_defaults
 from rae_auto.errors import ConfigError, InvalidJob
 from rae_auto.model.job import Job
@@ -179,8 +180,10 @@ def _file_table(document: dict[str, Any], findings: ProblemCollector) -> FileTab
     """Return the valid part of the top level, so that the rest can be examined too."""
     known = fields_dict(FileTable)
     for name in [name for name in document if name not in known]:
-        findings.problems.append(Problem((name,), unknown_key(name, {*known, "jobs", "defaults"})))
-        del document[name]
+        value = document.pop(name)
+        is_job = isinstance(value, dict) and not value.keys().isdisjoint(RUN_KEYS)
+        hint = f"unknown table; write [jobs.{name}] for a job" if is_job else None
+        findings.problems.append(Problem((name,), hint or unknown_key(name, {*known, "jobs", "defaults"})))
     for kind, table in (("notifier", "notifiers"), ("resource", "resources")):
         for name in _keys_of(document, table):
             with findings.within(table, name):
@@ -329,7 +332,8 @@ class _JobReader:
         except InvalidJob as error:
             if not isinstance(error.__cause__, Invalid):
                 raise invalid(str(error).partition(": ")[2]) from None
-            has_bad_work = {problem.key[0] for problem in own.problems if problem.key} & set(RUN_KEYS)
+            bad = {str(problem.key[0]) for problem in own.problems if problem.key}
+            has_bad_work = not bad.union(*map(find_key_synonyms, bad)).isdisjoint(RUN_KEYS)
             # Where a value was dropped as invalid, "nothing to run" would be a consequence of that.
             # The name of the table has been checked before.
             same = {("id",), *([] if table.name else [("name",)]), *([()] if has_bad_work else [])}
@@ -338,11 +342,16 @@ class _JobReader:
     def _add_findings(self, name: str, table: Any, defaults: dict[str, Any], own: ProblemCollector) -> None:
         """Add the findings of a job; those about an inherited value are findings of the defaults."""
         for source, target in ((own.problems, self.findings.problems), (own.warnings, self.findings.warnings)):
-            for problem in source:
+            for problem in map(_with_written_key, source):
                 inherits = (
                     isinstance(table, dict) and not _has_key(problem.key, table) and _has_key(problem.key, defaults)
                 )
                 target.append(Problem((*(("defaults",) if inherits else ("jobs", name)), *problem.key), problem.what))
+
+
+def _with_written_key(problem: Problem) -> Problem:
+    """Return a problem with the key as people wrote it: `schedule` is short for a trigger with an `expression`."""
+    return Problem(problem.key[:1], problem.what) if problem.key[:1] == ("schedule",) else problem
 
 
 def _has_key(key: tuple[str | int, ...], table: Mapping[str, Any]) -> bool:

@@ -1,6 +1,6 @@
 """Plugins created from their options, in one way for the configuration and for jobs from elsewhere."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from attrs import frozen
@@ -9,6 +9,7 @@ from rae_auto.api.executor import Executor
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.trigger import SourceTrigger
 from rae_auto.config.structure import call_plugin, options_of, structure, variant_of
+from rae_auto.config.synonyms import TRIGGER_SYNONYMS, describe_other_trigger
 from rae_auto.errors import PluginError
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Limits
@@ -47,8 +48,7 @@ def make(kind: Kind, ref: PluginRef | TriggerRef | GuardRef, plugins: PluginSour
     """Create the plugin that a reference names. Raises Invalid if it is unknown, unavailable or misconfigured."""
     known = plugins.names(kind)
     if ref.type not in known:
-        near = did_you_mean(ref.type, known) or f"; installed: {', '.join(sorted(known)) or 'none'}"
-        raise invalid(f"unknown {kind} {quote(ref.type)}{near}")
+        raise invalid(f"unknown {kind} {quote(ref.type)}{_describe_known(kind, ref.type, known)}")
     try:
         plugin_class = plugins.get(kind, ref.type)
     except PluginError as error:
@@ -56,6 +56,13 @@ def make(kind: Kind, ref: PluginRef | TriggerRef | GuardRef, plugins: PluginSour
     if reason := call_plugin(plugin_class.available):
         raise invalid(f"{kind} {quote(ref.type)} is not available on this machine: {reason}")
     return build(plugin_class, ref.options, timezone=timezone, plugins=plugins)
+
+
+def _describe_known(kind: Kind, name: str, known: Collection[str]) -> str:
+    if kind is Kind.TRIGGER and (hint := describe_other_trigger(name)) is not None:
+        return f"; {hint}"
+    near = did_you_mean(name, known, TRIGGER_SYNONYMS if kind is Kind.TRIGGER else None)
+    return near or f"; installed: {', '.join(sorted(known)) or 'none'}"
 
 
 def check_plugins_of(

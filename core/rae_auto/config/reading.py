@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from rae_auto.config.toml_hints import explain_syntax_error
 from rae_auto.errors import ConfigError
 from rae_auto.model.primitives.escaping import shorten_line
 from rae_auto.model.primitives.json_values import MAX_NESTING_LEVELS
@@ -54,7 +55,9 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         location = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
         what = message[: location.start()] if location else message
         line = int(location[1]) if location and location[1] else text.count("\n") + 1
-        raise ConfigError([f"{format_place(path, line)}: invalid TOML: {_explain(what)}"]) from None
+        raise ConfigError(
+            [f"{format_place(path, line)}: invalid TOML: {explain_syntax_error(what, text, line)}"]
+        ) from None
     except RecursionError:
         raise ConfigError(
             [f"{format_place(path)}: lists or tables are nested too deeply; use at most {MAX_NESTING_LEVELS} levels"]
@@ -64,14 +67,6 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         long = re.search(r"[\d_]{4300}", text)
         where = format_place(path, text.count("\n", 0, long.start()) + 1 if long else None)
         raise ConfigError([f"{where}: number too large; use at most 64 bits"]) from None
-
-
-def _explain(what: str) -> str:
-    """Return what tomllib says about a mistake, in words where it shows an invisible character."""
-    what = re.sub(
-        r"^Illegal character '\\[nr]'$", "a text isn't closed on its line; end it with a quotation mark", what
-    )
-    return shorten_line(what, 200)
 
 
 def format_place(path: Path, line: int | None = None) -> str:

@@ -6,13 +6,17 @@ from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.primitives.problems import Key, Problem
 
+_REMEDIES = {
+    "job": "; add [jobs.{}], or remove the name",
+    "notifier": "; add [notifiers.{}], or remove the name",
+    "resource": "; add {} = 1 under [resources], or remove the name",
+}
+
 
 def unknown_names(what: str, names: Sequence[str], known: Collection[str]) -> list[Problem]:
     """Return a problem for each unknown name, by index."""
     return [
-        Problem(
-            (index,), f"unknown {what} {quote(name)}{did_you_mean(name, known) or '; define it, or remove the name'}"
-        )
+        Problem((index,), f"unknown {what} {quote(name)}{did_you_mean(name, known) or _REMEDIES[what].format(name)}")
         for index, name in enumerate(names)
         if name not in known
     ]

@@ -19,11 +19,12 @@ from cattrs import Converter
 
 from rae_auto.api.plugin import Plugin, Variants
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
-from rae_auto.config.synonyms import KEY_SYNONYMS
+from rae_auto.config.synonyms import KEY_SYNONYMS, describe_other_key, describe_other_trigger
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.choices import choose, unknown_choice
+from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.instants import parse_instant
-from rae_auto.model.primitives.names import did_you_mean
+from rae_auto.model.primitives.names import did_you_mean, find_name_problem
 from rae_auto.model.primitives.problems import Invalid, Key, Problem, ProblemCollector, describe_value, invalid
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 
@@ -33,6 +34,9 @@ LISTS = (tuple, list, Sequence, Iterable)
 TABLES = (dict, Mapping)
 _COMPARISONS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
+
+_MAX_LISTED_KEYS = 40
+"""Keys that a message lists."""
 
 TriggerMaker = Callable[[TriggerRef], object]
 """Creates the trigger of a reference; raises Invalid. Hashable, and equal if it creates the same triggers."""
@@ -96,15 +100,14 @@ def renamed_key(name: str, fields: Iterable["attrs.Attribute[Any]"]) -> str | No
 def unknown_key(name: str, known: Iterable[str]) -> str:
     """Return the message for an unknown key, with the nearest known one."""
     known = sorted(known)
+    if (hint := describe_other_key(name, known)) is not None:
+        return f"unknown key; {hint}"
     if near := did_you_mean(name, known, KEY_SYNONYMS):
         return f"unknown key{near}"
     if not known:
         return "unknown key; remove it, because there are no options here"
-    return (
-        f"unknown key; valid keys: {', '.join(known)}"
-        if len(known) <= 16
-        else "unknown key; run 'rae-auto schema' to see all keys"
-    )
+    more = f", and {len(known) - _MAX_LISTED_KEYS} more" if len(known) > _MAX_LISTED_KEYS else ""
+    return f"unknown key; valid keys: {', '.join(known[:_MAX_LISTED_KEYS])}{more}"
 
 
 @lru_cache(maxsize=4)
@@ -303,6 +306,8 @@ def _field(converter: Converter, value: object, field: "attrs.Attribute[Any]") -
         if not isinstance(field.converter, attrs.Converter):
             call_plugin(field.converter, value)
     except Invalid as error:
+        if "list_hint" in field.metadata and isinstance(value, list):
+            raise invalid(f"{error}; {field.metadata['list_hint']}") from None
         if "hint" in field.metadata and not isinstance(value, list | dict):
             raise invalid(f"{error}; {field.metadata['hint']}") from None
         raise
@@ -396,6 +401,8 @@ def _short_plugin(value: object) -> tuple[str, dict[str, Any]]:
 
 
 def _short_trigger(value: object, _: object) -> TriggerRef:
+    if isinstance(value, str) and find_name_problem("", value) and (hint := describe_other_trigger(value)):
+        raise invalid(f"{quote_short(value)} names no trigger; {hint}")
     return TriggerRef(*_short_with_id(value))
 
 

@@ -75,7 +75,13 @@ class FileTable:
 class JobTable(JobFields):
     """The table of a job: what to run (one of `command`, `shell` and `python`), why, and under which policies."""
 
-    schedule: str | None = field(default=None, metadata=_help("a cron expression; short for one cron trigger"))
+    schedule: str | None = field(
+        default=None,
+        metadata=_help(
+            "a cron expression; short for one cron trigger",
+            list_hint='for several write triggers = [{ type = "cron", expression = "…" }, …]',
+        ),
+    )
     trigger: TriggerRef | None = field(default=None, metadata=_help("a trigger: a reason to run"))
     triggers: tuple[TriggerRef, ...] = field(default=(), metadata=_help("several triggers"))
     resources: tuple[str, ...] | Mapping[str, int] = field(  # type: ignore[assignment]  # before it is converted

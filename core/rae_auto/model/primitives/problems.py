@@ -12,6 +12,7 @@ from rae_auto.model.primitives.escaping import shorten_line
 Key = tuple[str | int, ...]
 """The path to a value: table keys and list indices."""
 
+_MAX_WHAT_CHARACTERS = 600
 _BARE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -59,7 +60,7 @@ class ProblemCollector:
 
 def describe_problem(problem: Problem) -> str:
     """Return the problem as one line, with its key if it has one."""
-    what = shorten_line(problem.what, 400)
+    what = shorten_line(problem.what, _MAX_WHAT_CHARACTERS)
     return f"{format_key(problem.key)}: {what}" if problem.key else what
 
 

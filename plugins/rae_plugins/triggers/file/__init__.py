@@ -10,6 +10,7 @@ from attrs import field, frozen
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short
+from rae_auto.model.primitives.problems import Invalid, Problem
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.validators import at_least
@@ -40,27 +41,27 @@ def _parse_paths(value: object) -> tuple[str, ...]:
     paths = _parse_texts(value)
     if not paths:
         raise ValueError('paths is empty; name files, folders or globs, as in "~/inbox/*.pdf"')
-    _check_each(paths, lambda path: parse_path(path, recursive=False))
+    _check_each("paths", paths, lambda path: parse_path(path, recursive=False))
     return paths
 
 
-def _check_each(texts: tuple[str, ...], check: Callable[[str], object]) -> None:
-    """Raise one ValueError with the problems of all texts."""
+def _check_each(option: str, texts: tuple[str, ...], check: Callable[[str], object]) -> None:
+    """Raise one Invalid with the problems of all texts of an option."""
     problems = []
-    for text in texts:
+    for index, text in enumerate(texts):
         try:
             check(text)
         except ValueError as error:
-            problems.append(str(error))
+            problems.append(Problem((option, index), str(error)))
     if problems:
-        raise ValueError("; ".join(problems))
+        raise Invalid(problems)
 
 
 def _parse_ignore(value: object) -> tuple[str, ...]:
     patterns = _parse_texts(value)
     if not all(pattern.strip("/") for pattern in patterns):
         raise ValueError('ignore has an empty pattern; write one such as "*.log" or "build/"')
-    _check_each(patterns, expand_home)
+    _check_each("ignore", patterns, expand_home)
     return patterns
 
 

@@ -68,7 +68,11 @@ def parse_path(path: str, *, recursive: bool) -> list[PathPattern]:
     Errors: ValueError if it is not absolute after `~` is expanded.
     """
     whole = expand_home(path)
-    if not path or not whole.is_absolute() or ".." in whole.parts or "\0" in path:
+    if not path:
+        raise ValueError('is empty; write a path that begins with / or ~, as in "~/inbox"')
+    if path.startswith("$"):
+        raise ValueError(f"{quote_short(path)} begins with a variable, which is not expanded; begin it with / or ~")
+    if not whole.is_absolute() or ".." in whole.parts or "\0" in path:
         raise ValueError(f"{quote_short(path)} is not an absolute path; begin it with / or ~, and leave out ..")
     anchor, *segments = whole.parts
     if segments[-1:] == [ANY_DEPTH]:
