@@ -10,14 +10,11 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.cli.queries import connect, query, zone_of
-from rae_auto.cli.usage import CommandGroup, OneOf
+from rae_auto.cli.usage import CommandGroup, JsonObject, OneOf, valid_text
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.views.events import EVENT_HEADERS, event_rows
 from rae_auto.views.tables import print_json, show_table
-
-MAX_INPUT_CHARACTERS = 1 << 20
-"""The part of standard input that is read; the daemon accepts less."""
 
 
 @click.group("event", cls=CommandGroup, renamed={"forget": "delete"})
@@ -30,7 +27,9 @@ def event_command() -> None:
 
 @event_command.command("send")
 @click.argument("name")
-@click.option("--data", metavar="JSON", help="The data, a JSON object; '-' reads it from standard input.")
+@click.option(
+    "--data", type=JsonObject(), metavar="JSON", help="The data, a JSON object; '-' reads it from standard input."
+)
 @click.option(
     "--field",
     "fields",
@@ -42,39 +41,24 @@ def event_command() -> None:
 @options.config
 @options.as_json
 def send_command(
-    name: str, data: str | None, fields: tuple[str, ...], at: str | None, config: str | None, json_: bool
+    name: str, data: dict[str, Any] | None, fields: tuple[str, ...], at: str | None, config: str | None, json_: bool
 ) -> None:
     """Record an event and print its id once it is durable.
 
     Example: rae-auto event send door.opened --field room=kitchen --field times:=2
     """
-    content = {**_parse_data(data), **dict(map(_parse_field, fields))}
+    content = {**(data or {}), **dict(map(_parse_field, fields))}
     with connect(config) as client:
         moment = None if at is None else options.read_time("--at", at, zone_of(client)).instants[0].isoformat()
-        answer = client.call("record_event", name=_text(name), data=content, at=moment)
+        answer = client.call("record_event", name=valid_text(name), data=content, at=moment)
     if json_:
         print_json(answer)
     else:
         click.echo(answer["id"])
 
 
-def _parse_data(data: str | None) -> dict[str, Any]:
-    if data is None:
-        return {}
-    text = sys.stdin.read(MAX_INPUT_CHARACTERS + 1) if data == "-" else _text(data)
-    if len(text) > MAX_INPUT_CHARACTERS:
-        raise BadRequest("--data is larger than 64 KB; store it in a file and record its path")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"--data is not valid JSON ({error})") from None
-    if not isinstance(value, dict):
-        raise BadRequest("""--data must be a JSON object, as in '{"room": "kitchen"}'""")
-    return value
-
-
 def _parse_field(argument: str) -> tuple[str, Any]:
-    key, has_value, value = _text(argument).partition("=")
+    key, has_value, value = valid_text(argument).partition("=")
     if not has_value or key in ("", ":"):
         raise BadRequest(f"--field {quote(key[:64])} must be KEY=TEXT or KEY:=JSON")
     if not key.endswith(":"):
@@ -83,11 +67,6 @@ def _parse_field(argument: str) -> tuple[str, Any]:
         return key[:-1], json.loads(value)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"--field {key[:64]}= is not valid JSON ({error}); for text use KEY=TEXT") from None
-
-
-def _text(argument: str) -> str:
-    """Return an argument as valid text, with undecodable bytes replaced."""
-    return argument.encode(errors="surrogateescape").decode(errors="replace")
 
 
 @event_command.command("list")

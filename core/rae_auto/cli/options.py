@@ -1,7 +1,7 @@
 """Options, arguments and helpers that several commands share."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from rae_auto.cli.usage import WholeNumber
-from rae_auto.errors import ConfigError
+from rae_auto.errors import ConfigError, DaemonUnreachable, SchedulerError
 from rae_auto.paths import find_config, last_config, state_directory
 
 if TYPE_CHECKING:
@@ -96,5 +96,23 @@ def load_project(given: str | None) -> "Project":
     return Project.load(config_path(given) if path is None else path)
 
 
+def for_each(names: Iterable[str], act: Callable[[str], None]) -> None:
+    """Do something for each name, also after it failed for another.
+
+    Errors: the error if it failed for one, an ExceptionGroup for several; DaemonUnreachable at once.
+    """
+    failures: list[Exception] = []
+    for name in names:
+        try:
+            act(name)
+        except DaemonUnreachable:
+            raise
+        except SchedulerError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0] if len(failures) == 1 else ExceptionGroup("several failed", failures)
+
+
 job = click.argument("job", shell_complete=_complete_job)
+jobs = click.argument("jobs", nargs=-1, required=True, metavar="JOB...", shell_complete=_complete_job)
 optional_job = click.argument("job", required=False, shell_complete=_complete_job)

@@ -112,13 +112,21 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except (SchedulerError, OSError) as error:
-        if isinstance(error, BadRequest):
-            # The daemon names the argument of the request, and the command line has an option for it.
-            message = re.sub(r"^(since|until|before|at): ", r"--\1: ", str(error))
-            return _fail(arguments, type(error).__name__, message, 2)
-        code = next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
-        return _fail(arguments, type(error).__name__, _text(error), code)
+        return _report(arguments, error)
+    except ExceptionGroup as group:
+        # A command that does the same for several jobs has an error for each that failed.
+        return max(_report(arguments, error) for error in group.exceptions)
     return result if isinstance(result, int) else 0
+
+
+def _report(arguments: list[str], error: Exception) -> int:
+    """Print an error and return its exit code."""
+    if isinstance(error, BadRequest):
+        # The daemon names the argument of the request, and the command line has an option for it.
+        message = re.sub(r"^(since|until|before|at): ", r"--\1: ", str(error))
+        return _fail(arguments, type(error).__name__, message, 2)
+    code = next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
+    return _fail(arguments, type(error).__name__, _text(error), code)
 
 
 def _fail(arguments: list[str], kind: str, message: str, code: int) -> int:

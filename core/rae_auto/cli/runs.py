@@ -6,14 +6,14 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from rae_auto.cli import options
 from rae_auto.cli.queries import connect, query
-from rae_auto.cli.usage import WholeNumber
-from rae_auto.errors import RunNotFound
+from rae_auto.cli.usage import JsonObject, KeyValue, WholeNumber, valid_text
+from rae_auto.errors import BadRequest, RunNotFound
 from rae_auto.model.primitives.escaping import escape_line, escape_text
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.paths import find_config, output_path, state_directory
@@ -23,42 +23,84 @@ from rae_auto.views.traces import trace_line, trace_record
 if TYPE_CHECKING:
     from rae_auto.offline.test_trigger import TraceLine
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 OPEN_STATES = ("queued", "starting", "running", "retrying")
 FOLLOW_INTERVAL_SECONDS = 0.2
 _RUN_ID_LENGTH = 26
 
 
+def with_inputs(command: F) -> F:
+    """Add the options for values that one run gets beside those of its job."""
+    for option in (
+        click.option("--event", type=JsonObject(), metavar="JSON", help="Its event, as RAE_EVENT; '-' reads it."),
+        click.option("--arg", "args", multiple=True, metavar="TEXT", help="A further argument; may be repeated."),
+        click.option("--env", type=KeyValue(), multiple=True, metavar="KEY=VALUE", help="A variable; may be repeated."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command("trigger")
-@options.job
+@options.jobs
+@with_inputs
+@click.option("--force", is_flag=True, help="Start it whatever the state of the jobs is that it needs.")
 @click.option("--request", metavar="TEXT", help="An id for the request: repeating it does not start a second run.")
 @options.config
 @options.as_json
-def trigger_command(job: str, request: str | None, config: str | None, json_: bool) -> None:
-    """Start a job by hand and print the id of its run.
+def trigger_command(
+    jobs: tuple[str, ...],
+    env: tuple[tuple[str, str], ...],
+    args: tuple[str, ...],
+    event: dict[str, Any] | None,
+    force: bool,
+    request: str | None,
+    config: str | None,
+    json_: bool,
+) -> None:
+    """Start jobs by hand and print the ids of their runs.
 
-    The id is printed once the run is durable.
+    An id is printed once its run is durable. Pauses and guards don't keep back a run that is started by hand. What
+    --env, --arg and --event say is for this run and its retries.
 
-    Example: rae-auto trigger backup
+    Example: rae-auto trigger backup --env TARGET=/mnt/usb --arg --verbose
     """
+    values = {"env": dict(env), "args": [valid_text(arg) for arg in args], "event": event, "force": force}
     with connect(config) as client:
-        answer = client.call("trigger", job=job, request=request or uuid.uuid4().hex)
-    if json_:
-        print_json(answer)
-    else:
-        click.echo(answer["run_id"])
+
+        def trigger(job: str) -> None:
+            answer = client.call("trigger", job=job, request=request or uuid.uuid4().hex, **values)
+            if json_:
+                print_json(answer)
+            else:
+                click.echo(answer["run_id"])
+
+        options.for_each(jobs, trigger)
 
 
 @click.command("exec")
 @options.job
+@with_inputs
 @options.config
-def exec_command(job: str, config: str | None) -> int:
+def exec_command(
+    job: str,
+    env: tuple[tuple[str, str], ...],
+    args: tuple[str, ...],
+    event: dict[str, Any] | None,
+    config: str | None,
+) -> int:
     """Run a job in the foreground, without a daemon, in the environment that the daemon gives it.
 
-    Example: rae-auto exec backup
+    Example: rae-auto exec backup --arg --dry-run
     """
+    from rae_auto.model.run_inputs import inputs_of  # lazy: start-up
     from rae_auto.offline.exec import execute  # lazy: start-up
 
-    result = execute(options.load_project(config), job, sys.stdout.buffer)
+    try:
+        inputs = inputs_of(dict(env), args)
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
+    result = execute(options.load_project(config), job, sys.stdout.buffer, inputs, event)
     if result.ok:
         return 0
     end = f"signal {result.signal}" if result.signal else f"exit code {result.exit_code}"
@@ -67,20 +109,26 @@ def exec_command(job: str, config: str | None) -> int:
 
 
 @click.command("cancel")
-@click.argument("target", metavar="JOB|RUN")
+@click.argument("targets", nargs=-1, required=True, metavar="JOB|RUN...")
 @options.config
 @options.as_json
-def cancel_command(target: str, config: str | None, json_: bool) -> None:
-    """Cancel a run, or all open runs of a job.
+def cancel_command(targets: tuple[str, ...], config: str | None, json_: bool) -> None:
+    """Cancel runs by their ids, or all open runs of jobs.
 
     Example: rae-auto cancel backup
     """
+    cancelled: list[str] = []
     with connect(config) as client:
-        answer = client.call("cancel", job=target)
+
+        def cancel(target: str) -> None:
+            found = client.call("cancel", job=target)["cancelled"]
+            cancelled.extend(found)
+            if not json_:
+                click.echo("\n".join(found) or f"{escape_line(target)} has no open runs")
+
+        options.for_each(targets, cancel)
     if json_:
-        print_json(answer)
-    else:
-        click.echo("\n".join(answer["cancelled"]) or "no open runs")
+        print_json({"cancelled": cancelled})
 
 
 @click.command("output")

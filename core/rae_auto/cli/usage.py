@@ -1,5 +1,7 @@
 """Bad usage: click's errors in our words, and groups and types whose errors are ours."""
 
+import json
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -32,6 +34,9 @@ COMMAND_SYNONYMS: Synonyms = {
 """Our commands for those of systemctl, cron, Docker and other tools."""
 
 _MAX_SHOWN_CHARACTERS = 64
+
+MAX_INPUT_CHARACTERS = 1 << 20
+"""The part of standard input that is read; the daemon accepts less."""
 
 
 MAX_SUMMARY_CHARACTERS = 200
@@ -108,6 +113,26 @@ class KeyValue(click.ParamType):  # type: ignore[type-arg]  # generic from click
         return key, text
 
 
+class JsonObject(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """A JSON object; `-` reads it from standard input."""
+
+    name = "json"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return value
+        text = sys.stdin.read(MAX_INPUT_CHARACTERS + 1) if value == "-" else valid_text(value)
+        if len(text) > MAX_INPUT_CHARACTERS:
+            self.fail("is larger than 64 KB; store it in a file and pass its path", param, ctx)
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            self.fail(f"is not valid JSON ({error})", param, ctx)
+        if not isinstance(content, dict):
+            self.fail("""must be a JSON object, as in '{"room": "kitchen"}'""", param, ctx)
+        return content
+
+
 class OneOf(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
     """One of a few words."""
 
@@ -117,6 +142,11 @@ class OneOf(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 o
             near = did_you_mean(str(value)[:_MAX_SHOWN_CHARACTERS], words)
             self.fail(f"must be one of {', '.join(words)}, not {_quote_short(value)}{near}", param, ctx)
         return value
+
+
+def valid_text(argument: str) -> str:
+    """Return an argument as valid text, with undecodable bytes replaced."""
+    return argument.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def describe_usage_error(error: click.ClickException) -> str:

@@ -66,7 +66,7 @@ class Commands:
             "show": with_arguments(self.show, "job", "documents"),
             "add": with_arguments(self.add, "definition", "replace"),
             "remove": with_arguments(self.remove, "job"),
-            "trigger": with_arguments(self.trigger, "job", "request", "event"),
+            "trigger": with_arguments(self.trigger, "job", "request", "event", "env", "args", "force"),
             "cancel": with_arguments(self.cancel, "job", "run"),
             "pause": with_arguments(self.pause, "job"),
             "resume": with_arguments(self.resume, "job"),
@@ -134,7 +134,12 @@ class Commands:
     async def trigger(self, arguments: Arguments) -> Any:
         """Start a run by hand; returns its id once the run is durable. A repeated `request` returns the same run."""
         run = await self._scheduler.trigger(
-            text(arguments, "job"), event=arguments.get("event"), request=optional_text(arguments, "request")
+            text(arguments, "job"),
+            event=arguments.get("event"),
+            request=optional_text(arguments, "request"),
+            env=arguments.get("env"),
+            args=arguments.get("args") or (),
+            force=flag(arguments, "force"),
         )
         return {"run_id": run}
 

@@ -11,6 +11,7 @@ from attrs import frozen
 from rae_auto.engine.plan import Plan, Settings
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 
 Ask = int
 
@@ -46,10 +47,15 @@ class SetPaused:
 
 @frozen
 class Trigger:
-    """Start a run by hand. Reply: `{"run_id": id}`. Errors: JobNotFound, NotStarted, SchedulerClosed."""
+    """Start a run by hand. Reply: `{"run_id": id}`. Errors: JobNotFound, NotStarted, InvalidJob, SchedulerClosed.
+
+    A run that is `forced` starts whatever the state of the jobs is that it needs.
+    """
 
     occurrence: Occurrence
     ask: Ask | None = None
+    inputs: RunInputs = NO_INPUTS
+    forced: bool = False
 
 
 @frozen

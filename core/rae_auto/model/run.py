@@ -14,6 +14,7 @@ from rae_auto.model.policies import Overlap
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Block, Cause, End
+from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 
 _DEFAULT_EXECUTOR = PluginRef("process")
 
@@ -160,12 +161,13 @@ _NO_TERMS = AttemptTerms()
 class Run:
     """A decision to run and its execution. `attempt` is the number of the current or last one, 0 before the first.
 
-    It is also the record of the decision: `cause` says why. `handle` is what the executor needs to find
-    a running attempt again after a crash; `reason` says why the run is in its state, if the state alone does not;
-    a queued or retrying run may not start before `not_before`. `conditions` are the facts that the policies decided
-    by, `guard_wait` says since when a guard has blocked it, `waited_for` what it has waited for, each code once.
-    `clocks` shows all clocks when the delay until `not_before` began, or the current attempt: what is left of a delay
-    or a timeout doesn't go by a wall clock that may be set. `terms` are those of the current attempt.
+    It is also the record of the decision: `cause` says why. `inputs` are values that its attempts get beside those of
+    the job. `handle` is what the executor needs to find a running attempt again after a crash; `reason` says why the
+    run is in its state, if the state alone does not; a queued or retrying run may not start before `not_before`.
+    `conditions` are the facts that the policies decided by, `guard_wait` says since when a guard has blocked it,
+    `waited_for` what it has waited for, each code once. `clocks` shows all clocks when the delay until `not_before`
+    began, or the current attempt: what is left of a delay or a timeout doesn't go by a wall clock that may be set.
+    `terms` are those of the current attempt.
     `stopping` is set from the decision to end an active run before its time until its attempt has ended.
     """
 
@@ -177,6 +179,7 @@ class Run:
     queued_at: datetime
     cause: Cause
     event: Mapping[str, Any] | None = None
+    inputs: RunInputs = NO_INPUTS
     state: RunState = RunState.QUEUED
     not_before: datetime | None = None
     started_at: datetime | None = None

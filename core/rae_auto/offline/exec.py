@@ -5,41 +5,64 @@ import os
 import signal
 import tempfile
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from attrs import evolve
 
 from rae_auto.api.executor import Execution, Executor
+from rae_auto.errors import BadRequest
 from rae_auto.model.decision import MANUAL, Occurrence, run_id_of
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.reasons import Manual
 from rae_auto.model.run import Result, Run
+from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 from rae_auto.offline.project import Project
-from rae_auto.runtime.execution.assignments import build_assignment
+from rae_auto.records.events import check_event
+from rae_auto.runtime.execution.assignments import build_assignment, event_path
+from rae_auto.runtime.execution.environment import oversized_event
 from rae_auto.runtime.time.clock import SystemClock
+from rae_auto.toolkit.files import write_atomically
 
 POLL_INTERVAL_SECONDS = 0.05
 """The time between two reads of the output."""
 
 
-def execute(project: Project, name: str, out: BinaryIO) -> Result:
+def execute(
+    project: Project,
+    name: str,
+    out: BinaryIO,
+    inputs: RunInputs = NO_INPUTS,
+    event: Mapping[str, Any] | None = None,
+) -> Result:
     """Run a job once and copy its output to `out` as it comes. Ctrl-C and the timeout of the job end it.
 
-    Errors: JobNotFound, PluginError.
+    The run gets `inputs` beside the variables and arguments of the job, and `event` as RAE_EVENT.
+
+    Errors: JobNotFound, PluginError, BadRequest.
     """
     job = project.find_job(name)
+    try:
+        inputs.check(job)
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
+    run = evolve(_new_run(job), inputs=inputs, event=check_event(event))
     executor = project.plugins.executor(job.executor_ref)
     with tempfile.TemporaryDirectory(prefix="rae-auto-") as directory:
-        return asyncio.run(_execute(job, executor, Path(directory), out))
+        return asyncio.run(_execute(run, job, executor, Path(directory), out))
 
 
-async def _execute(job: Job, executor: Executor, directory: Path, out: BinaryIO) -> Result:
+async def _execute(run: Run, job: Job, executor: Executor, directory: Path, out: BinaryIO) -> Result:
     try:
-        assignment = build_assignment(_new_run(job), job, directory, os.environ)
+        assignment = build_assignment(run, job, directory, os.environ)
     except ValueError as error:
         return Result(error=str(error))
     assignment.output.parent.mkdir(parents=True)
+    if (large := oversized_event(run)) is not None:
+        write_atomically(event_path(directory, run), large)
     try:
         await executor.open(directory)
         execution = await executor.start(assignment)

@@ -19,7 +19,7 @@ from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, Trigger
 from rae_auto.engine.plan import JobOrigin, Settings
-from rae_auto.errors import InvalidJob, NotStarted, RunNotFound, SchedulerClosed
+from rae_auto.errors import BadRequest, InvalidJob, NotStarted, RunNotFound, SchedulerClosed
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
@@ -30,6 +30,7 @@ from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.zones import local_zone_name
 from rae_auto.model.run import Run
+from rae_auto.model.run_inputs import inputs_of
 from rae_auto.paths import output_path, state_directory
 from rae_auto.records.events import check_not_in_future, deletable_patterns, parse_event_patterns
 from rae_auto.registry import Registry
@@ -174,14 +175,34 @@ class Scheduler:
 
     # Runs
 
-    async def trigger(self, job: str, *, event: Mapping[str, Any] | None = None, request: str | None = None) -> RunId:
+    async def trigger(
+        self,
+        job: str,
+        *,
+        event: Mapping[str, Any] | None = None,
+        request: str | None = None,
+        env: Mapping[str, str] | None = None,
+        args: Sequence[str] = (),
+        force: bool = False,
+    ) -> RunId:
         """Ask for a run; returns once it is durable. `request` identifies the asking: repeated, it leads to one run.
 
-        Errors: JobNotFound, NotStarted (a policy refused it; the message says which), BadRequest (an event no JSON).
+        `env` and `args` are variables and arguments of this run, its retries included, beside those of the job. With
+        `force` it starts whatever the state of the jobs is that it needs; guards and a pause never keep back a run
+        that is asked for.
+
+        Errors: JobNotFound, NotStarted (a policy refused it; the message says which), BadRequest (values that are no
+        JSON, too large, or that the job can't take).
         """
+        try:
+            inputs = inputs_of(env, args)
+            if inputs:
+                inputs.check(self.runtime.engine.job(JobId(job)).job)
+        except ValueError as error:
+            raise BadRequest(str(error)) from None
         occurrence = occurrence_of(JobId(job), MANUAL, request or uuid.uuid4().hex, event, self.runtime.now())
         try:
-            answer = await self.runtime.request(lambda ask: Trigger(occurrence, ask))
+            answer = await self.runtime.request(lambda ask: Trigger(occurrence, ask, inputs, force))
         except NotStarted as error:
             if error.describe is None:
                 raise

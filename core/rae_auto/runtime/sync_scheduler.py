@@ -104,9 +104,18 @@ class SyncScheduler:
         """As `Scheduler.list_jobs`."""
         return self._call(self._running.list_jobs())
 
-    def trigger(self, job: str, *, event: Mapping[str, Any] | None = None, request: str | None = None) -> RunId:
+    def trigger(
+        self,
+        job: str,
+        *,
+        event: Mapping[str, Any] | None = None,
+        request: str | None = None,
+        env: Mapping[str, str] | None = None,
+        args: Sequence[str] = (),
+        force: bool = False,
+    ) -> RunId:
         """As `Scheduler.trigger`."""
-        return self._call(self._running.trigger(job, event=event, request=request))
+        return self._call(self._running.trigger(job, event=event, request=request, env=env, args=args, force=force))
 
     def cancel(self, target: str) -> list[RunId]:
         """As `Scheduler.cancel`."""

@@ -187,11 +187,11 @@ class VirtualWorld:
         """After a crash there is no such job."""
         self._plans.pop(JobId(job), None)
 
-    def trigger(self, job: str, request: str | None = None) -> RunId:
+    def trigger(self, job: str, request: str | None = None, *, forced: bool = False) -> RunId:
         """Ask for a run; NotStarted and the like are raised."""
         key = request or f"request-{self._asks}"
         occurrence = Occurrence(JobId(job), MANUAL, key, self.now.wall)
-        return RunId(self._ask(lambda ask: Trigger(occurrence, ask))["run_id"])
+        return RunId(self._ask(lambda ask: Trigger(occurrence, ask, forced=forced))["run_id"])
 
     def fire(self, job: str, trigger: str, key: str, *, feedback_key: str | None = None) -> None:
         """Let a source emit an occurrence."""

@@ -56,7 +56,7 @@ class TestARun:
         run_id = cli("trigger", "sleeper").out.strip()
         assert cli("cancel", "sleeper").out.strip() == run_id
         assert ended(cli, run_id)["state"] == "cancelled"
-        assert cli("cancel", "sleeper").out == "no open runs\n"
+        assert cli("cancel", "sleeper").out == "sleeper has no open runs\n"
         assert cli("cancel", run_id).code == 1
 
     def test_that_waits_is_shown_with_what_it_waits_for(self, cli):

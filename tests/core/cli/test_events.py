@@ -52,7 +52,7 @@ class TestSend:
         monkeypatch.setattr(sys, "stdin", io.StringIO(f'{{"x": "{"y" * 2_000_000}"}}'))
         said = empty_log("event", "send", "a", "--data", "-")
         assert (said.code, said.out) == (2, "")
-        assert said.err == "rae-auto: --data is larger than 64 KB; store it in a file and record its path\n"
+        assert said.err == "rae-auto: --data is larger than 64 KB; store it in a file and pass its path\n"
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

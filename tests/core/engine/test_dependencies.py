@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rae_auto.errors import InvalidJob, JobInUse, NotStarted
 from rae_auto.model.primitives.graphs import find_cycle, sort_by_successors
-from rae_auto.model.reasons import NeedFailed, NeedNeverRan, NeedRunning
+from rae_auto.model.reasons import Manual, NeedFailed, NeedNeverRan, NeedRunning
 from rae_auto.model.run import RunState
 
 
@@ -43,6 +43,22 @@ def test_run_is_skipped_when_the_need_it_waited_for_fails(world, job):
     backup, report = w.trigger("backup"), w.trigger("report")
     w.fail(backup)
     assert (w.run(report).state, w.run(report).reason) == (RunState.SKIPPED, NeedFailed("backup"))
+
+
+def test_forced_run_starts_whatever_the_state_of_its_needs(world, job):
+    w = world(job("backup"), job("report", needs=("backup",)), max_parallel=2)
+    w.end(w.trigger("report", forced=True))
+    backup = w.trigger("backup")
+    report = w.trigger("report", forced=True)
+    assert list(w.active_starts) == [backup, report]
+    assert w.run(report).cause == Manual(forced=True)
+
+
+def test_forced_run_respects_the_overlap_of_its_job(world, job):
+    w = world(job("backup"), max_parallel=2)
+    w.trigger("backup")
+    with pytest.raises(NotStarted, match="of the same job has been open"):
+        w.trigger("backup", forced=True)
 
 
 def test_due_jobs_are_decided_in_the_order_of_their_needs(world, job):

@@ -37,6 +37,7 @@ from rae_auto.model.reasons import (
 )
 from rae_auto.model.reasons.base import TimeFormat, time_text
 from rae_auto.model.run import Run, RunState, StartConditions
+from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 
 
 @frozen(kw_only=True)
@@ -49,6 +50,7 @@ class Candidate:
 
     occurrence: Occurrence
     cause: Cause
+    inputs: RunInputs = NO_INPUTS
     not_before: datetime | None = None
     batch: Set[RunId] = frozenset()
     feedback_key: str | None = None
@@ -57,7 +59,7 @@ class Candidate:
 def trigger(turn: Turn, command: Trigger) -> None:
     """Start a run by hand; a request that is repeated is decided once and gets the same answer."""
     occurrence = command.occurrence
-    answer = _decide_once(turn, Candidate(occurrence=occurrence, cause=Manual()))
+    answer = _decide_once(turn, Candidate(occurrence=occurrence, cause=Manual(command.forced), inputs=command.inputs))
     if isinstance(answer, SchedulerError):
         turn.step.reply(command.ask, answer)
     elif isinstance(answer, str):
@@ -136,6 +138,7 @@ def open_run(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
         queued_at=turn.now.wall,
         cause=candidate.cause,
         event=occurrence.event,
+        inputs=candidate.inputs,
         conditions=conditions,
         not_before=not_before,
         clocks=None if not_before is None else turn.now,
@@ -196,7 +199,8 @@ def _find_skip(state: EngineState, entry: JobEntry, candidate: Candidate, starts
     waiting = _count_waiting(state, job, candidate.batch)
     if waiting >= state.settings.max_queue:
         return QueueLimit(waiting)
-    if not is_event and dependencies.find_running_need(state, job) is None:
+    is_forced = dependencies.is_forced(candidate.cause)
+    if not is_event and not is_forced and dependencies.find_running_need(state, job) is None:
         need = dependencies.find_unmet_need(state, job)
         if need is not None:
             return need

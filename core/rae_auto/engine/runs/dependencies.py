@@ -2,8 +2,13 @@
 
 from rae_auto.engine.state import EngineState
 from rae_auto.model.job import Job
-from rae_auto.model.reasons import NeedFailed, NeedNeverRan, NeedRunning
+from rae_auto.model.reasons import Cause, Manual, NeedFailed, NeedNeverRan, NeedRunning
 from rae_auto.model.run import RunState
+
+
+def is_forced(cause: Cause) -> bool:
+    """Tell whether a run is to start whatever the state of the jobs is that it needs."""
+    return isinstance(cause, Manual) and cause.forced
 
 
 def find_running_need(state: EngineState, job: Job) -> NeedRunning | None:

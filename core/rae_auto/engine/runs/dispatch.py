@@ -23,7 +23,7 @@ from rae_auto.model.reasons import (
     ResourceReserved,
     UnusableJob,
 )
-from rae_auto.model.run import RunState
+from rae_auto.model.run import Run, RunState
 
 Obstacle = tuple[Block, str]
 """Why a run can't start, and the key of what must change first: a job's id, or a resource's key."""
@@ -59,7 +59,7 @@ def _dispatch_run(turn: Turn, entry: RunEntry) -> None:
 
 def _start_if_allowed(turn: Turn, entry: RunEntry) -> None:
     """Start a run that nothing is in the way of, unless a need or a guard forbids it."""
-    need = dependencies.find_unmet_need(turn.state, entry.job) if entry.run.attempt == 0 else None
+    need = dependencies.find_unmet_need(turn.state, entry.job) if _heeds_needs(entry.run) else None
     if need is not None and isinstance(entry.run.cause, Fired):
         block(turn, entry, need, need.job)
     elif need is not None:
@@ -91,8 +91,13 @@ def find_obstacle(state: EngineState, entry: RunEntry) -> Obstacle | None:
         return Overlapping(oldest.id, oldest.queued_at), run.job
     if sum(other.is_active for other in state.open_runs(run.job)) >= job.overlap_max:
         return MaxOverlap(job.overlap_max), run.job
-    need = dependencies.find_running_need(state, job) if run.attempt == 0 else None
+    need = dependencies.find_running_need(state, job) if _heeds_needs(run) else None
     return None if need is None else (need, need.job)
+
+
+def _heeds_needs(run: Run) -> bool:
+    """Tell whether the jobs that a run needs matter to it: before its first attempt, if it isn't forced."""
+    return run.attempt == 0 and not dependencies.is_forced(run.cause)
 
 
 def _find_missing_resource(turn: Turn, entry: RunEntry) -> Obstacle | None:

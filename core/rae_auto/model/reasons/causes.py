@@ -22,11 +22,13 @@ class Manual(ReasonBase):
     """A request by a person or a program."""
 
     code = "manual"
-    meaning = "started: a person or a program triggered it"
+    meaning = "started: a person or a program triggered it; `forced` if they asked for it despite its needs"
+
+    forced: bool = False
 
     @property
     def text(self) -> str:
-        return "it was triggered by hand"
+        return "it was triggered by hand" + (" with --force, despite its needs" if self.forced else "")
 
 
 @frozen

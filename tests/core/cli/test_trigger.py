@@ -1,0 +1,88 @@
+"""Runs by hand: values for one run, several jobs at once, and a start despite needs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.core.cli.conftest import Cli
+from tests.support.waiting import eventually
+
+
+def output_of(cli: Cli, run: str) -> str:
+    eventually(lambda: next(r for r in cli("history", "--json").json if r["run_id"] == run)["finished_at"])
+    return cli("output", run).out
+
+
+@pytest.fixture
+def echo(cli: Cli, daemon: subprocess.Popen[bytes]) -> str:
+    """A job that prints its arguments, a variable and its event."""
+    script = 'echo "$A $@ $RAE_EVENT"'
+    cli("add", "echo", "--replace", "--env", "A=job", "--", "sh", "-c", script, "name", "first")
+    return "echo"
+
+
+def test_trigger_gives_values_to_one_run(cli: Cli, echo: str) -> None:
+    run = cli("trigger", echo, "--env", "A=x y", "--arg", "-v", "--arg", "é", "--event", '{"k": 1}').out.strip()
+    assert output_of(cli, run) == 'x y first -v é {"k": 1}\n'
+    assert output_of(cli, cli("trigger", echo).out.strip()) == "job first {}\n"
+
+
+def test_trigger_refuses_values_that_a_run_can_not_have(cli: Cli, echo: str) -> None:
+    for arguments, problem in (
+        (["--env", "A"], '--env must be KEY=VALUE, not "A"'),
+        (["--env", "RAE_JOB=x"], "begin with RAE_"),
+        (["--event", "[1]"], "--event must be a JSON object"),
+        (["--event", "{"], "--event is not valid JSON"),
+        (["--arg", "x" * 70_000], "larger than 64 KB"),
+    ):
+        refused = cli("trigger", echo, *arguments)
+        assert (refused.code, problem in refused.err) == (2, True), refused.err
+
+
+def test_trigger_gives_no_arguments_to_a_shell_line(cli: Cli, daemon: subprocess.Popen[bytes]) -> None:
+    refused = cli("trigger", "hello", "--arg", "x")
+    assert refused.code == 2
+    assert 'job "hello" has a shell line, which takes no arguments' in refused.err
+
+
+def test_trigger_starts_several_jobs_and_reports_each_that_fails(cli: Cli, echo: str) -> None:
+    said = cli("trigger", "nosuch", echo, "hello", "after")
+    assert said.code == 1
+    assert [output_of(cli, run) for run in said.out.split()] == ["job first {}\n", "hello from hello\n"]
+    unknown, unmet = said.err.splitlines()
+    assert unknown.startswith('rae-auto: no job "nosuch"')
+    assert unmet.startswith('rae-auto: job "after" was not started: ')
+
+
+def test_force_starts_a_job_despite_its_needs_and_why_says_so(cli: Cli, daemon: subprocess.Popen[bytes]) -> None:
+    cli("add", "needy", "--needs", "sleeper", "--", "true")
+    run = cli("trigger", "needy", "--force").out.strip()
+    eventually(lambda: cli("history", "needy", "--json").json[0]["finished_at"])
+    assert cli("history", "needy", "--json").json[0]["state"] == "succeeded"
+    assert "with --force, despite its needs" in cli("why", "needy", "--run", run).out
+    cli("remove", "needy")
+
+
+def test_cancel_ends_several(cli: Cli, echo: str) -> None:
+    run = cli("trigger", "sleeper").out.strip()
+    said = cli("cancel", "sleeper", echo, "nosuch")
+    assert (said.code, said.out) == (1, f"{run}\necho has no open runs\n")
+    assert "nosuch" in said.err
+
+
+def test_exec_gives_values_to_the_run(tmp_path: Path) -> None:
+    config = tmp_path / "rae.toml"
+    script = """["sh", "-c", 'echo "$A $@ $RAE_EVENT"; cat $RAE_EVENT_FILE | wc -c', "x"]"""
+    config.write_text(f"[jobs.echo]\ncommand = {script}\n")
+    config.chmod(0o600)
+    command = [sys.executable, "-m", "rae_auto", "exec", "echo", "--config", str(config)]
+    event = json.dumps({"text": "x" * 40_000})
+    ran = subprocess.run(
+        [*command, "--env", "A=1", "--arg", "z", "--event", "-"], input=event, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    line, count = ran.stdout.splitlines()
+    assert line.startswith('1 z {"too_large": ')
+    assert int(count) == len(event)
