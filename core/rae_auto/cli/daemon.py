@@ -11,7 +11,14 @@ from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
 from rae_auto.paths import find_config, state_directory
-from rae_auto.views.status import STATUS_HEADERS, problem_lines, status_lines, status_record, status_rows
+from rae_auto.views.status import (
+    OPTIONAL_STATUS_HEADERS,
+    STATUS_HEADERS,
+    problem_lines,
+    status_lines,
+    status_record,
+    status_rows,
+)
 from rae_auto.views.tables import on_terminal, print_json, show_table, style
 
 COUNTDOWN_SECONDS = 1.0
@@ -77,6 +84,7 @@ def reload_command(config: str | None, json_: bool) -> None:
 @click.command("status")
 @options.config
 @options.as_json
+@options.headers
 @click.option("--watch", is_flag=True, help="Update the status whenever something happens.")
 def status_command(config: str | None, json_: bool, watch: bool) -> None:
     """Show whether all is well, what is running, what is waiting and why, and what comes next.
@@ -116,4 +124,4 @@ def _show(status: dict[str, Any], json_: bool) -> None:
         click.echo(style(escape_line(line), fg="red"))
     rows = status_rows(status)
     if rows:
-        show_table(STATUS_HEADERS, rows)
+        show_table(STATUS_HEADERS, rows, optional=OPTIONAL_STATUS_HEADERS)

@@ -77,6 +77,7 @@ def _parse_field(argument: str) -> tuple[str, Any]:
 @click.option("--runs", is_flag=True, help="Include the ends of runs: run.succeeded, run.failed …")
 @options.config
 @options.as_json
+@options.headers
 def list_command(names: tuple[str, ...], config: str | None, json_: bool, **bounds: Any) -> None:
     """List recorded events, the newest first. Works without a daemon.
 

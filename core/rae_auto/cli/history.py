@@ -7,7 +7,7 @@ import click
 from rae_auto.cli import options
 from rae_auto.cli.queries import query
 from rae_auto.views.explanations import explanation_lines
-from rae_auto.views.runs import RUN_HEADERS, run_rows
+from rae_auto.views.runs import OPTIONAL_RUN_HEADERS, RUN_HEADERS, run_rows
 from rae_auto.views.statistics import STATISTICS_HEADERS, statistics_rows
 from rae_auto.views.tables import print_json, show_table
 
@@ -20,6 +20,7 @@ from rae_auto.views.tables import print_json, show_table
 @options.limit("runs")
 @options.config
 @options.as_json
+@options.headers
 def history_command(job: str | None, states: tuple[str, ...], config: str | None, json_: bool, **bounds: Any) -> None:
     """Show runs, the newest first. Works without a daemon.
 
@@ -29,7 +30,7 @@ def history_command(job: str | None, states: tuple[str, ...], config: str | None
     if json_:
         print_json(runs)
     else:
-        show_table(RUN_HEADERS, run_rows(runs))
+        show_table(RUN_HEADERS, run_rows(runs), optional=OPTIONAL_RUN_HEADERS)
 
 
 @click.command("stats")
@@ -37,6 +38,7 @@ def history_command(job: str | None, states: tuple[str, ...], config: str | None
 @click.option("--since", metavar="TIME", help="Only runs queued at or after this time: yesterday, 1h, 09:00.")
 @options.config
 @options.as_json
+@options.headers
 def stats_command(job: str | None, since: str | None, config: str | None, json_: bool) -> None:
     """Show how often runs succeed, how long they take and how late they start. Works without a daemon.
 

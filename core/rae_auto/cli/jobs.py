@@ -12,6 +12,7 @@ from rae_auto.views.tables import print_json, show_table
 @click.command("list")
 @options.config
 @options.as_json
+@options.headers
 def list_command(config: str | None, json_: bool) -> None:
     """List all jobs, with their present state and their next run.
 
@@ -22,7 +23,7 @@ def list_command(config: str | None, json_: bool) -> None:
     if json_:
         print_json(jobs)
         return
-    show_table(JOB_HEADERS, job_rows(jobs))
+    show_table(JOB_HEADERS, job_rows(jobs), optional=("last",))
 
 
 @click.command("show")

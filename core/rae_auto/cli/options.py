@@ -24,6 +24,21 @@ as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 config = click.option("--config", metavar="FILE", help="The configuration file; by default the nearest rae.toml.")
 
 
+def _use_headers(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    from rae_auto.views.tables import use_headers  # lazy: start-up
+
+    use_headers(wanted)
+
+
+headers = click.option(
+    "--headers",
+    is_flag=True,
+    expose_value=False,
+    callback=_use_headers,
+    help="Print the names of the columns in a pipe, too.",
+)
+
+
 def limit(noun: str) -> "Callable[[F], F]":
     """Return the option for the number of records to show."""
     return click.option(

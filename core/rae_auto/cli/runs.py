@@ -1,6 +1,7 @@
 """The commands trigger, exec, cancel, output and test-trigger: runs by hand, and their output."""
 
 import json
+import re
 import sys
 import time
 import uuid
@@ -27,7 +28,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 OPEN_STATES = ("queued", "starting", "running", "retrying")
 FOLLOW_INTERVAL_SECONDS = 0.2
-_RUN_ID_LENGTH = 26
+_RUN_ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{5,25}")
+"""The id of a run, or the start of one that is long enough to mean one."""
 
 
 def with_inputs(command: F) -> F:
@@ -162,7 +164,7 @@ def _latest_run(target: str, config: str | None) -> dict[str, Any]:
     """Return the run of this id, or the latest run of this job that has started."""
     arguments: dict[str, Any] = {"job": None, "states": [], "since": None, "until": None, "limit": 20}
     runs: list[dict[str, Any]]
-    if len(target) == _RUN_ID_LENGTH and target.isupper():
+    if _RUN_ID.fullmatch(target):
         runs = query("history", {**arguments, "run": target}, config)
     else:
         runs = [run for run in query("history", {**arguments, "job": target}, config) if run["attempt"]]

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from attrs import evolve
+
 from rae_auto._version import __version__
 from rae_auto.api.store import LogQuery
 from rae_auto.config.definitions import read_job
@@ -161,6 +163,8 @@ class Commands:
     async def history(self, arguments: Arguments) -> Any:
         """Return the runs that match, newest first, with `documents` as stores keep them; raises JobNotFound."""
         query = log_query(arguments, self._zone)
+        if query.key is not None:
+            query = evolve(query, key=(await self._scheduler.get_run(query.key)).id)
         runs = await self._scheduler.runtime.runs(query)
         if (
             not runs

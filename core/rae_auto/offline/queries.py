@@ -5,10 +5,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from attrs import evolve
+
 from rae_auto.api.store import CorruptDocument, LogQuery, Store
 from rae_auto.control.requests import flag, limit_of, log_query, optional_instant, optional_text, text
 from rae_auto.engine.plan import JobOrigin, Plan
-from rae_auto.errors import JobNotFound, RunNotFound
+from rae_auto.errors import JobNotFound
 from rae_auto.explain.collector import DISABLED_BY_CONFIGURATION, explain, parse_question
 from rae_auto.explain.job_view import Wait
 from rae_auto.model import documents
@@ -28,7 +30,7 @@ from rae_auto.records.events import (
     parse_event_patterns,
     read_events,
 )
-from rae_auto.records.runs import merge_newest
+from rae_auto.records.runs import choose_run, merge_newest, query_for_id
 from rae_auto.records.statistics import statistics_of
 from rae_auto.records.world_log import read_world_log
 from rae_auto.runtime.time.clock import SystemClock
@@ -46,9 +48,11 @@ def histories(project: Project, queries: Sequence[Mapping[str, Any]]) -> list[li
     log_queries = [log_query(query, project.zone) for query in queries]
     with project.read_store() as store:
         open_runs = _load_values(store, documents.RUN, Run)
-        for query in log_queries:
+        for number, query in enumerate(log_queries):
             if query.job is not None:
                 _check_job(project, store, open_runs, query.job)
+            if query.key is not None:
+                log_queries[number] = evolve(query, key=_find_run(store, open_runs, query.key).id)
         return [[run_record(run) for run in _find_runs(store, open_runs, query)] for query in log_queries]
 
 
@@ -160,10 +164,7 @@ def _check_job(project: Project, store: Store, open_runs: Sequence[Run], job: st
 
 
 def _find_run(store: Store, open_runs: Sequence[Run], run: str) -> Run:
-    runs = _find_runs(store, open_runs, LogQuery(key=run, limit=1))
-    if not runs:
-        raise RunNotFound(f"no run {quote(run)}; 'rae-auto history' lists them")
-    return runs[0]
+    return choose_run(run, _find_runs(store, open_runs, query_for_id(run)))
 
 
 def _load_values(store: Store, kind: str, cls: type[T]) -> list[T]:

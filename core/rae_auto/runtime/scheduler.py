@@ -19,7 +19,7 @@ from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, Trigger
 from rae_auto.engine.plan import JobOrigin, Settings
-from rae_auto.errors import BadRequest, InvalidJob, NotStarted, RunNotFound, SchedulerClosed
+from rae_auto.errors import BadRequest, InvalidJob, NotStarted, SchedulerClosed
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
@@ -33,6 +33,7 @@ from rae_auto.model.run import Run
 from rae_auto.model.run_inputs import inputs_of
 from rae_auto.paths import output_path, state_directory
 from rae_auto.records.events import check_not_in_future, deletable_patterns, parse_event_patterns
+from rae_auto.records.runs import choose_run, query_for_id
 from rae_auto.registry import Registry
 from rae_auto.runtime.execution.output_files import read_output_file
 from rae_auto.runtime.inputs import occurrence_of
@@ -211,18 +212,26 @@ class Scheduler:
 
     async def cancel(self, target: str) -> list[RunId]:
         """End a run, or all open runs of a job. Errors: RunNotFound, JobNotFound."""
-        if self.runtime.engine.run(RunId(target)) is not None:
-            answer = await self.runtime.request(lambda ask: CancelRuns(run=RunId(target), ask=ask))
+        run = self._find_open_run(target)
+        if run is not None:
+            answer = await self.runtime.request(lambda ask: CancelRuns(run=run, ask=ask))
         else:
             answer = await self.runtime.request(lambda ask: CancelRuns(job=JobId(target), ask=ask))
         return list(answer["cancelled"])
 
+    def _find_open_run(self, target: str) -> RunId | None:
+        """Return the open run of an id, or of the start of one unless a job is called so; None for anything else."""
+        engine = self.runtime.engine
+        if engine.run(RunId(target)) is not None:
+            return RunId(target)
+        if any(entry.job.id == target for entry in engine.jobs()) or query_for_id(target).key is not None:
+            return None
+        found = [opened.run for opened in engine.runs() if opened.run.id.startswith(target.upper())]
+        return choose_run(target, found).id if found else None
+
     async def get_run(self, run: str) -> Run:
-        """Return a run, open or finished. Raises RunNotFound."""
-        found = await self.runtime.runs(LogQuery(key=run, limit=1))
-        if not found:
-            raise RunNotFound(f"no run {quote(run)}; 'rae-auto history' lists them")
-        return found[0]
+        """Return a run, open or finished, by its id or the start of it, if no other has that. Raises RunNotFound."""
+        return choose_run(run, await self.runtime.runs(query_for_id(run)))
 
     async def read_output(self, run: str, attempt: int | None = None) -> str:
         """Return what an attempt of a run has printed so far, by default the latest one. Raises RunNotFound.

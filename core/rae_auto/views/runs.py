@@ -1,20 +1,28 @@
 """Runs, as `rae-auto history` shows them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from rae_auto.model.primitives.formatting import format_elapsed
-from rae_auto.views.tables import instant
+from rae_auto.views.tables import instant, on_terminal
+
+OPTIONAL_RUN_HEADERS = ("attempt", "exit", "took")
+"""Columns that give way in a narrow terminal: the reason says most of it."""
+
+MIN_ID_CHARACTERS = 10
+"""The characters of a run's id that encode the time of queueing; more are shown where that isn't unique."""
 
 RUN_HEADERS = ("run", "job", "state", "queued", "took", "attempt", "exit", "reason")
 
 
 def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    """Return a row for each run."""
+    """Return a row for each run, with as much of its id as tells it from the others on a terminal."""
+    runs = list(runs)
+    ids = short_ids([run["run_id"] for run in runs])
     return [
         (
-            run["run_id"],
+            ids[run["run_id"]],
             run["job"],
             run["state"],
             instant(run["queued_at"]),
@@ -25,6 +33,16 @@ def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
         )
         for run in runs
     ]
+
+
+def short_ids(ids: Sequence[str]) -> dict[str, str]:
+    """Return the id of each run as it is shown: on a terminal, a prefix that no other of them has."""
+    if not on_terminal():
+        return {one: one for one in ids}
+    length = MIN_ID_CHARACTERS
+    while len({one[:length] for one in ids}) < len(set(ids)):
+        length += 1
+    return {one: one[:length] for one in ids}
 
 
 def _elapsed(started_at: str | None, finished_at: str | None) -> str | None:

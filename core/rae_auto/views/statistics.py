@@ -6,7 +6,7 @@ from typing import Any
 from rae_auto.model.primitives.formatting import format_elapsed
 
 BARS = "▁▂▃▄▅▆▇█"
-STATISTICS_HEADERS = ("", "value")
+STATISTICS_HEADERS = ("figure", "value")
 
 
 def statistics_rows(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:

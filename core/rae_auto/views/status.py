@@ -7,9 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rae_auto.model.primitives.formatting import format_count, quote
+from rae_auto.views.runs import short_ids
 from rae_auto.views.tables import instant
 
-STATUS_HEADERS = ("", "job", "since / at", "details", "run")
+STATUS_HEADERS = ("state", "job", "since / at", "details", "run")
+OPTIONAL_STATUS_HEADERS = ("run",)
+"""A column that gives way in a narrow terminal: commands take the job, too."""
+
 MAX_NAMED_JOBS = 3
 """The number of jobs that the first line names; it counts the others."""
 
@@ -86,17 +90,19 @@ def problem_lines(status: Mapping[str, Any]) -> list[str]:
 
 def status_rows(status: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return a row for each open run with its state, for each job that failed last or is paused, and what is next."""
+    runs = [run["run_id"] for name in ("running", "waiting", "failed") for run in status[name] if run["run_id"]]
+    ids = short_ids(runs)
     return [
         *(
-            (run["state"], run["job"], instant(run["started_at"]), f"attempt {run['attempt']}", run["run_id"])
+            (run["state"], run["job"], instant(run["started_at"]), f"attempt {run['attempt']}", ids[run["run_id"]])
             for run in status["running"]
         ),
         *(
-            (run["state"], run["job"], instant(run["queued_at"]), run["waiting_for"], run["run_id"])
+            (run["state"], run["job"], instant(run["queued_at"]), run["waiting_for"], ids[run["run_id"]])
             for run in status["waiting"]
         ),
         *(
-            (job["state"], job["job"], instant(job["at"]), _failures(job["failures"]), job["run_id"] or "")
+            (job["state"], job["job"], instant(job["at"]), _failures(job["failures"]), ids.get(job["run_id"], ""))
             for job in status["failed"]
         ),
         *(("paused", job, "", f"'rae-auto resume {job}' resumes it", "") for job in status["paused"]),

@@ -7,7 +7,7 @@ import click
 from rae_auto.cli.queries import connect
 from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.escaping import escape_line
-from rae_auto.views.status import STATUS_HEADERS, problem_lines, status_lines, status_rows
+from rae_auto.views.status import OPTIONAL_STATUS_HEADERS, STATUS_HEADERS, problem_lines, status_lines, status_rows
 from rae_auto.views.tables import show_table, style
 
 ANSWER_TIMEOUT_SECONDS = 2.0
@@ -34,7 +34,7 @@ def show_overview() -> bool:
     rows = status_rows(status)
     room = max(shutil.get_terminal_size().lines - _RESERVED_LINES - len(lines), 1)
     if rows:
-        show_table(STATUS_HEADERS, rows[:room])
+        show_table(STATUS_HEADERS, rows[:room], optional=OPTIONAL_STATUS_HEADERS)
     more = f"{len(rows) - room} more lines: 'rae-auto status'; " if len(rows) > room else ""
     click.echo(f"{more}all commands: 'rae-auto --help'")
     return True

@@ -1,0 +1,77 @@
+"""Tables fit the terminal; pipes get every cell whole."""
+
+import pytest
+
+from rae_auto.views import runs as run_views
+from rae_auto.views import tables
+from rae_auto.views.runs import OPTIONAL_RUN_HEADERS, RUN_HEADERS, run_rows
+from rae_auto.views.tables import show_table, use_headers
+
+AT = "2026-11-28T11:06:00+00:00"
+REASON = "another run of the job was open, and its overlap policy says to skip this one"
+
+
+def run(number, **facts):
+    return {
+        "run_id": f"01M8H4N3HB{number}".ljust(26, "0"),
+        "job": "backup-of-everything",
+        "state": "timed_out",
+        "queued_at": AT,
+        "started_at": AT,
+        "finished_at": AT,
+        "attempt": 1,
+        "exit_code": None,
+        "reason_text": REASON,
+        **facts,
+    }
+
+
+@pytest.fixture
+def terminal(monkeypatch, capsys):
+    """Show runs on a terminal of this width; return the lines."""
+
+    def show(width, rows):
+        monkeypatch.setenv("COLUMNS", str(width))
+        for module in (tables, run_views):
+            monkeypatch.setattr(module, "on_terminal", lambda: True)
+        show_table(RUN_HEADERS, run_rows(rows), optional=OPTIONAL_RUN_HEADERS)
+        return capsys.readouterr().out.splitlines()
+
+    return show
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 100, 200])
+def test_table_fits_the_terminal(terminal, width):
+    lines = terminal(width, [run(1), run(2, reason_text=None)])
+    assert max(map(len, lines)) <= width
+    assert all("01M8H4N3HB" in line for line in lines[1:])
+
+
+def test_reason_is_cut_with_an_ellipsis(terminal):
+    line = terminal(100, [run(1)])[1]
+    assert line.endswith("…")
+    assert REASON[:15] in line
+    assert REASON in terminal(200, [run(1)])[1]
+
+
+def test_columns_without_content_are_left_out(terminal):
+    assert "EXIT" not in terminal(200, [run(1)])[0]
+    assert "EXIT" in terminal(200, [run(1, exit_code=3)])[0]
+
+
+def test_ids_are_as_long_as_it_takes_to_tell_them_apart(terminal):
+    apart = run(1, run_id="01M8H4N3HC0000000000000000")
+    assert terminal(200, [run(1), apart])[1].split()[0] == "01M8H4N3HB"
+    ids = [line.split()[0] for line in terminal(200, [run(1), run(2)])[1:]]
+    assert len(set(ids)) == 2
+
+
+def test_pipe_gets_whole_cells_and_headers_on_request(capsys):
+    show_table(RUN_HEADERS, run_rows([run(1)]))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert run(1)["run_id"] in line
+    assert line.endswith(REASON)
+    use_headers(True)
+    show_table(RUN_HEADERS, run_rows([run(1)]))
+    use_headers(False)
+    assert capsys.readouterr().out.splitlines() == ["  ".join(RUN_HEADERS), line]
