@@ -7,9 +7,11 @@ import click
 from rae_auto.cli import options
 from rae_auto.cli.queries import query
 from rae_auto.views.explanations import explanation_lines
-from rae_auto.views.runs import OPTIONAL_RUN_HEADERS, RUN_HEADERS, run_rows
+from rae_auto.views.runs import OPTIONAL_RUN_HEADERS, RUN_HEADERS, merge_history, run_rows
 from rae_auto.views.statistics import STATISTICS_HEADERS, statistics_rows
 from rae_auto.views.tables import print_json, show_table
+
+MAX_LIMIT = 100_000
 
 
 @click.command("history")
@@ -17,20 +19,37 @@ from rae_auto.views.tables import print_json, show_table
 @click.option("--state", "states", multiple=True, metavar="STATE", help="Only runs in this state; may be repeated.")
 @click.option("--since", metavar="TIME", help="Only runs queued at or after this time: yesterday, 1h, 09:00.")
 @click.option("--until", metavar="TIME", help="Only runs queued at or before this time.")
+@click.option("--decisions", is_flag=True, help="Include what did not run, and why.")
 @options.limit("runs")
 @options.config
 @options.as_json
 @options.headers
-def history_command(job: str | None, states: tuple[str, ...], config: str | None, json_: bool, **bounds: Any) -> None:
+def history_command(
+    job: str | None,
+    states: tuple[str, ...],
+    decisions: bool,
+    limit: int,
+    config: str | None,
+    json_: bool,
+    **bounds: Any,
+) -> None:
     """Show runs, the newest first. Works without a daemon.
 
     Example: rae-auto history backup --state failed
     """
-    runs = query("history", {"job": job, "states": list(states), **bounds}, config)
+    # One more, to know whether there are more.
+    arguments = {"job": job, **bounds, "limit": min(limit + 1, MAX_LIMIT)}
+    found = query("history", {**arguments, "states": list(states)}, config)
+    if decisions and (not states or "skipped" in states):
+        found = merge_history(found, query("decisions", arguments, config))
+    shown = found[:limit]
     if json_:
-        print_json(runs)
+        print_json(shown)
     else:
-        show_table(RUN_HEADERS, run_rows(runs), optional=OPTIONAL_RUN_HEADERS)
+        show_table(RUN_HEADERS, run_rows(shown), optional=OPTIONAL_RUN_HEADERS)
+    if len(found) > limit and not json_:
+        text = f"showing the newest {limit}; there are more, and 'rae-auto history --limit N' shows so many"
+        click.echo(f"rae-auto: {text}", err=True)
 
 
 @click.command("stats")

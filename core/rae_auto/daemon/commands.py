@@ -18,7 +18,7 @@ from rae_auto.errors import BadRequest
 from rae_auto.model import documents
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.primitives.zones import zone
-from rae_auto.model.records import job_record, run_record
+from rae_auto.model.records import decision_record, job_record, run_record
 from rae_auto.paths import output_path
 from rae_auto.records.events import event_as_json
 from rae_auto.records.world_log import read_world_log
@@ -73,6 +73,7 @@ class Commands:
             "pause": with_arguments(self.pause, "job"),
             "resume": with_arguments(self.resume, "job"),
             "history": with_arguments(self.history, "job", "run", "states", "since", "until", "limit", "documents"),
+            "decisions": with_arguments(self.decisions, "job", "since", "until", "limit"),
             "output": with_arguments(self.output, "run"),
             "why": with_arguments(self.why, "job", "at", "run"),
             "world_log": with_arguments(self.world_log, "since", "until"),
@@ -175,6 +176,12 @@ class Commands:
             self._scheduler.runtime.engine.job(JobId(query.job))
         as_json = documents.dump if flag(arguments, "documents") else run_record
         return [as_json(run) for run in runs]
+
+    async def decisions(self, arguments: Arguments) -> Any:
+        """Return the decisions that led to no run, newest first."""
+        return [
+            decision_record(one) for one in await self._scheduler.runtime.decisions(log_query(arguments, self._zone))
+        ]
 
     async def why(self, arguments: Arguments) -> Any:
         """Return why a job ran, did not run or waits, at an instant or in a run."""

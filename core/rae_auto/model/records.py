@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
+from rae_auto.model.decision import Decision
 from rae_auto.model.job_info import JobInfo
-from rae_auto.model.run import Attempt, Result, Run
+from rae_auto.model.run import Attempt, Result, Run, RunState
 
 
 def _instant(value: datetime | None) -> str | None:
@@ -27,6 +28,22 @@ def run_record(run: Run) -> dict[str, Any]:
         "reason": None if run.reason is None else run.reason.code,
         "reason_text": None if run.reason is None else run.reason.text,
         "attempts": [_attempt_record(attempt) for attempt in run.attempts],
+    }
+
+
+def decision_record(decision: Decision) -> dict[str, Any]:
+    """Return the JSON of a decision that led to no run, as `history --decisions` prints it beside runs."""
+    return {
+        "run_id": None,
+        "job": decision.job,
+        "trigger": decision.trigger,
+        "scheduled_for": _instant(decision.at),
+        "decided_at": _instant(decision.decided_at),
+        "since": _instant(decision.since),
+        "count": decision.count,
+        "state": RunState.SKIPPED.value,
+        "reason": decision.reason.code,
+        "reason_text": decision.reason.text,
     }
 
 

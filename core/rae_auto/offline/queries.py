@@ -19,7 +19,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId, did_you_mean
-from rae_auto.model.records import run_record
+from rae_auto.model.records import decision_record, run_record
 from rae_auto.model.run import Run
 from rae_auto.offline.project import Project
 from rae_auto.records.backup_files import write
@@ -54,6 +54,13 @@ def histories(project: Project, queries: Sequence[Mapping[str, Any]]) -> list[li
             if query.key is not None:
                 log_queries[number] = evolve(query, key=_find_run(store, open_runs, query.key).id)
         return [[run_record(run) for run in _find_runs(store, open_runs, query)] for query in log_queries]
+
+
+def decisions(project: Project, query: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the records of decisions that led to no run, the newest first. Errors: StoreError, BadRequest."""
+    with project.read_store() as store:
+        found = store.query(documents.DECISIONS, log_query(query, project.zone))
+        return [decision_record(documents.load(Decision, body)) for body in found]
 
 
 def list_events(project: Project, query: Mapping[str, Any]) -> list[dict[str, Any]]:

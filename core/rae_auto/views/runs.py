@@ -17,11 +17,16 @@ RUN_HEADERS = ("run", "job", "state", "queued", "took", "attempt", "exit", "reas
 
 
 def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    """Return a row for each run, with as much of its id as tells it from the others on a terminal."""
+    """Return a row for each run, with as much of its id as tells it from the others on a terminal.
+
+    A decision that led to no run is a row without an id.
+    """
     runs = list(runs)
-    ids = short_ids([run["run_id"] for run in runs])
+    ids = short_ids([run["run_id"] for run in runs if run["run_id"]])
     return [
-        (
+        _decision_row(run)
+        if run["run_id"] is None
+        else (
             ids[run["run_id"]],
             run["job"],
             run["state"],
@@ -33,6 +38,21 @@ def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
         )
         for run in runs
     ]
+
+
+def merge_history(runs: Iterable[Mapping[str, Any]], decisions: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return runs and decisions against one, newest first."""
+    return sorted([*runs, *decisions], key=_time_of, reverse=True)
+
+
+def _time_of(record: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(record["queued_at"] if record["run_id"] else record["decided_at"])
+
+
+def _decision_row(decision: Mapping[str, Any]) -> tuple[Any, ...]:
+    count = f" ({decision['count']} times)" if decision["count"] > 1 else ""
+    reason = f"{decision['reason_text']}{count}"
+    return ("", decision["job"], decision["state"], instant(decision["decided_at"]), None, None, None, reason)
 
 
 def short_ids(ids: Sequence[str]) -> dict[str, str]:
