@@ -18,7 +18,7 @@ from rae_auto.views.times import local_and_relative_time
 @click.command("add")
 @click.argument("name", required=False)
 @click.argument("command", nargs=-1)
-@click.option("--file", "file_", metavar="FILE", help="Read the fields of the job from a TOML or JSON file.")
+@click.option("--file", "file_", metavar="FILE", help="Read the job from a file: keys as in rae.toml, or [jobs.NAME].")
 @click.option("--shell", metavar="LINE", help="Run a command line of the system's shell, instead of a command.")
 @click.option("--schedule", metavar="EXPR", help="A cron expression.")
 @click.option("--tz", metavar="ZONE", help="The time zone of --schedule; by default the configured one.")
@@ -57,7 +57,8 @@ def add_command(
 
     Example: rae-auto add tidy --every 1h --guard "load below=2" -- find /tmp/scratch -mtime +7 -delete
     """
-    definition = definition_of(fields, _from_file(file_), command)
+    work = {"command": list(command)} if command else {"shell": fields["shell"]} if fields["shell"] else {}
+    definition = definition_of(fields, _from_file(file_, name, work), command)
     if name:
         definition["id"] = name
     if not any(definition.get(key) for key in ("command", "shell", "python", "executor")):
@@ -83,18 +84,26 @@ def _describe_start(added: dict[str, Any]) -> str:
     return f"start it with 'rae-auto trigger {escape_line(added['job'])}'"
 
 
-def _from_file(name: str | None) -> dict[str, Any]:
-    if name is None:
+def _from_file(file: str | None, name: str | None, work: dict[str, Any]) -> dict[str, Any]:
+    """Return the definition in a file: a table of TOML as in a configuration, or JSON as `show --json` prints it."""
+    if file is None:
         return {}
-    import tomllib  # lazy: start-up
+    if file.endswith(".json"):
+        return _from_json(file)
+    from rae_auto.config.job_file import read_job_file  # lazy: start-up
+    from rae_auto.model import documents  # lazy: start-up
+    from rae_auto.registry import Registry  # lazy: start-up
 
+    return dict(documents.dump(read_job_file(Path(file), Registry(), name, work)))
+
+
+def _from_json(name: str) -> dict[str, Any]:
     try:
-        text = Path(name).read_text()
-        definition: Any = json.loads(text) if name.endswith(".json") else tomllib.loads(text)
+        definition: Any = json.loads(Path(name).read_text())
     except OSError as error:
         raise click.UsageError(f"{name}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise click.UsageError(f"{name}: {error}") from None
+        raise click.UsageError(f"{name}: invalid JSON: {error}") from None
     if not isinstance(definition, dict):
         raise click.UsageError(f"{name}: must contain the fields of one job")
-    return definition
+    return definition.get("definition", definition)  # type: ignore[no-any-return]

@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from rae_auto.config.toml_hints import explain_syntax_error
+from rae_auto.config.toml.syntax_hints import explain_syntax_error
 from rae_auto.errors import ConfigError
 from rae_auto.model.primitives.escaping import shorten_line
 from rae_auto.model.primitives.json_values import MAX_NESTING_LEVELS

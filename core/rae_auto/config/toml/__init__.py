@@ -1,0 +1,1 @@
+"""TOML files: reading, the lines of their keys, and hints on mistakes of syntax."""
