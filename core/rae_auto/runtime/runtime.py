@@ -47,6 +47,7 @@ from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.inputs import Inputs
 from rae_auto.runtime.recovery import Recovered, find_attempts, forget_restore, read_store
 from rae_auto.runtime.reporting.announcements import announce, announce_event
+from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
 from rae_auto.runtime.reporting.notifications import LAST_NOTICES_SECONDS, Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
@@ -95,6 +96,7 @@ class Runtime:
         self.quarantine = factory.quarantine
         self.engine = Engine()
         self.events = EventStream()
+        self._decision_log = DecisionLog()
         self.stopped = asyncio.Event()
         self._damaged_jobs = recovered.damaged_jobs
         self._repository = repository
@@ -234,6 +236,7 @@ class Runtime:
         await self._executions.close(self._deadline.time_to_close)
         await self._notifications.close(self._deadline.time_to_close(LAST_NOTICES_SECONDS))
         self.events.close()
+        self._decision_log.close()
         failure = self._deadline.failure
         limit = FAILED_STORE_CLOSE_SECONDS if failure and failure.is_state_lost else CLOSE_TIMEOUT_SECONDS
         await self._repository.close(self._deadline.time_to_close(limit))
@@ -361,7 +364,7 @@ class Runtime:
     def _perform(self, step: Step) -> None:
         """Carry out the effects of a step whose changes are durable."""
         with _contained("published"):
-            announce(step, self.events)
+            announce(step, self.events, self._decision_log)
         with _contained("passed on"):
             self.inputs.perform(step)
             self._bounds.note(step)

@@ -8,17 +8,19 @@ from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
+from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
-from rae_auto.runtime.reporting.run_log import log_decision, log_jump, log_run
+from rae_auto.runtime.reporting.run_log import log_jump, log_run
 
 
-def announce(step: Step, broadcast: EventStream) -> None:
+def announce(step: Step, broadcast: EventStream, decisions: DecisionLog) -> None:
     """Report a step whose changes are durable, to the log and to the event stream."""
     for change in step.changes:
         if isinstance(change, Save | Record) and isinstance(change.value, Run):
+            decisions.end(change.value.job)
             _announce_run(change.value, broadcast)
     for decision in step.decisions:
-        _announce_decision(decision, broadcast)
+        _announce_decision(decision, broadcast, decisions)
     for effect in step.effects:
         match effect:
             case JobChanged(job, what):
@@ -39,8 +41,8 @@ def _announce_run(run: Run, broadcast: EventStream) -> None:
         broadcast.publish({"kind": "run", "run": run_record(run)})
 
 
-def _announce_decision(decision: Decision, broadcast: EventStream) -> None:
-    log_decision(decision)
+def _announce_decision(decision: Decision, broadcast: EventStream, decisions: DecisionLog) -> None:
+    decisions.add(decision)
     if broadcast.has_subscribers:
         broadcast.publish(_decision_event(decision))
 

@@ -1,13 +1,21 @@
 """The log lines about runs and decisions."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from loguru import logger
 
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.primitives.clock_jumps import ClockJump
+from rae_auto.model.primitives.escaping import shorten_line
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.run import Run, RunState
+
+SHOWN_ID_CHARACTERS = 12
+"""The part of a run's id that a line shows; commands take it for the id."""
+
+_MAX_SUBJECT_CHARACTERS = 80
 
 _LEVELS = {
     RunState.SUCCEEDED: "INFO",
@@ -29,13 +37,31 @@ _JUMP_TEXTS = {
 
 def log_run(run: Run) -> None:
     """Log that a run started, will be retried, or ended."""
-    log = logger.bind(job=run.job, run=run.id)
+    log, name = logger.bind(job=run.job, run=run.id), _name(run)
     if run.state is RunState.STARTING:
-        log.info("started" if run.attempt == 1 else "started, attempt {}", run.attempt)
+        log.info("started {}" if run.attempt == 1 else "started {}, attempt {}", name, run.attempt)
     elif run.state is RunState.RETRYING:
-        log.warning("attempt {} {}; next at {}", run.attempt, run.attempts[-1].end_text, _next_attempt_time(run))
+        end = run.attempts[-1].end_text
+        log.warning("attempt {} {} {}; next at {}", run.attempt, end, name, _next_attempt_time(run))
     elif run.state.final:
-        log.log(_LEVELS[run.state], "{}{}", run.state.text, _details(run))
+        log.log(_LEVELS[run.state], "{} {}{}", run.state.text, name, _details(run))
+
+
+def _name(run: Run) -> str:
+    """Return what tells the run from others of its job: the start of its id, and the file or so that it is about."""
+    subject = _subject(run.event or {})
+    return f"({run.id[:SHOWN_ID_CHARACTERS]}{f', {subject}' if subject else ''})"
+
+
+def _subject(event: Mapping[str, Any]) -> str:
+    """Return the first text of an event, or the first of the first list of texts and how many more there are."""
+    for value in event.values():
+        if isinstance(value, str) and value:
+            return shorten_line(value, _MAX_SUBJECT_CHARACTERS)
+        if isinstance(value, list) and value and isinstance(value[0], str):
+            more = f" and {len(value) - 1} more" if len(value) > 1 else ""
+            return f"{shorten_line(value[0], _MAX_SUBJECT_CHARACTERS)}{more}"
+    return ""
 
 
 def log_jump(jump: ClockJump, by: timedelta) -> None:

@@ -44,8 +44,8 @@ def test_program_that_asks_for_nothing_sees_nothing(tmp_path):
 @pytest.mark.parametrize(("logger", "name"), [("", "rae_auto"), ("logging.getLogger('app.jobs')", "app.jobs")])
 def test_lines_reach_the_logger_once_with_their_job(tmp_path, logger, name):
     started, failed, state = run_program(tmp_path, log="INFO", logger=logger)
-    assert started == f"{name} INFO bad: started"
-    assert failed.startswith(f"{name} ERROR bad: failed after ")
+    assert started.startswith(f"{name} INFO bad: started (01")
+    assert failed.startswith(f"{name} ERROR bad: failed (01")
     assert state == "failed"
 
 
