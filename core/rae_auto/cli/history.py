@@ -16,7 +16,14 @@ MAX_LIMIT = 100_000
 
 @click.command("history")
 @options.optional_job
-@click.option("--state", "states", multiple=True, metavar="STATE", help="Only runs in this state; may be repeated.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    metavar="STATE",
+    help="Only runs in this state; may be repeated.",
+    shell_complete=options.complete("states"),
+)
 @click.option("--since", metavar="TIME", help="Only runs queued at or after this time: yesterday, 1h, 09:00.")
 @click.option("--until", metavar="TIME", help="Only runs queued at or before this time.")
 @click.option("--decisions", is_flag=True, help="Include what did not run, and why.")
@@ -75,7 +82,7 @@ def stats_command(job: str | None, since: str | None, config: str | None, json_:
 @click.command("why")
 @options.job
 @click.option("--at", metavar="TIME", help="Explain the occurrence at about this time: 02:30, yesterday 18:00.")
-@click.option("--run", metavar="ID", help="Explain this run.")
+@click.option("--run", metavar="ID", help="Explain this run.", shell_complete=options.complete("runs"))
 @options.config
 @options.as_json
 def why_command(job: str, at: str | None, run: str | None, config: str | None, json_: bool) -> None:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -87,20 +86,15 @@ def read_future_time(option: str, text: str, zone: ZoneInfo) -> datetime:
     return instant
 
 
-def _complete_job(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Complete the name of a job, from the daemon or else from the configuration."""
-    import tomllib  # lazy: start-up
+def complete(kind: str) -> "Callable[[click.Context, click.Parameter, str], list[str]]":
+    """Return the completion of names of a kind: jobs, runs, "jobs and runs", states, notifiers or plugins."""
 
-    from rae_auto.control.client import Client  # lazy: start-up
+    def find(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+        from rae_auto.cli.interactive.completions import find_names  # lazy: start-up
 
-    names: list[str] = []
-    with suppress(Exception):
-        with Client(state_directory(find_config(_ctx.params.get("config")))) as client:
-            names = [job["id"] for job in client.call("list")]
-        return [name for name in names if name.startswith(incomplete)]
-    with suppress(Exception):
-        names = list(tomllib.loads(config_path(None).read_text())["jobs"])
-    return [name for name in names if name.startswith(incomplete)]
+        return find_names(kind, context, incomplete)
+
+    return find
 
 
 def load_project(given: str | None) -> "Project":
@@ -128,6 +122,9 @@ def for_each(names: Iterable[str], act: Callable[[str], None]) -> None:
         raise failures[0] if len(failures) == 1 else ExceptionGroup("several failed", failures)
 
 
-job = click.argument("job", shell_complete=_complete_job)
-jobs = click.argument("jobs", nargs=-1, required=True, metavar="JOB...", shell_complete=_complete_job)
-optional_job = click.argument("job", required=False, shell_complete=_complete_job)
+job = click.argument("job", shell_complete=complete("jobs"))
+jobs = click.argument("jobs", nargs=-1, required=True, metavar="JOB...", shell_complete=complete("jobs"))
+optional_job = click.argument("job", required=False, shell_complete=complete("jobs"))
+notifiers = click.argument(
+    "notifiers", nargs=-1, required=True, metavar="NAME...", shell_complete=complete("notifiers")
+)

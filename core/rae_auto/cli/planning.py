@@ -79,7 +79,7 @@ def print_note(line: str) -> None:
 
 
 @click.command("next")
-@click.argument("what", metavar="EXPR|JOB")
+@click.argument("what", metavar="EXPR|JOB", shell_complete=options.complete("jobs"))
 @click.option("--tz", metavar="ZONE", help="An IANA time zone; by default the configured or the local one.")
 @click.option("--from", "start", metavar="TIME", help="Only instants after this time: tomorrow, 18:00; by default now.")
 @click.option("--count", type=WholeNumber(0, 10_000), default=5, show_default=True, help="Show so many instants.")
@@ -126,9 +126,14 @@ def schema_command(name: str) -> None:
 @click.command("completion")
 @click.argument("shell", type=OneOf(["bash", "zsh", "fish"]))
 def completion_command(shell: str) -> None:
-    """Print the completion script for a shell.
+    """Print the completion script for a shell: commands, options, and the names of jobs, runs, states and plugins.
 
-    Example: rae-auto completion bash > ~/.local/share/bash-completion/completions/rae-auto
+    \b
+    bash:  eval "$(rae-auto completion bash)"    in ~/.bashrc
+    zsh:   eval "$(rae-auto completion zsh)"     in ~/.zshrc, below compinit
+    fish:  rae-auto completion fish | source     in ~/.config/fish/config.fish
+
+    Example: rae-auto completion bash
     """
     from click.shell_completion import get_completion_class
 

@@ -30,7 +30,7 @@ def plugins_command(ctx: click.Context, json_: bool) -> None:
 
 @plugins_command.command("show")
 @click.argument("kind", type=OneOf(["trigger", "executor", "store", "logger", "notifier", "guard"]))
-@click.argument("name")
+@click.argument("name", shell_complete=options.complete("plugins"))
 @options.as_json
 def show_command(kind: str, name: str, json_: bool) -> None:
     """Show the options of a plugin, with types, defaults and help.

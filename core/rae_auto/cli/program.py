@@ -24,7 +24,7 @@ COMMAND_GROUPS = {
     "Change": {"add": "change.add", "remove": "jobs", "pause": "jobs", "resume": "jobs"},
     "Plan": {"check": "planning", "simulate": "simulate", "test-trigger": "runs"},
     "Store": {"backup": "backups", "restore": "backups"},
-    "Plugins": {"plugins": "plugins", "schema": "planning"},
+    "Plugins": {"plugins": "plugins", "notify": "interactive.notify", "schema": "planning"},
     "Setup": {"init": "planning", "doctor": "doctor", "completion": "planning"},
 }  # fmt: skip
 """The groups of the help: each command, and the module of `rae_auto.cli` that defines it as NAME_command."""

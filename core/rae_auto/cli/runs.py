@@ -111,7 +111,9 @@ def exec_command(
 
 
 @click.command("cancel")
-@click.argument("targets", nargs=-1, required=True, metavar="JOB|RUN...")
+@click.argument(
+    "targets", nargs=-1, required=True, metavar="JOB|RUN...", shell_complete=options.complete("jobs and runs")
+)
 @options.config
 @options.as_json
 def cancel_command(targets: tuple[str, ...], config: str | None, json_: bool) -> None:
@@ -134,7 +136,7 @@ def cancel_command(targets: tuple[str, ...], config: str | None, json_: bool) ->
 
 
 @click.command("output")
-@click.argument("target", metavar="JOB|RUN")
+@click.argument("target", metavar="JOB|RUN", shell_complete=options.complete("jobs and runs"))
 @click.option("--attempt", type=WholeNumber(1), help="Show this attempt; by default the last one.")
 @click.option("--follow", "-f", is_flag=True, help="Continue until the run ends.")
 @click.option("--raw", is_flag=True, help="Print the bytes unchanged; a terminal obeys control sequences in them.")

@@ -23,6 +23,7 @@ from rae_auto.paths import output_path
 from rae_auto.records.events import event_as_json
 from rae_auto.records.world_log import read_world_log
 from rae_auto.runtime.job_status import job_info_of
+from rae_auto.runtime.reporting.sample_notice import deliver_sample
 from rae_auto.runtime.scheduler import Scheduler
 
 Arguments = Mapping[str, Any]
@@ -81,6 +82,7 @@ class Commands:
             "record_event": with_arguments(self.record_event, "name", "data", "at"),
             "list_events": with_arguments(self.list_events, "names", "since", "until", "limit", "runs"),
             "delete_events": with_arguments(self.delete_events, "names", "before"),
+            "test_notifier": with_arguments(self.test_notifier, "notifier"),
             "backup": with_arguments(self.backup, "path", "replace"),
             "reload": with_arguments(self.reload),
             "stop": with_arguments(self.stop, "now", "leave_running"),
@@ -237,6 +239,11 @@ class Commands:
         """Delete recorded events; returns how many."""
         before = optional_instant(arguments, "before", self._zone)
         return {"deleted": await self._scheduler.delete_events(arguments.get("names", ()), before)}
+
+    async def test_notifier(self, arguments: Arguments) -> Any:
+        """Deliver a test notice; raises PluginError if that fails."""
+        runtime = self._scheduler.runtime
+        return await deliver_sample(text(arguments, "notifier"), runtime.notifiers, runtime.now())
 
     async def backup(self, arguments: Arguments) -> Any:
         """Write a backup of the store; returns its summary."""

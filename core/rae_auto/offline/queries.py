@@ -1,7 +1,8 @@
 """Answers from the store while no daemon runs, in the form of the control commands of the same name."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +34,7 @@ from rae_auto.records.events import (
 from rae_auto.records.runs import choose_run, merge_newest, query_for_id
 from rae_auto.records.statistics import statistics_of
 from rae_auto.records.world_log import read_world_log
+from rae_auto.runtime.reporting.sample_notice import deliver_sample
 from rae_auto.runtime.time.clock import SystemClock
 
 T = TypeVar("T")
@@ -61,6 +63,12 @@ def decisions(project: Project, query: Mapping[str, Any]) -> list[dict[str, Any]
     with project.read_store() as store:
         found = store.query(documents.DECISIONS, log_query(query, project.zone))
         return [decision_record(documents.load(Decision, body)) for body in found]
+
+
+def test_notifier(project: Project, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Deliver a test notice, and return its text and how long it took. Errors: BadRequest, PluginError."""
+    notifiers = {name: project.plugins.notifier(ref) for name, ref in project.config.notifiers.items()}
+    return asyncio.run(deliver_sample(text(arguments, "notifier"), notifiers, datetime.now(UTC)))
 
 
 def list_events(project: Project, query: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -349,6 +349,11 @@ class Runtime:
         return None if reason is None else reason.describe(self.format_time)
 
     @property
+    def notifiers(self) -> Mapping[str, Notifier]:
+        """The configured notifiers by name."""
+        return self._notifications.notifiers
+
+    @property
     def zone(self) -> ZoneInfo:
         """The configured time zone."""
         return zone(self.factory.timezone)

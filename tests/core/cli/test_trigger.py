@@ -16,20 +16,20 @@ def output_of(cli: Cli, run: str) -> str:
 
 
 @pytest.fixture
-def echo(cli: Cli, daemon: subprocess.Popen[bytes]) -> str:
+def printer(cli: Cli, daemon: subprocess.Popen[bytes]) -> str:
     """A job that prints its arguments, a variable and its event."""
     script = 'echo "$A $@ $RAE_EVENT"'
-    cli("add", "echo", "--replace", "--env", "A=job", "--", "sh", "-c", script, "name", "first")
-    return "echo"
+    cli("add", "printer", "--replace", "--env", "A=job", "--", "sh", "-c", script, "name", "first")
+    return "printer"
 
 
-def test_trigger_gives_values_to_one_run(cli: Cli, echo: str) -> None:
-    run = cli("trigger", echo, "--env", "A=x y", "--arg", "-v", "--arg", "é", "--event", '{"k": 1}').out.strip()
+def test_trigger_gives_values_to_one_run(cli: Cli, printer: str) -> None:
+    run = cli("trigger", printer, "--env", "A=x y", "--arg", "-v", "--arg", "é", "--event", '{"k": 1}').out.strip()
     assert output_of(cli, run) == 'x y first -v é {"k": 1}\n'
-    assert output_of(cli, cli("trigger", echo).out.strip()) == "job first {}\n"
+    assert output_of(cli, cli("trigger", printer).out.strip()) == "job first {}\n"
 
 
-def test_trigger_refuses_values_that_a_run_can_not_have(cli: Cli, echo: str) -> None:
+def test_trigger_refuses_values_that_a_run_can_not_have(cli: Cli, printer: str) -> None:
     for arguments, problem in (
         (["--env", "A"], '--env must be KEY=VALUE, not "A"'),
         (["--env", "RAE_JOB=x"], "begin with RAE_"),
@@ -37,7 +37,7 @@ def test_trigger_refuses_values_that_a_run_can_not_have(cli: Cli, echo: str) -> 
         (["--event", "{"], "--event is not valid JSON"),
         (["--arg", "x" * 70_000], "larger than 64 KB"),
     ):
-        refused = cli("trigger", echo, *arguments)
+        refused = cli("trigger", printer, *arguments)
         assert (refused.code, problem in refused.err) == (2, True), refused.err
 
 
@@ -47,8 +47,8 @@ def test_trigger_gives_no_arguments_to_a_shell_line(cli: Cli, daemon: subprocess
     assert 'job "hello" has a shell line, which takes no arguments' in refused.err
 
 
-def test_trigger_starts_several_jobs_and_reports_each_that_fails(cli: Cli, echo: str) -> None:
-    said = cli("trigger", "nosuch", echo, "hello", "after")
+def test_trigger_starts_several_jobs_and_reports_each_that_fails(cli: Cli, printer: str) -> None:
+    said = cli("trigger", "nosuch", printer, "hello", "after")
     assert said.code == 1
     assert [output_of(cli, run) for run in said.out.split()] == ["job first {}\n", "hello from hello\n"]
     unknown, unmet = said.err.splitlines()
@@ -65,10 +65,10 @@ def test_force_starts_a_job_despite_its_needs_and_why_says_so(cli: Cli, daemon: 
     cli("remove", "needy")
 
 
-def test_cancel_ends_several(cli: Cli, echo: str) -> None:
+def test_cancel_ends_several(cli: Cli, printer: str) -> None:
     run = cli("trigger", "sleeper").out.strip()
-    said = cli("cancel", "sleeper", echo, "nosuch")
-    assert (said.code, said.out) == (1, f"{run}\necho has no open runs\n")
+    said = cli("cancel", "sleeper", printer, "nosuch")
+    assert (said.code, said.out) == (1, f"{run}\nprinter has no open runs\n")
     assert "nosuch" in said.err
 
 

@@ -28,7 +28,13 @@ from rae_auto.views.times import local_and_relative_time
 @click.option("--trigger", "triggers", multiple=True, metavar="TYPE", help="Another trigger, as a table or 'TYPE K=V'.")
 @click.option("--cwd", metavar="FOLDER", help="Where the command starts; by default in this folder.")
 @click.option("--env", type=KeyValue(), multiple=True, metavar="KEY=VALUE", help="A variable of its environment.")
-@click.option("--needs", multiple=True, metavar="JOB", help="A job whose latest run must have succeeded.")
+@click.option(
+    "--needs",
+    multiple=True,
+    metavar="JOB",
+    help="A job whose latest run must have succeeded.",
+    shell_complete=options.complete("jobs"),
+)
 @click.option("--guard", "guards", multiple=True, metavar="TYPE", help="A guard, as 'load below=2' or a table.")
 @click.option("--guard-timeout", metavar="DURATION", help="Wait so long for its guards.")
 @click.option("--timeout", metavar="DURATION", help="End a run that takes longer.")

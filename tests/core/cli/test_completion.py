@@ -1,0 +1,106 @@
+"""Completion: each name that a command takes is offered, by every shell that is supported."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.shell_completion import ShellComplete
+from tests.core.cli.conftest import Cli
+
+from rae_auto.cli.program import program
+from rae_auto.model.run import RunState
+
+
+def offered(*words: str) -> list[str]:
+    """The completions of the last word."""
+    completion = ShellComplete(program, {}, "rae-auto", "_RAE_AUTO_COMPLETE")
+    return [item.value for item in completion.get_completions(list(words[:-1]), words[-1])]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["show", "remove", "pause", "resume", "trigger", "exec", "cancel", "output", "next", "history", "stats", "why"],
+)
+def test_jobs_are_offered_to_every_command_that_takes_one(
+    cli: Cli, daemon: subprocess.Popen[bytes], command: str
+) -> None:
+    assert offered(command, "hel") == ["hello"]
+
+
+def test_a_further_job_is_offered_too(cli: Cli, daemon: subprocess.Popen[bytes]) -> None:
+    assert offered("trigger", "hello", "sl") == ["sleeper"]
+    assert offered("add", "x", "--needs", "sl") == ["sleeper"]
+
+
+def test_jobs_are_offered_without_a_daemon(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
+    assert offered("trigger", "hel") == ["hello"]
+
+
+def test_nothing_is_offered_where_nothing_is_known(offline: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    assert offered("trigger", "") == []
+    assert offered("output", "") == []
+    assert offered("notify", "test", "") == []
+    assert capsys.readouterr() == ("", "")
+
+
+def test_runs_are_offered_by_their_beginning(cli: Cli, daemon: subprocess.Popen[bytes]) -> None:
+    run = cli("trigger", "hello").out.strip()
+    assert run in offered("output", run[:10])
+    assert run in offered("cancel", run[:10])
+    assert run in offered("why", "hello", "--run", run[:10])
+
+
+def test_states_and_plugins_are_offered(cli: Cli) -> None:
+    assert offered("history", "--state", "") == [state.value for state in RunState]
+    assert offered("plugins", "show", "tr") == ["trigger"]
+    assert offered("plugins", "show", "trigger", "cr") == ["cron"]
+
+
+def test_notifiers_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rae.toml").write_text('[notifiers.desk]\ntype = "command"\ncommand = ["true"]\n')
+    monkeypatch.chdir(tmp_path)
+    assert offered("notify", "test", "") == ["desk"]
+
+
+def test_every_argument_that_names_something_is_completed() -> None:
+    context = click.Context(program)
+    without = {
+        (name, parameter.name)
+        for name in program.list_commands(context)
+        for parameter in program.get_command(context, name).params  # type: ignore[union-attr]
+        if parameter.name in ("job", "jobs", "target", "targets", "what", "notifiers", "states", "run")
+        and parameter._custom_shell_complete is None
+    }
+    assert without == set()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_script_of_each_shell_asks_the_program(shell: str, cli: Cli) -> None:
+    said = cli("completion", shell)
+    assert said.code == 0
+    assert f"{shell}_complete" in said.out
+
+
+def test_bash_completes_a_job_with_the_script(
+    cli: Cli, daemon: subprocess.Popen[bytes], home: Path, tmp_path: Path
+) -> None:
+    program_path = tmp_path / "rae-auto"
+    program_path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m rae_auto "$@"\n')
+    program_path.chmod(0o700)
+    lines = [
+        'eval "$(rae-auto completion bash)"',
+        "COMP_WORDS=(rae-auto trigger hel) COMP_CWORD=2",
+        "_rae_auto_completion rae-auto",
+        'printf "%s\\n" "${COMPREPLY[@]}"',
+    ]
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "RAE_STATE_DIR": str(home / "state"),
+    }
+    ran = subprocess.run(["bash", "-c", "\n".join(lines)], cwd=home, env=environment, capture_output=True, text=True)
+    assert ran.stdout == "hello\n", ran.stderr
