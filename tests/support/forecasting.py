@@ -46,14 +46,15 @@ def forecast(
     durations: Mapping[str, float] | None = None,
     **settings: Any,
 ) -> Forecast:
-    """So many minutes from midnight; `durations` in minutes too, `down` as times of day."""
+    """So many minutes from midnight; `durations` in minutes too, by default one; `down` as times of day."""
+    lengths = {**{plan.job.id: 1 for plan in plans}, **(durations or {})}
     return simulate(
         Scenario(
             plans=plans,
             settings=Settings(**settings),
             start=MIDNIGHT,
             end=MIDNIGHT + timedelta(minutes=minutes),
-            durations={JobId(name): timedelta(minutes=length) for name, length in (durations or {}).items()},
+            durations={JobId(name): timedelta(minutes=length) for name, length in lengths.items()},
             downtimes=tuple(Span(at(since), at(until)) for since, until in down),
         )
     )

@@ -36,7 +36,7 @@ _MAX_RUNS_PER_MEDIAN = 101
     "--durations",
     multiple=True,
     metavar="history|JOB=TIME",
-    help="How long runs take: the median of past runs, or this time; by default 1 min. May be repeated.",
+    help="How long runs take: the median of past runs, or this time; by default 10 s at most. May be repeated.",
 )
 @click.option(
     "--events",
@@ -50,6 +50,8 @@ _MAX_RUNS_PER_MEDIAN = 101
     metavar="[JOB.]GUARD=ANSWER",
     help="The result of a guard that reads the machine: yes (the default), no or unknown. May be repeated.",
 )
+@click.option("--job", "jobs", multiple=True, metavar="JOB", help="Show this job alone; may be repeated.")
+@click.option("--starts", is_flag=True, help="Show starts alone, without waits and skips.")
 @click.option("--against", metavar="FILE", help="Show only what this other configuration would change.")
 @options.config
 @options.as_json
@@ -60,6 +62,8 @@ def simulate_command(
     durations: tuple[str, ...],
     events: str | None,
     guards: tuple[str, ...],
+    jobs: tuple[str, ...],
+    starts: bool,
     against: str | None,
     config: str | None,
     json_: bool,
@@ -70,6 +74,7 @@ def simulate_command(
 
     Example: rae-auto simulate --from 2026-10-25 --days 7 --durations history
     """
+    from rae_auto.model.primitives.names import SEE_JOBS, did_you_mean
     from rae_auto.offline.project import Project
     from rae_auto.simulation.forecast import Scenario, simulate
     from rae_auto.views.forecasts import show_differences, show_forecast
@@ -80,7 +85,11 @@ def simulate_command(
     plans = [project.plan() for project in projects]
     since, until = _span(start, days, where)
     spans = _downtimes(downtimes, since, until, where)
-    lengths = _durations(durations, [job.job.id for plan in plans for job in plan.plans], project)
+    known = [job.job.id for plan in plans for job in plan.plans]
+    for job in jobs:
+        if job not in known:
+            raise click.UsageError(f"--job: no job {quote(job[:64])}{did_you_mean(job[:64], known) or SEE_JOBS}")
+    lengths = _durations(durations, known, project)
     read = [guard for plan in plans for guard in plan.guards]
     script = _script(events, [_guard_turn(text, read) for text in guards], (since, until), where, project)
     forecasts = [
@@ -99,6 +108,7 @@ def simulate_command(
         )
         for plan in plans
     ]
+    forecasts = [forecast.select(jobs, starts_only=starts) for forecast in forecasts]
     if against is None:
         show_forecast(forecasts[0], where, json_)
     else:

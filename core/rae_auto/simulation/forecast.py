@@ -6,7 +6,7 @@ timed out ends at once; what is active when a downtime begins is lost, as if the
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from attrs import field, frozen
@@ -22,12 +22,10 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Block, RetryDelayed, StartDelayed
 from rae_auto.model.run import Result, Run
+from rae_auto.simulation.durations import assume_duration
 from rae_auto.simulation.script import Script
 from rae_auto.simulation.scripted_sources import ScriptedSources, Source
 from rae_auto.simulation.virtual_engine import VirtualWorld
-
-DEFAULT_DURATION = timedelta(minutes=1)
-"""Duration of an attempt without known durations."""
 
 MAX_DECISIONS = 1_000_000
 """Number of decisions that a forecast may hold: worth the wait, and small enough for memory."""
@@ -70,6 +68,27 @@ class Forecast:
     """Triggers that watch something and have no occurrence in the script."""
     taken_for_yes: tuple[tuple[JobId, str], ...] = ()
     """Guards that have no result in the script."""
+    assumed: Mapping[JobId, timedelta] = field(factory=dict)
+    """The assumed durations of attempts, of the jobs of which nothing is known."""
+
+    def select(self, jobs: Collection[str] = (), *, starts_only: bool = False) -> "Forecast":
+        """Return the part of the forecast that is about these jobs, or about all; perhaps the starts alone."""
+
+        def is_selected(job: str) -> bool:
+            return not jobs or job in jobs
+
+        return Forecast(
+            self.scenario,
+            tuple(
+                ForecastRun(found.run, None if starts_only else found.wait)
+                for found in self.runs
+                if is_selected(found.run.job) and (found.run.started_at is not None or not starts_only)
+            ),
+            tuple(skip for skip in self.skips if is_selected(skip.job) and not starts_only),
+            tuple(place for place in self.unplayed if is_selected(place[0])),
+            tuple(guard for guard in self.taken_for_yes if is_selected(guard[0])),
+            {job: length for job, length in self.assumed.items() if is_selected(job)},
+        )
 
 
 def simulate(scenario: Scenario) -> Forecast:
@@ -87,6 +106,12 @@ class _Play:
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
+        self._assumed = {
+            plan.job.id: assume_duration(plan, scenario.start)
+            for plan in scenario.plans
+            if plan.job.id not in scenario.durations
+        }
+        self._durations = {**scenario.durations, **self._assumed}
         # What is due at the start itself is part of it.
         self._origin = scenario.start - _RESOLUTION
         self._world = VirtualWorld(*scenario.plans, settings=scenario.settings, start=self._origin)
@@ -158,6 +183,7 @@ class _Play:
             tuple(decision for decision in self._world.decisions if decision.outcome is Outcome.SKIP),
             tuple(place for place in self._sources.watching() if place not in emitted),
             tuple(guard for guard in self._scenario.guards if not script.knows_guard(*guard)),
+            self._assumed,
         )
 
     def _next_at(self, end: datetime) -> datetime:
@@ -192,7 +218,7 @@ class _Play:
         world = self._world
         ended, self._ended = world.history[self._ended :], len(world.history)
         for start in world.started:
-            duration = self._scenario.durations.get(start.job.id, DEFAULT_DURATION)
+            duration = self._durations[start.job.id]
             heapq.heappush(self._ends, (world.now.wall + duration, start.run.id, start.run.attempt))
         for cancel in world.cancelled:
             heapq.heappush(self._ends, (world.now.wall, cancel.run, cancel.attempt))

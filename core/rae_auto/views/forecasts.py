@@ -1,6 +1,7 @@
 """Forecasts and the differences between them: rows for people, lines for a pipe, JSON for programs."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,17 +10,22 @@ import click
 from attrs import frozen
 
 from rae_auto.model.decision import Decision
+from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count, format_elapsed, quote
 from rae_auto.model.primitives.units import format_duration
-from rae_auto.model.reasons import CaughtUp
+from rae_auto.model.reasons import CaughtUp, Reason
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run, RunState
 from rae_auto.simulation.contention import busiest, collisions
 from rae_auto.simulation.diff import ForecastOutcome, differences
 from rae_auto.simulation.forecast import Forecast, ForecastRun
-from rae_auto.views.tables import on_terminal, print_json, show_table
+from rae_auto.views.day_view import Entry, day_lines, summary_lines
+from rae_auto.views.tables import on_terminal, print_json, show_table, style
 
 Row = tuple[str, str, str, str]
+
+MAX_NAMED_JOBS = 5
+"""The number of jobs that the line about assumed durations names."""
 
 
 @frozen
@@ -32,41 +38,88 @@ class _Clock:
         local = at.astimezone(self.where)
         return local.strftime("%a %Y-%m-%d %H:%M:%S %Z") if on_terminal() else self.iso(at)
 
+    def in_sentence(self, at: datetime) -> str:
+        """Return an instant for a sentence that stands beside another time."""
+        local = at.astimezone(self.where)
+        return local.strftime("%a %H:%M:%S" if local.second else "%a %H:%M") if on_terminal() else self.iso(at)
+
     def iso(self, at: datetime) -> str:
         return at.astimezone(self.where).isoformat()
 
 
 def show_forecast(forecast: Forecast, where: ZoneInfo, json_: bool) -> None:
-    """Print each start, wait and skip in order, then peaks and collisions, and what isn't simulated."""
+    """Print what happens: in a pipe a line for each start, wait and skip in order, on a terminal day by day.
+
+    Then follow peaks and collisions, and what isn't simulated or is assumed.
+    """
     clock = _Clock(where)
     if json_:
         print_json(_record(forecast, clock))
         return
-    events = sorted([*_skips(forecast), *(event for run in forecast.runs for event in _list_events(run, clock))])
-    show_table(
-        ["at", "what", "job", "details"],
-        [*((clock(at), what, job, details) for at, job, what, details in events), *_summary(forecast, clock)],
-    )
+    entries = [*_skips(forecast, clock), *(entry for run in forecast.runs for entry in _list_entries(run, clock))]
+    if on_terminal():
+        _show_days(forecast, entries, clock)
+        return
+    entries.sort(key=lambda entry: (entry.at, entry.job, entry.what))
+    rows = [(clock(entry.at), entry.what, entry.job, entry.details) for entry in entries]
+    assumed = [("", "assumed", "", _describe_assumed(forecast))] if forecast.assumed else []
+    show_table(["at", "what", "job", "details"], [*rows, *_summary(forecast, clock), *assumed])
 
 
-_Event = tuple[datetime, str, str, str]
-"""Instant, job, what happened, and details."""
+def _show_days(forecast: Forecast, entries: Sequence[Entry], clock: _Clock) -> None:
+    if forecast.assumed:
+        click.echo(f"Assumed: {escape_line(_describe_assumed(forecast))}.")
+    for line in day_lines(entries, clock.where):
+        click.echo(escape_line(line) if line.startswith(" ") else style(escape_line(line), bold=True))
+    days = (
+        forecast.scenario.end.astimezone(clock.where).date() - forecast.scenario.start.astimezone(clock.where).date()
+    ).days
+    click.echo(style(f"In {format_count(days, 'day')}", bold=True))
+    for line in summary_lines(entries):
+        click.echo(escape_line(line))
+    for at, what, job, details in _summary(forecast, clock):
+        click.echo("  " + escape_line("  ".join(filter(None, [what, job, at, details]))))
+    if not entries:
+        click.echo("  nothing starts")
 
 
-def _skips(forecast: Forecast) -> Iterator[_Event]:
-    return ((skip.decided_at, skip.job, "skip", skip.reason.text) for skip in forecast.skips)
+def _describe_assumed(forecast: Forecast) -> str:
+    """Return which duration of runs is assumed: the most frequent one, and the jobs with another."""
+    (usual, _), *_ = Counter(forecast.assumed.values()).most_common(1)
+    others = [f"of {quote(job)} {format_elapsed(it)}" for job, it in forecast.assumed.items() if it != usual]
+    shown = [
+        *others[:MAX_NAMED_JOBS],
+        *([f"of {len(others) - MAX_NAMED_JOBS} others less"] if len(others) > MAX_NAMED_JOBS else []),
+    ]
+    exceptions = f" ({', '.join(shown)})" if shown else ""
+    return f"a run takes {format_elapsed(usual)}{exceptions}; set it with --durations history or JOB=TIME"
 
 
-def _list_events(forecast_run: ForecastRun, clock: _Clock) -> Iterator[_Event]:
+def _describe_reason(reason: Reason, clock: _Clock) -> str:
+    """Return a reason without the ids of runs, which will have others when they come about."""
+    text = reason.describe(clock.in_sentence)
+    run = getattr(reason, "run", None)
+    return text.replace(f"run {run}", "another run") if run else text
+
+
+def _skips(forecast: Forecast, clock: _Clock) -> Iterator[Entry]:
+    for skip in forecast.skips:
+        details = _describe_reason(skip.reason, clock)
+        yield Entry(skip.decided_at, skip.job, "skip", details, f"skipped ({skip.reason.code})")
+
+
+def _list_entries(forecast_run: ForecastRun, clock: _Clock) -> Iterator[Entry]:
     """Yield the wait and the start, or the end, of a run."""
     run, wait = forecast_run.run, forecast_run.wait
     if wait is not None:
-        yield run.queued_at, run.job, "wait", wait.text
+        yield Entry(run.queued_at, run.job, "wait", _describe_reason(wait, clock), f"waiting ({wait.code})")
     if run.started_at is not None:
-        yield run.started_at, run.job, "start", _details(run, clock)
+        yield Entry(run.started_at, run.job, "start", _details(run, clock), "start")
     elif run.finished_at is not None:
         what = "skip" if run.state is RunState.SKIPPED else str(run.state)
-        yield run.finished_at, run.job, what, run.reason.text if run.reason else ""
+        kind = "skipped" if run.state is RunState.SKIPPED else str(run.state)
+        details = _describe_reason(run.reason, clock) if run.reason else ""
+        yield Entry(run.finished_at, run.job, what, details, f"{kind} ({run.reason.code})" if run.reason else kind)
 
 
 def _details(run: Run, clock: _Clock) -> str:
@@ -118,6 +171,7 @@ def _record(forecast: Forecast, clock: _Clock) -> dict[str, Any]:
             }
             for collision in collisions(forecast)
         ],
+        "assumed_durations": {job: format_duration(length) for job, length in forecast.assumed.items()},
         "not_simulated": [{"job": job, "trigger": trigger} for job, trigger in forecast.unplayed],
         "assumed_yes": [{"job": job, "guard": guard} for job, guard in forecast.taken_for_yes],
     }

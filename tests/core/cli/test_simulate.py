@@ -61,12 +61,14 @@ def test_simulate_shows_fixed_and_wildcard_times_in_a_fold(simulate: Cli) -> Non
         ["2026-10-25T02:00:00+01:00", "start", "sync"],
         ["2026-10-25T02:30:00+01:00", "start", "sync"],
     ]
-    assert "busy  -  2 at once: backup, sync" in lines[-1]
+    assert "busy  -  2 at once: backup, sync" in lines[-2]
+    assert lines[-1] == "-  assumed  -  a run takes 10 s; set it with --durations history or JOB=TIME"
 
 
 def test_simulate_shows_overlaps_as_collisions(simulate: Cli) -> None:
     said = simulate("--from", "2026-11-01", "--durations", "sync=40m")
-    assert "2026-11-01T02:30:00+01:00  skip  sync  run " in said.out
+    reason = "another run of the same job has been open since 2026-11-01T02:00:00+01:00 (overlap)"
+    assert f"2026-11-01T02:30:00+01:00  skip  sync  {reason}" in said.out
     assert "collision  sync  overlap, 1 time" in said.out
 
 
@@ -160,13 +162,44 @@ def test_forecast_shows_waits_ends_and_attempts(capsys: pytest.CaptureFixture[st
     ]
 
 
-def test_on_a_terminal_there_is_a_table(simulate: Cli, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("views.tables", "views.forecasts"):
         monkeypatch.setattr(f"rae_auto.{module}.on_terminal", lambda: True)
-    header, first, *_ = simulate("--from", "2026-10-25").out.splitlines()
-    assert header.split() == ["AT", "WHAT", "JOB", "DETAILS"]
-    assert first == "Sun 2026-10-25 02:00:00 CEST  start  sync    -"
+
+
+@pytest.mark.usefixtures("terminal")
+def test_terminal_shows_days_and_what_repeats_as_one_line(simulate: Cli, config: Path) -> None:
+    config.write_text(CONFIG.replace("*/30 2 ", "*/10 * "))
+    lines = simulate("--from", "2026-10-24", "--days", "2", "--durations", "backup=35m").out.splitlines()
+    assert lines[:7] == [
+        "Assumed: a run takes 10 s; set it with --durations history or JOB=TIME.",
+        "Sat 2026-10-24 CEST",
+        "  00:00-23:50           sync    start  144 times, every 10 min",
+        "  02:30                 backup  start",
+        "Sun 2026-10-25 CEST, then CET",
+        "  00:00 CEST-23:50 CET  sync    start  150 times, every 10 min",
+        "  02:30 CEST            backup  start",
+    ]
+    assert lines[7:10] == ["In 2 days", "  backup  2 starts", "  sync    294 starts"]
     assert simulate("--against", str(config)).out == "nothing changes\n"
+
+
+@pytest.mark.usefixtures("terminal")
+def test_terminal_shows_like_skips_as_one_line(simulate: Cli, config: Path) -> None:
+    config.write_text('[jobs.slow]\ncommand = ["slow"]\nschedule = "*/10 * * * *"\n')
+    shown = simulate("--from", "2026-11-01", "--durations", "slow=15m").out
+    assert "  00:10-23:50  slow  skip   72 times, every 20 min; first another run of the same job has been" in shown
+    assert "  slow  72 starts, 72 skipped (overlap)" in shown
+
+
+def test_job_and_starts_limit_what_is_shown(simulate: Cli) -> None:
+    options = ("--from", "2026-11-01", "--durations", "sync=40m", "--durations", "backup=1m")
+    assert simulate(*options, "--job", "backup").out == "2026-11-01T02:30:00+01:00  start  backup  -\n"
+    lines = simulate(*options, "--starts").out.splitlines()
+    assert [line.split()[1] for line in lines] == ["start", "start", "busy"]
+    said = simulate("--job", "bakup")
+    assert (said.code, said.err) == (2, 'rae-auto: --job: no job "bakup"; did you mean "backup"?\n')
 
 
 def test_simulate_against_shows_both_outcomes_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,7 +227,7 @@ def test_durations_come_from_the_history(simulate: Cli, monkeypatch: pytest.Monk
     monkeypatch.setattr("rae_auto.offline.queries.histories", histories)
     result = simulate("--from", "2026-11-01", "--durations", "history", "--json").json
     ends = {run["job"]: run["finished_at"][11:16] for run in result["runs"]}
-    assert ends == {"backup": "01:50", "sync": "01:31"}
+    assert ends == {"backup": "01:50", "sync": "01:30"}
 
 
 # The world

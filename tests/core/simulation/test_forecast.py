@@ -1,13 +1,15 @@
 """Forecasts: starts, waits, skips, downtimes, and where it is crowded."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from attrs import evolve, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.forecasting import MIDNIGHT, at, forecast, job
 
+from rae_auto.engine.plan import Settings
 from rae_auto.errors import BadRequest
 from rae_auto.model.policies import CatchUp, Overlap, RetryPolicy
 from rae_auto.model.reasons import (
@@ -26,7 +28,18 @@ from rae_auto.model.run import RunState
 from rae_auto.model.schedule import Schedule
 from rae_auto.simulation import forecast as forecasts
 from rae_auto.simulation.contention import busiest, collisions
-from rae_auto.simulation.forecast import Forecast
+from rae_auto.simulation.forecast import Forecast, Scenario, simulate
+
+
+@frozen
+class Seconds:
+    """A schedule: each multiple of so many seconds."""
+
+    seconds: int
+    jitter: timedelta = timedelta(0)
+
+    def next_after(self, instant: datetime) -> datetime:
+        return datetime.fromtimestamp((int(instant.timestamp()) // self.seconds + 1) * self.seconds, UTC)
 
 
 def starts(result: Forecast, name: str | None = None) -> list[str]:
@@ -49,9 +62,18 @@ def test_the_first_instant_is_part_of_it_and_the_end_is_not() -> None:
     assert starts(forecast(job("a", 30), minutes=60)) == ["00:00", "00:30"]
 
 
-def test_of_an_attempt_nothing_is_known_and_it_takes_a_minute() -> None:
-    (seen,) = forecast(job("a", 60)).runs
-    assert (seen.run.started_at, seen.run.finished_at, seen.run.state) == (at("00:00"), at("00:01"), "succeeded")
+def test_unknown_durations_fit_the_timeout_and_the_schedule() -> None:
+    plans = job("long", 60), job("short", 60, timeout="5s"), evolve(job("often"), schedules={"t": Seconds(4)})
+    scenario = Scenario(plans=plans, settings=Settings(), start=at("00:00"), end=at("01:00"))
+    result = simulate(scenario)
+    assert {name: length.total_seconds() for name, length in result.assumed.items()} == {
+        "long": 10,
+        "short": 2.5,
+        "often": 2,
+    }
+    assert len(result.runs) == 1 + 1 + 900
+    assert not result.skips
+    assert {seen.run.state for seen in result.runs} <= {RunState.SUCCEEDED, RunState.STARTING}
 
 
 def test_run_active_at_the_end_keeps_its_state() -> None:
