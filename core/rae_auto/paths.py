@@ -72,8 +72,17 @@ STATE_MARKER = "rae-auto.json"
 
 def last_config(directory: Path) -> Path | None:
     """Return the configuration file that a daemon ran last with this state directory, if that is known."""
+    return _noted_path(directory, "config")
+
+
+def last_log(directory: Path) -> Path | None:
+    """Return the file to which the daemon of this state directory logs, or logged last; None if there is none."""
+    return _noted_path(directory, "log")
+
+
+def _noted_path(directory: Path, name: str) -> Path | None:
     try:
-        path = json.loads((directory / STATE_MARKER).read_bytes()).get("config")
+        path = json.loads((directory / STATE_MARKER).read_bytes()).get(name)
     except (OSError, ValueError, AttributeError):
         return None
     return Path(path) if isinstance(path, str) else None

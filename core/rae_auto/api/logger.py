@@ -19,6 +19,10 @@ class Logger(Plugin):
         (`diagnose=False`, `backtrace=False`, `catch=True`), and messages are one escaped line each.
         """
 
+    def log_file(self, directory: Path) -> Path | None:
+        """Return the file to which this logger appends lines, which `rae-auto logs` shows; None if it has none."""
+        return None
+
     def shows_output(self) -> bool:
         """Return whether this logger also wants what jobs print, line by line, as records with the extra `output`."""
         return False

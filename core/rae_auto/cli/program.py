@@ -20,6 +20,7 @@ COMMAND_GROUPS = {
     "Look": {
         "status": "daemon", "list": "jobs", "show": "jobs", "next": "planning",
         "history": "history", "output": "runs", "why": "history", "stats": "history",
+        "logs": "upkeep.logs",
     },
     "Change": {"add": "change.add", "remove": "jobs", "pause": "jobs", "resume": "jobs"},
     "Plan": {"check": "planning", "simulate": "simulate", "test-trigger": "runs"},

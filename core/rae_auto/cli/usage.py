@@ -11,7 +11,7 @@ from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import Synonyms, did_you_mean
 
 COMMAND_SYNONYMS: Synonyms = {
-    **dict.fromkeys(("log", "logs", "tail"), ("output",)),
+    **dict.fromkeys(("log", "tail", "journal"), ("logs", "output")),
     **dict.fromkeys(("start", "launch"), ("trigger", "run")),
     **dict.fromkeys(("daemon", "serve", "up"), ("run",)),
     **dict.fromkeys(("restart",), ("reload",)),

@@ -12,7 +12,7 @@ from rae_auto.config.advice import Advisor
 from rae_auto.config.job_reader import JobReader, Warnings, check_name_of
 from rae_auto.config.options import make
 from rae_auto.config.structure import structure_valid_part, unknown_key
-from rae_auto.config.tables import RUN_KEYS, FileTable
+from rae_auto.config.tables import BACKGROUND_LOGGERS, RUN_KEYS, FileTable
 from rae_auto.config.toml.problem_lines import format_problems
 from rae_auto.config.toml.reading import parse, read_text
 from rae_auto.errors import ConfigError
@@ -38,6 +38,8 @@ class Config:
     timezone: str
     store: PluginRef
     loggers: tuple[PluginRef, ...]
+    background_loggers: tuple[PluginRef, ...]
+    """Loggers of a daemon whose standard error isn't a terminal."""
     notifiers: Mapping[str, PluginRef]
     max_parallel: int
     max_queue: int
@@ -97,6 +99,7 @@ def _examine(path: Path, plugins: PluginSource, warnings: Warnings | None = None
     document = plain(parse(path, text), findings)
     jobs = _pop_table(document, "jobs", findings)
     defaults = _pop_table(document, "defaults", findings)
+    chooses_loggers = "loggers" in document
     table = _file_table(document, findings)
     timezone = _timezone(table.timezone, findings)
     _check_state(table.state, path, findings)
@@ -112,6 +115,7 @@ def _examine(path: Path, plugins: PluginSource, warnings: Warnings | None = None
         timezone=timezone,
         store=table.store,
         loggers=table.loggers,
+        background_loggers=table.loggers if chooses_loggers else BACKGROUND_LOGGERS,
         notifiers=table.notifiers,
         max_parallel=table.max_parallel,
         max_queue=table.max_queue,

@@ -32,6 +32,10 @@ def _check_units(_: object, __: object, resources: Mapping[str, int]) -> None:
             raise invalid(f"must be 1 to 10000 units, not {units}", "resources", name)
 
 
+BACKGROUND_LOGGERS = (PluginRef("console"), PluginRef("file"))
+"""The default where nobody watches the standard error, so that `rae-auto logs` has something to show."""
+
+
 @frozen(kw_only=True)
 class FileTable:
     """The top level of a configuration file, without its jobs and their defaults."""

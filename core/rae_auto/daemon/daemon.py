@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import signal
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +24,7 @@ from rae_auto.daemon.start_report import log_ready, log_start
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import ConfigError, SchedulerError, StoreError
 from rae_auto.paths import last_config, socket_path, state_directory
-from rae_auto.records.state_directory import claim_state_directory, note_config
+from rae_auto.records.state_directory import claim_state_directory, note_daemon
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, run_until_complete
@@ -48,8 +49,11 @@ def run(config_path: Path, *, paused: bool) -> int:
     directory = claim_state_directory(state_directory(config_path))
     plugins = PluginFactory(registry, config.timezone)
     stall_detector = StallDetector(registry.owner_of)
-    log_setup.attach([plugins.logger(ref) for ref in config.loggers], directory)
+    in_background = sys.stderr is None or not sys.stderr.isatty()
+    loggers = [plugins.logger(ref) for ref in (config.background_loggers if in_background else config.loggers)]
+    log_setup.attach(loggers, directory)
     daemon = Daemon(config_path, config, registry, directory, paused, identity, stall_detector)
+    daemon.log_file = next(filter(None, (logger.log_file(directory) for logger in loggers)), None)
     try:
         loop = stall_detector.new_loop()
         loop.set_default_executor(OwnedThreads())
@@ -83,6 +87,7 @@ class Daemon:
     ) -> None:
         """Create a daemon; `identity` is that of the file from which `config` was read."""
         self._path = path.absolute()
+        self.log_file: Path | None = None
         self._stall_detector = stall_detector
         self._registry = registry
         self._paused = paused
@@ -168,7 +173,7 @@ class Daemon:
         self._started_at = datetime.now(UTC)
         self._previous_config = last_config(self._scheduler.directory)
         try:
-            note_config(self._scheduler.directory, self._path)
+            note_daemon(self._scheduler.directory, self._path, self.log_file)
         except OSError as error:
             logger.warning("the state directory doesn't say which configuration it belongs to: {}", error)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rae_auto.errors import StoreError
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.paths import STATE_MARKER
+from rae_auto.paths import STATE_MARKER, absolute_path
 from rae_auto.toolkit.files import create_private_directory, write_atomically
 
 _MAX_NAMED_FILES = 3
@@ -49,7 +49,8 @@ def _check_free(path: Path) -> None:
         raise StoreError(f"{path}: others can write to it (mode {mode:o}); run 'chmod 700 {path}', or {_CHOOSE}")
 
 
-def note_config(directory: Path, config: Path) -> None:
-    """Note durably which configuration uses a state directory from now on. Errors: OSError."""
-    content = json.dumps({"config": os.path.abspath(config)}) + "\n"  # noqa: PTH100 - links are part of the name
+def note_daemon(directory: Path, config: Path, log: Path | None) -> None:
+    """Note durably which configuration uses a state directory from now on, and its log file. Errors: OSError."""
+    paths = {"config": absolute_path(config), "log": log and absolute_path(log)}
+    content = json.dumps({name: path and str(path) for name, path in paths.items()}) + "\n"
     write_atomically(directory / STATE_MARKER, content.encode())

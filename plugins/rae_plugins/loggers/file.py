@@ -37,9 +37,13 @@ class FileLogger(Logger):
         metadata={"help": "age at which old files are deleted"},
     )
 
+    def log_file(self, directory: Path) -> Path:
+        """Return the path of the current file."""
+        return Path(self.path).expanduser() if self.path else directory / DEFAULT_NAME
+
     def handler(self, directory: Path) -> Mapping[str, Any]:
         """Return the handler that writes to the file, with loguru's rotation and retention."""
-        path = Path(self.path).expanduser() if self.path else directory / DEFAULT_NAME
+        path = self.log_file(directory)
 
         def format_line(record: "Record") -> str:
             text = format_json(record) if self.format == "json" else format_text(record)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from rae_auto.errors import StoreError
-from rae_auto.paths import STATE_MARKER, configured_state_directory, last_config, state_directory
-from rae_auto.records.state_directory import claim_state_directory, note_config
+from rae_auto.paths import STATE_MARKER, configured_state_directory, last_config, last_log, state_directory
+from rae_auto.records.state_directory import claim_state_directory, note_daemon
 
 
 def mode_of(path):
@@ -54,9 +54,10 @@ def test_empty_directory_that_others_write_to_is_refused(tmp_path):
 def test_configuration_that_used_it_last_is_known(tmp_path):
     directory = claim_state_directory(tmp_path / "state")
     assert last_config(directory) is None
-    note_config(directory, tmp_path / "rae.toml")
+    note_daemon(directory, tmp_path / "rae.toml", None)
     claim_state_directory(directory)
     assert last_config(directory) == tmp_path / "rae.toml"
+    assert last_log(directory) is None
     (directory / STATE_MARKER).write_text("[1]")
     assert last_config(directory) is None
 

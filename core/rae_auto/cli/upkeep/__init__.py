@@ -1,0 +1,1 @@
+"""Commands for what a daemon leaves on the disk: its log, its history, the output of runs."""
