@@ -4,6 +4,7 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.cli.queries import connect
+from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.jobs import JOB_HEADERS, job_details, job_rows
 from rae_auto.views.tables import print_json, show_table
@@ -47,12 +48,17 @@ def show_command(job: str, config: str | None, json_: bool) -> None:
 @options.job
 @options.config
 def remove_command(job: str, config: str | None) -> None:
-    """Remove a job that was added by hand. Its open runs finish.
+    """Remove a job that was added by hand, with or without a running daemon. Its open runs finish.
 
     Example: rae-auto remove tidy
     """
-    with connect(config) as client:
-        client.call("remove", job=job)
+    try:
+        with connect(config) as client:
+            client.call("remove", job=job)
+    except DaemonUnreachable:
+        from rae_auto.offline.removal import remove_stored_job  # lazy: start-up
+
+        remove_stored_job(options.load_project(config), job)
     click.echo(f"removed {escape_line(job)}")
 
 

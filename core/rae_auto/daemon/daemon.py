@@ -30,6 +30,7 @@ from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, run_until_complete
 from rae_auto.runtime.concurrency.limited_calls import call_within
 from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
+from rae_auto.runtime.recovery import describe_replaced_job
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
 
@@ -282,6 +283,8 @@ class Daemon:
                 self._deadline.grace_seconds = config.shutdown_grace.total_seconds()
             self._scheduler.runtime.retention = config.history
             self._set_watch(config.watch_config)
+            for job in summary.get("replaced", ()):
+                logger.bind(job=job).warning("{}", describe_replaced_job(job))
             logger.info("reloaded: {}", ", ".join(f"{len(jobs)} {change}" for change, jobs in summary.items()))
             return summary
 

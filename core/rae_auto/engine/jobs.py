@@ -142,20 +142,23 @@ def set_paused(turn: Turn, command: SetPaused) -> None:
 
 
 def reconfigure(turn: Turn, command: Reconfigure) -> None:
-    """Replace the settings and all jobs of the configuration."""
+    """Replace the settings and all jobs of the configuration, whose jobs take the places of added ones of their names.
+
+    The answer names the added jobs that were replaced as well; their definitions are gone from the store.
+    """
     state = turn.state
-    clash = next((plan.job.id for plan in command.plans if _is_stored(state, plan.job.id)), None)
-    if clash is not None:
-        message = f"job {quote(clash)} has been added to the store already; rename one of the two"
-        turn.step.reply(command.ask, DuplicateJob(message))
-        return
+    replaced = [plan.job.id for plan in command.plans if _is_stored(state, plan.job.id)]
     before, state.settings = state.settings, command.settings
     planned = {plan.job.id for plan in command.plans}
     gone = [e for e in state.jobs.values() if e.plan.origin is JobOrigin.CONFIG and e.job.id not in planned]
     summary: dict[str, list[str]] = {"added": [], "changed": [], "removed": [entry.job.id for entry in gone]}
     for entry in gone:
         drop_job(turn, entry)
+    if replaced:
+        summary["replaced"] = [*replaced]
     for plan in command.plans:
+        if plan.job.id in replaced:
+            turn.step.discard(state.jobs[plan.job.id].job)
         change = put_job(turn, plan)
         if change is not None:
             summary[change].append(plan.job.id)

@@ -41,7 +41,7 @@ from rae_auto.engine.effects import Record
 from rae_auto.engine.events import Restored
 from rae_auto.engine.lifecycle import job_of_terms, mark_uncertain
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
-from rae_auto.errors import DuplicateJob, InvalidJob, StoreError
+from rae_auto.errors import InvalidJob, StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
@@ -67,20 +67,19 @@ class Recovered:
     damaged_jobs: Mapping[JobId, str]
     unusable_jobs: Collection[JobId] = ()
     """Jobs of the store that can't be used, for instance because a plugin is gone."""
+    replaced_jobs: Sequence[JobId] = ()
+    """Jobs of the store whose names the configuration has too; those of the configuration take their places."""
 
 
 async def read_store(
     archive: Repository, directory: Path, settings: Settings, configured: Sequence[Planned], factory: PluginFactory
 ) -> Recovered:
-    """Read the store, and join it with the jobs of the configuration. Raises DuplicateJob, InvalidJob, StoreError."""
+    """Read the store, and join it with the jobs of the configuration. Raises InvalidJob, StoreError."""
     plans = [one.plan for one in configured]
     stored, corrupt_jobs = await archive.load(documents.JOB, Job)
     names = {plan.job.id for plan in plans}
-    for job in stored:
-        if job.id in names:
-            raise DuplicateJob(
-                f'job "{job.id}" is defined in the configuration and was also added by hand; rename one of them'
-            )
+    replaced = [job.id for job in stored if job.id in names]
+    stored = tuple(job for job in stored if job.id not in names)
     # Before anything is committed, which takes the sign away.
     setback = await archive.ask(partial(find_setback, directory))
     states, bad_states = await archive.load(documents.STATE, JobState)
@@ -107,7 +106,7 @@ async def read_store(
         _report_setback(setback, len(runs))
     restored = Restored(settings, tuple(all_plans), tuple(by_job.values()), runs, seen, setback is not None)
     unusable = [one.plan.job.id for one in added if one.plan.problem is not None]
-    return Recovered(restored, (*configured, *added), damaged_jobs, unusable)
+    return Recovered(restored, (*configured, *added), damaged_jobs, unusable, replaced)
 
 
 def _plan_stored(job: Job, factory: PluginFactory) -> Planned:
@@ -119,6 +118,21 @@ def _plan_stored(job: Job, factory: PluginFactory) -> Planned:
             "starts nothing until its plugins are back and the daemon is restarted: {}", error
         )
         return Planned(Plan(job, origin=JobOrigin.STORE, problem=str(error)), {})
+
+
+async def discard_replaced_jobs(archive: Repository, jobs: Sequence[JobId]) -> None:
+    """Remove the definitions of added jobs whose places those of the configuration have taken. Raises StoreError."""
+    if not jobs:
+        return
+    changes: list[Change] = [Delete(documents.JOB, job) for job in jobs]
+    await archive.ask(lambda store: store.commit(changes))
+    for job in jobs:
+        logger.bind(job=job).warning("{}", describe_replaced_job(job))
+
+
+def describe_replaced_job(job: str) -> str:
+    """Return a line about an added job whose place one of the configuration has taken."""
+    return f'job "{job}" of the configuration has replaced the one of that name that was added by hand'
 
 
 def find_setback(directory: Path, store: Store) -> Setback | None:

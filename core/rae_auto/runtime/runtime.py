@@ -45,7 +45,7 @@ from rae_auto.runtime.concurrency.limited_calls import call_in_thread, call_with
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.inputs import Inputs
-from rae_auto.runtime.recovery import Recovered, find_attempts, forget_restore, read_store
+from rae_auto.runtime.recovery import Recovered, discard_replaced_jobs, find_attempts, forget_restore, read_store
 from rae_auto.runtime.reporting.announcements import announce, announce_event
 from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
@@ -179,6 +179,7 @@ class Runtime:
         await self._wait_started(turning)
         if recovered.restored.is_reverted:
             forget_restore(self.directory)
+        await discard_replaced_jobs(self._repository, recovered.replaced_jobs)
         kept = {*self._damaged_jobs, *recovered.unusable_jobs}
         await self.inputs.start([one for one in recovered.planned if one.sources], kept)
         self._tasks = (turning, asyncio.create_task(self._bounds.run()))

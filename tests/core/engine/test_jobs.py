@@ -167,10 +167,16 @@ class TestReloading:
         reload(w)
         assert [entry.job.id for entry in w.engine.jobs()] == ["mine"]
 
-    def test_reconfigure_refuses_the_id_of_a_stored_job(self, world, job):
-        w = world(job("mine"))
-        assert isinstance(reload(w, configured(job("new")), configured(job("mine"))), DuplicateJob)
-        assert [entry.job.id for entry in w.engine.jobs()] == ["mine"]
+    def test_reconfigure_replaces_a_stored_job_of_the_same_id(self, world, job):
+        w = world(job("mine"), job("other"))
+        summary = reload(w, configured(job("new")), configured(job("mine", timeout="1m")))
+        assert summary == {"added": ["new"], "changed": ["mine"], "removed": [], "replaced": ["mine"]}
+        assert {entry.job.id: entry.plan.origin for entry in w.engine.jobs()} == {
+            "mine": JobOrigin.CONFIG,
+            "other": JobOrigin.STORE,
+            "new": JobOrigin.CONFIG,
+        }
+        assert reload(w)["removed"] == ["mine", "new"]
 
     def test_reconfigure_with_more_slots_fills_them_at_once(self, world, job):
         w = world(configured(job("a", overlap="allow")), max_parallel=1)
