@@ -206,7 +206,7 @@ def test_stopped_keeper_delays_no_exit_and_its_run_is_adopted(make: Callable[...
     os.kill(keeper, signal.SIGSTOP)
     try:
         assert stop_in_time(daemon) == 0
-        assert "stopped while 1 run had not ended" in daemon.output()
+        assert 'stopped while "job" had not ended' in daemon.output()
         daemon.serve()
         assert [running["run_id"] for running in daemon.ask("status")["running"]] == [run]
     finally:

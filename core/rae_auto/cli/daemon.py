@@ -9,7 +9,6 @@ from rae_auto.cli.queries import connect
 from rae_auto.control.client import Client, is_daemon_running
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
-from rae_auto.model.primitives.formatting import format_count, format_elapsed
 from rae_auto.paths import find_config, state_directory
 from rae_auto.views.status import (
     OPTIONAL_STATUS_HEADERS,
@@ -47,6 +46,8 @@ def stop_command(now: bool, leave_running: bool, config: str | None) -> None:
 
     Example: rae-auto stop --leave-running
     """
+    from rae_auto.cli.stopping import wait_for_stop  # lazy: start-up
+
     with connect(config) as client:
         try:
             answer = client.call("stop", now=now, leave_running=leave_running)
@@ -54,11 +55,8 @@ def stop_command(now: bool, leave_running: bool, config: str | None) -> None:
             # It may have ended before it could answer; then it has done what it was asked to do.
             if is_daemon_running(state_directory(find_config(config))):
                 raise
-            return
-        if answer.get("active_runs"):
-            grace = format_elapsed(answer["grace_seconds"])
-            click.echo(f"waiting up to {grace} for {format_count(answer['active_runs'], 'run')}", err=True)
-        client.wait_closed()
+            answer = {}
+        click.echo(wait_for_stop(client, answer, lambda: connect(config)))
 
 
 @click.command("reload")

@@ -28,6 +28,7 @@ class Client:
             self._socket.close()
             raise unreachable(directory) from error
         self._lines = self._socket.makefile("rb")
+        self._received = b""
 
     def __enter__(self) -> "Client":
         return self
@@ -60,6 +61,29 @@ class Client:
                 event = decode_event(line)
                 if event is not None:
                     yield event
+
+    def send(self, command: str) -> None:
+        """Send a request whose answer `receive` returns. Raises DaemonUnreachable."""
+        try:
+            self._socket.sendall(encode_request(Request(command, {}, 1)))
+        except OSError as error:
+            raise DaemonUnreachable(f"the daemon does not answer ({error})") from error
+
+    def receive(self, limit_seconds: float | None) -> Any:
+        """Return the answer to what was sent; None if there is none within so many seconds. Errors as `call`."""
+        self._socket.settimeout(limit_seconds)
+        while not self._received.endswith(b"\n"):
+            try:
+                part = self._socket.recv(1 << 16)
+            except TimeoutError:
+                return None
+            except OSError as error:
+                raise DaemonUnreachable(f"the daemon does not answer ({error})") from error
+            if not part:
+                raise DaemonUnreachable("the daemon closed the connection; see its log")
+            self._received += part
+        line, self._received = self._received, b""
+        return decode_answer(line)
 
     def subscribe(self) -> None:
         """Ask for the event stream, of which `wait_for_event` reports. The connection serves for nothing else then."""

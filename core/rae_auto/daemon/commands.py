@@ -86,6 +86,7 @@ class Commands:
             "backup": with_arguments(self.backup, "path", "replace"),
             "reload": with_arguments(self.reload),
             "stop": with_arguments(self.stop, "now", "leave_running"),
+            "wait_stopped": with_arguments(self.wait_stopped),
         }
 
     async def ping(self, _: Arguments) -> Any:
@@ -257,11 +258,16 @@ class Commands:
     async def stop(self, arguments: Arguments) -> Any:
         """Stop the daemon: at once with `now`, else after the grace of the settings; returns what that waits for."""
         runtime = self._scheduler.runtime
-        is_waiting = not flag(arguments, "leave_running")
         grace = 0.0 if flag(arguments, "now") else runtime.shutdown_grace.total_seconds()
-        active_runs = sum(opened.run.state.active for opened in runtime.engine.runs())
         await stop_as_requested(self._stop, arguments)
-        return {"active_runs": active_runs if is_waiting and grace else 0, "grace_seconds": grace}
+        return {"waits_for": runtime.awaited_jobs(), "keeps": runtime.kept_jobs(), "grace_seconds": grace}
+
+    async def wait_stopped(self, _: Arguments) -> Any:
+        """Wait until a stop that was requested is over; return how the runs ended that were active then."""
+        runtime = self._scheduler.runtime
+        await runtime.stopped.wait()
+        ended = [{"run_id": run.id, "job": run.job, "state": run.state.value} for run in runtime.ended_while_stopping]
+        return {"ended": ended, "left": runtime.awaited_jobs(), "keeps": runtime.kept_jobs()}
 
 
 async def stop_as_requested(stop: StopFunction, arguments: Arguments) -> Any:

@@ -5,7 +5,8 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from rae_auto.records.state_directory import claim_state_directory, note_daemon
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, run_until_complete
-from rae_auto.runtime.concurrency.limited_calls import call_within
+from rae_auto.runtime.concurrency.limited_calls import SLOW_CALL_SECONDS, call_within
 from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
 from rae_auto.runtime.recovery import describe_replaced_job
 from rae_auto.runtime.reporting import log_setup
@@ -46,7 +47,8 @@ def run(config_path: Path, *, paused: bool) -> int:
     registry = Registry()
     # Before the file is read, so that a change in between is detected.
     identity = read_file_identity(config_path)
-    config = load(config_path, registry)
+    with _report_slow_reading(config_path):
+        config = load(config_path, registry)
     directory = claim_state_directory(state_directory(config_path))
     plugins = PluginFactory(registry, config.timezone)
     stall_detector = StallDetector(registry.owner_of)
@@ -65,6 +67,20 @@ def run(config_path: Path, *, paused: bool) -> int:
         daemon.close()
     leave_hung_threads(0)
     return 0
+
+
+@contextlib.contextmanager
+def _report_slow_reading(path: Path) -> Iterator[None]:
+    """Say on standard error that reading the file takes long: there is no log yet, and the main thread may hang."""
+    hint = "check its file system, and those of the files that its plugins read"
+    text = f"rae-auto: {path} is still being read after {SLOW_CALL_SECONDS:.0f} s; {hint}\n"
+    timer = threading.Timer(SLOW_CALL_SECONDS, sys.stderr.write, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 NO_GRACE = timedelta(0)
@@ -241,18 +257,19 @@ class Daemon:
         # A second signal ends the grace period.
         grace = NO_GRACE if self._is_signalled else None
         self._is_signalled = True
+        if number == signal.SIGINT and self._opening is None:
+            self._scheduler.runtime.stop_hint = "press Ctrl-C again to end it now"
         self._tasks.start(self._stop(grace, leave_running=False))
 
     async def _stop(self, grace: timedelta | None, *, leave_running: bool) -> None:
         """Stop the scheduler, or its start if it isn't open yet."""
-        logger.info(
-            "stopping{}", "; commands keep running" if leave_running else " immediately" if grace == NO_GRACE else ""
-        )
         self._is_stop_requested = True
         if self._deadline is not None:
             self._deadline.set((self._shutdown_grace if grace is None else grace).total_seconds())
-        if self._opening is None or not self._opening.cancel():
-            await self._scheduler.stop(grace, leave_running=leave_running)
+        if self._opening is not None and self._opening.cancel():
+            logger.info("stopping before the start is complete")
+            return
+        await self._scheduler.stop(grace, leave_running=leave_running)
 
     async def _reload_quietly(self) -> None:
         # The error has been logged by the reload.

@@ -49,8 +49,9 @@ For this every container in here and every entry notes its changes in the `undo_
 Its target is decided once and the first decision counts. A requested cancellation and a timeout are saved with the run
 (`Run.stopping`) in the turn that decides them, before the executor is asked; so after a crash the stop is carried
 out again once the attempt is found alive, an attempt that has ended meanwhile ends as decided, and neither is ever
-repeated. An interruption by a shutdown is kept in `Active.is_interrupted` alone: a shutdown must work on a full disk,
-and the next daemon adopts what outlives it.
+repeated. An interruption by a shutdown is in `Active.is_interrupted` first, and saved a moment later: a shutdown must
+work on a full disk. A run may take longer to end than the shutdown waits for it (its `kill_after`, a keeper that
+hangs); the next daemon then ends it, if it is still alive, and it is interrupted whatever its attempt ends with.
 
 *What does not fit.* A stop that is decided but not yet durable when the daemon dies has not been decided; the executor
 has not been asked either, because effects follow their commit. A clock that goes wrong can't be told apart from one

@@ -11,7 +11,7 @@ from attrs import evolve
 from rae_auto.engine.effects import ClockJumped
 from rae_auto.engine.events import TimePassed
 from rae_auto.engine.runs import admission, attempts, guards
-from rae_auto.engine.runs.ending import interrupt_runs
+from rae_auto.engine.runs.ending import interrupt_runs, save_interruptions
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, enqueue, release
 from rae_auto.engine.state import Delayed, EngineState, JobEntry
 from rae_auto.engine.time import catch_up, cursors
@@ -86,6 +86,8 @@ def _ring(turn: Turn, alarm: Alarm, subject: str, attempt: int) -> None:
             _rejoin(turn, JobId(subject))
         case Alarm.GRACE_OVER:
             interrupt_runs(turn)
+        case Alarm.SAVE_INTERRUPTIONS:
+            save_interruptions(turn)
 
 
 def _rejoin(turn: Turn, job: JobId) -> None:

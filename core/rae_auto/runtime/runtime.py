@@ -25,7 +25,7 @@ from rae_auto.api.notifier import Notifier
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.engine.commands import Ask, Reconfigure, Stop
-from rae_auto.engine.effects import Cancel, Effect, EngineStopped, Notify, Start, Step
+from rae_auto.engine.effects import Cancel, Effect, EngineStopped, Notify, Record, Start, Step
 from rae_auto.engine.engine import Engine, EngineInput
 from rae_auto.engine.plan import JobOrigin, Settings
 from rae_auto.errors import PluginError, SchedulerClosed, StoreError
@@ -37,6 +37,7 @@ from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.zones import zone
 from rae_auto.model.reasons.base import time_text
 from rae_auto.model.run import Run
+from rae_auto.model.shutdown_texts import describe_stop
 from rae_auto.records.runs import merge_newest
 from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.records.store_move import finish_move
@@ -122,10 +123,15 @@ class Runtime:
             self.quarantine,
         )
         self._deadline = ShutdownDeadline(
-            lambda: self.store_problem, self._engine_loop.pending_commit, self._count_active, self.stopped
+            lambda: self.store_problem, self._engine_loop.pending_commit, self.awaited_jobs, self.stopped
         )
         self._bounds = HistoryBounds(repository, self.directory, lambda: self.retention, self.now, self._open_runs)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self.stop_hint = ""
+        """How to end at once what a stop waits for, as a clause of the log line that says so."""
+        self._leaves_running = False
+        self.ended_while_stopping: list[Run] = []
+        """The runs that have ended after a stop was requested."""
 
     @classmethod
     async def open(cls, options: RuntimeOptions, on_locked: Callable[[], None] = lambda: None) -> Self:
@@ -156,7 +162,9 @@ class Runtime:
             logger.warning("{}", warning)
         try:
             on_locked()
-            recovered = await read_store(repository, directory, options.settings, planned, factory)
+            reading = read_store(repository, directory, options.settings, planned, factory)
+            text = f"the start waits for the store in {directory}, which has not been read yet"
+            recovered = await report_if_slow(reading, text)
             runtime = cls(options, factory, repository, recovered)
         except BaseException:
             await repository.close()
@@ -212,7 +220,10 @@ class Runtime:
     async def stop(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
         """Begin to stop; a second call may shorten the grace. `stopped` is set once nothing is active any more."""
         granted = self.shutdown_grace if grace is None else grace
-        self._deadline.start(granted.total_seconds())
+        if self._deadline.start(granted.total_seconds()):
+            self._leaves_running |= leave_running
+            text = describe_stop(self.awaited_jobs(), self.kept_jobs(), granted.total_seconds(), self.stop_hint)
+            logger.info("{}", text)
         if self.store_problem:
             self._engine_loop.submit(Stop(granted, leave_running))
             return
@@ -262,8 +273,19 @@ class Runtime:
     def _open_runs(self, job: str) -> frozenset[str]:
         return frozenset(entry.run.id for entry in self.engine.runs(JobId(job)))
 
-    def _count_active(self) -> int:
-        return sum(entry.run.state.active for entry in self.engine.runs())
+    def awaited_jobs(self) -> list[str]:
+        """Return the jobs with active runs that a stop waits for."""
+        return [run.job for run in self._active_runs() if not self._is_kept(run)]
+
+    def kept_jobs(self) -> list[str]:
+        """Return the jobs whose active runs go on when this scheduler has stopped."""
+        return [run.job for run in self._active_runs() if self._is_kept(run)]
+
+    def _active_runs(self) -> list[Run]:
+        return [entry.run for entry in self.engine.runs() if entry.run.state.active]
+
+    def _is_kept(self, run: Run) -> bool:
+        return self._leaves_running and run.handle is not None
 
     @property
     def is_open(self) -> bool:
@@ -374,6 +396,9 @@ class Runtime:
         with _contained("passed on"):
             self.inputs.perform(step)
             self._bounds.note(step)
+            if self.engine.is_stopping:
+                ends = [change.value for change in step.changes if isinstance(change, Record)]
+                self.ended_while_stopping += [run for run in ends if isinstance(run, Run)]
         for effect in step.effects:
             with _contained("carried out"):
                 self._perform_effect(effect)

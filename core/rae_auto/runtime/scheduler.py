@@ -127,7 +127,10 @@ class Scheduler:
             await self._runtime.close(grace, leave_running=leave_running)
 
     async def stop(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
-        """Begin to stop; a second call may shorten the grace. `wait_stopped` returns when nothing is active."""
+        """Begin to stop; a second call may shorten the grace. `wait_stopped` returns when nothing is active.
+
+        The log says what it waits for.
+        """
         await self.runtime.stop(grace, leave_running=leave_running)
 
     async def wait_stopped(self) -> None:

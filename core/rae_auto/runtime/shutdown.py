@@ -6,11 +6,13 @@ store, and the next start finds out what became of it. What is closed then share
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
+from loguru import logger
 
-from rae_auto.model.primitives.formatting import format_count
+from rae_auto.model.primitives.formatting import quote_some
+from rae_auto.model.shutdown_texts import describe_wait
 
 STOP_SECONDS = 8.5
 """Time that a stop may take after its grace, altogether."""
@@ -20,6 +22,9 @@ CLOSE_SECONDS = 2.5
 
 MIN_CLOSE_SECONDS = 0.2
 """Time that each part gets to close, even if none is left."""
+
+PROGRESS_SECONDS = 10.0
+"""Time between log lines on what a stop waits for."""
 
 STORE_CHECK_SECONDS = 0.5
 """Time between checks of the store once the grace is over."""
@@ -40,27 +45,28 @@ class ShutdownDeadline:
         self,
         store_problem: Callable[[], str | None],
         pending_commit: Callable[[], str | None],
-        active_runs: Callable[[], int],
+        awaited_jobs: Callable[[], Sequence[str]],
         stopped: asyncio.Event,
     ) -> None:
         """`store_problem` and `pending_commit` return a line if the store can't be written, or has not answered yet."""
         self.failure: UncleanStop | None = None
         self._store_problem = store_problem
         self._pending_commit = pending_commit
-        self._active_runs = active_runs
+        self._awaited_jobs = awaited_jobs
         self._stopped = stopped
         self._task: asyncio.Task[None] | None = None
         self._ends_at: float | None = None
 
-    def start(self, grace_seconds: float) -> None:
-        """Expect the end within this grace; a later call can only shorten it."""
+    def start(self, grace_seconds: float) -> bool:
+        """Expect the end within this grace; a later call can only shorten it. Returns whether it did."""
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + grace_seconds + STOP_SECONDS
         if self._ends_at is not None and ends_at >= self._ends_at:
-            return
+            return False
         self._ends_at = ends_at
         self.cancel()
-        self._task = loop.create_task(self._watch(ends_at))
+        self._task = loop.create_task(self._watch(ends_at, grace_seconds))
+        return True
 
     def cancel(self) -> None:
         """Stop watching."""
@@ -74,19 +80,32 @@ class ShutdownDeadline:
         left = self._ends_at - asyncio.get_running_loop().time()
         return min(limit_seconds, max(left, MIN_CLOSE_SECONDS))
 
-    async def _watch(self, ends_at: float) -> None:
+    async def _watch(self, ends_at: float, grace_seconds: float) -> None:
         now = asyncio.get_running_loop().time
-        await asyncio.sleep(ends_at - STOP_SECONDS - now())
+        await self._wait_for_grace(ends_at - STOP_SECONDS, grace_seconds)
         # The store may fail at any time from now on, and sends no event.
         while self._store_problem() is None and now() < ends_at - CLOSE_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(STORE_CHECK_SECONDS)
         if problem := self._store_problem() or self._pending_commit():
             self.fail(problem)
         else:
-            runs = format_count(self._active_runs(), "run")
-            text = f"stopped while {runs} had not ended; the next start finds out what became of them"
+            jobs = quote_some(self._awaited_jobs())
+            text = (
+                f"stopped while {jobs} had not ended; the next start ends what is left, and records it as interrupted"
+            )
             self.failure = UncleanStop(text, is_state_lost=False)
         self._stopped.set()
+
+    async def _wait_for_grace(self, ends_at: float, grace_seconds: float) -> None:
+        """Return once the grace is over, and log now and then what is waited for."""
+        now = asyncio.get_running_loop().time
+        while (left := ends_at - now()) > PROGRESS_SECONDS:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            if jobs := self._awaited_jobs():
+                logger.info("still {}", describe_wait(jobs, grace_seconds, grace_seconds - left + PROGRESS_SECONDS))
+        await asyncio.sleep(max(0.0, left))
+        if grace_seconds and (jobs := self._awaited_jobs()):
+            logger.info("the time to wait is over: ending {}", quote_some(jobs))
 
     def fail(self, problem: str) -> None:
         """Note that state was not written, and why."""

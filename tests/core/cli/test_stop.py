@@ -9,7 +9,7 @@ import pytest
 
 from rae_auto.paths import socket_path
 
-ANSWER = b'{"id": 1, "ok": true, "result": {"active_runs": 0, "grace_seconds": 30.0}}\n'
+ANSWER = b'{"id": 1, "ok": true, "result": {"waits_for": [], "keeps": [], "grace_seconds": 30.0}}\n'
 PING_ANSWER = b'{"id": 1, "result": {"pid": 7, "config": null}}\n'
 
 
@@ -47,7 +47,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., None]]:
 def test_stop_succeeds_when_the_daemon_is_gone_at_once(offline, serve, answer):
     serve(answer)
     said = offline("stop")
-    assert (said.code, said.out, said.err) == (0, "", "")
+    assert (said.code, said.out, said.err) == (0, "stopped\n", "")
 
 
 def test_stop_fails_when_the_daemon_does_not_answer(offline, serve):

@@ -258,7 +258,7 @@ def test_reload_returns_the_changes_or_all_errors(tmp_path):
     assert changes == {"added": ["fresh"], "changed": ["bad"], "removed": ["quick"]}
 
 
-WAITS = {"active_runs": 1, "grace_seconds": 30.0}
+WAITS = {"waits_for": ["slow"], "keeps": [], "grace_seconds": 30.0}
 
 
 def test_stop_waits_for_runs_and_a_second_stop_ends_them(tmp_path):
@@ -272,7 +272,7 @@ def test_stop_waits_for_runs_and_a_second_stop_ends_them(tmp_path):
         return first, second, status["state"], len(status["running"]), refused.kind, await peer.ask("history", run=run)
 
     *answers, (run,) = run_with_daemon(tmp_path, work)
-    assert answers == [WAITS, {**WAITS, "active_runs": 0, "grace_seconds": 0.0}, "stopping", 1, "SchedulerClosed"]
+    assert answers == [WAITS, {**WAITS, "grace_seconds": 0.0}, "stopping", 1, "SchedulerClosed"]
     assert run["state"] == "interrupted"
 
 

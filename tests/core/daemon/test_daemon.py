@@ -99,13 +99,15 @@ def test_stop_says_what_it_waits_for(home):
     daemon = home.serve()
     home.start_waiter()
     command = [sys.executable, "-m", "rae_auto", "stop"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as stopping:
-        assert stopping.stderr.readline() == "waiting up to 10 min for 1 run\n"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as stopping:
+        waits = 'waiting up to 10 min for "waiter"'
+        assert stopping.stderr.readline() == f"{waits}; press Ctrl-C to end it now\n"
         with pytest.raises(SchedulerClosed, match="nothing more starts, because a stop was requested"):
             home.ask("trigger", job="waiter", request=None)
         (home.path / "go").touch()
         assert (stopping.wait(60), stopping.stderr.read()) == (0, "")
-    assert " stopping\n" in daemon.communicate(timeout=60)[1]
+        assert stopping.stdout.read() == 'stopped: "waiter" failed\n'
+    assert f" stopping: {waits}\n" in daemon.communicate(timeout=60)[1]
     assert daemon.returncode == 0
 
 

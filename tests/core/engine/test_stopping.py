@@ -103,12 +103,45 @@ def test_timeout_after_a_cancellation_changes_nothing(world, job):
     assert [(over.state, over.reason) for over in w.history] == [(RunState.CANCELLED, Cancelled())]
 
 
-def test_interruption_is_not_saved_so_that_it_needs_no_store(world, job):
+def test_interruption_is_not_saved_at_once_so_that_it_needs_no_store(world, job):
     w = world(job("a"))
     run = w.trigger("a")
     w.store.commit = None
     w.stop()
     assert [cancel.run for cancel in w.cancelled] == [run]
+
+
+def interrupted(world, job):
+    """Return a world that stops with a run that takes longer to end than it is waited for, and the run's id."""
+    w = world(job("a", kill_after="1m", **RERUN))
+    run = w.trigger("a")
+    w.confirm(run)
+    w.stop()
+    w.advance(timedelta(seconds=1))
+    return w, run
+
+
+def test_interrupted_run_that_outlives_the_stop_is_ended_by_the_next(world, job):
+    w, run = interrupted(world, job)
+    w.cancelled.clear()
+    w.crash(alive=[run])
+    assert [cancel.run for cancel in w.cancelled] == [run]
+    w.end(run, Result(signal=9))
+    assert [(over.state, over.reason) for over in w.history] == [(RunState.INTERRUPTED, DaemonStopping())]
+
+
+@pytest.mark.parametrize("result", [Result(signal=9), Result(exit_code=0)])
+def test_interrupted_run_that_ended_without_a_daemon_is_interrupted(world, job, result):
+    w, run = interrupted(world, job)
+    w.crash(ended={run: result})
+    assert [(over.state, over.reason) for over in w.history] == [(RunState.INTERRUPTED, DaemonStopping())]
+
+
+def test_interrupted_run_that_is_lost_is_not_repeated(world, job):
+    w, _ = interrupted(world, job)
+    w.crash()
+    assert [(over.state, over.reason) for over in w.history] == [(RunState.INTERRUPTED, DaemonStopping())]
+    assert len(w.started) == 1
 
 
 def test_interrupted_run_ends_as_interrupted(world, job):

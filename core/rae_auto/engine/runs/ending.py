@@ -5,11 +5,15 @@ from attrs import evolve
 from rae_auto.engine.effects import Cancel, Notify
 from rae_auto.engine.runs.waiting import all_waits, release, release_resources
 from rae_auto.engine.state import Active, RunEntry
+from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.reasons import End, Fired
 from rae_auto.model.run import AttemptTerms, Result, Run, RunState, Stopping
+
+SAVE_INTERRUPTIONS_SECONDS = 0.2
+"""Time after which interruptions are saved: the runs have been asked to end by then, for which no store is needed."""
 
 
 def stop_run(turn: Turn, entry: RunEntry, state: RunState, reason: End | None) -> None:
@@ -74,6 +78,15 @@ def interrupt_runs(turn: Turn) -> None:
     for entry in list(turn.state.runs.values()):
         if must_wait_for(turn, entry):
             stop_run(turn, entry, RunState.INTERRUPTED, None)
+    turn.state.timers.set(turn.now.mono + SAVE_INTERRUPTIONS_SECONDS, Alarm.SAVE_INTERRUPTIONS)
+
+
+def save_interruptions(turn: Turn) -> None:
+    """Remember which runs a shutdown interrupts: those that outlive it are interrupted in the next daemon too."""
+    for entry in turn.state.runs.values():
+        if entry.run.stopping is None and entry.stopping is not None:
+            entry.run = evolve(entry.run, stopping=entry.stopping)
+            turn.step.save(entry.run)
 
 
 def _state_after(state: JobState, run: Run) -> JobState:

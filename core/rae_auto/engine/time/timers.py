@@ -24,6 +24,8 @@ class Alarm(Enum):
     """Due instants of the job could not be decided because of a fault: they are decided again."""
     GRACE_OVER = auto()
     """The grace of a shutdown is over."""
+    SAVE_INTERRUPTIONS = auto()
+    """Runs that a shutdown interrupts and that have not ended yet are to be remembered as interrupted."""
 
 
 _OF_RUNS = (Alarm.READY, Alarm.GUARD, Alarm.TIMEOUT)

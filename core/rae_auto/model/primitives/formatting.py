@@ -3,6 +3,7 @@
 For text that `parse_duration` and `parse_size` read back, see `units`.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from rae_auto.model.primitives.escaping import escape_unprintable
@@ -51,6 +52,15 @@ def format_count(count: int, noun: str, plural: str | None = None) -> str:
 def quote(name: object) -> str:
     """Return a name in double quotes, with everything that isn't printable escaped."""
     return '"' + escape_unprintable(str(name)).replace('"', '\\"') + '"'
+
+
+def quote_some(names: Iterable[object], limit: int = 3) -> str:
+    """Return names in double quotes, at most `limit` of them, each once: `"a", "b" and 4 more`."""
+    distinct = list(dict.fromkeys(names))
+    shown = [quote(name) for name in distinct[:limit]]
+    if len(distinct) > limit:
+        return f"{', '.join(shown)} and {len(distinct) - limit:,} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 def describe_error(error: BaseException) -> str:
