@@ -55,7 +55,7 @@ class Peer:
         assert answer.pop("id") == 7
         if error := answer.pop("error", None):
             assert answer == {}
-            raise Refused(**error)
+            raise Refused(error["kind"], error["message"])
         return answer["result"]
 
     async def refusal(self, command: str, **arguments: Any) -> Refused:

@@ -13,6 +13,7 @@ from rae_auto.paths import find_config, state_directory
 from rae_auto.views.status import (
     OPTIONAL_STATUS_HEADERS,
     STATUS_HEADERS,
+    describe_reload,
     problem_lines,
     status_lines,
     status_record,
@@ -72,11 +73,7 @@ def reload_command(config: str | None, json_: bool) -> None:
     if json_:
         print_json(changes)
         return
-    rows = [(change, job) for change, jobs in changes.items() for job in jobs]
-    if rows:
-        show_table(["change", "job"], rows)
-    else:
-        click.echo("reloaded: no job changed")
+    click.echo(escape_line(describe_reload(changes)))
 
 
 @click.command("status")

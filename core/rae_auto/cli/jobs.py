@@ -1,21 +1,27 @@
 """The commands list, show, remove, pause and resume: the jobs of a running daemon."""
 
+from datetime import UTC, datetime
+
 import click
 
 from rae_auto.cli import options
 from rae_auto.cli.queries import connect
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
-from rae_auto.views.jobs import JOB_HEADERS, job_details, job_rows
+from rae_auto.model.primitives.formatting import format_count
+from rae_auto.views.jobs import JOB_HEADERS, OPTIONAL_JOB_HEADERS, job_details, job_rows, split_done
 from rae_auto.views.tables import print_json, show_table
 
 
 @click.command("list")
+@click.option("--all", "all_", is_flag=True, help="Include jobs that have been done for more than a day.")
 @options.config
 @options.as_json
 @options.headers
-def list_command(config: str | None, json_: bool) -> None:
+def list_command(all_: bool, config: str | None, json_: bool) -> None:
     """List all jobs, with their present state and their next run.
+
+    A job that will not start again, because its only time is past, is left out a day after its last run.
 
     Example: rae-auto list --json
     """
@@ -24,7 +30,11 @@ def list_command(config: str | None, json_: bool) -> None:
     if json_:
         print_json(jobs)
         return
-    show_table(JOB_HEADERS, job_rows(jobs), optional=("last",))
+    shown, done = (jobs, []) if all_ else split_done(jobs, datetime.now(UTC))
+    show_table(JOB_HEADERS, job_rows(shown), optional=OPTIONAL_JOB_HEADERS)
+    if done:
+        count = format_count(len(done), "job")
+        click.echo(f"rae-auto: without {count} done more than a day ago; 'rae-auto list --all' shows all", err=True)
 
 
 @click.command("show")
@@ -71,8 +81,9 @@ def pause_command(job: str, config: str | None) -> None:
     Example: rae-auto pause backup
     """
     with connect(config) as client:
-        client.call("pause", job=job)
-    click.echo(f"paused {escape_line(job)}")
+        is_changed = client.call("pause", job=job)["changed"]
+    name = escape_line(job)
+    click.echo(f"paused {name}" if is_changed else f"{name} was already paused; 'rae-auto resume {name}' resumes it")
 
 
 @click.command("resume")
@@ -84,5 +95,6 @@ def resume_command(job: str, config: str | None) -> None:
     Example: rae-auto resume backup
     """
     with connect(config) as client:
-        client.call("resume", job=job)
-    click.echo(f"resumed {escape_line(job)}")
+        is_changed = client.call("resume", job=job)["changed"]
+    name = escape_line(job)
+    click.echo(f"resumed {name}" if is_changed else f"{name} was not paused; nothing has changed")

@@ -156,13 +156,11 @@ class Commands:
 
     async def pause(self, arguments: Arguments) -> Any:
         """Pause a job: its triggers start nothing until it is resumed."""
-        await self._scheduler.pause(text(arguments, "job"))
-        return {}
+        return {"changed": await self._scheduler.pause(text(arguments, "job"))}
 
     async def resume(self, arguments: Arguments) -> Any:
         """Resume a paused job."""
-        await self._scheduler.resume(text(arguments, "job"))
-        return {}
+        return {"changed": await self._scheduler.resume(text(arguments, "job"))}
 
     async def history(self, arguments: Arguments) -> Any:
         """Return the runs that match, newest first, with `documents` as stores keep them; raises JobNotFound."""

@@ -34,6 +34,7 @@ from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
 from rae_auto.runtime.recovery import describe_replaced_job
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
+from rae_auto.views.status import describe_reload
 
 if TYPE_CHECKING:
     from rae_auto.daemon.config_watch import ConfigWatcher
@@ -105,6 +106,7 @@ class Daemon:
         """Create a daemon; `identity` is that of the file from which `config` was read."""
         self._path = path.absolute()
         self.log_file: Path | None = None
+        self._started_config = config
         self._stall_detector = stall_detector
         self._registry = registry
         self._paused = paused
@@ -302,8 +304,20 @@ class Daemon:
             self._set_watch(config.watch_config)
             for job in summary.get("replaced", ()):
                 logger.bind(job=job).warning("{}", describe_replaced_job(job))
-            logger.info("reloaded: {}", ", ".join(f"{len(jobs)} {change}" for change, jobs in summary.items()))
-            return summary
+            answer = {**summary, "at_next_start": self._keys_of_next_start(config)}
+            logger.info("{}", describe_reload(answer))
+            return answer
+
+    def _keys_of_next_start(self, config: Config) -> list[str]:
+        """Return the keys whose new values take effect at the next start."""
+        running = self._started_config
+        directory = state_directory(self._path).resolve()
+        changed = {
+            "state": directory != self._scheduler.directory,
+            "store": config.store != running.store,
+            "loggers": config.loggers != running.loggers,
+        }
+        return [name for name, is_changed in changed.items() if is_changed]
 
     async def _load(self) -> Config:
         """Return the configuration as it is now, and remember its file's identity. Raises ConfigError."""

@@ -131,14 +131,15 @@ def set_paused(turn: Turn, command: SetPaused) -> None:
     if entry is None:
         turn.step.reply(command.ask, turn.state.job_not_found(command.job))
         return
-    if entry.state.paused != command.paused:
+    is_changed = entry.state.paused != command.paused
+    if is_changed:
         entry.state = evolve(entry.state, paused=command.paused)
         turn.step.save(entry.state)
         turn.step.request(JobChanged(command.job, "paused" if command.paused else "resumed"))
         release(turn, command.job)
         # A run that is paused while it waits for a resource must not have it reserved.
         release_resources(turn, entry.job)
-    turn.step.reply(command.ask, {"job": command.job})
+    turn.step.reply(command.ask, {"job": command.job, "changed": is_changed})
 
 
 def reconfigure(turn: Turn, command: Reconfigure) -> None:

@@ -18,6 +18,8 @@ class JobActivity(StrEnum):
     QUEUED = "queued"
     PAUSED = "paused"
     DISABLED = "disabled"
+    DONE = "done"
+    """Nothing but schedules starts it, and these are over: it will not start by itself again."""
     IDLE = "idle"
 
 

@@ -12,7 +12,7 @@ def job_status_of(engine: Engine, entry: JobEntry) -> JobStatus:
     opened = [o.run for o in engine.runs(job.id)]
     return JobStatus(
         job=job.id,
-        activity=_activity({run.state for run in opened}, entry),
+        activity=_activity({run.state for run in opened}, entry, engine),
         enabled=job.enabled,
         paused=state.paused,
         open=tuple(run.id for run in opened),
@@ -24,7 +24,7 @@ def job_status_of(engine: Engine, entry: JobEntry) -> JobStatus:
     )
 
 
-def _activity(states: set[RunState], entry: JobEntry) -> JobActivity:
+def _activity(states: set[RunState], entry: JobEntry, engine: Engine) -> JobActivity:
     if states & {RunState.STARTING, RunState.RUNNING}:
         return JobActivity.RUNNING
     if RunState.RETRYING in states:
@@ -33,7 +33,16 @@ def _activity(states: set[RunState], entry: JobEntry) -> JobActivity:
         return JobActivity.QUEUED
     if not entry.job.enabled:
         return JobActivity.DISABLED
-    return JobActivity.PAUSED if entry.state.paused else JobActivity.IDLE
+    if entry.state.paused:
+        return JobActivity.PAUSED
+    return JobActivity.DONE if _is_done(entry, engine) else JobActivity.IDLE
+
+
+def _is_done(entry: JobEntry, engine: Engine) -> bool:
+    """Return whether a job that is neither paused nor disabled has schedules alone, and none has a next instant."""
+    has_schedules_alone = 0 < len(entry.plan.schedules) == len(entry.job.schedule)
+    is_at_work = engine.settings_enabled and not engine.is_stopping
+    return has_schedules_alone and is_at_work and engine.next_at(entry.job.id) is None
 
 
 def job_info_of(engine: Engine, entry: JobEntry) -> JobInfo:

@@ -169,13 +169,13 @@ class Scheduler:
         """Return the definition of a job. Raises JobNotFound."""
         return self.runtime.engine.job(JobId(job)).job
 
-    async def pause(self, job: str) -> None:
-        """Let the job start nothing by itself. Errors: JobNotFound."""
-        await self.runtime.request(lambda ask: SetPaused(JobId(job), True, ask))
+    async def pause(self, job: str) -> bool:
+        """Let the job start nothing by itself; return whether it was not paused before. Errors: JobNotFound."""
+        return bool((await self.runtime.request(lambda ask: SetPaused(JobId(job), True, ask)))["changed"])
 
-    async def resume(self, job: str) -> None:
-        """Let the job go on. Errors: JobNotFound."""
-        await self.runtime.request(lambda ask: SetPaused(JobId(job), False, ask))
+    async def resume(self, job: str) -> bool:
+        """Let the job go on; return whether it was paused. Errors: JobNotFound."""
+        return bool((await self.runtime.request(lambda ask: SetPaused(JobId(job), False, ask)))["changed"])
 
     # Runs
 

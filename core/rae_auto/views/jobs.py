@@ -2,17 +2,47 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from rae_auto.views.tables import instant
 
-JOB_HEADERS = ("job", "now", "last", "next", "schedule")
+JOB_HEADERS = ("job", "now", "last", "next", "schedule", "origin")
+OPTIONAL_JOB_HEADERS = ("last", "origin")
+
+DONE_SHOWN_FOR = timedelta(days=1)
+"""The time for which a job that is done stays in the list after its last run; `--all` shows it for good."""
+
+
+def split_done(
+    jobs: Iterable[Mapping[str, Any]], now: datetime
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Return the jobs to list, and those that have been done for so long that they aren't."""
+    shown: list[Mapping[str, Any]] = []
+    done: list[Mapping[str, Any]] = []
+    for job in jobs:
+        (done if _is_long_done(job, now) else shown).append(job)
+    return shown, done
+
+
+def _is_long_done(job: Mapping[str, Any], now: datetime) -> bool:
+    finished_at = job["last_finished_at"]
+    if job["activity"] != "done" or finished_at is None:
+        return False
+    return now - datetime.fromisoformat(finished_at) > DONE_SHOWN_FOR
 
 
 def job_rows(jobs: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
     """Return a row for each job."""
     return [
-        (job["id"], job["activity"], job["last_state"], instant(job["next_at"]), ", ".join(job["schedule"]))
+        (
+            job["id"],
+            job["activity"],
+            job["last_state"],
+            instant(job["next_at"]),
+            ", ".join(job["schedule"]),
+            "added" if job["origin"] == "store" else "",
+        )
         for job in jobs
     ]
 

@@ -79,6 +79,23 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def describe_reload(answer: Mapping[str, Sequence[str]]) -> str:
+    """Return what a reload changed, in one line: "reloaded: 2 added (a, b); store changes at the next start"."""
+    changes = [f"{len(answer[name])} {name} ({_list_some(answer[name])})" for name in _CHANGES if answer[name]]
+    later = answer["at_next_start"]
+    verb = "changes" if len(later) == 1 else "change"
+    at_next_start = f"; {' and '.join(later)} {verb} at the next start" if later else ""
+    return f"reloaded: {', '.join(changes) or 'no job changed'}{at_next_start}"
+
+
+_CHANGES = ("added", "changed", "removed")
+_MAX_LISTED_JOBS = 10
+
+
+def _list_some(jobs: Sequence[str]) -> str:
+    return ", ".join([*jobs[:_MAX_LISTED_JOBS], *(["…"] if len(jobs) > _MAX_LISTED_JOBS else [])])
+
+
 def problem_lines(status: Mapping[str, Any]) -> list[str]:
     """Return the problems; one of the configuration has a line for each error."""
     return [

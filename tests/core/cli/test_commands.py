@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.support.waiting import eventually
 
+NO_CHANGES = {"added": [], "changed": [], "removed": [], "at_next_start": []}
+
 pytestmark = pytest.mark.usefixtures("daemon")
 
 
@@ -125,7 +127,7 @@ class TestTheDaemon:
     def test_reads_its_configuration_again(self, cli, home):
         before = (home / "rae.toml").read_text()
         (home / "rae.toml").write_text(before + '[jobs.late]\ncommand = ["true"]\n')
-        assert cli("reload", "--json").json == {"added": ["late"], "changed": [], "removed": []}
+        assert cli("reload", "--json").json == {**NO_CHANGES, "added": ["late"]}
         (home / "rae.toml").write_text("nonsense = [")
         refused = cli("reload")
         assert refused.code == 2
@@ -133,10 +135,10 @@ class TestTheDaemon:
         assert "late" in cli("list").out
         assert "was not reloaded" in cli("status").out
         (home / "rae.toml").write_text(before)
-        assert "removed  late" in cli("reload").out
+        assert cli("reload").out == "reloaded: 1 removed (late)\n"
         assert "was not reloaded" not in cli("status").out
         assert cli("reload").out == "reloaded: no job changed\n"
-        assert cli("reload", "--json").json == {"added": [], "changed": [], "removed": []}
+        assert cli("reload", "--json").json == NO_CHANGES
 
     def test_is_followed_live_until_ctrl_c(self, cli, home):
         """`status --watch` shows the next state when something happens."""

@@ -205,7 +205,8 @@ def test_pause_and_resume(tmp_path):
         commands = ("pause", "pause", "resume", "resume")
         return [(await peer.ask(name, job="quick"), (await peer.ask("list"))[0]["paused"]) for name in commands]
 
-    assert run_with_daemon(tmp_path, work) == [({}, True), ({}, True), ({}, False), ({}, False)]
+    new, old = {"changed": True}, {"changed": False}
+    assert run_with_daemon(tmp_path, work) == [(new, True), (old, True), (new, False), (old, False)]
 
 
 def test_history_is_filtered_and_the_newest_comes_first(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from rae_auto.model.run import RunState
-from rae_auto.views.status import judge_health, problem_lines, status_lines, status_record, status_rows
+from rae_auto.views.status import describe_reload, judge_health, problem_lines, status_lines, status_record, status_rows
 
 NOW = "2026-11-28T11:06:00+00:00"
 STATUS = {
@@ -56,6 +56,20 @@ def test_first_line_says_whether_all_is_well(facts, text):
     assert status_lines(status)[0] == judge_health(status).text == text
     assert status_record(status)["ok"] is not bool(status["failed"] or status["problems"])
     assert status_record(status)["summary"] == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "reloaded: no job changed"),
+        ({"added": ["a", "b"], "changed": ["c"]}, "reloaded: 2 added (a, b), 1 changed (c)"),
+        ({"at_next_start": ["store"]}, "reloaded: no job changed; store changes at the next start"),
+        ({"removed": ["a"], "at_next_start": ["store", "loggers"]},
+         "reloaded: 1 removed (a); store and loggers change at the next start"),
+    ],
+)  # fmt: skip
+def test_reload_is_one_line(changes, text):
+    assert describe_reload({"added": [], "changed": [], "removed": [], "at_next_start": [], **changes}) == text
 
 
 def test_second_line_says_which_configuration_and_state():
