@@ -22,7 +22,10 @@ COMMAND_GROUPS = {
         "history": "history", "output": "runs", "why": "history", "stats": "history",
         "logs": "upkeep.logs",
     },
-    "Change": {"add": "change.add", "remove": "jobs", "pause": "jobs", "resume": "jobs"},
+    "Change": {
+        "add": "change.add", "edit": "change.edit", "rename": "change.rename",
+        "remove": "jobs", "pause": "jobs", "resume": "jobs",
+    },
     "Plan": {"check": "planning", "simulate": "simulate", "test-trigger": "runs"},
     "Store": {"backup": "backups", "restore": "backups"},
     "Plugins": {"plugins": "plugins", "notify": "interactive.notify", "schema": "planning"},

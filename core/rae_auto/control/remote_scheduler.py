@@ -107,6 +107,10 @@ class RemoteScheduler:
         """As `Scheduler.remove_job`."""
         await self._ask("remove", job=job)
 
+    async def rename_job(self, job: str, new: str) -> None:
+        """As `Scheduler.rename_job`."""
+        await self._ask("rename", job=job, new=new)
+
     async def get_job_status(self, job: str) -> JobStatus:
         """As `Scheduler.get_job_status`."""
         return (await self._show(job))[1].status
@@ -133,9 +137,19 @@ class RemoteScheduler:
 
     # Runs
 
-    async def trigger(self, job: str, *, event: Mapping[str, Any] | None = None, request: str | None = None) -> RunId:
+    async def trigger(
+        self,
+        job: str,
+        *,
+        event: Mapping[str, Any] | None = None,
+        request: str | None = None,
+        env: Mapping[str, str] | None = None,
+        args: Sequence[str] = (),
+        force: bool = False,
+    ) -> RunId:
         """As `Scheduler.trigger`."""
-        return RunId((await self._ask("trigger", job=job, event=event, request=request))["run_id"])
+        inputs = {"env": None if env is None else dict(env), "args": list(args), "force": force}
+        return RunId((await self._ask("trigger", job=job, event=event, request=request, **inputs))["run_id"])
 
     async def cancel(self, target: str) -> list[RunId]:
         """As `Scheduler.cancel`."""

@@ -69,6 +69,7 @@ class Commands:
             "show": with_arguments(self.show, "job", "documents"),
             "add": with_arguments(self.add, "definition", "replace"),
             "remove": with_arguments(self.remove, "job"),
+            "rename": with_arguments(self.rename, "job", "new"),
             "trigger": with_arguments(self.trigger, "job", "request", "event", "env", "args", "force"),
             "cancel": with_arguments(self.cancel, "job", "run"),
             "pause": with_arguments(self.pause, "job"),
@@ -135,6 +136,11 @@ class Commands:
     async def remove(self, arguments: Arguments) -> Any:
         """Remove a job; raises JobNotFound or JobInUse."""
         await self._scheduler.remove_job(text(arguments, "job"))
+        return {}
+
+    async def rename(self, arguments: Arguments) -> Any:
+        """Give an added job another id; raises JobNotFound, JobInUse, DuplicateJob or InvalidJob."""
+        await self._scheduler.rename_job(text(arguments, "job"), text(arguments, "new"))
         return {}
 
     async def trigger(self, arguments: Arguments) -> Any:

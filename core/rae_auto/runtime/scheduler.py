@@ -14,12 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from attrs import evolve
+
 from rae_auto.api.events import Event
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, Trigger
 from rae_auto.engine.plan import JobOrigin, Settings
-from rae_auto.errors import BadRequest, InvalidJob, NotStarted, SchedulerClosed
+from rae_auto.errors import BadRequest, InvalidJob, JobInUse, NotStarted, SchedulerClosed, SchedulerError
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
@@ -156,6 +158,38 @@ class Scheduler:
         """Remove a job; its active runs finish. Errors: JobNotFound, JobInUse."""
         await self.runtime.request(lambda ask: RemoveJob(JobId(job), ask))
         self.runtime.inputs.remove_job(JobId(job))
+
+    async def rename_job(self, job: str, new: str) -> None:
+        """Give an added job another id. Its finished runs stay under the old one.
+
+        A crash in between leaves the old job paused, and the new one beside it or not: neither is lost, and nothing
+        starts twice.
+
+        Errors: JobNotFound, JobInUse (it has an open run, others refer to it, or it is of the configuration),
+        DuplicateJob, InvalidJob.
+        """
+        entry = self.runtime.engine.job(JobId(job))
+        if entry.plan.origin is JobOrigin.CONFIG:
+            raise JobInUse(f"job {quote(job)} is defined in the configuration; rename it there")
+        if self.runtime.engine.runs(entry.job.id):
+            raise JobInUse(f"job {quote(job)} has an open run; wait for its end, or cancel it first")
+        name = "" if entry.job.name == job else entry.job.name
+        renamed = evolve(entry.job, id=JobId(new), name=name)
+        was_paused = entry.state.paused
+        await self.pause(job)
+        try:
+            await self.add_job(renamed)
+            if was_paused:
+                await self.pause(new)
+            try:
+                await self.remove_job(job)
+            except JobInUse:
+                await self.remove_job(new)
+                raise
+        except SchedulerError:
+            if not was_paused:
+                await self.resume(job)
+            raise
 
     async def get_job_status(self, job: str) -> JobStatus:
         """Return the status of a job. Raises JobNotFound."""

@@ -96,6 +96,10 @@ class SyncScheduler:
         """As `Scheduler.get_job`."""
         return self._call(self._running.get_job(job))
 
+    def rename_job(self, job: str, new: str) -> None:
+        """As `Scheduler.rename_job`."""
+        self._call(self._running.rename_job(job, new))
+
     def get_job_status(self, job: str) -> JobStatus:
         """As `Scheduler.get_job_status`."""
         return self._call(self._running.get_job_status(job))

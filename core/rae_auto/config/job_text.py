@@ -1,0 +1,45 @@
+"""A job as the text of a file with one job, in the form of a configuration, for a person to edit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tomli_w
+
+from rae_auto.model import documents
+from rae_auto.model.job import Job
+
+
+def format_job(job: Job) -> str:
+    """Return the TOML text from which `read_job_file` reads the same job."""
+    return tomli_w.dumps({"jobs": {job.id: _job_table(documents.dump(job))}})
+
+
+def _job_table(document: Mapping[str, Any]) -> dict[str, Any]:
+    table = {key: value for key, value in document.items() if key not in ("id", "schedule", "retry_policy")}
+    if table.get("name") == document["id"]:
+        del table["name"]
+    if "executor" in table:
+        table["executor"] = _plugin_table(table["executor"])
+    if "guards" in table:
+        table["guards"] = [_plugin_table(guard) for guard in table["guards"]]
+    if "retry_policy" in document:
+        table["retry"] = document["retry_policy"]
+    return table | _triggers(document.get("schedule", ()))
+
+
+def _triggers(schedule: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    tables = [_plugin_table(trigger) for trigger in schedule]
+    match tables:
+        case []:
+            return {}
+        case [{"type": "cron", "expression": expression, **others}] if not others:
+            return {"schedule": expression}
+        case [table]:
+            return {"trigger": table}
+    return {"triggers": tables}
+
+
+def _plugin_table(ref: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a plugin as its type among its options; an id that the type gives it is not repeated."""
+    named = {"id": ref["id"]} if ref.get("id", ref["type"]) != ref["type"] else {}
+    return {"type": ref["type"], **named, **ref.get("options", {})}
