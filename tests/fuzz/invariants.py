@@ -257,7 +257,7 @@ class Invariants:
         engine = self._world.engine
         guarded = {entry.job.id for entry in engine.jobs() if None in entry.plan.guards.values()}
         places = {
-            o.run.id: queue_rank(o.job.priority, o.run.queued_at)
+            o.run.id: queue_rank(o.job.priority, o.queued_mono)
             for o in engine.runs()
             if o.run.job not in guarded and isinstance(engine.waiting_for(o.run.id), MaxParallel)
         }

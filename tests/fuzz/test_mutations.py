@@ -140,7 +140,7 @@ def a_lost_attempt_stays_open(patch):
 
 
 def the_queue_is_upside_down(patch):
-    patch.setattr(state_module, "queue_rank", lambda priority, queued_at: -queued_at.timestamp())
+    patch.setattr(state_module, "queue_rank", lambda priority, queued_mono: -queued_mono)
 
 
 def a_clock_that_is_set_back_repeats_instants(patch):

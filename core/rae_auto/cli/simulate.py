@@ -1,7 +1,7 @@
 """The command simulate: a forecast of a configuration, by the engine that runs it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -247,14 +247,8 @@ def _medians(jobs: "Sequence[JobId]", project: "Project") -> "dict[JobId, timede
     query = {"states": ["succeeded"], "limit": _MAX_RUNS_PER_MEDIAN}
     past = _histories([{**query, "job": job} for job in jobs], project)
     # The record of a run with retries doesn't contain the length of the attempt alone.
-    past_lengths = [[_length(run) for run in runs if run["attempt"] == 1] for runs in past]
+    past_lengths = [[run["duration"] for run in runs if run["attempt"] == 1] for runs in past]
     return {job: timedelta(seconds=median(lengths)) for job, lengths in zip(jobs, past_lengths, strict=True) if lengths}
-
-
-def _length(run: Mapping[str, Any]) -> float:
-    begin, end = (datetime.fromisoformat(run[name]) for name in ("started_at", "finished_at"))
-    # The clock may have been set back during the run.
-    return max((end - begin).total_seconds(), 0.0)
 
 
 def _histories(queries: list[dict[str, Any]], project: "Project") -> list[list[dict[str, Any]]]:

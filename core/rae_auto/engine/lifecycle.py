@@ -16,6 +16,7 @@ from rae_auto.errors import RunNotFound
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import OnCrash
+from rae_auto.model.primitives.clock_jumps import CLOCK_JUMP_THRESHOLD, clock_step
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.reasons import Cancelled, Removed, StoreReverted
@@ -51,7 +52,9 @@ def _reopen(turn: Turn, run: Run) -> None:
     job_entry = turn.state.jobs.get(run.job)
     job = job_entry.job if job_entry else job_of_terms(run)
     moved = _move_to_this_boot(run, turn.now)
-    entry = RunEntry(moved, job, turn.state.undo_log, Active() if run.state.active else Queued())
+    age = max((turn.now.wall - run.queued_at).total_seconds(), 0.0)
+    activity = Active() if run.state.active else Queued()
+    entry = RunEntry(moved, job, turn.state.undo_log, turn.now.mono - age, activity)
     turn.state.open(entry)
     if moved != run or entry.is_uncertain:
         turn.step.save(moved)
@@ -93,12 +96,17 @@ def job_of_terms(run: Run) -> Job:
 def _move_to_this_boot(run: Run, now: Moment) -> Run:
     """Return the run with what it has waited and used so far as the clocks of this boot show it.
 
-    Once the wall clock had to be believed, because the machine was booted meanwhile; never again after that.
+    Once the wall clock had to be believed, because the machine was booted meanwhile; never again after that. In the
+    same boot the other clocks tell by how much the wall clock was set meanwhile.
     """
+    known = run.clocks or (run.guard_wait and run.guard_wait.since)
+    if known and known.boot == now.boot:
+        set_by = clock_step(known, now)
+        return run.after_clock_set(set_by) if abs(set_by) > CLOCK_JUMP_THRESHOLD else run
     if run.guard_wait is not None and run.guard_wait.since.boot != now.boot:
         waited = now.elapsed_since(run.guard_wait.since)
         run = evolve(run, guard_wait=evolve(run.guard_wait, since=now.later(-waited)))
-    if run.clocks is None or run.clocks.boot == now.boot:
+    if run.clocks is None:
         return run
     if run.not_before is not None:
         return evolve(run, not_before=now.wall + run.delay_left(now), clocks=now)

@@ -2,7 +2,7 @@
 
 A level of priority is a head start of `HEAD_START_PER_LEVEL` in the queue. So the rank of a run is fixed when it is
 queued (its time, less its head start), a heap needs no re-sorting, and every run is first at some time: nothing
-starves.
+starves. That time is monotonic: after the wall clock was set back, whatever comes next would be before all that waits.
 
 Runs that wait for resources stand in a line of their own by the same rank. A run that needs several resources, or
 several units, would wait for ever while others take one at a time what becomes free. So the first one in the line,
@@ -11,7 +11,7 @@ that others may overtake it, because a resource that is free and unused is waste
 reservation, so no two runs wait for each other.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from rae_auto.engine.undo_log import RevertibleDict, RevertibleHeap, UndoLog
 from rae_auto.model.policies import Priority
@@ -23,9 +23,9 @@ RESERVATION_DELAY_SECONDS = 60.0
 """Time after which the resources of the first run that waits for some are reserved for it."""
 
 
-def queue_rank(priority: Priority, queued_at: datetime) -> float:
+def queue_rank(priority: Priority, queued_mono: float) -> float:
     """Return the rank in the queue (seconds): the lower one goes first."""
-    return queued_at.timestamp() - priority * HEAD_START_PER_LEVEL.total_seconds()
+    return queued_mono - priority * HEAD_START_PER_LEVEL.total_seconds()
 
 
 class Queue:

@@ -149,6 +149,7 @@ class JobEntry:
 class RunEntry:
     """An open run. `job` is the definition that it was decided under; a reload doesn't change it.
 
+    `queued_mono` is when it was queued (monotonic seconds), as far as a restart can tell by the wall clock.
     `waited_for` has the reasons it has waited for since it was taken in, each code once. `resources_wanted_since` says
     since when it has been waiting for resources, or has had them reserved (monotonic seconds).
     """
@@ -156,6 +157,7 @@ class RunEntry:
     run: Run
     job: Job
     undo_log: UndoLog
+    queued_mono: float
     activity: Activity = field(factory=Queued)
     waited_for: tuple[Block, ...] = ()
     resources_wanted_since: float | None = None
@@ -164,7 +166,7 @@ class RunEntry:
     @property
     def rank(self) -> float:
         """The run's rank in the queue: the lower one goes first."""
-        return queue_rank(self.job.priority, self.run.queued_at)
+        return queue_rank(self.job.priority, self.queued_mono)
 
     @property
     def is_active(self) -> bool:

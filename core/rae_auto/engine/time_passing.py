@@ -4,7 +4,7 @@ The theory of catch-up is in `time.catch_up`, that of repeated instants in `time
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from attrs import evolve
 
@@ -12,7 +12,7 @@ from rae_auto.engine.effects import ClockJumped
 from rae_auto.engine.events import TimePassed
 from rae_auto.engine.runs import admission, attempts, guards
 from rae_auto.engine.runs.ending import interrupt_runs, save_interruptions
-from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, enqueue, release
+from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, enqueue, release, wait
 from rae_auto.engine.state import Delayed, EngineState, JobEntry
 from rae_auto.engine.time import catch_up, cursors
 from rae_auto.engine.time.catch_up import DueSpan
@@ -32,11 +32,12 @@ def handle_clock_jumps(turn: Turn) -> None:
     for jump, by in clock_jumps(state.last_moment, now) if state.last_moment else ():
         turn.step.request(ClockJumped(jump, by))
         state.last_jump = state.last_jump or jump
-        guards.recheck_guards(turn, state.runs.values())
+        if jump is not ClockJump.SLEPT:
+            _move_runs(turn, -by if jump is ClockJump.SET_BACK else by)
         if jump is ClockJump.SET_BACK:
             _set_back(turn)
-        else:
-            _end_delays(turn)
+        guards.recheck_guards(turn, state.runs.values())
+        _restart_delays(turn)
 
 
 def has_jumped(state: EngineState, now: Moment) -> bool:
@@ -53,14 +54,20 @@ def _set_back(turn: Turn) -> None:
             turn.step.save(entry.state)
 
 
-def _end_delays(turn: Turn) -> None:
-    """Queue the runs whose delay would have ended while the machine slept."""
+def _move_runs(turn: Turn, by: timedelta) -> None:
+    """Let what open runs wait for, and how long they take, not depend on how the wall clock was set."""
     for entry in turn.state.runs.values():
-        not_before = entry.run.not_before
-        if not isinstance(entry.activity, Delayed) or not_before is None:
-            continue
-        if not_before <= turn.now.wall or not entry.run.delay_left(turn.now):
-            enqueue(turn, entry)
+        moved = entry.run.after_clock_set(by)
+        if moved is not entry.run:
+            entry.run = moved
+            turn.step.save(moved)
+
+
+def _restart_delays(turn: Turn) -> None:
+    """Let delayed runs wait for what is left of their delay: the time that the machine slept counts."""
+    for entry in turn.state.runs.values():
+        if isinstance(entry.activity, Delayed):
+            wait(turn, entry)
 
 
 def time_passed(turn: Turn, _: TimePassed) -> None:

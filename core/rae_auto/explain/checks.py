@@ -74,7 +74,7 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
         )
         yield ExplanationFact("started", f"at {view.time(run.started_at)}, {waited}")
     for attempt in run.attempts:
-        yield ExplanationFact(f"attempt {attempt.number}", _attempt(attempt))
+        yield ExplanationFact(f"attempt {attempt.number}", _attempt(run, attempt))
     if run.finished_at is not None:
         why = f": {run.reason.describe(view.time)}" if run.reason else ""
         yield ExplanationFact("ended", f"{run.state.text} at {view.time(run.finished_at)}{why}")
@@ -171,8 +171,8 @@ def _wait_text(reason: Block, run: Run, view: JobView) -> str:
     return current.describe(view.time)
 
 
-def _attempt(attempt: Attempt) -> str:
-    line = f"{attempt.state.text} after {format_elapsed(attempt.finished_at - attempt.started_at)}"
+def _attempt(run: Run, attempt: Attempt) -> str:
+    line = f"{attempt.state.text} after {format_elapsed(run.duration_of(attempt))}"
     if attempt.result is None:
         return line
     used = []

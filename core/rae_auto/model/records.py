@@ -1,6 +1,6 @@
 """JSON views of runs and jobs: plain objects, with instants in ISO 8601 with offset."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from rae_auto.model.decision import Decision
@@ -12,8 +12,12 @@ def _instant(value: datetime | None) -> str | None:
     return None if value is None else value.isoformat()
 
 
+def _seconds(value: timedelta | None) -> float | None:
+    return None if value is None else value.total_seconds()
+
+
 def run_record(run: Run) -> dict[str, Any]:
-    """Return the JSON of a run, as `history --json` prints it."""
+    """Return the JSON of a run, as `history --json` prints it; its durations stay true if the clock is set."""
     return {
         "run_id": run.id,
         "job": run.job,
@@ -27,7 +31,8 @@ def run_record(run: Run) -> dict[str, Any]:
         "exit_code": run.exit_code,
         "reason": None if run.reason is None else run.reason.code,
         "reason_text": None if run.reason is None else run.reason.text,
-        "attempts": [_attempt_record(attempt) for attempt in run.attempts],
+        "duration": _seconds(run.duration),
+        "attempts": [_attempt_record(run, attempt) for attempt in run.attempts],
     }
 
 
@@ -47,17 +52,18 @@ def decision_record(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _attempt_record(attempt: Attempt) -> dict[str, Any]:
+def _attempt_record(run: Run, attempt: Attempt) -> dict[str, Any]:
     result = attempt.result or Result()
     return {
         "number": attempt.number,
         "state": attempt.state.value,
         "started_at": _instant(attempt.started_at),
         "finished_at": _instant(attempt.finished_at),
+        "duration": _seconds(run.duration_of(attempt)),
         "exit_code": result.exit_code,
         "signal": result.signal,
         "error": result.error,
-        "cpu_time": None if result.cpu_time is None else result.cpu_time.total_seconds(),
+        "cpu_time": _seconds(result.cpu_time),
         "max_memory": result.max_memory,
     }
 

@@ -145,6 +145,14 @@ class GuardWait:
 
 
 @frozen
+class ClockStep:
+    """By how many seconds the wall clock was set during an attempt, or between two of them (0); back if negative."""
+
+    attempt: int
+    seconds: float
+
+
+@frozen
 class AttemptTerms:
     """The part of a job that an attempt under way depends on, for a daemon that no longer has the job."""
 
@@ -169,6 +177,7 @@ class Run:
     began, or the current attempt: what is left of a delay or a timeout doesn't go by a wall clock that may be set.
     `terms` are those of the current attempt.
     `stopping` is set from the decision to end an active run before its time until its attempt has ended.
+    `clock_steps` says by how much the wall clock was set since the first start, so that the run's durations are true.
     """
 
     id: RunId
@@ -196,6 +205,40 @@ class Run:
     waited_for: tuple[Block, ...] = ()
     clocks: Moment | None = None
     terms: AttemptTerms = _NO_TERMS
+    clock_steps: tuple[ClockStep, ...] = ()
+
+    @property
+    def duration(self) -> timedelta | None:
+        """The time from the first start to the end; None if the run has not started, or goes on."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        set_by = timedelta(seconds=sum(one.seconds for one in self.clock_steps))
+        return max(self.finished_at - self.started_at - set_by, timedelta(0))
+
+    def duration_of(self, attempt: Attempt) -> timedelta:
+        """Return how long an attempt took."""
+        set_by = sum(one.seconds for one in self.clock_steps if one.attempt == attempt.number)
+        return max(attempt.finished_at - attempt.started_at - timedelta(seconds=set_by), timedelta(0))
+
+    def after_clock_set(self, by: timedelta) -> "Run":
+        """Return this run after the wall clock was set, back if `by` is negative.
+
+        What is left of its delay, its wait for a guard and its attempt stays the same, and so do its durations.
+        """
+        changes: dict[str, Any] = {}
+        if self.not_before is not None:
+            changes["not_before"] = self.not_before + by
+        if self.clocks is not None:
+            changes["clocks"] = evolve(self.clocks, wall=self.clocks.wall + by)
+        if self.guard_wait is not None:
+            since = self.guard_wait.since
+            changes["guard_wait"] = evolve(self.guard_wait, since=evolve(since, wall=since.wall + by))
+        if self.started_at is not None:
+            attempt = self.attempt if self.state.active else 0
+            known = next((one.seconds for one in self.clock_steps if one.attempt == attempt), 0.0)
+            others = tuple(one for one in self.clock_steps if one.attempt != attempt)
+            changes["clock_steps"] = (*others, ClockStep(attempt, known + by.total_seconds()))
+        return evolve(self, **changes) if changes else self
 
     def delay_left(self, now: Moment) -> timedelta:
         """Return how long the run still has to wait for `not_before`, at most as long as was decided."""

@@ -73,7 +73,7 @@ def statistics(runs: Sequence[Document], decisions: Iterable[Document]) -> Stati
     # As documents, since to make ten thousand values of them takes longer than a person likes to wait.
     states = Counter(run["state"] for run in runs)
     started = [run for run in reversed(runs) if "started_at" in run]
-    durations = [_seconds(run, "started_at", "finished_at") for run in started]
+    durations = [_duration(run) for run in started]
     skips = [
         documents.reason_code(run["reason"]) for run in runs if run["state"] == RunState.SKIPPED and run.get("reason")
     ]
@@ -103,12 +103,17 @@ def percentiles(values: Iterable[float]) -> Percentiles | None:
 
 
 def _seconds(run: Document, start: str, end: str) -> float:
-    # A clock that was set back in between would make it negative.
-    return max(0.0, (datetime.fromisoformat(run[end]) - datetime.fromisoformat(run[start])).total_seconds())
+    return (datetime.fromisoformat(run[end]) - datetime.fromisoformat(run[start])).total_seconds()
+
+
+def _duration(run: Document) -> float:
+    set_by: float = sum(one["seconds"] for one in run.get("clock_steps", ()))
+    return max(0.0, _seconds(run, "started_at", "finished_at") - set_by)
 
 
 def _lateness(run: Document) -> float:
-    return _seconds(run, "scheduled_for", "started_at")
+    # A clock that was set back in between would make it negative.
+    return max(0.0, _seconds(run, "scheduled_for", "started_at"))
 
 
 def _trend(successes: Sequence[bool], durations: Sequence[float]) -> Trend:

@@ -31,7 +31,7 @@ def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
             run["job"],
             run["state"],
             instant(run["queued_at"]),
-            _elapsed(run["started_at"], run["finished_at"]),
+            None if run["duration"] is None else format_elapsed(run["duration"]),
             run["attempt"],
             run["exit_code"],
             run["reason_text"],
@@ -63,9 +63,3 @@ def short_ids(ids: Sequence[str]) -> dict[str, str]:
     while len({one[:length] for one in ids}) < len(set(ids)):
         length += 1
     return {one: one[:length] for one in ids}
-
-
-def _elapsed(started_at: str | None, finished_at: str | None) -> str | None:
-    if started_at is None or finished_at is None:
-        return None
-    return format_elapsed(datetime.fromisoformat(finished_at) - datetime.fromisoformat(started_at))

@@ -215,11 +215,7 @@ def test_simulate_against_shows_both_outcomes_side_by_side(capsys: pytest.Captur
 def test_durations_come_from_the_history(simulate: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def histories(path: Path, queries: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         def run(minutes: int, attempt: int = 1) -> dict[str, Any]:
-            return {
-                "started_at": "2026-10-01T00:00:00+00:00",
-                "finished_at": f"2026-10-01T00:{minutes}:00+00:00",
-                "attempt": attempt,
-            }
+            return {"duration": minutes * 60.0, "attempt": attempt}
 
         past = {"backup": [run(10), run(20), run(50), run(59, attempt=2)]}
         return [past.get(query["job"], []) for query in queries]

@@ -36,7 +36,7 @@ def test_a_retry_waits_no_longer_than_was_decided(world, job, restarts, set_by, 
     w.advance(20 * SECOND)
     let_happen(w, restarts, set_by, reboots)
     w.advance(39 * SECOND)
-    if set_by <= timedelta(0) and not (reboots and set_by):
+    if not (reboots and set_by):
         assert not w.active_starts, "it waits for the rest of its delay"
     w.advance(22 * SECOND)
     assert w.active_starts, "the clock was set, and the retry waits for longer than its delay"
@@ -65,6 +65,42 @@ def test_a_timeout_is_no_longer_than_was_decided(world, job, restarts, set_by, r
         assert not w.cancelled, "it may use the rest of its time"
     w.advance(10 * MINUTE)
     assert [cancel.run for cancel in w.cancelled] == [run]
+
+
+def test_time_asleep_is_taken_off_a_delay(world, job):
+    w = world(job("a", retry_policy=RetryPolicy(attempts=2, delay="60m", max_delay="60m", jitter=0)))
+    w.fail(w.trigger("a"))
+    w.advance(10 * MINUTE)
+    w.sleep(30 * MINUTE)
+    w.advance(19 * MINUTE)
+    assert not w.active_starts
+    w.advance(MINUTE)
+    assert w.active_starts
+
+
+@pytest.mark.parametrize("set_by", [-365 * DAY, 365 * DAY])
+def test_what_waited_first_is_first_after_the_clock_was_set(world, job, set_by):
+    w = world(job("busy"), job("first"), job("second"), max_parallel=1)
+    busy, first = w.trigger("busy"), w.trigger("first")
+    w.set_clock(set_by)
+    w.trigger("second")
+    w.end(busy)
+    assert list(w.active_starts) == [first]
+
+
+@in_each_case
+def test_a_run_takes_as_long_as_it_takes(world, job, restarts, set_by, reboots):
+    w = world(job("a", retry_policy=RetryPolicy(attempts=2, delay="60s", jitter=0)))
+    run = w.trigger("a")
+    w.advance(MINUTE)
+    w.fail(run)
+    w.advance(6 * MINUTE)
+    let_happen(w, restarts, set_by, reboots=False, alive=[run])
+    w.advance(5 * MINUTE)
+    w.end(run)
+    (over,) = w.history
+    assert over.duration == 12 * MINUTE
+    assert [over.duration_of(attempt) for attempt in over.attempts] == [MINUTE, 10 * MINUTE]
 
 
 def test_time_asleep_counts_for_a_delay_and_not_for_a_timeout(world, job):

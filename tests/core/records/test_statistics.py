@@ -15,6 +15,7 @@ from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.job import JobId
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import CaughtUp, Due, MissedCause, NeedFailed, Overlapping, Skip
+from rae_auto.model.run import ClockStep
 from rae_auto.records.statistics import MAX_EXAMINED_RUNS, TREND_PARTS, percentiles, statistics, statistics_of
 from rae_auto.testing.memory_store import MemoryStore
 
@@ -52,6 +53,14 @@ OVERLAP = Overlapping(RunId("r"), NOON)
 
 def skip(reason: Skip | Due = OVERLAP, outcome: Outcome = Outcome.SKIP) -> dict[str, Any]:
     return documents.dump(Decision(JobId("a"), "t", "k", NOON, outcome, reason, NOON))
+
+
+def test_durations_leave_out_how_the_clock_was_set() -> None:
+    found = statistics(
+        [run(3600 + 5, clock_steps=(ClockStep(1, 3600),)), run(5 - 3600, clock_steps=(ClockStep(1, -3600),))], []
+    )
+    assert found.duration is not None
+    assert (found.duration.p50, found.duration.p99) == (5, 5)
 
 
 def test_of_nothing_there_are_no_numbers() -> None:

@@ -19,6 +19,7 @@ def run(number, **facts):
         "queued_at": AT,
         "started_at": AT,
         "finished_at": AT,
+        "duration": 0.0,
         "attempt": 1,
         "exit_code": None,
         "reason_text": REASON,

@@ -143,7 +143,7 @@ def open_run(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
         not_before=not_before,
         clocks=None if not_before is None else turn.now,
     )
-    entry = RunEntry(run, job_entry.job, turn.state.undo_log)
+    entry = RunEntry(run, job_entry.job, turn.state.undo_log, turn.now.mono)
     turn.state.open(entry)
     wait(turn, entry)
     turn.step.save(run)

@@ -148,7 +148,7 @@ def _start(turn: Turn, entry: RunEntry) -> None:
         not_before=None,
         reason=None,
         waited_for=all_waits(entry),
-        clocks=None if entry.job.timeout is None else turn.now,
+        clocks=turn.now,
         terms=terms_of(entry.job),
     )
     turn.state.set_activity(entry, Active())

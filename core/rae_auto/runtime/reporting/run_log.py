@@ -80,8 +80,8 @@ def _local_time(instant: datetime) -> str:
 
 def _details(run: Run) -> str:
     parts = []
-    if run.started_at is not None and run.finished_at is not None:
-        parts.append(f" after {format_elapsed(run.finished_at - run.started_at)}")
+    if run.duration is not None:
+        parts.append(f" after {format_elapsed(run.duration)}")
     if run.exit_code:
         parts.append(f", exit code {run.exit_code}")
     if run.reason is not None:
