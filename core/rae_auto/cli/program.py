@@ -71,7 +71,8 @@ parent directory, or else rae.toml in your configuration directory
 
 \b
 State: the directory that the environment variable RAE_STATE_DIR names, or
-your state directory (on Linux ~/.local/state/rae-auto).
+else the key state of the configuration, or else your state directory
+(on Linux ~/.local/state/rae-auto).
 
 \b
 'rae-auto COMMAND --help' explains a command, with an example. Without a

@@ -50,7 +50,14 @@ _MAX_RUNS_PER_MEDIAN = 101
     metavar="[JOB.]GUARD=ANSWER",
     help="The result of a guard that reads the machine: yes (the default), no or unknown. May be repeated.",
 )
-@click.option("--job", "jobs", multiple=True, metavar="JOB", help="Show this job alone; may be repeated.")
+@click.option(
+    "--job",
+    "jobs",
+    multiple=True,
+    metavar="JOB",
+    help="Show this job alone; may be repeated.",
+    shell_complete=options.complete("jobs"),
+)
 @click.option("--starts", is_flag=True, help="Show starts alone, without waits and skips.")
 @click.option("--against", metavar="FILE", help="Show only what this other configuration would change.")
 @options.config

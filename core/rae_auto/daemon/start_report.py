@@ -13,7 +13,7 @@ from loguru import logger
 
 from rae_auto._version import __version__
 from rae_auto.model.primitives.formatting import format_count
-from rae_auto.paths import configured_state_directory
+from rae_auto.paths import CONFIG_NAME, configured_state_directory
 
 MAX_NEXT_STARTS = 3
 """The number of starts that the log names at first."""
@@ -36,24 +36,29 @@ def log_ready(config: Path, jobs: int, due: Iterable[tuple[datetime, str]], *, i
         logger.info("{}; none has a next start that is known yet", format_count(jobs, "job"))
     stops = "; Ctrl-C here stops the daemon" if sys.stdin is not None and sys.stdin.isatty() else ""
     logger.info(
-        "in a second terminal: '{} status{}' (and 'trigger JOB', 'output JOB', 'why JOB', 'stop'){}",
-        command_elsewhere(),
-        _config_elsewhere(config),
+        "in a second terminal: '{}' (and likewise 'trigger JOB', 'output JOB', 'why JOB', 'stop'){}",
+        status_elsewhere(config),
         stops,
     )
 
 
+def status_elsewhere(config: Path) -> str:
+    """Return what to type for `rae-auto status` in another terminal, in any folder, so that it finds this daemon.
+
+    If only the configuration says where the state is, commands find the daemon in its folder.
+    """
+    if os.environ.get("RAE_STATE_DIR") or configured_state_directory(config) is None:
+        return f"{command_elsewhere()} status"
+    if config.name == CONFIG_NAME:
+        return f"cd {_shell_path(config.parent)} && {command_elsewhere()} status"
+    return f"{command_elsewhere()} status --config {_shell_path(config)}"
+
+
 def command_elsewhere() -> str:
-    """Return what to type for `rae-auto` in another terminal, in any folder, so that it finds this daemon."""
+    """Return what to type for `rae-auto` in another terminal, in any folder."""
     state = os.environ.get("RAE_STATE_DIR")
     variable = f"RAE_STATE_DIR={_shell_path(Path(state).expanduser())} " if state else ""
     return variable + _program(Path(sys.argv[0]))
-
-
-def _config_elsewhere(config: Path) -> str:
-    """Return the option that names the configuration, if only the configuration says where the state is."""
-    is_needed = not os.environ.get("RAE_STATE_DIR") and configured_state_directory(config) is not None
-    return f" --config {_shell_path(config)}" if is_needed else ""
 
 
 def _program(started_as: Path) -> str:

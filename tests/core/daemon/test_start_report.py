@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from rae_auto.daemon.start_report import command_elsewhere, log_ready, log_start
+from rae_auto.daemon.start_report import command_elsewhere, log_ready, log_start, status_elsewhere
 from rae_auto.runtime import silence_library
 
 CONFIG = Path("/etc/rae.toml")
@@ -56,6 +56,15 @@ def test_command_elsewhere_of_a_module_names_the_interpreter(program: Path, monk
     monkeypatch.setattr(sys, "argv", ["/x/rae_auto/__main__.py", "run"])
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
     assert command_elsewhere() == "/usr/bin/python3 -m rae_auto"
+
+
+def test_status_elsewhere_goes_to_the_folder_that_says_where_the_state_is(program: Path, tmp_path: Path) -> None:
+    for name, command in (
+        ("rae.toml", f"cd {tmp_path} && ~/'my clone/bin/rae-auto' status"),
+        ("other.toml", f"~/'my clone/bin/rae-auto' status --config {tmp_path}/other.toml"),
+    ):
+        (tmp_path / name).write_text('state = "state"\n')
+        assert status_elsewhere(tmp_path / name) == command
 
 
 def test_first_lines_say_where_things_are_and_what_is_next(log: list[str], program: Path) -> None:
