@@ -3,7 +3,7 @@
 from abc import ABC
 from collections.abc import Collection, Mapping
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from attrs import frozen
 
@@ -42,6 +42,9 @@ class Plugin(ABC):
 
     type: ClassVar[str]
     """The word by which a configuration chooses the plugin; equal to the name of its entry point."""
+
+    example: ClassVar[Mapping[str, Any]] = {}
+    """Options of a typical use, as JSON values; `rae-auto plugins show` prints them as TOML."""
 
     @classmethod
     def available(cls) -> str | None:

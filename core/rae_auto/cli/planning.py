@@ -10,7 +10,7 @@ from rae_auto.cli import options
 from rae_auto.cli.usage import OneOf, WholeNumber
 from rae_auto.model.primitives.escaping import escape_text
 from rae_auto.model.primitives.formatting import format_count
-from rae_auto.views.tables import instant, print_json
+from rae_auto.views.tables import instant, print_json, show_table
 from rae_auto.views.times import show_times_in
 
 if TYPE_CHECKING:
@@ -112,11 +112,21 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
 
 @click.command("schema")
 @click.argument("name", type=OneOf(["config", "job"]), default="config")
-def schema_command(name: str) -> None:
+@click.option("--keys", is_flag=True, help="List the keys instead, with types, defaults and meanings.")
+def schema_command(name: str, keys: bool) -> None:
     """Print the JSON Schema of the configuration (with all installed plugins), or of stored jobs and runs.
 
-    Example: rae-auto schema > rae.schema.json
+    Example: rae-auto schema job --keys
     """
+    if keys:
+        from rae_auto.registry.keys import list_keys
+
+        rows = [
+            [option.name, option.type, option.default or "required", option.help]
+            for option in list_keys(jobs_only=name == "job")
+        ]
+        show_table(["key", "type", "default", "meaning"], rows)
+        return
     from rae_auto.config.schema import config_schema, job_schema
     from rae_auto.registry import Registry
 

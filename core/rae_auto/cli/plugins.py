@@ -33,17 +33,21 @@ def plugins_command(ctx: click.Context, json_: bool) -> None:
 @click.argument("name", shell_complete=options.complete("plugins"))
 @options.as_json
 def show_command(kind: str, name: str, json_: bool) -> None:
-    """Show the options of a plugin, with types, defaults and help.
+    """Show the options of a plugin, with types, defaults and help, and an example.
 
     Example: rae-auto plugins show trigger cron
     """
     from rae_auto.api.plugin import Kind
     from rae_auto.registry import Registry
-    from rae_auto.registry.describe import describe
+    from rae_auto.registry.describe import describe, describe_example
 
-    described = describe(Registry().get(Kind(kind), name))
+    plugin = Registry().get(Kind(kind), name)
+    described, example = describe(plugin), describe_example(Kind(kind), plugin)
     if json_:
-        print_json({"kind": kind, "name": name, "help": described.help, "options": described.rows()})
+        print_json(
+            {"kind": kind, "name": name, "help": described.help, "example": example, "options": described.rows()}
+        )
         return
     click.echo(f"{kind} {name}: {escape_line(described.help)}")
     show_table(["option", "type", "default", "help"], [list(row.values()) for row in described.rows()])
+    click.echo(f"example: {escape_line(example)}")

@@ -1,6 +1,7 @@
 """A client of the control socket. Standard library only: most commands need nothing else."""
 
 import contextlib
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -113,7 +114,33 @@ class Client:
 
 def unreachable(directory: Path) -> DaemonUnreachable:
     """Return the error for a state directory without a daemon that answers."""
+    if (owner := _owner_who_hides(directory)) is not None:
+        return DaemonUnreachable(
+            f"{directory} belongs to {owner}, and this user may not look into it; run the command as {owner}, or set "
+            "RAE_STATE_DIR to a directory of your own"
+        )
     return DaemonUnreachable(f"no daemon is running for {directory}; start one with 'rae-auto run'")
+
+
+def _owner_who_hides(directory: Path) -> str | None:
+    """Return the owner of a state directory that this user may not look into, or None if there is no such obstacle."""
+    place = directory
+    while True:
+        try:
+            status = place.stat()
+            break
+        except PermissionError:
+            place = place.parent
+        except OSError:
+            return None
+    if status.st_uid == os.geteuid() or os.access(place, os.R_OK | os.X_OK):
+        return None
+    import pwd  # lazy: start-up
+
+    try:
+        return pwd.getpwuid(status.st_uid).pw_name
+    except KeyError:
+        return f"user {status.st_uid}"
 
 
 def is_daemon_running(directory: Path | None = None) -> bool:

@@ -11,8 +11,9 @@ from typing import Any, Literal, NewType, Union, get_args, get_origin
 import attrs
 from attrs import frozen
 
-from rae_auto.api.plugin import Plugin, Variants
+from rae_auto.api.plugin import Kind, Plugin, Variants
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
+from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.units import Size, format_duration, format_size
 
 _WORDS: Mapping[Any, str] = {
@@ -25,6 +26,9 @@ _WORDS: Mapping[Any, str] = {
     datetime: "instant",
     Path: "path",
     Any: "anything",
+    PluginRef: "plugin",
+    TriggerRef: "trigger",
+    GuardRef: "guard",
     ScheduleTrigger: "trigger",
     SourceTrigger: "trigger",
 }
@@ -63,11 +67,40 @@ class Description:
 def describe(plugin: type[Plugin]) -> Description:
     """Return the description of a plugin, from its docstring, and its options, from its fields."""
     variants = plugin.variants()
-    options = _options(plugin) if variants is None else _variant_options(variants)
+    options = options_in_words(plugin) if variants is None else _variant_options(variants)
     return Description(" ".join((plugin.__doc__ or "").split()), tuple(options))
 
 
-def _options(cls: Any) -> list[Option]:
+_PLACES: Mapping[Kind, str] = {
+    Kind.TRIGGER: "trigger = {}",
+    Kind.GUARD: "guards = [{}]",
+    Kind.EXECUTOR: "executor = {}",
+    Kind.STORE: "store = {}",
+    Kind.LOGGER: "loggers = [{}]",
+    Kind.NOTIFIER: "notifiers.NAME = {}",
+}
+"""Where a configuration names a plugin of each kind."""
+
+
+def describe_example(kind: Kind, plugin: type[Plugin]) -> str:
+    """Return a line of a configuration that uses the plugin as its `example` does."""
+    value = {"type": plugin.type, **plugin.example} if plugin.example else plugin.type
+    if kind is Kind.NOTIFIER and not plugin.example:
+        value = {"type": plugin.type}
+    return _PLACES[kind].format(_to_toml(value))
+
+
+def _to_toml(value: Any) -> str:
+    """Return a JSON value as TOML on one line; tomli-w writes tables on lines of their own."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{name} = {_to_toml(item)}" for name, item in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_to_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def options_in_words(cls: Any) -> list[Option]:
+    """Return the fields of an attrs class as options: of a plugin, or of a table of a configuration."""
     attrs.resolve_types(cls)
     return [
         Option(field.name.rstrip("_"), type_text(field.type), _default(field), field.metadata.get("help", ""))
@@ -81,7 +114,7 @@ def _variant_options(variants: Variants) -> list[Option]:
     words = list(variants.classes)
     users: dict[Option, list[str]] = {}
     for word, cls in variants.classes.items():
-        for option in _options(cls):
+        for option in options_in_words(cls):
             users.setdefault(option, []).append(word)
     chosen = Option(variants.option, f"one of: {', '.join(words)}", None, variants.help)
     named = [
@@ -114,19 +147,31 @@ def type_text(kind: Any) -> str:
     if origin in (tuple, list, Sequence):
         return f"list of {type_text(arguments[0])}"
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return "one of: " + ", ".join(str(member.value) for member in kind)
+        return "one of: " + ", ".join(map(_word_of, kind))
     return "table"
+
+
+def _word_of(member: Enum) -> str:
+    return member.value if isinstance(member.value, str) else member.name.lower()
 
 
 def _default(field: "attrs.Attribute[Any]") -> str | None:
     value = field.default
     if value is attrs.NOTHING:
         return None
-    if isinstance(value, attrs.Factory) or value == ():  # type: ignore[arg-type]
+    if isinstance(value, attrs.Factory) or value in ((), {}):  # type: ignore[arg-type]
         return "empty"
+    if isinstance(value, PluginRef):
+        return value.type
+    if isinstance(value, Enum):
+        return _word_of(value)
+    if isinstance(value, tuple) and value and isinstance(value[0], PluginRef):
+        return json.dumps([ref.type for ref in value])
+    if attrs.has(type(value)):
+        return "see there"
     if isinstance(value, tuple):
         return json.dumps(value)
-    if value is None:
+    if value is None or value == "":
         return "none"
     if isinstance(value, timedelta):
         return format_duration(value)

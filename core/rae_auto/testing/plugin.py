@@ -25,6 +25,16 @@ class PluginConformance:
         without_help = [option.name for option in options if not option.metadata.get("help")]
         assert not without_help, f'options without metadata={{"help": …}}: {", ".join(without_help)}'
 
+    def test_example_gives_all_required_options_and_no_others(self, plugin: Plugin) -> None:
+        example = {**type(plugin).example}
+        variants = type(plugin).variants()
+        cls: Any = type(plugin) if variants is None else variants.classes.get(example.pop(variants.option, ""))
+        options = {(option.alias or option.name).rstrip("_"): option for option in attrs.fields(cls) if option.init}
+        if example:
+            assert not example.keys() - options, f"example has unknown options: {', '.join(example.keys() - options)}"
+            missing = [name for name, option in options.items() if option.default is attrs.NOTHING]
+            assert set(missing) <= example.keys(), f"example lacks required options: {', '.join(missing)}"
+
     def test_available_returns_none_or_one_line(self, plugin: Plugin) -> None:
         reason = type(plugin).available()
         assert reason is None or (reason and "\n" not in reason), (

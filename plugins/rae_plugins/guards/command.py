@@ -1,8 +1,9 @@
 """The command guard: a run may start if a command succeeds."""
 
 import signal
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 
@@ -24,6 +25,7 @@ class CommandGuard(ReadGuard):
     """Answers yes if a command ends with exit code 0, and no if it ends with another one."""
 
     type: ClassVar[str] = "command"
+    example: ClassVar[Mapping[str, Any]] = {"command": ["test", "-e", "/mnt/backup/ready"]}
 
     command: tuple[str, ...] = field(
         converter=tuple,

@@ -1,7 +1,8 @@
 """The idle guard: a run may start once the machine has not been used for a while."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 
@@ -17,6 +18,7 @@ class IdleGuard(ReadGuard):
     """Answers yes after keyboard, mouse and touch screen have not been used for a time."""
 
     type: ClassVar[str] = "idle"
+    example: ClassVar[Mapping[str, Any]] = {"for": "10m"}
 
     for_: timedelta = field(
         converter=parse_duration,

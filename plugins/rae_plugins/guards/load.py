@@ -1,7 +1,8 @@
 """The load guard: a run may start while the machine has little to do."""
 
 import asyncio
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from attrs import field, frozen, validators
 
@@ -17,6 +18,7 @@ class LoadGuard(ReadGuard):
     """Answers yes while the load per processor, or the use of all processors, is below a limit."""
 
     type: ClassVar[str] = "load"
+    example: ClassVar[Mapping[str, Any]] = {"below": 2}
 
     below: float | None = field(
         default=None,

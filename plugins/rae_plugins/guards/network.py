@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import field, frozen, validators
 
@@ -31,6 +31,7 @@ class NetworkGuard(ReadGuard):
     """Answers yes while an interface is up with an address, and a host, if one is named, accepts connections."""
 
     type: ClassVar[str] = "network"
+    example: ClassVar[Mapping[str, Any]] = {"host": "example.org", "port": 443}
 
     interface: str | None = field(
         default=None, metadata={"help": 'interface that must be up, as in "wg0"; by default any but loopback'}

@@ -3,9 +3,9 @@
 import errno
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 
@@ -30,6 +30,7 @@ class PathGuard(ReadGuard):
     """Answers yes if something exists at a path, or is mounted there; or, with `exists = false`, if nothing is."""
 
     type: ClassVar[str] = "path"
+    example: ClassVar[Mapping[str, Any]] = {"path": "/mnt/backup", "is_mount": True}
 
     path: str = field(
         converter=absolute_path,

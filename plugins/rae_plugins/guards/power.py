@@ -1,8 +1,9 @@
 """The power guard: a run may start on mains power, or on battery, or while the battery holds enough."""
 
 import asyncio
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import field, frozen, validators
 
@@ -24,6 +25,7 @@ class PowerGuard(ReadGuard):
     """Answers yes on mains power, or on battery, and while the battery holds enough. No battery counts as mains."""
 
     type: ClassVar[str] = "power"
+    example: ClassVar[Mapping[str, Any]] = {"on": "ac"}
 
     on: RequiredSource = field(
         default=RequiredSource.AC,

@@ -8,10 +8,11 @@ Only the wall clock of the zone decides: the window begins when it shows `from` 
   with a pause between.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from datetime import time as clock_time
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 
@@ -34,6 +35,7 @@ class TimeGuard(ComputedGuard):
     """Answers yes from one time of the day until another, perhaps of the next day, on the clock of a zone."""
 
     type: ClassVar[str] = "time"
+    example: ClassVar[Mapping[str, Any]] = {"from": "22:00", "to": "06:00"}
 
     from_: str = field(converter=time_of_day, metadata={"help": 'time at which the window begins, as in "22:00"'})
     to: str = field(

@@ -4,9 +4,10 @@ The day is the one that the wall clock of the zone shows. Where the clock is set
 returns for as long as it is shown again.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 
@@ -53,6 +54,7 @@ class WeekdayGuard(ComputedGuard):
     """Answers yes on some days of the week, on the clock of a zone."""
 
     type: ClassVar[str] = "weekday"
+    example: ClassVar[Mapping[str, Any]] = {"days": ["mon", "tue", "wed", "thu", "fri"]}
 
     days: tuple[str, ...] = field(
         converter=_convert_days, metadata={"help": 'days and ranges of days, as in ["mon-wed", "sat"]'}

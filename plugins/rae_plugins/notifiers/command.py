@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ class CommandNotifier(Notifier):
     """Runs a command with the notice as a JSON object on its standard input."""
 
     type: ClassVar[str] = "command"
+    example: ClassVar[Mapping[str, Any]] = {"command": ["logger", "-t", "rae-auto"]}
 
     command: tuple[str, ...] = field(
         converter=tuple,

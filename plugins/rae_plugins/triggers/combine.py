@@ -61,6 +61,7 @@ class CombineTrigger(PatternTrigger):
     """Fires on occurrences of other triggers: all within a time, any of them, or a sequence."""
 
     type: ClassVar[str] = "combine"
+    example: ClassVar[Mapping[str, Any]] = {"all": [{"type": "job", "jobs": ["backup"]}, "manual"], "within": "1h"}
 
     all_: tuple[Trigger, ...] = _parts_option("triggers that must all occur, in any order")
     any_: tuple[Trigger, ...] = _parts_option("triggers of which every occurrence fires")

@@ -1,7 +1,8 @@
 """The interval trigger: fires at equal intervals of elapsed time."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 
@@ -36,6 +37,7 @@ class IntervalTrigger(ScheduleTrigger):
     """
 
     type: ClassVar[str] = "interval"
+    example: ClassVar[Mapping[str, Any]] = {"every": "5m"}
 
     every: timedelta = field(
         converter=parse_duration, validator=at_least(MIN_INTERVAL), metadata={"help": "time from one start to the next"}

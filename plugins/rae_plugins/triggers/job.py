@@ -70,6 +70,7 @@ class JobTrigger(PatternTrigger):
     """Fires when other jobs end, once for each of their runs, or once when all of them have ended."""
 
     type: ClassVar[str] = "job"
+    example: ClassVar[Mapping[str, Any]] = {"jobs": ["backup"], "on": "failure"}
 
     jobs: tuple[JobId, ...] = field(
         converter=_parse_jobs,

@@ -1,8 +1,9 @@
 """The once trigger: fires once, at an instant."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
@@ -33,6 +34,7 @@ class OnceTrigger(ScheduleTrigger):
     """Fires once. A time without an offset is a wall time in `timezone`."""
 
     type: ClassVar[str] = "once"
+    example: ClassVar[Mapping[str, Any]] = {"at": "2030-01-31T18:00"}
 
     at: datetime = field(converter=_parse_time, metadata={"help": "when to fire, in ISO 8601"})
     timezone: str | None = field(

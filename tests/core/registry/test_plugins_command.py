@@ -49,6 +49,7 @@ def test_show_prints_options_with_types_defaults_and_help(site: "Site") -> None:
         "every  duration  required  time from one start to the next",
         "from  instant  1970-01-01T00:00:00+00:00  an instant at which it fires, before or after now",
         "jitter  duration  0s  longest random delay of a start",
+        'example: trigger = { type = "interval", every = "5m" }',
     ]
 
 

@@ -10,9 +10,10 @@ pure function of the instant, and guards are equal if they read the same content
 import hashlib
 import os
 import stat
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
@@ -41,6 +42,7 @@ class CalendarGuard(ComputedGuard):
     """Says no within the days and times of a calendar, or, with `mode = "include"`, yes only within them."""
 
     type: ClassVar[str] = "calendar"
+    example: ClassVar[Mapping[str, Any]] = {"file": "~/holidays.ics"}
 
     file: str | None = field(
         default=None,

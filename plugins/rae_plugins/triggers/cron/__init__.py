@@ -1,7 +1,8 @@
 """The cron trigger: fires at the times of a cron expression."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 
@@ -31,6 +32,7 @@ class CronTrigger(ScheduleTrigger):
     """
 
     type: ClassVar[str] = "cron"
+    example: ClassVar[Mapping[str, Any]] = {"expression": "0 18 * * mon-fri", "timezone": "Europe/Berlin"}
 
     expression: str = field(
         converter=_check_expression,

@@ -1,9 +1,9 @@
 """The file trigger: fires when files are created, modified, moved or deleted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 
@@ -83,6 +83,7 @@ class FileTrigger(SourceTrigger):
     """
 
     type: ClassVar[str] = "file"
+    example: ClassVar[Mapping[str, Any]] = {"paths": ["~/inbox/*.pdf"], "stable": "2s"}
 
     paths: tuple[str, ...] = field(
         converter=_parse_paths, metadata={"help": "files, folders and globs to watch; absolute, or beginning with ~"}

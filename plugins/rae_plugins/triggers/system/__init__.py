@@ -1,9 +1,9 @@
 """Fires on events of the machine: sleep, unlocked screens, networks, power, devices, processes and more."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 from attrs.converters import optional
@@ -45,6 +45,7 @@ class SystemTrigger(SourceTrigger):
     """
 
     type: ClassVar[str] = "system"
+    example: ClassVar[Mapping[str, Any]] = {"on": ["boot"]}
 
     on: tuple[EventName, ...] = field(converter=_names, metadata={"help": "names of the events that count"})
     process: str | None = field(

@@ -3,6 +3,7 @@
 import math
 import os
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -36,6 +37,7 @@ class ThresholdTrigger(SourceTrigger):
     """
 
     type: ClassVar[str] = "threshold"
+    example: ClassVar[Mapping[str, Any]] = {"metric": "disk-free", "of": "/", "below": "5GB"}
 
     metric: Metric | None = field(
         default=None, converter=optional(Metric), metadata={"help": "the metric to read; not needed with `command`"}

@@ -1,6 +1,7 @@
 """Fires on patterns of use: counts, absences, idle periods, durations and habits."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from attrs import frozen
 
@@ -35,6 +36,7 @@ class UsageTrigger(PatternTrigger):
     """
 
     type: ClassVar[str] = "usage"
+    example: ClassVar[Mapping[str, Any]] = {"pattern": "idle", "for": "30m"}
 
     @classmethod
     def variants(cls) -> Variants:
