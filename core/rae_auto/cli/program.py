@@ -27,7 +27,7 @@ COMMAND_GROUPS = {
         "remove": "jobs", "pause": "jobs", "resume": "jobs",
     },
     "Plan": {"check": "planning", "simulate": "simulate", "test-trigger": "runs"},
-    "Store": {"backup": "backups", "restore": "backups"},
+    "Store": {"backup": "backups", "restore": "backups", "disk": "upkeep.disk", "prune": "upkeep.disk"},
     "Plugins": {"plugins": "plugins", "notify": "interactive.notify", "schema": "planning"},
     "Setup": {"init": "planning", "doctor": "doctor", "completion": "planning"},
 }  # fmt: skip

@@ -17,6 +17,7 @@ MAX_RECORDS = 100_000
 """The number of runs or events that one request may ask for."""
 
 _MAX_PATH_CHARACTERS = 4096
+_MAX_SECONDS = 100 * 365 * 86400
 _MAX_TEXT_CHARACTERS = 256
 
 
@@ -52,6 +53,16 @@ def flag(arguments: Mapping[str, Any], name: str) -> bool:
     if not isinstance(value, bool | None):
         raise BadRequest(f"{quote(name)} must be true or false")
     return value is True
+
+
+def optional_seconds(arguments: Mapping[str, Any], name: str) -> float | None:
+    """Return a duration in seconds, or None if it is absent or null. Errors: BadRequest."""
+    value = arguments.get(name)
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not 0 <= value <= _MAX_SECONDS:
+        raise BadRequest(f"{quote(name)} must be a number of seconds")
+    return float(value)
 
 
 def log_query(arguments: Mapping[str, Any], zone: ZoneInfo) -> LogQuery:

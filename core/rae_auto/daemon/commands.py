@@ -12,7 +12,16 @@ from attrs import evolve
 from rae_auto._version import __version__
 from rae_auto.api.store import LogQuery
 from rae_auto.config.definitions import read_job
-from rae_auto.control.requests import absolute_path, flag, limit_of, log_query, optional_instant, optional_text, text
+from rae_auto.control.requests import (
+    absolute_path,
+    flag,
+    limit_of,
+    log_query,
+    optional_instant,
+    optional_seconds,
+    optional_text,
+    text,
+)
 from rae_auto.daemon.status import DaemonFacts, read_status
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
@@ -85,6 +94,7 @@ class Commands:
             "delete_events": with_arguments(self.delete_events, "names", "before"),
             "test_notifier": with_arguments(self.test_notifier, "notifier"),
             "backup": with_arguments(self.backup, "path", "replace"),
+            "prune": with_arguments(self.prune, "older_than"),
             "reload": with_arguments(self.reload),
             "stop": with_arguments(self.stop, "now", "leave_running"),
             "wait_stopped": with_arguments(self.wait_stopped),
@@ -254,6 +264,11 @@ class Commands:
         """Write a backup of the store; returns its summary."""
         path, replace = absolute_path(arguments, "path"), flag(arguments, "replace")
         return (await self._scheduler.backup(path, replace=replace)).record()
+
+    async def prune(self, arguments: Arguments) -> Any:
+        """Remove what need not stay of the history, and what is older than so many seconds; returns how much."""
+        seconds = optional_seconds(arguments, "older_than")
+        return {"removed": await self._scheduler.runtime.prune(None if seconds is None else timedelta(seconds=seconds))}
 
     async def reload(self, _: Arguments) -> Any:
         """Load the configuration again, as a whole or not at all; returns the changes."""

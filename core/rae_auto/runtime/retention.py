@@ -10,10 +10,10 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 from loguru import logger
 
 from rae_auto.api.store import Append, Change, Put
@@ -52,6 +52,13 @@ class EndedAttempt:
     is_last: bool
 
 
+def shorten(retention: Retention, keep: timedelta | None) -> Retention:
+    """Return the retention that also removes what is older than `keep`."""
+    if keep is None:
+        return retention
+    return evolve(retention, keep=min(keep, retention.keep), keep_failures=min(keep, retention.keep_failures))
+
+
 class HistoryBounds:
     """The bounds of `[history]`, applied to a store and to the files of attempts."""
 
@@ -76,6 +83,7 @@ class HistoryBounds:
         """Bytes of output by job, of the jobs that have been looked at."""
         self._prune_not_before = float("-inf")
         self._woken = asyncio.Event()
+        self._applying = asyncio.Lock()
 
     def note(self, step: Step) -> None:
         """Take note of what a step has added to the history. Its changes are durable."""
@@ -180,12 +188,21 @@ class HistoryBounds:
 
     # Once an hour
 
-    async def apply(self, *, for_orphans: bool) -> None:
-        """Remove runs and decisions that need not stay, and output that is too much or has no run."""
+    async def apply(self, *, for_orphans: bool, retention: Retention | None = None) -> int:
+        """Remove runs and decisions that need not stay, and output that is too much or has no run.
+
+        `retention` is that of the settings if it is None. Returns the number of removed records.
+        """
+        async with self._applying:
+            return await self._apply(retention or self._retention(), for_orphans)
+
+    async def _apply(self, retention: Retention, for_orphans: bool) -> int:
         # Before the store is asked: what is there now belongs to runs that it knows.
         files = await asyncio.to_thread(lambda: dict(self._files.all()))
-        for log, rule in rules(self._retention(), self._now()):
+        removed = 0
+        for log, rule in rules(retention, self._now()):
             while keys := await self._archive.prune(log, rule):
+                removed += len(keys)
                 logger.debug("removed {} old entries of the log {}", len(keys), log)
                 if log == documents.RUNS:
                     await asyncio.to_thread(_remove_everywhere, files.values(), keys)
@@ -194,7 +211,8 @@ class HistoryBounds:
             known = await self._archive.dump()
             await asyncio.to_thread(self._remove_orphans, files, known)
         open_runs = {job: self._open_runs(job) for job in files}
-        await asyncio.to_thread(self._bound_all, files, open_runs, self._retention().output)
+        await asyncio.to_thread(self._bound_all, files, open_runs, retention.output)
+        return removed
 
     def _remove_orphans(self, files: Mapping[str, dict[str, RunFiles]], known: Iterable[Change]) -> None:
         """Remove the files of unknown runs, and what is left of the work of runs that are over."""

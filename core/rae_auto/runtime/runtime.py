@@ -52,7 +52,7 @@ from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
 from rae_auto.runtime.reporting.notifications import LAST_NOTICES_SECONDS, Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
-from rae_auto.runtime.retention import HistoryBounds
+from rae_auto.runtime.retention import HistoryBounds, shorten
 from rae_auto.runtime.shutdown import CLOSE_SECONDS, ShutdownDeadline
 from rae_auto.runtime.time.clock import Clock
 
@@ -361,6 +361,10 @@ class Runtime:
     async def read_store(self, read: Callable[[Store], T]) -> T:
         """Return what `read` reads from the store, in the store's own thread."""
         return await self._repository.ask(read)
+
+    async def prune(self, keep: timedelta | None) -> int:
+        """Remove what need not stay of the history, and what is older than `keep`; return the number of records."""
+        return await self._bounds.apply(for_orphans=True, retention=shorten(self.retention, keep))
 
     async def dump_store(self) -> Any:
         """Return everything that is durable now, as changes that make an equal store."""

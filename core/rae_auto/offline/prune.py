@@ -1,0 +1,36 @@
+"""Removes old history and output while no daemon runs, by the rules by which a daemon does it once an hour."""
+
+import asyncio
+from datetime import timedelta
+
+from rae_auto.model import documents
+from rae_auto.model.run import Run
+from rae_auto.offline.project import Project
+from rae_auto.records.state_directory import claim_state_directory
+from rae_auto.runtime.repository import Repository
+from rae_auto.runtime.retention import HistoryBounds, shorten
+from rae_auto.runtime.time.clock import SystemClock
+
+
+def prune(project: Project, older_than: timedelta | None) -> int:
+    """Remove what need not stay, or what is older; return the number of records. Errors: StoreLocked, StoreError."""
+    return asyncio.run(_prune(project, older_than))
+
+
+async def _prune(project: Project, older_than: timedelta | None) -> int:
+    retention = shorten(project.config.history, older_than)
+    repository = Repository(project.plugins.store(project.config.store))
+    directory = claim_state_directory(project.directory)
+    project.notices += await repository.open(directory)
+    try:
+        opened, _ = await repository.load(documents.RUN, Run)
+        bounds = HistoryBounds(
+            repository,
+            directory,
+            lambda: retention,
+            lambda: SystemClock().now().wall,
+            lambda job: frozenset(run.id for run in opened if run.job == job),
+        )
+        return await bounds.apply(for_orphans=True)
+    finally:
+        await repository.close()
