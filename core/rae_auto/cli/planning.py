@@ -1,6 +1,6 @@
 """The commands init, check, next, schema and completion: before anything runs."""
 
-from itertools import islice
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,10 +8,10 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.cli.usage import OneOf, WholeNumber
-from rae_auto.model.primitives.escaping import escape_text
+from rae_auto.model.primitives.escaping import escape_line, escape_text
 from rae_auto.model.primitives.formatting import format_count
-from rae_auto.views.tables import instant, print_json, show_table
-from rae_auto.views.times import show_times_in
+from rae_auto.model.primitives.zones import LOCAL, zone
+from rae_auto.views.tables import on_terminal, print_json, show_table
 
 if TYPE_CHECKING:
     from rae_auto.config import Report
@@ -86,28 +86,43 @@ def print_note(line: str) -> None:
 @options.config
 @options.as_json
 def next_command(what: str, tz: str | None, start: str | None, count: int, config: str | None, json_: bool) -> None:
-    """Show when a cron expression or a job is due next.
+    """Show when a cron expression or a job starts next.
+
+    The guards of a job count if they depend on the time alone; a terminal also shows what they forbid.
 
     Example: rae-auto next "0 9 * * mon-fri" --tz Europe/Berlin --count 3
     """
-    from rae_auto.offline.next_runs import next_runs_of_expression, next_runs_of_job
+    from rae_auto.model.primitives.local_times import Direction
+    from rae_auto.offline.next_runs import Schedules, schedules_of_expression, schedules_of_job
+    from rae_auto.views.next_starts import next_lines, select_starts
 
+    schedules: Schedules | None
     try:
-        is_expression = what.startswith("@") or len(what.split()) > 1
-        if is_expression:
-            instants = next_runs_of_expression(what, tz, start)
+        if what.startswith("@") or len(what.split()) > 1:
+            schedules = schedules_of_expression(what, tz, config, print_note)
         else:
-            instants = next_runs_of_job(options.config_path(config), what, tz, start, print_note)
-        moments = list(islice(instants, count))
+            schedules = schedules_of_job(
+                what, tz, lambda: options.load_project(config), print_note, ask_daemon=config is None
+            )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    next_runs = [moment.isoformat() for moment in moments]
-    if json_:
-        print_json(next_runs)
+    if schedules is None:
+        found, where = [], zone(LOCAL)
     else:
-        show_times_in(moments[0].tzinfo if moments else None)
-        for text in next_runs:
-            click.echo(instant(text))
+        where = schedules.zone
+        after = datetime.now(UTC)
+        if start is not None:
+            after = options.read_time("--from", start, where, Direction.FUTURE).instants[0]
+        found = select_starts(schedules.next_starts(after), count)
+    starts = [at.starts_at.astimezone(where).isoformat() for at in found if at.starts_at is not None]
+    if json_:
+        print_json(starts)
+    elif on_terminal():
+        for line in next_lines(found, where):
+            click.echo(escape_line(line))
+    else:
+        for text in starts:
+            click.echo(text)
 
 
 @click.command("schema")

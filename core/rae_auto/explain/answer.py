@@ -141,7 +141,8 @@ def _explain_no_record(at: datetime, view: JobView) -> Explanation:
         return Explanation(f"{job} will not run at {view.time(at)}: {why}", facts, reason)
     for due in (before, after):
         if due is not None and abs(due - at) <= MAX_DISTANCE and due > view.now:
-            return Explanation(f"{job} will be due at {view.time(due)}", facts)
+            blocker = view.describe_blocker(due)
+            return Explanation(f"{job} will be due at {view.time(due)}{f', but {blocker}' if blocker else ''}", facts)
     if before is not None and abs(before - at) <= MAX_DISTANCE:
         return Explanation(f"{job} was due at {view.time(before)}, but {_explain_missing_record(before, view)}", facts)
     verb, was = ("will not run", "is") if at > view.now else ("did not run", "was")
@@ -261,6 +262,10 @@ def _describe_next(view: JobView) -> str:
         return f": {_describe_trigger_problems(view)}"
     if view.next_at:
         return f"; it is next due at {view.time(view.next_at)}"
+    if view.schedules and not _describe_sources(view):
+        last, _ = find_neighbours(view.schedules.values(), view.now)
+        due = f" and was last due at {view.time(last)}" if last else ""
+        return f": its schedule has no time left{due}; 'rae-auto trigger {view.job}' starts it"
     sources = _describe_sources(view)
     if sources:
         verb = "have" if sources.startswith("its triggers") else "has"

@@ -112,7 +112,8 @@ def list_outlook_facts(view: JobView) -> Iterator[ExplanationFact]:
     for trigger, problem in view.trigger_problems.items():
         yield ExplanationFact(f"trigger {trigger}", problem)
     if view.next_at is not None:
-        yield ExplanationFact("next", f"due at {view.time(view.next_at)}")
+        blocker = view.describe_blocker(view.next_at)
+        yield ExplanationFact("next", f"due at {view.time(view.next_at)}{f', but {blocker}' if blocker else ''}")
     if not view.has_daemon:
         yield ExplanationFact("daemon", "no daemon is running; 'rae-auto run' starts one")
 

@@ -148,6 +148,7 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
         repeated=[seen for seen in source.known_occurrences(job) if seen.repeats],
         waiting=source.waits(runs),
         schedules=plan.schedules if plan else {},
+        guards=plan.guards if plan else {},
         summaries=_summaries(plan) if plan else {},
         cursors=state.cursors,
         trigger_problems=source.trigger_problems(plan) if plan else {},

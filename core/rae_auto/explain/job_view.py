@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from attrs import field, frozen
 
 from rae_auto.api.trigger import ScheduleTrigger
+from rae_auto.explain.next_start import Guards, find_start
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Cursor, SeenOccurrence
@@ -48,6 +49,7 @@ class JobView:
     waiting: Mapping[str, Wait] = field(factory=dict)
     """Why open runs wait, by their ids."""
     schedules: Mapping[str, Schedule] = field(factory=dict)
+    guards: Guards = field(factory=dict)
     summaries: Mapping[str, str] = field(factory=dict)
     """A few words for each trigger, by id."""
     cursors: Mapping[str, Cursor] = field(factory=dict)
@@ -58,6 +60,18 @@ class JobView:
     def time(self, instant: datetime | None) -> str:
         """Return an instant as text in the zone of the view."""
         return "-" if instant is None else format_time(instant, self.zone)
+
+    def describe_blocker(self, due_at: datetime) -> str:
+        """Return the guard that keeps a run due at an instant from starting, or delays it, as a clause after "but".
+
+        An empty text if no guard that can be computed does that.
+        """
+        timeout = self.definition.guard_timeout if self.definition else timedelta(0)
+        start = find_start(self.guards, timedelta(0) if timeout is None else timeout, due_at)
+        if start.blocker is None:
+            return ""
+        until = "" if start.starts_at is None else f"; it waits and starts at {self.time(start.starts_at)}"
+        return f"{start.blocker.text}{until}"
 
     def _schedule(self, trigger: str) -> Schedule | None:
         schedule = self.schedules.get(trigger)

@@ -1,89 +1,129 @@
-"""The next run times of a cron expression or a configured job."""
+"""The next starts of a cron expression, or of a job with the guards that can be computed."""
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from rae_auto.api.trigger import ScheduleTrigger
-from rae_auto.errors import BadRequest, PluginBroken, PluginError
-from rae_auto.model.plugin_ref import Cron, TriggerRef
+from attrs import frozen
+
+from rae_auto.control.client import Client
+from rae_auto.engine.plan import JobOrigin, Plan
+from rae_auto.errors import BadRequest, DaemonUnreachable, JobNotFound, PluginBroken, PluginError
+from rae_auto.explain.next_start import NextStart, find_start
+from rae_auto.model import documents
+from rae_auto.model.job import Job
+from rae_auto.model.plugin_ref import Cron
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.primitives.local_times import Direction, parse_local_time
-from rae_auto.model.primitives.zones import local_zone_name, zone
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.primitives.zones import LOCAL, zone
+from rae_auto.model.schedule import Schedule
 from rae_auto.offline.project import Project
+from rae_auto.offline.queries import find_job
+from rae_auto.paths import find_config
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
-from rae_auto.registry.quarantine import Quarantine
-from rae_auto.registry.safe_schedule import SafeSchedule
+
+Note = Callable[[str], None]
 
 
-def next_runs_of_expression(expression: str, timezone: str | None, start: str | None) -> Iterator[datetime]:
-    """Yield the instants of a cron expression, ascending, each with the offset its zone has then.
+@frozen
+class Schedules:
+    """The schedules of a job or an expression, and the zone in which their instants are shown."""
 
-    They come after `start`, a time as people write it, in the same zone; by default after now.
+    plan: Plan
+    zone: ZoneInfo
+    plugins: PluginFactory
 
-    Errors: BadRequest for an invalid expression, ValueError for an unknown time zone; PluginBroken while iterating.
+    def next_starts(self, after: datetime) -> Iterator[NextStart]:
+        """Yield the instants after `after` at which the job is due, ascending, each once. Errors: PluginBroken."""
+        instants = heapq.merge(*(self._iterate(schedule, after) for schedule in self.plan.schedules.values()))
+        last = None
+        for instant in instants:
+            if instant != last:
+                yield find_start(self.plan.guards, self.plan.job.guard_timeout, instant)
+            last = instant
+
+    def _iterate(self, schedule: Schedule, after: datetime) -> Iterator[datetime]:
+        instant = schedule.next_after(after)
+        while instant is not None:
+            yield instant
+            instant = schedule.next_after(instant)
+        if problems := self.plugins.quarantine.problems():
+            raise PluginBroken(problems[0])
+
+
+def schedules_of_expression(expression: str, timezone: str | None, config: str | None, note: Note) -> Schedules:
+    """Return the schedule of a cron expression in a zone, by default the configured or else the machine's.
+
+    Errors: BadRequest for an invalid expression, ConfigError, ValueError for an unknown time zone.
     """
-    plugins = PluginFactory(Registry(), zone(timezone or local_zone_name()).key)
-    return _next_runs(plugins, (Cron(expression),), start)
-
-
-def next_runs_of_job(
-    config_path: Path, job: str, timezone: str | None, start: str | None, note: Callable[[str], None]
-) -> Iterator[datetime]:
-    """Yield the instants of all schedules of a job, as `next_runs_of_expression` does.
-
-    A disabled job has none; `note` gets a line that says so.
-
-    Errors: ConfigError, JobNotFound, ValueError for an unknown time zone; PluginBroken while iterating.
-    """
-    project = Project.load(config_path)
-    plugins = PluginFactory(project.registry, zone(timezone or project.config.timezone).key)
-    definition = project.find_job(job, "; a cron expression has five fields")
-    if not (definition.enabled and project.config.enabled):
-        subject = f"job {quote(job)}" if project.config.enabled else "the whole configuration"
-        note(f"{subject} is disabled (enabled = false); 'rae-auto trigger {job}' starts it by hand")
-        return iter(())
-    return _next_runs(plugins, definition.schedule, start)
-
-
-def _next_runs(plugins: PluginFactory, refs: Sequence[TriggerRef], start: str | None) -> Iterator[datetime]:
+    where = zone(timezone or _configured_zone(config, note))
+    plugins = PluginFactory(Registry(), where.key)
     try:
-        triggers = [plugins.trigger(ref) for ref in refs]
+        job = Job(id=JobId("expression"), command="true", schedule=Cron(expression))
+        return Schedules(plugins.plan(job, JobOrigin.STORE).plan, where, plugins)
     except PluginError as error:
         raise BadRequest(str(error)) from error
-    after = _parse_start(start, zone(plugins.timezone))
-    schedules = [
-        _iterate(SafeSchedule(trigger, plugins.quarantine), plugins.quarantine, after)
-        for trigger in triggers
-        if isinstance(trigger, ScheduleTrigger)
-    ]
-    local_zone = zone(plugins.timezone)
-    return (instant.astimezone(local_zone) for instant in _without_repeats(heapq.merge(*schedules)))
 
 
-def _parse_start(start: str | None, local_zone: ZoneInfo) -> datetime:
-    now = datetime.now(UTC)
+def _configured_zone(config: str | None, note: Note) -> str:
+    if config is not None:
+        return Project.load(Path(config).expanduser()).config.timezone
+    path = find_config()
     try:
-        return now if start is None else parse_local_time(start, local_zone, now, Direction.FUTURE).instants[0]
-    except ValueError as error:
-        raise BadRequest(f"--from: {error}") from None
+        found: Any = LOCAL if path is None else tomllib.loads(path.read_text()).get("timezone", LOCAL)
+        return zone(found).key
+    except (OSError, ValueError, AttributeError, TypeError):
+        note(f"{path} can't be read, so times are in the machine's zone; 'rae-auto check' shows the errors")
+        return LOCAL
 
 
-def _iterate(schedule: SafeSchedule, quarantine: Quarantine, after: datetime) -> Iterator[datetime]:
-    instant = schedule.next_after(after)
-    while instant is not None:
-        yield instant
-        instant = schedule.next_after(instant)
-    if problems := quarantine.problems():
-        raise PluginBroken(problems[0])
+def schedules_of_job(
+    name: str, timezone: str | None, load: Callable[[], Project], note: Note, *, ask_daemon: bool
+) -> Schedules | None:
+    """Return the schedules of a job: of the running daemon, or else of the loaded configuration or its store.
+
+    None stands for a job that starts by hand only; `note` gets a line that says why.
+
+    Errors: ConfigError, JobNotFound, StoreError, ValueError for an unknown time zone.
+    """
+    found = _ask_daemon(name) if ask_daemon else None
+    if found is None:
+        project = load()
+        definition, registry, configured = find_job(project, name), project.registry, project.config.timezone
+        cause = _cause_of_disabling(name, definition.enabled, project.config.enabled)
+    else:
+        definition, registry = documents.load(Job, found["definition"]), Registry()
+        configured = found["timezone"]
+        cause = _cause_of_disabling(name, found["info"]["enabled"], found["enabled"])
+        if found["info"]["paused"]:
+            cause = f"job {quote(name)} is paused; 'rae-auto resume {name}' lets it go on"
+    if cause:
+        note(cause)
+        return None
+    where = zone(timezone or configured)
+    plugins = PluginFactory(registry, where.key)
+    return Schedules(plugins.plan(definition, JobOrigin.CONFIG).plan, where, plugins)
 
 
-def _without_repeats(instants: Iterator[datetime]) -> Iterator[datetime]:
-    last = None
-    for instant in instants:
-        if instant != last:
-            yield instant
-        last = instant
+def _cause_of_disabling(name: str, is_enabled: bool, is_all_enabled: bool) -> str:
+    if is_enabled and is_all_enabled:
+        return ""
+    subject = f"job {quote(name)}" if is_all_enabled else "the whole configuration"
+    return f"{subject} is disabled (enabled = false); 'rae-auto trigger {name}' starts it by hand"
+
+
+def _ask_daemon(name: str) -> Mapping[str, Any] | None:
+    """Return what the running daemon knows of a job; None if none is running, or if it has no such job."""
+    try:
+        with Client() as client:
+            timezone = client.call("ping").get("timezone")
+            if timezone is None:
+                return None
+            return {**client.call("show", job=name), "timezone": timezone, "enabled": client.call("status")["enabled"]}
+    except (DaemonUnreachable, JobNotFound):
+        return None

@@ -23,6 +23,7 @@ from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.records import decision_record, run_record
 from rae_auto.model.run import Run
 from rae_auto.offline.project import Project
+from rae_auto.paths import state_directory
 from rae_auto.records.backup_files import write
 from rae_auto.records.events import (
     deletable_patterns,
@@ -121,6 +122,20 @@ def why(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
         decisions = [documents.load(Decision, body) for body in store.query(documents.DECISIONS, records)]
         requested_run = None if run is None else _find_run(store, source.open_runs, run)
         return explain(source, question, runs, decisions, requested_run).record()
+
+
+def find_job(project: Project, name: str) -> Job:
+    """Return a job of the configuration, or one that was added to the store. Errors: JobNotFound, StoreError."""
+    added: list[Job] = []
+    known = next((job for job in project.config.jobs if job.id == name), None)
+    if known is None and state_directory().is_dir():
+        with project.read_store() as store:
+            added = _load_values(store, documents.JOB, Job)
+        known = next((job for job in added if job.id == name), None)
+    if known is None:
+        near = did_you_mean(name, [*project.job_names, *(job.id for job in added)])
+        raise JobNotFound(f"no job {quote(name)} in {project.path}{near}; a cron expression has five fields")
+    return known
 
 
 class StoreSource:

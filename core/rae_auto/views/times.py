@@ -13,12 +13,13 @@ def show_times_in(zone: tzinfo | None) -> None:
     _shown_zone = zone
 
 
-def local_time(iso: str | None, now: datetime | None = None) -> str:
+def local_time(iso: str | None, now: datetime | None = None, zone: tzinfo | None = None) -> str:
     """Return `18:00:05`, with the date unless it is today, and the zone where it isn't the machine's; `-` for None."""
     if iso is None:
         return "-"
-    instant = datetime.fromisoformat(iso).astimezone(_shown_zone)
-    today = (now or datetime.now(UTC)).astimezone(_shown_zone).date()
+    zone = zone or _shown_zone
+    instant = datetime.fromisoformat(iso).astimezone(zone)
+    today = (now or datetime.now(UTC)).astimezone(zone).date()
     is_marked = instant.utcoffset() != instant.astimezone().utcoffset()
     text = instant.strftime("%H:%M:%S" if instant.date() == today else "%Y-%m-%d %H:%M:%S")
     return f"{text} {instant.tzname()}" if is_marked else text
@@ -35,9 +36,9 @@ def relative_time(iso: str | None, now: datetime | None = None) -> str:
     return f"in {distance}" if seconds >= 0 else f"{distance} ago"
 
 
-def local_and_relative_time(iso: str | None, now: datetime | None = None) -> str:
+def local_and_relative_time(iso: str | None, now: datetime | None = None, zone: tzinfo | None = None) -> str:
     """Return `18:00:05 (in 4 min)`; `-` for None."""
-    return "-" if iso is None else f"{local_time(iso, now)} ({relative_time(iso, now)})"
+    return "-" if iso is None else f"{local_time(iso, now, zone)} ({relative_time(iso, now)})"
 
 
 def describe_instant(instant: datetime, zone: tzinfo, now: datetime) -> str:

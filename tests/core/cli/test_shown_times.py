@@ -23,7 +23,7 @@ def machine_in_utc(monkeypatch):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    for module in ("views.tables", "cli.queries"):
+    for module in ("views.tables", "cli.queries", "cli.planning"):
         monkeypatch.setattr(f"rae_auto.{module}.on_terminal", lambda: True)
 
 

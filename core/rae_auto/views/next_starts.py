@@ -1,0 +1,52 @@
+"""The next starts of a job, as `rae-auto next` shows them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from rae_auto.explain.next_start import NextStart
+from rae_auto.model.primitives.formatting import format_count
+from rae_auto.views.times import local_and_relative_time, local_time
+
+MAX_FORBIDDEN_INSTANTS = 1000
+"""The number of instants without a start after which the search ends: the guards of a job may never let it start."""
+
+
+def select_starts(instants: Iterable[NextStart], count: int) -> list[NextStart]:
+    """Return instants until so many of them start the job, or too many in a row don't."""
+    found: list[NextStart] = []
+    forbidden = 0
+    for instant in instants if count else ():
+        found.append(instant)
+        forbidden = 0 if instant.starts_at else forbidden + 1
+        count -= 1 if instant.starts_at else 0
+        if not count or forbidden >= MAX_FORBIDDEN_INSTANTS:
+            break
+    return found
+
+
+def next_lines(starts: Sequence[NextStart], zone: ZoneInfo, now: datetime | None = None) -> Iterator[str]:
+    """Yield a line for each start, and one for instants in a row at which guards forbid it."""
+    now = now or datetime.now(UTC)
+    forbidden: list[NextStart] = []
+    for start in starts:
+        if start.starts_at is None:
+            forbidden.append(start)
+            continue
+        yield from _forbidden_lines(forbidden, zone, now)
+        forbidden = []
+        text = local_and_relative_time(start.starts_at.isoformat(), now, zone)
+        due = ""
+        if start.blocker is not None:
+            due = f"  due at {local_time(start.due_at.isoformat(), now, zone)}, but {start.blocker.text}"
+        yield f"{text}{due}"
+    yield from _forbidden_lines(forbidden, zone, now)
+
+
+def _forbidden_lines(forbidden: Sequence[NextStart], zone: ZoneInfo, now: datetime) -> Iterator[str]:
+    if not forbidden:
+        return
+    first, last = (local_time(start.due_at.isoformat(), now, zone) for start in (forbidden[0], forbidden[-1]))
+    more = f", and {format_count(len(forbidden) - 1, 'more time')} until {last}" if len(forbidden) > 1 else ""
+    reason = forbidden[0].blocker.text if forbidden[0].blocker else ""
+    yield f"{first}  not: {reason}{more}"

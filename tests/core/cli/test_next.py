@@ -1,0 +1,113 @@
+"""rae-auto next: in which zone, with which guards, of which jobs."""
+
+from contextlib import closing
+
+import pytest
+
+from rae_auto import Cron, Job
+from rae_auto.api import Put
+from rae_auto.model import documents
+from rae_plugins.stores.sqlite import SqliteStore
+
+CONFIG = """
+timezone = "Europe/Berlin"
+[jobs.digest]
+command = ["digest"]
+schedule = "0 18 * * *"
+guards = [{ type = "weekday", days = ["mon-fri"] }]
+[jobs.late]
+command = ["late"]
+schedule = "0 8 * * *"
+guards = [{ type = "time", from = "09:30", to = "17:00" }]
+guard_timeout = "2h"
+[jobs.never]
+command = ["never"]
+schedule = "0 8 * * *"
+guards = [{ type = "time", from = "09:30", to = "17:00" }]
+"""
+FROM = ("--from", "2026-11-27T12:00")
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    path = tmp_path / "rae.toml"
+    path.write_text(CONFIG)
+    path.chmod(0o600)
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    monkeypatch.setattr("rae_auto.cli.planning.on_terminal", lambda: True)
+
+
+@pytest.mark.usefixtures("config")
+class TestZone:
+    def test_of_an_expression_is_the_configured_one(self, offline):
+        assert offline("next", "0 9 * * *", *FROM, "--count", "1").out == "2026-11-28T09:00:00+01:00\n"
+
+    def test_of_an_expression_is_that_of_the_named_configuration(self, offline, config, tmp_path):
+        other = tmp_path / "other.toml"
+        other.write_text('timezone = "Asia/Tokyo"\n')
+        other.chmod(0o600)
+        said = offline("next", "0 9 * * *", *FROM, "--count", "1", "--config", str(other))
+        assert said.out == "2026-11-28T09:00:00+09:00\n"
+
+    def test_of_an_expression_is_the_machines_while_the_file_is_broken(self, offline, config, monkeypatch):
+        config.write_text("[jobs")
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        said = offline("next", "0 9 * * *", *FROM, "--count", "1")
+        assert said.out == "2026-11-28T09:00:00+09:00\n"
+        assert said.err.endswith("so times are in the machine's zone; 'rae-auto check' shows the errors\n")
+
+
+@pytest.mark.usefixtures("config")
+class TestGuards:
+    def test_leave_out_what_they_forbid(self, offline):
+        said = offline("next", "digest", *FROM, "--count", "2", "--json")
+        assert said.json == ["2026-11-27T18:00:00+01:00", "2026-11-30T18:00:00+01:00"]
+
+    def test_delay_what_waits_for_them(self, offline):
+        said = offline("next", "late", *FROM, "--count", "1", "--json")
+        assert said.json == ["2026-11-28T09:30:00+01:00"]
+
+    def test_that_never_allow_a_start_end_the_search(self, offline):
+        assert offline("next", "never", *FROM, "--json").json == []
+
+    @pytest.mark.usefixtures("terminal")
+    def test_are_explained_on_a_terminal(self, offline):
+        first, forbidden, last = offline("next", "digest", "--from", "2036-11-28", "--count", "2").out.splitlines()
+        assert first.startswith("2036-11-28 18:00:00 CET (in ")
+        assert forbidden == (
+            '2036-11-29 18:00:00 CET  not: its guard "weekday" says no: it is Saturday in Europe/Berlin, outside '
+            "mon-fri, and 1 more time until 2036-11-30 18:00:00 CET"
+        )
+        assert last.startswith("2036-12-01 18:00:00 CET (in ")
+        (late,) = offline("next", "late", "--from", "2036-11-28", "--count", "1").out.splitlines()
+        assert late.startswith("2036-11-28 09:30:00 CET (in ")
+        assert '  due at 2036-11-28 08:00:00 CET, but its guard "time" says no' in late
+
+
+@pytest.mark.usefixtures("config")
+def test_next_of_an_added_job_comes_from_the_store(offline, tmp_path):
+    (tmp_path / "state").mkdir(mode=0o700, exist_ok=True)
+    with closing(SqliteStore()) as store:
+        store.open(tmp_path / "state")
+        job = Job(id="added", command="true", schedule=Cron("0 7 * * *"))
+        store.commit([Put(documents.JOB, "added", documents.dump(job))])
+    said = offline("next", "added", *FROM, "--count", "1")
+    assert (said.out, said.err) == ("2026-11-28T07:00:00+01:00\n", "")
+    said = offline("next", "aded")
+    assert (said.code, said.out) == (1, "")
+    assert 'did you mean "added"?' in said.err
+
+
+@pytest.mark.usefixtures("daemon")
+def test_next_of_a_job_of_the_daemon_comes_first(cli, monkeypatch, tmp_path):
+    assert cli("add", "elsewhere", "--schedule", "0 7 * * *", "--", "true").code == 0
+    monkeypatch.chdir(tmp_path)
+    assert cli("next", "elsewhere", *FROM, "--count", "1").out == "2026-11-28T07:00:00+01:00\n"
+    cli("pause", "elsewhere")
+    said = cli("next", "elsewhere")
+    assert (said.out, said.err) == ("", "job \"elsewhere\" is paused; 'rae-auto resume elsewhere' lets it go on\n")

@@ -1,0 +1,47 @@
+"""Why, of times to come and of schedules that have come to their end."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.support.why import answer_at, facts_of, view_job
+
+from rae_auto import Cron, GuardRef, Job, Once
+from rae_auto.engine.plan import JobOrigin
+from rae_auto.explain.answer import explain_now
+from rae_auto.registry import Registry
+from rae_auto.registry.factory import PluginFactory
+from rae_auto.simulation.virtual_engine import VirtualWorld
+
+SATURDAY_NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+def planned(**fields):
+    job = Job(id="a", command="work", **fields)
+    plan = PluginFactory(Registry(), "UTC").plan(job, JobOrigin.STORE).plan
+    return VirtualWorld(plan, start=SATURDAY_NOON)
+
+
+@pytest.mark.parametrize(
+    ("guard_timeout", "end"),
+    [("0s", "outside mon-fri"), ("2d", "outside mon-fri; it waits and starts at 2026-11-30 00:00:00+00:00")],
+)
+def test_why_of_a_time_to_come_knows_the_guards(guard_timeout, end):
+    guards = [GuardRef("weekday", {"days": ["mon-fri"]})]
+    w = planned(schedule=Cron("0 18 * * *"), guards=guards, guard_timeout=guard_timeout)
+    due = SATURDAY_NOON + timedelta(hours=6)
+    but = f', but its guard "weekday" says no: it is Saturday in UTC, {end}'
+    assert answer_at(w, due).answer == f"a will be due at 2026-11-28 18:00:00+00:00{but}"
+    assert facts_of(explain_now(view_job(w)))["next"] == f"due at 2026-11-28 18:00:00+00:00{but}"
+    assert answer_at(w, due + timedelta(days=2)).answer == "a will be due at 2026-11-30 18:00:00+00:00"
+
+
+def test_why_of_a_schedule_that_is_over():
+    w = planned(schedule=Once(at=SATURDAY_NOON - timedelta(hours=2)))
+    assert explain_now(view_job(w)).answer == (
+        "a has not run yet: its schedule has no time left and was last due at 2026-11-28 10:00:00+00:00; "
+        "'rae-auto trigger a' starts it"
+    )
+    w = planned(schedule=Once(at=datetime(2020, 1, 1, tzinfo=UTC)))
+    assert explain_now(view_job(w)).answer == (
+        "a has not run yet: its schedule has no time left; 'rae-auto trigger a' starts it"
+    )
