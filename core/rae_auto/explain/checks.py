@@ -1,6 +1,7 @@
 """The facts behind an explanation: trigger, occurrence, the result of each policy, wait, start, end."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from rae_auto.model.reasons import (
     Disabled,
     FeedbackLoop,
     GuardBlocked,
+    Manual,
     MaxOverlap,
     Missed,
     NeedFailed,
@@ -25,6 +27,7 @@ from rae_auto.model.reasons import (
     QueueLimit,
 )
 from rae_auto.model.run import Attempt, Run, RunState
+from rae_auto.model.run_inputs import RunInputs
 
 _ORDER = (
     ((Disabled,), "enabled", "yes"),
@@ -42,6 +45,7 @@ _MAX_EVENT_CHARACTERS = 300
 """The part of an event that is shown."""
 
 _BY_HAND = "not checked, because the run was started by hand"
+_FORCED = "not checked, because the run was started with --force"
 
 
 @frozen
@@ -60,6 +64,8 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     yield from _occurrence(run.trigger, run.key, run.scheduled_for, view)
     if run.event:
         yield ExplanationFact("event", _truncate(json.dumps(run.event, ensure_ascii=False)))
+    if run.inputs:
+        yield ExplanationFact("given", _describe_inputs(run.inputs))
     yield ExplanationFact("decided", f"run at {view.time(run.queued_at)}: {run.cause.text} ({run.cause.code})")
     if isinstance(run.cause, CaughtUp):
         yield ExplanationFact("missed", run.cause.cause.text)
@@ -83,6 +89,15 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
             yield ExplanationFact(
                 "repeated", f"{describe_occurrence(seen)}: {view.describe_repeats(seen)}; it ran once"
             )
+
+
+def _describe_inputs(inputs: RunInputs) -> str:
+    """Return the variables and arguments of one run; of variables the names, because values may be secret."""
+    parts = [
+        *([f"variables {', '.join(inputs.env)}"] if inputs.env else []),
+        *([f"arguments {shlex.join(inputs.args)}"] if inputs.args else []),
+    ]
+    return _truncate("; ".join(parts))
 
 
 def list_skip_facts(decision: Decision, view: JobView) -> Iterator[ExplanationFact]:
@@ -143,7 +158,8 @@ def _policies_of(run: Run) -> Iterator[ExplanationFact]:
     open_runs = f"{format_count(others, 'other run')} {verb} open" if others else "no other run was open"
     yield ExplanationFact("overlap", f'{open_runs} (overlap = "{conditions.overlap}")')
     if conditions.needs:
-        yield ExplanationFact("needs", f"{', '.join(conditions.needs)}{_met(run)}")
+        is_forced = isinstance(run.cause, Manual) and run.cause.forced
+        yield ExplanationFact("needs", _FORCED if is_forced else f"{', '.join(conditions.needs)}{_met(run)}")
     for name, result in conditions.guards.items():
         yield ExplanationFact(f"guard {name}", f"{result.verdict}: {result.reason}")
     if conditions.resources:

@@ -26,6 +26,7 @@ def printer(cli: Cli, daemon: subprocess.Popen[bytes]) -> str:
 def test_trigger_gives_values_to_one_run(cli: Cli, printer: str) -> None:
     run = cli("trigger", printer, "--env", "A=x y", "--arg", "-v", "--arg", "é", "--event", '{"k": 1}').out.strip()
     assert output_of(cli, run) == 'x y first -v é {"k": 1}\n'
+    assert "given: variables A; arguments -v 'é'" in cli("why", printer, "--run", run).out
     assert output_of(cli, cli("trigger", printer).out.strip()) == "job first {}\n"
 
 
@@ -61,7 +62,9 @@ def test_force_starts_a_job_despite_its_needs_and_why_says_so(cli: Cli, daemon: 
     run = cli("trigger", "needy", "--force").out.strip()
     eventually(lambda: cli("history", "needy", "--json").json[0]["finished_at"])
     assert cli("history", "needy", "--json").json[0]["state"] == "succeeded"
-    assert "with --force, despite its needs" in cli("why", "needy", "--run", run).out
+    explanation = cli("why", "needy", "--run", run).out
+    assert "with --force, despite its needs" in explanation
+    assert "needs: not checked, because the run was started with --force" in explanation
     cli("remove", "needy")
 
 
