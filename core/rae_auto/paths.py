@@ -128,10 +128,11 @@ def is_same_config(one: Path, other: Path) -> bool:
 def find_config(explicit: str | None = None) -> Path | None:
     """Return the configuration file to use, or None if there is none.
 
-    An explicit one is returned even if it does not exist. Otherwise it is the nearest `rae.toml` in the working
-    directory or above, or else the one in the user's configuration directory.
+    An explicit one is returned even if it does not exist, and so is that of RAE_CONFIG, which jobs have. Otherwise it
+    is the nearest `rae.toml` in the working directory or above, or else the one in the user's configuration directory.
     """
-    if explicit is not None:
+    explicit = explicit or os.environ.get("RAE_CONFIG")
+    if explicit:
         return Path(explicit).expanduser()
     directories: list[Path] = []
     with contextlib.suppress(FileNotFoundError):

@@ -16,10 +16,10 @@ _READABLE_KINDS = {"env", "file"}
 
 def expected_environment(job: Job, own: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that the job would get now, without those whose references lead nowhere."""
-    environment = inherited_environment(own)
+    environment = inherited_environment(own, job.pass_env)
     for name, value in job.env.items():
         with suppress(ValueError):
-            environment[name] = _resolve(value, own)
+            environment[name] = _resolve(value, own, job.directory)
     return environment
 
 
@@ -27,12 +27,12 @@ def find_bad_references(job: Job, own: Mapping[str, str]) -> Iterator[Problem]:
     """Yield a warning for each variable that refers to a missing variable, or to a file that is missing or open."""
     for name, value in job.env.items():
         try:
-            _resolve(value, own)
+            _resolve(value, own, job.directory)
         except ValueError as error:
             yield Problem(("env", name), str(error).removeprefix("env "))
 
 
-def _resolve(value: str, own: Mapping[str, str]) -> str:
+def _resolve(value: str, own: Mapping[str, str], directory: str | None) -> str:
     if not _READABLE_KINDS.issuperset(_KIND.findall(value)):
         return value
-    return resolve_secrets({"": value}, own)[0][""]
+    return resolve_secrets({"": value}, own, directory)[0][""]

@@ -22,10 +22,13 @@ from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.problems import Key, ProblemCollector
 
 
-def read_job_file(path: Path, plugins: PluginSource, name: str | None, work: Mapping[str, Any]) -> Job:
+def read_job_file(
+    path: Path, plugins: PluginSource, name: str | None, work: Mapping[str, Any], directory: Path | None = None
+) -> Job:
     """Return the job of a TOML file.
 
-    `name` is the name that was given beside the file, `work` what the job is to run instead of what the file says.
+    `name` is the name that was given beside the file, `work` what the job is to run instead of what the file says,
+    `directory` the folder that relative paths start from (by default that of the file).
     Raises ConfigError with all problems, each with its line.
     """
     text = read_text(path)
@@ -43,7 +46,7 @@ def read_job_file(path: Path, plugins: PluginSource, name: str | None, work: Map
         raise ConfigError([f"{format_place(path)}: the job has no name; write 'rae-auto add NAME', or [jobs.NAME]"])
     if work and isinstance(document, dict):
         document = {**{key: value for key, value in document.items() if key not in (*RUN_KEYS, "args")}, **work}
-    reader = JobReader(path.absolute().parent, plugins, "UTC", None, findings=findings)
+    reader = JobReader(directory or path.absolute().parent, plugins, "UTC", None, findings=findings)
     jobs = reader.read({name: document}, {})
     if findings.problems:
         problems = [

@@ -116,7 +116,8 @@ class JobReader:
             check_name_of("job name", name)
         if not isinstance(table, dict):
             raise invalid(f"must be a table, not {describe_value(table)}; write [jobs.{name}]")
-        return structure_valid_part(merge_defaults(table, defaults), JobTable, own)
+        merged = structure_valid_part(merge_defaults(table, defaults), JobTable, own)
+        return merged.with_absolute_paths(self.plugins, self.directory)
 
     def _check_plugins(self, table: JobTable, own: ProblemCollector) -> dict[Key, Plugin]:
         """Check the plugins that a job names, and return its triggers by their keys in the table."""

@@ -15,7 +15,9 @@ def format_job(job: Job) -> str:
 
 
 def _job_table(document: Mapping[str, Any]) -> dict[str, Any]:
-    table = {key: value for key, value in document.items() if key not in ("id", "schedule", "retry_policy")}
+    table = {
+        key: value for key, value in document.items() if key not in ("id", "schedule", "retry_policy", "directory")
+    }
     if table.get("name") == document["id"]:
         del table["name"]
     if "executor" in table:

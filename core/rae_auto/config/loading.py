@@ -11,6 +11,7 @@ from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.advice import Advisor
 from rae_auto.config.job_reader import JobReader, Warnings, check_name_of
 from rae_auto.config.options import make
+from rae_auto.config.relative_paths import resolve_ref
 from rae_auto.config.structure import structure_valid_part, unknown_key
 from rae_auto.config.tables import BACKGROUND_LOGGERS, RUN_KEYS, FileTable
 from rae_auto.config.toml.problem_lines import format_problems
@@ -100,7 +101,8 @@ def _examine(path: Path, plugins: PluginSource, warnings: Warnings | None = None
     jobs = _pop_table(document, "jobs", findings)
     defaults = _pop_table(document, "defaults", findings)
     chooses_loggers = "loggers" in document
-    table = _file_table(document, findings)
+    directory = path.absolute().parent
+    table = _resolve_paths(_file_table(document, findings), plugins, directory)
     timezone = _timezone(table.timezone, findings)
     _check_state(table.state, path, findings)
     for key, kind, ref in _plugins_of(table):
@@ -109,7 +111,7 @@ def _examine(path: Path, plugins: PluginSource, warnings: Warnings | None = None
             if warnings is not None:
                 findings.warnings.extend(warnings.of_plugin(key, plugin))
     named = {"notifier": set(_keys_of(document, "notifiers")), "resource": set(_keys_of(document, "resources"))}
-    reader = JobReader(path.absolute().parent, plugins, timezone, named, table.resources, findings, warnings)
+    reader = JobReader(directory, plugins, timezone, named, table.resources, findings, warnings)
     config = Config(
         path=path,
         timezone=timezone,
@@ -157,6 +159,16 @@ def _file_table(document: dict[str, Any], findings: ProblemCollector) -> FileTab
             with findings.within(table, name):
                 check_name_of(f"{kind} name", name)
     return structure_valid_part(document, FileTable, findings)
+
+
+def _resolve_paths(table: FileTable, plugins: PluginSource, directory: Path) -> FileTable:
+    notifiers = {name: resolve_ref(ref, Kind.NOTIFIER, plugins, directory) for name, ref in table.notifiers.items()}
+    return evolve(
+        table,
+        store=resolve_ref(table.store, Kind.STORE, plugins, directory),
+        loggers=tuple(resolve_ref(ref, Kind.LOGGER, plugins, directory) for ref in table.loggers),
+        notifiers=notifiers,
+    )
 
 
 def _timezone(name: str, findings: ProblemCollector) -> str:

@@ -3,18 +3,19 @@
 The JSON Schema and the messages about unknown keys come from these classes too.
 """
 
-import os
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from attrs import field, fields, frozen, validators
+from attrs import evolve, field, fields, frozen, validators
 
+from rae_auto.api.plugin import Kind, PluginSource
+from rae_auto.config.relative_paths import resolve_directory, resolve_ref
 from rae_auto.model.job import Job, JobFields
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
 from rae_auto.model.policies import Overlap, Retention, RetryPolicy
-from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import Key, Problem, invalid
 
@@ -96,6 +97,17 @@ class JobTable(JobFields):
         metadata=_help("how many retries, or a retry policy", hint="write a number of retries, or a table"),
     )
 
+    def with_absolute_paths(self, plugins: PluginSource, directory: Path) -> Self:
+        """Return the table with absolute paths in the options of its plugins; `directory` is that of the file."""
+        resolve = partial(resolve_ref, plugins=plugins, base=directory)
+        return evolve(
+            self,
+            trigger=None if self.trigger is None else resolve(self.trigger, Kind.TRIGGER),
+            triggers=tuple(resolve(ref, Kind.TRIGGER) for ref in self.triggers),
+            guards=tuple(resolve(ref, Kind.GUARD) for ref in self.guards),
+            executor=None if self.executor is None else resolve(self.executor, Kind.EXECUTOR),
+        )
+
     def trigger_refs(self) -> list[tuple[Key, TriggerRef]]:
         """Return all triggers, each with its key."""
         short = [] if self.schedule is None else [TriggerRef("cron", {"expression": self.schedule})]
@@ -131,7 +143,8 @@ class JobTable(JobFields):
             **{name: getattr(self, name) for name in _SHARED if name != "cwd"},
             id=id,
             schedule=[ref for _, ref in self.trigger_refs()],
-            cwd=None if self.cwd is None else _directory(self.cwd, directory),
+            cwd=None if self.cwd is None else resolve_directory(self.cwd, directory),
+            directory=str(directory),
             retry_policy=_retry_policy(self.retry),
         )
 
@@ -153,14 +166,6 @@ def merge_defaults(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> dic
             value = {**default, **value}
         merged[key] = value
     return merged
-
-
-def _directory(text: str, base: Path) -> str:
-    try:
-        # Not resolved, because links may differ between the daemon and the command that reads the file.
-        return os.fspath(base / Path(text).expanduser())
-    except RuntimeError:
-        raise invalid(f"no home directory for {quote(text.split('/')[0])}; write the whole path", "cwd") from None
 
 
 def _retry_policy(retry: int | RetryPolicy) -> RetryPolicy:

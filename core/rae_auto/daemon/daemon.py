@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import sys
 import threading
@@ -137,6 +138,7 @@ class Daemon:
             jobs=config.jobs,
             notifiers=config.notifiers,
             plugins=registry,
+            environment={**os.environ, "RAE_CONFIG": str(path.absolute())},
         )
 
     async def run(self) -> None:

@@ -1,7 +1,9 @@
 """The job: what to run, why, and under which policies; immutable."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Any
 
 from attrs import field, frozen, validators
@@ -98,6 +100,21 @@ def _amounts(given: str | Iterable[str] | Mapping[str, int]) -> Mapping[str, int
     return dict.fromkeys(names, 1)
 
 
+def _names(values: str | Iterable[str]) -> tuple[str, ...]:
+    return (values,) if isinstance(values, str) else tuple(values)
+
+
+def _check_passed_names(_: object, __: object, names: tuple[str, ...]) -> None:
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            raise invalid(f"must be the name of a variable, not {describe_value(name)}", "pass_env", index)
+
+
+def _check_umask(_: object, __: object, umask: str) -> None:
+    if not isinstance(umask, str) or re.fullmatch("0?[0-7]{3}", umask) is None:
+        raise invalid(f'must be three octal digits as text, as in "022", not {describe_value(umask)}', "umask")
+
+
 def _optional_duration(value: object) -> timedelta | None:
     return None if value is None else parse_duration(value)
 
@@ -144,9 +161,23 @@ class JobFields:
     kwargs: Mapping[str, Any] = field(default=_EMPTY, metadata=_help("keyword arguments of python"))
     cwd: str | None = field(
         default=None,
-        metadata=_help("working directory; relative to the directory of this file, ~ is the home directory"),
+        metadata=_help("working directory, relative to the folder of this file; by default that folder"),
     )
     env: Mapping[str, str] = field(default=_EMPTY, validator=_check_variables, metadata=_help("environment variables"))
+    pass_env: tuple[str, ...] = field(
+        default=(),
+        converter=_names,
+        validator=_check_passed_names,
+        metadata=_help(
+            'further variables of the daemon that the job inherits: names, and patterns such as "AWS_*"',
+            hint='write ["NAME"]',
+        ),
+    )
+    umask: str | None = field(
+        default=None,
+        validator=validators.optional(_check_umask),
+        metadata=_help('permissions that new files do not get, as in "022"; by default those of the daemon'),
+    )
     executor: PluginRef | None = field(
         default=None, metadata=_help("the executor, if not the one that fits command, shell or python")
     )
@@ -236,7 +267,8 @@ class Job(JobFields):
     `kwargs`) is given, unless an `executor` of another kind needs none. `schedule` takes a cron expression, a trigger
     (`Cron`, `Interval`, `Once`, `TriggerRef`) or several, `guards` takes names or `GuardRef`s; both also take tables
     as a configuration has them. `resources` takes names or a mapping of names to units. A policy is given as such or
-    by its word, `retry_policy` also as a number of attempts.
+    by its word, `retry_policy` also as a number of attempts. `directory` is the folder of the configuration file, or
+    the one where the job was added; without it, relative paths are refused and commands start in the home directory.
 
     Raises InvalidJob, a ValueError, for values that contradict each other, and ValueError for one that is wrong alone.
     """
@@ -244,6 +276,10 @@ class Job(JobFields):
     id: JobId = field(default=JobId(""), converter=_job_id, metadata=_FOR_CODE)
     schedule: tuple[TriggerRef, ...] = field(default=(), converter=_triggers)
     retry_policy: RetryPolicy = field(default=_NO_RETRY, converter=_retry_policy)
+    directory: str | None = field(
+        default=None,
+        metadata=_help("absolute path of the folder that relative paths of the job start from, and its default cwd"),
+    )
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "id", self.id or self.name)
@@ -271,6 +307,8 @@ class Job(JobFields):
                 yield Problem(
                     ("resources", resource), f"resource {quote(resource)} must be at least 1 unit, not {units!r}"
                 )
+        if self.directory is not None and not PurePath(self.directory).is_absolute():
+            yield Problem(("directory",), f"directory must be an absolute path, not {quote(self.directory[:200])}")
         if self.id in self.needs:
             yield Problem(("needs",), "needs itself; remove it from needs")
 

@@ -21,6 +21,7 @@ from rae_auto.model.reasons import Manual
 from rae_auto.model.run import Result, Run
 from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 from rae_auto.offline.project import Project
+from rae_auto.paths import state_directory
 from rae_auto.records.events import check_event
 from rae_auto.runtime.execution.assignments import build_assignment, event_path
 from rae_auto.runtime.execution.environment import oversized_event
@@ -51,13 +52,17 @@ def execute(
         raise BadRequest(str(error)) from None
     run = evolve(_new_run(job), inputs=inputs, event=check_event(event))
     executor = project.plugins.executor(job.executor_ref)
+    own = {"RAE_STATE_DIR": str(state_directory()), "RAE_CONFIG": str(project.config.path.absolute())}
+    inherited = {**os.environ, **own}
     with tempfile.TemporaryDirectory(prefix="rae-auto-") as directory:
-        return asyncio.run(_execute(run, job, executor, Path(directory), out))
+        return asyncio.run(_execute(run, job, executor, Path(directory), inherited, out))
 
 
-async def _execute(run: Run, job: Job, executor: Executor, directory: Path, out: BinaryIO) -> Result:
+async def _execute(
+    run: Run, job: Job, executor: Executor, directory: Path, inherited: Mapping[str, str], out: BinaryIO
+) -> Result:
     try:
-        assignment = build_assignment(run, job, directory, os.environ)
+        assignment = build_assignment(run, job, directory, inherited)
     except ValueError as error:
         return Result(error=str(error))
     assignment.output.parent.mkdir(parents=True)

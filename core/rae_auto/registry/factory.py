@@ -13,13 +13,14 @@ from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.config.options import limit_problems, make
+from rae_auto.config.relative_paths import resolve_job
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import InvalidJob, PluginError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.primitives.problems import describe_problem
+from rae_auto.model.primitives.problems import Invalid, describe_problem
 from rae_auto.registry.quarantine import Quarantine, place_of_source
 from rae_auto.registry.safe_guard import SafeGuard
 from rae_auto.registry.safe_schedule import SafeSchedule
@@ -111,6 +112,13 @@ class PluginFactory:
             if problem is not None:
                 problems[ref.id] = problem
         return problems
+
+    def resolve_paths(self, job: Job) -> Job:
+        """Return a job that comes new with absolute paths. Raises InvalidJob."""
+        try:
+            return resolve_job(job, self.source)
+        except Invalid as error:
+            raise InvalidJob(f"job {quote(job.id)}: {error}") from None
 
     def check_limits(self, job: Job) -> None:
         """Errors: InvalidJob, where the job has a limit that can't be enforced on this machine."""

@@ -10,7 +10,6 @@ nothing behind. Nothing is created after that.
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -79,6 +78,8 @@ class RuntimeOptions:
     notifiers: Mapping[str, PluginRef]
     clock: Clock
     plugins: PluginSource
+    environment: Mapping[str, str]
+    """Variables of which jobs inherit some."""
 
 
 class Runtime:
@@ -106,7 +107,7 @@ class Runtime:
             self.directory,
             factory.executor,
             self._engine_loop.submit,
-            dict(os.environ),
+            {**options.environment, "RAE_STATE_DIR": str(self.directory)},
             self.quarantine,
             lambda: self.retention.output,
         )

@@ -7,6 +7,7 @@ parts at work.
 import asyncio
 import contextlib
 import json
+import os
 import uuid
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -70,8 +71,12 @@ class Scheduler:
         notifiers: Mapping[str, PluginRef] | None = None,
         clock: Clock | None = None,
         plugins: PluginSource | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`directory` holds the state (default: RAE_STATE_DIR or the platform's); `jobs` are as of a configuration."""
+        """`directory` holds the state (default: RAE_STATE_DIR or the platform's); `jobs` are as of a configuration.
+
+        Jobs inherit a few variables of `environment` (default: that of this process).
+        """
         self._options = RuntimeOptions(
             # Absolute, because the processes that run jobs have working directories of their own.
             directory=Path(directory).absolute() if directory is not None else state_directory(),
@@ -84,6 +89,7 @@ class Scheduler:
             notifiers=dict(notifiers or {}),
             clock=clock or SystemClock(),
             plugins=plugins or Registry(),
+            environment=dict(os.environ if environment is None else environment),
         )
         self._runtime: Runtime | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -143,6 +149,7 @@ class Scheduler:
 
     async def add_job(self, job: Job, *, replace: bool = False) -> JobId:
         """Keep a job and run it from now on. Errors: DuplicateJob (unless `replace`), InvalidJob."""
+        job = self.runtime.factory.resolve_paths(job)
         planned = self.runtime.factory.plan(job, JobOrigin.STORE)
         self.runtime.factory.check_limits(job)
         _check_keepable(job)

@@ -16,16 +16,18 @@ MASK = "***"
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
 
 
-def resolve_secrets(env: Mapping[str, str], inherited: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+def resolve_secrets(
+    env: Mapping[str, str], inherited: Mapping[str, str], directory: str | None = None
+) -> tuple[dict[str, str], tuple[str, ...]]:
     """`env` with its references replaced, and the values that they led to.
 
-    `inherited` is the daemon's environment. ValueError for a reference that leads nowhere, or to a file that others
-    may read.
+    `inherited` is the daemon's environment, `directory` the folder that relative paths start from.
+    ValueError for a reference that leads nowhere, or to a file that others may read.
     """
     secrets: set[str] = set()
 
     def secret(match: re.Match[str]) -> str:
-        value = _from_environment(match[2], inherited) if match[1] == "env" else _from_file(match[2])
+        value = _from_environment(match[2], inherited) if match[1] == "env" else _from_file(match[2], directory)
         secrets.add(value)
         return value
 
@@ -70,8 +72,8 @@ def _from_environment(name: str, inherited: Mapping[str, str]) -> str:
     return inherited[name]
 
 
-def _from_file(name: str) -> str:
-    path = Path(name).expanduser()
+def _from_file(name: str, directory: str | None) -> str:
+    path = Path(directory or "", Path(name).expanduser())
     try:
         # Without O_NONBLOCK, opening a pipe would block until something writes to it.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))

@@ -39,9 +39,12 @@ def find_program_problem(program: str, environment: Mapping[str, str], directory
     return f"program {quote_short(program)} does not exist{where}; correct the path"
 
 
-def find_inherited_program_problem(program: str) -> str | None:
-    """Return why a program of a plugin can't be started now, with the environment that plugins give their commands."""
-    return find_program_problem(program, inherited_environment(os.environ), _home())
+def find_inherited_program_problem(program: str, directory: str | None = None) -> str | None:
+    """Return why a program of a plugin can't be started now, with the environment that plugins give their commands.
+
+    `directory` is its working directory; by default the home directory.
+    """
+    return find_program_problem(program, inherited_environment(os.environ), directory or _home())
 
 
 def find_directory_problem(path: str | Path) -> str | None:

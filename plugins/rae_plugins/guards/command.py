@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
@@ -13,7 +14,7 @@ from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.programs import find_inherited_program_problem
-from rae_auto.toolkit.validators import positive_duration
+from rae_auto.toolkit.validators import absolute_path, positive_duration
 from rae_plugins.machine.commands import CommandNotStarted, check_command, commands_missing, run
 
 MAX_TIMEOUT = timedelta(seconds=9)
@@ -32,6 +33,11 @@ class CommandGuard(ReadGuard):
         validator=check_command,
         metadata={"help": "the program and its arguments, as a list; never run through a shell"},
     )
+    cwd: str | None = field(
+        default=None,
+        converter=optional(absolute_path),
+        metadata={"help": "working directory; by default the folder of the configuration file", "is_folder": True},
+    )
     timeout: timedelta = field(
         default=MAX_TIMEOUT,
         converter=parse_duration,
@@ -46,13 +52,13 @@ class CommandGuard(ReadGuard):
 
     def warnings(self) -> tuple[str, ...]:
         """Return a warning if the program can't be started now."""
-        return tuple(filter(None, [find_inherited_program_problem(self.command[0])]))
+        return tuple(filter(None, [find_inherited_program_problem(self.command[0], self.cwd)]))
 
     async def read(self) -> GuardResult:
         """Run the command, and judge by its end."""
         name = quote_short(self.command[0])
         try:
-            result = await run(self.command, self.timeout.total_seconds(), errors=True)
+            result = await run(self.command, self.timeout.total_seconds(), errors=True, cwd=self.cwd)
         except CommandNotStarted as error:
             return GuardResult(Verdict.UNKNOWN, f"{name} cannot be started: {shorten_line(str(error))}")
         except TimeoutError:

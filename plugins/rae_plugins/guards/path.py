@@ -34,7 +34,7 @@ class PathGuard(ReadGuard):
 
     path: str = field(
         converter=absolute_path,
-        metadata={"help": "path, or a pattern with *, ?, [] and **; one match is enough"},
+        metadata={"help": "path, or a pattern with *, ?, [] and **; one match is enough", "is_path": True},
     )
     exists: bool = field(default=True, metadata={"help": "false: yes if nothing is there, or nothing is mounted there"})
     is_mount: bool = field(default=False, metadata={"help": "true: the path must be a mount point"})

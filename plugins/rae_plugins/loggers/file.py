@@ -25,7 +25,9 @@ class FileLogger(Logger):
 
     type: ClassVar[str] = "file"
 
-    path: str | None = field(default=None, metadata={"help": "path; by default rae-auto.log in the state directory"})
+    path: str | None = field(
+        default=None, metadata={"help": "path; by default rae-auto.log in the state directory", "is_path": True}
+    )
     level: LogLevel = field(default="INFO", metadata={"help": "lowest level that is written"})
     format: LineFormat = field(default="text", metadata={"help": "text for people, or JSON objects for programs"})
     rotation: Size = field(

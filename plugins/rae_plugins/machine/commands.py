@@ -47,11 +47,14 @@ def commands_missing() -> str | None:
     return "it needs a POSIX system" if os.name == "nt" else None
 
 
-async def run(words: Sequence[str], seconds: float, *, most: int | None = None, errors: bool = False) -> CommandResult:
+async def run(
+    words: Sequence[str], seconds: float, *, most: int | None = None, errors: bool = False, cwd: str | None = None
+) -> CommandResult:
     """Run it in a session of its own; whatever is left of that afterwards is killed.
 
     With `errors` its error stream counts as output. One that prints more than `most` bytes is killed.
-    Errors: CantStart; TimeoutError where it takes longer.
+    `cwd` is its working directory; by default the home directory. Errors: CommandNotStarted; TimeoutError where it
+    takes longer.
     """
     with _Tail(most) as tail:
         try:
@@ -60,7 +63,7 @@ async def run(words: Sequence[str], seconds: float, *, most: int | None = None, 
                 stdin=DEVNULL,
                 stdout=tail.writing,
                 stderr=tail.writing if errors else DEVNULL,
-                cwd=_directory(),
+                cwd=working_directory(cwd),
                 env=inherited_environment(os.environ),
                 start_new_session=True,
             )
@@ -90,8 +93,10 @@ def _kill(process: Process) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _directory() -> Path:
-    """Return the home directory, as for jobs; users of services may have none."""
+def working_directory(cwd: str | None) -> Path:
+    """Return the working directory of a command: the home directory if there is none; users of services have none."""
+    if cwd is not None:
+        return Path(cwd)
     home = Path.home()
     return home if home.is_dir() else Path("/")
 

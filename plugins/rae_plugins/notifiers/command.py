@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 from rae_auto.api import Notice, Notifier
 from rae_auto.hookspecs import hookimpl
@@ -15,7 +16,8 @@ from rae_auto.model.primitives.formatting import format_elapsed, quote
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.environment import inherited_environment
 from rae_auto.toolkit.programs import find_inherited_program_problem
-from rae_plugins.machine.commands import check_command, kill
+from rae_auto.toolkit.validators import absolute_path
+from rae_plugins.machine.commands import check_command, kill, working_directory
 
 
 @frozen(kw_only=True)
@@ -30,6 +32,11 @@ class CommandNotifier(Notifier):
         validator=check_command,
         metadata={"help": "the program and its arguments, as a list; never run through a shell"},
     )
+    cwd: str | None = field(
+        default=None,
+        converter=optional(absolute_path),
+        metadata={"help": "working directory; by default the folder of the configuration file", "is_folder": True},
+    )
     timeout: timedelta = field(
         default=timedelta(seconds=10),
         converter=parse_duration,
@@ -38,7 +45,7 @@ class CommandNotifier(Notifier):
 
     def warnings(self) -> tuple[str, ...]:
         """Return a warning if the program can't be started now."""
-        return tuple(filter(None, [find_inherited_program_problem(self.command[0])]))
+        return tuple(filter(None, [find_inherited_program_problem(self.command[0], self.cwd)]))
 
     async def notify(self, notice: Notice) -> None:
         """Run the command. Errors: RuntimeError unless it ends with exit code 0 in time."""
@@ -47,6 +54,7 @@ class CommandNotifier(Notifier):
                 *self.command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
+                cwd=working_directory(self.cwd),
                 env=inherited_environment(os.environ),
                 start_new_session=True,
             )

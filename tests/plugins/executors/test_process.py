@@ -76,7 +76,7 @@ def test_process_gets_only_the_environment_of_the_job(tmp_path, make_assignment)
 
 @pytest.mark.requirement("R33")
 def test_process_inherits_nothing_from_the_daemon(tmp_path, make_assignment):
-    """No descriptor but 0 to 2, no input, its own session, the usual umask for private files, no masked signals."""
+    """No descriptor but 0 to 2, no input, its own session, the umask of the daemon, no masked signals."""
     script = """
 import os, signal, sys
 print(sorted(int(name) for name in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + name)))
@@ -91,10 +91,11 @@ print(os.getcwd())
     with (tmp_path / "left-open").open("w") as left_open:
         os.set_inheritable(left_open.fileno(), True)
         _, output = run(tmp_path, make_assignment(command=[sys.executable, "-c", script]))
+    os.umask(own_umask := os.umask(0o077))
     fds, stdin, leads, umask, unmasked, ignored, cwd = output.splitlines()
     assert [int(fd) for fd in fds.strip("[]").split(", ")][:3] == [0, 1, 2]
     assert len(fds.split(",")) <= 4  # the listing itself has one
-    assert (stdin, leads, umask, unmasked, ignored) == ("''", "True", "0o77", "True", "[]")
+    assert (stdin, leads, umask, unmasked, ignored) == ("''", "True", oct(own_umask), "True", "[]")
     assert cwd == str(tmp_path)
 
 
@@ -102,6 +103,7 @@ print(os.getcwd())
     ("job", "message"),
     [
         ({"command": "no-such-program"}, 'program "no-such-program" not found on the PATH of the job; install it'),
+        ({"command": "./missing"}, 'program "./missing" not found in "/'),
         ({"command": "./text"}, "program \"./text\" is not executable; run 'chmod +x' on it"),
         (
             {"command": "./program"},

@@ -64,7 +64,7 @@ def add_command(
     Example: rae-auto add tidy --every 1h --guard "load below=2" -- find /tmp/scratch -mtime +7 -delete
     """
     work = {"command": list(command)} if command else {"shell": fields["shell"]} if fields["shell"] else {}
-    definition = definition_of(fields, _from_file(file_, name, work), command)
+    definition = definition_of(fields, _from_file(file_, name, work), command, file_)
     if name:
         definition["id"] = name
     if not any(definition.get(key) for key in ("command", "shell", "python", "executor")):

@@ -15,12 +15,15 @@ _SCHEDULES = {"schedule": ("cron", "expression"), "every": ("interval", "every")
 _PLAIN = ("shell", "timeout", "priority", "overlap", "guard_timeout")
 
 
-def definition_of(options: Mapping[str, Any], given: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
+def definition_of(
+    options: Mapping[str, Any], given: Mapping[str, Any], command: Sequence[str], file: str | None = None
+) -> dict[str, Any]:
     """Return the definition of a job: what a file gave, with what the options say instead or in addition.
 
-    A command starts in the folder where `add` is typed, unless something else is said. Errors: UsageError.
+    Relative paths start from the folder of the file, or without a file from the one where `add` is typed; commands
+    start there too, unless something else is said. Errors: UsageError.
     """
-    definition = dict(given)
+    definition = {"directory": os.path.dirname(_absolute(file)) if file else os.getcwd(), **given}  # noqa: PTH109, PTH120
     definition.update({name: options[name] for name in _PLAIN if options[name]})
     if command:
         definition["command"] = list(command)
@@ -36,8 +39,6 @@ def definition_of(options: Mapping[str, Any], given: Mapping[str, Any], command:
         definition["schedule"] = triggers
     if options["cwd"]:
         definition["cwd"] = _absolute(options["cwd"])
-    elif "cwd" not in definition and (definition.get("command") or definition.get("shell")):
-        definition["cwd"] = os.getcwd()  # noqa: PTH109 - a text is wanted
     return definition
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import evolve
 
 from rae_auto.cli import options
 from rae_auto.cli.interactive.editor import open_editor
@@ -77,7 +78,9 @@ def _edit_added(job: str, definition: dict[str, Any], config: str | None) -> int
     path.chmod(0o600)
 
     def apply() -> str:
-        new = read_job_file(path, Registry(), None, {})
+        # The text is in a folder of its own, which is not the job's.
+        read = read_job_file(path, Registry(), None, {}, Path(old.directory) if old.directory else Path.home())
+        new = evolve(read, directory=old.directory)
         if new.id != job:
             raise ConfigError([f"the table is that of {new.id}; 'rae-auto rename {job} {new.id}' gives another name"])
         if new != old:

@@ -22,8 +22,8 @@ def build_assignment(run: Run, job: Job, directory: Path, inherited: Mapping[str
     `directory` is the state directory, `inherited` the daemon's own environment, of which jobs get a few names.
     """
     job = run.inputs.apply_to(job)
-    env, secrets = resolve_secrets(job.env, inherited)
-    environment = build_environment(run, env, inherited, event_path(directory, run))
+    env, secrets = resolve_secrets(job.env, inherited, job.directory)
+    environment = build_environment(run, job, env, inherited, event_path(directory, run))
     return _assignment(run, job, directory, environment, secrets)
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from rae_auto.model.job import Job
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.run import Run
 from rae_auto.toolkit.environment import inherited_environment
@@ -13,11 +14,12 @@ MAX_EVENT_VARIABLE_BYTES = 32 << 10
 
 
 def build_environment(
-    run: Run, env: Mapping[str, str], inherited: Mapping[str, str], event_file: Path
+    run: Run, job: Job, env: Mapping[str, str], inherited: Mapping[str, str], event_file: Path
 ) -> dict[str, str]:
     """Return all variables of the run's current attempt: a few of the daemon's, the job's own, and those about the run.
 
-    `event_file` is where the event stands if it is too large for a variable.
+    `env` are the job's own with their secrets, `inherited` the daemon's. `event_file` is where the event stands if it
+    is too large for a variable.
     """
     own = {
         "RAE_RUN_ID": run.id,
@@ -30,7 +32,7 @@ def build_environment(
     if (large := oversized_event(run)) is not None:
         own["RAE_EVENT"] = json.dumps({"too_large": len(large), "file": str(event_file)})
         own["RAE_EVENT_FILE"] = str(event_file)
-    return {**inherited_environment(inherited), **env, **own}
+    return {**inherited_environment(inherited, job.pass_env), **env, **own}
 
 
 def oversized_event(run: Run) -> bytes | None:

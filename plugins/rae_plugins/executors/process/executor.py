@@ -91,6 +91,7 @@ class ProcessExecutor(Executor):
             "argv": argv,
             "env": dict(assignment.environment),
             "cwd": _working_directory(job),
+            "umask": None if job.umask is None else int(job.umask, 8),
             "output": str(assignment.output),
             "cap": job.limits.output,
             "hide": assignment.secrets,
@@ -151,4 +152,4 @@ class ProcessExecutor(Executor):
 
 
 def _working_directory(job: Job) -> str:
-    return job.cwd or str(Path.home())
+    return job.cwd or job.directory or str(Path.home())

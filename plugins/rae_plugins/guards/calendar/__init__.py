@@ -47,7 +47,7 @@ class CalendarGuard(ComputedGuard):
     file: str | None = field(
         default=None,
         converter=optional(absolute_path),
-        metadata={"help": "path of an iCalendar file (.ics), read at the start and at each reload"},
+        metadata={"help": "path of an iCalendar file (.ics), read at the start and at each reload", "is_path": True},
     )
     dates: tuple[str, ...] = field(
         default=(),

@@ -86,7 +86,8 @@ class FileTrigger(SourceTrigger):
     example: ClassVar[Mapping[str, Any]] = {"paths": ["~/inbox/*.pdf"], "stable": "2s"}
 
     paths: tuple[str, ...] = field(
-        converter=_parse_paths, metadata={"help": "files, folders and globs to watch; absolute, or beginning with ~"}
+        converter=_parse_paths,
+        metadata={"help": "files, folders and globs to watch; ~ is the home directory", "is_path": True},
     )
     recursive: bool = field(default=False, metadata={"help": "whether to watch the folders below a folder too"})
     ignore: tuple[str, ...] = field(

@@ -14,7 +14,7 @@ from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.summaries import named, summarize
-from rae_auto.toolkit.validators import at_least, positive_duration
+from rae_auto.toolkit.validators import absolute_path, at_least, positive_duration
 from rae_plugins.machine.commands import check_command
 from rae_plugins.machine.programs import check_pattern
 from rae_plugins.triggers.threshold.command import read_command_number
@@ -47,6 +47,14 @@ class ThresholdTrigger(SourceTrigger):
         default=None,
         converter=optional(tuple),
         metadata={"help": "a command that prints the number, as its words"},
+    )
+    cwd: str | None = field(
+        default=None,
+        converter=optional(absolute_path),
+        metadata={
+            "help": "working directory of the command; by default the folder of the configuration file",
+            "is_folder": True,
+        },
     )
     above: float | str | None = field(default=None, metadata={"help": "fires when the number rises above this level"})
     below: float | str | None = field(default=None, metadata={"help": "fires when the number falls below this level"})
@@ -166,7 +174,7 @@ class ThresholdTrigger(SourceTrigger):
         """Return the function that takes its samples."""
         if self.command is not None:
             command, timeout = self.command, self.timeout
-            return lambda: read_command_number(command, timeout)
+            return lambda: read_command_number(command, timeout, self.cwd)
         assert self.measure.reader is not None
         # The reader runs in a thread, where the timer must not be used.
         subject = Subject(self._subject(), self.level.unit, time.monotonic)
@@ -183,7 +191,7 @@ class ThresholdTrigger(SourceTrigger):
 
     def warnings(self) -> tuple[str, ...]:
         """Return warnings about subjects that are missing now, and about options that do not fit together."""
-        return find_warnings(self.measured, self._subject(), self.command, self.for_, self.every)
+        return find_warnings(self.measured, self._subject(), self.command, self.cwd, self.for_, self.every)
 
     async def watch(self, context: TriggerContext) -> None:
         """Take samples until cancelled."""

@@ -12,11 +12,11 @@ from rae_plugins.triggers.threshold.readers import Unavailable
 _NUMBER = re.compile(rb"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*")
 
 
-async def read_command_number(command: Sequence[str], max_time: timedelta) -> float:
+async def read_command_number(command: Sequence[str], max_time: timedelta, cwd: str | None = None) -> float:
     """Run a command and return the number that it prints. Errors: Unavailable."""
     program = command[0]
     try:
-        result = await run(command, max_time.total_seconds(), most=MAX_OUTPUT_BYTES)
+        result = await run(command, max_time.total_seconds(), most=MAX_OUTPUT_BYTES, cwd=cwd)
     except CommandNotStarted as error:
         raise Unavailable(f"{program} can't be run: {error}") from None
     except TimeoutError:

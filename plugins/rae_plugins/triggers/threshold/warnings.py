@@ -17,18 +17,18 @@ _MAX_NAMES = 8
 
 
 def find_warnings(
-    metric: Metric, of: str, command: Sequence[str] | None, duration: timedelta, every: timedelta
+    metric: Metric, of: str, command: Sequence[str] | None, cwd: str | None, duration: timedelta, every: timedelta
 ) -> tuple[str, ...]:
     """Return the warnings, one line each."""
-    warnings = [_find_missing(metric, of, command)]
+    warnings = [_find_missing(metric, of, command, cwd)]
     if timedelta(0) < duration < every:
         warnings.append(f"for is shorter than every; it takes two readings, so at least {format_duration(every)}")
     return tuple(warning for warning in warnings if warning is not None)
 
 
-def _find_missing(metric: Metric, of: str, command: Sequence[str] | None) -> str | None:
+def _find_missing(metric: Metric, of: str, command: Sequence[str] | None, cwd: str | None) -> str | None:
     if command is not None:
-        return find_inherited_program_problem(command[0])
+        return find_inherited_program_problem(command[0], cwd)
     if metric in (Metric.BATTERY, Metric.SWAP):
         return _unavailable_warning(metric)
     kind = MEASURES[metric].of

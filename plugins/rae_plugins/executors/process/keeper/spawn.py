@@ -33,7 +33,7 @@ def spawn_process(request: Mapping[str, Any], group_path: str | None) -> Attempt
                 stdout=writing,
                 stderr=writing,
                 start_new_session=True,
-                umask=0o077,
+                umask=-1 if request.get("umask") is None else request["umask"],
                 # The keeper has one thread, so this is as safe as anything between fork and exec can be.
                 preexec_fn=preexec,
             )
@@ -94,6 +94,8 @@ def explain_spawn_error(error: Exception, request: Mapping[str, Any]) -> str:
     if error.errno == errno.ENOENT:
         if _find_program(request) is not None:
             return f"the interpreter that the first line of {program} names does not exist; correct that line"
+        if "/" in request["argv"][0]:
+            return f'program {program} not found in {_quote(request["cwd"] or os.getcwd())}; correct its path, or "cwd"'
         return f"program {program} not found on the PATH of the job; install it, or give its full path"
     if error.errno == errno.EACCES:
         path = _find_program(request)
