@@ -44,6 +44,7 @@ BLOCKED = "blocks the event loop"
 """The gap of what is computed in the loop: nothing but the stop works until it returns."""
 
 NOT_YET = "starts nothing before it has its configuration and its store"
+NOT_SAVED = "starts nothing that it can't remember"
 LOOP = r"event loop was blocked for more than 1 s by [^\n]* of rae_hanging"
 
 QUIET = '[jobs.quiet]\ncommand = ["true"]\n'
@@ -138,10 +139,11 @@ def all_cases() -> Iterator[Case]:
         yield Case(kind="guard", place="guard read in a thread", jobs=_READ, phase=phase, said=unanswered)
         hung = None if phase == "stop" else 'logger "hanging-logger" has not taken a line for'
         loggers = 'loggers = ["hanging-logger", "console"]\n'
-        yield Case(kind="logger", place="logger", head=loggers, jobs=QUIET, phase=phase, said=hung)
+        often = QUIET + 'schedule = "* * * * * *"\n'
+        yield Case(kind="logger", place="logger", head=loggers, jobs=often, phase=phase, said=hung)
         writes = {"head": 'store = "hanging-store"\n', "jobs": QUIET + 'schedule = "* * * * * *"\n'}
         store = None if phase == "stop" else "the store has not answered for"
-        yield Case(kind="store", place="store commit", phase=phase, said=store, gap=NOT_YET, **writes)
+        yield Case(kind="store", place="store commit", phase=phase, said=store, gap=NOT_SAVED, **writes)
     yield from _of_executors_and_notifiers()
     yield from _of_stores()
     yield from _of_creation()
@@ -238,7 +240,7 @@ class Trial:
         if self._case.kind == "keeper":
             keeper = int(eventually((self._home / "pids").exists) and (self._home / "pids").read_text().split()[0])
             os.kill(keeper, signal.SIGSTOP)
-        elif self._case.kind != "disk" and self._case.phase == "run":
+        elif self._case.kind != "disk" and self._case.phase != "reload" and "close" not in self._case.place:
             eventually((self._home / "hangs").exists)
         if self._case.phase == "reload":
             self._daemon.started[-1].send_signal(signal.SIGHUP)
@@ -303,8 +305,7 @@ def run_case(case: Case, home: Path) -> Observed:
     install(home / "site")
     paths = [str(home / "site"), *filter(None, [before["PYTHONPATH"]])]
     os.environ |= {"PYTHONPATH": os.pathsep.join(paths), "RAE_TEST_HOME": str(home), "RAE_STATE_DIR": str(state)}
-    tables = case.head.find("[")
-    keys, tables_text = (case.head, "") if tables < 0 else (case.head[:tables], case.head[tables:])
+    keys, tables_text = ("", case.head) if case.head.startswith("[") else (case.head, "")
     grace = f'shutdown_grace = "{GRACE_SECONDS}s"\n'
     if "loggers" not in keys:
         grace = f'loggers = ["console"]\n{grace}'
@@ -343,7 +344,8 @@ def run(cases: list[Case], place: Path, report: Callable[[str], None]) -> list[s
         violations += found
         stop = "never" if seen.stop_seconds is None else f"{seen.stop_seconds:.1f} s"
         said = "-" if case.said is None else "yes" if seen.said else "no"
-        words = f"{_word(seen.answers):7} {_word(seen.others):6} {said:5} {stop:6}"
+        answers, others = ("-", "-") if case.phase == "stop" else (_word(seen.answers), _word(seen.others))
+        words = f"{answers:7} {others:6} {said:5} {stop:6}"
         remark = "; ".join(found) or (f"gap: {case.gap}" if case.gap and not (seen.answers and seen.others) else "")
         report(f"{case.phase:7} {case.kind:14} {case.place:34} {words} {remark}".rstrip())
     return violations

@@ -1,4 +1,4 @@
-"""Stopping while something hangs: the process ends within its grace and ten seconds, whatever it is."""
+"""Stopping while something hangs: what `tests.faults.hangs`, the campaign, does not cover."""
 
 import os
 import signal
@@ -6,147 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.faults.hangs import install
 from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-
-PLUGINS = '''
-"""Plugins that hang once the file "hang" exists in the working directory of the test."""
-
-import asyncio
-import contextlib
-import os
-import time
-from pathlib import Path
-from typing import ClassVar
-
-from attrs import define, frozen
-from rae_auto.api import EmitResult, Logger, Notice, Notifier, SourceTrigger
-from rae_auto.hookspecs import hookimpl
-from rae_plugins.stores.sqlite import SqliteStore
-
-HANG = Path(os.environ["RAE_TEST_HOME"]) / "hang"
-HANGS = Path(os.environ["RAE_TEST_HOME"]) / "hangs"
-
-
-def hang_if_told():
-    if HANG.exists():
-        HANGS.touch()
-        while True:
-            time.sleep(60)
-
-
-async def hang_asynchronously():
-    HANGS.touch()
-    while True:
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
-
-
-@frozen
-class HangingNotifier(Notifier):
-    """Ignores its cancellation."""
-
-    type: ClassVar[str] = "hanging"
-
-    async def notify(self, notice: Notice) -> None:
-        await hang_asynchronously()
-
-
-@frozen
-class HangingSource(SourceTrigger):
-    """Ignores its cancellation, or blocks the event loop."""
-
-    type: ClassVar[str] = "hanging"
-    blocks: bool = False
-
-    async def watch(self, context) -> None:
-        while self.blocks:
-            hang_if_told()
-            await asyncio.sleep(0.05)
-        await hang_asynchronously()
-
-
-@frozen
-class HangingLogger(Logger):
-    """Blocks whoever logs."""
-
-    type: ClassVar[str] = "hanging"
-
-    def handler(self, directory):
-        return {"sink": lambda _: hang_if_told()}
-
-
-class HangingStore(SqliteStore):
-    """Never answers."""
-
-    type: ClassVar[str] = "hanging"
-
-    def commit(self, changes):
-        hang_if_told()
-        super().commit(changes)
-
-
-class UnclosableStore(SqliteStore):
-    """Never ends."""
-
-    type: ClassVar[str] = "unclosable"
-
-    def close(self):
-        HANG.touch()
-        hang_if_told()
-
-
-class UnopenableStore(SqliteStore):
-    """Never begins."""
-
-    type: ClassVar[str] = "unopenable"
-
-    def open(self, directory):
-        HANG.touch()
-        hang_if_told()
-
-
-@hookimpl
-def rae_notifiers():
-    return [HangingNotifier]
-
-
-@hookimpl
-def rae_triggers():
-    return [HangingSource]
-
-
-@hookimpl
-def rae_loggers():
-    return [HangingLogger]
-
-
-@hookimpl
-def rae_stores():
-    return [HangingStore, UnclosableStore, UnopenableStore]
-
-
-def hang_in_job():
-    """Hang in a call of the thread executor."""
-    HANGS.touch()
-    while True:
-        time.sleep(60)
-'''
-
-ENTRY_POINTS = """
-[rae_auto.notifiers]
-hanging = rae_hanging
-[rae_auto.triggers]
-hanging = rae_hanging
-[rae_auto.loggers]
-hanging = rae_hanging
-[rae_auto.stores]
-hanging = rae_hanging
-unclosable = rae_hanging
-unopenable = rae_hanging
-"""
 
 GRACE_SECONDS = 1
 MAX_STOP_SECONDS = GRACE_SECONDS + 10
@@ -161,11 +25,7 @@ SLEEPER = '[jobs.job]\nshell = "echo $PPID $$ > {home}/pids; exec sleep 300"\n'
 def make(daemons: Callable[..., Daemons], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Daemons]:
     """Makes a daemon with the plugins that hang, and a short grace."""
     site = tmp_path / "site"
-    info = site / "rae_hanging-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rae_hanging\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    (site / "rae_hanging.py").write_text(PLUGINS)
+    install(site)
     monkeypatch.setenv("PYTHONPATH", str(site))
     monkeypatch.setenv("RAE_TEST_HOME", str(tmp_path))
     return lambda jobs, head="": daemons(jobs, f'{head}shutdown_grace = "{GRACE_SECONDS}s"\n')
@@ -198,7 +58,8 @@ def test_hanging_python_job_delays_no_exit(make: Callable[..., Daemons], tmp_pat
 
 
 @pytest.mark.requirement("R35")
-def test_stopped_keeper_delays_no_exit_and_its_run_is_adopted(make: Callable[..., Daemons], tmp_path: Path) -> None:
+def test_stopped_keeper_delays_no_exit_and_the_next_ends_its_run(make: Callable[..., Daemons], tmp_path: Path) -> None:
+    """The run outlives the stop that interrupts it."""
     daemon = make(SLEEPER)
     daemon.serve()
     run = daemon.ask("trigger", job="job", request=None)["run_id"]
@@ -207,51 +68,25 @@ def test_stopped_keeper_delays_no_exit_and_its_run_is_adopted(make: Callable[...
     try:
         assert stop_in_time(daemon) == 0
         assert 'stopped while "job" had not ended' in daemon.output()
-        daemon.serve()
-        assert [running["run_id"] for running in daemon.ask("status")["running"]] == [run]
     finally:
         os.kill(keeper, signal.SIGCONT)
-    daemon.ask("cancel", run=run)
+    daemon.serve()
     eventually(lambda: not daemon.ask("status")["running"])
+    assert [(past["run_id"], past["state"]) for past in daemon.ask("history")] == [(run, "interrupted")]
 
 
-@pytest.mark.requirement("R35")
-@pytest.mark.parametrize(
-    ("jobs", "head"),
-    [
-        ('[jobs.job]\ncommand = ["true"]\n[jobs.job.trigger]\ntype = "hanging"\n', ""),
-        ('[jobs.job]\ncommand = ["true"]\n[jobs.job.trigger]\ntype = "hanging"\nblocks = true\n', ""),
-        (QUIET, 'loggers = ["hanging"]\n'),
-        (QUIET + 'schedule = "* * * * * *"\n', 'store = "hanging"\n'),
-        (QUIET, 'store = "unclosable"\n'),
-    ],
-    ids=["source", "source that blocks the loop", "logger", "store", "store that does not close"],
-)
-def test_hanging_plugin_delays_no_exit(make: Callable[..., Daemons], tmp_path: Path, jobs: str, head: str) -> None:
-    daemon = make(jobs, head)
+def test_long_kill_after_outlives_the_stop_and_is_interrupted(make: Callable[..., Daemons], tmp_path: Path) -> None:
+    """The command ignores SIGTERM and is killed when no daemon runs any more."""
+    job = "[jobs.job]\nshell = \"trap '' TERM; echo $$ > {home}/pid; while :; do sleep 0.1; done\"\n"
+    daemon = make(f'{job}kill_after = "9s"\n')
     daemon.serve()
-    (tmp_path / "hang").touch()
-    if "hanging" in jobs or "schedule" in jobs:
-        eventually((tmp_path / "hangs").exists)
-    stop_in_time(daemon)
-
-
-@pytest.mark.requirement("R35")
-def test_hanging_notifier_delays_no_exit(make: Callable[..., Daemons], tmp_path: Path) -> None:
-    head = '[notifiers.ops]\ntype = "hanging"\n'
-    daemon = make(f'{head}[jobs.job]\ncommand = ["false"]\nnotify = {{ on = ["failure"] }}\n')
+    run = daemon.ask("trigger", job="job", request=None)["run_id"]
+    pid = int(eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
+    assert stop_in_time(daemon) == 0
+    eventually(lambda: not Path(f"/proc/{pid}").exists())
     daemon.serve()
-    daemon.ask("trigger", job="job", request=None)
-    eventually((tmp_path / "hangs").exists)
-    assert stop_in_time(daemon) == 0
-
-
-@pytest.mark.requirement("R35")
-def test_store_that_never_opens_delays_no_exit(make: Callable[..., Daemons], tmp_path: Path) -> None:
-    daemon = make(QUIET, 'store = "unopenable"\n')
-    daemon.launch()
-    eventually((tmp_path / "hangs").exists)
-    assert stop_in_time(daemon) == 0
+    eventually(lambda: not daemon.ask("status")["running"])
+    assert [(past["run_id"], past["state"]) for past in daemon.ask("history")] == [(run, "interrupted")]
 
 
 def test_third_signal_ends_the_process_at_once(daemons: Callable[..., Daemons], tmp_path: Path) -> None:

@@ -245,7 +245,9 @@ class JobFields:
         default=timedelta(0),
         converter=parse_duration,
         metadata=_help(
-            "how long a run waits for its guards to allow it; with 0 it is skipped at once", former="only_wait"
+            "how long a run waits for guards that block it; with 0 a run of a schedule is skipped at once, and one of "
+            "an event waits as long as it takes",
+            former="only_wait",
         ),
     )
     notify: NotifyPolicy = field(

@@ -11,8 +11,12 @@ from attrs import frozen
 
 from rae_auto.api.executor import Executor
 from rae_auto.api.plugin import Kind
+from rae_auto.api.store import CorruptDocument, Store
 from rae_auto.config import Config
-from rae_auto.errors import ConfigError, PluginError, StoreError
+from rae_auto.engine.plan import JobOrigin
+from rae_auto.errors import ConfigError, InvalidJob, PluginError, StoreError
+from rae_auto.model import documents
+from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.formatting import format_bytes, format_count, quote
 from rae_auto.model.primitives.zones import local_zone_name, zone
@@ -171,6 +175,7 @@ def _contents(project: Project, directory: Path) -> Iterator[Finding]:
         with project.read_store() as store:
             for _ in store.dump():
                 pass
+            yield from _stored_jobs(project, store)
     except (StoreError, PluginError) as error:
         yield Finding("store", str(error), hint)
     yield from (Finding("store", notice, hint) for notice in project.notices)
@@ -178,6 +183,18 @@ def _contents(project: Project, directory: Path) -> Iterator[Finding]:
     if kept:
         count = format_count(len(kept), "file")
         yield Finding("store", f"{count} with damaged data in {directory}: {', '.join(kept[-3:])}")
+
+
+def _stored_jobs(project: Project, store: Store) -> Iterator[Finding]:
+    """Report the jobs of the store that can't be used, for instance because a plugin is gone: each is held alone."""
+    for _, body in store.load(documents.JOB):
+        if isinstance(body, CorruptDocument):
+            continue  # Reported as damage.
+        try:
+            project.plugins.plan(documents.load(Job, body), JobOrigin.STORE)
+        except InvalidJob as error:
+            hint = "install its plugin and restart the daemon, or remove the job; until then it starts nothing"
+            yield Finding("added job", str(error), hint)
 
 
 def _service() -> Finding:

@@ -7,7 +7,12 @@ import subprocess
 import sys
 from typing import Any
 
+from rae_auto.api import Put
+from rae_auto.model import documents
+from rae_auto.model.job import Job
+from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.offline import doctor
+from rae_plugins.stores.sqlite import SqliteStore
 
 
 def by_subject(found: Any) -> dict[str, Any]:
@@ -62,3 +67,20 @@ def test_doctor_names_a_broken_plugin_with_its_version(tmp_path):
     problems = [f["observation"] for f in json.loads(said.stdout)["findings"] if f["subject"] == "plugin"]
     assert said.returncode == 1
     assert any('trigger "cron" is provided by' in problem and "rae_bad 2.5" in problem for problem in problems)
+
+
+def test_doctor_names_added_jobs_whose_plugin_is_gone(offline, tmp_path):
+    config, state = tmp_path / "rae.toml", tmp_path / "state"
+    config.write_text('[jobs.a]\ncommand = ["true"]\n')
+    config.chmod(0o600)
+    state.mkdir(mode=0o700, exist_ok=True)
+    store = SqliteStore()
+    store.open(state)
+    gone = Job(id="b", command="work", schedule=[TriggerRef("vanished")])
+    store.commit([Put(*documents.document_key(gone), documents.dump(gone))])
+    store.close()
+    said = offline("doctor", "--json", "--config", str(config))
+    found = by_subject(json.loads(said.out))["added job"]
+    assert not found["ok"]
+    assert found["observation"].startswith('job "b": unknown trigger "vanished"')
+    assert found["hint"].startswith("install its plugin and restart the daemon, or remove the job")

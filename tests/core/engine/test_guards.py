@@ -16,7 +16,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.model.policies import RetryPolicy
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.reasons import Due, Fired, GuardBlocked, GuardsPending
+from rae_auto.model.reasons import Due, GuardBlocked, GuardsPending
 from rae_auto.model.run import RunState
 
 NO = GuardResult(Verdict.NO, "on battery, 43 %")
@@ -71,9 +71,9 @@ def test_guards_that_say_yes_start_the_run_and_are_recorded(world, guarded):
 
 @pytest.mark.parametrize("result", [NO, UNKNOWN])
 def test_guard_that_says_no_or_unknown_skips_the_run(world, guarded, result):
-    w = world(guarded(read=["power"]))
+    w = world(guarded(read=["power"], every_minutes=5))
     w.answer_guard = lambda job, name: result
-    w.fire("a", "file", "k")
+    w.advance(timedelta(minutes=5))
     (run,) = w.history
     assert run.state is RunState.SKIPPED
     assert run.reason == GuardBlocked("power", result.verdict, result.reason)
@@ -81,10 +81,10 @@ def test_guard_that_says_no_or_unknown_skips_the_run(world, guarded, result):
 
 
 def test_computed_guard_that_blocks_for_certain_leaves_no_run(world, guarded):
-    w = world(guarded(hours=(8, 17)))
-    w.fire("a", "file", "k")
+    w = world(guarded(hours=(8, 17), every_minutes=5))
+    w.advance(timedelta(minutes=5))
     (decision,) = w.decisions
-    assert (decision.reason, decision.run) == (GuardBlocked("hours", Verdict.NO, "it is 00:00"), None)
+    assert (decision.reason, decision.run) == (GuardBlocked("hours", Verdict.NO, "it is 00:05"), None)
     assert w.history == []
 
 
@@ -189,9 +189,9 @@ def test_old_guard_reading_is_read_again(world, guarded, job):
     w.advance(timedelta(minutes=1))
     w.answer_guard = lambda job, name: NO
     w.end(b)
-    assert [run.reason for run in w.history if run.job == "a"] == [
-        GuardBlocked("power", Verdict.NO, "on battery, 43 %")
-    ]
+    assert [start.run.job for start in w.started] == ["b"]
+    (waiting,) = w.engine.runs(JobId("a"))
+    assert w.engine.waiting_for(waiting.run.id) == GuardBlocked("power", Verdict.NO, "on battery, 43 %")
 
 
 def test_unanswered_guards_are_read_again_after_a_crash(world, guarded):
@@ -224,8 +224,8 @@ def test_reload_that_removes_the_guard_starts_the_run(world, guarded):
 def test_reload_checks_changed_guards_at_once(world, guarded):
     w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")
-    w.add(guarded(hours=(8, 17)), replace=True)
-    assert [run.reason for run in w.history] == [GuardBlocked("hours", Verdict.NO, "it is 00:00")]
+    w.add(guarded(hours=(0, 17)), replace=True)
+    assert [start.run.key for start in w.started] == ["k"]
 
 
 def test_reload_with_a_shorter_guard_timeout_counts_at_once(world, guarded):
@@ -328,6 +328,29 @@ def test_reconfigure_changes_guards(world, guarded):
     first = guarded(hours=(8, 17))
     w = world(Plan(first.job, {}, JobOrigin.CONFIG, first.guards))
     w.fire("a", "file", "1")
+    assert not w.started
     w.feed(Reconfigure(Settings(), (Plan(first.job, {}, JobOrigin.CONFIG, {"hours": Hours(0, 24)}),)))
-    w.fire("a", "file", "2")
-    assert [decision.reason.code for decision in w.decisions] == [GuardBlocked.code, Fired.code]
+    assert [start.run.key for start in w.started] == ["1"]
+
+
+@pytest.mark.parametrize("trigger", ["file", "system", "threshold", "usage", "job", "combine", "webhook"])
+@pytest.mark.parametrize("is_read", [False, True])
+def test_event_waits_for_guards_as_long_as_it_takes(world, guarded, trigger, is_read):
+    w = world(guarded(read=["power"]) if is_read else guarded(hours=(8, 17)))
+    w.answer_guard = lambda job, name: NO
+    w.advance(timedelta(hours=(20 - w.now.wall.hour) % 24))
+    w.fire("a", trigger, "1")
+    for _ in range(11):
+        w.advance(timedelta(hours=1))
+    assert (w.started, w.history) == ([], [])
+    w.answer_guard = lambda job, name: YES
+    w.advance(timedelta(hours=2))
+    assert [start.run.trigger for start in w.started] == [trigger]
+
+
+def test_event_is_skipped_after_an_explicit_guard_timeout(world, guarded):
+    w = world(guarded(hours=(8, 17), guard_timeout="10m"))
+    w.advance(timedelta(hours=(20 - w.now.wall.hour) % 24))
+    w.fire("a", "file", "1")
+    w.advance(timedelta(minutes=11))
+    assert states(w) == [RunState.SKIPPED]

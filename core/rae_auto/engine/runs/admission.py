@@ -204,7 +204,7 @@ def _find_skip(state: EngineState, entry: JobEntry, candidate: Candidate, starts
         need = dependencies.find_unmet_need(state, job)
         if need is not None:
             return need
-    return guards.find_certain_block(entry, trigger, starts_at)
+    return guards.find_certain_block(entry, trigger, candidate.cause, starts_at)
 
 
 _USUAL_CONDITIONS = StartConditions()

@@ -6,9 +6,11 @@ Answers count for `MAX_READING_AGE` only; a run that has to wait for its turn af
 Meanwhile others go first, but only once: where the guards have said yes and there was no slot then, a slot is reserved
 while they are asked the second time.
 
-A run that a guard blocks is skipped, or waits for the job's guard timeout, counted from the first time a guard blocked
-it. Its guards are asked again when a computed guard changes its answer, or after `READ_INTERVAL`. Retries and manual
-runs skip the guards: a person, or the guards themselves, have said yes to them.
+A run that a guard blocks waits for the job's guard timeout, counted from the first time a guard blocked it, and is
+skipped then. Without a timeout a run of a schedule is skipped at once, because the schedule comes round again, and that
+of an event waits for as long as it takes, because the event comes once. Its guards are asked again when a computed
+guard changes its answer, or after `READ_INTERVAL`. Retries and manual runs skip the guards: a person, or the guards
+themselves, have said yes to them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,8 +27,9 @@ from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.guard import GuardResult
+from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.reasons import GuardBlocked
+from rae_auto.model.reasons import Cause, Fired, GuardBlocked
 from rae_auto.model.run import GuardWait, RunState
 
 MAX_READING_AGE = timedelta(seconds=5)
@@ -36,12 +39,17 @@ READ_INTERVAL = timedelta(seconds=15)
 """After what time a guard that said no is read again, for a run that waits."""
 
 
-def find_certain_block(entry: JobEntry, trigger: str, starts_at: datetime) -> GuardBlocked | None:
+def wait_limit(job: Job, cause: Cause) -> timedelta | None:
+    """Return how long a run of this cause waits for guards that block it; None without a limit."""
+    return None if isinstance(cause, Fired) and not job.guard_timeout else job.guard_timeout
+
+
+def find_certain_block(entry: JobEntry, trigger: str, cause: Cause, starts_at: datetime) -> GuardBlocked | None:
     """Return the guard that is certain, as of now, to block a run at `starts_at`.
 
     Only where the run wouldn't wait for it: so an occurrence that is skipped leaves no run.
     """
-    if trigger == MANUAL or entry.job.guard_timeout:
+    if trigger == MANUAL or wait_limit(entry.job, cause) != timedelta(0):
         return None
     for name, guard in entry.plan.guards.items():
         if guard is not None and not (result := guard.evaluate(starts_at)).allows:
@@ -114,7 +122,8 @@ def _ask_guards(turn: Turn, entry: RunEntry, readers: Mapping[str, object]) -> N
 def _block_run(turn: Turn, job_entry: JobEntry, entry: RunEntry, blocker: GuardBlocked) -> None:
     now, known = turn.now, entry.run.guard_wait
     waited = now.elapsed_since(known.since) if known else timedelta(0)
-    left = job_entry.job.guard_timeout - waited
+    limit = wait_limit(job_entry.job, entry.run.cause)
+    left = timedelta.max if limit is None else limit - waited
     if left <= timedelta(0):
         finish(turn, entry, RunState.SKIPPED, reason=blocker)
         return
