@@ -10,8 +10,8 @@ from attrs import field, frozen
 from rae_auto.api import Logger
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
-from rae_auto.toolkit.files import open_private
 from rae_plugins.loggers.line_formats import LineFormat, LogLevel, format_json, format_text
+from rae_plugins.loggers.rotating_file import RotatingFile
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -44,8 +44,7 @@ class FileLogger(Logger):
         return Path(self.path).expanduser() if self.path else directory / DEFAULT_NAME
 
     def handler(self, directory: Path) -> Mapping[str, Any]:
-        """Return the handler that writes to the file, with loguru's rotation and retention."""
-        path = self.log_file(directory)
+        """Return the handler that writes to the file."""
 
         def format_line(record: "Record") -> str:
             text = format_json(record) if self.format == "json" else format_text(record)
@@ -54,14 +53,9 @@ class FileLogger(Logger):
             return "{file_line}\n"
 
         return {
-            "sink": path,
+            "sink": RotatingFile(self.log_file(directory), self.rotation, self.retention),
             "level": self.level,
             "format": format_line,
-            "rotation": self.rotation,
-            "retention": self.retention,
-            "encoding": "utf-8",
-            "opener": lambda name, flags: open_private(Path(name), flags),
-            "delay": True,
         }
 
 
