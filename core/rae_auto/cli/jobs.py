@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import connect
+from rae_auto.cli.queries import ask_project, connect
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count
@@ -19,14 +19,19 @@ from rae_auto.views.tables import print_json, show_table
 @options.as_json
 @options.headers
 def list_command(all_: bool, config: str | None, json_: bool) -> None:
-    """List all jobs, with their present state and their next run.
+    """List all jobs, with their present state and their next run. Works without a daemon.
 
     A job that will not start again, because its only time is past, is left out a day after its last run.
 
     Example: rae-auto list --json
     """
-    with connect(config) as client:
-        jobs = client.call("list")
+    try:
+        with connect(config) as client:
+            jobs = client.call("list")
+    except DaemonUnreachable as problem:
+        from rae_auto.offline.job_queries import list_jobs  # lazy: start-up
+
+        jobs = ask_project(config, list_jobs, problem)
     if json_:
         print_json(jobs)
         return
@@ -42,12 +47,17 @@ def list_command(all_: bool, config: str | None, json_: bool) -> None:
 @options.config
 @options.as_json
 def show_command(job: str, config: str | None, json_: bool) -> None:
-    """Show a job: its definition, its state, and its open runs.
+    """Show a job: its definition, its state, and its open runs. Works without a daemon.
 
     Example: rae-auto show backup
     """
-    with connect(config) as client:
-        details = client.call("show", job=job)
+    try:
+        with connect(config) as client:
+            details = client.call("show", job=job)
+    except DaemonUnreachable as problem:
+        from rae_auto.offline.job_queries import show_job  # lazy: start-up
+
+        details = ask_project(config, lambda project: show_job(project, job), problem)
     if json_:
         print_json(details)
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.queries import connect
 from rae_auto.cli.usage import OneOf, WholeNumber
 from rae_auto.model.primitives.escaping import escape_line, escape_text
 from rae_auto.model.primitives.formatting import format_count
@@ -102,7 +103,7 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
             schedules = schedules_of_expression(what, tz, config, print_note)
         else:
             schedules = schedules_of_job(
-                what, tz, lambda: options.load_project(config), print_note, ask_daemon=config is None
+                what, tz, lambda: options.load_project(config), print_note, lambda: connect(config)
             )
     except ValueError as error:
         raise click.UsageError(str(error)) from None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
@@ -18,6 +18,8 @@ from rae_auto.views.times import show_times_in
 
 if TYPE_CHECKING:
     from rae_auto.offline.project import Project
+
+T = TypeVar("T")
 
 
 def connect(config: str | None, timeout: float | None = ANSWER_TIMEOUT_SECONDS) -> Client:
@@ -70,6 +72,21 @@ def query(
         answer = getattr(queries, command)(project, _with_instants(arguments, lambda: project.zone))
         print_notices(project)
         return answer
+
+
+def ask_project(config: str | None, answer: "Callable[[Project], T]", problem: DaemonUnreachable) -> T:
+    """Return an answer from a configuration and its store, and say that it is not the daemon's.
+
+    Errors: the problem itself, if there is no configuration to ask.
+    """
+    if find_config(config) is None:
+        raise problem
+    project = options.load_project(config)
+    show_times_in(project.zone)
+    found = answer(project)
+    print_notices(project)
+    click.echo("rae-auto: no daemon is running; 'rae-auto run' starts one", err=True)
+    return found
 
 
 _TIMES = ("since", "until", "before", "at")

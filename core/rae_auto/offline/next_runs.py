@@ -21,8 +21,8 @@ from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.zones import LOCAL, zone
 from rae_auto.model.schedule import Schedule
+from rae_auto.offline.job_queries import find_job
 from rae_auto.offline.project import Project
-from rae_auto.offline.queries import find_job
 from rae_auto.paths import find_config
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
@@ -83,7 +83,7 @@ def _configured_zone(config: str | None, note: Note) -> str:
 
 
 def schedules_of_job(
-    name: str, timezone: str | None, load: Callable[[], Project], note: Note, *, ask_daemon: bool
+    name: str, timezone: str | None, load: Callable[[], Project], note: Note, connect: Callable[[], Client]
 ) -> Schedules | None:
     """Return the schedules of a job: of the running daemon, or else of the loaded configuration or its store.
 
@@ -91,7 +91,7 @@ def schedules_of_job(
 
     Errors: ConfigError, JobNotFound, StoreError, ValueError for an unknown time zone.
     """
-    found = _ask_daemon(name) if ask_daemon else None
+    found = _ask_daemon(name, connect)
     if found is None:
         project = load()
         definition, registry, configured = find_job(project, name), project.registry, project.config.timezone
@@ -117,10 +117,10 @@ def _cause_of_disabling(name: str, is_enabled: bool, is_all_enabled: bool) -> st
     return f"{subject} is disabled (enabled = false); 'rae-auto trigger {name}' starts it by hand"
 
 
-def _ask_daemon(name: str) -> Mapping[str, Any] | None:
+def _ask_daemon(name: str, connect: Callable[[], Client]) -> Mapping[str, Any] | None:
     """Return what the running daemon knows of a job; None if none is running, or if it has no such job."""
     try:
-        with Client() as client:
+        with connect() as client:
             timezone = client.call("ping").get("timezone")
             if timezone is None:
                 return None

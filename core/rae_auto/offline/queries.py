@@ -23,7 +23,6 @@ from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.records import decision_record, run_record
 from rae_auto.model.run import Run
 from rae_auto.offline.project import Project
-from rae_auto.paths import state_directory
 from rae_auto.records.backup_files import write
 from rae_auto.records.events import (
     deletable_patterns,
@@ -50,7 +49,7 @@ def histories(project: Project, queries: Sequence[Mapping[str, Any]]) -> list[li
     """Return the answers to several queries for runs. Errors: as `history`."""
     log_queries = [log_query(query, project.zone) for query in queries]
     with project.read_store() as store:
-        open_runs = _load_values(store, documents.RUN, Run)
+        open_runs = load_values(store, documents.RUN, Run)
         for number, query in enumerate(log_queries):
             if query.job is not None:
                 _check_job(project, store, open_runs, query.job)
@@ -95,7 +94,7 @@ def stats(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     job = optional_text(query, "job")
     with project.read_store() as store:
         if job is not None:
-            _check_job(project, store, _load_values(store, documents.RUN, Run), job)
+            _check_job(project, store, load_values(store, documents.RUN, Run), job)
         return statistics_of(store, job, optional_instant(query, "since", project.zone)).record()
 
 
@@ -124,20 +123,6 @@ def why(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
         return explain(source, question, runs, decisions, requested_run).record()
 
 
-def find_job(project: Project, name: str) -> Job:
-    """Return a job of the configuration, or one that was added to the store. Errors: JobNotFound, StoreError."""
-    added: list[Job] = []
-    known = next((job for job in project.config.jobs if job.id == name), None)
-    if known is None and state_directory().is_dir():
-        with project.read_store() as store:
-            added = _load_values(store, documents.JOB, Job)
-        known = next((job for job in added if job.id == name), None)
-    if known is None:
-        near = did_you_mean(name, [*project.job_names, *(job.id for job in added)])
-        raise JobNotFound(f"no job {quote(name)} in {project.path}{near}; a cron expression has five fields")
-    return known
-
-
 class StoreSource:
     """A `JobSource` that reads an opened store, and the configuration as the next daemon will load it."""
 
@@ -149,13 +134,13 @@ class StoreSource:
         self._store = store
         self.zone = project.zone
         self.now = now
-        self.open_runs = _load_values(store, documents.RUN, Run)
+        self.open_runs = load_values(store, documents.RUN, Run)
 
     def job_names(self) -> Iterable[str]:
         return self._project.job_names
 
     def find_plan(self, job: str) -> Plan | None:
-        definitions = (*self._project.config.jobs, *_load_values(self._store, documents.JOB, Job))
+        definitions = (*self._project.config.jobs, *load_values(self._store, documents.JOB, Job))
         definition = next((known for known in definitions if known.id == job), None)
         return None if definition is None else self._project.plugins.plan(definition, JobOrigin.CONFIG).plan
 
@@ -163,7 +148,7 @@ class StoreSource:
         return self._project.config.enabled
 
     def job_state(self, job: str) -> JobState:
-        states = _load_values(self._store, documents.STATE, JobState)
+        states = load_values(self._store, documents.STATE, JobState)
         return next((state for state in states if state.job == job), JobState(JobId(job)))
 
     def next_run_at(self, plan: Plan) -> datetime | None:
@@ -174,7 +159,7 @@ class StoreSource:
         return self._project.plugins.trigger_problems(plan)
 
     def known_occurrences(self, job: str) -> Iterable[SeenOccurrence]:
-        return [seen for seen in _load_values(self._store, documents.SEEN, SeenOccurrence) if seen.job == job]
+        return [seen for seen in load_values(self._store, documents.SEEN, SeenOccurrence) if seen.job == job]
 
     def waits(self, runs: Sequence[Run]) -> Mapping[str, Wait]:
         return {run.id: (None, "no daemon is running") for run in runs if not run.state.final}
@@ -187,7 +172,7 @@ def _find_runs(store: Store, open_runs: Sequence[Run], query: LogQuery) -> list[
 
 def _check_job(project: Project, store: Store, open_runs: Sequence[Run], job: str) -> None:
     """Raise JobNotFound if there is neither a job of this name nor a run of it."""
-    known = [*project.job_names, *(stored.id for stored in _load_values(store, documents.JOB, Job))]
+    known = [*project.job_names, *(stored.id for stored in load_values(store, documents.JOB, Job))]
     if job not in known and not _find_runs(store, open_runs, LogQuery(job=job, limit=1)):
         near = did_you_mean(job, known) or f"; jobs are defined in {project.path}"
         raise JobNotFound(f"no job {quote(job)}{near}")
@@ -197,5 +182,6 @@ def _find_run(store: Store, open_runs: Sequence[Run], run: str) -> Run:
     return choose_run(run, _find_runs(store, open_runs, query_for_id(run)))
 
 
-def _load_values(store: Store, kind: str, cls: type[T]) -> list[T]:
+def load_values(store: Store, kind: str, cls: type[T]) -> list[T]:
+    """Return the values of a kind of documents, without damaged ones."""
     return [documents.load(cls, body) for _, body in store.load(kind) if not isinstance(body, CorruptDocument)]

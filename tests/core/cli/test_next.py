@@ -110,4 +110,5 @@ def test_next_of_a_job_of_the_daemon_comes_first(cli, monkeypatch, tmp_path):
     assert cli("next", "elsewhere", *FROM, "--count", "1").out == "2026-11-28T07:00:00+01:00\n"
     cli("pause", "elsewhere")
     said = cli("next", "elsewhere")
+    assert cli("remove", "elsewhere").code == 0
     assert (said.out, said.err) == ("", "job \"elsewhere\" is paused; 'rae-auto resume elsewhere' lets it go on\n")

@@ -1,0 +1,122 @@
+"""Jobs while no daemon runs, in the form of the control commands 'list' and 'show'.
+
+Jobs come from the configuration and, if there is one, from the store; a job of the configuration hides an added one of
+the same name, as it does for the daemon.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import frozen
+
+from rae_auto.engine.plan import JobOrigin, Plan
+from rae_auto.errors import InvalidJob, JobNotFound
+from rae_auto.model import documents
+from rae_auto.model.job import Job
+from rae_auto.model.job_info import JobActivity, JobInfo, JobStatus
+from rae_auto.model.job_state import JobState
+from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.names import did_you_mean
+from rae_auto.model.records import job_record, run_record
+from rae_auto.model.run import Run
+from rae_auto.offline.project import Project
+from rae_auto.offline.queries import load_values
+from rae_auto.runtime.time.clock import SystemClock
+
+
+@frozen
+class _StoredJobs:
+    """The jobs that the next daemon will have, with their states and open runs."""
+
+    jobs: Mapping[str, tuple[Job, JobOrigin]]
+    states: Mapping[str, JobState]
+    open_runs: Sequence[Run]
+
+
+def list_jobs(project: Project) -> list[dict[str, Any]]:
+    """Return all jobs, with their next starts and latest runs. Errors: StoreError."""
+    stored, now = _read(project), SystemClock().now().wall
+    return [job_record(_info(project, stored, name, now)) for name in sorted(stored.jobs)]
+
+
+def show_job(project: Project, name: str) -> dict[str, Any]:
+    """Return the definition of a job, its state and its open runs. Errors: JobNotFound, StoreError."""
+    stored = _read(project)
+    job, _ = _find(project, stored, name)
+    return {
+        "definition": documents.dump(job),
+        "info": job_record(_info(project, stored, name, SystemClock().now().wall)),
+        "open": [run_record(run) for run in stored.open_runs if run.job == name],
+    }
+
+
+def find_job(project: Project, name: str) -> Job:
+    """Return a job of the configuration, or one that was added to the store. Errors: JobNotFound, StoreError."""
+    job, _ = _find(project, _read(project), name)
+    return job
+
+
+def _find(project: Project, stored: _StoredJobs, name: str) -> tuple[Job, JobOrigin]:
+    if name not in stored.jobs:
+        near = did_you_mean(name, stored.jobs)
+        raise JobNotFound(f"no job {quote(name)} in {project.path}{near}; 'rae-auto list' shows all jobs")
+    return stored.jobs[name]
+
+
+def _read(project: Project) -> _StoredJobs:
+    jobs: dict[str, tuple[Job, JobOrigin]] = {job.id: (job, JobOrigin.CONFIG) for job in project.config.jobs}
+    if not project.directory.is_dir():
+        return _StoredJobs(jobs, {}, ())
+    with project.read_store() as store:
+        added: dict[str, tuple[Job, JobOrigin]] = {
+            job.id: (job, JobOrigin.STORE) for job in load_values(store, documents.JOB, Job)
+        }
+        states: dict[str, JobState] = {state.job: state for state in load_values(store, documents.STATE, JobState)}
+        return _StoredJobs({**added, **jobs}, states, load_values(store, documents.RUN, Run))
+
+
+def _info(project: Project, stored: _StoredJobs, name: str, now: datetime) -> JobInfo:
+    job, origin = stored.jobs[name]
+    state = stored.states.get(name, JobState(job.id))
+    is_enabled = job.enabled and project.config.enabled
+    try:
+        plan = project.plugins.plan(job, origin).plan
+    except InvalidJob as error:
+        plan = Plan(job, {}, origin, problem=str(error))
+    is_waiting = is_enabled and not state.paused
+    next_at = _next_at(plan, now) if is_waiting else None
+    is_done = is_waiting and next_at is None and 0 < len(plan.schedules) == len(job.schedule)
+    return JobInfo(
+        id=job.id,
+        name=job.name,
+        origin=origin.value,
+        schedule=plan.summaries or tuple(ref.type for ref in job.schedule),
+        priority=job.priority,
+        status=JobStatus(
+            job=job.id,
+            activity=_activity(is_enabled, state, is_done),
+            enabled=job.enabled,
+            paused=state.paused,
+            open=tuple(run.id for run in stored.open_runs if run.job == name),
+            next_at=next_at,
+            last_state=state.last_state,
+            last_run=state.last_run,
+            last_finished_at=state.last_finished_at,
+            failures=state.failures,
+        ),
+    )
+
+
+def _activity(is_enabled: bool, state: JobState, is_done: bool) -> JobActivity:
+    # An open run may go on or have ended since the daemon did; nothing watches it.
+    if not is_enabled:
+        return JobActivity.DISABLED
+    if state.paused:
+        return JobActivity.PAUSED
+    return JobActivity.DONE if is_done else JobActivity.IDLE
+
+
+def _next_at(plan: Plan, now: datetime) -> datetime | None:
+    instants = [schedule.next_after(now) for schedule in plan.schedules.values()]
+    return min((instant for instant in instants if instant is not None), default=None)
