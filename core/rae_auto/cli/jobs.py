@@ -21,7 +21,7 @@ from rae_auto.views.tables import print_json, show_table
 def list_command(all_: bool, config: str | None, json_: bool) -> None:
     """List all jobs, with their present state and their next run. Works without a daemon.
 
-    A job that will not start again, because its only time is past, is left out a day after its last run.
+    A job that will not start again, because its only time is past, leaves the list a day after its last run.
 
     Example: rae-auto list --json
     """

@@ -97,12 +97,13 @@ def complete(kind: str) -> "Callable[[click.Context, click.Parameter, str], list
     return find
 
 
-def load_project(given: str | None) -> "Project":
-    """Load the project of a configuration. Errors: ConfigError."""
+def load_project(given: str | None, *, for_reading: bool = False) -> "Project":
+    """Load the project of a configuration; `for_reading` puts up with errors in it. Errors: ConfigError."""
     from rae_auto.offline.project import Project  # lazy: start-up
 
     path = find_config(given) or last_config(state_directory())
-    return Project.load(config_path(given) if path is None else path)
+    load = Project.load_for_reading if for_reading else Project.load
+    return load(config_path(given) if path is None else path)
 
 
 def for_each(names: Iterable[str], act: Callable[[str], None]) -> None:

@@ -67,7 +67,7 @@ def query(
     except DaemonUnreachable:
         from rae_auto.offline import queries  # lazy: start-up
 
-        project = options.load_project(config)
+        project = options.load_project(config, for_reading=True)
         show_times_in(project.zone)
         answer = getattr(queries, command)(project, _with_instants(arguments, lambda: project.zone))
         print_notices(project)

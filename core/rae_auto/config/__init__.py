@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from rae_auto.config.loading import Report as Report
     from rae_auto.config.loading import check as check
     from rae_auto.config.loading import load as load
+    from rae_auto.config.loading import load_usable_part as load_usable_part
 
-__all__ = ["Config", "Report", "check", "load"]
+__all__ = ["Config", "Report", "check", "load", "load_usable_part"]
 
 
 def __getattr__(name: str) -> Any:

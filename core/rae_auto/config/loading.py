@@ -82,6 +82,18 @@ def load(path: Path, plugins: PluginSource) -> Config:
     return examination.config
 
 
+def load_usable_part(path: Path, plugins: PluginSource) -> tuple[Config, int]:
+    """Load a file for commands that only read its store; return what is valid of it, and the number of problems.
+
+    Raises ConfigError with all problems if the text isn't TOML, or says nothing certain about the store.
+    """
+    examination = _examine(path, plugins)
+    problems = examination.findings.problems
+    if any(not problem.key or problem.key[0] in ("store", "state", "timezone") for problem in problems):
+        raise ConfigError(examination.lines(problems))
+    return examination.config, len(problems)
+
+
 def check(path: Path, plugins: PluginSource, advisor: Advisor | None = None) -> Report:
     """Return the errors and warnings of a file, with those of an `advisor`; raises nothing."""
     try:

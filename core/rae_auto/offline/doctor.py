@@ -200,7 +200,8 @@ def _stored_jobs(project: Project, store: Store) -> Iterator[Finding]:
 def _service() -> Finding:
     directories = (Path("~/.config/systemd/user").expanduser(), Path("/etc/systemd/system"))
     units = [directory / "rae-auto.service" for directory in directories if (directory / "rae-auto.service").exists()]
-    return Finding("service", str(units[0]) if units else "not installed; the daemon ends with its terminal session")
+    absent = "none is installed, so nothing starts the daemon when you log in"
+    return Finding("service", str(units[0]) if units else absent)
 
 
 def _plugins(registry: Registry, config: Config | None) -> Iterator[Finding]:

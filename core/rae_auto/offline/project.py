@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import SourceTrigger
-from rae_auto.config import Config, load
+from rae_auto.config import Config, load, load_usable_part
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import JobNotFound, StoreError
 from rae_auto.model.job import Job
@@ -52,6 +52,15 @@ class Project:
         """Load a configuration file. Errors: ConfigError, with all its problems."""
         registry = registry or Registry()
         return cls(path, load(path, registry), registry)
+
+    @classmethod
+    def load_for_reading(cls, path: Path) -> Self:
+        """Load a configuration file, which may have errors where the store isn't concerned. Errors: ConfigError."""
+        registry = Registry()
+        config, count = load_usable_part(path, registry)
+        errors = format_count(count, "error")
+        notices = [f"{path} has {errors}, and 'rae-auto check' lists them; the records are shown all the same"]
+        return cls(path, config, registry, notices if count else [])
 
     @cached_property
     def plugins(self) -> PluginFactory:

@@ -94,6 +94,18 @@ def test_offline_commands_use_the_configuration_that_ran_last(daemons, call, tmp
     assert (code, "hello" in said) == (0, True)
 
 
+def test_offline_commands_work_with_a_file_that_has_errors(daemons, call):
+    daemons.serve()
+    call(f"trigger hello --config {daemons.config}")
+    daemons.stop()
+    daemons.write('state = "state"\nmax_paralel = 3\n[jobs.other]\nshel = "x"\n' + JOBS)
+    code, said = call(f"history --config {daemons.config}")
+    assert (code, "hello" in said) == (0, True)
+    assert "has 3 errors, and 'rae-auto check' lists them" in said
+    daemons.write('state = "state"\nstore = "nosuch"\n' + JOBS)
+    assert call(f"history --config {daemons.config}")[0] == 2
+
+
 def test_state_that_only_the_whole_file_shows_is_refused(call, tmp_path):
     other = write_other(tmp_path, 'loggers = [\n  ["x"]\n]\nstate = "here"\n')
     assert "must be on a line of its own above all tables" in call(f"check --config {other}")[1]
