@@ -29,7 +29,7 @@ COMMAND_GROUPS = {
     "Plan": {"check": "planning", "simulate": "simulate", "test-trigger": "runs"},
     "Store": {"backup": "backups", "restore": "backups", "disk": "upkeep.disk", "prune": "upkeep.disk"},
     "Plugins": {"plugins": "plugins", "notify": "interactive.notify", "schema": "planning"},
-    "Setup": {"init": "planning", "doctor": "doctor", "completion": "planning"},
+    "Setup": {"init": "planning", "doctor": "upkeep.doctor", "completion": "planning"},
 }  # fmt: skip
 """The groups of the help: each command, and the module of `rae_auto.cli` that defines it as NAME_command."""
 

@@ -24,6 +24,7 @@ def test_add_takes_a_shell_line_variables_and_a_folder(cli: Cli, tmp_path: Path)
     assert definition["shell"] == "ls | wc -l"
     assert definition["env"] == {"A": "1", "B": "x=y"}
     assert definition["cwd"] == str(tmp_path)
+    assert add(cli, "--pass-env", "TOKEN", "--", "true")["pass_env"] == ["TOKEN"]
 
 
 def test_a_job_runs_in_the_folder_where_add_was_typed(

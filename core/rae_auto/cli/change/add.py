@@ -29,6 +29,12 @@ from rae_auto.views.times import local_and_relative_time
 @click.option("--cwd", metavar="FOLDER", help="Where the command starts; by default in this folder.")
 @click.option("--env", type=KeyValue(), multiple=True, metavar="KEY=VALUE", help="A variable of its environment.")
 @click.option(
+    "--pass-env",
+    multiple=True,
+    metavar="NAME",
+    help="A variable of the daemon that it gets too; may be repeated.",
+)
+@click.option(
     "--needs",
     multiple=True,
     metavar="JOB",

@@ -31,6 +31,8 @@ def definition_of(
         definition["retry_policy"] = {"attempts": options["retries"] + 1}
     if options["env"]:
         definition["env"] = {**definition.get("env", {}), **dict(options["env"])}
+    if options["pass_env"]:
+        definition["pass_env"] = list(options["pass_env"])
     if options["needs"]:
         definition["needs"] = list(options["needs"])
     if options["guards"]:
