@@ -8,7 +8,7 @@ import pytest
 
 from rae_auto.control.client import unreachable
 
-NOBODY = 65534
+OTHER_USER = 65534
 
 
 def _describe(directory: Path, user: int, answers: "multiprocessing.SimpleQueue[str]") -> None:
@@ -27,7 +27,7 @@ def test_unreachable_names_the_owner_of_a_state_directory(tmp_path: Path, parts:
     tmp_path.joinpath(parts[0]).chmod(0o700)
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
-    process = context.Process(target=_describe, args=(directory, NOBODY, answers))
+    process = context.Process(target=_describe, args=(directory, OTHER_USER, answers))
     process.start()
     process.join(30)
     assert not answers.empty()
