@@ -1,9 +1,7 @@
 """The contract of notifiers, which deliver notices to people."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
 from attrs import frozen
 
@@ -15,7 +13,12 @@ from rae_auto.model.run import RunState
 
 @frozen(kw_only=True)
 class Notice:
-    """Something worth telling. `text` is one line for a person."""
+    """Something worth telling. `text` says it in one line for a person; the rest are facts about it.
+
+    `at` is when the run finished, `cause` why it ran, `output` the last lines that it printed. `failures` counts
+    unsuccessful runs in a row, this one included. `usual_duration` is the median of the latest runs that succeeded.
+    Instants are in the configured time zone.
+    """
 
     kind: NotifyOn
     job: JobId
@@ -23,9 +26,15 @@ class Notice:
     state: RunState
     at: datetime
     text: str
+    host: str = ""
+    cause: str = ""
     exit_code: int | None = None
     attempt: int = 0
-    facts: Mapping[str, Any] | None = None
+    failures: int = 0
+    duration: timedelta | None = None
+    usual_duration: timedelta | None = None
+    next_at: datetime | None = None
+    output: str = ""
 
 
 class Notifier(Plugin):

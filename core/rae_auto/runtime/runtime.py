@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from attrs import frozen
+from attrs import evolve, frozen
 from loguru import logger
 
 from rae_auto.api.events import Event
-from rae_auto.api.notifier import Notifier
+from rae_auto.api.notifier import Notice, Notifier
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.engine.commands import Ask, Reconfigure, Stop
@@ -49,6 +49,7 @@ from rae_auto.runtime.recovery import Recovered, discard_replaced_jobs, find_att
 from rae_auto.runtime.reporting.announcements import announce, announce_event
 from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
+from rae_auto.runtime.reporting.notices import JobFacts, notice_of, read_output_end, usual_duration
 from rae_auto.runtime.reporting.notifications import LAST_NOTICES_SECONDS, Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
 from rae_auto.runtime.retention import HistoryBounds, shorten
@@ -103,16 +104,19 @@ class Runtime:
         self._damaged_jobs = recovered.damaged_jobs
         self._repository = repository
         self._engine_loop = EngineLoop(self.engine, self.clock, repository.commit, self._perform)
+        self._environment = {**options.environment, "RAE_STATE_DIR": str(self.directory)}
         self._executions = Executions(
             self.directory,
             factory.executor,
             self._engine_loop.submit,
-            {**options.environment, "RAE_STATE_DIR": str(self.directory)},
+            self._environment,
             self.quarantine,
             lambda: self.retention.output,
         )
         self._notifications = Notifications(
-            {name: factory.notifier(ref) for name, ref in options.notifiers.items()}, self.quarantine
+            {name: factory.notifier(ref) for name, ref in options.notifiers.items()},
+            self.quarantine,
+            self._describe_end,
         )
         self.inputs = Inputs(
             self.directory,
@@ -393,6 +397,18 @@ class Runtime:
     def _handle_recorded_event(self, event: Event) -> None:
         self._bounds.note_event(event.name)
         announce_event(self.events, event)
+
+    async def _describe_end(self, wish: Notify) -> Notice:
+        """Return the notice of a wish, with the facts as they are when this is called."""
+        job = wish.run.job
+        entry = next((entry for entry in self.engine.jobs() if entry.job.id == job), None)
+        facts = JobFacts() if entry is None else JobFacts(entry.state.failures, self.engine.next_at(job))
+        notice = notice_of(wish, self.zone, facts)
+        return evolve(
+            notice,
+            output=await read_output_end(self.directory, wish.job, wish.run, self._environment),
+            usual_duration=await usual_duration(job, self._repository.runs),
+        )
 
     def _perform(self, step: Step) -> None:
         """Carry out the effects of a step whose changes are durable."""

@@ -15,6 +15,7 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.formatting import format_elapsed, quote
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.environment import inherited_environment
+from rae_auto.toolkit.notices import notice_record
 from rae_auto.toolkit.programs import find_inherited_program_problem
 from rae_auto.toolkit.validators import absolute_path
 from rae_plugins.machine.commands import check_command, kill, working_directory
@@ -65,7 +66,7 @@ class CommandNotifier(Notifier):
             raise RuntimeError(f"program {quote(self.command[0])} can't be started: {error.strerror}") from error
         try:
             async with asyncio.timeout(self.timeout.total_seconds()):
-                await process.communicate(_to_json(notice))
+                await process.communicate(json.dumps(notice_record(notice)).encode())
         except TimeoutError:
             raise RuntimeError(f"{quote(self.command[0])} took longer than {format_elapsed(self.timeout)}") from None
         finally:
@@ -73,20 +74,6 @@ class CommandNotifier(Notifier):
                 await kill(process)
         if process.returncode:
             raise RuntimeError(f"{quote(self.command[0])} failed with exit code {process.returncode}")
-
-
-def _to_json(notice: Notice) -> bytes:
-    document: dict[str, Any] = {
-        "kind": notice.kind.value,
-        "job": notice.job,
-        "run_id": notice.run,
-        "state": notice.state.value,
-        "at": notice.at.isoformat(),
-        "text": notice.text,
-        "exit_code": notice.exit_code,
-        "attempt": notice.attempt,
-    }
-    return json.dumps(document).encode()
 
 
 @hookimpl

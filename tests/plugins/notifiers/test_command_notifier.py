@@ -18,6 +18,7 @@ from rae_auto.model.policies import NotifyOn
 from rae_auto.model.run import RunState
 from rae_auto.registry import Registry
 from rae_auto.testing.notifiers import NOTICE, NotifierConformance
+from rae_auto.toolkit.notices import notice_record
 from rae_plugins.notifiers import command
 from rae_plugins.notifiers.command import CommandNotifier
 
@@ -54,7 +55,7 @@ class TestCommandConforms(NotifierConformance):
 def test_notifier_passes_the_notice_as_json_on_stdin(tmp_path: Path) -> None:
     notify(python(KEEP, tmp_path))
     (path,) = tmp_path.glob("*.json")
-    assert json.loads(path.read_bytes()) == {
+    assert json.loads(path.read_bytes()) == notice_record(NOTICE) | {
         "kind": "failure",
         "job": "backup",
         "run_id": "backup-1",

@@ -91,6 +91,11 @@ def _without_output(inner: Any) -> "Callable[[Record], bool]":
     return accepts
 
 
+def mask_hidden(text: str) -> str:
+    """Return the text with hidden values masked."""
+    return mask_secrets(text, sort_secrets(_hidden))
+
+
 def clean_record(record: "Record") -> None:
     """Escape the message and the fields of a record, and mask secrets in them."""
     hidden = sort_secrets(_hidden)

@@ -1,18 +1,17 @@
 """Notifications: each notice in a task of its own, with a time limit, never in the way of a run."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from loguru import logger
 
 from rae_auto.api.notifier import Notice, Notifier
 from rae_auto.api.plugin import Kind
 from rae_auto.engine.effects import Notify
-from rae_auto.model.policies import NotifyOn
 from rae_auto.model.primitives.formatting import describe_error
-from rae_auto.model.run import Run
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
+from rae_auto.runtime.reporting.notices import notice_of
 
 NOTIFY_TIMEOUT_SECONDS = 30.0
 """Seconds that a notifier may take."""
@@ -21,47 +20,42 @@ LAST_NOTICES_SECONDS = 5.0
 """Seconds that deliveries may still take at a stop."""
 
 
-def notice_of(wish: Notify) -> Notice:
-    """Return the notice about the end of a run."""
-    run = wish.run
-    assert run.finished_at is not None
-    return Notice(
-        kind=wish.kind,
-        job=run.job,
-        run=run.id,
-        state=run.state,
-        at=run.finished_at,
-        text=_text(wish.kind, run),
-        exit_code=run.exit_code,
-        attempt=run.attempt,
-    )
+Describe = Callable[[Notify], Awaitable[Notice]]
+"""Makes the notice of a wish, and may read for it."""
 
 
-def _text(kind: NotifyOn, run: Run) -> str:
-    if kind is NotifyOn.RECOVERY:
-        return f"{run.job} succeeded again"
-    why = run.reason.text if run.reason else (f"exit code {run.exit_code}" if run.exit_code else "")
-    ended = run.state.text
-    return f"{run.job} {ended}" + (f": {why}" if why and kind is NotifyOn.FAILURE else "")
+async def describe_end(wish: Notify) -> Notice:
+    """Return the notice of a wish with what is at hand."""
+    return notice_of(wish)
 
 
 class Notifications:
     """The notifiers, and the deliveries to them that have not ended."""
 
-    def __init__(self, notifiers: Mapping[str, Notifier], quarantine: Quarantine | None = None) -> None:
+    def __init__(
+        self,
+        notifiers: Mapping[str, Notifier],
+        quarantine: Quarantine | None = None,
+        describe: Describe = describe_end,
+    ) -> None:
+        self._describe = describe
         self._quarantine = quarantine or Quarantine(lambda *_: "unknown")
         self.notifiers = notifiers
         self._tasks = BackgroundTasks("a notifier")
 
     def send(self, wish: Notify) -> None:
         """Deliver the notice through every notifier that the job names, or through all."""
-        notice = notice_of(wish)
+        # Begun now, so that the facts are those of this moment, and awaited by all deliveries.
+        describing = asyncio.ensure_future(self._describe(wish))
         for name in wish.job.notify.via or self.notifiers:
-            self._tasks.start(self._deliver(name, notice), name=name, owner=f"notifier {name}")
+            self._tasks.start(self._describe_and_deliver(name, describing), name=name, owner=f"notifier {name}")
 
     async def close(self, limit_seconds: float = LAST_NOTICES_SECONDS) -> None:
         """Let deliveries finish for so many seconds."""
         await self._tasks.wait(limit_seconds)
+
+    async def _describe_and_deliver(self, name: str, describing: "asyncio.Future[Notice]") -> None:
+        await self._deliver(name, await asyncio.shield(describing))
 
     async def _deliver(self, name: str, notice: Notice) -> None:
         log = logger.bind(job=notice.job, run=notice.run)

@@ -1,6 +1,7 @@
 """Notifications of the ends of runs: their recipients, and that delivery delays nothing."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -146,6 +147,8 @@ def test_notice_has_the_data_of_its_run():
         text="backup failed: exit code 3",
         exit_code=3,
         attempt=2,
+        host=socket.gethostname(),
+        cause="it was triggered by hand",
     )
 
 
@@ -299,6 +302,34 @@ def test_ends_that_a_job_selects_are_notified(tmp_path):
         ("mail", "recovery", "back", 1),
         ("mail", "success", "all", 1),
     ]
+
+
+def test_notice_has_the_facts_that_help_whoever_reads_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("DISK_TOKEN", "hunter2-hunter2")
+    flag = tmp_path / "flag"
+    job = Job(
+        name="bad",
+        shell=f"test -e {flag} && exit; seq 30; echo $TOKEN disk full; exit 3",
+        env={"TOKEN": "${env:DISK_TOKEN}"},
+        schedule="0 4 1 1 *",
+        notify=NotifyPolicy(on=("failure",)),
+    )
+
+    async def succeed_and_fail_twice(scheduler):
+        flag.touch()
+        await run(scheduler, "bad")
+        flag.unlink()
+        for _ in range(2):
+            await run(scheduler, "bad")
+
+    after([job], succeed_and_fail_twice, tmp_path, mail=noting("mail"))
+    first, second = (notice for _, notice in delivered)
+    assert (first.failures, second.failures) == (1, 2)
+    assert first.output.splitlines() == [*map(str, range(12, 31)), "*** disk full"]
+    assert first.duration is not None
+    assert first.usual_duration is not None
+    assert first.next_at is not None
+    assert (first.next_at.month, first.next_at.day, first.next_at.hour) == (1, 1, 4)
 
 
 def test_failure_is_notified_once_after_the_last_attempt(tmp_path):

@@ -1,0 +1,220 @@
+"""The email notifier: notices go to mailboxes, by an SMTP server or by this machine's own mail program."""
+
+import os
+import ssl
+import subprocess
+from collections.abc import Iterable
+from datetime import timedelta
+from enum import StrEnum
+from html import escape
+from typing import TYPE_CHECKING, ClassVar
+
+from attrs import field, frozen, validators
+
+from rae_auto.api import Notice, Notifier
+from rae_auto.hookspecs import hookimpl
+from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.problems import invalid
+from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.environment import inherited_environment
+from rae_auto.toolkit.notices import notice_body, notice_facts, notice_title
+from rae_auto.toolkit.programs import find_inherited_program_problem
+from rae_auto.toolkit.secret_references import resolve_references
+from rae_plugins.machine.blocking_calls import call_with_timeout
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+MAX_SUBJECT_CHARACTERS = 200
+
+_SENDMAIL_DIRECTORIES = "/usr/sbin:/usr/lib"
+"""Directories of the mail program that are on few users' PATH."""
+
+
+class Security(StrEnum):
+    """Encryption of the connection to the server."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+DEFAULT_PORTS = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
+
+
+def _addresses(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _check_addresses(_: object, __: object, addresses: tuple[str, ...]) -> None:
+    if not addresses:
+        raise invalid('must have an address, as in "ops@example.org"', "to")
+    for address in addresses:
+        if not isinstance(address, str) or "@" not in address or not address.isprintable() or "," in address:
+            raise invalid(f'must be a list of addresses, as in ["ops@example.org"], not {quote(str(address))}', "to")
+
+
+@frozen(kw_only=True)
+class EmailNotifier(Notifier):
+    """Sends each notice as a mail, in plain text and in HTML."""
+
+    type: ClassVar[str] = "email"
+
+    to: str | tuple[str, ...] = field(
+        converter=_addresses, validator=_check_addresses, metadata={"help": "the address, or a list of addresses"}
+    )
+    from_: str = field(default="", metadata={"help": "the sender; rae-auto@HOST if absent"})
+    host: str = field(
+        default="", metadata={"help": "the SMTP server; if absent, the program `sendmail` sends the mail"}
+    )
+    port: int | None = field(
+        default=None,
+        validator=validators.optional([validators.ge(1), validators.le(65535)]),
+        metadata={"help": "port of the server: 587 for starttls, 465 for tls, 25 for none"},
+    )
+    security: Security = field(
+        default=Security.STARTTLS, converter=Security, metadata={"help": "encryption of the connection"}
+    )
+    user: str = field(default="", metadata={"help": "user name at the server; no login if absent"})
+    password: str = field(default="", repr=False, metadata={"help": "password, as ${file:PATH} or ${env:NAME}"})
+    ca_file: str = field(default="", metadata={"help": "certificates to trust instead of this machine's"})
+    sendmail: str = field(default="sendmail", metadata={"help": "the mail program that is used without a host"})
+    timeout: timedelta = field(
+        default=timedelta(seconds=20), converter=parse_duration, metadata={"help": "time that sending may take"}
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.password and not (self.password.startswith("${") and self.password.endswith("}")):
+            raise invalid("must be a reference, ${file:PATH} or ${env:NAME}, so that it isn't in this file", "password")
+        if self.host and bool(self.user) != bool(self.password):
+            raise invalid("user and password belong together; set both or neither")
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return warnings about a password that can't be read, or a mail program that isn't there."""
+        if not self.host:
+            return tuple(filter(None, [find_inherited_program_problem(self._program())]))
+        try:
+            resolve_references(self.password, os.environ, "password")
+        except ValueError as error:
+            return (str(error),)
+        return ()
+
+    async def notify(self, notice: Notice) -> None:
+        """Send the mail. Errors: RuntimeError or OSError, with the server and what it said."""
+        seconds = self.timeout.total_seconds()
+        send = self._send_by_smtp if self.host else self._send_by_program
+        message = self._message(notice)
+        try:
+            await call_with_timeout((self, notice), lambda: send(message), seconds)
+        except TimeoutError:
+            raise RuntimeError(f"{self.host or self.sendmail} did not answer within {seconds:g} s") from None
+
+    def _message(self, notice: Notice) -> "EmailMessage":
+        from email.message import EmailMessage  # lazy: memory
+        from email.utils import format_datetime
+
+        host = notice.host or "localhost"
+        message = EmailMessage()
+        message["Subject"] = " ".join(notice_title(notice).split())[:MAX_SUBJECT_CHARACTERS]
+        message["From"] = self.from_ or f"rae-auto@{host}"
+        message["To"] = ", ".join(_addresses(self.to))
+        message["Date"] = format_datetime(notice.at)
+        # The same for the same notice, so that mailboxes drop what a crash makes us send again.
+        message["Message-ID"] = f"<{notice.run}.{notice.kind}@{host}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(notice_body(notice))
+        message.add_alternative(_html(notice), subtype="html")
+        return message
+
+    def _send_by_smtp(self, message: "EmailMessage") -> None:
+        import smtplib  # lazy: memory
+
+        port = self.port or DEFAULT_PORTS[self.security]
+        place = f"{self.host}:{port}"
+        seconds = self.timeout.total_seconds()
+        try:
+            tls = ssl.create_default_context(cafile=self.ca_file or None)
+            if self.security is Security.TLS:
+                server: smtplib.SMTP = smtplib.SMTP_SSL(self.host, port, timeout=seconds, context=tls)
+            else:
+                server = smtplib.SMTP(self.host, port, timeout=seconds)
+            with server:
+                if self.security is Security.STARTTLS:
+                    server.starttls(context=tls)
+                if self.user:
+                    password, _ = resolve_references(self.password, os.environ, "password")
+                    server.login(self.user, password)
+                server.send_message(message)
+        except smtplib.SMTPException as error:
+            raise RuntimeError(f"{place}: {_describe(error, self.user)}") from None
+        except ssl.SSLError as error:
+            remedy = "check host, security and ca_file"
+            raise RuntimeError(f"{place}: no secure connection ({error.reason or error}); {remedy}") from None
+        except OSError as error:
+            raise RuntimeError(f"{place}: can't be reached ({error.strerror or error}); check host and port") from None
+
+    def _program(self) -> str:
+        from shutil import which
+
+        return which(self.sendmail) or which(self.sendmail, path=_SENDMAIL_DIRECTORIES) or self.sendmail
+
+    def _send_by_program(self, message: "EmailMessage") -> None:
+        try:
+            ended = subprocess.run(
+                [self._program(), "-i", "-t"],
+                input=message.as_bytes(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=inherited_environment(os.environ),
+                timeout=self.timeout.total_seconds(),
+                check=False,
+            )
+        except FileNotFoundError:
+            hint = "install a mail program, or set host to an SMTP server"
+            raise RuntimeError(f"program {quote(self.sendmail)} not found; {hint}") from None
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError from error
+        if ended.returncode:
+            said = " ".join(ended.stderr.decode(errors="replace").split())[:200]
+            raise RuntimeError(f"{quote(self.sendmail)} failed with exit code {ended.returncode}: {said}")
+
+
+def _describe(error: Exception, user: str) -> str:
+    """Return what a server refused, in one line."""
+    import smtplib
+
+    match error:
+        case smtplib.SMTPAuthenticationError():
+            return f"refused the login of {quote(user)}; check user and password"
+        case smtplib.SMTPRecipientsRefused(recipients=refused):
+            said = "; ".join(f"{address}: {_text(reply)}" for address, (_, reply) in refused.items())
+            return f"refused the recipient ({said}); check to"
+        case smtplib.SMTPSenderRefused(sender=sender, smtp_error=reply):
+            return f"refused the sender {quote(str(sender))} ({_text(reply)}); set from"
+        case smtplib.SMTPResponseException(smtp_error=reply):
+            return f"refused the mail ({_text(reply)})"
+        case smtplib.SMTPNotSupportedError():
+            return f"{error}; check security"
+        case smtplib.SMTPServerDisconnected():
+            return "closed the connection; check port and security"
+    return str(error)
+
+
+def _text(reply: bytes | str) -> str:
+    text = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
+    return " ".join(text.split())[:200]
+
+
+def _html(notice: Notice) -> str:
+    rows = "".join(
+        f"<tr><th align=left valign=top>{escape(label)}</th><td>{escape(value)}</td></tr>"
+        for label, value in notice_facts(notice)
+    )
+    output = f"<p>last lines of output:</p><pre>{escape(notice.output)}</pre>" if notice.output else ""
+    return f"<p><b>{escape(notice.text)}</b></p><table>{rows}</table>{output}"
+
+
+@hookimpl
+def rae_notifiers() -> list[type[Notifier]]:
+    """Return the email notifier."""
+    return [EmailNotifier]

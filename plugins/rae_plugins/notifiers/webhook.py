@@ -1,0 +1,198 @@
+"""The webhook notifier: notices go to an address of HTTP, as the services behind it expect them."""
+
+import base64
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import IO, Any, ClassVar
+from urllib.parse import urlsplit
+
+from attrs import field, frozen, validators
+
+from rae_auto.api import Notice, Notifier
+from rae_auto.hookspecs import hookimpl
+from rae_auto.model.policies import NotifyOn
+from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.problems import invalid
+from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.notices import notice_body, notice_record, notice_title
+from rae_auto.toolkit.secret_references import resolve_references
+from rae_plugins.machine.blocking_calls import call_with_timeout
+
+MAX_DISCORD_CHARACTERS = 2000
+"""The longest message that Discord takes."""
+
+MAX_ANSWER_BYTES = 500
+
+
+@frozen
+class Payload:
+    """A request that a service understands."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+def _json(document: Mapping[str, Any]) -> Payload:
+    return Payload(json.dumps(document).encode(), {"Content-Type": "application/json"})
+
+
+def _plain(notice: Notice) -> Payload:
+    return _json(notice_record(notice))
+
+
+def _ntfy(notice: Notice) -> Payload:
+    # Source: https://docs.ntfy.sh/publish/; headers that aren't ASCII are encoded as RFC 2047 says.
+    title = f"=?UTF-8?B?{base64.b64encode(notice_title(notice).encode()).decode()}?="
+    urgent = notice.kind is NotifyOn.FAILURE
+    headers = {"Title": title, "Priority": "high" if urgent else "default", "Tags": "warning" if urgent else "ok"}
+    return Payload(notice_body(notice).encode(), headers)
+
+
+def _slack(notice: Notice) -> Payload:
+    # Source: https://docs.slack.dev/messaging/formatting-message-text: these three characters are its markup.
+    text = f"{notice_title(notice)}\n{notice_body(notice)}"
+    return _json({"text": text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")})
+
+
+def _mattermost(notice: Notice) -> Payload:
+    return _json({"text": f"{_fenced(notice)}"})
+
+
+def _discord(notice: Notice) -> Payload:
+    # Without allowed mentions, so that no output of a job can call everyone.
+    return _json({"content": _fenced(notice)[:MAX_DISCORD_CHARACTERS], "allowed_mentions": {"parse": []}})
+
+
+def _teams(notice: Notice) -> Payload:
+    # Source: https://learn.microsoft.com/en-us/power-automate/teams/send-a-message-in-teams, an adaptive card.
+    blocks = [
+        {"type": "TextBlock", "text": notice_title(notice), "weight": "bolder", "wrap": True},
+        {"type": "TextBlock", "text": notice_body(notice), "wrap": True, "fontType": "monospace"},
+    ]
+    card = {"type": "AdaptiveCard", "version": "1.4", "body": blocks}
+    return _json(
+        {
+            "type": "message",
+            "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content": card}],
+        }
+    )
+
+
+def _gotify(notice: Notice) -> Payload:
+    # Source: https://gotify.net/docs/pushmsg; 8 and above rings.
+    priority = 8 if notice.kind is NotifyOn.FAILURE else 4
+    return _json({"title": notice_title(notice), "message": notice_body(notice), "priority": priority})
+
+
+def _fenced(notice: Notice) -> str:
+    """Return the notice as Markdown, in which its lines are no markup."""
+    body = notice_body(notice).replace("```", "'''")
+    return f"**{notice_title(notice)}**\n```\n{body}```"
+
+
+PRESETS: Mapping[str, Callable[[Notice], Payload]] = {
+    "json": _plain,
+    "ntfy": _ntfy,
+    "slack": _slack,
+    "discord": _discord,
+    "mattermost": _mattermost,
+    "teams": _teams,
+    "gotify": _gotify,
+}
+
+
+def _check_url(_: object, __: object, url: str) -> None:
+    if not url.startswith("${") and urlsplit(url).scheme not in ("http", "https"):
+        raise invalid(f'must be an address, as in "https://ntfy.sh/topic", or ${{file:PATH}}, not {quote(url)}', "url")
+
+
+@frozen(kw_only=True)
+class WebhookNotifier(Notifier):
+    """Posts each notice to an address: as JSON, or as a service expects it."""
+
+    type: ClassVar[str] = "webhook"
+
+    url: str = field(
+        validator=_check_url,
+        repr=False,
+        metadata={"help": "the address; ${file:PATH} or ${env:NAME} for one that is a secret"},
+    )
+    preset: str = field(
+        default="json",
+        validator=validators.in_(tuple(PRESETS)),
+        metadata={"help": "the service behind the address; json is the notice itself"},
+    )
+    headers: Mapping[str, str] = field(
+        factory=dict, repr=False, metadata={"help": "more headers; values may refer to secrets, as url may"}
+    )
+    timeout: timedelta = field(
+        default=timedelta(seconds=20), converter=parse_duration, metadata={"help": "time that an answer may take"}
+    )
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return warnings about secrets that can't be read now."""
+        try:
+            for text in (self.url, *self.headers.values()):
+                resolve_references(text, os.environ, "webhook")
+        except ValueError as error:
+            return (str(error),)
+        return ()
+
+    async def notify(self, notice: Notice) -> None:
+        """Post the notice. Errors: RuntimeError, with the host and what it answered."""
+        payload, seconds = PRESETS[self.preset](notice), self.timeout.total_seconds()
+        try:
+            await call_with_timeout((id(self), notice), lambda: self._post(payload, seconds), seconds)
+        except TimeoutError:
+            raise RuntimeError(f"{_host(self.url)} did not answer within {seconds:g} s") from None
+
+    def _post(self, payload: Payload, seconds: float) -> None:
+        url, _ = resolve_references(self.url, os.environ, "url")
+        _check_url(None, None, url)
+        headers = {name: resolve_references(text, os.environ, name)[0] for name, text in self.headers.items()}
+        request = urllib.request.Request(  # noqa: S310 - the scheme is checked
+            url, payload.body, {"User-Agent": "rae-auto", **payload.headers, **headers}, method="POST"
+        )
+        opener = urllib.request.build_opener(_NoRedirects())
+        # Not the path in any message: with many services it is the secret.
+        place = _host(url)
+        try:
+            with opener.open(request, timeout=seconds):
+                pass
+        except urllib.error.HTTPError as error:
+            with error:
+                if 300 <= error.code < 400:
+                    target = _host(error.headers.get("Location", ""))
+                    raise RuntimeError(f"{place} redirects to {target}; set url to the final address") from None
+                said = " ".join(error.read(MAX_ANSWER_BYTES).decode(errors="replace").split())
+                raise RuntimeError(f"{place} answered {error.code} {error.reason}: {said}") from None
+        except TimeoutError:
+            raise
+        except (OSError, ValueError) as error:
+            why = getattr(error, "reason", None) or error
+            if isinstance(why, TimeoutError):
+                raise TimeoutError from None
+            raise RuntimeError(f"{place} can't be reached ({why}); check url") from None
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows nothing: a notice goes to the host that the configuration names, and to no other."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
+    ) -> None:
+        return None
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2] or "the address"
+
+
+@hookimpl
+def rae_notifiers() -> list[type[Notifier]]:
+    """Return the webhook notifier."""
+    return [WebhookNotifier]
