@@ -278,10 +278,10 @@ class Trial:
         if pattern is None:
             return False
         with contextlib.suppress(AssertionError):
-            return bool(eventually(lambda: re.search(pattern, self._said()), SAID_SECONDS))
+            return bool(eventually(lambda: re.search(pattern, self._read_status()), SAID_SECONDS))
         return False
 
-    def _said(self) -> str:
+    def _read_status(self) -> str:
         try:
             with Client(self._daemon.state, ANSWER_SECONDS) as client:
                 return self._daemon.output() + str(client.call("status"))

@@ -22,7 +22,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 USER, PASSWORD = "me", "open sesame"
 
 
-class Mailbox:
+class MailHandler:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.numbers = count()
@@ -53,10 +53,10 @@ async def serve(directory: Path, needs_login: bool) -> None:
     authority.cert_pem.write_to_path(directory / "ca.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-    box = Mailbox(directory)
+    handler = MailHandler(directory)
     login: dict[str, Any] = {"authenticator": check_login, "auth_required": True} if needs_login else {}
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(box, tls_context=context, loop=loop, **login), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: SMTP(handler, tls_context=context, loop=loop, **login), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -27,7 +27,9 @@ COMMAND_GROUPS = {
         "remove": "jobs", "pause": "jobs", "resume": "jobs",
     },
     "Plan": {"check": "planning", "simulate": "simulate", "test-trigger": "runs"},
-    "Store": {"backup": "backups", "restore": "backups", "disk": "upkeep.disk", "prune": "upkeep.disk"},
+    "Store": {
+        "backup": "upkeep.backups", "restore": "upkeep.backups", "disk": "upkeep.disk", "prune": "upkeep.disk",
+    },
     "Plugins": {"plugins": "plugins", "notify": "interactive.notify", "schema": "planning"},
     "Setup": {"init": "planning", "doctor": "upkeep.doctor", "completion": "planning"},
 }  # fmt: skip

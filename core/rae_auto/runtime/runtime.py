@@ -133,7 +133,7 @@ class Runtime:
         self._bounds = HistoryBounds(repository, self.directory, lambda: self.retention, self.now, self._open_runs)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self.stop_hint = ""
-        """How to end at once what a stop waits for, as a clause of the log line that says so."""
+        """Clause of the log line about a stop: the way to end at once what it waits for."""
         self._leaves_running = False
         self.ended_while_stopping: list[Run] = []
         """The runs that have ended after a stop was requested."""

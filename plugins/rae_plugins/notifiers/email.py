@@ -148,8 +148,8 @@ class EmailNotifier(Notifier):
         except smtplib.SMTPException as error:
             raise RuntimeError(f"{place}: {_describe(error, self.user)}") from None
         except ssl.SSLError as error:
-            remedy = "check host, security and ca_file"
-            raise RuntimeError(f"{place}: no secure connection ({error.reason or error}); {remedy}") from None
+            hint = "check host, security and ca_file"
+            raise RuntimeError(f"{place}: no secure connection ({error.reason or error}); {hint}") from None
         except OSError as error:
             raise RuntimeError(f"{place}: can't be reached ({error.strerror or error}); check host and port") from None
 

@@ -15,7 +15,7 @@ JOBS = (
 )
 
 
-def test_only_jobs_whose_schedules_are_over_are_done(tmp_path):
+def test_jobs_are_done_when_their_schedules_have_ended(tmp_path):
     async def read():
         async with Scheduler(directory=tmp_path, jobs=JOBS, store="json") as scheduler:
             return {info.id: info.status.activity.value for info in await scheduler.list_jobs()}

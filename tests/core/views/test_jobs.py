@@ -27,5 +27,5 @@ def test_jobs_that_are_long_done_are_left_out():
     assert [one["id"] for one in done] == ["old"]
 
 
-def test_added_jobs_are_told_apart():
+def test_added_jobs_are_marked():
     assert [row[-1] for row in job_rows([job("a"), job("b", origin="config")])] == ["added", ""]

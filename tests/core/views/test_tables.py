@@ -60,7 +60,7 @@ def test_columns_without_content_are_left_out(terminal):
     assert "EXIT" in terminal(200, [run(1, exit_code=3)])[0]
 
 
-def test_ids_are_as_long_as_it_takes_to_tell_them_apart(terminal):
+def test_ids_are_shortened_to_unique_prefixes(terminal):
     apart = run(1, run_id="01M8H4N3HC0000000000000000")
     assert terminal(200, [run(1), apart])[1].split()[0] == "01M8H4N3HB"
     ids = [line.split()[0] for line in terminal(200, [run(1), run(2)])[1:]]

@@ -146,7 +146,7 @@ def test_unknown_certificate_is_refused(start: Callable[..., Mailserver]) -> Non
         ({"port": 1}, "127.0.0.1:1: can't be reached (Connection refused); check host and port"),
     ],
 )
-def test_refusals_name_server_problem_and_remedy(
+def test_refusals_name_the_server_and_the_option(
     start: Callable[..., Mailserver], options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(RuntimeError) as error:
@@ -154,7 +154,7 @@ def test_refusals_name_server_problem_and_remedy(
     assert message in str(error.value)
 
 
-def test_full_mailbox_is_told_as_the_server_says_it(start: Callable[..., Mailserver]) -> None:
+def test_refused_mail_is_reported_in_the_words_of_the_server(start: Callable[..., Mailserver]) -> None:
     server = start()
     server.refuse("552 mailbox is full")
     with pytest.raises(RuntimeError, match=r"refused the mail \(mailbox is full\)"):
@@ -176,7 +176,7 @@ def test_without_a_host_the_mail_program_sends(tmp_path: Path) -> None:
     assert text_of(read_mail(target)).startswith("backup failed")
 
 
-def test_missing_mail_program_is_named_with_the_remedy() -> None:
+def test_missing_mail_program_is_named() -> None:
     with pytest.raises(RuntimeError, match='program "no-such-sendmail" not found; install a mail program, or set host'):
         notify(EmailNotifier(to="ops@example.org", sendmail="no-such-sendmail"))
 

@@ -304,7 +304,7 @@ def test_ends_that_a_job_selects_are_notified(tmp_path):
     ]
 
 
-def test_notice_has_the_facts_that_help_whoever_reads_it(tmp_path, monkeypatch):
+def test_notice_has_output_duration_failures_and_next_run(tmp_path, monkeypatch):
     monkeypatch.setenv("DISK_TOKEN", "hunter2-hunter2")
     flag = tmp_path / "flag"
     job = Job(

@@ -37,7 +37,7 @@ def run_program(directory, **options):
     return ran.stdout.splitlines()
 
 
-def test_program_that_asks_for_nothing_sees_nothing(tmp_path):
+def test_scheduler_in_a_program_logs_nothing_by_default(tmp_path):
     assert run_program(tmp_path) == ["failed"]
 
 
