@@ -7,7 +7,7 @@ from rae_auto.api.logger import Logger
 from rae_auto.api.notifier import Notice, Notifier
 from rae_auto.api.pattern import Firing, PatternTrigger, StepResult
 from rae_auto.api.plugin import Plugin, Variants
-from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, RetentionRule, Store
+from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, RetentionRule, Store, StoreReader
 from rae_auto.api.trigger import Emit, EmitResult, ScheduleTrigger, SourceTrigger, Trigger, TriggerContext
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "SourceTrigger",
     "StepResult",
     "Store",
+    "StoreReader",
     "Trigger",
     "TriggerContext",
     "Variants",

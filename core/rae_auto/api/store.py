@@ -1,6 +1,6 @@
 """The contract of stores: a transactional map of documents, and ordered logs."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -131,7 +131,19 @@ class RetentionRule:
         return found
 
 
-class Store(Plugin):
+class StoreReader(ABC):
+    """Something that documents and logs can be read from: a store itself, or its reader."""
+
+    @abstractmethod
+    def load(self, kind: str) -> Iterable[tuple[str, Document | CorruptDocument]]:
+        """All documents of a kind, by key. One that is damaged doesn't keep the others from being read."""
+
+    @abstractmethod
+    def query(self, log: str, query: LogQuery) -> list[Document]:
+        """Entries of a log, newest `at` first, and the later appended first among equals."""
+
+
+class Store(Plugin, StoreReader):
     """Keeps documents and logs. Calls come from one thread at a time, and may block on the disk."""
 
     @abstractmethod
@@ -158,17 +170,18 @@ class Store(Plugin):
         """The number of damaged entries that `query` and `dump` met since the store was opened, and left out."""
         return 0
 
-    @abstractmethod
-    def load(self, kind: str) -> Iterable[tuple[str, Document | CorruptDocument]]:
-        """All documents of a kind, by key. One that is damaged doesn't keep the others from being read."""
+    def make_reader(self) -> StoreReader | None:
+        """Return a reader of the open store, for use in another thread, while the store is used in its own.
+
+        A read that begins after a commit has returned finds what it wrote; one that is under way holds up no commit.
+        It raises StoreError if the store is closed meanwhile, and StoreDamaged for damage, which the store itself then
+        deals with in its own thread. None: there is no reader, and commits wait for reads.
+        """
+        return None
 
     @abstractmethod
     def commit(self, changes: Sequence[Change]) -> None:
         """Make all changes durable, or none (StoreError). When it returns they survive a power cut."""
-
-    @abstractmethod
-    def query(self, log: str, query: LogQuery) -> list[Document]:
-        """Entries of a log, newest `at` first, and the later appended first among equals."""
 
     @abstractmethod
     def prune(self, log: str, keep: RetentionRule) -> Sequence[str]:

@@ -12,7 +12,7 @@ line that isn't a request is answered with `BadRequest`, after which the server 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rae_auto import errors
@@ -22,6 +22,10 @@ MAX_REQUEST_BYTES = 128 << 10
 
 MAX_EVENT_BYTES = 1 << 24
 """The longest line the daemon sends at once: a run, with the event that started it."""
+
+
+MAX_RECORDS_AT_ONCE = 1000
+"""A longer list is encoded in a thread, so that the event loop goes on meanwhile."""
 
 
 class Request(NamedTuple):
@@ -64,6 +68,13 @@ def decode_request(line: bytes) -> Request:
 def encode_result(request_id: Any, result: Any) -> bytes:
     """Return the line that answers a request."""
     return encode_line({"id": request_id, "result": result})
+
+
+def encode_long_result(request_id: Any, result: Sequence[Any]) -> bytes:
+    """Return the same line, made in pieces, between which other threads get their turn."""
+    head = json.dumps(request_id, separators=(",", ":"), default=str)
+    pieces = (json.dumps(value, separators=(",", ":"), default=str) for value in result)
+    return f'{{"id":{head},"result":[{",".join(pieces)}]}}\n'.encode()
 
 
 def encode_error(request_id: Any, error: Exception) -> bytes:

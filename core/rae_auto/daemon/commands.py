@@ -1,10 +1,11 @@
 """The commands of the control socket: requests to a running daemon, answered with JSON values."""
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from attrs import evolve
@@ -12,6 +13,7 @@ from attrs import evolve
 from rae_auto._version import __version__
 from rae_auto.api.store import LogQuery
 from rae_auto.config.definitions import read_job
+from rae_auto.control.protocol import MAX_RECORDS_AT_ONCE
 from rae_auto.control.requests import (
     absolute_path,
     flag,
@@ -36,6 +38,7 @@ from rae_auto.runtime.reporting.sample_notice import deliver_sample
 from rae_auto.runtime.scheduler import Scheduler
 
 Arguments = Mapping[str, Any]
+T = TypeVar("T")
 Command = Callable[[Arguments], Awaitable[Any]]
 
 
@@ -191,8 +194,7 @@ class Commands:
         ):
             # Without any runs the name may be misspelt; this raises JobNotFound.
             self._scheduler.runtime.engine.job(JobId(query.job))
-        as_json = documents.dump if flag(arguments, "documents") else run_record
-        return [as_json(run) for run in runs]
+        return await _convert_all(documents.dump if flag(arguments, "documents") else run_record, runs)
 
     async def decisions(self, arguments: Arguments) -> Any:
         """Return the decisions that led to no run, newest first."""
@@ -248,7 +250,7 @@ class Commands:
             limit=limit_of(arguments),
             runs=flag(arguments, "runs"),
         )
-        return [event_as_json(event) for event in events]
+        return await _convert_all(event_as_json, events)
 
     async def delete_events(self, arguments: Arguments) -> Any:
         """Delete recorded events; returns how many."""
@@ -287,6 +289,13 @@ class Commands:
         await runtime.stopped.wait()
         ended = [{"run_id": run.id, "job": run.job, "state": run.state.value} for run in runtime.ended_while_stopping]
         return {"ended": ended, "left": runtime.awaited_jobs(), "keeps": runtime.kept_jobs()}
+
+
+async def _convert_all(convert: Callable[[T], dict[str, Any]], values: Sequence[T]) -> list[dict[str, Any]]:
+    """Return the records of values; many are converted in a thread, so that the event loop goes on meanwhile."""
+    if len(values) <= MAX_RECORDS_AT_ONCE:
+        return list(map(convert, values))
+    return await asyncio.to_thread(lambda: list(map(convert, values)))
 
 
 async def stop_as_requested(stop: StopFunction, arguments: Arguments) -> Any:

@@ -18,11 +18,13 @@ from typing import Any
 from loguru import logger
 
 from rae_auto.control.protocol import (
+    MAX_RECORDS_AT_ONCE,
     MAX_REQUEST_BYTES,
     Request,
     decode_request,
     encode_error,
     encode_event,
+    encode_long_result,
     encode_result,
 )
 from rae_auto.daemon.descriptor_reserve import DescriptorReserve, is_descriptor_shortage
@@ -203,7 +205,10 @@ class ControlServer:
             hint = did_you_mean(name, [*self._commands, "events"])
             return encode_error(request.id, UnknownCommand(f"unknown command {name!r}{hint}"))
         try:
-            return encode_result(request.id, await command(request.arguments))
+            result = await command(request.arguments)
+            if isinstance(result, list) and len(result) > MAX_RECORDS_AT_ONCE:
+                return await asyncio.to_thread(encode_long_result, request.id, result)
+            return encode_result(request.id, result)
         except (SchedulerError, ValueError) as error:
             return encode_error(request.id, error)
         except Exception:

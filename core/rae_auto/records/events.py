@@ -7,7 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from rae_auto.api.events import RUN_ENDED, Event, end_of, is_named
-from rae_auto.api.store import Document, LogQuery, RetentionRule, Store
+from rae_auto.api.store import Document, LogQuery, RetentionRule, Store, StoreReader
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
 from rae_auto.model.primitives.instants import as_utc, parse_instant
@@ -37,7 +37,7 @@ _MAX_NAMES_PER_QUERY = 500
 
 
 def read_events(
-    store: Store,
+    store: StoreReader,
     names: Sequence[str],
     *,
     since: datetime | None = None,
@@ -60,7 +60,7 @@ def read_events(
     return sorted(found, key=lambda event: (event.at, event.id))[-limit:]
 
 
-def _iter_runs_ended_since(store: Store, states: tuple[str, ...], since: datetime) -> Iterator[Document]:
+def _iter_runs_ended_since(store: StoreReader, states: tuple[str, ...], since: datetime) -> Iterator[Document]:
     """Yield the runs that ended since a time, whose log is in the order of their queueing.
 
     They are all among those that were queued since then, and those that were open then, however many came after them.
@@ -79,7 +79,7 @@ def _iter_runs_ended_since(store: Store, states: tuple[str, ...], since: datetim
         query = evolve(query, until=last, limit=len(known) + _PAGE_RUNS)
 
 
-def _newest(store: Store, names: Sequence[str], query: LogQuery) -> list[Event]:
+def _newest(store: StoreReader, names: Sequence[str], query: LogQuery) -> list[Event]:
     """Return the newest events of these names, up to the query's limit."""
     if all(EVENT_NAME.fullmatch(name) for name in names):
         query = evolve(query, states=tuple(names))
@@ -102,7 +102,7 @@ def delete_events_in(store: Store, names: Sequence[str], before: datetime | None
     return count
 
 
-def deletion_rules(store: Store, names: Sequence[str], before: datetime | None) -> list[RetentionRule]:
+def deletion_rules(store: StoreReader, names: Sequence[str], before: datetime | None) -> list[RetentionRule]:
     """Rules by which all recorded events of these names go."""
     since, newest = before or _FOREVER, 1 << 40
     if "*" in names:

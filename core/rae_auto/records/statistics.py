@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from rae_auto.api.store import Document, LogQuery, Store
+from rae_auto.api.store import Document, LogQuery, StoreReader
 from rae_auto.model import documents
 from rae_auto.model.decision import Outcome
 from rae_auto.model.reasons import CaughtUp
@@ -62,7 +62,7 @@ class Statistics:
         return attrs.asdict(self)
 
 
-def statistics_of(store: Store, job: str | None, since: datetime | None) -> Statistics:
+def statistics_of(store: StoreReader, job: str | None, since: datetime | None) -> Statistics:
     """Numbers on the newest runs of a job, or of all, that were queued since then."""
     query = LogQuery(job=job, since=since, limit=MAX_EXAMINED_RUNS)
     return statistics(store.query(documents.RUNS, query), store.query(documents.DECISIONS, query))

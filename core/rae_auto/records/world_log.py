@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from rae_auto.api.store import CorruptDocument, LogQuery, Store
+from rae_auto.api.store import CorruptDocument, LogQuery, StoreReader
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.primitives.instants import format_instant
@@ -16,7 +16,7 @@ MAX_EVENTS_READ = 100_000
 """Number of each kind that are read: the newest."""
 
 
-def read_world_log(store: Store, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
+def read_world_log(store: StoreReader, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
     """Return recorded events, ends of runs and firings of sources, as far as they are on record, oldest first."""
     query = LogQuery(since=since, until=until, limit=MAX_EVENTS_READ)
     runs = [documents.load(Run, body) for body in store.query(documents.RUNS, query)]

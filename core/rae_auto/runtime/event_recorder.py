@@ -23,6 +23,7 @@ from rae_auto.model.primitives.names import check_event_name
 from rae_auto.model.primitives.problems import Invalid, ProblemCollector
 from rae_auto.model.run import Run
 from rae_auto.records.events import MAX_EVENTS_READ, deletion_rules, prune, read_events
+from rae_auto.runtime.repository import Repository
 
 MAX_EVENT_BYTES = 64 << 10
 """Bytes of an event's data, as JSON."""
@@ -33,18 +34,16 @@ EVENTS_PER_BATCH = 1000
 REPEAT_SECONDS = 60.0
 """Time in which a recorded event may still be published that a follower has already read from the store."""
 
-Ask = Callable[[Callable[[Store], Any]], Any]
-
 
 class EventRecorder:
     """Records events and hands them to followers. Belongs to one event loop."""
 
     def __init__(
-        self, ask: Ask, now: Callable[[], datetime], on_recorded: Callable[[Event], None] = lambda _: None
+        self, archive: Repository, now: Callable[[], datetime], on_recorded: Callable[[Event], None] = lambda _: None
     ) -> None:
-        """`ask` runs a function on the store in its own thread; `on_recorded` gets each event once it is durable."""
+        """Connect to a repository; `on_recorded` gets each event once it is durable."""
         self._on_recorded = on_recorded
-        self._ask = ask
+        self._archive = archive
         self._now = now
         self._followers: WeakSet[_Follower] = WeakSet()
         self._unwritten: list[tuple[Event, asyncio.Future[None]]] = []
@@ -69,7 +68,7 @@ class EventRecorder:
                 batch, self._unwritten = self._unwritten, []
                 changes = [_entry(event) for event, _ in batch]
                 try:
-                    await self._ask(partial(_commit, changes=changes))
+                    await self._archive.write(partial(_commit, changes=changes))
                 except Exception as error:
                     for _, future in batch:
                         if not future.done():
@@ -159,16 +158,16 @@ class EventRecorder:
     ) -> list[Event]:
         """Return the newest events of these names, and ends of runs unless `ends` is false, oldest first."""
         read = partial(read_events, names=names, since=since, until=until, limit=limit, ends=ends)
-        return list(await self._ask(read))
+        return await self._archive.read(read)
 
     async def delete(self, names: Sequence[str], before: datetime | None) -> int:
         """Delete recorded events for good, also from the store's own copies; how many there were."""
         count = 0
-        for keep in await self._ask(partial(deletion_rules, names=names, before=before)):
+        for keep in await self._archive.read(partial(deletion_rules, names=names, before=before)):
             # One by one, so that what runs need the store for comes between.
-            while gone := await self._ask(partial(prune, keep=keep)):
+            while gone := await self._archive.write(partial(prune, keep=keep)):
                 count += len(gone)
-        await self._ask(lambda store: store.scrub())
+        await self._archive.write(lambda store: store.scrub())
         return count
 
 

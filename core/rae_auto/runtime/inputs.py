@@ -53,7 +53,7 @@ class Inputs:
         """
         self._request = request
         self.timer = RuntimeTimer(clock)
-        self.events = EventRecorder(archive.ask, lambda: clock.now().wall, on_recorded)
+        self.events = EventRecorder(archive, lambda: clock.now().wall, on_recorded)
         self._sources = SourceSupervisor(directory, self._fire, quarantine, self.timer, self.events)
         self._guards = GuardReader(shell.submit, quarantine)
 

@@ -81,7 +81,7 @@ async def read_store(
     replaced = [job.id for job in stored if job.id in names]
     stored = tuple(job for job in stored if job.id not in names)
     # Before anything is committed, which takes the sign away.
-    setback = await archive.ask(partial(find_setback, directory))
+    setback = await archive.write(partial(find_setback, directory))
     states, bad_states = await archive.load(documents.STATE, JobState)
     runs, bad_runs = await archive.load(documents.RUN, Run)
     seen, bad_seen = await archive.load(documents.SEEN, SeenOccurrence)
@@ -238,4 +238,4 @@ async def _put_aside(
     changes += [Put(*documents.document_key(state), documents.dump(state)) for state in states]
     runs = [_lost_run(item, item.job) for item in unreadable if item.kind == documents.RUN and item.job is not None]
     changes += encode(map(Record, runs))
-    await archive.ask(lambda store: store.commit(changes))
+    await archive.write(lambda store: store.commit(changes))

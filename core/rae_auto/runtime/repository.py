@@ -11,13 +11,24 @@ from typing import Any, TypeVar
 from attrs import frozen
 from loguru import logger
 
-from rae_auto.api.store import Append, CorruptDocument, Delete, Document, LogQuery, Put, RetentionRule, Store
+from rae_auto.api.store import (
+    Append,
+    CorruptDocument,
+    Delete,
+    Document,
+    LogQuery,
+    Put,
+    RetentionRule,
+    Store,
+    StoreReader,
+)
 from rae_auto.api.store import Change as StoreChange
 from rae_auto.engine.effects import Change, Discard, Record, Save
 from rae_auto.errors import SchedulerError, StoreDamaged, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.run import Run
+from rae_auto.records.runs import merge_newest
 from rae_auto.records.store_move import note_setback
 from rae_auto.runtime.concurrency.worker import Worker
 
@@ -25,6 +36,9 @@ T = TypeVar("T")
 
 CLOSE_TIMEOUT_SECONDS = 30.0
 """Time that a store gets to close."""
+
+READER_ATTEMPTS = 2
+"""Number of times that a read is tried beside commits, before they have to wait for it."""
 
 
 def encode(changes: Iterable[Change]) -> list[StoreChange]:
@@ -73,18 +87,26 @@ class UnreadableDocument:
 
 
 class Repository:
-    """A store in a thread of its own, since it may block on the disk; it speaks in values."""
+    """A store in a thread of its own, since it may block on the disk; it speaks in values.
+
+    Reads that people and programs ask for come in another thread, if the store has a reader: they hold up no commit,
+    and find whatever was asked to be committed before them.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._worker = Worker("store")
         self._directory: Path | None = None
+        self._reader: StoreReader | None = None
+        self._reading: Worker | None = None
+        self._last_write: asyncio.Future[Any] | None = None
 
     async def open(self, directory: Path) -> Sequence[str]:
         """Lock and open; what had to be repaired, a line each."""
         try:
             messages = await self._call(self._store.open, directory)
             self._directory = directory
+            self._reader = await self._call(self._store.make_reader)
             return messages
         except BaseException:
             self._worker.end()
@@ -92,7 +114,7 @@ class Repository:
 
     def commit(self, changes: Sequence[Change]) -> Awaitable[None]:
         """Make all durable, or raise StoreError. Its turn counts from this call on: who asks after it finds it."""
-        return self._result(self._worker.call(self._guard_setback, lambda: self._store.commit(encode(changes))))
+        return self._result(self._write(lambda: self._store.commit(encode(changes))))
 
     async def load(self, kind: str, cls: type[T]) -> tuple[tuple[T, ...], list[UnreadableDocument]]:
         """All values of a kind, and the documents of it that can't be read."""
@@ -100,21 +122,42 @@ class Repository:
         values = tuple(value for value in found if not isinstance(value, UnreadableDocument))
         return values, [value for value in found if isinstance(value, UnreadableDocument)]
 
-    async def runs(self, query: LogQuery) -> list[Run]:
-        """Finished runs, newest first."""
-        return await self._call(
-            lambda: [documents.load(Run, body) for body in self._store.query(documents.RUNS, query)]
+    async def runs(self, query: LogQuery, opened: Sequence[Run] = ()) -> list[Run]:
+        """Finished runs, and those of `opened` that match, newest first."""
+        return await self.read(
+            lambda reader: merge_newest(
+                query, opened, [documents.load(Run, body) for body in reader.query(documents.RUNS, query)]
+            )
         )
 
     async def decisions(self, query: LogQuery) -> list[Decision]:
         """Decisions on record, newest first."""
-        return await self._call(
-            lambda: [documents.load(Decision, body) for body in self._store.query(documents.DECISIONS, query)]
+        return await self.read(
+            lambda reader: [documents.load(Decision, body) for body in reader.query(documents.DECISIONS, query)]
         )
 
-    async def ask(self, question: Callable[[Store], T]) -> T:
-        """Return what a function reads from the store."""
+    async def read(self, question: Callable[[StoreReader], T]) -> T:
+        """Return what a function reads, beside commits and after all that were asked for before."""
+        if self._reader is None:
+            return await self._call(question, self._store)
+        if self._last_write is not None:
+            await asyncio.wait({self._last_write})
+        if self._reading is None:
+            self._reading = Worker("store reader")
+        for _ in range(READER_ATTEMPTS):
+            try:
+                return await self._result(self._reading.call(question, self._reader))
+            except StoreDamaged:
+                break
+            except StoreError:
+                # It was interrupted, for instance because the files were rewritten.
+                continue
+        # In its own thread the store repairs what can be repaired.
         return await self._call(question, self._store)
+
+    async def write(self, function: Callable[[Store], T]) -> T:
+        """Have a function change the store, and return what it returns."""
+        return await self._result(self._write(function, self._store))
 
     async def prune(self, log: str, keep: RetentionRule) -> Sequence[str]:
         """Remove a part of what need not stay of a log; the keys of what was removed."""
@@ -135,6 +178,13 @@ class Repository:
             logger.error("the store could not be closed: {}", error)
         finally:
             self._worker.end()
+            if self._reading is not None:
+                self._reading.end()
+
+    def _write(self, function: Callable[..., T], *args: Any) -> "asyncio.Future[T]":
+        written = self._worker.call(self._guard_setback, function, *args)
+        self._last_write = written
+        return written
 
     async def _call(self, function: Callable[..., T], *args: Any) -> T:
         return await self._result(self._worker.call(self._guard_setback, function, *args))

@@ -22,7 +22,7 @@ from loguru import logger
 from rae_auto.api.events import Event
 from rae_auto.api.notifier import Notice, Notifier
 from rae_auto.api.plugin import PluginSource
-from rae_auto.api.store import LogQuery, Store
+from rae_auto.api.store import LogQuery, Store, StoreReader
 from rae_auto.engine.commands import Ask, Reconfigure, Stop
 from rae_auto.engine.effects import Cancel, Effect, EngineStopped, Notify, Record, Start, Step
 from rae_auto.engine.engine import Engine, EngineInput
@@ -37,7 +37,6 @@ from rae_auto.model.primitives.zones import zone
 from rae_auto.model.reasons.base import time_text
 from rae_auto.model.run import Run
 from rae_auto.model.shutdown_texts import describe_stop
-from rae_auto.records.runs import merge_newest
 from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.records.store_move import finish_move
 from rae_auto.registry.factory import Planned, PluginFactory
@@ -357,15 +356,15 @@ class Runtime:
         """Return the runs that match a query, open ones included, newest first."""
         # Before the store is read: a run that ends meanwhile is on its way there when the engine lets it go.
         opened = [entry.run for entry in self.engine.runs()]
-        return merge_newest(query, opened, await self._repository.runs(query))
+        return await self._repository.runs(query, opened)
 
     async def decisions(self, query: LogQuery) -> list[Decision]:
         """Return decisions that led to no run, newest first."""
         return await self._repository.decisions(query)
 
-    async def read_store(self, read: Callable[[Store], T]) -> T:
-        """Return what `read` reads from the store, in the store's own thread."""
-        return await self._repository.ask(read)
+    async def read_store(self, read: Callable[[StoreReader], T]) -> T:
+        """Return what `read` reads from the store, beside its commits."""
+        return await self._repository.read(read)
 
     async def prune(self, keep: timedelta | None) -> int:
         """Remove what need not stay of the history, and what is older than `keep`; return the number of records."""

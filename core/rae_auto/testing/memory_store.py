@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from attrs import define, evolve, field
 
-from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, RetentionRule, Store
+from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, RetentionRule, Store, StoreReader
 from rae_auto.errors import StoreError
 from rae_auto.toolkit.files import DirectoryLock
 
@@ -38,6 +38,10 @@ class MemoryStore(Store):
         for (of, key), text in sorted(self._documents.items()):
             if of == kind:
                 yield key, json.loads(text)
+
+    def make_reader(self) -> StoreReader:
+        """Return the store itself: a commit replaces the tables, and a read keeps those that it began with."""
+        return self
 
     def commit(self, changes: Sequence[Change]) -> None:
         """Make all changes, or none if one is not JSON."""

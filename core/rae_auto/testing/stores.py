@@ -177,6 +177,21 @@ class StoreConformance(PluginConformance):
         ]  # fmt: skip
         assert [change for change in dumped if not isinstance(change, Put)] == entries
 
+    def test_reader_finds_what_was_committed_in_another_thread(self, store: Store) -> None:
+        reader = store.make_reader()
+        if reader is None:
+            pytest.skip("the store has no reader")
+        with ThreadPoolExecutor(1) as thread:
+            for n in range(3):
+                store.commit([Put("job", f"job-{n}", {"n": n}), entry(n, minute=n)])
+                found = thread.submit(reader.query, "runs", LogQuery()).result(60)
+                assert [body["number"] for body in found] == list(reversed(range(n + 1)))
+                documents = thread.submit(lambda: list(reader.load("job"))).result(60)
+                assert [key for key, _ in documents] == [f"job-{n}" for n in range(n + 1)]
+            store.close()
+            with pytest.raises(StoreError):
+                thread.submit(reader.query, "runs", LogQuery()).result(60)
+
     def test_committed_dump_makes_an_equal_store(self, store: Store, tmp_path: Path) -> None:
         store.commit([Put("job", "a", {"text": "\ud800 ☂"}), Put("job", "b", {}), entry(1, key="x"), entry(2, key="y")])
         store.commit([Delete("job", "b"), entry(3, key="x", state="failed"), entry(4, minute=-1)])

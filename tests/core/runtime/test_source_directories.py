@@ -12,6 +12,7 @@ from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.api.store import Put
 from rae_auto.model import documents
 from rae_auto.registry import Registry
+from rae_plugins.stores.sqlite import SqliteStore
 
 
 class Stage:
@@ -119,10 +120,11 @@ def test_damaged_job_definition_keeps_the_source_directory(tmp_path):
     async def adding(scheduler):
         await scheduler.add_job(job("x"))
         await beginning(scheduler)
-        await scheduler.runtime.read_store(
-            lambda store: store.commit([Put(documents.JOB, "a", {"id": "a", "nonsense": True})])
-        )
 
     run_with_scheduler(tmp_path, adding)
+    store = SqliteStore()
+    store.open(tmp_path)
+    store.commit([Put(documents.JOB, "a", {"id": "a", "nonsense": True})])
+    store.close()
     run_with_scheduler(tmp_path, lambda _: asyncio.sleep(0))
     assert (tmp_path / "triggers" / "a" / "x" / "kept").exists()

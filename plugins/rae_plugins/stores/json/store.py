@@ -6,12 +6,13 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar, cast
 
 from attrs import define, evolve, field
 
-from rae_auto.api.store import Append, Change, Document, LogQuery, Put, RetentionRule, Setback, Store
-from rae_auto.errors import StoreError
+from rae_auto.api.store import Append, Change, Document, LogQuery, Put, RetentionRule, Setback, Store, StoreReader
+from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.toolkit.files import DirectoryLock, is_locked, remove_set_aside, write_atomically
 from rae_auto.toolkit.mounts import network_type
@@ -67,6 +68,8 @@ class JsonStore(Store):
     _last: CommitLine = field(init=False, factory=CommitLine.first)
     _setback: Setback | None = field(init=False, default=None)
     _is_read_only: bool = field(init=False, default=False)
+    _reading: Lock = field(init=False, factory=Lock)
+    """Held while what is in memory changes, and while a read takes note of it."""
     _snapshot_size: int = field(init=False, default=0)
 
     def open(self, directory: Path) -> Sequence[str]:
@@ -208,8 +211,14 @@ class JsonStore(Store):
     def load(self, kind: str) -> Iterator[tuple[str, Document]]:
         """Yield all documents of a kind by key."""
         self._check_open()
-        for key, text in sorted(self._contents.documents.get(kind, {}).items()):
+        with self._reading:
+            found = list(self._contents.documents.get(kind, {}).items())
+        for key, text in sorted(found):
             yield key, json.loads(text)
+
+    def make_reader(self) -> StoreReader:
+        """Return the store itself: it can be read in a second thread."""
+        return self
 
     def commit(self, changes: Sequence[Change]) -> None:
         """Write all changes as one synced line of the journal. Errors: StoreError."""
@@ -244,7 +253,8 @@ class JsonStore(Store):
         at = line.at.isoformat()
         self._open_journal.add(line.number, at, encoded)
         self._seq, self._at, self._last = line.number, at, line
-        self._contents.apply(encoded)
+        with self._reading:
+            self._contents.apply(encoded)
         assert self._mark is not None
         try:
             self._mark.write(line)
@@ -256,8 +266,9 @@ class JsonStore(Store):
         if self._contents.entries:
             path = self._directory / f"history-{self._seq}.jsonl"
             history_file = write_history_file(path, self._seq, self._contents.entries.values())
-            self._history_files = [*(known for known in self._history_files if known.path != path), history_file]
-            self._contents.entries = {}
+            with self._reading:
+                self._history_files = [*(known for known in self._history_files if known.path != path), history_file]
+                self._contents.entries = {}
         if self._journal is not None:
             self._journal.copy_to(self._directory / f"journal-{self._seq}.jsonl")
         emptied = [history_file.path for history_file in self._history_files if not history_file.newest]
@@ -287,10 +298,17 @@ class JsonStore(Store):
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Errors: StoreDamaged."""
-        self._check_open()
-        return [
-            entry.body for entry in find_entries(log, query, list(self._contents.entries.values()), self._history_files)
-        ]
+        for attempt in count(1):
+            self._check_open()
+            with self._reading:
+                recent, history_files = list(self._contents.entries.values()), self._history_files
+            try:
+                return [entry.body for entry in find_entries(log, query, recent, history_files)]
+            except StoreDamaged:
+                # In another thread, a commit may have replaced a file that was still listed a moment ago.
+                if history_files is self._history_files or attempt == MAX_READ_ATTEMPTS:
+                    raise
+        raise AssertionError
 
     def prune(self, log: str, keep: RetentionRule) -> list[str]:
         """Remove all expired entries at once, because finding them takes reading all history files."""

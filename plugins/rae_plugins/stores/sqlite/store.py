@@ -3,9 +3,9 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from threading import Thread
 from typing import ClassVar, NoReturn, TypeVar, cast
@@ -19,6 +19,7 @@ from rae_auto.toolkit.mounts import network_type
 from rae_plugins.stores import backup_copies
 from rae_plugins.stores.commit_line import CommitLine, CommitMark
 from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading
+from rae_plugins.stores.sqlite.reading import SqliteReader, read_documents, read_entries
 from rae_plugins.stores.sqlite.rows import (
     SELECT_DOCUMENTS,
     SELECT_ENTRIES,
@@ -28,7 +29,7 @@ from rae_plugins.stores.sqlite.rows import (
     is_good_entry,
 )
 from rae_plugins.stores.sqlite.schema import SET_LAST_COMMIT, error_text, is_damage, read_last_commit
-from rae_plugins.stores.sqlite.statements import StatementBatch, find_expired, group_changes, select_entries
+from rae_plugins.stores.sqlite.statements import StatementBatch, find_expired, group_changes
 from rae_plugins.stores.sqlite.verification import verify_file, write_proof
 
 PRUNE_BATCH_SIZE = 500
@@ -51,6 +52,7 @@ class SqliteStore(Store):
     _floor: int = field(init=False, default=0)
     """The largest number that a commit had, which the store may have lost."""
     _setback: Setback | None = field(init=False, default=None)
+    _reader: SqliteReader | None = field(init=False, default=None)
     _skipped: set[int] = field(init=False, factory=set)
     _copying: Thread | None = field(init=False, default=None)
     _copy_error: StoreError | None = field(init=False, default=None)
@@ -142,23 +144,24 @@ class SqliteStore(Store):
         if self._mark is None:
             raise StoreDamaged(f"{self._path} is damaged ({error}); the next start of the daemon repairs it") from error
         self._end_copy()
-        self._mark.close()
-        self._disconnect()
-        opener = FileOpener(self._path)
-        messages = self._of_disk(lambda: opener.prepare(str(error)))
-        self._take(opener)
+        with self._reads_paused():
+            self._mark.close()
+            self._disconnect()
+            opener = FileOpener(self._path)
+            messages = self._of_disk(lambda: opener.prepare(str(error)))
+            self._take(opener)
         raise StoreDamaged("; ".join(messages)) from error
 
-    def load(self, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
-        """Yield all documents of a kind by key; damaged ones as CorruptDocument."""
+    def load(self, kind: str) -> Sequence[tuple[str, Document | CorruptDocument]]:
+        """Return all documents of a kind by key; damaged ones as CorruptDocument."""
         with self._using() as database:
-            rows = database.execute(f"{SELECT_DOCUMENTS} WHERE kind = ? ORDER BY key", (kind,)).fetchall()
-        for row in rows:
-            _, key, body, _ = row
-            if is_good_document(row):
-                yield key.decode(), json.loads(body)
-            else:
-                yield as_text(key), CorruptDocument("its checksum is wrong", as_text(body))
+            return read_documents(database, kind)
+
+    def make_reader(self) -> SqliteReader:
+        """Return a reader with connections of its own."""
+        _ = self._database
+        self._reader = SqliteReader(self._path, self._skip)
+        return self._reader
 
     def commit(self, changes: Sequence[Change]) -> None:
         """Write all changes in one synced transaction. Errors: StoreError."""
@@ -188,18 +191,8 @@ class SqliteStore(Store):
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Damaged ones are skipped and counted."""
-        sql, values = select_entries(log, query)
         with self._using() as database:
-            rows = database.execute(sql, values).fetchall()
-        bodies = []
-        for row in rows:
-            if is_good_entry(row):
-                bodies.append(row[6])
-            else:
-                self._skip(row[0])
-        # Parsed at once, which takes less than half the time and shares the names of fields.
-        documents: list[Document] = json.loads(b"[%s]" % b",".join(bodies))
-        return documents
+            return list(chain.from_iterable(read_entries(database, log, query, self._skip)))
 
     def _skip(self, seq: int) -> None:
         self._skipped.add(seq)
@@ -224,8 +217,9 @@ class SqliteStore(Store):
         database = self._database
         self._end_copy()
         try:
-            database.execute("VACUUM")
-            (is_busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            with self._reads_paused():
+                database.execute("VACUUM")
+                (is_busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
             raise StoreError(f"{self._path}: can't be written ({error_text(error)})") from error
         if is_busy:
@@ -269,6 +263,9 @@ class SqliteStore(Store):
 
     def close(self) -> None:
         """Copy the file if it was written to, close it, prove it, and release the lock."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
         self._end_copy()
         if self._connection is not None and self._mark is not None:
             if self._connection.total_changes:
@@ -286,6 +283,9 @@ class SqliteStore(Store):
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    def _reads_paused(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._reader is None else self._reader.paused()
 
     def _disconnect(self) -> None:
         if self._connection is not None:
