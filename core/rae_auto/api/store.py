@@ -53,7 +53,10 @@ class Delete:
 
 @frozen
 class Append:
-    """An entry at the end of a log; `key` is unique in it (a second one of the same key replaces the first)."""
+    """An entry at the end of a log; `key` is unique in it (a second one of the same key replaces the first).
+
+    `at` is the instant that orders the log. `ended_at` is the end of something that took its time.
+    """
 
     log: str
     key: str
@@ -61,6 +64,7 @@ class Append:
     state: str
     at: datetime
     body: Document
+    ended_at: datetime | None = None
 
 
 Change = Put | Delete | Append
@@ -68,7 +72,10 @@ Change = Put | Delete | Append
 
 @frozen(kw_only=True)
 class LogQuery:
-    """Which entries of a log are wanted; None asks for all. `since` and `until` bound `at` (both inclusive)."""
+    """Which entries of a log are wanted; None asks for all. `since` and `until` bound `at` (both inclusive).
+
+    With `by_end`, these bounds and the order are about `ended_at` instead, and entries without it don't match.
+    """
 
     job: str | None = None
     states: tuple[str, ...] = ()
@@ -76,9 +83,10 @@ class LogQuery:
     since: datetime | None = None
     until: datetime | None = None
     limit: int = 100
+    by_end: bool = False
 
     def matches(self, key: str, job: str, state: str, at: datetime) -> bool:
-        """Return whether an entry matches the query."""
+        """Return whether an entry matches the query; `at` is its `ended_at` if the query is `by_end`."""
         return (
             (self.key is None or key == self.key)
             and (self.job is None or job == self.job)
@@ -140,7 +148,7 @@ class StoreReader(ABC):
 
     @abstractmethod
     def query(self, log: str, query: LogQuery) -> list[Document]:
-        """Entries of a log, newest `at` first, and the later appended first among equals."""
+        """Entries of a log, newest first by `at` or by their end, and the later appended first among equals."""
 
 
 class Store(Plugin, StoreReader):

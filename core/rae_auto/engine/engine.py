@@ -17,7 +17,7 @@ from typing import Any
 
 from rae_auto.engine import jobs, lifecycle, time_passing
 from rae_auto.engine.commands import AddJob, CancelRuns, Command, Reconfigure, RemoveJob, SetPaused, Stop, Trigger
-from rae_auto.engine.effects import Step
+from rae_auto.engine.effects import Save, Step
 from rae_auto.engine.events import (
     AttemptEnded,
     AttemptFound,
@@ -28,12 +28,13 @@ from rae_auto.engine.events import (
     TimePassed,
     TriggerFired,
 )
+from rae_auto.engine.plan import JobOrigin
 from rae_auto.engine.runs import admission, attempts, dispatch, guards
 from rae_auto.engine.runs.waiting import delay_of
 from rae_auto.engine.state import Active, AskingGuards, Blocked, Delayed, EngineState, JobEntry, RunEntry
 from rae_auto.engine.turn import Turn
 from rae_auto.errors import InternalError
-from rae_auto.model.job_state import SeenOccurrence
+from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Block, DaemonStopping, GuardsPending, MaxParallel
@@ -116,6 +117,16 @@ class Engine:
         return max(min(waits), 0.0) if waits else None
 
     # The rest only reads.
+
+    def snapshot(self) -> Iterator[Save]:
+        """Yield everything that is durable of the state: the documents that a `Restored` event would be made of."""
+        for entry in self._state.jobs.values():
+            if entry.plan.origin is JobOrigin.STORE:
+                yield Save(entry.job)
+            if entry.state != JobState(entry.job.id):
+                yield Save(entry.state)
+        yield from (Save(opened.run) for opened in self._state.runs.values())
+        yield from (Save(seen) for of_trigger in self._state.seen.values() for seen in of_trigger.values())
 
     @property
     def settings_enabled(self) -> bool:

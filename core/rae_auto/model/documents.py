@@ -27,6 +27,8 @@ RUN = "run"
 SEEN = "seen"
 """Kinds of documents: jobs from the API, states of jobs, open runs, occurrences already decided."""
 
+KINDS = (JOB, STATE, RUN, SEEN)
+
 RUNS = "runs"
 DECISIONS = "decisions"
 EVENTS = "events"

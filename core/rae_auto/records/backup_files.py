@@ -114,8 +114,16 @@ def _encode(change: Change) -> dict[str, Any]:
     match change:
         case Put(kind, key, body):
             return {"put": [kind, key], "body": body}
-        case Append(log, key, job, state, at, body):
-            return {"append": [log, key], "job": job, "state": str(state), "at": format_instant(at), "body": body}
+        case Append(log, key, job, state, at, body, ended_at):
+            end = {} if ended_at is None else {"ended_at": format_instant(ended_at)}
+            return {
+                "append": [log, key],
+                "job": job,
+                "state": str(state),
+                "at": format_instant(at),
+                **end,
+                "body": body,
+            }
         case _:
             raise StoreError(
                 f"the store returned a {type(change).__name__} for a backup; report this to the author of the store"
@@ -129,7 +137,8 @@ def _decode(document: Mapping[str, Any], path: Path) -> Change:
             return Put(kind, key, document["body"])
         log, key = document["append"]
         at = parse_instant(document["at"])
-        return Append(log, key, document["job"], document["state"], at, document["body"])
+        ended_at = parse_instant(document["ended_at"]) if "ended_at" in document else None
+        return Append(log, key, document["job"], document["state"], at, document["body"], ended_at)
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path) from error
 

@@ -1,16 +1,16 @@
 """Recorded events in a store: read, named, deleted."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import evolve
 
 from rae_auto.api.events import RUN_ENDED, Event, end_of, is_named
-from rae_auto.api.store import Document, LogQuery, RetentionRule, Store, StoreReader
+from rae_auto.api.store import LogQuery, RetentionRule, Store, StoreReader
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
-from rae_auto.model.primitives.instants import as_utc, parse_instant
+from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.names import EVENT_NAME
 from rae_auto.model.primitives.problems import Invalid, ProblemCollector
@@ -22,15 +22,6 @@ MAX_EVENTS_READ = 100_000
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _MAX_PATTERN_LENGTH = 256
 _CLOCKS_DIFFER = timedelta(minutes=1)
-
-_PAGE_RUNS = 5_000
-"""Number of runs that are read at once."""
-
-_MAX_OLDER_RUNS = 10_000
-"""Number of runs that are searched for ends after a time, of those that were queued before it; all later ones are."""
-
-_MIN_RUNS_READ = 1_000
-"""And at least: the last to end need not be the last that were queued."""
 
 _MAX_NAMES_PER_QUERY = 500
 """Number of names in one query of a store."""
@@ -50,33 +41,9 @@ def read_events(
     found = _newest(store, recordable, LogQuery(since=since, until=until, limit=limit)) if recordable else []
     states = tuple(state for state in RunState if state.final and is_named(f"{RUN_ENDED}{state.value}", names))
     if ends and states:
-        if since is None:
-            query = LogQuery(states=states, limit=min(max(limit, _MIN_RUNS_READ), _MAX_OLDER_RUNS))
-            bodies: Iterable[Document] = store.query(documents.RUNS, query)
-        else:
-            bodies = _iter_runs_ended_since(store, states, since)
-        ended = [end_of(documents.load(Run, body)) for body in bodies]
-        found += [event for event in ended if until is None or event.at <= until]
+        query = LogQuery(states=states, since=since, until=until, limit=limit, by_end=True)
+        found += [end_of(documents.load(Run, body)) for body in store.query(documents.RUNS, query)]
     return sorted(found, key=lambda event: (event.at, event.id))[-limit:]
-
-
-def _iter_runs_ended_since(store: StoreReader, states: tuple[str, ...], since: datetime) -> Iterator[Document]:
-    """Yield the runs that ended since a time, whose log is in the order of their queueing.
-
-    They are all among those that were queued since then, and those that were open then, however many came after them.
-    """
-    query, known, older = LogQuery(states=states, limit=_PAGE_RUNS), set[str](), 0
-    while older < _MAX_OLDER_RUNS:
-        bodies = store.query(documents.RUNS, query)
-        page = [body for body in bodies if body["id"] not in known]
-        yield from (body for body in page if parse_instant(body["finished_at"]) >= since)
-        if len(bodies) < query.limit:
-            return
-        older += sum(parse_instant(body["queued_at"]) < since for body in page)
-        # Those of the last instant of the page come again, and where that is all of them the page was too small.
-        last = parse_instant(bodies[-1]["queued_at"])
-        known = {body["id"] for body in bodies if parse_instant(body["queued_at"]) == last}
-        query = evolve(query, until=last, limit=len(known) + _PAGE_RUNS)
 
 
 def _newest(store: StoreReader, names: Sequence[str], query: LogQuery) -> list[Event]:

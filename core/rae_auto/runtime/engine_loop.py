@@ -8,6 +8,9 @@ A turn has four steps, and the order is the promise "durable before visible":
    one would be too large,
 4. perform the effects, step by step: starts, cancels, notifications, answers to requests.
 
+Damage that the store meets while it is in use may cost it commits, which the engine still knows: `request_rewrite` has
+everything made durable again, as a part of step 3.
+
 If the commit fails, the loop stays in step 3 and tries again: the engine's state is ahead of the disk, but nothing
 shows it, and no further event is handled. A request that comes meanwhile makes the loop try at once; if that fails too,
 it is refused with StoreError, as are requests that wait. If the process
@@ -23,6 +26,7 @@ Between turns the loop sleeps until the engine's next instant, or until an event
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from loguru import logger
@@ -52,6 +56,10 @@ LOG_INTERVAL_SECONDS = 60.0
 """Time between log lines about the same problem."""
 
 
+async def _rewrite_nothing() -> None:
+    return
+
+
 class EngineLoop:
     """Runs an engine on one asyncio event loop, to which all methods belong."""
 
@@ -61,9 +69,12 @@ class EngineLoop:
         clock: Clock,
         commit: Callable[[Sequence[Change]], Awaitable[None]],
         perform: Callable[[Step], None],
+        rewrite: Callable[[], Awaitable[None]] = _rewrite_nothing,
     ) -> None:
-        """`commit` makes changes durable or raises StoreError; `perform` carries out all effects but
-        replies, and never raises."""
+        """`commit` makes changes durable or raises StoreError; `perform` carries out all effects but replies.
+
+        `rewrite` makes everything durable that the engine holds. `perform` never raises.
+        """
         self.engine = engine
         self.trouble: str | None = None
         """Why state can't be written at present; None when it can."""
@@ -73,6 +84,8 @@ class EngineLoop:
         self._clock = clock
         self._commit = commit
         self._perform = perform
+        self._rewrite = rewrite
+        self._must_rewrite = False
         self._inbox: list[EngineInput] = []
         self._woken = asyncio.Event()
         self._requests: dict[Ask, asyncio.Future[Mapping[str, Any]]] = {}
@@ -95,6 +108,11 @@ class EngineLoop:
     def submit(self, event: EngineInput) -> None:
         """Queue an event for the next turn."""
         self._inbox.append(event)
+        self._woken.set()
+
+    def request_rewrite(self) -> None:
+        """Have everything made durable again in the next turn, because the store may have lost some of it."""
+        self._must_rewrite = True
         self._woken.set()
 
     async def request(self, event_for: Callable[[Ask], EngineInput]) -> Mapping[str, Any]:
@@ -142,7 +160,7 @@ class EngineLoop:
         wake = self.engine.next_wake(now)
         if wake is not None:
             wake = max(wake, self._no_time_before - now.mono)
-        if self._inbox or wake == 0:
+        if self._inbox or wake == 0 or self._must_rewrite:
             # Others get their turn even under load.
             await asyncio.sleep(0)
         else:
@@ -162,7 +180,10 @@ class EngineLoop:
         if self.engine.next_wake(now) == 0 and now.mono >= self._no_time_before:
             steps.append(self._handle(TimePassed(), now))
         for changes in split_into_batches(steps):
-            await self._make_durable(changes)
+            await self._make_durable(partial(self._commit, changes))
+        while self._must_rewrite:
+            self._must_rewrite = False
+            await self._make_durable(self._rewrite)
         for step in steps:
             self._perform(step)
             self._answer(step)
@@ -183,11 +204,11 @@ class EngineLoop:
             asyncio.get_running_loop().call_later(FAULT_RETRY_SECONDS, self.submit, input_)
         return step
 
-    async def _make_durable(self, changes: Sequence[Change]) -> None:
-        """Commit until it succeeds. Until then nothing of these changes is visible, and no other turn begins."""
+    async def _make_durable(self, commit: Callable[[], Awaitable[None]]) -> None:
+        """Commit until it succeeds. Until then nothing of the changes is visible, and no other turn begins."""
         for attempt in itertools.count():
             try:
-                await self._commit_once(changes)
+                await self._commit_once(commit)
             except StoreError as error:
                 self._report_problem(str(error))
                 if attempt:
@@ -209,10 +230,10 @@ class EngineLoop:
         finally:
             timer.cancel()
 
-    async def _commit_once(self, changes: Sequence[Change]) -> None:
+    async def _commit_once(self, commit: Callable[[], Awaitable[None]]) -> None:
         """Commit once, and report a commit that takes long."""
         self._committing_since = asyncio.get_running_loop().time()
-        committing = asyncio.ensure_future(self._commit(changes))
+        committing = asyncio.ensure_future(commit())
         try:
             while not (await asyncio.wait({committing}, timeout=SLOW_COMMIT_SECONDS))[0]:
                 self._report_problem(self.pending_commit() or "")

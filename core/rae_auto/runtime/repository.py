@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 from loguru import logger
 
 from rae_auto.api.store import (
@@ -27,9 +28,11 @@ from rae_auto.engine.effects import Change, Discard, Record, Save
 from rae_auto.errors import SchedulerError, StoreDamaged, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
-from rae_auto.model.run import Run
+from rae_auto.model.reasons import StoreReverted
+from rae_auto.model.run import Run, RunState
 from rae_auto.records.runs import merge_newest
 from rae_auto.records.store_move import note_setback
+from rae_auto.runtime.concurrency.commit_batches import MAX_BATCH_CHANGES
 from rae_auto.runtime.concurrency.worker import Worker
 
 T = TypeVar("T")
@@ -61,10 +64,31 @@ def _entry(value: Run | Decision) -> Append:
     body = documents.dump(value)
     if isinstance(value, Run):
         assert value.finished_at is not None
-        return Append(documents.RUNS, value.id, value.job, value.state, value.queued_at, body)
+        return Append(documents.RUNS, value.id, value.job, value.state, value.queued_at, body, value.finished_at)
     identity = "\0".join((value.job, value.trigger, value.key)).encode(errors="surrogatepass")
     key = hashlib.blake2b(identity, digest_size=12).hexdigest()
     return Append(documents.DECISIONS, key, value.job, value.reason.code, value.decided_at, body)
+
+
+def _rewrite(store: Store, puts: Sequence[StoreChange], kept_jobs: Collection[str], now: datetime) -> None:
+    wanted = {(put.kind, put.key) for put in puts if isinstance(put, Put)} | {(documents.JOB, job) for job in kept_jobs}
+    changes = [put for put in puts if not (isinstance(put, Put) and put.kind == documents.JOB and put.key in kept_jobs)]
+    for kind in documents.KINDS:
+        for key, body in list(store.load(kind)):
+            if (kind, key) in wanted:
+                continue
+            changes.append(Delete(kind, key))
+            if kind == documents.RUN and not store.query(documents.RUNS, LogQuery(key=key, limit=1)):
+                run = _decode(kind, key, Run, body)
+                if isinstance(run, Run):
+                    changes.append(_entry(lose_run(run, now)))
+    for first in range(0, len(changes), MAX_BATCH_CHANGES):
+        store.commit(changes[first : first + MAX_BATCH_CHANGES])
+
+
+def lose_run(run: Run, now: datetime) -> Run:
+    """Return a run of which only a store that went back knows, as lost."""
+    return evolve(run, state=RunState.LOST, finished_at=now, reason=StoreReverted(), handle=None, stopping=None)
 
 
 @frozen
@@ -97,6 +121,9 @@ class Repository:
         self._store = store
         self._worker = Worker("store")
         self._directory: Path | None = None
+        self.on_damage: Callable[[], None] = lambda: None
+        """Called in the event loop after damage that may have cost the store some of what it held."""
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._reader: StoreReader | None = None
         self._reading: Worker | None = None
         self._last_write: asyncio.Future[Any] | None = None
@@ -105,7 +132,7 @@ class Repository:
         """Lock and open; what had to be repaired, a line each."""
         try:
             messages = await self._call(self._store.open, directory)
-            self._directory = directory
+            self._directory, self._loop = directory, asyncio.get_running_loop()
             self._reader = await self._call(self._store.make_reader)
             return messages
         except BaseException:
@@ -159,6 +186,13 @@ class Repository:
         """Have a function change the store, and return what it returns."""
         return await self._result(self._write(function, self._store))
 
+    async def rewrite(self, saves: Sequence[Save], kept_jobs: Collection[str], now: datetime) -> None:
+        """Make these documents durable, and delete all others but the definitions of `kept_jobs`.
+
+        An open run of the store that isn't among them has ended since; if its end is lost, it is recorded as lost.
+        """
+        await self.write(lambda store: _rewrite(store, encode(saves), kept_jobs, now))
+
     async def prune(self, log: str, keep: RetentionRule) -> Sequence[str]:
         """Remove a part of what need not stay of a log; the keys of what was removed."""
         return await self._call(self._store.prune, log, keep)
@@ -196,6 +230,8 @@ class Repository:
         except StoreDamaged:
             if self._directory is not None and self._store.setback is not None:
                 note_setback(self._directory, self._store.setback)
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(lambda: self.on_damage())
             raise
 
     async def _result(self, answer: "asyncio.Future[T]") -> T:

@@ -102,7 +102,8 @@ class Runtime:
         self.stopped = asyncio.Event()
         self._damaged_jobs = recovered.damaged_jobs
         self._repository = repository
-        self._engine_loop = EngineLoop(self.engine, self.clock, repository.commit, self._perform)
+        self._engine_loop = EngineLoop(self.engine, self.clock, repository.commit, self._perform, self._rewrite)
+        repository.on_damage = self._engine_loop.request_rewrite
         self._environment = {**options.environment, "RAE_STATE_DIR": str(self.directory)}
         self._executions = Executions(
             self.directory,
@@ -392,6 +393,12 @@ class Runtime:
     def format_time(self, instant: datetime) -> str:
         """Return an instant in ISO 8601, with the offset of the configured time zone."""
         return time_text(instant.astimezone(self.zone))
+
+    async def _rewrite(self) -> None:
+        """Make everything durable that is in memory, because the store went back to an older state in use."""
+        await self._repository.rewrite(list(self.engine.snapshot()), self._damaged_jobs, self.now())
+        forget_restore(self.directory)
+        logger.warning("the store was repaired, and what the daemon holds in memory was written to it again")
 
     def _handle_recorded_event(self, event: Event) -> None:
         self._bounds.note_event(event.name)

@@ -61,8 +61,15 @@ class MemoryStore(Store):
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first."""
-        entries = [e for e in self._newest_first(log) if query.matches(e.key, e.job, e.state, e.at)]
-        return [entry.body for entry in entries[: query.limit]]
+        self._check_open()
+        matches = [
+            (instant, entry)
+            for entry in reversed(self._entries.values())
+            if entry.log == log and (instant := entry.ended_at if query.by_end else entry.at) is not None
+            if query.matches(entry.key, entry.job, entry.state, instant)
+        ]
+        matches.sort(key=lambda match: match[0], reverse=True)
+        return [entry.body for _, entry in matches[: query.limit]]
 
     def _newest_first(self, log: str) -> list[Append]:
         self._check_open()

@@ -121,6 +121,34 @@ class StoreConformance(PluginConformance):
         store.commit([entry(3, job="a", minute=3)])
         assert numbers(store, **query) == expected
 
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ({}, [2, 1, 3]),
+            ({"since": NOON + timedelta(minutes=7)}, [2, 1]),
+            ({"until": NOON + timedelta(minutes=8)}, [1, 3]),
+            ({"states": ("failed",)}, [1, 3]),
+            ({"limit": 1}, [2]),
+            ({"job": "b"}, [2]),
+        ],
+    )
+    def test_query_by_end_finds_entries_by_their_ends(
+        self, store: Store, directory: Path, query: dict[str, Any], expected: list[int]
+    ) -> None:
+        def end(change: Append, minute: int) -> Append:
+            return attrs.evolve(change, ended_at=NOON + timedelta(minutes=minute))
+
+        first, second = entry(1, job="a", state="failed"), entry(2, job="b", minute=4)
+        store.commit([end(first, 8), end(second, 9), entry(4, minute=9)])
+        store.commit([end(entry(3, job="a", state="failed", minute=5), 6)])
+        assert numbers(store, by_end=True, **query) == expected
+        store.close()
+        store.open(directory)
+        assert numbers(store, by_end=True, **query) == expected
+        assert [c.ended_at for c in store.dump() if isinstance(c, Append) and c.key == "run-3"] == [
+            NOON + timedelta(minutes=6)
+        ]
+
     def test_commit_is_atomic(self, store: Store) -> None:
         store.commit([Put("job", "a", {"n": 1})])
         with pytest.raises(Exception):  # noqa: B017 - any error of the store

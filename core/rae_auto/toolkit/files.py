@@ -69,6 +69,15 @@ def open_private(path: Path, flags: int) -> int:
     return descriptor
 
 
+def read_identity(path: Path) -> tuple[int, int] | None:
+    """Return the device and inode of a file, which tell it from another of its name; None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace the content of `path` durably: a reader sees the old content or the new one, never a part."""
     with atomic_file(path) as file:

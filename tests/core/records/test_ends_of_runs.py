@@ -5,14 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rae_auto.api.plugin import Kind
-from rae_auto.api.store import Append
-from rae_auto.model import documents
+from rae_auto.engine.effects import Record
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Manual
 from rae_auto.model.run import Run, RunState
-from rae_auto.records import events
 from rae_auto.records.events import read_events
 from rae_auto.registry import Registry
+from rae_auto.runtime.repository import encode
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -36,18 +35,16 @@ def run(number: int, queued: timedelta, finished: timedelta) -> Run:
 
 @pytest.mark.parametrize("kind", ["sqlite", "json"])
 @pytest.mark.parametrize("same_instant", [False, True])
-def test_an_end_is_found_behind_many_newer_runs(tmp_path, monkeypatch, kind, same_instant):
-    monkeypatch.setattr(events, "_PAGE_RUNS", 7)
-    monkeypatch.setattr(events, "_MAX_OLDER_RUNS", 5)
+def test_an_end_is_found_behind_many_newer_runs(tmp_path, kind, same_instant):
     second = timedelta(seconds=1)
-    runs = [run(0, -2 * second, -second), run(1, -second, 500 * second)]
+    runs = [run(0, -20_002 * second, -second), run(1, -20_001 * second, 500 * second)]
+    # Queued before the time that is asked for, and over before it.
+    runs += [run(n, -n * second, -second) for n in range(10_000, 20_000)]
     runs += [run(n, (1 if same_instant else n) * second, n * second) for n in range(2, 200)]
     store = Registry().get(Kind.STORE, kind)()
     store.open(tmp_path)
     try:
-        store.commit(
-            [Append(documents.RUNS, one.id, one.job, one.state, one.queued_at, documents.dump(one)) for one in runs]
-        )
+        store.commit(encode(map(Record, runs)))
         found = read_events(store, ["run.succeeded"], since=NOON)
     finally:
         store.close()

@@ -133,7 +133,7 @@ def test_json_store_without_a_good_snapshot_refuses_to_open(generations: Path) -
 @pytest.mark.requirement("R20")
 def test_damaged_line_of_a_history_file_costs_its_entry(generations: Path) -> None:
     path = newest(generations, "history-*.jsonl")
-    damaged = path.read_bytes().replace(b"succeeded", b"xucceeded")
+    damaged = path.read_bytes().replace(b'"state":"succeeded"', b'"state":"xucceeded"')
     path.write_bytes(damaged)
     lost = int(path.stem.split("-")[1]) - 1
     store = JsonStore()

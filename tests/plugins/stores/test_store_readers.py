@@ -54,7 +54,7 @@ def store(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 @pytest.fixture
-def held(kind: str, monkeypatch: pytest.MonkeyPatch) -> HeldRead:
+def held_read(kind: str, monkeypatch: pytest.MonkeyPatch) -> HeldRead:
     module, name = (reading, "is_good_entry") if kind == "sqlite" else (history, "decode_entry")
     found = HeldRead(getattr(module, name))
     monkeypatch.setattr(module, name, found)
@@ -62,19 +62,19 @@ def held(kind: str, monkeypatch: pytest.MonkeyPatch) -> HeldRead:
 
 
 @pytest.mark.requirement("R27")
-def test_commits_and_pruning_finish_beside_a_held_read(store: Store, held: HeldRead) -> None:
+def test_commits_and_pruning_finish_beside_a_held_read(store: Store, held_read: HeldRead) -> None:
     store.commit(entries(0, 300))
     store.commit([Put("job", "b", {})])
     reader = store.make_reader()
     assert reader is not None
     with ThreadPoolExecutor(1) as thread:
         read = thread.submit(reader.query, "runs", LogQuery(limit=1000))
-        assert held.is_held.wait(30)
+        assert held_read.is_held.wait(30)
         store.commit([Put("job", "a", {"n": 1}), *entries(300, 1)])
         store.prune("decisions", RetentionRule(since=NOON, newest=1))
         assert [key for key, _ in store.load("job")] == ["a", "b"]
         dumped = store.dump()
-        held.resume.set()
+        held_read.resume.set()
         assert [body["n"] for body in read.result(30)] == list(reversed(range(300)))
     assert len(list(dumped)) == 303
 
@@ -88,17 +88,17 @@ def test_read_finds_what_was_committed_before(store: Store) -> None:
         assert len(list(reader.load("job"))) == n + 1
 
 
-def test_reader_sees_one_state_while_entries_are_pruned(store: Store, held: HeldRead) -> None:
+def test_reader_keeps_its_state_beside_pruning(store: Store, held_read: HeldRead) -> None:
     store.commit(entries(0, 300))
     store.commit([Put("job", "a", {})])
     reader = store.make_reader()
     assert reader is not None
     with ThreadPoolExecutor(1) as thread:
         read = thread.submit(reader.query, "runs", LogQuery(limit=1000))
-        assert held.is_held.wait(30)
+        assert held_read.is_held.wait(30)
         while store.prune("runs", RetentionRule(since=NOON, newest=1)):
             pass
-        held.resume.set()
+        held_read.resume.set()
         assert len(read.result(30)) == 300
     assert len(reader.query("runs", LogQuery())) == 1
 
@@ -117,15 +117,15 @@ def test_close_does_not_wait_for_a_long_read(tmp_path: Path, monkeypatch: pytest
     store.open(tmp_path)
     store.commit(entries(0, 3 * reading.CHUNK_ROWS))
     reader = store.make_reader()
-    held = HeldRead(reading.is_good_entry)
-    monkeypatch.setattr(reading, "is_good_entry", held)
+    held_read = HeldRead(reading.is_good_entry)
+    monkeypatch.setattr(reading, "is_good_entry", held_read)
     with ThreadPoolExecutor(2) as threads:
         read = threads.submit(reader.query, "runs", LogQuery(limit=10_000))
-        assert held.is_held.wait(30)
+        assert held_read.is_held.wait(30)
         closing = threads.submit(store.close)
         while not reader._is_interrupted:
             pass
-        held.resume.set()
+        held_read.resume.set()
         closing.result(30)
         with pytest.raises(StoreError):
             read.result(30)
@@ -137,16 +137,16 @@ def test_scrub_leaves_nothing_behind_a_long_read(tmp_path: Path, monkeypatch: py
     store.open(tmp_path)
     store.commit([Append("events", "e", "secret-name", "secret-name", NOON, {"n": 1}), *entries(0, 1000)])
     reader = store.make_reader()
-    held = HeldRead(reading.is_good_entry)
-    monkeypatch.setattr(reading, "is_good_entry", held)
+    held_read = HeldRead(reading.is_good_entry)
+    monkeypatch.setattr(reading, "is_good_entry", held_read)
     with ThreadPoolExecutor(2) as threads:
         read = threads.submit(reader.query, "runs", LogQuery(limit=10_000))
-        assert held.is_held.wait(30)
+        assert held_read.is_held.wait(30)
         assert store.prune("events", RetentionRule(since=datetime.max.replace(tzinfo=UTC), newest=9)) == ["e"]
         scrubbing = threads.submit(store.scrub)
         while not reader._is_interrupted:
             pass
-        held.resume.set()
+        held_read.resume.set()
         scrubbing.result(30)
         with pytest.raises(StoreError):
             read.result(30)

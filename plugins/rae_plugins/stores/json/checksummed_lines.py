@@ -2,12 +2,13 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from rae_auto.errors import StoreDamaged
-from rae_auto.toolkit.files import write_atomically
+from rae_auto.toolkit.files import atomic_file
 from rae_plugins.stores.checksum import checksum
 
 FORMAT_VERSION = 1
@@ -83,5 +84,6 @@ def is_line_good(text: bytes) -> bool:
 def copy_damaged_file(path: Path, moment: str) -> Path:
     """Copy a damaged file as it is to a name that no store reads, and return the copy."""
     aside = path.with_name(f"{path.name}.corrupt-{moment}")
-    write_atomically(aside, path.read_bytes())
+    with path.open("rb") as damaged, atomic_file(aside) as file:
+        shutil.copyfileobj(damaged, file)
     return aside

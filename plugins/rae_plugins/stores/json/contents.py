@@ -21,6 +21,7 @@ class LogEntry:
     state: str
     at: datetime
     text: str
+    ended_at: datetime | None = None
 
     @property
     def body(self) -> Document:
@@ -69,13 +70,13 @@ def encode(change: Change) -> dict[str, Any]:
             return {"put": [kind, key], "body": body}
         case Delete(kind, key):
             return {"delete": [kind, key]}
-        case Append(log, key, job, state, at, body):
-            return _append(log, key, job, str(state), at.astimezone(UTC), body)
+        case Append(log, key, job, state, at, body, ended_at):
+            return _append(log, key, job, str(state), at.astimezone(UTC), body, ended_at and ended_at.astimezone(UTC))
 
 
 def encode_entry(entry: LogEntry) -> dict[str, Any]:
     """Return an entry as the change that appends it."""
-    return _append(entry.log, entry.key, entry.job, entry.state, entry.at, entry.body)
+    return _append(entry.log, entry.key, entry.job, entry.state, entry.at, entry.body, entry.ended_at)
 
 
 def encode_prune(log: str, keys: Sequence[str]) -> dict[str, Any]:
@@ -86,10 +87,13 @@ def encode_prune(log: str, keys: Sequence[str]) -> dict[str, Any]:
 def decode_entry(change: Mapping[str, Any]) -> LogEntry:
     """Return the entry that a change appends."""
     log, key = change["append"]
-    return LogEntry(
-        log, key, change["job"], change["state"], datetime.fromisoformat(change["at"]), pack_json(change["body"])
-    )
+    at, body = datetime.fromisoformat(change["at"]), pack_json(change["body"])
+    ended_at = datetime.fromisoformat(change["ended_at"]) if "ended_at" in change else None
+    return LogEntry(log, key, change["job"], change["state"], at, body, ended_at)
 
 
-def _append(log: str, key: str, job: str, state: str, at: datetime, body: Document) -> dict[str, Any]:
-    return {"append": [log, key], "job": job, "state": state, "at": at.isoformat(), "body": body}
+def _append(
+    log: str, key: str, job: str, state: str, at: datetime, body: Document, ended_at: datetime | None
+) -> dict[str, Any]:
+    end = {} if ended_at is None else {"ended_at": ended_at.isoformat()}
+    return {"append": [log, key], "job": job, "state": state, "at": at.isoformat(), **end, "body": body}

@@ -1,16 +1,17 @@
 """The history files: log entries that have left the journal, read only by queries, rewritten to remove entries."""
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from attrs import evolve, frozen
 
-from rae_auto.api.store import LogQuery
+from rae_auto.api.store import LogQuery, RetentionRule
 from rae_auto.errors import StoreDamaged
-from rae_auto.toolkit.files import write_atomically
+from rae_auto.toolkit.files import atomic_file
 from rae_plugins.stores.json.checksummed_lines import (
     FORMAT_VERSION,
     add_checksum,
@@ -23,13 +24,52 @@ from rae_plugins.stores.json.contents import LogEntry, decode_entry, encode_entr
 
 
 @frozen
+class EntryGroup:
+    """The number of entries of one log, job and state, and their outermost instants."""
+
+    count: int
+    oldest: datetime
+    newest: datetime
+    newest_end: datetime | None
+
+    def add(self, other: "EntryGroup") -> "EntryGroup":
+        """Return the two groups together."""
+        ends = [end for end in (self.newest_end, other.newest_end) if end is not None]
+        return EntryGroup(
+            self.count + other.count,
+            min(self.oldest, other.oldest),
+            max(self.newest, other.newest),
+            max(ends, default=None),
+        )
+
+
+GroupName = tuple[str, str, str]
+"""The log, job and state of entries."""
+
+
+def group_entries(entries: Iterable[LogEntry]) -> dict[GroupName, EntryGroup]:
+    """Return the groups of some entries."""
+    groups: dict[GroupName, EntryGroup] = {}
+    for entry in entries:
+        name, one = (entry.log, entry.job, entry.state), EntryGroup(1, entry.at, entry.at, entry.ended_at)
+        groups[name] = one if name not in groups else groups[name].add(one)
+    return groups
+
+
+@frozen
 class HistoryFile:
-    """A history file, the number of its last commit, its length, and the newest instant of each log in it."""
+    """A history file, the number of its last commit, its length, and the groups of its entries."""
 
     path: Path
     seq: int
     count: int
-    newest: dict[str, datetime]
+    groups: dict[GroupName, EntryGroup]
+
+    def newest(self, log: str, *, by_end: bool = False) -> datetime | None:
+        """Return the newest instant, or the newest end, of the entries of a log; None if there are none."""
+        groups = [group for (of, _, _), group in self.groups.items() if of == log]
+        instants = [group.newest_end if by_end else group.newest for group in groups]
+        return max((instant for instant in instants if instant is not None), default=None)
 
     def entries(self) -> list[LogEntry]:
         """Return its entries in the order in which they were appended, without damaged ones."""
@@ -39,25 +79,35 @@ class HistoryFile:
 
 def write_history_file(path: Path, seq: int, entries: Iterable[LogEntry]) -> HistoryFile:
     """Write entries to a new history file, and return it. `seq` is the number of their last commit."""
-    newest: dict[str, datetime] = {}
-    lines = []
-    for entry in entries:
-        newest[entry.log] = max(entry.at, newest.get(entry.log, entry.at))
-        lines.append(add_checksum(encode_entry(entry)))
-    instants = {log: at.isoformat() for log, at in newest.items()}
-    header = {"format": FORMAT_VERSION, "seq": seq, "entries": len(lines), "newest": instants}
-    write_atomically(path, add_checksum(header) + b"".join(lines))
-    return HistoryFile(path, seq, len(lines), newest)
+    written = list(entries)
+    groups = group_entries(written)
+    described = [[*name, *_encode_group(group)] for name, group in groups.items()]
+    header = {"format": FORMAT_VERSION, "seq": seq, "entries": len(written), "groups": described}
+    with atomic_file(path) as file:
+        file.write(add_checksum(header))
+        for entry in written:
+            file.write(add_checksum(encode_entry(entry)))
+    return HistoryFile(path, seq, len(written), groups)
+
+
+def _encode_group(group: EntryGroup) -> list[Any]:
+    end = None if group.newest_end is None else group.newest_end.isoformat()
+    return [group.count, group.oldest.isoformat(), group.newest.isoformat(), end]
+
+
+def _decode_group(count: int, oldest: str, newest: str, end: str | None) -> EntryGroup:
+    newest_end = None if end is None else datetime.fromisoformat(end)
+    return EntryGroup(count, datetime.fromisoformat(oldest), datetime.fromisoformat(newest), newest_end)
 
 
 def read_history_file(path: Path) -> HistoryFile | None:
     """Return a history file by its first line, or None if that is damaged."""
     _, header = next(read_lines(path), (0, None))
     check_format(path, header)
-    if header is None or "newest" not in header:
+    if header is None or "groups" not in header:
         return None
-    newest = {log: datetime.fromisoformat(at) for log, at in header["newest"].items()}
-    return HistoryFile(path, header["seq"], header["entries"], newest)
+    groups = {(log, job, state): _decode_group(*group) for log, job, state, *group in header["groups"]}
+    return HistoryFile(path, header["seq"], header["entries"], groups)
 
 
 def count_lost_entries(history_file: HistoryFile) -> int:
@@ -95,8 +145,23 @@ def read_entries(path: Path, file: BinaryIO) -> Iterator[LogEntry]:
         raise StoreDamaged(f"{path} can't be read ({error.strerror}); restore a backup of it") from error
 
 
+def may_expire(log: str, rule: RetentionRule, recent: Iterable[LogEntry], history_files: Iterable[HistoryFile]) -> bool:
+    """Return whether a rule may let go anything of a log, by what is known of the entries without reading any."""
+    counts: Counter[str] = Counter()
+    for groups in (group_entries(recent), *(history_file.groups for history_file in history_files)):
+        for (of, job, state), group in groups.items():
+            if of != log or rule.job not in (None, job) or (rule.states and state not in rule.states):
+                continue
+            counts[job] += group.count
+            if group.oldest < rule.since or counts[job] > rule.newest:
+                return True
+    return False
+
+
 def remove_entries(history_file: HistoryFile, log: str, keys: Set[str]) -> HistoryFile:
     """Rewrite a history file without some entries of a log, and return it."""
+    if history_file.newest(log) is None:
+        return history_file
     entries = history_file.entries()
     kept = [entry for entry in entries if entry.log != log or entry.key not in keys]
     if len(kept) == len(entries):
@@ -107,7 +172,8 @@ def remove_entries(history_file: HistoryFile, log: str, keys: Set[str]) -> Histo
 def list_newest_first(log: str, recent: Sequence[LogEntry], history_files: Sequence[HistoryFile]) -> list[LogEntry]:
     """Return all entries of a log without their bodies, newest first; the last one of each key."""
     latest: dict[str, LogEntry] = {}
-    for entries in (*(history_file.entries() for history_file in history_files if log in history_file.newest), recent):
+    files = [history_file for history_file in history_files if history_file.newest(log) is not None]
+    for entries in (*(history_file.entries() for history_file in files), recent):
         for entry in entries:
             if entry.log == log:
                 # Of several entries with one key the last one appended counts.
@@ -137,8 +203,9 @@ def find_entries(
                 continue
             seen.add(entry.key)
             order -= 1
-            if query.matches(entry.key, entry.job, entry.state, entry.at):
-                matches.append((entry.at, order, entry))
+            at = entry.ended_at if query.by_end else entry.at
+            if at is not None and query.matches(entry.key, entry.job, entry.state, at):
+                matches.append((at, order, entry))
         matches = heapq.nlargest(query.limit, matches, key=lambda item: item[:2])
         if not older or query.key in seen or _is_complete(log, query, matches, older):
             return [entry for _, _, entry in matches]
@@ -148,7 +215,8 @@ def find_entries(
 def _is_complete(
     log: str, query: LogQuery, matches: Sequence[tuple[datetime, int, LogEntry]], older: Iterable[HistoryFile]
 ) -> bool:
-    newest = max((history_file.newest[log] for history_file in older if log in history_file.newest), default=None)
+    instants = (history_file.newest(log, by_end=query.by_end) for history_file in older)
+    newest = max((instant for instant in instants if instant is not None), default=None)
     if newest is None or (query.since is not None and newest < query.since):
         return True
     return len(matches) >= query.limit and (not matches or matches[-1][0] >= newest)

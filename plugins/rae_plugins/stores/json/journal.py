@@ -8,8 +8,10 @@ from typing import Any
 from attrs import define, field
 
 from rae_auto.errors import StoreError
-from rae_auto.toolkit.files import open_private, write_atomically
+from rae_auto.toolkit.files import atomic_file, open_private, read_identity
 from rae_plugins.stores.json.checksummed_lines import FORMAT_VERSION, MAX_LINE_BYTES, add_checksum
+
+_CHUNK_BYTES = 1 << 20
 
 
 def make_header(seq: int, at: str) -> bytes:
@@ -26,9 +28,11 @@ class Journal:
     """The number of bytes that are known to be on the disk."""
     is_writable: bool = field(init=False, default=True)
     _descriptor: int = field(init=False)
+    _identity: tuple[int, int] | None = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._descriptor = open_private(self.path, os.O_WRONLY)
+        self._descriptor = open_private(self.path, os.O_RDWR)
+        self._identity = read_identity(self.path)
 
     def add(self, seq: int, at: str, changes: Sequence[dict[str, Any]]) -> None:
         """Write a commit as one line and sync it. Errors: StoreError."""
@@ -52,10 +56,19 @@ class Journal:
             # The next commit writes a new journal anyway.
             return
 
+    @property
+    def is_in_place(self) -> bool:
+        """True if the open file is still the one of its name."""
+        return read_identity(self.path) == self._identity
+
     def copy_to(self, path: Path) -> None:
         """Copy the commits, without a failed one, to another file."""
-        with self.path.open("rb") as file:
-            write_atomically(path, file.read(self.size))
+        done = 0
+        with atomic_file(path) as file:
+            # From the open file, which may have been removed.
+            while chunk := os.pread(self._descriptor, min(self.size - done, _CHUNK_BYTES), done):
+                file.write(chunk)
+                done += len(chunk)
 
     def close(self) -> None:
         """Close the file."""

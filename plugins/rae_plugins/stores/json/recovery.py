@@ -101,16 +101,22 @@ def _require_complete_journals(directory: Path, *, existed: bool, has_snapshots:
         paths.append(journal)
     if is_first_generation and not paths and not existed:
         return
-    lines = [line for _, line in read_lines(paths[0])] if paths else []
-    for line in lines[:1]:
-        check_format(paths[0], line)
-    good = [line for line in lines if line is not None and "changes" in line]
-    if good and (good[0]["seq"] == 0 or (is_first_generation and good[0]["changes"])):
+    if paths and _begins_with_first_commit(paths[0], is_first_generation=is_first_generation):
         return
     raise StoreDamaged(
         f"{directory}: no snapshot is good, and the journals do not begin with the first commit; restore a backup, or "
         f"move the files away to start with an empty store"
     )
+
+
+def _begins_with_first_commit(path: Path, *, is_first_generation: bool) -> bool:
+    """Return whether the first good line of a journal is its header or, if only that is damaged, a commit."""
+    for number, (_, line) in enumerate(read_lines(path)):
+        if not number:
+            check_format(path, line)
+        if line is not None and "changes" in line:
+            return line["seq"] == 0 or (is_first_generation and bool(line["changes"]))
+    return False
 
 
 def _replay_journal(path: Path, state: RecoveredState, *, is_current: bool) -> None:

@@ -24,6 +24,7 @@ from rae_plugins.stores.json.history import (
     count_lost_entries,
     find_entries,
     list_newest_first,
+    may_expire,
     open_history_file,
     read_entries,
     read_history_file,
@@ -235,6 +236,13 @@ class JsonStore(Store):
     def _compact_if_needed(self) -> None:
         """Compact if the journal is too large, or cannot be written to any more."""
         journal = self._open_journal
+        if not journal.is_in_place:
+            # Commits would go to a file that nobody finds again. Everything is in memory.
+            journal.is_writable = False
+            self._compact()
+            raise StoreDamaged(
+                f"{journal.path} was removed or replaced while it was in use; it was written again, no commit is lost"
+            )
         if not journal.is_writable or should_compact(journal.size, self._snapshot_size):
             self._compact()
 
@@ -271,8 +279,8 @@ class JsonStore(Store):
                 self._contents.entries = {}
         if self._journal is not None:
             self._journal.copy_to(self._directory / f"journal-{self._seq}.jsonl")
-        emptied = [history_file.path for history_file in self._history_files if not history_file.newest]
-        self._history_files = [history_file for history_file in self._history_files if history_file.newest]
+        emptied = [history_file.path for history_file in self._history_files if not history_file.count]
+        self._history_files = [history_file for history_file in self._history_files if history_file.count]
         names = [history_file.path.name for history_file in self._history_files]
         snapshot = encode_snapshot(self._seq, self._at, self._contents.documents, names)
         write_atomically(self._directory / f"snapshot-{self._seq}.json", snapshot)
@@ -311,9 +319,14 @@ class JsonStore(Store):
         raise AssertionError
 
     def prune(self, log: str, keep: RetentionRule) -> list[str]:
-        """Remove all expired entries at once, because finding them takes reading all history files."""
+        """Remove all expired entries at once, because finding them takes reading all history files.
+
+        If there are none, no file is read.
+        """
         self._compact_if_needed()
         recent = list(self._contents.entries.values())
+        if not may_expire(log, keep, recent, self._history_files):
+            return []
         keys = [entry.key for entry in keep.expired(list_newest_first(log, recent, self._history_files))]
         try:
             # Older entries of the same keys first, or they would reappear.
@@ -372,7 +385,7 @@ def parse_time(text: str) -> datetime | None:
 
 
 def _to_append(entry: LogEntry) -> Append:
-    return Append(entry.log, entry.key, entry.job, entry.state, entry.at, entry.body)
+    return Append(entry.log, entry.key, entry.job, entry.state, entry.at, entry.body, entry.ended_at)
 
 
 def _copy_damaged_files(damaged: Sequence[Path]) -> list[str]:

@@ -27,7 +27,7 @@ from rae_plugins.stores.sqlite.recovery import (
     survey,
 )
 from rae_plugins.stores.sqlite.rows import BadRow
-from rae_plugins.stores.sqlite.schema import fill, finish_new_file
+from rae_plugins.stores.sqlite.schema import COUNT_REPLACED, fill, finish_new_file
 from rae_plugins.stores.sqlite.verification import connect_immutable, has_proof, verify
 
 _WAL_SETTINGS = ("journal_mode = WAL", "synchronous = FULL", "cache_size = -1024", "temp_store = MEMORY")
@@ -39,6 +39,7 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         for setting in _WAL_SETTINGS:
             database.execute(f"PRAGMA {setting}")
+        database.execute(COUNT_REPLACED)
     except BaseException:
         database.close()
         raise
@@ -93,6 +94,8 @@ class FileOpener:
     path: Path
     setback: Setback | None = field(init=False, default=None)
     floor: int = field(init=False, default=0)
+    is_checked: bool = field(init=False, default=False)
+    """The file had no proof of a clean stop, or was repaired."""
     bad_entries: list[int] = field(init=False, factory=list)
     """The places of damaged entries, which have been set aside and can be deleted."""
     _messages: list[str] = field(init=False, factory=list)
@@ -121,8 +124,10 @@ class FileOpener:
             return self._messages
         problem = found.find_problem() or (f"is damaged ({damage})" if damage else None)
         if problem is None and not self._is_proven(found):
+            self.is_checked = True
             problem = self._check(found)
         if problem is not None:
+            self.is_checked = True
             self._repair(problem, found)
         self.proof.unlink(missing_ok=True)
         return self._messages

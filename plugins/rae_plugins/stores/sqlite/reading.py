@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 
 from attrs import define, field
 
@@ -50,7 +50,7 @@ def read_entries(
             bodies = []
             for row in rows:
                 if is_good_entry(row):
-                    bodies.append(row[6])
+                    bodies.append(row[7])
                 else:
                     skip(row[0])
             # Parsed at once, which takes less than half the time and shares the names of fields.
@@ -63,7 +63,7 @@ class SqliteReader(StoreReader):
 
     _path: Path
     _skip: Callable[[int], None]
-    _lock: Lock = field(init=False, factory=Lock)
+    _lock: RLock = field(init=False, factory=RLock)
     """Held during a read, and while the file is replaced or closed."""
     _connection: sqlite3.Connection | None = field(init=False, default=None)
     _is_interrupted: bool = field(init=False, default=False)

@@ -15,7 +15,7 @@ from attrs import frozen
 from rae_plugins.stores.sqlite.schema import as_bytes
 
 SELECT_DOCUMENTS = "SELECT kind, key, body, crc FROM documents"
-SELECT_ENTRIES = "SELECT seq, log, key, job, state, at, body, crc FROM entries"
+SELECT_ENTRIES = "SELECT seq, log, key, job, state, at, ended, body, crc FROM entries"
 
 Row = tuple[Any, ...]
 
@@ -41,9 +41,10 @@ def document_checksum(kind: bytes, key: bytes, body: bytes) -> int:
     return zlib.crc32(body, zlib.crc32(b"%s\0%s\0" % (kind, key)))
 
 
-def entry_checksum(names: Sequence[bytes], at: float, body: bytes) -> int:
-    """Return the checksum of an entry: of its log, key, job and state, its seconds since the epoch, and its body."""
-    head = b"\0".join((*names, struct.pack(">d", at)))
+def entry_checksum(names: Sequence[bytes], at: float, ended: float | None, body: bytes) -> int:
+    """Return the checksum of an entry: of its log, key, job and state, its two instants, and its body."""
+    instants = struct.pack(">d", at) if ended is None else struct.pack(">2d", at, ended)
+    head = b"\0".join((*names, instants))
     return zlib.crc32(body, zlib.crc32(head))
 
 
@@ -55,11 +56,12 @@ def is_good_document(row: Row) -> bool:
 
 def is_good_entry(row: Row) -> bool:
     """Return whether a row of `SELECT_ENTRIES` is what was written."""
-    _, log, key, job, state, at, body, crc = row
+    _, log, key, job, state, at, ended, body, crc = row
     return (
         all(type(value) is bytes for value in (log, key, job, state, body))
         and type(at) is float
-        and crc == entry_checksum((log, key, job, state), at, body)
+        and (ended is None or type(ended) is float)
+        and crc == entry_checksum((log, key, job, state), at, ended, body)
     )
 
 

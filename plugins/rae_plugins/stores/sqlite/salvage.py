@@ -29,8 +29,8 @@ _MAX_JUMPS = 64
 
 _PUT_DOCUMENT = "INSERT OR REPLACE INTO documents VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?)"
 _PUT_ENTRY = (
-    "INSERT OR REPLACE INTO entries (log, key, job, state, at, body, crc) VALUES (CAST(? AS TEXT), CAST(? AS TEXT), "
-    "CAST(? AS TEXT), CAST(? AS TEXT), ?, CAST(? AS TEXT), ?)"
+    "INSERT OR REPLACE INTO entries (log, key, job, state, at, ended, body, crc) VALUES (CAST(? AS TEXT), "
+    "CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, CAST(? AS TEXT), ?)"
 )
 
 

@@ -18,21 +18,38 @@ FORMAT_VERSION = 1
 PAGE_BYTES = 4096
 
 # The page of the first table is page 2, where `wal_check` looks for the last commit.
-TABLES = """
-CREATE TABLE last_commit (id INTEGER PRIMARY KEY CHECK (id = 0), line BLOB NOT NULL);
-CREATE TABLE documents (kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL,
-    PRIMARY KEY (kind, key)) WITHOUT ROWID;
-CREATE TABLE entries (seq INTEGER PRIMARY KEY, log TEXT NOT NULL, key TEXT NOT NULL, job TEXT NOT NULL,
-    state TEXT NOT NULL, at REAL NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL);
-CREATE UNIQUE INDEX entries_by_key ON entries (log, key);
-CREATE INDEX entries_by_time ON entries (log, at, seq);
-CREATE INDEX entries_by_job ON entries (log, job, at, seq, state);
-CREATE INDEX entries_by_state ON entries (log, state, at, seq);
-"""
+TABLES = (
+    "CREATE TABLE last_commit (id INTEGER PRIMARY KEY CHECK (id = 0), line BLOB NOT NULL)",
+    """CREATE TABLE documents (kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)) WITHOUT ROWID""",
+    """CREATE TABLE entries (seq INTEGER PRIMARY KEY, log TEXT NOT NULL, key TEXT NOT NULL, job TEXT NOT NULL,
+    state TEXT NOT NULL, at REAL NOT NULL, ended REAL, body TEXT NOT NULL, crc INTEGER NOT NULL)""",
+    "CREATE UNIQUE INDEX entries_by_key ON entries (log, key)",
+    "CREATE INDEX entries_by_time ON entries (log, at, seq)",
+    "CREATE INDEX entries_by_job ON entries (log, job, at, seq, state)",
+    "CREATE INDEX entries_by_state ON entries (log, state, at, seq)",
+    "CREATE INDEX entries_by_end ON entries (log, ended, seq, state) WHERE ended IS NOT NULL",
+    """CREATE TABLE entry_counts (log TEXT NOT NULL, job TEXT NOT NULL, state TEXT NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (log, job, state)) WITHOUT ROWID""",
+    """CREATE TRIGGER count_added AFTER INSERT ON entries BEGIN
+    INSERT INTO entry_counts VALUES (new.log, new.job, new.state, 1)
+    ON CONFLICT DO UPDATE SET count = count + 1; END""",
+    """CREATE TRIGGER count_removed AFTER DELETE ON entries BEGIN
+    UPDATE entry_counts SET count = count - 1 WHERE log = old.log AND job = old.job AND state = old.state;
+    DELETE FROM entry_counts WHERE log = old.log AND job = old.job AND state = old.state AND count <= 0; END""",
+)
+
+COUNT_REPLACED = "PRAGMA recursive_triggers = ON"
+"""A setting of each connection that writes: an entry that replaces another counts as added and the other as removed."""
+
+_TRUE_COUNTS = "SELECT log, job, state, count(*) FROM entries GROUP BY log, job, state"
+
+COUNT_AGAIN = ("DELETE FROM entry_counts", f"INSERT INTO entry_counts {_TRUE_COUNTS}")
+"""Statements that make the numbers of entries right again after damage."""
 
 SET_LAST_COMMIT = "INSERT OR REPLACE INTO last_commit VALUES (0, ?)"
 
-_STATEMENTS = frozenset(statement.strip().encode() for statement in TABLES.split(";") if statement.strip())
+_STATEMENTS = frozenset(map(str.encode, TABLES))
 
 _NO_DAMAGE = frozenset(
     {
@@ -71,10 +88,11 @@ def is_header_good(header: bytes) -> bool:
 def fill(database: sqlite3.Connection, line: CommitLine) -> None:
     """Create the tables in an empty database."""
     database.executescript(
-        f"PRAGMA page_size = {PAGE_BYTES};PRAGMA journal_mode = MEMORY;BEGIN IMMEDIATE;{TABLES}"
+        f"PRAGMA page_size = {PAGE_BYTES};PRAGMA journal_mode = MEMORY;BEGIN IMMEDIATE;{';'.join(TABLES)};"
         f"PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {FORMAT_VERSION};COMMIT;"
     )
     database.execute(SET_LAST_COMMIT, (line.encode(),))
+    database.execute(COUNT_REPLACED)
 
 
 def finish_new_file(path: Path) -> None:
@@ -97,6 +115,11 @@ def has_our_tables(database: sqlite3.Connection) -> bool:
     """Return whether a file has the tables and indexes of this format, and nothing else."""
     rows = database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     return {as_bytes(sql) for (sql,) in rows} == _STATEMENTS
+
+
+def has_right_counts(database: sqlite3.Connection) -> bool:
+    """Return whether the numbers of entries, which have no checksums, are those of the entries."""
+    return set(database.execute(_TRUE_COUNTS)) == set(database.execute("SELECT * FROM entry_counts"))
 
 
 def read_last_commit(database: sqlite3.Connection) -> CommitLine | None:

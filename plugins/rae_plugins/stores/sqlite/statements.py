@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from datetime import UTC
 from typing import Any
 
 from rae_auto.api.store import Append, Change, Delete, LogQuery, Put, RetentionRule
@@ -11,7 +10,7 @@ from rae_plugins.stores.sqlite.rows import SELECT_ENTRIES, document_checksum, en
 
 _PUT = "INSERT INTO documents VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body, crc = excluded.crc"
 _DELETE = "DELETE FROM documents WHERE kind = ? AND key = ?"
-_APPEND = "INSERT OR REPLACE INTO entries (log, key, job, state, at, body, crc) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_APPEND = "INSERT OR REPLACE INTO entries (log, key, job, state, at, ended, body, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 StatementBatch = tuple[str, list[tuple[Any, ...]]]
 """A statement and the rows to execute it with."""
@@ -39,10 +38,11 @@ def _make_row(change: Change) -> tuple[str, tuple[Any, ...]]:
             return _PUT, (kind, key, text, document_checksum(kind.encode(), key.encode(), text.encode()))
         case Delete(kind, key):
             return _DELETE, (kind, key)
-        case Append(log, key, job, state, at, body):
-            text, instant = pack_json(body), at.astimezone(UTC).timestamp()
-            crc = entry_checksum((log.encode(), key.encode(), job.encode(), state.encode()), instant, text.encode())
-            return _APPEND, (log, key, job, str(state), instant, text, crc)
+        case Append(log, key, job, state, at, body, ended_at):
+            text, instant, ended = pack_json(body), at.timestamp(), None if ended_at is None else ended_at.timestamp()
+            names = (log.encode(), key.encode(), job.encode(), state.encode())
+            crc = entry_checksum(names, instant, ended, text.encode())
+            return _APPEND, (log, key, job, str(state), instant, ended, text, crc)
 
 
 def select_entries(log: str, query: LogQuery) -> tuple[str, list[Any]]:
@@ -52,29 +52,46 @@ def select_entries(log: str, query: LogQuery) -> tuple[str, list[Any]]:
         if value is not None:
             conditions.append(f"{column} = ?")
             values.append(value)
+    order = "ended" if query.by_end else "at"
+    if query.by_end:
+        conditions.append("ended IS NOT NULL")
     for comparison, instant in ((">=", query.since), ("<=", query.until)):
         if instant is not None:
-            conditions.append(f"at {comparison} {instant.timestamp()!r}")
+            conditions.append(f"{order} {comparison} {instant.timestamp()!r}")
     where = " AND ".join(conditions)
     # Column names and numbers are ours; values from outside are bound.
-    sql = f"{SELECT_ENTRIES} WHERE {where} ORDER BY at DESC, seq DESC LIMIT {query.limit:d}"
+    sql = f"{SELECT_ENTRIES} WHERE {where} ORDER BY {order} DESC, seq DESC LIMIT {query.limit:d}"
     return sql, values
 
 
-def find_expired(database: sqlite3.Connection, log: str, rule: RetentionRule) -> Iterator[tuple[int, bytes]]:
-    """Yield the number and key of each entry that need not be retained, once. Text is read as bytes."""
+def find_expired(database: sqlite3.Connection, log: str, rule: RetentionRule, limit: int) -> list[tuple[int, bytes]]:
+    """Return the number and key of up to `limit` entries that need not be retained. Text is read as bytes.
+
+    All of them are found by an index, and the jobs with too many entries by the numbers of their entries, so that
+    finding nothing costs next to nothing.
+    """
     conditions, values = _match_log(log, rule.states)
+    counts = " AND ".join(conditions if rule.job is None else [*conditions, "job = ?"])
+    # Only names of ours are interpolated; values from outside are bound.
+    crowded = f"SELECT job FROM entry_counts WHERE {counts} GROUP BY job HAVING sum(count) > ?"  # noqa: S608
     if rule.job is not None:
         conditions, values = [*conditions, "job = ?"], [*values, rule.job]
-    # Only column names are interpolated; values from outside are bound.
+    index = "entries_by_job" if rule.job is not None else "entries_by_state" if rule.states else "entries_by_time"
     where, since = " AND ".join(conditions), rule.since.timestamp()
-    yield from database.execute(f"SELECT seq, key FROM entries WHERE {where} AND at < ?", (*values, since))  # noqa: S608
+    old = f"SELECT seq, key FROM entries INDEXED BY {index} WHERE {where} AND at < ? LIMIT ?"  # noqa: S608
+    found = database.execute(old, (*values, since, limit)).fetchall()
     # Jobs are read as bytes, which are not equal to text without the cast.
-    recent, bound = f"FROM entries WHERE {where} AND at >= ?", (*values, since)
-    crowded = f"SELECT job {recent} GROUP BY job HAVING count(*) > ?"
-    oldest = f"SELECT seq, key {recent} AND job = CAST(? AS TEXT) ORDER BY at DESC, seq DESC LIMIT -1 OFFSET ?"
-    for (job,) in database.execute(crowded, (*bound, rule.newest)).fetchall():
-        yield from database.execute(oldest, (*bound, job, rule.newest))
+    surplus = (
+        f"SELECT seq, key FROM entries INDEXED BY entries_by_job WHERE {where} AND at >= ? AND job = CAST(? AS TEXT) "  # noqa: S608
+        f"ORDER BY at DESC, seq DESC LIMIT ? OFFSET ?"
+    )
+    if len(found) < limit:
+        for (job,) in database.execute(crowded, (*values, rule.newest)).fetchall():
+            left = limit - len(found)
+            found += database.execute(surplus, (*values, since, job, left, rule.newest))
+            if len(found) >= limit:
+                break
+    return found
 
 
 def _match_log(log: str, states: Sequence[str]) -> tuple[list[str], list[Any]]:

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from threading import Thread
 from typing import ClassVar, NoReturn, TypeVar, cast
@@ -14,7 +14,7 @@ from attrs import define, field
 
 from rae_auto.api.store import Append, Change, CorruptDocument, Document, LogQuery, Put, RetentionRule, Setback, Store
 from rae_auto.errors import StoreDamaged, StoreError
-from rae_auto.toolkit.files import DirectoryLock, is_locked, remove_set_aside
+from rae_auto.toolkit.files import DirectoryLock, is_locked, read_identity, remove_set_aside
 from rae_auto.toolkit.mounts import network_type
 from rae_plugins.stores import backup_copies
 from rae_plugins.stores.commit_line import CommitLine, CommitMark
@@ -28,7 +28,14 @@ from rae_plugins.stores.sqlite.rows import (
     is_good_document,
     is_good_entry,
 )
-from rae_plugins.stores.sqlite.schema import SET_LAST_COMMIT, error_text, is_damage, read_last_commit
+from rae_plugins.stores.sqlite.schema import (
+    COUNT_AGAIN,
+    SET_LAST_COMMIT,
+    error_text,
+    has_right_counts,
+    is_damage,
+    read_last_commit,
+)
 from rae_plugins.stores.sqlite.statements import StatementBatch, find_expired, group_changes
 from rae_plugins.stores.sqlite.verification import verify_file, write_proof
 
@@ -52,6 +59,8 @@ class SqliteStore(Store):
     _floor: int = field(init=False, default=0)
     """The largest number that a commit had, which the store may have lost."""
     _setback: Setback | None = field(init=False, default=None)
+    _identity: tuple[int, int] | None = field(init=False, default=None)
+    """The device and inode of the open file."""
     _reader: SqliteReader | None = field(init=False, default=None)
     _skipped: set[int] = field(init=False, factory=set)
     _copying: Thread | None = field(init=False, default=None)
@@ -103,12 +112,18 @@ class SqliteStore(Store):
         """Connect to the file that has been checked."""
         self._setback, self._floor = opener.setback, opener.floor
         self._connection = self._of_disk(lambda: connect(self._path))
+        self._identity = read_identity(self._path)
         last = read_last_commit(self._connection)
         if last is None:
             raise StoreDamaged(f"{self._path}: the number of the last commit is damaged; restore a backup of it")
         self._last = last
+        repairs: list[StatementBatch] = []
         if opener.bad_entries:
-            self._write([("DELETE FROM entries WHERE seq = ?", [(seq,) for seq in opener.bad_entries])])
+            repairs.append(("DELETE FROM entries WHERE seq = ?", [(seq,) for seq in opener.bad_entries]))
+        if opener.is_checked and not has_right_counts(self._connection):
+            repairs += [(statement, [()]) for statement in COUNT_AGAIN]
+        if repairs:
+            self._write(repairs)
         self._mark = self._of_disk(lambda: opener.open_mark(self._last))
 
     def _of_disk(self, function: Callable[[], T]) -> T:
@@ -146,6 +161,7 @@ class SqliteStore(Store):
         self._end_copy()
         with self._reads_paused():
             self._mark.close()
+            self._mark = None
             self._disconnect()
             opener = FileOpener(self._path)
             messages = self._of_disk(lambda: opener.prepare(str(error)))
@@ -169,6 +185,7 @@ class SqliteStore(Store):
         self._write(list(group_changes(changes)))
 
     def _write(self, batches: Sequence[StatementBatch]) -> None:
+        self._check_place()
         database = self._database
         line = self._last.next(self._floor)
         try:
@@ -189,6 +206,15 @@ class SqliteStore(Store):
             except OSError as error:
                 raise StoreError(f"{self._mark.path}: can't be written ({error.strerror})") from error
 
+    def _check_place(self) -> None:
+        """Check that the file is still the one that is open. If not, it is repaired, and StoreDamaged is raised."""
+        if self._mark is None or read_identity(self._path) == self._identity:
+            return
+        # The open connection still reads what was removed, and a copy of that has everything.
+        with suppress(StoreError):
+            self._make_copy(datetime.now(UTC))
+        self._repair_in_use(sqlite3.DatabaseError("it was removed or replaced while it was in use"))
+
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Damaged ones are skipped and counted."""
         with self._using() as database:
@@ -201,7 +227,7 @@ class SqliteStore(Store):
     def prune(self, log: str, keep: RetentionRule) -> list[str]:
         """Remove some hundred entries: old ones first, then those of jobs with too many."""
         with self._using() as database:
-            rows = list(islice(find_expired(database, log, keep), PRUNE_BATCH_SIZE))
+            rows = find_expired(database, log, keep, PRUNE_BATCH_SIZE)
         if rows:
             self._write([("DELETE FROM entries WHERE seq = ?", [(seq,) for seq, _ in rows])])
         elif backup_copies.is_copy_due(self._path, now := datetime.now(UTC)):
@@ -219,6 +245,8 @@ class SqliteStore(Store):
         try:
             with self._reads_paused():
                 database.execute("VACUUM")
+                # Its number tells the file from the one before, in which the deleted entries still are.
+                self._write([])
                 (is_busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
             raise StoreError(f"{self._path}: can't be written ({error_text(error)})") from error
@@ -336,6 +364,6 @@ class SqliteStore(Store):
 
 
 def _to_append(row: Row) -> Append:
-    _, log, key, job, state, at, body, _ = row
-    instant = datetime.fromtimestamp(at, UTC)
-    return Append(log.decode(), key.decode(), job.decode(), state.decode(), instant, json.loads(body))
+    _, log, key, job, state, at, ended, body, _ = row
+    instant, ended_at = datetime.fromtimestamp(at, UTC), None if ended is None else datetime.fromtimestamp(ended, UTC)
+    return Append(log.decode(), key.decode(), job.decode(), state.decode(), instant, json.loads(body), ended_at)
