@@ -1,5 +1,7 @@
 """kill -9 in odd moments: what was decided is carried out, and no attempt lives on unseen."""
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 import time
@@ -152,3 +154,52 @@ def test_a_restore_repeats_nothing(daemons: Callable[..., Daemons], kind: str) -
     assert not [one for one in due_runs if one["reason"] == "error"], "no attempt failed because of an earlier one"
     # The mark is used up.
     assert not (ours.state / RESTORED_MARK).exists()
+
+
+@pytest.mark.requirement("R7")
+@STORES
+@pytest.mark.parametrize("is_over", [False, True])
+def test_attempt_that_an_older_store_does_not_know_is_found(
+    daemons: Callable[..., Daemons], kind: str, is_over: bool
+) -> None:
+    ours = daemons(WAITER, f'store = "{kind}"\n')
+    ours.serve()
+    ours.ask("backup", path=str(ours.home / "backup"), replace=False)
+    run = ours.ask("trigger", job="waiter", request=None)["run_id"]
+    eventually(lambda: count_starts(ours) == 1)
+    ours.kill()
+    if is_over:
+        (ours.home / "go").touch()
+        eventually(lambda: list(ours.state.glob("output/waiter/*.exit")))
+    restore(Project.load(ours.config), ours.home / "backup", replace=True)
+    ours.serve()
+    assert "the store doesn't know attempt 1 of this run" in ours.output()
+    if not is_over:
+        assert [one["run_id"] for one in ours.ask("status")["running"]] == [run]
+        (ours.home / "go").touch()
+    eventually(lambda: newest(ours, "waiter")["state"] == "failed")
+    found = newest(ours, "waiter")
+    assert (found["run_id"], found["exit_code"], found["attempt"]) == (run, 7, 1)
+    assert count_starts(ours) == 1
+
+
+@pytest.mark.requirement("R21")
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_process_of_a_run_whose_document_is_damaged_is_found(
+    daemons: Callable[..., Daemons], is_readable: bool
+) -> None:
+    ours = daemons(WAITER)
+    ours.serve()
+    run = ours.ask("trigger", job="waiter", request=None)["run_id"]
+    eventually(lambda: count_starts(ours) == 1)
+    ours.kill()
+    with contextlib.closing(sqlite3.connect(ours.state / "state.sqlite")) as database:
+        damage = "body || ' '" if is_readable else "'{' || body"
+        database.execute(f"UPDATE documents SET body = {damage} WHERE kind = 'run'")
+        database.commit()
+    ours.serve()
+    assert [one["run_id"] for one in ours.ask("status")["running"]] == [run]
+    (ours.home / "go").touch()
+    eventually(lambda: newest(ours, "waiter")["state"] == "failed")
+    assert newest(ours, "waiter")["exit_code"] == 7
+    assert count_starts(ours) == 1

@@ -20,13 +20,14 @@ Whoever comes second fails, so an attempt is spawned at most once, at whichever 
 
 A store may have gone back to an older state: it was repaired from a copy, or restored from a backup. Then nothing is
 repeated. Each open run counts as started, and its executor is asked for the latest attempt of which there is a trace:
-it is adopted or ends as the record says, and without a trace the run is lost. What fell due since is given up, on
-record.
+it is adopted or ends as the record says, and without a trace the run is lost. The same goes for attempts of runs that
+the store doesn't know any more. What fell due since is given up, on record.
 
 A document that can't be read costs its own job and nothing else: the job is paused durably, the bytes are kept in
 `documents.corrupt-*.json` beside the store, and doctor, status and the log say which job and why.
 """
 
+import asyncio
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -36,8 +37,8 @@ from pathlib import Path
 from attrs import evolve, frozen
 from loguru import logger
 
-from rae_auto.api.store import Change, Delete, Put, Setback, Store
-from rae_auto.engine.effects import Record
+from rae_auto.api.store import Change, Delete, LogQuery, Put, Setback, Store
+from rae_auto.engine.effects import Record, Save
 from rae_auto.engine.events import Restored
 from rae_auto.engine.lifecycle import job_of_terms, mark_uncertain
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
@@ -54,6 +55,7 @@ from rae_auto.paths import RESTORED_MARK, output_path
 from rae_auto.records.store_move import note_setback
 from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.execution.executions import Executions
+from rae_auto.runtime.execution.unknown_attempts import find_traces, reopen_run
 from rae_auto.runtime.repository import Repository, UnreadableDocument, encode
 from rae_auto.toolkit.files import write_atomically
 
@@ -98,12 +100,16 @@ async def read_store(
     by_job = {state.job: state for state in states}
     for job_id in damaged_jobs:
         by_job[job_id] = evolve(by_job.get(job_id, JobState(job_id)), paused=True)
-    if unreadable:
-        await _put_aside(archive, directory, unreadable, [by_job[job_id] for job_id in damaged_jobs])
+    known = {plan.job.id: plan.job for plan in all_plans}
     if setback is not None:
-        known = {plan.job.id: plan.job for plan in all_plans}
         runs = tuple([_mark_uncertain(run, known.get(run.job), directory) for run in runs])
         _report_setback(setback, len(runs))
+    if setback is not None or bad_runs:
+        # Before the damaged ones are deleted from the store.
+        runs += await _find_unknown_runs(archive, directory, runs, bad_runs, known)
+    if unreadable:
+        found = {run.id: run for run in runs}
+        await _put_aside(archive, directory, unreadable, [by_job[job_id] for job_id in damaged_jobs], found)
     restored = Restored(settings, tuple(all_plans), tuple(by_job.values()), runs, seen, setback is not None)
     unusable = [one.plan.job.id for one in added if one.plan.problem is not None]
     return Recovered(restored, (*configured, *added), damaged_jobs, unusable, replaced)
@@ -172,6 +178,27 @@ def _traces(run: Run, attempt: int, directory: Path) -> Iterator[Path]:
     return output.parent.glob(f"{output.stem}.*")
 
 
+async def _find_unknown_runs(
+    archive: Repository,
+    directory: Path,
+    runs: Sequence[Run],
+    bad_runs: Sequence[UnreadableDocument],
+    jobs: Mapping[JobId, Job],
+) -> tuple[Run, ...]:
+    """Return the runs of attempts that may be alive, and that neither open runs nor the history know."""
+    traces = await asyncio.to_thread(find_traces, directory / "output", {run.id for run in runs})
+    damaged = {item.key: _read_damaged_run(item) for item in bad_runs}
+    found = []
+    for trace in traces.values():
+        if await archive.runs(LogQuery(key=trace.run, limit=1)):
+            continue
+        found.append(reopen_run(trace, jobs.get(trace.job), damaged.get(trace.run)))
+        logger.bind(job=trace.job, run=trace.run).warning(
+            "the store doesn't know attempt {} of this run, which has begun; it is looked for", trace.attempt
+        )
+    return tuple(found)
+
+
 def _report_setback(setback: Setback, runs: int) -> None:
     since = "an earlier time" if setback.since is None else f"{setback.since:%Y-%m-%d %H:%M:%S} UTC"
     logger.warning(
@@ -206,22 +233,33 @@ def _damage_message(item: UnreadableDocument, job: str) -> str:
     return f'job "{job}" is paused because its {item.kind} in the store is damaged: {item.problem}; {hint}'
 
 
+def _read_damaged_run(item: UnreadableDocument) -> Run | None:
+    try:
+        return documents.load(Run, json.loads(item.text))
+    except Exception:  # whatever damage has made of it
+        return None
+
+
 def _lost_run(item: UnreadableDocument, job: str) -> Run:
     """Return the record of a run whose document is damaged, with as much as can be read of it."""
     now, reason = datetime.now(UTC), AttemptError("its document in the store was damaged")
-    try:
-        run = documents.load(Run, json.loads(item.text))
-    except Exception:  # whatever damage has made of it
-        run = Run(
-            id=RunId(item.key), job=JobId(job), trigger="", key="", scheduled_for=now, queued_at=now, cause=Due()
-        )  # fmt: skip
+    run = _read_damaged_run(item) or Run(
+        id=RunId(item.key), job=JobId(job), trigger="", key="", scheduled_for=now, queued_at=now, cause=Due()
+    )  # fmt: skip
     return evolve(run, state=RunState.LOST, finished_at=now, reason=reason, handle=None, stopping=None)
 
 
 async def _put_aside(
-    archive: Repository, directory: Path, unreadable: Sequence[UnreadableDocument], states: Sequence[JobState]
+    archive: Repository,
+    directory: Path,
+    unreadable: Sequence[UnreadableDocument],
+    states: Sequence[JobState],
+    found: Mapping[RunId, Run],
 ) -> None:
-    """Keep what is damaged in a file, and hold its jobs durably until they are resumed."""
+    """Keep what is damaged in a file, and hold its jobs durably until they are resumed.
+
+    Damaged open runs are recorded as lost, but for those of which an attempt is `found`.
+    """
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     aside = directory / f"documents.corrupt-{moment}.json"
     content = [{"kind": item.kind, "key": item.key, "problem": item.problem, "text": item.text} for item in unreadable]
@@ -236,6 +274,8 @@ async def _put_aside(
     # The job's own definition stays: only a person can say what it was.
     changes: list[Change] = [Delete(item.kind, item.key) for item in unreadable if item.kind != documents.JOB]
     changes += [Put(*documents.document_key(state), documents.dump(state)) for state in states]
-    runs = [_lost_run(item, item.job) for item in unreadable if item.kind == documents.RUN and item.job is not None]
-    changes += encode(map(Record, runs))
+    damaged_runs = [item for item in unreadable if item.kind == documents.RUN]
+    changes += encode([Save(found[RunId(item.key)]) for item in damaged_runs if item.key in found])
+    lost = [_lost_run(item, item.job) for item in damaged_runs if item.job is not None and item.key not in found]
+    changes += encode(map(Record, lost))
     await archive.write(lambda store: store.commit(changes))

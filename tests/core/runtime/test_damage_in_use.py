@@ -32,7 +32,7 @@ async def until(condition: Callable[[], bool]) -> None:
 @pytest.mark.requirement("R7")
 @pytest.mark.parametrize("kind", ["sqlite", "json"])
 @pytest.mark.parametrize("is_replaced", [False, True])
-def test_files_removed_in_use_cost_nothing(tmp_path: Path, kind: str, is_replaced: bool) -> None:
+def test_files_removed_in_use_lose_no_commit(tmp_path: Path, kind: str, is_replaced: bool) -> None:
     home = tmp_path / "state"
 
     async def use_store() -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
@@ -39,8 +40,11 @@ from rae_plugins.stores.sqlite.schema import (
 from rae_plugins.stores.sqlite.statements import StatementBatch, find_expired, group_changes
 from rae_plugins.stores.sqlite.verification import verify_file, write_proof
 
-PRUNE_BATCH_SIZE = 500
-"""Number of entries that are removed at once."""
+PRUNE_STEP_SECONDS = 0.01
+"""Time that a step of pruning is to take, because commits wait for it."""
+
+MIN_PRUNED, MAX_PRUNED = 10, 500
+"""Numbers of entries between which a step chooses, by the time that the last one took."""
 
 T = TypeVar("T")
 
@@ -62,6 +66,7 @@ class SqliteStore(Store):
     _identity: tuple[int, int] | None = field(init=False, default=None)
     """The device and inode of the open file."""
     _reader: SqliteReader | None = field(init=False, default=None)
+    _prune_size: int = field(init=False, default=100)
     _skipped: set[int] = field(init=False, factory=set)
     _copying: Thread | None = field(init=False, default=None)
     _copy_error: StoreError | None = field(init=False, default=None)
@@ -225,11 +230,16 @@ class SqliteStore(Store):
         self._is_suspect = True
 
     def prune(self, log: str, keep: RetentionRule) -> list[str]:
-        """Remove some hundred entries: old ones first, then those of jobs with too many."""
+        """Remove as many entries as can be in a few milliseconds: old ones first, then those of jobs with too many."""
+        began = time.perf_counter()
         with self._using() as database:
-            rows = find_expired(database, log, keep, PRUNE_BATCH_SIZE)
+            rows = find_expired(database, log, keep, self._prune_size)
         if rows:
-            self._write([("DELETE FROM entries WHERE seq = ?", [(seq,) for seq, _ in rows])])
+            self._write([("DELETE FROM entries WHERE seq = ?", sorted((seq,) for seq, _ in rows))])
+            is_slow = time.perf_counter() - began > PRUNE_STEP_SECONDS
+            self._prune_size = min(
+                max(self._prune_size // 2 if is_slow else self._prune_size * 2, MIN_PRUNED), MAX_PRUNED
+            )
         elif backup_copies.is_copy_due(self._path, now := datetime.now(UTC)):
             # Here, because this is called every hour.
             self._start_copy(now)
