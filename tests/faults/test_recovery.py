@@ -185,9 +185,7 @@ def test_attempt_that_an_older_store_does_not_know_is_found(
 
 @pytest.mark.requirement("R21")
 @pytest.mark.parametrize("is_readable", [True, False])
-def test_process_of_a_run_whose_document_is_damaged_is_found(
-    daemons: Callable[..., Daemons], is_readable: bool
-) -> None:
+def test_process_of_a_run_with_a_damaged_document_is_found(daemons: Callable[..., Daemons], is_readable: bool) -> None:
     ours = daemons(WAITER)
     ours.serve()
     run = ours.ask("trigger", job="waiter", request=None)["run_id"]

@@ -131,7 +131,7 @@ async def discard_replaced_jobs(archive: Repository, jobs: Sequence[JobId]) -> N
     if not jobs:
         return
     changes: list[Change] = [Delete(documents.JOB, job) for job in jobs]
-    await archive.ask(lambda store: store.commit(changes))
+    await archive.write(lambda store: store.commit(changes))
     for job in jobs:
         logger.bind(job=job).warning("{}", describe_replaced_job(job))
 
