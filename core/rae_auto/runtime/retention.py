@@ -35,7 +35,7 @@ GATHER_SECONDS = 0.2
 PRUNE_SHARE = 20
 """A job is pruned when it has ended this part of the runs that may stay."""
 
-SLOW_PRUNE_SECONDS = 0.05
+SLOW_PRUNE_SECONDS = 0.25
 """Time from which on pruning a job counts as slow: commits wait meanwhile."""
 
 PRUNE_PAUSE_FACTOR, SLOW_PRUNE_PAUSE_FACTOR = 50, 1000
@@ -118,7 +118,9 @@ class HistoryBounds:
                 await self._prune_full_jobs()
             except Exception as error:  # the surplus may stay for another hour
                 logger.warning("old history could not be removed: {}", error)
-            await self._wait(next_round - loop.time())
+            # After a pause too, or a job that has ended its last run for now would keep its surplus.
+            next_prune = self._prune_not_before if any(map(self._is_full, self._added.values())) else next_round
+            await self._wait(min(next_round, next_prune) - loop.time())
 
     async def _wait(self, seconds: float) -> None:
         """Wait until something has ended, and a little longer, or for so many seconds."""
@@ -167,13 +169,17 @@ class HistoryBounds:
         retention, loop = self._retention(), asyncio.get_running_loop()
         for name, count in list(self._added.items()):
             began = loop.time()
-            if count * PRUNE_SHARE < min(retention.runs, retention.events) or began < self._prune_not_before:
+            if not self._is_full(count) or began < self._prune_not_before:
                 continue
             del self._added[name]
             await self._prune(retention, name)
             seconds = loop.time() - began
             factor = SLOW_PRUNE_PAUSE_FACTOR if seconds > SLOW_PRUNE_SECONDS else PRUNE_PAUSE_FACTOR
             self._prune_not_before = loop.time() + seconds * factor
+
+    def _is_full(self, count: int) -> bool:
+        retention = self._retention()
+        return count * PRUNE_SHARE >= min(retention.runs, retention.events)
 
     async def _prune(self, retention: Retention, job: str) -> None:
         for log, rule in rules(retention, self._now(), job):
