@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.daemons import Daemons
+from tests.support.faked_clocks import Machine, build_library
 
 
 @pytest.fixture
@@ -21,3 +22,15 @@ def daemons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     (tmp_path / "go").touch()
     for daemons in made:
         daemons.end()
+
+
+@pytest.fixture(scope="session")
+def clock_library(tmp_path_factory):
+    return build_library(tmp_path_factory.mktemp("clock"))
+
+
+@pytest.fixture
+def machine(tmp_path, clock_library, monkeypatch):
+    machine = Machine(tmp_path, clock_library, monkeypatch)
+    yield machine
+    machine.kill()

@@ -105,7 +105,8 @@ class Engine:
 
     def next_wake(self, now: Moment) -> float | None:
         """Return in how many seconds the next `TimePassed` is needed; None while nothing is pending."""
-        if time_passing.has_jumped(self._state, now):
+        # What falls due later was not missed because the daemon was down, so the time of that ends at once.
+        if time_passing.has_jumped(self._state, now) or (self._state.is_restarted and not self._state.is_stopping):
             return 0.0
         alarm_at, due_at = self._state.timers.next_at(), None
         if not self._state.is_stopping:

@@ -3,11 +3,15 @@
 from datetime import datetime, timedelta
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
+from rae_auto.engine.engine import Engine
+from rae_auto.engine.events import Restored, TimePassed
+from rae_auto.engine.plan import Settings
 from rae_auto.engine.time.catch_up import MAX_INSTANTS, find_due_instants
 from rae_auto.model.decision import Outcome
 from rae_auto.model.policies import RetryPolicy
+from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.reasons import CaughtUp, Due, MaxOverlap, Missed, MissedCause, Paused
 from rae_auto.model.run import Result
 from rae_auto.simulation.virtual_engine import EPOCH
@@ -37,6 +41,17 @@ def test_job_added_at_an_instant_is_due_from_the_next_one(world, job):
     assert [start.run.job for start in w.started] == ["a"]
     w.advance(5 * MINUTE)
     assert [start.run.job for start in w.started] == ["a", "b"]
+
+
+def test_restored_engine_wants_to_decide_at_once_what_it_missed(job):
+    engine, start = Engine(), Moment(EPOCH, 0.0, boot="boot")
+    engine.handle(Restored(Settings(), (job("a", every=60),)), start)
+    assert engine.next_wake(start) == 0
+    engine.handle(TimePassed(), start)
+    assert engine.next_wake(start) == 3600
+    later = evolve(start, wall=start.wall + 2.5 * HOUR, slept=9000.0)
+    decisions = engine.handle(TimePassed(), later).decisions
+    assert {decision.reason.cause for decision in decisions} == {MissedCause.SLEPT}
 
 
 def test_next_wake_is_none_while_nothing_is_due(world, job):
