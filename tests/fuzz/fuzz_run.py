@@ -27,6 +27,7 @@ from rae_auto.model.reasons import (
     NeedFailed,
     NeedNeverRan,
     Paused,
+    ResourceTooSmall,
     RetryDelayed,
     StartDelayed,
 )
@@ -38,7 +39,17 @@ STEPS = 150
 NAMES = "abcdefg"
 RESOURCES = ("x", "y")
 SECONDS = (1, 5, 30, 60, 61, 200, 1000, 4000)
-HOLDING = (Disabled, Paused, NeedFailed, NeedNeverRan, StartDelayed, RetryDelayed, GuardBlocked, GuardsPending)
+HOLDING = (
+    Disabled,
+    Paused,
+    NeedFailed,
+    NeedNeverRan,
+    StartDelayed,
+    RetryDelayed,
+    GuardBlocked,
+    GuardsPending,
+    ResourceTooSmall,
+)
 """Reasons for which a run may wait for ever: people, guards, and time that does not pass."""
 
 
@@ -235,10 +246,11 @@ class FuzzRun:
             self.world.resume(name)
 
     def _reload(self) -> None:
-        settings = evolve(self.world.settings, max_parallel=self._random.randint(1, 4))
+        resources = {name: self._random.randint(1, 2) for name in RESOURCES}
+        settings = evolve(self.world.settings, max_parallel=self._random.randint(1, 4), resources=resources)
         if self._active() > settings.max_parallel:
             return  # what runs goes on, which the promise about room doesn't know of
-        self._log(f"reload with max_parallel = {settings.max_parallel}")
+        self._log(f"reload with max_parallel = {settings.max_parallel}, {resources}")
         before, self.world.settings = self.world.settings, settings
         try:
             self.world.feed(Reconfigure(settings, ()))

@@ -243,8 +243,7 @@ class Invariants:
         active = [opened for opened in self._world.engine.runs() if opened.run.state.active]
         for name in resources:
             units = [opened.job.resources[name] for opened in active if name in opened.job.resources]
-            # One that wants more than there is has the resource to itself.
-            if sum(units) > self._world.settings.resources[name] and len(units) > 1:
+            if sum(units) > self._world.settings.resources[name]:
                 raise InvariantViolated(
                     f"attempts use {units} of {name}, which has {self._world.settings.resources[name]}"
                 )

@@ -8,7 +8,7 @@ from rae_auto.engine.commands import Reconfigure
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import InvalidJob
 from rae_auto.model.policies import Priority, RetryPolicy
-from rae_auto.model.reasons import ResourceBusy, ResourceReserved
+from rae_auto.model.reasons import ResourceBusy, ResourceReserved, ResourceTooSmall
 
 
 def running(w):
@@ -64,12 +64,23 @@ def test_resource_units_of_a_job_are_taken_together(world, job):
     assert sorted(running(w)) == ["b", "c"]
 
 
-def test_resource_smaller_than_a_job_wants_lets_it_run_alone(world, job):
-    w = world(job("a", resources={"db": 5}), job("b", resources=["db"]), resources={"db": 1})
-    first, _ = w.trigger("a"), w.trigger("b")
-    assert running(w) == ["a"]
-    w.end(first)
+def test_resource_smaller_than_a_stored_job_wants_holds_it_alone(world, job):
+    plans = [job("a", resources={"db": 3}), job("b", resources=["db"])]
+    w = world(*plans, resources={"db": 1})
+    held, _ = w.trigger("a"), w.trigger("b")
     assert running(w) == ["b"]
+    waiting = w.engine.waiting_for(held)
+    assert waiting == ResourceTooSmall("db", 3, 1)
+    assert waiting.text == (
+        'it takes 3 units of resource "db", which has 1; raise resources.db, or let the job take fewer'
+    )
+    w.advance(timedelta(minutes=2))
+    w.end(*w.active_starts)
+    w.trigger("b")
+    assert running(w) == ["b"], "nothing is reserved for a run that can't start"
+    w.end(*w.active_starts)
+    w.feed(Reconfigure(Settings(resources={"db": 3}), ()))
+    assert running(w) == ["a"]
 
 
 def test_adopted_run_still_uses_its_resources(world, job):

@@ -21,6 +21,7 @@ from rae_auto.model.reasons import (
     Paused,
     ResourceBusy,
     ResourceReserved,
+    ResourceTooSmall,
     UnusableJob,
 )
 from rae_auto.model.run import Run, RunState
@@ -92,12 +93,21 @@ def find_obstacle(state: EngineState, entry: RunEntry) -> Obstacle | None:
     if sum(other.is_active for other in state.open_runs(run.job)) >= job.overlap_max:
         return MaxOverlap(job.overlap_max), run.job
     need = dependencies.find_running_need(state, job) if _heeds_needs(run) else None
-    return None if need is None else (need, need.job)
+    return _find_small_resource(state, job) if need is None else (need, need.job)
 
 
 def _heeds_needs(run: Run) -> bool:
     """Tell whether the jobs that a run needs matter to it: before its first attempt, if it isn't forced."""
     return run.attempt == 0 and not dependencies.is_forced(run.cause)
+
+
+def _find_small_resource(state: EngineState, job: Job) -> Obstacle | None:
+    """Return a resource that a reload has made too small for a job that was added before."""
+    for name, units in job.resources.items():
+        # A resource that a reload took away limits nothing.
+        if units > state.settings.resources.get(name, units):
+            return ResourceTooSmall(name, units, state.settings.resources[name]), resource_key(name)
+    return None
 
 
 def _find_missing_resource(turn: Turn, entry: RunEntry) -> Obstacle | None:
@@ -118,9 +128,8 @@ def _wake_first(turn: Turn, block: Block) -> None:
 
 def _find_busy_resource(state: EngineState, job: Job) -> Obstacle | None:
     for name, units in job.resources.items():
-        # A resource that a reload took away limits nothing; one that was made smaller lets one run after the other.
         capacity, used = state.settings.resources.get(name), state.resources_in_use.get(name, 0)
-        if capacity is not None and used and used + units > capacity:
+        if capacity is not None and used + units > capacity:
             return ResourceBusy(name, used, capacity), resource_key(name)
     return None
 

@@ -36,6 +36,7 @@ from rae_auto.model.reasons.blocks import (
     Repeated,
     ResourceBusy,
     ResourceReserved,
+    ResourceTooSmall,
     RetryDelayed,
     StartDelayed,
     UnusableJob,
@@ -91,6 +92,7 @@ __all__ = [
     "Replaced",
     "ResourceBusy",
     "ResourceReserved",
+    "ResourceTooSmall",
     "RetryDelayed",
     "Skip",
     "StartDelayed",
@@ -132,6 +134,7 @@ Block = (
     | MaxParallel
     | ResourceBusy
     | ResourceReserved
+    | ResourceTooSmall
     | StartDelayed
     | RetryDelayed
     | InternalFault

@@ -255,6 +255,25 @@ class ResourceBusy(ReasonBase):
 
 
 @frozen
+class ResourceTooSmall(ReasonBase):
+    """A resource that has fewer units by now than the job takes."""
+
+    code = "resource_too_small"
+    meaning = "waits: a resource was made smaller, and the job takes more of it than there is"
+
+    resource: str
+    wanted: int
+    capacity: int
+
+    @property
+    def text(self) -> str:
+        return (
+            f'it takes {self.wanted} units of resource "{self.resource}", which has {self.capacity}; '
+            f"raise resources.{self.resource}, or let the job take fewer"
+        )
+
+
+@frozen
 class ResourceReserved(ReasonBase):
     """A resource that is kept for a run that comes first."""
 
