@@ -6,15 +6,16 @@ from typing import Any
 
 from attrs import field, frozen
 
-from rae_auto.api.plugin import Plugin, PluginSource
+from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.config.advice import Advisor, CheckedJob
-from rae_auto.config.options import check_plugins_of, find_upstream_jobs, limit_problems, warnings_of
+from rae_auto.config.options import check_plugins_of, find_upstream_jobs, limit_problems, make, warnings_of
 from rae_auto.config.relations import document_key, excess_units, unknown_names
 from rae_auto.config.structure import structure, structure_valid_part
 from rae_auto.config.synonyms import find_key_synonyms
 from rae_auto.config.tables import RUN_KEYS, JobTable, merge_defaults
 from rae_auto.errors import InvalidJob
 from rae_auto.model.job import Job
+from rae_auto.model.plugin_ref import GuardRef, TriggerRef
 from rae_auto.model.primitives.graphs import find_cycles
 from rae_auto.model.primitives.names import JobId, check_name
 from rae_auto.model.primitives.problems import (
@@ -116,8 +117,25 @@ class JobReader:
             check_name_of("job name", name)
         if not isinstance(table, dict):
             raise invalid(f"must be a table, not {describe_value(table)}; write [jobs.{name}]")
-        merged = structure_valid_part(merge_defaults(table, defaults), JobTable, own)
-        return merged.with_absolute_paths(self.plugins, self.directory)
+        merged = merge_defaults(table, defaults)
+        job_table = structure_valid_part(merged, JobTable, own)
+        self._check_dropped_lists(merged, own)
+        return job_table.with_absolute_paths(self.plugins, self.directory)
+
+    def _check_dropped_lists(self, table: Mapping[str, Any], own: ProblemCollector) -> None:
+        """Check the plugins of a list that was dropped because one of its items is no reference to a plugin."""
+        kinds: Sequence[tuple[str, Kind, type[TriggerRef | GuardRef]]] = (
+            ("triggers", Kind.TRIGGER, TriggerRef),
+            ("guards", Kind.GUARD, GuardRef),
+        )
+        bad = {problem.key[:2] for problem in own.problems}
+        for key, kind, cls in kinds:
+            items = table.get(key)
+            dropped = isinstance(items, list) and any((key, index) in bad for index in range(len(items)))
+            for index, item in enumerate(items if dropped and isinstance(items, list) else ()):
+                if (key, index) not in bad:
+                    with own.within(key, index):
+                        make(kind, structure(item, cls, short_plugins=True), self.plugins, self.timezone)
 
     def _check_plugins(self, table: JobTable, own: ProblemCollector) -> dict[Key, Plugin]:
         """Check the plugins that a job names, and return its triggers by their keys in the table."""

@@ -24,6 +24,7 @@ MatchState = frozenset[tuple[int, int]]
 
 NO_MATCH: MatchState = frozenset()
 ANY_DEPTH = "**"
+_VARIABLE = re.compile(r"(?:^|/)(\$\{?[A-Za-z_]\w*\}?)(?=/|$)")
 _WILDCARD = re.compile(r"[*?\[]")
 _MAX_CACHED_STATES = 20_000
 
@@ -54,6 +55,8 @@ def describe_missing_folder(path: str) -> str | None:
 
     Of a glob it is the last folder before the first wildcard.
     """
+    if variable := _VARIABLE.search(path):
+        return f"{variable[1]} in {quote_short(path, 200)} is not expanded; begin the path with ~, or write all of it"
     whole = expand_home(path)
     fixed = Path(*takewhile(lambda part: not has_wildcard(part), whole.parts))
     folder = fixed if fixed != whole else whole.parent
@@ -70,8 +73,6 @@ def parse_path(path: str, *, recursive: bool) -> list[PathPattern]:
     whole = expand_home(path)
     if not path:
         raise ValueError('is empty; write a path that begins with / or ~, as in "~/inbox"')
-    if path.startswith("$"):
-        raise ValueError(f"{quote_short(path)} begins with a variable, which is not expanded; begin it with / or ~")
     if not whole.is_absolute() or ".." in whole.parts or "\0" in path:
         raise ValueError(f"{quote_short(path)} is not an absolute path; begin it with / or ~, and leave out ..")
     anchor, *segments = whole.parts
