@@ -16,7 +16,7 @@ STARTER = """\
 # timezone = "Europe/Berlin"            # of schedules; the machine's own if absent
 # state = "state"                       # a directory for the state of this file alone
 # store = "sqlite"                      # or "json": plain files
-# loggers = ["console"]                 # and "file", which is written if nobody watches; see rae-auto logs
+# loggers = ["console"]                 # and "file", the default without a terminal; see rae-auto logs
 # max_parallel = 8                      # how many runs at once
 # shutdown_grace = "30s"                # time that runs have to end at a stop
 # history = { keep = "90d", keep_failures = "1y" }    # how long runs are kept

@@ -34,7 +34,7 @@ def _check_units(_: object, __: object, resources: Mapping[str, int]) -> None:
 
 
 BACKGROUND_LOGGERS = (PluginRef("console"), PluginRef("file"))
-"""The default where nobody watches the standard error, so that `rae-auto logs` has something to show."""
+"""The default where standard error is not a terminal, so that `rae-auto logs` has something to show."""
 
 
 @frozen(kw_only=True)

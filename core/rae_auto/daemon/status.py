@@ -18,7 +18,7 @@ MAX_NEXT_JOBS = 10
 """The number of jobs in the list "next"."""
 
 _FAILURES = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
-"""Ends that nobody asked for, unlike a cancellation or a stop of the daemon."""
+"""Ends that were not requested, unlike a cancellation or a stop of the daemon."""
 
 
 @frozen(kw_only=True)

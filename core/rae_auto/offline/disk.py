@@ -45,8 +45,8 @@ def measure_disk_usage(directory: Path) -> DiskUsage:
             sizes[_purpose(path, log)] += sum(_sizes(path))
     if log.parent != directory:
         sizes["log"] += sum(sum(_sizes(part)) for part in log.parent.glob(f"{log.stem}*{log.suffix}"))
-    largest_first = sorted(output.items(), key=lambda item: item[1], reverse=True)
-    return DiskUsage(directory=directory, output=dict(largest_first), free=shutil.disk_usage(directory).free, **sizes)
+    by_size = sorted(output.items(), key=lambda item: item[1], reverse=True)
+    return DiskUsage(directory=directory, output=dict(by_size), free=shutil.disk_usage(directory).free, **sizes)
 
 
 def _purpose(path: Path, log: Path) -> str:

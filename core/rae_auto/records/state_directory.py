@@ -1,7 +1,7 @@
 """The state directory: how it becomes ours, and which configuration used it last.
 
 A directory is ours if we created it, if it was empty, or if it has the marker `rae-auto.json`. Any other directory may
-be somebody's home or /tmp: it is refused as it is, and its permissions are never changed.
+be a home directory or /tmp: it is refused as it is, and its permissions are never changed.
 """
 
 import json
