@@ -47,7 +47,7 @@ def read_pids(tmp_path: Path) -> tuple[int, int]:
 
 @pytest.mark.requirement("R35")
 def test_hanging_python_job_delays_no_exit(make: Callable[..., Daemons], tmp_path: Path) -> None:
-    daemon = make('[jobs.job]\npython = "rae_hanging:hang_in_job"\nkill_after = "1s"\n')
+    daemon = make('[jobs.job]\npython = "rae_hanging:hang_in_job"\nisolated = false\nkill_after = "1s"\n')
     daemon.serve()
     daemon.ask("trigger", job="job", request=None)
     eventually((tmp_path / "hangs").exists)

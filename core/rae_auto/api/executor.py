@@ -75,6 +75,11 @@ class Executor(Plugin):
         reason = f"the {cls.type} executor can't enforce it on this machine"
         return {name: reason for name in limits.names if backends.get(name) is None}
 
+    @classmethod
+    def unsupported_keys(cls) -> Mapping[str, str]:
+        """Keys of a job that this executor can't honour, each with the reason; a job that sets one is refused."""
+        return {}
+
     def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
         """Return what of a job can't work on this machine now, by its key: a missing program, for instance.
 

@@ -8,7 +8,14 @@ from attrs import field, frozen
 
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.config.advice import Advisor, CheckedJob
-from rae_auto.config.options import check_plugins_of, find_upstream_jobs, limit_problems, make, warnings_of
+from rae_auto.config.options import (
+    check_plugins_of,
+    find_upstream_jobs,
+    limit_problems,
+    make,
+    unsupported_key_problems,
+    warnings_of,
+)
 from rae_auto.config.relations import document_key, excess_units, unknown_names
 from rae_auto.config.structure import structure, structure_valid_part
 from rae_auto.config.synonyms import find_key_synonyms
@@ -84,6 +91,7 @@ class JobReader:
                 triggers = self._check_plugins(job_table, own)
                 upstream_jobs[name] = self._relate(job_table, triggers, tables, own)
                 own.problems.extend(limit_problems(job_table.executor_ref, job_table.limits, self.plugins))
+                own.problems.extend(unsupported_key_problems(job_table.executor_ref, job_table, self.plugins))
                 own.warnings.extend(job_table.warnings())
                 job = self._job(name, job_table, own)
                 jobs.append(job)

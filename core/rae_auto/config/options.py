@@ -11,6 +11,7 @@ from rae_auto.api.trigger import SourceTrigger
 from rae_auto.config.structure import call_plugin, options_of, structure, variant_of
 from rae_auto.config.synonyms import TRIGGER_SYNONYMS, describe_other_trigger
 from rae_auto.errors import PluginError
+from rae_auto.model.job import JobFields
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Limits
 from rae_auto.model.primitives.formatting import describe_error, quote
@@ -106,6 +107,16 @@ def warnings_of(plugin: Plugin) -> tuple[str, ...]:
         return tuple(plugin.warnings())
     except Exception as error:
         return (f"can't be checked further: {describe_error(error)}",)
+
+
+def unsupported_key_problems(ref: PluginRef, job: JobFields, plugins: PluginSource) -> list[Problem]:
+    """Return a problem for each key that a job sets and that its executor can't honour."""
+    try:
+        executor = plugins.get(Kind.EXECUTOR, ref.type)
+    except PluginError:
+        return []  # reported for the executor itself
+    reasons = executor.unsupported_keys() if issubclass(executor, Executor) else {}
+    return [Problem((name,), reason) for name, reason in reasons.items() if getattr(job, name, None)]
 
 
 def limit_problems(ref: PluginRef, limits: Limits, plugins: PluginSource) -> list[Problem]:

@@ -3,6 +3,7 @@
 The JSON Schema and the messages about unknown keys come from these classes too.
 """
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
@@ -92,6 +93,13 @@ class JobTable(JobFields):
     resources: tuple[str, ...] | Mapping[str, int] = field(  # type: ignore[assignment]  # before it is converted
         default=(), metadata=fields(JobFields).resources.metadata
     )
+    isolated: bool = field(
+        # The executor of processes needs POSIX.
+        default=os.name != "nt",
+        metadata=_help(
+            "false: python runs in a thread of the daemon, without cwd, env, limits and a timeout that ends it"
+        ),
+    )
     retry: int | RetryPolicy = field(
         default=0,
         metadata=_help("how many retries, or a retry policy", hint="write a number of retries, or a table"),
@@ -140,7 +148,8 @@ class JobTable(JobFields):
     def to_job(self, id: JobId, directory: Path) -> Job:
         """Return the job of this table; `directory` is that of the file. Raises InvalidJob, Invalid."""
         return Job(
-            **{name: getattr(self, name) for name in _SHARED if name != "cwd"},
+            **{name: getattr(self, name) for name in _SHARED if name not in ("cwd", "isolated")},
+            isolated=self.isolated and self.python is not None and self.executor is None,
             id=id,
             schedule=[ref for _, ref in self.trigger_refs()],
             cwd=None if self.cwd is None else resolve_directory(self.cwd, directory),

@@ -159,6 +159,10 @@ class JobFields:
         metadata=_help("further arguments of command, or positional arguments of python"),
     )
     kwargs: Mapping[str, Any] = field(default=_EMPTY, metadata=_help("keyword arguments of python"))
+    isolated: bool = field(
+        default=False,
+        metadata=_help("true: python runs in a process of its own, where cwd, env, limits and timeout are enforced"),
+    )
     cwd: str | None = field(
         default=None,
         metadata=_help("working directory, relative to the folder of this file; by default that folder"),
@@ -257,7 +261,7 @@ class JobFields:
     @property
     def executor_ref(self) -> PluginRef:
         """The executor that the job names, or the default one for what it runs."""
-        return self.executor or (_THREAD if self.python is not None else _PROCESS)
+        return self.executor or (_THREAD if self.python is not None and not self.isolated else _PROCESS)
 
 
 @frozen(kw_only=True)
@@ -329,6 +333,8 @@ class Job(JobFields):
             yield Problem(
                 ("python",), f'invalid function {quote(self.python)} in python; use "package.module:function"'
             )
+        if self.isolated and self.python is None:
+            yield Problem(("isolated",), "isolated applies to python; other jobs are processes anyway, so remove it")
         if (self.kwargs or (self.args and not self.command)) and self.python is None and self.executor is None:
             yield Problem(
                 ("args" if self.args else "kwargs",),

@@ -12,7 +12,7 @@ from rae_auto.api.notifier import Notifier
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
-from rae_auto.config.options import limit_problems, make
+from rae_auto.config.options import limit_problems, make, unsupported_key_problems
 from rae_auto.config.relative_paths import resolve_job
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import InvalidJob, PluginError
@@ -122,7 +122,10 @@ class PluginFactory:
 
     def check_limits(self, job: Job) -> None:
         """Errors: InvalidJob, where the job has a limit that can't be enforced on this machine."""
-        problems = limit_problems(job.executor_ref, job.limits, self.source)
+        problems = [
+            *limit_problems(job.executor_ref, job.limits, self.source),
+            *unsupported_key_problems(job.executor_ref, job, self.source),
+        ]
         if problems:
             raise InvalidJob(f"job {quote(job.id)}: {'; '.join(map(describe_problem, problems))}")
 

@@ -1,9 +1,7 @@
 """The thread executor: calls Python functions in a pool of threads."""
 
 import asyncio
-import importlib
-import json
-import traceback
+import sys
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -19,11 +17,10 @@ from rae_auto.model.job import Job
 from rae_auto.model.run import Result
 from rae_auto.toolkit.daemon_threads import DaemonThreads
 from rae_auto.toolkit.python_functions import find_function_problem
+from rae_plugins.executors.python_call import call, describe_error, exit_code_of, format_traceback, shorten_value
+from rae_plugins.executors.thread_streams import ThreadStreams
 
-MAX_VALUE_CHARACTERS = 4096
-"""Characters of a returned value that are kept with the run."""
-
-MAX_ERROR_CHARACTERS = 500
+_REASON = "a thread shares it with the whole daemon; set isolated = true"
 
 ABANDONED_ERROR = "abandoned: a thread cannot be killed, so the call continues in the background"
 
@@ -33,13 +30,23 @@ class ThreadExecutor(Executor):
     """Calls `python = "package.module:function"` with the job's args and kwargs in a pool of threads.
 
     The value it returns, or the exception it raises, is the result. A thread can't be killed: a cancelled call is
-    abandoned after the grace, and continues in its thread until it returns.
+    abandoned after the grace, and continues in its thread until it returns. What it prints is the output of the run.
     """
 
     type: ClassVar[str] = "thread"
 
     threads: int = field(default=32, validator=validators.ge(1), metadata={"help": "number of calls that run at once"})
     _threads: DaemonThreads | None = field(init=False, default=None)
+    _streams: ThreadStreams = field(init=False, factory=ThreadStreams)
+
+    @classmethod
+    def unsupported_keys(cls) -> Mapping[str, str]:
+        """Return the keys that a thread can't honour, each with the reason."""
+        return {
+            "cwd": f"the working directory can't be set: {_REASON}",
+            "env": f"variables can't be set: {_REASON}",
+            "umask": f"the umask can't be set: {_REASON}",
+        }
 
     def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
         """Return a warning if the function can't be found; imports nothing."""
@@ -51,18 +58,21 @@ class ThreadExecutor(Executor):
     async def open(self, directory: Path) -> None:
         """Create the threads, which start when they are needed."""
         self._threads = DaemonThreads("rae-job", self.threads)
+        self._streams.install()
 
     async def start(self, assignment: Assignment) -> Execution:
         """Submit the call. Errors: ValueError if the job names no function."""
         if assignment.job.python is None:
             raise ValueError('the thread executor needs python = "package.module:function"')
         assert self._threads is not None, "open must be called before start"
-        return FunctionCall(self._threads.submit(_call_function, assignment.job, assignment.output))
+        _add_to_path(assignment.job.directory)
+        return FunctionCall(self._threads.submit(_call_function, assignment, self._streams))
 
     async def close(self) -> None:
         """Cancel calls that wait, and leave the others behind."""
         if self._threads is not None:
             self._threads.cancel_waiting()
+        self._streams.remove()
 
 
 class FunctionCall(Execution):
@@ -91,39 +101,23 @@ class FunctionCall(Execution):
             self._abandoned.set_result(Result(error=ABANDONED_ERROR))
 
 
-def _call_function(job: Job, output: Path) -> Result:
-    try:
-        value = _import_function(job.python or "")(*job.args, **job.kwargs)
-    except BaseException as error:  # SystemExit too: a job must not end the daemon
-        with suppress(OSError):
-            output.write_text(traceback.format_exc())
-        return Result(exit_code=1, error=_describe_error(error))
-    return Result(exit_code=0, value=_shorten_value(value))
+def _call_function(assignment: Assignment, streams: "ThreadStreams") -> Result:
+    job = assignment.job
+    with suppress(OSError):
+        assignment.output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with streams.capture(assignment) as output:
+        try:
+            return Result(exit_code=0, value=shorten_value(call(job.python or "", job.args, job.kwargs)))
+        except BaseException as error:  # SystemExit too: a job must not end the daemon
+            output.write(format_traceback(error))
+            code = exit_code_of(error)
+            return Result(exit_code=code, error=describe_error(error) if code else None)
 
 
-def _import_function(name: str) -> Any:
-    module, _, path = name.partition(":")
-    target: Any = importlib.import_module(module)
-    for part in path.split("."):
-        target = getattr(target, part)
-    return target
-
-
-def _shorten_value(value: Any) -> Any:
-    """Return the value if JSON can hold it and it is small, otherwise the beginning of its repr."""
-    if value is None:
-        return None
-    try:
-        if len(json.dumps(value, allow_nan=False)) <= MAX_VALUE_CHARACTERS:
-            return value
-    except (TypeError, ValueError, RecursionError):
-        pass
-    return repr(value)[:MAX_VALUE_CHARACTERS]
-
-
-def _describe_error(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:MAX_ERROR_CHARACTERS] if text else type(error).__name__
+def _add_to_path(directory: str | None) -> None:
+    # At the end, so that a module beside the configuration file never takes the place of one that the daemon uses.
+    if directory is not None and directory not in sys.path:
+        sys.path.append(directory)
 
 
 @hookimpl

@@ -48,7 +48,7 @@ def assert_one_line(said: str, *words: str) -> None:
         ('timezone = "Mars/X"\n', 'unknown time zone "Mars/X"'),
         ("max_parallel = nan\n", "max_parallel"),
         (
-            '[jobs.a]\npython = "m:f"\nlimits = { nice = 5 }\n',
+            '[jobs.a]\npython = "m:f"\nlimits = { nice = 5 }\nisolated = false\n',
             "rae.toml:3: jobs.a.limits.nice: can't be enforced: the thread executor can't enforce it",
         ),
     ],

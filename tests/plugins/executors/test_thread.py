@@ -1,5 +1,6 @@
 """The thread executor: results, exceptions and cancellation of functions."""
 
+import sys
 import threading
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -7,10 +8,12 @@ from datetime import timedelta
 import pytest
 from tests.plugins.executors.conftest import run_async
 
-from rae_plugins.executors.thread import MAX_VALUE_CHARACTERS, ThreadExecutor
+from rae_plugins.executors.python_call import MAX_VALUE_CHARACTERS
+from rae_plugins.executors.thread import ThreadExecutor
 
 GATE = threading.Event()
 STARTED = threading.Event()
+BOTH = threading.Barrier(2)
 
 
 def give(value):
@@ -27,6 +30,25 @@ def fail_without_words():
 
 def leave():
     raise SystemExit(3)
+
+
+def leave_well():
+    print("done")
+    raise SystemExit(0)
+
+
+async def give_later(value):
+    return value
+
+
+def yield_one():
+    yield 1
+
+
+def print_lines(name):
+    print(name, "out")
+    BOTH.wait(60)
+    print(name, "err", file=sys.stderr)
 
 
 def an_object():
@@ -83,8 +105,6 @@ def test_thread_shortens_values_that_json_cannot_hold(tmp_path, make_assignment)
     [
         ("fail", "ValueError: two lines"),
         ("fail_without_words", "KeyboardInterrupt"),
-        ("leave", "SystemExit: 3"),
-        ("missing", "AttributeError: module"),
     ],
 )
 def test_thread_reports_an_exception_and_writes_its_traceback(tmp_path, make_assignment, function, error):
@@ -92,7 +112,54 @@ def test_thread_reports_an_exception_and_writes_its_traceback(tmp_path, make_ass
     result = result_of(tmp_path, assignment)
     assert result.exit_code == 1
     assert result.error.startswith(error)
-    assert "Traceback" in assignment.output.read_text()
+    text = assignment.output.read_text()
+    assert "Traceback" in text
+    assert "python_call.py" not in text
+    assert "importlib" not in text
+
+
+def test_thread_takes_sys_exit_as_an_interpreter_does(tmp_path, make_assignment):
+    assert result_of(tmp_path, make_assignment(python=f"{__name__}:leave")).exit_code == 3
+    result = result_of(tmp_path, assignment := make_assignment(python=f"{__name__}:leave_well"))
+    assert (result.exit_code, result.error, assignment.output.read_text()) == (0, None, "done\n")
+
+
+def test_thread_runs_a_coroutine_function_to_its_end(tmp_path, make_assignment):
+    assert result_of(tmp_path, make_assignment(python=f"{__name__}:give_later", args=[5])).value == 5
+
+
+def test_thread_refuses_a_generator_function(tmp_path, make_assignment):
+    result = result_of(tmp_path, make_assignment(python=f"{__name__}:yield_one"))
+    assert "is a generator function" in result.error
+
+
+def test_thread_captures_what_each_job_prints(tmp_path, make_assignment, capsys):
+    both = [make_assignment(python=f"{__name__}:print_lines", args=[name]) for name in ("first", "second")]
+
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            print("the daemon")
+            for call in [await executor.start(assignment) for assignment in both]:
+                await call.wait()
+
+    run_async(work)
+    assert [assignment.output.read_text() for assignment in both] == [
+        "first out\nfirst err\n",
+        "second out\nsecond err\n",
+    ]
+    assert capsys.readouterr().out == "the daemon\n"
+
+
+def test_thread_finds_modules_in_the_folder_of_the_job(tmp_path, make_assignment, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "beside_the_file.py").write_text("def main():\n    return 'found'\n")
+    assignment = make_assignment(python="beside_the_file:main", directory=str(tmp_path))
+    assert result_of(tmp_path, assignment).value == "found"
+
+
+def test_thread_reports_a_missing_function_without_frames(tmp_path, make_assignment):
+    result_of(tmp_path, assignment := make_assignment(python=f"{__name__}:missing"))
+    assert assignment.output.read_text().startswith("AttributeError: module")
 
 
 def test_thread_reports_a_missing_module(tmp_path, make_assignment):

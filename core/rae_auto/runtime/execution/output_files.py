@@ -19,7 +19,7 @@ UNUSED_DIRECTORY_SECONDS = 3600.0
 _FILE_NAME = re.compile(
     r"([0-9A-Z]{26})\.(?:\d+\.\w+|event\.json|\d+\.\w+\.tmp)|\.([0-9A-Z]{26})\.event\.json\.\d+\.tmp"
 )
-_RECORD_SUFFIXES = (".start", ".exit")
+_RECORD_SUFFIXES = (".start", ".exit", ".value")
 _UNFINISHED_SUFFIX = ".tmp"
 
 

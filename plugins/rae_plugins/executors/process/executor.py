@@ -27,6 +27,7 @@ from rae_plugins.executors.process.identity import ProcessIdentity, ProcessTree
 from rae_plugins.executors.process.job_checks import find_job_warnings
 from rae_plugins.executors.process.keeper.termination import Termination
 from rae_plugins.executors.process.keeper_client import KeeperClient
+from rae_plugins.executors.process.python_job import PythonExecution, add_record, build_argv
 from rae_plugins.executors.process.terminate import carry_out
 
 SHELL = "/bin/sh"
@@ -34,7 +35,7 @@ SHELL = "/bin/sh"
 
 @define(kw_only=True, eq=False)
 class ProcessExecutor(Executor):
-    """Runs `command` (an argv, never a shell) or `shell` (text for /bin/sh), each in a session of its own.
+    """Runs `command` (an argv, never a shell), `shell` (text for /bin/sh) or `python` in a session of its own.
 
     A keeper process between daemon and jobs holds their pipes and records how they end. A job therefore survives a
     daemon that is killed, and its true exit status is there for the next one.
@@ -71,7 +72,7 @@ class ProcessExecutor(Executor):
 
     def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
         """Return a warning if the working directory or the program is missing; runs nothing."""
-        return find_job_warnings(job, context, _working_directory(job)) if job.shell or job.command else {}
+        return find_job_warnings(job, context, _working_directory(job))
 
     async def open(self, directory: Path) -> None:
         """Find out whether the last daemon ran in the same boot. Errors: OSError."""
@@ -82,9 +83,9 @@ class ProcessExecutor(Executor):
     async def start(self, assignment: Assignment) -> Execution:
         """Have the keeper spawn the command. Errors: ValueError, RuntimeError with the keeper's explanation."""
         job = assignment.job
-        argv = (SHELL, "-c", job.shell) if job.shell else job.argv
+        argv = _argv(assignment)
         if not argv:
-            raise ValueError('the process executor needs "command" or "shell"')
+            raise ValueError('the process executor needs "command", "shell" or "python"')
         request = {
             "key": assignment.output.name,
             "run": assignment.run,
@@ -99,9 +100,21 @@ class ProcessExecutor(Executor):
             "orphans": self.orphans,
             "kill_after": job.kill_after.total_seconds(),
         }
-        return await self._keeper.spawn(request)
+        execution = await self._keeper.spawn(request)
+        return execution if job.python is None else PythonExecution(execution, assignment.output)
 
     async def find(
+        self, assignment: Assignment, handle: Mapping[str, Any] | None
+    ) -> Execution | Result | NeverStarted | None:
+        """Return the attempt of an earlier daemon, its result, or that it never started."""
+        found = await self._find(assignment, handle)
+        if assignment.job.python is None:
+            return found
+        if isinstance(found, Execution):
+            return PythonExecution(found, assignment.output)
+        return add_record(found, assignment.output) if isinstance(found, Result) else found
+
+    async def _find(
         self, assignment: Assignment, handle: Mapping[str, Any] | None
     ) -> Execution | Result | NeverStarted | None:
         """Return the attempt of an earlier daemon as its keeper's records and its processes show it.
@@ -149,6 +162,13 @@ class ProcessExecutor(Executor):
     async def close(self) -> None:
         """Disconnect from the keeper, which stays until its last job has ended."""
         await self._keeper.close()
+
+
+def _argv(assignment: Assignment) -> tuple[str, ...]:
+    job = assignment.job
+    if job.python is not None:
+        return build_argv(assignment)
+    return (SHELL, "-c", job.shell) if job.shell else job.argv
 
 
 def _working_directory(job: Job) -> str:

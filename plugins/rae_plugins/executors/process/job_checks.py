@@ -8,6 +8,7 @@ from pathlib import Path
 from rae_auto.api import JobContext
 from rae_auto.model.job import Job
 from rae_auto.toolkit.programs import find_directory_problem, find_program_problem
+from rae_auto.toolkit.python_functions import find_function_problem
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./+-]+")
 
@@ -28,6 +29,12 @@ def find_job_warnings(job: Job, context: JobContext, directory: str) -> Mapping[
     warnings = {}
     if job.cwd is not None and (problem := find_directory_problem(job.cwd)) is not None:
         warnings["cwd"] = problem
+    if job.python is not None:
+        if problem := find_function_problem(job.python, [context.directory]):
+            warnings["python"] = problem
+        return warnings
+    if not job.shell and not job.command:
+        return warnings
     key, program = ("shell", _first_program(job.shell)) if job.shell else ("command", job.command[0])
     if program is not None:
         problem = find_program_problem(program, context.environment, directory)

@@ -1,0 +1,98 @@
+"""Standard output and error of each thread for itself: what a job prints there is its output, not the daemon's.
+
+`contextlib.redirect_stdout` replaces the streams of all threads at once. Here `sys.stdout` and `sys.stderr` are
+replaced by streams that look at the thread which writes: one that runs a job writes into the job's file, any other
+where it wrote before.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, ClassVar, TextIO
+
+from rae_auto.api import Assignment
+from rae_plugins.executors.process.keeper.output import CappedOutput
+
+_local = threading.local()
+
+
+class _JobOutput:
+    """The output file of a job, created when something is printed."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self._assignment = assignment
+        self._file: CappedOutput | None = None
+
+    def write(self, text: str) -> int:
+        """Write text; a full disk must not stop the job."""
+        with suppress(OSError):
+            if text and self._file is None:
+                flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+                descriptor = os.open(self._assignment.output, flags, 0o600)
+                self._file = CappedOutput(descriptor, self._assignment.job.limits.output, [*self._assignment.secrets])
+            if self._file is not None:
+                self._file.write(text.encode(errors="backslashreplace"))
+        return len(text)
+
+    def close(self) -> None:
+        """Put the file in order."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+
+
+class _ThreadStream:
+    """A stream that writes to the output of the job that the current thread runs, or to the stream it stands for."""
+
+    def __init__(self, otherwise: TextIO) -> None:
+        self.otherwise = otherwise
+
+    def write(self, text: str) -> int:
+        """Write text, and return its length."""
+        output: _JobOutput | None = getattr(_local, "output", None)
+        return self.otherwise.write(text) if output is None else output.write(text)
+
+    def writelines(self, lines: Any) -> None:
+        """Write each of the texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.otherwise, name)
+
+
+class ThreadStreams:
+    """The streams of one executor; several share the replaced ones."""
+
+    _users: ClassVar[int] = 0
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def install(self) -> None:
+        """Replace the streams of the process, if that has not been done."""
+        with self._lock:
+            ThreadStreams._users += 1
+            for name in ("stdout", "stderr"):
+                stream = getattr(sys, name)
+                if stream is not None and not isinstance(stream, _ThreadStream):
+                    setattr(sys, name, _ThreadStream(stream))
+
+    def remove(self) -> None:
+        """Put the streams back with the last user."""
+        with self._lock:
+            ThreadStreams._users -= 1
+            for name in ("stdout", "stderr"):
+                stream = getattr(sys, name)
+                if ThreadStreams._users <= 0 and isinstance(stream, _ThreadStream):
+                    setattr(sys, name, stream.otherwise)
+
+    @contextmanager
+    def capture(self, assignment: Assignment) -> Iterator[_JobOutput]:
+        """Send what the current thread prints to the output file of an attempt."""
+        output = _local.output = _JobOutput(assignment)
+        try:
+            yield output
+        finally:
+            _local.output = None
+            output.close()
