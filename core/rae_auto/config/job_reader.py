@@ -17,6 +17,7 @@ from rae_auto.config.options import (
     warnings_of,
 )
 from rae_auto.config.relations import document_key, excess_units, unknown_names
+from rae_auto.config.relative_paths import resolve_ref
 from rae_auto.config.structure import structure, structure_valid_part
 from rae_auto.config.synonyms import find_key_synonyms
 from rae_auto.config.tables import RUN_KEYS, JobTable, merge_defaults
@@ -143,7 +144,8 @@ class JobReader:
             for index, item in enumerate(items if dropped and isinstance(items, list) else ()):
                 if (key, index) not in bad:
                     with own.within(key, index):
-                        make(kind, structure(item, cls, short_plugins=True), self.plugins, self.timezone)
+                        ref = resolve_ref(structure(item, cls, short_plugins=True), kind, self.plugins, self.directory)
+                        make(kind, ref, self.plugins, self.timezone)
 
     def _check_plugins(self, table: JobTable, own: ProblemCollector) -> dict[Key, Plugin]:
         """Check the plugins that a job names, and return its triggers by their keys in the table."""
