@@ -1,5 +1,7 @@
 """The checks of `rae-auto doctor`: the machine, the state directory, the configuration and its plugins."""
 
+import contextlib
+import json
 import os
 import platform
 import shutil
@@ -183,6 +185,13 @@ def _contents(project: Project, directory: Path) -> Iterator[Finding]:
     if kept:
         count = format_count(len(kept), "file")
         yield Finding("store", f"{count} with damaged data in {directory}: {', '.join(kept[-3:])}")
+    rows = sum(map(_count_kept, directory.glob("*.corrupt-*.json")))
+    if rows:
+        since = min(name.partition(".corrupt-")[2][:8] for name in kept if name.endswith(".json"))
+        day = f"{since[:4]}-{since[4:6]}-{since[6:]}"
+        yield Finding(
+            "store", f"{format_count(rows, 'damaged row or document', 'damaged rows or documents')} since {day}"
+        )
 
 
 def _stored_jobs(project: Project, store: Store) -> Iterator[Finding]:
@@ -195,6 +204,14 @@ def _stored_jobs(project: Project, store: Store) -> Iterator[Finding]:
         except InvalidJob as error:
             hint = "install its plugin and restart the daemon, or remove the job; until then it starts nothing"
             yield Finding("added job", str(error), hint)
+
+
+def _count_kept(path: Path) -> int:
+    """Return the number of damaged rows or documents in a file that keeps them."""
+    with contextlib.suppress(OSError, ValueError):
+        kept = json.loads(path.read_bytes())
+        return len(kept) if isinstance(kept, list) else 0
+    return 0
 
 
 def _service() -> Finding:

@@ -1,7 +1,7 @@
 """SQLite stores that repair themselves: from their own rows, while they are in use, and after a kill in between."""
 
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -160,3 +160,24 @@ def test_number_of_a_lost_commit_is_not_used_again(tmp_path: Path) -> None:
     assert mark.number == 6
     assert list(store.open(tmp_path)) == []
     store.close()
+
+
+@pytest.mark.requirement("R20")
+def test_document_of_a_changed_kind_is_set_aside_once(tmp_path: Path) -> None:
+    store = SqliteStore()
+    store.open(tmp_path)
+    store.commit([Put("job", "a", {"n": 1}), Put("run", "b", {"n": 2})])
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "state.sqlite")) as database:
+        database.execute("UPDATE documents SET kind = CAST(x'72756eff' AS TEXT) WHERE kind = 'run'")
+        database.commit()
+    for copy in tmp_path.glob("*.bak"):
+        copy.unlink()
+    messages = []
+    for _ in range(3):
+        (tmp_path / "state.clean").unlink(missing_ok=True)
+        messages.append(list(store.open(tmp_path)))
+        assert [key for key, _ in store.load("job")] == ["a"]
+        store.close()
+    assert [len(found) for found in messages] == [1, 0, 0]
+    assert len(list(tmp_path.glob("rows.corrupt-*.json"))) == 1

@@ -7,7 +7,7 @@ Files in the state directory (N: the number of the last commit in them):
 | `journal.jsonl`    | a header with the number of the last commit before it, then one line per commit          |
 | `journal-N.jsonl`  | the journals between the snapshots that are kept                                         |
 | `snapshot-N.json`  | all documents after commit N, and the names of the history files; the newest three        |
-| `history-N.jsonl`  | log entries that have left the journal, with their number and newest instants in the header |
+| `history-N.jsonl`  | log entries that have left the journal, with their number and outermost instants in the header |
 | `journal.commits`  | the mark: the number of the last commit (see `commit_line`)                               |
 | `*.corrupt-<time>` | a damaged file, as it was found                                                           |
 

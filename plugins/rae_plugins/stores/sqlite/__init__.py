@@ -15,7 +15,10 @@ Files in the state directory:
 Format (version 1, in `user_version`; `application_id` is "RAEA"): a row of `documents` is a document by kind and key, a
 row of `entries` an entry of a log, in the order of `seq`. Both carry a CRC-32 of all their columns in `crc`, because
 SQLite has checksums for its write-ahead log only and does not notice flipped bits in the file itself. `last_commit` has
-one row, the number of the last commit.
+one row, the number of the last commit. `entry_counts` has the numbers of entries by log, job and state, which triggers
+keep and a check makes right again; pruning finds by them where too many are.
+
+Reads come from a second thread with connections of their own (in `reading`), and hold up no commit.
 
 Commit rule: a commit is one transaction, with a write-ahead log and `synchronous = FULL`; then its number is written
 to the mark and synced; then `commit` returns. A transaction that a kill cuts off leaves no trace.
@@ -31,8 +34,8 @@ Opening the store (in `opening`):
    The damaged files are kept. The message says what was lost and since when.
 6. Without any good state, or if another program or a newer rae-auto wrote the files, the store refuses to open and
    changes nothing. A full disk or missing permission is not damage.
-7. Rows with wrong checksums are kept in a file. Damaged entries are deleted; damaged documents stay, and `load` returns
-   them as `CorruptDocument`. `query` and `dump` leave out what is damaged, and count it.
+7. Rows with wrong checksums are kept in a file, each once. Damaged entries are deleted, and documents of a kind that
+   nothing loads; other damaged documents stay, and `load` returns them as `CorruptDocument`. `query` and `dump` leave out what is damaged, and count it.
 
 Damage that shows while the store is open is repaired in the same way at once; the call that met it raises StoreDamaged.
 

@@ -4,14 +4,16 @@ import json
 import os
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from attrs import define, field
 
 from rae_auto.api.store import Setback
 from rae_auto.errors import StoreDamaged
+from rae_auto.model import documents
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.toolkit.files import open_private, sync_directory, write_atomically
 from rae_plugins.stores.commit_line import CommitLine, CommitMark
@@ -27,7 +29,7 @@ from rae_plugins.stores.sqlite.recovery import (
     survey,
 )
 from rae_plugins.stores.sqlite.rows import BadRow
-from rae_plugins.stores.sqlite.schema import COUNT_REPLACED, fill, finish_new_file
+from rae_plugins.stores.sqlite.schema import COUNT_REPLACED, as_bytes, fill, finish_new_file
 from rae_plugins.stores.sqlite.verification import connect_immutable, has_proof, verify
 
 _WAL_SETTINGS = ("journal_mode = WAL", "synchronous = FULL", "cache_size = -1024", "temp_store = MEMORY")
@@ -98,6 +100,8 @@ class FileOpener:
     """The file had no proof of a clean stop, or was repaired."""
     bad_entries: list[int] = field(init=False, factory=list)
     """The places of damaged entries, which have been set aside and can be deleted."""
+    bad_documents: list[tuple[Any, ...]] = field(init=False, factory=list)
+    """The kinds and keys of damaged documents that can be deleted."""
     _messages: list[str] = field(init=False, factory=list)
     _mark: CommitLine | None = field(init=False, default=None)
 
@@ -180,14 +184,27 @@ class FileOpener:
         return f"{made.candidate.name} replaces it; {loss}; {_describe_aside(made.aside)}"
 
     def _set_aside(self, bad_rows: Sequence[BadRow]) -> None:
-        """Keep damaged rows in a file; damaged documents stay in the store too, for the next load."""
+        """Keep damaged rows in a file, each once; damaged documents stay in the store too, for the next load.
+
+        A document whose very kind is damaged would never be loaded, and keep copies from being made: it goes.
+        """
+        self.bad_entries = [row.place[0] for row in bad_rows if row.table == "entries"]
+        self.bad_documents = [row.place for row in bad_rows if row.table == "documents" and not _has_known_kind(row)]
+        kept = self._read_kept_rows()
+        bad_rows = [row for row in bad_rows if _identify(row) not in kept]
         if not bad_rows:
             return
         aside = self.path.with_name(f"rows.corrupt-{datetime.now(UTC):{TIME_FORMAT}}.json")
         write_atomically(aside, json.dumps([row.describe() for row in bad_rows], indent=1).encode())
-        self.bad_entries = [row.place[0] for row in bad_rows if row.table == "entries"]
         count = format_count(len(bad_rows), "row")
         self._messages.append(f"{self.path}: the checksums of {count} are wrong; they are kept in {aside}")
+
+    def _read_kept_rows(self) -> set[str]:
+        found: set[str] = set()
+        for path in self.path.parent.glob("rows.corrupt-*.json"):
+            with suppress(OSError, ValueError):
+                found |= {json.dumps(row) for row in json.loads(path.read_bytes())}
+        return found
 
     def open_mark(self, last: CommitLine) -> CommitMark:
         """Open the mark, or write a new one where there is none of this store. Errors: OSError."""
@@ -196,6 +213,14 @@ class FileOpener:
             mark.create(last)
         mark.open()
         return mark
+
+
+def _has_known_kind(row: BadRow) -> bool:
+    return as_bytes(row.place[0]).decode(errors="replace") in documents.KINDS
+
+
+def _identify(row: BadRow) -> str:
+    return json.dumps(row.describe())
 
 
 def _describe_aside(aside: Path | None) -> str:

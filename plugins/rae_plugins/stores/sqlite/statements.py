@@ -10,6 +10,9 @@ from rae_plugins.stores.sqlite.rows import SELECT_ENTRIES, document_checksum, en
 
 _PUT = "INSERT INTO documents VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body, crc = excluded.crc"
 _DELETE = "DELETE FROM documents WHERE kind = ? AND key = ?"
+DELETE_DAMAGED = "DELETE FROM documents WHERE CAST(kind AS BLOB) = ? AND CAST(key AS BLOB) = ?"
+"""Deletes a document by the bytes of its kind and key, which may be no text."""
+
 _APPEND = "INSERT OR REPLACE INTO entries (log, key, job, state, at, ended, body, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 StatementBatch = tuple[str, list[tuple[Any, ...]]]
