@@ -81,7 +81,7 @@ def ask_project(config: str | None, answer: "Callable[[Project], T]", problem: D
     """
     if find_config(config) is None:
         raise problem
-    project = options.load_project(config)
+    project = options.load_project(config, for_reading=True)
     show_times_in(project.zone)
     found = answer(project)
     print_notices(project)

@@ -25,6 +25,8 @@ from rae_auto.model.reasons import (
     Paused,
     QueueFull,
     QueueLimit,
+    RetryDelayed,
+    StartDelayed,
 )
 from rae_auto.model.run import Attempt, Run, RunState
 from rae_auto.model.run_inputs import RunInputs
@@ -184,6 +186,10 @@ def _wait(run: Run, view: JobView) -> Iterator[ExplanationFact]:
 
 
 def _wait_text(reason: Block, run: Run, view: JobView) -> str:
+    if isinstance(reason, RetryDelayed) and (run.state.final or run.state.active):
+        return reason.describe_past(view.time)
+    if isinstance(reason, StartDelayed) and run.started_at is not None:
+        return f"until {view.time(reason.until)} (jitter, or the distance between missed runs)"
     current = run.guard_wait.by if isinstance(reason, GuardBlocked) and run.guard_wait else reason
     return current.describe(view.time)
 

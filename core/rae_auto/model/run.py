@@ -11,6 +11,7 @@ from rae_auto.errors import IllegalTransition
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Overlap
+from rae_auto.model.primitives.formatting import describe_signal
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Block, Cause, End
@@ -93,7 +94,7 @@ class Result:
     def text(self) -> str:
         """The result in words, for a person; empty for a success."""
         code = f"exit code {self.exit_code}" if self.exit_code else ""
-        signal = f"signal {self.signal}" if self.signal is not None and not self.error else ""
+        signal = f"killed by {describe_signal(self.signal)}" if self.signal is not None and not self.error else ""
         return ", ".join(filter(None, (code, signal, self.error)))
 
 

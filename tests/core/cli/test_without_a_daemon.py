@@ -131,7 +131,7 @@ class TestExec:
         ("job", "how"),
         [
             ("three", "exit code 3"),
-            ("killed", "signal 9"),
+            ("killed", "killed by SIGKILL"),
             ("slow", "timed out after 50 ms"),
             ("gone", 'program "no-such-program" not found on the PATH of the job; install it, or give its full path'),
         ],

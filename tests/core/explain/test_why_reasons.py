@@ -259,8 +259,11 @@ CASES = {
     Cancelled: (cancelled, " was cancelled at 2026-01-01 00:00:00+00:00: a person or a program requested it"),
     Removed: (removed, "its job was removed"),
     RepeatedAfterCrash: (recovered, "its attempt was lost in a crash and is repeated"),
-    TimedOut: (lambda: ends(Result(signal=15), 2 * MINUTE), ": its timeout of 1 min 30 s passed"),
-    Killed: (lambda: ends(Result(signal=9)), ": killed by signal 9"),
+    TimedOut: (
+        lambda: ends(Result(signal=15), 2 * MINUTE),
+        ': it was still running after 1 min 30 s (timeout = "1m30s")',
+    ),
+    Killed: (lambda: ends(Result(signal=9)), ": killed by SIGKILL (signal 9)"),
     AttemptError: (lambda: ends(Result(exit_code=1, error="boom")), ": exit code 1, boom"),
     LostInCrash: (explain_lost_run, "what became of its attempt could not be found out after a crash"),
 }
@@ -277,7 +280,7 @@ def test_every_reason_has_its_code_and_text(reason):
 
 def test_why_a_run_timed_out_gives_the_exit_code_last():
     explanation = ends(Result(exit_code=143), 2 * MINUTE)
-    assert explanation.answer.endswith(": its timeout of 1 min 30 s passed, exit code 143")
+    assert explanation.answer.endswith(': it was still running after 1 min 30 s (timeout = "1m30s"), exit code 143')
     assert explanation.record()["reason"] == "timeout"
     assert facts_of(explanation)["attempt 1"] == "timed out after 2 min: exit code 143"
 
@@ -286,7 +289,7 @@ def test_why_a_run_timed_out_gives_the_exit_code_last():
     ("result", "end"),
     [
         (Result(exit_code=7), "failed (exit code 7)"),
-        (Result(signal=9), "failed (signal 9)"),
+        (Result(signal=9), "failed (killed by SIGKILL)"),
         (Result(exit_code=1, error="boom"), "failed (exit code 1, boom)"),
     ],
 )
@@ -351,7 +354,7 @@ def test_timeout_after_an_adoption_names_the_timeout_it_started_under():
     w.crash(down=MINUTE, alive={run})
     w.advance(MINUTE)
     w.end(run, Result(signal=15))
-    assert ": its timeout of 1 min 30 s passed" in explain_now(view_job(w)).answer
+    assert ': it was still running after 1 min 30 s (timeout = "1m30s")' in explain_now(view_job(w)).answer
 
 
 def test_skip_facts_list_the_checks_before_it():

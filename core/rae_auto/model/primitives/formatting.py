@@ -5,6 +5,7 @@ For text that `parse_duration` and `parse_size` read back, see `units`.
 
 from collections.abc import Iterable
 from datetime import timedelta
+from signal import Signals
 
 from rae_auto.model.primitives.escaping import escape_unprintable
 
@@ -47,6 +48,14 @@ def format_bytes(size: int) -> str:
 def format_count(count: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun: "1 run", "2 runs", "1,000 entries"."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def describe_signal(number: int) -> str:
+    """Return the name of a signal, "SIGKILL"; "signal 40" if it has none."""
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def quote(name: object) -> str:

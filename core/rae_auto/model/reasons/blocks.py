@@ -314,9 +314,16 @@ class RetryDelayed(TimedReason):
     until: datetime
 
     def describe(self, time: TimeFormat) -> str:
+        return f"{self._describe_attempt()}; attempt {self.attempt + 1} starts at {time(self.until)}"
+
+    def describe_past(self, time: TimeFormat) -> str:
+        """Return the reason as `describe` does, once the wait is over."""
+        return f"{self._describe_attempt()}; attempt {self.attempt + 1} was due at {time(self.until)}"
+
+    def _describe_attempt(self) -> str:
         # A run that was lost in a crash may have more attempts than its policy says.
         of = f" of {self.max_attempts}" if self.attempt < self.max_attempts else ""
-        return f"attempt {self.attempt}{of} {self.end}; attempt {self.attempt + 1} starts at {time(self.until)}"
+        return f"attempt {self.attempt}{of} {self.end}"
 
 
 @frozen

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from attrs import frozen
 
-from rae_auto.model.primitives.formatting import format_elapsed
+from rae_auto.model.primitives.formatting import describe_signal, format_elapsed
+from rae_auto.model.primitives.units import format_duration
 from rae_auto.model.reasons.base import ReasonBase
 
 
@@ -97,7 +98,8 @@ class Killed(ReasonBase):
 
     @property
     def text(self) -> str:
-        return f"killed by signal {self.signal}"
+        name = describe_signal(self.signal)
+        return f"killed by {name}{f' (signal {self.signal})' if name.startswith('SIG') else ''}"
 
 
 @frozen
@@ -111,7 +113,9 @@ class TimedOut(ReasonBase):
 
     @property
     def text(self) -> str:
-        return f"its timeout of {format_elapsed(self.timeout)} passed"
+        return (
+            f'it was still running after {format_elapsed(self.timeout)} (timeout = "{format_duration(self.timeout)}")'
+        )
 
 
 @frozen
