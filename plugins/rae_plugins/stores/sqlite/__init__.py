@@ -35,7 +35,8 @@ Opening the store (in `opening`):
 6. Without any good state, or if another program or a newer rae-auto wrote the files, the store refuses to open and
    changes nothing. A full disk or missing permission is not damage.
 7. Rows with wrong checksums are kept in a file, each once. Damaged entries are deleted, and documents of a kind that
-   nothing loads; other damaged documents stay, and `load` returns them as `CorruptDocument`. `query` and `dump` leave out what is damaged, and count it.
+   nothing loads; other damaged documents stay, and `load` returns them as `CorruptDocument`. `query` and `dump` leave
+   out what is damaged, and count it.
 
 Damage that shows while the store is open is repaired in the same way at once; the call that met it raises StoreDamaged.
 
