@@ -31,7 +31,7 @@ def run_record(run: Run) -> dict[str, Any]:
         "exit_code": run.exit_code,
         "reason": None if run.reason is None else run.reason.code,
         "reason_text": None if run.reason is None else run.reason.text,
-        "value": None if run.result is None else run.result.value,
+        "value": run.value,
         "duration": _seconds(run.duration),
         "attempts": [_attempt_record(run, attempt) for attempt in run.attempts],
     }

@@ -209,6 +209,11 @@ class Run:
     clock_steps: tuple[ClockStep, ...] = ()
 
     @property
+    def value(self) -> Any:
+        """What the function of a Python job returned in the last attempt, as JSON; None for other runs."""
+        return self.attempts[-1].result.value if self.attempts and self.attempts[-1].result else None
+
+    @property
     def duration(self) -> timedelta | None:
         """The time from the first start to the end; None if the run has not started, or goes on."""
         if self.started_at is None or self.finished_at is None:

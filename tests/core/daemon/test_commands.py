@@ -25,7 +25,7 @@ from rae_auto.errors import BadRequest, ConfigError
 
 RUN_KEYS = [
     *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at"),
-    *("state", "attempt", "exit_code", "reason", "reason_text", "duration", "attempts"),
+    *("state", "attempt", "exit_code", "reason", "reason_text", "value", "duration", "attempts"),
 ]
 JOBS = (
     Job(name="quick", command=["echo", "hello"], schedule="0 4 * * *"),

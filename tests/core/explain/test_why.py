@@ -37,6 +37,13 @@ def test_why_a_run_succeeded():
     assert facts_of(explanation)["next"].startswith("due at")
 
 
+def test_why_shows_what_a_function_returned():
+    w = world(a_job(hourly=False))
+    run = w.trigger("a")
+    w.end(run, Result(exit_code=0, value={"rows": 3}))
+    assert 'and returned {"rows": 3}; it ran because' in explain_run(w.run(run), view_job(w)).answer
+
+
 def test_why_a_run_is_active():
     w = world(a_job(hourly=False))
     w.trigger("a")
