@@ -38,7 +38,7 @@ SLOW_MACHINE_SECONDS = 3
 """Time that the end of a process may take on a busy machine."""
 
 ANSWER_SECONDS = 5.0
-SAID_SECONDS = 30.0
+SAID_SECONDS = 40.0
 
 BLOCKED = "blocks the event loop"
 """The gap of what is computed in the loop: nothing but the stop works until it returns."""
@@ -169,7 +169,7 @@ def _of_executors_and_notifiers() -> Iterator[Case]:
         yield Case(place="executor start blocks", **blocked, **executor)
         yield Case(place="executor wait", **executor)
         notifying = {"kind": "notifier", "phase": phase, "head": _NOTIFIER_HEAD, "jobs": _NOTIFYING, "trigger": "job"}
-        given_up = None if phase == "stop" else "hanging-notifier"
+        given_up = None if phase == "stop" else 'notifier "ops" failed: it took too long'
         yield Case(place="notify", said=given_up, **notifying)
         yield Case(place="notify in a thread", said=given_up, **notifying)
     yield Case(kind="executor", place="executor close", phase="stop", jobs=_EXECUTOR, trigger="job")

@@ -12,7 +12,6 @@ SAMPLE = (
     "source: watch waits, run",
     "guard: guard read, run",
     "logger: logger, run",
-    "executor: executor wait, stop",
     "executor: executor close, stop",
     "store: store close, stop",
     "pattern: step, stop",

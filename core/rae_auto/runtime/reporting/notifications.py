@@ -42,6 +42,7 @@ class Notifications:
         self._quarantine = quarantine or Quarantine(lambda *_: "unknown")
         self.notifiers = notifiers
         self._tasks = BackgroundTasks("a notifier")
+        self._calls = BackgroundTasks("a call of a notifier")
 
     def send(self, wish: Notify) -> None:
         """Deliver the notice through every notifier that the job names, or through all."""
@@ -67,10 +68,30 @@ class Notifications:
             log.error('notifier "{}" is quarantined, so this notice was not delivered: {}', name, notice.text)
             return
         try:
-            async with asyncio.timeout(NOTIFY_TIMEOUT_SECONDS):
-                await notifier.notify(notice)
+            await self._notify(notifier, notice)
         except (Exception, SystemExit) as error:  # a failed delivery must not stop the daemon
             log.error('notifier "{}" failed: {}; not delivered: {}', name, describe_error(error), notice.text)
             self._quarantine.failed(Kind.NOTIFIER, notifier.type, name, error, is_reported=True)
         else:
             self._quarantine.succeeded(Kind.NOTIFIER, notifier.type, name)
+
+    async def _notify(self, notifier: Notifier, notice: Notice) -> None:
+        """Call the notifier. Raises what it raises, and TimeoutError also where it ignores being cancelled."""
+        call = self._calls.start(_call(notifier, notice))
+        try:
+            await asyncio.wait({call}, timeout=NOTIFY_TIMEOUT_SECONDS)
+            if not call.done():
+                raise TimeoutError
+            if (error := call.result()) is not None:
+                raise error
+        finally:
+            call.cancel()
+
+
+async def _call(notifier: Notifier, notice: Notice) -> Exception | SystemExit | None:
+    """Return the error of a notifier. As the end of a task, SystemExit would end the event loop."""
+    try:
+        await notifier.notify(notice)
+    except (Exception, SystemExit) as error:  # whatever a plugin raises
+        return error
+    return None

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,30 @@ def test_hanging_notifier_is_given_up_and_others_deliver(log, monkeypatch):
     assert [name for name, _ in delivered] == ["good"]
     (line,) = log
     assert 'notifier "bad" failed: it took too long; not delivered: backup failed: exit code 3' in line
+
+
+def test_notifier_that_ignores_its_cancellation_is_reported(log, monkeypatch):
+    monkeypatch.setattr(notifications, "NOTIFY_TIMEOUT_SECONDS", 0.05)
+    go = asyncio.Event()
+
+    @frozen
+    class Deaf(Notifier):
+        type = "deaf"
+
+        async def notify(self, notice):
+            while not go.is_set():
+                with suppress(asyncio.CancelledError):
+                    await go.wait()
+
+    async def work():
+        sending = Notifications({"deaf": Deaf()})
+        sending.send(wish())
+        await sending.close()
+        go.set()
+
+    in_time(work)
+    (line,) = log
+    assert 'notifier "deaf" failed: it took too long; not delivered' in line
 
 
 def test_delivery_of_a_notice_delays_nothing():
