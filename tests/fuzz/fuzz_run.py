@@ -5,18 +5,21 @@ one and tells of each step.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from random import Random
 
 from attrs import evolve, frozen
 from tests.fuzz.invariants import Invariants, InvariantViolated
+from tests.fuzz.plugins import EvenHours, EverySeconds, reading
 
 from rae_auto.engine.commands import Reconfigure
+from rae_auto.engine.effects import Change, Discard, Record, Save
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.engine.runs import loop_detection
 from rae_auto.errors import SchedulerError
-from rae_auto.model.guard import GuardResult, Verdict
+from rae_auto.model.documents import document_key
 from rae_auto.model.job import Job
+from rae_auto.model.job_state import JobState
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.model.policies import Backoff, CatchUp, OnCrash, Overlap, Priority, RetryOn, RetryPolicy
 from rae_auto.model.primitives.names import JobId, RunId
@@ -31,7 +34,7 @@ from rae_auto.model.reasons import (
     RetryDelayed,
     StartDelayed,
 )
-from rae_auto.model.run import Result, Run
+from rae_auto.model.run import Result, Run, RunState
 from rae_auto.simulation.virtual_engine import VirtualWorld
 from rae_auto.simulation.virtual_store import FaultyStore, ValueStore, VirtualCrash, VirtualStore
 
@@ -51,33 +54,6 @@ HOLDING = (
     ResourceTooSmall,
 )
 """Reasons for which a run may wait for ever: people, guards, and time that does not pass."""
-
-
-@frozen
-class EverySeconds:
-    """A schedule for trials: the multiples of so many seconds."""
-
-    seconds: int
-    jitter: timedelta = timedelta(0)
-
-    def next_after(self, instant: datetime) -> datetime:
-        return datetime.fromtimestamp((int(instant.timestamp()) // self.seconds + 1) * self.seconds, UTC)
-
-
-@frozen
-class EvenHours:
-    """A computed guard for trials: lets jobs start in every other hour."""
-
-    def evaluate(self, instant: datetime) -> GuardResult:
-        return GuardResult(Verdict.NO if instant.hour % 2 else Verdict.YES, f"it is {instant:%H:%M}")
-
-    def changes_after(self, instant: datetime) -> datetime:
-        return instant.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-
-
-def reading(at: datetime) -> GuardResult:
-    """Return the result of every guard that reads the machine: another one each minute."""
-    return GuardResult((Verdict.YES, Verdict.YES, Verdict.NO, Verdict.UNKNOWN)[at.minute % 4], f"it is {at:%H:%M}")
 
 
 @frozen
@@ -243,7 +219,12 @@ class FuzzRun:
         if paused:
             self.world.pause(name)
         else:
-            self.world.resume(name)
+            self._resume(name)
+
+    def _resume(self, name: str) -> None:
+        # Whether or not the answer comes, it may be resumed.
+        self._invariants.resumed(JobId(name))
+        self.world.resume(name)
 
     def _reload(self) -> None:
         resources = {name: self._random.randint(1, 2) for name in RESOURCES}
@@ -267,6 +248,8 @@ class FuzzRun:
     def _set_clock(self) -> None:
         seconds = self._random.choice([-20_000, -5000, -600, -3, 2, 600, 5000, 20_000])
         self._log(f"the clock is set by {seconds} s")
+        if seconds < 0:
+            self._invariants.clock_was_set_back()
         self.world.set_clock(timedelta(seconds=seconds))
 
     def _crash(self) -> None:
@@ -292,6 +275,28 @@ class FuzzRun:
         self.world.active_starts = {run: start for run, start in self.world.active_starts.items() if run in kept}
         self._invariants.reverted()
         self._restart(reverts=True)
+
+    def _damage_document(self) -> None:
+        """A document of the store can't be read at the next start, which sets it aside as `runtime.recovery` does."""
+        damaged = sorted([*self.world.stored(Run), *self.world.stored(JobState)], key=document_key)
+        if not damaged:
+            return
+        value = self._random.choice(damaged)
+        self._log(f"{document_key(value)} is damaged")
+        paused = JobState(value.job, paused=True)
+        changes: list[Change] = [Discard(value), Save(paused)]
+        if isinstance(value, Run):
+            lost = evolve(value, state=RunState.LOST, finished_at=self.world.now.wall, handle=None, stopping=None)
+            state = next((one for one in self.world.stored(JobState) if one.job == value.job), paused)
+            changes = [Discard(value), Record(lost), Save(evolve(state, paused=True))]
+            self.world.history.append(lost)
+            self.world.active_starts.pop(value.id, None)
+        self._store.crash, self._store.errors = None, 0
+        self._store.commit(changes)
+        self._invariants.damaged(value.job, value.id if isinstance(value, Run) else None)
+        self._restart()
+        if isinstance(value, JobState):
+            self._invariants.begin_schedules_again(value.job)
 
     # Faults
 
@@ -337,7 +342,7 @@ class FuzzRun:
         self.world.guards_hang = False
         self.world.answer_guards()
         for name in sorted(self._plans):
-            self.world.resume(name)
+            self._resume(name)
         for _ in range(2000):
             if not self.world.active_starts:
                 break
@@ -414,6 +419,7 @@ _STEPS: dict[Callable[[FuzzRun], None], int] = {
     FuzzRun._crash: 4,
     FuzzRun._copy_store: 2,
     FuzzRun._revert_store: 1,
+    FuzzRun._damage_document: 1,
 }
 """Steps of a fuzz run, with their weights."""
 

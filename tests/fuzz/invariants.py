@@ -43,6 +43,10 @@ class Invariants:
         """The states that attempts are to end in because they were cancelled or timed out."""
         self._cancels_before = 0
         """Number of cancellations that earlier daemons requested."""
+        self._began: dict[tuple[JobId, str, str], RunId] = {}
+        """The run that each instant of a schedule really started, whatever the store knows of it."""
+        self._held: set[JobId] = set()
+        """Jobs that are paused because a document of theirs was damaged."""
         self._new_since: dict[tuple[JobId, str], int] = {}
         """From which decision on a job, or its trigger, is another than the one before it of the same name."""
 
@@ -63,6 +67,26 @@ class Invariants:
     def _forget(self, job: JobId, which: Callable[[str], bool]) -> None:
         for key in [key for key in self._due_since if key[0] == job and which(key[1])]:
             del self._due_since[key]
+        self._began = {key: run for key, run in self._began.items() if key[0] != job or not which(key[1])}
+        self._held -= {job} if which("") else set()
+
+    def damaged(self, job: JobId, run: RunId | None) -> None:
+        """A document of the job can't be read any more, perhaps that of a run: the job is held until it is resumed."""
+        if job in [entry.job.id for entry in self._world.engine.jobs()]:
+            self._held.add(job)
+        self._targets = {key: state for key, state in self._targets.items() if key[0] != run}
+        if run is None:
+            # With its cursors it lost what was decided while the clock was ahead.
+            self._new_since[job, ""] = len(self._world.decisions)
+            self._began = {key: began for key, began in self._began.items() if key[0] != job}
+
+    def resumed(self, job: JobId) -> None:
+        """The job may start again."""
+        self._held.discard(job)
+
+    def clock_was_set_back(self) -> None:
+        """An older state of the store doesn't know of instants that were ahead of their time."""
+        self._began.clear()
 
     def acknowledge(self, run: RunId) -> None:
         """Somebody was told that this run will be."""
@@ -80,11 +104,15 @@ class Invariants:
         self._decided_runs = {decision.run for decision in decisions if decision.run is not None}
         self._decided.clear()
         self._targets.clear()
+        self._held.clear()
         self._new_since = {key: min(number, len(decisions)) for key, number in self._new_since.items()}
 
-    def begin_schedules_again(self) -> None:
-        """Cursors that have no record in the older state begin now; the others have given up what came before."""
-        self._due_since = {key: (schedule, self._world.now.wall) for key, (schedule, _) in self._due_since.items()}
+    def begin_schedules_again(self, job: JobId | None = None) -> None:
+        """Cursors without a record, of a job or of all, begin now; the others have given up what came before."""
+        now = self._world.now.wall
+        for key, (schedule, _) in list(self._due_since.items()):
+            if job in (None, key[0]):
+                self._due_since[key] = schedule, now
 
     def restarted(self) -> None:
         """A new daemon: jobs that were changed meanwhile have other ranks."""
@@ -103,6 +131,12 @@ class Invariants:
         self._every_instant()
         self._stops()
         self._reservations()
+        self._damaged_jobs()
+
+    def _damaged_jobs(self) -> None:
+        for entry in self._world.engine.jobs():
+            if entry.job.id in self._held and not entry.state.paused:
+                raise InvariantViolated(f"{entry.job.id} goes on, though a document of it was damaged")
 
     def _stops(self) -> None:
         """A cancellation or a timeout that was decided stays so, across crashes too, and is carried out."""
@@ -189,6 +223,10 @@ class Invariants:
             if attempt in self._started:
                 raise InvariantViolated(f"attempt {attempt} was started twice")
             self._started.add(attempt)
+            if (start.run.job, start.run.trigger) in self._due_since:
+                occurrence = start.run.job, start.run.trigger, start.run.key
+                if self._began.setdefault(occurrence, start.run.id) != start.run.id:
+                    raise InvariantViolated(f"{occurrence} was run twice")
             self._check_start(start.run, start.job.needs)
             self._check_resources(start.job.resources)
         self._seen_starts = len(self._world.started)

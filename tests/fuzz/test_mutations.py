@@ -18,6 +18,7 @@ from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job_state import JobState
 from rae_auto.model.reasons import Paused
 from rae_auto.model.run import RunState
+from rae_auto.simulation import virtual_engine
 
 # Planted code is no line of the engine, and counting lines makes the fuzzer take twice as long.
 pytestmark = pytest.mark.no_cover
@@ -200,7 +201,29 @@ def a_missed_instant_is_not_on_record(patch):
     patch.setattr(time_passing, "_give_up", lambda *_: None)
 
 
+def a_store_that_went_back_repeats_open_runs(patch):
+    patch.setattr(virtual_engine, "mark_uncertain", lambda run, *_: run)
+
+
+def a_store_that_went_back_repeats_instants(patch):
+    original = lifecycle.restored
+    patch.setattr(lifecycle, "restored", lambda turn, event: original(turn, evolve(event, is_reverted=False)))
+
+
+def a_job_with_a_damaged_document_goes_on(patch):
+    original = lifecycle.restored
+
+    def mutant(turn, event):
+        states = tuple(evolve(state, paused=False) for state in event.states)
+        original(turn, evolve(event, states=states))
+
+    patch.setattr(lifecycle, "restored", mutant)
+
+
 MUTANTS = [
+    a_store_that_went_back_repeats_open_runs,
+    a_store_that_went_back_repeats_instants,
+    a_job_with_a_damaged_document_goes_on,
     a_retry_frees_its_slot_twice,
     a_reservation_outlives_its_run,
     a_key_that_was_decided_is_forgotten,
