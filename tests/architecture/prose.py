@@ -107,7 +107,7 @@ def long_sentences(path: str, text: str) -> Iterator[Place]:
     """Yield the sentences with too many words; headings, items of lists and cells of tables are sentences."""
     for line, block in _blocks(text):
         for sentence in re.split(r"(?<=[.!?])[\"')*_]*\s+", block):
-            if (words := len(re.findall(r"\b(?!Codeb)\w[\w'-]*", sentence))) > MAX_SENTENCE_WORDS:
+            if (words := len(re.findall(r"\b(?!Code[a-z]{1,4}\b)\w[\w'-]*", sentence))) > MAX_SENTENCE_WORDS:
                 start = " ".join(sentence.split()[:6])
                 yield Place(
                     path, line, f"{words} words; split the sentence at most every {MAX_SENTENCE_WORDS}: {start} …"
