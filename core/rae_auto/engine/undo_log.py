@@ -68,15 +68,16 @@ class RevertibleDict(dict[K, V], Generic[K, V]):
         self._undo_log = undo_log
 
     def __setitem__(self, key: K, value: V) -> None:
+        # Unbound methods: to look up those of `super()` takes longer than the change itself.
         if key in self:
-            self._undo_log.note(super().__setitem__, key, self[key])
+            self._undo_log.note(dict.__setitem__, self, key, self[key])
         else:
-            self._undo_log.note(super().pop, key)
-        super().__setitem__(key, value)
+            self._undo_log.note(dict.pop, self, key)
+        dict.__setitem__(self, key, value)
 
     def __delitem__(self, key: K) -> None:
-        self._undo_log.note(super().__setitem__, key, self[key])
-        super().__delitem__(key)
+        self._undo_log.note(dict.__setitem__, self, key, self[key])
+        dict.__delitem__(self, key)
 
     def pop(self, key: K, default: Any = None) -> Any:
         """Remove a key, and return its value, or the default where there is none."""
@@ -98,13 +99,13 @@ class RevertibleList(list[T], Generic[T]):
 
     def append(self, value: T) -> None:
         """Append a value."""
-        self._undo_log.note(super().pop)
-        super().append(value)
+        self._undo_log.note(list.pop, self)
+        list.append(self, value)
 
     def remove(self, value: T) -> None:
         """Remove the first of the values that equal this one."""
-        self._undo_log.note(super().insert, self.index(value), value)
-        super().remove(value)
+        self._undo_log.note(list.insert, self, self.index(value), value)
+        list.remove(self, value)
 
 
 class RevertibleHeap(Generic[T]):
