@@ -43,7 +43,7 @@ class Expectation:
 
     run: RunId
     left: timedelta | None = None
-    longest: timedelta = timedelta(0)
+    max_duration: timedelta = timedelta(0)
     """The whole time, of which it may take as much after a reboot, when no clock tells what is left."""
     happened: Callable[[], bool]
     counts_sleep: bool = True
@@ -146,7 +146,7 @@ def _delayed_by_jitter(world: VirtualWorld) -> Expectation:
         world.advance(MINUTE)
     run = delayed[0]
     left = left_of(run)
-    return Expectation(run=run.id, left=left, longest=40 * MINUTE, happened=_is_active(world, run.id))
+    return Expectation(run=run.id, left=left, max_duration=40 * MINUTE, happened=_is_active(world, run.id))
 
 
 @_state(_job("a", retry_policy=RetryPolicy(attempts=2, delay="5m", jitter=0)))
@@ -154,7 +154,7 @@ def _retrying(world: VirtualWorld) -> Expectation:
     run = world.trigger("a")
     world.fail(run)
     world.advance(90 * SECOND)
-    return Expectation(run=run, left=210 * SECOND, longest=5 * MINUTE, happened=_is_active(world, run))
+    return Expectation(run=run, left=210 * SECOND, max_duration=5 * MINUTE, happened=_is_active(world, run))
 
 
 @_state(_job("a"), _job("b", needs=["a"]))
@@ -201,7 +201,11 @@ def _waiting_for_a_guard(world: VirtualWorld) -> Expectation:
     run = _latest_run(world, "a")
     world.advance(4 * MINUTE)
     return Expectation(
-        run=run, left=6 * MINUTE, longest=10 * MINUTE, happened=_is_over(world, run), end=frozenset({RunState.SKIPPED})
+        run=run,
+        left=6 * MINUTE,
+        max_duration=10 * MINUTE,
+        happened=_is_over(world, run),
+        end=frozenset({RunState.SKIPPED}),
     )
 
 

@@ -108,7 +108,7 @@ class Trial:
         self._set_by = timedelta(0)
         self._started: dict[RunId, datetime] = {}
         self._ended: dict[RunId, datetime] = {}
-        self._begun = self._ended_before = 0
+        self._started_before = self._ended_before = 0
         self._changed_at = STARTS[case.start]
         self._world = case.state.make_world(STARTS[case.start])
         self._invariants = CheapInvariants(self._world)
@@ -187,9 +187,9 @@ class Trial:
 
     def _note_moments(self) -> None:
         """Note when runs started and ended, by a clock that nobody sets."""
-        for start in self._world.started[self._begun :]:
+        for start in self._world.started[self._started_before :]:
             self._started.setdefault(start.run.id, start.run.started_at - self._set_by)
-        self._begun = len(self._world.started)
+        self._started_before = len(self._world.started)
         for run in self._world.history[self._ended_before :]:
             self._ended[run.id] = run.finished_at - self._set_by
         self._ended_before = len(self._world.history)
@@ -206,7 +206,7 @@ class Trial:
                 self._pass(left - RESULT_LAG)
                 if expected.happened():
                     self._fail("what was to come came too early")
-            self._pass((2 * RESULT_LAG if is_exact else max(expected.longest, RESULT_LAG)) + RESULT_LAG)
+            self._pass((2 * RESULT_LAG if is_exact else max(expected.max_duration, RESULT_LAG)) + RESULT_LAG)
         expected.let_go()
         self._settle()
         if not expected.happened():

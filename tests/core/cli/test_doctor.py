@@ -69,7 +69,7 @@ def test_doctor_names_a_broken_plugin_with_its_version(tmp_path):
     assert any('trigger "cron" is provided by' in problem and "rae_bad 2.5" in problem for problem in problems)
 
 
-def test_doctor_names_added_jobs_whose_plugin_is_gone(offline, tmp_path):
+def test_doctor_names_added_jobs_without_their_plugin(offline, tmp_path):
     config, state = tmp_path / "rae.toml", tmp_path / "state"
     config.write_text('[jobs.a]\ncommand = ["true"]\n')
     config.chmod(0o600)
