@@ -19,7 +19,7 @@ from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.problems import invalid
 
-R = TypeVar("R", PluginRef, TriggerRef, GuardRef)
+R = TypeVar("R", bound=PluginRef | TriggerRef | GuardRef)
 
 
 def join_path(path: str, base: str | Path) -> str:

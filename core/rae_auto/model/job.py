@@ -148,6 +148,10 @@ class JobFields:
         metadata=_help("program and arguments, run without a shell", hint='write a list of words, or shell = "…"'),
     )
     shell: str | None = field(default=None, metadata=_help("a command line for the system's shell"))
+    shell_program: str | None = field(
+        default=None,
+        metadata=_help('the shell that runs the line of shell, as in "bash"; by default /bin/sh'),
+    )
     python: str | None = field(
         default=None,
         converter=_function,
@@ -335,6 +339,8 @@ class Job(JobFields):
             )
         if self.isolated and self.python is None:
             yield Problem(("isolated",), "isolated applies to python; other jobs are processes anyway, so remove it")
+        if self.shell_program is not None and not re.fullmatch(r"[^\s\0]+", self.shell_program):
+            yield Problem(("shell_program",), 'shell_program must be the name or path of a shell, as in "bash"')
         if (self.kwargs or (self.args and not self.command)) and self.python is None and self.executor is None:
             yield Problem(
                 ("args" if self.args else "kwargs",),

@@ -62,6 +62,11 @@ def test_process_runs_argv_without_a_shell(tmp_path, make_assignment):
     assert output == "$HOME|a b|; id|*|"
 
 
+def test_process_runs_the_line_in_the_shell_of_the_job(tmp_path, make_assignment):
+    assert run(tmp_path, make_assignment("echo $0", shell_program="bash"))[1] == "bash\n"
+    assert run(tmp_path, make_assignment("echo $0"))[1] == "/bin/sh\n"
+
+
 def test_process_writes_both_outputs_to_one_file_in_order(tmp_path, make_assignment):
     assignment = make_assignment("echo one; echo two >&2; echo three")
     assert run(tmp_path, assignment)[1] == "one\ntwo\nthree\n"

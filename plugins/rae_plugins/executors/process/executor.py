@@ -168,7 +168,7 @@ def _argv(assignment: Assignment) -> tuple[str, ...]:
     job = assignment.job
     if job.python is not None:
         return build_argv(assignment)
-    return (SHELL, "-c", job.shell) if job.shell else job.argv
+    return (job.shell_program or SHELL, "-c", job.shell) if job.shell else job.argv
 
 
 def _working_directory(job: Job) -> str:

@@ -33,6 +33,9 @@ def find_job_warnings(job: Job, context: JobContext, directory: str) -> Mapping[
         if problem := find_function_problem(job.python, [context.directory]):
             warnings["python"] = problem
         return warnings
+    shell = job.shell_program if job.shell else None
+    if shell and (problem := find_program_problem(shell, context.environment, directory)):
+        warnings["shell_program"] = problem
     if not job.shell and not job.command:
         return warnings
     key, program = ("shell", _first_program(job.shell)) if job.shell else ("command", job.command[0])
