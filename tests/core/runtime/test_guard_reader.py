@@ -12,7 +12,6 @@ from tests.support.control_peer import in_time
 from rae_auto import Job, RunState, Scheduler, TriggerRef
 from rae_auto.api import ComputedGuard, GuardResult, ReadGuard, SourceTrigger, TriggerContext, Verdict
 from rae_auto.api.plugin import Kind, Plugin
-from rae_auto.api.store import LogQuery
 from rae_auto.errors import InvalidJob
 from rae_auto.explain.engine_source import explain_job
 from rae_auto.model.plugin_ref import GuardRef
@@ -120,7 +119,8 @@ def _empty_stage():
 
 def rung(id="a", *guards, **fields):
     refs = [GuardRef("staged", {"name": name}, name) if isinstance(name, str) else name for name in guards]
-    return Job(id=id, python="time:time", schedule=TriggerRef("bell"), guards=refs, **fields)
+    short = {"guard_timeout": timedelta(milliseconds=1), **fields}
+    return Job(id=id, python="time:time", schedule=TriggerRef("bell"), guards=refs, **short)
 
 
 def run_with_scheduler(tmp_path, work, *jobs):
@@ -270,13 +270,10 @@ def test_a_guard_that_a_reload_brings_is_read_for_runs_that_wait(tmp_path):
 
 def test_computed_guard_with_an_invalid_result_is_unknown(tmp_path):
     async def work(scheduler):
-        async with aclosing(scheduler.events()) as events:
-            while not (decisions := await scheduler.runtime.decisions(LogQuery(job="a"))):
-                await anext(events)
-        return decisions[0], scheduler.runtime.quarantine.report()
+        return await the_end(scheduler), scheduler.runtime.quarantine.report()
 
-    decision, report = run_with_scheduler(tmp_path, work, rung("a", GuardRef("odd")))
-    assert decision.reason.verdict is Verdict.UNKNOWN
+    run, report = run_with_scheduler(tmp_path, work, rung("a", GuardRef("odd")))
+    assert run.reason.verdict is Verdict.UNKNOWN
     assert [row["name"] for row in report] == ["odd"]
 
 
