@@ -22,7 +22,8 @@ from rae_auto.daemon.exit_deadline import ExitDeadline, leave_hung_threads
 from rae_auto.daemon.file_identity import FileIdentity, read_file_identity
 from rae_auto.daemon.inheritance import describe_inheritance
 from rae_auto.daemon.stall_detector import StallDetector
-from rae_auto.daemon.start_report import log_ready, log_start
+from rae_auto.daemon.start_report import describe_plan, log_ready, log_start
+from rae_auto.daemon.systemd_notify import SystemdNotify
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import ConfigError, SchedulerError, StoreError
 from rae_auto.paths import last_config, socket_path, state_directory
@@ -106,6 +107,8 @@ class Daemon:
     ) -> None:
         """Create a daemon; `identity` is that of the file from which `config` was read."""
         self._path = path.absolute()
+        # First, so that neither jobs nor plugins see its variables.
+        self._systemd = SystemdNotify(os.environ)
         self.log_file: Path | None = None
         self._started_config = config
         self._stall_detector = stall_detector
@@ -218,18 +221,26 @@ class Daemon:
 
     async def _serve(self, control: ControlServer) -> None:
         forwarding = asyncio.create_task(self._forward(control))
-        self._scheduler.runtime.call_at_clock_checks(lambda: self._check_socket(control))
+        engine_loop = self._scheduler.runtime.engine_loop
+        engine_loop.on_clock_check = lambda: self._check_socket(control)
         self._set_watch(self._is_watch_enabled)
-        engine = self._scheduler.runtime.engine
-        jobs = [(engine.next_at(entry.job.id), entry.job.id) for entry in engine.jobs()]
-        due = [(at, job) for at, job in jobs if at is not None]
         await self._report_inheritance()
-        log_ready(self._path, len(jobs), due, is_enabled=self._scheduler.runtime.settings.enabled)
+        log_ready(self._path, self._describe_plan(), is_enabled=self._scheduler.runtime.settings.enabled)
+        if self._systemd.ping_seconds is not None:
+            engine_loop.call_at_progress(self._systemd.ping, self._systemd.ping_seconds)
+        self._systemd.report_ready(self._describe_plan())
         try:
             await self._scheduler.wait_stopped()
         finally:
             self._set_watch(False)
             forwarding.cancel()
+
+    def _describe_plan(self) -> str:
+        """Return a line with the number of jobs and the next starts."""
+        engine = self._scheduler.runtime.engine
+        jobs = [(engine.next_at(entry.job.id), entry.job.id) for entry in engine.jobs()]
+        due = [(at, job) for at, job in jobs if at is not None]
+        return describe_plan(len(jobs), due, is_enabled=self._scheduler.runtime.settings.enabled)
 
     async def _forward(self, control: ControlServer) -> None:
         async with contextlib.aclosing(self._scheduler.events()) as events:
@@ -268,8 +279,10 @@ class Daemon:
     async def _stop(self, grace: timedelta | None, *, leave_running: bool) -> None:
         """Stop the scheduler, or its start if it isn't open yet."""
         self._is_stop_requested = True
+        seconds = (self._shutdown_grace if grace is None else grace).total_seconds()
+        self._systemd.report_stopping(seconds)
         if self._deadline is not None:
-            self._deadline.set((self._shutdown_grace if grace is None else grace).total_seconds())
+            self._deadline.set(seconds)
         if self._opening is not None and self._opening.cancel():
             logger.info("stopping before the start is complete")
             return
@@ -286,29 +299,37 @@ class Daemon:
         Errors: SchedulerError; nothing has changed then, and the problem is part of the status.
         """
         async with self._reloading:
+            self._systemd.report_reloading()
             try:
-                config = await self._load()
-                settings = Settings(
-                    config.max_parallel, config.enabled and not self._paused, config.resources, config.max_queue
-                )
-                summary = await self._scheduler.runtime.reconfigure(
-                    config.jobs, settings, config.timezone, config.notifiers
-                )
-            except SchedulerError as error:
-                self._config_problem = f"the configuration was not reloaded: {error}"
-                logger.error("{}", self._config_problem)
-                raise
-            self._config_problem = None
-            self._shutdown_grace = self._scheduler.runtime.shutdown_grace = config.shutdown_grace
-            if self._deadline is not None:
-                self._deadline.grace_seconds = config.shutdown_grace.total_seconds()
-            self._scheduler.runtime.retention = config.history
-            self._set_watch(config.watch_config)
-            for job in summary.get("replaced", ()):
-                logger.bind(job=job).warning("{}", describe_replaced_job(job))
-            answer = {**summary, "at_next_start": self._keys_of_next_start(config)}
-            logger.info("{}", describe_reload(answer))
-            return answer
+                return await self._reload()
+            finally:
+                if not self._is_stop_requested:
+                    self._systemd.report_ready(self._describe_plan())
+
+    async def _reload(self) -> Mapping[str, Any]:
+        try:
+            config = await self._load()
+            settings = Settings(
+                config.max_parallel, config.enabled and not self._paused, config.resources, config.max_queue
+            )
+            summary = await self._scheduler.runtime.reconfigure(
+                config.jobs, settings, config.timezone, config.notifiers
+            )
+        except SchedulerError as error:
+            self._config_problem = f"the configuration was not reloaded: {error}"
+            logger.error("{}", self._config_problem)
+            raise
+        self._config_problem = None
+        self._shutdown_grace = self._scheduler.runtime.shutdown_grace = config.shutdown_grace
+        if self._deadline is not None:
+            self._deadline.grace_seconds = config.shutdown_grace.total_seconds()
+        self._scheduler.runtime.retention = config.history
+        self._set_watch(config.watch_config)
+        for job in summary.get("replaced", ()):
+            logger.bind(job=job).warning("{}", describe_replaced_job(job))
+        answer = {**summary, "at_next_start": self._keys_of_next_start(config)}
+        logger.info("{}", describe_reload(answer))
+        return answer
 
     def _keys_of_next_start(self, config: Config) -> list[str]:
         """Return the keys whose new values take effect at the next start."""

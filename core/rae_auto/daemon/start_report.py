@@ -24,16 +24,21 @@ def log_start(config: Path, directory: Path) -> None:
     logger.info("rae-auto {} starts; configuration {}, state {}", __version__, config, directory)
 
 
-def log_ready(config: Path, jobs: int, due: Iterable[tuple[datetime, str]], *, is_enabled: bool) -> None:
-    """Log how many jobs there are, which are due next, and the commands for a second terminal."""
+def describe_plan(jobs: int, due: Iterable[tuple[datetime, str]], *, is_enabled: bool) -> str:
+    """Return a line with the number of jobs, and those that are due next."""
+    count = format_count(jobs, "job")
     if not is_enabled:
-        logger.info("{}", format_count(jobs, "job"))
+        return count
+    if starts := heapq.nsmallest(MAX_NEXT_STARTS, due):
+        return f"{count}; next: {', '.join(f'{job} at {_local_time(at)}' for at, job in starts)}"
+    return f"{count}; none has a next start that is known yet"
+
+
+def log_ready(config: Path, plan: str, *, is_enabled: bool) -> None:
+    """Log what is planned, as `describe_plan` returns it, and the commands for a second terminal."""
+    logger.info("{}", plan)
+    if not is_enabled:
         logger.warning("jobs start by hand only, with 'rae-auto trigger JOB'")
-    elif starts := heapq.nsmallest(MAX_NEXT_STARTS, due):
-        text = ", ".join(f"{job} at {_local_time(at)}" for at, job in starts)
-        logger.info("{}; next: {}", format_count(jobs, "job"), text)
-    else:
-        logger.info("{}; none has a next start that is known yet", format_count(jobs, "job"))
     stops = "; Ctrl-C here stops the daemon" if sys.stdin is not None and sys.stdin.isatty() else ""
     logger.info(
         "in a second terminal: '{}' (and likewise 'trigger JOB', 'output JOB', 'why JOB', 'stop'){}",

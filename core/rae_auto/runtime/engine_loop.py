@@ -97,6 +97,8 @@ class EngineLoop:
         """Done when that try has ended; None outside of a pause."""
         self.on_clock_check: Callable[[], None] = lambda: None
         """Called at a turn once `CLOCK_CHECK_SECONDS` have passed: for what has to be looked at now and then."""
+        self._on_progress: Callable[[], None] = lambda: None
+        self._progress_seconds = CLOCK_CHECK_SECONDS
         self._checked_at = float("-inf")
         self._committing_since: float | None = None
         self._no_time_before = float("-inf")
@@ -108,6 +110,15 @@ class EngineLoop:
     def submit(self, event: EngineInput) -> None:
         """Queue an event for the next turn."""
         self._inbox.append(event)
+        self._woken.set()
+
+    def call_at_progress(self, function: Callable[[], None], interval_seconds: float) -> None:
+        """Call a function at each turn, and at least at this interval: also while the store can't be written.
+
+        Only a loop that is blocked doesn't call it.
+        """
+        self._on_progress, self._progress_seconds = function, interval_seconds
+        # It may have begun a longer sleep.
         self._woken.set()
 
     def request_rewrite(self) -> None:
@@ -164,7 +175,8 @@ class EngineLoop:
             # Others get their turn even under load.
             await asyncio.sleep(0)
         else:
-            timeout = CLOCK_CHECK_SECONDS if wake is None else min(wake, CLOCK_CHECK_SECONDS)
+            limit = min(CLOCK_CHECK_SECONDS, self._progress_seconds)
+            timeout = limit if wake is None else min(wake, limit)
             timer = asyncio.get_running_loop().call_later(timeout, self._woken.set)
             await self._woken.wait()
             timer.cancel()
@@ -172,6 +184,7 @@ class EngineLoop:
 
     async def _turn(self) -> None:
         now = self._clock.now()
+        self._on_progress()
         if now.mono - self._checked_at >= CLOCK_CHECK_SECONDS:
             self._checked_at = now.mono
             self.on_clock_check()
@@ -224,7 +237,8 @@ class EngineLoop:
         """Wait until the next try of a commit: for so long, or until a request comes."""
         self._retry.clear()
         self._next_try = asyncio.get_running_loop().create_future()
-        timer = asyncio.get_running_loop().call_later(seconds, self._retry.set)
+        self._on_progress()
+        timer = asyncio.get_running_loop().call_later(min(seconds, self._progress_seconds), self._retry.set)
         try:
             await self._retry.wait()
         finally:
@@ -232,10 +246,15 @@ class EngineLoop:
 
     async def _commit_once(self, commit: Callable[[], Awaitable[None]]) -> None:
         """Commit once, and report a commit that takes long."""
-        self._committing_since = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time
+        self._committing_since = now()
         committing = asyncio.ensure_future(commit())
+        limit = min(SLOW_COMMIT_SECONDS, self._progress_seconds)
         try:
-            while not (await asyncio.wait({committing}, timeout=SLOW_COMMIT_SECONDS))[0]:
+            while not (await asyncio.wait({committing}, timeout=limit))[0]:
+                self._on_progress()
+                if now() - self._committing_since < SLOW_COMMIT_SECONDS:
+                    continue
                 self._report_problem(self.pending_commit() or "")
                 self._end_try()
                 self._refuse_requests()

@@ -102,13 +102,13 @@ class Runtime:
         self.stopped = asyncio.Event()
         self._damaged_jobs = recovered.damaged_jobs
         self._repository = repository
-        self._engine_loop = EngineLoop(self.engine, self.clock, repository.commit, self._perform, self._rewrite)
-        repository.on_damage = self._engine_loop.request_rewrite
+        self.engine_loop = EngineLoop(self.engine, self.clock, repository.commit, self._perform, self._rewrite)
+        repository.on_damage = self.engine_loop.request_rewrite
         self._environment = {**options.environment, "RAE_STATE_DIR": str(self.directory)}
         self._executions = Executions(
             self.directory,
             factory.executor,
-            self._engine_loop.submit,
+            self.engine_loop.submit,
             self._environment,
             self.quarantine,
             lambda: self.retention.output,
@@ -121,14 +121,14 @@ class Runtime:
         self.inputs = Inputs(
             self.directory,
             repository,
-            self._engine_loop,
+            self.engine_loop,
             self.request,
             self.clock,
             self._handle_recorded_event,
             self.quarantine,
         )
         self._deadline = ShutdownDeadline(
-            lambda: self.store_problem, self._engine_loop.pending_commit, self.awaited_jobs, self.stopped
+            lambda: self.store_problem, self.engine_loop.pending_commit, self.awaited_jobs, self.stopped
         )
         self._bounds = HistoryBounds(repository, self.directory, lambda: self.retention, self.now, self._open_runs)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
@@ -183,9 +183,9 @@ class Runtime:
 
     async def _start(self, recovered: Recovered) -> None:
         """Hand the engine what was recovered, then the result of each attempt, and only then let it decide."""
-        self._engine_loop.submit(recovered.restored)
+        self.engine_loop.submit(recovered.restored)
         await find_attempts(recovered.restored, self._executions)
-        turning = asyncio.create_task(self._engine_loop.run())
+        turning = asyncio.create_task(self.engine_loop.run())
         # A loop that has failed can't stop the scheduler any more: waiting for the end must not last for ever.
         turning.add_done_callback(lambda _: self.stopped.set())
         self._tasks = (turning,)
@@ -199,7 +199,7 @@ class Runtime:
 
     async def _wait_started(self, turning: "asyncio.Task[None]") -> None:
         """Return after the first turn. Raises the error with which the loop ended before that."""
-        started = asyncio.ensure_future(self._engine_loop.started.wait())
+        started = asyncio.ensure_future(self.engine_loop.started.wait())
         await asyncio.wait({turning, started}, return_when=asyncio.FIRST_COMPLETED)
         if not started.done():
             started.cancel()
@@ -216,10 +216,6 @@ class Runtime:
         await self._executions.close()
         await self._repository.close(FAILED_STORE_CLOSE_SECONDS)
 
-    def call_at_clock_checks(self, function: Callable[[], None]) -> None:
-        """Call a function now and then, whenever the engine loop compares the clocks: at no cost of a wake-up."""
-        self._engine_loop.on_clock_check = function
-
     # Stopping
 
     async def stop(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
@@ -230,10 +226,10 @@ class Runtime:
             text = describe_stop(self.awaited_jobs(), self.kept_jobs(), granted.total_seconds(), self.stop_hint)
             logger.info("{}", text)
         if self.store_problem:
-            self._engine_loop.submit(Stop(granted, leave_running))
+            self.engine_loop.submit(Stop(granted, leave_running))
             return
         with contextlib.suppress(SchedulerClosed, StoreError):
-            await self._engine_loop.request(lambda ask: Stop(granted, leave_running, ask))
+            await self.engine_loop.request(lambda ask: Stop(granted, leave_running, ask))
 
     async def close(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
         """Stop, then close every part: inputs first, the store last. Raises StoreError if state was not written."""
@@ -266,12 +262,12 @@ class Runtime:
 
     async def _end_loop(self, turning: "asyncio.Task[None]") -> None:
         """Let the engine loop finish its turn, unless its store doesn't answer."""
-        self._engine_loop.close()
+        self.engine_loop.close()
         if self._deadline.failure is not None and self._deadline.failure.is_state_lost:
             turning.cancel()
         await asyncio.wait({turning}, timeout=self._deadline.time_to_close(CLOSE_TIMEOUT_SECONDS))
         if not turning.done():
-            self._deadline.fail(self._engine_loop.pending_commit() or "the last turn did not end")
+            self._deadline.fail(self.engine_loop.pending_commit() or "the last turn did not end")
             turning.cancel()
             await asyncio.wait({turning}, timeout=self._deadline.time_to_close(FAILED_STORE_CLOSE_SECONDS))
 
@@ -302,7 +298,7 @@ class Runtime:
         """Hand the engine an event and return its durable answer. Raises the error that the engine answers with."""
         if not self.is_open:
             raise SchedulerClosed("the scheduler isn't open; use it as 'async with Scheduler() as scheduler:'")
-        return await self._engine_loop.request(event_for)
+        return await self.engine_loop.request(event_for)
 
     async def reconfigure(
         self, jobs: Iterable[Job], settings: Settings, timezone: str, notifiers: Mapping[str, PluginRef]
@@ -343,7 +339,7 @@ class Runtime:
     @property
     def store_problem(self) -> str | None:
         """Why state can't be written at present; None when it can."""
-        return self._engine_loop.trouble
+        return self.engine_loop.trouble
 
     @property
     def damaged_jobs(self) -> list[str]:

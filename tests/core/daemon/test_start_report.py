@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from rae_auto.daemon.start_report import command_elsewhere, log_ready, log_start, status_elsewhere
+from rae_auto.daemon.start_report import command_elsewhere, describe_plan, log_ready, log_start, status_elsewhere
 from rae_auto.runtime import silence_library
 
 CONFIG = Path("/etc/rae.toml")
@@ -69,7 +69,8 @@ def test_status_elsewhere_goes_to_the_folder_that_says_where_the_state_is(progra
 
 def test_first_lines_say_where_things_are_and_what_is_next(log: list[str], program: Path) -> None:
     log_start(Path("/etc/rae.toml"), Path("/state"))
-    log_ready(CONFIG, 4, [(datetime(2050, 1, day, tzinfo=UTC), f"job{day}") for day in (4, 1, 3, 2)], is_enabled=True)
+    due = [(datetime(2050, 1, day, tzinfo=UTC), f"job{day}") for day in (4, 1, 3, 2)]
+    log_ready(CONFIG, describe_plan(4, due, is_enabled=True), is_enabled=True)
     assert "configuration /etc/rae.toml, state /state" in log[0]
     assert "4 jobs; next: job1 at 20" in log[1]
     assert log[1].index("job1") < log[1].index("job2") < log[1].index("job3")
@@ -78,7 +79,7 @@ def test_first_lines_say_where_things_are_and_what_is_next(log: list[str], progr
 
 
 def test_first_lines_of_jobs_that_nothing_starts_say_so(log: list[str], program: Path) -> None:
-    log_ready(CONFIG, 1, [], is_enabled=True)
-    log_ready(CONFIG, 1, [], is_enabled=False)
+    log_ready(CONFIG, describe_plan(1, [], is_enabled=True), is_enabled=True)
+    log_ready(CONFIG, describe_plan(1, [], is_enabled=False), is_enabled=False)
     assert log[0] == "1 job; none has a next start that is known yet"
     assert "by hand only" in log[3]
