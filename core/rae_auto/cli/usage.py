@@ -190,7 +190,7 @@ def _options_of(context: click.Context | None) -> Collection[str]:
 def _name_of(parameter: click.Parameter) -> str:
     if isinstance(parameter, click.Option):
         return max(parameter.opts, key=len)
-    return parameter.human_readable_name
+    return parameter.human_readable_name.removesuffix("...")
 
 
 def _quote_short(value: object) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from importlib import import_module
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -23,8 +24,10 @@ def machine_in_utc(monkeypatch):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    for module in ("views.tables", "cli.queries", "cli.planning"):
-        monkeypatch.setattr(f"rae_auto.{module}.on_terminal", lambda: True)
+    # All are imported before the first is changed: whatever is imported later would keep the change for good.
+    modules = [import_module(f"rae_auto.{name}") for name in ("views.tables", "cli.queries", "cli.planning")]
+    for module in modules:
+        monkeypatch.setattr(module, "on_terminal", lambda: True)
 
 
 @pytest.mark.parametrize(
