@@ -31,7 +31,9 @@ COMMAND_GROUPS = {
         "backup": "upkeep.backups", "restore": "upkeep.backups", "disk": "upkeep.disk", "prune": "upkeep.disk",
     },
     "Plugins": {"plugins": "plugins", "notify": "interactive.notify", "schema": "planning"},
-    "Setup": {"init": "planning", "doctor": "upkeep.doctor", "completion": "planning"},
+    "Setup": {
+        "init": "planning", "service": "upkeep.service", "doctor": "upkeep.doctor", "completion": "planning",
+    },
 }  # fmt: skip
 """The groups of the help: each command, and the module of `rae_auto.cli` that defines it as NAME_command."""
 

@@ -30,6 +30,7 @@ COMMAND_SYNONYMS: Synonyms = {
     **dict.fromkeys(("dry_run", "forecast", "preview"), ("simulate",)),
     **dict.fromkeys(("events",), ("event",)),
     **dict.fromkeys(("plugin",), ("plugins",)),
+    **dict.fromkeys(("autostart", "systemd", "launchd", "install"), ("service", "install")),
 }
 """Our commands for those of systemctl, cron, Docker and other tools."""
 

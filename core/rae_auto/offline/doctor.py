@@ -25,6 +25,8 @@ from rae_auto.model.primitives.zones import local_zone_name, zone
 from rae_auto.offline.project import Project
 from rae_auto.paths import socket_path, state_directory
 from rae_auto.registry import Registry, State
+from rae_auto.service.manager import platform_adapter
+from rae_auto.service.status import find_services
 from rae_auto.toolkit.mounts import find_mount, read_mounts
 
 MIN_FREE_BYTES = 100 << 20
@@ -53,7 +55,7 @@ def diagnose(config_path: Path | None) -> Iterator[Finding]:
     yield _open_files()
     yield _inotify()
     yield from _state(state_directory(config_path))
-    yield _service()
+    yield from _service()
     registry = Registry()
     config = None
     if config_path is None:
@@ -214,11 +216,16 @@ def _count_kept(path: Path) -> int:
     return 0
 
 
-def _service() -> Finding:
-    directories = (Path("~/.config/systemd/user").expanduser(), Path("/etc/systemd/system"))
-    units = [directory / "rae-auto.service" for directory in directories if (directory / "rae-auto.service").exists()]
-    absent = "none is installed, so nothing starts the daemon when you log in"
-    return Finding("service", str(units[0]) if units else absent)
+def _service() -> Iterator[Finding]:
+    platform = platform_adapter()
+    services = list(find_services(platform))
+    if not services:
+        yield Finding(
+            "service",
+            "none is installed, so nothing starts the daemon when you log in; 'rae-auto service install' does",
+        )
+    for service in services:
+        yield Finding("service", service.describe(platform.TITLE), service.hint())
 
 
 def _plugins(registry: Registry, config: Config | None) -> Iterator[Finding]:
