@@ -1,11 +1,12 @@
 """The commands run, stop, reload and status: the daemon itself."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import connect
+from rae_auto.cli.queries import connect, zone_of
 from rae_auto.control.client import Client, is_daemon_running
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
@@ -87,10 +88,15 @@ def status_command(config: str | None, json_: bool, watch: bool) -> None:
     Example: rae-auto status --watch
     """
     with connect(config) as client:
-        status = client.call("status")
-        _show(status, json_)
+        status = _read_status(client, json_)
+        _show(status, zone_of(client), json_)
         if watch:
             _watch(client, status, config, json_)
+
+
+def _read_status(client: Client, json_: bool) -> dict[str, Any]:
+    status: dict[str, Any] = client.call("status", local_times=on_terminal() and not json_)
+    return status
 
 
 def _watch(client: Client, status: dict[str, Any], config: str | None, json_: bool) -> None:
@@ -103,20 +109,20 @@ def _watch(client: Client, status: dict[str, Any], config: str | None, json_: bo
             if happened is None:
                 return
             if happened:
-                status = client.call("status")
+                status = _read_status(client, json_)
             if is_redrawn:
                 click.clear()
-            _show(status, json_)
+            _show(status, zone_of(client), json_)
 
 
-def _show(status: dict[str, Any], json_: bool) -> None:
+def _show(status: dict[str, Any], zone: ZoneInfo, json_: bool) -> None:
     if json_:
-        print_json(status_record(status))
+        print_json(status_record(status, zone))
         return
-    for line in status_lines(status):
+    for line in status_lines(status, zone):
         click.echo(escape_line(line))
     for line in problem_lines(status):
         click.echo(style(escape_line(line), fg="red"))
-    rows = status_rows(status)
+    rows = status_rows(status, zone)
     if rows:
         show_table(STATUS_HEADERS, rows, optional=OPTIONAL_STATUS_HEADERS)

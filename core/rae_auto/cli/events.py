@@ -83,11 +83,11 @@ def list_command(names: tuple[str, ...], config: str | None, json_: bool, **boun
 
     Example: rae-auto event list --name "shell.*"
     """
-    events = query("list_events", {"names": list(names) or ["*"], **bounds}, config)
+    events, zone = query("list_events", {"names": list(names) or ["*"], **bounds}, config)
     if json_:
         print_json(events)
         return
-    show_table(EVENT_HEADERS, event_rows(events))
+    show_table(EVENT_HEADERS, event_rows(events, zone))
 
 
 @event_command.command("delete")
@@ -106,7 +106,7 @@ def delete_command(names: tuple[str, ...], all_: bool, before: str | None, confi
     if not all_ and not names:
         raise click.UsageError("no events are named; name those to delete, or use --all")
     # Without a time limit: deleting rewrites the files of the store, which may be large.
-    answer = query("delete_events", {"names": list(names) or ["*"], "before": before}, config, timeout=None)
+    answer = query("delete_events", {"names": list(names) or ["*"], "before": before}, config, timeout=None).value
     if json_:
         print_json(answer)
     else:

@@ -9,7 +9,7 @@ from rae_auto.cli.queries import query
 from rae_auto.views.explanations import explanation_lines
 from rae_auto.views.runs import OPTIONAL_RUN_HEADERS, RUN_HEADERS, merge_history, run_rows
 from rae_auto.views.statistics import STATISTICS_HEADERS, statistics_rows
-from rae_auto.views.tables import print_json, show_table
+from rae_auto.views.tables import on_terminal, print_json, show_table
 
 MAX_LIMIT = 100_000
 
@@ -45,15 +45,15 @@ def history_command(
     Example: rae-auto history backup --state failed
     """
     # One more, to know whether there are more.
-    arguments = {"job": job, **bounds, "limit": min(limit + 1, MAX_LIMIT)}
-    found = query("history", {**arguments, "states": list(states)}, config)
+    arguments = {"job": job, **bounds, "limit": min(limit + 1, MAX_LIMIT), "local_times": on_terminal() and not json_}
+    found, zone = query("history", {**arguments, "states": list(states)}, config)
     if decisions and (not states or "skipped" in states):
-        found = merge_history(found, query("decisions", arguments, config))
+        found = merge_history(found, query("decisions", arguments, config).value)
     shown = found[:limit]
     if json_:
         print_json(shown)
     else:
-        show_table(RUN_HEADERS, run_rows(shown), optional=OPTIONAL_RUN_HEADERS)
+        show_table(RUN_HEADERS, run_rows(shown, zone), optional=OPTIONAL_RUN_HEADERS)
     if len(found) > limit and not json_:
         text = f"showing the newest {limit}; there are more, and 'rae-auto history --limit N' shows so many"
         click.echo(f"rae-auto: {text}", err=True)
@@ -72,7 +72,7 @@ def stats_command(job: str | None, since: str | None, config: str | None, json_:
 
     Example: rae-auto stats backup
     """
-    statistics = query("stats", {"job": job, "since": since}, config)
+    statistics = query("stats", {"job": job, "since": since}, config).value
     if json_:
         print_json(statistics)
     else:
@@ -92,7 +92,7 @@ def why_command(job: str, at: str | None, run: str | None, config: str | None, j
 
     Example: rae-auto why backup --at 2026-11-23T03:00
     """
-    explanation = query("why", {"job": job, "at": at, "run": run}, config)
+    explanation = query("why", {"job": job, "at": at, "run": run, "local_times": not json_}, config).value
     if json_:
         print_json(explanation)
         return

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import ask_project, connect
+from rae_auto.cli.queries import ask_project, connect, zone_of
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count
@@ -27,16 +27,16 @@ def list_command(all_: bool, config: str | None, json_: bool) -> None:
     """
     try:
         with connect(config) as client:
-            jobs = client.call("list")
+            jobs, zone = client.call("list"), zone_of(client)
     except DaemonUnreachable as problem:
         from rae_auto.offline.job_queries import list_jobs  # lazy: start-up
 
-        jobs = ask_project(config, list_jobs, problem)
+        jobs, zone = ask_project(config, list_jobs, problem)
     if json_:
         print_json(jobs)
         return
     shown, done = (jobs, []) if all_ else split_done(jobs, datetime.now(UTC))
-    show_table(JOB_HEADERS, job_rows(shown), optional=OPTIONAL_JOB_HEADERS)
+    show_table(JOB_HEADERS, job_rows(shown, zone), optional=OPTIONAL_JOB_HEADERS)
     if done:
         count = format_count(len(done), "job")
         click.echo(f"rae-auto: without {count} done more than a day ago; 'rae-auto list --all' shows all", err=True)
@@ -53,15 +53,15 @@ def show_command(job: str, config: str | None, json_: bool) -> None:
     """
     try:
         with connect(config) as client:
-            details = client.call("show", job=job)
+            details, zone = client.call("show", job=job), zone_of(client)
     except DaemonUnreachable as problem:
         from rae_auto.offline.job_queries import show_job  # lazy: start-up
 
-        details = ask_project(config, lambda project: show_job(project, job), problem)
+        details, zone = ask_project(config, lambda project: show_job(project, job), problem)
     if json_:
         print_json(details)
         return
-    show_table(["field", "value"], job_details(details))
+    show_table(["field", "value"], job_details(details, zone))
 
 
 @click.command("remove")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
@@ -13,8 +13,6 @@ from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.zones import LOCAL, zone
 from rae_auto.paths import find_config, is_same_config, state_directory
-from rae_auto.views.tables import on_terminal
-from rae_auto.views.times import show_times_in
 
 if TYPE_CHECKING:
     from rae_auto.offline.project import Project
@@ -24,8 +22,6 @@ T = TypeVar("T")
 
 def connect(config: str | None, timeout: float | None = ANSWER_TIMEOUT_SECONDS) -> Client:
     """Return a connection to the daemon of a configuration: that of `--config`, or the nearest `rae.toml`.
-
-    From then on a terminal shows times in the time zone of that daemon.
 
     Errors: DaemonUnreachable if none is running, or if the one with this state directory runs another configuration.
     """
@@ -37,10 +33,7 @@ def connect(config: str | None, timeout: float | None = ANSWER_TIMEOUT_SECONDS) 
     except BaseException:
         client.close()
         raise
-    if on_terminal():
-        # A daemon that is just starting can't say yet.
-        name = daemon.get("timezone")
-        show_times_in(zone(name) if name else None)
+    client.timezone = daemon.get("timezone")
     return client
 
 
@@ -54,27 +47,34 @@ def _check_config(wanted: Path | None, running: str | None, directory: Path) -> 
     )
 
 
+class Answer(NamedTuple, Generic[T]):
+    """An answer, and the time zone in which people read it."""
+
+    value: T
+    zone: ZoneInfo
+
+
 def query(
     command: str, arguments: dict[str, Any], config: str | None, timeout: float | None = ANSWER_TIMEOUT_SECONDS
-) -> Any:
+) -> Answer[Any]:
     """Return the answer of the control command, or of the function of this name in `rae_auto.offline.queries`.
 
     Times of the past among the arguments, as people write them, are by the clock of the configured zone.
     """
     try:
         with connect(config, timeout) as client:
-            return client.call(command, **_with_instants(arguments, lambda: zone_of(client)))
+            where = zone_of(client)
+            return Answer(client.call(command, **_with_instants(arguments, where)), where)
     except DaemonUnreachable:
         from rae_auto.offline import queries  # lazy: start-up
 
         project = options.load_project(config, for_reading=True)
-        show_times_in(project.zone)
-        answer = getattr(queries, command)(project, _with_instants(arguments, lambda: project.zone))
+        answer = getattr(queries, command)(project, _with_instants(arguments, project.zone))
         print_notices(project)
-        return answer
+        return Answer(answer, project.zone)
 
 
-def ask_project(config: str | None, answer: "Callable[[Project], T]", problem: DaemonUnreachable) -> T:
+def ask_project(config: str | None, answer: "Callable[[Project], T]", problem: DaemonUnreachable) -> Answer[T]:
     """Return an answer from a configuration and its store, and say that it is not the daemon's.
 
     Errors: the problem itself, if there is no configuration to ask.
@@ -82,22 +82,20 @@ def ask_project(config: str | None, answer: "Callable[[Project], T]", problem: D
     if find_config(config) is None:
         raise problem
     project = options.load_project(config, for_reading=True)
-    show_times_in(project.zone)
     found = answer(project)
     print_notices(project)
     click.echo("rae-auto: no daemon is running; 'rae-auto run' starts one", err=True)
-    return found
+    return Answer(found, project.zone)
 
 
 _TIMES = ("since", "until", "before", "at")
 
 
-def _with_instants(arguments: dict[str, Any], find_zone: Callable[[], ZoneInfo]) -> dict[str, Any]:
+def _with_instants(arguments: dict[str, Any], where: ZoneInfo) -> dict[str, Any]:
     """Return the arguments with instants in the place of times, so that all understand the same by them."""
     given = {name: arguments[name] for name in _TIMES if isinstance(arguments.get(name), str)}
     if not given:
         return arguments
-    where = find_zone()
     times = {name: options.read_time(f"--{name}", text, where) for name, text in given.items()}
     # Which of several instants is meant depends on the records, as far as a question is about one time.
     exact = {name: time.instants[0].isoformat() for name, time in times.items() if name != "at" or not time.remark}
@@ -106,7 +104,7 @@ def _with_instants(arguments: dict[str, Any], find_zone: Callable[[], ZoneInfo])
 
 def zone_of(client: Client) -> ZoneInfo:
     """Return the configured time zone of the daemon; the machine's while it is starting."""
-    return zone(client.call("ping").get("timezone") or LOCAL)
+    return zone(client.timezone or LOCAL)
 
 
 def print_notices(project: "Project") -> None:

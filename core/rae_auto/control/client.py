@@ -20,6 +20,8 @@ class Client:
 
     def __init__(self, directory: Path | None = None, timeout: float | None = ANSWER_TIMEOUT_SECONDS) -> None:
         """Connect. An answer may take `timeout` seconds; None waits without a limit. Errors: DaemonUnreachable."""
+        self.timezone: str | None = None
+        """The configured time zone of the daemon, once it is known; a daemon that is just starting can't say yet."""
         directory = directory or state_directory(find_config())
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(timeout)

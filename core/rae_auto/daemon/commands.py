@@ -29,6 +29,7 @@ from rae_auto.errors import BadRequest
 from rae_auto.model import documents
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.primitives.zones import zone
+from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import decision_record, job_record, run_record
 from rae_auto.paths import output_path
 from rae_auto.records.events import event_as_json
@@ -76,7 +77,7 @@ class Commands:
         """Return the commands by name."""
         return {
             "ping": with_arguments(self.ping),
-            "status": with_arguments(self.status),
+            "status": with_arguments(self.status, "local_times"),
             "list": with_arguments(self.list, "documents"),
             "show": with_arguments(self.show, "job", "documents"),
             "add": with_arguments(self.add, "definition", "replace"),
@@ -86,10 +87,12 @@ class Commands:
             "cancel": with_arguments(self.cancel, "job", "run"),
             "pause": with_arguments(self.pause, "job"),
             "resume": with_arguments(self.resume, "job"),
-            "history": with_arguments(self.history, "job", "run", "states", "since", "until", "limit", "documents"),
-            "decisions": with_arguments(self.decisions, "job", "since", "until", "limit"),
+            "history": with_arguments(
+                self.history, "job", "run", "states", "since", "until", "limit", "documents", "local_times"
+            ),
+            "decisions": with_arguments(self.decisions, "job", "since", "until", "limit", "local_times"),
             "output": with_arguments(self.output, "run"),
-            "why": with_arguments(self.why, "job", "at", "run"),
+            "why": with_arguments(self.why, "job", "at", "run", "local_times"),
             "world_log": with_arguments(self.world_log, "since", "until"),
             "stats": with_arguments(self.stats, "job", "since"),
             "record_event": with_arguments(self.record_event, "name", "data", "at"),
@@ -112,9 +115,10 @@ class Commands:
             "timezone": self._scheduler.runtime.zone.key,
         }
 
-    async def status(self, _: Arguments) -> Any:
+    async def status(self, arguments: Arguments) -> Any:
         """Return the state of the daemon, its open runs, the next starts, and what needs attention."""
-        return read_status(self._scheduler.runtime, self._facts, self._problems())
+        runtime, local_times = self._scheduler.runtime, flag(arguments, "local_times")
+        return read_status(runtime, self._facts, self._problems(), local_times=local_times)
 
     async def list(self, arguments: Arguments) -> Any:
         """Return all jobs, with their next starts and latest runs."""
@@ -194,20 +198,30 @@ class Commands:
         ):
             # Without any runs the name may be misspelt; this raises JobNotFound.
             self._scheduler.runtime.engine.job(JobId(query.job))
-        return await _convert_all(documents.dump if flag(arguments, "documents") else run_record, runs)
+        if flag(arguments, "documents"):
+            return await _convert_all(documents.dump, runs)
+        time = self._time_format(arguments)
+        return await _convert_all(lambda run: run_record(run, time), runs)
 
     async def decisions(self, arguments: Arguments) -> Any:
         """Return the decisions that led to no run, newest first."""
-        return [
-            decision_record(one) for one in await self._scheduler.runtime.decisions(log_query(arguments, self._zone))
-        ]
+        time = self._time_format(arguments)
+        decisions = await self._scheduler.runtime.decisions(log_query(arguments, self._zone))
+        return [decision_record(decision, time) for decision in decisions]
 
     async def why(self, arguments: Arguments) -> Any:
         """Return why a job ran, did not run or waits, at an instant or in a run."""
         at, run = optional_text(arguments, "at"), optional_text(arguments, "run")
         from rae_auto.explain.engine_source import explain_job  # lazy: memory, asked for rarely
 
-        return (await explain_job(self._scheduler, text(arguments, "job"), at, run, self._facts.disabled_by())).record()
+        local_times = flag(arguments, "local_times")
+        explanation = await explain_job(
+            self._scheduler, text(arguments, "job"), at, run, self._facts.disabled_by(), local_times=local_times
+        )
+        return explanation.record()
+
+    def _time_format(self, arguments: Arguments) -> TimeFormat:
+        return self._scheduler.runtime.time_format(local=flag(arguments, "local_times"))
 
     async def output(self, arguments: Arguments) -> Any:
         """Return the path of the output of a run's latest attempt; raises RunNotFound."""

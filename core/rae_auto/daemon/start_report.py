@@ -6,13 +6,14 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from loguru import logger
 
 from rae_auto._version import __version__
 from rae_auto.model.primitives.formatting import format_count
+from rae_auto.model.primitives.zones import format_local_time
 from rae_auto.paths import CONFIG_NAME, configured_state_directory
 
 MAX_NEXT_STARTS = 3
@@ -29,8 +30,9 @@ def describe_plan(jobs: int, due: Iterable[tuple[datetime, str]], *, is_enabled:
     count = format_count(jobs, "job")
     if not is_enabled:
         return count
+    now = datetime.now(UTC)
     if starts := heapq.nsmallest(MAX_NEXT_STARTS, due):
-        return f"{count}; next: {', '.join(f'{job} at {_local_time(at)}' for at, job in starts)}"
+        return f"{count}; next: {', '.join(f'{job} at {format_local_time(at, None, now)}' for at, job in starts)}"
     return f"{count}; none has a next start that is known yet"
 
 
@@ -82,10 +84,3 @@ def _shell_path(path: Path) -> str:
     if path.is_relative_to(home) and path != home:
         return f"~/{shlex.quote(str(path.relative_to(home)))}"
     return shlex.quote(str(path))
-
-
-def _local_time(instant: datetime) -> str:
-    """Return an instant as the log shows the times of its lines; the date only where it isn't today."""
-    local = instant.astimezone()
-    is_today = local.date() == datetime.now().astimezone().date()
-    return local.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")

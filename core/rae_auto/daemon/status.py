@@ -10,6 +10,7 @@ from attrs import frozen
 
 from rae_auto._version import __version__
 from rae_auto.engine.state import JobEntry
+from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run, RunState
 from rae_auto.runtime.runtime import Runtime
@@ -35,8 +36,12 @@ class DaemonFacts:
         return "the daemon was started with --paused" if self.is_paused else "enabled = false in the configuration"
 
 
-def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str]) -> dict[str, Any]:
-    """Return the state of the daemon, its open runs, the next starts, and the jobs that need attention."""
+def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *, local_times: bool) -> dict[str, Any]:
+    """Return the state of the daemon, its open runs, the next starts, and the jobs that need attention.
+
+    With `local_times` sentences have instants as people read them now.
+    """
+    time = runtime.time_format(local=local_times)
     engine = runtime.engine
     runs = [opened.run for opened in engine.runs()]
     jobs = list(engine.jobs())
@@ -56,14 +61,14 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str]) -
         "disabled": [entry.job.id for entry in jobs if not entry.job.enabled],
         "failed": [_failure(entry) for entry in jobs if entry.job.enabled and entry.state.last_state in _FAILURES],
         "running": [run_record(run) for run in runs if run.state.active],
-        "waiting": [_waiting(run, runtime) for run in runs if not run.state.active],
+        "waiting": [_waiting(run, runtime, time) for run in runs if not run.state.active],
         "next": [{"job": job, "at": at.isoformat()} for at, job in due[:MAX_NEXT_JOBS]],
         "problems": [*filter(None, [runtime.store_problem]), *runtime.damaged_jobs, *problems],
     }
 
 
-def _waiting(run: Run, runtime: Runtime) -> dict[str, Any]:
-    return {**run_record(run), "waiting_for": runtime.waiting_for(run.id)}
+def _waiting(run: Run, runtime: Runtime, time: TimeFormat) -> dict[str, Any]:
+    return {**run_record(run), "waiting_for": runtime.waiting_for(run.id, time)}
 
 
 def _failure(entry: JobEntry) -> dict[str, Any]:

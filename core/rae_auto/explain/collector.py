@@ -26,6 +26,7 @@ from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.local_times import RequestedTime, parse_local_time
 from rae_auto.model.primitives.names import SEE_JOBS, did_you_mean
+from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
 
 SEARCH_SPAN = timedelta(days=1)
@@ -47,6 +48,11 @@ class JobSource(Protocol):
     now: datetime
     disabled_by: str
     """The cause that all jobs start by hand only, if `is_enabled` is false."""
+
+    @property
+    def format_time(self) -> TimeFormat:
+        """Return how instants are written in sentences."""
+        ...
 
     def job_names(self) -> Iterable[str]:
         """Return the names of all jobs, for suggestions."""
@@ -142,6 +148,7 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
         paused=plan is not None and state.paused,
         now=source.now,
         zone=source.zone,
+        format_time=source.format_time,
         next_at=next_at if disabled_by is None and not state.paused else None,
         runs=runs,
         decisions=decisions,

@@ -9,11 +9,11 @@ from rae_auto.engine.plan import Plan
 from rae_auto.errors import JobNotFound
 from rae_auto.explain.answer import Explanation
 from rae_auto.explain.collector import DISABLED_BY_CONFIGURATION, explain, parse_question
-from rae_auto.explain.job_view import Wait, format_time
+from rae_auto.explain.job_view import Wait
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.primitives.zones import zone
+from rae_auto.model.primitives.zones import time_format, zone
 from rae_auto.model.run import Run
 from rae_auto.runtime.scheduler import Scheduler
 
@@ -33,6 +33,8 @@ class EngineSource:
         zone: ZoneInfo,
         find_problems: ProblemFinder = lambda _: {},
         disabled_by: str = DISABLED_BY_CONFIGURATION,
+        *,
+        local_times: bool = False,
     ) -> None:
         self._engine = engine
         self._find_problems = find_problems
@@ -40,6 +42,7 @@ class EngineSource:
         self.disabled_by = disabled_by
         self.zone = zone
         self.now = moment.wall
+        self.format_time = time_format(zone, self.now, local=local_times)
 
     def job_names(self) -> Iterable[str]:
         return [entry.job.id for entry in self._engine.jobs()]
@@ -71,10 +74,7 @@ class EngineSource:
     def waits(self, runs: Sequence[Run]) -> Mapping[str, Wait]:
         open_runs = [run.id for run in runs if self._engine.run(run.id) is not None]
         waits = {run: self._engine.waiting_for(run) for run in open_runs}
-        return {run: (by, by.describe(self._format_time)) for run, by in waits.items() if by is not None}
-
-    def _format_time(self, instant: datetime) -> str:
-        return format_time(instant, self.zone)
+        return {run: (by, by.describe(self.format_time)) for run, by in waits.items() if by is not None}
 
 
 async def explain_job(
@@ -83,8 +83,12 @@ async def explain_job(
     at: str | datetime | None = None,
     run: str | None = None,
     disabled_by: str = DISABLED_BY_CONFIGURATION,
+    *,
+    local_times: bool = False,
 ) -> Explanation:
     """Return why a job ran, didn't run or waits: at a time, or for one of its runs.
+
+    With `local_times` the sentences have instants as people read them now, otherwise in full with the offset.
 
     Errors: JobNotFound, RunNotFound, BadRequest (an invalid time).
     """
@@ -96,6 +100,11 @@ async def explain_job(
     requested_run = None if run is None else await scheduler.get_run(run)
     # Read after the records: a run that ended meanwhile is no longer open.
     source = EngineSource(
-        runtime.engine, runtime.clock.now(), zone_shown, runtime.factory.trigger_problems, disabled_by
+        runtime.engine,
+        runtime.clock.now(),
+        zone_shown,
+        runtime.factory.trigger_problems,
+        disabled_by,
+        local_times=local_times,
     )
     return explain(source, question, runs, decisions, requested_run)

@@ -13,17 +13,13 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_state import Cursor, SeenOccurrence
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.reasons import Missed, Reason
+from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
 from rae_auto.model.schedule import Schedule
 from rae_auto.registry.safe_schedule import SafeSchedule
 
 Wait = tuple[Reason | None, str]
 """Why a run waits: the reason, if the engine gives one, and the words."""
-
-
-def format_time(instant: datetime, zone: ZoneInfo) -> str:
-    """Return an instant as text in a zone: the date, the time, and the offset that the zone has then."""
-    return instant.astimezone(zone).isoformat(" ", "seconds")
 
 
 @frozen(kw_only=True)
@@ -41,6 +37,8 @@ class JobView:
     now: datetime
     zone: ZoneInfo
     """The time zone in which times are shown."""
+    format_time: TimeFormat
+    """Returns an instant as it is written in a sentence."""
     next_at: datetime | None = None
     runs: Sequence[Run] = ()
     decisions: Sequence[Decision] = ()
@@ -59,7 +57,7 @@ class JobView:
 
     def time(self, instant: datetime | None) -> str:
         """Return an instant as text in the zone of the view."""
-        return "-" if instant is None else format_time(instant, self.zone)
+        return "-" if instant is None else self.format_time(instant)
 
     def describe_blocker(self, due_at: datetime) -> str:
         """Return the guard that keeps a run due at an instant from starting, or delays it, as a clause after "but".

@@ -5,6 +5,7 @@ from typing import Any
 
 from rae_auto.model.decision import Decision
 from rae_auto.model.job_info import JobInfo
+from rae_auto.model.reasons.base import TimeFormat, time_text
 from rae_auto.model.run import Attempt, Result, Run, RunState
 
 
@@ -16,8 +17,11 @@ def _seconds(value: timedelta | None) -> float | None:
     return None if value is None else value.total_seconds()
 
 
-def run_record(run: Run) -> dict[str, Any]:
-    """Return the JSON of a run, as `history --json` prints it; its durations stay true if the clock is set."""
+def run_record(run: Run, time: TimeFormat = time_text) -> dict[str, Any]:
+    """Return the JSON of a run, as `history --json` prints it; its durations stay true if the clock is set.
+
+    `time` shows the instants in the text of the reason.
+    """
     return {
         "run_id": run.id,
         "job": run.job,
@@ -30,14 +34,14 @@ def run_record(run: Run) -> dict[str, Any]:
         "attempt": run.attempt,
         "exit_code": run.exit_code,
         "reason": None if run.reason is None else run.reason.code,
-        "reason_text": None if run.reason is None else run.reason.text,
+        "reason_text": None if run.reason is None else run.reason.describe(time),
         "value": run.value,
         "duration": _seconds(run.duration),
         "attempts": [_attempt_record(run, attempt) for attempt in run.attempts],
     }
 
 
-def decision_record(decision: Decision) -> dict[str, Any]:
+def decision_record(decision: Decision, time: TimeFormat = time_text) -> dict[str, Any]:
     """Return the JSON of a decision that led to no run, as `history --decisions` prints it beside runs."""
     return {
         "run_id": None,
@@ -49,7 +53,7 @@ def decision_record(decision: Decision) -> dict[str, Any]:
         "count": decision.count,
         "state": RunState.SKIPPED.value,
         "reason": decision.reason.code,
-        "reason_text": decision.reason.text,
+        "reason_text": decision.reason.describe(time),
     }
 
 

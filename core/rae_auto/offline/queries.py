@@ -20,6 +20,8 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId, did_you_mean
+from rae_auto.model.primitives.zones import time_format
+from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import decision_record, run_record
 from rae_auto.model.run import Run
 from rae_auto.offline.project import Project
@@ -55,14 +57,19 @@ def histories(project: Project, queries: Sequence[Mapping[str, Any]]) -> list[li
                 _check_job(project, store, open_runs, query.job)
             if query.key is not None:
                 log_queries[number] = evolve(query, key=_find_run(store, open_runs, query.key).id)
-        return [[run_record(run) for run in _find_runs(store, open_runs, query)] for query in log_queries]
+        times = [_time_format(project, query) for query in queries]
+        return [
+            [run_record(run, time) for run in _find_runs(store, open_runs, query)]
+            for query, time in zip(log_queries, times, strict=True)
+        ]
 
 
 def decisions(project: Project, query: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the records of decisions that led to no run, the newest first. Errors: StoreError, BadRequest."""
     with project.read_store() as store:
         found = store.query(documents.DECISIONS, log_query(query, project.zone))
-        return [decision_record(documents.load(Decision, body)) for body in found]
+        time = _time_format(project, query)
+        return [decision_record(documents.load(Decision, body), time) for body in found]
 
 
 def test_notifier(project: Project, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +121,7 @@ def why(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     """Return why a job ran, didn't run or waits. Errors: StoreError, JobNotFound, RunNotFound, BadRequest."""
     name, run = text(query, "job"), optional_text(query, "run")
     with project.read_store() as store:
-        source = StoreSource(project, store, SystemClock().now().wall)
+        source = StoreSource(project, store, _time_format(project, query))
         question = parse_question(source, name, optional_text(query, "at"), run)
         records = question.query()
         runs = _find_runs(store, source.open_runs, records)
@@ -129,11 +136,12 @@ class StoreSource:
     has_daemon = False
     disabled_by = DISABLED_BY_CONFIGURATION
 
-    def __init__(self, project: Project, store: Store, now: datetime) -> None:
+    def __init__(self, project: Project, store: Store, time: TimeFormat) -> None:
         self._project = project
         self._store = store
         self.zone = project.zone
-        self.now = now
+        self.now = SystemClock().now().wall
+        self.format_time = time
         self.open_runs = load_values(store, documents.RUN, Run)
 
     def job_names(self) -> Iterable[str]:
@@ -163,6 +171,10 @@ class StoreSource:
 
     def waits(self, runs: Sequence[Run]) -> Mapping[str, Wait]:
         return {run.id: (None, "no daemon is running") for run in runs if not run.state.final}
+
+
+def _time_format(project: Project, query: Mapping[str, Any]) -> TimeFormat:
+    return time_format(project.zone, SystemClock().now().wall, local=flag(query, "local_times"))
 
 
 def _find_runs(store: Store, open_runs: Sequence[Run], query: LogQuery) -> list[Run]:

@@ -33,8 +33,8 @@ from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.primitives.zones import zone
-from rae_auto.model.reasons.base import time_text
+from rae_auto.model.primitives.zones import time_format, zone
+from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
 from rae_auto.model.shutdown_texts import describe_stop
 from rae_auto.records.state_directory import claim_state_directory
@@ -371,10 +371,10 @@ class Runtime:
         """Return everything that is durable now, as changes that make an equal store."""
         return await self._repository.dump()
 
-    def waiting_for(self, run: RunId) -> str | None:
-        """Return why an open run isn't active, as a sentence; None if it is."""
+    def waiting_for(self, run: RunId, time: TimeFormat) -> str | None:
+        """Return why an open run isn't active, as a sentence with instants as `time` shows them; None if it is."""
         reason = self.engine.waiting_for(run)
-        return None if reason is None else reason.describe(self.format_time)
+        return None if reason is None else reason.describe(time)
 
     @property
     def notifiers(self) -> Mapping[str, Notifier]:
@@ -386,9 +386,9 @@ class Runtime:
         """The configured time zone."""
         return zone(self.factory.timezone)
 
-    def format_time(self, instant: datetime) -> str:
-        """Return an instant in ISO 8601, with the offset of the configured time zone."""
-        return time_text(instant.astimezone(self.zone))
+    def time_format(self, *, local: bool) -> TimeFormat:
+        """Return how sentences have instants: as people read them now, or with the offset of the configured zone."""
+        return time_format(self.zone, self.now(), local=local)
 
     async def _rewrite(self) -> None:
         """Make everything durable that is in memory, because the store went back to an older state in use."""

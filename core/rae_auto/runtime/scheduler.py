@@ -251,7 +251,7 @@ class Scheduler:
         except NotStarted as error:
             if error.describe is None:
                 raise
-            raise NotStarted(error.describe(self.runtime.format_time), error.reason) from None
+            raise NotStarted(error.describe(self.runtime.time_format(local=True)), error.reason) from None
         return RunId(answer["run_id"])
 
     async def cancel(self, target: str) -> list[RunId]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from rae_auto.views.tables import instant
@@ -32,14 +32,14 @@ def _is_long_done(job: Mapping[str, Any], now: datetime) -> bool:
     return now - datetime.fromisoformat(finished_at) > DONE_SHOWN_FOR
 
 
-def job_rows(jobs: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    """Return a row for each job."""
+def job_rows(jobs: Iterable[Mapping[str, Any]], zone: tzinfo | None) -> list[tuple[Any, ...]]:
+    """Return a row for each job, with times in `zone`."""
     return [
         (
             job["id"],
             job["activity"],
             job["last_state"],
-            instant(job["next_at"]),
+            instant(job["next_at"], zone),
             ", ".join(job["schedule"]),
             "added" if job["origin"] == "store" else "",
         )
@@ -47,7 +47,7 @@ def job_rows(jobs: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
     ]
 
 
-def job_details(details: Mapping[str, Any]) -> list[tuple[str, str]]:
+def job_details(details: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[str, str]]:
     """Return the fields of a job's definition, its state, and its open runs."""
     info = details["info"]
     fields = details["definition"].items()
@@ -57,7 +57,7 @@ def job_details(details: Mapping[str, Any]) -> list[tuple[str, str]]:
             for name, value in fields
         ),
         ("now", info["activity"]),
-        ("next", instant(info["next_at"])),
-        ("last", f"{info['last_state']} {instant(info['last_finished_at'])}" if info["last_state"] else "-"),
+        ("next", instant(info["next_at"], zone)),
+        ("last", f"{info['last_state']} {instant(info['last_finished_at'], zone)}" if info["last_state"] else "-"),
         *(("open run", f"{run['run_id']} {run['state']}") for run in details["open"]),
     ]

@@ -35,10 +35,10 @@ def next_lines(starts: Sequence[NextStart], zone: ZoneInfo, now: datetime | None
             continue
         yield from _forbidden_lines(forbidden, zone, now)
         forbidden = []
-        text = local_and_relative_time(start.starts_at.isoformat(), now, zone)
+        text = local_and_relative_time(start.starts_at.isoformat(), zone, now)
         due = ""
         if start.blocker is not None:
-            due = f"  due at {local_time(start.due_at.isoformat(), now, zone)}, but {start.blocker.text}"
+            due = f"  due at {local_time(start.due_at.isoformat(), zone, now)}, but {start.blocker.text}"
         yield f"{text}{due}"
     yield from _forbidden_lines(forbidden, zone, now)
 
@@ -46,7 +46,7 @@ def next_lines(starts: Sequence[NextStart], zone: ZoneInfo, now: datetime | None
 def _forbidden_lines(forbidden: Sequence[NextStart], zone: ZoneInfo, now: datetime) -> Iterator[str]:
     if not forbidden:
         return
-    first, last = (local_time(start.due_at.isoformat(), now, zone) for start in (forbidden[0], forbidden[-1]))
+    first, last = (local_time(start.due_at.isoformat(), zone, now) for start in (forbidden[0], forbidden[-1]))
     more = f", and {format_count(len(forbidden) - 1, 'more time')} until {last}" if len(forbidden) > 1 else ""
     reason = forbidden[0].blocker.text if forbidden[0].blocker else ""
     yield f"{first}  not: {reason}{more}"

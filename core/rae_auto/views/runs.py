@@ -1,7 +1,7 @@
 """Runs, as `rae-auto history` shows them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from rae_auto.model.primitives.formatting import format_elapsed
@@ -16,7 +16,7 @@ MIN_ID_CHARACTERS = 10
 RUN_HEADERS = ("run", "job", "state", "queued", "took", "attempt", "exit", "reason")
 
 
-def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+def run_rows(runs: Iterable[Mapping[str, Any]], zone: tzinfo | None) -> list[tuple[Any, ...]]:
     """Return a row for each run, with as much of its id as tells it from the others on a terminal.
 
     A decision that led to no run is a row without an id.
@@ -24,13 +24,13 @@ def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
     runs = list(runs)
     ids = short_ids([run["run_id"] for run in runs if run["run_id"]])
     return [
-        _decision_row(run)
+        _decision_row(run, zone)
         if run["run_id"] is None
         else (
             ids[run["run_id"]],
             run["job"],
             run["state"],
-            instant(run["queued_at"]),
+            instant(run["queued_at"], zone),
             None if run["duration"] is None else format_elapsed(run["duration"]),
             run["attempt"],
             run["exit_code"],
@@ -49,10 +49,10 @@ def _time_of(record: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(record["queued_at"] if record["run_id"] else record["decided_at"])
 
 
-def _decision_row(decision: Mapping[str, Any]) -> tuple[Any, ...]:
+def _decision_row(decision: Mapping[str, Any], zone: tzinfo | None) -> tuple[Any, ...]:
     count = f" ({decision['count']} times)" if decision["count"] > 1 else ""
     reason = f"{decision['reason_text']}{count}"
-    return ("", decision["job"], decision["state"], instant(decision["decided_at"]), None, None, None, reason)
+    return ("", decision["job"], decision["state"], instant(decision["decided_at"], zone), None, None, None, reason)
 
 
 def short_ids(ids: Sequence[str]) -> dict[str, str]:

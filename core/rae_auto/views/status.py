@@ -4,6 +4,7 @@ The first line answers "is all well?"; the second says which daemon that is, and
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import tzinfo
 from typing import Any, NamedTuple
 
 from rae_auto.model.primitives.formatting import format_count, quote
@@ -25,10 +26,10 @@ class Health(NamedTuple):
     text: str
 
 
-def judge_health(status: Mapping[str, Any]) -> Health:
+def judge_health(status: Mapping[str, Any], zone: tzinfo | None) -> Health:
     """Return whether the daemon does what it is meant to do, and what it has to do next."""
     troubles = list(_troubles(status))
-    facts = ", ".join(_facts(status))
+    facts = ", ".join(_facts(status, zone))
     if status["state"] in ("starting", "stopping"):
         state = str(status["state"]).capitalize()
         return Health(not troubles, f"{'; '.join([state, *troubles])}: {facts}")
@@ -53,29 +54,29 @@ def _name_some(jobs: Sequence[str]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def _facts(status: Mapping[str, Any]) -> Iterable[str]:
+def _facts(status: Mapping[str, Any], zone: tzinfo | None) -> Iterable[str]:
     yield format_count(status["jobs"], "job")
     for name in ("running", "waiting", "paused", "disabled"):
         if status[name]:
             yield f"{len(status[name])} {name}"
     if status["next"]:
         first = status["next"][0]
-        yield f"next {quote(first['job'])} at {instant(first['at'])}"
+        yield f"next {quote(first['job'])} at {instant(first['at'], zone)}"
 
 
-def status_record(status: Mapping[str, Any]) -> dict[str, Any]:
+def status_record(status: Mapping[str, Any], zone: tzinfo | None) -> dict[str, Any]:
     """Return the JSON of a status: whether all is well, the line that says so, and the facts behind it."""
-    health = judge_health(status)
+    health = judge_health(status, zone)
     return {"ok": health.ok, "summary": health.text, **status}
 
 
-def status_lines(status: Mapping[str, Any]) -> list[str]:
+def status_lines(status: Mapping[str, Any], zone: tzinfo | None) -> list[str]:
     """Return what is to be said above the table: the health, and which daemon and configuration it is about."""
     file = f" from {status['config']}" if status["config"] else ""
     return [
-        judge_health(status).text,
+        judge_health(status, zone).text,
         f"rae-auto {status['version']} (pid {status['pid']}) {status['state']}{file} "
-        f"since {instant(status['started_at'])}; state in {status['state_directory']}",
+        f"since {instant(status['started_at'], zone)}; state in {status['state_directory']}",
     ]
 
 
@@ -105,25 +106,31 @@ def problem_lines(status: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def status_rows(status: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def status_rows(status: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[str, ...]]:
     """Return a row for each open run with its state, for each job that failed last or is paused, and what is next."""
     runs = [run["run_id"] for name in ("running", "waiting", "failed") for run in status[name] if run["run_id"]]
     ids = short_ids(runs)
     return [
         *(
-            (run["state"], run["job"], instant(run["started_at"]), f"attempt {run['attempt']}", ids[run["run_id"]])
+            (
+                run["state"],
+                run["job"],
+                instant(run["started_at"], zone),
+                f"attempt {run['attempt']}",
+                ids[run["run_id"]],
+            )
             for run in status["running"]
         ),
         *(
-            (run["state"], run["job"], instant(run["queued_at"]), run["waiting_for"], ids[run["run_id"]])
+            (run["state"], run["job"], instant(run["queued_at"], zone), run["waiting_for"], ids[run["run_id"]])
             for run in status["waiting"]
         ),
         *(
-            (job["state"], job["job"], instant(job["at"]), _failures(job["failures"]), ids.get(job["run_id"], ""))
+            (job["state"], job["job"], instant(job["at"], zone), _failures(job["failures"]), ids.get(job["run_id"], ""))
             for job in status["failed"]
         ),
         *(("paused", job, "", f"'rae-auto resume {job}' resumes it", "") for job in status["paused"]),
-        *(("next", job["job"], instant(job["at"]), "", "") for job in status["next"]),
+        *(("next", job["job"], instant(job["at"], zone), "", "") for job in status["next"]),
     ]
 
 

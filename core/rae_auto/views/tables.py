@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Sequence
+from datetime import tzinfo
 from typing import Any
 
 import click
@@ -41,11 +42,14 @@ def terminal_width() -> int:
     return shutil.get_terminal_size().columns
 
 
-def instant(iso: str | None) -> str:
-    """Return an instant: local on a terminal, with the distance from now where there is room; ISO 8601 in a pipe."""
+def instant(iso: str | None, zone: tzinfo | None) -> str:
+    """Return an instant: on a terminal in `zone`, with the distance from now where there is room; ISO 8601 in a pipe.
+
+    None as the zone stands for the machine's.
+    """
     if not on_terminal():
         return iso or "-"
-    return local_time(iso) if terminal_width() < NARROW_WIDTH else local_and_relative_time(iso)
+    return local_time(iso, zone) if terminal_width() < NARROW_WIDTH else local_and_relative_time(iso, zone)
 
 
 def show_table(

@@ -28,4 +28,4 @@ def test_jobs_that_are_long_done_are_left_out():
 
 
 def test_added_jobs_are_marked():
-    assert [row[-1] for row in job_rows([job("a"), job("b", origin="config")])] == ["added", ""]
+    assert [row[-1] for row in job_rows([job("a"), job("b", origin="config")], None)] == ["added", ""]

@@ -30,7 +30,7 @@ def test_open_run_is_shown_under_its_state(state):
     run = {"job": "a", "run_id": "R", "state": state.value, "started_at": NOW, "queued_at": NOW, "attempt": 1}
     section = "running" if state.active else "waiting"
     status = {**STATUS, section: [{**run, "waiting_for": "it is next"}]}
-    assert [(row[0], row[1], row[4]) for row in status_rows(status)] == [(state.value, "a", "R")]
+    assert [(row[0], row[1], row[4]) for row in status_rows(status, None)] == [(state.value, "a", "R")]
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_open_run_is_shown_under_its_state(state):
 )
 def test_first_line_says_whether_all_is_well(facts, text):
     status = {**STATUS, **facts}
-    assert status_lines(status)[0] == judge_health(status).text == text
-    assert status_record(status)["ok"] is not bool(status["failed"] or status["problems"])
-    assert status_record(status)["summary"] == text
+    assert status_lines(status, None)[0] == judge_health(status, None).text == text
+    assert status_record(status, None)["ok"] is not bool(status["failed"] or status["problems"])
+    assert status_record(status, None)["summary"] == text
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def test_reload_is_one_line(changes, text):
 
 
 def test_second_line_says_which_configuration_and_state():
-    assert status_lines(STATUS)[1] == (
+    assert status_lines(STATUS, None)[1] == (
         f"rae-auto 1.0 (pid 7) running from /home/me/rae.toml since {NOW}; state in /home/me/state"
     )
 
 
 def test_failed_and_paused_jobs_have_rows():
-    rows = status_rows({**STATUS, "failed": failed("a"), "paused": ["b"]})
+    rows = status_rows({**STATUS, "failed": failed("a"), "paused": ["b"]}, None)
     assert rows == [
         ("failed", "a", NOW, "2 times in a row", "R"),
         ("paused", "b", "", "'rae-auto resume b' resumes it", ""),

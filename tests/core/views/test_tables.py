@@ -35,7 +35,7 @@ def terminal(monkeypatch, capsys):
         monkeypatch.setenv("COLUMNS", str(width))
         for module in (tables, run_views):
             monkeypatch.setattr(module, "on_terminal", lambda: True)
-        show_table(RUN_HEADERS, run_rows(rows), optional=OPTIONAL_RUN_HEADERS)
+        show_table(RUN_HEADERS, run_rows(rows, None), optional=OPTIONAL_RUN_HEADERS)
         return capsys.readouterr().out.splitlines()
 
     return show
@@ -68,11 +68,11 @@ def test_ids_are_shortened_to_unique_prefixes(terminal):
 
 
 def test_pipe_gets_whole_cells_and_headers_on_request(capsys):
-    show_table(RUN_HEADERS, run_rows([run(1)]))
+    show_table(RUN_HEADERS, run_rows([run(1)], None))
     (line,) = capsys.readouterr().out.splitlines()
     assert run(1)["run_id"] in line
     assert line.endswith(REASON)
     use_headers(True)
-    show_table(RUN_HEADERS, run_rows([run(1)]))
+    show_table(RUN_HEADERS, run_rows([run(1)], None))
     use_headers(False)
     assert capsys.readouterr().out.splitlines() == ["  ".join(RUN_HEADERS), line]

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -85,12 +86,12 @@ def add_command(
     if json_:
         print_json(added)
     else:
-        click.echo(f"added {escape_line(added['job'])}; {_describe_start(added)}")
+        click.echo(f"added {escape_line(added['job'])}; {_describe_start(added, zone_of(client))}")
 
 
-def _describe_start(added: dict[str, Any]) -> str:
+def _describe_start(added: dict[str, Any], zone: ZoneInfo) -> str:
     if added["next_at"] is not None:
-        return f"next at {local_and_relative_time(added['next_at'])}"
+        return f"next at {local_and_relative_time(added['next_at'], zone)}"
     if added["is_triggered"]:
         return "it runs when its trigger fires"
     return f"start it with 'rae-auto trigger {escape_line(added['job'])}'"

@@ -34,7 +34,7 @@ def test_command(notifiers: tuple[str, ...], config: str | None, json_: bool) ->
     """
 
     def test(name: str) -> None:
-        answer = query("test_notifier", {"notifier": name}, config, DELIVERY_TIMEOUT_SECONDS)
+        answer = query("test_notifier", {"notifier": name}, config, DELIVERY_TIMEOUT_SECONDS).value
         if json_:
             print_json(answer)
         else:

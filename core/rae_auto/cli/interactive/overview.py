@@ -4,7 +4,7 @@ import shutil
 
 import click
 
-from rae_auto.cli.queries import connect
+from rae_auto.cli.queries import connect, zone_of
 from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.status import OPTIONAL_STATUS_HEADERS, STATUS_HEADERS, problem_lines, status_lines, status_rows
@@ -24,14 +24,14 @@ def show_overview() -> bool:
     """
     try:
         with connect(None, ANSWER_TIMEOUT_SECONDS) as client:
-            status = client.call("status")
+            status = client.call("status", local_times=True)
     except (SchedulerError, OSError):
         return False
-    lines = [escape_line(line) for line in status_lines(status)]
+    lines = [escape_line(line) for line in status_lines(status, zone_of(client))]
     lines += [style(escape_line(line), fg="red") for line in problem_lines(status)]
     for line in lines:
         click.echo(line)
-    rows = status_rows(status)
+    rows = status_rows(status, zone_of(client))
     room = max(shutil.get_terminal_size().lines - _RESERVED_LINES - len(lines), 1)
     if rows:
         show_table(STATUS_HEADERS, rows[:room], optional=OPTIONAL_STATUS_HEADERS)
