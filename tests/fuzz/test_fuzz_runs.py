@@ -9,6 +9,7 @@ import pytest
 from tests.fuzz.fuzz_run import FuzzRun, failures
 
 from rae_auto.api.store import Store
+from rae_auto.engine import due_instants
 from rae_auto.engine.effects import Change
 from rae_auto.model import documents
 from rae_auto.model.job import Job
@@ -53,6 +54,12 @@ class StoreMemory:
 @pytest.mark.requirement("R2")
 @pytest.mark.parametrize("first", range(0, 200, 25))
 def test_fuzzer_finds_nothing_in_two_hundred_seeds(first):
+    assert [str(failure) for failure in failures(range(first, first + 25))] == []
+
+
+@pytest.mark.parametrize("first", [200, 225])
+def test_fuzzer_finds_nothing_where_each_turn_decides_one_job(first, monkeypatch):
+    monkeypatch.setattr(due_instants, "MAX_INSTANTS_A_TURN", 1)
     assert [str(failure) for failure in failures(range(first, first + 25))] == []
 
 

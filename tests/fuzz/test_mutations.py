@@ -6,14 +6,14 @@ import pytest
 from attrs import evolve
 from tests.fuzz.fuzz_run import FuzzRun
 
+from rae_auto.engine import due_instants, jobs, lifecycle
 from rae_auto.engine import engine as engine_module
-from rae_auto.engine import jobs, lifecycle, time_passing
 from rae_auto.engine import state as state_module
 from rae_auto.engine.effects import Step
 from rae_auto.engine.events import AttemptEnded, AttemptFound, GuardsRead
 from rae_auto.engine.runs import admission, attempts, dependencies, dispatch, guards, loop_detection, retry
 from rae_auto.engine.state import AskingGuards, EngineState
-from rae_auto.engine.time import cursors, timetable
+from rae_auto.engine.time import cursors
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job_state import JobState
 from rae_auto.model.reasons import Paused
@@ -65,13 +65,13 @@ def the_queue_is_not_drained_after_a_failure(patch):
 
 
 def catch_up_drops_an_instant(patch):
-    original = timetable.find_due_instants
+    original = due_instants.find_due_instants
 
     def mutant(schedule, first, now):
         span = original(schedule, first, now)
         return evolve(span, instants=span.instants[1:]) if len(span.instants) > 2 else span
 
-    patch.setattr(timetable, "find_due_instants", mutant)
+    patch.setattr(due_instants, "find_due_instants", mutant)
 
 
 def a_cursor_is_not_saved(patch):
@@ -198,7 +198,7 @@ def a_changed_schedule_keeps_its_cursor(patch):
 
 
 def a_missed_instant_is_not_on_record(patch):
-    patch.setattr(time_passing, "_give_up", lambda *_: None)
+    patch.setattr(due_instants, "_give_up", lambda *_: None)
 
 
 def a_store_that_went_back_repeats_open_runs(patch):

@@ -87,7 +87,7 @@ class Engine:
         self._state.last_moment = now
         if isinstance(input_, Reconfigure):
             # What fell due before is decided by the configuration as it was.
-            turn.perform(time_passing.time_passed, TimePassed())
+            turn.perform(time_passing.all_time_passed)
         if not turn.perform(_HANDLERS[type(input_)], input_):
             _refuse(turn, input_)
         dispatch.dispatch(turn)
@@ -106,7 +106,8 @@ class Engine:
     def next_wake(self, now: Moment) -> float | None:
         """Return in how many seconds the next `TimePassed` is needed; None while nothing is pending."""
         # What falls due later was not missed because the daemon was down, so the time of that ends at once.
-        if time_passing.has_jumped(self._state, now) or (self._state.is_restarted and not self._state.is_stopping):
+        is_waited_for = self.is_catching_up or (self._state.is_restarted and not self._state.is_stopping)
+        if is_waited_for or time_passing.has_jumped(self._state, now):
             return 0.0
         alarm_at, due_at = self._state.timers.next_at(), None
         if not self._state.is_stopping:
@@ -133,6 +134,11 @@ class Engine:
     def settings_enabled(self) -> bool:
         """`enabled` of the whole configuration."""
         return self._state.settings.enabled
+
+    @property
+    def is_catching_up(self) -> bool:
+        """True while due instants are left for the next `TimePassed`, which is to come at once."""
+        return self._state.backlog is not None and not self._state.is_stopping
 
     @property
     def is_stopping(self) -> bool:

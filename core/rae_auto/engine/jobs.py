@@ -223,6 +223,7 @@ def drop_job(turn: Turn, entry: JobEntry) -> None:
     for ref in entry.job.schedule:
         state.ended_at.pop((job, ref.id), None)
         state.feedback_chains.pop((job, ref.id), None)
+    state.undecidable.pop(job)
     del state.jobs[job]
     turn.step.discard(entry.state)
     turn.step.request(JobChanged(job, "removed"))

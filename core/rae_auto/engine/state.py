@@ -59,12 +59,14 @@ that was set right: see `time.cursors`.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from attrs import Factory, define, field, frozen, setters
 
 from rae_auto.engine.plan import Plan, Settings
 from rae_auto.engine.queue import Queue, ResourceLine, queue_rank
+from rae_auto.engine.time.catch_up import StartSpread
 from rae_auto.engine.time.timers import Timers
 from rae_auto.engine.time.timetable import Timetable
 from rae_auto.engine.undo_log import RevertibleDict, RevertibleList, UndoLog, note_old_value
@@ -76,7 +78,15 @@ from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import SEE_JOBS, JobId, RunId, did_you_mean
-from rae_auto.model.reasons import Block, DaemonStopping, GuardBlocked, ResourceBusy, ResourceReserved, StoreReverted
+from rae_auto.model.reasons import (
+    Block,
+    DaemonStopping,
+    GuardBlocked,
+    MissedCause,
+    ResourceBusy,
+    ResourceReserved,
+    StoreReverted,
+)
 from rae_auto.model.run import Run, RunState, Stopping
 
 K = TypeVar("K")
@@ -228,6 +238,25 @@ class FeedbackChain:
     last_at: float
 
 
+@frozen
+class Backlog:
+    """The jobs whose due instants the next turns decide, in this order, each with what it is late by.
+
+    `spread` is that of all jobs that catch up together, those included that earlier turns have decided.
+    """
+
+    jobs: tuple[tuple[JobId, "Lateness"], ...]
+    spread: StartSpread
+
+
+@frozen
+class Lateness:
+    """Since when instants of a job are due, and why those up to then are late, if they are."""
+
+    cause: MissedCause
+    since: datetime
+
+
 TriggerKey = tuple[JobId, str]
 """A job and the id of one of its triggers."""
 
@@ -282,6 +311,10 @@ class EngineState:
     """No instant has been decided yet in this process, so that what is due now fell due while the daemon was down."""
     is_reverted: bool = False
     """No instant has been decided yet since the store went back to an older state."""
+    backlog: Backlog | None = None
+    """The due instants that the turns so far have not come to."""
+    undecidable: RevertibleDict[JobId, Lateness] = field(default=_MAPPING)
+    """Jobs whose due instants a fault keeps undecided; the alarm DECIDE_AGAIN is set."""
     last_moment: Moment | None = field(default=None, on_setattr=setters.NO_OP)
     """The moment of the last turn, whatever became of that turn."""
     last_jump: ClockJump | None = None

@@ -81,7 +81,7 @@ class VirtualWorld:
         self._answer: Mapping[str, Any] | SchedulerError | None = None
         self.engine = Engine()
         self.feed(Restored(self.settings, tuple(plans)))
-        self.feed(TimePassed())
+        self.pass_time()
 
     def feed(self, event: EngineInput) -> Step:
         """Feed an input, commit its changes, note its effects. Errors: VirtualCrash, where one is planned."""
@@ -101,6 +101,12 @@ class VirtualWorld:
             self._note(effect)
         self.answer_guards()
         return step
+
+    def pass_time(self) -> None:
+        """Tell the engine that time has passed, as often as it has due instants left to decide."""
+        self.feed(TimePassed())
+        while self.engine.is_catching_up:
+            self.feed(TimePassed())
 
     def answer_guards(self) -> None:
         """Answer the requests to read guards, unless these hang."""
@@ -161,12 +167,12 @@ class VirtualWorld:
     def sleep(self, by: timedelta) -> None:
         """Suspend the machine, and wake it up."""
         self.now = evolve(self.now, wall=self.now.wall + by, slept=self.now.slept + by.total_seconds())
-        self.feed(TimePassed())
+        self.pass_time()
 
     def set_clock(self, by: timedelta) -> None:
         """Somebody sets the clock, forward or back."""
         self.now = evolve(self.now, wall=self.now.wall + by)
-        self.feed(TimePassed())
+        self.pass_time()
 
     # People
 
@@ -275,7 +281,7 @@ class VirtualWorld:
             elif run.state.active:
                 handle = {"pid": 1} if run.id in going_on else None
                 self.feed(AttemptFound(run.id, run.attempt, handle, started=run.id not in never))
-        self.feed(TimePassed())
+        self.pass_time()
 
     def _mark_uncertain(self, run: Run) -> Run:
         """Return a run of a store that went back; each attempt that was started has left a trace."""

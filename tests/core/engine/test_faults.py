@@ -196,6 +196,25 @@ def test_instants_that_a_fault_kept_undecided_are_decided_later(world, job, monk
     assert len({decision.key for decision in w.decisions}) == 1
 
 
+def test_instants_due_before_a_retry_cover_no_older_ones(world, job, monkeypatch):
+    """A fault keeps 0:20 undecided; 0:40 and 1:00 fall due before the job is decided again."""
+    faults = ["a"]
+    original = admission.find_refusal
+
+    def find_refusal(turn, entry, candidate):
+        if entry.job.id in faults:
+            raise RuntimeError("a fault")
+        return original(turn, entry, candidate)
+
+    monkeypatch.setattr(admission, "find_refusal", find_refusal)
+    w = world(job("a", every=1 / 3, catch_up="all", overlap="allow", overlap_max=9))
+    w.tolerates_faults = True
+    w.advance(timedelta(seconds=20))
+    faults.clear()
+    w.advance(timedelta(seconds=100))
+    assert [decision.at - EPOCH for decision in w.decisions] == [timedelta(seconds=20 * n) for n in range(1, 7)]
+
+
 def test_a_job_may_need_one_that_needs_a_removed_job(world, job):
     w = world(job("a"), Plan(job("b", needs=["a"]).job, {}, JobOrigin.STORE))
     w.engine._state.jobs[JobId("a")].plan = Plan(job("a").job, {}, JobOrigin.CONFIG)
@@ -263,7 +282,9 @@ class NeedsMachine(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         configured = {plan.job.id: plan for plan in self.configured}
-        self.world._plans = {n: p for n, p in self.world._plans.items() if p.origin is JobOrigin.STORE} | configured
+        # The definition of an added job that the configuration replaced is gone from the store.
+        stored = {job.id for job in self.world.stored(Job)}
+        self.world._plans = {n: p for n, p in self.world._plans.items() if n in stored} | configured
         self.world.crash(alive=list(self.world.active_starts))
 
     @invariant()

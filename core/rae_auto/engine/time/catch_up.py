@@ -28,7 +28,8 @@ that is three milliseconds late goes the same way as one that is a week late.
 *Cost.* A schedule may be due every second, in a window that has closed, and the downtime a year long. The latest
 instants are found from the end: a stride doubles until it holds more than `MAX_INSTANTS`, and where it holds far more,
 bisection finds a later start. No look at a span computes more than `MAX_INSTANTS_AT_ONCE` instants, so neither the
-length of the downtime nor the number of instants in it counts: time and memory are bounded.
+length of the downtime nor the number of instants in it counts: time and memory are bounded. Many jobs that catch up
+together are decided in pieces, a piece a turn (`due_instants`).
 
 *Considered and left out.* Counting how many instants were missed in all: it would need to compute each of them. The
 decision says "more" instead.
@@ -37,8 +38,9 @@ decision says "more" instead.
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from attrs import frozen
+from attrs import define, frozen
 
+from rae_auto.engine.undo_log import UndoLog, note_old_value
 from rae_auto.model.job import Job
 from rae_auto.model.policies import CatchUp
 from rae_auto.model.schedule import Schedule
@@ -64,12 +66,11 @@ MAX_START_SPREAD = timedelta(seconds=60)
 class DueSpan:
     """The latest instants due in a span of time, ascending.
 
-    `older` is the one before them, where there are more; `next` the first one after the span.
+    `older` is the one before them, where there are more.
     """
 
     instants: tuple[datetime, ...]
     older: datetime | None = None
-    next: datetime | None = None
 
 
 def find_due_instants(schedule: Schedule, first: datetime, now: datetime) -> DueSpan:
@@ -93,15 +94,14 @@ def find_due_instants(schedule: Schedule, first: datetime, now: datetime) -> Due
         else:
             late = middle
     older = found.instants[-MAX_INSTANTS - 1] if len(found.instants) > MAX_INSTANTS else None
-    return DueSpan(tuple(found.instants[-MAX_INSTANTS:]), older, found.next)
+    return DueSpan(tuple(found.instants[-MAX_INSTANTS:]), older)
 
 
 @frozen
 class _Look:
-    """Instants from one on, ascending; with `is_cut` there are more, else `next` is the first one that is not due."""
+    """Instants from one on, ascending; with `is_cut` there are more."""
 
     instants: list[datetime]
-    next: datetime | None
     is_cut: bool
 
 
@@ -111,10 +111,10 @@ def _look(schedule: Schedule, first: datetime | None, now: datetime) -> _Look:
     instant = first
     while instant is not None and instant <= now:
         if len(instants) == MAX_INSTANTS_AT_ONCE:
-            return _Look(instants, None, True)
+            return _Look(instants, True)
         instants.append(instant)
         instant = schedule.next_after(instant)
-    return _Look(instants, instant, False)
+    return _Look(instants, False)
 
 
 def find_neighbours(schedules: Iterable[Schedule], at: datetime) -> tuple[datetime | None, datetime | None]:
@@ -136,14 +136,20 @@ def select_instants(job: Job, due: DueSpan, now: datetime) -> frozenset[datetime
     return frozenset(recent if job.catch_up is CatchUp.ALL else recent[-1:])
 
 
+@define(eq=False, on_setattr=note_old_value)
 class StartSpread:
     """Delays that keep jobs that catch up together from starting all at once; the first has none."""
 
-    def __init__(self, jobs: int) -> None:
-        self._interval = min(START_INTERVAL, MAX_START_SPREAD / max(jobs, 1))
-        self._count = 0
+    undo_log: UndoLog
+    interval: timedelta
+    count: int = 0
+
+    @classmethod
+    def over(cls, jobs: int, undo_log: UndoLog) -> "StartSpread":
+        """Return the delays for so many jobs."""
+        return cls(undo_log, min(START_INTERVAL, MAX_START_SPREAD / max(jobs, 1)))
 
     def next_delay(self) -> timedelta:
         """Return the delay of the next run."""
-        self._count += 1
-        return min(self._interval * (self._count - 1), MAX_START_SPREAD)
+        self.count += 1
+        return min(self.interval * (self.count - 1), MAX_START_SPREAD)

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from attrs import define
 
-from rae_auto.engine.time.catch_up import DueSpan, find_due_instants
 from rae_auto.engine.undo_log import RevertibleDict, RevertibleHeap, UndoLog, note_old_value
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.schedule import Schedule
@@ -73,14 +72,12 @@ class Timetable:
             self._heap.pop()
         return None if first is None else first[0]
 
-    def pop_due(self, now: datetime) -> Iterator[tuple[DueSpan, ScheduleGroup]]:
-        """Yield each group that is due with its instants, and move it on to its first instant after `now`."""
+    def pop_due(self, now: datetime) -> Iterator[ScheduleGroup]:
+        """Yield each group that is due, and move it on to its first instant after `now`."""
         while (instant := self.next_at()) is not None and instant <= now:
             group = self._heap.pop()[2]
-            span = find_due_instants(group.schedule, instant, now)
-            group.after, group.next = now, span.next
-            self._push(group)
-            yield span, group
+            self._restart_at(group, now)
+            yield group
 
     def rewind(self, now: datetime) -> None:
         """Let every schedule be due at its first instant after `now`, because the clock was set back."""
