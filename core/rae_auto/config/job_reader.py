@@ -90,7 +90,8 @@ class JobReader:
                 job_table = self._job_table(name, table, defaults, own)
                 needs[name] = job_table.needs if self.named is not None else ()
                 triggers = self._check_plugins(job_table, own)
-                upstream_jobs[name] = self._relate(job_table, triggers, tables, own)
+                merged = merge_defaults(table, defaults)
+                upstream_jobs[name] = self._relate(job_table, merged, triggers, tables, own)
                 own.problems.extend(limit_problems(job_table.executor_ref, job_table.limits, self.plugins))
                 own.problems.extend(unsupported_key_problems(job_table.executor_ref, job_table, self.plugins))
                 own.warnings.extend(job_table.warnings())
@@ -158,10 +159,16 @@ class JobReader:
         return {key: plugin for key, plugin in made.items() if key in keys}
 
     def _relate(
-        self, table: JobTable, triggers: Mapping[Key, Plugin], tables: Mapping[str, Any], own: ProblemCollector
+        self,
+        table: JobTable,
+        written: Mapping[str, Any],
+        triggers: Mapping[Key, Plugin],
+        tables: Mapping[str, Any],
+        own: ProblemCollector,
     ) -> dict[str, Key]:
         """Check the jobs, notifiers and resources that a job names.
 
+        Names are those `written`, because a list with an item of a wrong kind is missing in the table.
         Returns the jobs that its triggers follow, each with its key in the table.
         """
         if self.named is None:
@@ -175,11 +182,17 @@ class JobReader:
             with own.within(*key):
                 raise Invalid(Problem((), problem.what) for problem in unknown_names("job", [job], tables.keys()))
         with own.within("needs"):
-            raise Invalid(unknown_names("job", table.needs, tables.keys()))
+            raise Invalid(unknown_names("job", _list_at(written, "needs") or table.needs, tables.keys()))
         with own.within("notify", "via"):
-            raise Invalid(unknown_names("notifier", table.notify.via, self.named["notifier"]))
+            raise Invalid(
+                unknown_names(
+                    "notifier", _list_at(written, "notify", "via") or table.notify.via, self.named["notifier"]
+                )
+            )
         with own.within("resources"):
-            raise Invalid(unknown_names("resource", table.resources, self.named["resource"]))
+            raise Invalid(
+                unknown_names("resource", _list_at(written, "resources") or table.resources, self.named["resource"])
+            )
         if isinstance(table.resources, Mapping):
             with own.within("resources"):
                 raise Invalid(excess_units(table.resources, self.units))
@@ -211,6 +224,14 @@ class JobReader:
 def _with_written_key(problem: Problem) -> Problem:
     """Return a problem with the key as people wrote it: `schedule` is short for a trigger with an `expression`."""
     return Problem(problem.key[:1], problem.what) if problem.key[:1] == ("schedule",) else problem
+
+
+def _list_at(table: Mapping[str, Any], *key: str) -> list[object]:
+    """Return the list at a key; an empty one if there is none."""
+    value: Any = table
+    for name in key:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, list) else []
 
 
 def _has_key(key: tuple[str | int, ...], table: Mapping[str, Any]) -> bool:

@@ -1,6 +1,6 @@
 """Other jobs, notifiers and resources, to which jobs refer by name."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.names import did_you_mean
@@ -13,12 +13,12 @@ _REMEDIES = {
 }
 
 
-def unknown_names(what: str, names: Sequence[str], known: Collection[str]) -> list[Problem]:
-    """Return a problem for each unknown name, by index."""
+def unknown_names(what: str, names: Iterable[object], known: Collection[str]) -> list[Problem]:
+    """Return a problem for each unknown name, by index; what is no text is another problem."""
     return [
         Problem((index,), f"unknown {what} {quote(name)}{did_you_mean(name, known) or _REMEDIES[what].format(name)}")
         for index, name in enumerate(names)
-        if name not in known
+        if isinstance(name, str) and name not in known
     ]
 
 

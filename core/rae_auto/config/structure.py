@@ -220,7 +220,10 @@ def _literal(value: object, cls: object) -> object:
 
 
 def _union(converter: Converter, value: object, cls: Any) -> object:
-    """Convert to the first alternative that accepts the value. Raises the error of the last one."""
+    """Convert to the first alternative that accepts the value.
+
+    Raises the error of the last one, or of one that accepts the shape of the value, but not what is in it.
+    """
     kinds = get_args(cls)
     if value is None and NoneType in kinds:
         return None
@@ -231,10 +234,15 @@ def _union(converter: Converter, value: object, cls: Any) -> object:
             try:
                 return converter.structure(value, kind)
             except ValueError as error:
-                failure = error
+                failure = failure if _is_inside(failure) else error
     if all(names):
         raise invalid(f"must be {' or '.join(filter(None, names))}, not {describe_value(value)}")
     raise failure
+
+
+def _is_inside(error: ValueError) -> bool:
+    """Return whether an error is about what is in a list or table, and not about the value itself."""
+    return isinstance(error, Invalid) and any(problem.key for problem in error.problems)
 
 
 def _list(converter: Converter, value: object, cls: Any) -> object:
