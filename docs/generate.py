@@ -4,6 +4,7 @@
 """
 
 import ast
+import importlib
 import re
 import sys
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ from typing import TypeGuard
 
 import click
 
-from rae_auto.api.plugin import Kind
+from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.cli.program import COMMAND_GROUPS, program
+from rae_auto.errors import PluginUnavailable
 from rae_auto.model.reasons import REASONS
 from rae_auto.registry import Registry
 from rae_auto.registry.describe import describe
@@ -67,9 +69,19 @@ def command_table() -> str:
     return "\n\n".join(tables)
 
 
+def plugin_class(kind: Kind, name: str) -> type[Plugin]:
+    """The class of a plugin, of one for another platform too: its options are the same everywhere."""
+    registry = Registry()
+    try:
+        return registry.get(kind, name)
+    except PluginUnavailable:
+        module = importlib.import_module(registry.info(kind, name).module)
+        return next(cls for cls in getattr(module, f"rae_{kind}s")() if cls.type == name)
+
+
 def option_table(kind: str, name: str) -> str:
     """One row for each option of a plugin."""
-    options = describe(Registry().get(Kind(kind), name)).options
+    options = describe(plugin_class(Kind(kind), name)).options
     if not options:
         return "None."
     rows = [(f"`{o.name}`", o.type, "required" if o.default is None else f"`{o.default}`", o.help) for o in options]

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,7 @@ def run(config_path: Path, *, paused: bool) -> int:
     log_setup.attach(loggers, directory)
     daemon = Daemon(config_path, config, registry, directory, paused, identity, stall_detector)
     daemon.log_file = next(filter(None, (logger.log_file(directory) for logger in loggers)), None)
+    daemon.log_places = [place for logger in loggers if (place := logger.place()) is not None]
     try:
         loop = stall_detector.new_loop()
         loop.set_default_executor(OwnedThreads())
@@ -110,6 +111,7 @@ class Daemon:
         # First, so that neither jobs nor plugins see its variables.
         self._systemd = SystemdNotify(os.environ)
         self.log_file: Path | None = None
+        self.log_places: Sequence[str] = ()
         self._started_config = config
         self._stall_detector = stall_detector
         self._registry = registry
@@ -173,7 +175,7 @@ class Daemon:
         def bind() -> None:
             # Before anything is started: a start that is refused must have no effect.
             control.bind(socket_path(self._scheduler.directory))
-            log_start(self._path, self._scheduler.directory)
+            log_start(self._path, self._scheduler.directory, self.log_places)
             self._note_config()
             self._tasks.start(control.start(socket_path(self._scheduler.directory)))
 

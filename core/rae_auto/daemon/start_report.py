@@ -5,7 +5,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,9 +20,11 @@ MAX_NEXT_STARTS = 3
 """The number of starts that the log names at first."""
 
 
-def log_start(config: Path, directory: Path) -> None:
-    """Log the configuration and the state directory, before anything is started."""
+def log_start(config: Path, directory: Path, log_places: Sequence[str]) -> None:
+    """Log the configuration, the state directory and where the log is, before anything is started."""
     logger.info("rae-auto {} starts; configuration {}, state {}", __version__, config, directory)
+    if log_places:
+        logger.info("log: {}", " and ".join(log_places))
 
 
 def describe_plan(jobs: int, due: Iterable[tuple[datetime, str]], *, is_enabled: bool) -> str:

@@ -30,6 +30,7 @@ class FileLogger(Logger):
     )
     level: LogLevel = field(default="INFO", metadata={"help": "lowest level that is written"})
     format: LineFormat = field(default="text", metadata={"help": "text for people, or JSON objects for programs"})
+    output: bool = field(default=False, metadata={"help": "also write what jobs print, line by line, as it comes"})
     rotation: Size = field(
         default=Size(10 << 20), converter=parse_size, metadata={"help": "size at which a new file is started"}
     )
@@ -42,6 +43,10 @@ class FileLogger(Logger):
     def log_file(self, directory: Path) -> Path:
         """Return the path of the current file."""
         return Path(self.path).expanduser() if self.path else directory / DEFAULT_NAME
+
+    def shows_output(self) -> bool:
+        """Return whether what jobs print is written too."""
+        return self.output
 
     def handler(self, directory: Path) -> Mapping[str, Any]:
         """Return the handler that writes to the file."""

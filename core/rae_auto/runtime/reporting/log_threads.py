@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from rae_auto.model.primitives.formatting import format_count, format_elapsed, quote
+from rae_auto.model.primitives.formatting import describe_error, format_count, format_elapsed, quote
 
 if TYPE_CHECKING:
     from loguru import Logger, Message
@@ -82,7 +82,7 @@ class LogThread:
             try:
                 self._write(message)
             except Exception as error:  # whatever a logger raises: it can't be logged
-                self._failure = f"{error!r:.200}"
+                self._failure = f"{describe_error(error):.200}"
             else:
                 self._failure = None
             if lost:
@@ -100,7 +100,7 @@ def add_in_thread(name: str, handler: Mapping[str, Any], bare: "Logger") -> LogT
         logger.add(**handler)
         return None
     if callable(sink):
-        thread = LogThread(name, sink)
+        thread = LogThread(name, sink, getattr(sink, "close", lambda: None))
         logger.add(**{**handler, "sink": thread})
         return thread
     # What loguru itself writes to, a path for instance, is written to through a logger of its own.

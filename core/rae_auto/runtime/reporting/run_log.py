@@ -37,7 +37,7 @@ _JUMP_TEXTS = {
 
 def log_run(run: Run) -> None:
     """Log that a run started, will be retried, or ended."""
-    log, name = logger.bind(job=run.job, run=run.id), _name(run)
+    log, name = logger.bind(job=run.job, run=run.id, state=run.state.value), _name(run)
     if run.state is RunState.STARTING:
         log.info("started {}" if run.attempt == 1 else "started {}, attempt {}", name, run.attempt)
     elif run.state is RunState.RETRYING:
@@ -96,4 +96,6 @@ def _details(run: Run) -> str:
 def log_decision(decision: Decision) -> None:
     """Log a decision not to run, with its reason."""
     if decision.outcome is Outcome.SKIP:
-        logger.bind(job=decision.job).info("skipped: {}", decision.reason.describe(_local_time))
+        logger.bind(job=decision.job, state=RunState.SKIPPED.value).info(
+            "skipped: {}", decision.reason.describe(_local_time)
+        )

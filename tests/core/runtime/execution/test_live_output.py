@@ -55,6 +55,7 @@ async def show_all(path: Path, *parts: bytes, is_adopted: bool = False) -> None:
             file.flush()
             await asyncio.sleep(0)
     await output.finish()
+    log_setup.flush(5)
 
 
 def test_live_output_shows_each_line_once(screen: Lines, tmp_path: Path) -> None:
