@@ -68,14 +68,15 @@ def test_status_elsewhere_goes_to_the_folder_that_says_where_the_state_is(progra
 
 
 def test_first_lines_say_where_things_are_and_what_is_next(log: list[str], program: Path) -> None:
-    log_start(Path("/etc/rae.toml"), Path("/state"))
+    log_start(Path("/etc/rae.toml"), Path("/state"), ["the journal"])
     due = [(datetime(2050, 1, day, tzinfo=UTC), f"job{day}") for day in (4, 1, 3, 2)]
     log_ready(CONFIG, describe_plan(4, due, is_enabled=True), is_enabled=True)
     assert "configuration /etc/rae.toml, state /state" in log[0]
-    assert "4 jobs; next: job1 at 20" in log[1]
-    assert log[1].index("job1") < log[1].index("job2") < log[1].index("job3")
-    assert "job4" not in log[1]
-    assert "in a second terminal: '~/'my clone/bin/rae-auto' status'" in log[2]
+    assert log[1] == "log: the journal"
+    assert "4 jobs; next: job1 at 20" in log[2]
+    assert log[2].index("job1") < log[2].index("job2") < log[2].index("job3")
+    assert "job4" not in log[2]
+    assert "in a second terminal: '~/'my clone/bin/rae-auto' status'" in log[3]
 
 
 def test_first_lines_of_jobs_that_nothing_starts_say_so(log: list[str], program: Path) -> None:

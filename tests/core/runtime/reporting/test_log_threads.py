@@ -92,7 +92,7 @@ def test_failing_logger_is_a_problem_until_it_works(tmp_path: Path) -> None:
     log_setup.attach([failing], tmp_path)
     logger.warning("one")
     log_setup.flush(60)
-    assert log_setup.problems() == ["logger \"slow\" fails: OSError(28, 'No space left on device')"]
+    assert log_setup.problems() == ['logger "slow" fails: No space left on device']
 
 
 def test_hung_logger_does_not_delay_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
