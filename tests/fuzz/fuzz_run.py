@@ -214,12 +214,25 @@ class FuzzRun:
         self.world.cancel(job=name)
 
     def _pause(self) -> None:
-        name, paused = self._random.choice(NAMES), self._random.random() < 0.5
-        self._log(f"{'pause' if paused else 'resume'} {name}")
-        if paused:
+        name, chance = self._random.choice(NAMES), self._random.random()
+        if chance < 0.3:
+            self._log(f"pause {name}")
             self.world.pause(name)
+        elif chance < 0.6:
+            until = self.world.now.wall + timedelta(seconds=self._random.randint(-60, 2 * 3600))
+            self._log(f"pause {name} until {until}")
+            # From then on it may go on by itself, whatever it was paused for before.
+            self._invariants.resumed(JobId(name))
+            self.world.pause(name, until=until)
         else:
+            self._log(f"resume {name}")
             self._resume(name)
+
+    def _skip(self) -> None:
+        name, undo = self._random.choice(NAMES), self._random.random() < 0.2
+        self._log(f"{'take back the skip of' if undo else 'skip'} {name}")
+        at = self.world.skip(name, undo=undo)
+        self._invariants.skipped(JobId(name), at, is_taken_back=undo)
 
     def _resume(self, name: str) -> None:
         # Whether or not the answer comes, it may be resumed.
@@ -288,7 +301,7 @@ class FuzzRun:
         if isinstance(value, Run):
             lost = evolve(value, state=RunState.LOST, finished_at=self.world.now.wall, handle=None, stopping=None)
             state = next((one for one in self.world.stored(JobState) if one.job == value.job), paused)
-            changes = [Discard(value), Record(lost), Save(evolve(state, paused=True))]
+            changes = [Discard(value), Record(lost), Save(evolve(state, paused=True, paused_until=None))]
             self.world.history.append(lost)
             self.world.active_starts.pop(value.id, None)
         self._store.crash, self._store.errors = None, 0
@@ -413,6 +426,7 @@ _STEPS: dict[Callable[[FuzzRun], None], int] = {
     FuzzRun._end: 24,
     FuzzRun._cancel: 3,
     FuzzRun._pause: 4,
+    FuzzRun._skip: 3,
     FuzzRun._reload: 2,
     FuzzRun._sleep: 1,
     FuzzRun._set_clock: 2,

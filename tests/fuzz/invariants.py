@@ -47,6 +47,8 @@ class Invariants:
         """The run that each instant of a schedule really started, whatever the store knows of it."""
         self._held: set[JobId] = set()
         """Jobs that are paused because a document of theirs was damaged."""
+        self._skips: set[tuple[JobId, datetime]] = set()
+        """Instants that were skipped by hand."""
         self._new_since: dict[tuple[JobId, str], int] = {}
         """From which decision on a job, or its trigger, is another than the one before it of the same name."""
 
@@ -68,17 +70,23 @@ class Invariants:
         for key in [key for key in self._due_since if key[0] == job and which(key[1])]:
             del self._due_since[key]
         self._began = {key: run for key, run in self._began.items() if key[0] != job or not which(key[1])}
+        self._skips = {skip for skip in self._skips if skip[0] != job}
         self._held -= {job} if which("") else set()
 
     def damaged(self, job: JobId, run: RunId | None) -> None:
         """A document of the job can't be read any more, perhaps that of a run: the job is held until it is resumed."""
         if job in [entry.job.id for entry in self._world.engine.jobs()]:
             self._held.add(job)
+        self._skips = {skip for skip in self._skips if skip[0] != job}
         self._targets = {key: state for key, state in self._targets.items() if key[0] != run}
         if run is None:
             # With its cursors it lost what was decided while the clock was ahead.
             self._new_since[job, ""] = len(self._world.decisions)
             self._began = {key: began for key, began in self._began.items() if key[0] != job}
+
+    def skipped(self, job: JobId, at: datetime, *, is_taken_back: bool) -> None:
+        """The job must not start at this instant, or may again."""
+        (self._skips.discard if is_taken_back else self._skips.add)((job, at))
 
     def resumed(self, job: JobId) -> None:
         """The job may start again."""
@@ -87,6 +95,8 @@ class Invariants:
     def clock_was_set_back(self) -> None:
         """An older state of the store doesn't know of instants that were ahead of their time."""
         self._began.clear()
+        # A skip is used up when its instant has passed, and an instant may come a second time.
+        self._skips.clear()
 
     def acknowledge(self, run: RunId) -> None:
         """Somebody was told that this run will be."""
@@ -105,6 +115,7 @@ class Invariants:
         self._decided.clear()
         self._targets.clear()
         self._held.clear()
+        self._skips.clear()
         self._new_since = {key: min(number, len(decisions)) for key, number in self._new_since.items()}
 
     def begin_schedules_again(self, job: JobId | None = None) -> None:
@@ -132,11 +143,23 @@ class Invariants:
         self._stops()
         self._reservations()
         self._damaged_jobs()
+        self._pauses_and_skips()
 
     def _damaged_jobs(self) -> None:
         for entry in self._world.engine.jobs():
             if entry.job.id in self._held and not entry.state.paused:
                 raise InvariantViolated(f"{entry.job.id} goes on, though a document of it was damaged")
+
+    def _pauses_and_skips(self) -> None:
+        """A pause with an end is over then, and what is skipped by hand doesn't start."""
+        now = self._world.now.wall
+        for entry in self._world.engine.jobs():
+            until = entry.state.paused_until
+            if until is not None and not entry.state.paused:
+                raise InvariantViolated(f"{entry.job.id} has an end of a pause, but isn't paused")
+            wake = self._world.engine.next_wake(self._world.now)
+            if until is not None and until <= now and wake != 0.0 and not self._world.engine.is_stopping:
+                raise InvariantViolated(f"{entry.job.id} stays paused, though its pause ended at {until}")
 
     def _stops(self) -> None:
         """A cancellation or a timeout that was decided stays so, across crashes too, and is carried out."""
@@ -224,6 +247,8 @@ class Invariants:
                 raise InvariantViolated(f"attempt {attempt} was started twice")
             self._started.add(attempt)
             if (start.run.job, start.run.trigger) in self._due_since:
+                if (start.run.job, start.run.scheduled_for) in self._skips:
+                    raise InvariantViolated(f"{start.run.id} started, though its start was skipped by hand")
                 occurrence = start.run.job, start.run.trigger, start.run.key
                 if self._began.setdefault(occurrence, start.run.id) != start.run.id:
                     raise InvariantViolated(f"{occurrence} was run twice")

@@ -14,6 +14,7 @@ from rae_auto.engine.events import AttemptEnded, AttemptFound, GuardsRead
 from rae_auto.engine.runs import admission, attempts, dependencies, dispatch, guards, loop_detection, retry
 from rae_auto.engine.state import AskingGuards, EngineState
 from rae_auto.engine.time import cursors
+from rae_auto.engine.time.pause_ends import PauseEnds
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job_state import JobState
 from rae_auto.model.reasons import Paused
@@ -130,6 +131,14 @@ def a_paused_job_starts_waiting_runs(patch):
     patch.setattr(dispatch, "find_obstacle", mutant)
 
 
+def a_pause_with_an_end_does_not_end(patch):
+    patch.setattr(PauseEnds, "next_at", lambda _: None)
+
+
+def a_start_that_is_skipped_by_hand_happens(patch):
+    patch.setattr(JobState, "find_off_by_hand", JobState.find_pause)
+
+
 def a_lost_attempt_stays_open(patch):
     original = engine_module._HANDLERS[AttemptFound]
 
@@ -239,6 +248,8 @@ MUTANTS = [
     a_resource_is_never_used,
     a_failed_need_is_ignored,
     a_paused_job_starts_waiting_runs,
+    a_pause_with_an_end_does_not_end,
+    a_start_that_is_skipped_by_hand_happens,
     a_lost_attempt_stays_open,
     the_queue_is_upside_down,
     a_clock_that_is_set_back_repeats_instants,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rae_auto.model.decision import Decision, Occurrence, Outcome, run_id_of
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import Cursor, JobState, SeenOccurrence
+from rae_auto.model.job_state import Cursor, JobState, SeenOccurrence, SkippedStart
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
 from rae_auto.model.policies import (
     Backoff,
@@ -149,6 +149,7 @@ _facts: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(0, 1000),
     bool: st.booleans(),
     datetime: instants,
+    datetime | None: st.none() | instants,
     timedelta: durations,
     RunId: run_ids,
     JobId: job_ids,
@@ -206,6 +207,9 @@ job_states = st.builds(
     JobState,
     job=job_ids,
     paused=st.booleans(),
+    paused_until=st.none() | instants,
+    pause_note=texts,
+    skips=st.lists(st.builds(SkippedStart, at=instants, requested_at=instants), max_size=2).map(tuple),
     cursors=st.dictionaries(names, st.builds(Cursor, at=instants, schedule=names, since=instants), max_size=2),
     last_state=st.none() | st.sampled_from(RunState),
     last_run=st.none() | run_ids,

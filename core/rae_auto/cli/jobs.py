@@ -1,6 +1,7 @@
-"""The commands list, show, remove, pause and resume: the jobs of a running daemon."""
+"""The commands list, show, remove, pause, resume and skip: the jobs of a running daemon."""
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -9,8 +10,10 @@ from rae_auto.cli.queries import ask_project, connect, zone_of
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count
+from rae_auto.model.primitives.units import parse_duration
 from rae_auto.views.jobs import JOB_HEADERS, OPTIONAL_JOB_HEADERS, job_details, job_rows, split_done
 from rae_auto.views.tables import print_json, show_table
+from rae_auto.views.times import describe_instant
 
 
 @click.command("list")
@@ -82,29 +85,93 @@ def remove_command(job: str, config: str | None) -> None:
     click.echo(f"removed {escape_line(job)}")
 
 
-@click.command("pause")
-@options.job
-@options.config
-def pause_command(job: str, config: str | None) -> None:
-    """Pause a job: it starts by hand only, until it is resumed.
+_jobs = click.argument("jobs", nargs=-1, metavar="[JOB...]", shell_complete=options.complete("jobs"))
 
-    Example: rae-auto pause backup
+
+@click.command("pause")
+@_jobs
+@click.option("--all", "all_", is_flag=True, help="Pause all jobs.")
+@click.option("--for", "for_", metavar="DURATION", help="End the pause after so long: 2h, 3d.")
+@click.option("--until", metavar="TIME", help="End the pause at this time: 18:00, tomorrow 9:00, 2026-12-24.")
+@click.option("--note", metavar="TEXT", default="", help="Say why; shown wherever the pause is.")
+@options.config
+def pause_command(
+    jobs: tuple[str, ...], all_: bool, for_: str | None, until: str | None, note: str, config: str | None
+) -> None:
+    """Pause jobs: they start by hand only, until the pause ends or they are resumed.
+
+    \b
+    Example: rae-auto pause backup --for 2h --note "disk is being replaced"
+             rae-auto pause --all --until "tomorrow 9:00"
     """
+    names = _names(jobs, all_)
     with connect(config) as client:
-        is_changed = client.call("pause", job=job)["changed"]
-    name = escape_line(job)
-    click.echo(f"paused {name}" if is_changed else f"{name} was already paused; 'rae-auto resume {name}' resumes it")
+        where = zone_of(client)
+        end = _end_of_pause(for_, until, where)
+        answer = client.call("pause", jobs=names, until=end and end.isoformat(), note=note)
+    text = "" if end is None else f" until {describe_instant(end, where, datetime.now(UTC))}"
+    for name in map(escape_line, answer["jobs"]):
+        if name in answer["changed"]:
+            click.echo(f"paused {name}{text}")
+        else:
+            click.echo(f"{name} was already paused; 'rae-auto resume {name}' resumes it")
+
+
+def _names(jobs: tuple[str, ...], is_all: bool) -> list[str] | str:
+    """Return the names that are given, or "all". Errors: click.UsageError unless it is one of both."""
+    if bool(jobs) == is_all:
+        raise click.UsageError("name jobs or use --all, not both" if is_all else "name a job, or use --all")
+    return "all" if is_all else list(jobs)
+
+
+def _end_of_pause(duration: str | None, until: str | None, where: ZoneInfo) -> datetime | None:
+    """Return the instant of the options, or None. Errors: click.UsageError."""
+    if duration is not None and until is not None:
+        raise click.UsageError("--for and --until both say when the pause ends; use one of them")
+    if until is not None:
+        return options.read_future_time("--until", until, where)
+    if duration is None:
+        return None
+    try:
+        length = parse_duration(duration)
+    except ValueError as error:
+        raise click.UsageError(f"--for: {error}") from None
+    if not length:
+        raise click.UsageError("--for: a pause of no length ends at once; use a duration such as 2h")
+    return datetime.now(UTC) + length
 
 
 @click.command("resume")
-@options.job
+@_jobs
+@click.option("--all", "all_", is_flag=True, help="Resume all jobs.")
 @options.config
-def resume_command(job: str, config: str | None) -> None:
-    """Resume a paused job.
+def resume_command(jobs: tuple[str, ...], all_: bool, config: str | None) -> None:
+    """Resume paused jobs.
 
     Example: rae-auto resume backup
     """
+    names = _names(jobs, all_)
     with connect(config) as client:
-        is_changed = client.call("resume", job=job)["changed"]
-    name = escape_line(job)
-    click.echo(f"resumed {name}" if is_changed else f"{name} was not paused; nothing has changed")
+        answer = client.call("resume", jobs=names)
+    for name in map(escape_line, answer["changed"] if all_ else answer["jobs"]):
+        click.echo(f"resumed {name}" if name in answer["changed"] else f"{name} was not paused; nothing has changed")
+    if all_ and not answer["changed"]:
+        click.echo("no job was paused; nothing has changed")
+
+
+@click.command("skip")
+@options.job
+@click.option("--undo", is_flag=True, help="Take back the last skip.")
+@options.config
+def skip_command(job: str, undo: bool, config: str | None) -> None:
+    """Skip the next scheduled start of a job; a second time, the one after it.
+
+    Example: rae-auto skip backup
+    """
+    with connect(config) as client:
+        where = zone_of(client)
+        answer = client.call("skip", job=job, undo=undo)
+    now = datetime.now(UTC)
+    at, next_at = (value and describe_instant(datetime.fromisoformat(value), where, now) for value in answer.values())
+    done = "will start again at" if undo else "skips its start at"
+    click.echo(f"{escape_line(job)} {done} {at}; next start: {next_at or 'none'}")

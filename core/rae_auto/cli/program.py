@@ -24,7 +24,7 @@ COMMAND_GROUPS = {
     },
     "Change": {
         "add": "change.add", "edit": "change.edit", "rename": "change.rename",
-        "remove": "jobs", "pause": "jobs", "resume": "jobs",
+        "remove": "jobs", "pause": "jobs", "resume": "jobs", "skip": "jobs",
     },
     "Plan": {"check": "planning", "simulate": "simulate", "test-trigger": "runs"},
     "Store": {

@@ -15,6 +15,7 @@ from rae_auto.errors import DaemonUnreachable, RunNotFound
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
+from rae_auto.model.job_state import check_pause
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import JobId, RunId
@@ -123,13 +124,19 @@ class RemoteScheduler:
         """As `Scheduler.get_job`."""
         return (await self._show(job))[0]
 
-    async def pause(self, job: str) -> None:
+    async def pause(self, job: str, *, until: datetime | None = None, note: str = "") -> bool:
         """As `Scheduler.pause`."""
-        await self._ask("pause", job=job)
+        check_pause(until, note, None)
+        answer = await self._ask("pause", job=job, until=until and until.isoformat(), note=note)
+        return bool(answer["changed"])
 
-    async def resume(self, job: str) -> None:
+    async def resume(self, job: str) -> bool:
         """As `Scheduler.resume`."""
-        await self._ask("resume", job=job)
+        return bool((await self._ask("resume", job=job))["changed"])
+
+    async def skip(self, job: str, *, undo: bool = False) -> datetime:
+        """As `Scheduler.skip`."""
+        return datetime.fromisoformat((await self._ask("skip", job=job, undo=undo))["at"])
 
     async def _show(self, job: str) -> tuple[Job, JobInfo]:
         shown = await self._ask("show", job=job, documents=True)

@@ -1,6 +1,6 @@
 """Checks the arguments of requests, which come as arbitrary JSON from the socket or the command line."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,18 @@ def text(arguments: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_TEXT_CHARACTERS or not value.isprintable():
         raise BadRequest(f"the request needs {quote(name)}: at most {_MAX_TEXT_CHARACTERS} printable characters")
     return value
+
+
+def job_names(arguments: Mapping[str, Any], every: Sequence[str]) -> list[str]:
+    """Return the jobs that a request names as `job`, or as `jobs`: a list, or "all" for `every`. Errors: BadRequest."""
+    jobs = arguments.get("jobs")
+    if jobs is None:
+        return [text(arguments, "job")]
+    if jobs == "all":
+        return list(every)
+    if not isinstance(jobs, list) or not jobs:
+        raise BadRequest('"jobs" must be a list of names, or "all"')
+    return list(dict.fromkeys(text({"job": job}, "job") for job in jobs))
 
 
 def absolute_path(arguments: Mapping[str, Any], name: str) -> Path:

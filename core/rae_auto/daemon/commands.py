@@ -17,6 +17,7 @@ from rae_auto.control.protocol import MAX_RECORDS_AT_ONCE
 from rae_auto.control.requests import (
     absolute_path,
     flag,
+    job_names,
     limit_of,
     log_query,
     optional_instant,
@@ -27,6 +28,7 @@ from rae_auto.control.requests import (
 from rae_auto.daemon.status import DaemonFacts, read_status
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
+from rae_auto.model.job_state import check_pause
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.primitives.zones import zone
 from rae_auto.model.reasons.base import TimeFormat
@@ -85,8 +87,9 @@ class Commands:
             "rename": with_arguments(self.rename, "job", "new"),
             "trigger": with_arguments(self.trigger, "job", "request", "event", "env", "args", "force"),
             "cancel": with_arguments(self.cancel, "job", "run"),
-            "pause": with_arguments(self.pause, "job"),
-            "resume": with_arguments(self.resume, "job"),
+            "pause": with_arguments(self.pause, "job", "jobs", "until", "note"),
+            "resume": with_arguments(self.resume, "job", "jobs"),
+            "skip": with_arguments(self.skip, "job", "undo"),
             "history": with_arguments(
                 self.history, "job", "run", "states", "since", "until", "limit", "documents", "local_times"
             ),
@@ -178,12 +181,30 @@ class Commands:
         return {"cancelled": await self._scheduler.cancel(target)}
 
     async def pause(self, arguments: Arguments) -> Any:
-        """Pause a job: its triggers start nothing until it is resumed."""
-        return {"changed": await self._scheduler.pause(text(arguments, "job"))}
+        """Pause a job, several or `"all"`, for good or until an instant; return the names that this changed."""
+        until, note = optional_instant(arguments, "until", self._zone), arguments.get("note") or ""
+        check_pause(until, note, self._scheduler.runtime.now())
+        return await self._for_jobs(arguments, lambda job: self._scheduler.pause(job, until=until, note=note))
 
     async def resume(self, arguments: Arguments) -> Any:
-        """Resume a paused job."""
-        return {"changed": await self._scheduler.resume(text(arguments, "job"))}
+        """Resume a job, several or `"all"`; return the names of those that were paused."""
+        return await self._for_jobs(arguments, self._scheduler.resume)
+
+    async def _for_jobs(self, arguments: Arguments, change: Callable[[str], Awaitable[bool]]) -> Any:
+        """Change the jobs of a request, all of them or, if there is no such job, none. Raises JobNotFound."""
+        engine = self._scheduler.runtime.engine
+        jobs = job_names(arguments, [entry.job.id for entry in engine.jobs()])
+        for job in jobs:
+            engine.job(JobId(job))
+        changed = await asyncio.gather(*map(change, jobs))
+        return {"changed": [job for job, is_changed in zip(jobs, changed, strict=True) if is_changed], "jobs": jobs}
+
+    async def skip(self, arguments: Arguments) -> Any:
+        """Skip the next scheduled start of a job, or take the last skip back; return its instant and the next start."""
+        job = text(arguments, "job")
+        at = await self._scheduler.skip(job, undo=flag(arguments, "undo"))
+        next_at = self._scheduler.runtime.engine.next_at(JobId(job))
+        return {"at": at.isoformat(), "next_at": next_at and next_at.isoformat()}
 
     async def history(self, arguments: Arguments) -> Any:
         """Return the runs that match, newest first, with `documents` as stores keep them; raises JobNotFound."""

@@ -44,6 +44,8 @@ class EarlyCommands:
             "disabled_by": None,
             "jobs": 0,
             "paused": [],
+            "pauses": {},
+            "skips": [],
             "disabled": [],
             "failed": [],
             "running": [],

@@ -58,6 +58,8 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *
         "disabled_by": None if runtime.settings.enabled else facts.disabled_by(),
         "jobs": len(jobs),
         "paused": [entry.job.id for entry in jobs if entry.state.paused],
+        "pauses": {entry.job.id: _pause(entry) for entry in jobs if entry.state.paused},
+        "skips": [{"job": e.job.id, "at": skip.at.isoformat()} for e in jobs for skip in e.state.skips],
         "disabled": [entry.job.id for entry in jobs if not entry.job.enabled],
         "failed": [_failure(entry) for entry in jobs if entry.job.enabled and entry.state.last_state in _FAILURES],
         "running": [run_record(run) for run in runs if run.state.active],
@@ -65,6 +67,11 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *
         "next": [{"job": job, "at": at.isoformat()} for at, job in due[:MAX_NEXT_JOBS]],
         "problems": [*filter(None, [runtime.store_problem]), *runtime.damaged_jobs, *problems],
     }
+
+
+def _pause(entry: JobEntry) -> dict[str, Any]:
+    until = entry.state.paused_until
+    return {"until": until and until.isoformat(), "note": entry.state.pause_note}
 
 
 def _waiting(run: Run, runtime: Runtime, time: TimeFormat) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 an error. Facts, which can't be refused, are in `events`.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from attrs import frozen
 
@@ -38,10 +38,27 @@ class RemoveJob:
 
 @frozen
 class SetPaused:
-    """Pause a job, or resume it. Reply: `{"job": id}`. Errors: JobNotFound."""
+    """Pause a job, or resume it. A pause ends by itself when the wall clock shows `until`, if that is given.
+
+    Reply: `{"job": id, "changed": bool}`. Errors: JobNotFound.
+    """
 
     job: JobId
     paused: bool
+    ask: Ask | None = None
+    until: datetime | None = None
+    note: str = ""
+
+
+@frozen
+class SkipStart:
+    """Have the next scheduled start of a job skipped, or with `undo` take back the last such request.
+
+    Reply: `{"job": id, "at": instant}`. Errors: JobNotFound, BadRequest if there is nothing to skip or to take back.
+    """
+
+    job: JobId
+    undo: bool = False
     ask: Ask | None = None
 
 
@@ -91,4 +108,4 @@ class Stop:
     ask: Ask | None = None
 
 
-Command = AddJob | RemoveJob | SetPaused | Trigger | CancelRuns | Reconfigure | Stop
+Command = AddJob | RemoveJob | SetPaused | SkipStart | Trigger | CancelRuns | Reconfigure | Stop

@@ -35,6 +35,7 @@ from datetime import datetime
 
 from attrs import define, evolve, field
 
+from rae_auto.engine import by_hand
 from rae_auto.engine.runs import admission
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS
 from rae_auto.engine.state import Backlog, EngineState, JobEntry, Lateness
@@ -150,6 +151,7 @@ def _decide_job(turn: Turn, entry: JobEntry, lateness: Lateness, piece: _Piece) 
         _decide_span(turn, entry, trigger, span, piece.spread, lateness)
         piece.left -= len(span.instants)
     if spans:
+        by_hand.forget_past_skips(turn, entry)
         turn.step.save(entry.state)
 
 
@@ -158,7 +160,7 @@ def _decide_span(
 ) -> None:
     """Decide the due instants of one trigger, and move its cursor. The caller saves the job's state."""
     now = turn.now.wall
-    selected, cause = select_instants(entry.job, span, now), lateness.cause
+    selected, cause = _select(entry, span, now), lateness.cause
     if cause is MissedCause.STORE_REVERTED:
         # What may have run, with nothing left to show it, must not run again.
         selected = frozenset(instant for instant in selected if instant > lateness.since)
@@ -189,6 +191,15 @@ def _decide_span(
         _record_refusals(turn, entry, trigger, refused)
     cursor = cursors.advance(entry.state.cursors[trigger], last, given_up)
     entry.state = evolve(entry.state, cursors={**entry.state.cursors, trigger: cursor})
+
+
+def _select(entry: JobEntry, span: DueSpan, now: datetime) -> frozenset[datetime]:
+    """Return the instants to decide one by one; those that are skipped by hand displace no others."""
+    if not entry.state.skips:
+        return select_instants(entry.job, span, now)
+    by_hand_skipped = frozenset(instant for instant in span.instants if entry.state.find_skip(instant))
+    rest = evolve(span, instants=tuple(instant for instant in span.instants if instant not in by_hand_skipped))
+    return select_instants(entry.job, rest, now) | by_hand_skipped
 
 
 def _record_refusals(turn: Turn, entry: JobEntry, trigger: str, refused: Sequence[tuple[datetime, Skip]]) -> None:

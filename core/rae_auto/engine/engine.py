@@ -15,8 +15,18 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from rae_auto.engine import jobs, lifecycle, time_passing
-from rae_auto.engine.commands import AddJob, CancelRuns, Command, Reconfigure, RemoveJob, SetPaused, Stop, Trigger
+from rae_auto.engine import by_hand, jobs, lifecycle, time_passing
+from rae_auto.engine.commands import (
+    AddJob,
+    CancelRuns,
+    Command,
+    Reconfigure,
+    RemoveJob,
+    SetPaused,
+    SkipStart,
+    Stop,
+    Trigger,
+)
 from rae_auto.engine.effects import Save, Step
 from rae_auto.engine.events import (
     AttemptEnded,
@@ -44,7 +54,8 @@ EngineInput = Command | Event
 _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     AddJob: jobs.add_job,
     RemoveJob: jobs.remove_job,
-    SetPaused: jobs.set_paused,
+    SetPaused: by_hand.set_paused,
+    SkipStart: by_hand.skip_start,
     Reconfigure: jobs.reconfigure,
     Trigger: admission.trigger,
     CancelRuns: lifecycle.cancel_runs,
@@ -109,13 +120,11 @@ class Engine:
         is_waited_for = self.is_catching_up or (self._state.is_restarted and not self._state.is_stopping)
         if is_waited_for or time_passing.has_jumped(self._state, now):
             return 0.0
-        alarm_at, due_at = self._state.timers.next_at(), None
+        alarm_at = self._state.timers.next_at()
+        waits = [] if alarm_at is None else [alarm_at - now.mono]
         if not self._state.is_stopping:
-            due_at = self._state.timetable.next_at()
-        waits = [
-            *([] if alarm_at is None else [alarm_at - now.mono]),
-            *([] if due_at is None else [(due_at - now.wall).total_seconds()]),
-        ]
+            due = (self._state.timetable.next_at(), self._state.pause_ends.next_at())
+            waits += [(at - now.wall).total_seconds() for at in due if at is not None]
         return max(min(waits), 0.0) if waits else None
 
     # The rest only reads.
@@ -183,11 +192,7 @@ class Engine:
         return [seen for (owner, _), known in self._state.seen.items() if owner == job for seen in known.values()]
 
     def next_at(self, job: JobId) -> datetime | None:
-        """Return when the job's schedules start it next; None if they don't, as long as it is paused or disabled."""
+        """Return when the job's schedules start it next, after a pause that has an end; None if they don't."""
         entry = self._state.jobs[job]
         is_enabled = entry.job.enabled and self._state.settings.enabled
-        if not is_enabled or entry.state.paused or self._state.is_stopping:
-            return None
-        triggers = entry.plan.schedules
-        instants = [self._state.timetable.next_of((job, trigger)) for trigger in triggers]
-        return min((instant for instant in instants if instant is not None), default=None)
+        return by_hand.find_next_start(self._state, entry) if is_enabled and not self._state.is_stopping else None

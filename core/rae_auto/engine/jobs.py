@@ -1,10 +1,10 @@
-"""Jobs: added, changed, paused, removed. Open runs go on under the definition that they were decided under."""
+"""Jobs: added, changed, removed. Open runs go on under the definition that they were decided under."""
 
 from collections.abc import Iterable
 
 from attrs import evolve
 
-from rae_auto.engine.commands import AddJob, Reconfigure, RemoveJob, SetPaused
+from rae_auto.engine.commands import AddJob, Reconfigure, RemoveJob
 from rae_auto.engine.effects import JobChanged
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.engine.runs import guards
@@ -125,23 +125,6 @@ def _them(jobs: list[JobId]) -> str:
     return "that job" if len(jobs) == 1 else "those jobs"
 
 
-def set_paused(turn: Turn, command: SetPaused) -> None:
-    """Pause a job, which then starts nothing by itself, or resume it, which lets waiting runs go on."""
-    entry = turn.state.jobs.get(command.job)
-    if entry is None:
-        turn.step.reply(command.ask, turn.state.job_not_found(command.job))
-        return
-    is_changed = entry.state.paused != command.paused
-    if is_changed:
-        entry.state = evolve(entry.state, paused=command.paused)
-        turn.step.save(entry.state)
-        turn.step.request(JobChanged(command.job, "paused" if command.paused else "resumed"))
-        release(turn, command.job)
-        # A run that is paused while it waits for a resource must not have it reserved.
-        release_resources(turn, entry.job)
-    turn.step.reply(command.ask, {"job": command.job, "changed": is_changed})
-
-
 def reconfigure(turn: Turn, command: Reconfigure) -> None:
     """Replace the settings and all jobs of the configuration, whose jobs take the places of added ones of their names.
 
@@ -225,6 +208,7 @@ def drop_job(turn: Turn, entry: JobEntry) -> None:
         state.feedback_chains.pop((job, ref.id), None)
     state.undecidable.pop(job)
     del state.jobs[job]
+    state.pause_ends.set(job, None)
     turn.step.discard(entry.state)
     turn.step.request(JobChanged(job, "removed"))
     release(turn, job)

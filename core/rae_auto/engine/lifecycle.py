@@ -41,6 +41,7 @@ def restored(turn: Turn, event: Restored) -> None:
     for run in sorted(event.runs, key=lambda run: (not run.attempt, run.queued_at, run.id)):
         _reopen(turn, run)
     for entry in state.jobs.values():
+        state.pause_ends.set(entry.job.id, entry.state.paused_until)
         set_cursors(turn, entry)
         for trigger, schedule in entry.plan.schedules.items():
             state.timetable.join((entry.job.id, trigger), schedule, entry.state.cursors[trigger].at)

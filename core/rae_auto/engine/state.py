@@ -67,6 +67,7 @@ from attrs import Factory, define, field, frozen, setters
 from rae_auto.engine.plan import Plan, Settings
 from rae_auto.engine.queue import Queue, ResourceLine, queue_rank
 from rae_auto.engine.time.catch_up import StartSpread
+from rae_auto.engine.time.pause_ends import PauseEnds
 from rae_auto.engine.time.timers import Timers
 from rae_auto.engine.time.timetable import Timetable
 from rae_auto.engine.undo_log import RevertibleDict, RevertibleList, UndoLog, note_old_value
@@ -266,7 +267,7 @@ def _revertible(kind: Callable[[UndoLog], Any]) -> Any:
     return Factory(lambda state: kind(state.undo_log), takes_self=True)
 
 
-_MAPPING, _TIMETABLE, _TIMERS = map(_revertible, (RevertibleDict, Timetable, Timers))
+_MAPPING, _TIMETABLE, _TIMERS, _PAUSE_ENDS = map(_revertible, (RevertibleDict, Timetable, Timers, PauseEnds))
 _QUEUE, _RESOURCE_LINE = map(_revertible, (Queue, ResourceLine))
 
 
@@ -298,6 +299,7 @@ class EngineState:
 
     timetable: Timetable = field(default=_TIMETABLE)
     timers: Timers = field(default=_TIMERS)
+    pause_ends: PauseEnds = field(default=_PAUSE_ENDS)
     queue: Queue = field(default=_QUEUE)
 
     ended_at: RevertibleDict[TriggerKey, float] = field(default=_MAPPING)

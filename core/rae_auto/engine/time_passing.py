@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from attrs import evolve
 
-from rae_auto.engine import due_instants
+from rae_auto.engine import by_hand, due_instants
 from rae_auto.engine.effects import ClockJumped
 from rae_auto.engine.events import TimePassed
 from rae_auto.engine.runs import attempts, guards
@@ -68,6 +68,7 @@ def time_passed(turn: Turn, _: TimePassed) -> None:
     _ring_alarms(turn)
     if not turn.state.is_stopping:
         due_instants.decide_some(turn)
+        by_hand.end_pauses(turn)
 
 
 def all_time_passed(turn: Turn) -> None:
@@ -75,6 +76,7 @@ def all_time_passed(turn: Turn) -> None:
     _ring_alarms(turn)
     if not turn.state.is_stopping:
         due_instants.decide_all(turn)
+        by_hand.end_pauses(turn)
 
 
 def _ring_alarms(turn: Turn) -> None:

@@ -22,7 +22,6 @@ from rae_auto.model.primitives.local_times import RequestedTime, distance_to_nea
 from rae_auto.model.reasons import (
     CaughtUp,
     Disabled,
-    Paused,
     Reason,
     Repeated,
     RepeatedAfterCrash,
@@ -82,11 +81,11 @@ def explain_now(view: JobView) -> Explanation:
     run = max(view.runs, key=lambda run: (run.finished_at or run.queued_at, run.queued_at), default=None)
     if view.problem is not None:
         return Explanation(f"{view.job} starts nothing: {view.problem}", (), UnusableJob(view.problem))
-    if view.definition is not None and (view.disabled_by or view.paused):
-        reason = Paused() if view.paused else Disabled()
+    if view.definition is not None and (view.disabled_by or view.pause):
+        reason = view.pause or Disabled()
         state = (
-            f"is paused; 'rae-auto resume {view.job}' resumes it"
-            if view.paused
+            f"{view.pause.describe_state(view.time)}; 'rae-auto resume {view.job}' resumes it"
+            if view.pause
             else f"does not start by itself: {view.disabled_by}"
         )
         latest = (ExplanationFact("latest run", _describe_run(run, view)[0]),) if run else ()
@@ -140,12 +139,17 @@ def _explain_no_record(at: datetime, view: JobView) -> Explanation:
     job = view.job
     before, after = find_neighbours(view.schedules.values(), at)
     facts = tuple(list_outlook_facts(view))
-    if at > view.now and view.definition is not None and (view.paused or view.disabled_by):
-        reason = Paused() if view.paused else Disabled()
-        why = reason.describe(view.time) if view.paused else view.disabled_by
-        return Explanation(f"{job} will not run at {view.time(at)}: {why}", facts, reason)
+    if at > view.now and view.definition is not None and view.disabled_by:
+        return Explanation(f"{job} will not run at {view.time(at)}: {view.disabled_by}", facts, Disabled())
+    pause = view.find_off_by_hand(at) if at > view.now and view.definition is not None else None
+    if pause is not None:
+        why = pause.describe(view.time)
+        return Explanation(f"{job} will not run at {view.time(at)}: {why}", facts, pause)
     for due in (before, after):
         if due is not None and abs(due - at) <= MAX_DISTANCE and due > view.now:
+            off = view.find_off_by_hand(due)
+            if off is not None:
+                return Explanation(f"{job} will not run at {view.time(due)}: {off.describe(view.time)}", facts, off)
             blocker = view.describe_blocker(due)
             return Explanation(f"{job} will be due at {view.time(due)}{f', but {blocker}' if blocker else ''}", facts)
     if before is not None and abs(before - at) <= MAX_DISTANCE:

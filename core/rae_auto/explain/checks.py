@@ -26,6 +26,7 @@ from rae_auto.model.reasons import (
     QueueFull,
     QueueLimit,
     RetryDelayed,
+    SkippedByHand,
     StartDelayed,
 )
 from rae_auto.model.run import Attempt, Run, RunState
@@ -114,6 +115,9 @@ def list_skip_facts(decision: Decision, view: JobView) -> Iterator[ExplanationFa
     if decision.since is not None:
         count = format_count(decision.count, "occurrence")
         yield ExplanationFact("together", f"one decision on {count} since {view.time(decision.since)}")
+    if isinstance(decision.reason, SkippedByHand):
+        yield ExplanationFact("skip", decision.reason.describe(view.time))
+        return
     for reasons, policy, passed in _ORDER:
         if isinstance(decision.reason, reasons):
             yield ExplanationFact(policy, decision.reason.describe(view.time))
@@ -131,6 +135,8 @@ def list_outlook_facts(view: JobView) -> Iterator[ExplanationFact]:
     if view.next_at is not None:
         blocker = view.describe_blocker(view.next_at)
         yield ExplanationFact("next", f"due at {view.time(view.next_at)}{f', but {blocker}' if blocker else ''}")
+    for skip in view.skips:
+        yield ExplanationFact("skip", f"the start at {view.time(skip.at)} is to be skipped (rae-auto skip)")
     if not view.has_daemon:
         yield ExplanationFact("daemon", "no daemon is running; 'rae-auto run' starts one")
 

@@ -10,9 +10,9 @@ from rae_auto.api.trigger import ScheduleTrigger
 from rae_auto.explain.next_start import Guards, find_start
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import Cursor, SeenOccurrence
+from rae_auto.model.job_state import Cursor, SeenOccurrence, SkippedStart
 from rae_auto.model.primitives.formatting import format_count, quote
-from rae_auto.model.reasons import Missed, Reason
+from rae_auto.model.reasons import Missed, Paused, Reason, SkippedByHand
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
 from rae_auto.model.schedule import Schedule
@@ -33,7 +33,9 @@ class JobView:
     """The reason why the job can't be used; None if it can."""
     disabled_by: str | None
     """The cause that the job starts by hand only, apart from a pause; None if there is none."""
-    paused: bool
+    pause: Paused | None = None
+    skips: Sequence[SkippedStart] = ()
+    """Starts that are skipped by hand."""
     now: datetime
     zone: ZoneInfo
     """The time zone in which times are shown."""
@@ -58,6 +60,12 @@ class JobView:
     def time(self, instant: datetime | None) -> str:
         """Return an instant as text in the zone of the view."""
         return "-" if instant is None else self.format_time(instant)
+
+    def find_off_by_hand(self, at: datetime) -> Paused | SkippedByHand | None:
+        """Return the pause or the skip that keeps the job from starting at an instant to come."""
+        if self.pause is not None and (self.pause.until is None or at < self.pause.until):
+            return self.pause
+        return next((SkippedByHand(skip.requested_at) for skip in self.skips if skip.at == at), None)
 
     def describe_blocker(self, due_at: datetime) -> str:
         """Return the guard that keeps a run due at an instant from starting, or delays it, as a clause after "but".

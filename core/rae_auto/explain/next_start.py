@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from attrs import frozen
 
 from rae_auto.model.guard import Computed
-from rae_auto.model.reasons import GuardBlocked
+from rae_auto.model.reasons import GuardBlocked, SkippedByHand
 
 Guards = Mapping[str, Computed | None]
 """Guards by their ids; None for one that reads the machine."""
@@ -14,11 +14,14 @@ Guards = Mapping[str, Computed | None]
 
 @frozen
 class NextStart:
-    """An instant at which a job is due, its start, and why that is later; `starts_at` is None if a guard forbids it."""
+    """An instant at which a job is due, its start, and why that is later.
+
+    `starts_at` is None if a guard, or a request to skip it, forbids it.
+    """
 
     due_at: datetime
     starts_at: datetime | None
-    blocker: GuardBlocked | None = None
+    blocker: GuardBlocked | SkippedByHand | None = None
 
 
 def find_start(guards: Guards, guard_timeout: timedelta, due_at: datetime) -> NextStart:

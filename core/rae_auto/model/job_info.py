@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from rae_auto.model.job_state import SkippedStart
 from rae_auto.model.policies import Priority
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import RunState
@@ -25,7 +26,11 @@ class JobActivity(StrEnum):
 
 @frozen(kw_only=True)
 class JobStatus:
-    """Status of a job. `last_*` describe its latest finished run; `failures` counts unsuccessful ones in a row."""
+    """Status of a job. `last_*` describe its latest finished run; `failures` counts unsuccessful ones in a row.
+
+    A pause ends by itself at `paused_until`, if that is set. `skips` has the starts that are skipped by hand;
+    `next_at` comes after the pause and is none of them.
+    """
 
     job: JobId
     activity: JobActivity
@@ -37,6 +42,9 @@ class JobStatus:
     last_run: RunId | None
     last_finished_at: datetime | None
     failures: int
+    paused_until: datetime | None = None
+    pause_note: str = ""
+    skips: tuple[SkippedStart, ...] = ()
 
 
 @frozen(kw_only=True)

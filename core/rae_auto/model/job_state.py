@@ -5,9 +5,13 @@ from datetime import datetime
 
 from attrs import field, frozen
 
+from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import FeedbackLoop
+from rae_auto.model.reasons import FeedbackLoop, Paused, SkippedByHand
 from rae_auto.model.run import RunState
+
+MAX_NOTE_CHARACTERS = 256
+"""Length of the note of a pause."""
 
 
 @frozen
@@ -37,8 +41,19 @@ class Cursor:
 
 
 @frozen
+class SkippedStart:
+    """A scheduled instant that is not to start the job, and when that was requested."""
+
+    at: datetime
+    requested_at: datetime
+
+
+@frozen
 class JobState:
     """`cursors` holds the progress of each schedule by trigger id.
+
+    A job that is `paused` goes on by itself when the wall clock shows `paused_until`, if that is set; `pause_note` says
+    why it is paused. `skips` has the instants that don't start it, ascending.
 
     `last_state` is the end of the latest finished run (skipped ones don't count), `failures` how many in a
     row did not succeed.
@@ -46,11 +61,28 @@ class JobState:
 
     job: JobId
     paused: bool = False
+    paused_until: datetime | None = None
+    pause_note: str = ""
+    skips: tuple[SkippedStart, ...] = ()
     cursors: Mapping[str, Cursor] = field(factory=dict)
     last_state: RunState | None = None
     last_run: RunId | None = None
     last_finished_at: datetime | None = None
     failures: int = 0
+
+    def find_pause(self, at: datetime | None = None) -> Paused | None:
+        """Return the pause that the job is in, at an instant or at all; None if there is none."""
+        if not self.paused or (at is not None and self.paused_until is not None and at >= self.paused_until):
+            return None
+        return Paused(self.paused_until, self.pause_note)
+
+    def find_off_by_hand(self, at: datetime) -> Paused | SkippedByHand | None:
+        """Return why an instant does not start the job, if a pause or a skip is the reason."""
+        return self.find_pause(at) or (self.find_skip(at) if self.skips else None)
+
+    def find_skip(self, at: datetime) -> SkippedByHand | None:
+        """Return why an instant does not start the job, if that was requested."""
+        return next((SkippedByHand(skip.requested_at) for skip in self.skips if skip.at == at), None)
 
 
 @frozen
@@ -69,3 +101,13 @@ class SeenOccurrence:
     repeats: int = 0
     repeated_at: datetime | None = None
     refused: FeedbackLoop | None = None
+
+
+def check_pause(until: datetime | None, note: object, now: datetime | None) -> None:
+    """Check the end and the note of a pause; without `now` the end may be past. Errors: BadRequest."""
+    if not isinstance(note, str) or len(note) > MAX_NOTE_CHARACTERS or not note.isprintable():
+        raise BadRequest(f"note: use one line of at most {MAX_NOTE_CHARACTERS} printable characters")
+    if until is not None and until.tzinfo is None:
+        raise BadRequest("until: the time has no time zone; use an aware datetime")
+    if until is not None and now is not None and until <= now:
+        raise BadRequest(f"until: {until.isoformat(' ', 'seconds')} is in the past; name a time to come")

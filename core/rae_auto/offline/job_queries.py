@@ -21,7 +21,7 @@ from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run
 from rae_auto.offline.project import Project
-from rae_auto.offline.queries import load_values
+from rae_auto.offline.queries import load_values, next_start_of
 from rae_auto.runtime.time.clock import SystemClock
 
 
@@ -51,10 +51,11 @@ def show_job(project: Project, name: str) -> dict[str, Any]:
     }
 
 
-def find_job(project: Project, name: str) -> Job:
-    """Return a job of the configuration, or one that was added to the store. Errors: JobNotFound, StoreError."""
-    job, _ = _find(project, _read(project), name)
-    return job
+def find_job(project: Project, name: str) -> tuple[Job, JobState]:
+    """Return a job of the configuration or of the store, and its state. Errors: JobNotFound, StoreError."""
+    stored = _read(project)
+    job, _ = _find(project, stored, name)
+    return job, stored.states.get(name, JobState(job.id))
 
 
 def _find(project: Project, stored: _StoredJobs, name: str) -> tuple[Job, JobOrigin]:
@@ -84,9 +85,8 @@ def _info(project: Project, stored: _StoredJobs, name: str, now: datetime) -> Jo
         plan = project.plugins.plan(job, origin).plan
     except InvalidJob as error:
         plan = Plan(job, {}, origin, problem=str(error))
-    is_waiting = is_enabled and not state.paused
-    next_at = _next_at(plan, now) if is_waiting else None
-    is_done = is_waiting and next_at is None and 0 < len(plan.schedules) == len(job.schedule)
+    next_at = next_start_of(plan, state, now) if is_enabled else None
+    is_done = is_enabled and not state.paused and next_at is None and 0 < len(plan.schedules) == len(job.schedule)
     return JobInfo(
         id=job.id,
         name=job.name,
@@ -104,6 +104,9 @@ def _info(project: Project, stored: _StoredJobs, name: str, now: datetime) -> Jo
             last_run=state.last_run,
             last_finished_at=state.last_finished_at,
             failures=state.failures,
+            paused_until=state.paused_until,
+            pause_note=state.pause_note,
+            skips=state.skips,
         ),
     )
 
@@ -115,8 +118,3 @@ def _activity(is_enabled: bool, state: JobState, is_done: bool) -> JobActivity:
     if state.paused:
         return JobActivity.PAUSED
     return JobActivity.DONE if is_done else JobActivity.IDLE
-
-
-def _next_at(plan: Plan, now: datetime) -> datetime | None:
-    instants = [schedule.next_after(now) for schedule in plan.schedules.values()]
-    return min((instant for instant in instants if instant is not None), default=None)

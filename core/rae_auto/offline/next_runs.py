@@ -3,7 +3,7 @@
 import heapq
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from rae_auto.errors import BadRequest, DaemonUnreachable, JobNotFound, PluginBr
 from rae_auto.explain.next_start import NextStart, find_start
 from rae_auto.model import documents
 from rae_auto.model.job import Job
+from rae_auto.model.job_state import JobState, SkippedStart
 from rae_auto.model.plugin_ref import Cron
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
@@ -26,6 +27,7 @@ from rae_auto.offline.project import Project
 from rae_auto.paths import find_config
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
+from rae_auto.views.times import local_time
 
 Note = Callable[[str], None]
 
@@ -37,14 +39,25 @@ class Schedules:
     plan: Plan
     zone: ZoneInfo
     plugins: PluginFactory
+    state: JobState | None = None
+    """The job's pause and skipped starts; None for an expression."""
 
     def next_starts(self, after: datetime) -> Iterator[NextStart]:
-        """Yield the instants after `after` at which the job is due, ascending, each once. Errors: PluginBroken."""
+        """Yield the instants after `after` at which the job is due, ascending, each once. Errors: PluginBroken.
+
+        Those in a pause are left out.
+        """
+        if self.state is not None and self.state.paused_until is not None:
+            after = max(after, self.state.paused_until - timedelta(microseconds=1))
         instants = heapq.merge(*(self._iterate(schedule, after) for schedule in self.plan.schedules.values()))
         last = None
         for instant in instants:
             if instant != last:
-                yield find_start(self.plan.guards, self.plan.job.guard_timeout, instant)
+                skip = None if self.state is None else self.state.find_skip(instant)
+                if skip is not None:
+                    yield NextStart(instant, None, skip)
+                else:
+                    yield find_start(self.plan.guards, self.plan.job.guard_timeout, instant)
             last = instant
 
     def _iterate(self, schedule: Schedule, after: datetime) -> Iterator[datetime]:
@@ -94,20 +107,41 @@ def schedules_of_job(
     found = _ask_daemon(name, connect)
     if found is None:
         project = load()
-        definition, registry, configured = find_job(project, name), project.registry, project.config.timezone
+        (definition, state), registry, configured = find_job(project, name), project.registry, project.config.timezone
         cause = _cause_of_disabling(name, definition.enabled, project.config.enabled)
     else:
         definition, registry = documents.load(Job, found["definition"]), Registry()
         configured = found["timezone"]
         cause = _cause_of_disabling(name, found["info"]["enabled"], found["enabled"])
-        if found["info"]["paused"]:
-            cause = f"job {quote(name)} is paused; 'rae-auto resume {name}' lets it go on"
+        state = _state_of(found["info"])
+    where = zone(timezone or configured)
+    pause = None if cause else state.find_pause(datetime.now(UTC))
+    if pause is not None:
+        note(
+            f"job {quote(name)} {pause.describe_state(lambda at: local_time(at.isoformat(), zone=where))}; "
+            f"'rae-auto resume {name}' lets it go on"
+        )
     if cause:
         note(cause)
+    if cause or (pause is not None and pause.until is None):
         return None
-    where = zone(timezone or configured)
     plugins = PluginFactory(registry, where.key)
-    return Schedules(plugins.plan(definition, JobOrigin.CONFIG).plan, where, plugins)
+    return Schedules(plugins.plan(definition, JobOrigin.CONFIG).plan, where, plugins, state)
+
+
+def _state_of(info: Mapping[str, Any]) -> JobState:
+    """Return the part of a job's state that decides when it starts next, from its record."""
+    until = info["paused_until"]
+    return JobState(
+        JobId(info["id"]),
+        paused=info["paused"],
+        paused_until=until and datetime.fromisoformat(until),
+        pause_note=info["pause_note"],
+        skips=tuple(
+            SkippedStart(datetime.fromisoformat(skip["at"]), datetime.fromisoformat(skip["requested_at"]))
+            for skip in info["skips"]
+        ),
+    )
 
 
 def _cause_of_disabling(name: str, is_enabled: bool, is_all_enabled: bool) -> str:

@@ -10,6 +10,7 @@ from attrs import evolve
 
 from rae_auto.api.store import CorruptDocument, LogQuery, Store
 from rae_auto.control.requests import flag, limit_of, log_query, optional_instant, optional_text, text
+from rae_auto.engine.by_hand import find_start_of
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import JobNotFound
 from rae_auto.explain.collector import DISABLED_BY_CONFIGURATION, explain, parse_question
@@ -160,8 +161,7 @@ class StoreSource:
         return next((state for state in states if state.job == job), JobState(JobId(job)))
 
     def next_run_at(self, plan: Plan) -> datetime | None:
-        instants = [schedule.next_after(self.now) for schedule in plan.schedules.values()]
-        return min((instant for instant in instants if instant is not None), default=None)
+        return next_start_of(plan, self.job_state(plan.job.id), self.now)
 
     def trigger_problems(self, plan: Plan) -> Mapping[str, str]:
         return self._project.plugins.trigger_problems(plan)
@@ -197,3 +197,11 @@ def _find_run(store: Store, open_runs: Sequence[Run], run: str) -> Run:
 def load_values(store: Store, kind: str, cls: type[T]) -> list[T]:
     """Return the values of a kind of documents, without damaged ones."""
     return [documents.load(cls, body) for _, body in store.load(kind) if not isinstance(body, CorruptDocument)]
+
+
+def next_start_of(plan: Plan, state: JobState, now: datetime) -> datetime | None:
+    """Return when a job's schedules start it next, after its pause and without skipped starts."""
+    if state.paused and state.paused_until is None:
+        return None
+    instants = [find_start_of(schedule, schedule.next_after(now), state) for schedule in plan.schedules.values()]
+    return min((instant for instant in instants if instant is not None), default=None)

@@ -21,6 +21,9 @@ def job_status_of(engine: Engine, entry: JobEntry) -> JobStatus:
         last_run=state.last_run,
         last_finished_at=state.last_finished_at,
         failures=state.failures,
+        paused_until=state.paused_until,
+        pause_note=state.pause_note,
+        skips=state.skips,
     )
 
 

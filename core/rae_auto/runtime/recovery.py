@@ -99,7 +99,9 @@ async def read_store(
     damaged_jobs = {JobId(item.job): _damage_message(item, item.job) for item in unreadable if item.job is not None}
     by_job = {state.job: state for state in states}
     for job_id in damaged_jobs:
-        by_job[job_id] = evolve(by_job.get(job_id, JobState(job_id)), paused=True)
+        by_job[job_id] = evolve(
+            by_job.get(job_id, JobState(job_id)), paused=True, paused_until=None, pause_note="its state is damaged"
+        )
     known = {plan.job.id: plan.job for plan in all_plans}
     if setback is not None:
         runs = tuple([_mark_uncertain(run, known.get(run.job), directory) for run in runs])

@@ -20,16 +20,18 @@ from attrs import evolve
 from rae_auto.api.events import Event
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
-from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, Trigger
+from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, SkipStart, Trigger
 from rae_auto.engine.plan import JobOrigin, Settings
 from rae_auto.errors import BadRequest, InvalidJob, JobInUse, NotStarted, SchedulerClosed, SchedulerError
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
+from rae_auto.model.job_state import check_pause
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.zones import local_zone_name
 from rae_auto.model.run import Run
@@ -210,13 +212,27 @@ class Scheduler:
         """Return the definition of a job. Raises JobNotFound."""
         return self.runtime.engine.job(JobId(job)).job
 
-    async def pause(self, job: str) -> bool:
-        """Let the job start nothing by itself; return whether it was not paused before. Errors: JobNotFound."""
-        return bool((await self.runtime.request(lambda ask: SetPaused(JobId(job), True, ask)))["changed"])
+    async def pause(self, job: str, *, until: datetime | None = None, note: str = "") -> bool:
+        """Let the job start nothing by itself, for good or until the clock shows `until`; return if that is new.
+
+        `note` says why, and is shown with the pause. Pausing again replaces the end and the note. Errors: JobNotFound,
+        BadRequest (an end in the past or without a time zone, a note of several lines or more than 256 characters).
+        """
+        check_pause(until, note, self.runtime.now())
+        command = SetPaused(JobId(job), True, until=until and as_utc(until), note=note)
+        return bool((await self.runtime.request(lambda ask: evolve(command, ask=ask)))["changed"])
 
     async def resume(self, job: str) -> bool:
         """Let the job go on; return whether it was paused. Errors: JobNotFound."""
         return bool((await self.runtime.request(lambda ask: SetPaused(JobId(job), False, ask)))["changed"])
+
+    async def skip(self, job: str, *, undo: bool = False) -> datetime:
+        """Skip the job's next scheduled start, and return its instant; a second call skips the one after it.
+
+        `undo` takes back the last skip instead. Errors: JobNotFound, BadRequest if there is nothing to skip.
+        """
+        at: datetime = (await self.runtime.request(lambda ask: SkipStart(JobId(job), undo, ask)))["at"]
+        return at
 
     # Runs
 

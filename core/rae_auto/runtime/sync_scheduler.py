@@ -125,13 +125,17 @@ class SyncScheduler:
         """As `Scheduler.cancel`."""
         return self._call(self._running.cancel(target))
 
-    def pause(self, job: str) -> None:
+    def pause(self, job: str, *, until: datetime | None = None, note: str = "") -> bool:
         """As `Scheduler.pause`."""
-        self._call(self._running.pause(job))
+        return self._call(self._running.pause(job, until=until, note=note))
 
-    def resume(self, job: str) -> None:
+    def resume(self, job: str) -> bool:
         """As `Scheduler.resume`."""
-        self._call(self._running.resume(job))
+        return self._call(self._running.resume(job))
+
+    def skip(self, job: str, *, undo: bool = False) -> datetime:
+        """As `Scheduler.skip`."""
+        return self._call(self._running.skip(job, undo=undo))
 
     def get_run(self, run: str) -> Run:
         """As `Scheduler.get_run`."""

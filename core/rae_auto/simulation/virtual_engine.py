@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from attrs import evolve
 
-from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, Stop, Trigger
+from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, SkipStart, Stop, Trigger
 from rae_auto.engine.effects import Cancel, EngineStopped, Notify, ReadGuards, Record, Reply, Start, Step
 from rae_auto.engine.engine import Engine, EngineInput
 from rae_auto.engine.events import (
@@ -206,8 +206,13 @@ class VirtualWorld:
     def cancel(self, *, job: str | None = None, run: RunId | None = None) -> None:
         self._ask(lambda ask: CancelRuns(None if job is None else JobId(job), run, ask))
 
-    def pause(self, job: str) -> None:
-        self._ask(lambda ask: SetPaused(JobId(job), True, ask))
+    def pause(self, job: str, *, until: datetime | None = None, note: str = "") -> None:
+        self._ask(lambda ask: SetPaused(JobId(job), True, ask, until, note))
+
+    def skip(self, job: str, *, undo: bool = False) -> datetime:
+        """Have the next start of a job skipped, or take that back; return its instant."""
+        at: datetime = self._ask(lambda ask: SkipStart(JobId(job), undo, ask))["at"]
+        return at
 
     def resume(self, job: str) -> None:
         self._ask(lambda ask: SetPaused(JobId(job), False, ask))

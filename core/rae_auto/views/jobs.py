@@ -37,14 +37,26 @@ def job_rows(jobs: Iterable[Mapping[str, Any]], zone: tzinfo | None) -> list[tup
     return [
         (
             job["id"],
-            job["activity"],
+            _activity(job, zone),
             job["last_state"],
-            instant(job["next_at"], zone),
+            _next_start(job, zone),
             ", ".join(job["schedule"]),
             "added" if job["origin"] == "store" else "",
         )
         for job in jobs
     ]
+
+
+def _activity(job: Mapping[str, Any], zone: tzinfo | None) -> str:
+    activity = str(job["activity"])
+    until = job["paused_until"]
+    return f"paused until {instant(until, zone)}" if activity == "paused" and until else activity
+
+
+def _next_start(job: Mapping[str, Any], zone: tzinfo | None) -> str:
+    skips = ", ".join(instant(skip["at"], zone) for skip in job["skips"])
+    next_at = instant(job["next_at"], zone)
+    return f"{next_at}, not {skips}" if skips else next_at
 
 
 def job_details(details: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[str, str]]:
@@ -56,8 +68,10 @@ def job_details(details: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[s
             ("retry" if name == "retry_policy" else name, value if isinstance(value, str) else json.dumps(value))
             for name, value in fields
         ),
-        ("now", info["activity"]),
+        ("now", _activity(info, zone)),
+        *([("note", info["pause_note"])] if info["pause_note"] else []),
         ("next", instant(info["next_at"], zone)),
+        *(("skipped", instant(skip["at"], zone)) for skip in info["skips"]),
         ("last", f"{info['last_state']} {instant(info['last_finished_at'], zone)}" if info["last_state"] else "-"),
         *(("open run", f"{run['run_id']} {run['state']}") for run in details["open"]),
     ]

@@ -26,11 +26,14 @@ def select_starts(instants: Iterable[NextStart], count: int) -> list[NextStart]:
 
 
 def next_lines(starts: Sequence[NextStart], zone: ZoneInfo, now: datetime | None = None) -> Iterator[str]:
-    """Yield a line for each start, and one for instants in a row at which guards forbid it."""
+    """Yield a line for each start, and one for instants in a row at which the same kind of reason forbids it."""
     now = now or datetime.now(UTC)
     forbidden: list[NextStart] = []
     for start in starts:
         if start.starts_at is None:
+            if forbidden and type(forbidden[0].blocker) is not type(start.blocker):
+                yield from _forbidden_lines(forbidden, zone, now)
+                forbidden = []
             forbidden.append(start)
             continue
         yield from _forbidden_lines(forbidden, zone, now)
@@ -48,5 +51,10 @@ def _forbidden_lines(forbidden: Sequence[NextStart], zone: ZoneInfo, now: dateti
         return
     first, last = (local_time(start.due_at.isoformat(), zone, now) for start in (forbidden[0], forbidden[-1]))
     more = f", and {format_count(len(forbidden) - 1, 'more time')} until {last}" if len(forbidden) > 1 else ""
-    reason = forbidden[0].blocker.text if forbidden[0].blocker else ""
+    blocker = forbidden[0].blocker
+
+    def show(instant: datetime) -> str:
+        return local_time(instant.isoformat(), zone, now)
+
+    reason = blocker.describe(show) if blocker else ""
     yield f"{first}  not: {reason}{more}"

@@ -129,9 +129,18 @@ def status_rows(status: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[st
             (job["state"], job["job"], instant(job["at"], zone), _failures(job["failures"]), ids.get(job["run_id"], ""))
             for job in status["failed"]
         ),
-        *(("paused", job, "", f"'rae-auto resume {job}' resumes it", "") for job in status["paused"]),
+        *(("paused", job, "", describe_pause(job, status["pauses"].get(job), zone), "") for job in status["paused"]),
+        *(("skip", skip["job"], instant(skip["at"], zone), "skipped by hand", "") for skip in status["skips"]),
         *(("next", job["job"], instant(job["at"], zone), "", "") for job in status["next"]),
     ]
+
+
+def describe_pause(job: str, pause: Mapping[str, Any] | None, zone: tzinfo | None) -> str:
+    """Return until when a job is paused, why, and how it is resumed."""
+    until = (
+        f"until {instant(pause['until'], zone)}" if pause and pause["until"] else f"'rae-auto resume {job}' resumes it"
+    )
+    return f"{until} (note: {pause['note']})" if pause and pause["note"] else until
 
 
 def _failures(count: int) -> str:

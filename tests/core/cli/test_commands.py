@@ -102,6 +102,16 @@ class TestAJob:
         assert cli("pause", "tidy").out == "paused tidy\n"
         assert "paused" in cli("show", "tidy").out
         assert cli("resume", "tidy").out == "resumed tidy\n"
+        assert cli("pause", "tidy", "--for", "2h", "--note", "holiday").out.endswith(" (in 2 h)\n")
+        assert "(note: holiday)" in cli("why", "tidy").out
+        assert "holiday" in cli("status").out
+        assert cli("resume", "--all").out == "resumed tidy\n"
+        assert cli("resume", "--all").out == "no job was paused; nothing has changed\n"
+        first = cli("skip", "tidy").out
+        assert first.startswith("tidy skips its start at ")
+        assert "it was skipped by hand" not in cli("skip", "tidy").out
+        assert cli("show", "tidy", "--json").json["info"]["skips"]
+        assert cli("skip", "tidy", "--undo").out.startswith("tidy will start again at ")
         assert cli("add", "tidy", "--", "true").err.startswith('rae-auto: job "tidy" exists already; to replace it')
         assert cli("add", "tidy", "--replace", "--json", "--", "true").json["job"] == "tidy"
         assert cli("remove", "tidy").out == "removed tidy\n"

@@ -104,6 +104,17 @@ def test_next_of_an_added_job_comes_from_the_store(offline, tmp_path):
 
 
 @pytest.mark.usefixtures("daemon")
+def test_next_leaves_out_pauses_and_skipped_starts(cli):
+    assert cli("add", "shifts", "--schedule", "0 7 * * *", "--tz", "UTC", "--", "true").code == 0
+    cli("pause", "shifts", "--until", "2099-01-01 07:00")
+    cli("skip", "shifts")
+    said = cli("next", "shifts", "--count", "1")
+    assert cli("remove", "shifts").code == 0
+    assert said.out.startswith("2099-01-02T") or said.out.startswith("2099-01-01T")
+    assert 'job "shifts" is paused until ' in said.err
+
+
+@pytest.mark.usefixtures("daemon")
 def test_next_of_a_job_of_the_daemon_comes_first(cli, monkeypatch, tmp_path):
     assert cli("add", "elsewhere", "--schedule", "0 7 * * *", "--", "true").code == 0
     monkeypatch.chdir(tmp_path)

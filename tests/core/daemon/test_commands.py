@@ -108,7 +108,8 @@ def test_status_of_an_idle_daemon(tmp_path):
         "enabled": True,
         "disabled_by": None,
         "jobs": 4,
-        **{name: [] for name in ("paused", "disabled", "failed", "running", "waiting", "problems")},
+        **{name: [] for name in ("paused", "disabled", "failed", "running", "waiting", "skips", "problems")},
+        "pauses": {},
     }
 
 
@@ -205,8 +206,31 @@ def test_pause_and_resume(tmp_path):
         commands = ("pause", "pause", "resume", "resume")
         return [(await peer.ask(name, job="quick"), (await peer.ask("list"))[0]["paused"]) for name in commands]
 
-    new, old = {"changed": True}, {"changed": False}
+    new, old = {"changed": ["quick"], "jobs": ["quick"]}, {"changed": [], "jobs": ["quick"]}
     assert run_with_daemon(tmp_path, work) == [(new, True), (old, True), (new, False), (old, False)]
+
+
+def test_pauses_of_several_jobs_have_an_end_and_a_note(tmp_path):
+    async def work(_, peer):
+        until = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+        paused = await peer.ask("pause", jobs="all", until=until, note="holiday")
+        status = await peer.ask("status")
+        resumed = await peer.ask("resume", jobs=["quick", "bad"])
+        return until, paused, status, resumed
+
+    until, paused, status, resumed = run_with_daemon(tmp_path, work)
+    assert paused["changed"] == paused["jobs"] == status["paused"]
+    assert status["pauses"]["quick"] == {"until": until, "note": "holiday"}
+    assert resumed["changed"] == ["quick", "bad"]
+
+
+def test_pause_of_several_jobs_changes_none_if_one_is_unknown(tmp_path):
+    async def work(_, peer):
+        with pytest.raises(Refused, match="nobody"):
+            await peer.ask("pause", jobs=["quick", "nobody"])
+        return (await peer.ask("status"))["paused"]
+
+    assert run_with_daemon(tmp_path, work) == []
 
 
 def test_history_is_filtered_and_the_newest_comes_first(tmp_path):

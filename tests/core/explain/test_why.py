@@ -62,6 +62,12 @@ def test_why_a_run_failed():
 
 SKIPS = {
     "overlap": ({}, lambda w: None, "of the same job has been open since"),
+    "skipped_by_hand": ({}, lambda w: w.skip("a"), "it was skipped by hand, as requested at 2026-01-01 00:"),
+    "paused for a while": (
+        {},
+        lambda w: w.pause("a", until=EPOCH + 72 * HOUR, note="holiday"),
+        "the job is paused until 2026-01-04 00:00:00+00:00 (note: holiday); 'rae-auto resume' lets it go on",
+    ),
     "paused": ({}, lambda w: w.pause("a"), "the job is paused; 'rae-auto resume' lets it go on"),
     "disabled": ({"enabled": False}, lambda w: None, "the job or the whole configuration is disabled"),
     "need_never_ran": ({"needs": ["b"]}, lambda w: None, '"b", which it needs, has never run'),

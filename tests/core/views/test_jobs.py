@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from rae_auto.views.jobs import job_rows, split_done
+from rae_auto.views.jobs import job_details, job_rows, split_done
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -15,6 +15,9 @@ def job(name, activity="done", days=2.0, origin="store"):
         "last_state": "succeeded",
         "last_finished_at": finished_at,
         "next_at": None,
+        "paused_until": None,
+        "pause_note": "",
+        "skips": [],
         "schedule": ["once"],
         "origin": origin,
     }
@@ -25,6 +28,15 @@ def test_jobs_that_are_long_done_are_left_out():
     shown, done = split_done(jobs, NOW)
     assert [one["id"] for one in shown] == ["recent", "never", "idle", "paused"]
     assert [one["id"] for one in done] == ["old"]
+
+
+def test_ends_of_pauses_and_skipped_starts_are_listed():
+    paused = {**job("a", "paused"), "paused_until": NOW.isoformat(), "pause_note": "holiday"}
+    skipping = {**job("b"), "skips": [{"at": NOW.isoformat(), "requested_at": NOW.isoformat()}]}
+    rows = job_rows([paused, skipping])
+    assert (rows[0][1], rows[1][3]) == (f"paused until {NOW.isoformat()}", f"-, not {NOW.isoformat()}")
+    details = dict(job_details({"definition": {}, "open": [], "info": paused}))
+    assert (details["now"], details["note"]) == (f"paused until {NOW.isoformat()}", "holiday")
 
 
 def test_added_jobs_are_marked():

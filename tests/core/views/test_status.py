@@ -16,7 +16,8 @@ STATUS = {
     "enabled": True,
     "disabled_by": None,
     "jobs": 5,
-    **{name: [] for name in ("paused", "disabled", "failed", "running", "waiting", "next", "problems")},
+    **{name: [] for name in ("paused", "disabled", "failed", "running", "waiting", "next", "skips", "problems")},
+    "pauses": {},
 }
 NEXT = [{"job": "backup", "at": NOW}]
 
@@ -76,6 +77,15 @@ def test_second_line_says_which_configuration_and_state():
     assert status_lines(STATUS, None)[1] == (
         f"rae-auto 1.0 (pid 7) running from /home/me/rae.toml since {NOW}; state in /home/me/state"
     )
+
+
+def test_pauses_with_an_end_and_skips_have_rows():
+    pauses = {"b": {"until": NOW, "note": "moving"}}
+    rows = status_rows({**STATUS, "paused": ["b"], "pauses": pauses, "skips": [{"job": "c", "at": NOW}]})
+    assert rows == [
+        ("paused", "b", "", f"until {NOW} (note: moving)", ""),
+        ("skip", "c", NOW, "skipped by hand", ""),
+    ]
 
 
 def test_failed_and_paused_jobs_have_rows():

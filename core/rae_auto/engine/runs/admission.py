@@ -27,7 +27,6 @@ from rae_auto.model.reasons import (
     Manual,
     MaxOverlap,
     Overlapping,
-    Paused,
     QueueFull,
     QueueLimit,
     Repeated,
@@ -191,8 +190,9 @@ def _find_skip(state: EngineState, entry: JobEntry, candidate: Candidate, starts
     if trigger != MANUAL and not is_event:
         if not (state.settings.enabled and job.enabled):
             return Disabled()
-        if entry.state.paused:
-            return Paused()
+        off_by_hand = entry.state.find_off_by_hand(candidate.occurrence.at)
+        if off_by_hand is not None:
+            return off_by_hand
     overlap = _find_overlap(state, entry, candidate.batch)
     if overlap is not None:
         return overlap

@@ -18,7 +18,6 @@ from rae_auto.model.reasons import (
     InternalFault,
     MaxOverlap,
     Overlapping,
-    Paused,
     ResourceBusy,
     ResourceReserved,
     ResourceTooSmall,
@@ -83,8 +82,9 @@ def find_obstacle(state: EngineState, entry: RunEntry) -> Obstacle | None:
     if job_entry is not None and job_entry.plan.problem is not None:
         return UnusableJob(job_entry.plan.problem), run.job
     if run.trigger != MANUAL and job_entry is not None:
-        if job_entry.state.paused:
-            return Paused(), run.job
+        pause = job_entry.state.find_pause()
+        if pause is not None:
+            return pause, run.job
         if not (state.settings.enabled and job_entry.job.enabled):
             return Disabled(), run.job
     oldest = state.runs[state.runs_of[run.job][0]].run

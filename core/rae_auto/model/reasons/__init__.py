@@ -38,6 +38,7 @@ from rae_auto.model.reasons.blocks import (
     ResourceReserved,
     ResourceTooSmall,
     RetryDelayed,
+    SkippedByHand,
     StartDelayed,
     UnusableJob,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "ResourceTooSmall",
     "RetryDelayed",
     "Skip",
+    "SkippedByHand",
     "StartDelayed",
     "StoreReverted",
     "TimeFormat",
@@ -112,6 +114,7 @@ Skip = (
     | MaxOverlap
     | Paused
     | Disabled
+    | SkippedByHand
     | Missed
     | NeedFailed
     | NeedNeverRan

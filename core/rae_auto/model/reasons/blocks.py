@@ -83,15 +83,36 @@ class Repeated(TimedReason):
 
 
 @frozen
-class Paused(ReasonBase):
-    """A job that is paused."""
+class Paused(TimedReason):
+    """A job that is paused, until an instant or until it is resumed."""
 
     code = "paused"
-    meaning = "skipped, or waits: the job is paused"
+    meaning = "skipped, or waits: the job is paused, for a while or until it is resumed"
 
-    @property
-    def text(self) -> str:
-        return "the job is paused; 'rae-auto resume' lets it go on"
+    until: datetime | None = None
+    note: str = ""
+
+    def describe(self, time: TimeFormat) -> str:
+        return f"the job {self.describe_state(time)}; 'rae-auto resume' lets it go on"
+
+    def describe_state(self, time: TimeFormat) -> str:
+        """Return the pause as "is paused until … (note: …)"."""
+        until = "" if self.until is None else f" until {time(self.until)}"
+        note = f" (note: {self.note})" if self.note else ""
+        return f"is paused{until}{note}"
+
+
+@frozen
+class SkippedByHand(TimedReason):
+    """A start that a person or a program asked to skip."""
+
+    code = "skipped_by_hand"
+    meaning = "skipped: a person or a program asked to skip this start, with `rae-auto skip`"
+
+    requested_at: datetime
+
+    def describe(self, time: TimeFormat) -> str:
+        return f"it was skipped by hand, as requested at {time(self.requested_at)} ('rae-auto skip')"
 
 
 @frozen

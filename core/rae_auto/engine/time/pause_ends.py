@@ -1,0 +1,38 @@
+"""Pauses that end by themselves: when each of them ends, by the wall clock."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from rae_auto.engine.undo_log import RevertibleDict, RevertibleHeap, UndoLog
+from rae_auto.model.primitives.names import JobId
+
+
+class PauseEnds:
+    """The ends of pauses, in order. An entry of the heap whose job has another end by now is stale."""
+
+    def __init__(self, undo_log: UndoLog) -> None:
+        self._ends: RevertibleDict[JobId, datetime] = RevertibleDict(undo_log)
+        self._heap: RevertibleHeap[tuple[datetime, int, JobId]] = RevertibleHeap(undo_log)
+        self._count = 0
+
+    def set(self, job: JobId, until: datetime | None) -> None:
+        """Let the pause of a job end at `until`, or not by itself."""
+        if until is None:
+            self._ends.pop(job)
+        elif self._ends.get(job) != until:
+            self._ends[job] = until
+            self._count += 1
+            self._heap.push((until, self._count, job))
+
+    def next_at(self) -> datetime | None:
+        """Return when the next pause ends."""
+        while (first := self._heap.peek()) is not None and self._ends.get(first[2]) != first[0]:
+            self._heap.pop()
+        return None if first is None else first[0]
+
+    def pop_due(self, now: datetime) -> Iterator[JobId]:
+        """Yield the jobs whose pause is over, and remove its end."""
+        while (at := self.next_at()) is not None and at <= now:
+            job = self._heap.pop()[2]
+            self._ends.pop(job)
+            yield job
