@@ -104,12 +104,12 @@ def pause_command(
     Example: rae-auto pause backup --for 2h --note "disk is being replaced"
              rae-auto pause --all --until "tomorrow 9:00"
     """
-    names = _names(jobs, all_)
+    names, now = _names(jobs, all_), datetime.now(UTC)
     with connect(config) as client:
         where = zone_of(client)
-        end = _end_of_pause(for_, until, where)
+        end = _end_of_pause(for_, until, where, now)
         answer = client.call("pause", jobs=names, until=end and end.isoformat(), note=note)
-    text = "" if end is None else f" until {describe_instant(end, where, datetime.now(UTC))}"
+    text = "" if end is None else f" until {describe_instant(end, where, now)}"
     for name in map(escape_line, answer["jobs"]):
         if name in answer["changed"]:
             click.echo(f"paused {name}{text}")
@@ -124,7 +124,7 @@ def _names(jobs: tuple[str, ...], is_all: bool) -> list[str] | str:
     return "all" if is_all else list(jobs)
 
 
-def _end_of_pause(duration: str | None, until: str | None, where: ZoneInfo) -> datetime | None:
+def _end_of_pause(duration: str | None, until: str | None, where: ZoneInfo, now: datetime) -> datetime | None:
     """Return the instant of the options, or None. Errors: click.UsageError."""
     if duration is not None and until is not None:
         raise click.UsageError("--for and --until both say when the pause ends; use one of them")
@@ -138,7 +138,7 @@ def _end_of_pause(duration: str | None, until: str | None, where: ZoneInfo) -> d
         raise click.UsageError(f"--for: {error}") from None
     if not length:
         raise click.UsageError("--for: a pause of no length ends at once; use a duration such as 2h")
-    return datetime.now(UTC) + length
+    return now + length
 
 
 @click.command("resume")

@@ -137,10 +137,9 @@ def status_rows(status: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[st
 
 def describe_pause(job: str, pause: Mapping[str, Any] | None, zone: tzinfo | None) -> str:
     """Return until when a job is paused, why, and how it is resumed."""
-    until = (
-        f"until {instant(pause['until'], zone)}" if pause and pause["until"] else f"'rae-auto resume {job}' resumes it"
-    )
-    return f"{until} (note: {pause['note']})" if pause and pause["note"] else until
+    until, note = (pause["until"], pause["note"]) if pause else (None, "")
+    text = f"until {instant(until, zone)}" if until else f"'rae-auto resume {job}' resumes it"
+    return f"{text} (note: {note})" if note else text
 
 
 def _failures(count: int) -> str:

@@ -62,7 +62,11 @@ def test_why_a_run_failed():
 
 SKIPS = {
     "overlap": ({}, lambda w: None, "of the same job has been open since"),
-    "skipped_by_hand": ({}, lambda w: w.skip("a"), "it was skipped by hand, as requested at 2026-01-01 00:"),
+    "skipped_by_hand": (
+        {},
+        lambda w: [w.skip("a"), w.skip("a")],
+        "it was skipped by hand, as requested at 2026-01-01",
+    ),
     "paused for a while": (
         {},
         lambda w: w.pause("a", until=EPOCH + 72 * HOUR, note="holiday"),

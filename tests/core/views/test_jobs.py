@@ -33,9 +33,9 @@ def test_jobs_that_are_long_done_are_left_out():
 def test_ends_of_pauses_and_skipped_starts_are_listed():
     paused = {**job("a", "paused"), "paused_until": NOW.isoformat(), "pause_note": "holiday"}
     skipping = {**job("b"), "skips": [{"at": NOW.isoformat(), "requested_at": NOW.isoformat()}]}
-    rows = job_rows([paused, skipping])
+    rows = job_rows([paused, skipping], None)
     assert (rows[0][1], rows[1][3]) == (f"paused until {NOW.isoformat()}", f"-, not {NOW.isoformat()}")
-    details = dict(job_details({"definition": {}, "open": [], "info": paused}))
+    details = dict(job_details({"definition": {}, "open": [], "info": paused}, None))
     assert (details["now"], details["note"]) == (f"paused until {NOW.isoformat()}", "holiday")
 
 

@@ -81,7 +81,7 @@ def test_second_line_says_which_configuration_and_state():
 
 def test_pauses_with_an_end_and_skips_have_rows():
     pauses = {"b": {"until": NOW, "note": "moving"}}
-    rows = status_rows({**STATUS, "paused": ["b"], "pauses": pauses, "skips": [{"job": "c", "at": NOW}]})
+    rows = status_rows({**STATUS, "paused": ["b"], "pauses": pauses, "skips": [{"job": "c", "at": NOW}]}, None)
     assert rows == [
         ("paused", "b", "", f"until {NOW} (note: moving)", ""),
         ("skip", "c", NOW, "skipped by hand", ""),
