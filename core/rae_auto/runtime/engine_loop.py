@@ -253,7 +253,8 @@ class EngineLoop:
         try:
             while not (await asyncio.wait({committing}, timeout=limit))[0]:
                 self._on_progress()
-                if now() - self._committing_since < SLOW_COMMIT_SECONDS:
+                # Half of a wait, because timers may be a little early.
+                if now() - self._committing_since + limit / 2 < SLOW_COMMIT_SECONDS:
                     continue
                 self._report_problem(self.pending_commit() or "")
                 self._end_try()

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 COMMAND_SECONDS = 60.0
 """Time that a command of the platform may take; a start waits until the daemon is ready."""
 
+NO_BUS_HINT = (
+    "systemd doesn't run for this user here; log in as the user instead of 'su' or 'sudo', or install a service of the "
+    "system with --system"
+)
+
 STOP_MARGIN_SECONDS = 10
 """Time that a stop may take beyond `shutdown_grace`."""
 
@@ -181,7 +186,8 @@ def run_command(argv: Argv) -> None:
         raise SchedulerError(f"'{argv[0]}' was not found, so this machine has no such services; use 'rae-auto run'")
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
-        raise SchedulerError(f"'{shlex.join(argv)}' failed: {lines[-1]}")
+        hint = f"; {NO_BUS_HINT}" if "connect to bus" in lines[-1] else ""
+        raise SchedulerError(f"'{shlex.join(argv)}' failed: {lines[-1]}{hint}")
 
 
 def succeeds(argv: Argv) -> bool | None:

@@ -1,10 +1,14 @@
 """The command service, for a user with a home of its own and stand-ins for the commands of systemd."""
 
+import getpass
 import json
+import sys
 
 from tests.core.service.conftest import Machine
 from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
+
+from rae_auto.service.manager import NO_BUS_HINT
 
 UNIT = "rae-auto.service"
 ENABLING = [["systemctl", "--user", "daemon-reload"], ["systemctl", "--user", "enable", UNIT]]
@@ -29,7 +33,8 @@ def test_dry_run_and_show_touch_nothing(machine: Machine) -> None:
     shown = [machine.type("install", "--dry-run", "--linger"), machine.type("show")]
     for code, out, err in shown:
         assert (code, err) == (0, "")
-        assert out.startswith(f"# {machine.unit}\n")
+        assert out.startswith(f"# rae-auto is installed in {sys.prefix} (")
+        assert f"\n# {machine.unit}\n" in out
         assert "systemctl --user enable rae-auto.service" in out
     assert "loginctl enable-linger" in shown[0][1]
     assert not machine.unit.parent.exists()
@@ -39,6 +44,10 @@ def test_dry_run_and_show_touch_nothing(machine: Machine) -> None:
 def test_uninstall_undoes_all_that_install_did(machine: Machine) -> None:
     machine.type("install", "--linger")
     assert ["loginctl", "enable-linger"] in machine.calls()
+    # What is on already is still ours when it is installed again.
+    (machine.home / "linger").mkdir()
+    (machine.home / "linger" / getpass.getuser()).touch()
+    machine.type("install")
     before = len(machine.calls())
     code, out, _ = machine.type("uninstall")
     assert code == 0
@@ -64,7 +73,8 @@ def test_install_that_fails_leaves_everything_as_it_was(machine: Machine) -> Non
     code, _, err = machine.type("install")
     assert code == 1
     assert err == (
-        "rae-auto: 'systemctl --user enable rae-auto.service' failed: Failed to connect to bus: No medium found\n"
+        "rae-auto: 'systemctl --user enable rae-auto.service' failed: Failed to connect to bus: No medium found; "
+        f"{NO_BUS_HINT}\n"
     )
     assert list(machine.unit.parent.iterdir()) == []
 

@@ -67,7 +67,8 @@ def install_command(
     platform = manager.platform_adapter()
     service = manager.plan_service(options.config_path(config), name, is_system=system, user=user)
     needs_linger = platform.TITLE == systemd.TITLE and not system and not _is_lingering()
-    if linger and needs_linger:
+    before = manager.installed_origin(platform.unit_path(name, system))
+    if (linger and needs_linger) or (before is not None and before.has_linger):
         service = service.with_linger()
     if dry_run:
         _show(platform, service)
@@ -109,15 +110,17 @@ def show_command(name: str, system: bool, user: str | None, config: str | None) 
 def _show(platform: "ServicePlatform", service: "ServiceDefinition") -> None:
     import shlex  # lazy: start-up
 
+    from rae_auto.service.installation import find_installation  # lazy: start-up
     from rae_auto.service.manager import check_files  # lazy: start-up
 
     files = platform.unit_files(service)
+    click.echo(f"# rae-auto is installed in {sys.prefix} ({find_installation().describe()})")
     for file in files:
         click.echo(f"# {file.path}")
         click.echo(escape_text(file.text.rstrip("\n")))
     click.echo("\n# then:")
     commands = platform.commands(service.name, service.is_system)
-    linger = (("loginctl", "enable-linger"),) if service.origin.has_linger else ()
+    linger = (("loginctl", "enable-linger"),) if service.origin.has_linger and not _is_lingering() else ()
     for argv in (*commands.install, *linger, commands.start[-1]):
         click.echo(escape_line(shlex.join(argv)))
     check_files(files)
