@@ -210,7 +210,7 @@ class Run:
 
     @property
     def value(self) -> Any:
-        """What the function of a Python job returned in the last attempt, as JSON; None for other runs."""
+        """Value that the function of a Python job returned in the last attempt, as JSON; None for other runs."""
         return self.attempts[-1].result.value if self.attempts and self.attempts[-1].result else None
 
     @property

@@ -31,7 +31,7 @@ def service(config: str = "/home/ann/rae.toml", **changes: object) -> ServiceDef
 
 
 def verified(text: str, tmp_path: Path, *scope: str) -> "subprocess.CompletedProcess[str]":
-    """What systemd-analyze says about a unit; it needs a private runtime directory."""
+    """Return the verdict of systemd-analyze on a unit; it needs a private runtime directory."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze isn't installed here")
     runtime = tmp_path / "runtime"

@@ -168,7 +168,7 @@ def test_stop_waits_for_the_daemon(machine: Machine, daemons: Daemons) -> None:
     assert machine.calls()[-1:] == STOPPING
 
 
-def test_doctor_tells_the_truth_about_services(machine: Machine) -> None:
+def test_doctor_says_what_services_really_do(machine: Machine) -> None:
     from rae_auto.offline.doctor import diagnose
 
     def services() -> list[tuple[str, str | None]]:
