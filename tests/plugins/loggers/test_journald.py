@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from loguru import logger
-from tests.support.log_daemons import Journal, running_journald
+from tests.support.daemons import Daemons
+from tests.support.log_daemons import Journal, running_journald, wait_until
 
 from rae_auto.api import Logger
 from rae_auto.runtime.reporting import log_setup
@@ -37,8 +38,6 @@ def attached(journal: Journal, tmp_path: Path) -> Journal:
 
 
 def entries_with(journal: Journal, text: str, count: int = 1) -> list[dict[str, str]]:
-    from tests.support.log_daemons import wait_until
-
     found: list[dict[str, str]] = wait_until(
         lambda: [entry for entry in journal.read() if text in str(entry["MESSAGE"])], lambda found: len(found) >= count
     )
@@ -155,3 +154,19 @@ def test_journald_that_comes_later_gets_the_number_of_lost_lines(tmp_path: Path)
 def test_journald_logger_warns_of_a_socket_that_is_not_there() -> None:
     [warning] = JournaldLogger(socket="/nowhere/socket").warnings()
     assert warning == 'socket "/nowhere/socket" does not exist yet; start systemd-journald'
+
+
+def test_journald_gets_what_a_daemon_and_its_jobs_say(journal: Journal, tmp_path: Path) -> None:
+    head = f'loggers = [{{ type = "journald", socket = "{journal.socket}", output = true }}]\n'
+    daemons = Daemons(tmp_path, '[jobs.backup]\ncommand = ["echo", "42 files"]\n', head=head)
+    try:
+        daemons.serve()
+        daemons.ask("trigger", job="backup")
+        [ended] = wait_until(lambda: journal.read(f"MESSAGE_ID={MESSAGE_IDS['succeeded']}", "RAE_JOB=backup"), bool)
+    finally:
+        daemons.end()
+    of_the_run = [entry["MESSAGE"] for entry in journal.read(f"RAE_RUN_ID={ended['RAE_RUN_ID']}")]
+    texts = [text.split(" (")[0] for text in of_the_run]
+    assert texts == ["backup: started", "backup: | 42 files", "backup: succeeded"]
+    ]
+    assert [entry for entry in journal.read() if entry["MESSAGE"] == "log: 'journalctl -t rae-auto'"]
