@@ -168,5 +168,4 @@ def test_journald_gets_what_a_daemon_and_its_jobs_say(journal: Journal, tmp_path
     of_the_run = [entry["MESSAGE"] for entry in journal.read(f"RAE_RUN_ID={ended['RAE_RUN_ID']}")]
     texts = [text.split(" (")[0] for text in of_the_run]
     assert texts == ["backup: started", "backup: | 42 files", "backup: succeeded"]
-    ]
     assert [entry for entry in journal.read() if entry["MESSAGE"] == "log: 'journalctl -t rae-auto'"]
