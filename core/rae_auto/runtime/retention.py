@@ -21,7 +21,9 @@ from rae_auto.engine.effects import Record, Save, Step
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.policies import Retention
+from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.run import Run, RunState
+from rae_auto.records.age_clock import AgeClock
 from rae_auto.records.retention_rules import expired_output, rules
 from rae_auto.runtime.execution.output_files import OutputFiles, RunFiles, remove_runs
 from rae_auto.runtime.repository import Repository
@@ -69,12 +71,18 @@ class HistoryBounds:
         retention: Callable[[], Retention],
         now: Callable[[], datetime],
         open_runs: Callable[[str], Set[str]] = lambda _: frozenset(),
+        clock: Callable[[], Moment] | None = None,
     ) -> None:
-        """`directory` is the state directory; `open_runs` returns the open runs of a job, whose files stay."""
+        """`directory` is the state directory; `open_runs` returns the open runs of a job, whose files stay.
+
+        With a `clock` age counts by the time that is believed (`records.age_clock`), except in a removal on request.
+        """
         self._archive = archive
         self._files = OutputFiles(directory / "output")
         self._retention = retention
         self._now = now
+        self._clock = clock
+        self._age_clock = AgeClock(directory)
         self._open_runs = open_runs
         self._ended: list[EndedAttempt] = []
         self._added: Counter[str] = Counter()
@@ -182,7 +190,7 @@ class HistoryBounds:
         return count * PRUNE_SHARE >= min(retention.runs, retention.events)
 
     async def _prune(self, retention: Retention, job: str) -> None:
-        for log, rule in rules(retention, self._now(), job):
+        for log, rule in rules(retention, await self._read_age_clock(), job):
             while keys := await self._archive.prune(log, rule):
                 if log == documents.RUNS:
                     await asyncio.to_thread(self._remove_files, job, keys)
@@ -200,13 +208,21 @@ class HistoryBounds:
         `retention` is that of the settings if it is None. Returns the number of removed records.
         """
         async with self._applying:
-            return await self._apply(retention or self._retention(), for_orphans)
+            if retention is not None:
+                return await self._apply(retention, for_orphans, self._now())
+            removed = await self._apply(self._retention(), for_orphans, await self._read_age_clock())
+            if self._clock is not None:
+                await self._age_clock.save()
+            return removed
 
-    async def _apply(self, retention: Retention, for_orphans: bool) -> int:
+    async def _read_age_clock(self) -> datetime:
+        return self._now() if self._clock is None else await self._age_clock.read(self._clock())
+
+    async def _apply(self, retention: Retention, for_orphans: bool, now: datetime) -> int:
         # Before the store is asked: what is there now belongs to runs that it knows.
         files = await asyncio.to_thread(lambda: dict(self._files.all()))
         removed = 0
-        for log, rule in rules(retention, self._now()):
+        for log, rule in rules(retention, now):
             while keys := await self._archive.prune(log, rule):
                 removed += len(keys)
                 logger.debug("removed {} old entries of the log {}", len(keys), log)

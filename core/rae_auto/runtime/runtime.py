@@ -130,7 +130,9 @@ class Runtime:
         self._deadline = ShutdownDeadline(
             lambda: self.store_problem, self.engine_loop.pending_commit, self.awaited_jobs, self.stopped
         )
-        self._bounds = HistoryBounds(repository, self.directory, lambda: self.retention, self.now, self._open_runs)
+        self._bounds = HistoryBounds(
+            repository, self.directory, lambda: self.retention, self.now, self._open_runs, self.clock.now
+        )
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self.stop_hint = ""
         """Clause of the log line about a stop: the way to end at once what it waits for."""

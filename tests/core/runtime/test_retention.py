@@ -15,6 +15,7 @@ from rae_auto.errors import StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import JobId
 from rae_auto.model.policies import Limits
+from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Due
 from rae_auto.records.retention_rules import rules
@@ -282,3 +283,23 @@ def test_retention_of_one_job_leaves_the_others_alone(world) -> None:
     ((log, rule), *_) = rules(Retention(runs=1), NOW, job="a")
     assert sorted(int(key) for key in w.store.prune(log, rule)) == [0, 2, 4, 6]
     assert w.runs() == [1, 3, 5, 7, 8, 9]
+
+
+def test_clock_set_a_year_ahead_removes_no_history(tmp_path):
+    store, clock = MemoryStore(), [Moment(NOW, 0.0)]
+    store.open(tmp_path)
+    store.commit([finished(1, days=1), finished(2, days=300)])
+
+    async def main() -> tuple[list[str], list[str]]:
+        left = []
+        bounds = HistoryBounds(
+            Repository(store), tmp_path, Retention, lambda: clock[0].wall, lambda _: frozenset(), lambda: clock[0]
+        )
+        for wall, mono in ((NOW, 0), (NOW + timedelta(days=365), 60)):
+            clock[0] = Moment(wall, mono)
+            await bounds.apply(for_orphans=False)
+            left.append([entry["id"] for entry in store.query(documents.RUNS, LogQuery(limit=9))])
+        return left[0], left[1]
+
+    first, second = asyncio.run(main())
+    assert first == second == [run_id(1)]
