@@ -44,7 +44,21 @@ def configured_state_directory(config: Path) -> Path | None:
 
     Reads that line alone: every command needs it, also while the rest of the file has errors. A file that another
     user owns or everyone can write is ignored, because whoever writes it could lead commands to a daemon of his own.
+    None also for a line that can't be read, of which `unreadable_state_line` tells.
     """
+    found = _find_state_line(config)
+    value = None if found is None else _value_in(found[1])
+    return absolute_path(config.absolute().parent / value) if value else None
+
+
+def unreadable_state_line(config: Path) -> int | None:
+    """Return the number of the line with the key `state` if it can't be read, so that the directory is another."""
+    found = None if os.environ.get("RAE_STATE_DIR") else _find_state_line(config)
+    return found[0] if found is not None and not _value_in(found[1]) else None
+
+
+def _find_state_line(config: Path) -> tuple[int, str] | None:
+    """Return the number and the text of the line with the key `state`."""
     try:
         status = config.stat()
         is_own = not hasattr(os, "geteuid") or (status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o002)
@@ -55,15 +69,18 @@ def configured_state_directory(config: Path) -> Path | None:
         return None
     header = _TABLE_HEADER.search(text)
     line = _STATE_KEY.search(text, 0, header.start() if header else len(text))
-    if line is None:
-        return None
+    return None if line is None else (text.count("\n", 0, line.start()) + 1, line.group())
+
+
+def _value_in(line: str) -> str | None:
+    """Return the path that a line of TOML gives the key `state`; None if it isn't valid, or has another value."""
     import tomllib
 
-    with contextlib.suppress(tomllib.TOMLDecodeError, RuntimeError):
-        value = tomllib.loads(line.group())["state"]
-        if isinstance(value, str) and value:
-            return absolute_path(config.absolute().parent / Path(value).expanduser())
-    return None
+    try:
+        value = tomllib.loads(line)["state"]
+        return str(Path(value).expanduser()) if isinstance(value, str) and value else None
+    except (tomllib.TOMLDecodeError, RuntimeError):
+        return None
 
 
 STATE_MARKER = "rae-auto.json"

@@ -11,7 +11,7 @@ import click
 
 from rae_auto.cli.usage import WholeNumber
 from rae_auto.errors import ConfigError, DaemonUnreachable, SchedulerError
-from rae_auto.paths import find_config, last_config, state_directory
+from rae_auto.paths import find_config, last_config, state_directory, unreadable_state_line
 
 if TYPE_CHECKING:
     from rae_auto.model.primitives.local_times import Direction, RequestedTime
@@ -53,6 +53,15 @@ def config_path(given: str | None) -> Path:
             ["no rae.toml here or in a parent directory; create one with 'rae-auto init', or use --config"]
         )
     return path
+
+
+def find_state_directory(given: str | None) -> Path:
+    """Return the state directory of the configuration to use, and say which it is if the file can't tell."""
+    path = find_config(given)
+    directory = state_directory(path)
+    if path is not None and (line := unreadable_state_line(path)) is not None:
+        click.echo(f"rae-auto: {path}:{line}: state can't be read; using {directory}", err=True)
+    return directory
 
 
 def read_time(option: str, text: str, zone: ZoneInfo, direction: "Direction | None" = None) -> "RequestedTime":

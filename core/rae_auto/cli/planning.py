@@ -103,7 +103,7 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
             schedules = schedules_of_expression(what, tz, config, print_note)
         else:
             schedules = schedules_of_job(
-                what, tz, lambda: options.load_project(config), print_note, lambda: connect(config)
+                what, tz, lambda: options.load_project(config, for_reading=True), print_note, lambda: connect(config)
             )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
@@ -116,6 +116,8 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
             after = options.read_time("--from", start, where, Direction.FUTURE).instants[0]
         found = select_starts(schedules.next_starts(after), count)
     starts = [at.starts_at.astimezone(where).isoformat() for at in found if at.starts_at is not None]
+    if schedules is not None and count and not starts:
+        print_note(schedules.explain_absence(found))
     if json_:
         print_json(starts)
     elif on_terminal():

@@ -108,6 +108,9 @@ def zone_of(client: Client) -> ZoneInfo:
 
 
 def print_notices(project: "Project") -> None:
-    """Print what an offline command found out about the store to the standard error."""
+    """Print what an offline command found out about the file and the store to the standard error, each once."""
+    printed: set[str] = click.get_current_context().meta.setdefault("rae_auto.notices", set())
     for notice in project.notices:
-        click.echo(f"rae-auto: {escape_line(notice)}", err=True)
+        if notice not in printed:
+            click.echo(f"rae-auto: {escape_line(notice)}", err=True)
+        printed.add(notice)

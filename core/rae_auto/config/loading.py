@@ -15,7 +15,7 @@ from rae_auto.config.relative_paths import resolve_ref
 from rae_auto.config.structure import structure_valid_part, unknown_key
 from rae_auto.config.tables import BACKGROUND_LOGGERS, RUN_KEYS, FileTable
 from rae_auto.config.toml.problem_lines import format_problems
-from rae_auto.config.toml.reading import parse, read_text
+from rae_auto.config.toml.reading import parse, read_text, usable_part
 from rae_auto.errors import ConfigError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
@@ -82,16 +82,23 @@ def load(path: Path, plugins: PluginSource) -> Config:
     return examination.config
 
 
-def load_usable_part(path: Path, plugins: PluginSource) -> tuple[Config, int]:
-    """Load a file for commands that only read its store; return what is valid of it, and the number of problems.
+def load_usable_part(path: Path, plugins: PluginSource) -> tuple[Config, tuple[str, ...]]:
+    """Load a file for commands that only read its store; return what is valid of it, and its problems as lines.
 
-    Raises ConfigError with all problems if the text isn't TOML, or says nothing certain about the store.
+    Of a text that isn't TOML, what is above the error. Raises ConfigError with all problems if the file can't be read,
+    others can write it, or its store is invalid.
     """
-    examination = _examine(path, plugins)
+    syntax_errors: tuple[str, ...] = ()
+    try:
+        examination = _examine(path, plugins)
+    except ConfigError as error:
+        text = usable_part(read_text(path, errors="replace"))
+        examination, syntax_errors = _examine(path, plugins, text=text), tuple(error.problems)
     problems = examination.findings.problems
-    if any(not problem.key or problem.key[0] in ("store", "state", "timezone") for problem in problems):
-        raise ConfigError(examination.lines(problems))
-    return examination.config, len(problems)
+    lines = (*syntax_errors, *examination.lines(problems))
+    if any(not problem.key or problem.key[0] == "store" for problem in problems):
+        raise ConfigError(lines)
+    return examination.config, lines
 
 
 def check(path: Path, plugins: PluginSource, advisor: Advisor | None = None) -> Report:
@@ -106,8 +113,10 @@ def check(path: Path, plugins: PluginSource, advisor: Advisor | None = None) -> 
     )
 
 
-def _examine(path: Path, plugins: PluginSource, warnings: Warnings | None = None) -> _Examination:
-    text = read_text(path)
+def _examine(
+    path: Path, plugins: PluginSource, warnings: Warnings | None = None, text: str | None = None
+) -> _Examination:
+    text = read_text(path) if text is None else text
     findings = ProblemCollector()
     document = plain(parse(path, text), findings)
     jobs = _pop_table(document, "jobs", findings)

@@ -2,7 +2,7 @@
 
 import heapq
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SkippedStart
 from rae_auto.model.plugin_ref import Cron
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.zones import LOCAL, zone
 from rae_auto.model.schedule import Schedule
@@ -59,6 +59,19 @@ class Schedules:
                 else:
                     yield find_start(self.plan.guards, self.plan.job.guard_timeout, instant)
             last = instant
+
+    def explain_absence(self, passed: Sequence[NextStart]) -> str:
+        """Return why the job has no next start: `passed` are the instants at which its guards forbid it."""
+        name = self.plan.job.id
+        if not self.plan.job.schedule:
+            return f"job {quote(name)} has no schedule; 'rae-auto trigger {name}' starts it by hand"
+        if not self.plan.schedules:
+            return f"job {quote(name)} starts when its trigger reports an event, which can't be foretold"
+        if not passed:
+            return f"the schedule of {quote(name)} has no time left"
+        reason = passed[0].blocker.text if passed[0].blocker else ""
+        count = format_count(len(passed), "time")
+        return f"job {quote(name)} does not start at the next {count} of its schedule: {reason}"
 
     def _iterate(self, schedule: Schedule, after: datetime) -> Iterator[datetime]:
         instant = schedule.next_after(after)
@@ -108,6 +121,8 @@ def schedules_of_job(
     if found is None:
         project = load()
         (definition, state), registry, configured = find_job(project, name), project.registry, project.config.timezone
+        for notice in project.notices:
+            note(f"rae-auto: {notice}")
         cause = _cause_of_disabling(name, definition.enabled, project.config.enabled)
     else:
         definition, registry = documents.load(Job, found["definition"]), Registry()

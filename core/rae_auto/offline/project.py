@@ -57,10 +57,12 @@ class Project:
     def load_for_reading(cls, path: Path) -> Self:
         """Load a configuration file, which may have errors where the store isn't concerned. Errors: ConfigError."""
         registry = Registry()
-        config, count = load_usable_part(path, registry)
-        errors = format_count(count, "error")
-        notices = [f"{path} has {errors}, and 'rae-auto check' lists them; the records are shown all the same"]
-        return cls(path, config, registry, notices if count else [])
+        config, errors = load_usable_part(path, registry)
+        project = cls(path, config, registry)
+        if errors:
+            more = f" (and {format_count(len(errors) - 1, 'more error')}: 'rae-auto check')" if len(errors) > 1 else ""
+            project.notices.append(f"{errors[0]}{more}; using what is valid, and the records in {project.directory}")
+        return project
 
     @cached_property
     def plugins(self) -> PluginFactory:

@@ -7,6 +7,7 @@ import pytest
 from rae_auto import Cron, Job
 from rae_auto.api import Put
 from rae_auto.model import documents
+from rae_auto.model.job_state import JobState
 from rae_plugins.stores.sqlite import SqliteStore
 
 CONFIG = """
@@ -123,3 +124,39 @@ def test_next_of_a_job_of_the_daemon_comes_first(cli, monkeypatch, tmp_path):
     said = cli("next", "elsewhere")
     assert cli("remove", "elsewhere").code == 0
     assert (said.out, said.err) == ("", "job \"elsewhere\" is paused; 'rae-auto resume elsewhere' lets it go on\n")
+
+
+@pytest.mark.usefixtures("config")
+class TestWithoutStarts:
+    @pytest.mark.parametrize(
+        ("lines", "why"),
+        [
+            ("", "job \"a\" has no schedule; 'rae-auto trigger a' starts it by hand\n"),
+            (
+                'trigger = { type = "file", paths = ["/tmp/x"] }',
+                'job "a" starts when its trigger reports an event, which can\'t be foretold\n',
+            ),
+            ('trigger = { type = "once", at = "2020-01-01T00:00:00Z" }', 'the schedule of "a" has no time left\n'),
+        ],
+        ids=["none", "event", "past"],
+    )
+    def test_a_job_says_why(self, offline, config, lines, why):
+        config.write_text(f'[jobs.a]\ncommand = ["true"]\n{lines}\n')
+        said = offline("next", "a")
+        assert (said.code, said.out, said.err) == (0, "", why)
+
+    def test_a_job_names_the_guard_that_forbids_them(self, offline):
+        said = offline("next", "never", *FROM, "--json")
+        assert said.json == []
+        assert said.err.startswith(
+            'job "never" does not start at the next 1,000 times of its schedule: its guard "time" says no'
+        )
+
+    def test_a_paused_job_says_so_without_a_daemon(self, offline, tmp_path):
+        directory = tmp_path / "state"
+        directory.mkdir()
+        with closing(SqliteStore()) as store:
+            store.open(directory)
+            store.commit([Put(documents.STATE, "digest", documents.dump(JobState("digest", paused=True)))])
+        said = offline("next", "digest")
+        assert (said.out, said.err) == ("", "job \"digest\" is paused; 'rae-auto resume digest' lets it go on\n")

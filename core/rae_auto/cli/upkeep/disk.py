@@ -29,7 +29,7 @@ def disk_command(config: str | None, json_: bool) -> None:
     """
     from rae_auto.offline.disk import measure_disk_usage  # lazy: start-up
 
-    usage = measure_disk_usage(state_directory(find_config(config)))
+    usage = measure_disk_usage(options.find_state_directory(config))
     if json_:
         print_json(_record(usage))
         return

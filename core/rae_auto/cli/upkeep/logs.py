@@ -13,7 +13,7 @@ from rae_auto.cli import options
 from rae_auto.cli.usage import WholeNumber
 from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.escaping import escape_line
-from rae_auto.paths import find_config, last_log, state_directory
+from rae_auto.paths import last_log
 
 FOLLOW_INTERVAL_SECONDS = 0.2
 
@@ -30,7 +30,7 @@ def logs_command(job: str | None, follow: bool, lines: int, config: str | None) 
 
     Example: rae-auto logs backup --follow
     """
-    directory = state_directory(find_config(config))
+    directory = options.find_state_directory(config)
     path = last_log(directory)
     if path is None:
         raise SchedulerError(

@@ -4,6 +4,7 @@ Only the owner can have written the file. Any content gives a document or a Conf
 memory.
 """
 
+import contextlib
 import os
 import re
 import shlex
@@ -20,10 +21,15 @@ from rae_auto.model.primitives.problems import Invalid, invalid
 
 _MAX_FILE_BYTES = 1 << 20
 _MAX_KEY_PARTS = 1000
+_MAX_CUTS = 20
+"""The number of tables that are left out, from below, in search of a part of a file that is valid."""
 
 
-def read_text(path: Path) -> str:
-    """Read a configuration file. Raises ConfigError if it can't be read or others can write it."""
+def read_text(path: Path, errors: str = "strict") -> str:
+    """Read a configuration file. Raises ConfigError if it can't be read or others can write it.
+
+    `errors` says what becomes of bytes that aren't UTF-8, as for `bytes.decode`.
+    """
     try:
         content = _content(path)
     except OSError as error:
@@ -34,7 +40,7 @@ def read_text(path: Path) -> str:
         raise ConfigError([f"{format_place(path, 1)}: is UTF-16 text; save it as UTF-8"])
     try:
         # A byte order mark is what some editors put before UTF-8, and harmless.
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig", errors)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError([f"{format_place(path, line)}: is not UTF-8 text; save it as UTF-8"]) from None
@@ -67,6 +73,23 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         long = re.search(r"[\d_]{4300}", text)
         where = format_place(path, text.count("\n", 0, long.start()) + 1 if long else None)
         raise ConfigError([f"{where}: number too large; use at most 64 bits"]) from None
+
+
+def usable_part(text: str) -> str:
+    """Return what is above the first line of a text that isn't valid TOML, cut before a whole table if need be."""
+    try:
+        parse(Path(), text)
+        return text
+    except ConfigError as error:
+        place = re.match(rf"{re.escape(str(Path()))}:(\d+): ", error.problems[0])
+    lines = text.split("\n")[: int(place[1]) - 1 if place else 0]
+    headers = [number for number, line in enumerate(lines) if line.lstrip().startswith("[")]
+    for end in [len(lines), *headers[: -_MAX_CUTS - 1 : -1], *headers[:1]]:
+        above = "\n".join(lines[:end])
+        with contextlib.suppress(ConfigError):
+            parse(Path(), above)
+            return above
+    return ""
 
 
 def format_place(path: Path, line: int | None = None) -> str:
