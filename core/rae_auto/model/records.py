@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from rae_auto.model.decision import Decision
+from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.job_info import JobInfo
 from rae_auto.model.reasons.base import TimeFormat, time_text
 from rae_auto.model.run import Attempt, Result, Run, RunState
@@ -36,9 +36,18 @@ def run_record(run: Run, time: TimeFormat = time_text) -> dict[str, Any]:
         "reason": None if run.reason is None else run.reason.code,
         "reason_text": None if run.reason is None else run.reason.describe(time),
         "value": run.value,
+        "given": _given_record(run),
         "duration": _seconds(run.duration),
         "attempts": [_attempt_record(run, attempt) for attempt in run.attempts],
     }
+
+
+def _given_record(run: Run) -> dict[str, Any] | None:
+    """Return what a run was given by hand, without the values of variables, which may be secrets; None for nothing."""
+    event = run.event if run.trigger == MANUAL else None
+    if not run.inputs and not event:
+        return None
+    return {"env": sorted(run.inputs.env), "args": list(run.inputs.args), "event": event or None}
 
 
 def decision_record(decision: Decision, time: TimeFormat = time_text) -> dict[str, Any]:

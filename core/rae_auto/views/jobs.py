@@ -1,6 +1,7 @@
 """Jobs, as `rae-auto list` and `rae-auto show` show them."""
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
@@ -73,5 +74,18 @@ def job_details(details: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[s
         ("next", instant(info["next_at"], zone)),
         *(("skipped", instant(skip["at"], zone)) for skip in info["skips"]),
         ("last", f"{info['last_state']} {instant(info['last_finished_at'], zone)}" if info["last_state"] else "-"),
-        *(("open run", f"{run['run_id']} {run['state']}") for run in details["open"]),
+        *(("open run", f"{run['run_id']} {run['state']}{_given(run)}") for run in details["open"]),
     ]
+
+
+def _given(run: Mapping[str, Any]) -> str:
+    """Return what a run was given by hand, after its state; of variables only the names."""
+    given = run["given"]
+    if given is None:
+        return ""
+    parts = [
+        f"variables {', '.join(given['env'])}" if given["env"] else "",
+        f"arguments {shlex.join(given['args'])}" if given["args"] else "",
+        f"event {json.dumps(given['event'], ensure_ascii=False)}" if given["event"] else "",
+    ]
+    return f", with {'; '.join(filter(None, parts))}"

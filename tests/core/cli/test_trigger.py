@@ -27,7 +27,19 @@ def test_trigger_gives_values_to_one_run(cli: Cli, printer: str) -> None:
     run = cli("trigger", printer, "--env", "A=x y", "--arg", "-v", "--arg", "é", "--event", '{"k": 1}').out.strip()
     assert output_of(cli, run) == 'x y first -v é {"k": 1}\n'
     assert "given: variables A; arguments -v 'é'" in cli("why", printer, "--run", run).out
+    (record,) = [record for record in cli("history", printer, "--json").json if record["run_id"] == run]
+    assert record["given"] == {"env": ["A"], "args": ["-v", "é"], "event": {"k": 1}}
     assert output_of(cli, cli("trigger", printer).out.strip()) == "job first {}\n"
+    assert cli("history", printer, "--json").json[0]["given"] is None
+
+
+def test_show_says_what_an_open_run_was_given(cli: Cli, daemon: subprocess.Popen[bytes]) -> None:
+    cli("add", "waiter", "--replace", "--", "sleep")
+    run = cli("trigger", "waiter", "--env", "TOKEN=secret", "--arg", "60", "--event", '{"k": 1}').out.strip()
+    said = cli("show", "waiter").out
+    cli("cancel", run)
+    assert ', with variables TOKEN; arguments 60; event {"k": 1}\n' in said
+    assert "secret" not in said
 
 
 def test_trigger_refuses_values_that_a_run_can_not_have(cli: Cli, printer: str) -> None:
