@@ -74,11 +74,11 @@ def job_details(details: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[s
         ("next", instant(info["next_at"], zone)),
         *(("skipped", instant(skip["at"], zone)) for skip in info["skips"]),
         ("last", f"{info['last_state']} {instant(info['last_finished_at'], zone)}" if info["last_state"] else "-"),
-        *(("open run", f"{run['run_id']} {run['state']}{_given(run)}") for run in details["open"]),
+        *(("open run", f"{run['run_id']} {run['state']}{_describe_given(run)}") for run in details["open"]),
     ]
 
 
-def _given(run: Mapping[str, Any]) -> str:
+def _describe_given(run: Mapping[str, Any]) -> str:
     """Return what a run was given by hand, after its state; of variables only the names."""
     given = run["given"]
     if given is None:
