@@ -38,6 +38,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 STORES: dict[str, type[Store]] = {"sqlite": SqliteStore, "json": JsonStore}
 KINDS = ("run", "state")
 PAGE = 4096
+PROGRESS_CASES = 250
 
 
 @frozen
@@ -250,7 +251,9 @@ def _is_older_generation(name: str) -> bool:
 def run(cases: list[Case], place: Path, report: Callable[[str], None]) -> Counter[str]:
     """Try cases, report each violation, and return the counts."""
     counts: Counter[str] = Counter()
-    for case in cases:
+    for number, case in enumerate(cases):
+        if number and number % PROGRESS_CASES == 0:
+            report(f"{number} of {len(cases)} cases so far, {counts['violations']} violations")
         try:
             outcome = try_case(case, place)
         except Exception as error:

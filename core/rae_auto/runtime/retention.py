@@ -37,7 +37,7 @@ GATHER_SECONDS = 0.2
 PRUNE_SHARE = 20
 """A job is pruned when it has ended this part of the runs that may stay."""
 
-SLOW_PRUNE_SECONDS = 0.25
+SLOW_PRUNE_SECONDS = 0.05
 """Time from which on pruning a job counts as slow: commits wait meanwhile."""
 
 PRUNE_PAUSE_FACTOR, SLOW_PRUNE_PAUSE_FACTOR = 50, 1000
