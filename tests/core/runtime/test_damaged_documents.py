@@ -1,7 +1,6 @@
 """A scheduler on a store with damaged documents of runs."""
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import Mapping
 from datetime import timedelta
@@ -16,8 +15,11 @@ from rae_auto.model.run import Run
 
 
 @pytest.mark.requirement("R21")
-@pytest.mark.parametrize("is_readable", [True, False])
-def test_damaged_open_run_is_recorded_as_lost(tmp_path: Path, is_readable: bool) -> None:
+@pytest.mark.parametrize(
+    ("damage", "is_readable"),
+    [("crc = crc + 1", True), ("crc = 1, kind = 'ruo'", True), ("""crc = 1, body = '{"job": "work"}'""", False)],
+)
+def test_damaged_open_run_is_recorded_as_lost(tmp_path: Path, damage: str, is_readable: bool) -> None:
     hourly = RetryPolicy(attempts=3, delay=timedelta(hours=1))
     job = Job(id="work", shell=f"echo x >> {tmp_path}/ran; exit 1", retry_policy=hourly)
 
@@ -43,9 +45,9 @@ def test_damaged_open_run_is_recorded_as_lost(tmp_path: Path, is_readable: bool)
     for copy in (tmp_path / "state").glob("*.bak"):
         copy.unlink()
     with sqlite3.connect(tmp_path / "state" / "state.sqlite") as database:
-        body = json.dumps({"job": "work"}) if not is_readable else None
-        database.execute("UPDATE documents SET crc = crc + 1, body = coalesce(?, body) WHERE kind = 'run'", (body,))
+        database.execute(f"UPDATE documents SET {damage} WHERE kind = 'run'")
     database.close()
+    (tmp_path / "state" / "state.clean").unlink()
     [lost] = asyncio.run(go_on())
     assert (lost.id, lost.job, str(lost.state)) == (run.id, "work", "lost")
     assert (lost.attempt == run.attempt) == is_readable

@@ -162,17 +162,52 @@ def test_number_of_a_lost_commit_is_not_used_again(tmp_path: Path) -> None:
     store.close()
 
 
+def change_row(directory: Path, assignments: str) -> None:
+    """Damage the document of the run, and leave no copy of the file."""
+    with closing(sqlite3.connect(directory / "state.sqlite")) as database:
+        database.execute(f"UPDATE documents SET {assignments} WHERE kind = 'run'")
+        database.commit()
+    for path in (*directory.glob("*.bak"), directory / "state.clean"):
+        path.unlink(missing_ok=True)
+
+
+@pytest.mark.requirement("R20")
+@pytest.mark.parametrize("kind", ["x'72756f'", "x'f2756e'", "'state'", "x'ffffffff'"])
+def test_document_whose_kind_alone_is_damaged_is_corrected(tmp_path: Path, kind: str) -> None:
+    store = SqliteStore()
+    store.open(tmp_path)
+    store.commit([Put("job", "a", {"n": 1}), Put("run", "b", {"n": 2})])
+    store.close()
+    change_row(tmp_path, f"kind = CAST({kind} AS TEXT)")
+    assert len(list(store.open(tmp_path))) == 1
+    assert list(store.load("run")) == [("b", {"n": 2})]
+    assert list(store.load("state")) == []
+    store.close()
+    assert list(store.open(tmp_path)) == []
+    store.close()
+
+
+@pytest.mark.requirement("R20")
+def test_document_with_damaged_kind_and_body_is_loaded_as_corrupt(tmp_path: Path) -> None:
+    store = SqliteStore()
+    store.open(tmp_path)
+    store.commit([Put("run", "b", {"n": 2})])
+    store.close()
+    change_row(tmp_path, "kind = CAST(x'72756f' AS TEXT), body = 'garbage'")
+    store.open(tmp_path)
+    [(key, body)] = store.load("run")
+    assert key == "b"
+    assert isinstance(body, CorruptDocument)
+    store.close()
+
+
 @pytest.mark.requirement("R20")
 def test_document_of_a_changed_kind_is_set_aside_once(tmp_path: Path) -> None:
     store = SqliteStore()
     store.open(tmp_path)
     store.commit([Put("job", "a", {"n": 1}), Put("run", "b", {"n": 2})])
     store.close()
-    with closing(sqlite3.connect(tmp_path / "state.sqlite")) as database:
-        database.execute("UPDATE documents SET kind = CAST(x'72756eff' AS TEXT) WHERE kind = 'run'")
-        database.commit()
-    for copy in tmp_path.glob("*.bak"):
-        copy.unlink()
+    change_row(tmp_path, "kind = CAST(x'72ff6eff' AS TEXT)")
     messages = []
     for _ in range(3):
         (tmp_path / "state.clean").unlink(missing_ok=True)

@@ -34,9 +34,10 @@ Opening the store (in `opening`):
    The damaged files are kept. The message says what was lost and since when.
 6. Without any good state, or if another program or a newer rae-auto wrote the files, the store refuses to open and
    changes nothing. A full disk or missing permission is not damage.
-7. Rows with wrong checksums are kept in a file, each once. Damaged entries are deleted, and documents of a kind that
-   nothing loads; other damaged documents stay, and `load` returns them as `CorruptDocument`. `query` and `dump` leave
-   out what is damaged, and count it.
+7. Rows with wrong checksums are kept in a file, each once. Damaged entries are deleted. A document of a kind
+   that nothing loads gets the kind back that its checksum proves, or that differs in one byte; if there is none, it is
+   deleted. Other damaged documents stay, and `load` returns them as `CorruptDocument`. `query` and `dump` leave out
+   what is damaged, and count it.
 
 Damage that shows while the store is open is repaired in the same way at once; the call that met it raises StoreDamaged.
 

@@ -28,8 +28,8 @@ from rae_plugins.stores.sqlite.recovery import (
     repaired_path,
     survey,
 )
-from rae_plugins.stores.sqlite.rows import BadRow
-from rae_plugins.stores.sqlite.schema import COUNT_REPLACED, as_bytes, fill, finish_new_file
+from rae_plugins.stores.sqlite.rows import BadRow, guess_kind
+from rae_plugins.stores.sqlite.schema import COUNT_REPLACED, fill, finish_new_file
 from rae_plugins.stores.sqlite.verification import connect_immutable, has_proof, verify
 
 _WAL_SETTINGS = ("journal_mode = WAL", "synchronous = FULL", "cache_size = -1024", "temp_store = MEMORY")
@@ -101,7 +101,9 @@ class FileOpener:
     bad_entries: list[int] = field(init=False, factory=list)
     """The places of damaged entries, which have been set aside and can be deleted."""
     bad_documents: list[tuple[Any, ...]] = field(init=False, factory=list)
-    """The kinds and keys of damaged documents that can be deleted."""
+    """The kinds and keys of damaged documents that can be deleted, once `changed_kinds` are corrected."""
+    changed_kinds: list[tuple[Any, ...]] = field(init=False, factory=list)
+    """The kind that a document had before damage, the kind that it has now, and its key."""
     _messages: list[str] = field(init=False, factory=list)
     _mark: CommitLine | None = field(init=False, default=None)
 
@@ -186,10 +188,14 @@ class FileOpener:
     def _set_aside(self, bad_rows: Sequence[BadRow]) -> None:
         """Keep damaged rows in a file, each once; damaged documents stay in the store too, for the next load.
 
-        A document whose very kind is damaged would never be loaded, and keep copies from being made: it goes.
+        One whose very kind is damaged would never be loaded, and keep copies from being made: its kind is corrected,
+        so that the next load returns it, or it goes.
         """
         self.bad_entries = [row.place[0] for row in bad_rows if row.table == "entries"]
-        self.bad_documents = [row.place for row in bad_rows if row.table == "documents" and not _has_known_kind(row)]
+        guesses = [(guess_kind(row.values, documents.KINDS), row.place) for row in bad_rows if row.table == "documents"]
+        wrong = [(kind, place) for kind, place in guesses if kind is None or kind.encode() != place[0]]
+        self.changed_kinds = [(kind.encode(), *place) for kind, place in wrong if kind is not None]
+        self.bad_documents = [place for _, place in wrong]
         kept = self._read_kept_rows()
         bad_rows = [row for row in bad_rows if _identify(row) not in kept]
         if not bad_rows:
@@ -213,10 +219,6 @@ class FileOpener:
             mark.create(last)
         mark.open()
         return mark
-
-
-def _has_known_kind(row: BadRow) -> bool:
-    return as_bytes(row.place[0]).decode(errors="replace") in documents.KINDS
 
 
 def _identify(row: BadRow) -> str:

@@ -48,6 +48,25 @@ def entry_checksum(names: Sequence[bytes], at: float, ended: float | None, body:
     return zlib.crc32(body, zlib.crc32(head))
 
 
+def guess_kind(row: Row, kinds: Sequence[str]) -> str | None:
+    """Return the kind that a row of `SELECT_DOCUMENTS` had before damage, of these kinds; None if nothing shows it.
+
+    Its checksum proves the kind if nothing else is damaged. Otherwise it is the one that is there, if that is a kind at
+    all, or one that differs from it in one byte.
+    """
+    kind, key, body, crc = row
+    if not (type(kind) is type(key) is type(body) is bytes):
+        return None
+    proven = [other for other in kinds if crc == document_checksum(other.encode(), key, body)]
+    differences = {other: _count_differences(other.encode(), kind) for other in kinds}
+    similar = [other for other in sorted(kinds, key=differences.__getitem__) if differences[other] <= 1]
+    return next(iter(proven + similar), None)
+
+
+def _count_differences(one: bytes, other: bytes) -> int:
+    return sum(a != b for a, b in zip(one, other, strict=False)) + abs(len(one) - len(other))
+
+
 def is_good_document(row: Row) -> bool:
     """Return whether a row of `SELECT_DOCUMENTS` is what was written."""
     *fields, crc = row

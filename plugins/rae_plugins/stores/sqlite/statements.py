@@ -13,6 +13,11 @@ _DELETE = "DELETE FROM documents WHERE kind = ? AND key = ?"
 DELETE_DAMAGED = "DELETE FROM documents WHERE CAST(kind AS BLOB) = ? AND CAST(key AS BLOB) = ?"
 """Deletes a document by the bytes of its kind and key, which may be no text."""
 
+CORRECT_KIND = (
+    "UPDATE OR IGNORE documents SET kind = CAST(? AS TEXT) WHERE CAST(kind AS BLOB) = ? AND CAST(key AS BLOB) = ?"
+)
+"""Gives a document another kind, by the bytes of its kind and key, unless there is one of that kind and key."""
+
 _APPEND = "INSERT OR REPLACE INTO entries (log, key, job, state, at, ended, body, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 StatementBatch = tuple[str, list[tuple[Any, ...]]]

@@ -37,7 +37,7 @@ from rae_plugins.stores.sqlite.schema import (
     is_damage,
     read_last_commit,
 )
-from rae_plugins.stores.sqlite.statements import DELETE_DAMAGED, StatementBatch, find_expired, group_changes
+from rae_plugins.stores.sqlite.statements import CORRECT_KIND, DELETE_DAMAGED, StatementBatch, find_expired, group_changes
 from rae_plugins.stores.sqlite.verification import verify_file, write_proof
 
 PRUNE_STEP_SECONDS = 0.01
@@ -125,6 +125,8 @@ class SqliteStore(Store):
         repairs: list[StatementBatch] = []
         if opener.bad_entries:
             repairs.append(("DELETE FROM entries WHERE seq = ?", [(seq,) for seq in opener.bad_entries]))
+        if opener.changed_kinds:
+            repairs.append((CORRECT_KIND, opener.changed_kinds))
         if opener.bad_documents:
             repairs.append((DELETE_DAMAGED, opener.bad_documents))
         if opener.is_checked and not has_right_counts(self._connection):
