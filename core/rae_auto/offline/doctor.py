@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -24,6 +24,7 @@ from rae_auto.model.primitives.formatting import format_bytes, format_count, quo
 from rae_auto.model.primitives.zones import local_zone_name, zone
 from rae_auto.offline.project import Project
 from rae_auto.paths import socket_path, state_directory
+from rae_auto.records.setbacks import NotedSetback, read_setbacks
 from rae_auto.registry import Registry, State
 from rae_auto.service.manager import platform_adapter
 from rae_auto.service.status import find_services
@@ -183,6 +184,8 @@ def _contents(project: Project, directory: Path) -> Iterator[Finding]:
     except (StoreError, PluginError) as error:
         yield Finding("store", str(error), hint)
     yield from (Finding("store", notice, hint) for notice in project.notices)
+    if noted := read_setbacks(directory):
+        yield Finding("store", _describe_setbacks(noted))
     kept = sorted(path.name for path in directory.glob("*.corrupt-*"))
     if kept:
         count = format_count(len(kept), "file")
@@ -194,6 +197,19 @@ def _contents(project: Project, directory: Path) -> Iterator[Finding]:
         yield Finding(
             "store", f"{format_count(rows, 'damaged row or document', 'damaged rows or documents')} since {day}"
         )
+
+
+def _describe_setbacks(noted: Sequence[NotedSetback]) -> str:
+    """Return a line about the steps back of a store: how many, how much they lost, and the last one."""
+    count = format_count(len(noted), "time")
+    commits = [one.setback.commits for one in noted]
+    lost = format_count(sum(filter(None, commits)), "commit")
+    if None in commits:
+        lost = f"{lost} and an unknown number more" if any(commits) else "an unknown number of commits"
+    last = noted[-1]
+    since = "an earlier time" if last.setback.since is None else f"{last.setback.since:%Y-%m-%d %H:%M:%S} UTC"
+    noticed = f"{last.noticed_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"went back to an older state {count} and lost {lost}; the last time on {noticed}, to the state of {since}"
 
 
 def _stored_jobs(project: Project, store: Store) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from rae_auto.api.store import Setback
 from rae_auto.errors import StoreError
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.paths import RESTORED_MARK
+from rae_auto.records.setbacks import record_setback
 from rae_auto.toolkit.files import DirectoryLock, sync_directory, write_atomically
 
 BUILDING_DIRECTORY = ".restored"
@@ -60,6 +61,7 @@ def note_setback(directory: Path, setback: Setback) -> None:
     since = "unknown" if setback.since is None else format_instant(setback.since)
     mark = directory / RESTORED_MARK
     try:
+        record_setback(directory, setback)
         write_atomically(mark, since.encode())
     except OSError as error:
         raise StoreError(f"{mark}: can't be written ({error.strerror})") from error

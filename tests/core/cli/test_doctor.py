@@ -5,13 +5,19 @@ import os
 import resource
 import subprocess
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from rae_auto.api import Put
+from rae_auto.api.store import Setback
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.offline import doctor
+from rae_auto.records.setbacks import record_setback
 from rae_plugins.stores.sqlite import SqliteStore
 
 
@@ -84,3 +90,60 @@ def test_doctor_names_added_jobs_without_their_plugin(offline, tmp_path):
     assert not found["ok"]
     assert found["observation"].startswith('job "b": unknown trigger "vanished"')
     assert found["hint"].startswith("install its plugin and restart the daemon, or remove the job")
+
+
+@pytest.fixture
+def stored(tmp_path: Path, offline: Any) -> Path:
+    """A configuration, and the state directory of its closed and empty store."""
+    config, state = tmp_path / "rae.toml", tmp_path / "state"
+    config.write_text('[jobs.a]\ncommand = ["true"]\n')
+    config.chmod(0o600)
+    state.mkdir(mode=0o700, exist_ok=True)
+    store = SqliteStore()
+    store.open(state)
+    store.close()
+    return state
+
+
+def store_lines(offline: Any, state: Path) -> list[str]:
+    said = offline("doctor", "--json", "--config", str(state.parent / "rae.toml"))
+    return [f["observation"] for f in json.loads(said.out)["findings"] if f["subject"] == "store"]
+
+
+@pytest.mark.parametrize(
+    ("commits", "lost"),
+    [
+        ([5], "1 time and lost 5 commits"),
+        ([5, 1], "2 times and lost 6 commits"),
+        ([5, None], "2 times and lost 5 commits and an unknown number more"),
+        ([None], "1 time and lost an unknown number of commits"),
+    ],
+)
+def test_doctor_counts_what_steps_back_lost(offline, stored, commits, lost):
+    for day, number in enumerate(commits, 1):
+        record_setback(
+            stored, Setback(datetime(2026, 1, day, 12, tzinfo=UTC), number), datetime(2026, 2, 1, tzinfo=UTC)
+        )
+    last = f"2026-01-{len(commits):02} 12:00:00 UTC"
+    assert store_lines(offline, stored)[-1] == (
+        f"went back to an older state {lost}; the last time on 2026-02-01 00:00:00 UTC, to the state of {last}"
+    )
+
+
+def test_doctor_counts_a_step_back_once_and_survives_damage_of_its_file(offline, stored):
+    for _ in range(2):
+        record_setback(stored, Setback(None, 3))
+    assert "1 time and lost 3 commits" in store_lines(offline, stored)[-1]
+    (stored / "setbacks.json").write_bytes(b"[{}")
+    assert not any("went back" in line for line in store_lines(offline, stored))
+    record_setback(stored, Setback(None, 4))
+    assert "1 time and lost 4 commits" in store_lines(offline, stored)[-1]
+
+
+def test_doctor_counts_damaged_data_since_its_first_day(offline, stored):
+    for day, rows in ((3, 2), (1, 1)):
+        (stored / f"rows.corrupt-2026020{day}T000000.000000Z.json").write_text(json.dumps([{}] * rows))
+    (stored / "state.sqlite.corrupt-20250101T000000.000000Z").touch()
+    files, rows = store_lines(offline, stored)[-2:]
+    assert files.startswith("3 files with damaged data in ")
+    assert rows == "3 damaged rows or documents since 2026-02-01"

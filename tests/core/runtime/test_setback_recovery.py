@@ -9,6 +9,7 @@ from rae_auto import Job, Scheduler
 from rae_auto.offline.project import Project
 from rae_auto.offline.restore import restore
 from rae_auto.paths import RESTORED_MARK
+from rae_auto.records.setbacks import read_setbacks
 
 
 @pytest.mark.requirement("R7")
@@ -48,6 +49,8 @@ def test_restored_backup_with_open_runs_repeats_nothing(
     runs = asyncio.run(work())
     restore(Project.load(config), tmp_path / "backup", replace=True)
     ends = asyncio.run(go_on())
+    [noted] = read_setbacks(tmp_path / "state")
+    assert noted.setback.since is not None
     assert sorted(run for run, _, _ in ends) == sorted(runs)
     assert {(state, reason) for _, state, reason in ends} <= {("lost", "store_reverted"), ("failed", "")}
     assert len((tmp_path / "begun").read_text().split()) == 2

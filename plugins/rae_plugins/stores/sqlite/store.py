@@ -37,7 +37,13 @@ from rae_plugins.stores.sqlite.schema import (
     is_damage,
     read_last_commit,
 )
-from rae_plugins.stores.sqlite.statements import CORRECT_KIND, DELETE_DAMAGED, StatementBatch, find_expired, group_changes
+from rae_plugins.stores.sqlite.statements import (
+    CORRECT_KIND,
+    DELETE_DAMAGED,
+    StatementBatch,
+    find_expired,
+    group_changes,
+)
 from rae_plugins.stores.sqlite.verification import verify_file, write_proof
 
 PRUNE_STEP_SECONDS = 0.01
