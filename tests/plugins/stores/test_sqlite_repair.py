@@ -173,7 +173,7 @@ def change_row(directory: Path, assignments: str) -> None:
 
 @pytest.mark.requirement("R20")
 @pytest.mark.parametrize("kind", ["x'72756f'", "x'f2756e'", "'state'", "x'ffffffff'"])
-def test_document_whose_kind_alone_is_damaged_is_corrected(tmp_path: Path, kind: str) -> None:
+def test_document_with_a_damaged_kind_gets_it_back(tmp_path: Path, kind: str) -> None:
     store = SqliteStore()
     store.open(tmp_path)
     store.commit([Put("job", "a", {"n": 1}), Put("run", "b", {"n": 2})])
