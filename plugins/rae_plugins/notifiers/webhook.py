@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import IO, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -157,11 +158,10 @@ class WebhookNotifier(Notifier):
         request = urllib.request.Request(  # noqa: S310 - the scheme is checked
             url, payload.body, {"User-Agent": "rae-auto", **payload.headers, **headers}, method="POST"
         )
-        opener = urllib.request.build_opener(_NoRedirects())
         # Not the path in any message: with many services it is the secret.
         place = _host(url)
         try:
-            with opener.open(request, timeout=seconds):
+            with _opener().open(request, timeout=seconds):
                 pass
         except urllib.error.HTTPError as error:
             with error:
@@ -186,6 +186,12 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> None:
         return None
+
+
+@lru_cache(maxsize=1)
+def _opener() -> urllib.request.OpenerDirector:
+    # One for all requests: from Python 3.12 on each new one reads all certificates of the machine.
+    return urllib.request.build_opener(_NoRedirects())
 
 
 def _host(url: str) -> str:

@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from attrs import field, frozen
@@ -44,6 +45,12 @@ class _RefuseRedirects(urllib.request.HTTPRedirectHandler):
         raise urllib.error.URLError("it redirects to another address")
 
 
+@lru_cache(maxsize=1)
+def _opener() -> urllib.request.OpenerDirector:
+    # One for all requests: from Python 3.12 on each new one reads all certificates of the machine.
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), _RefuseRedirects)
+
+
 @frozen
 class ActivityWatch:
     """A server. Calls block for at most some seconds."""
@@ -74,9 +81,8 @@ class ActivityWatch:
     def _get(self, path: str) -> Any:
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         request = urllib.request.Request(self.url.rstrip("/") + path, headers=headers)  # noqa: S310 - checked to be http
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _RefuseRedirects)
         try:
-            with opener.open(request, timeout=_REQUEST_TIMEOUT_SECONDS) as response:
+            with _opener().open(request, timeout=_REQUEST_TIMEOUT_SECONDS) as response:
                 return json.loads(response.read(_MAX_RESPONSE_BYTES))
         except urllib.error.HTTPError as error:
             error.close()
