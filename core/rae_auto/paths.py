@@ -97,12 +97,22 @@ def last_log(directory: Path) -> Path | None:
     return _noted_path(directory, "log")
 
 
+def last_log_place(directory: Path) -> str | None:
+    """Return where the daemon of this state directory logs besides files, in words; None if it does not."""
+    return _noted(directory, "log_place")
+
+
 def _noted_path(directory: Path, name: str) -> Path | None:
+    path = _noted(directory, name)
+    return None if path is None else Path(path)
+
+
+def _noted(directory: Path, name: str) -> str | None:
     try:
-        path = json.loads((directory / STATE_MARKER).read_bytes()).get(name)
+        text = json.loads((directory / STATE_MARKER).read_bytes()).get(name)
     except (OSError, ValueError, AttributeError):
         return None
-    return Path(path) if isinstance(path, str) else None
+    return text if isinstance(text, str) else None
 
 
 def config_directory() -> Path:

@@ -199,7 +199,7 @@ class Daemon:
         self._started_at = datetime.now(UTC)
         self._previous_config = last_config(self._scheduler.directory)
         try:
-            note_daemon(self._scheduler.directory, self._path, self.log_file)
+            note_daemon(self._scheduler.directory, self._path, self.log_file, self.log_places)
         except OSError as error:
             logger.warning("the state directory doesn't say which configuration it belongs to: {}", error)
 

@@ -7,6 +7,7 @@ be a home directory or /tmp: it is refused as it is, and its permissions are nev
 import json
 import os
 import stat
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -49,8 +50,9 @@ def _check_free(path: Path) -> None:
         raise StoreError(f"{path}: others can write to it (mode {mode:o}); run 'chmod 700 {path}', or {_CHOOSE}")
 
 
-def note_daemon(directory: Path, config: Path, log: Path | None) -> None:
-    """Note durably which configuration uses a state directory from now on, and its log file. Errors: OSError."""
+def note_daemon(directory: Path, config: Path, log: Path | None, log_places: Sequence[str] = ()) -> None:
+    """Note durably which configuration uses a state directory from now on, and where its log is. Errors: OSError."""
     paths = {"config": absolute_path(config), "log": log and absolute_path(log)}
-    content = json.dumps({name: path and str(path) for name, path in paths.items()}) + "\n"
+    facts = {name: path and str(path) for name, path in paths.items()}
+    content = json.dumps({**facts, "log_place": " and ".join(log_places) or None}) + "\n"
     write_atomically(directory / STATE_MARKER, content.encode())

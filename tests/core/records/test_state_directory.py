@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from rae_auto.errors import StoreError
-from rae_auto.paths import STATE_MARKER, configured_state_directory, last_config, last_log, state_directory
+from rae_auto.paths import (
+    STATE_MARKER,
+    configured_state_directory,
+    last_config,
+    last_log,
+    last_log_place,
+    state_directory,
+)
 from rae_auto.records.state_directory import claim_state_directory, note_daemon
 
 
@@ -102,3 +109,11 @@ def test_variable_overrides_key_overrides_default(tmp_path, monkeypatch):
     assert state_directory(tmp_path / "absent.toml") == state_directory() == tmp_path / "xdg" / "rae-auto"
     monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "chosen"))
     assert state_directory(config) == Path(tmp_path / "chosen")
+
+
+def test_place_of_a_log_that_is_no_file_is_known(tmp_path):
+    directory = claim_state_directory(tmp_path / "state")
+    note_daemon(directory, tmp_path / "rae.toml", None, ["the journal", "syslog"])
+    assert (last_log(directory), last_log_place(directory)) == (None, "the journal and syslog")
+    note_daemon(directory, tmp_path / "rae.toml", None)
+    assert last_log_place(directory) is None

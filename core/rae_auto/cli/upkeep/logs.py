@@ -13,7 +13,7 @@ from rae_auto.cli import options
 from rae_auto.cli.usage import WholeNumber
 from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.escaping import escape_line
-from rae_auto.paths import last_log
+from rae_auto.paths import last_log, last_log_place
 
 FOLLOW_INTERVAL_SECONDS = 0.2
 
@@ -32,6 +32,8 @@ def logs_command(job: str | None, follow: bool, lines: int, config: str | None) 
     """
     directory = options.find_state_directory(config)
     path = last_log(directory)
+    if path is None and (place := last_log_place(directory)) is not None:
+        raise SchedulerError(f"the daemon of {directory} logs to no file; its log: {place}")
     if path is None:
         raise SchedulerError(
             f'the daemon of {directory} doesn\'t log to a file; add "file" to loggers, '
