@@ -10,6 +10,7 @@ from rae_auto.api.store import CorruptDocument, Put, RetentionRule
 from rae_auto.errors import StoreDamaged
 from rae_auto.testing.stores import NOON
 from rae_plugins.stores.sqlite import SqliteStore
+from rae_plugins.stores.sqlite import store as sqlite_store
 
 
 def jobs(store: Store) -> list[str]:
@@ -133,7 +134,7 @@ def test_open_sqlite_store_is_copied_once_a_day(tmp_path: Path) -> None:
         store.prune("runs", RetentionRule(since=NOON, newest=9))
         # The copy is made in a thread; a commit doesn't wait for it.
         store.commit([Put("job", "a", {})])
-        store._end_copy()
+        store._copier.wait()
 
     store = SqliteStore()
     store.open(tmp_path)
@@ -145,4 +146,36 @@ def test_open_sqlite_store_is_copied_once_a_day(tmp_path: Path) -> None:
     first.rename(tmp_path / "state-20260101T000000.000000Z.bak")
     prune(store)
     assert len(list(tmp_path.glob("state-*.bak"))) == 2
+    store.close()
+
+
+@pytest.mark.requirement("R19", "R35")
+def test_copy_that_takes_too_long_is_left_to_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_store, "CLOSE_COPY_SECONDS", 0.0)
+    store = SqliteStore()
+    store.open(tmp_path)
+    # More than one step of copying.
+    store.commit([Put("job", f"job-{number}", {"text": "x" * 100_000}) for number in range(60)])
+    store.close()
+    assert not list(tmp_path.glob("*.bak"))
+    assert not (tmp_path / "state.clean").exists()
+    assert list(store.open(tmp_path)) == []
+    assert len(jobs(store)) == 60
+    store.prune("runs", RetentionRule(since=NOON, newest=9))
+    store._copier.wait()
+    assert len(list(tmp_path.glob("*.bak"))) == 1
+    store.close()
+    assert (tmp_path / "state.clean").exists()
+
+
+@pytest.mark.requirement("R19")
+def test_copy_goes_on_while_commits_are_made(tmp_path: Path) -> None:
+    store = SqliteStore()
+    store.open(tmp_path)
+    store.commit([Put("job", f"job-{number}", {"text": "x" * 100_000}) for number in range(200)])
+    store.prune("runs", RetentionRule(since=NOON, newest=9))
+    for number in range(20):
+        store.commit([Put("job", "newest", {"n": number})])
+    store._copier.wait()
+    assert len(list(tmp_path.glob("*.bak"))) == 1
     store.close()

@@ -43,6 +43,9 @@ Damage that shows while the store is open is repaired in the same way at once; t
 
 Backup copies are made with SQLite's backup API, when a store that was written to is closed, and once a day while it
 stays open. A copy is checked like in step 4 before it replaces an older one.
+
+A copy for which a stop has no time is given up, and the log says so. No proof of a clean stop is left then, because
+nothing was checked: the next start checks the file, and copies it beside the commits.
 """
 
 from rae_auto.api.store import Store

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from threading import Thread
 from typing import ClassVar, NoReturn, TypeVar, cast
 
 from attrs import define, field
+from loguru import logger
 
 from rae_auto.api.store import Append, Change, CorruptDocument, Document, LogQuery, Put, RetentionRule, Setback, Store
 from rae_auto.errors import StoreDamaged, StoreError
@@ -19,6 +19,7 @@ from rae_auto.toolkit.files import DirectoryLock, is_locked, read_identity, remo
 from rae_auto.toolkit.mounts import network_type
 from rae_plugins.stores import backup_copies
 from rae_plugins.stores.commit_line import CommitLine, CommitMark
+from rae_plugins.stores.sqlite.copying import FileCopier
 from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading
 from rae_plugins.stores.sqlite.reading import SqliteReader, read_documents, read_entries
 from rae_plugins.stores.sqlite.rows import (
@@ -44,13 +45,16 @@ from rae_plugins.stores.sqlite.statements import (
     find_expired,
     group_changes,
 )
-from rae_plugins.stores.sqlite.verification import verify_file, write_proof
+from rae_plugins.stores.sqlite.verification import write_proof
 
 PRUNE_STEP_SECONDS = 0.01
 """Time that a step of pruning is to take, because commits wait for it."""
 
 MIN_PRUNED, MAX_PRUNED = 10, 500
 """Numbers of entries between which a step chooses, by the time that the last one took."""
+
+CLOSE_COPY_SECONDS = 1.5
+"""Time for the copy when the store is closed, because a stop has little time for it."""
 
 T = TypeVar("T")
 
@@ -74,8 +78,7 @@ class SqliteStore(Store):
     _reader: SqliteReader | None = field(init=False, default=None)
     _prune_size: int = field(init=False, default=100)
     _skipped: set[int] = field(init=False, factory=set)
-    _copying: Thread | None = field(init=False, default=None)
-    _copy_error: StoreError | None = field(init=False, default=None)
+    _copier: FileCopier = field(init=False, factory=lambda: FileCopier(Path()))
     _is_suspect: bool = field(init=False, default=False)
     """Damage was met that the next start has to look for."""
 
@@ -103,6 +106,7 @@ class SqliteStore(Store):
                     f"{directory} is on a network file system ({kind}), where SQLite can lose what it wrote; "
                     'set RAE_STATE_DIR to a local directory, or use store = "json"'
                 )
+            self._copier = FileCopier(self._path)
             opener = FileOpener(self._path)
             messages = self._of_disk(opener.prepare)
             self._take(opener)
@@ -173,7 +177,7 @@ class SqliteStore(Store):
         self._is_suspect = True
         if self._mark is None:
             raise StoreDamaged(f"{self._path} is damaged ({error}); the next start of the daemon repairs it") from error
-        self._end_copy()
+        self._copier.wait()
         with self._reads_paused():
             self._mark.close()
             self._mark = None
@@ -227,7 +231,7 @@ class SqliteStore(Store):
             return
         # The open connection still reads what was removed, and a copy of that has everything.
         with suppress(StoreError):
-            self._make_copy(datetime.now(UTC))
+            self._copier.make(self._database)
         self._repair_in_use(sqlite3.DatabaseError("it was removed or replaced while it was in use"))
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
@@ -252,7 +256,7 @@ class SqliteStore(Store):
             )
         elif backup_copies.is_copy_due(self._path, now := datetime.now(UTC)):
             # Here, because this is called every hour.
-            self._start_copy(now)
+            self._copier.start(now)
         return [as_text(key) for _, key in rows]
 
     def scrub(self) -> None:
@@ -261,7 +265,7 @@ class SqliteStore(Store):
         Damaged files that were set aside can't be rewritten, so they are removed.
         """
         database = self._database
-        self._end_copy()
+        self._copier.wait()
         try:
             with self._reads_paused():
                 database.execute("VACUUM")
@@ -272,7 +276,7 @@ class SqliteStore(Store):
             raise StoreError(f"{self._path}: can't be written ({error_text(error)})") from error
         if is_busy:
             raise StoreError(f"{self._path}: is being read, so deleted entries are still in it; try again later")
-        self._make_copy(datetime.now(UTC), max_copies=1)
+        self._copier.make(self._database, max_copies=1)
         remove_set_aside(self._path.parent)
 
     def dump(self) -> Iterator[Change]:
@@ -314,14 +318,19 @@ class SqliteStore(Store):
         if self._reader is not None:
             self._reader.close()
             self._reader = None
-        self._end_copy()
         if self._connection is not None and self._mark is not None:
-            if self._connection.total_changes:
-                # A failed copy does not harm the file itself.
-                with suppress(StoreError):
-                    self._make_copy(datetime.now(UTC))
+            is_checked = not self._connection.total_changes or self._copier.make_within(
+                self._connection, CLOSE_COPY_SECONDS
+            )
+            if not is_checked:
+                logger.info(
+                    "{} is too large to be copied within {:g} s, so the next start checks and copies it",
+                    self._path,
+                    CLOSE_COPY_SECONDS,
+                )
             self._disconnect()
-            if not self._is_suspect and not self._path.with_name(f"{self._path.name}-wal").exists():
+            is_proven = is_checked and not self._is_suspect and not self._copier.is_suspect
+            if is_proven and not self._path.with_name(f"{self._path.name}-wal").exists():
                 with suppress(OSError):
                     write_proof(FileOpener(self._path).proof, self._path)
         self._disconnect()
@@ -339,48 +348,6 @@ class SqliteStore(Store):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-    def _start_copy(self, now: datetime) -> None:
-        """Make a copy in a thread with a connection of its own, so that commits don't wait for it.
-
-        Raises the StoreError of the last such copy, if that failed.
-        """
-        if self._copying is not None and self._copying.is_alive():
-            return
-        error, self._copy_error = self._copy_error, None
-        if error is not None:
-            raise error
-        self._copying = Thread(target=self._copy, args=(self._path, now), name="store copy", daemon=True)
-        self._copying.start()
-
-    def _copy(self, path: Path, now: datetime) -> None:
-        try:
-            with closing(connect(path)) as database:
-                backup_copies.make_copy(database, path, now, backup_copies.MAX_COPIES, self._verify_copy)
-        except (OSError, sqlite3.Error) as error:
-            self._copy_error = StoreError(f"{path}: can't be copied ({error_text(error)})")
-
-    def _end_copy(self) -> None:
-        """Wait for a copy that is being made."""
-        if self._copying is not None:
-            self._copying.join()
-            self._copying = None
-
-    def _make_copy(self, now: datetime, max_copies: int = backup_copies.MAX_COPIES) -> None:
-        self._end_copy()
-        try:
-            backup_copies.make_copy(self._database, self._path, now, max_copies, self._verify_copy)
-        except (OSError, sqlite3.Error) as error:
-            if isinstance(error, StoreError):
-                raise
-            raise StoreError(f"{self._path}: can't be copied ({error_text(error)})") from error
-
-    def _verify_copy(self, copy: Path) -> None:
-        checked = verify_file(copy)
-        if not checked.is_perfect:
-            self._is_suspect = True
-            problem = checked.problem or "rows with wrong checksums"
-            raise StoreDamaged(f"{self._path}: a copy of it is damaged ({problem}), so it is not kept")
 
 
 def _to_append(row: Row) -> Append:

@@ -8,6 +8,7 @@ hold indexes against their table) and row by row. A copy is checked in the same 
 
 import sqlite3
 import zlib
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from rae_plugins.stores.sqlite.rows import BadRow, find_bad_rows
 from rae_plugins.stores.sqlite.schema import as_bytes, error_text, has_our_tables, is_damage, read_last_commit
 
 _CHUNK_BYTES = 1 << 20
+
+_PROGRESS_INSTRUCTIONS = 100_000
+"""Instructions of SQLite between two looks at the clock, which are some milliseconds."""
 
 
 @frozen
@@ -53,9 +57,14 @@ def verify(database: sqlite3.Connection) -> Verification:
         database.text_factory = factory
 
 
-def verify_file(path: Path) -> Verification:
-    """Check a file that nothing writes to, and leave no files beside it."""
+def verify_file(path: Path, is_over: Callable[[], bool] | None = None) -> Verification:
+    """Check a file that nothing writes to, and leave no files beside it.
+
+    Once `is_over`, the check ends with sqlite3.OperationalError.
+    """
     with closing(connect_immutable(path)) as database:
+        if is_over is not None:
+            database.set_progress_handler(is_over, _PROGRESS_INSTRUCTIONS)
         return verify(database)
 
 

@@ -1,0 +1,113 @@
+"""Backup copies of a SQLite file that is open: made at once, or in a thread beside the commits, and in bounded time.
+
+A copy and its check are made in small steps, so both can be given up. A copy that was given up, or that a kill cut off,
+leaves its temporary file: that is the sign by which the next start knows that a copy is due (see `backup_copies`).
+"""
+
+import sqlite3
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+
+from attrs import define, field
+
+from rae_auto.errors import StoreDamaged, StoreError
+from rae_plugins.stores import backup_copies
+from rae_plugins.stores.sqlite.opening import connect
+from rae_plugins.stores.sqlite.schema import error_text
+from rae_plugins.stores.sqlite.verification import verify_file
+
+
+@define(eq=False)
+class FileCopier:
+    """Makes backup copies of one file."""
+
+    path: Path
+    is_suspect: bool = field(init=False, default=False)
+    """A copy was damaged, so the file is."""
+    _thread: Thread | None = field(init=False, default=None)
+    _error: StoreError | None = field(init=False, default=None)
+    _ends_at: float = field(init=False, default=float("inf"))
+    """The time of the monotonic clock at which a copy is given up."""
+
+    def start(self, now: datetime) -> None:
+        """Make a copy in a thread with a connection of its own, so that commits don't wait for it.
+
+        Raises the StoreError of the last such copy, if that failed.
+        """
+        if self._thread is not None and self._thread.is_alive():
+            return
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        self._thread = Thread(target=self._copy, args=(now,), name="store copy", daemon=True)
+        self._thread.start()
+
+    def _copy(self, now: datetime) -> None:
+        try:
+            with closing(connect(self.path)) as database:
+                self._make(database, now, backup_copies.MAX_COPIES)
+        except StoreError as error:
+            self._error = error
+        except sqlite3.Error as error:
+            self._error = StoreError(f"{self.path}: can't be copied ({error_text(error)})")
+
+    def wait(self) -> None:
+        """Wait for a copy that is being made."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def make(self, database: sqlite3.Connection, max_copies: int = backup_copies.MAX_COPIES) -> None:
+        """Make a copy at once, and keep so many. Errors: StoreError."""
+        self.wait()
+        self._make(database, datetime.now(UTC), max_copies)
+
+    def make_within(self, database: sqlite3.Connection, limit_seconds: float) -> bool:
+        """Make a copy in this time, and return whether it was; one that is being made has to end in it too.
+
+        A copy that fails does no harm to the file, so its error is passed over. Returns True for it.
+        """
+        self._ends_at = time.monotonic() + limit_seconds
+        try:
+            self.make(database)
+        except CopyGivenUp:
+            return False
+        except StoreError:
+            return True
+        finally:
+            self._ends_at = float("inf")
+        return True
+
+    def _make(self, database: sqlite3.Connection, now: datetime, max_copies: int) -> None:
+        try:
+            backup_copies.make_copy(database, self.path, now, max_copies, self._verify, self._is_over)
+        except backup_copies.CopyAbandoned as error:
+            raise CopyGivenUp(f"{self.path}: copying it took too long, so the next start makes the copy") from error
+        except StoreError:
+            raise
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{self.path}: can't be copied ({error_text(error)})") from error
+
+    def _is_over(self) -> bool:
+        return time.monotonic() >= self._ends_at
+
+    def _verify(self, copy: Path) -> None:
+        try:
+            checked = verify_file(copy, self._is_over)
+        except sqlite3.OperationalError as error:
+            if self._is_over():
+                raise backup_copies.CopyAbandoned from error
+            raise
+        if not checked.is_perfect:
+            if self._is_over():
+                raise backup_copies.CopyAbandoned
+            self.is_suspect = True
+            problem = checked.problem or "rows with wrong checksums"
+            raise StoreDamaged(f"{self.path}: a copy of it is damaged ({problem}), so it is not kept")
+
+
+class CopyGivenUp(StoreError):
+    """A copy took too long."""
