@@ -72,6 +72,13 @@ def test_error_stream_of_a_command_is_not_read() -> None:
     assert number("sh", "-c", "echo warning >&2; echo 5") == 5
 
 
+def test_command_has_the_environment_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_TOKEN", "secret")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    script = 'test -z "$API_TOKEN" && test -n "$PATH" && test "$LANG" = C.UTF-8 && echo 1'
+    assert number("sh", "-c", script) == 1
+
+
 @pytest.mark.parametrize("command", ["/no/such/program", "/etc/passwd", "/"])
 def test_what_can_not_be_run_is_unavailable(command: str) -> None:
     with pytest.raises(Unavailable, match=f"{command} can't be run: "):
