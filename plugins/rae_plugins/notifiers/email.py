@@ -3,11 +3,11 @@
 import os
 import ssl
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from html import escape
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen, validators
 
@@ -59,6 +59,7 @@ class EmailNotifier(Notifier):
     """Sends each notice as a mail, in plain text and in HTML."""
 
     type: ClassVar[str] = "email"
+    example: ClassVar[Mapping[str, Any]] = {"to": "ops@example.org", "host": "smtp.example.org"}
 
     to: str | tuple[str, ...] = field(
         converter=_addresses, validator=_check_addresses, metadata={"help": "the address, or a list of addresses"}

@@ -116,6 +116,7 @@ class WebhookNotifier(Notifier):
     """Posts each notice to an address: as JSON, or as a service expects it."""
 
     type: ClassVar[str] = "webhook"
+    example: ClassVar[Mapping[str, Any]] = {"url": "https://ntfy.sh/my-topic", "preset": "ntfy"}
 
     url: str = field(
         validator=_check_url,
