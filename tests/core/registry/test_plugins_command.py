@@ -63,6 +63,7 @@ def test_show_as_json_has_the_same(site: "Site") -> None:
         "format": ("one of: text, json", "text"),
         "rotation": ("size", "10MB"),
         "retention": ("duration", "30d"),
+        "output": ("true or false", "false"),
     }
 
 
