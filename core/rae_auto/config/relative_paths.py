@@ -48,19 +48,20 @@ def resolve_job(job: Job, plugins: PluginSource) -> Job:
     return evolve(
         job,
         cwd=None if job.cwd is None else resolve_directory(job.cwd, base),
+        script=None if job.script is None else resolve_directory(job.script, base, "script"),
         schedule=tuple(resolve_ref(ref, Kind.TRIGGER, plugins, base) for ref in job.schedule),
         guards=tuple(resolve_ref(ref, Kind.GUARD, plugins, base) for ref in job.guards),
         executor=None if job.executor is None else resolve_ref(job.executor, Kind.EXECUTOR, plugins, base),
     )
 
 
-def resolve_directory(text: str, base: str | Path) -> str:
-    """Return a working directory as an absolute path. Raises Invalid at the key cwd."""
+def resolve_directory(text: str, base: str | Path, key: str = "cwd") -> str:
+    """Return a working directory, or the path at another key, as an absolute path. Raises Invalid at the key."""
     try:
         # Not resolved, because links may differ between the daemon and the command that reads the file.
         return os.fspath(base / Path(text).expanduser())
     except RuntimeError:
-        raise invalid(f"no home directory for {quote(text.split('/')[0])}; write the whole path", "cwd") from None
+        raise invalid(f"no home directory for {quote(text.split('/')[0])}; write the whole path", key) from None
 
 
 def _resolve_options(

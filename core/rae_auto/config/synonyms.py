@@ -12,7 +12,7 @@ KEY_SYNONYMS: Synonyms = {
     **dict.fromkeys(("cron", "crontab", "on_calendar", "oncalendar"), ("schedule", "expression")),
     **dict.fromkeys(("working_dir", "working_directory", "workdir", "dir", "directory", "chdir"), ("cwd", "path")),
     **dict.fromkeys(("cmd", "exec", "exec_start", "execstart", "program", "entrypoint", "argv"), ("command",)),
-    **dict.fromkeys(("run", "sh", "bash", "script"), ("shell", "command")),
+    **dict.fromkeys(("run", "sh", "bash"), ("shell", "command")),
     **dict.fromkeys(("only_if", "if", "condition", "conditions", "unless"), ("guards",)),
     **dict.fromkeys(("concurrency", "max_instances", "singleton", "concurrency_policy"), ("overlap", "max_parallel")),
     **dict.fromkeys(("tz", "time_zone"), ("timezone",)),
@@ -49,7 +49,7 @@ _JOB_HINTS: Mapping[str, str] = {
 }
 _FILE_HINTS: Mapping[str, str] = {
     **dict.fromkeys(
-        ("command", "shell", "python", "schedule", "trigger", "triggers", "cron", "every", "cmd", "run", "script"),
+        ("command", "shell", "python", "schedule", "trigger", "triggers", "cron", "every", "script", "cmd", "run"),
         "it belongs to a job; write it under [jobs.NAME]",
     ),
     **dict.fromkeys(

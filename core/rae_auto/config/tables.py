@@ -79,7 +79,7 @@ class FileTable:
 
 @frozen(kw_only=True)
 class JobTable(JobFields):
-    """The table of a job: what to run (one of `command`, `shell` and `python`), why, and under which policies."""
+    """The table of a job: what to run (`command`, `shell`, `python` or `script`), why, and under which policies."""
 
     schedule: str | None = field(
         default=None,
@@ -148,18 +148,19 @@ class JobTable(JobFields):
     def to_job(self, id: JobId, directory: Path) -> Job:
         """Return the job of this table; `directory` is that of the file. Raises InvalidJob, Invalid."""
         return Job(
-            **{name: getattr(self, name) for name in _SHARED if name not in ("cwd", "isolated")},
+            **{name: getattr(self, name) for name in _SHARED if name not in ("cwd", "isolated", "script")},
             isolated=self.isolated and self.python is not None and self.executor is None,
             id=id,
             schedule=[ref for _, ref in self.trigger_refs()],
             cwd=None if self.cwd is None else resolve_directory(self.cwd, directory),
+            script=None if self.script is None else resolve_directory(self.script, directory, "script"),
             directory=str(directory),
             retry_policy=_retry_policy(self.retry),
         )
 
 
-RUN_KEYS = ("command", "shell", "python", "executor")
-_PROGRAM_KEYS = ("command", "shell", "python")
+RUN_KEYS = ("command", "shell", "python", "script", "executor")
+_PROGRAM_KEYS = ("command", "shell", "python", "script")
 _TRIGGER_KEYS = ("schedule", "trigger", "triggers")
 _UNMERGED_KEYS = ("executor", "trigger")
 """Keys whose tables are not merged, because the options of two plugins do not mix."""

@@ -157,10 +157,16 @@ class JobFields:
         converter=_function,
         metadata=_help('a function, "package.module:function", called in a thread') | _FOR_CODE,
     )
+    script: str | None = field(
+        default=None,
+        metadata=_help(
+            "a Python script, relative to the folder of this file; its inline metadata (PEP 723) name what it needs"
+        ),
+    )
     args: tuple[Any, ...] = field(
         default=(),
         converter=_arguments,
-        metadata=_help("further arguments of command, or positional arguments of python"),
+        metadata=_help("further arguments of command or script, or positional arguments of python"),
     )
     kwargs: Mapping[str, Any] = field(default=_EMPTY, metadata=_help("keyword arguments of python"))
     isolated: bool = field(
@@ -187,7 +193,7 @@ class JobFields:
         metadata=_help('permissions that new files do not get, as in "022"; by default those of the daemon'),
     )
     executor: PluginRef | None = field(
-        default=None, metadata=_help("the executor, if not the one that fits command, shell or python")
+        default=None, metadata=_help("the executor, if not the one that fits command, shell, python or script")
     )
     priority: Priority = field(
         default=Priority.NORMAL,
@@ -273,12 +279,13 @@ class Job(JobFields):
     """A job: what to run, why, and under which policies.
 
     Exactly one of `command` (a list of words; a string is its first word, `args` follow), `shell` (a command line for
-    the system's shell) and `python` (a function or its name, "package.module:function", called with `args` and
-    `kwargs`) is given, unless an `executor` of another kind needs none. `schedule` takes a cron expression, a trigger
-    (`Cron`, `Interval`, `Once`, `TriggerRef`) or several, `guards` takes names or `GuardRef`s; both also take tables
-    as a configuration has them. `resources` takes names or a mapping of names to units. A policy is given as such or
-    by its word, `retry_policy` also as a number of attempts. `directory` is the folder of the configuration file, or
-    the one where the job was added; without it, relative paths are refused and commands start in the home directory.
+    the system's shell), `python` (a function or its name, "package.module:function", called with `args` and `kwargs`)
+    and `script` (the path of a Python script, `args` follow) is given, unless an `executor` of another kind needs none.
+    `schedule` takes a cron expression, a trigger (`Cron`, `Interval`, `Once`, `TriggerRef`) or several, `guards` takes
+    names or `GuardRef`s; both also take tables as a configuration has them. `resources` takes names or a mapping of
+    names to units. A policy is given as such or by its word, `retry_policy` also as a number of attempts. `directory`
+    is the folder of the configuration file, or the one where the job was added; without it, relative paths are refused
+    and commands start in the home directory.
 
     Raises InvalidJob, a ValueError, for values that contradict each other, and ValueError for one that is wrong alone.
     """
@@ -323,13 +330,13 @@ class Job(JobFields):
             yield Problem(("needs",), "needs itself; remove it from needs")
 
     def _find_problems_of_work(self) -> Iterator[Problem]:
-        given = [name for name in ("command", "shell", "python") if getattr(self, name)]
+        given = [name for name in ("command", "shell", "python", "script") if getattr(self, name)]
         if len(given) > 1:
             yield Problem((given[1],), f"both {given[0]} and {given[1]} are set; keep one")
         if not given and self.executor is None:
-            yield Problem((), 'nothing to run; set command = ["program", "argument"], shell or python')
-        words = (*self.command, *self.args) if self.command else self.command
-        if any(not isinstance(word, str) or "\0" in word for word in words) or "\0" in (self.shell or ""):
+            yield Problem((), 'nothing to run; set command = ["program", "argument"], shell, python or script')
+        words = (*self.command, *self.args) if self.command or self.script else self.command
+        if any(not isinstance(word, str) or "\0" in word for word in words) or "\0" in f"{self.shell}{self.script}":
             yield Problem(("command",), "command must be a list of texts without NUL characters; remove them")
         elif self.command and not self.command[0].strip():
             yield Problem(("command", 0), "the first word of command is empty; it must name a program")
@@ -339,12 +346,18 @@ class Job(JobFields):
             )
         if self.isolated and self.python is None:
             yield Problem(("isolated",), "isolated applies to python; other jobs are processes anyway, so remove it")
+        if self.script is not None and not self.script.strip():
+            yield Problem(("script",), 'script is empty; write the path of a Python script, as in "job.py"')
         if self.shell_program is not None and not re.fullmatch(r"[^\s\0]+", self.shell_program):
             yield Problem(("shell_program",), 'shell_program must be the name or path of a shell, as in "bash"')
-        if (self.kwargs or (self.args and not self.command)) and self.python is None and self.executor is None:
+        if (
+            (self.kwargs or (self.args and not self.command and not self.script))
+            and self.python is None
+            and self.executor is None
+        ):
             yield Problem(
                 ("args" if self.args else "kwargs",),
-                "args needs command or python, and kwargs needs python; remove what does not apply",
+                "args needs command, python or script, and kwargs needs python; remove what does not apply",
             )
 
     @property

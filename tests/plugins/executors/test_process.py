@@ -131,7 +131,7 @@ def test_process_that_cannot_start_explains_why_in_one_line(tmp_path, make_assig
 def test_process_executor_refuses_a_job_without_a_command(tmp_path, make_assignment):
     assert (
         failure(tmp_path, make_assignment, executor="process")
-        == 'the process executor needs "command", "shell" or "python"'
+        == 'the process executor needs "command", "shell", "python" or "script"'
     )
 
 

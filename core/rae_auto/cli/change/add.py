@@ -74,7 +74,7 @@ def add_command(
     definition = definition_of(fields, _from_file(file_, name, work), command, file_)
     if name:
         definition["id"] = name
-    if not any(definition.get(key) for key in ("command", "shell", "python", "executor")):
+    if not any(definition.get(key) for key in ("command", "shell", "python", "script", "executor")):
         raise click.UsageError("nothing to run; end with -- and a command, as in 'rae-auto add tidy -- ls /tmp'")
     if not definition.get("id"):
         raise click.UsageError("the job has no name; write 'rae-auto add NAME', or set id in the file")

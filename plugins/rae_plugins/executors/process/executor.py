@@ -28,6 +28,7 @@ from rae_plugins.executors.process.job_checks import find_job_warnings
 from rae_plugins.executors.process.keeper.termination import Termination
 from rae_plugins.executors.process.keeper_client import KeeperClient
 from rae_plugins.executors.process.python_job import PythonExecution, add_record, build_argv
+from rae_plugins.executors.process.script_job import build_script_argv
 from rae_plugins.executors.process.terminate import carry_out
 
 SHELL = "/bin/sh"
@@ -35,7 +36,7 @@ SHELL = "/bin/sh"
 
 @define(kw_only=True, eq=False)
 class ProcessExecutor(Executor):
-    """Runs `command` (an argv, never a shell), `shell` (text for /bin/sh) or `python` in a session of its own.
+    """Runs `command` (an argv, never a shell), `shell` (for /bin/sh), `python` or `script` in a session of its own.
 
     A keeper process between daemon and jobs holds their pipes and records how they end. A job therefore survives a
     daemon that is killed, and its true exit status is there for the next one.
@@ -85,7 +86,7 @@ class ProcessExecutor(Executor):
         job = assignment.job
         argv = _argv(assignment)
         if not argv:
-            raise ValueError('the process executor needs "command", "shell" or "python"')
+            raise ValueError('the process executor needs "command", "shell", "python" or "script"')
         request = {
             "key": assignment.output.name,
             "run": assignment.run,
@@ -168,6 +169,8 @@ def _argv(assignment: Assignment) -> tuple[str, ...]:
     job = assignment.job
     if job.python is not None:
         return build_argv(assignment)
+    if job.script is not None:
+        return build_script_argv(job, assignment.environment)
     return (job.shell_program or SHELL, "-c", job.shell) if job.shell else job.argv
 
 

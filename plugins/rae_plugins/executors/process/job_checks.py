@@ -9,6 +9,7 @@ from rae_auto.api import JobContext
 from rae_auto.model.job import Job
 from rae_auto.toolkit.programs import find_directory_problem, find_program_problem
 from rae_auto.toolkit.python_functions import find_function_problem
+from rae_plugins.executors.process.script_job import find_script_problem
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./+-]+")
 
@@ -32,6 +33,10 @@ def find_job_warnings(job: Job, context: JobContext, directory: str) -> Mapping[
     if job.python is not None:
         if problem := find_function_problem(job.python, [context.directory]):
             warnings["python"] = problem
+        return warnings
+    if job.script is not None:
+        if problem := find_script_problem(job, context.environment):
+            warnings["script"] = problem
         return warnings
     shell = job.shell_program if job.shell else None
     if shell and (problem := find_program_problem(shell, context.environment, directory)):
