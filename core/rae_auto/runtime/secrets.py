@@ -14,7 +14,7 @@ MASK = "***"
 def resolve_secrets(
     env: Mapping[str, str], inherited: Mapping[str, str], directory: str | None = None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """`env` with its references replaced, and the values that they led to.
+    """`env` with its references replaced, and the secrets among the values that they led to.
 
     `inherited` is the daemon's environment, `directory` the folder that relative paths start from.
     ValueError for a reference that leads nowhere, or to a file that others may read.

@@ -6,17 +6,27 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+# "KEY" and the short words count as a word alone, so that MONKEY, COMPASS and AUTHOR are no secrets.
+_SECRET_NAME = re.compile(
+    r"token|secret|passw|passphrase|credential|apikey|private_?key|"
+    r"(?:^|[_\W])(?:\w*(?:access|api|secret)key|keys?|pass|pin|auth|dsn|cookie|jwt|pat|webhook)(?:$|[_\W])",
+    re.IGNORECASE,
+)
+
+_URL_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s]+@")
+
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
 
 
 def resolve_references(
     text: str, environment: Mapping[str, str], owner: str, directory: str | None = None
 ) -> tuple[str, set[str]]:
-    """Return the text with its references replaced, and the values that they led to. Reads files, so it may block.
+    """Return the text with its references replaced, and the secrets among the values. Reads files, so it may block.
 
     `environment` is that of the daemon, `owner` what the text belongs to, for messages: "env", "password". Relative
     paths start from `directory`. Raises ValueError for a reference that leads nowhere, or to a file that others may
-    read; it doesn't repeat the value.
+    read; it doesn't repeat the value. The content of a file is a secret, a variable only if `looks_secret`
+    says so, or if it is a URL with a password.
     """
     secrets: set[str] = set()
 
@@ -26,10 +36,16 @@ def resolve_references(
             if match[1] == "env"
             else _from_file(match[2], owner, directory)
         )
-        secrets.add(read)
+        if match[1] == "file" or looks_secret(match[2]) or _URL_PASSWORD.search(read):
+            secrets.add(read)
         return read
 
     return _REFERENCE.sub(read_secret, text), secrets
+
+
+def looks_secret(name: str) -> bool:
+    """Return whether the name of a variable is one that secrets have, such as "API_TOKEN", and unlike "HOME"."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def refers_to_file(text: str) -> bool:

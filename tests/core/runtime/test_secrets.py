@@ -27,7 +27,7 @@ def test_references_are_replaced_wherever_they_stand(private):
     env = {"URL": "https://${env:WHO}:${file:" + str(private) + "}@host", "PLAIN": "$HOME ${HOME} ${x:y}"}
     assert resolve_secrets(env, {"WHO": "alice"}) == (
         {"URL": f"https://alice:{CANARY}@host", "PLAIN": "$HOME ${HOME} ${x:y}"},
-        (CANARY, "alice"),
+        (CANARY,),
     )
 
 
@@ -70,6 +70,26 @@ def test_binary_secret_file_is_reported(private):
 @pytest.mark.requirement("S17")
 def test_a_secret_that_begins_with_another_is_masked_whole():
     assert mask_secrets("longer and long", sort_secrets(["long", "longer", "no"])) == "*** and ***"
+
+
+@pytest.mark.requirement("S17")
+@pytest.mark.parametrize(
+    "name",
+    ["GITHUB_TOKEN", "DB_PASSWORD", "PGPASSWORD", "API_KEY", "AWS_SECRET_ACCESS_KEY", "apiKey", "SMTP_PASS", "key"],
+)
+def test_variable_with_the_name_of_a_secret_is_one(name):
+    assert resolve_secrets({"X": f"${{env:{name}}}"}, {name: CANARY}) == ({"X": CANARY}, (CANARY,))
+
+
+@pytest.mark.requirement("S17")
+def test_url_with_a_password_is_a_secret():
+    url = "postgres://me:hidden@db/main"
+    assert resolve_secrets({"X": "${env:DATABASE_URL}"}, {"DATABASE_URL": url})[1] == (url,)
+
+
+@pytest.mark.parametrize("name", ["PATH", "HOME", "USER", "LANG", "MONKEY", "KEYBOARD", "COMPASS", "AUTHOR"])
+def test_variable_with_another_name_is_shown(name):
+    assert resolve_secrets({"X": f"${{env:{name}}}"}, {name: CANARY}) == ({"X": CANARY}, ())
 
 
 @pytest.mark.requirement("S17")
