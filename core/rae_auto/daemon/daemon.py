@@ -17,6 +17,7 @@ from loguru import logger
 from rae_auto.config import Config, load
 from rae_auto.daemon.commands import Commands
 from rae_auto.daemon.control_server import ControlServer
+from rae_auto.daemon.controlling_terminal import ControllingTerminal
 from rae_auto.daemon.early_commands import EarlyCommands
 from rae_auto.daemon.exit_deadline import ExitDeadline, leave_hung_threads
 from rae_auto.daemon.file_identity import FileIdentity, read_file_identity
@@ -110,6 +111,7 @@ class Daemon:
         self._path = path.absolute()
         # First, so that neither jobs nor plugins see its variables.
         self._systemd = SystemdNotify(os.environ)
+        self._terminal = ControllingTerminal()
         self.log_file: Path | None = None
         self.log_places: Sequence[str] = ()
         self._started_config = config
@@ -267,7 +269,7 @@ class Daemon:
     # Stopping
 
     def _handle_signal(self, number: int) -> None:
-        if number == signal.SIGHUP:
+        if number == signal.SIGHUP and not self._terminal.is_closed():
             if self._opening is None:
                 self._tasks.start(self._reload_quietly())
             return

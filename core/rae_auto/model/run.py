@@ -76,7 +76,8 @@ class Result:
     """Result of an attempt. Success is exit code 0 without signal or error.
 
     `error` is one line for a person; `value` what a function returned, as JSON; `cpu_time` and
-    `max_memory` (bytes) are None if the executor can't measure them.
+    `max_memory` (bytes) are None if the executor can't measure them. `ended_at` is set only where the end lies in the
+    past: the attempt ended while no daemon ran. The record of the attempt then has it as its `finished_at`.
     """
 
     exit_code: int | None = None
@@ -85,6 +86,7 @@ class Result:
     value: Any = None
     cpu_time: timedelta | None = None
     max_memory: int | None = None
+    ended_at: datetime | None = None
 
     @property
     def ok(self) -> bool:

@@ -1,6 +1,7 @@
 """The daemon as a process of its own: signals, reloads, a second one beside it, and a violent end."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -135,6 +136,26 @@ def test_reload_is_all_or_nothing(home):
     daemon.send_signal(signal.SIGHUP)
     eventually(lambda: [job["id"] for job in home.ask("list")] == ["new"])
     eventually(lambda: home.ask("status")["problems"] == [])
+
+
+@pytest.mark.parametrize(("before", "goes_on"), [("", False), ("trap '' HUP; ", True)], ids=["plain", "nohup"])
+def test_closing_the_terminal_stops_the_daemon(home, before, goes_on):
+    run = f"{before}exec {sys.executable} -m rae_auto run --config {home.config}"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv("/bin/sh", ["sh", "-c", run])
+    try:
+        eventually(lambda: home.pid() == pid)
+        home.write('[jobs.new]\ncommand = ["true"]\n')
+        os.kill(pid, signal.SIGHUP)
+        eventually(lambda: [job["id"] for job in home.ask("list")] == ["new"])
+    finally:
+        os.close(terminal)
+    if goes_on:
+        os.kill(pid, signal.SIGHUP)
+        assert home.pid() == pid
+        os.kill(pid, signal.SIGTERM)
+    assert eventually(lambda: os.waitpid(pid, os.WNOHANG)[0]) == pid
 
 
 @pytest.mark.parametrize(("head", "options"), [("enabled = false\n", []), ("", ["--paused"])])

@@ -150,3 +150,18 @@ def test_interrupted_run_ends_as_interrupted(world, job):
     w.stop()
     w.end(run, Result(signal=15))
     assert [(over.state, over.reason) for over in w.history] == [(RunState.INTERRUPTED, DaemonStopping())]
+
+
+@pytest.mark.parametrize(("ended_after", "took"), [(20, 20), (-5, 0), (90, 60)], ids=["past", "too early", "future"])
+def test_a_run_that_ended_in_the_past_has_its_true_end(world, job, ended_after, took):
+    """Clocks may have been set since: the end lies between the start and now."""
+    w = world(job("a"))
+    began = w.now.wall
+    run = w.trigger("a")
+    w.confirm(run)
+    w.advance(MINUTE)
+    w.end(run, Result(exit_code=0, ended_at=began + timedelta(seconds=ended_after)))
+    over = w.run(run)
+    assert over.duration == over.duration_of(over.attempts[0]) == timedelta(seconds=took)
+    assert over.finished_at == began + timedelta(seconds=took)
+    assert over.attempts[0].result == Result(exit_code=0)

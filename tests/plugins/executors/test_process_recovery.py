@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -56,13 +56,19 @@ def test_find_returns_the_result_of_an_ended_attempt(tmp_path, make_assignment, 
     assignment = make_assignment("exit 5")
 
     async def work():
+        began = datetime.now(UTC)
         async with an_executor(tmp_path) as first:
             execution = await first.start(assignment)
-            await execution.wait()
+            seen = await execution.wait()
+        ended = datetime.now(UTC)
         async with an_executor(tmp_path) as second:
-            return await second.find(assignment, execution.handle if known else None)
+            found = await second.find(assignment, execution.handle if known else None)
+        return seen, found, began, ended
 
-    assert run_async(work).exit_code == 5
+    seen, found, began, ended = run_async(work)
+    assert (seen.exit_code, seen.ended_at) == (5, None)
+    assert found.exit_code == 5
+    assert began <= found.ended_at <= ended
 
 
 def test_find_returns_none_before_open(tmp_path, make_assignment):

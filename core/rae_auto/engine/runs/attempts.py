@@ -1,6 +1,6 @@
 """Attempts: started, ended, timed out, adopted after a crash, repeated."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from attrs import evolve
 
@@ -25,7 +25,7 @@ from rae_auto.model.reasons import (
     StoreReverted,
     TimedOut,
 )
-from rae_auto.model.run import Attempt, AttemptTerms, Result, RunState
+from rae_auto.model.run import Attempt, AttemptTerms, Result, Run, RunState
 
 NEVER_STARTED = "the daemon ended before the attempt started"
 
@@ -130,12 +130,22 @@ def reason_of(result: Result) -> End | None:
 
 
 def _close_attempt(turn: Turn, entry: RunEntry, state: RunState, result: Result | None) -> None:
-    run, now = entry.run, turn.now.wall
+    run, ended_at = entry.run, _end_of(entry.run, result, turn.now.wall)
     # Frees the slot; the caller says where the run goes from here.
     turn.state.set_activity(entry, Queued())
     release_resources(turn, entry.job)
-    attempt = Attempt(run.attempt, run.attempt_started_at or now, now, state, result)
+    if result is not None:
+        # The record of the attempt says it.
+        result = evolve(result, ended_at=None)
+    attempt = Attempt(run.attempt, run.attempt_started_at or ended_at, ended_at, state, result)
     entry.run = evolve(run, attempts=(*run.attempts, attempt), stopping=None, terms=AttemptTerms(), clocks=None)
+
+
+def _end_of(run: Run, result: Result | None, now: datetime) -> datetime:
+    """Return when the attempt ended: now, or in the past, between its start and now however clocks were set."""
+    if result is None or result.ended_at is None:
+        return now
+    return min(max(result.ended_at, run.attempt_started_at or now), now)
 
 
 def _repeat(turn: Turn, entry: RunEntry, delay: timedelta, reason: End | None) -> None:

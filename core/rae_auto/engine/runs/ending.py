@@ -42,7 +42,8 @@ def finish(turn: Turn, entry: RunEntry, state: RunState, *, reason: End | None, 
     """End a run: record it, update its job's state, request notices, and release the runs that waited for it."""
     run = entry.run.to(
         state,
-        finished_at=turn.now.wall,
+        # A result that was found only now has an end in the past.
+        finished_at=turn.now.wall if result is None else entry.run.attempts[-1].finished_at,
         exit_code=result and result.exit_code,
         reason=reason,
         handle=None,

@@ -8,9 +8,11 @@ import json
 import os
 import stat
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from attrs import evolve
 
 from rae_auto.model.run import Result
 
@@ -92,3 +94,9 @@ def to_result(record: Mapping[str, Any]) -> Result:
         cpu_time=timedelta(seconds=record.get("cpu", 0)),
         max_memory=record.get("memory"),
     )
+
+
+def to_past_result(record: Mapping[str, Any]) -> Result:
+    """Return the result that an exit record describes, with the time of the end: no daemon was there to see it."""
+    seconds = record.get("ended_at")
+    return evolve(to_result(record), ended_at=None if seconds is None else datetime.fromtimestamp(seconds, UTC))

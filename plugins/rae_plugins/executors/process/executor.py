@@ -19,7 +19,7 @@ from rae_plugins.executors.process.attempt_files import (
     has_record,
     is_claimed,
     read_record,
-    to_result,
+    to_past_result,
     wait_for_start_record,
 )
 from rae_plugins.executors.process.earlier_daemons import is_any_keeper_alive, note_boot
@@ -130,12 +130,12 @@ class ProcessExecutor(Executor):
         record = await self._read_start_record(output, handle)
         exit_path = output.with_suffix(".exit")
         if (exit_record := read_record(exit_path)) is not None:
-            return to_result(exit_record)
+            return to_past_result(exit_record)
         tree = ProcessTree.from_record(record, assignment.run)
         if tree.is_kept() or tree.is_leader_alive():
             return AdoptedAttempt(record, tree, exit_path)
         if (exit_record := read_record(exit_path)) is not None:
-            return to_result(exit_record)
+            return to_past_result(exit_record)
         # There must be no second attempt while anything of the first may live.
         await carry_out(Termination(0, time.monotonic(), tree.members))
         return None
