@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class OtherDaemonRuns(DaemonUnreachable):
+    """The daemon with this state directory runs another configuration."""
+
+
 def connect(config: str | None, timeout: float | None = ANSWER_TIMEOUT_SECONDS) -> Client:
     """Return a connection to the daemon of a configuration: that of `--config`, or the nearest `rae.toml`.
 
@@ -41,7 +45,7 @@ def _check_config(wanted: Path | None, running: str | None, directory: Path) -> 
     # A program that embeds a scheduler has no configuration.
     if wanted is None or running is None or is_same_config(wanted, Path(running)):
         return
-    raise DaemonUnreachable(
+    raise OtherDaemonRuns(
         f"no daemon is running for {wanted.absolute()}: the one in {directory} runs {running}; "
         f"use '--config {running}' for that, or give this file a directory of its own with the key state"
     )
@@ -84,7 +88,9 @@ def ask_project(config: str | None, answer: "Callable[[Project], T]", problem: D
     project = options.load_project(config, for_reading=True)
     found = answer(project)
     print_notices(project)
-    click.echo("rae-auto: no daemon is running; 'rae-auto run' starts one", err=True)
+    others = isinstance(problem, OtherDaemonRuns)
+    text = f"{problem}; added jobs are those of both" if others else "no daemon is running; 'rae-auto run' starts one"
+    click.echo(f"rae-auto: {text}", err=True)
     return Answer(found, project.zone)
 
 

@@ -26,8 +26,8 @@ from rae_auto.daemon.stall_detector import StallDetector
 from rae_auto.daemon.start_report import describe_plan, log_ready, log_start
 from rae_auto.daemon.systemd_notify import SystemdNotify
 from rae_auto.engine.plan import Settings
-from rae_auto.errors import ConfigError, SchedulerError, StoreError
-from rae_auto.paths import last_config, socket_path, state_directory
+from rae_auto.errors import ConfigError, SchedulerError, StoreError, StoreLocked
+from rae_auto.paths import is_same_config, last_config, socket_path, state_directory
 from rae_auto.records.state_directory import claim_state_directory, note_daemon
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
@@ -188,6 +188,8 @@ class Daemon:
             control.retire()
             if isinstance(error, asyncio.CancelledError) and self._is_stop_requested:
                 return False
+            if isinstance(error, StoreLocked):
+                _raise_other_daemon(error, self._scheduler.directory, self._path)
             raise
         finally:
             self._opening = None
@@ -412,3 +414,15 @@ def _watch_children_by_pidfd() -> None:
             # A watcher that is set while the loop is running must be attached, or no child can be started.
             watcher.attach_loop(asyncio.get_running_loop())
             policy.set_child_watcher(watcher)
+
+
+def _raise_other_daemon(error: StoreLocked, directory: Path, path: Path) -> None:
+    """Raise StoreLocked with the configuration that runs with this state directory, if it is another one."""
+    running = last_config(directory)
+    if running is None or is_same_config(path, running):
+        return
+    raise StoreLocked(
+        f"{directory} is in use by the daemon of {running} (process {error.pid or 'unknown'}); "
+        f"give {path} a directory of its own with the key state, or run 'rae-auto stop --config {running}'",
+        error.pid,
+    ) from None

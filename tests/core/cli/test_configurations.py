@@ -67,6 +67,8 @@ def test_daemon_of_another_configuration_is_not_taken_for_this_one(daemons, call
     code, said = call(f"trigger hello --config {other}")
     assert code == 3
     assert f"the one in {daemons.state} runs {daemons.config}; use '--config {daemons.config}' for that" in said
+    code, said = call(f"list --config {other}")
+    assert (code, "added jobs are those of both" in said, "starts one" in said) == (0, True, False), said
 
 
 def test_daemon_says_what_it_inherits_from_another_configuration(daemons, call, tmp_path):

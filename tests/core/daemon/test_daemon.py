@@ -183,6 +183,17 @@ def test_second_daemon_is_refused_with_the_pid_of_the_first(home):
 
 
 @pytest.mark.requirement("R24")
+def test_a_daemon_of_another_file_is_refused_with_that_file(home):
+    first = home.serve()
+    other = home.path / "other.toml"
+    other.write_text(home.config.read_text())
+    command = [sys.executable, "-m", "rae_auto", "run", "--config", str(other)]
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 1
+    assert f"is in use by the daemon of {home.config} (process {first.pid}); give {other} a directory" in refused.stderr
+
+
+@pytest.mark.requirement("R24")
 def test_socket_of_a_killed_daemon_is_replaced(home):
     first = home.serve()
     first.kill()
