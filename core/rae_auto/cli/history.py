@@ -52,8 +52,10 @@ def history_command(
     shown = found[:limit]
     if json_:
         print_json(shown)
-    else:
+    elif shown:
         show_table(RUN_HEADERS, run_rows(shown, zone), optional=OPTIONAL_RUN_HEADERS)
+    else:
+        click.echo("rae-auto: no runs on record", err=True)
     if len(found) > limit and not json_:
         text = f"showing the newest {limit}; there are more, and 'rae-auto history --limit N' shows so many"
         click.echo(f"rae-auto: {text}", err=True)

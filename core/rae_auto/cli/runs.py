@@ -148,6 +148,8 @@ def output_command(target: str, attempt: int | None, follow: bool, raw: bool, co
     """
     run = _latest_run(target, config)
     number = attempt or run["attempt"]
+    if number > run["attempt"] and run["state"] not in OPEN_STATES:
+        raise RunNotFound(f"run {run['run_id']} has no attempt {number}; its last one is attempt {run['attempt']}")
     path = output_path(state_directory(find_config(config)), run["job"], run["run_id"], number)
 
     def is_followed() -> bool:
@@ -157,9 +159,10 @@ def output_command(target: str, attempt: int | None, follow: bool, raw: bool, co
         time.sleep(FOLLOW_INTERVAL_SECONDS)
     if path.exists():
         _print_file(path, raw, is_followed)
-    else:
-        text = f"attempt {number} of run {run['run_id']} has no output: it printed nothing, or it has been removed"
-        click.echo(text, err=True)
+    errors = [one["error"] for one in run["attempts"] if one["number"] == number and one["error"]]
+    if not path.exists() or (errors and not path.stat().st_size):
+        why = errors[0] if errors else "it printed nothing, or it has been removed"
+        click.echo(f"attempt {number} of run {run['run_id']} has no output: {escape_line(why)}", err=True)
 
 
 def _latest_run(target: str, config: str | None) -> dict[str, Any]:

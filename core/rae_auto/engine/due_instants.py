@@ -226,4 +226,5 @@ def _give_up(
     last = skipped[-1] if skipped else older
     assert last is not None, "something is given up"
     reason = Missed(cause, first, last, len(skipped), older is not None, entry.job.catch_up)
-    admission.decide(turn, Occurrence(entry.job.id, trigger, format_instant(last), last), reason)
+    occurrence = Occurrence(entry.job.id, trigger, format_instant(last), last)
+    admission.decide(turn, occurrence, reason, count=max(len(skipped), 1))

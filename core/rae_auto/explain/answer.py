@@ -110,7 +110,13 @@ def explain_now(view: JobView) -> Explanation:
             return explanation
         meanwhile = ExplanationFact("meanwhile", _describe_skip(decision, view, decision.at))
         return evolve(explanation, facts=(*explanation.facts, meanwhile))
-    return Explanation(f"{view.job} has not run yet{_describe_next(view)}", tuple(list_outlook_facts(view)))
+    return Explanation(f"{view.job} {_describe_absence(view)}{_describe_next(view)}", tuple(list_outlook_facts(view)))
+
+
+def _describe_absence(view: JobView) -> str:
+    if view.last_finished_at is None:
+        return "has not run yet"
+    return f"last ended at {view.time(view.last_finished_at)}, and the records of its runs have been deleted"
 
 
 def _distance_to_records(at: datetime, view: JobView) -> timedelta:

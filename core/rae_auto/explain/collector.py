@@ -151,6 +151,7 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
         zone=source.zone,
         format_time=source.format_time,
         next_at=next_at if disabled_by is None else None,
+        last_finished_at=state.last_finished_at,
         runs=runs,
         decisions=decisions,
         repeated=[seen for seen in source.known_occurrences(job) if seen.repeats],

@@ -42,6 +42,8 @@ class JobView:
     format_time: TimeFormat
     """Returns an instant as it is written in a sentence."""
     next_at: datetime | None = None
+    last_finished_at: datetime | None = None
+    """The latest end of a run, which the job's state keeps when the record of the run is deleted."""
     runs: Sequence[Run] = ()
     decisions: Sequence[Decision] = ()
     repeated: Sequence[SeenOccurrence] = ()

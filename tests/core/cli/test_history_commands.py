@@ -30,6 +30,19 @@ class TestBesideADaemon:
         assert found["duration"]["p50"] >= 0
         assert cli("stats", "broken", "--since", "2999-01-01T00:00:00Z", "--json").json["runs"] == 0
 
+    def test_output_names_what_kept_an_attempt_from_starting(self, cli):
+        cli("add", "nowhere", "--every", "1d", "--", "/missing/program")
+        run = ran(cli, "nowhere")
+        assert "has no output: " in cli("output", run).err
+        assert "/missing/program" in cli("output", run).err
+        assert cli("output", run, "--attempt", "7").code == 1
+        assert "has no attempt 7; its last one is attempt 1" in cli("output", run, "--attempt", "7").err
+
+    def test_a_job_without_records_shows_no_bare_headings(self, cli):
+        cli("add", "fresh", "--every", "1d", "--", "true")
+        assert cli("history", "fresh").out == ""
+        assert cli("history", "fresh").err == "rae-auto: no runs on record\n"
+
     def test_stats_for_people(self, cli):
         ran(cli, "hello")
         lines = dict(line.split("  ", 1) for line in cli("stats", "hello").out.splitlines())

@@ -104,9 +104,9 @@ def test_why_names_the_need_that_failed():
 @pytest.mark.parametrize(
     ("happens", "words"),
     [
-        (lambda w: w.crash(down=5 * HOUR), "the daemon was down from"),
-        (lambda w: w.sleep(5 * HOUR), "the machine slept from"),
-        (lambda w: w.set_clock(5 * HOUR), "the clock was set forward from"),
+        (lambda w: w.crash(down=5 * HOUR), "the daemon was down (due from"),
+        (lambda w: w.sleep(5 * HOUR), "the machine slept (due from"),
+        (lambda w: w.set_clock(5 * HOUR), "the clock was set forward (due from"),
     ],
 )
 def test_why_an_occurrence_was_missed_and_the_latest_caught_up(happens, words):
@@ -288,3 +288,11 @@ def test_facts_contain_the_event_shortened():
     explanation = facts_of(explain_now(view_job(w)))
     assert explanation["event"].startswith('{"paths": ["/inbox/a", ')
     assert len(explanation["event"]) == 301
+
+
+def test_why_of_a_job_with_deleted_records_has_its_last_end():
+    w = world(a_job())
+    w.end(w.trigger("a"))
+    answer = explain_now(evolve(view_job(w), runs=())).answer
+    assert answer.startswith("a last ended at ")
+    assert ", and the records of its runs have been deleted; it is next due at" in answer

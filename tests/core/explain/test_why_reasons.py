@@ -236,7 +236,7 @@ CASES = {
     Replaced: (replaced, "a newer occurrence took its place"),
     Paused: (lambda: skipped_after(lambda w: w.pause("a")), "the job is paused"),
     Disabled: (disabled, "the job or the whole configuration is disabled"),
-    Missed: (missed, "the daemon was down from"),
+    Missed: (missed, "the daemon was down (due"),
     GuardBlocked: (kept_back, 'its guard "power" says no: on battery'),
     FeedbackLoop: (feeds_itself, "check whether the job changes what its trigger watches"),
     NeedFailed: (need_failed, 'the latest run of "b", which it needs, did not succeed'),

@@ -145,8 +145,10 @@ class Missed(TimedReason):
     catch_up: CatchUp
 
     def describe(self, time: TimeFormat) -> str:
-        span = f"from {time(self.first)} until {time(self.last)}"
-        return f"it was missed: {self.cause.text} {span} (catch_up = {self.catch_up})"
+        # The daemon was down for longer than that: these are the times that were due.
+        is_one = self.first == self.last
+        due = f"at {time(self.last)}" if is_one else f"from {time(self.first)} until {time(self.last)}"
+        return f"it was missed: {self.cause.text} (due {due}; catch_up = {self.catch_up})"
 
 
 @frozen
