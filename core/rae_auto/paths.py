@@ -89,25 +89,25 @@ STATE_MARKER = "rae-auto.json"
 
 def last_config(directory: Path) -> Path | None:
     """Return the configuration file that a daemon ran last with this state directory, if that is known."""
-    return _noted_path(directory, "config")
+    return _read_note_path(directory, "config")
 
 
 def last_log(directory: Path) -> Path | None:
     """Return the file to which the daemon of this state directory logs, or logged last; None if there is none."""
-    return _noted_path(directory, "log")
+    return _read_note_path(directory, "log")
 
 
 def last_log_place(directory: Path) -> str | None:
     """Return where the daemon of this state directory logs besides files, in words; None if it does not."""
-    return _noted(directory, "log_place")
+    return _read_note(directory, "log_place")
 
 
-def _noted_path(directory: Path, name: str) -> Path | None:
-    path = _noted(directory, name)
+def _read_note_path(directory: Path, name: str) -> Path | None:
+    path = _read_note(directory, name)
     return None if path is None else Path(path)
 
 
-def _noted(directory: Path, name: str) -> str | None:
+def _read_note(directory: Path, name: str) -> str | None:
     try:
         text = json.loads((directory / STATE_MARKER).read_bytes()).get(name)
     except (OSError, ValueError, AttributeError):

@@ -71,8 +71,8 @@ class SchemaWriter:
             return {"enum": list(arguments)}
         if isinstance(kind, type) and issubclass(kind, Enum):
             return {"enum": list(words_of(kind))}
-        if isinstance(kind, type) and issubclass(kind, ReasonBase) and not attrs.fields(kind):
-            return {"enum": [kind.code]}
+        if isinstance(kind, type) and issubclass(kind, ReasonBase):
+            return self._reason_value(kind)
         return self.reference(kind) if attrs.has(kind) else {}
 
     def reference(self, cls: type) -> Schema:
@@ -94,6 +94,13 @@ class SchemaWriter:
             **({"required": required} if required else {}),
             "additionalProperties": False,
         }
+
+    def _reason_value(self, cls: type[ReasonBase]) -> Schema:
+        """Return the schema of a reason in a document, which has the code alone if no fact differs from its default."""
+        code: Schema = {"enum": [cls.code]}
+        if any(field.default is attrs.NOTHING for field in attrs.fields(cls)):
+            return self.reference(cls)
+        return {"anyOf": [code, self.reference(cls)]} if attrs.fields(cls) else code
 
     def reason(self, cls: type[ReasonBase]) -> Schema:
         """Return the schema of a reason with facts, as documents keep it."""

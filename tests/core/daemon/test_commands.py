@@ -2,89 +2,20 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from attrs import frozen
-from hypothesis import given
-from hypothesis import strategies as st
-from tests.support.control_peer import Connect, Peer, Refused, connecting, in_time
-from tests.support.strategies import json_values
+from tests.support.control_peer import Refused
+from tests.support.served_commands import JOBS, NEW, run_with_daemon
 
-from rae_auto import Job, Scheduler, errors
 from rae_auto._version import __version__
-from rae_auto.control.requests import log_query
-from rae_auto.daemon.commands import Commands
-from rae_auto.daemon.control_server import ControlServer
-from rae_auto.errors import BadRequest, ConfigError
 
 RUN_KEYS = [
     *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at"),
-    *("state", "attempt", "exit_code", "reason", "reason_text", "value", "duration", "attempts"),
+    *("state", "attempt", "exit_code", "reason", "reason_text", "value", "given", "duration", "attempts"),
 ]
-JOBS = (
-    Job(name="quick", command=["echo", "hello"], schedule="0 4 * * *"),
-    Job(name="bad", command=["sh", "-c", "exit 3"]),
-    Job(name="slow", command=["sleep", "600"], overlap="queue"),
-    Job(name="single", command=["sleep", "600"]),
-)
-NEW = {"name": "new", "python": "time:time"}
-
-
-@frozen
-class Daemon:
-    """A scheduler, and connections to its socket."""
-
-    scheduler: Scheduler
-    connect: Connect
-    problems: list[str]
-
-    async def run(self, peer: Peer, job: str) -> str:
-        """The id of a run of the job, once it is over."""
-        run: str = (await peer.ask("trigger", job=job))["run_id"]
-        await self.scheduler.wait(run)
-        return run
-
-
-def run_with_daemon(directory: Path, work: Callable[[Daemon, Peer], Awaitable[Any]]) -> Any:
-    """Return the result of `work(daemon, peer)`."""
-
-    async def main() -> Any:
-        problems: list[str] = []
-        scheduler = Scheduler(directory=directory, jobs=JOBS, timezone="UTC", store="json")
-
-        async def reload() -> Any:
-            if problems:
-                raise ConfigError(problems)
-            jobs = [Job(name="bad", command=["true"]), *JOBS[2:], Job(name="fresh", command=["true"])]
-            return await scheduler.runtime.reconfigure(jobs, scheduler.runtime.settings, "UTC", {})
-
-        await scheduler.open()
-        commands = Commands(scheduler, directory / "rae.toml", reload, scheduler.stop, lambda: problems)
-        server = ControlServer(commands.table())
-        await server.start(directory / "control.sock")
-        forwarding = asyncio.create_task(forward(scheduler, server))
-        try:
-            async with connecting(directory / "control.sock") as connect:
-                return await work(Daemon(scheduler, connect, problems), await connect())
-        finally:
-            forwarding.cancel()
-            server.retire()
-            await scheduler.close(timedelta(0))
-            await server.close()
-
-    return in_time(main)
-
-
-async def forward(scheduler: Scheduler, server: ControlServer) -> None:
-    async with aclosing(scheduler.events()) as events:
-        async for event in events:
-            server.publish(event)
 
 
 def test_ping_says_which_daemon_it_is(tmp_path):
@@ -372,103 +303,3 @@ def test_concurrent_clients_are_all_answered_in_full(tmp_path):
         return await asyncio.gather(*(client(daemon, n) for n in range(20))), len(await peer.ask("list"))
 
     assert run_with_daemon(tmp_path, work) == ([True] * 20, len(JOBS))
-
-
-# Refusals
-
-
-def nested(depth: int) -> dict[str, Any]:
-    return {"a": nested(depth - 1)} if depth else {}
-
-
-LONG, HIDDEN = "x" * 257, "a\x1b[2J"
-
-REFUSALS = [
-    ("show", {}, "BadRequest", 'the request needs "job": at most'),
-    ("show", {"job": None}, "BadRequest", '"job"'),
-    ("show", {"job": 1}, "BadRequest", '"job"'),
-    ("show", {"job": ["quick"]}, "BadRequest", '"job"'),
-    ("show", {"job": ""}, "BadRequest", '"job"'),
-    ("show", {"job": LONG}, "BadRequest", "at most 256 printable characters"),
-    ("show", {"job": HIDDEN}, "BadRequest", "printable characters"),
-    ("show", {"job": "quikc"}, "JobNotFound", 'did you mean "quick"?'),
-    ("show", {"job": "quick", "jbo": 1}, "BadRequest", "unknown argument 'jbo'; did you mean \"job\"?"),
-    ("ping", {"\x1b]" + LONG: 1}, "BadRequest", "unknown argument '\\x1b]xxx"),
-    ("status", {"job": "quick"}, "BadRequest", "unknown argument 'job'"),
-    ("remove", {}, "BadRequest", '"job"'),
-    ("remove", {"job": "nobody"}, "JobNotFound", "nobody"),
-    ("remove", {"job": "quick"}, "JobInUse", "configuration"),
-    ("add", {}, "BadRequest", "'add' needs \"definition\""),
-    ("add", {"definition": [NEW]}, "BadRequest", "'add' needs \"definition\""),
-    ("add", {"definition": NEW, "replace": "yes"}, "BadRequest", "must be true or false"),
-    ("add", {"definition": {}}, "InvalidJob", "job"),
-    ("add", {"definition": {**NEW, "colour": 1}}, "InvalidJob", "colour"),
-    ("add", {"definition": {**NEW, "name": "\x1b[2J"}}, "InvalidJob", 'invalid job id "\\x1b[2J"'),
-    ("add", {"definition": {**NEW, "schedule": "61 * * * *"}}, "InvalidJob", "61"),
-    ("add", {"definition": {**NEW, "env": nested(100)}}, "InvalidJob", "nested too deeply"),
-    ("add", {"definition": {**NEW, "name": "quick"}, "replace": True}, "DuplicateJob", "configuration"),
-    ("trigger", {"job": "nobody"}, "JobNotFound", "nobody"),
-    ("trigger", {"job": "single"}, "NotStarted", "(overlap)"),
-    ("trigger", {"job": "quick", "request": 1}, "BadRequest", '"request"'),
-    ("trigger", {"job": "quick", "request": "\ud800"}, "BadRequest", '"request"'),
-    ("trigger", {"job": "quick", "event": "x"}, "BadRequest", "the event must be a JSON object"),
-    ("trigger", {"job": "quick", "event": [1]}, "BadRequest", "the event must be a JSON object"),
-    ("trigger", {"job": "quick", "event": {"a": float("inf")}}, "BadRequest", "the event: a: invalid number inf"),
-    ("trigger", {"job": "quick", "event": {"a": 1 << 64}}, "BadRequest", "64 bits"),
-    ("trigger", {"job": "quick", "event": {"a": "\0"}}, "BadRequest", "NUL"),
-    ("trigger", {"job": "quick", "event": nested(400)}, "BadRequest", "nested too deeply"),
-    ("trigger", {"job": "quick", "event": nested(900)}, "BadRequest", "nested too deeply"),
-    ("cancel", {}, "BadRequest", '"job"'),
-    ("cancel", {"job": "nobody"}, "JobNotFound", "nobody"),
-    ("cancel", {"run": "", "job": "single"}, "BadRequest", '"run"'),
-    ("pause", {"job": "nobody"}, "JobNotFound", "nobody"),
-    ("resume", {"job": "nobody"}, "JobNotFound", "nobody"),
-    ("history", {"limit": 0}, "BadRequest", '"limit" must be a number from 1 to 100,000'),
-    ("history", {"limit": True}, "BadRequest", "limit"),
-    ("history", {"limit": 100_001}, "BadRequest", "limit"),
-    ("history", {"limit": "1"}, "BadRequest", "limit"),
-    ("history", {"states": "failed"}, "BadRequest", '"states" must be a list'),
-    ("history", {"states": ["faild"]}, "BadRequest", 'did you mean "failed"?'),
-    ("history", {"states": [{}]}, "BadRequest", 'unknown state "{}"'),
-    ("history", {"since": "someday"}, "BadRequest", 'since: invalid time "someday"'),
-    ("history", {"until": "2026-01-32"}, "BadRequest", "until: "),
-    ("history", {"job": "\ud800"}, "BadRequest", '"job"'),
-    ("output", {}, "BadRequest", '"run"'),
-    ("output", {"run": "../../x"}, "RunNotFound", "rae-auto history"),
-    ("stop", {"now": 1}, "BadRequest", '"now" must be true or false'),
-    ("stop", {"leave_running": "no"}, "BadRequest", "must be true or false"),
-    ("reload", {"path": "/"}, "BadRequest", "unknown argument 'path'"),
-]
-
-
-@pytest.fixture(scope="module")
-def refused(tmp_path_factory: pytest.TempPathFactory) -> list[Refused]:
-    """The answers to all refusals, of one daemon, over one connection."""
-
-    async def work(_: Daemon, peer: Peer) -> list[Refused]:
-        await peer.ask("trigger", job="single")
-        return [await peer.refusal(command, **arguments) for command, arguments, _, _ in REFUSALS]
-
-    answers: list[Refused] = run_with_daemon(tmp_path_factory.mktemp("refusals"), work)
-    return answers
-
-
-@pytest.mark.requirement("S6")
-@pytest.mark.parametrize("number", range(len(REFUSALS)), ids=lambda number: f"{number}-{REFUSALS[number][0]}")
-def test_refusal_is_one_bounded_line_of_a_known_kind(refused, number):
-    _, _, kind, words = REFUSALS[number]
-    assert (refused[number].kind, words in refused[number].message) == (kind, True), refused[number]
-    assert refused[number].message.isprintable()
-    assert len(refused[number].message) < 400
-    assert issubclass(getattr(errors, kind), errors.SchedulerError)
-
-
-@given(st.dictionaries(st.sampled_from(["job", "run", "states", "since", "until", "limit"]), json_values))
-def test_log_query_parses_or_refuses_any_json(arguments):
-    try:
-        query = log_query(arguments, ZoneInfo("Europe/Berlin"))
-    except BadRequest as error:
-        assert str(error).isprintable()
-        assert len(str(error)) < 400
-    else:
-        assert 0 < query.limit <= 100_000
