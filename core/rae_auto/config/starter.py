@@ -43,7 +43,7 @@ trigger = { type = "interval", every = "5m" }
 # Only when triggered: rae-auto trigger system
 [jobs.system]
 command = ["uname", "-a"]
-needs = ["free-space"]                  # runs only if the latest run of it succeeded
+# needs = ["hello"]                     # runs only if the latest run of it succeeded
 # cwd = "~/reports"
 # env = { MODE = "prod" }
 # priority = "high"                     # low, normal, high, critical

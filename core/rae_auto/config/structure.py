@@ -317,9 +317,16 @@ def _field(converter: Converter, value: object, field: "attrs.Attribute[Any]") -
         if "list_hint" in field.metadata and isinstance(value, list):
             raise invalid(f"{error}; {field.metadata['list_hint']}") from None
         if "hint" in field.metadata and not isinstance(value, list | dict):
-            raise invalid(f"{error}; {field.metadata['hint']}") from None
+            raise invalid(f"{error}; {_hint_for(value, field.metadata['hint'])}") from None
         raise
     return value
+
+
+def _hint_for(value: object, hint: str) -> str:
+    """Return the hint; one that shows a list of one text shows it with the value."""
+    if not isinstance(value, str):
+        return hint
+    return re.sub(r'^write \["[^"]*"\]', lambda _: f"write [{quote_short(value)}]", hint)
 
 
 def _type_determines_conversion(cls: Any) -> bool:

@@ -39,9 +39,7 @@ def _find_refusal(state: EngineState, command: AddJob) -> SchedulerError | None:
     if known is not None and known.plan.origin is JobOrigin.CONFIG:
         return DuplicateJob(f"job {quote(job.id)} is defined in the configuration; change it there")
     if known is not None and not command.replace:
-        return DuplicateJob(
-            f"job {quote(job.id)} exists already; to replace it, set replace=True, or use 'rae-auto add --replace'"
-        )
+        return DuplicateJob(f"job {quote(job.id)} exists already; replace it with --replace (in Python: replace=True)")
     for need in job.needs:
         if need not in state.jobs:
             return InvalidJob(

@@ -155,7 +155,7 @@ class JobFields:
     python: str | None = field(
         default=None,
         converter=_function,
-        metadata=_help('a function, "package.module:function", called in a thread') | _FOR_CODE,
+        metadata=_help('a function, "package.module:function"') | _FOR_CODE,
     )
     script: str | None = field(
         default=None,

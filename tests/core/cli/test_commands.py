@@ -112,7 +112,7 @@ class TestAJob:
         assert "it was skipped by hand" not in cli("skip", "tidy").out
         assert cli("show", "tidy", "--json").json["info"]["skips"]
         assert cli("skip", "tidy", "--undo").out.startswith("tidy will start again at ")
-        assert cli("add", "tidy", "--", "true").err.startswith('rae-auto: job "tidy" exists already; to replace it')
+        assert cli("add", "tidy", "--", "true").err.startswith('rae-auto: job "tidy" exists already; replace it with')
         assert cli("add", "tidy", "--replace", "--json", "--", "true").json["job"] == "tidy"
         assert cli("remove", "tidy").out == "removed tidy\n"
         assert cli("remove", "tidy").err == "rae-auto: no job \"tidy\"; 'rae-auto list' shows all jobs\n"

@@ -119,7 +119,7 @@ HEAD = '[jobs.a]\ncommand = ["true"]\n[jobs.x]\ncommand = ["true"]\n[jobs.x.trig
         ),
         (
             'any = [{ type = "job", jobs = "a" }]',
-            '7: jobs.x.trigger.any[0].jobs: must be a list, not the text "a"; write ["job"]',
+            '7: jobs.x.trigger.any[0].jobs: must be a list, not the text "a"; write ["a"]',
         ),
         ('any = [{ type = "job", jobs = [] }]', "7: jobs.x.trigger.any[0].jobs: must name at least one job"),
         ('any = "manual"', '7: jobs.x.trigger.any: must be a list, not the text "manual"; write [{ type'),
