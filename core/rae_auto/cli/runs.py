@@ -104,6 +104,8 @@ def exec_command(
         raise BadRequest(str(error)) from None
     result = execute(options.load_project(config), job, sys.stdout.buffer, inputs, event)
     if result.ok:
+        if result.value is not None:
+            click.echo(f"rae-auto: {escape_line(job)} returned {escape_line(json.dumps(result.value))}", err=True)
         return 0
     end = f"killed by {describe_signal(result.signal)}" if result.signal else f"exit code {result.exit_code}"
     click.echo(f"rae-auto: {escape_line(job)} failed: {escape_line(result.error or end)}", err=True)

@@ -13,13 +13,14 @@ from typing import Any, BinaryIO
 from attrs import evolve
 
 from rae_auto.api.executor import Execution, Executor
-from rae_auto.errors import BadRequest
+from rae_auto.errors import BadRequest, JobNotFound
 from rae_auto.model.decision import MANUAL, Occurrence, run_id_of
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.reasons import Manual
 from rae_auto.model.run import Result, Run
 from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
+from rae_auto.offline import job_queries
 from rae_auto.offline.project import Project
 from rae_auto.paths import state_directory
 from rae_auto.records.events import check_event
@@ -39,13 +40,14 @@ def execute(
     inputs: RunInputs = NO_INPUTS,
     event: Mapping[str, Any] | None = None,
 ) -> Result:
-    """Run a job once and copy its output to `out` as it comes. Ctrl-C and the timeout of the job end it.
+    """Run a job of the configuration or of the store once, and copy its output to `out` as it comes.
 
-    The run gets `inputs` beside the variables and arguments of the job, and `event` as RAE_EVENT.
+    Ctrl-C and the timeout of the job end it. The run gets `inputs` beside the variables and arguments of the job, and
+    `event` as RAE_EVENT.
 
-    Errors: JobNotFound, PluginError, BadRequest.
+    Errors: JobNotFound, PluginError, BadRequest, StoreError.
     """
-    job = project.find_job(name)
+    job = _find_job(project, name)
     try:
         inputs.check(job)
     except ValueError as error:
@@ -56,6 +58,14 @@ def execute(
     inherited = {**os.environ, **own}
     with tempfile.TemporaryDirectory(prefix="rae-auto-") as directory:
         return asyncio.run(_execute(run, job, executor, Path(directory), inherited, out))
+
+
+def _find_job(project: Project, name: str) -> Job:
+    """Return a job. The store is read only for one that the configuration hasn't. Errors: JobNotFound, StoreError."""
+    try:
+        return project.find_job(name)
+    except JobNotFound:
+        return job_queries.find_job(project, name)[0]
 
 
 async def _execute(

@@ -101,3 +101,17 @@ def test_exec_gives_values_to_the_run(tmp_path: Path) -> None:
     line, count = ran.stdout.splitlines()
     assert line.startswith('1 z {"too_large": ')
     assert int(count) == len(event)
+
+
+def test_exec_runs_an_added_job_too(cli: Cli, printer: str) -> None:
+    ran = cli("exec", printer, "--arg", "last")
+    assert (ran.code, ran.out) == (0, "job first last {}\n")
+
+
+def test_exec_shows_what_a_function_returned(tmp_path: Path) -> None:
+    config = tmp_path / "rae.toml"
+    config.write_text('[jobs.root]\npython = "math:sqrt"\nargs = [16]\n')
+    config.chmod(0o600)
+    command = [sys.executable, "-m", "rae_auto", "exec", "root", "--config", str(config)]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "rae-auto: root returned 4.0\n")
