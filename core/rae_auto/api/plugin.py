@@ -63,8 +63,8 @@ class Plugin(ABC):
     def warnings(self) -> tuple[str, ...]:
         """Return doubts about the options on this machine, which `rae-auto check` shows; one line each.
 
-        A program that isn't installed, a folder that doesn't exist: what may yet come about is no error. Quick, and
-        without side effects; nothing is run, and no network is asked.
+        A program that isn't installed or a folder that doesn't exist is a doubt and not an error, because it may be
+        there later. Quick, and without side effects; nothing is run, and no network is asked.
         """
         return ()
 

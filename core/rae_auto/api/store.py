@@ -45,7 +45,7 @@ class Put:
 
 @frozen
 class Delete:
-    """There is no document `key` of `kind` any more. Deleting what isn't there is no error."""
+    """There is no document `key` of `kind` any more. Deleting what isn't there does nothing."""
 
     kind: str
     key: str
@@ -215,4 +215,4 @@ class Store(Plugin, StoreReader):
 
     @abstractmethod
     def close(self) -> None:
-        """Leave nothing half done and let the lock go. Closing twice is no error."""
+        """Leave nothing half done and let the lock go. A second call does nothing."""

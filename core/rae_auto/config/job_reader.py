@@ -133,7 +133,7 @@ class JobReader:
         return job_table.with_absolute_paths(self.plugins, self.directory)
 
     def _check_dropped_lists(self, table: Mapping[str, Any], own: ProblemCollector) -> None:
-        """Check the plugins of a list that was dropped because one of its items is no reference to a plugin."""
+        """Check the plugins of a list that was dropped because one of its items isn't a reference to a plugin."""
         kinds: Sequence[tuple[str, Kind, type[TriggerRef | GuardRef]]] = (
             ("triggers", Kind.TRIGGER, TriggerRef),
             ("guards", Kind.GUARD, GuardRef),

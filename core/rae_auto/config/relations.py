@@ -14,7 +14,7 @@ _REMEDIES = {
 
 
 def unknown_names(what: str, names: Iterable[object], known: Collection[str]) -> list[Problem]:
-    """Return a problem for each unknown name, by index; what is no text is another problem."""
+    """Return a problem for each unknown name, by index; an item that isn't text is another problem."""
     return [
         Problem((index,), f"unknown {what} {quote(name)}{did_you_mean(name, known) or _REMEDIES[what].format(name)}")
         for index, name in enumerate(names)

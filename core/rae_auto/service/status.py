@@ -12,7 +12,7 @@ from rae_auto.service.definition import Origin, ServicePlatform
 from rae_auto.service.manager import installed_origin, succeeds
 
 COMMON_NAME = "rae-auto*"
-"""The names of files of services that may be meant for rae-auto, whoever wrote them."""
+"""Names of files of services that may be meant for rae-auto, also of those that others wrote."""
 
 
 @frozen

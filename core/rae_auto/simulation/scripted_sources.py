@@ -84,7 +84,7 @@ class _Node:
         return [fired for event in events for fired in self.run.handle(event)]
 
     def skip(self, since: datetime, until: datetime) -> list[Firing]:
-        """Nobody watches between these instants; what fires."""
+        """Return what fires although the source was not watched between these instants."""
         fired = [*self.advance(since), *self.run.skip(since, until, "down")]
         for name, (schedule, due) in self.schedules.items():
             # What was due meanwhile is emitted when the simulated daemon runs again.

@@ -48,7 +48,7 @@ class Timetable:
         self._group_of[member] = group
 
     def leave(self, member: Member) -> None:
-        """Let `member` be due no more. Leaving twice is no error."""
+        """Let `member` be due no more. A second call does nothing."""
         group = self._group_of.pop(member, None)
         if group is not None:
             del group.members[member]

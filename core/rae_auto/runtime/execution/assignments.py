@@ -28,7 +28,7 @@ def build_assignment(run: Run, job: Job, directory: Path, inherited: Mapping[str
 
 
 def rebuild_assignment(run: Run, job: Job, directory: Path) -> Assignment:
-    """Return the current attempt as it was started; a secret that is missing by now is no obstacle."""
+    """Return the current attempt as it was started; a secret may be missing by now."""
     return _assignment(run, job, directory, {}, ())
 
 

@@ -1,7 +1,7 @@
-"""Log lines on their way to a logger, in a thread for each: one that hangs holds up nobody who logs.
+"""Log lines on their way to a logger, in a thread for each: one that hangs doesn't delay the daemon.
 
 A terminal that was stopped with Ctrl-S, a pipe that is not read, a disk that does not answer: writing a line may block
-for as long as it likes, and the event loop logs. So whoever logs puts the line into a queue of bounded length, and the
+for as long as it likes, and the event loop logs. So each line is put into a queue of bounded length, and the
 thread of the logger takes it from there. Lines that don't fit are lost, counted, and their number is logged later.
 """
 

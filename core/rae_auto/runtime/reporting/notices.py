@@ -1,4 +1,4 @@
-"""The notices about ends of runs: the sentence, and the facts that help whoever reads it."""
+"""The notices about ends of runs: the sentence, and the facts that help its reader."""
 
 import asyncio
 import os
