@@ -11,7 +11,7 @@ from typing import Any, Self, cast
 from rae_auto.api.events import Event
 from rae_auto.control.client import unreachable
 from rae_auto.control.protocol import Request, decode_answer, decode_event, encode_request
-from rae_auto.errors import DaemonUnreachable, RunNotFound
+from rae_auto.errors import DaemonUnreachable, InvalidJob, RunNotFound
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
@@ -97,7 +97,12 @@ class RemoteScheduler:
     # Jobs
 
     async def add_job(self, job: Job, *, replace: bool = False) -> JobId:
-        """As `Scheduler.add_job`."""
+        """As `Scheduler.add_job`. Errors: InvalidJob also for a function of this program's main module."""
+        if (job.python or "").startswith("__main__:"):
+            raise InvalidJob(
+                f"job {quote(job.id)}: the daemon can't import a function of this program's main module; "
+                "put it into a module that the daemon finds"
+            )
         return JobId((await self._ask("add", definition=documents.dump(job), replace=replace))["job"])
 
     async def add_jobs(self, jobs: Iterable[Job], *, replace: bool = False) -> list[JobId]:

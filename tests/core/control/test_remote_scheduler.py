@@ -14,6 +14,7 @@ import rae_auto
 from rae_auto import (
     DaemonUnreachable,
     DuplicateJob,
+    InvalidJob,
     Job,
     JobNotFound,
     NotStarted,
@@ -146,6 +147,14 @@ def test_refusals_are_the_errors_of_a_local_scheduler(daemons):
         return refused.value.reason
 
     assert with_remote(daemons, make_mistakes) == "need_failed"
+
+
+def test_function_that_only_this_program_has_is_refused(daemons):
+    async def add_function(s):
+        with pytest.raises(InvalidJob, match="the daemon can't import a function of this program's main module"):
+            await s.add_job(Job(id="mine", python="__main__:work"))
+
+    with_remote(daemons, add_function)
 
 
 def test_statistics_and_backup_are_values(daemons, tmp_path):

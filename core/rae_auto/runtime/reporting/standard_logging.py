@@ -19,7 +19,7 @@ _handlers: dict[str, int] = {}
 def use_logging(target: logging.Logger | None = None) -> None:
     """Send the log lines of all schedulers in this program to a logger of Python's logging (default: "rae_auto").
 
-    A line about a job or a run has `job` and `run` as attributes of its record. Without this call schedulers in a
+    Records have `job` and `run` as attributes, "-" if a line isn't about one. Without this call schedulers in a
     program log nothing. A program that uses loguru calls `loguru.logger.enable("rae_auto")` instead.
     """
     target = target or logging.getLogger("rae_auto")
@@ -38,7 +38,7 @@ def use_logging(target: logging.Logger | None = None) -> None:
         clean_record(record)
         level = record["level"].no
         if target.isEnabledFor(level):
-            extra = {name: record["extra"].get(name) for name in ("job", "run")}
+            extra = {name: record["extra"].get(name, "-") for name in ("job", "run")}
             place = (record["file"].path, record["line"], record["message"], (), None, record["function"], extra)
             target.handle(target.makeRecord(target.name, level, *place))
 
