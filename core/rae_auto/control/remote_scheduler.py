@@ -22,6 +22,7 @@ from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Run
 from rae_auto.paths import output_path, socket_path, state_directory
 from rae_auto.records.backup_files import Backup
+from rae_auto.records.query_checks import check_instant, check_states
 from rae_auto.records.statistics import Statistics
 from rae_auto.runtime.execution.output_files import read_output_file
 from rae_auto.runtime.scheduler import Scheduler
@@ -203,14 +204,15 @@ class RemoteScheduler:
         limit: int = 100,
     ) -> list[Run]:
         """As `Scheduler.history`."""
-        return await self._history(job=job, states=list(states), since=since, until=until, limit=limit)
+        since, until = check_instant("since", since), check_instant("until", until)
+        return await self._history(job=job, states=list(check_states(states)), since=since, until=until, limit=limit)
 
     async def _history(self, **query: Any) -> list[Run]:
         return [documents.load(Run, run) for run in await self._ask("history", documents=True, **query)]
 
     async def statistics(self, job: str | None = None, since: datetime | None = None) -> Statistics:
         """As `Scheduler.statistics`."""
-        return documents.load(Statistics, await self._ask("stats", job=job, since=since))
+        return documents.load(Statistics, await self._ask("stats", job=job, since=check_instant("since", since)))
 
     # Events
 

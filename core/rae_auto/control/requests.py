@@ -10,11 +10,7 @@ from rae_auto.api.store import LogQuery
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.local_times import parse_local_time
-from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.model.run import RunState
-
-MAX_RECORDS = 100_000
-"""The number of runs or events that one request may ask for."""
+from rae_auto.records.query_checks import check_limit, check_states
 
 _MAX_PATH_CHARACTERS = 4096
 _MAX_SECONDS = 100 * 365 * 86400
@@ -82,7 +78,7 @@ def log_query(arguments: Mapping[str, Any], zone: ZoneInfo) -> LogQuery:
     return LogQuery(
         job=optional_text(arguments, "job"),
         key=optional_text(arguments, "run"),
-        states=_states(arguments.get("states") or []),
+        states=check_states(arguments.get("states") or []),
         since=optional_instant(arguments, "since", zone),
         until=optional_instant(arguments, "until", zone),
         limit=limit_of(arguments),
@@ -91,30 +87,7 @@ def log_query(arguments: Mapping[str, Any], zone: ZoneInfo) -> LogQuery:
 
 def limit_of(arguments: Mapping[str, Any]) -> int:
     """Return the number of records to return at most. Errors: BadRequest."""
-    limit = arguments.get("limit", 100)
-    if type(limit) is not int or not 0 < limit <= MAX_RECORDS:
-        raise BadRequest(f'"limit" must be a number from 1 to {MAX_RECORDS:,}')
-    return limit
-
-
-def _states(states: Any) -> tuple[str, ...]:
-    if not isinstance(states, list):
-        raise BadRequest('"states" must be a list')
-    for state in states:
-        if state not in list(RunState):
-            raise BadRequest(f"unknown state {quote(str(state)[:64])}; {_suggest_states(str(state)[:64])}")
-    return tuple(states)
-
-
-_OTHER_WORDS = {"waiting": ("queued", "retrying"), "pending": ("queued",), "ok": ("succeeded",), "error": ("failed",)}
-"""States by words that mean the same elsewhere."""
-
-
-def _suggest_states(given: str) -> str:
-    hint = did_you_mean(given, RunState).removeprefix("; ")
-    if given in _OTHER_WORDS or not hint:
-        return f"use {' or '.join(map(quote, _OTHER_WORDS.get(given, RunState)))}"
-    return hint
+    return check_limit(arguments.get("limit", 100))
 
 
 def optional_instant(arguments: Mapping[str, Any], name: str, zone: ZoneInfo) -> datetime | None:

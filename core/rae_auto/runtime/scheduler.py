@@ -38,6 +38,7 @@ from rae_auto.model.run import Run
 from rae_auto.model.run_inputs import inputs_of
 from rae_auto.paths import output_path, state_directory
 from rae_auto.records.events import check_not_in_future, deletable_patterns, parse_event_patterns
+from rae_auto.records.query_checks import check_instant, check_limit, check_states
 from rae_auto.records.runs import choose_run, query_for_id
 from rae_auto.registry import Registry
 from rae_auto.runtime.execution.output_files import read_output_file
@@ -322,11 +323,22 @@ class Scheduler:
         until: datetime | None = None,
         limit: int = 100,
     ) -> list[Run]:
-        """Return runs, open ones included, newest first; `since` and `until` bound the time of queueing."""
-        return await self.runtime.runs(LogQuery(job=job, states=tuple(states), since=since, until=until, limit=limit))
+        """Return runs, open ones included, newest first; `since` and `until` bound the time of queueing.
+
+        Errors: BadRequest for an unknown state, an instant without an offset, or a limit that isn't from 1 to 100,000.
+        """
+        query = LogQuery(
+            job=job,
+            states=check_states(states),
+            since=check_instant("since", since),
+            until=check_instant("until", until),
+            limit=check_limit(limit),
+        )
+        return await self.runtime.runs(query)
 
     async def statistics(self, job: str | None = None, since: datetime | None = None) -> "Statistics":
-        """Numbers on the newest runs of a job, or of all, that are over and were queued since then."""
+        """Numbers on the newest runs of a job, or of all, that are over and were queued since. Errors: BadRequest."""
+        since = check_instant("since", since)
         from rae_auto.records.statistics import statistics_of  # lazy: memory
 
         return await self.runtime.read_store(lambda store: statistics_of(store, job, since))

@@ -141,6 +141,10 @@ def test_refusals_are_the_errors_of_a_local_scheduler(daemons):
             await s.add_job(Job(id="good", command=["true"]))
         with pytest.raises(BadRequest):
             await s.record_event("no name")
+        with pytest.raises(BadRequest, match='unknown state "fail"'):
+            await s.history(states=["fail"])
+        with pytest.raises(BadRequest, match="must be a datetime"):
+            await s.history(since="yesterday")
         await s.wait(await s.trigger("bad"))
         with pytest.raises(NotStarted) as refused:
             await s.trigger("follower")

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,26 @@ def test_a_request_is_text(tmp_path):
             return await scheduler.wait(await scheduler.trigger("a"))
 
     assert in_time(work).state is RunState.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({"states": ["fail"]}, 'unknown state "fail"; did you mean "failed"?'),
+        ({"states": "failed"}, '"states" must be a list'),
+        ({"limit": -1}, '"limit" must be a number from 1 to 100,000'),
+        ({"since": "yesterday"}, "\"since\" must be a datetime with an offset, not 'yesterday'"),
+        ({"until": datetime(2026, 1, 31)}, "until: instant 2026-01-31T00:00:00 has no offset"),
+    ],
+)
+def test_history_refuses_queries_that_can_not_be_meant(tmp_path, query, message):
+    async def ask():
+        async with Scheduler(directory=tmp_path, store="json") as scheduler:
+            with pytest.raises(BadRequest) as refused:
+                await scheduler.history(**query)
+            return str(refused.value)
+
+    assert in_time(ask).startswith(message)
 
 
 @pytest.mark.requirement("R35")

@@ -1,0 +1,53 @@
+"""Checks of the values of a query for records, as programs and requests give them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rae_auto.errors import BadRequest
+from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.instants import as_utc
+from rae_auto.model.primitives.names import did_you_mean
+from rae_auto.model.run import RunState
+
+MAX_RECORDS = 100_000
+"""The number of runs or events that one query may ask for."""
+
+_OTHER_WORDS = {"waiting": ("queued", "retrying"), "pending": ("queued",), "ok": ("succeeded",), "error": ("failed",)}
+"""States by words that mean the same elsewhere."""
+
+
+def check_limit(limit: Any) -> int:
+    """Return the number of records to return at most. Raises BadRequest."""
+    if type(limit) is not int or not 0 < limit <= MAX_RECORDS:
+        raise BadRequest(f'"limit" must be a number from 1 to {MAX_RECORDS:,}')
+    return limit
+
+
+def check_states(states: Any) -> tuple[str, ...]:
+    """Return the states of runs to return. Raises BadRequest."""
+    if not isinstance(states, Sequence) or isinstance(states, str):
+        raise BadRequest('"states" must be a list')
+    for state in states:
+        if state not in list(RunState):
+            raise BadRequest(f"unknown state {quote(str(state)[:64])}; {_suggest_states(str(state)[:64])}")
+    return tuple(states)
+
+
+def check_instant(name: str, value: Any) -> datetime | None:
+    """Return an instant with an offset, or None. Raises BadRequest."""
+    if value is None:
+        return None
+    if not isinstance(value, datetime):
+        raise BadRequest(f'"{name}" must be a datetime with an offset, not {value!r:.60}')
+    try:
+        return as_utc(value)
+    except ValueError as error:
+        raise BadRequest(f"{name}: {error}") from None
+
+
+def _suggest_states(given: str) -> str:
+    hint = did_you_mean(given, RunState).removeprefix("; ")
+    if given in _OTHER_WORDS or not hint:
+        return f"use {' or '.join(map(quote, _OTHER_WORDS.get(given, RunState)))}"
+    return hint
