@@ -37,7 +37,9 @@ def add_job(turn: Turn, command: AddJob) -> None:
 def _find_refusal(state: EngineState, command: AddJob) -> SchedulerError | None:
     job, known = command.plan.job, state.jobs.get(command.plan.job.id)
     if known is not None and known.plan.origin is JobOrigin.CONFIG:
-        return DuplicateJob(f"job {quote(job.id)} is defined in the configuration; change it there")
+        return DuplicateJob(
+            f"job {quote(job.id)} is defined in the configuration; change it there, or choose another name"
+        )
     if known is not None and not command.replace:
         return DuplicateJob(f"job {quote(job.id)} exists already; replace it with --replace (in Python: replace=True)")
     for need in job.needs:

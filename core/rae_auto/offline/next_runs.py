@@ -12,7 +12,7 @@ from attrs import frozen
 
 from rae_auto.control.client import Client
 from rae_auto.engine.plan import JobOrigin, Plan
-from rae_auto.errors import BadRequest, DaemonUnreachable, JobNotFound, PluginBroken, PluginError
+from rae_auto.errors import BadRequest, DaemonUnreachable, InvalidJob, JobNotFound, PluginBroken, PluginError
 from rae_auto.explain.next_start import NextStart, find_start
 from rae_auto.model import documents
 from rae_auto.model.job import Job
@@ -92,8 +92,10 @@ def schedules_of_expression(expression: str, timezone: str | None, config: str |
     try:
         job = Job(id=JobId("expression"), command="true", schedule=Cron(expression))
         return Schedules(plugins.plan(job, JobOrigin.STORE).plan, where, plugins)
-    except PluginError as error:
-        raise BadRequest(str(error)) from error
+    except (PluginError, InvalidJob) as error:
+        # Without what is for readers of a configuration: the key before the problem, and keys as the remedy.
+        problem = str(error).removeprefix('job "expression": ').removeprefix("expression: ")
+        raise BadRequest(problem.partition(", or write trigger")[0]) from error
 
 
 def _configured_zone(config: str | None, note: Note) -> str:

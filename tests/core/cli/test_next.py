@@ -43,6 +43,18 @@ def terminal(monkeypatch):
     monkeypatch.setattr("rae_auto.cli.planning.on_terminal", lambda: True)
 
 
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("0 0 30 2 *", '"0 0 30 2 *" never matches: no date has day of month "30", month "2"; change one of them'),
+        ("61 * * * *", 'minute "61": write a value from 0 to 59'),
+    ],
+)
+def test_wrong_expression_is_explained_without_words_of_a_configuration(offline, expression, problem):
+    said = offline("next", expression)
+    assert (said.code, said.err.partition("; see")[0].strip()) == (2, f"rae-auto: {problem}")
+
+
 @pytest.mark.usefixtures("config")
 class TestZone:
     def test_of_an_expression_is_the_configured_one(self, offline):
