@@ -18,6 +18,7 @@ from rae_auto.model.job import JobId
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Due, Overlapping
 from rae_auto.model.run import Attempt, Result
+from rae_auto.records.state_directory import claim_state_directory
 from rae_plugins.stores.sqlite import SqliteStore
 
 JOBS = 1_000
@@ -98,13 +99,13 @@ async def ask(directory: Path, count: int) -> None:
 def main(count: int) -> None:
     with tempfile.TemporaryDirectory() as place:
         began = time.perf_counter()
-        store = fill(Path(place), count)
+        store = fill(claim_state_directory(Path(place) / "state"), count)
         print(f"{count} runs written in {time.perf_counter() - began:.0f} s")
         began = time.perf_counter()
         store.prune(documents.RUNS, RetentionRule(since=START, newest=count, states=("succeeded", "skipped")))
         print(f"{'a step of pruning that finds nothing':44} {(time.perf_counter() - began) * 1000:6.1f} ms")
         store.close()
-        asyncio.run(ask(Path(place), count))
+        asyncio.run(ask(Path(place) / "state", count))
 
 
 if __name__ == "__main__":

@@ -105,7 +105,8 @@ def exec_command(
     result = execute(options.load_project(config), job, sys.stdout.buffer, inputs, event)
     if result.ok:
         if result.value is not None:
-            click.echo(f"rae-auto: {escape_line(job)} returned {escape_line(json.dumps(result.value))}", err=True)
+            value = result.value if isinstance(result.value, str) else json.dumps(result.value)
+            click.echo(f"rae-auto: {escape_line(job)} returned {escape_line(value)}", err=True)
         return 0
     end = f"killed by {describe_signal(result.signal)}" if result.signal else f"exit code {result.exit_code}"
     click.echo(f"rae-auto: {escape_line(job)} failed: {escape_line(result.error or end)}", err=True)
