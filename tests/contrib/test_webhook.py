@@ -53,7 +53,7 @@ def test_webhook_passes_its_own_tests(tmp_path: Path) -> None:
 
 def test_webhook_is_listed_under_its_name(tmp_path: Path) -> None:
     listed = json.loads(python("rae_auto", "plugins", "--json", cwd=tmp_path))
-    (found,) = [row for row in listed if row["name"] == "webhook"]
+    (found,) = [row for row in listed if (row["kind"], row["name"]) == ("trigger", "webhook")]
     assert (found["kind"], found["distribution"], found["state"]) == ("trigger", "rae-trigger-webhook", "installed")
 
 

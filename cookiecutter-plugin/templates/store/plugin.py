@@ -65,10 +65,14 @@ class {{ cookiecutter.__class }}(Store):
         self._content = json.loads(text)  # a copy, because the bodies belong to the caller
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
-        entries = [
-            entry for entry in self._newest_first(log) if query.matches(entry.key, entry.job, entry.state, entry.at)
+        found = [
+            (instant, entry)
+            for entry in self._newest_first(log)
+            if (instant := entry.ended_at if query.by_end else entry.at) is not None
+            if query.matches(entry.key, entry.job, entry.state, instant)
         ]
-        return [entry.body for entry in entries[: query.limit]]
+        found.sort(key=lambda pair: pair[0], reverse=True)
+        return [entry.body for _, entry in found[: query.limit]]
 
     def _newest_first(self, log: str) -> list[Append]:
         entries = [_entry(log, key, entry) for key, entry in self._open_content()["logs"].get(log, {}).items()]
@@ -108,12 +112,18 @@ def _apply(change: Change, content: dict[str, Any]) -> None:
             log = content["logs"].setdefault(change.log, {})
             log.pop(change.key, None)
             log[change.key] = {
-                "job": change.job, "state": change.state, "at": change.at.isoformat(), "body": change.body
+                "job": change.job,
+                "state": change.state,
+                "at": change.at.isoformat(),
+                "ended_at": change.ended_at and change.ended_at.isoformat(),
+                "body": change.body,
             }
 
 
 def _entry(log: str, key: str, entry: dict[str, Any]) -> Append:
-    return Append(log, key, entry["job"], entry["state"], datetime.fromisoformat(entry["at"]), entry["body"])
+    ended_at = entry["ended_at"] and datetime.fromisoformat(entry["ended_at"])
+    at = datetime.fromisoformat(entry["at"])
+    return Append(log, key, entry["job"], entry["state"], at, entry["body"], ended_at)
 
 
 @hookimpl

@@ -115,7 +115,8 @@ def zone_of(client: Client) -> ZoneInfo:
 
 def print_notices(project: "Project") -> None:
     """Print what an offline command found out about the file and the store to the standard error, each once."""
-    printed: set[str] = click.get_current_context().meta.setdefault("rae_auto.notices", set())
+    context = click.get_current_context(silent=True)
+    printed: set[str] = set() if context is None else context.meta.setdefault("rae_auto.notices", set())
     for notice in project.notices:
         if notice not in printed:
             click.echo(f"rae-auto: {escape_line(notice)}", err=True)

@@ -186,7 +186,9 @@ class TestTheDaemon:
 def test_a_terminal_gets_headers_and_relative_times_and_a_pipe_plain_lines(cli):
     assert cli("list").out.splitlines()[1].split("  ")[:2] == ["sleeper", "idle"]
     ours, theirs = pty.openpty()
-    subprocess.run([sys.executable, "-m", "rae_auto", "list"], stdout=theirs, env={**os.environ}, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "rae_auto", "list"], stdout=theirs, env={**os.environ, "COLUMNS": "200"}, check=True
+    )
     os.close(theirs)
     shown = os.read(ours, 1 << 16).decode()
     os.close(ours)

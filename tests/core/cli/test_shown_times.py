@@ -53,7 +53,8 @@ def test_time_has_its_date_unless_that_is_today_in_the_shown_zone():
 
 @pytest.mark.usefixtures("daemon", "terminal")
 @pytest.mark.parametrize("command", ["status", "list", "show hello"])
-def test_commands_show_the_configured_zone_of_the_daemon(cli, command):
+def test_commands_show_the_configured_zone_of_the_daemon(cli, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     said = cli(*command.split())
     assert (said.code, said.err) == (0, "")
     assert "-01-01 00:00:00 CET (in " in said.out

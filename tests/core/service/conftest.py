@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,21 +63,28 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Machine]:
+def short_path() -> Iterator[Path]:
+    """A directory whose path leaves room for that of a socket below it."""
+    with tempfile.TemporaryDirectory(prefix="rs-") as name:
+        yield Path(name).resolve()
+
+
+@pytest.fixture
+def machine(short_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Machine]:
     if sys.platform != "linux":
         pytest.skip("the stand-ins are those of systemd")
-    programs = tmp_path / "bin"
+    programs = short_path / "bin"
     programs.mkdir()
     for name in ("systemctl", "loginctl", "journalctl"):
-        (programs / name).write_text(STAND_IN.format(python=sys.executable, home=str(tmp_path)))
+        (programs / name).write_text(STAND_IN.format(python=sys.executable, home=str(short_path)))
         (programs / name).chmod(0o700)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(short_path))
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "RAE_STATE_DIR", "RAE_CONFIG"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("rae_auto.service.systemd.LINGER_DIRECTORY", tmp_path / "linger")
-    machine = Machine(tmp_path, capsys)
+    monkeypatch.chdir(short_path)
+    monkeypatch.setattr("rae_auto.service.systemd.LINGER_DIRECTORY", short_path / "linger")
+    machine = Machine(short_path, capsys)
     machine.config.write_text(
         'shutdown_grace = "45s"\n[jobs.long]\nshell = "echo $$ > pid; sleep 4; echo done > end"\n'
     )
