@@ -43,7 +43,7 @@ def configured_state_directory(config: Path) -> Path | None:
     """Return the directory that the key `state` of a configuration file names, relative to the file; None without it.
 
     Reads that line alone: every command needs it, also while the rest of the file has errors. A file that another
-    user owns or everyone can write is ignored, because whoever writes it could lead commands to a daemon of his own.
+    user owns or everyone can write is ignored, because its writer could lead commands to a daemon of his own.
     None also for a line that can't be read, of which `unreadable_state_line` tells.
     """
     found = _find_state_line(config)

@@ -19,7 +19,7 @@ restart.
 find each other in their batch, and none of them replaces another.
 
 *Why instants are late* belongs to the job in the backlog (`Lateness`), as it was when the job became due: a clock that
-is set between two pieces is no cause for what was missed before. After a store went back to an older state there are
+is set between two pieces does not explain what was missed before. After a store went back to an older state there are
 no pieces, because a restart would not know of that any more.
 
 *Faults.* A job whose instants could not be decided is set aside (`EngineState.undecidable`), with its lateness, until

@@ -56,7 +56,7 @@ def notice_of(wish: Notify, zone: ZoneInfo | None = None, facts: JobFacts | None
         exit_code=run.exit_code,
         attempt=run.attempt,
         failures=facts.failures,
-        duration=_duration(run),
+        duration=run.duration,
         next_at=facts.next_at.astimezone(zone) if facts.next_at and zone else facts.next_at,
     )
 
@@ -67,13 +67,6 @@ def _text(kind: NotifyOn, run: Run) -> str:
     why = run.reason.text if run.reason else (f"exit code {run.exit_code}" if run.exit_code else "")
     ended = run.state.text
     return f"{run.job} {ended}" + (f": {why}" if why and kind is NotifyOn.FAILURE else "")
-
-
-def _duration(run: Run) -> timedelta | None:
-    if run.started_at is None or run.finished_at is None:
-        return None
-    # A clock that was set back in between would make it negative.
-    return max(timedelta(0), run.finished_at - run.started_at)
 
 
 async def read_output_end(directory: Path, job: Job, run: Run, environment: Mapping[str, str]) -> str:
@@ -111,5 +104,5 @@ async def usual_duration(job: str, runs: Callable[[LogQuery], Awaitable[list[Run
     except Exception as error:
         logger.debug("the usual duration of a job can't be read: {!r}", error)
         return None
-    durations = [duration.total_seconds() for run in latest if (duration := _duration(run)) is not None]
+    durations = [duration.total_seconds() for run in latest if (duration := run.duration) is not None]
     return timedelta(seconds=median(durations)) if durations else None
