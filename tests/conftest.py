@@ -7,6 +7,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from loguru import logger
 
+from rae_auto.runtime import silence_library
+
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
 
@@ -24,5 +26,5 @@ def log() -> Iterator[list[str]]:
     )
     logger.enable("rae_auto")
     yield lines
-    logger.disable("rae_auto")
+    silence_library()
     logger.remove(handler)

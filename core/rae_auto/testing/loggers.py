@@ -34,6 +34,7 @@ class LoggerConformance(PluginConformance):
     @pytest.fixture(autouse=True)
     def remove_loggers(self) -> Iterator[None]:
         logger.remove()
+        logger.enable(__name__)  # a test before this one may have silenced the package
         yield
         logger.remove()
 

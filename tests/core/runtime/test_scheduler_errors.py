@@ -18,7 +18,7 @@ from rae_auto.engine.commands import SetPaused
 from rae_auto.engine.events import AttemptEnded
 from rae_auto.errors import BadRequest, InternalError
 from rae_auto.registry.factory import PluginFactory
-from rae_auto.runtime import engine_loop
+from rae_auto.runtime import engine_loop, silence_library
 from rae_auto.testing.memory_store import MemoryStore
 
 JOB = Job(name="a", python="time:time")
@@ -161,7 +161,7 @@ def test_a_fault_in_a_handler_is_an_answer_and_a_line_in_the_log(tmp_path, monke
         assert in_time(work).state is RunState.SUCCEEDED
     finally:
         logger.remove(sink)
-        logger.disable("rae_auto")
+        silence_library()
     assert [line for line in lines if "of SetPaused: ZeroDivisionError" in line], lines
 
 

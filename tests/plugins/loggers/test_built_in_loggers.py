@@ -13,6 +13,7 @@ from loguru import logger
 
 from rae_auto.api import Logger
 from rae_auto.model.primitives.escaping import escape_line
+from rae_auto.runtime import silence_library
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.testing.loggers import LoggerConformance
 from rae_plugins.loggers import console, file
@@ -46,6 +47,19 @@ class TestConsoleConforms(LoggerConformance):
             return "".join(seen)
 
         return everything
+
+
+@pytest.fixture(scope="class")
+def silenced() -> Iterator[None]:
+    logger.disable("rae_auto")
+    yield
+    logger.enable("rae_auto")
+    silence_library()
+
+
+@pytest.mark.usefixtures("silenced")
+class TestConsoleConformsInASilencedPackage(TestConsoleConforms):
+    """The suite holds too when a program, or an earlier test, has silenced the package."""
 
 
 class TestFileConforms(LoggerConformance):
