@@ -103,6 +103,8 @@ def exec_command(
     except ValueError as error:
         raise BadRequest(str(error)) from None
     result = execute(options.load_project(config), job, sys.stdout.buffer, inputs, event)
+    if result.remark:
+        click.echo(f"rae-auto: {escape_line(job)}: {escape_line(result.remark)}", err=True)
     if result.ok:
         if result.value is not None:
             value = result.value if isinstance(result.value, str) else json.dumps(result.value)
@@ -162,6 +164,8 @@ def output_command(target: str, attempt: int | None, follow: bool, raw: bool, co
         time.sleep(FOLLOW_INTERVAL_SECONDS)
     if path.exists():
         _print_file(path, raw, is_followed)
+    for remark in [one["remark"] for one in run["attempts"] if one["number"] == number and one["remark"]]:
+        click.echo(f"rae-auto: {escape_line(remark)}", err=True)
     errors = [one["error"] for one in run["attempts"] if one["number"] == number and one["error"]]
     if not path.exists() or (errors and not path.stat().st_size):
         why = errors[0] if errors else "it printed nothing, or it has been removed"

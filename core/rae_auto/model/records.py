@@ -35,6 +35,7 @@ def run_record(run: Run, time: TimeFormat = time_text) -> dict[str, Any]:
         "exit_code": run.exit_code,
         "reason": None if run.reason is None else run.reason.code,
         "reason_text": None if run.reason is None else run.reason.describe(time),
+        "remark": run.remark,
         "value": run.value,
         "given": _given_record(run),
         "duration": _seconds(run.duration),
@@ -77,6 +78,7 @@ def _attempt_record(run: Run, attempt: Attempt) -> dict[str, Any]:
         "exit_code": result.exit_code,
         "signal": result.signal,
         "error": result.error,
+        "remark": result.remark,
         "cpu_time": _seconds(result.cpu_time),
         "max_memory": result.max_memory,
     }

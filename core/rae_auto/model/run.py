@@ -75,9 +75,10 @@ UNSUCCESSFUL = _ENDS - {RunState.SUCCEEDED}
 class Result:
     """Result of an attempt. Success is exit code 0 without signal or error.
 
-    `error` is one line for a person; `value` what a function returned, as JSON; `cpu_time` and
-    `max_memory` (bytes) are None if the executor can't measure them. `ended_at` is set only where the end lies in the
-    past: the attempt ended while no daemon ran. The record of the attempt then has it as its `finished_at`.
+    `error` is one line for a person; `remark` another, on what doesn't make it a failure; `value` what a function
+    returned, as JSON; `cpu_time` and `max_memory` (bytes) are None if the executor can't measure them. `ended_at` is
+    set only where the end lies in the past: the attempt ended while no daemon ran. The record of the attempt then has
+    it as its `finished_at`.
     """
 
     exit_code: int | None = None
@@ -87,6 +88,7 @@ class Result:
     cpu_time: timedelta | None = None
     max_memory: int | None = None
     ended_at: datetime | None = None
+    remark: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -94,10 +96,10 @@ class Result:
 
     @property
     def text(self) -> str:
-        """The result in words, for a person; empty for a success."""
+        """The result in words, for a person; empty for a success without a remark."""
         code = f"exit code {self.exit_code}" if self.exit_code else ""
         signal = f"killed by {describe_signal(self.signal)}" if self.signal is not None and not self.error else ""
-        return ", ".join(filter(None, (code, signal, self.error)))
+        return "; ".join(filter(None, (", ".join(filter(None, (code, signal, self.error))), self.remark)))
 
 
 @frozen
@@ -209,6 +211,11 @@ class Run:
     clocks: Moment | None = None
     terms: AttemptTerms = _NO_TERMS
     clock_steps: tuple[ClockStep, ...] = ()
+
+    @property
+    def remark(self) -> str | None:
+        """Remark of its executor on the last attempt that has ended."""
+        return self.attempts[-1].result.remark if self.attempts and self.attempts[-1].result else None
 
     @property
     def value(self) -> Any:

@@ -34,7 +34,7 @@ def run_rows(runs: Iterable[Mapping[str, Any]], zone: tzinfo | None) -> list[tup
             None if run["duration"] is None else format_elapsed(run["duration"]),
             run["attempt"],
             run["exit_code"],
-            run["reason_text"],
+            "; ".join(filter(None, (run["reason_text"], run["remark"]))) or None,
         )
         for run in runs
     ]

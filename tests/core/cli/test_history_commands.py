@@ -38,6 +38,18 @@ class TestBesideADaemon:
         assert cli("output", run, "--attempt", "7").code == 1
         assert "has no attempt 7; its last one is attempt 1" in cli("output", run, "--attempt", "7").err
 
+    @pytest.mark.requirement("R29")
+    def test_processes_that_were_left_behind_are_named(self, cli):
+        cli("add", "server", "--every", "1d", "--shell", "sleep 300 > /dev/null & echo $!")
+        run = ran(cli, "server")
+        pid = cli("output", run).out.strip()
+        remark = f'ended 1 process left behind: sleep (pid {pid}); orphans = "allow" keeps it'
+        assert cli("output", run).err == f"rae-auto: {remark}\n"
+        assert remark in cli("history", "server").out
+        assert cli("history", "server", "--json").json[0]["remark"] == remark
+        assert remark in cli("why", "server").out
+        assert eventually(lambda: remark in cli("logs").out)
+
     def test_a_job_without_records_shows_no_bare_headings(self, cli):
         cli("add", "fresh", "--every", "1d", "--", "true")
         assert cli("history", "fresh").out == ""

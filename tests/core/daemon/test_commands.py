@@ -14,7 +14,7 @@ from rae_auto._version import __version__
 
 RUN_KEYS = [
     *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at"),
-    *("state", "attempt", "exit_code", "reason", "reason_text", "value", "given", "duration", "attempts"),
+    *("state", "attempt", "exit_code", "reason", "reason_text", "remark", "value", "given", "duration", "attempts"),
 ]
 
 

@@ -23,6 +23,7 @@ def run(number, **facts):
         "attempt": 1,
         "exit_code": None,
         "reason_text": REASON,
+        "remark": None,
         **facts,
     }
 

@@ -323,7 +323,8 @@ def test_keeper_syncs_exit_records_only_without_a_daemon(tmp_path, request_for, 
         (None, {"output": "script/a.log"}, "the output file cannot be created: Not a directory"),
         (None, {"cwd": "script"}, 'script" cannot be entered: Not a directory'),
         (None, {"cwd": "missing"}, 'missing" does not exist; create it'),
-        (0o700, {"argv": ["./script"]}, 'the interpreter that the first line of "./script" names does not exist'),
+        (0o700, {"argv": ["./script"]}, '/script" names "/no/such/interpreter", which does not exist; correct'),
+        (0o700, {"argv": ["./windows"]}, '/windows" end with CR LF, as on Windows; run \'sed -i "s/\\r$//" /'),
         (0o600, {"argv": ["./script"]}, "is not executable; run 'chmod +x' on it"),
         (0o600, {"argv": ["./directory"]}, '"./directory" is a directory'),
         (0o600, {"argv": ["no-such-program"]}, 'program "no-such-program" not found on the PATH'),
@@ -331,7 +332,9 @@ def test_keeper_syncs_exit_records_only_without_a_daemon(tmp_path, request_for, 
 )
 def test_keeper_names_what_failed_at_a_start(tmp_path, request_for, prepare, changes, expected):
     (tmp_path / "script").write_text("#!/no/such/interpreter\n")
-    (tmp_path / "script").chmod(prepare or 0o600)
+    (tmp_path / "windows").write_bytes(b"#!/bin/sh\r\necho hi\r\n")
+    for name in ("script", "windows"):
+        (tmp_path / name).chmod(prepare or 0o600)
     (tmp_path / "directory").mkdir()
     paths = {name: str(tmp_path / value) for name, value in changes.items() if name != "argv"}
 

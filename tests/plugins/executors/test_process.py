@@ -167,7 +167,12 @@ def test_process_orphans_are_killed_when_the_command_ends(tmp_path, make_assignm
         until [ -s stubborn ]; do sleep 0.01; done; exit 3"""
     result, output = run(tmp_path, make_assignment(script, kill_after="200ms"))
     assert (result.exit_code, result.signal, result.error) == (3, None, None)
-    assert [pid for pid in (int(output), int((tmp_path / "stubborn").read_text())) if is_alive(pid)] == []
+    stubborn = int((tmp_path / "stubborn").read_text())
+    assert result.remark.startswith("ended 2 processes left behind: ")
+    assert f"sleep (pid {int(output)})" in result.remark
+    assert f"(pid {stubborn})" in result.remark
+    assert result.remark.endswith('; orphans = "allow" keeps them')
+    assert [pid for pid in (int(output), stubborn) if is_alive(pid)] == []
 
 
 @pytest.mark.requirement("R29")
@@ -175,9 +180,21 @@ def test_process_orphans_stay_if_allowed(tmp_path, make_assignment):
     """The run ends with its command, though a grandchild holds the pipe."""
     result, output = run(tmp_path, make_assignment("sleep 300 & echo $!"), ProcessExecutor(orphans="allow"))
     pid = int(output)
-    assert result.ok
+    assert (result.ok, result.remark) == (True, None)
     assert is_alive(pid)
     os.kill(pid, signal.SIGKILL)
+
+
+def test_process_remark_leaves_out_what_was_cancelled(tmp_path, make_assignment):
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            execution = await executor.start(make_assignment("sleep 300 & echo > begun; wait"))
+            await asyncio.to_thread(eventually, (tmp_path / "begun").exists)
+            await execution.cancel(NOW)
+            return await execution.wait()
+
+    assert run_async(work).remark is None
+    assert run(tmp_path, make_assignment("sleep 0.1 & wait"))[0].remark is None
 
 
 TREES = {

@@ -86,10 +86,12 @@ def _details(run: Run) -> str:
         parts.append(f", exit code {run.exit_code}")
     if run.reason is not None:
         parts.append(f": {run.reason.describe(_local_time)}")
-    # An executor may add a remark, such as that a process could not be killed.
+    # An executor may add that a process could not be killed, for instance.
     last = run.attempts[-1].result if run.attempts else None
     if last is not None and last.error and last.error != (run.reason and run.reason.text):
         parts.append(f"; {last.error}")
+    if run.remark:
+        parts.append(f"; {run.remark}")
     return "".join(parts)
 
 

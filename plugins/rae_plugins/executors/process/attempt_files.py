@@ -91,6 +91,7 @@ def to_result(record: Mapping[str, Any]) -> Result:
         exit_code=record["exit_code"],
         signal=record["signal"],
         error=record.get("error"),
+        remark=record.get("remark"),
         cpu_time=timedelta(seconds=record.get("cpu", 0)),
         max_memory=record.get("memory"),
     )

@@ -22,7 +22,8 @@ Reports of the keeper:
     {"started": KEY, "pid": N, "ticks": N, "spawned": [FROM, TO], "boot": ID, "keeper": [PID, TICKS],
      "keeper_spawned": [FROM, TO], "tag": N, "group": PATH}
     {"failed": KEY, "error": TEXT}       the job was never spawned
-    {"ended": KEY, "exit": {"exit_code": N, "signal": N, "error": TEXT, "cpu": SECONDS, "memory": BYTES, "ended_at": N}}
+    {"ended": KEY, "exit": {"exit_code": N, "signal": N, "error": TEXT, "remark": TEXT, "cpu": SECONDS,
+                            "memory": BYTES, "ended_at": N}}
 
 For each spawn request there is exactly one `started` or `failed`, and for each `started` exactly one `ended`. A request
 to end an unknown key is ignored: its job has ended, and the report is on its way. End of file on the socket means that

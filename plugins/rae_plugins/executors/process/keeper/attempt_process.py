@@ -12,7 +12,7 @@ from rae_plugins.executors.process.keeper.cgroups import Cgroup
 from rae_plugins.executors.process.keeper.limits import LimitWatcher, explain_signal, format_exceeded
 from rae_plugins.executors.process.keeper.output import CappedOutput
 from rae_plugins.executors.process.keeper.procfs import ProcessInfo
-from rae_plugins.executors.process.keeper.termination import Termination, describe_survivors
+from rae_plugins.executors.process.keeper.termination import Termination, describe_orphans, describe_survivors
 
 DEFAULT_KILL_AFTER_SECONDS = 5.0
 
@@ -41,6 +41,8 @@ class AttemptProcess:
         self.drain_deadline: float | None = None
         """When its pipe is no longer read, once its main process has ended."""
         self.termination: Termination | None = None
+        self.ends_orphans = False
+        """True once it has ended by itself and left processes behind, which are ended."""
         self.limit_watch: LimitWatcher | None = None
         self.error: str | None = None
         self.cpu_seconds = 0.0
@@ -85,10 +87,18 @@ class AttemptProcess:
             "exit_code": code if code is not None and code >= 0 else None,
             "signal": -code if code is not None and code < 0 else None,
             "error": error,
+            "remark": self._describe_orphans(),
             "cpu": round(self.cpu_seconds, 6),
             "memory": self.peak_bytes or None,
             "ended_at": time.time(),
         }
+
+    def _describe_orphans(self) -> str | None:
+        if self.termination is None or not self.ends_orphans:
+            return None
+        survivors = {process.identity for process in self.termination.survivors}
+        ended = [one for identity, one in self.termination.signalled.items() if identity not in survivors]
+        return describe_orphans(ended) if ended else None
 
     def _add_observed_usage(self) -> None:
         if self.cgroup is not None:

@@ -108,7 +108,7 @@ class Keeper:
         text = explain_spawn_error(error, request)[:MAX_ERROR_CHARACTERS]
         # A daemon that has created the output file owns the attempt: then there is nothing for us to record.
         if not isinstance(error, FileExistsError):
-            record = {"exit_code": None, "signal": None, "error": text, "cpu": 0.0, "memory": None}
+            record = {"exit_code": None, "signal": None, "error": text, "remark": None, "cpu": 0.0, "memory": None}
             with suppress(OSError):
                 self.exit_records.write(record_path(request["output"], "exit"), {**record, "ended_at": time.time()})
         self.report({"failed": request["key"], "error": text})
@@ -208,6 +208,7 @@ class Keeper:
             if job.termination is None and job.status is not None and job.orphans == "kill":
                 orphans = self.list_live_orphans() if orphans is None else orphans
                 if self.ownership.has_orphans(job, orphans):
+                    job.ends_orphans = True
                     self.terminate(job, job.kill_after_seconds)
             if job.termination is not None:
                 self.step_termination(job, job.termination, now)

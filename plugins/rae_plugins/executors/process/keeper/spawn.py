@@ -4,7 +4,7 @@ import errno
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
@@ -13,6 +13,9 @@ from rae_plugins.executors.process.keeper.output import CappedOutput
 
 READ_BYTES = 1 << 16
 """Bytes read at once from a pipe or a socket."""
+
+MAX_FIRST_LINE_BYTES = 256
+"""The part of a script that the kernel reads to find its interpreter."""
 
 
 def spawn_process(request: Mapping[str, Any], group_path: str | None) -> AttemptProcess:
@@ -92,8 +95,9 @@ def explain_spawn_error(error: Exception, request: Mapping[str, Any]) -> str:
     if request["cwd"] and error.filename == request["cwd"] != request["argv"][0]:
         return _explain_directory_error(error, request["cwd"])
     if error.errno == errno.ENOENT:
-        if _find_program(request) is not None:
-            return f"the interpreter that the first line of {program} names does not exist; correct that line"
+        path = _find_program(request)
+        if path is not None:
+            return _explain_missing_interpreter(os.path.normpath(path))
         if "/" in request["argv"][0]:
             return f'program {program} not found in {_quote(request["cwd"] or os.getcwd())}; correct its path, or "cwd"'
         return f"program {program} not found on the PATH of the job; install it, or give its full path"
@@ -107,6 +111,19 @@ def explain_spawn_error(error: Exception, request: Mapping[str, Any]) -> str:
     if error.errno == errno.ENOEXEC:
         return f"{program} is not a program for this machine; start a script with a line like '#!/bin/sh'"
     return f"program {program} cannot be started: {error.strerror}"
+
+
+def _explain_missing_interpreter(path: str) -> str:
+    """Return one line on a program that is there, though the kernel doesn't find what would run it. See execve(2)."""
+    first = b""
+    with suppress(OSError), open(path, "rb") as file:
+        first = file.readline(MAX_FIRST_LINE_BYTES)
+    words = os.fsdecode(first[2:]).split()
+    if first.endswith(b"\r\n"):
+        return f"the lines of {_quote(path)} end with CR LF, as on Windows; run 'sed -i \"s/\\r$//\" {path}'"
+    if first.startswith(b"#!") and words:
+        return f"the first line of {_quote(path)} names {_quote(words[0])}, which does not exist; correct that line"
+    return f"{_quote(path)} needs an interpreter or a loader that does not exist; install what it was built for"
 
 
 def _explain_directory_error(error: OSError, directory: str) -> str:

@@ -26,7 +26,7 @@ MAX_STOP_SWEEPS = 20
 FIRST_CHECK_SECONDS, MAX_CHECK_SECONDS = 0.01, 0.1
 """Bounds of the interval between checks, which doubles."""
 
-MAX_SURVIVORS_SHOWN = 5
+MAX_PROCESSES_SHOWN = 5
 
 
 class Termination:
@@ -45,7 +45,8 @@ class Termination:
         self._list_members = list_members
         self._kill_group = kill_group
         self._interval = FIRST_CHECK_SECONDS
-        self._signalled: set[tuple[int, int]] = set()
+        self.signalled: dict[tuple[int, int], ProcessInfo] = {}
+        """The processes that it has ended, or tried to, by identity."""
         self.is_empty = False
         self.survivors: list[ProcessInfo] = []
 
@@ -80,8 +81,8 @@ class Termination:
 
     def _request_exit(self, members: "list[ProcessInfo]") -> None:
         for process in members:
-            if process.identity not in self._signalled:
-                self._signalled.add(process.identity)
+            if process.identity not in self.signalled:
+                self.signalled[process.identity] = process
                 send_signal(process, signal.SIGTERM)
                 send_signal(process, signal.SIGCONT)
 
@@ -98,13 +99,36 @@ class Termination:
                 send_signal(process, signal.SIGSTOP)
             members = self._list_members()
         for process in members:
+            self.signalled.setdefault(process.identity, process)
             send_signal(process, signal.SIGKILL)
 
 
 def describe_survivors(survivors: "list[ProcessInfo]") -> str:
     """Return one line on the processes that could not be ended."""
-    names = ", ".join(f"{process.name} (pid {process.pid})" for process in survivors[:MAX_SURVIVORS_SHOWN])
-    hidden = len(survivors) - MAX_SURVIVORS_SHOWN
-    more = f" and {hidden} more" if hidden > 0 else ""
-    count, them = ("1 process", "it") if len(survivors) == 1 else (f"{len(survivors)} processes", "them")
-    return f"{count} survived SIGKILL: {names}{more}; end {them} by hand, if necessary as another user"
+    them = "it" if len(survivors) == 1 else "them"
+    return (
+        f"{_count(survivors)} survived SIGKILL: {_list_names(survivors)}; end {them} by hand, if necessary as another "
+        "user"
+    )
+
+
+def describe_orphans(orphans: "list[ProcessInfo]") -> str:
+    """Return one line on the processes that a command left behind and that were ended."""
+    them = "it" if len(orphans) == 1 and orphans[0].pid > 0 else "them"
+    return f'ended {_count(orphans)} left behind: {_list_names(orphans)}; orphans = "allow" keeps {them}'
+
+
+def _count(processes: "list[ProcessInfo]") -> str:
+    if any(process.pid < 0 for process in processes):
+        # Without /proc a group is all that is known.
+        return "processes"
+    return "1 process" if len(processes) == 1 else f"{len(processes)} processes"
+
+
+def _list_names(processes: "list[ProcessInfo]") -> str:
+    names = ", ".join(
+        f"{process.name} ({f'pid {process.pid}' if process.pid > 0 else -process.pid})"
+        for process in processes[:MAX_PROCESSES_SHOWN]
+    )
+    hidden = len(processes) - MAX_PROCESSES_SHOWN
+    return f"{names} and {hidden} more" if hidden > 0 else names
