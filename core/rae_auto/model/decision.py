@@ -3,7 +3,7 @@
 import hashlib
 from base64 import b32encode
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -59,8 +59,12 @@ class Decision:
     count: int = 1
 
 
-_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+ULID_TIME_CHARACTERS = 10
+_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", ULID_ALPHABET.encode())
 """From the alphabet of RFC 4648 to that of ULIDs."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_MILLISECONDS = (int(datetime.max.replace(tzinfo=UTC).timestamp()) - 1) * 1000
 
 
 def run_id_of(occurrence: Occurrence, now: Moment) -> RunId:
@@ -74,3 +78,11 @@ def run_id_of(occurrence: Occurrence, now: Moment) -> RunId:
     number = int(now.wall.timestamp() * 1000) << 80 | int.from_bytes(digest, "big")
     # 26 letters of 5 bits hold 130, of which the first two are 0; base 32 comes in groups of 8 letters.
     return RunId(b32encode((number << 30).to_bytes(20, "big")).translate(_CROCKFORD)[:26].decode())
+
+
+def queue_time_of(run: str) -> datetime:
+    """Return the instant in the first ten characters of a run's id. Errors: ValueError, if it has another form."""
+    milliseconds = 0
+    for character in run[:ULID_TIME_CHARACTERS]:
+        milliseconds = milliseconds * len(ULID_ALPHABET) + ULID_ALPHABET.index(character)
+    return _EPOCH + timedelta(milliseconds=min(milliseconds, _MAX_MILLISECONDS))

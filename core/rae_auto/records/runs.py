@@ -6,21 +6,18 @@ of time, and a store finds them without knowing of prefixes.
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import RunNotFound
+from rae_auto.model.decision import ULID_ALPHABET, ULID_TIME_CHARACTERS, queue_time_of
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.run import Run
 
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ID_CHARACTERS = 26
-_TIME_CHARACTERS = 10
 _MIN_PREFIX_CHARACTERS = 6
-_PREFIX = re.compile(rf"[0-7][{_ALPHABET}]{{{_MIN_PREFIX_CHARACTERS - 1},{_ID_CHARACTERS - 1}}}")
+_PREFIX = re.compile(rf"[0-7][{ULID_ALPHABET}]{{{_MIN_PREFIX_CHARACTERS - 1},{_ID_CHARACTERS - 1}}}")
 _MAX_NAMED_RUNS = 3
-_MAX_TIME = int(datetime.max.replace(tzinfo=UTC).timestamp()) * 1000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_RUNS_PER_PREFIX = 10_000
 
 
@@ -28,16 +25,8 @@ def query_for_id(text: str) -> LogQuery:
     """Return the query that finds the run of an id, and among others those whose ids begin with it."""
     if len(text) >= _ID_CHARACTERS or _PREFIX.fullmatch(text.upper()) is None:
         return LogQuery(key=text, limit=1)
-    first, last = (_time_of(text.upper().ljust(_TIME_CHARACTERS, filler)) for filler in "0Z")
+    first, last = (queue_time_of(text.upper().ljust(ULID_TIME_CHARACTERS, filler)) for filler in "0Z")
     return LogQuery(since=first, until=last + timedelta(milliseconds=1), limit=_MAX_RUNS_PER_PREFIX)
-
-
-def _time_of(text: str) -> datetime:
-    """Return the instant in the first characters of a ULID. Source: https://github.com/ulid/spec."""
-    milliseconds = 0
-    for character in text[:_TIME_CHARACTERS]:
-        milliseconds = milliseconds * len(_ALPHABET) + _ALPHABET.index(character)
-    return _EPOCH + timedelta(milliseconds=min(milliseconds, _MAX_TIME - 1000))
 
 
 def choose_run(text: str, found: Sequence[Run]) -> Run:

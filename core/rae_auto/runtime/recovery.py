@@ -30,7 +30,7 @@ A document that can't be read costs its own job and nothing else: the job is pau
 import asyncio
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -55,9 +55,12 @@ from rae_auto.paths import RESTORED_MARK, output_path
 from rae_auto.records.store_move import note_setback
 from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.execution.executions import Executions
-from rae_auto.runtime.execution.unknown_attempts import find_traces, reopen_run
+from rae_auto.runtime.execution.unknown_attempts import OUTPUTS, RECORDS, find_traces, lost_run, reopen_run
 from rae_auto.runtime.repository import Repository, UnreadableDocument, encode
 from rae_auto.toolkit.files import write_atomically
+
+FILE_TIME_RESOLUTION = timedelta(seconds=2)
+"""Time by which that of a file may be behind the clock: ticks of the kernel, and two seconds on FAT."""
 
 
 @frozen
@@ -112,6 +115,8 @@ async def read_store(
     if unreadable:
         found = {run.id: run for run in runs}
         await _put_aside(archive, directory, unreadable, [by_job[job_id] for job_id in damaged_jobs], found)
+    if setback is not None:
+        await _record_forgotten_runs(archive, directory, setback, {run.id for run in runs})
     restored = Restored(settings, tuple(all_plans), tuple(by_job.values()), runs, seen, setback is not None)
     unusable = [one.plan.job.id for one in added if one.plan.problem is not None]
     return Recovered(restored, (*configured, *added), damaged_jobs, unusable, replaced)
@@ -167,6 +172,21 @@ def forget_restore(directory: Path) -> None:
         raise StoreError(f"{directory / RESTORED_MARK}: can't be removed ({error.strerror})") from error
 
 
+async def write_again(
+    archive: Repository, directory: Path, held: Sequence[Save], kept_jobs: Collection[str], now: datetime
+) -> None:
+    """Write what the engine holds to a store that went back in use; what it held besides was of an older state.
+
+    Definitions of `kept_jobs` stay as they are. Errors: StoreError.
+    """
+    setback = await archive.write(partial(find_setback, directory))
+    await archive.rewrite(held, kept_jobs, now)
+    if setback is not None:
+        opened = {save.value.id for save in held if isinstance(save.value, Run)}
+        await _record_forgotten_runs(archive, directory, setback, opened)
+    forget_restore(directory)
+
+
 def _mark_uncertain(run: Run, job: Job | None, directory: Path) -> Run:
     """Return an open run of a store that went back, with the latest attempt of which its executor left a trace."""
     attempt = run.attempt
@@ -188,7 +208,7 @@ async def _find_unknown_runs(
     jobs: Mapping[JobId, Job],
 ) -> tuple[Run, ...]:
     """Return the runs of attempts that may be alive, and that neither open runs nor the history know."""
-    traces = await asyncio.to_thread(find_traces, directory / "output", {run.id for run in runs})
+    traces = await asyncio.to_thread(find_traces, directory / "output", RECORDS, {run.id for run in runs})
     damaged = {item.key: _read_damaged_run(item) for item in bad_runs}
     found = []
     for trace in traces.values():
@@ -199,6 +219,25 @@ async def _find_unknown_runs(
             "the store doesn't know attempt {} of this run, which has begun; it is looked for", trace.attempt
         )
     return tuple(found)
+
+
+async def _record_forgotten_runs(
+    archive: Repository, directory: Path, setback: Setback, known: Collection[str]
+) -> None:
+    """Record the runs that ended after the time to which the store went back, as far as they left output, as lost."""
+    traces = await asyncio.to_thread(find_traces, directory / "output", OUTPUTS, known)
+    forgotten = [
+        lost_run(trace)
+        for trace in traces.values()
+        if (setback.since is None or trace.at >= setback.since - FILE_TIME_RESOLUTION)
+        and not await archive.runs(LogQuery(key=trace.run, limit=1))
+    ]
+    if not forgotten:
+        return
+    changes = encode(map(Record, forgotten))
+    await archive.write(lambda store: store.commit(changes))
+    count = format_count(len(forgotten), "run has", "runs have")
+    logger.warning("{} ended since then, as the output shows: recorded as lost", count)
 
 
 def _report_setback(setback: Setback, runs: int) -> None:

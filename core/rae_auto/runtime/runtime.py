@@ -40,11 +40,11 @@ from rae_auto.model.shutdown_texts import describe_stop
 from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.records.store_move import finish_move
 from rae_auto.registry.factory import Planned, PluginFactory
+from rae_auto.runtime import recovery
 from rae_auto.runtime.concurrency.limited_calls import call_in_thread, call_within, report_if_slow
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.inputs import Inputs
-from rae_auto.runtime.recovery import Recovered, discard_replaced_jobs, find_attempts, forget_restore, read_store
 from rae_auto.runtime.reporting.announcements import announce, announce_event
 from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
@@ -86,7 +86,7 @@ class Runtime:
     """A scheduler at work: an engine, its store, and everything that carries out decisions."""
 
     def __init__(
-        self, options: RuntimeOptions, factory: PluginFactory, repository: Repository, recovered: Recovered
+        self, options: RuntimeOptions, factory: PluginFactory, repository: Repository, recovered: recovery.Recovered
     ) -> None:
         """Connect the parts. Nothing runs before `open` has started them."""
         self.directory = options.directory
@@ -169,7 +169,7 @@ class Runtime:
             logger.warning("{}", warning)
         try:
             on_locked()
-            reading = read_store(repository, directory, options.settings, planned, factory)
+            reading = recovery.read_store(repository, directory, options.settings, planned, factory)
             text = f"the start waits for the store in {directory}, which has not been read yet"
             recovered = await report_if_slow(reading, text)
             runtime = cls(options, factory, repository, recovered)
@@ -183,18 +183,18 @@ class Runtime:
             raise
         return runtime
 
-    async def _start(self, recovered: Recovered) -> None:
+    async def _start(self, recovered: recovery.Recovered) -> None:
         """Hand the engine what was recovered, then the result of each attempt, and only then let it decide."""
         self.engine_loop.submit(recovered.restored)
-        await find_attempts(recovered.restored, self._executions)
+        await recovery.find_attempts(recovered.restored, self._executions)
         turning = asyncio.create_task(self.engine_loop.run())
         # A loop that has failed can't stop the scheduler any more: waiting for the end must not last for ever.
         turning.add_done_callback(lambda _: self.stopped.set())
         self._tasks = (turning,)
         await self._wait_started(turning)
         if recovered.restored.is_reverted:
-            forget_restore(self.directory)
-        await discard_replaced_jobs(self._repository, recovered.replaced_jobs)
+            recovery.forget_restore(self.directory)
+        await recovery.discard_replaced_jobs(self._repository, recovered.replaced_jobs)
         kept = {*self._damaged_jobs, *recovered.unusable_jobs}
         await self.inputs.start([one for one in recovered.planned if one.sources], kept)
         self._tasks = (turning, asyncio.create_task(self._bounds.run()))
@@ -394,8 +394,8 @@ class Runtime:
 
     async def _rewrite(self) -> None:
         """Make everything durable that is in memory, because the store went back to an older state in use."""
-        await self._repository.rewrite(list(self.engine.snapshot()), self._damaged_jobs, self.now())
-        forget_restore(self.directory)
+        held = list(self.engine.snapshot())
+        await recovery.write_again(self._repository, self.directory, held, self._damaged_jobs, self.now())
         logger.warning("the store was repaired, and what the daemon holds in memory was written to it again")
 
     def _handle_recorded_event(self, event: Event) -> None:

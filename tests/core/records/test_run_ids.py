@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from attrs import evolve
+from hypothesis import given
+from tests.support.strategies import instants
 
 from rae_auto.errors import RunNotFound
-from rae_auto.model.decision import MANUAL, Occurrence, run_id_of
+from rae_auto.model.decision import MANUAL, Occurrence, queue_time_of, run_id_of
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons import Due
@@ -53,3 +55,8 @@ def test_several_runs_are_named():
     with pytest.raises(RunNotFound, match="'rae-auto history' lists them"):
         choose_run(first.id[:10], [])
     assert evolve(first) == first
+
+
+@given(instants)
+def test_id_has_the_time_of_queueing(at):
+    assert timedelta(0) <= at - queue_time_of(run_at(at).id) < timedelta(milliseconds=1)

@@ -10,7 +10,7 @@ import pytest
 from attrs import define
 
 from rae_auto import Job, Scheduler
-from rae_auto.api.store import Change, LogQuery
+from rae_auto.api.store import Change, LogQuery, Setback
 from rae_auto.errors import StoreDamaged
 from rae_auto.model import documents
 from rae_auto.model.run import RunState
@@ -71,6 +71,11 @@ class ForgetfulStore(MemoryStore):
     """A store that goes back to an older state in use, once."""
 
     must_go_back = False
+    step: Setback | None = None
+
+    @property
+    def setback(self) -> Setback | None:
+        return self.step
 
     def keep(self) -> None:
         self._older = self._documents, self._entries
@@ -109,3 +114,24 @@ def test_memory_is_written_again_after_a_step_back_in_use(tmp_path: Path) -> Non
     opened, job, found = asyncio.run(use_store())
     assert job == "waits"
     assert found == ["lost", opened]
+
+
+@pytest.mark.requirement("R7")
+def test_runs_that_a_store_forgets_in_use_are_recorded_as_lost(tmp_path: Path) -> None:
+    store = ForgetfulStore()
+
+    async def use_store() -> tuple[list[str], list[tuple[str, str]]]:
+        async with asyncio.timeout(60), open_scheduler(tmp_path, store) as scheduler:
+            await scheduler.add_job(Job(id="says", command=["echo", "done"]))
+            before = await scheduler.wait(await scheduler.trigger("says"))
+            store.keep()
+            after = await scheduler.wait(await scheduler.trigger("says"))
+            store.step = Setback(after.queued_at, 3)
+            store.must_go_back = True
+            await scheduler.pause("says")
+            while len(await scheduler.history()) < 2:  # noqa: ASYNC110 - nothing else tells it
+                await asyncio.sleep(0.01)
+            return [after.id, before.id], [(run.id, str(run.state)) for run in await scheduler.history()]
+
+    ids, history = asyncio.run(use_store())
+    assert history == [(ids[0], "lost"), (ids[1], "succeeded")]

@@ -1,11 +1,13 @@
 """A scheduler on a store that was restored from a backup with an open run."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from rae_auto import Job, Scheduler
+from rae_auto import Job, Run, Scheduler
+from rae_auto.model.reasons import StoreReverted
 from rae_auto.offline.project import Project
 from rae_auto.offline.restore import restore
 from rae_auto.paths import RESTORED_MARK
@@ -54,3 +56,39 @@ def test_restored_backup_with_open_runs_repeats_nothing(
     assert sorted(run for run, _, _ in ends) == sorted(runs)
     assert {(state, reason) for _, state, reason in ends} <= {("lost", "store_reverted"), ("failed", "")}
     assert len((tmp_path / "begun").read_text().split()) == 2
+
+
+@pytest.mark.requirement("R7")
+@pytest.mark.parametrize("kind", ["sqlite", "json"])
+def test_runs_that_ended_after_the_backup_are_recorded_as_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
+    config = tmp_path / "rae.toml"
+    config.write_text(f'store = "{kind}"\n')
+    config.chmod(0o600)
+    job = Job(id="work", shell=f"echo x | tee -a {tmp_path}/begun", on_crash="rerun")
+
+    def open_scheduler() -> Scheduler:
+        return Scheduler(directory=tmp_path / "state", store=kind, jobs=[job])
+
+    async def run_before_and_after_backup() -> list[Run]:
+        async with asyncio.timeout(60), open_scheduler() as scheduler:
+            before = await scheduler.wait(await scheduler.trigger("work"))
+            await scheduler.backup(tmp_path / "backup")
+            return [before, await scheduler.wait(await scheduler.trigger("work"))]
+
+    async def read_history() -> tuple[list[Run], str]:
+        async with asyncio.timeout(60), open_scheduler() as scheduler:
+            runs = await scheduler.history()
+            return runs, "".join([await scheduler.read_output(run.id) for run in runs])
+
+    before, after = asyncio.run(run_before_and_after_backup())
+    restore(Project.load(config), tmp_path / "backup", replace=True)
+    for _ in range(2):  # the second start finds it recorded
+        runs, output = asyncio.run(read_history())
+        assert [(run.id, str(run.state)) for run in runs] == [(after.id, "lost"), (before.id, "succeeded")]
+        assert abs(runs[0].queued_at - after.queued_at) < timedelta(milliseconds=1)
+        assert runs[0].reason == StoreReverted()
+        assert output == "x\nx\n"
+    assert (tmp_path / "begun").read_text() == "x\nx\n"

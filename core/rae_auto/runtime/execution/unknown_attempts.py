@@ -3,27 +3,35 @@
 An attempt that has a start or exit record beside its output has begun, and its end hasn't been taken into a store yet:
 its process may be alive. A run is made of it, as far as the names of the files go. Its executor is asked for it like
 for each open run after a step back: it is adopted, ends as its record says, or is lost.
+
+An attempt of which only the output is left has ended: its end had been taken into a store that doesn't have it any
+more. Its run is recorded as lost, so that the history shows that something ran.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from attrs import evolve, frozen
 
 from rae_auto.engine.lifecycle import mark_uncertain
+from rae_auto.model.decision import queue_time_of
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Due
+from rae_auto.model.reasons import Due, StoreReverted
 from rae_auto.model.run import Run, RunState
 
-_RECORD_NAME = re.compile(r"([0-9A-Z]{26})\.(\d{1,9})\.(?:start|exit)")
+RECORDS = ("start", "exit")
+"""Suffixes of what an attempt leaves until its end is durable in the store."""
+OUTPUTS = ("log",)
+"""Suffixes of what an attempt leaves after that."""
+_FILE_NAME = re.compile(r"([0-9A-Z]{26})\.(\d{1,9})\.[a-z]+")
 
 
 @frozen
 class AttemptTrace:
-    """The latest attempt of a run that left a record, and the time at which its first record was written."""
+    """The latest attempt of a run that left a file, and the time at which its first file was last written."""
 
     job: JobId
     run: RunId
@@ -31,11 +39,11 @@ class AttemptTrace:
     at: datetime
 
 
-def find_traces(output: Path, known: Collection[str] = ()) -> dict[str, AttemptTrace]:
+def find_traces(output: Path, suffixes: Sequence[str], known: Collection[str] = ()) -> dict[str, AttemptTrace]:
     """Return the traces in an output directory by run, without those of `known` runs."""
     found: dict[str, AttemptTrace] = {}
-    for path in _list_records(output):
-        match = _RECORD_NAME.fullmatch(path.name)
+    for path in (path for suffix in suffixes for path in output.glob(f"*/*.{suffix}")):
+        match = _FILE_NAME.fullmatch(path.name)
         if match is None or match[1] in known:
             continue
         try:
@@ -51,22 +59,31 @@ def find_traces(output: Path, known: Collection[str] = ()) -> dict[str, AttemptT
     return found
 
 
-def _list_records(output: Path) -> Iterator[Path]:
-    for suffix in ("start", "exit"):
-        yield from output.glob(f"*/*.{suffix}")
-
-
 def reopen_run(trace: AttemptTrace, job: Job | None, damaged: Run | None) -> Run:
     """Return the open run of an attempt, to be looked for. `damaged` is what can be read of the run, if anything."""
-    run = damaged or Run(
+    run = damaged or _run_of(trace)
+    waiting = evolve(run, state=RunState.QUEUED, attempt=trace.attempt - 1, finished_at=None, stopping=None)
+    return mark_uncertain(waiting, job, trace.attempt)
+
+
+def lost_run(trace: AttemptTrace) -> Run:
+    """Return the record of a run that has ended, and of whose end nothing is known."""
+    run = evolve(_run_of(trace), attempt=trace.attempt, finished_at=trace.at)
+    return evolve(run, state=RunState.LOST, reason=StoreReverted())
+
+
+def _run_of(trace: AttemptTrace) -> Run:
+    try:
+        begin = min(trace.at, queue_time_of(trace.run))
+    except ValueError:
+        begin = trace.at
+    return Run(
         id=trace.run,
         job=trace.job,
         trigger="",
         key=trace.run,
-        scheduled_for=trace.at,
-        queued_at=trace.at,
-        started_at=trace.at,
+        scheduled_for=begin,
+        queued_at=begin,
+        started_at=begin,
         cause=Due(),
     )
-    waiting = evolve(run, state=RunState.QUEUED, attempt=trace.attempt - 1, finished_at=None, stopping=None)
-    return mark_uncertain(waiting, job, trace.attempt)
