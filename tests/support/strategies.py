@@ -16,6 +16,7 @@ from rae_auto.model.plugin_ref import PluginRef, TriggerRef
 from rae_auto.model.policies import (
     Backoff,
     CatchUp,
+    FailOn,
     Limits,
     NotifyOn,
     NotifyPolicy,
@@ -61,7 +62,7 @@ retry_policies = st.builds(
     max_delay=durations,
     jitter=st.floats(0, 1),
     on=st.lists(st.sampled_from(RetryOn), unique=True),
-    exit_codes=st.none() | st.lists(st.integers(0, 255), max_size=3),
+    exit_codes=st.none() | st.lists(st.integers(50, 255), max_size=3),
 )
 limits = st.builds(
     Limits,
@@ -75,6 +76,9 @@ limits = st.builds(
     ionice=st.none() | st.integers(0, 7) | st.just("idle"),
     best_effort=st.booleans(),
 )
+# None of those that are retried.
+success_codes = st.lists(st.integers(0, 49), min_size=1, max_size=3).map(tuple)
+fail_on = st.lists(st.sampled_from(FailOn), unique=True).map(tuple)
 notify_policies = st.builds(
     NotifyPolicy, on=st.lists(st.sampled_from(NotifyOn), unique=True), via=st.lists(names, max_size=2)
 )
@@ -110,6 +114,8 @@ def jobs(draw: st.DrawFn, ids: st.SearchStrategy[JobId] = job_ids) -> Job:
         executor=draw(st.none() | plugin_refs),
         priority=draw(st.sampled_from(Priority)),
         enabled=draw(st.booleans()),
+        success_codes=draw(success_codes),
+        fail_on=draw(fail_on),
         timeout=draw(st.none() | durations),
         kill_after=draw(durations),
         overlap=draw(st.sampled_from(Overlap)),
@@ -135,6 +141,8 @@ results = st.builds(
     value=json_values,
     cpu_time=st.none() | durations,
     max_memory=st.none() | sizes,
+    remark=st.none() | texts,
+    stderr=st.none() | texts,
 )
 attempts = st.builds(
     Attempt,
@@ -147,6 +155,7 @@ attempts = st.builds(
 _facts: dict[Any, st.SearchStrategy[Any]] = {
     str: texts,
     int: st.integers(0, 1000),
+    tuple[int, ...]: success_codes,
     bool: st.booleans(),
     datetime: instants,
     datetime | None: st.none() | instants,
@@ -201,7 +210,9 @@ runs = st.builds(
     guard_wait=st.none() | st.builds(GuardWait, since=moments, by=reasons(GuardBlocked)),
     waited_for=st.lists(reasons(Block), max_size=3).map(tuple),
     clocks=st.none() | moments,
-    terms=st.builds(AttemptTerms, executor=st.builds(PluginRef, names, json_objects)),
+    terms=st.builds(
+        AttemptTerms, executor=st.builds(PluginRef, names, json_objects), success_codes=success_codes, fail_on=fail_on
+    ),
 )
 job_states = st.builds(
     JobState,

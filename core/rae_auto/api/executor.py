@@ -77,8 +77,11 @@ class Executor(Plugin):
 
     @classmethod
     def unsupported_keys(cls) -> Mapping[str, str]:
-        """Keys of a job that this executor can't honour, each with the reason; a job that sets one is refused."""
-        return {}
+        """Keys of a job that this executor can't honour, each with the reason; a job that sets one is refused.
+
+        Overridden by an executor that sets `Result.stderr` for jobs with `fail_on`.
+        """
+        return {"fail_on": f"the {cls.type} executor does not tell what is written to standard error; remove it"}
 
     def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
         """Return what of a job can't work on this machine now, by its key: a missing program, for instance.

@@ -16,7 +16,7 @@ from rae_auto.cli.queries import connect, query
 from rae_auto.cli.usage import JsonObject, KeyValue, WholeNumber, valid_text
 from rae_auto.errors import BadRequest, RunNotFound
 from rae_auto.model.primitives.escaping import escape_line, escape_text
-from rae_auto.model.primitives.formatting import describe_signal, format_count, quote
+from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.paths import find_config, output_path, state_directory
 from rae_auto.views.tables import print_json
 from rae_auto.views.traces import trace_line, trace_record
@@ -102,16 +102,15 @@ def exec_command(
         inputs = inputs_of(dict(env), args)
     except ValueError as error:
         raise BadRequest(str(error)) from None
-    result = execute(options.load_project(config), job, sys.stdout.buffer, inputs, event)
+    result, failure = execute(options.load_project(config), job, sys.stdout.buffer, inputs, event)
     if result.remark:
         click.echo(f"rae-auto: {escape_line(job)}: {escape_line(result.remark)}", err=True)
-    if result.ok:
+    if failure is None:
         if result.value is not None:
             value = result.value if isinstance(result.value, str) else json.dumps(result.value)
             click.echo(f"rae-auto: {escape_line(job)} returned {escape_line(value)}", err=True)
         return 0
-    end = f"killed by {describe_signal(result.signal)}" if result.signal else f"exit code {result.exit_code}"
-    click.echo(f"rae-auto: {escape_line(job)} failed: {escape_line(result.error or end)}", err=True)
+    click.echo(f"rae-auto: {escape_line(job)} failed: {escape_line(failure)}", err=True)
     return 1
 
 

@@ -90,6 +90,8 @@ def job_of_terms(run: Run) -> Job:
         executor=terms.executor,
         kill_after=terms.kill_after,
         timeout=terms.timeout,
+        success_codes=terms.success_codes,
+        fail_on=terms.fail_on,
         on_crash=OnCrash.FAIL,
     )
 

@@ -12,6 +12,7 @@ from rae_auto.errors import InvalidJob
 from rae_auto.model.plugin_ref import Cron, GuardRef, PluginRef, TriggerRef, to_ref, with_ids
 from rae_auto.model.policies import (
     CatchUp,
+    FailOn,
     Limits,
     NotifyPolicy,
     OnCrash,
@@ -19,6 +20,7 @@ from rae_auto.model.policies import (
     Priority,
     RetryPolicy,
     to_catch_up,
+    to_fail_on,
     to_on_crash,
     to_overlap,
     to_priority,
@@ -108,6 +110,18 @@ def _check_passed_names(_: object, __: object, names: tuple[str, ...]) -> None:
     for index, name in enumerate(names):
         if not isinstance(name, str) or not name or "=" in name or "\0" in name:
             raise invalid(f"must be the name of a variable, not {describe_value(name)}", "pass_env", index)
+
+
+def _codes(codes: int | Iterable[int]) -> tuple[int, ...]:
+    return (codes,) if isinstance(codes, int) else tuple(codes)
+
+
+def _check_codes(_: object, __: object, codes: tuple[int, ...]) -> None:
+    if not codes:
+        raise invalid("must not be empty, because no run could succeed; write [0]", "success_codes")
+    for index, code in enumerate(codes):
+        if type(code) is not int or not 0 <= code <= 255:
+            raise invalid(f"must be an exit code from 0 to 255, not {describe_value(code)}", "success_codes", index)
 
 
 def _check_umask(_: object, __: object, umask: str) -> None:
@@ -201,6 +215,20 @@ class JobFields:
         metadata=_help("which run starts first if not all can; waiting raises it"),
     )
     enabled: bool = field(default=True, metadata=_help("false: the job runs only when triggered by hand"))
+    success_codes: tuple[int, ...] = field(
+        default=(0,),
+        converter=_codes,
+        validator=_check_codes,
+        metadata=_help("exit codes that count as success", hint="write [0, 24]"),
+    )
+    fail_on: tuple[FailOn, ...] = field(
+        default=(),
+        converter=to_fail_on,
+        metadata=_help(
+            '["stderr"]: an attempt that writes to standard error fails, whatever its exit code',
+            hint='write ["stderr"]',
+        ),
+    )
     timeout: timedelta | None = field(
         default=None, converter=_optional_duration, metadata=_help("the longest time an attempt may take")
     )
@@ -326,6 +354,11 @@ class Job(JobFields):
                 )
         if self.directory is not None and not PurePath(self.directory).is_absolute():
             yield Problem(("directory",), f"directory must be an absolute path, not {quote(self.directory[:200])}")
+        if both := sorted({*self.success_codes}.intersection(self.retry_policy.exit_codes or ())):
+            yield Problem(
+                ("success_codes",),
+                f"exit code {both[0]} is a success, so it is never retried; remove it here or from exit_codes",
+            )
         if self.id in self.needs:
             yield Problem(("needs",), "needs itself; remove it from needs")
 

@@ -68,6 +68,12 @@ class NotifyOn(StrEnum):
     SUCCESS = "success"
 
 
+class FailOn(StrEnum):
+    """Signs of failure that count beside the exit code."""
+
+    STDERR = "stderr"
+
+
 def _help(text: str) -> dict[str, str]:
     return {"help": text}
 
@@ -93,6 +99,11 @@ def to_catch_up(value: str | CatchUp) -> CatchUp:
 def to_on_crash(value: str | OnCrash | None) -> OnCrash | None:
     """Return a policy for crashes by its word; None stays None."""
     return None if value is None else choose(value, OnCrash)
+
+
+def to_fail_on(values: str | Iterable[str | FailOn]) -> tuple[FailOn, ...]:
+    """Return signs of failure by their words."""
+    return tuple(choose(value, FailOn) for value in _as_tuple(values))
 
 
 def _to_backoff(value: str | Backoff) -> Backoff:

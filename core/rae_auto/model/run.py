@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 from rae_auto.errors import IllegalTransition
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.plugin_ref import PluginRef
-from rae_auto.model.policies import Overlap
+from rae_auto.model.policies import FailOn, Overlap
 from rae_auto.model.primitives.formatting import describe_signal
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
@@ -73,12 +73,13 @@ UNSUCCESSFUL = _ENDS - {RunState.SUCCEEDED}
 
 @frozen
 class Result:
-    """Result of an attempt. Success is exit code 0 without signal or error.
+    """Result of an attempt. What counts as success is decided by its job.
 
     `error` is one line for a person; `remark` another, on what doesn't make it a failure; `value` what a function
     returned, as JSON; `cpu_time` and `max_memory` (bytes) are None if the executor can't measure them. `ended_at` is
     set only where the end lies in the past: the attempt ended while no daemon ran. The record of the attempt then has
-    it as its `finished_at`.
+    it as its `finished_at`. `stderr` is the first line that the attempt wrote to standard error, None if it wrote
+    nothing there; executors set it for jobs with `fail_on`.
     """
 
     exit_code: int | None = None
@@ -89,10 +90,7 @@ class Result:
     max_memory: int | None = None
     ended_at: datetime | None = None
     remark: str | None = None
-
-    @property
-    def ok(self) -> bool:
-        return self.exit_code == 0 and self.signal is None and self.error is None
+    stderr: str | None = None
 
     @property
     def text(self) -> str:
@@ -164,6 +162,8 @@ class AttemptTerms:
     executor: PluginRef = _DEFAULT_EXECUTOR
     kill_after: timedelta = timedelta(seconds=5)
     timeout: timedelta | None = None
+    success_codes: tuple[int, ...] = (0,)
+    fail_on: tuple[FailOn, ...] = ()
 
 
 _NO_CONDITIONS = StartConditions()

@@ -13,12 +13,13 @@ from typing import Any, BinaryIO
 from attrs import evolve
 
 from rae_auto.api.executor import Execution, Executor
+from rae_auto.engine.runs.judgement import judge_result
 from rae_auto.errors import BadRequest, JobNotFound
 from rae_auto.model.decision import MANUAL, Occurrence, run_id_of
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.reasons import Manual
-from rae_auto.model.run import Result, Run
+from rae_auto.model.run import Result, Run, RunState
 from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 from rae_auto.offline import job_queries
 from rae_auto.offline.project import Project
@@ -39,11 +40,11 @@ def execute(
     out: BinaryIO,
     inputs: RunInputs = NO_INPUTS,
     event: Mapping[str, Any] | None = None,
-) -> Result:
+) -> tuple[Result, str | None]:
     """Run a job of the configuration or of the store once, and copy its output to `out` as it comes.
 
     Ctrl-C and the timeout of the job end it. The run gets `inputs` beside the variables and arguments of the job, and
-    `event` as RAE_EVENT.
+    `event` as RAE_EVENT. Returns the result, and how it failed, None for a success.
 
     Errors: JobNotFound, PluginError, BadRequest, StoreError.
     """
@@ -57,7 +58,11 @@ def execute(
     own = {"RAE_STATE_DIR": str(state_directory()), "RAE_CONFIG": str(project.config.path.absolute())}
     inherited = {**os.environ, **own}
     with tempfile.TemporaryDirectory(prefix="rae-auto-") as directory:
-        return asyncio.run(_execute(run, job, executor, Path(directory), inherited, out))
+        result = asyncio.run(_execute(run, job, executor, Path(directory), inherited, out))
+    state, reason = judge_result(job, result)
+    if state is RunState.SUCCEEDED:
+        return result, None
+    return result, reason.text if reason else f"exit code {result.exit_code}"
 
 
 def _find_job(project: Project, name: str) -> Job:

@@ -54,6 +54,7 @@ def mask_result(result: Result, secrets: Iterable[str]) -> Result:
     return evolve(
         result,
         error=None if result.error is None else mask_secrets(result.error, known),
+        stderr=None if result.stderr is None else mask_secrets(result.stderr, known),
         remark=None if result.remark is None else mask_secrets(result.remark, known),
         value=result.value if mask_secrets(value, known) == value else MASK,
     )

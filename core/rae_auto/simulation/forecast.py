@@ -206,7 +206,7 @@ class _Play:
         start = self._world.active_starts.get(run)
         opened = self._world.engine.run(run)
         if start is not None and opened is not None and start.run.attempt == attempt:
-            self._world.end(run, Result(exit_code=0) if opened.stopping is None else Result(signal=15))
+            self._world.end(run, None if opened.stopping is None else Result(signal=15))
 
     def _fire(self, occurrences: Iterable[Occurrence]) -> None:
         for occurrence in occurrences:

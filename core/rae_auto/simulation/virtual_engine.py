@@ -238,7 +238,7 @@ class VirtualWorld:
     def end(self, run: RunId, result: Result | None = None) -> None:
         """End the run's attempt; successfully unless a result says otherwise."""
         start = self.active_starts.pop(run)
-        self.feed(AttemptEnded(run, start.run.attempt, result or Result(exit_code=0)))
+        self.feed(AttemptEnded(run, start.run.attempt, result or Result(exit_code=min(start.job.success_codes))))
 
     def fail(self, run: RunId, exit_code: int = 1) -> None:
         self.end(run, Result(exit_code=exit_code))

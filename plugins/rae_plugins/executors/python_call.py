@@ -77,8 +77,10 @@ def shorten_value(value: Any) -> Any:
     return repr(value)[:MAX_VALUE_CHARACTERS]
 
 
-def describe_error(error: BaseException) -> str:
-    """Return the type and the text of an error in one line of bounded length."""
+def describe_error(error: BaseException) -> str | None:
+    """Return the type and the text of an error in one line of bounded length; None if an exit code says it all."""
+    if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):
+        return None
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:MAX_ERROR_CHARACTERS] if text else type(error).__name__
 
@@ -96,8 +98,7 @@ def main() -> int:
         code = exit_code_of(error)
         sys.stdout.flush()
         sys.stderr.write(format_traceback(error))
-        if code:
-            record = {"error": describe_error(error)}
+        record = {"error": describe_error(error)}
     temporary = f"{request['record']}.tmp"
     with open(temporary, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         json.dump(record, file)

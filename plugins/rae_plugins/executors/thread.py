@@ -107,11 +107,11 @@ def _call_function(assignment: Assignment, streams: "ThreadStreams") -> Result:
         assignment.output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with streams.capture(assignment) as output:
         try:
-            return Result(exit_code=0, value=shorten_value(call(job.python or "", job.args, job.kwargs)))
+            value = shorten_value(call(job.python or "", job.args, job.kwargs))
+            return Result(exit_code=0, value=value, stderr=output.first_error_line)
         except BaseException as error:  # SystemExit too: a job must not end the daemon
             output.write(format_traceback(error))
-            code = exit_code_of(error)
-            return Result(exit_code=code, error=describe_error(error) if code else None)
+            return Result(exit_code=exit_code_of(error), error=describe_error(error), stderr=output.first_error_line)
 
 
 def _add_to_path(directory: str | None) -> None:

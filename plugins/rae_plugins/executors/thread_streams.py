@@ -25,7 +25,7 @@ class _JobOutput:
         self._assignment = assignment
         self._file: CappedOutput | None = None
 
-    def write(self, text: str) -> int:
+    def write(self, text: str, *, is_error: bool = False) -> int:
         """Write text; a full disk must not stop the job."""
         with suppress(OSError):
             if text and self._file is None:
@@ -33,8 +33,13 @@ class _JobOutput:
                 descriptor = os.open(self._assignment.output, flags, 0o600)
                 self._file = CappedOutput(descriptor, self._assignment.job.limits.output, [*self._assignment.secrets])
             if self._file is not None:
-                self._file.write(text.encode(errors="backslashreplace"))
+                self._file.write(text.encode(errors="backslashreplace"), is_error=is_error)
         return len(text)
+
+    @property
+    def first_error_line(self) -> str | None:
+        """The first line that was written to standard error; None if nothing was."""
+        return None if self._file is None else self._file.first_error_line()
 
     def close(self) -> None:
         """Put the file in order."""
@@ -46,13 +51,14 @@ class _JobOutput:
 class _ThreadStream:
     """A stream that writes to the output of the job that the current thread runs, or to the stream it stands for."""
 
-    def __init__(self, otherwise: TextIO) -> None:
+    def __init__(self, otherwise: TextIO, is_error: bool) -> None:
         self.otherwise = otherwise
+        self._is_error = is_error
 
     def write(self, text: str) -> int:
         """Write text, and return its length."""
         output: _JobOutput | None = getattr(_local, "output", None)
-        return self.otherwise.write(text) if output is None else output.write(text)
+        return self.otherwise.write(text) if output is None else output.write(text, is_error=self._is_error)
 
     def writelines(self, lines: Any) -> None:
         """Write each of the texts."""
@@ -76,7 +82,7 @@ class ThreadStreams:
             for name in ("stdout", "stderr"):
                 stream = getattr(sys, name)
                 if stream is not None and not isinstance(stream, _ThreadStream):
-                    setattr(sys, name, _ThreadStream(stream))
+                    setattr(sys, name, _ThreadStream(stream, name == "stderr"))
 
     def remove(self) -> None:
         """Put the streams back with the last user."""

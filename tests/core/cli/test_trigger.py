@@ -115,3 +115,12 @@ def test_exec_shows_what_a_function_returned(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rae_auto", "exec", "root", "--config", str(config)]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "rae-auto: root returned 4.0\n")
+
+
+def test_exec_counts_as_success_what_the_job_says(cli, daemon):
+    cli("add", "rsync", "--every", "1d", "--success-code", "0", "--success-code", "24", "--shell", "exit 24")
+    assert cli("exec", "rsync").code == 0
+    cli("add", "import", "--every", "1d", "--fail-on", "stderr", "--shell", "echo careful >&2")
+    said = cli("exec", "import")
+    reason = 'it wrote to standard error (fail_on = ["stderr"]): "careful"'
+    assert (said.code, said.err) == (1, f"rae-auto: import failed: {reason}\n")

@@ -7,6 +7,7 @@ import sys
 from datetime import timedelta
 
 import pytest
+from attrs import evolve
 from tests.plugins.executors.conftest import an_executor, is_alive, read_output, run_async
 from tests.support.waiting import eventually
 
@@ -40,7 +41,7 @@ def failure(tmp_path, make_assignment, **job):
             with pytest.raises(Exception) as caught:
                 await executor.start(make_assignment(**job))
             # One that can't be started leaves the others alone.
-            assert (await (await executor.start(make_assignment("true"))).wait()).ok
+            assert (await (await executor.start(make_assignment("true"))).wait()).exit_code == 0
             return str(caught.value)
 
     return run_async(work)
@@ -71,6 +72,23 @@ def test_process_writes_both_outputs_to_one_file_in_order(tmp_path, make_assignm
     assignment = make_assignment("echo one; echo two >&2; echo three")
     assert run(tmp_path, assignment)[1] == "one\ntwo\nthree\n"
     assert assignment.output.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("line", "stderr"),
+    [
+        ("echo fine", None),
+        ("echo fine; printf '\\n  bad luck  \\nmore\\n' >&2", "bad luck"),
+        ("printf '\\n' >&2", ""),
+        ("printf 'is s3c' >&2; sleep 0.1; printf 'out s3c'; sleep 0.1; printf ret >&2", "is ***"),
+    ],
+)
+def test_process_reports_the_first_line_of_standard_error(tmp_path, make_assignment, line, stderr):
+    assignment = evolve(make_assignment(line, fail_on=["stderr"]), secrets=("s3cret",))
+    result, output = run(tmp_path, assignment, ProcessExecutor(orphans="allow"))
+    assert (result.exit_code, result.stderr) == (0, stderr)
+    assert "s3cret" not in output
+    assert all(word in output for word in (stderr or "").split())
 
 
 @pytest.mark.requirement("S16")
@@ -180,7 +198,7 @@ def test_process_orphans_stay_if_allowed(tmp_path, make_assignment):
     """The run ends with its command, though a grandchild holds the pipe."""
     result, output = run(tmp_path, make_assignment("sleep 300 & echo $!"), ProcessExecutor(orphans="allow"))
     pid = int(output)
-    assert (result.ok, result.remark) == (True, None)
+    assert (result.exit_code, result.remark) == (0, None)
     assert is_alive(pid)
     os.kill(pid, signal.SIGKILL)
 
@@ -266,7 +284,7 @@ def test_process_without_descriptors_fails_and_the_next_starts(tmp_path, make_as
                     await executor.start(make_assignment("true"))
             resource.prlimit(keeper, resource.RLIMIT_NOFILE, usual)
             assert descriptors_of(keeper) == before
-            assert (await (await executor.start(make_assignment("true"))).wait()).ok
+            assert (await (await executor.start(make_assignment("true"))).wait()).exit_code == 0
             await first.cancel(NOW)
 
     run_async(work)

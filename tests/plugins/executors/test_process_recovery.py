@@ -217,7 +217,7 @@ def test_keeper_that_dies_in_the_middle_of_a_line_leaves_no_run_open(
                 patch.setattr(keeper_client, "KEEPER_SCRIPT", script)
                 result = await (await executor.start(make_assignment("true"))).wait()
             # The next one gets a keeper of its own.
-            assert (await (await executor.start(make_assignment("true"))).wait()).ok
+            assert (await (await executor.start(make_assignment("true"))).wait()).exit_code == 0
             return result
 
     result = run_async(work)
@@ -262,7 +262,7 @@ def test_start_that_was_given_up_never_begins(tmp_path, make_assignment):
             finally:
                 os.kill(keeper, signal.SIGCONT)
             # By its answer to this the keeper has read the request before.
-            assert (await (await executor.start(make_assignment("true"))).wait()).ok
+            assert (await (await executor.start(make_assignment("true"))).wait()).exit_code == 0
             await running.cancel(NOW)
 
     run_async(work)
@@ -299,7 +299,7 @@ def test_killed_keeper_leaves_the_exit_status_unknown(tmp_path, make_assignment)
             os.kill(int(assignment.output.read_text()), signal.SIGKILL)
             result = await execution.wait()
             # The next one gets a keeper of its own.
-            assert (await (await first.start(make_assignment("true"))).wait()).ok
+            assert (await (await first.start(make_assignment("true"))).wait()).exit_code == 0
             await execution.cancel(NOW)
             return result
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from tests.plugins.executors.conftest import run_async
 
+from rae_auto.model.run import Result
 from rae_plugins.executors.python_call import MAX_VALUE_CHARACTERS
 from rae_plugins.executors.thread import ThreadExecutor
 
@@ -26,6 +27,11 @@ def fail():
 
 def fail_without_words():
     raise KeyboardInterrupt
+
+
+def complain():
+    print("fine")
+    print("careful", file=sys.stderr)
 
 
 def leave():
@@ -118,8 +124,13 @@ def test_thread_reports_an_exception_and_writes_its_traceback(tmp_path, make_ass
     assert "importlib" not in text
 
 
+def test_thread_reports_the_first_line_of_standard_error(tmp_path, make_assignment):
+    assert result_of(tmp_path, make_assignment(python=f"{__name__}:complain", fail_on=["stderr"])).stderr == "careful"
+    assert result_of(tmp_path, make_assignment(python=f"{__name__}:leave_well", fail_on=["stderr"])).stderr is None
+
+
 def test_thread_takes_sys_exit_as_an_interpreter_does(tmp_path, make_assignment):
-    assert result_of(tmp_path, make_assignment(python=f"{__name__}:leave")).exit_code == 3
+    assert result_of(tmp_path, make_assignment(python=f"{__name__}:leave")) == Result(exit_code=3)
     result = result_of(tmp_path, assignment := make_assignment(python=f"{__name__}:leave_well"))
     assert (result.exit_code, result.error, assignment.output.read_text()) == (0, None, "done\n")
 

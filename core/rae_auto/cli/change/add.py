@@ -52,6 +52,15 @@ from rae_auto.views.times import local_and_relative_time
     help="What to do while a run of the job is open.",
 )
 @click.option("--retries", type=WholeNumber(0, 999), help="Retry a failed run so many times.")
+@click.option(
+    "--success-code",
+    "success_codes",
+    type=WholeNumber(0, 255),
+    multiple=True,
+    metavar="CODE",
+    help="An exit code that counts as success, in place of 0; may be repeated.",
+)
+@click.option("--fail-on", type=OneOf(["stderr"]), help="A run that writes to standard error fails.")
 @click.option("--replace", is_flag=True, help="Replace the job if it exists.")
 @options.config
 @options.as_json

@@ -33,6 +33,10 @@ def definition_of(
         definition["env"] = {**definition.get("env", {}), **dict(options["env"])}
     if options["pass_env"]:
         definition["pass_env"] = list(options["pass_env"])
+    if options["success_codes"]:
+        definition["success_codes"] = list(options["success_codes"])
+    if options["fail_on"]:
+        definition["fail_on"] = [options["fail_on"]]
     if options["needs"]:
         definition["needs"] = list(options["needs"])
     if options["guards"]:

@@ -7,6 +7,7 @@ from attrs import evolve
 from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted
 from rae_auto.engine.runs import retry
 from rae_auto.engine.runs.ending import finish, request_cancel, stop_run
+from rae_auto.engine.runs.judgement import explain_failure, judge_result
 from rae_auto.engine.runs.waiting import release, release_resources, wait
 from rae_auto.engine.state import Queued, RunEntry
 from rae_auto.engine.time.timers import Alarm
@@ -15,11 +16,9 @@ from rae_auto.model.job import Job
 from rae_auto.model.policies import OnCrash
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import (
-    AttemptError,
     CaughtUp,
     Due,
     End,
-    Killed,
     LostInCrash,
     RepeatedAfterCrash,
     StoreReverted,
@@ -45,9 +44,9 @@ def attempt_ended(turn: Turn, event: AttemptEnded) -> None:
         return
     result, stopping, is_uncertain = event.result, entry.stopping, entry.is_uncertain
     if stopping is not None:
-        state, reason = stopping.state, stopping.reason or reason_of(result)
+        state, reason = stopping.state, stopping.reason or explain_failure(result)
     else:
-        state, reason = RunState.SUCCEEDED if result.ok else RunState.FAILED, reason_of(result)
+        state, reason = judge_result(entry.job, result)
     _close_attempt(turn, entry, state, result)
     policy = entry.job.retry_policy
     if not is_uncertain and retry.should_retry(policy, entry.run, state, result):
@@ -105,7 +104,7 @@ def crash_policy(entry: RunEntry) -> OnCrash:
 
 def terms_of(job: Job) -> AttemptTerms:
     """Return the terms of an attempt of the job."""
-    return AttemptTerms(job.executor_ref, job.kill_after, job.timeout)
+    return AttemptTerms(job.executor_ref, job.kill_after, job.timeout, job.success_codes, job.fail_on)
 
 
 def set_timeout(turn: Turn, entry: RunEntry) -> None:
@@ -120,13 +119,6 @@ def time_out(turn: Turn, run: RunId, attempt: int) -> None:
     entry = turn.state.active_attempt(run, attempt)
     if entry is not None and entry.stopping is None and entry.job.timeout is not None:
         stop_run(turn, entry, RunState.TIMED_OUT, TimedOut(entry.job.timeout))
-
-
-def reason_of(result: Result) -> End | None:
-    """Return why an attempt ended, where its exit code doesn't say it all."""
-    if result.error:
-        return AttemptError(result.error)
-    return Killed(result.signal) if result.signal is not None else None
 
 
 def _close_attempt(turn: Turn, entry: RunEntry, state: RunState, result: Result | None) -> None:

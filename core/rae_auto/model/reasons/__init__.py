@@ -48,11 +48,14 @@ from rae_auto.model.reasons.ends import (
     Cancelled,
     Killed,
     LostInCrash,
+    OtherExitCode,
     Removed,
     RepeatedAfterCrash,
     Replaced,
     StoreReverted,
+    SuccessCode,
     TimedOut,
+    WroteToStderr,
 )
 
 __all__ = [
@@ -81,6 +84,7 @@ __all__ = [
     "NeedFailed",
     "NeedNeverRan",
     "NeedRunning",
+    "OtherExitCode",
     "Overlapping",
     "Paused",
     "QueueFull",
@@ -99,9 +103,11 @@ __all__ = [
     "SkippedByHand",
     "StartDelayed",
     "StoreReverted",
+    "SuccessCode",
     "TimeFormat",
     "TimedOut",
     "UnusableJob",
+    "WroteToStderr",
 ]
 
 Cause = Due | Manual | Fired | CaughtUp
@@ -159,6 +165,9 @@ End = (
     | StoreReverted
     | Killed
     | TimedOut
+    | SuccessCode
+    | OtherExitCode
+    | WroteToStderr
     | AttemptError
 )
 """Why a run is in its state."""

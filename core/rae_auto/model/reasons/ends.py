@@ -4,9 +4,12 @@ from datetime import timedelta
 
 from attrs import frozen
 
+from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.formatting import describe_signal, format_elapsed
 from rae_auto.model.primitives.units import format_duration
 from rae_auto.model.reasons.base import ReasonBase
+
+MAX_SHOWN_LINE_CHARACTERS = 200
 
 
 @frozen
@@ -116,6 +119,51 @@ class TimedOut(ReasonBase):
         return (
             f'it was still running after {format_elapsed(self.timeout)} (timeout = "{format_duration(self.timeout)}")'
         )
+
+
+@frozen
+class SuccessCode(ReasonBase):
+    """An exit code other than 0 that counts as success."""
+
+    code = "success_code"
+    meaning = "succeeded: its exit code is one of the job's `success_codes`"
+
+    exit_code: int
+
+    @property
+    def text(self) -> str:
+        return f"exit code {self.exit_code} is one of success_codes"
+
+
+@frozen
+class OtherExitCode(ReasonBase):
+    """An exit code that doesn't count as success."""
+
+    code = "exit_code"
+    meaning = "failed: its exit code is not one of the job's `success_codes`"
+
+    exit_code: int
+    success_codes: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        codes = ", ".join(map(str, self.success_codes))
+        return f"exit code {self.exit_code} is not one of success_codes = [{codes}]"
+
+
+@frozen
+class WroteToStderr(ReasonBase):
+    """Output on standard error, of a job for which that is a failure."""
+
+    code = "stderr"
+    meaning = 'failed: the attempt wrote to standard error, and `fail_on` is `["stderr"]`'
+
+    line: str
+
+    @property
+    def text(self) -> str:
+        line = f": {quote_short(self.line, MAX_SHOWN_LINE_CHARACTERS)}" if self.line else ""
+        return f'it wrote to standard error (fail_on = ["stderr"]){line}'
 
 
 @frozen

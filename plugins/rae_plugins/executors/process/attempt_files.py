@@ -92,6 +92,7 @@ def to_result(record: Mapping[str, Any]) -> Result:
         signal=record["signal"],
         error=record.get("error"),
         remark=record.get("remark"),
+        stderr=record.get("stderr"),
         cpu_time=timedelta(seconds=record.get("cpu", 0)),
         max_memory=record.get("memory"),
     )

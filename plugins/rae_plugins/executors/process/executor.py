@@ -10,7 +10,7 @@ from attrs import define, field
 
 from rae_auto.api import Assignment, Execution, Executor, JobContext, NeverStarted
 from rae_auto.model.job import Job
-from rae_auto.model.policies import Limits
+from rae_auto.model.policies import FailOn, Limits
 from rae_auto.model.run import Result
 from rae_plugins.executors.process import limit_checks
 from rae_plugins.executors.process.adopted_attempt import AdoptedAttempt
@@ -71,6 +71,11 @@ class ProcessExecutor(Executor):
         """Return the limits without a mechanism here, and those whose values this user may not set."""
         return {**super().unenforceable(limits), **limit_checks.explain_not_permitted(limits)}
 
+    @classmethod
+    def unsupported_keys(cls) -> Mapping[str, str]:
+        """Return no keys: a process honours them all."""
+        return {}
+
     def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
         """Return a warning if the working directory or the program is missing; runs nothing."""
         return find_job_warnings(job, context, _working_directory(job))
@@ -97,6 +102,7 @@ class ProcessExecutor(Executor):
             "output": str(assignment.output),
             "cap": job.limits.output,
             "hide": assignment.secrets,
+            "watches_stderr": FailOn.STDERR in job.fail_on,
             "limits": limit_checks.to_request(job.limits),
             "orphans": self.orphans,
             "kill_after": job.kill_after.total_seconds(),

@@ -14,7 +14,8 @@ The protocol
 JSON lines over a socket pair; the keeper's end is its standard input. Requests of the daemon:
 
     {"key": KEY, "run": ID, "argv": […], "env": {…}, "cwd": PATH, "output": PATH, "cap": BYTES, "hide": [SECRET, …],
-     "limits": {…}, "orphans": "kill" | "allow", "kill_after": SECONDS}     spawn a job
+     "limits": {…}, "orphans": "kill" | "allow", "kill_after": SECONDS,
+     "umask": N, "watches_stderr": BOOL}                                    spawn a job
     {"end": KEY, "grace": SECONDS}                                         terminate a job; again: shorten the grace
 
 Reports of the keeper:
@@ -22,8 +23,8 @@ Reports of the keeper:
     {"started": KEY, "pid": N, "ticks": N, "spawned": [FROM, TO], "boot": ID, "keeper": [PID, TICKS],
      "keeper_spawned": [FROM, TO], "tag": N, "group": PATH}
     {"failed": KEY, "error": TEXT}       the job was never spawned
-    {"ended": KEY, "exit": {"exit_code": N, "signal": N, "error": TEXT, "remark": TEXT, "cpu": SECONDS,
-                            "memory": BYTES, "ended_at": N}}
+    {"ended": KEY, "exit": {"exit_code": N, "signal": N, "error": TEXT, "remark": TEXT, "stderr": TEXT,
+                            "cpu": SECONDS, "memory": BYTES, "ended_at": N}}
 
 For each spawn request there is exactly one `started` or `failed`, and for each `started` exactly one `ended`. A request
 to end an unknown key is ignored: its job has ended, and the report is on its way. End of file on the socket means that

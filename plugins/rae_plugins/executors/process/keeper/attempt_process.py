@@ -21,7 +21,11 @@ class AttemptProcess:
     """The main process of an attempt, with its output, its limits and the end of its tree."""
 
     def __init__(
-        self, request: Mapping[str, Any], process: "subprocess.Popen[bytes]", output: CappedOutput, pipe: int
+        self,
+        request: Mapping[str, Any],
+        process: "subprocess.Popen[bytes]",
+        output: CappedOutput,
+        pipes: "tuple[int, ...]",
     ) -> None:
         self.key: str = request["key"]
         self.run: str | None = request.get("run")
@@ -32,14 +36,15 @@ class AttemptProcess:
         self.process = process
         self.pid = process.pid
         self.output = output
-        self.pipe = pipe
+        self.pipes = list(pipes)
+        """The pipe of its output, and that of its standard error if it is watched, until they are closed."""
+        self.error_pipe = pipes[1] if len(pipes) > 1 else None
         self.tag: int | None = None
         self.cgroup: Cgroup | None = None
-        self.is_pipe_open = True
         self.status: int | None = None
         """Its status as waitpid(2) returns it, once it has ended."""
         self.drain_deadline: float | None = None
-        """When its pipe is no longer read, once its main process has ended."""
+        """When its pipes are no longer read, once its main process has ended."""
         self.termination: Termination | None = None
         self.ends_orphans = False
         """True once it has ended by itself and left processes behind, which are ended."""
@@ -88,6 +93,7 @@ class AttemptProcess:
             "signal": -code if code is not None and code < 0 else None,
             "error": error,
             "remark": self._describe_orphans(),
+            "stderr": self.output.first_error_line(),
             "cpu": round(self.cpu_seconds, 6),
             "memory": self.peak_bytes or None,
             "ended_at": time.time(),

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from rae_plugins.executors.process.keeper import procfs
@@ -108,7 +109,15 @@ class Keeper:
         text = explain_spawn_error(error, request)[:MAX_ERROR_CHARACTERS]
         # A daemon that has created the output file owns the attempt: then there is nothing for us to record.
         if not isinstance(error, FileExistsError):
-            record = {"exit_code": None, "signal": None, "error": text, "remark": None, "cpu": 0.0, "memory": None}
+            record = {
+                "exit_code": None,
+                "signal": None,
+                "error": text,
+                "remark": None,
+                "stderr": None,
+                "cpu": 0.0,
+                "memory": None,
+            }
             with suppress(OSError):
                 self.exit_records.write(record_path(request["output"], "exit"), {**record, "ended_at": time.time()})
         self.report({"failed": request["key"], "error": text})
@@ -140,8 +149,9 @@ class Keeper:
         # On a full disk the daemon still gets the report.
         with suppress(OSError):
             write_atomically(record_path(job.path, "start"), record)
-        os.set_blocking(job.pipe, False)
-        self.call_when_readable(job.pipe, lambda: self.read_output(job))
+        for pipe in job.pipes:
+            os.set_blocking(pipe, False)
+            self.call_when_readable(pipe, partial(self.read_output, job, pipe))
         self.report({"started": job.key, **record})
 
     def create_cgroup(self, key: str, limits: Mapping[str, Any]) -> Cgroup | None:
@@ -165,9 +175,11 @@ class Keeper:
 
     # Children
 
-    def read_output(self, job: AttemptProcess) -> None:
+    def read_output(self, job: AttemptProcess, pipe: int) -> None:
+        if pipe not in job.pipes:
+            return
         try:
-            data = os.read(job.pipe, READ_BYTES)
+            data = os.read(pipe, READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -175,15 +187,14 @@ class Keeper:
         if data:
             # A full disk must not stop the job.
             with suppress(OSError):
-                job.output.write(data)
+                job.output.write(data, is_error=pipe == job.error_pipe)
         else:
-            self.close_pipe(job)
+            self.close_pipe(job, pipe)
 
-    def close_pipe(self, job: AttemptProcess) -> None:
-        if job.is_pipe_open:
-            job.is_pipe_open = False
-            self.selector.unregister(job.pipe)
-            os.close(job.pipe)
+    def close_pipe(self, job: AttemptProcess, pipe: int) -> None:
+        job.pipes.remove(pipe)
+        self.selector.unregister(pipe)
+        os.close(pipe)
 
     def reap(self) -> None:
         # The owner is looked up before the child is reaped: a zombie still shows whose it was.
@@ -215,7 +226,8 @@ class Keeper:
             elif self.has_exceeded_limit(job, now):
                 self.terminate(job, 0)
             if self.is_finished(job, now):
-                self.close_pipe(job)
+                for pipe in list(job.pipes):
+                    self.close_pipe(job, pipe)
                 del self.jobs[job.pid]
                 self.finish(job)
 
@@ -243,7 +255,7 @@ class Keeper:
             return False
         if job.status is None:
             return job.termination is not None and bool(job.termination.survivors)
-        return not job.is_pipe_open or (job.drain_deadline is not None and now >= job.drain_deadline)
+        return not job.pipes or (job.drain_deadline is not None and now >= job.drain_deadline)
 
     def finish(self, job: AttemptProcess) -> None:
         record = job.exit_record(read_own_peak_bytes() if job.limits else 0)

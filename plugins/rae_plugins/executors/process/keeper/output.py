@@ -10,6 +10,9 @@ import os
 
 MASK = b"***"
 
+MAX_ERROR_BYTES = 500
+"""The part of standard error that is kept to find its first line."""
+
 
 class CappedOutput:
     """The beginning and the end of what a job prints, in a file; the middle is dropped when it gets too long."""
@@ -21,12 +24,17 @@ class CappedOutput:
         self.ring_bytes = cap - self.head_bytes
         self.written_bytes = 0
         self.secrets = [value.encode() for value in hide]
-        self.pending = b""
+        self.pending = {False: b"", True: b""}
+        """Held back of each stream, because it may be the beginning of a secret."""
+        self.error_start: bytes | None = None
+        """The beginning of what was written to standard error, if that comes by itself."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, *, is_error: bool = False) -> None:
         """Keep what fits into the head, and write the rest into the ring behind it."""
         if self.secrets:
-            data = self._mask(data)
+            data = self._mask(data, is_error)
+        if is_error:
+            self.error_start = ((self.error_start or b"") + data)[:MAX_ERROR_BYTES]
         if self.written_bytes < self.head_bytes:
             part = data[: self.head_bytes - self.written_bytes]
             os.pwrite(self.file, part, self.written_bytes)
@@ -43,23 +51,31 @@ class CappedOutput:
             os.pwrite(self.file, part[len(first) :], self.head_bytes)
             self.written_bytes += len(part)
 
-    def _mask(self, data: bytes) -> bytes:
+    def _mask(self, data: bytes, is_error: bool) -> bytes:
         """Mask known secrets, also where one spans two chunks: what may be the beginning of one is held back."""
-        data = self.pending + data
+        data = self.pending[is_error] + data
         for value in self.secrets:
             data = data.replace(value, MASK)
         held_back = max(
             (size for value in self.secrets for size in range(1, len(value)) if data.endswith(value[:size])), default=0
         )
-        self.pending = data[len(data) - held_back :]
+        self.pending[is_error] = data[len(data) - held_back :]
         return data[: len(data) - held_back]
+
+    def first_error_line(self) -> str | None:
+        """Return the first line of standard error that isn't blank, "" if there is none, None if nothing came."""
+        if self.error_start is None and not self.pending[True]:
+            return None
+        lines = (self.error_start or self.pending[True]).decode(errors="replace").split("\n")
+        return next((line.strip() for line in lines if line.strip()), "")
 
     def close(self) -> None:
         """Put the ring in order, with a line about what is missing before it, and close the file."""
         try:
-            if self.pending:
-                rest, self.secrets = self.pending, []
-                self.write(rest)
+            self.secrets = []
+            for is_error, rest in self.pending.items():
+                if rest:
+                    self.write(rest, is_error=is_error)
             dropped = self.written_bytes - self.head_bytes - self.ring_bytes
             if dropped > 0:
                 at = (self.written_bytes - self.head_bytes) % self.ring_bytes if self.ring_bytes else 0

@@ -26,7 +26,7 @@ def spawn_process(request: Mapping[str, Any], group_path: str | None) -> Attempt
     """
     limits = request.get("limits") or {}
     preexec = build_preexec(limits, group_path) if limits else None
-    with _open_output(request["output"]) as (output, reading, writing):
+    with _open_output(request["output"]) as (output, reading, writing), _open_pipe(request) as (errors, error_writing):
         try:
             process = subprocess.Popen(
                 request["argv"],
@@ -34,15 +34,18 @@ def spawn_process(request: Mapping[str, Any], group_path: str | None) -> Attempt
                 cwd=request["cwd"],
                 stdin=subprocess.DEVNULL,
                 stdout=writing,
-                stderr=writing,
+                stderr=writing if errors is None else error_writing,
                 start_new_session=True,
                 umask=-1 if request.get("umask") is None else request["umask"],
                 # The keeper has one thread, so this is as safe as anything between fork and exec can be.
                 preexec_fn=preexec,
             )
         except subprocess.SubprocessError:
-            raise RuntimeError(os.read(reading, READ_BYTES).decode(errors="replace")) from None
-    return AttemptProcess(request, process, CappedOutput(output, request["cap"], request["hide"]), reading)
+            raise RuntimeError(
+                os.read(reading if errors is None else errors, READ_BYTES).decode(errors="replace")
+            ) from None
+    pipes = (reading,) if errors is None else (reading, errors)
+    return AttemptProcess(request, process, CappedOutput(output, request["cap"], request["hide"]), pipes)
 
 
 class OutputError(Exception):
@@ -72,6 +75,22 @@ def _open_output(path: str) -> Iterator[tuple[int, int, int]]:
         for descriptor in descriptors:
             os.close(descriptor)
         raise
+
+
+@contextmanager
+def _open_pipe(request: Mapping[str, Any]) -> Iterator[tuple[int | None, int | None]]:
+    """Open a pipe for standard error, if the request has it watched. The writing end is closed in any case."""
+    if not request.get("watches_stderr"):
+        yield None, None
+        return
+    reading, writing = os.pipe()
+    try:
+        yield reading, writing
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
 
 
 def _explain_output_error(error: OSError, path: str) -> str:
