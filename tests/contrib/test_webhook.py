@@ -46,37 +46,6 @@ def _installed(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
 
 
-@pytest.mark.requirement("S15")
-def test_webhook_passes_its_own_tests(tmp_path: Path) -> None:
-    assert " passed" in python("pytest", "-q", "-p", "no:cacheprovider", PROJECT, cwd=tmp_path)
-
-
-def test_webhook_is_listed_under_its_name(tmp_path: Path) -> None:
-    listed = json.loads(python("rae_auto", "plugins", "--json", cwd=tmp_path))
-    (found,) = [row for row in listed if (row["kind"], row["name"]) == ("trigger", "webhook")]
-    assert (found["kind"], found["distribution"], found["state"]) == ("trigger", "rae-trigger-webhook", "installed")
-
-
-def test_webhook_readme_has_the_options_of_the_program(tmp_path: Path) -> None:
-    shown = json.loads(python("rae_auto", "plugins", "show", "trigger", "webhook", "--json", cwd=tmp_path))
-    assert option_rows() == [row(**option) for option in shown["options"]]
-
-
-def option_rows() -> list[str]:
-    table = README.split("<!-- options of trigger webhook -->\n")[1].split("<!-- end -->")[0]
-    return table.splitlines()[2:]
-
-
-def row(option: str, type: str, default: str, help: str) -> str:
-    """Return a row as docs/generate.py writes it."""
-    return f"| `{option}` | {type} | {default if default == 'required' else f'`{default}`'} | {help} |"
-
-
-def test_webhook_readme_has_no_dead_links() -> None:
-    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)\)", README)
-    assert [target for target in targets if not (PROJECT / target).exists()] == []
-
-
 def configuration(path: Path, text: str) -> Path:
     path.write_text(text)
     path.chmod(0o600)

@@ -35,6 +35,18 @@ def parse_duration(value: object) -> timedelta:
     return value if isinstance(value, timedelta) else timedelta(seconds=seconds)
 
 
+def parse_signed_duration(value: object) -> timedelta:
+    """Parse a duration that may have a sign: "-6h", "30m", "+1d". Raises ValueError."""
+    if isinstance(value, str) and value[:1] in "+-" and value:
+        duration = parse_duration(value[1:])
+        return -duration if value[0] == "-" else duration
+    if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+        return -parse_duration(-value)
+    if isinstance(value, timedelta) and value < timedelta(0):
+        return -parse_duration(-value)
+    return parse_duration(value)
+
+
 def _join_units(text: str) -> str:
     """Return `90 days` as `90d`; "" if it can't be read like that."""
     joined = _UNIT_WORDS.sub(lambda match: match[1] + ("ms" if match[2] == "ms" else match[2][0]), text[:60].strip())
