@@ -90,6 +90,20 @@ class Executor(Plugin):
         """
         return {}
 
+    def needs_preparation(self, job: Job) -> bool:
+        """Return whether `prepare` has anything to do for the job. Quick, and without a look at any file."""
+        return False
+
+    async def prepare(self, job: Job, context: JobContext) -> Mapping[str, str]:
+        """Get ready what the job needs for its runs, such as packages; return its errors, by their keys.
+
+        The daemon calls it in the background for each job that needs it, when it is loaded or added; no start waits
+        for that, so `start` works without it. `rae-auto check` calls it too, without `open`. An error is one that the
+        next call would find again, one line with the remedy; anything else that fails is raised. Cancelled when it
+        takes too long.
+        """
+        return {}
+
     async def open(self, directory: Path) -> None:
         """Prepare; called once, before the first `start`. `directory` (0700, exists) is the executor's own."""
 

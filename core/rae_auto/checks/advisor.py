@@ -1,7 +1,7 @@
 """Advice on the jobs of a configuration: what speaks against their running as meant, without running anything."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from attrs import field, frozen
 from rae_auto.api.executor import Executor, JobContext
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
-from rae_auto.checks.environment import expected_environment, find_bad_references
+from rae_auto.checks.environment import find_bad_references
+from rae_auto.checks.preparation import needs_preparation, prepare_all
 from rae_auto.checks.words import find_shell_words
 from rae_auto.config.advice import CheckedJob
 from rae_auto.config.options import make
@@ -18,6 +19,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.policies import Overlap
 from rae_auto.model.primitives.formatting import describe_error, quote
 from rae_auto.model.primitives.problems import Invalid, Key, Problem
+from rae_auto.runtime.execution.environment import expected_environment
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -61,15 +63,34 @@ class JobAdvisor:
                     )
                     yield Problem(("jobs", job.job.id, *key), what)
 
+    def prepare_jobs(self, jobs: Sequence[CheckedJob]) -> tuple[Iterable[Problem], Iterable[Problem]]:
+        """Get ready what jobs need for their runs; return errors and warnings, with keys in the file."""
+        waiting = []
+        for one in jobs:
+            executor = self._make_executor(one.job, one.timezone)
+            if executor is None or not needs_preparation(executor, one.job):
+                continue
+            # What keeps the job from starting would keep it from being prepared, and has been said.
+            if not any(self._find_executor_warnings(one.job, one.timezone)):
+                waiting.append((one.job, executor))
+        return prepare_all(waiting, self.environment)
+
     def _find_executor_warnings(self, job: Job, timezone: str) -> Iterator[Problem]:
+        executor = self._make_executor(job, timezone)
+        if executor is not None:
+            environment, _ = expected_environment(job, self.environment)
+            for name, text in _ask(
+                executor, job, JobContext(environment=environment, directory=self.directory)
+            ).items():
+                yield Problem((name,), text)
+
+    def _make_executor(self, job: Job, timezone: str) -> Executor | None:
+        """Return the executor of a job; None if it can't be made, which is reported for the executor itself."""
         try:
             executor = make(Kind.EXECUTOR, job.executor_ref, self.plugins, timezone)
         except Invalid:
-            return  # reported for the executor itself
-        if isinstance(executor, Executor):
-            context = JobContext(environment=expected_environment(job, self.environment), directory=self.directory)
-            for name, text in _ask(executor, job, context).items():
-                yield Problem((name,), text)
+            return None
+        return executor if isinstance(executor, Executor) else None
 
     def _find_ended_schedules(self, triggers: Mapping[Key, Plugin]) -> Iterator[Problem]:
         for key, trigger in triggers.items():

@@ -28,6 +28,10 @@ class Advisor(Protocol):
         """Return warnings about a job, with keys in its table."""
         ...
 
+    def prepare_jobs(self, jobs: Sequence[CheckedJob]) -> tuple[Iterable[Problem], Iterable[Problem]]:
+        """Get ready what jobs need for their runs; return errors and warnings, with keys in the file."""
+        ...
+
     def advise_on_all(self, jobs: Sequence[CheckedJob]) -> Iterable[Problem]:
         """Return warnings about jobs together, with keys in the file."""
         ...

@@ -61,6 +61,10 @@ class Warnings:
     def of_all(self) -> Iterable[Problem]:
         return self.advisor.advise_on_all(self.jobs) if self.advisor is not None else ()
 
+    def of_preparation(self) -> tuple[Iterable[Problem], Iterable[Problem]]:
+        """Return the errors and the warnings that show when jobs are prepared."""
+        return self.advisor.prepare_jobs(self.jobs) if self.advisor is not None else ((), ())
+
 
 @frozen
 class JobReader:
@@ -106,6 +110,9 @@ class JobReader:
         self._refuse_cycles(needs, upstream_jobs)
         if self.warnings is not None:
             self.findings.warnings.extend(self.warnings.of_all())
+            errors, warnings = self.warnings.of_preparation()
+            self.findings.problems.extend(errors)
+            self.findings.warnings.extend(warnings)
         return tuple(jobs)
 
     def _refuse_cycles(

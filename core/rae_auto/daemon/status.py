@@ -65,7 +65,7 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *
         "running": [run_record(run) for run in runs if run.state.active],
         "waiting": [_waiting(run, runtime, time) for run in runs if not run.state.active],
         "next": [{"job": job, "at": at.isoformat()} for at, job in due[:MAX_NEXT_JOBS]],
-        "problems": [*filter(None, [runtime.store_problem]), *runtime.damaged_jobs, *problems],
+        "problems": [*filter(None, [runtime.store_problem]), *runtime.job_problems, *problems],
     }
 
 

@@ -132,6 +132,8 @@ def list_outlook_facts(view: JobView) -> Iterator[ExplanationFact]:
     """Yield what comes next, and what keeps it from coming."""
     for trigger, problem in view.trigger_problems.items():
         yield ExplanationFact(f"trigger {trigger}", problem)
+    if view.preparation_problem is not None:
+        yield ExplanationFact("preparation", f"it {view.preparation_problem}")
     if view.next_at is not None:
         blocker = view.describe_blocker(view.next_at)
         yield ExplanationFact("next", f"due at {view.time(view.next_at)}{f', but {blocker}' if blocker else ''}")

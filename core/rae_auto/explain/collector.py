@@ -78,6 +78,10 @@ class JobSource(Protocol):
         """Return why triggers of a job don't work at present, by their ids: a clause that follows the name of each."""
         ...
 
+    def preparation_problem(self, job: str) -> str | None:
+        """Return why a job could not be prepared for its next run, as a clause, or None."""
+        ...
+
     def known_occurrences(self, job: str) -> Iterable[SeenOccurrence]:
         """Return the newest occurrences that sources or requests reported."""
         ...
@@ -161,6 +165,7 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
         summaries=_summaries(plan) if plan else {},
         cursors=state.cursors,
         trigger_problems=source.trigger_problems(plan) if plan else {},
+        preparation_problem=source.preparation_problem(job),
         has_daemon=source.has_daemon,
     )
 

@@ -34,10 +34,12 @@ class EngineSource:
         find_problems: ProblemFinder = lambda _: {},
         disabled_by: str = DISABLED_BY_CONFIGURATION,
         *,
+        find_preparation_problem: Callable[[str], str | None] = lambda _: None,
         local_times: bool = False,
     ) -> None:
         self._engine = engine
         self._find_problems = find_problems
+        self.preparation_problem = find_preparation_problem
         self._moment = moment
         self.disabled_by = disabled_by
         self.zone = zone
@@ -105,6 +107,7 @@ async def explain_job(
         zone_shown,
         runtime.factory.trigger_problems,
         disabled_by,
+        find_preparation_problem=runtime.executions.preparations.describe_problem,
         local_times=local_times,
     )
     return explain(source, question, runs, decisions, requested_run)

@@ -57,6 +57,8 @@ class JobView:
     cursors: Mapping[str, Cursor] = field(factory=dict)
     trigger_problems: Mapping[str, str] = field(factory=dict)
     """Why triggers don't work at present, by their ids."""
+    preparation_problem: str | None = None
+    """Why the job could not be prepared for its next run, as a clause; None if it was, or if no run needs that."""
     has_daemon: bool = True
 
     def time(self, instant: datetime | None) -> str:

@@ -166,6 +166,9 @@ class StoreSource:
     def trigger_problems(self, plan: Plan) -> Mapping[str, str]:
         return self._project.plugins.trigger_problems(plan)
 
+    def preparation_problem(self, _: str) -> str | None:
+        return None
+
     def known_occurrences(self, job: str) -> Iterable[SeenOccurrence]:
         return [seen for seen in load_values(self._store, documents.SEEN, SeenOccurrence) if seen.job == job]
 

@@ -105,7 +105,7 @@ class Runtime:
         self.engine_loop = EngineLoop(self.engine, self.clock, repository.commit, self._perform, self._rewrite)
         repository.on_damage = self.engine_loop.request_rewrite
         self._environment = {**options.environment, "RAE_STATE_DIR": str(self.directory)}
-        self._executions = Executions(
+        self.executions = Executions(
             self.directory,
             factory.executor,
             self.engine_loop.submit,
@@ -113,11 +113,8 @@ class Runtime:
             self.quarantine,
             lambda: self.retention.output,
         )
-        self._notifications = Notifications(
-            {name: factory.notifier(ref) for name, ref in options.notifiers.items()},
-            self.quarantine,
-            self._describe_end,
-        )
+        notifiers = {name: factory.notifier(ref) for name, ref in options.notifiers.items()}
+        self._notifications = Notifications(notifiers, self.quarantine, self._describe_end)
         self.inputs = Inputs(
             self.directory,
             repository,
@@ -186,7 +183,7 @@ class Runtime:
     async def _start(self, recovered: recovery.Recovered) -> None:
         """Hand the engine what was recovered, then the result of each attempt, and only then let it decide."""
         self.engine_loop.submit(recovered.restored)
-        await recovery.find_attempts(recovered.restored, self._executions)
+        await recovery.find_attempts(recovered.restored, self.executions)
         turning = asyncio.create_task(self.engine_loop.run())
         # A loop that has failed can't stop the scheduler any more: waiting for the end must not last for ever.
         turning.add_done_callback(lambda _: self.stopped.set())
@@ -197,6 +194,7 @@ class Runtime:
         await recovery.discard_replaced_jobs(self._repository, recovered.replaced_jobs)
         kept = {*self._damaged_jobs, *recovered.unusable_jobs}
         await self.inputs.start([one for one in recovered.planned if one.sources], kept)
+        self.executions.preparations.start(one.plan.job for one in recovered.planned)
         self._tasks = (turning, asyncio.create_task(self._bounds.run()))
 
     async def _wait_started(self, turning: "asyncio.Task[None]") -> None:
@@ -215,7 +213,7 @@ class Runtime:
         if tasks:
             await asyncio.wait(tasks, timeout=FAILED_STORE_CLOSE_SECONDS)
         await self.inputs.close(lambda limit: limit)
-        await self._executions.close()
+        await self.executions.close()
         await self._repository.close(FAILED_STORE_CLOSE_SECONDS)
 
     # Stopping
@@ -248,7 +246,7 @@ class Runtime:
         await self.inputs.close(self._deadline.time_to_close)
         await self._end_loop(turning)
         await self._bounds.finish(self._deadline.time_to_close(CLOSE_SECONDS))
-        await self._executions.close(self._deadline.time_to_close)
+        await self.executions.close(self._deadline.time_to_close)
         await self._notifications.close(self._deadline.time_to_close(LAST_NOTICES_SECONDS))
         self.events.close()
         self._decision_log.close()
@@ -328,8 +326,10 @@ class Runtime:
         self.factory, self.settings, self._notifications.notifiers = factory, settings, made
         for one in planned:
             self.inputs.set_sources(one)
+        self.executions.preparations.start(one.plan.job for one in planned)
         for removed in answer["removed"]:
             self.inputs.remove_job(removed)
+            self.executions.preparations.forget(removed)
         return answer
 
     # Reading
@@ -344,12 +344,13 @@ class Runtime:
         return self.engine_loop.trouble
 
     @property
-    def damaged_jobs(self) -> list[str]:
-        """Messages on jobs that damage has paused, until each is resumed, and on jobs that can't be used."""
+    def job_problems(self) -> list[str]:
+        """Messages on jobs that damage has paused, until each is resumed, and that can't be used, or prepared."""
         paused = {entry.job.id for entry in self.engine.jobs() if entry.state.paused}
         damaged = [message for job, message in self._damaged_jobs.items() if job in paused]
         unusable = (entry.plan.problem for entry in self.engine.jobs())
-        return [*damaged, *(f"{problem}; it starts nothing" for problem in unusable if problem is not None)]
+        unusable_jobs = (f"{problem}; it starts nothing" for problem in unusable if problem is not None)
+        return [*damaged, *unusable_jobs, *self.executions.preparations.problems()]
 
     async def runs(self, query: LogQuery) -> list[Run]:
         """Return the runs that match a query, open ones included, newest first."""
@@ -431,9 +432,9 @@ class Runtime:
     def _perform_effect(self, effect: Effect) -> None:
         match effect:
             case Start(run, job):
-                self._executions.start(run, job)
+                self.executions.start(run, job)
             case Cancel(run_id, attempt, grace):
-                self._executions.cancel(run_id, attempt, grace)
+                self.executions.cancel(run_id, attempt, grace)
             case Notify():
                 self._notifications.send(effect)
             case EngineStopped():

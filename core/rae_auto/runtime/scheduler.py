@@ -158,6 +158,7 @@ class Scheduler:
         _check_keepable(job)
         await self.runtime.request(lambda ask: AddJob(planned.plan, replace, ask))
         self.runtime.inputs.set_sources(planned)
+        self.runtime.executions.preparations.start([planned.plan.job])
         return job.id
 
     async def add_jobs(self, jobs: Iterable[Job], *, replace: bool = False) -> list[JobId]:
@@ -168,6 +169,7 @@ class Scheduler:
         """Remove a job; its active runs finish. Errors: JobNotFound, JobInUse."""
         await self.runtime.request(lambda ask: RemoveJob(JobId(job), ask))
         self.runtime.inputs.remove_job(JobId(job))
+        self.runtime.executions.preparations.forget(job)
 
     async def rename_job(self, job: str, new: str) -> None:
         """Give an added job another id. Its finished runs stay under the old one.

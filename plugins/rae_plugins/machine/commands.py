@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -48,13 +48,19 @@ def commands_missing() -> str | None:
 
 
 async def run(
-    words: Sequence[str], seconds: float, *, most: int | None = None, errors: bool = False, cwd: str | None = None
+    words: Sequence[str],
+    seconds: float,
+    *,
+    most: int | None = None,
+    errors: bool = False,
+    cwd: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> CommandResult:
     """Run it in a session of its own; whatever is left of that afterwards is killed.
 
     With `errors` its error stream counts as output. One that prints more than `most` bytes is killed.
-    `cwd` is its working directory; by default the home directory. Errors: CommandNotStarted; TimeoutError where it
-    takes longer.
+    `cwd` is its working directory, by default the home directory; `environment` replaces what commands of plugins get.
+    Errors: CommandNotStarted; TimeoutError where it takes longer.
     """
     with _Tail(most) as tail:
         try:
@@ -64,7 +70,7 @@ async def run(
                 stdout=tail.writing,
                 stderr=tail.writing if errors else DEVNULL,
                 cwd=working_directory(cwd),
-                env=inherited_environment(os.environ),
+                env=inherited_environment(os.environ) if environment is None else environment,
                 start_new_session=True,
             )
         except (OSError, ValueError, RuntimeError) as error:

@@ -107,3 +107,11 @@ def test_add_refuses_what_it_can_not_read(cli: Cli, option: str, value: str, pro
     assert refused.code == 2
     assert problem in refused.err
     assert len(refused.err.splitlines()) == 1
+
+
+def test_add_takes_a_script_and_its_arguments(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "job.py").write_text("print()\n")
+    monkeypatch.chdir(tmp_path)
+    definition = add(cli, "--script", "job.py", "--", "--days", "7")
+    assert (definition["script"], definition["args"]) == (str(tmp_path / "job.py"), ["--days", "7"])
+    assert "command" not in definition

@@ -37,7 +37,7 @@ def test_damaged_open_run_is_recorded_as_lost(tmp_path: Path, damage: str, is_re
 
     async def go_on() -> list[Run]:
         async with asyncio.timeout(60), open_scheduler() as scheduler:
-            [problem] = scheduler.runtime.damaged_jobs
+            [problem] = scheduler.runtime.job_problems
             assert 'job "work" is paused' in problem
             return await scheduler.history()
 

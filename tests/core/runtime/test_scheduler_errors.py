@@ -221,7 +221,7 @@ def test_a_stored_job_without_its_plugin_is_held_alone(tmp_path, monkeypatch):
             with pytest.raises(NotStarted, match="moon"):
                 await scheduler.trigger("a")
             run = await scheduler.wait(await scheduler.trigger("b"))
-            return run.state, scheduler.runtime.damaged_jobs
+            return run.state, scheduler.runtime.job_problems
 
     with monkeypatch.context() as patch:
         patch.setattr(PluginFactory, "plan", plan)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.change.definition import definition_of, triggers_of
+from rae_auto.cli.change.definition import definition_of, triggers_of, work_of
 from rae_auto.cli.queries import connect, zone_of
 from rae_auto.cli.usage import KeyValue, OneOf, WholeNumber
 from rae_auto.model.primitives.escaping import escape_line
@@ -21,6 +21,7 @@ from rae_auto.views.times import local_and_relative_time
 @click.argument("command", nargs=-1)
 @click.option("--file", "file_", metavar="FILE", help="Read the job from a file: keys as in rae.toml, or [jobs.NAME].")
 @click.option("--shell", metavar="LINE", help="Run a command line of the system's shell, instead of a command.")
+@click.option("--script", metavar="FILE", help="Run a Python script, with what follows -- as its arguments.")
 @click.option("--schedule", metavar="EXPR", help="A cron expression.")
 @click.option("--tz", metavar="ZONE", help="The time zone of --schedule; by default the configured one.")
 @click.option("--every", metavar="DURATION", help="Run it repeatedly, at this interval.")
@@ -79,7 +80,7 @@ def add_command(
 
     Example: rae-auto add tidy --every 1h --guard "load below=2" -- find /tmp/scratch -mtime +7 -delete
     """
-    work = {"command": list(command)} if command else {"shell": fields["shell"]} if fields["shell"] else {}
+    work = work_of(fields, command)
     definition = definition_of(fields, _from_file(file_, name, work), command, file_)
     if name:
         definition["id"] = name

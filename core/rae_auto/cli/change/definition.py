@@ -12,7 +12,7 @@ import click
 from rae_auto.model.primitives.formatting import quote
 
 _SCHEDULES = {"schedule": ("cron", "expression"), "every": ("interval", "every"), "at": ("once", "at")}
-_PLAIN = ("shell", "timeout", "priority", "overlap", "guard_timeout")
+_PLAIN = ("timeout", "priority", "overlap", "guard_timeout")
 
 
 def definition_of(
@@ -25,8 +25,7 @@ def definition_of(
     """
     definition = {"directory": os.path.dirname(_absolute(file)) if file else os.getcwd(), **given}  # noqa: PTH109, PTH120
     definition.update({name: options[name] for name in _PLAIN if options[name]})
-    if command:
-        definition["command"] = list(command)
+    definition.update(work_of(options, command))
     if options["retries"] is not None:
         definition["retry_policy"] = {"attempts": options["retries"] + 1}
     if options["env"]:
@@ -46,6 +45,16 @@ def definition_of(
     if options["cwd"]:
         definition["cwd"] = _absolute(options["cwd"])
     return definition
+
+
+def work_of(options: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
+    """Return the keys that say what to run; the words of the command are the arguments of a script."""
+    work: dict[str, Any] = {"shell": options["shell"]} if options["shell"] else {}
+    if options["script"]:
+        work["script"] = _absolute(options["script"])
+    if command:
+        work["args" if options["script"] else "command"] = list(command)
+    return work
 
 
 def triggers_of(options: Mapping[str, Any]) -> list[dict[str, Any]]:

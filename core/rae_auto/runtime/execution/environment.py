@@ -1,16 +1,23 @@
 """The environment of an attempt: all that a job's process gets to see."""
 
 import json
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.run import Run
+from rae_auto.runtime.secrets import resolve_secrets, sort_secrets
 from rae_auto.toolkit.environment import inherited_environment
 
 MAX_EVENT_VARIABLE_BYTES = 32 << 10
 """Bytes of RAE_EVENT: a single variable can't be much larger than this on every system."""
+
+_KIND = re.compile(r"\$\{(\w+):")
+_READABLE_KINDS = {"env", "file"}
+"""References that are read without running anything."""
 
 
 def build_environment(
@@ -33,6 +40,27 @@ def build_environment(
         own["RAE_EVENT"] = json.dumps({"too_large": len(large), "file": str(event_file)})
         own["RAE_EVENT_FILE"] = str(event_file)
     return {**inherited_environment(inherited, job.pass_env), **env, **own}
+
+
+def expected_environment(job: Job, inherited: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the variables that the job would get now, without those of a run, and the secrets among the values.
+
+    A variable is missing if its reference leads nowhere. Reads files, and runs nothing.
+    """
+    environment, secrets = inherited_environment(inherited, job.pass_env), set[str]()
+    for name, value in job.env.items():
+        with suppress(ValueError):
+            environment[name], found = resolve_readable(value, inherited, job.directory)
+            secrets.update(found)
+    return environment, tuple(sort_secrets(secrets))
+
+
+def resolve_readable(value: str, inherited: Mapping[str, str], directory: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return a value of `env` with its references replaced if that runs nothing, and the secrets. Raises ValueError."""
+    if not _READABLE_KINDS.issuperset(_KIND.findall(value)):
+        return value, ()
+    values, secrets = resolve_secrets({"": value}, inherited, directory)
+    return values[""], secrets
 
 
 def oversized_event(run: Run) -> bytes | None:

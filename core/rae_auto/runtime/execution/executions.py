@@ -25,6 +25,7 @@ from rae_auto.runtime.concurrency.limited_calls import call_within, report_if_sl
 from rae_auto.runtime.execution.assignments import build_assignment, event_path, rebuild_assignment
 from rae_auto.runtime.execution.environment import oversized_event
 from rae_auto.runtime.execution.live_output import LiveOutput
+from rae_auto.runtime.execution.preparations import Preparations
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.secrets import mask_result, refers_to_files
 from rae_auto.toolkit.files import create_private_directory, write_atomically
@@ -67,6 +68,7 @@ class Executions:
         self._active: dict[Key, asyncio.Future[Execution]] = {}
         self._starting: dict[Key, asyncio.Task[None]] = {}
         self._tasks = BackgroundTasks("a task of an executor")
+        self.preparations = Preparations(executor_for, inherited)
 
     def start(self, run: Run, job: Job) -> None:
         """Start the run's attempt; `AttemptStarted` and `AttemptEnded` follow, or `AttemptEnded` alone."""
@@ -115,7 +117,7 @@ class Executions:
             logger.bind(job=run.job, run=run.id).info("still running; taken over from the last daemon")
             self._report(AttemptFound(*key, found.handle))
             output = self._follow_output(run, is_adopted=True)
-            self._tasks.start(self._await_end(key, found, output), owner=_owner(job))
+            self._tasks.start(self._await_end(run, found, output), owner=_owner(job))
         else:
             del self._active[key]
             active.cancel()
@@ -129,6 +131,7 @@ class Executions:
         `limit_seconds` returns how many seconds of a limit are left.
         """
         await self._tasks.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
+        await self.preparations.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
         opened = [o.result() for o in self._executors.values() if o.done() and not o.exception()]
         closing = BackgroundTasks("an executor")
         for executor in opened:
@@ -165,7 +168,7 @@ class Executions:
             return
         active.set_result(execution)
         self._report(AttemptStarted(*key, execution.handle))
-        await self._await_end(key, execution, self._follow_output(run), secrets)
+        await self._await_end(run, execution, self._follow_output(run), secrets)
 
     async def _build_assignment(self, run: Run, job: Job) -> Assignment:
         """Return the run's current attempt. Raises ValueError if a secret is missing, or can't be read in time."""
@@ -192,7 +195,7 @@ class Executions:
         path = output_path(self._directory, run.job, run.id, run.attempt)
         return LiveOutput(path, run.job, run.id, self._tasks, is_adopted=is_adopted)
 
-    async def _await_end(self, key: Key, execution: Execution, output: LiveOutput, secrets: Sequence[str] = ()) -> None:
+    async def _await_end(self, run: Run, execution: Execution, output: LiveOutput, secrets: Sequence[str] = ()) -> None:
         try:
             result = await execution.wait()
             if not isinstance(result, Result):
@@ -200,7 +203,9 @@ class Executions:
         except (Exception, SystemExit) as error:
             result = Result(error=f"its executor failed: {_one_line(error)}")
         await output.finish()
-        self._ended(key, result, secrets)
+        if result.ok:
+            self.preparations.forget(run.job)
+        self._ended((run.id, run.attempt), result, secrets)
 
     def _ended(self, key: Key, result: Result, secrets: Sequence[str]) -> None:
         del self._active[key]

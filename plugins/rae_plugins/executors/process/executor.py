@@ -28,7 +28,7 @@ from rae_plugins.executors.process.job_checks import find_job_warnings
 from rae_plugins.executors.process.keeper.termination import Termination
 from rae_plugins.executors.process.keeper_client import KeeperClient
 from rae_plugins.executors.process.python_job import PythonExecution, add_record, build_argv
-from rae_plugins.executors.process.script_job import build_script_argv
+from rae_plugins.executors.process.script_job import build_script_argv, prepare_script
 from rae_plugins.executors.process.terminate import carry_out
 
 SHELL = "/bin/sh"
@@ -79,6 +79,15 @@ class ProcessExecutor(Executor):
     def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
         """Return a warning if the working directory or the program is missing; runs nothing."""
         return find_job_warnings(job, context, _working_directory(job))
+
+    def needs_preparation(self, job: Job) -> bool:
+        """Return True for a script, which may need packages."""
+        return job.script is not None
+
+    async def prepare(self, job: Job, context: JobContext) -> Mapping[str, str]:
+        """Install what a script needs. Raises RuntimeError if that can't be done at present."""
+        problem = await prepare_script(job, context.environment, _working_directory(job))
+        return {} if problem is None else {"script": problem}
 
     async def open(self, directory: Path) -> None:
         """Find out whether the last daemon ran in the same boot. Errors: OSError."""
