@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rae_auto.errors import SchedulerError as SchedulerError
     from rae_auto.errors import StoreError as StoreError
     from rae_auto.errors import StoreLocked as StoreLocked
+    from rae_auto.model.expectations import ExpectPolicy as ExpectPolicy
     from rae_auto.model.job import Job as Job
     from rae_auto.model.job_info import JobActivity as JobActivity
     from rae_auto.model.job_info import JobInfo as JobInfo
@@ -59,6 +60,7 @@ _HOMES = {
         "BadRequest", "DaemonUnreachable", "DuplicateJob", "InvalidJob", "JobInUse", "JobNotFound", "NotStarted",
         "PluginError", "RunNotFound", "SchedulerClosed", "SchedulerError", "StoreError", "StoreLocked",
     ),
+    "rae_auto.model.expectations": ("ExpectPolicy",),
     "rae_auto.model.job": ("Job",),
     "rae_auto.model.job_info": ("JobActivity", "JobInfo", "JobStatus"),
     "rae_auto.model.primitives.names": ("JobId", "RunId"),

@@ -7,7 +7,7 @@ PUBLIC = """
     Scheduler SyncScheduler RemoteScheduler connect use_logging JobActivity JobInfo JobStatus
     Job JobId RunId Run RunState Event
     Cron Interval Once PluginRef TriggerRef GuardRef
-    Backoff CatchUp Limits NotifyPolicy OnCrash Overlap Priority Retention RetryPolicy
+    Backoff CatchUp ExpectPolicy Limits NotifyPolicy OnCrash Overlap Priority Retention RetryPolicy
     SchedulerError BadRequest DaemonUnreachable DuplicateJob InvalidJob JobInUse JobNotFound NotStarted PluginError
     RunNotFound SchedulerClosed StoreError StoreLocked
 """

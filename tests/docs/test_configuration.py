@@ -8,11 +8,13 @@ import pytest
 
 from rae_auto.config.structure import options_of, structure
 from rae_auto.config.tables import FileTable, JobTable
+from rae_auto.model.expectations import ExpectPolicy
 from rae_auto.model.policies import Limits, NotifyPolicy, Retention, RetryPolicy
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 SECTIONS = {"## The file": FileTable, "## A job": JobTable, "### retry": RetryPolicy, "### limits": Limits}
-SECTIONS |= {"### notify": NotifyPolicy, "### history": Retention}
+SECTIONS |= {"### notify": NotifyPolicy, "### expect": ExpectPolicy, "### history": Retention}
+_EMPTY = (None, "", (), {}, NotifyPolicy(), ExpectPolicy(), Limits(), Retention())
 
 
 def rows_below(heading: str) -> dict[str, str]:
@@ -40,6 +42,4 @@ def test_the_defaults_of_a_table_are_those_of_the_program(heading: str) -> None:
 def test_a_key_without_a_default_in_the_table_has_none_in_the_program(heading: str) -> None:
     default = SECTIONS[heading]()
     bare = [key for key, text in rows_below(heading).items() if not text.startswith("`") and hasattr(default, key)]
-    assert [
-        key for key in bare if getattr(default, key) not in (None, "", (), {}, NotifyPolicy(), Limits(), Retention())
-    ] == []
+    assert [key for key in bare if getattr(default, key) not in _EMPTY] == []

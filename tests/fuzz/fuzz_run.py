@@ -18,6 +18,7 @@ from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.engine.runs import loop_detection
 from rae_auto.errors import SchedulerError
 from rae_auto.model.documents import document_key
+from rae_auto.model.expectations import ExpectPolicy
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.plugin_ref import GuardRef
@@ -73,7 +74,7 @@ class FuzzRun:
 
     def __init__(self, seed: int, store: VirtualStore | None = None, log: Callable[[str], None] | None = None) -> None:
         self.seed = seed
-        self._random = Random(seed)
+        self._random, self._random_expectations = Random(seed), Random(f"expectations {seed}")
         self._log = log or (lambda _: None)
         self._plans: dict[str, Plan] = {}
         self._loops = 0
@@ -386,6 +387,7 @@ class FuzzRun:
             catch_up_window=pick(["10m", "1d"]),
             on_crash=pick([None, *OnCrash]),
             timeout=pick([None, "3m"]),
+            expect=self._random_expectation(),
             enabled=self._random.random() < 0.9,
             needs=needs,
             guards=[GuardRef("guard", {}, guard) for guard in guards],
@@ -404,6 +406,11 @@ class FuzzRun:
             if self._random.random() < 0.5
         }
         return Plan(job, schedules, JobOrigin.STORE, guards)
+
+    def _random_expectation(self) -> ExpectPolicy:
+        # By chances of its own, so that the seeds of before play as they did.
+        pick = self._random_expectations.choice
+        return ExpectPolicy(every=pick([None, "10m", "1h"]), max_runtime=pick([None, "2m"]))
 
     def _random_result(self) -> Result:
         return Result(exit_code=self._random.choice([0, 0, 0, 1]))

@@ -1,11 +1,12 @@
 """The invariants of the engine, as checks on a virtual world. Each raises InvariantViolated with what it found."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rae_auto.engine.plan import Plan
 from rae_auto.engine.queue import queue_rank
 from rae_auto.engine.runs.guards import MAX_READING_AGE
+from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS
 from rae_auto.engine.state import AskingGuards
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.guard import Verdict
@@ -16,6 +17,8 @@ from rae_auto.model.reasons import MaxParallel, Missed, ResourceBusy, ResourceRe
 from rae_auto.model.run import Run, RunState
 from rae_auto.model.schedule import Schedule
 from rae_auto.simulation.virtual_engine import VirtualWorld
+
+FAULT_RETRY = timedelta(seconds=FAULT_RETRY_SECONDS)
 
 LOOKED_AT = 400
 """Number of instants of a schedule whose decisions are checked after each event."""
@@ -132,6 +135,7 @@ class Invariants:
     def check(self) -> None:
         """All of them."""
         self._room()
+        self._expectations()
         self._overlap()
         self._decisions()
         self._record()
@@ -160,6 +164,21 @@ class Invariants:
             wake = self._world.engine.next_wake(self._world.now)
             if until is not None and until <= now and wake != 0.0 and not self._world.engine.is_stopping:
                 raise InvariantViolated(f"{entry.job.id} stays paused, though its pause ended at {until}")
+
+    def _expectations(self) -> None:
+        """Nothing is expected of a job that can't start, and nothing is overdue for long unnoticed, or too early."""
+        for entry in self._world.engine.jobs():
+            job, expectation = entry.job, entry.state.expectation
+            is_expected = bool(job.expect.every) and job.enabled and not entry.state.paused
+            if (expectation is not None) != is_expected:
+                raise InvariantViolated(f"{job.id}: expected to succeed: {expectation}")
+            left = expectation and expectation.time_left(job.expect, self._world.now)
+            if expectation is None or left is None:
+                continue
+            if expectation.overdue_at is None and left < -2 * FAULT_RETRY and not self._world.engine.is_stopping:
+                raise InvariantViolated(f"{job.id} has been overdue for {-left}, and nobody was told")
+            if expectation.overdue_at is not None and left > timedelta(0):
+                raise InvariantViolated(f"{job.id} counts as overdue {left} too early")
 
     def _stops(self) -> None:
         """A cancellation or a timeout that was decided stays so, across crashes too, and is carried out."""

@@ -9,6 +9,7 @@ import attrs
 from hypothesis import strategies as st
 
 from rae_auto.model.decision import Decision, Occurrence, Outcome, run_id_of
+from rae_auto.model.expectations import Expectation, ExpectPolicy
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Cursor, JobState, SeenOccurrence, SkippedStart
@@ -82,6 +83,12 @@ fail_on = st.lists(st.sampled_from(FailOn), unique=True).map(tuple)
 notify_policies = st.builds(
     NotifyPolicy, on=st.lists(st.sampled_from(NotifyOn), unique=True), via=st.lists(names, max_size=2)
 )
+expect_policies = st.builds(
+    ExpectPolicy,
+    every=st.none() | durations.filter(bool),
+    grace=st.none() | durations,
+    max_runtime=st.none() | durations.filter(bool),
+)
 
 
 @st.composite
@@ -127,6 +134,7 @@ def jobs(draw: st.DrawFn, ids: st.SearchStrategy[JobId] = job_ids) -> Job:
         limits=draw(limits),
         needs=draw(st.lists(names.filter(lambda name: name != id), max_size=2)),
         notify=draw(notify_policies),
+        expect=draw(expect_policies),
         **work,
     )
 
@@ -226,6 +234,8 @@ job_states = st.builds(
     last_run=st.none() | run_ids,
     last_finished_at=st.none() | instants,
     failures=st.integers(0, 1000),
+    expectation=st.none()
+    | st.builds(Expectation, since=moments, extended_by=durations, overdue_at=st.none() | instants),
 )
 seen = st.builds(
     SeenOccurrence,

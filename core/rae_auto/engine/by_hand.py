@@ -14,6 +14,7 @@ from attrs import evolve
 
 from rae_auto.engine.commands import SetPaused, SkipStart
 from rae_auto.engine.effects import JobChanged
+from rae_auto.engine.runs import expectations
 from rae_auto.engine.runs.waiting import release, release_resources
 from rae_auto.engine.state import EngineState, JobEntry
 from rae_auto.engine.turn import Turn
@@ -42,7 +43,8 @@ def set_paused(turn: Turn, command: SetPaused) -> None:
 
 def _change_pause(turn: Turn, entry: JobEntry, wanted: JobState) -> None:
     entry.state = wanted
-    turn.step.save(wanted)
+    expectations.set_expectation(turn, entry)
+    turn.step.save(entry.state)
     turn.state.pause_ends.set(entry.job.id, wanted.paused_until)
     turn.step.request(JobChanged(entry.job.id, "paused" if wanted.paused else "resumed"))
     release(turn, entry.job.id)

@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 from rae_auto.engine.commands import Ask
 from rae_auto.errors import SchedulerError
 from rae_auto.model.decision import Decision
+from rae_auto.model.expectations import Breach
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.policies import NotifyOn
@@ -84,6 +85,23 @@ class Notify:
 
 
 @frozen
+class ExpectationBreached:
+    """Publish that a job is overdue, or that a run of it is running for too long; once for each breach."""
+
+    job: Job
+    breach: Breach
+
+
+@frozen
+class ExpectationMet:
+    """Publish the end of a breach: the run that succeeded, or that has ended after all."""
+
+    job: Job
+    breach: Breach
+    run: Run
+
+
+@frozen
 class JobChanged:
     """Publish that a job was added, changed, removed, paused or resumed."""
 
@@ -112,7 +130,18 @@ class EngineStopped:
     """End the daemon: no run is active that it would have to wait for."""
 
 
-Effect = Start | Cancel | ReadGuards | Notify | JobChanged | ClockJumped | Reply | EngineStopped
+Effect = (
+    Start
+    | Cancel
+    | ReadGuards
+    | Notify
+    | ExpectationBreached
+    | ExpectationMet
+    | JobChanged
+    | ClockJumped
+    | Reply
+    | EngineStopped
+)
 
 
 @frozen(eq=False)

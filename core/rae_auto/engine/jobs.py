@@ -7,7 +7,7 @@ from attrs import evolve
 from rae_auto.engine.commands import AddJob, Reconfigure, RemoveJob
 from rae_auto.engine.effects import JobChanged
 from rae_auto.engine.plan import JobOrigin, Plan
-from rae_auto.engine.runs import guards
+from rae_auto.engine.runs import expectations, guards
 from rae_auto.engine.runs.ending import stop_run
 from rae_auto.engine.runs.waiting import release, release_resources
 from rae_auto.engine.state import EngineState, JobEntry
@@ -146,6 +146,9 @@ def reconfigure(turn: Turn, command: Reconfigure) -> None:
         change = put_job(turn, plan)
         if change is not None:
             summary[change].append(plan.job.id)
+    if state.settings.enabled != before.enabled:
+        for entry in state.jobs.values():
+            expectations.update_expectation(turn, entry)
     if state.settings != before:
         for key in list(state.blocked):
             release(turn, key)
@@ -174,6 +177,7 @@ def put_job(turn: Turn, plan: Plan) -> str | None:
         if old.get(trigger) != schedule:
             state.timetable.join((job.id, trigger), schedule, turn.now.wall)
     set_cursors(turn, entry)
+    expectations.update_expectation(turn, entry)
     change = "changed" if known else "added"
     turn.step.request(JobChanged(job.id, change))
     release(turn, job.id)
@@ -207,6 +211,7 @@ def drop_job(turn: Turn, entry: JobEntry) -> None:
         state.ended_at.pop((job, ref.id), None)
         state.feedback_chains.pop((job, ref.id), None)
     state.undecidable.pop(job)
+    state.overdue_alarms.pop(job)
     del state.jobs[job]
     state.pause_ends.set(job, None)
     turn.step.discard(entry.state)

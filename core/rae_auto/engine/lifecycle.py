@@ -6,6 +6,7 @@ from rae_auto.engine.commands import CancelRuns, Stop
 from rae_auto.engine.effects import EngineStopped
 from rae_auto.engine.events import Restored
 from rae_auto.engine.jobs import set_cursors
+from rae_auto.engine.runs import expectations
 from rae_auto.engine.runs.attempts import set_timeout, terms_of
 from rae_auto.engine.runs.ending import finish, interrupt_runs, must_wait_for, stop_run
 from rae_auto.engine.runs.waiting import wait
@@ -45,6 +46,7 @@ def restored(turn: Turn, event: Restored) -> None:
         set_cursors(turn, entry)
         for trigger, schedule in entry.plan.schedules.items():
             state.timetable.join((entry.job.id, trigger), schedule, entry.state.cursors[trigger].at)
+        expectations.restore_expectation(turn, entry)
     state.is_restarted = True
     state.is_reverted = event.is_reverted
 
@@ -61,6 +63,7 @@ def _reopen(turn: Turn, run: Run) -> None:
         turn.step.save(moved)
     if entry.is_active:
         set_timeout(turn, entry)
+        expectations.watch_running_time(turn, entry)
     elif job_entry is None:
         finish(turn, entry, RunState.CANCELLED, reason=Removed())
     else:

@@ -306,6 +306,8 @@ class EngineState:
     """When the last run of a trigger ended (monotonic seconds); for `loop_detection`."""
     feedback_times: RevertibleDict[tuple[JobId, str, str], tuple[float, ...]] = field(default=_MAPPING)
     """When the same feedback key came during or right after a run of its trigger; for `loop_detection`."""
+    overdue_alarms: RevertibleDict[JobId, float] = field(default=_MAPPING)
+    """When the one alarm OVERDUE of a job that counts rings (monotonic seconds); others are stale."""
     feedback_chains: RevertibleDict[TriggerKey, FeedbackChain] = field(default=_MAPPING)
     """Runs of a trigger that followed each other closely; for `loop_detection`."""
 

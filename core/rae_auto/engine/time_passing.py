@@ -7,7 +7,7 @@ from attrs import evolve
 from rae_auto.engine import by_hand, due_instants
 from rae_auto.engine.effects import ClockJumped
 from rae_auto.engine.events import TimePassed
-from rae_auto.engine.runs import attempts, guards
+from rae_auto.engine.runs import attempts, expectations, guards
 from rae_auto.engine.runs.ending import interrupt_runs, save_interruptions
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, enqueue, release, wait
 from rae_auto.engine.state import Delayed, EngineState
@@ -26,7 +26,11 @@ def handle_clock_jumps(turn: Turn) -> None:
         turn.step.request(ClockJumped(jump, by))
         state.last_jump = state.last_jump or jump
         if jump is not ClockJump.SLEPT:
-            _move_runs(turn, -by if jump is ClockJump.SET_BACK else by)
+            set_by = -by if jump is ClockJump.SET_BACK else by
+            _move_runs(turn, set_by)
+            expectations.move_expectations(turn, set_by)
+        else:
+            expectations.recheck_expectations(turn)
         if jump is ClockJump.SET_BACK:
             _set_back(turn)
         guards.recheck_guards(turn, state.runs.values())
@@ -93,6 +97,10 @@ def _ring(turn: Turn, alarm: Alarm, subject: str, attempt: int) -> None:
             guards.recheck_guard(turn, RunId(subject))
         case Alarm.TIMEOUT:
             attempts.time_out(turn, RunId(subject), attempt)
+        case Alarm.OVERRUN:
+            expectations.notice_overrun(turn, RunId(subject), attempt)
+        case Alarm.OVERDUE:
+            expectations.notice_overdue(turn, JobId(subject))
         case Alarm.FAULT_RETRY:
             release(turn, subject)
         case Alarm.DECIDE_AGAIN:

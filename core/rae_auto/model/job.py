@@ -9,6 +9,7 @@ from typing import Any
 from attrs import field, frozen, validators
 
 from rae_auto.errors import InvalidJob
+from rae_auto.model.expectations import ExpectPolicy
 from rae_auto.model.plugin_ref import Cron, GuardRef, PluginRef, TriggerRef, to_ref, with_ids
 from rae_auto.model.policies import (
     CatchUp,
@@ -36,6 +37,7 @@ _THREAD = PluginRef("thread")
 _NO_RETRY = RetryPolicy()
 _NO_LIMITS = Limits()
 _NO_NOTICE = NotifyPolicy()
+_NO_EXPECTATION = ExpectPolicy()
 _EMPTY: Mapping[str, Any] = {}
 
 _FOR_CODE = {"converts_code_only": "true"}
@@ -291,6 +293,10 @@ class JobFields:
             "an event waits as long as it takes",
             former="only_wait",
         ),
+    )
+    expect: ExpectPolicy = field(
+        default=_NO_EXPECTATION,
+        metadata=_help("how often the job must succeed, and how long a run may take; what is late is reported"),
     )
     notify: NotifyPolicy = field(
         default=_NO_NOTICE, metadata=_help("which results are reported, and by which notifiers")

@@ -6,6 +6,7 @@ from datetime import datetime
 from attrs import field, frozen
 
 from rae_auto.errors import BadRequest
+from rae_auto.model.expectations import Expectation
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import FeedbackLoop, Paused, SkippedByHand
 from rae_auto.model.run import RunState
@@ -56,7 +57,8 @@ class JobState:
     why it is paused. `skips` has the instants that don't start it, ascending.
 
     `last_state` is the end of the latest finished run (skipped ones don't count), `failures` how many in a
-    row did not succeed.
+    row did not succeed. `expectation` is the wait for the next success; None while none is expected: by the job's
+    definition, because the job is disabled, or while it is paused.
     """
 
     job: JobId
@@ -69,6 +71,7 @@ class JobState:
     last_run: RunId | None = None
     last_finished_at: datetime | None = None
     failures: int = 0
+    expectation: Expectation | None = None
 
     def find_pause(self, at: datetime | None = None) -> Paused | None:
         """Return the pause that the job is in, at an instant or at all; None if there is none."""

@@ -182,6 +182,7 @@ class Run:
     began, or the current attempt: what is left of a delay or a timeout doesn't go by a wall clock that may be set.
     `terms` are those of the current attempt.
     `stopping` is set from the decision to end an active run before its time until its attempt has ended.
+    `overran_at` is when it was noticed to have been running for longer than its job's `expect.max_runtime`.
     `clock_steps` says by how much the wall clock was set since the first start, so that the run's durations are true.
     """
 
@@ -211,6 +212,7 @@ class Run:
     clocks: Moment | None = None
     terms: AttemptTerms = _NO_TERMS
     clock_steps: tuple[ClockStep, ...] = ()
+    overran_at: datetime | None = None
 
     @property
     def remark(self) -> str | None:
@@ -268,6 +270,13 @@ class Run:
         if self.clocks is None:
             return timeout
         return max(timeout - now.elapsed_since(self.clocks, with_sleep=False), timedelta(0))
+
+    def running_time(self, now: Moment) -> timedelta:
+        """Return how long an active run has been running, all its attempts together, without the delays between."""
+        earlier = sum((self.duration_of(attempt) for attempt in self.attempts), timedelta(0))
+        if self.clocks is None:
+            return earlier
+        return earlier + now.elapsed_since(self.clocks, with_sleep=False)
 
     def to(self, state: RunState, **changes: Any) -> "Run":
         """Return this run in another state. Raises IllegalTransition if the table does not allow it."""

@@ -10,7 +10,18 @@ from typing import Any, TypeVar
 from attrs import evolve
 
 from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, SkipStart, Stop, Trigger
-from rae_auto.engine.effects import Cancel, EngineStopped, Notify, ReadGuards, Record, Reply, Start, Step
+from rae_auto.engine.effects import (
+    Cancel,
+    EngineStopped,
+    ExpectationBreached,
+    ExpectationMet,
+    Notify,
+    ReadGuards,
+    Record,
+    Reply,
+    Start,
+    Step,
+)
 from rae_auto.engine.engine import Engine, EngineInput
 from rae_auto.engine.events import (
     AttemptEnded,
@@ -60,6 +71,8 @@ class VirtualWorld:
         self.active_starts: dict[RunId, Start] = {}
         self.cancelled: list[Cancel] = []
         self.notices: list[Notify] = []
+        self.breaches: list[tuple[datetime, ExpectationBreached | ExpectationMet]] = []
+        """The begins and ends of breaches, and when they were requested to be told."""
         self.answer_guard: Callable[[JobId, str], GuardResult] = lambda _, __: GuardResult(
             Verdict.YES, "assumed to be yes"
         )
@@ -147,6 +160,8 @@ class VirtualWorld:
                 self.cancelled.append(effect)
             case Notify():
                 self.notices.append(effect)
+            case ExpectationBreached() | ExpectationMet():
+                self.breaches.append((self.now.wall, effect))
             case Reply(value=value):
                 self._answer = value
             case EngineStopped():

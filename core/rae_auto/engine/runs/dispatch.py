@@ -1,7 +1,7 @@
 """Dispatch: start the first runs in the queue that nothing blocks, while slots are free."""
 
 from rae_auto.engine.effects import Start
-from rae_auto.engine.runs import dependencies, guards
+from rae_auto.engine.runs import dependencies, expectations, guards
 from rae_auto.engine.runs.attempts import set_timeout, terms_of
 from rae_auto.engine.runs.ending import finish
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, all_waits, block, release_resources
@@ -162,5 +162,6 @@ def _start(turn: Turn, entry: RunEntry) -> None:
     )
     turn.state.set_activity(entry, Active())
     set_timeout(turn, entry)
+    expectations.watch_running_time(turn, entry)
     turn.step.save(entry.run)
     turn.step.request(Start(entry.run, entry.job))

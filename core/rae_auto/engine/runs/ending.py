@@ -3,6 +3,7 @@
 from attrs import evolve
 
 from rae_auto.engine.effects import Cancel, Notify
+from rae_auto.engine.runs import expectations
 from rae_auto.engine.runs.waiting import all_waits, release, release_resources
 from rae_auto.engine.state import Active, RunEntry
 from rae_auto.engine.time.timers import Alarm
@@ -64,6 +65,7 @@ def finish(turn: Turn, entry: RunEntry, state: RunState, *, reason: End | None, 
     job_entry = turn.state.jobs.get(run.job)
     if job_entry is not None and run.attempt:
         before, job_entry.state = job_entry.state, _state_after(job_entry.state, run)
+        expectations.meet_expectations(turn, job_entry, entry.job, run)
         turn.step.save(job_entry.state)
         _request_notices(turn, entry, before, run)
     release(turn, run.job)

@@ -18,6 +18,10 @@ class Alarm(Enum):
     """A guard that blocked the run may have changed its answer."""
     TIMEOUT = auto()
     """The attempt has used up its time."""
+    OVERRUN = auto()
+    """The run has been running for as long as its job's expectation allows."""
+    OVERDUE = auto()
+    """The job's next success has been due for as long as its expectation allows."""
     FAULT_RETRY = auto()
     """A run that a fault kept from starting is tried again; the subject is what it is blocked by."""
     DECIDE_AGAIN = auto()
@@ -28,7 +32,7 @@ class Alarm(Enum):
     """Runs that a shutdown interrupts and that have not ended yet are to be remembered as interrupted."""
 
 
-_OF_RUNS = (Alarm.READY, Alarm.GUARD, Alarm.TIMEOUT)
+_OF_RUNS = (Alarm.READY, Alarm.GUARD, Alarm.TIMEOUT, Alarm.OVERRUN)
 
 MIN_TIMERS_KEPT = 1000
 """Number of timers up to which those of runs that are over are not looked for."""

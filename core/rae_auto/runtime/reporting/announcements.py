@@ -3,14 +3,14 @@
 from typing import Any
 
 from rae_auto.api.events import Event
-from rae_auto.engine.effects import ClockJumped, JobChanged, Record, Save, Step
+from rae_auto.engine.effects import ClockJumped, ExpectationBreached, ExpectationMet, JobChanged, Record, Save, Step
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
 from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
-from rae_auto.runtime.reporting.run_log import log_jump, log_run
+from rae_auto.runtime.reporting.run_log import log_breach, log_breach_end, log_jump, log_run
 
 
 def announce(step: Step, broadcast: EventStream, decisions: DecisionLog) -> None:
@@ -25,6 +25,12 @@ def announce(step: Step, broadcast: EventStream, decisions: DecisionLog) -> None
         match effect:
             case JobChanged(job, what):
                 broadcast.publish({"kind": "job", "job": job, "change": what})
+            case ExpectationBreached(job, breach):
+                log_breach(job.id, breach)
+                broadcast.publish({"kind": breach.code, "job": job.id, "text": breach.text, "over": False})
+            case ExpectationMet(job, breach, run):
+                log_breach_end(breach, run)
+                broadcast.publish({"kind": breach.code, "job": job.id, "text": breach.text, "over": True})
             case ClockJumped(jump, by):
                 log_jump(jump, by)
 

@@ -7,6 +7,7 @@ from typing import Any
 from loguru import logger
 
 from rae_auto.model.decision import Decision, Outcome
+from rae_auto.model.expectations import Breach, Overdue
 from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.escaping import shorten_line
 from rae_auto.model.primitives.formatting import format_elapsed
@@ -67,6 +68,20 @@ def _subject(event: Mapping[str, Any]) -> str:
 def log_jump(jump: ClockJump, by: timedelta) -> None:
     """Log a jump of the clock."""
     logger.warning(_JUMP_TEXTS[jump], format_elapsed(by))
+
+
+def log_breach(job: str, breach: Breach) -> None:
+    """Log that a job is overdue, or that a run of it is running for too long."""
+    if isinstance(breach, Overdue):
+        logger.bind(job=job).warning("overdue: {}", breach.describe(_local_time))
+    else:
+        logger.bind(job=job, run=breach.run).warning("runs too long: {}", breach.describe(_local_time))
+
+
+def log_breach_end(breach: Breach, run: Run) -> None:
+    """Log that a breach is over."""
+    what = "no longer overdue" if isinstance(breach, Overdue) else "ended after running too long"
+    logger.bind(job=run.job, run=run.id).info("{} {}", what, _name(run))
 
 
 def _next_attempt_time(run: Run) -> str:
