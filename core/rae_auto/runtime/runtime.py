@@ -422,9 +422,9 @@ class Runtime:
         with _contained("passed on"):
             self.inputs.perform(step)
             self._bounds.note(step)
-            if self.engine.is_stopping:
-                ends = [change.value for change in step.changes if isinstance(change, Record)]
-                self.ended_while_stopping += [run for run in ends if isinstance(run, Run)]
+            ends = [c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)]
+            self.executions.preparations.note_ends(ends)
+            self.ended_while_stopping += ends if self.engine.is_stopping else ()
         for effect in step.effects:
             with _contained("carried out"):
                 self._perform_effect(effect)

@@ -117,7 +117,7 @@ class Executions:
             logger.bind(job=run.job, run=run.id).info("still running; taken over from the last daemon")
             self._report(AttemptFound(*key, found.handle))
             output = self._follow_output(run, is_adopted=True)
-            self._tasks.start(self._await_end(run, found, output), owner=_owner(job))
+            self._tasks.start(self._await_end(key, found, output), owner=_owner(job))
         else:
             del self._active[key]
             active.cancel()
@@ -168,7 +168,7 @@ class Executions:
             return
         active.set_result(execution)
         self._report(AttemptStarted(*key, execution.handle))
-        await self._await_end(run, execution, self._follow_output(run), secrets)
+        await self._await_end(key, execution, self._follow_output(run), secrets)
 
     async def _build_assignment(self, run: Run, job: Job) -> Assignment:
         """Return the run's current attempt. Raises ValueError if a secret is missing, or can't be read in time."""
@@ -195,7 +195,7 @@ class Executions:
         path = output_path(self._directory, run.job, run.id, run.attempt)
         return LiveOutput(path, run.job, run.id, self._tasks, is_adopted=is_adopted)
 
-    async def _await_end(self, run: Run, execution: Execution, output: LiveOutput, secrets: Sequence[str] = ()) -> None:
+    async def _await_end(self, key: Key, execution: Execution, output: LiveOutput, secrets: Sequence[str] = ()) -> None:
         try:
             result = await execution.wait()
             if not isinstance(result, Result):
@@ -203,9 +203,7 @@ class Executions:
         except (Exception, SystemExit) as error:
             result = Result(error=f"its executor failed: {_one_line(error)}")
         await output.finish()
-        if result.ok:
-            self.preparations.forget(run.job)
-        self._ended((run.id, run.attempt), result, secrets)
+        self._ended(key, result, secrets)
 
     def _ended(self, key: Key, result: Result, secrets: Sequence[str]) -> None:
         del self._active[key]

@@ -14,6 +14,7 @@ from rae_auto.api.executor import Executor, JobContext
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.formatting import describe_error, quote
+from rae_auto.model.run import Run, RunState
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.execution.environment import expected_environment
 from rae_auto.runtime.secrets import mask_secrets
@@ -48,10 +49,16 @@ class Preparations:
                 self._preparing[job.id] = self._tasks.start(self._prepare(executor, job), owner=owner)
 
     def forget(self, job: str) -> None:
-        """End the preparation of a job, and forget that one failed: it has been removed, or a run has succeeded."""
+        """End the preparation of a job, and forget that one failed: it has been removed, or comes again."""
         self._problems.pop(job, None)
         if (task := self._preparing.pop(job, None)) is not None:
             task.cancel()
+
+    def note_ends(self, runs: Iterable[Run]) -> None:
+        """Forget the failures of jobs with a run that has succeeded: it had all that it needs."""
+        for run in runs:
+            if run.job in self._problems and run.state is RunState.SUCCEEDED:
+                self.forget(run.job)
 
     def describe_problem(self, job: str) -> str | None:
         """Return why the preparation of a job failed, as a clause; None if it did not."""
