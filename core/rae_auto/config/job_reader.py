@@ -10,6 +10,7 @@ from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.config.advice import Advisor, CheckedJob
 from rae_auto.config.options import (
     check_plugins_of,
+    find_shift_problem,
     find_upstream_jobs,
     limit_problems,
     make,
@@ -18,7 +19,7 @@ from rae_auto.config.options import (
 )
 from rae_auto.config.relations import document_key, excess_units, unknown_names
 from rae_auto.config.relative_paths import resolve_ref
-from rae_auto.config.structure import structure, structure_valid_part
+from rae_auto.config.structure import call_plugin, structure, structure_valid_part
 from rae_auto.config.synonyms import find_key_synonyms
 from rae_auto.config.tables import RUN_KEYS, JobTable, merge_defaults
 from rae_auto.errors import InvalidJob
@@ -163,6 +164,11 @@ class JobReader:
                 with own.within(*key):
                     own.warnings.extend(self.warnings.of_plugin(key, plugin))
         keys = {key for key, _ in table.trigger_refs()}
+        if table.shift is not None and not own.problems:
+            triggers, others = ([made[key] for key in made if (key in keys) is wanted] for wanted in (True, False))
+            with own.within("shift"):
+                if problem := call_plugin(find_shift_problem, triggers, others):
+                    raise invalid(problem)
         return {key: plugin for key, plugin in made.items() if key in keys}
 
     def _relate(

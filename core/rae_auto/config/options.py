@@ -1,13 +1,15 @@
 """Plugins created from their options, in one way for the configuration and for jobs from elsewhere."""
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from attrs import frozen
 
 from rae_auto.api.executor import Executor
+from rae_auto.api.guard import ComputedGuard
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
-from rae_auto.api.trigger import SourceTrigger
+from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.config.structure import call_plugin, options_of, structure, variant_of
 from rae_auto.config.synonyms import TRIGGER_SYNONYMS, describe_other_trigger
 from rae_auto.errors import PluginError
@@ -19,6 +21,9 @@ from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.primitives.problems import Invalid, Key, Problem, ProblemCollector, invalid
 
 P = TypeVar("P")
+
+MAX_SHIFTED_STARTS = 7 * 24
+"""Number of starts in a week up to which a schedule can be shifted: one an hour."""
 
 
 @frozen
@@ -133,3 +138,20 @@ def limit_problems(ref: PluginRef, limits: Limits, plugins: PluginSource) -> lis
         return [Problem(("limits",), f"can't be checked: {error}")]
     hint = "remove it, or set limits.best_effort = true to run without it"
     return [Problem(("limits", name), f"can't be enforced: {reason}; {hint}") for name, reason in reasons.items()]
+
+
+def find_shift_problem(schedules: Iterable[Plugin], guards: Iterable[Plugin]) -> str | None:
+    """Return why the starts of a job's schedules can't be moved off the days that its guards forbid, or None."""
+    if not any(isinstance(guard, ComputedGuard) for guard in guards):
+        return "needs a guard that knows the days, such as calendar or weekday; add it to guards"
+    if any(_has_many_starts(schedule) for schedule in schedules if isinstance(schedule, ScheduleTrigger)):
+        return "is for schedules that fire at most once an hour; remove it, because guards are enough for others"
+    return None
+
+
+def _has_many_starts(schedule: ScheduleTrigger) -> bool:
+    begin = datetime(2026, 1, 5, tzinfo=UTC)  # any week
+    instant: datetime | None = begin
+    for _ in range(MAX_SHIFTED_STARTS + 1):
+        instant = None if instant is None else schedule.next_after(instant)
+    return instant is not None and instant < begin + timedelta(days=7)

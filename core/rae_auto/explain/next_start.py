@@ -16,12 +16,14 @@ Guards = Mapping[str, Computed | None]
 class NextStart:
     """An instant at which a job is due, its start, and why that is later.
 
-    `starts_at` is None if a guard, or a request to skip it, forbids it.
+    `starts_at` is None if a guard, or a request to skip it, forbids it. `note` is a remark of the schedule, such as
+    on a shift by DST.
     """
 
     due_at: datetime
     starts_at: datetime | None
     blocker: GuardBlocked | SkippedByHand | None = None
+    note: str | None = None
 
 
 def find_start(guards: Guards, guard_timeout: timedelta, due_at: datetime) -> NextStart:

@@ -20,11 +20,13 @@ from rae_auto.model.policies import (
     Overlap,
     Priority,
     RetryPolicy,
+    Shift,
     to_catch_up,
     to_fail_on,
     to_on_crash,
     to_overlap,
     to_priority,
+    to_shift,
 )
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.functions import function_name, is_function_name
@@ -297,6 +299,14 @@ class JobFields:
     expect: ExpectPolicy = field(
         default=_NO_EXPECTATION,
         metadata=_help("how often the job must succeed, and how long a run may take; what is late is reported"),
+    )
+    shift: Shift | None = field(
+        default=None,
+        converter=to_shift,
+        metadata=_help(
+            "where starts of schedules move on days that a guard such as calendar or weekday forbids: the next, the "
+            "previous or the nearest day that all guards allow, at the same time of day"
+        ),
     )
     notify: NotifyPolicy = field(
         default=_NO_NOTICE, metadata=_help("which results are reported, and by which notifiers")

@@ -68,6 +68,14 @@ class NotifyOn(StrEnum):
     SUCCESS = "success"
 
 
+class Shift(StrEnum):
+    """Days to which a start is moved where a guard forbids its own: of two that are as near, NEAREST is the later."""
+
+    NEXT = "next"
+    PREVIOUS = "previous"
+    NEAREST = "nearest"
+
+
 class FailOn(StrEnum):
     """Signs of failure that count beside the exit code."""
 
@@ -89,6 +97,11 @@ def to_priority(value: str | Priority) -> Priority:
 def to_overlap(value: str | Overlap) -> Overlap:
     """Return an overlap policy by its word."""
     return choose(value, Overlap)
+
+
+def to_shift(value: str | Shift | None) -> Shift | None:
+    """Return a shift by its word; None stays."""
+    return None if value is None else choose(value, Shift)
 
 
 def to_catch_up(value: str | CatchUp) -> CatchUp:

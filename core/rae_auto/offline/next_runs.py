@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rae_auto.control.client import Client
 from rae_auto.engine.plan import JobOrigin, Plan
@@ -27,6 +27,7 @@ from rae_auto.offline.project import Project
 from rae_auto.paths import find_config
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
+from rae_auto.registry.safe_schedule import SafeSchedule
 from rae_auto.views.times import local_time
 
 Note = Callable[[str], None]
@@ -57,7 +58,8 @@ class Schedules:
                 if skip is not None:
                     yield NextStart(instant, None, skip)
                 else:
-                    yield find_start(self.plan.guards, self.plan.job.guard_timeout, instant)
+                    start = find_start(self.plan.guards, self.plan.job.guard_timeout, instant)
+                    yield evolve(start, note=self._note_on(instant))
             last = instant
 
     def explain_absence(self, passed: Sequence[NextStart]) -> str:
@@ -72,6 +74,11 @@ class Schedules:
         reason = passed[0].blocker.text if passed[0].blocker else ""
         count = format_count(len(passed), "time")
         return f"job {quote(name)} does not start at the next {count} of its schedule: {reason}"
+
+    def _note_on(self, instant: datetime) -> str | None:
+        schedules = [schedule for schedule in self.plan.schedules.values() if isinstance(schedule, SafeSchedule)]
+        notes = [schedule.note(instant) for schedule in schedules]
+        return "; ".join(note for note in notes if note) or None
 
     def _iterate(self, schedule: Schedule, after: datetime) -> Iterator[datetime]:
         instant = schedule.next_after(after)

@@ -1,6 +1,6 @@
 """Plugins at work: references become instances, jobs become plans."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from attrs import frozen
@@ -12,18 +12,21 @@ from rae_auto.api.notifier import Notifier
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
-from rae_auto.config.options import limit_problems, make, unsupported_key_problems
+from rae_auto.config.options import find_shift_problem, limit_problems, make, unsupported_key_problems
 from rae_auto.config.relative_paths import resolve_job
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import InvalidJob, PluginError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
+from rae_auto.model.policies import Shift
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import Invalid, describe_problem
+from rae_auto.model.primitives.zones import zone
 from rae_auto.registry.quarantine import Quarantine, place_of_source
 from rae_auto.registry.safe_guard import SafeGuard
 from rae_auto.registry.safe_schedule import SafeSchedule
+from rae_auto.registry.shifted_schedule import ShiftedSchedule
 from rae_auto.toolkit.summaries import MAX_SUMMARY_LENGTH
 
 MAX_SHARED_PLUGINS = 1000
@@ -78,14 +81,6 @@ class PluginFactory:
         read: dict[str, ReadGuard] = {}
         try:
             self._shared_plugin(Kind.EXECUTOR, job.executor_ref)
-            for ref in job.schedule:
-                trigger = self._shared_plugin(Kind.TRIGGER, ref)
-                summaries.append(_summary_of(trigger))
-                if isinstance(trigger, ScheduleTrigger):
-                    # Of equal ones one is enough for all jobs.
-                    schedules[ref.id] = self._make_guard(trigger)
-                elif isinstance(trigger, SourceTrigger):
-                    sources[ref.id] = trigger
             for guard_ref in job.guards:
                 guard = self._shared_plugin(Kind.GUARD, guard_ref)
                 computed[guard_ref.id] = None
@@ -93,6 +88,16 @@ class PluginFactory:
                     computed[guard_ref.id] = SafeGuard(guard, self.quarantine)
                 elif isinstance(guard, ReadGuard):
                     read[guard_ref.id] = guard
+            for ref in job.schedule:
+                trigger = self._shared_plugin(Kind.TRIGGER, ref)
+                if isinstance(trigger, ScheduleTrigger):
+                    if job.shift is not None:
+                        trigger = self._shift(trigger, job.shift, [guard for guard in computed.values() if guard])
+                    # Of equal ones one is enough for all jobs.
+                    schedules[ref.id] = self._make_guard(trigger)
+                elif isinstance(trigger, SourceTrigger):
+                    sources[ref.id] = trigger
+                summaries.append(_summary_of(trigger))
         except PluginError as error:
             raise InvalidJob(f"job {quote(job.id)}: {error}") from error
         upstream_jobs = dict.fromkeys(
@@ -101,6 +106,13 @@ class PluginFactory:
         # Most jobs have none, and there may be many jobs.
         plan = Plan(job, schedules, origin, computed or _NONE, read or _NONE, tuple(upstream_jobs), tuple(summaries))
         return Planned(plan, sources or _NONE)
+
+    def _shift(self, schedule: ScheduleTrigger, shift: Shift, guards: Sequence[SafeGuard]) -> ScheduleTrigger:
+        """Return the schedule with its starts moved off the days that guards forbid. Raises PluginError."""
+        if problem := find_shift_problem([schedule], [guard.inner for guard in guards]):
+            raise PluginError(f"shift: {problem}")
+        own_zone = getattr(schedule, "timezone", None)
+        return ShiftedSchedule(schedule, tuple(guards), shift, zone(own_zone or self.timezone))
 
     def trigger_problems(self, plan: Plan) -> Mapping[str, str]:
         """Return why triggers of a job are not in use at present, by their ids: a clause that follows the name."""

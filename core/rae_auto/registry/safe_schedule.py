@@ -59,6 +59,13 @@ class SafeSchedule:
         self._quarantine.failed(Kind.TRIGGER, self.inner.type, self.place, text, for_good=True)
         return None
 
+    def note(self, instant: datetime) -> str | None:
+        """Return the schedule's remark on one of its instants; None if it fails, as nothing depends on it."""
+        try:
+            return self.inner.note(instant)
+        except (Exception, SystemExit):
+            return None
+
 
 def _problem(found: object, instant: datetime) -> str | None:
     if found is None:

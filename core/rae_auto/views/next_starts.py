@@ -42,7 +42,7 @@ def next_lines(starts: Sequence[NextStart], zone: ZoneInfo, now: datetime | None
         due = ""
         if start.blocker is not None:
             due = f"  due at {local_time(start.due_at.isoformat(), zone, now)}, but {start.blocker.text}"
-        yield f"{text}{due}"
+        yield f"{text}{due}" + (f"  ({start.note})" if start.note else "")
     yield from _forbidden_lines(forbidden, zone, now)
 
 

@@ -90,3 +90,18 @@ def test_facts_show_the_time_in_the_triggers_zone():
     assert facts_of(explanation)["clock"] == (
         "15:00 in Europe/Berlin is 09:00 on 2026-06-01 in America/New_York, the trigger's zone"
     )
+
+
+def test_why_a_start_that_was_moved_to_a_working_day():
+    job = Job(
+        id="a",
+        command="work",
+        schedule=Cron("0 9 15 * *", timezone=BERLIN),
+        guards=[{"type": "weekday", "days": ["mon", "tue", "wed", "thu", "fri"]}],
+        shift="previous",
+    )
+    planned = PluginFactory(Registry(), BERLIN).plan(job, JobOrigin.STORE).plan
+    w = VirtualWorld(planned, start=datetime.fromisoformat("2026-08-14T05:00:00+00:00"))
+    play(w, 3 * HOUR)
+    answer = on_the_wall(w, "2026-08-14 09:00").answer
+    assert "it ran because it was due; moved from Sat 2026-08-15, when it is Saturday in Europe/Berlin" in answer
