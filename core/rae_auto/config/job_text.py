@@ -3,18 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import tomli_w
-
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 
 
 def format_job(job: Job) -> str:
     """Return the TOML text from which `read_job_file` reads the same job."""
-    return tomli_w.dumps({"jobs": {job.id: _job_table(documents.dump(job))}})
+    import tomli_w  # lazy: start-up
+
+    return tomli_w.dumps({"jobs": {job.id: job_table(documents.dump(job))}})
 
 
-def _job_table(document: Mapping[str, Any]) -> dict[str, Any]:
+def job_table(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document of a job as its table in a configuration."""
     table = {
         key: value for key, value in document.items() if key not in ("id", "schedule", "retry_policy", "directory")
     }

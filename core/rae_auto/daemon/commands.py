@@ -35,6 +35,7 @@ from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import decision_record, job_record, run_record
 from rae_auto.paths import output_path
 from rae_auto.records.events import event_as_json
+from rae_auto.records.runs import query_for_id
 from rae_auto.records.world_log import read_world_log
 from rae_auto.runtime.job_status import job_info_of
 from rae_auto.runtime.reporting.sample_notice import deliver_sample
@@ -129,13 +130,15 @@ class Commands:
         return [as_json(info) for info in await self._scheduler.list_jobs()]
 
     async def show(self, arguments: Arguments) -> Any:
-        """Return the definition of a job, its state and its open runs."""
+        """Return the definition of a job, its state, its last run and its open runs."""
         entry = self._scheduler.runtime.engine.job(text(arguments, "job"))  # type: ignore[arg-type]
         opened = self._scheduler.runtime.engine.runs(entry.job.id)
+        last = entry.state.last_run and await self._scheduler.runtime.runs(query_for_id(entry.state.last_run))
         as_json = documents.dump if flag(arguments, "documents") else job_record
         return {
             "definition": documents.dump(entry.job),
             "info": as_json(job_info_of(self._scheduler.runtime.engine, entry)),
+            "last": run_record(last[0]) if last else None,
             "open": [run_record(o.run) for o in opened],
         }
 

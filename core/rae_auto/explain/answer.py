@@ -4,7 +4,6 @@ Each sentence is about one record: a run, a decision not to run, a repeated repo
 time in question the record nearest to it answers, if it is at most `MAX_DISTANCE` away.
 """
 
-import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +15,7 @@ from rae_auto.explain.checks import ExplanationFact, list_outlook_facts, list_ru
 from rae_auto.explain.job_view import JobView, describe_occurrence, distance_to
 from rae_auto.model.decision import Decision
 from rae_auto.model.job_state import SeenOccurrence
-from rae_auto.model.primitives.escaping import shorten_line
+from rae_auto.model.primitives.escaping import escape_json
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.local_times import RequestedTime, distance_to_nearest
 from rae_auto.model.reasons import (
@@ -35,9 +34,6 @@ MAX_DISTANCE = timedelta(minutes=1)
 
 CLOCK_CHANGE_SPAN = timedelta(hours=3)
 """The distance within which a change of the clock may have moved an occurrence."""
-
-MAX_VALUE_CHARACTERS = 200
-"""Characters of a returned value in a sentence."""
 
 
 @frozen
@@ -238,17 +234,13 @@ def _describe_run(run: Run, view: JobView) -> tuple[str, Reason]:
     if run.state is RunState.SUCCEEDED:
         note = view.clock_note(run.trigger, run.scheduled_for)
         cause = f"; {run.cause.text}" if isinstance(run.cause, CaughtUp) else f"; it ran because {run.cause.text}"
-        returned = "" if run.value is None else f", and returned {_format_value(run.value)}"
+        returned = "" if run.value is None else f", and returned {escape_json(run.value)}"
         return f"{ended}{returned}{cause}{f'; {note}' if note else ''}", run.cause
     code = f"exit code {run.exit_code}" if run.exit_code else None
     given = run.reason.describe(view.time) if run.reason else None
     # The exit code of an attempt that was ended early says how it took that, not why it was ended.
     details = [code, given] if run.state is RunState.FAILED else [given, code]
     return f"{ended}: {', '.join(filter(None, details)) or run.cause.text}", run.reason or run.cause
-
-
-def _format_value(value: Any) -> str:
-    return shorten_line(json.dumps(value, ensure_ascii=False), MAX_VALUE_CHARACTERS)
 
 
 def _because(cause: Reason) -> str:

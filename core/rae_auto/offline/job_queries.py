@@ -22,6 +22,7 @@ from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run
 from rae_auto.offline.project import Project
 from rae_auto.offline.queries import load_values, next_start_of
+from rae_auto.records.runs import query_for_id
 from rae_auto.runtime.time.clock import SystemClock
 
 
@@ -41,14 +42,24 @@ def list_jobs(project: Project) -> list[dict[str, Any]]:
 
 
 def show_job(project: Project, name: str) -> dict[str, Any]:
-    """Return the definition of a job, its state and its open runs. Errors: JobNotFound, StoreError."""
+    """Return the definition of a job, its state, its last run and its open runs. Errors: JobNotFound, StoreError."""
     stored = _read(project)
     job, _ = _find(project, stored, name)
     return {
         "definition": documents.dump(job),
         "info": job_record(_info(project, stored, name, SystemClock().now().wall)),
+        "last": _read_last_run(project, stored.states.get(name)),
         "open": [run_record(run) for run in stored.open_runs if run.job == name],
     }
+
+
+def _read_last_run(project: Project, state: JobState | None) -> dict[str, Any] | None:
+    """Return the record of the run that ended last; None without one, or if it has been deleted."""
+    if state is None or state.last_run is None:
+        return None
+    with project.read_store() as store:
+        found = store.query(documents.RUNS, query_for_id(state.last_run))
+        return next((run_record(documents.load(Run, body)) for body in found), None)
 
 
 def find_job(project: Project, name: str) -> tuple[Job, JobState]:

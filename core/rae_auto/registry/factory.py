@@ -97,7 +97,7 @@ class PluginFactory:
                     schedules[ref.id] = self._make_guard(trigger)
                 elif isinstance(trigger, SourceTrigger):
                     sources[ref.id] = trigger
-                summaries.append(_summary_of(trigger))
+                summaries.append(_summary_of(trigger, self._find_own_zone(ref)))
         except PluginError as error:
             raise InvalidJob(f"job {quote(job.id)}: {error}") from error
         upstream_jobs = dict.fromkeys(
@@ -146,6 +146,11 @@ class PluginFactory:
         provenance = getattr(self.source, "provenance", None)
         return str(provenance(kind, name)) if provenance else "unknown"
 
+    def _find_own_zone(self, ref: TriggerRef) -> str:
+        """Return the time zone that a trigger names, "" if it is that of the configuration."""
+        zone = ref.options.get("timezone")
+        return zone if isinstance(zone, str) and zone != self.timezone else ""
+
     def _make_guard(self, schedule: ScheduleTrigger) -> SafeSchedule:
         known = self._schedules.get(schedule)
         if known is None:
@@ -171,10 +176,13 @@ class PluginFactory:
             raise PluginError(str(error)) from error
 
 
-def _summary_of(trigger: Plugin) -> str:
-    """Return a trigger's summary; its type if it fails, because a job must not fail to load for a few words."""
+def _summary_of(trigger: Plugin, zone: str) -> str:
+    """Return a trigger's summary, with its own time zone if it has one.
+
+    It is the type if the trigger fails, because a job must not fail to load for a few words.
+    """
     assert isinstance(trigger, ScheduleTrigger | SourceTrigger)
     try:
-        return " ".join(trigger.summary().split())[:MAX_SUMMARY_LENGTH]
+        return f"{' '.join(trigger.summary().split())} {zone}".rstrip()[:MAX_SUMMARY_LENGTH]
     except (Exception, SystemExit):
         return trigger.type

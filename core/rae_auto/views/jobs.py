@@ -1,11 +1,13 @@
 """Jobs, as `rae-auto list` and `rae-auto show` show them."""
 
 import json
+import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
+from rae_auto.model.primitives.escaping import escape_json
 from rae_auto.views.tables import instant
 
 JOB_HEADERS = ("job", "now", "last", "next", "schedule", "origin")
@@ -61,21 +63,46 @@ def _next_start(job: Mapping[str, Any], zone: tzinfo | None) -> str:
 
 
 def job_details(details: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[str, str]]:
-    """Return the fields of a job's definition, its state, and its open runs."""
-    info = details["info"]
-    fields = details["definition"].items()
+    """Return the definition of a job with the keys of a configuration, its state, its last run and its open runs."""
+    info, last = details["info"], details["last"]
     return [
-        *(
-            ("retry" if name == "retry_policy" else name, value if isinstance(value, str) else json.dumps(value))
-            for name, value in fields
-        ),
+        *_definition_rows(details["definition"]),
         ("now", _activity(info, zone)),
         *([("note", info["pause_note"])] if info["pause_note"] else []),
         ("next", instant(info["next_at"], zone)),
         *(("skipped", instant(skip["at"], zone)) for skip in info["skips"]),
         ("last", f"{info['last_state']} {instant(info['last_finished_at'], zone)}" if info["last_state"] else "-"),
+        *([("returned", escape_json(last["value"]))] if last and last["value"] is not None else []),
         *(("open run", f"{run['run_id']} {run['state']}{_describe_given(run)}") for run in details["open"]),
     ]
+
+
+def _definition_rows(definition: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield a row for each key; triggers and guards have a row each."""
+    from rae_auto.config.job_text import job_table  # lazy: start-up
+
+    yield "job", definition["id"]
+    for key, value in job_table(definition).items():
+        if key in ("triggers", "guards"):
+            yield from ((key, _to_toml(one)) for one in value)
+        else:
+            yield key, value if isinstance(value, str) else _to_toml(value)
+    if "directory" in definition:
+        yield "directory", definition["directory"]
+
+
+def _to_toml(value: object) -> str:
+    """Return a JSON value in the notation of a configuration, in one line."""
+    if isinstance(value, Mapping):
+        pairs = ", ".join(f"{_toml_key(key)} = {_to_toml(inner)}" for key, inner in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_to_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
 def _describe_given(run: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.primitives.zones import zone
+from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.validators import zone_name
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,6 +46,10 @@ class OnceTrigger(ScheduleTrigger):
     jitter: timedelta = field(
         default=timedelta(0), converter=parse_duration, metadata={"help": "longest random delay of the start"}
     )
+
+    def summary(self) -> str:
+        has_seconds = self.at.second or self.at.microsecond
+        return summarize(self.type, self.at.isoformat(" ", "seconds" if has_seconds else "minutes"))
 
     def next_after(self, instant: datetime) -> datetime | None:
         """Return the instant, if it is still to come."""

@@ -96,7 +96,7 @@ class TestAJob:
         shown = cli("show", "tidy", "--json").json
         assert shown["definition"]["command"] == ["find", "."]
         assert shown["definition"]["retry_policy"] == {"attempts": 3}
-        assert 'retry  {"attempts": 3}' in cli("show", "tidy").out
+        assert "retry  { attempts = 3 }" in cli("show", "tidy").out
         assert "last  -\n" in cli("show", "tidy").out
         assert "every 1h" in cli("list").out
         assert cli("pause", "tidy").out == "paused tidy\n"

@@ -1,12 +1,16 @@
 """rae-auto list and show while no daemon runs: jobs of the configuration and those that were added."""
 
+import asyncio
+import os
 from contextlib import closing
 from datetime import UTC, datetime
+from unittest.mock import AsyncMock
 
 import pytest
 
-from rae_auto import Cron, Job
+from rae_auto import Cron, Job, Scheduler
 from rae_auto.api import Put
+from rae_auto.daemon.commands import Commands
 from rae_auto.model import documents
 from rae_auto.model.job_state import JobState
 from rae_auto.model.run import RunState
@@ -87,3 +91,21 @@ def test_show_shows_added_jobs_and_prefers_the_file(offline):
     said = offline("show", "dijest")
     assert (said.code, said.out) == (1, "")
     assert 'did you mean "digest"?' in said.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
+def test_show_has_the_last_run_with_or_without_a_daemon(config, offline, tmp_path):
+    (tmp_path / "work.py").write_text("def count():\n    return {'rows': 3}\n")
+    job = Job(id="digest", python="work:count", isolated=True, directory=str(tmp_path))
+
+    async def work():
+        async with asyncio.timeout(60), Scheduler(directory=tmp_path / "state", jobs=[job]) as scheduler:
+            run = await scheduler.wait(await scheduler.trigger("digest"))
+            commands = Commands(scheduler, None, AsyncMock(), AsyncMock(), list)
+            return run.id, (await commands.show({"job": "digest"}))["last"]
+
+    run, last = asyncio.run(work())
+    assert (last["run_id"], last["value"]) == (run, {"rows": 3})
+    assert offline("show", "digest", "--json").json["last"] == last
+    assert 'returned  {"rows": 3}\n' in offline("show", "digest").out
+    assert offline("show", "off", "--json").json["last"] is None

@@ -77,7 +77,7 @@ def test_list_returns_all_jobs_and_show_one_in_full(tmp_path):
     assert datetime.fromisoformat(by_id["quick"]["next_at"]).hour == 4
     assert (by_id["bad"]["last_state"], by_id["bad"]["open"]) == ("failed", [])
     assert by_id["slow"] == {**shown["info"], "open": [run]}
-    assert shown.keys() == {"definition", "info", "open"}
+    assert shown.keys() == {"definition", "info", "last", "open"}
     assert (shown["definition"]["id"], shown["definition"]["overlap"]) == ("slow", "queue")
     assert [list(record) for record in shown["open"]] == [RUN_KEYS]
 

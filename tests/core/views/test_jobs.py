@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from rae_auto import Cron, Job, TriggerRef
+from rae_auto.model import documents
 from rae_auto.views.jobs import job_details, job_rows, split_done
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -35,9 +37,37 @@ def test_ends_of_pauses_and_skipped_starts_are_listed():
     skipping = {**job("b"), "skips": [{"at": NOW.isoformat(), "requested_at": NOW.isoformat()}]}
     rows = job_rows([paused, skipping], None)
     assert (rows[0][1], rows[1][3]) == (f"paused until {NOW.isoformat()}", f"-, not {NOW.isoformat()}")
-    details = dict(job_details({"definition": {}, "open": [], "info": paused}, None))
+    details = dict(job_details({"definition": {"id": "a"}, "open": [], "last": None, "info": paused}, None))
     assert (details["now"], details["note"]) == (f"paused until {NOW.isoformat()}", "holiday")
 
 
 def test_added_jobs_are_marked():
     assert [row[-1] for row in job_rows([job("a"), job("b", origin="config")], None)] == ["added", ""]
+
+
+def test_a_definition_is_shown_as_a_configuration_has_it():
+    definition = documents.dump(
+        Job(
+            id="a",
+            command=["echo", "a b"],
+            env={"A": "x", "é": "y"},
+            schedule=[Cron("0 9 * * *", timezone="Asia/Tokyo"), TriggerRef("job", {"jobs": ["b"]})],
+            guards=["power", {"type": "load", "below": 2}],
+            retry_policy=3,
+        )
+    )
+    rows = job_details({"definition": definition, "open": [], "last": None, "info": job("a", "idle")}, None)
+    assert rows[:8] == [
+        ("job", "a"),
+        ("command", '["echo", "a b"]'),
+        ("env", '{ A = "x", "é" = "y" }'),
+        ("guards", '{ type = "power" }'),
+        ("guards", '{ type = "load", below = 2 }'),
+        ("retry", "{ attempts = 3 }"),
+        ("triggers", '{ type = "cron", expression = "0 9 * * *", timezone = "Asia/Tokyo" }'),
+        ("triggers", '{ type = "job", jobs = ["b"] }'),
+    ]
+    one = documents.dump(Job(id="a", command="true", schedule="0 9 * * *"))
+    assert ("schedule", "0 9 * * *") in job_details(
+        {"definition": one, "open": [], "last": None, "info": job("a", "idle")}, None
+    )

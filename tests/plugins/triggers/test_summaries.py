@@ -21,6 +21,10 @@ HOUR = timedelta(hours=1)
     ("type", "options", "text"),
     [
         ("cron", {"expression": "0 18 * * *"}, "cron 0 18 * * *"),
+        ("cron", {"expression": "0 18 * * *", "timezone": "Asia/Tokyo"}, "cron 0 18 * * * Asia/Tokyo"),
+        ("cron", {"expression": "0 18 * * *", "timezone": "UTC"}, "cron 0 18 * * *"),
+        ("once", {"at": "2030-01-31T18:00"}, "once 2030-01-31 18:00"),
+        ("once", {"at": "2030-01-31T18:00:05+01:00"}, "once 2030-01-31 18:00:05+01:00"),
         ("interval", {"every": 90}, "every 1m30s"),
         ("manual", {}, "manual"),
         ("file", {"paths": ["/inbox", "/srv"]}, "file /inbox, /srv"),

@@ -4,10 +4,14 @@ There are two degrees. Output of a job is shown as it is, but for what a termina
 a log line must also stay in its line, so everything that isn't printable is escaped.
 """
 
+import json
 import re
 
 MAX_PART_CHARACTERS = 80
 """Characters of a text from elsewhere that a message shows, unless it asks for more."""
+
+MAX_VALUE_CHARACTERS = 200
+"""Characters of a value that a function has returned, where people read it."""
 
 # C0 except newline and tab, DEL, C1, the marks that change the direction of text, and surrogates.
 _CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
@@ -40,6 +44,11 @@ def shorten_line(text: str, max_characters: int = MAX_PART_CHARACTERS) -> str:
 def quote_short(text: str, max_characters: int = MAX_PART_CHARACTERS) -> str:
     """Return the text as `shorten_line` does, in double quotes."""
     return f'"{shorten_line(text, max_characters)}"'
+
+
+def escape_json(value: object) -> str:
+    """Return a JSON value as one line of at most `MAX_VALUE_CHARACTERS`."""
+    return shorten_line(json.dumps(value, ensure_ascii=False), MAX_VALUE_CHARACTERS)
 
 
 def _escape(char: str) -> str:
