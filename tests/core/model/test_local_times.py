@@ -16,6 +16,7 @@ PAST, FUTURE = Direction
 zones = st.sampled_from(sorted(available_timezones())).map(ZoneInfo)
 directions = st.sampled_from(Direction)
 DAYS = ["", "today", "yesterday", "tomorrow", "monday", "Fri", "last sunday", "next tue", "2026-03-29", "2026-10-25"]
+DAYS += ["this friday", "last week", "next month", "this year", "the day before yesterday", "29 Mar", "Oct 25th, 2026"]
 
 
 def read(text, direction, now=SATURDAY):
@@ -44,6 +45,32 @@ def read(text, direction, now=SATURDAY):
         ("sat at 9am", "Sat 11-28 09:00:00", "Sat 12-05 09:00:00"),
         ("last saturday", "Sat 11-21 00:00:00", None),
         ("next saturday", "Sat 12-05 00:00:00", None),
+        ("two days ago", "Thu 11-26 14:00:00", None),
+        ("half an hour ago", "Sat 11-28 13:30:00", None),
+        ("an hour and a half", "Sat 11-28 12:30:00", "Sat 11-28 15:30:00"),
+        ("in two weeks", "Sat 12-12 14:00:00", None),
+        ("last 3 days", "Wed 11-25 14:00:00", None),
+        ("the past hour", "Sat 11-28 13:00:00", None),
+        ("3 months", "Fri 08-28 14:00:00", "Sun 02-28 14:00:00"),
+        ("a year ago", "Fri 11-28 14:00:00", None),
+        ("the day after tomorrow", "Mon 11-30 00:00:00", None),
+        ("this friday", "Fri 11-27 00:00:00", None),
+        ("last week", "Mon 11-16 00:00:00", None),
+        ("next month", "Tue 12-01 00:00:00", None),
+        ("this year", "Thu 01-01 00:00:00", None),
+        ("this morning", "Sat 11-28 06:00:00", None),
+        ("tonight", "Sat 11-28 21:00:00", None),
+        ("tonight at 22:30", "Sat 11-28 22:30:00", None),
+        ("last night", "Fri 11-27 21:00:00", None),
+        ("monday morning", "Mon 11-23 06:00:00", "Mon 11-30 06:00:00"),
+        ("tomorrow evening at 8pm", "Sun 11-29 20:00:00", None),
+        ("in the morning", "Sat 11-28 06:00:00", "Sun 11-29 06:00:00"),
+        ("9 o'clock", "Sat 11-28 09:00:00", "Sun 11-29 09:00:00"),
+        ("Nov 27", "Fri 11-27 00:00:00", "Sat 11-27 00:00:00"),
+        ("27 Nov 09:00", "Fri 11-27 09:00:00", "Sat 11-27 09:00:00"),
+        ("9am on the 27th of November", "Fri 11-27 09:00:00", "Sat 11-27 09:00:00"),
+        ("December 24, 2026 at 18:00", "Thu 12-24 18:00:00", None),
+        ("29 feb", "Thu 02-29 00:00:00", "Tue 02-29 00:00:00"),
         ("2026-11-28", "Sat 11-28 00:00:00", None),
         ("2026-11-28 9:00", "Sat 11-28 09:00:00", None),
         ("2026-11-28T09:00:30.5", "Sat 11-28 09:00:30", None),
@@ -58,9 +85,10 @@ def test_times_are_read_as_people_mean_them(text, past, future):
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "soon", "may", "10", "5", "-1h", "+1h", "1 month", "1x", "1hand", "in 1h ago", "2 hours and", "in", "at"),
+        *("", "soon", "may", "10", "5", "-1h", "+1h", "1x", "1hand", "in 1h ago", "2 hours and", "in", "at"),
         *("25:00", "13pm", "0am", "9:5", "monday 25:00", "9:00 9:00", "x tomorrow", "tomorrow x", "last yesterday"),
         *("2026-13-01", "2026-02-30T01:00", "2026-11-28T14", "2026-11-28x10:00", "2026-11-28 xx", "20261128"),
+        *("30 feb", "nov 31", "27 foo", "last today", "week", "month", "in 1 month ago", "evening at 8:00"),
         *("0001-01-01", "9999-12-31", "0001-01-01T00:00+23:00", "999999 weeks", "9" * 500),
     ],
 )
@@ -70,6 +98,23 @@ def test_nonsense_is_refused_in_one_line_with_examples(text, direction, example)
         parse_local_time(text, BERLIN, SATURDAY, direction)
     assert example in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("text", ["11/27", "27.11.", "27.11.2026 9:00", "27/11/26"])
+def test_days_in_figures_of_unknown_order_are_refused(text):
+    with pytest.raises(ValueError, match="write the month as a word, or the year first: 27 Nov, 2026-11-27"):
+        parse_local_time(text, BERLIN, SATURDAY)
+
+
+@given(zones, strategies.instants, directions, st.integers(1, 40))
+def test_months_and_years_go_by_the_calendar(zone, now, direction, count):
+    ahead = parse_local_time(f"in {count} months", zone, now, direction).instants[0].astimezone(zone)
+    local = now.astimezone(zone)
+    month = local.year * 12 + local.month + count
+    # A day later where the zone has left out a day.
+    assert {(ahead - timedelta(days=days)).strftime("%Y-%m") for days in (0, 1)} & {
+        f"{(month - 1) // 12:04}-{(month - 1) % 12 + 1:02}"
+    }
 
 
 @pytest.mark.parametrize(

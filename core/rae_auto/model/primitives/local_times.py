@@ -2,28 +2,34 @@
 
 The grammar, in which case doesn't matter:
 
-    time      now | [in] duration | duration ago | day [[at] clock] | clock [day] | ISO 8601 with an offset
-    duration  90s | 1h30m | 10 minutes | an hour | 1 day and 2 hours
-    day       today | yesterday | tomorrow | [last|next] weekday | 2026-11-28
-    clock     9:00 | 09:00:30 | 9am | 9:30 pm | noon | midnight
+    time      now | [in] length | length ago | last length | day [[at] clock] | clock [day] | ISO 8601 with an offset
+    length    90s | 1h30m | 10 minutes | an hour | half an hour | two days | 1 day and 2 hours | 3 months | a year
+    day       today | yesterday | the day after tomorrow | [last|this|next] weekday | (last|this|next) (week|month|year)
+              | 27 Nov [2026] | Nov 27 | 2026-11-28
+    clock     9:00 | 09:00:30 | 9am | 9:30 pm | noon | midnight | morning | afternoon | evening | night
+              | this morning | tonight | last night
 
-A day alone is its midnight. What has several meanings ("1h", "09:00", "monday") is the nearest time in the direction
-that the option looks: back for `--since`, ahead for `--until` of a pause. When clocks are changed, some local times
-occur twice and some do not occur at all; the first one counts, or else the first later one.
+A day alone is its midnight, and a week, month or year the midnight of its first day. A morning begins at 6:00, an
+afternoon at noon, an evening at 18:00 and a night at 21:00. Months and years go by the calendar, other lengths by the
+seconds. What has several meanings ("1h", "09:00", "monday", "Nov 27") is the nearest time in the direction that the
+option looks: back for `--since`, ahead for `--until` of a pause. When clocks are changed, some local times occur twice
+and some do not occur at all; the first one counts, or else the first later one.
 
 Libraries were tried and refuse too little: dateparser reads "10" as a day of October (and takes 300 ms to import),
 parsedatetime reads "2026-11-28 xx" and drops the offset of "2026-11-28T03:00+01:00".
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from enum import Enum
+from collections.abc import Iterable
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.named_days import DAY, Direction, add_months, find_days
+
+__all__ = ["Direction", "RequestedTime", "distance_to_nearest", "find_instants", "parse_local_time"]
 
 YEARS = range(1970, 9000)
 """The years that are understood; the engine can compute with all of them."""
@@ -32,27 +38,44 @@ _SECOND = timedelta(seconds=1)
 _MAX_SHOWN_CHARACTERS = 60
 _MAX_CHARACTERS = 100
 
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_WEEKDAY = r"(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?"
-_DAY = rf"today|yesterday|tomorrow|(?:(?:last|next) )?{_WEEKDAY}|\d{{4}}-\d\d-\d\d"
-_CLOCK = r"noon|midnight|\d{1,2}:\d\d(?::\d\d(?:\.\d{1,6})?)?(?: ?[ap]m)?|\d{1,2} ?[ap]m"
-_DAY_FIRST = re.compile(rf"(?:on )?(?P<day>{_DAY})(?:,? (?:at )?(?P<clock>{_CLOCK}))?")
-_CLOCK_FIRST = re.compile(rf"(?:at )?(?P<clock>{_CLOCK})(?: (?:on )?(?P<day>{_DAY}))?")
+_PARTS_OF_DAY = {"midnight": 0, "morning": 6, "noon": 12, "afternoon": 12, "evening": 18, "night": 21}
+_CLOCK = rf"{'|'.join(_PARTS_OF_DAY)}|\d{{1,2}}:\d\d(?::\d\d(?:\.\d{{1,6}})?)?(?: ?[ap]m)?|\d{{1,2}} ?[ap]m"
+_DAY_FIRST = re.compile(rf"(?:on )?(?P<day>{DAY})(?:,? (?:at )?(?P<clock>{_CLOCK}))?")
+_CLOCK_FIRST = re.compile(rf"(?:at )?(?P<clock>{_CLOCK})(?: (?:on )?(?P<day>{DAY}))?")
 _CLOCK_PARTS = re.compile(r"(\d{1,2})(?::(\d\d))?(?::(\d\d)(?:\.(\d{1,6}))?)?(?: ?([ap])m)?")
 _WITH_OFFSET = re.compile(r"\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)? ?(?:z|utc|[+-]\d\d:?\d\d)")
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _UNIT = r"s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:rs?|ours?)?|d(?:ays?)?|w(?:eeks?)?"
 _LENGTH = re.compile(rf"(\d{{1,6}}(?:\.\d{{1,3}})?|an?(?= )) ?({_UNIT})(?![a-z])")
+_MONTHS = re.compile(r"(?P<sign>in )?(?P<count>\d{1,4}|an?) (?P<unit>months?|years?)(?P<ago> ago)?")
 _RELATIVE = re.compile(rf"(?P<sign>in )?(?P<length>(?:{_LENGTH.pattern}(?:,? (?:and )?)?)+?)(?P<ago> ago)?")
 
 
-class Direction(Enum):
-    """The side of now on which a time lies that could lie on both."""
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBER = re.compile(rf"\b({'|'.join(_NUMBERS)})(?= (?:{_UNIT}|and a half|months?|years?)\b)")
+_PART = "morning|afternoon|evening"
+_PHRASES: tuple[tuple[str, str], ...] = (
+    (r"\b(?:a )?half (?:an )?hour\b", "30 minutes"),
+    (r"\bhalf a day\b", "12 hours"),
+    (r"\b(?:a )?quarter of an hour\b", "15 minutes"),
+    (r"\ban? (hour|day|week) and a half\b", r"1.5 \1s"),
+    (r"\b(\d+) and a half (?=hours|days|weeks)", r"\1.5 "),
+    (r"^(?:the )?(?:last|past) (?=\d)(.*)$", r"\1 ago"),
+    (r"^(?:the )?(?:last|past) (second|minute|hour|day)$", r"1 \1 ago"),
+    (r"^(?:the )?past (week|month|year)$", r"1 \1 ago"),
+    (rf"\bthis ({_PART})\b", r"today \1"),
+    (rf"\bin the ({_PART})\b", r"\1"),
+    (r"\btonight\b", "today night"),
+    (r"\blast night\b", "yesterday night"),
+    (r"\bat night\b", "night"),
+    (r"\bmorning (?:at )?(?=\d)", ""),
+    (r"\b(?:afternoon|evening|night) (?:at )?(?=(?:1[2-9]|2[0-3]):|\d{1,2}(?::\d\d)? ?pm)", ""),
+    (r"(?<=\d) ?o'clock\b", ":00"),
+)
+"""Idioms, and what they stand for in the grammar, in the order in which they are replaced."""
 
-    PAST = "past"
-    FUTURE = "future"
-
+_FIGURES_ALONE = re.compile(r"\d{1,2}[./]\d{1,2}(?:[./](?:\d{4}|\d\d)?)?(?: .*)?")
 
 _EXAMPLES = {
     Direction.PAST: 'write yesterday, "1h ago", 09:00, "monday 9:00" or 2026-01-31T18:00',
@@ -73,15 +96,31 @@ def parse_local_time(text: str, zone: ZoneInfo, now: datetime, direction: Direct
 
     Errors: ValueError, one line with examples.
     """
-    words = re.sub(r"(?<=\d)t(?=\d)", " ", " ".join(text.split()).lower()) if len(text) <= _MAX_CHARACTERS else ""
+    words = _simplify(text) if len(text) <= _MAX_CHARACTERS else ""
     try:
-        found = _read_exact(words, now, direction) or _read_by_clock(words, zone, now, direction)
+        found = (
+            _read_exact(words, now, direction)
+            or _read_months(words, zone, now, direction)
+            or _read_by_clock(words, zone, now, direction)
+        )
     except (ValueError, OverflowError):
         found = None
     if found is None or any(instant.year not in YEARS for instant in found.instants):
         shown = text if len(text) <= _MAX_SHOWN_CHARACTERS else text[:_MAX_SHOWN_CHARACTERS] + "…"
-        raise ValueError(f"invalid time {quote(shown)}; {_EXAMPLES[direction]}")
+        hint = "write the month as a word, or the year first: 27 Nov, 2026-11-27"
+        raise ValueError(
+            f"invalid time {quote(shown)}; {hint if _FIGURES_ALONE.fullmatch(words) else _EXAMPLES[direction]}"
+        )
     return found
+
+
+def _simplify(text: str) -> str:
+    """Return a text in lower case, with numbers and idioms in words replaced by what they stand for."""
+    words = re.sub(r"(?<=\d)t(?=\d)", " ", " ".join(text.split()).lower())
+    words = _NUMBER.sub(lambda match: str(_NUMBERS.index(match[1]) + 1), words)
+    for pattern, meaning in _PHRASES:
+        words = re.sub(pattern, meaning, words)
+    return words
 
 
 def _read_exact(words: str, now: datetime, direction: Direction) -> RequestedTime | None:
@@ -103,6 +142,18 @@ def _length(number: str, unit: str) -> timedelta:
     return timedelta(**{_UNITS[unit[0]]: 1.0 if number.startswith("a") else float(number)})
 
 
+def _read_months(words: str, zone: ZoneInfo, now: datetime, direction: Direction) -> RequestedTime | None:
+    match = _MONTHS.fullmatch(words)
+    if match is None or (match["sign"] and match["ago"]):
+        return None
+    count = 1 if match["count"].startswith("a") else int(match["count"])
+    count *= 12 if match["unit"].startswith("y") else 1
+    is_ahead = bool(match["sign"]) or (direction is Direction.FUTURE and not match["ago"])
+    local = now.astimezone(zone)
+    day = add_months(local.date(), count if is_ahead else -count)
+    return find_instants(datetime.combine(day, local.time()), zone)
+
+
 def _read_by_clock(words: str, zone: ZoneInfo, now: datetime, direction: Direction) -> RequestedTime | None:
     match = _DAY_FIRST.fullmatch(words) or _CLOCK_FIRST.fullmatch(words)
     if match is None:
@@ -110,7 +161,7 @@ def _read_by_clock(words: str, zone: ZoneInfo, now: datetime, direction: Directi
     clock = _parse_clock(match["clock"] or "midnight")
     today = now.astimezone(zone).date()
     found = None
-    for day in _days_of(match["day"], today, direction):
+    for day in find_days(match["day"], today, direction):
         found = find_instants(datetime.combine(day, clock), zone)
         if (found.instants[0] > now) == (direction is Direction.FUTURE):
             break
@@ -119,8 +170,8 @@ def _read_by_clock(words: str, zone: ZoneInfo, now: datetime, direction: Directi
 
 def _parse_clock(text: str) -> time:
     """Return a time of the day. Raises ValueError."""
-    if text in ("noon", "midnight"):
-        return time(12 if text == "noon" else 0)
+    if text in _PARTS_OF_DAY:
+        return time(_PARTS_OF_DAY[text])
     match = _CLOCK_PARTS.fullmatch(text)
     assert match is not None
     hour, minute, second, fraction, half = match.groups(default="")
@@ -128,25 +179,6 @@ def _parse_clock(text: str) -> time:
         raise ValueError(text)
     hours = int(hour) % 12 + (12 if half == "p" else 0) if half else int(hour)
     return time(hours, int(minute or 0), int(second or 0), int(fraction.ljust(6, "0")))
-
-
-def _days_of(text: str | None, today: date, direction: Direction) -> Iterator[date]:
-    """Yield the days that a text may mean, the nearest in the direction first; for None today and the day beside it."""
-    step = timedelta(days=1 if direction is Direction.FUTURE else -1)
-    if text is None:
-        yield from (today, today + step)
-    elif text in ("today", "yesterday", "tomorrow"):
-        yield today + timedelta(days=("yesterday", "today", "tomorrow").index(text) - 1)
-    elif text[0].isdigit():
-        yield date.fromisoformat(text)
-    else:
-        *which, name = text.split()
-        weekday = next(number for number, day in enumerate(_DAYS) if day[:3] == name[:3])
-        if which:
-            step = timedelta(days=1 if which[0] == "next" else -1)
-        days = [today + count * step for count in range(1 if which else 0, 8)]
-        matching = [day for day in days if day.weekday() == weekday]
-        yield from matching[:1] if which else matching
 
 
 def find_instants(local: datetime, zone: ZoneInfo) -> RequestedTime:
