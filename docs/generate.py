@@ -19,6 +19,7 @@ from rae_auto.errors import PluginUnavailable
 from rae_auto.model.reasons import REASONS
 from rae_auto.registry import Registry
 from rae_auto.registry.describe import describe
+from rae_plugins.triggers.file.temporary_names import TEMPORARY_NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -93,6 +94,13 @@ def reason_table() -> str:
     return table(("code", "meaning"), [(f"`{code}`", reason.meaning) for code, reason in REASONS.items()])
 
 
+def temporary_names() -> str:
+    """One row for each kind of program that writes files under temporary names."""
+    rows = [(by, " ".join(f"`{pattern}`" for pattern in patterns)) for by, patterns in TEMPORARY_NAMES.items()]
+    rows.append(("rsync", "`.NAME.XXXXXX`, with a capital or a digit among the six at the end"))
+    return table(("written by", "names"), rows)
+
+
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [head, ("---",) * len(head), *rows]
@@ -104,12 +112,15 @@ def filled(text: str) -> str:
 
     def fill(found: re.Match[str]) -> str:
         words = found["what"].split()
-        tables = {"commands": command_table, "reasons": reason_table}
+        tables = {"commands": command_table, "reasons": reason_table, "temporary": temporary_names}
         content = tables[words[0]]() if words[0] in tables else option_table(*words[2:])
         return f"<!-- {found['what']} -->\n{content}\n<!-- end -->"
 
     return re.sub(
-        r"<!-- (?P<what>commands|reasons|options of \w+ \w+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL
+        r"<!-- (?P<what>commands|reasons|temporary names|options of \w+ \w+) -->\n.*?<!-- end -->",
+        fill,
+        text,
+        flags=re.DOTALL,
     )
 
 

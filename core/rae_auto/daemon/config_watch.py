@@ -25,6 +25,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 
 from rae_auto.daemon.file_identity import find_directory_entries
+from rae_auto.toolkit.watchdog_log import drop_stop_errors
 
 QUIET_SECONDS = 0.3
 """The file counts as complete after this time without a change."""
@@ -54,6 +55,7 @@ class ConfigWatcher(FileSystemEventHandler):
         self._timer: asyncio.TimerHandle | None = None
         self._first_change_at = 0.0
         self._closed = False
+        drop_stop_errors()
         self._observer = Observer()
         self._entries: dict[Path, set[str]] = {}
         self._observer.start()

@@ -15,11 +15,9 @@ from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.validators import at_least
 from rae_plugins.triggers.file.changes import ChangeKind
+from rae_plugins.triggers.file.debounce import Complete
 from rae_plugins.triggers.file.matcher import describe_missing_folder, expand_home, parse_path
 from rae_plugins.triggers.file.watch_plan import Polling, is_watchable
-
-DEFAULT_IGNORE = ("*~", ".*.sw?", ".#*", "#*#", "*.tmp", "*.part", "*.crdownload")
-"""Names of temporary files that editors and downloads write beside a file."""
 
 MIN_POLL_INTERVAL = timedelta(milliseconds=100)
 
@@ -91,9 +89,13 @@ class FileTrigger(SourceTrigger):
     )
     recursive: bool = field(default=False, metadata={"help": "whether to watch the folders below a folder too"})
     ignore: tuple[str, ...] = field(
-        default=DEFAULT_IGNORE,
+        default=(),
         converter=_parse_ignore,
         metadata={"help": "names to ignore; a pattern with a slash is matched against the whole path"},
+    )
+    ignore_temporary: bool = field(
+        default=True,
+        metadata={"help": "whether temporary files, such as those of editors and downloads, are ignored"},
     )
     events: tuple[ChangeKind, ...] = field(
         default=(ChangeKind.CREATED, ChangeKind.MODIFIED, ChangeKind.MOVED),
@@ -113,7 +115,12 @@ class FileTrigger(SourceTrigger):
     stable: timedelta = field(
         default=timedelta(0),
         converter=parse_duration,
-        metadata={"help": "how long a file must stay unchanged, unless its writer has closed it; 0: fire at once"},
+        metadata={"help": "how long a file must stay unchanged until it counts; 0: fire at once"},
+    )
+    complete: Complete = field(
+        default=Complete.UNCHANGED,
+        converter=Complete,
+        metadata={"help": "when a file counts: unchanged for stable; closed: at once when its writer closes it"},
     )
     batch: Batch = field(
         default=Batch.ALL,
@@ -139,6 +146,8 @@ class FileTrigger(SourceTrigger):
         """Check the options against each other. Errors: ValueError."""
         if self.max_wait < self.quiet:
             raise ValueError("max_wait is shorter than quiet; raise max_wait or lower quiet")
+        if self.complete is Complete.CLOSED and not self.stable:
+            raise ValueError('complete = "closed" needs stable, for writers that never close; set stable = "1m"')
 
     @property
     def has_event_per_file(self) -> bool:

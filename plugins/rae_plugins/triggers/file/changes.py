@@ -39,12 +39,17 @@ class FileVersion:
     inode: int
     mtime_ns: int
     size: int
+    changed_ns: int = field(default=0, eq=False)
+    """When its inode last changed, by a write, a rename or new permissions. With a write that was seen it shows that
+    there was one after the last scan, though the numbers above are the same."""
 
     @classmethod
     def from_status(cls, status: os.stat_result) -> "FileVersion":
         """Return the version of a file with this status."""
         inode = status.st_ino
-        return cls(inode if inode < 1 << 63 else inode - (1 << 64), status.st_mtime_ns, status.st_size)
+        return cls(
+            inode if inode < 1 << 63 else inode - (1 << 64), status.st_mtime_ns, status.st_size, status.st_ctime_ns
+        )
 
 
 @frozen

@@ -1,10 +1,21 @@
 """The arithmetic of waiting: when a burst of changes is over, and when a file has stopped growing."""
 
 from datetime import timedelta
+from enum import StrEnum
 
 from attrs import define, field, frozen
 
 from rae_plugins.triggers.file.changes import FileVersion
+
+EMPTY_REST_FACTOR, MIN_EMPTY_REST_SECONDS = 10, 60.0
+"""An empty file has to rest so many times as long as one with content, and at least for so long."""
+
+
+class Complete(StrEnum):
+    """The sign by which a file counts as complete."""
+
+    UNCHANGED = "unchanged"
+    CLOSED = "closed"
 
 
 @frozen
@@ -24,24 +35,33 @@ class StabilityTracker:
     """The files that may still grow, each with its version and the time at which that version was first seen."""
 
     rest_seconds: float
-    """Time without a change after which a file is stable; 0: files are delivered at once."""
+    """Time without a change after which a file is stable; 0: files are delivered at once.
+
+    An empty one may be the beginning of a copy, so it has to rest for longer.
+    """
 
     _first_seen: dict[str, tuple[FileVersion, float]] = field(init=False, factory=dict)
 
-    def is_stable(self, path: str, version: FileVersion, now: float, *, was_closed: bool) -> bool:
-        """Return whether a file of this version is complete: closed by its writer, or unchanged for long enough.
+    def is_stable(
+        self, path: str, version: FileVersion, now: float, *, is_complete: bool = False, was_written: bool = False
+    ) -> bool:
+        """Return whether a file of this version is complete: known to be, or unchanged for long enough.
 
-        Remember the version if it is not.
+        Remember the version if it is not. `was_written`: it was seen to be written just now, in whatever version.
         """
-        if self.rest_seconds == 0 or was_closed:
+        if self.rest_seconds == 0 or is_complete:
             self._first_seen.pop(path, None)
             return True
         known, since = self._first_seen.get(path, (None, now))
-        if known == version and now - since >= self.rest_seconds:
+        is_unchanged = known == version and not was_written
+        if is_unchanged and now - since >= self._rest_of(version):
             del self._first_seen[path]
             return True
-        self._first_seen[path] = (version, since if known == version else now)
+        self._first_seen[path] = (version, since if is_unchanged else now)
         return False
+
+    def _rest_of(self, version: FileVersion) -> float:
+        return self.rest_seconds if version.size else max(EMPTY_REST_FACTOR * self.rest_seconds, MIN_EMPTY_REST_SECONDS)
 
     def discard(self, path: str) -> None:
         """Stop tracking a file."""
@@ -49,7 +69,7 @@ class StabilityTracker:
 
     def next_due(self) -> float | None:
         """Return when to scan the tracked files again, or None if there are none."""
-        return min((since + self.rest_seconds for _, since in self._first_seen.values()), default=None)
+        return min((since + self._rest_of(version) for version, since in self._first_seen.values()), default=None)
 
     def paths(self) -> list[str]:
         """Return the files that may still grow."""

@@ -8,6 +8,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from itertools import islice
 
@@ -41,6 +42,9 @@ class DirectoryDiff:
     """Where file systems were mounted that are not mounted now: their files stay as they were."""
 
     cancel: threading.Event
+    written: AbstractSet[str] = frozenset()
+    """Files that were seen to be written. Such a write counts, though inode, mtime and size are as they were."""
+
     directories_changed: bool = field(init=False, default=False)
     unreadable: list[tuple[str, OSError]] = field(init=False, factory=list)
     _has_pending: bool = field(init=False)
@@ -129,7 +133,11 @@ class DirectoryDiff:
     def _compare_directory(self, directory: str, state: MatchState) -> Iterable[tuple[str, MatchState]]:
         """Compare the entries of a directory; return the sub-directories to compare next."""
         try:
-            inode = FileVersion.from_status(os.stat(directory)).inode
+            status = os.stat(directory)
+            if not stat.S_ISDIR(status.st_mode):
+                # Only a directory is remembered as one: those that the kernel doesn't watch are counted.
+                return ()
+            inode = FileVersion.from_status(status).inode
             names = self.matcher.possible_names(state)
             if names is None:
                 entries = self._list_entries(directory, state)
@@ -217,8 +225,10 @@ class DirectoryDiff:
 
     def _record_present(self, path: str, known: FileVersion | None, version: FileVersion) -> None:
         if known == version:
-            if self._has_pending:
-                self.snapshot.remove_pending(path)
+            if path in self.written and known.changed_ns != version.changed_ns:
+                self.snapshot.add_pending(path, ChangeKind.MODIFIED, version)
+            elif self._has_pending:
+                self.snapshot.remove_reverted(path, version)
         elif known is None and self.is_baseline(path):
             self.snapshot.set_version(path, version)
         else:

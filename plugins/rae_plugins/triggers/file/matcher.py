@@ -18,6 +18,7 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from rae_auto.model.primitives.escaping import quote_short
+from rae_plugins.triggers.file.temporary_names import is_temporary_by_form, list_patterns
 
 MatchState = frozenset[tuple[int, int]]
 """Positions, each the number of a pattern and the index of its next segment."""
@@ -37,9 +38,29 @@ class PathPattern:
     segments: tuple[str, ...]
 
 
+class LiteralName(str):
+    """A segment that is a name as it stands, though it has characters of a glob in it."""
+
+    __slots__ = ()
+
+
 def has_wildcard(segment: str) -> bool:
     """Return whether a segment stands for more than one name."""
-    return _WILDCARD.search(segment) is not None
+    return not isinstance(segment, LiteralName) and _WILDCARD.search(segment) is not None
+
+
+def split_path(whole: Path) -> tuple[str, ...]:
+    """Return the segments of an absolute path, its anchor first.
+
+    The name of a folder or file that is there, such as `[2024] bills`, is no glob.
+    """
+    anchor, *segments = whole.parts
+    parts, folder = [anchor], Path(anchor)
+    for segment in segments:
+        folder /= segment
+        may_be_name = has_wildcard(segment) and segment not in ("*", ANY_DEPTH)
+        parts.append(LiteralName(segment) if may_be_name and os.path.lexists(folder) else segment)
+    return tuple(parts)
 
 
 def expand_home(path: str) -> Path:
@@ -58,7 +79,7 @@ def describe_missing_folder(path: str) -> str | None:
     if variable := _VARIABLE.search(path):
         return f"{variable[1]} in {quote_short(path, 200)} is not expanded; begin the path with ~, or write all of it"
     whole = expand_home(path)
-    fixed = Path(*takewhile(lambda part: not has_wildcard(part), whole.parts))
+    fixed = Path(*takewhile(lambda part: not has_wildcard(part), split_path(whole)))
     folder = fixed if fixed != whole else whole.parent
     if whole.exists() or folder.is_dir():
         return None
@@ -75,7 +96,7 @@ def parse_path(path: str, *, recursive: bool) -> list[PathPattern]:
         raise ValueError('is empty; write a path that begins with / or ~, as in "~/inbox"')
     if not whole.is_absolute() or ".." in whole.parts or "\0" in path:
         raise ValueError(f"{quote_short(path)} is not an absolute path; begin it with / or ~, and leave out ..")
-    anchor, *segments = whole.parts
+    anchor, *segments = split_path(whole)
     if segments[-1:] == [ANY_DEPTH]:
         segments.append("*")
     if any(map(has_wildcard, segments)):
@@ -92,6 +113,9 @@ class Matcher:
     ignore: tuple[str, ...] = ()
     """Names that do not count, or patterns of whole paths if they contain a slash."""
 
+    ignore_temporary: bool = False
+    """True if temporary names, such as those of editors and downloads, do not count."""
+
     excluded_directory: str | None = None
     """A directory that never matches, whatever the patterns say."""
 
@@ -103,7 +127,8 @@ class Matcher:
     def __attrs_post_init__(self) -> None:
         """Compile the patterns of ignored names and paths."""
         bare = [pattern.rstrip("/") for pattern in self.ignore]
-        self._ignored_names = _NameMatcher.from_segments(pattern for pattern in bare if "/" not in pattern)
+        names = [pattern for pattern in bare if "/" not in pattern]
+        self._ignored_names = _NameMatcher.from_segments(names + (list_patterns() if self.ignore_temporary else []))
         self._ignored_paths = [_compile_path(pattern) for pattern in bare if "/" in pattern]
 
     @classmethod
@@ -113,11 +138,12 @@ class Matcher:
         *,
         recursive: bool,
         ignore: Iterable[str] = (),
+        ignore_temporary: bool = False,
         excluded_directory: str | None = None,
     ) -> "Matcher":
         """Return the matcher for the trigger's options. Errors: ValueError."""
         patterns = [pattern for path in paths for pattern in parse_path(path, recursive=recursive)]
-        return cls(tuple(dict.fromkeys(patterns)), tuple(ignore), excluded_directory)
+        return cls(tuple(dict.fromkeys(patterns)), tuple(ignore), ignore_temporary, excluded_directory)
 
     def anchors(self) -> list[str]:
         """Return the roots at which the patterns begin."""
@@ -211,7 +237,7 @@ class Matcher:
         return [segments[position] for segments, position in positions if position + 1 == len(segments)]
 
     def _is_ignored(self, directory: str, name: str) -> bool:
-        if self._ignored_names.matches(name):
+        if self._ignored_names.matches(name) or (self.ignore_temporary and is_temporary_by_form(name)):
             return True
         if not self._ignored_paths:
             return False

@@ -20,13 +20,17 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
+from rae_auto.toolkit.watchdog_log import drop_stop_errors
 from rae_plugins.triggers.file.matcher import Matcher
-from rae_plugins.triggers.file.pending import PendingPaths
+from rae_plugins.triggers.file.pending import FileSign, PendingPaths
 from rae_plugins.triggers.file.polling import make_polling_observer
 from rae_plugins.triggers.file.watch_plan import WatchedDir
 
 _WATCHDOG_LOG = "watchdog.observers"
 """The parent of `watchdog.observers.inotify_c`, which reports overflows."""
+
+_FILE_SIGNS = {"modified": FileSign.WRITTEN, "closed": FileSign.CLOSED}
+"""The signs of a writer, by type of event. Before version 7, watchdog took new permissions for a write too."""
 
 _DESCRIPTOR_INFO = Path("/proc/self/fdinfo")
 
@@ -56,10 +60,13 @@ class OverflowHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Handle a log record; called in one of watchdog's threads."""
-        if "overflow" in record.getMessage():
+        message = record.getMessage()
+        if "overflow" in message:
             self._pending.add_everything(rewatch_reason="the kernel's queue of file events overflowed")
+        elif record.levelno >= logging.ERROR:
+            self._pending.add_everything(rewatch_reason=f"watching failed ({message})")
         else:
-            logger.debug("watchdog: {}", record.getMessage())
+            logger.debug("watchdog: {}", message)
 
     def __enter__(self) -> "OverflowHandler":
         """Start listening to watchdog's log."""
@@ -90,14 +97,12 @@ class EventHandler(FileSystemEventHandler):
             self.pending.add_everything()
 
     def _handle(self, event: FileSystemEvent) -> None:
-        kind = event.event_type
         if source := self._pattern_path(event.src_path):
-            self._add(source, event, closed=kind == "closed" if kind in ("closed", "modified") else None)
+            self._add(source, event, _FILE_SIGNS.get(event.event_type))
         if target := self._pattern_path(event.dest_path):
-            # A file that replaces another by a rename is complete.
-            self._add(target, event, closed=True)
+            self._add(target, event, FileSign.RENAMED)
 
-    def _add(self, path: str, event: FileSystemEvent, *, closed: bool | None) -> None:
+    def _add(self, path: str, event: FileSystemEvent, sign: FileSign | None) -> None:
         watched = self.watched
         if event.event_type == "modified" and event.is_directory:
             self.pending.add_listing(path)
@@ -105,17 +110,17 @@ class EventHandler(FileSystemEventHandler):
             if os.path.dirname(path) == watched.path and os.path.basename(path) not in watched.names:
                 return
             if event.event_type in ("closed", "modified", "attrib"):
-                self.pending.add_file(path, closed=closed)
+                self.pending.add_file(path, sign)
             else:
-                if closed:
-                    self.pending.add_file(path, closed=True)
+                if sign is FileSign.RENAMED:
+                    self.pending.add_file(path, sign)
                 self.pending.add_tree(path, replan=True)
         elif event.is_directory:
             is_top = path == watched.path
             if is_top or self.matcher.is_relevant(path):
                 self.pending.add_tree(path, replan=is_top or self._may_need_watch(path))
         elif self.matcher.is_relevant(path):
-            self.pending.add_file(path, closed=closed)
+            self.pending.add_file(path, sign)
 
     def _may_need_watch(self, path: str) -> bool:
         """Return whether a directory may need a watch of its own."""
@@ -157,6 +162,10 @@ class WatchHandle:
         if not inodes or not tops:
             return []
         watched_inodes = set[int]().union(*inodes)
+        roots = [watched for watched in self.directories if not watched.is_polled and watched.names != frozenset()]
+        if not {watched.identity[1] % (1 << 64) for watched in roots} <= watched_inodes:
+            # The file system gives its directories other numbers than the kernel does.
+            return []
         below_tops = tuple(os.path.join(top, "") for top in tops)
         return [
             path
@@ -189,6 +198,7 @@ def start_watching(
     directories: Sequence[WatchedDir], matcher: Matcher, pending: PendingPaths, poll: timedelta
 ) -> WatchHandle:
     """Start watching. Blocks until the kernel watches the directories. Errors: OSError if watches run out."""
+    drop_stop_errors()
     # The text of watchdog's warning would be the table of all watches.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
     observers: list[BaseObserver] = []

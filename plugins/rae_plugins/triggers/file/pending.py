@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from enum import Enum
 
 from attrs import define, field
 
@@ -12,6 +13,14 @@ NOTIFY_INTERVAL_SECONDS = 0.02
 
 MAX_PATHS = 100_000
 """If more paths are pending, none is remembered and everything is scanned."""
+
+
+class FileSign(Enum):
+    """The signs that an event gives of how far the writer of a file is."""
+
+    WRITTEN = "written"
+    CLOSED = "closed"
+    RENAMED = "renamed"
 
 
 @define
@@ -27,6 +36,12 @@ class ScanRequest:
 
     closed: set[str] = field(factory=set)
     """Files that their writer has closed and that have not changed after that."""
+
+    renamed: set[str] = field(factory=set)
+    """Files that were moved into place and have not changed after that: they are complete."""
+
+    written: set[str] = field(factory=set)
+    """Files that were seen to be written."""
 
     everything: bool = False
     rewatch_reason: str | None = None
@@ -60,14 +75,17 @@ class PendingPaths:
     _published: int = field(init=False, default=0)
     _is_notifying: bool = field(init=False, default=False)
 
-    def add_file(self, path: str, *, closed: bool | None = None) -> None:
-        """Add a changed file. `closed`: whether its writer is done with it, None if the event does not show that."""
+    def add_file(self, path: str, sign: FileSign | None = None) -> None:
+        """Add a changed file, with the sign of its writer that the event gives."""
         with self._lock:
-            self._request.files.add(path)
-            if closed:
-                self._request.closed.add(path)
-            elif closed is False:
-                self._request.closed.discard(path)
+            request = self._request
+            request.files.add(path)
+            if sign is FileSign.WRITTEN:
+                request.written.add(path)
+                request.closed.discard(path)
+                request.renamed.discard(path)
+            elif sign is not None:
+                (request.closed if sign is FileSign.CLOSED else request.renamed).add(path)
             self._notify()
 
     def add_tree(self, path: str, *, replan: bool = False) -> None:
@@ -114,6 +132,8 @@ class PendingPaths:
             request.trees.clear()
             request.listings.clear()
             request.closed.clear()
+            request.renamed.clear()
+            request.written.clear()
         if not self._is_notifying:
             self._is_notifying = True
             # Once per burst: otherwise the event loop would do nothing else.

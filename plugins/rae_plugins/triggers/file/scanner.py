@@ -24,18 +24,24 @@ class ScanOptions:
     paths: tuple[str, ...]
     recursive: bool
     ignore: tuple[str, ...]
+    ignore_temporary: bool
     kinds: tuple[ChangeKind, ...]
     initial: bool
+    is_complete_if_closed: bool
 
     def make_matcher(self, excluded_directory: str | None) -> Matcher:
         """Return the matcher for the paths. Errors: ValueError."""
         return Matcher.from_paths(
-            self.paths, recursive=self.recursive, ignore=self.ignore, excluded_directory=excluded_directory
+            self.paths,
+            recursive=self.recursive,
+            ignore=self.ignore,
+            ignore_temporary=self.ignore_temporary,
+            excluded_directory=excluded_directory,
         )
 
     def to_json(self) -> str:
         """Return the options that decide which files match, to notice in the snapshot that they have changed."""
-        return json.dumps([self.paths, self.recursive, self.ignore])
+        return json.dumps([self.paths, self.recursive, self.ignore, self.ignore_temporary])
 
 
 @frozen
@@ -60,6 +66,8 @@ class Scanner:
     options: ScanOptions
     stability: StabilityTracker
     cancel: threading.Event = field(factory=threading.Event)
+    _held_writes: set[str] = field(init=False, factory=set)
+    """Files that were seen to be written and are not stable yet."""
 
     def scan(self, request: ScanRequest, now: float) -> ScanResult:
         """Run a scan at a monotonic time, in one transaction. Errors: ScanCancelled, sqlite3.Error."""
@@ -68,7 +76,13 @@ class Scanner:
             before = {change.path: change.version for change in snapshot.iter_pending()}
             unmounted = self._find_unmounted()
             diff = DirectoryDiff(
-                self.matcher, snapshot, self._next_scan_number(request), self._baseline(), unmounted, self.cancel
+                self.matcher,
+                snapshot,
+                self._next_scan_number(request),
+                self._baseline(),
+                unmounted,
+                self.cancel,
+                request.written | self._held_writes,
             )
             if before:
                 diff.compare_pending()
@@ -107,10 +121,14 @@ class Scanner:
             return lambda _: False
         if previous_options is None:
             return lambda _: True
-        paths, recursive, ignore = json.loads(previous_options)
+        paths, recursive, ignore, ignore_temporary = json.loads(previous_options)
         try:
             previous = Matcher.from_paths(
-                paths, recursive=recursive, ignore=ignore, excluded_directory=self.matcher.excluded_directory
+                paths,
+                recursive=recursive,
+                ignore=ignore,
+                ignore_temporary=ignore_temporary,
+                excluded_directory=self.matcher.excluded_directory,
             )
         except ValueError:  # a home directory that no longer exists
             return lambda _: True
@@ -132,13 +150,21 @@ class Scanner:
         for change in self.snapshot.iter_pending():
             if change.kind in (ChangeKind.DELETED, ChangeKind.MOVED) or before.get(change.path) == change.version:
                 continue
-            was_closed = change.path in request.closed
-            if not self.stability.is_stable(change.path, change.version, now, was_closed=was_closed):
-                self.snapshot.remove_pending(change.path)
-                unstable.add(change.path)
+            path, was_written = change.path, change.path in request.written
+            # What is empty may have been closed before it is copied.
+            is_closed = self.options.is_complete_if_closed and path in request.closed and change.version.size > 0
+            is_complete = is_closed or path in request.renamed
+            if not self.stability.is_stable(
+                path, change.version, now, is_complete=is_complete, was_written=was_written
+            ):
+                self.snapshot.remove_pending(path)
+                unstable.add(path)
+                if was_written:
+                    self._held_writes.add(path)
         for path in self.stability.paths():
             if path not in unstable and (request.everything or path in request.files):
                 self.stability.discard(path)
+        self._held_writes &= set(self.stability.paths())
 
     # A disk that is not mounted has lost no files, so the mount points with known files are remembered.
 

@@ -2,7 +2,8 @@
 
 One SQLite file per trigger, four tables:
 
-- `files`: the version (inode, mtime, size) of each file as it was when its last change was delivered.
+- `files`: the version (inode, mtime, size) of each file as it was when its last change was delivered, and when its
+  inode had changed last.
 - `directories`: the directories on the way, with their inodes and the number of the last scan that saw them.
 - `pending`: the differences between the disk and `files` that a scan has found and nobody has delivered yet.
 - `metadata`: `options` (which files match), `scan_number`, `origin`, `refusals`, `mounts`, `id` (random, made with the
@@ -11,7 +12,8 @@ One SQLite file per trigger, four tables:
 Invariants:
 
 1. `files` plus `pending` is the disk as the last scan saw it. A path is in `pending` at most once: a second change of
-   it replaces the first, and a file that is again as it was leaves `pending` without a trace.
+   it replaces the first, and a file that is again as it was leaves `pending` without a trace. Only a write that was
+   seen, and that left inode, mtime and size as they were, stays.
 2. A row of `files` changes only together with the removal of its `pending` row, in one transaction (`mark_delivered`).
    The exceptions have no event: the baseline of a first start, and files that no longer match after the options change.
 3. The key of an event depends on nothing but the `pending` rows in it, `id` and `refusals`. So the same rows are always
@@ -53,29 +55,30 @@ from attrs import define, field
 from rae_auto.toolkit.files import create_private_directory, open_private
 from rae_plugins.triggers.file.changes import ChangeKind, FileChange, FileVersion
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 _CHUNK_SIZE = 1000
 
 _TABLES = """
 CREATE TABLE files (directory BLOB NOT NULL, name BLOB NOT NULL,
-    inode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
+    inode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL, changed_ns INTEGER NOT NULL,
     PRIMARY KEY (directory, name)) WITHOUT ROWID;
 CREATE TABLE directories (path BLOB PRIMARY KEY, inode INTEGER NOT NULL, seen INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE pending (directory BLOB NOT NULL, name BLOB NOT NULL, change TEXT NOT NULL,
-    inode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
+    inode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL, changed_ns INTEGER NOT NULL,
     from_directory BLOB, from_name BLOB, number INTEGER NOT NULL,
     PRIMARY KEY (directory, name)) WITHOUT ROWID;
 CREATE INDEX pending_by_version ON pending (inode, mtime_ns, size);
 CREATE TABLE metadata (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
-_ADD_PENDING = """INSERT INTO pending (directory, name, change, inode, mtime_ns, size, number)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
+_ADD_PENDING = """INSERT INTO pending (directory, name, change, inode, mtime_ns, size, changed_ns, number)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET change = excluded.change, inode = excluded.inode, mtime_ns = excluded.mtime_ns,
-    size = excluded.size, from_directory = NULL, from_name = NULL"""
-_SET_VERSION = """INSERT INTO files VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET inode = excluded.inode, mtime_ns = excluded.mtime_ns, size = excluded.size"""
+    size = excluded.size, changed_ns = excluded.changed_ns, from_directory = NULL, from_name = NULL"""
+_SET_VERSION = """INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET inode = excluded.inode, mtime_ns = excluded.mtime_ns, size = excluded.size,
+    changed_ns = excluded.changed_ns"""
 
 # A new path that has the version of a path that is gone.
 _JOIN_MOVES = """UPDATE pending AS new SET change = 'moved', (from_directory, from_name) =
@@ -87,7 +90,8 @@ _REMOVE_JOINED_SOURCES = """DELETE FROM pending WHERE change = 'deleted' AND (di
     (SELECT from_directory, from_name FROM pending WHERE change = 'moved')"""
 
 _RESTORE_SOURCES = """INSERT OR IGNORE INTO pending SELECT
-    files.directory, files.name, 'deleted', files.inode, files.mtime_ns, files.size, NULL, NULL, number
+    files.directory, files.name, 'deleted', files.inode, files.mtime_ns, files.size, files.changed_ns,
+    NULL, NULL, number
     FROM pending JOIN files ON (files.directory, files.name) = (from_directory, from_name)
     WHERE change = 'moved'"""
 _RESTORE_DESTINATIONS = """UPDATE pending SET from_directory = NULL, from_name = NULL, change =
@@ -105,6 +109,10 @@ def _range(directory: bytes) -> tuple[bytes, bytes]:
 def _split(path: str) -> tuple[bytes, bytes]:
     directory, name = os.path.split(path)
     return os.fsencode(directory), os.fsencode(name)
+
+
+def _numbers(version: FileVersion) -> tuple[int, int, int, int]:
+    return version.inode, version.mtime_ns, version.size, version.changed_ns
 
 
 @define(eq=False)
@@ -204,7 +212,7 @@ class Snapshot:
     def get_version(self, path: str) -> FileVersion | None:
         """Return the version of a file, or None if it is unknown."""
         row = self._database.execute(
-            "SELECT inode, mtime_ns, size FROM files WHERE directory = ? AND name = ?", _split(path)
+            "SELECT inode, mtime_ns, size, changed_ns FROM files WHERE directory = ? AND name = ?", _split(path)
         ).fetchone()
         return None if row is None else FileVersion(*row)
 
@@ -213,7 +221,7 @@ class Snapshot:
         # Only question marks are interpolated; values from outside are bound.
         marks = ",".join("?" * len(names))
         rows = self._database.execute(
-            f"SELECT name, inode, mtime_ns, size FROM files WHERE directory = ? AND name IN ({marks})",  # noqa: S608
+            f"SELECT name, inode, mtime_ns, size, changed_ns FROM files WHERE directory = ? AND name IN ({marks})",  # noqa: S608
             (os.fsencode(directory), *map(os.fsencode, names)),
         )
         return {os.fsdecode(name): FileVersion(*numbers) for name, *numbers in rows}
@@ -229,7 +237,8 @@ class Snapshot:
         last_name = b""
         while True:
             rows = self._database.execute(
-                "SELECT name, inode, mtime_ns, size FROM files WHERE directory = ? AND name > ? ORDER BY name LIMIT ?",
+                "SELECT name, inode, mtime_ns, size, changed_ns FROM files WHERE directory = ? AND name > ?"
+                " ORDER BY name LIMIT ?",
                 (os.fsencode(directory), last_name, _CHUNK_SIZE),
             ).fetchall()
             for name, *numbers in rows:
@@ -243,7 +252,7 @@ class Snapshot:
         if version is None:
             self._database.execute("DELETE FROM files WHERE directory = ? AND name = ?", _split(path))
         else:
-            self._database.execute(_SET_VERSION, (*_split(path), version.inode, version.mtime_ns, version.size))
+            self._database.execute(_SET_VERSION, (*_split(path), *_numbers(version)))
 
     def is_known_directory(self, directory: str, inode: int) -> bool:
         """Return whether a directory is known and still the same inode."""
@@ -296,12 +305,19 @@ class Snapshot:
     def add_pending(self, path: str, kind: ChangeKind, version: FileVersion) -> None:
         """Add a change to deliver; it replaces a pending one of the same path."""
         self._last_number += 1
-        numbers = version.inode, version.mtime_ns, version.size, self._last_number
-        self._database.execute(_ADD_PENDING, (*_split(path), str(kind), *numbers))
+        self._database.execute(_ADD_PENDING, (*_split(path), str(kind), *_numbers(version), self._last_number))
 
     def remove_pending(self, path: str) -> None:
         """Remove a pending change without delivering it."""
         self._database.execute("DELETE FROM pending WHERE directory = ? AND name = ?", _split(path))
+
+    def remove_reverted(self, path: str, version: FileVersion) -> None:
+        """Remove a pending change of a file that is again as it was delivered; a write that was seen stays."""
+        self._database.execute(
+            "DELETE FROM pending WHERE directory = ? AND name = ?"
+            " AND NOT (change = 'modified' AND (inode, mtime_ns, size) = (?, ?, ?))",
+            (*_split(path), version.inode, version.mtime_ns, version.size),
+        )
 
     def has_pending(self) -> bool:
         """Return whether any change is pending."""
@@ -312,8 +328,9 @@ class Snapshot:
     ) -> list[FileChange]:
         """Return the first pending changes in the order of their paths, optionally of one kind or after another one."""
         rows = self._database.execute(
-            "SELECT directory, name, change, inode, mtime_ns, size, from_directory, from_name, number FROM pending"
-            " WHERE (?1 IS NULL OR change = ?1) AND (directory, name) > (?2, ?3) ORDER BY directory, name LIMIT ?4",
+            "SELECT directory, name, change, inode, mtime_ns, size, changed_ns, from_directory, from_name, number"
+            " FROM pending WHERE (?1 IS NULL OR change = ?1) AND (directory, name) > (?2, ?3)"
+            " ORDER BY directory, name LIMIT ?4",
             (kind, *(_split(after.path) if after else (b"", b"")), limit),
         )
         return [

@@ -43,13 +43,13 @@ from loguru import logger
 from rae_auto.api import TriggerContext
 from rae_auto.errors import StoreError
 from rae_auto.model.primitives.clock_jumps import has_slept
-from rae_plugins.triggers.file.debounce import Burst, StabilityTracker
+from rae_plugins.triggers.file.debounce import Burst, Complete, StabilityTracker
 from rae_plugins.triggers.file.delivery import Delivery
 from rae_plugins.triggers.file.observers import OverflowHandler, WatchHandle, start_watching
 from rae_plugins.triggers.file.pending import PendingPaths, ScanRequest
 from rae_plugins.triggers.file.scanner import Scanner, ScanOptions, ScanResult
 from rae_plugins.triggers.file.snapshot import Snapshot
-from rae_plugins.triggers.file.watch_plan import WatchedDir, plan_watches
+from rae_plugins.triggers.file.watch_plan import Polling, WatchedDir, plan_watches
 
 if TYPE_CHECKING:
     from rae_plugins.triggers.file import FileTrigger
@@ -84,6 +84,7 @@ class FileWatcher:
 
     _unwatched: frozenset[str] = field(init=False, default=frozenset())
     _unwatched_since: float | None = field(init=False, default=None)
+    _unwatched_warnings: set[str] = field(init=False, factory=set)
     _warnings_given: set[str] = field(init=False, factory=set)
     _unreadable: set[str] = field(init=False, factory=set)
     """Paths that could not be read, to be scanned again."""
@@ -105,23 +106,28 @@ class FileWatcher:
             self._warn(snapshot.damage)
         try:
             scan_options = ScanOptions(
-                options.paths, options.recursive, options.ignore, options.events, options.initial
+                paths=options.paths,
+                recursive=options.recursive,
+                ignore=options.ignore,
+                ignore_temporary=options.ignore_temporary,
+                kinds=options.events,
+                initial=options.initial,
+                is_complete_if_closed=options.complete is Complete.CLOSED,
             )
             matcher = scan_options.make_matcher(excluded_directory=_find_state_directory(self.context.directory))
             self._scanner = Scanner(snapshot, matcher, scan_options, StabilityTracker(options.stable.total_seconds()))
             self._delivery = Delivery(self.context, snapshot, self._run_in_thread, options.has_event_per_file)
             with OverflowHandler(self._pending):
-                await self._delivery.deliver()
-                await self._run_round(ScanRequest(everything=True, rewatch_reason=""))
-                while True:
-                    await self._wait()
-                    await self._run_round(self._pending.pop_request())
+                try:
+                    await self._delivery.deliver()
+                    await self._run_round(ScanRequest(everything=True, rewatch_reason=""))
+                    while True:
+                        await self._wait()
+                        await self._run_round(self._pending.pop_request())
+                finally:
+                    await asyncio.shield(asyncio.to_thread(lambda: self._watches.close()))
         finally:
-            await asyncio.shield(asyncio.to_thread(self._close, snapshot))
-
-    def _close(self, snapshot: Snapshot) -> None:
-        self._watches.close()
-        snapshot.close()
+            await asyncio.shield(asyncio.to_thread(snapshot.close))
 
     async def _run_in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         task = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
@@ -162,7 +168,12 @@ class FileWatcher:
         try:
             self._watches = await self._start_watches(directories)
         except OSError as error:
-            self._start_polling(f"can't watch ({error.strerror or error})")
+            reason = f"can't watch ({error.strerror or error})"
+            if self.options.polling is Polling.NEVER:
+                # The next health check tries again.
+                self._warn_of_unwatched(reason)
+                return False
+            self._start_polling(reason)
             self._watches = await self._start_watches(await self._run_in_thread(self._plan))
         return True
 
@@ -197,10 +208,12 @@ class FileWatcher:
             return
         self._unwatched &= unwatched
         if now - self._unwatched_since >= WATCH_SETUP_SECONDS:
-            self._start_polling(
-                f"the kernel has no watches left ({len(unwatched)} directories are not watched; "
-                "raise fs.inotify.max_user_watches)"
-            )
+            count = "1 directory is" if len(unwatched) == 1 else f"{len(unwatched)} directories are"
+            reason = f"the kernel has no watches left ({count} not watched; raise fs.inotify.max_user_watches)"
+            if self.options.polling is Polling.NEVER:
+                self._warn_of_unwatched(reason)
+                return
+            self._start_polling(reason)
             self._pending.add_everything()
 
     def _find_unwatched(self) -> list[str]:
@@ -210,6 +223,14 @@ class FileWatcher:
         self._polling_until = self.context.timer.now().mono + POLLING_FALLBACK_SECONDS
         self._unwatched, self._unwatched_since = frozenset(), None
         self._warn(f"{reason}; polling every {self.options.poll.total_seconds():g} s instead")
+
+    def _warn_of_unwatched(self, reason: str) -> None:
+        """Warn, once for each reason, of changes that nothing sees, because polling is forbidden."""
+        self._unwatched, self._unwatched_since = frozenset(), None
+        text = f'{reason}; changes there are not seen, because polling = "never"'
+        if text not in self._unwatched_warnings:
+            self._unwatched_warnings.add(text)
+            self._warn(text)
 
     def _warn_of_gaps(self, result: ScanResult) -> None:
         """Warn once of paths that could not be scanned."""

@@ -97,32 +97,52 @@ def test_endless_burst_is_scanned_after_max_wait() -> None:
 
 def test_stability_without_rest_holds_no_file_back() -> None:
     tracker = StabilityTracker(rest_seconds=0)
-    assert tracker.is_stable("/in/a", VERSION, 0, was_closed=False)
+    assert tracker.is_stable("/in/a", VERSION, 0)
     assert tracker.next_due() is None
 
 
 def test_file_is_stable_after_its_rest() -> None:
     tracker = StabilityTracker(rest_seconds=5)
-    assert not tracker.is_stable("/in/a", VERSION, 100, was_closed=False)
+    assert not tracker.is_stable("/in/a", VERSION, 100)
     assert tracker.next_due() == 105
-    assert not tracker.is_stable("/in/a", VERSION, 104, was_closed=False)
-    assert tracker.is_stable("/in/a", VERSION, 105, was_closed=False)
+    assert not tracker.is_stable("/in/a", VERSION, 104)
+    assert tracker.is_stable("/in/a", VERSION, 105)
     assert tracker.next_due() is None
 
 
 def test_growing_file_restarts_its_rest() -> None:
     tracker = StabilityTracker(rest_seconds=5)
-    tracker.is_stable("/in/a", VERSION, 100, was_closed=False)
+    tracker.is_stable("/in/a", VERSION, 100)
     grown = FileVersion(VERSION.inode, VERSION.mtime_ns + 1, VERSION.size + 1)
-    assert not tracker.is_stable("/in/a", grown, 104, was_closed=False)
+    assert not tracker.is_stable("/in/a", grown, 104)
     assert tracker.next_due() == 109
     assert tracker.paths() == ["/in/a"]
 
 
-def test_closed_file_is_stable_at_once() -> None:
+def test_seen_write_restarts_the_rest_of_the_same_version() -> None:
     tracker = StabilityTracker(rest_seconds=5)
-    tracker.is_stable("/in/a", VERSION, 100, was_closed=False)
-    assert tracker.is_stable("/in/a", VERSION, 100.1, was_closed=True)
+    tracker.is_stable("/in/a", VERSION, 100)
+    assert not tracker.is_stable("/in/a", VERSION, 106, was_written=True)
+    assert tracker.next_due() == 111
+
+
+def test_empty_file_rests_for_longer() -> None:
+    empty = FileVersion(inode=5, mtime_ns=1, size=0)
+    tracker = StabilityTracker(rest_seconds=5)
+    tracker.is_stable("/in/a", empty, 100)
+    assert tracker.next_due() == 160
+    assert not tracker.is_stable("/in/a", empty, 159)
+    assert not tracker.is_stable("/in/a", VERSION, 159.5)
+    assert tracker.next_due() == 164.5
+    slow = StabilityTracker(rest_seconds=30)
+    slow.is_stable("/in/a", empty, 100)
+    assert slow.next_due() == 400
+
+
+def test_complete_file_is_stable_at_once() -> None:
+    tracker = StabilityTracker(rest_seconds=5)
+    tracker.is_stable("/in/a", VERSION, 100)
+    assert tracker.is_stable("/in/a", VERSION, 100.1, is_complete=True)
     assert tracker.next_due() is None
 
 

@@ -1,9 +1,11 @@
 """No change is lost if the kernel drops events, has no watches left, or cannot read a file."""
 
+import asyncio
 import importlib
 import logging
 import os
 import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -111,6 +113,57 @@ def test_watcher_polls_without_loss_when_watches_run_out(
 
     assert find_repeated(run_scene(tmp_path, scene)) == []
     assert [line for line in log if "no watches left" in line and "polling every 0.1 s instead" in line]
+
+
+@pytest.mark.parametrize("paths", [".", "**/*.txt", "*/b/*"])
+@pytest.mark.parametrize("polling", ["auto", "never"])
+def test_new_files_are_not_taken_for_unwatched_folders(
+    top: Path, tmp_path: Path, log: list[str], monkeypatch: pytest.MonkeyPatch, paths: str, polling: str
+) -> None:
+    monkeypatch.setattr(watcher, "WATCH_SETUP_SECONDS", 0.1)
+
+    async def scene(listener: FileListener) -> None:
+        (top / "a" / "b").mkdir(parents=True)
+        async with listener.running(trigger(top / paths, recursive=True, polling=polling)):
+            for number in range(5):
+                (top / "a" / "b" / f"{number}.txt").write_text("x")
+                await listener.wait_for_changes(top / "a" / "b" / f"{number}.txt")
+                await asyncio.sleep(0.1)
+        with closing(sqlite3.connect(listener.directory / "snapshot.sqlite")) as database:
+            directories = {os.fsdecode(path) for (path,) in database.execute("SELECT path FROM directories")}
+        assert [path for path in directories if path.endswith(".txt")] == []
+
+    run_scene(tmp_path, scene)
+    assert [line for line in log if "watch" in line] == []
+
+
+@in_namespaces("user")
+def test_watcher_never_polls_if_that_is_forbidden(
+    top: Path, tmp_path: Path, log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "WATCH_SETUP_SECONDS", 0.1)
+
+    async def scene(listener: FileListener) -> None:
+        for number in range(300):
+            (top / f"{number}").mkdir()
+        limit("max_inotify_watches", 100)
+        async with listener.running(trigger(top, recursive=True, polling="never")):
+            await listener.wait_until(lambda: any("are not seen" in line for line in log))
+
+    run_scene(tmp_path, scene)
+    assert [line for line in log if "polling every" in line] == []
+    assert len([line for line in log if "not watched; raise fs.inotify.max_user_watches); changes there" in line]) == 1
+
+
+def test_watching_ends_without_errors_of_libraries(top: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(listener: FileListener) -> None:
+        for number in range(10):
+            async with listener.running(trigger(top)):
+                (top / f"{number}").write_text("x")
+
+    run_scene(tmp_path, scene)
+    logging.getLogger("watchdog.observers.inotify").error("queue_events() called when the thread is inactive")
+    assert caplog.records == []
 
 
 @in_namespaces("user")

@@ -14,6 +14,19 @@ from rae_auto.config.structure import structure
 from rae_plugins.triggers.file import FileTrigger
 from rae_plugins.triggers.file.matcher import Matcher
 
+TEMPORARY = [
+    *("a.txt~", ".a.txt.swp", ".a.txt.swx", "notes.swp", ".#a.txt", "#a.txt#", "4913", ".notes.kate-swp", "a.tmp"),
+    *("movie.part", "setup.crdownload", "report.pdf.partial", "film.download", "film.opdownload", "film.aria2"),
+    *("Unconfirmed 1234.crdownload", ".com.google.Chrome.abcdef", "film.mkv.!qB", ".abc.parts", "001.part.met"),
+    *("report.pdf.filepart", ".report.pdf.Xa81kQ", ".a.mzRq7b", "~$plan.xlsx", ".~lock.plan.ods#"),
+    *(".goutputstream-AB12C3", "._photo.jpg", ".DS_Store", "Thumbs.db", ".nfs000000012", ".fuse_hidden0001"),
+    *("film.mp4.part-Frag12", "a.py___jb_tmp___", ".pureftpd-upload.5f.1", ".in.a.txt.", "a.pdf.sb-0a1b2c3d-Xy12Zq"),
+]
+ORDINARY = [
+    *("a.txt", ".profile", ".env.sample", ".bashrc.backup", "film.swf", "part", "a.parts", "2026", "4913.txt"),
+    *("apart", "report.partial.pdf", "nfs1", ".nfsconfig", "a~b", "x#1", "$a.xlsx", "lock.ods", "download", "A1B2C3D4"),
+]
+
 
 def make_matcher(
     paths: str | list[str], *, recursive: bool = False, ignore: tuple[str, ...] = (), excluded: str | None = None
@@ -159,10 +172,33 @@ def test_file_options_are_converted() -> None:
 
 
 def test_temporary_files_are_ignored_by_default() -> None:
-    matcher = Matcher.from_paths(["/in"], recursive=True, ignore=FileTrigger(paths=["/in"]).ignore)
-    leftovers = ["a.txt~", ".a.txt.swp", ".#a.txt", "#a.txt#", "movie.part", "setup.crdownload", "a.tmp"]
-    assert [name for name in leftovers if matcher.matches_path(f"/in/{name}")] == []
-    assert matcher.matches_path("/in/a.txt")
+    assert FileTrigger(paths=["/in"]).ignore_temporary
+    matcher = Matcher.from_paths(["/in"], recursive=True, ignore_temporary=True)
+    assert [name for name in TEMPORARY if matcher.matches_path(f"/in/{name}")] == []
+    assert [name for name in ORDINARY if not matcher.matches_path(f"/in/{name}")] == []
+    assert matcher.matches_path("/in/Downloads/a.txt")
+    assert not matcher.matches_path("/in/film.download/a.txt")
+
+
+def test_temporary_files_count_if_the_options_or_the_paths_say_so() -> None:
+    everything = Matcher.from_paths(["/in"], recursive=True)
+    assert [name for name in TEMPORARY if not everything.matches_path(f"/in/{name}")] == []
+    assert Matcher.from_paths(["/in/Thumbs.db"], recursive=True, ignore_temporary=True).matches_path("/in/Thumbs.db")
+
+
+def test_name_with_characters_of_a_glob_is_a_path_if_it_is_there(tmp_path: Path) -> None:
+    folder = tmp_path / "[2024] bills?"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.pdf", "*.pdf"):
+        matcher = Matcher.from_paths([str(folder / name)], recursive=False)
+        assert matcher.matches_path(f"{folder}/a.pdf")
+        assert not matcher.matches_path(f"{tmp_path}/2 bills!/a.pdf")
+    below = Matcher.from_paths([str(folder)], recursive=True)
+    assert below.matches_path(f"{folder}/sub/a.pdf")
+    assert below.literal_names(below.state_of(str(tmp_path))) == {"[2024] bills?"}
+    glob = Matcher.from_paths([str(tmp_path / "[2] x" / "*.pdf")], recursive=False)
+    assert glob.matches_path(f"{tmp_path}/2 x/a.pdf")
+    assert FileTrigger(paths=[str(folder / "later.pdf")]).warnings() == ()
 
 
 def test_loading_the_trigger_does_not_import_watchdog() -> None:

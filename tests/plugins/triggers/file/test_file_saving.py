@@ -64,7 +64,7 @@ def test_delivered_temporary_file_is_reported_as_moved(top: Path, tmp_path: Path
 
 def test_file_is_delivered_once_its_writer_closes_it(top: Path, tmp_path: Path) -> None:
     async def scene(listener: FileListener) -> None:
-        async with listener.running(trigger(top, stable="1h", max_wait="100ms")):
+        async with listener.running(trigger(top, stable="1h", complete="closed", max_wait="100ms")):
             with (top / "growing").open("w") as file:
                 for _ in range(20):
                     file.write("x")
@@ -78,6 +78,59 @@ def test_file_is_delivered_once_its_writer_closes_it(top: Path, tmp_path: Path) 
     listener = run_scene(tmp_path, scene)
     assert listener.summaries == ["created other", "created growing"]
     assert listener.changes[-1]["size"] == 20
+
+
+def test_file_that_is_appended_page_by_page_is_delivered_once(top: Path, tmp_path: Path) -> None:
+    """It is closed after each page, and begins empty."""
+
+    async def scene(listener: FileListener) -> None:
+        async with listener.running(trigger(top, stable="500ms")):
+            (top / "scan.pdf").touch()
+            await asyncio.sleep(0.8)
+            for _ in range(5):
+                with (top / "scan.pdf").open("a") as file:
+                    file.write("page")
+                await asyncio.sleep(0.2)
+            await listener.wait_for_changes(top / "scan.pdf")
+
+    listener = run_scene(tmp_path, scene)
+    assert listener.summaries == ["created scan.pdf"]
+    assert listener.changes[0]["size"] == 20
+
+
+def test_file_that_is_moved_into_place_is_complete(top: Path, tmp_path: Path) -> None:
+    async def scene(listener: FileListener) -> None:
+        async with listener.running(trigger(top, stable="1h")):
+            (top / "upload.tmp").write_text("x")
+            (top / "upload.tmp").rename(top / "final")
+            await listener.wait_for_changes(top / "final")
+
+    assert run_scene(tmp_path, scene).summaries == ["created final"]
+
+
+def rewrite(file: Path) -> None:
+    """Write other content of the same size, and set the time back."""
+    before = file.stat()
+    with file.open("r+") as opened:
+        opened.write("new")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("options", [{}, {"stable": "200ms"}, {"stable": "1h", "complete": "closed"}])
+def test_write_that_was_seen_counts_if_size_and_time_stay(top: Path, tmp_path: Path, options: dict[str, str]) -> None:
+    async def scene(listener: FileListener) -> None:
+        for name in ("a", "b"):
+            (top / name).write_text("old")
+        async with listener.running(trigger(top, **options)):
+            rewrite(top / "a")
+            await listener.wait_for_changes(top / "a")
+            (top / "b").chmod(0o600)
+            (top / "b").rename(top / "c")
+            (top / "c").rename(top / "b")
+            rewrite(top / "a")
+            await listener.wait_for(2)
+
+    assert run_scene(tmp_path, scene).summaries == ["modified a", "modified a"]
 
 
 def test_unclosed_file_is_delivered_after_its_rest(top: Path, tmp_path: Path) -> None:
