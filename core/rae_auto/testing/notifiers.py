@@ -23,6 +23,7 @@ NOTICE = Notice(
     text="backup failed: exit code 3",
     exit_code=3,
     attempt=1,
+    id="backup-1.failure",
 )
 """A notice as it is sent when a run fails."""
 
@@ -49,6 +50,15 @@ class NotifierConformance(PluginConformance):
         recovered = attrs.evolve(NOTICE, kind=NotifyOn.RECOVERY, state=RunState.SUCCEEDED, exit_code=None)
         asyncio.run(plugin.notify(recovered))
         assert read() == [NOTICE.text]
+
+    def test_notice_about_no_run_arrives(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
+        asyncio.run(plugin.notify(Notice(kind=NotifyOn.FAILURE, job=NOTICE.job, at=NOTICE.at, text=NOTICE.text)))
+        assert read() == [NOTICE.text]
+
+    def test_gathered_notices_arrive(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
+        several = Notice(kind=NotifyOn.FAILURE, job=JobId(""), at=NOTICE.at, text="2 notices", notices=(NOTICE, NOTICE))
+        asyncio.run(plugin.notify(several))
+        assert read() == ["2 notices"]
 
     def test_concurrent_notices_all_arrive(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
         texts = [f"notice {number}" for number in range(5)]

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rae_auto.api.notifier import Notice
-from rae_auto.model.primitives.formatting import format_elapsed
+from rae_auto.model.primitives.formatting import format_count, format_elapsed
 
 
 def notice_title(notice: Notice) -> str:
@@ -17,7 +17,7 @@ def notice_facts(notice: Notice) -> list[tuple[str, str]]:
     facts = [
         ("job", notice.job),
         ("host", notice.host),
-        ("finished", _local(notice.at)),
+        ("finished" if notice.state else "at", _local(notice.at)),
         ("duration", _duration(notice)),
         ("exit code", "" if notice.exit_code is None else str(notice.exit_code)),
         ("attempt", str(notice.attempt) if notice.attempt > 1 else ""),
@@ -25,14 +25,18 @@ def notice_facts(notice: Notice) -> list[tuple[str, str]]:
         ("why it ran", notice.cause),
         ("next run", "" if notice.next_at is None else _local(notice.next_at)),
         ("run", notice.run),
-        ("look further", f"rae-auto output {notice.run}; rae-auto why {notice.job} --run {notice.run}"),
+        ("look further", _commands(notice)),
+        ("left out", format_count(notice.left_out, "earlier notice") if notice.left_out else ""),
     ]
     return [(label, value) for label, value in facts if value]
 
 
 def notice_body(notice: Notice) -> str:
     """Return the notice as lines of text: what happened, the facts, and the last lines of output."""
-    lines = [notice.text, "", *(f"{label}: {value}" for label, value in notice_facts(notice))]
+    lines = [notice.text, ""]
+    if notice.notices:
+        lines += [*(f"{_local(one.at)}: {one.text}" for one in notice.notices), ""]
+    lines += [f"{label}: {value}" for label, value in notice_facts(notice)]
     if notice.output:
         lines += ["", "last lines of output:", *(f"  {line}" for line in notice.output.splitlines())]
     return "\n".join(lines) + "\n"
@@ -41,10 +45,11 @@ def notice_body(notice: Notice) -> str:
 def notice_record(notice: Notice) -> dict[str, Any]:
     """Return the notice as a JSON object: instants in ISO 8601 with offset, durations in seconds."""
     return {
+        "id": notice.id,
         "kind": notice.kind.value,
         "job": notice.job,
         "run_id": notice.run,
-        "state": notice.state.value,
+        "state": notice.state and notice.state.value,
         "at": notice.at.isoformat(),
         "text": notice.text,
         "host": notice.host,
@@ -56,7 +61,15 @@ def notice_record(notice: Notice) -> dict[str, Any]:
         "usual_duration": _seconds(notice.usual_duration),
         "next_at": None if notice.next_at is None else notice.next_at.isoformat(),
         "output": notice.output,
+        "left_out": notice.left_out,
+        "notices": [notice_record(one) for one in notice.notices],
     }
+
+
+def _commands(notice: Notice) -> str:
+    if notice.run:
+        return f"rae-auto output {notice.run}; rae-auto why {notice.job} --run {notice.run}"
+    return f"rae-auto why {notice.job}" if notice.job else "rae-auto status"
 
 
 def _duration(notice: Notice) -> str:

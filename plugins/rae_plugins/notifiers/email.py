@@ -121,7 +121,8 @@ class EmailNotifier(Notifier):
         message["To"] = ", ".join(_addresses(self.to))
         message["Date"] = format_datetime(notice.at)
         # The same for the same notice, so that mailboxes drop what a crash makes us send again.
-        message["Message-ID"] = f"<{notice.run}.{notice.kind}@{host}>"
+        if notice.id:
+            message["Message-ID"] = f"<{notice.id}@{host}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(notice_body(notice))
         message.add_alternative(_html(notice), subtype="html")
@@ -212,7 +213,9 @@ def _html(notice: Notice) -> str:
         for label, value in notice_facts(notice)
     )
     output = f"<p>last lines of output:</p><pre>{escape(notice.output)}</pre>" if notice.output else ""
-    return f"<p><b>{escape(notice.text)}</b></p><table>{rows}</table>{output}"
+    items = "".join(f"<li>{escape(notice_title(one))}</li>" for one in notice.notices)
+    gathered = f"<ul>{items}</ul>" if items else ""
+    return f"<p><b>{escape(notice.text)}</b></p>{gathered}<table>{rows}</table>{output}"
 
 
 @hookimpl

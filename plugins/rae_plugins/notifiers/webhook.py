@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import IO, Any, ClassVar
 from urllib.parse import urlsplit
 
-from attrs import field, frozen, validators
+from attrs import evolve, field, frozen, validators
 
 from rae_auto.api import Notice, Notifier
 from rae_auto.hookspecs import hookimpl
@@ -147,6 +147,9 @@ class WebhookNotifier(Notifier):
     async def notify(self, notice: Notice) -> None:
         """Post the notice. Errors: RuntimeError, with the host and what it answered."""
         payload, seconds = PRESETS[self.preset](notice), self.timeout.total_seconds()
+        # Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/, a string in quotes.
+        own = {"User-Agent": "rae-auto", "Idempotency-Key": f'"{notice.id}"'}
+        payload = evolve(payload, headers={**own, **payload.headers})
         try:
             await call_with_timeout((id(self), notice), lambda: self._post(payload, seconds), seconds)
         except TimeoutError:
@@ -157,7 +160,7 @@ class WebhookNotifier(Notifier):
         _check_url(None, None, url)
         headers = {name: resolve_references(text, os.environ, name)[0] for name, text in self.headers.items()}
         request = urllib.request.Request(  # noqa: S310 - the scheme is checked
-            url, payload.body, {"User-Agent": "rae-auto", **payload.headers, **headers}, method="POST"
+            url, payload.body, {**payload.headers, **headers}, method="POST"
         )
         # Not the path in any message: with many services it is the secret.
         place = _host(url)

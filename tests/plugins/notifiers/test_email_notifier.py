@@ -16,7 +16,6 @@ from tests.support.mail_server import PASSWORD, Mailserver, read_mail, running_m
 
 from rae_auto.api import Notifier
 from rae_auto.config.options import build
-from rae_auto.model.policies import NotifyOn
 from rae_auto.registry import Registry
 from rae_auto.testing.notifiers import NOTICE, NotifierConformance
 from rae_plugins.notifiers.email import EmailNotifier
@@ -110,10 +109,21 @@ def test_mail_has_all_facts_in_text_and_html(start: Callable[..., Mailserver]) -
 
 def test_same_notice_has_the_same_message_id(start: Callable[..., Mailserver]) -> None:
     server = start()
-    for kind in (NotifyOn.FAILURE, NotifyOn.FAILURE, NotifyOn.RECOVERY):
-        notify(EmailNotifier(**server.options), kind=kind)
+    for id in ("run-1.failure", "run-1.failure", "run-1.recovery"):
+        notify(EmailNotifier(**server.options), id=id)
     first, second, other = (mail["Message-ID"] for mail in server.mails)
     assert first == second != other
+
+
+def test_gathered_notices_are_listed(start: Callable[..., Mailserver]) -> None:
+    server = start()
+    notify(EmailNotifier(**server.options), notices=(NOTICE, attrs.evolve(NOTICE, text="<b> failed")))
+    (mail,) = server.mails
+    plain, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    assert "18:00:00 UTC: backup failed: exit code 3\r\n" in plain.get_content()
+    assert "<li>&lt;b&gt; failed</li>" in html.get_content()
 
 
 def test_login_happens_over_tls_alone(start: Callable[..., Mailserver], password: str) -> None:

@@ -94,6 +94,15 @@ def test_json_has_the_whole_notice(service: Service) -> None:
     assert document["at"] == "2026-01-31T18:00:00+00:00"
 
 
+def test_same_notice_has_the_same_idempotency_key(service: Service) -> None:
+    for id in ("run-1.failure", "run-1.failure", "run-1.recovery"):
+        notify(WebhookNotifier(url=service.url), id=id)
+    assert [headers["Idempotency-Key"] for _, headers, _ in service.requests] == [
+        '"run-1.failure"', '"run-1.failure"', '"run-1.recovery"'
+    ]  # fmt: skip
+    assert [document["id"] for document in service.documents] == ["run-1.failure", "run-1.failure", "run-1.recovery"]
+
+
 def find_text(preset: str, service: Service) -> str:
     """Return the text that the service shows."""
     if preset == "ntfy":

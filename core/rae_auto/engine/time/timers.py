@@ -4,9 +4,7 @@ from collections.abc import Container, Iterator
 from enum import Enum, auto
 
 from rae_auto.engine.undo_log import RevertibleHeap, UndoLog
-from rae_auto.model.primitives.names import RunId
-
-NO_RUN = RunId("")
+from rae_auto.model.primitives.names import NO_RUN, RunId
 
 
 class Alarm(Enum):

@@ -9,6 +9,9 @@ from rae_auto.model.primitives.formatting import quote
 JobId = NewType("JobId", str)
 RunId = NewType("RunId", str)
 
+NO_RUN = RunId("")
+"""In the place of a run, where there is none."""
+
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 

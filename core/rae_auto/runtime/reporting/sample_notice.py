@@ -34,6 +34,7 @@ async def deliver_sample(name: str, notifiers: Mapping[str, Notifier], now: date
         state=RunState.SUCCEEDED,
         at=now,
         text=f"a test notice from rae-auto, by way of {name}",
+        id=f"test-notice.{now:%Y%m%dT%H%M%S.%f}",
         exit_code=0,
         attempt=1,
     )
