@@ -35,6 +35,7 @@ from rae_auto.model.primitives.problems import (
     describe_value,
     invalid,
 )
+from rae_auto.toolkit.wake_alarm import find_wake_obstacle
 
 
 def check_name_of(what: str, name: str) -> None:
@@ -99,6 +100,8 @@ class JobReader:
                 upstream_jobs[name] = self._relate(job_table, merged, triggers, tables, own)
                 own.problems.extend(limit_problems(job_table.executor_ref, job_table.limits, self.plugins))
                 own.problems.extend(unsupported_key_problems(job_table.executor_ref, job_table, self.plugins))
+                if job_table.wake and (obstacle := find_wake_obstacle()):
+                    own.problems.append(Problem(("wake",), f"can't be done: {obstacle}, or remove it"))
                 own.warnings.extend(job_table.warnings())
                 job = self._job(name, job_table, own)
                 jobs.append(job)

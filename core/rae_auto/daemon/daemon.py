@@ -37,6 +37,7 @@ from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
 from rae_auto.runtime.recovery import describe_replaced_job
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
+from rae_auto.runtime.time.machine_waker import MachineWaker
 from rae_auto.views.status import describe_reload
 
 if TYPE_CHECKING:
@@ -228,7 +229,8 @@ class Daemon:
     async def _serve(self, control: ControlServer) -> None:
         forwarding = asyncio.create_task(self._forward(control))
         engine_loop = self._scheduler.runtime.engine_loop
-        engine_loop.on_clock_check = lambda: self._check_socket(control)
+        waker = MachineWaker(self._scheduler.runtime.engine.machine_wake_at)
+        engine_loop.on_clock_check = lambda: self._look_around(control, waker)
         self._set_watch(self._is_watch_enabled)
         await self._report_inheritance()
         log_ready(self._path, self._describe_plan(), is_enabled=self._scheduler.runtime.settings.enabled)
@@ -240,6 +242,7 @@ class Daemon:
         finally:
             self._set_watch(False)
             forwarding.cancel()
+            await waker.close()
 
     def _describe_plan(self) -> str:
         """Return a line with the number of jobs and the next starts."""
@@ -253,9 +256,11 @@ class Daemon:
             async for event in events:
                 control.publish(event)
 
-    def _check_socket(self, control: ControlServer) -> None:
+    def _look_around(self, control: ControlServer, waker: MachineWaker) -> None:
         if not control.is_bound:
             self._tasks.start(self._restore_socket(control))
+        if waker.is_outdated:
+            self._tasks.start(waker.update())
 
     async def _restore_socket(self, control: ControlServer) -> None:
         try:

@@ -191,6 +191,11 @@ class Engine:
         """Return the newest occurrences of the job that no schedule's cursor covers."""
         return [seen for (owner, _), known in self._state.seen.items() if owner == job for seen in known.values()]
 
+    def machine_wake_at(self) -> datetime | None:
+        """Return the next start for which the machine is to be woken from sleep; None if there is none."""
+        starts = [self.next_at(id_) for id_, entry in self._state.jobs.items() if entry.job.wake]
+        return min((at for at in starts if at is not None), default=None)
+
     def next_at(self, job: JobId) -> datetime | None:
         """Return when the job's schedules start it next, after a pause that has an end; None if they don't."""
         entry = self._state.jobs[job]

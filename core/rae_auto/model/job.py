@@ -233,6 +233,9 @@ class JobFields:
             hint='write ["stderr"]',
         ),
     )
+    wake: bool = field(
+        default=False, metadata=_help("true: the machine is woken from sleep for starts of the job's schedules")
+    )
     timeout: timedelta | None = field(
         default=None, converter=_optional_duration, metadata=_help("the longest time an attempt may take")
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rae_auto.api.plugin import PluginSource
-from rae_auto.config import check, load
+from rae_auto.config import check, job_reader, load
 from rae_auto.errors import ConfigError
 
 TABLE = (Path(__file__).parent / "bad_configurations.txt").read_text(encoding="utf-8")
@@ -84,6 +84,15 @@ def test_load_reports_at_most_100_problems(write: Callable[[str], Path], plugins
     lines = lines_about(path, plugins)
     assert len(lines) == 101
     assert lines[-1] == "and 400 more problems"
+
+
+def test_load_says_why_the_machine_cannot_be_woken(
+    write: Callable[[str], Path], plugins: PluginSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_reader, "find_wake_obstacle", lambda: "only root may set alarms; run the daemon as root")
+    assert lines_about(write('[jobs.a]\nshell = "x"\nwake = true'), plugins) == [
+        "3: jobs.a.wake: can't be done: only root may set alarms; run the daemon as root, or remove it"
+    ]
 
 
 def test_load_gives_the_command_that_repairs_permissions(write: Callable[[str], Path], plugins: PluginSource) -> None:

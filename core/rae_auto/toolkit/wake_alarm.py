@@ -1,0 +1,182 @@
+"""An alarm that wakes the machine from sleep at an instant: the same shape on each platform.
+
+| platform | means | needs |
+|---|---|---|
+| Linux | a timerfd on CLOCK_REALTIME_ALARM (timerfd_create(2)) | CAP_WAKE_ALARM, and a clock that can wake it |
+| Windows | a waitable timer that resumes (SetWaitableTimer) | wake timers in the power plan, which it can't tell |
+| macOS | `pmset schedule wake` (pmset(1)) | root |
+
+Only sleep ends by it: a machine that is off stays off. An alarm ends with its process, except on macOS.
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+CLOCKS = Path("/sys/class/rtc")
+"""The clocks of a Linux machine that go on while it sleeps."""
+
+_CLOCK_REALTIME_ALARM, _TFD_TIMER_ABSTIME = 8, 1
+_PMSET_SECONDS = 10.0
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WINDOWS_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
+
+
+class WakeAlarm(Protocol):
+    """An alarm. Errors of `set`: OSError."""
+
+    def set(self, at: datetime | None) -> None:
+        """Wake the machine at an instant (aware), and no longer at the one before; None for never."""
+        ...
+
+    def close(self) -> None:
+        """Let the alarm go."""
+        ...
+
+
+def find_wake_obstacle() -> str | None:
+    """Return why this process can't have the machine woken, as a clause with the remedy; None if it can."""
+    if sys.platform == "linux":
+        return _find_linux_obstacle(CLOCKS)
+    if sys.platform == "darwin":
+        return None if os.geteuid() == 0 else "only root may set alarms by pmset; run the daemon as root"
+    return None if sys.platform == "win32" else f"there is no way to do so on {sys.platform}"
+
+
+def open_wake_alarm() -> WakeAlarm:
+    """Return the alarm of this platform. Errors: OSError."""
+    if sys.platform == "win32":
+        return WindowsAlarm(ctypes.windll.kernel32)
+    return PmsetAlarm() if sys.platform == "darwin" else TimerfdAlarm()
+
+
+# Linux
+
+
+class _Timerspec(ctypes.Structure):
+    """struct itimerspec: an interval, which stays zero, and a time."""
+
+    _fields_ = tuple((name, ctypes.c_long) for name in ("_seconds", "_nanoseconds", "seconds", "nanoseconds"))
+
+
+class TimerfdAlarm:
+    """An alarm of the Linux kernel."""
+
+    def __init__(self) -> None:
+        """Create the timer. Errors: OSError, as without CAP_WAKE_ALARM."""
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self.descriptor = self._create()
+
+    def set(self, at: datetime | None) -> None:
+        if at is None:
+            # A timer of this clock goes on showing its time after it has been disarmed; a new one has none.
+            self.close()
+            self.descriptor = self._create()
+            return
+        microseconds = max(_microseconds_since(at, _UNIX_EPOCH), 1)
+        spec = _Timerspec(seconds=microseconds // 10**6, nanoseconds=microseconds % 10**6 * 1000)
+        self._call("timerfd_settime", self.descriptor, _TFD_TIMER_ABSTIME, ctypes.byref(spec), None)
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+    def _create(self) -> int:
+        return self._call("timerfd_create", _CLOCK_REALTIME_ALARM, os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def _call(self, name: str, *arguments: Any) -> int:
+        result = int(getattr(self._libc, name)(*arguments))
+        if result < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+        return result
+
+
+def _find_linux_obstacle(clocks: Path) -> str | None:
+    try:
+        TimerfdAlarm().close()
+    except OSError as error:
+        if error.errno != errno.EPERM:
+            return f"the kernel refuses alarms ({error.strerror})"
+        return (
+            "the capability CAP_WAKE_ALARM is missing; run the daemon as root, or add "
+            "AmbientCapabilities=CAP_WAKE_ALARM to its unit"
+        )
+    if not any(_can_wake(clock) for clock in sorted(clocks.glob("*/device/power/wakeup"))):
+        return f"no clock of the machine can wake it (none in {clocks} has power/wakeup enabled)"
+    return None
+
+
+def _can_wake(switch: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return switch.read_text(encoding="ascii", errors="replace").strip() == "enabled"
+    return False
+
+
+# macOS
+
+
+class PmsetAlarm:
+    """An alarm that pmset keeps. It outlives the process, so it is taken back when it is closed."""
+
+    def __init__(self) -> None:
+        self._set_for: str | None = None
+
+    def set(self, at: datetime | None) -> None:
+        wanted = None if at is None else at.astimezone().strftime("%m/%d/%y %H:%M:%S")
+        if self._set_for is not None:
+            _run_pmset("schedule", "cancel", "wake", self._set_for)
+        self._set_for = None
+        if wanted is not None:
+            _run_pmset("schedule", "wake", wanted)
+            self._set_for = wanted
+
+    def close(self) -> None:
+        self.set(None)
+
+
+def _run_pmset(*arguments: str) -> None:
+    command = ["pmset", *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_PMSET_SECONDS, check=False, text=True)
+    except subprocess.TimeoutExpired:
+        raise OSError(errno.ETIMEDOUT, "pmset has not answered") from None
+    if done.returncode:
+        raise OSError(errno.EIO, f"pmset failed: {(done.stderr or done.stdout).strip():.200}")
+
+
+# Windows
+
+
+class WindowsAlarm:
+    """A waitable timer that resumes the machine."""
+
+    def __init__(self, kernel: Any) -> None:
+        """Create the timer. `kernel` is kernel32. Errors: OSError."""
+        self._kernel = kernel
+        self._handle = self._check(kernel.CreateWaitableTimerW(None, True, None))
+
+    def set(self, at: datetime | None) -> None:
+        if at is None:
+            self._check(self._kernel.CancelWaitableTimer(self._handle))
+            return
+        ticks = ctypes.c_longlong(_microseconds_since(at, _WINDOWS_EPOCH) * 10)
+        self._check(self._kernel.SetWaitableTimer(self._handle, ctypes.byref(ticks), 0, None, None, True))
+
+    def close(self) -> None:
+        self._kernel.CloseHandle(self._handle)
+
+    def _check(self, result: int) -> int:
+        if not result:
+            raise OSError(errno.EIO, f"the timer can't be set (error {self._kernel.GetLastError()})")
+        return result
+
+
+def _microseconds_since(at: datetime, epoch: datetime) -> int:
+    distance = at - epoch
+    return (distance.days * 86_400 + distance.seconds) * 10**6 + distance.microseconds
