@@ -11,6 +11,7 @@ from rae_auto.api.executor import Executor, JobContext
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.checks.environment import find_bad_references
+from rae_auto.checks.expectations import find_long_gap
 from rae_auto.checks.preparation import needs_preparation, prepare_all
 from rae_auto.checks.words import find_shell_words
 from rae_auto.config.advice import CheckedJob
@@ -45,6 +46,7 @@ class JobAdvisor:
             if problem.key[0] not in known:
                 yield problem
         yield from self._find_ended_schedules(job.triggers)
+        yield from find_long_gap(job, self.now)
         if job.job.notify.on and not job.has_notifiers:
             yield Problem(("notify",), "has no effect, because there are no notifiers; add [notifiers.NAME]")
 

@@ -4,7 +4,7 @@ The JSON Schema and the messages about unknown keys come from these classes too.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from rae_auto.model.plugin_ref import PluginRef, TriggerRef
 from rae_auto.model.policies import Overlap, Retention, RetryPolicy
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import Key, Problem, invalid
+from rae_auto.model.primitives.units import format_duration
 
 _DEFAULTS = Job(id=JobId("defaults"), command="true")
 _SHARED = tuple(attribute.name for attribute in fields(JobFields))
@@ -137,6 +138,7 @@ class JobTable(JobFields):
         ]
         if self.notify.via and not self.notify.on:
             warnings.append(Problem(("notify", "via"), 'has no effect without on; add on = ["failure"]'))
+        warnings += self._expectation_warnings()
         if self.guard_timeout and not self.guards:
             warnings.append(Problem(("guard_timeout",), "has no effect without guards; add guards, or remove it"))
         if self.overlap_max != _DEFAULTS.overlap_max and self.overlap is not Overlap.ALLOW:
@@ -144,6 +146,15 @@ class JobTable(JobFields):
                 Problem(("overlap_max",), 'has no effect without overlap = "allow"; set that, or remove it')
             )
         return warnings
+
+    def _expectation_warnings(self) -> Iterator[Problem]:
+        if self.expect.grace is not None and self.expect.every is None:
+            yield Problem(("expect", "grace"), "has no effect without every; add every, or remove it")
+        attempts = _retry_policy(self.retry).attempts
+        longest = None if self.timeout is None else self.timeout * attempts
+        if longest is not None and self.expect.max_runtime is not None and self.expect.max_runtime >= longest:
+            what = f"has no effect, because timeout ends a run after {format_duration(longest)}; set less than that"
+            yield Problem(("expect", "max_runtime"), what)
 
     def to_job(self, id: JobId, directory: Path) -> Job:
         """Return the job of this table; `directory` is that of the file. Raises InvalidJob, Invalid."""

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from rae_auto._version import __version__
 from rae_auto.engine.state import JobEntry
+from rae_auto.model.expectations import describe_overdue
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run, RunState
@@ -62,6 +63,11 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *
         "skips": [{"job": e.job.id, "at": skip.at.isoformat()} for e in jobs for skip in e.state.skips],
         "disabled": [entry.job.id for entry in jobs if not entry.job.enabled],
         "failed": [_failure(entry) for entry in jobs if entry.job.enabled and entry.state.last_state in _FAILURES],
+        "overdue": [
+            {"job": entry.job.id, "expected_by": overdue.expected_by.isoformat(), "since": overdue.since.isoformat()}
+            for entry in jobs
+            if (overdue := describe_overdue(entry.job.expect, entry.state.expectation)) is not None
+        ],
         "running": [run_record(run) for run in runs if run.state.active],
         "waiting": [_waiting(run, runtime, time) for run in runs if not run.state.active],
         "next": [{"job": job, "at": at.isoformat()} for at, job in due[:MAX_NEXT_JOBS]],

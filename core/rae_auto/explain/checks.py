@@ -7,9 +7,12 @@ from datetime import datetime, timedelta
 
 from attrs import frozen
 
+from rae_auto.engine.runs.expectations import describe_overrun
 from rae_auto.explain.job_view import JobView, describe_occurrence
 from rae_auto.model.decision import MANUAL, Decision
+from rae_auto.model.expectations import describe_overdue
 from rae_auto.model.primitives.formatting import format_bytes, format_count, format_elapsed, quote
+from rae_auto.model.primitives.units import format_duration
 from rae_auto.model.reasons import (
     Block,
     CaughtUp,
@@ -82,6 +85,10 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
             "without waiting" if is_immediate else f"after {format_elapsed(run.started_at - run.queued_at)} of waiting"
         )
         yield ExplanationFact("started", f"at {view.time(run.started_at)}, {waited}")
+    overrun = None if view.definition is None else describe_overrun(view.definition.expect, run)
+    if overrun is not None and run.overran_at is not None:
+        limit = f'expect.max_runtime = "{format_duration(overrun.max_runtime)}"'
+        yield ExplanationFact("too long", f"for longer than expected, since {view.time(run.overran_at)} ({limit})")
     for attempt in run.attempts:
         yield ExplanationFact(f"attempt {attempt.number}", _attempt(run, attempt))
     if run.finished_at is not None:
@@ -137,10 +144,25 @@ def list_outlook_facts(view: JobView) -> Iterator[ExplanationFact]:
     if view.next_at is not None:
         blocker = view.describe_blocker(view.next_at)
         yield ExplanationFact("next", f"due at {view.time(view.next_at)}{f', but {blocker}' if blocker else ''}")
+    yield from _expectation(view)
     for skip in view.skips:
         yield ExplanationFact("skip", f"the start at {view.time(skip.at)} is to be skipped (rae-auto skip)")
     if not view.has_daemon:
         yield ExplanationFact("daemon", "no daemon is running; 'rae-auto run' starts one")
+
+
+def _expectation(view: JobView) -> Iterator[ExplanationFact]:
+    """Yield by when a success is expected, that it is overdue, or why none is."""
+    if view.definition is None or view.definition.expect.every is None:
+        return
+    policy, expectation = view.definition.expect, view.expectation
+    expected_by = None if expectation is None else expectation.expected_by(policy)
+    if (overdue := describe_overdue(policy, expectation)) is not None:
+        yield ExplanationFact("overdue", overdue.describe(view.time))
+    elif expected_by is not None:
+        yield ExplanationFact("expected", f"to succeed by {view.time(expected_by)} (expect)")
+    elif view.pause is not None or view.disabled_by is not None:
+        yield ExplanationFact("expected", f"nothing, while the job is {'paused' if view.pause else 'disabled'}")
 
 
 def _occurrence(trigger: str, key: str, at: datetime, view: JobView) -> Iterator[ExplanationFact]:

@@ -150,6 +150,7 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
         problem=plan.problem if plan else None,
         disabled_by=disabled_by,
         pause=state.find_pause(source.now) if plan else None,
+        expectation=state.expectation if plan else None,
         skips=[skip for skip in state.skips if skip.at > source.now] if plan else (),
         now=source.now,
         zone=source.zone,

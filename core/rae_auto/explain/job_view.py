@@ -9,6 +9,7 @@ from attrs import field, frozen
 from rae_auto.api.trigger import ScheduleTrigger
 from rae_auto.explain.next_start import Guards, find_start
 from rae_auto.model.decision import MANUAL, Decision
+from rae_auto.model.expectations import Expectation
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Cursor, SeenOccurrence, SkippedStart
 from rae_auto.model.primitives.formatting import format_count, quote
@@ -34,6 +35,8 @@ class JobView:
     disabled_by: str | None
     """The cause that the job starts by hand only, apart from a pause; None if there is none."""
     pause: Paused | None = None
+    expectation: Expectation | None = None
+    """The wait for the next success, if one is expected."""
     skips: Sequence[SkippedStart] = ()
     """Starts that are skipped by hand."""
     now: datetime

@@ -29,7 +29,8 @@ class JobStatus:
     """Status of a job. `last_*` describe its latest finished run; `failures` counts unsuccessful ones in a row.
 
     A pause ends by itself at `paused_until`, if that is set. `skips` has the starts that are skipped by hand;
-    `next_at` comes after the pause and is none of them.
+    `next_at` comes after the pause and is none of them. By `expected_by` a run has to succeed, if that is expected;
+    `overdue_at` is when none had. Runs in `overrunning` have been running for longer than expected.
     """
 
     job: JobId
@@ -45,6 +46,9 @@ class JobStatus:
     paused_until: datetime | None = None
     pause_note: str = ""
     skips: tuple[SkippedStart, ...] = ()
+    expected_by: datetime | None = None
+    overdue_at: datetime | None = None
+    overrunning: tuple[RunId, ...] = ()
 
 
 @frozen(kw_only=True)

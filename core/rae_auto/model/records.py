@@ -39,6 +39,7 @@ def run_record(run: Run, time: TimeFormat = time_text) -> dict[str, Any]:
         "value": run.value,
         "given": _given_record(run),
         "duration": _seconds(run.duration),
+        "overran_at": _instant(run.overran_at),
         "attempts": [_attempt_record(run, attempt) for attempt in run.attempts],
     }
 
@@ -96,6 +97,9 @@ def job_record(info: JobInfo) -> dict[str, Any]:
         "paused_until": _instant(status.paused_until),
         "pause_note": status.pause_note,
         "skips": [{"at": _instant(s.at), "requested_at": _instant(s.requested_at)} for s in status.skips],
+        "expected_by": _instant(status.expected_by),
+        "overdue_at": _instant(status.overdue_at),
+        "overrunning": list(status.overrunning),
         "activity": status.activity.value,
         "schedule": list(info.schedule),
         "next_at": _instant(status.next_at),

@@ -118,6 +118,11 @@ def _info(project: Project, stored: _StoredJobs, name: str, now: datetime) -> Jo
             paused_until=state.paused_until,
             pause_note=state.pause_note,
             skips=state.skips,
+            expected_by=None if state.expectation is None else state.expectation.expected_by(job.expect),
+            overdue_at=None if state.expectation is None else state.expectation.overdue_at,
+            overrunning=tuple(
+                run.id for run in [run for run in stored.open_runs if run.job == name] if run.overran_at is not None
+            ),
         ),
     )
 

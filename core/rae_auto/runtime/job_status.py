@@ -24,6 +24,9 @@ def job_status_of(engine: Engine, entry: JobEntry) -> JobStatus:
         paused_until=state.paused_until,
         pause_note=state.pause_note,
         skips=state.skips,
+        expected_by=None if state.expectation is None else state.expectation.expected_by(job.expect),
+        overdue_at=None if state.expectation is None else state.expectation.overdue_at,
+        overrunning=tuple(run.id for run in opened if run.overran_at is not None),
     )
 
 

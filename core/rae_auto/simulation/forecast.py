@@ -13,10 +13,12 @@ from attrs import field, frozen
 
 from rae_auto.api.events import Event, end_of
 from rae_auto.api.trigger import SourceTrigger
+from rae_auto.engine.effects import ExpectationMet
 from rae_auto.engine.events import TimePassed, TriggerFired
 from rae_auto.engine.plan import Plan, Settings
 from rae_auto.errors import BadRequest
 from rae_auto.model.decision import Decision, Occurrence, Outcome
+from rae_auto.model.expectations import Breach
 from rae_auto.model.job_state import Span
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
@@ -58,6 +60,16 @@ class ForecastRun:
 
 
 @frozen
+class ForecastBreach:
+    """The begin of a breach of what is expected of a job, or its end."""
+
+    at: datetime
+    job: JobId
+    breach: Breach
+    is_over: bool
+
+
+@frozen
 class Forecast:
     """Result of a scenario: runs and skips in the order of their decisions."""
 
@@ -70,6 +82,7 @@ class Forecast:
     """Guards that have no result in the script."""
     assumed: Mapping[JobId, timedelta] = field(factory=dict)
     """The assumed durations of attempts, of the jobs of which nothing is known."""
+    breaches: tuple[ForecastBreach, ...] = ()
 
     def select(self, jobs: Collection[str] = (), *, starts_only: bool = False) -> "Forecast":
         """Return the part of the forecast that is about these jobs, or about all; perhaps the starts alone."""
@@ -88,6 +101,7 @@ class Forecast:
             tuple(place for place in self.unplayed if is_selected(place[0])),
             tuple(guard for guard in self.taken_for_yes if is_selected(guard[0])),
             {job: length for job, length in self.assumed.items() if is_selected(job)},
+            tuple(breach for breach in self.breaches if is_selected(breach.job) and not starts_only),
         )
 
 
@@ -184,6 +198,10 @@ class _Play:
             tuple(place for place in self._sources.watching() if place not in emitted),
             tuple(guard for guard in self._scenario.guards if not script.knows_guard(*guard)),
             self._assumed,
+            tuple(
+                ForecastBreach(at, effect.job.id, effect.breach, isinstance(effect, ExpectationMet))
+                for at, effect in self._world.breaches
+            ),
         )
 
     def _next_at(self, end: datetime) -> datetime:

@@ -10,6 +10,7 @@ import click
 from attrs import frozen
 
 from rae_auto.model.decision import Decision
+from rae_auto.model.expectations import Overdue
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count, format_elapsed, quote
 from rae_auto.model.primitives.units import format_duration
@@ -56,7 +57,11 @@ def show_forecast(forecast: Forecast, where: ZoneInfo, json_: bool) -> None:
     if json_:
         print_json(_record(forecast, clock))
         return
-    entries = [*_skips(forecast, clock), *(entry for run in forecast.runs for entry in _list_entries(run, clock))]
+    entries = [
+        *_skips(forecast, clock),
+        *_breaches(forecast, clock),
+        *(entry for run in forecast.runs for entry in _list_entries(run, clock)),
+    ]
     if on_terminal():
         _show_days(forecast, entries, clock)
         return
@@ -106,6 +111,16 @@ def _skips(forecast: Forecast, clock: _Clock) -> Iterator[Entry]:
     for skip in forecast.skips:
         details = _describe_reason(skip.reason, clock)
         yield Entry(skip.decided_at, skip.job, "skip", details, f"skipped ({skip.reason.code})")
+
+
+def _breaches(forecast: Forecast, clock: _Clock) -> Iterator[Entry]:
+    for found in forecast.breaches:
+        what = "overdue" if isinstance(found.breach, Overdue) else "too long"
+        if found.is_over:
+            yield Entry(found.at, found.job, f"not {what}", "", f"no longer {what}")
+        else:
+            text = found.breach.describe(clock.in_sentence)
+            yield Entry(found.at, found.job, what, text, what)
 
 
 def _list_entries(forecast_run: ForecastRun, clock: _Clock) -> Iterator[Entry]:
@@ -160,6 +175,16 @@ def _record(forecast: Forecast, clock: _Clock) -> dict[str, Any]:
         **_span(forecast, clock),
         "runs": [_run_record(run) for run in forecast.runs],
         "skips": [_skip_record(skip) for skip in forecast.skips],
+        "breaches": [
+            {
+                "at": clock.iso(found.at),
+                "job": found.job,
+                "kind": found.breach.code,
+                "text": found.breach.text,
+                "over": found.is_over,
+            }
+            for found in forecast.breaches
+        ],
         "busiest": [{"at": clock.iso(peak.at), "jobs": list(peak.jobs)} for peak in busiest(forecast)],
         "collisions": [
             {

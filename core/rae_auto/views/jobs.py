@@ -53,7 +53,11 @@ def job_rows(jobs: Iterable[Mapping[str, Any]], zone: tzinfo | None) -> list[tup
 def _activity(job: Mapping[str, Any], zone: tzinfo | None) -> str:
     activity = str(job["activity"])
     until = job["paused_until"]
-    return f"paused until {instant(until, zone)}" if activity == "paused" and until else activity
+    if activity == "paused" and until:
+        activity = f"paused until {instant(until, zone)}"
+    return ", ".join(
+        [activity, *(["overdue"] if job["overdue_at"] else []), *(["too long"] if job["overrunning"] else [])]
+    )
 
 
 def _next_start(job: Mapping[str, Any], zone: tzinfo | None) -> str:
@@ -70,6 +74,7 @@ def job_details(details: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[s
         ("now", _activity(info, zone)),
         *([("note", info["pause_note"])] if info["pause_note"] else []),
         ("next", instant(info["next_at"], zone)),
+        *([("expected by", instant(info["expected_by"], zone))] if info["expected_by"] else []),
         *(("skipped", instant(skip["at"], zone)) for skip in info["skips"]),
         ("last", f"{info['last_state']} {instant(info['last_finished_at'], zone)}" if info["last_state"] else "-"),
         *([("returned", escape_json(last["value"]))] if last and last["value"] is not None else []),

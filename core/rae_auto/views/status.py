@@ -46,6 +46,11 @@ def _troubles(status: Mapping[str, Any]) -> Iterable[str]:
     if status["failed"]:
         count = format_count(len(status["failed"]), "job")
         yield f"{count} failed last time: {_name_some([job['job'] for job in status['failed']])}"
+    if status["overdue"]:
+        overdue = [job["job"] for job in status["overdue"]]
+        yield f"{format_count(len(overdue), 'job')} overdue: {_name_some(overdue)}"
+    if overrunning := [run["job"] for run in status["running"] if run.get("overran_at")]:
+        yield f"{format_count(len(overrunning), 'run')} too long: {_name_some(overrunning)}"
 
 
 def _name_some(jobs: Sequence[str]) -> str:
@@ -116,7 +121,7 @@ def status_rows(status: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[st
                 run["state"],
                 run["job"],
                 instant(run["started_at"], zone),
-                f"attempt {run['attempt']}",
+                f"attempt {run['attempt']}{', longer than expected' if run.get('overran_at') else ''}",
                 ids[run["run_id"]],
             )
             for run in status["running"]
@@ -128,6 +133,16 @@ def status_rows(status: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[st
         *(
             (job["state"], job["job"], instant(job["at"], zone), _failures(job["failures"]), ids.get(job["run_id"], ""))
             for job in status["failed"]
+        ),
+        *(
+            (
+                "overdue",
+                job["job"],
+                instant(job["expected_by"], zone),
+                f"no success since {instant(job['since'], zone)}",
+                "",
+            )
+            for job in status["overdue"]
         ),
         *(("paused", job, "", describe_pause(job, status["pauses"].get(job), zone), "") for job in status["paused"]),
         *(("skip", skip["job"], instant(skip["at"], zone), "skipped by hand", "") for skip in status["skips"]),

@@ -4,6 +4,7 @@ The table is `doubtful_configurations.txt`: a title, the file, and the lines wit
 """
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from rae_auto.config import Report
 from rae_auto.registry import Registry
 
 TABLE = (Path(__file__).parent / "doubtful_configurations.txt").read_text(encoding="utf-8")
+GAP = re.compile(r"from \d{4}-\d\d-\d\d 18:00 until \d{4}-\d\d-\d\d 18:00")
+"""A weekend, which depends on the day of the test."""
+
 CASES = [block.split("\n", 1) for block in TABLE.removeprefix("### ").split("\n### ")]
 
 
@@ -33,7 +37,7 @@ def test_check_warns_of_a_doubtful_configuration(case: str, tmp_path: Path) -> N
     expected = [line.replace("FOLDER", str(tmp_path)) for line in lines.strip().split("\n") if line]
     report = check_text(tmp_path, text)
     assert report.errors == ()
-    assert list(report.warnings) == expected
+    assert [GAP.sub("from GAP", warning) for warning in report.warnings] == expected
 
 
 def test_check_runs_and_imports_nothing(tmp_path: Path) -> None:

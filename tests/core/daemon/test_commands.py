@@ -39,7 +39,7 @@ def test_status_of_an_idle_daemon(tmp_path):
         "enabled": True,
         "disabled_by": None,
         "jobs": 4,
-        **{name: [] for name in ("paused", "disabled", "failed", "running", "waiting", "skips", "problems")},
+        **{name: [] for name in ("paused", "disabled", "failed", "overdue", "running", "waiting", "skips", "problems")},
         "pauses": {},
     }
 

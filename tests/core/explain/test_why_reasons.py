@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from tests.support.why import HOUR, MINUTE, Hourly, a_job, answer_at, facts_of, first_active_run, view_job, world
 
-from rae_auto import Job, NotStarted, RetryPolicy
+from rae_auto import ExpectPolicy, Job, NotStarted, RetryPolicy
 from rae_auto.engine.plan import Plan
 from rae_auto.explain.answer import explain_at, explain_now, explain_run
 from rae_auto.model.guard import GuardResult, Verdict
@@ -364,3 +364,25 @@ def test_skip_facts_list_the_checks_before_it():
     ]
     assert of_policies[:3] == [("enabled", "yes"), ("paused", "no"), ("overlap", "no other run was open")]
     assert of_policies[3][0] == "needs"
+
+
+def test_why_says_by_when_a_success_is_expected_and_that_it_is_overdue():
+    w = world(a_job(hourly=False, expect=ExpectPolicy(every="1d", grace="1h")))
+    assert facts_of(explain_now(view_job(w)))["expected"] == "to succeed by 2026-01-02 01:00:00+00:00 (expect)"
+    w.advance(26 * HOUR)
+    assert facts_of(explain_now(view_job(w)))["overdue"] == (
+        "no run has succeeded since 2026-01-01 00:00:00+00:00, and one was expected by 2026-01-02 01:00:00+00:00 "
+        '(expect.every = "1d", grace "1h")'
+    )
+    w.pause("a")
+    assert facts_of(explain_now(view_job(w)))["expected"] == "nothing, while the job is paused"
+
+
+def test_why_says_that_a_run_takes_longer_than_expected():
+    w = world(a_job(hourly=False, expect=ExpectPolicy(max_runtime="2h")))
+    run = w.trigger("a")
+    w.advance(3 * HOUR)
+    text = 'for longer than expected, since 2026-01-01 02:00:00+00:00 (expect.max_runtime = "2h")'
+    assert facts_of(explain_now(view_job(w)))["too long"] == text
+    w.end(run)
+    assert facts_of(explain_now(view_job(w)))["too long"] == text

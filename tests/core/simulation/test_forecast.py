@@ -11,6 +11,7 @@ from tests.support.forecasting import MIDNIGHT, at, forecast, job
 
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import BadRequest
+from rae_auto.model.expectations import ExpectPolicy
 from rae_auto.model.policies import CatchUp, Overlap, RetryPolicy
 from rae_auto.model.reasons import (
     CaughtUp,
@@ -274,3 +275,16 @@ def test_runs_that_collide_are_counted_by_job_and_reason() -> None:
 
 def test_jobs_at_different_times_do_not_collide() -> None:
     assert collisions(forecast(job("a", 10), down=DOWN)) == ()
+
+
+def test_forecast_shows_jobs_that_become_overdue_and_runs_that_take_too_long() -> None:
+    gap = job("a", 60, expect=ExpectPolicy(every="30m", grace="5m"))
+    result = forecast(gap, job("b", 60, expect=ExpectPolicy(max_runtime="10m")), durations={"b": 15}, minutes=70)
+    found = [(f"{one.at:%H:%M}", one.job, one.breach.code, one.is_over) for one in result.breaches]
+    assert found == [
+        ("00:10", "b", "overrun", False),
+        ("00:15", "b", "overrun", True),
+        ("00:36", "a", "overdue", False),
+        ("01:01", "a", "overdue", True),
+    ]
+    assert {one.job for one in result.select(["a"]).breaches} == {"a"}

@@ -20,6 +20,9 @@ def job(name, activity="done", days=2.0, origin="store"):
         "paused_until": None,
         "pause_note": "",
         "skips": [],
+        "expected_by": None,
+        "overdue_at": None,
+        "overrunning": [],
         "schedule": ["once"],
         "origin": origin,
     }
@@ -39,6 +42,14 @@ def test_ends_of_pauses_and_skipped_starts_are_listed():
     assert (rows[0][1], rows[1][3]) == (f"paused until {NOW.isoformat()}", f"-, not {NOW.isoformat()}")
     details = dict(job_details({"definition": {"id": "a"}, "open": [], "last": None, "info": paused}, None))
     assert (details["now"], details["note"]) == (f"paused until {NOW.isoformat()}", "holiday")
+
+
+def test_overdue_jobs_and_runs_that_take_too_long_are_listed():
+    late = {**job("a", "idle"), "expected_by": NOW.isoformat(), "overdue_at": NOW.isoformat()}
+    slow = {**job("b", "running"), "overrunning": ["R"]}
+    assert [row[1] for row in job_rows([late, slow], None)] == ["idle, overdue", "running, too long"]
+    details = dict(job_details({"definition": {}, "open": [], "info": late}, None))
+    assert (details["now"], details["expected by"]) == ("idle, overdue", NOW.isoformat())
 
 
 def test_added_jobs_are_marked():

@@ -16,7 +16,10 @@ STATUS = {
     "enabled": True,
     "disabled_by": None,
     "jobs": 5,
-    **{name: [] for name in ("paused", "disabled", "failed", "running", "waiting", "next", "skips", "problems")},
+    **{
+        name: []
+        for name in ("paused", "disabled", "failed", "overdue", "running", "waiting", "next", "skips", "problems")
+    },
     "pauses": {},
 }
 NEXT = [{"job": "backup", "at": NOW}]
@@ -44,6 +47,10 @@ def test_open_run_is_shown_under_its_state(state):
         ),
         ({"failed": failed("a", "b")}, '2 jobs failed last time: "a", "b" (5 jobs)'),
         ({"failed": failed(*"abcde")}, '5 jobs failed last time: "a", "b", "c" and 2 more (5 jobs)'),
+        (
+            {"overdue": [{"job": "a", "expected_by": NOW, "since": NOW}], "running": [{"job": "b", "overran_at": NOW}]},
+            '1 job overdue: "a"; 1 run too long: "b" (5 jobs, 1 running)',
+        ),
         ({"problems": ["the disk is full"], "failed": failed("a")}, '1 problem; 1 job failed last time: "a" (5 jobs)'),
         ({"state": "stopping", "running": [{}]}, "Stopping: 5 jobs, 1 running"),
         (
@@ -55,7 +62,7 @@ def test_open_run_is_shown_under_its_state(state):
 def test_first_line_says_whether_all_is_well(facts, text):
     status = {**STATUS, **facts}
     assert status_lines(status, None)[0] == judge_health(status, None).text == text
-    assert status_record(status, None)["ok"] is not bool(status["failed"] or status["problems"])
+    assert status_record(status, None)["ok"] is not bool(status["failed"] or status["problems"] or status["overdue"])
     assert status_record(status, None)["summary"] == text
 
 

@@ -28,7 +28,7 @@ from rae_auto.engine.effects import ExpectationBreached, ExpectationMet
 from rae_auto.engine.state import JobEntry, RunEntry
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
-from rae_auto.model.expectations import Expectation, Overrun, describe_overdue
+from rae_auto.model.expectations import Expectation, ExpectPolicy, Overrun, describe_overdue
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Run, RunState
@@ -120,17 +120,16 @@ def notice_overrun(turn: Turn, run: RunId, attempt: int) -> None:
         return
     entry.run = evolve(entry.run, overran_at=turn.now.wall)
     turn.step.save(entry.run)
-    breach = describe_overrun(entry.job, entry.run)
+    breach = describe_overrun(entry.job.expect, entry.run)
     if breach is not None:
         turn.step.request(ExpectationBreached(entry.job, breach))
 
 
-def describe_overrun(job: Job, run: Run) -> Overrun | None:
-    """Return how a run takes, or took, too long; None if it doesn't."""
-    limit = job.expect.max_runtime
-    if run.overran_at is None or run.started_at is None or limit is None:
+def describe_overrun(policy: ExpectPolicy, run: Run) -> Overrun | None:
+    """Return how a run takes, or took, too long; None if it doesn't, or didn't."""
+    if run.overran_at is None or run.started_at is None or policy.max_runtime is None:
         return None
-    return Overrun(run.id, run.started_at, limit)
+    return Overrun(run.id, run.started_at, policy.max_runtime)
 
 
 def meet_expectations(turn: Turn, job_entry: JobEntry, job: Job, run: Run) -> None:
@@ -138,7 +137,7 @@ def meet_expectations(turn: Turn, job_entry: JobEntry, job: Job, run: Run) -> No
 
     `job` is the definition that the run was decided under.
     """
-    overrun = describe_overrun(job, run)
+    overrun = describe_overrun(job.expect, run)
     if overrun is not None:
         turn.step.request(ExpectationMet(job, overrun, run))
     before = job_entry.state.expectation
