@@ -151,9 +151,11 @@ class JobTable(JobFields):
         if self.expect.grace is not None and self.expect.every is None:
             yield Problem(("expect", "grace"), "has no effect without every; add every, or remove it")
         attempts = _retry_policy(self.retry).attempts
-        longest = None if self.timeout is None else self.timeout * attempts
-        if longest is not None and self.expect.max_runtime is not None and self.expect.max_runtime >= longest:
-            what = f"has no effect, because timeout ends a run after {format_duration(longest)}; set less than that"
+        max_duration = None if self.timeout is None else self.timeout * attempts
+        if max_duration is not None and self.expect.max_runtime is not None and self.expect.max_runtime >= max_duration:
+            what = (
+                f"has no effect, because timeout ends a run after {format_duration(max_duration)}; set less than that"
+            )
             yield Problem(("expect", "max_runtime"), what)
 
     def to_job(self, id: JobId, directory: Path) -> Job:

@@ -13,8 +13,8 @@ from tests.support.served_commands import JOBS, NEW, run_with_daemon
 from rae_auto._version import __version__
 
 RUN_KEYS = [
-    *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at"),
-    *("state", "attempt", "exit_code", "reason", "reason_text", "remark", "value", "given", "duration", "attempts"),
+    *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at", "state", "attempt"),
+    *("exit_code", "reason", "reason_text", "remark", "value", "given", "duration", "overran_at", "attempts"),
 ]
 
 

@@ -277,7 +277,7 @@ def test_jobs_at_different_times_do_not_collide() -> None:
     assert collisions(forecast(job("a", 10), down=DOWN)) == ()
 
 
-def test_forecast_shows_jobs_that_become_overdue_and_runs_that_take_too_long() -> None:
+def test_forecast_shows_overdue_jobs_and_runs_that_take_too_long() -> None:
     gap = job("a", 60, expect=ExpectPolicy(every="30m", grace="5m"))
     result = forecast(gap, job("b", 60, expect=ExpectPolicy(max_runtime="10m")), durations={"b": 15}, minutes=70)
     found = [(f"{one.at:%H:%M}", one.job, one.breach.code, one.is_over) for one in result.breaches]
