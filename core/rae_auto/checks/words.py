@@ -7,6 +7,7 @@ from pathlib import PurePath
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.problems import Problem
+from rae_auto.runtime.execution.event_path import explain_in_shell, has_placeholder
 
 _OPERATORS = frozenset(
     {"|", "||", "&&", ";", "&", ">", ">>", "<", "<<", "2>", "2>>", "2>&1", "&>", "|&", ">&2", "1>&2"}
@@ -51,6 +52,8 @@ def find_shell_words(job: Job) -> Iterator[Problem]:
     """Yield a warning for each word of a command, of a variable and of a path that only a shell would expand."""
     if job.command:
         yield from _find_in_command(job.command)
+    if job.shell is not None and has_placeholder(job.shell):
+        yield Problem(("shell",), explain_in_shell("shell"))
     for name, value in job.env.items():
         if text := _describe_value(value):
             yield Problem(("env", name), text)

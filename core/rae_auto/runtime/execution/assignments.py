@@ -8,6 +8,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.run import Run
 from rae_auto.paths import output_path
 from rae_auto.runtime.execution.environment import build_environment
+from rae_auto.runtime.execution.event_path import fill_in_path
 from rae_auto.runtime.secrets import resolve_secrets
 
 
@@ -17,11 +18,11 @@ def event_path(directory: Path, run: Run) -> Path:
 
 
 def build_assignment(run: Run, job: Job, directory: Path, inherited: Mapping[str, str]) -> Assignment:
-    """Return the run's current attempt. Raises ValueError if a secret of its environment is missing.
+    """Return the run's current attempt. Raises ValueError if a secret is missing, or a file for {path}.
 
     `directory` is the state directory, `inherited` the daemon's own environment, of which jobs get a few names.
     """
-    job = run.inputs.apply_to(job)
+    job = fill_in_path(run.inputs.apply_to(job), run.event)
     env, secrets = resolve_secrets(job.env, inherited, job.directory)
     environment = build_environment(run, job, env, inherited, event_path(directory, run))
     return _assignment(run, job, directory, environment, secrets)

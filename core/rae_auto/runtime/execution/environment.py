@@ -9,6 +9,7 @@ from pathlib import Path
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.run import Run
+from rae_auto.runtime.execution.event_path import PATH_VARIABLE, find_path
 from rae_auto.runtime.secrets import resolve_secrets, sort_secrets
 from rae_auto.toolkit.environment import inherited_environment
 
@@ -36,6 +37,8 @@ def build_environment(
         "RAE_TRIGGER": run.trigger,
         "RAE_EVENT": _event(run),
     }
+    if (path := find_path(run.event)) is not None:
+        own[PATH_VARIABLE] = path
     if (large := oversized_event(run)) is not None:
         own["RAE_EVENT"] = json.dumps({"too_large": len(large), "file": str(event_file)})
         own["RAE_EVENT_FILE"] = str(event_file)
