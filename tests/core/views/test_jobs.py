@@ -48,7 +48,7 @@ def test_overdue_jobs_and_runs_that_take_too_long_are_listed():
     late = {**job("a", "idle"), "expected_by": NOW.isoformat(), "overdue_at": NOW.isoformat()}
     slow = {**job("b", "running"), "overrunning": ["R"]}
     assert [row[1] for row in job_rows([late, slow], None)] == ["idle, overdue", "running, too long"]
-    details = dict(job_details({"definition": {}, "open": [], "info": late, "last": None}, None))
+    details = dict(job_details({"definition": {"id": "a"}, "open": [], "info": late, "last": None}, None))
     assert (details["now"], details["expected by"]) == ("idle, overdue", NOW.isoformat())
 
 
