@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_auto import Retention, Run, RunState, Scheduler
-from rae_auto.api.store import Append, RetentionRule
+from rae_auto.api.store import Append, Put, RetentionRule
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.job import JobId
@@ -68,6 +68,21 @@ def fill(directory: Path, count: int) -> SqliteStore:
     return store
 
 
+def commits_beside_pruning(store: SqliteStore, count: int) -> list[float]:
+    """Prune a fifth of the runs; return how long commits took that came while a step was going on, in seconds.
+
+    The store's thread does one thing after the other, so each waits for the whole step before it.
+    """
+    rule = RetentionRule(since=START + timedelta(seconds=4 * count), newest=count)
+    took = []
+    began = time.perf_counter()
+    while store.prune(documents.RUNS, rule):
+        store.commit([Put("benchmark", "commit", {"step": len(took)})])
+        took.append(time.perf_counter() - began)
+        began = time.perf_counter()
+    return took
+
+
 async def timed(what: str, ask: Callable[[], Awaitable[Any]]) -> None:
     """Print the best and the worst of five."""
     took = []
@@ -104,6 +119,9 @@ def main(count: int) -> None:
         began = time.perf_counter()
         store.prune(documents.RUNS, RetentionRule(since=START, newest=count, states=("succeeded", "skipped")))
         print(f"{'a step of pruning that finds nothing':44} {(time.perf_counter() - began) * 1000:6.1f} ms")
+        took = sorted(commits_beside_pruning(store, count))
+        middle, late = (took[int(len(took) * share)] * 1000 for share in (0.5, 0.99))
+        print(f"{'a commit beside pruning, p50 and p99':44} {middle:6.1f}    {late:6.1f} ms, {len(took)} steps")
         store.close()
         asyncio.run(ask(Path(place) / "state", count))
 
