@@ -15,7 +15,7 @@ from rae_auto.config.options import build
 from rae_auto.registry import Registry
 from rae_auto.testing.guards import GuardConformance
 from rae_plugins.guards import calendar
-from rae_plugins.guards.calendar import CalendarGuard
+from rae_plugins.guards.calendar import CalendarGuard, calendar_file
 
 BERLIN = "Europe/Berlin"
 HOLIDAYS = """\
@@ -262,7 +262,7 @@ def test_calendar_refuses_pipes_and_folders_at_once(tmp_path: Path) -> None:
 
 
 def test_calendar_refuses_a_large_file(holidays: Path) -> None:
-    os.truncate(holidays, calendar.MAX_FILE_BYTES + 1)
+    os.truncate(holidays, calendar_file.MAX_FILE_BYTES + 1)
     with pytest.raises(ValueError, match="larger than 8 MB; export fewer events"):
         CalendarGuard(file=str(holidays))
 

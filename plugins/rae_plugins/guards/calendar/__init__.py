@@ -8,33 +8,23 @@ pure function of the instant, and guards are equal if they read the same content
 """
 
 import hashlib
-import os
-import stat
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
-from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
 from attrs.converters import optional
 
 from rae_auto.api import ComputedGuard, GuardResult, Verdict
 from rae_auto.hookspecs import hookimpl
-from rae_auto.model.primitives.escaping import quote_short, shorten_line
-from rae_auto.model.primitives.formatting import format_bytes
+from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.validators import absolute_path, zone_name
+from rae_plugins.guards.calendar.calendar_file import CalendarFile, OnBad, join_sources, read_calendar_file
 from rae_plugins.guards.calendar.date_entries import parse_date_entry
 from rae_plugins.guards.calendar.event_index import EventIndex
-from rae_plugins.guards.calendar.events import CalendarEvent
 from rae_plugins.machine.wall_clock import wall_time_at
-
-MAX_FILE_BYTES = 8 << 20
-"""Size of a file; the holidays of a country for ten years take some 50 KB."""
-
-MAX_PATH_CHARACTERS = 200
-"""Characters of a path in a message."""
 
 
 @frozen(kw_only=True, cache_hash=True)
@@ -62,27 +52,36 @@ class CalendarGuard(ComputedGuard):
         converter=zone_name,
         metadata={"help": "time zone of days and of times without a zone; by default the configured one"},
     )
+    on_bad: OnBad = field(
+        default="skip",
+        metadata={"help": "an event that is not understood: skip ignores it, with a warning; refuse is an error"},
+    )
     digest: str = field(init=False, repr=False)
     """Digest of the file's content, because guards that read different content are not equal."""
     index: EventIndex = field(init=False, repr=False, eq=False)
+    problems: tuple[str, ...] = field(init=False, repr=False, eq=False)
+    """A line for each event that was skipped."""
 
     def __attrs_post_init__(self) -> None:
         """Read the file. Errors: ValueError, one line with the file and the line in it."""
         if self.file is None and not self.dates:
             raise ValueError('the calendar is empty; set file = "PATH.ics" or dates = ["2026-12-24"]')
-        content = b"" if self.file is None else _read_file(self.file)
-        object.__setattr__(self, "digest", hashlib.sha256(content).hexdigest())
         home = zone(self.timezone or "local")
-        file_events = () if self.file is None else _parse_file(self.file, content, home)
+        calendar = CalendarFile() if self.file is None else read_calendar_file(self.file, home, self.on_bad)
         date_events = (parse_date_entry(text, home) for text in self.dates)
-        object.__setattr__(self, "index", EventIndex((*file_events, *date_events)))
+        object.__setattr__(self, "digest", hashlib.sha256(calendar.content).hexdigest())
+        object.__setattr__(self, "index", EventIndex((*calendar.events, *date_events)))
+        object.__setattr__(self, "problems", calendar.warnings)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return which events of the file were skipped."""
+        return self.problems
 
     def evaluate(self, instant: datetime) -> GuardResult:
         """Return whether an event of the calendar covers the instant, and which."""
         clock_zone = zone(self.timezone or "local")
         name = self.index.name_at(instant)
-        sources = ([Path(self.file).name] if self.file else []) + (["dates"] if self.dates else [])
-        source = shorten_line(" and ".join(sources))
+        source = join_sources(([Path(self.file).name] if self.file else []) + (["dates"] if self.dates else []))
         clock = f"it is {wall_time_at(instant, clock_zone):%a %Y-%m-%d %H:%M} in {clock_zone.key}"
         if name is None:
             reason = f"{clock}, outside all events of {source}"
@@ -94,39 +93,6 @@ class CalendarGuard(ComputedGuard):
     def changes_after(self, instant: datetime) -> datetime | None:
         """Return when an event next begins or ends; if none does for years, an instant some years ahead."""
         return self.index.changes_after(instant)
-
-
-def _read_file(path: str) -> bytes:
-    """Return the content of a file, which may be written at this moment or be replaced by anything."""
-    quoted = shorten_line(path, MAX_PATH_CHARACTERS)
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ValueError(f"{quoted}: not a regular file; name an iCalendar file (.ics)")
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ValueError(f'{quoted}: cannot be read ({error.strerror}); check the path in "file"') from None
-    if len(content) > MAX_FILE_BYTES:
-        raise ValueError(f"{quoted}: larger than {format_bytes(MAX_FILE_BYTES)}; export fewer events")
-    return content
-
-
-def _parse_file(path: str, content: bytes, home: ZoneInfo) -> tuple[CalendarEvent, ...]:
-    """Return the events of a file. Errors: ValueError."""
-    from rae_plugins.guards.calendar.content_lines import CalendarSyntaxError  # lazy: start-up
-    from rae_plugins.guards.calendar.ical_parser import parse_events  # lazy: start-up
-
-    quoted = shorten_line(path, MAX_PATH_CHARACTERS)
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        line_number = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"{quoted}:{line_number}: not valid UTF-8; save the file as UTF-8") from None
-    try:
-        return parse_events(text, home)
-    except CalendarSyntaxError as error:
-        raise ValueError(f"{quoted}:{error.line_number}: {error}") from None
 
 
 @hookimpl

@@ -16,6 +16,7 @@ MAX_SHOWN_CHARACTERS = 40
 _LINE = re.compile(
     r'([A-Za-z0-9-]+)((?:;[A-Za-z0-9-]+=(?:"[^"]*"|[^";:,]*)(?:,(?:"[^"]*"|[^";:,]*))*)*):(.*)', re.DOTALL
 )
+_NAME = re.compile(r"[A-Za-z0-9-]+")
 _PARAMETER = re.compile(r';([A-Za-z0-9-]+)=((?:"[^"]*"|[^";:])*)')
 _ESCAPED = re.compile(r"\\([\\;,nN])")
 
@@ -38,10 +39,25 @@ class ContentLine:
     name: str
     value: str
     parameters: Mapping[str, str] = field(factory=dict)
+    is_invalid: bool = False
+    """True if it has not the form of a line; its name is the word that it begins with, if there is one."""
 
     def error(self, problem: str) -> CalendarSyntaxError:
         """Return an error about this line."""
         return CalendarSyntaxError(self.number, f"{self.name}: {problem}")
+
+    @property
+    def is_marked_as_date(self) -> bool:
+        """True if it says of itself that its value is a date (VALUE=DATE)."""
+        return self.parameters.get("VALUE", "").upper() == "DATE"
+
+    def check(self) -> "ContentLine":
+        """Return this line. Errors: CalendarSyntaxError if it is invalid."""
+        if self.is_invalid:
+            shown = quote_short(self.raw, MAX_SHOWN_CHARACTERS)
+            problem = f"invalid line {shown}; expected NAME:VALUE, as in an iCalendar file"
+            raise CalendarSyntaxError(self.number, problem)
+        return self
 
     @property
     def text(self) -> str:
@@ -50,12 +66,13 @@ class ContentLine:
 
 
 def parse_content_lines(text: str) -> Iterator[ContentLine]:
-    """Yield the lines of a file. Errors: CalendarSyntaxError."""
+    """Yield the lines of a file, also those that are invalid: most properties don't matter."""
     for number, raw in _unfold(text):
         match = _LINE.fullmatch(raw)
         if match is None:
-            shown = quote_short(raw, MAX_SHOWN_CHARACTERS)
-            raise CalendarSyntaxError(number, f"invalid line {shown}; expected NAME:VALUE, as in an iCalendar file")
+            name = _NAME.match(raw)
+            yield ContentLine(number, raw, name[0].upper() if name else "", "", is_invalid=True)
+            continue
         parameters = {name.upper(): value.replace('"', "") for name, value in _PARAMETER.findall(match[2])}
         yield ContentLine(number, raw, match[1].upper(), match[3], parameters)
 

@@ -3,6 +3,10 @@
 An event without an end takes a day if it begins with a date, and no time otherwise. Cancelled events don't count.
 Whether an event counts as busy (TRANSP) is ignored, because calendars of holidays mark their days as free.
 
+An event that is not understood is skipped and reported with its name and its line: the others still count. What is
+wrong in lines that don't matter here, such as descriptions, is ignored. Where programs disagree with RFC 5545 in a way
+that can be understood (an empty RRULE, a date with a time, blanks in lists), it is read as they mean it.
+
 
 Why there is a parser here
 ==========================
@@ -12,61 +16,67 @@ parser, on a 1 MB file of 5,000 events, on the files of shared/trials/ics, and o
 (2026-11, Python 3.11, two cores):
 
                                       this parser      icalendar, recurring-ical-events
-    import                            20 ms, 0.1 MB    220 ms, 10 MB (a fifth of the daemon's budget)
+    import                            20 ms, 0.1 MB    125 to 220 ms, 10 MB (a fifth of the daemon's budget)
     parse 1 MB                        1.2 to 1.5 s     2.3 to 2.7 s
     question about a day              0.1 s a year,    0.7 s each time (no index; a guard is asked at each decision
                                       then microseconds  and for the next change)
-    RRULE with INTERVAL=0             refused          never returns: the daemon would hang
-    unknown time zone                 refused          read as a time without a zone
-    DTEND before DTSTART, DTEND of    refused          read in some way
-    another type, latin-1 bytes
+    RRULE with INTERVAL=0             skipped, said   never returns: the daemon would hang
+    unknown time zone, or one in      skipped, said;  read as a time without a zone, without a word
+    lower case                        found
+    blanks in a list of an RRULE      read             an error for the whole file
+    or EXDATE
+    a start that isn't a date         skipped, said   an error for the whole file
+    RECURRENCE-ID as a date in a      replaces         does not replace: both count
+    series of times
+    DTEND before DTSTART              skipped, said   read in some way
     place of a problem                file and line    none; the property's name at most
 
 The decisive points are the third and those below it. A guard that misreads a calendar starts a deployment on a holiday,
-or never starts the backup, without a word. So what is not understood must be refused with its line when the
-configuration is read, and an expansion must end. Both would have to be built around the library, which then would save
-little of the code below: dateutil expands the rules and reads VTIMEZONE in either case. The price is that Windows zone
-names without a VTIMEZONE, periods in RDATE and RANGE=THISANDFUTURE, which the library reads, are refused here.
+or never starts the backup, without a word. So what is not understood must be named with its line, and an expansion must
+end. Both would have to be built around the library, which then would save little of the code below: dateutil expands
+the rules and reads VTIMEZONE in either case. The price is that RANGE=THISANDFUTURE, which the library reads, is not.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta, tzinfo
 
 from attrs import evolve, field, frozen
 
-from rae_auto.model.primitives.escaping import quote_short, shorten_line
-from rae_auto.model.primitives.zones import zone as named_zone
+from rae_auto.model.primitives.escaping import shorten_line
 from rae_plugins.guards.calendar.content_lines import (
-    MAX_SHOWN_CHARACTERS,
     CalendarSyntaxError,
     ContentLine,
     parse_content_lines,
 )
-from rae_plugins.guards.calendar.events import CalendarEvent, EventLength, RecurrenceRule, has_occurrence
-from rae_plugins.machine.wall_clock import first_instant_of, wall_time_at
+from rae_plugins.guards.calendar.events import CalendarEvent, EventLength
+from rae_plugins.guards.calendar.recurrence_rules import parse_rule
+from rae_plugins.guards.calendar.written_times import WrittenTime, parse_duration, parse_time, parse_times
+from rae_plugins.guards.calendar.zone_table import ZoneTable
+from rae_plugins.machine.wall_clock import first_instant_of
 
-_TIME = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.ASCII)
-_DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
-_FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY")
-_NUMBERS = re.compile(r"[+-]?\d{1,3}(,[+-]?\d{1,3})*", re.ASCII)
-_BOUNDS = {"BYMONTH": (1, 12), "BYMONTHDAY": (1, 31), "BYYEARDAY": (1, 366), "BYWEEKNO": (1, 53), "BYSETPOS": (1, 366)}
-_OTHER_PARTS = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "WKST"}
+_MATTERING = {
+    *("DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"),
+    *("UID", "SEQUENCE", "STATUS"),
+}
+"""Properties of an event that decide what it covers; an invalid line of another one is ignored."""
+
+_MIDNIGHT = datetime.min.time()
 
 
 @frozen
-class _WrittenTime:
-    """A date or a time as written; its zone is None where it names none."""
+class BadEvent:
+    """An event that was skipped: what it is called, and why."""
 
-    wall: datetime
-    zone: tzinfo | None
-    is_date: bool
+    name: str
+    error: CalendarSyntaxError
 
-    def wall_in(self, zone: tzinfo) -> datetime:
-        """Return the wall time of a zone at that time."""
-        if self.zone is None or self.zone is zone:
-            return self.wall
-        return wall_time_at(first_instant_of(self.wall, self.zone), zone)
+
+@frozen
+class ParsedCalendar:
+    """The events of a file, and those that were skipped."""
+
+    events: tuple[CalendarEvent, ...]
+    bad_events: tuple[BadEvent, ...] = ()
 
 
 @frozen
@@ -82,146 +92,178 @@ class _Component:
 
     def find_one(self, name: str) -> ContentLine | None:
         lines = self.find_all(name)
-        if len(lines) > 1:
+        if any(line.raw != lines[0].raw for line in lines):
             raise lines[1].error("given twice in one event")
         return lines[0] if lines else None
 
     def find_all(self, name: str) -> list[ContentLine]:
-        return [line for line in self.lines if line.name == name]
+        """Return the lines of a property; an empty value is none. Errors: CalendarSyntaxError for an invalid one."""
+        return [line for line in self.lines if line.name == name and line.check().value.strip()]
 
     def text_of(self, name: str) -> str:
-        return next((line.text for line in self.find_all(name)), "")
+        return next((line.text for line in self.lines if line.name == name), "")
+
+    @property
+    def title(self) -> str:
+        return " ".join(self.text_of("SUMMARY").split())
+
+    @property
+    def sequence(self) -> int:
+        text = self.text_of("SEQUENCE").strip()
+        return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
-class _ZoneTable:
-    """The time zones that a file names: those of the IANA database, otherwise its own definitions."""
+@frozen
+class _EventSeries:
+    """An event that may recur, with its UID and whether it begins with a date."""
 
-    def __init__(self, definitions: Mapping[str, str], home: tzinfo) -> None:
-        self._definitions = definitions
-        self._cache: dict[str, tzinfo] = {}
-        self.home = home
+    uid: str
+    event: CalendarEvent
+    is_date: bool
 
-    def get(self, name: str, line: ContentLine) -> tzinfo:
-        if name not in self._cache:
-            self._cache[name] = self._load(name, line)
-        return self._cache[name]
-
-    def _load(self, name: str, line: ContentLine) -> tzinfo:
-        try:
-            # Some programs write /their.name/Europe/Berlin.
-            return named_zone("/".join(name.split("/")[-2:]) if name.startswith("/") else name)
-        except ValueError:
-            if name not in self._definitions:
-                quoted = quote_short(name, MAX_SHOWN_CHARACTERS)
-                raise line.error(
-                    f"unknown time zone {quoted}; export the calendar with its time zone definitions (VTIMEZONE)"
-                ) from None
-        from io import StringIO
-
-        from dateutil.tz import tzical  # lazy: start-up
-
-        try:
-            parsed = tzical(StringIO(self._definitions[name])).get()
-        except Exception as error:
-            quoted = quote_short(name, MAX_SHOWN_CHARACTERS)
-            raise line.error(f"invalid VTIMEZONE of time zone {quoted}: {shorten_line(str(error))}") from None
-        assert isinstance(parsed, tzinfo)
-        return parsed
+    def without(self, replaced: Iterable[WrittenTime]) -> CalendarEvent:
+        """Return the event without the occurrences that other events replace."""
+        starts, days = set(), set()
+        for time in replaced:
+            if self.is_date or time.is_date:
+                # A date that is written as a time is midnight, in UTC too.
+                is_midnight = time.wall.time() == _MIDNIGHT
+                wall = time.wall if is_midnight else time.wall_in(self.event.zone)
+                days.add(wall.date())
+            else:
+                starts.add(time.wall_in(self.event.zone))
+        return evolve(
+            self.event,
+            excluded_starts=self.event.excluded_starts | starts,
+            excluded_days=self.event.excluded_days | days,
+        )
 
 
-def parse_events(text: str, home: tzinfo) -> tuple[CalendarEvent, ...]:
-    """Return the events of a file; times without a zone are those of `home`. Errors: CalendarSyntaxError."""
+def parse_calendar(text: str, home: tzinfo) -> ParsedCalendar:
+    """Return the events of a file; times without a zone are those of `home`.
+
+    Errors: CalendarSyntaxError where the file as a whole is none, or is cut off.
+    """
     components, definitions = _parse_components(text.removeprefix("\ufeff"))
-    zones = _ZoneTable(definitions, home)
+    zones = ZoneTable(definitions, home)
     events: list[CalendarEvent] = []
-    series: list[tuple[str, CalendarEvent]] = []
-    replaced: list[tuple[str, _WrittenTime]] = []
-    for component in components:
-        event, uid = _parse_event(component, zones), component.text_of("UID")
-        recurrence_id = component.find_one("RECURRENCE-ID")
-        if recurrence_id is not None:
-            replaced.append((uid, _parse_recurrence_id(recurrence_id, zones)))
-        if component.text_of("STATUS").strip().upper() == "CANCELLED":
+    series: list[_EventSeries] = []
+    replaced: list[tuple[str, WrittenTime]] = []
+    bad: list[BadEvent] = []
+    for component in _drop_superseded(components):
+        try:
+            uid, is_cancelled = component.text_of("UID"), _is_cancelled(component)
+            recurrence_id = component.find_one("RECURRENCE-ID")
+            parsed = () if is_cancelled else _parse_event(component, zones)
+            if recurrence_id is not None:
+                replaced.append((uid, _parse_recurrence_id(recurrence_id, zones)))
+        except CalendarSyntaxError as error:
+            bad.append(BadEvent(component.title, error))
             continue
         if recurrence_id is not None:
-            events.append(event)
+            events.extend(one.event for one in parsed)
         else:
-            series.append((uid, event))
-    for uid, event in series:
-        replaced_starts = {time.wall_in(event.zone) for other, time in replaced if other and other == uid}
-        events.append(evolve(event, excluded_starts=event.excluded_starts | replaced_starts))
-    return tuple(events)
+            series.extend(parsed)
+    by_uid: dict[str, list[WrittenTime]] = {}
+    for uid, time in replaced:
+        by_uid.setdefault(uid, []).append(time)
+    events.extend(one.without(by_uid.get(one.uid, ()) if one.uid else ()) for one in series)
+    return ParsedCalendar(tuple(events), tuple(bad))
 
 
-def _parse_recurrence_id(line: ContentLine, zones: _ZoneTable) -> _WrittenTime:
+def _is_cancelled(component: _Component) -> bool:
+    return component.text_of("STATUS").strip().upper() == "CANCELLED"
+
+
+def _drop_superseded(components: Sequence[_Component]) -> Iterator[_Component]:
+    """Yield the events without older versions of them: of the same UID and occurrence with a lower SEQUENCE."""
+    newest: dict[tuple[str, str], int] = {}
+    for component in components:
+        key = component.text_of("UID"), component.text_of("RECURRENCE-ID")
+        newest[key] = max(newest.get(key, 0), component.sequence)
+    for component in components:
+        uid = component.text_of("UID")
+        if not uid or component.sequence == newest[uid, component.text_of("RECURRENCE-ID")]:
+            yield component
+
+
+def _parse_recurrence_id(line: ContentLine, zones: ZoneTable) -> WrittenTime:
     """Return the start of the occurrence that an event replaces."""
     if "RANGE" in line.parameters:
         raise line.error("a change of all following occurrences (RANGE) is not supported; split the series in two")
-    return _parse_time(line, line.value, zones)
+    return parse_time(line, line.value, zones)
 
 
-def _parse_components(text: str) -> tuple[list[_Component], dict[str, str]]:
-    """Return the events of a file, and the text of each time zone that it defines."""
+def _parse_components(text: str) -> tuple[list[_Component], dict[str, list[ContentLine]]]:
+    """Return the events of a file, and the lines of each time zone that it defines."""
     stack: list[_Component] = []
     closed: list[_Component] = []
-    zone_lines: list[str] = []
-    definitions: dict[str, str] = {}
+    zone_lines: list[ContentLine] = []
+    definitions: dict[str, list[ContentLine]] = {}
     number = 1
     for line in parse_content_lines(text):
         number, kind = line.number, line.value.strip().upper()
-        if not stack and (line.name, kind) != ("BEGIN", "VCALENDAR"):
+        if not stack and (line.check().name, kind) != ("BEGIN", "VCALENDAR"):
             raise line.error("outside of a calendar; an iCalendar file starts with BEGIN:VCALENDAR")
-        zone_lines.append(line.raw)
+        zone_lines.append(line)
         if line.name == "BEGIN":
             stack.append(_Component(line))
-            zone_lines = [line.raw] if kind == "VTIMEZONE" else zone_lines
+            zone_lines = [line] if kind == "VTIMEZONE" else zone_lines
         elif line.name != "END":
-            stack[-1].lines.append(line)
+            if not line.is_invalid or line.name in _MATTERING:
+                stack[-1].lines.append(line)
         elif stack[-1].kind != kind:
             raise line.error(f"found {shorten_line(kind, 20)}, expected {shorten_line(stack[-1].kind, 20)}")
         else:
             closed.append(stack.pop())
             if kind == "VTIMEZONE":
-                definitions[closed[-1].text_of("TZID")] = "\n".join(zone_lines)
+                definitions[closed[-1].text_of("TZID").strip()] = zone_lines
     if stack or not closed:
         problem = "the file ends inside a calendar; export it again" if stack else "the file is empty; export it again"
         raise CalendarSyntaxError(number, problem)
     return [component for component in closed if component.kind == "VEVENT"], definitions
 
 
-def _parse_event(component: _Component, zones: _ZoneTable) -> CalendarEvent:
+def _parse_event(component: _Component, zones: ZoneTable) -> tuple[_EventSeries, ...]:
+    """Return an event, and one more for each period of its own length that it lists."""
     begin = component.find_one("DTSTART")
     if begin is None:
         raise component.begin.error("event without DTSTART; give it a start")
-    start = _parse_time(begin, begin.value, zones)
-    zone = start.zone or zones.home
-    rules = tuple(_parse_rule(line, start.wall, zone, zones) for line in component.find_all("RRULE"))
+    start = parse_time(begin, begin.value, zones)
+    zone, uid, name = start.zone or zones.home, component.text_of("UID"), component.title
     for line in component.find_all("EXRULE"):
         raise line.error("not supported; list the excluded times in EXDATE")
-    extra = [time for line in component.find_all("RDATE") for time in _parse_times(line, zones)]
-    excluded = [time for line in component.find_all("EXDATE") for time in _parse_times(line, zones)]
-    return CalendarEvent(
-        name=" ".join(component.text_of("SUMMARY").split()),
+    rules = (parse_rule(line, start.wall, zone, zones) for line in component.find_all("RRULE"))
+    extra = [time for line in component.find_all("RDATE") for time in parse_times(line, zones)]
+    excluded = [time for line in component.find_all("EXDATE") for time in parse_times(line, zones)]
+    event = CalendarEvent(
+        name=name,
         start=start.wall,
         zone=zone,
         length=_parse_length(component, start, zone, zones),
-        rules=rules,
-        extra_starts=frozenset(time.wall_in(zone) for time in extra),
+        rules=tuple(rule for rule in rules if rule is not None),
+        extra_starts=frozenset(time.wall_in(zone) for time in extra if time.length is None),
         excluded_starts=frozenset(time.wall_in(zone) for time in excluded),
         excluded_days=frozenset(time.wall.date() for time in excluded if time.is_date),
     )
+    periods = (CalendarEvent(name, time.wall_in(zone), zone, time.length) for time in extra if time.length is not None)
+    return (_EventSeries(uid, event, start.is_date), *(_EventSeries(uid, period, is_date=False) for period in periods))
 
 
-def _parse_length(component: _Component, start: _WrittenTime, zone: tzinfo, zones: _ZoneTable) -> EventLength:
+def _parse_length(component: _Component, start: WrittenTime, zone: tzinfo, zones: ZoneTable) -> EventLength:
+    """Return the length of an event; where it has an end and a duration, against the RFC, the end counts."""
     end, duration = component.find_one("DTEND"), component.find_one("DURATION")
-    if duration is not None:
-        return _parse_duration(duration)
     if end is None:
+        if duration is not None:
+            return parse_duration(duration)
         return EventLength(days=1 if start.is_date else 0)
-    until = _parse_time(end, end.value, zones)
-    if until.is_date != start.is_date:
-        raise end.error("must be a date if DTSTART is a date, and a time if DTSTART is a time")
-    if until.is_date:
+    until = parse_time(end, end.value, zones)
+    if start.is_date and not until.is_date and (until.wall.time() == _MIDNIGHT or end.is_marked_as_date):
+        # A date that is written as a time.
+        until = WrittenTime(datetime.combine(until.wall.date(), _MIDNIGHT), None, is_date=True)
+    if start.is_date and not until.is_date:
+        raise end.error("must be a date, or a time at midnight, because DTSTART is a date")
+    if start.is_date:
         # Some programs end an event of one day on that day instead of the next.
         length = EventLength(days=max((until.wall - start.wall).days, 1 if until.wall == start.wall else 0))
         is_backwards = until.wall < start.wall
@@ -233,77 +275,3 @@ def _parse_length(component: _Component, start: _WrittenTime, zone: tzinfo, zone
     if is_backwards:
         raise end.error("must not be before DTSTART")
     return length
-
-
-def _parse_duration(line: ContentLine) -> EventLength:
-    match = _DURATION.fullmatch(line.value.strip())
-    if match is None or match[1] == "-" or not any(match.groups()[1:]):
-        quoted = quote_short(line.value, MAX_SHOWN_CHARACTERS)
-        raise line.error(f"invalid duration {quoted}; use a positive one, as in P1D or PT2H")
-    weeks, days, hours, minutes, seconds = (int(number or 0) for number in match.groups()[1:])
-    try:
-        return EventLength(weeks * 7 + days, timedelta(hours=hours, minutes=minutes, seconds=seconds))
-    except OverflowError:
-        raise line.error("too long; use DTEND") from None
-
-
-def _parse_times(line: ContentLine, zones: _ZoneTable) -> Sequence[_WrittenTime]:
-    if line.parameters.get("VALUE", "").upper() == "PERIOD":
-        raise line.error("periods are not supported; write an event for each")
-    return [_parse_time(line, value, zones) for value in line.value.split(",") if value.strip()]
-
-
-def _parse_time(line: ContentLine, value: str, zones: _ZoneTable) -> _WrittenTime:
-    match = _TIME.fullmatch(value.strip())
-    try:
-        if match is None:
-            raise ValueError(value)
-        wall = datetime.strptime(match[1] + (match[2] or "000000"), "%Y%m%d%H%M%S")  # noqa: DTZ007 - wall times
-    except ValueError:
-        quoted = quote_short(value, MAX_SHOWN_CHARACTERS)
-        hint = "quote a TZID that contains a colon" if ":" in value else "use 20261224 or 20261224T180000"
-        raise line.error(f"invalid date or time {quoted}; {hint}") from None
-    if match[2] is None:
-        return _WrittenTime(wall, None, is_date=True)
-    name = line.parameters.get("TZID")
-    zone = UTC if match[3] else None if name is None else zones.get(name, line)
-    return _WrittenTime(wall, zone, is_date=False)
-
-
-def _parse_rule(line: ContentLine, start: datetime, zone: tzinfo, zones: _ZoneTable) -> RecurrenceRule:
-    parts = dict(_parse_part(line, item) for item in line.value.strip().strip(";").split(";"))
-    if parts.get("FREQ") not in _FREQUENCIES:
-        raise line.error(f"unsupported or missing FREQ; use one of {', '.join(_FREQUENCIES)}")
-    count = parts.pop("COUNT", None)
-    until = parts.pop("UNTIL", None)
-    last = None if until is None else _parse_time(line, until, zones)
-    rule = RecurrenceRule(
-        ";".join(f"{name}={value}" for name, value in parts.items()),
-        None if count is None else int(count),
-        None
-        if last is None
-        else last.wall_in(zone) + (timedelta(days=1, seconds=-1) if last.is_date else timedelta(0)),
-    )
-    try:
-        is_possible = has_occurrence(rule.text, start)
-    except Exception as error:
-        raise line.error(f"invalid rule: {shorten_line(str(error))}") from None
-    if not is_possible:
-        raise line.error("the rule matches no date; correct it, or delete the event")
-    return rule
-
-
-def _parse_part(line: ContentLine, item: str) -> tuple[str, str]:
-    name, _, value = (word.strip().upper() for word in item.partition("="))
-    if name in ("INTERVAL", "COUNT"):
-        is_valid = value.isdecimal() and 1 <= int(value) < 100_000
-    elif name in _BOUNDS:
-        low, high = _BOUNDS[name]
-        is_valid = bool(_NUMBERS.fullmatch(value)) and all(
-            low <= abs(int(number)) <= high for number in value.split(",")
-        )
-    else:
-        is_valid = name in _OTHER_PARTS
-    if not is_valid:
-        raise line.error(f"unsupported or invalid part {quote_short(item, MAX_SHOWN_CHARACTERS)}")
-    return name, value
