@@ -3,6 +3,7 @@
 from abc import ABC
 from collections.abc import Collection, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from attrs import frozen
@@ -65,6 +66,15 @@ class Plugin(ABC):
 
         A program that isn't installed or a folder that doesn't exist is a doubt and not an error, because it may be
         there later. Quick, and without side effects; nothing is run, and no network is asked.
+        """
+        return ()
+
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Return what keeps the plugin from working now, which `rae-auto doctor` shows; one line each, with the remedy.
+
+        Unlike `warnings`, which `doctor` shows too, it may connect to what the plugin depends on, and take some
+        seconds in a thread of its own. It changes nothing, and sends nothing to people. `directory` is that of the
+        state, which need not exist. A remedy follows the last semicolon: `mail.example.org:587: refused; check port`.
         """
         return ()
 

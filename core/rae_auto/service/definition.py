@@ -122,5 +122,8 @@ class ServicePlatform(Protocol):
     def unit_files(self, service: ServiceDefinition) -> tuple[UnitFile, ...]:
         """Return the files of a service. Errors: SchedulerError if they can't express it."""
 
+    def read_program(self, text: str) -> str | None:
+        """Return the program that the text of a service's file starts; None if it names none."""
+
     def commands(self, name: str, is_system: bool) -> ServiceCommands:
         """Return the command lines for a service."""

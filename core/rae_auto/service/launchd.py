@@ -4,6 +4,7 @@ import os
 import plistlib
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from rae_auto.service.definition import ServiceCommands, ServiceDefinition, UnitFile
 
@@ -48,6 +49,14 @@ def unit_files(service: ServiceDefinition) -> tuple[UnitFile, ...]:
     header, end, body = plistlib.dumps(content, sort_keys=False).decode().partition("<plist")
     text = f"{header}<!-- {service.origin.mark()} -->\n{end}{body}"
     return (UnitFile(unit_path(service.name, service.is_system), text),)
+
+
+def read_program(text: str) -> str | None:
+    try:
+        words = plistlib.loads(text.encode()).get("ProgramArguments") or [None]
+    except (plistlib.InvalidFileException, ExpatError, ValueError, AttributeError):
+        return None
+    return words[0] if isinstance(words[0], str) else None
 
 
 def commands(name: str, is_system: bool) -> ServiceCommands:

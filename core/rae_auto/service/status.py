@@ -1,5 +1,6 @@
 """The state of installed services, as the platform sees it."""
 
+import contextlib
 import getpass
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ class ServiceStatus:
     is_enabled: bool | None
     is_active: bool | None
     has_linger: bool | None
+    program: str | None = None
+    """The program that it starts, if its file names one."""
 
     def describe(self, title: str) -> str:
         """Return a line for a person; `title` is the name of the platform's manager."""
@@ -44,6 +47,8 @@ class ServiceStatus:
         again = f"'rae-auto service install{' --system' if self.is_system else ''} --name {self.name}'"
         if not self.origin.config.exists():
             return f"its configuration is gone; remove it with 'rae-auto service uninstall --name {self.name}'"
+        if self.program is not None and not Path(self.program).exists():
+            return f"{self.program}, which it starts, is gone; install it again with {again}"
         return f"enable it with {again}" if self.is_enabled is False else None
 
 
@@ -65,6 +70,7 @@ def read_status(platform: ServicePlatform, name: str, is_system: bool) -> Servic
         succeeds(commands.is_enabled) if can_ask else None,
         succeeds(commands.is_active) if can_ask else None,
         systemd.is_lingering(getpass.getuser()) if _needs_linger(platform, is_system) else None,
+        None if origin is None else platform.read_program(_read_text(path)),
     )
 
 
@@ -76,6 +82,13 @@ def find_services(platform: ServicePlatform) -> Iterator[ServiceStatus]:
         for path in sorted(directory.glob(f"*{suffix}")) if directory.is_dir() else ():
             if path.match(COMMON_NAME) or installed_origin(path) is not None:
                 yield read_status(platform, path.stem, is_system)
+
+
+def _read_text(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        content = path.read_bytes()
+        return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", errors="replace")
+    return ""
 
 
 def _needs_linger(platform: ServicePlatform, is_system: bool) -> bool:

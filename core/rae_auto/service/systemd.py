@@ -14,6 +14,7 @@ in a subgroup of a delegated unit): limits on memory and processes of jobs that 
 
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -95,6 +96,15 @@ def unit_text(service: ServiceDefinition, version: int) -> str:
         f"WantedBy={'multi-user' if service.is_system else 'default'}.target",
     ]
     return "\n".join(lines) + "\n"
+
+
+def read_program(text: str) -> str | None:
+    found = re.search(r"^ExecStart=(.+)$", text, re.MULTILINE)
+    try:
+        words = shlex.split(found[1].replace("%%", "%")) if found else []
+    except ValueError:
+        return None
+    return words[0].lstrip("@-:+!") if words else None
 
 
 def commands(name: str, is_system: bool) -> ServiceCommands:

@@ -78,6 +78,14 @@ def _add(parent: ET.Element, name: str, children: dict[str, str]) -> ET.Element:
     return element
 
 
+def read_program(text: str) -> str | None:
+    try:
+        # A file of this user, who could as well start any program.
+        return ET.fromstring(text.partition("?>")[2]).findtext(f".//{{{NAMESPACE}}}Command")  # noqa: S314
+    except ET.ParseError:
+        return None
+
+
 def commands(name: str, is_system: bool) -> ServiceCommands:
     path = str(unit_path(name, is_system))
     return ServiceCommands(

@@ -1,5 +1,6 @@
 """Conformance suite of all kinds of plugins."""
 
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -43,6 +44,9 @@ class PluginConformance:
 
     def test_warnings_are_single_lines(self, plugin: Plugin) -> None:
         assert [text for text in plugin.warnings() if not text or "\n" in text] == []
+
+    def test_problems_are_single_lines(self, plugin: Plugin, tmp_path: Path) -> None:
+        assert [text for text in plugin.problems(tmp_path) if not text or "\n" in text] == []
 
     def test_summary_is_one_short_line(self, plugin: Plugin) -> None:
         summary = getattr(plugin, "summary", lambda: plugin.type)()

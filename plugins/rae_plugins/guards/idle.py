@@ -1,7 +1,9 @@
 """The idle guard: a run may start once the machine has not been used for a while."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 from attrs import field, frozen
@@ -25,6 +27,16 @@ class IdleGuard(ReadGuard):
         validator=positive_duration(hint="leave the guard out if use of the machine doesn't matter"),
         metadata={"help": "time since the last input"},
     )
+
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Return why the idle time can't be read here."""
+        from rae_plugins.machine.idle import read_idle  # lazy: start-up
+
+        idle = asyncio.run(read_idle())
+        if idle.seconds is not None:
+            return ()
+        reason = idle.reason.replace("; ", ", ")
+        return (f"the idle time can't be read ({reason}); run the daemon in a desktop session, or remove the guard",)
 
     async def read(self) -> GuardResult:
         """Ask the desktop for the time since the last input; without an answer the verdict is unknown, not idle."""

@@ -1,5 +1,6 @@
 """The file logger: log lines in a file that is rotated."""
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -43,6 +44,20 @@ class FileLogger(Logger):
     def log_file(self, directory: Path) -> Path:
         """Return the path of the current file."""
         return Path(self.path).expanduser() if self.path else directory / DEFAULT_NAME
+
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Return why the file can't be written."""
+        path = self.log_file(directory)
+        if path.is_dir():
+            return (f"{path} is a directory; write the path of a file",)
+        if path.exists() and not os.access(path, os.W_OK):
+            return (f"{path} can't be written; change its permissions, or the path",)
+        above = next(folder for folder in path.absolute().parents if folder.exists())
+        if not above.is_dir():
+            return (f"{above} is not a directory, so {path.name} can't be in it; change the path",)
+        if not os.access(above, os.W_OK | os.X_OK):
+            return (f"{path} can't be created in {above}; change the permissions of {above}, or the path",)
+        return ()
 
     def shows_output(self) -> bool:
         """Return whether what jobs print is written too."""

@@ -57,6 +57,15 @@ class JournaldLogger(Logger):
         path = Path(self.socket).expanduser()
         return () if path.exists() else (f"socket {quote(path)} does not exist yet; start systemd-journald",)
 
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Return why journald can't be reached; nothing is logged."""
+        try:
+            open_local_socket(str(Path(self.socket).expanduser())).close()
+        except OSError as error:
+            problem = f"{quote(self.socket)} does not answer ({error.strerror or error}); start systemd-journald"
+            return () if self.warnings() else (problem,)
+        return ()
+
     def shows_output(self) -> bool:
         """Return whether what jobs print is written too."""
         return self.output

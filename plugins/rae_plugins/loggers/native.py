@@ -35,6 +35,10 @@ class NativeLogger(Logger):
         make = next(filter(None, (choose() for choose in (_choose_journal, _choose_own, _choose_syslog))), _fallback())
         return make(level=self.level, output=self.output)
 
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Return those of this platform's logger."""
+        return self.choose().problems(directory)
+
     def shows_output(self) -> bool:
         """Return whether what jobs print is written too."""
         return self.output

@@ -28,6 +28,8 @@ DEFAULT_PORTS = {"udp": 514, "tcp": 514, "tls": 6514}
 
 LOCAL_SOCKETS = {"darwin": "/var/run/syslog", "freebsd": "/var/run/log"}
 
+CHECK_TIMEOUT_SECONDS = 5.0
+
 Protocol = Literal["udp", "tcp", "tls"]
 Facility = Literal[
     "user", "daemon", "cron", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"
@@ -77,6 +79,22 @@ class SyslogLogger(Logger):
             return () if path.exists() else (f"socket {quote(path)} does not exist yet; start a syslog daemon",)
         if self.ca_file and not (certificates := Path(self.ca_file).expanduser()).exists():
             return (f"file {quote(certificates)} does not exist yet; the server can't be trusted without it",)
+        return ()
+
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Return why the daemon or the server can't be reached; nothing is logged."""
+        try:
+            if self.host is None:
+                open_local_socket(str(self._socket_path())).close()
+            elif self.protocol == "udp":
+                _open_udp(self.host, self._port()).close()
+            elif self.protocol == "tcp":
+                _open_tcp(self.host, self._port(), CHECK_TIMEOUT_SECONDS).close()
+            else:
+                _open_tls(self.host, self._port(), self.ca_file, CHECK_TIMEOUT_SECONDS).close()
+        except OSError as error:
+            hint = "start a syslog daemon" if self.host is None else "check host, port and protocol"
+            return () if self.warnings() else (f"{self.place()} can't be reached ({error.strerror or error}); {hint}",)
         return ()
 
     def shows_output(self) -> bool:

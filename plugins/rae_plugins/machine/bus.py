@@ -6,6 +6,7 @@ No D-Bus library connects again by itself, so this one doesn't either: when the 
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
@@ -25,6 +26,8 @@ _SYSTEM, _SESSION = "system bus", "session bus"
 
 REPLY_TIMEOUT_SECONDS = 25.0
 """Seconds within which a service has to answer: what D-Bus libraries agree upon."""
+
+CHECK_TIMEOUT_SECONDS = 5.0
 
 _LOST = "the connection to the bus was lost"
 
@@ -59,6 +62,23 @@ class Signal:
 def system_bus_missing() -> str | None:
     """Why there can be no system bus here, in a few words, or None. Looks only whether its socket is there."""
     return _missing(_SYSTEM, system_bus_address())
+
+
+def find_system_bus_problem() -> str | None:
+    """Return why the system bus can't be reached, with the remedy, or None. Connects to its socket."""
+    hint = "start dbus, or set DBUS_SYSTEM_BUS_ADDRESS"
+    if missing := system_bus_missing():
+        return f"{missing}; {hint}"
+    errors = []
+    for path in filter(None, map(_socket_path, system_bus_address().split(";"))):
+        try:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(CHECK_TIMEOUT_SECONDS)
+                probe.connect(os.fspath(path))
+                return None
+        except OSError as error:
+            errors.append(f"the system bus at {path} does not answer ({error.strerror or error}); {hint}")
+    return errors[0] if errors else None
 
 
 def system_bus_address() -> str:

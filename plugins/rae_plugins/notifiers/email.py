@@ -3,10 +3,11 @@
 import os
 import ssl
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen, validators
@@ -24,6 +25,7 @@ from rae_plugins.machine.blocking_calls import call_with_timeout
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
+    from smtplib import SMTP
 
 MAX_SUBJECT_CHARACTERS = 200
 
@@ -100,6 +102,16 @@ class EmailNotifier(Notifier):
             return (str(error),)
         return ()
 
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Return why the server takes no mail: it is asked to encrypt and to accept the login, and gets no mail."""
+        if not self.host or self.warnings():
+            return ()
+        try:
+            self._use_server(lambda server: server.noop())
+        except (OSError, RuntimeError, TimeoutError) as error:
+            return (str(error),)
+        return ()
+
     async def notify(self, notice: Notice) -> None:
         """Send the mail. Errors: RuntimeError or OSError, with the server and what it said."""
         seconds = self.timeout.total_seconds()
@@ -129,6 +141,10 @@ class EmailNotifier(Notifier):
         return message
 
     def _send_by_smtp(self, message: "EmailMessage") -> None:
+        self._use_server(lambda server: server.send_message(message))
+
+    def _use_server(self, use: "Callable[[SMTP], object]") -> None:
+        """Connect to the server, log in, and call `use`. Raises RuntimeError with the server and what it said."""
         import smtplib  # lazy: memory
 
         port = self.port or DEFAULT_PORTS[self.security]
@@ -146,7 +162,7 @@ class EmailNotifier(Notifier):
                 if self.user:
                     password, _ = resolve_references(self.password, os.environ, "password")
                     server.login(self.user, password)
-                server.send_message(message)
+                use(server)
         except smtplib.SMTPException as error:
             raise RuntimeError(f"{place}: {_describe(error, self.user)}") from None
         except ssl.SSLError as error:

@@ -3,11 +3,13 @@
 import base64
 import json
 import os
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import IO, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -144,6 +146,21 @@ class WebhookNotifier(Notifier):
             return (str(error),)
         return ()
 
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Return why the host can't be reached; nothing is posted. A proxy is left to say that itself."""
+        if self.warnings():
+            return ()
+        url, _ = resolve_references(self.url, os.environ, "url")
+        parts = urlsplit(url)
+        if parts.hostname is None or _uses_proxy(parts.scheme, parts.hostname):
+            return ()
+        try:
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            socket.create_connection((parts.hostname, port), self.timeout.total_seconds()).close()
+        except (OSError, ValueError) as error:
+            return (f"{_host(url)} can't be reached ({error}); check url and the network",)
+        return ()
+
     async def notify(self, notice: Notice) -> None:
         """Post the notice. Errors: RuntimeError, with the host and what it answered."""
         payload, seconds = PRESETS[self.preset](notice), self.timeout.total_seconds()
@@ -196,6 +213,10 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 def _opener() -> urllib.request.OpenerDirector:
     # One for all requests: from Python 3.12 on each new one reads all certificates of the machine.
     return urllib.request.build_opener(_NoRedirects())
+
+
+def _uses_proxy(scheme: str, host: str) -> bool:
+    return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
 
 
 def _host(url: str) -> str:

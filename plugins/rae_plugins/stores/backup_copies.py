@@ -35,7 +35,7 @@ def list_copies(path: Path) -> list[Path]:
 def is_copy_due(path: Path, now: datetime) -> bool:
     """Return whether there is no copy, the newest one is a day old, or the last attempt was given up or cut off."""
     copies = list_copies(path)
-    return _temporary_path(path).exists() or not copies or _written_at(path, copies[-1]) < now - COPY_INTERVAL
+    return _temporary_path(path).exists() or not copies or written_at(path, copies[-1]) < now - COPY_INTERVAL
 
 
 def make_copy(
@@ -101,7 +101,8 @@ def _temporary_path(path: Path) -> Path:
     return path.with_name(f".{path.stem}.bak.tmp")
 
 
-def _written_at(path: Path, copy: Path) -> datetime:
+def written_at(path: Path, copy: Path) -> datetime:
+    """Return when a copy was made, by its name."""
     with suppress(ValueError):
         return datetime.strptime(copy.name[len(path.stem) + 1 : -len(".bak")], _TIME_FORMAT).replace(tzinfo=UTC)
     return datetime.fromtimestamp(copy.stat().st_mtime, UTC)

@@ -16,7 +16,7 @@ from rae_auto.api.store import Setback
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import TriggerRef
-from rae_auto.offline import doctor
+from rae_auto.offline.doctor import state
 from rae_auto.records.setbacks import record_setback
 from rae_plugins.stores.sqlite import SqliteStore
 
@@ -51,7 +51,7 @@ def test_doctor_prints_a_line_with_a_hint_for_each_problem(offline, tmp_path, mo
     (tmp_path / "rae.toml").chmod(0o600)
     (tmp_path / "state").mkdir()
     (tmp_path / "state").chmod(0o755)
-    monkeypatch.setattr(doctor, "MIN_FREE_BYTES", 1 << 60)
+    monkeypatch.setattr(state, "MIN_FREE_BYTES", 1 << 60)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 4096))
     said = offline("doctor", "--json")
     assert said.code == 1

@@ -7,7 +7,8 @@ from attrs import evolve
 
 from rae_auto import Job, Scheduler
 from rae_auto.errors import BadRequest, ConfigError, JobNotFound, StoreError
-from rae_auto.offline.doctor import diagnose
+from rae_auto.offline.doctor.diagnosis import diagnose
+from rae_auto.offline.doctor.facts import Machine
 from rae_auto.offline.project import Project
 from rae_auto.offline.queries import history
 from rae_plugins.stores.commit_line import CommitMark, read_mark
@@ -112,6 +113,6 @@ def test_offline_commands_say_damage_and_repair_nothing(config):
     project = Project.load(config)
     assert len(history(project, {})) == 1
     assert ["the next start of the daemon repairs it" in notice for notice in project.notices] == [True]
-    found = [finding for finding in diagnose(config) if finding.subject == "store" and finding.hint]
+    found = [finding for finding in diagnose(config, Machine.inspect()) if finding.subject == "store" and finding.hint]
     assert len(found) == 1
     assert {path.name: path.read_bytes() for path in state.iterdir() if path.is_file()} == before

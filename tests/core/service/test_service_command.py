@@ -8,7 +8,9 @@ from tests.core.service.conftest import Machine
 from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
-from rae_auto.service.manager import NO_BUS_HINT
+from rae_auto.offline.doctor.daemon import check_services
+from rae_auto.service.manager import NO_BUS_HINT, platform_adapter
+from rae_auto.service.status import find_services
 
 UNIT = "rae-auto.service"
 ENABLING = [["systemctl", "--user", "daemon-reload"], ["systemctl", "--user", "enable", UNIT]]
@@ -169,10 +171,10 @@ def test_stop_waits_for_the_daemon(machine: Machine, daemons: Daemons) -> None:
 
 
 def test_doctor_says_what_services_really_do(machine: Machine) -> None:
-    from rae_auto.offline.doctor import diagnose
-
     def services() -> list[tuple[str, str | None]]:
-        return [(found.observation, found.hint) for found in diagnose(machine.config) if found.subject == "service"]
+        platform = platform_adapter()
+        found = check_services(platform, list(find_services(platform)))
+        return [(finding.observation, finding.hint) for finding in found]
 
     assert services()[0][0].startswith("none is installed")
     machine.type("install")

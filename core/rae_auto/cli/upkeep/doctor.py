@@ -1,20 +1,16 @@
 """The command doctor: problems of the machine, the configuration and the daemon, each with a hint."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
-from rae_auto._version import __version__
 from rae_auto.cli import options
 from rae_auto.cli.queries import connect
-from rae_auto.errors import DaemonUnreachable, SchedulerError
+from rae_auto.errors import SchedulerError
 from rae_auto.paths import find_config
 from rae_auto.views.findings import finding_line, finding_record
 from rae_auto.views.tables import print_json
-
-if TYPE_CHECKING:
-    from rae_auto.offline.doctor import Finding
 
 DAEMON_TIMEOUT_SECONDS = 5.0
 
@@ -23,39 +19,35 @@ DAEMON_TIMEOUT_SECONDS = 5.0
 @options.config
 @options.as_json
 def doctor_command(config: str | None, json_: bool) -> int:
-    """Find problems and print a hint for each. The exit code is 1 if there are any.
+    """Find problems and print a hint for each; changes nothing.
 
-    Checks the machine, the state directory, the configuration, its plugins and the daemon.
+    Checks the machine, the state directory, the configuration, its plugins, services and the daemon. Works without a
+    daemon, and with a configuration that has errors. Exit code 0: no problem; 1: at least one.
 
     Example: rae-auto doctor
     """
-    from rae_auto.offline.doctor import diagnose  # lazy: start-up
+    # lazy: start-up
+    from rae_auto.offline.doctor.daemon import check_daemon
+    from rae_auto.offline.doctor.diagnosis import diagnose
+    from rae_auto.offline.doctor.facts import Machine
 
-    findings = [*diagnose(find_config(config)), *_diagnose_daemon(config)]
-    has_problems = any(finding.hint is not None for finding in findings)
+    answer = _ask_daemon(config)
+    pid = None if isinstance(answer, SchedulerError) else answer["pid"]
+    findings = [*diagnose(find_config(config), Machine.inspect(pid)), *check_daemon(answer)]
+    problems = sum(finding.hint is not None for finding in findings)
     if json_:
-        print_json({"ok": not has_problems, "findings": [finding_record(finding) for finding in findings]})
+        print_json({"ok": not problems, "findings": [finding_record(finding) for finding in findings]})
     else:
         for finding in findings:
             click.echo(finding_line(finding))
-    return 1 if has_problems else 0
+    return 1 if problems else 0
 
 
-def _diagnose_daemon(config: str | None) -> "Iterator[Finding]":
-    from rae_auto.offline.doctor import Finding  # lazy: start-up
-
+def _ask_daemon(config: str | None) -> Mapping[str, Any] | SchedulerError:
+    """Return the status of the daemon, or why there is none."""
     try:
         with connect(config, DAEMON_TIMEOUT_SECONDS) as client:
-            status = client.call("status")
-    except DaemonUnreachable as error:
-        is_absent = "no daemon is running" in str(error)
-        yield Finding("daemon", str(error), None if is_absent else "check its log and restart it")
+            status: Mapping[str, Any] = client.call("status")
+            return status
     except SchedulerError as error:
-        yield Finding("daemon", f"it can't report its status: {error}", "check its log")
-    else:
-        is_other_version = status["version"] != __version__
-        hint = f"restart it, because this is version {__version__}" if is_other_version else None
-        yield Finding("daemon", f"version {status['version']} is running, pid {status['pid']}", hint)
-        for problem in status["problems"]:
-            # One of the configuration has a line for each error.
-            yield from (Finding("daemon", line, "check its log") for line in problem.splitlines())
+        return error

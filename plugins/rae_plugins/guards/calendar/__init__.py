@@ -59,7 +59,7 @@ class CalendarGuard(ComputedGuard):
     digest: str = field(init=False, repr=False)
     """Digest of the file's content, because guards that read different content are not equal."""
     index: EventIndex = field(init=False, repr=False, eq=False)
-    problems: tuple[str, ...] = field(init=False, repr=False, eq=False)
+    skipped_events: tuple[str, ...] = field(init=False, repr=False, eq=False)
     """A line for each event that was skipped."""
 
     def __attrs_post_init__(self) -> None:
@@ -71,11 +71,11 @@ class CalendarGuard(ComputedGuard):
         date_events = (parse_date_entry(text, home) for text in self.dates)
         object.__setattr__(self, "digest", hashlib.sha256(calendar.content).hexdigest())
         object.__setattr__(self, "index", EventIndex((*calendar.events, *date_events)))
-        object.__setattr__(self, "problems", calendar.warnings)
+        object.__setattr__(self, "skipped_events", calendar.warnings)
 
     def warnings(self) -> tuple[str, ...]:
         """Return which events of the file were skipped."""
-        return self.problems
+        return self.skipped_events
 
     def evaluate(self, instant: datetime) -> GuardResult:
         """Return whether an event of the calendar covers the instant, and which."""

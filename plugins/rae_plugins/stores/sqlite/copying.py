@@ -6,18 +6,26 @@ leaves its temporary file: that is the sign by which the next start knows that a
 
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 
 from attrs import define, field
 
 from rae_auto.errors import StoreDamaged, StoreError
+from rae_auto.model.primitives.formatting import format_elapsed
 from rae_plugins.stores import backup_copies
 from rae_plugins.stores.sqlite.opening import connect
 from rae_plugins.stores.sqlite.schema import error_text
 from rae_plugins.stores.sqlite.verification import verify_file
+
+MAX_COPY_AGE = timedelta(days=3)
+"""The age of the newest copy that is told as a problem, if the file has changed meanwhile."""
+
+CHECK_SECONDS = 6.0
+"""Time to look for damage in copies on behalf of a person who waits."""
 
 
 @define(eq=False)
@@ -111,3 +119,28 @@ class FileCopier:
 
 class CopyGivenUp(StoreError):
     """A copy took too long."""
+
+
+def find_copy_problems(path: Path, now: datetime) -> Iterator[str]:
+    """Yield what is wrong with the copies of a file that may be in use: none, an old one, or a damaged one."""
+    copies = backup_copies.list_copies(path)
+    hint = "keep the daemon running, which makes one a day; its log says why it can't"
+    try:
+        changed_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError:
+        return  # There is nothing to copy yet.
+    newest = max((backup_copies.written_at(path, copy) for copy in copies), default=None)
+    if newest is None or changed_at - newest < MAX_COPY_AGE:
+        # The first copy comes with the first stop, or after an hour.
+        if newest is None and now - changed_at > MAX_COPY_AGE:
+            yield f"there is no copy of {path}; {hint}"
+    else:
+        age = format_elapsed(changed_at - newest, 1)
+        yield f"the newest copy of {path} is {age} older than its last change; {hint}"
+    end = time.monotonic() + CHECK_SECONDS
+    for copy in copies:
+        try:
+            if not verify_file(copy, lambda: time.monotonic() > end).is_perfect:
+                yield f"the copy {copy} is damaged; remove it: the daemon makes a new one each day"
+        except sqlite3.OperationalError:
+            return  # There was no time for it.

@@ -19,7 +19,7 @@ from rae_auto.toolkit.files import DirectoryLock, is_locked, read_identity, remo
 from rae_auto.toolkit.mounts import network_type
 from rae_plugins.stores import backup_copies
 from rae_plugins.stores.commit_line import CommitLine, CommitMark
-from rae_plugins.stores.sqlite.copying import FileCopier
+from rae_plugins.stores.sqlite.copying import FileCopier, find_copy_problems
 from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading
 from rae_plugins.stores.sqlite.reading import SqliteReader, read_documents, read_entries
 from rae_plugins.stores.sqlite.rows import (
@@ -95,6 +95,10 @@ class SqliteStore(Store):
     def skipped_entries(self) -> int:
         """The number of damaged entries that were met since the store was opened."""
         return len(self._skipped)
+
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Return what is wrong with the copies in a state directory."""
+        return tuple(find_copy_problems(directory / self._path.name, datetime.now(UTC)))
 
     def open(self, directory: Path) -> Sequence[str]:
         """Take the lock, then open the file, or create it; return messages about repairs."""

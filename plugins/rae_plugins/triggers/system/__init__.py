@@ -1,8 +1,10 @@
 """Fires on events of the machine: sleep, unlocked screens, networks, power, devices, processes and more."""
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 from attrs import field, frozen
@@ -13,10 +15,11 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import at_least
+from rae_plugins.machine.bus import find_system_bus_problem
 from rae_plugins.machine.programs import check_pattern
 from rae_plugins.triggers.system.changes import Booted, EventFilter
 from rae_plugins.triggers.system.event_journal import EventJournal, alone_in, kinds_of
-from rae_plugins.triggers.system.event_names import DEVICES, POWER, PROCESSES, SESSIONS, EventName
+from rae_plugins.triggers.system.event_names import BEFORE_DOWN, DEVICES, LOCKS, POWER, PROCESSES, SESSIONS, EventName
 from rae_plugins.triggers.system.platform import platform_adapter
 from rae_plugins.triggers.system.power import read_power
 
@@ -93,6 +96,12 @@ class SystemTrigger(SourceTrigger):
         if power and read_power() is None:
             return (f"no battery is known here, so {', '.join(power)} may never fire",)
         return ()
+
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Return why the events can't be observed now."""
+        if sys.platform != "linux" or set(self.on).isdisjoint(BEFORE_DOWN | LOCKS):
+            return ()
+        return tuple(filter(None, [find_system_bus_problem()]))
 
     async def watch(self, context: TriggerContext) -> None:
         """Tell what happens, and what has happened since the last time in this boot."""

@@ -1,0 +1,83 @@
+"""Each fault that `rae-auto doctor` must find is put in its place, and gives one line with what to do.
+
+The table is FAULTS, to which two modules add. A healthy world has no problem at all, so each case
+fails if its check does not work.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from tests.core.offline.doctor import configuration_faults, machine_faults
+from tests.core.offline.doctor.fault_table import FAULTS, Fault
+from tests.support.faulty_machine import World
+
+from rae_auto.views.findings import finding_line
+
+assert machine_faults  # Its faults are in the table, too.
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    # In a short path, because the socket of a daemon must fit below it.
+    with TemporaryDirectory(prefix="rae") as home:
+        yield World(Path(home).resolve(), monkeypatch)
+
+
+def test_doctor_finds_no_problem_in_a_healthy_world(world: World) -> None:
+    assert [finding_line(finding) for finding in world.problems()] == []
+
+
+def test_doctor_knows_enough_faults() -> None:
+    assert len(FAULTS) >= 30
+    assert len({one.name for one in FAULTS}) == len(FAULTS)
+
+
+@pytest.mark.requirement("R38")
+@pytest.mark.parametrize("case", FAULTS, ids=[one.name for one in FAULTS])
+def test_doctor_finds_a_fault_and_names_what_to_do(case: Fault, world: World) -> None:
+    case.plant(world)
+    lines = [finding_line(finding) for finding in world.problems()]
+    pattern = re.escape(f"problem  {case.line}").replace("…", ".+")
+    assert any(re.fullmatch(pattern, line) for line in lines), lines
+    assert all(line.isprintable() and "; " in line for line in lines)
+
+
+def test_a_check_that_fails_is_a_finding_and_others_go_on(world: World) -> None:
+    world.facts["open_files"] = "many"
+    lines = [finding_line(finding) for finding in world.find()]
+    assert any(line.startswith("problem  machine: can't be checked: ") for line in lines)
+    assert any("4711" in line for line in lines)
+
+
+def test_sleep_is_no_problem_without_jobs_at_night(world: World) -> None:
+    world.write_system("/etc/systemd/logind.conf", "[Login]\nIdleAction=suspend\n")
+    assert world.problems() == []
+    (line,) = [finding.observation for finding in world.find() if finding.subject == "sleep"]
+    assert line.endswith("no job starts at night")
+
+
+def test_a_masked_sleep_target_keeps_the_machine_awake(world: World) -> None:
+    configuration_faults.plant_sleep(world)
+    world.write_system("/etc/systemd/system/x", "")
+    (world.root / "etc/systemd/system/sleep.target").symlink_to("/dev/null")
+    assert world.problems() == []
+
+
+def test_clock_may_be_a_little_behind(world: World) -> None:
+    world.facts["now"] = datetime.now(UTC) - timedelta(minutes=4)
+    assert world.problems() == []
+
+
+def test_differences_of_environments_are_no_problem(world: World) -> None:
+    world.set_environment(PATH=f"{world.programs}:{world.home}:/usr/bin:/bin", SSH_AUTH_SOCK="/x", LANG="de_DE.UTF-8")
+    world.give_daemon(PATH=f"{world.programs}:/usr/bin:/bin", LANG="C.UTF-8", SSH_AUTH_SOCK="")
+    assert world.problems() == []
+    said = [finding.observation for finding in world.find() if finding.subject == "environment"]
+    assert said == [
+        f"jobs have a PATH without {world.home}, which this shell has",
+        "jobs have other values than this shell for LANG, SSH_AUTH_SOCK",
+    ]
