@@ -20,8 +20,8 @@ class Notice:
     `state`, `cause` (why it ran), `exit_code`, `attempt`, `duration` and `output` (the last lines that it printed) are
     those of the run that it is about; "", None or 0 where it is about none. `failures` counts unsuccessful runs in a
     row, this one included. `usual_duration` is the median of the latest runs that succeeded. `left_out` counts earlier
-    notices of the job that are not delivered, because too many were waiting. `notices` are those that this
-    one sums up, because they were held back; `job` is "" if they are about several. Instants are in the configured time zone.
+    notices of the job that are not delivered, because too many were waiting. `notices` are those that this one sums up,
+    because they were held back; `job` is "" if they are about several. Instants are in the configured time zone.
     """
 
     kind: NotifyOn

@@ -27,14 +27,12 @@ from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import did_you_mean, find_name_problem
 from rae_auto.model.primitives.problems import Invalid, Key, Problem, ProblemCollector, describe_value, invalid
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
+from rae_auto.model.value_checks import reword_validator
 
 T = TypeVar("T")
 
 LISTS = (tuple, list, Sequence, Iterable)
 TABLES = (dict, Mapping)
-_COMPARISONS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
-
-
 _MAX_LISTED_KEYS = 40
 """Keys that a message lists."""
 
@@ -379,20 +377,7 @@ def _attributed(error: Exception, fields: Mapping[str, object]) -> Sequence[Prob
     named = re.match(r"'(\w+)' (?=must )", text)
     if named is None or (name := named[1].rstrip("_")) not in fields:
         return (Problem((), text),)
-    return (Problem((name,), _reworded(text[named.end() :], error.args[1:])),)
-
-
-def _reworded(what: str, details: Sequence[Any]) -> str:
-    """Return a message of a validator of attrs in our words; `details` are the further arguments of its error."""
-    if compared := re.fullmatch(r"must be ([<>]=?) (\S+): (.*)", what):
-        return f"must be {_COMPARISONS[compared[1]]} {compared[2]}, not {compared[3]}"
-    if what.startswith("must be in ") and len(details) == 3:
-        _, options, value = details
-        return unknown_choice(value, [str(option) for option in options])
-    if what.startswith("must match regex ") and len(details) == 3:
-        _, pattern, value = details
-        return f"must match the pattern {pattern.pattern}, not {describe_value(value)}"
-    return what
+    return (Problem((name,), reword_validator(error)),)
 
 
 def _text_of(error: Exception) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Self, cast
 from rae_auto.api.events import Event
 from rae_auto.control.client import unreachable
 from rae_auto.control.protocol import Request, decode_answer, decode_event, encode_request
-from rae_auto.errors import DaemonUnreachable, InvalidJob, RunNotFound
+from rae_auto.errors import BadRequest, DaemonUnreachable, InvalidJob, RunNotFound, SchedulerClosed
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
@@ -19,7 +19,9 @@ from rae_auto.model.job_state import check_pause
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.primitives.problems import describe_value
 from rae_auto.model.run import Run
+from rae_auto.model.value_checks import check_arguments
 from rae_auto.paths import output_path, socket_path, state_directory
 from rae_auto.records.backup_files import Backup
 from rae_auto.records.query_checks import check_instant, check_states
@@ -38,11 +40,22 @@ def connect(directory: Path | str | None = None) -> "Connection":
     `async with rae_auto.connect() as scheduler:` gives the methods of `Scheduler`, `with rae_auto.connect() as
     scheduler:` those of `SyncScheduler`. Raises DaemonUnreachable, at the `with`, if no daemon runs.
     """
+    if directory is not None and not isinstance(directory, str | Path):
+        raise BadRequest(f"connect: directory must be a path or text, not {describe_value(directory)}")
     return Connection(Path(directory).absolute() if directory is not None else state_directory())
 
 
 class Connection:
     """A daemon to connect to: for `async with`, for `with`, or by `sync()` for a REPL."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what is missing if the methods of a scheduler are called on this itself."""
+        if not name.startswith("_") and hasattr(SyncScheduler, name):
+            raise SchedulerClosed(
+                "the connection isn't open; use it as 'with rae_auto.connect() as scheduler:' or 'async with …', "
+                "or call connect().sync(), its open() and later its close()"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -68,6 +81,7 @@ class Connection:
         return _SyncRemoteScheduler(self._directory)
 
 
+@check_arguments
 class RemoteScheduler:
     """A scheduler in another process. Its methods, results and errors are those of `Scheduler`.
 

@@ -19,6 +19,7 @@ from rae_auto.model.policies import (
     OnCrash,
     Overlap,
     Priority,
+    Retention,
     RetryPolicy,
     Shift,
     to_catch_up,
@@ -33,6 +34,7 @@ from rae_auto.model.primitives.functions import function_name, is_function_name
 from rae_auto.model.primitives.names import JobId, find_name_problem
 from rae_auto.model.primitives.problems import Invalid, Problem, describe_value, invalid
 from rae_auto.model.primitives.units import parse_duration
+from rae_auto.model.value_checks import name_wrong_values
 
 _PROCESS = PluginRef("process")
 _THREAD = PluginRef("thread")
@@ -73,6 +75,10 @@ def _triggers(value: str | TriggerRef | Table | Iterable[str | TriggerRef | Tabl
 def _guards(value: str | GuardRef | Table | Iterable[str | GuardRef | Table]) -> tuple[GuardRef, ...]:
     given = (value,) if isinstance(value, str | GuardRef | Mapping) else tuple(value)
     return with_ids(to_ref(item, GuardRef) for item in given)
+
+
+def _executor(value: str | PluginRef | Table | None) -> PluginRef | None:
+    return None if value is None else to_ref(value, PluginRef)
 
 
 def _job_id(value: str) -> JobId:
@@ -211,7 +217,9 @@ class JobFields:
         metadata=_help('permissions that new files do not get, as in "022"; by default those of the daemon'),
     )
     executor: PluginRef | None = field(
-        default=None, metadata=_help("the executor, if not the one that fits command, shell, python or script")
+        default=None,
+        converter=_executor,
+        metadata=_help("the executor, if not the one that fits command, shell, python or script"),
     )
     priority: Priority = field(
         default=Priority.NORMAL,
@@ -338,7 +346,11 @@ class Job(JobFields):
     """
 
     id: JobId = field(default=JobId(""), converter=_job_id, metadata=_FOR_CODE)
-    schedule: tuple[TriggerRef, ...] = field(default=(), converter=_triggers)
+    schedule: tuple[TriggerRef, ...] = field(
+        default=(),
+        converter=_triggers,
+        metadata={"takes": "a cron expression, a trigger, or a list of them"},
+    )
     retry_policy: RetryPolicy = field(default=_NO_RETRY, converter=_retry_policy)
     directory: str | None = field(
         default=None,
@@ -378,6 +390,9 @@ class Job(JobFields):
                 ("success_codes",),
                 f"exit code {both[0]} is a success, so it is never retried; remove it here or from exit_codes",
             )
+        for index, name in enumerate(self.needs):
+            if not isinstance(name, str):
+                yield Problem(("needs", index), f"needs must name jobs by texts, not by {describe_value(name)}")
         if self.id in self.needs:
             yield Problem(("needs",), "needs itself; remove it from needs")
 
@@ -416,3 +431,20 @@ class Job(JobFields):
     def argv(self) -> tuple[str, ...]:
         """The program and arguments to start; empty if the job does not run `command`."""
         return (*self.command, *self.args) if self.command else ()
+
+
+def _invalid_job(given: Mapping[str, Any], problems: Invalid) -> InvalidJob:
+    name = given.get("id") or given.get("name")
+    return InvalidJob(f"job {quote(str(name)[:64])}: {problems}" if name else str(problems))
+
+
+_OTHER_NAMES = dict.fromkeys(("trigger", "triggers", "cron", "every", "at"), "schedule") | {
+    **dict.fromkeys(("retry", "retries"), "retry_policy"),
+    "cmd": "command",
+    "function": "python",
+    "environment": "env",
+    "depends_on": "needs",
+}
+name_wrong_values(Job, other_names=_OTHER_NAMES, error=_invalid_job)
+for _policy in (RetryPolicy, Limits, NotifyPolicy, ExpectPolicy, Retention):
+    name_wrong_values(_policy)

@@ -6,7 +6,12 @@ from typing import Any, TypeVar
 from attrs import evolve, field, frozen
 
 from rae_auto.model.primitives.names import check_name
-from rae_auto.model.primitives.problems import describe_value
+from rae_auto.model.primitives.problems import describe_value, invalid
+
+
+def _check_options(_: object, __: object, options: object) -> None:
+    if type(options) is not dict and not isinstance(options, Mapping):
+        raise invalid(f"must be a mapping, not {describe_value(options)}", "options")
 
 
 def _plugin_type(value: object) -> str:
@@ -18,7 +23,7 @@ class PluginRef:
     """A plugin by the name of its entry point, with its options, which are JSON values."""
 
     type: str = field(converter=_plugin_type)
-    options: Mapping[str, Any] = field(factory=dict)
+    options: Mapping[str, Any] = field(factory=dict, validator=_check_options)
 
 
 @frozen
@@ -26,7 +31,7 @@ class TriggerRef:
     """One trigger of a job. `id` is unique within the job and part of every occurrence."""
 
     type: str = field(converter=_plugin_type)
-    options: Mapping[str, Any] = field(factory=dict)
+    options: Mapping[str, Any] = field(factory=dict, validator=_check_options)
     id: str = ""
 
 
@@ -35,14 +40,15 @@ class GuardRef:
     """One guard of a job. `id` is unique within the job."""
 
     type: str = field(converter=_plugin_type)
-    options: Mapping[str, Any] = field(factory=dict)
+    options: Mapping[str, Any] = field(factory=dict, validator=_check_options)
     id: str = ""
 
 
 R = TypeVar("R", TriggerRef, GuardRef)
+A = TypeVar("A", TriggerRef, GuardRef, PluginRef)
 
 
-def to_ref(value: "R | str | Mapping[str, Any]", kind: type[R]) -> R:
+def to_ref(value: "A | str | Mapping[str, Any]", kind: type[A]) -> A:
     """Return a reference that is given as such, by its type, or as a table with its type among its options."""
     if isinstance(value, kind):
         return value
@@ -53,7 +59,10 @@ def to_ref(value: "R | str | Mapping[str, Any]", kind: type[R]) -> R:
     options = dict(value)
     if "type" not in options:
         raise ValueError(f'a table for a {kind.__name__} needs "type", the name of the plugin')
-    return kind(options.pop("type"), id=options.pop("id", ""), options=options)
+    name = options.pop("type")
+    if issubclass(kind, PluginRef):
+        return kind(name, options)
+    return kind(name, id=options.pop("id", ""), options=options)
 
 
 def with_ids(refs: Iterable[R]) -> tuple[R, ...]:

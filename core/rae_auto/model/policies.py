@@ -8,6 +8,7 @@ from typing import Literal
 from attrs import field, frozen, validators
 
 from rae_auto.model.primitives.choices import choose
+from rae_auto.model.primitives.problems import describe_value, invalid
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 
 
@@ -143,6 +144,18 @@ def _codes(codes: Iterable[int] | None) -> tuple[int, ...] | None:
     return None if codes is None else tuple(codes)
 
 
+def _check_codes(_: object, __: object, codes: tuple[int, ...] | None) -> None:
+    for index, code in enumerate(codes or ()):
+        if type(code) is not int:
+            raise invalid(f"must be a whole number, not {describe_value(code)}", "exit_codes", index)
+
+
+def _check_names(_: object, __: object, names: tuple[str, ...]) -> None:
+    for index, name in enumerate(names):
+        if not isinstance(name, str):
+            raise invalid(f"must be the name of a notifier, not {describe_value(name)}", "via", index)
+
+
 @frozen
 class RetryPolicy:
     """Policy for retries: which failed attempts are retried, how often, and after which delay.
@@ -176,7 +189,10 @@ class RetryPolicy:
         default=(RetryOn.FAILURE, RetryOn.TIMEOUT), converter=_retry_ends, metadata=_help("results that are retried")
     )
     exit_codes: tuple[int, ...] | None = field(
-        default=None, converter=_codes, metadata=_help("the only exit codes that are retried; all if absent")
+        default=None,
+        converter=_codes,
+        validator=_check_codes,
+        metadata=_help("the only exit codes that are retried; all if absent"),
     )
 
 
@@ -282,5 +298,8 @@ class NotifyPolicy:
         metadata=_help("results to report; recovery is the first success after a failure"),
     )
     via: tuple[str, ...] = field(
-        default=(), converter=_notifier_names, metadata=_help("names of notifiers; all if empty")
+        default=(),
+        converter=_notifier_names,
+        validator=_check_names,
+        metadata=_help("names of notifiers; all if empty"),
     )

@@ -27,7 +27,14 @@ class RunInputs:
 
     def __attrs_post_init__(self) -> None:
         for name, value in self.env.items():
-            if not name or "=" in name or "\0" in name or not isinstance(value, str) or "\0" in value:
+            if (
+                not isinstance(name, str)
+                or not name
+                or "=" in name
+                or "\0" in name
+                or not isinstance(value, str)
+                or "\0" in value
+            ):
                 raise ValueError(f'invalid variable {quote(str(name)[:64])}; use a name without "=", and text')
             if name.startswith("RAE_"):
                 raise ValueError(

@@ -8,6 +8,7 @@ from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.names import did_you_mean
+from rae_auto.model.primitives.zones import zone
 from rae_auto.model.run import RunState
 
 MAX_RECORDS = 100_000
@@ -22,6 +23,21 @@ def check_limit(limit: Any) -> int:
     if type(limit) is not int or not 0 < limit <= MAX_RECORDS:
         raise BadRequest(f'"limit" must be a number from 1 to {MAX_RECORDS:,}')
     return limit
+
+
+def check_at_least(least: int, **numbers: int) -> None:
+    """Raise BadRequest if one of the numbers is smaller than allowed."""
+    for name, number in numbers.items():
+        if number < least:
+            raise BadRequest(f"{name} must be at least {least}, not {number}")
+
+
+def check_zone(name: str) -> str:
+    """Return the IANA name of a time zone. Raises BadRequest."""
+    try:
+        return zone(name).key
+    except ValueError as error:
+        raise BadRequest(f"timezone: {error}") from None
 
 
 def check_states(states: Any) -> tuple[str, ...]:

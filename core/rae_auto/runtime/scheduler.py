@@ -36,9 +36,10 @@ from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.zones import local_zone_name
 from rae_auto.model.run import Run
 from rae_auto.model.run_inputs import inputs_of
+from rae_auto.model.value_checks import check_arguments
 from rae_auto.paths import output_path, state_directory
 from rae_auto.records.events import check_not_in_future, deletable_patterns, parse_event_patterns
-from rae_auto.records.query_checks import check_instant, check_limit, check_states
+from rae_auto.records.query_checks import check_at_least, check_instant, check_limit, check_states, check_zone
 from rae_auto.records.runs import choose_run, query_for_id
 from rae_auto.registry import Registry
 from rae_auto.runtime.execution.output_files import read_output_file
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from rae_auto.records.statistics import Statistics
 
 
+@check_arguments
 class Scheduler:
     """Runs jobs. Use it as `async with Scheduler() as scheduler:`; all methods belong to that event loop.
 
@@ -78,13 +80,15 @@ class Scheduler:
     ) -> None:
         """`directory` holds the state (default: RAE_STATE_DIR or the platform's); `jobs` are as of a configuration.
 
-        Jobs inherit a few variables of `environment` (default: that of this process).
+        Jobs inherit a few variables of `environment` (default: that of this process). Errors: BadRequest.
         """
+        timezone = check_zone(timezone) if timezone else local_zone_name()
+        check_at_least(1, max_parallel=max_parallel, max_queue=max_queue)
         self._options = RuntimeOptions(
             # Absolute, because the processes that run jobs have working directories of their own.
             directory=Path(directory).absolute() if directory is not None else state_directory(),
             store=store,
-            timezone=timezone or local_zone_name(),
+            timezone=timezone,
             settings=Settings(max_parallel, enabled, dict(resources or {}), max_queue),
             shutdown_grace=shutdown_grace,
             retention=retention or Retention(),
@@ -361,14 +365,15 @@ class Scheduler:
         runs: bool = False,
     ) -> list[Event]:
         """Return recorded events of these names, newest first; with `runs` also ends of runs. Raises BadRequest."""
+        since, until = check_instant("since", since), check_instant("until", until)
         found = self.runtime.inputs.events.list(
-            parse_event_patterns(names), since=since, until=until, limit=limit, ends=runs
+            parse_event_patterns(names), since=since, until=until, limit=check_limit(limit), ends=runs
         )
         return (await found)[::-1]
 
     async def delete_events(self, names: str | Sequence[str], before: datetime | None = None) -> int:
         """Delete recorded events for good; how many there were. Errors: BadRequest, StoreError."""
-        return await self.runtime.inputs.events.delete(deletable_patterns(names), before)
+        return await self.runtime.inputs.events.delete(deletable_patterns(names), check_instant("before", before))
 
     def events(self) -> AsyncGenerator[Mapping[str, Any], None]:
         """Yield messages about runs, decisions and jobs as they become durable. Slow readers lose the oldest."""

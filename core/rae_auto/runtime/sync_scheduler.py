@@ -15,6 +15,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Run
+from rae_auto.model.value_checks import check_arguments
 from rae_auto.records.backup_files import Backup
 from rae_auto.records.statistics import Statistics
 from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
@@ -25,6 +26,7 @@ T = TypeVar("T")
 NOT_OPEN = "the scheduler isn't open; use it as 'with SyncScheduler() as scheduler:'"
 
 
+@check_arguments
 class SyncScheduler:
     """A scheduler whose methods block. Any number of threads may share one.
 

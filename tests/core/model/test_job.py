@@ -2,10 +2,25 @@
 
 import functools
 import operator
+import re
 
 import pytest
+from attrs import fields_dict
 
-from rae_auto import Cron, GuardRef, Job, NotifyPolicy, Overlap, Priority, RetryPolicy, TriggerRef
+from rae_auto import (
+    Cron,
+    ExpectPolicy,
+    GuardRef,
+    InvalidJob,
+    Job,
+    Limits,
+    NotifyPolicy,
+    Overlap,
+    Priority,
+    Retention,
+    RetryPolicy,
+    TriggerRef,
+)
 
 
 def make_report() -> None:
@@ -73,14 +88,20 @@ def test_functions_that_a_restart_loses_are_refused(function):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"command": "echo hi"}, 'command must be a list of words; write ["echo", "hi"], or use shell'),
+        ({"command": "echo hi"}, 'command: must be a list of words; write ["echo", "hi"], or use shell'),
         ({"command": "a", "priority": "hihg"}, 'must be one of low, normal, high, critical, not the text "hihg"; did'),
         ({"command": "a", "overlap": "replac"}, 'did you mean "replace"?'),
-        ({"command": "a", "retry_policy": "3"}, 'retry_policy must be a RetryPolicy or a number of attempts, not the'),
+        ({"command": "a", "retry_policy": "3"}, 'retry_policy: must be a RetryPolicy or a number of attempts, not the'),
         ({"command": "a", "env": {"A": 1}}, "env.A: must be text, not the number 1"),
         ({"command": "a", "guards": [{"path": "/x"}]}, 'a table for a GuardRef needs "type", the name of the plugin'),
         ({"command": "a", "guards": [5]}, 'must be a GuardRef, a name or a table with "type", not the number 5'),
         ({"command": "a", "schedule": [Cron("* * * * *"), 7]}, "must be a TriggerRef, a name or a table"),
+        ({"command": 5}, "command: must be a list of texts, not the number 5"),
+        ({"command": "a", "timeout": "ten"}, 'timeout: invalid duration "ten"; use a number and a unit'),
+        ({"command": "a", "schedule": 5}, "schedule: must be a cron expression, a trigger, or a list of them, not the"),
+        ({"command": "a", "executor": 5}, 'executor: must be a PluginRef, a name or a table with "type", not the'),
+        ({"command": "a", "needs": [3]}, "needs: must be a list; one is the number 3"),
+        ({"command": "a", "umask": 22}, "umask: must be three octal digits as text"),
         ({"python": 5}, 'must be a function or the text "package.module:function", not the number 5'),
     ],
 )  # fmt: skip
@@ -89,3 +110,46 @@ def test_wrong_values_are_refused_at_once(fields, message):
         Job(id="a", **fields)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", [name for name in fields_dict(Job) if name not in ("id", "name")])
+def test_a_value_of_a_wrong_type_is_named_with_its_field(name):
+    work = {} if name in ("command", "shell", "python", "script") else {"command": "true"}
+    with pytest.raises(InvalidJob, match=rf'^job "a": {name}: (must|invalid)\b') as error:
+        Job(id="a", **work, **{name: object()})
+    assert "\n" not in str(error.value)
+
+
+def test_all_wrong_values_are_named_at_once():
+    with pytest.raises(InvalidJob) as error:
+        Job(id="a", command="true", timeout="ten", enabled="yes", limits=5)
+    text = str(error.value)
+    assert [key for key in ("enabled: must", "limits: must", "timeout: invalid") if key not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: RetryPolicy(attempts=0), "attempts: must be at least 1, not 0"),
+        (lambda: RetryPolicy(attempts="3"), 'attempts: must be a whole number, not the text "3"'),
+        (lambda: RetryPolicy(exit_codes=["1"]), 'exit_codes[0]: must be a whole number, not the text "1"'),
+        (lambda: Limits(memory="much"), 'memory: invalid size "much"; use a number and a unit, as in "512MB" or "2GB"'),
+        (lambda: Limits(nice=100), "nice: must be at most 19, not 100"),
+        (lambda: NotifyPolicy(via=[3]), "via[0]: must be the name of a notifier, not the number 3"),
+        (lambda: ExpectPolicy(every="0s"), 'every: must be more than 0, as in "1d"'),
+        (lambda: Retention(runs=0), "runs: must be at least 1, not 0"),
+        (lambda: TriggerRef("cron", "0 9 * * *"), 'options: must be a mapping, not the text "0 9 * * *"'),
+    ],
+)
+def test_policies_name_the_value_that_is_wrong(make, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("retry", 'did you mean "retry_policy"?'), ("trigger", 'did you mean "schedule"?'), ("timout", '"timeout"')],
+)
+def test_unknown_fields_get_a_suggestion(name, hint):
+    with pytest.raises(TypeError, match=f'^Job has no "{name}"; .*{re.escape(hint)}'):
+        Job(id="a", command="true", **{name: 1})

@@ -74,7 +74,13 @@ class TestTheAPI:
 
     @pytest.mark.parametrize(
         ("names", "message"),
-        [([], "must be a list"), ({"a": 1}, "must be a list"), ([""], "256"), ([3], "256"), (["run.*"], "history")],
+        [
+            ([], "must be a list"),
+            ({"a": 1}, "a list of texts, not"),
+            ([""], "256"),
+            ([3], "one is the number 3"),
+            (["run.*"], "history"),
+        ],
     )
     def test_what_to_forget_must_be_named(self, tmp_path, names, message):
         async def work(scheduler):

@@ -29,7 +29,7 @@ JOB = Job(name="a", python="time:time")
 def test_an_event_that_no_store_can_keep_is_refused(tmp_path, event):
     async def work():
         async with Scheduler(directory=tmp_path, store="json", jobs=[JOB]) as scheduler:
-            with pytest.raises(BadRequest, match="the event"):
+            with pytest.raises(BadRequest, match="event"):
                 await scheduler.trigger("a", event=event)
             return await scheduler.wait(await scheduler.trigger("a", event={"pair": (1, 2)}))
 
@@ -40,7 +40,7 @@ def test_an_event_that_no_store_can_keep_is_refused(tmp_path, event):
 def test_a_request_is_text(tmp_path):
     async def work():
         async with Scheduler(directory=tmp_path, store="json", jobs=[JOB]) as scheduler:
-            with pytest.raises(BadRequest, match="the key of an occurrence is text"):
+            with pytest.raises(BadRequest, match="trigger: request must be text, not the number 7"):
                 await scheduler.trigger("a", request=7)
             return await scheduler.wait(await scheduler.trigger("a"))
 
@@ -51,9 +51,9 @@ def test_a_request_is_text(tmp_path):
     ("query", "message"),
     [
         ({"states": ["fail"]}, 'unknown state "fail"; did you mean "failed"?'),
-        ({"states": "failed"}, '"states" must be a list'),
+        ({"states": "failed"}, 'history: states must be a list of texts, not the text "failed"'),
         ({"limit": -1}, '"limit" must be a number from 1 to 100,000'),
-        ({"since": "yesterday"}, "\"since\" must be a datetime with an offset, not 'yesterday'"),
+        ({"since": "yesterday"}, 'history: since must be a datetime with an offset, not the text "yesterday"'),
         ({"until": datetime(2026, 1, 31)}, "until: instant 2026-01-31T00:00:00 has no offset"),
     ],
 )
