@@ -13,12 +13,12 @@ import click
 from rae_auto.cli import options
 from rae_auto.cli.queries import connect, print_notices
 from rae_auto.cli.usage import WholeNumber
-from rae_auto.errors import DaemonUnreachable
+from rae_auto.errors import DaemonUnreachable, StoreError
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import quote
 
 if TYPE_CHECKING:
-    from rae_auto.model.job_state import Span
+    from rae_auto.model.job_state import JobState, Span
     from rae_auto.model.primitives.names import JobId
     from rae_auto.offline.project import Project
     from rae_auto.simulation.script import Script, ScriptedGuardResult
@@ -59,6 +59,7 @@ _MAX_RUNS_PER_MEDIAN = 101
     shell_complete=options.complete("jobs"),
 )
 @click.option("--starts", is_flag=True, help="Show starts alone, without waits and skips.")
+@click.option("--no-pauses", is_flag=True, help="Simulate as if no job were paused and no start skipped by hand.")
 @click.option("--against", metavar="FILE", help="Show only what this other configuration would change.")
 @options.config
 @options.as_json
@@ -71,6 +72,7 @@ def simulate_command(
     guards: tuple[str, ...],
     jobs: tuple[str, ...],
     starts: bool,
+    no_pauses: bool,
     against: str | None,
     config: str | None,
     json_: bool,
@@ -99,6 +101,8 @@ def simulate_command(
     lengths = _durations(durations, known, project)
     read = [guard for plan in plans for guard in plan.guards]
     script = _script(events, [_guard_turn(text, read) for text in guards], (since, until), where, project)
+    is_past = start is not None and since < _now()
+    states = () if no_pauses or is_past else _states(project)
     forecasts = [
         simulate(
             Scenario(
@@ -111,6 +115,7 @@ def simulate_command(
                 sources=plan.sources,
                 guards=plan.guards,
                 script=script,
+                states=states,
             )
         )
         for plan in plans
@@ -128,12 +133,25 @@ def simulate_command(
 
 def _span(start: str | None, days: int, where: ZoneInfo) -> tuple[datetime, datetime]:
     """Return the first and the last instant. Days are calendar days, which may have 23 or 25 hours."""
-    begin = (
-        datetime.now(where).replace(microsecond=0)
-        if start is None
-        else _instant("--from", start, where).astimezone(where)
-    )
+    begin = _now().astimezone(where) if start is None else _instant("--from", start, where).astimezone(where)
     return begin.astimezone(UTC), (begin + timedelta(days=days)).astimezone(UTC)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _states(project: "Project") -> "tuple[JobState, ...]":
+    """Return the pauses and skipped starts that jobs have now; none where the store can't be read."""
+    from rae_auto.offline.job_states import read_states  # lazy: start-up
+
+    try:
+        states = read_states(project, lambda: connect(str(project.path)))
+    except StoreError as error:
+        click.echo(f"rae-auto: pauses and skipped starts are unknown: {escape_line(str(error))}", err=True)
+        return ()
+    print_notices(project)
+    return states
 
 
 def _instant(option: str, text: str, where: ZoneInfo) -> datetime:

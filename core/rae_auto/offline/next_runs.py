@@ -16,13 +16,14 @@ from rae_auto.errors import BadRequest, DaemonUnreachable, InvalidJob, JobNotFou
 from rae_auto.explain.next_start import NextStart, find_start
 from rae_auto.model import documents
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import JobState, SkippedStart
+from rae_auto.model.job_state import JobState
 from rae_auto.model.plugin_ref import Cron
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.zones import LOCAL, zone
 from rae_auto.model.schedule import Schedule
 from rae_auto.offline.job_queries import find_job
+from rae_auto.offline.job_states import state_of
 from rae_auto.offline.project import Project
 from rae_auto.paths import find_config
 from rae_auto.registry import Registry
@@ -137,7 +138,7 @@ def schedules_of_job(
         definition, registry = documents.load(Job, found["definition"]), Registry()
         configured = found["timezone"]
         cause = _cause_of_disabling(name, found["info"]["enabled"], found["enabled"])
-        state = _state_of(found["info"])
+        state = state_of(found["info"])
     where = zone(timezone or configured)
     pause = None if cause else state.find_pause(datetime.now(UTC))
     if pause is not None:
@@ -151,21 +152,6 @@ def schedules_of_job(
         return None
     plugins = PluginFactory(registry, where.key)
     return Schedules(plugins.plan(definition, JobOrigin.CONFIG).plan, where, plugins, state)
-
-
-def _state_of(info: Mapping[str, Any]) -> JobState:
-    """Return the part of a job's state that decides when it starts next, from its record."""
-    until = info["paused_until"]
-    return JobState(
-        JobId(info["id"]),
-        paused=info["paused"],
-        paused_until=until and datetime.fromisoformat(until),
-        pause_note=info["pause_note"],
-        skips=tuple(
-            SkippedStart(datetime.fromisoformat(skip["at"]), datetime.fromisoformat(skip["requested_at"]))
-            for skip in info["skips"]
-        ),
-    )
 
 
 def _cause_of_disabling(name: str, is_enabled: bool, is_all_enabled: bool) -> str:

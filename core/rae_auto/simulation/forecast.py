@@ -6,10 +6,10 @@ timed out ends at once; what is active when a downtime begins is lost, as if the
 
 import heapq
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from rae_auto.api.events import Event, end_of
 from rae_auto.api.trigger import SourceTrigger
@@ -19,7 +19,7 @@ from rae_auto.engine.plan import Plan, Settings
 from rae_auto.errors import BadRequest
 from rae_auto.model.decision import Decision, Occurrence, Outcome
 from rae_auto.model.expectations import Breach
-from rae_auto.model.job_state import Span
+from rae_auto.model.job_state import JobState, Span
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Block, RetryDelayed, StartDelayed
@@ -48,6 +48,8 @@ class Scenario:
     sources: Mapping[Source, SourceTrigger] = field(factory=dict)
     guards: tuple[tuple[JobId, str], ...] = ()
     """Guards that look at the machine, as job and id."""
+    states: tuple[JobState, ...] = ()
+    """The pauses and skipped starts that jobs have at `start`."""
     script: Script = field(factory=Script)
 
 
@@ -83,6 +85,8 @@ class Forecast:
     assumed: Mapping[JobId, timedelta] = field(factory=dict)
     """The assumed durations of attempts, of the jobs of which nothing is known."""
     breaches: tuple[ForecastBreach, ...] = ()
+    off_by_hand: tuple[JobState, ...] = ()
+    """The jobs that are paused at the start, or have starts in the simulated time that are skipped."""
 
     def select(self, jobs: Collection[str] = (), *, starts_only: bool = False) -> "Forecast":
         """Return the part of the forecast that is about these jobs, or about all; perhaps the starts alone."""
@@ -102,6 +106,7 @@ class Forecast:
             tuple(guard for guard in self.taken_for_yes if is_selected(guard[0])),
             {job: length for job, length in self.assumed.items() if is_selected(job)},
             tuple(breach for breach in self.breaches if is_selected(breach.job) and not starts_only),
+            tuple(state for state in self.off_by_hand if is_selected(state.job)),
         )
 
 
@@ -128,7 +133,9 @@ class _Play:
         self._durations = {**scenario.durations, **self._assumed}
         # What is due at the start itself is part of it.
         self._origin = scenario.start - _RESOLUTION
-        self._world = VirtualWorld(*scenario.plans, settings=scenario.settings, start=self._origin)
+        self._world = VirtualWorld(
+            *scenario.plans, settings=scenario.settings, start=self._origin, states=scenario.states
+        )
         script = scenario.script
         self._world.answer_guard = lambda job, guard: script.guard_says(job, guard, self._world.now.wall)
         self._pending: deque[Event | Occurrence] = deque(_in_order(script))
@@ -202,6 +209,7 @@ class _Play:
                 ForecastBreach(at, effect.job.id, effect.breach, isinstance(effect, ExpectationMet))
                 for at, effect in self._world.breaches
             ),
+            tuple(_off_by_hand(self._scenario)),
         )
 
     def _next_at(self, end: datetime) -> datetime:
@@ -265,6 +273,14 @@ class _Play:
             # Its alarm may come a little later, between two microseconds.
             look_again = max(waiting_for.until, self._world.now.wall + _RESOLUTION)
             heapq.heappush(self._delayed, (look_again, run))
+
+
+def _off_by_hand(scenario: Scenario) -> Iterator[JobState]:
+    known = {plan.job.id for plan in scenario.plans}
+    for state in scenario.states:
+        skips = tuple(skip for skip in state.skips if scenario.start <= skip.at < scenario.end)
+        if state.job in known and (skips or state.find_pause(scenario.start)):
+            yield evolve(state, skips=skips)
 
 
 def _in_order(script: Script) -> list[Event | Occurrence]:

@@ -19,6 +19,7 @@ from rae_auto.engine.effects import (
     ReadGuards,
     Record,
     Reply,
+    Save,
     Start,
     Step,
 )
@@ -60,6 +61,7 @@ class VirtualWorld:
         settings: Settings | None = None,
         start: datetime = EPOCH,
         store: VirtualStore | None = None,
+        states: Iterable[JobState] = (),
     ) -> None:
         self.settings = settings or Settings()
         # Monotonic time begins at 0: near the epoch's size its steps would be lost in the float.
@@ -93,7 +95,8 @@ class VirtualWorld:
         self._asks = self._boots = 0
         self._answer: Mapping[str, Any] | SchedulerError | None = None
         self.engine = Engine()
-        self.feed(Restored(self.settings, tuple(plans)))
+        self.store.commit([Save(state) for state in states if state.job in self._plans])
+        self.feed(Restored(self.settings, tuple(plans), self.stored(JobState)))
         self.pass_time()
 
     def feed(self, event: EngineInput) -> Step:

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from rae_auto.model.decision import Decision
 from rae_auto.model.expectations import Overdue
+from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count, format_elapsed, quote
 from rae_auto.model.primitives.units import format_duration
@@ -149,6 +150,8 @@ def _details(run: Run, clock: _Clock) -> str:
 
 
 def _summary(forecast: Forecast, clock: _Clock) -> Iterator[Row]:
+    for state in forecast.off_by_hand:
+        yield from _off_by_hand_rows(state, forecast, clock)
     for peak in busiest(forecast):
         yield clock(peak.at), "busy", "", f"{len(peak.jobs)} at once: {', '.join(peak.jobs)}"
     for collision in collisions(forecast):
@@ -168,6 +171,14 @@ def _summary(forecast: Forecast, clock: _Clock) -> Iterator[Row]:
         )
     for job, guard in forecast.taken_for_yes:
         yield "", "assumed yes", job, f"guard {quote(guard)}: its result can't be computed; set it with --guard"
+
+
+def _off_by_hand_rows(state: JobState, forecast: Forecast, clock: _Clock) -> Iterator[Row]:
+    pause = state.find_pause(forecast.scenario.start)
+    if pause is not None:
+        yield "", "paused", state.job, f"{pause.describe_state(clock)}; simulate it without: --no-pauses"
+    for skip in state.skips:
+        yield clock(skip.at), "skip", state.job, f"skipped by hand, as requested at {clock(skip.requested_at)}"
 
 
 def _record(forecast: Forecast, clock: _Clock) -> dict[str, Any]:
@@ -198,6 +209,18 @@ def _record(forecast: Forecast, clock: _Clock) -> dict[str, Any]:
         ],
         "assumed_durations": {job: format_duration(length) for job, length in forecast.assumed.items()},
         "not_simulated": [{"job": job, "trigger": trigger} for job, trigger in forecast.unplayed],
+        "paused": [
+            {
+                "job": state.job,
+                "until": None if state.paused_until is None else clock.iso(state.paused_until),
+                "note": state.pause_note,
+            }
+            for state in forecast.off_by_hand
+            if state.find_pause(forecast.scenario.start)
+        ],
+        "skipped_starts": [
+            {"job": state.job, "at": clock.iso(skip.at)} for state in forecast.off_by_hand for skip in state.skips
+        ],
         "assumed_yes": [{"job": job, "guard": guard} for job, guard in forecast.taken_for_yes],
     }
 

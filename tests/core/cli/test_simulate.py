@@ -13,8 +13,11 @@ from tests.support.forecasting import forecast, job
 
 from rae_auto.api import Append, GuardResult, ReadGuard, SourceTrigger, TriggerContext
 from rae_auto.api.plugin import Kind
+from rae_auto.api.store import Put
 from rae_auto.engine.effects import Record
+from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
+from rae_auto.model.job_state import JobState, SkippedStart
 from rae_auto.model.policies import RetryPolicy
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Fired, Overlapping
@@ -358,3 +361,57 @@ def test_simulate_replays_recorded_events(world: Cli, tmp_path: Path) -> None:
     said = world("--from", "2026-10-25", "--events", "recorded", "--json")
     assert runs_and_states(said) == [("backup", "succeeded"), ("inbox", "succeeded")]
     assert [one["reason"] for one in json.loads(said.out)["skips"]] == ["overlap"]
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+@pytest.fixture
+def off_by_hand(tmp_path: Path) -> None:
+    """A job that is paused for a while, and one with a start that is skipped."""
+    until, skip = (
+        instant("2099-01-02T00:00+01:00"),
+        SkippedStart(instant("2099-01-01T02:30+01:00"), instant("2026-01-01T00:00Z")),
+    )
+    states = [
+        JobState(JobId("backup"), paused=True, paused_until=until, pause_note="new disk"),
+        JobState(JobId("sync"), skips=(skip,)),
+    ]
+    store = SqliteStore()
+    (tmp_path / "state").mkdir(mode=0o700)
+    store.open(tmp_path / "state")
+    store.commit([Put(documents.STATE, state.job, documents.dump(state)) for state in states])
+    store.close()
+
+
+@pytest.mark.usefixtures("off_by_hand")
+class TestOffByHand:
+    def test_simulate_knows_pauses_and_skips_until_they_are_over(self, simulate: Cli) -> None:
+        said = simulate("--from", "2099-01-01", "--days", "2", "--json").json
+        assert [run["scheduled_for"] for run in said["runs"] if run["job"] == "backup"] == ["2099-01-02T01:30:00+00:00"]
+        assert len([run for run in said["runs"] if run["job"] == "sync"]) == 3
+        assert {(one["job"], one["reason"]) for one in said["skips"]} == {
+            ("backup", "paused"),
+            ("sync", "skipped_by_hand"),
+        }
+        assert said["paused"] == [{"job": "backup", "until": "2099-01-02T00:00:00+01:00", "note": "new disk"}]
+        assert said["skipped_starts"] == [{"job": "sync", "at": "2099-01-01T02:30:00+01:00"}]
+
+    def test_simulate_says_which_jobs_are_paused(self, simulate: Cli) -> None:
+        out = simulate("--from", "2099-01-01", "--starts", "--job", "backup").out
+        assert "paused  backup  is paused until 2099-01-02T00:00:00+01:00 (note: new disk); simulate it without" in out
+        assert "sync" not in out
+
+    def test_simulate_leaves_them_out_when_told_to_or_in_the_past(self, simulate: Cli) -> None:
+        for arguments in (["--from", "2099-01-01", "--no-pauses"], ["--from", "2026-10-20"]):
+            said = simulate(*arguments, "--json").json
+            assert [run["job"] for run in said["runs"]].count("backup") == 1
+            assert (said["paused"], said["skipped_starts"]) == ([], [])
+
+    def test_simulate_goes_on_when_the_store_cannot_be_read(self, simulate: Cli, tmp_path: Path) -> None:
+        for path in (tmp_path / "state").iterdir():
+            path.write_bytes(b"no database")
+        said = simulate("--from", "2099-01-01", "--starts")
+        assert "backup" in said.out
+        assert "rae-auto: pauses and skipped starts are unknown: " in said.err

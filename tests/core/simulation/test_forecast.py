@@ -12,7 +12,9 @@ from tests.support.forecasting import MIDNIGHT, at, forecast, job
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import BadRequest
 from rae_auto.model.expectations import ExpectPolicy
+from rae_auto.model.job_state import JobState, Span
 from rae_auto.model.policies import CatchUp, Overlap, RetryPolicy
+from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons import (
     CaughtUp,
     Disabled,
@@ -288,3 +290,19 @@ def test_forecast_shows_overdue_jobs_and_runs_that_take_too_long() -> None:
         ("01:01", "a", "overdue", True),
     ]
     assert {one.job for one in result.select(["a"]).breaches} == {"a"}
+
+
+def test_forecast_keeps_a_pause_over_a_downtime() -> None:
+    paused = JobState(JobId("a"), paused=True, paused_until=at("00:40"))
+    plan = job("a", every=10)
+    scenario = Scenario(
+        plans=(plan,),
+        settings=Settings(),
+        start=MIDNIGHT,
+        end=at("01:00"),
+        downtimes=(Span(at("00:11"), at("00:15")),),
+        states=(paused,),
+    )
+    found = simulate(scenario)
+    assert [one.run.scheduled_for for one in found.runs] == [at("00:40"), at("00:50")]
+    assert {skip.reason.code for skip in found.skips} == {"paused"}
