@@ -12,7 +12,7 @@ from rae_auto.model.decision import Decision, Occurrence, Outcome, run_id_of
 from rae_auto.model.expectations import Expectation, ExpectPolicy
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import Cursor, JobState, SeenOccurrence, SkippedStart
+from rae_auto.model.job_state import Cursor, JobState, RunTotal, SeenOccurrence, SkippedStart
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
 from rae_auto.model.policies import (
     Backoff,
@@ -236,6 +236,17 @@ job_states = st.builds(
     failures=st.integers(0, 1000),
     expectation=st.none()
     | st.builds(Expectation, since=moments, extended_by=durations, overdue_at=st.none() | instants),
+    totals=st.dictionaries(
+        st.sampled_from([state.value for state in RunState if state.final]),
+        st.builds(
+            RunTotal,
+            count=st.integers(0, 1000),
+            seconds=st.floats(0, 1e9),
+            attempts=st.integers(0, 1000),
+            last_at=st.none() | instants,
+        ),
+        max_size=2,
+    ),
 )
 seen = st.builds(
     SeenOccurrence,

@@ -178,6 +178,13 @@ class Store(Plugin, StoreReader):
         """The number of damaged entries that `query` and `dump` met since the store was opened, and left out."""
         return 0
 
+    def newest_copy_at(self) -> datetime | None:
+        """Return when the newest copy was made that the store has made of itself and verified; None if there is none.
+
+        May be called in any thread.
+        """
+        return None
+
     def make_reader(self) -> StoreReader | None:
         """Return a reader of the open store, for use in another thread, while the store is used in its own.
 

@@ -20,7 +20,7 @@ COMMAND_GROUPS = {
     "Look": {
         "status": "daemon", "list": "jobs", "show": "jobs", "next": "planning",
         "history": "history", "output": "runs", "why": "history", "stats": "history",
-        "logs": "upkeep.logs",
+        "logs": "upkeep.logs", "health": "upkeep.health", "metrics": "upkeep.health",
     },
     "Change": {
         "add": "change.add", "edit": "change.edit", "rename": "change.rename",

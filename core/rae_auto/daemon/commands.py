@@ -40,6 +40,7 @@ from rae_auto.records.world_log import read_world_log
 from rae_auto.runtime.job_status import job_info_of
 from rae_auto.runtime.reporting.sample_notice import deliver_sample
 from rae_auto.runtime.scheduler import Scheduler
+from rae_auto.runtime.time.time_meter import TimeMeter
 
 Arguments = Mapping[str, Any]
 T = TypeVar("T")
@@ -64,7 +65,10 @@ class Commands:
         problems: Callable[[], list[str]],
         *,
         is_paused: bool = False,
+        turns: TimeMeter | None = None,
     ) -> None:
+        """Answer for a scheduler; `turns` measures those of its event loop."""
+        self._turns = turns or TimeMeter()
         self._scheduler = scheduler
         self._facts = DaemonFacts(config=config, started_at=scheduler.runtime.now(), is_paused=is_paused)
         self._reload = reload
@@ -81,6 +85,8 @@ class Commands:
         return {
             "ping": with_arguments(self.ping),
             "status": with_arguments(self.status, "local_times"),
+            "health": with_arguments(self.health),
+            "metrics": with_arguments(self.metrics),
             "list": with_arguments(self.list, "documents"),
             "show": with_arguments(self.show, "job", "documents"),
             "add": with_arguments(self.add, "definition", "replace"),
@@ -123,6 +129,18 @@ class Commands:
         """Return the state of the daemon, its open runs, the next starts, and what needs attention."""
         runtime, local_times = self._scheduler.runtime, flag(arguments, "local_times")
         return read_status(runtime, self._facts, self._problems(), local_times=local_times)
+
+    async def health(self, _: Arguments) -> Any:
+        """Return the facts that tell whether the daemon works as it should."""
+        from rae_auto.daemon.health import read_health  # lazy: memory, asked for rarely
+
+        return await read_health(self._scheduler.runtime, self._turns, self._facts.started_at, self._problems())
+
+    async def metrics(self, arguments: Arguments) -> Any:
+        """Return the facts of health, and measurements of the process and of each job."""
+        from rae_auto.daemon.health import read_measurements  # lazy: memory, asked for rarely
+
+        return {**await self.health(arguments), **read_measurements(self._scheduler.runtime)}
 
     async def list(self, arguments: Arguments) -> Any:
         """Return all jobs, with their next starts and latest runs."""

@@ -217,7 +217,13 @@ class Daemon:
     async def _run_opened(self, control: ControlServer) -> None:
         _tune_garbage_collection()
         commands = Commands(
-            self._scheduler, self._path, self.reload, self._stop, self._problems, is_paused=self._paused
+            self._scheduler,
+            self._path,
+            self.reload,
+            self._stop,
+            self._problems,
+            is_paused=self._paused,
+            turns=self._stall_detector.turns,
         )
         control.complete(commands.table())
         try:

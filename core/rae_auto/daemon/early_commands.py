@@ -24,6 +24,8 @@ class EarlyCommands:
         return {
             "ping": with_arguments(self.ping),
             "status": with_arguments(self.status),
+            "health": with_arguments(self.health),
+            "metrics": with_arguments(self.health),
             "stop": with_arguments(self.stop, "now", "leave_running"),
         }
 
@@ -48,10 +50,20 @@ class EarlyCommands:
             "skips": [],
             "disabled": [],
             "failed": [],
+            "overdue": [],
             "running": [],
             "waiting": [],
             "next": [],
             "problems": ["the daemon is still starting; see its log for the cause"],
+        }
+
+    async def health(self, _: Mapping[str, Any]) -> Any:
+        """Return that the daemon is starting."""
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "started_at": self._started_at.isoformat(),
+            "starting": True,
         }
 
     async def stop(self, arguments: Mapping[str, Any]) -> Any:

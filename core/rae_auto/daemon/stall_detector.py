@@ -11,6 +11,7 @@ import os
 import selectors
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -18,6 +19,8 @@ from typing import Any
 
 from attrs import frozen
 from loguru import logger
+
+from rae_auto.runtime.time.time_meter import TimeMeter
 
 MAX_TURN_SECONDS = 1.0
 """The time one turn of the loop may take before it counts as a stall."""
@@ -48,6 +51,8 @@ class StallDetector:
     def __init__(self, owner_of: Callable[[str], str | None]) -> None:
         self._owner_of = owner_of
         self.stalls: deque[Stall] = deque(maxlen=MAX_STALLS)
+        self.turns = TimeMeter()
+        """Turns of the loop, each from the return of `select` to the next call: by so much others are late."""
         self._stacks: deque[Sequence[CodeLocation]] = deque(maxlen=MAX_STALLS)
         self._pipe: tuple[int, int] | None = None
 
@@ -59,7 +64,7 @@ class StallDetector:
         self._pipe = os.pipe()
         os.set_blocking(self._pipe[1], False)
         threading.Thread(target=self._report_stalls, name="stall-detector", daemon=True, args=(self._pipe[0],)).start()
-        return asyncio.SelectorEventLoop(_TimedSelector())
+        return asyncio.SelectorEventLoop(_TimedSelector(self.turns))
 
     def close(self) -> None:
         """Stop watching."""
@@ -101,11 +106,20 @@ class StallDetector:
 
 
 class _TimedSelector(selectors.DefaultSelector):
-    """A selector that arms the timer between one `select` and the next."""
+    """A selector that arms the timer between one `select` and the next, and measures how long that is."""
+
+    def __init__(self, turns: TimeMeter) -> None:
+        super().__init__()
+        self._turns = turns
+        self._returned_at: float | None = None
 
     def select(self, timeout: float | None = None) -> Any:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if self._returned_at is not None:
+            now = time.monotonic()
+            self._turns.add(now - self._returned_at, now)
         try:
             return super().select(timeout)
         finally:
+            self._returned_at = time.monotonic()
             signal.setitimer(signal.ITIMER_REAL, MAX_TURN_SECONDS)

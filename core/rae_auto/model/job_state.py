@@ -9,7 +9,7 @@ from rae_auto.errors import BadRequest
 from rae_auto.model.expectations import Expectation
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import FeedbackLoop, Paused, SkippedByHand
-from rae_auto.model.run import RunState
+from rae_auto.model.run import Run, RunState
 
 MAX_NOTE_CHARACTERS = 256
 """Length of the note of a pause."""
@@ -50,6 +50,21 @@ class SkippedStart:
 
 
 @frozen
+class RunTotal:
+    """Finished runs of all time in one state: how many, their durations and attempts, and the latest end."""
+
+    count: int = 0
+    seconds: float = 0.0
+    attempts: int = 0
+    last_at: datetime | None = None
+
+    def add(self, run: Run) -> "RunTotal":
+        """Return the total with another run that has ended."""
+        seconds = 0.0 if run.duration is None else run.duration.total_seconds()
+        return RunTotal(self.count + 1, self.seconds + seconds, self.attempts + run.attempt, run.finished_at)
+
+
+@frozen
 class JobState:
     """`cursors` holds the progress of each schedule by trigger id.
 
@@ -58,7 +73,8 @@ class JobState:
 
     `last_state` is the end of the latest finished run (skipped ones don't count), `failures` how many in a
     row did not succeed. `expectation` is the wait for the next success; None while none is expected: by the job's
-    definition, because the job is disabled, or while it is paused.
+    definition, because the job is disabled, or while it is paused. `totals` counts finished runs by their state, also
+    those that are no longer on record.
     """
 
     job: JobId
@@ -72,6 +88,7 @@ class JobState:
     last_finished_at: datetime | None = None
     failures: int = 0
     expectation: Expectation | None = None
+    totals: Mapping[str, RunTotal] = field(factory=dict)
 
     def find_pause(self, at: datetime | None = None) -> Paused | None:
         """Return the pause that the job is in, at an instant or at all; None if there is none."""

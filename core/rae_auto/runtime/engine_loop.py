@@ -39,6 +39,7 @@ from rae_auto.errors import SchedulerClosed, SchedulerError, StoreError
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime.concurrency.commit_batches import split_into_batches
 from rae_auto.runtime.time.clock import Clock
+from rae_auto.runtime.time.time_meter import TimeMeter
 
 CLOCK_CHECK_SECONDS = 10.0
 """Longest sleep of the loop, after which it compares the clocks."""
@@ -100,6 +101,8 @@ class EngineLoop:
         self._on_progress: Callable[[], None] = lambda: None
         self._progress_seconds = CLOCK_CHECK_SECONDS
         self._checked_at = float("-inf")
+        self.commits = TimeMeter()
+        """Commits that have succeeded, from the request to the answer."""
         self._committing_since: float | None = None
         self._no_time_before = float("-inf")
         """Monotonic seconds before which time does not pass, because a fault kept the engine from handling that."""
@@ -260,6 +263,7 @@ class EngineLoop:
                 self._end_try()
                 self._refuse_requests()
             committing.result()
+            self.commits.add(now() - self._committing_since, now())
             self._committing_since = None
         finally:
             committing.cancel()

@@ -1,6 +1,7 @@
 """Inputs of the engine: what sources, guards and recorded events report of the world."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Container, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +53,8 @@ class Inputs:
         `request` hands the engine an event that is made of a token, and returns its answer.
         """
         self._request = request
+        self.clock_jumps: Counter[str] = Counter()
+        """Jumps of the clock since the start, by kind."""
         self.timer = RuntimeTimer(clock)
         self.events = EventRecorder(archive, lambda: clock.now().wall, on_recorded)
         self._sources = SourceSupervisor(directory, self._fire, quarantine, self.timer, self.events)
@@ -73,6 +76,10 @@ class Inputs:
         """Stop all sources of a job."""
         self._sources.set(job, {})
 
+    def failed_sources(self) -> Mapping[str, str]:
+        """Return the sources that have failed and wait to be started again: errors by JOB.TRIGGER."""
+        return self._sources.failed
+
     def reset_quarantine(self) -> None:
         """Start quarantined sources again."""
         self._sources.restart_quarantined()
@@ -82,7 +89,8 @@ class Inputs:
         self.events.publish_ends([c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)])
         for effect in step.effects:
             match effect:
-                case ClockJumped():
+                case ClockJumped(jump):
+                    self.clock_jumps[jump.value] += 1
                     self.timer.jumped()
                 case ReadGuards():
                     self._guards.read(effect)

@@ -201,6 +201,10 @@ class Repository:
         """Everything as of now, to be read in any thread."""
         return await self._call(self._store.dump)
 
+    async def newest_copy_at(self) -> datetime | None:
+        """Return when the newest verified copy of the store was made; None if it has or keeps none."""
+        return await asyncio.to_thread(self._store.newest_copy_at)
+
     async def close(self, limit_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
         """Let the store go; one that doesn't come back within `limit_seconds` seconds is left behind."""
         try:

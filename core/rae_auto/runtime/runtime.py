@@ -10,7 +10,7 @@ nothing behind. Nothing is created after that.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -48,6 +48,7 @@ from rae_auto.runtime.inputs import Inputs
 from rae_auto.runtime.reporting.announcements import announce, announce_event
 from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
+from rae_auto.runtime.reporting.fault_log import log_fault
 from rae_auto.runtime.reporting.notices import JobFacts, notice_of, read_output_end, usual_duration
 from rae_auto.runtime.reporting.notifications import LAST_NOTICES_SECONDS, Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
@@ -370,6 +371,10 @@ class Runtime:
         """Remove what need not stay of the history, and what is older than `keep`; return the number of records."""
         return await self._bounds.apply(for_orphans=True, retention=shorten(self.retention, keep))
 
+    async def newest_copy_at(self) -> datetime | None:
+        """Return when the newest verified copy of the store was made; None if there is none."""
+        return await self._repository.newest_copy_at()
+
     async def dump_store(self) -> Any:
         """Return everything that is durable now, as changes that make an equal store."""
         return await self._repository.dump()
@@ -417,16 +422,16 @@ class Runtime:
 
     def _perform(self, step: Step) -> None:
         """Carry out the effects of a step whose changes are durable."""
-        with _contained("published"):
+        with log_fault("published"):
             announce(step, self.events, self._decision_log)
-        with _contained("passed on"):
+        with log_fault("passed on"):
             self.inputs.perform(step)
             self._bounds.note(step)
             ends = [c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)]
             self.executions.preparations.note_ends(ends)
             self.ended_while_stopping += ends if self.engine.is_stopping else ()
         for effect in step.effects:
-            with _contained("carried out"):
+            with log_fault("carried out"):
                 self._perform_effect(effect)
 
     def _perform_effect(self, effect: Effect) -> None:
@@ -439,12 +444,3 @@ class Runtime:
                 self._notifications.send(effect)
             case EngineStopped():
                 self.stopped.set()
-
-
-@contextlib.contextmanager
-def _contained(done: str) -> Iterator[None]:
-    """Log an error, so that one effect that fails keeps no other from being carried out."""
-    try:
-        yield
-    except Exception as error:
-        logger.opt(exception=error).error("internal error: a decision could not be {}: {!r}", done, error)

@@ -41,6 +41,8 @@ class SourceSupervisor:
         self._ending: dict[tuple[JobId, str], asyncio.Task[None]] = {}
         """Tasks that must end before another source gets the same directory."""
         self._tasks = BackgroundTasks("a source")
+        self.failed: dict[str, str] = {}
+        """The errors of sources that wait to be started again, by JOB.TRIGGER."""
 
     def set(self, job: JobId, sources: Mapping[str, SourceTrigger]) -> None:
         """Have these sources for the job, and no others; those that stay the same watch on."""
@@ -135,6 +137,7 @@ class SourceSupervisor:
                     return
                 if clock() - started_at > HEALTHY_SECONDS:
                     delay = MIN_RESTART_DELAY_SECONDS
+                failure = f"{error!r:.200}"
                 self._quarantine.failed(Kind.TRIGGER, source.type, place, error, is_reported=True)
                 waits = max(delay, self._quarantine.seconds_to_trial(Kind.TRIGGER, source.type, place))
                 logger.bind(job=job).error(
@@ -142,7 +145,11 @@ class SourceSupervisor:
                 )
             else:
                 return
-            await asyncio.sleep(waits)
+            self.failed[f"{job}.{trigger}"] = failure
+            try:
+                await asyncio.sleep(waits)
+            finally:
+                del self.failed[f"{job}.{trigger}"]
             delay = min(delay * 2, MAX_RESTART_DELAY_SECONDS)
 
 

@@ -32,6 +32,12 @@ def list_copies(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{path.stem}-*.bak"))
 
 
+def newest_copy_at(path: Path) -> datetime | None:
+    """Return when the newest copy of a file was made; None if there is none."""
+    copies = list_copies(path)
+    return _written_at(path, copies[-1]) if copies else None
+
+
 def is_copy_due(path: Path, now: datetime) -> bool:
     """Return whether there is no copy, the newest one is a day old, or the last attempt was given up or cut off."""
     copies = list_copies(path)

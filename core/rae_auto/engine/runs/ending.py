@@ -8,7 +8,7 @@ from rae_auto.engine.runs.waiting import all_waits, release, release_resources
 from rae_auto.engine.state import Active, RunEntry
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
-from rae_auto.model.job_state import JobState
+from rae_auto.model.job_state import JobState, RunTotal
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.reasons import End, Fired
 from rae_auto.model.run import AttemptTerms, Result, Run, RunState, Stopping
@@ -94,7 +94,15 @@ def save_interruptions(turn: Turn) -> None:
 
 def _state_after(state: JobState, run: Run) -> JobState:
     failures = 0 if run.state is RunState.SUCCEEDED else state.failures + 1
-    return evolve(state, last_state=run.state, last_run=run.id, last_finished_at=run.finished_at, failures=failures)
+    totals = {**state.totals, run.state.value: state.totals.get(run.state.value, RunTotal()).add(run)}
+    return evolve(
+        state,
+        last_state=run.state,
+        last_run=run.id,
+        last_finished_at=run.finished_at,
+        failures=failures,
+        totals=totals,
+    )
 
 
 def _request_notices(turn: Turn, entry: RunEntry, before: JobState, run: Run) -> None:

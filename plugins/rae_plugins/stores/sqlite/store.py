@@ -86,6 +86,10 @@ class SqliteStore(Store):
     def _path(self) -> Path:
         return self._directory / "state.sqlite"
 
+    def newest_copy_at(self) -> datetime | None:
+        """Return when the newest verified copy was made; None if there is none."""
+        return None if self._directory is None else backup_copies.newest_copy_at(self._path)
+
     @property
     def setback(self) -> Setback | None:
         """The commits that were lost when the store was opened or repaired; None if there are none."""

@@ -1,0 +1,1 @@
+"""Views for monitoring: health, metrics, badges."""

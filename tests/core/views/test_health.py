@@ -1,0 +1,95 @@
+"""The health of a daemon: each trouble has its level, and one line says it all."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from rae_auto.views.monitoring.health import HealthLevel, check_facts, health_line, health_record, worst_level
+
+NOW = datetime.fromisoformat("2026-11-28T12:00:00+00:00")
+DAYS_AGO = (NOW - timedelta(days=5)).isoformat()
+GOOD = {
+    "starting": False,
+    "stopping": False,
+    "enabled": True,
+    "version": "1.0",
+    "jobs": 3,
+    "now": NOW.isoformat(),
+    "started_at": DAYS_AGO,
+    "loop": {"turns": 10, "busy_seconds": 0.1, "longest_seconds": 0.002},
+    "store": {
+        "problem": None,
+        "commits": 4,
+        "commit_seconds": 0.02,
+        "longest_seconds": 0.004,
+        "newest_copy_at": (NOW - timedelta(hours=3)).isoformat(),
+    },
+    "disk": {"path": "/home/me/state", "free": 5 << 30, "total": 9 << 30},
+    "clock": {"synchronized": True, "jumps": {}, "newest_record_at": (NOW - timedelta(hours=1)).isoformat()},
+    **{name: [] for name in ("quarantined", "overdue", "overrunning", "problems")},
+    "failed_sources": {},
+}
+
+
+def with_facts(**facts):
+    return {
+        name: {**GOOD[name], **fact} if isinstance(fact, dict) else fact for name, fact in {**GOOD, **facts}.items()
+    }
+
+
+def test_all_is_well_in_one_line():
+    checks = check_facts(GOOD)
+    assert health_line(checks) == "rae-auto OK: 3 jobs; longest commit 4 ms; 5 GB free; event loop at most 2 ms late"
+    assert worst_level(checks) == HealthLevel.OK == 0
+    record = health_record(checks, GOOD)
+    assert (record["level"], record["summary"], record["facts"]) == ("ok", health_line(checks), GOOD)
+    assert {check["level"] for check in record["checks"]} == {"ok"}
+
+
+QUARANTINED = {"kind": "notifier", "name": "ops", "place": "ops", "error": "x"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        ({"starting": True}, "WARNING: it is still starting; see its log for the cause"),
+        ({"stopping": True}, "WARNING: it is stopping (3 jobs)"),
+        ({"loop": {"longest_seconds": 1.2}}, "WARNING: event loop at most 1.2 s late"),
+        ({"loop": {"longest_seconds": 6}}, "CRITICAL: event loop at most 6 s late"),
+        ({"store": {"problem": "the disk is full"}}, "CRITICAL: the store can't be written: the disk is full"),
+        ({"store": {"longest_seconds": 2}}, "WARNING: longest commit 2 s"),
+        (
+            {"store": {"newest_copy_at": DAYS_AGO}},
+            "WARNING: the newest verified copy of the store is 5 days old",
+        ),
+        ({"disk": {"free": 20 << 20}}, "WARNING: 20 MB free"),
+        ({"disk": {"free": 1 << 20}}, "CRITICAL: 1 MB free"),
+        ({"overdue": ["a"]}, 'CRITICAL: 1 job overdue: "a"'),
+        ({"overdue": list("abcde")}, 'CRITICAL: 5 jobs overdue: "a", "b", "c" and 2 more'),
+        ({"overrunning": ["a"]}, 'WARNING: 1 run too long: "a"'),
+        ({"failed_sources": {"a.file": "OSError()"}}, 'WARNING: 1 source failed: "a.file"'),
+        ({"quarantined": [QUARANTINED]}, 'WARNING: 1 plugin quarantined: "notifier ops"'),
+        (
+            {"clock": {"newest_record_at": (NOW + timedelta(hours=2)).isoformat()}},
+            "WARNING: the clock is 2 h behind the newest record, so schedules run late",
+        ),
+        ({"problems": ["a\nb"]}, "WARNING: 1 problem, see 'rae-auto status': a b"),
+        ({"overdue": ["a"], "overrunning": ["b"]}, 'CRITICAL: 1 job overdue: "a"; 1 run too long: "b"'),
+    ],
+)
+def test_trouble_has_its_level_and_its_words(facts, line):
+    checks = check_facts(with_facts(**facts))
+    assert health_line(checks) == f"rae-auto {line}"
+    assert worst_level(checks).name == line.partition(":")[0]
+
+
+@pytest.mark.parametrize("store", [{"newest_copy_at": None}, {"newest_copy_at": DAYS_AGO}])
+def test_store_without_a_copy_yet_is_no_trouble(store):
+    facts = with_facts(store=store, started_at=(NOW - timedelta(hours=1)).isoformat())
+    assert worst_level(check_facts(facts)) is HealthLevel.OK
+
+
+def test_clock_that_is_not_synchronized_is_said_and_no_trouble():
+    checks = check_facts(with_facts(clock={"synchronized": False}))
+    assert worst_level(checks) is HealthLevel.OK
+    assert "the clock is not synchronized" in [check.text for check in checks]
