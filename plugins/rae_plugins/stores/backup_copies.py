@@ -35,7 +35,7 @@ def list_copies(path: Path) -> list[Path]:
 def newest_copy_at(path: Path) -> datetime | None:
     """Return when the newest copy of a file was made; None if there is none."""
     copies = list_copies(path)
-    return _written_at(path, copies[-1]) if copies else None
+    return written_at(path, copies[-1]) if copies else None
 
 
 def is_copy_due(path: Path, now: datetime) -> bool:

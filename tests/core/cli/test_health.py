@@ -29,7 +29,9 @@ def test_health_of_a_daemon_is_one_line_and_an_exit_code(cli):
 @pytest.mark.usefixtures("daemon")
 def test_metrics_of_a_daemon_count_its_runs(cli):
     def count_runs():
-        families = {family.name: family for family in text_string_to_metric_families(cli("metrics").out)}
+        said = cli("metrics")
+        assert said.code == 0, said.err
+        families = {family.name: family for family in text_string_to_metric_families(said.out)}
         assert families["process_resident_memory_bytes"].samples[0].value > 10 << 20
         samples = families["rae_auto_job_runs"].samples if "rae_auto_job_runs" in families else ()
         labels = {"job": "hello", "state": "succeeded"}

@@ -1,0 +1,70 @@
+"""The facts of health and metrics, read from a real scheduler."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from rae_auto import Job, Scheduler
+from rae_auto.daemon.health import read_health, read_measurements
+from rae_auto.runtime.time.time_meter import TimeMeter
+
+JOBS = [Job(id="good", command="true"), Job(id="bad", command=["sh", "-c", "exit 3"], retry_policy=1)]
+
+
+async def read_all(scheduler):
+    runtime = scheduler.runtime
+    health = await read_health(runtime, TimeMeter(), runtime.now(), [])
+    return health, {job["job"]: job for job in read_measurements(runtime)["per_job"]}
+
+
+@pytest.mark.parametrize("store", ["json", "sqlite"])
+def test_runs_are_counted_over_restarts_and_removals_of_history(tmp_path, store):
+    async def count_after_a_run():
+        async with Scheduler(directory=tmp_path, jobs=JOBS, store=store) as scheduler:
+            for job in ("good", "bad"):
+                await scheduler.wait(await scheduler.trigger(job))
+            health, jobs = await read_all(scheduler)
+            assert health["store"]["commits"] > 0
+            return jobs
+
+    asyncio.run(count_after_a_run())
+    jobs = asyncio.run(count_after_a_run())
+    totals = {name: {state: total["count"] for state, total in job["totals"].items()} for name, job in jobs.items()}
+    assert totals == {"good": {"succeeded": 2}, "bad": {"failed": 2}}
+    assert jobs["good"]["totals"]["succeeded"]["seconds"] > 0
+    assert jobs["bad"]["failures"] == 2
+
+
+def test_open_runs_are_counted_by_what_they_do(tmp_path):
+    async def read():
+        jobs = [Job(id="slow", command=["sleep", "60"], overlap="queue")]
+        async with Scheduler(directory=tmp_path, jobs=jobs, store="json", shutdown_grace=timedelta(0)) as scheduler:
+            for _ in range(2):
+                await scheduler.trigger("slow")
+            return (await read_all(scheduler))[1]
+
+    assert asyncio.run(read())["slow"]["open"] == {"executing": 1, "pending": 1}
+
+
+@pytest.mark.parametrize(("store", "has_copy"), [("json", False), ("sqlite", True)])
+def test_time_of_the_newest_copy_is_known_where_a_store_makes_some(tmp_path, store, has_copy):
+    async def read():
+        async with Scheduler(directory=tmp_path, jobs=JOBS[:1], store=store) as scheduler:
+            await scheduler.wait(await scheduler.trigger("good"))
+            return (await read_all(scheduler))[0]["store"]["newest_copy_at"]
+
+    asyncio.run(read())
+    assert (asyncio.run(read()) is not None) == has_copy
+
+
+def test_meter_knows_the_peak_of_the_last_minutes():
+    meter = TimeMeter()
+    assert meter.peak(0.0) == 0
+    for minute in range(10):
+        meter.add(10.0 - minute, 60.0 * minute)
+        meter.add(0.5, 60.0 * minute + 1)
+    assert (meter.count, meter.total_seconds) == (20, 60.0)
+    assert meter.peak(60.0 * 9) == 5.0
+    assert meter.peak(60.0 * 11) == 3.0
+    assert meter.peak(60.0 * 100) == 0
