@@ -78,6 +78,14 @@ class Plugin(ABC):
         """
         return ()
 
+    def read_files(self) -> Mapping[str, tuple[int, ...] | None]:
+        """Return the files that it read when it was made, each as `toolkit.files.identify_file` saw it before that.
+
+        When one changes, the plugin is made again, and takes the place of the one before if the two are not equal.
+        `warnings` of such a plugin are logged too, each time that it is made.
+        """
+        return {}
+
 
 class PluginSource(Protocol):
     """A source of plugin classes, by kind and name."""

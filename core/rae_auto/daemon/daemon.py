@@ -20,7 +20,6 @@ from rae_auto.daemon.control_server import ControlServer
 from rae_auto.daemon.controlling_terminal import ControllingTerminal
 from rae_auto.daemon.early_commands import EarlyCommands
 from rae_auto.daemon.exit_deadline import ExitDeadline, leave_hung_threads
-from rae_auto.daemon.file_identity import FileIdentity, read_file_identity
 from rae_auto.daemon.inheritance import describe_inheritance
 from rae_auto.daemon.stall_detector import StallDetector
 from rae_auto.daemon.start_report import describe_plan, log_ready, log_start
@@ -38,6 +37,7 @@ from rae_auto.runtime.recovery import describe_replaced_job
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.time.machine_waker import MachineWaker
+from rae_auto.toolkit.files import FileIdentity, identify_file
 from rae_auto.views.status import describe_reload
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def run(config_path: Path, *, paused: bool) -> int:
     """
     registry = Registry()
     # Before the file is read, so that a change in between is detected.
-    identity = read_file_identity(config_path)
+    identity = identify_file(config_path)
     with _report_slow_reading(config_path):
         config = load(config_path, registry)
     directory = claim_state_directory(state_directory(config_path))
@@ -364,7 +364,7 @@ class Daemon:
 
         def read() -> tuple[FileIdentity, Config | ConfigError]:
             # First, so that a change in between is detected.
-            identity = read_file_identity(self._path)
+            identity = identify_file(self._path)
             try:
                 return identity, load(self._path, self._registry)
             except ConfigError as error:
@@ -405,7 +405,7 @@ class Daemon:
     async def _reload_if_changed(self) -> None:
         # One that can't be read in time is read again at the next change.
         with contextlib.suppress(TimeoutError):
-            if await call_within(MAX_READ_SECONDS, "reload", read_file_identity, self._path) != self._identity:
+            if await call_within(MAX_READ_SECONDS, "reload", identify_file, self._path) != self._identity:
                 await self._reload_quietly()
 
 

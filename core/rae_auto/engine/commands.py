@@ -97,6 +97,17 @@ class Reconfigure:
 
 
 @frozen
+class RefreshPlans:
+    """Take plans whose plugins were made again, because files that they read have changed.
+
+    A job that is gone, or has another definition by now, stays as it is. Reply: ids under `changed`.
+    """
+
+    plans: tuple[Plan, ...]
+    ask: Ask | None = None
+
+
+@frozen
 class Stop:
     """Stop: start nothing more, and interrupt after `grace` the runs that are active. A second one may shorten it.
 
@@ -108,4 +119,4 @@ class Stop:
     ask: Ask | None = None
 
 
-Command = AddJob | RemoveJob | SetPaused | SkipStart | Trigger | CancelRuns | Reconfigure | Stop
+Command = AddJob | RemoveJob | SetPaused | SkipStart | Trigger | CancelRuns | Reconfigure | RefreshPlans | Stop

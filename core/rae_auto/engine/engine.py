@@ -21,6 +21,7 @@ from rae_auto.engine.commands import (
     CancelRuns,
     Command,
     Reconfigure,
+    RefreshPlans,
     RemoveJob,
     SetPaused,
     SkipStart,
@@ -57,6 +58,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     SetPaused: by_hand.set_paused,
     SkipStart: by_hand.skip_start,
     Reconfigure: jobs.reconfigure,
+    RefreshPlans: jobs.refresh_plans,
     Trigger: admission.trigger,
     CancelRuns: lifecycle.cancel_runs,
     Stop: lifecycle.stop,
@@ -96,7 +98,7 @@ class Engine:
         turn.perform(time_passing.handle_clock_jumps)
         # A jump that could not be handled isn't handled in each later turn again.
         self._state.last_moment = now
-        if isinstance(input_, Reconfigure):
+        if isinstance(input_, Reconfigure | RefreshPlans):
             # What fell due before is decided by the configuration as it was.
             turn.perform(time_passing.all_time_passed)
         if not turn.perform(_HANDLERS[type(input_)], input_):

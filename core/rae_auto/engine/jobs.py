@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from attrs import evolve
 
-from rae_auto.engine.commands import AddJob, Reconfigure, RemoveJob
+from rae_auto.engine.commands import AddJob, Reconfigure, RefreshPlans, RemoveJob
 from rae_auto.engine.effects import JobChanged
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.engine.runs import expectations, guards
@@ -153,6 +153,16 @@ def reconfigure(turn: Turn, command: Reconfigure) -> None:
         for key in list(state.blocked):
             release(turn, key)
     turn.step.reply(command.ask, summary)
+
+
+def refresh_plans(turn: Turn, command: RefreshPlans) -> None:
+    """Have jobs as they were defined, with plugins that were made again."""
+    changed = []
+    for plan in command.plans:
+        known = turn.state.jobs.get(plan.job.id)
+        if known is not None and known.job == plan.job and put_job(turn, plan) is not None:
+            changed.append(plan.job.id)
+    turn.step.reply(command.ask, {"changed": changed})
 
 
 def _is_stored(state: EngineState, job: JobId) -> bool:

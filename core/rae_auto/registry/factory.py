@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rae_auto.api.executor import Executor
 from rae_auto.api.guard import ComputedGuard, ReadGuard
@@ -12,7 +12,7 @@ from rae_auto.api.notifier import Notifier
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
-from rae_auto.config.options import find_shift_problem, limit_problems, make, unsupported_key_problems
+from rae_auto.config.options import find_shift_problem, limit_problems, make, unsupported_key_problems, warnings_of
 from rae_auto.config.relative_paths import resolve_job
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import InvalidJob, PluginError
@@ -41,6 +41,10 @@ class Planned:
 
     plan: Plan
     sources: Mapping[str, SourceTrigger]
+    files: Mapping[str, tuple[int, ...] | None] = field(factory=dict)
+    """The files that its plugins have read, as they were then."""
+    file_warnings: tuple[str, ...] = ()
+    """Warnings of those plugins."""
 
 
 class PluginFactory:
@@ -79,10 +83,12 @@ class PluginFactory:
         summaries: list[str] = []
         computed: dict[str, SafeGuard | None] = {}
         read: dict[str, ReadGuard] = {}
+        plugins: list[Plugin] = []
         try:
             self._shared_plugin(Kind.EXECUTOR, job.executor_ref)
             for guard_ref in job.guards:
                 guard = self._shared_plugin(Kind.GUARD, guard_ref)
+                plugins.append(guard)
                 computed[guard_ref.id] = None
                 if isinstance(guard, ComputedGuard):
                     computed[guard_ref.id] = SafeGuard(guard, self.quarantine)
@@ -90,6 +96,7 @@ class PluginFactory:
                     read[guard_ref.id] = guard
             for ref in job.schedule:
                 trigger = self._shared_plugin(Kind.TRIGGER, ref)
+                plugins.append(trigger)
                 if isinstance(trigger, ScheduleTrigger):
                     if job.shift is not None:
                         trigger = self._shift(trigger, job.shift, [guard for guard in computed.values() if guard])
@@ -105,7 +112,17 @@ class PluginFactory:
         )
         # Most jobs have none, and there may be many jobs.
         plan = Plan(job, schedules, origin, computed or _NONE, read or _NONE, tuple(upstream_jobs), tuple(summaries))
-        return Planned(plan, sources or _NONE)
+        readers = [(plugin, files) for plugin in plugins if (files := _files_of(plugin))]
+        if not readers:
+            return Planned(plan, sources or _NONE)
+        warnings = tuple(line for plugin, _ in readers for line in warnings_of(plugin))
+        return Planned(
+            plan, sources or _NONE, {path: one for _, files in readers for path, one in files.items()}, warnings
+        )
+
+    def forget_plugins(self) -> None:
+        """Make plugins anew from now on, also those that were made of the same references."""
+        self._shared.clear()
 
     def _shift(self, schedule: ScheduleTrigger, shift: Shift, guards: Sequence[SafeGuard]) -> ScheduleTrigger:
         """Return the schedule with its starts moved off the days that guards forbid. Raises PluginError."""
@@ -174,6 +191,14 @@ class PluginFactory:
             return make(kind, ref, self.source, self.timezone)
         except ValueError as error:
             raise PluginError(str(error)) from error
+
+
+def _files_of(plugin: Plugin) -> Mapping[str, tuple[int, ...] | None]:
+    """Return the files that a plugin has read; none if it fails to say them."""
+    try:
+        return plugin.read_files()
+    except (Exception, SystemExit):
+        return _NONE
 
 
 def _summary_of(trigger: Plugin, zone: str) -> str:

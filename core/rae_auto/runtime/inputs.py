@@ -23,7 +23,8 @@ from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.event_recorder import EventRecorder
-from rae_auto.runtime.guard_reader import GuardReader
+from rae_auto.runtime.plugins.guard_reader import GuardReader
+from rae_auto.runtime.plugins.plugin_files import PluginFiles
 from rae_auto.runtime.repository import Repository
 from rae_auto.runtime.source_supervisor import SourceSupervisor
 from rae_auto.runtime.time.clock import Clock
@@ -47,6 +48,7 @@ class Inputs:
         clock: Clock,
         on_recorded: Callable[[RecordedEvent], None],
         quarantine: Quarantine,
+        files: PluginFiles,
     ) -> None:
         """Connect the inputs. `on_recorded` gets each recorded event once it is durable.
 
@@ -59,22 +61,26 @@ class Inputs:
         self.events = EventRecorder(archive, lambda: clock.now().wall, on_recorded)
         self._sources = SourceSupervisor(directory, self._fire, quarantine, self.timer, self.events)
         self._guards = GuardReader(shell.submit, quarantine)
+        self._files = files
 
     async def start(self, all_planned: Collection[Planned], damaged: Collection[JobId]) -> None:
         """Start the sources of all jobs. Directories of damaged jobs stay: which sources these had is unknown."""
         known: dict[JobId, Container[str]] = {job: _Everything() for job in damaged}
-        known |= {planned.plan.job.id: planned.sources for planned in all_planned}
+        known |= {planned.plan.job.id: planned.sources for planned in all_planned if planned.sources}
         await self._sources.forget_all_but(known)
         for planned in all_planned:
-            self.set_sources(planned)
+            if planned.sources or planned.files:
+                self.set_job(planned)
 
-    def set_sources(self, planned: Planned) -> None:
-        """Run these sources of a job, and no others of it."""
+    def set_job(self, planned: Planned) -> None:
+        """Run these sources of a job, and no others of it, and follow the files that its plugins have read."""
         self._sources.set(planned.plan.job.id, planned.sources)
+        self._files.set(planned)
 
     def remove_job(self, job: JobId) -> None:
         """Stop all sources of a job."""
         self._sources.set(job, {})
+        self._files.remove(job)
 
     def failed_sources(self) -> Mapping[str, str]:
         """Return the sources that have failed and wait to be started again: errors by JOB.TRIGGER."""
@@ -99,6 +105,7 @@ class Inputs:
         """Stop all sources and guards; `limit_seconds` returns how many seconds of a limit are left."""
         await self._sources.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
         await self._guards.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
+        await self._files.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
 
     async def _fire(
         self,

@@ -45,6 +45,7 @@ from rae_auto.runtime.concurrency.limited_calls import call_in_thread, call_with
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.inputs import Inputs
+from rae_auto.runtime.plugins.plugin_files import PluginFiles
 from rae_auto.runtime.reporting.announcements import announce, announce_event
 from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
@@ -116,14 +117,10 @@ class Runtime:
         )
         notifiers = {name: factory.notifier(ref) for name, ref in options.notifiers.items()}
         self._notifications = Notifications(notifiers, self.quarantine, self._describe_end)
+        files = PluginFiles(self.request, lambda job: self.engine.job(job).plan, lambda: self.factory)
+        loop, on_recorded = self.engine_loop, self._handle_recorded_event
         self.inputs = Inputs(
-            self.directory,
-            repository,
-            self.engine_loop,
-            self.request,
-            self.clock,
-            self._handle_recorded_event,
-            self.quarantine,
+            self.directory, repository, loop, self.request, self.clock, on_recorded, self.quarantine, files
         )
         self._deadline = ShutdownDeadline(
             lambda: self.store_problem, self.engine_loop.pending_commit, self.awaited_jobs, self.stopped
@@ -194,7 +191,7 @@ class Runtime:
             recovery.forget_restore(self.directory)
         await recovery.discard_replaced_jobs(self._repository, recovered.replaced_jobs)
         kept = {*self._damaged_jobs, *recovered.unusable_jobs}
-        await self.inputs.start([one for one in recovered.planned if one.sources], kept)
+        await self.inputs.start(recovered.planned, kept)
         self.executions.preparations.start(one.plan.job for one in recovered.planned)
         self._tasks = (turning, asyncio.create_task(self._bounds.run()))
 
@@ -326,7 +323,7 @@ class Runtime:
         answer = await self.request(lambda ask: Reconfigure(settings, plans, ask))
         self.factory, self.settings, self._notifications.notifiers = factory, settings, made
         for one in planned:
-            self.inputs.set_sources(one)
+            self.inputs.set_job(one)
         self.executions.preparations.start(one.plan.job for one in planned)
         for removed in answer["removed"]:
             self.inputs.remove_job(removed)

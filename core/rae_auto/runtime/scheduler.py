@@ -161,7 +161,7 @@ class Scheduler:
         self.runtime.factory.check_limits(job)
         _check_keepable(job)
         await self.runtime.request(lambda ask: AddJob(planned.plan, replace, ask))
-        self.runtime.inputs.set_sources(planned)
+        self.runtime.inputs.set_job(planned)
         self.runtime.executions.preparations.start([planned.plan.job])
         return job.id
 

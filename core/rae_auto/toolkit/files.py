@@ -17,6 +17,18 @@ _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 
+FileIdentity = tuple[int, ...] | None
+
+
+def identify_file(path: Path) -> FileIdentity:
+    """Return a value that changes whenever the file is written, replaced or made readable; None if there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
 def create_private_directory(path: Path) -> Path:
     """Create a directory for the owner alone (0700) if needed and return it resolved. Raises StoreError."""
     try:

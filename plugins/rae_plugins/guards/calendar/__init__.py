@@ -3,11 +3,10 @@
 A day lasts from the first instant at which the clock shows it until the first instant at which it shows the next. A
 period with times of the day follows the same rule, in the zone of the guard or in the one that the file names.
 
-The file is read once, when the guard is created, which happens at the start and at each reload. So the verdict stays a
-pure function of the instant, and guards are equal if they read the same content.
+The file is read once, when the guard is created, so the verdict stays a pure function of the instant. When it changes,
+the guard is created again; guards are equal if they read the same content.
 """
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from rae_auto.api import ComputedGuard, GuardResult, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.zones import zone
+from rae_auto.toolkit.files import FileIdentity
 from rae_auto.toolkit.validators import absolute_path, zone_name
 from rae_plugins.guards.calendar.calendar_file import CalendarFile, OnBad, join_sources, read_calendar_file
 from rae_plugins.guards.calendar.date_entries import parse_date_entry
@@ -37,7 +37,7 @@ class CalendarGuard(ComputedGuard):
     file: str | None = field(
         default=None,
         converter=optional(absolute_path),
-        metadata={"help": "path of an iCalendar file (.ics), read at the start and at each reload", "is_path": True},
+        metadata={"help": "path of an iCalendar file (.ics), read again when it changes", "is_path": True},
     )
     dates: tuple[str, ...] = field(
         default=(),
@@ -59,8 +59,8 @@ class CalendarGuard(ComputedGuard):
     digest: str = field(init=False, repr=False)
     """Digest of the file's content, because guards that read different content are not equal."""
     index: EventIndex = field(init=False, repr=False, eq=False)
-    skipped_events: tuple[str, ...] = field(init=False, repr=False, eq=False)
-    """A line for each event that was skipped."""
+    calendar: CalendarFile = field(init=False, repr=False, eq=False)
+    """The calendar in the file."""
 
     def __attrs_post_init__(self) -> None:
         """Read the file. Errors: ValueError, one line with the file and the line in it."""
@@ -69,13 +69,17 @@ class CalendarGuard(ComputedGuard):
         home = zone(self.timezone or "local")
         calendar = CalendarFile() if self.file is None else read_calendar_file(self.file, home, self.on_bad)
         date_events = (parse_date_entry(text, home) for text in self.dates)
-        object.__setattr__(self, "digest", hashlib.sha256(calendar.content).hexdigest())
+        object.__setattr__(self, "digest", calendar.digest)
         object.__setattr__(self, "index", EventIndex((*calendar.events, *date_events)))
-        object.__setattr__(self, "skipped_events", calendar.warnings)
+        object.__setattr__(self, "calendar", calendar)
 
     def warnings(self) -> tuple[str, ...]:
         """Return which events of the file were skipped."""
-        return self.skipped_events
+        return self.calendar.warnings
+
+    def read_files(self) -> Mapping[str, FileIdentity]:
+        """Return the file, as it was before it was read."""
+        return self.calendar.files
 
     def evaluate(self, instant: datetime) -> GuardResult:
         """Return whether an event of the calendar covers the instant, and which."""

@@ -1,15 +1,18 @@
 """A calendar as the option `file` names it: read, parsed, and what of it was skipped."""
 
+import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
+from pathlib import Path
 from typing import Literal
 
 from attrs import field, frozen
 
 from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.formatting import format_bytes
+from rae_auto.toolkit.files import FileIdentity, identify_file
 from rae_plugins.guards.calendar.events import CalendarEvent
 
 MAX_FILE_BYTES = 8 << 20
@@ -30,7 +33,9 @@ class CalendarFile:
 
     events: tuple[CalendarEvent, ...] = ()
     problems: tuple[str, ...] = ()
-    content: bytes = field(default=b"", repr=False)
+    digest: str = ""
+    files: Mapping[str, FileIdentity] = field(factory=dict)
+    """The file, as it was before it was read."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -49,6 +54,7 @@ def read_calendar_file(path: str, home: tzinfo, on_bad: OnBad) -> CalendarFile:
     from rae_plugins.guards.calendar.content_lines import CalendarSyntaxError  # lazy: start-up
     from rae_plugins.guards.calendar.ical_parser import parse_calendar  # lazy: start-up
 
+    identity = identify_file(Path(path))
     content, quoted = _read_bytes(path), shorten_line(path, MAX_PATH_CHARACTERS)
     try:
         text = content.decode()
@@ -68,7 +74,8 @@ def read_calendar_file(path: str, home: tzinfo, on_bad: OnBad) -> CalendarFile:
             f"{quoted}:{bad.error.line_number}: {_title(bad.name)} is skipped: {bad.error}"
             for bad in sorted(parsed.bad_events, key=lambda bad: bad.error.line_number)
         ),
-        content,
+        hashlib.sha256(content).hexdigest(),
+        {path: identity},
     )
 
 

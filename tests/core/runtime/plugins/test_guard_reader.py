@@ -18,7 +18,7 @@ from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.registry import Registry
 from rae_auto.registry.quarantine import MAX_FAILURES_IN_A_ROW, Quarantine
 from rae_auto.registry.safe_guard import SafeGuard
-from rae_auto.runtime import guard_reader as guards_module
+from rae_auto.runtime.plugins import guard_reader as guards_module
 from rae_auto.testing.memory_store import MemoryStore
 
 

@@ -1,21 +1,10 @@
-"""The identity of a file, and the directory entries that decide which file a path leads to."""
+"""The directory entries that decide which file a path leads to."""
 
 from collections import defaultdict
 from pathlib import Path
 
 MAX_LINKS = 40
 """The number of symbolic links that Linux follows before it reports a loop."""
-
-FileIdentity = tuple[int, ...] | None
-
-
-def read_file_identity(path: Path) -> FileIdentity:
-    """Return a value that changes whenever the file is written, replaced or made readable; None if there is no file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def find_directory_entries(path: Path) -> dict[Path, set[str]]:

@@ -1,0 +1,111 @@
+"""Files that plugins have read: a change is noticed, and what can't be used changes nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from loguru import logger
+from tests.support.waiting import until
+
+from rae_auto import Job, Scheduler
+from rae_auto.model.guard import Verdict
+from rae_auto.model.plugin_ref import GuardRef
+from rae_auto.runtime.plugins import plugin_files
+
+HOLIDAYS = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:{name}\nDTSTART:20000101\nDTEND:{end}\nEND:VEVENT\nEND:VCALENDAR\n"
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugin_files, "CHECK_SECONDS", 0.02)
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """The lines that are logged."""
+    lines: list[str] = []
+    logger.enable("rae_auto")
+    number = logger.add(lambda line: lines.append(str(line)), level="INFO", format="{level} {message}")
+    yield lines
+    logger.remove(number)
+
+
+def guarded(file: Path, name: str = "a") -> Job:
+    return Job(id=name, command="true", schedule="0 4 * * *", guards=[GuardRef("calendar", {"file": str(file)})])
+
+
+def verdict(scheduler: Scheduler, name: str = "a") -> Verdict:
+    """Return what the guard of a job says now."""
+    (guard,) = scheduler.runtime.engine.job(scheduler.runtime.engine.job(name).job.id).plan.guards.values()
+    assert guard is not None
+    return guard.evaluate(scheduler.runtime.now()).verdict
+
+
+def run(tmp_path: Path, work: Callable[[Scheduler], Awaitable[None]], *jobs: Job) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(60), Scheduler(directory=tmp_path / "state", jobs=jobs) as scheduler:
+            await work(scheduler)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("is_added", [True, False])
+def test_file_that_changed_is_read_again(tmp_path: Path, log: list[str], is_added: bool) -> None:
+    file = tmp_path / "holidays.ics"
+    file.write_text(HOLIDAYS.format(name="Past", end="20010101"))
+
+    async def work(scheduler: Scheduler) -> None:
+        if is_added:
+            await scheduler.add_job(guarded(file))
+        assert verdict(scheduler) is Verdict.YES
+        for end, expected in (("29990101", Verdict.NO), ("20010101", Verdict.YES)):
+            new = tmp_path / "new.ics"
+            new.write_text(HOLIDAYS.format(name="All", end=end))
+            new.rename(file)
+            await until(lambda expected=expected: verdict(scheduler) is expected)
+        # One that is added later must not get what was read at first.
+        await scheduler.add_job(guarded(file, "later"))
+        assert verdict(scheduler, "later") is Verdict.YES
+
+    run(tmp_path, work, *([] if is_added else [guarded(file)]))
+    assert [line for line in log if "holidays.ics changed and was read again" in line]
+
+
+def test_file_that_cannot_be_used_any_more_changes_nothing(tmp_path: Path, log: list[str]) -> None:
+    file = tmp_path / "holidays.ics"
+    file.write_text(HOLIDAYS.format(name="All", end="29990101"))
+
+    async def work(scheduler: Scheduler) -> None:
+        assert verdict(scheduler) is Verdict.NO
+        file.write_text("BEGIN:VCALENDAR\n")
+        await until(lambda: [line for line in log if "stays in force" in line])
+        await asyncio.sleep(0.2)
+        assert verdict(scheduler) is Verdict.NO
+        file.unlink()
+        await until(lambda: len([line for line in log if "stays in force" in line]) == 2)
+        file.write_text(HOLIDAYS.format(name="Past", end="20010101"))
+        await until(lambda: verdict(scheduler) is Verdict.YES)
+
+    run(tmp_path, work, guarded(file))
+    assert len([line for line in log if "stays in force" in line]) == 2
+
+
+def test_events_that_are_skipped_are_logged(tmp_path: Path, log: list[str]) -> None:
+    file = tmp_path / "holidays.ics"
+    file.write_text(HOLIDAYS.format(name="Strange", end="someday"))
+
+    async def work(scheduler: Scheduler) -> None:
+        file.write_text(HOLIDAYS.format(name="Stranger", end="someday"))
+        await until(lambda: any('"Stranger" is skipped' in line for line in log))
+        await scheduler.remove_job("a")
+        file.write_text(HOLIDAYS.format(name="Strangest", end="someday"))
+        await asyncio.sleep(0.2)
+
+    async def add(scheduler: Scheduler) -> None:
+        await scheduler.add_job(guarded(file))
+        await work(scheduler)
+
+    run(tmp_path, add)
+    assert [line for line in log if line.startswith("WARNING") and 'event "Strange" is skipped: DTEND' in line]
+    assert not [line for line in log if "Strangest" in line]
