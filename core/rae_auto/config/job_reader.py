@@ -105,9 +105,11 @@ class JobReader:
                 own.warnings.extend(job_table.warnings())
                 job = self._job(name, job_table, own)
                 jobs.append(job)
-                if self.warnings is not None and not own.problems:
+                if self.warnings is not None and not _has_bad_basis(own):
                     has_notifiers = bool(self.named and self.named["notifier"])
-                    own.warnings.extend(self.warnings.of_job(CheckedJob(job, triggers, self.timezone, has_notifiers)))
+                    bad = {problem.key[:1] for problem in own.problems}
+                    advice = self.warnings.of_job(CheckedJob(job, triggers, self.timezone, has_notifiers))
+                    own.warnings.extend(warning for warning in advice if warning.key[:1] not in bad)
             self._add_findings(name, table, defaults, own)
         if not tables:
             self.findings.warnings.append(Problem(("jobs",), "there are no jobs; add a table [jobs.NAME]"))
@@ -235,6 +237,11 @@ class JobReader:
                     isinstance(table, dict) and not _has_key(problem.key, table) and _has_key(problem.key, defaults)
                 )
                 target.append(Problem((*(("defaults",) if inherits else ("jobs", name)), *problem.key), problem.what))
+
+
+def _has_bad_basis(own: ProblemCollector) -> bool:
+    """Return whether a wrong value is missing in the job without which advice on the others would be wrong."""
+    return any(problem.key[:1] in (("cwd",), ("env",), ("pass_env",), ("executor",)) for problem in own.problems)
 
 
 def _with_written_key(problem: Problem) -> Problem:

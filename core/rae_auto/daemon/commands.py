@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -28,6 +29,7 @@ from rae_auto.control.requests import (
 from rae_auto.daemon.status import DaemonFacts, read_status
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
+from rae_auto.model.job import Job
 from rae_auto.model.job_state import check_pause
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.primitives.zones import zone
@@ -37,10 +39,14 @@ from rae_auto.paths import output_path
 from rae_auto.records.events import event_as_json
 from rae_auto.records.runs import query_for_id
 from rae_auto.records.world_log import read_world_log
+from rae_auto.runtime.concurrency.limited_calls import call_within
 from rae_auto.runtime.job_status import job_info_of
 from rae_auto.runtime.reporting.sample_notice import deliver_sample
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.time.time_meter import TimeMeter
+
+MAX_CHECK_SECONDS = 2.0
+"""Time that looking for doubts about an added job may take."""
 
 Arguments = Mapping[str, Any]
 T = TypeVar("T")
@@ -161,7 +167,7 @@ class Commands:
         }
 
     async def add(self, arguments: Arguments) -> Any:
-        """Add a job from its definition, and return when it is due next; raises InvalidJob or DuplicateJob."""
+        """Add a job from its definition; return when it is due next, and warnings. Raises InvalidJob, DuplicateJob."""
         definition = arguments.get("definition")
         if not isinstance(definition, Mapping):
             raise BadRequest("'add' needs \"definition\": an object with the fields of a job")
@@ -172,7 +178,20 @@ class Commands:
             "job": job,
             "next_at": None if next_at is None else next_at.isoformat(),
             "is_triggered": bool(engine.job(job).job.schedule),
+            "warnings": await self._find_warnings(engine.job(job).job),
         }
+
+    async def _find_warnings(self, job: Job) -> Sequence[str]:
+        """Return what is likely to fail of a job on this machine; nothing if a file system doesn't answer."""
+        from rae_auto.checks.added_job import find_warnings  # lazy: memory
+
+        runtime = self._scheduler.runtime
+        source, zone_name, now = runtime.factory.source, runtime.factory.timezone, runtime.now()
+        find = partial(find_warnings, has_notifiers=bool(runtime.notifiers))
+        try:
+            return await call_within(MAX_CHECK_SECONDS, "check", find, job, source, zone_name, now, os.environ)
+        except TimeoutError:
+            return []
 
     async def remove(self, arguments: Arguments) -> Any:
         """Remove a job; raises JobNotFound or JobInUse."""

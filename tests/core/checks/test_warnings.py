@@ -92,3 +92,15 @@ def test_check_counts_the_valid_jobs(tmp_path: Path) -> None:
     report = check_text(tmp_path, '[jobs.a]\nshell = "true"\n[jobs.b]\nshell = 3\n[jobs.c]\nshell = "true"')
     assert len(report.errors) == 1
     assert report.jobs == 2
+
+
+def test_a_job_with_an_error_gets_its_warnings_too(tmp_path: Path) -> None:
+    report = check_text(tmp_path, '[jobs.a]\ncommand = ["no-such"]\ntimeout = "ten"\nschedule = "* 9 * * *"\n')
+    assert len(report.errors) == 1
+    assert [line.split(": ")[1] for line in report.warnings] == ["jobs.a.command", "jobs.a.schedule"]
+
+
+def test_no_warning_follows_from_a_value_that_is_wrong(tmp_path: Path) -> None:
+    report = check_text(tmp_path, '[jobs.a]\ncommand = ["./here.sh"]\ncwd = 5\n')
+    assert len(report.errors) == 1
+    assert report.warnings == ()

@@ -115,3 +115,20 @@ def test_add_takes_a_script_and_its_arguments(cli: Cli, tmp_path: Path, monkeypa
     definition = add(cli, "--script", "job.py", "--", "--days", "7")
     assert (definition["script"], definition["args"]) == (str(tmp_path / "job.py"), ["--days", "7"])
     assert "command" not in definition
+
+
+def test_add_warns_as_check_does(cli: Cli, tmp_path: Path) -> None:
+    said = cli("add", "new", "--schedule", "* 9 * * *", "--cwd", str(tmp_path), "--", "no-such-program", "$HOME")
+    assert said.code == 0
+    assert said.out.startswith("added new; next at ")
+    assert [line.partition(": ")[2].partition(":")[0] for line in said.err.splitlines()] == [
+        "schedule",
+        "command[1]",
+        "command",
+    ]
+    assert said.err.endswith(" (warning)\n")
+    again = cli("add", "new", "--replace", "--json", "--", "no-such-program")
+    [warning] = again.json["warnings"]
+    assert warning.startswith('command: program "no-such-program" not found on PATH')
+    assert cli("add", "new", "--replace", "--json", "--", "true").json["warnings"] == []
+    cli("remove", "new")

@@ -91,7 +91,7 @@ def test_add_replaces_only_on_request_and_remove_removes(tmp_path):
         await peer.ask("remove", job="new")
         return added, again, replaced, shown["info"]["priority"], (await peer.refusal("show", job="new")).kind
 
-    added = {"job": "new", "next_at": None, "is_triggered": False}
+    added = {"job": "new", "next_at": None, "is_triggered": False, "warnings": []}
     assert run_with_daemon(tmp_path, work) == (added, "DuplicateJob", added, "high", "JobNotFound")
 
 

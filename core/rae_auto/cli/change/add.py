@@ -97,6 +97,13 @@ def add_command(
         print_json(added)
     else:
         click.echo(f"added {escape_line(added['job'])}; {_describe_start(added, zone_of(client))}")
+        print_warnings(added)
+
+
+def print_warnings(added: dict[str, Any]) -> None:
+    """Say what is likely to fail of a job that the daemon has taken."""
+    for line in added["warnings"]:
+        click.echo(f"rae-auto: {escape_line(line)} (warning)", err=True)
 
 
 def _describe_start(added: dict[str, Any], zone: ZoneInfo) -> str:

@@ -9,6 +9,7 @@ import click
 from attrs import evolve
 
 from rae_auto.cli import options
+from rae_auto.cli.change.add import print_warnings
 from rae_auto.cli.interactive.editor import open_editor
 from rae_auto.cli.queries import connect
 from rae_auto.errors import ConfigError, DaemonUnreachable, SchedulerError
@@ -85,7 +86,7 @@ def _edit_added(job: str, definition: dict[str, Any], config: str | None) -> int
             raise ConfigError([f"the table is that of {new.id}; 'rae-auto rename {job} {new.id}' gives another name"])
         if new != old:
             with connect(config) as client:
-                client.call("add", definition=documents.dump(new), replace=True)
+                print_warnings(client.call("add", definition=documents.dump(new), replace=True))
         path.unlink()
         path.parent.rmdir()
         return "nothing was changed" if new == old else f"changed {escape_line(job)}"
