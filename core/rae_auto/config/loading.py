@@ -27,7 +27,7 @@ from rae_auto.model.primitives.problems import (
     describe_value,
     invalid,
 )
-from rae_auto.model.primitives.zones import local_zone_name, zone
+from rae_auto.model.primitives.zones import zone
 from rae_auto.paths import absolute_path, configured_state_directory
 
 
@@ -195,7 +195,7 @@ def _resolve_paths(table: FileTable, plugins: PluginSource, directory: Path) -> 
 def _timezone(name: str, findings: ProblemCollector) -> str:
     with findings.within("timezone"):
         try:
-            return zone(local_zone_name() if name == "local" else name).key
+            return zone(name).key
         except ValueError as error:
             raise invalid(str(error)) from None
     return "UTC"

@@ -43,7 +43,9 @@ BACKGROUND_LOGGERS = (PluginRef("console"), PluginRef("file"))
 class FileTable:
     """The top level of a configuration file, without its jobs and their defaults."""
 
-    timezone: str = field(default="local", metadata=_help('time zone of schedules: an IANA name, or "local"'))
+    timezone: str = field(
+        default="local", metadata=_help('time zone of schedules: an IANA name, a rule of POSIX, or "local"')
+    )
     state: str | None = field(
         default=None,
         metadata=_help("directory of the state, relative to this file; RAE_STATE_DIR overrides it"),

@@ -13,6 +13,7 @@ from rae_auto.model.expectations import Expectation
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Cursor, SeenOccurrence, SkippedStart
 from rae_auto.model.primitives.formatting import format_count, quote
+from rae_auto.model.primitives.zones import zone as named_zone
 from rae_auto.model.reasons import Missed, Paused, Reason, SkippedByHand
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
@@ -105,7 +106,7 @@ class JobView:
         name = getattr(self._schedule(trigger), "timezone", None)
         if not isinstance(name, str) or name == "local":
             return None
-        there, here = instant.astimezone(ZoneInfo(name)), instant.astimezone(self.zone)
+        there, here = instant.astimezone(named_zone(name)), instant.astimezone(self.zone)
         if there.utcoffset() == here.utcoffset():
             return None
         return f"{here:%H:%M} in {self.zone.key} is {there:%H:%M} on {there.date()} in {name}, the trigger's zone"

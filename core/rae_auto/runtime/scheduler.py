@@ -33,7 +33,7 @@ from rae_auto.model.policies import Retention
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.primitives.zones import local_zone_name
+from rae_auto.model.primitives.zones import LOCAL
 from rae_auto.model.run import Run
 from rae_auto.model.run_inputs import inputs_of
 from rae_auto.model.value_checks import check_arguments
@@ -82,7 +82,7 @@ class Scheduler:
 
         Jobs inherit a few variables of `environment` (default: that of this process). Errors: BadRequest.
         """
-        timezone = check_zone(timezone) if timezone else local_zone_name()
+        timezone = check_zone(timezone or LOCAL)
         check_at_least(1, max_parallel=max_parallel, max_queue=max_queue)
         self._options = RuntimeOptions(
             # Absolute, because the processes that run jobs have working directories of their own.

@@ -1,15 +1,13 @@
 """Zones by name; rule 30a of the cron rules: whatever names no zone is one clear ValueError."""
 
 import contextlib
-from datetime import datetime
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rae_auto.model.primitives import zones
-from rae_auto.model.primitives.zones import local_zone_name, zone
+from rae_auto.model.primitives.zones import zone
 
 
 def test_zone_returns_the_zone_of_a_name():
@@ -21,7 +19,7 @@ def test_zone_returns_the_zone_of_a_name():
     "name",
     [
         *("Nowhere/City", "../../etc/passwd", "/etc/localtime", "Europe", "Europe/", "", ".", "a\0b", "\ud800"),
-        *("Europe/Berlin\n", "Europe//Berlin", "zone.tab", "tzdata.zi", "Europe/__init__.py", "CET-1CEST", "LOCAL"),
+        *("Europe/Berlin\n", "Europe//Berlin", "zone.tab", "tzdata.zi", "Europe/__init__.py", "LOCAL"),
         "x" * 5000,
     ],
 )
@@ -46,47 +44,18 @@ def test_misspelled_zone_gets_a_suggestion(wrong):
         zone(wrong)
 
 
-class TestLocalZone:
-    @pytest.fixture(autouse=True)
-    def machine(self, monkeypatch, tmp_path) -> Path:
-        monkeypatch.delenv("TZ", raising=False)
-        monkeypatch.setattr(zones, "_LOCALTIME", tmp_path / "localtime")
-        monkeypatch.setattr(zones, "_TIMEZONE", tmp_path / "timezone")
-        return tmp_path
+@pytest.mark.parametrize(
+    ("rule", "offset", "name"),
+    [("CET-1CEST,M3.5.0,M10.5.0/3", 2, "CEST"), ("<+0330>-3:30", 3.5, "+0330"), ("JST-9", 9, "JST")],
+)
+def test_zone_of_a_posix_rule_follows_it(rule, offset, name):
+    found = zone(rule)
+    summer = datetime(2026, 7, 1, tzinfo=found)
+    assert (summer.utcoffset(), summer.tzname(), found.key) == (timedelta(hours=offset), name, rule)
 
-    @pytest.mark.parametrize(
-        ("variable", "name"),
-        [
-            ("Asia/Tokyo", "Asia/Tokyo"),
-            (":Asia/Tokyo", "Asia/Tokyo"),
-            ("/usr/share/zoneinfo/Asia/Tokyo", "Asia/Tokyo"),
-            ("", "UTC"),
-        ],
-    )
-    def test_is_that_of_the_variable(self, monkeypatch, variable, name):
-        monkeypatch.setenv("TZ", variable)
-        assert local_zone_name() == name
-        assert zone("local").key == name
 
-    def test_is_that_of_the_link(self, machine):
-        (machine / "localtime").symlink_to("/var/db/timezone/zoneinfo/America/Argentina/Ushuaia")
-        (machine / "timezone").write_text("Europe/Rome\n")
-        assert local_zone_name() == "America/Argentina/Ushuaia"
-
-    def test_is_that_of_the_file_without_a_link(self, machine):
-        (machine / "localtime").write_bytes(b"TZif")
-        (machine / "timezone").write_text("Europe/Rome\n")
-        assert local_zone_name() == "Europe/Rome"
-
-    def test_is_that_of_the_file_if_the_link_leads_elsewhere(self, machine):
-        (machine / "localtime").symlink_to("/somewhere/else")
-        (machine / "timezone").write_text("Europe/Rome\n")
-        assert local_zone_name() == "Europe/Rome"
-
-    def test_is_utc_by_default(self):
-        assert local_zone_name() == "UTC"
-
-    def test_is_refused_if_the_variable_has_no_iana_name(self, monkeypatch):
-        monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
-        with pytest.raises(ValueError, match='unknown time zone "CET-1CEST'):
-            zone("local")
+@pytest.mark.parametrize("rule", ["CET-1CEST,M3.9.0,M10.5.0/3", "CET-1CEST,M3.5.0", "XXX-99"])
+def test_bad_posix_rule_is_refused_in_one_line(rule):
+    with pytest.raises(ValueError, match="value out of range") as caught:
+        zone(rule)
+    assert str(caught.value).isprintable()

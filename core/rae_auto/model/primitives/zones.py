@@ -1,36 +1,32 @@
 """Time zones by name, with one clear error for every bad name; and times as people read them in a zone."""
 
-import os
 from collections.abc import Callable
 from datetime import datetime, tzinfo
 from functools import lru_cache
-from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.primitives.names import did_you_mean
+from rae_auto.model.primitives.zone_sources.local_zone import LOCAL, find_local_zone
+from rae_auto.model.primitives.zone_sources.zone_names import load_zone, suggest_zone
 
-LOCAL = "local"
-_LOCALTIME = Path("/etc/localtime")
-_TIMEZONE = Path("/etc/timezone")
+__all__ = ["LOCAL", "format_local_time", "time_format", "zone"]
 
 
 def zone(name: str) -> ZoneInfo:
-    """Return the IANA zone of this name, or the machine's for "local". Raises ValueError."""
-    return _named(local_zone_name() if name == LOCAL else name)
+    """Return the zone of an IANA name or a rule of POSIX, or the machine's for "local". Raises ValueError."""
+    return find_local_zone().load() if name == LOCAL else _named(name)
 
 
 @lru_cache(maxsize=256)
 def _named(name: str) -> ZoneInfo:
-    if len(name) <= 64 and name.isascii() and name.isprintable() and not name.startswith((".", "/")):
-        # zoneinfo itself answers bad names with KeyError, OSError, IsADirectoryError or ValueError.
-        try:
-            return ZoneInfo(name)
-        except (KeyError, OSError, ValueError):
-            pass
     shown = quote(name if len(name) <= 60 else name[:60] + "…")
-    near = did_you_mean(name[:64], available_timezones()) or '; use an IANA name, as in "Europe/Berlin"'
-    raise ValueError(f"unknown time zone {shown}{near}")
+    try:
+        found = load_zone(name)
+    except ValueError as error:
+        raise ValueError(f"time zone {shown} {error}") from None
+    if found is None:
+        raise ValueError(f"unknown time zone {shown}{suggest_zone(name)}")
+    return found
 
 
 def format_local_time(instant: datetime, zone: tzinfo | None, now: datetime) -> str:
@@ -49,27 +45,3 @@ def time_format(zone: ZoneInfo, now: datetime, *, local: bool) -> Callable[[date
     if local:
         return lambda instant: format_local_time(instant, zone, now)
     return lambda instant: instant.astimezone(zone).isoformat(" ", "seconds")
-
-
-def local_zone_name() -> str:
-    """Return the machine's zone: TZ, else the link /etc/localtime, else /etc/timezone, else "UTC"."""
-    variable = os.environ.get("TZ", "").removeprefix(":")
-    return _after_zoneinfo(variable) or variable or _from_link() or _from_file() or "UTC"
-
-
-def _from_link() -> str:
-    try:
-        return _after_zoneinfo(str(_LOCALTIME.readlink()))
-    except OSError:
-        return ""
-
-
-def _from_file() -> str:
-    try:
-        return _TIMEZONE.read_text("ascii").strip()
-    except (OSError, ValueError):
-        return ""
-
-
-def _after_zoneinfo(path: str) -> str:
-    return path.partition("zoneinfo/")[2]

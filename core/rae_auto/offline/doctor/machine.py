@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rae_auto.model.primitives.formatting import format_elapsed
-from rae_auto.model.primitives.zones import local_zone_name, zone
+from rae_auto.model.primitives.zone_sources.local_zone import LOCAL, find_local_zone, find_other_name
+from rae_auto.model.primitives.zones import zone
 from rae_auto.offline.doctor.facts import Machine
 from rae_auto.offline.doctor.finding import Finding
+
+_SET_ZONE = 'set timezone = "Europe/Berlin" in the configuration'
 
 MIN_OPEN_FILES = 256
 MIN_PROCESSES = 128
@@ -24,7 +27,7 @@ def check_machine(machine: Machine, written: Iterator[Path]) -> Iterator[Finding
     """Check all that doesn't depend on a configuration; `written` are files that were written with a right clock."""
     yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.release()}")
     yield from check_clock(machine, written)
-    yield check_zones()
+    yield from check_zones(machine)
     yield from check_limits(machine)
     yield check_inotify(machine)
 
@@ -41,13 +44,23 @@ def check_clock(machine: Machine, written: Iterator[Path]) -> Iterator[Finding]:
     yield Finding("clock", "suspend is detected" if has_boot else "suspend looks like a clock change")
 
 
-def check_zones() -> Finding:
-    """Check that there are time zones, and that the machine's is known."""
+def check_zones(machine: Machine) -> Iterator[Finding]:
+    """Check that there are time zones, and that the machine's is known; tell which it is, and where it is set."""
     try:
         zone("America/New_York")
     except (ValueError, LookupError) as error:
-        return Finding("time zones", str(error), "install tzdata: 'pip install tzdata', or the system's package")
-    return Finding("time zones", f"installed; the local time zone is {local_zone_name()}")
+        yield Finding("time zones", str(error), "install tzdata: 'pip install tzdata', or the system's package")
+        return
+    try:
+        local = find_local_zone(machine.root, machine.environment)
+        key = local.load().key
+    except ValueError as error:
+        yield Finding.from_message("time zones", str(error), _SET_ZONE)
+        return
+    name = "has no IANA name" if key == LOCAL else f"is {key}"
+    yield Finding("time zones", f"the machine's {name}, from {local.source}")
+    if (other := find_other_name(local, machine.root)) is not None:
+        yield Finding("time zones", f"/etc/timezone says {other}, which the C library and rae-auto don't read")
 
 
 def check_limits(machine: Machine) -> Iterator[Finding]:

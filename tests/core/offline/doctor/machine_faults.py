@@ -51,6 +51,22 @@ def _no_zones(world: World) -> None:
     world.monkeypatch.setattr("rae_auto.offline.doctor.machine.zone", _refuse_zone)
 
 
+@fault("a TZ that is not understood", "time zones: … TZ=CET-1CEST does not say when …; or set timezone = …")
+def _unknown_rule(world: World) -> None:
+    world.set_environment(TZ="CET-1CEST")
+
+
+@fault("a localtime that is no zone file", "time zones: …/etc/localtime is not a time zone file; link it to …")
+def _bad_localtime(world: World) -> None:
+    world.write_system("/etc/localtime", "Europe/Berlin\n")
+
+
+@fault("a localtime that leads nowhere", "time zones: …/etc/localtime can't be read (…); link it to a zone file, …")
+def _dangling_localtime(world: World) -> None:
+    world.write_system("/etc/timezone", "Europe/Berlin\n")
+    (world.root / "etc/localtime").symlink_to("/no/where")
+
+
 def _refuse_zone(name: str) -> None:
     raise ValueError(f'unknown time zone "{name}"')
 

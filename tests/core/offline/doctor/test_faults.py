@@ -67,6 +67,15 @@ def test_a_masked_sleep_target_keeps_the_machine_awake(world: World) -> None:
     assert world.problems() == []
 
 
+def test_the_zone_is_shown_with_where_it_is_set(world: World) -> None:
+    world.write_system("/etc/timezone", "Europe/Rome\n")
+    (world.root / "etc/localtime").symlink_to("/usr/share/zoneinfo/Asia/Tokyo")
+    first, second = [finding.observation for finding in world.find() if finding.subject == "time zones"]
+    assert first == f"the machine's is Asia/Tokyo, from {world.root}/etc/localtime → /usr/share/zoneinfo/Asia/Tokyo"
+    assert second == "/etc/timezone says Europe/Rome, which the C library and rae-auto don't read"
+    assert world.problems() == []
+
+
 def test_clock_may_be_a_little_behind(world: World) -> None:
     world.facts["now"] = datetime.now(UTC) - timedelta(minutes=4)
     assert world.problems() == []
