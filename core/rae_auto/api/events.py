@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from attrs import field, frozen
 
+from rae_auto.model.primitives.trace import EVENT_KEY, traceparent_of
 from rae_auto.model.run import Run
 
 RUN_ENDED = "run."
@@ -18,7 +19,8 @@ class Event:
     """Something that happened. `id` is unique, `name` a dotted word, `data` holds JSON values.
 
     The end of a run is an event too: `run.STATE`, with the run's id, and in `data` `job`, `trigger`, `state`,
-    `exit_code` and `seconds`.
+    `exit_code`, `seconds`
+    and `traceparent`.
     """
 
     id: str
@@ -56,6 +58,7 @@ def end_of(run: Run) -> Event:
         "state": run.state.value,
         "exit_code": run.exit_code,
         "seconds": None if began is None else max((ended - began).total_seconds(), 0.0),
+        EVENT_KEY: traceparent_of(run.id, run.attempt, run.event),
     }
     return Event(run.id, f"{RUN_ENDED}{run.state.value}", ended, data)
 

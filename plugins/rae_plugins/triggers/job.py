@@ -124,7 +124,8 @@ class JobTrigger(PatternTrigger):
         if event is None or event.data.get("job") not in self.jobs or event.data.get("seconds") is None:
             return StepResult(state)
         end = {"job": event.data["job"], "run_id": event.id}
-        end |= {name: event.data.get(name) for name in ("state", "exit_code", "seconds")}
+        trace = {"traceparent": event.data["traceparent"]} if "traceparent" in event.data else {}
+        end |= {name: event.data.get(name) for name in ("state", "exit_code", "seconds")} | trace
         if self.within is None or self.mode is JobTriggerMode.ANY:
             return StepResult(state, (Firing(event.id, event.at, end),))
         ends = _add_end(state, end, event.at, self.within)
@@ -132,7 +133,8 @@ class JobTrigger(PatternTrigger):
             return StepResult(ends)
         runs = [ends[job]["end"] for job in self.jobs]
         newest = max(parse_instant(entry["at"]) for entry in ends.values())
-        return StepResult({}, (Firing(_key(runs), newest, {"runs": runs}),))
+        # Of several traces a run can continue one: that of the end it was waiting for.
+        return StepResult({}, (Firing(_key(runs), newest, {"runs": runs, **trace}),))
 
 
 def _add_end(ends: State, end: Mapping[str, Any], at: datetime, within: timedelta) -> dict[str, Any]:

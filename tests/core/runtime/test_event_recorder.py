@@ -15,6 +15,7 @@ from rae_auto.api.events import Event, StreamPosition
 from rae_auto.api.store import Change, LogQuery
 from rae_auto.errors import BadRequest, StoreError
 from rae_auto.model import documents
+from rae_auto.model.primitives.trace import traceparent_of
 from rae_auto.runtime import event_recorder
 from rae_auto.testing.memory_store import MemoryStore
 
@@ -223,6 +224,7 @@ def test_the_ends_of_runs_are_events_live_and_after_a_restart(tmp_path, store):
         "state": "succeeded",
         "exit_code": 0,
         "seconds": 0,
+        "traceparent": traceparent_of(runs[0].id, 1, None),
     }
 
     async def second(scheduler):

@@ -77,6 +77,12 @@ def test_mode_all_fires_once_every_job_ended_and_restarts():
     assert first.event["runs"][1] == {"job": "b", "run_id": "r3", "state": "succeeded", "exit_code": 0, "seconds": 1.0}
 
 
+def test_trace_of_an_end_is_that_of_the_firing():
+    traced = evolve(end("r2", "b", 1), data={**end("r2", "b").data, "traceparent": "00-1-2-01"})
+    (single,), (both,) = fired(JobTrigger(jobs=["b"]), traced), fired(all_of("a", "b"), end("r1", "a"), traced)
+    assert (single.event["traceparent"], both.event["traceparent"]) == ("00-1-2-01", "00-1-2-01")
+
+
 def test_mode_all_key_derives_from_the_runs():
     ends = (end("r1", "a"), end("r2", "b", 1))
     (one,), (other,) = fired(all_of("a", "b"), *ends), fired(all_of("b", "a"), *reversed(ends))

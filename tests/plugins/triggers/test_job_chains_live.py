@@ -11,6 +11,7 @@ from tests.support.control_peer import in_time
 from rae_auto import Job, RunState, Scheduler, TriggerRef
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import InvalidJob, JobInUse
+from rae_auto.model.primitives.trace import traceparent_of
 
 
 def job(id: str, *schedule: TriggerRef, **fields: Any) -> Job:
@@ -73,6 +74,7 @@ def test_end_of_a_job_starts_a_chain_of_jobs(tmp_path):
         "state": "succeeded",
         "exit_code": 0,
         "seconds": 0,
+        "traceparent": traceparent_of(first.id, 1, None),
     }
 
 

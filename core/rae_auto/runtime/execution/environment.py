@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.instants import format_instant
+from rae_auto.model.primitives.trace import TRACE_VARIABLE, traceparent_of
 from rae_auto.model.run import Run
 from rae_auto.runtime.execution.event_path import PATH_VARIABLE, find_path
 from rae_auto.runtime.secrets import resolve_secrets, sort_secrets
@@ -42,7 +43,8 @@ def build_environment(
     if (large := oversized_event(run)) is not None:
         own["RAE_EVENT"] = json.dumps({"too_large": len(large), "file": str(event_file)})
         own["RAE_EVENT_FILE"] = str(event_file)
-    return {**inherited_environment(inherited, job.pass_env), **env, **own}
+    trace = {TRACE_VARIABLE: traceparent_of(run.id, run.attempt, run.event)}
+    return {**inherited_environment(inherited, job.pass_env), **trace, **env, **own}
 
 
 def expected_environment(job: Job, inherited: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
