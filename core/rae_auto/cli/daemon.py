@@ -82,16 +82,42 @@ def reload_command(config: str | None, json_: bool) -> None:
 @options.as_json
 @options.headers
 @click.option("--watch", is_flag=True, help="Update the status whenever something happens.")
-def status_command(config: str | None, json_: bool, watch: bool) -> None:
+@click.option(
+    "--badge",
+    is_flag=False,
+    flag_value="",
+    metavar="[JOB]",
+    help="Print a picture (SVG) of the status, or of that of a job, instead.",
+    shell_complete=options.complete("jobs"),
+)
+def status_command(config: str | None, json_: bool, watch: bool, badge: str | None) -> None:
     """Show whether all is well, what is running, what is waiting and why, and what comes next.
 
     Example: rae-auto status --watch
     """
+    if badge is not None:
+        if json_ or watch:
+            raise click.UsageError("--badge goes with neither --json nor --watch")
+        click.echo(_read_badge(config, badge), nl=False)
+        return
     with connect(config) as client:
         status = _read_status(client, json_)
         _show(status, zone_of(client), json_)
         if watch:
             _watch(client, status, config, json_)
+
+
+def _read_badge(config: str | None, job: str) -> str:
+    """Return the badge of a job, or of the daemon for "". Without a daemon it is printed as well as the error."""
+    from rae_auto.views.monitoring.badge import UNREACHABLE, job_badge, status_badge  # lazy: start-up
+
+    try:
+        with connect(config) as client:
+            badge = job_badge(client.call("show", job=job)["info"]) if job else status_badge(client.call("status"))
+    except DaemonUnreachable:
+        click.echo(UNREACHABLE.svg(), nl=False)
+        raise
+    return badge.svg()
 
 
 def _read_status(client: Client, json_: bool) -> dict[str, Any]:

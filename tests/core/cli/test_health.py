@@ -108,3 +108,17 @@ def test_address_that_others_can_reach_is_refused(offline, text):
     answer = offline("metrics", "--serve", text)
     assert answer.code == 2
     assert answer.err.startswith("rae-auto: --serve")
+
+
+@pytest.mark.usefixtures("daemon")
+def test_status_as_a_badge_is_a_picture(cli):
+    assert cli("status", "--badge").out.startswith('<svg xmlns="http://www.w3.org/2000/svg" ')
+    assert "<title>after: not run yet</title>" in cli("status", "--badge", "after").out
+    assert (cli("status", "--badge", "nope").code, cli("status", "--badge", "--json").code) == (1, 2)
+
+
+def test_badge_without_a_daemon_says_so(offline):
+    answer = offline("status", "--badge")
+    assert answer.code == 3
+    assert "<title>rae-auto: not running</title>" in answer.out
+    assert answer.err.startswith("rae-auto: no daemon is running for ")
