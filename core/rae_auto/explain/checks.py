@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from attrs import frozen
@@ -191,17 +191,18 @@ def _policies_of(run: Run) -> Iterator[ExplanationFact]:
     yield ExplanationFact("overlap", f'{open_runs} (overlap = "{conditions.overlap}")')
     if conditions.needs:
         is_forced = isinstance(run.cause, Manual) and run.cause.forced
-        yield ExplanationFact("needs", _FORCED if is_forced else f"{', '.join(conditions.needs)}{_met(run)}")
+        yield ExplanationFact("needs", _FORCED if is_forced else _describe_needs(run, conditions.needs))
     for name, result in conditions.guards.items():
         yield ExplanationFact(f"guard {name}", f"{result.verdict}: {result.reason}")
     if conditions.resources:
         yield ExplanationFact("resources", ", ".join(conditions.resources))
 
 
-def _met(run: Run) -> str:
+def _describe_needs(run: Run, needs: Sequence[str]) -> str:
+    names = ", ".join(needs)
     if run.started_at is not None:
-        return ": the latest run of each had succeeded when this run started"
-    return f": {run.reason.text}" if run.state is RunState.SKIPPED and run.reason else ""
+        return f"when this run started, {names} had succeeded the last time {'it' if len(needs) == 1 else 'they'} ran"
+    return f"{names}: {run.reason.text}" if run.state is RunState.SKIPPED and run.reason else names
 
 
 def _wait(run: Run, view: JobView) -> Iterator[ExplanationFact]:

@@ -32,10 +32,12 @@ def time_of_day(value: object) -> str:
 def absolute_path(value: object) -> str:
     """Convert a path that begins with / or ~ to an absolute one, as text. Raises ValueError; touches no file."""
     if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError(f"invalid path {_quoted_value(value)}; use text that begins with / or ~")
+        raise ValueError(f"invalid path {_quoted_value(value)}; write the path of a file or folder, as text")
     path = os.path.expanduser(value)  # noqa: PTH111 - text in, text out
     if not os.path.isabs(path):  # noqa: PTH117 - as above
-        raise ValueError(f"relative path {_quoted_value(value)}; use a path that begins with / or ~")
+        raise ValueError(
+            f"relative path {_quoted_value(value)}; write the whole path, because there is no folder to start from"
+        )
     return path
 
 

@@ -42,7 +42,7 @@ def trace_record(trace: Trace) -> dict[str, Any]:
 def trace_line(trace: Trace) -> str:
     """Return one line for a person, shortened if it is long."""
     event = "" if trace.event is None else json.dumps(trace.event, ensure_ascii=False)
-    words = filter(None, (trace.trigger, trace.kind, trace.key, event, trace.text))
-    text = escape_line(" ".join(words))
+    kind = "" if trace.kind == "traces" else trace.kind
+    text = escape_line(f"{trace.trigger}: {' '.join(filter(None, (kind, trace.key, event, trace.text)))}")
     shown = text if len(text) <= MAX_LINE_CHARACTERS else text[:MAX_LINE_CHARACTERS] + "…"
     return f"{trace.at.isoformat(timespec='milliseconds')}  {shown}"

@@ -403,7 +403,7 @@ class TestOffByHand:
         assert "paused  backup  is paused until 2099-01-02T00:00:00+01:00 (note: new disk); simulate it without" in out
         assert "sync" not in out
 
-    def test_simulate_leaves_them_out_when_told_to_or_in_the_past(self, simulate: Cli) -> None:
+    def test_simulate_leaves_them_out_on_request_or_in_the_past(self, simulate: Cli) -> None:
         for arguments in (["--from", "2099-01-01", "--no-pauses"], ["--from", "2026-10-20"]):
             said = simulate(*arguments, "--json").json
             assert [run["job"] for run in said["runs"]].count("backup") == 1

@@ -43,8 +43,8 @@ def test_what_would_be_started_is_shown_and_nothing_runs(configured: Cli, tmp_pa
     done = configured(TICK, "tick", "--for", "1s")
     assert done.code == 0
     lines = [line.split("  ", 1)[1] for line in done.out.splitlines()[:-1]]
-    assert {"fast starts", "never starts", "never ends"} <= set(lines)
-    assert any(line.startswith("fast fires ") for line in lines)
+    assert {"fast: starts", "never: starts", "never: ends"} <= set(lines)
+    assert any(line.startswith("fast: fires ") for line in lines)
     assert done.out.splitlines()[-1].startswith("tick would have been started ")
     assert not (tmp_path / "ran").exists()
     assert not (tmp_path / "state").exists()

@@ -237,7 +237,7 @@ def test_facts_go_from_the_trigger_to_the_end_with_resources():
     ]
     result = facts_of(explanation)
     assert result["overlap"] == 'no other run was open (overlap = "queue")'
-    assert result["needs"] == "b: the latest run of each had succeeded when this run started"
+    assert result["needs"] == "when this run started, b had succeeded the last time it ran"
     assert result["resources"] == "db"
     assert result["attempt 1"] == "succeeded after 0 s (used 2 s of CPU time, 3 MB of memory)"
 

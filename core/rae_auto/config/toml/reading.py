@@ -61,9 +61,8 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         location = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
         what = message[: location.start()] if location else message
         line = int(location[1]) if location and location[1] else text.count("\n") + 1
-        raise ConfigError(
-            [f"{format_place(path, line)}: invalid TOML: {explain_syntax_error(what, text, line)}"]
-        ) from None
+        line, problem = explain_syntax_error(what, text, line)
+        raise ConfigError([f"{format_place(path, line)}: invalid TOML: {problem}"]) from None
     except RecursionError:
         raise ConfigError(
             [f"{format_place(path)}: lists or tables are nested too deeply; use at most {MAX_NESTING_LEVELS} levels"]

@@ -7,26 +7,30 @@ a Windows path. So the line is matched against the mistakes of people who come f
 import re
 from collections.abc import Callable, Sequence
 
+from rae_auto.config.toml.unclosed import find_unpaired
 from rae_auto.model.primitives.escaping import quote_short, shorten_line
 
 _BARE_KEY = r"[A-Za-z0-9_.-]+"
 _TYPOGRAPHIC_QUOTES = "\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb"
 _CAPITALS = {"True": "true", "False": "false", "TRUE": "true", "FALSE": "false"}
 _BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+_QUOTED = r"\"(?:\\.|[^\"\\])*\"|'[^']*'"
 _ABSENT = ("none", "null", "nil", "~")
 
 
-def explain_syntax_error(message: str, text: str, line: int) -> str:
-    """Return what is wrong in a line (from 1) of a text, with the remedy; the parser's `message` if that is unknown."""
+def explain_syntax_error(message: str, text: str, line: int) -> tuple[int, str]:
+    """Return the line (from 1) with the mistake, and what is wrong there, with the remedy.
+
+    The parser stopped at `line`; its `message` is returned if nothing better is known.
+    """
     lines = text.split("\n")
     content = lines[min(line, len(lines)) - 1].rstrip("\r")
     for find in _FINDERS:
         if (hint := find(message, content, lines[: line - 1])) is not None:
-            return hint
-    what = re.sub(
-        r"^Illegal character '\\[nr]'$", "a text isn't closed on its line; end it with a quotation mark", message
-    )
-    return shorten_line(what, 200)
+            return line, hint
+    if (unpaired := find_unpaired(text, line)) is not None:
+        return unpaired.line, unpaired.problem
+    return line, shorten_line(message, 200)
 
 
 def _find_typographic_quotes(_: str, content: str, __: Sequence[str]) -> str | None:
@@ -67,9 +71,11 @@ def _find_header(_: str, content: str, __: Sequence[str]) -> str | None:
     if not re.match(r"\[+\s*[A-Za-z0-9_\"'.-]+", stripped) or re.match(r"\[.*\]\s*(#.*)?$", stripped) is None:
         if match := re.match(r"(\[[^\]#=]+\])\s*([^#\s].*)", stripped):
             return f"{match[1]} must stand alone; begin a new line after it"
-        if re.fullmatch(r"\[+[^\]#=,]+", stripped):
+        if re.fullmatch(r"\[+[^\]#=,\"']+", stripped):
             return f"{quote_short(stripped, 40)} is not closed; write {shorten_line(stripped, 40)}]"
         return None
+    if re.fullmatch(r"\[\[[^\[\]]+\]|\[[^\[\]]+\]\]", stripped):
+        return f"{quote_short(stripped, 40)} has more brackets at one end; write [{stripped.strip('[]')}]"
     if re.match(r"\[[^\]\"']*[^\]\"'.]\s+[^\]\"'.\s][^\]]*\]", stripped):
         return f"a name in {shorten_line(stripped, 40)} has a blank; use letters, digits, - and _"
     return None
@@ -94,7 +100,7 @@ def _find_yaml(_: str, content: str, __: Sequence[str]) -> str | None:
     return None
 
 
-def _find_value(_: str, content: str, before: Sequence[str]) -> str | None:
+def _find_value(message: str, content: str, before: Sequence[str]) -> str | None:
     """Return a hint on a value without quotes, or with quotes inside quotes."""
     match = re.match(rf"\s*({_BARE_KEY})\s*=\s*(.*)$", content)
     if match is None:
@@ -113,6 +119,12 @@ def _find_value(_: str, content: str, before: Sequence[str]) -> str | None:
         return f'a text must be in quotes; write {key} = "{shorten_line(text, 60)}"'
     if items := _find_bare_items(value):
         return f"the texts of a list must be in quotes; write {key} = {shorten_line(items, 60)}"
+    if item := _find_bare_item(value):
+        return f'the texts of a list must be in quotes; write "{shorten_line(item, 40)}"'
+    if value.startswith("(") and message == "Invalid value":
+        return f"a list is written in square brackets; write {key} = [{shorten_line(value.strip('()'), 40)}]"
+    if re.search(r",\s*,", re.sub(_QUOTED, '""', value)):
+        return "there are two commas without a value between them; remove one"
     if "{" in value and value.count("{") > value.count("}"):
         headers = [found[1] for line in before if (found := re.match(r"\s*\[([^\[\]]+)\]", line))]
         table = f"[{headers[-1]}.{key}]" if headers else f"[{key}]"
@@ -130,11 +142,23 @@ def _find_bare_items(value: str) -> str | None:
     return f"[{', '.join(quote_short(item.strip()) for item in match[1].split(',') if item.strip())}]"
 
 
+def _find_bare_item(value: str) -> str | None:
+    """Return the first item without quotes of a list of texts that have them, but for brackets inside of it."""
+    plain = re.sub(_QUOTED, "", value)
+    if not value.startswith("[") or re.search(r"[{\"']", plain):
+        return None
+    for item in plain.strip("[]").split(","):
+        bare = item.strip()
+        if re.match(r"[A-Za-z~/$.-]", bare) and not re.fullmatch(r"true|false|[+-]?(?:inf|nan|[\d._]+)", bare):
+            return bare
+    return None
+
+
 def _find_nested_quotes(value: str) -> str | None:
     if value.startswith('"') and not value.startswith('"""'):
         closed = re.match(r'"(?:\\.|[^"\\])*"', value)
         if closed is None:
-            return 'a text isn\'t closed on its line; end it with ", or write several lines between """ marks'
+            return None
         rest = value[closed.end() :].strip()
         if rest and '"' in rest and not rest.startswith("+"):
             inner = value[1:].removesuffix('"')

@@ -60,8 +60,10 @@ def check_limits_of(registry: Registry, config: Config) -> Iterator[Finding]:
             continue  # Reported with the plugins.
         if issubclass(executor, Executor):
             backends = executor.backends()
-            limits = ", ".join(f"{limit}: {how or 'not enforceable here'}" for limit, how in backends.items())
-            yield Finding("limits", f"{name}: {limits or 'none'}")
+            enforced = "; ".join(f"{limit} ({how})" for limit, how in backends.items() if how)
+            missing = ", ".join(limit for limit, how in backends.items() if not how)
+            texts = [f"enforces {enforced or 'none'}", *([f"can't enforce {missing} here"] if missing else [])]
+            yield Finding("limits", f"the {name} executor {', and '.join(texts)}")
             for job in (job for job in config.jobs if job.executor_ref.type == name):
                 yield from _find_unenforced(job, executor)
 

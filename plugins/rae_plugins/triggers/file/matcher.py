@@ -93,7 +93,7 @@ def parse_path(path: str, *, recursive: bool) -> list[PathPattern]:
     """
     whole = expand_home(path)
     if not path:
-        raise ValueError('is empty; write a path that begins with / or ~, as in "~/inbox"')
+        raise ValueError('is empty; write the path of a file or folder, as in "~/inbox"')
     if not whole.is_absolute() or ".." in whole.parts or "\0" in path:
         raise ValueError(f"{quote_short(path)} is not an absolute path; begin it with / or ~, and leave out ..")
     anchor, *segments = split_path(whole)

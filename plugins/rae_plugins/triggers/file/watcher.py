@@ -150,8 +150,8 @@ class FileWatcher:
             return
         result = await self._run_in_thread(self._scanner.scan, request, self.context.timer.now().mono)
         self._warn_of_gaps(result)
-        scope = "everything" if request.everything else "changed paths"
-        self.context.trace(f"scanned {scope}: {'found changes' if result.has_new_changes else 'no changes'}")
+        scope = "all files" if request.everything else "what was reported"
+        self.context.trace(f"looked at {scope}; {'files have' if result.has_new_changes else 'no file has'} changed")
         if result.has_new_changes:
             await self._delivery.deliver()
         if result.directories_changed or request.everything:
