@@ -31,7 +31,7 @@ def state_directory(config: Path | None = None) -> Path:
     if sys.platform == "win32":
         return _from_environment("LOCALAPPDATA", "AppData/Local") / "rae-auto" / "state"
     if sys.platform == "darwin":
-        return _home() / "Library" / "Application Support" / "rae-auto" / "state"
+        return home_directory() / "Library" / "Application Support" / "rae-auto" / "state"
     return _from_environment("XDG_STATE_HOME", ".local/state") / "rae-auto"
 
 
@@ -120,7 +120,7 @@ def config_directory() -> Path:
     if sys.platform == "win32":
         return _from_environment("APPDATA", "AppData/Roaming") / "rae-auto"
     if sys.platform == "darwin":
-        return _home() / "Library" / "Application Support" / "rae-auto"
+        return home_directory() / "Library" / "Application Support" / "rae-auto"
     return _from_environment("XDG_CONFIG_HOME", ".config") / "rae-auto"
 
 
@@ -165,17 +165,51 @@ def find_config(explicit: str | None = None) -> Path | None:
     with contextlib.suppress(FileNotFoundError):
         here = Path.cwd()
         directories = [here, *here.parents]
-    for directory in (*directories, config_directory()):
-        if os.path.lexists(directory / CONFIG_NAME):
-            return directory / CONFIG_NAME
-    return None
+    with contextlib.suppress(HomeUnknown):
+        directories.append(config_directory())
+    found = (directory / CONFIG_NAME for directory in directories if os.path.lexists(directory / CONFIG_NAME))
+    return next(found, None)
 
 
 def _from_environment(variable: str, fallback: str) -> Path:
     """Return a base directory; a relative one is ignored, as the XDG Base Directory Specification (0.8) demands."""
     base = Path(os.environ.get(variable, ""))
-    return base if base.is_absolute() else _home() / fallback
+    return base if base.is_absolute() else home_directory() / fallback
 
 
-def _home() -> Path:
-    return Path("~").expanduser()
+class HomeUnknown(RuntimeError):
+    """The user has no entry in the user database, and HOME is not set; `Path.expanduser` raises RuntimeError too."""
+
+    def __init__(self) -> None:
+        uid = os.getuid() if hasattr(os, "getuid") else "?"
+        super().__init__(
+            f"your home directory is unknown, because user id {uid} has no entry in /etc/passwd and HOME is not set; "
+            "set HOME, or set RAE_STATE_DIR and write paths without ~"
+        )
+
+
+def home_directory() -> Path:
+    """Return the home directory of this user. Raises HomeUnknown."""
+    try:
+        return Path("~").expanduser()
+    except RuntimeError:
+        raise HomeUnknown from None
+
+
+def home_or_root() -> Path:
+    """Return the home directory, or / for users without one, as those of services and containers are."""
+    try:
+        home = home_directory()
+    except HomeUnknown:
+        return Path("/")
+    return home if home.is_absolute() and home.is_dir() else Path("/")
+
+
+def user_name() -> str | None:
+    """Return the name of this user, or None if it has none."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return None

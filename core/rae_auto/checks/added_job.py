@@ -10,6 +10,7 @@ from rae_auto.config.advice import CheckedJob
 from rae_auto.config.options import check_plugins_of, warnings_of
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.problems import Key, Problem, ProblemCollector, describe_problem
+from rae_auto.paths import home_or_root
 
 
 def find_warnings(
@@ -32,6 +33,6 @@ def find_warnings(
     made = check_plugins_of(refs, job.guards, job.executor, plugins, timezone, ProblemCollector())
     problems = [Problem(key, text) for key, plugin in made.items() for text in warnings_of(plugin)]
     triggers = {key: made[key] for key in keys if key in made}
-    advisor = JobAdvisor(plugins, Path(job.directory) if job.directory else Path.home(), now, environment)
+    advisor = JobAdvisor(plugins, Path(job.directory) if job.directory else home_or_root(), now, environment)
     problems += advisor.advise_on_job(CheckedJob(job, triggers, timezone, has_notifiers))
     return list(dict.fromkeys(map(describe_problem, problems)))

@@ -11,6 +11,7 @@ import click
 from rae_auto.cli.usage import CommandGroup, describe_usage_error
 from rae_auto.errors import BadRequest, ConfigError, DaemonUnreachable, InvalidJob, SchedulerError
 from rae_auto.model.primitives.escaping import escape_text
+from rae_auto.paths import HomeUnknown
 
 COMMAND_GROUPS = {
     "Run": {
@@ -122,6 +123,11 @@ def run(arguments: list[str]) -> int:
         return 130
     except (SchedulerError, OSError) as error:
         return _report(arguments, error)
+    except RuntimeError as error:
+        # Raised by `Path.expanduser` for each path from ~ on, all over the program.
+        if "home directory" not in str(error):
+            raise
+        return _fail(arguments, "HomeUnknown", str(HomeUnknown()), 1)
     except ExceptionGroup as group:
         # A command that does the same for several jobs has an error for each that failed.
         return max(_report(arguments, error) for error in group.exceptions)

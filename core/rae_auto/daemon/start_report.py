@@ -14,7 +14,7 @@ from loguru import logger
 from rae_auto._version import __version__
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.primitives.zones import format_local_time
-from rae_auto.paths import CONFIG_NAME, configured_state_directory
+from rae_auto.paths import CONFIG_NAME, configured_state_directory, home_or_root
 
 MAX_NEXT_STARTS = 3
 """The number of starts that the log names at first."""
@@ -82,7 +82,7 @@ def _program(started_as: Path) -> str:
 def _shell_path(path: Path) -> str:
     """Return an absolute path as one types it: from `~` on where that is shorter, and quoted where needed."""
     path = Path(os.path.abspath(path))  # noqa: PTH100 - links are kept: a virtual environment is found by them
-    home = Path.home()
-    if path.is_relative_to(home) and path != home:
+    home = home_or_root()
+    if home != Path("/") and path.is_relative_to(home) and path != home:
         return f"~/{shlex.quote(str(path.relative_to(home)))}"
     return shlex.quote(str(path))

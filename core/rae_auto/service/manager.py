@@ -1,7 +1,6 @@
 """Installing a service, removing it, and starting and stopping it with the platform's own commands."""
 
 import contextlib
-import getpass
 import os
 import shlex
 import shutil
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from rae_auto.config import load
 from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.paths import configured_state_directory, state_directory
+from rae_auto.paths import configured_state_directory, state_directory, user_name
 from rae_auto.registry import Registry
 from rae_auto.service.definition import (
     Argv,
@@ -58,7 +57,7 @@ def plan_service(config: Path, name: str, *, is_system: bool, user: str | None) 
     _check_user(user)
     config = Path(os.path.abspath(config))  # noqa: PTH100 - links are kept: they may be how the file is swapped
     loaded = load(config, Registry())
-    is_of_another = user is not None and user != getpass.getuser()
+    is_of_another = user is not None and user != user_name()
     # Another user's state directory depends on that user's home, and the daemon knows it best.
     state = None if is_of_another and not os.environ.get("RAE_STATE_DIR") else state_directory(config)
     return ServiceDefinition(

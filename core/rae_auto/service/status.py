@@ -1,13 +1,13 @@
 """The state of installed services, as the platform sees it."""
 
 import contextlib
-import getpass
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import frozen
 
+from rae_auto.paths import user_name
 from rae_auto.service import systemd
 from rae_auto.service.definition import Origin, ServicePlatform
 from rae_auto.service.manager import installed_origin, succeeds
@@ -69,7 +69,7 @@ def read_status(platform: ServicePlatform, name: str, is_system: bool) -> Servic
         origin,
         succeeds(commands.is_enabled) if can_ask else None,
         succeeds(commands.is_active) if can_ask else None,
-        systemd.is_lingering(getpass.getuser()) if _needs_linger(platform, is_system) else None,
+        _read_linger() if _needs_linger(platform, is_system) else None,
         None if origin is None else platform.read_program(_read_text(path)),
     )
 
@@ -77,11 +77,19 @@ def read_status(platform: ServicePlatform, name: str, is_system: bool) -> Servic
 def find_services(platform: ServicePlatform) -> Iterator[ServiceStatus]:
     """Yield all services that were installed for this user or the system, and files that look like ones of rae-auto."""
     for is_system in (False, True):
-        directory = platform.unit_directory(is_system)
+        try:
+            directory = platform.unit_directory(is_system)
+        except RuntimeError:
+            continue  # a user without a home directory
         suffix = platform.unit_path("x", is_system).suffix
         for path in sorted(directory.glob(f"*{suffix}")) if directory.is_dir() else ():
             if path.match(COMMON_NAME) or installed_origin(path) is not None:
                 yield read_status(platform, path.stem, is_system)
+
+
+def _read_linger() -> bool | None:
+    name = user_name()
+    return None if name is None else systemd.is_lingering(name)
 
 
 def _read_text(path: Path) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rae_auto.model.primitives.escaping import quote_short
+from rae_auto.paths import home_or_root
 from rae_auto.toolkit.environment import inherited_environment
 
 MAX_PATH_CHARACTERS = 200
@@ -44,7 +45,7 @@ def find_inherited_program_problem(program: str, directory: str | None = None) -
 
     `directory` is its working directory; by default the home directory.
     """
-    return find_program_problem(program, inherited_environment(os.environ), directory or _home())
+    return find_program_problem(program, inherited_environment(os.environ), directory or home_or_root())
 
 
 def find_directory_problem(path: str | Path) -> str | None:
@@ -95,11 +96,6 @@ def _find_interpreter_problem(path: Path, environment: Mapping[str, str]) -> str
         if not runnable:
             return f"the first line of {_quote(path)} needs {quote_short(words[1])}, which is not on PATH; install it"
     return None
-
-
-def _home() -> Path:
-    home = Path("~").expanduser()
-    return home if home.is_absolute() else Path("/")
 
 
 def _quote(path: str | Path) -> str:

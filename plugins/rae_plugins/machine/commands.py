@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
+from rae_auto.paths import home_or_root
 from rae_auto.toolkit.environment import inherited_environment
 
 MAX_OUTPUT_BYTES = 4096
@@ -101,10 +102,7 @@ def _kill(process: Process) -> None:
 
 def working_directory(cwd: str | None) -> Path:
     """Return the working directory of a command: the home directory if there is none; users of services have none."""
-    if cwd is not None:
-        return Path(cwd)
-    home = Path.home()
-    return home if home.is_dir() else Path("/")
+    return home_or_root() if cwd is None else Path(cwd)
 
 
 class _Tail:

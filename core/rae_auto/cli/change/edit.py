@@ -14,7 +14,7 @@ from rae_auto.cli.interactive.editor import open_editor
 from rae_auto.cli.queries import connect
 from rae_auto.errors import ConfigError, DaemonUnreachable, SchedulerError
 from rae_auto.model.primitives.escaping import escape_line, escape_text
-from rae_auto.paths import find_config
+from rae_auto.paths import find_config, home_or_root
 
 
 @click.command("edit")
@@ -80,7 +80,7 @@ def _edit_added(job: str, definition: dict[str, Any], config: str | None) -> int
 
     def apply() -> str:
         # The text is in a folder of its own, which is not the job's.
-        read = read_job_file(path, Registry(), None, {}, Path(old.directory) if old.directory else Path.home())
+        read = read_job_file(path, Registry(), None, {}, Path(old.directory) if old.directory else home_or_root())
         new = evolve(read, directory=old.directory)
         if new.id != job:
             raise ConfigError([f"the table is that of {new.id}; 'rae-auto rename {job} {new.id}' gives another name"])

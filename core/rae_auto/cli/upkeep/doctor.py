@@ -7,8 +7,8 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.cli.queries import connect
-from rae_auto.errors import SchedulerError
-from rae_auto.paths import find_config
+from rae_auto.errors import DaemonUnreachable, SchedulerError
+from rae_auto.paths import HomeUnknown, find_config
 from rae_auto.views.findings import finding_line, finding_record
 from rae_auto.views.tables import print_json
 
@@ -51,3 +51,5 @@ def _ask_daemon(config: str | None) -> Mapping[str, Any] | SchedulerError:
             return status
     except SchedulerError as error:
         return error
+    except HomeUnknown:
+        return DaemonUnreachable("no daemon is running, as far as can be known without a state directory")

@@ -13,7 +13,7 @@ from rae_auto.cli.usage import CommandGroup
 from rae_auto.control.client import Client, is_daemon_running
 from rae_auto.errors import DaemonUnreachable, SchedulerError
 from rae_auto.model.primitives.escaping import escape_line, escape_text
-from rae_auto.paths import state_directory
+from rae_auto.paths import state_directory, user_name
 from rae_auto.views.tables import print_json
 
 if TYPE_CHECKING:
@@ -249,11 +249,9 @@ def logs_command(name: str, system: bool, follow: bool) -> int:
 
 
 def _is_lingering() -> bool:
-    import getpass  # lazy: start-up
-
     from rae_auto.service.systemd import is_lingering  # lazy: start-up
 
-    return sys.platform != "linux" or is_lingering(getpass.getuser())
+    return sys.platform != "linux" or ((name := user_name()) is not None and is_lingering(name))
 
 
 def _directory(origin: "Origin") -> Path:

@@ -13,6 +13,7 @@ from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.problems import Problem
 from rae_auto.offline.doctor.facts import Machine
 from rae_auto.offline.doctor.finding import Finding
+from rae_auto.paths import HomeUnknown, home_directory
 from rae_auto.registry import Registry
 from rae_auto.toolkit.environment import INHERITED, inherited_environment
 
@@ -48,6 +49,8 @@ def check_environment(machine: Machine) -> Iterator[Finding]:
     environment = machine.environment if machine.daemon_environment is None else machine.daemon_environment
     given = inherited_environment(environment)
     home = environment.get("HOME")
+    if home is None and (problem := _find_home_problem()):
+        yield Finding.from_message("environment", problem, "set HOME")
     if home is not None and not Path(home).is_dir():
         yield Finding("environment", f"HOME={home} is not a directory", "create it, or set HOME to one that exists")
     for folder in filter(None, given["PATH"].split(os.pathsep)):
@@ -81,6 +84,14 @@ def _compare_environments(
     different = [name for name in INHERITED if name not in _UNSHOWN and own.get(name) != given.get(name)]
     if different:
         yield Finding("environment", f"jobs have other values than this shell for {', '.join(different)}")
+
+
+def _find_home_problem() -> str | None:
+    try:
+        home_directory()
+    except HomeUnknown as error:
+        return str(error)
+    return None
 
 
 def _is_open(folder: str) -> bool:

@@ -15,7 +15,7 @@ from rae_auto.offline.doctor.sleep import check_lingering, check_sleep, find_nig
 from rae_auto.offline.doctor.state import check_state
 from rae_auto.offline.doctor.store import check_store
 from rae_auto.offline.project import Project
-from rae_auto.paths import STATE_MARKER, state_directory
+from rae_auto.paths import STATE_MARKER, HomeUnknown, state_directory
 from rae_auto.registry import Registry
 from rae_auto.service.manager import platform_adapter
 from rae_auto.service.status import ServiceStatus, find_services
@@ -35,8 +35,15 @@ def diagnose(config_path: Path | None, machine: Machine) -> Iterator[Finding]:
 
 
 def _checks(config_path: Path | None, machine: Machine) -> Iterator[tuple[str, Iterable[Finding]]]:
-    directory = state_directory(config_path)
-    written = [directory / STATE_MARKER, *([] if config_path is None else [config_path])]
+    written = [] if config_path is None else [config_path]
+    try:
+        directory = state_directory(config_path)
+    except HomeUnknown:
+        # The environment is what is wrong, and keeps the state from being found.
+        yield "machine", check_machine(machine, iter(written))
+        yield "environment", check_environment(machine)
+        return
+    written.append(directory / STATE_MARKER)
     yield "machine", check_machine(machine, iter(written))
     yield "environment", check_environment(machine)
     yield "state", check_state(directory, machine, config_path)

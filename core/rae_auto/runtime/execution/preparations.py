@@ -15,6 +15,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.formatting import describe_error, quote
 from rae_auto.model.run import Run, RunState
+from rae_auto.paths import home_or_root
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.execution.environment import expected_environment
 from rae_auto.runtime.secrets import mask_secrets
@@ -110,7 +111,7 @@ class Preparations:
 
 async def prepare_job(executor: Executor, job: Job, environment: Mapping[str, str]) -> Mapping[str, str]:
     """Have an executor prepare a job, and return the errors of the job by their keys. Raises what that raises."""
-    directory = Path(job.directory) if job.directory else Path.home()
+    directory = Path(job.directory) if job.directory else home_or_root()
     return await executor.prepare(job, JobContext(environment=environment, directory=directory))
 
 

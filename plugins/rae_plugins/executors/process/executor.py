@@ -12,6 +12,7 @@ from rae_auto.api import Assignment, Execution, Executor, JobContext, NeverStart
 from rae_auto.model.job import Job
 from rae_auto.model.policies import FailOn, Limits
 from rae_auto.model.run import Result
+from rae_auto.paths import home_or_root
 from rae_plugins.executors.process import limit_checks
 from rae_plugins.executors.process.adopted_attempt import AdoptedAttempt
 from rae_plugins.executors.process.attempt_files import (
@@ -190,4 +191,4 @@ def _argv(assignment: Assignment) -> tuple[str, ...]:
 
 
 def _working_directory(job: Job) -> str:
-    return job.cwd or job.directory or str(Path.home())
+    return job.cwd or job.directory or str(home_or_root())

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.core.offline.doctor.fault_table import fault
 from tests.support.faulty_machine import World
+from tests.support.unknown_user import forget_user
 
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import TriggerRef
@@ -77,6 +78,14 @@ def _refuse_zone(name: str) -> None:
 @fault("a HOME that isn't there", "environment: HOME=/nowhere is not a directory; create it, …")
 def _no_home(world: World) -> None:
     world.give_daemon(HOME="/nowhere")
+
+
+@fault(
+    "a user without a home", "environment: your home directory is unknown, because user id … and HOME is not set; set …"
+)
+def _unknown_home(world: World) -> None:
+    forget_user(world.monkeypatch)
+    world.environment.pop("HOME")
 
 
 @fault("a relative folder in PATH", 'environment: "tools" in PATH is relative, …; write the whole path…')

@@ -1,0 +1,16 @@
+"""A user id without an entry in the user database, and without HOME, as in many containers."""
+
+import pwd
+
+import pytest
+
+
+def forget_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process run as such a user."""
+
+    def find_nobody(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr(pwd, "getpwuid", find_nobody)
+    for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
