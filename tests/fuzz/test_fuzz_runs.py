@@ -14,12 +14,14 @@ from rae_auto.engine.effects import Change
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.run import Run
 from rae_auto.runtime.repository import encode
 from rae_plugins.stores.json import JsonStore
 from rae_plugins.stores.sqlite import SqliteStore
 
 KINDS = {Job: documents.JOB, JobState: documents.STATE, Run: documents.RUN, SeenOccurrence: documents.SEEN}
+KINDS[OutboxNotice] = documents.NOTICE
 
 # Where every line is counted they take twice as long; each of these lines has tests of its own that count.
 pytestmark = pytest.mark.no_cover

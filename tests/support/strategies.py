@@ -13,12 +13,14 @@ from rae_auto.model.expectations import Expectation, ExpectPolicy
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Cursor, JobState, RunTotal, SeenOccurrence, SkippedStart
+from rae_auto.model.notices.outbox import Hold, NoticeCounts, OutboxNotice
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
 from rae_auto.model.policies import (
     Backoff,
     CatchUp,
     FailOn,
     Limits,
+    NoticeLimit,
     NotifyOn,
     NotifyPolicy,
     OnCrash,
@@ -28,7 +30,7 @@ from rae_auto.model.policies import (
     RetryPolicy,
 )
 from rae_auto.model.primitives.instants import Moment
-from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.primitives.names import NO_RUN, JobId, RunId
 from rae_auto.model.primitives.units import Size
 from rae_auto.model.reasons import Block, Cause, End, FeedbackLoop, GuardBlocked, MissedCause, Skip
 from rae_auto.model.run import Attempt, AttemptTerms, GuardWait, Result, Run, RunState, StartConditions, Stopping
@@ -81,7 +83,23 @@ limits = st.builds(
 success_codes = st.lists(st.integers(0, 49), min_size=1, max_size=3).map(tuple)
 fail_on = st.lists(st.sampled_from(FailOn), unique=True).map(tuple)
 notify_policies = st.builds(
-    NotifyPolicy, on=st.lists(st.sampled_from(NotifyOn), unique=True), via=st.lists(names, max_size=2)
+    NotifyPolicy,
+    on=st.lists(st.sampled_from(NotifyOn), unique=True),
+    via=st.lists(names, max_size=2),
+    after=st.integers(1, 9),
+    every=st.integers(1, 9),
+    skips=st.integers(1, 9),
+    quiet_hours=st.lists(st.sampled_from(["22:00-07:00", "Sat,Sun 00:00-24:00"]), max_size=2),
+    digest=st.none() | durations.filter(bool),
+    limit=st.builds(NoticeLimit, notices=st.integers(1, 99), per=durations.filter(bool)),
+)
+notice_counts = st.builds(
+    NoticeCounts,
+    failures=st.integers(0, 99),
+    skips=st.integers(0, 99),
+    sent=st.integers(0, 99),
+    sent_since=st.none() | instants,
+    gathers_until=st.none() | instants,
 )
 expect_policies = st.builds(
     ExpectPolicy,
@@ -234,6 +252,7 @@ job_states = st.builds(
     last_run=st.none() | run_ids,
     last_finished_at=st.none() | instants,
     failures=st.integers(0, 1000),
+    notice_counts=notice_counts,
     expectation=st.none()
     | st.builds(Expectation, since=moments, extended_by=durations, overdue_at=st.none() | instants),
     totals=st.dictionaries(
@@ -247,6 +266,31 @@ job_states = st.builds(
         ),
         max_size=2,
     ),
+)
+outbox_notices = st.builds(
+    OutboxNotice,
+    id=names,
+    notifier=names,
+    kind=st.sampled_from(NotifyOn),
+    job=job_ids,
+    at=instants,
+    text=texts,
+    decided_at=instants,
+    run=st.just(NO_RUN) | run_ids,
+    state=st.none() | st.sampled_from(RunState),
+    cause=texts,
+    exit_code=st.none() | st.integers(0, 255),
+    attempt=st.integers(0, 9),
+    failures=st.integers(0, 99),
+    duration=st.none() | durations,
+    left_out=st.integers(0, 99),
+    hold=st.none() | st.sampled_from(Hold),
+    held_until=st.none() | instants,
+    batch=names,
+    tries=st.integers(0, 33),
+    error=texts,
+    next_try_at=st.none() | instants,
+    given_up_at=st.none() | instants,
 )
 seen = st.builds(
     SeenOccurrence,

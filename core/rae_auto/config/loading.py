@@ -16,6 +16,7 @@ from rae_auto.config.structure import structure_valid_part, unknown_key
 from rae_auto.config.tables import BACKGROUND_LOGGERS, RUN_KEYS, FileTable
 from rae_auto.config.toml.problem_lines import format_problems
 from rae_auto.config.toml.reading import parse, read_text, usable_part
+from rae_auto.engine.plan import Settings
 from rae_auto.errors import ConfigError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
@@ -50,6 +51,18 @@ class Config:
     watch_config: bool
     history: Retention
     jobs: tuple[Job, ...]
+
+    @property
+    def settings(self) -> Settings:
+        """The part that the engine decides by."""
+        return Settings(
+            self.max_parallel,
+            self.enabled,
+            self.resources,
+            self.max_queue,
+            notifiers=tuple(self.notifiers),
+            zone=zone(self.timezone),
+        )
 
 
 @frozen

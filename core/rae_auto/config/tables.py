@@ -16,7 +16,7 @@ from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.relative_paths import resolve_directory, resolve_ref
 from rae_auto.model.job import Job, JobFields
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
-from rae_auto.model.policies import Overlap, Retention, RetryPolicy
+from rae_auto.model.policies import NotifyOn, Overlap, Retention, RetryPolicy
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import Key, Problem, invalid
 from rae_auto.model.primitives.units import format_duration
@@ -138,8 +138,7 @@ class JobTable(JobFields):
             for name in self.env
             if name.startswith("RAE_")
         ]
-        if self.notify.via and not self.notify.on:
-            warnings.append(Problem(("notify", "via"), 'has no effect without on; add on = ["failure"]'))
+        warnings += self._notify_warnings()
         warnings += self._expectation_warnings()
         if self.guard_timeout and not self.guards:
             warnings.append(Problem(("guard_timeout",), "has no effect without guards; add guards, or remove it"))
@@ -148,6 +147,23 @@ class JobTable(JobFields):
                 Problem(("overlap_max",), 'has no effect without overlap = "allow"; set that, or remove it')
             )
         return warnings
+
+    def _notify_warnings(self) -> Iterator[Problem]:
+        policy = self.notify
+        if not policy.on:
+            for name in ("via", "after", "every", "skips", "quiet_hours", "digest", "limit"):
+                if getattr(policy, name) != getattr(_DEFAULTS.notify, name):
+                    yield Problem(("notify", name), 'has no effect without on; add on = ["failure"]')
+            return
+        for name, kind in (("after", NotifyOn.FAILURE), ("every", NotifyOn.FAILURE), ("skips", NotifyOn.SKIPPED)):
+            # A recovery too is reported only of failures that count.
+            is_used = kind in policy.on or (name == "after" and NotifyOn.RECOVERY in policy.on)
+            if not is_used and getattr(policy, name) != getattr(_DEFAULTS.notify, name):
+                yield Problem(("notify", name), f'has no effect without "{kind.value}" in on; add that, or remove it')
+        for kind, key in ((NotifyOn.LATE, "every"), (NotifyOn.OVERRUN, "max_runtime")):
+            if kind in policy.on and getattr(self.expect, key) is None:
+                what = f'"{kind.value}" has no effect without expect.{key}; add expect = {{ {key} = "…" }}'
+                yield Problem(("notify", "on"), what)
 
     def _expectation_warnings(self) -> Iterator[Problem]:
         if self.expect.grace is not None and self.expect.every is None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
 from loguru import logger
 
 from rae_auto.config import Config, load
@@ -24,7 +25,6 @@ from rae_auto.daemon.inheritance import describe_inheritance
 from rae_auto.daemon.stall_detector import StallDetector
 from rae_auto.daemon.start_report import describe_plan, log_ready, log_start
 from rae_auto.daemon.systemd_notify import SystemdNotify
-from rae_auto.engine.plan import Settings
 from rae_auto.errors import ConfigError, SchedulerError, StoreError, StoreLocked
 from rae_auto.paths import is_same_config, last_config, socket_path, state_directory
 from rae_auto.records.state_directory import claim_state_directory, note_daemon
@@ -326,9 +326,7 @@ class Daemon:
     async def _reload(self) -> Mapping[str, Any]:
         try:
             config = await self._load()
-            settings = Settings(
-                config.max_parallel, config.enabled and not self._paused, config.resources, config.max_queue
-            )
+            settings = evolve(config.settings, enabled=config.enabled and not self._paused)
             summary = await self._scheduler.runtime.reconfigure(
                 config.jobs, settings, config.timezone, config.notifiers
             )

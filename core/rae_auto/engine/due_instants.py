@@ -30,12 +30,13 @@ older instants.
 by the configuration as it was.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from attrs import define, evolve, field
 
 from rae_auto.engine import by_hand
+from rae_auto.engine.notices.reports import report_downtime
 from rae_auto.engine.runs import admission
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS
 from rae_auto.engine.state import Backlog, EngineState, JobEntry, Lateness
@@ -169,6 +170,7 @@ def _decide_span(
     if given_up is not None:
         _give_up(turn, entry, trigger, skipped, span.older, cause)
     last = span.instants[-1]
+    _report_missed(turn, entry, span, selected, cause)
     batch: set[RunId] = set()
     refused: list[tuple[datetime, Skip]] = []
     for instant in sorted(selected):
@@ -191,6 +193,16 @@ def _decide_span(
         _record_refusals(turn, entry, trigger, refused)
     cursor = cursors.advance(entry.state.cursors[trigger], last, given_up)
     entry.state = evolve(entry.state, cursors={**entry.state.cursors, trigger: cursor})
+
+
+def _report_missed(
+    turn: Turn, entry: JobEntry, span: DueSpan, selected: Collection[datetime], cause: MissedCause
+) -> None:
+    """Report the instants that came too late to start anything in time."""
+    is_due = turn.now.wall - span.instants[-1] <= MAX_LATENESS
+    missed = span.instants[:-1] if is_due else span.instants
+    caught_up = sum(instant in selected for instant in missed)
+    report_downtime(turn, entry, missed, cause, has_more=span.older is not None, caught_up=caught_up)
 
 
 def _select(entry: JobEntry, span: DueSpan, now: datetime) -> frozenset[datetime]:

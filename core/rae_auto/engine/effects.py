@@ -16,24 +16,27 @@ from rae_auto.model.decision import Decision
 from rae_auto.model.expectations import Breach
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
-from rae_auto.model.policies import NotifyOn
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Run
+
+StoredValue = Job | JobState | Run | SeenOccurrence | OutboxNotice
+"""A value that is kept as a document."""
 
 
 @frozen
 class Save:
     """A value to write; its type and id say which document."""
 
-    value: Job | JobState | Run | SeenOccurrence
+    value: StoredValue
 
 
 @frozen
 class Discard:
     """A value to delete; its type and id say which document."""
 
-    value: Job | JobState | Run | SeenOccurrence
+    value: StoredValue
 
 
 @frozen
@@ -76,12 +79,17 @@ class ReadGuards:
 
 
 @frozen
-class Notify:
-    """Notify people of the end of a run."""
+class Deliver:
+    """Deliver these notices, all for one notifier, as one; the answer is `DeliveryEnded`, whatever happens."""
 
-    kind: NotifyOn
-    job: Job
-    run: Run
+    notices: tuple[OutboxNotice, ...]
+
+
+@frozen
+class DeliveryFailed:
+    """Report that a notice could not be delivered; it is tried again, or given up."""
+
+    notice: OutboxNotice
 
 
 @frozen
@@ -134,7 +142,8 @@ Effect = (
     Start
     | Cancel
     | ReadGuards
-    | Notify
+    | Deliver
+    | DeliveryFailed
     | ExpectationBreached
     | ExpectationMet
     | JobChanged
@@ -190,11 +199,11 @@ class Step:
         changes, effects, decisions = self._kept
         del self.changes[changes:], self.effects[effects:], self.decisions[decisions:]
 
-    def save(self, value: Job | JobState | Run | SeenOccurrence) -> None:
+    def save(self, value: StoredValue) -> None:
         """Have a value written."""
         self.changes.append(Save(value))
 
-    def discard(self, value: Job | JobState | Run | SeenOccurrence) -> None:
+    def discard(self, value: StoredValue) -> None:
         """Have a value deleted."""
         self.changes.append(Discard(value))
 

@@ -33,12 +33,14 @@ from rae_auto.engine.events import (
     AttemptEnded,
     AttemptFound,
     AttemptStarted,
+    DeliveryEnded,
     Event,
     GuardsRead,
     Restored,
     TimePassed,
     TriggerFired,
 )
+from rae_auto.engine.notices import deliveries
 from rae_auto.engine.plan import JobOrigin
 from rae_auto.engine.runs import admission, attempts, dispatch, guards
 from rae_auto.engine.runs.waiting import delay_of
@@ -46,6 +48,7 @@ from rae_auto.engine.state import Active, AskingGuards, Blocked, Delayed, Engine
 from rae_auto.engine.turn import Turn
 from rae_auto.errors import InternalError
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Block, DaemonStopping, GuardsPending, MaxParallel
@@ -68,6 +71,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     AttemptStarted: attempts.attempt_started,
     AttemptEnded: attempts.attempt_ended,
     AttemptFound: attempts.attempt_found,
+    DeliveryEnded: deliveries.end_delivery,
 }
 
 
@@ -139,6 +143,7 @@ class Engine:
             if entry.state != JobState(entry.job.id):
                 yield Save(entry.state)
         yield from (Save(opened.run) for opened in self._state.runs.values())
+        yield from (Save(notice) for notice in self._state.outbox)
         yield from (Save(seen) for of_trigger in self._state.seen.values() for seen in of_trigger.values())
 
     @property
@@ -174,6 +179,15 @@ class Engine:
     def runs(self, job: JobId | None = None) -> list[RunEntry]:
         """Return the open runs, of one job or of all, the oldest first."""
         return list(self._state.runs.values()) if job is None else self._state.open_runs(job)
+
+    def notices(self) -> list[OutboxNotice]:
+        """Return the notices that are not delivered yet, the oldest first."""
+        return list(self._state.outbox)
+
+    @property
+    def is_delivering(self) -> bool:
+        """True while a notice is under way to its notifier."""
+        return self._state.outbox.has_under_way()
 
     def waiting_for(self, run: RunId) -> Block | None:
         """Return why an open run waits; None if it is active."""

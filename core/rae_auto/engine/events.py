@@ -10,6 +10,7 @@ from rae_auto.engine.plan import Plan, Settings
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result, Run
 
@@ -28,6 +29,7 @@ class Restored:
     runs: tuple[Run, ...] = ()
     seen: tuple[SeenOccurrence, ...] = ()
     is_reverted: bool = False
+    notices: tuple[OutboxNotice, ...] = ()
 
 
 @frozen
@@ -87,7 +89,18 @@ class AttemptFound:
     started: bool = True
 
 
-Fact = GuardsRead | AttemptStarted | AttemptEnded | AttemptFound
+@frozen
+class DeliveryEnded:
+    """The end of a delivery that the engine requested with `Deliver`: of these notices, by their keys.
+
+    `error` says in one line why it failed; None if it succeeded.
+    """
+
+    keys: tuple[str, ...]
+    error: str | None = None
+
+
+Fact = GuardsRead | AttemptStarted | AttemptEnded | AttemptFound | DeliveryEnded
 """Facts that are reported once; the others come again by themselves."""
 
 Event = Restored | TimePassed | TriggerFired | Fact

@@ -6,6 +6,7 @@ from attrs import evolve
 
 from rae_auto.engine.commands import AddJob, Reconfigure, RefreshPlans, RemoveJob
 from rae_auto.engine.effects import JobChanged
+from rae_auto.engine.notices.deliveries import retry_notices
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.engine.runs import expectations, guards
 from rae_auto.engine.runs.ending import stop_run
@@ -152,6 +153,8 @@ def reconfigure(turn: Turn, command: Reconfigure) -> None:
     if state.settings != before:
         for key in list(state.blocked):
             release(turn, key)
+    # Who has mended a notifier need not wait for the next try.
+    retry_notices(turn)
     turn.step.reply(command.ask, summary)
 
 

@@ -6,6 +6,7 @@ from rae_auto.engine.commands import CancelRuns, Stop
 from rae_auto.engine.effects import EngineStopped
 from rae_auto.engine.events import Restored
 from rae_auto.engine.jobs import set_cursors
+from rae_auto.engine.notices.deliveries import restore_notices
 from rae_auto.engine.runs import expectations
 from rae_auto.engine.runs.attempts import set_timeout, terms_of
 from rae_auto.engine.runs.ending import finish, interrupt_runs, must_wait_for, stop_run
@@ -47,6 +48,7 @@ def restored(turn: Turn, event: Restored) -> None:
         for trigger, schedule in entry.plan.schedules.items():
             state.timetable.join((entry.job.id, trigger), schedule, entry.state.cursors[trigger].at)
         expectations.restore_expectation(turn, entry)
+    restore_notices(turn, event.notices)
     state.is_restarted = True
     state.is_reverted = event.is_reverted
 

@@ -1,6 +1,7 @@
 """The configuration as the engine gets it: plans of jobs, and settings."""
 
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from enum import StrEnum
 
 from attrs import field, frozen
@@ -46,3 +47,7 @@ class Settings:
     """Units of each resource that attempts may use at once."""
     max_queue: int = 10_000
     """Number of runs that may wait, of all jobs together."""
+    notifiers: tuple[str, ...] = ()
+    """Names of all notifiers, for jobs that name none."""
+    zone: tzinfo = UTC
+    """The configured time zone."""

@@ -3,12 +3,12 @@
 Theory
 ======
 
-*Durable and derived.* What must survive a crash is in the model: `Job`, `JobState`, `Run`, `SeenOccurrence`. Each
-change of such a value is put into the step (`Save`, `Discard`, `Record`) in the same turn, so that the sum of all
-changes so far is the durable state, and a `Restored` event with it makes an equal engine. All else in here is
-derived, or belongs to one process: the queue, the timers and the timetable are filled again from the model; monotonic
-times mean nothing after a restart. A run that was being cancelled or timed out is the one case where "being in the
-middle of something" is durable: see `Run.stopping` below.
+*Durable and derived.* What must survive a crash is in the model: `Job`, `JobState`, `Run`, `SeenOccurrence`,
+`OutboxNotice`. Each change of such a value is put into the step (`Save`, `Discard`, `Record`) in the same turn, so that
+the sum of all changes so far is the durable state, and a `Restored` event with it makes an equal engine. All else in
+here is derived, or belongs to one process: the queue, the timers and the timetable are filled again from the model;
+monotonic times mean nothing after a restart. A run that was being cancelled or timed out is the one case where "being
+in the middle of something" is durable: see `Run.stopping` below.
 
 *What a run is doing is one value*, `RunEntry.activity`. It refines the stored `Run.state`:
 
@@ -64,6 +64,7 @@ from typing import Any, TypeVar
 
 from attrs import Factory, define, field, frozen, setters
 
+from rae_auto.engine.outbox import Outbox
 from rae_auto.engine.plan import Plan, Settings
 from rae_auto.engine.queue import Queue, ResourceLine, queue_rank
 from rae_auto.engine.time.catch_up import StartSpread
@@ -268,7 +269,7 @@ def _revertible(kind: Callable[[UndoLog], Any]) -> Any:
 
 
 _MAPPING, _TIMETABLE, _TIMERS, _PAUSE_ENDS = map(_revertible, (RevertibleDict, Timetable, Timers, PauseEnds))
-_QUEUE, _RESOURCE_LINE = map(_revertible, (Queue, ResourceLine))
+_QUEUE, _RESOURCE_LINE, _OUTBOX = map(_revertible, (Queue, ResourceLine, Outbox))
 
 
 @define(eq=False, on_setattr=note_old_value)
@@ -310,6 +311,9 @@ class EngineState:
     """When the one alarm OVERDUE of a job that counts rings (monotonic seconds); others are stale."""
     feedback_chains: RevertibleDict[TriggerKey, FeedbackChain] = field(default=_MAPPING)
     """Runs of a trigger that followed each other closely; for `loop_detection`."""
+
+    outbox: Outbox = field(default=_OUTBOX)
+    """The notices that wait for their delivery."""
 
     is_restarted: bool = False
     """No instant has been decided yet in this process, so that what is due now fell due while the daemon was down."""

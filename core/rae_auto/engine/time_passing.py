@@ -7,6 +7,7 @@ from attrs import evolve
 from rae_auto.engine import by_hand, due_instants
 from rae_auto.engine.effects import ClockJumped
 from rae_auto.engine.events import TimePassed
+from rae_auto.engine.notices.deliveries import recheck_notices, ring_notice
 from rae_auto.engine.runs import attempts, expectations, guards
 from rae_auto.engine.runs.ending import interrupt_runs, save_interruptions
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, enqueue, release, wait
@@ -34,6 +35,7 @@ def handle_clock_jumps(turn: Turn) -> None:
         if jump is ClockJump.SET_BACK:
             _set_back(turn)
         guards.recheck_guards(turn, state.runs.values())
+        recheck_notices(turn)
         _restart_delays(turn)
 
 
@@ -101,6 +103,8 @@ def _ring(turn: Turn, alarm: Alarm, subject: str, attempt: int) -> None:
             expectations.notice_overrun(turn, RunId(subject), attempt)
         case Alarm.OVERDUE:
             expectations.notice_overdue(turn, JobId(subject))
+        case Alarm.NOTICE:
+            ring_notice(turn, subject)
         case Alarm.FAULT_RETRY:
             release(turn, subject)
         case Alarm.DECIDE_AGAIN:

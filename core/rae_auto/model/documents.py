@@ -13,6 +13,7 @@ from cattrs import Converter
 
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.policies import IoPriority, Priority
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.units import format_duration, parse_duration
@@ -25,9 +26,10 @@ JOB = "job"
 STATE = "state"
 RUN = "run"
 SEEN = "seen"
-"""Kinds of documents: jobs from the API, states of jobs, open runs, occurrences already decided."""
+NOTICE = "notice"
+"""Kinds of documents: jobs from the API, states of jobs, open runs, occurrences already decided, notices to deliver."""
 
-KINDS = (JOB, STATE, RUN, SEEN)
+KINDS = (JOB, STATE, RUN, SEEN, NOTICE)
 
 RUNS = "runs"
 DECISIONS = "decisions"
@@ -90,7 +92,7 @@ def load(cls: type[T], document: Mapping[str, Any]) -> T:
     return _converter().structure(document, cls)
 
 
-def document_key(value: Job | JobState | Run | SeenOccurrence) -> tuple[str, str]:
+def document_key(value: Job | JobState | Run | SeenOccurrence | OutboxNotice) -> tuple[str, str]:
     """Return the kind and key under which a value is stored."""
     match value:
         case Job():
@@ -99,6 +101,8 @@ def document_key(value: Job | JobState | Run | SeenOccurrence) -> tuple[str, str
             return STATE, value.job
         case Run():
             return RUN, value.id
+        case OutboxNotice():
+            return NOTICE, value.key
         case SeenOccurrence():
             # The key of a source can be long and contain any character.
             digest = hashlib.blake2b(

@@ -7,12 +7,16 @@ from attrs import field, frozen
 
 from rae_auto.errors import BadRequest
 from rae_auto.model.expectations import Expectation
+from rae_auto.model.notices.outbox import NoticeCounts
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import FeedbackLoop, Paused, SkippedByHand
 from rae_auto.model.run import Run, RunState
 
 MAX_NOTE_CHARACTERS = 256
 """Length of the note of a pause."""
+
+
+_NO_COUNTS = NoticeCounts()
 
 
 @frozen
@@ -71,10 +75,10 @@ class JobState:
     A job that is `paused` goes on by itself when the wall clock shows `paused_until`, if that is set; `pause_note` says
     why it is paused. `skips` has the instants that don't start it, ascending.
 
-    `last_state` is the end of the latest finished run (skipped ones don't count), `failures` how many in a
-    row did not succeed. `expectation` is the wait for the next success; None while none is expected: by the job's
-    definition, because the job is disabled, or while it is paused. `totals` counts finished runs by their state, also
-    those that are no longer on record.
+    `last_state` is the end of the latest finished run (skipped ones don't count), `failures` how many in a row did not
+    succeed. `notice_counts` is what the rules for notices remember. `expectation` is the wait for the next success;
+    None while none is expected: by the job's definition, because the job is disabled, or while it is paused. `totals`
+    counts finished runs by their state, also those that are no longer on record.
     """
 
     job: JobId
@@ -89,6 +93,7 @@ class JobState:
     failures: int = 0
     expectation: Expectation | None = None
     totals: Mapping[str, RunTotal] = field(factory=dict)
+    notice_counts: NoticeCounts = _NO_COUNTS
 
     def find_pause(self, at: datetime | None = None) -> Paused | None:
         """Return the pause that the job is in, at an instant or at all; None if there is none."""

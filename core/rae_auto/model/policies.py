@@ -8,6 +8,7 @@ from typing import Literal
 from attrs import field, frozen, validators
 
 from rae_auto.model.primitives.choices import choose
+from rae_auto.model.primitives.daily_spans import parse_daily_span
 from rae_auto.model.primitives.problems import describe_value, invalid
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 
@@ -62,11 +63,21 @@ class RetryOn(StrEnum):
 
 
 class NotifyOn(StrEnum):
-    """Results of a run that can be reported to a notifier."""
+    """Events in the life of a job that people can be notified of."""
 
     FAILURE = "failure"
     RECOVERY = "recovery"
     SUCCESS = "success"
+    LOST = "lost"
+    LATE = "late"
+    OVERRUN = "overrun"
+    SKIPPED = "skipped"
+    DOWNTIME = "downtime"
+
+    @property
+    def is_good(self) -> bool:
+        """True for good news, which need not interrupt anybody."""
+        return self in (NotifyOn.RECOVERY, NotifyOn.SUCCESS)
 
 
 class Shift(StrEnum):
@@ -83,8 +94,8 @@ class FailOn(StrEnum):
     STDERR = "stderr"
 
 
-def _help(text: str) -> dict[str, str]:
-    return {"help": text}
+def _help(text: str, **more: str) -> dict[str, str]:
+    return {"help": text, **more}
 
 
 # Type checkers take the types of a constructor from converters with names: hence one for each enumeration.
@@ -288,18 +299,83 @@ class Retention:
     )
 
 
+def _positive(_: object, attribute: object, value: timedelta | None) -> None:
+    if value is not None and value <= timedelta(0):
+        raise ValueError(f'{getattr(attribute, "name", "it")} must be more than 0, as in "1h"')
+
+
+def _check_spans(_: object, __: object, spans: Iterable[str]) -> None:
+    for span in spans:
+        parse_daily_span(span)
+
+
+@frozen
+class NoticeLimit:
+    """Limit of the notices about a job: further ones are held until the period ends, and delivered together."""
+
+    notices: int = field(
+        default=10,
+        validator=[validators.ge(1), validators.le(10_000)],
+        metadata=_help("how many notices are delivered at once in a period"),
+    )
+    per: timedelta = field(
+        default=timedelta(hours=1),
+        converter=parse_duration,
+        validator=_positive,
+        metadata=_help("length of a period; it begins with its first notice"),
+    )
+
+
+_LIMIT = NoticeLimit()
+
+
 @frozen
 class NotifyPolicy:
-    """Policy for notifications: which results are reported, and by which of the configured notifiers."""
+    """Policy for notifications: which events are reported, when, and by which of the configured notifiers."""
 
     on: tuple[NotifyOn, ...] = field(
         default=(),
         converter=_notify_ends,
-        metadata=_help("results to report; recovery is the first success after a failure"),
+        metadata=_help(
+            "events to report: failure, recovery, success, lost, late and overrun (by expect), skipped, downtime"
+        ),
     )
     via: tuple[str, ...] = field(
         default=(),
         converter=_notifier_names,
         validator=_check_names,
         metadata=_help("names of notifiers; all if empty"),
+    )
+    after: int = field(
+        default=1,
+        validator=[validators.ge(1), validators.le(1_000_000)],
+        metadata=_help("report failures only from this number in a row on"),
+    )
+    every: int = field(
+        default=1,
+        validator=[validators.ge(1), validators.le(1_000_000)],
+        metadata=_help("of the failures in a row after that, report only each of this number"),
+    )
+    skips: int = field(
+        default=3,
+        validator=[validators.ge(1), validators.le(1_000_000)],
+        metadata=_help("report skipped starts each time that so many more have come in a row"),
+    )
+    quiet_hours: tuple[str, ...] = field(
+        default=(),
+        converter=_notifier_names,
+        validator=_check_spans,
+        metadata=_help(
+            "when notices are held, by the configured time zone; they are delivered together afterwards",
+            hint='write ["22:00-07:00"]',
+        ),
+    )
+    digest: timedelta | None = field(
+        default=None,
+        converter=_duration,
+        validator=_positive,
+        metadata=_help("gather notices for so long, from the first one on, and deliver them together"),
+    )
+    limit: NoticeLimit = field(
+        default=_LIMIT, metadata=_help("how many notices about the job are delivered at once in which time")
     )

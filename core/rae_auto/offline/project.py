@@ -138,7 +138,7 @@ class Project:
         planned = [self.plugins.plan(job, JobOrigin.CONFIG) for job in config.jobs]
         return ProjectPlan(
             tuple(job.plan for job in planned),
-            Settings(config.max_parallel, config.enabled, config.resources, config.max_queue),
+            config.settings,
             {(job.plan.job.id, trigger): source for job in planned for trigger, source in job.sources.items()},
             tuple((job.plan.job.id, guard) for job in planned for guard in job.plan.readers),
         )

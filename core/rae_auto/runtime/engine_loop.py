@@ -87,6 +87,7 @@ class EngineLoop:
         self._perform = perform
         self._rewrite = rewrite
         self._must_rewrite = False
+        self._drains: list[asyncio.Future[None]] = []
         self._inbox: list[EngineInput] = []
         self._woken = asyncio.Event()
         self._requests: dict[Ask, asyncio.Future[Mapping[str, Any]]] = {}
@@ -144,6 +145,13 @@ class EngineLoop:
         self.submit(event_for(self._last_request))
         return await answer
 
+    async def drain(self, limit_seconds: float) -> None:
+        """Return once all that was submitted so far is durable, or after so many seconds."""
+        drained = asyncio.get_running_loop().create_future()
+        self._drains.append(drained)
+        self._woken.set()
+        await asyncio.wait({drained}, timeout=limit_seconds)
+
     def pending_commit(self) -> str | None:
         """Return a line on the commit that the store has not answered yet; None if there is none."""
         if self._committing_since is None:
@@ -192,6 +200,7 @@ class EngineLoop:
             self._checked_at = now.mono
             self.on_clock_check()
         events, self._inbox = self._inbox, []
+        drains, self._drains = self._drains, []
         steps = [self._handle(event, now) for event in events]
         if self.engine.next_wake(now) == 0 and now.mono >= self._no_time_before:
             steps.append(self._handle(TimePassed(), now))
@@ -203,6 +212,9 @@ class EngineLoop:
         for step in steps:
             self._perform(step)
             self._answer(step)
+        for drained in drains:
+            if not drained.done():
+                drained.set_result(None)
         self.started.set()
 
     def _handle(self, input_: EngineInput, now: Moment) -> Step:

@@ -46,6 +46,7 @@ from rae_auto.errors import InvalidJob, StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import JobId, RunId
@@ -90,6 +91,7 @@ async def read_store(
     states, bad_states = await archive.load(documents.STATE, JobState)
     runs, bad_runs = await archive.load(documents.RUN, Run)
     seen, bad_seen = await archive.load(documents.SEEN, SeenOccurrence)
+    notices, bad_notices = await archive.load(documents.NOTICE, OutboxNotice)
     added = [_plan_stored(job, factory) for job in stored]
     all_plans = [*plans, *(one.plan for one in added)]
     # In the place of a job that can't be read: it can be seen, removed and replaced, and starts nothing.
@@ -98,7 +100,7 @@ async def read_store(
         for item in corrupt_jobs
         if item.key not in names
     ]
-    unreadable = [*corrupt_jobs, *bad_states, *bad_runs, *bad_seen]
+    unreadable = [*corrupt_jobs, *bad_states, *bad_runs, *bad_seen, *bad_notices]
     damaged_jobs = {JobId(item.job): _damage_message(item, item.job) for item in unreadable if item.job is not None}
     by_job = {state.job: state for state in states}
     for job_id in damaged_jobs:
@@ -117,7 +119,7 @@ async def read_store(
         await _put_aside(archive, directory, unreadable, [by_job[job_id] for job_id in damaged_jobs], found)
     if setback is not None:
         await _record_forgotten_runs(archive, directory, setback, {run.id for run in runs})
-    restored = Restored(settings, tuple(all_plans), tuple(by_job.values()), runs, seen, setback is not None)
+    restored = Restored(settings, tuple(all_plans), tuple(by_job.values()), runs, seen, setback is not None, notices)
     unusable = [one.plan.job.id for one in added if one.plan.problem is not None]
     return Recovered(restored, (*configured, *added), damaged_jobs, unusable, replaced)
 

@@ -107,6 +107,9 @@ class UnreadableDocument:
             with contextlib.suppress(ValueError, TypeError, LookupError):
                 return str(json.loads(self.text)["job"])
             return None
+        if self.kind == documents.NOTICE:
+            # It costs itself alone: its job is as well as before.
+            return None
         return self.key.rpartition("/")[0] if self.kind == documents.SEEN else self.key
 
 

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from attrs import evolve, frozen
+from attrs import frozen
 from loguru import logger
 
 from rae_auto.api.events import Event
-from rae_auto.api.notifier import Notice, Notifier
+from rae_auto.api.notifier import Notifier
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store, StoreReader
 from rae_auto.engine.commands import Ask, Reconfigure, Stop
-from rae_auto.engine.effects import Cancel, Effect, EngineStopped, Notify, Record, Start, Step
+from rae_auto.engine.effects import Cancel, Deliver, Effect, EngineStopped, Record, Start, Step
 from rae_auto.engine.engine import Engine, EngineInput
 from rae_auto.engine.plan import JobOrigin, Settings
 from rae_auto.errors import PluginError, SchedulerClosed, StoreError
@@ -50,7 +50,7 @@ from rae_auto.runtime.reporting.announcements import announce, announce_event
 from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
 from rae_auto.runtime.reporting.fault_log import log_fault
-from rae_auto.runtime.reporting.notices import JobFacts, notice_of, read_output_end, usual_duration
+from rae_auto.runtime.reporting.notices import NoticeDescriber
 from rae_auto.runtime.reporting.notifications import LAST_NOTICES_SECONDS, Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
 from rae_auto.runtime.retention import HistoryBounds, shorten
@@ -116,7 +116,12 @@ class Runtime:
             lambda: self.retention.output,
         )
         notifiers = {name: factory.notifier(ref) for name, ref in options.notifiers.items()}
-        self._notifications = Notifications(notifiers, self.quarantine, self._describe_end)
+        describer = NoticeDescriber(
+            self.directory, self._environment, repository.runs, lambda: self.zone, self._find_job, self.engine.next_at
+        )
+        self._notifications = Notifications(
+            notifiers, self.engine_loop.submit, quarantine=self.quarantine, describe=describer.describe
+        )
         files = PluginFiles(self.request, lambda job: self.engine.job(job).plan, lambda: self.factory)
         loop, on_recorded = self.engine_loop, self._handle_recorded_event
         self.inputs = Inputs(
@@ -242,10 +247,12 @@ class Runtime:
         for task in others:
             task.cancel()
         await self.inputs.close(self._deadline.time_to_close)
+        await self._notifications.close(self._deadline.time_to_close(LAST_NOTICES_SECONDS))
+        # So that what has been delivered is not delivered again by the next daemon.
+        await self.engine_loop.drain(self._deadline.time_to_close(FAILED_STORE_CLOSE_SECONDS))
         await self._end_loop(turning)
         await self._bounds.finish(self._deadline.time_to_close(CLOSE_SECONDS))
         await self.executions.close(self._deadline.time_to_close)
-        await self._notifications.close(self._deadline.time_to_close(LAST_NOTICES_SECONDS))
         self.events.close()
         self._decision_log.close()
         failure = self._deadline.failure
@@ -405,17 +412,8 @@ class Runtime:
         self._bounds.note_event(event.name)
         announce_event(self.events, event)
 
-    async def _describe_end(self, wish: Notify) -> Notice:
-        """Return the notice of a wish, with the facts as they are when this is called."""
-        job = wish.run.job
-        entry = next((entry for entry in self.engine.jobs() if entry.job.id == job), None)
-        facts = JobFacts() if entry is None else JobFacts(entry.state.failures, self.engine.next_at(job))
-        notice = notice_of(wish, self.zone, facts)
-        return evolve(
-            notice,
-            output=await read_output_end(self.directory, wish.job, wish.run, self._environment),
-            usual_duration=await usual_duration(job, self._repository.runs),
-        )
+    def _find_job(self, job: JobId) -> Job | None:
+        return next((entry.job for entry in self.engine.jobs() if entry.job.id == job), None)
 
     def _perform(self, step: Step) -> None:
         """Carry out the effects of a step whose changes are durable."""
@@ -437,7 +435,7 @@ class Runtime:
                 self.executions.start(run, job)
             case Cancel(run_id, attempt, grace):
                 self.executions.cancel(run_id, attempt, grace)
-            case Notify():
-                self._notifications.send(effect)
+            case Deliver(notices):
+                self._notifications.deliver(notices)
             case EngineStopped():
                 self.stopped.set()

@@ -33,7 +33,7 @@ from rae_auto.model.policies import Retention
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.primitives.zones import LOCAL
+from rae_auto.model.primitives.zones import LOCAL, zone
 from rae_auto.model.run import Run
 from rae_auto.model.run_inputs import inputs_of
 from rae_auto.model.value_checks import check_arguments
@@ -89,7 +89,14 @@ class Scheduler:
             directory=Path(directory).absolute() if directory is not None else state_directory(),
             store=store,
             timezone=timezone,
-            settings=Settings(max_parallel, enabled, dict(resources or {}), max_queue),
+            settings=Settings(
+                max_parallel,
+                enabled,
+                dict(resources or {}),
+                max_queue,
+                notifiers=tuple(notifiers or ()),
+                zone=zone(timezone),
+            ),
             shutdown_grace=shutdown_grace,
             retention=retention or Retention(),
             jobs=tuple(jobs),

@@ -12,10 +12,10 @@ from attrs import evolve
 from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, SkipStart, Stop, Trigger
 from rae_auto.engine.effects import (
     Cancel,
+    Deliver,
     EngineStopped,
     ExpectationBreached,
     ExpectationMet,
-    Notify,
     ReadGuards,
     Record,
     Reply,
@@ -28,6 +28,7 @@ from rae_auto.engine.events import (
     AttemptEnded,
     AttemptFound,
     AttemptStarted,
+    DeliveryEnded,
     GuardsRead,
     Restored,
     TimePassed,
@@ -40,6 +41,7 @@ from rae_auto.model.decision import MANUAL, Decision, Occurrence
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Result, Run
@@ -72,7 +74,15 @@ class VirtualWorld:
         self.started: list[Start] = []
         self.active_starts: dict[RunId, Start] = {}
         self.cancelled: list[Cancel] = []
-        self.notices: list[Notify] = []
+        self.notices: list[OutboxNotice] = []
+        """The notices that were delivered, each time that they were."""
+        self.deliveries: list[Deliver] = []
+        """The deliveries that the engine wants, as long as the notifiers hang."""
+        self.deliver: Callable[[Deliver], str | None] = lambda _: None
+        """Delivers, and returns the error, if there is one."""
+        self.notifiers_hang = False
+        self.on_effect: Callable[[object], None] = lambda _: None
+        """Called with each effect."""
         self.breaches: list[tuple[datetime, ExpectationBreached | ExpectationMet]] = []
         """The begins and ends of breaches, and when they were requested to be told."""
         self.answer_guard: Callable[[JobId, str], GuardResult] = lambda _, __: GuardResult(
@@ -116,6 +126,7 @@ class VirtualWorld:
         for effect in step.effects:
             self._note(effect)
         self.answer_guards()
+        self.deliver_notices()
         return step
 
     def pass_time(self) -> None:
@@ -131,6 +142,14 @@ class VirtualWorld:
             said = {name: self.answer_guard(wanted.job, name) for name in wanted.guards}
             self._guards_read_at[wanted.run] = self.now.mono
             self.feed(GuardsRead(wanted.run, said))
+
+    def deliver_notices(self) -> None:
+        """Carry out the deliveries, unless the notifiers hang."""
+        while self.deliveries and not self.notifiers_hang:
+            wanted = self.deliveries.pop(0)
+            error = self.deliver(wanted)
+            self.notices += () if error else wanted.notices
+            self.feed(DeliveryEnded(tuple(notice.key for notice in wanted.notices), error))
 
     def _commit(self, step: Step) -> None:
         """Until the changes are durable time goes on, and nothing else."""
@@ -152,6 +171,7 @@ class VirtualWorld:
                 self.effects_until_crash = None
                 raise VirtualCrash(durable=True)
             self.effects_until_crash -= 1
+        self.on_effect(effect)
         match effect:
             case Start(run=run):
                 self.started.append(effect)
@@ -161,8 +181,8 @@ class VirtualWorld:
                 self.guard_requests.append(effect)
             case Cancel():
                 self.cancelled.append(effect)
-            case Notify():
-                self.notices.append(effect)
+            case Deliver():
+                self.deliveries.append(effect)
             case ExpectationBreached() | ExpectationMet():
                 self.breaches.append((self.now.wall, effect))
             case Reply(value=value):
@@ -295,9 +315,11 @@ class VirtualWorld:
         if reverts:
             open_runs = tuple([self._mark_uncertain(run) for run in open_runs])
         self.guard_requests.clear()
+        self.deliveries.clear()
         self.active_starts = {run: start for run, start in self.active_starts.items() if run in going_on}
         seen = self.stored(SeenOccurrence)
-        self.feed(Restored(self.settings, plans, self.stored(JobState), open_runs, seen, reverts))
+        notices = self.stored(OutboxNotice)
+        self.feed(Restored(self.settings, plans, self.stored(JobState), open_runs, seen, reverts, notices))
         for run in open_runs:
             if run.state.active and run.id in over:
                 self.feed(AttemptEnded(run.id, run.attempt, over[run.id]))

@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 
 from rae_auto.engine.commands import Trigger
 from rae_auto.engine.events import TriggerFired
+from rae_auto.engine.notices.reports import report_skip
 from rae_auto.engine.runs import dependencies, guards, loop_detection
 from rae_auto.engine.runs.ending import stop_run
 from rae_auto.engine.runs.retry import hash_fraction
@@ -177,6 +178,7 @@ def decide(
     turn.step.decisions.append(decision)
     if run is None:
         turn.step.record(decision)
+        report_skip(turn, decision)
     return decision
 
 

@@ -2,14 +2,14 @@
 
 from attrs import evolve
 
-from rae_auto.engine.effects import Cancel, Notify
+from rae_auto.engine.effects import Cancel
+from rae_auto.engine.notices.reports import report_end
 from rae_auto.engine.runs import expectations
 from rae_auto.engine.runs.waiting import all_waits, release, release_resources
 from rae_auto.engine.state import Active, RunEntry
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.job_state import JobState, RunTotal
-from rae_auto.model.policies import NotifyOn
 from rae_auto.model.reasons import End, Fired
 from rae_auto.model.run import AttemptTerms, Result, Run, RunState, Stopping
 
@@ -66,8 +66,8 @@ def finish(turn: Turn, entry: RunEntry, state: RunState, *, reason: End | None, 
     if job_entry is not None and run.attempt:
         before, job_entry.state = job_entry.state, _state_after(job_entry.state, run)
         expectations.meet_expectations(turn, job_entry, entry.job, run)
+        report_end(turn, job_entry, entry.job, before, run)
         turn.step.save(job_entry.state)
-        _request_notices(turn, entry, before, run)
     release(turn, run.job)
 
 
@@ -103,13 +103,3 @@ def _state_after(state: JobState, run: Run) -> JobState:
         failures=failures,
         totals=totals,
     )
-
-
-def _request_notices(turn: Turn, entry: RunEntry, before: JobState, run: Run) -> None:
-    if run.state is RunState.SUCCEEDED:
-        kinds = [NotifyOn.SUCCESS, *([NotifyOn.RECOVERY] if before.failures else [])]
-    else:
-        kinds = [] if run.state is RunState.CANCELLED else [NotifyOn.FAILURE]
-    for kind in kinds:
-        if kind in entry.job.notify.on:
-            turn.step.request(Notify(kind, entry.job, run))

@@ -25,6 +25,7 @@ from datetime import timedelta
 from attrs import evolve
 
 from rae_auto.engine.effects import ExpectationBreached, ExpectationMet
+from rae_auto.engine.notices.reports import report_breach
 from rae_auto.engine.state import JobEntry, RunEntry
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
@@ -103,6 +104,7 @@ def notice_overdue(turn: Turn, job: JobId) -> None:
     breach = describe_overdue(entry.job.expect, expectation)
     assert breach is not None
     turn.step.request(ExpectationBreached(entry.job, breach))
+    report_breach(turn, entry, breach)
 
 
 def watch_running_time(turn: Turn, entry: RunEntry) -> None:
@@ -123,6 +125,9 @@ def notice_overrun(turn: Turn, run: RunId, attempt: int) -> None:
     breach = describe_overrun(entry.job.expect, entry.run)
     if breach is not None:
         turn.step.request(ExpectationBreached(entry.job, breach))
+        job_entry = turn.state.jobs.get(entry.run.job)
+        if job_entry is not None:
+            report_breach(turn, job_entry, breach, entry.run)
 
 
 def describe_overrun(policy: ExpectPolicy, run: Run) -> Overrun | None:

@@ -20,6 +20,8 @@ class Alarm(Enum):
     """The run has been running for as long as its job's expectation allows."""
     OVERDUE = auto()
     """The job's next success has been due for as long as its expectation allows."""
+    NOTICE = auto()
+    """A notice that was held back, or could not be delivered, may be delivered; the subject is its key."""
     FAULT_RETRY = auto()
     """A run that a fault kept from starting is tried again; the subject is what it is blocked by."""
     DECIDE_AGAIN = auto()

@@ -3,14 +3,23 @@
 from typing import Any
 
 from rae_auto.api.events import Event
-from rae_auto.engine.effects import ClockJumped, ExpectationBreached, ExpectationMet, JobChanged, Record, Save, Step
+from rae_auto.engine.effects import (
+    ClockJumped,
+    DeliveryFailed,
+    ExpectationBreached,
+    ExpectationMet,
+    JobChanged,
+    Record,
+    Save,
+    Step,
+)
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
 from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
-from rae_auto.runtime.reporting.run_log import log_breach, log_breach_end, log_jump, log_run
+from rae_auto.runtime.reporting.run_log import log_breach, log_breach_end, log_failed_delivery, log_jump, log_run
 
 
 def announce(step: Step, broadcast: EventStream, decisions: DecisionLog) -> None:
@@ -31,6 +40,8 @@ def announce(step: Step, broadcast: EventStream, decisions: DecisionLog) -> None
             case ExpectationMet(job, breach, run):
                 log_breach_end(breach, run)
                 broadcast.publish({"kind": breach.code, "job": job.id, "text": breach.text, "over": True})
+            case DeliveryFailed(notice):
+                log_failed_delivery(notice)
             case ClockJumped(jump, by):
                 log_jump(jump, by)
 

@@ -1,24 +1,26 @@
-"""The notices about ends of runs: the sentence, and the facts that help its reader."""
+"""The notices that notifiers get: what the engine decided to say, with the facts that help its reader."""
 
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
 from zoneinfo import ZoneInfo
 
-from attrs import frozen
+from attrs import evolve, frozen
 from loguru import logger
 
 from rae_auto.api.notifier import Notice
 from rae_auto.api.store import LogQuery
-from rae_auto.engine.effects import Notify
 from rae_auto.model.job import Job
-from rae_auto.model.policies import NotifyOn
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.escaping import escape_text
+from rae_auto.model.primitives.formatting import format_count
+from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import Run, RunState
 from rae_auto.paths import output_path
 from rae_auto.runtime.reporting.log_setup import hide, mask_hidden
@@ -32,46 +34,83 @@ EXAMINED_RUNS = 20
 """Number of the latest runs whose median is the usual duration."""
 
 
-@frozen
-class JobFacts:
-    """Facts about a job when a run of it ended: unsuccessful runs in a row, and the next start."""
-
-    failures: int = 0
-    next_at: datetime | None = None
-
-
-def notice_of(wish: Notify, zone: ZoneInfo | None = None, facts: JobFacts | None = None) -> Notice:
-    """Return the notice about the end of a run, with the facts that are at hand without reading anything."""
-    run, facts = wish.run, facts or JobFacts()
-    assert run.finished_at is not None
+def make_notice(decided: OutboxNotice, zone: ZoneInfo | None = None) -> Notice:
+    """Return the notice that a notifier gets, with the facts that were known when it was decided."""
     return Notice(
-        kind=wish.kind,
-        job=run.job,
-        run=run.id,
-        state=run.state,
-        at=run.finished_at.astimezone(zone) if zone else run.finished_at,
-        text=_text(wish.kind, run),
+        id=decided.id,
+        kind=decided.kind,
+        job=decided.job,
+        run=decided.run,
+        state=decided.state,
+        at=decided.at.astimezone(zone) if zone else decided.at,
+        text=mask_hidden(decided.text),
         host=socket.gethostname(),
-        cause=run.cause.text,
-        exit_code=run.exit_code,
-        attempt=run.attempt,
-        failures=facts.failures,
-        duration=run.duration,
-        next_at=facts.next_at.astimezone(zone) if facts.next_at and zone else facts.next_at,
+        cause=decided.cause,
+        exit_code=decided.exit_code,
+        attempt=decided.attempt,
+        failures=decided.failures,
+        duration=decided.duration,
+        left_out=decided.left_out,
     )
 
 
-def _text(kind: NotifyOn, run: Run) -> str:
-    if kind is NotifyOn.RECOVERY:
-        return f"{run.job} succeeded again"
-    why = run.reason.text if run.reason else (f"exit code {run.exit_code}" if run.exit_code else "")
-    ended = run.state.text
-    return f"{run.job} {ended}" + (f": {why}" if why and kind is NotifyOn.FAILURE else "")
+def sum_up(notices: Sequence[Notice], batch: str) -> Notice:
+    """Return one notice in the place of several; it is as urgent as the most urgent of them."""
+    first = next((notice for notice in notices if not notice.kind.is_good), notices[0])
+    jobs = {notice.job for notice in notices}
+    kinds = Counter(notice.kind.value for notice in notices)
+    counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    about = next(iter(jobs)) if len(jobs) == 1 else f"{len(jobs)} jobs"
+    return Notice(
+        id=batch,
+        kind=first.kind,
+        job=first.job if len(jobs) == 1 else JobId(""),
+        at=max(notice.at for notice in notices),
+        text=f"{format_count(len(notices), 'notice')} about {about}: {counted}",
+        host=first.host,
+        left_out=sum(notice.left_out for notice in notices),
+        notices=tuple(notices),
+    )
 
 
-async def read_output_end(directory: Path, job: Job, run: Run, environment: Mapping[str, str]) -> str:
+@frozen
+class NoticeDescriber:
+    """Completes notices with facts of the moment in which they are delivered.
+
+    `runs` finds runs, `zone` is the configured time zone, `find_job` a job as loaded, `next_at` its next start.
+    """
+
+    directory: Path
+    environment: Mapping[str, str]
+    runs: Callable[[LogQuery], Awaitable[list[Run]]]
+    zone: Callable[[], ZoneInfo]
+    find_job: Callable[[JobId], Job | None]
+    next_at: Callable[[JobId], datetime | None]
+
+    async def describe(self, decided: Sequence[OutboxNotice]) -> Notice:
+        """Return the notice that is delivered for those of the outbox: itself, or one that sums them up."""
+        if len(decided) == 1:
+            return await self._describe_one(decided[0])
+        return sum_up([make_notice(one, self.zone()) for one in decided], decided[0].batch)
+
+    async def _describe_one(self, decided: OutboxNotice) -> Notice:
+        notice, job = make_notice(decided, self.zone()), self.find_job(decided.job)
+        if job is None:
+            return notice
+        next_at = self.next_at(job.id)
+        notice = evolve(notice, next_at=next_at and next_at.astimezone(self.zone()))
+        if not decided.run:
+            return notice
+        return evolve(
+            notice,
+            output=await read_output_end(self.directory, job, decided, self.environment),
+            usual_duration=await usual_duration(job.id, self.runs),
+        )
+
+
+async def read_output_end(directory: Path, job: Job, decided: OutboxNotice, environment: Mapping[str, str]) -> str:
     """Return the last lines that the latest attempt printed, escaped and without secrets; "" if there are none."""
-    path = output_path(directory, run.job, run.id, run.attempt)
+    path = output_path(directory, decided.job, decided.run, decided.attempt)
 
     def read_end_without_secrets() -> str:
         # An adopted run was started by another process, which alone has hidden its secrets.

@@ -1,17 +1,19 @@
-"""Notifications: each notice in a task of its own, with a time limit, never in the way of a run."""
+"""Notifications: each delivery in a task of its own, with a time limit, never in the way of a run.
+
+What is delivered, and what becomes of it if that fails, the engine decides: each delivery is answered with its end.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-
-from loguru import logger
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from rae_auto.api.notifier import Notice, Notifier
 from rae_auto.api.plugin import Kind
-from rae_auto.engine.effects import Notify
+from rae_auto.engine.events import DeliveryEnded
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.formatting import describe_error
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
-from rae_auto.runtime.reporting.notices import notice_of
+from rae_auto.runtime.reporting.notices import make_notice
 
 NOTIFY_TIMEOUT_SECONDS = 30.0
 """Seconds that a notifier may take."""
@@ -20,13 +22,13 @@ LAST_NOTICES_SECONDS = 5.0
 """Seconds that deliveries may still take at a stop."""
 
 
-Describe = Callable[[Notify], Awaitable[Notice]]
-"""Makes the notice of a wish, and may read for it."""
+Describe = Callable[[Sequence[OutboxNotice]], Awaitable[Notice]]
+"""Makes the notice that is delivered for those of the outbox, and may read for it."""
 
 
-async def describe_end(wish: Notify) -> Notice:
-    """Return the notice of a wish with what is at hand."""
-    return notice_of(wish)
+async def describe_alone(decided: Sequence[OutboxNotice]) -> Notice:
+    """Return the first of these notices with what is at hand."""
+    return make_notice(decided[0])
 
 
 class Notifications:
@@ -35,45 +37,50 @@ class Notifications:
     def __init__(
         self,
         notifiers: Mapping[str, Notifier],
+        report: Callable[[DeliveryEnded], None],
+        *,
         quarantine: Quarantine | None = None,
-        describe: Describe = describe_end,
+        describe: Describe = describe_alone,
     ) -> None:
+        """`report` takes the end of each delivery, but for those that a stop cuts off or that come after it."""
         self._describe = describe
+        self._report = report
         self._quarantine = quarantine or Quarantine(lambda *_: "unknown")
         self.notifiers = notifiers
+        self._is_closing = False
         self._tasks = BackgroundTasks("a notifier")
         self._calls = BackgroundTasks("a call of a notifier")
 
-    def send(self, wish: Notify) -> None:
-        """Deliver the notice through every notifier that the job names, or through all."""
-        # Begun now, so that the facts are those of this moment, and awaited by all deliveries.
-        describing = asyncio.ensure_future(self._describe(wish))
-        for name in wish.job.notify.via or self.notifiers:
-            self._tasks.start(self._describe_and_deliver(name, describing), name=name, owner=f"notifier {name}")
+    def deliver(self, notices: Sequence[OutboxNotice]) -> None:
+        """Begin to deliver notices for one notifier, as one."""
+        # At a stop they are left to the next daemon.
+        if not self._is_closing:
+            name = notices[0].notifier
+            self._tasks.start(self._deliver(name, notices), name=name, owner=f"notifier {name}")
 
     async def close(self, limit_seconds: float = LAST_NOTICES_SECONDS) -> None:
-        """Let deliveries finish for so many seconds."""
+        """Begin no more deliveries, and let those that were begun finish for so many seconds."""
+        self._is_closing = True
         await self._tasks.wait(limit_seconds)
 
-    async def _describe_and_deliver(self, name: str, describing: "asyncio.Future[Notice]") -> None:
-        await self._deliver(name, await asyncio.shield(describing))
+    async def _deliver(self, name: str, notices: Sequence[OutboxNotice]) -> None:
+        error = await self._find_error(name, notices)
+        self._report(DeliveryEnded(tuple(notice.key for notice in notices), error))
 
-    async def _deliver(self, name: str, notice: Notice) -> None:
-        log = logger.bind(job=notice.job, run=notice.run)
+    async def _find_error(self, name: str, notices: Sequence[OutboxNotice]) -> str | None:
+        """Deliver, and return in one line why that failed, if it did."""
         notifier = self.notifiers.get(name)
         if notifier is None:
-            log.error('notifier "{}" isn\'t configured, so this notice was not delivered: {}', name, notice.text)
-            return
+            return f"it isn't configured; add [notifiers.{name}]"
         if not self._quarantine.may_use(Kind.NOTIFIER, notifier.type, name):
-            log.error('notifier "{}" is quarantined, so this notice was not delivered: {}', name, notice.text)
-            return
+            return "it is quarantined after too many failures"
         try:
-            await self._notify(notifier, notice)
+            await self._notify(notifier, await self._describe(notices))
         except (Exception, SystemExit) as error:  # a failed delivery must not stop the daemon
-            log.error('notifier "{}" failed: {}; not delivered: {}', name, describe_error(error), notice.text)
             self._quarantine.failed(Kind.NOTIFIER, notifier.type, name, error, is_reported=True)
-        else:
-            self._quarantine.succeeded(Kind.NOTIFIER, notifier.type, name)
+            return describe_error(error)
+        self._quarantine.succeeded(Kind.NOTIFIER, notifier.type, name)
+        return None
 
     async def _notify(self, notifier: Notifier, notice: Notice) -> None:
         """Call the notifier. Raises what it raises, and TimeoutError also where it ignores being cancelled."""

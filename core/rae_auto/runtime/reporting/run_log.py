@@ -8,6 +8,7 @@ from loguru import logger
 
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.expectations import Breach, Overdue
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.escaping import shorten_line
 from rae_auto.model.primitives.formatting import format_elapsed
@@ -82,6 +83,20 @@ def log_breach_end(breach: Breach, run: Run) -> None:
     """Log that a breach is over."""
     what = "no longer overdue" if isinstance(breach, Overdue) else "ended after running too long"
     logger.bind(job=run.job, run=run.id).info("{} {}", what, _name(run))
+
+
+def log_failed_delivery(notice: OutboxNotice) -> None:
+    """Log that a notice could not be delivered: the first time, and the last one."""
+    log = logger.bind(job=notice.job, **({"run": notice.run} if notice.run else {}))
+    what = f'notifier "{notice.notifier}" failed'
+    if notice.given_up_at is not None:
+        hint = "'rae-auto notify outbox' shows it"
+        log.error(
+            "{} {} times, so a notice is given up; {}: {}; {}", what, notice.tries, hint, notice.error, notice.text
+        )
+    elif notice.next_try_at is not None:
+        level, again = "ERROR" if notice.tries == 1 else "DEBUG", notice.next_try_at.astimezone().strftime("%H:%M:%S")
+        log.log(level, "{}: {}; not delivered yet, next try at {}: {}", what, notice.error, again, notice.text)
 
 
 def _next_attempt_time(run: Run) -> str:

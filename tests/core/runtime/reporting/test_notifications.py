@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from attrs import frozen
 from loguru import logger
@@ -16,18 +17,19 @@ from tests.support.control_peer import in_time
 from rae_auto import Job, RetryPolicy, RunState, Scheduler
 from rae_auto.api import Notice, Notifier
 from rae_auto.api.plugin import Kind, Plugin
-from rae_auto.engine.effects import Notify
-from rae_auto.model.decision import MANUAL
+from rae_auto.engine.events import DeliveryEnded
+from rae_auto.engine.notices import deliveries
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import NotifyOn, NotifyPolicy
 from rae_auto.model.primitives.formatting import describe_error
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import AttemptError, Cancelled, Manual
 from rae_auto.model.run import Run
 from rae_auto.registry import Registry
 from rae_auto.runtime import silence_library
 from rae_auto.runtime.reporting import notifications
-from rae_auto.runtime.reporting.notifications import Notifications, notice_of
+from rae_auto.runtime.reporting.notices import make_notice, sum_up
+from rae_auto.runtime.reporting.notifications import Notifications
 
 NOW = datetime(2026, 1, 31, 18, tzinfo=UTC)
 
@@ -84,127 +86,103 @@ def log() -> Iterator[list[str]]:
     logger.remove(number)
 
 
-def ended(state: RunState = RunState.FAILED, **fields: Any) -> Run:
-    """A run that is over."""
-    known = {"exit_code": 0 if state is RunState.SUCCEEDED else 3, "attempt": 1, **fields}
-    return Run(
-        id=RunId("run-1"),
-        job=JobId("backup"),
-        trigger=MANUAL,
-        key="k",
-        scheduled_for=NOW,
-        queued_at=NOW,
-        finished_at=NOW,
-        cause=Manual(),
-        state=state,
-        **known,
-    )
+def decided(notifier: str = "mail", **changes: Any) -> OutboxNotice:
+    """A notice as the engine decides it."""
+    known: dict[str, Any] = {
+        "id": "run-1.failure",
+        "kind": NotifyOn.FAILURE,
+        "job": JobId("backup"),
+        "run": RunId("run-1"),
+        "state": RunState.FAILED,
+        "at": NOW,
+        "decided_at": NOW,
+        "text": "backup failed: exit code 3",
+        "exit_code": 3,
+        "attempt": 1,
+        "cause": "it was triggered by hand",
+    }
+    return OutboxNotice(notifier=notifier, **known | changes)
 
 
-def wish(*via: str, kind: NotifyOn = NotifyOn.FAILURE, run: Run | None = None) -> Notify:
-    job = Job(name="backup", command="true", notify=NotifyPolicy(on=(kind,), via=via))
-    return Notify(kind, job, run or ended())
-
-
-def send(notifiers: Mapping[str, Notifier], *wishes: Notify) -> None:
-    """Send them all, and let them end."""
+def send(notifiers: Mapping[str, Notifier], *notices: OutboxNotice) -> dict[str, str | None]:
+    """Deliver them all, and return how that ended, by the notifiers' names."""
+    reports: list[DeliveryEnded] = []
 
     async def work() -> None:
-        sending = Notifications(notifiers)
-        for each in wishes:
-            sending.send(each)
+        sending = Notifications(notifiers, reports.append)
+        for notice in notices:
+            sending.deliver([notice])
         await sending.close()
 
     in_time(work)
+    return {key.partition("/")[2]: report.error for report in reports for key in report.keys}
 
 
-# What is told
-
-
-@pytest.mark.parametrize(
-    ("kind", "run", "text"),
-    [
-        (NotifyOn.FAILURE, ended(), "backup failed: exit code 3"),
-        (NotifyOn.FAILURE, ended(reason=AttemptError("no such program")), "backup failed: no such program"),
-        (NotifyOn.FAILURE, ended(RunState.LOST, exit_code=None), "backup lost"),
-        (NotifyOn.FAILURE, ended(RunState.TIMED_OUT, exit_code=None), "backup timed out"),
-        (NotifyOn.SUCCESS, ended(RunState.SUCCEEDED), "backup succeeded"),
-        (NotifyOn.SUCCESS, ended(RunState.SUCCEEDED, reason=Cancelled()), "backup succeeded"),
-        (NotifyOn.RECOVERY, ended(RunState.SUCCEEDED), "backup succeeded again"),
-    ],
-)
-def test_the_text_is_one_line_for_a_person(kind, run, text):
-    assert notice_of(wish(kind=kind, run=run)).text == text
+# What arrives
 
 
 def test_notice_has_the_data_of_its_run():
-    run = ended(attempt=2)
-    assert notice_of(wish(run=run)) == Notice(
+    assert make_notice(decided(attempt=2, failures=4, left_out=1)) == Notice(
+        id="run-1.failure",
         kind=NotifyOn.FAILURE,
-        job=run.job,
-        run=run.id,
+        job=JobId("backup"),
+        run=RunId("run-1"),
         state=RunState.FAILED,
         at=NOW,
         text="backup failed: exit code 3",
         exit_code=3,
         attempt=2,
+        failures=4,
+        left_out=1,
         host=socket.gethostname(),
         cause="it was triggered by hand",
     )
 
 
-# Who is told
+def test_notices_that_were_held_are_summed_up():
+    good = decided(kind=NotifyOn.RECOVERY, text="backup succeeded again", at=NOW + timedelta(hours=1))
+    notices = [make_notice(notice) for notice in (good, decided(left_out=2), decided(id="run-2.failure"))]
+    summed = sum_up(notices, "batch-1")
+    assert (summed.id, summed.kind, summed.job, summed.left_out) == ("batch-1", NotifyOn.FAILURE, "backup", 2)
+    assert summed.text == "3 notices about backup: 1 recovery, 2 failure"
+    assert (summed.at, summed.notices) == (NOW + timedelta(hours=1), tuple(notices))
+    others = sum_up([notices[0], attrs.evolve(notices[1], job=JobId("sync"))], "batch-2")
+    assert (others.job, others.text) == ("", "2 notices about 2 jobs: 1 recovery, 1 failure")
 
 
-@pytest.mark.parametrize(
-    ("via", "names"), [([], ["mail", "chat"]), (["chat"], ["chat"]), (["chat", "mail"], ["chat", "mail"])]
-)
-def test_notice_goes_to_the_named_notifiers_or_to_all(via, names):
-    send({name: Noting(name) for name in ("mail", "chat")}, wish(*via))
-    assert sorted(name for name, _ in delivered) == sorted(names)
-    assert all(notice == notice_of(wish()) for _, notice in delivered)
-
-
-def test_notice_without_notifiers_is_dropped_silently(log):
-    send({}, wish())
-    assert (delivered, log) == ([], [])
-
-
-def test_unknown_notifier_is_logged_and_the_others_deliver(log):
-    send({"mail": Noting("mail")}, wish("chat", "mail"))
-    assert [name for name, _ in delivered] == ["mail"]
-    (line,) = log
-    assert line.startswith("ERROR {'job': 'backup', 'run': 'run-1'}")
-    assert 'notifier "chat" isn\'t configured, so this notice was not delivered: backup failed: exit code 3' in line
+def test_delivery_is_answered_with_its_end():
+    assert send({"mail": Noting("mail")}, decided()) == {"mail": None}
+    assert delivered == [("mail", make_notice(decided()))]
 
 
 # What goes wrong
 
 
+def test_unknown_notifier_is_an_error_and_the_others_deliver():
+    ends = send({"mail": Noting("mail")}, decided("chat"), decided("mail"))
+    assert [name for name, _ in delivered] == ["mail"]
+    assert ends == {"mail": None, "chat": "it isn't configured; add [notifiers.chat]"}
+
+
 @pytest.mark.requirement("R35")
 @pytest.mark.parametrize("error", ERRORS)
-def test_failing_notifier_is_logged_in_one_line_and_others_deliver(log, error):
-    send({"bad": Failing(error), "good": Noting("good")}, wish(), wish())
-    assert [name for name, _ in delivered] == ["good", "good"]
-    assert [line.count("\n") for line in log] == [1, 1]
-    assert all(
-        f'notifier "bad" failed: {describe_error(ERRORS[error])}; not delivered: backup failed: exit code 3' in line
-        for line in log
-    )
+def test_failing_notifier_is_an_error_and_others_deliver(error):
+    ends = send({"bad": Failing(error), "good": Noting("good")}, decided("bad"), decided("good"))
+    assert [name for name, _ in delivered] == ["good"]
+    assert ends == {"good": None, "bad": describe_error(ERRORS[error])}
 
 
 @pytest.mark.requirement("R35")
-def test_hanging_notifier_is_given_up_and_others_deliver(log, monkeypatch):
+def test_hanging_notifier_is_given_up_and_others_deliver(monkeypatch):
     monkeypatch.setattr(notifications, "NOTIFY_TIMEOUT_SECONDS", 0.05)
-    send({"bad": Hanging(), "good": Noting("good")}, wish())
+    ends = send({"bad": Hanging(), "good": Noting("good")}, decided("bad"), decided("good"))
     assert [name for name, _ in delivered] == ["good"]
-    (line,) = log
-    assert 'notifier "bad" failed: it took too long; not delivered: backup failed: exit code 3' in line
+    assert ends == {"good": None, "bad": "it took too long"}
 
 
-def test_notifier_that_ignores_its_cancellation_is_reported(log, monkeypatch):
+def test_notifier_that_ignores_its_cancellation_is_an_error(monkeypatch):
     monkeypatch.setattr(notifications, "NOTIFY_TIMEOUT_SECONDS", 0.05)
-    go = asyncio.Event()
+    go, reports = asyncio.Event(), []
 
     @frozen
     class Deaf(Notifier):
@@ -216,31 +194,46 @@ def test_notifier_that_ignores_its_cancellation_is_reported(log, monkeypatch):
                     await go.wait()
 
     async def work():
-        sending = Notifications({"deaf": Deaf()})
-        sending.send(wish())
+        sending = Notifications({"deaf": Deaf()}, reports.append)
+        sending.deliver([decided("deaf")])
         await sending.close()
         go.set()
 
     in_time(work)
-    (line,) = log
-    assert 'notifier "deaf" failed: it took too long; not delivered' in line
+    assert [report.error for report in reports] == ["it took too long"]
+
+
+def test_quarantined_notifier_is_not_called():
+    reports: list[DeliveryEnded] = []
+
+    async def work():
+        sending = Notifications({"bad": Failing("nothing to say")}, reports.append)
+        for number in range(30):
+            sending.deliver([decided("bad", id=f"run-{number}")])
+            await sending._tasks.wait(5)
+
+    in_time(work)
+    assert reports[0].error == describe_error(ERRORS["nothing to say"])
+    assert reports[-1].error == "it is quarantined after too many failures"
 
 
 def test_delivery_of_a_notice_delays_nothing():
     async def work():
-        sending = Notifications({"slow": Hanging(), "good": Noting("good")})
-        sending.send(wish())
+        sending = Notifications({"slow": Hanging(), "good": Noting("good")}, lambda _: None)
+        sending.deliver([decided("slow")])
+        sending.deliver([decided("good")])
         assert delivered == []
-        # One turn of the loop begins all deliveries.
-        await asyncio.sleep(0)
+        # A few turns of the loop begin all deliveries.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     in_time(work)
     assert [name for name, _ in delivered] == ["good"]
 
 
 @pytest.mark.requirement("R35")
-def test_close_lets_deliveries_finish():
-    go = asyncio.Event()
+def test_close_lets_deliveries_finish_and_begins_no_others():
+    go, reports = asyncio.Event(), []
 
     @frozen
     class Waiting(Notifier):
@@ -251,10 +244,11 @@ def test_close_lets_deliveries_finish():
             delivered.append(("waiting", notice))
 
     async def work():
-        sending = Notifications({"waiting": Waiting()})
-        sending.send(wish())
+        sending = Notifications({"waiting": Waiting()}, reports.append)
+        sending.deliver([decided("waiting")])
         closing = asyncio.ensure_future(sending.close())
         await asyncio.sleep(0)
+        sending.deliver([decided("waiting", id="late")])
         before = closing.done(), list(delivered)
         go.set()
         await closing
@@ -262,10 +256,11 @@ def test_close_lets_deliveries_finish():
         return before
 
     assert in_time(work) == (False, [])
-    assert [name for name, _ in delivered] == ["waiting"]
+    assert [notice.id for _, notice in delivered] == ["run-1.failure"]
+    assert len(reports) == 1
 
 
-# Which ends of runs are told
+# Which ends of runs are notified
 
 
 class WithNoting:
@@ -391,7 +386,7 @@ def test_job_is_notified_through_the_notifiers_that_it_names(tmp_path):
 
 
 @pytest.mark.requirement("R35", "S22")
-def test_bad_notifiers_hold_up_neither_runs_nor_the_end(tmp_path, monkeypatch):
+def test_bad_notifiers_hold_up_neither_runs_nor_the_end(tmp_path, monkeypatch, log):
     monkeypatch.setattr(notifications, "NOTIFY_TIMEOUT_SECONDS", 0.05)
     jobs = [Job(name="a", python="time:time", notify=every_end())]
 
@@ -400,3 +395,41 @@ def test_bad_notifiers_hold_up_neither_runs_nor_the_end(tmp_path, monkeypatch):
 
     bad = {"stuck": PluginRef("hanging"), "broken": PluginRef("failing")}
     assert after(jobs, work, tmp_path, mail=noting("mail"), **bad) == [("mail", "success", "a", 1)] * 3
+    broken = [line for line in log if 'notifier "broken" failed: OSError: no network here; not delivered yet' in line]
+    assert len(broken) == 3
+
+
+# What a restart finds
+
+
+def test_notice_that_could_not_be_delivered_is_delivered_by_the_next(tmp_path, monkeypatch):
+    jobs = [Job(name="a", command="false", notify=NotifyPolicy(on=("failure",)))]
+    after(jobs, lambda scheduler: run(scheduler, "a"), tmp_path, mail=PluginRef("failing"))
+
+    async def wait_for_delivery(_):
+        arrived = asyncio.Event()
+        note = Noting.notify
+
+        async def note_and_set(noting, notice):
+            await note(noting, notice)
+            arrived.set()
+
+        monkeypatch.setattr(Noting, "notify", note_and_set)
+        async with asyncio.timeout(20):
+            await arrived.wait()
+
+    monkeypatch.setattr(deliveries, "FIRST_DELAY", timedelta(milliseconds=50))
+    assert after(jobs, wait_for_delivery, tmp_path, mail=noting("mail")) == [("mail", "failure", "a", 1)]
+    # And what is delivered is gone.
+    assert after(jobs, lambda _: asyncio.sleep(0), tmp_path, mail=noting("mail")) == [("mail", "failure", "a", 1)]
+
+
+def test_notice_under_way_at_a_stop_is_delivered_once(tmp_path):
+    jobs = [Job(name="a", command="false", notify=NotifyPolicy(on=("failure",)))]
+
+    async def work(scheduler):
+        await run(scheduler, "a")
+
+    for _ in range(2):
+        after(jobs, work, tmp_path, mail=noting("mail"))
+    assert [notice.failures for _, notice in delivered] == [1, 2]

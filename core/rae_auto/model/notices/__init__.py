@@ -1,0 +1,1 @@
+"""Values about notices that engine and store share."""
