@@ -25,6 +25,7 @@ SMALL = {
     "memory": ["3"],
     "simulation": ["1"],
     "start_up": ["20"],
+    "stopped_syslog": ["20"],
     "webhook": ["32"],
 }
 """The smallest useful arguments of each benchmark, with which it ends within seconds."""

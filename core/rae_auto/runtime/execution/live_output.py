@@ -22,6 +22,9 @@ MAX_READ_BYTES = 64 << 10
 MAX_LINE_BYTES = 4096
 """Bytes of a line that are shown at once; the rest of a longer one follows as a line of its own."""
 
+LINES_AT_ONCE = 20
+"""Lines that are logged before others get their turn: a line takes the event loop some 0.1 ms."""
+
 
 class LiveOutput:
     """The output file of one attempt, from now on."""
@@ -33,6 +36,7 @@ class LiveOutput:
         self._job = job
         self._position = 0
         self._rest = b""
+        self._ended = asyncio.Event()
         self._task = tasks.start(self._follow()) if log_setup.is_output_shown() else None
         if is_adopted and self._task is not None:
             with suppress(OSError):
@@ -42,23 +46,19 @@ class LiveOutput:
         """Show what is left of the output."""
         if self._task is None:
             return
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-        self._show(await asyncio.to_thread(self._read))
+        self._ended.set()
+        await self._task
         if self._rest:
-            self._show(b"\n")
+            await self._show(b"\n")
 
     async def _follow(self) -> None:
-        while True:
-            await asyncio.sleep(READ_INTERVAL_SECONDS)
-            # Shielded, so that a cancellation doesn't lose what has been read.
-            reading = asyncio.ensure_future(asyncio.to_thread(self._read))
-            try:
-                self._show(await asyncio.shield(reading))
-            except asyncio.CancelledError:
-                self._show(await reading)
-                raise
+        is_last = False
+        while not is_last:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), READ_INTERVAL_SECONDS)
+            # What comes after this has been said is read once more.
+            is_last = self._ended.is_set()
+            await self._show(await asyncio.to_thread(self._read))
 
     def _read(self) -> bytes:
         """Return the new bytes of the file, at most the last `MAX_READ_BYTES` of them."""
@@ -74,11 +74,13 @@ class LiveOutput:
             return left_out + data
         return b""
 
-    def _show(self, data: bytes) -> None:
+    async def _show(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         while len(self._rest) > MAX_LINE_BYTES:
             lines.append(self._rest[:MAX_LINE_BYTES])
             self._rest = self._rest[MAX_LINE_BYTES:]
-        for line in lines:
+        for number, line in enumerate(lines):
+            if number % LINES_AT_ONCE == 0:
+                await asyncio.sleep(0)
             if text := line.rstrip(b"\r"):
                 self._log.info("| {}", text[:MAX_LINE_BYTES].decode(errors="backslashreplace"))

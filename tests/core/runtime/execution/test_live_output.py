@@ -1,11 +1,13 @@
 """Live output: a logger that wants it gets what jobs print, while they run."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from loguru import logger
 
 from rae_auto.api import Logger
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
@@ -116,3 +118,24 @@ def test_output_is_not_read_if_no_logger_shows_it(tmp_path: Path) -> None:
     asyncio.run(show_all(tmp_path / "out", b"one\n"))
     log_setup.detach()
     assert quiet.lines == []
+
+
+def test_live_output_of_a_flood_lets_others_have_their_turn(screen: Lines, tmp_path: Path) -> None:
+    turns, turn_of_line = 0, []
+
+    async def scene() -> None:
+        async def count_turns() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        counting = asyncio.create_task(count_turns())
+        await show_all(tmp_path / "out", b"line\n" * 1000)
+        counting.cancel()
+
+    handler = logger.add(lambda _: turn_of_line.append(turns))
+    asyncio.run(scene())
+    logger.remove(handler)
+    assert len(turn_of_line) == 1000
+    assert max(Counter(turn_of_line).values()) <= live_output.LINES_AT_ONCE
